@@ -1,0 +1,27 @@
+"""Jobs on time, once, and seen: a scheduler for Django with at most one running instance per job."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from chroniker.fencing import Fence
+
+__version__ = "2.0.0.dev0"
+
+
+def fence() -> AbstractContextManager[Fence]:
+    """A transaction whose effects are committed under this run's lease, or not at all.
+
+    Inside a command that a supervisor started: opens a transaction on the database that holds the runs, takes
+    a shared lock on the run's row, and raises ``LeaseLost`` when the lease is gone. While the block is open
+    nobody can declare the run lost and start its successor. Keep it short. Outside a run it is an ordinary
+    transaction.
+
+    Limit: it covers what is written to *that* database inside the block. For files and other services, send
+    ``CHRONIKER_RUN_TOKEN`` along and let the receiver refuse a smaller one.
+    """
+    from chroniker.fencing import Fence  # models need the app registry; this module is imported before it
+
+    return Fence()

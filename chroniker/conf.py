@@ -1,0 +1,154 @@
+"""Every setting: name, type, unit, default. Read late, so that tests may override; checked early, in ``checks``."""
+
+from __future__ import annotations
+
+import os
+import socket
+import tempfile
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings as django_settings
+from django.db import router
+
+#: Default deny-list of ``CHRONIKER_COMMANDS_DENIED``: commands that never end by design, ask a person, or destroy data.
+DENIED_COMMANDS = (
+    "cron",
+    "cronserver",
+    "run_job",
+    "runserver",
+    "testserver",
+    "shell",
+    "dbshell",
+    "createsuperuser",
+    "changepassword",
+    "flush",
+    "sqlflush",
+    "test",
+)
+
+LOCAL_EXECUTOR: Mapping[str, Any] = {"BACKEND": "chroniker.executors.local.LocalExecutor", "OPTIONS": {}}
+
+#: name of the setting -> its default. ``None`` where the default is derived; see the property of the same name.
+DEFAULTS: dict[str, Any] = {
+    "CHRONIKER_EXECUTORS": {"default": LOCAL_EXECUTOR},
+    "CHRONIKER_LOCK_TIMEOUT": 60,
+    "CHRONIKER_HEARTBEAT_MISSES": 6,
+    "CHRONIKER_STOP_GRACE_SECONDS": 10,
+    "CHRONIKER_START_DEADLINE_SECONDS": 86_400,
+    "CHRONIKER_REDISPATCH_SECONDS": 60,
+    "CHRONIKER_BATCH_SIZE": 500,
+    "CHRONIKER_PAUSED": False,
+    "CHRONIKER_CHECK_LOCK_FILE": None,
+    "CHRONIKER_RUNTIME_DIR": None,
+    "CHRONIKER_HOSTNAME": None,
+    "CHRONIKER_DISABLE_RAW_COMMAND": False,
+    "CHRONIKER_COMMANDS": ("*",),
+    "CHRONIKER_COMMANDS_DENIED": DENIED_COMMANDS,
+}
+
+
+class Settings:
+    """The settings of the running process, typed. One instance, ``settings``; each read looks at Django's settings."""
+
+    def _value(self, name: str) -> Any:
+        return getattr(django_settings, name, DEFAULTS[name])
+
+    @property
+    def executors(self) -> Mapping[str, Mapping[str, Any]]:
+        """Alias -> {"BACKEND": dotted path, "OPTIONS": {...}}, as in Django's ``TASKS`` and ``STORAGES``."""
+        value: Mapping[str, Mapping[str, Any]] = self._value("CHRONIKER_EXECUTORS")
+        return value
+
+    @property
+    def lease(self) -> timedelta:
+        """How long a run stays the one instance without renewal."""
+        return timedelta(seconds=float(self._value("CHRONIKER_LOCK_TIMEOUT")))
+
+    @property
+    def heartbeat(self) -> timedelta:
+        """Between two renewals: lease / ``CHRONIKER_HEARTBEAT_MISSES``."""
+        return self.lease / float(self._value("CHRONIKER_HEARTBEAT_MISSES"))
+
+    @property
+    def lease_margin(self) -> timedelta:
+        """A worker kills its run this long before the lease ends: time to stop the tree on a busy host."""
+        return self.lease / 5
+
+    @property
+    def drift_allowance(self) -> timedelta:
+        """A tick calls a run lost this long after its lease ended: as far as two clocks may drift within it."""
+        return self.lease / 50 + timedelta(seconds=1)
+
+    @property
+    def stop_grace(self) -> timedelta:
+        """Between SIGTERM and SIGKILL."""
+        return timedelta(seconds=float(self._value("CHRONIKER_STOP_GRACE_SECONDS")))
+
+    @property
+    def start_deadline(self) -> timedelta:
+        """A claim that no worker took within this time is lost, unless the job has a deadline of its own."""
+        return timedelta(seconds=float(self._value("CHRONIKER_START_DEADLINE_SECONDS")))
+
+    @property
+    def redispatch(self) -> timedelta:
+        """A claim that did not start is dispatched again after this time; then after twice as long, and so on."""
+        return timedelta(seconds=float(self._value("CHRONIKER_REDISPATCH_SECONDS")))
+
+    @property
+    def batch_size(self) -> int:
+        """Jobs claimed in one transaction."""
+        return int(self._value("CHRONIKER_BATCH_SIZE"))
+
+    @property
+    def paused(self) -> bool:
+        """Claim nothing; what runs is finished."""
+        return bool(self._value("CHRONIKER_PAUSED"))
+
+    @property
+    def check_lock_file(self) -> bool:
+        """Trust a run's kernel file lock, not its lease. Right only where all ticks and workers share one host."""
+        value = self._value("CHRONIKER_CHECK_LOCK_FILE")
+        if value is not None:
+            return bool(value)
+        return bool(django_settings.DATABASES[self.database]["ENGINE"].endswith("sqlite3"))
+
+    @property
+    def runtime_dir(self) -> Path:
+        """For lock files and sockets of the runs on this host. Default: one per user in the temporary directory."""
+        value = self._value("CHRONIKER_RUNTIME_DIR")
+        if value is not None:
+            return Path(value)
+        return Path(tempfile.gettempdir()) / f"chroniker-{os.getuid()}"
+
+    @property
+    def hostname(self) -> str:
+        """This host's name in jobs, runs and the list of hosts."""
+        return str(self._value("CHRONIKER_HOSTNAME") or socket.gethostname())
+
+    @property
+    def database(self) -> str:
+        """Alias of the database that *writes* runs, by the project's routers. Every read that decides goes there."""
+        return router.db_for_write(apps.get_model("chroniker", "Run"))
+
+    @property
+    def raw_commands_allowed(self) -> bool:
+        return not self._value("CHRONIKER_DISABLE_RAW_COMMAND")
+
+    @property
+    def commands(self) -> Sequence[str]:
+        """Patterns (fnmatch) of management commands that jobs may run."""
+        value: Sequence[str] = self._value("CHRONIKER_COMMANDS")
+        return value
+
+    @property
+    def commands_denied(self) -> Sequence[str]:
+        """Patterns of management commands that jobs never run, whatever ``CHRONIKER_COMMANDS`` says."""
+        value: Sequence[str] = self._value("CHRONIKER_COMMANDS_DENIED")
+        return value
+
+
+settings = Settings()

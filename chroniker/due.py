@@ -1,0 +1,128 @@
+"""What is due, asked in SQL; and, for any job, the reason why it is not. Writes nothing."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from chroniker import dependencies
+from chroniker.conf import settings
+from chroniker.models import Job, JobState, Lease, Overlap, Status
+
+# Each question is asked apart: "next_run <= now OR force_run" would lose the index on a large table.
+
+
+def _is_open() -> Exists:
+    return Exists(Lease.objects.filter(job=OuterRef("pk"), slot=""))
+
+
+def _states(only: Collection[int] | None) -> QuerySet[JobState]:
+    """States of enabled jobs with their jobs; ``only`` these jobs, if given."""
+    states = JobState.objects.filter(job__enabled=True).select_related("job")
+    return states if only is None else states.filter(pk__in=only)
+
+
+def scheduled(now: dt.datetime, only: Collection[int] | None = None) -> QuerySet[JobState]:
+    """Jobs whose instant has come, that do not run, and that nothing they wait for holds back; the latest last."""
+    due = _states(only).filter(~_is_open(), ~dependencies.blocked(), next_run__lte=now)
+    return due.order_by("next_run", "pk")
+
+
+def forced(now: dt.datetime, only: Collection[int] | None = None) -> QuerySet[JobState]:
+    """Jobs whose ``force_run`` flag is up. They too wait for their turn, and for the jobs they depend on."""
+    del now  # at once
+    free = _states(only).filter(~_is_open(), ~dependencies.blocked(for_instant=False))
+    return free.filter(job__force_run=True).order_by("pk")
+
+
+def retries(now: dt.datetime, only: Collection[int] | None = None) -> QuerySet[JobState]:
+    """Jobs whose next attempt is due."""
+    free = _states(only).filter(~_is_open(), ~dependencies.blocked(for_instant=False))
+    return free.filter(retry_at__lte=now).order_by("retry_at", "pk")
+
+
+def overlapped(now: dt.datetime, only: Collection[int] | None = None) -> QuerySet[JobState]:
+    """Jobs that still run though their next instant has come, and whose policy is to skip it."""
+    return _states(only).filter(_is_open(), job__overlap=Overlap.SKIP, next_run__lte=now).order_by("pk")
+
+
+def to_replace(now: dt.datetime, only: Collection[int] | None = None) -> QuerySet[Lease]:
+    """Leases of runs that are to make room for their job's next instant and were not asked to stop yet."""
+    leases = Lease.objects.filter(
+        job__state__next_run__lte=now,
+        job__enabled=True,
+        job__overlap=Overlap.REPLACE,
+        run__stop_requested_at=None,
+        slot="",
+    )
+    return leases if only is None else leases.filter(job__in=only)
+
+
+def to_book(now: dt.datetime) -> QuerySet[Job]:
+    """Jobs that were edited, or switched off behind the form's back, since they were booked."""
+    switched_off = JobState.objects.filter(next_run__lte=now, job__enabled=False).values("pk")
+    return Job.objects.filter(Q(edited_at__isnull=False) | Q(pk__in=switched_off)).order_by("pk")
+
+
+def hindrance(state: JobState) -> str | None:
+    """Why nobody may run this job by hand right now, in words; ``None``: it is free."""
+    lease = Lease.objects.filter(job=state.pk, slot="").select_related("run").first()
+    if lease is not None:
+        return _open_reason(lease)
+    if not state.job.enabled:
+        return _("It is disabled.")
+    waits = dependencies.reasons([state.pk], for_instant=False).get(state.pk)
+    return _("It %(reasons)s.") % {"reasons": "; ".join(waits)} if waits else None
+
+
+def why_not(states: Collection[JobState], now: dt.datetime) -> dict[int, str]:
+    """For each job, in words: why it does not run at ``now``. A constant number of statements.
+
+    Each state must carry its ``job``. A job that is due and free has the reason that no tick has come by yet.
+    """
+    ids = [state.pk for state in states]
+    leases = {lease.job_id: lease for lease in Lease.objects.filter(job__in=ids, slot="").select_related("run")}
+    waits = dependencies.reasons(ids)
+    return {state.pk: _why_not(state, leases.get(state.pk), waits.get(state.pk, []), now) for state in states}
+
+
+def _why_not(state: JobState, lease: Lease | None, waits: list[str], now: dt.datetime) -> str:
+    if lease is not None:
+        return _open_reason(lease)
+    if not state.job.enabled:
+        return _("It is disabled.")
+    if state.error:
+        return _("Set aside: %(error)s") % {"error": state.error}
+    if settings.paused:
+        return _("The scheduler is paused.")
+    if state.job.edited_at is not None:
+        return _("It was edited; the next tick books it.")
+    if state.retry_at is not None and not (state.next_run and state.next_run < state.retry_at):
+        if state.retry_at > now:
+            return _("It failed and is retried at %(time)s.") % {"time": _local(state.retry_at)}
+    elif state.next_run is None:
+        return _("Its schedule has no further instant.")
+    elif state.next_run > now and not state.job.force_run:
+        return _("Its next run is at %(time)s.") % {"time": _local(state.next_run)}
+    if waits:
+        return _("It is due, but %(reasons)s.") % {"reasons": "; ".join(waits)}
+    return _("It is due; the next tick starts it.")
+
+
+def _open_reason(lease: Lease) -> str:
+    run = lease.run
+    if run.status == Status.RUNNING:
+        if run.stop_requested_at is not None:
+            return _("It is running and was asked to stop.")
+        return _("It is running.")
+    if run.dispatched_at is None:
+        return _("It is claimed; no executor has taken it yet. %(why)s") % {"why": run.reason}
+    return _("It is queued since %(time)s; no worker has taken it yet.") % {"time": _local(run.dispatched_at)}
+
+
+def _local(moment: dt.datetime) -> str:
+    return f"{timezone.localtime(moment):%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,34 @@
+"""All exceptions of the project. The docstring is the default message."""
+
+from __future__ import annotations
+
+
+class ChronikerError(Exception):
+    """Something in chroniker went wrong."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or (self.__doc__ or "").strip())
+
+
+class ScheduleError(ChronikerError):
+    """The schedule is not valid."""
+
+    def __init__(self, field: str, message: str = "") -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class CommandRefused(ChronikerError):
+    """This command may not be run by a scheduler here."""
+
+
+class ClaimRefused(ChronikerError):
+    """The job cannot be claimed now."""
+
+
+class LeaseLost(ChronikerError):
+    """This run no longer holds its lease: another instance may be running. Nothing was committed."""
+
+
+class ExecutorError(ChronikerError):
+    """The executor could not take the runs."""

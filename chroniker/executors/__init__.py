@@ -1,0 +1,8 @@
+"""Where claimed runs go to be executed: an alias names a backend, as in Django's own ``TASKS`` and ``STORAGES``."""
+
+from __future__ import annotations
+
+from chroniker.executors.base import Executor
+from chroniker.executors.registry import executors
+
+__all__ = ["Executor", "executors"]

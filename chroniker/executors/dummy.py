@@ -1,0 +1,24 @@
+"""Remembers what it was given. For tests of what leads up to a dispatch."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from chroniker.executors.base import Executor
+from chroniker.models import Run
+
+
+class DummyExecutor(Executor):
+    def __init__(self, alias: str, options: Mapping[str, Any]) -> None:
+        super().__init__(alias, options)
+        self.dispatched: list[Run] = []
+        self.stops: list[UUID] = []
+
+    def dispatch(self, runs: Sequence[Run]) -> Collection[UUID]:
+        self.dispatched.extend(runs)
+        return [run.pk for run in runs]
+
+    def request_stop(self, run_id: UUID) -> None:
+        self.stops.append(run_id)

@@ -1,0 +1,73 @@
+"""This very process, inside ``dispatch``. For tests: no keeper, no timeout, no stop."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import subprocess
+import traceback
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
+from typing import ClassVar
+from uuid import UUID
+
+from django.core.management import CommandError, call_command
+
+from chroniker.command import Ending, Order
+from chroniker.executors.base import Executor
+from chroniker.models import Run
+from chroniker.output import Chunk
+from chroniker.report import DatabaseReport
+
+
+class InlineExecutor(Executor):
+    executes_here: ClassVar[bool] = True
+
+    def dispatch(self, runs: Sequence[Run]) -> Collection[UUID]:
+        for run in runs:
+            self._execute(DatabaseReport(run.pk, run.token))
+        return [run.pk for run in runs]
+
+    def _execute(self, report: DatabaseReport) -> None:
+        order = report.start(os.getpid())
+        if order is None:
+            return
+        code, texts = _raw(order) if order.raw else _management(order)
+        now = datetime.now(UTC)
+        kept = [(1, texts[0], order.log_stdout), (2, texts[1], order.log_stderr)]
+        report.output([Chunk(stream, 0, text, now) for stream, text, keep in kept if text and keep])
+        reason = "" if code == 0 else f"exit status {code}"
+        report.finish(
+            Ending(
+                how="exited",
+                exit_code=code,
+                reason=reason,
+                wrote_stderr=bool(texts[1]),
+                progress=None,
+                cpu_seconds=0.0,
+                max_rss_kb=0,
+            )
+        )
+
+
+def _management(order: Order) -> tuple[int, tuple[str, str]]:
+    out, err = io.StringIO(), io.StringIO()
+    code = 0
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            call_command(*order.argv, stdout=out, stderr=err)
+        except CommandError as error:
+            code = error.returncode
+            err.write(f"{type(error).__name__}: {error}\n")
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        except Exception:  # the command's own failure is its result
+            code = 1
+            err.write(traceback.format_exc())
+    return code, (out.getvalue(), err.getvalue())
+
+
+def _raw(order: Order) -> tuple[int, tuple[str, str]]:
+    done = subprocess.run(order.argv, capture_output=True, text=True, errors="replace", check=False)
+    return done.returncode, (done.stdout, done.stderr)

@@ -1,0 +1,96 @@
+"""This host: the process that ticks also supervises. What ``manage.py cron`` uses without Celery."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.core.checks import CheckMessage, Error
+from django.db import connections
+
+from chroniker import supervisor
+from chroniker.conf import settings
+from chroniker.executors.base import Executor
+from chroniker.models import Run
+from chroniker.nursery import Nursery
+from chroniker.report import DatabaseReport
+from chroniker.wake import wake
+
+logger = logging.getLogger(__name__)
+
+
+class LocalExecutor(Executor):
+    """Runs at most ``OPTIONS["workers"]`` commands at once (default: four for each core), the others wait in line.
+
+    Takes runs only in a process that stays to supervise them, i.e. between ``open`` and ``close``; claims made
+    elsewhere, say by a button in the admin, wait for the next ``cron``.
+    """
+
+    executes_here: ClassVar[bool] = True
+
+    def __init__(self, alias: str, options: Mapping[str, Any]) -> None:
+        super().__init__(alias, options)
+        self._pool: ThreadPoolExecutor | None = None
+        self._nursery: Nursery | None = None
+        self._running: dict[Future[None], int] = {}
+
+    @property
+    def workers(self) -> int:
+        return int(self.options.get("workers", 4 * (os.cpu_count() or 1)))
+
+    def open(self) -> None:
+        self._pool = ThreadPoolExecutor(self.workers, thread_name_prefix=f"chroniker-{self.alias}")
+
+    def dispatch(self, runs: Sequence[Run]) -> Collection[UUID]:
+        if self._pool is None:
+            return []
+        if self._nursery is None:
+            self._nursery = Nursery.start()
+        for run in runs:
+            self._running[self._pool.submit(self._execute, run.pk, run.token)] = run.job_id
+        return [run.pk for run in runs]
+
+    def finished(self, timeout: float | None) -> list[int]:
+        ended, _running = wait(self._running, timeout, FIRST_COMPLETED)
+        return [self._running.pop(future) for future in ended]
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._running)
+
+    def _execute(self, run_id: UUID, token: int) -> None:
+        try:
+            supervisor.execute(
+                DatabaseReport(run_id, token), self._nursery, runtime_dir=settings.runtime_dir, host=settings.hostname
+            )
+        except Exception:  # the run's lease ends it; this thread has others to supervise
+            logger.exception("The supervisor of run %s failed.", run_id)
+        finally:
+            connections.close_all()
+
+    def request_stop(self, run_id: UUID) -> None:
+        wake(settings.runtime_dir, run_id)
+
+    def check(self) -> list[CheckMessage]:
+        workers = self.options.get("workers", 1)
+        if isinstance(workers, int) and workers > 0:
+            return []
+        return [
+            Error(
+                f"CHRONIKER_EXECUTORS[{self.alias!r}]['OPTIONS']['workers'] is {workers!r}.",
+                hint="Give a number of commands to run at once, 1 or more.",
+                id="chroniker.E005",
+            )
+        ]
+
+    def close(self) -> None:
+        """Wait for what runs, then let the nursery go."""
+        pool, nursery, self._pool, self._nursery = self._pool, self._nursery, None, None
+        if pool is not None:
+            pool.shutdown(cancel_futures=True)
+        if nursery is not None:
+            nursery.close()

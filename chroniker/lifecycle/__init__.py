@@ -1,0 +1,31 @@
+"""The only writer of ``Run.status``, ``Lease`` and ``JobState``.
+
+Each move is one conditional UPDATE that names the state it leaves; zero rows is an answer. Whoever claims or closes
+locks JobState first. Lock order everywhere: JobState, Job, Run, Lease, each by id.
+"""
+
+from chroniker.lifecycle.book import book, set_aside
+from chroniker.lifecycle.claim import claim
+from chroniker.lifecycle.close import cancel, expire, finish
+from chroniker.lifecycle.dispatched import dispatched, not_accepted
+from chroniker.lifecycle.events import note
+from chroniker.lifecycle.plan import Plan
+from chroniker.lifecycle.start import Started, renew, start
+from chroniker.lifecycle.stop import request_stop
+
+__all__ = [
+    "Plan",
+    "Started",
+    "book",
+    "cancel",
+    "claim",
+    "dispatched",
+    "expire",
+    "finish",
+    "not_accepted",
+    "note",
+    "renew",
+    "request_stop",
+    "set_aside",
+    "start",
+]

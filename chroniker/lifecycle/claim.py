@@ -1,0 +1,81 @@
+"""Nothing → CLAIMED, nothing → SKIPPED: one short transaction for a batch of jobs."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+
+from django.db import connections
+from django.db.models import Exists, OuterRef
+
+from chroniker.conf import settings
+from chroniker.lifecycle.plan import Plan
+from chroniker.lifecycle.transactions import locked, transactional
+from chroniker.models import Job, JobState, Lease, Run
+from chroniker.signals import run_claimed
+
+#: What a claim changes in the state; also what must still be as it was read when the row is locked.
+BOOKING = ("accounted_until", "next_instant", "next_run", "last_token", "retry_at", "attempt")
+
+
+def claim(plans: Sequence[Plan], now: dt.datetime, *, by_flag: bool = False, wait: bool = False) -> list[Run]:
+    """Write the plans whose jobs are still as they were read; the claimed runs, each with its ``job`` loaded.
+
+    Guarantees: a job that another claimer holds or has moved on is left out (so each instant is claimed once), and
+    the next instant is booked in the same transaction that inserts the run, so a crash may lose a run, and say so,
+    but never repeats one. ``by_flag``: only jobs whose ``force_run`` flag is up, and lower it. ``wait``: for locks,
+    instead of passing over locked jobs (a person asked for this very job).
+    """
+    won = _claim(plans, now, by_flag, wait)
+    for run in won:
+        run_claimed.send_robust(Run, run_id=run.pk, job_id=run.job_id, token=run.token, trigger=run.trigger)
+    return won
+
+
+@transactional
+def _claim(plans: Sequence[Plan], now: dt.datetime, by_flag: bool, wait: bool) -> list[Run]:
+    mine = _still_as_read(plans, skip=not wait)
+    if by_flag:
+        mine = _flags_lowered(mine, skip=not wait)
+    if not mine:
+        return []
+    claimed = [(run, plan) for plan in mine if (run := plan.claimed)]
+    for run, _plan in claimed:
+        run.redispatch_at = now + settings.redispatch
+    Run.objects.bulk_create([run for plan in mine for run in plan.runs])
+    Lease.objects.bulk_create(
+        Lease(run_id=run.pk, job_id=run.job_id, slot=run.slot, token=run.token, expires_at=now + plan.start_deadline)
+        for run, plan in claimed
+    )
+    write_states([plan.after for plan in mine], BOOKING)
+    for run, plan in claimed:
+        run.job = plan.state.job
+    return [run for run, _plan in claimed]
+
+
+def _still_as_read(plans: Sequence[Plan], *, skip: bool) -> list[Plan]:
+    """Lock the jobs' states. One that was claimed, edited or disabled since it was read is not ours."""
+    by_id = {plan.state.pk: plan for plan in plans}
+    enabled = Exists(Job.objects.filter(pk=OuterRef("pk"), enabled=True))
+    rows = locked(JobState.objects.filter(enabled, pk__in=by_id), skip=skip)
+    mine = []
+    for pk, token, instant, retry_at in rows.values_list("pk", "last_token", "next_instant", "retry_at"):
+        state = by_id[pk].state
+        if (token, instant, retry_at) == (state.last_token, state.next_instant, state.retry_at):
+            mine.append(by_id[pk])
+    return mine
+
+
+def _flags_lowered(plans: list[Plan], *, skip: bool) -> list[Plan]:
+    flagged = Job.objects.filter(pk__in=[plan.state.pk for plan in plans], force_run=True)
+    ids = set(locked(flagged, skip=skip).values_list("pk", flat=True))
+    Job.objects.filter(pk__in=ids).update(force_run=False)
+    return [plan for plan in plans if plan.state.pk in ids]
+
+
+def write_states(states: Sequence[JobState], fields: Sequence[str]) -> None:
+    """Write other values for each row in one statement: an upsert of rows that exist (and that we hold)."""
+    targeted = connections[settings.database].features.supports_update_conflicts_with_target
+    JobState.objects.bulk_create(
+        states, update_conflicts=True, update_fields=list(fields), unique_fields=["job"] if targeted else None
+    )

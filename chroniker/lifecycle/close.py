@@ -1,0 +1,189 @@
+"""The moves to a final state: finished, cancelled, not taken, lost."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Collection, Sequence
+from uuid import UUID
+
+from django.db.models import OuterRef, Q, Subquery
+from django.utils.translation import gettext as _
+
+from chroniker.clock import FromNow, database_now
+from chroniker.conf import settings
+from chroniker.lifecycle.claim import write_states
+from chroniker.lifecycle.events import note
+from chroniker.lifecycle.transactions import locked, transactional
+from chroniker.models import EventKind, Job, JobState, Lease, Run, Status
+from chroniker.signals import run_finished
+
+LONGEST_BACKOFF = dt.timedelta(days=1)
+
+#: What closing a run may change in the state.
+CLOSED = ("retry_at", "last_status", "last_finished_at")
+
+
+def finish(
+    run_id: UUID,
+    token: int,
+    nonce: UUID,
+    status: Status,
+    *,
+    exit_code: int | None = None,
+    reason: str = "",
+    progress: tuple[int, int] | None = None,
+) -> bool:
+    """RUNNING → ``status``, by the supervisor that started it; whether the run's row now says so.
+
+    Idempotent by the nonce. A report that comes after the run was lost moves nothing and leaves an event.
+    """
+    moved, run = _finish(run_id, token, nonce, status, exit_code, reason, progress)
+    if moved and run:
+        announce([run])
+    return run is not None
+
+
+@transactional
+def _finish(
+    run_id: UUID,
+    token: int,
+    nonce: UUID,
+    status: Status,
+    exit_code: int | None,
+    reason: str,
+    progress: tuple[int, int] | None,
+) -> tuple[bool, Run | None]:
+    run = Run.objects.filter(pk=run_id).select_related("job").first()
+    if run is None:
+        return False, None  # its job was deleted meanwhile
+    states = list(locked(JobState.objects.filter(pk=run.job_id), skip=False))
+    total, done = progress or (None, None)
+    moved = Run.objects.filter(pk=run_id, token=token, nonce=nonce, status=Status.RUNNING).update(
+        status=status,
+        finished_at=FromNow(),
+        exit_code=exit_code,
+        reason=reason,
+        total_parts=total,
+        total_parts_complete=done,
+    )
+    run.refresh_from_db()
+    if moved:
+        Lease.objects.filter(pk=run_id).delete()
+        _settle(states, [run])
+    elif run.nonce != nonce or run.status != status:
+        text = _("It ended as %(outcome)s after it had been closed as %(status)s. %(reason)s")
+        words = {"outcome": status.label, "status": Status(run.status).label, "reason": reason}
+        note(run_id, EventKind.LATE_OUTCOME, text % words)
+        return False, None
+    return bool(moved), run
+
+
+@transactional
+def _cancel(run_id: UUID) -> Run | None:
+    run = Run.objects.filter(pk=run_id).select_related("job").first()
+    if run is None:
+        return None
+    states = list(locked(JobState.objects.filter(pk=run.job_id), skip=False))
+    stopped = Run.objects.filter(pk=run_id, status=Status.CLAIMED, stop_requested_at__isnull=False).update(
+        status=Status.STOPPED,
+        finished_at=FromNow(),
+        redispatch_at=None,
+        reason=_("Stopped before it started."),
+    )
+    if not stopped:
+        return None  # it started first: its supervisor stops it
+    Lease.objects.filter(pk=run_id).delete()
+    run.refresh_from_db()
+    _settle(states, [run])
+    return run
+
+
+def cancel(run_id: UUID) -> bool:
+    """CLAIMED → STOPPED, for a run that was asked to stop and has not started."""
+    run = _cancel(run_id)
+    if run is not None:
+        announce([run])
+    return run is not None
+
+
+def expire(limit: int, *, host: str = "", is_held: Callable[[UUID], bool] | None = None) -> list[Run]:
+    """CLAIMED → LOST past the start deadline; RUNNING → LOST when the lease ran out. The runs that were closed.
+
+    With ``is_held`` (one host: a kernel lock file for each run of ``host``) a run there is lost at once when its lock
+    is free, and never while it is held, whatever its lease says. Runs that a fence holds are left for the next tick.
+    """
+    overdue = Q(expires_at__lt=FromNow(-settings.drift_allowance))
+    if is_held is not None:
+        here = Q(run__status=Status.RUNNING, run__host=host)
+        ids = Lease.objects.filter(here).values_list("pk", flat=True)
+        dead = [run_id for run_id in ids if not is_held(run_id)][:limit]
+        lost = _expire(dead, None) if dead else []
+        overdue &= ~here
+    else:
+        lost = []
+    ids = list(Lease.objects.filter(overdue).order_by("expires_at").values_list("pk", flat=True)[:limit])
+    if ids:
+        lost += _expire(ids, overdue)
+    announce(lost)
+    return lost
+
+
+@transactional
+def _expire(run_ids: Collection[UUID], still: Q | None) -> list[Run]:
+    job_ids = list(Run.objects.filter(pk__in=run_ids).values_list("job_id", flat=True))
+    states = list(locked(JobState.objects.filter(pk__in=job_ids), skip=True))
+    held = Run.objects.filter(pk__in=run_ids, job_id__in=[state.pk for state in states])
+    mine = list(locked(held, skip=True).values_list("pk", flat=True))
+    # The time is asked once more while locking the leases to remove: a renewal may have come in between.
+    leases = Lease.objects.filter(pk__in=mine)
+    ids = set(locked(leases.filter(still) if still else leases, skip=True).values_list("pk", flat=True))
+    Run.objects.filter(pk__in=ids, status=Status.CLAIMED).update(
+        reason=_("No worker took it within its start deadline.")
+    )
+    Run.objects.filter(pk__in=ids, status=Status.RUNNING).update(
+        reason=_("Its worker was not heard of any more. It may have done its work."), **_last_progress()
+    )
+    Run.objects.filter(pk__in=ids).update(status=Status.LOST, finished_at=FromNow(), redispatch_at=None)
+    Lease.objects.filter(pk__in=ids).delete()
+    lost = list(Run.objects.filter(pk__in=ids).select_related("job"))
+    _settle(states, lost)
+    return lost
+
+
+def _last_progress() -> dict[str, Subquery]:
+    lease = Lease.objects.filter(pk=OuterRef("pk"))
+    return {name: Subquery(lease.values(name)[:1]) for name in ("total_parts", "total_parts_complete")}
+
+
+def _settle(states: Sequence[JobState], runs: Sequence[Run]) -> None:
+    """Book what the ended runs mean for their jobs: the last result, and a retry where the job's policy says so."""
+    now = database_now()
+    by_job = {state.pk: state for state in states}
+    for run in runs:
+        if run.slot == "" and run.job_id in by_job:
+            state = by_job[run.job_id]
+            state.last_status, state.last_finished_at = run.status, run.finished_at
+            state.retry_at = retry_at(run.job, run, now)
+    write_states([by_job[run.job_id] for run in runs if run.job_id in by_job], CLOSED)
+
+
+def retry_at(job: Job, run: Run, now: dt.datetime) -> dt.datetime | None:
+    """When to try again after ``run``, or ``None``. A run that was asked to stop is never retried.
+
+    A failure or a timeout is retried ``max_retries`` times; a lost run, if ``retry_on_lost``, as often as it takes:
+    the back-off doubles each time, up to a day.
+    """
+    if run.stop_requested_at is not None or not job.enabled:
+        return None
+    failed = run.status in (Status.FAILED, Status.TIMED_OUT) and run.attempt <= job.max_retries
+    if failed or (run.status == Status.LOST and job.retry_on_lost):
+        backoff = dt.timedelta(seconds=job.retry_backoff_seconds) * 2 ** min(run.attempt - 1, 20)
+        return now + min(backoff, LONGEST_BACKOFF)
+    return None
+
+
+def announce(runs: Sequence[Run]) -> None:
+    for run in runs:
+        run_finished.send_robust(
+            Run, run_id=run.pk, job_id=run.job_id, token=run.token, status=run.status, reason=run.reason
+        )

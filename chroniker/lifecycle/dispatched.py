@@ -1,0 +1,41 @@
+"""What became of a claim's message. Writes no state: a message decides nothing."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection
+from uuid import UUID
+
+from django.db.models import Case, F, QuerySet, Value, When
+
+from chroniker.conf import settings
+from chroniker.lifecycle.transactions import transactional
+from chroniker.models import Run, Status
+
+LONGEST_WAIT = dt.timedelta(hours=1)
+NO_TAKER_WAIT = dt.timedelta(seconds=5)
+
+
+@transactional
+def dispatched(run_ids: Collection[UUID], now: dt.datetime) -> None:
+    """These runs were handed to their executor; if they do not start, dispatch them again, each time twice as late."""
+    waits = [min(settings.redispatch * 2**n, LONGEST_WAIT) for n in range(16)]
+    _open_claims(run_ids).update(
+        dispatched_at=now,
+        dispatches=F("dispatches") + 1,
+        reason="",
+        redispatch_at=Case(
+            *(When(dispatches=n, then=Value(now + wait)) for n, wait in enumerate(waits)),
+            default=Value(now + LONGEST_WAIT),
+        ),
+    )
+
+
+@transactional
+def not_accepted(run_ids: Collection[UUID], now: dt.datetime, why: str = "") -> None:
+    """Nobody took these runs (no broker, no room); offer them again soon. ``why`` is shown meanwhile."""
+    _open_claims(run_ids).update(redispatch_at=now + NO_TAKER_WAIT, reason=why)
+
+
+def _open_claims(run_ids: Collection[UUID]) -> QuerySet[Run]:
+    return Run.objects.filter(pk__in=run_ids, status=Status.CLAIMED)

@@ -1,0 +1,67 @@
+"""One short transaction, tried again when the database asks for it."""
+
+from __future__ import annotations
+
+import functools
+import random
+import time
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+from django.db import IntegrityError, OperationalError, connections, transaction
+from django.db.models import Model, QuerySet
+
+from chroniker.conf import settings
+
+P = ParamSpec("P")
+R = TypeVar("R")
+M = TypeVar("M", bound=Model)
+
+TRIES = 6
+# PostgreSQL: serialization_failure, deadlock_detected. MySQL: deadlock, lock wait timeout, record changed since read.
+_CODES = {"40001", "40P01", 1213, 1205, 1020}
+
+
+def _asks_for_another_try(error: OperationalError) -> bool:
+    cause = error.__cause__
+    code = getattr(cause, "sqlstate", None) or (error.args[0] if error.args else None)
+    return code in _CODES or "database is locked" in str(error)
+
+
+def transactional(step: Callable[P, R]) -> Callable[P, R]:
+    """Run ``step`` in one transaction on the deciding database; again, a few times with jitter, on a deadlock.
+
+    A unique key that was violated is the same question (someone else was first), so the step looks again.
+    Inside a transaction of the caller's there is no second try: the caller has to begin anew.
+    """
+
+    @functools.wraps(step)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+        using = settings.database
+        tries = 1 if connections[using].in_atomic_block else TRIES
+        for attempt in range(1, tries + 1):
+            try:
+                with transaction.atomic(using=using):
+                    return step(*args, **kwargs)
+            except IntegrityError:
+                if attempt == tries:
+                    raise
+            except OperationalError as error:
+                if attempt == tries or not _asks_for_another_try(error):
+                    raise
+            time.sleep(random.uniform(0, 0.02 * 2**attempt))
+        raise AssertionError("unreachable")
+
+    return wrapper
+
+
+def locked(rows: QuerySet[M], *, skip: bool) -> QuerySet[M]:
+    """``rows`` locked in the order of their keys; without those that someone else holds, if ``skip``.
+
+    On SQLite this is the rows themselves: there the transaction holds the whole database.
+    """
+    features = connections[rows.db].features
+    return rows.order_by("pk").select_for_update(
+        skip_locked=skip and features.has_select_for_update_skip_locked,
+        no_key=features.has_select_for_no_key_update,
+    )

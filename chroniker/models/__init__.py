@@ -1,0 +1,32 @@
+"""The nouns. Each file holds one."""
+
+from chroniker.models.dependency import JobDependency
+from chroniker.models.host import Host
+from chroniker.models.job import Job
+from chroniker.models.lease import Lease
+from chroniker.models.log import EventKind, LogChunk, RunEvent, Stream
+from chroniker.models.outbox import Outbox
+from chroniker.models.run import Run
+from chroniker.models.state import JobState
+from chroniker.models.status import FINAL, MOVES, OPEN, REPORTED, Overlap, Status, Trigger
+
+__all__ = [
+    "FINAL",
+    "MOVES",
+    "OPEN",
+    "REPORTED",
+    "EventKind",
+    "Host",
+    "Job",
+    "JobDependency",
+    "JobState",
+    "Lease",
+    "LogChunk",
+    "Outbox",
+    "Overlap",
+    "Run",
+    "RunEvent",
+    "Status",
+    "Stream",
+    "Trigger",
+]

@@ -1,0 +1,29 @@
+"""What all models of the scheduler share."""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from typing import TypeVar
+
+from django.db import models
+
+from chroniker.conf import settings
+
+M = TypeVar("M", bound=models.Model)
+
+
+def uuid7() -> uuid.UUID:
+    """RFC 9562, version 7: 48 bits of Unix milliseconds, then random bits. New rows land at the end of the index."""
+    millis = time.time_ns() // 1_000_000
+    value = millis << 80 | int.from_bytes(os.urandom(10), "big")
+    value = value & ~(0xF << 76) | 0x7 << 76
+    return uuid.UUID(int=value & ~(0b11 << 62) | 0b10 << 62)
+
+
+class DecidingManager(models.Manager[M]):
+    """Reads from the writing database, whatever a router says about reads."""
+
+    def get_queryset(self) -> models.QuerySet[M]:
+        return super().get_queryset().using(self._db or settings.database)

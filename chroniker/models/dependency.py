@@ -1,0 +1,44 @@
+"""Dependencies between jobs."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from chroniker.models.base import DecidingManager
+from chroniker.models.job import Job
+
+
+class JobDependency(models.Model):
+    """``dependent`` waits for ``dependee``. A dependency gates; it never triggers."""
+
+    dependent = models.ForeignKey(Job, models.CASCADE, related_name="dependencies", verbose_name=_("dependent"))
+    dependee = models.ForeignKey(Job, models.CASCADE, related_name="dependents", verbose_name=_("waits for"))
+    wait_for_completion = models.BooleanField(
+        _("until it has ended"), default=True, help_text=_("It has no open run and no pending retry.")
+    )
+    wait_for_success = models.BooleanField(
+        _("until it succeeded"), default=True, help_text=_("Its latest attempt succeeded.")
+    )
+    wait_for_next_run = models.BooleanField(
+        _("until its turn is over"),
+        default=True,
+        help_text=_("Each of its instants up to the dependent's own is accounted for."),
+    )
+
+    objects: DecidingManager[JobDependency] = DecidingManager()
+
+    class Meta:
+        # Not the default: the ancestor's table of that name, set aside, keeps its indexes, whose names would clash.
+        db_table = "chroniker_dependency"
+        verbose_name = _("dependency")
+        verbose_name_plural = _("dependencies")
+        constraints = (
+            models.UniqueConstraint(fields=["dependent", "dependee"], name="chroniker_dependency_once"),
+            models.CheckConstraint(
+                condition=~models.Q(dependent=models.F("dependee")), name="chroniker_dependency_not_on_itself"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.dependent_id} waits for {self.dependee_id}"

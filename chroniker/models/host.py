@@ -1,0 +1,26 @@
+"""Machines that tick or work."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from chroniker.models.base import DecidingManager
+
+
+class Host(models.Model):
+    name = models.CharField(_("name"), max_length=200, unique=True)
+    last_seen = models.DateTimeField(_("last seen"))
+    clock_skew_seconds = models.FloatField(
+        _("clock skew, seconds"), null=True, help_text=_("The host's clock minus the database's, when last seen.")
+    )
+
+    objects: DecidingManager[Host] = DecidingManager()
+
+    class Meta:
+        verbose_name = _("host")
+        verbose_name_plural = _("hosts")
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,230 @@
+"""The job: what to run, when, and under which rules. Only people and code that declares jobs write it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Self
+
+from django.conf import settings as django_settings
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.utils.timezone import get_default_timezone_name, now
+from django.utils.translation import gettext_lazy as _
+
+from chroniker import progress
+from chroniker.models.base import DecidingManager
+from chroniker.models.status import Overlap
+from chroniker.models.validation import validate
+from chroniker.schedule import DstFold, DstGap, Frequency, Spec
+
+#: An edit of one of these changes what the job's timeline looks like, so the next tick books it anew.
+BOOKED_FIELDS = frozenset(
+    {
+        "enabled",
+        "frequency",
+        "cron",
+        "params",
+        "run_at",
+        "starts_at",
+        "ends_at",
+        "timezone",
+        "dst_gap",
+        "dst_fold",
+        "jitter_seconds",
+    }
+)
+
+
+def project_timezone() -> str:
+    return get_default_timezone_name()
+
+
+class JobQuerySet(models.QuerySet["Job"]):
+    def update(self, **fields: Any) -> int:
+        """Like any update; one that touches the schedule or the switch also asks the next tick to book the job anew."""
+        if BOOKED_FIELDS & fields.keys():
+            fields.setdefault("edited_at", now())
+        return super().update(**fields)
+
+    def bulk_update(self, objs: Iterable[Job], fields: Iterable[str], batch_size: int | None = None) -> int:
+        objs, fields = list(objs), set(fields)
+        if fields & BOOKED_FIELDS:
+            fields.add("edited_at")
+            for job in objs:
+                job.edited_at = now()
+        return super().bulk_update(objs, sorted(fields), batch_size)
+
+
+class Job(models.Model):
+    """One job. Its machine-written side is ``JobState``, so that saving a stale form never moves the schedule back."""
+
+    name = models.CharField(_("name"), max_length=200, unique=True)
+    command = models.CharField(
+        _("command"), max_length=200, blank=True, help_text=_("A management command of this project.")
+    )
+    args = models.TextField(
+        _("arguments"), blank=True, help_text=_("As on a command line: --verbosity 2 'two words' file.txt")
+    )
+    raw_command = models.TextField(
+        _("raw command"),
+        blank=True,
+        help_text=_("Instead of a management command: a program and its arguments. It is run without a shell."),
+    )
+    enabled = models.BooleanField(_("enabled"), default=True)
+
+    # -- when ------------------------------------------------------------------------------------------------
+    frequency = models.CharField(_("frequency"), max_length=10, choices=Frequency, default=Frequency.CRON)
+    cron = models.CharField(_("cron expression"), max_length=255, blank=True)
+    params = models.TextField(
+        _("rule parameters"), blank=True, help_text=_("For yearly to secondly: interval:15;byhour:7,8,9")
+    )
+    run_at = models.DateTimeField(_("run at"), null=True, blank=True)
+    starts_at = models.DateTimeField(_("starts at"), null=True, blank=True)
+    ends_at = models.DateTimeField(_("ends at"), null=True, blank=True)
+    timezone = models.CharField(_("time zone"), max_length=64, default=project_timezone)
+    dst_gap = models.CharField(_("in the hour that is left out"), max_length=6, choices=DstGap, default=DstGap.RUN)
+    dst_fold = models.CharField(_("in the hour that comes twice"), max_length=6, choices=DstFold, default=DstFold.FIRST)
+    jitter_seconds = models.PositiveIntegerField(
+        _("jitter, seconds"),
+        default=0,
+        validators=[MaxValueValidator(86_400)],
+        help_text=_("Spreads jobs of one instant: this job always starts the same part of this span later."),
+    )
+
+    # -- under which rules -----------------------------------------------------------------------------------
+    overlap = models.CharField(_("overlap"), max_length=8, choices=Overlap, default=Overlap.WAIT)
+    misfire_grace_seconds = models.PositiveIntegerField(
+        _("misfire grace, seconds"),
+        null=True,
+        blank=True,
+        help_text=_("An instant missed by more than this is recorded as skipped. Empty: however late, run once."),
+    )
+    start_deadline_seconds = models.PositiveIntegerField(
+        _("start deadline, seconds"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text=_("A claimed run that no worker takes within this time is lost. Empty: the project's setting."),
+    )
+    timeout_seconds = models.PositiveIntegerField(
+        _("timeout, seconds"), null=True, blank=True, help_text=_("Empty or 0: none.")
+    )
+    max_retries = models.PositiveSmallIntegerField(_("retries after a failure"), default=0)
+    retry_backoff_seconds = models.PositiveIntegerField(
+        _("retry back-off, seconds"), default=60, help_text=_("Before the first retry; doubled for each further one.")
+    )
+    retry_on_lost = models.BooleanField(
+        _("retry when lost"), default=False, help_text=_("A lost run may have done its work; it may be done twice.")
+    )
+    fail_on_stderr = models.BooleanField(_("output on stderr is a failure"), default=False)
+
+    # -- where -----------------------------------------------------------------------------------------------
+    executor = models.CharField(_("executor"), max_length=50, default="default")
+    queue = models.CharField(_("queue"), max_length=100, blank=True)
+    priority = models.PositiveSmallIntegerField(
+        _("priority"), null=True, blank=True, validators=[MaxValueValidator(255)]
+    )
+    hostname = models.CharField(_("host"), max_length=200, blank=True)
+
+    # -- what is kept and told -------------------------------------------------------------------------------
+    log_stdout = models.BooleanField(_("keep standard output"), default=True)
+    log_stderr = models.BooleanField(_("keep standard error"), default=True)
+    log_max_bytes = models.PositiveBigIntegerField(
+        _("output kept, bytes"),
+        null=True,
+        blank=True,
+        default=10_000_000,
+        validators=[MinValueValidator(1024)],
+        help_text=_("Of a run's output beyond this, the beginning and the end are kept. Empty: all."),
+    )
+    maximum_log_entries = models.PositiveIntegerField(
+        _("runs kept"), default=1000, help_text=_("Older closed runs of this job are deleted. 0: keep all.")
+    )
+    subscribers = models.ManyToManyField(
+        django_settings.AUTH_USER_MODEL,
+        verbose_name=_("subscribers"),
+        blank=True,
+        related_name="chroniker_jobs",
+        db_table="chroniker_subscription",  # as for JobDependency: the default name was the ancestor's
+    )
+    email_errors_to_subscribers = models.BooleanField(_("mail errors to subscribers"), default=True)
+    email_success_to_subscribers = models.BooleanField(_("mail successes to subscribers"), default=False)
+    is_monitor = models.BooleanField(_("is a monitor"), default=False)
+    monitor_url = models.CharField(_("monitor URL"), max_length=255, blank=True)
+    monitor_error_template = models.TextField(_("monitor error template"), blank=True)
+    monitor_description = models.TextField(_("monitor description"), blank=True)
+
+    # -- flags anyone may set; a tick consumes them ----------------------------------------------------------
+    force_run = models.BooleanField(
+        _("force run"), default=False, help_text=_("Run at the next tick; the schedule stays where it is.")
+    )
+    force_stop = models.BooleanField(_("force stop"), default=False, help_text=_("Stop the open run at the next tick."))
+    edited_at = models.DateTimeField(
+        null=True,
+        editable=False,
+        default=now,
+        help_text=_("Schedule or switch changed at this moment: the next tick books the job anew."),
+    )
+
+    objects = DecidingManager.from_queryset(JobQuerySet)()
+
+    class Meta:
+        verbose_name = _("job")
+        verbose_name_plural = _("jobs")
+        ordering = ("name",)
+        permissions = (("run_job", _("Can run a job now")), ("stop_job", _("Can stop a running job")))
+        indexes = (
+            models.Index(fields=["force_run"], name="chroniker_job_force_run"),
+            models.Index(fields=["force_stop"], name="chroniker_job_force_stop"),
+            models.Index(fields=["edited_at"], name="chroniker_job_edited_at"),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Saves, and asks the next tick to book the job anew, unless ``update_fields`` leaves the schedule alone."""
+        names = kwargs.get("update_fields")
+        if names is None or BOOKED_FIELDS & set(names):
+            self.edited_at = now()
+        if names is not None and BOOKED_FIELDS & set(names):
+            kwargs["update_fields"] = {*names, "edited_at"}
+        super().save(*args, **kwargs)
+
+    def clean(self) -> None:
+        super().clean()
+        validate(self)
+
+    @property
+    def spec(self) -> Spec:
+        """The schedule, as ``chroniker.schedule`` takes it."""
+        return Spec(
+            frequency=self.frequency,
+            cron=self.cron,
+            params=self.params,
+            run_at=self.run_at,
+            starts_at=self.starts_at,
+            ends_at=self.ends_at,
+            timezone=self.timezone,
+            dst_gap=self.dst_gap,
+            dst_fold=self.dst_fold,
+        )
+
+    @staticmethod
+    def update_progress(total_parts: int, total_parts_complete: int) -> None:
+        """Say how far the command is, from anywhere inside it: ``total_parts_complete`` of ``total_parts``.
+
+        Costs microseconds, touches no database and never blocks; the supervisor reports the newest value at
+        most once a second. Outside a run it does nothing.
+        """
+        progress.write(total_parts, total_parts_complete)
+
+    @classmethod
+    def from_name_or_id(cls, text: str) -> Self:
+        """The job of this name, or else of this id. A name of digits wins over the id. Raises ``DoesNotExist``."""
+        found = cls.objects.filter(name=text).first()
+        if found is None and text.isdecimal():
+            found = cls.objects.filter(pk=int(text)).first()
+        if found is None:
+            raise cls.DoesNotExist(f"There is no job named or numbered {text!r}.")
+        return found

@@ -1,0 +1,36 @@
+"""The right to be the one instance."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from chroniker.models.base import DecidingManager
+from chroniker.models.job import Job
+from chroniker.models.run import Run
+
+
+class Lease(models.Model):
+    """Exists only while its run is open; (job, slot) is unique, so a second instance cannot be claimed.
+
+    A row of its own: a unique constraint with a condition does not exist on MySQL and MariaDB, renewals touch a
+    small table only, and user code may lock the run without stopping them.
+
+    Until the run starts it lasts until the start deadline; from then on it runs out unless it is renewed.
+    """
+
+    run = models.OneToOneField(Run, models.CASCADE, primary_key=True, related_name="lease")
+    job = models.ForeignKey(Job, models.CASCADE, related_name="leases", db_index=False)
+    slot = models.CharField(max_length=100, blank=True)
+    token = models.BigIntegerField()
+    nonce = models.UUIDField(null=True)
+    expires_at = models.DateTimeField(db_index=True)
+    total_parts = models.BigIntegerField(null=True)
+    total_parts_complete = models.BigIntegerField(null=True)
+
+    objects: DecidingManager[Lease] = DecidingManager()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["job", "slot"], name="chroniker_lease_one_instance"),)
+
+    def __str__(self) -> str:
+        return f"lease of run {self.run_id}"

@@ -1,0 +1,63 @@
+"""What a run wrote, and what happened to it."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from chroniker.models.base import DecidingManager
+from chroniker.models.run import Run
+
+
+class Stream(models.IntegerChoices):
+    REMARK = 0, _("remark")
+    STDOUT = 1, _("standard output")
+    STDERR = 2, _("standard error")
+
+
+class LogChunk(models.Model):
+    """A piece of a run's output. ``seq`` counts from 0 in each stream, so a gap is seen and a repeat harmless."""
+
+    run = models.ForeignKey(Run, models.CASCADE, related_name="chunks", db_index=False)
+    stream = models.SmallIntegerField(choices=Stream)
+    seq = models.IntegerField()
+    text = models.TextField()
+    written_at = models.DateTimeField()
+
+    objects: DecidingManager[LogChunk] = DecidingManager()
+
+    class Meta:
+        verbose_name = _("output")
+        verbose_name_plural = _("output")
+        constraints = (models.UniqueConstraint(fields=["run", "stream", "seq"], name="chroniker_log_seq"),)
+
+    def __str__(self) -> str:
+        return f"output {self.stream}.{self.seq} of run {self.run_id}"
+
+
+class EventKind(models.TextChoices):
+    REFUSED_DELIVERY = "REFUSED_DELIVERY", _("delivery refused")
+    ZOMBIE_REPORT = "ZOMBIE_REPORT", _("report without the lease")
+    STOP_ASKED = "STOP_ASKED", _("stop asked")
+    LATE_OUTCOME = "LATE_OUTCOME", _("late outcome")
+    DISPATCH_FAILED = "DISPATCH_FAILED", _("dispatch failed")
+    NOTE = "NOTE", _("note")
+
+
+class RunEvent(models.Model):
+    """A note on a run that anyone may write, holder of the lease or not. Never changed."""
+
+    run = models.ForeignKey(Run, models.CASCADE, related_name="events")
+    at = models.DateTimeField()
+    kind = models.CharField(max_length=20, choices=EventKind)
+    text = models.TextField(blank=True)
+
+    objects: DecidingManager[RunEvent] = DecidingManager()
+
+    class Meta:
+        verbose_name = _("event")
+        verbose_name_plural = _("events")
+        ordering = ("pk",)
+
+    def __str__(self) -> str:
+        return f"{self.kind} on run {self.run_id}"

@@ -1,0 +1,31 @@
+"""What is to be told to the world: written in the closing transaction, sent after it."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from chroniker.models.base import DecidingManager
+from chroniker.models.run import Run
+
+
+class Outbox(models.Model):
+    """One message for one channel about one run; sent at least once."""
+
+    run = models.ForeignKey(Run, models.CASCADE, related_name="messages", db_index=False)
+    channel = models.CharField(max_length=100)
+    payload = models.JSONField(default=dict)
+    send_at = models.DateTimeField(db_index=True)
+    sent_at = models.DateTimeField(null=True)
+    attempts = models.PositiveIntegerField(default=0)
+    error = models.TextField(blank=True)
+
+    objects: DecidingManager[Outbox] = DecidingManager()
+
+    class Meta:
+        verbose_name = _("outgoing message")
+        verbose_name_plural = _("outgoing messages")
+        constraints = (models.UniqueConstraint(fields=["run", "channel"], name="chroniker_outbox_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.channel} about run {self.run_id}"

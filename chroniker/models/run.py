@@ -1,0 +1,72 @@
+"""One attempt to execute a job."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from chroniker.models.base import DecidingManager, uuid7
+from chroniker.models.job import Job
+from chroniker.models.status import OPEN, Status, Trigger
+
+
+class Run(models.Model):
+    """Claimed for instants, asked for by a person, or a retry. Written when opened, dispatched, started and closed.
+
+    ``id`` is also the id of the Celery task. Runs of a job are ordered by ``token``, never by ``id``.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    job = models.ForeignKey(Job, models.CASCADE, related_name="runs", db_index=False)
+    token = models.BigIntegerField(_("token"), help_text=_("The run's number within its job; it only grows."))
+    slot = models.CharField(_("slot"), max_length=100, blank=True)
+    parent = models.ForeignKey("self", models.CASCADE, null=True, related_name="children")
+    status = models.CharField(_("status"), max_length=10, choices=Status)
+    trigger = models.CharField(_("trigger"), max_length=10, choices=Trigger)
+    attempt = models.PositiveIntegerField(_("attempt"), default=1)
+    scheduled_for = models.DateTimeField(_("scheduled for"), null=True)
+    covered_until = models.DateTimeField(_("covers instants until"), null=True)
+    claimed_at = models.DateTimeField(_("claimed at"), db_index=True)
+    dispatched_at = models.DateTimeField(_("dispatched at"), null=True)
+    dispatches = models.PositiveIntegerField(default=0)
+    redispatch_at = models.DateTimeField(null=True, db_index=True)
+    started_at = models.DateTimeField(_("started at"), null=True)
+    finished_at = models.DateTimeField(_("finished at"), null=True)
+    stop_requested_at = models.DateTimeField(_("stop asked at"), null=True)
+    stop_requested_by = models.CharField(_("stop asked by"), max_length=150, blank=True)
+    nonce = models.UUIDField(null=True, editable=False)
+    host = models.CharField(_("host"), max_length=200, blank=True)
+    pid = models.BigIntegerField(_("process"), null=True)
+    exit_code = models.IntegerField(_("exit status"), null=True)
+    reason = models.TextField(_("reason"), blank=True)
+    total_parts = models.BigIntegerField(_("parts"), null=True)
+    total_parts_complete = models.BigIntegerField(_("parts done"), null=True)
+
+    objects: DecidingManager[Run] = DecidingManager()
+
+    class Meta:
+        verbose_name = _("run")
+        verbose_name_plural = _("runs")
+        constraints = (
+            models.UniqueConstraint(fields=["job", "token"], name="chroniker_run_token"),
+            models.UniqueConstraint(fields=["job", "slot", "scheduled_for"], name="chroniker_run_instant"),
+            models.CheckConstraint(
+                condition=Q(status__in=OPEN, finished_at__isnull=True)
+                | (~Q(status__in=OPEN) & Q(finished_at__isnull=False)),
+                name="chroniker_run_open_means_unfinished",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status=Status.RUNNING) | Q(started_at__isnull=False, nonce__isnull=False),
+                name="chroniker_run_running_means_started",
+            ),
+            models.CheckConstraint(
+                condition=Q(scheduled_for__isnull=True, covered_until__isnull=True)
+                | Q(scheduled_for__isnull=False, covered_until__gte=models.F("scheduled_for")),
+                name="chroniker_run_covers_a_range",
+            ),
+            models.CheckConstraint(condition=Q(status__in=Status.values), name="chroniker_run_status_known"),
+        )
+
+    def __str__(self) -> str:
+        return f"run {self.token} of job {self.job_id}"

@@ -1,0 +1,63 @@
+"""The states of a run, and every move between them."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+# The life of a run. A test holds this table, lifecycle's moves, the database's constraints and the docs together.
+#
+#   event       from      to                                who
+#   ----------  --------  --------------------------------  -------------------------------------------
+#   claimed     -         CLAIMED                           tick, run-now, retry
+#   skipped     -         SKIPPED                           tick, or an edit that closes a range
+#   started     CLAIMED   RUNNING                           supervisor
+#   finished    RUNNING   SUCCEEDED FAILED TIMED_OUT STOPPED  supervisor
+#   cancelled   CLAIMED   STOPPED                           a person, before it started
+#   not taken   CLAIMED   LOST                              tick: past the start deadline
+#   lost        RUNNING   LOST                              tick: the lease ran out
+
+
+class Status(models.TextChoices):
+    CLAIMED = "CLAIMED", _("claimed")
+    RUNNING = "RUNNING", _("running")
+    SUCCEEDED = "SUCCEEDED", _("succeeded")
+    FAILED = "FAILED", _("failed")
+    TIMED_OUT = "TIMED_OUT", _("timed out")
+    STOPPED = "STOPPED", _("stopped")
+    LOST = "LOST", _("lost")
+    SKIPPED = "SKIPPED", _("skipped")
+
+
+OPEN = (Status.CLAIMED, Status.RUNNING)
+FINAL = tuple(status for status in Status if status not in OPEN)
+
+#: Final states a supervisor may report.
+REPORTED = (Status.SUCCEEDED, Status.FAILED, Status.TIMED_OUT, Status.STOPPED)
+
+#: (from, to) for each allowed move; ``None`` is "no row yet".
+MOVES: frozenset[tuple[Status | None, Status]] = frozenset(
+    {
+        (None, Status.CLAIMED),
+        (None, Status.SKIPPED),
+        (Status.CLAIMED, Status.RUNNING),
+        (Status.CLAIMED, Status.STOPPED),
+        (Status.CLAIMED, Status.LOST),
+        (Status.RUNNING, Status.LOST),
+        *((Status.RUNNING, final) for final in REPORTED),
+    }
+)
+
+
+class Trigger(models.TextChoices):
+    SCHEDULE = "SCHEDULE", _("schedule")
+    MANUAL = "MANUAL", _("by hand")
+    RETRY = "RETRY", _("retry")
+
+
+class Overlap(models.TextChoices):
+    """What happens to instants that fall while the job still runs."""
+
+    WAIT = "WAIT", _("wait: start once when the run ends, for all of them")
+    SKIP = "SKIP", _("skip them")
+    REPLACE = "REPLACE", _("replace: stop the run, then start")

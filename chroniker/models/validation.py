@@ -1,0 +1,64 @@
+"""What a job must be to be saved from a form. Every message says what was wrong and what would be right."""
+
+from __future__ import annotations
+
+import zoneinfo
+from typing import TYPE_CHECKING
+
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+
+from chroniker import commands, schedule
+from chroniker.conf import settings
+from chroniker.exceptions import CommandRefused, ScheduleError
+
+if TYPE_CHECKING:
+    from chroniker.models.job import Job
+
+
+def validate(job: Job) -> None:
+    """Raises one ``ValidationError`` with all that is wrong, by field."""
+    errors: dict[str, str] = {}
+    _command(job, errors)
+    _schedule(job, errors)
+    if job.executor not in settings.executors:
+        known = ", ".join(sorted(settings.executors))
+        errors["executor"] = _("There is no executor “%(name)s”; there is: %(known)s.") % {
+            "name": job.executor,
+            "known": known,
+        }
+    if errors:
+        raise ValidationError(errors)
+
+
+def _command(job: Job, errors: dict[str, str]) -> None:
+    if bool(job.command) == bool(job.raw_command.strip()):
+        both = _("Give a management command or a raw command, not both.")
+        errors["command"] = both if job.command else _("Give a management command or a raw command.")
+        return
+    field = "command" if job.command else "raw_command"
+    try:
+        if job.command:
+            commands.management_argv(job.command, "")
+            field = "args"
+            commands.management_argv(job.command, job.args)
+        else:
+            commands.raw_argv(job.raw_command)
+            if job.args.strip():
+                errors["args"] = _("A raw command has its arguments in its own line.")
+    except CommandRefused as error:
+        errors[field] = str(error)
+
+
+def _schedule(job: Job, errors: dict[str, str]) -> None:
+    if job.timezone not in zoneinfo.available_timezones():
+        errors["timezone"] = _("There is no time zone “%(name)s”. Write it like Europe/Paris or UTC.") % {
+            "name": job.timezone
+        }
+        return
+    try:
+        schedule.validate(job.spec)
+    except ScheduleError as error:
+        errors[error.field] = str(error)
+    if job.starts_at and job.ends_at and job.ends_at <= job.starts_at:
+        errors["ends_at"] = _("The end lies before the beginning.")

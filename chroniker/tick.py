@@ -1,0 +1,234 @@
+"""One pass: expire the lost, dispatch again what was not taken, find the due, claim them, dispatch them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+
+from chroniker import dependencies, due, lifecycle, runlock
+from chroniker.clock import database_now
+from chroniker.conf import settings
+from chroniker.exceptions import ClaimRefused
+from chroniker.executors import executors
+from chroniker.lifecycle import plan
+from chroniker.models import EventKind, Host, Job, JobDependency, JobState, Lease, Run, Status
+
+logger = logging.getLogger(__name__)
+
+#: A pass begins no further batch after this time, so that expiry and re-dispatch are not starved by a long backlog.
+TIME_BOX = dt.timedelta(seconds=30)
+
+Find = Callable[[dt.datetime, Collection[int] | None], QuerySet[JobState]]
+Draw = Callable[[JobState, dt.datetime], lifecycle.Plan]
+
+
+@dataclass(slots=True)
+class Pass:
+    """What one pass did."""
+
+    claimed: list[Run] = field(default_factory=list)
+    lost: list[Run] = field(default_factory=list)
+    dispatched: int = 0
+    booked: int = 0
+
+
+def tick(only: Collection[int] | None = None, now: dt.datetime | None = None) -> Pass:
+    """One pass over what is due, or over these jobs only. Any number of ticks may run at once.
+
+    1. Close claims and runs whose time is up.
+    2. Dispatch again claims whose message seems lost.
+    3. Book what was edited; pass on stops asked by flag.
+    4. Record or replace what overlaps.
+    5. Claim what is due, batch by batch, and dispatch each batch after its commit.
+
+    Costs a constant number of statements, plus a constant number for each batch of due jobs. ``now`` is for tests.
+    """
+    done = Pass()
+    done.lost = expire()
+    dispatch_again(now or database_now(), done)
+    pass_on_stops()
+    if not settings.paused:
+        done.booked = book_edited(now or database_now())
+        claim_due(done, only, now)
+    return done
+
+
+def reconsider(job_id: int) -> Pass:
+    """After a run of ``job_id`` ended: claim what waited for it, without waiting for the next tick."""
+    dependents = JobDependency.objects.filter(dependee=job_id).values_list("dependent", flat=True)
+    done = Pass()
+    if not settings.paused:
+        claim_due(done, [job_id, *dependents], None)
+    return done
+
+
+def run_now(job: Job, by: str) -> Run:
+    """Claim and dispatch one run of ``job`` now, because ``by`` asks; the schedule stays where it is.
+
+    Raises ``ClaimRefused`` with the reason when it may not run: it claims like everyone else.
+    """
+    if settings.paused:
+        raise ClaimRefused(_("The scheduler is paused."))
+    now = database_now()
+    lifecycle.book([job.pk], now)
+    state = JobState.objects.select_related("job").get(pk=job.pk)
+    _refuse_if_not_free(state)
+    claimed = lifecycle.claim([plan.by_hand(state, now)], now, wait=True)
+    if not claimed:
+        _refuse_if_not_free(JobState.objects.select_related("job").get(pk=job.pk))
+        raise ClaimRefused(_("Someone else changed or claimed the job just now; look again."))
+    lifecycle.note(claimed[0].pk, EventKind.NOTE, _("asked for by %(who)s") % {"who": by})
+    transaction.on_commit(lambda: dispatch(claimed, now), using=settings.database, robust=True)
+    return claimed[0]
+
+
+def stop(run_id: object, by: str) -> bool:
+    """Ask a run to stop, and hint its worker; whether it was open."""
+    run = Run.objects.filter(pk=run_id).select_related("job").first()
+    if run is None or not lifecycle.request_stop(run.pk, by):
+        return False
+    transaction.on_commit(lambda: _hint(run), using=settings.database, robust=True)
+    return True
+
+
+def expire() -> list[Run]:
+    """Step 1. With lock files this host's own runs are judged by theirs."""
+    if not settings.check_lock_file:
+        return lifecycle.expire(settings.batch_size)
+    directory = settings.runtime_dir
+    return lifecycle.expire(
+        settings.batch_size, host=settings.hostname, is_held=lambda run_id: runlock.is_held(directory, run_id)
+    )
+
+
+def dispatch_again(now: dt.datetime, done: Pass) -> None:
+    """Step 2. A second message is harmless: only one start succeeds."""
+    waiting = Run.objects.filter(status=Status.CLAIMED, redispatch_at__lte=now).select_related("job")
+    done.dispatched += dispatch(list(waiting.order_by("redispatch_at")[: settings.batch_size]), now)
+
+
+def pass_on_stops() -> None:
+    """Step 3, second half: jobs whose ``force_stop`` flag is up. The flag is lowered also where nothing runs."""
+    flagged = list(Job.objects.filter(force_stop=True).values_list("pk", flat=True)[: settings.batch_size])
+    if flagged:
+        for lease in Lease.objects.filter(job__in=flagged):
+            stop(lease.run_id, _("the force-stop flag"))
+        Job.objects.filter(pk__in=flagged).update(force_stop=False)
+
+
+def book_edited(now: dt.datetime) -> int:
+    """Step 3. Batch by batch until nothing is left that is not locked."""
+    booked, began = 0, time.monotonic()
+    while time.monotonic() - began < TIME_BOX.total_seconds():
+        ids = list(due.to_book(now).values_list("pk", flat=True)[: settings.batch_size])
+        count = lifecycle.book(ids, now) if ids else 0
+        booked += count
+        if not count:
+            break
+    return booked
+
+
+def claim_due(done: Pass, only: Collection[int] | None, now: dt.datetime | None) -> None:
+    """Steps 4 and 5. The clock is read anew for each batch, unless ``now`` is given."""
+    for lease in due.to_replace(now or database_now(), only)[: settings.batch_size]:
+        stop(lease.run_id, _("the overlap policy: replace"))
+    _claim_all(done, due.overlapped, plan.overlapped, only, now)
+    _claim_all(done, due.forced, plan.by_hand, only, now, by_flag=True)
+    _claim_all(done, due.scheduled, plan.scheduled, only, now)
+    _claim_all(done, due.retries, plan.retry, only, now)
+
+
+def _claim_all(
+    done: Pass,
+    find: Find,
+    draw: Draw,
+    only: Collection[int] | None,
+    now: dt.datetime | None,
+    *,
+    by_flag: bool = False,
+) -> None:
+    began, empty = time.monotonic(), 0
+    while empty < 3 and time.monotonic() - began < TIME_BOX.total_seconds():
+        moment = now or database_now()
+        states = list(find(moment, only)[: settings.batch_size])
+        if not states:
+            return
+        plans = _draw_all(states, draw, moment)
+        claimed = lifecycle.claim(plans, moment, by_flag=by_flag)
+        done.claimed += claimed
+        done.dispatched += dispatch(claimed, moment)
+        if len(states) < settings.batch_size:
+            return
+        empty = 0 if claimed else empty + 1  # a full batch of which nothing was ours: others are at it
+
+
+def _draw_all(states: Sequence[JobState], draw: Draw, now: dt.datetime) -> list[lifecycle.Plan]:
+    """Plan each job. One whose schedule raises is set aside; one edited behind the form's back is booked."""
+    until = dependencies.ready_until([state.pk for state in states], now) if draw is plan.scheduled else {}
+    plans, changed = [], []
+    for state in states:
+        try:
+            if draw in (plan.scheduled, plan.overlapped) and state.booked_spec != state.job.spec.fingerprint():
+                changed.append(state.pk)
+            elif state.pk in until:
+                plans.append(plan.scheduled(state, now, until[state.pk]))
+            else:
+                plans.append(draw(state, now))
+        except Exception as error:  # whatever a schedule raises concerns this job alone
+            logger.exception("Job %s is set aside: its schedule cannot be computed.", state.pk)
+            lifecycle.set_aside(state.pk, error)
+    if changed:
+        lifecycle.book(changed, now)
+    return plans
+
+
+def dispatch(runs: Sequence[Run], now: dt.datetime) -> int:
+    """Hand claimed runs to their executors; how many were taken. Those not taken are offered again by later ticks."""
+    by_alias = defaultdict(list)
+    for run in runs:
+        by_alias[run.job.executor].append(run)
+    taken = 0
+    for alias, group in by_alias.items():
+        ids = [run.pk for run in group]
+        try:
+            accepted = set(executors[alias].dispatch(group))
+        except Exception as error:  # no broker, a bad alias: the claims wait, and say why
+            logger.warning("Executor %r took none of %d runs: %s", alias, len(group), error)
+            lifecycle.not_accepted(ids, now, why=f"{type(error).__name__}: {error}")
+            continue
+        if accepted:
+            lifecycle.dispatched(accepted, now)
+        if len(accepted) < len(ids):
+            lifecycle.not_accepted([pk for pk in ids if pk not in accepted], now)
+        taken += len(accepted)
+    return taken
+
+
+def _hint(run: Run) -> None:
+    try:
+        executors[run.job.executor].request_stop(run.pk)
+    except Exception as error:  # only a hint: the run's next renewal carries the stop anyway
+        logger.info("No hint to stop run %s: %s", run.pk, error)
+
+
+def _refuse_if_not_free(state: JobState) -> None:
+    if reason := due.hindrance(state):
+        raise ClaimRefused(reason)
+
+
+def see_host(*, name: str = "") -> None:
+    """Say that this host is alive, and how far its clock is from the database's."""
+    before = time.time()
+    now = database_now()
+    skew = (before + time.time()) / 2 - now.timestamp()
+    Host.objects.update_or_create(
+        name=name or settings.hostname, defaults={"last_seen": now, "clock_skew_seconds": round(skew, 3)}
+    )

@@ -1,0 +1,54 @@
+"""Rows for tests, each with the least that makes it valid."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+from typing import Any
+from uuid import UUID, uuid4
+
+from chroniker import lifecycle
+from chroniker.clock import database_now
+from chroniker.models import Job, JobDependency, JobState, Run
+
+_numbers = itertools.count(1)
+LONG_AGO = dt.timedelta(days=1)
+
+
+def a_job(**fields: Any) -> Job:
+    """A job as a person would save it; by default every minute, and not booked yet."""
+    values = {"name": f"job {next(_numbers)}", "command": "noop", "cron": "* * * * *", "timezone": "UTC", **fields}
+    return Job.objects.create(**values)
+
+
+def a_booked_job(*, since: dt.datetime | None = None, **fields: Any) -> Job:
+    """A job whose timeline begins at ``since`` (default: now)."""
+    job = a_job(**fields)
+    since = since or database_now()
+    Job.objects.filter(pk=job.pk).update(edited_at=since)
+    lifecycle.book([job.pk], max(since, database_now()))
+    job.refresh_from_db()
+    return job
+
+
+def a_due_job(*, minutes: int = 1, **fields: Any) -> Job:
+    """A job that has missed the instants of the last ``minutes``."""
+    now = database_now()
+    return a_booked_job(since=now.replace(second=0, microsecond=0) - dt.timedelta(minutes=minutes, seconds=1), **fields)
+
+
+def state_of(job: Job) -> JobState:
+    return JobState.objects.get(pk=job.pk)
+
+
+def a_dependency(dependent: Job, dependee: Job, **flags: bool) -> JobDependency:
+    """By default no condition at all; name those that are meant."""
+    conditions = {"wait_for_completion": False, "wait_for_success": False, "wait_for_next_run": False, **flags}
+    return JobDependency.objects.create(dependent=dependent, dependee=dependee, **conditions)
+
+
+def started(run: Run, host: str = "here") -> UUID:
+    """Start a claimed run like a supervisor would; its nonce."""
+    nonce = uuid4()
+    assert lifecycle.start(run.pk, run.token, nonce, host=host, pid=1) is not None
+    return nonce
