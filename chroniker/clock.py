@@ -41,7 +41,8 @@ def database_now(using: str | None = None) -> dt.datetime:
         (value,) = cursor.fetchone()
     if isinstance(value, str):
         value = dt.datetime.fromisoformat(value)
-    return value.replace(tzinfo=dt.UTC) if value.tzinfo is None else value.astimezone(dt.UTC)
+    moment: dt.datetime = value
+    return moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment.astimezone(dt.UTC)
 
 
 class FromNow(Func):
@@ -53,9 +54,7 @@ class FromNow(Func):
         super().__init__()
         self.seconds = delta.total_seconds()
 
-    def as_sql(
-        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, *args: Any, **kwargs: Any
-    ) -> tuple[str, list[Any]]:
+    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any) -> tuple[str, Any]:  # type: ignore[override]
         # SQLite wants a sign and text ("+2.500000 seconds"), the others a number.
         seconds: Any = f"{self.seconds:+f}" if connection.vendor == "sqlite" else self.seconds
         return f"({_sql(_LATER, connection.vendor)})", [seconds]

@@ -8,6 +8,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -90,7 +91,7 @@ def run_now(job: Job, by: str) -> Run:
     return claimed[0]
 
 
-def stop(run_id: object, by: str) -> bool:
+def stop(run_id: UUID | str, by: str) -> bool:
     """Ask a run to stop, and hint its worker; whether it was open."""
     run = Run.objects.filter(pk=run_id).select_related("job").first()
     if run is None or not lifecycle.request_stop(run.pk, by):

@@ -53,6 +53,15 @@ class Executor:
         """Runs that this process took have not ended yet."""
         return False
 
+    @property
+    def running(self) -> Collection[UUID]:
+        """Runs that this process took and that have not ended."""
+        return ()
+
+    def give_back(self) -> Collection[UUID]:
+        """This process is to end: forget the runs that wait in line; their ids, to be offered again elsewhere."""
+        return ()
+
     def finished(self, timeout: float | None) -> list[int]:
         """Wait until a run of this process ends, or ``timeout`` seconds; the jobs whose runs ended since last asked."""
         del timeout

@@ -36,7 +36,7 @@ class LocalExecutor(Executor):
         super().__init__(alias, options)
         self._pool: ThreadPoolExecutor | None = None
         self._nursery: Nursery | None = None
-        self._running: dict[Future[None], int] = {}
+        self._taken: dict[Future[None], Run] = {}
 
     @property
     def workers(self) -> int:
@@ -50,17 +50,27 @@ class LocalExecutor(Executor):
             return []
         if self._nursery is None:
             self._nursery = Nursery.start()
+        taken = set(self.running)  # one that waits in line here is offered again from time to time
         for run in runs:
-            self._running[self._pool.submit(self._execute, run.pk, run.token)] = run.job_id
+            if run.pk not in taken:
+                self._taken[self._pool.submit(self._execute, run.pk, run.token)] = run
         return [run.pk for run in runs]
-
-    def finished(self, timeout: float | None) -> list[int]:
-        ended, _running = wait(self._running, timeout, FIRST_COMPLETED)
-        return [self._running.pop(future) for future in ended]
 
     @property
     def busy(self) -> bool:
-        return bool(self._running)
+        return bool(self._taken)
+
+    @property
+    def running(self) -> Collection[UUID]:
+        return [run.pk for run in self._taken.values()]
+
+    def give_back(self) -> Collection[UUID]:
+        waiting = [future for future in self._taken if future.cancel()]
+        return [self._taken.pop(future).pk for future in waiting]
+
+    def finished(self, timeout: float | None) -> list[int]:
+        ended, _running = wait(self._taken, timeout, FIRST_COMPLETED)
+        return [self._taken.pop(future).job_id for future in ended]
 
     def _execute(self, run_id: UUID, token: int) -> None:
         try:

@@ -50,27 +50,26 @@ def _book(job_ids: Collection[int], now: dt.datetime) -> int:
 def _rebook(job: Job, state: JobState, now: dt.datetime) -> Run | None:
     """Change ``state`` to fit ``job``; the run that closes the range until the edit, if an instant was in it."""
     edit = min(job.edited_at or now, now)
-    if state.accounted_until is None:
-        state.accounted_until = _beginning(job, edit)
+    if is_new := state.accounted_until is None:
+        state.accounted_until = edit = _beginning(job, edit)
     edit = max(edit, state.accounted_until)
     fingerprint = job.spec.fingerprint() if job.enabled else ""
     offset = jitter(job.pk, job.jitter_seconds)
     if fingerprint == state.booked_spec and not state.error:
         next_booking(state, state.next_instant, offset)  # the jitter may have changed
         return None
-    was_disabled = not state.booked_spec
+    was_off = not state.booked_spec
     state.booked_spec, state.error = fingerprint, ""
-    pending = state.next_instant
+    run = None
     try:
-        if was_disabled:
+        if was_off and job.enabled and not is_new:
             pending = next_after(job.spec, state.accounted_until)
-            reason = _("The job was disabled.")
-        else:
+            run = _closing_run(job, state, pending, edit, now, _("The job was disabled."))
+        elif not was_off:
             reason = _("The schedule was changed.") if job.enabled else _("The job was disabled.")
-        run = _closing_run(job, state, pending, edit, now, reason) if job.enabled or not was_disabled else None
+            run = _closing_run(job, state, state.next_instant, edit, now, reason)
         next_booking(state, next_after(job.spec, state.accounted_until) if job.enabled else None, offset)
     except Exception as error:  # whatever a schedule raises concerns this job alone
-        run = None
         _put_aside(state, error)
     if not job.enabled:
         state.retry_at = None

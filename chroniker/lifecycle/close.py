@@ -115,8 +115,8 @@ def expire(limit: int, *, host: str = "", is_held: Callable[[UUID], bool] | None
     overdue = Q(expires_at__lt=FromNow(-settings.drift_allowance))
     if is_held is not None:
         here = Q(run__status=Status.RUNNING, run__host=host)
-        ids = Lease.objects.filter(here).values_list("pk", flat=True)
-        dead = [run_id for run_id in ids if not is_held(run_id)][:limit]
+        running = Lease.objects.filter(here).values_list("pk", flat=True)
+        dead = [run_id for run_id in running if not is_held(run_id)][:limit]
         lost = _expire(dead, None) if dead else []
         overdue &= ~here
     else:
@@ -177,7 +177,7 @@ def retry_at(job: Job, run: Run, now: dt.datetime) -> dt.datetime | None:
         return None
     failed = run.status in (Status.FAILED, Status.TIMED_OUT) and run.attempt <= job.max_retries
     if failed or (run.status == Status.LOST and job.retry_on_lost):
-        backoff = dt.timedelta(seconds=job.retry_backoff_seconds) * 2 ** min(run.attempt - 1, 20)
+        backoff = dt.timedelta(seconds=job.retry_backoff_seconds * 2 ** min(run.attempt - 1, 20))
         return now + min(backoff, LONGEST_BACKOFF)
     return None
 

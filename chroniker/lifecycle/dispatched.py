@@ -22,12 +22,13 @@ def dispatched(run_ids: Collection[UUID], now: dt.datetime) -> None:
     waits = [min(settings.redispatch * 2**n, LONGEST_WAIT) for n in range(16)]
     _open_claims(run_ids).update(
         dispatched_at=now,
-        dispatches=F("dispatches") + 1,
         reason="",
+        # Before ``dispatches``: MySQL assigns from left to right, and would look at the number already counted up.
         redispatch_at=Case(
             *(When(dispatches=n, then=Value(now + wait)) for n, wait in enumerate(waits)),
             default=Value(now + LONGEST_WAIT),
         ),
+        dispatches=F("dispatches") + 1,
     )
 
 

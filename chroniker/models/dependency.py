@@ -26,7 +26,7 @@ class JobDependency(models.Model):
         help_text=_("Each of its instants up to the dependent's own is accounted for."),
     )
 
-    objects: DecidingManager[JobDependency] = DecidingManager()
+    objects = DecidingManager()
 
     class Meta:
         # Not the default: the ancestor's table of that name, set aside, keeps its indexes, whose names would clash.

@@ -15,7 +15,7 @@ class Host(models.Model):
         _("clock skew, seconds"), null=True, help_text=_("The host's clock minus the database's, when last seen.")
     )
 
-    objects: DecidingManager[Host] = DecidingManager()
+    objects = DecidingManager()
 
     class Meta:
         verbose_name = _("host")

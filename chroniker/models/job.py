@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Self
+from typing import Any
 
 from django.conf import settings as django_settings
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -220,7 +220,7 @@ class Job(models.Model):
         progress.write(total_parts, total_parts_complete)
 
     @classmethod
-    def from_name_or_id(cls, text: str) -> Self:
+    def from_name_or_id(cls, text: str) -> Job:
         """The job of this name, or else of this id. A name of digits wins over the id. Raises ``DoesNotExist``."""
         found = cls.objects.filter(name=text).first()
         if found is None and text.isdecimal():

@@ -27,7 +27,7 @@ class Lease(models.Model):
     total_parts = models.BigIntegerField(null=True)
     total_parts_complete = models.BigIntegerField(null=True)
 
-    objects: DecidingManager[Lease] = DecidingManager()
+    objects = DecidingManager()
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=["job", "slot"], name="chroniker_lease_one_instance"),)

@@ -24,7 +24,7 @@ class LogChunk(models.Model):
     text = models.TextField()
     written_at = models.DateTimeField()
 
-    objects: DecidingManager[LogChunk] = DecidingManager()
+    objects = DecidingManager()
 
     class Meta:
         verbose_name = _("output")
@@ -52,7 +52,7 @@ class RunEvent(models.Model):
     kind = models.CharField(max_length=20, choices=EventKind)
     text = models.TextField(blank=True)
 
-    objects: DecidingManager[RunEvent] = DecidingManager()
+    objects = DecidingManager()
 
     class Meta:
         verbose_name = _("event")

@@ -20,7 +20,7 @@ class Outbox(models.Model):
     attempts = models.PositiveIntegerField(default=0)
     error = models.TextField(blank=True)
 
-    objects: DecidingManager[Outbox] = DecidingManager()
+    objects = DecidingManager()
 
     class Meta:
         verbose_name = _("outgoing message")

@@ -43,7 +43,7 @@ class Run(models.Model):
     total_parts = models.BigIntegerField(_("parts"), null=True)
     total_parts_complete = models.BigIntegerField(_("parts done"), null=True)
 
-    objects: DecidingManager[Run] = DecidingManager()
+    objects = DecidingManager()
 
     class Meta:
         verbose_name = _("run")

@@ -40,7 +40,7 @@ class JobState(models.Model):
         _("error"), blank=True, help_text=_("Why the job was set aside; an edit of the job clears it.")
     )
 
-    objects: DecidingManager[JobState] = DecidingManager()
+    objects = DecidingManager()
 
     class Meta:
         verbose_name = _("job state")

@@ -24,7 +24,8 @@ def test_a_claim_covers_every_instant_that_was_missed_and_books_the_next() -> No
     (run,) = tick().claimed
     after = state_of(job)
     assert run.scheduled_for == first
-    assert run.covered_until is not None and run.covered_until >= first + 5 * MINUTE
+    assert first is not None and run.covered_until is not None
+    assert run.covered_until >= first + 5 * MINUTE
     assert (after.accounted_until, after.next_instant) == (run.covered_until, run.covered_until + MINUTE)
     assert Lease.objects.get(run=run).token == run.token == after.last_token == 1
 
@@ -46,7 +47,7 @@ def test_the_instants_of_successive_claims_tile_the_timeline() -> None:
     ranges = list(Run.objects.filter(job=job).order_by("token").values_list("scheduled_for", "covered_until"))
     assert len(ranges) == 3
     for (_first, until), (following, _until) in zip(ranges, ranges[1:], strict=False):
-        assert following == next_after(job.spec, until)
+        assert until is not None and following == next_after(job.spec, until)
 
 
 def test_a_plan_that_was_drawn_before_someone_elses_claim_writes_nothing() -> None:
@@ -203,7 +204,10 @@ def test_the_database_refuses_a_second_lease_for_a_slot() -> None:
         {"status": Status.SUCCEEDED, "finished_at": None},
         {"status": Status.RUNNING, "started_at": None},
         {"status": "DREAMING"},
-        {"scheduled_for": dt.datetime(2026, 1, 2, tzinfo=dt.UTC), "covered_until": dt.datetime(2026, 1, 1, tzinfo=dt.UTC)},
+        {
+            "scheduled_for": dt.datetime(2026, 1, 2, tzinfo=dt.UTC),
+            "covered_until": dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
+        },
     ],
 )
 def test_the_database_refuses_a_row_that_can_never_be(impossible: dict[str, object]) -> None:

@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.test import override_settings
+
+from chroniker import lifecycle
+from chroniker.clock import database_now
+from chroniker.lifecycle.close import retry_at
+from chroniker.models import EventKind, Job, JobState, Lease, Run, RunEvent, Status, Trigger
+from chroniker.tick import expire, tick
+from tests.factories import a_due_job, started, state_of
+
+SECOND = dt.timedelta(seconds=1)
+
+
+def claimed(**fields: Any) -> Run:
+    job = a_due_job(**fields)
+    return next(run for run in tick().claimed if run.job_id == job.pk)
+
+
+def let_expire(run: Run) -> None:
+    Lease.objects.filter(pk=run.pk).update(expires_at=database_now() - dt.timedelta(minutes=10))
+
+
+def test_a_finish_closes_the_run_and_gives_the_lease_back() -> None:
+    run = claimed()
+    nonce = started(run)
+    assert lifecycle.finish(run.pk, run.token, nonce, Status.SUCCEEDED, exit_code=0, progress=(77, 77))
+    run.refresh_from_db()
+    assert (run.status, run.exit_code, run.total_parts_complete) == (Status.SUCCEEDED, 0, 77)
+    assert not Lease.objects.exists()
+    assert state_of(run.job).last_status == Status.SUCCEEDED
+
+
+def test_a_finish_whose_answer_was_lost_may_be_repeated() -> None:
+    run = claimed()
+    nonce = started(run)
+    assert lifecycle.finish(run.pk, run.token, nonce, Status.FAILED, exit_code=1)
+    first = Run.objects.get(pk=run.pk).finished_at
+    assert lifecycle.finish(run.pk, run.token, nonce, Status.FAILED, exit_code=1)
+    assert Run.objects.get(pk=run.pk).finished_at == first
+    assert not RunEvent.objects.filter(run=run).exists()
+
+
+def test_the_late_writer_changes_nothing_but_the_list_of_events() -> None:
+    run = claimed()
+    nonce = started(run)
+    let_expire(run)
+    expire()
+    before = state_of(run.job).__dict__ | {"_state": None}
+    assert not lifecycle.finish(run.pk, run.token, nonce, Status.SUCCEEDED, exit_code=0)
+    run.refresh_from_db()
+    assert (run.status, run.exit_code) == (Status.LOST, None)
+    assert state_of(run.job).__dict__ | {"_state": None} == before
+    event = RunEvent.objects.get(run=run, kind=EventKind.LATE_OUTCOME)
+    assert "succeeded" in event.text
+
+
+def test_a_finish_by_another_supervisor_changes_nothing() -> None:
+    run = claimed()
+    started(run)
+    assert not lifecycle.finish(run.pk, run.token, uuid4(), Status.SUCCEEDED)
+    assert Run.objects.get(pk=run.pk).status == Status.RUNNING
+    assert Lease.objects.filter(pk=run.pk).exists()
+
+
+def test_a_run_whose_lease_ran_out_is_lost_and_its_job_may_start_again() -> None:
+    run = claimed()
+    nonce = started(run)
+    lifecycle.renew(run.pk, run.token, nonce, (10, 4))
+    let_expire(run)
+    assert [lost.pk for lost in expire()] == [run.pk]
+    run.refresh_from_db()
+    assert (run.status, run.total_parts_complete) == (Status.LOST, 4)
+    assert "not heard of" in run.reason
+    assert state_of(run.job).retry_at is None
+    assert len(tick(now=database_now() + dt.timedelta(minutes=2)).claimed) == 1
+
+
+def test_a_lease_is_not_expired_before_the_drift_allowance_is_over() -> None:
+    run = claimed()
+    started(run)
+    Lease.objects.filter(pk=run.pk).update(expires_at=database_now() - SECOND)
+    assert expire() == []
+    Lease.objects.filter(pk=run.pk).update(expires_at=database_now() - 3 * SECOND)
+    assert len(expire()) == 1
+
+
+def test_a_claim_that_no_worker_takes_within_its_start_deadline_is_lost() -> None:
+    run = claimed(start_deadline_seconds=60)
+    assert Lease.objects.get(pk=run.pk).expires_at - run.claimed_at == 60 * SECOND
+    let_expire(run)
+    expire()
+    run.refresh_from_db()
+    assert run.status == Status.LOST
+    assert "start deadline" in run.reason
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_with_a_lock_file_the_lock_decides_and_not_the_lease(held: bool) -> None:
+    run = claimed()
+    started(run, host="here")
+    if held:
+        let_expire(run)
+    lost = lifecycle.expire(100, host="here", is_held=lambda run_id: held)
+    assert len(lost) == (0 if held else 1)
+
+
+def test_with_a_lock_file_another_hosts_runs_are_judged_by_their_lease() -> None:
+    run = claimed()
+    started(run, host="there")
+    assert lifecycle.expire(100, host="here", is_held=lambda run_id: False) == []
+    let_expire(run)
+    assert len(lifecycle.expire(100, host="here", is_held=lambda run_id: True)) == 1
+
+
+def test_a_failure_is_retried_with_a_back_off_that_doubles() -> None:
+    run = claimed(max_retries=2, retry_backoff_seconds=100)
+    lifecycle.finish(run.pk, run.token, started(run), Status.FAILED)
+    first = state_of(run.job).retry_at
+    assert first is not None and 95 * SECOND < first - database_now() <= 100 * SECOND
+    JobState.objects.filter(pk=run.job_id).update(next_run=None, next_instant=None)
+    (second,) = tick(now=first).claimed
+    assert (second.trigger, second.attempt, second.scheduled_for) == (Trigger.RETRY, 2, None)
+    lifecycle.finish(second.pk, second.token, started(second), Status.TIMED_OUT)
+    later = state_of(run.job).retry_at
+    assert later is not None and later - database_now() > 195 * SECOND
+    (third,) = tick(now=later).claimed
+    lifecycle.finish(third.pk, third.token, started(third), Status.FAILED)
+    assert state_of(run.job).retry_at is None
+
+
+@pytest.mark.parametrize(
+    ("policy", "status", "stopped", "retried"),
+    [
+        ({"max_retries": 1}, Status.FAILED, False, True),
+        ({"max_retries": 1}, Status.TIMED_OUT, False, True),
+        ({"max_retries": 1}, Status.FAILED, True, False),
+        ({"max_retries": 1}, Status.STOPPED, False, False),
+        ({"max_retries": 1}, Status.LOST, False, False),
+        ({"retry_on_lost": True}, Status.LOST, False, True),
+        ({"retry_on_lost": True}, Status.LOST, True, False),
+        ({"retry_on_lost": True}, Status.FAILED, False, False),
+        ({"max_retries": 1, "enabled": False}, Status.FAILED, False, False),
+    ],
+)
+def test_the_retry_policy(policy: dict[str, object], status: Status, stopped: bool, retried: bool) -> None:
+    now = database_now()
+    run = Run(status=status, attempt=1, stop_requested_at=now if stopped else None)
+    assert (retry_at(Job(**policy), run, now) is not None) is retried
+
+
+def test_a_stop_ends_a_claimed_run_at_once() -> None:
+    run = claimed()
+    assert lifecycle.request_stop(run.pk, "ann")
+    run.refresh_from_db()
+    assert (run.status, run.stop_requested_by) == (Status.STOPPED, "ann")
+    assert not Lease.objects.exists()
+    assert lifecycle.start(run.pk, run.token, uuid4(), host="here", pid=1) is None
+
+
+def test_a_stop_of_a_running_run_is_recorded_once_and_left_to_its_supervisor() -> None:
+    run = claimed()
+    started(run)
+    assert lifecycle.request_stop(run.pk, "ann")
+    assert lifecycle.request_stop(run.pk, "bob")
+    run.refresh_from_db()
+    assert (run.status, run.stop_requested_by) == (Status.RUNNING, "ann")
+    assert RunEvent.objects.filter(run=run, kind=EventKind.STOP_ASKED).count() == 1
+
+
+def test_a_stop_of_a_closed_run_says_so() -> None:
+    run = claimed()
+    lifecycle.finish(run.pk, run.token, started(run), Status.SUCCEEDED)
+    assert not lifecycle.request_stop(run.pk, "ann")
+
+
+def test_the_force_stop_flag_stops_what_runs_and_is_lowered() -> None:
+    run = claimed()
+    Job.objects.filter(pk=run.job_id).update(force_stop=True)
+    tick()
+    assert Run.objects.get(pk=run.pk).status == Status.STOPPED
+    assert not Job.objects.filter(force_stop=True).exists()
+
+
+def test_a_claim_that_was_not_started_is_dispatched_again_with_back_off(dummy: object) -> None:
+    run = claimed()
+    now = database_now()
+    assert tick(now=now).dispatched == 0
+    assert tick(now=now + 61 * SECOND, only=[]).dispatched == 1
+    assert tick(now=now + 122 * SECOND, only=[]).dispatched == 0
+    assert tick(now=now + 190 * SECOND, only=[]).dispatched == 1
+    assert Run.objects.get(pk=run.pk).dispatches == 3
+
+
+def test_a_claim_whose_executor_fails_waits_and_says_why() -> None:
+    with override_settings(CHRONIKER_EXECUTORS={"default": {"BACKEND": "tests.factories.NoSuchExecutor"}}):
+        run = claimed()
+        run.refresh_from_db()
+        assert run.dispatched_at is None
+        assert "NoSuchExecutor" in run.reason
+    assert tick(now=database_now() + 6 * SECOND, only=[]).dispatched == 1
+    again = Run.objects.get(pk=run.pk)
+    assert again.dispatched_at is not None and again.reason == ""

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import datetime as dt
+
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from chroniker import dependencies, due, lifecycle
+from chroniker.clock import database_now
+from chroniker.models import Job, JobState, Run, Status
+from chroniker.tick import reconsider, tick
+from tests.factories import a_booked_job, a_dependency, a_due_job, started, state_of
+
+MINUTE = dt.timedelta(minutes=1)
+
+
+def claimed_jobs() -> set[int]:
+    return {run.job_id for run in tick().claimed}
+
+
+def end(run: Run, status: Status = Status.SUCCEEDED) -> None:
+    lifecycle.finish(run.pk, run.token, started(run), status)
+
+
+def test_wait_for_completion_waits_while_the_other_is_open_or_waits_for_a_retry() -> None:
+    dependee = a_due_job(max_retries=1)
+    (run,) = tick().claimed
+    dependent = a_due_job()
+    a_dependency(dependent, dependee, wait_for_completion=True)
+    assert claimed_jobs() == set()
+    end(run, Status.FAILED)
+    assert state_of(dependee).retry_at is not None
+    assert claimed_jobs() == set()
+    JobState.objects.filter(pk=dependee.pk).update(retry_at=None)
+    assert claimed_jobs() == {dependent.pk}
+
+
+def test_wait_for_success_waits_until_the_latest_attempt_succeeded() -> None:
+    dependee, dependent = a_booked_job(), a_due_job()
+    a_dependency(dependent, dependee, wait_for_success=True)
+    assert claimed_jobs() == set()
+    for status, ready in ((Status.FAILED, set()), (Status.SUCCEEDED, {dependent.pk})):
+        Job.objects.filter(pk=dependee.pk).update(force_run=True)
+        (run,) = tick().claimed
+        end(run, status)
+        assert claimed_jobs() == ready
+
+
+def test_wait_for_next_run_waits_until_each_earlier_instant_is_accounted_for() -> None:
+    dependee, dependent = a_due_job(minutes=2), a_due_job(minutes=2)
+    a_dependency(dependent, dependee, wait_for_next_run=True)
+    (run,) = tick().claimed
+    assert run.job_id == dependee.pk
+    assert claimed_jobs() == {dependent.pk}
+
+
+def test_a_dependent_covers_only_the_instants_that_are_ready() -> None:
+    dependee, dependent = a_due_job(minutes=5), a_due_job(minutes=5)
+    a_dependency(dependent, dependee, wait_for_next_run=True)
+    now = database_now()
+    (first,) = tick(only=[dependee.pk], now=now - 3 * MINUTE).claimed
+    end(first)
+    (run,) = tick(only=[dependent.pk], now=now).claimed
+    assert run.covered_until == first.covered_until
+
+
+def test_a_job_that_was_set_aside_holds_those_who_wait_for_its_turn() -> None:
+    dependee, dependent = a_due_job(), a_due_job()
+    a_dependency(dependent, dependee, wait_for_next_run=True)
+    lifecycle.set_aside(dependee.pk, ValueError("no such day"))
+    assert claimed_jobs() == set()
+
+
+def test_a_finish_reconsiders_the_dependents_at_once() -> None:
+    dependee, dependent, stranger = a_due_job(), a_due_job(), a_booked_job()
+    a_dependency(dependent, dependee, wait_for_completion=True, wait_for_success=True, wait_for_next_run=True)
+    (run,) = tick().claimed
+    JobState.objects.filter(pk=stranger.pk).update(next_run=database_now() - MINUTE)
+    end(run)
+    assert [each.job_id for each in reconsider(dependee.pk).claimed] == [dependent.pk]
+
+
+def test_a_circle_is_found_and_named_from_end_to_end() -> None:
+    one, two, three = a_booked_job(), a_booked_job(), a_booked_job()
+    a_dependency(two, three)
+    a_dependency(three, one)
+    assert dependencies.circle(one.pk, [two.pk]) == [one.pk, two.pk, three.pk, one.pk]
+    assert dependencies.circle(one.pk, []) is None
+    assert dependencies.circle(two.pk, [one.pk]) is None
+
+
+def test_what_a_job_waits_for_is_said_in_words() -> None:
+    dependee, dependent = a_due_job(name="load"), a_due_job()
+    a_dependency(dependent, dependee, wait_for_completion=True, wait_for_success=True)
+    tick(only=[dependee.pk])
+    state = JobState.objects.select_related("job").get(pk=dependent.pk)
+    assert "waits for “load” to end" in due.why_not([state], database_now())[dependent.pk]
+
+
+def test_why_a_job_does_not_run_costs_the_same_for_many_jobs() -> None:
+    jobs = [a_due_job() for _each in range(10)]
+    states = list(JobState.objects.filter(pk__in=[job.pk for job in jobs]).select_related("job"))
+    with CaptureQueriesContext(connection) as few:
+        due.why_not(states[:1], database_now())
+    with CaptureQueriesContext(connection) as many:
+        due.why_not(states, database_now())
+    assert len(few) == len(many)

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from chroniker.models import FINAL, MOVES, OPEN, Run, Status
+from chroniker.models import status as status_module
+
+ROOT = Path(__file__).parent.parent.parent.parent
+
+
+def moves_in_the_comment() -> set[tuple[str, str]]:
+    text = Path(str(status_module.__file__)).read_text()
+    rows = re.findall(r"^#   ([a-z ]+?)  +(\S+) +((?:[A-Z_]+ ?)+)  +", text, re.MULTILINE)
+    return {(source, target) for _event, source, targets in rows for target in targets.split()}
+
+
+def test_the_table_of_moves_says_what_the_code_says() -> None:
+    code = {(str(source) if source else "-", str(target)) for source, target in MOVES}
+    assert moves_in_the_comment() == code
+
+
+def test_the_database_knows_the_same_states() -> None:
+    (known,) = (each for each in Run._meta.constraints if each.name == "chroniker_run_status_known")
+    assert str(known.condition) == f"(AND: ('status__in', {Status.values}))"  # type: ignore[attr-defined]
+    assert {*OPEN, *FINAL} == set(Status)
+
+
+def test_only_lifecycle_writes_a_status_a_lease_or_a_state() -> None:
+    forbidden = re.compile(
+        r"\.update\([^)]*\bstatus=|\brun\.status\s*=\s|(?:Lease|JobState|Run)\.objects\.(?:bulk_)?create\("
+    )
+    sources = [*ROOT.glob("chroniker/**/*.py"), *ROOT.glob("chroniker_celery/**/*.py")]
+    outside = [path for path in sources if path.parent.name != "lifecycle"]
+    assert [path.name for path in outside if forbidden.search(path.read_text())] == []

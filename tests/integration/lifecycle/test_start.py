@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import datetime as dt
+from uuid import uuid4
+
+import pytest
+
+from chroniker import lifecycle
+from chroniker.clock import database_now
+from chroniker.models import EventKind, Lease, Run, RunEvent, Status
+from chroniker.tick import tick
+from tests.factories import a_due_job, started
+
+
+@pytest.fixture
+def run() -> Run:
+    a_due_job()
+    (run,) = tick().claimed
+    return run
+
+
+def test_a_start_shortens_the_lease_to_what_renewals_extend(run: Run) -> None:
+    waiting = Lease.objects.get(pk=run.pk).expires_at
+    started(run)
+    lease = Lease.objects.get(pk=run.pk)
+    assert waiting - database_now() > dt.timedelta(hours=23)
+    assert dt.timedelta(seconds=50) < lease.expires_at - database_now() <= dt.timedelta(seconds=60)
+    run.refresh_from_db()
+    assert (run.status, run.host, run.pid) == (Status.RUNNING, "here", 1)
+    assert run.redispatch_at is None
+
+
+def test_a_second_delivery_is_refused_and_recorded(run: Run) -> None:
+    started(run)
+    for _delivery in range(4):
+        assert lifecycle.start(run.pk, run.token, uuid4(), host="there", pid=2) is None
+    assert RunEvent.objects.filter(run=run, kind=EventKind.REFUSED_DELIVERY).count() == 4
+    assert Run.objects.get(pk=run.pk).host == "here"
+
+
+def test_asking_again_with_the_same_nonce_gives_the_same_answer(run: Run) -> None:
+    nonce = started(run)
+    again = lifecycle.start(run.pk, run.token, nonce, host="here", pid=1)
+    assert again is not None and again.run.pk == run.pk
+    assert not RunEvent.objects.filter(run=run, kind=EventKind.REFUSED_DELIVERY).exists()
+
+
+def test_a_forged_message_starts_nothing(run: Run) -> None:
+    assert lifecycle.start(uuid4(), 1, uuid4(), host="there", pid=2) is None
+    assert lifecycle.start(run.pk, run.token + 1, uuid4(), host="there", pid=2) is None
+    assert Run.objects.get(pk=run.pk).status == Status.CLAIMED
+
+
+def test_a_claim_past_its_start_deadline_cannot_be_started(run: Run) -> None:
+    Lease.objects.filter(pk=run.pk).update(expires_at=database_now() - dt.timedelta(milliseconds=10))
+    assert lifecycle.start(run.pk, run.token, uuid4(), host="there", pid=2) is None
+    assert Run.objects.get(pk=run.pk).status == Status.CLAIMED
+
+
+def test_a_renewal_extends_the_lease_and_carries_the_progress(run: Run) -> None:
+    nonce = started(run)
+    soon = database_now() + dt.timedelta(seconds=5)
+    Lease.objects.filter(pk=run.pk).update(expires_at=soon)
+    assert lifecycle.renew(run.pk, run.token, nonce, (77, 13)).held
+    lease = Lease.objects.get(pk=run.pk)
+    assert (lease.total_parts, lease.total_parts_complete) == (77, 13)
+    assert lease.expires_at > soon
+
+
+def test_a_renewal_never_revives_an_expired_lease(run: Run) -> None:
+    nonce = started(run)
+    Lease.objects.filter(pk=run.pk).update(expires_at=database_now() - dt.timedelta(milliseconds=10))
+    assert not lifecycle.renew(run.pk, run.token, nonce).held
+
+
+def test_a_renewal_by_another_supervisor_changes_nothing(run: Run) -> None:
+    started(run)
+    before = Lease.objects.get(pk=run.pk).expires_at
+    assert not lifecycle.renew(run.pk, run.token, uuid4()).held
+    assert Lease.objects.get(pk=run.pk).expires_at == before
+
+
+def test_a_renewal_tells_who_asked_for_a_stop(run: Run) -> None:
+    nonce = started(run)
+    lifecycle.request_stop(run.pk, "ann")
+    assert lifecycle.renew(run.pk, run.token, nonce).stop == "ann"
