@@ -1,0 +1,53 @@
+"""What the reference must name, taken from the code."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from django.core.management import get_commands
+
+from chroniker.checks import CHECKS
+from chroniker.conf import DEFAULTS
+from chroniker.models import EventKind, Job, Status
+
+DOCS = Path(__file__).parent.parent.parent / "docs"
+
+
+def page(name: str) -> str:
+    return (DOCS / "reference" / f"{name}.md").read_text()
+
+
+@pytest.mark.parametrize("setting", DEFAULTS)
+def test_each_setting_is_in_the_reference(setting: str) -> None:
+    assert f"`{setting}`" in page("settings")
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_each_check_is_in_the_reference(check: str) -> None:
+    assert f"`{check}`" in page("checks")
+
+
+@pytest.mark.parametrize("state", [*Status.values, *EventKind.values])
+def test_each_state_and_kind_of_event_is_in_the_reference(state: str) -> None:
+    assert f"| {state} |" in page("states")
+
+
+@pytest.mark.parametrize("command", [name for name, app in get_commands().items() if app == "chroniker"])
+def test_each_command_is_in_the_reference(command: str) -> None:
+    assert f"`{command}" in page("commands")
+
+
+@pytest.mark.parametrize("field", [each.name for each in Job._meta.get_fields() if each.concrete])
+def test_each_field_of_a_job_is_in_the_reference(field: str) -> None:
+    assert f"`{field}`" in page("jobs")
+
+
+@pytest.mark.skipif(find_spec("celery") is None, reason="Celery is not installed")
+@pytest.mark.celery
+def test_each_check_of_the_fleet_is_in_the_reference() -> None:
+    from chroniker_celery.checks import CHECKS as CELERY_CHECKS
+
+    for check in CELERY_CHECKS:
+        assert f"`{check}`" in page("checks")
