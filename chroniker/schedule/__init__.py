@@ -1,0 +1,23 @@
+"""Schedules: cron expressions, recurrence rules, and once. Pure: text and datetimes in, datetimes out."""
+
+from chroniker.schedule.cautions import warnings
+from chroniker.schedule.description import describe
+from chroniker.schedule.forecast import dst_notes, preview
+from chroniker.schedule.spec import DstFold, DstGap, Frequency, Spec
+from chroniker.schedule.spreading import jitter
+from chroniker.schedule.timeline import latest_until, next_after, validate
+
+__all__ = [
+    "DstFold",
+    "DstGap",
+    "Frequency",
+    "Spec",
+    "describe",
+    "dst_notes",
+    "jitter",
+    "latest_until",
+    "next_after",
+    "preview",
+    "validate",
+    "warnings",
+]

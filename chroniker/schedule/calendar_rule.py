@@ -1,0 +1,78 @@
+"""Recurrence rules that count years, months, weeks or days."""
+
+from __future__ import annotations
+
+import datetime as dt
+from bisect import bisect_left
+
+from chroniker.schedule.days import LAST_YEAR, first_day
+from chroniker.schedule.params import Params
+from chroniker.schedule.recurrence import Recurrence, moment_of, second_of_day, times_of_day
+from chroniker.schedule.spec import Frequency
+
+
+class CalendarRule(Recurrence):
+    """YEARLY to DAILY: on certain days of every n-th period, at certain times of the day."""
+
+    def __init__(self, frequency: str, params: Params, anchor: dt.datetime) -> None:
+        super().__init__(frequency, params, anchor)
+        self.frequency = frequency
+        self.times = times_of_day(
+            params.byhour or (anchor.hour,), params.byminute or (anchor.minute,), params.bysecond or (anchor.second,)
+        )
+        self.first_period = self._period(anchor.toordinal())
+        length = {Frequency.YEARLY: 366, Frequency.MONTHLY: 31, Frequency.WEEKLY: 7, Frequency.DAILY: 1}
+        self.stride = dt.timedelta(days=length[Frequency(frequency)] * params.interval)
+
+    def _search(self, wall: dt.datetime, limit: int) -> dt.datetime | None:
+        day = first_day(self.days, wall.toordinal(), limit)
+        while day is not None:
+            period = self._period(day)
+            if missing := (self.first_period - period) % self.params.interval:
+                onward = self._start(period + missing)
+            elif self.params.bysetpos:
+                if found := next((moment for moment in self._picked(period) if moment >= wall), None):
+                    return found
+                onward = self._start(period + self.params.interval)
+            else:
+                if found := self._on_day(day, wall):
+                    return found
+                onward = day + 1
+            day = first_day(self.days, onward, limit)
+        return None
+
+    def _on_day(self, day: int, wall: dt.datetime) -> dt.datetime | None:
+        earliest = second_of_day(wall) if day == wall.toordinal() else 0
+        position = bisect_left(self.times, earliest)
+        return moment_of(day, self.times[position]) if position < len(self.times) else None
+
+    def _picked(self, period: int) -> list[dt.datetime]:
+        """What ``bysetpos`` picks of a period's times."""
+        days, end = [], self._start(period + 1)
+        day = first_day(self.days, self._start(period), end)
+        while day is not None:
+            days.append(day)
+            day = first_day(self.days, day + 1, end)
+        size = len(days) * len(self.times)
+        positions = sorted({p - 1 if p > 0 else size + p for p in self.params.bysetpos})
+        return [
+            moment_of(days[position // len(self.times)], self.times[position % len(self.times)])
+            for position in positions
+            if 0 <= position < size
+        ]
+
+    def _period(self, day: int) -> int:
+        if self.frequency == Frequency.DAILY:
+            return day
+        if self.frequency == Frequency.WEEKLY:
+            return (day - 1 - self.params.wkst) // 7  # day 1 was a Monday
+        date = dt.date.fromordinal(day)
+        return date.year if self.frequency == Frequency.YEARLY else date.year * 12 + date.month - 1
+
+    def _start(self, period: int) -> int:
+        if self.frequency == Frequency.DAILY:
+            return period
+        if self.frequency == Frequency.WEEKLY:
+            return period * 7 + 1 + self.params.wkst
+        year, month = (period, 0) if self.frequency == Frequency.YEARLY else divmod(period, 12)
+        return dt.date(year, month + 1, 1).toordinal() if year <= LAST_YEAR else dt.date.max.toordinal()

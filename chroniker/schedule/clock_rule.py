@@ -1,0 +1,86 @@
+"""Recurrence rules that count hours, minutes or seconds."""
+
+from __future__ import annotations
+
+import datetime as dt
+from itertools import product
+from math import gcd
+
+from chroniker.schedule.days import first_day
+from chroniker.schedule.params import Params
+from chroniker.schedule.recurrence import DAY_SECONDS, Recurrence, absolute_second, moment_of, times_of_day
+from chroniker.schedule.spec import Frequency
+
+UNIT_SECONDS = {Frequency.HOURLY: 3600, Frequency.MINUTELY: 60, Frequency.SECONDLY: 1}
+
+
+class ClockRule(Recurrence):
+    """HOURLY to SECONDLY: every n-th hour, minute or second that meets the conditions."""
+
+    def __init__(self, frequency: str, params: Params, anchor: dt.datetime) -> None:
+        super().__init__(frequency, params, anchor)
+        unit = UNIT_SECONDS[Frequency(frequency)]
+        self.by_interval = not params.byhour
+        self.unit = unit
+        self.step = unit * params.interval
+        self.stride = dt.timedelta(seconds=self.step)
+        self.origin = absolute_second(anchor) // unit * unit
+        self.within = self._within(anchor)
+        self.hours = _following(params.byhour, 24)
+        self.minutes = _following(params.byminute if unit < 3600 else (), 60)
+        self.seconds = _following(params.bysecond if unit == 1 else (), 60)
+        self.never = not self._reachable()
+
+    def _within(self, anchor: dt.datetime) -> tuple[int, ...]:
+        """The offsets in seconds at which a unit that meets the conditions fires."""
+        minutes = self.params.byminute or (anchor.minute,) if self.unit == 3600 else (0,)
+        seconds = self.params.bysecond or (anchor.second,) if self.unit > 1 else (0,)
+        offsets = times_of_day((0,), minutes, seconds)
+        if not self.params.bysetpos:
+            return offsets
+        positions = sorted({p - 1 if p > 0 else len(offsets) + p for p in self.params.bysetpos})
+        return tuple(offsets[position] for position in positions if 0 <= position < len(offsets))
+
+    def _reachable(self) -> bool:
+        """Whether the steps ever meet a time of day that the rule allows: they may pass by it for ever."""
+        common = gcd(self.step, DAY_SECONDS)
+        allowed = (range(size) for size in (24, 60 if self.unit < 3600 else 1, 60 if self.unit == 1 else 1))
+        tables = (self.hours, self.minutes, self.seconds)
+        named = [[n for n in values if table[n] == n] for values, table in zip(allowed, tables, strict=True)]
+        times = (hour * 3600 + minute * 60 + second for hour, minute, second in product(*named))
+        return bool(self.within) and any((time - self.origin) % common == 0 for time in times)
+
+    def _search(self, wall: dt.datetime, limit: int) -> dt.datetime | None:
+        if self.never:
+            return None
+        earliest = absolute_second(wall)
+        at = self._aligned(earliest // self.unit * self.unit)
+        while (day := first_day(self.days, at // DAY_SECONDS, limit)) is not None:
+            if at // DAY_SECONDS != day:
+                at = self._aligned(day * DAY_SECONDS)
+            elif wait := self._wait(at % DAY_SECONDS):
+                at = self._aligned(at + wait)
+            elif (found := next((at + offset for offset in self.within if at + offset >= earliest), None)) is not None:
+                return moment_of(found // DAY_SECONDS, found % DAY_SECONDS)
+            else:
+                at += self.step
+        return None
+
+    def _aligned(self, at: int) -> int:
+        """The first step that is not earlier than ``at``."""
+        return at + (self.origin - at) % self.step
+
+    def _wait(self, second_of_day: int) -> int:
+        """Seconds until the next hour, minute or second that the rule names; 0: it is one of them."""
+        hour, rest = divmod(second_of_day, 3600)
+        if self.hours[hour] != hour:
+            return self.hours[hour] * 3600 - second_of_day
+        minute, second = divmod(rest, 60)
+        if self.minutes[minute] != minute:
+            return self.minutes[minute] * 60 - rest
+        return self.seconds[second] - second
+
+
+def _following(named: tuple[int, ...], size: int) -> tuple[int, ...]:
+    """For each value the next one that is named, itself included; ``size`` where there is none. Nothing named: all."""
+    return tuple(next((n for n in named if n >= value), size) if named else value for value in range(size))

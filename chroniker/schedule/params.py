@@ -1,0 +1,185 @@
+"""The parameters of an rrule frequency, written as in ``interval:15;byhour:7,8,9``."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from django.utils.translation import gettext as _
+
+from chroniker.exceptions import ScheduleError
+from chroniker.schedule.spec import Frequency
+
+Numbers = tuple[int, ...]
+#: A day of the week, Monday is 0, and which one of the month or year (1 the first, -1 the last, 0 each).
+Weekday = tuple[int, int]
+
+WEEKDAY_NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+#: Either ``mo(+1)``, as Python's dateutil shows it, or ``1mo``, as RFC 5545 has it. Also ``mo``, ``mon`` and ``0``.
+WEEKDAY = re.compile(r"^(?P<first>[+-]?\d{1,2})?(?P<name>[a-z]{2,9}|\d)(\((?P<nth>[+-]?\d{1,2})\))?$", re.ASCII)
+
+MAX_COUNT = 10_000
+MAX_INTERVAL = 1_000_000
+
+
+class Key(NamedTuple):
+    low: int
+    high: int
+    negative: bool
+    "Whether the same numbers may be counted from the end."
+    example: str
+
+
+KEYS = {
+    "bysetpos": Key(1, 366, True, "bysetpos:-1"),
+    "bymonth": Key(1, 12, False, "bymonth:1,7"),
+    "bymonthday": Key(1, 31, True, "bymonthday:1,-1"),
+    "byyearday": Key(1, 366, True, "byyearday:1,100"),
+    "byweekno": Key(1, 53, True, "byweekno:1,27"),
+    "byeaster": Key(0, 366, True, "byeaster:-2"),
+    "byhour": Key(0, 23, False, "byhour:7,8,9"),
+    "byminute": Key(0, 59, False, "byminute:0,30"),
+    "bysecond": Key(0, 59, False, "bysecond:0,30"),
+}
+OTHER_KEYS = ("interval", "count", "byweekday", "wkst")
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    """The parameters, checked one by one. An empty tuple: not given."""
+
+    interval: int = 1
+    count: int | None = None
+    wkst: int = 0
+    bysetpos: Numbers = ()
+    bymonth: Numbers = ()
+    bymonthday: Numbers = ()
+    byyearday: Numbers = ()
+    byweekno: Numbers = ()
+    byeaster: Numbers = ()
+    byweekday: tuple[Weekday, ...] = ()
+    byhour: Numbers = ()
+    byminute: Numbers = ()
+    bysecond: Numbers = ()
+
+    @property
+    def names_days(self) -> bool:
+        return bool(self.bymonthday or self.byyearday or self.byweekno or self.byeaster or self.byweekday)
+
+    @property
+    def only_counts(self) -> bool:
+        """No condition at all: each step has the same length."""
+        return not (self.names_days or self.bymonth or self.bysetpos or self.byhour or self.byminute or self.bysecond)
+
+
+def parse(frequency: str, text: str) -> Params:
+    """The parameters in ``text``, or a ``ScheduleError`` that quotes the wrong one."""
+    found: dict[str, object] = {}
+    for pair in re.split(r"[;\n]", text):
+        if not pair.strip():
+            continue
+        key, values = _pair(pair)
+        if key in found:
+            raise _error(
+                _("“%(key)s” is given twice: write its values with commas, as in “byhour:7,8,9”.") % {"key": key}
+            )
+        found[key] = _value(frequency, key, values)
+    return Params(**found)  # type: ignore[arg-type]  # _value gives each key its type
+
+
+def _pair(text: str) -> tuple[str, list[str]]:
+    key, colon, values = (part.strip().lower() for part in text.partition(":"))
+    if not colon or not values:
+        raise _error(_("“%(text)s” is no parameter: write “interval:15;byhour:7,8,9”.") % {"text": text.strip()})
+    if key not in KEYS and key not in OTHER_KEYS:
+        raise _error(_unknown(key))
+    return key, [value.strip() for value in values.split(",")]
+
+
+def _unknown(key: str) -> str:
+    instead = {"until": _("the end date"), "dtstart": _("the start date"), "freq": _("the frequency")}
+    if key in instead:
+        return _("“%(key)s” is not a parameter here: set %(field)s of the schedule instead.") % {
+            "key": key,
+            "field": instead[key],
+        }
+    known = [*OTHER_KEYS, *KEYS]
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    hint = (
+        _("did you mean “%(near)s”?") % {"near": near[0]}
+        if near
+        else _("there is %(known)s.") % {"known": ", ".join(known)}
+    )
+    return _("“%(key)s” is not a parameter: %(hint)s") % {"key": key, "hint": hint}
+
+
+def _value(frequency: str, key: str, values: list[str]) -> object:
+    if key in KEYS:
+        return tuple(sorted({_number(key, value) for value in values}))
+    if key == "byweekday":
+        return tuple(sorted({_weekday(frequency, key, value) for value in values}))
+    if len(values) > 1:
+        raise _error(_("“%(key)s” takes one value, not “%(value)s”.") % {"key": key, "value": ",".join(values)})
+    if key == "wkst":
+        return _weekday(Frequency.WEEKLY, key, values[0])[0]
+    return _whole(key, values[0], MAX_COUNT if key == "count" else MAX_INTERVAL)
+
+
+def _number(key: str, text: str) -> int:
+    rule = KEYS[key]
+    number = int(text) if re.fullmatch(r"[+-]?\d{1,3}", text, re.ASCII) else None
+    if number is None or not rule.low <= (abs(number) if rule.negative else number) <= rule.high:
+        template = (
+            _(
+                "“%(text)s” is no value for “%(key)s” (%(low)d to %(high)d, or negative, from the end): "
+                "write it as in “%(example)s”."
+            )
+            if rule.negative
+            else _("“%(text)s” is no value for “%(key)s” (%(low)d to %(high)d): write it as in “%(example)s”.")
+        )
+        raise _error(template % {"text": text, "key": key, "low": rule.low, "high": rule.high, "example": rule.example})
+    return number
+
+
+def _whole(key: str, text: str, high: int) -> int:
+    number = int(text) if re.fullmatch(r"\d{1,9}", text, re.ASCII) else 0
+    if not 1 <= number <= high:
+        raise _error(
+            _("“%(text)s” is no value for “%(key)s” (1 to %(high)d): write it as in “%(key)s:15”.")
+            % {"text": text, "key": key, "high": high}
+        )
+    return number
+
+
+def _weekday(frequency: str, key: str, text: str) -> Weekday:
+    match = WEEKDAY.match(text)
+    day = _day_number(match["name"]) if match else None
+    if match is None or day is None or (match["first"] and match["nth"]):
+        raise _error(
+            _("“%(text)s” is no day for “%(key)s”: write “mo”, “tu”, … or 0 (Monday) to 6 (Sunday).")
+            % {"text": text, "key": key}
+        )
+    nth = int(match["nth"] or match["first"] or 0)
+    if (match["nth"] or match["first"]) and not (
+        1 <= abs(nth) <= 53 and frequency in (Frequency.YEARLY, Frequency.MONTHLY)
+    ):
+        raise _error(
+            _(
+                "“%(text)s” counts days of the week in a month or year: "
+                "that takes a monthly or yearly schedule and is written “mo(+1)” or “fr(-1)”."
+            )
+            % {"text": text}
+        )
+    return day, nth
+
+
+def _day_number(name: str) -> int | None:
+    if name.isdigit():
+        return int(name) if int(name) <= 6 else None
+    return next((number for number, full in enumerate(WEEKDAY_NAMES) if full.startswith(name)), None)
+
+
+def _error(message: str) -> ScheduleError:
+    return ScheduleError("params", message)

@@ -1,0 +1,105 @@
+"""Small pieces of language that descriptions are put together from, in the active language."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+
+from django.utils.dates import MONTHS, WEEKDAYS
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from chroniker.schedule.spec import Frequency
+
+#: More times than these are not worth reading out.
+MANY = 6
+
+
+def listed(words: Iterable[object]) -> str:
+    """“a”, “a and b”, “a, b and c”."""
+    *rest, last = [str(word) for word in words]
+    return _("%(rest)s and %(last)s") % {"rest": ", ".join(rest), "last": last} if rest else last
+
+
+def weekday(day: int) -> str:
+    """Monday is 0."""
+    return str(WEEKDAYS[day])
+
+
+def months(numbers: Sequence[int]) -> str:
+    return listed(MONTHS[number] for number in numbers)
+
+
+def clock(hour: int, minute: int, second: int = 0) -> str:
+    return f"{hour:02}:{minute:02}:{second:02}" if second else f"{hour:02}:{minute:02}"
+
+
+def at_times(hours: Sequence[int], minutes: Sequence[int], seconds: Sequence[int]) -> str | None:
+    if len(hours) * len(minutes) * len(seconds) > MANY:
+        return None
+    times = [clock(hour, minute, second) for hour in hours for minute in minutes for second in seconds]
+    return _("at %(times)s") % {"times": listed(times)}
+
+
+def moment(value: dt.datetime) -> str:
+    return f"{value:%Y-%m-%d} {clock(value.hour, value.minute, value.second)}"
+
+
+def every(frequency: str, n: int) -> str:
+    texts = {
+        Frequency.YEARLY: ngettext("every year", "every %(n)d years", n),
+        Frequency.MONTHLY: ngettext("every month", "every %(n)d months", n),
+        Frequency.WEEKLY: ngettext("every week", "every %(n)d weeks", n),
+        Frequency.DAILY: ngettext("every day", "every %(n)d days", n),
+        Frequency.HOURLY: ngettext("every hour", "every %(n)d hours", n),
+        Frequency.MINUTELY: ngettext("every minute", "every %(n)d minutes", n),
+        Frequency.SECONDLY: ngettext("every second", "every %(n)d seconds", n),
+    }
+    return texts[Frequency(frequency)] % {"n": n} if n != 1 else texts[Frequency(frequency)]
+
+
+def on_monthdays(days: Sequence[int], of_months: Sequence[int] = ()) -> str | None:
+    """-1 is the last day."""
+    if len(of_months) == 1 and all(day > 0 for day in days):
+        return _("on %(days)s %(month)s") % {"days": listed(days), "month": months(of_months)}
+    if any(day < -1 for day in days):
+        return None
+    positive = [day for day in sorted(days) if day > 0]
+    parts = [_("day %(days)s of the month") % {"days": listed(positive)}] if positive else []
+    if -1 in days:
+        parts.append(_("the last day of the month"))
+    text = _("on %(days)s") % {"days": listed(parts)}
+    return _in_months(text, of_months)
+
+
+def on_weekdays(days: Sequence[tuple[int, int]], of_months: Sequence[int] = ()) -> str | None:
+    """Pairs of a weekday and which one of the month it is, 0 for each."""
+    plain = [day for day, nth in days if not nth]
+    counted = [_nth_weekday(day, nth) for day, nth in sorted(days, key=lambda pair: pair[1] % 100) if nth]
+    if None in counted or (plain and counted):
+        return None
+    named = listed(counted) if counted else _weekday_span(plain)
+    return _in_months(_("on %(days)s") % {"days": named}, of_months)
+
+
+def _nth_weekday(day: int, nth: int) -> str | None:
+    texts = {
+        1: _("the first %(day)s of the month"),
+        2: _("the second %(day)s of the month"),
+        3: _("the third %(day)s of the month"),
+        4: _("the fourth %(day)s of the month"),
+        5: _("the fifth %(day)s of the month"),
+        -1: _("the last %(day)s of the month"),
+    }
+    return texts[nth] % {"day": weekday(day)} if nth in texts else None
+
+
+def _weekday_span(days: Sequence[int]) -> str:
+    first, last = days[0], days[-1]
+    if len(days) > 2 and list(days) == list(range(first, last + 1)):
+        return _("%(first)s to %(last)s") % {"first": weekday(first), "last": weekday(last)}
+    return listed(weekday(day) for day in days)
+
+
+def _in_months(text: str, of_months: Sequence[int]) -> str:
+    return _("%(days)s in %(months)s") % {"days": text, "months": months(of_months)} if of_months else text

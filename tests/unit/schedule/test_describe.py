@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import pytest
+from django.utils import translation
+
+from chroniker.schedule import Spec, describe, validate
+from tests.unit.schedule.samples import cron, utc
+
+
+@pytest.mark.parametrize(
+    "expression, words",
+    [
+        ("* * * * *", "every minute"),
+        ("*/15 * * * *", "every 15 minutes"),
+        ("0 * * * *", "every hour"),
+        ("5,35 * * * *", "every hour at minute 5 and 35"),
+        ("0 */2 * * *", "every 2 hours"),
+        ("15 */6 * * *", "every 6 hours at minute 15"),
+        ("*/10 * * * * *", "every 10 seconds"),
+        ("* * * * * *", "every second"),
+        ("0 3 * * *", "at 03:00 every day"),
+        ("@daily", "at 00:00 every day"),
+        ("15 30 3 * * *", "at 03:30:15 every day"),
+        ("0 3,9,15 * * *", "at 03:00, 09:00 and 15:00 every day"),
+        ("30 9 * * 1-5", "at 09:30 on Monday to Friday"),
+        ("0 1 * * sun,sat", "at 01:00 on Saturday and Sunday"),
+        ("*/15 9-17 * * mon-fri", "every 15 minutes from 09:00 to 17:45 on Monday to Friday"),
+        ("0 9-17 * * *", "every hour from 09:00 to 17:00 every day"),
+        ("0 0 1 1 *", "at 00:00 on 1 January"),
+        ("0 0 1,15 * *", "at 00:00 on day 1 and 15 of the month"),
+        ("0 0 L * *", "at 00:00 on the last day of the month"),
+        ("0 9 * * fri#3", "at 09:00 on the third Friday of the month"),
+        ("0 9 * * L5", "at 09:00 on the last Friday of the month"),
+        ("0 9 15W * *", "at 09:00 on the working day nearest to day 15 of the month"),
+        ("0 12 * 6-8 *", "at 12:00 every day in June, July and August"),
+        ("30 2 1,15 * 1", "at 02:30 on day 1 and 15 of the month, and on Monday"),
+        ("*/7 * * * *", "by the cron expression “*/7 * * * *”"),
+        ("1-5,7 1-9/2 */2 * *", "by the cron expression “1-5,7 1-9/2 */2 * *”"),
+    ],
+)
+def test_cron_expressions(expression: str, words: str) -> None:
+    assert describe(cron(expression, "Europe/Paris")) == f"{words} (Europe/Paris)"
+
+
+@pytest.mark.parametrize(
+    "frequency, params, words",
+    [
+        ("DAILY", "", "every day at 09:30"),
+        ("DAILY", "byhour:7,8,9;byminute:0", "every day at 07:00, 08:00 and 09:00"),
+        ("WEEKLY", "", "every week on Thursday at 09:30"),
+        ("WEEKLY", "interval:2;byweekday:mo,fr", "every 2 weeks on Monday and Friday at 09:30"),
+        ("MONTHLY", "", "every month on day 1 of the month at 09:30"),
+        ("MONTHLY", "byweekday:fr(-1)", "every month on the last Friday of the month at 09:30"),
+        ("YEARLY", "", "every year on 1 January at 09:30"),
+        ("YEARLY", "bymonth:7", "every year on 1 July at 09:30"),
+        ("HOURLY", "interval:3", "every 3 hours"),
+        ("MINUTELY", "interval:15;byhour:7,8,9", "every 15 minutes in the hours 7, 8 and 9"),
+        ("SECONDLY", "", "every second"),
+        ("DAILY", "count:3", "every day at 09:30, 3 times"),
+        ("MONTHLY", "bysetpos:-1;byweekday:mo", "every month, by the rule “bysetpos:-1;byweekday:mo”"),
+    ],
+)
+def test_rules(frequency: str, params: str, words: str) -> None:
+    spec = Spec(frequency, params=params, starts_at=utc(2026, 1, 1, 9, 30))
+    assert describe(spec) == f"{words}, from 2026-01-01 09:30 (UTC)"
+
+
+def test_once_and_bounds_are_told_in_the_time_of_the_zone() -> None:
+    assert (
+        describe(Spec("ONCE", run_at=utc(2026, 7, 1), timezone="Asia/Tokyo")) == "once at 2026-07-01 09:00 (Asia/Tokyo)"
+    )
+    bounded = cron("0 3 * * *", "Asia/Tokyo", ends_at=utc(2026, 7, 1))
+    assert describe(bounded) == "at 03:00 every day, until 2026-07-01 09:00 (Asia/Tokyo)"
+
+
+@pytest.mark.parametrize(
+    "spec, quoted",
+    [
+        (cron("bad"), "“CRON bad”"),
+        (Spec("WHENEVER", params="x"), "“WHENEVER x”"),
+        (Spec("ONCE"), "“ONCE”"),
+        (Spec("DAILY", timezone="Mars"), "(Mars)"),
+        (Spec("DAILY", params=None), "“DAILY”"),  # type: ignore[arg-type]
+        (Spec("CRON", cron=None), "“CRON”"),  # type: ignore[arg-type]
+        (Spec("DAILY", starts_at="tomorrow"), "“DAILY”"),  # type: ignore[arg-type]
+        (Spec("DAILY", params=[]), "“DAILY”"),  # type: ignore[arg-type]
+    ],
+)
+def test_what_is_no_schedule_is_quoted(spec: Spec, quoted: str) -> None:
+    assert quoted in describe(spec)
+    assert "not a valid schedule" in describe(spec)
+
+
+@pytest.mark.parametrize("language", ["de", "fr", "ja", "ar", "pt-br"])
+def test_it_speaks_the_active_language_as_far_as_there_is_one(language: str) -> None:
+    specs = (
+        cron("30 9 * * 1-5"),
+        cron("0 0 1 1 *"),
+        cron("0 9 * * fri#3"),
+        Spec("WEEKLY"),
+        Spec("YEARLY", params="interval:2"),
+    )
+    with translation.override(language):
+        described = [describe(spec) for spec in specs]
+        for spec in specs:
+            validate(spec)
+    assert all("(UTC)" in text and "%" not in text for text in described)
+    if language == "de":
+        assert "Montag" in described[0] and "Januar" in described[1]
+
+
+def test_a_translation_may_turn_the_order_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    turned = {"%(time)s every day": "täglich %(time)s", "at %(times)s": "um %(times)s"}
+    monkeypatch.setattr("chroniker.schedule.description._", lambda text: turned.get(text, text))
+    monkeypatch.setattr("chroniker.schedule.words._", lambda text: turned.get(text, text))
+    assert describe(cron("0 3 * * *")) == "täglich um 03:00 (UTC)"

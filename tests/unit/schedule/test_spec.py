@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from statistics import mean
+
+import pytest
+
+from chroniker.schedule import DstFold, DstGap, Frequency, Spec, jitter
+from tests.unit.schedule.samples import utc
+
+BASE = {
+    "CRON": Spec("CRON", cron="0 3 * * *"),
+    "DAILY": Spec("DAILY", params="byhour:3"),
+    "ONCE": Spec("ONCE", run_at=utc(2026, 1, 1)),
+}
+CHANGES: dict[str, object] = {
+    "frequency": "WEEKLY",
+    "cron": "0 4 * * *",
+    "params": "byhour:4",
+    "run_at": utc(2026, 1, 2),
+    "starts_at": utc(2026, 1, 2),
+    "ends_at": utc(2026, 1, 2),
+    "timezone": "Asia/Tokyo",
+    "dst_gap": "SKIP",
+    "dst_fold": "BOTH",
+}
+IGNORED = {
+    "CRON": {"params", "run_at"},
+    "DAILY": {"cron", "run_at"},
+    "ONCE": {"cron", "params", "timezone", "dst_gap", "dst_fold"},
+}
+
+
+@pytest.mark.parametrize("kind", BASE)
+@pytest.mark.parametrize("field", CHANGES)
+def test_the_fingerprint_changes_with_each_field_that_can_move_an_instant(kind: str, field: str) -> None:
+    spec = BASE[kind]
+    changed = dataclasses.replace(spec, **{field: CHANGES[field]})  # type: ignore[arg-type]
+    assert (changed.fingerprint() == spec.fingerprint()) is (field in IGNORED[kind])
+
+
+def test_the_fingerprint_is_of_the_value_not_of_its_form() -> None:
+    plain = Spec("CRON", cron="0 3 * * *", starts_at=utc(2026, 1, 1), dst_gap="RUN", dst_fold="FIRST")
+    other = Spec(
+        Frequency.CRON,
+        cron="0 3 * * *",
+        starts_at=dt.datetime(2026, 1, 1, 1, tzinfo=dt.timezone(dt.timedelta(hours=1))),
+        dst_gap=DstGap.RUN,
+        dst_fold=DstFold.FIRST,
+    )
+    assert plain.fingerprint() == other.fingerprint()
+    assert 0 < len(plain.fingerprint()) <= 64
+
+
+def test_the_fingerprint_of_a_broken_spec_is_one_too() -> None:
+    assert Spec("", cron="\ud800", starts_at=dt.datetime(2026, 1, 1)).fingerprint()
+
+
+def test_the_jitter_of_a_job_is_always_the_same_and_within_its_span() -> None:
+    assert jitter(42, 600) == jitter(42, 600) == jitter("42", 600)
+    assert jitter(42, 0) == dt.timedelta()
+    assert all(dt.timedelta() <= jitter(n, 7) < dt.timedelta(seconds=7) for n in range(500))
+
+
+@pytest.mark.parametrize("step", [1, 2, 60, 600, 1024])
+def test_the_jitter_spreads_evenly_whatever_ids_have_in_common(step: int) -> None:
+    offsets = [jitter(n * step, 600).total_seconds() for n in range(3000)]
+    assert 280 < mean(offsets) < 320
+    for slot in range(10):
+        assert 220 < sum(slot * 60 <= offset < slot * 60 + 60 for offset in offsets) < 380
