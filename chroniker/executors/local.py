@@ -18,9 +18,12 @@ from chroniker.executors.base import Executor
 from chroniker.models import Run
 from chroniker.nursery import Nursery
 from chroniker.report import DatabaseReport
-from chroniker.wake import wake
+from chroniker.wake import ring
 
 logger = logging.getLogger(__name__)
+
+#: Seconds that a nursery may take to end: on a busy host it may still be starting.
+NURSERY_PATIENCE = 60.0
 
 
 class LocalExecutor(Executor):
@@ -48,7 +51,7 @@ class LocalExecutor(Executor):
     def dispatch(self, runs: Sequence[Run]) -> Collection[UUID]:
         if self._pool is None:
             return []
-        if self._nursery is None:
+        if self._nursery is None and runs:
             self._nursery = Nursery.start()
         taken = set(self.running)  # one that waits in line here is offered again from time to time
         for run in runs:
@@ -83,7 +86,7 @@ class LocalExecutor(Executor):
             connections.close_all()
 
     def request_stop(self, run_id: UUID) -> None:
-        wake(settings.runtime_dir, run_id)
+        ring(settings.runtime_dir, run_id)
 
     def check(self) -> list[CheckMessage]:
         workers = self.options.get("workers", 1)
@@ -103,4 +106,4 @@ class LocalExecutor(Executor):
         if pool is not None:
             pool.shutdown(cancel_futures=True)
         if nursery is not None:
-            nursery.close()
+            nursery.close(NURSERY_PATIENCE)

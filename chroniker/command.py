@@ -1,0 +1,79 @@
+"""What a supervisor is told to execute, and what became of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+#: In the command's environment. The first also marks every process of a run, so that a sweep can find it.
+RUN_ID, RUN_TOKEN, PROGRESS = "CHRONIKER_RUN_ID", "CHRONIKER_RUN_TOKEN", "CHRONIKER_PROGRESS"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One run, as its supervisor executes it. All durations are seconds."""
+
+    run_id: UUID
+    token: int
+    job_id: int
+    argv: tuple[str, ...]  #: a management command's name and words, or the words of a raw command
+    raw: bool = False
+    env: Mapping[str, str] = field(default_factory=dict)
+    cwd: str | None = None
+    timeout: float | None = None
+    grace: float = 10.0  #: between SIGTERM and SIGKILL
+    lease: float = 60.0
+    margin: float = 12.0
+    heartbeat: float = 10.0
+    fenced_by_lock: bool = False  #: a kernel file lock guards the run; its lease sets the child no deadline
+    log_stdout: bool = True
+    log_stderr: bool = True
+    log_max_bytes: int | None = None
+    fail_on_stderr: bool = False
+    stop_requested: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        values = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
+        return {**values, "run_id": str(self.run_id), "env": dict(self.env)}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Order:
+        return cls(**{**values, "run_id": UUID(values["run_id"]), "argv": tuple(values["argv"])})
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """The answer to a renewal: whether the lease is still held, and why the run is to stop, if it is."""
+
+    held: bool
+    stop: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a run ended. When this exists, its processes are dead, or `reason` names those that are not."""
+
+    how: str  #: "exited", "timed_out", "stopped", or "lost": killed for want of a lease, or never reported
+    exit_code: int | None = None  #: negative: the signal that killed it; None: nobody saw it end
+    reason: str = ""
+    wrote_stderr: bool = False
+    progress: tuple[int, int] | None = None  #: (total, complete)
+    cpu_seconds: float = 0.0
+    max_rss_kb: int = 0
+
+
+def describe_exit(exit_code: int | None) -> str:
+    """An exit status in words."""
+    if exit_code is None:
+        return "its exit status is unknown"
+    if exit_code >= 0:
+        return f"it exited with status {exit_code}"
+    try:
+        name = signal.Signals(-exit_code).name
+    except ValueError:
+        name = f"signal {-exit_code}"
+    return f"it was killed by {name}"

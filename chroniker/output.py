@@ -1,0 +1,152 @@
+"""A run's output: bytes as they come from the pipes, numbered pieces of text as the database takes them."""
+
+from __future__ import annotations
+
+import codecs
+import dataclasses
+import itertools
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+REMARKS, STDOUT, STDERR = 0, 1, 2
+CHUNK = 64 * 1024  #: characters at most in one chunk
+FLUSH_SECONDS = 1.0  #: text waits no longer than this for its chunk to become full
+_TAIL = 128 * 1024
+_NAMES = {STDOUT: "stdout", STDERR: "stderr"}
+_NUL, _VISIBLE_NUL = "\0", "\u2400"  # PostgreSQL stores no NUL
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A piece of one stream. Within a stream `seq` counts from 0 without a gap, so a repeat is harmless."""
+
+    stream: int
+    seq: int
+    text: str
+    written_at: datetime
+
+
+class Numbering:
+    """Gives the chunks of one stream their numbers."""
+
+    def __init__(self, stream: int) -> None:
+        self.stream = stream
+        self._numbers = itertools.count()
+
+    def chunk(self, text: str) -> Chunk:
+        return Chunk(self.stream, next(self._numbers), text, datetime.now(UTC))
+
+
+class Allowance:
+    """How many bytes of output a run may keep, for both of its streams together.
+
+    A quarter of it, but no more than 128 KiB, is set aside for the last words of each stream; the rest goes to
+    whichever writes first.
+    """
+
+    def __init__(self, limit: int | None) -> None:
+        self.tail = 0 if limit is None else min(limit // 4, _TAIL)
+        self._left = None if limit is None else max(limit - 2 * self.tail, 0)
+
+    def take(self, wanted: int) -> int:
+        """How many of these bytes may still be kept as part of the head."""
+        if self._left is None:
+            return wanted
+        granted = min(wanted, self._left)
+        self._left -= granted
+        return granted
+
+
+class OutputStream:
+    """One stream's bytes in, chunks out. Holds one chunk, one read and the tail in memory, and never more.
+
+    Bytes that are not UTF-8 become U+FFFD, NUL becomes U+2400. Over the allowance the head and the tail are
+    kept, with a remark between them that says how many bytes are missing.
+    """
+
+    def __init__(self, stream: int, allowance: Allowance, remarks: Numbering) -> None:
+        self.received = 0
+        self._numbering = Numbering(stream)
+        self._allowance = allowance
+        self._remarks = remarks
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._parts: list[str] = []
+        self._length = 0
+        self._waiting_since: float | None = None
+        self._kept = 0
+        self._tail = bytearray()
+
+    @property
+    def flush_at(self) -> float | None:
+        """When (monotonic clock) the text that waits is to be flushed; None when none waits."""
+        return None if self._waiting_since is None else self._waiting_since + FLUSH_SECONDS
+
+    def feed(self, data: bytes) -> list[Chunk]:
+        """Take bytes; returns the chunks that became full."""
+        self.received += len(data)
+        # Once a byte went to the tail all that follow must: the allowance never grows again.
+        granted = self._allowance.take(len(data))
+        self._kept += granted
+        self._append(self._decoder.decode(data[:granted]))
+        self._tail += data[granted:]
+        if len(self._tail) > 2 * self._allowance.tail:  # cut seldom, so that a byte is moved once, not each time
+            self._cut_tail()
+        return self._cut_full()
+
+    def flush(self) -> list[Chunk]:
+        """Whatever text waits, as a chunk. Half a character stays until its other half has come."""
+        chunks = self._cut_full()
+        if self._length:
+            chunks.append(self._numbering.chunk("".join(self._parts)))
+            self._keep("")
+        return chunks
+
+    def close(self) -> list[Chunk]:
+        """The stream has ended: what waits, then the remark on what is missing, then the tail."""
+        self._append(self._decoder.decode(b"", final=True))
+        chunks = self.flush()
+        self._cut_tail()
+        missing = self.received - self._kept - len(self._tail)
+        if missing:
+            name = _NAMES[self._numbering.stream]
+            limit = "over the limit of this job's log"
+            chunks.append(self._remarks.chunk(f"{missing} bytes of {name} are missing here: {limit}.\n"))
+        self._append(self._tail.decode("utf-8", "replace"))
+        self._kept += len(self._tail)
+        self._tail.clear()
+        return chunks + self.flush()
+
+    def _append(self, text: str) -> None:
+        if text:
+            self._parts.append(text.replace(_NUL, _VISIBLE_NUL))
+            self._length += len(text)
+            self._waiting_since = self._waiting_since or time.monotonic()
+
+    def _cut_full(self) -> list[Chunk]:
+        if self._length < CHUNK:
+            return []
+        text = "".join(self._parts)
+        whole = len(text) - len(text) % CHUNK
+        self._keep(text[whole:])
+        return [self._numbering.chunk(text[start : start + CHUNK]) for start in range(0, whole, CHUNK)]
+
+    def _keep(self, text: str) -> None:
+        self._parts = [text] if text else []
+        self._length = len(text)
+        self._waiting_since = time.monotonic() if text else None
+
+    def _cut_tail(self) -> None:
+        del self._tail[: max(len(self._tail) - self._allowance.tail, 0)]
+
+
+def escape(chunk: Chunk) -> Chunk:
+    """The same chunk in plain ASCII, for a database that refuses some of its characters."""
+    lines = (line.encode("unicode_escape").decode("ascii") for line in chunk.text.split("\n"))
+    return dataclasses.replace(chunk, text="\n".join(lines))
+
+
+def withhold(chunk: Chunk) -> Chunk:
+    """The last resort: a chunk that says how much text stood here."""
+    note = f"[{len(chunk.text)} characters that the database refused]\n"
+    return dataclasses.replace(chunk, text=note)

@@ -1,0 +1,240 @@
+"""One run, from its start to its last report, in the process of a worker.
+
+The loop here reads pipes and sockets, and nothing else: the database is the reporter's, the processes are the
+keeper's. It may run in any thread, many at once: it installs no signal handlers and waits for no child but its own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import selectors
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from chroniker import mark, progress
+from chroniker.command import Ending, Order, describe_exit
+from chroniker.kernel import boot_clock
+from chroniker.lifeline import Lifeline
+from chroniker.nursery import Nursery
+from chroniker.output import REMARKS, Numbering
+from chroniker.pump import Pump
+from chroniker.reporter import Reporter
+from chroniker.reporting import REFUSED, Report
+from chroniker.runlock import RunLock
+from chroniker.wake import Doorbell
+
+log = logging.getLogger(__name__)
+
+KILL_PATIENCE = 5.0  #: how long a keeper that was told to kill may take before it is replaced by a sweep
+SILENCE = 15.0  #: how long a keeper may leave a message unanswered; it is woken after a third of this
+_LONGEST_WAIT = 1.0
+_LATE = "its lease could not be renewed in time"
+_OURS = {"exited", "timed_out", "stopped"}
+
+
+def execute(report: Report, nursery: Nursery | None, *, runtime_dir: Path, host: str = "") -> Ending | None:
+    """Execute one claimed run, and report it. None: the start was refused, somebody else has this run.
+
+    When this returns, the run's processes are dead. Its row shows the ending, unless that says `lost`: then the
+    report came too late, or could not be made, and a tick has decided, or will.
+    """
+    with ExitStack() as stack:
+        lock = RunLock.take(runtime_dir, report.run_id)
+        if lock is None:
+            report.note(REFUSED, f"A process on {host or 'this host'} is executing this run already.")
+            return None
+        stack.enter_context(lock)
+        doorbell = stack.enter_context(Doorbell(runtime_dir, report.run_id))
+        remarks = Numbering(REMARKS)
+        reporter = Reporter(report, remarks)
+        stack.callback(reporter.close)
+        order = reporter.begin()
+        if order is None:
+            return None
+        return _carry_out(order, reporter, nursery, lock, doorbell, remarks, host)
+
+
+def _carry_out(
+    order: Order,
+    reporter: Reporter,
+    nursery: Nursery | None,
+    lock: RunLock,
+    doorbell: Doorbell,
+    remarks: Numbering,
+    host: str,
+) -> Ending:
+    if order.stop_requested:
+        return _tell(reporter, Ending("stopped", reason="a stop was asked before it started"))
+    try:
+        lifeline = Lifeline.begin(nursery, lock.descriptor)
+    except OSError as error:
+        return _tell(reporter, Ending("exited", reason=f"it could not be started: {error}"))
+    supervision = Supervision(order, lifeline, reporter, doorbell, remarks)
+    try:
+        ending = supervision.run()
+    except BaseException as error:  # the worker is told to die: not without the tree
+        log.exception("run %s: its supervisor was interrupted", order.run_id)
+        supervision.abandon()
+        _tell(reporter, Ending("lost", reason=f"its worker {host} was interrupted: {type(error).__name__}"))
+        raise
+    finally:
+        lifeline.close()
+    return _tell(reporter, ending)
+
+
+def _tell(reporter: Reporter, ending: Ending) -> Ending:
+    reporter.finish(ending, drain_first=ending.how == "exited")
+    told = reporter.wait()
+    if told or ending.how == "lost":
+        return ending
+    why = "the report came too late" if told is False else "the database could not be told"
+    return dataclasses.replace(ending, how="lost", reason=f"{ending.reason}; {why}")
+
+
+class Supervision:
+    """The loop over one keeper."""
+
+    def __init__(
+        self, order: Order, lifeline: Lifeline, reporter: Reporter, doorbell: Doorbell, remarks: Numbering
+    ) -> None:
+        self._order = order
+        self._lifeline = lifeline
+        self._reporter = reporter
+        self._doorbell = doorbell
+        self._selector = selectors.DefaultSelector()
+        self._pump = Pump(order, lifeline, reporter, remarks, self._selector)
+        self._told_renewals = 0
+        self._told_stop = False
+        self._lost = ""  # why the tree is to die at once
+        self._kill_told_at = float("inf")
+        self._replaced = ""  # what was wrong with the keeper
+        self._survivors: list[str] = []
+        reporter.watch_progress(lifeline.progress)
+        self._selector.register(lifeline.wire, selectors.EVENT_READ, lifeline.read)
+        self._selector.register(reporter, selectors.EVENT_READ, reporter.hush)
+        self._selector.register(doorbell, selectors.EVENT_READ, self._answer_door)
+
+    def run(self) -> Ending:
+        """Let the command begin; returns when its tree is dead and its output has been passed on."""
+        with self._selector:
+            self._lifeline.go(self._order, self._deadline)
+            while not (self._lifeline.is_over or self._replaced):
+                for key, _ in self._selector.select(self._patience()):
+                    key.data()
+                self._pump.flush()
+                self._pump.balance()
+                self._pass_on()
+                self._look_after_keeper()
+        if self._lifeline.ended is None and not self._replaced:
+            self._replace_keeper("died")
+        self._pump.finish()
+        return self._ending()
+
+    def abandon(self) -> None:
+        """Have the tree killed, whatever state the loop was left in; waits for it."""
+        self._lifeline.kill()
+        until = time.monotonic() + KILL_PATIENCE
+        while not self._lifeline.is_over and time.monotonic() < until:
+            time.sleep(0.01)
+            self._lifeline.read()
+        if self._lifeline.ended is None:
+            mark.sweep(self._order.run_id, self._lifeline.alive_pid)
+
+    @property
+    def _deadline(self) -> float | None:
+        return None if self._order.fenced_by_lock else self._reporter.deadline
+
+    def _patience(self) -> float:
+        wait = min(_LONGEST_WAIT, self._pump.flush_at - time.monotonic())
+        if self._deadline is not None and not self._lost:
+            wait = min(wait, self._deadline - boot_clock())
+        return max(wait, 0.0)
+
+    def _answer_door(self) -> None:
+        self._doorbell.silence()
+        self._reporter.renew_now()
+
+    def _pass_on(self) -> None:
+        """From the reporter to the keeper: a lost lease, a later deadline, a stop."""
+        if self._lost:
+            return
+        if self._reporter.lost:
+            self._kill(self._reporter.lost)
+        elif self._deadline is not None and boot_clock() >= self._deadline:
+            self._kill(_LATE)
+        elif self._reporter.renewals != self._told_renewals:
+            self._told_renewals = self._reporter.renewals
+            self._lifeline.extend(self._deadline)
+        if self._reporter.stop and not self._told_stop:
+            self._told_stop = True
+            self._lifeline.stop()
+
+    def _kill(self, why: str) -> None:
+        self._lost = why
+        self._kill_told_at = time.monotonic()
+        self._lifeline.kill()
+
+    def _look_after_keeper(self) -> None:
+        """All that it sent has been read by now: what is unanswered is so for real."""
+        silent = self._lifeline.silent_for
+        if silent > SILENCE:
+            self._replace_keeper("stopped answering")
+        elif time.monotonic() - self._kill_told_at > KILL_PATIENCE:
+            self._replace_keeper("did not kill its tree in time")
+        elif self._lifeline.dead_for > KILL_PATIENCE:  # and its guard, if it has one, does nothing about it
+            self._replace_keeper("died")
+        elif silent > SILENCE / 3:
+            self._lifeline.wake()
+
+    def _replace_keeper(self, why: str) -> None:
+        self._replaced = f"its keeper {why}"
+        self._survivors = mark.sweep(self._order.run_id, self._lifeline.alive_pid)
+
+    def _ending(self) -> Ending:
+        said = self._lifeline.ended or {}
+        exit_code = said.get("exit_code")
+        how = said.get("how", "exited")
+        if self._lost or how not in _OURS:
+            how = "lost"
+        self._survivors += said.get("survivors", [])
+        self._remark(how, said.get("killed", 0), said.get("names", []))
+        return Ending(
+            how=how,
+            exit_code=exit_code,
+            reason=self._reason(how, exit_code),
+            wrote_stderr=self._pump.wrote_stderr,
+            progress=progress.read(self._lifeline.progress),
+            cpu_seconds=said.get("cpu_seconds", 0.0),
+            max_rss_kb=said.get("max_rss_kb", 0),
+        )
+
+    def _reason(self, how: str, exit_code: int | None) -> str:
+        words = [describe_exit(exit_code)]
+        if how == "timed_out":
+            words.insert(0, f"it ran longer than {self._order.timeout:g} seconds")
+        elif how == "stopped":
+            words.insert(0, self._reporter.stop)
+        elif how == "lost":
+            words = [self._lost or _LATE]
+        if self._replaced:
+            words.append(f"{self._replaced}, and all it guarded was killed")
+        if self._survivors:
+            words.append(f"these could not be killed: {', '.join(self._survivors)}")
+        return "; ".join(words)
+
+    def _remark(self, how: str, killed: int, names: list[str]) -> None:
+        """What the log itself says about an end that was not the command's own."""
+        listed = f"{killed} ({'; '.join(names)})"
+        if how == "exited" and killed:
+            self._pump.remark(f"Processes that the command left behind were killed: {listed}.")
+        elif how in ("timed_out", "stopped"):
+            why = "Timed out" if how == "timed_out" else "Stopped"
+            rest = f"SIGKILL to those left after {self._order.grace:g} seconds: {listed}" if killed else "all ended"
+            self._pump.remark(f"{why}: SIGTERM to the whole tree; {rest}.")
+        elif how == "lost":
+            self._pump.remark(f"Killed: {self._lost or _LATE}. The end may be missing.")
+        if self._replaced:
+            said = f"{self._replaced.capitalize()}; all it guarded was killed. {self._lifeline.crashed}"
+            self._pump.remark(said.strip())

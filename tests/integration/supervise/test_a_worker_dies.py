@@ -1,0 +1,115 @@
+"""The worker's process is killed: no process of its run outlives it, and the run's lock says so at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import psutil
+import pytest
+
+from chroniker import mark, runlock
+from tests.integration.supervise import tree
+from tests.integration.supervise.conftest import Supervise
+from tests.integration.supervise.fake_report import FakeReport
+from tests.processes import MARK, Process, marked, wait_until
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="whole trees are killed where they can be seen")
+GUARDIANS = {"chroniker-nurse", "chroniker-guard", "chroniker-keep"}  # as far as the kernel keeps names
+ROOT = Path(__file__).parents[3]
+
+
+def words(process: psutil.Process) -> str:
+    with suppress(psutil.NoSuchProcess):
+        return " ".join(process.cmdline())
+    return ""
+
+
+class Worker(Process):
+    """A worker with one run, whose processes carry a mark."""
+
+    def __init__(self, tmp_path: Path, start: str, **order: object) -> None:
+        self.run_mark = uuid4().hex
+        self.runtime_dir = tmp_path / "run"
+        given = {"argv": [sys.executable, str(tree.__file__), "120"], "env": {MARK: self.run_mark}, **order}
+        words = ["-m", "tests.integration.supervise.worker", str(self.runtime_dir), start, json.dumps(given)]
+        env = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
+            "DJANGO_SETTINGS_MODULE": "tests.integration.supervise.bare_settings",
+        }
+        super().__init__(words, env, tmp_path, name="worker")
+
+    def stand(self) -> None:
+        """Wait until the run's daemon lives."""
+        wait_until(lambda: any("daemon" in words(each) for each in self.run_processes()))
+        self.run_id = UUID(self.log.split()[0])
+
+    def run_processes(self) -> list[psutil.Process]:
+        return marked(self.run_mark)
+
+
+@pytest.fixture(params=["warm", "cold"])
+def start(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def test_no_process_of_the_run_outlives_a_killed_worker(tmp_path: Path, start: str) -> None:
+    with Worker(tmp_path, start) as worker:
+        worker.stand()
+        assert runlock.is_held(worker.runtime_dir, worker.run_id)
+        worker.kill()
+        wait_until(lambda: not worker.run_processes(), what="the tree dead")
+        wait_until(lambda: not runlock.is_held(worker.runtime_dir, worker.run_id), what="the lock free")
+        wait_until(lambda: not worker.survivors(), what="keeper and nursery gone")
+
+
+def test_the_lock_is_held_until_the_last_process_is_dead(tmp_path: Path, start: str) -> None:
+    with Worker(tmp_path, start) as worker:
+        worker.stand()
+        worker.kill()
+        wait_until(lambda: not runlock.is_held(worker.runtime_dir, worker.run_id), what="the lock free")
+        assert worker.run_processes() == []
+
+
+def test_a_stopped_workers_run_is_killed_when_its_lease_ends(tmp_path: Path, start: str) -> None:
+    with Worker(tmp_path, start, lease=4.0, margin=1.0) as worker:
+        worker.stand()
+        worker.kill(signal.SIGSTOP)
+        wait_until(lambda: not worker.run_processes(), what="the tree dead")
+
+
+def test_what_is_left_when_all_guardians_are_killed_at_once_is_swept_by_the_next_worker(
+    tmp_path: Path, start: str
+) -> None:
+    with Worker(tmp_path, start) as worker:
+        worker.stand()
+        assert runlock.sweep_leftovers(worker.runtime_dir) == [], "a run that is executed is not touched"
+        guardians = [each for each in worker.children() if each.name() in GUARDIANS]
+        assert len(guardians) >= 2
+        for guardian in guardians:
+            guardian.suspend()
+        worker.kill(signal.SIGSTOP)
+        for pid in [worker.pid, *(each.pid for each in guardians)]:
+            os.kill(pid, signal.SIGKILL)
+        worker.wait()
+        wait_until(lambda: not runlock.is_held(worker.runtime_dir, worker.run_id), what="the lock free")
+        assert runlock.sweep_leftovers(worker.runtime_dir) == [worker.run_id]
+        assert worker.run_processes() == []
+        assert list(worker.runtime_dir.iterdir()) == []
+
+
+def test_forks_of_a_warm_command_carry_its_mark(supervise: Supervise, tmp_path: Path) -> None:
+    report = FakeReport("fork_daemon", str(tmp_path / "pid"), "--stay", "60", raw=False)
+    supervised = supervise(report)
+    supervised.wait_for_text("daemon started")
+    found = list(mark.marked(report.run_id))
+    assert int((tmp_path / "pid").read_text()) in found
+    report.stop = "seen"
+    supervised.end()
+    assert list(mark.marked(report.run_id)) == []

@@ -1,0 +1,141 @@
+"""Bytes become numbered chunks: as written where that can be stored, and with a remark where it is too much."""
+
+from __future__ import annotations
+
+import tracemalloc
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chroniker.output import CHUNK, REMARKS, STDOUT, Allowance, Chunk, Numbering, OutputStream, escape, withhold
+
+
+def stream(limit: int | None = None) -> OutputStream:
+    return OutputStream(STDOUT, Allowance(limit), Numbering(REMARKS))
+
+
+def written(chunks: list[Chunk]) -> str:
+    return "".join(chunk.text for chunk in chunks if chunk.stream == STDOUT)
+
+
+def remarks(chunks: list[Chunk]) -> str:
+    return "".join(chunk.text for chunk in chunks if chunk.stream == REMARKS)
+
+
+@given(st.text(alphabet=st.characters(exclude_characters="\0", exclude_categories=["Cs"])), st.integers(1, 7))
+def test_text_comes_out_as_it_was_written_however_it_is_cut(text: str, step: int) -> None:
+    data, output = text.encode(), stream()
+    chunks: list[Chunk] = []
+    for start in range(0, len(data), step):
+        chunks += output.feed(data[start : start + step])
+        chunks += output.flush()
+    assert written(chunks + output.close()) == text
+
+
+@given(st.binary(max_size=200), st.integers(0, 60))
+def test_any_bytes_are_accepted_and_none_is_lost_silently(data: bytes, limit: int) -> None:
+    output = stream(limit)
+    chunks = output.feed(data) + output.close()
+    assert "\0" not in written(chunks)
+    assert bool(remarks(chunks)) == (len(data) > limit // 4 + max(limit - 2 * (limit // 4), 0))
+    written(chunks).encode()
+
+
+def test_bytes_that_are_no_utf8_become_replacement_characters() -> None:
+    output = stream()
+    assert written(output.feed(b"a\xff\xfeb\xc3") + output.close()) == "a\ufffd\ufffdb\ufffd"
+
+
+def test_nul_is_made_visible() -> None:
+    output = stream()
+    assert written(output.feed(b"a\0b") + output.close()) == "a\u2400b"
+
+
+def test_twenty_megabytes_in_one_line_are_cut_into_numbered_chunks() -> None:
+    output = stream()
+    chunks = []
+    for _ in range(80):
+        chunks += output.feed(b"x" * (256 * 1024))
+    chunks += output.close()
+    assert [chunk.seq for chunk in chunks] == list(range(320))
+    assert all(len(chunk.text) == CHUNK for chunk in chunks)
+
+
+def test_text_waits_no_longer_than_a_second_to_be_flushed() -> None:
+    output = stream()
+    waits = [output.flush_at]
+    assert output.feed(b"hello") == []
+    waits.append(output.flush_at)
+    assert written(output.flush()) == "hello"
+    waits.append(output.flush_at)
+    assert [moment is not None for moment in waits] == [False, True, False]
+    assert output.flush() == []
+
+
+def test_half_a_character_stays_until_its_other_half_comes() -> None:
+    output = stream()
+    output.feed("é".encode()[:1])
+    assert output.flush() == []
+    output.feed("é".encode()[1:])
+    assert written(output.flush()) == "é"
+
+
+def test_over_the_limit_head_and_tail_are_kept_and_the_remark_counts_what_is_missing() -> None:
+    output = stream(1000)
+    data = b"".join(b"%06d\n" % number for number in range(1000))
+    chunks = []
+    for start in range(0, len(data), 100):
+        chunks += output.feed(data[start : start + 100])
+    chunks += output.close()
+    text = written(chunks)
+    assert text == (data[:500] + data[-250:]).decode()
+    assert f"{len(data) - 750} bytes of stdout are missing here" in remarks(chunks)
+    assert [chunk.stream for chunk in chunks] == [STDOUT, REMARKS, STDOUT]
+
+
+def test_what_fits_the_limit_is_kept_whole_without_a_remark() -> None:
+    output = stream(1000)
+    chunks = output.feed(b"x" * 750) + output.close()
+    assert written(chunks) == "x" * 750
+    assert not remarks(chunks)
+
+
+def test_both_streams_share_one_allowance() -> None:
+    allowance = Allowance(1000)
+    first, second = (OutputStream(number, allowance, Numbering(REMARKS)) for number in (1, 2))
+    first.feed(b"x" * 5000)
+    chunks = second.feed(b"y" * 5000) + second.close()
+    assert "".join(chunk.text for chunk in chunks if chunk.stream == 2) == "y" * 250
+
+
+def test_memory_stays_bounded_under_a_flood_with_a_limit() -> None:
+    output = stream(1_000_000_000_000)
+    output._allowance._left = 0  # the head is used up: from here on all goes to the tail
+    block = b"z" * (256 * 1024)
+    tracemalloc.start()
+    try:
+        for _ in range(400):
+            output.feed(block)
+        assert tracemalloc.get_traced_memory()[1] < 2 * 1024 * 1024
+    finally:
+        tracemalloc.stop()
+    assert "missing" in remarks(output.close())
+
+
+def test_times_are_aware_and_in_utc() -> None:
+    assert Numbering(STDOUT).chunk("x").written_at.utcoffset() == timedelta(0)
+
+
+@pytest.mark.parametrize("text", ["héllo 你好 🙂\n", "\x00\x1b[0m", "\u202e"])
+def test_an_escaped_chunk_is_plain_ascii_and_keeps_its_number(text: str) -> None:
+    chunk = Numbering(STDOUT).chunk(text)
+    other = escape(chunk)
+    assert other.text.isascii()
+    assert other.text.replace("\n", "").isprintable()
+    assert (other.stream, other.seq, other.written_at) == (chunk.stream, chunk.seq, chunk.written_at)
+
+
+def test_a_withheld_chunk_says_how_much_stood_there() -> None:
+    assert "5 characters" in withhold(Numbering(STDOUT).chunk("abcde")).text

@@ -1,0 +1,104 @@
+"""Progress is shared memory: newest wins, a torn record is never shown, and outside a run nothing happens."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chroniker import progress
+
+
+@pytest.fixture
+def shared(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    monkeypatch.setattr(progress, "_shared", None)
+    monkeypatch.setattr(progress, "_looked", False)
+    monkeypatch.delenv("CHRONIKER_PROGRESS", raising=False)
+    descriptor = progress.create()
+    yield descriptor
+    os.close(descriptor)
+
+
+def test_nothing_written_is_no_progress(shared: int) -> None:
+    assert progress.read(shared) is None
+
+
+def test_the_newest_numbers_are_read(shared: int) -> None:
+    progress.attach(shared)
+    for part in range(5):
+        progress.write(77, part)
+    assert progress.read(shared) == (77, 4)
+
+
+def test_it_does_nothing_outside_a_run(shared: int) -> None:
+    progress.write(77, 1)
+    assert progress.read(shared) is None
+
+
+@pytest.mark.parametrize(("given", "kept"), [((-3, -1), (0, 0)), ((2**80, 2**80), (2**63 - 1, 2**63 - 1))])
+def test_numbers_that_do_not_fit_are_brought_into_range(
+    shared: int, given: tuple[int, int], kept: tuple[int, int]
+) -> None:
+    progress.attach(shared)
+    progress.write(*given)
+    assert progress.read(shared) == kept
+
+
+def test_a_record_cut_off_in_the_middle_is_not_shown(shared: int) -> None:
+    progress.attach(shared)
+    progress.write(77, 13)
+    os.pwrite(shared, b"\xff", len(progress._MAGIC) + 3)
+    assert progress.read(shared) is None
+    progress.write(77, 14)
+    assert progress.read(shared) == (77, 14)
+
+
+def test_a_reader_never_sees_half_of_one_record_and_half_of_another(shared: int) -> None:
+    progress.attach(shared)
+    done = threading.Event()
+
+    def write_all_the_time() -> None:
+        number = 0
+        while not done.is_set():
+            number = (number + 0x0101010101) % 2**60
+            progress.write(number, number)
+
+    writers = [threading.Thread(target=write_all_the_time) for _ in range(2)]
+    for writer in writers:
+        writer.start()
+    seen = {progress.read(shared) for _ in range(20_000)} - {None}
+    done.set()
+    for writer in writers:
+        writer.join()
+    assert seen
+    assert all(pair[0] == pair[1] for pair in seen if pair)
+
+
+def test_it_outlives_the_descriptor_that_it_was_attached_by(shared: int) -> None:
+    copy = os.dup(shared)
+    progress.attach(copy)
+    os.close(copy)
+    progress.write(3, 2)
+    assert progress.read(shared) == (3, 2)
+
+
+def test_another_file_of_that_number_is_left_alone(shared: int, tmp_path: Path) -> None:
+    other = tmp_path / "precious"
+    other.write_bytes(b"x" * os.fstat(shared).st_size)
+    with other.open("r+b") as file:
+        progress.attach(file.fileno())
+        progress.write(3, 2)
+    assert other.read_bytes() == b"x" * os.fstat(shared).st_size
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="shared by way of /proc")
+def test_a_program_that_the_command_started_finds_it_by_the_environment(shared: int) -> None:
+    code = "from chroniker import progress; progress.write(9, 8)"
+    env = {**os.environ, "CHRONIKER_PROGRESS": f"/proc/{os.getpid()}/fd/{shared}"}
+    subprocess.run([sys.executable, "-c", code], env=env, check=True)
+    assert progress.read(shared) == (9, 8)
