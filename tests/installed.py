@@ -1,0 +1,7 @@
+"""What is installed here, found without importing it: Django must not be set up before the database runs."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+CELERY = find_spec("celery") is not None

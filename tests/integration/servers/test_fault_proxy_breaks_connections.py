@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from tests.servers import HOST, FaultProxy
+
+
+@pytest.fixture
+def echo() -> Iterator[int]:
+    """The port of a server that sends back what it gets."""
+    listener = socket.create_server((HOST, 0))
+
+    def serve() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=repeat, args=(connection,), daemon=True).start()
+
+    def repeat(connection: socket.socket) -> None:
+        with connection:
+            try:
+                while data := connection.recv(1000):
+                    connection.sendall(data)
+            except OSError:
+                return
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    yield listener.getsockname()[1]
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+    thread.join()
+
+
+@pytest.fixture
+def proxy(echo: int) -> Iterator[FaultProxy]:
+    with FaultProxy(echo) as proxy:
+        yield proxy
+
+
+def connect(proxy: FaultProxy, timeout: float = 10.0) -> closing[socket.socket]:
+    return closing(socket.create_connection((HOST, proxy.port), timeout=timeout))
+
+
+def test_bytes_pass_both_ways(proxy: FaultProxy) -> None:
+    with connect(proxy) as connection:
+        connection.sendall(b"there and back")
+        assert connection.recv(100) == b"there and back"
+
+
+def test_a_frozen_connection_stays_open_and_thaws_with_nothing_lost(proxy: FaultProxy) -> None:
+    with connect(proxy) as connection:
+        proxy.set("freeze")
+        connection.sendall(b"late")
+        connection.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            connection.recv(100)
+        proxy.set("pass")
+        connection.settimeout(10)
+        assert connection.recv(100) == b"late"
+
+
+def test_a_reset_ends_open_connections_and_refuses_new_ones(proxy: FaultProxy) -> None:
+    with connect(proxy) as connection:
+        connection.sendall(b"x")
+        connection.recv(1)
+        proxy.set("reset")
+        assert ends(connection)
+    with connect(proxy) as connection:
+        assert ends(connection)
+
+
+def test_a_slow_connection_delays_and_delivers(proxy: FaultProxy) -> None:
+    proxy.set("slow", delay=0.2)
+    with connect(proxy) as connection:
+        started = time.monotonic()
+        connection.sendall(b"slowly")
+        assert connection.recv(100) == b"slowly"
+        assert time.monotonic() - started >= 0.4
+
+
+def test_a_client_that_hangs_up_ends_the_connection_upstream(proxy: FaultProxy, echo: int) -> None:
+    with connect(proxy) as connection:
+        connection.sendall(b"x")
+        connection.recv(1)
+    with connect(proxy) as connection:
+        connection.sendall(b"y")
+        assert connection.recv(1) == b"y"
+
+
+def ends(connection: socket.socket) -> bool:
+    try:
+        return connection.recv(1) == b""
+    except ConnectionError:
+        return True

@@ -1,0 +1,164 @@
+"""Processes that tests start: management commands, and whatever else must be real. And waiting for what they do."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import psutil
+
+T = TypeVar("T")
+WAIT_SECONDS = 30.0
+MARK = "CHRONIKER_TEST_MARK"
+QUIET_SCANS = 6
+PROC = Path("/proc") if Path("/proc/self/environ").exists() else None
+
+
+def wait_until(condition: Callable[[], T], *, seconds: float = WAIT_SECONDS, what: str = "") -> T:
+    """Ask again and again until the answer is true, and return it. A generous limit: it decides nothing about speed."""
+    deadline = time.monotonic() + seconds
+    while not (answer := condition()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"still not so after {seconds:g} s: {what or condition}")
+        time.sleep(0.02)
+    return answer
+
+
+def with_settings(env: Mapping[str, str], **settings: Any) -> dict[str, str]:
+    """A copy of the environment in which Django's settings differ: ``with_settings(env, CHRONIKER_LOCK_TIMEOUT=4)``."""
+    before = json.loads(env.get("CHRONIKER_TEST_SETTINGS", "{}"))
+    return {**env, "CHRONIKER_TEST_SETTINGS": json.dumps({**before, **settings})}
+
+
+class Process:
+    """A Python program in a session of its own, with its output in a log. A context manager that leaves nothing behind.
+
+    Whatever it starts inherits a mark in the environment: ``survivors`` finds it wherever it went.
+    """
+
+    def __init__(self, words: list[str], env: Mapping[str, str], directory: Path, *, name: str = "process") -> None:
+        self.mark = uuid.uuid4().hex
+        self.words = words
+        self.env = {**env, MARK: self.mark}
+        self.log_path = directory / f"{name}-{self.mark[:8]}.log"
+        self.popen: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        assert self.popen is not None, "not started"
+        return self.popen.pid
+
+    @property
+    def log(self) -> str:
+        """What it wrote so far, to either stream."""
+        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+
+    def start(self) -> Self:
+        with self.log_path.open("ab") as log:
+            self.popen = subprocess.Popen(
+                [sys.executable, *self.words],
+                env=self.env,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        return self
+
+    def running(self) -> bool:
+        return self.popen is not None and self.popen.poll() is None
+
+    def kill(self, signum: int = signal.SIGKILL) -> None:
+        """Send a signal to this process alone."""
+        os.kill(self.pid, signum)
+
+    def wait(self, seconds: float = WAIT_SECONDS) -> int:
+        """Its exit status, once it ended by itself."""
+        assert self.popen is not None, "not started"
+        return self.popen.wait(seconds)
+
+    def children(self) -> list[psutil.Process]:
+        """All its living descendants."""
+        with suppress(psutil.NoSuchProcess):
+            return psutil.Process(self.pid).children(recursive=True)
+        return []
+
+    def survivors(self) -> list[psutil.Process]:
+        """Everything alive that it started, directly or not, reparented or not, except itself."""
+        return [process for process in marked(self.mark) if process.pid != self.pid]
+
+    def stop(self, seconds: float = 15.0) -> None:
+        """Ask it to end, insist, and clear away what is left."""
+        if self.popen is None:
+            return
+        if self.running():
+            self.popen.send_signal(signal.SIGCONT)
+            self.popen.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                self.popen.wait(seconds)
+        clear_away(self.mark)
+        self.popen.wait()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+        if error is not None:
+            error.add_note(f"--- log of {' '.join(self.words)}\n{self.log[-6000:]}")
+
+
+def marked(mark: str) -> list[psutil.Process]:
+    """Living processes that carry the mark in their environment. Newest first: those are the quickest to disappear."""
+    found = []
+    for pid in sorted(psutil.pids(), reverse=True):
+        if _has_mark(pid, mark):
+            with suppress(psutil.NoSuchProcess):
+                found.append(psutil.Process(pid))
+    return found
+
+
+def _has_mark(pid: int, mark: str) -> bool:
+    """False for a zombie, which has no environment, and for other people's processes."""
+    try:
+        if PROC is not None:  # psutil would do, but takes so long that who forks all the time is never met
+            return f"{MARK}={mark}".encode() in (PROC / str(pid) / "environ").read_bytes()
+        return psutil.Process(pid).environ().get(MARK) == mark
+    except (psutil.Error, OSError):
+        return False
+
+
+def clear_away(mark: str) -> None:
+    """Kill all that carry the mark. First stop them: something that forks all the time is never where one looks."""
+    stopped: set[psutil.Process] = set()
+    quiet = 0
+    while quiet < QUIET_SCANS:
+        new = set(marked(mark)) - stopped
+        for process in new:
+            with suppress(psutil.NoSuchProcess):
+                process.suspend()
+        stopped |= new
+        quiet = 0 if new else quiet + 1
+    for process in stopped:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    wait_until(lambda: not marked(mark), what="all killed")
+
+
+class ManagementCommand(Process):
+    """``python -m django NAME ARGS`` as a process."""
+
+    def __init__(self, name: str, *args: str, env: Mapping[str, str], directory: Path) -> None:
+        super().__init__(["-m", "django", name, *args], env, directory, name=name)

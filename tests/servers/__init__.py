@@ -1,0 +1,23 @@
+"""Real servers for tests and benchmarks, on free ports of loopback; they end with the process that started them."""
+
+from __future__ import annotations
+
+from tests.servers.base import HOST, Server, ServerFailed, ServerUnavailable
+from tests.servers.fault_proxy import FaultProxy, Mode
+from tests.servers.mariadb import MariaDBServer
+from tests.servers.postgres import PostgresServer
+from tests.servers.rabbitmq import RabbitMQServer
+from tests.servers.redis import RedisServer
+
+__all__ = [
+    "HOST",
+    "FaultProxy",
+    "MariaDBServer",
+    "Mode",
+    "PostgresServer",
+    "RabbitMQServer",
+    "RedisServer",
+    "Server",
+    "ServerFailed",
+    "ServerUnavailable",
+]

@@ -1,0 +1,312 @@
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings as django_settings
+from django.core.checks import CheckMessage, run_checks
+from django.db import connections
+from django.test import override_settings
+
+import chroniker
+from chroniker.checks import CHECKS, TAG
+from chroniker.checks.databases import SQLITE_OPTIONS, missing_options
+from chroniker.checks.names import OUTDATED
+from chroniker.checks.values import RULES
+from chroniker.conf import DEFAULTS
+from chroniker.executors import Executor, executors
+
+LOCAL = {"BACKEND": "chroniker.executors.local.LocalExecutor"}
+SQLITE: dict[str, Any] = json.loads("{" + SQLITE_OPTIONS + "}")["OPTIONS"]
+
+
+class ComplainingExecutor(Executor):
+    def check(self) -> list[CheckMessage]:
+        return [CheckMessage(30, "I am not well.", hint="Rest.", id="someone.W001")]
+
+
+def problems(**settings: Any) -> list[CheckMessage]:
+    with override_settings(**settings):
+        return run_checks(tags=[TAG])
+
+
+def ids(**settings: Any) -> list[str]:
+    return [str(message.id) for message in problems(**settings)]
+
+
+def only(**settings: Any) -> CheckMessage:
+    [message] = problems(**settings)
+    return message
+
+
+def be_of_kind(vendor: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections["default"], "vendor", vendor)
+
+
+@pytest.fixture
+def private(tmp_path: Path) -> Path:
+    path = tmp_path / "run"
+    path.mkdir(mode=0o700)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def no_executor_left() -> Iterator[None]:
+    yield
+    executors.close()
+
+
+def test_sound_settings_have_no_message() -> None:
+    assert problems() == []
+
+
+def test_every_id_in_the_source_is_in_the_table_and_the_other_way_round() -> None:
+    source = Path(chroniker.__file__).parent
+    table = source / "checks" / "__init__.py"
+    text = "".join(path.read_text() for path in source.rglob("*.py") if path != table)
+    assert set(re.findall(r"chroniker\.[EWI]\d{3}", text)) == set(CHECKS)
+
+
+def test_ids_are_well_formed_and_each_has_its_own_meaning() -> None:
+    assert all(re.fullmatch(r"chroniker\.[EW]\d{3}", check_id) for check_id in CHECKS)
+    assert len(set(CHECKS.values())) == len(CHECKS)
+
+
+def test_every_setting_has_a_rule() -> None:
+    assert RULES.keys() | {"CHRONIKER_EXECUTORS"} == DEFAULTS.keys()
+
+
+def test_every_default_is_right_by_its_own_rule() -> None:
+    assert [name for name, rule in RULES.items() if rule(DEFAULTS[name]) is not None] == []
+
+
+def test_without_time_zones_nothing_can_be_scheduled() -> None:
+    assert only(USE_TZ=False).id == "chroniker.E001"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        [],
+        {"default": "chroniker.executors.local.LocalExecutor"},
+        {"default": {"OPTIONS": {}}},
+        {"default": {"BACKEND": 3}},
+        {"default": {**LOCAL, "OPTIONS": ["workers"]}},
+        {"default": {**LOCAL, "OPTION": {}}},
+        {"default": LOCAL, "": LOCAL},
+        {"default": LOCAL, 7: LOCAL},
+        {"default": LOCAL, "x" * 51: LOCAL},
+    ],
+)
+def test_executors_of_the_wrong_shape_are_shown_the_right_one(value: object) -> None:
+    message = only(CHRONIKER_EXECUTORS=value)
+    assert message.id == "chroniker.E002"
+    assert message.hint and "BACKEND" in message.hint
+
+
+def test_an_executor_named_default_is_missed() -> None:
+    assert only(CHRONIKER_EXECUTORS={"other": LOCAL}).id == "chroniker.E003"
+
+
+@pytest.mark.parametrize(
+    "backend", ["nowhere.Executor", "chroniker.executors.local.NoSuch", "chroniker.conf.Settings", "nodots"]
+)
+def test_a_backend_that_is_no_executor_is_named_with_its_alias(backend: str) -> None:
+    message = only(CHRONIKER_EXECUTORS={"default": LOCAL, "broken": {"BACKEND": backend}})
+    assert message.id == "chroniker.E004"
+    assert "'broken'" in message.msg and backend in message.msg
+
+
+def test_an_executor_has_its_own_say() -> None:
+    backend = f"{__name__}.{ComplainingExecutor.__qualname__}"
+    assert only(CHRONIKER_EXECUTORS={"default": {"BACKEND": backend}}).id == "someone.W001"
+
+
+@pytest.mark.parametrize("workers", [0, -1, "4", 1.5])
+def test_a_local_executor_needs_a_number_of_workers(workers: object) -> None:
+    assert ids(CHRONIKER_EXECUTORS={"default": {**LOCAL, "OPTIONS": {"workers": workers}}}) == ["chroniker.E005"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CHRONIKER_LOCK_TIMEOUT", "60"),
+        ("CHRONIKER_LOCK_TIMEOUT", True),
+        ("CHRONIKER_LOCK_TIMEOUT", None),
+        ("CHRONIKER_HEARTBEAT_MISSES", "6"),
+        ("CHRONIKER_STOP_GRACE_SECONDS", [10]),
+        ("CHRONIKER_BATCH_SIZE", 2.5),
+        ("CHRONIKER_PAUSED", "no"),
+        ("CHRONIKER_DISABLE_RAW_COMMAND", 1),
+        ("CHRONIKER_CHECK_LOCK_FILE", "yes"),
+        ("CHRONIKER_RUNTIME_DIR", 3),
+        ("CHRONIKER_HOSTNAME", b"here"),
+        ("CHRONIKER_COMMANDS", "report_*"),
+        ("CHRONIKER_COMMANDS", [1]),
+        ("CHRONIKER_COMMANDS_DENIED", None),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_quoted(name: str, value: object) -> None:
+    message = only(**{name: value})
+    assert message.id == "chroniker.E006"
+    assert name in message.msg and repr(value) in message.msg and message.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CHRONIKER_LOCK_TIMEOUT", 0),
+        ("CHRONIKER_LOCK_TIMEOUT", float("nan")),
+        ("CHRONIKER_HEARTBEAT_MISSES", 1),
+        ("CHRONIKER_STOP_GRACE_SECONDS", -1),
+        ("CHRONIKER_START_DEADLINE_SECONDS", 0),
+        ("CHRONIKER_REDISPATCH_SECONDS", float("inf")),
+        ("CHRONIKER_BATCH_SIZE", 0),
+        ("CHRONIKER_HOSTNAME", "h" * 201),
+    ],
+)
+def test_a_value_out_of_range_is_quoted(name: str, value: object) -> None:
+    message = only(**{name: value})
+    assert message.id == "chroniker.E007"
+    assert message.hint
+
+
+def test_a_misspelt_setting_is_shown_the_nearest_name() -> None:
+    message = only(CHRONIKER_LOCK_TIMOUT=5)
+    assert message.id == "chroniker.W001"
+    assert message.hint == "Did you mean CHRONIKER_LOCK_TIMEOUT?"
+
+
+def test_a_setting_that_resembles_none_is_shown_all_names() -> None:
+    message = only(CHRONIKER_XYZZY=5)
+    assert message.hint and all(name in message.hint for name in DEFAULTS)
+
+
+def test_settings_of_the_celery_package_are_left_to_it() -> None:
+    assert problems(CHRONIKER_CELERY_ANYTHING=5) == []
+
+
+@pytest.mark.parametrize("name", OUTDATED)
+def test_a_setting_of_the_ancestor_is_told_what_to_do_instead(name: str) -> None:
+    message = only(**{name: "whatever"})
+    assert message.id == "chroniker.W002"
+    assert message.hint and message.hint.startswith(OUTDATED[name])
+
+
+def test_settings_of_the_ancestor_that_live_on_are_accepted() -> None:
+    assert problems(CHRONIKER_LOCK_TIMEOUT=90, CHRONIKER_DISABLE_RAW_COMMAND=True) == []
+
+
+def test_a_relative_runtime_directory_is_refused() -> None:
+    assert only(CHRONIKER_RUNTIME_DIR="run/chroniker").id == "chroniker.E009"
+
+
+def test_a_file_is_no_runtime_directory(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert only(CHRONIKER_RUNTIME_DIR=tmp_path / "file").id == "chroniker.E009"
+
+
+def test_a_long_path_is_too_long_only_where_sockets_need_it(private: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = private / ("long" * 30)
+    path.mkdir(mode=0o700)
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert problems(CHRONIKER_RUNTIME_DIR=path) == []
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert only(CHRONIKER_RUNTIME_DIR=path).id == "chroniker.E009"
+
+
+def test_a_runtime_directory_that_does_not_exist_yet_can_be_made(private: Path) -> None:
+    assert problems(CHRONIKER_RUNTIME_DIR=private / "new" / "newer") == []
+
+
+def test_a_runtime_directory_that_others_may_write_into_is_refused(private: Path) -> None:
+    private.chmod(0o770)
+    message = only(CHRONIKER_RUNTIME_DIR=private)
+    assert message.id == "chroniker.E010"
+    assert "0770" in message.msg
+
+
+def test_a_runtime_directory_of_someone_else_is_refused(private: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: private.stat().st_uid + 1)
+    assert only(CHRONIKER_RUNTIME_DIR=private).id == "chroniker.E010"
+
+
+def test_root_may_look_at_a_runtime_directory_that_was_set_for_another_user(
+    private: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert problems(CHRONIKER_RUNTIME_DIR=private) == []
+
+
+def test_a_runtime_directory_that_cannot_be_written_is_refused(private: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert only(CHRONIKER_RUNTIME_DIR=private).id == "chroniker.E010"
+
+
+def test_the_ancestor_installed_beside_us_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    info = tmp_path / "django_chroniker-1.0.23.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: django-chroniker\nVersion: 1.0.23\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    message = only()
+    assert message.id == "chroniker.E011"
+    assert "1.0.23" in message.msg
+
+
+def test_sqlite_without_the_options_for_many_processes_is_shown_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    be_of_kind("sqlite", monkeypatch)
+    monkeypatch.setitem(connections["default"].settings_dict, "OPTIONS", {})
+    message = only(CHRONIKER_CHECK_LOCK_FILE=True)
+    assert message.id == "chroniker.W003"
+    assert message.hint and SQLITE_OPTIONS in message.hint
+
+
+def test_sqlite_without_lock_files_is_warned_about(monkeypatch: pytest.MonkeyPatch) -> None:
+    be_of_kind("sqlite", monkeypatch)
+    monkeypatch.setitem(connections["default"].settings_dict, "OPTIONS", SQLITE)
+    assert only(CHRONIKER_CHECK_LOCK_FILE=False).id == "chroniker.W005"
+
+
+@pytest.mark.parametrize("vendor", ["postgresql", "mysql"])
+def test_lock_files_with_a_database_server_are_warned_about(vendor: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    be_of_kind(vendor, monkeypatch)
+    assert only(CHRONIKER_CHECK_LOCK_FILE=True).id == "chroniker.W004"
+    assert problems(CHRONIKER_CHECK_LOCK_FILE=False) == []
+
+
+def test_the_options_in_the_hint_are_those_that_are_asked_for() -> None:
+    assert missing_options(SQLITE) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "missing"),
+    [
+        ({}, 3),
+        ({"timeout": 20}, 2),
+        ({"timeout": 5, "transaction_mode": "IMMEDIATE", "init_command": "pragma journal_mode = wal"}, 1),
+        ({"transaction_mode": "immediate", "init_command": "PRAGMA journal_mode=WAL; PRAGMA busy_timeout=10000"}, 0),
+        ({"timeout": "20", "transaction_mode": None, "init_command": None}, 3),
+        ({"timeout": 20, "transaction_mode": "EXCLUSIVE", "init_command": "PRAGMA journal_mode='wal'"}, 0),
+    ],
+)
+def test_what_is_missing_for_sqlite(options: dict[str, Any], missing: int) -> None:
+    assert len(missing_options(options)) == missing
+
+
+def test_a_database_of_another_kind_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    be_of_kind("oracle", monkeypatch)
+    message = only()
+    assert message.id == "chroniker.E008"
+    assert "oracle" in message.msg
+
+
+def test_no_check_connects_to_the_database() -> None:
+    """pytest-django refuses connections here."""
+    assert not django_settings.DEBUG and problems() == []
