@@ -1,0 +1,45 @@
+"""System checks: each has an id that is never used for anything else, a hint, and a line in ``CHECKS``."""
+
+from __future__ import annotations
+
+from django.core import checks
+
+from chroniker.checks.databases import check_databases
+from chroniker.checks.executors import check_executors
+from chroniker.checks.installation import check_installation
+from chroniker.checks.jobs import check_jobs
+from chroniker.checks.names import check_names
+from chroniker.checks.runtime_dir import check_runtime_dir
+from chroniker.checks.values import check_values
+
+#: The tag of all of them: ``manage.py check --tag chroniker``.
+TAG = "chroniker"
+
+#: id -> what it means. Executors of other packages use ids of their own.
+CHECKS: dict[str, str] = {
+    "chroniker.E001": "USE_TZ is off: instants would have no time zone.",
+    "chroniker.E002": "CHRONIKER_EXECUTORS does not have the shape {alias: {BACKEND, OPTIONS}}.",
+    "chroniker.E003": 'CHRONIKER_EXECUTORS has no alias "default".',
+    "chroniker.E004": "An executor's BACKEND cannot be imported, is no executor, or refuses its options.",
+    "chroniker.E005": "The local executor's number of workers is not a positive number.",
+    "chroniker.E006": "A setting has the wrong type.",
+    "chroniker.E007": "A setting is out of its range.",
+    "chroniker.E008": "The database is of a kind that is not supported.",
+    "chroniker.E009": "CHRONIKER_RUNTIME_DIR is not a usable path: relative, too long for sockets, or not a directory.",
+    "chroniker.E010": "The runtime directory is not ours alone: another owner, not writable, or writable by others.",
+    "chroniker.E011": "The distribution django-chroniker is installed too; both bring a package named chroniker.",
+    "chroniker.W001": "A CHRONIKER_ setting that nothing reads, probably misspelt.",
+    "chroniker.W002": "A setting of django-chroniker that has no effect any more.",
+    "chroniker.W003": "SQLite without the options that several processes on one file need.",
+    "chroniker.W004": "CHRONIKER_CHECK_LOCK_FILE is on with a database that several hosts may use.",
+    "chroniker.W005": "CHRONIKER_CHECK_LOCK_FILE is off on SQLite, where one long write holds up every renewal.",
+    "chroniker.W006": "Enabled jobs name an executor that does not exist (checked with --database).",
+    "chroniker.W007": "Enabled jobs have a command that will be refused (checked with --database).",
+}
+
+
+def register() -> None:
+    """Called once, when the app is ready."""
+    for check in (check_installation, check_names, check_values, check_executors, check_databases, check_runtime_dir):
+        checks.register(check, TAG)
+    checks.register(check_jobs, TAG, checks.Tags.database)

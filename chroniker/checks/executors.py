@@ -1,0 +1,62 @@
+"""CHRONIKER_EXECUTORS: its shape, its backends, and what each executor says of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.checks import CheckMessage, Error
+from django.utils.module_loading import import_string
+
+from chroniker.conf import settings
+from chroniker.executors import Executor, executors
+from chroniker.models import Job
+
+EXAMPLE = '{"default": {"BACKEND": "chroniker.executors.local.LocalExecutor", "OPTIONS": {}}}'
+KEYS = {"BACKEND", "OPTIONS"}
+LONGEST_ALIAS = Job._meta.get_field("executor").max_length or 0
+
+
+def check_executors(**kwargs: Any) -> list[CheckMessage]:
+    """E002, E003, E004, and each executor's own checks."""
+    configured: object = settings.executors
+    if not isinstance(configured, Mapping):
+        return [_shape(f"CHRONIKER_EXECUTORS is {configured!r}.")]
+    found: list[CheckMessage] = []
+    if "default" not in configured:
+        hint = f"Add it: new jobs go there. For example: {EXAMPLE}"
+        found.append(Error('CHRONIKER_EXECUTORS has no alias "default".', hint=hint, id="chroniker.E003"))
+    for alias, config in configured.items():
+        found += [_shape(problem) for problem in _misshapen(alias, config)] or _own(alias, config)
+    return found
+
+
+def _shape(message: str) -> Error:
+    return Error(message, hint=f"Write it like {EXAMPLE}.", id="chroniker.E002")
+
+
+def _misshapen(alias: object, config: object) -> list[str]:
+    name = f"CHRONIKER_EXECUTORS[{alias!r}]"
+    if not isinstance(alias, str) or not 0 < len(alias) <= LONGEST_ALIAS:
+        return [f"The alias {alias!r} in CHRONIKER_EXECUTORS is not text of 1 to {LONGEST_ALIAS} characters."]
+    if not isinstance(config, Mapping):
+        return [f"{name} is {config!r}."]
+    problems = [f"{name} has a key {key!r}, which nothing reads." for key in config if key not in KEYS]
+    if not isinstance(config.get("BACKEND"), str):
+        problems.append(f"{name}['BACKEND'] is {config.get('BACKEND')!r}.")
+    if not isinstance(config.get("OPTIONS", {}), Mapping):
+        problems.append(f"{name}['OPTIONS'] is {config['OPTIONS']!r}.")
+    return problems
+
+
+def _own(alias: str, config: Mapping[str, Any]) -> list[CheckMessage]:
+    path = config["BACKEND"]
+    try:
+        backend = import_string(path)
+        if not (isinstance(backend, type) and issubclass(backend, Executor)):
+            raise TypeError(f"{path} is not a subclass of chroniker.executors.Executor")
+        return executors[alias].check()
+    except Exception as error:  # whatever somebody else's module raises on import is what there is to report
+        hint = "Give the dotted path of an executor's class. Is its package installed?"
+        message = f"CHRONIKER_EXECUTORS[{alias!r}]['BACKEND'] = {path!r} cannot be used: {error}"
+        return [Error(message, hint=hint, id="chroniker.E004")]

@@ -1,0 +1,42 @@
+"""What must hold before anything else does."""
+
+from __future__ import annotations
+
+from importlib import metadata
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error
+
+ANCESTOR = "django-chroniker"
+
+
+def check_installation(**kwargs: Any) -> list[CheckMessage]:
+    """E001, E011."""
+    return [*_time_zones(), *_ancestor()]
+
+
+def _time_zones() -> list[CheckMessage]:
+    if settings.USE_TZ:
+        return []
+    return [
+        Error(
+            "USE_TZ is False: the instants of schedules would have no time zone.",
+            hint="Set USE_TZ = True.",
+            id="chroniker.E001",
+        )
+    ]
+
+
+def _ancestor() -> list[CheckMessage]:
+    try:
+        version = metadata.version(ANCESTOR)
+    except metadata.PackageNotFoundError:
+        return []
+    return [
+        Error(
+            f"{ANCESTOR} {version} is installed beside this distribution; both bring a package named chroniker.",
+            hint=f"Run: pip uninstall {ANCESTOR}. Then install django-chroniker-celery again: files may be missing.",
+            id="chroniker.E011",
+        )
+    ]

@@ -1,0 +1,75 @@
+"""Jobs that cannot run as the project is now. Asks the database, so only with ``--database``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.core.checks import CheckMessage, Warning
+from django.db import DatabaseError
+from django.db.models import QuerySet
+
+from chroniker import commands
+from chroniker.conf import settings
+from chroniker.exceptions import CommandRefused
+from chroniker.models import Job
+
+#: Neither the answer nor the work grows with the table beyond this.
+MOST_NAMED, MOST_COMMANDS = 10, 1000
+
+
+def check_jobs(*, databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """W006, W007."""
+    if settings.database not in (databases or ()) or not isinstance(settings.executors, Mapping):
+        return []
+    try:
+        return [*_executors(), *_commands()]
+    except DatabaseError:  # migrate runs the database checks too, before there is a table
+        return []
+
+
+def _executors() -> list[CheckMessage]:
+    jobs = Job.objects.filter(enabled=True).exclude(executor__in=list(settings.executors))
+    known = ", ".join(sorted(settings.executors))
+    return [
+        Warning(
+            f"CHRONIKER_EXECUTORS has no “{alias}”, the executor of {_named(jobs.filter(executor=alias))}.",
+            hint=f"Their runs wait until there is one. There is: {known}.",
+            id="chroniker.W006",
+        )
+        for alias in jobs.order_by("executor").values_list("executor", flat=True).distinct()[:MOST_NAMED]
+    ]
+
+
+def _commands() -> list[CheckMessage]:
+    enabled = Job.objects.filter(enabled=True)
+    used = enabled.exclude(command="").order_by("command").values_list("command", flat=True).distinct()[:MOST_COMMANDS]
+    found = [message for name in used if (message := _command(name))]
+    return [*found, *_raw_commands()][:MOST_NAMED]
+
+
+def _command(name: str) -> CheckMessage | None:
+    try:
+        commands.management_argv(name, "")
+    except CommandRefused as refusal:
+        return _refused(str(refusal), Job.objects.filter(enabled=True, command=name))
+    return None
+
+
+def _raw_commands() -> list[CheckMessage]:
+    raw = Job.objects.filter(enabled=True).exclude(raw_command="")
+    if settings.raw_commands_allowed or not raw.exists():
+        return []
+    return [_refused("Raw commands are switched off (CHRONIKER_DISABLE_RAW_COMMAND).", raw)]
+
+
+def _refused(reason: str, jobs: QuerySet[Job]) -> CheckMessage:
+    return Warning(
+        f"Every run of {_named(jobs)} will fail. {reason}", hint="Edit or disable these jobs.", id="chroniker.W007"
+    )
+
+
+def _named(jobs: QuerySet[Job]) -> str:
+    names = list(jobs.order_by("name").values_list("name", flat=True)[: MOST_NAMED + 1])
+    more = " and others" if len(names) > MOST_NAMED else ""
+    return ", ".join(f"“{name}”" for name in names[:MOST_NAMED]) + more

@@ -1,0 +1,57 @@
+"""The runtime directory: locks and sockets in it mean what they say only if nobody else can put them there."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings as django_settings
+from django.core.checks import CheckMessage, Error
+
+from chroniker.conf import settings
+
+#: Where a socket's address cannot go by way of an open directory, it must fit: 104 bytes, a zero, the file's name.
+LONGEST_PATH = 104 - 1 - len(f"/{'0' * 32}.sock")
+HINT = "Set CHRONIKER_RUNTIME_DIR to a directory that belongs to the user whose processes tick and work, mode 0700."
+
+
+def check_runtime_dir(**kwargs: Any) -> list[CheckMessage]:
+    """E009, E010."""
+    given = getattr(django_settings, "CHRONIKER_RUNTIME_DIR", None)
+    if given is not None and not isinstance(given, str | os.PathLike):
+        return []  # E006
+    directory = settings.runtime_dir
+    if problem := _unusable(directory):
+        hint = "Give CHRONIKER_RUNTIME_DIR an absolute path, such as /run/chroniker."
+        return [Error(f"The runtime directory {directory} {problem}.", hint=hint, id="chroniker.E009")]
+    if problem := _not_ours(directory, default=given is None):
+        return [Error(f"The runtime directory {directory} {problem}.", hint=HINT, id="chroniker.E010")]
+    return []
+
+
+def _unusable(directory: Path) -> str:
+    if not directory.is_absolute():
+        return "is not an absolute path"
+    if sys.platform != "linux" and len(os.fsencode(directory)) > LONGEST_PATH:
+        return f"has a path of more than {LONGEST_PATH} bytes, too long for the sockets in it"
+    if directory.exists() and not directory.is_dir():
+        return "is not a directory"
+    return ""
+
+
+def _not_ours(directory: Path, *, default: bool) -> str:
+    existing = next(path for path in (directory, *directory.parents) if path.exists())
+    if not os.access(existing, os.W_OK | os.X_OK):
+        return "is not writable" if existing == directory else f"cannot be made: {existing} is not writable"
+    if existing != directory:
+        return ""
+    status = directory.stat()
+    # Root may look on behalf of the user who works there; the default's name is root's own.
+    if status.st_uid != os.geteuid() and (default or os.geteuid() != 0):
+        return f"belongs to user {status.st_uid}, not to {os.geteuid()}"
+    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        return f"is writable by others (mode {stat.S_IMODE(status.st_mode):04o})"
+    return ""

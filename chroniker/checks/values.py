@@ -1,0 +1,89 @@
+"""Types and ranges of the settings, each by one small rule."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error
+
+from chroniker.conf import DEFAULTS
+
+#: Takes a value; ``None``: it is right, else what would be right, and the id of the check.
+Rule = Callable[[Any], tuple[str, str] | None]
+
+WRONG_TYPE, OUT_OF_RANGE = "chroniker.E006", "chroniker.E007"
+
+
+def number(*, least: float, unit: str = "", above: bool = False, whole: bool = False) -> Rule:
+    """A number from ``least`` on; ``above``: without ``least`` itself."""
+    kind = "a whole number" if whole else "a number"
+    right = f"Give {kind}{unit and ' of ' + unit}, {'more than' if above else 'at least'} {least:g}."
+
+    def rule(value: Any) -> tuple[str, str] | None:
+        # bool is a kind of int in Python, and never meant here
+        if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
+            return right, WRONG_TYPE
+        if not math.isfinite(value) or value < least or (above and value == least):
+            return right, OUT_OF_RANGE
+        return None
+
+    return rule
+
+
+def instance(kinds: tuple[type, ...], right: str) -> Rule:
+    def rule(value: Any) -> tuple[str, str] | None:
+        return None if isinstance(value, kinds) else (right, WRONG_TYPE)
+
+    return rule
+
+
+def patterns(value: Any) -> tuple[str, str] | None:
+    """Not a bare string: that would be read as one pattern for each of its letters."""
+    listed = isinstance(value, Sequence | set | frozenset) and not isinstance(value, str | bytes)
+    if listed and all(isinstance(each, str) for each in value):
+        return None
+    return 'Give a list of command names, which may have wildcards: ["clearsessions", "report_*"].', WRONG_TYPE
+
+
+def hostname(value: Any) -> tuple[str, str] | None:
+    if value is not None and not isinstance(value, str):
+        return "Give this host's name as text, or None for the name the system knows.", WRONG_TYPE
+    if value is not None and len(value) > 200:
+        return "Give a name of at most 200 characters.", OUT_OF_RANGE
+    return None
+
+
+TRUTH = instance((bool,), "Give True or False.")
+
+RULES: Mapping[str, Rule] = {
+    "CHRONIKER_LOCK_TIMEOUT": number(least=0, above=True, unit="seconds"),
+    "CHRONIKER_HEARTBEAT_MISSES": number(least=2),
+    "CHRONIKER_STOP_GRACE_SECONDS": number(least=0, unit="seconds"),
+    "CHRONIKER_START_DEADLINE_SECONDS": number(least=0, above=True, unit="seconds"),
+    "CHRONIKER_REDISPATCH_SECONDS": number(least=0, above=True, unit="seconds"),
+    "CHRONIKER_BATCH_SIZE": number(least=1, whole=True),
+    "CHRONIKER_PAUSED": TRUTH,
+    "CHRONIKER_DISABLE_RAW_COMMAND": TRUTH,
+    "CHRONIKER_CHECK_LOCK_FILE": instance((bool, type(None)), "Give True, False, or None: on for SQLite."),
+    "CHRONIKER_RUNTIME_DIR": instance(
+        (str, os.PathLike, type(None)), "Give an absolute path, or None for one under the temporary directory."
+    ),
+    "CHRONIKER_HOSTNAME": hostname,
+    "CHRONIKER_COMMANDS": patterns,
+    "CHRONIKER_COMMANDS_DENIED": patterns,
+}
+
+
+def check_values(**kwargs: Any) -> list[CheckMessage]:
+    """E006, E007."""
+    found: list[CheckMessage] = []
+    for name, rule in RULES.items():
+        value = getattr(settings, name, DEFAULTS[name])
+        if (wrong := rule(value)) is not None:
+            hint, check_id = wrong
+            found.append(Error(f"{name} is {value!r} ({type(value).__name__}).", hint=hint, id=check_id))
+    return found

@@ -1,0 +1,54 @@
+"""Being asked to end: SIGTERM and SIGINT, counted, so that a loop can look and finish what it is at."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import threading
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class EndRequests:
+    """While this is open, the first two signals to end are only counted; a third ends the process as ever.
+
+    Outside the main thread Python allows no signal handlers: there it counts nothing.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __bool__(self) -> bool:
+        return self.count > 0
+
+    def wait(self, seconds: float) -> bool:
+        """Wait so long, or until a signal comes; whether this process was asked to end."""
+        # Not a threading.Event: its lock is not reentrant, and the signal may come while this thread holds it.
+        if select.select([self._near], [], [], max(seconds, 0.0))[0]:
+            os.read(self._near, 1)
+        return bool(self)
+
+    def _asked(self, signum: int, frame: FrameType | None) -> None:
+        self.count += 1
+        os.write(self._far, b"!")
+        if self.count == 2:
+            for each in SIGNALS:
+                signal.signal(each, signal.SIG_DFL)
+
+    def __enter__(self) -> Self:
+        self._near, self._far = os.pipe()
+        if threading.current_thread() is threading.main_thread():
+            self._before = {each: signal.signal(each, self._asked) for each in SIGNALS}
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for each, before in self._before.items():
+            signal.signal(each, before)
+        os.close(self._near)
+        os.close(self._far)

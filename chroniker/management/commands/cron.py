@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from chroniker import tick
+from chroniker.end_requests import EndRequests
+from chroniker.exceptions import ClaimRefused
+from chroniker.local_runs import LocalRuns
+from chroniker.management import foresight
+from chroniker.management.console import CHECKS, Telling, database_errors_explained, jobs_named, who
+from chroniker.models import Job
+
+
+class Command(BaseCommand):
+    help = (
+        "One tick: closes what was lost, claims the jobs that are due and dispatches them; with the local executor it "
+        "stays until the runs it started have ended. For a crontab; any number may run at once. On a first SIGTERM or "
+        "SIGINT it claims nothing more and waits for its runs, on a second it stops them."
+    )
+    requires_system_checks = CHECKS
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--jobs", nargs="+", metavar="NAME-OR-ID", default=[], help="claim none but these jobs")
+        parser.add_argument(
+            "--dry-run",
+            action="store_true",
+            help="print what would be claimed, and why the rest would not; write nothing",
+        )
+        parser.add_argument(
+            "--force-run",
+            action="store_true",
+            help="with --jobs: claim them now, whatever their schedule says; exit status 1 if one is refused",
+        )
+
+    def handle(self, *, jobs: list[str], dry_run: bool, force_run: bool, verbosity: int, **options: Any) -> None:
+        if force_run and not jobs:
+            raise CommandError("--force-run needs to know which jobs: add --jobs NAME-OR-ID …")
+        with database_errors_explained():
+            named = jobs_named(jobs) if jobs else None
+            if dry_run:
+                self.foresee(named, force_run)
+            else:
+                self.tick(named, force_run, Telling(self.stdout.write, verbosity))
+
+    def foresee(self, jobs: list[Job] | None, force_run: bool) -> None:
+        for line in foresight.by_hand(jobs or []) if force_run else foresight.by_schedule(jobs):
+            self.stdout.write(line)
+
+    def tick(self, jobs: list[Job] | None, force_run: bool, tell: Telling) -> None:
+        refused = False
+        with EndRequests() as asked, LocalRuns(asked, who=who("cron"), tell=tell, say=tell.say) as runs:
+            tick.see_host()
+            if force_run:
+                refused = not all([self.claim(job, tell) for job in jobs or []])
+            else:
+                tell(tick.tick([job.pk for job in jobs] if jobs else None))
+            runs.wait_for_all()
+        if refused:
+            raise CommandError("Not all of these jobs were claimed.")
+
+    def claim(self, job: Job, tell: Telling) -> bool:
+        try:
+            tell(tick.Pass(claimed=[tick.run_now(job, who("cron --force-run"))]))
+        except ClaimRefused as refusal:
+            self.stderr.write(f"refused “{job.name}”: {refusal}")
+            return False
+        return True

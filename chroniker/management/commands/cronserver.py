@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from chroniker.end_requests import EndRequests
+from chroniker.local_runs import LocalRuns
+from chroniker.management.console import CHECKS, Telling, who
+from chroniker.ticking import Ticker
+
+
+class Command(BaseCommand):
+    help = (
+        "Ticks until it is told to end: when something is due, and every few seconds besides, to notice edits and lost "
+        "runs. Any number may run at once. It goes on when the database is away. On SIGTERM or SIGINT it finishes its "
+        "tick, waits for the runs that execute in it, and stops those that take too long; a second signal stops all."
+    )
+    requires_system_checks = CHECKS
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "seconds",
+            nargs="?",
+            type=float,
+            default=5.0,
+            help="the longest time between two ticks (default: %(default)g)",
+        )
+        parser.add_argument(
+            "--drain",
+            type=float,
+            default=10.0,
+            metavar="SECONDS",
+            help="when told to end, how long its runs may go on before they are asked to stop (default: %(default)g)",
+        )
+
+    def handle(self, *, seconds: float, drain: float, verbosity: int, **options: Any) -> None:
+        if not 0 < seconds < float("inf"):
+            raise CommandError(f"{seconds:g} is no time between two ticks: give seconds, more than 0, for example 5.")
+        if not drain >= 0:
+            raise CommandError(f"--drain {drain:g}: give seconds, 0 or more.")
+        tell = Telling(self.stdout.write, verbosity)
+        with (
+            EndRequests() as asked,
+            LocalRuns(asked, who=who("cronserver"), drain=drain, tell=tell, say=tell.say) as runs,
+        ):
+            Ticker(seconds, tell).serve(runs, asked)

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from chroniker import tick
+from chroniker.end_requests import EndRequests
+from chroniker.exceptions import ClaimRefused, ExecutorError
+from chroniker.executors import executors
+from chroniker.local_runs import LocalRuns
+from chroniker.management.console import CHECKS, database_errors_explained, job_named, who
+from chroniker.management.following import Follower
+from chroniker.models import Job
+
+
+class Command(BaseCommand):
+    help = (
+        "Runs one job now, whatever its schedule says, unless it is running already or may not run: then it says why, "
+        "with exit status 1. Where the job's executor runs it on this host, it waits for its end, shows its output and "
+        "takes over its exit status; SIGTERM or SIGINT stops the run. Elsewhere it prints the run's id and ends."
+    )
+    requires_system_checks = CHECKS
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("job", metavar="NAME-OR-ID", help="the job's name, or its number")
+        parser.add_argument(
+            "--wait",
+            action="store_true",
+            help="wait for the end of a run that executes elsewhere, too; a signal ends the waiting, not the run",
+        )
+
+    def handle(self, *, job: str, wait: bool, **options: Any) -> None:
+        with database_errors_explained():
+            status = self.run(job_named(job), wait)
+        if status:
+            raise SystemExit(status)
+
+    def run(self, job: Job, wait: bool) -> int:
+        try:
+            here = executors[job.executor].executes_here
+            with EndRequests() as asked, LocalRuns(asked, who=who("run_job"), aliases=[job.executor], drain=0) as runs:
+                run = tick.run_now(job, who("run_job"))
+                follower = Follower(run.pk, self.stdout, self.stderr)
+                if here or (wait and follower.was_dispatched()):
+                    follower.follow(runs, asked, here=here)
+            return follower.conclude(waited=here or wait)
+        except (ClaimRefused, ExecutorError) as refusal:
+            raise CommandError(f"“{job.name}” was not run. {refusal}") from refusal

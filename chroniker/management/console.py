@@ -1,0 +1,91 @@
+"""What the commands share: how they name a job, and what they say."""
+
+from __future__ import annotations
+
+import difflib
+import getpass
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.core.management import CommandError
+from django.db import Error
+from django.utils import timezone
+
+from chroniker.checks import TAG
+from chroniker.conf import settings
+from chroniker.models import Job, Run, Trigger
+from chroniker.tick import Pass
+
+#: Not all the project's checks: these commands start every minute.
+CHECKS = (TAG,)
+
+#: Of how many jobs at most the names are compared with one that does not exist.
+MOST_COMPARED = 10_000
+
+
+def job_named(text: str) -> Job:
+    """The job of this name or id. Raises ``CommandError`` that shows the nearest name."""
+    try:
+        return Job.from_name_or_id(text)
+    except (Job.DoesNotExist, OverflowError):
+        raise CommandError(f"There is no job named or numbered “{text}”.{_nearest(text)}") from None
+
+
+def jobs_named(texts: Iterable[str]) -> list[Job]:
+    return [job_named(text) for text in texts]
+
+
+def _nearest(text: str) -> str:
+    names = list(Job.objects.order_by("name").values_list("name", flat=True)[:MOST_COMPARED])
+    if not names:
+        return " There are no jobs yet; add one in the admin."
+    near = difflib.get_close_matches(text, names, n=1, cutoff=0.5)
+    return f" Did you mean “{near[0]}”?" if near else " The admin lists them all."
+
+
+@contextmanager
+def database_errors_explained() -> Iterator[None]:
+    """No traceback for a database that is not there; ``--traceback`` still shows it."""
+    try:
+        yield
+    except Error as error:
+        question = "Is it running and reachable, and were the migrations applied?"
+        raise CommandError(f"The database cannot be used: {str(error).strip()}\n{question}") from error
+
+
+def who(command: str) -> str:
+    """For the record: this command, by whom, and on which host."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container may have no name for its user
+        user = f"user {os.getuid()}"
+    return f"manage.py {command} by {user} on {settings.hostname}"
+
+
+def describe(run: Run) -> str:
+    """Which run of which job, and why. Without its id: a run that is only foretold has none."""
+    why = {Trigger.SCHEDULE: f"for {local(run.scheduled_for)}", Trigger.RETRY: f"attempt {run.attempt}"}
+    return f"“{run.job.name}”: run {run.token}, {why.get(Trigger(run.trigger), 'by hand')}"
+
+
+def local(moment: Any) -> str:
+    return f"{timezone.localtime(moment):%Y-%m-%d %H:%M:%S}" if moment else "no instant"
+
+
+class Telling:
+    """Prints what a pass did: the claimed runs at verbosity 1, the lost ones too at verbosity 2."""
+
+    def __init__(self, write: Callable[[str], None], verbosity: int) -> None:
+        self._write, self._verbosity = write, verbosity
+
+    def __call__(self, done: Pass) -> None:
+        for run in done.claimed if self._verbosity >= 1 else ():
+            self.say(f"claimed {describe(run)} ({run.pk})")
+        for run in done.lost if self._verbosity >= 2 else ():
+            self.say(f"lost {describe(run)} ({run.pk}): {run.reason}")
+
+    def say(self, text: str) -> None:
+        if self._verbosity >= 1:
+            self._write(text)

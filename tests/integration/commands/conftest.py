@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.processes import ManagementCommand, with_settings
+
+
+@dataclass(frozen=True)
+class Manage:
+    """``manage.py`` of the test project, on this test's database."""
+
+    env: Mapping[str, str]
+    directory: Path
+
+    def __call__(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end."""
+        return subprocess.run(
+            [sys.executable, "-m", "django", *words],
+            env=self.env,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def process(self, name: str, *words: str) -> ManagementCommand:
+        """A command to be started with ``with``, to which signals can be sent."""
+        return ManagementCommand(name, *words, env=self.env, directory=self.directory)
+
+    def having(self, **settings: object) -> Manage:
+        return Manage(with_settings(self.env, **settings), self.directory)
+
+
+@pytest.fixture
+def manage(subprocess_env: dict[str, str], tmp_path: Path) -> Manage:
+    """With the local executor, short leases, and lock files in a directory of this test's own."""
+    settings = {
+        "CHRONIKER_RUNTIME_DIR": str(tmp_path / "runtime"),
+        "CHRONIKER_LOCK_TIMEOUT": 10,
+        "CHRONIKER_STOP_GRACE_SECONDS": 1,
+    }
+    return Manage(with_settings(subprocess_env, **settings), tmp_path)
+
+
+@pytest.fixture
+def output_of() -> Callable[[object], str]:
+    """What a run wrote to its standard output, as it was stored."""
+    from chroniker.models import LogChunk, Stream
+
+    def read(run: object) -> str:
+        chunks = LogChunk.objects.filter(run=run, stream=Stream.STDOUT).order_by("seq")
+        return "".join(chunks.values_list("text", flat=True))
+
+    return read
