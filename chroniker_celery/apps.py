@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from celery.signals import worker_init
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+if TYPE_CHECKING:
+    from celery.worker import WorkController
+
+
+class ChronikerCeleryConfig(AppConfig):
+    name = "chroniker_celery"
+    verbose_name = _("Scheduled jobs on Celery")
+
+    def ready(self) -> None:
+        """Register the task, and be there when a worker starts. Works with and without ``app.autodiscover_tasks()``."""
+        from chroniker_celery import tasks  # noqa: F401  a shared task: every Celery app gets it
+
+        worker_init.connect(equip, dispatch_uid="chroniker_celery.equip")
+
+
+def equip(sender: WorkController, **kwargs: Any) -> None:
+    # Late: whoever only sends messages does not load Celery's worker.
+    try:
+        from chroniker_celery import worker
+
+        worker.equip(sender)
+    except Exception as error:  # Celery would log it and start a worker that cannot supervise
+        raise SystemExit(f"This worker cannot execute scheduled jobs: {error!r}") from error

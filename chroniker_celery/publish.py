@@ -1,0 +1,144 @@
+"""Messages to the broker, on a connection of their own that gives up after a few seconds.
+
+Not one of the app's pool: that one may have been broken for hours, waits as long as the project's settings say, and
+tries again as often. A connection costs a few milliseconds, and a tick sends all it has over one.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from celery import Celery
+from celery.exceptions import QueueNotFound
+from celery.utils.nodenames import anon_nodename
+from kombu import Connection, Producer
+
+logger = logging.getLogger(__name__)
+
+TASK = "chroniker_celery.execute"
+WAKE = "chroniker_wake"
+
+#: How each kind of broker names its limits on a single operation; the others have what limits they have.
+_LIMITS = {"redis": ("socket_connect_timeout", "socket_timeout"), "amqp": ("read_timeout", "write_timeout")}
+
+
+class Letter(NamedTuple):
+    """A run on its way to the workers."""
+
+    run_id: UUID
+    token: int
+    queue: str = ""  #: empty: where Celery's routing sends it
+    priority: int | None = None
+
+
+@contextmanager
+def connection(app: Celery, timeout: float) -> Iterator[Connection]:
+    """A connection that is established. No operation on it takes longer than ``timeout`` seconds.
+
+    Raises what the transport raises, after each of the app's brokers was tried once more, or ``timeout`` has passed.
+    """
+    made = app.connection_for_write(connect_timeout=timeout)
+    made.transport_options.update(dict.fromkeys(_LIMITS.get(made.transport.driver_type, ()), timeout))
+    try:
+        tries = len(getattr(made, "alt", None) or [made])
+        made.ensure_connection(max_retries=tries, interval_start=0.1, interval_step=0.1, timeout=timeout)
+        yield made
+    except BaseException:
+        made.collect()  # no good-bye to a broker that may not answer
+        raise
+    made.release()
+
+
+def publish(app: Celery, letters: Sequence[Letter], *, timeout: float) -> list[UUID]:
+    """Send each letter; the ids of those sent. Raises when the broker may not have taken them all.
+
+    Redis gets them as pipelined pushes, RabbitMQ as messages followed by one question, whose answer says that it
+    has received them. Message for message they are what Celery's own ``send_task`` sends, signals and events included
+    (``after_task_publish`` is sent when a message is handed to the transport). Letters to a queue that
+    does not exist, or cannot be declared, are left out.
+    """
+    with connection(app, timeout) as link:
+        producer = app.amqp.Producer(link, auto_declare=False)
+        routed = list(_routed(app, link, producer, letters))
+        with producer.batch():
+            for options, group in routed:
+                _send(app, producer, options, group)
+        if link.transport.driver_type == "amqp":
+            producer.channel.basic_qos(0, 1, False)  # answered in turn: by then all the messages before it are there
+    return [letter.run_id for _options, group in routed for letter in group]
+
+
+def _routed(
+    app: Celery, link: Connection, producer: Producer, letters: Sequence[Letter]
+) -> Iterator[tuple[dict[str, Any], list[Letter]]]:
+    """Letters of one queue and priority, with Celery's options for them. Routes are asked once for each such group."""
+    groups = defaultdict(list)
+    for letter in letters:
+        groups[letter.queue, letter.priority].append(letter)
+    for (queue, priority), group in groups.items():
+        try:
+            options = _route(app, queue, priority, group[0])
+            if options.get("queue") is not None:
+                producer.maybe_declare(options["queue"])
+        except (QueueNotFound, *link.channel_errors) as error:
+            logger.error("%d runs were not sent to queue %r: %s", len(group), queue, error)
+            producer.revive(link)  # the broker closes a channel that it refused something
+        else:
+            yield options, group
+
+
+def _route(app: Celery, queue: str, priority: int | None, letter: Letter) -> dict[str, Any]:
+    wanted: dict[str, Any] = {"queue": queue} if queue else {}
+    if priority is None:
+        priority = app.conf.task_default_priority
+    if priority is not None:
+        wanted["priority"] = priority
+    args = (str(letter.run_id), letter.token)
+    options: dict[str, Any] = app.amqp.router.route(wanted, TASK, args, {}, app.tasks.get(TASK))
+    return options
+
+
+def _send(app: Celery, producer: Producer, options: dict[str, Any], letters: Sequence[Letter]) -> None:
+    origin, wants_event = anon_nodename(), app.conf.task_send_sent_event
+    for letter in letters:
+        task_id = str(letter.run_id)
+        args = (task_id, letter.token)
+        message = app.amqp.create_task_message(
+            task_id,
+            TASK,
+            args,
+            {},
+            create_sent_event=wants_event,
+            argsrepr=repr(args),
+            kwargsrepr="{}",
+            origin=origin,
+        )
+        # Declared already, and tried once: who sends late may send twice, and the tick comes again.
+        app.amqp.send_task_message(producer, TASK, message, declare=[], retry=False, **options)
+
+
+def wake(app: Celery, run_id: UUID, *, timeout: float) -> None:
+    """Ask all workers to wake the run's supervisor, if it is theirs. Waits for no answer."""
+    mailbox = app.control.mailbox
+    command = {
+        "method": WAKE,
+        "arguments": {"run_id": str(run_id)},
+        "destination": None,
+        "pattern": None,
+        "matcher": None,
+    }
+    # Not ``control.broadcast``: it publishes through the app's pool, and tries for as long as the broker is away.
+    with connection(app, timeout) as link:
+        app.amqp.Producer(link, auto_declare=False).publish(
+            command,
+            exchange=mailbox.exchange.name,
+            declare=[mailbox.exchange],
+            headers={"clock": app.clock.forward(), "expires": 0},
+            serializer=mailbox.serializer,
+            retry=False,
+        )

@@ -1,0 +1,136 @@
+"""What every worker of the project does for the runs it executes: a step of Celery's worker, and a control command."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Any
+from uuid import UUID
+
+from celery import bootsteps
+from celery.worker import WorkController
+from celery.worker.control import control_command
+from django.db import connections
+
+from chroniker import runlock, tick
+from chroniker.conf import settings
+from chroniker.wake import ring
+from chroniker_celery import nurseries
+from chroniker_celery.checks import EAGER, GREEN, GREEN_POOLS
+from chroniker_celery.publish import TASK, WAKE
+
+logger = logging.getLogger(__name__)
+
+SEEN_SECONDS = 60.0
+
+#: A run may last for days. Celery's time limits end the pool's process, and with it the supervisor; jobs have theirs.
+NEVER = 10 * 365 * 86_400
+
+
+def host_queue(hostname: str) -> str:
+    """The queue that only the workers of one host consume."""
+    return f"chroniker.host.{hostname}"
+
+
+def equip(worker: WorkController) -> None:
+    """Called for every worker before its parts are made."""
+    app = worker.app
+    app.steps["worker"].add(Supervision)
+    app.amqp.queues.select_add(host_queue(settings.hostname))
+    if worker.time_limit or worker.soft_time_limit:
+        task = app.tasks[TASK]
+        task.time_limit = task.soft_time_limit = NEVER
+
+
+class Supervision(bootsteps.StartStopStep):
+    """Makes a worker fit to supervise runs.
+
+    1. Refuses to start where supervision cannot work.
+    2. Kills what runs left on this host whose supervisor and keeper are both dead.
+    3. Starts the nursery, before the pool forks.
+    4. Says once a minute that this host is alive, from a thread: the pool never waits for the database.
+    """
+
+    requires = ("celery.worker.components:Pool",)  # the order of starts only; all are made before the first starts
+
+    def __init__(self, parent: WorkController, **kwargs: Any) -> None:
+        super().__init__(parent, **kwargs)
+        self._presence: Presence | None = None
+
+    def create(self, parent: WorkController) -> None:
+        refuse_unfit(parent)
+        sweep()
+        nurseries.start()
+
+    def start(self, parent: WorkController) -> None:
+        self._presence = Presence()
+        self._presence.start()
+
+    def stop(self, parent: WorkController) -> None:
+        if self._presence is not None:
+            self._presence.end()
+
+    def terminate(self, parent: WorkController) -> None:
+        self.stop(parent)
+
+
+def refuse_unfit(worker: WorkController) -> None:
+    """Ends the process with a message where runs could not be supervised."""
+    pool: type = worker.pool_cls
+    if pool.__module__.rpartition(".")[2] in GREEN_POOLS:
+        raise SystemExit(f"{GREEN} Start this worker with --pool prefork, threads or solo.")
+    if worker.app.conf.task_always_eager:
+        raise SystemExit(f"{EAGER} Take task_always_eager out of this project's settings.")
+
+
+def sweep() -> None:
+    try:
+        swept = runlock.sweep_leftovers(settings.runtime_dir)
+    except OSError as error:  # a directory that is not ours: each run will say so itself
+        logger.error("What earlier workers left in %s was not looked at: %s", settings.runtime_dir, error)
+    else:
+        if swept:
+            logger.warning("Runs whose supervisor had died: %s. What was left of them was killed.", _list(swept))
+
+
+def _list(run_ids: list[UUID]) -> str:
+    return ", ".join(str(run_id) for run_id in run_ids)
+
+
+class Presence(threading.Thread):
+    """Says that this host is alive."""
+
+    def __init__(self) -> None:
+        super().__init__(name="chroniker-presence", daemon=True)
+        self._ended = threading.Event()
+        self._failing = False
+
+    def run(self) -> None:
+        while True:
+            self._say()
+            if self._ended.wait(SEEN_SECONDS):
+                return
+
+    def _say(self) -> None:
+        try:
+            tick.see_host()
+            self._failing = False
+        except Exception as error:  # the database is away: runs have their own way to find out
+            if not self._failing:
+                logger.warning("It cannot be recorded that this host is alive: %s", str(error).strip())
+            self._failing = True
+        finally:
+            connections.close_all()
+
+    def end(self) -> None:
+        self._ended.set()
+
+
+@control_command(name=WAKE, args=[("run_id", str)], signature="<run id>")
+def chroniker_wake(state: Any, run_id: str) -> dict[str, str]:
+    """Wake the supervisor of a run on this host: it renews its lease, and learns whether to stop."""
+    try:
+        woken = ring(settings.runtime_dir, UUID(run_id))
+    except ValueError:
+        return {"error": f"{run_id!r} is no run's id"}
+    return {"ok": "woken" if woken else "not here"}
