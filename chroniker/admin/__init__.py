@@ -1,0 +1,7 @@
+"""The admin: it reads; its buttons and actions call the same functions as everyone."""
+
+from chroniker.admin.host import HostAdmin
+from chroniker.admin.job import JobAdmin
+from chroniker.admin.run import RunAdmin
+
+__all__ = ["HostAdmin", "JobAdmin", "RunAdmin"]

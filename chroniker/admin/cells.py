@@ -1,0 +1,103 @@
+"""Shown values: the same ones as HTML in a page and as JSON for its refresh."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.timesince import timesince, timeuntil
+from django.utils.translation import gettext as _
+
+NOTHING = "–"  # noqa: RUF001  a dash, for an empty cell
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One value. ``kind`` gives it a colour, which never says more than the word does."""
+
+    text: str
+    kind: str = ""
+    note: str = ""  # second line, quieter
+    url: str = ""
+
+    def json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def html(self, name: str, label: str = "") -> SafeString:
+        """``name`` is what the refresh finds it by; ``label`` is shown where a table has no room for its head."""
+        return format_html(
+            '<span class="chroniker-cell" data-cell="{}" data-kind="{}">{}{}<small data-part="note">{}</small></span>',
+            name,
+            self.kind,
+            format_html('<span class="chroniker-label">{}: </span>', label) if label else "",
+            self._word(),
+            self.note,
+        )
+
+    def _word(self) -> SafeString:
+        if self.url:
+            return format_html('<a href="{}" data-part="text">{}</a>', self.url, self.text)
+        return format_html('<span data-part="text">{}</span>', self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressCell(Cell):
+    """A bar beside its two numbers; it is hidden while there is nothing to show."""
+
+    done: int | None = None
+    total: int | None = None
+
+    def _word(self) -> SafeString:
+        return format_html(
+            '<progress data-part="progress" value="{}" max="{}" aria-label="{}"{}></progress>'
+            '<span data-part="text">{}</span>',
+            self.done or 0,
+            self.total or 1,
+            _("Progress"),
+            SafeString("") if self.total else SafeString(" hidden"),
+            self.text,
+        )
+
+
+def progress(total: int | None, done: int | None) -> Cell:
+    """“13 / 77 (16 %)”, and the bar. A command may report nonsense: more done than there is, or 0 parts."""
+    if total is None or done is None:
+        return ProgressCell("")
+    if total <= 0:
+        return ProgressCell(f"{done}")
+    done = min(done, total)
+    percent = 100 * done // total
+    return ProgressCell(f"{done} / {total} ({percent} %)", done=done, total=total)
+
+
+def moment(value: dt.datetime | None) -> str:
+    """In the current time zone, to the second; the same form in every language, so that it can be compared."""
+    return f"{timezone.localtime(value):%Y-%m-%d %H:%M:%S}" if value else NOTHING
+
+
+def distance(value: dt.datetime, now: dt.datetime) -> str:
+    """“in 4 minutes”, “3 hours ago”."""
+    if abs(value - now) < dt.timedelta(minutes=1):
+        seconds = int((value - now).total_seconds())
+        return (_("in %(n)d s") if seconds > 0 else _("%(n)d s ago")) % {"n": abs(seconds)}
+    if value > now:
+        return _("in %(time)s") % {"time": timeuntil(value, now, depth=1)}
+    return _("%(time)s ago") % {"time": timesince(value, now, depth=1)}
+
+
+def span(length: dt.timedelta) -> str:
+    """A duration, with the two units that matter."""
+    seconds = max(length.total_seconds(), 0)
+    if seconds < 60:
+        return _("%(n).1f s") % {"n": seconds}
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return _("%(m)d min %(s)d s") % {"m": minutes, "s": rest}
+    hours, minutes = divmod(minutes, 60)
+    if hours < 24:
+        return _("%(h)d h %(m)d min") % {"h": hours, "m": minutes}
+    return _("%(d)d d %(h)d h") % {"d": hours // 24, "h": hours % 24}

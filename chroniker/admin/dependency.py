@@ -1,0 +1,61 @@
+"""What a job waits for, within its form."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from chroniker import dependencies
+from chroniker.models import Job, JobDependency
+
+if TYPE_CHECKING:
+    InlineFormSet = forms.BaseInlineFormSet[JobDependency, Job, forms.ModelForm[JobDependency]]
+    TabularInline = admin.TabularInline[JobDependency, Job]
+else:
+    InlineFormSet = forms.BaseInlineFormSet
+    TabularInline = admin.TabularInline
+
+
+class DependencyFormSet(InlineFormSet):
+    """Refuses circles and names them. Two people who close one at the same moment are not stopped here: then each
+    job of the circle says what it waits for."""
+
+    def clean(self) -> None:
+        super().clean()
+        if any(self.errors):
+            return
+        dependees = {form: job for form in self.forms if (job := self._kept(form))}
+        for form, job in dependees.items():
+            if job.pk == self.instance.pk:
+                form.add_error("dependee", _("A job cannot wait for itself."))
+                return
+        if self.instance._state.adding:
+            return  # nothing waits for a job that does not exist yet
+        for form, job in dependees.items():
+            if found := dependencies.circle(self.instance.pk, [job.pk]):
+                form.add_error("dependee", self._in_words(found))
+
+    def _kept(self, form: forms.ModelForm[JobDependency]) -> Job | None:
+        if self._should_delete_form(form):  # type: ignore[attr-defined]
+            return None
+        job: Job | None = form.cleaned_data.get("dependee")
+        return job
+
+    def _in_words(self, circle: list[int]) -> ValidationError:
+        names = dict(Job.objects.filter(pk__in=circle).values_list("pk", "name"))
+        path = " → ".join(f"“{names.get(pk, pk)}”" for pk in circle)
+        return ValidationError(_("This would be a circle, in which all wait for ever: %(path)s.") % {"path": path})
+
+
+class DependencyInline(TabularInline):
+    model = JobDependency
+    formset: type[Any] = DependencyFormSet
+    fk_name = "dependent"
+    autocomplete_fields = ("dependee",)
+    extra = 0
+    verbose_name_plural = gettext_lazy("waits for")

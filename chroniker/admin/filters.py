@@ -1,0 +1,91 @@
+"""Filters of the lists. None counts anything; each is one condition on an index, whatever the number of rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.contrib.admin import ModelAdmin
+from django.core.paginator import Paginator
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils.functional import cached_property
+from django.utils.translation import gettext_lazy as _
+
+from chroniker.models import Job, Lease, Run, Status
+
+if TYPE_CHECKING:
+    RowPaginator = Paginator[Any]
+else:
+    RowPaginator = Paginator
+
+#: Rows of a list of runs that can be paged through; counting millions would cost more than looking.
+MOST_RUNS = 10_000
+
+
+class StateFilter(admin.SimpleListFilter):
+    title = _("state")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> list[tuple[str, Any]]:
+        return [
+            ("running", _("running")),
+            ("queued", _("queued")),
+            ("retrying", _("retrying")),
+            ("aside", _("set aside")),
+            ("idle", _("neither running nor queued")),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
+        leases = Lease.objects.filter(slot="")
+        conditions = {
+            "running": Q(pk__in=leases.filter(run__status=Status.RUNNING).values("job")),
+            "queued": Q(pk__in=leases.filter(run__status=Status.CLAIMED).values("job")),
+            "retrying": Q(state__retry_at__isnull=False),
+            "aside": ~Q(state__error="") & Q(state__isnull=False),
+            "idle": ~Q(pk__in=leases.values("job")),
+        }
+        return queryset.filter(conditions.get(self.value() or "", Q()))
+
+
+class ResultFilter(admin.SimpleListFilter):
+    title = _("last result")
+    parameter_name = "result"
+
+    def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> list[tuple[str, Any]]:
+        shown = (Status.SUCCEEDED, Status.FAILED, Status.TIMED_OUT, Status.STOPPED, Status.LOST)
+        return [("bad", _("anything but succeeded")), *((status.value, status.label) for status in shown)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
+        if self.value() == "bad":
+            return queryset.filter(~Q(state__last_status__in=["", Status.SUCCEEDED]), state__isnull=False)
+        return queryset.filter(state__last_status=self.value()) if self.value() else queryset
+
+
+class OfJobFilter(admin.SimpleListFilter):
+    """Shows which job a list of runs was narrowed to, by a link from that job's page; offers no others."""
+
+    title = _("job")
+    parameter_name = "job"
+
+    def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> list[tuple[str, str]]:
+        chosen = self.value() or request.GET.get(self.parameter_name, "")
+        if not chosen.isdecimal():
+            return []
+        return [(str(pk), name) for pk, name in Job.objects.filter(pk=int(chosen)).values_list("pk", "name")]
+
+    def value(self) -> str | None:
+        found = self.used_parameters.get(self.parameter_name)
+        return found if found and found.isdecimal() else None
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Run]) -> QuerySet[Run]:
+        return queryset.filter(job=int(found)) if (found := self.value()) else queryset
+
+
+class FirstRows(RowPaginator):
+    """Pages through the first rows only, and never counts more than these."""
+
+    @cached_property
+    def count(self) -> int:
+        rows: QuerySet[Any] = self.object_list  # type: ignore[assignment]
+        return rows.order_by()[:MOST_RUNS].count()

@@ -1,0 +1,99 @@
+"""The job's form."""
+
+from __future__ import annotations
+
+import zoneinfo
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.core.management import get_commands
+from django.utils.functional import cached_property
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from chroniker.conf import settings
+from chroniker.models import Job
+
+if TYPE_CHECKING:
+    JobModelForm = forms.ModelForm[Job]
+else:
+    JobModelForm = forms.ModelForm
+
+
+class Suggesting(forms.TextInput):
+    """A text field that offers values as one types. Takes others too: a command may have been removed since."""
+
+    def __init__(self, suggestions: Iterable[str | tuple[str, str]], attrs: dict[str, Any] | None = None) -> None:
+        super().__init__(attrs)
+        self.suggestions = [(item, "") if isinstance(item, str) else item for item in suggestions]
+
+    def render(self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: Any = None) -> SafeString:
+        list_id = f"{name}-suggestions"
+        field = super().render(name, value, {**(attrs or {}), "list": list_id, "autocomplete": "off"}, renderer)
+        options = format_html_join("", '<option value="{}">{}</option>', self.suggestions)
+        return format_html('{}<datalist id="{}">{}</datalist>', field, list_id, options)
+
+
+class AsShownForm(JobModelForm):
+    """A form that remembers what it showed, so that one opened long ago changes only what its person changed.
+
+    What nobody touched keeps the value the database has by now; a field that somebody else changed too is refused.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk and (not self.is_bound or self._sends_what_it_showed()):
+            for field in self.fields.values():
+                field.show_hidden_initial = True
+
+    def _sends_what_it_showed(self) -> bool:
+        """A program that posts fields alone is taken at its word: each is compared with the database."""
+        return self.add_initial_prefix("name") in self.data
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if not self.instance.pk:
+            return cleaned
+        for name in list(cleaned):
+            if name not in self.changed_data:
+                cleaned[name] = self.initial.get(name)
+            elif self._changed_by_others(name):
+                said = _("Somebody else changed this to “%(value)s” after you had opened the page. Reload it first.")
+                self.add_error(name, said % {"value": self[name].initial})
+        return cleaned
+
+    def _changed_by_others(self, name: str) -> bool:
+        bound = self[name]
+        if not bound.field.show_hidden_initial:
+            return False
+        shown = bound.field.hidden_widget().value_from_datadict(self.data, self.files, bound.html_initial_name)
+        return bound.field.has_changed(bound.initial, shown) and bound.field.has_changed(bound.initial, bound.data)
+
+    @cached_property
+    def changed_columns(self) -> list[str]:
+        """What ``save(update_fields=…)`` is to write."""
+        columns = {field.name for field in Job._meta.concrete_fields}
+        return [name for name in self.changed_data if name in columns]
+
+
+class JobForm(AsShownForm):
+    class Meta:
+        model = Job
+        fields = "__all__"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        wide = {"class": "vTextField"}
+        suggestions: dict[str, Iterable[str | tuple[str, str]]] = {
+            "command": sorted(get_commands().items()),
+            "timezone": sorted(zoneinfo.available_timezones()),
+            "executor": sorted(settings.executors),
+        }
+        for name, offered in suggestions.items():
+            if name in self.fields:
+                self.fields[name].widget = Suggesting(offered, wide)
+        for name, rows in {"args": 2, "raw_command": 2, "params": 2}.items():
+            if name in self.fields:
+                self.fields[name].widget.attrs.update(rows=rows, spellcheck="false")

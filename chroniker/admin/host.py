@@ -1,0 +1,63 @@
+"""The hosts: seen, not written."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from chroniker.admin.cells import Cell, distance, moment
+from chroniker.clock import FromNow
+from chroniker.models import Host
+
+if TYPE_CHECKING:
+    HostModelAdmin = admin.ModelAdmin[Host]
+else:
+    HostModelAdmin = admin.ModelAdmin
+
+#: A host not seen for this long is called silent: ticks come by every minute where crontab brings them.
+SILENT = dt.timedelta(minutes=5)
+#: A clock that is wrong by more than this is worth a colour; it decides nothing, but its log lines mislead.
+SKEW_SECONDS = 2.0
+
+
+@admin.register(Host)
+class HostAdmin(HostModelAdmin):
+    list_display = ("name", "seen", "skew")
+    search_fields = ("name",)
+    fields = ("name", "seen", "skew")
+    readonly_fields = ("seen", "skew")
+
+    class Media:
+        css = {"all": ("chroniker/admin.css",)}
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Host]:
+        """With the database's clock in each row: it wrote ``last_seen`` too."""
+        return super().get_queryset(request).annotate(now=FromNow())
+
+    @admin.display(description=gettext_lazy("last seen"), ordering="last_seen")
+    def seen(self, host: Host) -> SafeString:
+        now: dt.datetime = host.__dict__["now"]
+        kind, word = ("failed", _("silent")) if now - host.last_seen > SILENT else ("succeeded", _("alive"))
+        note = f"{distance(host.last_seen, now)}, {moment(host.last_seen)}"
+        return Cell(word, kind, note).html(f"host-{host.pk}-seen")
+
+    @admin.display(description=gettext_lazy("clock skew"), ordering="clock_skew_seconds")
+    def skew(self, host: Host) -> str | SafeString:
+        skew = host.clock_skew_seconds
+        if skew is None:
+            return _("unknown")
+        text = f"{skew:+.3f} s"
+        return Cell(text, "waiting", _("wrong clock")).html("") if abs(skew) > SKEW_SECONDS else text

@@ -1,0 +1,209 @@
+"""Jobs: the list, the form, and what the machine says about them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
+from django.contrib.auth import get_user_model
+from django.core.exceptions import BadRequest, PermissionDenied
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import path, reverse
+from django.urls.resolvers import URLPattern
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from chroniker.admin import buttons, deletion, job_page, timetable
+from chroniker.admin.actions import BulkActions, book_soon
+from chroniker.admin.columns import JobColumns
+from chroniker.admin.dependency import DependencyInline
+from chroniker.admin.filters import ResultFilter, StateFilter
+from chroniker.admin.forms import JobForm
+from chroniker.admin.live import MOST_ROWS, cells_json, json_view
+from chroniker.admin.overview import overviews
+from chroniker.models import Job
+
+if TYPE_CHECKING:
+    JobModelAdmin = admin.ModelAdmin[Job]
+else:
+    JobModelAdmin = admin.ModelAdmin
+
+
+class JobChangeList(ChangeList):
+    """Looks at the machine's side of all jobs of the page at once."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        jobs: Sequence[Job] = list(self.result_list)
+        self.result_list = jobs
+        for overview in overviews(jobs).values():
+            overview.job.__dict__["overview"] = overview
+
+
+@admin.register(Job)
+class JobAdmin(JobColumns, BulkActions, JobModelAdmin):
+    form = JobForm
+    inlines = (DependencyInline,)
+    list_display = ("job", "now", "next_run", "last_result", "enabled")
+    list_display_links = None  # the column "job" links itself
+    list_filter = ("enabled", StateFilter, ResultFilter)
+    list_per_page = MOST_ROWS
+    list_max_show_all = MOST_ROWS
+    search_fields = ("name", "command", "raw_command", "args")
+    search_help_text = _("Name, command or arguments")
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    save_on_top = False
+    readonly_fields = ("upcoming",)
+    fieldsets = job_page.FIELDSETS
+    change_form_template = "admin/chroniker/job/change_form.html"
+    change_list_template = "admin/chroniker/job/change_list.html"
+
+    class Media:
+        css = {"all": ("chroniker/admin.css",)}
+        js = ("chroniker/live.js", "chroniker/job-form.js")
+
+    # -- the list --------------------------------------------------------------------------------------------
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return JobChangeList
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        response = super().changelist_view(request, {**(extra_context or {}), **job_page.conditions()})
+        shown = getattr(response, "context_data", None) or {}
+        if "cl" in shown:
+            ids = ",".join(str(job.pk) for job in shown["cl"].result_list)
+            shown["live_url"] = f"{reverse('admin:chroniker_job_live')}?ids={ids}" if ids else ""
+        return response
+
+    @json_view
+    def live_view(self, request: HttpRequest) -> dict[str, Any]:
+        """``?ids=1,2``: the cells of these jobs as they are now; ``&runs=1``, of one job: its latest runs too."""
+        ids = request.GET.get("ids", "").split(",")
+        if len(ids) > MOST_ROWS or not all(number.isdecimal() and len(number) < 19 for number in ids):
+            raise BadRequest(f"ids must be up to {MOST_ROWS} numbers with commas between them.")
+        found = overviews(list(Job.objects.filter(pk__in=map(int, ids))))
+        cells: dict[str, Any] = {}
+        for pk, overview in found.items():
+            cells |= cells_json("job", pk, overview.cells())
+        answer: dict[str, Any] = {
+            "cells": cells,
+            "open": sorted(pk for pk, overview in found.items() if overview.is_open),
+        }
+        if "runs" in request.GET and len(found) == 1:
+            answer["runs"] = job_page.latest_runs_json(request, next(iter(found)))
+        return answer
+
+    # -- the page --------------------------------------------------------------------------------------------
+
+    def get_autocomplete_fields(self, request: HttpRequest) -> tuple[str, ...]:
+        """Subscribers are searched for where users can be: not every project has them in its admin."""
+        users = get_user_model()
+        registered = self.admin_site.is_registered(users) and self.admin_site.get_model_admin(users).search_fields
+        return ("subscribers",) if registered else ()
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        job: Job | None = kwargs.get("obj")
+        if job is not None:
+            context |= job_page.machine_side(request, job)
+            context["can_run"] = self.has_run_permission(request)
+            context["can_stop"] = self.has_stop_permission(request)
+        context |= job_page.conditions()
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    @admin.display(description=_("next instants"))
+    def upcoming(self, job: Job | None) -> SafeString:
+        return job_page.upcoming(job)
+
+    @json_view
+    def preview_view(self, request: HttpRequest) -> dict[str, Any]:
+        """The next instants of the schedule in the query, as the form has it, saved or not."""
+        return timetable.preview_of_form(request.GET)
+
+    def save_model(self, request: HttpRequest, obj: Job, form: Any, change: bool) -> None:
+        """Write what the person changed, and nothing else; then book the job, once that is committed."""
+        if not change:
+            obj.save()
+        elif form.changed_columns:
+            obj.save(update_fields=form.changed_columns)
+        book_soon([obj.pk])
+
+    # -- run and stop ----------------------------------------------------------------------------------------
+
+    def run_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        if not self.has_run_permission(request):
+            raise PermissionDenied
+        job = self._get(object_id)
+        if request.method == "POST":
+            buttons.run_job(request, job)
+        return self._back(request, job)
+
+    def stop_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        if not self.has_stop_permission(request):
+            raise PermissionDenied
+        job = self._get(object_id)
+        if request.method == "POST":
+            buttons.stop_jobs(request, [job])
+        return self._back(request, job)
+
+    def _get(self, pk: int) -> Job:
+        job = Job.objects.filter(pk=pk).first()
+        if job is None:
+            raise Http404
+        return job
+
+    def _back(self, request: HttpRequest, job: Job) -> HttpResponse:
+        """To the job's page, also after a GET: whoever had to log in first presses the button again."""
+        if self.has_view_or_change_permission(request):
+            return redirect("admin:chroniker_job_change", job.pk)
+        return redirect("admin:index")
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        own = [
+            path("live/", self.live_view, name="chroniker_job_live"),
+            path("preview/", self.preview_view, name="chroniker_job_preview"),
+            path("<int:object_id>/run/", view(self.run_view), name="chroniker_job_run"),
+            path("<int:object_id>/stop/", view(self.stop_view), name="chroniker_job_stop"),
+        ]
+        return own + super().get_urls()
+
+    # -- deleting --------------------------------------------------------------------------------------------
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Counts what would go, instead of loading it: a job may have thousands of runs."""
+        lines, numbers, against = deletion.consequences(list(objs))
+        lacking = set() if self.has_delete_permission(request) else {self.opts.verbose_name}
+        return lines, numbers, lacking, against
+
+    def delete_model(self, request: HttpRequest, obj: Job) -> None:
+        deletion.delete([obj])
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
+        deletion.delete(list(queryset))
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        try:
+            return super().delete_view(request, object_id, extra_context)
+        except deletion.OpenRun as refusal:  # claimed between the question and the answer
+            messages.error(request, str(refusal))
+            return redirect("admin:chroniker_job_change", object_id)
+
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Job], *args: Any, **kwargs: Any) -> Any:
+        if "delete_selected" not in request.POST.getlist("action"):
+            return super().response_action(request, queryset, *args, **kwargs)
+        try:
+            with transaction.atomic():  # the log says "deleted" only if they were
+                return super().response_action(request, queryset, *args, **kwargs)
+        except deletion.OpenRun as refusal:
+            messages.error(request, str(refusal))
+            return redirect(request.get_full_path())

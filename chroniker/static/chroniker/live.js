@@ -1,0 +1,155 @@
+/* Keeps what a page shows in step with the database. Asleep in hidden tabs. */
+"use strict";
+
+(function () {
+    const SLOWEST = 60;
+
+    /* Ask for JSON. Whoever is refused is told why and not asked again. */
+    async function ask(url) {
+        const response = await fetch(url, {headers: {Accept: "application/json"}, credentials: "same-origin"});
+        if (response.status === 403 || response.status === 404) {
+            const answer = await response.json().catch(() => ({}));
+            throw Object.assign(new Error(answer.error || response.statusText), {final: true});
+        }
+        if (!response.ok) {
+            throw new Error(response.statusText);
+        }
+        return response.json();
+    }
+
+    /* Call `step` every so many seconds until it answers false, or somebody is refused; more seldom while it fails. */
+    function poll(seconds, step, notice, failed) {
+        let wait = seconds, timer = null, busy = false;
+
+        async function once() {
+            if (busy || document.hidden) {
+                return;
+            }
+            clearTimeout(timer);
+            busy = true;
+            let more = true;
+            try {
+                more = await step() !== false;
+                wait = seconds;
+                tell(notice, "");
+            } catch (error) {
+                more = !error.final;
+                wait = Math.min(wait * 2, SLOWEST);
+                tell(notice, error.final ? error.message : failed);
+            }
+            busy = false;
+            if (more) {
+                timer = setTimeout(once, wait * 1000);
+            } else {
+                document.removeEventListener("visibilitychange", once);
+            }
+        }
+        document.addEventListener("visibilitychange", once);
+        return once;
+    }
+
+    function tell(notice, text) {
+        if (notice && notice.textContent !== text) {
+            notice.textContent = text;
+            notice.hidden = !text;
+        }
+    }
+
+    function part(cell, name, change) {
+        const found = cell.querySelector(`[data-part="${name}"]`);
+        if (found) {
+            change(found);
+        }
+    }
+
+    /* Write only what differs: a screen reader announces every change of a status. */
+    function setText(element, text) {
+        if (element.textContent !== text) {
+            element.textContent = text;
+        }
+    }
+
+    function show(cells) {
+        for (const [name, value] of Object.entries(cells)) {
+            for (const cell of document.querySelectorAll(`[data-cell="${CSS.escape(name)}"]`)) {
+                fill(cell, value);
+            }
+        }
+    }
+
+    function fill(cell, value) {
+        cell.dataset.kind = value.kind;
+        part(cell, "text", element => setText(element, value.text));
+        part(cell, "note", element => setText(element, value.note));
+        part(cell, "progress", element => {
+            element.hidden = !value.total;
+            element.max = value.total || 1;
+            element.value = value.done || 0;
+        });
+    }
+
+    /* `data-when-open` and `data-when-idle` hold the id of a job, or "run". */
+    function showButtons(isOpen) {
+        for (const button of document.querySelectorAll("[data-when-open]")) {
+            button.hidden = !isOpen(button.dataset.whenOpen);
+        }
+        for (const button of document.querySelectorAll("[data-when-idle]")) {
+            button.hidden = isOpen(button.dataset.whenIdle);
+        }
+    }
+
+    let latest = "";
+
+    function showRuns(runs) {
+        const table = document.querySelector("[data-runs] tbody"), now = JSON.stringify(runs);
+        if (!table || !runs || !runs.length || now === latest) {
+            return;
+        }
+        latest = now;
+        table.replaceChildren(...runs.map(runRow));
+    }
+
+    function runRow(run) {
+        const row = document.createElement("tr"), head = document.createElement("th"), link = document.createElement("a");
+        head.scope = "row";
+        link.href = run.url;
+        link.textContent = `#${run.token}`;
+        head.append(link);
+        row.append(head, ...run.cells.map(value => {
+            const data = document.createElement("td"), cell = document.createElement("span");
+            const text = document.createElement("span"), note = document.createElement("small");
+            cell.className = "chroniker-cell";
+            text.dataset.part = "text";
+            note.dataset.part = "note";
+            cell.append(text, note);
+            fill(cell, value);
+            data.append(cell);
+            return data;
+        }));
+        return row;
+    }
+
+    function start() {
+        const notice = document.querySelector(".chroniker-notice[data-live-url]");
+        if (notice) {
+            const again = poll(5, async () => {
+                const answer = await ask(notice.dataset.liveUrl);
+                show(answer.cells);
+                showRuns(answer.runs);
+                if (answer.open) {
+                    showButtons(id => answer.open.includes(Number(id)));
+                }
+            }, notice, notice.dataset.failed);
+            setTimeout(again, 2000);
+        }
+        document.addEventListener("click", event => {
+            const button = event.target.closest("[data-confirm]");
+            if (button && !window.confirm(button.dataset.confirm)) {
+                event.preventDefault();
+            }
+        });
+    }
+
+    window.chroniker = {ask, poll, show, showButtons, setText};
+    document.addEventListener("DOMContentLoaded", start);
+})();

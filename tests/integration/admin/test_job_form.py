@@ -1,0 +1,235 @@
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+
+from chroniker import lifecycle
+from chroniker.clock import database_now
+from chroniker.models import Job
+from chroniker.tick import run_now, tick
+from tests.factories import a_booked_job, a_due_job, state_of
+from tests.integration.admin.pages import errors, open_form, url
+
+ADD = "/admin/chroniker/job/add/"
+
+
+def test_a_new_job_is_saved_and_booked_at_once(admin: Client, django_capture_on_commit_callbacks: Any) -> None:
+    form = {**open_form(admin), "name": "backup", "command": "noop", "cron": "0 3 * * *", "timezone": "Europe/Paris"}
+    with django_capture_on_commit_callbacks(execute=True):
+        assert admin.post(ADD, form).status_code == 302
+    job = Job.objects.get(name="backup")
+    assert job.edited_at is None
+    assert state_of(job).next_run is not None
+
+
+def test_an_edit_is_booked_at_once(admin: Client, django_capture_on_commit_callbacks: Any) -> None:
+    job = a_booked_job(cron="0 0 1 1 *")
+    before = state_of(job).next_run
+    with django_capture_on_commit_callbacks(execute=True):
+        admin.post(url(job), {**open_form(admin, job), "cron": "* * * * *"})
+    after = state_of(job).next_run
+    assert before is not None and after is not None and after < before
+
+
+def test_an_edit_is_kept_when_booking_it_fails_and_the_tick_does_it(
+    admin: Client,
+    django_capture_on_commit_callbacks: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    job = a_booked_job(cron="0 0 1 1 *")
+
+    def unreachable(*args: object) -> int:
+        raise OSError("no database")
+
+    monkeypatch.setattr(lifecycle, "book", unreachable)
+    with django_capture_on_commit_callbacks(execute=True):
+        assert admin.post(url(job), {**open_form(admin, job), "cron": "* * * * *"}).status_code == 302
+    monkeypatch.undo()
+    job.refresh_from_db()
+    assert (job.cron, job.edited_at is None) == ("* * * * *", False)
+    tick()
+    job.refresh_from_db()
+    assert job.edited_at is None
+
+
+def test_a_form_opened_before_a_claim_leaves_the_schedule_where_the_claim_put_it(admin: Client) -> None:
+    job = a_due_job(minutes=3)
+    form = open_form(admin, job)
+    assert len(tick().claimed) == 1
+    claimed = state_of(job)
+    assert admin.post(url(job), {**form, "name": "renamed"}).status_code == 302
+    job.refresh_from_db()
+    now = state_of(job)
+    assert job.name == "renamed"
+    assert (now.next_instant, now.accounted_until, now.last_token) == (
+        claimed.next_instant,
+        claimed.accounted_until,
+        claimed.last_token,
+    )
+    assert job.edited_at is None
+
+
+def test_a_form_opened_long_ago_changes_only_what_its_person_changed(admin: Client) -> None:
+    job = a_booked_job(timeout_seconds=10, cron="0 3 * * *")
+    form = open_form(admin, job)
+    others: dict[str, Any] = {"timeout_seconds": 20, "force_run": True, "cron": "0 4 * * *", "enabled": False, "args": "new"}
+    Job.objects.filter(pk=job.pk).update(**others)
+    assert admin.post(url(job), {**form, "max_retries": "5"}).status_code == 302
+    job.refresh_from_db()
+    assert {name: getattr(job, name) for name in others} == others
+    assert job.max_retries == 5
+
+
+def test_a_flag_that_a_tick_consumed_is_not_raised_again_by_a_stale_form(admin: Client) -> None:
+    job = a_booked_job(force_run=True)
+    form = open_form(admin, job)
+    assert form["force_run"] == "on"
+    assert len(tick().claimed) == 1
+    admin.post(url(job), {**form, "name": "renamed"})
+    job.refresh_from_db()
+    assert (job.name, job.force_run) == ("renamed", False)
+
+
+def test_two_who_change_the_same_field_are_told_so(admin: Client) -> None:
+    job = a_booked_job(timeout_seconds=10)
+    form = open_form(admin, job)
+    Job.objects.filter(pk=job.pk).update(timeout_seconds=20)
+    page = admin.post(url(job), {**form, "timeout_seconds": "30"})
+    assert "Somebody else changed this to “20”" in errors(page)["timeout_seconds"][0]
+    job.refresh_from_db()
+    assert job.timeout_seconds == 20
+
+
+def test_a_program_that_posts_fields_alone_is_taken_at_its_word(admin: Client) -> None:
+    job = a_booked_job(timeout_seconds=10)
+    form = {name: value for name, value in open_form(admin, job).items() if not name.startswith("initial-")}
+    assert admin.post(url(job), {**form, "timeout_seconds": ""}).status_code == 302
+    job.refresh_from_db()
+    assert job.timeout_seconds is None
+
+
+def test_saving_without_a_change_writes_nothing(admin: Client) -> None:
+    moment = database_now().replace(microsecond=123456)
+    job = a_booked_job(
+        args="one\r\ntwo", starts_at=moment, command="noop", frequency="DAILY", cron="", params="interval:2"
+    )
+    job.subscribers.add(User.objects.create_user("reader"))
+    job.refresh_from_db()
+    before = {field.name: getattr(job, field.name) for field in Job._meta.concrete_fields}
+    assert admin.post(url(job), open_form(admin, job)).status_code == 302
+    job.refresh_from_db()
+    assert {field.name: getattr(job, field.name) for field in Job._meta.concrete_fields} == before
+    assert job.subscribers.count() == 1
+
+
+def test_subscribers_can_be_added_and_removed(admin: Client) -> None:
+    job, reader = a_booked_job(), User.objects.create_user("reader")
+    admin.post(url(job), {**open_form(admin, job), "subscribers": [str(reader.pk)]})
+    assert job.subscribers.get() == reader
+    form = open_form(admin, job)
+    assert form["subscribers"] == str(reader.pk)
+    form.pop("subscribers")
+    admin.post(url(job), form)
+    assert job.subscribers.count() == 0
+
+
+BAD: dict[str, tuple[dict[str, str], str, str]] = {
+    "both commands": ({"raw_command": "ls"}, "command", "not both"),
+    "neither command": ({"command": ""}, "command", "Give a management command or a raw command"),
+    "unknown command": ({"command": "nooop"}, "command", "Did you mean “noop”"),
+    "denied command": ({"command": "flush"}, "command", "may not be scheduled"),
+    "unbalanced quotes": ({"args": "'one"}, "args", "quotation"),
+    "unbalanced quotes in a raw command": ({"command": "", "raw_command": 'ls "'}, "raw_command", "quotation"),
+    "bad cron": ({"cron": "61 * * * *"}, "cron", "61"),
+    "no cron": ({"cron": ""}, "cron", "0 3 * * *"),
+    "bad rule": ({"frequency": "DAILY", "params": "byhour:25"}, "params", "25"),
+    "once without a moment": ({"frequency": "ONCE"}, "run_at", "moment"),
+    "no such zone": ({"timezone": "Mars/Olympus"}, "timezone", "Mars/Olympus"),
+    "no such executor": ({"executor": "nowhere"}, "executor", "nowhere"),
+    "the end before the beginning": (
+        {"starts_at_0": "2030-01-02", "starts_at_1": "00:00", "ends_at_0": "2030-01-01", "ends_at_1": "00:00"},
+        "ends_at",
+        "before",
+    ),
+    "no such date": ({"starts_at_0": "2030-02-31", "starts_at_1": "00:00"}, "starts_at", "date"),
+}
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_bad_input_is_refused_at_its_field_and_nothing_is_written(admin: Client, what: str) -> None:
+    changes, field, said = BAD[what]
+    good = {"name": "new", "command": "noop", "cron": "0 3 * * *"}
+    page = admin.post(ADD, {**open_form(admin), **good, **changes})
+    assert page.status_code == 200
+    assert said in errors(page)[field][0]
+    assert not Job.objects.exists()
+
+    job = a_booked_job(cron="0 3 * * *")
+    page = admin.post(url(job), {**open_form(admin, job), **changes})
+    assert said in errors(page)[field][0]
+    assert Job.objects.get() == job and Job.objects.get().cron == "0 3 * * *"
+
+
+def test_the_page_shows_the_machine_s_side_and_the_latest_runs(admin: Client) -> None:
+    job = a_due_job()
+    lifecycle.set_aside(job.pk, ValueError("no such day"))
+    run = run_now(a_booked_job(name="other"), by="a test")
+    html = admin.get(url(job)).content.decode()
+    assert "This job was set aside: ValueError: no such day" in html
+    assert "It has not run yet." in html
+    html = admin.get(url(run.job)).content.decode()
+    assert reverse("admin:chroniker_run_change", args=[run.pk]) in html
+    assert "queued" in html
+
+
+def test_the_next_ten_instants_of_a_saved_job_are_shown_on_its_own_clock(admin: Client) -> None:
+    job = a_booked_job(cron="30 2 * * *", timezone="Asia/Tokyo")
+    html = admin.get(url(job)).content.decode()
+    assert html.count("02:30:00 +0900</li>") == 10
+
+
+def preview(client: Client, **changes: str) -> dict[str, Any]:
+    values = {
+        "frequency": "CRON", "cron": "", "params": "", "run_at_0": "", "run_at_1": "", "timezone": "UTC",
+        "dst_gap": "RUN", "dst_fold": "FIRST", **changes,
+    }  # fmt: skip
+    answer: dict[str, Any] = client.get(reverse("admin:chroniker_job_preview"), values).json()
+    return answer
+
+
+def test_a_schedule_can_be_tried_before_it_is_saved(admin: Client) -> None:
+    answer = preview(admin, cron="0 3 * * *", timezone="Europe/Paris")
+    assert answer["words"] == "at 03:00 every day (Europe/Paris)"
+    assert len(answer["instants"]) == 10
+    assert preview(admin, cron="59/15 * * * *")["remarks"]
+    assert "the clock" in " ".join(preview(admin, cron="30 2 * * *", timezone="Europe/Paris")["remarks"])
+    assert preview(admin, frequency="ONCE", run_at_0="2020-01-01", run_at_1="00:00")["remarks"] == [
+        "There is no further instant."
+    ]
+    future = f"{database_now() + dt.timedelta(days=400):%Y-%m-%d}"
+    assert len(preview(admin, frequency="ONCE", run_at_0=future, run_at_1="00:00")["instants"]) == 1
+
+
+def test_a_schedule_that_makes_no_sense_is_answered_with_its_error(admin: Client) -> None:
+    assert preview(admin, cron="61 * * * *")["field"] == "cron"
+    assert preview(admin, timezone="Mars/Olympus", cron="* * * * *")["field"] == "timezone"
+    assert preview(admin, frequency="ONCE", run_at_0="2020-02-31", run_at_1="00:00")["field"] == "run_at"
+    assert preview(admin, frequency="SOMETIMES")["field"] == "frequency"
+    assert "error" in preview(admin, cron="1" * 300)
+
+
+def test_a_project_whose_admin_has_no_users_still_has_a_form(admin: Client) -> None:
+    from django.contrib.admin import site
+
+    users = site.get_model_admin(User)
+    site.unregister(User)
+    try:
+        assert "subscribers" in open_form(admin, a_booked_job())
+    finally:
+        site.register(User, type(users))

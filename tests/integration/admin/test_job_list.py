@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import datetime as dt
+
+from django.contrib.admin.models import LogEntry
+from django.db import connection
+from django.test import Client, override_settings
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from chroniker import lifecycle
+from chroniker.clock import database_now
+from chroniker.models import Job, JobState, Lease, Status
+from chroniker.tick import run_now
+from tests.factories import a_booked_job, a_dependency, a_due_job, a_job, started, state_of
+
+LIST = "/admin/chroniker/job/"
+
+
+def live(client: Client, *jobs: Job) -> dict[str, dict[str, object]]:
+    """The cells of these jobs by "id-column"."""
+    answer = client.get(reverse("admin:chroniker_job_live"), {"ids": ",".join(str(job.pk) for job in jobs)})
+    assert answer.status_code == 200
+    return {name.removeprefix("job-"): cell for name, cell in answer.json()["cells"].items()}
+
+
+def many_jobs(count: int) -> None:
+    """Of all kinds: waiting, running, with a result, and never booked."""
+    first = a_booked_job()
+    for number in range(count - 1):
+        job = a_due_job() if number % 3 else a_job()
+        a_dependency(job, first, wait_for_success=True)
+        if number % 4 == 1:
+            run = run_now(a_booked_job(), by="a test")
+            lifecycle.renew(run.pk, run.token, started(run), (77, 13))
+
+
+def test_the_list_asks_the_database_as_often_for_a_hundred_jobs_as_for_five(admin: Client) -> None:
+    addresses = [LIST, f"{LIST}?o=3", f"{LIST}?state=running", f"{LIST}?q=job"]
+
+    def statements() -> dict[str, int]:
+        counts = {}
+        for address in addresses:
+            with CaptureQueriesContext(connection) as queries:
+                assert admin.get(address).status_code == 200
+            counts[address] = len(queries)
+        return counts
+
+    many_jobs(5)
+    statements()  # content types are cached from now on
+    few = statements()
+    many_jobs(95)
+    assert statements() == few
+
+
+def test_the_refresh_asks_the_database_as_often_for_a_hundred_jobs_as_for_five(admin: Client) -> None:
+    many_jobs(100)
+    jobs = list(Job.objects.all()[:100])
+    with CaptureQueriesContext(connection) as few:
+        live(admin, *jobs[:5])
+    with CaptureQueriesContext(connection) as many:
+        assert len(live(admin, *jobs)) == 100 * 6
+    assert len(many) == len(few)
+
+
+def test_each_state_has_its_word(admin: Client) -> None:
+    new, idle, off = a_job(), a_booked_job(cron="0 0 1 1 *"), a_booked_job(enabled=False)
+    due, running, queued, aside = a_due_job(), a_booked_job(), a_booked_job(), a_booked_job()
+    started(run_now(running, by="a test"))
+    run_now(queued, by="a test")
+    lifecycle.set_aside(aside.pk, ValueError("no such day"))
+    stopping = a_booked_job()
+    run = run_now(stopping, by="a test")
+    started(run)
+    lifecycle.request_stop(run.pk, "a test")
+    retrying = a_booked_job(max_retries=1)
+    failed = run_now(retrying, by="a test")
+    lifecycle.finish(failed.pk, failed.token, started(failed), Status.FAILED)
+    over = a_booked_job(frequency="ONCE", run_at=database_now() - dt.timedelta(hours=1), cron="")
+    JobState.objects.filter(pk=over.pk).update(next_run=None, next_instant=None)
+    words = {
+        new: "new", idle: "idle", off: "disabled", due: "due", running: "running", queued: "queued",
+        aside: "set aside", stopping: "stopping", retrying: "retrying", over: "over",
+    }  # fmt: skip
+    cells = live(admin, *words)
+    assert {job: cells[f"{job.pk}-state"]["text"] for job in words} == words
+
+
+def test_a_job_that_waits_says_for_what(admin: Client) -> None:
+    dependee, dependent = a_booked_job(name="import"), a_due_job(name="report")
+    a_dependency(dependent, dependee, wait_for_success=True)
+    assert "waits for “import” to succeed" in admin.get(LIST).content.decode()
+
+
+def test_progress_is_a_bar_and_a_text(admin: Client) -> None:
+    run = run_now(a_booked_job(), by="a test")
+    lifecycle.renew(run.pk, run.token, started(run), (77, 13))
+    html = admin.get(LIST).content.decode()
+    assert "13 / 77 (16 %)" in html
+    assert 'value="13" max="77"' in html
+
+
+def test_the_schedule_is_in_words(admin: Client) -> None:
+    a_booked_job(cron="0 3 * * *", timezone="Europe/Paris")
+    assert "at 03:00 every day (Europe/Paris)" in admin.get(LIST).content.decode()
+
+
+def test_a_job_whose_stored_schedule_makes_no_sense_does_not_take_the_list_away(admin: Client) -> None:
+    job = a_booked_job()
+    Job.objects.filter(pk=job.pk).update(cron="61 * * * *", timezone="Mars/Olympus", frequency="SOMETIMES")
+    lifecycle.book([job.pk], database_now())
+    assert admin.get(LIST).status_code == 200
+    assert admin.get(reverse("admin:chroniker_job_change", args=[job.pk])).status_code == 200
+
+
+def test_names_arguments_and_errors_are_escaped(admin: Client) -> None:
+    evil = "<script>alert(1)</script>"
+    job = a_booked_job(name=f"n{evil}", args=f"a{evil}")
+    other = a_due_job()
+    a_dependency(other, job, wait_for_success=True)
+    lifecycle.set_aside(job.pk, ValueError(evil))
+    run = run_now(a_booked_job(name=f"r{evil}"), by=evil)
+    for address in (
+        LIST,
+        reverse("admin:chroniker_job_change", args=[job.pk]),
+        reverse("admin:chroniker_run_change", args=[run.pk]),
+        "/admin/chroniker/run/",
+        reverse("admin:chroniker_job_delete", args=[job.pk]),
+    ):
+        html = admin.get(address).content.decode()
+        assert evil not in html, address
+        assert "&lt;script&gt;" in html, address
+
+
+def test_the_lists_can_be_searched_and_filtered(admin: Client) -> None:
+    good, bad = a_booked_job(name="good one"), a_booked_job(name="bad one", enabled=True)
+    run = run_now(bad, by="a test")
+    lifecycle.finish(run.pk, run.token, started(run), Status.FAILED)
+    started(run_now(good, by="a test"))
+    shown = {
+        f"{LIST}?q=good": good, f"{LIST}?result=bad": bad, f"{LIST}?result=FAILED": bad,
+        f"{LIST}?state=running": good, f"{LIST}?state=idle": bad,
+        "/admin/chroniker/run/?q=bad": bad, f"/admin/chroniker/run/?job={bad.pk}": bad,
+        f"/admin/chroniker/run/?q={run.pk}": bad, "/admin/chroniker/run/?status__exact=FAILED": bad,
+    }  # fmt: skip
+    for address, job in shown.items():
+        found = admin.get(address).context_data["cl"].result_list
+        assert [getattr(row, "job", row) for row in found] == [job], address
+
+
+def test_a_filter_with_nonsense_in_it_is_no_server_error(admin: Client) -> None:
+    for nonsense in ("?state=x", "?result=x", "?o=99", "?p=99"):
+        assert admin.get(LIST + nonsense).status_code in (200, 302)
+    assert admin.get("/admin/chroniker/run/?job=x").status_code in (200, 302)
+    for ids in ("", "x", "1,", "9" * 30, ",".join(["1"] * 101)):
+        assert admin.get(reverse("admin:chroniker_job_live"), {"ids": ids}).status_code == 400
+        assert admin.get(reverse("admin:chroniker_run_states"), {"ids": ids}).status_code == 400
+
+
+def test_a_paused_scheduler_says_so_on_every_page(admin: Client) -> None:
+    job = a_booked_job()
+    with override_settings(CHRONIKER_PAUSED=True):
+        for address in (LIST, reverse("admin:chroniker_job_change", args=[job.pk])):
+            assert "The scheduler is paused" in admin.get(address).content.decode()
+
+
+def test_the_list_of_runs_selects_no_output_and_counts_no_further_than_it_pages(admin: Client) -> None:
+    run = run_now(a_booked_job(), by="a test")
+    with CaptureQueriesContext(connection) as queries:
+        assert admin.get("/admin/chroniker/run/").status_code == 200
+    statements = [query["sql"] for query in queries]
+    assert not [sql for sql in statements if "logchunk" in sql]
+    (count,) = [sql for sql in statements if "COUNT(" in sql]
+    assert "LIMIT 10000" in count
+    assert Lease.objects.get(run=run).job_id == state_of(run.job).pk
+    assert not LogEntry.objects.exists()

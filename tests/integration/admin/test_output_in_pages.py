@@ -1,0 +1,112 @@
+"""The output is read in pieces of bounded size, from either end, in the order it was written."""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from chroniker.admin import log
+from chroniker.admin.log import Cursor, Page, last_page, page_after, page_before, pages
+from chroniker.clock import database_now
+from chroniker.models import LogChunk, Run
+from chroniker.tick import run_now
+from tests.factories import a_booked_job
+
+SECOND = dt.timedelta(seconds=1)
+
+
+def a_run_with(streams: list[int], *, length: int = 10) -> tuple[Run, list[str]]:
+    """A run that wrote to these streams in turn; the texts in order."""
+    run, began = run_now(a_booked_job(), by="a test"), database_now()
+    counts = [0, 0, 0]
+    rows = []
+    for number, stream in enumerate(streams):
+        text = f"{number}".ljust(length, ".")
+        moment = began + number * SECOND
+        rows.append(LogChunk(run=run, stream=stream, seq=counts[stream], text=text, written_at=moment))
+        counts[stream] += 1
+    LogChunk.objects.bulk_create(rows)
+    return run, [row.text for row in rows]
+
+
+def read(*found: Page) -> list[str]:
+    return [piece.text for page in found for piece in page.pieces]
+
+
+@pytest.fixture(params=range(5))
+def mixed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[Run, list[str]]:
+    """Streams that alternate, or of which one is silent for long; pages so small that there are many."""
+    chance = random.Random(request.param)
+    monkeypatch.setattr(log, "BUDGET", chance.choice([1, 25, 1000]))
+    monkeypatch.setattr(log, "MOST", chance.choice([1, 3, 50]))
+    weights = chance.choice([[1, 1, 1], [0, 50, 1], [1, 0, 30]])
+    return a_run_with(chance.choices([0, 1, 2], weights, k=120))
+
+
+def test_forwards_every_piece_comes_once_and_in_order(mixed: tuple[Run, list[str]]) -> None:
+    run, written = mixed
+    assert read(*pages(run.pk)) == written
+
+
+def test_backwards_every_piece_comes_once_and_in_order(mixed: tuple[Run, list[str]]) -> None:
+    run, written = mixed
+    found = [last_page(run.pk)]
+    while found[0].more_before:
+        found.insert(0, page_before(run.pk, found[0].before))
+    assert read(*found) == written
+    assert page_before(run.pk, found[0].before).pieces == []
+
+
+def test_what_is_written_after_the_last_page_follows_it(mixed: tuple[Run, list[str]]) -> None:
+    run, written = mixed
+    end = last_page(run.pk)
+    assert page_after(run.pk, end.after).pieces == []
+    for stream in (0, 1, 2):
+        top = LogChunk.objects.filter(run=run, stream=stream).count()
+        LogChunk.objects.create(run=run, stream=stream, seq=top, text="new", written_at=database_now() + 500 * SECOND)
+    found, page = [], page_after(run.pk, end.after)
+    while page.pieces:
+        found += read(page)
+        page = page_after(run.pk, page.after)
+    assert found == ["new"] * 3
+    assert len(written) == 120
+
+
+def test_a_stream_keeps_its_own_order_when_the_worker_s_clock_is_set_back() -> None:
+    run, _texts = a_run_with([])
+    began = database_now()
+    for seq, late in enumerate([10, 5, 7]):
+        LogChunk.objects.create(run=run, stream=1, seq=seq, text=str(seq), written_at=began + late * SECOND)
+    assert read(*pages(run.pk)) == read(last_page(run.pk)) == ["0", "1", "2"]
+
+
+def test_a_page_costs_its_own_size_whatever_the_log_s() -> None:
+    run, _written = a_run_with([1] * 2000, length=2000)
+    with CaptureQueriesContext(connection) as queries:
+        page = last_page(run.pk)
+    assert sum(len(piece.text) for piece in page.pieces) <= log.BUDGET
+    assert len(queries) == 4  # three looks, one fetch
+    assert page.more_before
+
+
+def test_one_piece_larger_than_a_page_is_a_page_of_its_own() -> None:
+    run, written = a_run_with([1, 1], length=log.BUDGET + 1)
+    assert [read(page) for page in pages(run.pk)] == [[text] for text in written]
+
+
+def test_pieces_that_are_missing_are_said_to_be() -> None:
+    run, _written = a_run_with([1] * 10)
+    LogChunk.objects.filter(run=run, seq__in=[0, 4, 5]).delete()
+    expected = {1: 1, 6: 2}
+    (page,) = pages(run.pk)
+    assert {piece.seq: piece.missing for piece in page.pieces if piece.missing} == expected
+    assert {piece.seq: piece.missing for piece in last_page(run.pk).pieces if piece.missing} == {6: 2}
+
+
+def test_a_cursor_reads_what_it_writes() -> None:
+    cursor = Cursor(-1, 12, 3)
+    assert Cursor.parse(str(cursor)) == cursor

@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.messages import get_messages
+from django.test import Client, override_settings
+from django.urls import reverse
+
+from chroniker import lifecycle
+from chroniker.clock import database_now
+from chroniker.models import Job, Run, Status
+from chroniker.tick import run_now
+from tests.factories import a_booked_job, a_dependency, started, state_of
+
+if TYPE_CHECKING:
+    from chroniker.executors.dummy import DummyExecutor
+
+LIST = "/admin/chroniker/job/"
+
+
+def told(response: Any) -> str:
+    return " ".join(str(message) for message in get_messages(response.wsgi_request))
+
+
+def press(client: Client, button: str, job: Job) -> str:
+    client.cookies.pop("messages", None)
+    return told(client.post(reverse(f"admin:chroniker_job_{button}", args=[job.pk])))
+
+
+def act(client: Client, action: str, *jobs: Job, **more: str) -> str:
+    client.cookies.pop("messages", None)
+    chosen = {"action": action, "_selected_action": [str(job.pk) for job in jobs], **more}
+    return told(client.post(LIST, chosen))
+
+
+def history() -> list[str]:
+    return list(LogEntry.objects.order_by("pk").values_list("change_message", flat=True))
+
+
+def test_run_claims_and_dispatches_within_the_request_and_leaves_the_schedule_alone(
+    admin: Client, dummy: DummyExecutor, django_capture_on_commit_callbacks: Any
+) -> None:
+    job = a_booked_job()
+    before = state_of(job).next_run
+    with django_capture_on_commit_callbacks(execute=True):
+        press(admin, "run", job)
+    run = Run.objects.get()
+    assert [sent.pk for sent in dummy.dispatched] == [run.pk]
+    assert state_of(job).next_run == before
+    assert history() == ["Run 1 started by hand."]
+    assert [event.text for event in run.events.all()] == ["asked for by root"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_run_says_that_the_run_is_on_its_way(admin: Client) -> None:
+    assert press(admin, "run", a_booked_job(name="backup")) == "Run 1 of “backup” is on its way."
+
+
+@pytest.mark.django_db(transaction=True)
+def test_run_says_so_when_no_executor_takes_it(admin: Client) -> None:
+    with override_settings(CHRONIKER_EXECUTORS={"default": {"BACKEND": "no.such.Backend"}}):
+        said = press(admin, "run", a_booked_job(name="backup"))
+    assert "Run 1 of “backup” is claimed and waits" in said
+    assert "cannot be imported" in said
+
+
+def test_a_refusal_gives_its_reason_and_leaves_no_log_entry(admin: Client) -> None:
+    running, off, waits = a_booked_job(name="one"), a_booked_job(name="off", enabled=False), a_booked_job(name="waits")
+    started(run_now(running, by="a test"))
+    a_dependency(waits, running, wait_for_completion=True)
+    assert press(admin, "run", running) == "“one” was not started: It is running."
+    assert press(admin, "run", off) == "“off” was not started: It is disabled."
+    assert "waits for “one” to end" in press(admin, "run", waits)
+    with override_settings(CHRONIKER_PAUSED=True):
+        assert "The scheduler is paused." in press(admin, "run", a_booked_job())
+    assert history() == []
+    assert Run.objects.count() == 1
+
+
+def test_a_name_with_markup_in_it_is_escaped_in_messages(admin: Client) -> None:
+    job = a_booked_job(name="<script>alert(1)</script>", enabled=False)
+    page = admin.post(reverse("admin:chroniker_job_run", args=[job.pk]), follow=True).content.decode()
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;” was not started" in page
+    assert "<script>alert(1)" not in page
+
+
+def test_stop_asks_a_running_run_and_cancels_one_that_waits(admin: Client) -> None:
+    running, queued, idle = a_booked_job(), a_booked_job(), a_booked_job()
+    run, other = run_now(running, by="a test"), run_now(queued, by="a test")
+    started(run)
+    for job in (running, queued, idle):
+        press(admin, "stop", job)
+    run.refresh_from_db()
+    other.refresh_from_db()
+    assert (run.status, run.stop_requested_by) == (Status.RUNNING, "root")
+    assert other.status == Status.STOPPED
+    assert history() == ["Asked to stop."] * 2
+
+
+def test_the_run_s_own_stop_says_what_came_of_it(admin: Client) -> None:
+    running, queued, ended = (run_now(a_booked_job(), by="a test") for _ in range(3))
+    started(running)
+    lifecycle.finish(ended.pk, ended.token, started(ended), Status.SUCCEEDED)
+    expected = {
+        running: "Run 1 was asked to stop.",
+        queued: "Run 1 was stopped before it started.",
+        ended: "Run 1 had already ended.",
+    }
+    for run, said in expected.items():
+        admin.cookies.pop("messages", None)
+        assert told(admin.post(reverse("admin:chroniker_run_stop", args=[run.pk]))) == said
+
+
+def test_who_had_to_log_in_first_comes_back_to_the_job_and_nothing_has_started(admin: Client) -> None:
+    job = a_booked_job()
+    assert admin.get(reverse("admin:chroniker_job_run", args=[job.pk]))["Location"].endswith(f"/{job.pk}/change/")
+    assert not Run.objects.exists()
+
+
+def test_a_job_that_is_gone_is_not_found(admin: Client) -> None:
+    assert admin.post("/admin/chroniker/job/4711/run/").status_code == 404
+    assert admin.post("/admin/chroniker/job/4711/stop/").status_code == 404
+
+
+def test_jobs_are_enabled_and_disabled_in_bulk_and_booked(
+    admin: Client, django_capture_on_commit_callbacks: Any
+) -> None:
+    on, off = [a_booked_job(), a_booked_job()], a_booked_job(enabled=False)
+    with django_capture_on_commit_callbacks(execute=True):
+        assert act(admin, "disable", *on, off).startswith("2 jobs were disabled.")
+    assert not Job.objects.filter(enabled=True).exists()
+    assert not Job.objects.exclude(edited_at=None).exists()
+    assert [state_of(job).next_run for job in on] == [None, None]
+    with django_capture_on_commit_callbacks(execute=True):
+        assert act(admin, "enable", off) == "1 job was enabled."
+    assert state_of(off).next_run is not None
+    assert history() == ["Disabled."] * 2 + ["Enabled."]
+
+
+def test_jobs_are_run_in_bulk_and_the_refusals_are_named(admin: Client) -> None:
+    free, off = [a_booked_job() for _ in range(2)], [a_booked_job(name=f"off {n}", enabled=False) for n in range(7)]
+    said = act(admin, "run_now", *free, *off)
+    assert "2 jobs were started." in said
+    assert "7 jobs were not started." in said
+    assert "“off 4”: It is disabled." in said and "and 2 more" in said
+    assert Run.objects.count() == 2
+    assert history() == ["Started by hand."] * 2
+
+
+def test_jobs_are_stopped_in_bulk(admin: Client) -> None:
+    running, idle = a_booked_job(), a_booked_job()
+    run = run_now(running, by="a test")
+    assert act(admin, "stop", running, idle) == "1 job was asked to stop. 1 job has no open run."
+    run.refresh_from_db()
+    assert run.status == Status.STOPPED
+
+
+def test_nobody_starts_a_thousand_jobs_with_one_press(admin: Client) -> None:
+    now = database_now()
+    Job.objects.bulk_create([Job(name=f"job {n}", command="noop", cron="* * * * *", edited_at=now) for n in range(101)])
+    said = act(admin, "run_now", *Job.objects.all()[:1], select_across="1")
+    assert "You chose 101 jobs; at most 100" in said
+    assert not Run.objects.exists()
+
+
+def test_bulk_actions_are_offered_to_those_who_may(staff: Callable[..., Client]) -> None:
+    job = a_booked_job()
+    offered = {
+        ("view_job",): set(),
+        ("view_job", "run_job"): {"run_now"},
+        ("view_job", "stop_job"): {"stop"},
+        ("change_job",): {"enable", "disable"},
+    }
+    for rights, expected in offered.items():
+        client = staff(*rights)
+        page = client.get(LIST).content.decode()
+        everything = ("enable", "disable", "run_now", "stop", "delete_selected")
+        assert {action for action in everything if f'value="{action}"' in page} == expected
+        for action in set(everything) - expected:
+            act(client, action, job)
+    job.refresh_from_db()
+    assert job.enabled
+    assert not Run.objects.exists()
