@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+
+class CardDeclined(Exception):
+    """The bank said no."""
+
+
+class Command(BaseCommand):
+    help = "Always fails, with a traceback to look at."
+
+    def handle(self, **options: Any) -> None:
+        self.stdout.write("Charging 12.50 …")
+        raise CardDeclined("The bank declined the card ending in 4242.")

@@ -1,0 +1,13 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.utils import timezone
+
+
+class Command(BaseCommand):
+    help = "Says what time it is."
+
+    def handle(self, **options: Any) -> None:
+        self.stdout.write(f"It is {timezone.localtime():%H:%M:%S.%f}.")

@@ -1,0 +1,109 @@
+"""All processes of the demo together."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import psutil
+
+from up.console import Console
+from up.service import Service
+
+PR_SET_CHILD_SUBREAPER = 36
+SWEEP_SECONDS = 5.0
+
+
+class Failed(Exception):
+    """The demo cannot go on."""
+
+
+class Stage:
+    """Leaving it ends every process it started, the last one first, and then whatever those left behind."""
+
+    def __init__(self, console: Console, directory: Path) -> None:
+        self._console = console
+        self._directory = directory
+        self._services: list[Service] = []
+
+    async def start(self, service: Service) -> None:
+        self._services.append(service)
+        await service.start(self._directory)
+
+    async def step(self, service: Service) -> None:
+        """Run it to its end, which must be a good one."""
+        await self.start(service)
+        if status := await service.ended():
+            raise Failed(f"{service.name} failed ({in_words(status)}).")
+        self._services.remove(service)
+
+    async def first_end(self) -> tuple[Service, int]:
+        """The service that ends first, and its exit status."""
+        waiting = {asyncio.create_task(service.ended()): service for service in self._services}
+        done, pending = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        for task in pending:
+            task.cancel()
+        first = done.pop()
+        return waiting[first], first.result()
+
+    def kill(self) -> None:
+        """For people in a hurry: all of them, at once."""
+        for service in self._services:
+            service.kill()
+
+    async def __aenter__(self) -> Self:
+        adopt_orphans()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        descendants = set(psutil.Process().children(recursive=True))
+        for service in reversed(self._services):
+            await service.end()
+        await self._sweep(descendants)
+
+    async def _sweep(self, known: set[psutil.Process]) -> None:
+        """Runs end a moment after their worker: their keepers see to it. What has not ended by then is killed."""
+        if left := await _until_gone(known):
+            self._console.say(f"Left behind, and killed: {', '.join(str(process.pid) for process in left)}")
+            for process in left:
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+            await _until_gone(known)
+
+
+async def _until_gone(known: set[psutil.Process]) -> list[psutil.Process]:
+    """Wait, for a few seconds, until none is left; those that are."""
+    until = time.monotonic() + SWEEP_SECONDS
+    while (left := alive(known)) and time.monotonic() < until:
+        await asyncio.sleep(0.05)
+    return left
+
+
+def adopt_orphans() -> None:
+    """Processes whose parent died become children of this one, where it finds them. On Linux."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def alive(known: set[psutil.Process]) -> list[psutil.Process]:
+    """Those of ``known`` and of this process's descendants that still run; the dead among its children are buried."""
+    processes = known | set(psutil.Process().children(recursive=True))
+    return [process for process in psutil.wait_procs(processes, timeout=0)[1] if not is_dead(process)]
+
+
+def is_dead(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return process.status() == psutil.STATUS_ZOMBIE
+    return True
+
+
+def in_words(status: int) -> str:
+    return f"exit status {status}" if status >= 0 else f"signal {-status}"
