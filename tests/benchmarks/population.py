@@ -1,0 +1,148 @@
+"""A table of jobs as a real project has them: many schedules, several zones, some dependencies. Made fast."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.db import connection, models
+
+from chroniker.clock import database_now
+from chroniker.lifecycle.claim import BOOKING, write_states
+from chroniker.models import Job, JobDependency, JobState, Lease, Run, Status
+from chroniker.schedule import latest_until, next_after
+
+#: So many jobs are made through the ORM; further ones are copies of these, made by the database.
+DIFFERENT = 5_000
+#: Every fifth job waits for the one before it.
+DEPENDENT = 5
+ZONES = ("UTC", "Europe/Paris", "America/New_York", "Asia/Kolkata", "Australia/Sydney")
+FAR = dt.timedelta(days=3)
+
+
+def populate(jobs: int) -> None:
+    """Bring the tables, which must be empty, to so many jobs, none of which is due within the next days."""
+    now = database_now()
+    first = [_job(number) for number in range(1, min(jobs, DIFFERENT) + 1)]
+    Job.objects.bulk_create(first)
+    JobState.objects.bulk_create(_state(job, now) for job in first)
+    JobDependency.objects.bulk_create(
+        JobDependency(dependent_id=job.pk, dependee_id=job.pk - 1) for job in first if job.pk % DEPENDENT == 0
+    )
+    for shift in range(DIFFERENT, jobs, DIFFERENT):
+        count = min(DIFFERENT, jobs - shift)
+        for model in (Job, JobState, JobDependency):
+            _copy(model, shift, count)
+    tidy()
+
+
+def _job(number: int) -> Job:
+    minute, hour = number * 7 % 60, number * 11 % 24
+    expressions = (
+        "* * * * *",
+        "*/5 * * * *",
+        f"{minute} * * * *",
+        f"{minute} {hour} * * *",
+        f"{minute} {hour} * * 1-5",
+        f"{minute} {hour},{(hour + 12) % 24} * * *",
+        f"{minute} {hour} 1 * *",
+        f"{minute}-59/15 8-18 * * 1-5",
+        f"0 {hour} * * sun",
+    )
+    return Job(
+        id=number,
+        name=f"job {number}",
+        command="noop",
+        args=f"--verbosity 1 'report {number}'",
+        cron=expressions[number % len(expressions)],
+        timezone=ZONES[number // len(expressions) % len(ZONES)],
+        edited_at=None,
+    )
+
+
+def _state(job: Job, now: dt.datetime) -> JobState:
+    upcoming = next_after(job.spec, now + FAR)
+    return JobState(
+        job=job,
+        booked_spec=job.spec.fingerprint(),
+        accounted_until=now,
+        next_instant=upcoming,
+        next_run=upcoming,
+        last_status=Status.SUCCEEDED,
+        last_finished_at=now,
+    )
+
+
+def _copy(model: type[models.Model], shift: int, count: int) -> None:
+    """Insert the first ``count`` rows again, with every id moved on by ``shift``."""
+    meta, quote = model._meta, connection.ops.quote_name
+    columns = [quote(field.column) for field in meta.concrete_fields]
+    values = [_copied(field, quote(field.column), shift) for field in meta.concrete_fields]
+    table, key = quote(meta.db_table), quote("dependent_id" if model is JobDependency else str(meta.pk and meta.pk.column))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {table} ({', '.join(columns)}) SELECT {', '.join(values)} FROM {table} WHERE {key} <= {count}"
+        )
+
+
+def _copied(field: models.Field[Any, Any], column: str, shift: int) -> str:
+    if field.primary_key or field.is_relation:
+        return f"{column} + {shift}"
+    if field.column == "name":
+        return f"{column} || '+{shift}'" if connection.vendor == "sqlite" else f"CONCAT({column}, '+{shift}')"
+    return column
+
+
+def tidy() -> None:
+    """What the server would do by itself in time. SQLite does nothing by itself, and has no statistics."""
+    statement = {"postgresql": "VACUUM ANALYZE", "mysql": "ANALYZE TABLE"}.get(connection.vendor)
+    if statement:
+        with connection.cursor() as cursor:
+            for model in (Job, JobState, JobDependency, Run, Lease):
+                cursor.execute(f"{statement} {connection.ops.quote_name(model._meta.db_table)}")
+
+
+class Stage:
+    """Jobs become due, are claimed by what is measured, and are put back: other ones each time."""
+
+    def __init__(self, jobs: int, due: int) -> None:
+        self.jobs, self.due = jobs, due
+        self._ids = self._picked()
+        self._touched: list[JobState] = []
+
+    def _picked(self) -> Iterator[int]:
+        """Round and round over the table with a step; never a job that another one waits for."""
+        number, step = 1, max(1, self.jobs // max(1, self.due) - 1)
+        while True:
+            number = (number + step) % self.jobs + 1
+            if number % DEPENDENT != DEPENDENT - 1:
+                yield number
+
+    def set(self) -> list[JobState]:
+        """Undo what the last one did, and make ``due`` jobs due at their latest instant. The states, with their jobs."""
+        self.clear()
+        ids: set[int] = set()
+        while len(ids) < self.due:
+            ids.add(next(self._ids))
+        states = list(JobState.objects.filter(pk__in=ids).select_related("job"))
+        now = database_now()
+        self._touched = [JobState(**_values(state)) for state in states]
+        for state in states:
+            state.next_instant = state.next_run = latest_until(state.job.spec, now)
+        write_states(states, BOOKING) if states else None
+        tidy()
+        return states
+
+    def clear(self) -> None:
+        with connection.cursor() as cursor:
+            for model in (Lease, Run):
+                table = connection.ops.quote_name(model._meta.db_table)
+                cursor.execute(f"TRUNCATE {table} CASCADE" if connection.vendor == "postgresql" else f"DELETE FROM {table}")
+        if self._touched:
+            write_states(self._touched, BOOKING)
+        self._touched = []
+
+
+def _values(state: JobState) -> dict[str, Any]:
+    return {field.attname: getattr(state, field.attname) for field in JobState._meta.concrete_fields}

@@ -1,0 +1,88 @@
+"""Passes of the tick and of its floor in turn, each over jobs that have just become due."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import ceil
+from typing import TypeVar
+
+import redis
+
+from chroniker.conf import settings
+from chroniker.models import Lease, Run, Status
+from chroniker.tick import tick
+from tests.benchmarks.measuring import Row, Stopwatch, counted_statements, figure, load, milliseconds, ratio
+from tests.benchmarks.population import Stage
+from tests.benchmarks.tick_floor import PARTS, QUEUE, Floor
+
+T = TypeVar("T")
+
+
+class Passes:
+    """For one number of jobs and of due jobs."""
+
+    def __init__(self, broker_url: str, jobs: int, due: int) -> None:
+        self._redis = redis.Redis.from_url(broker_url)
+        self._stage = Stage(jobs, due)
+        self._idle = self._statements(Stage(jobs, 0))
+        self.statements = self._statements(self._stage)  # and everything is warm now
+        self._floor = Floor(broker_url, self._message())
+        self._timed_floor()
+
+    def row(self, repeat: int) -> Row:
+        """The two in turn; figures are medians."""
+        ticks, floors = [], []
+        for _each in range(repeat):
+            ticks.append(self._timed_tick())
+            floors.append(self._timed_floor())
+        least = [watch.seconds for watch in floors]
+        self._stage.clear()
+        batches = max(1, ceil(self._stage.due / settings.batch_size))
+        return {
+            "ratio": ratio(ticks, least),
+            "tick_ms": milliseconds(ticks),
+            "floor_ms": milliseconds(least),
+            **{f"floor_{part}_ms": milliseconds([watch.laps[part] for watch in floors]) for part in PARTS},
+            "statements": self.statements,
+            "statements_per_batch": figure((self.statements - self._idle) / batches),
+            "repeat": repeat,
+            "load": load(),
+        }
+
+    def _statements(self, stage: Stage) -> int:
+        self._redis.flushdb()
+        stage.set()
+        with counted_statements() as count:
+            tick()
+            statements = count()
+        stage.clear()
+        return statements
+
+    def _message(self) -> bytes | None:
+        message: bytes | None = self._redis.lindex(QUEUE, 0)  # type: ignore[assignment]
+        return message
+
+    def _timed_tick(self) -> float:
+        self._redis.flushdb()
+        self._stage.set()
+        with Stopwatch() as watch:
+            tick()
+        self._expect()
+        return watch.seconds
+
+    def _timed_floor(self) -> Stopwatch:
+        self._redis.flushdb()
+        self._floor.prepare(self._stage.set())
+        with Stopwatch() as watch:
+            self._floor.run(watch)
+        self._expect()
+        return watch
+
+    def _expect(self) -> None:
+        """Both must have written the same rows, and sent as many messages."""
+        marked = Run.objects.filter(status=Status.CLAIMED, dispatches=1, redispatch_at__isnull=False)
+        found = {"runs": marked.count(), "leases": Lease.objects.count()}
+        if self._floor.publishes:
+            found["messages"] = self._redis.llen(QUEUE)  # type: ignore[assignment]
+        if set(found.values()) != {self._stage.due}:
+            raise AssertionError(f"{self._stage.due} jobs were due; this is what was made: {found}")
