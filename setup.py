@@ -56,6 +56,7 @@ setup(
         "celery>=5.7,<6",
         "croniter>=7.0,<8",
         "django-celery-results>=2.6,<3",
+        "packaging>=24",  # by kombu's Redis transport, which asks for one exact version of it, and only in an extra
         "psutil>=7.0,<8",
         "python-dateutil>=2.9,<3",
         "redis>=6.4,<9",

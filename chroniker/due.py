@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -35,8 +35,10 @@ def scheduled(now: dt.datetime, only: Collection[int] | None = None) -> QuerySet
 def forced(now: dt.datetime, only: Collection[int] | None = None) -> QuerySet[JobState]:
     """Jobs whose ``force_run`` flag is up. They too wait for their turn, and for the jobs they depend on."""
     del now  # at once
+    # "IN (true)", since SQLite looks up no index for a column that stands alone as a condition.
+    flagged = Job.objects.filter(force_run__in=[True]).values("pk")
     free = _states(only).filter(~_is_open(), ~dependencies.blocked(for_instant=False))
-    return free.filter(job__force_run=True).order_by("pk")
+    return free.filter(pk__in=flagged).order_by("pk")
 
 
 def retries(now: dt.datetime, only: Collection[int] | None = None) -> QuerySet[JobState]:
@@ -47,7 +49,8 @@ def retries(now: dt.datetime, only: Collection[int] | None = None) -> QuerySet[J
 
 def overlapped(now: dt.datetime, only: Collection[int] | None = None) -> QuerySet[JobState]:
     """Jobs that still run though their next instant has come, and whose policy is to skip it."""
-    return _states(only).filter(_is_open(), job__overlap=Overlap.SKIP, next_run__lte=now).order_by("pk")
+    due = _states(only).filter(_is_open(), job__overlap=Overlap.SKIP, next_run__lte=now)
+    return due.order_by("next_run", "pk")
 
 
 def to_replace(now: dt.datetime, only: Collection[int] | None = None) -> QuerySet[Lease]:
@@ -62,10 +65,15 @@ def to_replace(now: dt.datetime, only: Collection[int] | None = None) -> QuerySe
     return leases if only is None else leases.filter(job__in=only)
 
 
-def to_book(now: dt.datetime) -> QuerySet[Job]:
-    """Jobs that were edited, or switched off behind the form's back, since they were booked."""
-    switched_off = JobState.objects.filter(next_run__lte=now, job__enabled=False).values("pk")
-    return Job.objects.filter(Q(edited_at__isnull=False) | Q(pk__in=switched_off)).order_by("pk")
+def to_book(now: dt.datetime, limit: int, only: Collection[int] | None = None) -> list[int]:
+    """Jobs that were edited, or switched off behind the form's back, since they were booked: at most ``limit``."""
+    edited = Job.objects.filter(edited_at__isnull=False).order_by("edited_at", "pk")
+    switched_off = JobState.objects.filter(next_run__lte=now, job__enabled=False).order_by("next_run", "pk")
+    if only is not None:
+        edited, switched_off = edited.filter(pk__in=only), switched_off.filter(pk__in=only)
+    ids = list(edited.values_list("pk", flat=True)[:limit])
+    ids += switched_off.exclude(pk__in=ids).values_list("pk", flat=True)[: limit - len(ids)]
+    return ids
 
 
 def hindrance(state: JobState) -> str | None:

@@ -26,10 +26,11 @@ _LOOK_SECONDS = 1.0
 class Guard:
     """Serves requests for keepers, each five descriptors; ends when no one is left to ask, or to guard."""
 
-    def __init__(self, requests: socket.socket | None = None) -> None:
+    def __init__(self, requests: socket.socket | None = None, own: frozenset[int] = frozenset()) -> None:
+        """`own`: descriptors that are ours. Any other that is open by now is the project's, and every command's."""
         become_subreaper()
         ignore_signals()
-        own = {-1 if requests is None else requests.fileno(), 0, 1, 2}
+        own |= {-1 if requests is None else requests.fileno(), 0, 1, 2}
         self._shared = frozenset(each for each in open_descriptors() if each not in own and _is_open(each))
         self._own_children = frozenset(process_tree.children(os.getpid()))  # like those: of the project's start-up
         self._requests = requests

@@ -22,7 +22,7 @@ def main() -> None:
     if not LINUX:  # nobody could inherit what a dead keeper guarded
         keep(given, CommandProcess().become)
     name_process("chroniker-guard")
-    guard = Guard()
+    guard = Guard(own=frozenset(given))
     guard.fork(given)
     guard.serve()
     os._exit(0)

@@ -93,16 +93,16 @@ def sweep(run_id: UUID, keeper: int = 0) -> list[str]:
 def _sweep_below(keeper: int, until: float) -> None:
     """As long as it lives, even stopped, what loses its parent comes to the keeper: so it goes last.
 
-    The dead stay listed, as it collects none. One not seen before may have left a child that is not listed yet.
+    The dead stay listed, as it collects none. They are passed over, and the newest come first: one that forks
+    and ends all the time is only ever met there. One not seen before may have left a child not listed yet.
     """
     process_tree.send(keeper, signal.SIGSTOP)
-    known: set[int] = set()
+    dead: set[int] = set()
     while time.monotonic() < until:
-        seen = process_tree.stop_walk(process_tree.children(keeper))
-        living = [pid for pid in seen if process_tree.state(pid) not in ("", "Z")]
-        for pid in living:
-            process_tree.send(pid, signal.SIGKILL)
-        if not living and known.issuperset(seen):
+        seen = process_tree.stop_walk([pid for pid in reversed(process_tree.children(keeper)) if pid not in dead])
+        if not seen:
             break
-        known.update(seen)
+        for pid in seen:
+            process_tree.send(pid, signal.SIGKILL)
+        dead.update(pid for pid in seen if process_tree.state(pid) in ("", "Z"))
     process_tree.send(keeper, signal.SIGKILL)

@@ -118,7 +118,9 @@ def dispatch_again(now: dt.datetime, done: Pass) -> None:
 
 def pass_on_stops() -> None:
     """Step 3, second half: jobs whose ``force_stop`` flag is up. The flag is lowered also where nothing runs."""
-    flagged = list(Job.objects.filter(force_stop=True).values_list("pk", flat=True)[: settings.batch_size])
+    # "IN (true)" for the index, as in ``due.forced``; and not in the order of names, for which MySQL would read them all.
+    raised = Job.objects.filter(force_stop__in=[True]).order_by("pk")
+    flagged = list(raised.values_list("pk", flat=True)[: settings.batch_size])
     if flagged:
         for lease in Lease.objects.filter(job__in=flagged):
             stop(lease.run_id, _("the force-stop flag"))
@@ -129,7 +131,7 @@ def book_edited(now: dt.datetime) -> int:
     """Step 3. Batch by batch until nothing is left that is not locked."""
     booked, began = 0, time.monotonic()
     while time.monotonic() - began < TIME_BOX.total_seconds():
-        ids = list(due.to_book(now).values_list("pk", flat=True)[: settings.batch_size])
+        ids = due.to_book(now, settings.batch_size)
         count = lifecycle.book(ids, now) if ids else 0
         booked += count
         if not count:

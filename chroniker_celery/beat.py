@@ -15,7 +15,7 @@ from chroniker.ticking import Ticker
 logger = logging.getLogger(__name__)
 
 #: So late at most is an edit noticed, or a lost run.
-PERIOD = 5.0
+PERIOD = 5
 
 #: A pass that found something due or blocked is not repeated at once.
 SHORTEST_WAIT = 0.01
@@ -36,10 +36,10 @@ class Scheduler(beat.Scheduler):
         self._next_pass = 0.0  # monotonic
         self._away_since: float | None = None
         super().__init__(app, *args, **kwargs)
-        self.max_interval = min(float(self.max_interval), PERIOD)
+        self.max_interval = min(self.max_interval or PERIOD, PERIOD)
 
     @property
-    def producer(self) -> None:
+    def producer(self) -> None:  # type: ignore[override]
         """None: entries go over the app's pool, with its retries. Celery's own beat waits for its broker for ever."""
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
@@ -54,12 +54,12 @@ class Scheduler(beat.Scheduler):
     def _pass(self) -> float:
         """Tick; seconds until the next. While the database is away: said once, and tried again."""
         if self._ticker is None:
-            self._ticker = Ticker(self.max_interval, _ignore)
+            self._ticker = Ticker(self.max_interval or PERIOD, _ignore)
         try:
             pause = self._ticker.step()
         except Error as error:
             self._away(error)
-            return min(1.0, self.max_interval)
+            return 1.0
         finally:
             close_old_connections()
         self._back()

@@ -58,6 +58,8 @@ class CeleryExecutor(Executor):
         app = self.app
         if app.conf.task_always_eager:
             raise ExecutorError("Celery's task_always_eager is on; runs need workers.")
+        if not runs:
+            return []
         queue = str(self.options.get("queue", ""))
         letters = [publish.Letter(run.pk, run.token, run.job.queue or queue, run.job.priority) for run in runs]
         return publish.publish(app, letters, timeout=self.timeout)

@@ -10,21 +10,27 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
 
 from celery import Celery
 from celery.exceptions import QueueNotFound
 from celery.utils.nodenames import anon_nodename
-from kombu import Connection, Producer
 
 logger = logging.getLogger(__name__)
 
 TASK = "chroniker_celery.execute"
 WAKE = "chroniker_wake"
 
+#: ``kombu.Connection`` and ``kombu.Producer``: their stubs are of an older version.
+Connection: TypeAlias = Any
+Producer: TypeAlias = Any
+
 #: How each kind of broker names its limits on a single operation; the others have what limits they have.
-_LIMITS = {"redis": ("socket_connect_timeout", "socket_timeout"), "amqp": ("read_timeout", "write_timeout")}
+_LIMITS: dict[str, tuple[str, ...]] = {
+    "redis": ("socket_connect_timeout", "socket_timeout"),
+    "amqp": ("read_timeout", "write_timeout"),
+}
 
 
 class Letter(NamedTuple):
@@ -42,7 +48,7 @@ def connection(app: Celery, timeout: float) -> Iterator[Connection]:
 
     Raises what the transport raises, after each of the app's brokers was tried once more, or ``timeout`` has passed.
     """
-    made = app.connection_for_write(connect_timeout=timeout)
+    made: Connection = app.connection_for_write(connect_timeout=timeout)
     made.transport_options.update(dict.fromkeys(_LIMITS.get(made.transport.driver_type, ()), timeout))
     try:
         tries = len(getattr(made, "alt", None) or [made])
@@ -63,7 +69,7 @@ def publish(app: Celery, letters: Sequence[Letter], *, timeout: float) -> list[U
     does not exist, or cannot be declared, are left out.
     """
     with connection(app, timeout) as link:
-        producer = app.amqp.Producer(link, auto_declare=False)
+        producer: Producer = app.amqp.Producer(link, auto_declare=False)
         routed = list(_routed(app, link, producer, letters))
         with producer.batch():
             for options, group in routed:
@@ -80,12 +86,13 @@ def _routed(
     groups = defaultdict(list)
     for letter in letters:
         groups[letter.queue, letter.priority].append(letter)
+    refused: tuple[type[Exception], ...] = (QueueNotFound, *link.channel_errors)
     for (queue, priority), group in groups.items():
         try:
             options = _route(app, queue, priority, group[0])
             if options.get("queue") is not None:
                 producer.maybe_declare(options["queue"])
-        except (QueueNotFound, *link.channel_errors) as error:
+        except refused as error:
             logger.error("%d runs were not sent to queue %r: %s", len(group), queue, error)
             producer.revive(link)  # the broker closes a channel that it refused something
         else:
@@ -99,7 +106,8 @@ def _route(app: Celery, queue: str, priority: int | None, letter: Letter) -> dic
     if priority is not None:
         wanted["priority"] = priority
     args = (str(letter.run_id), letter.token)
-    options: dict[str, Any] = app.amqp.router.route(wanted, TASK, args, {}, app.tasks.get(TASK))
+    task: Any = app.tasks.get(TASK)
+    options: dict[str, Any] = app.amqp.router.route(wanted, TASK, args, {}, task)
     return options
 
 
@@ -124,7 +132,8 @@ def _send(app: Celery, producer: Producer, options: dict[str, Any], letters: Seq
 
 def wake(app: Celery, run_id: UUID, *, timeout: float) -> None:
     """Ask all workers to wake the run's supervisor, if it is theirs. Waits for no answer."""
-    mailbox = app.control.mailbox
+    fleet: Any = app  # its stubs know neither the mailbox nor the clock
+    mailbox = fleet.control.mailbox
     command = {
         "method": WAKE,
         "arguments": {"run_id": str(run_id)},
@@ -138,7 +147,7 @@ def wake(app: Celery, run_id: UUID, *, timeout: float) -> None:
             command,
             exchange=mailbox.exchange.name,
             declare=[mailbox.exchange],
-            headers={"clock": app.clock.forward(), "expires": 0},
+            headers={"clock": fleet.clock.forward(), "expires": 0},
             serializer=mailbox.serializer,
             retry=False,
         )

@@ -40,7 +40,7 @@ class Results:
             logger.warning("The result of run %s was not stored: %s: %s", task_id, type(error).__name__, error)
 
 
-def _impatient(backend: Backend) -> Backend:
+def _impatient(backend: Any) -> Any:
     """A twin of the backend that gives up. Both share their connections; other tasks keep theirs as it is."""
     twin = object.__new__(type(backend))  # not copy(): a backend copies itself by connecting anew
     vars(twin).update(vars(backend))
@@ -48,11 +48,11 @@ def _impatient(backend: Backend) -> Backend:
     return twin
 
 
-class RunTask(Task):
+class RunTask(Task):  # type: ignore[type-arg]  # subscriptable in its stubs only
     """A task whose results go through ``Results``."""
 
     abstract = True
 
-    @property
+    @property  # type: ignore[misc]  # nobody sets it
     def backend(self) -> Any:
         return Results(super().backend)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from celery import bootsteps
-from celery.worker import WorkController
 from celery.worker.control import control_command
 from django.db import connections
 
@@ -21,6 +20,9 @@ from chroniker_celery.publish import TASK, WAKE
 
 logger = logging.getLogger(__name__)
 
+#: ``celery.worker.WorkController``, whose stubs know little of it.
+Worker: TypeAlias = Any
+
 SEEN_SECONDS = 60.0
 
 #: A run may last for days. Celery's time limits end the pool's process, and with it the supervisor; jobs have theirs.
@@ -32,7 +34,7 @@ def host_queue(hostname: str) -> str:
     return f"chroniker.host.{hostname}"
 
 
-def equip(worker: WorkController) -> None:
+def equip(worker: Worker) -> None:
     """Called for every worker before its parts are made."""
     app = worker.app
     app.steps["worker"].add(Supervision)
@@ -53,28 +55,28 @@ class Supervision(bootsteps.StartStopStep):
 
     requires = ("celery.worker.components:Pool",)  # the order of starts only; all are made before the first starts
 
-    def __init__(self, parent: WorkController, **kwargs: Any) -> None:
+    def __init__(self, parent: Worker, **kwargs: Any) -> None:
         super().__init__(parent, **kwargs)
         self._presence: Presence | None = None
 
-    def create(self, parent: WorkController) -> None:
+    def create(self, parent: Worker) -> None:
         refuse_unfit(parent)
         sweep()
         nurseries.start()
 
-    def start(self, parent: WorkController) -> None:
+    def start(self, parent: Worker) -> None:
         self._presence = Presence()
         self._presence.start()
 
-    def stop(self, parent: WorkController) -> None:
+    def stop(self, parent: Worker) -> None:
         if self._presence is not None:
             self._presence.end()
 
-    def terminate(self, parent: WorkController) -> None:
+    def terminate(self, parent: Worker) -> None:
         self.stop(parent)
 
 
-def refuse_unfit(worker: WorkController) -> None:
+def refuse_unfit(worker: Worker) -> None:
     """Ends the process with a message where runs could not be supervised."""
     pool: type = worker.pool_cls
     if pool.__module__.rpartition(".")[2] in GREEN_POOLS:

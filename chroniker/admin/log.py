@@ -88,7 +88,7 @@ class _Reach:
         A stream that may hold more than was looked at ends the page: what follows it in the others may come later.
         """
         size = 0
-        for head in heapq.merge(*self.heads, key=lambda head: head.written_at, reverse=backwards):
+        for head in heapq.merge(*self.heads, key=lambda head: (head.written_at, head.stream), reverse=backwards):
             size += head.length
             if self.chosen and size > BUDGET:
                 return

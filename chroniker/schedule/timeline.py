@@ -122,7 +122,7 @@ def bounded(spec: Spec) -> Bounded:
 
 
 def timeline_of(spec: Spec) -> Timeline:
-    where, policy = zone(spec.timezone), _policy(spec)
+    where, policy = zone(spec.timezone), _policy(spec.dst_gap, spec.dst_fold)
     if spec.frequency == Frequency.ONCE:
         if spec.run_at is None:
             raise ScheduleError("run_at", _("A schedule that fires once needs the moment at which it does."))
@@ -139,14 +139,14 @@ def timeline_of(spec: Spec) -> Timeline:
     return _recurring(str(spec.frequency), spec.params, where, start, policy)
 
 
-def _policy(spec: Spec) -> dst.Policy:
-    choices = (("dst_gap", spec.dst_gap, DstGap.values), ("dst_fold", spec.dst_fold, DstFold.values))
-    for field, value, known in choices:
+@lru_cache(maxsize=64)
+def _policy(gap: str, fold: str) -> dst.Policy:
+    for field, value, known in (("dst_gap", gap, DstGap.values), ("dst_fold", fold, DstFold.values)):
         if value not in known:
             raise ScheduleError(
                 field, _("“%(value)s” is not one of %(known)s.") % {"value": value, "known": ", ".join(known)}
             )
-    return dst.Policy(str(spec.dst_gap), str(spec.dst_fold))
+    return dst.Policy(str(gap), str(fold))
 
 
 @lru_cache(maxsize=4096)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+import random
 from typing import Any
 
 from django.db import connection, models
@@ -54,7 +54,7 @@ def _job(number: int) -> Job:
         id=number,
         name=f"job {number}",
         command="noop",
-        args=f"--verbosity 1 'report {number}'",
+        args="--verbosity 1 --no-color",
         cron=expressions[number % len(expressions)],
         timezone=ZONES[number // len(expressions) % len(ZONES)],
         edited_at=None,
@@ -107,24 +107,16 @@ class Stage:
     """Jobs become due, are claimed by what is measured, and are put back: other ones each time."""
 
     def __init__(self, jobs: int, due: int) -> None:
-        self.jobs, self.due = jobs, due
-        self._ids = self._picked()
+        self.due = due
+        self._random = random.Random(jobs)
+        # Never a job that another one waits for: that one would not be due then.
+        self._eligible = [number for number in range(1, jobs + 1) if number % DEPENDENT != DEPENDENT - 1]
         self._touched: list[JobState] = []
-
-    def _picked(self) -> Iterator[int]:
-        """Round and round over the table with a step; never a job that another one waits for."""
-        number, step = 1, max(1, self.jobs // max(1, self.due) - 1)
-        while True:
-            number = (number + step) % self.jobs + 1
-            if number % DEPENDENT != DEPENDENT - 1:
-                yield number
 
     def set(self) -> list[JobState]:
         """Undo what the last one did, and make ``due`` jobs due at their latest instant. The states, with their jobs."""
         self.clear()
-        ids: set[int] = set()
-        while len(ids) < self.due:
-            ids.add(next(self._ids))
+        ids = self._random.sample(self._eligible, self.due)
         states = list(JobState.objects.filter(pk__in=ids).select_related("job"))
         now = database_now()
         self._touched = [JobState(**_values(state)) for state in states]

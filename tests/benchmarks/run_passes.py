@@ -56,7 +56,7 @@ def at_once(worker: CeleryWorker, due: int) -> Row:
 def _finished(worker: CeleryWorker, runs: Sequence[Run]) -> list[tuple[float, ...]]:
     """Wait for the end of these runs; for each, when it reached which stage."""
     mine = Run.objects.filter(pk__in=[run.pk for run in runs])
-    wait_until(lambda: not mine.filter(status__in=OPEN).exists(), seconds=300, what="all runs finished")
+    wait_until(lambda: not mine.filter(status__in=OPEN).exists(), seconds=120, what="all runs finished")
     for run in mine.exclude(status=Status.SUCCEEDED):
         output = "".join(LogChunk.objects.filter(run=run).order_by("stream", "seq").values_list("text", flat=True))
         raise AssertionError(f"a run ended as {run.status}: {run.reason}\n{output}\n{worker.log[-4000:]}")

@@ -52,9 +52,7 @@ def env(subprocess_env: dict[str, str], broker: Broker, settings_of_all: dict[st
 
 
 @pytest.fixture
-def redis_env(
-    subprocess_env: dict[str, str], redis_broker: Broker, settings_of_all: dict[str, Any]
-) -> dict[str, str]:
+def redis_env(subprocess_env: dict[str, str], redis_broker: Broker, settings_of_all: dict[str, Any]) -> dict[str, str]:
     """Like ``env``, on Redis alone."""
     return with_settings({**subprocess_env, **redis_broker.environ()}, **settings_of_all)
 
@@ -63,4 +61,3 @@ def redis_env(
 def witness(tmp_path: Path) -> Path:
     """The file in which the command ``witness`` writes when it begins and ends."""
     return tmp_path / "witness"
-

@@ -31,7 +31,8 @@ def test_one_of_five_deliveries_to_two_hosts_runs_and_the_others_are_recorded(
     run = a_claimed_run("witness", f"{witness} job --seconds 2")
     send_again(run, times=4)
     hosts = [
-        with_settings(env, CHRONIKER_HOSTNAME=name, CHRONIKER_RUNTIME_DIR=str(tmp_path / name)) for name in ("one", "two")
+        with_settings(env, CHRONIKER_HOSTNAME=name, CHRONIKER_RUNTIME_DIR=str(tmp_path / name))
+        for name in ("one", "two")
     ]
     with CeleryWorker(hosts[0], tmp_path, concurrency=3) as first, CeleryWorker(hosts[1], tmp_path, pool="threads"):
         closed = wait_until_closed(run)
@@ -49,7 +50,9 @@ def test_one_of_five_deliveries_to_two_hosts_runs_and_the_others_are_recorded(
     assert Run.objects.get(pk=run.pk).host == closed.host
 
 
-def test_one_delivery_of_two_to_the_same_host_is_refused(redis_env: dict[str, str], tmp_path: Path, witness: Path) -> None:
+def test_one_delivery_of_two_to_the_same_host_is_refused(
+    redis_env: dict[str, str], tmp_path: Path, witness: Path
+) -> None:
     run = a_claimed_run("witness", f"{witness} job --seconds 2")
     send_again(run)
     with CeleryWorker(redis_env, tmp_path, concurrency=2):

@@ -38,7 +38,14 @@ def test_a_due_job_runs_on_a_worker_and_its_result_has_the_runs_id(
         assert (run.status, run.exit_code) == (Status.SUCCEEDED, 0), worker.log
         assert output_of(run) == "héllo 你好 🙂\nwritten by the c library\n"
         result = wait_for_result(run)
-        assert (result.state, result.result["job"], result.result["status"]) == ("SUCCESS", job.name, "SUCCEEDED")
+        assert result.state == "SUCCESS"
+        assert result.get() == {
+            "status": "SUCCEEDED",
+            "exit_code": 0,
+            "reason": run.reason,
+            "job": job.name,
+            "token": 1,
+        }
 
         failed = wait_for_result(wait_until_closed(failing))
         assert failed.state == "FAILURE"

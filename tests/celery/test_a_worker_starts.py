@@ -66,4 +66,4 @@ def test_with_a_green_pool_it_refuses_to_start(name: str) -> None:
         pool_cls = type("TaskPool", (), {"__module__": f"celery.concurrency.{name}"})
 
     with pytest.raises(SystemExit, match="prefork, threads or solo"):
-        refuse_unfit(Worker())  # type: ignore[arg-type]
+        refuse_unfit(Worker())

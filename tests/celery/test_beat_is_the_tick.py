@@ -53,14 +53,13 @@ def test_an_edit_and_a_new_job_are_noticed_and_run_through_a_worker(env: dict[st
         job.save()
         new = a_job(cron="* * * * * *")
         for each in (job, new):
-            run = wait_until(lambda each=each: Run.objects.filter(job=each).order_by("token").first(), what="noticed")
-            assert wait_until_closed(run).status == Status.SUCCEEDED
+            runs = Run.objects.filter(job=each).order_by("token")
+            wait_until(runs.all().exists, what="noticed")
+            assert wait_until_closed(runs[0]).status == Status.SUCCEEDED
         Job.objects.update(enabled=False)
 
 
-def test_the_apps_own_entries_are_sent_as_ever(
-    redis_env: dict[str, str], redis_broker: Broker, tmp_path: Path
-) -> None:
+def test_the_apps_own_entries_are_sent_as_ever(redis_env: dict[str, str], redis_broker: Broker, tmp_path: Path) -> None:
     entries = {"often": {"task": "somewhere.else", "schedule": 0.5}}
     env = with_settings(redis_env, CELERY_BEAT_SCHEDULE=entries, CHRONIKER_EXECUTORS=DUMMY)
     job = a_job_at(database_now())

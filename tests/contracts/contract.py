@@ -76,18 +76,23 @@ class TakingContract:
         """While it is open, what is dispatched is executed by somebody. ``env``: for their processes."""
         yield
 
+    @pytest.fixture(scope="class")
+    @classmethod
+    def opened(cls, env: dict[str, str], served: None) -> Iterator[None]:
+        """The settings in force, here and for what the executor starts from here; and the executor open."""
+        with pytest.MonkeyPatch.context() as patch:
+            for name in ("CHRONIKER_TEST_DB_NAME", "CHRONIKER_TEST_SETTINGS", "DJANGO_SETTINGS_MODULE", "PYTHONPATH"):
+                patch.setenv(name, env[name])
+            with override_settings(**json.loads(env["CHRONIKER_TEST_SETTINGS"])):
+                executors["default"].open()
+                yield
+                executors.close()
+
     @pytest.fixture
-    def executor(
-        self, transactional_db: None, env: dict[str, str], served: None, monkeypatch: pytest.MonkeyPatch
-    ) -> Iterator[Executor]:
-        # What an executor starts from this very process reads its settings from the environment.
-        for name in ("CHRONIKER_TEST_DB_NAME", "CHRONIKER_TEST_SETTINGS", "DJANGO_SETTINGS_MODULE", "PYTHONPATH"):
-            monkeypatch.setenv(name, env[name])
-        with override_settings(**json.loads(env["CHRONIKER_TEST_SETTINGS"])):
-            executor = executors["default"]
-            executor.open()
-            yield executor
-            executors.close()
+    def executor(self, transactional_db: None, opened: None) -> Iterator[Executor]:
+        yield executors["default"]
+        while executors["default"].busy:
+            executors["default"].finished(1)
 
     def test_it_takes_every_run_it_is_given(self, executor: Executor) -> None:
         runs = [a_claim() for _ in range(3)]
@@ -238,6 +243,7 @@ class ExecutorContract(TakingContract):
         executor.dispatch([run])
         wait_until(lambda: reread(run).status != Status.CLAIMED, what="the run to begin")
         executors.close()
+        executors["default"].open()  # for the tests after this one
         assert reread(run).status == Status.SUCCEEDED
 
     def test_one_that_executes_here_names_the_jobs_whose_runs_ended_once(self, executor: Executor) -> None:

@@ -123,6 +123,7 @@ def environment(data: Path) -> dict[str, str]:
         "DEMO_DATA": str(data),
         "CHRONIKER_RUNTIME_DIR": str(data / "runs"),
         "CELERY_BROKER_URL": valkey.url(data),
+        "DJANGO_RUNSERVER_HIDE_WARNING": "true",
         "PYTHONUNBUFFERED": "1",
     }
 

@@ -25,7 +25,7 @@ class Failed(Exception):
 
 
 class Stage:
-    """Leaving it ends every process it started, the last one first, and then whatever those left behind."""
+    """Leaving it ends every process it started (the first, on which the others depend, last), and what those left."""
 
     def __init__(self, console: Console, directory: Path) -> None:
         self._console = console
@@ -65,7 +65,8 @@ class Stage:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         descendants = set(psutil.Process().children(recursive=True))
-        for service in reversed(self._services):
+        await asyncio.gather(*(service.end() for service in self._services[1:]))
+        for service in self._services[:1]:
             await service.end()
         await self._sweep(descendants)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from html.parser import HTMLParser
 from typing import Any
 
-from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 
@@ -40,7 +39,7 @@ class _Fields(HTMLParser):
             self._name = None
 
 
-def fields(page: HttpResponse) -> dict[str, Any]:
+def fields(page: Any) -> dict[str, Any]:
     """Of the page's main form. What a browser leaves out (boxes that are not ticked) is left out."""
     html = page.content.decode()
     parser = _Fields()
@@ -59,11 +58,17 @@ def open_form(client: Client, job: Job | None = None) -> dict[str, Any]:
     return fields(page)
 
 
-def errors(page: HttpResponse) -> dict[str, list[str]]:
+def errors(page: Any) -> dict[str, list[str]]:
     """The form's errors by field; those of the dependencies by "dependee"."""
-    context: Any = page.context_data  # type: ignore[attr-defined]
+    context = page.context_data
     found = {name: list(said) for name, said in context["adminform"].form.errors.items()}
     for formset in context["inline_admin_formsets"]:
         for form in formset.formset.forms:
             found |= {name: list(said) for name, said in form.errors.items()}
     return found
+
+
+def rows(client: Client, address: str) -> list[Any]:
+    """What a list shows."""
+    page: Any = client.get(address)
+    return list(page.context_data["cl"].result_list)

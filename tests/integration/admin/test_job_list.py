@@ -13,6 +13,7 @@ from chroniker.clock import database_now
 from chroniker.models import Job, JobState, Lease, Status
 from chroniker.tick import run_now
 from tests.factories import a_booked_job, a_dependency, a_due_job, a_job, started, state_of
+from tests.integration.admin.pages import rows
 
 LIST = "/admin/chroniker/job/"
 
@@ -144,8 +145,7 @@ def test_the_lists_can_be_searched_and_filtered(admin: Client) -> None:
         f"/admin/chroniker/run/?q={run.pk}": bad, "/admin/chroniker/run/?status__exact=FAILED": bad,
     }  # fmt: skip
     for address, job in shown.items():
-        found = admin.get(address).context_data["cl"].result_list
-        assert [getattr(row, "job", row) for row in found] == [job], address
+        assert [getattr(row, "job", row) for row in rows(admin, address)] == [job], address
 
 
 def test_a_filter_with_nonsense_in_it_is_no_server_error(admin: Client) -> None:

@@ -158,7 +158,7 @@ def test_the_page_of_a_job_shows_its_runs_only_to_those_who_may_see_runs(staff: 
 
 def test_buttons_are_shown_to_those_who_may_press_them(staff: Callable[..., Client]) -> None:
     page = of_job("change", an_open_run().job)
-    run, stop = 'form="chroniker-run"', 'form="chroniker-stop"'
+    run, stop = 'form="chroniker-run-form"', 'form="chroniker-stop-form"'
     for rights, expected in {(): (False, False), ("run_job",): (True, False), ("stop_job",): (False, True)}.items():
         html = staff("view_job", *rights).get(page).content.decode()
         assert (run in html, stop in html) == expected

@@ -14,6 +14,7 @@ from chroniker.clock import database_now
 from chroniker.models import EventKind, Host, LogChunk, Run, RunEvent, Status
 from chroniker.tick import run_now
 from tests.factories import a_booked_job, started
+from tests.integration.admin.pages import rows
 
 NAMES = {"remark": 0, "stdout": 1, "stderr": 2}
 
@@ -26,7 +27,8 @@ def a_running_run(**fields: Any) -> Run:
 
 
 def write(run: Run, stream: str, seq: int, text: str) -> None:
-    LogChunk.objects.create(run=run, stream=NAMES[stream], seq=seq, text=text, written_at=database_now())
+    moment = database_now() + dt.timedelta(seconds=LogChunk.objects.filter(run=run).count())
+    LogChunk.objects.create(run=run, stream=NAMES[stream], seq=seq, text=text, written_at=moment)
 
 
 def news(client: Client, run: Run, **query: str) -> dict[str, Any]:
@@ -169,7 +171,7 @@ def test_the_page_links_to_celery_s_record_of_the_same_run(admin: Client) -> Non
     html = admin.get(reverse("admin:chroniker_run_change", args=[run.pk])).content.decode()
     link = f"/admin/django_celery_results/taskresult/?task_id__exact={run.pk}"
     assert link in html
-    assert [found.task_id for found in admin.get(link).context_data["cl"].result_list] == [str(run.pk)]
+    assert [found.task_id for found in rows(admin, link)] == [str(run.pk)]
 
 
 def test_where_celery_s_results_are_not_installed_there_is_no_link(

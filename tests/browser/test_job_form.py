@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from chroniker.models import Job
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+ADD = "/admin/chroniker/job/add/"
+
+
+def test_the_next_instants_are_shown_while_one_types(open_page: Callable[..., Page]) -> None:
+    from playwright.sync_api import expect
+
+    page = open_page(ADD)
+    preview = page.locator("#chroniker-preview")
+    expect(preview).to_have_text("")
+    page.get_by_label("Cron expression").fill("0 3 * * *")
+    page.get_by_label("Time zone").fill("Asia/Tokyo")
+    expect(preview).to_contain_text("at 03:00 every day (Asia/Tokyo)")
+    expect(preview.get_by_role("listitem")).to_have_count(10)
+    page.get_by_label("Cron expression").fill("61 3 * * *")
+    expect(preview).to_contain_text("“61”")
+    expect(preview.get_by_role("listitem")).to_have_count(0)
+
+
+def test_only_the_fields_that_the_frequency_reads_are_shown(open_page: Callable[..., Page]) -> None:
+    from playwright.sync_api import expect
+
+    page = open_page(ADD)
+    shown = {"CRON": "Cron expression", "DAILY": "Rule parameters", "ONCE": "Run at"}
+    for frequency, label in shown.items():
+        page.get_by_label("Frequency").select_option(frequency)
+        for other in shown.values():
+            row = page.locator(".form-row", has_text=f"{other}:")
+            expect(row).to_be_visible(visible=other == label)
+
+
+def test_a_job_is_made_and_its_next_run_is_there_at_once(open_page: Callable[..., Page]) -> None:
+    from playwright.sync_api import expect
+
+    page = open_page(ADD)
+    page.get_by_label("Name:").fill("backup")
+    page.locator("#id_command").fill("noop")
+    page.get_by_label("Cron expression").fill("0 3 * * *")
+    page.get_by_role("button", name="Save and continue editing").click()
+    job = Job.objects.get(name="backup")
+    expect(page.locator(f'[data-cell="job-{job.pk}-next_run"]')).to_contain_text("03:00:00")

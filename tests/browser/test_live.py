@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from django.contrib.sessions.models import Session
+from django.urls import reverse
+
+from chroniker import lifecycle
+from chroniker.clock import database_now
+from chroniker.models import LogChunk, Run, Status
+from chroniker.tick import run_now
+from tests.factories import a_booked_job, started
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+LIST = "/admin/chroniker/job/"
+HIDDEN = "Object.defineProperty(document, 'hidden', {get: () => window.isHidden !== false});"
+
+
+def write(run: Run, stream: int, seq: int, text: str) -> None:
+    LogChunk.objects.create(run=run, stream=stream, seq=seq, text=text, written_at=database_now())
+
+
+def test_the_list_shows_that_a_job_started_and_how_far_it_is(open_page: Callable[..., Page]) -> None:
+    from playwright.sync_api import expect
+
+    job = a_booked_job(name="backup", cron="0 0 1 1 *")
+    page = open_page(LIST)
+    state = page.locator(f'[data-cell="job-{job.pk}-state"]')
+    expect(state).to_have_text("idle")
+    run = run_now(job, by="a test")
+    lifecycle.renew(run.pk, run.token, started(run), (77, 13))
+    expect(state).to_have_text("running")
+    expect(page.get_by_text("13 / 77 (16 %)")).to_be_visible()
+    expect(page.get_by_role("progressbar", name="Progress")).to_have_js_property("value", 13)
+
+
+def test_the_page_of_a_run_follows_its_output_until_the_end(open_page: Callable[..., Page]) -> None:
+    from playwright.sync_api import expect
+
+    run = run_now(a_booked_job(), by="a test")
+    nonce = started(run)
+    page = open_page(reverse("admin:chroniker_run_change", args=[run.pk]))
+    output, stop = page.get_by_role("log"), page.get_by_role("button", name="Stop")
+    expect(stop).to_be_visible()
+    write(run, 1, 0, "first héllo 你好\n")
+    expect(output).to_contain_text("first héllo 你好")
+    write(run, 2, 0, "<script>document.title = 'taken'</script>\n")
+    write(run, 1, 1, "".join(f"line {n}\n" for n in range(200)))
+    expect(output).to_contain_text("<script>document.title = 'taken'</script>")
+    expect(output).to_contain_text("line 199")
+    assert [word.inner_text() for word in page.locator(".chroniker-stream").all()] == ["stdout", "stderr", "stdout"]
+    assert output.evaluate("box => box.scrollHeight - box.scrollTop - box.clientHeight") < 5
+    lifecycle.finish(run.pk, run.token, nonce, Status.FAILED, exit_code=3, reason="exit status 3")
+    write(run, 1, 2, "drained after the outcome\n")
+    expect(page.locator('[data-cell$="-status"]')).to_have_text("failed")
+    expect(output).to_contain_text("drained after the outcome")
+    expect(stop).to_be_hidden()
+    assert page.title() != "taken"
+
+
+def test_who_scrolls_up_stays_there(open_page: Callable[..., Page]) -> None:
+    from playwright.sync_api import expect
+
+    run = run_now(a_booked_job(), by="a test")
+    started(run)
+    write(run, 1, 0, "".join(f"line {n}\n" for n in range(500)))
+    page = open_page(reverse("admin:chroniker_run_change", args=[run.pk]))
+    output, follow = page.get_by_role("log"), page.get_by_label("Follow")
+    expect(output).to_contain_text("line 499")
+    output.evaluate("box => { box.scrollTop = 0; }")
+    expect(follow).not_to_be_checked()
+    write(run, 1, 1, "more\n")
+    expect(output).to_contain_text("more")
+    assert output.evaluate("box => box.scrollTop") == 0
+    follow.check()
+    assert output.evaluate("box => box.scrollHeight - box.scrollTop - box.clientHeight") < 5
+
+
+def test_a_long_log_begins_at_its_end_and_the_rest_is_a_press_away(open_page: Callable[..., Page]) -> None:
+    from playwright.sync_api import expect
+
+    run = run_now(a_booked_job(), by="a test")
+    started(run)
+    for seq in range(6):
+        write(run, 1, seq, f"piece {seq} begins\n" + "x" * 60_000 + f"\npiece {seq} ends\n")
+    page = open_page(reverse("admin:chroniker_run_change", args=[run.pk]))
+    output, earlier = page.get_by_role("log"), page.get_by_role("button", name="Show earlier output")
+    expect(output).to_contain_text("piece 5 ends")
+    expect(output).not_to_contain_text("piece 0 begins")
+    for first in (2, 0):
+        earlier.click()
+        expect(output).to_contain_text(f"piece {first} begins")
+    expect(earlier).to_be_hidden()
+    found = re.findall(r"piece (\d) begins", output.inner_text())
+    assert found == list("012345")
+
+
+def test_a_hidden_tab_asks_for_nothing_and_catches_up_when_it_is_shown(open_page: Callable[..., Page]) -> None:
+    from playwright.sync_api import expect
+
+    run = run_now(a_booked_job(), by="a test")
+    started(run)
+    write(run, 1, 0, "written meanwhile\n")
+    page = open_page(reverse("admin:chroniker_run_change", args=[run.pk]), before=HIDDEN)
+    page.wait_for_load_state("networkidle")
+    expect(page.get_by_role("log")).to_have_text("")
+    with page.expect_request(lambda request: "/live/" in request.url):
+        page.evaluate("window.isHidden = false; document.dispatchEvent(new Event('visibilitychange'));")
+    expect(page.get_by_role("log")).to_contain_text("written meanwhile")
+
+
+def test_who_was_logged_out_meanwhile_is_told_so(open_page: Callable[..., Page]) -> None:
+    from playwright.sync_api import expect
+
+    a_booked_job()
+    page = open_page(LIST)
+    Session.objects.all().delete()
+    expect(page.locator("[data-live-url]")).to_contain_text("no longer logged in")
+
+
+def test_run_and_stop_are_one_press_away(open_page: Callable[..., Page]) -> None:
+    from playwright.sync_api import expect
+
+    job = a_booked_job(name="backup")
+    page = open_page(reverse("admin:chroniker_job_change", args=[job.pk]))
+    page.get_by_role("button", name="Run now").click()
+    expect(page.locator(".messagelist .success")).to_have_text("Run 1 of “backup” is on its way.")
+    run = Run.objects.get()
+    started(run)
+    page.once("dialog", lambda dialog: dialog.dismiss())
+    page.get_by_role("button", name="Stop", exact=True).click()
+    run.refresh_from_db()
+    assert run.stop_requested_at is None
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="Stop", exact=True).click()
+    expect(page.locator(f'[data-cell="job-{job.pk}-state"]')).to_have_text("stopping")
+
+
+def test_the_job_s_page_shows_a_run_that_somebody_else_started(open_page: Callable[..., Page]) -> None:
+    from playwright.sync_api import expect
+
+    job = a_booked_job()
+    page = open_page(reverse("admin:chroniker_job_change", args=[job.pk]))
+    expect(page.get_by_text("It has not run yet.")).to_be_visible()
+    run = run_now(job, by="somebody else")
+    expect(page.get_by_role("link", name="#1")).to_have_attribute(
+        "href", reverse("admin:chroniker_run_change", args=[run.pk])
+    )
+    expect(page.get_by_role("button", name="Stop", exact=True)).to_be_visible()
+    expect(page.get_by_role("button", name="Run now")).to_be_hidden()
