@@ -52,7 +52,7 @@ def zone(name: str) -> zoneinfo.ZoneInfo:
 
 def _unknown(name: str) -> str:
     known = _known()
-    near = difflib.get_close_matches(str(name).lower(), known, n=1)
+    near = difflib.get_close_matches(str(name)[:64].lower(), known, n=1)
     example = known[near[0]] if near else "Europe/Paris"
     return _("There is no time zone “%(name)s”; write it like “%(example)s”.") % {"name": name, "example": example}
 

@@ -34,7 +34,7 @@ def eager_switching() -> Iterator[None]:
 def asked(seed: int) -> list[tuple[dt.datetime | None, dt.datetime | None]]:
     random = Random(seed)
     answers = []
-    for _ in range(120):
+    for _ in range(60):
         spec = random.choice(SPECS)
         moment = utc(2026, 3, 28) + dt.timedelta(seconds=random.randrange(3 * 86400))
         answers.append((next_after(spec, moment), latest_until(spec, moment)))
