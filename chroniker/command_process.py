@@ -58,7 +58,7 @@ def _leave_the_keeper(keeper: int) -> None:
     if os.getppid() != keeper:  # it died before the line above
         os._exit(_NOT_RUNNABLE)
     os.setsid()
-    name_process("chroniker-run-form")
+    name_process("chroniker-run")
     offer_to_oom_killer(_OOM_POINTS)
     signal.set_wakeup_fd(-1)
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:

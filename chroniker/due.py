@@ -5,11 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from chroniker import dependencies
+from chroniker.clock import FromNow
 from chroniker.conf import settings
 from chroniker.models import Job, JobState, Lease, Overlap, Status
 
@@ -24,6 +25,12 @@ def _states(only: Collection[int] | None) -> QuerySet[JobState]:
     """States of enabled jobs with their jobs; ``only`` these jobs, if given."""
     states = JobState.objects.filter(job__enabled=True).select_related("job")
     return states if only is None else states.filter(pk__in=only)
+
+
+def waiting(job_ids: Collection[int]) -> list[int]:
+    """Which of these few jobs have anything to start by now, held back or not: one statement."""
+    wanted = Q(next_run__lte=FromNow()) | Q(retry_at__lte=FromNow()) | Q(job__force_run=True)
+    return list(JobState.objects.filter(wanted, pk__in=job_ids).values_list("pk", flat=True))
 
 
 def scheduled(now: dt.datetime, only: Collection[int] | None = None) -> QuerySet[JobState]:

@@ -74,7 +74,10 @@ def _app(app: Celery) -> Iterator[CheckMessage]:
     yield from _results(app)
     if conf.worker_prefetch_multiplier != 1:
         message = f"worker_prefetch_multiplier is {conf.worker_prefetch_multiplier}."
-        hint = "Set CELERY_WORKER_PREFETCH_MULTIPLIER to 1, so that each run goes to a worker that is free."
+        hint = (
+            "Set CELERY_WORKER_PREFETCH_MULTIPLIER to 1 and, on Redis, CELERY_WORKER_DISABLE_PREFETCH to True, "
+            "so that each run goes to a worker that is free."
+        )
         yield Warning(message, hint=hint, id="chroniker_celery.W003")
 
 

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 from uuid import UUID
 
 from celery import bootsteps
+from celery.signals import worker_shutdown
 from celery.worker.control import control_command
 from django.db import connections
 
@@ -39,9 +40,15 @@ def equip(worker: Worker) -> None:
     app = worker.app
     app.steps["worker"].add(Supervision)
     app.amqp.queues.select_add(host_queue(settings.hostname))
+    worker_shutdown.connect(retire, dispatch_uid="chroniker_celery.retire")
     if worker.time_limit or worker.soft_time_limit:
         task = app.tasks[TASK]
         task.time_limit = task.soft_time_limit = NEVER
+
+
+def retire(**kwargs: Any) -> None:
+    """Called when the pool has ended."""
+    nurseries.close()
 
 
 class Supervision(bootsteps.StartStopStep):

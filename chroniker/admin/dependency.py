@@ -14,11 +14,21 @@ from chroniker import dependencies
 from chroniker.models import Job, JobDependency
 
 if TYPE_CHECKING:
+    DependencyModelForm = forms.ModelForm[JobDependency]
     InlineFormSet = forms.BaseInlineFormSet[JobDependency, Job, forms.ModelForm[JobDependency]]
     TabularInline = admin.TabularInline[JobDependency, Job]
 else:
+    DependencyModelForm = forms.ModelForm
     InlineFormSet = forms.BaseInlineFormSet
     TabularInline = admin.TabularInline
+
+
+class DependencyForm(DependencyModelForm):
+    def clean_dependee(self) -> Job:
+        dependee: Job = self.cleaned_data["dependee"]
+        if dependee.pk == self.instance.dependent_id:  # the formset has set it
+            raise ValidationError(_("A job cannot wait for itself."))
+        return dependee
 
 
 class DependencyFormSet(InlineFormSet):
@@ -30,10 +40,6 @@ class DependencyFormSet(InlineFormSet):
         if any(self.errors):
             return
         dependees = {form: job for form in self.forms if (job := self._kept(form))}
-        for form, job in dependees.items():
-            if job.pk == self.instance.pk:
-                form.add_error("dependee", _("A job cannot wait for itself."))
-                return
         if self.instance._state.adding:
             return  # nothing waits for a job that does not exist yet
         for form, job in dependees.items():
@@ -54,6 +60,7 @@ class DependencyFormSet(InlineFormSet):
 
 class DependencyInline(TabularInline):
     model = JobDependency
+    form = DependencyForm
     formset: type[Any] = DependencyFormSet
     fk_name = "dependent"
     autocomplete_fields = ("dependee",)

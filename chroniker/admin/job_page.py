@@ -65,6 +65,7 @@ FIELDSETS: Any = (
     (
         _("People"),
         {
+            "description": _("Kept for mails about runs. This version sends none yet."),
             "fields": ("subscribers", ("email_errors_to_subscribers", "email_success_to_subscribers")),
             "classes": ("collapse",),
         },

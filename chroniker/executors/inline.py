@@ -56,7 +56,7 @@ def _management(order: Order) -> tuple[int, tuple[str, str]]:
     code = 0
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
-            call_command(*order.argv, stdout=out, stderr=err)
+            call_command(*order.argv)  # given as arguments, the streams would hide options of those names
         except CommandError as error:
             code = error.returncode
             err.write(f"{type(error).__name__}: {error}\n")

@@ -65,7 +65,7 @@ class LocalExecutor(Executor):
 
     @property
     def running(self) -> Collection[UUID]:
-        return [run.pk for run in self._taken.values()]
+        return [run.pk for future, run in self._taken.items() if not future.done()]
 
     def give_back(self) -> Collection[UUID]:
         waiting = [future for future in self._taken if future.cancel()]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zoneinfo
 from typing import TYPE_CHECKING
 
 from django.core.exceptions import ValidationError
@@ -51,14 +50,7 @@ def _command(job: Job, errors: dict[str, str]) -> None:
 
 
 def _schedule(job: Job, errors: dict[str, str]) -> None:
-    if job.timezone not in zoneinfo.available_timezones():
-        errors["timezone"] = _("There is no time zone “%(name)s”. Write it like Europe/Paris or UTC.") % {
-            "name": job.timezone
-        }
-        return
     try:
         schedule.validate(job.spec)
     except ScheduleError as error:
         errors[error.field] = str(error)
-    if job.starts_at and job.ends_at and job.ends_at <= job.starts_at:
-        errors["ends_at"] = _("The end lies before the beginning.")

@@ -20,7 +20,7 @@ from up.stage import Failed, Stage, in_words
 
 HOST = "127.0.0.1"
 PORT = 8000
-START_SECONDS = 30.0
+START_SECONDS = 60.0
 #: To start and to print the report, also on a busy machine.
 REPORT_SECONDS = 12.0
 CELERY = (sys.executable, "-m", "celery", "--app", "demo")

@@ -10,6 +10,9 @@ from chroniker.models import Job, Run, Status
 from chroniker.schedule import Frequency
 from tests.factories import a_booked_job
 
+INLINE = {"default": {"BACKEND": "chroniker.executors.inline.InlineExecutor"}}
+DUMMY = {"default": {"BACKEND": "chroniker.executors.dummy.DummyExecutor"}}
+
 
 def a_job_due_once(**fields: Any) -> Job:
     """Due since a minute ago, and never again: however slow the machine, it is claimed once."""

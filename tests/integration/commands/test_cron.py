@@ -9,10 +9,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from chroniker.models import Host, Job, Run, Status, Trigger
-from tests.factories import a_dependency, state_of
+from chroniker import tick
+from chroniker.models import Job, Run, Status
+from tests.factories import a_dependency
 from tests.integration.commands.conftest import Manage
-from tests.integration.commands.jobs import a_job_due_once, a_job_of_new_year, is_running, the_run
+from tests.integration.commands.jobs import a_job_due_once, is_running, the_run
 from tests.processes import wait_until
 from tests.testapp import witnessing
 
@@ -27,19 +28,6 @@ def test_a_due_job_is_run_to_its_end_with_its_output(manage: Manage, output_of: 
     assert output_of(run) == "line 1 of 3\nline 2 of 3\nline 3 of 3\n"
     [line] = done.stdout.splitlines()
     assert "“due”" in line and str(run.pk) in line
-
-
-def test_at_verbosity_0_nothing_is_printed(manage: Manage) -> None:
-    job = a_job_due_once()
-    done = manage("cron", "--verbosity", "0")
-    assert (done.returncode, done.stdout, done.stderr, the_run(job).status) == (0, "", "", Status.SUCCEEDED)
-
-
-def test_a_job_that_is_not_due_is_left_alone_and_the_host_is_seen(manage: Manage) -> None:
-    a_job_of_new_year()
-    done = manage("cron")
-    assert (done.returncode, done.stdout, Run.objects.count()) == (0, "", 0)
-    assert Host.objects.exists()
 
 
 def test_progress_and_failure_and_timeout_are_recorded(manage: Manage) -> None:
@@ -111,39 +99,6 @@ def test_a_stop_asked_by_flag_ends_the_run(manage: Manage) -> None:
     with manage.process("cron") as cron:
         wait_until(lambda: is_running(job))
         Job.objects.filter(pk=job.pk).update(force_stop=True)
-        assert manage("cron").returncode == 0
+        tick.tick()
         assert cron.wait(60) == 0
     assert the_run(job).status == Status.STOPPED
-
-
-def test_only_the_named_jobs_are_claimed(manage: Manage) -> None:
-    by_name, by_id, other = a_job_due_once(name="this one"), a_job_due_once(), a_job_due_once()
-    assert manage("cron", "--jobs", "this one", str(by_id.pk)).returncode == 0
-    assert set(Run.objects.values_list("job", flat=True)) == {by_name.pk, by_id.pk}
-    assert not Run.objects.filter(job=other).exists()
-
-
-def test_force_run_claims_whatever_the_schedule_says_and_leaves_it_where_it_is(manage: Manage) -> None:
-    job = a_job_of_new_year()
-    before = state_of(job).next_run
-    done = manage("cron", "--jobs", job.name, "--force-run")
-    assert (done.returncode, the_run(job).status, the_run(job).trigger) == (0, Status.SUCCEEDED, Trigger.MANUAL)
-    assert state_of(job).next_run == before
-    assert "by hand" in done.stdout
-
-
-def test_force_run_says_who_is_refused_and_why(manage: Manage) -> None:
-    free, disabled = a_job_of_new_year(name="free"), a_job_of_new_year(name="disabled", enabled=False)
-    done = manage("cron", "--force-run", "--jobs", "disabled", "free")
-    assert done.returncode == 1
-    assert "refused “disabled”: It is disabled." in done.stderr
-    assert (the_run(free).status, Run.objects.filter(job=disabled).count()) == (Status.SUCCEEDED, 0)
-
-
-def test_a_job_whose_executor_does_not_exist_keeps_nobody_from_running(manage: Manage) -> None:
-    fine, stranded = a_job_due_once(), a_job_due_once(executor="nowhere")
-    done = manage("cron")
-    assert done.returncode == 0
-    assert the_run(fine).status == Status.SUCCEEDED
-    assert the_run(stranded).status == Status.CLAIMED and "nowhere" in the_run(stranded).reason
-    assert the_run(stranded).redispatch_at is not None, "it is offered again"

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import signal
 from uuid import UUID
 
 import pytest
+from django.core.management import CommandError, call_command
+from django.test import override_settings
 
-from chroniker.models import Job, Run, RunEvent, Status, Trigger
+from chroniker.models import Run, RunEvent, Status, Trigger
 from tests.factories import a_due_job, state_of
 from tests.integration.commands.conftest import Manage
-from tests.integration.commands.jobs import a_job_of_new_year, is_running, the_run
+from tests.integration.commands.jobs import DUMMY, INLINE, a_job_of_new_year, is_running, the_run
 from tests.processes import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-DUMMY = {"default": {"BACKEND": "chroniker.executors.dummy.DummyExecutor"}}
-INLINE = {"default": {"BACKEND": "chroniker.executors.inline.InlineExecutor"}}
 
 
 def test_output_and_result_are_shown_and_the_schedule_stays_where_it_is(manage: Manage) -> None:
@@ -31,13 +31,19 @@ def test_output_and_result_are_shown_and_the_schedule_stays_where_it_is(manage: 
 
 
 @pytest.mark.parametrize(
-    ("args", "status"), [("--status 3", 3), (f"--signal {int(signal.SIGUSR1)}", 128 + signal.SIGUSR1), ("", 1)]
+    ("fields", "status"),
+    [
+        ({"command": "fails", "args": "--status 3"}, 3),
+        ({"command": "fails"}, 1),
+        ({"command": "", "raw_command": "sh -c 'kill -USR1 $$'"}, 128 + signal.SIGUSR1),
+    ],
 )
-def test_the_exit_status_is_that_of_the_command(manage: Manage, args: str, status: int) -> None:
-    job = a_job_of_new_year(name="bad", command="fails", args=args)
-    done = manage("run_job", str(job.pk))
-    assert done.returncode == status
-    assert "Run 1 of “bad” failed" in done.stderr
+def test_the_exit_status_is_that_of_the_command(fields: dict[str, str], status: int) -> None:
+    job, err = a_job_of_new_year(name="bad", **fields), io.StringIO()
+    with override_settings(CHRONIKER_EXECUTORS=INLINE), pytest.raises(SystemExit) as ended:
+        call_command("run_job", str(job.pk), stdout=io.StringIO(), stderr=err)
+    assert ended.value.code == status
+    assert "Run 1 of “bad” failed" in err.getvalue()
     assert the_run(job).status == Status.FAILED
 
 
@@ -51,24 +57,30 @@ def test_a_running_job_is_refused_with_the_reason(manage: Manage) -> None:
     assert Run.objects.filter(job=job).count() == 1
 
 
-def test_only_the_job_asked_for_is_run_though_others_are_due(manage: Manage) -> None:
-    due, job = a_due_job(), a_job_of_new_year()
-    assert manage("run_job", job.name).returncode == 0
+def test_only_the_job_asked_for_is_run_though_others_are_due() -> None:
+    due, job, out = a_due_job(), a_job_of_new_year(command="chatty", args="--lines 1"), io.StringIO()
+    with override_settings(CHRONIKER_EXECUTORS=INLINE):
+        call_command("run_job", job.name, stdout=out)
+    assert "line 1 of 1" in out.getvalue() and "succeeded" in out.getvalue()
     assert not Run.objects.filter(job=due).exists()
 
 
-def test_an_inline_run_is_shown_too(manage: Manage) -> None:
-    job = a_job_of_new_year(command="chatty", args="--lines 1")
-    done = manage.having(CHRONIKER_EXECUTORS=INLINE)("run_job", job.name)
-    assert done.returncode == 0
-    assert "line 1 of 1" in done.stdout and "succeeded" in done.stdout
+def test_of_a_run_that_executes_elsewhere_the_id_is_printed() -> None:
+    job, out = a_job_of_new_year(), io.StringIO()
+    with override_settings(CHRONIKER_EXECUTORS=DUMMY):
+        call_command("run_job", job.name, stdout=out)
+    assert UUID(out.getvalue().strip()) == the_run(job).pk
 
 
-def test_of_a_run_that_executes_elsewhere_the_id_is_printed(manage: Manage) -> None:
-    job = a_job_of_new_year()
-    done = manage.having(CHRONIKER_EXECUTORS=DUMMY)("run_job", job.name)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert UUID(done.stdout.strip()) == the_run(job).pk
+def test_a_claim_that_no_executor_took_is_said_to_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    from chroniker.executors.dummy import DummyExecutor
+
+    monkeypatch.setattr(DummyExecutor, "dispatch", lambda self, runs: 1 / 0)
+    job, err = a_job_of_new_year(), io.StringIO()
+    with override_settings(CHRONIKER_EXECUTORS=DUMMY), pytest.raises(SystemExit) as ended:
+        call_command("run_job", job.name, "--wait", stderr=err)
+    assert ended.value.code == 1
+    assert "no executor took it" in err.getvalue() and "ZeroDivisionError" in err.getvalue()
 
 
 def test_waiting_for_a_run_elsewhere_ends_with_it(manage: Manage) -> None:
@@ -93,10 +105,8 @@ def test_a_signal_ends_the_waiting_and_not_the_run_elsewhere(manage: Manage) -> 
     assert the_run(job).status == Status.CLAIMED and the_run(job).stop_requested_at is None
 
 
-def test_a_job_whose_executor_does_not_exist_is_not_claimed(manage: Manage) -> None:
-    job = a_job_of_new_year()
-    Job.objects.filter(pk=job.pk).update(executor="nowhere")
-    done = manage("run_job", job.name)
-    assert done.returncode == 1
-    assert "no executor 'nowhere'" in done.stderr
+def test_a_job_whose_executor_does_not_exist_is_not_claimed() -> None:
+    job = a_job_of_new_year(executor="nowhere")
+    with pytest.raises(CommandError, match="no executor 'nowhere'"):
+        call_command("run_job", job.name)
     assert not Run.objects.filter(job=job).exists()
