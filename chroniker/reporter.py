@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 START_TRIES = 5
 RETRY_SECONDS = 1.0
 RING_SECONDS = 0.1  #: no more renewals than this, however often somebody rings
+PROGRESS_SECONDS = 1.0  #: progress that moved is told this often, by a renewal that comes early
 DRAIN_FIRST = 5.0  #: how long a finish waits for output that is still to be stored
 DRAIN_AFTER = 30.0  #: how long output may take after the finish
 FINISH_AFTER_LEASE = 30.0  #: a finish is tried for one lease, and this much longer
@@ -108,6 +109,10 @@ class Reporter:
         with self._changed:
             self._renew_at = min(self._renew_at, self._renewed_at + RING_SECONDS)
             self._changed.notify()
+
+    def give_up(self, why: str) -> None:
+        """The lease was not renewed in time, and the run is being killed for it: it is not to be renewed any more."""
+        self.lost = self.lost or why
 
     def finish(self, ending: Ending, *, drain_first: bool) -> None:
         """Report the ending; `drain_first`: after the output that waits, unless that takes too long."""
@@ -195,13 +200,19 @@ class Reporter:
         return not self._backlog or now > self._drain_until
 
     def _most_urgent(self, order: Order, now: float) -> Callable[[], None] | None:
-        if self.finished is None and not self.lost and boot_clock() >= self._renew_at:
+        if self.finished is None and not self.lost and (boot_clock() >= self._renew_at or self._has_moved()):
             return partial(self._renew, order)
         if self._ending is not None and self.finished is None and self._may_finish(now):
             return partial(self._finish, self._ending)
         if self._backlog and now >= self._insert_at:
             return self._insert
         return None
+
+    def _has_moved(self) -> bool:
+        """Whether there is progress to tell, and the last renewal is not too fresh for it."""
+        if self._shared_progress < 0 or boot_clock() < self._renewed_at + PROGRESS_SECONDS:
+            return False
+        return progress.read(self._shared_progress) not in (None, self._progress)
 
     def _may_finish(self, now: float) -> bool:
         return now >= self._finish_at and (not self._backlog or now >= self._drain_until)

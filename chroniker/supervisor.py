@@ -173,6 +173,7 @@ class Supervision:
 
     def _kill(self, why: str) -> None:
         self._lost = why
+        self._reporter.give_up(why)
         self._kill_told_at = time.monotonic()
         self._lifeline.kill()
 

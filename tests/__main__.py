@@ -1,7 +1,7 @@
 """``python -m tests [pytest's arguments]``: the tests on every database in turn, and one summary.
 
 ``CHRONIKER_TEST_DATABASES`` names the databases; without it: those of sqlite, postgres and mariadb that are installed.
-What touches no database runs with the first one only.
+What touches no database, and the second broker, run with the first one only.
 """
 
 from __future__ import annotations

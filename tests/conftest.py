@@ -21,7 +21,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--only-database-tests",
         action="store_true",
-        help="leave out tests that touch no database: they need not run again for each database",
+        help="leave out what need not run again for each database: tests that touch none, and the second broker",
     )
 
 

@@ -10,6 +10,8 @@ from django.test import TransactionTestCase
 
 from tests import databases, installed
 
+FIRST_BROKER = "redis"
+
 
 def uses_database(item: pytest.Item) -> bool:
     """Whether a test touches the database, itself or through a fixture."""
@@ -30,6 +32,12 @@ def fits_environment(item: pytest.Item) -> bool:
     return installed.CELERY or item.get_closest_marker("celery") is None
 
 
+def uses_first_broker(item: pytest.Item) -> bool:
+    """The brokers differ in the same way on every database."""
+    callspec = getattr(item, "callspec", None)
+    return callspec is None or callspec.params.get("broker_session") in (None, FIRST_BROKER)
+
+
 def has_name(name: str) -> Callable[[pytest.Item], bool]:
     """Selects the tests of that name, with any parameters; ``TestClass.test_name`` works, and so does a leading dot."""
     wanted = name.lstrip(".").split(".")
@@ -45,7 +53,7 @@ def select(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Deselect what is not asked for here."""
     rules: list[Callable[[pytest.Item], bool]] = [fits_database, fits_environment]
     if config.getoption("--only-database-tests"):
-        rules.append(uses_database)
+        rules += [uses_database, uses_first_broker]
     if name := os.environ.get("TESTNAME"):
         rules.append(has_name(name))
     kept = [item for item in items if all(rule(item) for rule in rules)]

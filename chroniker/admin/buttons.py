@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from django.contrib import messages
 from django.contrib.admin.models import CHANGE, LogEntry
+from django.db import transaction
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from chroniker import tick
+from chroniker.conf import settings
 from chroniker.exceptions import ClaimRefused
 from chroniker.models import OPEN, Job, Lease, Run, Status
 
@@ -35,9 +37,13 @@ def run_job(request: HttpRequest, job: Job) -> None:
 
 
 def tell_what_became_of(request: HttpRequest, job: Job, run: Run) -> None:
-    """A claim is not yet a run: without a broker it waits, and the person should know why."""
+    """A claim is not yet a run: without a broker it waits, and the person should know why.
+
+    Within a transaction of the request's (``ATOMIC_REQUESTS``) it is dispatched only after it: the job's page tells.
+    """
+    early = transaction.get_connection(settings.database).in_atomic_block
     words = {"job": job, "token": run.token, "why": run.reason}
-    if run.status == Status.CLAIMED and run.dispatched_at is None:
+    if run.status == Status.CLAIMED and run.dispatched_at is None and not early:
         text = _("Run %(token)d of “%(job)s” is claimed and waits: no executor has taken it yet. %(why)s")
         messages.warning(request, (text % words).strip())
     else:

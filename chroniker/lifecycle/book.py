@@ -8,8 +8,8 @@ from collections.abc import Collection
 from django.utils.translation import gettext as _
 
 from chroniker.exceptions import ScheduleError
-from chroniker.lifecycle.claim import write_states
 from chroniker.lifecycle.plan import next_booking
+from chroniker.lifecycle.rows import write_states
 from chroniker.lifecycle.transactions import locked, transactional
 from chroniker.models import Job, JobState, Run, Status, Trigger
 from chroniker.schedule import Frequency, jitter, next_after

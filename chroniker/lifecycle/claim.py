@@ -5,11 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 
-from django.db import connections
 from django.db.models import Exists, OuterRef
 
 from chroniker.conf import settings
 from chroniker.lifecycle.plan import Plan
+from chroniker.lifecycle.rows import insert, write_states
 from chroniker.lifecycle.transactions import locked, transactional
 from chroniker.models import Job, JobState, Lease, Run
 from chroniker.signals import run_claimed
@@ -42,15 +42,16 @@ def _claim(plans: Sequence[Plan], now: dt.datetime, by_flag: bool, wait: bool) -
     claimed = [(run, plan) for plan in mine if (run := plan.claimed)]
     for run, _plan in claimed:
         run.redispatch_at = now + settings.redispatch
-    Run.objects.bulk_create([run for plan in mine for run in plan.runs])
-    Lease.objects.bulk_create(
-        Lease(run_id=run.pk, job_id=run.job_id, slot=run.slot, token=run.token, expires_at=now + plan.start_deadline)
-        for run, plan in claimed
-    )
+    insert(Run, [run for plan in mine for run in plan.runs])
+    insert(Lease, [_lease(run, now + plan.start_deadline) for run, plan in claimed])
     write_states([plan.after for plan in mine], BOOKING)
     for run, plan in claimed:
         run.job = plan.state.job
     return [run for run, _plan in claimed]
+
+
+def _lease(run: Run, expires_at: dt.datetime) -> Lease:
+    return Lease(run_id=run.pk, job_id=run.job_id, slot=run.slot, token=run.token, expires_at=expires_at)
 
 
 def _still_as_read(plans: Sequence[Plan], *, skip: bool) -> list[Plan]:
@@ -71,11 +72,3 @@ def _flags_lowered(plans: list[Plan], *, skip: bool) -> list[Plan]:
     ids = set(locked(flagged, skip=skip).values_list("pk", flat=True))
     Job.objects.filter(pk__in=ids).update(force_run=False)
     return [plan for plan in plans if plan.state.pk in ids]
-
-
-def write_states(states: Sequence[JobState], fields: Sequence[str]) -> None:
-    """Write other values for each row in one statement: an upsert of rows that exist (and that we hold)."""
-    targeted = connections[settings.database].features.supports_update_conflicts_with_target
-    JobState.objects.bulk_create(
-        states, update_conflicts=True, update_fields=list(fields), unique_fields=["job"] if targeted else None
-    )

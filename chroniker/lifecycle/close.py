@@ -11,8 +11,8 @@ from django.utils.translation import gettext as _
 
 from chroniker.clock import FromNow, database_now
 from chroniker.conf import settings
-from chroniker.lifecycle.claim import write_states
 from chroniker.lifecycle.events import note
+from chroniker.lifecycle.rows import write_states
 from chroniker.lifecycle.transactions import locked, transactional
 from chroniker.models import EventKind, Job, JobState, Lease, Run, Status
 from chroniker.signals import run_finished

@@ -93,7 +93,8 @@ def write(wanted: Sequence[Wanted], now: dt.datetime) -> None:
         cursor.executemany(
             f"{LEASE} VALUES (%s, %s, '', %s, %s)", [(key, job, token, deadline) for key, job, token, _, _ in rows]
         )
-        cursor.executemany(UPSERT[connection.vendor], [(job, at, then, then, token) for _, job, token, at, then in rows])
+        states = [(job, at, then, then, token) for _, job, token, at, then in rows]
+        cursor.executemany(UPSERT[connection.vendor], states)
 
 
 def mark(run_ids: Sequence[UUID], now: dt.datetime) -> None:

@@ -65,6 +65,7 @@ def _set_up() -> None:
     from django.db import connection
 
     import tests.celeryapp  # noqa: F401  its app becomes the current one
+
     connection.creation.create_test_db(verbosity=0, autoclobber=True)
 
 

@@ -9,7 +9,8 @@ from typing import Any
 from django.db import connection, models
 
 from chroniker.clock import database_now
-from chroniker.lifecycle.claim import BOOKING, write_states
+from chroniker.lifecycle.claim import BOOKING
+from chroniker.lifecycle.rows import write_states
 from chroniker.models import Job, JobDependency, JobState, Lease, Run, Status
 from chroniker.schedule import latest_until, next_after
 
@@ -19,6 +20,7 @@ DIFFERENT = 5_000
 DEPENDENT = 5
 ZONES = ("UTC", "Europe/Paris", "America/New_York", "Asia/Kolkata", "Australia/Sydney")
 FAR = dt.timedelta(days=3)
+KEYS: dict[type[models.Model], str] = {Job: "id", JobState: "job_id", JobDependency: "dependent_id"}
 
 
 def populate(jobs: int) -> None:
@@ -32,7 +34,7 @@ def populate(jobs: int) -> None:
     )
     for shift in range(DIFFERENT, jobs, DIFFERENT):
         count = min(DIFFERENT, jobs - shift)
-        for model in (Job, JobState, JobDependency):
+        for model in KEYS:
             _copy(model, shift, count)
     tidy()
 
@@ -79,7 +81,7 @@ def _copy(model: type[models.Model], shift: int, count: int) -> None:
     meta, quote = model._meta, connection.ops.quote_name
     columns = [quote(field.column) for field in meta.concrete_fields]
     values = [_copied(field, quote(field.column), shift) for field in meta.concrete_fields]
-    table, key = quote(meta.db_table), quote("dependent_id" if model is JobDependency else str(meta.pk and meta.pk.column))
+    table, key = quote(meta.db_table), quote(KEYS[model])
     with connection.cursor() as cursor:
         cursor.execute(
             f"INSERT INTO {table} ({', '.join(columns)}) SELECT {', '.join(values)} FROM {table} WHERE {key} <= {count}"
@@ -114,7 +116,7 @@ class Stage:
         self._touched: list[JobState] = []
 
     def set(self) -> list[JobState]:
-        """Undo what the last one did, and make ``due`` jobs due at their latest instant. The states, with their jobs."""
+        """Undo what the last one did; make ``due`` other jobs due at their latest instant. Their states."""
         self.clear()
         ids = self._random.sample(self._eligible, self.due)
         states = list(JobState.objects.filter(pk__in=ids).select_related("job"))
@@ -122,15 +124,16 @@ class Stage:
         self._touched = [JobState(**_values(state)) for state in states]
         for state in states:
             state.next_instant = state.next_run = latest_until(state.job.spec, now)
-        write_states(states, BOOKING) if states else None
+        write_states(states, BOOKING)
         tidy()
         return states
 
     def clear(self) -> None:
+        """No runs, and nothing due."""
+        empty = "TRUNCATE {} CASCADE" if connection.vendor == "postgresql" else "DELETE FROM {}"
         with connection.cursor() as cursor:
             for model in (Lease, Run):
-                table = connection.ops.quote_name(model._meta.db_table)
-                cursor.execute(f"TRUNCATE {table} CASCADE" if connection.vendor == "postgresql" else f"DELETE FROM {table}")
+                cursor.execute(empty.format(connection.ops.quote_name(model._meta.db_table)))
         if self._touched:
             write_states(self._touched, BOOKING)
         self._touched = []

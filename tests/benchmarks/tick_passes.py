@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import ceil
-from typing import TypeVar
 
 import redis
 
@@ -14,8 +12,6 @@ from chroniker.tick import tick
 from tests.benchmarks.measuring import Row, Stopwatch, counted_statements, figure, load, milliseconds, ratio
 from tests.benchmarks.population import Stage
 from tests.benchmarks.tick_floor import PARTS, QUEUE, Floor
-
-T = TypeVar("T")
 
 
 class Passes:

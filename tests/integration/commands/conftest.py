@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,15 +46,3 @@ def manage(subprocess_env: dict[str, str], tmp_path: Path) -> Manage:
         "CHRONIKER_STOP_GRACE_SECONDS": 1,
     }
     return Manage(with_settings(subprocess_env, **settings), tmp_path)
-
-
-@pytest.fixture
-def output_of() -> Callable[[object], str]:
-    """What a run wrote to its standard output, as it was stored."""
-    from chroniker.models import LogChunk, Stream
-
-    def read(run: object) -> str:
-        chunks = LogChunk.objects.filter(run=run, stream=Stream.STDOUT).order_by("seq")
-        return "".join(chunks.values_list("text", flat=True))
-
-    return read

@@ -6,7 +6,7 @@ import datetime as dt
 from typing import Any
 
 from chroniker.clock import database_now
-from chroniker.models import Job, Run, Status
+from chroniker.models import Job, LogChunk, Run, Status, Stream
 from chroniker.schedule import Frequency
 from tests.factories import a_booked_job
 
@@ -31,3 +31,9 @@ def the_run(job: Job) -> Run:
 
 def is_running(job: Job) -> bool:
     return Run.objects.filter(job=job, status=Status.RUNNING).exists()
+
+
+def stdout_of(run: Run) -> str:
+    """As it was stored."""
+    chunks = LogChunk.objects.filter(run=run, stream=Stream.STDOUT).order_by("seq")
+    return "".join(chunks.values_list("text", flat=True))

@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 
 from chroniker import tick
-from chroniker.models import Job, Run, Status
+from chroniker.models import Job, Status
 from tests.factories import a_dependency
 from tests.integration.commands.conftest import Manage
-from tests.integration.commands.jobs import a_job_due_once, is_running, the_run
+from tests.integration.commands.jobs import a_job_due_once, is_running, stdout_of, the_run
 from tests.processes import wait_until
 from tests.testapp import witnessing
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_a_due_job_is_run_to_its_end_with_its_output(manage: Manage, output_of: Callable[[Run], str]) -> None:
+def test_a_due_job_is_run_to_its_end_with_its_output(manage: Manage) -> None:
     job = a_job_due_once(name="due", command="chatty", args="--lines 3 --no-stderr")
     done = manage("cron")
     run = the_run(job)
     assert (done.returncode, done.stderr, run.status) == (0, "", Status.SUCCEEDED)
-    assert output_of(run) == "line 1 of 3\nline 2 of 3\nline 3 of 3\n"
+    assert stdout_of(run) == "line 1 of 3\nline 2 of 3\nline 3 of 3\n"
     [line] = done.stdout.splitlines()
     assert "“due”" in line and str(run.pk) in line
 

@@ -23,8 +23,8 @@ def lines(*words: str) -> list[str]:
     return out.getvalue().splitlines()
 
 
-def everything() -> list[list[dict[str, Any]]]:
-    return [list(model._default_manager.order_by("pk").values()) for model in (Job, JobState, Run, Lease, Host)]
+def everything() -> list[list[tuple[Any, ...]]]:
+    return [list(model._default_manager.order_by("pk").values_list()) for model in (Job, JobState, Run, Lease, Host)]
 
 
 def test_what_is_due_would_be_claimed_for_its_instant() -> None:

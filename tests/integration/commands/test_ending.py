@@ -60,8 +60,9 @@ def test_cron_asked_three_times_ends_at_once_and_its_runs_with_it(manage: Manage
     job = a_job_due_once(command="ignore_sigterm")
     with manage.process("cron") as cron:
         wait_until(lambda: is_running(job))
-        for _ in range(2):
-            cron.kill(signal.SIGTERM)
+        cron.kill(signal.SIGTERM)
+        wait_until(lambda: "Waiting" in cron.log, what="the first to be noticed: two at once may arrive as one")
+        cron.kill(signal.SIGTERM)
         wait_until(lambda: Run.objects.filter(job=job, stop_requested_at__isnull=False).exists())
         cron.kill(signal.SIGTERM)
         assert cron.wait() == -signal.SIGTERM

@@ -88,9 +88,9 @@ def test_waiting_for_a_run_elsewhere_ends_with_it(manage: Manage) -> None:
 
     job = a_job_of_new_year()
     with manage.having(CHRONIKER_EXECUTORS=DUMMY).process("run_job", job.name, "--wait") as process:
-        run = wait_until(lambda: Run.objects.filter(job=job, dispatched_at__isnull=False).first())
+        wait_until(lambda: Run.objects.filter(job=job, dispatched_at__isnull=False).exists())
         assert process.running()
-        assert tick.stop(run.pk, "the test")
+        assert tick.stop(the_run(job).pk, "the test")
         assert process.wait() == 1
         assert "was stopped" in process.log
 

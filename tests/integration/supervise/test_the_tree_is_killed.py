@@ -119,13 +119,15 @@ def test_a_lost_lease_kills_the_tree_at_once(supervise: Supervise) -> None:
 
 
 def test_a_lease_that_cannot_be_renewed_ends_the_tree_before_it_runs_out(supervise: Supervise) -> None:
-    report = Tree(lease=4.0, margin=2.0, heartbeat=0.3)
+    report = Tree(lease=14.0, margin=10.0, heartbeat=0.3)
     supervised = standing(supervise, report)
     report.failing.update(renew=1000, finish=3)
     renewed = max(begun for name, begun, _ in report.calls if name == "renew")
     wait_until(lambda: not report.living(), what="the tree dead")
-    assert boot_clock() < renewed + 4.0
+    assert boot_clock() < renewed + 14.0
     assert supervised.end().how == "lost"
+    names = report.names()
+    assert "renew" not in names[names.index("finish") :], "a lease that was given up is not renewed"
 
 
 def test_failing_renewals_are_survived_while_the_lease_lasts(supervise: Supervise) -> None:

@@ -1,0 +1,83 @@
+"""Many rows in one statement.
+
+Django's ``bulk_create`` converts each value by itself, which takes longer than all the rest of a claim together. On
+PostgreSQL whole columns are handed to the driver instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Field, Model
+
+from chroniker.conf import settings
+from chroniker.models import JobState
+
+M = TypeVar("M", bound=Model)
+Columns = dict["Field[Any, Any]", list[Any]]
+
+
+def insert(model: type[M], rows: Sequence[M]) -> None:
+    """Insert these rows. A value that they all have in common is sent once."""
+    connection = connections[settings.database]
+    if connection.vendor != "postgresql":
+        model._default_manager.bulk_create(rows)
+    elif rows:
+        columns = _columns(rows, model._meta.concrete_fields)
+        common = {field: values for field, values in columns.items() if values.count(values[0]) == len(rows)}
+        varying = {field: values for field, values in columns.items() if field not in common}
+        statement = _insertion(connection, model, common, varying)
+        with connection.cursor() as cursor:
+            cursor.execute(statement, [*(values[0] for values in common.values()), *varying.values()])
+        for row in rows:
+            row._state.adding, row._state.db = False, connection.alias
+
+
+def _insertion(connection: BaseDatabaseWrapper, model: type[Model], common: Columns, varying: Columns) -> str:
+    table = connection.ops.quote_name(model._meta.db_table)
+    names = ", ".join(_names(connection, {**common, **varying}))
+    selected = [f"%s::{name}" for name in _types(connection, common)]
+    if not varying:  # a single row
+        return f"INSERT INTO {table} ({names}) SELECT {', '.join(selected)}"
+    selected.append("varying.*")
+    return f"INSERT INTO {table} ({names}) SELECT {', '.join(selected)} FROM {_arrays(connection, varying)} AS varying"
+
+
+def write_states(states: Sequence[JobState], fields: Sequence[str]) -> None:
+    """Write other values for each of these rows, which exist and which we hold."""
+    connection = connections[settings.database]
+    if connection.vendor != "postgresql":
+        targeted = connection.features.supports_update_conflicts_with_target
+        unique = ["job"] if targeted else None
+        JobState.objects.bulk_create(states, update_conflicts=True, update_fields=[*fields], unique_fields=unique)
+    elif states:
+        meta = JobState._meta
+        columns = _columns(states, [meta.get_field(name) for name in ("job", *fields)])
+        key, *names = _names(connection, columns)
+        table = connection.ops.quote_name(meta.db_table)
+        changes = ", ".join(f"{name} = new.{name}" for name in names)
+        new = f"{_arrays(connection, columns)} AS new ({', '.join([key, *names])})"
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"UPDATE {table} SET {changes} FROM {new} WHERE {table}.{key} = new.{key}", [*columns.values()]
+            )
+
+
+def _columns(rows: Sequence[Model], fields: Sequence[Any]) -> Columns:
+    return {field: [getattr(row, field.attname) for row in rows] for field in fields}
+
+
+def _names(connection: BaseDatabaseWrapper, columns: Columns) -> list[str]:
+    return [connection.ops.quote_name(str(field.column)) for field in columns]
+
+
+def _types(connection: BaseDatabaseWrapper, columns: Columns) -> list[str]:
+    """Without lengths: a cast to "varchar(10)" would silently truncate what the column refuses."""
+    return [str(field.db_type(connection)).partition("(")[0] for field in columns]
+
+
+def _arrays(connection: BaseDatabaseWrapper, columns: Columns) -> str:
+    return f"unnest({', '.join(f'%s::{name}[]' for name in _types(connection, columns))})"
