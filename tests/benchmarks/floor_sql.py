@@ -114,4 +114,4 @@ def _moment(value: dt.datetime) -> Any:
 
 
 def _key(value: UUID) -> Any:
-    return Run._meta.pk.get_db_prep_value(value, connection)  # type: ignore[union-attr]
+    return Run._meta.pk.get_db_prep_value(value, connection)

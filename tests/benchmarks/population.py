@@ -79,8 +79,8 @@ def _state(job: Job, now: dt.datetime) -> JobState:
 def _copy(model: type[models.Model], shift: int, count: int) -> None:
     """Insert the first ``count`` rows again, with every id moved on by ``shift``."""
     meta, quote = model._meta, connection.ops.quote_name
-    columns = [quote(field.column) for field in meta.concrete_fields]
-    values = [_copied(field, quote(field.column), shift) for field in meta.concrete_fields]
+    columns = [quote(str(field.column)) for field in meta.concrete_fields]
+    values = [_copied(field, quote(str(field.column)), shift) for field in meta.concrete_fields]
     table, key = quote(meta.db_table), quote(KEYS[model])
     with connection.cursor() as cursor:
         cursor.execute(

@@ -79,6 +79,6 @@ class Passes:
         marked = Run.objects.filter(status=Status.CLAIMED, dispatches=1, redispatch_at__isnull=False)
         found = {"runs": marked.count(), "leases": Lease.objects.count()}
         if self._floor.publishes:
-            found["messages"] = self._redis.llen(QUEUE)  # type: ignore[assignment]
+            found["messages"] = self._redis.llen(QUEUE)
         if set(found.values()) != {self._stage.due}:
             raise AssertionError(f"{self._stage.due} jobs were due; this is what was made: {found}")
