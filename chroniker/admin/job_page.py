@@ -60,7 +60,7 @@ FIELDSETS: Any = (
     (_("Where"), {"fields": ("executor", "queue", "priority"), "classes": ("collapse",)}),
     (
         _("Output"),
-        {"fields": (("log_stdout", "log_stderr"), "log_max_bytes", "maximum_log_entries"), "classes": ("collapse",)},
+        {"fields": (("log_stdout", "log_stderr"), "log_max_bytes"), "classes": ("collapse",)},
     ),
     (
         _("People"),

@@ -3,6 +3,8 @@ import django.db.models.deletion
 import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.migrations.state import StateApps
 
 import chroniker.models.base
 import chroniker.models.job
@@ -10,7 +12,7 @@ import chroniker.models.job
 ANCESTOR_TABLES = ("chroniker_job", "chroniker_job_subscribers", "chroniker_log", "chroniker_jobdependency")
 
 
-def set_ancestor_aside(apps, schema_editor):
+def set_ancestor_aside(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     """Give way to django-chroniker's tables, which have the same app label: rename them, change nothing in them."""
     tables = set(schema_editor.connection.introspection.table_names())
     for old in ANCESTOR_TABLES:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ Start = Callable[..., ManagementCommand]
 MEGABYTE = 1 << 20
 
 
-def run_of(start: Start, args: str, **fields: object) -> tuple[Run, ManagementCommand]:
+def run_of(start: Start, args: str, **fields: Any) -> tuple[Run, ManagementCommand]:
     job = a_booked_job(cron="0 3 1 1 *", command="spew", args=args, **fields)
     Job.objects.filter(pk=job.pk).update(force_run=True)
     cron = start("cron")

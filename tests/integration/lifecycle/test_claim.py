@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -46,7 +47,7 @@ def test_the_instants_of_successive_claims_tile_the_timeline() -> None:
             lifecycle.finish(run.pk, run.token, started(run), Status.SUCCEEDED)
     ranges = list(Run.objects.filter(job=job).order_by("token").values_list("scheduled_for", "covered_until"))
     assert len(ranges) == 3
-    for (_first, until), (following, _until) in zip(ranges, ranges[1:], strict=False):
+    for (_first, until), (following, _until) in itertools.pairwise(ranges):
         assert until is not None and following == next_after(job.spec, until)
 
 

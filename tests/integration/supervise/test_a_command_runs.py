@@ -153,6 +153,16 @@ def test_progress_is_reported_by_a_program_that_a_raw_command_started(supervise:
     assert supervised.end().progress == (9, 8)
 
 
+@linux
+def test_progress_does_not_wait_for_the_next_heartbeat(supervise: Supervise) -> None:
+    code = "import time; from chroniker import progress as p; p.write(9, 8); time.sleep(5)"
+    report = python(code, lease=3600.0, heartbeat=600.0)
+    supervised = supervise(report)
+    wait_until(lambda: report.progress == (9, 8) or not supervised.running(), what="progress reported")
+    assert supervised.running(), "reported at the end only"
+    assert supervised.end().exit_code == 0
+
+
 def test_exit_functions_run_and_threads_are_awaited_and_streams_flushed(run: Run) -> None:
     report = management("exits_late")
     assert run(report).exit_code == 0
