@@ -83,7 +83,7 @@ def test_a_dependency_is_chosen_with_the_keyboard(open_page: Callable[..., Page]
     page = open_page(reverse("admin:chroniker_job_change", args=[job.pk]))
     page.get_by_text("Add another Dependency").press("Enter")
     page.locator("#dependencies-0 .select2-selection").press("Enter")
-    page.locator(".select2-search__field").fill("import")
+    page.locator(".select2-dropdown .select2-search__field").fill("import")
     expect(page.locator(".select2-results__option--highlighted")).to_have_text("nightly import")
     page.keyboard.press("Enter")
     page.get_by_role("button", name="Save and continue editing").press("Enter")
