@@ -512,7 +512,6 @@ class Migration(migrations.Migration):
                             ("ZOMBIE_REPORT", "report without the lease"),
                             ("STOP_ASKED", "stop asked"),
                             ("LATE_OUTCOME", "late outcome"),
-                            ("DISPATCH_FAILED", "dispatch failed"),
                             ("NOTE", "note"),
                         ],
                         max_length=20,

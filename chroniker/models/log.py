@@ -40,7 +40,6 @@ class EventKind(models.TextChoices):
     ZOMBIE_REPORT = "ZOMBIE_REPORT", _("report without the lease")
     STOP_ASKED = "STOP_ASKED", _("stop asked")
     LATE_OUTCOME = "LATE_OUTCOME", _("late outcome")
-    DISPATCH_FAILED = "DISPATCH_FAILED", _("dispatch failed")
     NOTE = "NOTE", _("note")
 
 
