@@ -80,7 +80,8 @@ def run_now(job: Job, by: str) -> Run:
     if settings.paused:
         raise ClaimRefused(_("The scheduler is paused."))
     now = database_now()
-    lifecycle.book([job.pk], now)
+    if not Job.objects.filter(pk=job.pk, edited_at=None, state__isnull=False).exists():
+        lifecycle.book([job.pk], now)
     state = JobState.objects.select_related("job").get(pk=job.pk)
     _refuse_if_not_free(state)
     claimed = lifecycle.claim([plan.by_hand(state, now)], now, wait=True)
