@@ -16,6 +16,7 @@ from uuid import UUID
 from chroniker import mark
 
 _SUFFIX = ".lock"
+_KEPT_SECONDS = 86_400.0
 _PATIENCE = 0.2  # a tick that looks holds the lock for microseconds
 
 
@@ -50,12 +51,16 @@ class RunLock:
         os.close(self.descriptor)
 
 
-def is_held(runtime_dir: Path, run_id: UUID) -> bool:
-    """Whether something on this host is, or may be, executing the run. False means dead, at once."""
+def is_held(runtime_dir: Path, run_id: UUID) -> bool | None:
+    """Whether something on this host is, or may be, executing the run. False means dead, at once.
+
+    None: there is no such file, which decides nothing. The run may have its files in another directory (another
+    user's, say), or the host was started anew.
+    """
     try:
         descriptor = os.open(_path(runtime_dir, run_id), os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
-        return False
+        return None
     try:
         return not _lock(descriptor, fcntl.LOCK_SH)
     finally:
@@ -63,9 +68,10 @@ def is_held(runtime_dir: Path, run_id: UUID) -> bool:
 
 
 def sweep_leftovers(runtime_dir: Path) -> list[UUID]:
-    """Kill what runs left whose supervisor and keeper are both dead, and remove their files. For a worker's start.
+    """Kill what runs left whose supervisor and keeper are both dead. For a worker's start.
 
-    Returns the runs whose files were found. Runs that are being executed are not touched.
+    Returns the runs that were found. Runs that are being executed are not touched. A lock file stays for a day: it
+    tells ticks that its run is dead.
     """
     swept = []
     for path in sorted(runtime_dir.glob(f"*{_SUFFIX}")):
@@ -76,8 +82,9 @@ def sweep_leftovers(runtime_dir: Path) -> list[UUID]:
         if is_held(runtime_dir, run_id):
             continue
         mark.sweep(run_id)
-        path.unlink(missing_ok=True)
         path.with_suffix(".sock").unlink(missing_ok=True)
+        if time.time() - path.stat().st_mtime > _KEPT_SECONDS:
+            path.unlink(missing_ok=True)
         swept.append(run_id)
     return swept
 

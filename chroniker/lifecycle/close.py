@@ -106,20 +106,22 @@ def cancel(run_id: UUID) -> bool:
     return run is not None
 
 
-def expire(limit: int, *, host: str = "", is_held: Callable[[UUID], bool] | None = None) -> list[Run]:
+def expire(limit: int, *, host: str = "", is_held: Callable[[UUID], bool | None] | None = None) -> list[Run]:
     """CLAIMED → LOST past the start deadline; RUNNING → LOST when the lease ran out. The runs that were closed.
 
     With ``is_held`` (one host: a kernel lock file for each run of ``host``) a run there is lost at once when its lock
-    is free, and never while it is held, whatever its lease says. Runs that a fence holds are left for the next tick.
+    is free, and never while it is held, whatever its lease says; without such a file (None) the lease decides. Runs
+    that a fence holds are left for the next tick.
     """
     overdue = Q(expires_at__lt=FromNow(-settings.drift_allowance))
     if is_held is not None:
         # From the few leases to their runs: the other way round SQLite would read the whole history.
         leased = Run.objects.filter(pk__in=Lease.objects.values("pk"))
         running = list(leased.filter(status=Status.RUNNING, host=host).values_list("pk", flat=True))
-        dead = [run_id for run_id in running if not is_held(run_id)][:limit]
+        held = {run_id: is_held(run_id) for run_id in running}
+        dead = [run_id for run_id in running if held[run_id] is False][:limit]
         lost = _expire(dead, None) if dead else []
-        overdue &= ~Q(pk__in=running)
+        overdue &= ~Q(pk__in=[run_id for run_id in running if held[run_id]])
     else:
         lost = []
     ids = list(Lease.objects.filter(overdue).order_by("expires_at").values_list("pk", flat=True)[:limit])

@@ -110,6 +110,14 @@ def test_with_a_lock_file_the_lock_decides_and_not_the_lease(held: bool) -> None
     assert len(lost) == (0 if held else 1)
 
 
+def test_without_its_lock_file_a_run_is_judged_by_its_lease() -> None:
+    run = claimed()
+    started(run, host="here")
+    assert lifecycle.expire(100, host="here", is_held=lambda run_id: None) == []
+    let_expire(run)
+    assert len(lifecycle.expire(100, host="here", is_held=lambda run_id: None)) == 1
+
+
 def test_with_a_lock_file_another_hosts_runs_are_judged_by_their_lease() -> None:
     run = claimed()
     started(run, host="there")

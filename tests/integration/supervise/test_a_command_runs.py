@@ -111,13 +111,18 @@ def test_a_raw_command_can_gain_no_privileges_and_goes_first_when_memory_is_shor
     assert int(report.text().splitlines()[-1]) >= 300
 
 
+def masks(text: str) -> dict[str, int]:
+    """Masks of signals by name, without the two that the C library keeps to itself: nobody can set those back."""
+    words = [line.split() for line in text.splitlines() if line.startswith("Sig")]
+    return {name.rstrip(":"): int(mask, 16) & ~(0b11 << 31) for name, mask in words}
+
+
 @linux
 def test_a_raw_command_has_three_files_and_default_signals(run: Run) -> None:
     report = FakeReport("sh", "-c", "ls /proc/$$/fd; grep -E 'Sig(Blk|Ign)' /proc/$$/status")
     run(report)
     assert report.text().split()[:3] == ["0", "1", "2"]
-    assert "SigBlk:\t0000000000000000" in report.text()
-    assert "SigIgn:\t0000000000000000" in report.text()
+    assert masks(report.text()) == {"SigBlk": 0, "SigIgn": 0}
 
 
 def test_output_of_c_code_and_grandchildren_counts_and_is_stored_as_written(run: Run) -> None:

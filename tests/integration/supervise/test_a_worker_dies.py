@@ -54,6 +54,13 @@ class Worker(Process):
         return marked(self.run_mark)
 
 
+def name_of(process: psutil.Process) -> str:
+    try:
+        return process.name()
+    except psutil.NoSuchProcess:  # the tree has a process that is never the same for long
+        return ""
+
+
 @pytest.fixture(params=["warm", "cold"])
 def start(request: pytest.FixtureRequest) -> str:
     return str(request.param)
@@ -90,7 +97,7 @@ def test_what_is_left_when_all_guardians_are_killed_at_once_is_swept_by_the_next
     with Worker(tmp_path, start) as worker:
         worker.stand()
         assert runlock.sweep_leftovers(worker.runtime_dir) == [], "a run that is executed is not touched"
-        guardians = [each for each in worker.children() if each.name() in GUARDIANS]
+        guardians = [each for each in worker.children() if name_of(each) in GUARDIANS]
         assert len(guardians) >= 2
         for guardian in guardians:
             guardian.suspend()
@@ -101,7 +108,7 @@ def test_what_is_left_when_all_guardians_are_killed_at_once_is_swept_by_the_next
         wait_until(lambda: not runlock.is_held(worker.runtime_dir, worker.run_id), what="the lock free")
         assert runlock.sweep_leftovers(worker.runtime_dir) == [worker.run_id]
         assert worker.run_processes() == []
-        assert list(worker.runtime_dir.iterdir()) == []
+        assert [path.suffix for path in worker.runtime_dir.iterdir()] == [".lock"], "ticks shall see that it is dead"
 
 
 def test_forks_of_a_warm_command_carry_its_mark(supervise: Supervise, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from uuid import uuid4
 
@@ -40,6 +41,9 @@ def test_a_lock_released_by_an_exception_leaves_its_name_for_the_sweep(tmp_path:
     with pytest.raises(KeyboardInterrupt), RunLock.take(tmp_path, run_id):  # type: ignore[union-attr]
         raise KeyboardInterrupt
     assert not is_held(tmp_path, run_id)
+    assert sweep_leftovers(tmp_path) == [run_id]
+    (left,) = tmp_path.iterdir()  # ticks shall see for a while that the run is dead
+    os.utime(left, (0, 0))
     assert sweep_leftovers(tmp_path) == [run_id]
     assert list(tmp_path.iterdir()) == []
 
