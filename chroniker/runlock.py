@@ -54,12 +54,12 @@ class RunLock:
 def is_held(runtime_dir: Path, run_id: UUID) -> bool | None:
     """Whether something on this host is, or may be, executing the run. False means dead, at once.
 
-    None: there is no such file, which decides nothing. The run may have its files in another directory (another
-    user's, say), or the host was started anew.
+    None: there is no such file, or it is another user's, which decides nothing. The run may have its files in
+    another directory, or the host was started anew.
     """
     try:
         descriptor = os.open(_path(runtime_dir, run_id), os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):
         return None
     try:
         return not _lock(descriptor, fcntl.LOCK_SH)
