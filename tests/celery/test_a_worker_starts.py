@@ -41,10 +41,11 @@ def test_no_run_leaves_a_connection_open(redis_env: dict[str, str], tmp_path: Pa
         return count
 
     runs = [a_claimed_run() for _ in range(3)]
+    before = connections()  # this one, and what servers of earlier tests may hold in this process
     with CeleryWorker(redis_env, tmp_path, pool=pool, concurrency=2):
         for run in runs:
             wait_for_result(wait_until_closed(run))
-        wait_until(lambda: connections() == 1, what="no connection but this one")
+        wait_until(lambda: connections() <= before, what="no connection more than before")
 
 
 def test_time_limits_for_other_tasks_do_not_end_a_run(redis_env: dict[str, str], tmp_path: Path) -> None:
