@@ -66,4 +66,4 @@ def test_many_jobs_are_not_all_named() -> None:
 
 def test_without_databases_nothing_is_asked() -> None:
     a_job(executor="nowhere")
-    assert run_checks(tags=[TAG]) == []
+    assert run_checks(tags=[TAG], databases=[]) == []
