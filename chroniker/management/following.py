@@ -41,7 +41,8 @@ class Follower:
     def _show(self) -> None:
         """What was stored since the last time. One supervisor inserts it, so the keys are in its order."""
         try:
-            for chunk in LogChunk.objects.filter(run=self._run_id, pk__gt=self._last).order_by("pk"):
+            new = LogChunk.objects.filter(run=self._run_id, pk__gt=self._last).order_by("pk")
+            for chunk in new.iterator(chunk_size=32):  # a run may have written more than fits into memory
                 stream = self._stdout if chunk.stream == Stream.STDOUT else self._stderr
                 stream.write(chunk.text, str, ending="")
                 self._last = chunk.pk
