@@ -1,7 +1,8 @@
 """``python -m tests [pytest's arguments]``: the tests on every database in turn, and one summary.
 
 ``CHRONIKER_TEST_DATABASES`` names the databases; without it: those of sqlite, postgres and mariadb that are installed.
-What touches no database, and the second broker, run with the first one only.
+What touches no database, and the second broker, run with the first one only. Each file of tests runs in one of several
+processes; ``-n 0`` among the arguments runs all in one.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from pathlib import Path
 from tests.databases import VENDORS, installed
 
 ROOT = Path(__file__).parent.parent
+#: Tests of real processes wait more than they compute: one process more than there are processors keeps those busy.
+PARALLEL = ["-n", str((os.cpu_count() or 1) + 1), "--dist", "loadfile"]
 OUTCOMES = {0: "passed", 1: "FAILED", 2: "interrupted", 5: "no tests"}
 
 
@@ -37,7 +40,8 @@ def vendors() -> list[str]:
 
 def run(vendor: str, arguments: list[str]) -> Result:
     started = time.monotonic()
-    command = [sys.executable, "-m", "pytest", *arguments]
+    parallel = [] if os.environ.get("TESTNAME") else PARALLEL
+    command = [sys.executable, "-m", "pytest", *parallel, *arguments]
     status = subprocess.run(command, cwd=ROOT, env={**os.environ, "TEST_DATABASE": vendor}, check=False).returncode
     return Result(vendor, status, time.monotonic() - started)
 
