@@ -1,6 +1,8 @@
 """The nouns. Each file holds one."""
 
+from chroniker.models.calendar import Blackout, Calendar
 from chroniker.models.dependency import JobDependency
+from chroniker.models.group import Group, Switch
 from chroniker.models.host import Host
 from chroniker.models.job import Job
 from chroniker.models.lease import Lease
@@ -15,7 +17,10 @@ __all__ = [
     "MOVES",
     "OPEN",
     "REPORTED",
+    "Blackout",
+    "Calendar",
     "EventKind",
+    "Group",
     "Host",
     "Job",
     "JobDependency",
@@ -28,5 +33,6 @@ __all__ = [
     "RunEvent",
     "Status",
     "Stream",
+    "Switch",
     "Trigger",
 ]

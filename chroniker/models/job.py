@@ -13,6 +13,8 @@ from django.utils.translation import gettext_lazy as _
 
 from chroniker import progress
 from chroniker.models.base import DecidingManager
+from chroniker.models.calendar import Calendar
+from chroniker.models.group import Group
 from chroniker.models.status import Overlap
 from chroniker.models.validation import validate
 from chroniker.schedule import DstFold, DstGap, Frequency, Spec
@@ -70,7 +72,27 @@ class Job(models.Model):
         blank=True,
         help_text=_("Instead of a management command: a program and its arguments. It is run without a shell."),
     )
+    environment = models.TextField(
+        _("environment"), blank=True, help_text=_("Variables for the command, one a line: NAME=value")
+    )
+    secrets = models.TextField(
+        _("secrets"),
+        blank=True,
+        help_text=_(
+            "Variables whose values are kept elsewhere, one a line: NAME=setting:PAYMENT_KEY or NAME=env:PAYMENT_KEY"
+        ),
+    )
+    working_directory = models.CharField(
+        _("working directory"), max_length=500, blank=True, help_text=_("Empty: that of the worker.")
+    )
     enabled = models.BooleanField(_("enabled"), default=True)
+    managed_by = models.CharField(
+        _("declared in"),
+        max_length=255,
+        blank=True,
+        editable=False,
+        help_text=_("Where the code that declares this job is; empty: people manage it."),
+    )
 
     # -- when ------------------------------------------------------------------------------------------------
     frequency = models.CharField(_("frequency"), max_length=10, choices=Frequency, default=Frequency.CRON)
@@ -89,6 +111,16 @@ class Job(models.Model):
         default=0,
         validators=[MaxValueValidator(86_400)],
         help_text=_("Spreads jobs of one instant: this job always starts the same part of this span later."),
+    )
+
+    calendar = models.ForeignKey(
+        Calendar,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="jobs",
+        verbose_name=_("blackout calendar"),
+        help_text=_("Instants in one of its blackouts are skipped."),
     )
 
     # -- under which rules -----------------------------------------------------------------------------------
@@ -118,13 +150,22 @@ class Job(models.Model):
     )
     fail_on_stderr = models.BooleanField(_("output on stderr is a failure"), default=False)
 
+    group = models.ForeignKey(
+        Group, models.SET_NULL, null=True, blank=True, related_name="jobs", verbose_name=_("group")
+    )
+
     # -- where -----------------------------------------------------------------------------------------------
     executor = models.CharField(_("executor"), max_length=50, default="default")
     queue = models.CharField(_("queue"), max_length=100, blank=True)
     priority = models.PositiveSmallIntegerField(
         _("priority"), null=True, blank=True, validators=[MaxValueValidator(255)]
     )
-    hostname = models.CharField(_("host"), max_length=200, blank=True)
+    hostname = models.CharField(
+        _("host"),
+        max_length=200,
+        blank=True,
+        help_text=_("A name: on that host only. *: on every live host at once. Empty: whoever is first."),
+    )
 
     # -- what is kept and told -------------------------------------------------------------------------------
     log_stdout = models.BooleanField(_("keep standard output"), default=True)

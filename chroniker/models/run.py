@@ -25,6 +25,12 @@ class Run(models.Model):
     status = models.CharField(_("status"), max_length=10, choices=Status)
     trigger = models.CharField(_("trigger"), max_length=10, choices=Trigger)
     attempt = models.PositiveIntegerField(_("attempt"), default=1)
+    args = models.TextField(
+        _("arguments"), null=True, help_text=_("For this once, in place of the job's own; none: the job's own.")
+    )
+    target = models.CharField(
+        _("for host"), max_length=200, blank=True, help_text=_("The one host that may start it; empty: any.")
+    )
     scheduled_for = models.DateTimeField(_("scheduled for"), null=True)
     covered_until = models.DateTimeField(_("covers instants until"), null=True)
     claimed_at = models.DateTimeField(_("claimed at"), db_index=True)

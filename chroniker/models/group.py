@@ -1,0 +1,56 @@
+"""Groups of jobs, and the switch over all of them."""
+
+from __future__ import annotations
+
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from chroniker.models.base import DecidingManager
+
+
+class Pausable(models.Model):
+    """While it is paused nothing below it is claimed; what runs is finished."""
+
+    paused_at = models.DateTimeField(_("paused since"), null=True, blank=True, editable=False)
+    paused_by = models.CharField(_("paused by"), max_length=150, blank=True, editable=False)
+    paused_reason = models.CharField(_("paused because"), max_length=500, blank=True, editable=False)
+
+    class Meta:
+        abstract = True
+
+
+class Group(Pausable):
+    """Jobs that share a limit and a pause switch."""
+
+    name = models.CharField(_("name"), max_length=200, unique=True)
+    limit = models.PositiveIntegerField(
+        _("limit"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text=_("At most so many jobs of the group are claimed or running at once. Empty: no limit."),
+    )
+
+    objects = DecidingManager()
+
+    class Meta:
+        verbose_name = _("group")
+        verbose_name_plural = _("groups")
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Switch(Pausable):
+    """The pause switch over all jobs: one row, number 1; no row is the same as one that is not paused."""
+
+    objects = DecidingManager()
+
+    class Meta:
+        verbose_name = _("switch")
+        verbose_name_plural = _("switches")
+
+    def __str__(self) -> str:
+        return str(_("all jobs"))
