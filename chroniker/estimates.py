@@ -1,0 +1,85 @@
+"""How long runs take, from those that succeeded; and when an open run will end, from its own pace. Writes nothing."""
+
+from __future__ import annotations
+
+import datetime as dt
+import statistics
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from django.db.models import F, Window
+from django.db.models.functions import RowNumber
+
+from chroniker.models import Run, Status
+
+#: Successful runs of a job that its expected duration is the median of.
+LATEST = 20
+#: How many of a job's latest runs, of all kinds, are looked at: its history may be endless.
+LOOKED_AT = 500
+#: No estimate reaches further than this: a command may report one part of a billion.
+FARTHEST = dt.timedelta(days=3650)
+
+
+def expected_durations(job_ids: Collection[int]) -> dict[int, dt.timedelta]:
+    """By job: the median duration of its last ``LATEST`` successful runs. One statement, however many jobs.
+
+    A job without success among its last ``LOOKED_AT`` runs is left out: nothing is expected of it. Of a job that
+    runs on every host the roster as a whole counts, not the run on each host.
+    """
+    if not job_ids:
+        return {}
+    successes = Run.objects.filter(
+        job__in=job_ids,
+        slot="",
+        status=Status.SUCCEEDED,
+        started_at__isnull=False,
+        token__gt=F("job__state__last_token") - LOOKED_AT,
+    )
+    latest = successes.annotate(rank=Window(RowNumber(), partition_by="job", order_by="-token")).filter(
+        rank__lte=LATEST
+    )
+    found: dict[int, list[float]] = {}
+    for run in latest.only("job_id", "started_at", "finished_at"):
+        found.setdefault(run.job_id, []).append(seconds_taken(run))
+    return {job_id: dt.timedelta(seconds=statistics.median(taken)) for job_id, taken in found.items()}
+
+
+def seconds_taken(run: Run) -> float:
+    """From start to end; 0 for a run that lacks either."""
+    if run.started_at is None or run.finished_at is None:
+        return 0.0
+    return max((run.finished_at - run.started_at).total_seconds(), 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What can be said about a run that has not ended. ``None`` where nothing can."""
+
+    rate: float | None = None  #: parts per second, on average since the start
+    by_rate: dt.datetime | None = None  #: when it is done if it goes on at this rate
+    by_past: dt.datetime | None = None  #: when it is done if it takes as long as past runs did
+
+
+def estimate(
+    started_at: dt.datetime | None,
+    now: dt.datetime,
+    *,
+    total: int | None = None,
+    done: int | None = None,
+    expected: dt.timedelta | None = None,
+) -> Estimate:
+    """Of a run that started at ``started_at`` and has ``done`` of ``total`` parts. A moment in the past means: late."""
+    if started_at is None:
+        return Estimate()
+    rate = _rate((now - started_at).total_seconds(), done)
+    by_rate = _moment(now, max(total - (done or 0), 0) / rate) if rate and total and total > 0 else None
+    by_past = None if expected is None else _moment(started_at, expected.total_seconds())
+    return Estimate(rate, by_rate, by_past)
+
+
+def _rate(seconds: float, done: int | None) -> float | None:
+    return done / seconds if done and done > 0 and seconds > 0 else None
+
+
+def _moment(start: dt.datetime, seconds: float) -> dt.datetime | None:
+    return start + dt.timedelta(seconds=seconds) if seconds <= FARTHEST.total_seconds() else None
