@@ -22,7 +22,7 @@ class Order:
     job_id: int
     argv: tuple[str, ...]  #: a management command's name and words, or the words of a raw command
     raw: bool = False
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)  #: secrets are among them
     cwd: str | None = None
     timeout: float | None = None
     grace: float = 10.0  #: between SIGTERM and SIGKILL

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 from django.db import IntegrityError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from chroniker import commands, lifecycle
+from chroniker import commands, lifecycle, surroundings
 from chroniker.command import Ending, Order, Renewal
 from chroniker.conf import settings
 from chroniker.exceptions import CommandRefused
@@ -132,15 +132,16 @@ def _limit(connection: BaseDatabaseWrapper, seconds: float) -> None:
 def order(run: Run, job: Job, *, stop: bool) -> Order:
     """What the supervisor is to execute. Raises ``CommandRefused``: the rules hold at execution too."""
     raw = bool(job.raw_command)
-    argv = commands.raw_argv(job.raw_command) if raw else commands.management_argv(job.command, job.args)
+    args = job.args if run.args is None else run.args
+    argv = commands.raw_argv(job.raw_command) if raw else commands.management_argv(job.command, args)
     return Order(
         run_id=run.pk,
         token=run.token,
         job_id=job.pk,
         argv=argv,
         raw=raw,
-        env={},
-        cwd=None,
+        env=surroundings.environment_here(job.environment, job.secrets),
+        cwd=surroundings.directory_here(job.working_directory),
         timeout=float(job.timeout_seconds) if job.timeout_seconds else None,
         grace=settings.stop_grace.total_seconds(),
         lease=settings.lease.total_seconds(),

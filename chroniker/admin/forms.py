@@ -94,6 +94,6 @@ class JobForm(AsShownForm):
         for name, offered in suggestions.items():
             if name in self.fields:
                 self.fields[name].widget = Suggesting(offered, wide)
-        for name, rows in {"args": 2, "raw_command": 2, "params": 2}.items():
+        for name, rows in {"args": 2, "raw_command": 2, "params": 2, "environment": 3, "secrets": 3}.items():
             if name in self.fields:
                 self.fields[name].widget.attrs.update(rows=rows, spellcheck="false")

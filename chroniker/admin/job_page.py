@@ -26,6 +26,10 @@ RUN_COLUMNS = ("status", "trigger", "scheduled_for", "started", "duration", "rea
 FIELDSETS: Any = (
     (_("What"), {"fields": ("name", "enabled", "command", "args", "raw_command")}),
     (
+        _("Environment"),
+        {"fields": ("environment", "secrets", "working_directory"), "classes": ("collapse",)},
+    ),
+    (
         _("When"),
         {
             "fields": (

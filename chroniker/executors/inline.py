@@ -7,7 +7,7 @@ import io
 import os
 import subprocess
 import traceback
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import ClassVar
 from uuid import UUID
@@ -33,7 +33,8 @@ class InlineExecutor(Executor):
         order = report.start(os.getpid())
         if order is None:
             return
-        code, texts = _raw(order) if order.raw else _management(order)
+        with _surrounded(order):
+            code, texts = _raw(order) if order.raw else _management(order)
         now = datetime.now(UTC)
         kept = [(1, texts[0], order.log_stdout), (2, texts[1], order.log_stderr)]
         report.output([Chunk(stream, 0, text, now) for stream, text, keep in kept if text and keep])
@@ -49,6 +50,19 @@ class InlineExecutor(Executor):
                 max_rss_kb=0,
             )
         )
+
+
+@contextlib.contextmanager
+def _surrounded(order: Order) -> Iterator[None]:
+    """The order's variables and directory, for this whole process meanwhile."""
+    before = dict(os.environ)
+    os.environ.update(order.env)
+    try:
+        with contextlib.chdir(order.cwd) if order.cwd else contextlib.nullcontext():
+            yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def _management(order: Order) -> tuple[int, tuple[str, str]]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
-from chroniker import commands, schedule
+from chroniker import commands, schedule, surroundings
 from chroniker.conf import settings
 from chroniker.exceptions import CommandRefused, ScheduleError
 
@@ -19,6 +20,7 @@ def validate(job: Job) -> None:
     """Raises one ``ValidationError`` with all that is wrong, by field."""
     errors: dict[str, str] = {}
     _command(job, errors)
+    _surroundings(job, errors)
     _schedule(job, errors)
     if job.executor not in settings.executors:
         known = ", ".join(sorted(settings.executors))
@@ -47,6 +49,21 @@ def _command(job: Job, errors: dict[str, str]) -> None:
                 errors["args"] = _("A raw command has its arguments in its own line.")
     except CommandRefused as error:
         errors[field] = str(error)
+
+
+def _surroundings(job: Job, errors: dict[str, str]) -> None:
+    asked: dict[str, Callable[[], object]] = {
+        "environment": lambda: surroundings.variables(job.environment),
+        "secrets": lambda: surroundings.secrets(job.secrets),
+        "working_directory": lambda: surroundings.directory(job.working_directory),
+    }
+    for field, ask in asked.items():
+        try:
+            ask()
+            if field == "secrets" and "environment" not in errors:
+                surroundings.refuse_both(job.environment, job.secrets)
+        except CommandRefused as error:
+            errors[field] = str(error)
 
 
 def _schedule(job: Job, errors: dict[str, str]) -> None:
