@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from chroniker import due
 from chroniker.clock import database_now
 from chroniker.conf import settings
+from chroniker.estimates import expected_durations
 from chroniker.models import Job, JobState, Lease, Status
 
 
@@ -40,6 +41,7 @@ class Facts:
     lease: Lease | None
     why: str
     now: dt.datetime
+    expected: dt.timedelta | None = None  #: how long its run will take, judging by past ones; while it runs
 
     @property
     def is_open(self) -> bool:
@@ -97,4 +99,8 @@ def survey(jobs: Sequence[Job], kind: type[F]) -> dict[int, F]:
     for job in jobs:
         states.setdefault(job.pk, JobState(job_id=job.pk)).job = job
     reasons = due.why_not(list(states.values()), now)
-    return {job.pk: kind(job, states[job.pk], leases.get(job.pk), reasons[job.pk], now) for job in jobs}
+    expected = expected_durations([pk for pk, lease in leases.items() if lease.run.status == Status.RUNNING])
+    return {
+        job.pk: kind(job, states[job.pk], leases.get(job.pk), reasons[job.pk], now, expected.get(job.pk))
+        for job in jobs
+    }

@@ -63,15 +63,15 @@ class ProgressCell(Cell):
         )
 
 
-def progress(total: int | None, done: int | None) -> Cell:
+def progress(total: int | None, done: int | None, note: str = "") -> Cell:
     """“13 / 77 (16 %)”, and the bar. A command may report nonsense: more done than there is, or 0 parts."""
     if total is None or done is None:
-        return ProgressCell("")
+        return ProgressCell("", note=note)
     if total <= 0:
-        return ProgressCell(f"{done}")
+        return ProgressCell(f"{done}", note=note)
     done = min(done, total)
     percent = 100 * done // total
-    return ProgressCell(f"{done} / {total} ({percent} %)", done=done, total=total)
+    return ProgressCell(f"{done} / {total} ({percent} %)", note=note, done=done, total=total)
 
 
 def moment(value: dt.datetime | None) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from django.urls import reverse
 
 from chroniker.admin.cells import NOTHING, Cell, distance, moment, progress
+from chroniker.admin.pace import Pace
 from chroniker.models import Job
 from chroniker.overview import Condition, Facts, survey
 
@@ -44,7 +45,7 @@ class Overview(Facts):
     def _progress(self) -> Cell:
         if self.lease is None:
             return progress(None, None)
-        return progress(self.lease.total_parts, self.lease.total_parts_complete)
+        return Pace(self.lease.run, self.lease, self.now, self.expected).cell()
 
     def _last_result(self) -> Cell:
         status = self.last_status

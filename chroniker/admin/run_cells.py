@@ -8,13 +8,16 @@ from dataclasses import replace
 
 from django.utils.translation import gettext as _
 
-from chroniker.admin.cells import NOTHING, Cell, distance, moment, progress, span
+from chroniker.admin.cells import NOTHING, Cell, distance, moment, span
+from chroniker.admin.pace import Pace
 from chroniker.models import Lease, Run, Status, Trigger
 
 
-def run_cells(run: Run, now: dt.datetime, lease: Lease | None = None) -> dict[str, Cell]:
-    """By column. ``lease``: of an open run, for its progress."""
-    held, state, length = lease or run, status(run), duration(run, now)
+def run_cells(
+    run: Run, now: dt.datetime, lease: Lease | None = None, expected: dt.timedelta | None = None
+) -> dict[str, Cell]:
+    """By column. ``lease``: of an open run, for its progress; ``expected``: what past runs took."""
+    state, length = status(run), duration(run, now)
     return {
         "status_by": replace(state, note=_trigger(run)),
         "started_for": Cell(moment(run.started_at), note=length if run.started_at else ""),
@@ -26,7 +29,7 @@ def run_cells(run: Run, now: dt.datetime, lease: Lease | None = None) -> dict[st
         "started": Cell(moment(run.started_at)),
         "finished": Cell(moment(run.finished_at)),
         "duration": Cell(length),
-        "progress": progress(held.total_parts, held.total_parts_complete),
+        "progress": Pace(run, lease or run, now, expected).cell(),
         "exit": Cell(exit_status(run.exit_code)),
         "where": Cell(run.host or NOTHING, note=_("process %(pid)d") % {"pid": run.pid} if run.pid else ""),
         "reason": Cell(run.reason or NOTHING),

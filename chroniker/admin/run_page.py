@@ -15,6 +15,7 @@ from chroniker.admin.live import cell_name, cells_json
 from chroniker.admin.log import Cursor, Page, Piece, last_page, page_after
 from chroniker.admin.run_cells import run_cells
 from chroniker.clock import database_now
+from chroniker.estimates import expected_durations
 from chroniker.models import OPEN, EventKind, Lease, Run, RunEvent, Status, Stream
 
 #: Output that was still in the pipes is stored after the outcome: look for it this long.
@@ -81,8 +82,10 @@ def page_json(page: Page) -> dict[str, Any]:
 
 
 def _cells(run: Run, now: dt.datetime) -> dict[str, Cell]:
-    lease = Lease.objects.filter(pk=run.pk).first() if run.status == Status.RUNNING else None
-    return run_cells(run, now, lease)
+    if run.status != Status.RUNNING:
+        return run_cells(run, now)
+    lease = Lease.objects.filter(pk=run.pk).first()
+    return run_cells(run, now, lease, expected_durations([run.job_id]).get(run.job_id))
 
 
 def _events(run: Run, latest: int) -> list[RunEvent]:
