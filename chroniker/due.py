@@ -5,14 +5,14 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from chroniker import dependencies
 from chroniker.clock import FromNow
 from chroniker.conf import settings
-from chroniker.models import Job, JobState, Lease, Overlap, Status
+from chroniker.models import Job, JobState, Lease, Overlap, Run, Status
 
 # Each question is asked apart: "next_run <= now OR force_run" would lose the index on a large table.
 
@@ -49,9 +49,11 @@ def forced(now: dt.datetime, only: Collection[int] | None = None) -> QuerySet[Jo
 
 
 def retries(now: dt.datetime, only: Collection[int] | None = None) -> QuerySet[JobState]:
-    """Jobs whose next attempt is due."""
+    """Jobs whose next attempt is due, each with the arguments of the attempt that failed as ``failed_args``."""
     free = _states(only).filter(~_is_open(), ~dependencies.blocked(for_instant=False))
-    return free.filter(retry_at__lte=now).order_by("retry_at", "pk")
+    attempts = Run.objects.filter(job=OuterRef("pk"), slot="").exclude(status=Status.SKIPPED)
+    failed_args = Subquery(attempts.order_by("-token").values("args")[:1])
+    return free.filter(retry_at__lte=now).annotate(failed_args=failed_args).order_by("retry_at", "pk")
 
 
 def overlapped(now: dt.datetime, only: Collection[int] | None = None) -> QuerySet[JobState]:

@@ -14,10 +14,10 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from chroniker import dependencies, due, lifecycle, runlock
+from chroniker import commands, dependencies, due, lifecycle, runlock
 from chroniker.clock import database_now
 from chroniker.conf import settings
-from chroniker.exceptions import ClaimRefused
+from chroniker.exceptions import ClaimRefused, CommandRefused
 from chroniker.executors import executors
 from chroniker.lifecycle import plan
 from chroniker.models import EventKind, Host, Job, JobDependency, JobState, Lease, Run, Status
@@ -72,19 +72,22 @@ def reconsider(job_id: int) -> Pass:
     return done
 
 
-def run_now(job: Job, by: str) -> Run:
+def run_now(job: Job, by: str, args: str | None = None) -> Run:
     """Claim and dispatch one run of ``job`` now, because ``by`` asks; the schedule stays where it is.
 
-    Raises ``ClaimRefused`` with the reason when it may not run: it claims like everyone else.
+    ``args``: in place of the job's own arguments, for this run and its retries. Raises ``ClaimRefused`` with the
+    reason when it may not run: it claims like everyone else.
     """
     if settings.paused:
         raise ClaimRefused(_("The scheduler is paused."))
+    if args is not None:
+        _refuse_bad(job, args)
     now = database_now()
     if not Job.objects.filter(pk=job.pk, edited_at=None, state__isnull=False).exists():
         lifecycle.book([job.pk], now)
     state = JobState.objects.select_related("job").get(pk=job.pk)
     _refuse_if_not_free(state)
-    claimed = lifecycle.claim([plan.by_hand(state, now)], now, wait=True)
+    claimed = lifecycle.claim([plan.by_hand(state, now, args)], now, wait=True)
     if not claimed:
         _refuse_if_not_free(JobState.objects.select_related("job").get(pk=job.pk))
         raise ClaimRefused(_("Someone else changed or claimed the job just now; look again."))
@@ -222,6 +225,15 @@ def _hint(run: Run) -> None:
         executors[run.job.executor].request_stop(run.pk)
     except Exception as error:  # only a hint: the run's next renewal carries the stop anyway
         logger.info("No hint to stop run %s: %s", run.pk, error)
+
+
+def _refuse_bad(job: Job, args: str) -> None:
+    if not job.command:
+        raise ClaimRefused(_("A raw command has its arguments in its own line; they cannot be others for once."))
+    try:
+        commands.management_argv(job.command, args)
+    except CommandRefused as refusal:
+        raise ClaimRefused(str(refusal)) from refusal
 
 
 def _refuse_if_not_free(state: JobState) -> None:

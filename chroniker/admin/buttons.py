@@ -24,16 +24,20 @@ if TYPE_CHECKING:
 MOST_NAMED = 5
 
 
-def run_job(request: HttpRequest, job: Job) -> None:
-    """Claim and dispatch one run of ``job``, and tell the person what came of it."""
+def run_job(request: HttpRequest, job: Job, args: str | None = None) -> bool:
+    """Claim and dispatch one run of ``job``, and tell the person what came of it; whether it was claimed."""
     try:
-        run = tick.run_now(job, by=request.user.get_username())
+        run = tick.run_now(job, by=request.user.get_username(), args=args)
     except ClaimRefused as refusal:
         messages.error(request, _("“%(job)s” was not started: %(why)s") % {"job": job, "why": refusal})
-        return
-    log(request, [job], _("Run %(token)d started by hand.") % {"token": run.token})
+        return False
+    said = _("Run %(token)d started by hand.")
+    if args is not None:
+        said = _("Run %(token)d started by hand with the arguments: %(args)s")
+    log(request, [job], said % {"token": run.token, "args": args})
     run.refresh_from_db()
     tell_what_became_of(request, job, run)
+    return True
 
 
 def tell_what_became_of(request: HttpRequest, job: Job, run: Run) -> None:

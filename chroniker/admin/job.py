@@ -18,7 +18,7 @@ from django.urls.resolvers import URLPattern
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from chroniker.admin import buttons, deletion, job_page, timetable
+from chroniker.admin import buttons, deletion, job_page, run_with, timetable
 from chroniker.admin.actions import BulkActions, book_soon
 from chroniker.admin.columns import JobColumns
 from chroniker.admin.dependency import DependencyInline
@@ -145,6 +145,12 @@ class JobAdmin(JobColumns, BulkActions, JobModelAdmin):
             buttons.run_job(request, job)
         return self._back(request, job)
 
+    def run_with_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        if not self.has_run_permission(request):
+            raise PermissionDenied
+        job = self._get(object_id)
+        return run_with.page(self.admin_site, request, job) or self._back(request, job)
+
     def stop_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         if not self.has_stop_permission(request):
             raise PermissionDenied
@@ -171,6 +177,7 @@ class JobAdmin(JobColumns, BulkActions, JobModelAdmin):
             path("live/", self.live_view, name="chroniker_job_live"),
             path("preview/", self.preview_view, name="chroniker_job_preview"),
             path("<int:object_id>/run/", view(self.run_view), name="chroniker_job_run"),
+            path("<int:object_id>/run-with/", view(self.run_with_view), name="chroniker_job_run_with"),
             path("<int:object_id>/stop/", view(self.stop_view), name="chroniker_job_stop"),
         ]
         return own + super().get_urls()

@@ -7,9 +7,9 @@ from typing import Any
 
 from django.core.exceptions import BadRequest
 from django.urls import reverse
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext, gettext_lazy, ngettext
 
-from chroniker.admin.cells import Cell, moment
+from chroniker.admin.cells import NOTHING, Cell, moment
 from chroniker.admin.job_page import conditions
 from chroniker.admin.live import cell_name, cells_json
 from chroniker.admin.log import Cursor, Page, Piece, last_page, page_after
@@ -31,6 +31,7 @@ LABELS: dict[str, Any] = {
     "duration": gettext_lazy("Duration"),
     "exit": gettext_lazy("Exit status"),
     "trigger": gettext_lazy("Started by"),
+    "args": gettext_lazy("Arguments"),
     "scheduled_for": gettext_lazy("Scheduled for"),
     "claimed": gettext_lazy("Claimed"),
     "dispatched": gettext_lazy("Dispatched"),
@@ -82,10 +83,18 @@ def page_json(page: Page) -> dict[str, Any]:
 
 
 def _cells(run: Run, now: dt.datetime) -> dict[str, Cell]:
-    if run.status != Status.RUNNING:
-        return run_cells(run, now)
-    lease = Lease.objects.filter(pk=run.pk).first()
-    return run_cells(run, now, lease, expected_durations([run.job_id]).get(run.job_id))
+    if run.status == Status.RUNNING:
+        lease = Lease.objects.filter(pk=run.pk).first()
+        cells = run_cells(run, now, lease, expected_durations([run.job_id]).get(run.job_id))
+    else:
+        cells = run_cells(run, now)
+    return {**cells, "args": _args(run)}
+
+
+def _args(run: Run) -> Cell:
+    if run.args is not None:
+        return Cell(run.args or NOTHING, note=gettext("for this once"))
+    return Cell(run.job.args or NOTHING, note=gettext("the job's own, as they are now") if run.job.args else "")
 
 
 def _events(run: Run, latest: int) -> list[RunEvent]:

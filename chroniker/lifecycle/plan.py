@@ -75,17 +75,19 @@ def overlapped(state: JobState, now: dt.datetime) -> Plan:
     return plan
 
 
-def by_hand(state: JobState, now: dt.datetime) -> Plan:
-    """A person asked: covers no instants and leaves the schedule where it is."""
+def by_hand(state: JobState, now: dt.datetime, args: str | None = None) -> Plan:
+    """A person asked: covers no instants and leaves the schedule where it is. ``args``: for this once."""
     plan = _plan(state)
     _add(plan, now, Status.CLAIMED, Trigger.MANUAL)
+    plan.runs[-1].args = args
     return plan
 
 
 def retry(state: JobState, now: dt.datetime) -> Plan:
-    """Another attempt of the chain that failed: covers no instants of its own."""
+    """Another attempt of the chain that failed, with the arguments it had: covers no instants of its own."""
     plan = _plan(state)
     _add(plan, now, Status.CLAIMED, Trigger.RETRY)
+    plan.runs[-1].args = state.__dict__.get("failed_args")  # as ``due.retries`` has read it
     return plan
 
 

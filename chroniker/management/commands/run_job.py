@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -25,22 +26,35 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("job", metavar="NAME-OR-ID", help="the job's name, or its number")
         parser.add_argument(
+            "--args",
+            dest="line",  # "args" is what Django calls the positional ones
+            metavar="WORDS",
+            help="for this once, in place of the job's own: --args='--since 2026-01-01'; or behind “--”, word by word",
+        )
+        parser.add_argument(
             "--wait",
             action="store_true",
             help="wait for the end of a run that executes elsewhere, too; a signal ends the waiting, not the run",
         )
 
-    def handle(self, *, job: str, wait: bool, **options: Any) -> None:
+    def run_from_argv(self, argv: list[str]) -> None:
+        """What stands behind “--” are the job's arguments for this once: ``run_job NAME -- --since 2026-01-01``."""
+        if "--" in argv:
+            end = argv.index("--")
+            argv = [*argv[:end], f"--args={shlex.join(argv[end + 1 :])}"]
+        super().run_from_argv(argv)
+
+    def handle(self, *, job: str, wait: bool, line: str | None, **options: Any) -> None:
         with database_errors_explained():
-            status = self.run(job_named(job), wait)
+            status = self.run(job_named(job), wait, line)
         if status:
             raise SystemExit(status)
 
-    def run(self, job: Job, wait: bool) -> int:
+    def run(self, job: Job, wait: bool, args: str | None) -> int:
         try:
             here = executors[job.executor].executes_here
             with EndRequests() as asked, LocalRuns(asked, who=who("run_job"), aliases=[job.executor], drain=0) as runs:
-                run = tick.run_now(job, who("run_job"))
+                run = tick.run_now(job, who("run_job"), args)
                 follower = Follower(run.pk, self.stdout, self.stderr)
                 if here or (wait and follower.was_dispatched()):
                     follower.follow(runs, asked, here=here)
