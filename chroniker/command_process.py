@@ -12,7 +12,7 @@ import sys
 import threading
 import traceback
 from contextlib import suppress
-from typing import NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from chroniker import mark, progress
 from chroniker.command import PROGRESS, RUN_ID, RUN_TOKEN, Order
@@ -24,6 +24,12 @@ from chroniker.kernel import (
     offer_to_oom_killer,
 )
 from chroniker.wire import Descriptors
+
+if TYPE_CHECKING:
+    from django.core.management.base import BaseCommand, CommandParser
+
+#: Whether this very code and these settings have passed Django's system checks, in the nursery this is a fork of.
+checked = False
 
 _OOM_POINTS = 300
 _NOT_RUNNABLE, _NOT_FOUND = 126, 127  # as a shell's
@@ -124,15 +130,34 @@ def run_management_command(argv: tuple[str, ...]) -> int:
     try:
         # Imported here: in a cold start Django does not exist before this line. Its start-up applies LOGGING,
         # onto the streams made above; connections the nursery may have had were closed before it forked.
-        from django.core.management import execute_from_command_line
+        from django.core.management import ManagementUtility
 
-        execute_from_command_line(sys.argv)
+        class Utility(ManagementUtility):
+            def fetch_command(self, subcommand: str) -> BaseCommand:
+                command = super().fetch_command(subcommand)
+                if checked and command.requires_system_checks:
+                    _skip_checks(command)
+                return command
+
+        Utility(sys.argv).execute()
     except SystemExit as stop:
         return _exit_status(stop.code)
     except BaseException:  # the command's own failure, of any kind
         traceback.print_exc()
         return 1
     return 0
+
+
+def _skip_checks(command: BaseCommand) -> None:
+    """As if it were given --skip-checks; the option itself stays, for those who give it."""
+    make = command.create_parser
+
+    def create_parser(*words: Any, **options: Any) -> CommandParser:
+        parser = make(*words, **options)
+        parser.set_defaults(skip_checks=True)
+        return parser
+
+    command.create_parser = create_parser  # type: ignore[method-assign]
 
 
 def _exit_status(code: object) -> int:

@@ -24,7 +24,7 @@ from chroniker.command import Order
 from chroniker.kernel import become_subreaper, boot_clock, close_descriptors, name_process
 from chroniker.wire import Descriptors, Message, Wire
 
-GO_PATIENCE = 60.0  #: how long a keeper waits to be told to begin
+GO_PATIENCE = 600.0  #: how long a keeper waits to be told to begin; its supervisor asks a database that may be slow
 LINGER = 0.5  #: after the command ended by itself, what it left behind may end by itself too
 _LONGEST_WAIT = 1.0
 

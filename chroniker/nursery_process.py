@@ -13,6 +13,7 @@ import sys
 import threading
 from contextlib import suppress
 
+from chroniker import command_process
 from chroniker.command import RUN_ID
 from chroniker.guard import Guard
 from chroniker.keeper import ignore_signals
@@ -49,7 +50,9 @@ def warm_up() -> None:
 
     get_commands()
     with suppress(Exception):  # a check that raises does so in each command, which is where it is seen
-        run_checks()  # imports the URLs, the admin and what else a command loads before it begins
+        # Also imports the URLs, the admin and what else a command loads before it begins.
+        found = run_checks()
+        command_process.checked = not any(each.is_serious() and not each.is_silenced() for each in found)
     for connection in connections.all():  # made, so that its driver is loaded; connected only by the project
         connection.close()
         getattr(connection, "close_pool", bool)()

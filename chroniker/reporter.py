@@ -66,11 +66,14 @@ class Reporter:
         self._drain_until = self._give_up_at = float("inf")
         self._ending: Ending | None = None
 
-    # For the supervisor's loop. Only `begin` and `wait` wait for the database.
+    # For the supervisor's loop. Only `order` and `wait` wait for the database.
 
-    def begin(self) -> Order | None:
-        """Start the run: its order, or None when the start was refused. Raises what the last of a few tries raised."""
+    def begin(self) -> None:
+        """Start the run; `order` tells what came of it."""
         self._thread.start()
+
+    def order(self) -> Order | None:
+        """The run's order, or None when the start was refused. Raises what the last of a few tries raised."""
         self._began.wait()
         if self._error is not None:
             raise self._error

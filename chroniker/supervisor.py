@@ -50,27 +50,31 @@ def execute(report: Report, nursery: Nursery | None, *, runtime_dir: Path, host:
         remarks = Numbering(REMARKS)
         reporter = Reporter(report, remarks)
         stack.callback(reporter.close)
-        order = reporter.begin()
+        reporter.begin()
+        # While the database is asked for the run, a keeper comes into being; without an order it runs nothing.
+        lifeline = _begin(nursery, lock)
+        if isinstance(lifeline, Lifeline):
+            stack.callback(lifeline.close)
+        order = reporter.order()
         if order is None:
             return None
-        return _carry_out(order, reporter, nursery, lock, doorbell, remarks, host)
+        if order.stop_requested:
+            return _tell(reporter, Ending("stopped", reason="a stop was asked before it started"))
+        if isinstance(lifeline, OSError):
+            return _tell(reporter, Ending("exited", reason=f"it could not be started: {lifeline}"))
+        return _carry_out(order, reporter, lifeline, doorbell, remarks, host)
+
+
+def _begin(nursery: Nursery | None, lock: RunLock) -> Lifeline | OSError:
+    try:
+        return Lifeline.begin(nursery, lock.descriptor)
+    except OSError as error:
+        return error
 
 
 def _carry_out(
-    order: Order,
-    reporter: Reporter,
-    nursery: Nursery | None,
-    lock: RunLock,
-    doorbell: Doorbell,
-    remarks: Numbering,
-    host: str,
+    order: Order, reporter: Reporter, lifeline: Lifeline, doorbell: Doorbell, remarks: Numbering, host: str
 ) -> Ending:
-    if order.stop_requested:
-        return _tell(reporter, Ending("stopped", reason="a stop was asked before it started"))
-    try:
-        lifeline = Lifeline.begin(nursery, lock.descriptor)
-    except OSError as error:
-        return _tell(reporter, Ending("exited", reason=f"it could not be started: {error}"))
     supervision = Supervision(order, lifeline, reporter, doorbell, remarks)
     try:
         ending = supervision.run()

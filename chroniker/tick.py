@@ -82,11 +82,11 @@ def run_now(job: Job, by: str, args: str | None = None) -> Run:
         raise ClaimRefused(_("The scheduler is paused."))
     if args is not None:
         _refuse_bad(job, args)
-    now = database_now()
     if not Job.objects.filter(pk=job.pk, edited_at=None, state__isnull=False).exists():
-        lifecycle.book([job.pk], now)
+        lifecycle.book([job.pk], database_now())
     state = JobState.objects.select_related("job").get(pk=job.pk)
     _refuse_if_not_free(state)
+    now = database_now()
     claimed = lifecycle.claim([plan.by_hand(state, now, args)], now, wait=True)
     if not claimed:
         _refuse_if_not_free(JobState.objects.select_related("job").get(pk=job.pk))

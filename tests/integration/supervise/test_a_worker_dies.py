@@ -85,7 +85,7 @@ def test_the_lock_is_held_until_the_last_process_is_dead(tmp_path: Path, start: 
 
 
 def test_a_stopped_workers_run_is_killed_when_its_lease_ends(tmp_path: Path, start: str) -> None:
-    with Worker(tmp_path, start, lease=4.0, margin=1.0, heartbeat=100.0) as worker:
+    with Worker(tmp_path, start, lease=10.0, margin=2.0, heartbeat=100.0) as worker:
         worker.stand()
         worker.kill(signal.SIGSTOP)
         wait_until(lambda: not worker.run_processes(), what="the tree dead")

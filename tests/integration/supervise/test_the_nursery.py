@@ -149,6 +149,38 @@ def test_one_whose_project_starts_threads_refuses_to_fork(
     assert "left threads running: x" in capfd.readouterr().err
 
 
+@pytest.fixture
+def checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The count of system checks, with a nursery of the project that counts them."""
+    monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "tests.integration.supervise.checked_settings")
+    monkeypatch.setenv("CHRONIKER_TEST_CHECKED", str(tmp_path))
+    return tmp_path / "checked"
+
+
+def commands_of_a_new_nursery(tmp_path: Path, *argvs: tuple[str, ...]) -> list[FakeReport]:
+    nursery = Nursery.start()
+    reports = [FakeReport(*argv, raw=False) for argv in argvs]
+    for report in reports:
+        execute(report, nursery, runtime_dir=tmp_path / "runtime")
+    nursery.close()
+    return reports
+
+
+def test_system_checks_that_pass_run_once_for_all_its_commands(tmp_path: Path, checked: Path) -> None:
+    first, second, third = commands_of_a_new_nursery(tmp_path, ("noop",), ("noop", "--skip-checks"), ("check",))
+    assert [report.text(2) for report in (first, second)] == ["", ""]
+    assert "no issues" in third.text()
+    assert checked.read_text() == "xx", "once by the nursery, once by who asks for nothing else"
+
+
+def test_system_checks_that_fail_are_each_commands_own_failure(tmp_path: Path, checked: Path) -> None:
+    (tmp_path / "unsound").touch()
+    first, second = commands_of_a_new_nursery(tmp_path, ("noop",), ("noop",))
+    assert "the roof leaks" in first.text(2)
+    assert "the roof leaks" in second.text(2)
+    assert checked.read_text() == "xxx"
+
+
 def test_commands_of_one_nursery_do_not_hold_each_others_files(own: Nursery, tmp_path: Path) -> None:
     first = Supervised(FakeReport("sh", "-c", "echo begun; sleep 30", grace=0.1), own, tmp_path)
     first.wait_for_text("begun")
