@@ -43,6 +43,8 @@ DEFAULTS: dict[str, Any] = {
     "CHRONIKER_BATCH_SIZE": 500,
     "CHRONIKER_PAUSED": False,
     "CHRONIKER_CHECK_LOCK_FILE": None,
+    "CHRONIKER_SELECT_FOR_UPDATE": True,
+    "CHRONIKER_USE_PID": False,
     "CHRONIKER_RUNTIME_DIR": None,
     "CHRONIKER_HOSTNAME": None,
     "CHRONIKER_DISABLE_RAW_COMMAND": False,
@@ -115,6 +117,16 @@ class Settings:
         if value is not None:
             return bool(value)
         return bool(django_settings.DATABASES[self.database]["ENGINE"].endswith("sqlite3"))
+
+    @property
+    def select_for_update(self) -> bool:
+        """Pass over rows that others have locked (SKIP LOCKED), instead of waiting for them. Rows are locked anyway."""
+        return bool(self._value("CHRONIKER_SELECT_FOR_UPDATE"))
+
+    @property
+    def use_pid(self) -> bool:
+        """A ``cron`` on this host waits until the pass of the one before it is over."""
+        return bool(self._value("CHRONIKER_USE_PID"))
 
     @property
     def runtime_dir(self) -> Path:

@@ -9,6 +9,7 @@ from chroniker.checks.executors import check_executors
 from chroniker.checks.installation import check_installation
 from chroniker.checks.jobs import check_jobs
 from chroniker.checks.names import check_names
+from chroniker.checks.row_locks import check_row_locks, check_skip_locked
 from chroniker.checks.runtime_dir import check_runtime_dir
 from chroniker.checks.values import check_values
 
@@ -35,6 +36,8 @@ CHECKS: dict[str, str] = {
     "chroniker.W005": "CHRONIKER_CHECK_LOCK_FILE is off on SQLite, where one long write holds up every renewal.",
     "chroniker.W006": "Enabled jobs name an executor that does not exist (checked with --database).",
     "chroniker.W007": "Enabled jobs have a command that will be refused (checked with --database).",
+    "chroniker.W008": "CHRONIKER_SELECT_FOR_UPDATE does not mean on this database what it may be thought to mean.",
+    "chroniker.W009": "The database has no SKIP LOCKED: ticks wait for each other (checked with --database).",
 }
 
 
@@ -42,4 +45,6 @@ def register() -> None:
     """Called once, when the app is ready."""
     for check in (check_installation, check_names, check_values, check_executors, check_databases, check_runtime_dir):
         checks.register(check, TAG)
-    checks.register(check_jobs, TAG, checks.Tags.database)
+    checks.register(check_row_locks, TAG)
+    for check in (check_jobs, check_skip_locked):
+        checks.register(check, TAG, checks.Tags.database)

@@ -25,10 +25,10 @@ OUTDATED = {
     "CHRONIKER_EMAIL_SUBJECT_SUCCESS": _NO_MAILS,
     "CHRONIKER_JOB_ERROR_CALLBACK": _NO_MAILS,
     "CHRONIKER_JOB_NK": "A job is known by its name, which is unique.",
-    "CHRONIKER_PID_FN": "No file is needed: any number of ticks may run at once.",
-    "CHRONIKER_SELECT_FOR_UPDATE": "Claims always lock the rows they change, for a short transaction.",
+    "CHRONIKER_KILL_GRACE_SECONDS": "CHRONIKER_STOP_GRACE_SECONDS is its name now; the default is 10 s.",
+    "CHRONIKER_LOG_FORMAT": "A command's log records go where LOGGING sends them; give its handler a formatter.",
+    "CHRONIKER_PID_FN": "The lock of CHRONIKER_USE_PID is a file in CHRONIKER_RUNTIME_DIR.",
     "CHRONIKER_STALE_MINUTES": "CHRONIKER_LOCK_TIMEOUT, in seconds, says how long a silent run counts as alive.",
-    "CHRONIKER_USE_PID": "No file is needed: any number of ticks may run at once.",
 }
 
 

@@ -68,6 +68,8 @@ RULES: Mapping[str, Rule] = {
     "CHRONIKER_BATCH_SIZE": number(least=1, whole=True),
     "CHRONIKER_PAUSED": TRUTH,
     "CHRONIKER_DISABLE_RAW_COMMAND": TRUTH,
+    "CHRONIKER_SELECT_FOR_UPDATE": TRUTH,
+    "CHRONIKER_USE_PID": TRUTH,
     "CHRONIKER_CHECK_LOCK_FILE": instance((bool, type(None)), "Give True, False, or None: on for SQLite."),
     "CHRONIKER_RUNTIME_DIR": instance(
         (str, os.PathLike, type(None)), "Give an absolute path, or None for one under the temporary directory."

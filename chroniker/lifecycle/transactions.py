@@ -58,10 +58,11 @@ def transactional(step: Callable[P, R]) -> Callable[P, R]:
 def locked(rows: QuerySet[M], *, skip: bool) -> QuerySet[M]:
     """``rows`` locked in the order of their keys; without those that someone else holds, if ``skip``.
 
-    On SQLite this is the rows themselves: there the transaction holds the whole database.
+    Without SKIP LOCKED, for want of it or by ``CHRONIKER_SELECT_FOR_UPDATE``, it waits for those too. On SQLite
+    this is the rows themselves: there the transaction holds the whole database.
     """
     features = connections[rows.db].features
     return rows.order_by("pk").select_for_update(
-        skip_locked=skip and features.has_select_for_update_skip_locked,
+        skip_locked=skip and settings.select_for_update and features.has_select_for_update_skip_locked,
         no_key=features.has_select_for_no_key_update,
     )

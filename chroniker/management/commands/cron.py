@@ -11,6 +11,7 @@ from chroniker.local_runs import LocalRuns
 from chroniker.management import foresight
 from chroniker.management.console import CHECKS, Telling, database_errors_explained, jobs_named, who
 from chroniker.models import Job
+from chroniker.passlock import PassLock
 
 
 class Command(BaseCommand):
@@ -49,16 +50,25 @@ class Command(BaseCommand):
             self.stdout.write(line)
 
     def tick(self, jobs: list[Job] | None, force_run: bool, tell: Telling) -> None:
-        refused = False
-        with EndRequests() as asked, LocalRuns(asked, who=who("cron"), tell=tell, say=tell.say) as runs:
-            tick.see_host()
-            if force_run:
-                refused = not all([self.claim(job, tell) for job in jobs or []])
-            else:
-                tell(tick.tick([job.pk for job in jobs] if jobs else None))
-            runs.wait_for_all()
-        if refused:
+        with EndRequests() as asked, PassLock(asked, tell.say) as turn:
+            if not turn.is_ours:
+                return
+            with LocalRuns(asked, who=who("cron"), tell=tell, say=tell.say) as runs:
+                try:
+                    all_claimed = self.one_pass(jobs, force_run, tell)
+                finally:
+                    turn.release()
+                runs.wait_for_all()
+        if not all_claimed:
             raise CommandError("Not all of these jobs were claimed.")
+
+    def one_pass(self, jobs: list[Job] | None, force_run: bool, tell: Telling) -> bool:
+        """Whether every job was claimed that was to be claimed in any case."""
+        tick.see_host()
+        if force_run:
+            return all([self.claim(job, tell) for job in jobs or []])
+        tell(tick.tick([job.pk for job in jobs] if jobs else None))
+        return True
 
     def claim(self, job: Job, tell: Telling) -> bool:
         try:

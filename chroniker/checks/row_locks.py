@@ -1,0 +1,60 @@
+"""CHRONIKER_SELECT_FOR_UPDATE: what it means on the database that holds the runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.conf import settings as django_settings
+from django.core.checks import CheckMessage, Warning
+from django.db import connections
+from django.db.utils import Error
+
+from chroniker.conf import settings
+
+NAME = "CHRONIKER_SELECT_FOR_UPDATE"
+
+
+def check_row_locks(**kwargs: Any) -> list[CheckMessage]:
+    """W008, from the settings alone."""
+    chosen = getattr(django_settings, NAME, None)
+    if not isinstance(chosen, bool):
+        return []
+    if connections[settings.database].vendor == "sqlite":
+        return [
+            Warning(
+                f"{NAME} has no effect on SQLite, which has no row locks: each claim holds the whole database "
+                "(BEGIN IMMEDIATE) for its short transaction.",
+                hint="Remove it. Claims are as safe as on any other database.",
+                id="chroniker.W008",
+            )
+        ]
+    return [] if chosen else [_off()]
+
+
+def _off() -> Warning:
+    return Warning(
+        f"{NAME} is False. Claims lock their rows all the same, for without that two ticks could claim one run; "
+        "it only leaves out SKIP LOCKED, so that ticks wait for each other instead of sharing the work.",
+        hint="Remove it, unless the server does not know SKIP LOCKED. No lock is held while a job runs.",
+        id="chroniker.W008",
+    )
+
+
+def check_skip_locked(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """W009: asks the server what it is."""
+    alias = settings.database
+    if alias not in (databases or ()) or connections[alias].vendor == "sqlite" or not settings.select_for_update:
+        return []
+    try:
+        if connections[alias].features.has_select_for_update_skip_locked:
+            return []
+    except Error:  # not reachable: another check's business
+        return []
+    return [
+        Warning(
+            f"DATABASES[{alias!r}] has no SKIP LOCKED: ticks wait for each other instead of sharing the work.",
+            hint="Nothing is wrong with few ticks. MariaDB has it from 10.6 on.",
+            id="chroniker.W009",
+        )
+    ]
