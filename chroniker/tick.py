@@ -14,13 +14,13 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from chroniker import commands, dependencies, due, lifecycle, runlock
+from chroniker import commands, dependencies, due, hosts, lifecycle, runlock
 from chroniker.clock import database_now
 from chroniker.conf import settings
 from chroniker.exceptions import ClaimRefused, CommandRefused
 from chroniker.executors import executors
 from chroniker.lifecycle import plan
-from chroniker.models import EventKind, Host, Job, JobDependency, JobState, Lease, Run, Status
+from chroniker.models import EventKind, Job, JobDependency, JobState, Lease, Run
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +39,7 @@ class Pass:
     lost: list[Run] = field(default_factory=list)
     dispatched: int = 0
     booked: int = 0
+    contested: set[int] = field(default_factory=set)  #: jobs for this host that another claimer was quicker with
 
 
 def tick(only: Collection[int] | None = None, now: dt.datetime | None = None) -> Pass:
@@ -49,6 +50,7 @@ def tick(only: Collection[int] | None = None, now: dt.datetime | None = None) ->
     3. Book what was edited; pass on stops asked by flag.
     4. Record or replace what overlaps.
     5. Claim what is due, batch by batch, and dispatch each batch after its commit.
+    6. Take what other hosts' ticks claimed for this host.
 
     Costs a constant number of statements, plus a constant number for each batch of due jobs. ``now`` is for tests.
     """
@@ -59,6 +61,7 @@ def tick(only: Collection[int] | None = None, now: dt.datetime | None = None) ->
     if not settings.paused:
         done.booked = book_edited(now or database_now())
         claim_due(done, only, now)
+    take_what_was_left(now or database_now(), done)
     return done
 
 
@@ -117,8 +120,21 @@ def expire() -> list[Run]:
 
 def dispatch_again(now: dt.datetime, done: Pass) -> None:
     """Step 2. A second message is harmless: only one start succeeds."""
-    waiting = Run.objects.filter(status=Status.CLAIMED, redispatch_at__lte=now).select_related("job")
-    done.dispatched += dispatch(list(waiting.order_by("redispatch_at")[: settings.batch_size]), now)
+    waiting = hosts.to_dispatch(now, executors.here())
+    done.dispatched += dispatch(list(waiting[: settings.batch_size]), now)
+
+
+def take_what_was_left(now: dt.datetime, done: Pass) -> None:
+    """Step 6. Claims that other hosts' ticks made for this one, also those they are making right now.
+
+    Two ticks wake at the same instant, and either may win the claim. Where it is the wrong one, the right one must
+    not go home before that claim is committed: it would not look again until its next pass.
+    """
+    here = executors.here()
+    if here:
+        if done.contested:
+            lifecycle.wait_for(done.contested)
+        done.dispatched += dispatch(list(hosts.left_for_here(here)[: settings.batch_size]), now)
 
 
 def pass_on_stops() -> None:
@@ -172,6 +188,8 @@ def _claim_all(
         plans = _draw_all(states, draw, moment)
         claimed = lifecycle.claim(plans, moment, by_flag=by_flag)
         done.claimed += claimed
+        won = {run.job_id for run in claimed}
+        done.contested |= {state.pk for state in states if state.job.hostname == settings.hostname} - won
         done.dispatched += dispatch(claimed, moment)
         if len(states) < settings.batch_size:
             return
@@ -207,15 +225,20 @@ def dispatch(runs: Sequence[Run], now: dt.datetime) -> int:
     for alias, group in by_alias.items():
         ids = [run.pk for run in group]
         try:
-            accepted = set(executors[alias].dispatch(group))
+            executor = executors[alias]
+            accepted = set(executor.dispatch(group))
         except Exception as error:  # no broker, a bad alias: the claims wait, and say why
             logger.warning("Executor %r took none of %d runs: %s", alias, len(group), error)
             lifecycle.not_accepted(ids, now, why=f"{type(error).__name__}: {error}")
             continue
         if accepted:
             lifecycle.dispatched(accepted, now)
-        if len(accepted) < len(ids):
-            lifecycle.not_accepted([pk for pk in ids if pk not in accepted], now)
+        mine = set(ids)
+        if executor.executes_here and (left := mine - {run.pk for run in executor.for_here(group)}):
+            lifecycle.left_to_host(left)
+            mine -= left
+        if refused := mine - accepted:
+            lifecycle.not_accepted(refused, now)
         taken += len(accepted)
     return taken
 
@@ -239,13 +262,3 @@ def _refuse_bad(job: Job, args: str) -> None:
 def _refuse_if_not_free(state: JobState) -> None:
     if reason := due.hindrance(state):
         raise ClaimRefused(reason)
-
-
-def see_host(*, name: str = "") -> None:
-    """Say that this host is alive, and how far its clock is from the database's."""
-    before = time.time()
-    now = database_now()
-    skew = (before + time.time()) / 2 - now.timestamp()
-    Host.objects.update_or_create(
-        name=name or settings.hostname, defaults={"last_seen": now, "clock_skew_seconds": round(skew, 3)}
-    )

@@ -11,15 +11,15 @@ from typing import TypeVar
 from django.db import Error, close_old_connections
 from django.db.models import Model, QuerySet
 
-from chroniker import tick
+from chroniker import hosts, tick
 from chroniker.clock import database_now
 from chroniker.end_requests import EndRequests
+from chroniker.executors import executors
 from chroniker.local_runs import LocalRuns
-from chroniker.models import JobState, Run, Status
+from chroniker.models import JobState
 
 logger = logging.getLogger(__name__)
 
-HOST_SEEN_SECONDS = 60.0
 LONGEST_BACKOFF_SECONDS = 30.0
 
 M = TypeVar("M", bound=Model)
@@ -27,11 +27,12 @@ M = TypeVar("M", bound=Model)
 
 def next_moment(after: dt.datetime) -> dt.datetime | None:
     """The first moment later than ``after`` for which something is booked: a run, a retry, a second message."""
+    claims = hosts.claims_for_here(executors.here())
     states = JobState.objects.filter(job__enabled=True)
     moments = (
         _first(states, "next_run", after),
         _first(states, "retry_at", after),
-        _first(Run.objects.filter(status=Status.CLAIMED), "redispatch_at", after),
+        _first(claims, "redispatch_at", after),
     )
     return min((moment for moment in moments if moment is not None), default=None)
 
@@ -48,7 +49,7 @@ class Ticker:
 
     def __init__(self, period: float, tell: Callable[[tick.Pass], None], only: Collection[int] | None = None) -> None:
         self._period, self._tell, self._only = period, tell, only
-        self._seen_at = -HOST_SEEN_SECONDS
+        self._seen_at = -hosts.SEEN_SECONDS
         self._away_since: float | None = None
         self._tries = 0
 
@@ -78,8 +79,8 @@ class Ticker:
         3. Look for the first moment booked after the beginning of this tick: what came up meanwhile is due now.
         """
         began = database_now()
-        if time.monotonic() - self._seen_at >= HOST_SEEN_SECONDS:
-            tick.see_host()
+        if time.monotonic() - self._seen_at >= hosts.SEEN_SECONDS:
+            hosts.see()
             self._seen_at = time.monotonic()
         self._tell(tick.tick(self._only))
         moment = next_moment(began)

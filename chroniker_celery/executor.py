@@ -61,7 +61,9 @@ class CeleryExecutor(Executor):
         if not runs:
             return []
         queue = str(self.options.get("queue", ""))
-        letters = [publish.Letter(run.pk, run.token, run.job.queue or queue, run.job.priority) for run in runs]
+        letters = [
+            publish.Letter(run.pk, run.token, run.job.queue or queue, run.job.priority, run.target) for run in runs
+        ]
         return publish.publish(app, letters, timeout=self.timeout)
 
     def request_stop(self, run_id: UUID) -> None:

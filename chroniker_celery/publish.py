@@ -22,6 +22,9 @@ logger = logging.getLogger(__name__)
 TASK = "chroniker_celery.execute"
 WAKE = "chroniker_wake"
 
+#: Before the host's name in the name of the queue that only its workers consume.
+HOST_QUEUE = "chroniker.host."
+
 #: ``kombu.Connection`` and ``kombu.Producer``: their stubs are of an older version.
 Connection: TypeAlias = Any
 Producer: TypeAlias = Any
@@ -33,6 +36,11 @@ _LIMITS: dict[str, tuple[str, ...]] = {
 }
 
 
+def queue_of_host(app: Celery, hostname: str) -> Any:
+    """The queue that only the workers of this host consume, declared alike by those who send and who receive."""
+    return app.amqp.queues.add(app.amqp.queues.new_missing(f"{HOST_QUEUE}{hostname}"))
+
+
 class Letter(NamedTuple):
     """A run on its way to the workers."""
 
@@ -40,6 +48,7 @@ class Letter(NamedTuple):
     token: int
     queue: str = ""  #: empty: where Celery's routing sends it
     priority: int | None = None
+    host: str = ""  #: the one host that is to execute it; its queue goes before any other
 
 
 @contextmanager
@@ -82,24 +91,24 @@ def publish(app: Celery, letters: Sequence[Letter], *, timeout: float) -> list[U
 def _routed(
     app: Celery, link: Connection, producer: Producer, letters: Sequence[Letter]
 ) -> Iterator[tuple[dict[str, Any], list[Letter]]]:
-    """Letters of one queue and priority, with Celery's options for them. Routes are asked once for each such group."""
+    """Letters of one queue, priority and host, with Celery's options for them. Routes are asked once a group."""
     groups = defaultdict(list)
     for letter in letters:
-        groups[letter.queue, letter.priority].append(letter)
+        groups[letter.queue, letter.priority, letter.host].append(letter)
     refused: tuple[type[Exception], ...] = (QueueNotFound, *link.channel_errors)
-    for (queue, priority), group in groups.items():
+    for (queue, priority, host), group in groups.items():
         try:
-            options = _route(app, queue, priority, group[0])
+            options = _route(app, queue_of_host(app, host) if host else queue, priority, group[0])
             if options.get("queue") is not None:
                 producer.maybe_declare(options["queue"])
         except refused as error:
-            logger.error("%d runs were not sent to queue %r: %s", len(group), queue, error)
+            logger.error("%d runs were not sent to queue %r: %s", len(group), host or queue, error)
             producer.revive(link)  # the broker closes a channel that it refused something
         else:
             yield options, group
 
 
-def _route(app: Celery, queue: str, priority: int | None, letter: Letter) -> dict[str, Any]:
+def _route(app: Celery, queue: Any, priority: int | None, letter: Letter) -> dict[str, Any]:
     wanted: dict[str, Any] = {"queue": queue} if queue else {}
     if priority is None:
         priority = app.conf.task_default_priority

@@ -12,34 +12,27 @@ from celery.signals import worker_shutdown
 from celery.worker.control import control_command
 from django.db import connections
 
-from chroniker import runlock, tick
+from chroniker import hosts, runlock
 from chroniker.conf import settings
 from chroniker.wake import ring
 from chroniker_celery import nurseries
 from chroniker_celery.checks import EAGER, GREEN, GREEN_POOLS
-from chroniker_celery.publish import TASK, WAKE
+from chroniker_celery.publish import TASK, WAKE, queue_of_host
 
 logger = logging.getLogger(__name__)
 
 #: ``celery.worker.WorkController``, whose stubs know little of it.
 Worker: TypeAlias = Any
 
-SEEN_SECONDS = 60.0
-
 #: A run may last for days. Celery's time limits end the pool's process, and with it the supervisor; jobs have theirs.
 NEVER = 10 * 365 * 86_400
-
-
-def host_queue(hostname: str) -> str:
-    """The queue that only the workers of one host consume."""
-    return f"chroniker.host.{hostname}"
 
 
 def equip(worker: Worker) -> None:
     """Called for every worker before its parts are made."""
     app = worker.app
     app.steps["worker"].add(Supervision)
-    app.amqp.queues.select_add(host_queue(settings.hostname))
+    app.amqp.queues.select_add(queue_of_host(app, settings.hostname))
     worker_shutdown.connect(retire, dispatch_uid="chroniker_celery.retire")
     if worker.time_limit or worker.soft_time_limit:
         task = app.tasks[TASK]
@@ -117,12 +110,12 @@ class Presence(threading.Thread):
     def run(self) -> None:
         while True:
             self._say()
-            if self._ended.wait(SEEN_SECONDS):
+            if self._ended.wait(hosts.SEEN_SECONDS):
                 return
 
     def _say(self) -> None:
         try:
-            tick.see_host()
+            hosts.see()
             self._failing = False
         except Exception as error:  # the database is away: runs have their own way to find out
             if not self._failing:

@@ -14,12 +14,16 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from chroniker.conf import settings
-from chroniker.models import Job
+from chroniker.models import Host, Job
 
 if TYPE_CHECKING:
     JobModelForm = forms.ModelForm[Job]
 else:
     JobModelForm = forms.ModelForm
+
+
+#: Hosts offered, those seen last; containers leave thousands behind.
+MOST_HOSTS = 100
 
 
 class Suggesting(forms.TextInput):
@@ -90,6 +94,7 @@ class JobForm(AsShownForm):
             "command": sorted(get_commands().items()),
             "timezone": sorted(zoneinfo.available_timezones()),
             "executor": sorted(settings.executors),
+            "hostname": Host.objects.order_by("-last_seen").values_list("name", flat=True)[:MOST_HOSTS],
         }
         for name, offered in suggestions.items():
             if name in self.fields:

@@ -61,7 +61,7 @@ FIELDSETS: Any = (
             ),
         },
     ),
-    (_("Where"), {"fields": ("executor", "queue", "priority"), "classes": ("collapse",)}),
+    (_("Where"), {"fields": ("executor", "queue", "priority", "hostname"), "classes": ("collapse",)}),
     (
         _("Output"),
         {"fields": (("log_stdout", "log_stderr"), "log_max_bytes"), "classes": ("collapse",)},

@@ -31,6 +31,7 @@ def run_cells(
         "duration": Cell(length),
         "progress": Pace(run, lease or run, now, expected).cell(),
         "exit": Cell(exit_status(run.exit_code)),
+        "target": Cell(run.target or NOTHING),
         "where": Cell(run.host or NOTHING, note=_("process %(pid)d") % {"pid": run.pid} if run.pid else ""),
         "reason": Cell(run.reason or NOTHING),
         "stop": Cell(_stop(run)),

@@ -54,6 +54,8 @@ def hostname(value: Any) -> tuple[str, str] | None:
         return "Give this host's name as text, or None for the name the system knows.", WRONG_TYPE
     if value is not None and len(value) > 200:
         return "Give a name of at most 200 characters.", OUT_OF_RANGE
+    if value is not None and set(value) & set(",; \t*?"):
+        return "Give a name without spaces, commas and wildcards: jobs name their host by it.", OUT_OF_RANGE
     return None
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.core.checks import CheckMessage
 
+from chroniker.conf import settings
 from chroniker.models import Run
 
 
@@ -17,7 +18,8 @@ class Executor:
     Subclass it, name the class in ``CHRONIKER_EXECUTORS``, and run the contract suite over it.
     """
 
-    #: Executes in this process: whoever dispatches has to stay until the runs have ended.
+    #: Executes in this process: whoever dispatches has to stay until the runs have ended. Such an executor takes only
+    #: what is ``for_here``; any other delivers a run that has a target to that host.
     executes_here: ClassVar[bool] = False
     #: Delivers to the job's queue.
     supports_queues: ClassVar[bool] = False
@@ -42,6 +44,11 @@ class Executor:
     def check(self) -> list[CheckMessage]:
         """Problems with this executor's settings, for Django's system checks. Must not need a server."""
         return []
+
+    @staticmethod
+    def for_here(runs: Sequence[Run]) -> list[Run]:
+        """Those that this host may start; the others wait for their own host's tick."""
+        return [run for run in runs if run.target in ("", settings.hostname)]
 
     # -- for executors that execute here ---------------------------------------------------------------------
 

@@ -25,6 +25,7 @@ class InlineExecutor(Executor):
     executes_here: ClassVar[bool] = True
 
     def dispatch(self, runs: Sequence[Run]) -> Collection[UUID]:
+        runs = self.for_here(runs)
         for run in runs:
             self._execute(DatabaseReport(run.pk, run.token))
         return [run.pk for run in runs]

@@ -51,6 +51,7 @@ class LocalExecutor(Executor):
     def dispatch(self, runs: Sequence[Run]) -> Collection[UUID]:
         if self._pool is None:
             return []
+        runs = self.for_here(runs)
         if self._nursery is None and runs:
             self._nursery = Nursery.start()
         taken = set(self.running)  # one that waits in line here is offered again from time to time

@@ -29,6 +29,16 @@ class Executors:
     def __iter__(self) -> Iterator[str]:
         return iter(settings.executors)
 
+    def here(self) -> list[str]:
+        """Those that execute in the process that dispatches. One that cannot be made is none of them."""
+        return [alias for alias in self if self._executes_here(alias)]
+
+    def _executes_here(self, alias: str) -> bool:
+        try:
+            return self[alias].executes_here
+        except ExecutorError:
+            return False
+
     def _make(self, alias: str) -> Executor:
         try:
             config = settings.executors[alias]

@@ -7,11 +7,12 @@ locks JobState first. Lock order everywhere: JobState, Job, Run, Lease, each by 
 from chroniker.lifecycle.book import book, set_aside
 from chroniker.lifecycle.claim import claim
 from chroniker.lifecycle.close import cancel, expire, finish
-from chroniker.lifecycle.dispatched import dispatched, not_accepted
+from chroniker.lifecycle.dispatched import dispatched, left_to_host, not_accepted
 from chroniker.lifecycle.events import note
 from chroniker.lifecycle.plan import Plan
 from chroniker.lifecycle.start import Started, renew, start
 from chroniker.lifecycle.stop import request_stop
+from chroniker.lifecycle.transactions import wait_for
 
 __all__ = [
     "Plan",
@@ -22,10 +23,12 @@ __all__ = [
     "dispatched",
     "expire",
     "finish",
+    "left_to_host",
     "not_accepted",
     "note",
     "renew",
     "request_stop",
     "set_aside",
     "start",
+    "wait_for",
 ]

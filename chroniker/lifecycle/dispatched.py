@@ -7,6 +7,8 @@ from collections.abc import Collection
 from uuid import UUID
 
 from django.db.models import Case, F, QuerySet, Value, When
+from django.db.models.functions import Replace
+from django.utils.translation import gettext as _
 
 from chroniker.conf import settings
 from chroniker.lifecycle.transactions import transactional
@@ -36,6 +38,14 @@ def dispatched(run_ids: Collection[UUID], now: dt.datetime) -> None:
 def not_accepted(run_ids: Collection[UUID], now: dt.datetime, why: str = "") -> None:
     """Nobody took these runs (no broker, no room); offer them again soon. ``why`` is shown meanwhile."""
     _open_claims(run_ids).update(redispatch_at=now + NO_TAKER_WAIT, reason=why)
+
+
+@transactional
+def left_to_host(run_ids: Collection[UUID]) -> None:
+    """Only its own host takes each of these, and its ticks look for them; until then the run says so."""
+    words = Value(_("It waits for the host “{host}” to take it."))
+    waiting = _open_claims(run_ids).filter(dispatched_at=None)  # else that host was quicker than this note
+    waiting.update(reason=Replace(words, Value("{host}"), F("target")))  # type: ignore[arg-type]  # any expression will do
 
 
 def _open_claims(run_ids: Collection[UUID]) -> QuerySet[Run]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from django.utils.translation import gettext as _
 
 from chroniker.conf import settings
-from chroniker.models import JobState, Run, Status, Trigger
+from chroniker.models import EVERY_HOST, Job, JobState, Run, Status, Trigger
 from chroniker.schedule import jitter, latest_until, next_after
 
 
@@ -129,6 +129,7 @@ def _add(
             status=status,
             trigger=trigger,
             attempt=after.attempt if status == Status.CLAIMED else 0,
+            target=_target(plan.state.job) if status == Status.CLAIMED else "",
             scheduled_for=first,
             covered_until=until,
             claimed_at=now,
@@ -136,3 +137,7 @@ def _add(
             reason=reason,
         )
     )
+
+
+def _target(job: Job) -> str:
+    return job.hostname if job.hostname != EVERY_HOST else ""

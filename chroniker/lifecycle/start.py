@@ -26,8 +26,8 @@ class Started:
 def start(run_id: UUID, token: int, nonce: UUID, *, host: str, pid: int) -> Started | None:
     """The right to execute this run, or ``None`` with an event that says why not.
 
-    Exactly one nonce ever gets it. Asking again with the same nonce (the commit's answer was lost) gives the same
-    answer, while the run is running.
+    Exactly one nonce ever gets it, and none on another host than the one it is meant for, if any. Asking again with
+    the same nonce (the commit's answer was lost) gives the same answer, while the run is running.
     """
     try:
         started = _start(run_id, token, nonce, host, pid)
@@ -43,7 +43,7 @@ def start(run_id: UUID, token: int, nonce: UUID, *, host: str, pid: int) -> Star
 
 @transactional
 def _start(run_id: UUID, token: int, nonce: UUID, host: str, pid: int) -> Started | None:
-    Run.objects.filter(pk=run_id, token=token, status=Status.CLAIMED).update(
+    Run.objects.filter(pk=run_id, token=token, status=Status.CLAIMED, target__in=["", host]).update(
         status=Status.RUNNING,
         started_at=FromNow(),
         nonce=nonce,
@@ -69,10 +69,12 @@ class _TooLate(Exception):
 
 
 def _record_refusal(run_id: UUID, token: int, host: str, pid: int) -> None:
-    run = Run.objects.filter(pk=run_id).only("status", "token").first()
+    run = Run.objects.filter(pk=run_id).only("status", "token", "target").first()
     if run is None:
         return  # forged, or its job was deleted: there is no run to write on
-    state = Status(run.status).label if run.token == token else f"token {run.token}, not {token}"
+    state = str(Status(run.status).label) if run.token == token else f"token {run.token}, not {token}"
+    if run.target not in ("", host):
+        state += f", and for {run.target} only"
     note(run_id, EventKind.REFUSED_DELIVERY, f"on {host}, process {pid}: the run is {state}")
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import ParamSpec, TypeVar
 
 from django.db import IntegrityError, OperationalError, connections, transaction
 from django.db.models import Model, QuerySet
 
 from chroniker.conf import settings
+from chroniker.models import JobState
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -53,6 +54,12 @@ def transactional(step: Callable[P, R]) -> Callable[P, R]:
         raise AssertionError("unreachable")
 
     return wrapper
+
+
+@transactional
+def wait_for(job_ids: Collection[int]) -> None:
+    """Return once nobody is claiming or closing a run of these jobs: what they did is then to be seen."""
+    list(locked(JobState.objects.filter(pk__in=job_ids), skip=False).values_list("pk", flat=True))
 
 
 def locked(rows: QuerySet[M], *, skip: bool) -> QuerySet[M]:

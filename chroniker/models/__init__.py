@@ -3,7 +3,7 @@
 from chroniker.models.calendar import Blackout, Calendar
 from chroniker.models.dependency import JobDependency
 from chroniker.models.group import Group, Switch
-from chroniker.models.host import Host
+from chroniker.models.host import EVERY_HOST, Host
 from chroniker.models.job import Job
 from chroniker.models.lease import Lease
 from chroniker.models.log import EventKind, LogChunk, RunEvent, Stream
@@ -13,6 +13,7 @@ from chroniker.models.state import JobState
 from chroniker.models.status import FINAL, MOVES, OPEN, REPORTED, Overlap, Status, Trigger
 
 __all__ = [
+    "EVERY_HOST",
     "FINAL",
     "MOVES",
     "OPEN",

@@ -7,6 +7,9 @@ from django.utils.translation import gettext_lazy as _
 
 from chroniker.models.base import DecidingManager
 
+#: In place of a host's name: all that are alive. The one name that no host can have.
+EVERY_HOST = "*"
+
 
 class Host(models.Model):
     name = models.CharField(_("name"), max_length=200, unique=True)

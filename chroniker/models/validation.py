@@ -28,6 +28,10 @@ def validate(job: Job) -> None:
             "name": job.executor,
             "known": known,
         }
+    if set(job.hostname) & set(",; \t*?"):
+        errors["hostname"] = _("“%(given)s” is no host's name: give one name, or nothing for whoever is first.") % {
+            "given": job.hostname
+        }
     if errors:
         raise ValidationError(errors)
 

@@ -170,6 +170,7 @@ def test_a_value_of_the_wrong_type_is_quoted(name: str, value: object) -> None:
         ("CHRONIKER_REDISPATCH_SECONDS", float("inf")),
         ("CHRONIKER_BATCH_SIZE", 0),
         ("CHRONIKER_HOSTNAME", "h" * 201),
+        ("CHRONIKER_HOSTNAME", "*"),
     ],
 )
 def test_a_value_out_of_range_is_quoted(name: str, value: object) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from chroniker import tick
+from chroniker import hosts, tick
 from chroniker.end_requests import EndRequests
 from chroniker.exceptions import ClaimRefused
 from chroniker.local_runs import LocalRuns
@@ -64,7 +64,7 @@ class Command(BaseCommand):
 
     def one_pass(self, jobs: list[Job] | None, force_run: bool, tell: Telling) -> bool:
         """Whether every job was claimed that was to be claimed in any case."""
-        tick.see_host()
+        hosts.see()
         if force_run:
             return all([self.claim(job, tell) for job in jobs or []])
         tell(tick.tick([job.pk for job in jobs] if jobs else None))

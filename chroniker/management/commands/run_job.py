@@ -52,9 +52,10 @@ class Command(BaseCommand):
 
     def run(self, job: Job, wait: bool, args: str | None) -> int:
         try:
-            here = executors[job.executor].executes_here
+            executor = executors[job.executor]
             with EndRequests() as asked, LocalRuns(asked, who=who("run_job"), aliases=[job.executor], drain=0) as runs:
                 run = tick.run_now(job, who("run_job"), args)
+                here = executor.executes_here and bool(executor.for_here([run]))
                 follower = Follower(run.pk, self.stdout, self.stderr)
                 if here or (wait and follower.was_dispatched()):
                     follower.follow(runs, asked, here=here)

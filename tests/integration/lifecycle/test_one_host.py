@@ -1,0 +1,116 @@
+"""Jobs that name their host: whose claims these are, who is offered them, and who may start them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import uuid4
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.db import connection
+from django.test import override_settings
+from django.test.utils import CaptureQueriesContext
+
+from chroniker import lifecycle
+from chroniker.clock import database_now
+from chroniker.executors import executors
+from chroniker.models import EventKind, Run, RunEvent, Status
+from chroniker.tick import Pass, run_now, take_what_was_left, tick
+from chroniker.ticking import next_moment
+from tests.factories import a_booked_job, a_due_job, a_job, started
+
+MINUTES = dt.timedelta(minutes=1)
+INLINE = {"default": {"BACKEND": "chroniker.executors.inline.InlineExecutor"}}
+
+
+@contextmanager
+def on(host: str) -> Iterator[None]:
+    """This process on that host, where it executes what it dispatches."""
+    with override_settings(CHRONIKER_HOSTNAME=host, CHRONIKER_EXECUTORS=INLINE):
+        yield
+    executors.close()
+
+
+def test_a_claim_carries_its_jobs_host() -> None:
+    a_due_job(hostname="web1")
+    (run,) = tick().claimed
+    assert run.target == "web1"
+    assert run_now(a_booked_job(), by="a test").target == ""
+
+
+def test_only_its_host_may_start_it_and_the_others_leave_a_note() -> None:
+    run = run_now(a_booked_job(hostname="web1"), by="a test")
+    assert lifecycle.start(run.pk, run.token, uuid4(), host="web2", pid=1) is None
+    event = RunEvent.objects.get(run=run, kind=EventKind.REFUSED_DELIVERY)
+    assert "on web2" in event.text and "for web1 only" in event.text
+    assert Run.objects.get(pk=run.pk).status == Status.CLAIMED
+    started(run, host="web1")
+
+
+def test_another_hosts_tick_claims_it_and_leaves_it_to_its_host() -> None:
+    a_due_job(hostname="web1")
+    with on("web2"):
+        (run,) = tick().claimed
+    run.refresh_from_db()
+    assert (run.status, run.dispatched_at) == (Status.CLAIMED, None)
+    assert "“web1”" in run.reason
+    with on("web1"):
+        assert tick().dispatched == 1
+    run.refresh_from_db()
+    assert (run.status, run.host, run.reason) == (Status.SUCCEEDED, "web1", "exit status 0" if run.reason else "")
+
+
+def test_other_hosts_ticks_write_nothing_on_a_claim_that_waits_for_its_host() -> None:
+    run = run_now(a_booked_job(hostname="web1"), by="a test")
+    Run.objects.filter(pk=run.pk).update(dispatched_at=None, dispatches=0)
+    before = Run.objects.values().get(pk=run.pk)
+    with on("web2"):
+        assert tick(now=database_now() + 5 * MINUTES, only=[]).dispatched == 0
+        assert next_moment(database_now() + 5 * MINUTES) is None, "it wakes nobody either"
+    assert Run.objects.values().get(pk=run.pk) == before
+
+
+def test_its_host_dispatches_it_again_when_its_first_taker_died() -> None:
+    a_due_job(hostname="web1")
+    (run,) = tick().claimed  # dispatched, and never started
+    with on("web1"):
+        assert tick(only=[]).dispatched == 0
+        assert tick(now=database_now() + 2 * MINUTES, only=[]).dispatched == 1
+    assert Run.objects.get(pk=run.pk).status == Status.SUCCEEDED
+
+
+def test_a_tick_that_lost_the_race_for_its_own_job_looks_again() -> None:
+    job = a_due_job(hostname="web1")
+    with on("web2"):
+        tick()
+    with on("web1"):
+        done = Pass(contested={job.pk})
+        take_what_was_left(database_now(), done)
+    assert done.dispatched == 1
+    assert Run.objects.get(job=job).host == "web1"
+
+
+def test_a_job_without_a_host_is_anybodys() -> None:
+    a_due_job()
+    with on("web2"):
+        (run,) = tick().claimed
+    assert Run.objects.get(pk=run.pk).host == "web2"
+
+
+def test_claims_for_this_host_cost_the_same_number_of_statements_however_many_there_are() -> None:
+    def statements(count: int) -> int:
+        for _each in range(count):
+            a_due_job(hostname="web1")
+        with on("web2"), CaptureQueriesContext(connection) as queries:
+            assert len(tick().claimed) == count
+        return len(queries)
+
+    assert statements(12) == statements(2)
+
+
+@pytest.mark.parametrize("name", ["web1, web2", "web 1", "web?"])
+def test_what_is_no_hosts_name_is_refused_at_the_form(name: str) -> None:
+    with pytest.raises(ValidationError, match="no host's name"):
+        a_job(hostname=name).full_clean()
