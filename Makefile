@@ -13,7 +13,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: help venv demo test lint types docs benchmarks clean
+.PHONY: help venv demo test lint types docs benchmarks faults clean
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ docs: $(VENV)/.with-docs ## Build the documentation into site/
 
 benchmarks: $(VENV)/.with-test ## Run the benchmarks; ARGS="tick --json" runs one
 	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+faults: $(VENV)/.with-test ## Kill and cut off everything for ten minutes; ARGS="--minutes 2 --database mariadb"
+	$(BIN)/python -m tests.faults $(ARGS)
 
 clean: ## Remove what was made here
 	rm -rf $(VENV) build dist site *.egg-info .tox .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

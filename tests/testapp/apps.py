@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 from django.apps import AppConfig
 
 
@@ -7,3 +9,9 @@ class TestAppConfig(AppConfig):
     """Management commands that do what tests want to see."""
 
     name = "tests.testapp"
+
+    def ready(self) -> None:
+        if safeguard := os.environ.get("CHRONIKER_TEST_WITHOUT"):
+            from tests.faults import mutations
+
+            mutations.apply(safeguard)
