@@ -9,9 +9,8 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from chroniker import dependencies
+from chroniker import dependencies, pauses
 from chroniker.clock import FromNow
-from chroniker.conf import settings
 from chroniker.models import Job, JobState, Lease, Overlap, Run, Status
 
 # Each question is asked apart: "next_run <= now OR force_run" would lose the index on a large table.
@@ -22,8 +21,10 @@ def _is_open() -> Exists:
 
 
 def _states(only: Collection[int] | None) -> QuerySet[JobState]:
-    """States of enabled jobs with their jobs; ``only`` these jobs, if given."""
-    states = JobState.objects.filter(job__enabled=True).select_related("job")
+    """States of enabled jobs with their jobs, without those of paused groups; ``only`` these jobs, if given."""
+    # The pause over all jobs is asked once for a pass, not here; and again where a claim locks.
+    enabled = JobState.objects.filter(job__enabled=True, job__group__paused_at__isnull=True)
+    states = enabled.select_related("job__group")
     return states if only is None else states.filter(pk__in=only)
 
 
@@ -67,6 +68,7 @@ def to_replace(now: dt.datetime, only: Collection[int] | None = None) -> QuerySe
     leases = Lease.objects.filter(
         job__state__next_run__lte=now,
         job__enabled=True,
+        job__group__paused_at__isnull=True,
         job__overlap=Overlap.REPLACE,
         run__stop_requested_at=None,
         slot="",
@@ -92,30 +94,41 @@ def hindrance(state: JobState) -> str | None:
         return _open_reason(lease)
     if not state.job.enabled:
         return _("It is disabled.")
+    if pause := pauses.over([state.job]).get(state.pk):
+        return str(pause)
     waits = dependencies.reasons([state.pk], for_instant=False).get(state.pk)
     return _("It %(reasons)s.") % {"reasons": "; ".join(waits)} if waits else None
 
 
-def why_not(states: Collection[JobState], now: dt.datetime) -> dict[int, str]:
+def why_not(
+    states: Collection[JobState], now: dt.datetime, held: dict[int, pauses.Pause] | None = None
+) -> dict[int, str]:
     """For each job, in words: why it does not run at ``now``. A constant number of statements.
 
     Each state must carry its ``job``. A job that is due and free has the reason that no tick has come by yet.
+    ``held``: the pauses over these jobs, if they were looked up before.
     """
     ids = [state.pk for state in states]
     leases = {lease.job_id: lease for lease in Lease.objects.filter(job__in=ids, slot="").select_related("run")}
     waits = dependencies.reasons(ids)
-    return {state.pk: _why_not(state, leases.get(state.pk), waits.get(state.pk, []), now) for state in states}
+    held = pauses.over([state.job for state in states]) if held is None else held
+    return {
+        state.pk: _why_not(state, leases.get(state.pk), waits.get(state.pk, []), held.get(state.pk), now)
+        for state in states
+    }
 
 
-def _why_not(state: JobState, lease: Lease | None, waits: list[str], now: dt.datetime) -> str:
+def _why_not(
+    state: JobState, lease: Lease | None, waits: list[str], pause: pauses.Pause | None, now: dt.datetime
+) -> str:
     if lease is not None:
         return _open_reason(lease)
     if not state.job.enabled:
         return _("It is disabled.")
     if state.error:
         return _("Set aside: %(error)s") % {"error": state.error}
-    if settings.paused:
-        return _("The scheduler is paused.")
+    if pause is not None:
+        return str(pause)
     if state.job.edited_at is not None:
         return _("It was edited; the next tick books it.")
     if state.retry_at is not None and not (state.next_run and state.next_run < state.retry_at):

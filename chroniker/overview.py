@@ -10,9 +10,8 @@ from typing import TypeVar
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from chroniker import due
+from chroniker import due, pauses
 from chroniker.clock import database_now
-from chroniker.conf import settings
 from chroniker.estimates import expected_durations
 from chroniker.models import Job, JobState, Lease, Status
 
@@ -42,6 +41,7 @@ class Facts:
     why: str
     now: dt.datetime
     expected: dt.timedelta | None = None  #: how long its run will take, judging by past ones; while it runs
+    pause: pauses.Pause | None = None  #: what keeps it from being claimed, if it is paused
 
     @property
     def is_open(self) -> bool:
@@ -69,7 +69,7 @@ class Facts:
         if self.lease is not None:
             return self.lease.run.status == Status.RUNNING
         waits = self.state.next_run is not None and self.state.next_run > self.now
-        return waits and self.condition == Condition.IDLE and not settings.paused and self.job.edited_at is None
+        return waits and self.condition == Condition.IDLE and self.pause is None and self.job.edited_at is None
 
     @property
     def next_run(self) -> dt.datetime | None:
@@ -98,9 +98,18 @@ def survey(jobs: Sequence[Job], kind: type[F]) -> dict[int, F]:
     leases = {lease.job_id: lease for lease in Lease.objects.filter(job__in=ids, slot="").select_related("run")}
     for job in jobs:
         states.setdefault(job.pk, JobState(job_id=job.pk)).job = job
-    reasons = due.why_not(list(states.values()), now)
+    held = pauses.over(jobs)
+    reasons = due.why_not(list(states.values()), now, held)
     expected = expected_durations([pk for pk, lease in leases.items() if lease.run.status == Status.RUNNING])
     return {
-        job.pk: kind(job, states[job.pk], leases.get(job.pk), reasons[job.pk], now, expected.get(job.pk))
+        job.pk: kind(
+            job,
+            states[job.pk],
+            leases.get(job.pk),
+            reasons[job.pk],
+            now,
+            expected=expected.get(job.pk),
+            pause=held.get(job.pk),
+        )
         for job in jobs
     }

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from chroniker import commands, dependencies, due, hosts, lifecycle, runlock
+from chroniker import commands, dependencies, due, hosts, lifecycle, pauses, runlock
 from chroniker.clock import database_now
 from chroniker.conf import settings
 from chroniker.exceptions import ClaimRefused, CommandRefused
@@ -58,7 +58,7 @@ def tick(only: Collection[int] | None = None, now: dt.datetime | None = None) ->
     done.lost = expire()
     dispatch_again(now or database_now(), done)
     pass_on_stops()
-    if not settings.paused:
+    if pauses.of_all() is None:
         done.booked = book_edited(now or database_now())
         claim_due(done, only, now)
     take_what_was_left(now or database_now(), done)
@@ -70,7 +70,7 @@ def reconsider(job_id: int) -> Pass:
     dependents = JobDependency.objects.filter(dependee=job_id).values_list("dependent", flat=True)
     done = Pass()
     # After most runs nothing waits. The questions of a whole pass, put each time, would cost more than the run did.
-    if not settings.paused and (waiting := due.waiting([job_id, *dependents])):
+    if (waiting := due.waiting([job_id, *dependents])) and pauses.of_all() is None:
         claim_due(done, waiting, None)
     return done
 
@@ -81,8 +81,6 @@ def run_now(job: Job, by: str, args: str | None = None) -> Run:
     ``args``: in place of the job's own arguments, for this run and its retries. Raises ``ClaimRefused`` with the
     reason when it may not run: it claims like everyone else.
     """
-    if settings.paused:
-        raise ClaimRefused(_("The scheduler is paused."))
     if args is not None:
         _refuse_bad(job, args)
     if not Job.objects.filter(pk=job.pk, edited_at=None, state__isnull=False).exists():

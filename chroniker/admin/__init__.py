@@ -1,7 +1,8 @@
 """The admin: it reads; its buttons and actions call the same functions as everyone."""
 
+from chroniker.admin.group import GroupAdmin
 from chroniker.admin.host import HostAdmin
 from chroniker.admin.job import JobAdmin
 from chroniker.admin.run import RunAdmin
 
-__all__ = ["HostAdmin", "JobAdmin", "RunAdmin"]
+__all__ = ["GroupAdmin", "HostAdmin", "JobAdmin", "RunAdmin"]

@@ -18,7 +18,7 @@ from django.urls.resolvers import URLPattern
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from chroniker.admin import buttons, deletion, job_page, run_with, timetable
+from chroniker.admin import buttons, deletion, job_page, pausing, run_with, timetable
 from chroniker.admin.actions import BulkActions, book_soon
 from chroniker.admin.columns import JobColumns
 from chroniker.admin.dependency import DependencyInline
@@ -51,7 +51,7 @@ class JobAdmin(JobColumns, BulkActions, JobModelAdmin):
     inlines = (DependencyInline,)
     list_display = ("job", "now", "next_run", "last_result", "enabled")
     list_display_links = None  # the column "job" links itself
-    list_filter = ("enabled", StateFilter, ResultFilter)
+    list_filter = ("enabled", StateFilter, ResultFilter, "group")
     list_per_page = MOST_ROWS
     list_max_show_all = MOST_ROWS
     search_fields = ("name", "command", "raw_command", "args")
@@ -151,6 +151,10 @@ class JobAdmin(JobColumns, BulkActions, JobModelAdmin):
         job = self._get(object_id)
         return run_with.page(self.admin_site, request, job) or self._back(request, job)
 
+    def pause_view(self, request: HttpRequest) -> HttpResponse:
+        """All jobs, not those of the list."""
+        return pausing.page(self.admin_site, request, None, reverse("admin:chroniker_job_changelist"))
+
     def stop_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         if not self.has_stop_permission(request):
             raise PermissionDenied
@@ -175,6 +179,7 @@ class JobAdmin(JobColumns, BulkActions, JobModelAdmin):
         view = self.admin_site.admin_view
         own = [
             path("live/", self.live_view, name="chroniker_job_live"),
+            path("pause/", view(self.pause_view), name="chroniker_job_pause"),
             path("preview/", self.preview_view, name="chroniker_job_preview"),
             path("<int:object_id>/run/", view(self.run_view), name="chroniker_job_run"),
             path("<int:object_id>/run-with/", view(self.run_with_view), name="chroniker_job_run_with"),

@@ -12,12 +12,11 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from chroniker.admin import timetable
+from chroniker.admin import pausing, timetable
 from chroniker.admin.live import cell_name
 from chroniker.admin.overview import overviews
 from chroniker.admin.run_cells import run_cells
 from chroniker.clock import database_now
-from chroniker.conf import settings
 from chroniker.models import Job, Run
 
 LATEST_RUNS = 10
@@ -50,6 +49,7 @@ FIELDSETS: Any = (
         {
             "fields": (
                 "overlap",
+                "group",
                 "timeout_seconds",
                 "fail_on_stderr",
                 ("max_retries", "retry_backoff_seconds"),
@@ -123,4 +123,7 @@ def upcoming(job: Job | None) -> SafeString:
 
 def conditions() -> dict[str, Any]:
     """What every page should say: whether anything starts at all, and in which zone its times are."""
-    return {"paused": settings.paused, "zone": timezone.get_current_timezone_name()}
+    return {
+        "pauses": pausing.notices(),
+        "zone": timezone.get_current_timezone_name(),
+    }

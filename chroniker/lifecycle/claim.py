@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from django.db.models import Exists, OuterRef
 
+from chroniker import pauses
 from chroniker.conf import settings
 from chroniker.lifecycle.plan import Plan
 from chroniker.lifecycle.rows import insert, write_states
@@ -55,10 +56,10 @@ def _lease(run: Run, expires_at: dt.datetime) -> Lease:
 
 
 def _still_as_read(plans: Sequence[Plan], *, skip: bool) -> list[Plan]:
-    """Lock the jobs' states. One that was claimed, edited or disabled since it was read is not ours."""
+    """Lock the jobs' states. One that was claimed, edited, disabled or paused since it was read is not ours."""
     by_id = {plan.state.pk: plan for plan in plans}
-    enabled = Exists(Job.objects.filter(pk=OuterRef("pk"), enabled=True))
-    rows = locked(JobState.objects.filter(enabled, pk__in=by_id), skip=skip)
+    enabled = Exists(Job.objects.filter(pk=OuterRef("pk"), enabled=True, group__paused_at__isnull=True))
+    rows = locked(JobState.objects.filter(enabled, ~pauses.switched_off(), pk__in=by_id), skip=skip)
     mine = []
     for pk, token, instant, retry_at in rows.values_list("pk", "last_token", "next_instant", "retry_at"):
         state = by_id[pk].state

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from chroniker.checks import TAG
 from chroniker.conf import settings
-from chroniker.models import Job, Run, Trigger
+from chroniker.models import Group, Job, Run, Trigger
 from chroniker.tick import Pass
 
 #: Not all the project's checks: these commands start every minute.
@@ -37,10 +37,18 @@ def jobs_named(texts: Iterable[str]) -> list[Job]:
     return [job_named(text) for text in texts]
 
 
-def _nearest(text: str) -> str:
-    names = list(Job.objects.order_by("name").values_list("name", flat=True)[:MOST_COMPARED])
+def group_named(name: str) -> Group:
+    """The group of this name. Raises ``CommandError`` that shows the nearest one."""
+    group = Group.objects.filter(name=name).first()
+    if group is None:
+        raise CommandError(f"There is no group named “{name}”.{_nearest(name, Group)}")
+    return group
+
+
+def _nearest(text: str, kind: type[Job] | type[Group] = Job) -> str:
+    names = list(kind.objects.order_by("name").values_list("name", flat=True)[:MOST_COMPARED])
     if not names:
-        return " There are no jobs yet; add one in the admin."
+        return f" There are no {kind._meta.verbose_name_plural} yet; add one in the admin."
     near = difflib.get_close_matches(text, names, n=1, cutoff=0.5)
     return f" Did you mean “{near[0]}”?" if near else " The admin lists them all."
 

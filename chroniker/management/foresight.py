@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from chroniker import dependencies, due, lifecycle
+from chroniker import dependencies, due, lifecycle, pauses
 from chroniker.clock import database_now
 from chroniker.conf import settings
 from chroniker.lifecycle import plan
@@ -35,16 +35,14 @@ def by_hand(jobs: Sequence[Job]) -> list[str]:
 
 def _asked_for(job: Job) -> str:
     state = JobState.objects.select_related("job").filter(pk=job.pk).first()
-    reason = due.hindrance(state) if state else None
-    if settings.paused:
-        reason = "The scheduler is paused."
+    reason = due.hindrance(state) if state else pauses.over([job]).get(job.pk)
     return f"would refuse “{job.name}”: {reason}" if reason else f"would claim “{job.name}”: by hand"
 
 
 def _by_schedule(only: list[int] | None, now: dt.datetime) -> Iterator[str]:
     lifecycle.book(due.to_book(now, settings.batch_size, only), now)
     claimed: set[int] = set()
-    if not settings.paused:
+    if pauses.of_all() is None:
         for state, draw in _candidates(only, now):
             if state.pk not in claimed:
                 claimed.add(state.pk)

@@ -65,6 +65,8 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "switch",
                 "verbose_name_plural": "switches",
+                "default_permissions": (),
+                "permissions": (("pause_jobs", "Can pause and resume all jobs, or a group"),),
             },
         ),
         migrations.AddField(

@@ -51,6 +51,8 @@ class Switch(Pausable):
     class Meta:
         verbose_name = _("switch")
         verbose_name_plural = _("switches")
+        default_permissions = ()
+        permissions = (("pause_jobs", _("Can pause and resume all jobs, or a group")),)
 
     def __str__(self) -> str:
         return str(_("all jobs"))

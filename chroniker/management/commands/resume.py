@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from chroniker import pauses
+from chroniker.conf import settings
+from chroniker.management.console import CHECKS, database_errors_explained, group_named
+
+
+class Command(BaseCommand):
+    help = (
+        "Resumes all jobs, or those of a group, after a pause. What was missed is run once or recorded as skipped, as "
+        "each job's misfire grace says, from the next tick on. A group that was paused by itself stays paused when all "
+        "jobs are resumed."
+    )
+    requires_system_checks = CHECKS
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--group", metavar="NAME", help="the jobs of this group only")
+
+    def handle(self, *, group: str | None, **options: Any) -> None:
+        with database_errors_explained():
+            found = group_named(group) if group is not None else None
+            lifted = pauses.resume(found)
+            left = [str(pause) for pause in pauses.of_groups().values()]
+        self.stdout.write("Resumed; what is due starts with the next tick." if lifted else "It was not paused.")
+        for pause in left:
+            self.stdout.write(pause)
+        if settings.paused:
+            raise CommandError("The setting CHRONIKER_PAUSED still pauses all jobs. Change it and restart what ticks.")
