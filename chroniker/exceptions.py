@@ -32,3 +32,7 @@ class LeaseLost(ChronikerError):
 
 class ExecutorError(ChronikerError):
     """The executor could not take the runs."""
+
+
+class ImportRefused(ChronikerError):
+    """What was given cannot be imported."""

@@ -9,6 +9,7 @@ from chroniker.lifecycle.claim import claim
 from chroniker.lifecycle.close import cancel, expire, finish
 from chroniker.lifecycle.dispatched import dispatched, left_to_host, not_accepted
 from chroniker.lifecycle.events import note
+from chroniker.lifecycle.history import keep_tokens, record_past
 from chroniker.lifecycle.plan import Plan
 from chroniker.lifecycle.start import Started, renew, start
 from chroniker.lifecycle.stop import request_stop
@@ -23,9 +24,11 @@ __all__ = [
     "dispatched",
     "expire",
     "finish",
+    "keep_tokens",
     "left_to_host",
     "not_accepted",
     "note",
+    "record_past",
     "renew",
     "request_stop",
     "set_aside",

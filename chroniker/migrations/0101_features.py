@@ -78,6 +78,17 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name="job",
+            name="origin",
+            field=models.CharField(
+                blank=True,
+                editable=False,
+                help_text="What the importer knows it by, so that a second import leaves it alone.",
+                max_length=255,
+                verbose_name="imported from",
+            ),
+        ),
+        migrations.AddField(
+            model_name="job",
             name="managed_by",
             field=models.CharField(
                 blank=True,

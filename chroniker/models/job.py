@@ -93,6 +93,13 @@ class Job(models.Model):
         editable=False,
         help_text=_("Where the code that declares this job is; empty: people manage it."),
     )
+    origin = models.CharField(
+        _("imported from"),
+        max_length=255,
+        blank=True,
+        editable=False,
+        help_text=_("What the importer knows it by, so that a second import leaves it alone."),
+    )
 
     # -- when ------------------------------------------------------------------------------------------------
     frequency = models.CharField(_("frequency"), max_length=10, choices=Frequency, default=Frequency.CRON)

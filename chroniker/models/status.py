@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 #   cancelled   CLAIMED   STOPPED                           a person, before it started
 #   not taken   CLAIMED   LOST                              tick: past the start deadline
 #   lost        RUNNING   LOST                              tick: the lease ran out
+#   imported    -         SUCCEEDED FAILED TIMED_OUT        import of what another scheduler's job did in its past
 
 
 class Status(models.TextChoices):
@@ -44,6 +45,7 @@ MOVES: frozenset[tuple[Status | None, Status]] = frozenset(
         (Status.CLAIMED, Status.STOPPED),
         (Status.CLAIMED, Status.LOST),
         (Status.RUNNING, Status.LOST),
+        *((None, past) for past in (Status.SUCCEEDED, Status.FAILED, Status.TIMED_OUT)),
         *((Status.RUNNING, final) for final in REPORTED),
     }
 )

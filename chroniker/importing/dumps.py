@@ -1,0 +1,55 @@
+"""Files that ``manage.py dumpdata`` wrote, read without the app that they come from."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import json
+import lzma
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+from django.core.exceptions import ValidationError
+from django.db.models import Model
+
+from chroniker.exceptions import ImportRefused
+
+M = TypeVar("M", bound=Model)
+OPENERS: dict[str, Callable[..., IO[str]]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+
+
+def read(path: str) -> list[dict[str, Any]]:
+    """The objects in a file of JSON, or of one JSON object a line (jsonl). Raises ``ImportRefused``."""
+    try:
+        with OPENERS.get(Path(path).suffix, open)(path, "rt", encoding="utf-8") as file:
+            text = file.read()
+    except (OSError, EOFError, UnicodeDecodeError, lzma.LZMAError) as error:
+        raise ImportRefused(f"{path} cannot be read: {error}") from error
+    try:
+        found = json.loads(text) if text.lstrip().startswith("[") else [json.loads(line) for line in text.splitlines()]
+    except ValueError as error:
+        raise ImportRefused(f"{path} is no JSON ({error}). Write one with: manage.py dumpdata APP -o {path}") from error
+    if not all(isinstance(each, dict) and {"model", "fields"} <= each.keys() for each in found):
+        raise ImportRefused(f"{path} is JSON, but not what dumpdata writes: a list of objects with model and fields.")
+    return found
+
+
+def rows(model: type[M], label: str, objects: Iterable[Mapping[str, Any]]) -> list[M]:
+    """The objects of one model, as rows of a table like it. Fields that ``model`` does not name are left out."""
+    return [_row(model, each) for each in objects if each["model"] == label]
+
+
+def _row(model: type[M], each: Mapping[str, Any]) -> M:
+    values: dict[str, Any] = {}
+    for field in model._meta.concrete_fields:
+        given = each.get("pk") if field.primary_key else each["fields"].get(field.name)
+        if given is None:
+            continue
+        try:
+            values[field.attname] = given if isinstance(given, list) else field.to_python(given)
+        except ValidationError as error:
+            raise ImportRefused(
+                f"{each['model']} {each.get('pk')}: {field.name}: {' '.join(error.messages)}"
+            ) from error
+    return model(**values)

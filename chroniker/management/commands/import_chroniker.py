@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from chroniker.clock import database_now
+from chroniker.importing.ancestor.bringing import bring_jobs, bring_logs, left_out
+from chroniker.importing.ancestor.jobs import Ways
+from chroniker.importing.ancestor.source import Dump, Source, Tables
+from chroniker.importing.candidate import Candidate
+from chroniker.management.importing import ImportCommand, refusals_explained, zone
+
+
+class Command(ImportCommand):
+    help = (
+        "Imports what django-chroniker left: jobs, dependencies, subscribers and logs. Reads its tables, which "
+        "“migrate” set aside, or a FILE that its “dumpdata chroniker” wrote. Prints each job as it was there and as it "
+        "is here. May be repeated: what was imported is left as it is, and an import that was killed goes on."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("file", nargs="?", help="JSON or jsonl, also as .gz, .bz2 or .xz; none: the tables")
+        parser.add_argument("--no-logs", action="store_true", help="jobs only; the logs may follow later")
+        parser.add_argument(
+            "--timezone",
+            type=zone,
+            metavar="ZONE",
+            help="the time zone for all jobs; default: the one they were counted in there, which is UTC with USE_TZ",
+        )
+        parser.add_argument(
+            "--no-catch-up", action="store_true", help="a job that is overdue there waits for its next instant"
+        )
+
+    def handle(self, *, file: str | None, dry_run: bool, disabled: bool, no_logs: bool, **options: Any) -> None:
+        with refusals_explained():
+            source: Source = Dump(file) if file else Tables()
+            ways = Ways(now := database_now(), options["timezone"], not options["no_catch_up"])
+            found = bring_jobs(source, ways, dry_run=dry_run, disabled=disabled)
+            self.show(list(found.values()), now, options["json"])
+            if not options["json"]:
+                self.tell(left_out(source))
+            if not no_logs and not dry_run:
+                self.bring_logs(source, found, options["verbosity"] if not options["json"] else 0)
+
+    def bring_logs(self, source: Source, found: dict[int, Candidate], verbosity: int) -> None:
+        runs = 0
+        for candidate, number in bring_logs(source, found):
+            runs += number
+            if verbosity > 1:
+                self.stdout.write(f"“{candidate.job.name}”: {number} runs")
+        if verbosity:
+            self.stdout.write(f"{runs} logs imported as runs.")

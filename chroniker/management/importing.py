@@ -1,0 +1,56 @@
+"""What the importing commands share: their options, and what they print."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from zoneinfo import ZoneInfo
+
+from django.core.management import CommandError
+from django.core.management.base import BaseCommand, CommandParser
+
+from chroniker.exceptions import ImportRefused
+from chroniker.importing import Candidate, comparison
+from chroniker.management.console import CHECKS, database_errors_explained
+
+
+class ImportCommand(BaseCommand):
+    """A command that brings jobs over, and shows each as it was there and as it is here."""
+
+    requires_system_checks = CHECKS
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--dry-run", action="store_true", help="print what would be imported; write nothing")
+        parser.add_argument("--disabled", action="store_true", help="import all jobs switched off")
+        parser.add_argument("--json", action="store_true", help="print the comparison as JSON")
+
+    def tell(self, sentences: Sequence[str]) -> None:
+        for sentence in sentences:
+            self.stdout.write(sentence)
+
+    def show(self, candidates: Sequence[Candidate], now: dt.datetime, as_json: bool) -> None:
+        if as_json:
+            self.stdout.write(json.dumps(comparison.records(candidates, now), indent=1, ensure_ascii=False))
+            return
+        for line in comparison.lines(candidates, now):
+            self.stdout.write(line)
+
+
+@contextmanager
+def refusals_explained() -> Iterator[None]:
+    """No traceback for a file that cannot be used, or for a database that is not there."""
+    with database_errors_explained():
+        try:
+            yield
+        except ImportRefused as refusal:
+            raise CommandError(str(refusal)) from refusal
+
+
+def zone(name: str) -> str:
+    """An argument's type: the name of a time zone."""
+    try:
+        return ZoneInfo(name).key
+    except (KeyError, ValueError, OSError) as error:
+        raise ValueError(f"there is no time zone {name}; write it like Europe/Paris") from error
