@@ -25,3 +25,14 @@ def fence() -> AbstractContextManager[Fence]:
     from chroniker.fencing import Fence  # models need the app registry; this module is imported before it
 
     return Fence()
+
+
+def needs_attention(records: int) -> bool:
+    """Inside a command: so many records need attention. The list of monitors shows it.
+
+    Notes the count on the run, and nothing else: to make the run a failure, and have its subscribers told, exit with a
+    status other than 0. Returns whether it was noted; outside a run, and in one that was closed meanwhile, it is not.
+    """
+    from chroniker import attention
+
+    return attention.report(records)

@@ -22,6 +22,10 @@ class CommandRefused(ChronikerError):
     """This command may not be run by a scheduler here."""
 
 
+class MonitorError(ChronikerError):
+    """What a monitor is to look at is not right."""
+
+
 class ClaimRefused(ChronikerError):
     """The job cannot be claimed now."""
 

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from django.core.management import CommandError, call_command
 
-from chroniker.command import Ending, Order
+from chroniker.command import RUN_ID, RUN_TOKEN, Ending, Order
 from chroniker.executors.base import Executor
 from chroniker.models import Run
 from chroniker.output import Chunk
@@ -58,6 +58,7 @@ def _surrounded(order: Order) -> Iterator[None]:
     """The order's variables and directory, for this whole process meanwhile."""
     before = dict(os.environ)
     os.environ.update(order.env)
+    os.environ |= {RUN_ID: str(order.run_id), RUN_TOKEN: str(order.token)}
     try:
         with contextlib.chdir(order.cwd) if order.cwd else contextlib.nullcontext():
             yield

@@ -4,6 +4,7 @@ Each move is one conditional UPDATE that names the state it leaves; zero rows is
 locks JobState first. Lock order everywhere: JobState, Job, Run, Lease, each by id.
 """
 
+from chroniker.lifecycle.attend import needs_attention
 from chroniker.lifecycle.book import book, set_aside
 from chroniker.lifecycle.claim import claim
 from chroniker.lifecycle.close import cancel, expire, finish
@@ -26,6 +27,7 @@ __all__ = [
     "finish",
     "keep_tokens",
     "left_to_host",
+    "needs_attention",
     "not_accepted",
     "note",
     "record_past",

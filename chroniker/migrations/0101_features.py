@@ -206,4 +206,30 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
+        migrations.CreateModel(
+            name="Monitor",
+            fields=[],
+            options={
+                "verbose_name": "monitor",
+                "verbose_name_plural": "monitors",
+                "proxy": True,
+                "default_permissions": ("view",),
+                "indexes": [],
+                "constraints": [],
+            },
+            bases=("chroniker.job",),
+        ),
+        migrations.AddField(
+            model_name="run",
+            name="attention",
+            field=models.PositiveIntegerField(
+                help_text="How many records do, as its command said; empty: it did not say.",
+                null=True,
+                verbose_name="need attention",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="job",
+            index=models.Index(fields=["is_monitor", "name"], name="chroniker_job_monitors"),
+        ),
     ]

@@ -7,6 +7,7 @@ from chroniker.models.host import EVERY_HOST, Host
 from chroniker.models.job import Job
 from chroniker.models.lease import Lease
 from chroniker.models.log import EventKind, LogChunk, RunEvent, Stream
+from chroniker.models.monitor import Monitor
 from chroniker.models.outbox import Outbox
 from chroniker.models.run import Run
 from chroniker.models.state import JobState
@@ -28,6 +29,7 @@ __all__ = [
     "JobState",
     "Lease",
     "LogChunk",
+    "Monitor",
     "Outbox",
     "Overlap",
     "Run",

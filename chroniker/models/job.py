@@ -225,6 +225,7 @@ class Job(models.Model):
             models.Index(fields=["force_run"], name="chroniker_job_force_run"),
             models.Index(fields=["force_stop"], name="chroniker_job_force_stop"),
             models.Index(fields=["edited_at"], name="chroniker_job_edited_at"),
+            models.Index(fields=["is_monitor", "name"], name="chroniker_job_monitors"),
         )
 
     def __str__(self) -> str:

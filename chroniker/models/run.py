@@ -46,6 +46,9 @@ class Run(models.Model):
     pid = models.BigIntegerField(_("process"), null=True)
     exit_code = models.IntegerField(_("exit status"), null=True)
     reason = models.TextField(_("reason"), blank=True)
+    attention = models.PositiveIntegerField(
+        _("need attention"), null=True, help_text=_("How many records do, as its command said; empty: it did not say.")
+    )
     total_parts = models.BigIntegerField(_("parts"), null=True)
     total_parts_complete = models.BigIntegerField(_("parts done"), null=True)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
-from chroniker import commands, schedule, surroundings
+from chroniker import commands, monitors, schedule, surroundings
 from chroniker.conf import settings
 from chroniker.exceptions import CommandRefused, ScheduleError
 
@@ -20,6 +20,7 @@ def validate(job: Job) -> None:
     """Raises one ``ValidationError`` with all that is wrong, by field."""
     errors: dict[str, str] = {}
     _command(job, errors)
+    _templates(job, errors)
     _surroundings(job, errors)
     _schedule(job, errors)
     if job.executor not in settings.executors:
@@ -46,13 +47,22 @@ def _command(job: Job, errors: dict[str, str]) -> None:
         if job.command:
             commands.management_argv(job.command, "")
             field = "args"
-            commands.management_argv(job.command, job.args)
+            words = commands.management_argv(job.command, job.args)[1:]
+            if job.command == "check_monitor" and (refusal := monitors.refusal(words)):
+                errors["args"] = refusal
         else:
             commands.raw_argv(job.raw_command)
             if job.args.strip():
                 errors["args"] = _("A raw command has its arguments in its own line.")
     except CommandRefused as error:
         errors[field] = str(error)
+
+
+def _templates(job: Job, errors: dict[str, str]) -> None:
+    for field in ("monitor_url", "monitor_error_template"):
+        template = getattr(job, field)
+        if problem := monitors.problem(template, monitors.about(job), is_url=field == "monitor_url"):
+            errors[field] = problem
 
 
 def _surroundings(job: Job, errors: dict[str, str]) -> None:

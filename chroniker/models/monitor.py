@@ -1,0 +1,34 @@
+"""Jobs that look whether something needs attention."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from chroniker.models.base import DecidingManager
+from chroniker.models.job import Job, JobQuerySet
+
+
+class MonitorManager(DecidingManager.from_queryset(JobQuerySet)):  # type: ignore[misc]  # made at run time
+    def get_queryset(self) -> models.QuerySet[Job]:
+        # "IN (true)" for the index, as in ``due.forced``.
+        monitors: models.QuerySet[Job] = super().get_queryset().filter(is_monitor__in=[True])
+        return monitors
+
+
+class Monitor(Job):
+    """A job of which ``is_monitor`` is set. Monitors have a list of their own; they are edited like any job."""
+
+    objects: ClassVar[MonitorManager] = MonitorManager()
+
+    class Meta:
+        proxy = True
+        verbose_name = _("monitor")
+        verbose_name_plural = _("monitors")
+        default_permissions = ("view",)
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.is_monitor = True
+        super().save(*args, **kwargs)

@@ -1,0 +1,105 @@
+"""From the text of a condition to the value that its field compares with."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from typing import TYPE_CHECKING, Any
+
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.utils import timezone
+from django.utils.dateparse import parse_date, parse_datetime
+from django.utils.translation import gettext as _
+
+from chroniker.exceptions import MonitorError
+from chroniker.monitors.moments import relative
+
+TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
+#: Lookups that compare with a piece of text, whatever the field is.
+OF_TEXT = {
+    "contains", "icontains", "startswith", "istartswith", "endswith", "iendswith", "iexact", "regex", "iregex",
+    "search", "has_key",
+}  # fmt: skip
+
+if TYPE_CHECKING:
+    Field = models.Field[Any, Any]
+else:
+    Field = models.Field
+
+
+def typed(field: Field, lookup: str, text: str) -> Any:
+    """The value; raises ``MonitorError`` that says what would be right."""
+    if lookup == "isnull":
+        return _truth(text)
+    if lookup in ("in", "has_keys", "has_any_keys"):
+        return [one(field, lookup, each.strip()) for each in text.split(",")]
+    if lookup == "range":
+        ends = text.split(",")
+        if len(ends) != 2:
+            raise MonitorError(_("“%(text)s” is no range: write its two ends with a comma between.") % {"text": text})
+        return tuple(one(field, lookup, each.strip()) for each in ends)
+    return one(field, lookup, text)
+
+
+def one(field: Field, lookup: str, text: str) -> Any:
+    if isinstance(field, models.JSONField):
+        return text if lookup.startswith("has_") else _json(text)
+    if lookup in OF_TEXT:
+        return text
+    if isinstance(field, models.DateField):
+        return _moment(field, text)
+    if isinstance(field, models.BooleanField):
+        return _truth(text)
+    try:
+        value = field.to_python(text)
+    except ValidationError as error:
+        raise MonitorError(" ".join(error.messages)) from None
+    if lookup in ("exact", "in"):
+        _among_choices(field, value)
+    return value
+
+
+def _among_choices(field: Field, value: Any) -> None:
+    """A misspelt choice would find nothing for ever, and the monitor would be content."""
+    choices = [key for key, label in field.flatchoices]
+    if choices and value not in choices:
+        known = ", ".join(str(key) for key in choices)
+        raise MonitorError(_("“%(value)s” is none of its choices: %(known)s.") % {"value": value, "known": known})
+
+
+def _moment(field: Field, text: str) -> dt.date:
+    moment = relative(text) or _absolute(text)
+    if moment is None:
+        right = _("“%(text)s” is no date: write 2026-11-24, “2026-11-24 09:30”, now, today, now-7d or now-2h30m.")
+        raise MonitorError(right % {"text": text})
+    if isinstance(field, models.DateTimeField):
+        return moment
+    return timezone.localtime(moment).date()
+
+
+def _absolute(text: str) -> dt.datetime | None:
+    try:
+        moment = parse_datetime(text)
+        day = parse_date(text) if moment is None else None
+    except ValueError:  # well formed, and not in the calendar: 30 February
+        return None
+    if day is not None:
+        moment = dt.datetime.combine(day, dt.time())
+    if moment is None:
+        return None
+    return timezone.make_aware(moment) if timezone.is_naive(moment) else moment
+
+
+def _truth(text: str) -> bool:
+    word = text.strip().lower()
+    if word in TRUE + FALSE:
+        return word in TRUE
+    raise MonitorError(_("“%(text)s” is neither true nor false: write true or false.") % {"text": text})
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text  # a bare word is text in JSON too

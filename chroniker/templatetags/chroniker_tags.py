@@ -1,0 +1,20 @@
+"""``{% load chroniker_tags %}``; monitors' templates have it without."""
+
+from __future__ import annotations
+
+from django import template
+from django.template.defaultfilters import date
+
+from chroniker.exceptions import MonitorError
+from chroniker.monitors.moments import shifted
+
+register = template.Library()
+
+
+@register.simple_tag
+def now_offset(format_string: str, offset: str | int = 0) -> str:
+    """Like ``{% now %}``, later or earlier: ``{% now_offset "Y-m-d" -7 %}`` for days, else ``"-2h30m"`` in quotes."""
+    try:
+        return date(shifted(offset), format_string)
+    except MonitorError as error:
+        raise template.TemplateSyntaxError(str(error)) from None

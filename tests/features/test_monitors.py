@@ -1,0 +1,197 @@
+"""Monitors: jobs that look whether something needs attention."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+from django.core.management import CommandError, call_command
+from django.test import override_settings
+from django.utils import timezone
+
+import chroniker
+from chroniker.models import Job, LogChunk, Monitor, Run, Status, Stream
+from chroniker.tick import run_now
+from tests.factories import a_booked_job, a_job
+from tests.integration.commands.conftest import Manage
+from tests.integration.commands.jobs import INLINE, a_job_of_new_year, the_run
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def check(*words: str, **options: Any) -> tuple[int, str]:
+    """Exit status, and all that it wrote."""
+    out, err = io.StringIO(), io.StringIO()
+    status = 0
+    try:
+        call_command("check_monitor", *words, stdout=out, stderr=err, **options)
+    except SystemExit as end:
+        status = int(str(end.code))
+    except CommandError as error:
+        return error.returncode, str(error)
+    assert not (out.getvalue() and err.getvalue())
+    return status, out.getvalue() + err.getvalue()
+
+
+def users(*names: str, **fields: Any) -> None:
+    for name in names:
+        User.objects.create(username=name, **fields)
+
+
+def late_users() -> Any:
+    """What a project would write."""
+    return User.objects.filter(username__startswith="late")
+
+
+def how_many() -> int:
+    return 7
+
+
+def names() -> Any:
+    yield from ("one", "two", "three")
+
+
+def nothing() -> None:
+    return None
+
+
+def a_run_of(job: Job) -> Run:
+    with override_settings(CHRONIKER_EXECUTORS=INLINE):
+        run_now(job, "a test")
+    return the_run(job)
+
+
+def output(run: Run) -> str:
+    return "".join(LogChunk.objects.filter(run=run).exclude(stream=Stream.REMARK).values_list("text", flat=True))
+
+
+# -- check_monitor ---------------------------------------------------------------------------------------------
+
+
+def test_check_monitor_counts_a_model_with_a_filter_and_fails_when_there_are_some() -> None:
+    users("late anna", "late bert", "carl")
+    status, said = check("--model", "auth.User", "--filter", "username__startswith=late")
+    assert status == 1
+    assert said.splitlines()[0] == "2 records need attention."
+    assert "late anna" in said and "late bert" in said and "carl" not in said
+    assert check("--model", "auth.User", "--filter", "username__startswith=early")[0] == 0
+
+
+def test_check_monitor_asks_a_function_for_a_queryset_a_number_or_an_iterable() -> None:
+    users("late anna", "carl")
+    for function, count in (("late_users", 1), ("how_many", 7), ("names", 3)):
+        status, said = check(f"{__name__}.{function}")
+        assert (status, said.splitlines()[0].split(" ")[0]) == (1, str(count))
+    User.objects.all().delete()
+    assert check(f"{__name__}.late_users") == (0, "No record needs attention.\n")
+
+
+def test_the_ancestors_query_text_is_evaluated_while_raw_commands_are_allowed_and_refused_otherwise() -> None:
+    users("late anna")
+    words = (
+        "--imports=django.contrib.auth.models,User|datetime",
+        "--query=User.objects.filter(date_joined__year__gt=1)",
+    )
+    assert check(*words)[0] == 1
+    with override_settings(CHRONIKER_DISABLE_RAW_COMMAND=True):
+        status, said = check(*words)
+        assert status == 2 and "CHRONIKER_DISABLE_RAW_COMMAND" in said
+        with pytest.raises(ValidationError, match="CHRONIKER_DISABLE_RAW_COMMAND"):
+            a_job(command="check_monitor", args=f"'{words[0]}' '{words[1]}'").full_clean()
+
+
+def test_check_monitor_takes_relative_dates() -> None:
+    users("old", last_login=timezone.now() - dt.timedelta(days=8))
+    users("new", last_login=timezone.now() - dt.timedelta(days=6))
+    for value in ("now-7d", "now-7", "now-1w", "today-7", '{% now_offset "Y-m-d H:i:s" -7 %}', "now-168h"):
+        status, said = check("--model", "auth.User", "--filter", f"last_login__lt={value}")
+        assert (status, "old" in said, "new" in said) == (1, True, False), value
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["--model", "auth.User", "--filter", "usernam=x"], "“usernam”. Did you mean “username”?"),
+        (["--model", "auth.User", "--filter", "is_staff=maybe"], "is_staff: “maybe” is neither true nor false"),
+        (["--model", "auth.User", "--filter", "last_login__lt=soon"], "last_login__lt: “soon” is no date"),
+        (["--model", "auth.Usr"], "Did you mean “auth.User”?"),
+        (["--model", "chroniker.Run", "--filter", "status=FAILD"], "is none of its choices: CLAIMED, RUNNING"),
+        ([], "in one way"),
+        ([f"{__name__}.nothing"], "a queryset, a number (0 or more), or an iterable"),
+        ([f"{__name__}.missing"], "is no function"),
+    ],
+)
+def test_check_monitor_says_what_would_be_right(words: list[str], named: str) -> None:
+    status, said = check(*words)
+    assert status == 2 and named in said
+
+
+def test_a_monitor_that_finds_something_fails_with_the_count_on_its_run(manage: Manage) -> None:
+    users("late anna", "late bert")
+    words = "--model auth.User --filter username__startswith=late"
+    job = a_job_of_new_year(command="check_monitor", args=words, is_monitor=True)
+    assert manage("run_job", job.name).returncode == 1
+    found = the_run(job)
+    assert (found.status, found.exit_code, found.attention) == (Status.FAILED, 1, 2)
+    User.objects.all().delete()
+    assert manage("run_job", job.name).returncode == 0
+    fine = Run.objects.get(job=job, token=2)
+    assert (fine.status, fine.attention) == (Status.SUCCEEDED, 0)
+
+
+def test_the_error_template_is_what_a_monitor_says() -> None:
+    users("late anna", "late bert")
+    job = a_booked_job(
+        name="Late people",
+        command="check_monitor",
+        args="--model auth.User --filter username__startswith=late --show 1",
+        is_monitor=True,
+        monitor_url='/admin/auth/user/?date_joined__lt={% now_offset "Y" -400 %}',
+        monitor_description="They must be called.",
+        monitor_error_template="{{ job.name }}: {{ count }}!\n{{ url }}\n{{ description }}\n{{ stderr }}",
+    )
+    run = a_run_of(job)
+    year = (timezone.localtime() - dt.timedelta(days=400)).year
+    lines = output(run).splitlines()
+    assert lines[0] == "Late people: 2!"
+    assert lines[1] == f"/admin/auth/user/?date_joined__lt={year}"
+    assert lines[2:4] == ["They must be called.", "2 records need attention."]
+    assert "late anna" in lines[4] and lines[5] == "  … and 1 more"
+    assert run.status == Status.FAILED
+
+
+def test_a_command_of_the_projects_own_may_say_how_many_need_attention() -> None:
+    assert chroniker.needs_attention(3) is False, "outside a run there is nobody to tell"
+    job = a_booked_job(command="attends", args="3", is_monitor=True)
+    assert a_run_of(job).attention == 3
+
+
+def test_monitors_are_the_jobs_that_are_marked_as_such() -> None:
+    a_job()
+    monitor = Monitor.objects.create(name="watching", command="noop", cron="0 3 * * *")
+    assert [each.pk for each in Monitor.objects.all()] == [monitor.pk]
+    assert Job.objects.get(pk=monitor.pk).is_monitor
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "named"),
+    [
+        ("monitor_url", "{% now_offset %}", "now_offset"),
+        ("monitor_url", "javascript:alert(1)", "no link to a page"),
+        ("monitor_error_template", "{% include 'admin/base.html' %}", "not right"),
+        ("monitor_error_template", "{{ count", ""),
+        ("args", "--model auth.User --filter usrname=x", "Did you mean “username”?"),
+    ],
+)
+def test_a_monitor_is_checked_when_it_is_saved(field: str, value: str, named: str) -> None:
+    fields = {"command": "check_monitor", "args": "--model auth.User", "is_monitor": True, field: value}
+    job = a_job(**fields)
+    if not named:
+        return job.full_clean()  # a template engine takes it for text
+    with pytest.raises(ValidationError) as refused:
+        job.full_clean()
+    assert named in str(refused.value.message_dict[field])
