@@ -83,6 +83,8 @@ class DatabaseReport:
             return Status.TIMED_OUT
         if ending.how == "stopped":
             return Status.STOPPED
+        if ending.how == "interrupted":  # it may have done its work; the job's policy for that decides, and at once
+            return Status.LOST
         clean = ending.exit_code == 0 and not (self.fail_on_stderr and ending.wrote_stderr)
         return Status.SUCCEEDED if clean else Status.FAILED
 

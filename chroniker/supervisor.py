@@ -79,9 +79,10 @@ def _carry_out(
     try:
         ending = supervision.run()
     except BaseException as error:  # the worker is told to die: not without the tree
-        log.exception("run %s: its supervisor was interrupted", order.run_id)
-        supervision.abandon()
-        _tell(reporter, Ending("lost", reason=f"its worker {host} was interrupted: {type(error).__name__}"))
+        log.warning("run %s: killed, because its worker ends (%s)", order.run_id, type(error).__name__)
+        why = f"its worker on {host or 'this host'} was told to end at once, and killed it"
+        supervision.abandon(why)
+        _tell(reporter, Ending("interrupted", reason=why))
         raise
     finally:
         lifeline.close()
@@ -89,7 +90,7 @@ def _carry_out(
 
 
 def _tell(reporter: Reporter, ending: Ending) -> Ending:
-    reporter.finish(ending, drain_first=ending.how == "exited")
+    reporter.finish(ending, drain_first=ending.how in ("exited", "interrupted"))
     told = reporter.wait()
     if told or ending.how == "lost":
         return ending
@@ -136,8 +137,8 @@ class Supervision:
         self._pump.finish()
         return self._ending()
 
-    def abandon(self) -> None:
-        """Have the tree killed, whatever state the loop was left in; waits for it."""
+    def abandon(self, why: str) -> None:
+        """Have the tree killed, whatever state the loop was left in; waits for it, and passes on what it wrote."""
         self._lifeline.kill()
         until = time.monotonic() + KILL_PATIENCE
         while not self._lifeline.is_over and time.monotonic() < until:
@@ -145,6 +146,8 @@ class Supervision:
             self._lifeline.read()
         if self._lifeline.ended is None:
             mark.sweep(self._order.run_id, self._lifeline.alive_pid)
+        self._pump.finish()
+        self._pump.remark(f"Killed: {why}.")
 
     @property
     def _deadline(self) -> float | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
+from django.db.models.functions import Coalesce
+
 from chroniker.clock import FromNow
 from chroniker.command import Renewal
 from chroniker.conf import settings
@@ -46,6 +48,7 @@ def _start(run_id: UUID, token: int, nonce: UUID, host: str, pid: int) -> Starte
     Run.objects.filter(pk=run_id, token=token, status=Status.CLAIMED, target__in=["", host]).update(
         status=Status.RUNNING,
         started_at=FromNow(),
+        dispatched_at=Coalesce("dispatched_at", FromNow()),  # the worker may be faster than who sent it the message
         nonce=nonce,
         host=host,
         pid=pid,

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 #   finished    RUNNING   SUCCEEDED FAILED TIMED_OUT STOPPED  supervisor
 #   cancelled   CLAIMED   STOPPED                           a person, before it started
 #   not taken   CLAIMED   LOST                              tick: past the start deadline
-#   lost        RUNNING   LOST                              tick: the lease ran out
+#   lost        RUNNING   LOST                              tick: the lease ran out; supervisor: its worker ends at once
 #   imported    -         SUCCEEDED FAILED TIMED_OUT        import of what another scheduler's job did in its past
 
 

@@ -74,3 +74,23 @@ def test_a_worker_kills_at_its_start_what_an_earlier_one_left(redis_env: dict[st
             wait_until(lambda: not living(pidfile), what="swept")
             assert str(run.pk) in successor.log
         assert wait_until_closed(run, ticking=True).status == Status.LOST
+
+
+@pytest.mark.parametrize("pool", ["prefork", "solo"])  # with threads Celery has no way to end at once
+def test_a_worker_that_ends_at_once_says_what_becomes_of_its_run(
+    redis_env: dict[str, str], tmp_path: Path, pool: str
+) -> None:
+    pidfile = tmp_path / "pids"
+    run = a_claimed_run("fork_daemon", f"{pidfile} --stay 600", retry_on_lost=True, retry_backoff_seconds=0)
+    with CeleryWorker(redis_env, tmp_path, pool=pool) as worker:
+        wait_until_running(run)
+        wait_until(pidfile.exists, what="the daemon")
+        worker.kill(signal.SIGQUIT)
+        worker.wait()
+        assert not living(pidfile)
+        closed = wait_until_closed(run, ticking=False)
+        assert closed.status == Status.LOST
+        assert "told to end at once" in closed.reason
+        assert "told to end at once" in "".join(closed.chunks.filter(stream=0).values_list("text", flat=True))
+        assert closed.job.state.retry_at is not None
+    assert not worker.survivors()
