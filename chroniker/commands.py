@@ -25,20 +25,23 @@ def words(text: str, what: str) -> list[str]:
 
 def management_argv(command: str, args: str) -> tuple[str, ...]:
     """The command's name and its words; raises ``CommandRefused`` when it is unknown, not allowed or badly quoted."""
+    if refusal := refusal_of(command):
+        raise CommandRefused(refusal)
+    return (command, *words(args, _("The argument line")))
+
+
+def refusal_of(command: str) -> str | None:
+    """Why no job may run this management command, in words; ``None``: it may."""
     known = get_commands()
     if command not in known:
         near = difflib.get_close_matches(command, known, n=1)
         hint = _(" Did you mean “%(near)s”?") % {"near": near[0]} if near else ""
-        raise CommandRefused(_("There is no management command “%(name)s”.") % {"name": command} + hint)
+        return _("There is no management command “%(name)s”.") % {"name": command} + hint
     if _matches(command, settings.commands_denied):
-        raise CommandRefused(
-            _("The command “%(name)s” may not be scheduled (CHRONIKER_COMMANDS_DENIED).") % {"name": command}
-        )
+        return _("The command “%(name)s” may not be scheduled (CHRONIKER_COMMANDS_DENIED).") % {"name": command}
     if not _matches(command, settings.commands):
-        raise CommandRefused(
-            _("The command “%(name)s” is not among those allowed (CHRONIKER_COMMANDS).") % {"name": command}
-        )
-    return (command, *words(args, _("The argument line")))
+        return _("The command “%(name)s” is not among those allowed (CHRONIKER_COMMANDS).") % {"name": command}
+    return None
 
 
 def raw_argv(raw_command: str) -> tuple[str, ...]:

@@ -26,6 +26,10 @@ class MonitorError(ChronikerError):
     """What a monitor is to look at is not right."""
 
 
+class CommandUnreadable(ChronikerError):
+    """The command's code cannot be loaded here."""
+
+
 class ClaimRefused(ChronikerError):
     """The job cannot be claimed now."""
 

@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from django import forms
-from django.core.management import get_commands
 from django.utils.functional import cached_property
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from chroniker.admin.command_choice import ArgumentLine, CommandChoice, objection
 from chroniker.conf import settings
 from chroniker.models import Host, Job
 
@@ -91,14 +91,27 @@ class JobForm(AsShownForm):
         super().__init__(*args, **kwargs)
         wide = {"class": "vTextField"}
         suggestions: dict[str, Iterable[str | tuple[str, str]]] = {
-            "command": sorted(get_commands().items()),
             "timezone": sorted(zoneinfo.available_timezones()),
             "executor": sorted(settings.executors),
             "hostname": Host.objects.order_by("-last_seen").values_list("name", flat=True)[:MOST_HOSTS],
         }
-        for name, offered in suggestions.items():
+        widgets: dict[str, forms.Widget] = {name: Suggesting(each, wide) for name, each in suggestions.items()}
+        widgets |= {"command": CommandChoice(wide), "args": ArgumentLine({"class": "vLargeTextField"})}
+        for name, widget in widgets.items():
             if name in self.fields:
-                self.fields[name].widget = Suggesting(offered, wide)
+                self.fields[name].widget = widget
         for name, rows in {"args": 2, "raw_command": 2, "params": 2, "environment": 3, "secrets": 3}.items():
             if name in self.fields:
                 self.fields[name].widget.attrs.update(rows=rows, spellcheck="false")
+
+    def clean(self) -> dict[str, Any]:
+        """Also asks the command whether it takes the arguments, when a person changed one of them.
+
+        Not the model: a command that takes other options by now must not keep anybody from disabling its job.
+        """
+        cleaned = super().clean()
+        if {"command", "args"} & set(self.changed_data) and not {"command", "args"} & self.errors.keys():
+            command, args = cleaned.get("command", self.instance.command), cleaned.get("args", self.instance.args)
+            if said := objection(command, args):
+                self.add_error("args" if "args" in self.fields else None, said)
+        return cleaned

@@ -18,7 +18,7 @@ from django.urls.resolvers import URLPattern
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from chroniker.admin import buttons, deletion, job_page, pausing, run_with, timetable
+from chroniker.admin import buttons, command_choice, deletion, job_page, pausing, run_with, timetable
 from chroniker.admin.actions import BulkActions, book_soon
 from chroniker.admin.columns import JobColumns
 from chroniker.admin.dependency import DependencyInline
@@ -49,7 +49,7 @@ class JobChangeList(ChangeList):
 class JobAdmin(JobColumns, BulkActions, JobModelAdmin):
     form = JobForm
     inlines = (DependencyInline,)
-    list_display = ("job", "now", "next_run", "last_result", "enabled")
+    list_display = ("job", "now", "next_run", "last_result")
     list_display_links = None  # the column "job" links itself
     list_filter = ("enabled", StateFilter, ResultFilter, "group")
     list_per_page = MOST_ROWS
@@ -66,7 +66,7 @@ class JobAdmin(JobColumns, BulkActions, JobModelAdmin):
 
     class Media:
         css = {"all": ("chroniker/admin.css",)}
-        js = ("chroniker/live.js", "chroniker/job-form.js")
+        js = ("chroniker/live.js", "chroniker/job-form.js", "chroniker/command-choice.js")
 
     # -- the list --------------------------------------------------------------------------------------------
 
@@ -127,6 +127,13 @@ class JobAdmin(JobColumns, BulkActions, JobModelAdmin):
         """The next instants of the schedule in the query, as the form has it, saved or not."""
         return timetable.preview_of_form(request.GET)
 
+    @json_view
+    def command_view(self, request: HttpRequest) -> dict[str, Any]:
+        """``?name=``: what this command takes. For who may write jobs: it imports the command's code."""
+        if not (self.has_add_permission(request) or self.has_change_permission(request)):
+            raise PermissionDenied
+        return command_choice.description(request.GET.get("name", ""))
+
     def save_model(self, request: HttpRequest, obj: Job, form: Any, change: bool) -> None:
         """Write what the person changed, and nothing else; then book the job, once that is committed."""
         if not change:
@@ -181,6 +188,7 @@ class JobAdmin(JobColumns, BulkActions, JobModelAdmin):
             path("live/", self.live_view, name="chroniker_job_live"),
             path("pause/", view(self.pause_view), name="chroniker_job_pause"),
             path("preview/", self.preview_view, name="chroniker_job_preview"),
+            path("command/", self.command_view, name="chroniker_job_command"),
             path("<int:object_id>/run/", view(self.run_view), name="chroniker_job_run"),
             path("<int:object_id>/run-with/", view(self.run_with_view), name="chroniker_job_run_with"),
             path("<int:object_id>/stop/", view(self.stop_view), name="chroniker_job_stop"),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from django.contrib.admin import ModelAdmin
-from django.core.exceptions import BadRequest
+from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.cache import add_never_cache_headers
 from django.utils.translation import gettext as _
@@ -42,6 +42,8 @@ def json_view(
             return JsonResponse(view(self, request, *args, **kwargs))
         except BadRequest as error:
             return JsonResponse({"error": str(error)}, status=400)
+        except PermissionDenied:
+            return JsonResponse({"error": _("You may not do this.")}, status=403)
 
     return wrapper
 

@@ -29,13 +29,17 @@ class Overview(Facts):
         """By the name of the list's column."""
         condition = self.condition
         return {
-            "state": Cell(str(condition.label), KINDS.get(condition, condition.value)),
+            "state": Cell(str(condition.label), KINDS.get(condition, condition.value), self._switched_off()),
             "next_run": self._next_run(),
             "progress": self._progress(),
             "last_result": self._last_result(),
             "why": Cell(self.why),
             "doubt": Cell("" if self.says_it_all else self.why),
         }
+
+    def _switched_off(self) -> str:
+        """Of a job that was disabled while a run of it is open: the condition speaks of the run."""
+        return "" if self.job.enabled or not self.is_open else str(Condition.DISABLED.label)
 
     def _next_run(self) -> Cell:
         if self.next_run is None:

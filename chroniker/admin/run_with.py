@@ -10,7 +10,7 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from chroniker import commands
+from chroniker import command_options
 from chroniker.admin import buttons
 from chroniker.exceptions import CommandRefused
 from chroniker.models import Job
@@ -31,9 +31,11 @@ class ArgumentsForm(forms.Form):
     def clean_args(self) -> str:
         args: str = self.cleaned_data["args"]
         try:
-            commands.management_argv(self._job.command, args)
+            said = command_options.objection(self._job.command, args)
         except CommandRefused as refusal:
             raise forms.ValidationError(str(refusal)) from None
+        if said:
+            raise forms.ValidationError(said)
         return args
 
 

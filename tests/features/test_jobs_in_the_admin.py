@@ -1,0 +1,132 @@
+"""Jobs in the admin: create, edit, clone, delete; commands from a searchable list; arguments; the next ten instants."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client, override_settings
+from django.urls import reverse
+
+from chroniker.models import Job
+from tests.factories import a_booked_job
+from tests.integration.admin.pages import errors, open_form, url
+
+pytestmark = pytest.mark.django_db
+ADD = "/admin/chroniker/job/add/"
+
+
+def options(client: Client) -> dict[str, tuple[str, str]]:
+    """What the form offers: the app and the help of each command by its name."""
+    found = re.findall(
+        r'<option value="([^"]*)" data-app="([^"]*)" data-help="([^"]*)">', client.get(ADD).content.decode()
+    )
+    return {name: (app, html.unescape(said)) for name, app, said in found}
+
+
+def described(client: Client, name: str) -> dict[str, Any]:
+    answer: dict[str, Any] = client.get(reverse("admin:chroniker_job_command"), {"name": name}).json()
+    return answer
+
+
+def test_a_job_is_created_edited_and_deleted(admin: Client) -> None:
+    form = {**open_form(admin), "name": "backup", "command": "noop", "cron": "0 3 * * *"}
+    assert admin.post(ADD, form).status_code == 302
+    job = Job.objects.get(name="backup")
+    assert admin.post(url(job), {**open_form(admin, job), "cron": "0 4 * * *"}).status_code == 302
+    assert Job.objects.get().cron == "0 4 * * *"
+    assert admin.post(reverse("admin:chroniker_job_delete", args=[job.pk]), {"post": "yes"}).status_code == 302
+    assert not Job.objects.exists()
+
+
+def test_commands_are_offered_with_their_app_and_help_and_denied_ones_are_not(admin: Client) -> None:
+    offered = options(admin)
+    assert offered["noop"][0] == "tests.testapp"
+    assert offered["takes"] == ("tests.testapp", "Take every kind of argument that there is.")
+    assert offered["migrate"][0] == "django.core"
+    assert not {"flush", "shell", "runserver"} & offered.keys()
+    with override_settings(CHRONIKER_COMMANDS=["no*"]):
+        assert list(options(admin)) == ["noop"]
+
+
+def test_the_chosen_command_s_help_and_options_are_told(admin: Client) -> None:
+    answer = described(admin, "takes")
+    assert answer["help"] == "Take every kind of argument that there is."
+    by_name = {option["names"]: option for option in answer["options"]}
+    assert by_name["--colour {red,green}"]["note"] == "required"
+    assert by_name["--number, -n N"]["note"] == "default: 7"
+    assert by_name["--traceback"]["common"]
+
+
+def test_a_command_that_cannot_be_told_about_says_why(admin: Client) -> None:
+    assert "a library <that> is missing" in described(admin, "cannot_load")["error"]
+    assert "may not be scheduled" in described(admin, "flush")["error"]
+    assert "no management command" in described(admin, "x" * 200)["error"]
+    assert "name must be" in described(admin, "")["error"]
+
+
+def test_only_who_may_write_jobs_has_a_command_s_code_loaded(staff: Callable[..., Client]) -> None:
+    address = reverse("admin:chroniker_job_command")
+    assert staff("view_job").get(address, {"name": "noop"}).status_code == 403
+    assert staff("view_job", "change_job").get(address, {"name": "noop"}).status_code == 200
+    assert Client().get(address, {"name": "noop"}).status_code == 403
+
+
+def test_arguments_are_written_as_on_a_command_line_with_options(admin: Client) -> None:
+    line = "'two words' --colour red --number=8"
+    form = {**open_form(admin), "name": "a", "command": "takes", "args": line, "cron": "0 3 * * *"}
+    assert admin.post(ADD, form).status_code == 302
+    assert Job.objects.get().args == line
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        ("one --colour red --nonsense", "--nonsense"),
+        ("one --color red", "Did you mean “--colour”"),
+        ("one", "required: --colour"),
+        ("one --colour blue", "blue"),
+    ],
+)
+def test_arguments_that_the_command_does_not_take_are_refused_and_named(admin: Client, args: str, said: str) -> None:
+    form = {**open_form(admin), "name": "a", "command": "takes", "args": args, "cron": "0 3 * * *"}
+    assert said in errors(admin.post(ADD, form))["args"][0]
+    assert not Job.objects.exists()
+
+
+def test_what_was_saved_before_is_not_refused_because_its_command_has_changed_since(admin: Client) -> None:
+    job = a_booked_job(command="takes", args="--no-longer-known")
+    assert admin.post(url(job), {**open_form(admin, job), "name": "renamed"}).status_code == 302
+    assert Job.objects.get().name == "renamed"
+    assert "args" in errors(admin.post(url(job), {**open_form(admin, job), "args": "--nor-this"}))
+
+
+def test_a_command_that_cannot_be_loaded_here_may_still_be_scheduled_elsewhere(admin: Client) -> None:
+    form = {**open_form(admin), "name": "a", "command": "cannot_load", "args": "--any", "cron": "0 3 * * *"}
+    assert admin.post(ADD, form).status_code == 302
+
+
+def test_one_run_s_other_arguments_are_held_to_the_same_rule(admin: Client) -> None:
+    job = a_booked_job(command="takes", args="one --colour red")
+    address = reverse("admin:chroniker_job_run_with", args=[job.pk])
+    page = admin.post(address, {"args": "one --colour red --nonsense"})
+    assert "--nonsense" in page.content.decode()
+    assert not job.runs.exists()
+
+
+def test_the_next_ten_instants_are_told_before_saving(admin: Client) -> None:
+    values = {
+        "frequency": "CRON",
+        "cron": "30 2 * * *",
+        "timezone": "Asia/Tokyo",
+        "dst_gap": "RUN",
+        "dst_fold": "FIRST",
+    }
+    answer = admin.get(reverse("admin:chroniker_job_preview"), values).json()
+    assert len(answer["instants"]) == 10
+    assert all(instant.endswith("02:30:00 +0900") for instant in answer["instants"])
+    wrong = admin.get(reverse("admin:chroniker_job_preview"), {**values, "cron": "61 * * * *"}).json()
+    assert "61" in wrong["error"]

@@ -1,0 +1,120 @@
+"""A command's words, asked of its own parser, which must neither act nor end the process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from django.test import override_settings
+
+from chroniker.command_list import app_of, offers, stated_help
+from chroniker.command_options import describe, objection
+from chroniker.exceptions import CommandRefused, CommandUnreadable
+
+GOOD = "one --colour red"
+
+
+def test_the_options_are_told_as_one_writes_them() -> None:
+    found = describe("takes")
+    assert found.help == "Take every kind of argument that there is."
+    own = {option.names: option for option in found.options if not option.common}
+    assert list(own) == [
+        "word", "[more …]", "--colour {red,green}", "--number, -n N", "--pair FROM TO", "--output OUTPUT",
+        "--convert CONVERT", "--leave LEAVE",
+    ]  # fmt: skip
+    assert own["--colour {red,green}"].help == "the colour of it"
+    assert own["[more …]"].help == "as many as 100% you like"
+    assert own["--number, -n N"].default == "7"
+    assert [option.names for option in own.values() if option.required] == ["--colour {red,green}"]
+
+
+def test_options_of_every_command_are_marked() -> None:
+    common = [option.names for option in describe("noop").options if option.common]
+    assert "--traceback" in common and "-h, --help" in common
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        GOOD,
+        "one two three --colour red -n 8 --pair a b",
+        "one --colour=green --verbosity 2 --settings x.y",
+        f"{GOOD} --convert x --output /no/such/directory/file",
+        "--help",
+        "--version",
+    ],
+)
+def test_what_the_command_takes_is_accepted(args: str) -> None:
+    assert objection("takes", args) is None
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        ("", "required: word"),
+        ("one", "required: --colour"),
+        (f"{GOOD} --nonsense", "--nonsense"),
+        (f"{GOOD} --coulour=red", "--coulour=red. Did you mean “--colour”?"),
+        ("one --colour blue", "invalid choice: 'blue'"),
+        (f"{GOOD} --number seven", "invalid int value: 'seven'"),
+        (f"{GOOD} --pair a", "expected 2 arguments"),
+        (f"{GOOD} --number", "expected one argument"),
+    ],
+)
+def test_what_the_command_does_not_take_is_named(args: str, said: str) -> None:
+    found = objection("takes", args)
+    assert found is not None and found.startswith("“takes” does not take this: ")
+    assert said in found
+
+
+def test_nothing_is_opened_converted_or_done(tmp_path: Path) -> None:
+    words = " ".join(f"--{name} {tmp_path / name}" for name in ("output", "convert", "leave"))
+    assert objection("takes", f"{GOOD} {words}") is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_subcommands_are_looked_into() -> None:
+    assert objection("nested", "add --size 3") is None
+    for bad in ("add --size x", "add --nonsense", "subtract"):
+        assert objection("nested", bad) is not None
+
+
+def test_a_command_that_reads_its_line_in_its_own_way_is_not_judged() -> None:
+    assert objection("own_way", "anything --goes") is None
+
+
+def test_a_command_that_cannot_be_loaded_says_why_and_takes_anything() -> None:
+    with pytest.raises(CommandUnreadable, match="SystemExit: a library <that> is missing"):
+        describe("cannot_load")
+    assert objection("cannot_load", "--anything") is None
+
+
+@pytest.mark.parametrize("name", ["flush", "no_such_command"])
+def test_a_command_that_may_not_be_run_is_not_loaded(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def loaded(name: str) -> None:
+        raise AssertionError(f"{name} was loaded")
+
+    monkeypatch.setattr("chroniker.command_list.load", loaded)
+    for ask in (describe, lambda name: objection(name, "")):
+        with pytest.raises(CommandRefused):
+            ask(name)
+
+
+def test_commands_are_listed_by_app_with_their_help_and_denied_ones_are_left_out() -> None:
+    found = offers()
+    by_name = {offer.name: offer for offer in found}
+    assert by_name["takes"].app == "tests.testapp"
+    assert by_name["takes"].help == "Take every kind of argument that there is."
+    assert by_name["check"].app == "django.core"
+    assert "system" in by_name["check"].help or "project" in by_name["check"].help
+    assert not {"flush", "shell", "cron"} & by_name.keys()
+    apps = [offer.app for offer in found]
+    assert apps == sorted(apps, key=lambda app: (app.startswith("django."), app))
+    with override_settings(CHRONIKER_COMMANDS=["no*"]):
+        assert [offer.name for offer in offers()] == ["noop"]
+
+
+def test_help_is_read_without_importing_the_command() -> None:
+    assert stated_help("own_way") == "Help over two lines."  # translated, and over two lines
+    assert stated_help("cannot_load") == ""
+    assert app_of("cannot_load") == "tests.testapp"
