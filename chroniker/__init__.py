@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
+    from chroniker.declared.declaration import Declaration, JobFields
     from chroniker.fencing import Fence
 
 __version__ = "2.0.0.dev0"
@@ -36,3 +40,15 @@ def needs_attention(records: int) -> bool:
     from chroniker import attention
 
     return attention.report(records)
+
+
+def job(**fields: Unpack[JobFields]) -> Declaration:
+    """Declare a job: as a decorator of a management command's class, or as a name in an app's ``jobs.py``.
+
+    ``manage.py sync_jobs``, and ``migrate``, bring it into the database. Takes the fields of a job by their names, and
+    ``after=["name", …]``: the jobs it waits for. Nothing is looked at here; a system check names what is wrong.
+    """
+    from chroniker.declared.declaration import Declaration
+
+    caller = sys._getframe(1)
+    return Declaration(fields, f"{caller.f_code.co_filename}:{caller.f_lineno}")

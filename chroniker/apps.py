@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
 
 
@@ -11,5 +12,7 @@ class ChronikerConfig(AppConfig):
 
     def ready(self) -> None:
         from chroniker import checks
+        from chroniker.declared.after_migrate import sync_after_migrate
 
         checks.register()
+        post_migrate.connect(sync_after_migrate, sender=self, dispatch_uid="chroniker.sync_jobs")

@@ -50,6 +50,7 @@ DEFAULTS: dict[str, Any] = {
     "CHRONIKER_DISABLE_RAW_COMMAND": False,
     "CHRONIKER_COMMANDS": ("*",),
     "CHRONIKER_COMMANDS_DENIED": DENIED_COMMANDS,
+    "CHRONIKER_SYNC_JOBS": True,
 }
 
 
@@ -161,6 +162,11 @@ class Settings:
         """Patterns of management commands that jobs never run, whatever ``CHRONIKER_COMMANDS`` says."""
         value: Sequence[str] = self._value("CHRONIKER_COMMANDS_DENIED")
         return value
+
+    @property
+    def sync_jobs(self) -> bool:
+        """Whether ``migrate`` brings the jobs that are declared in code into the database."""
+        return bool(self._value("CHRONIKER_SYNC_JOBS"))
 
 
 settings = Settings()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.core import checks
 
 from chroniker.checks.databases import check_databases
+from chroniker.checks.declarations import check_declarations
 from chroniker.checks.executors import check_executors
 from chroniker.checks.installation import check_installation
 from chroniker.checks.jobs import check_jobs
@@ -15,6 +16,8 @@ from chroniker.checks.values import check_values
 
 #: The tag of all of them: ``manage.py check --tag chroniker``.
 TAG = "chroniker"
+#: What looks into the modules of all apps: not before each tick.
+CODE_TAG = "chroniker_code"
 
 #: id -> what it means. Executors of other packages use ids of their own.
 CHECKS: dict[str, str] = {
@@ -29,6 +32,7 @@ CHECKS: dict[str, str] = {
     "chroniker.E009": "CHRONIKER_RUNTIME_DIR is not a usable path: relative, too long for sockets, or not a directory.",
     "chroniker.E010": "The runtime directory is not ours alone: another owner, not writable, or writable by others.",
     "chroniker.E011": "The distribution django-chroniker is installed too; both bring a package named chroniker.",
+    "chroniker.E020": "A job declared in code is not valid, or a module that may declare jobs cannot be imported.",
     "chroniker.W001": "A CHRONIKER_ setting that nothing reads, probably misspelt.",
     "chroniker.W002": "A setting of django-chroniker that has no effect any more.",
     "chroniker.W003": "SQLite without the options that several processes on one file need.",
@@ -45,6 +49,7 @@ def register() -> None:
     """Called once, when the app is ready."""
     for check in (check_installation, check_names, check_values, check_executors, check_databases, check_runtime_dir):
         checks.register(check, TAG)
+    checks.register(check_declarations, CODE_TAG)
     checks.register(check_row_locks, TAG)
     for check in (check_jobs, check_skip_locked):
         checks.register(check, TAG, checks.Tags.database)

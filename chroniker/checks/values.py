@@ -79,6 +79,7 @@ RULES: Mapping[str, Rule] = {
     "CHRONIKER_HOSTNAME": hostname,
     "CHRONIKER_COMMANDS": patterns,
     "CHRONIKER_COMMANDS_DENIED": patterns,
+    "CHRONIKER_SYNC_JOBS": TRUTH,
 }
 
 

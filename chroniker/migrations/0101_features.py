@@ -100,6 +100,15 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name="job",
+            name="enabled_when_removed",
+            field=models.BooleanField(
+                editable=False,
+                help_text="Whether it was enabled when its declaration was removed; empty: it is declared, or never was.",
+                null=True,
+            ),
+        ),
+        migrations.AddField(
+            model_name="job",
             name="secrets",
             field=models.TextField(
                 blank=True,

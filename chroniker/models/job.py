@@ -100,6 +100,11 @@ class Job(models.Model):
         editable=False,
         help_text=_("What the importer knows it by, so that a second import leaves it alone."),
     )
+    enabled_when_removed = models.BooleanField(
+        null=True,
+        editable=False,
+        help_text=_("Whether it was enabled when its declaration was removed; empty: it is declared, or never was."),
+    )
 
     # -- when ------------------------------------------------------------------------------------------------
     frequency = models.CharField(_("frequency"), max_length=10, choices=Frequency, default=Frequency.CRON)
@@ -243,6 +248,11 @@ class Job(models.Model):
     def clean(self) -> None:
         super().clean()
         validate(self)
+
+    @property
+    def is_declared(self) -> bool:
+        """Whether code declares this job, so that what it runs and when is not for people to change."""
+        return bool(self.managed_by) and self.enabled_when_removed is None
 
     @property
     def spec(self) -> Spec:

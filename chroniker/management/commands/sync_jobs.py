@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from chroniker.declared.comparison import Change, What
+from chroniker.declared.reading import read
+from chroniker.declared.sync import foresee, sync
+from chroniker.management.console import CHECKS, database_errors_explained
+from chroniker.management.table import table
+
+
+class Command(BaseCommand):
+    help = (
+        "Brings the jobs in the database in line with those declared in code: creates what is missing, updates what "
+        "differs, disables what is no longer declared. Leaves alone what people made, and whether a job is enabled."
+    )
+    requires_system_checks = CHECKS
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--adopt", action="store_true", help="take over jobs of the same name that people made")
+        parser.add_argument("--dry-run", action="store_true", help="print what would be done; write nothing")
+        parser.add_argument(
+            "--check", action="store_true", help="like --dry-run, with exit status 1 if anything would be done"
+        )
+
+    def handle(self, *, adopt: bool, dry_run: bool, check: bool, verbosity: int, **options: Any) -> None:
+        declared, problems = read()
+        if problems:
+            raise CommandError("\n".join(["Nothing was changed.", *map(str, problems)]))
+        with database_errors_explained():
+            changes = (foresee if dry_run or check else sync)(declared, adopt=adopt)
+        for line in table(_rows(changes, everything=verbosity > 1), ("job", "what", "details")):
+            self.stdout.write(line)
+        if verbosity:
+            self.stdout.write(_summary(changes))
+        if check and any(change.what != What.UNCHANGED for change in changes):
+            raise CommandError("The jobs in the database are not as the code declares them.")
+        if any(change.what == What.REFUSED for change in changes):
+            raise CommandError("Not all declared jobs are in the database.")
+
+
+def _rows(changes: list[Change], *, everything: bool) -> list[tuple[str, str, str]]:
+    return [(each.name, each.what, each.details) for each in changes if everything or each.what != What.UNCHANGED]
+
+
+def _summary(changes: list[Change]) -> str:
+    same = sum(change.what == What.UNCHANGED for change in changes)
+    return f"{same} of {len(changes)} jobs as declared." if changes else "No jobs are declared in code."

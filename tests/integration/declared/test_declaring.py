@@ -1,0 +1,164 @@
+"""Declarations are found, and what is wrong with one is named."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from textwrap import dedent
+
+import pytest
+from django.core.checks import run_checks
+
+from chroniker.checks import CODE_TAG
+from chroniker.declared.declaration import JobFields
+from chroniker.declared.discovery import discover
+from chroniker.declared.reading import read
+from chroniker.models import Job
+from tests.integration.declared.conftest import Shop
+
+
+def names() -> list[str]:
+    declared, problems = read()
+    assert problems == []
+    return [one.name for one in declared]
+
+
+def only_problem() -> str:
+    [message] = run_checks(tags=[CODE_TAG])
+    assert message.id == "chroniker.E020"
+    return str(message.msg)
+
+
+def test_a_decorated_command_is_found_with_the_command_s_name(shop: Shop) -> None:
+    shop.command("report", '@chroniker.job(cron="0 3 * * *")')
+    [one] = read()[0]
+    assert (one.name, one.job.command, one.where) == (
+        "report",
+        "report",
+        f"{shop.name}.management.commands.report.Command",
+    )
+
+
+def test_several_decorators_are_several_jobs_from_the_top_down(shop: Shop) -> None:
+    shop.command(
+        "report",
+        """
+        @chroniker.job(name="daily", cron="0 3 * * *", args=["--days", "1", "of all"])
+        @chroniker.job(name="weekly", cron="0 4 * * 1", args="--days 7")
+        """,
+    )
+    assert names() == ["daily", "weekly"]
+    assert [one.job.args for one in read()[0]] == ["--days 1 'of all'", "--days 7"]
+
+
+def test_a_subclass_declares_its_own(shop: Shop) -> None:
+    shop.command("report", '@chroniker.job(cron="0 3 * * *")')
+    shop.write(
+        "management/commands/special.py",
+        f"""
+        # chroniker
+        from {shop.name}.management.commands.report import Command as Report
+        class Command(Report):
+            pass
+        """,
+    )
+    assert names() == ["report"]
+
+
+def test_names_and_lists_in_a_module_of_jobs_are_found_once_each(shop: Shop) -> None:
+    shop.jobs(
+        """
+        night = chroniker.job(name="night", command="noop", cron="0 3 * * *")
+        again = night
+        EACH = [chroniker.job(name=f"part {n}", command="noop", cron=f"{n} * * * *") for n in range(3)]
+        """
+    )
+    assert names() == ["night", "part 0", "part 1", "part 2"]
+    assert {one.where for one in read()[0]} == {f"{shop.name}.jobs.night", f"{shop.name}.jobs.EACH"}
+
+
+def test_a_module_that_does_not_mention_the_scheduler_is_not_imported(shop: Shop) -> None:
+    shop.write("jobs.py", "raise RuntimeError('imported')")
+    shop.write("management/commands/other.py", "raise RuntimeError('imported')")
+    assert names() == []
+
+
+def test_a_module_that_cannot_be_imported_is_named(shop: Shop) -> None:
+    shop.jobs("import not_installed")
+    assert f"{shop.name}.jobs: it cannot be imported: ModuleNotFoundError" in only_problem()
+
+
+def test_declaring_needs_neither_settings_nor_models() -> None:
+    program = """
+    import sys, chroniker
+    @chroniker.job(cron="0 3 * * *")
+    class Command: pass
+    assert not [name for name in sys.modules if name.startswith(("django", "chroniker.models"))]
+    """
+    subprocess.run([sys.executable, "-c", dedent(program)], check=True)
+
+
+def test_what_can_be_declared_are_the_fields_that_people_edit() -> None:
+    editable = {field.name for field in Job._meta.concrete_fields if field.editable and not field.primary_key}
+    assert set(JobFields.__annotations__) == (editable - {"force_run", "force_stop"}) | {"after"}
+
+
+BAD = {
+    "a misspelt field": ('time_zone="UTC", cron="0 3 * * *"', "time_zone: ", "Did you mean timezone?"),
+    "a bad cron expression": ('cron="61 * * * *"', "cron: ", "61"),
+    "no schedule": ("", "cron: ", "0 3 * * *"),
+    "no such zone": ('cron="0 3 * * *", timezone="Mars/Olympus"', "timezone: ", "Mars/Olympus"),
+    "no such command": ('command="nooop", cron="0 3 * * *"', "command: ", "Did you mean “noop”?"),
+    "no such choice": ('cron="0 3 * * *", overlap="PILE"', "overlap: ", "PILE"),
+    "a number that is none": ('cron="0 3 * * *", timeout_seconds="soon"', "timeout_seconds: ", "soon"),
+    "a moment without a zone": (
+        'frequency="ONCE", run_at=__import__("datetime").datetime(2030, 1, 1)',
+        "run_at: ",
+        "has no time zone",
+    ),
+    "subscribers": ('cron="0 3 * * *", subscribers=["ann"]', "subscribers: ", "admin"),
+    "text instead of a list": ('cron="0 3 * * *", after="import"', "after: ", '["import orders"]'),
+    "an empty group": ('cron="0 3 * * *", group=""', "group: ", "None"),
+    "a raw command beside a command": ('cron="0 3 * * *", raw_command="ls"', "command: ", "not both"),
+    "waiting for itself": ('cron="0 3 * * *", after=["bad"]', "after: ", "“bad” → “bad”"),
+}
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_a_check_names_file_line_and_field_of_a_bad_declaration(shop: Shop, what: str) -> None:
+    fields, field, said = BAD[what]
+    command = "" if "command=" in fields and "raw" not in fields else 'command="noop", '
+    shop.jobs(f'\n\nbad = chroniker.job(name="bad", {command}{fields})')
+    problem = only_problem()
+    assert problem.startswith(f"{shop.name}.jobs.bad ({shop.root / shop.name / 'jobs.py'}:4): {field}"), problem
+    assert said in problem
+
+
+def test_a_decorated_command_must_not_name_another(shop: Shop) -> None:
+    shop.command("report", '@chroniker.job(command="noop", cron="0 3 * * *")')
+    assert "management.commands.report.Command (" in only_problem()
+    assert "command: the decorated class is the command “report”" in only_problem()
+
+
+def test_two_of_one_name_are_refused_with_both_places(shop: Shop) -> None:
+    shop.command("report", '@chroniker.job(cron="0 3 * * *")\n@chroniker.job(cron="0 4 * * *")')
+    assert "name: “report” is declared in " in only_problem()
+    assert only_problem().count("management.commands.report.Command (") == 2
+
+
+def test_a_circle_is_named(shop: Shop) -> None:
+    shop.jobs(
+        """
+        def waits(name, other):
+            return chroniker.job(name=name, command="noop", cron="0 3 * * *", after=[other])
+        circle = [waits("a", "b"), waits("b", "c"), waits("c", "a")]
+        """
+    )
+    assert "in which all wait for ever" in only_problem()
+    assert "“b” → “c”" in only_problem() or "“c” → “a” → “b”" in only_problem()
+
+
+def test_checks_before_a_tick_look_into_no_module(shop: Shop) -> None:
+    shop.jobs("bad = chroniker.job(tick=1)")
+    assert run_checks(tags=["chroniker"]) == []
+    assert len(discover().placed) == 1

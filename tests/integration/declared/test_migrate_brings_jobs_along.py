@@ -1,0 +1,98 @@
+"""``migrate`` syncs too; several processes at once do it once."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db.models import Count
+from django.test import override_settings
+
+from chroniker.models import Group, Job, JobDependency
+from tests.integration.declared.conftest import Shop
+
+NIGHT = 'night = chroniker.job(name="night", command="noop", cron="0 3 * * *")'
+
+
+def migrate(**options: Any) -> str:
+    out = io.StringIO()
+    call_command("migrate", stdout=out, skip_checks=True, **options)
+    return out.getvalue()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_migrate_creates_and_disables_and_says_so(shop: Shop) -> None:
+    shop.jobs(NIGHT)
+    assert "Job “night”: created" in migrate()
+    assert Job.objects.get().enabled
+    assert "Job" not in migrate().partition("No migrations to apply.")[2]
+    shop.jobs("")
+    assert f"Job “night”: removed (disabled; no longer declared in {shop.name}.jobs.night)" in migrate()
+    assert not Job.objects.get().enabled
+
+
+@pytest.mark.django_db(transaction=True)
+def test_migrate_leaves_the_jobs_to_sync_jobs_where_a_setting_says_so(shop: Shop) -> None:
+    shop.jobs(NIGHT)
+    with override_settings(CHRONIKER_SYNC_JOBS=False):
+        migrate()
+    assert not Job.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_bad_declaration_or_a_refused_one_does_not_fail_a_migration(
+    shop: Shop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop.jobs(NIGHT.replace("0 3", "61 3"))
+    migrate()
+    assert "Jobs declared in code were left as they are:" in capsys.readouterr().err
+    Job.objects.create(name="night", command="noop", cron="* * * * *")
+    shop.jobs(NIGHT)
+    migrate()
+    assert "Job “night” was refused: people made a job of this name" in capsys.readouterr().err
+
+
+@pytest.mark.django_db(transaction=True)
+def test_migrating_another_app_before_there_is_a_table_of_jobs_does_no_harm(shop: Shop) -> None:
+    shop.jobs(NIGHT)
+    call_command("migrate", "chroniker", "zero", stdout=io.StringIO(), skip_checks=True)
+    try:
+        migrate(app_label="contenttypes")
+    finally:
+        migrate()
+    assert Job.objects.get().name == "night"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_emptying_the_database_does_not_bring_them_back(shop: Shop) -> None:
+    shop.jobs(NIGHT)
+    call_command("flush", interactive=False, stdout=io.StringIO())
+    assert not Job.objects.exists()
+
+
+def test_several_at_once_create_each_job_once(shop: Shop, subprocess_env: dict[str, str]) -> None:
+    shop.jobs(
+        """
+        EACH = [
+            chroniker.job(
+                name=f"part {n}", command="noop", cron=f"{n} 3 * * *", group="parts",
+                after=[f"part {n - 1}"] if n else [],
+            )
+            for n in range(12)
+        ]
+        """
+    )
+    words = [sys.executable, "-m", "django", "sync_jobs"]
+    env = shop.env(subprocess_env)
+    each = [
+        subprocess.Popen(words, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _n in range(4)
+    ]
+    told = [process.communicate(timeout=120) for process in each]
+    assert [process.returncode for process in each] == [0] * 4, told
+    assert sum(out.count("created") for out, _err in told) == 12
+    assert Job.objects.count() == 12 and Group.objects.count() == 1 and JobDependency.objects.count() == 11
+    assert not Job.objects.annotate(n=Count("dependencies")).filter(n__gt=1).exists()

@@ -1,0 +1,265 @@
+"""What ``sync_jobs`` writes, and what it leaves alone."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from chroniker.declared.reading import read
+from chroniker.declared.sync import sync
+from chroniker.models import Group, Job, JobDependency
+from tests.factories import a_booked_job, a_dependency, a_job
+from tests.integration.declared.conftest import Shop
+
+pytestmark = pytest.mark.django_db
+
+NIGHT = 'night = chroniker.job(name="night", command="noop", cron="0 3 * * *"{})'
+
+
+def the_job(name: str = "night") -> Job:
+    return Job.objects.get(name=name)
+
+
+def row(text: str, name: str = "night") -> list[str]:
+    """The cells of this job's line in a printed table."""
+    [line] = [line for line in text.splitlines() if line.startswith(name + " ")]
+    return [cell.strip() for cell in line.split("  ") if cell.strip()]
+
+
+def test_a_declared_job_is_created_with_what_it_declares_and_where(shop: Shop) -> None:
+    shop.jobs(NIGHT.format(', timezone="Europe/Paris", max_retries=2, enabled=False'))
+    assert row(shop.sync()) == ["night", "created", "disabled, as declared"]
+    job = the_job()
+    assert (job.cron, job.timezone, job.max_retries, job.enabled) == ("0 3 * * *", "Europe/Paris", 2, False)
+    assert job.managed_by == f"{shop.name}.jobs.night" and job.is_declared
+    assert job.edited_at is not None  # the next tick books it
+
+
+def test_nothing_is_written_where_nothing_changed(shop: Shop) -> None:
+    a_job(name="by hand")
+    shop.jobs(
+        """
+        early = chroniker.job(name="early", command="noop", cron="0 2 * * *")
+        night = chroniker.job(name="night", command="noop", cron="0 3 * * *", group="reports", after=["early"])
+        """
+    )
+    shop.sync()
+    Job.objects.update(edited_at=None)
+    with CaptureQueriesContext(connection) as captured:
+        said = shop.sync()
+    assert said == "2 of 2 jobs as declared.\n"
+    written = [each["sql"] for each in captured if each["sql"].split()[0] in ("UPDATE", "INSERT", "DELETE")]
+    assert written == []
+    assert not Job.objects.exclude(edited_at=None).exists()
+
+
+def test_a_changed_schedule_is_updated_and_booked_anew_and_another_field_only_updated(shop: Shop) -> None:
+    shop.jobs(NIGHT.format(""))
+    shop.sync()
+    Job.objects.update(edited_at=None)
+    shop.jobs(NIGHT.format(", max_retries=2"))
+    assert row(shop.sync()) == ["night", "updated", "max_retries: 0 → 2"]
+    assert (the_job().max_retries, the_job().edited_at) == (2, None)
+    shop.jobs(NIGHT.format(", max_retries=2").replace("0 3", "0 4"))
+    assert row(shop.sync()) == ["night", "updated", "cron: '0 3 * * *' → '0 4 * * *'"]
+    assert the_job().edited_at is not None
+
+
+def test_of_jobs_updated_together_only_those_with_another_schedule_are_booked_anew(shop: Shop) -> None:
+    source = """
+        one = chroniker.job(name="one", command="noop", cron="0 3 * * *"{})
+        two = chroniker.job(name="two", command="noop", cron="{} 3 * * *")
+        """
+    shop.jobs(source.format("", 0))
+    shop.sync()
+    Job.objects.update(edited_at=None)
+    shop.jobs(source.format(", max_retries=2", 1))
+    shop.sync()
+    assert (the_job("one").max_retries, the_job("two").cron) == (2, "1 3 * * *")
+    assert the_job("one").edited_at is None and the_job("two").edited_at is not None
+
+
+def test_what_is_not_declared_belongs_to_people(shop: Shop) -> None:
+    shop.jobs(NIGHT.format(", enabled=True"))
+    shop.sync()
+    other = a_job(name="other")
+    a_dependency(the_job(), other)
+    Job.objects.filter(name="night").update(enabled=False, timeout_seconds=7, group=Group.objects.create(name="g"))
+    shop.jobs(NIGHT.format(", enabled=True, max_retries=1"))
+    assert row(shop.sync())[1] == "updated"
+    job = the_job()
+    assert (job.enabled, job.timeout_seconds, job.max_retries) == (False, 7, 1)
+    assert job.group is not None and job.dependencies.count() == 1
+
+
+def test_what_it_runs_and_when_is_the_declaration_s_as_a_whole(shop: Shop) -> None:
+    shop.jobs(NIGHT.format(', timezone="Europe/Paris", args="--verbosity 2"'))
+    shop.sync()
+    shop.jobs(NIGHT.format(""))
+    assert "timezone: 'Europe/Paris' → 'UTC'" in row(shop.sync())[2]
+    Job.objects.filter(name="night").update(frequency="DAILY")
+    shop.sync()
+    assert (the_job().timezone, the_job().args, the_job().frequency) == ("UTC", "", "CRON")
+
+
+def test_a_job_that_people_made_is_refused_until_it_is_adopted(shop: Shop) -> None:
+    by_hand = a_booked_job(name="night", cron="0 5 * * *", enabled=False, max_retries=3)
+    shop.jobs(NIGHT.format("") + '\nother = chroniker.job(name="other", command="noop", cron="0 3 * * *")')
+    said = shop.sync()
+    assert row(said) == ["night", "refused", "people made a job of this name; --adopt takes it over"]
+    assert row(said, "other")[1] == "created"
+    assert "ERROR: Not all declared jobs are in the database." in said
+    assert (the_job().cron, the_job().managed_by, the_job().edited_at) == ("0 5 * * *", "", None)
+    assert row(shop.sync("--adopt"))[1] == "taken over"
+    assert (the_job().pk, the_job().cron, the_job().enabled) == (by_hand.pk, "0 3 * * *", False)
+    assert the_job().is_declared and the_job().max_retries == 3
+    assert "ERROR" not in shop.sync()
+
+
+def test_a_removed_declaration_disables_its_job_once_and_says_so(shop: Shop) -> None:
+    shop.jobs(NIGHT.format(""))
+    shop.sync()
+    shop.jobs("")
+    assert row(shop.sync()) == ["night", "removed", f"disabled; no longer declared in {shop.name}.jobs.night"]
+    assert not the_job().enabled and not the_job().is_declared
+    assert the_job().edited_at is not None
+    Job.objects.update(enabled=True)  # by somebody who wants to keep it
+    assert shop.sync() == "No jobs are declared in code.\n"
+    assert the_job().enabled
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_a_declaration_that_comes_back_leaves_the_switch_as_it_was_before(shop: Shop, enabled: bool) -> None:
+    shop.jobs(NIGHT.format(""))
+    shop.sync()
+    Job.objects.update(enabled=enabled)
+    shop.jobs("")
+    shop.sync()
+    assert not the_job().enabled
+    shop.jobs(NIGHT.format(""))
+    assert row(shop.sync())[1] == "declared again"
+    assert the_job().enabled == enabled and the_job().is_declared
+    assert shop.sync() == "1 of 1 jobs as declared.\n"
+
+
+def test_a_declaration_that_moved_keeps_its_job(shop: Shop) -> None:
+    shop.jobs(NIGHT.format(""))
+    shop.sync()
+    pk = the_job().pk
+    shop.jobs(NIGHT.replace("night =", "nightly =").format(""))
+    assert row(shop.sync())[1] == "updated"
+    assert (the_job().pk, the_job().managed_by) == (pk, f"{shop.name}.jobs.nightly")
+
+
+def test_dependencies_are_declared_by_name_and_keep_their_conditions(shop: Shop) -> None:
+    by_hand = a_job(name="by hand")
+    source = """
+        night = chroniker.job(name="night", command="noop", cron="0 3 * * *", after={})
+        early = chroniker.job(name="early", command="noop", cron="0 2 * * *")
+        """
+    shop.jobs(source.format(["early", "by hand"]))
+    shop.sync()
+    assert {each.dependee.name for each in JobDependency.objects.filter(dependent=the_job())} == {"early", "by hand"}
+    JobDependency.objects.update(wait_for_success=False)
+    shop.jobs(source.format(["early"]))
+    assert row(shop.sync()) == ["night", "updated", "waits for early"]
+    left = JobDependency.objects.get()
+    assert (left.dependee, left.wait_for_success) == (the_job("early"), False)
+    shop.jobs(source.format([]))
+    assert row(shop.sync())[2] == "waits for none"
+    assert not JobDependency.objects.exists() and Job.objects.filter(pk=by_hand.pk).exists()
+
+
+def test_a_job_is_refused_that_would_wait_for_one_that_does_not_exist(shop: Shop) -> None:
+    shop.jobs(
+        """
+        night = chroniker.job(name="night", command="noop", cron="0 3 * * *", after=["early"])
+        late = chroniker.job(name="late", command="noop", cron="0 4 * * *", after=["night"])
+        """
+    )
+    said = shop.sync()
+    assert row(said) == ["night", "refused", "it is to wait for “early”, which does not exist"]
+    assert row(said, "late")[1] == "refused"
+    assert not Job.objects.exists()
+
+
+def test_a_circle_with_dependencies_that_people_made_is_refused(shop: Shop) -> None:
+    shop.jobs(NIGHT.format(""))
+    shop.sync()
+    by_hand = a_job(name="by hand")
+    a_dependency(by_hand, the_job())
+    shop.jobs(NIGHT.format(', after=["by hand"]'))
+    said = row(shop.sync())
+    assert said[1] == "refused" and "“night” → “by hand”" in said[2]
+    assert not JobDependency.objects.filter(dependent=the_job()).exists()
+
+
+def test_a_circle_that_people_made_is_left_to_them(shop: Shop) -> None:
+    one, two = a_job(name="one"), a_job(name="two")
+    a_dependency(one, two)
+    a_dependency(two, one)
+    shop.jobs(NIGHT.format(', after=["one"]'))
+    assert row(shop.sync())[1] == "created"
+
+
+def test_a_group_is_made_where_there_is_none_and_a_calendar_must_be_there(shop: Shop) -> None:
+    from chroniker.models import Calendar
+
+    shop.jobs(NIGHT.format(', group="reports", calendar="holidays"'))
+    assert row(shop.sync()) == ["night", "refused", "there is no calendar “holidays”; add it in the admin"]
+    assert not Group.objects.exists()
+    holidays = Calendar.objects.create(name="holidays")
+    shop.sync()
+    assert (the_job().group, the_job().calendar) == (Group.objects.get(name="reports"), holidays)
+    shop.jobs(NIGHT.format(', group="others", calendar=None'))
+    assert row(shop.sync())[2] == "group: 'others'; calendar: None"
+    assert (the_job().group, the_job().calendar) == (Group.objects.get(name="others"), None)
+    assert shop.sync() == "1 of 1 jobs as declared.\n"
+
+
+@pytest.mark.parametrize("word", ["--dry-run", "--check"])
+def test_it_can_be_asked_what_it_would_do(shop: Shop, word: str) -> None:
+    shop.jobs(NIGHT.format(', group="reports"'))
+    said = shop.sync(word)
+    assert row(said)[:2] == ["night", "created"]
+    assert ("ERROR" in said) == (word == "--check")
+    assert not Job.objects.exists() and not Group.objects.exists()
+    shop.sync()
+    assert "ERROR" not in shop.sync(word)
+    shop.jobs("")
+    assert row(shop.sync(word))[1] == "removed"
+    assert the_job().enabled
+
+
+def test_a_bad_declaration_changes_nothing_and_removes_nothing(shop: Shop) -> None:
+    shop.jobs(NIGHT.format(""))
+    shop.sync()
+    shop.jobs(NIGHT.format("").replace("0 3", "61 3") + "\n" + NIGHT.replace("night", "early").format(""))
+    said = shop.sync()
+    assert "ERROR: Nothing was changed." in said and f"{shop.name}.jobs.night" in said and "cron" in said
+    assert [job.name for job in Job.objects.filter(enabled=True)] == ["night"]
+
+
+def test_the_number_of_statements_does_not_grow_with_the_declarations(shop: Shop) -> None:
+    source = """
+        EACH = [
+            chroniker.job(
+                name=f"part {n}", command="noop", cron=f"{n} HOUR * * *", group=f"group {n}",
+                after=[f"part {n - 1}"] if n else [],
+            )
+            for n in range(MANY)
+        ]
+        """
+    counts = []
+    for many in (3, 15):
+        Job.objects.all().delete()
+        Group.objects.all().delete()
+        for hour in ("1", "2"):  # created, then updated
+            shop.jobs(source.replace("HOUR", hour).replace("MANY", str(many)))
+            declared, problems = read()
+            assert problems == []
+            with CaptureQueriesContext(connection) as captured:
+                assert len(sync(declared)) == many
+            counts.append(len(captured))
+    assert counts[:2] == counts[2:]
