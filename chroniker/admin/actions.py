@@ -42,7 +42,7 @@ def _book(job_ids: list[int]) -> None:
 class BulkActions(Base):
     """Enable, disable, run, stop. Each says how many, and why not the others."""
 
-    actions = ("enable", "disable", "run_now", "stop")
+    actions: tuple[str, ...] = ("enable", "disable", "run_now", "stop")
 
     @admin.action(description=gettext_lazy("Enable selected jobs"), permissions=["change"])
     def enable(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:

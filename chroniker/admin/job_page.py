@@ -67,6 +67,14 @@ FIELDSETS: Any = (
         {"fields": (("log_stdout", "log_stderr"), "log_max_bytes"), "classes": ("collapse",)},
     ),
     (
+        _("Monitor"),
+        {
+            "description": _("For a job that looks whether something needs attention, such as check_monitor."),
+            "fields": ("is_monitor", "monitor_url", "monitor_description", "monitor_error_template"),
+            "classes": ("collapse",),
+        },
+    ),
+    (
         _("People"),
         {
             "description": _("Kept for mails about runs. This version sends none yet."),

@@ -241,4 +241,39 @@ class Migration(migrations.Migration):
             model_name="job",
             index=models.Index(fields=["is_monitor", "name"], name="chroniker_job_monitors"),
         ),
+        migrations.AlterField(
+            model_name="job",
+            name="is_monitor",
+            field=models.BooleanField(
+                default=False,
+                help_text="It is listed under Monitors too, with what its latest run found.",
+                verbose_name="is a monitor",
+            ),
+        ),
+        migrations.AlterField(
+            model_name="job",
+            name="monitor_description",
+            field=models.TextField(
+                blank=True, help_text="What it is about, and what to do.", verbose_name="monitor description"
+            ),
+        ),
+        migrations.AlterField(
+            model_name="job",
+            name="monitor_error_template",
+            field=models.TextField(
+                blank=True,
+                help_text="What check_monitor writes when records need attention. It may show {{ count }}, {{ records }}, {{ url }}, {{ description }}, {{ job.name }} and {{ stderr }}, its own text. Empty: its own text.",
+                verbose_name="monitor error template",
+            ),
+        ),
+        migrations.AlterField(
+            model_name="job",
+            name="monitor_url",
+            field=models.CharField(
+                blank=True,
+                help_text='Where to look; a template: /admin/shop/order/?created__lt={% now_offset "Y-m-d" -7 %}',
+                max_length=255,
+                verbose_name="monitor URL",
+            ),
+        ),
     ]

@@ -202,10 +202,28 @@ class Job(models.Model):
     )
     email_errors_to_subscribers = models.BooleanField(_("mail errors to subscribers"), default=True)
     email_success_to_subscribers = models.BooleanField(_("mail successes to subscribers"), default=False)
-    is_monitor = models.BooleanField(_("is a monitor"), default=False)
-    monitor_url = models.CharField(_("monitor URL"), max_length=255, blank=True)
-    monitor_error_template = models.TextField(_("monitor error template"), blank=True)
-    monitor_description = models.TextField(_("monitor description"), blank=True)
+    is_monitor = models.BooleanField(
+        _("is a monitor"),
+        default=False,
+        help_text=_("It is listed under Monitors too, with what its latest run found."),
+    )
+    monitor_url = models.CharField(
+        _("monitor URL"),
+        max_length=255,
+        blank=True,
+        help_text=_('Where to look; a template: /admin/shop/order/?created__lt={% now_offset "Y-m-d" -7 %}'),
+    )
+    monitor_error_template = models.TextField(
+        _("monitor error template"),
+        blank=True,
+        help_text=_(
+            "What check_monitor writes when records need attention. It may show {{ count }}, {{ records }}, {{ url }}, "
+            "{{ description }}, {{ job.name }} and {{ stderr }}, its own text. Empty: its own text."
+        ),
+    )
+    monitor_description = models.TextField(
+        _("monitor description"), blank=True, help_text=_("What it is about, and what to do.")
+    )
 
     # -- flags anyone may set; a tick consumes them ----------------------------------------------------------
     force_run = models.BooleanField(

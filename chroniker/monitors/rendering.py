@@ -41,14 +41,15 @@ def _engine() -> Engine:
         loaders=[],
         libraries={"chroniker_tags": TAGS},  # the ancestor's users may have written {% load %}
         builtins=[TAGS],
-        autoescape=False,  # of text for a log or a mail; escaping here and in the page would do it twice
     )
 
 
 def rendered(template: str, values: Mapping[str, Any]) -> str:
     """Plain text. Raises ``MonitorError`` with what is wrong with the template."""
+    # For a log or a mail as it is; in a page it is escaped when it gets there, and should not be so twice.
+    context = Context(dict(values), autoescape=False)
     try:
-        text = _engine().from_string(template).render(Context(dict(values)))
+        text = _engine().from_string(template).render(context)
     except Exception as error:  # a template can call whatever its filters and tags do
         raise MonitorError(_("The template is not right: %(error)s") % {"error": error}) from error
     return text + ""  # the sum of a safe string and an ordinary one is an ordinary one

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
-from django.test import override_settings
+from django.db import connection
+from django.test import Client, override_settings
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 import chroniker
@@ -195,3 +198,114 @@ def test_a_monitor_is_checked_when_it_is_saved(field: str, value: str, named: st
     with pytest.raises(ValidationError) as refused:
         job.full_clean()
     assert named in str(refused.value.message_dict[field])
+
+
+# -- the section in the admin ----------------------------------------------------------------------------------
+
+LIST = "/admin/chroniker/monitor/"
+
+
+def a_monitor(**fields: Any) -> Job:
+    return a_booked_job(**{"command": "attends", "args": "3", "is_monitor": True, **fields})
+
+
+def text_of(page: Any) -> str:
+    assert page.status_code == 200
+    return str(page.content.decode())
+
+
+def test_the_section_shows_monitors_only(admin: Client) -> None:
+    a_job(name="an ordinary job")
+    a_monitor(name="a watching job", monitor_description="Look after <it>.")
+    assert 'href="/admin/chroniker/monitor/"' in text_of(admin.get("/admin/"))
+    page = text_of(admin.get(LIST))
+    assert "a watching job" in page and "an ordinary job" not in page
+    assert "Look after &lt;it&gt;." in page
+
+
+def test_the_section_shows_how_many_records_need_attention_as_of_the_latest_run(admin: Client) -> None:
+    monitor = a_monitor()
+    name = f"monitor-{monitor.pk}-attention"
+
+    def shown() -> dict[str, str]:
+        cells = admin.get(f"{LIST}live/", {"ids": str(monitor.pk)}).json()["cells"]
+        assert f'data-cell="{name}" data-kind="{cells[name]["kind"]}"' in text_of(admin.get(LIST))
+        return {key: cells[name][key] for key in ("text", "kind")}
+
+    assert shown()["kind"] == ""
+    a_run_of(monitor)
+    assert shown() == {"text": "3", "kind": "failed"}
+    Job.objects.filter(pk=monitor.pk).update(args="0")
+    with override_settings(CHRONIKER_EXECUTORS=INLINE):
+        run_now(monitor, "a test")
+        assert shown() == {"text": "0", "kind": "succeeded"}
+        Job.objects.filter(pk=monitor.pk).update(command="fails", args="")
+        run_now(monitor, "a test")
+    assert shown()["kind"] == "", "the latest run did not say, so an older count says nothing"
+
+
+def test_the_section_links_to_the_url_with_its_offset(admin: Client) -> None:
+    a_monitor(monitor_url='/admin/auth/user/?q="><b>&date_joined__lt={% now_offset "Y" -400 %}')
+    a_monitor(monitor_url="{% now_offset %}")
+    a_monitor(monitor_url='{{ "javascript:alert(1)" }}')
+    page = text_of(admin.get(LIST))
+    year = (timezone.localtime() - dt.timedelta(days=400)).year
+    assert f'href="/admin/auth/user/?q=&quot;&gt;&lt;b&gt;&amp;date_joined__lt={year}"' in page
+    assert "The template is not right" in page
+    assert "begin it with https://" in page and 'href="javascript' not in page
+
+
+def test_the_section_asks_the_database_as_often_for_fifty_monitors_as_for_three(admin: Client) -> None:
+    def statements() -> int:
+        with CaptureQueriesContext(connection) as queries:
+            admin.get(LIST)
+        return len(queries)
+
+    for _ in range(3):
+        a_run_of(a_monitor())
+    statements()
+    few = statements()
+    for _ in range(47):
+        a_monitor()
+    assert statements() == few
+
+
+def test_a_monitor_is_made_and_edited_on_the_page_of_a_job(admin: Client) -> None:
+    page: Any = admin.get(f"{LIST}add/", follow=True)
+    assert page.redirect_chain[0][0].startswith("/admin/chroniker/job/add/")
+    assert 'name="is_monitor"' in text_of(page)
+    form = page.context_data["adminform"].form
+    assert form["is_monitor"].value() and form["command"].value() == "check_monitor"
+    monitor = a_monitor()
+    assert admin.get(f"{LIST}{monitor.pk}/change/")["Location"] == f"/admin/chroniker/job/{monitor.pk}/change/"
+
+
+def test_monitors_are_checked_at_once_by_an_action(admin: Client) -> None:
+    monitor = a_monitor()
+    with override_settings(CHRONIKER_EXECUTORS=INLINE):
+        admin.post(LIST, {"action": "check_now", "_selected_action": [str(monitor.pk)]})
+    assert the_run(monitor).attention == 3
+
+
+@pytest.mark.parametrize(
+    ("permissions", "sees", "links", "runs"),
+    [
+        ((), False, False, False),
+        (("view_monitor",), True, False, False),
+        (("view_job",), True, True, False),
+        (("view_monitor", "run_job"), True, False, True),
+    ],
+)
+def test_who_may_see_monitors_need_not_see_jobs(
+    staff: Callable[..., Client], permissions: tuple[str, ...], sees: bool, links: bool, runs: bool
+) -> None:
+    monitor = a_monitor(name="watching")
+    client = staff(*permissions)
+    page = client.get(LIST)
+    assert (page.status_code == 200) == sees
+    assert (f'href="/admin/chroniker/job/{monitor.pk}/change/"' in page.content.decode()) == links
+    assert client.get(f"{LIST}live/", {"ids": str(monitor.pk)}).status_code == (200 if sees else 403)
+    with override_settings(CHRONIKER_EXECUTORS=INLINE):
+        client.post(LIST, {"action": "check_now", "_selected_action": [str(monitor.pk)]})
+    assert Run.objects.exists() == runs
+    assert client.get(f"{LIST}add/").status_code == 403

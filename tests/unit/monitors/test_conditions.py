@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import datetime as dt
+import json
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Group, User
+from django.db.models import Q
+from django.utils import timezone
+
+from chroniker.exceptions import MonitorError
+from chroniker.models import Job, Outbox, Run
+from chroniker.monitors.conditions import condition, model_named, records
+from chroniker.monitors.findings import findings
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("is_staff=true", True),
+        ("is_staff=No", False),
+        ("id__in=1, 2,3", [1, 2, 3]),
+        ("id__range=1,3", (1, 3)),
+        ("pk=7", 7),
+        ("email__isnull=false", False),
+        ("email=", ""),
+        ("username__contains=a=b", "a=b"),
+        ("date_joined__year__gte=2026", 2026),
+        ("date_joined__date=2026-01-02", dt.date(2026, 1, 2)),
+        ("date_joined__lt=2026-01-02", dt.datetime(2026, 1, 2, tzinfo=dt.UTC)),
+        ("date_joined__lt=2026-01-02 03:04", dt.datetime(2026, 1, 2, 3, 4, tzinfo=dt.UTC)),
+        ("date_joined__lt=2026-01-02T03:04+01:00", dt.datetime(2026, 1, 2, 2, 4, tzinfo=dt.UTC)),
+        ("groups=3", 3),
+        ("groups__name__istartswith=ed", "ed"),
+        ("logentry__action_flag=2", 2),
+        ("chroniker_jobs__runs__token__gte=4", 4),
+    ],
+)
+def test_a_value_has_the_type_of_its_field(text: str, value: object) -> None:
+    assert condition(User, text) == Q(**{text.partition("=")[0]: value})
+
+
+def test_json_is_read_as_json() -> None:
+    assert condition(Outbox, 'payload={"a": [1]}') == Q(payload={"a": [1]})
+    assert condition(Outbox, "payload__to=someone") == Q(payload__to="someone")
+    assert condition(Outbox, "payload__has_key=to") == Q(payload__has_key="to")
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("username", "“username” is no condition: write FIELD=VALUE"),
+        ("=x", "is no condition"),
+        ("usernam=x", "auth.User has no field “usernam”. Did you mean “username”? It has: chroniker_jobs, date_joined"),
+        ("groups__nam=x", "there is no “nam”. Did you mean “name”?"),
+        ("date_joined__les=now", "there is no “les”"),
+        ("date_joined__yaer__gt=1", "Did you mean “year”?"),
+        ("id=x", "id: “x” value must be an integer."),
+        ("id__in=1,x", "id__in: “x” value must be an integer."),
+        ("id__range=1", "is no range: write its two ends with a comma between"),
+        ("date_joined__lt=2026-02-30", "is no date: write 2026-11-24"),
+        ("date_joined__lt=now-7x", "is no offset"),
+        ("is_staff=perhaps", "write true or false"),
+        ("date_joined__lt={% now_offset %}", "The template is not right"),
+    ],
+)
+def test_a_mistake_is_named_with_what_would_be_right(text: str, named: str) -> None:
+    with pytest.raises(MonitorError) as refused:
+        condition(User, text)
+    assert named in str(refused.value)
+
+
+def test_a_reference_to_records_of_any_kind_can_only_be_asked_by_its_parts() -> None:
+    assert condition(LogEntry, "object_id=7") == Q(object_id="7")
+
+
+def test_a_choice_that_there_is_not_would_never_be_found() -> None:
+    assert condition(Run, "status=LOST") == Q(status="LOST")
+    assert condition(Run, "status__startswith=L") == Q(status__startswith="L")
+    with pytest.raises(MonitorError, match="status__in: “LOOST” is none of its choices: CLAIMED"):
+        condition(Run, "status__in=LOST,LOOST")
+
+
+@pytest.mark.parametrize("text", ["User", "auth.", ".User", ""])
+def test_a_model_is_named_with_its_app(text: str) -> None:
+    with pytest.raises(MonitorError, match=r"write APP\.MODEL"):
+        model_named(text)
+
+
+def test_the_nearest_model_is_named() -> None:
+    assert model_named("auth.user") is User
+    with pytest.raises(MonitorError, match=r"Did you mean “chroniker\.Job”\?"):
+        model_named("chronikr.Job")
+
+
+@pytest.mark.django_db
+def test_a_record_with_many_related_ones_counts_once() -> None:
+    user = User.objects.create(username="anna")
+    user.groups.set([Group.objects.create(name=name) for name in ("editors", "editors of notes")])
+    found = records("auth.User", ["groups__name__startswith=editors"], [])
+    assert findings(found, most=5, asked="it").count == 1
+
+
+@pytest.mark.django_db
+def test_every_filter_must_hold_and_no_exclude() -> None:
+    for name, staff in (("a", True), ("b", True), ("c", False)):
+        User.objects.create(username=name, is_staff=staff)
+    found = records("auth.User", ["is_staff=true", "username__lte=b"], ["username=a", "username=c"])
+    assert [user.username for user in found] == ["b"]
+
+
+@pytest.mark.django_db
+def test_a_day_is_that_of_the_current_zone() -> None:
+    User.objects.create(username="anna", last_login=dt.datetime(2026, 1, 1, 23, 30, tzinfo=dt.UTC))
+    with timezone.override("Europe/Paris"):
+        assert records("auth.User", ["last_login__gte=2026-01-02"], []).count() == 1
+    assert records("auth.User", ["last_login__gte=2026-01-02"], []).count() == 0
+
+
+@pytest.mark.django_db
+def test_no_more_is_kept_than_is_shown() -> None:
+    found = findings((json.dumps(number) for number in range(1000)), most=2, asked="it")
+    assert (found.count, found.shown) == (1000, ["0", "1"])
+    assert findings(Job.objects, most=1, asked="it").count == 0
+    assert findings(True, most=1, asked="it").count == 1
+
+
+@pytest.mark.parametrize("answer", [None, -1, "text", b"bytes", 1.5])
+def test_what_cannot_be_counted_is_shown(answer: object) -> None:
+    with pytest.raises(MonitorError, match=r"shop.late gave .* it must give a queryset"):
+        findings(answer, most=1, asked="shop.late")
