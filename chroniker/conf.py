@@ -7,6 +7,7 @@ import socket
 import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from email.utils import formataddr, parseaddr
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,13 @@ DEFAULTS: dict[str, Any] = {
     "CHRONIKER_COMMANDS": ("*",),
     "CHRONIKER_COMMANDS_DENIED": DENIED_COMMANDS,
     "CHRONIKER_SYNC_JOBS": True,
+    "CHRONIKER_BASE_URL": None,
+    "CHRONIKER_EMAIL_SENDER": None,
+    "CHRONIKER_EMAIL_HOST_USER": None,
+    "CHRONIKER_EMAIL_SUBJECT_ERROR": "Error: {{ job.name }} ({{ outcome }})",
+    "CHRONIKER_EMAIL_SUBJECT_SUCCESS": "Success: {{ job.name }}",
+    "CHRONIKER_JOB_ERROR_CALLBACK": None,
+    "CHRONIKER_WEBHOOKS": (),
 }
 
 
@@ -167,6 +175,40 @@ class Settings:
     def sync_jobs(self) -> bool:
         """Whether ``migrate`` brings the jobs that are declared in code into the database."""
         return bool(self._value("CHRONIKER_SYNC_JOBS"))
+
+    @property
+    def base_url(self) -> str | None:
+        """Where this site is for people, such as https://jobs.example.com. None: as ``django.contrib.sites`` says."""
+        value: str | None = self._value("CHRONIKER_BASE_URL")
+        return value
+
+    @property
+    def email_sender(self) -> str:
+        """``From`` of the mails: an address; or a name, which is put before the address of the mail account."""
+        account = str(self._value("CHRONIKER_EMAIL_HOST_USER") or django_settings.DEFAULT_FROM_EMAIL)
+        sender = str(self._value("CHRONIKER_EMAIL_SENDER") or account)
+        return sender if "@" in sender else formataddr((sender, parseaddr(account)[1]))
+
+    @property
+    def email_subject_error(self) -> str:
+        """A Django template."""
+        return str(self._value("CHRONIKER_EMAIL_SUBJECT_ERROR"))
+
+    @property
+    def email_subject_success(self) -> str:
+        """A Django template."""
+        return str(self._value("CHRONIKER_EMAIL_SUBJECT_SUCCESS"))
+
+    @property
+    def job_error_callback(self) -> str | None:
+        """Dotted path of a function, called with ``(job, stdout=..., stderr=...)`` after a run ended in an error."""
+        value: str | None = self._value("CHRONIKER_JOB_ERROR_CALLBACK")
+        return value
+
+    @property
+    def webhooks(self) -> Any:
+        """As it was set; ``chroniker.channels.webhooks`` reads it."""
+        return self._value("CHRONIKER_WEBHOOKS")
 
 
 settings = Settings()

@@ -44,3 +44,7 @@ class ExecutorError(ChronikerError):
 
 class ImportRefused(ChronikerError):
     """What was given cannot be imported."""
+
+
+class Undeliverable(ChronikerError):
+    """This message cannot be sent, now or later."""

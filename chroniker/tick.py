@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from chroniker import commands, dependencies, due, hosts, lifecycle, pauses, runlock
+from chroniker import commands, dependencies, due, hosts, lifecycle, outbox, pauses, runlock
 from chroniker.clock import database_now
 from chroniker.conf import settings
 from chroniker.exceptions import ClaimRefused, CommandRefused
@@ -51,6 +51,7 @@ def tick(only: Collection[int] | None = None, now: dt.datetime | None = None) ->
     4. Record or replace what overlaps.
     5. Claim what is due, batch by batch, and dispatch each batch after its commit.
     6. Take what other hosts' ticks claimed for this host.
+    7. Have messages sent that are due, by a thread: this pass does not wait for them.
 
     Costs a constant number of statements, plus a constant number for each batch of due jobs. ``now`` is for tests.
     """
@@ -62,16 +63,18 @@ def tick(only: Collection[int] | None = None, now: dt.datetime | None = None) ->
         done.booked = book_edited(now or database_now())
         claim_due(done, only, now)
     take_what_was_left(now or database_now(), done)
+    outbox.send_soon()
     return done
 
 
 def reconsider(job_id: int) -> Pass:
-    """After a run of ``job_id`` ended: claim what waited for it, without waiting for the next tick."""
+    """After a run of ``job_id`` ended: claim what waited for it, and send word of it, before the next tick would."""
     dependents = JobDependency.objects.filter(dependee=job_id).values_list("dependent", flat=True)
     done = Pass()
     # After most runs nothing waits. The questions of a whole pass, put each time, would cost more than the run did.
     if (waiting := due.waiting([job_id, *dependents])) and pauses.of_all() is None:
         claim_due(done, waiting, None)
+    outbox.send_soon()
     return done
 
 

@@ -3,7 +3,5 @@
 from chroniker.admin.group import GroupAdmin
 from chroniker.admin.host import HostAdmin
 from chroniker.admin.job import JobAdmin
-from chroniker.admin.monitor import MonitorAdmin
-from chroniker.admin.run import RunAdmin
 
-__all__ = ["GroupAdmin", "HostAdmin", "JobAdmin", "MonitorAdmin", "RunAdmin"]
+__all__ = ["GroupAdmin", "HostAdmin", "JobAdmin", "MonitorAdmin", "OutboxAdmin", "RunAdmin"]

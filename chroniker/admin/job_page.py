@@ -77,7 +77,7 @@ FIELDSETS: Any = (
     (
         _("People"),
         {
-            "description": _("Kept for mails about runs. This version sends none yet."),
+            "description": _("Who is mailed when a run has ended. Errors: failed, timed out, lost and missed."),
             "fields": ("subscribers", ("email_errors_to_subscribers", "email_success_to_subscribers")),
             "classes": ("collapse",),
         },

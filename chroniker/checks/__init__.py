@@ -9,6 +9,7 @@ from chroniker.checks.declarations import check_declarations
 from chroniker.checks.executors import check_executors
 from chroniker.checks.installation import check_installation
 from chroniker.checks.jobs import check_jobs
+from chroniker.checks.messages import check_messages
 from chroniker.checks.names import check_names
 from chroniker.checks.row_locks import check_row_locks, check_skip_locked
 from chroniker.checks.runtime_dir import check_runtime_dir
@@ -33,6 +34,9 @@ CHECKS: dict[str, str] = {
     "chroniker.E010": "The runtime directory is not ours alone: another owner, not writable, or writable by others.",
     "chroniker.E011": "The distribution django-chroniker is installed too; both bring a package named chroniker.",
     "chroniker.E020": "A job declared in code is not valid, or a module that may declare jobs cannot be imported.",
+    "chroniker.E030": "CHRONIKER_JOB_ERROR_CALLBACK cannot be imported, or is no function.",
+    "chroniker.E031": "CHRONIKER_WEBHOOKS does not have the shape [{URL, SECRET, EVENTS}], or names a URL twice.",
+    "chroniker.E032": "A template of a mail's subject has an error in it.",
     "chroniker.W001": "A CHRONIKER_ setting that nothing reads, probably misspelt.",
     "chroniker.W002": "A setting of django-chroniker that has no effect any more.",
     "chroniker.W003": "SQLite without the options that several processes on one file need.",
@@ -51,5 +55,6 @@ def register() -> None:
         checks.register(check, TAG)
     checks.register(check_declarations, CODE_TAG)
     checks.register(check_row_locks, TAG)
+    checks.register(check_messages, TAG)
     for check in (check_jobs, check_skip_locked):
         checks.register(check, TAG, checks.Tags.database)

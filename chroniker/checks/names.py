@@ -14,16 +14,9 @@ PREFIX = "CHRONIKER_"
 #: Settings of the package chroniker_celery; it checks them itself.
 ELSEWHERE = "CHRONIKER_CELERY_"
 
-_NO_MAILS = "This version sends no messages about runs; receive the signal chroniker.signals.run_finished instead."
-
 #: Settings of django-chroniker that nothing reads any more -> what to do instead.
 OUTDATED = {
     "CHRONIKER_AUTO_END_STALE_JOBS": "Runs that nobody hears of any more are always closed, by every tick.",
-    "CHRONIKER_EMAIL_HOST_USER": _NO_MAILS,
-    "CHRONIKER_EMAIL_SENDER": _NO_MAILS,
-    "CHRONIKER_EMAIL_SUBJECT_ERROR": _NO_MAILS,
-    "CHRONIKER_EMAIL_SUBJECT_SUCCESS": _NO_MAILS,
-    "CHRONIKER_JOB_ERROR_CALLBACK": _NO_MAILS,
     "CHRONIKER_JOB_NK": "A job is known by its name, which is unique.",
     "CHRONIKER_KILL_GRACE_SECONDS": "CHRONIKER_STOP_GRACE_SECONDS is its name now; the default is 10 s.",
     "CHRONIKER_LOG_FORMAT": "A command's log records go where LOGGING sends them; give its handler a formatter.",

@@ -10,6 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
 
+from chroniker.channels import is_web_address
 from chroniker.conf import DEFAULTS
 
 #: Takes a value; ``None``: it is right, else what would be right, and the id of the check.
@@ -59,6 +60,15 @@ def hostname(value: Any) -> tuple[str, str] | None:
     return None
 
 
+def web_address(value: Any) -> tuple[str, str] | None:
+    right = "Give an address such as https://jobs.example.com, or None for the one that django.contrib.sites knows."
+    if value is not None and not isinstance(value, str):
+        return right, WRONG_TYPE
+    return None if value is None or is_web_address(value) else (right, OUT_OF_RANGE)
+
+
+TEXT = instance((str,), "Give text.")
+TEXT_OR_NONE = instance((str, type(None)), "Give text, or None.")
 TRUTH = instance((bool,), "Give True or False.")
 
 RULES: Mapping[str, Rule] = {
@@ -77,6 +87,12 @@ RULES: Mapping[str, Rule] = {
         (str, os.PathLike, type(None)), "Give an absolute path, or None for one under the temporary directory."
     ),
     "CHRONIKER_HOSTNAME": hostname,
+    "CHRONIKER_BASE_URL": web_address,
+    "CHRONIKER_EMAIL_SENDER": TEXT_OR_NONE,
+    "CHRONIKER_EMAIL_HOST_USER": TEXT_OR_NONE,
+    "CHRONIKER_EMAIL_SUBJECT_ERROR": TEXT,
+    "CHRONIKER_EMAIL_SUBJECT_SUCCESS": TEXT,
+    "CHRONIKER_JOB_ERROR_CALLBACK": TEXT_OR_NONE,
     "CHRONIKER_COMMANDS": patterns,
     "CHRONIKER_COMMANDS_DENIED": patterns,
     "CHRONIKER_SYNC_JOBS": TRUTH,

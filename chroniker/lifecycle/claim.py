@@ -11,9 +11,10 @@ from chroniker import pauses
 from chroniker.conf import settings
 from chroniker.lifecycle.plan import Plan
 from chroniker.lifecycle.rows import insert, write_states
+from chroniker.lifecycle.tell import announce, tell
 from chroniker.lifecycle.transactions import locked, transactional
-from chroniker.models import Job, JobState, Lease, Run
-from chroniker.signals import run_claimed
+from chroniker.models import Job, JobState, Lease, Run, Status
+from chroniker.signals import run_claimed, send_after_commit
 
 #: What a claim changes in the state; also what must still be as it was read when the row is locked.
 BOOKING = ("accounted_until", "next_instant", "next_run", "last_token", "retry_at", "attempt")
@@ -29,7 +30,7 @@ def claim(plans: Sequence[Plan], now: dt.datetime, *, by_flag: bool = False, wai
     """
     won = _claim(plans, now, by_flag, wait)
     for run in won:
-        run_claimed.send_robust(Run, run_id=run.pk, job_id=run.job_id, token=run.token, trigger=run.trigger)
+        send_after_commit(run_claimed, Run, run_id=run.pk, job_id=run.job_id, token=run.token, trigger=run.trigger)
     return won
 
 
@@ -44,11 +45,20 @@ def _claim(plans: Sequence[Plan], now: dt.datetime, by_flag: bool, wait: bool) -
     for run, _plan in claimed:
         run.redispatch_at = now + settings.redispatch
     insert(Run, [run for plan in mine for run in plan.runs])
+    _tell_missed(mine, now)
+    announce(run for plan in mine for run in plan.runs if run.status == Status.SKIPPED)
     insert(Lease, [_lease(run, now + plan.start_deadline) for run, plan in claimed])
     write_states([plan.after for plan in mine], BOOKING)
     for run, plan in claimed:
         run.job = plan.state.job
     return [run for run, _plan in claimed]
+
+
+def _tell_missed(plans: Sequence[Plan], now: dt.datetime) -> None:
+    for plan in plans:
+        if plan.missed:
+            plan.missed.job = plan.state.job
+    tell([plan.missed for plan in plans if plan.missed], now)
 
 
 def _lease(run: Run, expires_at: dt.datetime) -> Lease:

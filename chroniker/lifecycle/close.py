@@ -13,9 +13,9 @@ from chroniker.clock import FromNow, database_now
 from chroniker.conf import settings
 from chroniker.lifecycle.events import note
 from chroniker.lifecycle.rows import write_states
+from chroniker.lifecycle.tell import announce, tell, with_subscribed
 from chroniker.lifecycle.transactions import locked, transactional
 from chroniker.models import EventKind, Job, JobState, Lease, Run, Status
-from chroniker.signals import run_finished
 
 LONGEST_BACKOFF = dt.timedelta(days=1)
 
@@ -53,7 +53,7 @@ def _finish(
     reason: str,
     progress: tuple[int, int] | None,
 ) -> tuple[bool, Run | None]:
-    run = Run.objects.filter(pk=run_id).select_related("job").first()
+    run = with_subscribed(Run.objects.filter(pk=run_id).select_related("job")).first()
     if run is None:
         return False, None  # its job was deleted meanwhile
     states = list(locked(JobState.objects.filter(pk=run.job_id), skip=False))
@@ -148,7 +148,7 @@ def _expire(run_ids: Collection[UUID], still: Q | None) -> list[Run]:
     )
     Run.objects.filter(pk__in=ids).update(status=Status.LOST, finished_at=FromNow(), redispatch_at=None)
     Lease.objects.filter(pk__in=ids).delete()
-    lost = list(Run.objects.filter(pk__in=ids).select_related("job"))
+    lost = list(with_subscribed(Run.objects.filter(pk__in=ids).select_related("job")))
     _settle(states, lost)
     return lost
 
@@ -159,7 +159,7 @@ def _last_progress() -> dict[str, Subquery]:
 
 
 def _settle(states: Sequence[JobState], runs: Sequence[Run]) -> None:
-    """Book what the ended runs mean for their jobs: the last result, and a retry where the job's policy says so."""
+    """Book what the ended runs mean: the last result, a retry where the job's policy says so, and who is told."""
     now = database_now()
     by_job = {state.pk: state for state in states}
     for run in runs:
@@ -168,6 +168,7 @@ def _settle(states: Sequence[JobState], runs: Sequence[Run]) -> None:
             state.last_status, state.last_finished_at = run.status, run.finished_at
             state.retry_at = retry_at(run.job, run, now)
     write_states([by_job[run.job_id] for run in runs if run.job_id in by_job], CLOSED)
+    tell(runs, now)
 
 
 def retry_at(job: Job, run: Run, now: dt.datetime) -> dt.datetime | None:
@@ -183,10 +184,3 @@ def retry_at(job: Job, run: Run, now: dt.datetime) -> dt.datetime | None:
         backoff = dt.timedelta(seconds=job.retry_backoff_seconds * 2 ** min(run.attempt - 1, 20))
         return now + min(backoff, LONGEST_BACKOFF)
     return None
-
-
-def announce(runs: Sequence[Run]) -> None:
-    for run in runs:
-        run_finished.send_robust(
-            Run, run_id=run.pk, job_id=run.job_id, token=run.token, status=run.status, reason=run.reason
-        )

@@ -20,6 +20,7 @@ class Plan:
     after: JobState  # as the claim leaves it
     runs: list[Run] = field(default_factory=list)
     start_deadline: dt.timedelta = dt.timedelta()
+    missed: Run | None = None  # that of the runs, if any, which records instants noticed too late
 
     @property
     def claimed(self) -> Run | None:
@@ -49,6 +50,7 @@ def scheduled(state: JobState, now: dt.datetime, ready_until: dt.datetime | None
         if missed is not None and missed >= first:
             reason = _("Missed: more than %(seconds)s s late.") % {"seconds": job.misfire_grace_seconds}
             _add(plan, now, Status.SKIPPED, Trigger.SCHEDULE, first, missed, reason)
+            plan.missed = plan.runs[-1]
             following = next_after(spec, missed)
             if following is None or following > bound:
                 next_booking(plan.after, following, offset)

@@ -13,7 +13,7 @@ from chroniker.conf import settings
 from chroniker.lifecycle.events import note
 from chroniker.lifecycle.transactions import transactional
 from chroniker.models import EventKind, Job, Lease, Run, Status
-from chroniker.signals import run_started
+from chroniker.signals import run_started, send_after_commit
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ def start(run_id: UUID, token: int, nonce: UUID, *, host: str, pid: int) -> Star
         _record_refusal(run_id, token, host, pid)
     else:
         run = started.run
-        run_started.send_robust(Run, run_id=run.pk, job_id=run.job_id, token=run.token, host=host)
+        send_after_commit(run_started, Run, run_id=run.pk, job_id=run.job_id, token=run.token, host=host)
     return started
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import getpass
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,13 +14,18 @@ from django.core.management import CommandError
 from django.db import Error
 from django.utils import timezone
 
+from chroniker import outbox
 from chroniker.checks import TAG
 from chroniker.conf import settings
+from chroniker.end_requests import EndRequests
 from chroniker.models import Group, Job, Run, Trigger
 from chroniker.tick import Pass
 
 #: Not all the project's checks: these commands start every minute.
 CHECKS = (TAG,)
+
+#: How soon the end of what is waited for is noticed.
+POLL_SECONDS = 0.1
 
 #: Of how many jobs at most the names are compared with one that does not exist.
 MOST_COMPARED = 10_000
@@ -51,6 +57,13 @@ def _nearest(text: str, kind: type[Job] | type[Group] = Job) -> str:
         return f" There are no {kind._meta.verbose_name_plural} yet; add one in the admin."
     near = difflib.get_close_matches(text, names, n=1, cutoff=0.5)
     return f" Did you mean “{near[0]}”?" if near else " The admin lists them all."
+
+
+def stay_for_messages(asked: EndRequests, seconds: float) -> None:
+    """While messages about runs are being sent, but no longer than this, nor after a second signal to end."""
+    until = time.monotonic() + seconds
+    while outbox.is_sending() and asked.count < 2 and time.monotonic() < until:
+        time.sleep(POLL_SECONDS)
 
 
 @contextmanager

@@ -177,6 +177,25 @@ class Migration(migrations.Migration):
                 verbose_name="group",
             ),
         ),
+        migrations.AlterField(
+            model_name="outbox",
+            name="send_at",
+            field=models.DateTimeField(db_index=True, null=True, verbose_name="next attempt"),
+        ),
+        migrations.AlterField(
+            model_name="outbox", name="sent_at", field=models.DateTimeField(null=True, verbose_name="sent at")
+        ),
+        migrations.AlterField(
+            model_name="outbox",
+            name="attempts",
+            field=models.PositiveIntegerField(default=0, verbose_name="attempts"),
+        ),
+        migrations.AlterField(
+            model_name="outbox", name="error", field=models.TextField(blank=True, verbose_name="error")
+        ),
+        migrations.AlterField(
+            model_name="outbox", name="channel", field=models.CharField(max_length=100, verbose_name="channel")
+        ),
         migrations.CreateModel(
             name="Blackout",
             fields=[

@@ -10,15 +10,19 @@ from chroniker.models.run import Run
 
 
 class Outbox(models.Model):
-    """One message for one channel about one run; sent at least once."""
+    """One message for one channel about one run; sent at least once.
+
+    ``send_at``: when to try next; also how long the message is its present sender's alone. Empty when there is nothing
+    to try: it was sent, and ``sent_at`` says when, or given up, and ``error`` says why.
+    """
 
     run = models.ForeignKey(Run, models.CASCADE, related_name="messages", db_index=False)
-    channel = models.CharField(max_length=100)
+    channel = models.CharField(_("channel"), max_length=100)
     payload = models.JSONField(default=dict)
-    send_at = models.DateTimeField(db_index=True)
-    sent_at = models.DateTimeField(null=True)
-    attempts = models.PositiveIntegerField(default=0)
-    error = models.TextField(blank=True)
+    send_at = models.DateTimeField(_("next attempt"), null=True, db_index=True)
+    sent_at = models.DateTimeField(_("sent at"), null=True)
+    attempts = models.PositiveIntegerField(_("attempts"), default=0)
+    error = models.TextField(_("error"), blank=True)
 
     objects = DecidingManager()
 

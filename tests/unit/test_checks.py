@@ -79,7 +79,7 @@ def test_ids_are_well_formed_and_each_has_its_own_meaning() -> None:
 
 
 def test_every_setting_has_a_rule() -> None:
-    assert RULES.keys() | {"CHRONIKER_EXECUTORS"} == DEFAULTS.keys()
+    assert RULES.keys() | {"CHRONIKER_EXECUTORS", "CHRONIKER_WEBHOOKS"} == DEFAULTS.keys()
 
 
 def test_every_default_is_right_by_its_own_rule() -> None:

@@ -9,9 +9,12 @@ from chroniker.end_requests import EndRequests
 from chroniker.exceptions import ClaimRefused
 from chroniker.local_runs import LocalRuns
 from chroniker.management import foresight
-from chroniker.management.console import CHECKS, Telling, database_errors_explained, jobs_named, who
+from chroniker.management.console import CHECKS, Telling, database_errors_explained, jobs_named, stay_for_messages, who
 from chroniker.models import Job
 from chroniker.passlock import PassLock
+
+#: How long it stays for messages about runs that are being sent. A later tick sends those that are left.
+MESSAGES_SECONDS = 60.0
 
 
 class Command(BaseCommand):
@@ -59,6 +62,7 @@ class Command(BaseCommand):
                 finally:
                     turn.release()
                 runs.wait_for_all()
+            stay_for_messages(asked, MESSAGES_SECONDS)
         if not all_claimed:
             raise CommandError("Not all of these jobs were claimed.")
 

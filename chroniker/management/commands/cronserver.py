@@ -6,8 +6,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from chroniker.end_requests import EndRequests
 from chroniker.local_runs import LocalRuns
-from chroniker.management.console import CHECKS, Telling, who
+from chroniker.management.console import CHECKS, Telling, stay_for_messages, who
 from chroniker.ticking import Ticker
+
+#: How long it stays, when told to end, for messages about runs that are being sent.
+MESSAGES_SECONDS = 10.0
 
 
 class Command(BaseCommand):
@@ -45,3 +48,4 @@ class Command(BaseCommand):
             LocalRuns(asked, who=who("cronserver"), drain=drain, tell=tell, say=tell.say) as runs,
         ):
             Ticker(seconds, tell).serve(runs, asked)
+            stay_for_messages(asked, MESSAGES_SECONDS)

@@ -1,0 +1,91 @@
+"""Over which channels the end of a run is told, and what it is called there. Knows settings, no models."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from chroniker.conf import settings
+
+MAIL, WEBHOOK, CALLBACK = "mail", "webhook", "callback"
+
+#: What ends may be told, by the status of the run. A skipped run is told only if it was missed.
+EVENTS: Mapping[str, str] = {
+    "SUCCEEDED": "run.succeeded",
+    "FAILED": "run.failed",
+    "TIMED_OUT": "run.timed_out",
+    "STOPPED": "run.stopped",
+    "LOST": "run.lost",
+    "SKIPPED": "run.missed",
+}
+
+#: Ends that are errors: mails go out by default, and the callback is called. A run that somebody stopped is none.
+ERRORS = frozenset({"FAILED", "TIMED_OUT", "LOST", "SKIPPED"})
+
+SECRET_PREFIX = "whsec_"
+LONGEST_HOST = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """One entry of ``CHRONIKER_WEBHOOKS``."""
+
+    url: str
+    key: bytes
+    events: frozenset[str]
+
+    @property
+    def channel(self) -> str:
+        """Its name in the outbox: for people the host, for the machine a digest. A URL may itself be a secret."""
+        digest = hashlib.sha256(self.url.encode()).hexdigest()[:16]
+        return f"{WEBHOOK}:{(urlsplit(self.url).hostname or '')[:LONGEST_HOST]}:{digest}"
+
+
+def webhooks() -> list[Webhook]:
+    """Those configured. A malformed entry is left out: it is a system check's to name, and no reason not to close."""
+    found = settings.webhooks
+    return [hook for entry in found if not isinstance(hook := webhook(entry), str)] if _listed(found) else []
+
+
+def webhook(entry: Any) -> Webhook | str:
+    """The webhook that this entry of the setting describes, or what is wrong with it."""
+    if not isinstance(entry, Mapping):
+        return "is not a dictionary"
+    if unknown := set(entry) - {"URL", "SECRET", "EVENTS"}:
+        return f"has a key {sorted(map(repr, unknown))[0]}, which nothing reads"
+    url, secret, events = entry.get("URL"), entry.get("SECRET"), entry.get("EVENTS", [*EVENTS.values()])
+    if not isinstance(url, str) or not is_web_address(url):
+        return "has a URL that is not http:// or https:// and a host"
+    if not isinstance(secret, str) or (key := _key(secret)) is None:
+        return f'has a SECRET that is not text, is empty, or has no base64 after "{SECRET_PREFIX}"'
+    if not _listed(events) or not set(events) <= set(EVENTS.values()):
+        return f"has EVENTS that are not a list of some of {', '.join(EVENTS.values())}"
+    return Webhook(url, key, frozenset(events))
+
+
+def is_web_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018  raises for one that is no number
+    except ValueError:
+        return False
+    clean = url.isascii() and url.isprintable() and " " not in url
+    return clean and parts.scheme in ("http", "https") and bool(parts.hostname)
+
+
+def _key(secret: str) -> bytes | None:
+    if not secret.startswith(SECRET_PREFIX):
+        return secret.encode() or None
+    try:
+        return base64.b64decode(secret.removeprefix(SECRET_PREFIX), validate=True) or None
+    except binascii.Error:
+        return None
+
+
+def _listed(value: Any) -> bool:
+    return isinstance(value, list | tuple | set | frozenset)

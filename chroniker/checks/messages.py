@@ -1,0 +1,68 @@
+"""What is told of runs: the callback, the webhooks, and the templates of mails' subjects."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from django.core.checks import CheckMessage, Error
+from django.template import TemplateSyntaxError
+from django.utils.module_loading import import_string
+
+from chroniker.channels import webhook
+from chroniker.conf import settings
+from chroniker.outbox.mail import engine
+
+EXAMPLE = '[{"URL": "https://example.com/hook", "SECRET": "whsec_…", "EVENTS": ["run.failed", "run.lost"]}]'
+
+
+def check_messages(**kwargs: Any) -> list[CheckMessage]:
+    """E030, E031, E032."""
+    return [*_callback(), *_webhooks(), *_subjects()]
+
+
+def _callback() -> list[CheckMessage]:
+    path = settings.job_error_callback
+    if path is None or path == "":
+        return []
+    try:
+        if not callable(import_string(path)):
+            raise TypeError("it is not callable")
+    except Exception as error:  # whatever somebody else's module raises on import is what there is to report
+        hint = "Give the dotted path of a function that takes job, stdout and stderr: “shop.alarms.job_failed”."
+        message = f"CHRONIKER_JOB_ERROR_CALLBACK = {path!r} cannot be used: {error}"
+        return [Error(message, hint=hint, id="chroniker.E030")]
+    return []
+
+
+def _webhooks() -> list[CheckMessage]:
+    entries: object = settings.webhooks
+    if not isinstance(entries, list | tuple):
+        return [_shape(f"CHRONIKER_WEBHOOKS is of the type {type(entries).__name__}, not a list.")]
+    read = [webhook(entry) for entry in entries]
+    # The entries themselves are not shown: there are secrets in them.
+    found = [_shape(f"CHRONIKER_WEBHOOKS[{n}] {said}.") for n, said in enumerate(read) if isinstance(said, str)]
+    urls = Counter(hook.url for hook in read if not isinstance(hook, str))
+    found += [
+        _shape("CHRONIKER_WEBHOOKS names one URL twice; it would get one message.") for n in urls.values() if n > 1
+    ]
+    return found
+
+
+def _shape(message: str) -> CheckMessage:
+    return Error(message, hint=f"Write it like {EXAMPLE}.", id="chroniker.E031")
+
+
+def _subjects() -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    for name, text in (
+        ("CHRONIKER_EMAIL_SUBJECT_ERROR", settings.email_subject_error),
+        ("CHRONIKER_EMAIL_SUBJECT_SUCCESS", settings.email_subject_success),
+    ):
+        try:
+            engine().from_string(text)
+        except TemplateSyntaxError as error:
+            message = f"{name} is no Django template: {error}"
+            hint = "Write it like “Error: {{ job.name }} ({{ outcome }})”."
+            found.append(Error(message, hint=hint, id="chroniker.E032"))
+    return found

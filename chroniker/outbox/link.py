@@ -1,0 +1,37 @@
+"""Where a run can be looked at."""
+
+from __future__ import annotations
+
+from django.apps import apps
+from django.conf import settings as django_settings
+from django.core.exceptions import ImproperlyConfigured, ObjectDoesNotExist
+from django.urls import NoReverseMatch, reverse
+
+from chroniker.conf import settings
+from chroniker.models import Run
+
+
+def link(run: Run) -> str:
+    """The address of the run's page in the admin; empty where nobody says which host that is on."""
+    base = _base()
+    try:
+        return base and base.rstrip("/") + reverse("admin:chroniker_run_change", args=[run.pk])
+    except NoReverseMatch:  # the project has no admin, or under another name
+        return ""
+
+
+def _base() -> str:
+    if settings.base_url:
+        return settings.base_url
+    if not apps.is_installed("django.contrib.sites"):
+        return ""
+    from django.contrib.sites.models import Site
+
+    try:
+        domain = Site.objects.get_current().domain
+    except (ImproperlyConfigured, ObjectDoesNotExist):  # no SITE_ID, or no such site
+        return ""
+    if domain.startswith(("http://", "https://")):
+        return domain
+    secure = django_settings.SECURE_SSL_REDIRECT or django_settings.SESSION_COOKIE_SECURE
+    return f"{'https' if secure else 'http'}://{domain}"

@@ -1,0 +1,99 @@
+"""One mail to one subscriber."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core import mail
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.core.mail import EmailMessage
+from django.template import Context, Engine
+from django.utils.translation import gettext as _
+
+from chroniker.channels import ERRORS
+from chroniker.conf import settings
+from chroniker.exceptions import Undeliverable
+from chroniker.models import Outbox, Run, Status, Stream, Trigger
+from chroniker.outbox.link import link
+from chroniker.outbox.tail import last_lines, tail
+
+#: Seconds that a mail server may keep silent, where the project does not say (``EMAIL_TIMEOUT``): not for ever.
+TIMEOUT = 10.0
+#: Of each stream, from its end.
+MOST_CHARACTERS, MOST_LINES = 8000, 50
+LONGEST_SUBJECT = 200
+
+
+def send(message: Outbox) -> None:
+    """Send it over the project's mail backend. Raises what that raises."""
+    words = context(message.run)
+    text = engine().get_template("chroniker/mail.txt").render(Context(words, autoescape=False))
+    address = _address(message.channel.partition(":")[2])
+    _post(EmailMessage(subject(words), text, settings.email_sender, [address]))
+
+
+def subject(words: dict[str, Any]) -> str:
+    """On one line, whatever the job is called: a line break here would begin a header of somebody else's."""
+    error = words["run"].status in ERRORS
+    template = settings.email_subject_error if error else settings.email_subject_success
+    text = engine().from_string(template).render(Context(words, autoescape=False))
+    line = " ".join("".join(each if each.isprintable() else " " for each in text).split())
+    return line[:LONGEST_SUBJECT]
+
+
+def engine() -> Engine:
+    """The project's own, or one that knows our template where the project has none, being without web pages."""
+    try:
+        return Engine.get_default()
+    except ImproperlyConfigured:
+        return Engine(app_dirs=True, libraries={"i18n": "django.templatetags.i18n"})
+
+
+def context(run: Run) -> dict[str, Any]:
+    """What the templates of subject and text can name."""
+    missed = run.status == Status.SKIPPED
+    return {
+        "job": run.job,
+        "run": run,
+        "outcome": _("missed") if missed else str(Status(run.status).label),
+        "trigger": str(Trigger(run.trigger).label),
+        "duration": _duration(run),
+        "url": link(run),
+        "output": [(name, text) for name, stream in _STREAMS.items() if (text := _end(run, stream))],
+    }
+
+
+_STREAMS = {"stdout": Stream.STDOUT, "stderr": Stream.STDERR, "remarks": Stream.REMARK}
+
+
+def _end(run: Run, stream: Stream) -> str:
+    return last_lines(tail(run.pk, stream, MOST_CHARACTERS), MOST_LINES)
+
+
+def _duration(run: Run) -> dt.timedelta | None:
+    if run.started_at is None or run.finished_at is None:
+        return None
+    return dt.timedelta(seconds=round((run.finished_at - run.started_at).total_seconds(), 1))
+
+
+def _address(user_id: str) -> str:
+    """Asked anew with each attempt: people leave, and addresses change."""
+    model = get_user_model()
+    try:
+        user = model._default_manager.filter(pk=user_id).first()
+    except (ValueError, ValidationError):
+        user = None
+    address = user and str(getattr(user, model.get_email_field_name()) or "")
+    if user is None or not user.is_active or not address:
+        raise Undeliverable("The subscriber is gone, inactive or without an address.")
+    return address
+
+
+def _post(message: EmailMessage) -> None:
+    mailers = getattr(mail, "mailers", None)  # Django 6.1 and later
+    connection: Any = mailers.default if mailers is not None else mail.get_connection()
+    if getattr(connection, "timeout", TIMEOUT) is None:
+        connection.timeout = TIMEOUT
+    connection.send_messages([message])

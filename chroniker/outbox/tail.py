@@ -1,0 +1,31 @@
+"""The end of what a run wrote, however much that is."""
+
+from __future__ import annotations
+
+from itertools import accumulate
+from uuid import UUID
+
+from django.db.models.functions import Length, Right
+
+from chroniker.models import LogChunk, Stream
+
+#: Chunks looked at. A command that writes a little every second fills this many in a quarter of an hour.
+MOST_CHUNKS = 1000
+
+
+def tail(run_id: UUID, stream: Stream, most: int) -> str:
+    """The last ``most`` characters of one stream. Reads about as many: first how long the chunks are, then the last."""
+    chunks = LogChunk.objects.filter(run=run_id, stream=stream)
+    latest = list(chunks.order_by("-seq").values_list("seq", Length("text"))[:MOST_CHUNKS])
+    sizes = accumulate(length for _seq, length in latest)
+    enough = next((seq for (seq, _length), size in zip(latest, sizes, strict=True) if size >= most), None)
+    if not latest:
+        return ""
+    first = latest[-1][0] if enough is None else enough
+    texts = chunks.filter(seq__gte=first).order_by("seq").values_list(Right("text", most), flat=True)
+    return "".join(texts)[-most:]
+
+
+def last_lines(text: str, most: int) -> str:
+    """Whole lines, as far as there are; the first may have lost its beginning."""
+    return "\n".join(text.rstrip().splitlines()[-most:])
