@@ -3,5 +3,8 @@
 from chroniker.admin.group import GroupAdmin
 from chroniker.admin.host import HostAdmin
 from chroniker.admin.job import JobAdmin
+from chroniker.admin.monitor import MonitorAdmin
+from chroniker.admin.outbox import OutboxAdmin
+from chroniker.admin.run import RunAdmin
 
 __all__ = ["GroupAdmin", "HostAdmin", "JobAdmin", "MonitorAdmin", "OutboxAdmin", "RunAdmin"]
