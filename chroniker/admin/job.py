@@ -16,10 +16,22 @@ from django.shortcuts import redirect
 from django.urls import path, reverse
 from django.urls.resolvers import URLPattern
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from chroniker.admin import buttons, command_choice, deletion, job_page, pausing, run_with, timetable
+from chroniker.admin import (
+    buttons,
+    cloning,
+    command_choice,
+    deletion,
+    job_page,
+    neighbours,
+    pausing,
+    run_with,
+    timetable,
+)
 from chroniker.admin.actions import BulkActions, book_soon
+from chroniker.admin.cloning import Cloning
 from chroniker.admin.columns import JobColumns
 from chroniker.admin.dependency import DependencyInline
 from chroniker.admin.filters import ResultFilter, StateFilter
@@ -46,7 +58,7 @@ class JobChangeList(ChangeList):
 
 
 @admin.register(Job)
-class JobAdmin(JobColumns, BulkActions, JobModelAdmin):
+class JobAdmin(JobColumns, BulkActions, Cloning, JobModelAdmin):
     form = JobForm
     inlines = (DependencyInline,)
     list_display = ("job", "now", "next_run", "last_result")
@@ -96,7 +108,9 @@ class JobAdmin(JobColumns, BulkActions, JobModelAdmin):
             "open": sorted(pk for pk, overview in found.items() if overview.is_open),
         }
         if "runs" in request.GET and len(found) == 1:
-            answer["runs"] = job_page.latest_runs_json(request, next(iter(found)))
+            job_id = next(iter(found))
+            answer["runs"] = job_page.latest_runs_json(request, job_id)
+            cells |= cells_json("job", job_id, {"waits": neighbours.now(job_id)})
         return answer
 
     # -- the page --------------------------------------------------------------------------------------------
@@ -115,6 +129,9 @@ class JobAdmin(JobColumns, BulkActions, JobModelAdmin):
             context |= job_page.machine_side(request, job)
             context["can_run"] = self.has_run_permission(request)
             context["can_stop"] = self.has_stop_permission(request)
+            context["clone_url"] = cloning.address(job) if self.has_add_permission(request) else None
+        elif source := self.cloned(request):
+            context["title"] = gettext("Clone “%(job)s”") % {"job": source}
         context |= job_page.conditions()
         return super().render_change_form(request, context, *args, **kwargs)
 

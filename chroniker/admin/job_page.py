@@ -12,7 +12,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from chroniker.admin import pausing, timetable
+from chroniker.admin import chart, neighbours, pausing, timetable
 from chroniker.admin.live import cell_name
 from chroniker.admin.overview import overviews
 from chroniker.admin.run_cells import run_cells
@@ -89,11 +89,14 @@ def machine_side(request: HttpRequest, job: Job) -> dict[str, Any]:
     """For the template: the state, what it says about itself, and the latest runs if they may be seen."""
     overview = overviews([job])[job.pk]
     rows = latest_runs(request, job.pk, overview.now)
+    cells = {**overview.cells(), "waits": neighbours.now(job.pk)}
     return {
         "overview": overview,
-        "cells": {column: cell.html(cell_name("job", job.pk, column)) for column, cell in overview.cells().items()},
+        "cells": {column: cell.html(cell_name("job", job.pk, column)) for column, cell in cells.items()},
         "live_url": f"{reverse('admin:chroniker_job_live')}?ids={job.pk}&runs=1",
         "latest_runs": rows and [{**row, "html": [cell.html("") for cell in row["cells"]]} for row in rows],
+        "chart": None if rows is None else chart.durations(job.pk, overview.state.last_token, overview.now),
+        **neighbours.context(job),
     }
 
 

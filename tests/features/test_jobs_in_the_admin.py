@@ -8,12 +8,18 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client, override_settings
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from chroniker.models import Job
-from tests.factories import a_booked_job
-from tests.integration.admin.pages import errors, open_form, url
+from chroniker import lifecycle
+from chroniker.clock import database_now
+from chroniker.models import Job, JobDependency, Overlap, Status
+from chroniker.tick import run_now
+from tests.factories import a_booked_job, a_dependency, started
+from tests.integration.admin.pages import errors, fields, open_form, url
 
 pytestmark = pytest.mark.django_db
 ADD = "/admin/chroniker/job/add/"
@@ -130,3 +136,83 @@ def test_the_next_ten_instants_are_told_before_saving(admin: Client) -> None:
     assert all(instant.endswith("02:30:00 +0900") for instant in answer["instants"])
     wrong = admin.get(reverse("admin:chroniker_job_preview"), {**values, "cron": "61 * * * *"}).json()
     assert "61" in wrong["error"]
+
+
+def clone_form(client: Client, job: Job) -> tuple[str, dict[str, Any]]:
+    """The address behind the page's button, and the form there as it is filled in."""
+    page = client.get(url(job)).content.decode()
+    found = re.search(r'<a href="([^"]*clone=[^"]*)">Clone</a>', page)
+    assert found, "no button"
+    return found[1], fields(client.get(found[1]))
+
+
+def test_a_clone_keeps_everything_but_the_name_and_starts_disabled(admin: Client) -> None:
+    moment = database_now().replace(microsecond=0)
+    job = a_booked_job(
+        name="report", command="takes", args="one --colour red", cron="0 3 * * *", timezone="Asia/Tokyo",
+        overlap=Overlap.SKIP, starts_at=moment, timeout_seconds=60, environment="A=1", force_run=True,
+        log_stdout=False,
+    )  # fmt: skip
+    job.subscribers.add(User.objects.create_user("reader"))
+    load = a_booked_job(name="load")
+    a_dependency(job, load, wait_for_success=True)
+    address, form = clone_form(admin, job)
+    assert form["name"] == ""
+    assert not Job.objects.exclude(pk__in=[job.pk, load.pk]).exists(), "opening the form has saved it"
+    assert admin.post(address, {**form, "name": "second report"}).status_code == 302
+    clone = Job.objects.get(name="second report")
+    own = {"id", "name", "enabled", "edited_at", "force_run"}
+    for field in Job._meta.concrete_fields:
+        if field.name not in own:
+            assert getattr(clone, field.name) == getattr(job, field.name), field.name
+    assert (clone.enabled, clone.force_run) == (False, False)
+    assert [user.username for user in clone.subscribers.all()] == ["reader"]
+    copied = JobDependency.objects.get(dependent=clone)
+    assert (copied.dependee, copied.wait_for_success, copied.wait_for_completion) == (load, True, False)
+
+
+def test_cloning_is_for_those_who_may_add_and_see_jobs(staff: Callable[..., Client]) -> None:
+    job = a_booked_job()
+    address = f"{ADD}?clone={job.pk}"
+    assert "Clone</a>" not in staff("view_job", "change_job").get(url(job)).content.decode()
+    assert staff("view_job", "change_job").get(address).status_code == 403
+    assert staff("add_job").get(address).status_code == 403
+    assert staff("add_job", "view_job").get(address).status_code == 200
+
+
+@pytest.mark.parametrize("key", ["x", "0", "9" * 30, ""])
+def test_a_clone_of_a_job_that_is_not_there_is_not_found(admin: Client, key: str) -> None:
+    assert admin.get(f"{ADD}?clone={key}").status_code == 404
+
+
+def test_the_page_asks_the_database_as_often_whatever_its_job_has_behind_it(admin: Client) -> None:
+    def statements(job: Job) -> int:
+        with CaptureQueriesContext(connection) as queries:
+            assert admin.get(url(job)).status_code == 200
+        return len(queries)
+
+    few, many = a_booked_job(name="few"), a_booked_job(name="many")
+    for job, count in ((few, 2), (many, 30)):
+        for _ in range(count):
+            run = run_now(job, by="a test")
+            lifecycle.finish(run.pk, run.token, started(run), Status.SUCCEEDED)
+        for _ in range(count // 2):
+            a_dependency(a_booked_job(), job, wait_for_success=True)
+    statements(few)  # content types are cached from now on
+    assert statements(many) == statements(few)
+
+
+def test_the_list_reads_no_more_of_a_hundred_thousand_jobs_than_it_shows(admin: Client) -> None:
+    """All that grows with the number of jobs is what Django counts."""
+    now = database_now()
+    Job.objects.bulk_create(Job(name=f"job {n}", command="noop", cron="0 0 1 1 *", edited_at=now) for n in range(120))
+    with CaptureQueriesContext(connection) as queries:
+        assert admin.get("/admin/chroniker/job/").status_code == 200
+    unbounded = [
+        sql for sql in (query["sql"] for query in queries)
+        if re.search(r"FROM .chroniker_(job|jobstate|run|lease)\b", sql) and " WHERE " not in sql
+    ]  # fmt: skip
+    assert len(unbounded) == 2
+    assert any("COUNT(*)" in sql for sql in unbounded)
+    assert any("LIMIT 100" in sql for sql in unbounded)
+    assert len(queries) <= 20
