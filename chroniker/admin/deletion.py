@@ -19,21 +19,24 @@ from chroniker.models import Job, JobDependency, JobState, Lease, Run
 MOST_LISTED = 50
 
 
-class OpenRun(ChronikerError):
-    """The job has an open run."""
+class DeletionRefused(ChronikerError):
+    """The job has an open run, or is declared in code."""
 
 
 def delete(jobs: Sequence[Job]) -> None:
-    """All of them or none; raises ``OpenRun``, naming those that have one.
+    """All of them or none; raises ``DeletionRefused``, naming those that stand against it.
 
     The states are locked first, as a claim does: none of these jobs can be claimed while they go.
     """
     with transaction.atomic(using=settings.database):
         ids = [job.pk for job in jobs]
         list(locked(JobState.objects.filter(pk__in=ids), skip=False))
+        if names := list(declared(ids)):
+            said = _("Nothing was deleted. These are declared in code and would come back: %(names)s.")
+            raise DeletionRefused(said % {"names": ", ".join(f"“{name}”" for name in names)})
         if names := with_open_runs(ids):
             said = _("Nothing was deleted. Disable and stop first, then wait for the end of the run of: %(names)s.")
-            raise OpenRun(said % {"names": ", ".join(f"“{name}”" for name in names)})
+            raise DeletionRefused(said % {"names": ", ".join(f"“{name}”" for name in names)})
         Job.objects.filter(pk__in=ids).delete()
 
 
@@ -42,6 +45,12 @@ def with_open_runs(job_ids: Sequence[int]) -> list[str]:
         "name", flat=True
     )
     return list(names.order_by("name"))
+
+
+def declared(job_ids: Sequence[int]) -> dict[str, str]:
+    """Name -> where, of those that code declares: the next ``sync_jobs`` would create them again."""
+    jobs = Job.objects.filter(pk__in=job_ids, enabled_when_removed=None).exclude(managed_by="")
+    return dict(jobs.order_by("name").values_list("name", "managed_by"))
 
 
 def consequences(jobs: Sequence[Job]) -> tuple[list[str], dict[str, int], list[str]]:
@@ -64,7 +73,12 @@ def consequences(jobs: Sequence[Job]) -> tuple[list[str], dict[str, int], list[s
         str(capfirst(Job._meta.verbose_name_plural)): len(jobs),
         str(capfirst(Run._meta.verbose_name_plural)): sum(runs.values()),
     }
-    against = [_("the open run of “%(name)s”: stop it first") % {"name": name} for name in with_open_runs(ids)]
+    against = [
+        _("the declaration of “%(name)s” in %(where)s: remove it first; then its job is disabled, and can be deleted")
+        % {"name": name, "where": where}
+        for name, where in declared(ids).items()
+    ]
+    against += [_("the open run of “%(name)s”: stop it first") % {"name": name} for name in with_open_runs(ids)]
     return lines, numbers, against
 
 

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
+from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from chroniker import dependencies
+from chroniker.admin.declared import fixed_fields
 from chroniker.models import Job, JobDependency
 
 if TYPE_CHECKING:
@@ -66,3 +68,12 @@ class DependencyInline(TabularInline):
     autocomplete_fields = ("dependee",)
     extra = 0
     verbose_name_plural = gettext_lazy("waits for")
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_add_permission(request, obj) and "after" not in fixed_fields(obj)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_change_permission(request, obj) and "after" not in fixed_fields(obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_delete_permission(request, obj) and "after" not in fixed_fields(obj)

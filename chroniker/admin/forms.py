@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.utils.functional import cached_property
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -86,6 +87,15 @@ class JobForm(AsShownForm):
     class Meta:
         model = Job
         fields = "__all__"
+
+    def add_error(self, field: str | None, error: Any) -> None:
+        """What is wrong with a field that code declares cannot be mended here, and must not stand in the way of
+        disabling the job."""
+        if field is None and self.instance.is_declared and isinstance(error, ValidationError):
+            said = getattr(error, "error_dict", {NON_FIELD_ERRORS: [error]})
+            error = {name: each for name, each in said.items() if name in self.fields or name == NON_FIELD_ERRORS}
+        if error:
+            super().add_error(field, error)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

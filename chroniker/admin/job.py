@@ -33,6 +33,7 @@ from chroniker.admin import (
 from chroniker.admin.actions import BulkActions, book_soon
 from chroniker.admin.cloning import Cloning
 from chroniker.admin.columns import JobColumns
+from chroniker.admin.declared import DeclaredFields
 from chroniker.admin.dependency import DependencyInline
 from chroniker.admin.filters import ResultFilter, StateFilter
 from chroniker.admin.forms import JobForm
@@ -58,7 +59,7 @@ class JobChangeList(ChangeList):
 
 
 @admin.register(Job)
-class JobAdmin(JobColumns, BulkActions, Cloning, JobModelAdmin):
+class JobAdmin(JobColumns, BulkActions, Cloning, DeclaredFields, JobModelAdmin):
     form = JobForm
     inlines = (DependencyInline,)
     list_display = ("job", "now", "next_run", "last_result")
@@ -231,7 +232,7 @@ class JobAdmin(JobColumns, BulkActions, Cloning, JobModelAdmin):
     ) -> HttpResponse:
         try:
             return super().delete_view(request, object_id, extra_context)
-        except deletion.OpenRun as refusal:  # claimed between the question and the answer
+        except deletion.DeletionRefused as refusal:  # claimed between the question and the answer
             messages.error(request, str(refusal))
             return redirect("admin:chroniker_job_change", object_id)
 
@@ -241,6 +242,6 @@ class JobAdmin(JobColumns, BulkActions, Cloning, JobModelAdmin):
         try:
             with transaction.atomic():  # the log says "deleted" only if they were
                 return super().response_action(request, queryset, *args, **kwargs)
-        except deletion.OpenRun as refusal:
+        except deletion.DeletionRefused as refusal:
             messages.error(request, str(refusal))
             return redirect(request.get_full_path())

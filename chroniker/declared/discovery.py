@@ -33,6 +33,12 @@ class Placed:
     where: str
     command: str = ""  #: of a decorated command: its name
 
+    @property
+    def name(self) -> str:
+        """Of the job: as declared, or that of the command."""
+        fields = self.declaration.fields
+        return str(fields.get("name", self.command or fields.get("command", "")))
+
     def __str__(self) -> str:
         return f"{self.where} ({self.declaration.written_in})"
 

@@ -75,6 +75,17 @@ def read() -> tuple[list[Declared], list[Problem]]:
     return declared, [*problems, *_circles(declared, places)]
 
 
+def decided_fields(job: Job) -> frozenset[str]:
+    """What the declaration of this job decides, ``after`` included, as far as this process's code has it.
+
+    A process of another release may not: then what the job runs and when, which every declaration decides.
+    """
+    for placed in discover().placed:
+        if (placed.where, placed.name) == (job.managed_by, job.name):
+            return frozenset((WHAT_AND_WHEN | placed.declaration.fields.keys()) - {"name", "enabled"})
+    return WHAT_AND_WHEN
+
+
 def circle(after: Mapping[str, Collection[str]]) -> list[str]:
     """Names of jobs that would wait for each other for ever, the first one again at the end; empty: none."""
     try:
@@ -98,7 +109,7 @@ def _read(placed: Placed) -> tuple[Declared | None, list[Problem]]:
     related = {name: fields.pop(name) for name in RELATED if name in fields}
     if placed.command:
         fields["command"] = placed.command
-    fields.setdefault("name", fields.get("command", ""))
+    fields.setdefault("name", placed.name)
     if isinstance(fields.get("args"), list | tuple):
         fields["args"] = shlex.join(map(str, fields["args"]))
     job = None

@@ -9,11 +9,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.core.management import call_command
+from django.test import Client
 
 from chroniker.clock import database_now
 from chroniker.models import Job, Run, Status
 from chroniker.schedule import next_after
 from tests.features.conftest import Shop
+from tests.integration.admin.pages import open_form, url
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -55,3 +57,16 @@ def test_a_bad_declaration_is_named_by_the_system_check(shop: Shop, subprocess_e
     done = manage(shop, subprocess_env, "check")
     assert done.returncode == 1
     assert "(chroniker.E020)" in done.stderr and "report.py:3): cron:" in done.stderr
+
+
+def test_the_admin_shows_it_as_declared_with_a_fixed_schedule_and_a_switch(shop: Shop, admin: Client) -> None:
+    shop.command("report", DECORATOR)
+    shop.sync()
+    job = Job.objects.get()
+    html = admin.get(url(job)).content.decode()
+    assert f"This job is declared in {shop.name}.management.commands.report.Command." in html
+    form = open_form(admin, job)
+    form.pop("enabled")
+    admin.post(url(job), {**form, "cron": "* * * * *"})
+    job.refresh_from_db()
+    assert (job.enabled, job.cron) == (False, "0 3 * * *")
