@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from chroniker import commands, dependencies, due, hosts, lifecycle, outbox, pauses, runlock
+from chroniker import commands, dependencies, due, hosts, lifecycle, outbox, pauses, retention, runlock
 from chroniker.clock import database_now
 from chroniker.conf import settings
 from chroniker.exceptions import ClaimRefused, CommandRefused
@@ -52,6 +52,7 @@ def tick(only: Collection[int] | None = None, now: dt.datetime | None = None) ->
     5. Claim what is due, batch by batch, and dispatch each batch after its commit.
     6. Take what other hosts' ticks claimed for this host.
     7. Have messages sent that are due, by a thread: this pass does not wait for them.
+    8. Delete what the claimed jobs have beyond their ``maximum_log_entries``.
 
     Costs a constant number of statements, plus a constant number for each batch of due jobs. ``now`` is for tests.
     """
@@ -64,6 +65,7 @@ def tick(only: Collection[int] | None = None, now: dt.datetime | None = None) ->
         claim_due(done, only, now)
     take_what_was_left(now or database_now(), done)
     outbox.send_soon()
+    forget(done.claimed)
     return done
 
 
@@ -74,6 +76,7 @@ def reconsider(job_id: int) -> Pass:
     # After most runs nothing waits. The questions of a whole pass, put each time, would cost more than the run did.
     if (waiting := due.waiting([job_id, *dependents])) and pauses.of_all() is None:
         claim_due(done, waiting, None)
+        forget(done.claimed)
     outbox.send_soon()
     return done
 
@@ -97,6 +100,7 @@ def run_now(job: Job, by: str, args: str | None = None) -> Run:
         raise ClaimRefused(_("Someone else changed or claimed the job just now; look again."))
     lifecycle.note(claimed[0].pk, EventKind.NOTE, _("asked for by %(who)s") % {"who": by})
     transaction.on_commit(lambda: dispatch(claimed, now), using=settings.database, robust=True)
+    transaction.on_commit(lambda: forget(claimed), using=settings.database, robust=True)
     return claimed[0]
 
 
@@ -242,6 +246,11 @@ def dispatch(runs: Sequence[Run], now: dt.datetime) -> int:
             lifecycle.not_accepted(refused, now)
         taken += len(accepted)
     return taken
+
+
+def forget(claimed: Sequence[Run]) -> None:
+    """Step 8, by whoever claims: a history grows by claims alone."""
+    retention.trim([run.job_id for run in claimed])
 
 
 def _hint(run: Run) -> None:

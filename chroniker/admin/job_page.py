@@ -64,7 +64,7 @@ FIELDSETS: Any = (
     (_("Where"), {"fields": ("executor", "queue", "priority", "hostname"), "classes": ("collapse",)}),
     (
         _("Output"),
-        {"fields": (("log_stdout", "log_stderr"), "log_max_bytes"), "classes": ("collapse",)},
+        {"fields": (("log_stdout", "log_stderr"), "log_max_bytes", "maximum_log_entries"), "classes": ("collapse",)},
     ),
     (
         _("Monitor"),
