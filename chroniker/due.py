@@ -9,7 +9,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from chroniker import dependencies, pauses
+from chroniker import dependencies, groups, pauses
 from chroniker.clock import FromNow
 from chroniker.models import Job, JobState, Lease, Overlap, Run, Status
 
@@ -34,9 +34,20 @@ def waiting(job_ids: Collection[int]) -> list[int]:
     return list(JobState.objects.filter(wanted, pk__in=job_ids).values_list("pk", flat=True))
 
 
+def waiting_in_group_of(job_id: int, limit: int) -> list[int]:
+    """Jobs of this job's group that have anything to start by now, the longest waiting first: one statement.
+
+    None, unless the group has a limit: the end of a run makes no difference to the others then.
+    """
+    wanted = Q(next_run__lte=FromNow()) | Q(retry_at__lte=FromNow()) | Q(job__force_run=True)
+    group = Job.objects.filter(pk=job_id, group__limit__isnull=False).values("group")
+    mates = JobState.objects.filter(wanted, job__group__in=group).order_by("next_run", "pk")
+    return list(mates.values_list("pk", flat=True)[:limit])
+
+
 def scheduled(now: dt.datetime, only: Collection[int] | None = None) -> QuerySet[JobState]:
     """Jobs whose instant has come, that do not run, and that nothing they wait for holds back; the latest last."""
-    due = _states(only).filter(~_is_open(), ~dependencies.blocked(), next_run__lte=now)
+    due = _states(only).filter(groups.has_room(), ~_is_open(), ~dependencies.blocked(), next_run__lte=now)
     return due.order_by("next_run", "pk")
 
 
@@ -45,13 +56,13 @@ def forced(now: dt.datetime, only: Collection[int] | None = None) -> QuerySet[Jo
     del now  # at once
     # "IN (true)", since SQLite looks up no index for a column that stands alone as a condition.
     flagged = Job.objects.filter(force_run__in=[True]).values("pk")
-    free = _states(only).filter(~_is_open(), ~dependencies.blocked(for_instant=False))
+    free = _states(only).filter(groups.has_room(), ~_is_open(), ~dependencies.blocked(for_instant=False))
     return free.filter(pk__in=flagged).order_by("pk")
 
 
 def retries(now: dt.datetime, only: Collection[int] | None = None) -> QuerySet[JobState]:
     """Jobs whose next attempt is due, each with the arguments of the attempt that failed as ``failed_args``."""
-    free = _states(only).filter(~_is_open(), ~dependencies.blocked(for_instant=False))
+    free = _states(only).filter(groups.has_room(), ~_is_open(), ~dependencies.blocked(for_instant=False))
     attempts = Run.objects.filter(job=OuterRef("pk"), slot="").exclude(status=Status.SKIPPED)
     failed_args = Subquery(attempts.order_by("-token").values("args")[:1])
     return free.filter(retry_at__lte=now).annotate(failed_args=failed_args).order_by("retry_at", "pk")
@@ -96,8 +107,10 @@ def hindrance(state: JobState) -> str | None:
         return _("It is disabled.")
     if pause := pauses.over([state.job]).get(state.pk):
         return str(pause)
-    waits = dependencies.reasons([state.pk], for_instant=False).get(state.pk)
-    return _("It %(reasons)s.") % {"reasons": "; ".join(waits)} if waits else None
+    if waits := dependencies.reasons([state.pk], for_instant=False).get(state.pk):
+        return _("It %(reasons)s.") % {"reasons": "; ".join(waits)}
+    full = groups.full(filter(None, [state.job.group_id])).get(state.job.group_id or 0)
+    return _("It has to wait: %(reason)s.") % {"reason": full} if full else None
 
 
 def why_not(
@@ -111,6 +124,10 @@ def why_not(
     ids = [state.pk for state in states]
     leases = {lease.job_id: lease for lease in Lease.objects.filter(job__in=ids, slot="").select_related("run")}
     waits = dependencies.reasons(ids)
+    full = groups.full(state.job.group_id for state in states if state.job.group_id is not None)
+    for state in states:
+        if state.job.group_id in full:
+            waits.setdefault(state.pk, []).append(full[state.job.group_id])
     held = pauses.over([state.job for state in states]) if held is None else held
     return {
         state.pk: _why_not(state, leases.get(state.pk), waits.get(state.pk, []), held.get(state.pk), now)

@@ -70,11 +70,15 @@ def tick(only: Collection[int] | None = None, now: dt.datetime | None = None) ->
 
 
 def reconsider(job_id: int) -> Pass:
-    """After a run of ``job_id`` ended: claim what waited for it, and send word of it, before the next tick would."""
+    """After a run of ``job_id`` ended: claim what waited for it, and send word of it, before the next tick would.
+
+    That is the job itself, those that depend on it, and those for which its group had no room.
+    """
     dependents = JobDependency.objects.filter(dependee=job_id).values_list("dependent", flat=True)
     done = Pass()
     # After most runs nothing waits. The questions of a whole pass, put each time, would cost more than the run did.
-    if (waiting := due.waiting([job_id, *dependents])) and pauses.of_all() is None:
+    waiting = {*due.waiting([job_id, *dependents]), *due.waiting_in_group_of(job_id, settings.batch_size)}
+    if waiting and pauses.of_all() is None:
         claim_due(done, waiting, None)
         forget(done.claimed)
     outbox.send_soon()
@@ -91,12 +95,12 @@ def run_now(job: Job, by: str, args: str | None = None) -> Run:
         _refuse_bad(job, args)
     if not Job.objects.filter(pk=job.pk, edited_at=None, state__isnull=False).exists():
         lifecycle.book([job.pk], database_now())
-    state = JobState.objects.select_related("job").get(pk=job.pk)
+    state = JobState.objects.select_related("job__group").get(pk=job.pk)
     _refuse_if_not_free(state)
     now = database_now()
     claimed = lifecycle.claim([plan.by_hand(state, now, args)], now, wait=True)
     if not claimed:
-        _refuse_if_not_free(JobState.objects.select_related("job").get(pk=job.pk))
+        _refuse_if_not_free(JobState.objects.select_related("job__group").get(pk=job.pk))
         raise ClaimRefused(_("Someone else changed or claimed the job just now; look again."))
     lifecycle.note(claimed[0].pk, EventKind.NOTE, _("asked for by %(who)s") % {"who": by})
     transaction.on_commit(lambda: dispatch(claimed, now), using=settings.database, robust=True)

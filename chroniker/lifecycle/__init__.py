@@ -1,7 +1,8 @@
 """The only writer of ``Run.status``, ``Lease`` and ``JobState``.
 
 Each move is one conditional UPDATE that names the state it leaves; zero rows is an answer. Whoever claims or closes
-locks JobState first. Lock order everywhere: JobState, Job, Run, Lease, each by id.
+locks JobState first, and only a claim for a group with a limit locks that before. Lock order everywhere: Group,
+JobState, Job, Run, Lease, each by id.
 """
 
 from chroniker.lifecycle.attend import needs_attention

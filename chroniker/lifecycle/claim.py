@@ -10,6 +10,7 @@ from django.db.models import Exists, OuterRef
 from chroniker import pauses
 from chroniker.conf import settings
 from chroniker.lifecycle.plan import Plan
+from chroniker.lifecycle.room import rationed, room_for
 from chroniker.lifecycle.rows import insert, write_states
 from chroniker.lifecycle.tell import announce, tell
 from chroniker.lifecycle.transactions import locked, transactional
@@ -25,7 +26,8 @@ def claim(plans: Sequence[Plan], now: dt.datetime, *, by_flag: bool = False, wai
 
     Guarantees: a job that another claimer holds or has moved on is left out (so each instant is claimed once), and
     the next instant is booked in the same transaction that inserts the run, so a crash may lose a run, and say so,
-    but never repeats one. ``by_flag``: only jobs whose ``force_run`` flag is up, and lower it. ``wait``: for locks,
+    but never repeats one. Of a group with a limit no more jobs are claimed than it has room for, the first of
+    ``plans`` first. ``by_flag``: only jobs whose ``force_run`` flag is up, and lower it. ``wait``: for locks,
     instead of passing over locked jobs (a person asked for this very job).
     """
     won = _claim(plans, now, by_flag, wait)
@@ -36,7 +38,8 @@ def claim(plans: Sequence[Plan], now: dt.datetime, *, by_flag: bool = False, wai
 
 @transactional
 def _claim(plans: Sequence[Plan], now: dt.datetime, by_flag: bool, wait: bool) -> list[Run]:
-    mine = _still_as_read(plans, skip=not wait)
+    room = room_for(plans, skip=not wait)
+    mine = rationed(_still_as_read(plans, skip=not wait), plans, room)
     if by_flag:
         mine = _flags_lowered(mine, skip=not wait)
     if not mine:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from chroniker import dependencies, due, lifecycle, pauses
+from chroniker import dependencies, due, groups, lifecycle, pauses
 from chroniker.clock import database_now
 from chroniker.conf import settings
 from chroniker.lifecycle import plan
@@ -43,10 +43,12 @@ def _by_schedule(only: list[int] | None, now: dt.datetime) -> Iterator[str]:
     lifecycle.book(due.to_book(now, settings.batch_size, only), now)
     claimed: set[int] = set()
     if pauses.of_all() is None:
-        for state, draw in _candidates(only, now):
+        candidates = list(_candidates(only, now))
+        room = groups.room(state.job for state, _draw in candidates)
+        for state, draw in candidates:
             if state.pk not in claimed:
                 claimed.add(state.pk)
-                yield from _planned(state, draw, now)
+                yield from _planned(state, draw, now, room)
     rest = _others(only, now).exclude(pk__in=claimed).select_related("job")[: settings.batch_size]
     for pk, reason in due.why_not(states := list(rest), now).items():
         name = next(state.job.name for state in states if state.pk == pk)
@@ -69,12 +71,18 @@ def _candidates(only: list[int] | None, now: dt.datetime) -> Iterator[tuple[JobS
         yield state, lambda state: plan.retry(state, now)
 
 
-def _planned(state: JobState, draw: Draw, now: dt.datetime) -> Iterator[str]:
+def _planned(state: JobState, draw: Draw, now: dt.datetime, room: dict[int, int]) -> Iterator[str]:
     try:
         runs = draw(state).runs
     except Exception as error:  # whatever a schedule raises concerns this job alone, as in a tick
         yield f"would set aside “{state.job.name}”: {error}"
         return
+    group = state.job.group
+    if group is not None and group.pk in room and runs and not runs[-1].finished_at:
+        if not room[group.pk]:
+            yield f"would not claim “{state.job.name}”: its group “{group}” is full by then."
+            return
+        room[group.pk] -= 1
     for run in runs:
         run.job = state.job
         verb = "skip" if run.finished_at else "claim"

@@ -13,7 +13,8 @@ from chroniker.models.status import Status
 class JobState(models.Model):
     """One row beside each job, written only by ``chroniker.lifecycle``.
 
-    Locked before anything of the job is claimed or closed; locks are taken in the order JobState, Run, Lease, by id.
+    Locked before anything of the job is claimed or closed; locks are taken in the order Group, JobState,
+    Job, Run, Lease, by id.
     """
 
     job = models.OneToOneField(Job, models.CASCADE, primary_key=True, related_name="state")

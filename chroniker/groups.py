@@ -1,0 +1,65 @@
+"""Groups with a limit: how many of their jobs are claimed or running, and which groups have no room."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from django.db.models import Count, F, Q
+from django.utils.translation import gettext as _
+
+from chroniker.models import Group, Job, Lease
+
+#: Jobs that a reason names; the others are only counted.
+MOST_NAMED = 5
+
+
+def has_room() -> Q:
+    """SQL condition on JobState: the job's group, if it has one with a limit, is not full.
+
+    Jobs of full groups are left out of what is due: else a backlog of theirs would fill batch after batch in which
+    nothing can be claimed. The full groups do not depend on the row, so they are looked up once in a statement.
+    """
+    leases = Lease.objects.filter(slot="", job__group__limit__isnull=False).order_by()
+    counted = leases.values("job__group").annotate(n=Count("pk")).filter(n__gte=F("job__group__limit"))
+    return Q(job__group__limit__isnull=True) | ~Q(job__group__in=counted.values("job__group"))
+
+
+def limited(jobs: Iterable[Job]) -> set[int]:
+    """The groups of these jobs that have a limit. Each job must carry its group."""
+    return {job.group.pk for job in jobs if job.group is not None and job.group.limit is not None}
+
+
+def open_jobs(group_ids: Collection[int]) -> dict[int, int]:
+    """How many jobs of each group are claimed or running; a group with none is left out."""
+    leases = Lease.objects.filter(slot="", job__group__in=group_ids).order_by()
+    return dict(leases.values_list("job__group").annotate(Count("pk")))
+
+
+def room(jobs: Iterable[Job]) -> dict[int, int]:
+    """How many jobs may be claimed now, for each group of these jobs that has a limit. Each must carry its group."""
+    limits = {job.group.pk: job.group.limit for job in jobs if job.group is not None and job.group.limit is not None}
+    taken = open_jobs(limits) if limits else {}
+    return {pk: max(0, limit - taken.get(pk, 0)) for pk, limit in limits.items()}
+
+
+def full(group_ids: Iterable[int]) -> dict[int, str]:
+    """For people: the groups among these that are full, in words. Two statements, none for no groups."""
+    ids = set(group_ids)
+    groups = list(Group.objects.filter(pk__in=ids, limit__isnull=False)) if ids else []
+    if not groups:
+        return {}
+    names: dict[int, list[str]] = {}
+    leases = Lease.objects.filter(slot="", job__group__in=groups).order_by("job__name")
+    for pk, name in leases.values_list("job__group", "job__name"):
+        names.setdefault(pk, []).append(name)
+    return {group.pk: text for group in groups if (text := _in_words(group, names.get(group.pk, [])))}
+
+
+def _in_words(group: Group, running: list[str]) -> str:
+    if group.limit is None or len(running) < group.limit:
+        return ""
+    shown = ", ".join(running[:MOST_NAMED])
+    if (more := len(running) - MOST_NAMED) > 0:
+        shown = _("%(names)s and %(n)d more") % {"names": shown, "n": more}
+    words = {"group": group, "n": len(running), "limit": group.limit, "names": shown}
+    return _("its group “%(group)s” is full (%(n)d of %(limit)d: %(names)s)") % words
