@@ -21,6 +21,7 @@ MENDABLE = frozenset(
         "args",
         "raw_command",
         "environment",
+        "working_directory",
         "frequency",
         "cron",
         "params",
@@ -28,6 +29,7 @@ MENDABLE = frozenset(
         "starts_at",
         "ends_at",
         "timezone",
+        "hostname",
     }
 )
 
@@ -79,9 +81,9 @@ def _settle(candidate: Candidate, disabled: bool) -> None:
     try:
         job.full_clean(validate_unique=False, validate_constraints=False)
     except ValidationError as error:
-        wrong = error.message_dict
-        reasons = " ".join(message for messages in wrong.values() for message in messages)
-        if wrong.keys() - MENDABLE:
+        reasons = " ".join(error.messages)
+        too_long = any(each.code == "max_length" for errors in error.error_dict.values() for each in errors)
+        if too_long or error.error_dict.keys() - MENDABLE:
             candidate.outcome, candidate.refusal = Outcome.REFUSED, reasons
             return
         job.enabled = False

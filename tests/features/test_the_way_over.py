@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from chroniker.models import Job, JobDependency, Run
@@ -31,3 +33,18 @@ def test_a_dump_of_django_chroniker_is_imported(manage: Manage) -> None:
     assert done.returncode == 0, done.stderr
     assert (Job.objects.count(), JobDependency.objects.count(), Run.objects.count()) == (16, 2, 7)
     assert "16 imported before, left as it is\n" in manage("import_chroniker", str(dump("1.0.24"))).stdout
+
+
+def test_a_crontab_is_imported(manage: Manage, tmp_path: Path) -> None:
+    crontab = tmp_path / "crontab"
+    project = tmp_path / "manage.py"
+    crontab.write_text(f"CRON_TZ=Europe/Paris\n30 3 * * 1-5 python {project} noop > /dev/null\n@hourly df -h | sort\n")
+    done = manage("import_crontab", str(crontab), "--manage-py", str(project))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("differs") == 0
+    assert set(Job.objects.values_list("name", "command", "raw_command", "timezone")) == {
+        ("noop", "noop", "", "Europe/Paris"),
+        ("df -h | sort", "", "sh -c 'df -h | sort'", "Europe/Paris"),
+    }
+    again = manage("import_crontab", str(crontab), "--manage-py", str(project))
+    assert "2 imported before, left as it is\n" in again.stdout

@@ -1,0 +1,1 @@
+"""A crontab, and what its lines become here."""

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.core.management.base import CommandParser
+from django.utils.timezone import get_default_timezone_name
+
+from chroniker.clock import database_now
+from chroniker.exceptions import ImportRefused
+from chroniker.importing import Outcome, bring_in
+from chroniker.importing.crontab.jobs import Ways, candidates
+from chroniker.importing.crontab.reading import entries
+from chroniker.management.importing import ImportCommand, refusals_explained, zone
+
+LOCALTIME = Path("/etc/localtime")
+
+
+class Command(ImportCommand):
+    help = (
+        "Imports the lines of a crontab as jobs: management commands where they run this project's manage.py, else raw "
+        "commands. Prints each line as it was there and as it is here. May be repeated: what was imported is left as "
+        "it is."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("file", help="as “crontab -l” prints it; - reads standard input")
+        parser.add_argument("--system", action="store_true", help="each line names a user, as in /etc/crontab")
+        parser.add_argument(
+            "--timezone", type=zone, metavar="ZONE", help="of lines without CRON_TZ; default: this machine's"
+        )
+        parser.add_argument(
+            "--manage-py",
+            action="append",
+            default=[],
+            metavar="PATH",
+            help="where lines have this project's manage.py, if not where it is here",
+        )
+
+    def handle(self, *, file: str, system: bool, dry_run: bool, disabled: bool, **options: Any) -> None:
+        with refusals_explained():
+            ways = Ways(database_now(), options["timezone"] or machines_zone(), own_manage(options["manage_py"]))
+            found = candidates(entries(_read(file), system=system), ways)
+            bring_in(found, dry_run=dry_run, disabled=disabled)
+        self.show(found, ways.now, options["json"])
+        if any(each.outcome is Outcome.IMPORTED and each.job.enabled for each in found) and not options["json"]:
+            self.tell(["Now take these lines out of the crontab: until then cron runs them too."])
+
+
+def _read(file: str) -> str:
+    try:
+        return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ImportRefused(f"{file} cannot be read: {error}") from error
+
+
+def machines_zone() -> str:
+    """The zone that cron follows on this machine; where it cannot be told, the project's."""
+    _before, found, name = str(LOCALTIME.resolve()).partition("zoneinfo/")
+    try:
+        return ZoneInfo(name).key if found else get_default_timezone_name()
+    except (KeyError, ValueError):
+        return get_default_timezone_name()
+
+
+def own_manage(named: list[str]) -> set[Path]:
+    """Each place where this project's manage.py may be, as lines name it and as it really is."""
+    places = [Path.cwd() / "manage.py", Path(sys.argv[0])]
+    if base := getattr(settings, "BASE_DIR", None):
+        places.append(Path(base) / "manage.py")
+    here = {place.resolve() for place in places if place.name == "manage.py"}
+    return here | {Path(name).resolve() for name in named}
