@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 from django.db import IntegrityError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.utils.translation import gettext as _
 
 from chroniker import commands, lifecycle, surroundings
 from chroniker.command import Ending, Order, Renewal
@@ -75,7 +76,9 @@ class DatabaseReport:
             self.note(EventKind.ZOMBIE_REPORT, ending.reason)
             return False
         self._prepare(settings.heartbeat.total_seconds())
-        return self._close(self.verdict(ending), ending.exit_code, ending.reason, ending.progress)
+        reasons = [_("it wrote to stderr, which this job counts as a failure")] if self._only_spoke(ending) else []
+        reason = "; ".join(filter(None, [*reasons, ending.reason]))
+        return self._close(self.verdict(ending), ending.exit_code, reason, ending.progress)
 
     def verdict(self, ending: Ending) -> Status:
         """Success is exit status 0, and nothing on stderr where the job says so."""
@@ -85,8 +88,12 @@ class DatabaseReport:
             return Status.STOPPED
         if ending.how == "interrupted":  # it may have done its work; the job's policy for that decides, and at once
             return Status.LOST
-        clean = ending.exit_code == 0 and not (self.fail_on_stderr and ending.wrote_stderr)
-        return Status.SUCCEEDED if clean else Status.FAILED
+        return Status.SUCCEEDED if ending.exit_code == 0 and not self._only_spoke(ending) else Status.FAILED
+
+    def _only_spoke(self, ending: Ending) -> bool:
+        """Whether nothing but its output on stderr makes it a failure."""
+        spoke = self.fail_on_stderr and ending.wrote_stderr
+        return spoke and ending.how == "exited" and ending.exit_code == 0
 
     def note(self, kind: str, text: str) -> None:
         known = EventKind(kind) if kind in EventKind else EventKind.NOTE
