@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from chroniker.chains import Chain, chains, in_words
+from chroniker.management.console import CHECKS, database_errors_explained, jobs_named
+from chroniker.management.table import table
+
+HEAD = ("", "job", "takes", "starts after", "waits for")
+
+
+class Command(BaseCommand):
+    help = (
+        "Prints chains of jobs that wait for each other: what each job is expected to take (the median of its last 20 "
+        "successful runs), when it can start at the earliest, the time from end to end, and the critical path, marked "
+        "with *: what is late there makes the end late. A disabled job takes no time."
+    )
+    requires_system_checks = CHECKS
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "jobs",
+            nargs="*",
+            metavar="JOB",
+            help="name or number: this job and all that waits for it, directly or not (default: every chain there is)",
+        )
+        parser.add_argument("--json", action="store_true", help="one JSON object a line, for each chain")
+
+    def handle(self, *, jobs: list[str], json: bool, **options: Any) -> None:
+        with database_errors_explained():
+            found = chains([job.pk for job in jobs_named(jobs)] if jobs else None)
+        for number, chain in enumerate(found):
+            if json:
+                self.stdout.write(as_json(chain))
+            else:
+                self.stdout.write(("\n" if number else "") + in_lines(chain))
+        if not found and not json:
+            self.stdout.write("No job waits for another.")
+
+
+def in_lines(chain: Chain) -> str:
+    critical = {job.pk for job in chain.critical_path}
+    rows = [
+        (
+            "*" if link.job.pk in critical else "",
+            link.job.name + ("" if link.job.enabled else " (disabled)"),
+            in_words(link.seconds),
+            in_words(link.starts_after),
+            ", ".join(job.name for job in link.waits_for),
+        )
+        for link in chain.links
+    ]
+    lines = list(table(rows, HEAD))
+    if chain.critical_path:
+        total = in_words(chain.seconds) + ("" if chain.is_complete else " at least: not each duration is known")
+        lines += [f"Critical path: {' → '.join(job.name for job in chain.critical_path)}", f"Total: {total}"]
+    if chain.circles:
+        names = ", ".join(job.name for job in chain.circles)
+        lines.append(f"Never to start, for they wait for each other in a circle, or for one that does: {names}")
+    return "\n".join(lines)
+
+
+def as_json(chain: Chain) -> str:
+    critical = {job.pk for job in chain.critical_path}
+    jobs = [
+        {
+            "id": link.job.pk,
+            "name": link.job.name,
+            "enabled": link.job.enabled,
+            "seconds": link.seconds,
+            "starts_after": link.starts_after,
+            "waits_for": [job.pk for job in link.waits_for],
+            "critical": link.job.pk in critical,
+        }
+        for link in chain.links
+    ]
+    answer = {
+        "jobs": jobs,
+        "critical_path": [job.pk for job in chain.critical_path],
+        "seconds": chain.seconds,
+        "complete": chain.is_complete,
+        "circles": [job.pk for job in chain.circles],
+    }
+    return json.dumps(answer, ensure_ascii=False)

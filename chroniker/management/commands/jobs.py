@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+from django.db.models import QuerySet
+
+from chroniker.management.console import CHECKS, database_errors_explained, group_named, local
+from chroniker.management.table import table
+from chroniker.models import Job
+from chroniker.overview import Condition, Facts, survey
+
+HEAD = ("id", "name", "state", "next run", "last result", "why it does not run")
+#: Jobs that are looked at in one go: a constant number of statements.
+BATCH = 1000
+
+
+class Command(BaseCommand):
+    help = (
+        "Lists jobs: the state of each, its next run, how its last one ended, and why it does not run right now. "
+        "With --json one object a line: id, name, group, enabled, state, next_run, last_result, last_finished_at, run "
+        "(of the open one), progress ({complete, total}), why; times in ISO 8601, null for what there is not."
+    )
+    requires_system_checks = CHECKS
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--state", nargs="+", choices=Condition.values, help="only jobs in one of these states")
+        parser.add_argument("--name", metavar="TEXT", help="only jobs with this in their name, in any case")
+        parser.add_argument("--group", metavar="NAME", help="only jobs of this group")
+        parser.add_argument("--json", action="store_true", help="one JSON object a line, for programs")
+
+    def handle(
+        self, *, state: list[str] | None, name: str | None, group: str | None, json: bool, **options: Any
+    ) -> None:
+        with database_errors_explained():
+            jobs = Job.objects.order_by("name")
+            if name is not None:
+                jobs = jobs.filter(name__icontains=name)
+            if group is not None:
+                jobs = jobs.filter(group=group_named(group))
+            found = (facts for facts in looked_at(jobs) if not state or facts.condition in state)
+            if json:
+                for facts in found:
+                    self.stdout.write(as_json(facts))
+            else:
+                lines = list(table([row(facts) for facts in found], HEAD))
+                self.stdout.write("\n".join(lines) or "No jobs.")
+
+
+def looked_at(jobs: QuerySet[Job]) -> Iterator[Facts]:
+    ids = list(jobs.values_list("pk", flat=True))
+    for start in range(0, len(ids), BATCH):
+        yield from survey(list(jobs.filter(pk__in=ids[start : start + BATCH]).select_related("group")), Facts).values()
+
+
+def row(facts: Facts) -> tuple[str, ...]:
+    ended = f"{facts.last_status.label}, {local(facts.state.last_finished_at)}" if facts.last_status else "-"
+    next_run = local(facts.next_run) if facts.next_run else "-"
+    why = "" if facts.says_it_all else " ".join(facts.why.split())
+    return (str(facts.job.pk), facts.job.name, str(facts.condition.label), next_run, ended, why)
+
+
+def as_json(facts: Facts) -> str:
+    job, lease = facts.job, facts.lease
+    has_progress = lease is not None and lease.total_parts is not None
+    return json.dumps(
+        {
+            "id": job.pk,
+            "name": job.name,
+            "group": job.group.name if job.group else None,
+            "enabled": job.enabled,
+            "state": facts.condition.value,
+            "next_run": _iso(facts.next_run),
+            "last_result": facts.last_status.value if facts.last_status else None,
+            "last_finished_at": _iso(facts.state.last_finished_at),
+            "run": str(lease.run_id) if lease else None,
+            "progress": {"complete": lease.total_parts_complete, "total": lease.total_parts}
+            if lease and has_progress
+            else None,
+            "why": facts.why,
+        },
+        ensure_ascii=False,
+    )
+
+
+def _iso(moment: dt.datetime | None) -> str | None:
+    return moment.astimezone(dt.UTC).isoformat() if moment else None

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from chroniker import tick
+from chroniker.management.console import CHECKS, database_errors_explained, jobs_named, local, who
+from chroniker.models import OPEN, Job, Lease, Run, Status
+
+
+class Command(BaseCommand):
+    help = (
+        "Stops the open run of each of these jobs: one that waits in a queue ends at once; a running one gets SIGTERM, "
+        "and SIGKILL after its grace, on whatever worker it is. Returns when that was asked, not when it has ended. "
+        "Exit status 1 if one of them was not running."
+    )
+    requires_system_checks = CHECKS
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("jobs", nargs="*", metavar="NAME-OR-ID", help="jobs, each by its name or its number")
+        parser.add_argument("--run", action="append", default=[], metavar="ID", help="this run; may be given again")
+
+    def handle(self, *, jobs: list[str], run: list[str], **options: Any) -> None:
+        if not jobs and not run:
+            raise CommandError("Say what to stop: NAME-OR-ID of a job, or --run ID.")
+        with database_errors_explained():
+            named, runs = jobs_named(jobs), [run_of(text) for text in run]
+            stopped = [self.stop_job(job) for job in named] + [self.stop_run(each) for each in runs]
+        if not all(stopped):
+            raise SystemExit(1)
+
+    def stop_job(self, job: Job) -> bool:
+        leases = Lease.objects.filter(job=job).select_related("run__job").order_by("token")
+        if not leases:
+            self.stderr.write(f"“{job.name}” is not running.")
+        # All of them, whichever ends first: a run on every host has one on each.
+        return any([self.stop_run(lease.run) for lease in leases])
+
+    def stop_run(self, run: Run) -> bool:
+        asked = run.stop_requested_at
+        if not tick.stop(run.pk, who("stop_job")):
+            run.refresh_from_db(fields=["status", "finished_at"])
+            self.stderr.write(f"{_name(run)} is not running: it {_ended(run)}.")
+            return False
+        run.refresh_from_db(fields=["status"])
+        if run.status not in OPEN:
+            self.stdout.write(f"{_name(run)} was stopped before it started.")
+        elif asked is not None:
+            self.stdout.write(f"{_name(run)} was asked to stop already, at {local(asked)} by {run.stop_requested_by}.")
+        else:
+            self.stdout.write(f"{_name(run)} runs on {run.host} and was asked to stop.")
+        return True
+
+
+def run_of(text: str) -> Run:
+    try:
+        run = Run.objects.select_related("job").filter(pk=UUID(text)).first()
+    except ValueError:
+        raise CommandError(
+            f"“{text}” is no id of a run. One looks like 0197a8b0-1c2d-7e3f-8a4b-5c6d7e8f9a0b."
+        ) from None
+    if run is None:
+        raise CommandError(
+            f"There is no run {text}; it may have been deleted. “manage.py jobs --json” names open runs."
+        )
+    return run
+
+
+def _name(run: Run) -> str:
+    return f"Run {run.token} of “{run.job.name}”"
+
+
+def _ended(run: Run) -> str:
+    return f"ended as {Status(run.status).label}, {local(run.finished_at)}"
