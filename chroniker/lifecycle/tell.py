@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.core.exceptions import FieldDoesNotExist
 from django.db.models import Exists, OuterRef
 
 from chroniker.channels import CALLBACK, ERRORS, EVENTS, MAIL, Webhook, webhooks
@@ -68,12 +67,12 @@ def _wants_mail(run: Run) -> bool:
 def _subscribers(job_ids: Iterable[int]) -> dict[int, list[tuple[Any, str]]]:
     """Id and name of the active users with an address, by job."""
     model = get_user_model()
-    conditions: dict[str, Any] = {f"subscribers__{model.get_email_field_name()}__gt": ""}
-    try:
-        model._meta.get_field("is_active")
+    fields, email = {field.name for field in model._meta.get_fields()}, model.get_email_field_name()
+    if email not in fields:  # a project's own model of users need not have addresses
+        return {}
+    conditions: dict[str, Any] = {f"subscribers__{email}__gt": ""}
+    if "is_active" in fields:
         conditions["subscribers__is_active"] = True
-    except FieldDoesNotExist:  # a project's own model of users need not have it
-        pass
     found: dict[int, list[tuple[Any, str]]] = defaultdict(list)
     rows = Job.objects.filter(pk__in=job_ids, **conditions).order_by("pk", "subscribers")
     for job_id, user_id, name in rows.values_list("pk", "subscribers", f"subscribers__{model.USERNAME_FIELD}"):

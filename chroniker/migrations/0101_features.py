@@ -183,7 +183,9 @@ class Migration(migrations.Migration):
             field=models.DateTimeField(db_index=True, null=True, verbose_name="next attempt"),
         ),
         migrations.AlterField(
-            model_name="outbox", name="sent_at", field=models.DateTimeField(null=True, verbose_name="sent at")
+            model_name="outbox",
+            name="sent_at",
+            field=models.DateTimeField(db_index=True, null=True, verbose_name="sent at"),
         ),
         migrations.AlterField(
             model_name="outbox",

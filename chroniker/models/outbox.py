@@ -20,7 +20,7 @@ class Outbox(models.Model):
     channel = models.CharField(_("channel"), max_length=100)
     payload = models.JSONField(default=dict)
     send_at = models.DateTimeField(_("next attempt"), null=True, db_index=True)
-    sent_at = models.DateTimeField(_("sent at"), null=True)
+    sent_at = models.DateTimeField(_("sent at"), null=True, db_index=True)
     attempts = models.PositiveIntegerField(_("attempts"), default=0)
     error = models.TextField(_("error"), blank=True)
 

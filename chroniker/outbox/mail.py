@@ -31,7 +31,9 @@ def send(message: Outbox) -> None:
     words = context(message.run)
     text = engine().get_template("chroniker/mail.txt").render(Context(words, autoescape=False))
     address = _address(message.channel.partition(":")[2])
-    _post(EmailMessage(subject(words), text, settings.email_sender, [address]))
+    # RFC 3834: so that nobody's absence is reported to the sender
+    headers = {"Auto-Submitted": "auto-generated"}
+    _post(EmailMessage(subject(words), text, settings.email_sender, [address], headers=headers))
 
 
 def subject(words: dict[str, Any]) -> str:

@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import datetime as dt
+import threading
+
+import pytest
+from django.db import connection, connections
+from django.test import override_settings
+from django.test.utils import CaptureQueriesContext
+
+from chroniker import lifecycle, outbox
+from chroniker.clock import database_now
+from chroniker.models import Job, Outbox, Run, Status
+from chroniker.outbox import sending
+from chroniker.tick import run_now, tick
+from tests.ends import a_job_told_to, a_subscriber, ended, make_due
+from tests.factories import started
+from tests.postoffice import MailServer
+from tests.processes import wait_until
+
+SECOND = dt.timedelta(seconds=1)
+
+
+def a_message() -> Outbox:
+    ended(a_job_told_to(a_subscriber()), Status.FAILED)
+    return Outbox.objects.get()
+
+
+def test_a_message_that_another_sender_has_is_left_to_it(mail_server: MailServer) -> None:
+    [seen] = sending._due() if (message := a_message()) else []
+    assert sending._take(message)
+    assert not sending._take(seen), "it was due when this sender looked, and is the other's now"
+    assert outbox.send_due() == 0 and not mail_server.mails
+
+
+def test_a_message_whose_sender_died_is_taken_up_after_its_lease(mail_server: MailServer) -> None:
+    message = a_message()
+    assert sending._take(message)
+    left = Outbox.objects.get().send_at
+    assert left and sending.LEASE - 10 * SECOND < left - database_now() <= sending.LEASE
+    make_due()
+    assert outbox.send_due() == 1 and len(mail_server.mails) == 1
+
+
+def test_a_sender_that_is_late_to_say_so_does_not_undo_what_was_sent(mail_server: MailServer) -> None:
+    late = a_message()
+    assert sending._take(late)
+    make_due()
+    assert outbox.send_due() == 1
+    sending._failed(late, RuntimeError("no answer"))
+    message = Outbox.objects.get()
+    assert message.sent_at and message.send_at is None and message.error == ""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_senders_side_by_side_send_each_message_once(mail_server: MailServer) -> None:
+    users = [a_subscriber(f"user{n}") for n in range(12)]
+    ended(a_job_told_to(*users), Status.FAILED)
+    counts: list[int] = []
+
+    def send() -> None:
+        try:
+            counts.append(outbox.send_due())
+        finally:
+            connections.close_all()
+
+    senders = [threading.Thread(target=send) for _ in range(3)]
+    for sender in senders:
+        sender.start()
+    for sender in senders:
+        sender.join()
+    assert sum(counts) == len(mail_server.mails) == 12
+    assert {mail["To"] for mail in mail_server.mails} == {user.email for user in users}
+
+
+def test_more_messages_than_a_batch_has_are_all_sent(mail_server: MailServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sending, "BATCH", 2)
+    ended(a_job_told_to(*[a_subscriber(f"user{n}") for n in range(5)]), Status.FAILED)
+    assert outbox.send_due() == 5
+
+
+def test_no_message_is_begun_when_the_time_is_up(mail_server: MailServer) -> None:
+    a_message()
+    assert outbox.send_due(seconds=0) == 0 and mail_server.asked == 0
+
+
+def test_attempts_are_made_at_growing_intervals_and_end(mail_server: MailServer) -> None:
+    a_message()
+    mail_server.refusing = True
+    waits = []
+    while Outbox.objects.get().send_at:
+        make_due()
+        outbox.send_due()
+        if send_at := Outbox.objects.get().send_at:
+            waits.append(round((send_at - database_now()).total_seconds()))
+    assert mail_server.asked == sending.MOST_ATTEMPTS == 22
+    assert waits[:4] == pytest.approx([30, 60, 120, 240], abs=10) and waits[-1] == pytest.approx(6 * 3600, abs=10)
+    assert 3 * 86_400 - 7200 < sum(waits) < 3 * 86_400 + 14_400, "about three days"
+    message = Outbox.objects.get()
+    assert message.sent_at is None and "Come back later" in message.error
+
+
+def test_a_given_up_message_can_be_sent_again(mail_server: MailServer) -> None:
+    message = a_message()
+    Outbox.objects.update(send_at=None, attempts=22, error="no")
+    assert outbox.send_due() == 0
+    assert outbox.again([message.pk]) == 1
+    assert outbox.send_due() == 1 and len(mail_server.mails) == 1
+
+
+def test_a_message_of_a_channel_nobody_knows_is_given_up() -> None:
+    message = a_message()
+    Outbox.objects.filter(pk=message.pk).update(channel="pigeon:1")
+    outbox.send_due()
+    message.refresh_from_db()
+    assert message.send_at is None and "pigeon" in message.error
+
+
+def test_a_message_goes_with_its_job(mail_server: MailServer) -> None:
+    message = a_message()
+    assert sending._due() and Job.objects.filter(pk=message.run.job_id).delete()
+    assert not sending._take(message) and outbox.send_due() == 0
+
+
+def test_a_tick_with_nothing_to_send_asks_one_question_more() -> None:
+    ended(a_job_told_to(a_subscriber()), Status.FAILED)
+    Outbox.objects.update(sent_at=database_now(), send_at=None)
+    with CaptureQueriesContext(connection) as queries:
+        tick()
+    asked = [query["sql"] for query in queries if "chroniker_outbox" in query["sql"]]
+    assert len(asked) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_tick_has_what_is_due_sent_by_a_thread_that_leaves_no_connection(mail_server: MailServer) -> None:
+    a_message()
+    tick()
+    wait_until(lambda: not outbox.is_sending())
+    assert len(mail_server.mails) == 1 and Outbox.objects.get().sent_at
+
+
+@override_settings(CHRONIKER_PAUSED=True)
+@pytest.mark.django_db(transaction=True)
+def test_a_pause_holds_up_no_message(mail_server: MailServer) -> None:
+    with override_settings(CHRONIKER_PAUSED=False):
+        a_message()
+    tick()
+    wait_until(lambda: not outbox.is_sending())
+    assert len(mail_server.mails) == 1
+
+
+def test_a_rolled_back_end_tells_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run and messages are one transaction: a defect in writing the messages leaves the run open, not untold."""
+    job = a_job_told_to(a_subscriber())
+
+    def explode(*args: object) -> None:
+        raise RuntimeError("boom")
+
+    monkeypatch.setattr("chroniker.lifecycle.close.tell", explode)
+    with pytest.raises(RuntimeError, match="boom"):
+        ended(job, Status.FAILED)
+    assert Run.objects.get().status == Status.RUNNING and not Outbox.objects.exists()
+
+
+def test_a_run_on_one_host_of_many_tells_nobody() -> None:
+    job = a_job_told_to(a_subscriber())
+    run = run_now(job, by="a test")
+    Run.objects.filter(pk=run.pk).update(slot="7")
+    lifecycle.finish(run.pk, run.token, started(run), Status.FAILED)
+    assert not Outbox.objects.exists()

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from chroniker.clock import database_now
+from chroniker.models import LogChunk, Stream
+from chroniker.outbox import tail as module
+from chroniker.outbox.tail import last_lines, tail
+from chroniker.tick import run_now
+from tests.ends import a_job_told_to
+
+
+def a_run_that_wrote(texts: Sequence[str]) -> UUID:
+    run = run_now(a_job_told_to(), by="a test")
+    now = database_now()
+    LogChunk.objects.bulk_create(
+        LogChunk(run=run, stream=Stream.STDOUT, seq=seq, text=text, written_at=now) for seq, text in enumerate(texts)
+    )
+    return run.pk
+
+
+@pytest.mark.parametrize(
+    ("texts", "most", "expected"),
+    [
+        ([], 5, ""),
+        (["abc"], 5, "abc"),
+        (["abc", "def"], 5, "bcdef"),
+        (["abc", "def", "ghi"], 3, "ghi"),
+        (["abc", "def", "ghi"], 4, "fghi"),
+        (["abc", "", "ghi"], 9, "abcghi"),
+        (["ä" * 10, "日本語"], 4, "ä日本語"),
+    ],
+)
+def test_the_last_characters(texts: list[str], most: int, expected: str) -> None:
+    assert tail(a_run_that_wrote(texts), Stream.STDOUT, most) == expected
+
+
+def test_of_another_stream_nothing() -> None:
+    assert tail(a_run_that_wrote(["abc"]), Stream.STDERR, 5) == ""
+
+
+def test_it_costs_two_statements_whatever_there_is() -> None:
+    run_id = a_run_that_wrote([f"line {n}\n" for n in range(3000)])
+    with CaptureQueriesContext(connection) as queries:
+        assert tail(run_id, Stream.STDOUT, 100).endswith("line 2999\n")
+    assert len(queries) == 2
+
+
+def test_of_too_many_small_pieces_the_latest_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_CHUNKS", 3)
+    assert tail(a_run_that_wrote(list("abcdef")), Stream.STDOUT, 100) == "def"
+
+
+def test_lines() -> None:
+    assert last_lines("a\nb\nc\n\n", 2) == "b\nc"
+    assert last_lines("", 2) == ""
