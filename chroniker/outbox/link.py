@@ -1,4 +1,4 @@
-"""Where a run can be looked at."""
+"""Where things can be looked at."""
 
 from __future__ import annotations
 
@@ -18,6 +18,11 @@ def link(run: Run) -> str:
         return base and base.rstrip("/") + reverse("admin:chroniker_run_change", args=[run.pk])
     except NoReverseMatch:  # the project has no admin, or under another name
         return ""
+
+
+def absolute(path: str) -> str:
+    """With the host in front; as it is, where nobody says which host, or where it has one."""
+    return _base().rstrip("/") + path if path.startswith("/") else path
 
 
 def _base() -> str:

@@ -17,6 +17,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 import chroniker
+from chroniker import outbox
 from chroniker.models import Job, LogChunk, Monitor, Run, Status, Stream
 from chroniker.tick import run_now
 from tests.factories import a_booked_job, a_job
@@ -157,14 +158,24 @@ def test_the_error_template_is_what_a_monitor_says() -> None:
         monitor_description="They must be called.",
         monitor_error_template="{{ job.name }}: {{ count }}!\n{{ url }}\n{{ description }}\n{{ stderr }}",
     )
-    run = a_run_of(job)
+    with override_settings(CHRONIKER_BASE_URL="https://shop.example/"):
+        run = a_run_of(job)
     year = (timezone.localtime() - dt.timedelta(days=400)).year
     lines = output(run).splitlines()
     assert lines[0] == "Late people: 2!"
-    assert lines[1] == f"/admin/auth/user/?date_joined__lt={year}"
+    assert lines[1] == f"https://shop.example/admin/auth/user/?date_joined__lt={year}"
     assert lines[2:4] == ["They must be called.", "2 records need attention."]
     assert "late anna" in lines[4] and lines[5] == "  … and 1 more"
     assert run.status == Status.FAILED
+
+
+def test_subscribers_are_mailed_what_a_monitor_says(mailoutbox: list[Any]) -> None:
+    monitor = a_monitor(command="check_monitor", args=f"{__name__}.how_many", monitor_error_template="Oh: {{ count }}!")
+    monitor.subscribers.add(User.objects.create(username="ann", email="ann@example.com"))
+    a_run_of(monitor)
+    outbox.send_due()
+    [mail] = mailoutbox
+    assert mail.to == ["ann@example.com"] and "Oh: 7!" in mail.body
 
 
 def test_a_command_of_the_projects_own_may_say_how_many_need_attention() -> None:

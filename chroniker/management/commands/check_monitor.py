@@ -11,6 +11,7 @@ from chroniker import attention, monitors
 from chroniker.exceptions import MonitorError
 from chroniker.models import Job
 from chroniker.monitors import Finding
+from chroniker.outbox.link import absolute
 
 #: Exit statuses: records were found; the question could not be asked.
 NEEDS_ATTENTION, NOT_ASKED = 1, 2
@@ -59,7 +60,7 @@ def values(job: Job, found: Finding, plain: str) -> dict[str, Any]:
     """What an error template may show; ``stderr`` is the ancestor's name for what was found."""
     known = monitors.about(job)
     try:
-        url = monitors.rendered_url(job.monitor_url, known)
+        url = absolute(monitors.rendered_url(job.monitor_url, known))
     except MonitorError as error:
         url = str(error)
     return {**known, "count": found.count, "records": found.shown, "url": url, "stderr": plain}
