@@ -48,3 +48,7 @@ class ImportRefused(ChronikerError):
 
 class Undeliverable(ChronikerError):
     """This message cannot be sent, now or later."""
+
+
+class CannotStart(ChronikerError):
+    """The tick cannot be started: something that it needs is not there."""

@@ -1,0 +1,147 @@
+"""The program ``chroniker``: one tick, in the environment that its arguments name. For a line in a crontab.
+
+Needs nothing but Python: it is started from an empty environment, perhaps by another Python than the project's. It
+finds the project's Python and settings, and then becomes ``manage.py cron``: the same process, so that signals reach
+the tick and its exit status is the program's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from chroniker.exceptions import CannotStart
+
+SETTINGS = "DJANGO_SETTINGS_MODULE"
+
+DESCRIPTION = """One tick of the scheduler: claims the jobs that are due, and runs those that run on this host.
+It needs no environment; in a crontab this line is enough:
+
+  * * * * * /srv/site/venv/bin/chroniker -p /srv/site"""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What is to be executed, where, and in which environment."""
+
+    argv: list[str]
+    directory: Path
+    environment: dict[str, str]
+
+
+def main(words: Sequence[str] | None = None) -> NoReturn:
+    """Becomes the tick; or ends with status 2 and a message that says what is wrong."""
+    making = parser()
+    arguments = making.parse_args(words)
+    try:
+        start = plan(arguments, os.environ)
+        if arguments.log_file is not None:
+            _write_to(arguments.log_file)
+        os.chdir(start.directory)
+        os.execve(start.argv[0], start.argv, start.environment)
+    except (CannotStart, OSError) as problem:
+        making.error(str(problem))
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(
+        prog="chroniker", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = made.add_argument
+    add(
+        "-e", dest="virtualenv", metavar="DIR", help="the project's virtual environment (default: that of this program)"
+    )
+    add("-p", dest="project", metavar="DIR", help="the project's directory, where manage.py is; the tick runs in it")
+    add(
+        "-s",
+        dest="settings",
+        metavar="MODULE",
+        help=f"its settings, as a dotted path (default: {SETTINGS}, or what manage.py names, or DIR.settings)",
+    )
+    loudness = made.add_mutually_exclusive_group()
+    loudness.add_argument("-q", dest="verbosity", action="store_const", const=0, default=1, help="print errors only")
+    loudness.add_argument("-l", dest="verbosity", action="store_const", const=2, help="print more")
+    add("--log-file", metavar="FILE", help="append to this file what would be printed")
+    add(
+        "--jobs",
+        nargs="+",
+        metavar="NAME-OR-ID",
+        default=[],
+        help="claim none but these jobs; ids may be written 1,2,3",
+    )
+    return made
+
+
+def plan(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Start:
+    """Raises ``CannotStart``. Looks at files, changes nothing."""
+    python = _python(arguments.virtualenv)
+    environment = {**environ, **_activated(python, environ)}
+    directory = Path(arguments.project).absolute() if arguments.project else Path.cwd()
+    if not directory.is_dir():
+        raise CannotStart(f"The project's directory {directory} does not exist (-p).")
+    settings = arguments.settings or environ.get(SETTINGS)
+    if (directory / "manage.py").is_file():
+        program = ["manage.py"]
+    else:
+        program = ["-m", "django"]
+        settings = settings or _settings_of(directory)
+        paths = [str(directory), str(directory.parent), environ.get("PYTHONPATH", "")]
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+    argv = [str(python), *program, "cron", "--verbosity", str(arguments.verbosity)]
+    if settings:
+        argv += ["--settings", settings]
+    jobs = [name for word in arguments.jobs for name in _ids_or_name(word)]
+    return Start(argv + (["--jobs", *jobs] if jobs else []), directory, environment)
+
+
+def _python(virtualenv: str | None) -> Path:
+    """The interpreter of the environment, which may be named by a file in its directory of programs, too."""
+    if virtualenv is None:
+        if importlib.util.find_spec("django") is None:
+            raise CannotStart(
+                f"There is no Django for {sys.executable}: name the project's virtual environment with -e."
+            )
+        return Path(sys.executable)
+    named = Path(virtualenv).absolute()
+    python = (named.parent if named.is_file() else named / "bin") / "python"
+    if not python.exists():
+        raise CannotStart(f"{named} is no virtual environment: there is no {python} (-e).")
+    return python
+
+
+def _activated(python: Path, environ: Mapping[str, str]) -> dict[str, str]:
+    """What activating the environment would set: programs that raw commands name are found there first."""
+    root = python.parent.parent
+    if not (root / "pyvenv.cfg").is_file():
+        return {}
+    path = [str(python.parent), environ.get("PATH", os.defpath)]
+    return {"VIRTUAL_ENV": str(root), "PATH": os.pathsep.join(path)}
+
+
+def _settings_of(directory: Path) -> str:
+    """As django-chroniker has it: ``site.settings`` for the directory ``site``, in it or beside it."""
+    name = directory.name
+    for parent in (directory.parent, directory):
+        if (parent / name / "settings.py").is_file() or (parent / name / "settings" / "__init__.py").is_file():
+            return f"{name}.settings"
+    raise CannotStart(f"Which settings? {directory} has no manage.py; name the module with -s, or in {SETTINGS}.")
+
+
+def _ids_or_name(word: str) -> list[str]:
+    """A name may have commas."""
+    parts = [part.strip() for part in word.split(",")]
+    return [part for part in parts if part] if all(part.isdecimal() or not part for part in parts) else [word]
+
+
+def _write_to(log_file: str) -> None:
+    sys.stdout.flush()
+    descriptor = os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    os.close(descriptor)
