@@ -21,6 +21,7 @@ from chroniker.exceptions import ClaimRefused, CommandRefused
 from chroniker.executors import executors
 from chroniker.lifecycle import plan
 from chroniker.models import EventKind, Job, JobDependency, JobState, Lease, Run
+from chroniker.models.calendar import fetch_closed_times
 
 logger = logging.getLogger(__name__)
 
@@ -169,10 +170,27 @@ def book_edited(now: dt.datetime) -> int:
     return booked
 
 
+def replace(now: dt.datetime, only: Collection[int] | None) -> None:
+    """Step 4: stop what is to make room for the next instant. One that is skipped for a blackout needs none."""
+    leases = list(due.to_replace(now, only).select_related("job__state")[: settings.batch_size])
+    fetch_closed_times(lease.job for lease in leases)
+    for lease in leases:
+        lease.job.state.job = lease.job
+        if not lease.job.closed_times or not _in_blackout(lease.job.state, now):
+            stop(lease.run_id, _("the overlap policy: replace"))
+
+
+def _in_blackout(state: JobState, now: dt.datetime) -> bool:
+    try:
+        return plan.in_blackout(state, now)
+    except Exception:  # whatever a schedule raises concerns this job alone; drawing its plan sets it aside
+        logger.exception("Whether a blackout holds job %s cannot be computed.", state.pk)
+        return False
+
+
 def claim_due(done: Pass, only: Collection[int] | None, now: dt.datetime | None) -> None:
     """Steps 4 and 5. The clock is read anew for each batch, unless ``now`` is given."""
-    for lease in due.to_replace(now or database_now(), only)[: settings.batch_size]:
-        stop(lease.run_id, _("the overlap policy: replace"))
+    replace(now or database_now(), only)
     _claim_all(done, due.overlapped, plan.overlapped, only, now)
     _claim_all(done, due.forced, plan.by_hand, only, now, by_flag=True)
     _claim_all(done, due.scheduled, plan.scheduled, only, now)
@@ -208,6 +226,8 @@ def _claim_all(
 def _draw_all(states: Sequence[JobState], draw: Draw, now: dt.datetime) -> list[lifecycle.Plan]:
     """Plan each job. One whose schedule raises is set aside; one edited behind the form's back is booked."""
     until = dependencies.ready_until([state.pk for state in states], now) if draw is plan.scheduled else {}
+    if draw in (plan.scheduled, plan.overlapped):
+        fetch_closed_times(state.job for state in states)
     plans, changed = [], []
     for state in states:
         try:

@@ -40,6 +40,7 @@ FIELDSETS: Any = (
                 ("starts_at", "ends_at"),
                 ("dst_gap", "dst_fold"),
                 "jitter_seconds",
+                "calendar",
                 "upcoming",
             )
         },
@@ -124,7 +125,11 @@ def _row(run: Run, now: dt.datetime) -> dict[str, Any]:
 
 def upcoming(job: Job | None) -> SafeString:
     """The next instants as saved; a script keeps them in step with the form."""
-    shown = timetable.preview_html(timetable.preview(job.spec)) if job is not None and job.pk else SafeString("")
+    shown = (
+        timetable.preview_html(timetable.preview(job.spec, job.closed_times))
+        if job is not None and job.pk
+        else SafeString("")
+    )
     return format_html(
         '<div id="chroniker-preview" data-url="{}" aria-live="polite">{}</div>',
         reverse("admin:chroniker_job_preview"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -18,14 +19,15 @@ from chroniker import schedule
 from chroniker.clock import database_now
 from chroniker.exceptions import ScheduleError
 from chroniker.models import Job
-from chroniker.schedule import Spec
+from chroniker.models.calendar import closed_times
+from chroniker.schedule import ClosedTime, Spec
 
 INSTANTS = 10
 #: The fields of the form that make a schedule.
 FIELDS = ("frequency", "cron", "params", "run_at", "starts_at", "ends_at", "timezone", "dst_gap", "dst_fold")
 
 
-def preview(spec: Spec) -> dict[str, Any]:
+def preview(spec: Spec, closed: Sequence[ClosedTime] = ()) -> dict[str, Any]:
     """For the page, before or after it is saved: the words, the next instants and what to mind; or the error."""
     try:
         schedule.validate(spec)
@@ -35,7 +37,7 @@ def preview(spec: Spec) -> dict[str, Any]:
     instants = schedule.preview(spec, now, INSTANTS)
     return {
         "words": schedule.describe(spec),
-        "instants": [_instant(spec, instant) for instant in instants],
+        "instants": [_instant(spec, instant, closed) for instant in instants],
         "remarks": [*_none_left(instants), *schedule.warnings(spec), *schedule.dst_notes(spec, now)],
     }
 
@@ -44,9 +46,11 @@ def _none_left(instants: list[dt.datetime]) -> list[str]:
     return [] if instants else [_("There is no further instant.")]
 
 
-def _instant(spec: Spec, instant: dt.datetime) -> str:
+def _instant(spec: Spec, instant: dt.datetime, closed: Sequence[ClosedTime]) -> str:
     """On the schedule's own clock, with its offset: that is where a change to summer time shows."""
-    return f"{instant.astimezone(ZoneInfo(spec.timezone)):%a %Y-%m-%d %H:%M:%S %z}"
+    shown = f"{instant.astimezone(ZoneInfo(spec.timezone)):%a %Y-%m-%d %H:%M:%S %z}"
+    within = schedule.closed_at(closed, instant, spec.timezone)
+    return _("%(instant)s: skipped, blackout “%(name)s”") % {"instant": shown, "name": within.name} if within else shown
 
 
 def preview_html(found: dict[str, Any]) -> SafeString:
@@ -82,4 +86,8 @@ def preview_of_form(data: Any) -> dict[str, Any]:
     if not form.is_valid():
         field, errors = next(iter(form.errors.items()))
         return {"error": f"{form.fields[field].label}: {errors[0]}", "field": field}
-    return preview(form.spec())
+    return preview(form.spec(), _closed(str(data.get("calendar", ""))))
+
+
+def _closed(calendar: str) -> list[ClosedTime]:
+    return closed_times([int(calendar)])[int(calendar)] if calendar.isdecimal() and len(calendar) < 19 else []

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from chroniker.conf import settings
 from chroniker.models import EVERY_HOST, Job, JobState, Run, Status, Trigger
-from chroniker.schedule import jitter, latest_until, next_after
+from chroniker.schedule import ClosedTime, closed_at, closed_until, jitter, last_open, latest_until, next_after
 
 
 @dataclass(slots=True)
@@ -34,36 +34,67 @@ def next_booking(state: JobState, instant: dt.datetime | None, offset: dt.timede
 
 
 def scheduled(state: JobState, now: dt.datetime, ready_until: dt.datetime | None = None) -> Plan:
-    """Cover the instants that are due (and, for a dependent, ready): skip what is too late, run once for the rest.
+    """Cover the instants that are due (and, for a dependent, ready): skip what is closed or too late, run once for
+    the rest.
 
     ``ready_until``: the first instant of a job waited for that is not accounted for yet; only earlier ones are ready.
+    The run that is claimed covers the instants from its first to the last that is not in a blackout, those in
+    blackouts between them too; such that follow the last wait for its end, and are skipped then.
     """
     job, plan = state.job, _plan(state)
     assert state.next_instant is not None
-    spec, first, offset = job.spec, state.next_instant, jitter(job.pk, job.jitter_seconds)
+    spec, closed, offset = job.spec, job.closed_times, jitter(job.pk, job.jitter_seconds)
     bound = now - offset
     if ready_until is not None:
         bound = min(bound, ready_until - dt.timedelta(microseconds=1))
-    if job.misfire_grace_seconds is not None:
+    first = _skip_closed(plan, now, closed, state.next_instant, bound)
+    if first is not None and first <= bound and job.misfire_grace_seconds is not None:
         limit = now - offset - dt.timedelta(seconds=job.misfire_grace_seconds, microseconds=1)
-        missed = latest_until(spec, min(limit, bound)) if first <= limit else None
-        if missed is not None and missed >= first:
-            reason = _("Missed: more than %(seconds)s s late.") % {"seconds": job.misfire_grace_seconds}
-            _add(plan, now, Status.SKIPPED, Trigger.SCHEDULE, first, missed, reason)
-            plan.missed = plan.runs[-1]
-            following = next_after(spec, missed)
-            if following is None or following > bound:
-                next_booking(plan.after, following, offset)
-                return plan
-            first = following
-    upcoming = next_after(spec, first)
-    until = first
-    if upcoming is not None and upcoming <= bound:
-        until = latest_until(spec, bound) or first
-        upcoming = next_after(spec, until)
+        first = _skip_missed(plan, now, closed, first, min(limit, bound), bound)
+    if first is None or (plan.runs and first > bound) or closed_at(closed, first, spec.timezone):
+        next_booking(plan.after, first, offset)
+        return plan
+    until = last_open(spec, closed, first, bound)
     _add(plan, now, Status.CLAIMED, Trigger.SCHEDULE, first, until)
-    next_booking(plan.after, upcoming, offset)
+    next_booking(plan.after, next_after(spec, until), offset)
     return plan
+
+
+def _skip_closed(
+    plan: Plan, now: dt.datetime, closed: list[ClosedTime], first: dt.datetime, bound: dt.datetime
+) -> dt.datetime | None:
+    """Record the instants from ``first`` on that lie in blackouts; the first one that does not, or is not due."""
+    spec, following = plan.state.job.spec, first
+    for _each in range(
+        len(closed) * 2 if first <= bound else 0
+    ):  # each pass ends with another blackout; what is left over is for the next tick
+        within = closed_until(spec, closed, following, bound)
+        if within is None:
+            break
+        reason = _("Blackout: %(name)s") % {"name": within.name}
+        _add(plan, now, Status.SKIPPED, Trigger.SCHEDULE, within.start, within.end, reason)
+        further = next_after(spec, within.end)
+        if further is None or further > bound:
+            return further
+        following = further
+    return following
+
+
+def _skip_missed(
+    plan: Plan, now: dt.datetime, closed: list[ClosedTime], first: dt.datetime, limit: dt.datetime, bound: dt.datetime
+) -> dt.datetime | None:
+    """Record the instants until ``limit`` as noticed too late; the first one after them that may run."""
+    job = plan.state.job
+    missed = latest_until(job.spec, limit) if first <= limit else None
+    if missed is None or missed < first:
+        return first
+    reason = _("Missed: more than %(seconds)s s late.") % {"seconds": job.misfire_grace_seconds}
+    _add(plan, now, Status.SKIPPED, Trigger.SCHEDULE, first, missed, reason)
+    plan.missed = plan.runs[-1]
+    following = next_after(job.spec, missed)
+    if following is None or following > bound:
+        return following
+    return _skip_closed(plan, now, closed, following, bound)
 
 
 def overlapped(state: JobState, now: dt.datetime) -> Plan:
@@ -71,10 +102,23 @@ def overlapped(state: JobState, now: dt.datetime) -> Plan:
     job, plan = state.job, _plan(state)
     assert state.next_instant is not None
     offset = jitter(job.pk, job.jitter_seconds)
-    until = latest_until(job.spec, now - offset) or state.next_instant
-    _add(plan, now, Status.SKIPPED, Trigger.SCHEDULE, state.next_instant, until, _("The job was still running."))
-    next_booking(plan.after, next_after(job.spec, until), offset)
+    bound = now - offset
+    first = _skip_closed(plan, now, job.closed_times, state.next_instant, bound)
+    if first is not None and first <= bound:
+        until = latest_until(job.spec, bound) or first
+        _add(plan, now, Status.SKIPPED, Trigger.SCHEDULE, first, until, _("The job was still running."))
+        first = next_after(job.spec, until)
+    next_booking(plan.after, first, offset)
     return plan
+
+
+def in_blackout(state: JobState, now: dt.datetime) -> bool:
+    """Whether nothing of what is due may run: all of it lies in blackouts."""
+    if state.next_instant is None or not (closed := state.job.closed_times):
+        return False
+    bound = now - jitter(state.pk, state.job.jitter_seconds)
+    first = _skip_closed(_plan(state), now, closed, state.next_instant, bound)
+    return first is None or first > bound
 
 
 def by_hand(state: JobState, now: dt.datetime, args: str | None = None) -> Plan:

@@ -14,6 +14,7 @@ from chroniker.conf import settings
 from chroniker.lifecycle import plan
 from chroniker.management.console import describe
 from chroniker.models import Job, JobState
+from chroniker.models.calendar import fetch_closed_times
 
 
 def by_schedule(jobs: Sequence[Job] | None) -> list[str]:
@@ -65,6 +66,7 @@ def _candidates(only: list[int] | None, now: dt.datetime) -> Iterator[tuple[JobS
         yield state, lambda state: plan.by_hand(state, now)
     scheduled = list(due.scheduled(now, only)[:size])
     until = dependencies.ready_until([state.pk for state in scheduled], now)
+    fetch_closed_times(state.job for state in scheduled)
     for state in scheduled:
         yield state, lambda state: plan.scheduled(state, now, until.get(state.pk))
     for state in due.retries(now, only)[:size]:

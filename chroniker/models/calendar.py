@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING
+
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from chroniker.models.base import DecidingManager
+from chroniker.schedule import ClosedTime
+
+if TYPE_CHECKING:
+    from chroniker.models.job import Job
+
+
+#: How long a blackout may be that comes again. An hour more than the period, for the night when the clock is put back.
+LONGEST = {"WEEKLY": dt.timedelta(days=7, hours=1), "YEARLY": dt.timedelta(days=366, hours=1)}
 
 
 class Calendar(models.Model):
@@ -58,3 +70,22 @@ class Blackout(models.Model):
         super().clean()
         if self.starts_at and self.ends_at and self.ends_at <= self.starts_at:
             raise ValidationError({"ends_at": _("A blackout ends after it starts.")})
+        longest = LONGEST.get(self.repeats)
+        if longest is not None and self.starts_at and self.ends_at and self.ends_at - self.starts_at > longest:
+            raise ValidationError({"ends_at": _("It would not be over before it starts again.")})
+
+
+def closed_times(calendar_ids: Collection[int]) -> dict[int, list[ClosedTime]]:
+    """The blackouts of these calendars, as ``chroniker.schedule`` takes them. One statement, none for no calendars."""
+    found: dict[int, list[ClosedTime]] = {pk: [] for pk in calendar_ids}
+    for each in Blackout.objects.filter(calendar__in=found) if found else ():
+        found[each.calendar_id].append(ClosedTime(each.name, each.starts_at, each.ends_at, str(each.repeats)))
+    return found
+
+
+def fetch_closed_times(jobs: Iterable[Job]) -> None:
+    """For those of ``jobs`` that have a calendar, all at once; each keeps its own."""
+    with_calendar = [job for job in jobs if job.calendar_id is not None]
+    found = closed_times({job.calendar_id for job in with_calendar if job.calendar_id is not None})
+    for job in with_calendar:
+        job.closed_times = found[job.calendar_id or 0]

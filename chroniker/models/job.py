@@ -8,16 +8,17 @@ from typing import Any
 from django.conf import settings as django_settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.utils.functional import cached_property
 from django.utils.timezone import get_default_timezone_name, now
 from django.utils.translation import gettext_lazy as _
 
 from chroniker import progress
 from chroniker.models.base import DecidingManager
-from chroniker.models.calendar import Calendar
+from chroniker.models.calendar import Calendar, closed_times
 from chroniker.models.group import Group
 from chroniker.models.status import Overlap
 from chroniker.models.validation import validate
-from chroniker.schedule import DstFold, DstGap, Frequency, Spec
+from chroniker.schedule import ClosedTime, DstFold, DstGap, Frequency, Spec
 
 #: An edit of one of these changes what the job's timeline looks like, so the next tick books it anew.
 BOOKED_FIELDS = frozenset(
@@ -286,6 +287,11 @@ class Job(models.Model):
             dst_gap=self.dst_gap,
             dst_fold=self.dst_fold,
         )
+
+    @cached_property
+    def closed_times(self) -> list[ClosedTime]:
+        """The blackouts of its calendar; ticks fetch them for all jobs of a batch at once."""
+        return [] if self.calendar_id is None else closed_times([self.calendar_id])[self.calendar_id]
 
     @staticmethod
     def update_progress(total_parts: int, total_parts_complete: int) -> None:

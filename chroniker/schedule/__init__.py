@@ -1,5 +1,6 @@
 """Schedules: cron expressions, recurrence rules, and once. Pure: text and datetimes in, datetimes out."""
 
+from chroniker.schedule.blackouts import ClosedTime, closed_at, closed_until, last_open
 from chroniker.schedule.cautions import warnings
 from chroniker.schedule.description import describe
 from chroniker.schedule.forecast import dst_notes, preview
@@ -8,13 +9,17 @@ from chroniker.schedule.spreading import jitter
 from chroniker.schedule.timeline import latest_until, next_after, validate
 
 __all__ = [
+    "ClosedTime",
     "DstFold",
     "DstGap",
     "Frequency",
     "Spec",
+    "closed_at",
+    "closed_until",
     "describe",
     "dst_notes",
     "jitter",
+    "last_open",
     "latest_until",
     "next_after",
     "preview",

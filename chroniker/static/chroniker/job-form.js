@@ -8,7 +8,7 @@
         dst_gap: ["CRON", ...RULES], dst_fold: ["CRON", ...RULES],
     };
     const NAMES = ["frequency", "cron", "params", "run_at_0", "run_at_1", "starts_at_0", "starts_at_1", "ends_at_0",
-        "ends_at_1", "timezone", "dst_gap", "dst_fold"];
+        "ends_at_1", "timezone", "dst_gap", "dst_fold", "calendar"];
     const PATIENCE = 400; // milliseconds after the last key
 
     function showFields(form) {
