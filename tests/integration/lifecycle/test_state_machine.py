@@ -1,0 +1,180 @@
+"""Workers, ticks and people in any order, some of them dying: after each step the invariants hold."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+import pytest
+from cronsim import CronSim
+from django.db.models import F
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+
+from chroniker import lifecycle, tick
+from chroniker.clock import database_now
+from chroniker.conf import settings as conf
+from chroniker.models import MOVES, OPEN, Job, JobState, Lease, Overlap, Run, Status
+from tests.factories import a_booked_job
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+JOBS = 3
+pick = st.integers(min_value=0, max_value=50)
+
+
+@dataclass
+class Worker:
+    """Somebody who got a message. It believes in its right until ``deadline``, by the clock of this test."""
+
+    run: Run
+    nonce: UUID
+    deadline: dt.datetime
+
+
+class Scheduler(RuleBasedStateMachine):
+    """The clock of this test runs ahead of the database's: ``ahead``. What had a time left has less by as much."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        Job.objects.all().delete()
+        policies = ({"max_retries": 2}, {"retry_on_lost": True, "overlap": Overlap.SKIP}, {"overlap": Overlap.REPLACE})
+        self.jobs = [a_booked_job(cron="*/5 * * * * *", retry_backoff_seconds=5, **each) for each in policies]
+        self.ahead = dt.timedelta()
+        self.workers: list[Worker] = []
+        self.seen: dict[UUID, Status] = {}
+
+    @property
+    def now(self) -> dt.datetime:
+        return database_now() + self.ahead
+
+    @rule(seconds=st.sampled_from([1, 6, 30, 70]))
+    def time_passes_and_a_tick_comes(self, seconds: int) -> None:
+        span = dt.timedelta(seconds=seconds)
+        self.ahead += span
+        Lease.objects.update(expires_at=F("expires_at") - span)
+        tick.tick(now=self.now)
+
+    @rule(number=pick)
+    def a_message_is_delivered(self, number: int) -> None:
+        """To a new worker, for one of the latest runs: delivered twice, late, out of order."""
+        runs = list(Run.objects.exclude(status=Status.SKIPPED).order_by("-claimed_at", "pk")[:6])
+        if runs:
+            run = runs[number % len(runs)]
+            nonce, asked = uuid4(), self.now
+            if lifecycle.start(run.pk, run.token, nonce, host="here", pid=1):
+                self.workers.append(Worker(run, nonce, asked + conf.lease - conf.lease_margin))
+
+    @rule(number=pick)
+    def a_worker_renews(self, number: int) -> None:
+        if worker := self._worker(number):
+            asked = self.now
+            if asked < worker.deadline and lifecycle.renew(worker.run.pk, worker.run.token, worker.nonce).held:
+                worker.deadline = asked + conf.lease - conf.lease_margin
+            else:
+                self.workers.remove(worker)  # it kills its command, and goes home
+
+    @rule(number=pick, status=st.sampled_from([Status.SUCCEEDED, Status.FAILED, Status.TIMED_OUT, Status.STOPPED]))
+    def a_worker_finishes(self, number: int, status: Status) -> None:
+        """Perhaps long after its deadline: its command was dead by then, and it reports what it saw."""
+        if worker := self._worker(number):
+            self.workers.remove(worker)
+            held = Lease.objects.filter(pk=worker.run.pk, nonce=worker.nonce).exists()
+            moved = lifecycle.finish(worker.run.pk, worker.run.token, worker.nonce, status)
+            assert moved == held
+            assert lifecycle.finish(worker.run.pk, worker.run.token, worker.nonce, status) == moved, "asked again"
+
+    @rule(number=pick)
+    def a_worker_dies(self, number: int) -> None:
+        if worker := self._worker(number):
+            self.workers.remove(worker)
+
+    @rule(number=pick)
+    def somebody_asks_for_a_stop(self, number: int) -> None:
+        if runs := list(Run.objects.filter(status__in=OPEN).order_by("job")):
+            lifecycle.request_stop(runs[number % len(runs)].pk, "somebody")
+
+    @rule(number=pick, enabled=st.booleans())
+    def somebody_switches_a_job(self, number: int, enabled: bool) -> None:
+        Job.objects.filter(pk=self.jobs[number % JOBS].pk).update(enabled=enabled)
+
+    @rule(number=pick, cron=st.sampled_from(["* * * * *", "*/5 * * * * *", "*/15 * * * * *"]))
+    def somebody_changes_a_schedule(self, number: int, cron: str) -> None:
+        Job.objects.filter(pk=self.jobs[number % JOBS].pk).update(cron=cron)
+
+    @rule(number=pick)
+    def somebody_forces_a_run(self, number: int) -> None:
+        Job.objects.filter(pk=self.jobs[number % JOBS].pk).update(force_run=True)
+
+    def _worker(self, number: int) -> Worker | None:
+        return self.workers[number % len(self.workers)] if self.workers else None
+
+    # -- what must hold after each step ----------------------------------------------------------------------
+
+    @invariant()
+    def at_most_one_instance_of_each_job_lives(self) -> None:
+        now = self.now
+        alive = [worker.run.job_id for worker in self.workers if now < worker.deadline]
+        assert len(alive) == len(set(alive))
+
+    @invariant()
+    def a_run_is_open_as_long_as_it_has_a_lease(self) -> None:
+        opened = set(Run.objects.filter(status__in=OPEN).values_list("pk", flat=True))
+        assert opened == set(Lease.objects.values_list("pk", flat=True))
+
+    @invariant()
+    def states_move_as_the_table_says(self) -> None:
+        for pk, text in Run.objects.values_list("pk", "status"):
+            status, before = Status(text), self.seen.get(pk)
+            assert before == status or (before, status) in _REACHED, f"{before} -> {status}"
+            self.seen[pk] = status
+
+    @invariant()
+    def every_instant_is_accounted_for_once(self) -> None:
+        for state in JobState.objects.filter(job__in=self.jobs).select_related("job"):
+            ranges = list(
+                Run.objects.filter(job=state.pk, scheduled_for__isnull=False)
+                .order_by("scheduled_for")
+                .values_list("scheduled_for", "covered_until")
+            )
+            for (_first, until), (following, _until) in zip(ranges, ranges[1:], strict=False):
+                assert until < following
+            if state.next_instant is not None and state.accounted_until is not None:
+                assert state.next_instant > state.accounted_until
+                if state.booked_spec == state.job.spec.fingerprint():
+                    assert state.next_instant == next(CronSim(state.job.cron, state.accounted_until))
+
+    @invariant()
+    def tokens_only_grow(self) -> None:
+        for job in self.jobs:
+            tokens = list(Run.objects.filter(job=job).order_by("pk").values_list("token", flat=True))
+            assert len(tokens) == len(set(tokens))
+            assert JobState.objects.get(pk=job.pk).last_token == max(tokens, default=0)
+
+
+def _closure() -> set[tuple[Status | None, Status]]:
+    """One step may make several moves: a tick claims what it has just freed."""
+    reached = set(MOVES)
+    while more := {(a, d) for a, b in reached for c, d in MOVES if b == c} - reached:
+        reached |= more
+    return reached
+
+
+_REACHED = _closure()
+
+
+def test_the_invariants_hold_whatever_happens_in_whatever_order() -> None:
+    machine: Callable[[], RuleBasedStateMachine] = Scheduler
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=15,
+            stateful_step_count=40,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            derandomize=True,
+        ),
+    )
