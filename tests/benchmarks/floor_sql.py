@@ -27,7 +27,7 @@ LOCKS = {"postgresql": "FOR NO KEY UPDATE OF s SKIP LOCKED", "mysql": "FOR UPDAT
 
 RUN = """
     INSERT INTO chroniker_run (id, job_id, token, slot, status, "trigger", attempt, scheduled_for, covered_until,
-        claimed_at, dispatches, redispatch_at, stop_requested_by, host, reason)
+        claimed_at, dispatches, redispatch_at, stop_requested_by, host, reason, target)
 """
 LEASE = "INSERT INTO chroniker_lease (run_id, job_id, slot, token, expires_at)"
 
@@ -37,7 +37,7 @@ ALL_AT_ONCE = f"""
             AS wanted (id, job_id, token, instant, upcoming)
     ), runs AS (
         {RUN}
-        SELECT id, job_id, token, '', 'CLAIMED', 'SCHEDULE', 1, instant, instant, %s, 0, %s, '', '', '' FROM wanted
+        SELECT id, job_id, token, '', 'CLAIMED', 'SCHEDULE', 1, instant, instant, %s, 0, %s, '', '', '', '' FROM wanted
     ), leases AS (
         {LEASE} SELECT id, job_id, '', token, %s FROM wanted
     )
@@ -85,7 +85,7 @@ def write(wanted: Sequence[Wanted], now: dt.datetime) -> None:
             cursor.execute(ALL_AT_ONCE, [*columns, now, redispatch, deadline])
             return
         rows = [(_key(run_id), job, token, _moment(at), _moment(then)) for run_id, job, token, at, then in wanted]
-        values = "VALUES (%s, %s, %s, '', 'CLAIMED', 'SCHEDULE', 1, %s, %s, %s, 0, %s, '', '', '')"
+        values = "VALUES (%s, %s, %s, '', 'CLAIMED', 'SCHEDULE', 1, %s, %s, %s, 0, %s, '', '', '', '')"
         run = RUN.replace('"', connection.ops.quote_name("")[0])
         cursor.executemany(
             f"{run} {values}", [(key, job, token, at, at, _moment(now), redispatch) for key, job, token, at, _ in rows]
