@@ -147,6 +147,11 @@ def test_a_monitor_that_finds_something_fails_with_the_count_on_its_run(manage: 
     assert (fine.status, fine.attention) == (Status.SUCCEEDED, 0)
 
 
+def test_the_projects_own_warnings_are_not_what_a_monitor_says(manage: Manage) -> None:
+    done = manage.having(CHRONIKER_XYZZY=1)("check_monitor", "--model", "auth.User")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "No record needs attention.\n", "")
+
+
 def test_the_error_template_is_what_a_monitor_says() -> None:
     users("late anna", "late bert")
     job = a_booked_job(
