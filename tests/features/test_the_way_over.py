@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from chroniker.models import Job, JobDependency, Run
-from tests.importing.upgrading import dump, upgraded, users
+from tests.importing.upgrading import FIXTURES, dump, upgraded, users
 from tests.integration.commands.conftest import Manage
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -48,3 +48,13 @@ def test_a_crontab_is_imported(manage: Manage, tmp_path: Path) -> None:
     }
     again = manage("import_crontab", str(crontab), "--manage-py", str(project))
     assert "2 imported before, left as it is\n" in again.stdout
+
+
+@pytest.mark.celery
+def test_periodic_tasks_of_celery_beat_are_imported(manage: Manage) -> None:
+    done = manage("import_celery_beat", str(FIXTURES / "celery-beat.json"))
+    assert done.returncode == 0, done.stderr
+    assert "not imported: A schedule by the sun (sunset) has no equivalent." in done.stdout
+    assert Job.objects.filter(command="run_celery_task").count() == 11
+    again = manage("import_celery_beat", str(FIXTURES / "celery-beat.json"))
+    assert "11 imported before, left as it is" in again.stdout

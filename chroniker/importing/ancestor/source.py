@@ -15,8 +15,8 @@ from django.utils.translation import gettext as _
 from chroniker.conf import settings
 from chroniker.exceptions import ImportRefused
 from chroniker.importing import dumps
-from chroniker.importing.ancestor import tables
 from chroniker.importing.ancestor.tables import OldDependency, OldJob, OldLog, OldSubscription
+from chroniker.importing.stored import exists, stored
 
 M = TypeVar("M", bound=models.Model)
 #: A log's id, and roughly how much text it has.
@@ -45,17 +45,17 @@ class Tables:
 
     def __init__(self) -> None:
         self._using = settings.database
-        if not tables.exist(self._using):
+        if not exists(OldJob, self._using):
             raise ImportRefused(
                 _(
                     "There are no tables of django-chroniker in this database. Where it was used before, “migrate” "
                     "sets them aside as chroniker_v1_…; from elsewhere give a FILE: “dumpdata chroniker -o FILE”"
                 )
             )
-        self.jobs = tables.stored(OldJob, self._using)
-        self.dependencies = tables.stored(OldDependency, self._using)
+        self.jobs = stored(OldJob, self._using)
+        self.dependencies = stored(OldDependency, self._using)
         self.subscribers: dict[int, list[int]] = {}
-        for row in tables.stored(OldSubscription, self._using):
+        for row in stored(OldSubscription, self._using):
             self.subscribers.setdefault(row.job, []).append(row.user)
         counted = self._logs().values_list("job").annotate(logs=Count("pk")).order_by()
         self.logs = Counter(dict(counted))

@@ -5,12 +5,8 @@ In an app registry of their own: to Django they are no models of this project, a
 
 from __future__ import annotations
 
-from typing import TypeVar
-
 from django.apps.registry import Apps
-from django.db import connections, models
-
-M = TypeVar("M", bound=models.Model)
+from django.db import models
 
 
 class Aside:
@@ -81,17 +77,3 @@ class OldLog(models.Model):
 
     class Meta(Aside):
         db_table = "chroniker_v1_log"
-
-
-def exist(using: str) -> bool:
-    return OldJob._meta.db_table in connections[using].introspection.table_names()
-
-
-def stored(model: type[M], using: str) -> list[M]:
-    """All rows, by id. A column that this version of the ancestor had not yet keeps its default."""
-    connection = connections[using]
-    with connection.cursor() as cursor:
-        there = {column.name for column in connection.introspection.get_table_description(cursor, model._meta.db_table)}
-    names = [field.attname for field in model._meta.concrete_fields if field.column in there]
-    rows = model._default_manager.using(using).order_by("pk").values(*names)
-    return [model(**values) for values in rows]

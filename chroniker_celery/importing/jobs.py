@@ -1,0 +1,114 @@
+"""What a periodic task becomes: a job whose command runs the task, or sends it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import shlex
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+
+from chroniker.exceptions import ImportRefused
+from chroniker.importing.candidate import Candidate
+from chroniker.models import Job
+from chroniker.schedule import Frequency
+from chroniker_celery.importing.rules import Rule, rule_of
+from chroniker_celery.importing.tables import Beat, Task
+
+COMMAND = "run_celery_task"
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    now: dt.datetime
+    #: Names of the tasks that this project can run itself.
+    known: Collection[str]
+    #: Send all of them.
+    send: bool = False
+
+
+def candidates(beat: Beat, ways: Ways) -> list[Candidate]:
+    return [_candidate(task, beat, ways) for task in beat.tasks]
+
+
+def _candidate(task: Task, beat: Beat, ways: Ways) -> Candidate:
+    origin = f"django-celery-beat:{task.name}"
+    try:
+        rule = rule_of(task, beat, ways.now)
+        args, said = _arguments(task, ways)
+    except ImportRefused as refusal:
+        return Candidate(origin, Job(name=task.name), task.task, refusal=str(refusal))
+    job = _job(task, rule, args)
+    instants = [moment for moment in rule.instants if task.expires is None or moment < task.expires]
+    candidate = Candidate(origin, job, f"{rule.there}, task {task.task}", unlike=said)
+    candidate.instants = instants if task.enabled else []
+    if task.one_off:
+        _once(task, job, candidate)
+    if task.enabled and task.expires and task.expires <= ways.now:
+        job.enabled = False
+        said.append(_("It has expired there: it is switched off here."))
+    if task.description:
+        said.append(_("Its description has no place here: %(text)s") % {"text": task.description})
+    return candidate
+
+
+def _job(task: Task, rule: Rule, args: str) -> Job:
+    sends = "--send" in args
+    job = Job(
+        name=task.name,
+        command=COMMAND,
+        args=args,
+        enabled=task.enabled,
+        queue="" if sends else task.queue or "",
+        priority=None if sends else task.priority,
+        start_deadline_seconds=task.expire_seconds or None,
+        **rule.fields,
+    )
+    if task.expires:  # it is not run at this very moment any more
+        job.ends_at = task.expires - dt.timedelta(microseconds=1)
+    return job
+
+
+def _once(task: Task, job: Job, candidate: Candidate) -> None:
+    """A task that is to be sent a single time: at its next instant."""
+    candidate.instants = candidate.instants[:1]
+    if task.total_run_count:
+        job.enabled = False
+        candidate.instants = []
+        candidate.unlike.append(_("It was to run once, and did: it is switched off here."))
+    elif job.frequency != Frequency.ONCE and candidate.instants:
+        job.frequency, job.run_at = Frequency.ONCE, candidate.instants[0]
+        job.cron = job.params = ""
+        job.starts_at = None
+
+
+def _arguments(task: Task, ways: Ways) -> tuple[str, list[str]]:
+    """The command line, and what has to be said of it."""
+    words, said = [task.task], []
+    for option, text, kind in (("--args", task.args, list), ("--kwargs", task.kwargs, dict)):
+        if value := _json(option, text, kind):
+            words += [option, json.dumps(value, ensure_ascii=False)]
+    routed: dict[str, str | int | None] = {"--exchange": task.exchange, "--routing-key": task.routing_key}
+    headers = _json("headers", task.headers or "{}", dict)
+    is_known = task.task in ways.known
+    if ways.send or not is_known or headers or any(routed.values()):
+        words.append("--send")
+        routed |= {"--queue": task.queue, "--headers": json.dumps(headers) if headers else None}
+        routed |= {"--priority": task.priority, "--expires": task.expire_seconds}
+        words += [f"{option}={value}" for option, value in routed.items() if value not in (None, "")]
+        if not is_known:
+            said.append(_("This project has no task of that name, so the job sends it to a worker that has."))
+        said.append(_("The job sends the task, so its run ends as soon as it is sent."))
+    return shlex.join(words), said
+
+
+def _json(what: str, text: str, kind: type) -> object:
+    try:
+        value = json.loads(text or "null") or kind()
+    except ValueError as error:
+        raise ImportRefused(_("Its %(what)s are no JSON: %(text)s") % {"what": what, "text": text}) from error
+    if not isinstance(value, kind):
+        raise ImportRefused(_("Its %(what)s have the wrong form: %(text)s") % {"what": what, "text": text})
+    return value

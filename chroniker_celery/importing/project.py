@@ -1,0 +1,16 @@
+"""The project's Celery app."""
+
+from __future__ import annotations
+
+from celery import Celery, current_app
+
+from chroniker.executors import executors
+from chroniker_celery.executor import CeleryExecutor
+
+
+def project_app() -> Celery:
+    """The one that runs are sent with; the process's current app where no executor is Celery's."""
+    for alias in executors:
+        if isinstance(found := executors[alias], CeleryExecutor):
+            return found.app
+    return current_app._get_current_object()  # type: ignore[attr-defined, no-any-return]

@@ -1,0 +1,129 @@
+"""Schedules of django-celery-beat: when they are due by Celery's own reckoning, and what they are called here."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from celery.schedules import ParseException, crontab
+from django.utils.translation import gettext as _
+
+from chroniker import schedule
+from chroniker.exceptions import ImportRefused, ScheduleError
+from chroniker.importing.comparison import INSTANTS
+from chroniker.schedule import Frequency
+from chroniker_celery.importing.tables import Beat, Crontab, Interval, Task
+
+PERIODS = {
+    "days": (Frequency.DAILY, dt.timedelta(days=1)),
+    "hours": (Frequency.HOURLY, dt.timedelta(hours=1)),
+    "minutes": (Frequency.MINUTELY, dt.timedelta(minutes=1)),
+    "seconds": (Frequency.SECONDLY, dt.timedelta(seconds=1)),
+}
+LONGEST_CRON = 255
+
+
+@dataclass(slots=True)
+class Rule:
+    there: str
+    #: The fields of a job.
+    fields: dict[str, Any]
+    #: What Celery's beat would do from now on.
+    instants: list[dt.datetime] = field(default_factory=list)
+
+
+def rule_of(task: Task, beat: Beat, now: dt.datetime) -> Rule:
+    """Raises ``ImportRefused`` for a schedule that has no equivalent."""
+    if task.crontab in beat.crontabs:
+        return _of_crontab(beat.crontabs[task.crontab], task, now)
+    if task.interval in beat.intervals:
+        return _of_interval(beat.intervals[task.interval], task, now)
+    if task.clocked in beat.clocked:
+        moment = beat.clocked[task.clocked].clocked_time
+        fields = {"frequency": Frequency.ONCE, "run_at": moment, "timezone": "UTC"}
+        return Rule(f"clocked {moment.isoformat(' ')}", fields, [moment] if moment > now else [])
+    if task.solar in beat.solar:
+        raise ImportRefused(_("A schedule by the sun (%(event)s) has no equivalent.") % beat.solar[task.solar].__dict__)
+    raise ImportRefused(_("It has no schedule."))
+
+
+def _of_crontab(row: Crontab, task: Task, now: dt.datetime) -> Rule:
+    parts = [row.minute, row.hour, row.day_of_month, row.month_of_year, row.day_of_week]
+    minute, hour, day, month, weekday = ("".join(part.split()) or "*" for part in parts)
+    text = f"{minute} {hour} {day} {month} {weekday}"
+    try:
+        theirs = crontab(minute=minute, hour=hour, day_of_month=day, month_of_year=month, day_of_week=weekday)
+        zone = ZoneInfo(row.timezone)
+    except (ParseException, ValueError, KeyError, OSError) as error:
+        raise ImportRefused(
+            _("Celery refuses its schedule %(text)s: %(error)s") % {"text": text, "error": error}
+        ) from error
+    # Celery asks for both days, cron for either; a rule of dateutil's kind asks for both.
+    both = "*" not in (day, weekday)
+    fields = {"cron": text} if not both and _is_cron(text) else _conditions(theirs)
+    bounds = {"timezone": row.timezone, "starts_at": task.start_time}
+    instants = _due(theirs, zone, max(now, task.start_time or now))
+    return Rule(f"crontab {text} ({row.timezone})", {**fields, **bounds}, instants)
+
+
+def _is_cron(text: str) -> bool:
+    try:
+        schedule.validate(schedule.Spec(Frequency.CRON, cron=text))
+    except ScheduleError:
+        return False
+    return len(text) <= LONGEST_CRON
+
+
+def _conditions(theirs: Any) -> dict[str, Any]:
+    """The same instants as conditions on each day."""
+    wanted = {
+        "bymonth": (theirs.month_of_year, 12),
+        "bymonthday": (theirs.day_of_month, 31),
+        "byweekday": ({(day - 1) % 7 for day in theirs.day_of_week}, 7),
+    }
+    parts = [
+        f"{name}:{_numbers(values)}" for name, (values, all_of_them) in wanted.items() if len(values) < all_of_them
+    ]
+    times = [f"byhour:{_numbers(theirs.hour)}", f"byminute:{_numbers(theirs.minute)}", "bysecond:0"]
+    return {"frequency": Frequency.DAILY, "params": ";".join([*parts, *times])}
+
+
+def _numbers(values: set[int]) -> str:
+    return ",".join(map(str, sorted(values)))
+
+
+def _due(theirs: Any, zone: ZoneInfo, now: dt.datetime) -> list[dt.datetime]:
+    theirs.tz = zone
+    last = now.astimezone(zone)
+    found: list[dt.datetime] = []
+    try:
+        while len(found) < INSTANTS:
+            begin, remaining, _now = theirs.remaining_delta(last)
+            last = begin + remaining
+            found.append(last.astimezone(dt.UTC))
+    except (RuntimeError, OverflowError, ValueError):  # a day that never comes
+        return found
+    return found
+
+
+def _of_interval(row: Interval, task: Task, now: dt.datetime) -> Rule:
+    every, period = row.every, row.period
+    if period == "microseconds" and every % 1_000_000 == 0:
+        every, period = every // 1_000_000, "seconds"
+    if period not in PERIODS or every < 1:
+        raise ImportRefused(
+            _("An interval of %(every)s %(period)s has no equivalent: the shortest is a second.")
+            % {"every": row.every, "period": row.period}
+        )
+    frequency, unit = PERIODS[period]
+    # Without a last run beat counts from when the task was saved, or runs it at its start.
+    known = task.last_run_at or (task.start_time and task.start_time - every * unit) or task.date_changed or now
+    first = (known + every * unit).replace(microsecond=0)
+    fields = {"frequency": frequency, "params": f"interval:{every}", "starts_at": first, "timezone": "UTC"}
+    passed = max(0, -((first - now) // (every * unit)))
+    begin = first + passed * (every * unit)
+    begin += every * unit if begin <= now else dt.timedelta()
+    instants = [begin + number * every * unit for number in range(INSTANTS)]
+    return Rule(f"every {row.every} {row.period}", fields, instants)

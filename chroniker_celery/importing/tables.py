@@ -1,0 +1,130 @@
+"""The tables of django-celery-beat: the columns that are read, and no more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+from django.apps.registry import Apps
+from django.db import models
+from django.utils.translation import gettext as _
+
+from chroniker.conf import settings
+from chroniker.exceptions import ImportRefused
+from chroniker.importing import dumps
+from chroniker.importing.stored import exists, stored
+
+M = TypeVar("M", bound=models.Model)
+LABEL = "django_celery_beat"
+
+
+class Theirs:
+    apps = Apps()
+    app_label = LABEL
+    managed = False
+
+
+class Crontab(models.Model):
+    minute = models.CharField(max_length=240, default="*")
+    hour = models.CharField(max_length=96, default="*")
+    day_of_month = models.CharField(max_length=124, default="*")
+    month_of_year = models.CharField(max_length=64, default="*")
+    day_of_week = models.CharField(max_length=64, default="*")
+    timezone = models.CharField(max_length=63, default="UTC")
+
+    class Meta(Theirs):
+        db_table = "django_celery_beat_crontabschedule"
+
+
+class Interval(models.Model):
+    every = models.IntegerField()
+    period = models.CharField(max_length=24)
+
+    class Meta(Theirs):
+        db_table = "django_celery_beat_intervalschedule"
+
+
+class Clocked(models.Model):
+    clocked_time = models.DateTimeField()
+
+    class Meta(Theirs):
+        db_table = "django_celery_beat_clockedschedule"
+
+
+class Solar(models.Model):
+    event = models.CharField(max_length=24)
+
+    class Meta(Theirs):
+        db_table = "django_celery_beat_solarschedule"
+
+
+class Task(models.Model):
+    name = models.CharField(max_length=200)
+    task = models.CharField(max_length=200)
+    crontab = models.BigIntegerField(db_column="crontab_id", null=True)
+    interval = models.BigIntegerField(db_column="interval_id", null=True)
+    clocked = models.BigIntegerField(db_column="clocked_id", null=True)
+    solar = models.BigIntegerField(db_column="solar_id", null=True)
+    args = models.TextField(default="[]")
+    kwargs = models.TextField(default="{}")
+    queue = models.CharField(max_length=200, null=True)
+    exchange = models.CharField(max_length=200, null=True)
+    routing_key = models.CharField(max_length=200, null=True)
+    headers = models.TextField(null=True)
+    priority = models.PositiveIntegerField(null=True)
+    expires = models.DateTimeField(null=True)
+    expire_seconds = models.PositiveIntegerField(null=True)
+    one_off = models.BooleanField(default=False)
+    start_time = models.DateTimeField(null=True)
+    enabled = models.BooleanField(default=True)
+    last_run_at = models.DateTimeField(null=True)
+    total_run_count = models.PositiveIntegerField(default=0)
+    date_changed = models.DateTimeField(null=True)
+    description = models.TextField(default="")
+
+    class Meta(Theirs):
+        db_table = "django_celery_beat_periodictask"
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """All of it."""
+
+    tasks: list[Task]
+    crontabs: dict[int, Crontab]
+    intervals: dict[int, Interval]
+    clocked: dict[int, Clocked]
+    solar: dict[int, Solar]
+
+
+def in_place() -> Beat:
+    """Raises ``ImportRefused`` where there are no such tables."""
+    using = settings.database
+    if not exists(Task, using):
+        raise ImportRefused(
+            _("There are no tables of django-celery-beat in this database; give a FILE: “dumpdata %(app)s -o FILE”")
+            % {"app": LABEL}
+        )
+
+    def by_id(model: type[M]) -> dict[int, M]:
+        return {row.pk: row for row in stored(model, using)} if exists(model, using) else {}
+
+    return Beat(stored(Task, using), by_id(Crontab), by_id(Interval), by_id(Clocked), by_id(Solar))
+
+
+def in_file(path: str) -> Beat:
+    objects = dumps.read(path)
+    tasks = dumps.rows(Task, f"{LABEL}.periodictask", objects)
+    if not tasks:
+        raise ImportRefused(_("%(path)s has no tasks of django-celery-beat.") % {"path": path})
+
+    def by_id(model: type[M], label: str) -> dict[int, M]:
+        return {row.pk: row for row in dumps.rows(model, f"{LABEL}.{label}", objects)}
+
+    return Beat(
+        tasks,
+        by_id(Crontab, "crontabschedule"),
+        by_id(Interval, "intervalschedule"),
+        by_id(Clocked, "clockedschedule"),
+        by_id(Solar, "solarschedule"),
+    )

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from chroniker.clock import database_now
+from chroniker.importing import Outcome, bring_in
+from chroniker.management.importing import ImportCommand, refusals_explained
+from chroniker_celery.importing.jobs import Ways, candidates
+from chroniker_celery.importing.project import project_app
+from chroniker_celery.importing.tables import in_file, in_place
+
+
+class Command(ImportCommand):
+    help = (
+        "Imports the periodic tasks of django-celery-beat as jobs that run them, from its tables or from a FILE that "
+        "“dumpdata django_celery_beat” wrote. Prints each as it was there and as it is here. May be repeated: what was "
+        "imported is left as it is."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("file", nargs="?", help="JSON or jsonl, also as .gz, .bz2 or .xz; none: the tables")
+        parser.add_argument("--send", action="store_true", help="have all jobs send their task in place of running it")
+
+    def handle(self, *, file: str | None, dry_run: bool, disabled: bool, send: bool, **options: Any) -> None:
+        with refusals_explained():
+            beat = in_file(file) if file else in_place()
+            app = project_app()
+            app.loader.import_default_modules()
+            ways = Ways(database_now(), set(app.tasks), send)
+            found = candidates(beat, ways)
+            bring_in(found, dry_run=dry_run, disabled=disabled)
+        self.show(found, ways.now, options["json"])
+        if any(each.outcome is Outcome.IMPORTED and each.job.enabled for each in found) and not options["json"]:
+            self.tell(["Now switch these tasks off there, or stop that beat: until then it sends them too."])
