@@ -77,7 +77,7 @@ def _end(run: Run, stream: Stream) -> str:
 def _duration(run: Run) -> dt.timedelta | None:
     if run.started_at is None or run.finished_at is None:
         return None
-    return dt.timedelta(seconds=round((run.finished_at - run.started_at).total_seconds(), 1))
+    return dt.timedelta(seconds=round((run.finished_at - run.started_at).total_seconds()))
 
 
 def _address(user_id: str) -> str:

@@ -256,7 +256,9 @@ def test_every_other_end_is_signalled_too() -> None:
         tick()
     ends = [heard["status"] for heard in finished]
     assert ends == ["LOST", "STOPPED", "SKIPPED", "SKIPPED"]
-    assert {heard["run_id"] for heard in finished} == set(Run.objects.exclude(finished_at=None).values_list(flat=True))
+    assert {heard["run_id"] for heard in finished} == set(
+        Run.objects.exclude(finished_at=None).values_list("pk", flat=True)
+    )
 
 
 @pytest.mark.django_db(transaction=True)
