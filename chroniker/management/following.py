@@ -60,7 +60,7 @@ class Follower:
         if run.status in OPEN:
             return self._unended(run, waited)
         label = f"Run {run.token} of “{run.job.name}” {_ENDED[Status(run.status)]}"
-        reason = f": {run.reason}" if run.reason and run.status != Status.SUCCEEDED else ""
+        reason = f": {run.reason.rstrip('.')}" if run.reason and run.status != Status.SUCCEEDED else ""
         (self._stdout if run.status == Status.SUCCEEDED else self._stderr).write(f"{label}{_seconds(run)}{reason}.")
         return exit_status(run)
 
