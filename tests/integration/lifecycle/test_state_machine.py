@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+import itertools
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
@@ -140,8 +140,8 @@ class Scheduler(RuleBasedStateMachine):
                 .order_by("scheduled_for")
                 .values_list("scheduled_for", "covered_until")
             )
-            for (_first, until), (following, _until) in zip(ranges, ranges[1:], strict=False):
-                assert until < following
+            for (_first, until), (following, _until) in itertools.pairwise(ranges):
+                assert until is not None and following is not None and until < following
             if state.next_instant is not None and state.accounted_until is not None:
                 assert state.next_instant > state.accounted_until
                 if state.booked_spec == state.job.spec.fingerprint():
@@ -167,9 +167,8 @@ _REACHED = _closure()
 
 
 def test_the_invariants_hold_whatever_happens_in_whatever_order() -> None:
-    machine: Callable[[], RuleBasedStateMachine] = Scheduler
     run_state_machine_as_test(
-        machine,
+        Scheduler,
         settings=settings(
             max_examples=15,
             stateful_step_count=40,
