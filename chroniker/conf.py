@@ -48,6 +48,7 @@ DEFAULTS: dict[str, Any] = {
     "CHRONIKER_USE_PID": False,
     "CHRONIKER_RUNTIME_DIR": None,
     "CHRONIKER_HOSTNAME": None,
+    "CHRONIKER_HOST_TIMEOUT": 150,
     "CHRONIKER_DISABLE_RAW_COMMAND": False,
     "CHRONIKER_COMMANDS": ("*",),
     "CHRONIKER_COMMANDS_DENIED": DENIED_COMMANDS,
@@ -149,6 +150,11 @@ class Settings:
     def hostname(self) -> str:
         """This host's name in jobs, runs and the list of hosts."""
         return str(self._value("CHRONIKER_HOSTNAME") or socket.gethostname())
+
+    @property
+    def host_timeout(self) -> timedelta:
+        """A host is live as long as it said within this time that it executes: twice a crontab's minute, and some."""
+        return timedelta(seconds=float(self._value("CHRONIKER_HOST_TIMEOUT")))
 
     @property
     def database(self) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 from django.db.models import Exists, F, Min, OuterRef, Q
 from django.utils.translation import gettext as _
 
-from chroniker.models import JobDependency, Lease, Status
+from chroniker.models import EVERY_HOST, JobDependency, Lease, Status
 
 
 def blocked(*, for_instant: bool = True) -> Exists:
@@ -56,6 +56,7 @@ def reasons(job_ids: Collection[int], *, for_instant: bool = True) -> dict[int, 
             retrying=F("dependee__state__retry_at"),
             result=F("dependee__state__last_status"),
             dependee_name=F("dependee__name"),
+            hostname=F("dependee__hostname"),
         )
         .order_by("dependee__name")
     )
@@ -68,6 +69,8 @@ def reasons(job_ids: Collection[int], *, for_instant: bool = True) -> dict[int, 
 def _in_words(dependency: JobDependency) -> str:
     row = dependency.__dict__
     name = {"name": row["dependee_name"]}
+    if dependency.wait_for_completion and row["is_running"] and row["hostname"] == EVERY_HOST:
+        return _("waits for “%(name)s” to end on every host") % name
     if dependency.wait_for_completion and row["is_running"]:
         return _("waits for “%(name)s” to end") % name
     if dependency.wait_for_completion and row["retrying"]:

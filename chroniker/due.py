@@ -9,9 +9,9 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from chroniker import dependencies, groups, pauses
+from chroniker import dependencies, groups, hosts, pauses
 from chroniker.clock import FromNow
-from chroniker.models import Job, JobState, Lease, Overlap, Run, Status
+from chroniker.models import EVERY_HOST, Job, JobState, Lease, Overlap, Run, Status
 
 # Each question is asked apart: "next_run <= now OR force_run" would lose the index on a large table.
 
@@ -107,6 +107,8 @@ def hindrance(state: JobState) -> str | None:
         return _("It is disabled.")
     if pause := pauses.over([state.job]).get(state.pk):
         return str(pause)
+    if state.job.hostname == EVERY_HOST and (missing := hosts.unserved([state.job])):
+        return missing[state.pk]  # for one host a run waits; a roster without hosts would be nothing
     if waits := dependencies.reasons([state.pk], for_instant=False).get(state.pk):
         return _("It %(reasons)s.") % {"reasons": "; ".join(waits)}
     full = groups.full(filter(None, [state.job.group_id])).get(state.job.group_id or 0)
@@ -114,12 +116,16 @@ def hindrance(state: JobState) -> str | None:
 
 
 def why_not(
-    states: Collection[JobState], now: dt.datetime, held: dict[int, pauses.Pause] | None = None
+    states: Collection[JobState],
+    now: dt.datetime,
+    held: dict[int, pauses.Pause] | None = None,
+    missing: dict[int, str] | None = None,
 ) -> dict[int, str]:
     """For each job, in words: why it does not run at ``now``. A constant number of statements.
 
     Each state must carry its ``job``. A job that is due and free has the reason that no tick has come by yet.
-    ``held``: the pauses over these jobs, if they were looked up before.
+    ``held``: the pauses over these jobs, if they were looked up before; ``missing``: likewise, the hosts that they aim
+    at and that are not live.
     """
     ids = [state.pk for state in states]
     leases = {lease.job_id: lease for lease in Lease.objects.filter(job__in=ids, slot="").select_related("run")}
@@ -129,10 +135,14 @@ def why_not(
         if state.job.group_id in full:
             waits.setdefault(state.pk, []).append(full[state.job.group_id])
     held = pauses.over([state.job for state in states]) if held is None else held
-    return {
-        state.pk: _why_not(state, leases.get(state.pk), waits.get(state.pk, []), held.get(state.pk), now)
-        for state in states
-    }
+    missing = hosts.unserved([state.job for state in states]) if missing is None else missing
+    said = {}
+    for state in states:
+        lease = leases.get(state.pk)
+        said[state.pk] = _why_not(state, lease, waits.get(state.pk, []), held.get(state.pk), now)
+        if state.pk in missing and (state.job.enabled if lease is None else lease.run.status == Status.CLAIMED):
+            said[state.pk] += f" {missing[state.pk]}"
+    return said
 
 
 def _why_not(
@@ -165,6 +175,9 @@ def _open_reason(lease: Lease) -> str:
     if run.status == Status.RUNNING:
         if run.stop_requested_at is not None:
             return _("It is running and was asked to stop.")
+        if run.target == EVERY_HOST:
+            words = {"done": lease.total_parts_complete or 0, "all": lease.total_parts or 0}
+            return _("It is running on every host; %(done)d of %(all)d have reported.") % words
         return _("It is running.")
     if run.dispatched_at is None:
         return _("It is claimed; no executor has taken it yet. %(why)s") % {"why": run.reason}

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import Collection, Iterable
 
-from django.db.models import Q, QuerySet
+from django.db import connections
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils.translation import gettext as _
 
-from chroniker.clock import database_now
+from chroniker.clock import FromNow, database_now
 from chroniker.conf import settings
-from chroniker.models import Host, Run, Status
+from chroniker.models import EVERY_HOST, Host, HostService, Job, JobDependency, Lease, Run, Status
 
 #: How often a process that stays says that its host is alive.
 SEEN_SECONDS = 60.0
@@ -18,14 +21,61 @@ SEEN_SECONDS = 60.0
 _LONG_AGO = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 
 
-def see(*, name: str = "") -> None:
-    """Say that this host is alive, and how far its clock is from the database's."""
+def see(serves: Iterable[str] = (), *, name: str = "") -> None:
+    """Say that this host is alive, and how far its clock is from the database's.
+
+    ``serves``: the executors whose runs the calling process executes; it must go on saying so to stay *live* for them.
+    """
     before = time.time()
     now = database_now()
     skew = (before + time.time()) / 2 - now.timestamp()
-    Host.objects.update_or_create(
+    host, _created = Host.objects.update_or_create(
         name=name or settings.hostname, defaults={"last_seen": now, "clock_skew_seconds": round(skew, 3)}
     )
+    services = [HostService(host=host, executor=alias, last_seen=now) for alias in serves]
+    targeted = connections[settings.database].features.supports_update_conflicts_with_target
+    unique = ["host", "executor"] if targeted else None
+    HostService.objects.bulk_create(services, update_conflicts=True, update_fields=["last_seen"], unique_fields=unique)
+
+
+def serving() -> QuerySet[HostService]:
+    """Live hosts, by executor: those that said within ``CHRONIKER_HOST_TIMEOUT`` that they execute its runs."""
+    return HostService.objects.filter(last_seen__gt=FromNow(-settings.host_timeout))
+
+
+def live(aliases: Collection[str]) -> dict[str, list[Host]]:
+    """By executor, in the order of their names. One statement; none if nobody asks about any."""
+    found: dict[str, list[Host]] = defaultdict(list)
+    if aliases:
+        for service in serving().filter(executor__in=aliases).select_related("host").order_by("host__name"):
+            found[service.executor].append(service.host)
+    return found
+
+
+def unserved(jobs: Iterable[Job]) -> dict[int, str]:
+    """By job, in words: that the host it names, or any at all, is not live. At most one statement."""
+    aiming = [job for job in jobs if job.hostname]
+    names = {alias: {host.name for host in found} for alias, found in live({job.executor for job in aiming}).items()}
+    missing = {}
+    for job in aiming:
+        served = names.get(job.executor, set())
+        if not served or job.hostname not in {EVERY_HOST, *served}:
+            missing[job.pk] = nobody(job)
+    return missing
+
+
+def nobody(job: Job) -> str:
+    """That no live host serves the job's target, in words."""
+    words = {"host": job.hostname, "executor": job.executor, "seconds": f"{settings.host_timeout.total_seconds():g}"}
+    if job.hostname == EVERY_HOST:
+        return _("No live host: none was seen executing for the executor “%(executor)s” in %(seconds)s s.") % words
+    return _("Its host “%(host)s” is not live: not seen executing for “%(executor)s” in %(seconds)s s.") % words
+
+
+def concluded(waiting: QuerySet[JobDependency]) -> QuerySet[JobDependency]:
+    """Without those that wait for a job whose run goes on on other hosts: they are considered once, at its end."""
+    roster = Lease.objects.filter(job=OuterRef("dependee"), slot="", run__target=EVERY_HOST)
+    return waiting.filter(~Exists(roster))
 
 
 def claims_for_here(here: Collection[str]) -> QuerySet[Run]:

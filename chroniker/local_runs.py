@@ -55,6 +55,11 @@ class LocalRuns:
         return self
 
     @property
+    def aliases(self) -> list[str]:
+        """The executors whose runs execute in this process."""
+        return [executor.alias for executor in self._open]
+
+    @property
     def busy(self) -> bool:
         return any(executor.busy for executor in self._open)
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from chroniker import due, pauses
+from chroniker import due, hosts, pauses
 from chroniker.clock import database_now
 from chroniker.estimates import expected_durations
 from chroniker.models import Job, JobState, Lease, Status
@@ -41,6 +41,7 @@ class Facts:
     why: str
     now: dt.datetime
     expected: dt.timedelta | None = None  #: how long its run will take, judging by past ones; while it runs
+    unserved: str = ""  #: that the host it is to run on is not live
     pause: pauses.Pause | None = None  #: what keeps it from being claimed, if it is paused
 
     @property
@@ -68,6 +69,8 @@ class Facts:
         """Whether condition and next run leave nothing to explain: it runs, or its time has not come."""
         if self.lease is not None:
             return self.lease.run.status == Status.RUNNING
+        if self.unserved and self.job.enabled:
+            return False
         waits = self.state.next_run is not None and self.state.next_run > self.now
         return waits and self.condition == Condition.IDLE and self.pause is None and self.job.edited_at is None
 
@@ -99,7 +102,8 @@ def survey(jobs: Sequence[Job], kind: type[F]) -> dict[int, F]:
     for job in jobs:
         states.setdefault(job.pk, JobState(job_id=job.pk)).job = job
     held = pauses.over(jobs)
-    reasons = due.why_not(list(states.values()), now, held)
+    missing = hosts.unserved(jobs)
+    reasons = due.why_not(list(states.values()), now, held, missing)
     expected = expected_durations([pk for pk, lease in leases.items() if lease.run.status == Status.RUNNING])
     return {
         job.pk: kind(
@@ -109,6 +113,7 @@ def survey(jobs: Sequence[Job], kind: type[F]) -> dict[int, F]:
             reasons[job.pk],
             now,
             expected=expected.get(job.pk),
+            unserved=missing.get(job.pk, ""),
             pause=held.get(job.pk),
         )
         for job in jobs

@@ -20,7 +20,7 @@ from chroniker.conf import settings
 from chroniker.exceptions import ClaimRefused, CommandRefused
 from chroniker.executors import executors
 from chroniker.lifecycle import plan
-from chroniker.models import EventKind, Job, JobDependency, JobState, Lease, Run
+from chroniker.models import EVERY_HOST, EventKind, Job, JobDependency, JobState, Lease, Run, Status
 from chroniker.models.calendar import fetch_closed_times
 
 logger = logging.getLogger(__name__)
@@ -75,7 +75,7 @@ def reconsider(job_id: int) -> Pass:
 
     That is the job itself, those that depend on it, and those for which its group had no room.
     """
-    dependents = JobDependency.objects.filter(dependee=job_id).values_list("dependent", flat=True)
+    dependents = hosts.concluded(JobDependency.objects.filter(dependee=job_id)).values_list("dependent", flat=True)
     done = Pass()
     # After most runs nothing waits. The questions of a whole pass, put each time, would cost more than the run did.
     waiting = {*due.waiting([job_id, *dependents]), *due.waiting_in_group_of(job_id, settings.batch_size)}
@@ -153,7 +153,7 @@ def pass_on_stops() -> None:
     raised = Job.objects.filter(force_stop__in=[True]).order_by("pk")
     flagged = list(raised.values_list("pk", flat=True)[: settings.batch_size])
     if flagged:
-        for lease in Lease.objects.filter(job__in=flagged):
+        for lease in Lease.objects.filter(job__in=flagged, slot=""):
             stop(lease.run_id, _("the force-stop flag"))
         Job.objects.filter(pk__in=flagged).update(force_stop=False)
 
@@ -216,7 +216,8 @@ def _claim_all(
         claimed = lifecycle.claim(plans, moment, by_flag=by_flag)
         done.claimed += claimed
         won = {run.job_id for run in claimed}
-        done.contested |= {state.pk for state in states if state.job.hostname == settings.hostname} - won
+        mine = {settings.hostname, EVERY_HOST}
+        done.contested |= {state.pk for state in states if state.job.hostname in mine} - won
         done.dispatched += dispatch(claimed, moment)
         if len(states) < settings.batch_size:
             return
@@ -249,7 +250,8 @@ def dispatch(runs: Sequence[Run], now: dt.datetime) -> int:
     """Hand claimed runs to their executors; how many were taken. Those not taken are offered again by later ticks."""
     by_alias = defaultdict(list)
     for run in runs:
-        by_alias[run.job.executor].append(run)
+        if run.target != EVERY_HOST:  # its children are
+            by_alias[run.job.executor].append(run)
     taken = 0
     for alias, group in by_alias.items():
         ids = [run.pk for run in group]
@@ -278,8 +280,13 @@ def forget(claimed: Sequence[Run]) -> None:
 
 
 def _hint(run: Run) -> None:
+    """To whoever executes it: of a run on every host, to each of them, as long as the first ones get through."""
+    ids = [run.pk]
+    if run.target == EVERY_HOST:
+        ids = list(Run.objects.filter(parent=run.pk, status=Status.RUNNING).values_list("pk", flat=True))
     try:
-        executors[run.job.executor].request_stop(run.pk)
+        for run_id in ids:
+            executors[run.job.executor].request_stop(run_id)
     except Exception as error:  # only a hint: the run's next renewal carries the stop anyway
         logger.info("No hint to stop run %s: %s", run.pk, error)
 

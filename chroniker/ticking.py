@@ -50,20 +50,24 @@ class Ticker:
     def __init__(self, period: float, tell: Callable[[tick.Pass], None], only: Collection[int] | None = None) -> None:
         self._period, self._tell, self._only = period, tell, only
         self._seen_at = -hosts.SEEN_SECONDS
+        self._serves: Collection[str] = ()
         self._away_since: float | None = None
         self._tries = 0
 
     def serve(self, runs: LocalRuns, asked: EndRequests) -> None:
         """Until this process is asked to end. An error that is not the database's is a defect, and ends it too."""
+        self._serves = runs.aliases
         while not asked:
-            pause = self._try()
+            pause = self._try(self.step)
             until = time.monotonic() + pause
             while not asked and (left := until - time.monotonic()) > 0:
-                runs.wait(left)
+                runs.wait(min(left, hosts.SEEN_SECONDS))
+                if self._is_to_be_seen and self._away_since is None:
+                    self._try(self._be_seen)
 
-    def _try(self) -> float:
+    def _try(self, part: Callable[[], float]) -> float:
         try:
-            pause = self.step()
+            pause = part()
         except Error as error:
             return self._away(error)
         finally:
@@ -79,14 +83,23 @@ class Ticker:
         3. Look for the first moment booked after the beginning of this tick: what came up meanwhile is due now.
         """
         began = database_now()
-        if time.monotonic() - self._seen_at >= hosts.SEEN_SECONDS:
-            hosts.see()
-            self._seen_at = time.monotonic()
+        self._be_seen()
         self._tell(tick.tick(self._only))
         moment = next_moment(began)
         if moment is None:
             return self._period
         return min(self._period, max(0.0, (moment - database_now()).total_seconds()))
+
+    @property
+    def _is_to_be_seen(self) -> bool:
+        return time.monotonic() - self._seen_at >= hosts.SEEN_SECONDS
+
+    def _be_seen(self) -> float:
+        """Also between two ticks: with an hour between them this host would not count as live."""
+        if self._is_to_be_seen:
+            hosts.see(self._serves)
+            self._seen_at = time.monotonic()
+        return 0.0
 
     def _away(self, error: Error) -> float:
         """The database cannot be used. Said once, until it can; tried again, each time later."""

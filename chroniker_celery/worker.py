@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Collection
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from celery import bootsteps
+from celery import Celery, bootsteps
 from celery.signals import worker_shutdown
 from celery.worker.control import control_command
 from django.db import connections
 
 from chroniker import hosts, runlock
 from chroniker.conf import settings
+from chroniker.exceptions import ExecutorError
+from chroniker.executors import executors
 from chroniker.wake import ring
 from chroniker_celery import nurseries
 from chroniker_celery.checks import EAGER, GREEN, GREEN_POOLS
+from chroniker_celery.executor import CeleryExecutor
 from chroniker_celery.publish import TASK, WAKE, queue_of_host
 
 logger = logging.getLogger(__name__)
@@ -65,7 +69,7 @@ class Supervision(bootsteps.StartStopStep):
         nurseries.start()
 
     def start(self, parent: Worker) -> None:
-        self._presence = Presence()
+        self._presence = Presence(served_by(parent.app))
         self._presence.start()
 
     def stop(self, parent: Worker) -> None:
@@ -99,11 +103,25 @@ def _list(run_ids: list[UUID]) -> str:
     return ", ".join(str(run_id) for run_id in run_ids)
 
 
+def served_by(app: Celery) -> list[str]:
+    """The executors that send their runs to the workers of this app."""
+    return [alias for alias in executors if _is_of(alias, app)]
+
+
+def _is_of(alias: str, app: Celery) -> bool:
+    try:
+        executor = executors[alias]
+        return isinstance(executor, CeleryExecutor) and executor.app is app
+    except ExecutorError:  # its own check says so
+        return False
+
+
 class Presence(threading.Thread):
     """Says that this host is alive."""
 
-    def __init__(self) -> None:
+    def __init__(self, serves: Collection[str]) -> None:
         super().__init__(name="chroniker-presence", daemon=True)
+        self._serves = serves
         self._ended = threading.Event()
         self._failing = False
 
@@ -115,7 +133,7 @@ class Presence(threading.Thread):
 
     def _say(self) -> None:
         try:
-            hosts.see()
+            hosts.see(self._serves)
             self._failing = False
         except Exception as error:  # the database is away: runs have their own way to find out
             if not self._failing:

@@ -89,7 +89,7 @@ def stop_run(request: HttpRequest, run: Run) -> None:
 def stop_jobs(request: HttpRequest, jobs: Iterable[Job]) -> None:
     """Ask every open run of these jobs to stop."""
     by_id = {job.pk: job for job in jobs}
-    leases = Lease.objects.filter(job__in=list(by_id)).order_by("pk")
+    leases = Lease.objects.filter(job__in=list(by_id), slot="").order_by("pk")
     stopped = {lease.job_id for lease in leases if tick.stop(lease.run_id, by=request.user.get_username())}
     log(request, [by_id[pk] for pk in stopped], _("Asked to stop."))
     if stopped:

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from chroniker.admin.command_choice import ArgumentLine, CommandChoice, objection
 from chroniker.conf import settings
-from chroniker.models import Host, Job
+from chroniker.models import EVERY_HOST, Host, Job
 
 if TYPE_CHECKING:
     JobModelForm = forms.ModelForm[Job]
@@ -25,6 +25,10 @@ else:
 
 #: Hosts offered, those seen last; containers leave thousands behind.
 MOST_HOSTS = 100
+
+
+def _hosts_seen() -> list[str]:
+    return list(Host.objects.order_by("-last_seen").values_list("name", flat=True)[:MOST_HOSTS])
 
 
 class Suggesting(forms.TextInput):
@@ -103,7 +107,7 @@ class JobForm(AsShownForm):
         suggestions: dict[str, Iterable[str | tuple[str, str]]] = {
             "timezone": sorted(zoneinfo.available_timezones()),
             "executor": sorted(settings.executors),
-            "hostname": Host.objects.order_by("-last_seen").values_list("name", flat=True)[:MOST_HOSTS],
+            "hostname": [(EVERY_HOST, _("every live host")), *_hosts_seen()],
         }
         widgets: dict[str, forms.Widget] = {name: Suggesting(each, wide) for name, each in suggestions.items()}
         widgets |= {"command": CommandChoice(wide), "args": ArgumentLine({"class": "vLargeTextField"})}

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from chroniker.admin.cells import NOTHING, Cell, distance, moment, span
 from chroniker.admin.pace import Pace
-from chroniker.models import Lease, Run, Status, Trigger
+from chroniker.models import EVERY_HOST, Lease, Run, Status, Trigger
 
 
 def run_cells(
@@ -31,7 +31,7 @@ def run_cells(
         "duration": Cell(length),
         "progress": Pace(run, lease or run, now, expected).cell(),
         "exit": Cell(exit_status(run.exit_code)),
-        "target": Cell(run.target or NOTHING),
+        "target": Cell(_("every live host") if run.target == EVERY_HOST else run.target or NOTHING),
         "where": Cell(run.host or NOTHING, note=_("process %(pid)d") % {"pid": run.pid} if run.pid else ""),
         "reason": Cell(run.reason or NOTHING),
         "stop": Cell(_stop(run)),

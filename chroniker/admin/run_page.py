@@ -9,6 +9,7 @@ from django.core.exceptions import BadRequest
 from django.urls import reverse
 from django.utils.translation import gettext, gettext_lazy, ngettext
 
+from chroniker.admin import roster
 from chroniker.admin.cells import NOTHING, Cell, moment
 from chroniker.admin.job_page import conditions
 from chroniker.admin.live import cell_name, cells_json
@@ -45,14 +46,15 @@ _WORDS = {Stream.REMARK: gettext_lazy("remark"), Stream.STDOUT: "stdout", Stream
 
 
 def context(run: Run) -> dict[str, Any]:
-    cells = _cells(run, database_now())
+    now = database_now()
+    cells = _cells(run, now)
     return {
         "facts": [(label, cells[name].html(cell_name("run", run.pk, name))) for name, label in LABELS.items()],
         "live_url": reverse("admin:chroniker_run_live", args=[run.pk]),
         "output_url": reverse("admin:chroniker_run_output", args=[run.pk]),
         "log_url": reverse("admin:chroniker_run_log", args=[run.pk]),
         **conditions(),
-        "children": list(run.children.order_by("token")) if run.slot == "" else [],
+        "roster": roster.rows(run, now),
     }
 
 
@@ -65,7 +67,7 @@ def news(run: Run, after: str, events: str) -> dict[str, Any]:
         raise BadRequest("after must be a cursor, events a number.") from None
     now = database_now()
     return {
-        "cells": cells_json("run", run.pk, _cells(run, now)),
+        "cells": cells_json("run", run.pk, _cells(run, now)) | roster.news(run, now),
         "events": [_event_json(event) for event in _events(run, latest)],
         "output": page_json(page),
         "open": run.status in OPEN,

@@ -46,6 +46,7 @@ CHECKS: dict[str, str] = {
     "chroniker.W007": "Enabled jobs have a command that will be refused (checked with --database).",
     "chroniker.W008": "CHRONIKER_SELECT_FOR_UPDATE does not mean on this database what it may be thought to mean.",
     "chroniker.W009": "The database has no SKIP LOCKED: ticks wait for each other (checked with --database).",
+    "chroniker.W010": "Enabled jobs are to run on hosts that are not live (checked with --database).",
 }
 
 

@@ -9,21 +9,21 @@ from django.core.checks import CheckMessage, Warning
 from django.db import DatabaseError
 from django.db.models import QuerySet
 
-from chroniker import commands
+from chroniker import commands, hosts
 from chroniker.conf import settings
 from chroniker.exceptions import CommandRefused
 from chroniker.models import Job
 
 #: Neither the answer nor the work grows with the table beyond this.
-MOST_NAMED, MOST_COMMANDS = 10, 1000
+MOST_NAMED, MOST_COMMANDS, MOST_TARGETS = 10, 1000, 1000
 
 
 def check_jobs(*, databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
-    """W006, W007."""
+    """W006, W007, W010."""
     if settings.database not in (databases or ()) or not isinstance(settings.executors, Mapping):
         return []
     try:
-        return [*_executors(), *_commands()]
+        return [*_executors(), *_commands(), *_targets()]
     except DatabaseError:  # migrate runs the database checks too, before there is a table
         return []
 
@@ -67,6 +67,22 @@ def _refused(reason: str, jobs: QuerySet[Job]) -> CheckMessage:
     return Warning(
         f"Every run of {_named(jobs)} will fail. {reason}", hint="Edit or disable these jobs.", id="chroniker.W007"
     )
+
+
+def _targets() -> list[CheckMessage]:
+    """Hosts that enabled jobs aim at and that are not live, each with its jobs."""
+    aiming = Job.objects.filter(enabled=True).exclude(hostname="")
+    targets = aiming.order_by("hostname", "executor").values_list("hostname", "executor").distinct()[:MOST_TARGETS]
+    jobs = [Job(pk=number, hostname=host, executor=alias) for number, (host, alias) in enumerate(targets)]
+    missing = hosts.unserved(jobs)
+    return [
+        Warning(
+            f"{_named(aiming.filter(hostname=job.hostname, executor=job.executor))}: {missing[job.pk]}",
+            hint="Start a worker, cron or cronserver there, or edit these jobs; until then they wait or are skipped.",
+            id="chroniker.W010",
+        )
+        for job in [job for job in jobs if job.pk in missing][:MOST_NAMED]
+    ]
 
 
 def _named(jobs: QuerySet[Job]) -> str:

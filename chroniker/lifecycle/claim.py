@@ -9,12 +9,13 @@ from django.db.models import Exists, OuterRef
 
 from chroniker import pauses
 from chroniker.conf import settings
+from chroniker.lifecycle import roster
 from chroniker.lifecycle.plan import Plan
 from chroniker.lifecycle.room import rationed, room_for
 from chroniker.lifecycle.rows import insert, write_states
 from chroniker.lifecycle.tell import announce, tell
 from chroniker.lifecycle.transactions import locked, transactional
-from chroniker.models import Job, JobState, Lease, Run, Status
+from chroniker.models import EVERY_HOST, Job, JobState, Lease, Run, Status
 from chroniker.signals import run_claimed, send_after_commit
 
 #: What a claim changes in the state; also what must still be as it was read when the row is locked.
@@ -24,12 +25,15 @@ BOOKING = ("accounted_until", "next_instant", "next_run", "last_token", "retry_a
 def claim(plans: Sequence[Plan], now: dt.datetime, *, by_flag: bool = False, wait: bool = False) -> list[Run]:
     """Write the plans whose jobs are still as they were read; the claimed runs, each with its ``job`` loaded.
 
+    A claim for every host is a run that nobody starts, followed by one for each live host (``roster``).
+
     Guarantees: a job that another claimer holds or has moved on is left out (so each instant is claimed once), and
     the next instant is booked in the same transaction that inserts the run, so a crash may lose a run, and say so,
     but never repeats one. Of a group with a limit no more jobs are claimed than it has room for, the first of
     ``plans`` first. ``by_flag``: only jobs whose ``force_run`` flag is up, and lower it. ``wait``: for locks,
     instead of passing over locked jobs (a person asked for this very job).
     """
+    roster.call(plans, now)
     won = _claim(plans, now, by_flag, wait)
     for run in won:
         send_after_commit(run_claimed, Run, run_id=run.pk, job_id=run.job_id, token=run.token, trigger=run.trigger)
@@ -44,13 +48,13 @@ def _claim(plans: Sequence[Plan], now: dt.datetime, by_flag: bool, wait: bool) -
         mine = _flags_lowered(mine, skip=not wait)
     if not mine:
         return []
-    claimed = [(run, plan) for plan in mine if (run := plan.claimed)]
+    claimed = [(run, plan) for plan in mine for run in plan.opened]
     for run, _plan in claimed:
-        run.redispatch_at = now + settings.redispatch
+        run.redispatch_at = now + settings.redispatch if run.status == Status.CLAIMED else None
     insert(Run, [run for plan in mine for run in plan.runs])
     _tell_missed(mine, now)
     announce(run for plan in mine for run in plan.runs if run.status == Status.SKIPPED)
-    insert(Lease, [_lease(run, now + plan.start_deadline) for run, plan in claimed])
+    insert(Lease, [_lease(run, plan, now) for run, plan in claimed])
     write_states([plan.after for plan in mine], BOOKING)
     for run, plan in claimed:
         run.job = plan.state.job
@@ -64,8 +68,12 @@ def _tell_missed(plans: Sequence[Plan], now: dt.datetime) -> None:
     tell([plan.missed for plan in plans if plan.missed], now)
 
 
-def _lease(run: Run, expires_at: dt.datetime) -> Lease:
-    return Lease(run_id=run.pk, job_id=run.job_id, slot=run.slot, token=run.token, expires_at=expires_at)
+def _lease(run: Run, plan: Plan, now: dt.datetime) -> Lease:
+    lease = Lease(run_id=run.pk, job_id=run.job_id, slot=run.slot, token=run.token)
+    lease.expires_at = now + plan.start_deadline
+    if run.target == EVERY_HOST:  # its progress: how many hosts have reported
+        lease.total_parts, lease.total_parts_complete = len(plan.opened) - 1, 0
+    return lease
 
 
 def _still_as_read(plans: Sequence[Plan], *, skip: bool) -> list[Plan]:

@@ -6,16 +6,18 @@ import datetime as dt
 from collections.abc import Callable, Collection, Sequence
 from uuid import UUID
 
-from django.db.models import OuterRef, Q, Subquery
+from django.db.models import F, OuterRef, Q, Subquery, Value
+from django.db.models.functions import Replace
 from django.utils.translation import gettext as _
 
 from chroniker.clock import FromNow, database_now
 from chroniker.conf import settings
+from chroniker.lifecycle import roster
 from chroniker.lifecycle.events import note
 from chroniker.lifecycle.rows import write_states
 from chroniker.lifecycle.tell import announce, tell, with_subscribed
 from chroniker.lifecycle.transactions import locked, transactional
-from chroniker.models import EventKind, Job, JobState, Lease, Run, Status
+from chroniker.models import EVERY_HOST, EventKind, Job, JobState, Lease, Run, Status
 
 LONGEST_BACKOFF = dt.timedelta(days=1)
 
@@ -37,10 +39,9 @@ def finish(
 
     Idempotent by the nonce. A report that comes after the run was lost moves nothing and leaves an event.
     """
-    moved, run = _finish(run_id, token, nonce, status, exit_code, reason, progress)
-    if moved and run:
-        announce([run])
-    return run is not None
+    says_so, ended = _finish(run_id, token, nonce, status, exit_code, reason, progress)
+    announce(ended)
+    return says_so
 
 
 @transactional
@@ -52,10 +53,10 @@ def _finish(
     exit_code: int | None,
     reason: str,
     progress: tuple[int, int] | None,
-) -> tuple[bool, Run | None]:
+) -> tuple[bool, list[Run]]:
     run = with_subscribed(Run.objects.filter(pk=run_id).select_related("job")).first()
     if run is None:
-        return False, None  # its job was deleted meanwhile
+        return False, []  # its job was deleted meanwhile
     states = list(locked(JobState.objects.filter(pk=run.job_id), skip=False))
     total, done = progress or (None, None)
     moved = Run.objects.filter(pk=run_id, token=token, nonce=nonce, status=Status.RUNNING).update(
@@ -69,41 +70,39 @@ def _finish(
     run.refresh_from_db()
     if moved:
         Lease.objects.filter(pk=run_id).delete()
-        _settle(states, [run])
-    elif run.nonce != nonce or run.status != status:
+        return True, _conclude(states, [run])
+    if run.nonce != nonce or run.status != status:
         text = _("It ended as %(outcome)s after it had been closed as %(status)s. %(reason)s")
         words = {"outcome": status.label, "status": Status(run.status).label, "reason": reason}
         note(run_id, EventKind.LATE_OUTCOME, text % words)
-        return False, None
-    return bool(moved), run
+        return False, []
+    return True, []
 
 
 @transactional
-def _cancel(run_id: UUID) -> Run | None:
-    run = Run.objects.filter(pk=run_id).select_related("job").first()
-    if run is None:
-        return None
-    states = list(locked(JobState.objects.filter(pk=run.job_id), skip=False))
-    stopped = Run.objects.filter(pk=run_id, status=Status.CLAIMED, stop_requested_at__isnull=False).update(
+def _cancel(run_ids: Collection[UUID]) -> list[Run]:
+    runs = Run.objects.filter(pk__in=run_ids)
+    job_ids = list(runs.values_list("job_id", flat=True))
+    states = list(locked(JobState.objects.filter(pk__in=job_ids), skip=False))
+    stoppable = runs.filter(status=Status.CLAIMED, stop_requested_at__isnull=False)
+    ids = list(locked(stoppable, skip=False).values_list("pk", flat=True))
+    if not ids:
+        return []  # they started first: their supervisors stop them
+    Run.objects.filter(pk__in=ids, status=Status.CLAIMED).update(
         status=Status.STOPPED,
         finished_at=FromNow(),
         redispatch_at=None,
         reason=_("Stopped before it started."),
     )
-    if not stopped:
-        return None  # it started first: its supervisor stops it
-    Lease.objects.filter(pk=run_id).delete()
-    run.refresh_from_db()
-    _settle(states, [run])
-    return run
+    Lease.objects.filter(pk__in=ids).delete()
+    return _conclude(states, list(with_subscribed(Run.objects.filter(pk__in=ids).select_related("job"))))
 
 
-def cancel(run_id: UUID) -> bool:
-    """CLAIMED → STOPPED, for a run that was asked to stop and has not started."""
-    run = _cancel(run_id)
-    if run is not None:
-        announce([run])
-    return run is not None
+def cancel(run_ids: Collection[UUID]) -> bool:
+    """CLAIMED → STOPPED, for those of these runs that were asked to stop and have not started; whether any was."""
+    ended = _cancel(run_ids)
+    announce(ended)
+    return bool(ended)
 
 
 def expire(limit: int, *, host: str = "", is_held: Callable[[UUID], bool | None] | None = None) -> list[Run]:
@@ -111,7 +110,8 @@ def expire(limit: int, *, host: str = "", is_held: Callable[[UUID], bool | None]
 
     With ``is_held`` (one host: a kernel lock file for each run of ``host``) a run there is lost at once when its lock
     is free, and never while it is held, whatever its lease says; without such a file (None) the lease decides. Runs
-    that a fence holds are left for the next tick.
+    that a fence holds are left for the next tick. Of a run on every host, a child that has not begun is lost as soon
+    as its host is not live any more; the parent is closed with its last child.
     """
     overdue = Q(expires_at__lt=FromNow(-settings.drift_allowance))
     if is_held is not None:
@@ -127,12 +127,14 @@ def expire(limit: int, *, host: str = "", is_held: Callable[[UUID], bool | None]
     ids = list(Lease.objects.filter(overdue).order_by("expires_at").values_list("pk", flat=True)[:limit])
     if ids:
         lost += _expire(ids, overdue)
+    if ids := list(roster.gone().values_list("pk", flat=True)[:limit]):
+        lost += _expire(ids, Q(nonce=None), _("Its host “{host}” was not heard of any more. It had not begun."))
     announce(lost)
     return lost
 
 
 @transactional
-def _expire(run_ids: Collection[UUID], still: Q | None) -> list[Run]:
+def _expire(run_ids: Collection[UUID], still: Q | None, why_not_taken: str = "") -> list[Run]:
     job_ids = list(Run.objects.filter(pk__in=run_ids).values_list("job_id", flat=True))
     states = list(locked(JobState.objects.filter(pk__in=job_ids), skip=True))
     held = Run.objects.filter(pk__in=run_ids, job_id__in=[state.pk for state in states])
@@ -140,8 +142,11 @@ def _expire(run_ids: Collection[UUID], still: Q | None) -> list[Run]:
     # The time is asked once more while locking the leases to remove: a renewal may have come in between.
     leases = Lease.objects.filter(pk__in=mine)
     ids = set(locked(leases.filter(still) if still else leases, skip=True).values_list("pk", flat=True))
+    parents = set(Run.objects.filter(pk__in=ids, target=EVERY_HOST).values_list("pk", flat=True))
+    ids -= parents
+    not_taken = Value(why_not_taken or _("No worker took it within its start deadline."))
     Run.objects.filter(pk__in=ids, status=Status.CLAIMED).update(
-        reason=_("No worker took it within its start deadline.")
+        reason=Replace(not_taken, Value("{host}"), F("target"))  # type: ignore[arg-type]  # any expression will do
     )
     Run.objects.filter(pk__in=ids, status=Status.RUNNING).update(
         reason=_("Its worker was not heard of any more. It may have done its work."), **_last_progress()
@@ -149,8 +154,7 @@ def _expire(run_ids: Collection[UUID], still: Q | None) -> list[Run]:
     Run.objects.filter(pk__in=ids).update(status=Status.LOST, finished_at=FromNow(), redispatch_at=None)
     Lease.objects.filter(pk__in=ids).delete()
     lost = list(with_subscribed(Run.objects.filter(pk__in=ids).select_related("job")))
-    _settle(states, lost)
-    return lost
+    return _conclude(states, lost, parents)
 
 
 def _last_progress() -> dict[str, Subquery]:
@@ -158,29 +162,43 @@ def _last_progress() -> dict[str, Subquery]:
     return {name: Subquery(lease.values(name)[:1]) for name in ("total_parts", "total_parts_complete")}
 
 
+def _conclude(states: Sequence[JobState], ended: list[Run], parents: Collection[UUID] = ()) -> list[Run]:
+    """Settle these runs, and ``parents`` and their own parents where no child is open any more; all that have ended."""
+    asked = {*parents, *(run.parent_id for run in ended if run.parent_id)}
+    closed = roster.close(asked)
+    if waiting := set(parents) - closed:
+        roster.extend(waiting)
+    if closed:
+        ended += with_subscribed(Run.objects.filter(pk__in=closed).select_related("job"))
+    _settle(states, ended)
+    return ended
+
+
 def _settle(states: Sequence[JobState], runs: Sequence[Run]) -> None:
     """Book what the ended runs mean: the last result, a retry where the job's policy says so, and who is told."""
     now = database_now()
     by_job = {state.pk: state for state in states}
-    for run in runs:
-        if run.slot == "" and run.job_id in by_job:
-            state = by_job[run.job_id]
-            state.last_status, state.last_finished_at = run.status, run.finished_at
-            state.retry_at = retry_at(run.job, run, now)
-    write_states([by_job[run.job_id] for run in runs if run.job_id in by_job], CLOSED)
+    lost = roster.lost_children([run.pk for run in runs if run.target == EVERY_HOST])
+    settled = [run for run in runs if run.slot == "" and run.job_id in by_job]  # a child's end is its parent's to judge
+    for run in settled:
+        state = by_job[run.job_id]
+        state.last_status, state.last_finished_at = run.status, run.finished_at
+        state.retry_at = retry_at(run.job, run, now, lost=run.pk in lost)
+    write_states([by_job[run.job_id] for run in settled], CLOSED)
     tell(runs, now)
 
 
-def retry_at(job: Job, run: Run, now: dt.datetime) -> dt.datetime | None:
+def retry_at(job: Job, run: Run, now: dt.datetime, *, lost: bool = False) -> dt.datetime | None:
     """When to try again after ``run``, or ``None``. A run that was asked to stop is never retried.
 
     A failure or a timeout is retried ``max_retries`` times; a lost run, if ``retry_on_lost``, as often as it takes:
-    the back-off doubles each time, up to a day.
+    the back-off doubles each time, up to a day. ``lost``: a run on some host was, so that this one counts as lost too.
     """
     if run.stop_requested_at is not None or not job.enabled:
         return None
-    failed = run.status in (Status.FAILED, Status.TIMED_OUT) and run.attempt <= job.max_retries
-    if failed or (run.status == Status.LOST and job.retry_on_lost):
+    lost = lost or run.status == Status.LOST
+    failed = not lost and run.status in (Status.FAILED, Status.TIMED_OUT) and run.attempt <= job.max_retries
+    if failed or (lost and job.retry_on_lost):
         backoff = dt.timedelta(seconds=job.retry_backoff_seconds * 2 ** min(run.attempt - 1, 20))
         return now + min(backoff, LONGEST_BACKOFF)
     return None

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from django.utils.translation import gettext as _
 
 from chroniker.conf import settings
-from chroniker.models import EVERY_HOST, Job, JobState, Run, Status, Trigger
+from chroniker.models import OPEN, JobState, Run, Status, Trigger
 from chroniker.schedule import ClosedTime, closed_at, closed_until, jitter, last_open, latest_until, next_after
 
 
@@ -21,6 +21,11 @@ class Plan:
     runs: list[Run] = field(default_factory=list)
     start_deadline: dt.timedelta = dt.timedelta()
     missed: Run | None = None  # that of the runs, if any, which records instants noticed too late
+
+    @property
+    def opened(self) -> list[Run]:
+        """The runs that get a lease: the claimed one, or a parent with its children."""
+        return [run for run in self.runs if run.status in OPEN]
 
     @property
     def claimed(self) -> Run | None:
@@ -175,7 +180,7 @@ def _add(
             status=status,
             trigger=trigger,
             attempt=after.attempt if status == Status.CLAIMED else 0,
-            target=_target(plan.state.job) if status == Status.CLAIMED else "",
+            target=plan.state.job.hostname if status == Status.CLAIMED else "",
             scheduled_for=first,
             covered_until=until,
             claimed_at=now,
@@ -183,7 +188,3 @@ def _add(
             reason=reason,
         )
     )
-
-
-def _target(job: Job) -> str:
-    return job.hostname if job.hostname != EVERY_HOST else ""

@@ -297,4 +297,26 @@ class Migration(migrations.Migration):
                 verbose_name="monitor URL",
             ),
         ),
+        migrations.CreateModel(
+            name="HostService",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("executor", models.CharField(max_length=50, verbose_name="executor")),
+                ("last_seen", models.DateTimeField(verbose_name="last seen")),
+                (
+                    "host",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="services",
+                        to="chroniker.host",
+                    ),
+                ),
+            ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(fields=("host", "executor"), name="chroniker_host_service_once")
+                ],
+            },
+        ),
     ]

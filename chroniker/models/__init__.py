@@ -3,7 +3,7 @@
 from chroniker.models.calendar import Blackout, Calendar
 from chroniker.models.dependency import JobDependency
 from chroniker.models.group import Group, Switch
-from chroniker.models.host import EVERY_HOST, Host
+from chroniker.models.host import EVERY_HOST, Host, HostService
 from chroniker.models.job import Job
 from chroniker.models.lease import Lease
 from chroniker.models.log import EventKind, LogChunk, RunEvent, Stream
@@ -24,6 +24,7 @@ __all__ = [
     "EventKind",
     "Group",
     "Host",
+    "HostService",
     "Job",
     "JobDependency",
     "JobState",

@@ -27,3 +27,19 @@ class Host(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class HostService(models.Model):
+    """That a host executes runs of an executor. Not every host that is seen does: some only tick."""
+
+    host = models.ForeignKey(Host, models.CASCADE, related_name="services", db_index=False)
+    executor = models.CharField(_("executor"), max_length=50)
+    last_seen = models.DateTimeField(_("last seen"))
+
+    objects = DecidingManager()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["host", "executor"], name="chroniker_host_service_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.executor} on host {self.host_id}"

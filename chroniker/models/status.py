@@ -10,9 +10,10 @@ from django.utils.translation import gettext_lazy as _
 #   event       from      to                                who
 #   ----------  --------  --------------------------------  -------------------------------------------
 #   claimed     -         CLAIMED                           tick, run-now, retry
+#   called      -         RUNNING                           tick, run-now, retry: a run on every host, with children
 #   skipped     -         SKIPPED                           tick, or an edit that closes a range
 #   started     CLAIMED   RUNNING                           supervisor
-#   finished    RUNNING   SUCCEEDED FAILED TIMED_OUT STOPPED  supervisor
+#   finished    RUNNING   SUCCEEDED FAILED TIMED_OUT STOPPED  supervisor; of a run on every host, the last child
 #   cancelled   CLAIMED   STOPPED                           a person, before it started
 #   not taken   CLAIMED   LOST                              tick: past the start deadline
 #   lost        RUNNING   LOST                              tick: the lease ran out; supervisor: its worker ends at once
@@ -40,6 +41,7 @@ REPORTED = (Status.SUCCEEDED, Status.FAILED, Status.TIMED_OUT, Status.STOPPED)
 MOVES: frozenset[tuple[Status | None, Status]] = frozenset(
     {
         (None, Status.CLAIMED),
+        (None, Status.RUNNING),
         (None, Status.SKIPPED),
         (Status.CLAIMED, Status.RUNNING),
         (Status.CLAIMED, Status.STOPPED),

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from chroniker import commands, monitors, schedule, surroundings
 from chroniker.conf import settings
 from chroniker.exceptions import CommandRefused, ScheduleError
+from chroniker.models.host import EVERY_HOST
 
 if TYPE_CHECKING:
     from chroniker.models.job import Job
@@ -29,10 +30,9 @@ def validate(job: Job) -> None:
             "name": job.executor,
             "known": known,
         }
-    if set(job.hostname) & set(",; \t*?"):
-        errors["hostname"] = _("“%(given)s” is no host's name: give one name, or nothing for whoever is first.") % {
-            "given": job.hostname
-        }
+    if job.hostname != EVERY_HOST and set(job.hostname) & set(",; \t*?"):
+        said = _("“%(given)s” is no host's name: give one name, or * for every live host, or none.")
+        errors["hostname"] = said % {"given": job.hostname}
     if errors:
         raise ValidationError(errors)
 

@@ -1,18 +1,25 @@
-"""Jobs of one host, with real processes that go by different names on one database."""
+"""Jobs of one host and of every host, with real processes that go by different names on one database."""
 
 from __future__ import annotations
 
 import datetime as dt
+import html
+from pathlib import Path
 
 import pytest
+from django.core.checks import run_checks
+from django.test import Client
 
+from chroniker import hosts
 from chroniker.clock import database_now
-from chroniker.models import Job, Run, Status
+from chroniker.models import HostService, Job, Lease, Run, Status
 from chroniker.schedule import Frequency
-from tests.factories import a_booked_job
+from tests.factories import a_booked_job, a_dependency
 from tests.integration.commands.conftest import Manage
 from tests.integration.commands.jobs import a_job_due_once, a_job_of_new_year, the_run
 from tests.processes import wait_until
+
+JOBS = "/admin/chroniker/job/"
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -58,3 +65,57 @@ def test_run_job_on_the_wrong_host_says_whose_it_is(manage: Manage) -> None:
     assert done.returncode == 1
     assert "It waits for the host “one” to take it." in done.stderr
     assert the_run(job).status == Status.CLAIMED
+
+
+def test_a_job_for_every_host_runs_on_each_at_once_and_is_done_when_all_have_reported(
+    manage: Manage, tmp_path: Path
+) -> None:
+    """Its command succeeds only where it meets the one on the other host."""
+    job = a_job_of_new_year(hostname="*", command="meet", args=f"{tmp_path / 'witness'} 2")
+    dependent = a_job_of_new_year()
+    a_dependency(dependent, job, wait_for_success=True)
+    with at(manage, "one").process("cronserver", "0.5"), at(manage, "two").process("cronserver", "0.5"):
+        wait_until(lambda: HostService.objects.count() == 2, what="both to be live")
+        Job.objects.filter(pk__in=[job.pk, dependent.pk]).update(force_run=True)
+        wait_until(lambda: all_succeeded([dependent]), what="the dependent to be run", seconds=60)
+    parent = Run.objects.get(job=job, parent=None)
+    assert parent.status == Status.SUCCEEDED
+    assert sorted(parent.children.values_list("host", "target", "status")) == [
+        (name, name, Status.SUCCEEDED) for name in ("one", "two")
+    ]
+    after = the_run(dependent)
+    assert parent.finished_at is not None and after.claimed_at >= parent.finished_at
+
+
+def test_a_host_that_does_not_report_is_named(manage: Manage) -> None:
+    job = a_job_of_new_year(hostname="*")
+    hosts.see(["default"], name="gone")
+    with at(manage, "one").process("cronserver", "0.5"):
+        wait_until(lambda: HostService.objects.count() == 2, what="to be live")
+        Job.objects.filter(pk=job.pk).update(force_run=True)
+        wait_until(lambda: Run.objects.filter(job=job, target="one", status=Status.SUCCEEDED).exists())
+        assert Run.objects.get(job=job, parent=None).status == Status.RUNNING
+        HostService.objects.filter(host__name="gone").update(last_seen=database_now() - dt.timedelta(hours=1))
+        wait_until(lambda: not Lease.objects.filter(job=job).exists(), what="the roster to be closed")
+    parent = Run.objects.get(job=job, parent=None)
+    assert parent.status == Status.FAILED
+    assert "It succeeded on 1 of 2 hosts" in parent.reason and "gone: lost" in parent.reason
+
+
+def test_run_job_waits_for_every_host_if_asked_to(manage: Manage) -> None:
+    a_job_of_new_year(hostname="*", name="everywhere")
+    with at(manage, "one").process("cronserver", "0.5"):
+        wait_until(HostService.objects.exists, what="to be live")
+        done = at(manage, "two")("run_job", "everywhere", "--wait")
+    assert done.returncode == 0, done.stderr
+    assert "succeeded" in done.stdout
+
+
+def test_a_target_that_no_live_host_serves_is_said_in_the_list_and_by_a_check(admin: Client) -> None:
+    a_job_of_new_year(hostname="web9", name="backup")
+    assert "Its host “web9” is not live" in html.unescape(admin.get(JOBS).content.decode())
+    [message] = [each for each in run_checks(tags=["chroniker"], databases=["default"]) if "web9" in each.msg]
+    assert "“backup”" in message.msg
+    hosts.see(["default"], name="web9")
+    assert "not live" not in admin.get(JOBS).content.decode()
+    assert not [each for each in run_checks(tags=["chroniker"], databases=["default"]) if "web9" in each.msg]

@@ -58,7 +58,7 @@ class Command(BaseCommand):
                 return
             with LocalRuns(asked, who=who("cron"), tell=tell, say=tell.say) as runs:
                 try:
-                    all_claimed = self.one_pass(jobs, force_run, tell)
+                    all_claimed = self.one_pass(jobs, force_run, tell, serves=runs.aliases)
                 finally:
                     turn.release()
                 runs.wait_for_all()
@@ -66,9 +66,9 @@ class Command(BaseCommand):
         if not all_claimed:
             raise CommandError("Not all of these jobs were claimed.")
 
-    def one_pass(self, jobs: list[Job] | None, force_run: bool, tell: Telling) -> bool:
+    def one_pass(self, jobs: list[Job] | None, force_run: bool, tell: Telling, *, serves: list[str]) -> bool:
         """Whether every job was claimed that was to be claimed in any case."""
-        hosts.see()
+        hosts.see(serves)
         if force_run:
             return all([self.claim(job, tell) for job in jobs or []])
         tell(tick.tick([job.pk for job in jobs] if jobs else None))

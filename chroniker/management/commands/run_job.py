@@ -12,7 +12,7 @@ from chroniker.executors import executors
 from chroniker.local_runs import LocalRuns
 from chroniker.management.console import CHECKS, database_errors_explained, job_named, who
 from chroniker.management.following import Follower
-from chroniker.models import Job
+from chroniker.models import EVERY_HOST, Job
 
 
 class Command(BaseCommand):
@@ -55,10 +55,13 @@ class Command(BaseCommand):
             executor = executors[job.executor]
             with EndRequests() as asked, LocalRuns(asked, who=who("run_job"), aliases=[job.executor], drain=0) as runs:
                 run = tick.run_now(job, who("run_job"), args)
-                here = executor.executes_here and bool(executor.for_here([run]))
+                everywhere = run.target == EVERY_HOST
+                here = executor.executes_here and (everywhere or bool(executor.for_here([run])))
                 follower = Follower(run.pk, self.stdout, self.stderr)
                 if here or (wait and follower.was_dispatched()):
                     follower.follow(runs, asked, here=here)
-            return follower.conclude(waited=here or wait)
+                if wait and everywhere:  # this host is done; the others may not be
+                    follower.follow(runs, asked, here=False)
+            return follower.conclude(waited=wait or (here and not everywhere))
         except (ClaimRefused, ExecutorError) as refusal:
             raise CommandError(f"“{job.name}” was not run. {refusal}") from refusal

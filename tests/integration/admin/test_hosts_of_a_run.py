@@ -1,0 +1,83 @@
+"""Hosts in the pages: where a job runs, and what each host made of a run."""
+
+from __future__ import annotations
+
+import html
+from typing import Any
+
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from chroniker import hosts, lifecycle
+from chroniker.models import EVERY_HOST, Job, Run, Status
+from chroniker.tick import run_now
+from tests.factories import a_booked_job, a_job, started
+from tests.integration.admin.pages import errors, open_form, url
+
+
+def page_of(client: Client, run: Run) -> str:
+    return html.unescape(client.get(reverse("admin:chroniker_run_change", args=[run.pk])).content.decode())
+
+
+def called(*names: str) -> tuple[Run, list[Run]]:
+    for name in names:
+        hosts.see(["default"], name=name)
+    parent = run_now(a_booked_job(hostname=EVERY_HOST, cron="0 0 1 1 *"), by="a test")
+    return parent, list(parent.children.select_related("job").order_by("target"))
+
+
+def end(run: Run, status: Status, reason: str = "") -> None:
+    lifecycle.finish(run.pk, run.token, started(run, host=run.target), status, reason=reason)
+
+
+def test_the_page_of_a_parent_lists_its_hosts_and_a_child_links_its_parent(admin: Client) -> None:
+    parent, (first, second) = called("web1", "web2")
+    end(first, Status.FAILED, "exit status 3")
+    shown = page_of(admin, parent)
+    for child in (first, second):
+        assert f'href="{reverse("admin:chroniker_run_change", args=[child.pk])}">{child.target}</a>' in shown
+    assert "exit status 3" in shown and "every live host" in shown
+    back = page_of(admin, first)
+    assert reverse("admin:chroniker_run_change", args=[parent.pk]) in back
+    assert f"run #{parent.token} on every host" in back
+
+
+def test_the_refresh_brings_what_each_host_made_of_it(admin: Client) -> None:
+    parent, (first, second) = called("web1", "web2")
+    end(first, Status.SUCCEEDED)
+    cells: dict[str, Any] = admin.get(reverse("admin:chroniker_run_live", args=[parent.pk])).json()["cells"]
+    assert cells[f"run-{first.pk}-status"]["text"] == "succeeded"
+    assert cells[f"run-{second.pk}-status"]["text"] == "queued"
+    assert cells[f"run-{parent.pk}-progress"]["text"].startswith("1 / 2")
+
+
+def test_a_roster_costs_as_many_statements_for_twenty_hosts_as_for_two(admin: Client) -> None:
+    def statements(*names: str) -> int:
+        parent, _children = called(*names)
+        page_of(admin, parent)
+        with CaptureQueriesContext(connection) as queries:
+            page_of(admin, parent)
+        return len(queries)
+
+    assert statements("web1", "web2") == statements(*(f"web{number}" for number in range(20)))
+
+
+def test_the_form_offers_every_host_and_those_that_were_seen_and_takes_others(admin: Client) -> None:
+    hosts.see(name="web1")
+    job = a_job()
+    page = admin.get(url(job)).content.decode()
+    assert '<option value="*">' in page and '<option value="web1">' in page
+    admin.post(url(job), {**open_form(admin, job), "hostname": "web7"})
+    assert Job.objects.get(pk=job.pk).hostname == "web7"
+    refused = admin.post(url(job), {**open_form(admin, job), "hostname": "web*"})
+    assert "no host's name" in errors(refused)["hostname"][0]
+
+
+def test_stop_on_the_jobs_page_asks_the_whole_roster_once(admin: Client) -> None:
+    parent, children = called("web1", "web2")
+    started(children[0], host="web1")
+    admin.post(reverse("admin:chroniker_job_stop", args=[parent.job_id]))
+    assert Run.objects.filter(job=parent.job_id, stop_requested_by="root").count() == 3
+    assert Run.objects.get(pk=children[1].pk).status == Status.STOPPED
