@@ -17,6 +17,10 @@ from chroniker.models import EVERY_HOST, Host, HostService, Job, JobDependency, 
 
 #: How often a process that stays says that its host is alive.
 SEEN_SECONDS = 60.0
+#: A host not seen for this long is called silent: ticks come by every minute where crontab brings them.
+SILENT = dt.timedelta(minutes=5)
+#: A clock that is wrong by more than this is worth a word; it decides nothing, but its log lines mislead.
+SKEW_SECONDS = 2.0
 
 _LONG_AGO = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 

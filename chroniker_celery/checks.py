@@ -21,9 +21,12 @@ CHECKS: dict[str, str] = {
     "chroniker_celery.E003": "The Celery app has no broker, or one that cannot leave its process.",
     "chroniker_celery.E004": "The executor's OPTIONS have an unknown name, a wrong timeout, or name no Celery app.",
     "chroniker_celery.E005": "chroniker_celery is not in INSTALLED_APPS: workers would not know the task.",
+    "chroniker_celery.E006": "The broker cannot be reached (asked by manage.py doctor).",
+    "chroniker_celery.E007": "No worker answers (asked by manage.py doctor).",
     "chroniker_celery.W001": "The Celery app has no result backend: runs leave no result there.",
     "chroniker_celery.W002": "The result backend is django-celery-results, which is not in INSTALLED_APPS.",
     "chroniker_celery.W003": "worker_prefetch_multiplier is not 1: runs wait behind a long one while workers are idle.",
+    "chroniker_celery.W004": "No worker that answers consumes a queue that jobs use (asked by manage.py doctor).",
 }
 
 GREEN_POOLS = frozenset({"gevent", "eventlet"})

@@ -15,7 +15,7 @@ from chroniker.exceptions import ExecutorError
 from chroniker.executors.base import Executor
 from chroniker.models import Run
 from chroniker.wake import ring
-from chroniker_celery import checks, publish
+from chroniker_celery import checks, diagnosis, publish
 
 #: What ``OPTIONS`` may contain.
 OPTIONS = frozenset({"app", "queue", "timeout"})
@@ -73,3 +73,6 @@ class CeleryExecutor(Executor):
 
     def check(self) -> list[CheckMessage]:
         return checks.check_executor(self)
+
+    def diagnose(self, queues: Collection[str]) -> list[CheckMessage]:
+        return diagnosis.diagnose(self, queues)

@@ -14,17 +14,13 @@ from django.utils.translation import gettext_lazy
 
 from chroniker.admin.cells import Cell, distance, moment
 from chroniker.clock import FromNow
+from chroniker.hosts import SILENT, SKEW_SECONDS
 from chroniker.models import Host
 
 if TYPE_CHECKING:
     HostModelAdmin = admin.ModelAdmin[Host]
 else:
     HostModelAdmin = admin.ModelAdmin
-
-#: A host not seen for this long is called silent: ticks come by every minute where crontab brings them.
-SILENT = dt.timedelta(minutes=5)
-#: A clock that is wrong by more than this is worth a colour; it decides nothing, but its log lines mislead.
-SKEW_SECONDS = 2.0
 
 
 @admin.register(Host)

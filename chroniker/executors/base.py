@@ -50,6 +50,14 @@ class Executor:
         """Those that this host may start; the others wait for their own host's tick."""
         return [run for run in runs if run.target in ("", settings.hostname)]
 
+    def diagnose(self, queues: Collection[str]) -> list[CheckMessage]:
+        """What is wrong right now with the servers and workers that it needs, for ``manage.py doctor``.
+
+        ``queues``: those that enabled jobs of this executor name; empty text: none. Ends within some seconds.
+        """
+        del queues
+        return []
+
     # -- for executors that execute here ---------------------------------------------------------------------
 
     def open(self) -> None:

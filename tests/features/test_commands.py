@@ -58,3 +58,14 @@ def test_calculate_job_chain_prints_duration_and_critical_path(manage: Manage) -
     a_dependency(last, first, wait_for_success=True)
     done = manage("calculate_job_chain", "first")
     assert done.stdout.endswith("Critical path: first → last\nTotal: 2.0 s\n"), done.stderr
+
+
+def test_doctor_says_what_is_wrong_and_what_to_do_with_an_exit_status_for_monitoring(manage: Manage) -> None:
+    a_job_of_new_year()
+    sick = manage("doctor")
+    assert sick.returncode == 2 and "ERROR    hosts: No host was seen" in sick.stdout and sick.stderr == ""
+    assert "Start cronserver" in sick.stdout
+    manage("cron")
+    well = manage("doctor", "--json")
+    assert well.returncode == 0, well.stdout
+    assert {json.loads(line)["level"] for line in well.stdout.splitlines()} == {"OK"}

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from chroniker.management.diagnosis import Finding, Level, examine
+
+
+class Command(BaseCommand):
+    help = (
+        "Examines what jobs need to run: the database, its migrations, hosts and their clocks, what waits for "
+        "long, jobs that are broken, executors with their brokers and workers, and says what is wrong and what to do. "
+        "Exit status, for monitoring: 0 all is well, 1 warnings, 2 errors."
+    )
+    requires_system_checks = []  # it is what is asked when they fail
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--json", action="store_true", help="one JSON object a line: level, about, text, advice")
+        parser.add_argument(
+            "--timeout",
+            type=float,
+            default=10.0,
+            metavar="SECONDS",
+            help="how long each examination may take (default: %(default)g)",
+        )
+
+    def handle(self, *, json: bool, timeout: float, verbosity: int, **options: Any) -> None:
+        if not 0 < timeout < float("inf"):
+            raise CommandError(f"--timeout {timeout:g}: give seconds, more than 0.", returncode=2)
+        worst = Level.OK
+        for finding in examine(timeout):
+            worst = max(worst, finding.level)
+            if json:
+                self.stdout.write(as_json(finding))
+            elif finding.level > Level.OK or verbosity >= 1:
+                self.stdout.write(in_lines(finding))
+        if worst:
+            raise SystemExit(int(worst))
+
+
+def in_lines(finding: Finding) -> str:
+    line = f"{finding.level.name:8} {finding.about}: {finding.text}"
+    return f"{line}\n{' ' * 9}{finding.advice}" if finding.advice else line
+
+
+def as_json(finding: Finding) -> str:
+    answer = {
+        "level": finding.level.name,
+        "about": finding.about,
+        "text": finding.text,
+        "advice": finding.advice,
+    }
+    return json.dumps(answer, ensure_ascii=False)
