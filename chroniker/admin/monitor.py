@@ -92,7 +92,7 @@ def _cells(job: Job, *columns: str, label: str = "") -> list[SafeString]:
 class MonitorAdmin(MonitorColumns, BulkActions, JobModelAdmin):
     """Whoever may view monitors sees the list; whoever may view or change jobs, too, with links to the jobs' pages."""
 
-    list_display = ("monitor", "now", "last_result", "attention", "look", "description")
+    list_display = ("monitor", "attention", "look", "now", "last_result", "description")
     list_display_links = None  # the column "monitor" links itself
     list_filter = ("enabled", ResultFilter)
     list_per_page = MOST_ROWS

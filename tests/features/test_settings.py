@@ -21,6 +21,7 @@ from django.test.utils import CaptureQueriesContext
 from chroniker import lifecycle, passlock, report, tick
 from chroniker.checks import TAG
 from chroniker.checks.names import OUTDATED
+from chroniker.checks.row_locks import check_skip_locked
 from chroniker.clock import database_now
 from chroniker.conf import DEFAULTS
 from chroniker.exceptions import CommandRefused
@@ -161,6 +162,18 @@ def test_select_for_update_is_explained_on_sqlite_which_has_no_row_locks(value: 
         assert "FOR UPDATE" not in statements_of_a_claim()
         [message] = run_checks(tags=[TAG])
     assert message.id == "chroniker.W008" and "BEGIN IMMEDIATE" in message.msg
+
+
+def test_select_for_update_on_a_server_without_skip_locked_says_that_ticks_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connection, "vendor", "mysql")
+    monkeypatch.setattr(type(connection.features), "has_select_for_update_skip_locked", False)
+    assert check_skip_locked(databases=[]) == []
+    [message] = check_skip_locked(databases=["default"])
+    assert message.id == "chroniker.W009"
+    with override_settings(CHRONIKER_SELECT_FOR_UPDATE=False):
+        assert check_skip_locked(databases=["default"]) == []
 
 
 # -- the others ------------------------------------------------------------------------------------------------
