@@ -62,7 +62,9 @@ def _recognise(candidates: Sequence[Candidate]) -> None:
             candidate.job = known[imported[candidate.origin]]
             candidate.outcome = Outcome.ALREADY
         elif not candidate.refusal and _comparable(candidate.job.name) in taken:
-            candidate.refusal = _("There is a job of this name here, which was not imported. Rename one of the two.")
+            candidate.refusal = _(
+                "There is a job of this name here that does not come from there. Rename one of the two."
+            )
         elif not candidate.refusal:
             candidate.outcome = Outcome.WOULD_BE
             taken.add(_comparable(candidate.job.name))

@@ -149,6 +149,7 @@ def test_a_second_run_changes_nothing_and_a_dry_run_neither() -> None:
     told = printed(str(DUMP))
     assert "11 imported, 2 not imported" in told.replace("2 not imported, 11 imported", "11 imported, 2 not imported")
     assert "Now switch these tasks off there" in told
+    assert "differs" not in told
     Job.objects.filter(name="nightly").update(name="renamed", cron="1 1 * * *")
     before = list(Job.objects.order_by("pk").values())
     assert "11 imported before" in printed(str(DUMP))

@@ -213,7 +213,7 @@ def test_a_dry_run_changes_nothing(tmp_path: Path) -> None:
 
 def test_a_name_that_is_taken_is_refused(tmp_path: Path) -> None:
     a_job(name="/bin/a")
-    assert "There is a job of this name here" in printed("@daily /bin/a\n", tmp_path)
+    assert "There is a job of this name here that does not come from there" in printed("@daily /bin/a\n", tmp_path)
 
 
 def test_standard_input_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
