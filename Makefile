@@ -37,7 +37,7 @@ types: $(VENV)/.with-dev ## Check the types
 	$(BIN)/mypy
 
 docs: $(VENV)/.with-docs ## Build the documentation into site/
-	$(BIN)/mkdocs build --strict --quiet
+	$(BIN)/mkdocs build --strict
 
 benchmarks: $(VENV)/.with-test ## Run the benchmarks; ARGS="tick --json" runs one
 	$(BIN)/python -m tests.benchmarks $(ARGS)

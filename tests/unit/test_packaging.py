@@ -15,7 +15,16 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("chroniker", "chroniker_celery")
-SOURCES = ("setup.py", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md")
+SOURCES = (
+    "setup.py",
+    "pyproject.toml",
+    "MANIFEST.in",
+    "README.md",
+    "LICENSE",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "bin/chroniker",
+)
 
 pytestmark = pytest.mark.slow
 
@@ -32,7 +41,8 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Both archives, built from a copy: a build leaves files beside the sources."""
     copy = tmp_path_factory.mktemp("source")
     for name in SOURCES:
-        shutil.copy(ROOT / name, copy)
+        (copy / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, copy / name)
     for package in PACKAGES:
         shutil.copytree(ROOT / package, copy / package, ignore=shutil.ignore_patterns("__pycache__"))
     build = "from setuptools import build_meta as b; b.build_sdist('dist'); b.build_wheel('dist')"
