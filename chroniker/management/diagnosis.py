@@ -178,20 +178,10 @@ def jobs() -> Found:
         yield Level.WARNING, f"“{name}” was set aside: {error}", "Edit its schedule; saving it puts it back."
     if len(found) > MOST_NAMED:
         yield Level.WARNING, "More jobs were set aside.", "Run: manage.py jobs --state set_aside"
-    unserved = list(_unserved())
-    for name, host in unserved:
-        text = f"“{name}” is for the host “{host}”, which was not seen in the last {SILENT.seconds // 60} minutes."
-        yield Level.WARNING, text, "Start ticks or a worker there, or edit the job. Its runs wait."
     messages = check_jobs(databases=[settings.database])
     yield from _messages(messages)
-    if not found and not unserved and not messages:
+    if not found and not messages:
         yield Level.OK, f"{Job.objects.filter(enabled=True).count()} are enabled, and none is known to be broken.", ""
-
-
-def _unserved() -> Iterator[tuple[str, str]]:
-    live = Host.objects.filter(last_seen__gt=database_now() - SILENT).values("name")
-    targeted = Job.objects.filter(enabled=True).exclude(hostname__in=["", "*"]).exclude(hostname__in=live)
-    yield from targeted.order_by("name").values_list("name", "hostname")[:MOST_NAMED]
 
 
 def runners() -> Found:

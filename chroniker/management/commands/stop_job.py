@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from chroniker import tick
 from chroniker.management.console import CHECKS, database_errors_explained, jobs_named, local, who
-from chroniker.models import OPEN, Job, Lease, Run, Status
+from chroniker.models import EVERY_HOST, OPEN, Job, Lease, Run, Status
 
 
 class Command(BaseCommand):
@@ -32,11 +32,11 @@ class Command(BaseCommand):
             raise SystemExit(1)
 
     def stop_job(self, job: Job) -> bool:
-        leases = Lease.objects.filter(job=job).select_related("run__job").order_by("token")
-        if not leases:
+        lease = Lease.objects.filter(job=job, slot="").select_related("run__job").first()
+        if lease is None:
             self.stderr.write(f"“{job.name}” is not running.")
-        # All of them, whichever ends first: a run on every host has one on each.
-        return any([self.stop_run(lease.run) for lease in leases])
+            return False
+        return self.stop_run(lease.run)
 
     def stop_run(self, run: Run) -> bool:
         asked = run.stop_requested_at
@@ -50,7 +50,8 @@ class Command(BaseCommand):
         elif asked is not None:
             self.stdout.write(f"{_name(run)} was asked to stop already, at {local(asked)} by {run.stop_requested_by}.")
         else:
-            self.stdout.write(f"{_name(run)} runs on {run.host} and was asked to stop.")
+            where = "every host" if run.target == EVERY_HOST else run.host
+            self.stdout.write(f"{_name(run)} runs on {where} and was asked to stop.")
         return True
 
 

@@ -15,7 +15,7 @@ from django.db import connection
 from django.db.utils import OperationalError
 from django.test import override_settings
 
-from chroniker import pauses, tick
+from chroniker import hosts, pauses, tick
 from chroniker.clock import database_now
 from chroniker.executors.dummy import DummyExecutor
 from chroniker.management import diagnosis
@@ -169,11 +169,12 @@ def test_claims_that_nobody_takes_are_found() -> None:
 
 def test_jobs_that_were_set_aside_and_hosts_that_do_not_live_are_named() -> None:
     JobState.objects.filter(job=a_job_of_new_year(name="odd")).update(error="no such day")
-    a_job_of_new_year(name="there", hostname="away"), a_job_of_new_year(name="here", hostname="here")
+    hosts.see(["default"], name="here")
+    a_job_of_new_year(name="there", hostname="away"), a_job_of_new_year(name="near", hostname="here")
     a_job_of_new_year(name="all", hostname="*"), a_job_of_new_year(name="off", hostname="away", enabled=False)
     aside, unserved = findings(Level.WARNING)
     assert aside == ("jobs", "“odd” was set aside: no such day")
-    assert unserved[1].startswith("“there” is for the host “away”")
+    assert unserved[1].startswith("“there”: Its host “away” is not live")
 
 
 def test_what_the_system_checks_say_of_jobs_and_executors_is_said_here_too() -> None:

@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import override_settings
 
-from chroniker import tick
+from chroniker import hosts, tick
 from chroniker.models import Run, Status
 from tests.factories import started
 from tests.integration.commands.jobs import DUMMY, a_job_of_new_year
@@ -45,6 +45,17 @@ def test_a_running_one_is_asked_and_asking_again_says_so() -> None:
     assert status == 0 and "was asked to stop already, at " in out and "manage.py stop_job by" in out
     run.refresh_from_db()
     assert run.status == Status.RUNNING and run.stop_requested_at is not None
+
+
+def test_a_run_on_every_host_is_one_run_and_asked_on_each() -> None:
+    for name in ("here", "there"):
+        hosts.see(["default"], name=name)
+    job = a_job_of_new_year(name="everywhere", hostname="*")
+    with override_settings(CHRONIKER_EXECUTORS=DUMMY):
+        parent = tick.run_now(job, "a test")
+    started(Run.objects.filter(parent=parent)[0])
+    assert stop_job("everywhere") == (0, "Run 1 of “everywhere” runs on every host and was asked to stop.\n", "")
+    assert not Run.objects.filter(job=job, stop_requested_at=None).exists()
 
 
 def test_what_is_not_running_is_said_and_the_others_are_stopped() -> None:
