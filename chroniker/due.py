@@ -20,11 +20,10 @@ def _is_open() -> Exists:
     return Exists(Lease.objects.filter(job=OuterRef("pk"), slot=""))
 
 
-def _states(only: Collection[int] | None) -> QuerySet[JobState]:
-    """States of enabled jobs with their jobs, without those of paused groups; ``only`` these jobs, if given."""
+def _states(only: Collection[int] | None, group: Q) -> QuerySet[JobState]:
+    """States of enabled jobs, with their jobs, whose ``group`` lets them; ``only`` these jobs, if given."""
     # The pause over all jobs is asked once for a pass, not here; and again where a claim locks.
-    enabled = JobState.objects.filter(job__enabled=True, job__group__paused_at__isnull=True)
-    states = enabled.select_related("job__group")
+    states = JobState.objects.filter(group, job__enabled=True).select_related("job__group")
     return states if only is None else states.filter(pk__in=only)
 
 
@@ -47,7 +46,7 @@ def waiting_in_group_of(job_id: int, limit: int) -> list[int]:
 
 def scheduled(now: dt.datetime, only: Collection[int] | None = None) -> QuerySet[JobState]:
     """Jobs whose instant has come, that do not run, and that nothing they wait for holds back; the latest last."""
-    due = _states(only).filter(groups.has_room(), ~_is_open(), ~dependencies.blocked(), next_run__lte=now)
+    due = _states(only, groups.is_open()).filter(~_is_open(), ~dependencies.blocked(), next_run__lte=now)
     return due.order_by("next_run", "pk")
 
 
@@ -56,13 +55,13 @@ def forced(now: dt.datetime, only: Collection[int] | None = None) -> QuerySet[Jo
     del now  # at once
     # "IN (true)", since SQLite looks up no index for a column that stands alone as a condition.
     flagged = Job.objects.filter(force_run__in=[True]).values("pk")
-    free = _states(only).filter(groups.has_room(), ~_is_open(), ~dependencies.blocked(for_instant=False))
+    free = _states(only, groups.is_open()).filter(~_is_open(), ~dependencies.blocked(for_instant=False))
     return free.filter(pk__in=flagged).order_by("pk")
 
 
 def retries(now: dt.datetime, only: Collection[int] | None = None) -> QuerySet[JobState]:
     """Jobs whose next attempt is due, each with the arguments of the attempt that failed as ``failed_args``."""
-    free = _states(only).filter(groups.has_room(), ~_is_open(), ~dependencies.blocked(for_instant=False))
+    free = _states(only, groups.is_open()).filter(~_is_open(), ~dependencies.blocked(for_instant=False))
     attempts = Run.objects.filter(job=OuterRef("pk"), slot="").exclude(status=Status.SKIPPED)
     failed_args = Subquery(attempts.order_by("-token").values("args")[:1])
     return free.filter(retry_at__lte=now).annotate(failed_args=failed_args).order_by("retry_at", "pk")
@@ -70,16 +69,16 @@ def retries(now: dt.datetime, only: Collection[int] | None = None) -> QuerySet[J
 
 def overlapped(now: dt.datetime, only: Collection[int] | None = None) -> QuerySet[JobState]:
     """Jobs that still run though their next instant has come, and whose policy is to skip it."""
-    due = _states(only).filter(_is_open(), job__overlap=Overlap.SKIP, next_run__lte=now)
+    due = _states(only, groups.is_not_paused()).filter(_is_open(), job__overlap=Overlap.SKIP, next_run__lte=now)
     return due.order_by("next_run", "pk")
 
 
 def to_replace(now: dt.datetime, only: Collection[int] | None = None) -> QuerySet[Lease]:
     """Leases of runs that are to make room for their job's next instant and were not asked to stop yet."""
     leases = Lease.objects.filter(
+        groups.is_not_paused(),
         job__state__next_run__lte=now,
         job__enabled=True,
-        job__group__paused_at__isnull=True,
         job__overlap=Overlap.REPLACE,
         run__stop_requested_at=None,
         slot="",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from django.db.models import Count, F, Q
+from django.db.models import Count, F, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from chroniker.models import Group, Job, Lease
@@ -13,15 +13,27 @@ from chroniker.models import Group, Job, Lease
 MOST_NAMED = 5
 
 
-def has_room() -> Q:
-    """SQL condition on JobState: the job's group, if it has one with a limit, is not full.
+def is_not_paused() -> Q:
+    """Condition on JobState or Lease: the job's group, if it has one, is not paused."""
+    return _outside(Group.objects.filter(paused_at__isnull=False))
+
+
+def is_open() -> Q:
+    """Condition on JobState: the job's group, if it has one, is neither paused nor full.
 
     Jobs of full groups are left out of what is due: else a backlog of theirs would fill batch after batch in which
-    nothing can be claimed. The full groups do not depend on the row, so they are looked up once in a statement.
+    nothing can be claimed.
     """
     leases = Lease.objects.filter(slot="", job__group__limit__isnull=False).order_by()
     counted = leases.values("job__group").annotate(n=Count("pk")).filter(n__gte=F("job__group__limit"))
-    return Q(job__group__limit__isnull=True) | ~Q(job__group__in=counted.values("job__group"))
+    return _outside(Group.objects.filter(Q(paused_at__isnull=False) | Q(pk__in=counted.values("job__group"))))
+
+
+def _outside(shut: QuerySet[Group]) -> Q:
+    # The groups are few, and asked by themselves, at once. As a join in the question of what is due they mislead
+    # PostgreSQL: it takes a condition on the outer side of a join for rare, and reads all jobs.
+    ids = list(shut.order_by("pk").values_list("pk", flat=True))
+    return Q(job__group=None) | ~Q(job__group__in=ids) if ids else Q()
 
 
 def limited(jobs: Iterable[Job]) -> set[int]:

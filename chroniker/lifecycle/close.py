@@ -67,7 +67,9 @@ def _finish(
         total_parts=total,
         total_parts_complete=done,
     )
+    job = run.job
     run.refresh_from_db()
+    run.job = job
     if moved:
         Lease.objects.filter(pk=run_id).delete()
         return True, _conclude(states, [run])
