@@ -168,7 +168,7 @@ def test_select_for_update_on_a_server_without_skip_locked_says_that_ticks_wait(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(connection, "vendor", "mysql")
-    monkeypatch.setattr(type(connection.features), "has_select_for_update_skip_locked", False)
+    monkeypatch.setattr(connection.features, "has_select_for_update_skip_locked", False)
     assert check_skip_locked(databases=[]) == []
     [message] = check_skip_locked(databases=["default"])
     assert message.id == "chroniker.W009"

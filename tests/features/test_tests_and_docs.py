@@ -67,7 +67,15 @@ def test_both_archives_pass_the_check_of_the_index(dist: Path) -> None:
 def test_a_job_runs_in_a_new_environment_made_from_the_wheel(wheel: Path, tmp_path: Path) -> None:
     project = BareProject(tmp_path / "project")
     python = environment(tmp_path / "venv", with_sources=False)
-    install = ["install", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-index", str(wheel)]
+    install = [
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+        "--no-index",
+        "--ignore-installed",
+        str(wheel),
+    ]
     run([sys.executable, "-m", "pip", "--python", python, *install], env=environ(), cwd=tmp_path)
     where = run([python, "-c", "import chroniker; print(chroniker.__file__)"], env=EMPTY, cwd=tmp_path)
     assert Path(where.strip()).is_relative_to(tmp_path / "venv")

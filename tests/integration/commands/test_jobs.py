@@ -50,11 +50,11 @@ def test_each_job_is_a_line_with_state_next_run_and_reason() -> None:
 
 def test_filters_narrow_the_list() -> None:
     night = Group.objects.create(name="night")
-    a_job_of_new_year(name="Report one", group=night), a_job_of_new_year(name="backup", group=night)
-    a_due_job(name="report two"), running("runs")
-    assert [each["name"] for each in as_json("--name", "REPORT")] == ["Report one", "report two"]
-    assert [each["name"] for each in as_json("--group", "night")] == ["Report one", "backup"]
-    assert [each["name"] for each in as_json("--state", "due", "running")] == ["report two", "runs"]
+    a_job_of_new_year(name="A Report", group=night), a_job_of_new_year(name="backup", group=night)
+    a_due_job(name="a report too"), running("runs")
+    assert [each["name"] for each in as_json("--name", "REPORT")] == ["A Report", "a report too"]
+    assert [each["name"] for each in as_json("--group", "night")] == ["A Report", "backup"]
+    assert [each["name"] for each in as_json("--state", "due", "running")] == ["a report too", "runs"]
     assert printed("--state", "over") == "No jobs.\n"
     assert as_json("--state", "over") == []
 
