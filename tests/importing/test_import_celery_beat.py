@@ -9,23 +9,17 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from celery import shared_task
 from django.core.management import CommandError, call_command
 from django.db import connection
 
 from chroniker import tick
+from chroniker.importing import Candidate, bring_in
 from chroniker.models import Job
 from chroniker.schedule import preview
-from tests import installed
-from tests.importing.upgrading import FIXTURES
-
-if not installed.CELERY:
-    pytest.skip("Celery is not installed", allow_module_level=True)
-
-from celery import shared_task
-
-from chroniker.importing import Candidate, bring_in
 from chroniker_celery.importing.jobs import Ways, candidates
 from chroniker_celery.importing.tables import in_file
+from tests.importing.upgrading import FIXTURES
 
 pytestmark = [pytest.mark.django_db, pytest.mark.celery]
 
