@@ -17,9 +17,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from tests.faults.inflict import SCENARIOS, Fault
+from tests.faults.inflict import SCENARIOS
 from tests.faults.mutations import MUTATIONS
-from tests.faults.stage import LEASE, START_DEADLINE, Stage, set_up
+from tests.faults.stage import LEASE, START_DEADLINE, Fault, Stage, set_up
 
 INFLICTORS = 3  # some faults take longer than a lease
 CHATTY_LINES = 4000

@@ -6,7 +6,7 @@ import os
 import random
 import signal
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,6 +74,10 @@ class Stage:
 
     def some(self, dice: random.Random, role: str) -> Actor:
         return dice.choice([actor for actor in self.actors if actor.role == role])
+
+
+#: It breaks something, waits, mends it, and returns what it did, in words.
+Fault = Callable[[Stage, random.Random], str]
 
 
 @contextmanager

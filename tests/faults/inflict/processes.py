@@ -1,4 +1,4 @@
-"""The faults: each a function of the stage and the dice. What it breaks is whole again some seconds later."""
+"""Faults of processes: killed, frozen, asked to end; alone, or with all that they started."""
 
 from __future__ import annotations
 
@@ -6,15 +6,11 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable
 from contextlib import suppress
 
 import psutil
 
-from tests.faults.stage import LEASE, Actor, Stage
-from tests.servers import RedisServer
-
-Fault = Callable[[Stage, random.Random], str]
+from tests.faults.stage import LEASE, Actor, Fault, Stage
 
 ROLES = ("tick", "beat", "worker")
 NURSERY, KEEPER, COMMAND = "chroniker-nursery", "chroniker-keep", "chroniker-run"
@@ -68,89 +64,6 @@ def term_actor(stage: Stage, dice: random.Random) -> str:
     return f"SIGTERM, SIGQUIT or SIGINT to {actor.role}"
 
 
-def cut_database(stage: Stage, dice: random.Random) -> str:
-    return _cut(stage, dice, "database")
-
-
-def cut_broker(stage: Stage, dice: random.Random) -> str:
-    return _cut(stage, dice, "broker")
-
-
-def slow_database(stage: Stage, dice: random.Random) -> str:
-    actor = stage.some(dice, "worker")
-    wire = actor.wires.get("database")
-    if wire is None:
-        return "no wire to slow down"
-    wire.set("slow", delay=dice.uniform(0.2, 2.0))
-    time.sleep(LEASE)
-    wire.set("pass")
-    return "a slow database for a worker"
-
-
-def flush_broker(stage: Stage, dice: random.Random) -> str:
-    """All messages are gone, as after a restart without persistence."""
-    if isinstance(stage.broker.server, RedisServer):
-        stage.broker.server.reset()
-        return "the broker forgot its messages"
-    with suppress(Exception):  # its channel may be cut off at this moment
-        stage.broker.empty()
-    return "the broker's queue was purged"
-
-
-def restart_broker(stage: Stage, dice: random.Random) -> str:
-    stage.broker.server.stop(keep=True)
-    time.sleep(dice.uniform(0.5, 3))
-    stage.broker.server.start()
-    return "the broker was restarted"
-
-
-def restart_database(stage: Stage, dice: random.Random) -> str:
-    if stage.database is None:
-        return "no database server"
-    stage.database.stop(keep=True)
-    time.sleep(dice.uniform(0.5, 3))
-    stage.database.start()
-    return "the database was restarted"
-
-
-def replay(stage: Stage, dice: random.Random) -> str:
-    """Every run's message again, in another order, and some forged ones."""
-    from uuid import uuid4
-
-    from chroniker.models import Run
-    from chroniker_celery.publish import Letter, publish
-    from tests.celeryapp import app
-
-    runs = list(Run.objects.order_by("-claimed_at").values_list("pk", "token")[:60])
-    letters = [Letter(pk, token) for pk, token in runs] + [Letter(uuid4(), 1) for _each in range(10)]
-    letters += [Letter(pk, token + 1) for pk, token in runs[:10]]
-    dice.shuffle(letters)
-    with suppress(Exception):  # the broker may be away
-        publish(app, letters, timeout=2)
-    return f"{len(letters)} messages replayed or forged"
-
-
-SCENARIOS: dict[str, tuple[Fault, ...]] = {
-    "kill": (kill_actor, *[kill_part] * 5),
-    "freeze": (stop_part, stop_actor, stop_all_of_a_worker),
-    "terminate": (term_actor,),
-    "database": (cut_database, slow_database, restart_database),
-    "broker": (cut_broker, flush_broker, restart_broker, replay),
-}
-SCENARIOS["mix"] = tuple(fault for faults in list(SCENARIOS.values()) for fault in faults)
-
-
-def _cut(stage: Stage, dice: random.Random, wire: str) -> str:
-    actor = dice.choice(stage.actors)
-    if wire not in actor.wires:
-        return f"no wire to the {wire}"
-    how = dice.choice(("freeze", "reset"))
-    actor.wires[wire].set(how)
-    time.sleep(LEASE * dice.uniform(0.2, 2.0))
-    actor.wires[wire].set("pass")
-    return f"{actor.role} cut off from the {wire} ({how})"
-
-
 def _to_part(stage: Stage, dice: random.Random, number: signal.Signals) -> str:
     part = _part(stage, dice)
     if part is None:
@@ -180,3 +93,10 @@ def _name(process: psutil.Process) -> str:
 def _send(pid: int, number: signal.Signals) -> None:
     with suppress(ProcessLookupError):
         os.kill(pid, number)
+
+
+SCENARIOS: dict[str, tuple[Fault, ...]] = {
+    "kill": (kill_actor, *[kill_part] * 5),
+    "freeze": (stop_part, stop_actor, stop_all_of_a_worker),
+    "terminate": (term_actor,),
+}
