@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tests.servers.base import HOST, Server, ServerFailed, ServerUnavailable
-from tests.servers.fault_proxy import FaultProxy, Mode
+from tests.servers.commits import MariaDBDialogue, PostgresDialogue
+from tests.servers.fault_proxy import FaultProxy, Mode, Way
 from tests.servers.mariadb import MariaDBServer
 from tests.servers.postgres import PostgresServer
 from tests.servers.rabbitmq import RabbitMQServer
@@ -12,12 +13,15 @@ from tests.servers.redis import RedisServer
 __all__ = [
     "HOST",
     "FaultProxy",
+    "MariaDBDialogue",
     "MariaDBServer",
     "Mode",
+    "PostgresDialogue",
     "PostgresServer",
     "RabbitMQServer",
     "RedisServer",
     "Server",
     "ServerFailed",
     "ServerUnavailable",
+    "Way",
 ]

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import socket
+import struct
 import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
 from tests.servers.base import HOST
+from tests.servers.commits import Dialogue
 
 POLL_SECONDS = 0.02
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 class Mode(enum.Enum):
@@ -20,16 +26,46 @@ class Mode(enum.Enum):
     FREEZE = "freeze"  # connections stay open and nothing comes through, like a cable pulled out
     RESET = "reset"  # open connections are reset, new ones too, like a process that was killed
     SLOW = "slow"  # each piece arrives ``delay`` seconds late
+    CUT = "cut"  # each connection is reset ``after`` so many bytes more, in the middle of a statement or an answer
+    LOSE_COMMIT = "lose_commit"  # the server commits; its answer is dropped and the connection reset
+
+
+class Way(enum.Enum):
+    """Which direction a mode applies to. RESET and LOSE_COMMIT take the whole connection down in any case."""
+
+    UP = "up"  # what the client asks
+    DOWN = "down"  # what the server answers
+    BOTH = "both"
+
+
+@dataclass
+class _Wire:
+    """One connection. ``passed``: bytes that came through since the proxy's mode changed for the ``change``-th time."""
+
+    dialogue: Dialogue | None
+    ends: list[asyncio.StreamWriter]
+    change: int = 0
+    passed: dict[Way, int] = field(default_factory=dict)
 
 
 class FaultProxy:
-    """Listens on ``port``, forwards to ``upstream``. ``set`` changes the mode for open and new connections alike."""
+    """Listens on ``port``, forwards to ``upstream``. ``set`` changes the mode for open and new connections alike.
 
-    def __init__(self, upstream_port: int, *, upstream_host: str = HOST) -> None:
+    ``dialogue`` is the protocol in which commits are to be recognized, for LOSE_COMMIT.
+    """
+
+    def __init__(
+        self, upstream_port: int, *, upstream_host: str = HOST, dialogue: Callable[[], Dialogue] | None = None
+    ) -> None:
         self.upstream = (upstream_host, upstream_port)
         self.port = 0
         self.mode = Mode.PASS
+        self.way = Way.BOTH
         self.delay = 0.0
+        self.after = 0
+        self.broken = 0  # connections that CUT and LOSE_COMMIT have reset
+        self._dialogue = dialogue
+        self._change = 0
         self._loop = asyncio.new_event_loop()
         self._writers: set[asyncio.StreamWriter] = set()
         self._connections: set[asyncio.Task[None]] = set()
@@ -47,18 +83,28 @@ class FaultProxy:
         self._loop.call_soon_threadsafe(self._end.set)
         self._thread.join()
 
-    def set(self, mode: Mode | str, *, delay: float = 0.0) -> None:
-        """Change the mode; ``delay`` is for SLOW, in seconds per piece. In force when this returns."""
-        asyncio.run_coroutine_threadsafe(self._change(Mode(mode), delay), self._loop).result()
+    def set(self, mode: Mode | str, *, delay: float = 0.0, way: Way | str = Way.BOTH, after: int = 0) -> None:
+        """Change the mode; ``delay`` is for SLOW, in seconds per piece, ``after`` for CUT. In force on return."""
+        coroutine = self._set(Mode(mode), Way(way), delay, after)
+        asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
 
-    async def _change(self, mode: Mode, delay: float) -> None:
-        self.mode, self.delay = mode, delay
+    def move(self, upstream_port: int) -> None:
+        """Reset open connections; new ones lead to another server."""
+        asyncio.run_coroutine_threadsafe(self._move(upstream_port), self._loop).result()
+
+    async def _set(self, mode: Mode, way: Way, delay: float, after: int) -> None:
+        self.mode, self.way, self.delay, self.after = mode, way, delay, after
+        self._change += 1
         if mode is Mode.RESET:
             self._abort_all()
 
+    async def _move(self, upstream_port: int) -> None:
+        self.upstream = (self.upstream[0], upstream_port)
+        self._abort_all()
+
     def _abort_all(self) -> None:
         for writer in self._writers:
-            writer.transport.abort()
+            _reset(writer)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -85,38 +131,71 @@ class FaultProxy:
         try:
             await self._forward(reader, writer)
         except (OSError, asyncio.CancelledError):
-            writer.transport.abort()
+            _reset(writer)
         finally:
             self._writers.discard(writer)
             self._connections.discard(task)
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await self._gate()
+        await self._gate(Way.UP)
         if self.mode is Mode.RESET:
             raise ConnectionResetError
         upstream_reader, upstream_writer = await asyncio.open_connection(*self.upstream)
         self._writers.add(upstream_writer)
+        wire = _Wire(self._dialogue() if self._dialogue else None, [writer, upstream_writer])
         try:
-            await asyncio.gather(self._pump(reader, upstream_writer), self._pump(upstream_reader, writer))
+            await asyncio.gather(
+                self._pump(reader, upstream_writer, wire, Way.UP),
+                self._pump(upstream_reader, writer, wire, Way.DOWN),
+            )
         finally:
             upstream_writer.transport.abort()
             self._writers.discard(upstream_writer)
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, wire: _Wire, way: Way) -> None:
         """Carry one direction until it ends; then end the other too, as both clients of this project's tests do."""
         try:
             while piece := await reader.read(65536):
-                await self._gate()
-                writer.write(piece)
+                committed = wire.dialogue is not None and wire.dialogue.commits(piece, up=way is Way.UP)
+                await self._gate(way)
+                if committed and self.mode is Mode.LOSE_COMMIT:
+                    self._break(wire)
+                writer.write(piece[: self._allowed(len(piece), wire, way)])
                 await writer.drain()
+                if self._allowed(1, wire, way) == 0:
+                    self._break(wire)
         finally:
             if not writer.is_closing() and self.mode is not Mode.RESET:
                 writer.close()
             else:
                 writer.transport.abort()
 
-    async def _gate(self) -> None:
-        if self.mode is Mode.SLOW:
+    async def _gate(self, way: Way) -> None:
+        if self.mode is Mode.SLOW and self.way in (way, Way.BOTH):
             await asyncio.sleep(self.delay)
-        while self.mode is Mode.FREEZE:
+        while self.mode is Mode.FREEZE and self.way in (way, Way.BOTH):
             await asyncio.sleep(POLL_SECONDS)
+
+    def _allowed(self, size: int, wire: _Wire, way: Way) -> int:
+        """How many of so many bytes may pass before CUT cuts."""
+        if self.mode is not Mode.CUT or self.way not in (way, Way.BOTH):
+            return size
+        if wire.change != self._change:
+            wire.change, wire.passed = self._change, {}
+        allowed = min(size, self.after - wire.passed.get(way, 0))
+        wire.passed[way] = wire.passed.get(way, 0) + allowed
+        return allowed
+
+    def _break(self, wire: _Wire) -> None:
+        self.broken += 1
+        for writer in wire.ends:
+            _reset(writer)
+        raise ConnectionResetError
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    """What is on its way is lost, and the peer is told so (RST), unlike by a close."""
+    sock: socket.socket | None = writer.get_extra_info("socket")
+    if sock is not None and sock.fileno() != -1:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+    writer.transport.abort()

@@ -8,11 +8,18 @@ from contextlib import closing
 
 import pytest
 
+from tests.processes import wait_until
 from tests.servers import HOST, FaultProxy
 
 
 @pytest.fixture
-def echo() -> Iterator[int]:
+def heard() -> list[bytes]:
+    """What the server got."""
+    return []
+
+
+@pytest.fixture
+def echo(heard: list[bytes]) -> Iterator[int]:
     """The port of a server that sends back what it gets."""
     listener = socket.create_server((HOST, 0))
 
@@ -28,6 +35,7 @@ def echo() -> Iterator[int]:
         with connection:
             try:
                 while data := connection.recv(1000):
+                    heard.append(data)
                     connection.sendall(data)
             except OSError:
                 return
@@ -74,8 +82,7 @@ def test_a_reset_ends_open_connections_and_refuses_new_ones(proxy: FaultProxy) -
         connection.recv(1)
         proxy.set("reset")
         assert ends(connection)
-    with connect(proxy) as connection:
-        assert ends(connection)
+    assert refuses(proxy)
 
 
 def test_a_slow_connection_delays_and_delivers(proxy: FaultProxy) -> None:
@@ -85,6 +92,59 @@ def test_a_slow_connection_delays_and_delivers(proxy: FaultProxy) -> None:
         connection.sendall(b"slowly")
         assert connection.recv(100) == b"slowly"
         assert time.monotonic() - started >= 0.4
+
+
+@pytest.mark.parametrize("way", ["up", "down"])
+def test_a_connection_can_be_frozen_in_one_direction(proxy: FaultProxy, way: str) -> None:
+    with connect(proxy) as connection:
+        connection.sendall(b"x")
+        connection.recv(1)
+        proxy.set("freeze", way=way)
+        connection.sendall(b"one way")
+        connection.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            connection.recv(100)
+        proxy.set("pass")
+        connection.settimeout(10)
+        assert connection.recv(100) == b"one way"
+
+
+def test_a_cut_in_the_request_lets_only_its_beginning_through(heard: list[bytes], proxy: FaultProxy) -> None:
+    proxy.set("cut", way="up", after=7)
+    with connect(proxy) as connection:
+        connection.sendall(b"UPDATE is never whole")
+        assert wait_until(lambda: b"".join(heard) == b"UPDATE ")
+        assert is_reset(connection)
+    with connect(proxy) as connection:
+        connection.sendall(b"shorter")
+        assert is_reset(connection)
+    assert proxy.broken == 2
+
+
+def test_a_cut_in_the_answer_comes_after_the_request_got_through(heard: list[bytes], proxy: FaultProxy) -> None:
+    with connect(proxy) as connection:
+        connection.sendall(b"before")
+        assert connection.recv(100) == b"before"
+        proxy.set("cut", way="down", after=3)
+        connection.sendall(b"answered")
+        assert wait_until(lambda: b"".join(heard) == b"beforeanswered")
+        assert is_reset(connection)
+    proxy.set("pass")
+    with connect(proxy) as connection:
+        connection.sendall(b"whole again")
+        assert connection.recv(100) == b"whole again"
+
+
+def test_wires_that_are_moved_lead_to_another_server(proxy: FaultProxy) -> None:
+    with socket.create_server((HOST, 0)) as other, connect(proxy) as before:
+        before.sendall(b"x")
+        before.recv(1)
+        proxy.move(other.getsockname()[1])
+        assert is_reset(before)
+        with connect(proxy) as after:
+            after.sendall(b"y")
+            with other.accept()[0] as connection:
+                assert connection.recv(1) == b"y"
 
 
 def test_a_client_that_hangs_up_ends_the_connection_upstream(proxy: FaultProxy, echo: int) -> None:
@@ -101,3 +161,22 @@ def ends(connection: socket.socket) -> bool:
         return connection.recv(1) == b""
     except ConnectionError:
         return True
+
+
+def refuses(proxy: FaultProxy) -> bool:
+    """The reset may come even before ``connect`` returns."""
+    try:
+        with connect(proxy) as connection:
+            return ends(connection)
+    except ConnectionError:
+        return True
+
+
+def is_reset(connection: socket.socket) -> bool:
+    """Whatever came before, it ends with RST, not with an orderly close."""
+    try:
+        while connection.recv(100):
+            pass
+    except ConnectionResetError:
+        return True
+    return False
