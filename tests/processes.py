@@ -51,6 +51,7 @@ class Process:
         self.words = words
         self.env = {**env, MARK: self.mark}
         self.log_path = directory / f"{name}-{self.mark[:8]}.log"
+        self.cwd: Path | None = None
         self.popen: subprocess.Popen[bytes] | None = None
 
     @property
@@ -68,6 +69,7 @@ class Process:
             self.popen = subprocess.Popen(
                 [sys.executable, *self.words],
                 env=self.env,
+                cwd=self.cwd,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

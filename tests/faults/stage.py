@@ -6,16 +6,16 @@ import os
 import random
 import signal
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 from tests.benchmarks.installation import ROOT
 from tests.brokers import REDIS_OPTIONS, SERVERS, Broker
-from tests.celeryproc import CeleryBeat, CeleryWorker
-from tests.processes import ManagementCommand, Process, with_settings
+from tests.faults.actors import CAST, Actor, enter
+from tests.processes import with_settings
 from tests.servers import FaultProxy, MariaDBServer, PostgresServer, Server
 
 LEASE = 6.0
@@ -32,16 +32,9 @@ SETTINGS = {
         }
     },
 }
+#: A message that a worker holds back comes again to another one long before a run ends.
+POST_OPTIONS = {**REDIS_OPTIONS, "visibility_timeout": 3}
 DATABASES: Mapping[str, type[Server]] = {"postgres": PostgresServer, "mariadb": MariaDBServer}
-
-
-@dataclass
-class Actor:
-    """One process of the scheduler, with the wires by which it reaches database and broker."""
-
-    role: str  # "tick", "beat" or "worker"
-    process: Process
-    wires: Mapping[str, FaultProxy] = field(default_factory=dict)
 
 
 @dataclass
@@ -68,7 +61,7 @@ class Stage:
         for actor in self.actors:
             for wire in actor.wires.values():
                 wire.set("pass")
-            for pid in [actor.process.pid, *(each.pid for each in actor.process.children())]:
+            for pid in actor.everybody():
                 with suppress(OSError):
                     os.kill(pid, signal.SIGCONT)
 
@@ -86,10 +79,10 @@ def set_up(database: str, broker: str, *, without: str = "") -> Iterator[Stage]:
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chroniker-faults-")))
         server = stack.enter_context(DATABASES[database]()) if database in DATABASES else None
-        post = Broker(SERVERS[broker](), REDIS_OPTIONS if broker == "redis" else {})
+        post = Broker(SERVERS[broker](), POST_OPTIONS if broker == "redis" else {})
         stack.enter_context(post.server)
         os.environ |= {
-            **with_settings({}, **SETTINGS, CHRONIKER_RUNTIME_DIR=str(directory / "runtime")),
+            **with_settings({}, **SETTINGS, CHRONIKER_RUNTIME_DIR=str(directory / "runtime-judge")),
             **post.environ(),
             "DJANGO_SETTINGS_MODULE": "tests.settings",
             "TEST_DATABASE": database,
@@ -117,32 +110,19 @@ def _migrate() -> None:
 
 def _with_actors(stack: ExitStack, directory: Path, server: Server | None, post: Broker) -> Stage:
     stage = Stage(directory, server, post, [])
-    for role, count in {"tick": 2, "beat": 1, "worker": 3}.items():
-        for number in range(count):
-            wires = {"broker": stack.enter_context(FaultProxy(post.server.port))}
-            if server is not None:
-                wires["database"] = stack.enter_context(FaultProxy(server.port))
-            process = _process(role, number, _environ(post, wires), directory)
-            stage.actors.append(Actor(role, process, wires))
-            stack.enter_context(process)
+    for part in CAST:
+        wires = {"broker": stack.enter_context(FaultProxy(post.server.port))}
+        if server is not None:
+            wires["database"] = stack.enter_context(FaultProxy(server.port))
+        on = part if server is not None else replace(part, host="here")
+        stage.actors.append(enter(on, wires, post, directory))
+    stack.callback(_all_at_once, [actor.process.stop for actor in stage.actors])
+    _all_at_once([actor.process.start for actor in stage.actors])
     return stage
 
 
-def _environ(post: Broker, wires: Mapping[str, FaultProxy]) -> dict[str, str]:
-    parts = urlsplit(post.url)
-    address = parts.netloc.replace(f":{post.server.port}", f":{wires['broker'].port}")
-    env = {**os.environ, **post.environ(url=urlunsplit(parts._replace(netloc=address)))}
-    if "database" in wires:
-        env["CHRONIKER_TEST_DB_PORT"] = str(wires["database"].port)
-    return env
-
-
-def _process(role: str, number: int, env: dict[str, str], directory: Path) -> Process:
-    if role == "tick":
-        return ManagementCommand("cronserver", "1", env=env, directory=directory)
-    if role == "beat":
-        own = directory / f"beat-{number}"
-        own.mkdir()
-        return CeleryBeat(env, own)
-    pool = "threads" if number == 2 else "prefork"
-    return CeleryWorker(env, directory, pool=pool, concurrency=3)
+def _all_at_once(calls: Sequence[Callable[[], object]]) -> None:
+    """Raises what one of them raises, once all are through."""
+    with ThreadPoolExecutor(len(calls)) as pool:
+        for answer in [pool.submit(call) for call in calls]:
+            answer.result()

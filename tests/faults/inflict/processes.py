@@ -10,9 +10,9 @@ from contextlib import suppress
 
 import psutil
 
-from tests.faults.stage import LEASE, Actor, Fault, Stage
+from tests.faults.actors import ROLES, Actor
+from tests.faults.stage import LEASE, Fault, Stage
 
-ROLES = ("tick", "beat", "worker")
 NURSERY, KEEPER, COMMAND = "chroniker-nursery", "chroniker-keep", "chroniker-run"
 
 

@@ -1,0 +1,102 @@
+"""The processes of the scheduler that play: ticks, beats and workers, on two hosts, each with wires of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+from tests.benchmarks.installation import ROOT
+from tests.brokers import Broker
+from tests.celeryproc import CeleryBeat, CeleryWorker
+from tests.processes import ManagementCommand, Process, with_settings
+from tests.servers import FaultProxy
+
+#: What a release consists of.
+CODE = ("chroniker", "chroniker_celery", "tests")
+
+ROLES = ("tick", "beat", "worker")
+
+
+@dataclass(frozen=True)
+class Part:
+    """Who is to play: its role, where, and for workers in which pool."""
+
+    role: str
+    host: str
+    pool: str = ""
+
+
+#: On SQLite all of it is on one host, as it must be.
+CAST = (
+    Part("worker", "alder", "prefork"),
+    Part("worker", "birch", "threads"),
+    Part("worker", "birch", "prefork"),
+    Part("tick", "alder"),
+    Part("tick", "birch"),
+    Part("beat", "alder"),
+    Part("beat", "birch"),
+)
+CONCURRENCY = 4
+
+
+@dataclass
+class Actor:
+    """One process of the scheduler, with the wires by which it reaches database and broker."""
+
+    role: str  # "tick", "beat" or "worker"
+    process: Process
+    wires: Mapping[str, FaultProxy] = field(default_factory=dict)
+    host: str = ""
+    pool: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.pool} {self.role}".strip()
+
+    def everybody(self) -> list[int]:
+        """Its process id, and those of all that it started."""
+        return [self.process.pid, *(each.pid for each in self.process.children())]
+
+    def use(self, release: Path) -> None:
+        """From its next start on it runs the code in this directory."""
+        others = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+        paths = [str(release), *(each for each in others if each and each != str(ROOT))]
+        self.process.env["PYTHONPATH"] = os.pathsep.join(paths)
+        self.process.cwd = release  # which "python -m" looks at first
+
+
+def release(directory: Path, number: int) -> Path:
+    """A copy of the code in a directory of its own, as a deploy makes it."""
+    place = directory / f"release-{number}"
+    for name in CODE:
+        shutil.copytree(ROOT / name, place / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return place
+
+
+def enter(part: Part, wires: Mapping[str, FaultProxy], post: Broker, directory: Path) -> Actor:
+    """The actor, not started yet."""
+    env = _environ(part, wires, post, directory)
+    return Actor(part.role, _process(part, env, directory), wires, part.host, part.pool)
+
+
+def _environ(part: Part, wires: Mapping[str, FaultProxy], post: Broker, directory: Path) -> dict[str, str]:
+    parts = urlsplit(post.url)
+    address = parts.netloc.replace(f":{post.server.port}", f":{wires['broker'].port}")
+    env = {**os.environ, **post.environ(url=urlunsplit(parts._replace(netloc=address)))}
+    if "database" in wires:
+        env["CHRONIKER_TEST_DB_PORT"] = str(wires["database"].port)
+    runtime = directory / f"runtime-{part.host}"
+    return with_settings(env, CHRONIKER_HOSTNAME=part.host, CHRONIKER_RUNTIME_DIR=str(runtime))
+
+
+def _process(part: Part, env: dict[str, str], directory: Path) -> Process:
+    if part.role == "tick":
+        return ManagementCommand("cronserver", "1", env=env, directory=directory)
+    if part.role == "beat":
+        own = directory / f"beat-{part.host}"
+        own.mkdir()
+        return CeleryBeat(env, own)
+    return CeleryWorker(env, directory, pool=part.pool, concurrency=CONCURRENCY)
