@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from chroniker.conf import DEFAULTS
 from chroniker.models import EventKind, Job, Status
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
+CODE = re.compile(r"`[^`]*`")
 
 
 def page(name: str) -> str:
@@ -21,7 +23,9 @@ def page(name: str) -> str:
 
 @pytest.mark.parametrize("setting", DEFAULTS)
 def test_each_setting_is_in_the_reference(setting: str) -> None:
-    assert f"`{setting}`" in page("settings")
+    """In the table of settings: a row that slips into another table is shown there."""
+    rows = page("settings").split("\n\n")[2]
+    assert f"\n| `{setting}` | " in rows
 
 
 @pytest.mark.parametrize("check", CHECKS)
@@ -42,6 +46,16 @@ def test_each_command_is_in_the_reference(command: str) -> None:
 @pytest.mark.parametrize("field", [each.name for each in Job._meta.get_fields() if each.concrete])
 def test_each_field_of_a_job_is_in_the_reference(field: str) -> None:
     assert f"`{field}`" in page("jobs")
+
+
+@pytest.mark.parametrize("path", sorted(DOCS.rglob("*.md")), ids=lambda path: path.stem)
+def test_each_row_of_a_table_has_as_many_cells_as_its_head(path: Path) -> None:
+    """What is too much would be left out without a word."""
+    head = 0
+    for number, line in enumerate(path.read_text().splitlines(), start=1):
+        bars = CODE.sub("", line).count("|") if line.startswith("|") else 0
+        assert not head or not bars or bars == head, f"{path.name}:{number}"
+        head = bars and (head or bars)
 
 
 @pytest.mark.skipif(find_spec("celery") is None, reason="Celery is not installed")
