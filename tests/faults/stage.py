@@ -6,17 +6,29 @@ import os
 import random
 import signal
 import tempfile
+import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests.benchmarks.installation import ROOT
 from tests.brokers import REDIS_OPTIONS, SERVERS, Broker
+from tests.faults import administrator
 from tests.faults.actors import CAST, Actor, enter
 from tests.processes import with_settings
-from tests.servers import FaultProxy, MariaDBServer, PostgresServer, Server
+from tests.servers import (
+    Dialogue,
+    FaultProxy,
+    MariaDBDialogue,
+    MariaDBServer,
+    PostgresDialogue,
+    PostgresServer,
+    Server,
+    WrongClock,
+)
 
 LEASE = 6.0
 START_DEADLINE = 60.0
@@ -35,6 +47,8 @@ SETTINGS = {
 #: A message that a worker holds back comes again to another one long before a run ends.
 POST_OPTIONS = {**REDIS_OPTIONS, "visibility_timeout": 3}
 DATABASES: Mapping[str, type[Server]] = {"postgres": PostgresServer, "mariadb": MariaDBServer}
+HOST_THAT_ERRS = "birch"
+DIALOGUES: Mapping[str, Callable[[], Dialogue]] = {"postgres": PostgresDialogue, "mariadb": MariaDBDialogue}
 
 
 @dataclass
@@ -45,6 +59,39 @@ class Stage:
     database: Server | None
     broker: Broker
     actors: list[Actor]
+    own_wire: FaultProxy | None = None  # never faulty: for the faults themselves, and the judge
+    host_clock: WrongClock | None = None  # of one of the hosts; the other's is right
+    database_clock: WrongClock | None = None
+    _at_fault: dict[str, threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
+
+    @contextmanager
+    def alone(self, what: str) -> Iterator[None]:
+        """One fault at a time for a server, a clock, or whatever else can be at fault in one way only."""
+        with self._at_fault[what]:
+            yield
+
+    def lead_to(self, server: Server) -> None:
+        """All wires that end at this server lead to its port: it may be another one since it was started again."""
+        name = "broker" if server is self.broker.server else "database"
+        wires = [actor.wires[name] for actor in self.actors]
+        if name == "database" and self.own_wire is not None:
+            wires.append(self.own_wire)
+        for wire in wires:
+            if wire.upstream[1] != server.port:
+                wire.move(server.port)
+
+    def replace_database(self, server: Server) -> None:
+        """Another server takes the place of the database, which goes."""
+        before, self.database = self.database, server
+        if self.database_clock is not None:
+            self.database_clock = server.clock
+        self.lead_to(server)
+        if before is not None:
+            before.stop()
+
+    def stop_database(self) -> None:
+        if self.database is not None:
+            self.database.stop()
 
     @property
     def witness(self) -> Path:
@@ -57,13 +104,17 @@ class Stage:
                 process.start()
 
     def calm(self) -> None:
-        """Every wire whole, every process awake."""
+        """Every wire whole, every process awake, every clock right, and connections of one's own that are new."""
+        for clock in (self.host_clock, self.database_clock):
+            if clock is not None:
+                clock.set(0)
         for actor in self.actors:
             for wire in actor.wires.values():
                 wire.set("pass")
             for pid in actor.everybody():
                 with suppress(OSError):
                     os.kill(pid, signal.SIGCONT)
+        administrator.wait_for_database()
 
     def some(self, dice: random.Random, role: str) -> Actor:
         return dice.choice([actor for actor in self.actors if actor.role == role])
@@ -74,11 +125,15 @@ Fault = Callable[[Stage, random.Random], str]
 
 
 @contextmanager
-def set_up(database: str, broker: str, *, without: str = "") -> Iterator[Stage]:
-    """Servers started, an empty database migrated, all processes running. Ends with nothing left behind."""
+def set_up(database: str, broker: str, *, without: str = "", clocks: bool = False) -> Iterator[Stage]:
+    """Servers started, an empty database migrated, all processes running. Ends with nothing left behind.
+
+    With ``clocks`` those of one host and of the database can be set wrong, where ``libfaketime`` is installed.
+    """
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chroniker-faults-")))
-        server = stack.enter_context(DATABASES[database]()) if database in DATABASES else None
+        may_err = clocks and WrongClock.available()
+        server = stack.enter_context(DATABASES[database](may_err=may_err)) if database in DATABASES else None
         post = Broker(SERVERS[broker](), POST_OPTIONS if broker == "redis" else {})
         stack.enter_context(post.server)
         os.environ |= {
@@ -92,10 +147,17 @@ def set_up(database: str, broker: str, *, without: str = "") -> Iterator[Stage]:
         }
         if server is None:
             os.environ["CHRONIKER_TEST_DB_NAME"] = str(directory / "db.sqlite3")
-        else:
-            os.environ["CHRONIKER_TEST_DB_PORT"] = str(server.port)
+        own_wire = stack.enter_context(FaultProxy(server.port)) if server is not None else None
+        if own_wire is not None:
+            os.environ["CHRONIKER_TEST_DB_PORT"] = str(own_wire.port)
         _migrate()
-        yield _with_actors(stack, directory, server, post)
+        administrator.let_actors_in()
+        stage = Stage(directory, server, post, [], own_wire)
+        stack.callback(stage.stop_database)
+        if may_err:
+            _give_clocks(stage)
+        _fill(stage, stack, DIALOGUES.get(database))
+        yield stage
 
 
 def _migrate() -> None:
@@ -108,17 +170,28 @@ def _migrate() -> None:
     os.environ["CHRONIKER_TEST_DB_NAME"] = str(connection.settings_dict["NAME"])
 
 
-def _with_actors(stack: ExitStack, directory: Path, server: Server | None, post: Broker) -> Stage:
-    stage = Stage(directory, server, post, [])
+def _give_clocks(stage: Stage) -> None:
+    """SQLite has no clock of its own but those of its processes, and these have one together."""
+    if stage.database is None:
+        stage.database_clock = WrongClock(stage.directory / "clock")
+    else:
+        stage.database_clock = stage.database.clock
+        stage.host_clock = WrongClock(stage.directory / "clock")
+
+
+def _fill(stage: Stage, stack: ExitStack, dialogue: Callable[[], Dialogue] | None) -> None:
     for part in CAST:
-        wires = {"broker": stack.enter_context(FaultProxy(post.server.port))}
-        if server is not None:
-            wires["database"] = stack.enter_context(FaultProxy(server.port))
-        on = part if server is not None else replace(part, host="here")
-        stage.actors.append(enter(on, wires, post, directory))
+        wires = {"broker": stack.enter_context(FaultProxy(stage.broker.server.port))}
+        if stage.database is not None:
+            wires["database"] = stack.enter_context(FaultProxy(stage.database.port, dialogue=dialogue))
+        on = part if stage.database is not None else replace(part, host="here")
+        actor = enter(on, wires, stage.broker, stage.directory)
+        clock = stage.database_clock if stage.database is None else stage.host_clock
+        if clock is not None and (stage.database is None or on.host == HOST_THAT_ERRS):
+            actor.process.env |= clock.environ()
+        stage.actors.append(actor)
     stack.callback(_all_at_once, [actor.process.stop for actor in stage.actors])
     _all_at_once([actor.process.start for actor in stage.actors])
-    return stage
 
 
 def _all_at_once(calls: Sequence[Callable[[], object]]) -> None:

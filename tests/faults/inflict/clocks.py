@@ -1,7 +1,60 @@
-"""Faults of clocks: of one host, of the database."""
+"""Faults of clocks: of one host, of the database. Monotonic clocks stay right, as they do when a clock is set."""
 
 from __future__ import annotations
 
-from tests.faults.stage import Fault
+import random
+import time
 
-SCENARIOS: dict[str, tuple[Fault, ...]] = {}
+from tests.faults.stage import LEASE, Fault, Stage
+
+HOUR = 3600.0
+
+
+def host_is_off(stage: Stage, dice: random.Random) -> str:
+    """One host is an hour ahead or behind."""
+    if stage.host_clock is None:
+        return "no host's clock to set"
+    offset = dice.choice((HOUR, -HOUR))
+    with stage.alone("host clock"):
+        stage.host_clock.set(offset)
+        time.sleep(LEASE * dice.uniform(0.5, 3.0))
+        stage.host_clock.set(0)
+    return f"one host {'an hour ahead' if offset > 0 else 'an hour behind'}"
+
+
+def host_jumps(stage: Stage, dice: random.Random) -> str:
+    if stage.host_clock is None:
+        return "no host's clock to set"
+    with stage.alone("host clock"):
+        for _jump in range(dice.randint(3, 8)):
+            stage.host_clock.set(dice.uniform(-HOUR, HOUR))
+            time.sleep(dice.uniform(0.5, 2.5))
+        stage.host_clock.set(0)
+    return "one host's clock jumped to and fro"
+
+
+def database_jumps_ahead(stage: Stage, dice: random.Random) -> str:
+    """For less than a lease: a database that stays ahead is believed, and then everything has run for the next hour."""
+    return _jump(stage, HOUR, LEASE * dice.uniform(0.2, 0.7), "an hour ahead")
+
+
+def database_jumps_back(stage: Stage, dice: random.Random) -> str:
+    return _jump(stage, -HOUR, LEASE * dice.uniform(0.2, 2.0), "an hour back")
+
+
+def _jump(stage: Stage, offset: float, seconds: float, where: str) -> str:
+    if stage.database_clock is None:
+        return "no database's clock to set"
+    with stage.alone("database clock"):
+        stage.database_clock.set(offset)
+        time.sleep(seconds)
+        stage.database_clock.set(0)
+        time.sleep(LEASE)
+    return f"the database's clock jumped {where}, and returned"
+
+
+SCENARIOS: dict[str, tuple[Fault, ...]] = {
+    "host-clock": (host_is_off, host_jumps),
+    "database-clock": (database_jumps_ahead, database_jumps_back),
+}
+ALONE = ("database-clock",)

@@ -1,13 +1,20 @@
-"""Faults of the servers themselves."""
+"""Faults of the servers themselves: restarted, crashed, flushed, full, locked."""
 
 from __future__ import annotations
 
+import os
 import random
+import signal
 import time
 from contextlib import suppress
 
-from tests.faults.stage import Fault, Stage
-from tests.servers import RedisServer
+from tests.faults.administrator import ACTORS, Ask, asking, vendor
+from tests.faults.inflict import disks
+from tests.faults.stage import LEASE, Fault, Stage
+from tests.servers import PostgresServer, RedisServer
+
+TABLES = ("chroniker_lease", "chroniker_jobstate", "chroniker_run", "chroniker_logchunk")
+MARIADB_CONNECTIONS = 300
 
 
 def flush_broker(stage: Stage, dice: random.Random) -> str:
@@ -21,22 +28,121 @@ def flush_broker(stage: Stage, dice: random.Random) -> str:
 
 
 def restart_broker(stage: Stage, dice: random.Random) -> str:
-    stage.broker.server.stop(keep=True)
-    time.sleep(dice.uniform(0.5, 3))
-    stage.broker.server.start()
-    return "the broker was restarted"
+    return _restart(stage, dice, "broker")
+
+
+def crash_broker(stage: Stage, dice: random.Random) -> str:
+    return _restart(stage, dice, "broker", crash=True)
 
 
 def restart_database(stage: Stage, dice: random.Random) -> str:
+    return _restart(stage, dice, "database")
+
+
+def crash_database(stage: Stage, dice: random.Random) -> str:
+    """It comes back by recovery from its log."""
+    return _restart(stage, dice, "database", crash=True)
+
+
+def crash_backend(stage: Stage, dice: random.Random) -> str:
+    """PostgreSQL then cuts everybody off and recovers, by itself."""
+    if not isinstance(stage.database, PostgresServer):
+        return "no backend that could crash alone"
+    with stage.alone("database"), asking() as ask:
+        pids = [pid for (pid,) in ask(f"SELECT pid FROM pg_stat_activity WHERE usename = '{ACTORS}'")]
+        if not pids:
+            return "no backend to crash"
+        os.kill(dice.choice(sorted(pids)), signal.SIGKILL)
+    return "a backend was killed, and the database recovered"
+
+
+def out_of_connections(stage: Stage, dice: random.Random) -> str:
+    """Some connections of the actors are ended, and there is no room for new ones; administrators still get in."""
     if stage.database is None:
-        return "no database server"
-    stage.database.stop(keep=True)
-    time.sleep(dice.uniform(0.5, 3))
-    stage.database.start()
-    return "the database was restarted"
+        return "no connections to run out of"
+    with stage.alone("database"), asking() as ask:
+        exhaust, relieve = (
+            (_exhaust_postgres, f"ALTER ROLE {ACTORS} CONNECTION LIMIT -1")
+            if isinstance(stage.database, PostgresServer)
+            else (_exhaust_mariadb, f"SET GLOBAL max_connections = {MARIADB_CONNECTIONS}")
+        )
+        try:
+            ended = exhaust(ask, dice)
+            time.sleep(LEASE * dice.uniform(0.3, 2.0))
+        finally:
+            ask(relieve)
+    return "out of connections" if ended else "out of connections that nobody had"
+
+
+def hold_locks(stage: Stage, dice: random.Random) -> str:
+    """Somebody locks the whole database (SQLite) or one table, also for longer than others wait for it."""
+    table = dice.choice(TABLES)
+    begin, end = {
+        "sqlite": ("BEGIN IMMEDIATE", "ROLLBACK"),
+        "postgresql": (f"BEGIN; LOCK TABLE {table} IN EXCLUSIVE MODE", "ROLLBACK"),
+        "mysql": (f"LOCK TABLES {table} WRITE", "UNLOCK TABLES"),
+    }[vendor()]
+    what, longest = ("the database", 25.0) if stage.database is None else (table, 2 * LEASE)
+    with asking() as ask:
+        ask(begin)
+        time.sleep(dice.uniform(1.0, longest))
+        ask(end)
+    return f"{what} was locked"
+
+
+def fill_disk(stage: Stage, dice: random.Random) -> str:
+    """No output can be stored for a while."""
+    with stage.alone("disk"), asking() as ask:
+        disks.prepare(ask, vendor())
+        ask(disks.FULL)
+        try:
+            time.sleep(dice.uniform(1.0, 2 * LEASE))
+        finally:
+            ask(disks.FREE)
+    return "the disk was full under the log"
 
 
 SCENARIOS: dict[str, tuple[Fault, ...]] = {
-    "database": (restart_database,),
-    "broker": (flush_broker, restart_broker),
+    "forget": (flush_broker,),
+    "broker-restart": (restart_broker, crash_broker),
+    "database-restart": (restart_database,),
+    "database-crash": (crash_database, crash_backend),
+    "connections": (out_of_connections,),
+    "locked": (hold_locks,),
+    "disk-full": (fill_disk,),
 }
+
+
+def _restart(stage: Stage, dice: random.Random, name: str, *, crash: bool = False) -> str:
+    with stage.alone(name):
+        server = stage.database if name == "database" else stage.broker.server
+        if server is None:
+            return f"the {name} is no server"
+        if crash:
+            server.crash()
+        else:
+            server.stop(keep=True)
+        time.sleep(dice.uniform(0.0, 3.0))
+        server.start()
+        stage.lead_to(server)
+    return f"the {name} crashed and recovered" if crash else f"the {name} was restarted"
+
+
+def _exhaust_postgres(ask: Ask, dice: random.Random) -> int:
+    theirs = f"FROM pg_stat_activity WHERE usename = '{ACTORS}'"
+    ((count,),) = ask(f"SELECT count(*) {theirs}")
+    ended = int(count * dice.uniform(0.2, 1.0))
+    ask(f"ALTER ROLE {ACTORS} CONNECTION LIMIT {count - ended}")
+    ask(f"SELECT pg_terminate_backend(pid) FROM (SELECT pid {theirs} ORDER BY random() LIMIT {ended}) AS some")
+    return ended
+
+
+def _exhaust_mariadb(ask: Ask, dice: random.Random) -> int:
+    """Ten connections are the fewest that it can be limited to, and one more for an administrator."""
+    theirs = [pid for (pid,) in ask(f"SELECT id FROM information_schema.processlist WHERE user = '{ACTORS}'")]
+    ended = dice.sample(theirs, max(0, min(len(theirs), len(theirs) + 1 - dice.randint(2, 10))))
+    ask(f"SET GLOBAL max_connections = {max(10, len(theirs) - len(ended))}")
+    for pid in ended:
+        with suppress(Exception):  # it went by itself
+            ask(f"KILL {pid}")
+    return len(ended)

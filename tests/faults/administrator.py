@@ -1,0 +1,72 @@
+"""How the faults reach the database: as its administrator, while the actors are nobody special to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.db.utils import DatabaseError
+
+from tests.processes import wait_until
+
+Ask = Callable[[str], list[Any]]
+
+ACTORS = "chroniker_actors"
+GRANTS: dict[str, tuple[str, ...]] = {
+    "postgresql": (
+        f"CREATE ROLE {ACTORS} LOGIN",
+        f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {ACTORS}",
+        f"GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {ACTORS}",
+        f"ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT ALL ON TABLES TO {ACTORS}",
+    ),
+    "mysql": (
+        f"CREATE USER {ACTORS}",
+        f"GRANT CREATE, DROP, SELECT, INSERT, UPDATE, DELETE ON *.* TO {ACTORS}",
+    ),
+    "sqlite": (),
+}
+
+
+def vendor() -> str:
+    """``postgresql``, ``mysql`` or ``sqlite``."""
+    from django.db import connection
+
+    return connection.vendor
+
+
+@contextmanager
+def asking() -> Iterator[Ask]:
+    """Put statements to the database, one after the other, on a connection that is new and ends here."""
+    from django.db import connection
+
+    def ask(statement: str) -> list[Any]:
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+            return list(cursor.fetchall()) if cursor.description else []
+
+    connection.close()
+    try:
+        yield ask
+    finally:
+        connection.close()
+
+
+def let_actors_in() -> None:
+    """An account for them, once the tables are there."""
+    with asking() as ask:
+        for statement in GRANTS[vendor()]:
+            ask(statement)
+
+
+def wait_for_database() -> None:
+    """Until it answers, on a new connection: one that is older may have ended with an earlier server."""
+
+    def answers() -> bool:
+        try:
+            with asking() as ask:
+                return bool(ask("SELECT 1"))
+        except DatabaseError:
+            return False
+
+    wait_until(answers, seconds=60, what="the database answers")
