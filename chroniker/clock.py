@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import NotSupportedError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import DateTimeField, Func
+from django.db.models import DateTimeField, Func, TextField
 from django.db.models.sql.compiler import SQLCompiler
 
 from chroniker.conf import settings
@@ -24,6 +24,17 @@ _LATER = {
     "mysql": "UTC_TIMESTAMP(6) + INTERVAL %s SECOND",
     "sqlite": "STRFTIME('%%Y-%%m-%%d %%H:%%M:%%f', 'now', %s || ' seconds')",
 }
+# Which server it is that answers, as far as an unprivileged user can tell; empty where nothing can be told. PostgreSQL:
+# the cluster, and its timeline, which each promotion of a standby counts up (in the name of the file that is written
+# now; the control file says so only after the next checkpoint). MariaDB and MySQL: the server's host and number, but
+# for Galera, whose nodes are one and the same to us.
+_SERVER = {
+    "postgresql": "(SELECT system_identifier FROM pg_control_system())::text || ':' || CASE WHEN pg_is_in_recovery() "
+    "THEN 'standby' ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) END",
+    "mysql": "CONCAT(@@hostname, ':', @@port, ':', @@server_id)",
+    "mariadb": "IF(@@wsrep_on, '', CONCAT(@@hostname, ':', @@port, ':', @@server_id))",
+    "sqlite": "''",
+}
 
 
 def _sql(templates: dict[str, str], vendor: str) -> str:
@@ -39,10 +50,35 @@ def database_now(using: str | None = None) -> dt.datetime:
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {_sql(_NOW, connection.vendor)}", [])
         (value,) = cursor.fetchone()
-    if isinstance(value, str):
-        value = dt.datetime.fromisoformat(value)
-    moment: dt.datetime = value
+    return _aware(value)
+
+
+def database_now_and_server(using: str | None = None) -> tuple[dt.datetime, str]:
+    """The database's clock and which server it is, in one statement; may raise where the server cannot be asked."""
+    connection = connections[using or settings.database]
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {_sql(_NOW, connection.vendor)}, {_server_sql(connection)}", [])
+        value, server = cursor.fetchone()
+    return _aware(value), str(server)
+
+
+def _aware(value: Any) -> dt.datetime:
+    moment: dt.datetime = dt.datetime.fromisoformat(value) if isinstance(value, str) else value
     return moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment.astimezone(dt.UTC)
+
+
+def _server_sql(connection: BaseDatabaseWrapper) -> str:
+    is_mariadb = getattr(connection, "mysql_is_mariadb", False)
+    return _sql(_SERVER, "mariadb" if is_mariadb else connection.vendor)
+
+
+class Server(Func):
+    """SQL expression: which server it is that answers. Only where ``database_now_and_server`` was seen to work."""
+
+    output_field = TextField()
+
+    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any) -> tuple[str, Any]:  # type: ignore[override]
+        return f"({_server_sql(connection)})", []
 
 
 class FromNow(Func):

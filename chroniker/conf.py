@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
 import tempfile
@@ -13,7 +14,7 @@ from typing import Any
 
 from django.apps import apps
 from django.conf import settings as django_settings
-from django.db import router
+from django.db import connections, router
 
 #: Default deny-list of ``CHRONIKER_COMMANDS_DENIED``: commands that never end by design, ask a person, or destroy data.
 DENIED_COMMANDS = (
@@ -160,6 +161,13 @@ class Settings:
     def database(self) -> str:
         """Alias of the database that *writes* runs, by the project's routers. Every read that decides goes there."""
         return router.db_for_write(apps.get_model("chroniker", "Run"))
+
+    @property
+    def database_digest(self) -> str:
+        """For names in the runtime directory, which several projects of one user may share."""
+        database = connections[self.database].settings_dict
+        identity = "\0".join(str(database.get(key)) for key in ("ENGINE", "HOST", "PORT", "NAME"))
+        return hashlib.sha256(identity.encode()).hexdigest()[:16]
 
     @property
     def raw_commands_allowed(self) -> bool:

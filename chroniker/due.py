@@ -9,7 +9,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from chroniker import dependencies, groups, hosts, pauses
+from chroniker import clockwatch, dependencies, groups, hosts, pauses
 from chroniker.clock import FromNow
 from chroniker.models import EVERY_HOST, Job, JobState, Lease, Overlap, Run, Status
 
@@ -106,6 +106,8 @@ def hindrance(state: JobState) -> str | None:
         return _("It is disabled.")
     if pause := pauses.over([state.job]).get(state.pk):
         return str(pause)
+    if why := clockwatch.quiet():
+        return _("%(why)s Nothing starts on this host for one lease.") % {"why": why}
     if state.job.hostname == EVERY_HOST and (missing := hosts.unserved([state.job])):
         return missing[state.pk]  # for one host a run waits; a roster without hosts would be nothing
     if waits := dependencies.reasons([state.pk], for_instant=False).get(state.pk):
@@ -135,13 +137,21 @@ def why_not(
             waits.setdefault(state.pk, []).append(full[state.job.group_id])
     held = pauses.over([state.job for state in states]) if held is None else held
     missing = hosts.unserved([state.job for state in states]) if missing is None else missing
+    quiet = " ".join(hosts.quiet())
     said = {}
     for state in states:
         lease = leases.get(state.pk)
         said[state.pk] = _why_not(state, lease, waits.get(state.pk, []), held.get(state.pk), now)
         if state.pk in missing and (state.job.enabled if lease is None else lease.run.status == Status.CLAIMED):
             said[state.pk] += f" {missing[state.pk]}"
+        if quiet and lease is None and _is_due(state, now):
+            said[state.pk] += f" {quiet}"
     return said
+
+
+def _is_due(state: JobState, now: dt.datetime) -> bool:
+    moments = [moment for moment in (state.next_run, state.retry_at) if moment is not None]
+    return state.job.enabled and (state.job.force_run or any(moment <= now for moment in moments))
 
 
 def _why_not(

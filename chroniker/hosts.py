@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import datetime as dt
-import time
+import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterable
+from typing import Any
 
 from django.db import connections
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from chroniker.clock import FromNow, database_now
+from chroniker import clockwatch
+from chroniker.clock import FromNow
 from chroniker.conf import settings
 from chroniker.models import EVERY_HOST, Host, HostService, Job, JobDependency, Lease, Run, Status
+
+logger = logging.getLogger(__name__)
 
 #: How often a process that stays says that its host is alive.
 SEEN_SECONDS = 60.0
@@ -30,16 +35,43 @@ def see(serves: Iterable[str] = (), *, name: str = "") -> None:
 
     ``serves``: the executors whose runs the calling process executes; it must go on saying so to stay *live* for them.
     """
-    before = time.time()
-    now = database_now()
-    skew = (before + time.time()) / 2 - now.timestamp()
+    sight = clockwatch.look()
     host, _created = Host.objects.update_or_create(
-        name=name or settings.hostname, defaults={"last_seen": now, "clock_skew_seconds": round(skew, 3)}
+        name=name or settings.hostname, defaults={"last_seen": sight.now, **_said_of_clocks(sight)}
     )
-    services = [HostService(host=host, executor=alias, last_seen=now) for alias in serves]
+    services = [HostService(host=host, executor=alias, last_seen=sight.now) for alias in serves]
     targeted = connections[settings.database].features.supports_update_conflicts_with_target
     unique = ["host", "executor"] if targeted else None
     HostService.objects.bulk_create(services, update_conflicts=True, update_fields=["last_seen"], unique_fields=unique)
+
+
+def _said_of_clocks(sight: clockwatch.Sight) -> dict[str, Any]:
+    until = sight.now + dt.timedelta(seconds=sight.seconds) if sight.quiet else None
+    return {"clock_skew_seconds": round(sight.skew, 3), "quiet_until": until, "quiet_reason": sight.quiet}
+
+
+def measured(sight: clockwatch.Sight) -> None:
+    """This host's clock, at a heartbeat. Written down if it says something new, else with the next ``see``."""
+    if clockwatch.is_news(sight.skew):
+        Host.objects.filter(name=settings.hostname).update(clock_skew_seconds=round(sight.skew, 3))
+        if abs(sight.skew) > SKEW_SECONDS:
+            logger.warning("This host's clock is %+.1f s off the database's.", sight.skew)
+
+
+def note_quiet(sight: clockwatch.Sight, *, name: str = "") -> None:
+    """Say that nothing starts and nothing expires on this host, until when, and why."""
+    Host.objects.filter(name=name or settings.hostname).update(**_said_of_clocks(sight))
+
+
+def quiet() -> list[str]:
+    """In words: on which hosts nothing starts now, until when, and why. One statement."""
+    hosts = Host.objects.filter(quiet_until__gt=FromNow()).order_by("name")
+    words = _("%(why)s On the host “%(host)s” nothing starts and nothing expires until %(time)s.")
+    return [
+        words
+        % {"why": host.quiet_reason, "host": host.name, "time": f"{timezone.localtime(host.quiet_until):%H:%M:%S}"}
+        for host in hosts
+    ]
 
 
 def serving() -> QuerySet[HostService]:

@@ -4,6 +4,7 @@ On a system without them each says so by its return value; the callers then do w
 """
 
 import ctypes
+import functools
 import os
 import sys
 import time
@@ -23,6 +24,15 @@ def boot_clock() -> float:
     Comparable between processes of one machine, and nobody can set it.
     """
     return time.clock_gettime(_CLOCK)
+
+
+@functools.cache
+def boot_id() -> str:
+    """Another one after each start of this machine; empty where the system does not tell."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
 
 
 def _prctl(option: int, value: int) -> bool:

@@ -7,14 +7,11 @@ however it went. It is held for the pass alone, never for the jobs that the pass
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
-
-from django.db import connections
 
 from chroniker.conf import settings
 from chroniker.end_requests import EndRequests
@@ -68,9 +65,7 @@ class PassLock:
 
 def lock_path() -> Path:
     """In the runtime directory, which several projects of one user may share: named after the database of the runs."""
-    database = connections[settings.database].settings_dict
-    identity = "\0".join(str(database.get(key)) for key in ("ENGINE", "HOST", "PORT", "NAME"))
-    return settings.runtime_dir / f"cron-{hashlib.sha256(identity.encode()).hexdigest()[:16]}.pass"
+    return settings.runtime_dir / f"cron-{settings.database_digest}.pass"
 
 
 def _try(descriptor: int) -> bool:

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from chroniker import commands, dependencies, due, hosts, lifecycle, outbox, pauses, retention, runlock
+from chroniker import clockwatch, commands, dependencies, due, hosts, lifecycle, outbox, pauses, retention, runlock
 from chroniker.clock import database_now
 from chroniker.conf import settings
 from chroniker.exceptions import ClaimRefused, CommandRefused
@@ -40,12 +40,14 @@ class Pass:
     lost: list[Run] = field(default_factory=list)
     dispatched: int = 0
     booked: int = 0
+    quiet: str = ""  #: why it expired and claimed nothing
     contested: set[int] = field(default_factory=set)  #: jobs for this host that another claimer was quicker with
 
 
 def tick(only: Collection[int] | None = None, now: dt.datetime | None = None) -> Pass:
     """One pass over what is due, or over these jobs only. Any number of ticks may run at once.
 
+    0. Look at the database's clock. If it jumped, do no more than steps 3 (stops) and 7 for one lease (`clockwatch`).
     1. Close claims and runs whose time is up.
     2. Dispatch again claims whose message seems lost.
     3. Book what was edited; pass on stops asked by flag.
@@ -58,8 +60,14 @@ def tick(only: Collection[int] | None = None, now: dt.datetime | None = None) ->
     Costs a constant number of statements, plus a constant number for each batch of due jobs. ``now`` is for tests.
     """
     done = Pass()
+    sight = clockwatch.look()
+    if clockwatch.cut_owed():
+        lifecycle.cut()
+        clockwatch.cut_done()
+    if sight.quiet:
+        return _pass_quietly(sight, done)
     done.lost = expire()
-    dispatch_again(now or database_now(), done)
+    dispatch_again(now or sight.now, done)
     pass_on_stops()
     if pauses.of_all() is None:
         done.booked = book_edited(now or database_now())
@@ -67,6 +75,14 @@ def tick(only: Collection[int] | None = None, now: dt.datetime | None = None) ->
     take_what_was_left(now or database_now(), done)
     outbox.send_soon()
     forget(done.claimed)
+    return done
+
+
+def _pass_quietly(sight: clockwatch.Sight, done: Pass) -> Pass:
+    hosts.note_quiet(sight)
+    done.quiet = sight.quiet
+    pass_on_stops()
+    outbox.send_soon()
     return done
 
 
@@ -79,7 +95,7 @@ def reconsider(job_id: int) -> Pass:
     done = Pass()
     # After most runs nothing waits. The questions of a whole pass, put each time, would cost more than the run did.
     waiting = {*due.waiting([job_id, *dependents]), *due.waiting_in_group_of(job_id, settings.batch_size)}
-    if waiting and pauses.of_all() is None:
+    if waiting and not clockwatch.quiet() and pauses.of_all() is None:
         claim_due(done, waiting, None)
         forget(done.claimed)
     outbox.send_soon()

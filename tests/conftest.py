@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Generator, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -36,10 +37,18 @@ def pytest_configure(config: pytest.Config) -> None:
     try:
         if not config.option.collectonly:
             stack.enter_context(databases.running())
+            stack.enter_context(_own_runtime_directory())
     except databases.NoSuchDatabase as problem:
         raise pytest.UsageError(str(problem)) from problem
     os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
     settings.INSTALLED_APPS  # noqa: B018  read now, so that pytest-django sees that there are settings
+
+
+@contextmanager
+def _own_runtime_directory() -> Iterator[None]:
+    with tempfile.TemporaryDirectory(prefix="chroniker-run-") as directory:
+        os.environ["CHRONIKER_TEST_RUNTIME_DIR"] = directory
+        yield
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -25,10 +25,10 @@ else:
 
 @admin.register(Host)
 class HostAdmin(HostModelAdmin):
-    list_display = ("name", "seen", "skew")
+    list_display = ("name", "seen", "skew", "quiet")
     search_fields = ("name",)
-    fields = ("name", "seen", "skew")
-    readonly_fields = ("seen", "skew")
+    fields = ("name", "seen", "skew", "quiet")
+    readonly_fields = ("seen", "skew", "quiet")
 
     class Media:
         css = {"all": ("chroniker/admin.css",)}
@@ -57,3 +57,10 @@ class HostAdmin(HostModelAdmin):
             return _("unknown")
         text = f"{skew:+.3f} s"
         return Cell(text, "waiting", _("wrong clock")).html("") if abs(skew) > SKEW_SECONDS else text
+
+    @admin.display(description=gettext_lazy("starts and expires"))
+    def quiet(self, host: Host) -> str | SafeString:
+        if host.quiet_until is None or host.quiet_until <= host.__dict__["now"]:
+            return _("as ever")
+        note = f"{_('until')} {moment(host.quiet_until)}. {host.quiet_reason}"
+        return Cell(_("nothing"), "waiting", note).html(f"host-{host.pk}-quiet")

@@ -17,7 +17,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from chroniker import pauses
+from chroniker import hosts, pauses
 from chroniker.conf import settings
 from chroniker.models import Group, Job, Switch
 
@@ -41,8 +41,9 @@ class ReasonForm(forms.Form):
 
 
 def notices() -> list[dict[str, Any]]:
-    """What is paused, for the top of a page. Two statements."""
-    found: list[dict[str, Any]] = []
+    """What is paused, and where nothing starts since the database's clock jumped, for the top of a page. Three
+    statements."""
+    found: list[dict[str, Any]] = [{"quiet": words} for words in hosts.quiet()[:MOST_NAMED]]
     if everything := pauses.of_all():
         found.append({"pause": everything, "url": reverse("admin:chroniker_job_pause")})
     groups = list(pauses.of_groups().items())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.core import checks
 
+from chroniker.checks.clocks import check_clocks
 from chroniker.checks.databases import check_databases
 from chroniker.checks.declarations import check_declarations
 from chroniker.checks.executors import check_executors
@@ -47,6 +48,7 @@ CHECKS: dict[str, str] = {
     "chroniker.W008": "CHRONIKER_SELECT_FOR_UPDATE does not mean on this database what it may be thought to mean.",
     "chroniker.W009": "The database has no SKIP LOCKED: ticks wait for each other (checked with --database).",
     "chroniker.W010": "Enabled jobs are to run on hosts that are not live (checked with --database).",
+    "chroniker.W011": "The clock of a live host is off the database's (checked with --database).",
 }
 
 
@@ -57,5 +59,5 @@ def register() -> None:
     checks.register(check_declarations, CODE_TAG)
     checks.register(check_row_locks, TAG)
     checks.register(check_messages, TAG)
-    for check in (check_jobs, check_skip_locked):
+    for check in (check_jobs, check_clocks, check_skip_locked):
         checks.register(check, TAG, checks.Tags.database)

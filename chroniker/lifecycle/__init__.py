@@ -9,6 +9,7 @@ from chroniker.lifecycle.attend import needs_attention
 from chroniker.lifecycle.book import book, set_aside
 from chroniker.lifecycle.claim import claim
 from chroniker.lifecycle.close import cancel, expire, finish
+from chroniker.lifecycle.cut import cut
 from chroniker.lifecycle.dispatched import dispatched, left_to_host, not_accepted
 from chroniker.lifecycle.events import note
 from chroniker.lifecycle.history import keep_tokens, record_past
@@ -23,6 +24,7 @@ __all__ = [
     "book",
     "cancel",
     "claim",
+    "cut",
     "dispatched",
     "expire",
     "finish",

@@ -10,6 +10,7 @@ from django.db.models import F, OuterRef, Q, Subquery, Value
 from django.db.models.functions import Replace
 from django.utils.translation import gettext as _
 
+from chroniker import clockwatch
 from chroniker.clock import FromNow, database_now
 from chroniker.conf import settings
 from chroniker.lifecycle import roster
@@ -113,7 +114,8 @@ def expire(limit: int, *, host: str = "", is_held: Callable[[UUID], bool | None]
     With ``is_held`` (one host: a kernel lock file for each run of ``host``) a run there is lost at once when its lock
     is free, and never while it is held, whatever its lease says; without such a file (None) the lease decides. Runs
     that a fence holds are left for the next tick. Of a run on every host, a child that has not begun is lost as soon
-    as its host is not live any more; the parent is closed with its last child.
+    as its host is not live any more; the parent is closed with its last child. While the database's clock cannot be
+    trusted nothing is closed.
     """
     overdue = Q(expires_at__lt=FromNow(-settings.drift_allowance))
     if is_held is not None:
@@ -144,6 +146,9 @@ def _expire(run_ids: Collection[UUID], still: Q | None, why_not_taken: str = "")
     # The time is asked once more while locking the leases to remove: a renewal may have come in between.
     leases = Lease.objects.filter(pk__in=mine)
     ids = set(locked(leases.filter(still) if still else leases, skip=True).values_list("pk", flat=True))
+    # After the locks, which may have taken their time. A tick has looked before; the clock may have jumped since.
+    if not ids or clockwatch.look().quiet:
+        return []
     parents = set(Run.objects.filter(pk__in=ids, target=EVERY_HOST).values_list("pk", flat=True))
     ids -= parents
     not_taken = Value(why_not_taken or _("No worker took it within its start deadline."))

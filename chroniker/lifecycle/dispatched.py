@@ -10,6 +10,7 @@ from django.db.models import Case, F, QuerySet, Value, When
 from django.db.models.functions import Replace
 from django.utils.translation import gettext as _
 
+from chroniker.clock import FromNow
 from chroniker.conf import settings
 from chroniker.lifecycle.transactions import transactional
 from chroniker.models import Run, Status
@@ -38,6 +39,13 @@ def dispatched(run_ids: Collection[UUID], now: dt.datetime) -> None:
 def not_accepted(run_ids: Collection[UUID], now: dt.datetime, why: str = "") -> None:
     """Nobody took these runs (no broker, no room); offer them again soon. ``why`` is shown meanwhile."""
     _open_claims(run_ids).update(redispatch_at=now + NO_TAKER_WAIT, reason=why)
+
+
+@transactional
+def postponed(run_id: UUID, token: int, seconds: float, why: str) -> None:
+    """A worker may not start this run before so many seconds are over; its message is used up."""
+    later = FromNow(dt.timedelta(seconds=seconds))
+    _open_claims([run_id]).filter(token=token).update(redispatch_at=later, reason=why)
 
 
 @transactional

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.db.models.functions import Coalesce
 
+from chroniker import clockwatch, hosts
 from chroniker.clock import FromNow
 from chroniker.command import Renewal
 from chroniker.conf import settings
+from chroniker.lifecycle.dispatched import postponed
 from chroniker.lifecycle.events import note
 from chroniker.lifecycle.transactions import transactional
 from chroniker.models import EventKind, Job, Lease, Run, Status
@@ -29,12 +33,17 @@ def start(run_id: UUID, token: int, nonce: UUID, *, host: str, pid: int) -> Star
     """The right to execute this run, or ``None`` with an event that says why not.
 
     Exactly one nonce ever gets it, and none on another host than the one it is meant for, if any. Asking again with
-    the same nonce (the commit's answer was lost) gives the same answer, while the run is running.
+    the same nonce (the commit's answer was lost) gives the same answer, while the run is running. While the database's
+    clock cannot be trusted nobody gets it here; the claim is offered again after that.
     """
     try:
         started = _start(run_id, token, nonce, host, pid)
     except _TooLate:
         started = None
+    except _NotNow as refusal:
+        hosts.note_quiet(refusal.sight, name=host)
+        postponed(run_id, token, refusal.sight.seconds, refusal.sight.quiet)
+        return None
     if started is None:
         _record_refusal(run_id, token, host, pid)
     else:
@@ -56,9 +65,14 @@ def _start(run_id: UUID, token: int, nonce: UUID, host: str, pid: int) -> Starte
         reason="",
     )
     # Not "if it moved": a repeated start finds its own nonce here, anyone else finds nothing.
-    run = Run.objects.filter(pk=run_id, token=token, nonce=nonce, status=Status.RUNNING).select_related("job").first()
+    mine = Run.objects.filter(pk=run_id, token=token, nonce=nonce, status=Status.RUNNING).select_related("job")
+    before = clockwatch.glance()
+    run = mine.annotate(now=FromNow(), server=clockwatch.server_asked()).first()
     if run is None:
         return None
+    sight = clockwatch.judge(run.now, run.server or None, before)
+    if sight.quiet:
+        raise _NotNow(sight)
     held = Lease.objects.filter(pk=run_id, expires_at__gt=FromNow()).update(
         nonce=nonce, expires_at=FromNow(settings.lease)
     )
@@ -69,6 +83,14 @@ def _start(run_id: UUID, token: int, nonce: UUID, host: str, pid: int) -> Starte
 
 class _TooLate(Exception):
     """The start deadline has passed, though no tick has said so yet; rolls the start back."""
+
+
+class _NotNow(Exception):
+    """Somebody may hold this job's lease whom the database does not know of; rolls the start back."""
+
+    def __init__(self, sight: clockwatch.Sight) -> None:
+        super().__init__(sight.quiet)
+        self.sight = sight
 
 
 def _record_refusal(run_id: UUID, token: int, host: str, pid: int) -> None:
@@ -86,12 +108,26 @@ def renew(run_id: UUID, token: int, nonce: UUID, progress: tuple[int, int] | Non
 
     An expired lease is never revived: zero rows means another instance may be running. Where a kernel lock guards
     the run (one host) there is nobody to expire it but ticks that look at that lock, so time alone does not end it.
+    Nor does it where this host has noticed that the database's clock jumped.
     """
+    values: dict[str, Any] = {"expires_at": FromNow(settings.lease)}
+    if progress is not None:
+        values |= {"total_parts": progress[0], "total_parts_complete": progress[1]}
     lease = Lease.objects.filter(pk=run_id, token=token, nonce=nonce)
-    if not settings.check_lock_file:
-        lease = lease.filter(expires_at__gt=FromNow())
-    values = {} if progress is None else {"total_parts": progress[0], "total_parts_complete": progress[1]}
-    if not lease.update(expires_at=FromNow(settings.lease), **values):
+    valid = lease if settings.check_lock_file else lease.filter(expires_at__gt=FromNow())
+    if not valid.update(**values) and not (_only_looks_expired(lease) and lease.update(**values)):
         return Renewal(held=False)
-    by = Run.objects.filter(pk=run_id, stop_requested_at__isnull=False).values_list("stop_requested_by", flat=True)
-    return Renewal(held=True, stop=by.first())
+    before = clockwatch.glance()
+    answers = Run.objects.filter(pk=run_id).annotate(now=FromNow(), server=clockwatch.server_asked())
+    asked, by, now, server = answers.values_list("stop_requested_at", "stop_requested_by", "now", "server").get()
+    hosts.measured(clockwatch.judge(now, server or None, before))
+    return Renewal(held=True, stop=None if asked is None else by)
+
+
+def _only_looks_expired(lease: QuerySet[Lease]) -> bool:
+    """Whether the time of a lease that is still there has run out by a jump of the database's clock alone.
+
+    Its holder asks only while its own clock has not let the lease run out. The row itself is the right: who expires it
+    removes it in the statement that asks the time once more, and nobody is the next one while it is there.
+    """
+    return not settings.check_lock_file and lease.exists() and bool(clockwatch.look().quiet)

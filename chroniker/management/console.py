@@ -98,12 +98,16 @@ def local(moment: Any) -> str:
 
 
 class Telling:
-    """Prints what a pass did: the claimed runs at verbosity 1, the lost ones too at verbosity 2."""
+    """Prints what a pass did: the claimed runs at verbosity 1, why none could be, the lost ones too at verbosity 2."""
 
     def __init__(self, write: Callable[[str], None], verbosity: int) -> None:
         self._write, self._verbosity = write, verbosity
+        self._quiet = ""
 
     def __call__(self, done: Pass) -> None:
+        if done.quiet and done.quiet != self._quiet:
+            self.say(f"nothing is claimed, and nothing counts as lost, for one lease: {done.quiet}")
+        self._quiet = done.quiet
         for run in done.claimed if self._verbosity >= 1 else ():
             self.say(f"claimed {describe(run)} ({run.pk})")
         for run in done.lost if self._verbosity >= 2 else ():

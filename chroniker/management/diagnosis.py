@@ -21,6 +21,7 @@ from chroniker.clock import database_now
 from chroniker.conf import settings
 from chroniker.executors import executors
 from chroniker.hosts import SILENT, SKEW_SECONDS
+from chroniker.hosts import quiet as quiet_hosts
 from chroniker.management.console import local
 from chroniker.models import Host, Job, JobState, Lease, Status
 
@@ -133,6 +134,9 @@ def hosts() -> Found:
         for host in seen[len(live) :][:MOST_NAMED]:
             text = f"“{host.name}” is silent since {local(host.last_seen)}."
             yield Level.WARNING, text, "Was it taken out of service? Then nothing; else look whether its ticks run."
+    for words in quiet_hosts()[:MOST_NAMED]:
+        advice = "Wait until then. Did the database's clock jump, or was a standby promoted? See docs: guarantees."
+        yield Level.WARNING, words, advice
     for host in live:
         if abs(host.clock_skew_seconds or 0) > SKEW_SECONDS:
             text = f"The clock of “{host.name}” is {host.clock_skew_seconds:+.1f} s off the database's."

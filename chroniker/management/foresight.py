@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from chroniker import dependencies, due, groups, lifecycle, pauses
+from chroniker import clockwatch, dependencies, due, groups, lifecycle, pauses
 from chroniker.clock import database_now
 from chroniker.conf import settings
 from chroniker.lifecycle import plan
@@ -43,7 +43,7 @@ def _asked_for(job: Job) -> str:
 def _by_schedule(only: list[int] | None, now: dt.datetime) -> Iterator[str]:
     lifecycle.book(due.to_book(now, settings.batch_size, only), now)
     claimed: set[int] = set()
-    if pauses.of_all() is None:
+    if pauses.of_all() is None and not clockwatch.quiet():
         candidates = list(_candidates(only, now))
         room = groups.room(state.job for state, _draw in candidates)
         for state, draw in candidates:

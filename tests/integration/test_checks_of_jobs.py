@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import pytest
@@ -8,6 +9,8 @@ from django.test import override_settings
 
 from chroniker.checks import TAG
 from chroniker.checks.jobs import MOST_NAMED
+from chroniker.clock import database_now
+from chroniker.models import Host
 from tests.factories import a_job
 
 pytestmark = pytest.mark.django_db
@@ -67,3 +70,13 @@ def test_many_jobs_are_not_all_named() -> None:
 def test_without_databases_nothing_is_asked() -> None:
     a_job(executor="nowhere")
     assert run_checks(tags=[TAG], databases=[]) == []
+
+
+@pytest.mark.parametrize("skew", [-90.0, 2.5])
+def test_a_live_host_s_wrong_clock_is_named(skew: float) -> None:
+    Host.objects.create(name="wrong", last_seen=database_now(), clock_skew_seconds=skew)
+    Host.objects.create(name="right", last_seen=database_now(), clock_skew_seconds=1.9)
+    Host.objects.create(name="gone", last_seen=database_now() - dt.timedelta(hours=1), clock_skew_seconds=90)
+    [message] = problems()
+    assert message.id == "chroniker.W011"
+    assert f"“wrong” is {skew:+.1f} s off" in message.msg

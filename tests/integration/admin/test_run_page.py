@@ -13,7 +13,7 @@ from chroniker import lifecycle
 from chroniker.clock import database_now
 from chroniker.models import EventKind, Host, LogChunk, Run, RunEvent, Status
 from chroniker.tick import run_now
-from tests.factories import a_booked_job, started
+from tests.factories import a_booked_job, a_due_job, started
 from tests.integration.admin.pages import rows
 
 NAMES = {"remark": 0, "stdout": 1, "stderr": 2}
@@ -190,3 +190,15 @@ def test_hosts_are_shown_with_what_is_wrong_with_them(admin: Client) -> None:
     for word in ("alive", "silent", "wrong clock", "-7.500 s", "+0.010 s"):
         assert word in html
     assert admin.get("/admin/chroniker/host/add/").status_code == 403
+
+
+def test_where_nothing_starts_the_list_of_hosts_and_the_pages_of_jobs_say_why(admin: Client) -> None:
+    job, now = a_due_job(), database_now()
+    Host.objects.create(
+        name="there", last_seen=now, quiet_until=now + dt.timedelta(minutes=1), quiet_reason="<It jumped.>"
+    )
+    Host.objects.create(name="here", last_seen=now, quiet_until=now - dt.timedelta(minutes=1), quiet_reason="long ago")
+    html = admin.get("/admin/chroniker/host/").content.decode()
+    assert "&lt;It jumped.&gt;" in html and "as ever" in html and "long ago" not in html
+    for page in ("/admin/chroniker/job/", f"/admin/chroniker/job/{job.pk}/change/", "/admin/chroniker/run/"):
+        assert "&lt;It jumped.&gt; On the host “there” nothing starts" in admin.get(page).content.decode()

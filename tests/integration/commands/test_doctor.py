@@ -106,12 +106,12 @@ def test_a_database_that_may_not_be_written_is_an_error(monkeypatch: pytest.Monk
 def test_a_missing_migration_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     from django.db.migrations.recorder import MigrationRecorder
 
-    recorded = MigrationRecorder.Migration.objects.filter(app="chroniker", name="0101_features")
+    recorded = MigrationRecorder.Migration.objects.filter(app="chroniker", name="0102_clock_watched")
     recorded.delete()
     try:
-        assert findings(Level.ERROR) == [("migrations", "Not applied: 0101_features.")]
+        assert findings(Level.ERROR) == [("migrations", "Not applied: 0102_clock_watched.")]
     finally:
-        MigrationRecorder(connection).record_applied("chroniker", "0101_features")
+        MigrationRecorder(connection).record_applied("chroniker", "0102_clock_watched")
 
 
 def test_what_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,6 +143,13 @@ def test_a_silent_host_beside_live_ones_and_a_wrong_clock_are_warnings() -> None
     Host.objects.create(name="gone", last_seen=database_now() - dt.timedelta(days=9))
     silent, wrong = findings(Level.WARNING)
     assert "“there” is silent" in silent[1] and "“fast” is -90.0 s off" in wrong[1]
+
+
+def test_a_host_on_which_nothing_starts_is_named_with_why_and_until_when() -> None:
+    soon = database_now() + dt.timedelta(minutes=1)
+    Host.objects.create(name="late", last_seen=database_now(), quiet_until=soon, quiet_reason="The clock jumped.")
+    [(about, text)] = findings(Level.WARNING)
+    assert about == "hosts" and "The clock jumped. On the host “late” nothing starts" in text
 
 
 @pytest.mark.parametrize(("minutes", "level"), [(4, Level.WARNING), (30, Level.ERROR)])

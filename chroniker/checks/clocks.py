@@ -1,0 +1,36 @@
+"""Live hosts whose clock is wrong. Asks the database, so only with ``--database``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.core.checks import CheckMessage, Warning
+from django.db import DatabaseError
+from django.db.models import Q
+
+from chroniker import hosts
+from chroniker.clock import FromNow
+from chroniker.conf import settings
+from chroniker.models import Host
+
+MOST_NAMED = 10
+
+
+def check_clocks(*, databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """W011."""
+    if settings.database not in (databases or ()):
+        return []
+    off = Q(clock_skew_seconds__gt=hosts.SKEW_SECONDS) | Q(clock_skew_seconds__lt=-hosts.SKEW_SECONDS)
+    try:
+        wrong = list(Host.objects.filter(off, last_seen__gt=FromNow(-hosts.SILENT)).order_by("name")[:MOST_NAMED])
+    except DatabaseError:  # migrate runs the database checks too, before there is a table
+        return []
+    return [
+        Warning(
+            f"The clock of the host “{host.name}” is {host.clock_skew_seconds:+.1f} s off the database's.",
+            hint="Have it set by NTP. It decides nothing here, but what its commands and its log say of time is wrong.",
+            id="chroniker.W011",
+        )
+        for host in wrong
+    ]

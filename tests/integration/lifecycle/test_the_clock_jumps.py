@@ -1,0 +1,253 @@
+"""The database's clock jumps, or another server answers: nothing expires and nothing starts here for one lease.
+
+The clock that jumps is the one that this project's statements read: each database adds the jump in its own SQL. With
+a server whose clock really jumps, under every process at once, `tests.faults` does the same.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+from django.test import override_settings
+
+from chroniker import clock, clock_memory, clockwatch, due, hosts, lifecycle
+from chroniker.clock import database_now
+from chroniker.exceptions import ClaimRefused
+from chroniker.models import Host, Lease, Run, Status
+from chroniker.tick import reconsider, run_now, tick
+from tests.factories import a_due_job, started, state_of
+
+pytestmark = pytest.mark.django_db
+
+HOUR = 3600
+
+Jump = Callable[[float], None]
+
+
+@pytest.fixture(autouse=True)
+def runtime(tmp_path: Path) -> Iterator[None]:
+    with override_settings(CHRONIKER_RUNTIME_DIR=tmp_path / "run", CHRONIKER_HOSTNAME="here"):
+        yield
+
+
+@pytest.fixture
+def jump(monkeypatch: pytest.MonkeyPatch) -> Jump:
+    """Has the database's clock jump by so many seconds, from where it was at first."""
+    now, later = dict(clock._NOW), dict(clock._LATER)
+
+    def jump(seconds: float) -> None:
+        by = f"{seconds:+f}"
+        monkeypatch.setitem(clock._NOW, "postgresql", f"({now['postgresql']} + interval '{by} s')")
+        monkeypatch.setitem(clock._LATER, "postgresql", f"({later['postgresql']} + interval '{by} s')")
+        monkeypatch.setitem(clock._NOW, "mysql", f"({now['mysql']} + INTERVAL {by} SECOND)")
+        monkeypatch.setitem(clock._LATER, "mysql", f"({later['mysql']} + INTERVAL {by} SECOND)")
+        for templates, before in ((clock._NOW, now), (clock._LATER, later)):
+            monkeypatch.setitem(templates, "sqlite", before["sqlite"].replace("'now'", f"'now', '{by} seconds'"))
+
+    return jump
+
+
+def a_running_run() -> tuple[Run, UUID]:
+    """After a tick, so that this host has seen the clock."""
+    a_due_job()
+    (run,) = tick().claimed
+    return run, started(run, "here")
+
+
+def let_a_lease_pass() -> None:
+    """The quiet time is over; nothing else has changed."""
+    memory = clock_memory.read()
+    assert memory is not None
+    assert memory.seconds_left > 0
+    clock_memory.write(dataclasses.replace(memory, until=memory.seen))
+
+
+def test_a_dead_worker_s_run_is_lost_only_a_lease_after_the_clock_jumped_ahead(jump: Jump) -> None:
+    run, _nonce = a_running_run()
+    jump(HOUR)
+    for _each in range(2):
+        done = tick()
+        assert (done.lost, done.claimed) == ([], [])
+        assert "jumped ahead by 36" in done.quiet
+    assert lifecycle.expire(10) == [], "also when somebody asks who has not looked before"
+    let_a_lease_pass()
+    assert [lost.pk for lost in tick().lost] == [run.pk]
+
+
+def test_a_jump_between_the_look_of_a_tick_and_its_expiry_is_noticed_too(jump: Jump) -> None:
+    run, _nonce = a_running_run()
+    jump(HOUR)
+    assert lifecycle.expire(10) == []
+    assert Run.objects.get(pk=run.pk).status == Status.RUNNING
+
+
+def test_who_is_alive_keeps_its_lease_over_a_jump_ahead(jump: Jump) -> None:
+    run, nonce = a_running_run()
+    jump(HOUR)
+    assert lifecycle.renew(run.pk, run.token, nonce).held
+    assert Lease.objects.get(pk=run.pk).expires_at > database_now()
+    let_a_lease_pass()
+    assert tick().lost == []
+    assert lifecycle.finish(run.pk, run.token, nonce, Status.SUCCEEDED)
+
+
+def test_a_lease_that_was_removed_is_not_renewed_by_a_jump(jump: Jump) -> None:
+    run, nonce = a_running_run()
+    jump(HOUR)
+    tick()
+    Lease.objects.filter(pk=run.pk).delete()
+    assert not lifecycle.renew(run.pk, run.token, nonce).held
+    assert not Lease.objects.filter(pk=run.pk).exists()
+
+
+def test_a_lease_that_expired_without_a_jump_is_not_renewed() -> None:
+    run, nonce = a_running_run()
+    Lease.objects.filter(pk=run.pk).update(expires_at=database_now() - dt.timedelta(seconds=1))
+    assert not lifecycle.renew(run.pk, run.token, nonce).held
+
+
+def test_a_start_finds_the_jump_itself_and_the_claim_is_offered_again(jump: Jump) -> None:
+    a_due_job()
+    (run,) = tick().claimed
+    jump(HOUR)
+    assert lifecycle.start(run.pk, run.token, uuid4(), host="here", pid=1) is None
+    run.refresh_from_db()
+    assert (run.status, run.nonce) == (Status.CLAIMED, None)
+    assert "jumped ahead" in run.reason
+    assert run.redispatch_at is not None
+    left = (run.redispatch_at - database_now()).total_seconds()
+    assert 50 < left < 70
+    let_a_lease_pass()
+    started(run, "here")
+    run.refresh_from_db()
+    assert run.reason == ""
+
+
+def test_after_the_clock_went_back_a_dead_worker_s_run_is_lost_within_its_bound(jump: Jump) -> None:
+    run, _nonce = a_running_run()
+    jump(-HOUR)
+    assert "went back by 36" in tick().quiet
+    left = (Lease.objects.get(pk=run.pk).expires_at - database_now()).total_seconds()
+    assert left <= 60
+    let_a_lease_pass()
+    jump(-HOUR + 70)  # the lease has passed in the database, too
+    assert tick().quiet
+    let_a_lease_pass()
+    assert [lost.pk for lost in tick().lost] == [run.pk]
+
+
+def test_leases_are_cut_although_the_quiet_time_passed_without_a_tick(jump: Jump) -> None:
+    run, _nonce = a_running_run()
+    jump(-HOUR)
+    clockwatch.look()  # by a worker of this host
+    let_a_lease_pass()
+    tick()
+    assert (Lease.objects.get(pk=run.pk).expires_at - database_now()).total_seconds() <= 60
+    assert not clockwatch.cut_owed()
+
+
+@pytest.mark.parametrize("deadline", [None, 600])
+def test_claims_get_their_deadline_and_their_second_message_anew_after_the_clock_went_back(
+    jump: Jump, deadline: int | None
+) -> None:
+    a_due_job(start_deadline_seconds=deadline)
+    (run,) = tick().claimed
+    jump(-2 * HOUR)
+    tick()
+    run.refresh_from_db()
+    now = database_now()
+    assert run.redispatch_at is not None
+    assert (run.redispatch_at - now).total_seconds() <= 60
+    assert (Lease.objects.get(pk=run.pk).expires_at - now).total_seconds() <= (deadline or 86_400)
+
+
+def test_no_instant_is_repeated_or_left_out_when_the_clock_goes_back_and_comes_again(jump: Jump) -> None:
+    job = a_due_job(minutes=3)
+    (run,) = tick().claimed
+    lifecycle.finish(run.pk, run.token, started(run, "here"), Status.SUCCEEDED)
+    before = state_of(job).accounted_until
+    jump(-HOUR)
+    tick()
+    let_a_lease_pass()
+    assert tick().claimed == []
+    assert state_of(job).accounted_until == before
+    jump(120)
+    tick()
+    let_a_lease_pass()
+    (later,) = tick().claimed
+    assert before is not None
+    assert later.scheduled_for == before + dt.timedelta(minutes=1)
+
+
+def test_another_server_stops_all_like_a_jump(monkeypatch: pytest.MonkeyPatch) -> None:
+    a_due_job()
+    (run,) = tick().claimed
+    monkeypatch.setitem(clock._SERVER, "postgresql", "'another'")
+    monkeypatch.setitem(clock._SERVER, "mariadb", "'another'")
+    memory = clock_memory.read()
+    assert memory is not None
+    if connection.vendor == "sqlite":  # a file has no server
+        assert memory.server == ""
+        return
+    assert memory.server
+    assert lifecycle.start(run.pk, run.token, uuid4(), host="here", pid=1) is None
+    assert "Another database server" in tick().quiet
+
+
+def test_a_database_that_does_not_say_which_server_it_is_is_watched_by_its_clock(
+    monkeypatch: pytest.MonkeyPatch, jump: Jump
+) -> None:
+    for vendor in ("postgresql", "mariadb", "sqlite"):
+        monkeypatch.setitem(clock._SERVER, vendor, "no_such_function()")
+    a_due_job()
+    (run,) = tick().claimed
+    started(run, "here")
+    jump(HOUR)
+    assert "jumped ahead" in tick().quiet
+
+
+def test_nobody_claims_while_it_is_quiet_and_everyone_says_why(jump: Jump, capsys: pytest.CaptureFixture[str]) -> None:
+    hosts.see()
+    job = a_due_job()
+    tick(only=[])
+    jump(HOUR)
+    tick()
+    with pytest.raises(ClaimRefused, match="jumped ahead by 36"):
+        run_now(job, "a person")
+    assert reconsider(job.pk).claimed == []
+    assert "jumped ahead" in due.why_not([state_of(job)], database_now())[job.pk]
+    call_command("cron", dry_run=True)
+    assert "would not claim" in capsys.readouterr().out
+    host = Host.objects.get(name="here")
+    assert host.quiet_until is not None
+    assert host.quiet_until > database_now()
+    let_a_lease_pass()
+    hosts.see()
+    assert hosts.quiet() == []
+    assert len(tick().claimed) == 1
+
+
+def test_a_heartbeat_measures_this_host_s_clock_and_writes_down_what_is_news(monkeypatch: pytest.MonkeyPatch) -> None:
+    run, nonce = a_running_run()
+    hosts.see()
+
+    def told() -> float:
+        lifecycle.renew(run.pk, run.token, nonce)
+        skew = Host.objects.get(name="here").clock_skew_seconds
+        assert skew is not None
+        return skew
+
+    right = told()
+    assert abs(right) < 1
+    glance = clockwatch.glance
+    monkeypatch.setattr(clockwatch, "glance", lambda: dataclasses.replace(glance(), wall=glance().wall + 5))
+    assert told() == pytest.approx(5, abs=1)
+    Host.objects.update(clock_skew_seconds=0)
+    assert told() == 0, "the same again is no news"
