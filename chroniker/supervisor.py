@@ -223,7 +223,7 @@ class Supervision:
         if how == "timed_out":
             words.insert(0, f"it ran longer than {self._order.timeout:g} seconds")
         elif how == "stopped":
-            words.insert(0, self._reporter.stop)
+            words.insert(0, f"a stop was asked for by {self._reporter.stop}")
         elif how == "lost":
             words = [self._lost or _LATE]
         if self._replaced:

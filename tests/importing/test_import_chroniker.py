@@ -230,6 +230,17 @@ def test_an_overdue_job_waits_for_its_next_instant_when_asked_to(tmp_path: Path)
     assert tick.tick().claimed == []
 
 
+@pytest.mark.parametrize(
+    ("next_run", "is_left_out"), [("2026-12-03T09:00:00.5Z", True), ("2026-12-07T09:00:00.5Z", False)]
+)
+def test_a_next_run_that_is_no_instant_of_its_rule_is_said_to_be_left_out(
+    tmp_path: Path, next_run: str, is_left_out: bool
+) -> None:
+    job = {"name": "on Mondays", "frequency": "WEEKLY", "params": "byweekday:MO", "next_run": next_run}
+    (candidate,) = imported(a_dump(tmp_path, job)).values()
+    assert any("no instant of its rule" in said for said in candidate.unlike) is is_left_out
+
+
 def test_a_dump_without_use_tz_is_counted_in_local_time(tmp_path: Path, settings: Any) -> None:
     settings.TIME_ZONE = "Europe/Paris"
     path = a_dump(tmp_path, {"name": "at nine", "params": "byhour:9", "next_run": "2026-12-01T09:00:00"})

@@ -81,7 +81,14 @@ def _candidate(old: OldJob, name: str, ways: Ways, past: int) -> Candidate:
             candidate.due_since = next_run
             candidate.unlike.append(_("It is overdue there: the next tick runs it here, once."))
         candidate.instants = _instants(job, rule, next_run, ways.now, zone)
+        if next_run > ways.now and not ways.zone and candidate.instants and not _is_instant(job, next_run):
+            candidate.unlike.append(_("Its next run there is no instant of its rule: that one run is left out here."))
     return candidate
+
+
+def _is_instant(job: Job, moment: dt.datetime) -> bool:
+    """A schedule knows nothing finer than seconds."""
+    return schedule.latest_until(job.spec, moment) == moment.replace(microsecond=0)
 
 
 def _instants(job: Job, rule: Rule, next_run: dt.datetime, now: dt.datetime, zone: ZoneInfo) -> list[dt.datetime]:

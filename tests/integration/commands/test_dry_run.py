@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 from typing import Any
 
@@ -77,8 +78,10 @@ def test_a_running_job_that_is_due_is_listed_with_the_reason() -> None:
     with override_settings(CHRONIKER_EXECUTORS=DUMMY):
         tick()
     JobState.objects.update(next_run=Run.objects.get().claimed_at)
+    claimed_at = Run.objects.get().claimed_at
+    Run.objects.update(dispatched_at=claimed_at + dt.timedelta(minutes=5))  # again, for nobody took it
     [line] = lines()
-    assert line.startswith("would not claim “busy”: It is queued since ")
+    assert line.startswith(f"would not claim “busy”: It is queued since {claimed_at:%Y-%m-%d %H:%M:%S}; ")
 
 
 def test_instants_that_are_too_late_would_be_skipped() -> None:
