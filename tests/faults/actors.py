@@ -12,7 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 from tests.benchmarks.installation import ROOT
 from tests.brokers import Broker
 from tests.celeryproc import CeleryBeat, CeleryWorker
-from tests.faults import administrator
+from tests.faults import administrator, failpoints
 from tests.processes import ManagementCommand, Process, with_settings
 from tests.servers import FaultProxy
 
@@ -87,6 +87,7 @@ def _environ(part: Part, wires: Mapping[str, FaultProxy], post: Broker, director
     parts = urlsplit(post.url)
     address = parts.netloc.replace(f":{post.server.port}", f":{wires['broker'].port}")
     env = {**os.environ, **post.environ(url=urlunsplit(parts._replace(netloc=address)))}
+    env[failpoints.VARIABLE] = str(directory / "failpoints")
     if "database" in wires:
         env |= {"CHRONIKER_TEST_DB_PORT": str(wires["database"].port), "CHRONIKER_TEST_DB_USER": administrator.ACTORS}
     runtime = directory / f"runtime-{part.host}"

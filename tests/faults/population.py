@@ -2,55 +2,71 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import random
 from typing import Any
 
-from django.db import connection
-
-from chroniker.clock import database_now
-from chroniker.models import Job, JobDependency
+from chroniker.models import EVERY_HOST, Group, Job, JobDependency
+from tests.faults import tables
 
 KINDS: dict[str, dict[str, Any]] = {
     "short": {"args": ""},
     "long": {"args": "--seconds 4", "overlap": "SKIP"},
     "longer": {"args": "--seconds 9", "retry_on_lost": True, "retry_backoff_seconds": 1},
     "chatty": {"args": "--seconds 1 --lines 4000"},
-    "deaf": {"args": "--seconds 30 --deaf", "timeout_seconds": 3},
+    "deaf": {"args": "--lines 2000 --seconds 30 --deaf", "timeout_seconds": 3},
+    "everywhere": {"args": "--seconds 1", "hostname": EVERY_HOST},
     "daemon": {"args": "--seconds 1 --daemon"},
     "fenced": {"args": "--seconds 2 --fenced", "retry_on_lost": True, "retry_backoff_seconds": 1},
-    "failing": {"args": "--seconds 1 --fail", "max_retries": 2, "retry_backoff_seconds": 1},
-    "replaced": {"args": "--seconds 12", "overlap": "REPLACE"},
+    "grouped": {"args": "--seconds 2"},
+    "failing": {"args": "--seconds 1 --lines 500 --fail", "max_retries": 2, "retry_backoff_seconds": 1},
+    "replaced": {"args": "--lines 1000 --seconds 12", "overlap": "REPLACE"},
     "strict": {"args": "--seconds 1", "misfire_grace_seconds": 5},
     "dependent": {"args": ""},
 }
+#: These run when a fault says so.
+ON_DEMAND: dict[str, dict[str, Any]] = {
+    "hydra": {"args": "--seconds 2 --hydra 4", "timeout_seconds": 20},
+    "horde": {"args": "--seconds 3 --hydra 24", "timeout_seconds": 60},
+    f"flood {1 << 25}": {"args": f"--flood {1 << 25}", "log_max_bytes": 100_000},
+    f"flood {1 << 30}": {"args": f"--flood {1 << 30}", "log_max_bytes": 1_000_000},
+    "murmur": {"args": "--murmur --seconds 20", "timeout_seconds": 4},
+}
+NEVER = "0 0 0 29 2 *"
+LONGEST = 15.0  #: seconds that a run of any of the scheduled jobs takes, its stop included
+
+HOT = 4 * len(KINDS)  #: so many jobs run every half a minute or so; the others, every few minutes
+GROUP_LIMIT = 2
 
 
 def populate(dice: random.Random, jobs: int) -> None:
-    """So many jobs, of each kind in turn, each every 5 to 20 seconds."""
+    """So many jobs, of each kind in turn."""
+    tables.create()
+    group = Group.objects.create(name="few at a time", limit=GROUP_LIMIT)
     made: list[Job] = []
     for number in range(jobs):
         kind = list(KINDS)[number % len(KINDS)]
-        fields = dict(KINDS[kind])
-        name = f"{kind} {number}"
-        fields["args"] = f"'{name}' {fields['args']}"
-        step = dice.choice((5, 10, 15, 20))
-        made.append(
-            Job.objects.create(name=name, command="labour", cron=f"*/{step} * * * * *", timezone="UTC", **fields)
-        )
+        fields = {**KINDS[kind], "group": group if kind == "grouped" else None}
+        made.append(_job(f"{kind} {number}", _cron(dice, hot=number < HOT), fields))
         if kind == "dependent":
             JobDependency.objects.create(
                 dependent=made[-1], dependee=made[-2], wait_for_success=False, wait_for_next_run=dice.random() < 0.5
             )
-    with connection.cursor() as cursor:
-        cursor.execute("CREATE TABLE fault_places (job VARCHAR(100) PRIMARY KEY, place INTEGER NOT NULL)")
-        cursor.execute(
-            "CREATE TABLE fault_effects (job VARCHAR(100), place INTEGER, token INTEGER, PRIMARY KEY (job, place))"
-        )
-        cursor.executemany("INSERT INTO fault_places VALUES (%s, 0)", [(job.name,) for job in made])
+    made += [_job(name, NEVER, fields) for name, fields in ON_DEMAND.items()]
+    tables.remember(made, [group])
 
 
-def retire() -> dt.datetime:
-    """No further instants; returns the moment."""
-    Job.objects.update(enabled=False)
-    return database_now()
+def _job(name: str, cron: str, fields: dict[str, Any]) -> Job:
+    words = {**fields, "args": f"'{name}' {fields['args']}"}
+    return Job.objects.create(name=name, command="labour", cron=cron, timezone="UTC", **words)
+
+
+def _cron(dice: random.Random, *, hot: bool) -> str:
+    """With seconds."""
+    if hot:
+        return f"*/{dice.choice((15, 20, 30))} * * * * *"
+    return f"{dice.randrange(60)} */{dice.choice((3, 4, 5, 6))} * * * *"
+
+
+def demand(name: str) -> None:
+    """Let this job run once, as soon as it can."""
+    Job.objects.filter(name=name).update(force_run=True)

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from threading import Event, Lock
 
 from tests.benchmarks.installation import ROOT
 from tests.brokers import REDIS_OPTIONS, SERVERS, Broker
@@ -31,11 +32,11 @@ from tests.servers import (
 )
 
 LEASE = 6.0
-START_DEADLINE = 60.0
+START_DEADLINE = 90.0
 SETTINGS = {
     "CHRONIKER_LOCK_TIMEOUT": LEASE,
     "CHRONIKER_STOP_GRACE_SECONDS": 1,
-    "CHRONIKER_REDISPATCH_SECONDS": 2,
+    "CHRONIKER_REDISPATCH_SECONDS": 4,
     "CHRONIKER_START_DEADLINE_SECONDS": START_DEADLINE,
     "CHRONIKER_EXECUTORS": {
         "default": {
@@ -45,7 +46,7 @@ SETTINGS = {
     },
 }
 #: A message that a worker holds back comes again to another one long before a run ends.
-POST_OPTIONS = {**REDIS_OPTIONS, "visibility_timeout": 3}
+POST_OPTIONS = {**REDIS_OPTIONS, "visibility_timeout": 6}
 DATABASES: Mapping[str, type[Server]] = {"postgres": PostgresServer, "mariadb": MariaDBServer}
 HOST_THAT_ERRS = "birch"
 DIALOGUES: Mapping[str, Callable[[], Dialogue]] = {"postgres": PostgresDialogue, "mariadb": MariaDBDialogue}
@@ -62,6 +63,10 @@ class Stage:
     own_wire: FaultProxy | None = None  # never faulty: for the faults themselves, and the judge
     host_clock: WrongClock | None = None  # of one of the hosts; the other's is right
     database_clock: WrongClock | None = None
+    releases: int = 0
+    has_burst: bool = False
+    over: Event = field(default_factory=Event)  # no more faults
+    deploying: Lock = field(default_factory=Lock)
     _at_fault: dict[str, threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
 
     @contextmanager
@@ -92,6 +97,10 @@ class Stage:
     def stop_database(self) -> None:
         if self.database is not None:
             self.database.stop()
+
+    @property
+    def failpoints(self) -> Path:
+        return self.directory / "failpoints"
 
     @property
     def witness(self) -> Path:
@@ -153,6 +162,7 @@ def set_up(database: str, broker: str, *, without: str = "", clocks: bool = Fals
         _migrate()
         administrator.let_actors_in()
         stage = Stage(directory, server, post, [], own_wire)
+        stage.failpoints.mkdir()
         stack.callback(stage.stop_database)
         if may_err:
             _give_clocks(stage)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from django.apps import AppConfig
 
@@ -15,3 +16,7 @@ class TestAppConfig(AppConfig):
             from tests.faults import mutations
 
             mutations.apply(safeguard)
+        if directory := os.environ.get("CHRONIKER_TEST_FAILPOINTS"):
+            from tests.faults import failpoints
+
+            failpoints.install(Path(directory))

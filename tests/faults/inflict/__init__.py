@@ -5,14 +5,14 @@ Each module names its scenarios; those of one name are one. A scenario in a modu
 
 from __future__ import annotations
 
-from tests.faults.inflict import clocks, commands, failover, messages, processes, servers, wires
+from tests.faults.inflict import clocks, commands, deploys, failover, messages, points, processes, servers, wires
 from tests.faults.stage import Fault
 
-MODULES = (processes, wires, servers, failover, messages, commands, clocks)
+MODULES = (processes, deploys, points, wires, servers, failover, messages, commands, clocks)
 
 
 def scenarios() -> dict[str, tuple[Fault, ...]]:
-    found: dict[str, tuple[Fault, ...]] = {"mix": ()}
+    found: dict[str, tuple[Fault, ...]] = {"mix": (), "none": ()}
     for module in MODULES:
         for name, faults in module.SCENARIOS.items():
             found[name] = (*found.get(name, ()), *faults)

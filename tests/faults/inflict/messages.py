@@ -4,25 +4,93 @@ from __future__ import annotations
 
 import random
 from contextlib import suppress
+from typing import Any
+from uuid import uuid4
 
+from tests.faults.actors import CAST
 from tests.faults.stage import Fault, Stage
+
+BURST = 10_000
+SOME = 40  #: a refused message costs a worker a moment, and what was claimed waits behind it
 
 
 def replay(stage: Stage, dice: random.Random) -> str:
-    """Every run's message again, in another order, and some forged ones."""
-    from uuid import uuid4
+    """The latest runs' messages again, in another order, and some forged ones."""
+    return _send(dice, SOME)
 
-    from chroniker.models import Run
-    from chroniker_celery.publish import Letter, publish
+
+def burst(stage: Stage, dice: random.Random) -> str:
+    """Ten thousand at once; after that, some dozens at a time."""
+    if not stage.has_burst:
+        stage.has_burst = True
+        return _send(dice, BURST)
+    return _send(dice, SOME)
+
+
+def reorder(stage: Stage, dice: random.Random) -> str:
+    """What waits in the queues comes twice, and in another order."""
+    from kombu import Queue
+
     from tests.celeryapp import app
 
-    runs = list(Run.objects.order_by("-claimed_at").values_list("pk", "token")[:60])
-    letters = [Letter(pk, token) for pk, token in runs] + [Letter(uuid4(), 1) for _each in range(10)]
-    letters += [Letter(pk, token + 1) for pk, token in runs[:10]]
-    dice.shuffle(letters)
+    count = 0
+    with suppress(Exception), app.connection_for_write() as connection:  # the broker may be away
+        producer: Any = app.amqp.Producer(connection, auto_declare=False)
+        for name in (app.conf.task_default_queue, *{f"chroniker.host.{part.host}" for part in CAST}):
+            queue = Queue(name, channel=connection.default_channel)
+            waiting: list[Any] = []
+            while message := queue.get(no_ack=True):
+                waiting += [message] * (2 if len(waiting) < SOME else 1)
+            dice.shuffle(waiting)
+            for each in waiting:
+                _forward(producer, name, each)
+            count += len(waiting)
+    return "the queues were replayed and reordered" if count else "the queues were empty"
+
+
+def _forward(producer: Any, queue: str, message: Any) -> None:
+    known = {name: message.properties[name] for name in ("correlation_id", "reply_to") if name in message.properties}
+    producer.publish(
+        message.body,
+        exchange="",
+        routing_key=queue,
+        content_type=message.content_type,
+        content_encoding=message.content_encoding,
+        headers=message.headers,
+        retry=False,
+        **known,
+    )
+
+
+def _send(dice: random.Random, count: int) -> str:
+    """Half of them real and late, the others of runs that never were, or with a token that never was."""
+    from chroniker_celery.publish import publish
+    from tests.celeryapp import app
+
+    letters = _letters(dice, count)
     with suppress(Exception):  # the broker may be away
-        publish(app, letters, timeout=2)
-    return f"{len(letters)} messages replayed or forged"
+        publish(app, letters, timeout=20)
+        return f"{len(letters)} messages replayed or forged"
+    return "messages that the broker did not take"
 
 
-SCENARIOS: dict[str, tuple[Fault, ...]] = {"broker": (replay,)}
+def _letters(dice: random.Random, count: int) -> list[Any]:
+    from chroniker.models import Run
+    from chroniker_celery.publish import Letter
+
+    runs = list(Run.objects.order_by("-claimed_at").values_list("pk", "token")[:count])
+    letters = [Letter(pk, token) for pk, token in runs[: count // 2]]
+    letters += [Letter(pk, token + dice.choice((-1, 1))) for pk, token in runs[: count // 6]]
+    letters += [Letter(uuid4(), 1) for _each in range(count // 6)]
+    if runs:
+        letters += [Letter(*dice.choice(runs)) for _each in range(count - len(letters))]
+    dice.shuffle(letters)
+    return letters
+
+
+SCENARIOS: dict[str, tuple[Fault, ...]] = {
+    "broker": (replay, reorder),
+    "messages": (burst, replay, reorder),
+    "replay": (replay,),
+}
+ALONE = ("messages", "replay")

@@ -13,17 +13,42 @@ import psutil
 from tests.faults.actors import ROLES, Actor
 from tests.faults.stage import LEASE, Fault, Stage
 
-NURSERY, KEEPER, COMMAND = "chroniker-nursery", "chroniker-keep", "chroniker-run"
+NURSERY, KEEPER, COMMAND, POOL_CHILD = "chroniker-nursery", "chroniker-keep", "chroniker-run", "pool child"
+_OF_THE_PRODUCT = (NURSERY, KEEPER, COMMAND)
 
 
 def kill_actor(stage: Stage, dice: random.Random) -> str:
     actor = stage.some(dice, dice.choice(ROLES))
     _send(actor.process.pid, signal.SIGKILL)
-    return f"SIGKILL to {actor.role}"
+    return f"SIGKILL to {actor}"
 
 
 def kill_part(stage: Stage, dice: random.Random) -> str:
     return _to_part(stage, dice, signal.SIGKILL)
+
+
+def kill_pair(stage: Stage, dice: random.Random) -> str:
+    """Who supervises and who guards, of one worker, at the same moment."""
+    parts = _parts(stage.some(dice, "worker"))
+    pair = [dice.choice(parts[name]) for name in dice.sample(sorted(parts), min(2, len(parts)))]
+    names = [_name(each) for each in pair]
+    for each in pair:
+        _send(each.pid, signal.SIGKILL)
+    return f"SIGKILL to {' and '.join(sorted(names))} of one worker" if len(pair) == 2 else "no two there to kill"
+
+
+def kill_one_freeze_other(stage: Stage, dice: random.Random) -> str:
+    """The one that would clear up after the other is asleep, and wakes too late."""
+    parts = _parts(stage.some(dice, "worker"))
+    if len(parts) < 2:
+        return "no two there"
+    killed, frozen = (dice.choice(parts[name]) for name in dice.sample(sorted(parts), 2))
+    names = _name(killed), _name(frozen)
+    _send(frozen.pid, signal.SIGSTOP)
+    _send(killed.pid, signal.SIGKILL)
+    time.sleep(LEASE * dice.uniform(1.0, 2.0))
+    _send(frozen.pid, signal.SIGCONT)
+    return f"SIGKILL to {names[0]} while {names[1]} was stopped"
 
 
 def stop_part(stage: Stage, dice: random.Random) -> str:
@@ -31,10 +56,11 @@ def stop_part(stage: Stage, dice: random.Random) -> str:
     part = _part(stage, dice)
     if part is None:
         return "nobody there to freeze"
+    name = _name(part)
     _send(part.pid, signal.SIGSTOP)
-    time.sleep(LEASE * dice.uniform(0.5, 2.0))
+    time.sleep(LEASE * dice.uniform(1.0, 2.0))
     _send(part.pid, signal.SIGCONT)
-    return f"SIGSTOP and SIGCONT to {_name(part)}"
+    return f"SIGSTOP and SIGCONT to {name}"
 
 
 def stop_actor(stage: Stage, dice: random.Random) -> str:
@@ -43,13 +69,12 @@ def stop_actor(stage: Stage, dice: random.Random) -> str:
     _send(actor.process.pid, signal.SIGSTOP)
     time.sleep(LEASE * dice.uniform(1.0, 2.0))
     _send(actor.process.pid, signal.SIGCONT)
-    return f"SIGSTOP and SIGCONT to {actor.role}"
+    return f"SIGSTOP and SIGCONT to {actor}"
 
 
 def stop_all_of_a_worker(stage: Stage, dice: random.Random) -> str:
     """As a virtual machine that was paused and resumed: worker, pool, supervisors, keepers and commands at once."""
-    actor = stage.some(dice, "worker")
-    parts = [actor.process.pid, *(each.pid for each in actor.process.children())]
+    parts = stage.some(dice, "worker").everybody()
     for pid in parts:
         _send(pid, signal.SIGSTOP)
     time.sleep(LEASE * dice.uniform(1.2, 2.0))
@@ -59,9 +84,22 @@ def stop_all_of_a_worker(stage: Stage, dice: random.Random) -> str:
 
 
 def term_actor(stage: Stage, dice: random.Random) -> str:
+    """A warm or a cold shutdown, or an interrupt."""
     actor = stage.some(dice, dice.choice(ROLES))
-    _send(actor.process.pid, dice.choice((signal.SIGTERM, signal.SIGQUIT, signal.SIGINT)))
-    return f"SIGTERM, SIGQUIT or SIGINT to {actor.role}"
+    number = dice.choice((signal.SIGTERM, signal.SIGQUIT, signal.SIGINT))
+    _send(actor.process.pid, number)
+    return f"{number.name} to {actor}"
+
+
+def term_part(stage: Stage, dice: random.Random) -> str:
+    return _to_part(stage, dice, signal.SIGTERM)
+
+
+SCENARIOS: dict[str, tuple[Fault, ...]] = {
+    "kill": (kill_actor, *[kill_part] * 4, kill_pair, kill_one_freeze_other),
+    "freeze": (stop_part, stop_actor, stop_all_of_a_worker, kill_one_freeze_other),
+    "terminate": (term_actor, term_part, term_part),
+}
 
 
 def _to_part(stage: Stage, dice: random.Random, number: signal.Signals) -> str:
@@ -75,28 +113,28 @@ def _to_part(stage: Stage, dice: random.Random, number: signal.Signals) -> str:
 
 def _part(stage: Stage, dice: random.Random) -> psutil.Process | None:
     """A pool child, nursery, keeper or command of a worker; each kind is as likely as the others."""
-    workers: list[Actor] = [actor for actor in stage.actors if actor.role == "worker"]
-    by_name: dict[str, list[psutil.Process]] = {}
-    for worker in workers:
-        for each in worker.process.children():
-            by_name.setdefault(_name(each), []).append(each)
-    return dice.choice(by_name[dice.choice(sorted(by_name))]) if by_name else None
+    parts: dict[str, list[psutil.Process]] = {}
+    for actor in stage.actors:
+        for name, those in _parts(actor).items() if actor.role == "worker" else ():
+            parts.setdefault(name, []).extend(those)
+    return dice.choice(parts[dice.choice(sorted(parts))]) if parts else None
+
+
+def _parts(worker: Actor) -> dict[str, list[psutil.Process]]:
+    found: dict[str, list[psutil.Process]] = {}
+    for each in worker.process.children():
+        found.setdefault(_name(each), []).append(each)
+    found.pop("", None)
+    return found
 
 
 def _name(process: psutil.Process) -> str:
     with suppress(psutil.Error):
         name: str = process.name()
-        return name if name in (NURSERY, KEEPER, COMMAND) else "pool child"
-    return "one that is gone"
+        return name if name in _OF_THE_PRODUCT else POOL_CHILD
+    return ""  # it is gone
 
 
 def _send(pid: int, number: signal.Signals) -> None:
     with suppress(ProcessLookupError):
         os.kill(pid, number)
-
-
-SCENARIOS: dict[str, tuple[Fault, ...]] = {
-    "kill": (kill_actor, *[kill_part] * 5),
-    "freeze": (stop_part, stop_actor, stop_all_of_a_worker),
-    "terminate": (term_actor,),
-}

@@ -28,28 +28,49 @@ class Command(BaseCommand):
         parser.add_argument("--lines", type=int, default=0, help="so many numbered lines of output")
         parser.add_argument("--deaf", action="store_true", help="ignore SIGTERM")
         parser.add_argument("--daemon", action="store_true", help="leave a process behind that works on")
+        parser.add_argument("--hydra", type=int, default=0, help="leave so many behind that fork, and fork, and fork")
         parser.add_argument("--fenced", action="store_true", help="count up a row under chroniker.fence()")
+        parser.add_argument("--flood", type=int, default=0, help="so many bytes of output, in one line without end")
+        parser.add_argument("--murmur", action="store_true", help="write what it never flushes")
         parser.add_argument("--fail", action="store_true", help="end badly")
 
-    def handle(self, *args: Any, job: str, seconds: float, lines: int, **flags: Any) -> None:
+    def handle(self, *args: Any, job: str, seconds: float, **flags: Any) -> None:
         if flags["deaf"]:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        write(WORK, "begin", job)
+        write(WORK, f"begin {Path(chroniker.__file__).parents[1].name}", job)
         if flags["daemon"]:
             leave_a_daemon(job)
+        for _head in range(flags["hydra"]):
+            leave_a_hydra(job)
         if flags["fenced"]:
             effect(job)
-        for number in range(lines):
-            self.stdout.write(f"{number:06d}")
+        self.speak(job, flags["lines"])
+        flood(flags["flood"])
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             time.sleep(PULSE)
             write(WORK, "alive", job)
+            if flags["murmur"]:
+                self.stdout.write("x", ending="")
         if flags["fenced"]:
             effect(job)
         write(WORK, "end", job)
         if flags["fail"]:
             raise CommandError("as it was told to")
+
+    def speak(self, job: str, lines: int) -> None:
+        """Numbered lines; now and then the witness hears how many of them have left this process for certain."""
+        for number in range(lines):
+            self.stdout.write(f"{number:06d}")
+            if number % 500 == 499:
+                self.stdout.flush()
+                write(WORK, f"wrote {number + 1}", job)
+
+
+def flood(size: int) -> None:
+    piece = b"x" * 65536
+    while size > 0:
+        size -= os.write(1, piece[:size])
 
 
 def leave_a_daemon(job: str) -> None:
@@ -60,6 +81,23 @@ def leave_a_daemon(job: str) -> None:
     for _each in range(600):
         time.sleep(PULSE)
         write(WORK, "alive", job)
+    os._exit(0)
+
+
+def leave_a_hydra(job: str) -> None:
+    """A process that is never where one looks: it forks its successor, in a session of its own, and ends.
+
+    One head never becomes two, and it dies out by itself: a machine survives it.
+    """
+    if os.fork():
+        return
+    for generation in range(500):
+        if os.fork():
+            os._exit(0)
+        os.setsid()
+        time.sleep(0.03)
+        if generation % 3 == 0:
+            write(WORK, "alive", job)
     os._exit(0)
 
 

@@ -1,0 +1,51 @@
+"""The judge: reads the witness file and the database's tables, and knows no line of the scheduler's code."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.faults.checker import ends, executions, fences, output, timelines
+from tests.faults.checker.ends import Bounds
+from tests.faults.checker.verdict import Ask, Verdict
+
+__all__ = ["GOALS", "Bounds", "Case", "Verdict", "judge"]
+
+#: Every figure of which one is one too many, with what it counts.
+GOALS = {
+    "overlapping": "executions of a job's slot that began before the one before was over",
+    "executed_beyond_runs": "executions beyond the runs that were claimed: a run begun twice, or one nobody claimed",
+    "instants_unaccounted": "instants of a schedule without a run and without a reason",
+    "instants_accounted_twice": "instants that more than one run covers",
+    "runs_left_open": "runs not in a final state after the bound",
+    "runs_ended_late": "runs that were lost, or closed with their hosts, later than the bound",
+    "claims_not_taken": "claims that no worker took, though there always was one",
+    "output_missing_unmarked": "runs whose output is not what they wrote, without a word about it",
+    "fenced_without_lease": "fenced transactions that were committed after a newer run's",
+    "groups_over_limit": "moments at which a group ran more than it may",
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """What the judge is given: the witness file, the bounds, and when the jobs were disabled."""
+
+    witness: Path
+    bounds: Bounds
+    chatty_lines: int
+
+
+def judge(case: Case, ask: Ask) -> Verdict:
+    """``ask``: put a statement of SQL to the database, and get its rows."""
+    verdict = Verdict(tuple(GOALS))
+    marks = executions.read(case.witness)
+    statuses = Counter(status for (status,) in ask("SELECT status FROM chroniker_run"))
+    verdict.figures |= {"executions": len(marks), "runs": sum(statuses.values())}
+    verdict.figures |= {f"runs_{status.lower()}": count for status, count in sorted(statuses.items())}
+    executions.judge(verdict, marks, ask)
+    timelines.judge(verdict, ask)
+    ends.judge(verdict, ask, case.bounds)
+    output.judge(verdict, ask, marks, case.chatty_lines)
+    fences.judge(verdict, ask)
+    return verdict

@@ -1,0 +1,84 @@
+"""Every run came to its end, within the bound that the documentation states."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from dataclasses import dataclass
+
+from tests.faults.checker.verdict import Ask, Verdict, key, moment
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What the formulas in docs/guarantees.md are made of, in seconds.
+
+    ``away``: how long the faults may keep every tick from its work ("something must tick"). ``by_lease``: a run is
+    given up by its lease, not by a file lock. ``steady``: nobody turned the database's clock.
+    """
+
+    lease: float
+    start_deadline: float
+    period: float
+    away: float
+    by_lease: bool = True
+    steady: bool = True
+
+    @property
+    def drift(self) -> float:
+        return self.lease / 50 + 1
+
+    @property
+    def after_expiry(self) -> float:
+        return self.drift + self.period
+
+    @property
+    def of_all(self) -> float:
+        """After this much calm nothing is open but what runs well."""
+        return max(self.start_deadline, self.lease) + self.after_expiry
+
+
+def judge(verdict: Verdict, ask: Ask, bounds: Bounds) -> None:
+    left = [f"{pk} {status}" for pk, status in ask("SELECT id, status FROM chroniker_run WHERE finished_at IS NULL")]
+    left += [f"lease {pk}" for (pk,) in ask("SELECT run_id FROM chroniker_lease")]
+    verdict.count("runs_left_open", left)
+    untaken = ask(
+        "SELECT id, dispatches, target, claimed_at, finished_at FROM chroniker_run"
+        " WHERE status = 'LOST' AND started_at IS NULL ORDER BY claimed_at"
+    )
+    verdict.count(
+        "claims_not_taken",
+        (
+            f"{pk}, for {target or 'any host'}: sent {sent} times between {moment(since):%T} and {moment(until):%T}"
+            for pk, sent, target, since, until in untaken
+        ),
+    )
+    late = _late(verdict, ask, bounds) if bounds.steady else []
+    verdict.count("runs_ended_late", late)
+
+
+def _late(verdict: Verdict, ask: Ask, bounds: Bounds) -> list[str]:
+    """By how much each lost run outlived its lease: a trigger kept what the lease said when it was removed."""
+    states = {
+        key(pk): (status, parent) for pk, status, parent in ask("SELECT id, status, parent_id FROM chroniker_run")
+    }
+    last_of: dict[str, dt.datetime] = defaultdict(lambda: dt.datetime.min.replace(tzinfo=dt.UTC))
+    worst, late = 0.0, []
+    rows = [
+        (key(pk), moment(due), moment(gone))
+        for pk, due, gone in ask("SELECT run_id, expires_at, gone_at FROM fault_leases")
+    ]
+    for pk, due, gone in rows:
+        status, parent = states.get(pk, ("", None))
+        if parent:
+            last_of[key(parent)] = max(last_of[key(parent)], gone)
+        if status == "LOST" and bounds.by_lease:
+            seconds = (gone - due).total_seconds() - bounds.after_expiry
+            worst = max(worst, seconds)
+            if seconds > bounds.away:
+                late.append(f"{pk}: {seconds:.1f} s after lease, drift and period")
+    for pk, _due, gone in rows:
+        if pk in last_of and (gone - last_of[pk]).total_seconds() > bounds.after_expiry + bounds.lease + bounds.away:
+            late.append(f"{pk}: {gone - last_of[pk]} after the last of its hosts")
+    verdict.figures["past_the_bound_max_s"] = round(worst, 2)
+    return late

@@ -1,0 +1,70 @@
+"""What was written is stored from its beginning, without a gap; an end that is missing is said to be."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+
+from tests.faults.checker.executions import Execution
+from tests.faults.checker.verdict import Ask, Verdict, key
+
+#: Characters of "000000\n".
+WIDTH = 7
+_MISSING = re.compile(r"(\d+) bytes of stdout are missing")
+
+
+def judge(verdict: Verdict, ask: Ask, executions: list[Execution], lines: int) -> None:
+    written = {each.run: each.written for each in executions}
+    texts, remarks = _texts(ask), _remarks(ask)
+    marked = {key(pk) for (pk,) in ask("SELECT run_id FROM chroniker_runevent WHERE text LIKE '%%missing%%'")}
+    marked |= {key(pk) for (pk,) in ask("SELECT run_id FROM chroniker_logchunk WHERE text LIKE '%%missing%%'")}
+    whole = "".join(f"{number:06d}\n" for number in range(lines))
+    bad, stored = [], 0
+    for pk, status, name in ask(
+        "SELECT r.id, r.status, j.name FROM chroniker_run r JOIN chroniker_job j ON j.id = r.job_id"
+        " WHERE r.started_at IS NOT NULL AND r.finished_at IS NOT NULL AND r.target <> '*'"
+    ):
+        run, text = key(pk), texts[key(pk)]
+        stored += len(text)
+        if name.startswith(("flood", "murmur")):
+            size = int(name.split()[1]) if " " in name else len(text)  # of a flood it is in the name
+            wrong = _flood(text, size, remarks[run] if status == "SUCCEEDED" else None)
+        else:
+            due = len(whole) if status == "SUCCEEDED" and name.startswith("chatty") else written.get(run, 0) * WIDTH
+            wrong = _lines(text, whole, due, said=status == "LOST" or run in marked)
+        if wrong:
+            bad.append(f"{pk} ({name}, {status}): {wrong}")
+    verdict.figures["output_bytes"] = stored
+    verdict.count("output_missing_unmarked", bad)
+
+
+def _texts(ask: Ask) -> dict[str, str]:
+    pieces: dict[str, list[str]] = defaultdict(list)
+    for pk, text in ask("SELECT run_id, text FROM chroniker_logchunk WHERE stream = 1 ORDER BY run_id, seq"):
+        pieces[key(pk)].append(text)
+    return defaultdict(str, {run: "".join(texts) for run, texts in pieces.items()})
+
+
+def _lines(text: str, whole: str, due: int, *, said: bool) -> str:
+    if not whole.startswith(text):
+        return f"not what was written, after {len(text)} characters"
+    if len(text) < due and not said:
+        return f"only {len(text)} of {due} characters, and nothing says so"
+    return ""
+
+
+def _flood(text: str, size: int, remarks: str | None) -> str:
+    """ "xxx…" without end, more than the log may hold: what is missing is counted to the byte. None: it did not end."""
+    if text.strip("x"):
+        return "not what was written"
+    missing = sum(int(each) for each in _MISSING.findall(remarks or ""))
+    if remarks is None or len(text) + missing == size:
+        return ""
+    return f"{len(text)} bytes, and {missing} said to be missing, of {size}"
+
+
+def _remarks(ask: Ask) -> dict[str, str]:
+    found: dict[str, str] = defaultdict(str)
+    for pk, text in ask("SELECT run_id, text FROM chroniker_logchunk WHERE stream = 0"):
+        found[key(pk)] += text
+    return found

@@ -1,0 +1,48 @@
+"""Every instant, from each job's creation until the jobs were disabled, is in one run's range: by another library."""
+
+from __future__ import annotations
+
+import bisect
+import datetime as dt
+from collections import defaultdict
+
+from cronsim import CronSim
+
+from tests.faults.checker.verdict import Ask, Verdict, moment
+
+
+def judge(verdict: Verdict, ask: Ask) -> None:
+    ranges = defaultdict(list)
+    for job, first, until in ask(
+        "SELECT job_id, scheduled_for, covered_until FROM chroniker_run WHERE scheduled_for IS NOT NULL"
+    ):
+        ranges[job].append((moment(first), moment(until)))
+    missing: list[str] = []
+    twice: list[str] = []
+    instants = 0
+    for job, cron, since, until in ask(
+        "SELECT j.id, j.cron, t.since, t.until_ FROM chroniker_job j JOIN fault_timelines t ON t.job_id = j.id"
+    ):
+        covered = sorted(ranges[job])
+        for instant in _instants(cron, moment(since), moment(until)):
+            instants += 1
+            holding = _covering(covered, instant)
+            if holding != 1:
+                (twice if holding else missing).append(f"job {job} at {instant}: {holding} runs")
+    verdict.figures["instants"] = instants
+    verdict.count("instants_unaccounted", missing)
+    verdict.count("instants_accounted_twice", twice)
+
+
+def _instants(cron: str, since: dt.datetime, until: dt.datetime) -> list[dt.datetime]:
+    found = []
+    for instant in CronSim(cron, since):
+        if instant > until:
+            break
+        found.append(instant)
+    return found
+
+
+def _covering(covered: list[tuple[dt.datetime, dt.datetime]], instant: dt.datetime) -> int:
+    place = bisect.bisect_right([first for first, _until in covered], instant)
+    return sum(first <= instant <= last for first, last in covered[max(0, place - 3) : place + 1])

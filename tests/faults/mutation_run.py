@@ -1,0 +1,42 @@
+"""Each safeguard taken out in turn, in the scenario that needs it most: the judge has to notice every time."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+#: By safeguard: where its absence shows, for how long, and by which figures (any of them).
+TRIALS: dict[str, tuple[str, float, frozenset[str]]] = {
+    "lease-check": ("none", 0.3, frozenset({"overlapping"})),
+    "unique-lease": ("none", 0.4, frozenset({"overlapping"})),
+    "start-compare-and-set": ("replay", 0.6, frozenset({"overlapping", "executed_beyond_runs"})),
+    "keeper-deadline": ("freeze", 0.8, frozenset({"overlapping", "fenced_without_lease"})),
+    "redispatch": ("forget", 0.4, frozenset({"claims_not_taken", "runs_left_open"})),
+}
+JOBS = 44
+
+
+def main(database: str, broker: str, seed: int, *, as_json: bool) -> int:
+    found = {name: trial(name, database, broker, seed) for name in TRIALS}
+    if as_json:
+        print(json.dumps({"caught": {name: bool(harm) for name, harm in found.items()}, "harm": found}), flush=True)
+    else:
+        for name, harm in found.items():
+            print(f"without {name:<24} {'caught by ' + str(harm) if harm else 'NOT NOTICED'}")
+    return 0 if all(found.values()) else 1
+
+
+def trial(name: str, database: str, broker: str, seed: int) -> dict[str, float]:
+    """The expected harm that was counted; empty: nobody noticed."""
+    scenario, minutes, expected = TRIALS[name]
+    words = ["--without", name, "--scenario", scenario, "--minutes", str(minutes), "--jobs", str(JOBS)]
+    words += ["--database", database, "--broker", broker, "--seed", str(seed), "--json"]
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.faults", *words], stdout=subprocess.PIPE, text=True, check=False
+    )
+    if done.returncode not in (0, 1) or not done.stdout:
+        raise SystemExit(f"{' '.join(words)} ended with {done.returncode}")
+    report: dict[str, Any] = json.loads(done.stdout)
+    return {goal: count for goal, count in report["harm"].items() if count and goal in expected}

@@ -1,0 +1,127 @@
+"""The judge over a history in which nothing is wrong, and over the same one with one thing wrong."""
+
+from __future__ import annotations
+
+import ast
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.faults import checker
+from tests.faults.checker import GOALS, Bounds, Case, Verdict
+
+BOUNDS = Bounds(lease=6, start_deadline=60, period=5, away=10)
+
+SOUND = """
+CREATE TABLE chroniker_job (id INTEGER, name TEXT, cron TEXT, group_id INTEGER);
+CREATE TABLE chroniker_run (id TEXT, job_id INTEGER, slot TEXT DEFAULT '', status TEXT DEFAULT 'SUCCEEDED',
+    scheduled_for TEXT, covered_until TEXT, claimed_at TEXT DEFAULT '2026-01-01 00:00:10', parent_id TEXT,
+    started_at TEXT DEFAULT '2026-01-01 00:00:10', finished_at TEXT DEFAULT '2026-01-01 00:00:11',
+    target TEXT DEFAULT '', dispatches INTEGER DEFAULT 1);
+CREATE TABLE chroniker_lease (run_id TEXT);
+CREATE TABLE chroniker_runevent (run_id TEXT, text TEXT);
+CREATE TABLE chroniker_logchunk (run_id TEXT, stream INTEGER, seq INTEGER, text TEXT);
+CREATE TABLE fault_effects (job TEXT, place INTEGER, token INTEGER);
+CREATE TABLE fault_groups (id INTEGER, limit_ INTEGER);
+CREATE TABLE fault_timelines (job_id INTEGER, since TEXT, until_ TEXT);
+CREATE TABLE fault_leases (run_id TEXT, expires_at TEXT, gone_at TEXT);
+INSERT INTO chroniker_job VALUES (1, 'chatty 1', '*/10 * * * * *', 7), (2, 'short 2', '0 0 0 29 2 *', 7);
+INSERT INTO fault_timelines VALUES (1, '2026-01-01 00:00:05', '2026-01-01 00:00:35');
+INSERT INTO chroniker_run (id, job_id, scheduled_for, covered_until) VALUES
+    ('a', 1, '2026-01-01 00:00:10', '2026-01-01 00:00:20'), ('b', 1, '2026-01-01 00:00:30', '2026-01-01 00:00:30'),
+    ('c', 2, NULL, NULL);
+INSERT INTO chroniker_logchunk VALUES ('a', 1, 0, '000000' || char(10)), ('a', 1, 1, '000001' || char(10));
+INSERT INTO chroniker_logchunk SELECT 'b', stream, seq, text FROM chroniker_logchunk;
+INSERT INTO fault_effects VALUES ('chatty 1', 1, 1), ('chatty 1', 2, 2);
+INSERT INTO fault_groups VALUES (7, 1);
+INSERT INTO fault_leases VALUES ('a', '2026-01-01 00:00:16', '2026-01-01 00:00:11');
+"""
+MARKS = [("a", "begin", 1.0), ("a", "end", 2.0), ("b", "begin", 3.0), ("b", "end", 4.0), ("c", "begin", 5.0)]
+
+Mark = tuple[str, str, float]
+
+#: What is wrong, in the database or in the witness file -> the figure that says so.
+HARMS: list[tuple[str, str, list[Mark]]] = [
+    ("overlapping", "UPDATE chroniker_job SET group_id = NULL", [("b", "begin", 1.5)]),
+    ("executed_beyond_runs", "", [("a", "begin", 1.6)]),
+    ("executed_beyond_runs", "", [("never claimed", "begin", 9.0)]),
+    ("instants_unaccounted", "UPDATE chroniker_run SET scheduled_for = '2026-01-01 00:00:20' WHERE id = 'a'", []),
+    ("instants_unaccounted", "UPDATE fault_timelines SET until_ = '2026-01-01 00:00:40'", []),
+    ("instants_accounted_twice", "UPDATE chroniker_run SET scheduled_for = '2026-01-01 00:00:20' WHERE id = 'b'", []),
+    ("runs_left_open", "UPDATE chroniker_run SET finished_at = NULL, status = 'RUNNING' WHERE id = 'c'", []),
+    ("runs_left_open", "INSERT INTO chroniker_lease VALUES ('c')", []),
+    (
+        "runs_ended_late",
+        "UPDATE chroniker_run SET status = 'LOST' WHERE id = 'c';"
+        "INSERT INTO fault_leases VALUES ('c', '2026-01-01 00:00:16', '2026-01-01 00:00:50')",
+        [],
+    ),
+    ("claims_not_taken", "UPDATE chroniker_run SET status = 'LOST', started_at = NULL WHERE id = 'c'", []),
+    ("output_missing_unmarked", "DELETE FROM chroniker_logchunk WHERE run_id = 'a' AND seq = 1", []),
+    ("output_missing_unmarked", "DELETE FROM chroniker_logchunk WHERE run_id = 'a' AND seq = 0", []),
+    (
+        "output_missing_unmarked",
+        "UPDATE chroniker_run SET status = 'TIMED_OUT' WHERE id = 'a'; DELETE FROM chroniker_logchunk",
+        [("a", "wrote 2", 1.5)],
+    ),
+    ("fenced_without_lease", "INSERT INTO fault_effects VALUES ('chatty 1', 3, 1)", []),
+    ("groups_over_limit", "", [("c", "alive", 3.5)]),
+]
+
+
+def judged(path: Path, change: str = "", more: list[Mark] | None = None) -> Verdict:
+    witness = path / "witness"
+    marks = [{"run": run, "event": event, "monotonic": at} for run, event, at in [*MARKS, *(more or [])]]
+    if more and more[0][:2] == ("b", "begin"):
+        marks = [mark for mark in marks if (mark["run"], mark["monotonic"]) != ("b", 3.0)]
+    witness.write_text("".join(json.dumps(mark) + "\n" for mark in marks))
+    database = sqlite3.connect(":memory:")
+    database.executescript(SOUND + change)
+
+    def ask(statement: str) -> list[Any]:
+        return database.execute(statement).fetchall()
+
+    return checker.judge(Case(witness, BOUNDS, chatty_lines=2), ask)
+
+
+def test_where_nothing_is_wrong_every_goal_is_met(tmp_path: Path) -> None:
+    verdict = judged(tmp_path)
+    assert verdict.clean, verdict.harm
+    assert verdict.figures["executions"] == 3 and verdict.figures["instants"] == 3
+
+
+@pytest.mark.parametrize(("figure", "change", "more"), HARMS)
+def test_what_is_wrong_is_counted_under_its_name(figure: str, change: str, more: list[Mark], tmp_path: Path) -> None:
+    verdict = judged(tmp_path, change, more)
+    assert set(verdict.harm) == {figure}, verdict.examples
+    assert verdict.examples[figure]
+
+
+def test_each_goal_is_tried() -> None:
+    assert {figure for figure, _change, _more in HARMS} == set(GOALS)
+
+
+def test_an_end_that_is_said_to_be_missing_is_no_harm(tmp_path: Path) -> None:
+    change = (
+        "DELETE FROM chroniker_logchunk WHERE run_id = 'a' AND seq = 1;"
+        "INSERT INTO chroniker_runevent VALUES ('a', 'The end of the output may be missing')"
+    )
+    assert judged(tmp_path, change).clean
+
+
+def imported(source: str) -> set[str]:
+    tree = ast.parse(source)
+    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    return names | {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+
+
+def test_the_judge_shares_no_code_with_what_it_judges() -> None:
+    assert checker.__file__
+    used = {name for path in Path(checker.__file__).parent.glob("*.py") for name in imported(path.read_text())}
+    assert not [name for name in used if name.startswith("chroniker") or name.partition(".")[0] == "django"]
+    assert {name for name in used if name.startswith("tests")} == {
+        name for name in used if name.startswith("tests.faults.checker")
+    }
