@@ -79,7 +79,11 @@ def configuration() -> dict[str, Any]:
         file = str(Path(name).with_name("test-" + Path(name).name))
         return {"ENGINE": "django.db.backends.sqlite3", "NAME": name, "OPTIONS": SQLITE_OPTIONS, "TEST": {"NAME": file}}
     user = os.environ.get("CHRONIKER_TEST_DB_USER")
-    server = {"NAME": name, "HOST": HOST, "PORT": os.environ.get("CHRONIKER_TEST_DB_PORT", "")}
+    server = {
+        "NAME": name,
+        "HOST": os.environ.get("CHRONIKER_TEST_DB_HOST", HOST),
+        "PORT": os.environ.get("CHRONIKER_TEST_DB_PORT", ""),
+    }
     if vendor == "postgres":
         return {**server, "ENGINE": "django.db.backends.postgresql", "USER": user or PostgresServer.user}
     charset = {"CHARSET": "utf8mb4", "COLLATION": "utf8mb4_unicode_ci"}

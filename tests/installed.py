@@ -5,4 +5,3 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 CELERY = find_spec("celery") is not None
-FAKETIME = find_spec("libfaketime") is not None

@@ -52,6 +52,7 @@ class Process:
         self.env = {**env, MARK: self.mark}
         self.log_path = directory / f"{name}-{self.mark[:8]}.log"
         self.cwd: Path | None = None
+        self.prefix: list[str] = []  # a program that starts ours in its own place, with its arguments
         self.popen: subprocess.Popen[bytes] | None = None
 
     @property
@@ -67,7 +68,7 @@ class Process:
     def start(self) -> Self:
         with self.log_path.open("ab") as log:
             self.popen = subprocess.Popen(
-                [sys.executable, *self.words],
+                [*self.prefix, sys.executable, *self.words],
                 env=self.env,
                 cwd=self.cwd,
                 stdin=subprocess.DEVNULL,

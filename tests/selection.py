@@ -9,6 +9,7 @@ import pytest
 from django.test import TransactionTestCase
 
 from tests import databases, installed
+from tests.servers import OwnNetwork, WrongClock
 
 FIRST_BROKER = "redis"
 
@@ -27,10 +28,14 @@ def fits_database(item: pytest.Item) -> bool:
     return not marks or any(databases.chosen() in mark.args for mark in marks)
 
 
+def celery_is_there() -> bool:
+    return installed.CELERY
+
+
 def fits_environment(item: pytest.Item) -> bool:
-    """``@pytest.mark.celery``: where Celery is not installed, what is about Celery is no test. So with ``faketime``."""
-    there = {"celery": installed.CELERY, "faketime": installed.FAKETIME}
-    return all(is_there or item.get_closest_marker(name) is None for name, is_there in there.items())
+    """``@pytest.mark.celery``: where Celery is not installed, what is about Celery is no test. So with the others."""
+    there = {"celery": celery_is_there, "faketime": WrongClock.available, "namespaces": OwnNetwork.available}
+    return all(item.get_closest_marker(name) is None or is_there() for name, is_there in there.items())
 
 
 def uses_first_broker(item: pytest.Item) -> bool:

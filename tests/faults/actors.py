@@ -14,7 +14,7 @@ from tests.brokers import Broker
 from tests.celeryproc import CeleryBeat, CeleryWorker
 from tests.faults import administrator, failpoints
 from tests.processes import ManagementCommand, Process, with_settings
-from tests.servers import FaultProxy
+from tests.servers import HOST, FaultProxy, OwnNetwork
 
 #: What a release consists of.
 CODE = ("chroniker", "chroniker_celery", "tests")
@@ -53,6 +53,7 @@ class Actor:
     wires: Mapping[str, FaultProxy] = field(default_factory=dict)
     host: str = ""
     pool: str = ""
+    network: OwnNetwork | None = None
 
     def __str__(self) -> str:
         return f"{self.pool} {self.role}".strip()
@@ -85,11 +86,14 @@ def enter(part: Part, wires: Mapping[str, FaultProxy], post: Broker, directory: 
 
 def _environ(part: Part, wires: Mapping[str, FaultProxy], post: Broker, directory: Path) -> dict[str, str]:
     parts = urlsplit(post.url)
-    address = parts.netloc.replace(f":{post.server.port}", f":{wires['broker'].port}")
+    wire = wires["broker"]
+    address = parts.netloc.replace(f"{HOST}:{post.server.port}", f"{wire.host}:{wire.port}")
     env = {**os.environ, **post.environ(url=urlunsplit(parts._replace(netloc=address)))}
     env[failpoints.VARIABLE] = str(directory / "failpoints")
     if "database" in wires:
-        env |= {"CHRONIKER_TEST_DB_PORT": str(wires["database"].port), "CHRONIKER_TEST_DB_USER": administrator.ACTORS}
+        wire = wires["database"]
+        env |= {"CHRONIKER_TEST_DB_HOST": wire.host, "CHRONIKER_TEST_DB_PORT": str(wire.port)}
+        env["CHRONIKER_TEST_DB_USER"] = administrator.ACTORS
     runtime = directory / f"runtime-{part.host}"
     return with_settings(env, CHRONIKER_HOSTNAME=part.host, CHRONIKER_RUNTIME_DIR=str(runtime))
 

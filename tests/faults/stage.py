@@ -21,10 +21,12 @@ from tests.faults import administrator
 from tests.faults.actors import CAST, Actor, enter
 from tests.processes import with_settings
 from tests.servers import (
+    HOST,
     Dialogue,
     FaultProxy,
     MariaDBDialogue,
     MariaDBServer,
+    OwnNetwork,
     PostgresDialogue,
     PostgresServer,
     Server,
@@ -49,6 +51,7 @@ SETTINGS = {
 POST_OPTIONS = {**REDIS_OPTIONS, "visibility_timeout": 6}
 DATABASES: Mapping[str, type[Server]] = {"postgres": PostgresServer, "mariadb": MariaDBServer}
 HOST_THAT_ERRS = "birch"
+PART_WITH_A_NETWORK = CAST[2]
 DIALOGUES: Mapping[str, Callable[[], Dialogue]] = {"postgres": PostgresDialogue, "mariadb": MariaDBDialogue}
 
 
@@ -120,6 +123,8 @@ class Stage:
         for actor in self.actors:
             for wire in actor.wires.values():
                 wire.set("pass")
+            if actor.network is not None:
+                actor.network.mend()
             for pid in actor.everybody():
                 with suppress(OSError):
                     os.kill(pid, signal.SIGCONT)
@@ -191,14 +196,19 @@ def _give_clocks(stage: Stage) -> None:
 
 def _fill(stage: Stage, stack: ExitStack, dialogue: Callable[[], Dialogue] | None) -> None:
     for part in CAST:
-        wires = {"broker": stack.enter_context(FaultProxy(stage.broker.server.port))}
+        apart = part == PART_WITH_A_NETWORK and stage.database is not None and OwnNetwork.available()
+        network = stack.enter_context(OwnNetwork()) if apart else None
+        host = network.address if network else HOST
+        wires = {"broker": stack.enter_context(FaultProxy(stage.broker.server.port, host=host))}
         if stage.database is not None:
-            wires["database"] = stack.enter_context(FaultProxy(stage.database.port, dialogue=dialogue))
+            wires["database"] = stack.enter_context(FaultProxy(stage.database.port, host=host, dialogue=dialogue))
         on = part if stage.database is not None else replace(part, host="here")
         actor = enter(on, wires, stage.broker, stage.directory)
         clock = stage.database_clock if stage.database is None else stage.host_clock
         if clock is not None and (stage.database is None or on.host == HOST_THAT_ERRS):
             actor.process.env |= clock.environ()
+        if network is not None:
+            actor.network, actor.process.prefix = network, network.prefix
         stage.actors.append(actor)
     stack.callback(_all_at_once, [actor.process.stop for actor in stage.actors])
     _all_at_once([actor.process.start for actor in stage.actors])

@@ -6,6 +6,7 @@ from tests.servers.base import HOST, Server, ServerFailed, ServerUnavailable
 from tests.servers.commits import Dialogue, MariaDBDialogue, PostgresDialogue
 from tests.servers.fault_proxy import FaultProxy, Mode, Way
 from tests.servers.mariadb import MariaDBServer
+from tests.servers.own_network import OwnNetwork
 from tests.servers.postgres import PostgresServer, PostgresStandby
 from tests.servers.rabbitmq import RabbitMQServer
 from tests.servers.redis import RedisServer
@@ -18,6 +19,7 @@ __all__ = [
     "MariaDBDialogue",
     "MariaDBServer",
     "Mode",
+    "OwnNetwork",
     "PostgresDialogue",
     "PostgresServer",
     "PostgresStandby",

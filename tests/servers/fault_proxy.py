@@ -49,15 +49,15 @@ class _Wire:
 
 
 class FaultProxy:
-    """Listens on ``port``, forwards to ``upstream``. ``set`` changes the mode for open and new connections alike.
+    """Listens on ``host`` and ``port``, forwards to ``upstream``.
 
+    ``set`` changes the mode for open and new connections alike.
     ``dialogue`` is the protocol in which commits are to be recognized, for LOSE_COMMIT.
     """
 
-    def __init__(
-        self, upstream_port: int, *, upstream_host: str = HOST, dialogue: Callable[[], Dialogue] | None = None
-    ) -> None:
-        self.upstream = (upstream_host, upstream_port)
+    def __init__(self, upstream_port: int, *, host: str = HOST, dialogue: Callable[[], Dialogue] | None = None) -> None:
+        self.upstream = (HOST, upstream_port)
+        self.host = host
         self.port = 0
         self.mode = Mode.PASS
         self.way = Way.BOTH
@@ -99,7 +99,7 @@ class FaultProxy:
             self._abort_all()
 
     async def _move(self, upstream_port: int) -> None:
-        self.upstream = (self.upstream[0], upstream_port)
+        self.upstream = (HOST, upstream_port)
         self._abort_all()
 
     def _abort_all(self) -> None:
@@ -113,7 +113,7 @@ class FaultProxy:
 
     async def _serve(self) -> None:
         self._end = asyncio.Event()
-        server = await asyncio.start_server(self._accept, HOST, 0)
+        server = await asyncio.start_server(self._accept, self.host, 0)
         self.port = server.sockets[0].getsockname()[1]
         self._listening.set()
         await self._end.wait()

@@ -1,6 +1,7 @@
 """Faults of the wires between an actor and its servers: cut, torn in the middle of a word, slow, deaf one way.
 
-Each wire is a proxy on loopback, so neither root nor network namespaces are needed.
+Each wire is a proxy on loopback, so neither root nor network namespaces are needed. Where there is root, one worker has
+a network of its own besides, whose packets get lost: connections then survive, or time out, as the kernel sees fit.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any
 
 from tests.faults.actors import Actor
 from tests.faults.stage import LEASE, Fault, Stage
+from tests.servers import Way
 
 #: Nothing comes through; or only answers, or only questions do not; or the peer is gone and says so.
 CUTS: dict[str, dict[str, Any]] = {
@@ -33,6 +35,18 @@ def cut_broker(stage: Stage, dice: random.Random) -> str:
 def cut_both(stage: Stage, dice: random.Random) -> str:
     """As when the host's own network is gone."""
     return _cut(stage, dice, "broker", "database")
+
+
+def lose_packets(stage: Stage, dice: random.Random) -> str:
+    actor = next((actor for actor in stage.actors if actor.network is not None), None)
+    if actor is None or actor.network is None:
+        return "nobody has a network of its own"
+    way = dice.choice(list(Way))
+    with stage.alone("network"):
+        actor.network.cut(way)
+        time.sleep(LEASE * dice.uniform(0.2, 2.5))
+        actor.network.mend()
+    return f"packets lost in a namespace ({way.value})"
 
 
 def tear_statement(stage: Stage, dice: random.Random) -> str:
@@ -70,7 +84,7 @@ def slow_everything(stage: Stage, dice: random.Random) -> str:
 
 
 SCENARIOS: dict[str, tuple[Fault, ...]] = {
-    "partition": (cut_database, cut_broker, cut_both),
+    "partition": (cut_database, cut_broker, cut_both, lose_packets),
     "torn": (tear_statement,),
     "lost-commits": (lose_commits,),
     "slow": (slow_answers, slow_everything),
