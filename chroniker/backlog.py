@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
-from chroniker.output import CHUNK, Chunk, escape, withhold
+from chroniker.output import CHUNK, REMARKS, Chunk, escape, withhold
 
 BATCH = 256 * 1024  #: characters in one insert
 
@@ -25,6 +25,11 @@ class Backlog:
 
     def __bool__(self) -> bool:
         return bool(self._queue)
+
+    @property
+    def unstored(self) -> int:
+        """Characters of the command's own output that wait."""
+        return sum(len(chunk.text) for chunk in self._queue if chunk.stream != REMARKS)
 
     def put(self, chunks: Sequence[Chunk]) -> None:
         size = sum(len(chunk.text) for chunk in chunks)

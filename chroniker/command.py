@@ -66,6 +66,7 @@ class Ending:
     progress: tuple[int, int] | None = None  #: (total, complete)
     cpu_seconds: float = 0.0
     max_rss_kb: int = 0
+    unstored: int = 0  #: characters of its output that were not stored yet when the ending was reported
 
 
 def describe_exit(exit_code: int | None) -> str:

@@ -78,7 +78,7 @@ class DatabaseReport:
         self._prepare(settings.heartbeat.total_seconds())
         reasons = [_("it wrote to stderr, which this job counts as a failure")] if self._only_spoke(ending) else []
         reason = "; ".join(filter(None, [*reasons, ending.reason]))
-        return self._close(self.verdict(ending), ending.exit_code, reason, ending.progress)
+        return self._close(self.verdict(ending), ending.exit_code, reason, ending.progress, ending.unstored)
 
     def verdict(self, ending: Ending) -> Status:
         """Success is exit status 0, and nothing on stderr where the job says so."""
@@ -108,9 +108,17 @@ class DatabaseReport:
         exit_code: int | None = None,
         reason: str = "",
         progress: tuple[int, int] | None = None,
+        unstored: int = 0,
     ) -> bool:
         moved = lifecycle.finish(
-            self.run_id, self.token, self.nonce, status, exit_code=exit_code, reason=reason, progress=progress
+            self.run_id,
+            self.token,
+            self.nonce,
+            status,
+            exit_code=exit_code,
+            reason=reason,
+            progress=progress,
+            unstored=unstored,
         )
         if moved:
             self.status = status

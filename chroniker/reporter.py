@@ -6,6 +6,7 @@ each of its statements; so neither a flood of output nor a slow disk starves the
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 import socket
@@ -272,8 +273,10 @@ class Reporter:
         self._wake()
 
     def _finish(self, ending: Ending) -> None:
+        with self._changed:
+            unstored = self._backlog.unstored
         try:
-            self.finished = self._report.finish(ending)
+            self.finished = self._report.finish(dataclasses.replace(ending, unstored=unstored))
         except Exception as error:
             self._finish_at = time.monotonic() + RETRY_SECONDS
             self._failed("finish", error)

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db.models import F, OuterRef, Q, Subquery, Value
 from django.db.models.functions import Replace
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from chroniker import clockwatch
 from chroniker.clock import FromNow, database_now
@@ -21,6 +22,11 @@ from chroniker.lifecycle.transactions import locked, transactional
 from chroniker.models import EVERY_HOST, EventKind, Job, JobState, Lease, Run, Status
 
 LONGEST_BACKOFF = dt.timedelta(days=1)
+
+_BEFORE_OUTPUT = gettext_noop(
+    "The outcome was reported before the last %(n)d characters of output were stored."
+    " If the log does not say that they were stored after it, the end is missing."
+)
 
 #: What closing a run may change in the state.
 CLOSED = ("retry_at", "last_status", "last_finished_at")
@@ -35,12 +41,14 @@ def finish(
     exit_code: int | None = None,
     reason: str = "",
     progress: tuple[int, int] | None = None,
+    unstored: int = 0,
 ) -> bool:
     """RUNNING → ``status``, by the supervisor that started it; whether the run's row now says so.
 
-    Idempotent by the nonce. A report that comes after the run was lost moves nothing and leaves an event.
+    Idempotent by the nonce. A report that comes after the run was lost moves nothing and leaves an event. So does one
+    that comes before the last ``unstored`` characters of output: who reports may die before those are stored too.
     """
-    says_so, ended = _finish(run_id, token, nonce, status, exit_code, reason, progress)
+    says_so, ended = _finish(run_id, token, nonce, status, exit_code, reason, progress, unstored)
     announce(ended)
     return says_so
 
@@ -54,6 +62,7 @@ def _finish(
     exit_code: int | None,
     reason: str,
     progress: tuple[int, int] | None,
+    unstored: int,
 ) -> tuple[bool, list[Run]]:
     run = with_subscribed(Run.objects.filter(pk=run_id).select_related("job")).first()
     if run is None:
@@ -73,6 +82,8 @@ def _finish(
     run.job = job
     if moved:
         Lease.objects.filter(pk=run_id).delete()
+        if unstored:
+            note(run_id, EventKind.NOTE, _(_BEFORE_OUTPUT) % {"n": unstored})
         return True, _conclude(states, [run])
     if run.nonce != nonce or run.status != status:
         text = _("It ended as %(outcome)s after it had been closed as %(status)s. %(reason)s")

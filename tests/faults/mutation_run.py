@@ -19,7 +19,10 @@ JOBS = 44
 
 
 def main(database: str, broker: str, seed: int, *, as_json: bool) -> int:
-    found = {name: trial(name, database, broker, seed) for name in TRIALS}
+    found = {}
+    for name in TRIALS:
+        found[name] = trial(name, database, broker, seed)
+        print(f"without {name}: {found[name] or 'NOT NOTICED'}", file=sys.stderr, flush=True)
     if as_json:
         print(json.dumps({"caught": {name: bool(harm) for name, harm in found.items()}, "harm": found}), flush=True)
     else:

@@ -74,6 +74,20 @@ def test_renewals_go_on_while_every_insert_of_output_is_slow(start: Start, slow_
     assert not RunEvent.objects.filter(run=run).exclude(kind="NOTE").exists()
 
 
+@pytest.mark.database("postgres", "mariadb")
+def test_an_outcome_that_goes_before_its_output_says_so_even_if_its_supervisor_dies_then(
+    start: Start, slow_inserts_of_output: None
+) -> None:
+    job = a_run("chatty", "--lines 3000 --every 0.01 --no-stderr")
+    Job.objects.filter(pk=job.pk).update(timeout_seconds=4)
+    server = start("cronserver", "0.5")
+    run = wait_until(lambda: ended(job), seconds=60, what="ended")
+    server.kill()
+    assert run is not None and run.status == Status.TIMED_OUT
+    (said,) = RunEvent.objects.filter(run=run, text__contains="the end is missing").values_list("text", flat=True)
+    assert "characters of output" in said
+
+
 def test_a_fence_held_for_half_a_lease_harms_nobody(start: Start, tmp_path: Path) -> None:
     witness = tmp_path / "witness"
     job = a_run("fence_hold", f"{witness} fenced --before {LEASE} --seconds {LEASE / 2}")

@@ -3,6 +3,8 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from chroniker.exceptions import LeaseLost
 from tests.testapp.witnessing import write
 
 PULSE = 0.1
+PORTION = 100
 WORK = Path(os.environ.get("CHRONIKER_TEST_WITNESS", "/dev/null"))
 
 
@@ -26,6 +29,7 @@ class Command(BaseCommand):
         parser.add_argument("job", help="the name under which instances are compared")
         parser.add_argument("--seconds", type=float, default=0.0)
         parser.add_argument("--lines", type=int, default=0, help="so many numbered lines of output")
+        parser.add_argument("--talk", action="store_true", help="all the time, and not all of them at the beginning")
         parser.add_argument("--deaf", action="store_true", help="ignore SIGTERM")
         parser.add_argument("--daemon", action="store_true", help="leave a process behind that works on")
         parser.add_argument("--hydra", type=int, default=0, help="leave so many behind that fork, and fork, and fork")
@@ -44,12 +48,15 @@ class Command(BaseCommand):
             leave_a_hydra(job)
         if flags["fenced"]:
             effect(job)
-        self.speak(job, flags["lines"])
+        lines = iter(range(flags["lines"]))
+        if not flags["talk"]:
+            self.speak(job, lines)
         flood(flags["flood"])
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             time.sleep(PULSE)
             write(WORK, "alive", job)
+            self.speak(job, islice(lines, PORTION))
             if flags["murmur"]:
                 self.stdout.write("x", ending="")
         if flags["fenced"]:
@@ -58,11 +65,11 @@ class Command(BaseCommand):
         if flags["fail"]:
             raise CommandError("as it was told to")
 
-    def speak(self, job: str, lines: int) -> None:
+    def speak(self, job: str, lines: Iterable[int]) -> None:
         """Numbered lines; now and then the witness hears how many of them have left this process for certain."""
-        for number in range(lines):
+        for number in lines:
             self.stdout.write(f"{number:06d}")
-            if number % 500 == 499:
+            if number % PORTION == PORTION - 1:
                 self.stdout.flush()
                 write(WORK, f"wrote {number + 1}", job)
 
