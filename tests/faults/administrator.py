@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 from django.db.utils import DatabaseError
@@ -50,6 +50,20 @@ def asking() -> Iterator[Ask]:
         yield ask
     finally:
         connection.close()
+
+
+@contextmanager
+def rest_of_connections() -> Iterator[None]:
+    """Take those that the actors are still allowed, up to a dozen."""
+    from django.db import connection
+
+    with ExitStack() as stack:
+        mine = connection.copy()
+        parameters = {**mine.get_connection_params(), "user": ACTORS}
+        with suppress(Exception):  # there are no more
+            for _each in range(12):
+                stack.callback(mine.get_new_connection(parameters).close)
+        yield
 
 
 def let_actors_in() -> None:

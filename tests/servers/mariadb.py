@@ -54,6 +54,6 @@ class MariaDBServer(Server):
 
         try:
             pymysql.connect(host=HOST, port=self.port, user=self.user, connect_timeout=5).close()
-        except (pymysql.err.OperationalError, pymysql.err.InternalError):
+        except pymysql.MySQLError:  # not by ``pymysql.err``, which is another module once it also goes by ``MySQLdb``
             return False
         return True

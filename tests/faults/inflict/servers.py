@@ -8,7 +8,7 @@ import signal
 import time
 from contextlib import suppress
 
-from tests.faults.administrator import ACTORS, Ask, asking, vendor
+from tests.faults.administrator import ACTORS, Ask, asking, rest_of_connections, vendor
 from tests.faults.inflict import disks
 from tests.faults.stage import LEASE, Fault, Stage
 from tests.servers import PostgresServer, RedisServer
@@ -68,7 +68,8 @@ def out_of_connections(stage: Stage, dice: random.Random) -> str:
         )
         try:
             ended = exhaust(ask, dice)
-            time.sleep(LEASE * dice.uniform(0.3, 2.0))
+            with rest_of_connections():
+                time.sleep(LEASE * dice.uniform(0.3, 2.0))
         finally:
             ask(relieve)
     return "out of connections" if ended else "out of connections that nobody had"
@@ -133,14 +134,14 @@ def _exhaust_postgres(ask: Ask, dice: random.Random) -> int:
     ((count,),) = ask(f"SELECT count(*) {theirs}")
     ended = int(count * dice.uniform(0.2, 1.0))
     ask(f"ALTER ROLE {ACTORS} CONNECTION LIMIT {count - ended}")
-    ask(f"SELECT pg_terminate_backend(pid) FROM (SELECT pid {theirs} ORDER BY random() LIMIT {ended}) AS some")
+    ask(f"SELECT pg_terminate_backend(pid) FROM (SELECT pid {theirs} ORDER BY random() LIMIT {ended}) AS victims")
     return ended
 
 
 def _exhaust_mariadb(ask: Ask, dice: random.Random) -> int:
     """Ten connections are the fewest that it can be limited to, and one more for an administrator."""
     theirs = [pid for (pid,) in ask(f"SELECT id FROM information_schema.processlist WHERE user = '{ACTORS}'")]
-    ended = dice.sample(theirs, max(0, min(len(theirs), len(theirs) + 1 - dice.randint(2, 10))))
+    ended = dice.sample(theirs, int(len(theirs) * dice.uniform(0.2, 1.0)))
     ask(f"SET GLOBAL max_connections = {max(10, len(theirs) - len(ended))}")
     for pid in ended:
         with suppress(Exception):  # it went by itself

@@ -53,7 +53,7 @@ def run(connection: Any, *statements: str) -> list[int]:
         return [number for (number,) in cursor.fetchall()] if statements[-1].startswith("SELECT") else []
 
 
-LOST = (psycopg.OperationalError, pymysql.err.OperationalError)
+LOST = (psycopg.OperationalError, pymysql.OperationalError)
 each_driver = pytest.mark.parametrize("connect", [by_psycopg, by_psycopg_binding_on_the_server, by_pymysql])
 
 
