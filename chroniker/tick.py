@@ -14,7 +14,19 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from chroniker import clockwatch, commands, dependencies, due, hosts, lifecycle, outbox, pauses, retention, runlock
+from chroniker import (
+    clockwatch,
+    commands,
+    dependencies,
+    due,
+    hosts,
+    lifecycle,
+    outbox,
+    pauses,
+    removal,
+    retention,
+    runlock,
+)
 from chroniker.clock import database_now
 from chroniker.conf import settings
 from chroniker.exceptions import ClaimRefused, CommandRefused
@@ -55,7 +67,7 @@ def tick(only: Collection[int] | None = None, now: dt.datetime | None = None) ->
     5. Claim what is due, batch by batch, and dispatch each batch after its commit.
     6. Take what other hosts' ticks claimed for this host.
     7. Have messages sent that are due, by a thread: this pass does not wait for them.
-    8. Delete what the claimed jobs have beyond their ``maximum_log_entries``.
+    8. Delete what the claimed jobs have beyond their ``maximum_log_entries``, and jobs that were to go after a run.
 
     Costs a constant number of statements, plus a constant number for each batch of due jobs. ``now`` is for tests.
     """
@@ -75,6 +87,7 @@ def tick(only: Collection[int] | None = None, now: dt.datetime | None = None) ->
     take_what_was_left(now or database_now(), done)
     outbox.send_soon()
     forget(done.claimed)
+    removal.remove_closed()
     return done
 
 

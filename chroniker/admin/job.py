@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth import get_user_model
 from django.core.exceptions import BadRequest, PermissionDenied
-from django.db import transaction
-from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import path, reverse
@@ -23,7 +21,6 @@ from chroniker.admin import (
     buttons,
     cloning,
     command_choice,
-    deletion,
     job_page,
     neighbours,
     pausing,
@@ -34,6 +31,7 @@ from chroniker.admin.actions import BulkActions, book_soon
 from chroniker.admin.cloning import Cloning
 from chroniker.admin.columns import JobColumns
 from chroniker.admin.declared import DeclaredFields
+from chroniker.admin.deletion import Deletion
 from chroniker.admin.dependency import DependencyInline
 from chroniker.admin.filters import ResultFilter, StateFilter
 from chroniker.admin.forms import JobForm
@@ -59,7 +57,8 @@ class JobChangeList(ChangeList):
 
 
 @admin.register(Job)
-class JobAdmin(JobColumns, BulkActions, Cloning, DeclaredFields, JobModelAdmin):
+class JobAdmin(JobColumns, BulkActions, Cloning, Deletion, DeclaredFields, JobModelAdmin):
+    actions = (*BulkActions.actions, "delete_selected")
     form = JobForm
     inlines = (DependencyInline,)
     list_display = ("job", "now", "next_run", "last_result")
@@ -76,6 +75,10 @@ class JobAdmin(JobColumns, BulkActions, Cloning, DeclaredFields, JobModelAdmin):
     fieldsets = job_page.FIELDSETS
     change_form_template = "admin/chroniker/job/change_form.html"
     change_list_template = "admin/chroniker/job/change_list.html"
+    when_empty = _(
+        "There is no job yet. Add one, declare jobs in code, or bring them from elsewhere: “manage.py import_crontab” "
+        "and “manage.py import_chroniker”."
+    )
 
     class Media:
         css = {"all": ("chroniker/admin.css",)}
@@ -212,36 +215,3 @@ class JobAdmin(JobColumns, BulkActions, Cloning, DeclaredFields, JobModelAdmin):
             path("<int:object_id>/stop/", view(self.stop_view), name="chroniker_job_stop"),
         ]
         return own + super().get_urls()
-
-    # -- deleting --------------------------------------------------------------------------------------------
-
-    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Counts what would go, instead of loading it: a job may have thousands of runs."""
-        lines, numbers, against = deletion.consequences(list(objs))
-        lacking = set() if self.has_delete_permission(request) else {self.opts.verbose_name}
-        return lines, numbers, lacking, against
-
-    def delete_model(self, request: HttpRequest, obj: Job) -> None:
-        deletion.delete([obj])
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
-        deletion.delete(list(queryset))
-
-    def delete_view(
-        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        try:
-            return super().delete_view(request, object_id, extra_context)
-        except deletion.DeletionRefused as refusal:  # claimed between the question and the answer
-            messages.error(request, str(refusal))
-            return redirect("admin:chroniker_job_change", object_id)
-
-    def response_action(self, request: HttpRequest, queryset: QuerySet[Job], *args: Any, **kwargs: Any) -> Any:
-        if "delete_selected" not in request.POST.getlist("action"):
-            return super().response_action(request, queryset, *args, **kwargs)
-        try:
-            with transaction.atomic():  # the log says "deleted" only if they were
-                return super().response_action(request, queryset, *args, **kwargs)
-        except deletion.DeletionRefused as refusal:
-            messages.error(request, str(refusal))
-            return redirect(request.get_full_path())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from chroniker.admin.cells import NOTHING, Cell, distance, moment, progress
 from chroniker.admin.pace import Pace
@@ -39,6 +40,8 @@ class Overview(Facts):
 
     def _switched_off(self) -> str:
         """Of a job that was disabled while a run of it is open: the condition speaks of the run."""
+        if self.job.deletion_asked_at is not None:
+            return _("will be deleted when its run has ended")
         return "" if self.job.enabled or not self.is_open else str(Condition.DISABLED.label)
 
     def _next_run(self) -> Cell:

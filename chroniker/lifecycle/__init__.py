@@ -14,6 +14,7 @@ from chroniker.lifecycle.dispatched import dispatched, left_to_host, not_accepte
 from chroniker.lifecycle.events import note
 from chroniker.lifecycle.history import keep_tokens, record_past
 from chroniker.lifecycle.plan import Plan
+from chroniker.lifecycle.remove import remove, to_remove
 from chroniker.lifecycle.start import Started, renew, start
 from chroniker.lifecycle.stop import request_stop
 from chroniker.lifecycle.transactions import wait_for
@@ -34,9 +35,11 @@ __all__ = [
     "not_accepted",
     "note",
     "record_past",
+    "remove",
     "renew",
     "request_stop",
     "set_aside",
     "start",
+    "to_remove",
     "wait_for",
 ]

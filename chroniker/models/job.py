@@ -44,17 +44,23 @@ def project_timezone() -> str:
 
 class JobQuerySet(models.QuerySet["Job"]):
     def update(self, **fields: Any) -> int:
-        """Like any update; one that touches the schedule or the switch also asks the next tick to book the job anew."""
+        """Like any update; one that touches the schedule or the switch also asks the next tick to book the job anew.
+
+        Who enables a job keeps it: a deletion that waits for the end of a run is taken back.
+        """
         if BOOKED_FIELDS & fields.keys():
             fields.setdefault("edited_at", now())
+        if fields.get("enabled"):
+            fields.setdefault("deletion_asked_at", None)
         return super().update(**fields)
 
     def bulk_update(self, objs: Iterable[Job], fields: Iterable[str], batch_size: int | None = None) -> int:
         objs, fields = list(objs), set(fields)
         if fields & BOOKED_FIELDS:
-            fields.add("edited_at")
+            fields |= {"edited_at", "deletion_asked_at"} if "enabled" in fields else {"edited_at"}
             for job in objs:
                 job.edited_at = now()
+                job.deletion_asked_at = None if job.enabled else job.deletion_asked_at
         return super().bulk_update(objs, sorted(fields), batch_size)
 
 
@@ -238,6 +244,12 @@ class Job(models.Model):
         help_text=_("Schedule or switch changed at this moment: the next tick books the job anew."),
     )
 
+    deletion_asked_at = models.DateTimeField(
+        null=True,
+        editable=False,
+        help_text=_("Somebody deleted the job while a run of it was open: it goes when that has ended."),
+    )
+
     objects = DecidingManager.from_queryset(JobQuerySet)()
 
     class Meta:
@@ -250,6 +262,7 @@ class Job(models.Model):
             models.Index(fields=["force_stop"], name="chroniker_job_force_stop"),
             models.Index(fields=["edited_at"], name="chroniker_job_edited_at"),
             models.Index(fields=["is_monitor", "name"], name="chroniker_job_monitors"),
+            models.Index(fields=["deletion_asked_at"], name="chroniker_job_deletion"),
         )
 
     def __str__(self) -> str:
@@ -262,6 +275,9 @@ class Job(models.Model):
             self.edited_at = now()
         if names is not None and BOOKED_FIELDS & set(names):
             kwargs["update_fields"] = {*names, "edited_at"}
+        if self.enabled and (names is None or "enabled" in names):  # who enables a job keeps it
+            self.deletion_asked_at = None
+            kwargs["update_fields"] = names and {*kwargs["update_fields"], "deletion_asked_at"}
         super().save(*args, **kwargs)
 
     def clean(self) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import pytest
@@ -10,11 +11,13 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from chroniker import lifecycle
+from chroniker import lifecycle, removal, retention
 from chroniker.admin import deletion
-from chroniker.models import Job, LogChunk, Run, Status
-from chroniker.tick import run_now
+from chroniker.clock import database_now
+from chroniker.models import Job, Lease, LogChunk, Run, Status
+from chroniker.tick import run_now, tick
 from tests.factories import a_booked_job, a_dependency, started
+from tests.integration.admin.pages import open_form, url
 
 
 def delete_url(job: Job) -> str:
@@ -50,30 +53,104 @@ def test_the_question_names_the_consequences_and_loads_none_of_them(admin: Clien
     assert len(many) <= len(few)
 
 
-def test_a_job_with_an_open_run_stays(admin: Client) -> None:
-    job = a_booked_job()
+@pytest.mark.parametrize("bulk", [False, True])
+def test_a_job_with_an_open_run_is_stopped_and_goes_when_that_has_ended(admin: Client, bulk: bool) -> None:
+    job, idle = a_booked_job(name="backup"), a_booked_job()
+    run = run_now(job, by="a test")
+    nonce = started(run)
+    question = admin.get(delete_url(job)).content.decode()
+    assert "“backup” has an open run: it is disabled and stopped now, and deleted when that has ended" in question
+    said = delete(admin, [job, idle]) if bulk else delete_one(admin, job)
+    assert said[-1] == "“backup” was disabled and asked to stop; it will be deleted when its run has ended."
+    assert Job.objects.filter(pk=idle.pk).exists() is not bulk
+    run.refresh_from_db()
+    assert (run.status, run.stop_requested_by) == (Status.RUNNING, "root")
+    for page in (reverse("admin:chroniker_job_change", args=[job.pk]), "/admin/chroniker/job/"):
+        assert "will be deleted when its run has ended" in admin.get(page).content.decode()
+    tick()
+    assert Job.objects.filter(pk=job.pk, enabled=False).exists()
+    lifecycle.finish(run.pk, run.token, nonce, Status.STOPPED)
+    tick()
+    assert not Job.objects.filter(pk=job.pk).exists() and not Run.objects.filter(pk=run.pk).exists()
+
+
+def test_a_run_that_has_not_started_is_cancelled_and_its_job_goes_at_once(admin: Client) -> None:
+    job = a_booked_job(name="backup")
     run_now(job, by="a test")
-    assert "stop it first" in admin.get(delete_url(job)).content.decode()
-    admin.post(delete_url(job), {"post": "yes"})
-    chosen = {"action": "delete_selected", "_selected_action": [str(job.pk)], "post": "yes"}
-    admin.post("/admin/chroniker/job/", chosen)
-    assert Job.objects.filter(pk=job.pk).exists()
-    assert not LogEntry.objects.exists()
+    assert delete_one(admin, job) == ["The job “backup” was deleted successfully."]
+    assert not Job.objects.exists() and not Run.objects.exists() and not Lease.objects.exists()
+
+
+def test_the_log_says_which_of_the_two_happened(admin: Client) -> None:
+    job, idle = a_booked_job(), a_booked_job()
+    started(run_now(job, by="a test"))
+    delete(admin, [job, idle])
+    assert LogEntry.objects.get(object_id=str(idle.pk)).is_deletion()
+    entry = LogEntry.objects.get(object_id=str(job.pk))
+    assert entry.is_change() and "to be deleted when its run has ended" in entry.get_change_message()
+
+
+@pytest.mark.parametrize("by_form", [False, True])
+def test_who_enables_the_job_again_keeps_it(admin: Client, by_form: bool) -> None:
+    job = a_booked_job()
+    run = run_now(job, by="a test")
+    nonce = started(run)
+    delete_one(admin, job)
+    if by_form:
+        job.refresh_from_db()
+        assert admin.post(url(job), {**open_form(admin, job), "enabled": "on"}).status_code == 302
+    else:
+        chosen = {"action": "enable", "_selected_action": [str(job.pk)]}
+        assert admin.post("/admin/chroniker/job/", chosen).status_code == 302
+    lifecycle.finish(run.pk, run.token, nonce, Status.STOPPED)
+    Job.objects.filter(pk=job.pk).update(enabled=False)  # later, for another reason
+    tick()
+    assert Job.objects.get().deletion_asked_at is None
+
+
+def test_a_run_that_is_lost_takes_its_job_along_too(admin: Client) -> None:
+    job = a_booked_job(retry_on_lost=True)
+    started(run_now(job, by="a test"))
+    delete_one(admin, job)
+    Lease.objects.update(expires_at=database_now() - dt.timedelta(days=1))
+    tick()
+    assert not Job.objects.exists()
+
+
+def test_a_long_history_goes_in_portions(admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = with_runs(5)
+    run = run_now(job, by="a test")
+    nonce = started(run)
+    delete_one(admin, job)
+    lifecycle.finish(run.pk, run.token, nonce, Status.STOPPED)
+    monkeypatch.setattr(retention, "PORTION", 2)
+    monkeypatch.setattr(retention, "TIME_BOX", dt.timedelta(0))
+    assert removal.remove_closed() == 0 and Job.objects.exists()  # no time: left for a later pass
+    monkeypatch.setattr(retention, "TIME_BOX", dt.timedelta(minutes=5))
+    assert removal.remove_closed() == 1
+    assert not Job.objects.exists() and not LogChunk.objects.exists()
 
 
 @pytest.mark.parametrize("bulk", [False, True])
-def test_a_run_that_is_claimed_after_the_question_was_asked_keeps_its_job(
+def test_a_run_that_is_claimed_after_the_question_was_asked_is_no_surprise(
     admin: Client, monkeypatch: pytest.MonkeyPatch, bulk: bool
 ) -> None:
-    job, other = a_booked_job(name="backup"), a_booked_job()
-    run_now(job, by="a test")
+    job = a_booked_job(name="backup")
+    started(run_now(job, by="a test"))
     monkeypatch.setattr(deletion, "consequences", lambda jobs: ([], {}, []))  # as it was a moment earlier
-    if bulk:
-        chosen: dict[str, Any] = {"action": "delete_selected", "_selected_action": [str(job.pk), str(other.pk)]}
-        response = admin.post("/admin/chroniker/job/", {**chosen, "post": "yes"})
-    else:
-        response = admin.post(delete_url(job), {"post": "yes"})
-    said = [str(message) for message in get_messages(response.wsgi_request)]
-    assert len(said) == 1 and "Nothing was deleted" in said[0] and "“backup”" in said[0]
-    assert Job.objects.count() == 2
-    assert not LogEntry.objects.exists()
+    said = delete(admin, [job]) if bulk else delete_one(admin, job)
+    assert len(said) == 1 and "will be deleted when its run has ended" in said[0]
+    assert Job.objects.get().enabled is False
+
+
+def delete_one(client: Client, job: Job) -> list[str]:
+    """What is said then."""
+    response = client.post(delete_url(job), {"post": "yes"})
+    return [str(message) for message in get_messages(response.wsgi_request)]
+
+
+def delete(client: Client, jobs: list[Job]) -> list[str]:
+    chosen: dict[str, Any] = {"action": "delete_selected", "_selected_action": [str(job.pk) for job in jobs]}
+    response = client.post("/admin/chroniker/job/", {**chosen, "post": "yes"})
+    assert response.status_code == 302
+    return [str(message) for message in get_messages(response.wsgi_request)]
