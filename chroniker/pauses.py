@@ -40,7 +40,7 @@ class Pause:
             said = _("The group “%(group)s” is paused since %(time)s by %(who)s.") % words
         else:
             said = _("The scheduler is paused since %(time)s by %(who)s.") % words
-        return f"{said} {self.reason}".strip()
+        return f"{said} {_as_a_sentence(self.reason)}".strip()
 
 
 def of_all() -> Pause | None:
@@ -86,6 +86,11 @@ def resume(group: Group | None = None) -> bool:
     """Lift the pause over all jobs, or this group; ``False``: there was none. The setting stays what it is."""
     rows = Switch.objects.filter(pk=ALL) if group is None else Group.objects.filter(pk=group.pk)
     return bool(rows.filter(paused_at__isnull=False).update(paused_at=None, paused_by="", paused_reason=""))
+
+
+def _as_a_sentence(reason: str) -> str:
+    """Others follow it on a page."""
+    return reason if not reason or reason[-1] in ".!?…" else f"{reason}."
 
 
 def _of(row: Switch | Group | None, name: str = "") -> Pause | None:

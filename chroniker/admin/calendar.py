@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from chroniker.admin.labels import NamedInputs
 from chroniker.models import Blackout, Calendar
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ else:
 
 class BlackoutInline(TabularInline):
     model = Blackout
+    formset: type[Any] = NamedInputs
     extra = 1
 
 
@@ -29,6 +31,7 @@ class CalendarAdmin(CalendarModelAdmin):
     list_display = ("name", "n_blackouts", "n_jobs")
     search_fields = ("name",)
     inlines = (BlackoutInline,)
+    when_empty = _("There is no calendar yet. A job that has one skips the instants that lie in its closed times.")
 
     class Media:
         css = {"all": ("chroniker/admin.css",)}

@@ -13,15 +13,14 @@ from django.utils.translation import gettext_lazy
 
 from chroniker import dependencies
 from chroniker.admin.declared import fixed_fields
+from chroniker.admin.labels import NamedInputs
 from chroniker.models import Job, JobDependency
 
 if TYPE_CHECKING:
     DependencyModelForm = forms.ModelForm[JobDependency]
-    InlineFormSet = forms.BaseInlineFormSet[JobDependency, Job, forms.ModelForm[JobDependency]]
     TabularInline = admin.TabularInline[JobDependency, Job]
 else:
     DependencyModelForm = forms.ModelForm
-    InlineFormSet = forms.BaseInlineFormSet
     TabularInline = admin.TabularInline
 
 
@@ -33,7 +32,7 @@ class DependencyForm(DependencyModelForm):
         return dependee
 
 
-class DependencyFormSet(InlineFormSet):
+class DependencyFormSet(NamedInputs):
     """Refuses circles and names them. Two people who close one at the same moment are not stopped here: then each
     job of the circle says what it waits for."""
 

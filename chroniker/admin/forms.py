@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from chroniker.admin.command_choice import ArgumentLine, CommandChoice, objection
+from chroniker.admin.labels import name_inputs
 from chroniker.conf import settings
 from chroniker.models import EVERY_HOST, Host, Job
 
@@ -114,6 +115,7 @@ class JobForm(AsShownForm):
         for name, widget in widgets.items():
             if name in self.fields:
                 self.fields[name].widget = widget
+        name_inputs(self, ("run_at", "starts_at", "ends_at"))
         for name, rows in {"args": 2, "raw_command": 2, "params": 2, "environment": 3, "secrets": 3}.items():
             if name in self.fields:
                 self.fields[name].widget.attrs.update(rows=rows, spellcheck="false")

@@ -10,7 +10,6 @@ from django.db.models.functions import Coalesce
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import path, reverse
 from django.urls.resolvers import URLPattern
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -28,10 +27,11 @@ else:
 
 @admin.register(Group)
 class GroupAdmin(GroupModelAdmin):
-    list_display = ("name", "members", "running", "limit", "pause")
+    list_display = ("name", "members", "running", "most", "pause")
     search_fields = ("name",)
     fields = ("name", "limit", "members", "running", "pause")
     readonly_fields = ("members", "running", "pause")
+    when_empty = _("There is no group yet. A group limits how many of its jobs run at once, and is paused as one.")
     change_form_template = "admin/chroniker/group/change_form.html"
 
     class Media:
@@ -49,7 +49,7 @@ class GroupAdmin(GroupModelAdmin):
         if group._state.adding:
             return NOTHING
         url = f"{reverse('admin:chroniker_job_changelist')}?group__id__exact={group.pk}"
-        return format_html('<a href="{}">{}</a>', url, group.__dict__["n_members"])
+        return Cell(str(group.__dict__["n_members"]), url=url).html("", gettext("Jobs"))
 
     @admin.display(description=_("claimed or running"))
     def running(self, group: Group) -> str | SafeString:
@@ -57,12 +57,17 @@ class GroupAdmin(GroupModelAdmin):
             return NOTHING
         count = group.__dict__["n_running"]
         full = group.limit is not None and count >= group.limit
-        return Cell(str(count), "waiting" if full else "", gettext("full") if full else "").html("")
+        cell = Cell(str(count), "waiting" if full else "", gettext("full") if full else "")
+        return cell.html("", gettext("Claimed or running"))
+
+    @admin.display(description=_("limit"), ordering="limit")
+    def most(self, group: Group) -> SafeString:
+        return Cell(NOTHING if group.limit is None else str(group.limit)).html("", gettext("Limit"))
 
     @admin.display(description=_("paused"), ordering="paused_at")
-    def pause(self, group: Group) -> str | SafeString:
+    def pause(self, group: Group) -> SafeString:
         if group.paused_at is None:
-            return NOTHING
+            return Cell(NOTHING).html("", gettext("Paused"))
         note = gettext("since %(time)s by %(who)s. %(why)s") % {
             "time": moment(group.paused_at),
             "who": group.paused_by,

@@ -29,6 +29,7 @@ class HostAdmin(HostModelAdmin):
     search_fields = ("name",)
     fields = ("name", "seen", "skew", "quiet")
     readonly_fields = ("seen", "skew", "quiet")
+    when_empty = gettext_lazy("No host was seen yet. One is listed once it ticks, or works as a Celery worker.")
 
     class Media:
         css = {"all": ("chroniker/admin.css",)}
@@ -51,16 +52,16 @@ class HostAdmin(HostModelAdmin):
         return Cell(word, kind, note).html(f"host-{host.pk}-seen")
 
     @admin.display(description=gettext_lazy("clock skew"), ordering="clock_skew_seconds")
-    def skew(self, host: Host) -> str | SafeString:
+    def skew(self, host: Host) -> SafeString:
         skew = host.clock_skew_seconds
-        if skew is None:
-            return _("unknown")
-        text = f"{skew:+.3f} s"
-        return Cell(text, "waiting", _("wrong clock")).html("") if abs(skew) > SKEW_SECONDS else text
+        cell = Cell(_("unknown") if skew is None else f"{skew:+.3f} s")
+        if skew is not None and abs(skew) > SKEW_SECONDS:
+            cell = Cell(cell.text, "waiting", _("wrong clock"))
+        return cell.html("", _("Clock skew"))
 
     @admin.display(description=gettext_lazy("starts and expires"))
-    def quiet(self, host: Host) -> str | SafeString:
+    def quiet(self, host: Host) -> SafeString:
         if host.quiet_until is None or host.quiet_until <= host.__dict__["now"]:
-            return _("as ever")
+            return Cell(_("as ever")).html(f"host-{host.pk}-quiet", _("Starts and expires"))
         note = f"{_('until')} {moment(host.quiet_until)}. {host.quiet_reason}"
-        return Cell(_("nothing"), "waiting", note).html(f"host-{host.pk}-quiet")
+        return Cell(_("nothing"), "waiting", note).html(f"host-{host.pk}-quiet", _("Starts and expires"))

@@ -20,7 +20,6 @@ from django.utils.translation import gettext_lazy as _
 
 from chroniker.admin import buttons, job_page
 from chroniker.admin.actions import BulkActions
-from chroniker.admin.cells import NOTHING
 from chroniker.admin.filters import ResultFilter
 from chroniker.admin.live import MOST_ROWS, cell_name, cells_json, json_view
 from chroniker.admin.watches import Watch, watches
@@ -53,7 +52,8 @@ class MonitorColumns:
         name: str | SafeString = job.name
         if job.__dict__["linked"]:
             name = format_html('<a href="{}">{}</a>', reverse("admin:chroniker_job_change", args=[job.pk]), job.name)
-        return format_html('<span class="chroniker-cell">{}<small>{}</small></span>', name, describe(job.spec))
+        cell = '<span class="chroniker-cell">{}<small>{}</small><small class="chroniker-description">{}</small></span>'
+        return format_html(cell, name, describe(job.spec), job.monitor_description)
 
     @admin.display(description=_("state"))
     def now(self, job: Job) -> SafeString:
@@ -65,21 +65,8 @@ class MonitorColumns:
 
     @admin.display(description=_("need attention"))
     def attention(self, job: Job) -> SafeString:
-        return _cells(job, "attention", label=gettext("Need attention"))[0]
-
-    @admin.display(description=_("where to look"))
-    def look(self, job: Job) -> str | SafeString:
-        watch: Watch = job.__dict__["watch"]
-        if watch.wrong_url:
-            return format_html('<span class="chroniker-error">{}</span>', watch.wrong_url)
-        if not watch.url:
-            return NOTHING
-        label = gettext("Look at what “%(name)s” is about") % {"name": job.name}
-        return format_html('<a href="{}" aria-label="{}">{}</a>', watch.url, label, gettext("Look"))
-
-    @admin.display(description=_("description"))
-    def description(self, job: Job) -> str:
-        return job.monitor_description or NOTHING
+        cell = _cells(job, "attention", label=gettext("Need attention"))[0]
+        return format_html("{}{}", cell, _where_to_look(job))
 
 
 def _cells(job: Job, *columns: str, label: str = "") -> list[SafeString]:
@@ -88,11 +75,21 @@ def _cells(job: Job, *columns: str, label: str = "") -> list[SafeString]:
     return [cells[column].html(cell_name("monitor", job.pk, column), label) for column in columns]
 
 
+def _where_to_look(job: Job) -> SafeString:
+    watch: Watch = job.__dict__["watch"]
+    if watch.wrong_url:
+        return format_html('<div class="chroniker-error">{}</div>', watch.wrong_url)
+    if not watch.url:
+        return SafeString("")
+    label = gettext("Look at what “%(name)s” is about") % {"name": job.name}
+    return format_html('<div><a href="{}" aria-label="{}">{}</a></div>', watch.url, label, gettext("Look"))
+
+
 @admin.register(Monitor)
 class MonitorAdmin(MonitorColumns, BulkActions, JobModelAdmin):
     """Whoever may view monitors sees the list; whoever may view or change jobs, too, with links to the jobs' pages."""
 
-    list_display = ("monitor", "attention", "look", "now", "last_result", "description")
+    list_display = ("monitor", "attention", "now", "last_result")
     list_display_links = None  # the column "monitor" links itself
     list_filter = ("enabled", ResultFilter)
     list_per_page = MOST_ROWS
@@ -103,6 +100,9 @@ class MonitorAdmin(MonitorColumns, BulkActions, JobModelAdmin):
     show_facets = admin.ShowFacets.NEVER
     actions = ("check_now",)
     change_list_template = "admin/chroniker/monitor/change_list.html"
+    when_empty = _(
+        "There is no monitor yet. Add one, or tick “is a monitor” on the page of a job that watches something."
+    )
 
     class Media:
         css = {"all": ("chroniker/admin.css",)}

@@ -66,7 +66,9 @@ class OutboxAdmin(OutboxModelAdmin):
     search_fields = ("channel",)
     search_help_text = gettext_lazy("Part of a job's name, or a run's id")
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
     actions = ("send_again",)
+    when_empty = gettext_lazy("There is no message. Mails and webhooks about runs are listed here, sent or not.")
     fields = ("message", "about", "state", "attempts", "error", "payload")
     readonly_fields = ("message", "about", "state")
 

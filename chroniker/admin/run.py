@@ -20,6 +20,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from chroniker.admin import buttons, run_page
+from chroniker.admin.cells import NOTHING, Cell
 from chroniker.admin.download import download
 from chroniker.admin.filters import MOST_RUNS, FirstRows, OfJobFilter
 from chroniker.admin.job_page import conditions
@@ -37,7 +38,7 @@ else:
 
 @admin.register(Run)
 class RunAdmin(RunModelAdmin):
-    list_display = ("run", "state", "instant", "began", "host")
+    list_display = ("run", "state", "instant", "began", "where")
     list_filter = (OfJobFilter, "status", "trigger", "claimed_at")
     list_select_related = ("job",)
     list_per_page = 50
@@ -52,6 +53,7 @@ class RunAdmin(RunModelAdmin):
     fieldsets = ((None, {"fields": ()}),)
     change_form_template = "admin/chroniker/run/change_form.html"
     change_list_template = "admin/chroniker/run/change_list.html"
+    when_empty = _("There is no run yet. A job has one when a tick finds it due, or when somebody presses “Run now”.")
 
     class Media:
         css = {"all": ("chroniker/admin.css",)}
@@ -108,6 +110,10 @@ class RunAdmin(RunModelAdmin):
     @admin.display(description=_("started, duration"), ordering="started_at")
     def began(self, run: Run) -> SafeString:
         return _cell(run, "started_for", gettext("Started"))
+
+    @admin.display(description=_("host"), ordering="host")
+    def where(self, run: Run) -> SafeString:
+        return Cell(run.host or NOTHING).html(cell_name("run", run.pk, "host"), gettext("Host"))
 
     @json_view
     def states_view(self, request: HttpRequest) -> dict[str, Any]:

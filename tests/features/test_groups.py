@@ -204,7 +204,7 @@ def test_the_admin_shows_members_and_runs_and_filters_jobs_by_group(group: Group
     a_job(name="outside")
     tick()
     shown = admin.get("/admin/chroniker/group/").content.decode()
-    assert f'<a href="/admin/chroniker/job/?group__id__exact={group.pk}">3</a>' in shown
+    assert f'<a href="/admin/chroniker/job/?group__id__exact={group.pk}" data-part="text">3</a>' in shown
     assert "full" in shown
     listed: Any = admin.get(f"/admin/chroniker/job/?group__id__exact={group.pk}")
     assert {job.pk for job in listed.context_data["cl"].result_list} == {job.pk for job in jobs}

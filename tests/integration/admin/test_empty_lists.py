@@ -1,0 +1,31 @@
+"""A list without rows says what would be in it, and what to do."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+
+from tests.factories import a_booked_job
+
+LISTS = {
+    "job": "Add one, declare jobs in code",
+    "run": "when somebody presses “Run now”",
+    "monitor": "tick “is a monitor”",
+    "group": "limits how many of its jobs run at once",
+    "calendar": "skips the instants",
+    "host": "once it ticks",
+    "outbox": "Mails and webhooks",
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_an_empty_list_says_what_to_do(admin: Client, name: str) -> None:
+    assert LISTS[name] in admin.get(f"/admin/chroniker/{name}/").content.decode()
+
+
+@pytest.mark.parametrize("query", ["q=nothing", "state=running"])
+def test_a_search_that_finds_nothing_offers_all(admin: Client, query: str) -> None:
+    a_booked_job()
+    shown = admin.get(f"/admin/chroniker/job/?{query}").content.decode()
+    assert "Nothing fits this search and these filters." in shown and 'href="?">Show all' in shown
+    assert LISTS["job"] not in shown and LISTS["job"] not in admin.get("/admin/chroniker/job/").content.decode()
