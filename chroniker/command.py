@@ -57,8 +57,8 @@ class Renewal:
 class Ending:
     """How a run ended. When this exists, its processes are dead, or `reason` names those that are not."""
 
-    #: "exited", "timed_out", "stopped"; "interrupted": killed because its worker ends; or "lost": killed for want of a
-    #: lease, or never reported
+    #: "exited", "timed_out", "stopped"; "interrupted": stopped or killed because its worker ends; or "lost": killed for
+    #: want of a lease, or never reported
     how: str
     exit_code: int | None = None  #: negative: the signal that killed it; None: nobody saw it end
     reason: str = ""

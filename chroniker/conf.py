@@ -40,6 +40,7 @@ DEFAULTS: dict[str, Any] = {
     "CHRONIKER_LOCK_TIMEOUT": 60,
     "CHRONIKER_HEARTBEAT_MISSES": 6,
     "CHRONIKER_STOP_GRACE_SECONDS": 10,
+    "CHRONIKER_SHUTDOWN_GRACE_SECONDS": None,
     "CHRONIKER_START_DEADLINE_SECONDS": 86_400,
     "CHRONIKER_REDISPATCH_SECONDS": 60,
     "CHRONIKER_BATCH_SIZE": 500,
@@ -100,6 +101,12 @@ class Settings:
     def stop_grace(self) -> timedelta:
         """Between SIGTERM and SIGKILL."""
         return timedelta(seconds=float(self._value("CHRONIKER_STOP_GRACE_SECONDS")))
+
+    @property
+    def shutdown_grace(self) -> timedelta | None:
+        """How long runs may go on when their worker is told to end; then they are stopped. None: it waits for them."""
+        value = self._value("CHRONIKER_SHUTDOWN_GRACE_SECONDS")
+        return None if value is None else timedelta(seconds=float(value))
 
     @property
     def start_deadline(self) -> timedelta:

@@ -28,7 +28,8 @@ class LocalRuns:
     """The executors that execute in this process, open from ``with`` on; leaving waits until their runs have ended.
 
     Asked to end once, it claims nothing more, gives back the runs that have not begun, and waits for the others:
-    ``drain`` seconds, or however long they take. After that, or when asked a second time, it asks them to stop.
+    ``drain`` seconds, or however long they take. After that they are stopped because their process ends, and their
+    jobs' policy for that decides. Asked a second time, or with ``stops``, it asks them to stop, as a person would.
     """
 
     def __init__(
@@ -38,11 +39,12 @@ class LocalRuns:
         who: str,
         aliases: Collection[str] | None = None,
         drain: float | None = None,
+        stops: bool = False,
         tell: Callable[[tick.Pass], None] | None = None,
         say: Callable[[str], None] = logger.info,
     ) -> None:
         """``who``: this process, for the record. ``tell`` gets what a pass did; without it nothing is reconsidered."""
-        self._asked, self._who, self._aliases, self._drain = asked, who, aliases, drain
+        self._asked, self._who, self._aliases, self._drain, self._stops = asked, who, aliases, drain, stops
         self._tell, self._say = tell, say
         self._open: list[Executor] = []
 
@@ -107,9 +109,13 @@ class LocalRuns:
         end = float("inf") if self._drain is None else time.monotonic() + self._drain
         while self.busy and self._asked.count < 2 and time.monotonic() < end:
             self.wait(POLL_SECONDS)
+        if not self._stops and self._asked.count < 2:
+            for executor in self._open:
+                executor.end_runs()
         unasked = set(self.running)
         while self.busy:
-            unasked -= self._ask_to_stop(unasked)
+            if self._stops or self._asked.count >= 2:
+                unasked -= self._ask_to_stop(unasked)
             self.wait(POLL_SECONDS)
 
     def _give_back(self) -> None:

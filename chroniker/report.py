@@ -78,7 +78,9 @@ class DatabaseReport:
         self._prepare(settings.heartbeat.total_seconds())
         reasons = [_("it wrote to stderr, which this job counts as a failure")] if self._only_spoke(ending) else []
         reason = "; ".join(filter(None, [*reasons, ending.reason]))
-        return self._close(self.verdict(ending), ending.exit_code, reason, ending.progress, ending.unstored)
+        at_once = ending.how == "interrupted"
+        verdict = self.verdict(ending)
+        return self._close(verdict, ending.exit_code, reason, ending.progress, ending.unstored, retry_at_once=at_once)
 
     def verdict(self, ending: Ending) -> Status:
         """Success is exit status 0, and nothing on stderr where the job says so."""
@@ -109,6 +111,8 @@ class DatabaseReport:
         reason: str = "",
         progress: tuple[int, int] | None = None,
         unstored: int = 0,
+        *,
+        retry_at_once: bool = False,
     ) -> bool:
         moved = lifecycle.finish(
             self.run_id,
@@ -119,6 +123,7 @@ class DatabaseReport:
             reason=reason,
             progress=progress,
             unstored=unstored,
+            retry_at_once=retry_at_once,
         )
         if moved:
             self.status = status

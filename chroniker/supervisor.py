@@ -11,10 +11,12 @@ import logging
 import selectors
 import time
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from chroniker import mark, progress
 from chroniker.command import Ending, Order, describe_exit
+from chroniker.farewell import Farewell
 from chroniker.kernel import boot_clock
 from chroniker.lifeline import Lifeline
 from chroniker.nursery import Nursery
@@ -32,10 +34,15 @@ SILENCE = 15.0  #: how long a keeper may leave a message unanswered; it is woken
 _LONGEST_WAIT = 1.0
 _LATE = "its lease could not be renewed in time"
 _OURS = {"exited", "timed_out", "stopped"}
+_STOPPED = {"timed_out": "Timed out", "stopped": "Stopped", "interrupted": "Stopped, because its worker shuts down"}
 
 
-def execute(report: Report, nursery: Nursery | None, *, runtime_dir: Path, host: str = "") -> Ending | None:
+def execute(
+    report: Report, nursery: Nursery | None, *, runtime_dir: Path, host: str = "", farewell: Farewell | None = None
+) -> Ending | None:
     """Execute one claimed run, and report it. None: the start was refused, somebody else has this run.
+
+    ``farewell``: says that the worker ends, and when the run is to be stopped for it.
 
     When this returns, the run's processes are dead. Its row shows the ending, unless that says `lost`: then the
     report came too late, or could not be made, and a tick has decided, or will.
@@ -62,7 +69,8 @@ def execute(report: Report, nursery: Nursery | None, *, runtime_dir: Path, host:
             return _tell(reporter, Ending("stopped", reason="a stop was asked before it started"))
         if isinstance(lifeline, OSError):
             return _tell(reporter, Ending("exited", reason=f"it could not be started: {lifeline}"))
-        return _carry_out(order, reporter, lifeline, doorbell, remarks, host)
+        supervision = Supervision(order, lifeline, reporter, doorbell, remarks, farewell, host or "this host")
+        return _carry_out(supervision, order, reporter, lifeline)
 
 
 def _begin(nursery: Nursery | None, lock: RunLock) -> Lifeline | OSError:
@@ -72,15 +80,12 @@ def _begin(nursery: Nursery | None, lock: RunLock) -> Lifeline | OSError:
         return error
 
 
-def _carry_out(
-    order: Order, reporter: Reporter, lifeline: Lifeline, doorbell: Doorbell, remarks: Numbering, host: str
-) -> Ending:
-    supervision = Supervision(order, lifeline, reporter, doorbell, remarks)
+def _carry_out(supervision: Supervision, order: Order, reporter: Reporter, lifeline: Lifeline) -> Ending:
     try:
         ending = supervision.run()
     except BaseException as error:  # the worker is told to die: not without the tree
         log.warning("run %s: killed, because its worker ends (%s)", order.run_id, type(error).__name__)
-        why = f"its worker on {host or 'this host'} was told to end at once, and killed it"
+        why = f"its worker on {supervision.host} was told to end at once, and killed it"
         supervision.abandon(why)
         _tell(reporter, Ending("interrupted", reason=why))
         raise
@@ -102,8 +107,16 @@ class Supervision:
     """The loop over one keeper."""
 
     def __init__(
-        self, order: Order, lifeline: Lifeline, reporter: Reporter, doorbell: Doorbell, remarks: Numbering
+        self,
+        order: Order,
+        lifeline: Lifeline,
+        reporter: Reporter,
+        doorbell: Doorbell,
+        remarks: Numbering,
+        farewell: Farewell | None,
+        host: str,
     ) -> None:
+        self.host = host
         self._order = order
         self._lifeline = lifeline
         self._reporter = reporter
@@ -112,6 +125,8 @@ class Supervision:
         self._pump = Pump(order, lifeline, reporter, remarks, self._selector)
         self._told_renewals = 0
         self._told_stop = False
+        self._stop_at = float("inf")  # boot clock: when it is stopped, because its worker ends
+        self._left_behind = False  # and was
         self._lost = ""  # why the tree is to die at once
         self._kill_told_at = float("inf")
         self._replaced = ""  # what was wrong with the keeper
@@ -120,6 +135,8 @@ class Supervision:
         self._selector.register(lifeline.wire, selectors.EVENT_READ, lifeline.read)
         self._selector.register(reporter, selectors.EVENT_READ, reporter.hush)
         self._selector.register(doorbell, selectors.EVENT_READ, self._answer_door)
+        if farewell is not None:
+            self._selector.register(farewell, selectors.EVENT_READ, partial(self._worker_ends, farewell))
 
     def run(self) -> Ending:
         """Let the command begin; returns when its tree is dead and its output has been passed on."""
@@ -157,11 +174,17 @@ class Supervision:
         wait = min(_LONGEST_WAIT, self._pump.flush_at - time.monotonic())
         if self._deadline is not None and not self._lost:
             wait = min(wait, self._deadline - boot_clock())
+        if not self._told_stop:
+            wait = min(wait, self._stop_at - boot_clock())
         return max(wait, 0.0)
 
     def _answer_door(self) -> None:
         self._doorbell.silence()
         self._reporter.renew_now()
+
+    def _worker_ends(self, farewell: Farewell) -> None:
+        self._selector.unregister(farewell)  # it stays readable
+        self._stop_at = farewell.stop_at
 
     def _pass_on(self) -> None:
         """From the reporter to the keeper: a lost lease, a later deadline, a stop."""
@@ -176,6 +199,9 @@ class Supervision:
             self._lifeline.extend(self._deadline)
         if self._reporter.stop and not self._told_stop:
             self._told_stop = True
+            self._lifeline.stop()
+        if boot_clock() >= self._stop_at and not self._told_stop:
+            self._told_stop = self._left_behind = True
             self._lifeline.stop()
 
     def _kill(self, why: str) -> None:
@@ -206,6 +232,8 @@ class Supervision:
         how = said.get("how", "exited")
         if self._lost or how not in _OURS:
             how = "lost"
+        elif how == "stopped" and self._left_behind:
+            how = "interrupted"
         self._survivors += said.get("survivors", [])
         self._remark(how, said.get("killed", 0), said.get("names", []))
         return Ending(
@@ -224,6 +252,8 @@ class Supervision:
             words.insert(0, f"it ran longer than {self._order.timeout:g} seconds")
         elif how == "stopped":
             words.insert(0, f"a stop was asked for by {self._reporter.stop}")
+        elif how == "interrupted":
+            words.insert(0, f"its worker on {self.host} shut down, and stopped it")
         elif how == "lost":
             words = [self._lost or _LATE]
         if self._replaced:
@@ -237,8 +267,8 @@ class Supervision:
         listed = f"{killed} ({'; '.join(names)})"
         if how == "exited" and killed:
             self._pump.remark(f"Processes that the command left behind were killed: {listed}.")
-        elif how in ("timed_out", "stopped"):
-            why = "Timed out" if how == "timed_out" else "Stopped"
+        elif how in _STOPPED:
+            why = _STOPPED[how]
             rest = f"SIGKILL to those left after {self._order.grace:g} seconds: {listed}" if killed else "all ended"
             self._pump.remark(f"{why}: SIGTERM to the whole tree; {rest}.")
         elif how == "lost":

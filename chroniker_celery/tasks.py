@@ -14,7 +14,7 @@ from chroniker.command import Ending
 from chroniker.conf import settings
 from chroniker.models import OPEN, Run, Status
 from chroniker.report import DatabaseReport
-from chroniker_celery import nurseries
+from chroniker_celery import leaving, nurseries
 from chroniker_celery.exceptions import RunFailed
 from chroniker_celery.publish import TASK
 from chroniker_celery.results import RunTask
@@ -43,11 +43,22 @@ def execute(self: RunTask, *words: Any, **named: Any) -> dict[str, Any]:
     run_id, token = _delivered(str(self.request.id), words, named)
     report = DatabaseReport(run_id, token)
     try:
+        if leaving.hand_on(run_id, token):
+            raise Ignore(f"Run {run_id} was left to another worker.")
         ending = supervisor.execute(
-            report, nurseries.current(), runtime_dir=settings.runtime_dir, host=settings.hostname
+            report,
+            nurseries.current(),
+            runtime_dir=settings.runtime_dir,
+            host=settings.hostname,
+            farewell=leaving.current(),
         )
+    except Ignore:
+        raise
     except Exception:  # not started, as far as anyone knows: the claim is dispatched again, or its lease runs out
-        logger.exception("Run %s could not be supervised.", run_id)
+        if leaving.is_at_once():  # the solo pool's signal handler raises out of whatever was under way
+            logger.warning("Run %s ended with its worker, which was told to end at once.", run_id)
+        else:
+            logger.exception("Run %s could not be supervised.", run_id)
         raise Ignore from None
     if ending is None and report.status is None:
         raise Ignore(f"Run {run_id} is not to be had by this delivery.")

@@ -18,7 +18,7 @@ from chroniker.conf import settings
 from chroniker.exceptions import ExecutorError
 from chroniker.executors import executors
 from chroniker.wake import ring
-from chroniker_celery import nurseries
+from chroniker_celery import leaving, nurseries
 from chroniker_celery.checks import EAGER, GREEN, GREEN_POOLS
 from chroniker_celery.executor import CeleryExecutor
 from chroniker_celery.publish import TASK, WAKE, queue_of_host
@@ -53,7 +53,7 @@ class Supervision(bootsteps.StartStopStep):
 
     1. Refuses to start where supervision cannot work.
     2. Kills what runs left on this host whose supervisor and keeper are both dead.
-    3. Starts the nursery, before the pool forks.
+    3. Starts the nursery, and opens the way to tell all supervisors that the worker ends, before the pool forks.
     4. Says once a minute that this host is alive, from a thread: the pool never waits for the database.
     """
 
@@ -67,10 +67,15 @@ class Supervision(bootsteps.StartStopStep):
         refuse_unfit(parent)
         sweep()
         nurseries.start()
+        leaving.prepare()
 
     def start(self, parent: Worker) -> None:
         self._presence = Presence(served_by(parent.app))
         self._presence.start()
+
+    def close(self, parent: Worker) -> None:
+        """Before the pool waits for its runs. A signal has said so earlier; remote control's shutdown sends none."""
+        leaving.say()
 
     def stop(self, parent: Worker) -> None:
         if self._presence is not None:

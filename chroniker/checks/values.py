@@ -71,10 +71,17 @@ TEXT = instance((str,), "Give text.")
 TEXT_OR_NONE = instance((str, type(None)), "Give text, or None.")
 TRUTH = instance((bool,), "Give True or False.")
 
+
+def shutdown_grace(value: Any) -> tuple[str, str] | None:
+    wrong = None if value is None else number(least=0, unit="seconds")(value)
+    return wrong and (f"{wrong[0].rstrip('.')}, or None: wait until they have ended.", wrong[1])
+
+
 RULES: Mapping[str, Rule] = {
     "CHRONIKER_LOCK_TIMEOUT": number(least=0, above=True, unit="seconds"),
     "CHRONIKER_HEARTBEAT_MISSES": number(least=2),
     "CHRONIKER_STOP_GRACE_SECONDS": number(least=0, unit="seconds"),
+    "CHRONIKER_SHUTDOWN_GRACE_SECONDS": shutdown_grace,
     "CHRONIKER_START_DEADLINE_SECONDS": number(least=0, above=True, unit="seconds"),
     "CHRONIKER_REDISPATCH_SECONDS": number(least=0, above=True, unit="seconds"),
     "CHRONIKER_BATCH_SIZE": number(least=1, whole=True),

@@ -77,6 +77,9 @@ class Executor:
         """This process is to end: forget the runs that wait in line; their ids, to be offered again elsewhere."""
         return ()
 
+    def end_runs(self) -> None:
+        """This process is to end: have its runs stopped, and closed as runs whose worker ended under them."""
+
     def finished(self, timeout: float | None) -> list[int]:
         """Wait until a run of this process ends, or ``timeout`` seconds; the jobs whose runs ended since last asked."""
         del timeout

@@ -15,6 +15,7 @@ from django.db import connections
 from chroniker import supervisor
 from chroniker.conf import settings
 from chroniker.executors.base import Executor
+from chroniker.farewell import Farewell
 from chroniker.models import Run
 from chroniker.nursery import Nursery
 from chroniker.report import DatabaseReport
@@ -39,6 +40,7 @@ class LocalExecutor(Executor):
         super().__init__(alias, options)
         self._pool: ThreadPoolExecutor | None = None
         self._nursery: Nursery | None = None
+        self._farewell: Farewell | None = None
         self._taken: dict[Future[None], Run] = {}
 
     @property
@@ -46,6 +48,7 @@ class LocalExecutor(Executor):
         return int(self.options.get("workers", 4 * (os.cpu_count() or 1)))
 
     def open(self) -> None:
+        self._farewell = Farewell()
         self._pool = ThreadPoolExecutor(self.workers, thread_name_prefix=f"chroniker-{self.alias}")
 
     def dispatch(self, runs: Sequence[Run]) -> Collection[UUID]:
@@ -72,6 +75,10 @@ class LocalExecutor(Executor):
         waiting = [future for future in self._taken if future.cancel()]
         return [self._taken.pop(future).pk for future in waiting]
 
+    def end_runs(self) -> None:
+        if self._farewell is not None:
+            self._farewell.say(0.0)
+
     def finished(self, timeout: float | None) -> list[int]:
         ended, _running = wait(self._taken, timeout, FIRST_COMPLETED)
         return [self._taken.pop(future).job_id for future in ended]
@@ -79,7 +86,11 @@ class LocalExecutor(Executor):
     def _execute(self, run_id: UUID, token: int) -> None:
         try:
             supervisor.execute(
-                DatabaseReport(run_id, token), self._nursery, runtime_dir=settings.runtime_dir, host=settings.hostname
+                DatabaseReport(run_id, token),
+                self._nursery,
+                runtime_dir=settings.runtime_dir,
+                host=settings.hostname,
+                farewell=self._farewell,
             )
         except Exception:  # the run's lease ends it; this thread has others to supervise
             logger.exception("The supervisor of run %s failed.", run_id)
@@ -106,5 +117,8 @@ class LocalExecutor(Executor):
         pool, nursery, self._pool, self._nursery = self._pool, self._nursery, None, None
         if pool is not None:
             pool.shutdown(cancel_futures=True)
+        if self._farewell is not None:
+            self._farewell.close()
+            self._farewell = None
         if nursery is not None:
             nursery.close(NURSERY_PATIENCE)

@@ -42,13 +42,15 @@ def finish(
     reason: str = "",
     progress: tuple[int, int] | None = None,
     unstored: int = 0,
+    retry_at_once: bool = False,
 ) -> bool:
     """RUNNING → ``status``, by the supervisor that started it; whether the run's row now says so.
 
     Idempotent by the nonce. A report that comes after the run was lost moves nothing and leaves an event. So does one
     that comes before the last ``unstored`` characters of output: who reports may die before those are stored too.
+    ``retry_at_once``: if it is retried at all, then without a back-off.
     """
-    says_so, ended = _finish(run_id, token, nonce, status, exit_code, reason, progress, unstored)
+    says_so, ended = _finish(run_id, token, nonce, status, exit_code, reason, progress, unstored, retry_at_once)
     announce(ended)
     return says_so
 
@@ -63,6 +65,7 @@ def _finish(
     reason: str,
     progress: tuple[int, int] | None,
     unstored: int,
+    retry_at_once: bool,
 ) -> tuple[bool, list[Run]]:
     run = with_subscribed(Run.objects.filter(pk=run_id).select_related("job")).first()
     if run is None:
@@ -84,7 +87,7 @@ def _finish(
         Lease.objects.filter(pk=run_id).delete()
         if unstored:
             note(run_id, EventKind.NOTE, _(_BEFORE_OUTPUT) % {"n": unstored})
-        return True, _conclude(states, [run])
+        return True, _conclude(states, [run], at_once=retry_at_once)
     if run.nonce != nonce or run.status != status:
         text = _("It ended as %(outcome)s after it had been closed as %(status)s. %(reason)s")
         words = {"outcome": status.label, "status": Status(run.status).label, "reason": reason}
@@ -180,7 +183,9 @@ def _last_progress() -> dict[str, Subquery]:
     return {name: Subquery(lease.values(name)[:1]) for name in ("total_parts", "total_parts_complete")}
 
 
-def _conclude(states: Sequence[JobState], ended: list[Run], parents: Collection[UUID] = ()) -> list[Run]:
+def _conclude(
+    states: Sequence[JobState], ended: list[Run], parents: Collection[UUID] = (), *, at_once: bool = False
+) -> list[Run]:
     """Settle these runs, and ``parents`` and their own parents where no child is open any more; all that have ended."""
     asked = {*parents, *(run.parent_id for run in ended if run.parent_id)}
     closed = roster.close(asked)
@@ -188,11 +193,11 @@ def _conclude(states: Sequence[JobState], ended: list[Run], parents: Collection[
         roster.extend(waiting)
     if closed:
         ended += with_subscribed(Run.objects.filter(pk__in=closed).select_related("job"))
-    _settle(states, ended)
+    _settle(states, ended, at_once)
     return ended
 
 
-def _settle(states: Sequence[JobState], runs: Sequence[Run]) -> None:
+def _settle(states: Sequence[JobState], runs: Sequence[Run], at_once: bool) -> None:
     """Book what the ended runs mean: the last result, a retry where the job's policy says so, and who is told."""
     now = database_now()
     by_job = {state.pk: state for state in states}
@@ -201,7 +206,8 @@ def _settle(states: Sequence[JobState], runs: Sequence[Run]) -> None:
     for run in settled:
         state = by_job[run.job_id]
         state.last_status, state.last_finished_at = run.status, run.finished_at
-        state.retry_at = retry_at(run.job, run, now, lost=run.pk in lost)
+        again = retry_at(run.job, run, now, lost=run.pk in lost)
+        state.retry_at = now if again is not None and at_once else again
     write_states([by_job[run.job_id] for run in settled], CLOSED)
     tell(runs, now)
 

@@ -66,6 +66,12 @@ def stay_for_messages(asked: EndRequests, seconds: float) -> None:
         time.sleep(POLL_SECONDS)
 
 
+def shutdown_grace() -> float | None:
+    """Seconds that runs may go on when their process was asked to end; None: until they have ended."""
+    grace = settings.shutdown_grace
+    return None if grace is None else grace.total_seconds()
+
+
 @contextmanager
 def database_errors_explained() -> Iterator[None]:
     """No traceback for a database that is not there; ``--traceback`` still shows it."""

@@ -9,7 +9,15 @@ from chroniker.end_requests import EndRequests
 from chroniker.exceptions import ClaimRefused
 from chroniker.local_runs import LocalRuns
 from chroniker.management import foresight
-from chroniker.management.console import CHECKS, Telling, database_errors_explained, jobs_named, stay_for_messages, who
+from chroniker.management.console import (
+    CHECKS,
+    Telling,
+    database_errors_explained,
+    jobs_named,
+    shutdown_grace,
+    stay_for_messages,
+    who,
+)
 from chroniker.models import Job
 from chroniker.passlock import PassLock
 
@@ -21,7 +29,8 @@ class Command(BaseCommand):
     help = (
         "One tick: closes what was lost, claims the jobs that are due and dispatches them; with the local executor it "
         "stays until the runs it started have ended. For a crontab; any number may run at once. On a first SIGTERM or "
-        "SIGINT it claims nothing more and waits for its runs, on a second it stops them."
+        "SIGINT it claims nothing more and waits for its runs (for CHRONIKER_SHUTDOWN_GRACE_SECONDS, if that is set), "
+        "on a second it stops them."
     )
     requires_system_checks = CHECKS
 
@@ -56,7 +65,7 @@ class Command(BaseCommand):
         with EndRequests() as asked, PassLock(asked, tell.say) as turn:
             if not turn.is_ours:
                 return
-            with LocalRuns(asked, who=who("cron"), tell=tell, say=tell.say) as runs:
+            with LocalRuns(asked, who=who("cron"), drain=shutdown_grace(), tell=tell, say=tell.say) as runs:
                 try:
                     all_claimed = self.one_pass(jobs, force_run, tell, serves=runs.aliases)
                 finally:

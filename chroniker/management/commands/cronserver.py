@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from chroniker.end_requests import EndRequests
 from chroniker.local_runs import LocalRuns
-from chroniker.management.console import CHECKS, Telling, stay_for_messages, who
+from chroniker.management.console import CHECKS, Telling, shutdown_grace, stay_for_messages, who
 from chroniker.ticking import Ticker
 
 #: How long it stays, when told to end, for messages about runs that are being sent.
@@ -17,7 +17,8 @@ class Command(BaseCommand):
     help = (
         "Ticks until it is told to end: when something is due, and every few seconds besides, to notice edits and lost "
         "runs. Any number may run at once. It goes on when the database is away. On SIGTERM or SIGINT it finishes its "
-        "tick, waits for the runs that execute in it, and stops those that take too long; a second signal stops all."
+        "tick, waits for the runs that execute in it, and stops those that take longer than they may; a second signal "
+        "stops all."
     )
     requires_system_checks = CHECKS
 
@@ -32,15 +33,17 @@ class Command(BaseCommand):
         parser.add_argument(
             "--drain",
             type=float,
-            default=10.0,
             metavar="SECONDS",
-            help="when told to end, how long its runs may go on before they are asked to stop (default: %(default)g)",
+            help="when told to end, how long its runs may go on before they are stopped "
+            "(default: CHRONIKER_SHUTDOWN_GRACE_SECONDS; without it, until they have ended)",
         )
 
-    def handle(self, *, seconds: float, drain: float, verbosity: int, **options: Any) -> None:
+    def handle(self, *, seconds: float, drain: float | None, verbosity: int, **options: Any) -> None:
         if not 0 < seconds < float("inf"):
             raise CommandError(f"{seconds:g} is no time between two ticks: give seconds, more than 0, for example 5.")
-        if not drain >= 0:
+        if drain is None:
+            drain = shutdown_grace()
+        elif not drain >= 0:
             raise CommandError(f"--drain {drain:g}: give seconds, 0 or more.")
         tell = Telling(self.stdout.write, verbosity)
         with (

@@ -53,7 +53,10 @@ class Command(BaseCommand):
     def run(self, job: Job, wait: bool, args: str | None) -> int:
         try:
             executor = executors[job.executor]
-            with EndRequests() as asked, LocalRuns(asked, who=who("run_job"), aliases=[job.executor], drain=0) as runs:
+            with (
+                EndRequests() as asked,
+                LocalRuns(asked, who=who("run_job"), aliases=[job.executor], drain=0, stops=True) as runs,
+            ):
                 run = tick.run_now(job, who("run_job"), args)
                 everywhere = run.target == EVERY_HOST
                 here = executor.executes_here and (everywhere or bool(executor.for_here([run])))

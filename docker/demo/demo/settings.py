@@ -123,6 +123,8 @@ CHRONIKER_HOSTNAME = os.environ.get("CHRONIKER_HOSTNAME") or None
 CHRONIKER_LOCK_TIMEOUT = 30
 # Seconds that a command has between SIGTERM and SIGKILL, when it took too long or somebody stopped it.
 CHRONIKER_STOP_GRACE_SECONDS = 5
+# Seconds that runs go on when their worker is told to end; then they are stopped. Docker waits for both, and some.
+CHRONIKER_SHUTDOWN_GRACE_SECONDS = 30
 
 # --- Celery ----------------------------------------------------------------------------------------------------------
 

@@ -69,14 +69,33 @@ def test_cron_asked_three_times_ends_at_once_and_its_runs_with_it(manage: Manage
         wait_until(lambda: not cron.survivors(), what="the tree to be gone")
 
 
-def test_cronserver_waits_as_long_as_it_was_told_and_then_stops_its_runs(manage: Manage) -> None:
+def test_cronserver_waits_as_long_as_it_was_told_and_then_stops_its_runs_which_are_lost(manage: Manage) -> None:
     job = a_job_due_once(command="sleep_for", args="600")
     with manage.process("cronserver", "1", "--drain", "0.5") as server:
         wait_until(lambda: is_running(job))
         server.kill(signal.SIGTERM)
         assert server.wait() == 0
         assert not server.survivors()
-    assert the_run(job).status == Status.STOPPED
+    run = the_run(job)
+    assert run.status == Status.LOST
+    assert "shut down" in run.reason
+    assert run.stop_requested_at is None, "nobody asked this of the run"
+
+
+@pytest.mark.parametrize("command", [("cron",), ("cronserver", "1")])
+def test_another_cronserver_takes_over_what_was_stopped_because_its_process_ends(
+    manage: Manage, command: tuple[str, ...]
+) -> None:
+    manage = manage.having(CHRONIKER_SHUTDOWN_GRACE_SECONDS=0)
+    job = a_job_due_once(command="sleep_for", args="600", retry_on_lost=True, retry_backoff_seconds=3600)
+    with manage.process(*command) as first:
+        wait_until(lambda: is_running(job))
+        first.kill(signal.SIGTERM)
+        assert first.wait() == 0
+    with manage.process("cronserver", "1"):
+        again = Run.objects.filter(job=job, status=Status.RUNNING)
+        wait_until(again.exists, what="running again")
+        assert again.get().attempt == 2
 
 
 def test_an_idle_cronserver_ends_at_once(manage: Manage) -> None:

@@ -142,6 +142,14 @@ def test_a_failure_is_retried_with_a_back_off_that_doubles() -> None:
     assert state_of(run.job).retry_at is None
 
 
+@pytest.mark.parametrize("policy", [True, False])
+def test_a_run_that_is_lost_because_its_worker_ended_is_retried_at_once_if_its_job_says_so(policy: bool) -> None:
+    run = claimed(retry_on_lost=policy, retry_backoff_seconds=3600)
+    lifecycle.finish(run.pk, run.token, started(run), Status.LOST, retry_at_once=True)
+    again = state_of(run.job).retry_at
+    assert again is None if not policy else again is not None and again <= database_now()
+
+
 @pytest.mark.parametrize(
     ("policy", "status", "stopped", "retried"),
     [
