@@ -73,6 +73,10 @@ class BulkActions(Base):
     def has_run_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("chroniker.run_job")
 
+    def has_run_with_permission(self, request: HttpRequest) -> bool:
+        """Arguments decide what a command does, as much as its name: who may run jobs only runs what editors wrote."""
+        return self.has_run_permission(request) and self.has_change_permission(request)
+
     def has_stop_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("chroniker.stop_job")
 

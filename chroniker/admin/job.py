@@ -132,6 +132,7 @@ class JobAdmin(JobColumns, BulkActions, Cloning, Deletion, DeclaredFields, JobMo
         if job is not None:
             context |= job_page.machine_side(request, job)
             context["can_run"] = self.has_run_permission(request)
+            context["can_run_with"] = self.has_run_with_permission(request)
             context["can_stop"] = self.has_stop_permission(request)
             context["clone_url"] = cloning.address(job) if self.has_add_permission(request) else None
         elif source := self.cloned(request):
@@ -174,7 +175,7 @@ class JobAdmin(JobColumns, BulkActions, Cloning, Deletion, DeclaredFields, JobMo
         return self._back(request, job)
 
     def run_with_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
-        if not self.has_run_permission(request):
+        if not self.has_run_with_permission(request):
             raise PermissionDenied
         job = self._get(object_id)
         return run_with.page(self.admin_site, request, job) or self._back(request, job)

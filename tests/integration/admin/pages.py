@@ -39,11 +39,11 @@ class _Fields(HTMLParser):
             self._name = None
 
 
-def fields(page: Any) -> dict[str, Any]:
-    """Of the page's main form. What a browser leaves out (boxes that are not ticked) is left out."""
+def fields(page: Any, form: str = "job_form") -> dict[str, Any]:
+    """Of the page's form of this id. What a browser leaves out (boxes that are not ticked) is left out."""
     html = page.content.decode()
     parser = _Fields()
-    parser.feed(html[html.index('id="job_form"') :])
+    parser.feed(html[html.index(f'id="{form}"') :])
     first_newline_goes = {name: value.removeprefix("\r\n").removeprefix("\n") for name, value in parser.found.items()}
     return {name: value for name, value in first_newline_goes.items() if "__prefix__" not in name and name}
 

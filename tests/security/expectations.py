@@ -1,0 +1,168 @@
+"""Who may see which page, and who may do what: each address of the admin, each action of its lists, in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from tests.integration.admin.pages import fields
+from tests.security.scene import PEOPLE, Scene, browser
+
+PREFIX = "admin/chroniker/"
+
+EVERYBODY = frozenset(PEOPLE)
+STAFF = EVERYBODY - {"anonymous"}
+SEE = frozenset({"viewer", "changer", "root"})
+SEE_JOBS = SEE | {"watchman", "operator"}
+SEE_RUNS = frozenset({"viewer", "watchman", "root"})
+NOBODY: frozenset[str] = frozenset()
+
+
+def _only(*people: str) -> frozenset[str]:
+    return frozenset({*people, "root"})
+
+
+@dataclass(frozen=True)
+class Page:
+    """Who gets an answer by GET, and which; all others get 403, or the login page if they are not logged in."""
+
+    sees: frozenset[str]
+    status: int = 200
+    json: bool = False
+    query: str = ""
+    of: Callable[[Scene], object] | None = None
+
+
+def _of_model(
+    name: str, sees: frozenset[str], adds: frozenset[str], deletes: frozenset[str], of: Any
+) -> dict[str, Page]:
+    """Those that Django's admin makes for every model."""
+    return {
+        f"{name}/": Page(sees),
+        f"{name}/add/": Page(adds),
+        f"{name}/<path:object_id>/history/": Page(sees, of=of),
+        f"{name}/<path:object_id>/delete/": Page(deletes, of=of),
+        f"{name}/<path:object_id>/change/": Page(sees, of=of),
+        f"{name}/<path:object_id>/": Page(STAFF, 302, of=of),  # to the page that asks
+    }
+
+
+PAGES: dict[str, Page] = {
+    **_of_model("job", SEE_JOBS, _only("adder"), _only("deleter"), lambda scene: scene.idle.pk),
+    "job/live/": Page(SEE_JOBS, json=True, query="?ids=1"),
+    "job/pause/": Page(_only("pauser")),
+    "job/preview/": Page(SEE_JOBS, json=True, query="?frequency=CRON&cron=0+3+*+*+*"),
+    "job/command/": Page(_only("changer", "operator"), json=True, query="?name=noop"),
+    "job/<int:object_id>/run/": Page(_only("runner", "operator"), 302, of=lambda scene: scene.watch.pk),
+    "job/<int:object_id>/run-with/": Page(_only("operator"), of=lambda scene: scene.watch.pk),
+    "job/<int:object_id>/stop/": Page(_only("stopper", "watchman"), 302, of=lambda scene: scene.job.pk),
+    "monitor/": Page(SEE_JOBS),
+    "monitor/add/": Page(_only("adder"), 302),
+    "monitor/live/": Page(SEE_JOBS, json=True, query="?ids=1"),
+    "monitor/<path:object_id>/change/": Page(STAFF, 302, of=lambda scene: scene.watch.pk),  # to the page that asks
+    **_of_model("run", SEE_RUNS, NOBODY, NOBODY, lambda scene: scene.run.pk),
+    "run/states/": Page(SEE_RUNS, json=True, query="?ids=00000000-0000-0000-0000-000000000000"),
+    "run/<uuid:object_id>/live/": Page(SEE_RUNS, json=True, of=lambda scene: scene.run.pk),
+    "run/<uuid:object_id>/output/": Page(SEE_RUNS, json=True, query="?before=0.0.0", of=lambda scene: scene.run.pk),
+    "run/<uuid:object_id>/log.txt": Page(SEE_RUNS, of=lambda scene: scene.run.pk),
+    "run/<uuid:object_id>/stop/": Page(_only("stopper", "watchman"), 302, of=lambda scene: scene.run.pk),
+    **_of_model("host", SEE, NOBODY, _only("deleter"), lambda scene: scene.host.pk),
+    **_of_model("group", SEE, _only("adder"), _only("deleter"), lambda scene: scene.group.pk),
+    "group/<int:object_id>/pause/": Page(_only("pauser"), of=lambda scene: scene.group.pk),
+    **_of_model("calendar", SEE, _only("adder"), _only("deleter"), lambda scene: scene.calendar.pk),
+    **_of_model("outbox", SEE, NOBODY, NOBODY, lambda scene: scene.outbox.pk),
+}
+
+
+@dataclass(frozen=True)
+class Deed:
+    """A POST that changes something, by these people, and by nobody else. It leaves an entry in the admin's log."""
+
+    route: str
+    by: frozenset[str]
+    data: Callable[[Scene], dict[str, Any]] = field(default=lambda scene: {})
+    action: str = ""
+
+    @property
+    def name(self) -> str:
+        return f"{self.route} {self.action}".strip()
+
+
+def _form(address: str, form: str, **changes: str) -> Callable[[Scene], dict[str, Any]]:
+    """What a browser would send that had the form open, with these changes."""
+
+    def data(scene: Scene) -> dict[str, Any]:
+        return {**fields(browser("root").get(f"/{PREFIX}{filled(address, scene)}"), form), **changes}
+
+    return data
+
+
+def _action(model: str, action: str, by: frozenset[str], chosen: Callable[[Scene], Any]) -> Deed:
+    sent = {"action": action, "index": "0", "post": "yes"}
+    return Deed(f"{model}/", by, lambda scene: {**sent, "_selected_action": [str(chosen(scene).pk)]}, action)
+
+
+CONFIRMED: Callable[[Scene], dict[str, Any]] = lambda scene: {"post": "yes"}  # noqa: E731
+
+DEEDS: list[Deed] = [
+    Deed("job/add/", _only("adder"), _form("job/add/", "job_form", name="new", command="noop", cron="0 3 * * *")),
+    Deed(
+        "job/<path:object_id>/change/",
+        _only("changer", "operator"),
+        _form("job/<path:object_id>/change/", "job_form", name="renamed"),
+    ),
+    Deed("job/<path:object_id>/delete/", _only("deleter"), CONFIRMED),
+    Deed("job/<int:object_id>/run/", _only("runner", "operator")),
+    Deed("job/<int:object_id>/run-with/", _only("operator"), lambda scene: {"args": "--model auth.Group"}),
+    Deed("job/<int:object_id>/stop/", _only("stopper", "watchman")),
+    Deed("job/pause/", _only("pauser"), lambda scene: {"reason": "stocktaking"}),
+    _action("job", "enable", _only("changer", "operator"), lambda scene: scene.idle),
+    _action("job", "disable", _only("changer", "operator"), lambda scene: scene.job),
+    _action("job", "run_now", _only("operator"), lambda scene: scene.watch),
+    _action("job", "stop", _only("watchman"), lambda scene: scene.job),
+    _action("job", "delete_selected", _only(), lambda scene: scene.idle),
+    _action("monitor", "check_now", _only("operator"), lambda scene: scene.watch),
+    Deed("run/<uuid:object_id>/stop/", _only("stopper", "watchman")),
+    Deed("host/<path:object_id>/delete/", _only("deleter"), CONFIRMED),
+    _action("host", "delete_selected", _only(), lambda scene: scene.host),
+    Deed("group/add/", _only("adder"), lambda scene: {"name": "new"}),
+    Deed("group/<path:object_id>/change/", _only("changer"), lambda scene: {"name": "night", "limit": "7"}),
+    Deed("group/<path:object_id>/delete/", _only("deleter"), CONFIRMED),
+    Deed("group/<int:object_id>/pause/", _only("pauser"), lambda scene: {"reason": "stocktaking"}),
+    _action("group", "delete_selected", _only(), lambda scene: scene.group),
+    Deed("calendar/add/", _only("adder"), _form("calendar/add/", "calendar_form", name="new")),
+    Deed(
+        "calendar/<path:object_id>/change/",
+        _only("changer"),
+        _form("calendar/<path:object_id>/change/", "calendar_form", name="renamed"),
+    ),
+    Deed("calendar/<path:object_id>/delete/", _only("deleter"), CONFIRMED),
+    _action("calendar", "delete_selected", _only(), lambda scene: scene.calendar),
+    _action("outbox", "send_again", _only("changer"), lambda scene: scene.outbox),
+]
+
+
+def filled(route: str, scene: Scene) -> str:
+    """The route's address, for the thing of the scene that its row names."""
+    of = PAGES[route].of
+    before, bracket, rest = route.partition("<")
+    return f"{before}{of(scene)}{rest.partition('>')[2]}" if bracket and of else route
+
+
+def routes() -> Iterator[str]:
+    """All addresses of this app in the project, as the resolver has them."""
+    for route in _below(get_resolver(), ""):
+        if route.startswith(PREFIX):
+            yield route.removeprefix(PREFIX)
+
+
+def _below(resolver: URLResolver, prefix: str) -> Iterator[str]:
+    for each in resolver.url_patterns:
+        route = f"{prefix}{each.pattern}"
+        if isinstance(each, URLPattern):
+            yield route
+        else:
+            yield from _below(each, route)

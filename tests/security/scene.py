@@ -1,0 +1,89 @@
+"""One of each thing that the admin has pages for, the people who come to them, and what is in the tables."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+
+from django.apps import apps
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission, User
+from django.db.models import Model
+from django.test import Client
+from django.utils.timezone import now
+
+from chroniker.models import Blackout, Calendar, Group, Host, Job, Outbox, Run
+from chroniker.tick import run_now
+from tests.factories import a_booked_job
+
+_MODELS = ("job", "jobdependency", "run", "host", "group", "calendar", "blackout", "outbox")
+
+
+def _each(verb: str) -> tuple[str, ...]:
+    return tuple(f"{verb}_{model}" for model in _MODELS)
+
+
+#: Who comes: the permissions of each, ``None`` for somebody who is not logged in, "all" for a superuser.
+PEOPLE: dict[str, Any] = {
+    "anonymous": None,
+    "nobody": (),
+    "viewer": (*_each("view"), "view_monitor"),
+    "runner": ("run_job",),
+    "stopper": ("stop_job",),
+    "pauser": ("pause_jobs",),
+    "adder": _each("add"),
+    "changer": _each("change"),
+    "deleter": _each("delete"),
+    "watchman": ("view_job", "view_run", "stop_job"),
+    "operator": ("change_job", "run_job"),
+    "root": "all",
+}
+
+
+def browser(person: str, *, strict: bool = False) -> Client:
+    """A browser with this person in it; ``strict``: as a real one is treated, with the CSRF token asked for."""
+    client, rights = Client(enforce_csrf_checks=strict), PEOPLE[person]
+    if rights is None:
+        return client
+    user, made = User.objects.get_or_create(
+        username=person, defaults={"is_staff": True, "is_superuser": rights == "all"}
+    )
+    if made and rights != "all":
+        found = Permission.objects.filter(content_type__app_label="chroniker", codename__in=rights)
+        assert len(found) == len(rights), set(rights) - {each.codename for each in found}
+        user.user_permissions.set(found)
+    client.force_login(user)
+    return client
+
+
+@dataclass(frozen=True)
+class Scene:
+    """``job`` has an open run; ``idle`` has none and is disabled, so that it may be deleted and enabled."""
+
+    job: Job
+    idle: Job
+    watch: Job
+    run: Run
+    group: Group
+    calendar: Calendar
+    host: Host
+    outbox: Outbox
+
+    @classmethod
+    def make(cls) -> Scene:
+        group, calendar = Group.objects.create(name="night", limit=2), Calendar.objects.create(name="holidays")
+        Blackout.objects.create(calendar=calendar, name="one", starts_at=now(), ends_at=now() + dt.timedelta(days=1))
+        host = Host.objects.create(name="worker-1", last_seen=now())
+        job = a_booked_job(name="busy", group=group)
+        idle = a_booked_job(name="idle", enabled=False)
+        watch = a_booked_job(name="watch", is_monitor=True, command="check_monitor", args="--model auth.User")
+        run = run_now(job, by="a test")
+        outbox = Outbox.objects.create(run=run, channel="mail:1", payload={"to": "somebody"}, sent_at=now())
+        return cls(job, idle, watch, run, group, calendar, host, outbox)
+
+
+def everything() -> dict[str, list[dict[str, Any]]]:
+    """All rows of all tables of this app, and the admin's log."""
+    models: list[type[Model]] = [*apps.get_app_config("chroniker").get_models(include_auto_created=True), LogEntry]
+    return {model._meta.label: list(model._default_manager.order_by("pk").values()) for model in models}

@@ -1,0 +1,150 @@
+"""Every address and every action of the admin for everybody, by GET, POST and POST without a CSRF token."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.test import RequestFactory
+
+from tests.security.expectations import DEEDS, PAGES, PREFIX, Deed, filled, routes
+from tests.security.scene import PEOPLE, Scene, browser, everything
+
+BY_NAME = {deed.name: deed for deed in DEEDS}
+DEED_OF = {deed.route: deed for deed in DEEDS}
+
+
+@pytest.fixture
+def scene(dummy: Any) -> Scene:
+    return Scene.make()
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """What happens within is taken back, so that the next person finds the same scene."""
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
+def address(route: str, scene: Scene) -> str:
+    return f"/{PREFIX}{filled(route, scene)}"
+
+
+def test_every_address_of_the_project_s_admin_has_a_row_in_the_table() -> None:
+    assert set(routes()) == set(PAGES)
+
+
+def test_every_action_of_every_list_has_a_row_in_the_table(db: None) -> None:
+    request = RequestFactory().get("/")
+    request.user = User.objects.create_superuser("root")
+    offered = {
+        (f"{model._meta.model_name}/", action)
+        for model, page in admin.site._registry.items()
+        if model._meta.app_label == "chroniker"
+        for action in page.get_actions(request)
+    }
+    assert offered == {(deed.route, deed.action) for deed in DEEDS if deed.action}
+
+
+@pytest.mark.parametrize("route", PAGES)
+def test_a_get_shows_it_to_those_who_may_see_it_and_changes_nothing(route: str, scene: Scene) -> None:
+    page, before = PAGES[route], everything()
+    for person in PEOPLE:
+        answer = browser(person).get(f"{address(route, scene)}{page.query}")
+        if person in page.sees:
+            assert answer.status_code == page.status, person
+            assert "/login/" not in answer.headers.get("Location", ""), person
+        elif person == "anonymous" and not page.json:
+            assert answer.status_code == 302 and "/login/" in answer["Location"]
+        else:
+            assert answer.status_code == 403, person
+        if page.json:
+            assert answer["Content-Type"] == "application/json", person
+        if answer.streaming:
+            b"".join(answer)  # what it does, it does while it is read
+        assert everything() == before, person
+
+
+@pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "PUT", "PATCH", "DELETE", "TRACE"])
+def test_no_other_method_changes_anything(method: str, scene: Scene) -> None:
+    before, root = everything(), browser("root")
+    for route in PAGES:
+        answer = root.generic(method, address(route, scene), "post=yes", "application/x-www-form-urlencoded")
+        assert answer.status_code < 500, route
+        assert everything() == before, route
+
+
+@pytest.mark.parametrize("deed", BY_NAME)
+def test_a_post_changes_something_for_those_who_may_and_is_in_the_log(deed: str, scene: Scene) -> None:
+    route, data = BY_NAME[deed].route, BY_NAME[deed].data(scene)
+    before = everything()
+    for person in PEOPLE:
+        with undone():
+            answer = browser(person).post(address(route, scene), data)
+            if person in BY_NAME[deed].by:
+                assert answer.status_code == 302 and "/login/" not in answer["Location"], person
+                assert everything() != before, person
+                assert LogEntry.objects.filter(user__username=person).exists(), person
+            else:
+                assert answer.status_code in ((200, 302, 403) if BY_NAME[deed].action else (302, 403)), person
+                assert everything() == before, person
+
+
+@pytest.mark.parametrize("route", PAGES)
+def test_a_post_without_a_csrf_token_is_refused_and_changes_nothing(route: str, scene: Scene) -> None:
+    data = DEED_OF[route].data(scene) if route in DEED_OF else {}
+    before = everything()
+    for person in PEOPLE:
+        assert browser(person, strict=True).post(address(route, scene), data).status_code == 403, person
+        assert everything() == before, person
+
+
+@pytest.mark.parametrize("route", sorted(PAGES.keys() - DEED_OF.keys()))
+def test_a_post_to_a_page_that_only_shows_changes_nothing(route: str, scene: Scene) -> None:
+    before = everything()
+    noise = {"post": "yes", "status": "LOST", "name": "taken", "action": "delete_selected", "_selected_action": "1"}
+    for person in PEOPLE:
+        answer = browser(person).post(address(route, scene), noise)
+        assert answer.status_code < 500, person
+        assert everything() == before, person
+
+
+@pytest.mark.parametrize("deed", [deed.name for deed in DEEDS if deed.action])
+def test_an_action_on_all_of_a_list_is_held_to_the_same(deed: str, scene: Scene) -> None:
+    """ "Select all across pages" sends no more than a flag."""
+    chosen = {**BY_NAME[deed].data(scene), "select_across": "1"}
+    before = everything()
+    for person in sorted(PEOPLE.keys() - BY_NAME[deed].by):
+        browser(person).post(address(BY_NAME[deed].route, scene), chosen)
+        assert everything() == before, person
+
+
+BAD_IDS = ["0", "999999", "9" * 30, "00000000-0000-0000-0000-000000000000", "..%2F..%2Fetc", "%00", "1'--"]
+
+
+@pytest.mark.parametrize("bad", BAD_IDS)
+def test_an_id_of_nothing_is_an_answer_and_changes_nothing(bad: str, scene: Scene) -> None:
+    before, root = everything(), browser("root")
+    for route in (each for each in PAGES if "<" in each):
+        start, _bracket, rest = route.partition("<")
+        for answer in (root.get, root.post):
+            assert answer(f"/{PREFIX}{start}{bad}{rest.partition('>')[2]}").status_code in (302, 403, 404), route
+        assert everything() == before, route
+
+
+@pytest.mark.parametrize("question", ["subscribers__password__startswith=m", "group__jobs__secrets__contains=a"])
+def test_a_list_is_no_oracle_for_what_it_does_not_show(question: str, scene: Scene) -> None:
+    for name in ("job", "monitor"):
+        assert browser("root").get(f"/{PREFIX}{name}/?{question}").status_code in (302, 400)
+
+
+def test_the_table_names_deeds_of_known_pages() -> None:
+    assert {deed.route for deed in DEEDS} <= set(PAGES)
+    assert all(isinstance(deed, Deed) and deed.by <= set(PEOPLE) for deed in DEEDS)
