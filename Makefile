@@ -13,7 +13,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: help venv demo test lint types docs benchmarks faults clean
+.PHONY: help venv demo test lint audit types docs benchmarks faults clean
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,10 @@ lint: $(VENV)/.with-dev ## Style, import layers, container files
 	$(BIN)/lint-imports
 	$(BIN)/hadolint docker/Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker/compose.yaml
+
+audit: $(VENV)/.with-dev ## Look for what is known to be dangerous, in the code and in what it requires
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml chroniker chroniker_celery
+	$(BIN)/python .ci/audit.py
 
 types: $(VENV)/.with-dev ## Check the types
 	$(BIN)/mypy

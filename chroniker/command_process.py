@@ -100,7 +100,7 @@ def run_raw(argv: tuple[str, ...]) -> NoReturn:
     """Become another program, found like a shell finds it; it can gain no privileges."""
     forbid_new_privileges()
     try:
-        os.execvp(argv[0], argv)
+        os.execvp(argv[0], argv)  # nosec B606  # no shell is the point
     except FileNotFoundError as error:
         _refuse(argv[0], error, _NOT_FOUND)
     except OSError as error:

@@ -44,7 +44,7 @@ def main(words: Sequence[str] | None = None) -> NoReturn:
         if arguments.log_file is not None:
             _write_to(arguments.log_file)
         os.chdir(start.directory)
-        os.execve(start.argv[0], start.argv, start.environment)
+        os.execve(start.argv[0], start.argv, start.environment)  # nosec B606  # the caller's own Python
     except (CannotStart, OSError) as problem:
         making.error(str(problem))
 

@@ -50,7 +50,7 @@ def transactional(step: Callable[P, R]) -> Callable[P, R]:
             except OperationalError as error:
                 if attempt == tries or not _asks_for_another_try(error):
                     raise
-            time.sleep(random.uniform(0, 0.02 * 2**attempt))
+            time.sleep(random.uniform(0, 0.02 * 2**attempt))  # nosec B311  # spreads out, hides nothing
         raise AssertionError("unreachable")
 
     return wrapper
