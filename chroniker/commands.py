@@ -12,31 +12,56 @@ from django.utils.translation import gettext as _
 
 from chroniker.conf import settings
 from chroniker.exceptions import CommandRefused
+from chroniker.visible import shortened
+
+#: Characters of a line of arguments: what Linux allows a single one to have.
+LONGEST_LINE = 131_072
+
+#: Options of every management command that say where its code is: with them anybody's code can be run.
+CODE_OPTIONS = ("--settings", "--pythonpath")
 
 
 def words(text: str, what: str) -> list[str]:
     """Split like a shell does, without expanding anything. Raises ``CommandRefused`` for unbalanced quotes."""
+    if len(text) > LONGEST_LINE:  # splitting takes a second for each million
+        said = _("%(what)s has %(n)d characters; at most %(most)d are allowed.")
+        raise CommandRefused(said % {"what": what, "n": len(text), "most": LONGEST_LINE})
     try:
         return shlex.split(text)
     except ValueError as error:
         hint = _('%(what)s cannot be split into words: %(error)s in %(text)s. Write a quote as \\\' or inside "…".')
-        raise CommandRefused(hint % {"what": what, "error": str(error).lower(), "text": _short(text)}) from None
+        raise CommandRefused(hint % {"what": what, "error": str(error).lower(), "text": shortened(text)}) from None
 
 
 def management_argv(command: str, args: str) -> tuple[str, ...]:
     """The command's name and its words; raises ``CommandRefused`` when it is unknown, not allowed or badly quoted."""
     if refusal := refusal_of(command):
         raise CommandRefused(refusal)
-    return (command, *words(args, _("The argument line")))
+    argv = words(args, _("The argument line"))
+    if not settings.raw_commands_allowed and (option := _code_option(argv)):
+        said = _("“%(option)s” may decide which code runs, so it is refused while raw commands are (%(switch)s).")
+        raise CommandRefused(said % {"option": option, "switch": "CHRONIKER_DISABLE_RAW_COMMAND"})
+    return (command, *argv)
+
+
+def _code_option(argv: Sequence[str]) -> str | None:
+    """One of ``CODE_OPTIONS``, also shortened, as argparse takes it. A command's own “--set” is refused with them."""
+    for word in argv:
+        name = word.partition("=")[0]
+        if word == "--":
+            return None  # no options behind it
+        if len(name) > 2 and any(option.startswith(name) for option in CODE_OPTIONS):
+            return name
+    return None
 
 
 def refusal_of(command: str) -> str | None:
     """Why no job may run this management command, in words; ``None``: it may."""
     known = get_commands()
     if command not in known:
-        near = difflib.get_close_matches(command, known, n=1)
+        near = difflib.get_close_matches(command[:200], known, n=1)
         hint = _(" Did you mean “%(near)s”?") % {"near": near[0]} if near else ""
-        return _("There is no management command “%(name)s”.") % {"name": command} + hint
+        return _("There is no management command “%(name)s”.") % {"name": shortened(command, 200)} + hint
     if _matches(command, settings.commands_denied):
         return _("The command “%(name)s” may not be scheduled (CHRONIKER_COMMANDS_DENIED).") % {"name": command}
     if not _matches(command, settings.commands):
@@ -56,7 +81,3 @@ def raw_argv(raw_command: str) -> tuple[str, ...]:
 
 def _matches(command: str, patterns: Sequence[str]) -> bool:
     return any(fnmatchcase(command, pattern) for pattern in patterns)
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 60 else text[:57] + "…"

@@ -17,6 +17,7 @@ from chroniker.conf import settings
 from chroniker.end_requests import EndRequests
 from chroniker.exceptions import ExecutorError
 from chroniker.executors import Executor, executors
+from chroniker.visible import one_line
 
 logger = logging.getLogger(__name__)
 
@@ -90,7 +91,7 @@ class LocalRuns:
         try:
             self._tell(tick.reconsider(job_id))
         except Error as error:  # the runs here go on without a database, for a lease; the next tick reconsiders
-            logger.warning("What waits for job %s was not reconsidered: %s", job_id, error)
+            logger.warning("What waits for job %s was not reconsidered: %s", job_id, one_line(error))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -124,7 +125,7 @@ class LocalRuns:
             if waiting:
                 lifecycle.not_accepted(waiting, database_now())
         except Error as error:  # then they are offered again a little later
-            logger.warning("%d runs that had not begun were not given back: %s", len(waiting), error)
+            logger.warning("%d runs that had not begun were not given back: %s", len(waiting), one_line(error))
 
     def _ask_to_stop(self, run_ids: Collection[UUID]) -> set[UUID]:
         """Those that were asked, or had ended."""
@@ -133,7 +134,7 @@ class LocalRuns:
             try:
                 tick.stop(run_id, self._who)
             except Error as error:  # asked again after the next wait
-                logger.warning("Run %s was not asked to stop: %s", run_id, error)
+                logger.warning("Run %s was not asked to stop: %s", run_id, one_line(error))
                 break
             asked.add(run_id)
         return asked

@@ -15,6 +15,7 @@ from typing import Self
 
 from chroniker.conf import settings
 from chroniker.end_requests import EndRequests
+from chroniker.runtime_dir import prepare
 
 #: How long a pass that could begin may wait at most until it notices.
 POLL_SECONDS = 0.1
@@ -36,7 +37,7 @@ class PassLock:
         """Raises OSError when the runtime directory cannot be used."""
         if settings.use_pid:
             path = lock_path()
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            prepare(path.parent)
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             self.is_ours = self._take(self._descriptor)
         return self

@@ -14,6 +14,7 @@ from pathlib import Path
 from uuid import UUID
 
 from chroniker import mark
+from chroniker.runtime_dir import prepare
 
 _SUFFIX = ".lock"
 _KEPT_SECONDS = 86_400.0
@@ -30,7 +31,7 @@ class RunLock:
     @classmethod
     def take(cls, runtime_dir: Path, run_id: UUID) -> RunLock | None:
         """The run's lock, or None when another process of this host has it. Raises OSError when there can be none."""
-        runtime_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        prepare(runtime_dir)
         path = _path(runtime_dir, run_id)
         until = time.monotonic() + _PATIENCE
         while True:

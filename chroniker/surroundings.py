@@ -23,7 +23,14 @@ from chroniker.exceptions import CommandRefused
 RESERVED = "CHRONIKER_"
 
 #: Who may set these can run what they like, so they go with raw commands. Not all there are: programs have their own.
-CODE = ("PATH", "LD_*", "DYLD_*", "PYTHON*", "DJANGO_SETTINGS_MODULE", "BASH_ENV", "ENV", "IFS")
+CODE = (
+    *("PATH", "LD_*", "DYLD_*", "GCONV_PATH", "OPENSSL_*"),
+    *("PYTHON*", "DJANGO_SETTINGS_MODULE"),
+    *("BASH_ENV", "ENV", "IFS"),
+)
+
+#: Characters of all variables of a job together.
+LONGEST = 131_072
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
@@ -109,6 +116,9 @@ def _value(name: str, source: Source) -> str:
 
 def _lines(text: str, form: str) -> Iterator[tuple[int, str, str]]:
     """Number, name and value of each line; empty ones, and those that begin with “#”, are left out."""
+    if len(text) > LONGEST:
+        said = _("The variables have %(n)d characters; at most %(most)d are allowed.")
+        raise CommandRefused(said % {"n": len(text), "most": LONGEST})
     for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), start=1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue

@@ -34,6 +34,7 @@ from chroniker.executors import executors
 from chroniker.lifecycle import plan
 from chroniker.models import EVERY_HOST, EventKind, Job, JobDependency, JobState, Lease, Run, Status
 from chroniker.models.calendar import fetch_closed_times
+from chroniker.visible import one_line
 
 logger = logging.getLogger(__name__)
 
@@ -288,7 +289,7 @@ def dispatch(runs: Sequence[Run], now: dt.datetime) -> int:
             executor = executors[alias]
             accepted = set(executor.dispatch(group))
         except Exception as error:  # no broker, a bad alias: the claims wait, and say why
-            logger.warning("Executor %r took none of %d runs: %s", alias, len(group), error)
+            logger.warning("Executor %r took none of %d runs: %s", alias, len(group), one_line(error))
             lifecycle.not_accepted(ids, now, why=f"{type(error).__name__}: {error}")
             continue
         if accepted:
@@ -317,7 +318,7 @@ def _hint(run: Run) -> None:
         for run_id in ids:
             executors[run.job.executor].request_stop(run_id)
     except Exception as error:  # only a hint: the run's next renewal carries the stop anyway
-        logger.info("No hint to stop run %s: %s", run.pk, error)
+        logger.info("No hint to stop run %s: %s", run.pk, one_line(error))
 
 
 def _refuse_bad(job: Job, args: str) -> None:

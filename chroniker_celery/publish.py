@@ -17,6 +17,8 @@ from celery import Celery
 from celery.exceptions import QueueNotFound
 from celery.utils.nodenames import anon_nodename
 
+from chroniker.visible import one_line
+
 logger = logging.getLogger(__name__)
 
 TASK = "chroniker_celery.execute"
@@ -102,7 +104,7 @@ def _routed(
             if options.get("queue") is not None:
                 producer.maybe_declare(options["queue"])
         except refused as error:
-            logger.error("%d runs were not sent to queue %r: %s", len(group), host or queue, error)
+            logger.error("%d runs were not sent to queue %r: %s", len(group), host or queue, one_line(error))
             producer.revive(link)  # the broker closes a channel that it refused something
         else:
             yield options, group

@@ -8,6 +8,8 @@ from typing import Any
 from celery.app.task import Task
 from celery.backends.base import Backend
 
+from chroniker.visible import one_line
+
 logger = logging.getLogger(__name__)
 
 #: With ``result_backend_always_retry`` Celery tries for ever, unless it is told otherwise.
@@ -37,7 +39,9 @@ class Results:
         try:
             getattr(_impatient(self._backend), how)(task_id, *args, **kwargs)
         except Exception as error:  # whatever a backend raises when it is not there
-            logger.warning("The result of run %s was not stored: %s: %s", task_id, type(error).__name__, error)
+            logger.warning(
+                "The result of run %s was not stored: %s: %s", task_id, type(error).__name__, one_line(error)
+            )
 
 
 def _impatient(backend: Any) -> Any:

@@ -14,6 +14,7 @@ from chroniker.command import Ending
 from chroniker.conf import settings
 from chroniker.models import OPEN, Run, Status
 from chroniker.report import DatabaseReport
+from chroniker.visible import one_line
 from chroniker_celery import leaving, nurseries
 from chroniker_celery.exceptions import RunFailed
 from chroniker_celery.publish import TASK
@@ -96,7 +97,9 @@ def _conclude(run_id: UUID, token: int, ending: Ending | None, status: Status | 
             outcome["status"] = run.status
         tick.reconsider(run.job_id)
     except Exception as error:  # the run has ended well or badly, and is so recorded; the next tick is the backstop
-        logger.warning("What waits for run %s was not reconsidered: %s: %s", run_id, type(error).__name__, error)
+        logger.warning(
+            "What waits for run %s was not reconsidered: %s: %s", run_id, type(error).__name__, one_line(error)
+        )
     if outcome["status"] == Status.SUCCEEDED:
         return outcome
     message = f"{outcome['job']}: {outcome['status']}. {outcome['reason']}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error
 
 from chroniker.conf import settings
+from chroniker.runtime_dir import not_ours
 
 #: Where a socket's address cannot go by way of an open directory, it must fit: 104 bytes, a zero, the file's name.
 LONGEST_PATH = 104 - 1 - len(f"/{'0' * 32}.sock")
@@ -48,10 +48,6 @@ def _not_ours(directory: Path, *, default: bool) -> str:
         return "is not writable" if existing == directory else f"cannot be made: {existing} is not writable"
     if existing != directory:
         return ""
-    status = directory.stat()
     # Root may look on behalf of the user who works there; the default's name is root's own.
-    if status.st_uid != os.geteuid() and (default or os.geteuid() != 0):
-        return f"belongs to user {status.st_uid}, not to {os.geteuid()}"
-    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        return f"is writable by others (mode {stat.S_IMODE(status.st_mode):04o})"
-    return ""
+    on_behalf = [directory.stat().st_uid] if os.geteuid() == 0 and not default else []
+    return not_ours(directory, os.geteuid(), *on_behalf)

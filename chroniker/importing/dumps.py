@@ -17,18 +17,22 @@ from chroniker.exceptions import ImportRefused
 
 M = TypeVar("M", bound=Model)
 OPENERS: dict[str, Callable[..., IO[str]]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+#: Characters of a file, which is read into memory; a small packed one may hold any number.
+LARGEST = 2**28
 
 
 def read(path: str) -> list[dict[str, Any]]:
     """The objects in a file of JSON, or of one JSON object a line (jsonl). Raises ``ImportRefused``."""
     try:
         with OPENERS.get(Path(path).suffix, open)(path, "rt", encoding="utf-8") as file:
-            text = file.read()
+            text = file.read(LARGEST)
+            if file.read(1):
+                raise ImportRefused(f"{path} holds more than {LARGEST:,} characters. Dump jobs and logs apart.")
     except (OSError, EOFError, UnicodeDecodeError, lzma.LZMAError) as error:
         raise ImportRefused(f"{path} cannot be read: {error}") from error
     try:
         found = json.loads(text) if text.lstrip().startswith("[") else [json.loads(line) for line in text.splitlines()]
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ImportRefused(f"{path} is no JSON ({error}). Write one with: manage.py dumpdata APP -o {path}") from error
     if not all(isinstance(each, dict) and {"model", "fields"} <= each.keys() for each in found):
         raise ImportRefused(f"{path} is JSON, but not what dumpdata writes: a list of objects with model and fields.")

@@ -20,6 +20,7 @@ from chroniker.conf import settings
 from chroniker.end_requests import EndRequests
 from chroniker.models import Group, Job, Run, Trigger
 from chroniker.tick import Pass
+from chroniker.visible import one_line, shortened
 
 #: Not all the project's checks: these commands start every minute.
 CHECKS = (TAG,)
@@ -36,7 +37,8 @@ def job_named(text: str) -> Job:
     try:
         return Job.from_name_or_id(text)
     except (Job.DoesNotExist, OverflowError):
-        raise CommandError(f"There is no job named or numbered “{text}”.{_nearest(text)}") from None
+        said = f"There is no job named or numbered “{shortened(one_line(text), 200)}”."
+        raise CommandError(f"{said}{_nearest(text)}") from None
 
 
 def jobs_named(texts: Iterable[str]) -> list[Job]:
@@ -47,7 +49,7 @@ def group_named(name: str) -> Group:
     """The group of this name. Raises ``CommandError`` that shows the nearest one."""
     group = Group.objects.filter(name=name).first()
     if group is None:
-        raise CommandError(f"There is no group named “{name}”.{_nearest(name, Group)}")
+        raise CommandError(f"There is no group named “{shortened(one_line(name), 200)}”.{_nearest(name, Group)}")
     return group
 
 
@@ -55,8 +57,8 @@ def _nearest(text: str, kind: type[Job] | type[Group] = Job) -> str:
     names = list(kind.objects.order_by("name").values_list("name", flat=True)[:MOST_COMPARED])
     if not names:
         return f" There are no {kind._meta.verbose_name_plural} yet; add one in the admin."
-    near = difflib.get_close_matches(text, names, n=1, cutoff=0.5)
-    return f" Did you mean “{near[0]}”?" if near else " The admin lists them all."
+    near = difflib.get_close_matches(text[:200], names, n=1, cutoff=0.5)
+    return f" Did you mean “{one_line(near[0])}”?" if near else " The admin lists them all."
 
 
 def stay_for_messages(asked: EndRequests, seconds: float) -> None:
@@ -94,9 +96,9 @@ def who(command: str) -> str:
 def describe(run: Run) -> str:
     """Which run of which job, and why. Without its id: a run that is only foretold has none."""
     if run.parent_id is not None:
-        return f"“{run.job.name}”: run {run.token}, on {run.target}"
+        return one_line(f"“{run.job.name}”: run {run.token}, on {run.target}")
     why = {Trigger.SCHEDULE: f"for {local(run.scheduled_for)}", Trigger.RETRY: f"attempt {run.attempt}"}
-    return f"“{run.job.name}”: run {run.token}, {why.get(Trigger(run.trigger), 'by hand')}"
+    return one_line(f"“{run.job.name}”: run {run.token}, {why.get(Trigger(run.trigger), 'by hand')}")
 
 
 def local(moment: Any) -> str:
@@ -121,4 +123,4 @@ class Telling:
 
     def say(self, text: str) -> None:
         if self._verbosity >= 1:
-            self._write(text)
+            self._write(one_line(text))

@@ -11,6 +11,7 @@ from django.db import Error, close_old_connections
 from chroniker.end_requests import EndRequests
 from chroniker.local_runs import POLL_SECONDS, LocalRuns
 from chroniker.models import OPEN, LogChunk, Run, Status, Stream
+from chroniker.visible import one_line
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ class Follower:
             new = LogChunk.objects.filter(run=self._run_id, pk__gt=self._last).order_by("pk")
             for chunk in new.iterator(chunk_size=32):  # a run may have written more than fits into memory
                 stream = self._stdout if chunk.stream == Stream.STDOUT else self._stderr
-                stream.write(chunk.text, str, ending="")
+                stream.repeat(chunk.text)
                 self._last = chunk.pk
         except Error as error:  # shown later: the run itself does not depend on it
             logger.debug("No output could be read: %s", error)
@@ -59,14 +60,14 @@ class Follower:
             return 1
         if run.status in OPEN:
             return self._unended(run, waited)
-        label = f"Run {run.token} of “{run.job.name}” {_ENDED[Status(run.status)]}"
-        reason = f": {run.reason.rstrip('.')}" if run.reason and run.status != Status.SUCCEEDED else ""
+        label = f"Run {run.token} of “{one_line(run.job.name)}” {_ENDED[Status(run.status)]}"
+        reason = f": {one_line(run.reason.rstrip('.'))}" if run.reason and run.status != Status.SUCCEEDED else ""
         (self._stdout if run.status == Status.SUCCEEDED else self._stderr).write(f"{label}{_seconds(run)}{reason}.")
         return exit_status(run)
 
     def _unended(self, run: Run, waited: bool) -> int:
         if run.status == Status.CLAIMED and run.dispatched_at is None:
-            why = f" {run.reason}" if run.reason else ""
+            why = f" {one_line(run.reason)}" if run.reason else ""
             self._stderr.write(f"Run {run.pk} is claimed, and no executor took it; ticks will offer it again.{why}")
             return 1
         self._stdout.write(str(run.pk))

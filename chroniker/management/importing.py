@@ -9,14 +9,16 @@ from contextlib import contextmanager
 from zoneinfo import ZoneInfo
 
 from django.core.management import CommandError
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
 from chroniker.exceptions import ImportRefused
 from chroniker.importing import Candidate, comparison
 from chroniker.management.console import CHECKS, database_errors_explained
+from chroniker.management.terminal import ConsoleCommand
+from chroniker.visible import one_line
 
 
-class ImportCommand(BaseCommand):
+class ImportCommand(ConsoleCommand):
     """A command that brings jobs over, and shows each as it was there and as it is here."""
 
     requires_system_checks = CHECKS
@@ -28,14 +30,13 @@ class ImportCommand(BaseCommand):
 
     def tell(self, sentences: Sequence[str]) -> None:
         for sentence in sentences:
-            self.stdout.write(sentence)
+            self.stdout.write(one_line(sentence))
 
     def show(self, candidates: Sequence[Candidate], now: dt.datetime, as_json: bool) -> None:
         if as_json:
             self.stdout.write(json.dumps(comparison.records(candidates, now), indent=1, ensure_ascii=False))
             return
-        for line in comparison.lines(candidates, now):
-            self.stdout.write(line)
+        self.tell(list(comparison.lines(candidates, now)))
 
 
 @contextmanager

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from chroniker.visible import one_line
+
 
 def table(rows: Sequence[Sequence[str]], head: Sequence[str]) -> Iterator[str]:
     """Lines: the head and the rows, each column as wide as its widest cell; nothing where there are no rows."""
     if not rows:
         return
-    lines = [head, *rows]
+    lines = [head, *([one_line(cell) for cell in row] for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     for line in lines:
         yield "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()

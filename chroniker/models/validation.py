@@ -12,6 +12,7 @@ from chroniker import commands, monitors, schedule, surroundings
 from chroniker.conf import settings
 from chroniker.exceptions import CommandRefused, ScheduleError
 from chroniker.models.host import EVERY_HOST
+from chroniker.visible import acts, shortened
 
 if TYPE_CHECKING:
     from chroniker.models.job import Job
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 def validate(job: Job) -> None:
     """Raises one ``ValidationError`` with all that is wrong, by field."""
     errors: dict[str, str] = {}
+    if acts(job.name):
+        errors["name"] = _("A name is one line of text, without control characters.")
     _command(job, errors)
     _templates(job, errors)
     _surroundings(job, errors)
@@ -27,12 +30,12 @@ def validate(job: Job) -> None:
     if job.executor not in settings.executors:
         known = ", ".join(sorted(settings.executors))
         errors["executor"] = _("There is no executor “%(name)s”; there is: %(known)s.") % {
-            "name": job.executor,
+            "name": shortened(job.executor),
             "known": known,
         }
     if job.hostname != EVERY_HOST and set(job.hostname) & set(",; \t*?"):
         said = _("“%(given)s” is no host's name: give one name, or * for every live host, or none.")
-        errors["hostname"] = said % {"given": job.hostname}
+        errors["hostname"] = said % {"given": shortened(job.hostname)}
     if errors:
         raise ValidationError(errors)
 

@@ -18,6 +18,8 @@ from chroniker.exceptions import MonitorError
 
 TAGS = "chroniker.templatetags.chroniker_tags"
 SCHEMES = ("", "http", "https")
+#: Characters of a template: Django takes time by their square to read one with unclosed tags.
+LONGEST = 5_000
 
 
 class Described(Protocol):
@@ -46,6 +48,9 @@ def _engine() -> Engine:
 
 def rendered(template: str, values: Mapping[str, Any]) -> str:
     """Plain text. Raises ``MonitorError`` with what is wrong with the template."""
+    if len(template) > LONGEST:
+        said = _("The template has %(n)d characters; at most %(most)d are allowed.")
+        raise MonitorError(said % {"n": len(template), "most": LONGEST})
     # For a log or a mail as it is; in a page it is escaped when it gets there, and should not be so twice.
     context = Context(dict(values), autoescape=False)
     try:

@@ -14,6 +14,7 @@ from chroniker.clock import database_now
 from chroniker.exceptions import Undeliverable
 from chroniker.models import Outbox
 from chroniker.outbox import callback, mail, webhook
+from chroniker.visible import one_line
 
 logger = logging.getLogger(__name__)
 
@@ -90,7 +91,8 @@ def _failed(message: Outbox, error: Exception) -> None:
     """Recorded, unless the message was taken again or sent meanwhile."""
     said = str(error) if isinstance(error, Undeliverable) else f"{type(error).__name__}: {error}"
     over = isinstance(error, Undeliverable) or message.attempts >= MOST_ATTEMPTS
-    logger.warning("%s: attempt %d failed%s. %s", message, message.attempts, ", the last" if over else "", said)
+    last = ", the last" if over else ""
+    logger.warning("%s: attempt %d failed%s. %s", one_line(message), message.attempts, last, one_line(said))
     ours = Outbox.objects.filter(pk=message.pk, attempts=message.attempts, sent_at=None)
     send_at = None if over else database_now() + backoff(message.attempts)
     ours.update(send_at=send_at, error=said.replace("\0", "\N{SYMBOL FOR NULL}")[:LONGEST_ERROR])

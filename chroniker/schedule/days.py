@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Protocol
 
 from dateutil import rrule
+from dateutil.easter import easter
 
 from chroniker.schedule.params import Numbers, Weekday
 
@@ -78,6 +79,9 @@ def _mask(days: RuleDays, year: int) -> int:
     any_day = not (days.bymonthday or days.byyearday or days.byweekno or days.byeaster or days.byweekday)
     if any_day and not days.bymonth:
         return (1 << (new_year(year + 1) - new_year(year))) - 1
+    byeaster = _within(days.byeaster, year)
+    if days.byeaster and not byeaster:
+        return 0
     # One period that spans the year: whatever the conditions are, the search ends there. Left to itself, dateutil
     # searches for a day that does not exist until the year 9999, and cannot be interrupted.
     found = rrule.rrule(
@@ -88,7 +92,7 @@ def _mask(days: RuleDays, year: int) -> int:
         bymonthday=range(1, 32) if any_day else days.bymonthday or None,
         byyearday=days.byyearday or None,
         byweekno=days.byweekno or None,
-        byeaster=days.byeaster or None,
+        byeaster=byeaster or None,
         byweekday=[rrule.weekday(day, nth or None) for day, nth in days.byweekday] or None,
         wkst=days.wkst,
         byhour=0,
@@ -99,3 +103,9 @@ def _mask(days: RuleDays, year: int) -> int:
     for day in found:
         bits |= 1 << (day - january).days
     return bits
+
+
+def _within(byeaster: Numbers, year: int) -> Numbers:
+    """Those that lie in this year. With others dateutil fails, or takes a day at the year's other end."""
+    sunday = easter(year).toordinal()
+    return tuple(offset for offset in byeaster if new_year(year) <= sunday + offset < new_year(year + 1))

@@ -20,6 +20,8 @@ WEEKDAY_NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturd
 #: Either ``mo(+1)``, as Python's dateutil shows it, or ``1mo``, as RFC 5545 has it. Also ``mo``, ``mon`` and ``0``.
 WEEKDAY = re.compile(r"^(?P<first>[+-]?\d{1,2})?(?P<name>[a-z]{2,9}|\d)(\((?P<nth>[+-]?\d{1,2})\))?$", re.ASCII)
 
+#: Characters: every value of every parameter, written once, takes fewer.
+LONGEST = 20_000
 MAX_COUNT = 10_000
 MAX_INTERVAL = 1_000_000
 
@@ -76,6 +78,9 @@ class Params:
 
 def parse(frequency: str, text: str) -> Params:
     """The parameters in ``text``, or a ``ScheduleError`` that quotes the wrong one."""
+    if len(text) > LONGEST:
+        said = _("The parameters have %(n)d characters; at most %(most)d are allowed.")
+        raise _error(said % {"n": len(text), "most": LONGEST})
     found: dict[str, object] = {}
     for pair in re.split(r"[;\n]", text):
         if not pair.strip():

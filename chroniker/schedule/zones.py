@@ -17,6 +17,7 @@ from typing import NamedTuple
 from django.utils.translation import gettext as _
 
 from chroniker.exceptions import ScheduleError
+from chroniker.visible import shortened
 
 DAY = dt.timedelta(days=1)
 SECOND = dt.timedelta(seconds=1)
@@ -54,7 +55,10 @@ def _unknown(name: str) -> str:
     known = _known()
     near = difflib.get_close_matches(str(name)[:64].lower(), known, n=1)
     example = known[near[0]] if near else "Europe/Paris"
-    return _("There is no time zone “%(name)s”; write it like “%(example)s”.") % {"name": name, "example": example}
+    return _("There is no time zone “%(name)s”; write it like “%(example)s”.") % {
+        "name": shortened(str(name)),
+        "example": example,
+    }
 
 
 @lru_cache(maxsize=1)

@@ -1,18 +1,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
 from chroniker.chains import Chain, chains, in_words
 from chroniker.management.console import CHECKS, database_errors_explained, jobs_named
 from chroniker.management.table import table
+from chroniker.management.terminal import ConsoleCommand
+from chroniker.models import Job
+from chroniker.visible import one_line
 
 HEAD = ("", "job", "takes", "starts after", "waits for")
 
 
-class Command(BaseCommand):
+class Command(ConsoleCommand):
     help = (
         "Prints chains of jobs that wait for each other: what each job is expected to take (the median of its last 20 "
         "successful runs), when it can start at the earliest, the time from end to end, and the critical path, marked "
@@ -56,11 +60,15 @@ def in_lines(chain: Chain) -> str:
     lines = list(table(rows, HEAD))
     if chain.critical_path:
         total = in_words(chain.seconds) + ("" if chain.is_complete else " at least: not each duration is known")
-        lines += [f"Critical path: {' → '.join(job.name for job in chain.critical_path)}", f"Total: {total}"]
+        lines += [f"Critical path: {_names(chain.critical_path, ' → ')}", f"Total: {total}"]
     if chain.circles:
-        names = ", ".join(job.name for job in chain.circles)
+        names = _names(chain.circles, ", ")
         lines.append(f"Never to start, for they wait for each other in a circle, or for one that does: {names}")
     return "\n".join(lines)
+
+
+def _names(jobs: Iterable[Job], between: str) -> str:
+    return between.join(one_line(job.name) for job in jobs)
 
 
 def as_json(chain: Chain) -> str:

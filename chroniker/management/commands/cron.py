@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from chroniker import hosts, tick
 from chroniker.end_requests import EndRequests
@@ -18,14 +18,16 @@ from chroniker.management.console import (
     stay_for_messages,
     who,
 )
+from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import Job
 from chroniker.passlock import PassLock
+from chroniker.visible import one_line
 
 #: How long it stays for messages about runs that are being sent. A later tick sends those that are left.
 MESSAGES_SECONDS = 60.0
 
 
-class Command(BaseCommand):
+class Command(ConsoleCommand):
     help = (
         "One tick: closes what was lost, claims the jobs that are due and dispatches them; with the local executor it "
         "stays until the runs it started have ended. For a crontab; any number may run at once. On a first SIGTERM or "
@@ -59,7 +61,7 @@ class Command(BaseCommand):
 
     def foresee(self, jobs: list[Job] | None, force_run: bool) -> None:
         for line in foresight.by_hand(jobs or []) if force_run else foresight.by_schedule(jobs):
-            self.stdout.write(line)
+            self.stdout.write(one_line(line))
 
     def tick(self, jobs: list[Job] | None, force_run: bool, tell: Telling) -> None:
         with EndRequests() as asked, PassLock(asked, tell.say) as turn:
@@ -87,6 +89,6 @@ class Command(BaseCommand):
         try:
             tell(tick.Pass(claimed=[tick.run_now(job, who("cron --force-run"))]))
         except ClaimRefused as refusal:
-            self.stderr.write(f"refused “{job.name}”: {refusal}")
+            self.stderr.write(one_line(f"refused “{job.name}”: {refusal}"))
             return False
         return True

@@ -5,12 +5,13 @@ import os
 import time
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from chroniker import retention
 from chroniker.clock import database_now
 from chroniker.command import RUN_ID
 from chroniker.management.console import CHECKS, database_errors_explained, local
+from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import Job
 
 UNITS = ("minutes", "hours", "days", "weeks")
@@ -18,7 +19,7 @@ UNITS = ("minutes", "hours", "days", "weeks")
 TOLD_SECONDS = 1.0
 
 
-class Command(BaseCommand):
+class Command(ConsoleCommand):
     help = (
         "Deletes runs that ended longer ago than this, with their output: cron_clean days 30. What is open stays, so "
         "does the last closed run of each job, and any whose messages were not all sent. Works in small transactions: "

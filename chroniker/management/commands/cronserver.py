@@ -2,18 +2,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from chroniker.end_requests import EndRequests
 from chroniker.local_runs import LocalRuns
 from chroniker.management.console import CHECKS, Telling, shutdown_grace, stay_for_messages, who
+from chroniker.management.terminal import ConsoleCommand
 from chroniker.ticking import Ticker
 
 #: How long it stays, when told to end, for messages about runs that are being sent.
 MESSAGES_SECONDS = 10.0
 
 
-class Command(BaseCommand):
+class Command(ConsoleCommand):
     help = (
         "Ticks until it is told to end: when something is due, and every few seconds besides, to notice edits and lost "
         "runs. Any number may run at once. It goes on when the database is away. On SIGTERM or SIGINT it finishes its "

@@ -3,12 +3,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from chroniker.management.diagnosis import Finding, Level, examine
+from chroniker.management.terminal import ConsoleCommand
+from chroniker.visible import one_line
 
 
-class Command(BaseCommand):
+class Command(ConsoleCommand):
     help = (
         "Examines what jobs need to run: the database, its migrations, hosts and their clocks, what waits for "
         "long, jobs that are broken, executors with their brokers and workers, and says what is wrong and what to do. "
@@ -41,8 +43,8 @@ class Command(BaseCommand):
 
 
 def in_lines(finding: Finding) -> str:
-    line = f"{finding.level.name:8} {finding.about}: {finding.text}"
-    return f"{line}\n{' ' * 9}{finding.advice}" if finding.advice else line
+    line = f"{finding.level.name:8} {finding.about}: {one_line(finding.text)}"
+    return f"{line}\n{' ' * 9}{one_line(finding.advice)}" if finding.advice else line
 
 
 def as_json(finding: Finding) -> str:

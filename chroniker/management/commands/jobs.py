@@ -5,11 +5,12 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 from django.db.models import QuerySet
 
 from chroniker.management.console import CHECKS, database_errors_explained, group_named, local
 from chroniker.management.table import table
+from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import Job
 from chroniker.overview import Condition, Facts, survey
 
@@ -18,7 +19,7 @@ HEAD = ("id", "name", "state", "next run", "last result", "why it does not run")
 BATCH = 1000
 
 
-class Command(BaseCommand):
+class Command(ConsoleCommand):
     help = (
         "Lists jobs: the state of each, its next run, how its last one ended, and why it does not run right now. "
         "With --json one object a line: id, name, group, enabled, state, next_run, last_result, last_finished_at, run "

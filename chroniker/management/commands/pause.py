@@ -2,13 +2,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
 from chroniker import pauses
 from chroniker.management.console import CHECKS, database_errors_explained, group_named, who
+from chroniker.management.terminal import ConsoleCommand
+from chroniker.visible import one_line
 
 
-class Command(BaseCommand):
+class Command(ConsoleCommand):
     help = (
         "Pauses all jobs, or those of a group: nothing of them is claimed until somebody resumes them; what runs is "
         "finished. What is paused already stays as it is, with the reason it has."
@@ -24,4 +26,4 @@ class Command(BaseCommand):
             found = group_named(group) if group is not None else None
             pauses.pause(who("pause"), reason, found)
             pause = pauses.of_groups([found.pk]).get(found.pk) if found else pauses.of_all()
-        self.stdout.write(str(pause))
+        self.stdout.write(one_line(pause))

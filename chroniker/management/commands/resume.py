@@ -2,14 +2,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from chroniker import pauses
 from chroniker.conf import settings
 from chroniker.management.console import CHECKS, database_errors_explained, group_named
+from chroniker.management.terminal import ConsoleCommand
+from chroniker.visible import one_line
 
 
-class Command(BaseCommand):
+class Command(ConsoleCommand):
     help = (
         "Resumes all jobs, or those of a group, after a pause. What was missed is run once or recorded as skipped, as "
         "each job's misfire grace says, from the next tick on. A group that was paused by itself stays paused when all "
@@ -27,6 +29,6 @@ class Command(BaseCommand):
             left = [str(pause) for pause in pauses.of_groups().values()]
         self.stdout.write("Resumed; what is due starts with the next tick." if lifted else "It was not paused.")
         for pause in left:
-            self.stdout.write(pause)
+            self.stdout.write(one_line(pause))
         if settings.paused:
             raise CommandError("The setting CHRONIKER_PAUSED still pauses all jobs. Change it and restart what ticks.")

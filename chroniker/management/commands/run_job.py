@@ -3,7 +3,7 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from chroniker import tick
 from chroniker.end_requests import EndRequests
@@ -12,10 +12,12 @@ from chroniker.executors import executors
 from chroniker.local_runs import LocalRuns
 from chroniker.management.console import CHECKS, database_errors_explained, job_named, who
 from chroniker.management.following import Follower
+from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import EVERY_HOST, Job
+from chroniker.visible import one_line
 
 
-class Command(BaseCommand):
+class Command(ConsoleCommand):
     help = (
         "Runs one job now, whatever its schedule says, unless it is running already or may not run: then it says why, "
         "with exit status 1. Where the job's executor runs it on this host, it waits for its end, shows its output and "
@@ -67,4 +69,4 @@ class Command(BaseCommand):
                     follower.follow(runs, asked, here=False)
             return follower.conclude(waited=wait or (here and not everywhere))
         except (ClaimRefused, ExecutorError) as refusal:
-            raise CommandError(f"“{job.name}” was not run. {refusal}") from refusal
+            raise CommandError(f"“{one_line(job.name)}” was not run. {one_line(refusal)}") from refusal

@@ -3,14 +3,16 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from chroniker import tick
 from chroniker.management.console import CHECKS, database_errors_explained, jobs_named, local, who
+from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import EVERY_HOST, OPEN, Job, Lease, Run, Status
+from chroniker.visible import one_line
 
 
-class Command(BaseCommand):
+class Command(ConsoleCommand):
     help = (
         "Stops the open run of each of these jobs: one that waits in a queue ends at once; a running one gets SIGTERM, "
         "and SIGKILL after its grace, on whatever worker it is. Returns when that was asked, not when it has ended. "
@@ -34,7 +36,7 @@ class Command(BaseCommand):
     def stop_job(self, job: Job) -> bool:
         lease = Lease.objects.filter(job=job, slot="").select_related("run__job").first()
         if lease is None:
-            self.stderr.write(f"“{job.name}” is not running.")
+            self.stderr.write(f"“{one_line(job.name)}” is not running.")
             return False
         return self.stop_run(lease.run)
 
@@ -48,9 +50,11 @@ class Command(BaseCommand):
         if run.status not in OPEN:
             self.stdout.write(f"{_name(run)} was stopped before it started.")
         elif asked is not None:
-            self.stdout.write(f"{_name(run)} was asked to stop already, at {local(asked)} by {run.stop_requested_by}.")
+            self.stdout.write(
+                f"{_name(run)} was asked to stop already, at {local(asked)} by {one_line(run.stop_requested_by)}."
+            )
         else:
-            where = "every host" if run.target == EVERY_HOST else run.host
+            where = "every host" if run.target == EVERY_HOST else one_line(run.host)
             self.stdout.write(f"{_name(run)} runs on {where} and was asked to stop.")
         return True
 
@@ -70,7 +74,7 @@ def run_of(text: str) -> Run:
 
 
 def _name(run: Run) -> str:
-    return f"Run {run.token} of “{run.job.name}”"
+    return f"Run {run.token} of “{one_line(run.job.name)}”"
 
 
 def _ended(run: Run) -> str:

@@ -2,16 +2,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from chroniker.declared.comparison import Change, What
 from chroniker.declared.reading import read
 from chroniker.declared.sync import foresee, sync
 from chroniker.management.console import CHECKS, database_errors_explained
 from chroniker.management.table import table
+from chroniker.management.terminal import ConsoleCommand
 
 
-class Command(BaseCommand):
+class Command(ConsoleCommand):
     help = (
         "Brings the jobs in the database in line with those declared in code: creates what is missing, updates what "
         "differs, disables what is no longer declared. Leaves alone what people made, and whether a job is enabled."

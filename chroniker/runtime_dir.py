@@ -1,0 +1,31 @@
+"""The runtime directory: locks and sockets in it mean what they say only if nobody else can put them there.
+
+It may be in the temporary directory, where anybody can be faster and make one of its name, so it is looked at before
+each use, and not by a check at the start alone.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+
+def prepare(directory: Path) -> None:
+    """Make it where it does not exist, for this user alone. Raises ``OSError`` when it is not this user's alone."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if problem := not_ours(directory, os.geteuid()):
+        raise PermissionError(f"The runtime directory {directory} {problem}.")
+
+
+def not_ours(directory: Path, *users: int) -> str:
+    """What is wrong with an existing directory that should belong to one of these users; empty: nothing."""
+    link = directory.lstat()
+    if stat.S_ISLNK(link.st_mode) and link.st_uid not in (0, *users):
+        return f"is a link of user {link.st_uid}"
+    status = directory.stat()
+    if status.st_uid not in users:
+        return f"belongs to user {status.st_uid}, not to {users[0]}"
+    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        return f"is writable by others (mode {stat.S_IMODE(status.st_mode):04o})"
+    return ""

@@ -1,0 +1,231 @@
+"""A command that may not be scheduled is not, by whichever door it comes; and does not run, if a row says it should."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test import Client, override_settings
+from django.urls import reverse
+
+from chroniker.exceptions import ClaimRefused
+from chroniker.models import Job, LogChunk, Run, Status
+from chroniker.tick import run_now
+from tests.factories import a_booked_job, a_job
+from tests.integration.admin import pages
+from tests.integration.commands.conftest import Manage
+from tests.integration.commands.jobs import INLINE, a_job_of_new_year, the_run
+from tests.integration.declared.conftest import Shop
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+NO_RAW = override_settings(CHRONIKER_DISABLE_RAW_COMMAND=True)
+ADD = "admin:chroniker_job_add"
+
+
+def refused(job: Job) -> str:
+    """Run it; it fails without having begun. The reason."""
+    User.objects.get_or_create(username="who is still there")
+    with override_settings(CHRONIKER_EXECUTORS=INLINE):
+        run_now(job, "an attacker")
+    run = the_run(job)
+    assert run.status == Status.FAILED
+    assert not LogChunk.objects.exists()
+    assert User.objects.exists()  # "flush" has not been here
+    return run.reason
+
+
+# -- the doors ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["flush", "shell", "dbshell", "cron", "cronserver", "run_job", "runserver", "test"])
+def test_the_form_of_a_new_job(name: str, admin: Client) -> None:
+    page = admin.post(reverse(ADD), {**pages.open_form(admin), "name": "x", "command": name, "cron": "* * * * *"})
+    assert "may not be scheduled" in pages.errors(page)["command"][0]
+    assert not Job.objects.exists()
+
+
+def test_the_form_of_a_job_that_there_is(admin: Client) -> None:
+    job = a_job()
+    page = admin.post(pages.url(job), {**pages.open_form(admin, job), "command": "flush"})
+    assert "may not be scheduled" in pages.errors(page)["command"][0]
+    job.refresh_from_db()
+    assert job.command == "noop"
+
+
+def test_a_clone_of_one_that_got_in(admin: Client) -> None:
+    source = a_job(command="flush", name="source")
+    address = f"{reverse(ADD)}?clone={source.pk}"
+    sent = {**pages.fields(admin.get(address)), "name": "clone"}
+    assert sent["command"] == "flush"
+    assert "may not be scheduled" in pages.errors(admin.post(address, sent))["command"][0]
+    assert Job.objects.get() == source
+
+
+def test_a_row_written_past_the_form_and_a_press_of_the_button(admin: Client) -> None:
+    job = a_booked_job()
+    Job.objects.filter(pk=job.pk).update(command="flush", args="--no-input")
+    with override_settings(CHRONIKER_EXECUTORS=INLINE):
+        admin.post(reverse("admin:chroniker_job_run", args=[job.pk]))
+    assert "may not be scheduled" in the_run(job).reason
+    assert User.objects.filter(username="root").exists()
+
+
+def test_a_row_written_by_sql() -> None:
+    job = a_booked_job()
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE chroniker_job SET command = 'flush', args = '--no-input' WHERE id = %s", [job.pk])
+    assert "may not be scheduled" in refused(Job.objects.get())
+
+
+def test_a_row_that_a_real_worker_gets(manage: Manage) -> None:
+    User.objects.create(username="who is still there")
+    job = a_job_of_new_year(command="flush", args="--no-input")
+    done = manage("run_job", job.name)
+    assert done.returncode == 1 and "may not be scheduled" in done.stderr
+    assert User.objects.exists()
+
+
+def test_other_arguments_for_once_are_no_other_command() -> None:
+    job = a_booked_job(command="flush")
+    with pytest.raises(ClaimRefused, match="may not be scheduled"):
+        run_now(job, "an attacker", args="--no-input")
+    assert not Run.objects.exists()
+
+
+def test_an_import_of_django_chroniker_s_jobs(tmp_path: Path) -> None:
+    path = tmp_path / "dump.json"
+    fields = {"name": "x", "command": "flush", "args": "--no-input", "frequency": "DAILY", "enabled": True}
+    path.write_text(json.dumps([{"model": "chroniker.job", "pk": 1, "fields": fields}]))
+    call_command("import_chroniker", str(path), stdout=io.StringIO())
+    job = Job.objects.get()
+    assert not job.enabled
+    Job.objects.update(enabled=True)
+    assert "may not be scheduled" in refused(a_booked_job(command=job.command, args=job.args))
+
+
+@NO_RAW
+def test_an_import_of_a_crontab_while_raw_commands_are_off(tmp_path: Path) -> None:
+    path = tmp_path / "crontab"
+    path.write_text("0 3 * * * cd /srv/shop && ./manage.py flush --no-input\n0 4 * * * rm -rf /srv\n")
+    call_command("import_crontab", str(path), stdout=io.StringIO())
+    assert not Job.objects.filter(enabled=True).exists()
+
+
+@pytest.mark.celery
+def test_an_import_of_celery_beat_s_tasks() -> None:
+    fixture = Path(__file__).parent.parent / "importing" / "fixtures" / "celery-beat.json"
+    with override_settings(CHRONIKER_COMMANDS_DENIED=["run_celery_task"]):
+        call_command("import_celery_beat", str(fixture), stdout=io.StringIO())
+    assert not Job.objects.filter(enabled=True).exists()
+
+
+def test_a_declaration_in_code(shop: Shop) -> None:
+    shop.command("wipe", "@chroniker.job(cron='0 3 * * *')")
+    with (
+        override_settings(CHRONIKER_COMMANDS_DENIED=["wipe"]),
+        pytest.raises(CommandError, match="may not be scheduled"),
+    ):
+        call_command("sync_jobs", stdout=io.StringIO())
+    assert not Job.objects.exists()
+
+
+def test_a_list_of_what_is_allowed_holds_at_execution_too() -> None:
+    job = a_booked_job(command="noop")
+    with override_settings(CHRONIKER_COMMANDS=["report_*"]):
+        assert "not among those allowed" in refused(job)
+
+
+# -- other ways to code, while raw commands are off -----------------------------------------------------------------
+
+
+@pytest.fixture
+def evil(tmp_path: Path) -> Callable[[], bool]:
+    """A module that leaves a file behind when it is imported; whether it was."""
+    (tmp_path / "evil.py").write_text(f"open({str(tmp_path / 'taken')!r}, 'w').close()\nfrom tests.settings import *\n")
+    return (tmp_path / "taken").exists
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "--pythonpath {dir} --settings evil",
+        "--pythonpath={dir} --settings=evil",
+        "--python {dir} --sett evil",
+        "--p={dir} --se=evil",
+        "x --settings=evil --pythonpath={dir}",
+    ],
+)
+def test_settings_and_paths_of_somebody_s_own(
+    options: str, evil: Callable[[], bool], admin: Client, manage: Manage, tmp_path: Path
+) -> None:
+    args = options.format(dir=tmp_path)
+    with NO_RAW:
+        page = admin.post(
+            reverse(ADD),
+            {**pages.open_form(admin), "name": "x", "command": "env_dump", "args": args, "cron": "* * * * *"},
+        )
+        assert "may decide which code runs" in pages.errors(page)["args"][0]
+        job = a_job_of_new_year(command="env_dump", args=args)
+        assert "may decide which code runs" in refused(job)
+        with pytest.raises(ClaimRefused, match="may decide which code runs"):
+            run_now(a_job_of_new_year(command="env_dump"), "an attacker", args=args)
+    assert manage.having(CHRONIKER_DISABLE_RAW_COMMAND=True)("run_job", job.name).returncode == 1
+    assert not evil()
+
+
+def test_words_that_only_look_like_them_are_taken() -> None:
+    with NO_RAW, override_settings(CHRONIKER_EXECUTORS=INLINE):
+        job = a_job_of_new_year(command="env_dump", args="--flag -- --settings")
+        run_now(job, "a test")
+    assert the_run(job).status == Status.SUCCEEDED
+
+
+@pytest.mark.parametrize("args", ["--query 1", "--imports os --query 'os.getpid()'"])
+def test_python_in_a_monitor(args: str, admin: Client, manage: Manage) -> None:
+    with NO_RAW:
+        sent = {"name": "x", "command": "check_monitor", "args": args, "cron": "* * * * *"}
+        page = admin.post(reverse(ADD), {**pages.open_form(admin), **sent})
+        assert "CHRONIKER_DISABLE_RAW_COMMAND forbids that" in pages.errors(page)["args"][0]
+    job = a_job_of_new_year(command="check_monitor", args=args)
+    done = manage.having(CHRONIKER_DISABLE_RAW_COMMAND=True)("run_job", job.name)
+    assert done.returncode == 2 and "CHRONIKER_DISABLE_RAW_COMMAND forbids that" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "template", ["{% include 'x' %}", "{% load static %}", "{{ job.delete }}", "{{ settings.SECRET_KEY }}"]
+)
+def test_a_monitor_s_template_sees_plain_values_and_loads_nothing(template: str) -> None:
+    from chroniker import monitors
+
+    job = a_job(monitor_url=template)
+    with override_settings(SECRET_KEY="the key"):
+        assert monitors.problem(template, monitors.about(job)) or monitors.rendered(template, monitors.about(job)) == ""
+
+
+@pytest.mark.parametrize("name", ["PATH", "LD_PRELOAD", "PYTHONPATH", "OPENSSL_CONF", "GCONV_PATH", "BASH_ENV", "path"])
+def test_variables_that_decide_which_code_runs(name: str) -> None:
+    with NO_RAW:
+        for field in ("environment", "secrets"):
+            value = f"{name}={'/tmp' if field == 'environment' else 'env:HOME'}"
+            fields: dict[str, Any] = {field: value}
+            assert "may decide which code runs" in refused(a_booked_job(**fields))
+            LogChunk.objects.all().delete()
+
+
+def test_an_unknown_person_s_rows_are_data(admin: Client) -> None:
+    """What a job is called, or says, is never formatted, evaluated or looked up."""
+    text = "%(name)s {0.__class__} {{ 7|add:7 }} ${IFS} %s"
+    job: Any = a_job_of_new_year(name=text, command="noop")
+    with override_settings(CHRONIKER_EXECUTORS=INLINE):
+        admin.post(reverse("admin:chroniker_job_run", args=[job.pk]))
+    assert the_run(job).status == Status.SUCCEEDED
+    shown = admin.get(reverse("admin:chroniker_run_change", args=[the_run(job).pk])).content.decode()
+    assert text in shown and "14" not in shown[shown.index("<h1>") : shown.index("</h1>")]

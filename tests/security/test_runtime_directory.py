@@ -1,0 +1,107 @@
+"""The directory of locks and sockets, which by default has a name in /tmp that anybody can be first to take."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from django.test import override_settings
+
+from chroniker.checks.runtime_dir import check_runtime_dir
+from chroniker.models import Run, Status
+from chroniker.runlock import RunLock
+from chroniker.tick import run_now
+from chroniker.wake import Doorbell
+from tests.integration.commands.conftest import Manage
+from tests.integration.commands.jobs import a_job_of_new_year, the_run
+
+SOMEBODY = 65534
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.lstat().st_mode)
+
+
+def of_somebody_else(tmp_path: Path) -> Path:
+    """Only root can give a directory away; everybody else has one that is root's at hand."""
+    if os.geteuid() != 0:
+        return Path("/usr")
+    directory = tmp_path / "theirs"
+    directory.mkdir(mode=0o700)
+    os.chown(directory, SOMEBODY, SOMEBODY)
+    return directory
+
+
+def open_to_others(tmp_path: Path) -> Path:
+    directory = tmp_path / "open"
+    directory.mkdir()
+    directory.chmod(0o777)
+    return directory
+
+
+def a_link_to_somebody_else_s(tmp_path: Path) -> Path:
+    link = tmp_path / "link"
+    link.symlink_to(of_somebody_else(tmp_path))
+    return link
+
+
+def a_link_to_nothing(tmp_path: Path) -> Path:
+    link = tmp_path / "nothing"
+    link.symlink_to(tmp_path / "made by the victim")
+    return link
+
+
+BAD = [of_somebody_else, open_to_others, a_link_to_somebody_else_s, a_link_to_nothing]
+
+
+@pytest.mark.parametrize("trap", BAD)
+def test_nothing_is_made_in_a_directory_that_others_can_write(trap: object, tmp_path: Path) -> None:
+    assert callable(trap)
+    directory: Path = trap(tmp_path)
+    before = sorted(directory.iterdir()) if directory.exists() else None
+    with pytest.raises(OSError, match=r"runtime directory|exists"):
+        RunLock.take(directory, uuid4())
+    assert (sorted(directory.iterdir()) if directory.exists() else None) == before
+
+
+def test_a_link_that_somebody_else_made_is_refused_wherever_it_leads(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        return  # nobody but root can make a link in the name of somebody else
+    ours, link = tmp_path / "ours", tmp_path / "link"
+    ours.mkdir(mode=0o700)
+    link.symlink_to(ours)
+    os.chown(link, SOMEBODY, SOMEBODY, follow_symlinks=False)
+    with pytest.raises(PermissionError, match=f"is a link of user {SOMEBODY}"):
+        RunLock.take(link, uuid4())
+    with override_settings(CHRONIKER_RUNTIME_DIR=str(link)):
+        assert [said.id for said in check_runtime_dir()] == ["chroniker.E010"]
+    assert list(ours.iterdir()) == []
+
+
+def test_what_is_made_is_its_owner_s_alone_whatever_the_umask(tmp_path: Path) -> None:
+    directory, run_id = tmp_path / "runtime", uuid4()
+    before = os.umask(0)
+    try:
+        lock = RunLock.take(directory, run_id)
+        assert lock is not None
+        with lock, Doorbell(directory, run_id):
+            assert mode(directory) == 0o700
+            assert {mode(path) for path in directory.iterdir()} == {0o600}
+            assert len(list(directory.iterdir())) == 2
+    finally:
+        os.umask(before)
+    assert list(directory.iterdir()) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_command_runs_from_a_directory_that_is_not_ours(manage: Manage, tmp_path: Path) -> None:
+    taken = tmp_path / "taken"
+    job = a_job_of_new_year(command="", raw_command=f"touch {taken}")
+    run_now(job, "a test")
+    manage.having(CHRONIKER_RUNTIME_DIR=str(open_to_others(tmp_path)))("cron", "--skip-checks")
+    assert not taken.exists()
+    assert the_run(job).status == Status.CLAIMED
+    assert Run.objects.count() == 1

@@ -1,0 +1,103 @@
+"""Mails and webhooks: what a job is called or says ends up in their text, never in their headers or their address."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import override_settings
+
+from chroniker.channels import webhooks
+from chroniker.clock import database_now
+from chroniker.lifecycle import finish
+from chroniker.models import Job, Outbox, Run, Status
+from chroniker.outbox.sending import send_due
+from chroniker.outbox.webhook import signed
+from chroniker.tick import run_now
+from tests.factories import a_booked_job, started
+from tests.postoffice import MailServer, WebServer
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+INJECTED = "x\r\nBcc: victim@example.com\r\n\r\nA text of their own\nX-Evil: 1"
+KNOWN = {"subject", "from", "to", "date", "message-id", "content-type", "content-transfer-encoding", "mime-version"}
+
+
+def a_failed_run(address: str = "she@example.com", **fields: Any) -> Run:
+    job = a_booked_job(**fields)
+    job.subscribers.add(User.objects.create(username=f"person {job.pk}", email=address))
+    run = run_now(job, by="a test")
+    finish(run.pk, run.token, started(run), Status.FAILED, exit_code=1, reason=INJECTED)
+    return run
+
+
+@pytest.mark.parametrize(
+    "subject", ["Error: {{ job.name }}", "{{ job.name }}\r\nBcc: victim@example.com", "{{ run.reason }}"]
+)
+def test_no_text_adds_a_header_or_an_address_to_a_mail(subject: str, mail_server: MailServer, dummy: Any) -> None:
+    with override_settings(CHRONIKER_EMAIL_SUBJECT_ERROR=subject):
+        a_failed_run(name=INJECTED)
+        send_due()
+    (mail,) = mail_server.mails
+    assert {name.lower() for name in mail} <= KNOWN | {"auto-submitted"}
+    assert mail["To"] == "she@example.com"
+
+
+@pytest.mark.parametrize(
+    "address", ["she@example.com\nBcc: victim@example.com", "she@example.com, victim@example.com\r\nX: 1"]
+)
+def test_an_address_with_a_line_break_gets_no_mail_and_stops_no_other(
+    address: str, mail_server: MailServer, dummy: Any
+) -> None:
+    bad, _good = a_failed_run(address), a_failed_run("he@example.com")
+    send_due()
+    assert [mail["To"] for mail in mail_server.mails] == ["he@example.com"]
+    assert Outbox.objects.get(run=bad).error
+
+
+def test_only_configured_addresses_are_posted_to(web_server: WebServer, dummy: Any) -> None:
+    """Neither a row, nor its payload, nor a job decides where: the setting does, at the moment of sending."""
+    hook = {"URL": f"{web_server.url}/hook", "SECRET": "a secret"}
+    with override_settings(CHRONIKER_WEBHOOKS=[hook]):
+        channel = webhooks()[0].channel
+    run = a_failed_run()
+    forged = {"url": f"{web_server.url}/elsewhere", "to": f"{web_server.url}/elsewhere"}
+    for name in (
+        channel,
+        f"webhook:{web_server.url}:0",
+        "webhook:127.0.0.1:0123456789abcdef",
+        f"webhook:{web_server.url}",
+    ):
+        Outbox.objects.create(run=run, channel=name[:100], payload=forged, send_at=database_now())
+    with override_settings(CHRONIKER_WEBHOOKS=[]):
+        send_due()
+    assert not web_server.posts and not web_server.gets
+
+
+def test_a_redirect_is_a_failure_and_not_followed(web_server: WebServer, dummy: Any) -> None:
+    web_server.answer, web_server.location = 307, f"{web_server.url}/internal"
+    with override_settings(CHRONIKER_WEBHOOKS=[{"URL": f"{web_server.url}/hook", "SECRET": "a secret"}]):
+        a_failed_run()
+        send_due()
+    assert [post.path for post in web_server.posts] == ["/hook"] and web_server.gets == []
+
+
+def test_a_receiver_can_tell_a_forged_message_from_ours(web_server: WebServer, dummy: Any) -> None:
+    with override_settings(CHRONIKER_WEBHOOKS=[{"URL": web_server.url, "SECRET": "a secret"}]):
+        run = a_failed_run(name=INJECTED)
+        send_due()
+    (post,) = web_server.posts
+    stamp = int(post.headers["webhook-timestamp"])
+    signature = post.headers["webhook-signature"]
+    assert signed(b"a secret", str(run.pk), stamp, post.body)["webhook-signature"] == signature
+    for key, run_id, when, body in (
+        (b"another", str(run.pk), stamp, post.body),
+        (b"a secret", "0", stamp, post.body),
+        (b"a secret", str(run.pk), stamp + 1, post.body),
+        (b"a secret", str(run.pk), stamp, post.body.replace(b"failed", b"succeeded")),
+    ):
+        assert signed(key, run_id, when, body)["webhook-signature"] != signature
+    assert json.loads(post.body)["data"]["job"]["name"] == INJECTED
+    assert "a secret" not in str(list(Outbox.objects.values())) + str(list(Job.objects.values()))
