@@ -25,19 +25,20 @@ pytestmark = pytest.mark.slow
 class Newcomer:
     """Somebody who has just begun a project."""
 
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory / "shop"
+    def __init__(self, directory: Path, name: str = "shop") -> None:
+        self.name = name
+        self.directory = directory / name
         self.directory.mkdir()
         self.env = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("CHRONIKER", "DJANGO"))},
             "PYTHONPATH": str(ROOT),  # where pip would have put it
             "TMPDIR": str(directory),
         }
-        self.run("-m", "django", "startproject", "shop", ".")
+        self.run("-m", "django", "startproject", name, ".")
 
     def run(self, *words: str) -> str:
         done = subprocess.run(
-            [sys.executable, *words], cwd=self.directory, env=self.env, capture_output=True, text=True, timeout=120
+            [sys.executable, *words], cwd=self.directory, env=self.env, capture_output=True, text=True, timeout=600
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
@@ -46,7 +47,7 @@ class Newcomer:
         return self.run("manage.py", *words)
 
     def writes(self, line: str) -> None:
-        with (self.directory / "shop" / "settings.py").open("a") as settings:
+        with (self.directory / self.name / "settings.py").open("a") as settings:
             settings.write(f"\n{line}\n")
 
     def sees_a_job_run(self) -> None:
