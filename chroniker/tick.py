@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 
 from chroniker import (
     clockwatch,
+    command_options,
     commands,
     dependencies,
     due,
@@ -326,8 +327,11 @@ def _refuse_bad(job: Job, args: str) -> None:
         raise ClaimRefused(_("A raw command has its arguments in its own line; they cannot be others for once."))
     try:
         commands.management_argv(job.command, args)
+        said = command_options.objection(job.command, args)
     except CommandRefused as refusal:
         raise ClaimRefused(str(refusal)) from refusal
+    if said:
+        raise ClaimRefused(said)
 
 
 def _refuse_if_not_free(state: JobState) -> None:

@@ -46,6 +46,7 @@ def test_no_arguments_at_all_are_other_arguments_too() -> None:
     ("fields", "args", "said"),
     [
         ({}, "'one quote", "cannot be split into words"),
+        ({"command": "chatty"}, "--lines many", "argument --lines: invalid int value: 'many'"),
         ({"command": "gone"}, "x", "There is no management command “gone”."),
         ({"command": "", "raw_command": "true"}, "x", "A raw command has its arguments in its own line"),
     ],
@@ -96,6 +97,8 @@ def test_run_job_takes_them_as_one_option_and_refuses_bad_ones() -> None:
         call_command("run_job", job.name, "--args=--lines 3", stdout=io.StringIO())
         with pytest.raises(CommandError, match="cannot be split into words"):
             call_command("run_job", job.name, "--args='", stdout=io.StringIO())
+        with pytest.raises(CommandError, match="does not take this"):
+            call_command("run_job", job.name, "--args=--nonsense", stdout=io.StringIO())
     assert the_run(job).args == "--lines 3"
 
 
