@@ -63,5 +63,6 @@ class HostAdmin(HostModelAdmin):
     def quiet(self, host: Host) -> SafeString:
         if host.quiet_until is None or host.quiet_until <= host.__dict__["now"]:
             return Cell(_("as ever")).html(f"host-{host.pk}-quiet", _("Starts and expires"))
-        note = f"{_('until')} {moment(host.quiet_until)}. {host.quiet_reason}"
+        until = _("until")
+        note = f"{until} {moment(host.quiet_until)}. {host.quiet_reason}"
         return Cell(_("nothing"), "waiting", note).html(f"host-{host.pk}-quiet", _("Starts and expires"))

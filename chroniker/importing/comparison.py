@@ -52,12 +52,14 @@ def _table(candidate: Candidate, now: dt.datetime) -> Iterator[str]:
         yield f"  there: {candidate.there}"
         return
     yield f"  there: {candidate.there}"
-    yield f"  here:  {schedule.describe(candidate.job.spec)}{'' if candidate.job.enabled else ', ' + _('switched off')}"
+    switched_off = "" if candidate.job.enabled else ", " + _("switched off")
+    yield f"  here:  {schedule.describe(candidate.job.spec)}{switched_off}"
     rows = list(zip_longest(map(_shown, candidate.instants), map(_shown, _here(candidate, now)), fillvalue=NONE))
     if not candidate.instants and not candidate.job.enabled:  # it runs neither there nor here
         rows = []
     for number, (there, here) in enumerate(rows, start=1):
-        yield f"  {number:>4}  {there:<25}  {here:<25}{'' if there == here else '  ' + _('differs')}".rstrip()
+        verdict = "" if there == here else "  " + _("differs")
+        yield f"  {number:>4}  {there:<25}  {here:<25}{verdict}".rstrip()
     for sentence in candidate.unlike:
         yield f"  - {sentence}"
 
