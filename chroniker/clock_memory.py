@@ -49,7 +49,7 @@ class Memory:
     server: str | None = None
     until: float = 0.0  #: nothing starts or expires here before
     why: str = ""
-    went_back: bool = False  #: and no tick has cut the leases since
+    unsettled: bool = False  #: and no tick of this host has settled the leases since (`lifecycle.settle`)
     told_skew: float | None = None
 
     @property
@@ -72,7 +72,7 @@ def recall(memory: Memory | None, seen: Seen) -> Memory:
         return _quieted(new, _("The database's clock jumped ahead by %(seconds).0f s.") % {"seconds": forward})
     if back > allowed:
         why = _("The database's clock went back by %(seconds).0f s.") % {"seconds": back}
-        return _quieted(dataclasses.replace(new, went_back=True), why)
+        return _quieted(new, why)
     if memory.server and seen.server and memory.server != seen.server:
         return _quieted(new, _("Another database server answers than before; a standby may have been promoted."))
     if high - low > max(SHARP_SECONDS, memory.high - memory.low):
@@ -90,7 +90,7 @@ def _allowed(elapsed: float) -> float:
 
 def _quieted(memory: Memory, why: str) -> Memory:
     """For one lease, and what two clocks may drift apart within it."""
-    return dataclasses.replace(memory, until=memory.seen + _quiet_seconds(), why=why)
+    return dataclasses.replace(memory, until=memory.seen + _quiet_seconds(), why=why, unsettled=True)
 
 
 def _quiet_seconds() -> float:

@@ -95,15 +95,15 @@ def quiet() -> str:
     return memory.why if memory and memory.seconds_left else ""
 
 
-def cut_owed() -> bool:
-    """Whether the clock went back, and no tick of this host has cut the leases since (``lifecycle.cut``)."""
+def is_unsettled() -> bool:
+    """Whether the clock jumped, and no tick of this host has settled the leases since (``lifecycle.settle``)."""
     memory = clock_memory.read()
-    return memory is not None and memory.went_back
+    return memory is not None and memory.unsettled
 
 
-def cut_done() -> None:
+def settled() -> None:
     if (memory := clock_memory.read()) is not None:
-        clock_memory.write(dataclasses.replace(memory, went_back=False))
+        clock_memory.write(dataclasses.replace(memory, unsettled=False))
 
 
 def is_news(skew: float) -> bool:

@@ -75,9 +75,9 @@ def tick(only: Collection[int] | None = None, now: dt.datetime | None = None) ->
     """
     done = Pass()
     sight = clockwatch.look()
-    if clockwatch.cut_owed():
-        lifecycle.cut()
-        clockwatch.cut_done()
+    if clockwatch.is_unsettled():
+        lifecycle.settle()
+        clockwatch.settled()
     if sight.quiet:
         return _pass_quietly(sight, done)
     done.lost = expire()

@@ -9,12 +9,12 @@ from chroniker.lifecycle.attend import needs_attention
 from chroniker.lifecycle.book import book, set_aside
 from chroniker.lifecycle.claim import claim
 from chroniker.lifecycle.close import cancel, expire, finish
-from chroniker.lifecycle.cut import cut
 from chroniker.lifecycle.dispatched import dispatched, left_to_host, not_accepted
 from chroniker.lifecycle.events import note
 from chroniker.lifecycle.history import keep_tokens, record_past
 from chroniker.lifecycle.plan import Plan
 from chroniker.lifecycle.remove import remove, to_remove
+from chroniker.lifecycle.settle import settle
 from chroniker.lifecycle.start import Started, renew, start
 from chroniker.lifecycle.stop import request_stop
 from chroniker.lifecycle.transactions import wait_for
@@ -25,7 +25,6 @@ __all__ = [
     "book",
     "cancel",
     "claim",
-    "cut",
     "dispatched",
     "expire",
     "finish",
@@ -39,6 +38,7 @@ __all__ = [
     "renew",
     "request_stop",
     "set_aside",
+    "settle",
     "start",
     "to_remove",
     "wait_for",

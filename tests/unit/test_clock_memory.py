@@ -41,7 +41,7 @@ def test_a_jump_quiets_the_host_for_one_lease_and_what_clocks_may_drift(jump: fl
     memory = recall(recall(None, seen(100.0)), seen(110.0, jump))
     assert why in memory.why
     assert memory.until == pytest.approx(110.0 + LEASE + DRIFT)
-    assert memory.went_back == (jump < 0)
+    assert memory.unsettled
 
 
 def test_a_jump_is_noticed_once() -> None:

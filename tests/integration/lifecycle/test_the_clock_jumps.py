@@ -150,7 +150,18 @@ def test_leases_are_cut_although_the_quiet_time_passed_without_a_tick(jump: Jump
     let_a_lease_pass()
     tick()
     assert (Lease.objects.get(pk=run.pk).expires_at - database_now()).total_seconds() <= 60
-    assert not clockwatch.cut_owed()
+    assert not clockwatch.is_unsettled()
+
+
+def test_a_claim_that_nobody_could_begin_gets_its_deadline_anew_after_the_clock_jumped_ahead(jump: Jump) -> None:
+    a_due_job(start_deadline_seconds=600)
+    (run,) = tick().claimed
+    jump(HOUR)
+    tick()
+    let_a_lease_pass()
+    done = tick()
+    assert (done.lost, done.dispatched) == ([], 1)
+    assert 590 < (Lease.objects.get(pk=run.pk).expires_at - database_now()).total_seconds() <= 600
 
 
 @pytest.mark.parametrize("deadline", [None, 600])
