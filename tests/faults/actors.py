@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -102,7 +103,6 @@ def _process(part: Part, env: dict[str, str], directory: Path) -> Process:
     if part.role == "tick":
         return ManagementCommand("cronserver", "1", env=env, directory=directory)
     if part.role == "beat":
-        own = directory / f"beat-{part.host}"
-        own.mkdir()
+        own = Path(tempfile.mkdtemp(prefix=f"beat-{part.host}-", dir=directory))
         return CeleryBeat(env, own)
     return CeleryWorker(env, directory, pool=part.pool, concurrency=CONCURRENCY)

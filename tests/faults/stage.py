@@ -7,6 +7,7 @@ import random
 import signal
 import tempfile
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -55,6 +56,10 @@ PART_WITH_A_NETWORK = CAST[2]
 DIALOGUES: Mapping[str, Callable[[], Dialogue]] = {"postgres": PostgresDialogue, "mariadb": MariaDBDialogue}
 
 
+class Spared(Exception):
+    """It is, or was just now, at fault in another way: what comes on top of that would only be one long outage."""
+
+
 @dataclass
 class Stage:
     """``actors`` play; ``revive`` starts again what was killed, as an init system would."""
@@ -71,12 +76,23 @@ class Stage:
     over: Event = field(default_factory=Event)  # no more faults
     deploying: Lock = field(default_factory=Lock)
     _at_fault: dict[str, threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
+    _rests_until: dict[str, float] = field(default_factory=dict)  # monotonic
 
     @contextmanager
-    def alone(self, what: str) -> Iterator[None]:
-        """One fault at a time for a server, a clock, or whatever else can be at fault in one way only."""
-        with self._at_fault[what]:
+    def alone(self, what: str, rest: float = LEASE) -> Iterator[None]:
+        """One fault at a time for a server, a clock, or whatever else can be at fault in one way only.
+
+        Afterwards it is left alone for so many seconds. Raises ``Spared`` while it is at fault, or rests.
+        """
+        if not self._at_fault[what].acquire(blocking=False):
+            raise Spared
+        try:
+            if time.monotonic() < self._rests_until.get(what, 0.0):
+                raise Spared
             yield
+            self._rests_until[what] = time.monotonic() + rest
+        finally:
+            self._at_fault[what].release()
 
     def lead_to(self, server: Server) -> None:
         """All wires that end at this server lead to its port: it may be another one since it was started again."""
