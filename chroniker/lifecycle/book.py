@@ -16,7 +16,17 @@ from chroniker.models import Job, JobState, Run, Status, Trigger
 from chroniker.schedule import Frequency, jitter, next_after
 
 #: What a booking may change in the state.
-BOOKED = ("booked_spec", "accounted_until", "next_instant", "next_run", "last_token", "retry_at", "error")
+BOOKED = (
+    "booked_spec",
+    "last_spec",
+    "spec_since",
+    "accounted_until",
+    "next_instant",
+    "next_run",
+    "last_token",
+    "retry_at",
+    "error",
+)
 
 
 def book(job_ids: Collection[int], now: dt.datetime) -> int:
@@ -62,6 +72,8 @@ def _rebook(job: Job, state: JobState, now: dt.datetime) -> Run | None:
         return None
     was_off = not state.booked_spec
     state.booked_spec, state.error = fingerprint, ""
+    if job.enabled and fingerprint != state.last_spec:
+        state.last_spec, state.spec_since = fingerprint, edit
     run = None
     try:
         if was_off and job.enabled and not is_new:

@@ -15,7 +15,7 @@ from chroniker import clockwatch
 from chroniker.clock import FromNow, database_now
 from chroniker.conf import settings
 from chroniker.lifecycle import roster
-from chroniker.lifecycle.events import note
+from chroniker.lifecycle.events import note, note_lost
 from chroniker.lifecycle.rows import write_states
 from chroniker.lifecycle.tell import announce, tell, with_subscribed
 from chroniker.lifecycle.transactions import locked, transactional
@@ -209,6 +209,7 @@ def _settle(states: Sequence[JobState], runs: Sequence[Run], at_once: bool) -> N
         again = retry_at(run.job, run, now, lost=run.pk in lost)
         state.retry_at = now if again is not None and at_once else again
     write_states([by_job[run.job_id] for run in settled], CLOSED)
+    note_lost(runs, now)
     tell(runs, now)
 
 

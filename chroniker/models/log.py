@@ -40,6 +40,7 @@ class EventKind(models.TextChoices):
     ZOMBIE_REPORT = "ZOMBIE_REPORT", _("report without the lease")
     STOP_ASKED = "STOP_ASKED", _("stop asked")
     LATE_OUTCOME = "LATE_OUTCOME", _("late outcome")
+    LOST = "LOST", _("lost")
     NOTE = "NOTE", _("note")
 
 
@@ -57,6 +58,7 @@ class RunEvent(models.Model):
         verbose_name = _("event")
         verbose_name_plural = _("events")
         ordering = ("pk",)
+        indexes = (models.Index(fields=["kind", "at"], name="chroniker_event_kind_at"),)
 
     def __str__(self) -> str:
         return f"{self.kind} on run {self.run_id}"

@@ -21,6 +21,12 @@ class JobState(models.Model):
     booked_spec = models.CharField(
         max_length=64, blank=True, help_text=_("Fingerprint of the schedule that the next instant was computed from.")
     )
+    last_spec = models.CharField(
+        max_length=64, blank=True, help_text=_("Like the above, and kept while the job is disabled.")
+    )
+    spec_since = models.DateTimeField(
+        null=True, help_text=_("All instants after this moment were given by the schedule of that fingerprint.")
+    )
     accounted_until = models.DateTimeField(
         null=True, help_text=_("Every instant up to and including this one has a run. Only moves forward.")
     )
