@@ -30,6 +30,7 @@ class HostAdmin(HostModelAdmin):
     fields = ("name", "seen", "skew", "quiet")
     readonly_fields = ("seen", "skew", "quiet")
     when_empty = gettext_lazy("No host was seen yet. One is listed once it ticks, or works as a Celery worker.")
+    change_list_template = "admin/chroniker/host/change_list.html"
 
     class Media:
         css = {"all": ("chroniker/admin.css",)}
@@ -46,23 +47,34 @@ class HostAdmin(HostModelAdmin):
 
     @admin.display(description=gettext_lazy("last seen"), ordering="last_seen")
     def seen(self, host: Host) -> SafeString:
-        now: dt.datetime = host.__dict__["now"]
-        kind, word = ("failed", _("silent")) if now - host.last_seen > SILENT else ("succeeded", _("alive"))
-        note = f"{distance(host.last_seen, now)}, {moment(host.last_seen)}"
-        return Cell(word, kind, note).html(f"host-{host.pk}-seen")
+        return seen_cell(host, host.__dict__["now"]).html(f"host-{host.pk}-seen")
 
     @admin.display(description=gettext_lazy("clock skew"), ordering="clock_skew_seconds")
     def skew(self, host: Host) -> SafeString:
-        skew = host.clock_skew_seconds
-        cell = Cell(_("unknown") if skew is None else f"{skew:+.3f} s")
-        if skew is not None and abs(skew) > SKEW_SECONDS:
-            cell = Cell(cell.text, "waiting", _("wrong clock"))
-        return cell.html("", _("Clock skew"))
+        return skew_cell(host).html("", _("Clock skew"))
 
     @admin.display(description=gettext_lazy("starts and expires"))
     def quiet(self, host: Host) -> SafeString:
-        if host.quiet_until is None or host.quiet_until <= host.__dict__["now"]:
-            return Cell(_("as ever")).html(f"host-{host.pk}-quiet", _("Starts and expires"))
-        until = _("until")
-        note = f"{until} {moment(host.quiet_until)}. {host.quiet_reason}"
-        return Cell(_("nothing"), "waiting", note).html(f"host-{host.pk}-quiet", _("Starts and expires"))
+        return quiet_cell(host, host.__dict__["now"]).html(f"host-{host.pk}-quiet", _("Starts and expires"))
+
+
+def seen_cell(host: Host, now: dt.datetime) -> Cell:
+    kind, word = ("failed", _("silent")) if now - host.last_seen > SILENT else ("succeeded", _("alive"))
+    return Cell(word, kind, f"{distance(host.last_seen, now)}, {moment(host.last_seen)}")
+
+
+def skew_cell(host: Host) -> Cell:
+    """How far its clock is from the database's."""
+    skew = host.clock_skew_seconds
+    if skew is None:
+        return Cell(_("unknown"))
+    text = f"{skew:+.3f} s"
+    return Cell(text, "waiting", _("wrong clock")) if abs(skew) > SKEW_SECONDS else Cell(text)
+
+
+def quiet_cell(host: Host, now: dt.datetime) -> Cell:
+    """Whether it starts and expires runs: not for a while after the database's clock has jumped."""
+    if host.quiet_until is None or host.quiet_until <= now:
+        return Cell(_("as ever"))
+    until = _("until")
+    return Cell(_("nothing"), "waiting", f"{until} {moment(host.quiet_until)}. {host.quiet_reason}")

@@ -22,6 +22,7 @@ from chroniker.admin import (
     cloning,
     command_choice,
     job_page,
+    ledger,
     neighbours,
     pausing,
     run_with,
@@ -112,8 +113,9 @@ class JobAdmin(JobColumns, BulkActions, Cloning, Deletion, DeclaredFields, JobMo
             "open": sorted(pk for pk, overview in found.items() if overview.is_open),
         }
         if "runs" in request.GET and len(found) == 1:
-            job_id = next(iter(found))
+            job_id, overview = next(iter(found.items()))
             answer["runs"] = job_page.latest_runs_json(request, job_id)
+            answer["ledger"] = job_page.newest_instants_json(request, overview)
             cells |= cells_json("job", job_id, {"waits": neighbours.now(job_id)})
         return answer
 
@@ -180,6 +182,12 @@ class JobAdmin(JobColumns, BulkActions, Cloning, Deletion, DeclaredFields, JobMo
         job = self._get(object_id)
         return run_with.page(self.admin_site, request, job) or self._back(request, job)
 
+    def ledger_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """What became of each instant. It tells of runs, so both may be seen by whoever sees this."""
+        if not (self.has_view_or_change_permission(request) and request.user.has_perm("chroniker.view_run")):
+            raise PermissionDenied
+        return ledger.page(self.admin_site, request, self._get(object_id))
+
     def pause_view(self, request: HttpRequest) -> HttpResponse:
         """All jobs, not those of the list."""
         return pausing.page(self.admin_site, request, None, reverse("admin:chroniker_job_changelist"))
@@ -211,6 +219,7 @@ class JobAdmin(JobColumns, BulkActions, Cloning, Deletion, DeclaredFields, JobMo
             path("pause/", view(self.pause_view), name="chroniker_job_pause"),
             path("preview/", self.preview_view, name="chroniker_job_preview"),
             path("command/", self.command_view, name="chroniker_job_command"),
+            path("<int:object_id>/ledger/", view(self.ledger_view), name="chroniker_job_ledger"),
             path("<int:object_id>/run/", view(self.run_view), name="chroniker_job_run"),
             path("<int:object_id>/run-with/", view(self.run_with_view), name="chroniker_job_run_with"),
             path("<int:object_id>/stop/", view(self.stop_view), name="chroniker_job_stop"),

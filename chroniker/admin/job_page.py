@@ -12,9 +12,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from chroniker.admin import chart, neighbours, pausing, timetable
+from chroniker.admin import chart, ledger, neighbours, pausing, reliability, timetable
 from chroniker.admin.live import cell_name
-from chroniker.admin.overview import overviews
+from chroniker.admin.overview import Overview, overviews
 from chroniker.admin.run_cells import run_cells
 from chroniker.clock import database_now
 from chroniker.models import Job, Run
@@ -96,9 +96,24 @@ def machine_side(request: HttpRequest, job: Job) -> dict[str, Any]:
         "cells": {column: cell.html(cell_name("job", job.pk, column)) for column, cell in cells.items()},
         "live_url": f"{reverse('admin:chroniker_job_live')}?ids={job.pk}&runs=1",
         "latest_runs": rows and [{**row, "html": [cell.html("") for cell in row["cells"]]} for row in rows],
-        "chart": None if rows is None else chart.durations(job.pk, overview.state.last_token, overview.now),
+        **({} if rows is None else _history(overview)),
         **neighbours.context(job),
     }
+
+
+def _history(overview: Overview) -> dict[str, Any]:
+    job_id, last_token, now = overview.job.pk, overview.state.last_token, overview.now
+    return {
+        "instants": [[cell.html("") for cell in row] for row in ledger.newest(overview)],
+        "chart": chart.durations(job_id, last_token, now),
+        "reliability": reliability.of_job(job_id, last_token, now),
+    }
+
+
+def newest_instants_json(request: HttpRequest, overview: Overview) -> list[list[dict[str, Any]]] | None:
+    if not request.user.has_perm("chroniker.view_run"):
+        return None
+    return [[cell.json() for cell in row] for row in ledger.newest(overview)]
 
 
 def latest_runs(request: HttpRequest, job_id: int, now: dt.datetime) -> list[dict[str, Any]] | None:

@@ -19,7 +19,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from chroniker.admin import buttons, run_page
+from chroniker.admin import buttons, reliability, run_page
 from chroniker.admin.cells import NOTHING, Cell
 from chroniker.admin.download import download
 from chroniker.admin.filters import MOST_RUNS, FirstRows, OfJobFilter
@@ -179,6 +179,11 @@ class RunAdmin(RunModelAdmin):
             return redirect("admin:chroniker_run_change", run.pk)
         return redirect("admin:index")
 
+    def reliability_view(self, request: HttpRequest) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return reliability.page(self.admin_site, request)
+
     def _get(self, pk: UUID) -> Run:
         run = Run.objects.filter(pk=pk).select_related("job").first()
         if run is None:
@@ -188,6 +193,7 @@ class RunAdmin(RunModelAdmin):
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
         own = [
+            path("reliability/", view(self.reliability_view), name="chroniker_run_reliability"),
             path("states/", self.states_view, name="chroniker_run_states"),
             path("<uuid:object_id>/live/", self.live_view, name="chroniker_run_live"),
             path("<uuid:object_id>/output/", self.output_view, name="chroniker_run_output"),

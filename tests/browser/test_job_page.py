@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 from django.urls import reverse
 
-from chroniker import lifecycle
+from chroniker import lifecycle, tick
 from chroniker.models import Job, Status
 from chroniker.tick import run_now
-from tests.factories import a_booked_job, a_dependency, started
+from tests.factories import a_booked_job, a_dependency, a_due_job, started
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -48,3 +48,35 @@ def test_a_clone_is_a_press_and_a_name_away(open_page: Callable[..., Page]) -> N
     expect(page.locator(".messagelist .success")).to_contain_text("second report")
     clone = Job.objects.get(name="second report")
     assert (clone.cron, clone.enabled, clone.dependencies.get().dependee) == ("0 3 * * *", False, load)
+
+
+def test_a_time_is_looked_up_with_the_keyboard(open_page: Callable[..., Page], complaints: list[str]) -> None:
+    from playwright.sync_api import expect
+
+    job = a_due_job(minutes=3, name="backup")
+    (run,) = tick.tick().claimed
+    lifecycle.finish(run.pk, run.token, started(run), Status.SUCCEEDED)
+    assert run.scheduled_for is not None
+    page = open_page(reverse("admin:chroniker_job_change", args=[job.pk]), width=390)
+    page.get_by_role("link", name="All instants").press("Enter")
+    page.get_by_label("Did it run at").fill(f"{run.scheduled_for:%Y-%m-%dT%H:%M:%S}")
+    page.get_by_role("button", name="Look up").press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("it ran; succeeded.")
+    page.get_by_role("status").get_by_role("link").press("Enter")
+    expect(page.get_by_role("heading", level=1, name="backup #1")).to_be_visible()
+    assert [said for said in complaints if "404" not in said] == []
+
+
+def test_the_newest_instants_follow_what_happens(open_page: Callable[..., Page]) -> None:
+    from playwright.sync_api import expect
+
+    job = a_due_job(minutes=3, name="backup")
+    page = open_page(reverse("admin:chroniker_job_change", args=[job.pk]))
+    table = page.get_by_role("table", name="Latest instants")
+    expect(table).to_contain_text("due")
+    (run,) = tick.tick().claimed
+    started(run)
+    expect(table).to_contain_text("running")
+    expect(table.get_by_role("link", name="#1").first).to_have_attribute(
+        "href", reverse("admin:chroniker_run_change", args=[run.pk])
+    )

@@ -98,35 +98,42 @@
         }
     }
 
-    let latest = "";
+    const latest = {};
 
-    function showRuns(runs) {
-        const table = document.querySelector("[data-runs] tbody"), now = JSON.stringify(runs);
-        if (!table || !runs || !runs.length || now === latest) {
+    /* Rows of a table; each is a list of cells, of which the first is the row's head. */
+    function showRows(name, rows) {
+        const table = document.querySelector(`[data-rows="${name}"] tbody`), now = JSON.stringify(rows);
+        if (!table || !rows || !rows.length || now === latest[name]) {
             return;
         }
-        latest = now;
-        table.replaceChildren(...runs.map(runRow));
+        latest[name] = now;
+        table.replaceChildren(...rows.map(cells => {
+            const row = document.createElement("tr");
+            row.append(...cells.map((value, index) => tableCell(index ? "td" : "th", value)));
+            return row;
+        }));
+    }
+
+    function tableCell(tag, value) {
+        const data = document.createElement(tag), cell = document.createElement("span");
+        const text = document.createElement(value.url ? "a" : "span"), note = document.createElement("small");
+        if (tag === "th") {
+            data.scope = "row";
+        }
+        if (value.url) {
+            text.href = value.url;
+        }
+        cell.className = "chroniker-cell";
+        text.dataset.part = "text";
+        note.dataset.part = "note";
+        cell.append(text, note);
+        fill(cell, value);
+        data.append(cell);
+        return data;
     }
 
     function runRow(run) {
-        const row = document.createElement("tr"), head = document.createElement("th"), link = document.createElement("a");
-        head.scope = "row";
-        link.href = run.url;
-        link.textContent = `#${run.token}`;
-        head.append(link);
-        row.append(head, ...run.cells.map(value => {
-            const data = document.createElement("td"), cell = document.createElement("span");
-            const text = document.createElement("span"), note = document.createElement("small");
-            cell.className = "chroniker-cell";
-            text.dataset.part = "text";
-            note.dataset.part = "note";
-            cell.append(text, note);
-            fill(cell, value);
-            data.append(cell);
-            return data;
-        }));
-        return row;
+        return [{text: `#${run.token}`, url: run.url, kind: "", note: ""}, ...run.cells];
     }
 
     function start() {
@@ -135,7 +142,8 @@
             const again = poll(5, async () => {
                 const answer = await ask(notice.dataset.liveUrl);
                 show(answer.cells);
-                showRuns(answer.runs);
+                showRows("runs", answer.runs && answer.runs.map(runRow));
+                showRows("instants", answer.ledger);
                 if (answer.open) {
                     showButtons(id => answer.open.includes(Number(id)));
                 }
