@@ -13,7 +13,7 @@ from django.db import connections, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Min
 
-from chroniker import due, pauses
+from chroniker import due, pauses, reliability
 from chroniker.checks.executors import check_executors
 from chroniker.checks.jobs import check_jobs
 from chroniker.checks.runtime_dir import check_runtime_dir
@@ -204,6 +204,22 @@ def runners() -> Found:
             yield Level.OK, f"“{alias}” can take runs.", ""
 
 
+def guarantee() -> Found:
+    now = database_now()
+    found, counts = reliability.overlaps(now), reliability.counts(now)
+    for each in found.found[:MOST_NAMED]:
+        until = "is still open" if each.is_now else f"ended {local(each.until)}"
+        yield (
+            Level.WARNING,
+            f"Two runs of “{each.run.job.name}” overlapped: run {each.run.token} started {local(each.run.started_at)}; "
+            f"another one {until}.",
+            "This must not happen. Did the database's clock jump, or was it restored or failed over? Else report it.",
+        )
+    if not found.found:
+        figures = ", ".join(f"{kind.label}: {each.week}" for kind, each in counts.items())
+        yield Level.OK, f"No runs overlapped. In 7 days: {figures}.", ""
+
+
 def directory() -> Found:
     messages = check_runtime_dir()
     yield from _messages(messages)
@@ -232,4 +248,5 @@ EXAMINATIONS: tuple[tuple[str, Callable[[], Found], bool], ...] = (
     ("queued", queued, True),
     ("jobs", jobs, True),
     ("executors", runners, True),
+    ("reliability", guarantee, True),
 )

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils.dateparse import parse_datetime
+from django.utils.timezone import get_current_timezone, is_naive
+
+from chroniker import ledger
+from chroniker.clock import database_now
+from chroniker.ledger import Entry
+from chroniker.management.console import CHECKS, database_errors_explained, job_named, local
+from chroniker.management.table import table
+from chroniker.models import Job, JobState
+
+HEAD = ("instant", "what became of it", "run", "started", "why")
+#: Instants that are fetched in one go.
+BATCH = 500
+
+
+class Command(BaseCommand):
+    help = (
+        "Lists the instants of a job, newest first, and what became of each: how its run ended, or why there was none. "
+        "With --json one object a line: instant, until (of a stretch without record: its last instant; else null), "
+        "verdict, run, token, attempt, started_at, finished_at, reason, certain; times in ISO 8601."
+    )
+    requires_system_checks = CHECKS
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("job", metavar="NAME-OR-ID")
+        parser.add_argument("--from", dest="since", metavar="TIME", help="none before this: 2026-03-29T03:00")
+        parser.add_argument("--until", metavar="TIME", help="none after this (default: now)")
+        parser.add_argument(
+            "--limit", type=int, default=50, metavar="N", help="at most N; 0: all (default: %(default)s)"
+        )
+        parser.add_argument("--json", action="store_true", help="one JSON object a line, for programs")
+
+    def handle(self, *, job: str, since: str | None, until: str | None, limit: int, json: bool, **options: Any) -> None:
+        # Of a time that the clock shows twice, what lies between both is listed.
+        low, high = moment(since, fold=0), moment(until, fold=1)
+        with database_errors_explained():
+            found = instants(job_named(job), low, high, limit)
+            if json:
+                for entry in found:
+                    self.stdout.write(as_json(entry))
+            else:
+                lines = list(table([row(entry) for entry in found], HEAD))
+                self.stdout.write("\n".join(lines) or "No instants.")
+
+
+def moment(text: str | None, *, fold: int) -> dt.datetime | None:
+    """In the project's zone, unless it names another."""
+    if text is None:
+        return None
+    try:
+        found = parse_datetime(text)
+    except ValueError:
+        found = None
+    if found is None:
+        raise CommandError(f"“{text}” is no time; write it like 2026-03-29T03:00 or 2026-03-29T03:00+02:00.")
+    return found.replace(tzinfo=get_current_timezone(), fold=fold) if is_naive(found) else found
+
+
+def instants(job: Job, low: dt.datetime | None, high: dt.datetime | None, limit: int) -> Iterator[Entry]:
+    """Page by page, so that any number can be written out."""
+    state = JobState.objects.filter(pk=job.pk).first() or JobState(job_id=job.pk)
+    now, left = database_now(), limit or None
+    while left is None or left > 0:
+        page = ledger.page(job, state, now, high, size=min(left or BATCH, BATCH))
+        for entry in page.entries:
+            if low is not None and entry.instant < low:
+                return
+            yield entry
+        if not page.more:
+            return
+        left = left and left - len(page.entries)
+        high = (page.entries[-1].first or page.entries[-1].instant) - dt.timedelta(microseconds=1)
+
+
+def row(entry: Entry) -> tuple[str, ...]:
+    run, stretch = entry.retry or entry.run, entry.first and entry.first != entry.instant
+    instant = f"{local(entry.first)} to {local(entry.instant)}" if stretch else local(entry.instant)
+    token = f"#{run.token}" if run else "-"
+    started = local(run.started_at) if run and run.started_at else "-"
+    return (instant, str(entry.verdict.label), token, started, " ".join(run.reason.split()) if run else "")
+
+
+def as_json(entry: Entry) -> str:
+    run, times = entry.retry or entry.run, ("started_at", "finished_at")
+    answer = {
+        "instant": _iso(entry.first or entry.instant),
+        "until": _iso(entry.instant) if entry.first else None,
+        "verdict": entry.verdict.value,
+        "run": str(run.pk) if run else None,
+        "token": run.token if run else None,
+        "attempt": run.attempt if run else None,
+        **{name: _iso(getattr(run, name, None)) for name in times},
+        "reason": run.reason if run else "",
+        "certain": entry.certain,
+    }
+    return json.dumps(answer, ensure_ascii=False)
+
+
+def _iso(value: dt.datetime | None) -> str | None:
+    return value.astimezone(dt.UTC).isoformat() if value else None
