@@ -19,10 +19,10 @@ from typing import Any
 
 from tests.faults import mutation_run, versions
 from tests.faults.checker import GOALS
-from tests.faults.inflict import NOT_PROMISED, SCENARIOS, WITH_CLOCKS
+from tests.faults.inflict import NOT_PROMISED, SCENARIOS, START_DEADLINES, WITH_CLOCKS
 from tests.faults.mutations import MUTATIONS
 from tests.faults.playing import Chronicle, Play, play
-from tests.faults.stage import set_up
+from tests.faults.stage import START_DEADLINE, set_up
 
 
 def main() -> int:
@@ -33,7 +33,10 @@ def main() -> int:
     chronicle = Chronicle()
     chronicle.say(f"setting the stage on {options.database} and {options.broker}")
     clocks = options.scenario in WITH_CLOCKS
-    with set_up(options.database, options.broker, without=options.without, clocks=clocks) as stage:
+    deadline = START_DEADLINES.get(options.scenario, START_DEADLINE)
+    with set_up(
+        options.database, options.broker, without=options.without, clocks=clocks, start_deadline=deadline
+    ) as stage:
         played = play(stage, options.scenario, options.minutes, options.seed, options.jobs, chronicle)
         using = versions.of_all(stage)
         if options.keep:

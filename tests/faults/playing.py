@@ -14,7 +14,7 @@ from typing import TypeVar
 from tests.faults import failpoints
 from tests.faults.checker import Bounds, Case, Verdict, judge
 from tests.faults.inflict import SCENARIOS
-from tests.faults.stage import LEASE, START_DEADLINE, Fault, Stage
+from tests.faults.stage import LEASE, Fault, Stage
 
 T = TypeVar("T")
 
@@ -73,7 +73,7 @@ def play(stage: Stage, scenario: str, minutes: float, seed: int, jobs: int, chro
         _inflict(stage, scenario, minutes, seed, chronicle)
         chronicle.say(f"{sum(chronicle.done.values())} faults were inflicted; calm, until every run has ended")
         tables.retire()
-        bounds = Bounds(LEASE, START_DEADLINE, PERIOD, AWAY, stage.database is not None, scenario not in UNSTEADY)
+        bounds = Bounds(LEASE, stage.start_deadline, PERIOD, AWAY, stage.database is not None, scenario not in UNSTEADY)
         _settle(bounds.of_all + population.LONGEST)
         verdict = judge(Case(stage.witness, bounds, CHATTY_LINES), tables.ask)
     finally:

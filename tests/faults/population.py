@@ -11,7 +11,7 @@ from tests.faults import tables
 KINDS: dict[str, dict[str, Any]] = {
     "short": {"args": ""},
     "long": {"args": "--seconds 4", "overlap": "SKIP"},
-    "longer": {"args": "--seconds 9", "retry_on_lost": True, "retry_backoff_seconds": 1},
+    "longer": {"args": "--seconds 20", "retry_on_lost": True, "retry_backoff_seconds": 1},
     "chatty": {"args": "--seconds 1 --lines 4000"},
     "deaf": {"args": "--lines 4000 --talk --seconds 30 --deaf", "timeout_seconds": 3},
     "everywhere": {"args": "--seconds 1", "hostname": EVERY_HOST},
@@ -23,6 +23,10 @@ KINDS: dict[str, dict[str, Any]] = {
     "strict": {"args": "--seconds 1", "misfire_grace_seconds": 5},
     "dependent": {"args": ""},
 }
+#: Due at every moment: the next one begins as soon as anybody believes that the one before is over.
+RESTLESS: dict[str, Any] = {"args": "--seconds 20"}
+RESTLESS_JOBS = 2
+EVERY_SECOND = "* * * * * *"
 #: These run when a fault says so.
 ON_DEMAND: dict[str, dict[str, Any]] = {
     "hydra": {"args": "--seconds 2 --hydra 4", "timeout_seconds": 20},
@@ -32,9 +36,11 @@ ON_DEMAND: dict[str, dict[str, Any]] = {
     "murmur": {"args": "--murmur --seconds 20", "timeout_seconds": 4},
 }
 NEVER = "0 0 0 29 2 *"
-LONGEST = 15.0  #: seconds that a run of any of the scheduled jobs takes, its stop included
+LONGEST = 25.0  #: seconds that a run of any of the scheduled jobs takes, its stop included
 
-HOT = 4 * len(KINDS)  #: so many jobs run every half a minute or so; the others, every few minutes
+#: So many jobs run all the time; the others, every few minutes. Those that run long are due again before they end.
+HOT = 4 * len(KINDS)
+RUN_LONG = ("long", "longer", "replaced", "grouped")
 GROUP_LIMIT = 2
 
 
@@ -46,11 +52,12 @@ def populate(dice: random.Random, jobs: int) -> None:
     for number in range(jobs):
         kind = list(KINDS)[number % len(KINDS)]
         fields = {**KINDS[kind], "group": group if kind == "grouped" else None}
-        made.append(_job(f"{kind} {number}", _cron(dice, hot=number < HOT), fields))
+        made.append(_job(f"{kind} {number}", _cron(dice, kind, hot=number < HOT), fields))
         if kind == "dependent":
             JobDependency.objects.create(
                 dependent=made[-1], dependee=made[-2], wait_for_success=False, wait_for_next_run=dice.random() < 0.5
             )
+    made += [_job(f"restless {number}", EVERY_SECOND, RESTLESS) for number in range(RESTLESS_JOBS)]
     made += [_job(name, NEVER, fields) for name, fields in ON_DEMAND.items()]
     tables.remember(made, [group])
 
@@ -60,10 +67,10 @@ def _job(name: str, cron: str, fields: dict[str, Any]) -> Job:
     return Job.objects.create(name=name, command="labour", cron=cron, timezone="UTC", **words)
 
 
-def _cron(dice: random.Random, *, hot: bool) -> str:
+def _cron(dice: random.Random, kind: str, *, hot: bool) -> str:
     """With seconds."""
     if hot:
-        return f"*/{dice.choice((15, 20, 30))} * * * * *"
+        return f"*/{dice.choice((5, 10) if kind in RUN_LONG else (15, 20, 30))} * * * * *"
     return f"{dice.randrange(60)} */{dice.choice((3, 4, 5, 6))} * * * *"
 
 

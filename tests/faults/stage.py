@@ -35,12 +35,11 @@ from tests.servers import (
 )
 
 LEASE = 6.0
-START_DEADLINE = 90.0
+START_DEADLINE = 120.0
 SETTINGS = {
     "CHRONIKER_LOCK_TIMEOUT": LEASE,
     "CHRONIKER_STOP_GRACE_SECONDS": 1,
-    "CHRONIKER_REDISPATCH_SECONDS": 4,
-    "CHRONIKER_START_DEADLINE_SECONDS": START_DEADLINE,
+    "CHRONIKER_REDISPATCH_SECONDS": 10,
     "CHRONIKER_EXECUTORS": {
         "default": {
             "BACKEND": "chroniker_celery.executor.CeleryExecutor",
@@ -71,6 +70,7 @@ class Stage:
     own_wire: FaultProxy | None = None  # never faulty: for the faults themselves, and the judge
     host_clock: WrongClock | None = None  # of one of the hosts; the other's is right
     database_clock: WrongClock | None = None
+    start_deadline: float = START_DEADLINE
     releases: int = 0
     has_burst: bool = False
     over: Event = field(default_factory=Event)  # no more faults
@@ -155,7 +155,9 @@ Fault = Callable[[Stage, random.Random], str]
 
 
 @contextmanager
-def set_up(database: str, broker: str, *, without: str = "", clocks: bool = False) -> Iterator[Stage]:
+def set_up(
+    database: str, broker: str, *, without: str = "", clocks: bool = False, start_deadline: float = START_DEADLINE
+) -> Iterator[Stage]:
     """Servers started, an empty database migrated, all processes running. Ends with nothing left behind.
 
     With ``clocks`` those of one host and of the database can be set wrong, where ``libfaketime`` is installed.
@@ -167,7 +169,12 @@ def set_up(database: str, broker: str, *, without: str = "", clocks: bool = Fals
         post = Broker(SERVERS[broker](), POST_OPTIONS if broker == "redis" else {})
         stack.enter_context(post.server)
         os.environ |= {
-            **with_settings({}, **SETTINGS, CHRONIKER_RUNTIME_DIR=str(directory / "runtime-judge")),
+            **with_settings(
+                {},
+                **SETTINGS,
+                CHRONIKER_START_DEADLINE_SECONDS=start_deadline,
+                CHRONIKER_RUNTIME_DIR=str(directory / "runtime-judge"),
+            ),
             **post.environ(),
             "DJANGO_SETTINGS_MODULE": "tests.settings",
             "TEST_DATABASE": database,
@@ -182,7 +189,7 @@ def set_up(database: str, broker: str, *, without: str = "", clocks: bool = Fals
             os.environ["CHRONIKER_TEST_DB_PORT"] = str(own_wire.port)
         _migrate()
         administrator.let_actors_in()
-        stage = Stage(directory, server, post, [], own_wire)
+        stage = Stage(directory, server, post, [], own_wire, start_deadline=start_deadline)
         stage.failpoints.mkdir()
         stack.callback(stage.stop_database)
         if may_err:

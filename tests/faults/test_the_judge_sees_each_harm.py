@@ -20,7 +20,7 @@ CREATE TABLE chroniker_job (id INTEGER, name TEXT, cron TEXT, group_id INTEGER);
 CREATE TABLE chroniker_run (id TEXT, job_id INTEGER, slot TEXT DEFAULT '', status TEXT DEFAULT 'SUCCEEDED',
     scheduled_for TEXT, covered_until TEXT, claimed_at TEXT DEFAULT '2026-01-01 00:00:10', parent_id TEXT,
     started_at TEXT DEFAULT '2026-01-01 00:00:10', finished_at TEXT DEFAULT '2026-01-01 00:00:11',
-    target TEXT DEFAULT '', dispatches INTEGER DEFAULT 1);
+    target TEXT DEFAULT '', reason TEXT DEFAULT '', dispatches INTEGER DEFAULT 1);
 CREATE TABLE chroniker_lease (run_id TEXT);
 CREATE TABLE chroniker_runevent (run_id TEXT, text TEXT);
 CREATE TABLE chroniker_logchunk (run_id TEXT, stream INTEGER, seq INTEGER, text TEXT);
@@ -53,6 +53,12 @@ HARMS: list[tuple[str, str, list[Mark]]] = [
     ("instants_accounted_twice", "UPDATE chroniker_run SET scheduled_for = '2026-01-01 00:00:20' WHERE id = 'b'", []),
     ("runs_left_open", "UPDATE chroniker_run SET finished_at = NULL, status = 'RUNNING' WHERE id = 'c'", []),
     ("runs_left_open", "INSERT INTO chroniker_lease VALUES ('c')", []),
+    (
+        "runs_lost_early",
+        "UPDATE chroniker_run SET status = 'LOST', reason = 'Its worker was not heard of any more.' WHERE id = 'c';"
+        "INSERT INTO fault_leases VALUES ('c', '2026-01-01 00:00:16', '2026-01-01 00:00:17')",
+        [],
+    ),
     (
         "runs_ended_late",
         "UPDATE chroniker_run SET status = 'LOST' WHERE id = 'c';"

@@ -19,6 +19,7 @@ GOALS = {
     "instants_unaccounted": "instants of a schedule without a run and without a reason",
     "instants_accounted_twice": "instants that more than one run covers",
     "runs_left_open": "runs not in a final state after the bound",
+    "runs_lost_early": "runs that a tick called lost before lease and drift had passed",
     "runs_ended_late": "runs that were lost, or closed with their hosts, later than the bound",
     "claims_not_taken": "claims that no worker took, though there always was one",
     "output_missing_unmarked": "runs whose output is not what they wrote, without a word about it",

@@ -53,8 +53,18 @@ def judge(verdict: Verdict, ask: Ask, bounds: Bounds) -> None:
             for pk, sent, target, since, until in untaken
         ),
     )
-    late = _late(verdict, ask, bounds) if bounds.steady else []
-    verdict.count("runs_ended_late", late)
+    verdict.count("runs_lost_early", _early(ask, bounds) if bounds.steady and bounds.by_lease else [])
+    verdict.count("runs_ended_late", _late(verdict, ask, bounds) if bounds.steady else [])
+
+
+def _early(ask: Ask, bounds: Bounds) -> list[str]:
+    """By a tick, that is: a worker that is told to end says so of its own runs, at once."""
+    found = ask(
+        "SELECT l.run_id, l.expires_at, l.gone_at FROM fault_leases l JOIN chroniker_run r ON r.id = l.run_id"
+        " WHERE r.status = 'LOST' AND r.reason LIKE 'Its worker was not heard of%%'"
+    )
+    past = [(pk, (moment(gone) - moment(due)).total_seconds()) for pk, due, gone in found]
+    return [f"{pk}: {seconds:.1f} s after its lease" for pk, seconds in past if seconds < bounds.drift]
 
 
 def _late(verdict: Verdict, ask: Ask, bounds: Bounds) -> list[str]:

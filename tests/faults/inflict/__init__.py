@@ -1,6 +1,7 @@
 """The faults: each a function of the stage and the dice. What it breaks is whole again some seconds later.
 
-Each module names its scenarios; those of one name are one. A scenario in a module's ``ALONE`` is not part of the mix.
+Each module names its scenarios; those of one name are one. A scenario in a module's ``ALONE`` is not part of the mix;
+those of a module with a ``WEIGHT`` are so many times as likely there.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ def scenarios() -> dict[str, tuple[Fault, ...]]:
         for name, faults in module.SCENARIOS.items():
             found[name] = (*found.get(name, ()), *faults)
             if name not in getattr(module, "ALONE", ()):
-                found["mix"] += faults
+                found["mix"] += faults * getattr(module, "WEIGHT", 1)
     return found
 
 
 SCENARIOS = scenarios()
+START_DEADLINES = messages.START_DEADLINES
 #: Their verdict says nothing for or against: see docs/guarantees.md.
 NOT_PROMISED = failover.NOT_PROMISED
 #: Those in which processes and servers are started so that their clocks can be set wrong.

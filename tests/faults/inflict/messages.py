@@ -94,3 +94,5 @@ SCENARIOS: dict[str, tuple[Fault, ...]] = {
     "replay": (replay,),
 }
 ALONE = ("messages", "replay")
+#: Seconds. Ten thousand refusals take a while, and what was claimed waits behind them.
+START_DEADLINES = {"messages": 900.0, "forget": 45.0}

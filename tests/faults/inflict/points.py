@@ -31,3 +31,4 @@ def crash_at_point(stage: Stage, dice: random.Random) -> str:
 
 
 SCENARIOS: dict[str, tuple[Fault, ...]] = {"failpoints": (crash_at_point,)}
+WEIGHT = 8

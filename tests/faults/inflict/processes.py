@@ -13,8 +13,9 @@ import psutil
 from tests.faults.actors import ROLES, Actor
 from tests.faults.stage import LEASE, Fault, Stage
 
-NURSERY, KEEPER, COMMAND, POOL_CHILD = "chroniker-nursery", "chroniker-keep", "chroniker-run", "pool child"
-_OF_THE_PRODUCT = (NURSERY, KEEPER, COMMAND)
+POOL_CHILD = "pool child"
+#: As the kernel keeps them: 15 bytes.
+_OF_THE_PRODUCT = ("chroniker-nurse", "chroniker-guard", "chroniker-keep", "chroniker-run")
 
 
 def kill_actor(stage: Stage, dice: random.Random) -> str:
@@ -63,6 +64,17 @@ def stop_part(stage: Stage, dice: random.Random) -> str:
     return f"SIGSTOP and SIGCONT to {name}"
 
 
+def stop_supervisor(stage: Stage, dice: random.Random) -> str:
+    """For so long that its run is called lost meanwhile, and the job starts again."""
+    actor = stage.some(dice, "worker")
+    children = _parts(actor).get(POOL_CHILD, []) if actor.pool == "prefork" else []
+    pid = dice.choice(children).pid if children else actor.process.pid
+    _send(pid, signal.SIGSTOP)
+    time.sleep(LEASE * dice.uniform(2.0, 3.0))
+    _send(pid, signal.SIGCONT)
+    return "SIGSTOP and SIGCONT to a process that supervises"
+
+
 def stop_actor(stage: Stage, dice: random.Random) -> str:
     """A whole process frozen for longer than the lease: a worker, a beat, a tick."""
     actor = dice.choice(stage.actors)
@@ -97,9 +109,13 @@ def term_part(stage: Stage, dice: random.Random) -> str:
 
 SCENARIOS: dict[str, tuple[Fault, ...]] = {
     "kill": (kill_actor, *[kill_part] * 4, kill_pair, kill_one_freeze_other),
-    "freeze": (stop_part, stop_actor, stop_all_of_a_worker, kill_one_freeze_other),
+    "supervisors": (stop_supervisor,),
+    "freeze": (stop_part, stop_supervisor, stop_actor, stop_all_of_a_worker, kill_one_freeze_other),
     "terminate": (term_actor, term_part, term_part),
 }
+ALONE = ("supervisors",)
+#: What strikes one process is more frequent than what strikes all: after that nothing runs for a while.
+WEIGHT = 3
 
 
 def _to_part(stage: Stage, dice: random.Random, number: signal.Signals) -> str:

@@ -1,0 +1,39 @@
+"""The fault runner itself, for a moment, on the database of this test run. ``make faults`` is the long one."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from tests import databases
+from tests.benchmarks.installation import ROOT
+from tests.faults import mutation_run
+
+pytestmark = pytest.mark.celery
+
+
+@pytest.fixture(autouse=True)
+def servers_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing ties the runner to the database that this test run works on."""
+    for name in [name for name in os.environ if name.startswith("CHRONIKER_TEST_DB_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(ROOT)
+
+
+def test_a_short_mix_of_faults_does_no_harm() -> None:
+    words = ["--minutes", "0.4", "--jobs", "52", "--database", databases.chosen(), "--json"]
+    done = subprocess.run([sys.executable, "-m", "tests.faults", *words], capture_output=True, text=True, check=False)
+    assert done.stdout, done.stderr
+    report: dict[str, Any] = json.loads(done.stdout)
+    assert not any(report["harm"].values()), report
+    assert report["figures"]["executions"] and report["faults"], report
+    assert done.returncode == 0
+
+
+def test_without_the_unique_lease_the_judge_sees_overlaps() -> None:
+    assert mutation_run.trial("unique-lease", databases.chosen(), "redis", seed=1)["overlapping"]
