@@ -115,7 +115,7 @@ SCENARIOS: dict[str, tuple[Fault, ...]] = {
 
 
 def _restart(stage: Stage, dice: random.Random, name: str, *, crash: bool = False) -> str:
-    with stage.alone(name):
+    with stage.alone(name, rest=3 * LEASE):  # longer than any of them takes to come back
         server = stage.database if name == "database" else stage.broker.server
         if server is None:
             return f"the {name} is no server"
