@@ -72,7 +72,7 @@ def missing_options(options: Mapping[str, Any]) -> list[str]:
 
 
 def _server(alias: str) -> list[CheckMessage]:
-    if not getattr(django_settings, "CHRONIKER_CHECK_LOCK_FILE", None):
+    if getattr(django_settings, "CHRONIKER_CHECK_LOCK_FILE", None) is not True:  # what is neither has an error already
         return []
     return [
         Warning(
