@@ -135,7 +135,7 @@ def test_an_id_of_nothing_is_an_answer_and_changes_nothing(bad: str, scene: Scen
     for route in (each for each in PAGES if "<" in each):
         start, _bracket, rest = route.partition("<")
         for answer in (root.get, root.post):
-            assert answer(f"/{PREFIX}{start}{bad}{rest.partition('>')[2]}").status_code in (302, 403, 404), route
+            assert 300 <= answer(f"/{PREFIX}{start}{bad}{rest.partition('>')[2]}").status_code < 500, route
         assert everything() == before, route
 
 
