@@ -135,7 +135,7 @@ def hosts() -> Found:
             text = f"“{host.name}” is silent since {local(host.last_seen)}."
             yield Level.WARNING, text, "Was it taken out of service? Then nothing; else look whether its ticks run."
     for words in quiet_hosts()[:MOST_NAMED]:
-        advice = "Wait until then. Did the database's clock jump, or was a standby promoted? See docs: guarantees."
+        advice = "Wait until then. Did the database's clock jump, or was a standby promoted? See docs: reliability."
         yield Level.WARNING, words, advice
     for host in live:
         if abs(host.clock_skew_seconds or 0) > SKEW_SECONDS:

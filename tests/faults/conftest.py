@@ -33,7 +33,7 @@ def start(
     started: list[ManagementCommand] = []
 
     def begin(name: str, *words: str, **settings: object) -> ManagementCommand:
-        env = with_settings(subprocess_env, **settings_of_all, **settings)
+        env = with_settings(subprocess_env, **{**settings_of_all, **settings})
         started.append(ManagementCommand(name, *words, env=env, directory=tmp_path))
         return started[-1].start()
 

@@ -11,7 +11,7 @@ from tests.faults.checker.verdict import Ask, Verdict, key, moment
 
 @dataclass(frozen=True)
 class Bounds:
-    """What the formulas in docs/guarantees.md are made of, in seconds.
+    """What the formulas in docs/reliability.md are made of, in seconds.
 
     ``away``: how long the faults may keep every tick from its work ("something must tick"). ``by_lease``: a run is
     given up by its lease, not by a file lock. ``steady``: nobody turned the database's clock.
