@@ -12,7 +12,7 @@ from chroniker.declared.reading import Declared
 from chroniker.declared.rows import read_rows
 from chroniker.lifecycle.transactions import transactional
 from chroniker.models import Group, Job, JobDependency
-from chroniker.models.job import BOOKED_FIELDS
+from chroniker.models.edits import BOOKED_FIELDS
 
 
 def foresee(declared: Sequence[Declared], *, adopt: bool = False) -> list[Change]:

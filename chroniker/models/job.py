@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from django.conf import settings as django_settings
@@ -15,53 +14,15 @@ from django.utils.translation import gettext_lazy as _
 from chroniker import progress
 from chroniker.models.base import DecidingManager
 from chroniker.models.calendar import Calendar, closed_times
+from chroniker.models.edits import BOOKED_FIELDS, JobQuerySet
 from chroniker.models.group import Group
 from chroniker.models.status import Overlap
 from chroniker.models.validation import validate
 from chroniker.schedule import ClosedTime, DstFold, DstGap, Frequency, Spec
 
-#: An edit of one of these changes what the job's timeline looks like, so the next tick books it anew.
-BOOKED_FIELDS = frozenset(
-    {
-        "enabled",
-        "frequency",
-        "cron",
-        "params",
-        "run_at",
-        "starts_at",
-        "ends_at",
-        "timezone",
-        "dst_gap",
-        "dst_fold",
-        "jitter_seconds",
-    }
-)
-
 
 def project_timezone() -> str:
     return get_default_timezone_name()
-
-
-class JobQuerySet(models.QuerySet["Job"]):
-    def update(self, **fields: Any) -> int:
-        """Like any update; one that touches the schedule or the switch also asks the next tick to book the job anew.
-
-        Who enables a job keeps it: a deletion that waits for the end of a run is taken back.
-        """
-        if BOOKED_FIELDS & fields.keys():
-            fields.setdefault("edited_at", now())
-        if fields.get("enabled"):
-            fields.setdefault("deletion_asked_at", None)
-        return super().update(**fields)
-
-    def bulk_update(self, objs: Iterable[Job], fields: Iterable[str], batch_size: int | None = None) -> int:
-        objs, fields = list(objs), set(fields)
-        if fields & BOOKED_FIELDS:
-            fields |= {"edited_at", "deletion_asked_at"} if "enabled" in fields else {"edited_at"}
-            for job in objs:
-                job.edited_at = now()
-                job.deletion_asked_at = None if job.enabled else job.deletion_asked_at
-        return super().bulk_update(objs, sorted(fields), batch_size)
 
 
 class Job(models.Model):

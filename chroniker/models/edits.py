@@ -1,0 +1,51 @@
+"""Edits of jobs by queries: what a tick has to notice is marked, as ``Job.save`` marks it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from django.db import models
+from django.utils.timezone import now
+
+if TYPE_CHECKING:
+    from chroniker.models.job import Job
+
+#: An edit of one of these changes what the job's timeline looks like, so the next tick books it anew.
+BOOKED_FIELDS = frozenset(
+    {
+        "enabled",
+        "frequency",
+        "cron",
+        "params",
+        "run_at",
+        "starts_at",
+        "ends_at",
+        "timezone",
+        "dst_gap",
+        "dst_fold",
+        "jitter_seconds",
+    }
+)
+
+
+class JobQuerySet(models.QuerySet["Job"]):
+    def update(self, **fields: Any) -> int:
+        """Like any update; one that touches the schedule or the switch also asks the next tick to book the job anew.
+
+        Who enables a job keeps it: a deletion that waits for the end of a run is taken back.
+        """
+        if BOOKED_FIELDS & fields.keys():
+            fields.setdefault("edited_at", now())
+        if fields.get("enabled"):
+            fields.setdefault("deletion_asked_at", None)
+        return super().update(**fields)
+
+    def bulk_update(self, objs: Iterable[Job], fields: Iterable[str], batch_size: int | None = None) -> int:
+        objs, fields = list(objs), set(fields)
+        if fields & BOOKED_FIELDS:
+            fields |= {"edited_at", "deletion_asked_at"} if "enabled" in fields else {"edited_at"}
+            for job in objs:
+                job.edited_at = now()
+                job.deletion_asked_at = None if job.enabled else job.deletion_asked_at
+        return super().bulk_update(objs, sorted(fields), batch_size)
