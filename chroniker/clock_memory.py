@@ -49,7 +49,7 @@ class Memory:
     server: str | None = None
     until: float = 0.0  #: nothing starts or expires here before
     why: str = ""
-    unsettled: bool = False  #: and no tick of this host has settled the leases since (`lifecycle.settle`)
+    unsettled: bool = False  #: and no tick of this host has settled the leases since it was quiet (`lifecycle.settle`)
     told_skew: float | None = None
 
     @property
@@ -62,19 +62,21 @@ def recall(memory: Memory | None, seen: Seen) -> Memory:
     low, high = seen.now - seen.before, seen.now - seen.after
     if memory is None:
         return Memory(boot_id(), seen.after, low, high, seen.server)
-    if seen.after <= memory.seen:
-        return memory  # somebody was quicker to look, and to write it down
-    allowed = _allowed(seen.after - memory.seen)
+    allowed = _allowed(abs(seen.after - memory.seen))
     forward, back = low - memory.high, memory.low - high
+    if seen.after <= memory.seen:  # somebody was quicker to look, and to write it down
+        if max(forward, back) <= allowed or memory.until > seen.before:
+            return memory
+        return _quieted(memory, seen, _("The database's clock jumped to and fro."))
     known = dataclasses.replace(memory, server=memory.server if seen.server is None else seen.server)
     new = dataclasses.replace(known, seen=seen.after, low=low, high=high)
     if forward > allowed:
-        return _quieted(new, _("The database's clock jumped ahead by %(seconds).0f s.") % {"seconds": forward})
+        return _quieted(new, seen, _("The database's clock jumped ahead by %(seconds).0f s.") % {"seconds": forward})
     if back > allowed:
         why = _("The database's clock went back by %(seconds).0f s.") % {"seconds": back}
-        return _quieted(new, why)
+        return _quieted(new, seen, why)
     if memory.server and seen.server and memory.server != seen.server:
-        return _quieted(new, _("Another database server answers than before; a standby may have been promoted."))
+        return _quieted(new, seen, _("Another database server answers than before; a standby may have been promoted."))
     if high - low > max(SHARP_SECONDS, memory.high - memory.low):
         return known if known != memory else memory
     if known == memory and seen.after - memory.seen < WRITE_SECONDS:
@@ -88,9 +90,10 @@ def _allowed(elapsed: float) -> float:
     return max(drift, min(drift + elapsed * DRIFT_RATE, settings.lease_margin.total_seconds()))
 
 
-def _quieted(memory: Memory, why: str) -> Memory:
-    """For one lease, and what two clocks may drift apart within it."""
-    return dataclasses.replace(memory, until=memory.seen + _quiet_seconds(), why=why, unsettled=True)
+def _quieted(memory: Memory, seen: Seen, why: str) -> Memory:
+    """For one lease, and what two clocks may drift apart within it, counted from now: who asked may have been asleep
+    for longer than that before it got to judge the answer."""
+    return dataclasses.replace(memory, until=seen.before + _quiet_seconds(), why=why, unsettled=True)
 
 
 def _quiet_seconds() -> float:

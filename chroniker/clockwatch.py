@@ -48,6 +48,14 @@ class Sight:
     seconds: float = 0.0
 
 
+class Distrusted(Exception):
+    """The database's clock cannot be trusted now: nothing may be decided by it."""
+
+    def __init__(self, sight: Sight) -> None:
+        super().__init__(sight.quiet)
+        self.sight = sight
+
+
 def glance() -> Glance:
     return Glance(boot_clock(), time.time())
 
@@ -59,14 +67,24 @@ def look() -> Sight:
     if memory is not None and memory.server == "":
         return judge(database_now(), None, before)
     using = settings.database
+    was_seen_to_work = memory is not None and memory.server is not None
+    may_spoil = connections[using].in_atomic_block and not was_seen_to_work
     try:
-        with transaction.atomic(using=using) if connections[using].in_atomic_block else nullcontext():
+        with transaction.atomic(using=using) if may_spoil else nullcontext():
             now, server = database_now_and_server()
     except DatabaseError as error:
         before = glance()
         now, server = database_now(), ""  # raises if it was the database itself
         logger.info("The database does not say which server it is; its clock alone is watched. %s", error)
     return judge(now, server, before)
+
+
+def trusted_now() -> dt.datetime:
+    """The database's clock, for whoever decides by it: a look, which raises ``Distrusted`` where it jumped."""
+    sight = look()
+    if sight.quiet:
+        raise Distrusted(sight)
+    return sight.now
 
 
 def server_asked() -> Expression:
@@ -84,7 +102,7 @@ def judge(now: dt.datetime, server: str | None, before: Glance) -> Sight:
         clock_memory.write(latest)
         if latest.until > (memory.until if memory else 0.0):
             logger.warning("%s Nothing starts and nothing expires here for %.0f s.", latest.why, latest.seconds_left)
-    left = latest.seconds_left
+    left = max(0.0, latest.until - after.boot)
     skew = (before.wall + after.wall) / 2 - now.timestamp()
     return Sight(now, skew, latest.why if left else "", left)
 
@@ -96,7 +114,7 @@ def quiet() -> str:
 
 
 def is_unsettled() -> bool:
-    """Whether the clock jumped, and no tick of this host has settled the leases since (``lifecycle.settle``)."""
+    """Whether the clock jumped, and no tick of this host has settled the leases since it was quiet for that."""
     memory = clock_memory.read()
     return memory is not None and memory.unsettled
 

@@ -107,13 +107,18 @@ def hindrance(state: JobState) -> str | None:
     if pause := pauses.over([state.job]).get(state.pk):
         return str(pause)
     if why := clockwatch.quiet():
-        return _("%(why)s Nothing starts on this host for one lease.") % {"why": why}
+        return distrust(why)
     if state.job.hostname == EVERY_HOST and (missing := hosts.unserved([state.job])):
         return missing[state.pk]  # for one host a run waits; a roster without hosts would be nothing
     if waits := dependencies.reasons([state.pk], for_instant=False).get(state.pk):
         return _("It %(reasons)s.") % {"reasons": "; ".join(waits)}
     full = groups.full(filter(None, [state.job.group_id])).get(state.job.group_id or 0)
     return _("It has to wait: %(reason)s.") % {"reason": full} if full else None
+
+
+def distrust(why: str) -> str:
+    """``why``: what the database's clock did."""
+    return _("%(why)s Nothing starts on this host for one lease.") % {"why": why}
 
 
 def why_not(

@@ -7,6 +7,7 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -28,7 +29,6 @@ from chroniker import (
     retention,
     runlock,
 )
-from chroniker.clock import database_now
 from chroniker.conf import settings
 from chroniker.exceptions import ClaimRefused, CommandRefused
 from chroniker.executors import executors
@@ -72,32 +72,32 @@ def tick(only: Collection[int] | None = None, now: dt.datetime | None = None) ->
     8. Delete what the claimed jobs have beyond their ``maximum_log_entries``, and jobs that were to go after a run.
 
     Costs a constant number of statements, plus a constant number for each batch of due jobs. ``now`` is for tests.
+    The clock is read anew for each batch, and judged each time: nothing is booked or claimed by a time that was not.
     """
     done = Pass()
     sight = clockwatch.look()
     if clockwatch.is_unsettled():
         lifecycle.settle()
-        clockwatch.settled()
-    if sight.quiet:
-        return _pass_quietly(sight, done)
-    done.lost = expire()
-    dispatch_again(now or sight.now, done)
-    pass_on_stops()
-    if pauses.of_all() is None:
-        done.booked = book_edited(now or database_now())
-        claim_due(done, only, now)
-    take_what_was_left(now or database_now(), done)
+        if not sight.quiet:
+            clockwatch.settled()
+    try:
+        if sight.quiet:
+            raise clockwatch.Distrusted(sight)
+        done.lost = expire()
+        dispatch_again(now or sight.now, done)
+        pass_on_stops()
+        if pauses.of_all() is None:
+            done.booked = book_edited(now or clockwatch.trusted_now())
+            claim_due(done, only, now)
+        take_what_was_left(now or clockwatch.trusted_now(), done)
+    except clockwatch.Distrusted as jump:
+        hosts.note_quiet(jump.sight)
+        done.quiet = jump.sight.quiet
+        pass_on_stops()
     outbox.send_soon()
     forget(done.claimed)
-    removal.remove_closed()
-    return done
-
-
-def _pass_quietly(sight: clockwatch.Sight, done: Pass) -> Pass:
-    hosts.note_quiet(sight)
-    done.quiet = sight.quiet
-    pass_on_stops()
-    outbox.send_soon()
+    if not done.quiet:
+        removal.remove_closed()
     return done
 
 
@@ -111,7 +111,8 @@ def reconsider(job_id: int) -> Pass:
     # After most runs nothing waits. The questions of a whole pass, put each time, would cost more than the run did.
     waiting = {*due.waiting([job_id, *dependents]), *due.waiting_in_group_of(job_id, settings.batch_size)}
     if waiting and not clockwatch.quiet() and pauses.of_all() is None:
-        claim_due(done, waiting, None)
+        with suppress(clockwatch.Distrusted):  # the next tick says so
+            claim_due(done, waiting, None)
         forget(done.claimed)
     outbox.send_soon()
     return done
@@ -126,10 +127,10 @@ def run_now(job: Job, by: str, args: str | None = None) -> Run:
     if args is not None:
         _refuse_bad(job, args)
     if not Job.objects.filter(pk=job.pk, edited_at=None, state__isnull=False).exists():
-        lifecycle.book([job.pk], database_now())
+        lifecycle.book([job.pk], _now_for_a_person())
     state = JobState.objects.select_related("job__group").get(pk=job.pk)
     _refuse_if_not_free(state)
-    now = database_now()
+    now = _now_for_a_person()
     claimed = lifecycle.claim([plan.by_hand(state, now, args)], now, wait=True)
     if not claimed:
         _refuse_if_not_free(JobState.objects.select_related("job__group").get(pk=job.pk))
@@ -221,7 +222,7 @@ def _in_blackout(state: JobState, now: dt.datetime) -> bool:
 
 def claim_due(done: Pass, only: Collection[int] | None, now: dt.datetime | None) -> None:
     """Steps 4 and 5. The clock is read anew for each batch, unless ``now`` is given."""
-    replace(now or database_now(), only)
+    replace(now or clockwatch.trusted_now(), only)
     _claim_all(done, due.overlapped, plan.overlapped, only, now)
     _claim_all(done, due.forced, plan.by_hand, only, now, by_flag=True)
     _claim_all(done, due.scheduled, plan.scheduled, only, now)
@@ -239,7 +240,7 @@ def _claim_all(
 ) -> None:
     began, empty = time.monotonic(), 0
     while empty < 3 and time.monotonic() - began < TIME_BOX.total_seconds():
-        moment = now or database_now()
+        moment = now or clockwatch.trusted_now()
         states = list(find(moment, only)[: settings.batch_size])
         if not states:
             return
@@ -308,6 +309,13 @@ def dispatch(runs: Sequence[Run], now: dt.datetime) -> int:
 def forget(claimed: Sequence[Run]) -> None:
     """Step 8, by whoever claims: a history grows by claims alone."""
     retention.trim([run.job_id for run in claimed])
+
+
+def _now_for_a_person() -> dt.datetime:
+    try:
+        return clockwatch.trusted_now()
+    except clockwatch.Distrusted as jump:
+        raise ClaimRefused(due.distrust(jump.sight.quiet)) from jump
 
 
 def _hint(run: Run) -> None:

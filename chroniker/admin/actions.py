@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from django.contrib import admin, messages
@@ -11,9 +12,8 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from chroniker import lifecycle
+from chroniker import clockwatch, lifecycle
 from chroniker.admin import buttons
-from chroniker.clock import database_now
 from chroniker.conf import settings
 from chroniker.models import Job
 
@@ -36,7 +36,8 @@ def book_soon(job_ids: list[int]) -> None:
 
 
 def _book(job_ids: list[int]) -> None:
-    lifecycle.book(job_ids, database_now())
+    with suppress(clockwatch.Distrusted):
+        lifecycle.book(job_ids, clockwatch.trusted_now())
 
 
 class BulkActions(Base):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 
-from django.db.models import Q
-
 from chroniker.clock import FromNow
 from chroniker.conf import settings
 from chroniker.lifecycle.transactions import locked, transactional
@@ -17,7 +15,8 @@ def settle() -> None:
 
     A lease that is held is only ever cut, and never too short: nobody can have renewed later than now. Who is alive
     renews anyway. A claim that nobody has begun gets its start deadline anew, whichever way the clock jumped: no
-    worker may take it in the quiet time. Each host that notices the jump does this once.
+    worker may take it in the quiet time. Each host that notices the jump does this in each of its ticks until the
+    quiet time is over, and once after it: what was under way when the clock jumped may be written after the first.
     """
     _cut_held()
     claims = Lease.objects.filter(run__status=Status.CLAIMED).order_by()
@@ -47,8 +46,8 @@ def _begin_deadline(seconds: int | None) -> None:
 
 @transactional
 def _offer_again() -> None:
-    """Claims whose message was sent in what is the future now: a second message does no harm."""
-    ahead = Q(claimed_at__gt=FromNow()) | Q(dispatched_at__gt=FromNow())
-    claims = Run.objects.filter(ahead, status=Status.CLAIMED).exclude(target=EVERY_HOST)
+    """Claims whose second message would go in what may be the future only: one more than needed does no harm."""
+    ahead = Run.objects.filter(status=Status.CLAIMED, redispatch_at__gt=FromNow(settings.redispatch))
+    claims = ahead.exclude(target=EVERY_HOST)
     ids = list(locked(claims, skip=False).values_list("pk", flat=True))
     Run.objects.filter(pk__in=ids, status=Status.CLAIMED).update(redispatch_at=FromNow(settings.redispatch))

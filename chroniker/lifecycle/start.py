@@ -40,7 +40,7 @@ def start(run_id: UUID, token: int, nonce: UUID, *, host: str, pid: int) -> Star
         started = _start(run_id, token, nonce, host, pid)
     except _TooLate:
         started = None
-    except _NotNow as refusal:
+    except clockwatch.Distrusted as refusal:
         hosts.note_quiet(refusal.sight, name=host)
         postponed(run_id, token, refusal.sight.seconds, refusal.sight.quiet)
         return None
@@ -72,7 +72,7 @@ def _start(run_id: UUID, token: int, nonce: UUID, host: str, pid: int) -> Starte
         return None
     sight = clockwatch.judge(run.now, run.server or None, before)
     if sight.quiet:
-        raise _NotNow(sight)
+        raise clockwatch.Distrusted(sight)  # somebody may hold this job's lease whom the database does not know of
     held = Lease.objects.filter(pk=run_id, expires_at__gt=FromNow()).update(
         nonce=nonce, expires_at=FromNow(settings.lease)
     )
@@ -83,14 +83,6 @@ def _start(run_id: UUID, token: int, nonce: UUID, host: str, pid: int) -> Starte
 
 class _TooLate(Exception):
     """The start deadline has passed, though no tick has said so yet; rolls the start back."""
-
-
-class _NotNow(Exception):
-    """Somebody may hold this job's lease whom the database does not know of; rolls the start back."""
-
-    def __init__(self, sight: clockwatch.Sight) -> None:
-        super().__init__(sight.quiet)
-        self.sight = sight
 
 
 def _record_refusal(run_id: UUID, token: int, host: str, pid: int) -> None:

@@ -40,7 +40,7 @@ def test_the_first_sight_is_believed() -> None:
 def test_a_jump_quiets_the_host_for_one_lease_and_what_clocks_may_drift(jump: float, why: str) -> None:
     memory = recall(recall(None, seen(100.0)), seen(110.0, jump))
     assert why in memory.why
-    assert memory.until == pytest.approx(110.0 + LEASE + DRIFT)
+    assert memory.until == pytest.approx(110.01 + LEASE + DRIFT)
     assert memory.unsettled
 
 
@@ -51,7 +51,7 @@ def test_a_jump_is_noticed_once() -> None:
 
 def test_a_second_jump_begins_the_lease_anew() -> None:
     first = recall(recall(None, seen(100.0)), seen(110.0, 3600.0))
-    assert recall(first, seen(120.0)).until == pytest.approx(120.0 + LEASE + DRIFT)
+    assert recall(first, seen(120.0)).until == pytest.approx(120.01 + LEASE + DRIFT)
 
 
 @pytest.mark.parametrize("jump", [2.1, -2.1])
@@ -145,3 +145,20 @@ def test_a_draft_is_not_left_behind(runtime: Path) -> None:
     for _each in range(3):
         clock_memory.write(a_memory())
     assert len(list(runtime.iterdir())) == 1
+
+
+def test_a_sight_that_another_one_overtook_is_judged_too() -> None:
+    """It was ahead when asked for, and right again for who asked later and was quicker."""
+    memory = recall(None, seen(110.0))
+    assert recall(memory, seen(109.9)) is memory
+    judged = recall(memory, seen(109.9, 3600.0))
+    assert judged.until == pytest.approx(109.91 + LEASE + DRIFT)
+    assert judged.high == memory.high, "what was seen later is still what is remembered"
+    assert recall(judged, seen(109.9, 3600.0)) is judged
+
+
+def test_who_was_asleep_for_longer_than_a_lease_does_not_believe_the_jump_that_it_wakes_to() -> None:
+    woke = 109.0 + 2 * LEASE
+    jumped = Seen(OFFSET + 109.0 + 3600.0, 109.0, woke, "a:1")
+    for latest in (seen(100.0), seen(110.0)):
+        assert recall(recall(None, latest), jumped).until == pytest.approx(woke + LEASE + DRIFT)

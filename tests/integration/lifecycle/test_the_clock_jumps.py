@@ -10,6 +10,7 @@ import dataclasses
 import datetime as dt
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -20,7 +21,7 @@ from django.test import override_settings
 from chroniker import clock, clock_memory, clockwatch, due, hosts, lifecycle
 from chroniker.clock import database_now
 from chroniker.exceptions import ClaimRefused
-from chroniker.models import Host, Lease, Run, Status
+from chroniker.models import Host, Job, Lease, Run, Status
 from chroniker.tick import reconsider, run_now, tick
 from tests.factories import a_due_job, started, state_of
 
@@ -86,6 +87,49 @@ def test_a_jump_between_the_look_of_a_tick_and_its_expiry_is_noticed_too(jump: J
     jump(HOUR)
     assert lifecycle.expire(10) == []
     assert Run.objects.get(pk=run.pk).status == Status.RUNNING
+
+
+@pytest.mark.parametrize("by", [HOUR, -HOUR])
+def test_nothing_is_claimed_or_booked_by_a_jump_that_comes_in_the_middle_of_a_pass(jump: Jump, by: float) -> None:
+    """Whichever statement of the pass it comes before."""
+    for number in range(1000):
+        jump(0)
+        (clock_memory._path()).unlink(missing_ok=True)
+        Job.objects.all().delete()
+        claimable, disabled = a_due_job(minutes=3), a_due_job(minutes=3)
+        clockwatch.look()
+        Job.objects.filter(pk=disabled.pk).update(enabled=False)
+        edit = Job.objects.get(pk=disabled.pk).edited_at
+        assert edit is not None
+        now, place = database_now(), _Place(number, lambda: jump(by))
+        with connection.execute_wrapper(place):
+            tick()
+        jump(0)
+        for run in Run.objects.exclude(covered_until=None):
+            assert run.covered_until is not None
+            assert run.covered_until <= database_now(), (number, run)
+        after = state_of(claimable)
+        assert after.accounted_until is not None
+        assert after.accounted_until <= now
+        booked = Job.objects.get(pk=disabled.pk).edited_at is None
+        assert state_of(disabled).accounted_until == edit or not booked, number
+        if not place.reached:
+            assert number > 10
+            return
+
+
+class _Place:
+    """Calls ``act`` before the statement of this number."""
+
+    def __init__(self, number: int, act: Callable[[], None]) -> None:
+        self._number, self._act, self.reached = number, act, False
+
+    def __call__(self, execute: Callable[..., Any], *words: Any) -> Any:
+        self._number -= 1
+        if self._number < 0 and not self.reached:
+            self.reached = True
+            self._act()
+        return execute(*words)
 
 
 def test_who_is_alive_keeps_its_lease_over_a_jump_ahead(jump: Jump) -> None:
@@ -177,6 +221,25 @@ def test_claims_get_their_deadline_and_their_second_message_anew_after_the_clock
     assert run.redispatch_at is not None
     assert (run.redispatch_at - now).total_seconds() <= 60
     assert (Lease.objects.get(pk=run.pk).expires_at - now).total_seconds() <= (deadline or 86_400)
+
+
+def test_what_was_put_off_during_a_jump_ahead_is_offered_again_when_the_clock_has_returned(jump: Jump) -> None:
+    a_due_job()
+    (run,) = tick().claimed
+    jump(HOUR)
+    tick()
+    assert lifecycle.start(run.pk, run.token, uuid4(), host="here", pid=1) is None
+    jump(0)
+    tick()
+    jump(HOUR)  # whoever puts it off asked for the time before the clock returned
+    lifecycle.dispatched([run.pk], database_now())
+    jump(0)
+    let_a_lease_pass()
+    tick()
+    run.refresh_from_db()
+    assert run.redispatch_at is not None
+    assert (run.redispatch_at - database_now()).total_seconds() <= 60
+    assert not clockwatch.is_unsettled()
 
 
 def test_no_instant_is_repeated_or_left_out_when_the_clock_goes_back_and_comes_again(jump: Jump) -> None:
