@@ -12,10 +12,11 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import signal
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from tests.faults import mutation_run, versions
 from tests.faults.checker import GOALS
@@ -27,6 +28,7 @@ from tests.faults.stage import START_DEADLINE, set_up
 
 def main() -> int:
     options = _arguments()
+    signal.signal(signal.SIGTERM, _end)
     if options.mutations:
         return mutation_run.main(options.database, options.broker, options.seed, as_json=options.json)
     began = time.monotonic()
@@ -43,6 +45,11 @@ def main() -> int:
             keep(stage.directory, options.keep)
     show(_report(options, played, using, round(time.monotonic() - began)), as_json=options.json)
     return 0 if played.verdict.clean or options.scenario in NOT_PROMISED else 1
+
+
+def _end(number: int, frame: object) -> NoReturn:
+    """As an error would: nothing that was started is left behind."""
+    raise SystemExit(128 + number)
 
 
 def _arguments() -> argparse.Namespace:

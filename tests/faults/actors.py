@@ -42,7 +42,8 @@ CAST = (
     Part("beat", "alder"),
     Part("beat", "birch"),
 )
-CONCURRENCY = 4
+#: More than run at a time, so that what waits does so for a fault, not for its turn.
+CONCURRENCY = 6
 
 
 @dataclass

@@ -40,10 +40,13 @@ def trial(name: str, database: str, broker: str, seed: int) -> dict[str, float]:
     scenario, minutes, expected = TRIALS[name]
     words = ["--without", name, "--scenario", scenario, "--minutes", str(minutes), "--jobs", str(JOBS)]
     words += ["--database", database, "--broker", broker, "--seed", str(seed), "--json"]
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.faults", *words], stdout=subprocess.PIPE, text=True, check=False
-    )
-    if done.returncode not in (0, 1) or not done.stdout:
-        raise SystemExit(f"{' '.join(words)} ended with {done.returncode}")
-    report: dict[str, Any] = json.loads(done.stdout)
+    with subprocess.Popen([sys.executable, "-m", "tests.faults", *words], stdout=subprocess.PIPE, text=True) as child:
+        try:
+            said, _nothing = child.communicate()
+        except BaseException:
+            child.terminate()  # not killed: it has processes of its own to clear away
+            raise
+    if child.returncode not in (0, 1) or not said:
+        raise SystemExit(f"{' '.join(words)} ended with {child.returncode}")
+    report: dict[str, Any] = json.loads(said)
     return {goal: count for goal, count in report["harm"].items() if count and goal in expected}

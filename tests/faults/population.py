@@ -39,7 +39,7 @@ NEVER = "0 0 0 29 2 *"
 LONGEST = 25.0  #: seconds that a run of any of the scheduled jobs takes, its stop included
 
 #: So many jobs run all the time; the others, every few minutes. Those that run long are due again before they end.
-HOT = 4 * len(KINDS)
+HOT = 2 * len(KINDS)
 RUN_LONG = ("long", "longer", "replaced", "grouped")
 GROUP_LIMIT = 2
 

@@ -43,6 +43,10 @@ MARKS = [("a", "begin", 1.0), ("a", "end", 2.0), ("b", "begin", 3.0), ("b", "end
 
 Mark = tuple[str, str, float]
 
+GIVEN_UP = (
+    "UPDATE chroniker_run SET status = 'LOST', started_at = NULL, finished_at = '2026-01-01 00:01:12' WHERE id = 'c'"
+)
+
 #: What is wrong, in the database or in the witness file -> the figure that says so.
 HARMS: list[tuple[str, str, list[Mark]]] = [
     ("overlapping", "UPDATE chroniker_job SET group_id = NULL", [("b", "begin", 1.5)]),
@@ -65,7 +69,13 @@ HARMS: list[tuple[str, str, list[Mark]]] = [
         "INSERT INTO fault_leases VALUES ('c', '2026-01-01 00:00:16', '2026-01-01 00:00:50')",
         [],
     ),
-    ("claims_not_taken", "UPDATE chroniker_run SET status = 'LOST', started_at = NULL WHERE id = 'c'", []),
+    (
+        "claims_not_taken",
+        f"{GIVEN_UP};"
+        "UPDATE chroniker_run SET claimed_at = '2026-01-01 00:00:45' WHERE id = 'b';"
+        "UPDATE chroniker_run SET started_at = '2026-01-01 00:00:50' WHERE id = 'b'",
+        [],
+    ),
     ("output_missing_unmarked", "DELETE FROM chroniker_logchunk WHERE run_id = 'a' AND seq = 1", []),
     ("output_missing_unmarked", "DELETE FROM chroniker_logchunk WHERE run_id = 'a' AND seq = 0", []),
     (
@@ -116,6 +126,12 @@ def test_an_end_that_is_said_to_be_missing_is_no_harm(tmp_path: Path) -> None:
         "INSERT INTO chroniker_runevent VALUES ('a', 'The end of the output may be missing')"
     )
     assert judged(tmp_path, change).clean
+
+
+def test_a_claim_that_was_given_up_while_nobody_took_any_is_no_harm(tmp_path: Path) -> None:
+    verdict = judged(tmp_path, GIVEN_UP)
+    assert verdict.clean, verdict.harm
+    assert verdict.figures["claims_given_up"] == 1
 
 
 def imported(source: str) -> set[str]:

@@ -21,7 +21,7 @@ GOALS = {
     "runs_left_open": "runs not in a final state after the bound",
     "runs_lost_early": "runs that a tick called lost before lease and drift had passed",
     "runs_ended_late": "runs that were lost, or closed with their hosts, later than the bound",
-    "claims_not_taken": "claims that no worker took, though there always was one",
+    "claims_not_taken": "claims that no worker took, though one took what was claimed much later",
     "output_missing_unmarked": "runs whose output is not what they wrote, without a word about it",
     "fenced_without_lease": "fenced transactions that were committed after a newer run's",
     "groups_over_limit": "moments at which a group ran more than it may",

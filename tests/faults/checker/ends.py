@@ -42,19 +42,39 @@ def judge(verdict: Verdict, ask: Ask, bounds: Bounds) -> None:
     left = [f"{pk} {status}" for pk, status in ask("SELECT id, status FROM chroniker_run WHERE finished_at IS NULL")]
     left += [f"lease {pk}" for (pk,) in ask("SELECT run_id FROM chroniker_lease")]
     verdict.count("runs_left_open", left)
-    untaken = ask(
-        "SELECT id, dispatches, target, claimed_at, finished_at FROM chroniker_run"
-        " WHERE status = 'LOST' AND started_at IS NULL ORDER BY claimed_at"
-    )
-    verdict.count(
-        "claims_not_taken",
-        (
-            f"{pk}, for {target or 'any host'}: sent {sent} times between {moment(since):%T} and {moment(until):%T}"
-            for pk, sent, target, since, until in untaken
-        ),
-    )
+    verdict.count("claims_not_taken", _passed_over(verdict, ask, bounds))
     verdict.count("runs_lost_early", _early(ask, bounds) if bounds.steady and bounds.by_lease else [])
     verdict.count("runs_ended_late", _late(verdict, ask, bounds) if bounds.steady else [])
+
+
+def _passed_over(verdict: Verdict, ask: Ask, bounds: Bounds) -> list[str]:
+    """Claims that were given up unstarted, though a run like it was begun that was claimed half a deadline later.
+
+    Where workers are away, or have more to do than they can, claims wait in turn, and the last ones in vain: that is
+    no harm, as long as the runs say so. But a message that was lost has to be sent again in time.
+    """
+    untaken = [
+        (pk, sent, target, moment(since), moment(until))
+        for pk, sent, target, since, until in ask(
+            "SELECT id, dispatches, target, claimed_at, finished_at FROM chroniker_run"
+            " WHERE status = 'LOST' AND started_at IS NULL AND target <> '*' ORDER BY claimed_at"
+        )
+    ]
+    verdict.figures["claims_given_up"] = len(untaken)
+    begun = [
+        (target, moment(since), moment(at))
+        for target, since, at in ask(
+            "SELECT target, claimed_at, started_at FROM chroniker_run WHERE started_at IS NOT NULL AND target <> '*'"
+        )
+    ]
+    turn = dt.timedelta(seconds=bounds.start_deadline / 2)
+    found = []
+    for pk, sent, target, since, until in untaken:
+        quicker = sum(like == target and claimed > since + turn and at < until for like, claimed, at in begun)
+        if quicker:
+            words = f"sent {sent} times between {since:%T} and {until:%T}, passed over by {quicker}"
+            found.append(f"{pk}, for {target or 'any host'}: {words}")
+    return found
 
 
 def _early(ask: Ask, bounds: Bounds) -> list[str]:
