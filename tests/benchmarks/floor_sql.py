@@ -48,15 +48,15 @@ ALL_AT_ONCE = f"""
 UPSERT = {
     "mysql": """
         INSERT INTO chroniker_jobstate (job_id, accounted_until, next_instant, next_run, last_token, attempt,
-            booked_spec, last_status, error)
-        VALUES (%s, %s, %s, %s, %s, 1, '', '', '')
+            booked_spec, last_spec, last_status, error)
+        VALUES (%s, %s, %s, %s, %s, 1, '', '', '', '')
         ON DUPLICATE KEY UPDATE accounted_until = VALUES(accounted_until), next_instant = VALUES(next_instant),
             next_run = VALUES(next_run), last_token = VALUES(last_token), attempt = 1, retry_at = NULL
     """,
     "sqlite": """
         INSERT INTO chroniker_jobstate (job_id, accounted_until, next_instant, next_run, last_token, attempt,
-            booked_spec, last_status, error)
-        VALUES (%s, %s, %s, %s, %s, 1, '', '', '')
+            booked_spec, last_spec, last_status, error)
+        VALUES (%s, %s, %s, %s, %s, 1, '', '', '', '')
         ON CONFLICT (job_id) DO UPDATE SET accounted_until = excluded.accounted_until,
             next_instant = excluded.next_instant, next_run = excluded.next_run, last_token = excluded.last_token,
             attempt = 1, retry_at = NULL

@@ -34,8 +34,9 @@ class Talk:
         words = [*network.prefix, sys.executable, "-c", TALK, network.address, port]
         self._client = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self._connection, _address = self._listener.accept()
-        for target in (self._repeat, self._hear):
-            threading.Thread(target=target, daemon=True).start()
+        self._threads = [threading.Thread(target=target, daemon=True) for target in (self._repeat, self._hear)]
+        for thread in self._threads:
+            thread.start()
 
     def _repeat(self) -> None:
         while data := self._connection.recv(100):
@@ -53,9 +54,12 @@ class Talk:
         self._client.stdin.flush()
 
     def end(self) -> None:
-        assert self._client.stdin is not None
+        assert self._client.stdin is not None and self._client.stdout is not None
         self._client.stdin.close()
         self._client.wait()
+        for thread in self._threads:
+            thread.join()
+        self._client.stdout.close()
         self._connection.close()
         self._listener.close()
 

@@ -101,10 +101,10 @@ def test_after_a_timeout_the_outcome_is_reported_before_the_output_that_waits(ru
 def test_a_stop_ends_the_whole_tree(supervise: Supervise) -> None:
     report = Tree(grace=0.3)
     supervised = standing(supervise, report)
-    report.stop = "Ada asked for it"
+    report.stop = "Ada"
     ending = supervised.end()
     assert ending.how == "stopped"
-    assert ending.reason.startswith("Ada asked for it")
+    assert ending.reason.startswith("a stop was asked for by Ada; ")
     assert report.living_at_finish == []
 
 
