@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import time
-from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from chroniker import (
     commands,
     dependencies,
     due,
+    handover,
     hosts,
     lifecycle,
     outbox,
@@ -31,11 +31,9 @@ from chroniker import (
 )
 from chroniker.conf import settings
 from chroniker.exceptions import ClaimRefused, CommandRefused
-from chroniker.executors import executors
 from chroniker.lifecycle import plan
-from chroniker.models import EVERY_HOST, EventKind, Job, JobDependency, JobState, Lease, Run, Status
+from chroniker.models import EVERY_HOST, EventKind, Job, JobDependency, JobState, Lease, Run
 from chroniker.models.calendar import fetch_closed_times
-from chroniker.visible import one_line
 
 logger = logging.getLogger(__name__)
 
@@ -84,12 +82,12 @@ def tick(only: Collection[int] | None = None, now: dt.datetime | None = None) ->
         if sight.quiet:
             raise clockwatch.Distrusted(sight)
         done.lost = expire()
-        dispatch_again(now or sight.now, done)
+        done.dispatched += handover.dispatch_again(now or sight.now)
         pass_on_stops()
         if pauses.of_all() is None:
             done.booked = book_edited(now or clockwatch.trusted_now())
             claim_due(done, only, now)
-        take_what_was_left(now or clockwatch.trusted_now(), done)
+        done.dispatched += handover.take_what_was_left(now or clockwatch.trusted_now(), done.contested)
     except clockwatch.Distrusted as jump:
         hosts.note_quiet(jump.sight)
         done.quiet = jump.sight.quiet
@@ -136,7 +134,7 @@ def run_now(job: Job, by: str, args: str | None = None) -> Run:
         _refuse_if_not_free(JobState.objects.select_related("job__group").get(pk=job.pk))
         raise ClaimRefused(_("Someone else changed or claimed the job just now; look again."))
     lifecycle.note(claimed[0].pk, EventKind.NOTE, _("asked for by %(who)s") % {"who": by})
-    transaction.on_commit(lambda: dispatch(claimed, now), using=settings.database, robust=True)
+    transaction.on_commit(lambda: handover.dispatch(claimed, now), using=settings.database, robust=True)
     transaction.on_commit(lambda: forget(claimed), using=settings.database, robust=True)
     return claimed[0]
 
@@ -146,7 +144,7 @@ def stop(run_id: UUID | str, by: str) -> bool:
     run = Run.objects.filter(pk=run_id).select_related("job").first()
     if run is None or not lifecycle.request_stop(run.pk, by):
         return False
-    transaction.on_commit(lambda: _hint(run), using=settings.database, robust=True)
+    transaction.on_commit(lambda: handover.hint(run), using=settings.database, robust=True)
     return True
 
 
@@ -158,25 +156,6 @@ def expire() -> list[Run]:
     return lifecycle.expire(
         settings.batch_size, host=settings.hostname, is_held=lambda run_id: runlock.is_held(directory, run_id)
     )
-
-
-def dispatch_again(now: dt.datetime, done: Pass) -> None:
-    """Step 2. A second message is harmless: only one start succeeds."""
-    waiting = hosts.to_dispatch(now, executors.here())
-    done.dispatched += dispatch(list(waiting[: settings.batch_size]), now)
-
-
-def take_what_was_left(now: dt.datetime, done: Pass) -> None:
-    """Step 6. Claims that other hosts' ticks made for this one, also those they are making right now.
-
-    Two ticks wake at the same instant, and either may win the claim. Where it is the wrong one, the right one must
-    not go home before that claim is committed: it would not look again until its next pass.
-    """
-    here = executors.here()
-    if here:
-        if done.contested:
-            lifecycle.wait_for(done.contested)
-        done.dispatched += dispatch(list(hosts.left_for_here(here)[: settings.batch_size]), now)
 
 
 def pass_on_stops() -> None:
@@ -250,7 +229,7 @@ def _claim_all(
         won = {run.job_id for run in claimed}
         mine = {settings.hostname, EVERY_HOST}
         done.contested |= {state.pk for state in states if state.job.hostname in mine} - won
-        done.dispatched += dispatch(claimed, moment)
+        done.dispatched += handover.dispatch(claimed, moment)
         if len(states) < settings.batch_size:
             return
         empty = 0 if claimed else empty + 1  # a full batch of which nothing was ours: others are at it
@@ -278,34 +257,6 @@ def _draw_all(states: Sequence[JobState], draw: Draw, now: dt.datetime) -> list[
     return plans
 
 
-def dispatch(runs: Sequence[Run], now: dt.datetime) -> int:
-    """Hand claimed runs to their executors; how many were taken. Those not taken are offered again by later ticks."""
-    by_alias = defaultdict(list)
-    for run in runs:
-        if run.target != EVERY_HOST:  # its children are
-            by_alias[run.job.executor].append(run)
-    taken = 0
-    for alias, group in by_alias.items():
-        ids = [run.pk for run in group]
-        try:
-            executor = executors[alias]
-            accepted = set(executor.dispatch(group))
-        except Exception as error:  # no broker, a bad alias: the claims wait, and say why
-            logger.warning("Executor %r took none of %d runs: %s", alias, len(group), one_line(error))
-            lifecycle.not_accepted(ids, now, why=f"{type(error).__name__}: {error}")
-            continue
-        if accepted:
-            lifecycle.dispatched(accepted, now)
-        mine = set(ids)
-        if executor.executes_here and (left := mine - {run.pk for run in executor.for_here(group)}):
-            lifecycle.left_to_host(left)
-            mine -= left
-        if refused := mine - accepted:
-            lifecycle.not_accepted(refused, now)
-        taken += len(accepted)
-    return taken
-
-
 def forget(claimed: Sequence[Run]) -> None:
     """Step 8, by whoever claims: a history grows by claims alone."""
     retention.trim([run.job_id for run in claimed])
@@ -316,18 +267,6 @@ def _now_for_a_person() -> dt.datetime:
         return clockwatch.trusted_now()
     except clockwatch.Distrusted as jump:
         raise ClaimRefused(due.distrust(jump.sight.quiet)) from jump
-
-
-def _hint(run: Run) -> None:
-    """To whoever executes it: of a run on every host, to each of them, as long as the first ones get through."""
-    ids = [run.pk]
-    if run.target == EVERY_HOST:
-        ids = list(Run.objects.filter(parent=run.pk, status=Status.RUNNING).values_list("pk", flat=True))
-    try:
-        for run_id in ids:
-            executors[run.job.executor].request_stop(run_id)
-    except Exception as error:  # only a hint: the run's next renewal carries the stop anyway
-        logger.info("No hint to stop run %s: %s", run.pk, one_line(error))
 
 
 def _refuse_bad(job: Job, args: str) -> None:

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from celery.signals import worker_shutting_down
 
-from chroniker import tick
+from chroniker import handover
 from chroniker.clock import database_now
 from chroniker.conf import settings
 from chroniker.farewell import Farewell
@@ -60,6 +60,6 @@ def hand_on(run_id: UUID, token: int) -> bool:
     if _farewell is None or not _farewell.said:
         return False
     claims = Run.objects.filter(pk=run_id, token=token, status=Status.CLAIMED).select_related("job")
-    tick.dispatch(list(claims), database_now())
+    handover.dispatch(list(claims), database_now())
     logger.info("Run %s was left to another worker: this one ends.", run_id)
     return True

@@ -21,7 +21,7 @@ from django.core.checks import CheckMessage
 from django.db import connection
 from django.test import override_settings
 
-from chroniker import lifecycle, tick
+from chroniker import handover, lifecycle, tick
 from chroniker.clock import database_now
 from chroniker.executors import Executor, executors
 from chroniker.lifecycle import plan
@@ -120,10 +120,10 @@ class TakingContract:
         run = a_claim()
         with monkeypatch.context() as patch:
             patch.setattr(executor, "dispatch", lambda runs: 1 / 0)
-            assert tick.dispatch([run], database_now()) == 0
+            assert handover.dispatch([run], database_now()) == 0
             assert "ZeroDivisionError" in reread(run).reason
             patch.setattr(executor, "dispatch", lambda runs: [])
-            assert tick.dispatch([run], database_now()) == 0
+            assert handover.dispatch([run], database_now()) == 0
         redispatch_at = reread(run).redispatch_at
         assert redispatch_at is not None
         tick.tick(now=redispatch_at)
