@@ -42,7 +42,7 @@ CAST = (
     Part("beat", "alder"),
     Part("beat", "birch"),
 )
-#: More than run at a time, so that what waits does so for a fault, not for its turn.
+#: Three workers have more room than is needed at a time.
 CONCURRENCY = 6
 
 

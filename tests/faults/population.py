@@ -38,8 +38,10 @@ ON_DEMAND: dict[str, dict[str, Any]] = {
 NEVER = "0 0 0 29 2 *"
 LONGEST = 25.0  #: seconds that a run of any of the scheduled jobs takes, its stop included
 
-#: So many jobs run all the time; the others, every few minutes. Those that run long are due again before they end.
+#: So many jobs run all the time; the others, every few minutes, and not all in the same one. Those that run long are
+#: due again before they end. Two processors are to have time left: what waits does so for a fault, not for its turn.
 HOT = 2 * len(KINDS)
+SELDOM = (6, 10, 12, 15)
 RUN_LONG = ("long", "longer", "replaced", "grouped")
 GROUP_LIMIT = 2
 
@@ -71,7 +73,8 @@ def _cron(dice: random.Random, kind: str, *, hot: bool) -> str:
     """With seconds."""
     if hot:
         return f"*/{dice.choice((5, 10) if kind in RUN_LONG else (15, 20, 30))} * * * * *"
-    return f"{dice.randrange(60)} */{dice.choice((3, 4, 5, 6))} * * * *"
+    every = dice.choice(SELDOM)  # minutes
+    return f"{dice.randrange(60)} {dice.randrange(every)}-59/{every} * * * *"
 
 
 def demand(name: str) -> None:

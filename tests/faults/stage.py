@@ -47,8 +47,9 @@ SETTINGS = {
         }
     },
 }
-#: A message that a worker holds back comes again to another one long before a run ends.
-POST_OPTIONS = {**REDIS_OPTIONS, "visibility_timeout": 6}
+#: A message that a worker holds back comes again to another one before the longest runs end; not so soon that what
+#: comes again, before all that waits, is all that ever comes.
+POST_OPTIONS = {**REDIS_OPTIONS, "visibility_timeout": 15}
 DATABASES: Mapping[str, type[Server]] = {"postgres": PostgresServer, "mariadb": MariaDBServer}
 HOST_THAT_ERRS = "birch"
 PART_WITH_A_NETWORK = CAST[2]
