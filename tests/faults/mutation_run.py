@@ -10,7 +10,7 @@ from typing import Any
 #: By safeguard: where its absence shows, for how long, and by which figures (any of them).
 TRIALS: dict[str, tuple[str, float, frozenset[str]]] = {
     "lease-check": ("none", 0.3, frozenset({"runs_lost_early", "overlapping"})),
-    "unique-lease": ("none", 0.5, frozenset({"overlapping"})),
+    "unique-lease": ("none", 0.25, frozenset({"overlapping"})),
     "start-compare-and-set": ("replay", 0.6, frozenset({"overlapping", "executed_beyond_runs"})),
     "keeper-deadline": ("supervisors", 1.5, frozenset({"overlapping", "fenced_without_lease"})),
     "redispatch": ("forget", 1.0, frozenset({"claims_not_taken", "runs_left_open"})),

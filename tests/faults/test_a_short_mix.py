@@ -26,7 +26,7 @@ def servers_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_short_mix_of_faults_does_no_harm() -> None:
-    words = ["--minutes", "0.4", "--jobs", "52", "--database", databases.chosen(), "--json"]
+    words = ["--minutes", "0.3", "--jobs", "39", "--database", databases.chosen(), "--json"]
     done = subprocess.run([sys.executable, "-m", "tests.faults", *words], capture_output=True, text=True, check=False)
     assert done.stdout, done.stderr
     report: dict[str, Any] = json.loads(done.stdout)
