@@ -128,6 +128,16 @@ def test_an_end_that_is_said_to_be_missing_is_no_harm(tmp_path: Path) -> None:
     assert judged(tmp_path, change).clean
 
 
+def test_a_flood_of_which_nothing_was_stored_is_no_harm_only_if_that_is_said(tmp_path: Path) -> None:
+    flood = (
+        "UPDATE chroniker_job SET name = 'flood 1000' WHERE id = 1; DELETE FROM chroniker_logchunk;"
+        "INSERT INTO chroniker_logchunk VALUES ('b', 0, 0, '1000 bytes of stdout are missing');"
+    )
+    said = "INSERT INTO chroniker_runevent VALUES ('a', 'The end is missing if the log does not say otherwise')"
+    assert set(judged(tmp_path, flood).harm) == {"output_missing_unmarked"}
+    assert judged(tmp_path, flood + said).clean
+
+
 def test_a_claim_that_was_given_up_while_nobody_took_any_is_no_harm(tmp_path: Path) -> None:
     verdict = judged(tmp_path, GIVEN_UP)
     assert verdict.clean, verdict.harm

@@ -17,6 +17,7 @@ def judge(verdict: Verdict, ask: Ask, executions: list[Execution], lines: int) -
     written = {each.run: each.written for each in executions}
     texts, remarks = _texts(ask), _remarks(ask)
     marked = {key(pk) for (pk,) in ask("SELECT run_id FROM chroniker_runevent WHERE text LIKE '%%missing%%'")}
+    announced = set(marked)  # the outcome was reported before the output, and who had that died
     marked |= {key(pk) for (pk,) in ask("SELECT run_id FROM chroniker_logchunk WHERE text LIKE '%%missing%%'")}
     whole = "".join(f"{number:06d}\n" for number in range(lines))
     bad, stored = [], 0
@@ -28,7 +29,7 @@ def judge(verdict: Verdict, ask: Ask, executions: list[Execution], lines: int) -
         stored += len(text)
         if name.startswith(("flood", "murmur")):
             size = int(name.split()[1]) if " " in name else len(text)  # of a flood it is in the name
-            wrong = _flood(text, size, remarks[run] if status == "SUCCEEDED" else None)
+            wrong = _flood(text, size, remarks[run] if status == "SUCCEEDED" and run not in announced else None)
         else:
             due = len(whole) if status == "SUCCEEDED" and name.startswith("chatty") else written.get(run, 0) * WIDTH
             wrong = _lines(text, whole, due, said=status == "LOST" or run in marked)
@@ -54,7 +55,8 @@ def _lines(text: str, whole: str, due: int, *, said: bool) -> str:
 
 
 def _flood(text: str, size: int, remarks: str | None) -> str:
-    """ "xxx…" without end, more than the log may hold: what is missing is counted to the byte. None: it did not end."""
+    """ "xxx…" without end, more than the log may hold: what is missing is counted to the byte. None: it did not end,
+    or its end is said to be missing."""
     if text.strip("x"):
         return "not what was written"
     missing = sum(int(each) for each in _MISSING.findall(remarks or ""))
