@@ -14,7 +14,8 @@ from tests import databases
 from tests.benchmarks.installation import ROOT
 from tests.faults import mutation_run
 
-pytestmark = pytest.mark.celery
+#: It has a database of its own, and still is a test of each kind of them.
+pytestmark = [pytest.mark.celery, pytest.mark.django_db]
 
 
 @pytest.fixture(autouse=True)
