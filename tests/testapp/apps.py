@@ -10,6 +10,7 @@ class TestAppConfig(AppConfig):
     """Management commands that do what tests want to see."""
 
     name = "tests.testapp"
+    default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
         if safeguard := os.environ.get("CHRONIKER_TEST_WITHOUT"):
