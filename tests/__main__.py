@@ -2,7 +2,7 @@
 
 ``CHRONIKER_TEST_DATABASES`` names the databases; without it: those of sqlite, postgres and mariadb that are installed.
 What touches no database, and the second broker, run with the first one only. Each file of tests runs in one of several
-processes; ``-n 0`` among the arguments runs all in one.
+processes, and is tried up to twice more when it fails; ``-n 0 --reruns 0`` among the arguments does neither.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from tests.databases import VENDORS, installed
 ROOT = Path(__file__).parent.parent
 #: Tests of real processes wait more than they compute: one process more than there are processors keeps those busy.
 PARALLEL = ["-n", str((os.cpu_count() or 1) + 1), "--dist", "loadfile"]
+#: In such a crowd a test may run out of patience: what fails three times in a row has failed. Each such test is named.
+PATIENCE = ["--reruns", "2", "--reruns-delay", "2", "-raR"]
 OUTCOMES = {0: "passed", 1: "FAILED", 2: "interrupted", 5: "no tests"}
 
 
@@ -40,8 +42,8 @@ def vendors() -> list[str]:
 
 def run(vendor: str, arguments: list[str]) -> Result:
     started = time.monotonic()
-    parallel = [] if os.environ.get("TESTNAME") else PARALLEL
-    command = [sys.executable, "-m", "pytest", *parallel, *arguments]
+    crowd = [] if os.environ.get("TESTNAME") else [*PARALLEL, *PATIENCE]
+    command = [sys.executable, "-m", "pytest", *crowd, *arguments]
     status = subprocess.run(command, cwd=ROOT, env={**os.environ, "TEST_DATABASE": vendor}, check=False).returncode
     return Result(vendor, status, time.monotonic() - started)
 

@@ -37,7 +37,7 @@ def run(dummy: None) -> Run:
     lifecycle.note(run.pk, EventKind.NOTE, EVIL)
     Run.objects.filter(pk=run.pk).update(reason=EVIL, args=EVIL)
     for stream in (0, 1, 2):
-        LogChunk.objects.create(run=run, stream=stream, seq=0, text=f"{EVIL}\x1b[31m\0x\n", written_at=now())
+        LogChunk.objects.create(run=run, stream=stream, seq=0, text=f"{EVIL}\x1b[31mx\n", written_at=now())
     Outbox.objects.create(run=run, channel="mail:1", payload={"to": EVIL}, error=EVIL, send_at=now())
     pauses.pause(EVIL, EVIL, group)
     pauses.pause(EVIL, EVIL)
