@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from chroniker.conf import settings
 from chroniker.kernel import boot_clock, boot_id
+from chroniker.runtime_dir import prepare
 
 logger = logging.getLogger(__name__)
 
@@ -118,7 +119,7 @@ def write(memory: Memory) -> None:
     path = _path()
     draft = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        prepare(path.parent)
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             json.dump(dataclasses.asdict(memory), file)

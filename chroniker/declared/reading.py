@@ -16,25 +16,10 @@ from django.utils.timezone import is_naive
 from chroniker.declared.declaration import JobFields
 from chroniker.declared.discovery import Placed, Problem, discover
 from chroniker.models import Job
+from chroniker.models.edits import BOOKED_FIELDS
 
 #: What it runs and when belongs to the declaration as a whole: what is not named there has its default.
-WHAT_AND_WHEN = frozenset(
-    {
-        "command",
-        "args",
-        "raw_command",
-        "frequency",
-        "cron",
-        "params",
-        "run_at",
-        "starts_at",
-        "ends_at",
-        "timezone",
-        "dst_gap",
-        "dst_fold",
-        "jitter_seconds",
-    }
-)
+WHAT_AND_WHEN = BOOKED_FIELDS - {"enabled"} | {"command", "args", "raw_command"}
 #: Declared by name; the rows are looked up when the job is written.
 RELATED = ("group", "calendar")
 DECLARABLE = frozenset(JobFields.__annotations__)
