@@ -113,9 +113,13 @@ class Settings:
         """A claim that no worker took within this time is lost, unless the job has a deadline of its own."""
         return timedelta(seconds=float(self._value("CHRONIKER_START_DEADLINE_SECONDS")))
 
+    def start_deadline_of(self, own: int | None) -> timedelta:
+        """For a job that has this deadline of its own, in seconds, or none."""
+        return timedelta(seconds=own) if own else self.start_deadline
+
     @property
     def redispatch(self) -> timedelta:
-        """A claim that did not start is dispatched again after this time; then after twice as long, and so on."""
+        """A claim that did not start is dispatched again after this time; then after longer and longer."""
         return timedelta(seconds=float(self._value("CHRONIKER_REDISPATCH_SECONDS")))
 
     @property

@@ -32,8 +32,8 @@ def dispatch(runs: Sequence[Run], now: dt.datetime) -> int:
             logger.warning("Executor %r took none of %d runs: %s", alias, len(group), one_line(error))
             lifecycle.not_accepted(ids, now, why=f"{type(error).__name__}: {error}")
             continue
-        if accepted:
-            lifecycle.dispatched(accepted, now)
+        if sent := [run for run in group if run.pk in accepted]:
+            lifecycle.dispatched(sent, now)
         mine = set(ids)
         if executor.executes_here and (left := mine - {run.pk for run in executor.for_here(group)}):
             lifecycle.left_to_host(left)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import defaultdict
 from collections.abc import Collection
 from uuid import UUID
 
-from django.db.models import Case, F, QuerySet, Value, When
+from django.db.models import Case, DateTimeField, F, QuerySet, Value, When
 from django.db.models.functions import Replace
 from django.utils.translation import gettext as _
 
@@ -16,23 +17,34 @@ from chroniker.lifecycle.transactions import transactional
 from chroniker.models import Run, Status
 
 LONGEST_WAIT = dt.timedelta(hours=1)
+#: Messages that a claim gets before its start deadline, at least: each may meet a worker or a broker that dies.
+CHANCES = 10
 NO_TAKER_WAIT = dt.timedelta(seconds=5)
 
 
 @transactional
-def dispatched(run_ids: Collection[UUID], now: dt.datetime) -> None:
-    """These runs were handed to their executor; if they do not start, dispatch them again, each time twice as late."""
-    waits = [min(settings.redispatch * 2**n, LONGEST_WAIT) for n in range(16)]
-    _open_claims(run_ids).update(
-        dispatched_at=now,
-        reason="",
-        # Before ``dispatches``: MySQL assigns from left to right, and would look at the number already counted up.
-        redispatch_at=Case(
-            *(When(dispatches=n, then=Value(now + wait)) for n, wait in enumerate(waits)),
-            default=Value(now + LONGEST_WAIT),
-        ),
-        dispatches=F("dispatches") + 1,
+def dispatched(runs: Collection[Run], now: dt.datetime) -> None:
+    """These runs, each with its ``job``, were handed to their executor; if they do not start, dispatch them again.
+
+    Each time twice as late, but never later than ``LONGEST_WAIT`` or a tenth of the start deadline.
+    """
+    waits = defaultdict(list)
+    for run in runs:
+        waits[_wait(run)].append(run.pk)
+    *others, usual = sorted(waits, key=lambda wait: len(waits[wait]))
+    again = Case(
+        *(When(pk__in=waits[wait], then=Value(now + wait)) for wait in others),
+        default=Value(now + usual),
+        output_field=DateTimeField(),
     )
+    _open_claims([run.pk for run in runs]).update(
+        dispatched_at=now, reason="", redispatch_at=again, dispatches=F("dispatches") + 1
+    )
+
+
+def _wait(run: Run) -> dt.timedelta:
+    longest = min(settings.start_deadline_of(run.job.start_deadline_seconds) / CHANCES, LONGEST_WAIT)
+    return min(settings.redispatch * (1 << min(run.dispatches, 16)), max(longest, settings.redispatch))
 
 
 @transactional

@@ -153,8 +153,7 @@ def _plan(state: JobState) -> Plan:
         retry_at=state.retry_at,
         attempt=state.attempt,
     )
-    seconds = state.job.start_deadline_seconds
-    return Plan(state, after, start_deadline=dt.timedelta(seconds=seconds) if seconds else settings.start_deadline)
+    return Plan(state, after, start_deadline=settings.start_deadline_of(state.job.start_deadline_seconds))
 
 
 def _add(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
-
 from chroniker.clock import FromNow
 from chroniker.conf import settings
 from chroniker.lifecycle.transactions import locked, transactional
@@ -36,12 +34,11 @@ def _cut_held() -> None:
 
 @transactional
 def _begin_deadline(seconds: int | None) -> None:
-    deadline = dt.timedelta(seconds=seconds) if seconds else settings.start_deadline
     claims = Run.objects.filter(status=Status.CLAIMED, job__start_deadline_seconds=seconds)
     leases = Lease.objects.filter(pk__in=list(claims.values_list("pk", flat=True)))
     ids = list(locked(leases, skip=False).values_list("pk", flat=True))
     # A start may have come in between, by a host that has not noticed: its lease has its nonce.
-    Lease.objects.filter(pk__in=ids, nonce=None).update(expires_at=FromNow(deadline))
+    Lease.objects.filter(pk__in=ids, nonce=None).update(expires_at=FromNow(settings.start_deadline_of(seconds)))
 
 
 @transactional

@@ -232,7 +232,7 @@ def test_what_was_put_off_during_a_jump_ahead_is_offered_again_when_the_clock_ha
     jump(0)
     tick()
     jump(HOUR)  # whoever puts it off asked for the time before the clock returned
-    lifecycle.dispatched([run.pk], database_now())
+    lifecycle.dispatched([run], database_now())
     jump(0)
     let_a_lease_pass()
     tick()

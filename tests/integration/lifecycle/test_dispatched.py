@@ -1,0 +1,78 @@
+"""When a claim that nobody starts is offered again."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+from django.test import override_settings
+from pytest_django import DjangoAssertNumQueries
+
+from chroniker import lifecycle
+from chroniker.clock import database_now
+from chroniker.models import Run
+from chroniker.tick import tick
+from tests.factories import a_due_job, started
+
+DAY = 86_400
+
+
+def waits(run: Run, messages: int) -> list[float]:
+    """Seconds until the next message, after each of so many."""
+    found = []
+    for _message in range(messages):
+        now = database_now()
+        run.refresh_from_db()
+        lifecycle.dispatched([run], now)
+        run.refresh_from_db()
+        assert run.redispatch_at is not None
+        found.append((run.redispatch_at - now).total_seconds())
+    return found
+
+
+def a_claim(**fields: Any) -> Run:
+    job = a_due_job(**fields)
+    tick()
+    run = Run.objects.select_related("job").get(job=job)
+    Run.objects.filter(pk=run.pk).update(dispatches=0)
+    return run
+
+
+def test_each_message_waits_twice_as_long_for_the_next_up_to_an_hour() -> None:
+    assert waits(a_claim(start_deadline_seconds=DAY), 9) == [60, 120, 240, 480, 960, 1920, 3600, 3600, 3600]
+
+
+@pytest.mark.parametrize(
+    ("deadline", "expected"),
+    [(3000, [60, 120, 240, 300, 300]), (60, [60, 60, 60, 60, 60])],
+    ids=["at least each tenth of the start deadline", "but never sooner than the setting"],
+)
+def test_a_short_start_deadline_has_its_chances(deadline: int, expected: list[float]) -> None:
+    assert waits(a_claim(start_deadline_seconds=deadline), 5) == expected
+
+
+@override_settings(CHRONIKER_START_DEADLINE_SECONDS=3000)
+def test_the_setting_is_the_deadline_of_a_job_without_one() -> None:
+    assert waits(a_claim(), 5)[-1] == 300
+
+
+def test_a_batch_of_many_deadlines_is_one_update(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    for deadline in (None, 600, 1200, 1800, None):
+        a_due_job(start_deadline_seconds=deadline)
+    tick()
+    Run.objects.update(dispatches=3)
+    runs, now = list(Run.objects.select_related("job")), database_now()
+    with django_assert_num_queries(3):  # with the beginning and the end of its transaction
+        lifecycle.dispatched(runs, now)
+    for run in Run.objects.select_related("job"):
+        assert run.redispatch_at is not None and run.dispatches == 4 and run.dispatched_at == now
+        assert run.redispatch_at - now == dt.timedelta(seconds=min((run.job.start_deadline_seconds or DAY) / 10, 480))
+
+
+def test_what_was_started_meanwhile_is_left_alone() -> None:
+    run = a_claim()
+    started(run)
+    lifecycle.dispatched([run], database_now())
+    run.refresh_from_db()
+    assert (run.redispatch_at, run.dispatches) == (None, 0)
