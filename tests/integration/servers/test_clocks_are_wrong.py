@@ -39,7 +39,7 @@ def ahead(server: Server) -> float:
     return database_time(server) - dt.datetime.now(dt.UTC).timestamp()
 
 
-@pytest.mark.parametrize("kind", [PostgresServer, MariaDBServer])
+@pytest.mark.parametrize("kind", [PostgresServer, MariaDBServer], indirect=True)
 def test_a_database_whose_clock_jumps_forwards_and_back_goes_on(kind: type[Server]) -> None:
     with kind(may_err=True) as server:
         assert server.clock is not None

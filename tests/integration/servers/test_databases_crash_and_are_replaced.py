@@ -24,7 +24,7 @@ def ask(server: Server, statement: str) -> list[tuple[Any, ...]]:
         return list(cursor.fetchall()) if cursor.description else []
 
 
-@pytest.mark.parametrize("kind", [PostgresServer, MariaDBServer])
+@pytest.mark.parametrize("kind", [PostgresServer, MariaDBServer], indirect=True)
 def test_what_was_committed_survives_a_crash(kind: type[Server]) -> None:
     with kind() as server:
         schema = "public" if kind is PostgresServer else "kept"

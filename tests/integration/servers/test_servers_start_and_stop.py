@@ -17,16 +17,12 @@ from tests.servers import MariaDBServer, PostgresServer, RabbitMQServer, RedisSe
 SERVERS = [RedisServer, PostgresServer, MariaDBServer, pytest.param(RabbitMQServer, marks=pytest.mark.slow)]
 
 
-@pytest.fixture(params=SERVERS, ids=lambda server: server.name)
-def server(request: pytest.FixtureRequest) -> Server:
-    cls: type[Server] = request.param
-    if not cls.available():
-        pytest.skip(f"{cls.name} is not installed here")
-    return cls()
+each_kind = pytest.mark.parametrize("kind", SERVERS, indirect=True, ids=lambda kind: kind.name)
 
 
-def test_a_server_answers_when_it_is_started_and_is_gone_when_it_is_stopped(server: Server) -> None:
-    with server:
+@each_kind
+def test_a_server_answers_when_it_is_started_and_is_gone_when_it_is_stopped(kind: type[Server]) -> None:
+    with kind() as server:
         assert server.ready()
         directory, process = server.directory, psutil.Process(server.pid)
         tree = [process, *process.children(recursive=True)]
@@ -35,8 +31,9 @@ def test_a_server_answers_when_it_is_started_and_is_gone_when_it_is_stopped(serv
     assert not [process for process in tree if process.is_running()]
 
 
-def test_a_server_does_not_run_as_root(server: Server) -> None:
-    with server:
+@each_kind
+def test_a_server_does_not_run_as_root(kind: type[Server]) -> None:
+    with kind() as server:
         assert psutil.Process(server.pid).uids().effective != 0
 
 
