@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -67,16 +66,3 @@ class Ending:
     cpu_seconds: float = 0.0
     max_rss_kb: int = 0
     unstored: int = 0  #: characters of its output that were not stored yet when the ending was reported
-
-
-def describe_exit(exit_code: int | None) -> str:
-    """An exit status in words."""
-    if exit_code is None:
-        return "its exit status is unknown"
-    if exit_code >= 0:
-        return f"it exited with status {exit_code}"
-    try:
-        name = signal.Signals(-exit_code).name
-    except ValueError:
-        name = f"signal {-exit_code}"
-    return f"it was killed by {name}"

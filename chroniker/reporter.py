@@ -18,7 +18,7 @@ from functools import partial
 
 from django.db.utils import DataError
 
-from chroniker import progress
+from chroniker import progress, reasons
 from chroniker.backlog import Backlog
 from chroniker.command import Ending, Order
 from chroniker.kernel import boot_clock
@@ -243,7 +243,7 @@ class Reporter:
             self.renewals += 1
             self.stop = self.stop or answer.stop or ""
         else:
-            self.lost = "the database no longer knows its lease"
+            self.lost = reasons.UNKNOWN_LEASE
         self._wake()
 
     def _insert(self) -> None:
@@ -269,7 +269,7 @@ class Reporter:
             else:
                 self._backlog.close()
         if not stored and self.finished is None:
-            self.lost = self.lost or "the database no longer knows its lease"
+            self.lost = self.lost or reasons.UNKNOWN_LEASE
         self._wake()
 
     def _finish(self, ending: Ending) -> None:

@@ -14,8 +14,8 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from chroniker import mark, progress
-from chroniker.command import Ending, Order, describe_exit
+from chroniker import mark, progress, reasons
+from chroniker.command import Ending, Order
 from chroniker.farewell import Farewell
 from chroniker.kernel import boot_clock
 from chroniker.lifeline import Lifeline
@@ -32,7 +32,6 @@ log = logging.getLogger(__name__)
 KILL_PATIENCE = 5.0  #: how long a keeper that was told to kill may take before it is replaced by a sweep
 SILENCE = 15.0  #: how long a keeper may leave a message unanswered; it is woken after a third of this
 _LONGEST_WAIT = 1.0
-_LATE = "its lease could not be renewed in time"
 _OURS = {"exited", "timed_out", "stopped"}
 _STOPPED = {"timed_out": "Timed out", "stopped": "Stopped", "interrupted": "Stopped, because its worker shuts down"}
 
@@ -66,9 +65,9 @@ def execute(
         if order is None:
             return None
         if order.stop_requested:
-            return _tell(reporter, Ending("stopped", reason="a stop was asked before it started"))
+            return _tell(reporter, Ending("stopped", reason=reasons.asked_before_start()))
         if isinstance(lifeline, OSError):
-            return _tell(reporter, Ending("exited", reason=f"it could not be started: {lifeline}"))
+            return _tell(reporter, Ending("exited", reason=reasons.not_started(lifeline)))
         supervision = Supervision(order, lifeline, reporter, doorbell, remarks, farewell, host or "this host")
         return _carry_out(supervision, order, reporter, lifeline)
 
@@ -85,7 +84,7 @@ def _carry_out(supervision: Supervision, order: Order, reporter: Reporter, lifel
         ending = supervision.run()
     except BaseException as error:  # the worker is told to die: not without the tree
         log.warning("run %s: killed, because its worker ends (%s)", order.run_id, type(error).__name__)
-        why = f"its worker on {supervision.host} was told to end at once, and killed it"
+        why = reasons.told_to_end(supervision.host)
         supervision.abandon(why)
         _tell(reporter, Ending("interrupted", reason=why))
         raise
@@ -99,8 +98,7 @@ def _tell(reporter: Reporter, ending: Ending) -> Ending:
     told = reporter.wait()
     if told or ending.how == "lost":
         return ending
-    why = "the report came too late" if told is False else "the database could not be told"
-    return dataclasses.replace(ending, how="lost", reason=f"{ending.reason}; {why}")
+    return dataclasses.replace(ending, how="lost", reason=f"{ending.reason}; {reasons.untold(late=told is False)}")
 
 
 class Supervision:
@@ -150,7 +148,7 @@ class Supervision:
                 self._pass_on()
                 self._look_after_keeper()
         if self._lifeline.ended is None and not self._replaced:
-            self._replace_keeper("died")
+            self._replace_keeper(reasons.DIED)
         self._pump.finish()
         return self._ending()
 
@@ -193,7 +191,7 @@ class Supervision:
         if self._reporter.lost:
             self._kill(self._reporter.lost)
         elif self._deadline is not None and boot_clock() >= self._deadline:
-            self._kill(_LATE)
+            self._kill(reasons.LATE)
         elif self._reporter.renewals != self._told_renewals:
             self._told_renewals = self._reporter.renewals
             self._lifeline.extend(self._deadline)
@@ -214,16 +212,16 @@ class Supervision:
         """All that it sent has been read by now: what is unanswered is so for real."""
         silent = self._lifeline.silent_for
         if silent > SILENCE:
-            self._replace_keeper("stopped answering")
+            self._replace_keeper(reasons.SILENT)
         elif time.monotonic() - self._kill_told_at > KILL_PATIENCE:
-            self._replace_keeper("did not kill its tree in time")
+            self._replace_keeper(reasons.TOO_SLOW)
         elif self._lifeline.dead_for > KILL_PATIENCE:  # and its guard, if it has one, does nothing about it
-            self._replace_keeper("died")
+            self._replace_keeper(reasons.DIED)
         elif silent > SILENCE / 3:
             self._lifeline.wake()
 
     def _replace_keeper(self, why: str) -> None:
-        self._replaced = f"its keeper {why}"
+        self._replaced = why
         self._survivors = mark.sweep(self._order.run_id, self._lifeline.alive_pid)
 
     def _ending(self) -> Ending:
@@ -247,19 +245,19 @@ class Supervision:
         )
 
     def _reason(self, how: str, exit_code: int | None) -> str:
-        words = [describe_exit(exit_code)]
+        words = [reasons.of_exit(exit_code)]
         if how == "timed_out":
-            words.insert(0, f"it ran longer than {self._order.timeout:g} seconds")
+            words.insert(0, reasons.too_long(self._order.timeout))
         elif how == "stopped":
-            words.insert(0, f"a stop was asked for by {self._reporter.stop}")
+            words.insert(0, reasons.asked_by(self._reporter.stop))
         elif how == "interrupted":
-            words.insert(0, f"its worker on {self.host} shut down, and stopped it")
+            words.insert(0, reasons.shut_down(self.host))
         elif how == "lost":
-            words = [self._lost or _LATE]
+            words = [reasons.said(self._lost or reasons.LATE)]
         if self._replaced:
-            words.append(f"{self._replaced}, and all it guarded was killed")
+            words.append(reasons.said(self._replaced))
         if self._survivors:
-            words.append(f"these could not be killed: {', '.join(self._survivors)}")
+            words.append(reasons.survived(self._survivors))
         return "; ".join(words)
 
     def _remark(self, how: str, killed: int, names: list[str]) -> None:
@@ -272,7 +270,6 @@ class Supervision:
             rest = f"SIGKILL to those left after {self._order.grace:g} seconds: {listed}" if killed else "all ended"
             self._pump.remark(f"{why}: SIGTERM to the whole tree; {rest}.")
         elif how == "lost":
-            self._pump.remark(f"Killed: {self._lost or _LATE}. The end may be missing.")
+            self._pump.remark(f"Killed: {self._lost or reasons.LATE}. The end may be missing.")
         if self._replaced:
-            said = f"{self._replaced.capitalize()}; all it guarded was killed. {self._lifeline.crashed}"
-            self._pump.remark(said.strip())
+            self._pump.remark(f"{self._replaced.capitalize()}. {self._lifeline.crashed}".strip())

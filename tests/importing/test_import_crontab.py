@@ -100,7 +100,7 @@ GREETING=other
 """
     told = printed(text, tmp_path)
     assert Job.objects.get().environment == "PATH=/opt/bin:/usr/bin\nGREETING=two words"
-    assert "mailed to ops@example.org" in told
+    assert "Cron mailed to ops@example.org" in told
 
 
 def test_cron_tz_holds_for_the_lines_below_it(tmp_path: Path) -> None:

@@ -68,7 +68,8 @@ def _candidate(entry: Entry, ways: Ways) -> Candidate:
     candidate.refusal = _refusal(entry, job)
     candidate.instants = _instants(job, ways.now) if not candidate.refusal else []
     if mail := entry.variables.get("MAILTO"):
-        said.append(_("Its output was mailed to %(mail)s: subscribe users to the job.") % {"mail": mail})
+        told = _("Cron mailed to %(mail)s what it wrote, unless it went elsewhere: subscribe users to the job.")
+        said.append(told % {"mail": mail})
     if entry.user and entry.user != _myself():
         said.append(_("It ran as %(user)s there; here as the user of the worker.") % {"user": entry.user})
     return candidate

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
@@ -47,5 +48,7 @@ def _rows(changes: list[Change], *, everything: bool) -> list[tuple[str, str, st
 
 
 def _summary(changes: list[Change]) -> str:
-    same = sum(change.what == What.UNCHANGED for change in changes)
-    return f"{same} of {len(changes)} jobs as declared." if changes else "No jobs are declared in code."
+    """Such as “2 created, 1 unchanged.”"""
+    counts = Counter(change.what for change in changes)
+    said = [f"{counts[what]} {what}" for what in What if counts[what]]
+    return f"Jobs declared in code: {', '.join(said)}." if said else "No jobs are declared in code."

@@ -93,6 +93,6 @@ def test_several_at_once_create_each_job_once(shop: Shop, subprocess_env: dict[s
     ]
     told = [process.communicate(timeout=120) for process in each]
     assert [process.returncode for process in each] == [0] * 4, told
-    assert sum(out.count("created") for out, _err in told) == 12
+    assert sum(out.count("  created") for out, _err in told) == 12
     assert Job.objects.count() == 12 and Group.objects.count() == 1 and JobDependency.objects.count() == 11
     assert not Job.objects.annotate(n=Count("dependencies")).filter(n__gt=1).exists()

@@ -48,7 +48,7 @@ def test_nothing_is_written_where_nothing_changed(shop: Shop) -> None:
     Job.objects.update(edited_at=None)
     with CaptureQueriesContext(connection) as captured:
         said = shop.sync()
-    assert said == "2 of 2 jobs as declared.\n"
+    assert said == "Jobs declared in code: 2 unchanged.\n"
     written = [each["sql"] for each in captured if each["sql"].split()[0] in ("UPDATE", "INSERT", "DELETE")]
     assert written == []
     assert not Job.objects.exclude(edited_at=None).exists()
@@ -140,7 +140,7 @@ def test_a_declaration_that_comes_back_leaves_the_switch_as_it_was_before(shop: 
     shop.jobs(NIGHT.format(""))
     assert row(shop.sync())[1] == "declared again"
     assert the_job().enabled == enabled and the_job().is_declared
-    assert shop.sync() == "1 of 1 jobs as declared.\n"
+    assert shop.sync() == "Jobs declared in code: 1 unchanged.\n"
 
 
 def test_a_declaration_that_moved_keeps_its_job(shop: Shop) -> None:
@@ -215,7 +215,7 @@ def test_a_group_is_made_where_there_is_none_and_a_calendar_must_be_there(shop: 
     shop.jobs(NIGHT.format(', group="others", calendar=None'))
     assert row(shop.sync())[2] == "group: 'others'; calendar: None"
     assert (the_job().group, the_job().calendar) == (Group.objects.get(name="others"), None)
-    assert shop.sync() == "1 of 1 jobs as declared.\n"
+    assert shop.sync() == "Jobs declared in code: 1 unchanged.\n"
 
 
 @pytest.mark.parametrize("word", ["--dry-run", "--check"])

@@ -46,7 +46,7 @@ def test_many_threads_share_one_nursery(own: Nursery, tmp_path: Path) -> None:
 
 def test_a_forked_worker_uses_the_nursery_of_its_parent(own: Nursery, tmp_path: Path) -> None:
     script = (
-        "import os, sys, pathlib\n"
+        "import os, sys, pathlib, django; django.setup()\n"
         "from chroniker.nursery import Nursery; from chroniker.supervisor import execute\n"
         "from tests.integration.supervise.fake_report import FakeReport\n"
         "nursery = Nursery.start()\n"
