@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth import get_user_model
-from django.core.exceptions import BadRequest, PermissionDenied
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import path, reverse
@@ -36,7 +36,7 @@ from chroniker.admin.deletion import Deletion
 from chroniker.admin.dependency import DependencyInline
 from chroniker.admin.filters import ResultFilter, StateFilter
 from chroniker.admin.forms import JobForm
-from chroniker.admin.live import MOST_ROWS, cells_json, json_view
+from chroniker.admin.live import MOST_ROWS, cells_json, ids_asked, json_view, live_url
 from chroniker.admin.overview import overviews
 from chroniker.models import Job
 
@@ -94,17 +94,13 @@ class JobAdmin(JobColumns, BulkActions, Cloning, Deletion, DeclaredFields, JobMo
         response = super().changelist_view(request, {**(extra_context or {}), **job_page.conditions()})
         shown = getattr(response, "context_data", None) or {}
         if "cl" in shown:
-            ids = ",".join(str(job.pk) for job in shown["cl"].result_list)
-            shown["live_url"] = f"{reverse('admin:chroniker_job_live')}?ids={ids}" if ids else ""
+            shown["live_url"] = live_url("admin:chroniker_job_live", (job.pk for job in shown["cl"].result_list))
         return response
 
     @json_view
     def live_view(self, request: HttpRequest) -> dict[str, Any]:
         """``?ids=1,2``: the cells of these jobs as they are now; ``&runs=1``, of one job: its latest runs too."""
-        ids = request.GET.get("ids", "").split(",")
-        if len(ids) > MOST_ROWS or not all(number.isdecimal() and len(number) < 19 for number in ids):
-            raise BadRequest(f"ids must be up to {MOST_ROWS} numbers with commas between them.")
-        found = overviews(list(Job.objects.filter(pk__in=map(int, ids))))
+        found = overviews(list(Job.objects.filter(pk__in=ids_asked(request))))
         cells: dict[str, Any] = {}
         for pk, overview in found.items():
             cells |= cells_json("job", pk, overview.cells())

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from django.contrib.admin import ModelAdmin
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.urls import reverse
 from django.utils.cache import add_never_cache_headers
 from django.utils.translation import gettext as _
 
@@ -46,6 +47,20 @@ def json_view(
             return JsonResponse({"error": _("You may not do this.")}, status=403)
 
     return wrapper
+
+
+def live_url(view: str, keys: Iterable[object]) -> str:
+    """What a list's page asks for every few seconds, about these rows; empty without rows."""
+    ids = ",".join(map(str, keys))
+    return f"{reverse(view)}?ids={ids}" if ids else ""
+
+
+def ids_asked(request: HttpRequest) -> list[int]:
+    """``?ids=1,2``. Raises ``BadRequest``, also for more than a page has."""
+    ids = request.GET.get("ids", "").split(",")
+    if len(ids) > MOST_ROWS or not all(number.isdecimal() and len(number) < 19 for number in ids):
+        raise BadRequest(f"ids must be up to {MOST_ROWS} numbers with commas between them.")
+    return [int(number) for number in ids]
 
 
 def cell_name(kind: str, key: object, column: str) -> str:

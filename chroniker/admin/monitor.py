@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
-from django.core.exceptions import BadRequest, PermissionDenied
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -21,7 +21,7 @@ from django.utils.translation import gettext_lazy as _
 from chroniker.admin import buttons, job_page
 from chroniker.admin.actions import BulkActions
 from chroniker.admin.filters import ResultFilter
-from chroniker.admin.live import MOST_ROWS, cell_name, cells_json, json_view
+from chroniker.admin.live import MOST_ROWS, cell_name, cells_json, ids_asked, json_view, live_url
 from chroniker.admin.watches import Watch, watches
 from chroniker.models import Job, Monitor
 from chroniker.schedule import describe
@@ -115,18 +115,14 @@ class MonitorAdmin(MonitorColumns, BulkActions, JobModelAdmin):
         response = super().changelist_view(request, {**(extra_context or {}), **job_page.conditions()})
         shown = getattr(response, "context_data", None) or {}
         if "cl" in shown:
-            ids = ",".join(str(job.pk) for job in shown["cl"].result_list)
-            shown["live_url"] = f"{reverse('admin:chroniker_monitor_live')}?ids={ids}" if ids else ""
+            shown["live_url"] = live_url("admin:chroniker_monitor_live", (job.pk for job in shown["cl"].result_list))
         return response
 
     @json_view
     def live_view(self, request: HttpRequest) -> dict[str, Any]:
         """``?ids=1,2``: the cells of these monitors as they are now."""
-        ids = request.GET.get("ids", "").split(",")
-        if len(ids) > MOST_ROWS or not all(number.isdecimal() and len(number) < 19 for number in ids):
-            raise BadRequest(f"ids must be up to {MOST_ROWS} numbers with commas between them.")
         cells: dict[str, Any] = {}
-        for pk, watch in watches(list(Monitor.objects.filter(pk__in=map(int, ids)))).items():
+        for pk, watch in watches(list(Monitor.objects.filter(pk__in=ids_asked(request)))).items():
             cells |= cells_json("monitor", pk, watch.cells())
         return {"cells": cells}
 

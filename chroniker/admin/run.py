@@ -24,7 +24,7 @@ from chroniker.admin.cells import NOTHING, Cell
 from chroniker.admin.download import download
 from chroniker.admin.filters import MOST_RUNS, FirstRows, OfJobFilter
 from chroniker.admin.job_page import conditions
-from chroniker.admin.live import MOST_ROWS, cell_name, cells_json, json_view
+from chroniker.admin.live import MOST_ROWS, cell_name, cells_json, json_view, live_url
 from chroniker.admin.log import Cursor, page_before
 from chroniker.admin.run_cells import run_cells
 from chroniker.clock import FromNow, database_now
@@ -90,8 +90,8 @@ class RunAdmin(RunModelAdmin):
         response = super().changelist_view(request, {**(extra_context or {}), **conditions()})
         shown = getattr(response, "context_data", None) or {}
         if "cl" in shown:
-            ids = ",".join(str(run.pk) for run in shown["cl"].result_list if run.status in OPEN)
-            shown["live_url"] = f"{reverse('admin:chroniker_run_states')}?ids={ids}" if ids else ""
+            going = (run.pk for run in shown["cl"].result_list if run.status in OPEN)
+            shown["live_url"] = live_url("admin:chroniker_run_states", going)
             shown["most_runs"] = MOST_RUNS if shown["cl"].result_count >= MOST_RUNS else None
         return response
 
