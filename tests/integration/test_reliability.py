@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from chroniker import lifecycle, reliability
 from chroniker.clock import database_now
+from chroniker.estimates import LOOKED_AT
 from chroniker.models import EventKind, Job, Lease, Run, RunEvent, Status, Trigger
 from chroniker.reliability import Counts
 from tests.factories import a_booked_job
@@ -59,6 +60,13 @@ def test_one_that_ends_at_the_moment_the_next_one_starts_does_not_overlap() -> N
     assert met() == []
 
 
+def test_one_that_took_no_time_at_all_overlaps_nothing() -> None:
+    job = a_booked_job()
+    _long, short = a_run(job, 1, 10, 5), a_run(job, 2, 8, 8)
+    Run.objects.filter(pk=short.pk).update(started_at=short.finished_at)
+    assert met() == []
+
+
 def test_two_that_run_at_one_moment_are_found_neighbours_or_not() -> None:
     job = a_booked_job()
     a_run(job, 1, 30, 5), a_run(job, 2, 20, 18), a_run(job, 3, 10, 8), a_run(job, 4, 4, 3)
@@ -80,6 +88,13 @@ def test_two_that_are_open_now_are_said_to_be() -> None:
     a_run(job, 1, 30, None), a_run(job, 2, 10, None)
     found = reliability.overlaps(database_now())
     assert found.now == 1 and [each.run.token for each in found.found] == [2]
+
+
+def test_one_that_is_open_and_met_one_that_has_ended_is_no_overlap_of_this_moment() -> None:
+    job = a_booked_job()
+    a_run(job, 1, 30, 5), a_run(job, 2, 10, None)
+    found = reliability.overlaps(database_now())
+    assert found.now == 0 and [each.run.token for each in found.found] == [2]
 
 
 def test_a_run_that_is_open_for_longer_than_a_week_is_compared_too() -> None:
@@ -117,14 +132,15 @@ def test_events_are_counted_by_kind_and_age() -> None:
 
 def test_of_one_job_its_latest_runs_are_looked_at() -> None:
     job, other = a_booked_job(), a_booked_job()
-    a_run(job, 1, 30, 20), a_run(job, 2, 25, 10)
+    lifecycle.note(a_run(job, 1, 30, 20).pk, EventKind.REFUSED_DELIVERY)
+    a_run(job, 2, 25, 10)
     lifecycle.note(a_run(job, 3, 5, 4).pk, EventKind.REFUSED_DELIVERY)
     lifecycle.note(a_run(other, 1, 30, 20).pk, EventKind.REFUSED_DELIVERY)
     found, events = reliability.of_job(job.pk, 3, database_now())
     assert [each.run.token for each in found.found] == [2]
-    assert events[EventKind.REFUSED_DELIVERY] == 1 and events[EventKind.LOST] == 0
-    found, events = reliability.of_job(job.pk, 502, database_now())
-    assert [each.run.token for each in found.found] == []
+    assert events[EventKind.REFUSED_DELIVERY] == 2 and events[EventKind.LOST] == 0
+    found, events = reliability.of_job(job.pk, 2 + LOOKED_AT, database_now())
+    assert (found.found, events[EventKind.REFUSED_DELIVERY]) == ([], 1)
 
 
 def test_the_figures_take_a_constant_number_of_statements() -> None:
