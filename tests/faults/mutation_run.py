@@ -13,7 +13,7 @@ TRIALS: dict[str, tuple[str, float, frozenset[str]]] = {
     "unique-lease": ("none", 0.25, frozenset({"overlapping"})),
     "start-compare-and-set": ("replay", 0.6, frozenset({"overlapping", "executed_beyond_runs"})),
     "keeper-deadline": ("supervisors", 1.5, frozenset({"overlapping", "fenced_without_lease"})),
-    "redispatch": ("forget", 1.0, frozenset({"claims_not_taken", "runs_left_open"})),
+    "redispatch": ("lost-messages", 1.0, frozenset({"claims_not_taken", "runs_left_open"})),
 }
 JOBS = 44
 #: On SQLite a file lock decides, not the lease.

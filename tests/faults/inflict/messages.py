@@ -95,4 +95,4 @@ SCENARIOS: dict[str, tuple[Fault, ...]] = {
 }
 ALONE = ("messages", "replay")
 #: Seconds. Ten thousand refusals take a while, and what was claimed waits behind them.
-START_DEADLINES = {"messages": 900.0, "forget": 45.0}
+START_DEADLINES = {"messages": 900.0, "lost-messages": 45.0}
