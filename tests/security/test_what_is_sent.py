@@ -76,8 +76,18 @@ def test_only_configured_addresses_are_posted_to(web_server: WebServer, dummy: A
     assert not web_server.posts and not web_server.gets
 
 
-def test_a_redirect_is_a_failure_and_not_followed(web_server: WebServer, dummy: Any) -> None:
-    web_server.answer, web_server.location = 307, f"{web_server.url}/internal"
+def test_a_row_of_an_address_that_is_not_configured_is_not_posted_to_one_that_is(
+    web_server: WebServer, dummy: Any
+) -> None:
+    Outbox.objects.create(run=a_failed_run(), channel="webhook:elsewhere", payload={}, send_at=database_now())
+    with override_settings(CHRONIKER_WEBHOOKS=[{"URL": f"{web_server.url}/hook", "SECRET": "a secret"}]):
+        send_due()
+    assert not web_server.posts
+
+
+@pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
+def test_a_redirect_is_a_failure_and_not_followed(code: int, web_server: WebServer, dummy: Any) -> None:
+    web_server.answer, web_server.location = code, f"{web_server.url}/internal"
     with override_settings(CHRONIKER_WEBHOOKS=[{"URL": f"{web_server.url}/hook", "SECRET": "a secret"}]):
         a_failed_run()
         send_due()
