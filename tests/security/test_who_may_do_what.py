@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,8 +11,9 @@ from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.test import RequestFactory
+from django.test import Client, RequestFactory
 
+from chroniker.admin import cloning
 from tests.security.expectations import DEEDS, PAGES, PREFIX, Deed, filled, routes
 from tests.security.scene import PEOPLE, Scene, browser, everything
 
@@ -143,6 +144,12 @@ def test_an_id_of_nothing_is_an_answer_and_changes_nothing(bad: str, scene: Scen
 def test_a_list_is_no_oracle_for_what_it_does_not_show(question: str, scene: Scene) -> None:
     for name in ("job", "monitor"):
         assert browser("root").get(f"/{PREFIX}{name}/?{question}").status_code in (302, 400)
+
+
+def test_a_clone_shows_a_job_only_to_who_may_see_it(staff: Callable[..., Client], scene: Scene) -> None:
+    address = cloning.address(scene.idle)
+    assert staff("add_job").get(address).status_code == 403
+    assert scene.idle.command in staff("add_job", "view_job").get(address).content.decode()
 
 
 def test_the_table_names_deeds_of_known_pages() -> None:
