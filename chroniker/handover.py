@@ -46,8 +46,9 @@ def dispatch(runs: Sequence[Run], now: dt.datetime) -> int:
 
 def dispatch_again(now: dt.datetime) -> int:
     """Claims whose message seems lost. A second one is harmless: only one start succeeds."""
-    waiting = hosts.to_dispatch(now, executors.here())
-    return dispatch(list(waiting[: settings.batch_size]), now)
+    waiting = list(hosts.to_dispatch(now, executors.here())[: settings.batch_size])
+    mine = lifecycle.taken_to_dispatch([run.pk for run in waiting], now) if waiting else ()
+    return dispatch([run for run in waiting if run.pk in mine], now)
 
 
 def take_what_was_left(now: dt.datetime, contested: Collection[int]) -> int:

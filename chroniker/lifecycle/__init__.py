@@ -9,7 +9,7 @@ from chroniker.lifecycle.attend import needs_attention
 from chroniker.lifecycle.book import book, set_aside
 from chroniker.lifecycle.claim import claim
 from chroniker.lifecycle.close import cancel, expire, finish
-from chroniker.lifecycle.dispatched import dispatched, left_to_host, not_accepted
+from chroniker.lifecycle.dispatched import dispatched, left_to_host, not_accepted, taken_to_dispatch
 from chroniker.lifecycle.events import note
 from chroniker.lifecycle.history import keep_tokens, record_past
 from chroniker.lifecycle.plan import Plan
@@ -40,6 +40,7 @@ __all__ = [
     "set_aside",
     "settle",
     "start",
+    "taken_to_dispatch",
     "to_remove",
     "wait_for",
 ]

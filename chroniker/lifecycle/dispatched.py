@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from chroniker.clock import FromNow
 from chroniker.conf import settings
-from chroniker.lifecycle.transactions import transactional
+from chroniker.lifecycle.transactions import locked, transactional
 from chroniker.models import Run, Status
 
 LONGEST_WAIT = dt.timedelta(hours=1)
@@ -45,6 +45,19 @@ def dispatched(runs: Collection[Run], now: dt.datetime) -> None:
 def _wait(run: Run) -> dt.timedelta:
     longest = min(settings.start_deadline_of(run.job.start_deadline_seconds) / CHANCES, LONGEST_WAIT)
     return min(settings.redispatch * (1 << min(run.dispatches, 16)), max(longest, settings.redispatch))
+
+
+@transactional
+def taken_to_dispatch(run_ids: Collection[UUID], now: dt.datetime) -> set[UUID]:
+    """Those of these claims whose second message is due and which nobody else sends: they are the caller's to send.
+
+    All ticks find the same claims, and each message more is one that some worker has to refuse. Should the caller die
+    before it has sent them, they are found again after ``CHRONIKER_REDISPATCH_SECONDS``.
+    """
+    waiting = _open_claims(run_ids).filter(redispatch_at__lte=now)
+    mine = set(locked(waiting, skip=True).values_list("pk", flat=True))
+    _open_claims(mine).update(redispatch_at=now + settings.redispatch)
+    return mine
 
 
 @transactional

@@ -23,7 +23,10 @@ from typing import Any
 VARIABLE = "CHRONIKER_TEST_FAILPOINTS"
 
 #: Names in ``chroniker.lifecycle``.
-STEPS = ("claim", "dispatched", "start", "renew", "finish", "cancel", "expire", "not_accepted", "request_stop")
+STEPS = (
+    *("claim", "taken_to_dispatch", "dispatched", "not_accepted", "start", "renew", "finish"),
+    *("cancel", "expire", "request_stop"),
+)
 
 
 class Points:

@@ -41,6 +41,7 @@ SETTINGS = {
     "CHRONIKER_LOCK_TIMEOUT": LEASE,
     "CHRONIKER_STOP_GRACE_SECONDS": 1,
     "CHRONIKER_REDISPATCH_SECONDS": 10,
+    "CELERY_WORKER_PREFETCH_MULTIPLIER": 1,  # as the system check has it
     "CHRONIKER_EXECUTORS": {
         "default": {
             "BACKEND": "chroniker_celery.executor.CeleryExecutor",

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Collection, Sequence
 from typing import Any
+from unittest import mock
+from uuid import UUID
 
 import pytest
 from django.test import override_settings
 from pytest_django import DjangoAssertNumQueries
 
-from chroniker import lifecycle
+from chroniker import handover, lifecycle
 from chroniker.clock import database_now
+from chroniker.executors.dummy import DummyExecutor
 from chroniker.models import Run
 from chroniker.tick import tick
 from tests.factories import a_due_job, started
@@ -68,6 +72,28 @@ def test_a_batch_of_many_deadlines_is_one_update(django_assert_num_queries: Djan
     for run in Run.objects.select_related("job"):
         assert run.redispatch_at is not None and run.dispatches == 4 and run.dispatched_at == now
         assert run.redispatch_at - now == dt.timedelta(seconds=min((run.job.start_deadline_seconds or DAY) / 10, 480))
+
+
+def test_of_several_who_find_the_same_claim_one_sends_its_message(dummy: DummyExecutor) -> None:
+    run, later = a_claim(), database_now() + dt.timedelta(minutes=2)
+    send, told = dummy.dispatch, []
+
+    def while_others_look(runs: Sequence[Run]) -> Collection[UUID]:
+        told.append([handover.dispatch_again(later) for _other in range(3)])
+        return send(runs)
+
+    with mock.patch.object(dummy, "dispatch", while_others_look):
+        assert handover.dispatch_again(later) == 1
+    assert told == [[0, 0, 0]]
+    run.refresh_from_db()
+    assert run.dispatches == 1
+
+
+def test_who_dies_before_sending_it_leaves_it_to_be_found_again() -> None:
+    run, later = a_claim(), database_now() + dt.timedelta(minutes=2)
+    assert lifecycle.taken_to_dispatch([run.pk], later) == {run.pk}
+    assert lifecycle.taken_to_dispatch([run.pk], later) == set()
+    assert handover.dispatch_again(later + dt.timedelta(seconds=60)) == 1
 
 
 def test_what_was_started_meanwhile_is_left_alone() -> None:
