@@ -1,0 +1,48 @@
+"""What a worker that ends does with a message that it had fetched: brokers bring back only what was not confirmed.
+
+The claims here are not sent before: that waits for a commit, and none of these tests commits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from chroniker.executors.dummy import DummyExecutor
+from chroniker.farewell import Farewell
+from chroniker.tick import run_now
+from chroniker_celery import leaving
+from tests.factories import a_booked_job, started
+from tests.integration.lifecycle.conftest import dummy
+
+__all__ = ["dummy"]
+
+
+@pytest.fixture
+def farewell(monkeypatch: pytest.MonkeyPatch) -> Iterator[Farewell]:
+    made = Farewell()
+    monkeypatch.setattr(leaving, "_farewell", made)
+    yield made
+    made.close()
+
+
+def test_a_worker_that_goes_on_keeps_it(farewell: Farewell, dummy: DummyExecutor) -> None:
+    run = run_now(a_booked_job(), by="a test")
+    assert not leaving.hand_on(run.pk, run.token)
+    assert dummy.dispatched == []
+
+
+def test_one_that_ends_sends_it_anew(farewell: Farewell, dummy: DummyExecutor) -> None:
+    run = run_now(a_booked_job(), by="a test")
+    farewell.say(None)
+    assert leaving.hand_on(run.pk, run.token)
+    assert [each.pk for each in dummy.dispatched] == [run.pk]
+
+
+def test_but_not_what_has_begun_elsewhere(farewell: Farewell, dummy: DummyExecutor) -> None:
+    run = run_now(a_booked_job(), by="a test")
+    started(run)
+    farewell.say(None)
+    assert leaving.hand_on(run.pk, run.token)
+    assert dummy.dispatched == []
