@@ -17,7 +17,8 @@ from chroniker.lifecycle.transactions import locked, transactional
 from chroniker.models import Run, Status
 
 LONGEST_WAIT = dt.timedelta(hours=1)
-#: Messages that a claim gets before its start deadline, at least: each may meet a worker or a broker that dies.
+#: Messages that a claim gets before its start deadline, unless they came closer than ``CHRONIKER_REDISPATCH_SECONDS``:
+#: each may meet a worker or a broker that dies.
 CHANCES = 10
 NO_TAKER_WAIT = dt.timedelta(seconds=5)
 
