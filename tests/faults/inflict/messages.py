@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+import time
 from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
 from tests.faults.actors import CAST
+from tests.faults.inflict.servers import flush_broker
 from tests.faults.stage import Fault, Stage
 
 BURST = 10_000
@@ -46,6 +48,24 @@ def reorder(stage: Stage, dice: random.Random) -> str:
                 _forward(producer, name, each)
             count += len(waiting)
     return "the queues were replayed and reordered" if count else "the queues were empty"
+
+
+def lose(stage: Stage, dice: random.Random) -> str:
+    """What is sent for some seconds finds no worker at the broker, and is gone when they are back.
+
+    Where workers are quick, a broker that forgets has hardly any messages to lose.
+    """
+    wires = [actor.wires["broker"] for actor in stage.actors if actor.role == "worker"]
+    with stage.alone("broker"):
+        for wire in wires:
+            wire.set("reset")
+        try:
+            time.sleep(dice.uniform(1.0, 3.0))
+            said = flush_broker(stage, dice)
+        finally:
+            for wire in wires:
+                wire.set("pass")
+    return f"{said}, and no worker had seen them"
 
 
 def _forward(producer: Any, queue: str, message: Any) -> None:
@@ -92,7 +112,9 @@ SCENARIOS: dict[str, tuple[Fault, ...]] = {
     "broker": (replay, reorder),
     "messages": (burst, replay, reorder),
     "replay": (replay,),
+    "lost-messages": (lose,),
 }
-ALONE = ("messages", "replay")
-#: Seconds. Ten thousand refusals take a while, and what was claimed waits behind them.
+ALONE = ("messages", "replay", "lost-messages")
+#: Seconds. Ten thousand refusals take a while, and what was claimed waits behind them; a message that is lost and not
+#: sent again is to be missed within the trial.
 START_DEADLINES = {"messages": 900.0, "lost-messages": 45.0}

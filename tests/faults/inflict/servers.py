@@ -27,19 +27,6 @@ def flush_broker(stage: Stage, dice: random.Random) -> str:
     return "the broker's queue was purged"
 
 
-def lose_messages(stage: Stage, dice: random.Random) -> str:
-    """What is sent for some seconds finds no worker at the broker, and is gone when they are back."""
-    wires = [actor.wires["broker"] for actor in stage.actors if actor.role == "worker"]
-    with stage.alone("broker"):
-        for wire in wires:
-            wire.set("reset")
-        time.sleep(dice.uniform(1.0, 3.0))
-        said = flush_broker(stage, dice)
-        for wire in wires:
-            wire.set("pass")
-    return f"{said}, and no worker had seen them"
-
-
 def restart_broker(stage: Stage, dice: random.Random) -> str:
     return _restart(stage, dice, "broker")
 
@@ -118,7 +105,6 @@ def fill_disk(stage: Stage, dice: random.Random) -> str:
 
 SCENARIOS: dict[str, tuple[Fault, ...]] = {
     "forget": (flush_broker,),
-    "lost-messages": (lose_messages,),
     "broker-restart": (restart_broker, crash_broker),
     "database-restart": (restart_database,),
     "database-crash": (crash_database, crash_backend),
@@ -126,8 +112,6 @@ SCENARIOS: dict[str, tuple[Fault, ...]] = {
     "locked": (hold_locks,),
     "disk-full": (fill_disk,),
 }
-#: To see what a lost message means by itself: where workers are quick, a broker that forgets has hardly any to lose.
-ALONE = ("lost-messages",)
 
 
 def _restart(stage: Stage, dice: random.Random, name: str, *, crash: bool = False) -> str:

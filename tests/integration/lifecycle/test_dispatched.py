@@ -89,6 +89,19 @@ def test_of_several_who_find_the_same_claim_one_sends_its_message(dummy: DummyEx
     assert run.dispatches == 1
 
 
+def test_who_found_a_claim_and_was_not_the_first_to_take_it_sends_nothing(dummy: DummyExecutor) -> None:
+    run, later = a_claim(), database_now() + dt.timedelta(minutes=2)
+    take, before = lifecycle.taken_to_dispatch, len(dummy.dispatched)
+
+    def too_late(run_ids: Collection[UUID], now: dt.datetime) -> set[UUID]:
+        assert take(run_ids, now) == {run.pk}, "by another one"
+        return take(run_ids, now)
+
+    with mock.patch.object(lifecycle, "taken_to_dispatch", too_late):
+        assert handover.dispatch_again(later) == 0
+    assert len(dummy.dispatched) == before
+
+
 def test_who_dies_before_sending_it_leaves_it_to_be_found_again() -> None:
     run, later = a_claim(), database_now() + dt.timedelta(minutes=2)
     assert lifecycle.taken_to_dispatch([run.pk], later) == {run.pk}
