@@ -55,7 +55,7 @@ setup(
         "chroniker": ["py.typed", "templates/**/*", "static/**/*", "locale/**/*"],
         "chroniker_celery": ["py.typed", "templates/**/*", "static/**/*", "locale/**/*"],
     },
-    entry_points={"console_scripts": ["chroniker = chroniker.launch:main"]},
+    entry_points={"console_scripts": ["chroniker = chroniker.cli:main"]},
     zip_safe=False,
     python_requires=">=3.11",
     install_requires=[

@@ -1,9 +1,9 @@
 """Fail when a test that once existed is neither collected nor accounted for in ``.ci/test_ids/changes.txt``.
 
 ``every.txt`` lists the tests of all databases, ``sqlite.txt`` (and so on) those of one database only. Renames in
-``changes.txt`` apply in their order, so a test may be renamed twice. Parameters are counted, not compared: an id such as
-``test_x[a]`` may become ``test_x[b]``, but the number of cases must not fall. The pytest options that select a tier
-(``--only-database-tests``) are not used here: every test of the project is collected.
+``changes.txt`` apply in their order, so a test may be renamed twice. Parameters are counted, not compared: a case may
+be called ``test_x[b]`` instead of ``test_x[a]``, but the number of cases must not fall. The pytest options that select
+a tier are not used here: every test of the project is collected.
 """
 
 from __future__ import annotations

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from typing import Unpack
+    from uuid import UUID
 
+    from chroniker.command_api.fence import Fence
     from chroniker.declared.declaration import Declaration, JobFields
-    from chroniker.fencing import Fence
+    from chroniker.models import Group, Job, Run
 
 __version__ = "2.0.0.dev0"
 
@@ -26,7 +28,7 @@ def fence() -> AbstractContextManager[Fence]:
     Limit: it covers what is written to *that* database inside the block. For files and other services, send
     ``CHRONIKER_RUN_TOKEN`` along and let the receiver refuse a smaller one.
     """
-    from chroniker.fencing import Fence  # models need the app registry; this module is imported before it
+    from chroniker.command_api.fence import Fence  # models need the app registry; this module is imported before it
 
     return Fence()
 
@@ -37,9 +39,37 @@ def needs_attention(records: int) -> bool:
     Notes the count on the run, and nothing else: to make the run a failure, and have its subscribers told, exit with a
     status other than 0. Returns whether it was noted; outside a run, and in one that was closed meanwhile, it is not.
     """
-    from chroniker import attention
+    from chroniker.command_api import attention
 
     return attention.report(records)
+
+
+def run_now(job: Job, by: str, args: str | None = None) -> Run:
+    """Run a job once, now. ``args``: in place of its own. Raises ``ClaimRefused`` where it may not run."""
+    from chroniker.scheduler import manual_runs
+
+    return manual_runs.run_now(job, by, args)
+
+
+def stop(run_id: UUID | str, by: str) -> bool:
+    """Ask a run to stop; whether it was open."""
+    from chroniker.scheduler import stopping
+
+    return stopping.stop(run_id, by)
+
+
+def pause(by: str, reason: str = "", group: Group | None = None) -> bool:
+    """Pause all jobs, or one group; whether that changed anything."""
+    from chroniker.eligibility import pauses
+
+    return pauses.pause(by, reason, group)
+
+
+def resume(group: Group | None = None) -> bool:
+    """Lift the pause over all jobs, or over one group; whether there was one."""
+    from chroniker.eligibility import pauses
+
+    return pauses.resume(group)
 
 
 def job(**fields: Unpack[JobFields]) -> Declaration:

@@ -232,7 +232,7 @@ class Settings:
 
     @property
     def webhooks(self) -> Any:
-        """As it was set; ``chroniker.channels.webhooks`` reads it."""
+        """As it was set; ``chroniker.outbox.channels.webhooks`` reads it."""
         return self._value("CHRONIKER_WEBHOOKS")
 
 

@@ -9,8 +9,8 @@ from typing import Any
 from celery import Celery, beat
 from django.db import Error, close_old_connections
 
-from chroniker import tick
-from chroniker.ticking import Ticker
+from chroniker.scheduler import tick_result
+from chroniker.scheduler.loop import Ticker
 
 logger = logging.getLogger(__name__)
 
@@ -80,5 +80,5 @@ class Scheduler(beat.Scheduler):
         return f"    . jobs -> a pass when one is due, and every {self.max_interval:g} s"
 
 
-def _ignore(done: tick.Pass) -> None:
+def _ignore(done: tick_result.Pass) -> None:
     """What a pass did is in the database."""

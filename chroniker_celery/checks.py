@@ -48,7 +48,6 @@ def check_executor(executor: CeleryExecutor) -> list[CheckMessage]:
 
 
 def _options(executor: CeleryExecutor) -> Iterator[CheckMessage]:
-    from chroniker_celery.executor import OPTIONS
 
     where = f"CHRONIKER_EXECUTORS[{executor.alias!r}]['OPTIONS']"
     for name in sorted(executor.options.keys() - OPTIONS):
@@ -108,3 +107,7 @@ def _results(app: Celery) -> Iterator[CheckMessage]:
         hint = 'Add "django_celery_results" to INSTALLED_APPS, and migrate.'
         message = f"The result backend is {backend!r}, but django_celery_results is not installed."
         yield Warning(message, hint=hint, id="chroniker_celery.W002")
+
+
+#: What ``OPTIONS`` may contain.
+OPTIONS = frozenset({"app", "queue", "timeout"})

@@ -14,11 +14,8 @@ from chroniker.conf import settings
 from chroniker.exceptions import ExecutorError
 from chroniker.executors.base import Executor
 from chroniker.models import Run
-from chroniker.wake import ring
+from chroniker.worker.wake_socket import ring
 from chroniker_celery import checks, diagnosis, publish
-
-#: What ``OPTIONS`` may contain.
-OPTIONS = frozenset({"app", "queue", "timeout"})
 
 #: Seconds: to connect to the broker, and then for each operation.
 TIMEOUT = 5.0

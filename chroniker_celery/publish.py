@@ -17,7 +17,7 @@ from celery import Celery
 from celery.exceptions import QueueNotFound
 from celery.utils.nodenames import anon_nodename
 
-from chroniker.visible import one_line
+from chroniker.escaping import one_line
 
 logger = logging.getLogger(__name__)
 

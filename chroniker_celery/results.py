@@ -8,7 +8,7 @@ from typing import Any
 from celery.app.task import Task
 from celery.backends.base import Backend
 
-from chroniker.visible import one_line
+from chroniker.escaping import one_line
 
 logger = logging.getLogger(__name__)
 

@@ -9,13 +9,14 @@ from uuid import UUID
 from celery import shared_task
 from celery.exceptions import Ignore
 
-from chroniker import supervisor, tick
-from chroniker.command import Ending
 from chroniker.conf import settings
+from chroniker.escaping import one_line
+from chroniker.executors.database_report import DatabaseReport
 from chroniker.models import OPEN, Run, Status
-from chroniker.report import DatabaseReport
-from chroniker.visible import one_line
-from chroniker_celery import leaving, nurseries
+from chroniker.process.run_spec import Ending
+from chroniker.scheduler import tick
+from chroniker.worker import supervisor
+from chroniker_celery import fork_server, shutdown
 from chroniker_celery.exceptions import RunFailed
 from chroniker_celery.publish import TASK
 from chroniker_celery.results import RunTask
@@ -44,19 +45,19 @@ def execute(self: RunTask, *words: Any, **named: Any) -> dict[str, Any]:
     run_id, token = _delivered(str(self.request.id), words, named)
     report = DatabaseReport(run_id, token)
     try:
-        if leaving.hand_on(run_id, token):
+        if shutdown.hand_on(run_id, token):
             raise Ignore(f"Run {run_id} was left to another worker.")
         ending = supervisor.execute(
             report,
-            nurseries.current(),
+            fork_server.current(),
             runtime_dir=settings.runtime_dir,
             host=settings.hostname,
-            farewell=leaving.current(),
+            farewell=shutdown.current(),
         )
     except Ignore:
         raise
     except Exception:  # not started, as far as anyone knows: the claim is dispatched again, or its lease runs out
-        if leaving.is_at_once():  # the solo pool's signal handler raises out of whatever was under way
+        if shutdown.is_at_once():  # the solo pool's signal handler raises out of whatever was under way
             logger.warning("Run %s ended with its worker, which was told to end at once.", run_id)
         else:
             logger.exception("Run %s could not be supervised.", run_id)

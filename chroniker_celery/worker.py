@@ -13,12 +13,13 @@ from celery.signals import worker_shutdown
 from celery.worker.control import control_command
 from django.db import connections
 
-from chroniker import hosts, runlock
 from chroniker.conf import settings
+from chroniker.eligibility import hosts
 from chroniker.exceptions import ExecutorError
 from chroniker.executors import executors
-from chroniker.wake import ring
-from chroniker_celery import leaving, nurseries
+from chroniker.worker import run_lock
+from chroniker.worker.wake_socket import ring
+from chroniker_celery import fork_server, shutdown
 from chroniker_celery.checks import EAGER, GREEN, GREEN_POOLS
 from chroniker_celery.executor import CeleryExecutor
 from chroniker_celery.publish import TASK, WAKE, queue_of_host
@@ -45,7 +46,7 @@ def equip(worker: Worker) -> None:
 
 def retire(**kwargs: Any) -> None:
     """Called when the pool has ended."""
-    nurseries.close()
+    fork_server.close()
 
 
 class Supervision(bootsteps.StartStopStep):
@@ -66,8 +67,8 @@ class Supervision(bootsteps.StartStopStep):
     def create(self, parent: Worker) -> None:
         refuse_unfit(parent)
         sweep()
-        nurseries.start()
-        leaving.prepare()
+        fork_server.start()
+        shutdown.prepare()
 
     def start(self, parent: Worker) -> None:
         self._presence = Presence(served_by(parent.app))
@@ -75,7 +76,7 @@ class Supervision(bootsteps.StartStopStep):
 
     def close(self, parent: Worker) -> None:
         """Before the pool waits for its runs. A signal has said so earlier; remote control's shutdown sends none."""
-        leaving.say()
+        shutdown.say()
 
     def stop(self, parent: Worker) -> None:
         if self._presence is not None:
@@ -96,7 +97,7 @@ def refuse_unfit(worker: Worker) -> None:
 
 def sweep() -> None:
     try:
-        swept = runlock.sweep_leftovers(settings.runtime_dir)
+        swept = run_lock.sweep_leftovers(settings.runtime_dir)
     except OSError as error:  # a directory that is not ours: each run will say so itself
         logger.error("What earlier workers left in %s was not looked at: %s", settings.runtime_dir, error)
     else:

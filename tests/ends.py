@@ -8,9 +8,10 @@ from typing import Any
 from django.contrib.auth.models import User
 
 from chroniker import lifecycle
-from chroniker.clock import database_now
+from chroniker.clock.database_clock import database_now
 from chroniker.models import Job, Lease, LogChunk, Outbox, Run, Status, Stream
-from chroniker.tick import expire, run_now, tick
+from chroniker.scheduler.manual_runs import run_now
+from chroniker.scheduler.tick import expire, tick
 from tests.factories import a_booked_job, a_due_job, started
 
 NEW_YEAR = "0 0 1 1 *"

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from chroniker import lifecycle
-from chroniker.clock import database_now
+from chroniker.clock.database_clock import database_now
 from chroniker.models import Job, JobDependency, JobState, Run
 
 _numbers = itertools.count(1)

@@ -1,11 +1,11 @@
 """The admin: it reads; its buttons and actions call the same functions as everyone."""
 
-from chroniker.admin.calendar import CalendarAdmin
-from chroniker.admin.group import GroupAdmin
-from chroniker.admin.host import HostAdmin
-from chroniker.admin.job import JobAdmin
-from chroniker.admin.monitor import MonitorAdmin
-from chroniker.admin.outbox import OutboxAdmin
-from chroniker.admin.run import RunAdmin
+from chroniker.admin.jobs.job_admin import JobAdmin
+from chroniker.admin.monitors.monitor_admin import MonitorAdmin
+from chroniker.admin.operations.host_admin import HostAdmin
+from chroniker.admin.operations.outbox_admin import OutboxAdmin
+from chroniker.admin.runs.run_admin import RunAdmin
+from chroniker.admin.scheduling.calendar_admin import CalendarAdmin
+from chroniker.admin.scheduling.group_admin import GroupAdmin
 
 __all__ = ["CalendarAdmin", "GroupAdmin", "HostAdmin", "JobAdmin", "MonitorAdmin", "OutboxAdmin", "RunAdmin"]

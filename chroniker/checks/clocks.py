@@ -9,9 +9,9 @@ from django.core.checks import CheckMessage, Warning
 from django.db import DatabaseError
 from django.db.models import Q
 
-from chroniker import hosts
-from chroniker.clock import FromNow
+from chroniker.clock.database_clock import FromNow
 from chroniker.conf import settings
+from chroniker.eligibility import hosts
 from chroniker.models import Host
 
 MOST_NAMED = 10

@@ -9,9 +9,10 @@ from django.core.checks import CheckMessage, Warning
 from django.db import DatabaseError
 from django.db.models import QuerySet
 
-from chroniker import commands, hosts
 from chroniker.conf import settings
+from chroniker.eligibility import hosts
 from chroniker.exceptions import CommandRefused
+from chroniker.job_commands import policy
 from chroniker.models import Job
 
 #: Neither the answer nor the work grows with the table beyond this.
@@ -50,7 +51,7 @@ def _commands() -> list[CheckMessage]:
 
 def _command(name: str) -> CheckMessage | None:
     try:
-        commands.management_argv(name, "")
+        policy.management_argv(name, "")
     except CommandRefused as refusal:
         return _refused(str(refusal), Job.objects.filter(enabled=True, command=name))
     return None

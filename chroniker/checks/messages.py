@@ -9,8 +9,8 @@ from django.core.checks import CheckMessage, Error
 from django.template import TemplateSyntaxError
 from django.utils.module_loading import import_string
 
-from chroniker.channels import webhook
 from chroniker.conf import settings
+from chroniker.outbox.channels import webhook
 from chroniker.outbox.mail import engine
 
 EXAMPLE = '[{"URL": "https://example.com/hook", "SECRET": "whsec_…", "EVENTS": ["run.failed", "run.lost"]}]'

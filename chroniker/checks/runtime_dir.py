@@ -11,7 +11,7 @@ from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error
 
 from chroniker.conf import settings
-from chroniker.runtime_dir import not_ours
+from chroniker.process.runtime_dir import not_ours
 
 #: Where a socket's address cannot go by way of an open directory, it must fit: 104 bytes, a zero, the file's name.
 LONGEST_PATH = 104 - 1 - len(f"/{'0' * 32}.sock")

@@ -10,8 +10,8 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
 
-from chroniker.channels import is_web_address
 from chroniker.conf import DEFAULTS
+from chroniker.outbox.channels import is_web_address
 
 #: Takes a value; ``None``: it is right, else what would be right, and the id of the check.
 Rule = Callable[[Any], tuple[str, str] | None]

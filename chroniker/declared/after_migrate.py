@@ -18,7 +18,7 @@ def sync_after_migrate(
     """
     if plan is None or not settings.sync_jobs or using != settings.database or not _is_migrated(apps):
         return
-    from chroniker.declared.comparison import What
+    from chroniker.declared.diff import What
     from chroniker.declared.reading import read
     from chroniker.declared.sync import sync
 

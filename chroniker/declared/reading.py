@@ -16,7 +16,7 @@ from django.utils.timezone import is_naive
 from chroniker.declared.declaration import JobFields
 from chroniker.declared.discovery import Placed, Problem, discover
 from chroniker.models import Job
-from chroniker.models.edits import BOOKED_FIELDS
+from chroniker.models.querysets import BOOKED_FIELDS
 
 #: What it runs and when belongs to the declaration as a whole: what is not named there has its default.
 WHAT_AND_WHEN = BOOKED_FIELDS - {"enabled"} | {"command", "args", "raw_command"}

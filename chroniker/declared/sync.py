@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chroniker.declared.comparison import Change, Comparison, compare
+from chroniker.declared.diff import Change, Comparison, compare
 from chroniker.declared.reading import Declared
-from chroniker.declared.rows import read_rows
+from chroniker.declared.stored_jobs import read_rows
 from chroniker.lifecycle.transactions import transactional
 from chroniker.models import Group, Job, JobDependency
-from chroniker.models.edits import BOOKED_FIELDS
+from chroniker.models.querysets import BOOKED_FIELDS
 
 
 def foresee(declared: Sequence[Declared], *, adopt: bool = False) -> list[Change]:

@@ -14,11 +14,11 @@ from uuid import UUID
 
 from django.core.management import CommandError, call_command
 
-from chroniker.command import RUN_ID, RUN_TOKEN, Ending, Order
 from chroniker.executors.base import Executor
+from chroniker.executors.database_report import DatabaseReport
 from chroniker.models import Run
-from chroniker.output import Chunk
-from chroniker.report import DatabaseReport
+from chroniker.process.run_spec import RUN_ID, RUN_TOKEN, Ending, Order
+from chroniker.worker.output import Chunk
 
 
 class InlineExecutor(Executor):

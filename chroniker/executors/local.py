@@ -12,14 +12,14 @@ from uuid import UUID
 from django.core.checks import CheckMessage, Error
 from django.db import connections
 
-from chroniker import supervisor
 from chroniker.conf import settings
 from chroniker.executors.base import Executor
-from chroniker.farewell import Farewell
+from chroniker.executors.database_report import DatabaseReport
 from chroniker.models import Run
-from chroniker.nursery import Nursery
-from chroniker.report import DatabaseReport
-from chroniker.wake import ring
+from chroniker.process.fork_server_client import Nursery
+from chroniker.worker import supervisor
+from chroniker.worker.shutdown_notice import Farewell
+from chroniker.worker.wake_socket import ring
 
 logger = logging.getLogger(__name__)
 

@@ -5,16 +5,16 @@ locks JobState first, and only a claim for a group with a limit locks that befor
 JobState, Job, Run, Lease, each by id.
 """
 
-from chroniker.lifecycle.attend import needs_attention
-from chroniker.lifecycle.book import book, set_aside
+from chroniker.lifecycle.attention import needs_attention
+from chroniker.lifecycle.booking import book, set_aside
 from chroniker.lifecycle.claim import claim
+from chroniker.lifecycle.clock_jump import settle
 from chroniker.lifecycle.close import cancel, expire, finish
-from chroniker.lifecycle.dispatched import dispatched, left_to_host, not_accepted, taken_to_dispatch
+from chroniker.lifecycle.deletion import remove, to_remove
+from chroniker.lifecycle.dispatch_state import dispatched, left_to_host, not_accepted, taken_to_dispatch
 from chroniker.lifecycle.events import note
-from chroniker.lifecycle.history import keep_tokens, record_past
+from chroniker.lifecycle.imported_history import keep_tokens, record_past
 from chroniker.lifecycle.plan import Plan
-from chroniker.lifecycle.remove import remove, to_remove
-from chroniker.lifecycle.settle import settle
 from chroniker.lifecycle.start import Started, renew, start
 from chroniker.lifecycle.stop import request_stop
 from chroniker.lifecycle.transactions import wait_for

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 from django.db.models import Exists, OuterRef
 
-from chroniker import pauses
 from chroniker.conf import settings
-from chroniker.lifecycle import roster
+from chroniker.eligibility import pauses
+from chroniker.lifecycle import host_runs
+from chroniker.lifecycle.bulk import insert, write_states
+from chroniker.lifecycle.group_limit import rationed, room_for
+from chroniker.lifecycle.notify import announce, tell
 from chroniker.lifecycle.plan import Plan
-from chroniker.lifecycle.room import rationed, room_for
-from chroniker.lifecycle.rows import insert, write_states
-from chroniker.lifecycle.tell import announce, tell
 from chroniker.lifecycle.transactions import locked, transactional
 from chroniker.models import EVERY_HOST, Job, JobState, Lease, Run, Status
 from chroniker.signals import run_claimed, send_after_commit
@@ -33,7 +33,7 @@ def claim(plans: Sequence[Plan], now: dt.datetime, *, by_flag: bool = False, wai
     ``plans`` first. ``by_flag``: only jobs whose ``force_run`` flag is up, and lower it. ``wait``: for locks,
     instead of passing over locked jobs (a person asked for this very job).
     """
-    roster.call(plans, now)
+    host_runs.call(plans, now)
     won = _claim(plans, now, by_flag, wait)
     for run in won:
         send_after_commit(run_claimed, Run, run_id=run.pk, job_id=run.job_id, token=run.token, trigger=run.trigger)

@@ -11,13 +11,13 @@ from django.db.models.functions import Replace
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from chroniker import clockwatch
-from chroniker.clock import FromNow, database_now
+from chroniker.clock import jump_detection
+from chroniker.clock.database_clock import FromNow, database_now
 from chroniker.conf import settings
-from chroniker.lifecycle import roster
+from chroniker.lifecycle import host_runs
+from chroniker.lifecycle.bulk import write_states
 from chroniker.lifecycle.events import note, note_lost
-from chroniker.lifecycle.rows import write_states
-from chroniker.lifecycle.tell import announce, tell, with_subscribed
+from chroniker.lifecycle.notify import announce, tell, with_subscribed
 from chroniker.lifecycle.transactions import locked, transactional
 from chroniker.models import EVERY_HOST, EventKind, Job, JobState, Lease, Run, Status
 
@@ -145,7 +145,7 @@ def expire(limit: int, *, host: str = "", is_held: Callable[[UUID], bool | None]
     ids = list(Lease.objects.filter(overdue).order_by("expires_at").values_list("pk", flat=True)[:limit])
     if ids:
         lost += _expire(ids, overdue)
-    if ids := list(roster.gone().values_list("pk", flat=True)[:limit]):
+    if ids := list(host_runs.gone().values_list("pk", flat=True)[:limit]):
         lost += _expire(ids, Q(nonce=None), _("Its host “{host}” was not heard of any more. It had not begun."))
     announce(lost)
     return lost
@@ -161,7 +161,7 @@ def _expire(run_ids: Collection[UUID], still: Q | None, why_not_taken: str = "")
     leases = Lease.objects.filter(pk__in=mine)
     ids = set(locked(leases.filter(still) if still else leases, skip=True).values_list("pk", flat=True))
     # After the locks, which may have taken their time. A tick has looked before; the clock may have jumped since.
-    if not ids or clockwatch.look().quiet:
+    if not ids or jump_detection.look().quiet:
         return []
     parents = set(Run.objects.filter(pk__in=ids, target=EVERY_HOST).values_list("pk", flat=True))
     ids -= parents
@@ -188,9 +188,9 @@ def _conclude(
 ) -> list[Run]:
     """Settle these runs, and ``parents`` and their own parents where no child is open any more; all that have ended."""
     asked = {*parents, *(run.parent_id for run in ended if run.parent_id)}
-    closed = roster.close(asked)
+    closed = host_runs.close(asked)
     if waiting := set(parents) - closed:
-        roster.extend(waiting)
+        host_runs.extend(waiting)
     if closed:
         ended += with_subscribed(Run.objects.filter(pk__in=closed).select_related("job"))
     _settle(states, ended, at_once)
@@ -201,7 +201,7 @@ def _settle(states: Sequence[JobState], runs: Sequence[Run], at_once: bool) -> N
     """Book what the ended runs mean: the last result, a retry where the job's policy says so, and who is told."""
     now = database_now()
     by_job = {state.pk: state for state in states}
-    lost = roster.lost_children([run.pk for run in runs if run.target == EVERY_HOST])
+    lost = host_runs.lost_children([run.pk for run in runs if run.target == EVERY_HOST])
     settled = [run for run in runs if run.slot == "" and run.job_id in by_job]  # a child's end is its parent's to judge
     for run in settled:
         state = by_job[run.job_id]

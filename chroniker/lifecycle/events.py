@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Iterable
 from uuid import UUID
 
-from chroniker.clock import FromNow
+from chroniker.clock.database_clock import FromNow
 from chroniker.models import EventKind, Run, RunEvent, Status
 
 

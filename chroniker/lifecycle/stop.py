@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from chroniker.clock import FromNow
+from chroniker.clock.database_clock import FromNow
 from chroniker.lifecycle.close import cancel
 from chroniker.lifecycle.events import note
 from chroniker.lifecycle.transactions import locked, transactional

@@ -17,10 +17,10 @@ from django.utils import timezone
 from chroniker import outbox
 from chroniker.checks import TAG
 from chroniker.conf import settings
-from chroniker.end_requests import EndRequests
+from chroniker.escaping import one_line, shortened
 from chroniker.models import Group, Job, Run, Trigger
-from chroniker.tick import Pass
-from chroniker.visible import one_line, shortened
+from chroniker.scheduler.shutdown_signals import EndRequests
+from chroniker.scheduler.tick_result import Pass
 
 #: Not all the project's checks: these commands start every minute.
 CHECKS = (TAG,)

@@ -13,15 +13,16 @@ from django.db import connections, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Min
 
-from chroniker import due, pauses, reliability
 from chroniker.checks.executors import check_executors
 from chroniker.checks.jobs import check_jobs
 from chroniker.checks.runtime_dir import check_runtime_dir
-from chroniker.clock import database_now
+from chroniker.clock.database_clock import database_now
 from chroniker.conf import settings
+from chroniker.eligibility import due, pauses
+from chroniker.eligibility.hosts import SILENT, SKEW_SECONDS
+from chroniker.eligibility.hosts import quiet as quiet_hosts
 from chroniker.executors import executors
-from chroniker.hosts import SILENT, SKEW_SECONDS
-from chroniker.hosts import quiet as quiet_hosts
+from chroniker.insights import reliability
 from chroniker.management.console import local
 from chroniker.models import Host, Job, JobState, Lease, Status
 

@@ -11,11 +11,11 @@ from zoneinfo import ZoneInfo
 from django.core.management import CommandError
 from django.core.management.base import CommandParser
 
+from chroniker.escaping import one_line
 from chroniker.exceptions import ImportRefused
 from chroniker.importing import Candidate, comparison
 from chroniker.management.console import CHECKS, database_errors_explained
 from chroniker.management.terminal import ConsoleCommand
-from chroniker.visible import one_line
 
 
 class ImportCommand(ConsoleCommand):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from chroniker.visible import one_line
+from chroniker.escaping import one_line
 
 
 def table(rows: Sequence[Sequence[str]], head: Sequence[str]) -> Iterator[str]:

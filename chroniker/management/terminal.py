@@ -7,7 +7,7 @@ from typing import IO, Any
 
 from django.core.management.base import BaseCommand
 
-from chroniker.visible import visible
+from chroniker.escaping import visible
 
 
 class VisibleStream:

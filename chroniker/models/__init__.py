@@ -5,13 +5,13 @@ from chroniker.models.dependency import JobDependency
 from chroniker.models.group import Group, Switch
 from chroniker.models.host import EVERY_HOST, Host, HostService
 from chroniker.models.job import Job
+from chroniker.models.job_state import JobState
 from chroniker.models.lease import Lease
 from chroniker.models.log import EventKind, LogChunk, RunEvent, Stream
 from chroniker.models.monitor import Monitor
 from chroniker.models.outbox import Outbox
 from chroniker.models.run import Run
-from chroniker.models.state import JobState
-from chroniker.models.status import FINAL, MOVES, OPEN, REPORTED, Overlap, Status, Trigger
+from chroniker.models.run_status import FINAL, MOVES, OPEN, REPORTED, Overlap, Status, Trigger
 
 __all__ = [
     "EVERY_HOST",

@@ -11,13 +11,13 @@ from django.utils.functional import cached_property
 from django.utils.timezone import get_default_timezone_name, now
 from django.utils.translation import gettext_lazy as _
 
-from chroniker import progress
 from chroniker.models.base import DecidingManager
 from chroniker.models.calendar import Calendar, closed_times
-from chroniker.models.edits import BOOKED_FIELDS, JobQuerySet
 from chroniker.models.group import Group
-from chroniker.models.status import Overlap
-from chroniker.models.validation import validate
+from chroniker.models.job_validation import validate
+from chroniker.models.querysets import BOOKED_FIELDS, JobQuerySet
+from chroniker.models.run_status import Overlap
+from chroniker.process import progress
 from chroniker.schedule import ClosedTime, DstFold, DstGap, Frequency, Spec
 
 

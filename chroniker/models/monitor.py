@@ -8,8 +8,8 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from chroniker.models.base import DecidingManager
-from chroniker.models.edits import JobQuerySet
 from chroniker.models.job import Job
+from chroniker.models.querysets import JobQuerySet
 
 
 class MonitorManager(DecidingManager.from_queryset(JobQuerySet)):  # type: ignore[misc]  # made at run time

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from chroniker.models.base import DecidingManager, uuid7
 from chroniker.models.job import Job
-from chroniker.models.status import OPEN, Status, Trigger
+from chroniker.models.run_status import OPEN, Status, Trigger
 
 
 class Run(models.Model):

@@ -13,7 +13,7 @@ from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext as _
 
 from chroniker.exceptions import MonitorError
-from chroniker.monitors.moments import relative
+from chroniker.monitors.relative_times import relative
 
 TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 #: Lookups that compare with a piece of text, whatever the field is.

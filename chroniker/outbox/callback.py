@@ -7,7 +7,7 @@ from django.utils.module_loading import import_string
 from chroniker.conf import settings
 from chroniker.exceptions import Undeliverable
 from chroniker.models import Outbox, Status, Stream
-from chroniker.outbox.tail import tail
+from chroniker.outbox.output_tail import tail
 
 #: Characters of each stream, from its end.
 MOST = 100_000

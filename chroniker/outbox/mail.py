@@ -12,12 +12,12 @@ from django.core.mail import EmailMessage
 from django.template import Context, Engine
 from django.utils.translation import gettext as _
 
-from chroniker.channels import ERRORS
 from chroniker.conf import settings
 from chroniker.exceptions import Undeliverable
 from chroniker.models import Outbox, Run, Status, Stream, Trigger
-from chroniker.outbox.link import link
-from chroniker.outbox.tail import last_lines, tail
+from chroniker.outbox.admin_links import link
+from chroniker.outbox.channels import ERRORS
+from chroniker.outbox.output_tail import last_lines, tail
 
 #: Seconds that a mail server may keep silent, where the project does not say (``EMAIL_TIMEOUT``): not for ever.
 TIMEOUT = 10.0

@@ -10,9 +10,9 @@ import time
 from urllib import request
 from urllib.error import HTTPError
 
-from chroniker.channels import webhooks
 from chroniker.exceptions import ChronikerError, Undeliverable
 from chroniker.models import Outbox
+from chroniker.outbox.channels import webhooks
 
 #: Seconds that a server may keep silent.
 TIMEOUT = 10.0

@@ -4,8 +4,8 @@ from chroniker.schedule.blackouts import ClosedTime, closed_at, closed_until, la
 from chroniker.schedule.cautions import warnings
 from chroniker.schedule.description import describe
 from chroniker.schedule.forecast import dst_notes, preview
+from chroniker.schedule.jitter import jitter
 from chroniker.schedule.spec import DstFold, DstGap, Frequency, Spec
-from chroniker.schedule.spreading import jitter
 from chroniker.schedule.timeline import latest_until, next_after, validate
 
 __all__ = [

@@ -8,8 +8,8 @@ from django.utils.translation import gettext as _
 
 from chroniker.exceptions import ScheduleError
 from chroniker.schedule.cron import CronRule, cron_rule
-from chroniker.schedule.cron_text import FIELDS, SHORT_FIELDS, values_of
-from chroniker.schedule.params import parse
+from chroniker.schedule.cron_parser import FIELDS, SHORT_FIELDS, values_of
+from chroniker.schedule.rrule_params import parse
 from chroniker.schedule.spec import Frequency, Spec
 from chroniker.schedule.timeline import DEFAULT_ANCHOR, validate
 from chroniker.schedule.zones import zone

@@ -6,9 +6,9 @@ import datetime as dt
 from itertools import product
 from math import gcd
 
-from chroniker.schedule.days import first_day
-from chroniker.schedule.params import Params
-from chroniker.schedule.recurrence import DAY_SECONDS, Recurrence, absolute_second, moment_of, times_of_day
+from chroniker.schedule.day_sets import first_day
+from chroniker.schedule.rrule import DAY_SECONDS, Recurrence, absolute_second, moment_of, times_of_day
+from chroniker.schedule.rrule_params import Params
 from chroniker.schedule.spec import Frequency
 
 UNIT_SECONDS = {Frequency.HOURLY: 3600, Frequency.MINUTELY: 60, Frequency.SECONDLY: 1}

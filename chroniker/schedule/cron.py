@@ -17,9 +17,9 @@ from croniter import croniter
 from django.utils.translation import gettext as _
 
 from chroniker.exceptions import ScheduleError
-from chroniker.schedule import cron_text
-from chroniker.schedule.days import HORIZON_YEARS, LAST_YEAR, RuleDays, first_day, last_day, new_year
-from chroniker.schedule.params import Numbers, Weekday
+from chroniker.schedule import cron_parser
+from chroniker.schedule.day_sets import HORIZON_YEARS, LAST_YEAR, RuleDays, first_day, last_day, new_year
+from chroniker.schedule.rrule_params import Numbers, Weekday
 from chroniker.schedule.zones import DAY
 
 SOME_DAY = dt.datetime(2000, 1, 1)
@@ -72,7 +72,7 @@ class CronRule:
     """One parsed expression. Immutable, so any number of threads may ask."""
 
     def __init__(self, text: str) -> None:
-        self.fields = cron_text.read(text)
+        self.fields = cron_parser.read(text)
         #: As Debian's cron has it: ``*`` or ``*/n`` in the hour or minute field. Or second, which it lacks.
         self.by_interval = any(field.startswith("*") for field in self.fields[:3])
         parsed = croniter(" ".join(self.fields), SOME_DAY, second_at_beginning=True)
@@ -152,7 +152,7 @@ def _days_of(parsed: croniter, fields: tuple[str, ...]) -> CronDays:
         monthdays=None if "*" in monthdays else tuple(sorted(-1 if day == "l" else day for day in monthdays)),
         nearest=next(iter(parsed.nearest_weekday), None),
         weekdays=_nth_weekdays(nth) if nth else _plain_weekdays(weekdays),
-        both=fields[cron_text.DAY].startswith("*") or fields[cron_text.WEEKDAY].startswith("*"),
+        both=fields[cron_parser.DAY].startswith("*") or fields[cron_parser.WEEKDAY].startswith("*"),
     )
 
 

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from chroniker.schedule import words
 from chroniker.schedule.clock_rule import UNIT_SECONDS
 from chroniker.schedule.cron import EVERY_MONTH, CronDays, CronRule, cron_rule
-from chroniker.schedule.params import Params, parse
+from chroniker.schedule.rrule_params import Params, parse
 from chroniker.schedule.spec import Frequency, Spec
 from chroniker.schedule.timeline import DEFAULT_ANCHOR, validate
 from chroniker.schedule.zones import zone

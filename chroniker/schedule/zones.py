@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 from django.utils.translation import gettext as _
 
+from chroniker.escaping import shortened
 from chroniker.exceptions import ScheduleError
-from chroniker.visible import shortened
 
 DAY = dt.timedelta(days=1)
 SECOND = dt.timedelta(seconds=1)

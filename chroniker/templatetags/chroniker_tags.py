@@ -6,7 +6,7 @@ from django import template
 from django.template.defaultfilters import date
 
 from chroniker.exceptions import MonitorError
-from chroniker.monitors.moments import shifted
+from chroniker.monitors.relative_times import shifted
 
 register = template.Library()
 

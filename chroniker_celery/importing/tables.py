@@ -11,8 +11,8 @@ from django.utils.translation import gettext as _
 
 from chroniker.conf import settings
 from chroniker.exceptions import ImportRefused
-from chroniker.importing import dumps
-from chroniker.importing.stored import exists, stored
+from chroniker.importing import dump_files
+from chroniker.importing.foreign_tables import exists, stored
 
 M = TypeVar("M", bound=models.Model)
 LABEL = "django_celery_beat"
@@ -113,13 +113,13 @@ def in_place() -> Beat:
 
 
 def in_file(path: str) -> Beat:
-    objects = dumps.read(path)
-    tasks = dumps.rows(Task, f"{LABEL}.periodictask", objects)
+    objects = dump_files.read(path)
+    tasks = dump_files.rows(Task, f"{LABEL}.periodictask", objects)
     if not tasks:
         raise ImportRefused(_("%(path)s has no tasks of django-celery-beat.") % {"path": path})
 
     def by_id(model: type[M], label: str) -> dict[int, M]:
-        return {row.pk: row for row in dumps.rows(model, f"{LABEL}.{label}", objects)}
+        return {row.pk: row for row in dump_files.rows(model, f"{LABEL}.{label}", objects)}
 
     return Beat(
         tasks,

@@ -8,9 +8,9 @@ from typing import Any
 
 from django.db import connection, models
 
-from chroniker.clock import database_now
+from chroniker.clock.database_clock import database_now
+from chroniker.lifecycle.bulk import write_states
 from chroniker.lifecycle.claim import BOOKING
-from chroniker.lifecycle.rows import write_states
 from chroniker.models import Job, JobDependency, JobState, Lease, Run, Status
 from chroniker.schedule import latest_until, next_after
 

@@ -8,9 +8,10 @@ from itertools import pairwise
 import psutil
 
 from chroniker import lifecycle
-from chroniker.clock import database_now
+from chroniker.clock.database_clock import database_now
 from chroniker.models import OPEN, Job, LogChunk, Run, Status
-from chroniker.tick import run_now, tick
+from chroniker.scheduler.manual_runs import run_now
+from chroniker.scheduler.tick import tick
 from tests.benchmarks import run_floor
 from tests.benchmarks.measuring import Row, Stopwatch, figure, load, milliseconds, percentile
 from tests.benchmarks.population import Stage, populate

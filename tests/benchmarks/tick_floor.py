@@ -19,7 +19,7 @@ import redis
 from croniter import croniter
 from django.db import transaction
 
-from chroniker.clock import database_now
+from chroniker.clock.database_clock import database_now
 from chroniker.models import JobState
 from chroniker.models.base import uuid7
 from tests.benchmarks import floor_sql

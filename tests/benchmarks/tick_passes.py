@@ -8,7 +8,7 @@ import redis
 
 from chroniker.conf import settings
 from chroniker.models import Lease, Run, Status
-from chroniker.tick import tick
+from chroniker.scheduler.tick import tick
 from tests.benchmarks.measuring import Row, Stopwatch, counted_statements, figure, load, milliseconds, ratio
 from tests.benchmarks.population import Stage
 from tests.benchmarks.tick_floor import PARTS, QUEUE, Floor

@@ -10,9 +10,10 @@ from django.contrib.auth.models import User
 from django.urls import reverse
 from django.utils.timezone import now
 
-from chroniker import lifecycle, pauses
+from chroniker import lifecycle
+from chroniker.eligibility import pauses
 from chroniker.models import Calendar, EventKind, Group, Host, Job, LogChunk, Outbox, Run
-from chroniker.tick import run_now
+from chroniker.scheduler.manual_runs import run_now
 from tests.factories import a_booked_job, a_dependency, started
 
 if TYPE_CHECKING:

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 
 from django.urls import reverse
 
-from chroniker import lifecycle, tick
+from chroniker import lifecycle
 from chroniker.models import Job, Status
-from chroniker.tick import run_now
+from chroniker.scheduler import tick
+from chroniker.scheduler.manual_runs import run_now
 from tests.factories import a_booked_job, a_dependency, a_due_job, started
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from django.contrib.sessions.models import Session
 from django.urls import reverse
 
 from chroniker import lifecycle
-from chroniker.clock import database_now
+from chroniker.clock.database_clock import database_now
 from chroniker.models import LogChunk, Run, Status
-from chroniker.tick import run_now
+from chroniker.scheduler.manual_runs import run_now
 from tests.factories import a_booked_job, started
 
 if TYPE_CHECKING:

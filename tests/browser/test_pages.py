@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from chroniker import lifecycle
 from chroniker.models import Group, LogChunk, Run
-from chroniker.tick import run_now
+from chroniker.scheduler.manual_runs import run_now
 from tests.factories import a_booked_job, a_dependency, started
 
 if TYPE_CHECKING:

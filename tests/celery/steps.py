@@ -6,8 +6,8 @@ from typing import Any
 
 from celery.result import AsyncResult
 
-from chroniker import tick
 from chroniker.models import OPEN, EventKind, Job, LogChunk, Run, RunEvent, Status
+from chroniker.scheduler import manual_runs, tick
 from tests.celeryapp import app
 from tests.factories import a_booked_job
 from tests.processes import wait_until
@@ -18,7 +18,7 @@ NEVER = "0 0 29 2 *"
 
 def a_claimed_run(command: str = "noop", args: str = "", **fields: Any) -> Run:
     """A job's run, claimed and sent to the broker."""
-    return tick.run_now(a_booked_job(command=command, args=args, cron=NEVER, **fields), by="a test")
+    return manual_runs.run_now(a_booked_job(command=command, args=args, cron=NEVER, **fields), by="a test")
 
 
 def status_of(run: Run) -> Status:

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 import pytest
 
 from chroniker.executors.dummy import DummyExecutor
-from chroniker.farewell import Farewell
-from chroniker.tick import run_now
-from chroniker_celery import leaving
+from chroniker.scheduler.manual_runs import run_now
+from chroniker.worker.shutdown_notice import Farewell
+from chroniker_celery import shutdown
 from tests.factories import a_booked_job, started
 from tests.integration.lifecycle.conftest import dummy
 
@@ -22,21 +22,21 @@ __all__ = ["dummy"]
 @pytest.fixture
 def farewell(monkeypatch: pytest.MonkeyPatch) -> Iterator[Farewell]:
     made = Farewell()
-    monkeypatch.setattr(leaving, "_farewell", made)
+    monkeypatch.setattr(shutdown, "_farewell", made)
     yield made
     made.close()
 
 
 def test_a_worker_that_goes_on_keeps_it(farewell: Farewell, dummy: DummyExecutor) -> None:
     run = run_now(a_booked_job(), by="a test")
-    assert not leaving.hand_on(run.pk, run.token)
+    assert not shutdown.hand_on(run.pk, run.token)
     assert dummy.dispatched == []
 
 
 def test_one_that_ends_sends_it_anew(farewell: Farewell, dummy: DummyExecutor) -> None:
     run = run_now(a_booked_job(), by="a test")
     farewell.say(None)
-    assert leaving.hand_on(run.pk, run.token)
+    assert shutdown.hand_on(run.pk, run.token)
     assert [each.pk for each in dummy.dispatched] == [run.pk]
 
 
@@ -44,5 +44,5 @@ def test_but_not_what_has_begun_elsewhere(farewell: Farewell, dummy: DummyExecut
     run = run_now(a_booked_job(), by="a test")
     started(run)
     farewell.say(None)
-    assert leaving.hand_on(run.pk, run.token)
+    assert shutdown.hand_on(run.pk, run.token)
     assert dummy.dispatched == []

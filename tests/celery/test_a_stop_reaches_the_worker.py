@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from django.test import override_settings
 
-from chroniker import tick
 from chroniker.models import Status
+from chroniker.scheduler import stopping
 from tests.celery.steps import a_claimed_run, wait_for_result, wait_until_closed, wait_until_running
 from tests.celeryproc import CeleryWorker
 
@@ -25,7 +25,7 @@ def test_through_remote_control_when_it_is_on_another_host(env: dict[str, str], 
     with CeleryWorker(env, tmp_path, pool=pool) as worker:
         wait_until_running(run)
         with override_settings(CHRONIKER_RUNTIME_DIR=str(tmp_path / "elsewhere")):
-            assert tick.stop(run.pk, by="a test")
+            assert stopping.stop(run.pk, by="a test")
         closed = wait_until_closed(run)
         assert closed.status == Status.STOPPED, worker.log
         assert "a test" in closed.reason
@@ -38,7 +38,7 @@ def test_directly_when_it_is_on_this_host_even_if_the_worker_listens_to_nobody(
     run = a_claimed_run("sleep_for", "600")
     with CeleryWorker(redis_env, tmp_path, pool="solo"):  # its one thread supervises, and reads no remote control
         wait_until_running(run)
-        tick.stop(run.pk, by="a test")
+        stopping.stop(run.pk, by="a test")
         assert wait_until_closed(run).status == Status.STOPPED
 
 
@@ -47,5 +47,5 @@ def test_it_does_no_harm_when_nobody_is_there(redis_env: dict[str, str], tmp_pat
 
     run = a_claimed_run()
     executors["default"].request_stop(run.pk)
-    assert tick.stop(run.pk, by="a test")
+    assert stopping.stop(run.pk, by="a test")
     assert wait_until_closed(run).status == Status.STOPPED

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
-from chroniker import tick
 from chroniker.models import Status
 from chroniker.schedule import Frequency
+from chroniker.scheduler import tick
 from tests.celery.steps import a_claimed_run, only_run_of, output_of, wait_for_result, wait_until_closed
 from tests.celeryproc import CeleryWorker
 from tests.factories import a_booked_job

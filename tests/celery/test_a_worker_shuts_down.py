@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from django.test import override_settings
 
-from chroniker import tick
 from chroniker.models import Run, RunEvent, Status
+from chroniker.scheduler import stopping
 from tests.celery.steps import a_claimed_run, output_of, status_of, wait_until_closed, wait_until_running
 from tests.celeryapp import app
 from tests.celeryproc import CeleryWorker
@@ -53,7 +53,7 @@ def test_a_long_run_is_stopped_closed_with_the_reason_and_taken_over_by_another_
             assert closed.stop_requested_at is None, "nobody asked for that"
             assert "because its worker shuts down" in output_of(run, stream=0)
             assert again.attempt == 2
-            tick.stop(again.pk, "the end of the test")
+            stopping.stop(again.pk, "the end of the test")
             wait_until_closed(again)
         assert "Traceback" not in first.log + second.log
 
@@ -79,7 +79,7 @@ def test_without_a_grace_the_worker_waits(redis_env: dict[str, str], tmp_path: P
         worker.kill(signal.SIGTERM)
         wait_until(lambda: "Warm shutdown" in worker.log)
         assert status_of(run) == Status.RUNNING and worker.running()
-        tick.stop(run.pk, "a person")
+        stopping.stop(run.pk, "a person")
         assert worker.wait() == 0
     assert status_of(run) == Status.STOPPED
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from chroniker.clock import database_now
+from chroniker.clock.database_clock import database_now
 from chroniker.models import Host, Job, Run, Status
 from chroniker.schedule import Frequency
 from tests.brokers import Broker

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from chroniker import hosts, tick
+from chroniker.eligibility import hosts
 from chroniker.models import HostService, Job, Run, Status
+from chroniker.scheduler import stopping
 from tests.celery.steps import NEVER, a_claimed_run, wait_until_closed
 from tests.celeryproc import CeleryWorker
 from tests.factories import a_booked_job, a_dependency
@@ -55,6 +56,6 @@ def test_stopping_a_run_on_every_host_reaches_each_worker(redis_env: dict[str, s
         wait_until(lambda: HostService.objects.count() == 2, what="both to be live")
         parent = a_claimed_run("sleep_for", "600", hostname="*")
         wait_until(lambda: parent.children.filter(status=Status.RUNNING).count() == 2, what="both to run")
-        assert tick.stop(parent.pk, "a test")
+        assert stopping.stop(parent.pk, "a test")
         assert wait_until_closed(parent).status == Status.STOPPED
         assert set(parent.children.values_list("status", flat=True)) == {Status.STOPPED}

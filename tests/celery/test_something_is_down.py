@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from chroniker import tick
 from chroniker.models import Run, Status
+from chroniker.scheduler import stopping
 from tests.brokers import Broker
 from tests.celery.steps import a_claimed_run, wait_until_closed
 from tests.celeryapp import app
@@ -52,7 +52,7 @@ def test_a_broker_that_falls_silent_accepts_nothing(
     run = Run.objects.get(pk=a_claimed_run().pk)
     assert (run.status, run.dispatched_at) == (Status.CLAIMED, None)
     assert run.reason
-    tick.stop(run.pk, by="a test")  # the hint goes nowhere, and takes no longer
+    stopping.stop(run.pk, by="a test")  # the hint goes nowhere, and takes no longer
     proxied.set(Mode.PASS)
     again = Run.objects.get(pk=a_claimed_run().pk)
     assert again.dispatched_at is not None

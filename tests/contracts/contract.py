@@ -21,11 +21,12 @@ from django.core.checks import CheckMessage
 from django.db import connection
 from django.test import override_settings
 
-from chroniker import handover, lifecycle, tick
-from chroniker.clock import database_now
+from chroniker import lifecycle
+from chroniker.clock.database_clock import database_now
 from chroniker.executors import Executor, executors
 from chroniker.lifecycle import plan
 from chroniker.models import OPEN, EventKind, Job, JobState, LogChunk, Run, RunEvent, Status, Stream
+from chroniker.scheduler import dispatch, stopping, tick
 from tests.factories import a_booked_job
 from tests.processes import wait_until, with_settings
 from tests.testapp import witnessing
@@ -120,10 +121,10 @@ class TakingContract:
         run = a_claim()
         with monkeypatch.context() as patch:
             patch.setattr(executor, "dispatch", lambda runs: 1 / 0)
-            assert handover.dispatch([run], database_now()) == 0
+            assert dispatch.dispatch([run], database_now()) == 0
             assert "ZeroDivisionError" in reread(run).reason
             patch.setattr(executor, "dispatch", lambda runs: [])
-            assert handover.dispatch([run], database_now()) == 0
+            assert dispatch.dispatch([run], database_now()) == 0
         redispatch_at = reread(run).redispatch_at
         assert redispatch_at is not None
         tick.tick(now=redispatch_at)
@@ -227,7 +228,7 @@ class ExecutorContract(TakingContract):
         run = a_claim(command="sleep_for", args="600")
         executor.dispatch([run])
         wait_until(lambda: reread(run).status == Status.RUNNING, what="the run to begin")
-        assert tick.stop(run.pk, "the contract")
+        assert stopping.stop(run.pk, "the contract")
         [ended] = self.wait_for_end(executor, run)
         assert (ended.status, ended.stop_requested_by) == (Status.STOPPED, "the contract")
 

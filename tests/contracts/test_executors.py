@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from chroniker import tick
 from chroniker.executors import Executor
 from chroniker.executors.local import LocalExecutor
 from chroniker.models import EventKind, RunEvent
+from chroniker.scheduler import stopping
 from tests.contracts.contract import ExecutorContract, TakingContract, a_claim, reread
 from tests.processes import wait_until
 
@@ -24,7 +24,7 @@ class TestLocalExecutor(ExecutorContract):
         assert set(executor.give_back()) == {run.pk for run in runs[2:]}
         assert set(executor.running) == {run.pk for run in runs[:2]}
         for run in runs[:2]:
-            tick.stop(run.pk, "the test")
+            stopping.stop(run.pk, "the test")
         self.wait_for_end(executor, *runs[:2])
         assert [reread(run).started_at for run in runs[2:]] == [None, None]
 

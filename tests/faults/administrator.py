@@ -79,7 +79,7 @@ def let_actors_in() -> None:
 def wait_for_database() -> None:
     """Until it answers, on a new connection: one that is older may have ended with an earlier server. And until its
     clock is right: a server whose clock was set wrong keeps the wrong time for a second or two."""
-    from chroniker.clock import database_now
+    from chroniker.clock.database_clock import database_now
 
     def answers_right() -> bool:
         try:

@@ -24,20 +24,20 @@ def lease_check() -> None:
 
 def keeper_deadline() -> None:
     """The command lives on although its lease could not be renewed."""
-    from chroniker import report
+    from chroniker.executors import database_report
 
-    order = report.order
+    order = database_report.order
 
     def endless(*words: Any, **named: Any) -> Any:
         return dataclasses.replace(order(*words, **named), lease=10_000.0, margin=0.0)
 
-    vars(report)["order"] = endless
+    vars(database_report)["order"] = endless
 
 
 def start_compare_and_set() -> None:
     """Whoever gets a message may start its run."""
     from chroniker import lifecycle
-    from chroniker.clock import FromNow
+    from chroniker.clock.database_clock import FromNow
     from chroniker.lifecycle.start import Started
     from chroniker.models import Run, Status
 
@@ -68,9 +68,9 @@ def unique_lease() -> None:
 
 def redispatch() -> None:
     """A message that is lost is never sent again."""
-    from chroniker import handover
+    from chroniker.scheduler import dispatch
 
-    vars(handover)["dispatch_again"] = lambda now: 0
+    vars(dispatch)["dispatch_again"] = lambda now: 0
 
 
 MUTATIONS: dict[str, Callable[[], None]] = {

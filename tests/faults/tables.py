@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import connection
 
-from chroniker.clock import database_now
+from chroniker.clock.database_clock import database_now
 from chroniker.models import Group, Job
 
 TABLES = (

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from chroniker.models import OPEN, Job, Run, Status
-from chroniker.tick import tick
+from chroniker.scheduler.tick import tick
 from tests.factories import a_booked_job
 from tests.processes import ManagementCommand, wait_until
 from tests.testapp import witnessing

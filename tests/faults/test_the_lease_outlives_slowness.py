@@ -12,11 +12,11 @@ from django.db import connection, connections
 
 import chroniker
 from chroniker import lifecycle
-from chroniker.clock import FromNow, database_now
+from chroniker.clock.database_clock import FromNow, database_now
 from chroniker.exceptions import LeaseLost
 from chroniker.lifecycle import plan
 from chroniker.models import OPEN, Job, JobState, Lease, LogChunk, Run, RunEvent, Status
-from chroniker.tick import expire, tick
+from chroniker.scheduler.tick import expire, tick
 from tests.factories import a_booked_job
 from tests.faults.conftest import LEASE
 from tests.processes import ManagementCommand, wait_until

@@ -15,10 +15,11 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from chroniker import lifecycle
-from chroniker.clock import database_now
+from chroniker.clock.database_clock import database_now
 from chroniker.models import Blackout, Calendar, Job, JobState, Run, Status
 from chroniker.schedule import next_after
-from chroniker.tick import run_now, tick
+from chroniker.scheduler.manual_runs import run_now
+from chroniker.scheduler.tick import tick
 from tests.factories import a_booked_job, a_due_job, started, state_of
 from tests.integration.admin.pages import open_form, url
 from tests.integration.commands.jobs import DUMMY

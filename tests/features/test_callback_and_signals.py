@@ -18,7 +18,9 @@ from django.test import override_settings
 
 from chroniker import lifecycle, outbox, signals
 from chroniker.models import Job, Outbox, Run, Status
-from chroniker.tick import run_now, stop, tick
+from chroniker.scheduler.manual_runs import run_now
+from chroniker.scheduler.stopping import stop
+from chroniker.scheduler.tick import tick
 from tests.ends import a_job_told_to, ended, lost, make_due, missed
 from tests.factories import a_booked_job, a_due_job, started
 from tests.postoffice import HOST, WebServer

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 from django.test import override_settings
 
-from chroniker.clock import database_now
+from chroniker.clock.database_clock import database_now
 from chroniker.models import Lease, Status
-from chroniker.tick import tick
+from chroniker.scheduler.tick import tick
 from tests.factories import a_booked_job, a_due_job, state_of
 from tests.integration.commands.jobs import DUMMY
 

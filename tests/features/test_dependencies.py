@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from chroniker import lifecycle
 from chroniker.models import Job, JobDependency, Status
-from chroniker.tick import run_now
+from chroniker.scheduler.manual_runs import run_now
 from tests.factories import a_booked_job, a_dependency, a_due_job, started
 from tests.integration.admin.pages import errors, open_form, url
 

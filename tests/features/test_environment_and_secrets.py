@@ -12,7 +12,7 @@ from django.db import connection
 from django.test import Client, override_settings
 
 from chroniker.models import Job, LogChunk, Run, Status
-from chroniker.tick import run_now
+from chroniker.scheduler.manual_runs import run_now
 from tests.factories import a_booked_job, a_job
 from tests.integration.admin.pages import errors, open_form, url
 from tests.integration.commands.conftest import Manage

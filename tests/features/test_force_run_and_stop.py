@@ -10,7 +10,8 @@ from django.test import Client, override_settings
 from django.urls import reverse
 
 from chroniker.models import Job, Run, Status, Trigger
-from chroniker.tick import run_now, tick
+from chroniker.scheduler.manual_runs import run_now
+from chroniker.scheduler.tick import tick
 from tests.factories import a_booked_job, state_of
 from tests.integration.admin.pages import open_form, url
 from tests.integration.commands.conftest import Manage

@@ -12,13 +12,15 @@ from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from chroniker import due, lifecycle
-from chroniker.clock import database_now
+from chroniker import lifecycle
+from chroniker.clock.database_clock import database_now
+from chroniker.eligibility import due
 from chroniker.exceptions import ClaimRefused
 from chroniker.lifecycle import plan
-from chroniker.management import foresight
+from chroniker.management import dry_run
 from chroniker.models import Group, Job, Lease, Run, Status
-from chroniker.tick import reconsider, run_now, tick
+from chroniker.scheduler.manual_runs import run_now
+from chroniker.scheduler.tick import reconsider, tick
 from tests.factories import a_booked_job, a_dependency, a_due_job, a_job, started, state_of
 from tests.integration.admin.pages import open_form, url
 from tests.integration.commands.jobs import DUMMY
@@ -120,7 +122,7 @@ def test_every_page_says_why_it_waits(group: Group, admin: Client) -> None:
 
 def test_a_dry_run_foretells_what_there_is_room_for(group: Group) -> None:
     members(group, 4, 3, 2, 1)
-    lines = foresight.by_schedule(None)
+    lines = dry_run.by_schedule(None)
     assert [line.startswith("would claim") for line in lines] == [True, True, False, False]
     assert lines[3] == "would not claim “reports 3”: its group “reports” is full by then."
 

@@ -10,8 +10,8 @@ import pytest
 from django.core.checks import run_checks
 from django.test import Client
 
-from chroniker import hosts
-from chroniker.clock import database_now
+from chroniker.clock.database_clock import database_now
+from chroniker.eligibility import hosts
 from chroniker.models import HostService, Job, Lease, Run, Status
 from chroniker.schedule import Frequency
 from tests.factories import a_booked_job, a_dependency

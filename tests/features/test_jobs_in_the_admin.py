@@ -15,9 +15,9 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from chroniker import lifecycle
-from chroniker.clock import database_now
+from chroniker.clock.database_clock import database_now
 from chroniker.models import Job, JobDependency, Overlap, Status
-from chroniker.tick import run_now
+from chroniker.scheduler.manual_runs import run_now
 from tests.factories import a_booked_job, a_dependency, started
 from tests.integration.admin.pages import errors, fields, open_form, url
 

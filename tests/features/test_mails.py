@@ -16,7 +16,7 @@ from django.urls import reverse
 
 from chroniker import outbox
 from chroniker.models import Outbox, Run, Status
-from chroniker.tick import tick
+from chroniker.scheduler.tick import tick
 from tests.ends import a_job_told_to, a_subscriber, ended, lost, make_due, missed
 from tests.factories import a_booked_job
 from tests.postoffice import HOST, MailServer

@@ -19,7 +19,7 @@ from django.utils import timezone
 import chroniker
 from chroniker import outbox
 from chroniker.models import Job, LogChunk, Monitor, Run, Status, Stream
-from chroniker.tick import run_now
+from chroniker.scheduler.manual_runs import run_now
 from tests.factories import a_booked_job, a_job
 from tests.integration.commands.conftest import Manage
 from tests.integration.commands.jobs import INLINE, a_job_of_new_year, the_run

@@ -16,12 +16,14 @@ from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from chroniker import due, lifecycle, pauses
-from chroniker.clock import database_now
+from chroniker import lifecycle
+from chroniker.clock.database_clock import database_now
+from chroniker.eligibility import due, pauses
 from chroniker.exceptions import ClaimRefused
 from chroniker.lifecycle import plan
 from chroniker.models import Group, Job, Run, Status, Switch
-from chroniker.tick import reconsider, run_now, tick
+from chroniker.scheduler.manual_runs import run_now
+from chroniker.scheduler.tick import reconsider, tick
 from tests.factories import a_booked_job, a_due_job, started, state_of
 from tests.integration.commands.jobs import DUMMY
 

@@ -13,10 +13,10 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from chroniker import lifecycle
-from chroniker.admin.pace import Pace
-from chroniker.clock import database_now
+from chroniker.admin.shared.run_progress import Pace
+from chroniker.clock.database_clock import database_now
 from chroniker.models import Job, JobState, Lease, Run, Status, Trigger
-from chroniker.tick import run_now
+from chroniker.scheduler.manual_runs import run_now
 from tests.factories import a_booked_job, started
 
 pytestmark = pytest.mark.django_db

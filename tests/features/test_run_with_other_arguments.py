@@ -13,10 +13,11 @@ from django.core.management import CommandError, call_command
 from django.test import Client, override_settings
 from django.urls import reverse
 
-from chroniker.clock import database_now
+from chroniker.clock.database_clock import database_now
 from chroniker.exceptions import ClaimRefused
 from chroniker.models import JobState, LogChunk, Run, Status, Trigger
-from chroniker.tick import run_now, tick
+from chroniker.scheduler.manual_runs import run_now
+from chroniker.scheduler.tick import tick
 from tests.factories import a_booked_job, a_job, state_of
 from tests.integration.commands.conftest import Manage
 from tests.integration.commands.jobs import DUMMY, INLINE, a_job_of_new_year, stdout_of, the_run

@@ -18,15 +18,18 @@ from django.db import connection
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 
-from chroniker import lifecycle, passlock, report, tick
+from chroniker import lifecycle
 from chroniker.checks import TAG
 from chroniker.checks.names import OUTDATED
 from chroniker.checks.row_locks import check_skip_locked
-from chroniker.clock import database_now
+from chroniker.clock.database_clock import database_now
 from chroniker.conf import DEFAULTS
 from chroniker.exceptions import CommandRefused
+from chroniker.executors import database_report
 from chroniker.models import Lease, Run, Status
-from chroniker.runlock import RunLock
+from chroniker.scheduler import manual_runs, tick
+from chroniker.scheduler import pass_lock as passlock
+from chroniker.worker.run_lock import RunLock
 from tests.factories import a_booked_job, a_due_job, started
 from tests.integration.commands.conftest import Manage
 from tests.integration.commands.jobs import DUMMY, a_job_due_once, is_running, the_run
@@ -185,7 +188,7 @@ def test_check_lock_file_tells_at_once_that_a_runs_process_is_gone(tmp_path: Pat
         CHRONIKER_EXECUTORS=DUMMY, CHRONIKER_LOCK_TIMEOUT=86_400,
     )  # fmt: skip
     with mine:
-        run = tick.run_now(a_booked_job(cron="0 0 1 1 *"), "a test")
+        run = manual_runs.run_now(a_booked_job(cron="0 0 1 1 *"), "a test")
         started(run, host="here")
         lock = RunLock.take(tmp_path, run.pk)
         assert lock is not None
@@ -198,7 +201,7 @@ def test_check_lock_file_tells_at_once_that_a_runs_process_is_gone(tmp_path: Pat
 
 def test_lock_timeout_is_the_length_of_the_lease() -> None:
     with override_settings(CHRONIKER_LOCK_TIMEOUT=1234, CHRONIKER_EXECUTORS=DUMMY):
-        run = tick.run_now(a_booked_job(), "a test")
+        run = manual_runs.run_now(a_booked_job(), "a test")
         before = database_now()
         nonce = started(run)
         lifecycle.renew(run.pk, run.token, nonce, None)
@@ -211,12 +214,12 @@ def test_disable_raw_command_holds_when_a_job_is_saved_and_when_it_is_executed()
     job = a_booked_job(command="", raw_command="true")
     run = Run(pk=uuid4(), job=job, token=1)
     job.full_clean()
-    report.order(run, job, stop=False)
+    database_report.order(run, job, stop=False)
     with override_settings(CHRONIKER_DISABLE_RAW_COMMAND=True):
         with pytest.raises(ValidationError, match="CHRONIKER_DISABLE_RAW_COMMAND"):
             job.full_clean()
         with pytest.raises(CommandRefused, match="CHRONIKER_DISABLE_RAW_COMMAND"):
-            report.order(run, job, stop=False)
+            database_report.order(run, job, stop=False)
 
 
 def test_stale_minutes_is_refused_by_a_check_that_names_the_lease() -> None:

@@ -13,10 +13,10 @@ from celery import shared_task
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from chroniker import tick
 from chroniker.importing import Candidate, bring_in
 from chroniker.models import Job
 from chroniker.schedule import preview
+from chroniker.scheduler import manual_runs
 from chroniker_celery.importing.jobs import Ways, candidates
 from chroniker_celery.importing.tables import in_file
 from tests.importing.upgrading import FIXTURES
@@ -190,4 +190,4 @@ def test_arguments_that_are_no_json_are_refused(words: list[str]) -> None:
 
 def test_an_imported_job_may_be_claimed() -> None:
     job = imported()["nightly"].job
-    assert tick.run_now(job, "a test").token == 1
+    assert manual_runs.run_now(job, "a test").token == 1

@@ -12,14 +12,15 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from chroniker import lifecycle, tick
-from chroniker.importing.ancestor import logs
-from chroniker.importing.ancestor.bringing import bring_jobs, bring_logs
-from chroniker.importing.ancestor.jobs import Ways
-from chroniker.importing.ancestor.source import Dump
+from chroniker import lifecycle
 from chroniker.importing.candidate import Candidate, Outcome
+from chroniker.importing.django_chroniker import logs
+from chroniker.importing.django_chroniker.importer import bring_jobs, bring_logs
+from chroniker.importing.django_chroniker.jobs import Ways
+from chroniker.importing.django_chroniker.source import Dump
 from chroniker.models import Job, JobDependency, JobState, LogChunk, Run, Status, Stream
 from chroniker.schedule import preview
+from chroniker.scheduler import manual_runs, tick
 from tests.factories import a_job
 from tests.importing.upgrading import FIXTURES, VERSIONS, dump, upgraded, users
 
@@ -145,7 +146,7 @@ def test_logs_become_closed_runs_with_their_output_before_all_runs_made_here() -
     texts = {(chunk.stream, chunk.text) for chunk in LogChunk.objects.filter(run=runs[1])}
     assert texts == {(Stream.STDOUT, "héllo 你好\n"), (Stream.STDERR, "no rows\n")}
     assert job.state.last_status == Status.FAILED
-    run = tick.run_now(job, "a test")
+    run = manual_runs.run_now(job, "a test")
     assert run.token == 4
 
 
@@ -185,7 +186,7 @@ def test_an_import_that_was_killed_goes_on(monkeypatch: pytest.MonkeyPatch) -> N
     next(batches)
     del batches
     assert Run.objects.count() == 2
-    tick.run_now(Job.objects.get(name="nightly report"), "somebody, in between")
+    manual_runs.run_now(Job.objects.get(name="nightly report"), "somebody, in between")
     printed(str(dump("1.1.0")))
     tokens = Run.objects.filter(job__name="nightly report").order_by("token").values_list("token", flat=True)
     assert list(tokens) == [1, 2, 3, 4]

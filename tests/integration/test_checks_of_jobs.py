@@ -9,7 +9,7 @@ from django.test import override_settings
 
 from chroniker.checks import TAG
 from chroniker.checks.jobs import MOST_NAMED
-from chroniker.clock import database_now
+from chroniker.clock.database_clock import database_now
 from chroniker.models import Host
 from tests.factories import a_job
 

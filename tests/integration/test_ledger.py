@@ -10,11 +10,13 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from chroniker import ledger, lifecycle, tick
-from chroniker.clock import database_now
-from chroniker.ledger import Entry, NoRun
+from chroniker import lifecycle
+from chroniker.clock.database_clock import database_now
+from chroniker.insights import ledger
+from chroniker.insights.ledger import Entry, NoRun
 from chroniker.models import EventKind, Job, JobState, Lease, Run, RunEvent, Status, Trigger
 from chroniker.schedule import next_after
+from chroniker.scheduler import tick
 from tests.factories import a_booked_job, a_due_job, started, state_of
 
 pytestmark = pytest.mark.django_db(transaction=True)

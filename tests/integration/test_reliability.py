@@ -9,11 +9,12 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from chroniker import lifecycle, reliability
-from chroniker.clock import database_now
-from chroniker.estimates import LOOKED_AT
+from chroniker import lifecycle
+from chroniker.clock.database_clock import database_now
+from chroniker.insights import reliability
+from chroniker.insights.durations import LOOKED_AT
+from chroniker.insights.reliability import Counts
 from chroniker.models import EventKind, Job, Lease, Run, RunEvent, Status, Trigger
-from chroniker.reliability import Counts
 from tests.factories import a_booked_job
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -10,10 +10,11 @@ from django.db import connection
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 
-from chroniker import lifecycle, retention, tick
-from chroniker.clock import database_now
+from chroniker import lifecycle
+from chroniker.clock.database_clock import database_now
 from chroniker.lifecycle import plan
 from chroniker.models import EventKind, Job, Lease, LogChunk, Outbox, Run, RunEvent, Status
+from chroniker.scheduler import manual_runs, retention, tick
 from tests.factories import a_booked_job, a_due_job, state_of
 from tests.integration.commands.history import DAY, ended, with_belongings
 from tests.integration.commands.jobs import DUMMY, INLINE
@@ -143,7 +144,7 @@ def test_a_tick_trims_the_jobs_that_it_claims_and_no_others() -> None:
 def test_a_run_by_hand_trims_its_job_too() -> None:
     job = a_booked_job(maximum_log_entries=2)
     ended(job, 5, 4, 3)
-    tick.run_now(job, "a test")
+    manual_runs.run_now(job, "a test")
     assert tokens(job) == [3, 4]
 
 

@@ -18,7 +18,8 @@ def work(group: int) -> dict[str, int]:
     from chroniker import lifecycle
     from chroniker.exceptions import ClaimRefused
     from chroniker.models import Job, JobState, Lease, Run, Status
-    from chroniker.tick import reconsider, run_now, tick
+    from chroniker.scheduler.manual_runs import run_now
+    from chroniker.scheduler.tick import reconsider, tick
 
     def look(runs: list[Any]) -> None:
         seen["most"] = max(seen["most"], Lease.objects.filter(job__group=group, slot="").count())

@@ -17,7 +17,7 @@ SAMPLE = 8  # runs that each process tries to start before it looks again
 def race(now: dt.datetime) -> dict[str, list[str]]:
     from chroniker import lifecycle
     from chroniker.models import Run, Status
-    from chroniker.tick import tick
+    from chroniker.scheduler.tick import tick
 
     claimed = []
     while runs := tick(now=now).claimed:

@@ -17,7 +17,7 @@ from django.urls import reverse
 
 from chroniker.exceptions import ClaimRefused
 from chroniker.models import Job, LogChunk, Run, Status
-from chroniker.tick import run_now
+from chroniker.scheduler.manual_runs import run_now
 from tests.factories import a_booked_job, a_job
 from tests.integration.admin import pages
 from tests.integration.commands.conftest import Manage

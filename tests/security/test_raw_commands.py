@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from chroniker.clock import database_now
+from chroniker.clock.database_clock import database_now
 from chroniker.models import LogChunk, Run, Status
-from chroniker.tick import run_now
+from chroniker.scheduler.manual_runs import run_now
 from tests.integration.commands.conftest import Manage
 from tests.integration.commands.jobs import a_job_of_new_year, stdout_of, the_run
 

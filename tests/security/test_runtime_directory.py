@@ -12,9 +12,9 @@ from django.test import override_settings
 
 from chroniker.checks.runtime_dir import check_runtime_dir
 from chroniker.models import Run, Status
-from chroniker.runlock import RunLock
-from chroniker.tick import run_now
-from chroniker.wake import Doorbell
+from chroniker.scheduler.manual_runs import run_now
+from chroniker.worker.run_lock import RunLock
+from chroniker.worker.wake_socket import Doorbell
 from tests.integration.commands.conftest import Manage
 from tests.integration.commands.jobs import a_job_of_new_year, the_run
 

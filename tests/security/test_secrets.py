@@ -11,7 +11,7 @@ from django.test import Client, override_settings
 from django.urls import reverse
 
 from chroniker.models import Run, RunEvent, Status
-from chroniker.tick import run_now
+from chroniker.scheduler.manual_runs import run_now
 from tests import installed
 from tests.integration.commands.conftest import Manage
 from tests.integration.commands.jobs import DUMMY, a_job_of_new_year, is_running, the_run

@@ -16,12 +16,13 @@ from django.test import Client, override_settings
 from django.urls import reverse
 
 from chroniker import schedule
-from chroniker.clock import database_now
+from chroniker.clock.database_clock import database_now
 from chroniker.exceptions import ScheduleError
-from chroniker.importing import dumps
+from chroniker.importing import dump_files
 from chroniker.models import Job, JobState, Run, Status
 from chroniker.schedule import Spec
-from chroniker.tick import run_now, tick
+from chroniker.scheduler.manual_runs import run_now
+from chroniker.scheduler.tick import tick
 from tests.factories import a_booked_job, a_job
 from tests.integration.admin import pages
 from tests.integration.commands.jobs import INLINE, the_run
@@ -146,10 +147,10 @@ def test_a_file_that_is_no_dump_is_refused(content: str, suffix: str, tmp_path: 
 def test_a_file_that_is_larger_than_it_looks_is_refused_before_it_fills_the_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dumps, "LARGEST", 2**22)
+    monkeypatch.setattr(dump_files, "LARGEST", 2**22)
     path = tmp_path / "dump.json.gz"
     with gzip.open(path, "wb", compresslevel=1) as file:
-        file.write(b" " * (dumps.LARGEST + 1))
+        file.write(b" " * (dump_files.LARGEST + 1))
     with pytest.raises(CommandError, match="holds more than"):
         call_command("import_chroniker", str(path), stdout=io.StringIO())
 

@@ -18,12 +18,13 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.core.management import call_command
 
-from chroniker import pauses, tick
-from chroniker.clock import database_now
+from chroniker.clock.database_clock import database_now
+from chroniker.eligibility import pauses
+from chroniker.escaping import one_line, visible
 from chroniker.models import Group, Host, Job, JobState, Outbox, Run
-from chroniker.outbox import sending
-from chroniker.tick import run_now
-from chroniker.visible import one_line, visible
+from chroniker.outbox import delivery
+from chroniker.scheduler import tick
+from chroniker.scheduler.manual_runs import run_now
 from tests.factories import a_dependency, a_due_job, a_job
 from tests.integration.commands.conftest import Manage
 from tests.integration.commands.jobs import a_job_of_new_year
@@ -144,7 +145,7 @@ def test_an_error_of_a_mail_server_is_one_line_of_the_log(hostile: Job, caplog: 
     run = Run.objects.get(job=hostile)
     Outbox.objects.create(run=run, channel=f"odd\x1b[2J\n{FORGED}", send_at=database_now())
     with caplog.at_level(logging.WARNING, "chroniker"):
-        sending.send_due()
+        delivery.send_due()
     assert caplog.messages and not ACTS.search(caplog.text)
     assert not any("\n" in message for message in caplog.messages)
 

@@ -9,13 +9,13 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import override_settings
 
-from chroniker.channels import webhooks
-from chroniker.clock import database_now
+from chroniker.clock.database_clock import database_now
 from chroniker.lifecycle import finish
 from chroniker.models import Job, Outbox, Run, Status
-from chroniker.outbox.sending import send_due
+from chroniker.outbox.channels import webhooks
+from chroniker.outbox.delivery import send_due
 from chroniker.outbox.webhook import signed
-from chroniker.tick import run_now
+from chroniker.scheduler.manual_runs import run_now
 from tests.factories import a_booked_job, started
 from tests.postoffice import MailServer, WebServer
 

@@ -13,7 +13,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.test import Client, RequestFactory
 
-from chroniker.admin import cloning
+from chroniker.admin.jobs import cloning
 from tests.security.expectations import DEEDS, PAGES, PREFIX, Deed, filled, routes
 from tests.security.scene import PEOPLE, Scene, browser, everything
 

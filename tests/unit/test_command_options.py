@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from django.test import override_settings
 
-from chroniker.command_list import app_of, offers, stated_help
-from chroniker.command_options import describe, objection
 from chroniker.exceptions import CommandRefused, CommandUnreadable
+from chroniker.job_commands.catalogue import app_of, offers, stated_help
+from chroniker.job_commands.options import describe, objection
 
 GOOD = "one --colour red"
 
@@ -94,7 +94,7 @@ def test_a_command_that_may_not_be_run_is_not_loaded(name: str, monkeypatch: pyt
     def loaded(name: str) -> None:
         raise AssertionError(f"{name} was loaded")
 
-    monkeypatch.setattr("chroniker.command_list.load", loaded)
+    monkeypatch.setattr("chroniker.job_commands.catalogue.load", loaded)
     for ask in (describe, lambda name: objection(name, "")):
         with pytest.raises(CommandRefused):
             ask(name)

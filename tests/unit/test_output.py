@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chroniker.output import CHUNK, REMARKS, STDOUT, Allowance, Chunk, Numbering, OutputStream, escape, withhold
+from chroniker.worker.output import CHUNK, REMARKS, STDOUT, Allowance, Chunk, Numbering, OutputStream, escape, withhold
 
 
 def stream(limit: int | None = None) -> OutputStream:

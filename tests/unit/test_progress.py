@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from chroniker import progress
+from chroniker.process import progress
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_another_file_of_that_number_is_left_alone(shared: int, tmp_path: Path) 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="shared by way of /proc")
 def test_a_program_that_the_command_started_finds_it_by_the_environment(shared: int) -> None:
-    code = "from chroniker import progress; progress.write(9, 8)"
+    code = "from chroniker.process import progress; progress.write(9, 8)"
     env = {**os.environ, "CHRONIKER_PROGRESS": f"/proc/{os.getpid()}/fd/{shared}"}
     subprocess.run([sys.executable, "-c", code], env=env, check=True)
     assert progress.read(shared) == (9, 8)

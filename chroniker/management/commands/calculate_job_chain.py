@@ -6,12 +6,12 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from chroniker.chains import Chain, chains, in_words
+from chroniker.escaping import one_line
+from chroniker.insights.dependency_graph import Chain, chains, in_words
 from chroniker.management.console import CHECKS, database_errors_explained, jobs_named
 from chroniker.management.table import table
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import Job
-from chroniker.visible import one_line
 
 HEAD = ("", "job", "takes", "starts after", "waits for")
 

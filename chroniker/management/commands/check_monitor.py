@@ -7,11 +7,12 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from chroniker import attention, monitors
+from chroniker import monitors
+from chroniker.command_api import attention
 from chroniker.exceptions import MonitorError
 from chroniker.models import Job
 from chroniker.monitors import Finding
-from chroniker.outbox.link import absolute
+from chroniker.outbox.admin_links import absolute
 
 #: Exit statuses: records were found; the question could not be asked.
 NEEDS_ATTENTION, NOT_ASKED = 1, 2

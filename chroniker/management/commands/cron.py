@@ -4,11 +4,10 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from chroniker import hosts, tick
-from chroniker.end_requests import EndRequests
+from chroniker.eligibility import hosts
+from chroniker.escaping import one_line
 from chroniker.exceptions import ClaimRefused
-from chroniker.local_runs import LocalRuns
-from chroniker.management import foresight
+from chroniker.management import dry_run
 from chroniker.management.console import (
     CHECKS,
     Telling,
@@ -20,8 +19,10 @@ from chroniker.management.console import (
 )
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import Job
-from chroniker.passlock import PassLock
-from chroniker.visible import one_line
+from chroniker.scheduler import manual_runs, tick, tick_result
+from chroniker.scheduler.local_runs import LocalRuns
+from chroniker.scheduler.pass_lock import PassLock
+from chroniker.scheduler.shutdown_signals import EndRequests
 
 #: How long it stays for messages about runs that are being sent. A later tick sends those that are left.
 MESSAGES_SECONDS = 60.0
@@ -60,7 +61,7 @@ class Command(ConsoleCommand):
                 self.tick(named, force_run, Telling(self.stdout.write, verbosity))
 
     def foresee(self, jobs: list[Job] | None, force_run: bool) -> None:
-        for line in foresight.by_hand(jobs or []) if force_run else foresight.by_schedule(jobs):
+        for line in dry_run.by_hand(jobs or []) if force_run else dry_run.by_schedule(jobs):
             self.stdout.write(one_line(line))
 
     def tick(self, jobs: list[Job] | None, force_run: bool, tell: Telling) -> None:
@@ -87,7 +88,7 @@ class Command(ConsoleCommand):
 
     def claim(self, job: Job, tell: Telling) -> bool:
         try:
-            tell(tick.Pass(claimed=[tick.run_now(job, who("cron --force-run"))]))
+            tell(tick_result.Pass(claimed=[manual_runs.run_now(job, who("cron --force-run"))]))
         except ClaimRefused as refusal:
             self.stderr.write(one_line(f"refused “{job.name}”: {refusal}"))
             return False

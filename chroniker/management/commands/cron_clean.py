@@ -7,12 +7,12 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from chroniker import retention
-from chroniker.clock import database_now
-from chroniker.command import RUN_ID
+from chroniker.clock.database_clock import database_now
 from chroniker.management.console import CHECKS, database_errors_explained, local
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import Job
+from chroniker.process.run_spec import RUN_ID
+from chroniker.scheduler import retention
 
 UNITS = ("minutes", "hours", "days", "weeks")
 #: Between two lines about how far it is.

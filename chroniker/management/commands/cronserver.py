@@ -4,11 +4,11 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from chroniker.end_requests import EndRequests
-from chroniker.local_runs import LocalRuns
 from chroniker.management.console import CHECKS, Telling, shutdown_grace, stay_for_messages, who
 from chroniker.management.terminal import ConsoleCommand
-from chroniker.ticking import Ticker
+from chroniker.scheduler.local_runs import LocalRuns
+from chroniker.scheduler.loop import Ticker
+from chroniker.scheduler.shutdown_signals import EndRequests
 
 #: How long it stays, when told to end, for messages about runs that are being sent.
 MESSAGES_SECONDS = 10.0

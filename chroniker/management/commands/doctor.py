@@ -5,9 +5,9 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
+from chroniker.escaping import one_line
 from chroniker.management.diagnosis import Finding, Level, examine
 from chroniker.management.terminal import ConsoleCommand
-from chroniker.visible import one_line
 
 
 class Command(ConsoleCommand):

@@ -4,11 +4,11 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from chroniker.clock import database_now
-from chroniker.importing.ancestor.bringing import bring_jobs, bring_logs, left_out
-from chroniker.importing.ancestor.jobs import Ways
-from chroniker.importing.ancestor.source import Dump, Source, Tables
+from chroniker.clock.database_clock import database_now
 from chroniker.importing.candidate import Candidate
+from chroniker.importing.django_chroniker.importer import bring_jobs, bring_logs, left_out
+from chroniker.importing.django_chroniker.jobs import Ways
+from chroniker.importing.django_chroniker.source import Dump, Source, Tables
 from chroniker.management.importing import ImportCommand, refusals_explained, zone
 
 

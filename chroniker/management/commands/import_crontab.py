@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management.base import CommandParser
 from django.utils.timezone import get_default_timezone_name
 
-from chroniker.clock import database_now
+from chroniker.clock.database_clock import database_now
 from chroniker.exceptions import ImportRefused
 from chroniker.importing import Outcome, bring_in
 from chroniker.importing.crontab.jobs import Ways, candidates

@@ -8,11 +8,11 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.db.models import QuerySet
 
+from chroniker.insights.job_status import Condition, Facts, survey
 from chroniker.management.console import CHECKS, database_errors_explained, group_named, local
 from chroniker.management.table import table
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import Job
-from chroniker.overview import Condition, Facts, survey
 
 HEAD = ("id", "name", "state", "next run", "last result", "why it does not run")
 #: Jobs that are looked at in one go: a constant number of statements.

@@ -9,9 +9,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.dateparse import parse_datetime
 from django.utils.timezone import get_current_timezone, is_naive
 
-from chroniker import ledger
-from chroniker.clock import database_now
-from chroniker.ledger import Entry
+from chroniker.clock.database_clock import database_now
+from chroniker.insights import ledger
+from chroniker.insights.ledger import Entry
 from chroniker.management.console import CHECKS, database_errors_explained, job_named, local
 from chroniker.management.table import table
 from chroniker.models import Job, JobState

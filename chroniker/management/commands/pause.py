@@ -4,10 +4,10 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from chroniker import pauses
+from chroniker.eligibility import pauses
+from chroniker.escaping import one_line
 from chroniker.management.console import CHECKS, database_errors_explained, group_named, who
 from chroniker.management.terminal import ConsoleCommand
-from chroniker.visible import one_line
 
 
 class Command(ConsoleCommand):

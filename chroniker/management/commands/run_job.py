@@ -5,16 +5,16 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from chroniker import tick
-from chroniker.end_requests import EndRequests
+from chroniker.escaping import one_line
 from chroniker.exceptions import ClaimRefused, ExecutorError
 from chroniker.executors import executors
-from chroniker.local_runs import LocalRuns
 from chroniker.management.console import CHECKS, database_errors_explained, job_named, who
-from chroniker.management.following import Follower
+from chroniker.management.follow_run import Follower
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import EVERY_HOST, Job
-from chroniker.visible import one_line
+from chroniker.scheduler import manual_runs
+from chroniker.scheduler.local_runs import LocalRuns
+from chroniker.scheduler.shutdown_signals import EndRequests
 
 
 class Command(ConsoleCommand):
@@ -59,7 +59,7 @@ class Command(ConsoleCommand):
                 EndRequests() as asked,
                 LocalRuns(asked, who=who("run_job"), aliases=[job.executor], drain=0, stops=True) as runs,
             ):
-                run = tick.run_now(job, who("run_job"), args)
+                run = manual_runs.run_now(job, who("run_job"), args)
                 everywhere = run.target == EVERY_HOST
                 here = executor.executes_here and (everywhere or bool(executor.for_here([run])))
                 follower = Follower(run.pk, self.stdout, self.stderr)

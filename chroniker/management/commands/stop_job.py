@@ -5,11 +5,11 @@ from uuid import UUID
 
 from django.core.management.base import CommandError, CommandParser
 
-from chroniker import tick
+from chroniker.escaping import one_line
 from chroniker.management.console import CHECKS, database_errors_explained, jobs_named, local, who
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import EVERY_HOST, OPEN, Job, Lease, Run, Status
-from chroniker.visible import one_line
+from chroniker.scheduler import stopping
 
 
 class Command(ConsoleCommand):
@@ -42,7 +42,7 @@ class Command(ConsoleCommand):
 
     def stop_run(self, run: Run) -> bool:
         asked = run.stop_requested_at
-        if not tick.stop(run.pk, who("stop_job")):
+        if not stopping.stop(run.pk, who("stop_job")):
             run.refresh_from_db(fields=["status", "finished_at"])
             self.stderr.write(f"{_name(run)} is not running: it {_ended(run)}.")
             return False

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from chroniker.declared.comparison import Change, What
+from chroniker.declared.diff import Change, What
 from chroniker.declared.reading import read
 from chroniker.declared.sync import foresee, sync
 from chroniker.management.console import CHECKS, database_errors_explained

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from chroniker.clock import database_now
+from chroniker.clock.database_clock import database_now
 from chroniker.importing import Outcome, bring_in
 from chroniker.management.importing import ImportCommand, refusals_explained
 from chroniker_celery.importing.jobs import Ways, candidates

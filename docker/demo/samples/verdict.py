@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from celery import states
 from django_celery_results.models import TaskResult
 
-from chroniker import due
-from chroniker.clock import database_now
+from chroniker.clock.database_clock import database_now
+from chroniker.eligibility import due
 from chroniker.models import OPEN, JobState, LogChunk, Run, Status, Stream, Trigger
 from samples.jobs import SAMPLES, Sample
 

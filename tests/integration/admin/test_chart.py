@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from django.test import Client, override_settings
 
-from chroniker.clock import database_now
+from chroniker.clock.database_clock import database_now
 from chroniker.models import Job, JobState, Run, Status, Trigger
 from tests.factories import a_booked_job
 from tests.integration.admin.pages import url

@@ -122,7 +122,7 @@ def test_deleting_it_is_refused_with_the_reason_until_its_declaration_is_gone(ad
 def test_a_job_that_was_declared_after_the_question_was_asked_stays(
     admin: Client, shop: Shop, monkeypatch: Any
 ) -> None:
-    from chroniker.admin import deletion
+    from chroniker.admin.jobs import deletion
 
     job = declared(shop)
     monkeypatch.setattr(deletion, "consequences", lambda jobs: ([], {}, []))  # as it was a moment earlier

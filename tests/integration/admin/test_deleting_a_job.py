@@ -11,11 +11,13 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from chroniker import lifecycle, removal, retention
-from chroniker.admin import deletion
-from chroniker.clock import database_now
+from chroniker import lifecycle
+from chroniker.admin.jobs import deletion
+from chroniker.clock.database_clock import database_now
 from chroniker.models import Job, Lease, LogChunk, Run, Status
-from chroniker.tick import run_now, tick
+from chroniker.scheduler import job_deletion, retention
+from chroniker.scheduler.manual_runs import run_now
+from chroniker.scheduler.tick import tick
 from tests.factories import a_booked_job, a_dependency, started
 from tests.integration.admin.pages import open_form, url
 
@@ -125,9 +127,9 @@ def test_a_long_history_goes_in_portions(admin: Client, monkeypatch: pytest.Monk
     lifecycle.finish(run.pk, run.token, nonce, Status.STOPPED)
     monkeypatch.setattr(retention, "PORTION", 2)
     monkeypatch.setattr(retention, "TIME_BOX", dt.timedelta(0))
-    assert removal.remove_closed() == 0 and Job.objects.exists()  # no time: left for a later pass
+    assert job_deletion.remove_closed() == 0 and Job.objects.exists()  # no time: left for a later pass
     monkeypatch.setattr(retention, "TIME_BOX", dt.timedelta(minutes=5))
-    assert removal.remove_closed() == 1
+    assert job_deletion.remove_closed() == 1
     assert not Job.objects.exists() and not LogChunk.objects.exists()
 
 

@@ -10,9 +10,10 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from chroniker import hosts, lifecycle
+from chroniker import lifecycle
+from chroniker.eligibility import hosts
 from chroniker.models import EVERY_HOST, Job, Run, Status
-from chroniker.tick import run_now
+from chroniker.scheduler.manual_runs import run_now
 from tests.factories import a_booked_job, a_job, started
 from tests.integration.admin.pages import errors, open_form, url
 

@@ -9,9 +9,10 @@ from django.test import Client
 from django.urls import reverse
 
 from chroniker import lifecycle
-from chroniker.clock import database_now
+from chroniker.clock.database_clock import database_now
 from chroniker.models import Job
-from chroniker.tick import run_now, tick
+from chroniker.scheduler.manual_runs import run_now
+from chroniker.scheduler.tick import tick
 from tests.factories import a_booked_job, a_due_job, state_of
 from tests.integration.admin.pages import errors, open_form, url
 

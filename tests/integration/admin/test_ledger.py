@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from chroniker import lifecycle
-from chroniker.clock import database_now
+from chroniker.clock.database_clock import database_now
 from chroniker.models import EventKind, Host, Job, JobState, Run, Status, Trigger
 from chroniker.schedule import next_after
 from tests.factories import a_booked_job

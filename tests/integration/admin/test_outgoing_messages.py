@@ -10,7 +10,7 @@ from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from chroniker.clock import database_now
+from chroniker.clock.database_clock import database_now
 from chroniker.models import Outbox, Status
 from tests.ends import a_job_told_to, a_subscriber, ended
 from tests.integration.admin.pages import rows

@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import reverse
 
 from chroniker.models import Job, Run
-from chroniker.tick import run_now
+from chroniker.scheduler.manual_runs import run_now
 from tests.factories import a_booked_job
 
 VIEWER = ("view_job", "view_run")

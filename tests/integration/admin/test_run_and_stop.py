@@ -10,9 +10,9 @@ from django.test import Client, override_settings
 from django.urls import reverse
 
 from chroniker import lifecycle
-from chroniker.clock import database_now
+from chroniker.clock.database_clock import database_now
 from chroniker.models import Job, Run, Status
-from chroniker.tick import run_now
+from chroniker.scheduler.manual_runs import run_now
 from tests.factories import a_booked_job, a_dependency, started, state_of
 
 if TYPE_CHECKING:

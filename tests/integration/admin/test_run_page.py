@@ -10,9 +10,9 @@ from django.test import AsyncClient, Client
 from django.urls import reverse
 
 from chroniker import lifecycle
-from chroniker.clock import database_now
+from chroniker.clock.database_clock import database_now
 from chroniker.models import EventKind, Host, LogChunk, Run, RunEvent, Status
-from chroniker.tick import run_now
+from chroniker.scheduler.manual_runs import run_now
 from tests.factories import a_booked_job, a_due_job, started
 from tests.integration.admin.pages import rows
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from chroniker.clock import database_now
+from chroniker.clock.database_clock import database_now
 from chroniker.models import EventKind, Job, JobState, LogChunk, Outbox, Run, RunEvent, Status, Stream, Trigger
 
 DAY = dt.timedelta(days=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from chroniker.clock import database_now
+from chroniker.clock.database_clock import database_now
 from chroniker.models import Job, LogChunk, Run, Status, Stream
 from chroniker.schedule import Frequency
 from tests.factories import a_booked_job

@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from chroniker.chains import chains
+from chroniker.insights.dependency_graph import chains
 from chroniker.models import Job, JobDependency
 from tests.factories import a_booked_job, a_dependency
 from tests.integration.commands.history import ended

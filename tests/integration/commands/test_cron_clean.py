@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from chroniker import retention
 from chroniker.models import Run, Status
+from chroniker.scheduler import retention
 from tests.factories import a_booked_job
 from tests.integration.commands.conftest import Manage
 from tests.integration.commands.history import ended

@@ -6,7 +6,7 @@ import datetime as dt
 
 import pytest
 
-from chroniker.clock import database_now
+from chroniker.clock.database_clock import database_now
 from chroniker.models import Host, Job, Run, Status
 from chroniker.schedule import Frequency
 from tests import databases

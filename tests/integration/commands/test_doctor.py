@@ -15,12 +15,13 @@ from django.db import connection
 from django.db.utils import OperationalError
 from django.test import override_settings
 
-from chroniker import hosts, pauses, tick
-from chroniker.clock import database_now
+from chroniker.clock.database_clock import database_now
+from chroniker.eligibility import hosts, pauses
 from chroniker.executors.dummy import DummyExecutor
 from chroniker.management import diagnosis
 from chroniker.management.diagnosis import Level
 from chroniker.models import Group, Host, Job, JobState, Run
+from chroniker.scheduler import manual_runs
 from tests.factories import a_booked_job, a_due_job
 from tests.integration.commands.jobs import DUMMY, a_job_of_new_year
 
@@ -168,7 +169,7 @@ def test_a_backlog_is_no_finding_while_all_is_paused() -> None:
 
 
 def test_claims_that_nobody_takes_are_found() -> None:
-    run = tick.run_now(a_job_of_new_year(name="stuck"), "a test")
+    run = manual_runs.run_now(a_job_of_new_year(name="stuck"), "a test")
     assert doctor()[0] == 0, "it has some minutes"
     Run.objects.filter(pk=run.pk).update(claimed_at=database_now() - dt.timedelta(minutes=30), reason="no broker")
     [(about, text)] = findings(Level.WARNING)

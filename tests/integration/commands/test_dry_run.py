@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.test import override_settings
 
 from chroniker.models import Host, Job, JobState, Lease, Run
-from chroniker.tick import tick
+from chroniker.scheduler.tick import tick
 from tests.factories import a_booked_job, a_dependency, a_due_job, a_job
 from tests.integration.commands.jobs import DUMMY, a_job_due_once, a_job_of_new_year
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from chroniker.clock import database_now
-from chroniker.lifecycle.dispatched import NO_TAKER_WAIT
+from chroniker.clock.database_clock import database_now
+from chroniker.lifecycle.dispatch_state import NO_TAKER_WAIT
 from chroniker.models import Host, Run, RunEvent, Status
 from tests.integration.commands.conftest import Manage
 from tests.integration.commands.jobs import a_job_due_once, a_job_of_new_year, is_running, the_run

@@ -12,8 +12,8 @@ from django.db import connection
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 
-from chroniker import tick
 from chroniker.models import Group, Job, Lease, Run, Status
+from chroniker.scheduler import manual_runs
 from tests.factories import a_booked_job, a_due_job, a_job, started, state_of
 from tests.integration.commands.history import ended
 from tests.integration.commands.jobs import DUMMY, a_job_of_new_year
@@ -34,7 +34,7 @@ def as_json(*words: str) -> list[dict[str, Any]]:
 def running(name: str) -> Run:
     job = a_job_of_new_year(name=name)
     with override_settings(CHRONIKER_EXECUTORS=DUMMY):
-        run = tick.run_now(job, "a test")
+        run = manual_runs.run_now(job, "a test")
     started(run)
     return run
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from chroniker.clock import database_now
+from chroniker.clock.database_clock import database_now
 from chroniker.management.commands import ledger
 from chroniker.models import Job, JobState, Run, Status, Trigger
 from tests.factories import a_booked_job

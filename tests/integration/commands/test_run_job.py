@@ -84,13 +84,13 @@ def test_a_claim_that_no_executor_took_is_said_to_wait(monkeypatch: pytest.Monke
 
 
 def test_waiting_for_a_run_elsewhere_ends_with_it(manage: Manage) -> None:
-    from chroniker import tick
+    from chroniker.scheduler import stopping
 
     job = a_job_of_new_year()
     with manage.having(CHRONIKER_EXECUTORS=DUMMY).process("run_job", job.name, "--wait") as process:
         wait_until(lambda: Run.objects.filter(job=job, dispatched_at__isnull=False).exists())
         assert process.running()
-        assert tick.stop(the_run(job).pk, "the test")
+        assert stopping.stop(the_run(job).pk, "the test")
         assert process.wait() == 1
         assert "was stopped" in process.log
 

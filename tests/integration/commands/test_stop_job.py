@@ -8,8 +8,9 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import override_settings
 
-from chroniker import hosts, tick
+from chroniker.eligibility import hosts
 from chroniker.models import Run, Status
+from chroniker.scheduler import manual_runs
 from tests.factories import started
 from tests.integration.commands.jobs import DUMMY, a_job_of_new_year
 
@@ -27,7 +28,7 @@ def stop_job(*words: str) -> tuple[int, str, str]:
 
 def a_claimed_run(name: str) -> Run:
     with override_settings(CHRONIKER_EXECUTORS=DUMMY):
-        return tick.run_now(a_job_of_new_year(name=name), "a test")
+        return manual_runs.run_now(a_job_of_new_year(name=name), "a test")
 
 
 def test_a_queued_run_ends_at_once() -> None:
@@ -52,7 +53,7 @@ def test_a_run_on_every_host_is_one_run_and_asked_on_each() -> None:
         hosts.see(["default"], name=name)
     job = a_job_of_new_year(name="everywhere", hostname="*")
     with override_settings(CHRONIKER_EXECUTORS=DUMMY):
-        parent = tick.run_now(job, "a test")
+        parent = manual_runs.run_now(job, "a test")
     started(Run.objects.filter(parent=parent)[0])
     assert stop_job("everywhere") == (0, "Run 1 of “everywhere” runs on every host and was asked to stop.\n", "")
     assert not Run.objects.filter(job=job, stop_requested_at=None).exists()

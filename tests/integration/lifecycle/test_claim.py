@@ -8,12 +8,14 @@ from django.db import IntegrityError, connection, transaction
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 
-from chroniker import due, lifecycle
-from chroniker.clock import database_now
+from chroniker import lifecycle
+from chroniker.clock.database_clock import database_now
+from chroniker.eligibility import due
 from chroniker.lifecycle import plan
 from chroniker.models import Job, JobState, Lease, Run, Status, Trigger
 from chroniker.schedule import next_after
-from chroniker.tick import run_now, tick
+from chroniker.scheduler.manual_runs import run_now
+from chroniker.scheduler.tick import tick
 from tests.factories import LONG_AGO, a_booked_job, a_due_job, started, state_of
 
 MINUTE = dt.timedelta(minutes=1)

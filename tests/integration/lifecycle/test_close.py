@@ -8,10 +8,10 @@ import pytest
 from django.test import override_settings
 
 from chroniker import lifecycle
-from chroniker.clock import database_now
+from chroniker.clock.database_clock import database_now
 from chroniker.lifecycle.close import retry_at
 from chroniker.models import EventKind, Job, JobState, Lease, Run, RunEvent, Status, Trigger
-from chroniker.tick import expire, tick
+from chroniker.scheduler.tick import expire, tick
 from tests.factories import a_due_job, started, state_of
 
 SECOND = dt.timedelta(seconds=1)

@@ -5,10 +5,11 @@ import datetime as dt
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from chroniker import dependencies, due, lifecycle
-from chroniker.clock import database_now
+from chroniker import lifecycle
+from chroniker.clock.database_clock import database_now
+from chroniker.eligibility import dependencies, due
 from chroniker.models import Job, JobState, Run, Status
-from chroniker.tick import reconsider, tick
+from chroniker.scheduler.tick import reconsider, tick
 from tests.factories import a_booked_job, a_dependency, a_due_job, started, state_of
 
 MINUTE = dt.timedelta(minutes=1)

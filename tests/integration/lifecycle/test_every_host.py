@@ -11,12 +11,15 @@ from django.db import connection
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 
-from chroniker import due, hosts, lifecycle
-from chroniker.clock import database_now
+from chroniker import lifecycle
+from chroniker.clock.database_clock import database_now
+from chroniker.eligibility import due, hosts
 from chroniker.exceptions import ClaimRefused
 from chroniker.executors.dummy import DummyExecutor
 from chroniker.models import EVERY_HOST, EventKind, HostService, Job, JobState, Lease, Run, RunEvent, Status, Trigger
-from chroniker.tick import expire, reconsider, run_now, stop, tick
+from chroniker.scheduler.manual_runs import run_now
+from chroniker.scheduler.stopping import stop
+from chroniker.scheduler.tick import expire, reconsider, tick
 from tests.factories import a_booked_job, a_dependency, a_due_job, state_of
 
 MINUTE = dt.timedelta(minutes=1)
@@ -230,7 +233,10 @@ def test_dependents_wait_for_the_parent_and_are_considered_once(monkeypatch: pyt
     (reason,) = due.why_not([state_of(dependent)], database_now()).values()
     assert "to end on every host" in reason
     with monkeypatch.context() as patch:
-        patch.setattr("chroniker.tick.claim_due", lambda *args: pytest.fail("considered before the last host reported"))
+        patch.setattr(
+            "chroniker.scheduler.claiming.claim_due",
+            lambda *args: pytest.fail("considered before the last host reported"),
+        )
         for child in children[:-1]:
             end(child)
             reconsider(parent.job_id)

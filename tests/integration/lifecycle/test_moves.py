@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from chroniker.models import FINAL, MOVES, OPEN, Run, Status
-from chroniker.models import status as status_module
+from chroniker.models import run_status as status_module
 
 ROOT = Path(__file__).parent.parent.parent.parent
 

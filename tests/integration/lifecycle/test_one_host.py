@@ -13,12 +13,14 @@ from django.db import connection
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 
-from chroniker import handover, lifecycle
-from chroniker.clock import database_now
+from chroniker import lifecycle
+from chroniker.clock.database_clock import database_now
 from chroniker.executors import executors
 from chroniker.models import EventKind, Run, RunEvent, Status
-from chroniker.tick import run_now, tick
-from chroniker.ticking import next_moment
+from chroniker.scheduler import dispatch
+from chroniker.scheduler.loop import next_moment
+from chroniker.scheduler.manual_runs import run_now
+from chroniker.scheduler.tick import tick
 from tests.factories import a_booked_job, a_due_job, a_job, started
 
 MINUTES = dt.timedelta(minutes=1)
@@ -86,7 +88,7 @@ def test_a_tick_that_lost_the_race_for_its_own_job_looks_again() -> None:
     with on("web2"):
         tick()
     with on("web1"):
-        assert handover.take_what_was_left(database_now(), {job.pk}) == 1
+        assert dispatch.take_what_was_left(database_now(), {job.pk}) == 1
     assert Run.objects.get(job=job).host == "web1"
 
 

@@ -6,9 +6,9 @@ from uuid import uuid4
 import pytest
 
 from chroniker import lifecycle
-from chroniker.clock import database_now
+from chroniker.clock.database_clock import database_now
 from chroniker.models import EventKind, Lease, Run, RunEvent, Status
-from chroniker.tick import tick
+from chroniker.scheduler.tick import tick
 from tests.factories import a_due_job, started
 
 

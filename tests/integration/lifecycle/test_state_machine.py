@@ -14,10 +14,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from chroniker import lifecycle, tick
-from chroniker.clock import database_now
+from chroniker import lifecycle
+from chroniker.clock.database_clock import database_now
 from chroniker.conf import settings as conf
 from chroniker.models import MOVES, OPEN, Job, JobState, Lease, Overlap, Run, Status
+from chroniker.scheduler import tick
 from tests.factories import a_booked_job
 
 pytestmark = pytest.mark.django_db(transaction=True)

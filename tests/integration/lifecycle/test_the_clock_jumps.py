@@ -18,11 +18,14 @@ from django.core.management import call_command
 from django.db import connection
 from django.test import override_settings
 
-from chroniker import clock, clock_memory, clockwatch, due, hosts, lifecycle
-from chroniker.clock import database_now
+from chroniker import lifecycle
+from chroniker.clock import clock_state, database_clock, jump_detection
+from chroniker.clock.database_clock import database_now
+from chroniker.eligibility import due, hosts
 from chroniker.exceptions import ClaimRefused
 from chroniker.models import Host, Job, Lease, Run, Status
-from chroniker.tick import reconsider, run_now, tick
+from chroniker.scheduler.manual_runs import run_now
+from chroniker.scheduler.tick import reconsider, tick
 from tests.factories import a_due_job, started, state_of
 
 pytestmark = pytest.mark.django_db
@@ -41,15 +44,15 @@ def runtime(tmp_path: Path) -> Iterator[None]:
 @pytest.fixture
 def jump(monkeypatch: pytest.MonkeyPatch) -> Jump:
     """Has the database's clock jump by so many seconds, from where it was at first."""
-    now, later = dict(clock._NOW), dict(clock._LATER)
+    now, later = dict(database_clock._NOW), dict(database_clock._LATER)
 
     def jump(seconds: float) -> None:
         by = f"{seconds:+f}"
-        monkeypatch.setitem(clock._NOW, "postgresql", f"({now['postgresql']} + interval '{by} s')")
-        monkeypatch.setitem(clock._LATER, "postgresql", f"({later['postgresql']} + interval '{by} s')")
-        monkeypatch.setitem(clock._NOW, "mysql", f"({now['mysql']} + INTERVAL {by} SECOND)")
-        monkeypatch.setitem(clock._LATER, "mysql", f"({later['mysql']} + INTERVAL {by} SECOND)")
-        for templates, before in ((clock._NOW, now), (clock._LATER, later)):
+        monkeypatch.setitem(database_clock._NOW, "postgresql", f"({now['postgresql']} + interval '{by} s')")
+        monkeypatch.setitem(database_clock._LATER, "postgresql", f"({later['postgresql']} + interval '{by} s')")
+        monkeypatch.setitem(database_clock._NOW, "mysql", f"({now['mysql']} + INTERVAL {by} SECOND)")
+        monkeypatch.setitem(database_clock._LATER, "mysql", f"({later['mysql']} + INTERVAL {by} SECOND)")
+        for templates, before in ((database_clock._NOW, now), (database_clock._LATER, later)):
             monkeypatch.setitem(templates, "sqlite", before["sqlite"].replace("'now'", f"'now', '{by} seconds'"))
 
     return jump
@@ -64,10 +67,10 @@ def a_running_run() -> tuple[Run, UUID]:
 
 def let_a_lease_pass() -> None:
     """The quiet time is over; nothing else has changed."""
-    memory = clock_memory.read()
+    memory = clock_state.read()
     assert memory is not None
     assert memory.seconds_left > 0
-    clock_memory.write(dataclasses.replace(memory, until=memory.seen))
+    clock_state.write(dataclasses.replace(memory, until=memory.seen))
 
 
 def test_a_dead_worker_s_run_is_lost_only_a_lease_after_the_clock_jumped_ahead(jump: Jump) -> None:
@@ -94,10 +97,10 @@ def test_nothing_is_claimed_or_booked_by_a_jump_that_comes_in_the_middle_of_a_pa
     """Whichever statement of the pass it comes before."""
     for number in range(1000):
         jump(0)
-        (clock_memory._path()).unlink(missing_ok=True)
+        (clock_state._path()).unlink(missing_ok=True)
         Job.objects.all().delete()
         claimable, disabled = a_due_job(minutes=3), a_due_job(minutes=3)
-        clockwatch.look()
+        jump_detection.look()
         Job.objects.filter(pk=disabled.pk).update(enabled=False)
         edit = Job.objects.get(pk=disabled.pk).edited_at
         assert edit is not None
@@ -190,11 +193,11 @@ def test_after_the_clock_went_back_a_dead_worker_s_run_is_lost_within_its_bound(
 def test_leases_are_cut_although_the_quiet_time_passed_without_a_tick(jump: Jump) -> None:
     run, _nonce = a_running_run()
     jump(-HOUR)
-    clockwatch.look()  # by a worker of this host
+    jump_detection.look()  # by a worker of this host
     let_a_lease_pass()
     tick()
     assert (Lease.objects.get(pk=run.pk).expires_at - database_now()).total_seconds() <= 60
-    assert not clockwatch.is_unsettled()
+    assert not jump_detection.is_unsettled()
 
 
 def test_a_claim_that_nobody_could_begin_gets_its_deadline_anew_after_the_clock_jumped_ahead(jump: Jump) -> None:
@@ -239,7 +242,7 @@ def test_what_was_put_off_during_a_jump_ahead_is_offered_again_when_the_clock_ha
     run.refresh_from_db()
     assert run.redispatch_at is not None
     assert (run.redispatch_at - database_now()).total_seconds() <= 60
-    assert not clockwatch.is_unsettled()
+    assert not jump_detection.is_unsettled()
 
 
 def test_no_instant_is_repeated_or_left_out_when_the_clock_goes_back_and_comes_again(jump: Jump) -> None:
@@ -263,9 +266,9 @@ def test_no_instant_is_repeated_or_left_out_when_the_clock_goes_back_and_comes_a
 def test_another_server_stops_all_like_a_jump(monkeypatch: pytest.MonkeyPatch) -> None:
     a_due_job()
     (run,) = tick().claimed
-    monkeypatch.setitem(clock._SERVER, "postgresql", "'another'")
-    monkeypatch.setitem(clock._SERVER, "mariadb", "'another'")
-    memory = clock_memory.read()
+    monkeypatch.setitem(database_clock._SERVER, "postgresql", "'another'")
+    monkeypatch.setitem(database_clock._SERVER, "mariadb", "'another'")
+    memory = clock_state.read()
     assert memory is not None
     if connection.vendor == "sqlite":  # a file has no server
         assert memory.server == ""
@@ -279,7 +282,7 @@ def test_a_database_that_does_not_say_which_server_it_is_is_watched_by_its_clock
     monkeypatch: pytest.MonkeyPatch, jump: Jump
 ) -> None:
     for vendor in ("postgresql", "mariadb", "sqlite"):
-        monkeypatch.setitem(clock._SERVER, vendor, "no_such_function()")
+        monkeypatch.setitem(database_clock._SERVER, vendor, "no_such_function()")
     a_due_job()
     (run,) = tick().claimed
     started(run, "here")
@@ -320,8 +323,8 @@ def test_a_heartbeat_measures_this_host_s_clock_and_writes_down_what_is_news(mon
 
     right = told()
     assert abs(right) < 1
-    glance = clockwatch.glance
-    monkeypatch.setattr(clockwatch, "glance", lambda: dataclasses.replace(glance(), wall=glance().wall + 5))
+    glance = jump_detection.glance
+    monkeypatch.setattr(jump_detection, "glance", lambda: dataclasses.replace(glance(), wall=glance().wall + 5))
     assert told() == pytest.approx(5, abs=1)
     Host.objects.update(clock_skew_seconds=0)
     assert told() == 0, "the same again is no news"

@@ -9,10 +9,11 @@ from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 
 from chroniker import lifecycle, outbox
-from chroniker.clock import database_now
+from chroniker.clock.database_clock import database_now
 from chroniker.models import Job, Outbox, Run, Status
-from chroniker.outbox import sending
-from chroniker.tick import run_now, tick
+from chroniker.outbox import delivery
+from chroniker.scheduler.manual_runs import run_now
+from chroniker.scheduler.tick import tick
 from tests.ends import a_job_told_to, a_subscriber, ended, make_due
 from tests.factories import started
 from tests.postoffice import MailServer
@@ -27,27 +28,27 @@ def a_message() -> Outbox:
 
 
 def test_a_message_that_another_sender_has_is_left_to_it(mail_server: MailServer) -> None:
-    [seen] = sending._due() if (message := a_message()) else []
-    assert sending._take(message)
-    assert not sending._take(seen), "it was due when this sender looked, and is the other's now"
+    [seen] = delivery._due() if (message := a_message()) else []
+    assert delivery._take(message)
+    assert not delivery._take(seen), "it was due when this sender looked, and is the other's now"
     assert outbox.send_due() == 0 and not mail_server.mails
 
 
 def test_a_message_whose_sender_died_is_taken_up_after_its_lease(mail_server: MailServer) -> None:
     message = a_message()
-    assert sending._take(message)
+    assert delivery._take(message)
     left = Outbox.objects.get().send_at
-    assert left and sending.LEASE - 10 * SECOND < left - database_now() <= sending.LEASE
+    assert left and delivery.LEASE - 10 * SECOND < left - database_now() <= delivery.LEASE
     make_due()
     assert outbox.send_due() == 1 and len(mail_server.mails) == 1
 
 
 def test_a_sender_that_is_late_to_say_so_does_not_undo_what_was_sent(mail_server: MailServer) -> None:
     late = a_message()
-    assert sending._take(late)
+    assert delivery._take(late)
     make_due()
     assert outbox.send_due() == 1
-    sending._failed(late, RuntimeError("no answer"))
+    delivery._failed(late, RuntimeError("no answer"))
     message = Outbox.objects.get()
     assert message.sent_at and message.send_at is None and message.error == ""
 
@@ -74,7 +75,7 @@ def test_senders_side_by_side_send_each_message_once(mail_server: MailServer) ->
 
 
 def test_more_messages_than_a_batch_has_are_all_sent(mail_server: MailServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sending, "BATCH", 2)
+    monkeypatch.setattr(delivery, "BATCH", 2)
     ended(a_job_told_to(*[a_subscriber(f"user{n}") for n in range(5)]), Status.FAILED)
     assert outbox.send_due() == 5
 
@@ -93,7 +94,7 @@ def test_attempts_are_made_at_growing_intervals_and_end(mail_server: MailServer)
         outbox.send_due()
         if send_at := Outbox.objects.get().send_at:
             waits.append(round((send_at - database_now()).total_seconds()))
-    assert mail_server.asked == sending.MOST_ATTEMPTS == 22
+    assert mail_server.asked == delivery.MOST_ATTEMPTS == 22
     assert waits[:4] == pytest.approx([30, 60, 120, 240], abs=10) and waits[-1] == pytest.approx(6 * 3600, abs=10)
     assert 3 * 86_400 - 7200 < sum(waits) < 3 * 86_400 + 14_400, "about three days"
     message = Outbox.objects.get()
@@ -118,8 +119,8 @@ def test_a_message_of_a_channel_nobody_knows_is_given_up() -> None:
 
 def test_a_message_goes_with_its_job(mail_server: MailServer) -> None:
     message = a_message()
-    assert sending._due() and Job.objects.filter(pk=message.run.job_id).delete()
-    assert not sending._take(message) and outbox.send_due() == 0
+    assert delivery._due() and Job.objects.filter(pk=message.run.job_id).delete()
+    assert not delivery._take(message) and outbox.send_due() == 0
 
 
 def test_a_tick_with_nothing_to_send_asks_one_question_more() -> None:

@@ -7,11 +7,11 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from chroniker.clock import database_now
+from chroniker.clock.database_clock import database_now
 from chroniker.models import LogChunk, Stream
-from chroniker.outbox import tail as module
-from chroniker.outbox.tail import last_lines, tail
-from chroniker.tick import run_now
+from chroniker.outbox import output_tail as module
+from chroniker.outbox.output_tail import last_lines, tail
+from chroniker.scheduler.manual_runs import run_now
 from tests.ends import a_job_told_to
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from chroniker.command import Ending
-from chroniker.nursery import Nursery
-from chroniker.supervisor import execute
+from chroniker.process.fork_server_client import Nursery
+from chroniker.process.run_spec import Ending
+from chroniker.worker.supervisor import execute
 from tests.integration.supervise.fake_report import FakeReport
 from tests.processes import wait_until
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import uuid4
 
-from chroniker.command import Ending, Order, Renewal
-from chroniker.kernel import boot_clock
-from chroniker.output import Chunk
+from chroniker.process.kernel import boot_clock
+from chroniker.process.run_spec import Ending, Order, Renewal
+from chroniker.worker.output import Chunk
 
 
 class DatabaseDown(Exception):

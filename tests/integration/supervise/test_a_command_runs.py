@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from chroniker.command import Ending
+from chroniker.process.run_spec import Ending
 from tests.integration.supervise.conftest import Supervise
 from tests.integration.supervise.fake_report import FakeReport
 from tests.processes import wait_until
@@ -152,7 +152,8 @@ def test_progress_is_reported_from_inside_the_command(run: Run) -> None:
 
 @linux
 def test_progress_is_reported_by_a_program_that_a_raw_command_started(supervise: Supervise) -> None:
-    code = "import time; from chroniker import progress as p; p.write(9, 8); print('told', flush=True); time.sleep(60)"
+    code = "import time; from chroniker.process import progress as p; p.write(9, 8); "
+    code += "print('told', flush=True); time.sleep(60)"
     report = FakeReport("sh", "-c", f'{sys.executable} -c "{code}"; true')
     supervised = supervise(report)
     supervised.wait_for_text("told")
@@ -163,7 +164,7 @@ def test_progress_is_reported_by_a_program_that_a_raw_command_started(supervise:
 
 @linux
 def test_progress_does_not_wait_for_the_next_heartbeat(supervise: Supervise) -> None:
-    code = "import time; from chroniker import progress as p; p.write(9, 8); time.sleep(5)"
+    code = "import time; from chroniker.process import progress as p; p.write(9, 8); time.sleep(5)"
     report = python(code, lease=3600.0, heartbeat=600.0)
     supervised = supervise(report)
     wait_until(lambda: report.progress == (9, 8) or not supervised.running(), what="progress reported")

@@ -13,7 +13,8 @@ from uuid import UUID, uuid4
 import psutil
 import pytest
 
-from chroniker import mark, runlock
+from chroniker.process import run_marker
+from chroniker.worker import run_lock
 from tests.integration.supervise import tree
 from tests.integration.supervise.conftest import Supervise
 from tests.integration.supervise.fake_report import FakeReport
@@ -69,10 +70,10 @@ def start(request: pytest.FixtureRequest) -> str:
 def test_no_process_of_the_run_outlives_a_killed_worker(tmp_path: Path, start: str) -> None:
     with Worker(tmp_path, start, lease=600.0) as worker:  # its deadline is far
         worker.stand()
-        assert runlock.is_held(worker.runtime_dir, worker.run_id)
+        assert run_lock.is_held(worker.runtime_dir, worker.run_id)
         worker.kill()
         wait_until(lambda: not worker.run_processes(), what="the tree dead")
-        wait_until(lambda: not runlock.is_held(worker.runtime_dir, worker.run_id), what="the lock free")
+        wait_until(lambda: not run_lock.is_held(worker.runtime_dir, worker.run_id), what="the lock free")
         wait_until(lambda: not worker.survivors(), what="keeper and nursery gone")
 
 
@@ -80,7 +81,7 @@ def test_the_lock_is_held_until_the_last_process_is_dead(tmp_path: Path, start: 
     with Worker(tmp_path, start) as worker:
         worker.stand()
         worker.kill()
-        wait_until(lambda: not runlock.is_held(worker.runtime_dir, worker.run_id), what="the lock free")
+        wait_until(lambda: not run_lock.is_held(worker.runtime_dir, worker.run_id), what="the lock free")
         assert worker.run_processes() == []
 
 
@@ -96,7 +97,7 @@ def test_what_is_left_when_all_guardians_are_killed_at_once_is_swept_by_the_next
 ) -> None:
     with Worker(tmp_path, start) as worker:
         worker.stand()
-        assert runlock.sweep_leftovers(worker.runtime_dir) == [], "a run that is executed is not touched"
+        assert run_lock.sweep_leftovers(worker.runtime_dir) == [], "a run that is executed is not touched"
         guardians = [each for each in worker.children() if name_of(each) in GUARDIANS]
         assert len(guardians) >= 2
         for guardian in guardians:
@@ -105,8 +106,8 @@ def test_what_is_left_when_all_guardians_are_killed_at_once_is_swept_by_the_next
         for pid in [worker.pid, *(each.pid for each in guardians)]:
             os.kill(pid, signal.SIGKILL)
         worker.wait()
-        wait_until(lambda: not runlock.is_held(worker.runtime_dir, worker.run_id), what="the lock free")
-        assert runlock.sweep_leftovers(worker.runtime_dir) == [worker.run_id]
+        wait_until(lambda: not run_lock.is_held(worker.runtime_dir, worker.run_id), what="the lock free")
+        assert run_lock.sweep_leftovers(worker.runtime_dir) == [worker.run_id]
         assert worker.run_processes() == []
         assert [path.suffix for path in worker.runtime_dir.iterdir()] == [".lock"], "ticks shall see that it is dead"
 
@@ -115,8 +116,8 @@ def test_forks_of_a_warm_command_carry_its_mark(supervise: Supervise, tmp_path: 
     report = FakeReport("fork_daemon", str(tmp_path / "pid"), "--stay", "60", raw=False)
     supervised = supervise(report)
     supervised.wait_for_text("daemon started")
-    found = list(mark.marked(report.run_id))
+    found = list(run_marker.marked(report.run_id))
     assert int((tmp_path / "pid").read_text()) in found
     report.stop = "seen"
     supervised.end()
-    assert list(mark.marked(report.run_id)) == []
+    assert list(run_marker.marked(report.run_id)) == []

@@ -10,9 +10,9 @@ from uuid import uuid4
 import pytest
 from django.db.utils import DataError
 
-from chroniker import reporter
-from chroniker.command import Ending
-from chroniker.kernel import boot_clock
+from chroniker.process.kernel import boot_clock
+from chroniker.process.run_spec import Ending
+from chroniker.worker import reporter
 from tests.integration.supervise.conftest import Supervise
 from tests.integration.supervise.fake_report import DatabaseDown, FakeReport
 from tests.processes import MARK, marked, wait_until

@@ -12,9 +12,9 @@ from uuid import uuid4
 
 import pytest
 
-from chroniker import supervisor
-from chroniker.command import Ending
-from chroniker.kernel import boot_clock
+from chroniker.process.kernel import boot_clock
+from chroniker.process.run_spec import Ending
+from chroniker.worker import supervisor
 from tests.integration.supervise import tree
 from tests.integration.supervise.conftest import Supervise, Supervised
 from tests.integration.supervise.fake_report import FakeReport
@@ -184,7 +184,7 @@ def stopped(keeper: int) -> Iterator[None]:
 def test_a_keeper_that_answers_no_more_is_replaced_by_a_sweep(
     supervise: Supervise, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chroniker.lifeline.Lifeline.wake", lambda self: None)
+    monkeypatch.setattr("chroniker.process.keeper_client.Lifeline.wake", lambda self: None)
     report = Tree()
     supervised = standing(supervise, report)
     monkeypatch.setattr(supervisor, "SILENCE", 1.0)
@@ -197,7 +197,7 @@ def test_a_keeper_that_answers_no_more_is_replaced_by_a_sweep(
 def test_a_keeper_that_is_stopped_when_the_lease_is_lost_does_not_save_the_tree(
     supervise: Supervise, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chroniker.lifeline.Lifeline.wake", lambda self: None)
+    monkeypatch.setattr("chroniker.process.keeper_client.Lifeline.wake", lambda self: None)
     monkeypatch.setattr(supervisor, "KILL_PATIENCE", 0.5)
     report = Tree()
     supervised = standing(supervise, report)

@@ -6,8 +6,8 @@ import json
 import sys
 from pathlib import Path
 
-from chroniker.nursery import Nursery
-from chroniker.supervisor import execute
+from chroniker.process.fork_server_client import Nursery
+from chroniker.worker.supervisor import execute
 from tests.integration.supervise.fake_report import FakeReport
 
 

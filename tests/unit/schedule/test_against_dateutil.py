@@ -11,8 +11,8 @@ from dateutil import rrule
 
 from chroniker.schedule.calendar_rule import CalendarRule
 from chroniker.schedule.clock_rule import UNIT_SECONDS, ClockRule
-from chroniker.schedule.params import KEYS, parse
-from chroniker.schedule.recurrence import Recurrence
+from chroniker.schedule.rrule import Recurrence
+from chroniker.schedule.rrule_params import KEYS, parse
 
 SECOND = dt.timedelta(seconds=1)
 DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")

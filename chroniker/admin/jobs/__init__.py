@@ -1,0 +1,1 @@
+"""Jobs in the admin: the list, the form, and the page of one job."""

@@ -1,0 +1,105 @@
+"""What can be done to many jobs at once."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from django.contrib import admin, messages
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from chroniker import lifecycle
+from chroniker.admin.shared import run_actions
+from chroniker.clock import jump_detection
+from chroniker.conf import settings
+from chroniker.models import Job
+
+if TYPE_CHECKING:
+    Base = admin.ModelAdmin[Job]
+else:
+    Base = object
+
+#: Jobs that one press may run or stop: each costs a few statements and a message to the broker.
+MOST_AT_ONCE = 100
+
+
+def book_soon(job_ids: list[int]) -> None:
+    """Book these jobs once the transaction is committed, so that their next run is right on the next page.
+
+    Only a courtesy: whatever fails here is left, with the jobs marked as edited, for the next tick.
+    """
+    ids = job_ids[: settings.batch_size]
+    transaction.on_commit(lambda: _book(ids), using=settings.database, robust=True)
+
+
+def _book(job_ids: list[int]) -> None:
+    with suppress(jump_detection.Distrusted):
+        lifecycle.book(job_ids, jump_detection.trusted_now())
+
+
+class BulkActions(Base):
+    """Enable, disable, run, stop. Each says how many, and why not the others."""
+
+    actions: tuple[str, ...] = ("enable", "disable", "run_now", "stop")
+
+    @admin.action(description=gettext_lazy("Enable selected jobs"), permissions=["change"])
+    def enable(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
+        changed = self._switch(request, jobs, on=True)
+        said = ngettext("%(n)d job was enabled.", "%(n)d jobs were enabled.", changed)
+        self.message_user(request, said % {"n": changed}, messages.SUCCESS if changed else messages.INFO)
+
+    @admin.action(description=gettext_lazy("Disable selected jobs"), permissions=["change"])
+    def disable(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
+        changed = self._switch(request, jobs, on=False)
+        said = ngettext(
+            "%(n)d job was disabled. An open run goes on until it ends.",
+            "%(n)d jobs were disabled. Open runs go on until they end.",
+            changed,
+        )
+        self.message_user(request, said % {"n": changed}, messages.SUCCESS if changed else messages.INFO)
+
+    @admin.action(description=gettext_lazy("Run selected jobs now"), permissions=["run"])
+    def run_now(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
+        if not self._too_many(request, jobs):
+            run_actions.run_jobs(request, jobs)
+
+    @admin.action(description=gettext_lazy("Stop selected jobs"), permissions=["stop"])
+    def stop(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
+        if not self._too_many(request, jobs):
+            run_actions.stop_jobs(request, jobs)
+
+    def has_run_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("chroniker.run_job")
+
+    def has_run_with_permission(self, request: HttpRequest) -> bool:
+        """Arguments decide what a command does, as much as its name: who may run jobs only runs what editors wrote."""
+        return self.has_run_permission(request) and self.has_change_permission(request)
+
+    def has_stop_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("chroniker.stop_job")
+
+    def _switch(self, request: HttpRequest, jobs: QuerySet[Job], *, on: bool) -> int:
+        """Switch those that are not yet; how many. The update, not the rows read before it, decides."""
+        chosen = Job.objects.filter(pk__in=jobs.order_by().values("pk"))
+        others = list(chosen.exclude(enabled=on).only("name").order_by("pk"))
+        ids = [job.pk for job in others]
+        with transaction.atomic(using=settings.database):
+            changed = sum(
+                Job.objects.filter(pk__in=ids[start : start + 500], enabled=not on).update(enabled=on)
+                for start in range(0, len(ids), 500)
+            )
+            run_actions.log(request, others, _("Enabled.") if on else _("Disabled."))
+            book_soon(ids)
+        return changed
+
+    def _too_many(self, request: HttpRequest, jobs: QuerySet[Job]) -> bool:
+        count = jobs.count()
+        if count <= MOST_AT_ONCE:
+            return False
+        said = _("You chose %(n)d jobs; at most %(most)d can be run or stopped at once. Nothing was done.")
+        self.message_user(request, said % {"n": count, "most": MOST_AT_ONCE}, messages.ERROR)
+        return True

@@ -1,0 +1,82 @@
+"""The command of a job: chosen from a list that can be searched, with its help and its options beside the arguments."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from django import forms
+from django.core.exceptions import BadRequest
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from chroniker.exceptions import CommandRefused, CommandUnreadable
+from chroniker.job_commands import catalogue, options
+
+
+class CommandChoice(forms.TextInput):
+    """A text field with the names of the commands that may be run; a script makes a list by apps of it.
+
+    Takes other names too: a command may have been removed since, and the page must show that.
+    """
+
+    def render(self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: Any = None) -> SafeString:
+        list_id = f"{name}-offers"
+        own = {"list": list_id, "autocomplete": "off", "spellcheck": "false"}
+        field = super().render(name, value, {**(attrs or {}), **own}, renderer)
+        rows = ((offer.name, offer.app, offer.help, _label(offer)) for offer in catalogue.offers())
+        options = format_html_join("", '<option value="{}" data-app="{}" data-help="{}">{}</option>', rows)
+        return format_html(
+            '<span class="chroniker-choice" data-none="{}" data-label="{}">{}<datalist id="{}">{}</datalist></span>',
+            _("No command fits. Name, app and help are searched."),
+            _("Commands"),
+            field,
+            list_id,
+            options,
+        )
+
+
+def _label(offer: catalogue.Offer) -> str:
+    return f"{offer.app}: {offer.help}" if offer.help else offer.app
+
+
+class ArgumentLine(forms.Textarea):
+    """Beside it stands what the chosen command takes."""
+
+    def render(self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: Any = None) -> SafeString:
+        return format_html(
+            '{}<div id="chroniker-command" class="chroniker-command" role="status" data-url="{}" data-options="{}"'
+            ' data-common="{}"></div>',
+            super().render(name, value, attrs, renderer),
+            reverse("admin:chroniker_job_command"),
+            _("Arguments and options"),
+            _("Options of every command"),
+        )
+
+
+def description(name: str) -> dict[str, Any]:
+    """The help and the options of one command, or the error as text. Imports the command's code."""
+    if not name or len(name) > 200:
+        raise BadRequest("name must be the name of a command.")
+    try:
+        found = options.describe(name)
+    except (CommandRefused, CommandUnreadable) as problem:
+        return {"error": str(problem)}
+    return {"help": found.help, "options": [_option(option) for option in found.options]}
+
+
+def _option(option: options.Option) -> dict[str, Any]:
+    notes = [_("required")] if option.required else []
+    if option.default:
+        notes.append(_("default: %(value)s") % {"value": option.default})
+    return {**asdict(option), "note": ", ".join(notes)}
+
+
+def objection(command: str, args: str) -> str | None:
+    """Why the command would not take this line; nothing about a command that may not be run: others say that."""
+    try:
+        return options.objection(command, args)
+    except CommandRefused:
+        return None

@@ -1,0 +1,166 @@
+"""Deleting a job takes its runs and their output along; one with an open run is stopped, and goes after that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.actions import delete_selected
+from django.contrib.admin.models import DELETION, LogEntry
+from django.db import transaction
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from chroniker import lifecycle
+from chroniker.admin.shared import run_actions
+from chroniker.conf import settings
+from chroniker.exceptions import ChronikerError
+from chroniker.lifecycle.transactions import locked
+from chroniker.models import Job, JobDependency, JobState, Lease, Run
+from chroniker.scheduler import job_deletion, stopping
+
+if TYPE_CHECKING:
+    Base = admin.ModelAdmin[Job]
+else:
+    Base = object
+
+#: Jobs that the question before a deletion lists one by one.
+MOST_LISTED = 50
+
+
+class DeletionRefused(ChronikerError):
+    """The job is declared in code."""
+
+
+def delete(request: HttpRequest, jobs: Sequence[Job]) -> list[Job]:
+    """All of them, those with an open run once it has ended; these. Raises ``DeletionRefused``, and then none.
+
+    The states are locked first, as a claim does: none of these jobs can be claimed while they go. Each leaves an entry
+    in the admin's log that says which of the two happened.
+    """
+    ids = [job.pk for job in jobs]
+    with transaction.atomic(using=settings.database):
+        list(locked(JobState.objects.filter(pk__in=ids), skip=False))
+        if names := list(declared(ids)):
+            said = _("Nothing was deleted. These are declared in code and would come back: %(names)s.")
+            raise DeletionRefused(said % {"names": ", ".join(f"“{name}”" for name in names)})
+        job_deletion.ask(ids)
+        for lease in Lease.objects.filter(job__in=ids, slot="").order_by("pk"):
+            stopping.stop(lease.run_id, by=request.user.get_username())
+        gone = set(lifecycle.remove(ids, wait=True))
+        if removed := [job for job in jobs if job.pk in gone]:
+            LogEntry.objects.log_actions(request.user.pk, removed, DELETION)  # type: ignore[arg-type]  # nobody else
+        waiting = [job for job in jobs if job.pk not in gone]
+        run_actions.log(request, waiting, _("Disabled and stopped; to be deleted when its run has ended."))
+    return waiting
+
+
+def with_open_runs(job_ids: Sequence[int]) -> list[str]:
+    names = Job.objects.filter(pk__in=Lease.objects.filter(job__in=job_ids).values("job")).values_list(
+        "name", flat=True
+    )
+    return list(names.order_by("name"))
+
+
+def declared(job_ids: Sequence[int]) -> dict[str, str]:
+    """Name -> where, of those that code declares: the next ``sync_jobs`` would create them again."""
+    jobs = Job.objects.filter(pk__in=job_ids, enabled_when_removed=None).exclude(managed_by="")
+    return dict(jobs.order_by("name").values_list("name", "managed_by"))
+
+
+def consequences(jobs: Sequence[Job]) -> tuple[list[str], dict[str, int], list[str]]:
+    """For the question before it: what would go, in words and in numbers, and what stands against it."""
+    ids = [job.pk for job in jobs]
+    counted = Run.objects.filter(job__in=ids).order_by().values_list("job").annotate(Count("pk"))
+    runs = dict(counted)
+    lines = [_line(job, runs.get(job.pk, 0)) for job in jobs[:MOST_LISTED]]
+    open_ = _("“%(name)s” has an open run: it is disabled and stopped now, and deleted when that has ended")
+    lines += [open_ % {"name": name} for name in with_open_runs(ids)[:MOST_LISTED]]
+    waiting = (
+        JobDependency.objects.filter(dependee__in=ids)
+        .exclude(dependent__in=ids)
+        .select_related("dependent", "dependee")
+    )
+    lines += [
+        _("“%(dependent)s” would no longer wait for “%(dependee)s”")
+        % {"dependent": dependency.dependent, "dependee": dependency.dependee}
+        for dependency in waiting[:MOST_LISTED]
+    ]
+    numbers = {
+        str(capfirst(Job._meta.verbose_name_plural)): len(jobs),
+        str(capfirst(Run._meta.verbose_name_plural)): sum(runs.values()),
+    }
+    against = [
+        _("the declaration of “%(name)s” in %(where)s: remove it first; then its job is disabled, and can be deleted")
+        % {"name": name, "where": where}
+        for name, where in declared(ids).items()
+    ]
+    return lines, numbers, against
+
+
+def _line(job: Job, runs: int) -> str:
+    said = ngettext("%(job)s, with %(n)d run and its output", "%(job)s, with %(n)d runs and their output", runs)
+    return said % {"job": job, "n": runs}
+
+
+class Deletion(Base):
+    """The admin's own question and answer, but for what it counts, who is asked to stop, and what it says then."""
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Counts what would go, instead of loading it: a job may have thousands of runs."""
+        lines, numbers, against = consequences(list(objs))
+        lacking = set() if self.has_delete_permission(request) else {self.opts.verbose_name}
+        return lines, numbers, lacking, against
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
+        """Not before it is known what becomes of each: ``delete`` does."""
+
+    def delete_model(self, request: HttpRequest, obj: Job) -> None:
+        delete(request, [obj])
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        try:
+            return super().delete_view(request, object_id, extra_context)
+        except DeletionRefused as refusal:  # declared between the question and the answer
+            messages.error(request, str(refusal))
+            return redirect("admin:chroniker_job_change", object_id)
+
+    def response_delete(self, request: HttpRequest, obj_display: str, obj_id: int) -> HttpResponse:
+        if not Job.objects.filter(pk=obj_id).exists():
+            return super().response_delete(request, obj_display, obj_id)
+        messages.warning(request, _waiting([obj_display]))
+        return redirect("admin:chroniker_job_change", obj_id)
+
+    @admin.action(description=gettext_lazy("Delete selected jobs"), permissions=["delete"])
+    def delete_selected(self, request: HttpRequest, jobs: QuerySet[Job]) -> Any:
+        if not request.POST.get("post") or self.get_deleted_objects(jobs, request)[3]:
+            return delete_selected(self, request, jobs)
+        chosen = list(jobs)
+        try:
+            waiting = delete(request, chosen)
+        except DeletionRefused as refusal:
+            messages.error(request, str(refusal))
+            return None
+        if gone := len(chosen) - len(waiting):
+            said = ngettext("%(n)d job was deleted.", "%(n)d jobs were deleted.", gone)
+            messages.success(request, said % {"n": gone})
+        if waiting:
+            messages.warning(request, _waiting([job.name for job in waiting]))
+        return None
+
+
+def _waiting(names: Sequence[str]) -> str:
+    said = ngettext(
+        "%(names)s was disabled and asked to stop; it will be deleted when its run has ended.",
+        "%(names)s were disabled and asked to stop; each will be deleted when its run has ended.",
+        len(names),
+    )
+    shown = ", ".join(f"“{name}”" for name in names[: run_actions.MOST_NAMED])
+    return said % {"names": shown + (" …" if len(names) > run_actions.MOST_NAMED else "")}

@@ -1,0 +1,222 @@
+"""Jobs: the list, the form, and what the machine says about them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
+from django.contrib.auth import get_user_model
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import path, reverse
+from django.urls.resolvers import URLPattern
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from chroniker.admin.jobs import (
+    cloning,
+    command_field,
+    dependency_list,
+    job_page,
+    ledger_page,
+    run_with_arguments,
+    schedule_preview,
+)
+from chroniker.admin.jobs.bulk_actions import BulkActions, book_soon
+from chroniker.admin.jobs.cloning import Cloning
+from chroniker.admin.jobs.declared_fields import DeclaredFields
+from chroniker.admin.jobs.deletion import Deletion
+from chroniker.admin.jobs.dependency_inline import DependencyInline
+from chroniker.admin.jobs.job_form import JobForm
+from chroniker.admin.jobs.list_columns import JobColumns
+from chroniker.admin.shared import page_context, pausing, run_actions
+from chroniker.admin.shared.filters import ResultFilter, StateFilter
+from chroniker.admin.shared.job_cells import overviews
+from chroniker.admin.shared.live_refresh import MOST_ROWS, cells_json, ids_asked, json_view, live_url
+from chroniker.models import Job
+
+if TYPE_CHECKING:
+    JobModelAdmin = admin.ModelAdmin[Job]
+else:
+    JobModelAdmin = admin.ModelAdmin
+
+
+class JobChangeList(ChangeList):
+    """Looks at the machine's side of all jobs of the page at once."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        jobs: Sequence[Job] = list(self.result_list)
+        self.result_list = jobs
+        for overview in overviews(jobs).values():
+            overview.job.__dict__["overview"] = overview
+
+
+@admin.register(Job)
+class JobAdmin(JobColumns, BulkActions, Cloning, Deletion, DeclaredFields, JobModelAdmin):
+    actions = (*BulkActions.actions, "delete_selected")
+    form = JobForm
+    inlines = (DependencyInline,)
+    list_display = ("job", "now", "next_run", "last_result")
+    list_display_links = None  # the column "job" links itself
+    list_filter = ("enabled", StateFilter, ResultFilter, "group")
+    list_per_page = MOST_ROWS
+    list_max_show_all = MOST_ROWS
+    search_fields = ("name", "command", "raw_command", "args")
+    search_help_text = _("Name, command or arguments")
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    save_on_top = False
+    readonly_fields = ("upcoming",)
+    fieldsets = job_page.FIELDSETS
+    change_form_template = "admin/chroniker/job/change_form.html"
+    change_list_template = "admin/chroniker/job/change_list.html"
+    when_empty = _(
+        "There is no job yet. Add one, declare jobs in code, or bring them from elsewhere: “manage.py import_crontab” "
+        "and “manage.py import_chroniker”."
+    )
+
+    class Media:
+        css = {"all": ("chroniker/admin.css",)}
+        js = ("chroniker/live.js", "chroniker/job-form.js", "chroniker/command-choice.js")
+
+    # -- the list --------------------------------------------------------------------------------------------
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return JobChangeList
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        response = super().changelist_view(request, {**(extra_context or {}), **page_context.conditions()})
+        shown = getattr(response, "context_data", None) or {}
+        if "cl" in shown:
+            shown["live_url"] = live_url("admin:chroniker_job_live", (job.pk for job in shown["cl"].result_list))
+        return response
+
+    @json_view
+    def live_view(self, request: HttpRequest) -> dict[str, Any]:
+        """``?ids=1,2``: the cells of these jobs as they are now; ``&runs=1``, of one job: its latest runs too."""
+        found = overviews(list(Job.objects.filter(pk__in=ids_asked(request))))
+        cells: dict[str, Any] = {}
+        for pk, overview in found.items():
+            cells |= cells_json("job", pk, overview.cells())
+        answer: dict[str, Any] = {
+            "cells": cells,
+            "open": sorted(pk for pk, overview in found.items() if overview.is_open),
+        }
+        if "runs" in request.GET and len(found) == 1:
+            job_id, overview = next(iter(found.items()))
+            answer["runs"] = job_page.latest_runs_json(request, job_id)
+            answer["ledger"] = job_page.newest_instants_json(request, overview)
+            cells |= cells_json("job", job_id, {"waits": dependency_list.now(job_id)})
+        return answer
+
+    # -- the page --------------------------------------------------------------------------------------------
+
+    def get_autocomplete_fields(self, request: HttpRequest) -> tuple[str, ...]:
+        """Subscribers are searched for where users can be: not every project has them in its admin."""
+        users = get_user_model()
+        registered = self.admin_site.is_registered(users) and self.admin_site.get_model_admin(users).search_fields
+        return ("subscribers",) if registered else ()
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        job: Job | None = kwargs.get("obj")
+        if job is not None:
+            context |= job_page.machine_side(request, job)
+            context["can_run"] = self.has_run_permission(request)
+            context["can_run_with"] = self.has_run_with_permission(request)
+            context["can_stop"] = self.has_stop_permission(request)
+            context["clone_url"] = cloning.address(job) if self.has_add_permission(request) else None
+        elif source := self.cloned(request):
+            context["title"] = gettext("Clone “%(job)s”") % {"job": source}
+        context |= page_context.conditions()
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    @admin.display(description=_("next instants"))
+    def upcoming(self, job: Job | None) -> SafeString:
+        return job_page.upcoming(job)
+
+    @json_view
+    def preview_view(self, request: HttpRequest) -> dict[str, Any]:
+        """The next instants of the schedule in the query, as the form has it, saved or not."""
+        return schedule_preview.preview_of_form(request.GET)
+
+    @json_view
+    def command_view(self, request: HttpRequest) -> dict[str, Any]:
+        """``?name=``: what this command takes. For who may write jobs: it imports the command's code."""
+        if not (self.has_add_permission(request) or self.has_change_permission(request)):
+            raise PermissionDenied
+        return command_field.description(request.GET.get("name", ""))
+
+    def save_model(self, request: HttpRequest, obj: Job, form: Any, change: bool) -> None:
+        """Write what the person changed, and nothing else; then book the job, once that is committed."""
+        if not change:
+            obj.save()
+        elif form.changed_columns:
+            obj.save(update_fields=form.changed_columns)
+        book_soon([obj.pk])
+
+    # -- run and stop ----------------------------------------------------------------------------------------
+
+    def run_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        if not self.has_run_permission(request):
+            raise PermissionDenied
+        job = self._get(object_id)
+        if request.method == "POST":
+            run_actions.run_job(request, job)
+        return self._back(request, job)
+
+    def run_with_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        if not self.has_run_with_permission(request):
+            raise PermissionDenied
+        job = self._get(object_id)
+        return run_with_arguments.page(self.admin_site, request, job) or self._back(request, job)
+
+    def ledger_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """What became of each instant. It tells of runs, so both may be seen by whoever sees this."""
+        if not (self.has_view_or_change_permission(request) and request.user.has_perm("chroniker.view_run")):
+            raise PermissionDenied
+        return ledger_page.page(self.admin_site, request, self._get(object_id))
+
+    def pause_view(self, request: HttpRequest) -> HttpResponse:
+        """All jobs, not those of the list."""
+        return pausing.page(self.admin_site, request, None, reverse("admin:chroniker_job_changelist"))
+
+    def stop_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        if not self.has_stop_permission(request):
+            raise PermissionDenied
+        job = self._get(object_id)
+        if request.method == "POST":
+            run_actions.stop_jobs(request, [job])
+        return self._back(request, job)
+
+    def _get(self, pk: int) -> Job:
+        job = Job.objects.filter(pk=pk).first()
+        if job is None:
+            raise Http404
+        return job
+
+    def _back(self, request: HttpRequest, job: Job) -> HttpResponse:
+        """To the job's page, also after a GET: whoever had to log in first presses the button again."""
+        if self.has_view_or_change_permission(request):
+            return redirect("admin:chroniker_job_change", job.pk)
+        return redirect("admin:index")
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        own = [
+            path("live/", self.live_view, name="chroniker_job_live"),
+            path("pause/", view(self.pause_view), name="chroniker_job_pause"),
+            path("preview/", self.preview_view, name="chroniker_job_preview"),
+            path("command/", self.command_view, name="chroniker_job_command"),
+            path("<int:object_id>/ledger/", view(self.ledger_view), name="chroniker_job_ledger"),
+            path("<int:object_id>/run/", view(self.run_view), name="chroniker_job_run"),
+            path("<int:object_id>/run-with/", view(self.run_with_view), name="chroniker_job_run_with"),
+            path("<int:object_id>/stop/", view(self.stop_view), name="chroniker_job_stop"),
+        ]
+        return own + super().get_urls()

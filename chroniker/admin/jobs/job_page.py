@@ -1,0 +1,152 @@
+"""What the page of one job shows beside its form."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from chroniker.admin.jobs import dependency_list, duration_chart, ledger_page, schedule_preview
+from chroniker.admin.operations import reliability_page
+from chroniker.admin.shared.job_cells import Overview, overviews
+from chroniker.admin.shared.live_refresh import cell_name
+from chroniker.admin.shared.run_cells import run_cells
+from chroniker.clock.database_clock import database_now
+from chroniker.models import Job, Run
+
+LATEST_RUNS = 10
+RUN_COLUMNS = ("status", "trigger", "scheduled_for", "started", "duration", "reason")
+
+FIELDSETS: Any = (
+    (_("What"), {"fields": ("name", "enabled", "command", "args", "raw_command")}),
+    (
+        _("Environment"),
+        {"fields": ("environment", "secrets", "working_directory"), "classes": ("collapse",)},
+    ),
+    (
+        _("When"),
+        {
+            "fields": (
+                "frequency",
+                "cron",
+                "params",
+                "run_at",
+                "timezone",
+                ("starts_at", "ends_at"),
+                ("dst_gap", "dst_fold"),
+                "jitter_seconds",
+                "calendar",
+                "upcoming",
+            )
+        },
+    ),
+    (
+        _("Rules"),
+        {
+            "fields": (
+                "overlap",
+                "group",
+                "timeout_seconds",
+                "fail_on_stderr",
+                ("max_retries", "retry_backoff_seconds"),
+                "retry_on_lost",
+                "misfire_grace_seconds",
+                "start_deadline_seconds",
+                "force_run",
+                "force_stop",
+            ),
+        },
+    ),
+    (_("Where"), {"fields": ("executor", "queue", "priority", "hostname"), "classes": ("collapse",)}),
+    (
+        _("Output"),
+        {"fields": (("log_stdout", "log_stderr"), "log_max_bytes", "maximum_log_entries"), "classes": ("collapse",)},
+    ),
+    (
+        _("Monitor"),
+        {
+            "description": _("For a job that looks whether something needs attention, such as check_monitor."),
+            "fields": ("is_monitor", "monitor_url", "monitor_description", "monitor_error_template"),
+            "classes": ("collapse",),
+        },
+    ),
+    (
+        _("People"),
+        {
+            "description": _("Who is mailed when a run has ended. Errors: failed, timed out, lost and missed."),
+            "fields": ("subscribers", ("email_errors_to_subscribers", "email_success_to_subscribers")),
+            "classes": ("collapse",),
+        },
+    ),
+)
+
+
+def machine_side(request: HttpRequest, job: Job) -> dict[str, Any]:
+    """For the template: the state, what it says about itself, and the latest runs if they may be seen."""
+    overview = overviews([job])[job.pk]
+    rows = latest_runs(request, job.pk, overview.now)
+    cells = {**overview.cells(), "waits": dependency_list.now(job.pk)}
+    return {
+        "overview": overview,
+        "cells": {column: cell.html(cell_name("job", job.pk, column)) for column, cell in cells.items()},
+        "live_url": f"{reverse('admin:chroniker_job_live')}?ids={job.pk}&runs=1",
+        "latest_runs": rows and [{**row, "html": [cell.html("") for cell in row["cells"]]} for row in rows],
+        **({} if rows is None else _history(overview)),
+        **dependency_list.context(job),
+    }
+
+
+def _history(overview: Overview) -> dict[str, Any]:
+    job_id, last_token, now = overview.job.pk, overview.state.last_token, overview.now
+    return {
+        "instants": [[cell.html("") for cell in row] for row in ledger_page.newest(overview)],
+        "chart": duration_chart.durations(job_id, last_token, now),
+        "reliability": reliability_page.of_job(job_id, last_token, now),
+    }
+
+
+def newest_instants_json(request: HttpRequest, overview: Overview) -> list[list[dict[str, Any]]] | None:
+    if not request.user.has_perm("chroniker.view_run"):
+        return None
+    return [[cell.json() for cell in row] for row in ledger_page.newest(overview)]
+
+
+def latest_runs(request: HttpRequest, job_id: int, now: dt.datetime) -> list[dict[str, Any]] | None:
+    """One row for each, as cells; ``None`` for a person who may not see runs."""
+    if not request.user.has_perm("chroniker.view_run"):
+        return None
+    runs = Run.objects.filter(job=job_id, parent=None).order_by("-token")[:LATEST_RUNS]
+    return [_row(run, now) for run in runs]
+
+
+def latest_runs_json(request: HttpRequest, job_id: int) -> list[dict[str, Any]] | None:
+    rows = latest_runs(request, job_id, database_now())
+    return rows and [{**row, "cells": [cell.json() for cell in row["cells"]]} for row in rows]
+
+
+def _row(run: Run, now: dt.datetime) -> dict[str, Any]:
+    cells = run_cells(run, now)
+    return {
+        "token": run.token,
+        "url": reverse("admin:chroniker_run_change", args=[run.pk]),
+        "cells": [cells[column] for column in RUN_COLUMNS],
+    }
+
+
+def upcoming(job: Job | None) -> SafeString:
+    """The next instants as saved; a script keeps them in step with the form."""
+    shown = (
+        schedule_preview.preview_html(schedule_preview.preview(job.spec, job.closed_times))
+        if job is not None and job.pk
+        else SafeString("")
+    )
+    return format_html(
+        '<div id="chroniker-preview" data-url="{}" aria-live="polite">{}</div>',
+        reverse("admin:chroniker_job_preview"),
+        shown,
+    )

@@ -1,0 +1,203 @@
+"""A job's instants with what became of each: a page of its own, and the newest few on the job's page."""
+
+from __future__ import annotations
+
+import datetime as dt
+from contextlib import suppress
+from dataclasses import replace
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from django.contrib.admin import AdminSite
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext as _
+
+from chroniker.admin.shared.cells import Cell, moment, span
+from chroniker.admin.shared.job_cells import Overview, overviews
+from chroniker.admin.shared.run_cells import status
+from chroniker.exceptions import ScheduleError
+from chroniker.insights import ledger
+from chroniker.insights.ledger import Entry, NoRun
+from chroniker.models import Job, Run, Status
+from chroniker.schedule import describe, next_after
+
+#: Instants on a page, and on the job's own page.
+ON_A_PAGE, NEWEST = 50, 5
+#: The columns, in the order of ``_cells``.
+COLUMNS = ("instant", "verdict", "run", "started", "why")
+KINDS = {NoRun.DUE: "waiting", NoRun.DISABLED: "disabled", NoRun.NO_RECORD: "idle"}
+
+_TICK = dt.timedelta(microseconds=1)
+
+
+def newest(overview: Overview) -> list[list[Cell]]:
+    """For the job's page, and its refresh: two statements."""
+    page = ledger.page(overview.job, overview.state, overview.now, size=NEWEST)
+    return [_cells(entry, overview) for entry in page.entries]
+
+
+def page(site: AdminSite, request: HttpRequest, job: Job) -> HttpResponse:
+    """``?at=2026-03-29T03:00``, in the page's zone: the instants until then; ``?before=``: those older than this."""
+    overview = overviews([job])[job.pk]
+    asked, before = _asked(request.GET.get("at", "")), _moment(request.GET.get("before", ""))
+    until = asked[1] if asked else before - _TICK if before else None
+    found = ledger.page(job, overview.state, overview.now, until, size=ON_A_PAGE)
+    older = f"?{urlencode({'before': _oldest(found.entries[-1]).isoformat()})}" if found.more else ""
+    rows = [
+        [cell.html("", label) for cell, label in zip(_cells(entry, overview), _labels(), strict=True)]
+        for entry in found.entries
+    ]
+    context = {
+        **site.each_context(request),
+        "title": _("Instants of “%(job)s”") % {"job": job},
+        "opts": Job._meta,
+        "original": job,
+        "words": describe(job.spec),
+        "zone": timezone.get_current_timezone_name(),
+        "rows": rows,
+        "older": older,
+        "is_newest": until is None,
+        "at": request.GET.get("at", ""),
+        "not_a_time": bool(request.GET.get("at")) and asked is None,
+        "answer": _answer(overview, found.entries, *asked) if asked else None,
+    }
+    return TemplateResponse(request, "admin/chroniker/job/ledger.html", context)
+
+
+def _labels() -> list[str]:
+    """Where there is no room for the table's head; the first two explain themselves."""
+    return ["", "", _("Run"), _("Started"), ""]
+
+
+def _oldest(entry: Entry) -> dt.datetime:
+    return entry.first or entry.instant
+
+
+def _moment(text: str) -> dt.datetime | None:
+    with suppress(ValueError, OverflowError):
+        found = parse_datetime(text)
+        if found is not None and timezone.is_naive(found):
+            # Of a time that the clock shows twice the later one: what is listed goes back from there.
+            found = found.replace(tzinfo=timezone.get_current_timezone(), fold=1)
+        return found and found.astimezone(dt.UTC)
+    return None
+
+
+def _asked(text: str) -> tuple[dt.datetime, dt.datetime] | None:
+    """From the first to the last moment that is meant: 03:00 is the minute, 03:00:00 the second."""
+    low = _moment(text)
+    if low is None:
+        return None
+    length = dt.timedelta(seconds=1) if text.count(":") > 1 else dt.timedelta(minutes=1)
+    with suppress(OverflowError):
+        return low, low + length - _TICK
+    return None
+
+
+# -- the answer ----------------------------------------------------------------------------------------------
+
+
+def _answer(overview: Overview, entries: list[Entry], low: dt.datetime, high: dt.datetime) -> Cell:
+    """To “did the 03:00 run happen?”, in a sentence."""
+    if entries and entries[0].instant >= low:
+        return _said(entries[0])
+    if low > overview.now:
+        return Cell(_("That lies ahead."), "waiting", _next(overview.job, low))
+    text = _("There was no instant at %(time)s.") % {"time": moment(low)}
+    return Cell(text, "idle", _("The last one before it is listed first.") if entries else "")
+
+
+def _said(entry: Entry) -> Cell:
+    run, verdict = entry.run, entry.verdict
+    words = {"time": moment(entry.instant), "verdict": str(verdict.label)}
+    if run is None:
+        return Cell({
+            NoRun.DUE: _("%(time)s: not yet; it is due."),
+            NoRun.DISABLED: _("%(time)s: it did not run; the job is disabled."),
+            NoRun.NO_RECORD: _("%(time)s: not known; no record is kept."),
+        }[NoRun(verdict)] % words, KINDS[NoRun(verdict)])  # fmt: skip
+    last, shown = entry.retry or run, status(entry.retry or run)
+    words["verdict"] = shown.text
+    if last.status == Status.RUNNING:
+        text = _("%(time)s: it is running.")
+    elif last.status == Status.CLAIMED:
+        text = _("%(time)s: it is queued.")
+    elif last.started_at is None:
+        text = _("%(time)s: it did not run; %(verdict)s.")
+    elif last.status == Status.LOST:
+        text = _("%(time)s: it started, and was lost; it may have done its work.")
+    else:
+        text = _("%(time)s: it ran; %(verdict)s.")
+    return Cell(text % words, shown.kind, last.reason, url=_url(last))
+
+
+def _next(job: Job, low: dt.datetime) -> str:
+    with suppress(ScheduleError):
+        following = next_after(job.spec, low - _TICK)
+        if following is not None:
+            return _("The first instant from then on is %(time)s.") % {"time": moment(following)}
+    return _("There is no instant from then on.")
+
+
+# -- the rows ------------------------------------------------------------------------------------------------
+
+
+def _cells(entry: Entry, overview: Overview) -> list[Cell]:
+    run = entry.run
+    verdict = entry.verdict
+    shown = status(entry.retry or run) if run else Cell(str(verdict.label), KINDS[NoRun(verdict)])
+    return [
+        Cell(moment(entry.instant), note=_instant_note(entry, overview.job)),
+        shown,
+        _run(run, entry.retry) if run else Cell(""),
+        _started(entry, overview.now),
+        _why(entry, overview),
+    ]
+
+
+def _instant_note(entry: Entry, job: Job) -> str:
+    if entry.first is not None and entry.first != entry.instant:
+        return _("and all back to %(time)s") % {"time": moment(entry.first)}
+    if job.timezone == timezone.get_current_timezone_name():
+        return ""
+    with suppress(Exception):  # the zone of a job that was set aside may be none
+        return f"{entry.instant.astimezone(ZoneInfo(job.timezone)):%H:%M:%S} {job.timezone}"
+    return ""
+
+
+def _run(run: Run, retry: Run | None) -> Cell:
+    if retry is not None:
+        words = {"n": retry.attempt, "token": run.token, "status": status(run).text}
+        note = _("attempt %(n)d; the first, #%(token)d: %(status)s") % words
+        return Cell(f"#{retry.token}", note=note, url=_url(retry))
+    many = run.scheduled_for != run.covered_until
+    return Cell(f"#{run.token}", note=_("one for several instants") if many else "", url=_url(run))
+
+
+def _url(run: Run) -> str:
+    return reverse("admin:chroniker_run_change", args=[run.pk])
+
+
+def _started(entry: Entry, now: dt.datetime) -> Cell:
+    after = entry.started_after
+    if entry.run is not None and after is not None:
+        return Cell(moment(entry.run.started_at), note=_("%(time)s after the instant") % {"time": span(after)})
+    if entry.verdict in (NoRun.DUE, Status.CLAIMED):
+        return Cell("", note=_("overdue for %(time)s") % {"time": span(now - entry.instant)})
+    return Cell("")
+
+
+def _why(entry: Entry, overview: Overview) -> Cell:
+    doubt = "" if entry.certain else _("Computed with the present schedule, which has changed since.")
+    if entry.run is not None:
+        return Cell((entry.retry or entry.run).reason, note=doubt)
+    said = {
+        NoRun.DUE: overview.why,
+        NoRun.DISABLED: _("The job is disabled; enabling it records this as skipped."),
+        NoRun.NO_RECORD: _("What was recorded of these was deleted with old runs."),
+    }
+    return replace(Cell(said[NoRun(entry.verdict)]), note=doubt)

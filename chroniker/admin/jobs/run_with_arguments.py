@@ -1,0 +1,58 @@
+"""Run a job with other arguments, for this once: the page that asks for them."""
+
+from __future__ import annotations
+
+from django import forms
+from django.contrib import messages
+from django.contrib.admin import AdminSite
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from chroniker.admin.shared import run_actions
+from chroniker.exceptions import CommandRefused
+from chroniker.job_commands import options
+from chroniker.models import Job
+
+
+class ArgumentsForm(forms.Form):
+    args = forms.CharField(
+        label=gettext_lazy("Arguments"),
+        required=False,
+        widget=forms.Textarea({"rows": 3, "spellcheck": "false", "class": "vLargeTextField", "autofocus": True}),
+        help_text=gettext_lazy("As on a command line. For this run and its retries; the job keeps its own."),
+    )
+
+    def __init__(self, job: Job, data: object = None) -> None:
+        super().__init__(data, initial={"args": job.args})  # type: ignore[arg-type]
+        self._job = job
+
+    def clean_args(self) -> str:
+        args: str = self.cleaned_data["args"]
+        try:
+            said = options.objection(self._job.command, args)
+        except CommandRefused as refusal:
+            raise forms.ValidationError(str(refusal)) from None
+        if said:
+            raise forms.ValidationError(said)
+        return args
+
+
+def page(site: AdminSite, request: HttpRequest, job: Job) -> HttpResponse | None:
+    """The form, first or again; ``None``: there is nothing more to ask, go back to the job."""
+    if not job.command:
+        messages.error(request, _("A raw command has its arguments in its own line; they cannot be others for once."))
+        return None
+    form = ArgumentsForm(job, request.POST if request.method == "POST" else None)
+    if form.is_valid() and run_actions.run_job(request, job, form.cleaned_data["args"]):
+        return None
+    context = {
+        **site.each_context(request),
+        "title": _("Run with other arguments"),
+        "subtitle": str(job),
+        "opts": Job._meta,
+        "original": job,
+        "form": form,
+    }
+    return TemplateResponse(request, "admin/chroniker/job/run_with.html", context)

@@ -1,0 +1,93 @@
+"""A schedule in words, and its next instants."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django import forms
+from django.contrib.admin.widgets import AdminSplitDateTime
+from django.db import models
+from django.forms import fields_for_model
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from chroniker import schedule
+from chroniker.clock.database_clock import database_now
+from chroniker.exceptions import ScheduleError
+from chroniker.models import Job
+from chroniker.models.calendar import closed_times
+from chroniker.schedule import ClosedTime, Spec
+
+INSTANTS = 10
+#: The fields of the form that make a schedule.
+FIELDS = ("frequency", "cron", "params", "run_at", "starts_at", "ends_at", "timezone", "dst_gap", "dst_fold")
+
+
+def preview(spec: Spec, closed: Sequence[ClosedTime] = ()) -> dict[str, Any]:
+    """For the page, before or after it is saved: the words, the next instants and what to mind; or the error."""
+    try:
+        schedule.validate(spec)
+    except ScheduleError as error:
+        return {"error": str(error), "field": error.field}
+    now = database_now()
+    instants = schedule.preview(spec, now, INSTANTS)
+    return {
+        "words": schedule.describe(spec),
+        "instants": [_instant(spec, instant, closed) for instant in instants],
+        "remarks": [*_none_left(instants), *schedule.warnings(spec), *schedule.dst_notes(spec, now)],
+    }
+
+
+def _none_left(instants: list[dt.datetime]) -> list[str]:
+    return [] if instants else [_("There is no further instant.")]
+
+
+def _instant(spec: Spec, instant: dt.datetime, closed: Sequence[ClosedTime]) -> str:
+    """On the schedule's own clock, with its offset: that is where a change to summer time shows."""
+    shown = f"{instant.astimezone(ZoneInfo(spec.timezone)):%a %Y-%m-%d %H:%M:%S %z}"
+    within = schedule.closed_at(closed, instant, spec.timezone)
+    return _("%(instant)s: skipped, blackout “%(name)s”") % {"instant": shown, "name": within.name} if within else shown
+
+
+def preview_html(found: dict[str, Any]) -> SafeString:
+    if "error" in found:
+        return format_html('<p class="chroniker-error">{}</p>', found["error"])
+    return format_html(
+        '<p data-part="words">{}</p><ol class="chroniker-instants">{}</ol>{}',
+        found["words"],
+        format_html_join("", "<li>{}</li>", ([instant] for instant in found["instants"])),
+        format_html_join("", '<p class="chroniker-remark">{}</p>', ([remark] for remark in found["remarks"])),
+    )
+
+
+def _formfield(field: models.Field[Any, Any], **kwargs: Any) -> forms.Field | None:
+    if isinstance(field, models.DateTimeField):
+        return forms.SplitDateTimeField(required=False, widget=AdminSplitDateTime)
+    return field.formfield(**kwargs)
+
+
+class SpecForm(forms.Form):
+    """The schedule's part of the job's form alone, as it stands in the browser."""
+
+    def spec(self) -> Spec:
+        return Spec(**self.cleaned_data)
+
+
+SpecForm.base_fields = fields_for_model(Job, fields=FIELDS, formfield_callback=_formfield)
+
+
+def preview_of_form(data: Any) -> dict[str, Any]:
+    """Like ``preview``, of fields as a browser sends them."""
+    form = SpecForm(data)
+    if not form.is_valid():
+        field, errors = next(iter(form.errors.items()))
+        return {"error": f"{form.fields[field].label}: {errors[0]}", "field": field}
+    return preview(form.spec(), _closed(str(data.get("calendar", ""))))
+
+
+def _closed(calendar: str) -> list[ClosedTime]:
+    return closed_times([int(calendar)])[int(calendar)] if calendar.isdecimal() and len(calendar) < 19 else []

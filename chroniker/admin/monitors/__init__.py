@@ -1,0 +1,1 @@
+"""Monitors in the admin: a list for those who look after things."""

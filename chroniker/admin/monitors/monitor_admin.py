@@ -1,0 +1,168 @@
+"""Monitors: a list of their own, for those who look after things. They are edited on the page of their job."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import path, reverse
+from django.urls.resolvers import URLPattern
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from chroniker.admin.jobs.bulk_actions import BulkActions
+from chroniker.admin.monitors.monitor_list import Watch, watches
+from chroniker.admin.shared import page_context, run_actions
+from chroniker.admin.shared.filters import ResultFilter
+from chroniker.admin.shared.live_refresh import MOST_ROWS, cell_name, cells_json, ids_asked, json_view, live_url
+from chroniker.models import Job, Monitor
+from chroniker.schedule import describe
+
+if TYPE_CHECKING:
+    JobModelAdmin = admin.ModelAdmin[Job]
+else:
+    JobModelAdmin = admin.ModelAdmin
+
+
+class MonitorChangeList(ChangeList):
+    """Looks at the machine's side of all monitors of the page at once."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        jobs: Sequence[Monitor] = list(self.result_list)
+        self.result_list = jobs
+        editable = _may_see_jobs(request)
+        for watch in watches(jobs).values():
+            watch.overview.job.__dict__.update(watch=watch, linked=editable)
+
+
+class MonitorColumns:
+    """Each shows a part of the watch that the list fetched for the whole page."""
+
+    @admin.display(description=_("monitor and schedule"), ordering="name")
+    def monitor(self, job: Job) -> SafeString:
+        name: str | SafeString = job.name
+        if job.__dict__["linked"]:
+            name = format_html('<a href="{}">{}</a>', reverse("admin:chroniker_job_change", args=[job.pk]), job.name)
+        cell = '<span class="chroniker-cell">{}<small>{}</small><small class="chroniker-description">{}</small></span>'
+        return format_html(cell, name, describe(job.spec), job.monitor_description)
+
+    @admin.display(description=_("state"))
+    def now(self, job: Job) -> SafeString:
+        return format_html('<div class="chroniker-words">{}{}{}</div>', *_cells(job, "state", "progress", "doubt"))
+
+    @admin.display(description=_("last result"), ordering="state__last_finished_at")
+    def last_result(self, job: Job) -> SafeString:
+        return _cells(job, "last_result", label=gettext("Last result"))[0]
+
+    @admin.display(description=_("need attention"))
+    def attention(self, job: Job) -> SafeString:
+        cell = _cells(job, "attention", label=gettext("Need attention"))[0]
+        return format_html("{}{}", cell, _where_to_look(job))
+
+
+def _cells(job: Job, *columns: str, label: str = "") -> list[SafeString]:
+    watch: Watch = job.__dict__["watch"]
+    cells = watch.cells()
+    return [cells[column].html(cell_name("monitor", job.pk, column), label) for column in columns]
+
+
+def _where_to_look(job: Job) -> SafeString:
+    watch: Watch = job.__dict__["watch"]
+    if watch.wrong_url:
+        return format_html('<div class="chroniker-error">{}</div>', watch.wrong_url)
+    if not watch.url:
+        return SafeString("")
+    label = gettext("Look at what “%(name)s” is about") % {"name": job.name}
+    return format_html('<div><a href="{}" aria-label="{}">{}</a></div>', watch.url, label, gettext("Look"))
+
+
+@admin.register(Monitor)
+class MonitorAdmin(MonitorColumns, BulkActions, JobModelAdmin):
+    """Whoever may view monitors sees the list; whoever may view or change jobs, too, with links to the jobs' pages."""
+
+    list_display = ("monitor", "attention", "now", "last_result")
+    list_display_links = None  # the column "monitor" links itself
+    list_filter = ("enabled", ResultFilter)
+    list_per_page = MOST_ROWS
+    list_max_show_all = MOST_ROWS
+    search_fields = ("name", "monitor_description")
+    search_help_text = _("Name or description")
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    actions = ("check_now",)
+    change_list_template = "admin/chroniker/monitor/change_list.html"
+    when_empty = _(
+        "There is no monitor yet. Add one, or tick “is a monitor” on the page of a job that watches something."
+    )
+
+    class Media:
+        css = {"all": ("chroniker/admin.css",)}
+        js = ("chroniker/live.js",)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return MonitorChangeList
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        response = super().changelist_view(request, {**(extra_context or {}), **page_context.conditions()})
+        shown = getattr(response, "context_data", None) or {}
+        if "cl" in shown:
+            shown["live_url"] = live_url("admin:chroniker_monitor_live", (job.pk for job in shown["cl"].result_list))
+        return response
+
+    @json_view
+    def live_view(self, request: HttpRequest) -> dict[str, Any]:
+        """``?ids=1,2``: the cells of these monitors as they are now."""
+        cells: dict[str, Any] = {}
+        for pk, watch in watches(list(Monitor.objects.filter(pk__in=ids_asked(request)))).items():
+            cells |= cells_json("monitor", pk, watch.cells())
+        return {"cells": cells}
+
+    @admin.action(description=_("Check selected monitors now"), permissions=["run"])
+    def check_now(self, request: HttpRequest, chosen: QuerySet[Job]) -> None:
+        if not self._too_many(request, chosen):
+            # As jobs, so that the entries are in the history of the jobs' pages.
+            run_actions.run_jobs(request, Job.objects.filter(pk__in=chosen.order_by().values("pk")))
+
+    # -- they are edited as jobs -----------------------------------------------------------------------------
+
+    def add_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        return redirect(f"{reverse('admin:chroniker_job_add')}?is_monitor=1&command=check_monitor")
+
+    def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
+        return redirect("admin:chroniker_job_change", object_id)  # which asks for its own permissions
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("chroniker.view_monitor") or _may_see_jobs(request)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("chroniker.add_job")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        return [
+            path("", view(self.changelist_view), name="chroniker_monitor_changelist"),
+            path("add/", view(self.add_view), name="chroniker_monitor_add"),
+            path("live/", self.live_view, name="chroniker_monitor_live"),
+            path("<path:object_id>/change/", view(self.change_view), name="chroniker_monitor_change"),
+        ]
+
+
+def _may_see_jobs(request: HttpRequest) -> bool:
+    return request.user.has_perm("chroniker.view_job") or request.user.has_perm("chroniker.change_job")

@@ -1,0 +1,60 @@
+"""What the list of monitors shows of each: the facts of its job, and what its latest run found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from django.db.models import OuterRef, Subquery, Sum
+from django.db.models.functions import Coalesce
+from django.utils.translation import gettext as _
+
+from chroniker import monitors
+from chroniker.admin.shared.cells import NOTHING, Cell
+from chroniker.admin.shared.job_cells import Overview, overviews
+from chroniker.exceptions import MonitorError
+from chroniker.models import REPORTED, Job, Run, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """One monitor. ``found``: how many records need attention; ``None``: no run has said so, or not the latest."""
+
+    overview: Overview
+    found: int | None
+    url: str = ""
+    wrong_url: str = ""
+
+    def cells(self) -> dict[str, Cell]:
+        cells = self.overview.cells()
+        shown = {name: cells[name] for name in ("state", "progress", "doubt", "last_result")}
+        return {**shown, "attention": self._attention()}
+
+    def _attention(self) -> Cell:
+        if self.found is None:
+            ran = self.overview.last_status is not None
+            return Cell(NOTHING, note=_("The latest run did not say.") if ran else "")
+        return Cell(str(self.found), "failed" if self.found else "succeeded", url=self.url)
+
+
+def watches(jobs: Sequence[Job]) -> dict[int, Watch]:
+    """By job id, in a constant number of statements."""
+    facts, counts = overviews(jobs), found([job.pk for job in jobs])
+    return {job.pk: _watch(job, facts[job.pk], counts) for job in jobs}
+
+
+def _watch(job: Job, overview: Overview, counts: Mapping[int, int | None]) -> Watch:
+    try:
+        url, wrong = monitors.rendered_url(job.monitor_url, monitors.about(job)), ""
+    except MonitorError as error:  # it was right when it was saved, or nobody had looked
+        url, wrong = "", str(error)
+    return Watch(overview, counts.get(job.pk), url, wrong)
+
+
+def found(job_ids: Sequence[int]) -> dict[int, int | None]:
+    """What the latest ended run of each said. One on every host found what its hosts found together."""
+    ended = Run.objects.filter(job=OuterRef("pk"), slot="", status__in=[*REPORTED, Status.LOST]).order_by("-token")
+    latest = Job.objects.filter(pk__in=job_ids).order_by("pk").values_list(Subquery(ended.values("pk")[:1]), flat=True)
+    runs = Run.objects.filter(pk__in=[run_id for run_id in latest if run_id]).order_by("pk")
+    counted = runs.annotate(records=Coalesce("attention", Sum("children__attention")))
+    return dict(counted.values_list("job", "records"))

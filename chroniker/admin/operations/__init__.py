@@ -1,0 +1,1 @@
+"""What an operator looks at: hosts, outgoing messages, reliability."""

@@ -1,0 +1,80 @@
+"""The hosts: seen, not written."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from chroniker.admin.shared.cells import Cell, distance, moment
+from chroniker.clock.database_clock import FromNow
+from chroniker.eligibility.hosts import SILENT, SKEW_SECONDS
+from chroniker.models import Host
+
+if TYPE_CHECKING:
+    HostModelAdmin = admin.ModelAdmin[Host]
+else:
+    HostModelAdmin = admin.ModelAdmin
+
+
+@admin.register(Host)
+class HostAdmin(HostModelAdmin):
+    list_display = ("name", "seen", "skew", "quiet")
+    search_fields = ("name",)
+    fields = ("name", "seen", "skew", "quiet")
+    readonly_fields = ("seen", "skew", "quiet")
+    when_empty = gettext_lazy("No host was seen yet. One is listed once it ticks, or works as a Celery worker.")
+    change_list_template = "admin/chroniker/host/change_list.html"
+
+    class Media:
+        css = {"all": ("chroniker/admin.css",)}
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Host]:
+        """With the database's clock in each row: it wrote ``last_seen`` too."""
+        return super().get_queryset(request).annotate(now=FromNow())
+
+    @admin.display(description=gettext_lazy("last seen"), ordering="last_seen")
+    def seen(self, host: Host) -> SafeString:
+        return seen_cell(host, host.__dict__["now"]).html(f"host-{host.pk}-seen")
+
+    @admin.display(description=gettext_lazy("clock skew"), ordering="clock_skew_seconds")
+    def skew(self, host: Host) -> SafeString:
+        return skew_cell(host).html("", _("Clock skew"))
+
+    @admin.display(description=gettext_lazy("starts and expires"))
+    def quiet(self, host: Host) -> SafeString:
+        return quiet_cell(host, host.__dict__["now"]).html(f"host-{host.pk}-quiet", _("Starts and expires"))
+
+
+def seen_cell(host: Host, now: dt.datetime) -> Cell:
+    kind, word = ("failed", _("silent")) if now - host.last_seen > SILENT else ("succeeded", _("alive"))
+    return Cell(word, kind, f"{distance(host.last_seen, now)}, {moment(host.last_seen)}")
+
+
+def skew_cell(host: Host) -> Cell:
+    """How far its clock is from the database's."""
+    skew = host.clock_skew_seconds
+    if skew is None:
+        return Cell(_("unknown"))
+    text = f"{skew:+.3f} s"
+    return Cell(text, "waiting", _("wrong clock")) if abs(skew) > SKEW_SECONDS else Cell(text)
+
+
+def quiet_cell(host: Host, now: dt.datetime) -> Cell:
+    """Whether it starts and expires runs: not for a while after the database's clock has jumped."""
+    if host.quiet_until is None or host.quiet_until <= now:
+        return Cell(_("as ever"))
+    until = _("until")
+    return Cell(_("nothing"), "waiting", f"{until} {moment(host.quiet_until)}. {host.quiet_reason}")

@@ -1,0 +1,141 @@
+"""Outgoing messages: what was told of runs, what waits, and what went wrong. Read only, but for one action."""
+
+from __future__ import annotations
+
+import datetime as dt
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from chroniker import outbox
+from chroniker.admin.shared.cells import Cell, distance, moment
+from chroniker.admin.shared.filters import FirstRows
+from chroniker.clock.database_clock import FromNow
+from chroniker.models import Job, Outbox
+from chroniker.outbox.channels import MAIL
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+    OutboxModelAdmin = admin.ModelAdmin[Outbox]
+else:
+    OutboxModelAdmin = admin.ModelAdmin
+
+
+class DeliveryFilter(admin.SimpleListFilter):
+    title = gettext_lazy("state")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [
+            ("waiting", gettext_lazy("waiting")),
+            ("failing", gettext_lazy("failed so far")),
+            ("given-up", gettext_lazy("given up")),
+            ("sent", gettext_lazy("sent")),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Outbox]) -> QuerySet[Outbox]:
+        conditions = {
+            "waiting": Q(send_at__isnull=False),
+            "failing": Q(send_at__isnull=False) & ~Q(error=""),
+            "given-up": Q(send_at__isnull=True, sent_at__isnull=True),
+            "sent": Q(sent_at__isnull=False),
+        }
+        return queryset.filter(conditions.get(self.value() or "", Q()))
+
+
+@admin.register(Outbox)
+class OutboxAdmin(OutboxModelAdmin):
+    list_display = ("message", "about", "state", "attempts", "error")
+    list_filter = (DeliveryFilter,)
+    list_select_related = ("run__job",)
+    list_per_page = 50
+    list_max_show_all = 0
+    ordering = ("-pk",)
+    paginator = FirstRows
+    search_fields = ("channel",)
+    search_help_text = gettext_lazy("Part of a job's name, or a run's id")
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    actions = ("send_again",)
+    when_empty = gettext_lazy("There is no message. Mails and webhooks about runs are listed here, sent or not.")
+    fields = ("message", "about", "state", "attempts", "error", "payload")
+    readonly_fields = ("message", "about", "state")
+
+    class Media:
+        css = {"all": ("chroniker/admin.css",)}
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # they go with their runs
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        own = ("chroniker.view_outbox", "chroniker.change_outbox")
+        return any(request.user.has_perm(permission) for permission in own)
+
+    def has_send_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("chroniker.change_outbox")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Outbox]:
+        """With the database's clock in each row."""
+        return super().get_queryset(request).annotate(now=FromNow())
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet[Outbox], search_term: str) -> Any:
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        found = Q(run__job__in=Job.objects.filter(name__icontains=term).values("pk"))
+        with suppress(ValueError):
+            found |= Q(run=UUID(term))
+        return queryset.filter(found), False
+
+    @admin.action(description=gettext_lazy("Send again"), permissions=["send"])
+    def send_again(self, request: HttpRequest, chosen: QuerySet[Outbox]) -> None:
+        """Also what was sent already: a person asks for it. It goes out with the next tick."""
+        found = list(chosen)
+        count = outbox.again([message.pk for message in found])
+        user: User = request.user  # type: ignore[assignment]  # nobody else gets here
+        LogEntry.objects.log_actions(user.pk, found, CHANGE, _("Sent again."))
+        said = ngettext(
+            "%(n)d message will be sent with the next tick.", "%(n)d messages will be sent with the next tick.", count
+        )
+        self.message_user(request, said % {"n": count}, messages.SUCCESS)
+
+    @admin.display(description=gettext_lazy("message"), ordering="channel")
+    def message(self, message: Outbox) -> str:
+        if message.channel.partition(":")[0] == MAIL:
+            return _("mail to %(who)s") % {"who": message.payload.get("to", "")}
+        return message.channel.rpartition(":")[0] or message.channel  # without a webhook's digest
+
+    @admin.display(description=gettext_lazy("about"), ordering="run")
+    def about(self, message: Outbox) -> SafeString:
+        run = message.run
+        url = reverse("admin:chroniker_run_change", args=[run.pk])
+        return format_html('<a href="{}">{} #{}</a>', url, run.job.name, run.token)
+
+    @admin.display(description=gettext_lazy("state"), ordering="send_at")
+    def state(self, message: Outbox) -> SafeString:
+        now: dt.datetime = message.__dict__["now"]
+        if message.sent_at is not None:
+            cell = Cell(_("sent"), "succeeded", moment(message.sent_at))
+        elif message.send_at is None:
+            cell = Cell(_("given up"), "failed")
+        else:
+            word, kind = (_("failed so far"), "waiting") if message.error else (_("waiting"), "queued")
+            cell = Cell(word, kind, _("next attempt %(when)s") % {"when": distance(message.send_at, now)})
+        return cell.html(f"outbox-{message.pk}-state")

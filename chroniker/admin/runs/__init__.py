@@ -1,0 +1,1 @@
+"""Runs in the admin: the list, the page of one run, its output."""

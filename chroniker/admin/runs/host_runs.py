@@ -1,0 +1,44 @@
+"""The hosts of a run on every host: what each of them has made of it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from django.urls import reverse
+
+from chroniker.admin.shared.cells import Cell
+from chroniker.admin.shared.live_refresh import cell_name, cells_json
+from chroniker.admin.shared.run_cells import run_cells
+from chroniker.models import EVERY_HOST, Run
+
+COLUMNS = ("status", "started", "duration", "reason")
+
+
+def rows(run: Run, now: dt.datetime) -> list[dict[str, Any]]:
+    """For the template, one for each host. One statement; none for a run that is not on every host."""
+    return [
+        {
+            "host": child.target,
+            "url": reverse("admin:chroniker_run_change", args=[child.pk]),
+            "cells": [cell.html(cell_name("run", child.pk, column)) for column, cell in _cells(child, now).items()],
+        }
+        for child in _children(run)
+    ]
+
+
+def news(run: Run, now: dt.datetime) -> dict[str, Any]:
+    """The same cells for the page's refresh."""
+    cells: dict[str, Any] = {}
+    for child in _children(run):
+        cells |= cells_json("run", child.pk, _cells(child, now))
+    return cells
+
+
+def _children(run: Run) -> list[Run]:
+    return list(run.children.order_by("target")) if run.target == EVERY_HOST else []
+
+
+def _cells(child: Run, now: dt.datetime) -> dict[str, Cell]:
+    cells = run_cells(child, now)
+    return {column: cells[column] for column in COLUMNS}

@@ -1,0 +1,64 @@
+"""A run's whole output as a text file, sent as it is read: one page in memory at a time."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+from asgiref.sync import sync_to_async
+from django.core.handlers.asgi import ASGIRequest
+from django.http import HttpRequest, StreamingHttpResponse
+from django.utils.text import slugify
+from django.utils.translation import gettext as _
+
+from chroniker.admin.runs.output_pages import pages
+from chroniker.admin.shared.cells import moment
+from chroniker.models import Run, Stream
+
+_WORDS = {Stream.REMARK: "remark", Stream.STDOUT: "stdout", Stream.STDERR: "stderr"}
+
+
+def download(request: HttpRequest, run: Run) -> StreamingHttpResponse:
+    """Plain text in the order of writing, with a line of its own wherever the stream changes.
+
+    ``?stream=stdout`` (or stderr, remark): that stream alone, exactly as it is stored.
+    """
+    only = {word: stream for stream, word in _WORDS.items()}.get(request.GET.get("stream", ""))
+    text = _all(run) if only is None else _one(run, only)
+    name = f"{slugify(run.job.name) or 'job'}-{run.token}{f'-{_WORDS[only]}' if only is not None else ''}.txt"
+    return StreamingHttpResponse(
+        _asynchronous(text) if isinstance(request, ASGIRequest) else text,
+        content_type="text/plain; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{name}"', "X-Content-Type-Options": "nosniff"},
+    )
+
+
+def _one(run: Run, only: Stream) -> Iterator[str]:
+    for page in pages(run.pk):
+        yield "".join(piece.text for piece in page.pieces if piece.stream == only)
+
+
+def _all(run: Run) -> Iterator[str]:
+    stream, at_line_start = None, True
+    for page in pages(run.pk):
+        parts = []
+        for piece in page.pieces:
+            if piece.stream != stream:
+                stream = piece.stream
+                parts.append(
+                    f"{'' if at_line_start else chr(10)}--- {_WORDS[stream]}, {moment(piece.written_at)} ---\n"
+                )
+            if piece.missing > 0:
+                parts.append(_("--- %(n)d pieces are missing here ---\n") % {"n": piece.missing})
+            parts.append(piece.text)
+            at_line_start = piece.text.endswith("\n")
+        yield "".join(parts)
+
+
+async def _asynchronous(text: Iterator[str]) -> AsyncIterator[str]:
+    """Under ASGI Django would collect a synchronous iterator before it sends the first byte."""
+    while (part := await sync_to_async(_next)(text)) is not None:
+        yield part
+
+
+def _next(text: Iterator[str]) -> str | None:
+    return next(text, None)

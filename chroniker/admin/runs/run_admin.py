@@ -1,0 +1,209 @@
+"""Runs: read only. The page of one shows its output while it is written."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.apps import apps
+from django.contrib import admin
+from django.core.exceptions import BadRequest, PermissionDenied
+from django.db.models import Q, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import NoReverseMatch, path, reverse
+from django.urls.resolvers import URLPattern
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from chroniker.admin.operations import reliability_page
+from chroniker.admin.runs import run_page
+from chroniker.admin.runs.output_download import download
+from chroniker.admin.runs.output_pages import Cursor, page_before
+from chroniker.admin.shared import run_actions
+from chroniker.admin.shared.cells import NOTHING, Cell
+from chroniker.admin.shared.filters import MOST_RUNS, FirstRows, OfJobFilter
+from chroniker.admin.shared.live_refresh import MOST_ROWS, cell_name, cells_json, json_view, live_url
+from chroniker.admin.shared.page_context import conditions
+from chroniker.admin.shared.run_cells import run_cells
+from chroniker.clock.database_clock import FromNow, database_now
+from chroniker.models import OPEN, Job, Run
+
+if TYPE_CHECKING:
+    RunModelAdmin = admin.ModelAdmin[Run]
+else:
+    RunModelAdmin = admin.ModelAdmin
+
+
+@admin.register(Run)
+class RunAdmin(RunModelAdmin):
+    list_display = ("run", "state", "instant", "began", "where")
+    list_filter = (OfJobFilter, "status", "trigger", "claimed_at")
+    list_select_related = ("job",)
+    list_per_page = 50
+    list_max_show_all = 0
+    ordering = ("-claimed_at",)
+    paginator = FirstRows
+    search_fields = ("job__name",)
+    search_help_text = _("Part of a job's name, a host's whole name, or a run's id")
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    actions = None
+    fieldsets = ((None, {"fields": ()}),)
+    change_form_template = "admin/chroniker/run/change_form.html"
+    change_list_template = "admin/chroniker/run/change_list.html"
+    when_empty = _("There is no run yet. A job has one when a tick finds it due, or when somebody presses “Run now”.")
+
+    class Media:
+        css = {"all": ("chroniker/admin.css",)}
+        js = ("chroniker/live.js", "chroniker/output.js")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Run | None = None) -> bool:
+        return False
+
+    def has_view_permission(self, request: HttpRequest, obj: Run | None = None) -> bool:
+        return request.user.has_perm("chroniker.view_run")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Run | None = None) -> bool:
+        return False  # with an open run its lease would go too; old runs go by retention or with their job
+
+    # -- the list --------------------------------------------------------------------------------------------
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Run]:
+        """With the database's clock in each row, for how long it has been running."""
+        return super().get_queryset(request).annotate(now=FromNow())
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet[Run], search_term: str) -> Any:
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        found = Q(job__in=Job.objects.filter(name__icontains=term).values("pk")) | Q(host=term)
+        with suppress(ValueError):
+            found |= Q(pk=UUID(term))
+        return queryset.filter(found), False
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        response = super().changelist_view(request, {**(extra_context or {}), **conditions()})
+        shown = getattr(response, "context_data", None) or {}
+        if "cl" in shown:
+            going = (run.pk for run in shown["cl"].result_list if run.status in OPEN)
+            shown["live_url"] = live_url("admin:chroniker_run_states", going)
+            shown["most_runs"] = MOST_RUNS if shown["cl"].result_count >= MOST_RUNS else None
+        return response
+
+    @admin.display(description=_("run"), ordering="job__name")
+    def run(self, run: Run) -> str:
+        return format_html("{} #{}", run.job.name, run.token)
+
+    @admin.display(description=_("status"), ordering="status")
+    def state(self, run: Run) -> SafeString:
+        return _cell(run, "status_by")
+
+    @admin.display(description=_("scheduled for"), ordering="scheduled_for")
+    def instant(self, run: Run) -> SafeString:
+        return _cell(run, "scheduled_for", gettext("Scheduled for"))
+
+    @admin.display(description=_("started, duration"), ordering="started_at")
+    def began(self, run: Run) -> SafeString:
+        return _cell(run, "started_for", gettext("Started"))
+
+    @admin.display(description=_("host"), ordering="host")
+    def where(self, run: Run) -> SafeString:
+        return Cell(run.host or NOTHING).html(cell_name("run", run.pk, "host"), gettext("Host"))
+
+    @json_view
+    def states_view(self, request: HttpRequest) -> dict[str, Any]:
+        """``?ids=…``: the cells of these runs as they are now."""
+        try:
+            ids = [UUID(text) for text in request.GET.get("ids", "").split(",")]
+        except ValueError:
+            raise BadRequest("ids must be ids of runs with commas between them.") from None
+        now = database_now()
+        cells: dict[str, Any] = {}
+        for run in Run.objects.filter(pk__in=ids[:MOST_ROWS]):
+            cells |= cells_json("run", run.pk, run_cells(run, now))
+        return {"cells": cells}
+
+    # -- the page --------------------------------------------------------------------------------------------
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        run: Run = kwargs["obj"]
+        context |= run_page.context(run)
+        context |= {"title": f"{run.job} #{run.token}", "subtitle": None, "result_url": self._result_url(request, run)}
+        context["can_stop"] = run.status in OPEN and request.user.has_perm("chroniker.stop_job")
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def _result_url(self, request: HttpRequest, run: Run) -> str | None:
+        """Celery's own record of this run: its task has the run's id."""
+        if not apps.is_installed("django_celery_results") or not request.user.has_perm(
+            "django_celery_results.view_taskresult"
+        ):
+            return None
+        try:
+            return f"{reverse('admin:django_celery_results_taskresult_changelist')}?task_id__exact={run.pk}"
+        except NoReverseMatch:  # the project keeps it out of its admin
+            return None
+
+    @json_view
+    def live_view(self, request: HttpRequest, object_id: UUID) -> dict[str, Any]:
+        """``?after=CURSOR&events=ID``: the run as it is now, and what is new. Without a cursor: the end of the log."""
+        return run_page.news(self._get(object_id), request.GET.get("after", ""), request.GET.get("events", "0"))
+
+    @json_view
+    def output_view(self, request: HttpRequest, object_id: UUID) -> dict[str, Any]:
+        """``?before=CURSOR``: the output that stands before it."""
+        try:
+            cursor = Cursor.parse(request.GET.get("before", ""))
+        except ValueError:
+            raise BadRequest("before must be a cursor.") from None
+        return run_page.page_json(page_before(self._get(object_id).pk, cursor))
+
+    def download_view(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return download(request, self._get(object_id))  # type: ignore[return-value]
+
+    def stop_view(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
+        if not request.user.has_perm("chroniker.stop_job"):
+            raise PermissionDenied
+        run = self._get(object_id)
+        if request.method == "POST":
+            run_actions.stop_run(request, run)
+        if self.has_view_permission(request):
+            return redirect("admin:chroniker_run_change", run.pk)
+        return redirect("admin:index")
+
+    def reliability_view(self, request: HttpRequest) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return reliability_page.page(self.admin_site, request)
+
+    def _get(self, pk: UUID) -> Run:
+        run = Run.objects.filter(pk=pk).select_related("job").first()
+        if run is None:
+            raise Http404
+        return run
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        own = [
+            path("reliability/", view(self.reliability_view), name="chroniker_run_reliability"),
+            path("states/", self.states_view, name="chroniker_run_states"),
+            path("<uuid:object_id>/live/", self.live_view, name="chroniker_run_live"),
+            path("<uuid:object_id>/output/", self.output_view, name="chroniker_run_output"),
+            path("<uuid:object_id>/log.txt", view(self.download_view), name="chroniker_run_log"),
+            path("<uuid:object_id>/stop/", view(self.stop_view), name="chroniker_run_stop"),
+        ]
+        return own + super().get_urls()
+
+
+def _cell(run: Run, column: str, label: str = "") -> SafeString:
+    return run_cells(run, run.__dict__["now"])[column].html(cell_name("run", run.pk, column), label)

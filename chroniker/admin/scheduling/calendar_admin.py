@@ -1,0 +1,52 @@
+"""Blackout calendars, each with its closed times."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from chroniker.admin.shared.labels import NamedInputs
+from chroniker.models import Blackout, Calendar
+
+if TYPE_CHECKING:
+    CalendarModelAdmin = admin.ModelAdmin[Calendar]
+    TabularInline = admin.TabularInline[Blackout, Calendar]
+else:
+    CalendarModelAdmin = admin.ModelAdmin
+    TabularInline = admin.TabularInline
+
+
+class BlackoutInline(TabularInline):
+    model = Blackout
+    formset: type[Any] = NamedInputs
+    extra = 1
+
+
+@admin.register(Calendar)
+class CalendarAdmin(CalendarModelAdmin):
+    list_display = ("name", "n_blackouts", "n_jobs")
+    search_fields = ("name",)
+    inlines = (BlackoutInline,)
+    when_empty = _("There is no calendar yet. A job that has one skips the instants that lie in its closed times.")
+
+    class Media:
+        css = {"all": ("chroniker/admin.css",)}
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Calendar]:
+        """With the numbers of each row, in the same statement."""
+        jobs, blackouts = Count("jobs", distinct=True), Count("blackouts", distinct=True)
+        return super().get_queryset(request).annotate(counted_jobs=jobs, counted_blackouts=blackouts)
+
+    @admin.display(description=_("blackouts"))
+    def n_blackouts(self, calendar: Calendar) -> int:
+        count: int = calendar.__dict__["counted_blackouts"]
+        return count
+
+    @admin.display(description=_("jobs"))
+    def n_jobs(self, calendar: Calendar) -> int:
+        count: int = calendar.__dict__["counted_jobs"]
+        return count

@@ -1,0 +1,100 @@
+"""Groups: how many of their jobs may run at once, how many do, and the pause."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import path, reverse
+from django.urls.resolvers import URLPattern
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from chroniker.admin.shared import pausing
+from chroniker.admin.shared.cells import NOTHING, Cell, moment
+from chroniker.eligibility import pauses
+from chroniker.models import Group, Job, Lease
+
+if TYPE_CHECKING:
+    GroupModelAdmin = admin.ModelAdmin[Group]
+else:
+    GroupModelAdmin = admin.ModelAdmin
+
+
+@admin.register(Group)
+class GroupAdmin(GroupModelAdmin):
+    list_display = ("name", "members", "running", "most", "pause")
+    search_fields = ("name",)
+    fields = ("name", "limit", "members", "running", "pause")
+    readonly_fields = ("members", "running", "pause")
+    when_empty = _("There is no group yet. A group limits how many of its jobs run at once, and is paused as one.")
+    change_form_template = "admin/chroniker/group/change_form.html"
+
+    class Media:
+        css = {"all": ("chroniker/admin.css",)}
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Group]:
+        """With the numbers of each row, in the same statement."""
+        members = Job.objects.filter(group=OuterRef("pk")).order_by().values("group").annotate(n=Count("pk"))
+        leases = Lease.objects.filter(job__group=OuterRef("pk"), slot="").order_by()
+        running = leases.values("job__group").annotate(n=Count("pk"))
+        return super().get_queryset(request).annotate(n_members=_number(members), n_running=_number(running))
+
+    @admin.display(description=_("jobs"))
+    def members(self, group: Group) -> str | SafeString:
+        if group._state.adding:
+            return NOTHING
+        url = f"{reverse('admin:chroniker_job_changelist')}?group__id__exact={group.pk}"
+        return Cell(str(group.__dict__["n_members"]), url=url).html("", gettext("Jobs"))
+
+    @admin.display(description=_("claimed or running"))
+    def running(self, group: Group) -> str | SafeString:
+        if group._state.adding:
+            return NOTHING
+        count = group.__dict__["n_running"]
+        full = group.limit is not None and count >= group.limit
+        cell = Cell(str(count), "waiting" if full else "", gettext("full") if full else "")
+        return cell.html("", gettext("Claimed or running"))
+
+    @admin.display(description=_("limit"), ordering="limit")
+    def most(self, group: Group) -> SafeString:
+        return Cell(NOTHING if group.limit is None else str(group.limit)).html("", gettext("Limit"))
+
+    @admin.display(description=_("paused"), ordering="paused_at")
+    def pause(self, group: Group) -> SafeString:
+        if group.paused_at is None:
+            return Cell(NOTHING).html("", gettext("Paused"))
+        note = gettext("since %(time)s by %(who)s. %(why)s") % {
+            "time": moment(group.paused_at),
+            "who": group.paused_by,
+            "why": group.paused_reason,
+        }
+        return Cell(gettext("paused"), "waiting", note).html("")
+
+    def pause_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        group = Group.objects.filter(pk=object_id).first()
+        if group is None:
+            raise Http404
+        return pausing.page(self.admin_site, request, group, reverse("admin:chroniker_group_changelist"))
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        own = [path("<int:object_id>/pause/", view(self.pause_view), name="chroniker_group_pause")]
+        return own + super().get_urls()
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        group: Group | None = kwargs.get("obj")
+        if group is not None and request.user.has_perm(pausing.PERMISSION):
+            context["pause_url"] = reverse("admin:chroniker_group_pause", args=[group.pk])
+            context["is_paused"] = group.pk in pauses.of_groups([group.pk])
+        return super().render_change_form(request, context, *args, **kwargs)
+
+
+def _number(counts: QuerySet[Any, Any]) -> Coalesce:
+    return Coalesce(Subquery(counts.values("n")), 0, output_field=IntegerField())

@@ -1,0 +1,1 @@
+"""What several pages of the admin use: cells, filters, live refresh, run and stop, pausing."""

@@ -1,0 +1,67 @@
+"""What a page shows about jobs: the facts, as cells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from chroniker.admin.shared.cells import NOTHING, Cell, distance, moment, progress
+from chroniker.admin.shared.run_progress import Pace
+from chroniker.insights.job_status import Condition, Facts, survey
+from chroniker.models import Job
+
+#: The colour of a condition; the others have one of their own name.
+KINDS = {
+    Condition.STOPPING: "waiting",
+    Condition.SET_ASIDE: "failed",
+    Condition.RETRYING: "waiting",
+    Condition.DUE: "waiting",
+    Condition.NEW: "idle",
+    Condition.OVER: "idle",
+}
+
+
+class Overview(Facts):
+    __slots__ = ()
+
+    def cells(self) -> dict[str, Cell]:
+        """By the name of the list's column."""
+        condition = self.condition
+        return {
+            "state": Cell(str(condition.label), KINDS.get(condition, condition.value), self._switched_off()),
+            "next_run": self._next_run(),
+            "progress": self._progress(),
+            "last_result": self._last_result(),
+            "why": Cell(self.why),
+            "doubt": Cell("" if self.says_it_all else self.why),
+        }
+
+    def _switched_off(self) -> str:
+        """Of a job that was disabled while a run of it is open: the condition speaks of the run."""
+        if self.job.deletion_asked_at is not None:
+            return _("will be deleted when its run has ended")
+        return "" if self.job.enabled or not self.is_open else str(Condition.DISABLED.label)
+
+    def _next_run(self) -> Cell:
+        if self.next_run is None:
+            return Cell(NOTHING)
+        return Cell(moment(self.next_run), note=distance(self.next_run, self.now))
+
+    def _progress(self) -> Cell:
+        if self.lease is None:
+            return progress(None, None)
+        return Pace(self.lease.run, self.lease, self.now, self.expected).cell()
+
+    def _last_result(self) -> Cell:
+        status = self.last_status
+        if status is None or self.state.last_finished_at is None:
+            return Cell(NOTHING)
+        url = f"{reverse('admin:chroniker_run_changelist')}?job={self.job.pk}"
+        return Cell(str(status.label), status.lower(), distance(self.state.last_finished_at, self.now), url=url)
+
+
+def overviews(jobs: Sequence[Job]) -> dict[int, Overview]:
+    """By job id, in a constant number of statements."""
+    return survey(jobs, Overview)

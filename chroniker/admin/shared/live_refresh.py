@@ -1,0 +1,72 @@
+"""What pages ask for every few seconds: JSON, for those who may see it, and never stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from django.contrib.admin import ModelAdmin
+from django.core.exceptions import BadRequest, PermissionDenied
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.urls import reverse
+from django.utils.cache import add_never_cache_headers
+from django.utils.translation import gettext as _
+
+from chroniker.admin.shared.cells import Cell
+
+P = ParamSpec("P")
+A = TypeVar("A", bound="ModelAdmin[Any]")
+
+#: Rows that one request may ask about: as many as a page of a list has.
+MOST_ROWS = 100
+
+
+def json_view(
+    view: Callable[Concatenate[A, HttpRequest, P], dict[str, Any]],
+) -> Callable[Concatenate[A, HttpRequest, P], HttpResponse]:
+    """A GET that answers with ``view``'s dictionary; 403, as JSON too, to whoever may not view the model.
+
+    Not a redirect to the login page: the script that asks could not show it.
+    """
+
+    def wrapper(self: A, request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        response = answer(self, request, *args, **kwargs)
+        add_never_cache_headers(response)
+        return response
+
+    def answer(self: A, request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        if not (self.admin_site.has_permission(request) and self.has_view_permission(request)):
+            return JsonResponse({"error": _("You may not see this, or are no longer logged in.")}, status=403)
+        if request.method not in ("GET", "HEAD"):
+            return JsonResponse({"error": _("Only GET.")}, status=405, headers={"Allow": "GET, HEAD"})
+        try:
+            return JsonResponse(view(self, request, *args, **kwargs))
+        except BadRequest as error:
+            return JsonResponse({"error": str(error)}, status=400)
+        except PermissionDenied:
+            return JsonResponse({"error": _("You may not do this.")}, status=403)
+
+    return wrapper
+
+
+def live_url(view: str, keys: Iterable[object]) -> str:
+    """What a list's page asks for every few seconds, about these rows; empty without rows."""
+    ids = ",".join(map(str, keys))
+    return f"{reverse(view)}?ids={ids}" if ids else ""
+
+
+def ids_asked(request: HttpRequest) -> list[int]:
+    """``?ids=1,2``. Raises ``BadRequest``, also for more than a page has."""
+    ids = request.GET.get("ids", "").split(",")
+    if len(ids) > MOST_ROWS or not all(number.isdecimal() and len(number) < 19 for number in ids):
+        raise BadRequest(f"ids must be up to {MOST_ROWS} numbers with commas between them.")
+    return [int(number) for number in ids]
+
+
+def cell_name(kind: str, key: object, column: str) -> str:
+    """What a cell is called in the page and in the answer."""
+    return f"{kind}-{key}-{column}"
+
+
+def cells_json(kind: str, key: object, cells: dict[str, Cell]) -> dict[str, Any]:
+    return {cell_name(kind, key, column): cell.json() for column, cell in cells.items()}

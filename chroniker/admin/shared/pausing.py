@@ -1,0 +1,93 @@
+"""Pause and resume, all jobs or a group: the page that asks for a reason, and the notices on the others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib import messages
+from django.contrib.admin import AdminSite
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from chroniker.conf import settings
+from chroniker.eligibility import hosts, pauses
+from chroniker.models import Group, Job, Switch
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+PERMISSION = "chroniker.pause_jobs"
+
+#: Paused groups that the notices on a page name; the list of groups has them all.
+MOST_NAMED = 5
+
+
+class ReasonForm(forms.Form):
+    reason = forms.CharField(
+        label=gettext_lazy("Reason"),
+        required=False,
+        max_length=500,
+        widget=forms.TextInput({"class": "vTextField", "autofocus": True}),
+        help_text=gettext_lazy("For the others: it is shown on every page, with your name."),
+    )
+
+
+def notices() -> list[dict[str, Any]]:
+    """What is paused, and where nothing starts since the database's clock jumped, for the top of a page. Three
+    statements."""
+    found: list[dict[str, Any]] = [{"quiet": words} for words in hosts.quiet()[:MOST_NAMED]]
+    if everything := pauses.of_all():
+        found.append({"pause": everything, "url": reverse("admin:chroniker_job_pause")})
+    groups = list(pauses.of_groups().items())
+    urls = "admin:chroniker_group_pause"
+    return found + [{"pause": pause, "url": reverse(urls, args=[pk])} for pk, pause in groups[:MOST_NAMED]]
+
+
+def page(site: AdminSite, request: HttpRequest, group: Group | None, back: str) -> HttpResponse:
+    """GET asks, POST does; then back to ``back``. Whoever was faster is no error: it is as was asked for."""
+    if not request.user.has_perm(PERMISSION):
+        raise PermissionDenied
+    form = ReasonForm(request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        _do(request, group, form.cleaned_data["reason"])
+        return redirect(back)
+    pause = pauses.of_all() if group is None else pauses.of_groups([group.pk]).get(group.pk)
+    what = _("all jobs") if group is None else _("the group “%(name)s”") % {"name": group}
+    words = _("Resume %(what)s") if pause else _("Pause %(what)s")
+    context = {
+        **site.each_context(request),
+        "title": words % {"what": what},
+        "opts": Job._meta if group is None else Group._meta,
+        "pause": pause,
+        "form": form,
+        "back": back,
+    }
+    return TemplateResponse(request, "admin/chroniker/pause.html", context)
+
+
+def _do(request: HttpRequest, group: Group | None, reason: str) -> None:
+    resumes = "resume" in request.POST
+    with transaction.atomic(using=settings.database):
+        changed = pauses.resume(group) if resumes else pauses.pause(request.user.get_username(), reason, group)
+        if changed:
+            _log(request, group, _("Resumed.") if resumes else _("Paused. %(why)s") % {"why": reason})
+    if resumes and group is None and settings.paused:
+        messages.warning(request, _("The setting CHRONIKER_PAUSED still pauses all jobs."))
+    elif resumes:
+        messages.success(request, _("Resumed. What is due starts with the next tick."))
+    else:
+        messages.success(request, _("Paused. Nothing new starts; what runs is finished."))
+
+
+def _log(request: HttpRequest, group: Group | None, message: str) -> None:
+    user: User = request.user  # type: ignore[assignment]  # nobody else gets here
+    row = group or Switch.objects.get(pk=pauses.ALL)
+    LogEntry.objects.log_actions(user.pk, [row], CHANGE, message.strip())

@@ -1,0 +1,1 @@
+"""The database's clock, which decides; and noticing when it jumps."""

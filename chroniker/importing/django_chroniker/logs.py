@@ -1,0 +1,95 @@
+"""The ancestor's logs, which become closed runs with their output. In batches: whoever is killed goes on later."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from django.db.models import Max, QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from chroniker import lifecycle
+from chroniker.importing.django_chroniker.source import Head, Source
+from chroniker.importing.django_chroniker.tables import OldJob, OldLog
+from chroniker.models import Job, LogChunk, Run, Status, Stream, Trigger
+from chroniker.worker.output import CHUNK
+
+BATCH, BATCH_CHARACTERS = 200, 4_000_000
+TIMED_OUT = "Job exceeded timeout"  # what the ancestor wrote at the end of stderr
+_NUL, _VISIBLE_NUL = "\0", "\u2400"
+
+
+def kept(old: OldJob, logs: int) -> int:
+    """As many as the job keeps, and the ancestor kept."""
+    return min(logs, old.maximum_log_entries or logs)
+
+
+def bring(source: Source, old: OldJob, job: Job) -> Iterator[int]:
+    """Import the logs of one job, the oldest first; yields how many runs each batch made.
+
+    Each batch is a transaction. Which come next is told by the runs that are there, so that a killed import goes on
+    where it was, and one that was through does nothing, even if old runs have been deleted since.
+    """
+    heads = source.heads(old.pk)
+    heads = heads[len(heads) - kept(old, len(heads)) :]
+    done = _history(job).aggregate(last=Max("token"))["last"] or 0
+    for batch in _batches(list(enumerate(heads, start=1))[done:]):
+        logs = {log.pk: log for log in source.fetch([pk for _token, (pk, _size) in batch])}
+        pairs = [(_run(job, token, logs[pk]), logs[pk]) for token, (pk, _size) in batch]
+        chunks = [chunk for run, log in pairs for chunk in _chunks(run, log)]
+        yield lifecycle.record_past(job.pk, [run for run, _log in pairs], chunks)
+
+
+def _history(job: Job) -> QuerySet[Run]:
+    """Runs of the schedule that have no instant: only imported ones, and the children of runs on every host."""
+    return Run.objects.filter(job=job, trigger=Trigger.SCHEDULE, scheduled_for=None, slot="")
+
+
+def _batches(numbered: Sequence[tuple[int, Head]]) -> Iterator[list[tuple[int, Head]]]:
+    characters = 0
+
+    def number(each: tuple[int, Head]) -> tuple[int, int]:
+        nonlocal characters
+        characters += each[1][1]
+        return each[0] // BATCH, characters // BATCH_CHARACTERS
+
+    for _key, batch in groupby(numbered, key=number):
+        yield list(batch)
+
+
+def _run(job: Job, token: int, log: OldLog) -> Run:
+    start = _aware(log.run_start_datetime)
+    return Run(
+        id=uuid.uuid4(),
+        job=job,
+        token=token,
+        status=_status(log),
+        trigger=Trigger.SCHEDULE,
+        claimed_at=start,
+        started_at=start,
+        finished_at=max(_aware(log.run_end_datetime or log.run_start_datetime), start),
+        host=(log.hostname or "")[:200],
+        reason=_("Imported from django-chroniker."),
+    )
+
+
+def _status(log: OldLog) -> Status:
+    if log.success:
+        return Status.SUCCEEDED
+    timed_out = not log.on_time and log.stderr.rstrip().endswith(TIMED_OUT)
+    return Status.TIMED_OUT if timed_out else Status.FAILED
+
+
+def _chunks(run: Run, log: OldLog) -> Iterator[LogChunk]:
+    written_at = run.finished_at or run.claimed_at
+    for stream, text in ((Stream.STDOUT, log.stdout), (Stream.STDERR, log.stderr)):
+        text = (text or "").replace(_NUL, _VISIBLE_NUL)
+        for seq, start in enumerate(range(0, len(text), CHUNK)):
+            yield LogChunk(run=run, stream=stream, seq=seq, text=text[start : start + CHUNK], written_at=written_at)
+
+
+def _aware(moment: dt.datetime) -> dt.datetime:
+    return timezone.make_aware(moment) if moment.tzinfo is None else moment

@@ -1,0 +1,124 @@
+"""Where the ancestor's rows are read from: its tables, set aside, or a file of dumpdata."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, Protocol, TypeVar
+
+from django.contrib.auth import get_user_model
+from django.db import models
+from django.db.models import Count, F
+from django.db.models.functions import Coalesce, Length
+from django.utils.translation import gettext as _
+
+from chroniker.conf import settings
+from chroniker.exceptions import ImportRefused
+from chroniker.importing import dump_files
+from chroniker.importing.django_chroniker.tables import OldDependency, OldJob, OldLog, OldSubscription
+from chroniker.importing.foreign_tables import exists, stored
+
+M = TypeVar("M", bound=models.Model)
+#: A log's id, and roughly how much text it has.
+Head = tuple[int, int]
+
+
+class Source(Protocol):
+    jobs: list[OldJob]
+    dependencies: list[OldDependency]
+    #: Users' ids, by the id of the job.
+    subscribers: dict[int, list[int]]
+    #: How many there are, by the id of the job.
+    logs: Counter[int]
+    #: What could not be read, a sentence each.
+    remarks: list[str]
+
+    def heads(self, job: int) -> list[Head]:
+        """Of this job's logs, the oldest first."""
+
+    def fetch(self, ids: Sequence[int]) -> list[OldLog]:
+        """These logs, in no order."""
+
+
+class Tables:
+    """In place. Logs are read when they are asked for: there may be more of them than memory holds."""
+
+    def __init__(self) -> None:
+        self._using = settings.database
+        if not exists(OldJob, self._using):
+            raise ImportRefused(
+                _(
+                    "There are no tables of django-chroniker in this database. Where it was used before, “migrate” "
+                    "sets them aside as chroniker_v1_…; from elsewhere give a FILE: “dumpdata chroniker -o FILE”"
+                )
+            )
+        self.jobs = stored(OldJob, self._using)
+        self.dependencies = stored(OldDependency, self._using)
+        self.subscribers: dict[int, list[int]] = {}
+        for row in stored(OldSubscription, self._using):
+            self.subscribers.setdefault(row.job, []).append(row.user)
+        counted = self._logs().values_list("job").annotate(logs=Count("pk")).order_by()
+        self.logs = Counter(dict(counted))
+        self.remarks: list[str] = []
+
+    def _logs(self) -> models.QuerySet[OldLog]:
+        return OldLog._default_manager.using(self._using)
+
+    def heads(self, job: int) -> list[Head]:
+        size = Coalesce(Length("stdout"), 0) + Coalesce(Length("stderr"), 0)
+        ordered = self._logs().filter(job=job).order_by(F("run_start_datetime"), F("pk"))
+        return list(ordered.annotate(size=size).values_list("pk", "size"))
+
+    def fetch(self, ids: Sequence[int]) -> list[OldLog]:
+        return list(self._logs().filter(pk__in=ids))
+
+
+class Dump:
+    """A file, all of it in memory."""
+
+    def __init__(self, path: str) -> None:
+        self._objects = [each for each in dump_files.read(path) if each["model"].startswith("chroniker.")]
+        of_jobs = [each for each in self._objects if each["model"] == "chroniker.job"]
+        if not of_jobs:
+            raise ImportRefused(_("%(path)s has no jobs of django-chroniker.") % {"path": path})
+        if any("dst_gap" in each["fields"] for each in of_jobs):
+            raise ImportRefused(_("%(path)s is a dump of this package's own jobs: use “loaddata”.") % {"path": path})
+        for number, each in enumerate(self._objects, start=1):  # --natural-primary leaves ids out
+            each.setdefault("pk", number)
+        self.remarks: list[str] = []
+        self.jobs = self._rows(OldJob, "job")
+        self._names = {job.name: job.pk for job in reversed(self.jobs)}
+        self.dependencies = self._rows(OldDependency, "jobdependency", "dependent", "dependee")
+        self.subscribers = {each["pk"]: self._users(each["fields"].get("subscribers") or []) for each in of_jobs}
+        self._logs = {log.pk: log for log in self._rows(OldLog, "log", "job")}
+        self.logs = Counter(log.job for log in self._logs.values())
+
+    def _rows(self, model: type[M], label: str, *references: str) -> list[M]:
+        """With ``references`` to jobs by name (--natural-foreign) turned into ids."""
+        rows = dump_files.rows(model, f"chroniker.{label}", self._objects)
+        for row in rows:
+            for name in references:
+                value = getattr(row, name)
+                if isinstance(value, list):
+                    setattr(row, name, self._names.get(value[0]))
+        return rows
+
+    def _users(self, given: list[Any]) -> list[int]:
+        users = get_user_model()._default_manager.using(settings.database)
+        ids = [each for each in given if not isinstance(each, list)]
+        found = list(users.filter(pk__in=ids).values_list("pk", flat=True))
+        for key in (each for each in given if isinstance(each, list)):
+            field = users.model.USERNAME_FIELD
+            found += users.filter(**{field: key[0]}).values_list("pk", flat=True)
+        if len(found) < len(given):
+            self.remarks.append(
+                _("%(n)d of the subscribers in the file are no users here.") % {"n": len(given) - len(found)}
+            )
+        return found
+
+    def heads(self, job: int) -> list[Head]:
+        logs = sorted((log.run_start_datetime, log.pk, log) for log in self._logs.values() if log.job == job)
+        return [(pk, len(log.stdout) + len(log.stderr)) for _start, pk, log in logs]
+
+    def fetch(self, ids: Sequence[int]) -> list[OldLog]:
+        return [self._logs[pk] for pk in ids]

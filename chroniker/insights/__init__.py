@@ -1,0 +1,1 @@
+"""What pages and commands show of jobs: status, ledger, durations, dependency graph, reliability. Reads only."""

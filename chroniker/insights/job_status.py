@@ -1,0 +1,120 @@
+"""What there is to say about jobs, for pages and commands: one look at the database for all that are shown."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from chroniker.clock.database_clock import database_now
+from chroniker.eligibility import due, hosts, pauses
+from chroniker.insights.durations import expected_durations
+from chroniker.models import Job, JobState, Lease, Status
+
+
+class Condition(models.TextChoices):
+    """What a job is doing, in one word. The values are for programs and stay; the labels are for people."""
+
+    RUNNING = "running", _("running")
+    STOPPING = "stopping", _("stopping")
+    QUEUED = "queued", _("queued")
+    DISABLED = "disabled", _("disabled")
+    SET_ASIDE = "set_aside", _("set aside")
+    RETRYING = "retrying", _("retrying")
+    DUE = "due", _("due")
+    NEW = "new", _("new")
+    OVER = "over", _("over")
+    IDLE = "idle", _("idle")
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """A job as the machine sees it at ``now``."""
+
+    job: Job
+    state: JobState
+    lease: Lease | None
+    why: str
+    now: dt.datetime
+    expected: dt.timedelta | None = None  #: how long its run will take, judging by past ones; while it runs
+    unserved: str = ""  #: that the host it is to run on is not live
+    pause: pauses.Pause | None = None  #: what keeps it from being claimed, if it is paused
+
+    @property
+    def is_open(self) -> bool:
+        return self.lease is not None
+
+    @property
+    def condition(self) -> Condition:
+        if self.lease is not None:
+            return _of_open(self.lease)
+        if not self.job.enabled:
+            return Condition.DISABLED
+        if self.state.error:
+            return Condition.SET_ASIDE
+        if self.state.retry_at is not None:
+            return Condition.RETRYING
+        if self.job.force_run or (self.state.next_run is not None and self.state.next_run <= self.now):
+            return Condition.DUE
+        if self.state.next_run is None:
+            return Condition.NEW if self.job.edited_at else Condition.OVER
+        return Condition.IDLE
+
+    @property
+    def says_it_all(self) -> bool:
+        """Whether condition and next run leave nothing to explain: it runs, or its time has not come."""
+        if self.lease is not None:
+            return self.lease.run.status == Status.RUNNING
+        if self.unserved and self.job.enabled:
+            return False
+        waits = self.state.next_run is not None and self.state.next_run > self.now
+        return waits and self.condition == Condition.IDLE and self.pause is None and self.job.edited_at is None
+
+    @property
+    def next_run(self) -> dt.datetime | None:
+        return self.state.next_run if self.job.enabled else None
+
+    @property
+    def last_status(self) -> Status | None:
+        """How the latest attempt ended."""
+        ended = self.state.last_status and self.state.last_finished_at is not None
+        return Status(self.state.last_status) if ended else None
+
+
+def _of_open(lease: Lease) -> Condition:
+    if lease.run.status != Status.RUNNING:
+        return Condition.QUEUED
+    return Condition.STOPPING if lease.run.stop_requested_at is not None else Condition.RUNNING
+
+
+F = TypeVar("F", bound=Facts)
+
+
+def survey(jobs: Sequence[Job], kind: type[F]) -> dict[int, F]:
+    """By job id. A constant number of statements, however many jobs; one that was never booked has an empty state."""
+    now, ids = database_now(), [job.pk for job in jobs]
+    states = {state.pk: state for state in JobState.objects.filter(pk__in=ids)}
+    leases = {lease.job_id: lease for lease in Lease.objects.filter(job__in=ids, slot="").select_related("run")}
+    for job in jobs:
+        states.setdefault(job.pk, JobState(job_id=job.pk)).job = job
+    held = pauses.over(jobs)
+    missing = hosts.unserved(jobs)
+    reasons = due.why_not(list(states.values()), now, held, missing)
+    expected = expected_durations([pk for pk, lease in leases.items() if lease.run.status == Status.RUNNING])
+    return {
+        job.pk: kind(
+            job,
+            states[job.pk],
+            leases.get(job.pk),
+            reasons[job.pk],
+            now,
+            expected=expected.get(job.pk),
+            unserved=missing.get(job.pk, ""),
+            pause=held.get(job.pk),
+        )
+        for job in jobs
+    }

@@ -1,0 +1,106 @@
+"""Whether the guarantee held, as far as the database can tell. Writes nothing.
+
+It sees what was written: refused deliveries, reports without the lease, lost runs, outcomes that came late; and
+overlaps, two runs of one job (and slot) that had started and not ended at one moment. It does not see processes: the
+command of a lost run may have lived on, until its keeper killed it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.db.models import Count, DateTimeField, F, Max, Q, QuerySet, RowRange, Value, Window
+from django.db.models.functions import Cast, Coalesce
+
+from chroniker.insights.durations import LOOKED_AT
+from chroniker.models import EventKind, Lease, Run, RunEvent
+
+#: What is counted, in this order.
+COUNTED = (EventKind.REFUSED_DELIVERY, EventKind.ZOMBIE_REPORT, EventKind.LATE_OUTCOME, EventKind.LOST)
+HOUR, DAY, WEEK = dt.timedelta(hours=1), dt.timedelta(days=1), dt.timedelta(days=7)
+#: Runs that are compared, the newest; what is asked costs no more, however long the history.
+MOST_COMPARED = 100_000
+#: Overlaps that are named; and open runs, claimed before those that are compared, that are compared too.
+MOST_NAMED, MOST_OPEN = 50, 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many events of one kind, in the last hour, day and week."""
+
+    hour: int = 0
+    day: int = 0
+    week: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """``run`` started before another one of its job and slot had ended."""
+
+    run: Run
+    until: dt.datetime  #: when the other one ended; ``now``: it has not
+    is_now: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Overlaps:
+    found: list[Overlap]  #: at most ``MOST_NAMED``, the newest first
+    more: bool
+    since: dt.datetime | None  #: of runs claimed after this moment, or open; ``None``: of all
+
+    @property
+    def now(self) -> int:
+        return sum(each.is_now for each in self.found)
+
+
+def counts(now: dt.datetime) -> dict[EventKind, Counts]:
+    """One statement, on the index on (kind, at): it costs what happened within a week."""
+    hour, day = (Count("at", filter=Q(at__gt=now - span)) for span in (HOUR, DAY))
+    events = RunEvent.objects.filter(kind__in=COUNTED, at__gt=now - WEEK).order_by().values_list("kind")
+    rows = {kind: Counts(*numbers) for kind, *numbers in events.annotate(hour=hour, day=day, week=Count("at"))}
+    return {kind: rows.get(kind, Counts()) for kind in COUNTED}
+
+
+def overlaps(now: dt.datetime, *, everything: bool = False) -> Overlaps:
+    """Among the runs of the last week, the newest ``MOST_COMPARED`` of them, and those that are open: three statements,
+    and one more where there is any.
+
+    ``everything``: among all runs that there are, which takes a sort of them.
+    """
+    if everything:
+        return _overlaps(Run.objects.all(), now, None)
+    by_age = Run.objects.order_by("-claimed_at").values_list("claimed_at", flat=True)
+    since = max([now - WEEK, *by_age[MOST_COMPARED : MOST_COMPARED + 1]])
+    older = list(Lease.objects.filter(run__claimed_at__lte=since).values_list("pk", flat=True)[:MOST_OPEN])
+    recent = Q(claimed_at__gt=since)
+    return _overlaps(Run.objects.filter(recent | Q(pk__in=older) if older else recent), now, since)
+
+
+def _overlaps(runs: QuerySet[Run], now: dt.datetime, since: dt.datetime | None) -> Overlaps:
+    """Intervals are half open; one that starts before the latest end of all that started earlier meets one of them."""
+    # A cast, for beside a text MariaDB makes texts of moments.
+    end = Coalesce("finished_at", Cast(Value(now), DateTimeField()))
+    earlier = Window(
+        Max(end),
+        # In this order, for which there is no index: one on (job, …) tempts PostgreSQL to walk through all runs.
+        partition_by=[F("slot"), F("job")],
+        order_by=[F("started_at").asc(), F("token").asc()],
+        frame=RowRange(None, -1),
+    )
+    compared = runs.filter(started_at__isnull=False).annotate(end=end, earlier=earlier)
+    meeting = compared.filter(earlier__gt=F("started_at"), end__gt=F("started_at"))
+    # Only what is compared goes through the sort, unordered; the few that are found are read by themselves.
+    ends = dict(meeting.values_list("pk", "earlier")[: MOST_NAMED + 1])
+    named = Run.objects.filter(pk__in=ends).select_related("job").order_by("-started_at")[:MOST_NAMED] if ends else ()
+    found = [Overlap(run, ends[run.pk], run.finished_at is None and ends[run.pk] >= now) for run in named]
+    return Overlaps(found, len(ends) > MOST_NAMED, since)
+
+
+def of_job(job_id: int, last_token: int, now: dt.datetime) -> tuple[Overlaps, Mapping[EventKind, int]]:
+    """Among the latest runs of one job, as many as ``estimates`` looks at: two statements."""
+    latest = Run.objects.filter(job=job_id, token__gt=last_token - LOOKED_AT)
+    events = RunEvent.objects.filter(run__job=job_id, run__token__gt=last_token - LOOKED_AT, kind__in=COUNTED)
+    rows = dict(events.order_by().values_list("kind").annotate(count=Count("at")))
+    return _overlaps(latest, now, None), {kind: rows.get(kind, 0) for kind in COUNTED}

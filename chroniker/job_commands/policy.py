@@ -1,0 +1,83 @@
+"""Which commands a job may run, and their words. Asked when a job is saved, and again when it is executed."""
+
+from __future__ import annotations
+
+import difflib
+import shlex
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+
+from django.core.management import get_commands
+from django.utils.translation import gettext as _
+
+from chroniker.conf import settings
+from chroniker.escaping import shortened
+from chroniker.exceptions import CommandRefused
+
+#: Characters of a line of arguments: what Linux allows a single one to have.
+LONGEST_LINE = 131_072
+
+#: Options of every management command that say where its code is: with them anybody's code can be run.
+CODE_OPTIONS = ("--settings", "--pythonpath")
+
+
+def words(text: str, what: str) -> list[str]:
+    """Split like a shell does, without expanding anything. Raises ``CommandRefused`` for unbalanced quotes."""
+    if len(text) > LONGEST_LINE:  # splitting takes a second for each million
+        said = _("%(what)s has %(n)d characters; at most %(most)d are allowed.")
+        raise CommandRefused(said % {"what": what, "n": len(text), "most": LONGEST_LINE})
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        hint = _('%(what)s cannot be split into words: %(error)s in %(text)s. Write a quote as \\\' or inside "…".')
+        raise CommandRefused(hint % {"what": what, "error": str(error).lower(), "text": shortened(text)}) from None
+
+
+def management_argv(command: str, args: str) -> tuple[str, ...]:
+    """The command's name and its words; raises ``CommandRefused`` when it is unknown, not allowed or badly quoted."""
+    if refusal := refusal_of(command):
+        raise CommandRefused(refusal)
+    argv = words(args, _("The argument line"))
+    if not settings.raw_commands_allowed and (option := _code_option(argv)):
+        said = _("“%(option)s” may decide which code runs, so it is refused while raw commands are (%(switch)s).")
+        raise CommandRefused(said % {"option": option, "switch": "CHRONIKER_DISABLE_RAW_COMMAND"})
+    return (command, *argv)
+
+
+def _code_option(argv: Sequence[str]) -> str | None:
+    """One of ``CODE_OPTIONS``, also shortened, as argparse takes it. A command's own “--set” is refused with them."""
+    for word in argv:
+        name = word.partition("=")[0]
+        if word == "--":
+            return None  # no options behind it
+        if len(name) > 2 and any(option.startswith(name) for option in CODE_OPTIONS):
+            return name
+    return None
+
+
+def refusal_of(command: str) -> str | None:
+    """Why no job may run this management command, in words; ``None``: it may."""
+    known = get_commands()
+    if command not in known:
+        near = difflib.get_close_matches(command[:200], known, n=1)
+        hint = _(" Did you mean “%(near)s”?") % {"near": near[0]} if near else ""
+        return _("There is no management command “%(name)s”.") % {"name": shortened(command, 200)} + hint
+    if _matches(command, settings.commands_denied):
+        return _("The command “%(name)s” may not be scheduled (CHRONIKER_COMMANDS_DENIED).") % {"name": command}
+    if not _matches(command, settings.commands):
+        return _("The command “%(name)s” is not among those allowed (CHRONIKER_COMMANDS).") % {"name": command}
+    return None
+
+
+def raw_argv(raw_command: str) -> tuple[str, ...]:
+    """The program and its arguments; raises ``CommandRefused`` while raw commands are switched off."""
+    if not settings.raw_commands_allowed:
+        raise CommandRefused(_("Raw commands are switched off here (CHRONIKER_DISABLE_RAW_COMMAND)."))
+    argv = words(raw_command, _("The raw command"))
+    if not argv:
+        raise CommandRefused(_("The raw command is empty."))
+    return tuple(argv)
+
+
+def _matches(command: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(command, pattern) for pattern in patterns)

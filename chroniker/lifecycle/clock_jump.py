@@ -1,0 +1,50 @@
+"""After the database's clock jumped: what was counted by it before is counted anew, from now on."""
+
+from __future__ import annotations
+
+from chroniker.clock.database_clock import FromNow
+from chroniker.conf import settings
+from chroniker.lifecycle.transactions import locked, transactional
+from chroniker.models import EVERY_HOST, Lease, Run, Status
+
+
+def settle() -> None:
+    """Bring leases, start deadlines and second messages to within their bounds, counted from now.
+
+    A lease that is held is only ever cut, and never too short: nobody can have renewed later than now. Who is alive
+    renews anyway. A claim that nobody has begun gets its start deadline anew, whichever way the clock jumped: no
+    worker may take it in the quiet time. Each host that notices the jump does this in each of its ticks until the
+    quiet time is over, and once after it: what was under way when the clock jumped may be written after the first.
+    """
+    _cut_held()
+    claims = Lease.objects.filter(run__status=Status.CLAIMED).order_by()
+    for seconds in claims.values_list("job__start_deadline_seconds", flat=True).distinct():
+        _begin_deadline(seconds)
+    _offer_again()
+
+
+@transactional
+def _cut_held() -> None:
+    beyond = Lease.objects.filter(
+        nonce__isnull=False, expires_at__gt=FromNow(settings.lease + settings.drift_allowance)
+    )
+    ids = list(locked(beyond, skip=False).values_list("pk", flat=True))
+    Lease.objects.filter(pk__in=ids).update(expires_at=FromNow(settings.lease))
+
+
+@transactional
+def _begin_deadline(seconds: int | None) -> None:
+    claims = Run.objects.filter(status=Status.CLAIMED, job__start_deadline_seconds=seconds)
+    leases = Lease.objects.filter(pk__in=list(claims.values_list("pk", flat=True)))
+    ids = list(locked(leases, skip=False).values_list("pk", flat=True))
+    # A start may have come in between, by a host that has not noticed: its lease has its nonce.
+    Lease.objects.filter(pk__in=ids, nonce=None).update(expires_at=FromNow(settings.start_deadline_of(seconds)))
+
+
+@transactional
+def _offer_again() -> None:
+    """Claims whose second message would go in what may be the future only: one more than needed does no harm."""
+    ahead = Run.objects.filter(status=Status.CLAIMED, redispatch_at__gt=FromNow(settings.redispatch))
+    claims = ahead.exclude(target=EVERY_HOST)
+    ids = list(locked(claims, skip=False).values_list("pk", flat=True))
+    Run.objects.filter(pk__in=ids, status=Status.CLAIMED).update(redispatch_at=FromNow(settings.redispatch))

@@ -1,0 +1,134 @@
+"""Runs on every host: a parent, which owns the instant and the job's lease, and a child for each live host.
+
+The parent is never dispatched, and nobody can start it: it runs from its claim until the last of its children has
+closed, which closes it in the same transaction. Its lease keeps the job's slot and is not renewed by anybody who could
+die. When its time is over all the same, a tick looks at the children: while one is open the lease is extended, for
+each of them ends within a bound of its own; when none is, the parent is closed. So every parent ends, too.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from uuid import UUID, uuid4
+
+from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.utils.translation import gettext as _
+
+from chroniker.clock.database_clock import FromNow
+from chroniker.conf import settings
+from chroniker.eligibility import hosts
+from chroniker.lifecycle.plan import Plan
+from chroniker.models import EVERY_HOST, OPEN, Host, Lease, Run, Status
+
+#: Hosts that a parent's reason names; the others are counted, and listed on its page.
+MOST_NAMED = 20
+
+
+def call(plans: Sequence[Plan], now: dt.datetime) -> None:
+    """Draw the children of each claim that is for every host. At most one statement, however many plans.
+
+    Without a live host the instants are accounted for all the same, by a run that was SKIPPED and says why.
+    """
+    parents = [plan for plan in plans if plan.claimed and plan.claimed.target == EVERY_HOST]
+    live = hosts.live({plan.state.job.executor for plan in parents})
+    for plan in parents:
+        _call(plan, live.get(plan.state.job.executor, []), now)
+
+
+def _call(plan: Plan, live: Sequence[Host], now: dt.datetime) -> None:
+    parent = plan.runs[-1]
+    if not live:
+        parent.status, parent.finished_at, parent.attempt = Status.SKIPPED, now, 0
+        parent.reason = hosts.nobody(plan.state.job)
+        plan.missed = plan.missed or parent  # whoever is told of missed runs is told of this one
+        return
+    parent.status, parent.started_at, parent.nonce = Status.RUNNING, now, uuid4()
+    for host in live:
+        plan.after.last_token += 1
+        child = Run(
+            job_id=parent.job_id,
+            parent_id=parent.pk,
+            slot=str(host.pk),
+            target=host.name,
+            token=plan.after.last_token,
+            status=Status.CLAIMED,
+            trigger=parent.trigger,
+            attempt=parent.attempt,
+            args=parent.args,
+            claimed_at=now,
+        )
+        plan.runs.append(child)
+
+
+def gone() -> QuerySet[Lease]:
+    """Leases of children that have not begun, on hosts that are not live any more."""
+    live = hosts.serving().filter(host__name=OuterRef("run__target"), executor=OuterRef("job__executor"))
+    return Lease.objects.filter(~Q(slot=""), ~Exists(live), nonce=None)
+
+
+def close(ids: Collection[UUID]) -> set[UUID]:
+    """RUNNING → SUCCEEDED, STOPPED or FAILED, for those of these parents whose last child has closed; which they are.
+
+    For a caller that holds the jobs' states: two last children would each see the other one open. The others' leases
+    learn how many have reported.
+    """
+    if not ids:
+        return set()
+    is_open = Exists(_open_children())
+    parents = list(Run.objects.filter(~is_open, pk__in=ids, target=EVERY_HOST, status=Status.RUNNING))
+    closed = {parent.pk for parent in parents}
+    if closed:
+        _close(parents)
+    if waiting := set(ids) - closed:
+        # In statements on two tables: MySQL may not read the one it writes.
+        still = _open_children().order_by().values("parent").annotate(count=Count("pk")).values("count")
+        Lease.objects.filter(pk__in=waiting).update(total_parts_complete=F("total_parts") - Subquery(still))
+    return closed
+
+
+def _open_children() -> QuerySet[Run]:
+    return Run.objects.filter(parent=OuterRef("pk"), status__in=OPEN)
+
+
+def _close(parents: Sequence[Run]) -> None:
+    children = defaultdict(list)
+    for child in Run.objects.filter(parent__in=[parent.pk for parent in parents]).order_by("target"):
+        children[child.parent_id].append(child)
+    outcomes = {parent.pk: outcome(parent, children[parent.pk]) for parent in parents}
+    counts = {parent.pk: len(children[parent.pk]) for parent in parents}
+    Run.objects.filter(pk__in=outcomes, status=Status.RUNNING).update(
+        status=Case(*(When(pk=pk, then=Value(status.value)) for pk, (status, _reason) in outcomes.items())),
+        reason=Case(*(When(pk=pk, then=Value(reason)) for pk, (_status, reason) in outcomes.items())),
+        total_parts=Case(*(When(pk=pk, then=Value(count)) for pk, count in counts.items())),
+        total_parts_complete=Case(*(When(pk=pk, then=Value(count)) for pk, count in counts.items())),
+        finished_at=FromNow(),
+    )
+    Lease.objects.filter(pk__in=outcomes).delete()
+
+
+def outcome(parent: Run, children: Sequence[Run]) -> tuple[Status, str]:
+    """Success is that of all; else the reason names each host that had none."""
+    others = [child for child in children if child.status != Status.SUCCEEDED]
+    if children and not others:
+        return Status.SUCCEEDED, ""
+    named = [f"{child.target}: {Status(child.status).label}" for child in others[:MOST_NAMED]]
+    if len(others) > MOST_NAMED:
+        named.append(_("and %(n)d more") % {"n": len(others) - MOST_NAMED})
+    words = {"done": len(children) - len(others), "all": len(children), "others": ", ".join(named) or _("none")}
+    reason = _("It succeeded on %(done)d of %(all)d hosts. The others: %(others)s.") % words
+    return (Status.FAILED if parent.stop_requested_at is None else Status.STOPPED), reason
+
+
+def extend(ids: Collection[UUID]) -> None:
+    """The time of these parents' leases was over, but not that of all their children."""
+    Lease.objects.filter(pk__in=ids).update(expires_at=FromNow(settings.lease))
+
+
+def lost_children(ids: Collection[UUID]) -> set[UUID]:
+    """Which of these parents have a child that was lost: it may have done its work."""
+    if not ids:
+        return set()
+    lost = Run.objects.filter(parent__in=ids, status=Status.LOST)
+    return {parent for parent in lost.values_list("parent", flat=True).distinct() if parent}

@@ -1,0 +1,127 @@
+"""Who is told of a run's end: decided, and written down, in the transaction that closes it; sent by the outbox."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db.models import Exists, OuterRef
+
+from chroniker.conf import settings
+from chroniker.models import Job, Outbox, Run, Status
+from chroniker.outbox.channels import CALLBACK, ERRORS, EVENTS, MAIL, Webhook, webhooks
+from chroniker.signals import run_finished, send_after_commit
+
+#: A run that had to be killed is closed first; what it wrote last is stored in the seconds after.
+DRAIN = dt.timedelta(seconds=5)
+
+
+def with_subscribed(runs: Any) -> Any:
+    """The query of runs, each with ``subscribed``: whether its job has subscribers. Saves ``tell`` from asking."""
+    subscriptions = Job.subscribers.through._default_manager.filter(job=OuterRef("job"))
+    return runs.annotate(subscribed=Exists(subscriptions))
+
+
+def tell(runs: Sequence[Run], now: dt.datetime) -> None:
+    """Write the messages about the ends of these runs, one for each channel.
+
+    At most two statements, however many runs; none if nobody is to be told. A run on one host of many is not told
+    of: its parent is.
+    """
+    told = [run for run in runs if run.slot == "" and run.status in EVENTS]
+    hooks = webhooks() if told else []
+    messages = [*_mails(told, now), *_posts(told, hooks, now), *_callbacks(told, now)]
+    if messages:
+        Outbox.objects.bulk_create(messages)
+
+
+def announce(runs: Iterable[Run]) -> None:
+    """Send ``run_finished`` for each, after the commit."""
+    for run in runs:
+        send_after_commit(
+            run_finished, Run, run_id=run.pk, job_id=run.job_id, token=run.token, status=run.status, reason=run.reason
+        )
+
+
+def _mails(runs: Sequence[Run], now: dt.datetime) -> list[Outbox]:
+    wanted = [run for run in runs if _wants_mail(run)]
+    users = _subscribers({run.job_id for run in wanted}) if wanted else {}
+    return [
+        _message(run, f"{MAIL}:{user_id}", now, {"to": name})
+        for run in wanted
+        for user_id, name in users.get(run.job_id, ())
+    ]
+
+
+def _wants_mail(run: Run) -> bool:
+    if run.status in ERRORS:
+        wanted = run.job.email_errors_to_subscribers
+    else:
+        wanted = run.status == Status.SUCCEEDED and run.job.email_success_to_subscribers
+    return wanted and run.__dict__.get("subscribed", True)
+
+
+def _subscribers(job_ids: Iterable[int]) -> dict[int, list[tuple[Any, str]]]:
+    """Id and name of the active users with an address, by job."""
+    model = get_user_model()
+    fields, email = {field.name for field in model._meta.get_fields()}, model.get_email_field_name()
+    if email not in fields:  # a project's own model of users need not have addresses
+        return {}
+    conditions: dict[str, Any] = {f"subscribers__{email}__gt": ""}
+    if "is_active" in fields:
+        conditions["subscribers__is_active"] = True
+    found: dict[int, list[tuple[Any, str]]] = defaultdict(list)
+    rows = Job.objects.filter(pk__in=job_ids, **conditions).order_by("pk", "subscribers")
+    for job_id, user_id, name in rows.values_list("pk", "subscribers", f"subscribers__{model.USERNAME_FIELD}"):
+        found[job_id].append((user_id, str(name)))
+    return found
+
+
+def _posts(runs: Sequence[Run], hooks: Sequence[Webhook], now: dt.datetime) -> list[Outbox]:
+    by_channel = {hook.channel: hook for hook in hooks}  # an address that is configured twice gets one message
+    return [
+        _message(run, channel, now, body(run))
+        for channel, hook in by_channel.items()
+        for run in runs
+        if EVENTS[run.status] in hook.events
+    ]
+
+
+def _callbacks(runs: Sequence[Run], now: dt.datetime) -> list[Outbox]:
+    return [_message(run, CALLBACK, now) for run in runs if settings.job_error_callback and run.status in ERRORS]
+
+
+def _message(run: Run, channel: str, now: dt.datetime, payload: dict[str, Any] | None = None) -> Outbox:
+    send_at = now + DRAIN if run.status == Status.TIMED_OUT else now
+    return Outbox(run_id=run.pk, channel=channel, payload=payload or {}, send_at=send_at)
+
+
+def body(run: Run) -> dict[str, Any]:
+    """What a webhook is told. Fixed when the run is closed, so that each attempt says the same."""
+    return {
+        "type": EVENTS[run.status],
+        "timestamp": _text(run.finished_at),
+        "data": {
+            "job": {"id": run.job_id, "name": run.job.name},
+            "run": str(run.pk),
+            "token": run.token,
+            "status": run.status,
+            "reason": run.reason,
+            "trigger": run.trigger,
+            "attempt": run.attempt,
+            "exit_code": run.exit_code,
+            "host": run.host,
+            "scheduled_for": _text(run.scheduled_for),
+            "covered_until": _text(run.covered_until),
+            "claimed_at": _text(run.claimed_at),
+            "started_at": _text(run.started_at),
+            "finished_at": _text(run.finished_at),
+        },
+    }
+
+
+def _text(moment: dt.datetime | None) -> str | None:
+    return moment.astimezone(dt.UTC).isoformat() if moment else None

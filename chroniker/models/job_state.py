@@ -1,0 +1,61 @@
+"""The machine's side of a job."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from chroniker.models.base import DecidingManager
+from chroniker.models.job import Job
+from chroniker.models.run_status import Status
+
+
+class JobState(models.Model):
+    """One row beside each job, written only by ``chroniker.lifecycle``.
+
+    Locked before anything of the job is claimed or closed; locks are taken in the order Group, JobState,
+    Job, Run, Lease, by id.
+    """
+
+    job = models.OneToOneField(Job, models.CASCADE, primary_key=True, related_name="state")
+    booked_spec = models.CharField(
+        max_length=64, blank=True, help_text=_("Fingerprint of the schedule that the next instant was computed from.")
+    )
+    last_spec = models.CharField(
+        max_length=64, blank=True, help_text=_("Like the above, and kept while the job is disabled.")
+    )
+    spec_since = models.DateTimeField(
+        null=True, help_text=_("All instants after this moment were given by the schedule of that fingerprint.")
+    )
+    accounted_until = models.DateTimeField(
+        null=True, help_text=_("Every instant up to and including this one has a run. Only moves forward.")
+    )
+    next_instant = models.DateTimeField(
+        null=True, help_text=_("The first instant not yet accounted for; empty: there is none.")
+    )
+    next_run = models.DateTimeField(
+        _("next run"), null=True, help_text=_("When a tick may start it: the next instant plus the job's jitter.")
+    )
+    last_token = models.BigIntegerField(default=0)
+    retry_at = models.DateTimeField(_("retry at"), null=True)
+    attempt = models.PositiveIntegerField(default=0, help_text=_("Attempts made in the current chain of retries."))
+    last_status = models.CharField(
+        _("last result"), max_length=10, choices=Status, blank=True, help_text=_("How the latest attempt ended.")
+    )
+    last_finished_at = models.DateTimeField(_("last finished"), null=True)
+    error = models.TextField(
+        _("error"), blank=True, help_text=_("Why the job was set aside; an edit of the job clears it.")
+    )
+
+    objects = DecidingManager()
+
+    class Meta:
+        verbose_name = _("job state")
+        verbose_name_plural = _("job states")
+        indexes = (
+            models.Index(fields=["next_run"], name="chroniker_state_next_run"),
+            models.Index(fields=["retry_at"], name="chroniker_state_retry_at"),
+        )
+
+    def __str__(self) -> str:
+        return f"state of job {self.job_id}"

@@ -1,0 +1,91 @@
+"""What a job must be to be saved from a form. Every message says what was wrong and what would be right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+
+from chroniker import monitors, schedule
+from chroniker.conf import settings
+from chroniker.escaping import acts, shortened
+from chroniker.exceptions import CommandRefused, ScheduleError
+from chroniker.job_commands import environment, policy
+from chroniker.models.host import EVERY_HOST
+
+if TYPE_CHECKING:
+    from chroniker.models.job import Job
+
+
+def validate(job: Job) -> None:
+    """Raises one ``ValidationError`` with all that is wrong, by field."""
+    errors: dict[str, str] = {}
+    if acts(job.name):
+        errors["name"] = _("A name is one line of text, without control characters.")
+    _command(job, errors)
+    _templates(job, errors)
+    _surroundings(job, errors)
+    _schedule(job, errors)
+    if job.executor not in settings.executors:
+        known = ", ".join(sorted(settings.executors))
+        errors["executor"] = _("There is no executor “%(name)s”; there is: %(known)s.") % {
+            "name": shortened(job.executor),
+            "known": known,
+        }
+    if job.hostname != EVERY_HOST and set(job.hostname) & set(",; \t*?"):
+        said = _("“%(given)s” is no host's name: give one name, or * for every live host, or none.")
+        errors["hostname"] = said % {"given": shortened(job.hostname)}
+    if errors:
+        raise ValidationError(errors)
+
+
+def _command(job: Job, errors: dict[str, str]) -> None:
+    if bool(job.command) == bool(job.raw_command.strip()):
+        both = _("Give a management command or a raw command, not both.")
+        errors["command"] = both if job.command else _("Give a management command or a raw command.")
+        return
+    field = "command" if job.command else "raw_command"
+    try:
+        if job.command:
+            policy.management_argv(job.command, "")
+            field = "args"
+            words = policy.management_argv(job.command, job.args)[1:]
+            if job.command == "check_monitor" and (refusal := monitors.refusal(words)):
+                errors["args"] = refusal
+        else:
+            policy.raw_argv(job.raw_command)
+            if job.args.strip():
+                errors["args"] = _("A raw command has its arguments in its own line.")
+    except CommandRefused as error:
+        errors[field] = str(error)
+
+
+def _templates(job: Job, errors: dict[str, str]) -> None:
+    for field in ("monitor_url", "monitor_error_template"):
+        template = getattr(job, field)
+        if problem := monitors.problem(template, monitors.about(job), is_url=field == "monitor_url"):
+            errors[field] = problem
+
+
+def _surroundings(job: Job, errors: dict[str, str]) -> None:
+    asked: dict[str, Callable[[], object]] = {
+        "environment": lambda: environment.variables(job.environment),
+        "secrets": lambda: environment.secrets(job.secrets),
+        "working_directory": lambda: environment.directory(job.working_directory),
+    }
+    for field, ask in asked.items():
+        try:
+            ask()
+            if field == "secrets" and "environment" not in errors:
+                environment.refuse_both(job.environment, job.secrets)
+        except CommandRefused as error:
+            errors[field] = str(error)
+
+
+def _schedule(job: Job, errors: dict[str, str]) -> None:
+    try:
+        schedule.validate(job.spec)
+    except ScheduleError as error:
+        errors[error.field] = str(error)

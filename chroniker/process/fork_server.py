@@ -1,0 +1,62 @@
+"""The nursery itself: a guard with Django warm, one thread and no connections, started by exec.
+
+So forking from it is safe under every kind of worker, and a command starts in milliseconds. If it dies, its
+keepers live on, each with its own supervisor, and the next are started cold.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import socket
+import sys
+import threading
+from contextlib import suppress
+
+from chroniker.process import command_main
+from chroniker.process.keeper import ignore_signals
+from chroniker.process.keeper_parent import Guard
+from chroniker.process.kernel import name_process
+from chroniker.process.run_spec import RUN_ID
+
+
+def main() -> None:
+    """`argv`: the descriptor of the socket that requests come by."""
+    requests = socket.socket(fileno=int(sys.argv[1]))
+    requests.set_inheritable(False)
+    os.environ.pop(RUN_ID, None)  # the placeholder was for /proc, see `mark`
+    name_process("chroniker-nursery")
+    ignore_signals()
+    gc.disable()
+    warm_up()
+    if threading.active_count() > 1:
+        names = ", ".join(thread.name for thread in threading.enumerate()[1:])
+        sys.exit(f"chroniker: no nursery, because the project's start-up left threads running: {names}")
+    gc.collect()
+    gc.freeze()  # forks share these pages as long as their collector leaves them alone
+    Guard(requests).serve()
+    os._exit(0)
+
+
+def warm_up() -> None:
+    """Load what any command needs, and close what must not be shared by forks."""
+    import django
+
+    django.setup()
+    from django.core.cache import caches
+    from django.core.checks import run_checks
+    from django.core.management import get_commands
+    from django.db import connections
+
+    get_commands()
+    with suppress(Exception):  # a check that raises does so in each command, which is where it is seen
+        # Also imports the URLs, the admin and what else a command loads before it begins.
+        found = run_checks()
+        command_main.checked = not any(each.is_serious() and not each.is_silenced() for each in found)
+    for connection in connections.all():  # made, so that its driver is loaded; connected only by the project
+        connection.close()
+        getattr(connection, "close_pool", bool)()
+    for alias in connections:
+        del connections[alias]
+    for cache in caches.all(initialized_only=True):
+        cache.close()

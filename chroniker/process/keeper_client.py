@@ -1,0 +1,178 @@
+"""The supervisor's end of a run: how a keeper is started, and what the two say to each other."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from chroniker.process import progress
+from chroniker.process.fork_server_client import Nursery, start_python
+from chroniker.process.keeper_protocol import Descriptors, Wire
+from chroniker.process.run_spec import Order
+
+_READY_PATIENCE = 20.0  #: a nursery that is still loading Django answers when it is done
+_END_PATIENCE = 10.0
+
+
+class Lifeline:
+    """A keeper, seen from its supervisor. When this end closes, or its process dies, the tree is killed.
+
+    Not for two threads at once.
+    """
+
+    def __init__(self, wire: Wire, out: int, err: int, shared_progress: int) -> None:
+        self.wire = wire
+        self.out = out
+        self.err = err
+        self.progress = shared_progress
+        self.pid = 0
+        self.terminating = ""  #: why the tree was sent SIGTERM
+        self.killing = False
+        self.ended: Mapping[str, Any] | None = None  #: the keeper's last words
+        self.crashed = ""
+        self._cold: subprocess.Popen[bytes] | None = None
+        self._pidfd = -1
+        self._unanswered: float | None = None
+        self._dead_since: float | None = None
+
+    def wait_ready(self) -> bool:
+        """Wait for the keeper's first word. False: there is none, and after `close` none will ever begin."""
+        poll = select.poll()
+        poll.register(self.wire, select.POLLIN)
+        until = time.monotonic() + _READY_PATIENCE
+        while not self.pid and not self.wire.closed and time.monotonic() < until:
+            poll.poll(100)
+            self.read()
+        return bool(self.pid)
+
+    def go(self, order: Order, deadline: float | None) -> None:
+        """The command begins."""
+        self.wire.send(go=order.to_json(), deadline=deadline)
+
+    def extend(self, deadline: float | None) -> None:
+        """Move the keeper's deadline on; it acknowledges."""
+        self.wire.send(deadline=deadline)
+        if self._unanswered is None:
+            self._unanswered = time.monotonic()  # stands still while the machine is suspended
+
+    def stop(self) -> None:
+        """SIGTERM, the order's grace, SIGKILL."""
+        self.wire.send(stop=True)
+
+    def kill(self) -> None:
+        """SIGKILL, now."""
+        self.wire.send(kill=True)
+
+    def read(self) -> None:
+        """Take note of what the keeper has said."""
+        for message in self.wire.receive():
+            if "ready" in message:
+                self.pid = message["ready"]
+                self._pidfd = _open_pid(self.pid)
+            elif "acknowledged" in message:
+                self._unanswered = None
+            elif "terminating" in message:
+                self.terminating = message["terminating"]
+            elif "killing" in message:
+                self.killing = True
+            elif "ended" in message:
+                self.ended = message["ended"]
+            elif "crashed" in message:
+                self.crashed = message["crashed"]
+
+    @property
+    def is_over(self) -> bool:
+        """The tree is dead: the keeper has said so, or all who guarded it have let go of the line."""
+        return self.ended is not None or self.wire.closed
+
+    @property
+    def dead_for(self) -> float:
+        """Seconds since the keeper was first seen dead; 0 while it lives."""
+        if self._pidfd < 0 or self.alive_pid:
+            return 0.0
+        self._dead_since = self._dead_since or time.monotonic()
+        return time.monotonic() - self._dead_since
+
+    @property
+    def silent_for(self) -> float:
+        """Seconds since the oldest message that a living keeper would have acknowledged by now."""
+        if self._unanswered is None or self.killing:
+            return 0.0
+        return time.monotonic() - self._unanswered
+
+    def wake(self) -> None:
+        """Continue a keeper that somebody stopped."""
+        if self.alive_pid:
+            os.kill(self.pid, signal.SIGCONT)
+
+    @property
+    def alive_pid(self) -> int:
+        """The keeper's pid if it is alive for certain, else 0: a number alone may belong to somebody else by now."""
+        if self._pidfd < 0:
+            return 0
+        poll = select.poll()
+        poll.register(self._pidfd, select.POLLIN)
+        return 0 if poll.poll(0) else self.pid
+
+    def close(self) -> None:
+        """Let go: a keeper that lives kills its tree and ends."""
+        self.wire.close()
+        for descriptor in (self.out, self.err, self.progress, self._pidfd):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self.out = self.err = self.progress = self._pidfd = -1
+        if self._cold is not None:
+            self._cold.send_signal(signal.SIGCONT)  # whoever was stopped cannot end
+            with suppress(subprocess.TimeoutExpired):  # still busy with what nobody can kill
+                self._cold.wait(_END_PATIENCE)
+
+    @classmethod
+    def begin(cls, nursery: Nursery | None, lock: int) -> Lifeline:
+        """A keeper that is ready: from the nursery if that answers, else started cold. Raises OSError if there is none.
+
+        A keeper runs nothing before it is told to go. So one that came too late, after another was started in
+        its place, sees its line closed and ends.
+        """
+        if nursery is not None:
+            lifeline = cls._launch(lock, nursery)
+            if lifeline.wait_ready():
+                return lifeline
+            lifeline.close()
+        lifeline = cls._launch(lock, None)
+        if not lifeline.wait_ready():
+            lifeline.close()
+            raise OSError("its keeper did not start")
+        return lifeline
+
+    @classmethod
+    def _launch(cls, lock: int, nursery: Nursery | None) -> Lifeline:
+        near, far = socket.socketpair()
+        (out, out_end), (err, err_end) = os.pipe(), os.pipe()
+        lifeline = cls(Wire(near), out, err, progress.create())
+        with far:
+            given = Descriptors(far.fileno(), out_end, err_end, lifeline.progress, lock)
+            try:
+                if nursery is None:
+                    lifeline._cold = start_python("keeper_main", given)
+                else:
+                    nursery.launch(given)
+            finally:
+                os.close(out_end)
+                os.close(err_end)
+        for descriptor in (out, err):
+            os.set_blocking(descriptor, False)
+        return lifeline
+
+
+def _open_pid(pid: int) -> int:
+    try:
+        return os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        return -1

@@ -1,0 +1,28 @@
+"""One keeper, started cold: by exec, without Django, which its command loads for itself."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from chroniker.process.command_main import CommandProcess
+from chroniker.process.keeper import keep
+from chroniker.process.keeper_parent import Guard
+from chroniker.process.keeper_protocol import Descriptors
+from chroniker.process.kernel import LINUX, name_process
+from chroniker.process.run_spec import RUN_ID
+
+
+def main() -> None:
+    """`argv`: the five descriptors, in their order."""
+    os.environ.pop(RUN_ID, None)  # the placeholder was for /proc, see `mark`
+    given = Descriptors(*map(int, sys.argv[1:]))
+    for descriptor in given:
+        os.set_inheritable(descriptor, False)
+    if not LINUX:  # nobody could inherit what a dead keeper guarded
+        keep(given, CommandProcess().become)
+    name_process("chroniker-guard")
+    guard = Guard(own=frozenset(given))
+    guard.fork(given)
+    guard.serve()
+    os._exit(0)

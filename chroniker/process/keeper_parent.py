@@ -1,0 +1,103 @@
+"""The parent of keepers: forks them, wakes those that were stopped, and kills what a dead one guarded.
+
+It is a subreaper, so what loses its keeper becomes its child. It holds each keeper's line and lock open until all
+that the keeper guarded is dead: the end of the line says so to the supervisor, a free lock to everybody.
+
+There is one with Django warm for all runs of a worker (the nursery), or a bare one for a single run (a cold start).
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import sys
+
+from chroniker.process import process_tree
+from chroniker.process.command_main import CommandProcess
+from chroniker.process.keeper import drain, ignore_signals, keep, wake_on_child
+from chroniker.process.keeper_protocol import Descriptors
+from chroniker.process.kernel import become_subreaper, open_descriptors
+
+_LOOK_SECONDS = 1.0
+
+
+class Guard:
+    """Serves requests for keepers, each five descriptors; ends when no one is left to ask, or to guard."""
+
+    def __init__(self, requests: socket.socket | None = None, own: frozenset[int] = frozenset()) -> None:
+        """`own`: descriptors that are ours. Any other that is open by now is the project's, and every command's."""
+        become_subreaper()
+        ignore_signals()
+        own |= {-1 if requests is None else requests.fileno(), 0, 1, 2}
+        self._shared = frozenset(each for each in open_descriptors() if each not in own and _is_open(each))
+        self._own_children = frozenset(process_tree.children(os.getpid()))  # like those: of the project's start-up
+        self._requests = requests
+        self._keepers: dict[int, Descriptors] = {}
+        self._child_ended = wake_on_child()
+        self._poll = select.poll()
+        self._poll.register(self._child_ended, select.POLLIN)
+        if requests is not None:
+            self._poll.register(requests, select.POLLIN)
+
+    def serve(self) -> None:
+        while self._requests is not None or self._keepers:
+            ready = dict(self._poll.poll(_LOOK_SECONDS * 1000 if self._keepers else None))
+            self._wake_keepers()
+            if self._child_ended in ready:
+                drain(self._child_ended)
+                self._bury()
+            if self._requests is not None and self._requests.fileno() in ready:
+                self._answer(self._requests)
+
+    def fork(self, given: Descriptors) -> None:
+        """A new keeper. Without memory for one its line ends, and the supervisor does without."""
+        try:
+            pid = os.fork()
+        except OSError as error:
+            print(f"chroniker: cannot fork a keeper: {error}", file=sys.stderr, flush=True)
+            for descriptor in given:
+                os.close(descriptor)
+            return
+        if not pid:
+            keep(given, CommandProcess(self._shared).become, self._shared)
+        self._keepers[pid] = given
+        for descriptor in (given.out, given.err, given.progress):
+            os.close(descriptor)
+
+    def _answer(self, requests: socket.socket) -> None:
+        words, descriptors, *_ = socket.recv_fds(requests, 16, 16)
+        if not words:  # the last client has gone
+            self._poll.unregister(requests)
+            self._requests = None
+        elif len(descriptors) == len(Descriptors._fields):
+            self.fork(Descriptors(*descriptors))
+        else:
+            for descriptor in descriptors:
+                os.close(descriptor)
+
+    def _wake_keepers(self) -> None:
+        """A stopped keeper guards nothing."""
+        for pid in self._keepers:
+            if process_tree.state(pid) == "T":
+                process_tree.send(pid, signal.SIGCONT)
+
+    def _bury(self) -> None:
+        """Collect ended keepers. Any other child is what a dead keeper guarded."""
+        killed = process_tree.kill_below(process_tree.Tally(), spare=self._keepers.keys() | self._own_children)
+        if killed.count:
+            print(f"chroniker: a keeper died; killed what it guarded: {killed.names}", file=sys.stderr, flush=True)
+        living = process_tree.children(os.getpid())
+        for pid in self._keepers.keys() - living:
+            gone = self._keepers.pop(pid)
+            os.close(gone.lock)
+            os.close(gone.control)
+
+
+def _is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False  # the one that the listing itself had open
+    return True

@@ -1,0 +1,185 @@
+"""Whole trees of processes: who descends from whom, and how to kill all of them.
+
+A process group misses children with a session of their own, and a list taken once misses those forked after
+it was taken. So the caller is a subreaper: whatever loses its parent comes to it, and is found in the next
+round. Without subreapers (systems other than Linux) only the command's own process group is reached.
+"""
+
+import os
+import resource
+import signal
+import time
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from chroniker.process.kernel import LINUX
+
+_WALK_LIMIT = 10_000  # a fork bomb: kill what is known, then look again
+_NAMES_KEPT = 20
+_NOT_OURS_PATIENCE = 5.0
+
+
+@dataclass(slots=True)
+class Killed:
+    """What a kill found alive: how many, the first names, and who could not be killed (of another user)."""
+
+    count: int = 0
+    names: list[str] = field(default_factory=list)
+    survivors: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Tally:
+    """Collects ended children: the exit status of the one that matters, and what all of them used."""
+
+    command: int = 0
+    status: int | None = None
+    cpu_seconds: float = 0.0
+    max_rss_kb: int = 0
+
+    def reap(self) -> bool:
+        """Collect every child that has ended; False when there is no child at all, alive or dead."""
+        while True:
+            try:
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
+            except ChildProcessError:
+                return False
+            if not pid:
+                return True
+            self._count(pid, status, usage)
+
+    def _count(self, pid: int, status: int, usage: resource.struct_rusage) -> None:
+        if pid == self.command:
+            self.status = status
+        self.cpu_seconds += usage.ru_utime + usage.ru_stime
+        self.max_rss_kb = max(self.max_rss_kb, usage.ru_maxrss if LINUX else usage.ru_maxrss // 1024)
+
+
+def children(pid: int) -> list[int]:
+    """The direct children of a process, of all its threads. While it runs, the answer may be out of date."""
+    found: list[int] = []
+    for listing in Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            found += [int(word) for word in listing.read_bytes().split()]
+        except OSError:
+            continue  # the thread, or the whole process, just ended
+    return found
+
+
+def descendants(pid: int) -> Iterator[int]:
+    """Everyone below a process, parents before their children."""
+    todo = children(pid)
+    while todo:
+        yield todo[0]
+        todo += children(todo.pop(0))
+
+
+def state(pid: int) -> str:
+    """The kernel's letter for a process: R, S, D, T (stopped), Z (ended, not collected); "" when it is gone."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return ""
+    return stat[stat.rindex(b")") + 2 :][:1].decode()
+
+
+def name_of(pid: int) -> str:
+    """What a process was started as, for people."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes()[:200]
+        short = Path(f"/proc/{pid}/comm").read_bytes()
+    except OSError:
+        return f"process {pid}"
+    return (words.replace(b"\0", b" ").strip() or short.strip()).decode(errors="replace")
+
+
+def signal_below(number: int, *, group: int) -> None:
+    """Send a signal to everyone below this process; where trees cannot be read, to the command's process group."""
+    if not LINUX:
+        _send_group(group, number)
+        return
+    for each in list(descendants(os.getpid())):
+        send(each, number)
+
+
+def send(pid: int, number: int) -> bool:
+    """Send a signal; False when the process belongs to somebody else. One that is gone is fine."""
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return True
+
+
+def _send_group(group: int, number: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)
+
+
+def stop_walk(roots: list[int]) -> list[int]:
+    """SIGSTOP each process, then list its children, and so on downwards. Returns everyone seen.
+
+    A stopped parent collects nobody, so the process ids below it stay valid until the kill.
+    """
+    seen: list[int] = []
+    todo = list(roots)
+    while todo and len(seen) < _WALK_LIMIT:
+        pid = todo.pop(0)
+        seen.append(pid)
+        send(pid, signal.SIGSTOP)
+        todo += children(pid)
+    return seen
+
+
+def kill_below(tally: Tally, *, spare: Collection[int] = (), group: int = 0) -> Killed:
+    """Kill everyone below this process but the spared children's trees, until nobody is left.
+
+    Returns only when the tree is gone, or when all that is left belongs to another user and was not to be
+    killed for some seconds: those are named. It never walks on "until nobody new appears" before it kills:
+    a tree that wakes its own members holds that off for as long as it likes.
+    """
+    if not LINUX:
+        return _kill_group(tally, group)
+    killed = Killed()
+    known: set[int] = set()
+    patience = time.monotonic() + _NOT_OURS_PATIENCE
+    for turn in range(1 << 62):
+        more = tally.reap()
+        roots = [pid for pid in children(os.getpid()) if pid not in spare]
+        if not roots and (spare or not more):  # (the listing misses a child that is being born)
+            return killed
+        refused = _kill_once(roots, known, killed)
+        if refused and len(refused) >= len(roots) and time.monotonic() > patience:
+            killed.survivors = [name_of(pid) for pid in refused[:_NAMES_KEPT]]
+            return killed
+        if turn > 3:
+            time.sleep(0.0003 if turn < 300 else 0.02)
+    raise AssertionError("unreachable")
+
+
+def _kill_once(roots: list[int], known: set[int], killed: Killed) -> list[int]:
+    """One round: stop, walk, kill. Returns those that may not be killed by us."""
+    seen = stop_walk(roots)
+    for pid in seen:
+        if pid not in known and state(pid) not in ("", "Z"):
+            known.add(pid)
+            killed.count += 1
+            if len(killed.names) < _NAMES_KEPT:
+                killed.names.append(name_of(pid))
+    return [pid for pid in seen if not send(pid, signal.SIGKILL)]
+
+
+def _kill_group(tally: Tally, group: int) -> Killed:
+    killed = Killed()
+    if group and tally.status is None:
+        killed.count, killed.names = 1, [f"process {group}"]
+    while group and tally.reap() and tally.status is None:
+        _send_group(group, signal.SIGKILL)
+        time.sleep(0.005)
+    if group:
+        _send_group(group, signal.SIGKILL)
+    return killed

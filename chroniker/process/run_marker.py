@@ -1,0 +1,108 @@
+"""The mark of a run on its processes: `CHRONIKER_RUN_ID` in the environment they were started with.
+
+It finds what no parent remembers: the processes of a run whose keeper and nursery were both killed. It does not
+find those that cleared their environment, or that belong to another user.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import UUID
+
+from chroniker.process import process_tree
+from chroniker.process.kernel import LINUX
+from chroniker.process.run_spec import RUN_ID
+
+#: As long as any run's id. Keepers and nurseries start with it, so that their forks can write theirs over it.
+NOBODY = str(UUID(int=0))
+
+_ENV_START = 49 - 2  # field of /proc/self/stat, counted from 0 after the name
+_SWEEP_PATIENCE = 10.0
+_QUIET_SCANS = 6
+
+
+def stamp(run_id: UUID) -> bool:
+    """Write the run's id over the placeholder in this process's first environment, the one that others see.
+
+    A fork shows the environment its ancestor was started with, whatever it puts into `os.environ`. False when
+    the placeholder is not there (a library that rewrites the process title may have used its room).
+    """
+    if not LINUX:
+        return False
+    old, new = _entry(NOBODY), _entry(str(run_id))
+    offset = Path("/proc/self/environ").read_bytes().find(old)
+    stat = Path("/proc/self/stat").read_text(encoding="utf-8", errors="replace")
+    address = int(stat[stat.rindex(")") + 2 :].split()[_ENV_START]) + offset
+    if offset < 0 or ctypes.string_at(address, len(old)) != old:
+        return False
+    ctypes.memmove(address, new, len(new))
+    return True
+
+
+def _entry(run_id: str) -> bytes:
+    return f"{RUN_ID}={run_id}\0".encode()
+
+
+def marked(run_id: UUID) -> Iterator[int]:
+    """The living processes of this run that still show its mark.
+
+    Newest first, and each as soon as it is seen: one that forks and ends all the time is gone a moment later.
+    """
+    if LINUX:
+        pids = sorted((int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()), reverse=True)
+        entry = _entry(str(run_id))
+        yield from (pid for pid in pids if pid != os.getpid() and _carries(pid, entry))
+
+
+def _carries(pid: int, entry: bytes) -> bool:
+    try:
+        environment = b"\0" + Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return False  # gone, or another user's
+    return b"\0" + entry in environment and process_tree.state(pid) not in ("", "Z")
+
+
+def sweep(run_id: UUID, keeper: int = 0) -> list[str]:
+    """Kill what a run left behind, its keeper first; returns who could not be killed within some seconds.
+
+    For a run whose keeper is dead, or no longer does its work.
+    """
+    until = time.monotonic() + _SWEEP_PATIENCE
+    if keeper:
+        _sweep_below(keeper, until)
+    quiet = 0
+    while quiet < _QUIET_SCANS:  # one that forks all the time may be missed by a scan, but hardly by several
+        found = []
+        for pid in marked(run_id):
+            process_tree.send(pid, signal.SIGSTOP)
+            found.append(pid)
+        quiet = 0 if found else quiet + 1
+        for pid in process_tree.stop_walk(found):
+            process_tree.send(pid, signal.SIGKILL)
+        if time.monotonic() > until:
+            return [process_tree.name_of(pid) for pid in found]
+        time.sleep(0.002)
+    return []
+
+
+def _sweep_below(keeper: int, until: float) -> None:
+    """As long as it lives, even stopped, what loses its parent comes to the keeper: so it goes last.
+
+    The dead stay listed, as it collects none. They are passed over, and the newest come first: one that forks
+    and ends all the time is only ever met there. One not seen before may have left a child not listed yet.
+    """
+    process_tree.send(keeper, signal.SIGSTOP)
+    dead: set[int] = set()
+    while time.monotonic() < until:
+        seen = process_tree.stop_walk([pid for pid in reversed(process_tree.children(keeper)) if pid not in dead])
+        if not seen:
+            break
+        for pid in seen:
+            process_tree.send(pid, signal.SIGKILL)
+        dead.update(pid for pid in seen if process_tree.state(pid) in ("", "Z"))
+    process_tree.send(keeper, signal.SIGKILL)

@@ -1,0 +1,111 @@
+"""Sets of days, kept as one number per year: bit 0 is 1 January. Finding the next or last day is then a shift.
+
+dateutil knows the calendar (weeks, n-th weekdays, Easter). A day is numbered as in ``date.toordinal``.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Protocol
+
+from dateutil import rrule
+from dateutil.easter import easter
+
+from chroniker.schedule.rrule_params import Numbers, Weekday
+
+LAST_YEAR = dt.MAXYEAR - 2
+#: A search that finds no day within so many years ends. 29 February on a given weekday can be 40 years away.
+HORIZON_YEARS = 100
+
+
+class DaySet(Protocol):
+    def mask(self, year: int) -> int: ...
+
+
+def first_day(days: DaySet, ordinal: int, limit: int) -> int | None:
+    """The first day of the set from ``ordinal`` on, before ``limit``."""
+    while ordinal < limit:
+        year = dt.date.fromordinal(ordinal).year
+        left = days.mask(year) >> (ordinal - new_year(year))
+        if left:
+            found = ordinal + (left & -left).bit_length() - 1
+            return found if found < limit else None
+        ordinal = new_year(year + 1)
+    return None
+
+
+def last_day(days: DaySet, ordinal: int, limit: int) -> int | None:
+    """The last day of the set up to ``ordinal``, not before ``limit``."""
+    while ordinal >= limit:
+        year = dt.date.fromordinal(ordinal).year
+        january = new_year(year)
+        left = days.mask(year) & ((2 << (ordinal - january)) - 1)
+        if left:
+            found = january + left.bit_length() - 1
+            return found if found >= limit else None
+        ordinal = january - 1
+    return None
+
+
+@lru_cache(maxsize=512)
+def new_year(year: int) -> int:
+    return dt.date(year, 1, 1).toordinal()
+
+
+@dataclass(frozen=True, slots=True)
+class RuleDays:
+    """The days that meet all conditions of a recurrence rule; an empty tuple is no condition.
+
+    ``byweekday`` counts in the month where ``bymonth`` is given, else in the year.
+    """
+
+    bymonth: Numbers = ()
+    bymonthday: Numbers = ()
+    byyearday: Numbers = ()
+    byweekno: Numbers = ()
+    byeaster: Numbers = ()
+    byweekday: tuple[Weekday, ...] = ()
+    wkst: int = 0
+
+    def mask(self, year: int) -> int:
+        return _mask(self, year)
+
+
+@lru_cache(maxsize=16384)
+def _mask(days: RuleDays, year: int) -> int:
+    january = dt.datetime(year, 1, 1)
+    any_day = not (days.bymonthday or days.byyearday or days.byweekno or days.byeaster or days.byweekday)
+    if any_day and not days.bymonth:
+        return (1 << (new_year(year + 1) - new_year(year))) - 1
+    byeaster = _within(days.byeaster, year)
+    if days.byeaster and not byeaster:
+        return 0
+    # One period that spans the year: whatever the conditions are, the search ends there. Left to itself, dateutil
+    # searches for a day that does not exist until the year 9999, and cannot be interrupted.
+    found = rrule.rrule(
+        rrule.YEARLY,
+        interval=dt.MAXYEAR,
+        dtstart=january,
+        bymonth=days.bymonth or None,
+        bymonthday=range(1, 32) if any_day else days.bymonthday or None,
+        byyearday=days.byyearday or None,
+        byweekno=days.byweekno or None,
+        byeaster=byeaster or None,
+        byweekday=[rrule.weekday(day, nth or None) for day, nth in days.byweekday] or None,
+        wkst=days.wkst,
+        byhour=0,
+        byminute=0,
+        bysecond=0,
+    )
+    bits = 0
+    for day in found:
+        bits |= 1 << (day - january).days
+    return bits
+
+
+def _within(byeaster: Numbers, year: int) -> Numbers:
+    """Those that lie in this year. With others dateutil fails, or takes a day at the year's other end."""
+    sunday = easter(year).toordinal()
+    return tuple(offset for offset in byeaster if new_year(year) <= sunday + offset < new_year(year + 1))

@@ -1,0 +1,1 @@
+"""The tick: find due jobs, claim them, dispatch their runs; the loop around it; retention."""

@@ -1,0 +1,55 @@
+"""Deleting jobs: one without an open run at once; one with an open run is disabled and stopped, and goes after it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+
+from django.db import IntegrityError
+
+from chroniker import lifecycle
+from chroniker.clock.database_clock import FromNow
+from chroniker.lifecycle import to_remove
+from chroniker.models import FINAL, Job, Run
+from chroniker.scheduler import retention
+
+logger = logging.getLogger(__name__)
+
+#: Jobs that one pass deletes.
+MOST = 100
+
+
+def ask(job_ids: Sequence[int]) -> None:
+    """Mark these jobs: each is disabled, asked to stop, and deleted as soon as it has no open run.
+
+    Enabling one takes that back. The flag is for the case that whoever asks dies before it has stopped the runs.
+    """
+    marked = Job.objects.filter(pk__in=job_ids)
+    marked.update(enabled=False, force_run=False, force_stop=True, deletion_asked_at=FromNow())
+
+
+def remove_closed() -> int:
+    """Delete jobs that were marked and whose last run has ended; how many. One statement where there are none.
+
+    A long history goes first, in portions, so that no transaction is long. What a time box leaves, and a job to which
+    a table of the project's refers, is for a later pass.
+    """
+    ids = list(to_remove().order_by("deletion_asked_at").values_list("pk", flat=True)[:MOST])
+    began, removed = time.monotonic(), 0
+    for job_id in ids:
+        try:
+            if _forget(job_id, until=began + retention.TIME_BOX.total_seconds()):
+                removed += len(lifecycle.remove([job_id]))
+        except IntegrityError as error:
+            logger.warning("Job %s cannot be deleted yet: %s", job_id, str(error).strip())
+    return removed
+
+
+def _forget(job_id: int, until: float) -> bool:
+    """Delete the job's runs; ``False``: there was not time enough."""
+    runs = Run.objects.filter(job=job_id, parent=None, status__in=FINAL).order_by("token")
+    while portion := list(runs.values_list("pk", flat=True)[: retention.PORTION]):
+        if time.monotonic() > until or not retention.delete(portion):
+            return False
+    return True

@@ -1,0 +1,66 @@
+"""One run of a job, now, because a person or a program asks."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from chroniker import lifecycle
+from chroniker.clock import jump_detection
+from chroniker.conf import settings
+from chroniker.eligibility import due
+from chroniker.exceptions import ClaimRefused, CommandRefused
+from chroniker.job_commands import options, policy
+from chroniker.lifecycle import plan
+from chroniker.models import EventKind, Job, JobState, Run
+from chroniker.scheduler import dispatch
+from chroniker.scheduler.claiming import forget
+
+
+def run_now(job: Job, by: str, args: str | None = None) -> Run:
+    """Claim and dispatch one run of ``job`` now, because ``by`` asks; the schedule stays where it is.
+
+    ``args``: in place of the job's own arguments, for this run and its retries. Raises ``ClaimRefused`` with the
+    reason when it may not run: it claims like everyone else.
+    """
+    if args is not None:
+        _refuse_bad(job, args)
+    if not Job.objects.filter(pk=job.pk, edited_at=None, state__isnull=False).exists():
+        lifecycle.book([job.pk], _now_for_a_person())
+    state = JobState.objects.select_related("job__group").get(pk=job.pk)
+    _refuse_if_not_free(state)
+    now = _now_for_a_person()
+    claimed = lifecycle.claim([plan.by_hand(state, now, args)], now, wait=True)
+    if not claimed:
+        _refuse_if_not_free(JobState.objects.select_related("job__group").get(pk=job.pk))
+        raise ClaimRefused(_("Someone else changed or claimed the job just now; look again."))
+    lifecycle.note(claimed[0].pk, EventKind.NOTE, _("asked for by %(who)s") % {"who": by})
+    transaction.on_commit(lambda: dispatch.dispatch(claimed, now), using=settings.database, robust=True)
+    transaction.on_commit(lambda: forget(claimed), using=settings.database, robust=True)
+    return claimed[0]
+
+
+def _now_for_a_person() -> dt.datetime:
+    try:
+        return jump_detection.trusted_now()
+    except jump_detection.Distrusted as jump:
+        raise ClaimRefused(due.distrust(jump.sight.quiet)) from jump
+
+
+def _refuse_bad(job: Job, args: str) -> None:
+    if not job.command:
+        raise ClaimRefused(_("A raw command has its arguments in its own line; they cannot be others for once."))
+    try:
+        policy.management_argv(job.command, args)
+        said = options.objection(job.command, args)
+    except CommandRefused as refusal:
+        raise ClaimRefused(str(refusal)) from refusal
+    if said:
+        raise ClaimRefused(said)
+
+
+def _refuse_if_not_free(state: JobState) -> None:
+    if reason := due.hindrance(state):
+        raise ClaimRefused(reason)

@@ -1,0 +1,33 @@
+"""Stops: asked by a person, or by a job's flag."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from chroniker import lifecycle
+from chroniker.conf import settings
+from chroniker.models import Job, Lease, Run
+from chroniker.scheduler import dispatch
+
+
+def stop(run_id: UUID | str, by: str) -> bool:
+    """Ask a run to stop, and hint its worker; whether it was open."""
+    run = Run.objects.filter(pk=run_id).select_related("job").first()
+    if run is None or not lifecycle.request_stop(run.pk, by):
+        return False
+    transaction.on_commit(lambda: dispatch.hint(run), using=settings.database, robust=True)
+    return True
+
+
+def pass_on_stops() -> None:
+    """Step 3, second half: jobs whose ``force_stop`` flag is up. The flag is lowered also where nothing runs."""
+    # "IN (true)" for the index, as in ``due.forced``; and not in the order of names, for which all would be read.
+    raised = Job.objects.filter(force_stop__in=[True]).order_by("pk")
+    flagged = list(raised.values_list("pk", flat=True)[: settings.batch_size])
+    if flagged:
+        for lease in Lease.objects.filter(job__in=flagged, slot=""):
+            stop(lease.run_id, _("the force-stop flag"))
+        Job.objects.filter(pk__in=flagged).update(force_stop=False)

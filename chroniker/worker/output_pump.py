@@ -1,0 +1,112 @@
+"""From a run's two pipes to its reporter: reads while the reporter keeps up, and never waits for either."""
+
+from __future__ import annotations
+
+import os
+import select
+import selectors
+import time
+from functools import partial
+
+from chroniker.process.keeper_client import Lifeline
+from chroniker.process.run_spec import Order
+from chroniker.worker.output import STDERR, STDOUT, Allowance, Numbering, OutputStream
+from chroniker.worker.reporter import Reporter
+
+BACKLOG = 1024 * 1024  #: characters that may wait to be stored before the command waits on its pipe
+_READ = 256 * 1024
+_LAST_WORDS = 4 * 1024 * 1024  #: more than two pipes hold
+_OUTSIDE_PATIENCE = 1.0
+
+
+class Pump:
+    """Reads both pipes of a run by the callbacks it registers with a selector."""
+
+    def __init__(
+        self, order: Order, lifeline: Lifeline, reporter: Reporter, remarks: Numbering, selector: selectors.BaseSelector
+    ) -> None:
+        allowance = Allowance(order.log_max_bytes)
+        self._reporter = reporter
+        self._remarks = remarks
+        self._selector = selector
+        self._streams = {
+            lifeline.out: OutputStream(STDOUT, allowance, remarks),
+            lifeline.err: OutputStream(STDERR, allowance, remarks),
+        }
+        self._err = self._streams[lifeline.err]
+        wanted = ((lifeline.out, order.log_stdout), (lifeline.err, order.log_stderr))
+        self._logged = {pipe for pipe, logged in wanted if logged}
+        self._open = set(self._streams)
+        self._reading = False
+        self.balance()
+
+    @property
+    def wrote_stderr(self) -> bool:
+        return self._err.received > 0
+
+    @property
+    def flush_at(self) -> float:
+        """When (monotonic) text that waits is to be passed on."""
+        moments = (stream.flush_at for stream in self._streams.values())
+        return min((moment for moment in moments if moment is not None), default=float("inf"))
+
+    def remark(self, text: str) -> None:
+        """A line of the machine's own in the run's log."""
+        self._reporter.put([self._remarks.chunk(text + "\n")])
+
+    def flush(self) -> None:
+        """Pass on what has waited for its second."""
+        now = time.monotonic()
+        for stream in self._streams.values():
+            if stream.flush_at is not None and stream.flush_at <= now:
+                self._reporter.put(stream.flush())
+
+    def balance(self) -> None:
+        """Stop reading while too much waits to be stored: the command then waits on its own pipe."""
+        waits = self._reporter.backlog
+        reading = waits < (BACKLOG if self._reading else BACKLOG // 2)
+        if reading and not self._reading:
+            for pipe in self._open:
+                self._selector.register(pipe, selectors.EVENT_READ, partial(self._read, pipe))
+        elif self._reading and not reading:
+            for pipe in self._open:
+                self._selector.unregister(pipe)
+        self._reading = reading
+
+    def finish(self) -> None:
+        """The tree is dead: read what is left in the pipes, and pass all of it on.
+
+        A pipe that somebody outside the tree was given is read for a second more.
+        """
+        self._reading = False  # by the selector, that is
+        until = time.monotonic() + _OUTSIDE_PATIENCE
+        left = _LAST_WORDS
+        poll = select.poll()
+        for pipe in self._open:
+            poll.register(pipe, select.POLLIN)
+        while self._open and left > 0 and time.monotonic() < until:
+            for pipe, _ in poll.poll(50):
+                left -= self._read(pipe)
+                if pipe not in self._open:
+                    poll.unregister(pipe)
+        for pipe, stream in self._streams.items():
+            if pipe in self._logged:
+                self._reporter.put(stream.close())
+        if self._open:
+            self.remark("A process outside of this run holds its output open, and is not listened to any more.")
+
+    def _read(self, pipe: int) -> int:
+        try:
+            data = os.read(pipe, _READ)
+        except BlockingIOError:
+            return 0
+        stream = self._streams[pipe]
+        if not data:
+            self._open.discard(pipe)
+            if self._reading:
+                self._selector.unregister(pipe)
+        elif pipe in self._logged:
+            self._reporter.put(stream.feed(data))
+        else:
+            stream.received += len(data)
+        return len(data)

@@ -1,0 +1,33 @@
+"""The port between a supervisor and the database: what one says to the other about one run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+from uuid import UUID
+
+from chroniker.process.run_spec import Ending, Order
+from chroniker.worker.output import Chunk
+
+#: Kinds of notes.
+NOTE, REFUSED = "NOTE", "REFUSED_DELIVERY"
+
+
+class Renewed(Protocol):
+    @property
+    def held(self) -> bool: ...
+    @property
+    def stop(self) -> str | None: ...
+
+
+class Report(Protocol):
+    """What a supervisor says to the database about one run. Any call may raise, and is then tried again."""
+
+    @property
+    def run_id(self) -> UUID: ...
+    def start(self, pid: int) -> Order | None: ...
+    def renew(self, progress: tuple[int, int] | None) -> Renewed: ...
+    def output(self, chunks: Sequence[Chunk]) -> bool: ...
+    def finish(self, ending: Ending) -> bool: ...
+    def note(self, kind: str, text: str) -> None: ...
+    def close(self) -> None: ...

@@ -1,0 +1,110 @@
+"""A run's file lock in the runtime directory: held exactly as long as something on this host may be executing it.
+
+The supervisor takes it before it starts the run and passes the same open file to the keeper (and, through it, to
+the nursery). So it is free only when supervisor and keeper are both gone, whichever died first, and the kernel
+says so at once. The command does not inherit it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from pathlib import Path
+from uuid import UUID
+
+from chroniker.process import run_marker
+from chroniker.process.runtime_dir import prepare
+
+_SUFFIX = ".lock"
+_KEPT_SECONDS = 86_400.0
+_PATIENCE = 0.2  # a tick that looks holds the lock for microseconds
+
+
+class RunLock:
+    """The lock, held. As a context manager: released at the end; after an exception the keeper may hold it on."""
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self._path = path
+        self.descriptor = descriptor
+
+    @classmethod
+    def take(cls, runtime_dir: Path, run_id: UUID) -> RunLock | None:
+        """The run's lock, or None when another process of this host has it. Raises OSError when there can be none."""
+        prepare(runtime_dir)
+        path = _path(runtime_dir, run_id)
+        until = time.monotonic() + _PATIENCE
+        while True:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            if _lock(descriptor, fcntl.LOCK_EX) and _is_still(path, descriptor):
+                return cls(path, descriptor)
+            os.close(descriptor)
+            if time.monotonic() > until:
+                return None
+            time.sleep(0.01)
+
+    def __enter__(self) -> RunLock:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is None:  # the tree is dead: nobody needs the name any more
+            self._path.unlink(missing_ok=True)
+        os.close(self.descriptor)
+
+
+def is_held(runtime_dir: Path, run_id: UUID) -> bool | None:
+    """Whether something on this host is, or may be, executing the run. False means dead, at once.
+
+    None: there is no such file, or it is another user's, which decides nothing. The run may have its files in
+    another directory, or the host was started anew.
+    """
+    try:
+        descriptor = os.open(_path(runtime_dir, run_id), os.O_RDONLY | os.O_CLOEXEC)
+    except (FileNotFoundError, PermissionError):
+        return None
+    try:
+        return not _lock(descriptor, fcntl.LOCK_SH)
+    finally:
+        os.close(descriptor)
+
+
+def sweep_leftovers(runtime_dir: Path) -> list[UUID]:
+    """Kill what runs left whose supervisor and keeper are both dead. For a worker's start.
+
+    Returns the runs that were found. Runs that are being executed are not touched. A lock file stays for a day: it
+    tells ticks that its run is dead.
+    """
+    swept = []
+    for path in sorted(runtime_dir.glob(f"*{_SUFFIX}")):
+        try:
+            run_id = UUID(path.stem)
+        except ValueError:
+            continue  # not ours
+        if is_held(runtime_dir, run_id):
+            continue
+        run_marker.sweep(run_id)
+        path.with_suffix(".sock").unlink(missing_ok=True)
+        if time.time() - path.stat().st_mtime > _KEPT_SECONDS:
+            path.unlink(missing_ok=True)
+        swept.append(run_id)
+    return swept
+
+
+def _path(runtime_dir: Path, run_id: UUID) -> Path:
+    return runtime_dir / f"{run_id.hex}{_SUFFIX}"
+
+
+def _lock(descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_still(path: Path, descriptor: int) -> bool:
+    """Whether the file that was opened is still the one of that name: its last owner removes it."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,82 @@
+"""A run's doorbell: a socket in the runtime directory by which any process of this host can wake its supervisor.
+
+Ringing decides nothing. The supervisor renews its lease at once, and learns from the database whether there is
+something to do.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from uuid import UUID
+
+from chroniker.process.kernel import LINUX
+
+
+class Doorbell:
+    """The supervisor's side. Readable after somebody rang."""
+
+    def __init__(self, runtime_dir: Path, run_id: UUID) -> None:
+        self._path = _path(runtime_dir, run_id)
+        self._path.unlink(missing_ok=True)  # of a supervisor that was killed: the caller holds the run's lock
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.setblocking(False)
+        with _Address(self._path) as address:
+            self._socket.bind(address)
+        self._path.chmod(0o600)
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def silence(self) -> None:
+        """Take note of all rings so far."""
+        try:
+            while True:
+                self._socket.recv(64)
+        except BlockingIOError:
+            pass
+
+    def __enter__(self) -> Doorbell:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._path.unlink(missing_ok=True)
+        self._socket.close()
+
+
+def ring(runtime_dir: Path, run_id: UUID) -> bool:
+    """Wake the supervisor of a run; False when no supervisor of that run listens on this host."""
+    path = _path(runtime_dir, run_id)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as bell:
+        bell.setblocking(False)
+        try:
+            with _Address(path) as address:
+                bell.sendto(b"!", address)
+        except BlockingIOError:
+            return True  # so many rang before that the line is full
+        except OSError:
+            return False
+    return True
+
+
+def _path(runtime_dir: Path, run_id: UUID) -> Path:
+    return runtime_dir / f"{run_id.hex}.sock"
+
+
+class _Address:
+    """A socket's address, which may hold 107 bytes: a long path is named by way of its open directory."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._directory = -1
+
+    def __enter__(self) -> str:
+        if not LINUX or len(os.fsencode(self._path)) < 100:
+            return str(self._path)
+        self._directory = os.open(self._path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        return f"/proc/self/fd/{self._directory}/{self._path.name}"
+
+    def __exit__(self, *_: object) -> None:
+        if self._directory >= 0:
+            os.close(self._directory)

@@ -1,0 +1,26 @@
+"""The nursery of this worker: started before the pool forks, so that its processes inherit the way to it."""
+
+from __future__ import annotations
+
+from chroniker.process.fork_server_client import Nursery
+
+_current: Nursery | None = None
+
+
+def start() -> None:
+    global _current
+    if _current is None:
+        _current = Nursery.start()
+
+
+def current() -> Nursery | None:
+    """``None`` outside of a worker, and where the pool's processes are not forked: keepers then start cold."""
+    return _current
+
+
+def close() -> None:
+    """At the worker's end. A worker that is killed needs no such call: the nursery sees that nobody is left."""
+    global _current
+    nursery, _current = _current, None
+    if nursery is not None:
+        nursery.close()

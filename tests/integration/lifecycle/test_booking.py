@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import datetime as dt
+
+from django.db import connection
+
+from chroniker import lifecycle
+from chroniker.clock.database_clock import database_now
+from chroniker.models import Job, Run, Status
+from chroniker.scheduler.tick import tick
+from tests.factories import LONG_AGO, a_booked_job, a_due_job, a_job, state_of
+
+HOUR = dt.timedelta(hours=1)
+
+
+def test_a_new_job_is_booked_from_the_moment_it_was_saved() -> None:
+    job = a_job(cron="* * * * *")
+    saved = job.edited_at
+    assert saved is not None
+    lifecycle.book([job.pk], saved + 5 * dt.timedelta(minutes=1))
+    state = state_of(job)
+    assert state.next_instant is not None
+    assert dt.timedelta() < state.next_instant - saved <= dt.timedelta(minutes=1)
+    assert Job.objects.get(pk=job.pk).edited_at is None
+
+
+def test_changing_the_schedule_closes_the_range_so_far_with_a_reason() -> None:
+    job = a_due_job(minutes=3)
+    first = state_of(job).next_instant
+    job.cron = "0 3 1 1 *"
+    job.save()
+    assert tick().claimed == []
+    closing = Run.objects.get(job=job)
+    assert (closing.status, closing.scheduled_for) == (Status.SKIPPED, first)
+    assert "changed" in closing.reason
+    assert closing.covered_until == state_of(job).accounted_until
+
+
+def test_disabling_and_enabling_accounts_for_every_instant_and_fires_nothing_stale() -> None:
+    job = a_due_job(minutes=3)
+    Job.objects.filter(pk=job.pk).update(enabled=False)
+    tick()
+    state = state_of(job)
+    assert state.next_run is None
+    Run.objects.filter(job=job).update(covered_until=state.accounted_until)
+    lifecycle_of_a_day_ago(job)
+    Job.objects.filter(pk=job.pk).update(enabled=True)
+    assert tick().claimed == []
+    reasons = list(Run.objects.filter(job=job).order_by("token").values_list("status", "reason"))
+    assert [status for status, _reason in reasons] == [Status.SKIPPED, Status.SKIPPED]
+    assert all("disabled" in reason for _status, reason in reasons)
+    next_instant = state_of(job).next_instant
+    assert next_instant is not None and next_instant > database_now()
+
+
+def lifecycle_of_a_day_ago(job: Job) -> None:
+    """As if the job had been disabled since yesterday."""
+    state = state_of(job)
+    assert state.accounted_until is not None
+    type(state).objects.filter(pk=job.pk).update(accounted_until=state.accounted_until - LONG_AGO)
+
+
+def test_an_edit_that_leaves_the_schedule_alone_closes_nothing() -> None:
+    job = a_due_job(minutes=3)
+    before = state_of(job)
+    job.name = "another name"
+    job.save()
+    lifecycle.book([job.pk], database_now())
+    assert state_of(job).next_instant == before.next_instant
+    assert not Run.objects.filter(job=job).exists()
+
+
+def test_a_job_disabled_by_plain_sql_is_noticed_by_the_next_tick() -> None:
+    job = a_due_job(minutes=2)
+    table, key = Job._meta.db_table, job.pk
+    with connection.cursor() as cursor:
+        cursor.execute(f"UPDATE {table} SET enabled = %s WHERE id = %s", [False, key])
+    assert tick().claimed == []
+    assert Run.objects.get(job=job).status == Status.SKIPPED
+    assert state_of(job).next_run is None
+
+
+def test_a_schedule_changed_by_plain_sql_is_noticed_when_the_job_comes_due() -> None:
+    job = a_due_job(minutes=2)
+    with connection.cursor() as cursor:
+        cursor.execute(f"UPDATE {Job._meta.db_table} SET cron = %s WHERE id = %s", ["0 3 1 1 *", job.pk])
+    assert tick().claimed == []
+    assert "changed" in Run.objects.get(job=job).reason
+
+
+def test_a_once_job_saved_after_its_moment_still_runs_once() -> None:
+    job = a_job(frequency="ONCE", cron="", run_at=database_now() - HOUR)
+    (run,) = tick().claimed
+    assert run.scheduled_for == job.run_at
+    assert state_of(job).next_run is None
+
+
+def test_an_edit_during_the_booking_is_not_lost() -> None:
+    job = a_booked_job()
+    Job.objects.filter(pk=job.pk).update(cron="0 3 1 1 *")
+    lifecycle.book([job.pk], database_now())
+    Job.objects.filter(pk=job.pk).update(cron="0 4 1 1 *")
+    assert Job.objects.get(pk=job.pk).edited_at is not None
+    tick()
+    instant = state_of(job).next_instant
+    assert instant is not None and instant.hour == 4

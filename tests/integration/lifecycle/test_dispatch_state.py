@@ -1,0 +1,118 @@
+"""When a claim that nobody starts is offered again."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Sequence
+from typing import Any
+from unittest import mock
+from uuid import UUID
+
+import pytest
+from django.test import override_settings
+from pytest_django import DjangoAssertNumQueries
+
+from chroniker import lifecycle
+from chroniker.clock.database_clock import database_now
+from chroniker.executors.dummy import DummyExecutor
+from chroniker.models import Run
+from chroniker.scheduler import dispatch
+from chroniker.scheduler.tick import tick
+from tests.factories import a_due_job, started
+
+DAY = 86_400
+
+
+def waits(run: Run, messages: int) -> list[float]:
+    """Seconds until the next message, after each of so many."""
+    found = []
+    for _message in range(messages):
+        now = database_now()
+        run.refresh_from_db()
+        lifecycle.dispatched([run], now)
+        run.refresh_from_db()
+        assert run.redispatch_at is not None
+        found.append((run.redispatch_at - now).total_seconds())
+    return found
+
+
+def a_claim(**fields: Any) -> Run:
+    job = a_due_job(**fields)
+    tick()
+    run = Run.objects.select_related("job").get(job=job)
+    Run.objects.filter(pk=run.pk).update(dispatches=0)
+    return run
+
+
+def test_each_message_waits_twice_as_long_for_the_next_up_to_an_hour() -> None:
+    assert waits(a_claim(start_deadline_seconds=DAY), 9) == [60, 120, 240, 480, 960, 1920, 3600, 3600, 3600]
+
+
+@pytest.mark.parametrize(
+    ("deadline", "expected"),
+    [(3000, [60, 120, 240, 300, 300]), (60, [60, 60, 60, 60, 60])],
+    ids=["at least each tenth of the start deadline", "but never sooner than the setting"],
+)
+def test_a_short_start_deadline_has_its_chances(deadline: int, expected: list[float]) -> None:
+    assert waits(a_claim(start_deadline_seconds=deadline), 5) == expected
+
+
+@override_settings(CHRONIKER_START_DEADLINE_SECONDS=3000)
+def test_the_setting_is_the_deadline_of_a_job_without_one() -> None:
+    assert waits(a_claim(), 5)[-1] == 300
+
+
+def test_a_batch_of_many_deadlines_is_one_update(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    for deadline in (None, 600, 1200, 1800, None):
+        a_due_job(start_deadline_seconds=deadline)
+    tick()
+    Run.objects.update(dispatches=3)
+    runs, now = list(Run.objects.select_related("job")), database_now()
+    with django_assert_num_queries(3):  # with the beginning and the end of its transaction
+        lifecycle.dispatched(runs, now)
+    for run in Run.objects.select_related("job"):
+        assert run.redispatch_at is not None and run.dispatches == 4 and run.dispatched_at == now
+        assert run.redispatch_at - now == dt.timedelta(seconds=min((run.job.start_deadline_seconds or DAY) / 10, 480))
+
+
+def test_of_several_who_find_the_same_claim_one_sends_its_message(dummy: DummyExecutor) -> None:
+    run, later = a_claim(), database_now() + dt.timedelta(minutes=2)
+    send, told = dummy.dispatch, []
+
+    def while_others_look(runs: Sequence[Run]) -> Collection[UUID]:
+        told.append([dispatch.dispatch_again(later) for _other in range(3)])
+        return send(runs)
+
+    with mock.patch.object(dummy, "dispatch", while_others_look):
+        assert dispatch.dispatch_again(later) == 1
+    assert told == [[0, 0, 0]]
+    run.refresh_from_db()
+    assert run.dispatches == 1
+
+
+def test_who_found_a_claim_and_was_not_the_first_to_take_it_sends_nothing(dummy: DummyExecutor) -> None:
+    run, later = a_claim(), database_now() + dt.timedelta(minutes=2)
+    take, before = lifecycle.taken_to_dispatch, len(dummy.dispatched)
+
+    def too_late(run_ids: Collection[UUID], now: dt.datetime) -> set[UUID]:
+        assert take(run_ids, now) == {run.pk}, "by another one"
+        return take(run_ids, now)
+
+    with mock.patch.object(lifecycle, "taken_to_dispatch", too_late):
+        assert dispatch.dispatch_again(later) == 0
+    assert len(dummy.dispatched) == before
+
+
+def test_who_dies_before_sending_it_leaves_it_to_be_found_again() -> None:
+    run, later = a_claim(), database_now() + dt.timedelta(minutes=2)
+    assert lifecycle.taken_to_dispatch([run.pk], later) == {run.pk}
+    assert lifecycle.taken_to_dispatch([run.pk], later) == set()
+    assert dispatch.dispatch_again(later + dt.timedelta(seconds=60)) == 1
+
+
+def test_what_was_started_meanwhile_is_left_alone() -> None:
+    run = a_claim()
+    started(run)
+    lifecycle.dispatched([run], database_now())
+    run.refresh_from_db()
+    assert (run.redispatch_at, run.dispatches) == (None, 0)

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import datetime as dt
+from zoneinfo import ZoneInfo
+
+import pytest
+import time_machine
+from django.template import Context, Engine, Template, TemplateSyntaxError
+from django.test import override_settings
+from django.utils import timezone
+
+from chroniker.exceptions import MonitorError
+from chroniker.monitors.relative_times import relative, shifted
+
+PARIS = ZoneInfo("Europe/Paris")
+NOON = dt.datetime(2026, 3, 30, 12, tzinfo=PARIS)  # a day and a half after the clocks went forward
+
+
+@pytest.mark.parametrize(
+    ("offset", "moment"),
+    [
+        (0, NOON),
+        (-7, dt.datetime(2026, 3, 23, 12, tzinfo=PARIS)),
+        ("-7d", dt.datetime(2026, 3, 23, 12, tzinfo=PARIS)),
+        ("-1w", dt.datetime(2026, 3, 23, 12, tzinfo=PARIS)),
+        ("-168h", dt.datetime(2026, 3, 23, 11, tzinfo=PARIS)),
+        ("+1d6h30m10s", dt.datetime(2026, 3, 31, 18, 30, 10, tzinfo=PARIS)),
+        ("2D", dt.datetime(2026, 4, 1, 12, tzinfo=PARIS)),
+    ],
+)
+def test_days_are_those_of_the_calendar_and_hours_are_real_time(offset: str | int, moment: dt.datetime) -> None:
+    with timezone.override(PARIS):
+        assert shifted(offset, NOON) == moment
+
+
+@pytest.mark.parametrize("offset", ["", "soon", "7x", "--7", "1.5d", "-", "7 d", "-999999w"])
+def test_what_is_no_offset_is_told_what_would_be(offset: str) -> None:
+    with pytest.raises(MonitorError, match=r"-2w, -7d|out of the calendar"):
+        shifted(offset)
+
+
+def test_words_for_moments() -> None:
+    with time_machine.travel(NOON, tick=False), timezone.override(PARIS):
+        assert relative("now") == NOON
+        assert relative(" Today ") == dt.datetime(2026, 3, 30, tzinfo=PARIS)
+        assert relative("today-1") == dt.datetime(2026, 3, 29, tzinfo=PARIS)
+        assert relative("now - 2h") == dt.datetime(2026, 3, 30, 10, tzinfo=PARIS)
+    assert relative("nowhere") is None and relative("2026-03-30") is None
+
+
+def test_the_tag_works_in_templates_of_the_project() -> None:
+    template = Template('{% load chroniker_tags %}{% now_offset "Y-m-d" -7 %} {% now_offset "H:i" "-2h30m" %}')
+    with time_machine.travel(NOON, tick=False), timezone.override(PARIS):
+        assert template.render(Context()) == "2026-03-23 09:30"
+
+
+@override_settings(TIME_ZONE="UTC")
+def test_the_tag_says_what_is_wrong_with_its_offset() -> None:
+    engine = Engine(libraries={"chroniker_tags": "chroniker.templatetags.chroniker_tags"})
+    template = engine.from_string('{% load chroniker_tags %}{% now_offset "Y" "soon" %}')
+    with pytest.raises(TemplateSyntaxError, match="“soon” is no offset"):
+        template.render(Context())

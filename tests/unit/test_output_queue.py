@@ -1,0 +1,61 @@
+"""Output that waits to be stored is handed out in order, in bounded pieces, and counted."""
+
+from __future__ import annotations
+
+from chroniker.worker.output import STDOUT, Chunk, Numbering
+from chroniker.worker.output_queue import BATCH, Backlog
+
+
+def filled(*texts: str) -> Backlog:
+    numbering, backlog = Numbering(STDOUT), Backlog()
+    backlog.put([numbering.chunk(text) for text in texts])
+    return backlog
+
+
+def texts(chunks: list[Chunk]) -> list[str]:
+    return [chunk.text for chunk in chunks]
+
+
+def test_a_batch_is_bounded() -> None:
+    backlog = filled(*["x" * 65536] * 20)
+    assert sum(map(len, texts(backlog.batch()))) == BATCH
+
+
+def test_a_batch_holds_at_least_one_chunk() -> None:
+    assert len(filled("x" * (2 * BATCH), "y").batch()) == 1
+
+
+def test_what_was_not_stored_is_handed_out_again_with_the_same_numbers() -> None:
+    backlog = filled("a", "b")
+    assert backlog.batch() == backlog.batch()
+    backlog.stored(backlog.batch())
+    assert not backlog
+    assert backlog.size == 0
+
+
+def test_after_a_failure_the_next_batch_is_smaller_until_one_succeeds() -> None:
+    backlog = filled(*["x" * 65536] * 20)
+    backlog.failed()
+    assert len(backlog.batch()) == 2
+    backlog.stored(backlog.batch())
+    assert len(backlog.batch()) == 4
+
+
+def test_a_refused_chunk_is_found_then_escaped_then_withheld() -> None:
+    backlog = filled("fine", "bäd", "fine too")
+    backlog.refused(backlog.batch())
+    assert texts(backlog.batch()) == ["fine"]
+    backlog.refused(backlog.batch())  # already plain: only withholding is left
+    assert texts(backlog.batch()) == ["[4 characters that the database refused]\n"]
+    backlog.stored(backlog.batch())
+    [refused] = [backlog.batch()[:1]]
+    backlog.refused(refused)
+    assert texts(backlog.batch())[0] == "b\\xe4d"
+    assert backlog.size == len("b\\xe4d") + len("fine too")
+
+
+def test_once_closed_it_only_counts_what_is_missing() -> None:
+    backlog = filled("abc")
+    backlog.close()
+    backlog.put([Numbering(STDOUT).chunk("de")])
+    assert (backlog.missing, backlog.size, bool(backlog)) == (5, 0, False)
