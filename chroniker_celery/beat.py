@@ -80,5 +80,5 @@ class Scheduler(beat.Scheduler):
         return f"    . jobs -> a pass when one is due, and every {self.max_interval:g} s"
 
 
-def _ignore(done: tick_result.Pass) -> None:
+def _ignore(done: tick_result.TickResult) -> None:
     """What a pass did is in the database."""

@@ -14,7 +14,7 @@ from chroniker.conf import settings
 from chroniker.exceptions import ExecutorError
 from chroniker.executors.base import Executor
 from chroniker.models import Run
-from chroniker.worker.wake_socket import ring
+from chroniker.worker.wake_socket import wake
 from chroniker_celery import checks, diagnosis, publish
 
 #: Seconds: to connect to the broker, and then for each operation.
@@ -59,13 +59,13 @@ class CeleryExecutor(Executor):
             return []
         queue = str(self.options.get("queue", ""))
         letters = [
-            publish.Letter(run.pk, run.token, run.job.queue or queue, run.job.priority, run.target) for run in runs
+            publish.RunMessage(run.pk, run.token, run.job.queue or queue, run.job.priority, run.target) for run in runs
         ]
         return publish.publish(app, letters, timeout=self.timeout)
 
     def request_stop(self, run_id: UUID) -> None:
         """To the supervisor, if it is on this host, else to all workers, without waiting for them: 2 s at most."""
-        if not ring(settings.runtime_dir, run_id):
+        if not wake(settings.runtime_dir, run_id):
             publish.wake(self.app, run_id, timeout=min(self.timeout, 2.0))
 
     def check(self) -> list[CheckMessage]:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from chroniker.process.fork_server_client import Nursery
+from chroniker.process.fork_server_client import ForkServer
 
-_current: Nursery | None = None
+_current: ForkServer | None = None
 
 
 def start() -> None:
     global _current
     if _current is None:
-        _current = Nursery.start()
+        _current = ForkServer.start()
 
 
-def current() -> Nursery | None:
+def current() -> ForkServer | None:
     """``None`` outside of a worker, and where the pool's processes are not forked: keepers then start cold."""
     return _current
 

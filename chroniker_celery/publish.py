@@ -43,7 +43,7 @@ def queue_of_host(app: Celery, hostname: str) -> Any:
     return app.amqp.queues.add(app.amqp.queues.new_missing(f"{HOST_QUEUE}{hostname}"))
 
 
-class Letter(NamedTuple):
+class RunMessage(NamedTuple):
     """A run on its way to the workers."""
 
     run_id: UUID
@@ -71,7 +71,7 @@ def connection(app: Celery, timeout: float) -> Iterator[Connection]:
     made.release()
 
 
-def publish(app: Celery, letters: Sequence[Letter], *, timeout: float) -> list[UUID]:
+def publish(app: Celery, letters: Sequence[RunMessage], *, timeout: float) -> list[UUID]:
     """Send each letter; the ids of those sent. Raises when the broker may not have taken them all.
 
     Redis gets them as pipelined pushes, RabbitMQ as messages followed by one question, whose answer says that it
@@ -91,8 +91,8 @@ def publish(app: Celery, letters: Sequence[Letter], *, timeout: float) -> list[U
 
 
 def _routed(
-    app: Celery, link: Connection, producer: Producer, letters: Sequence[Letter]
-) -> Iterator[tuple[dict[str, Any], list[Letter]]]:
+    app: Celery, link: Connection, producer: Producer, letters: Sequence[RunMessage]
+) -> Iterator[tuple[dict[str, Any], list[RunMessage]]]:
     """Letters of one queue, priority and host, with Celery's options for them. Routes are asked once a group."""
     groups = defaultdict(list)
     for letter in letters:
@@ -110,7 +110,7 @@ def _routed(
             yield options, group
 
 
-def _route(app: Celery, queue: Any, priority: int | None, letter: Letter) -> dict[str, Any]:
+def _route(app: Celery, queue: Any, priority: int | None, letter: RunMessage) -> dict[str, Any]:
     wanted: dict[str, Any] = {"queue": queue} if queue else {}
     if priority is None:
         priority = app.conf.task_default_priority
@@ -122,7 +122,7 @@ def _route(app: Celery, queue: Any, priority: int | None, letter: Letter) -> dic
     return options
 
 
-def _send(app: Celery, producer: Producer, options: dict[str, Any], letters: Sequence[Letter]) -> None:
+def _send(app: Celery, producer: Producer, options: dict[str, Any], letters: Sequence[RunMessage]) -> None:
     origin, wants_event = anon_nodename(), app.conf.task_send_sent_event
     for letter in letters:
         task_id = str(letter.run_id)

@@ -16,22 +16,22 @@ from chroniker.clock.database_clock import database_now
 from chroniker.conf import settings
 from chroniker.models import Run, Status
 from chroniker.scheduler import dispatch
-from chroniker.worker.shutdown_notice import Farewell
+from chroniker.worker.shutdown_notice import ShutdownNotice
 
 logger = logging.getLogger(__name__)
 
-_farewell: Farewell | None = None
+_farewell: ShutdownNotice | None = None
 
 
 def prepare() -> None:
     """Before the pool forks, so that its processes hear of it."""
     global _farewell
     if _farewell is None:
-        _farewell = Farewell()
+        _farewell = ShutdownNotice()
         worker_shutting_down.connect(_warned, dispatch_uid="chroniker_celery.leaving")
 
 
-def current() -> Farewell | None:
+def current() -> ShutdownNotice | None:
     """``None`` outside of a worker, and where the pool's processes are not forked: there runs are waited for."""
     return _farewell
 
@@ -39,13 +39,13 @@ def current() -> Farewell | None:
 def _warned(how: str = "", **kwargs: Any) -> None:
     """In a signal handler. A cold shutdown has its own way (``supervisor``)."""
     if how == "Warm":
-        say()
+        announce()
 
 
-def say() -> None:
+def announce() -> None:
     if _farewell is not None:
         grace = settings.shutdown_grace
-        _farewell.say(None if grace is None else grace.total_seconds())
+        _farewell.announce(None if grace is None else grace.total_seconds())
 
 
 def is_at_once() -> bool:
@@ -55,9 +55,9 @@ def is_at_once() -> bool:
     return state.should_terminate is not None
 
 
-def hand_on(run_id: UUID, token: int) -> bool:
+def hand_over_unstarted(run_id: UUID, token: int) -> bool:
     """While this worker ends: have the run, if it is still to be had, taken by another one; whether it ends."""
-    if _farewell is None or not _farewell.said:
+    if _farewell is None or not _farewell.announced:
         return False
     claims = Run.objects.filter(pk=run_id, token=token, status=Status.CLAIMED).select_related("job")
     dispatch.dispatch(list(claims), database_now())

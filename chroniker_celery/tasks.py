@@ -13,7 +13,7 @@ from chroniker.conf import settings
 from chroniker.escaping import one_line
 from chroniker.executors.database_report import DatabaseReport
 from chroniker.models import OPEN, Run, Status
-from chroniker.process.run_spec import Ending
+from chroniker.process.run_spec import RunOutcome
 from chroniker.scheduler import tick
 from chroniker.worker import supervisor
 from chroniker_celery import fork_server, shutdown
@@ -45,7 +45,7 @@ def execute(self: RunTask, *words: Any, **named: Any) -> dict[str, Any]:
     run_id, token = _delivered(str(self.request.id), words, named)
     report = DatabaseReport(run_id, token)
     try:
-        if shutdown.hand_on(run_id, token):
+        if shutdown.hand_over_unstarted(run_id, token):
             raise Ignore(f"Run {run_id} was left to another worker.")
         ending = supervisor.execute(
             report,
@@ -82,7 +82,7 @@ def _refuse(task_id: str) -> NoReturn:
     raise Ignore
 
 
-def _conclude(run_id: UUID, token: int, ending: Ending | None, status: Status | None) -> dict[str, Any]:
+def _conclude(run_id: UUID, token: int, ending: RunOutcome | None, status: Status | None) -> dict[str, Any]:
     """The task's result, once the run has ended and what waited for it was looked at."""
     outcome = {
         "status": str(status or Status.LOST),
@@ -96,7 +96,7 @@ def _conclude(run_id: UUID, token: int, ending: Ending | None, status: Status | 
         outcome |= {"reason": run.reason or outcome["reason"], "job": run.job.name}
         if run.status not in OPEN:
             outcome["status"] = run.status
-        tick.reconsider(run.job_id)
+        tick.claim_after_run(run.job_id)
     except Exception as error:  # the run has ended well or badly, and is so recorded; the next tick is the backstop
         logger.warning(
             "What waits for run %s was not reconsidered: %s: %s", run_id, type(error).__name__, one_line(error)

@@ -18,7 +18,7 @@ from chroniker.eligibility import hosts
 from chroniker.exceptions import ExecutorError
 from chroniker.executors import executors
 from chroniker.worker import run_lock
-from chroniker.worker.wake_socket import ring
+from chroniker.worker.wake_socket import wake
 from chroniker_celery import fork_server, shutdown
 from chroniker_celery.checks import EAGER, GREEN, GREEN_POOLS
 from chroniker_celery.executor import CeleryExecutor
@@ -76,7 +76,7 @@ class Supervision(bootsteps.StartStopStep):
 
     def close(self, parent: Worker) -> None:
         """Before the pool waits for its runs. A signal has said so earlier; remote control's shutdown sends none."""
-        shutdown.say()
+        shutdown.announce()
 
     def stop(self, parent: Worker) -> None:
         if self._presence is not None:
@@ -134,12 +134,12 @@ class Presence(threading.Thread):
     def run(self) -> None:
         while True:
             self._say()
-            if self._ended.wait(hosts.SEEN_SECONDS):
+            if self._ended.wait(hosts.HEARTBEAT_SECONDS):
                 return
 
     def _say(self) -> None:
         try:
-            hosts.see(self._serves)
+            hosts.record_heartbeat(self._serves)
             self._failing = False
         except Exception as error:  # the database is away: runs have their own way to find out
             if not self._failing:
@@ -156,7 +156,7 @@ class Presence(threading.Thread):
 def chroniker_wake(state: Any, run_id: str) -> dict[str, str]:
     """Wake the supervisor of a run on this host: it renews its lease, and learns whether to stop."""
     try:
-        woken = ring(settings.runtime_dir, UUID(run_id))
+        woken = wake(settings.runtime_dir, UUID(run_id))
     except ValueError:
         return {"error": f"{run_id!r} is no run's id"}
     return {"ok": "woken" if woken else "not here"}

@@ -75,7 +75,7 @@ def _targets() -> list[CheckMessage]:
     aiming = Job.objects.filter(enabled=True).exclude(hostname="")
     targets = aiming.order_by("hostname", "executor").values_list("hostname", "executor").distinct()[:MOST_TARGETS]
     jobs = [Job(pk=number, hostname=host, executor=alias) for number, (host, alias) in enumerate(targets)]
-    missing = hosts.unserved(jobs)
+    missing = hosts.jobs_without_live_host(jobs)
     return [
         Warning(
             f"{_named(aiming.filter(hostname=job.hostname, executor=job.executor))}: {missing[job.pk]}",

@@ -30,7 +30,7 @@ TELLING_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Observation:
     """The database's clock (``now``, Unix time), seen at some moment between two of the boot clock."""
 
     now: float
@@ -40,7 +40,7 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class ClockState:
     """The database's clock minus the boot clock lay between ``low`` and ``high`` when it was seen last."""
 
     boot: str
@@ -50,7 +50,7 @@ class Memory:
     server: str | None = None
     until: float = 0.0  #: nothing starts or expires here before
     why: str = ""
-    unsettled: bool = False  #: and no tick of this host has settled the leases since it was quiet (`lifecycle.settle`)
+    unsettled: bool = False  #: no tick of this host has called `lifecycle.restart_after_clock_jump` since the jump
     told_skew: float | None = None
 
     @property
@@ -58,11 +58,11 @@ class Memory:
         return max(0.0, self.until - boot_clock())
 
 
-def recall(memory: Memory | None, seen: Seen) -> Memory:
+def next_state(memory: ClockState | None, seen: Observation) -> ClockState:
     """What is to be remembered from now on; ``memory`` itself where the sight adds nothing to it."""
     low, high = seen.now - seen.before, seen.now - seen.after
     if memory is None:
-        return Memory(boot_id(), seen.after, low, high, seen.server)
+        return ClockState(boot_id(), seen.after, low, high, seen.server)
     allowed = _allowed(abs(seen.after - memory.seen))
     forward, back = low - memory.high, memory.low - high
     if seen.after <= memory.seen:  # somebody was quicker to look, and to write it down
@@ -91,7 +91,7 @@ def _allowed(elapsed: float) -> float:
     return max(drift, min(drift + elapsed * DRIFT_RATE, settings.lease_margin.total_seconds()))
 
 
-def _quieted(memory: Memory, seen: Seen, why: str) -> Memory:
+def _quieted(memory: ClockState, seen: Observation, why: str) -> ClockState:
     """For one lease, and what two clocks may drift apart within it, counted from now: who asked may have been asleep
     for longer than that before it got to judge the answer."""
     return dataclasses.replace(memory, until=seen.before + _quiet_seconds(), why=why, unsettled=True)
@@ -101,20 +101,20 @@ def _quiet_seconds() -> float:
     return (settings.lease + settings.drift_allowance).total_seconds()
 
 
-def read() -> Memory | None:
+def read() -> ClockState | None:
     """What this host remembers since it booted, for the database that decides; None: nothing."""
     try:
         descriptor = os.open(_path(), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         with os.fdopen(descriptor, "rb") as file:
             if os.fstat(descriptor).st_uid != os.geteuid():
                 return None
-            memory = Memory(**json.load(file))
+            memory = ClockState(**json.load(file))
     except (OSError, ValueError, TypeError):  # there is none, or it is of another version
         return None
     return memory if memory.boot == boot_id() and memory.seen <= boot_clock() else None
 
 
-def write(memory: Memory) -> None:
+def write(memory: ClockState) -> None:
     """Replace what is remembered. Where nothing can be written, only the checks of the directory say so."""
     path = _path()
     draft = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}")

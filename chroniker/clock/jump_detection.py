@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Glance:
+class HostClocks:
     """The clocks of this host, just before the database is asked for its own."""
 
     boot: float
@@ -38,34 +38,34 @@ class Glance:
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class ClockReading:
     """The database's clock, and how far this host's is from it. ``quiet``: why nothing may start or expire here for
     ``seconds`` more; empty where all is well."""
 
     now: dt.datetime
     skew: float
-    quiet: str = ""
+    suspended_because: str = ""
     seconds: float = 0.0
 
 
-class Distrusted(Exception):
+class ClockJumped(Exception):
     """The database's clock cannot be trusted now: nothing may be decided by it."""
 
-    def __init__(self, sight: Sight) -> None:
-        super().__init__(sight.quiet)
+    def __init__(self, sight: ClockReading) -> None:
+        super().__init__(sight.suspended_because)
         self.sight = sight
 
 
-def glance() -> Glance:
-    return Glance(boot_clock(), time.time())
+def read_host_clocks() -> HostClocks:
+    return HostClocks(boot_clock(), time.time())
 
 
-def look() -> Sight:
+def read_clock() -> ClockReading:
     """Ask the database for its clock, and judge it. One statement, from the second time on."""
     memory = clock_state.read()
-    before = glance()
+    before = read_host_clocks()
     if memory is not None and memory.server == "":
-        return judge(database_now(), None, before)
+        return evaluate(database_now(), None, before)
     using = settings.database
     was_seen_to_work = memory is not None and memory.server is not None
     may_spoil = connections[using].in_atomic_block and not was_seen_to_work
@@ -73,41 +73,41 @@ def look() -> Sight:
         with transaction.atomic(using=using) if may_spoil else nullcontext():
             now, server = database_now_and_server()
     except DatabaseError as error:
-        before = glance()
+        before = read_host_clocks()
         now, server = database_now(), ""  # raises if it was the database itself
         logger.info("The database does not say which server it is; its clock alone is watched. %s", error)
-    return judge(now, server, before)
+    return evaluate(now, server, before)
 
 
 def trusted_now() -> dt.datetime:
     """The database's clock, for whoever decides by it: a look, which raises ``Distrusted`` where it jumped."""
-    sight = look()
-    if sight.quiet:
-        raise Distrusted(sight)
+    sight = read_clock()
+    if sight.suspended_because:
+        raise ClockJumped(sight)
     return sight.now
 
 
-def server_asked() -> Expression:
+def server_column() -> Expression:
     """A column for a statement that is due anyway: which server answers; empty where that is not known to work."""
     memory = clock_state.read()
     return Server() if memory and memory.server else Value("", TextField())
 
 
-def judge(now: dt.datetime, server: str | None, before: Glance) -> Sight:
+def evaluate(now: dt.datetime, server: str | None, before: HostClocks) -> ClockReading:
     """What a sight means, and remember it. ``before``: taken just before the database was asked."""
-    after = glance()
+    after = read_host_clocks()
     memory = clock_state.read()
-    latest = clock_state.recall(memory, clock_state.Seen(now.timestamp(), before.boot, after.boot, server))
+    latest = clock_state.next_state(memory, clock_state.Observation(now.timestamp(), before.boot, after.boot, server))
     if latest is not memory:
         clock_state.write(latest)
         if latest.until > (memory.until if memory else 0.0):
             logger.warning("%s Nothing starts and nothing expires here for %.0f s.", latest.why, latest.seconds_left)
     left = max(0.0, latest.until - after.boot)
     skew = (before.wall + after.wall) / 2 - now.timestamp()
-    return Sight(now, skew, latest.why if left else "", left)
+    return ClockReading(now, skew, latest.why if left else "", left)
 
 
-def quiet() -> str:
+def suspended_because() -> str:
     """Why nothing may start here now, as far as it was noticed already; asks nobody."""
     memory = clock_state.read()
     return memory.why if memory and memory.seconds_left else ""
@@ -119,12 +119,12 @@ def is_unsettled() -> bool:
     return memory is not None and memory.unsettled
 
 
-def settled() -> None:
+def mark_settled() -> None:
     if (memory := clock_state.read()) is not None:
         clock_state.write(dataclasses.replace(memory, unsettled=False))
 
 
-def is_news(skew: float) -> bool:
+def skew_changed(skew: float) -> bool:
     """Whether this host's clock is off by much else than it last said; from now on this is what it said."""
     memory = clock_state.read()
     if memory is None:

@@ -18,7 +18,7 @@ def sync_after_migrate(
     """
     if plan is None or not settings.sync_jobs or using != settings.database or not _is_migrated(apps):
         return
-    from chroniker.declared.diff import What
+    from chroniker.declared.diff import ChangeKind
     from chroniker.declared.reading import read
     from chroniker.declared.sync import sync
 
@@ -27,9 +27,9 @@ def sync_after_migrate(
         print("Jobs declared in code were left as they are:", *problems, sep="\n  ", file=sys.stderr)
         return
     for change in sync(declared):
-        if change.what == What.REFUSED:
+        if change.what == ChangeKind.REFUSED:
             print(f"Job “{change.name}” was refused: {change.details}", file=sys.stderr)
-        elif change.what != What.UNCHANGED and verbosity >= 1:
+        elif change.what != ChangeKind.UNCHANGED and verbosity >= 1:
             told = f"  Job “{change.name}”: {change.what}{change.details and ' (' + change.details + ')'}"
             (stdout or sys.stdout).write(told + "\n")
 

@@ -14,7 +14,7 @@ from chroniker.declared.stored_jobs import Rows
 from chroniker.models import Group, Job
 
 
-class What(StrEnum):
+class ChangeKind(StrEnum):
     CREATED = "created"
     UPDATED = "updated"
     TAKEN_OVER = "taken over"
@@ -29,7 +29,7 @@ class Change:
     """What becomes of one job."""
 
     name: str
-    what: What
+    what: ChangeKind
     details: str = ""
 
 
@@ -49,14 +49,14 @@ class Comparison:
         if one.after:
             self.edges[job.name] = one.after
         self.created.append(job)
-        self.changes.append(Change(job.name, What.CREATED, "" if job.enabled else "disabled, as declared"))
+        self.changes.append(Change(job.name, ChangeKind.CREATED, "" if job.enabled else "disabled, as declared"))
 
     def update(self, one: Declared) -> None:
         job = self.rows.jobs[one.name]
-        what = What.UPDATED if job.managed_by else What.TAKEN_OVER
+        what = ChangeKind.UPDATED if job.managed_by else ChangeKind.TAKEN_OVER
         details = self._set(job, "managed_by", one.where)
         if job.enabled_when_removed is not None:
-            what = What.RETURNED
+            what = ChangeKind.RETURNED
             if job.enabled_when_removed:
                 details |= self._set(job, "enabled", True)
             details |= self._set(job, "enabled_when_removed", None)
@@ -73,14 +73,14 @@ class Comparison:
         if details:
             self.changes.append(Change(job.name, what, "; ".join(details.values())))
         else:
-            self.changes.append(Change(job.name, What.UNCHANGED))
+            self.changes.append(Change(job.name, ChangeKind.UNCHANGED))
 
     def remove(self, job: Job) -> None:
         """Its declaration is gone: it stays, with its runs, switched off."""
         verb = "disabled" if job.enabled else "disabled already"
         job.enabled_when_removed, job.enabled = job.enabled, False
         self.updated.append((job, {"enabled", "enabled_when_removed"}))
-        self.changes.append(Change(job.name, What.REMOVED, f"{verb}; no longer declared in {job.managed_by}"))
+        self.changes.append(Change(job.name, ChangeKind.REMOVED, f"{verb}; no longer declared in {job.managed_by}"))
 
     def _set(self, job: Job, name: str, value: Any) -> dict[str, str]:
         old = getattr(job, name)
@@ -113,7 +113,7 @@ def compare(declared: Sequence[Declared], rows: Rows, *, adopt: bool) -> Compari
     refused = refusals(declared, rows, adopt=adopt)
     for one in declared:
         if one.name in refused:
-            found.changes.append(Change(one.name, What.REFUSED, refused[one.name]))
+            found.changes.append(Change(one.name, ChangeKind.REFUSED, refused[one.name]))
         elif one.name in rows.jobs:
             found.update(one)
         else:

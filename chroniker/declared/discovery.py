@@ -26,7 +26,7 @@ _NOT_SEARCHED = ("django.core", "chroniker", "chroniker_celery")
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class LocatedDeclaration:
     """A declaration and its dotted path, which the job keeps as ``managed_by``."""
 
     declaration: Declaration
@@ -56,15 +56,15 @@ class Problem:
 
 
 @dataclass(slots=True)
-class Found:
-    placed: list[Placed] = field(default_factory=list)
+class DiscoveryResult:
+    placed: list[LocatedDeclaration] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
 
-def discover() -> Found:
+def discover() -> DiscoveryResult:
     """All declarations of this process's apps, in the order of the apps; and the modules that cannot be imported."""
-    found = Found()
-    first: dict[int, Placed] = {}  # a declaration may have several names; the first one counts
+    found = DiscoveryResult()
+    first: dict[int, LocatedDeclaration] = {}  # a declaration may have several names; the first one counts
     for name, command in _module_names():
         try:
             module = _import_if_it_declares(name)
@@ -99,16 +99,18 @@ def _may_declare(spec: ModuleSpec) -> bool:
     return WORD in source.read_bytes()
 
 
-def _in_command(module: ModuleType, command: str) -> list[Placed]:
+def _in_command(module: ModuleType, command: str) -> list[LocatedDeclaration]:
     cls = getattr(module, "Command", None)
     declarations = declared_on(cls) if isinstance(cls, type) else ()
-    return [Placed(each, f"{module.__name__}.Command", command) for each in declarations]
+    return [LocatedDeclaration(each, f"{module.__name__}.Command", command) for each in declarations]
 
 
-def _in_jobs(module: ModuleType) -> list[Placed]:
+def _in_jobs(module: ModuleType) -> list[LocatedDeclaration]:
     """Declarations that have a name in the module, by themselves or in a list."""
     found = []
     for name, value in vars(module).items():
         values = value if isinstance(value, list | tuple) else [value]
-        found += [Placed(each, f"{module.__name__}.{name}") for each in values if isinstance(each, Declaration)]
+        found += [
+            LocatedDeclaration(each, f"{module.__name__}.{name}") for each in values if isinstance(each, Declaration)
+        ]
     return found

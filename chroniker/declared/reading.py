@@ -14,7 +14,7 @@ from django.core.exceptions import ValidationError
 from django.utils.timezone import is_naive
 
 from chroniker.declared.declaration import JobFields
-from chroniker.declared.discovery import Placed, Problem, discover
+from chroniker.declared.discovery import LocatedDeclaration, Problem, discover
 from chroniker.models import Job
 from chroniker.models.querysets import BOOKED_FIELDS
 
@@ -49,7 +49,7 @@ def read() -> tuple[list[Declared], list[Problem]]:
     """Every declaration of this process's apps, and all that is wrong with them."""
     found = discover()
     declared, problems = [], list(found.problems)
-    places: dict[str, Placed] = {}
+    places: dict[str, LocatedDeclaration] = {}
     for placed in found.placed:
         one, wrong = _read(placed)
         if one is not None and (first := places.setdefault(one.name, placed)) is not placed:
@@ -81,13 +81,13 @@ def circle(after: Mapping[str, Collection[str]]) -> list[str]:
     return []
 
 
-def _circles(declared: list[Declared], places: Mapping[str, Placed]) -> Iterator[Problem]:
+def _circles(declared: list[Declared], places: Mapping[str, LocatedDeclaration]) -> Iterator[Problem]:
     if found := circle({one.name: one.after or () for one in declared}):
         path = " → ".join(f"“{name}”" for name in found)
         yield Problem(str(places[found[0]]), "after", f"this is a circle, in which all wait for ever: {path}.")
 
 
-def _read(placed: Placed) -> tuple[Declared | None, list[Problem]]:
+def _read(placed: LocatedDeclaration) -> tuple[Declared | None, list[Problem]]:
     fields = dict(placed.declaration.fields)
     wrong = dict(_unfit(placed, fields))
     after = fields.pop("after", None)
@@ -107,7 +107,7 @@ def _read(placed: Placed) -> tuple[Declared | None, list[Problem]]:
     return Declared(placed.where, job, frozenset(decided), related, None if after is None else tuple(after)), []
 
 
-def _unfit(placed: Placed, fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _unfit(placed: LocatedDeclaration, fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """What a job's own validation would not say."""
     for name in fields.keys() - DECLARABLE:
         near = difflib.get_close_matches(name, DECLARABLE, n=1)

@@ -80,7 +80,7 @@ def _in_words(dependency: JobDependency) -> str:
     return _("waits for the turn of “%(name)s”") % name
 
 
-def circle(dependent_id: int, dependee_ids: Iterable[int]) -> list[int] | None:
+def find_cycle(dependent_id: int, dependee_ids: Iterable[int]) -> list[int] | None:
     """The circle that these dependencies would close, as job ids from the dependent back to itself; or ``None``."""
     edges: dict[int, list[int]] = {}
     for low, high in JobDependency.objects.exclude(dependent=dependent_id).values_list("dependent", "dependee"):

@@ -28,13 +28,13 @@ def _states(only: Collection[int] | None, group: Q) -> QuerySet[JobState]:
     return states if only is None else states.filter(pk__in=only)
 
 
-def waiting(job_ids: Collection[int]) -> list[int]:
+def jobs_with_pending_work(job_ids: Collection[int]) -> list[int]:
     """Which of these few jobs have anything to start by now, held back or not: one statement."""
     wanted = Q(next_run__lte=FromNow()) | Q(retry_at__lte=FromNow()) | Q(job__force_run=True)
     return list(JobState.objects.filter(wanted, pk__in=job_ids).values_list("pk", flat=True))
 
 
-def waiting_in_group_of(job_id: int, limit: int) -> list[int]:
+def pending_jobs_in_group_of(job_id: int, limit: int) -> list[int]:
     """Jobs of this job's group that have anything to start by now, the longest waiting first: one statement.
 
     None, unless the group has a limit: the end of a run makes no difference to the others then.
@@ -98,26 +98,26 @@ def to_book(now: dt.datetime, limit: int, only: Collection[int] | None = None) -
     return ids
 
 
-def hindrance(state: JobState) -> str | None:
+def reason_cannot_run_now(state: JobState) -> str | None:
     """Why nobody may run this job by hand right now, in words; ``None``: it is free."""
     lease = Lease.objects.filter(job=state.pk, slot="").select_related("run").first()
     if lease is not None:
         return _open_reason(lease)
     if not state.job.enabled:
         return _("It is disabled.")
-    if pause := pauses.over([state.job]).get(state.pk):
+    if pause := pauses.pauses_for([state.job]).get(state.pk):
         return str(pause)
-    if why := jump_detection.quiet():
-        return distrust(why)
-    if state.job.hostname == EVERY_HOST and (missing := hosts.unserved([state.job])):
+    if why := jump_detection.suspended_because():
+        return clock_jump_message(why)
+    if state.job.hostname == EVERY_HOST and (missing := hosts.jobs_without_live_host([state.job])):
         return missing[state.pk]  # for one host a run waits; a roster without hosts would be nothing
     if waits := dependencies.reasons([state.pk], for_instant=False).get(state.pk):
         return _("It %(reasons)s.") % {"reasons": "; ".join(waits)}
-    full = groups.full(filter(None, [state.job.group_id])).get(state.job.group_id or 0)
+    full = groups.full_groups(filter(None, [state.job.group_id])).get(state.job.group_id or 0)
     return _("It has to wait: %(reason)s.") % {"reason": full} if full else None
 
 
-def distrust(why: str) -> str:
+def clock_jump_message(why: str) -> str:
     """``why``: what the database's clock did."""
     return _("%(why)s Nothing starts on this host for one lease.") % {"why": why}
 
@@ -137,13 +137,13 @@ def why_not(
     ids = [state.pk for state in states]
     leases = {lease.job_id: lease for lease in Lease.objects.filter(job__in=ids, slot="").select_related("run")}
     waits = dependencies.reasons(ids)
-    full = groups.full(state.job.group_id for state in states if state.job.group_id is not None)
+    full = groups.full_groups(state.job.group_id for state in states if state.job.group_id is not None)
     for state in states:
         if state.job.group_id in full:
             waits.setdefault(state.pk, []).append(full[state.job.group_id])
-    held = pauses.over([state.job for state in states]) if held is None else held
-    missing = hosts.unserved([state.job for state in states]) if missing is None else missing
-    quiet = " ".join(hosts.quiet())
+    held = pauses.pauses_for([state.job for state in states]) if held is None else held
+    missing = hosts.jobs_without_live_host([state.job for state in states]) if missing is None else missing
+    quiet = " ".join(hosts.suspension_messages())
     said = {}
     for state in states:
         lease = leases.get(state.pk)

@@ -36,7 +36,7 @@ def _outside(shut: QuerySet[Group]) -> Q:
     return Q(job__group=None) | ~Q(job__group__in=ids) if ids else Q()
 
 
-def limited(jobs: Iterable[Job]) -> set[int]:
+def limited_groups(jobs: Iterable[Job]) -> set[int]:
     """The groups of these jobs that have a limit. Each job must carry its group."""
     return {job.group.pk for job in jobs if job.group is not None and job.group.limit is not None}
 
@@ -47,14 +47,14 @@ def open_jobs(group_ids: Collection[int]) -> dict[int, int]:
     return dict(leases.values_list("job__group").annotate(Count("pk")))
 
 
-def room(jobs: Iterable[Job]) -> dict[int, int]:
+def free_places(jobs: Iterable[Job]) -> dict[int, int]:
     """How many jobs may be claimed now, for each group of these jobs that has a limit. Each must carry its group."""
     limits = {job.group.pk: job.group.limit for job in jobs if job.group is not None and job.group.limit is not None}
     taken = open_jobs(limits) if limits else {}
     return {pk: max(0, limit - taken.get(pk, 0)) for pk, limit in limits.items()}
 
 
-def full(group_ids: Iterable[int]) -> dict[int, str]:
+def full_groups(group_ids: Iterable[int]) -> dict[int, str]:
     """For people: the groups among these that are full, in words. Two statements, none for no groups."""
     ids = set(group_ids)
     groups = list(Group.objects.filter(pk__in=ids, limit__isnull=False)) if ids else []

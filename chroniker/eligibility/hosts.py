@@ -21,7 +21,7 @@ from chroniker.models import EVERY_HOST, Host, HostService, Job, JobDependency, 
 logger = logging.getLogger(__name__)
 
 #: How often a process that stays says that its host is alive.
-SEEN_SECONDS = 60.0
+HEARTBEAT_SECONDS = 60.0
 #: A host not seen for this long is called silent: ticks come by every minute where crontab brings them.
 SILENT = dt.timedelta(minutes=5)
 #: A clock that is wrong by more than this is worth a word; it decides nothing, but its log lines mislead.
@@ -30,12 +30,12 @@ SKEW_SECONDS = 2.0
 _LONG_AGO = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 
 
-def see(serves: Iterable[str] = (), *, name: str = "") -> None:
+def record_heartbeat(serves: Iterable[str] = (), *, name: str = "") -> None:
     """Say that this host is alive, and how far its clock is from the database's.
 
     ``serves``: the executors whose runs the calling process executes; it must go on saying so to stay *live* for them.
     """
-    sight = jump_detection.look()
+    sight = jump_detection.read_clock()
     host, _created = Host.objects.update_or_create(
         name=name or settings.hostname, defaults={"last_seen": sight.now, **_said_of_clocks(sight)}
     )
@@ -45,25 +45,25 @@ def see(serves: Iterable[str] = (), *, name: str = "") -> None:
     HostService.objects.bulk_create(services, update_conflicts=True, update_fields=["last_seen"], unique_fields=unique)
 
 
-def _said_of_clocks(sight: jump_detection.Sight) -> dict[str, Any]:
-    until = sight.now + dt.timedelta(seconds=sight.seconds) if sight.quiet else None
-    return {"clock_skew_seconds": round(sight.skew, 3), "quiet_until": until, "quiet_reason": sight.quiet}
+def _said_of_clocks(sight: jump_detection.ClockReading) -> dict[str, Any]:
+    until = sight.now + dt.timedelta(seconds=sight.seconds) if sight.suspended_because else None
+    return {"clock_skew_seconds": round(sight.skew, 3), "quiet_until": until, "quiet_reason": sight.suspended_because}
 
 
-def measured(sight: jump_detection.Sight) -> None:
+def record_clock_skew(sight: jump_detection.ClockReading) -> None:
     """This host's clock, at a heartbeat. Written down if it says something new, else with the next ``see``."""
-    if jump_detection.is_news(sight.skew):
+    if jump_detection.skew_changed(sight.skew):
         Host.objects.filter(name=settings.hostname).update(clock_skew_seconds=round(sight.skew, 3))
         if abs(sight.skew) > SKEW_SECONDS:
             logger.warning("This host's clock is %+.1f s off the database's.", sight.skew)
 
 
-def note_quiet(sight: jump_detection.Sight, *, name: str = "") -> None:
+def record_suspension(sight: jump_detection.ClockReading, *, name: str = "") -> None:
     """Say that nothing starts and nothing expires on this host, until when, and why."""
     Host.objects.filter(name=name or settings.hostname).update(**_said_of_clocks(sight))
 
 
-def quiet() -> list[str]:
+def suspension_messages() -> list[str]:
     """In words: on which hosts nothing starts now, until when, and why. One statement."""
     hosts = Host.objects.filter(quiet_until__gt=FromNow()).order_by("name")
     words = _("%(why)s On the host “%(host)s” nothing starts and nothing expires until %(time)s.")
@@ -74,33 +74,35 @@ def quiet() -> list[str]:
     ]
 
 
-def serving() -> QuerySet[HostService]:
+def live_services() -> QuerySet[HostService]:
     """Live hosts, by executor: those that said within ``CHRONIKER_HOST_TIMEOUT`` that they execute its runs."""
     return HostService.objects.filter(last_seen__gt=FromNow(-settings.host_timeout))
 
 
-def live(aliases: Collection[str]) -> dict[str, list[Host]]:
+def live_hosts(aliases: Collection[str]) -> dict[str, list[Host]]:
     """By executor, in the order of their names. One statement; none if nobody asks about any."""
     found: dict[str, list[Host]] = defaultdict(list)
     if aliases:
-        for service in serving().filter(executor__in=aliases).select_related("host").order_by("host__name"):
+        for service in live_services().filter(executor__in=aliases).select_related("host").order_by("host__name"):
             found[service.executor].append(service.host)
     return found
 
 
-def unserved(jobs: Iterable[Job]) -> dict[int, str]:
+def jobs_without_live_host(jobs: Iterable[Job]) -> dict[int, str]:
     """By job, in words: that the host it names, or any at all, is not live. At most one statement."""
     aiming = [job for job in jobs if job.hostname]
-    names = {alias: {host.name for host in found} for alias, found in live({job.executor for job in aiming}).items()}
+    names = {
+        alias: {host.name for host in found} for alias, found in live_hosts({job.executor for job in aiming}).items()
+    }
     missing = {}
     for job in aiming:
         served = names.get(job.executor, set())
         if not served or job.hostname not in {EVERY_HOST, *served}:
-            missing[job.pk] = nobody(job)
+            missing[job.pk] = no_live_host_message(job)
     return missing
 
 
-def nobody(job: Job) -> str:
+def no_live_host_message(job: Job) -> str:
     """That no live host serves the job's target, in words."""
     words = {"host": job.hostname, "executor": job.executor, "seconds": f"{settings.host_timeout.total_seconds():g}"}
     if job.hostname == EVERY_HOST:
@@ -108,13 +110,13 @@ def nobody(job: Job) -> str:
     return _("Its host “%(host)s” is not live: not seen executing for “%(executor)s” in %(seconds)s s.") % words
 
 
-def concluded(waiting: QuerySet[JobDependency]) -> QuerySet[JobDependency]:
+def without_unfinished_host_runs(waiting: QuerySet[JobDependency]) -> QuerySet[JobDependency]:
     """Without those that wait for a job whose run goes on on other hosts: they are considered once, at its end."""
     roster = Lease.objects.filter(job=OuterRef("dependee"), slot="", run__target=EVERY_HOST)
     return waiting.filter(~Exists(roster))
 
 
-def claims_for_here(here: Collection[str]) -> QuerySet[Run]:
+def claims_for_this_host(here: Collection[str]) -> QuerySet[Run]:
     """Claims that the dispatching process may have taken by an executor. ``here``: those that execute in it.
 
     What these are to execute on another host is left to that host's ticks, which alone can have it taken.
@@ -123,12 +125,12 @@ def claims_for_here(here: Collection[str]) -> QuerySet[Run]:
     return Run.objects.filter(~elsewhere, status=Status.CLAIMED)
 
 
-def to_dispatch(now: dt.datetime, here: Collection[str]) -> QuerySet[Run]:
+def claims_to_redispatch(now: dt.datetime, here: Collection[str]) -> QuerySet[Run]:
     """Claims whose message seems lost, or that nobody took; the longest waiting first."""
-    return claims_for_here(here).filter(redispatch_at__lte=now).select_related("job").order_by("redispatch_at")
+    return claims_for_this_host(here).filter(redispatch_at__lte=now).select_related("job").order_by("redispatch_at")
 
 
-def left_for_here(here: Collection[str]) -> QuerySet[Run]:
+def claims_left_for_this_host(here: Collection[str]) -> QuerySet[Run]:
     """Claims of other hosts' ticks that only this host can take and that it was not offered yet."""
     # Whatever their time of re-dispatch; the condition on it is there for its index, which has open claims only.
     waiting = Run.objects.filter(status=Status.CLAIMED, redispatch_at__gt=_LONG_AGO, dispatched_at=None)

@@ -43,7 +43,7 @@ class Pause:
         return f"{said} {_as_a_sentence(self.reason)}".strip()
 
 
-def of_all() -> Pause | None:
+def global_pause() -> Pause | None:
     """The pause over all jobs. At most one statement; the setting needs none."""
     if settings.paused:
         return Pause()
@@ -55,7 +55,7 @@ def switched_off() -> Exists:
     return Exists(Switch.objects.filter(pk=ALL, paused_at__isnull=False))
 
 
-def of_groups(group_ids: Iterable[int] | None = None) -> dict[int, Pause]:
+def group_pauses(group_ids: Iterable[int] | None = None) -> dict[int, Pause]:
     """The groups that are paused, of all or of these, by name. No statement for none."""
     groups = Group.objects.filter(paused_at__isnull=False).order_by("name")
     if group_ids is not None:
@@ -64,12 +64,12 @@ def of_groups(group_ids: Iterable[int] | None = None) -> dict[int, Pause]:
     return {group.pk: pause for group in groups if (pause := _of(group, group.name))}
 
 
-def over(jobs: Iterable[Job]) -> dict[int, Pause]:
+def pauses_for(jobs: Iterable[Job]) -> dict[int, Pause]:
     """By job id: the pause that holds the job, if one does. At most two statements, however many jobs."""
     jobs = list(jobs)
-    if everything := of_all():
+    if everything := global_pause():
         return {job.pk: everything for job in jobs}
-    groups = of_groups(job.group_id for job in jobs if job.group_id is not None)
+    groups = group_pauses(job.group_id for job in jobs if job.group_id is not None)
     return {job.pk: groups[job.group_id] for job in jobs if job.group_id in groups}
 
 

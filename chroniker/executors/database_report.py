@@ -14,7 +14,7 @@ from chroniker.conf import settings
 from chroniker.exceptions import CommandRefused
 from chroniker.job_commands import environment, policy
 from chroniker.models import EventKind, Job, LogChunk, Run, Status
-from chroniker.process.run_spec import Ending, Order, Renewal
+from chroniker.process.run_spec import Renewal, RunOutcome, RunSpec
 from chroniker.worker.output import Chunk
 
 
@@ -31,7 +31,7 @@ class DatabaseReport:
         self.fail_on_stderr = False
         self.status: Status | None = None
 
-    def start(self, pid: int) -> Order | None:
+    def start(self, pid: int) -> RunSpec | None:
         """The order to execute, or ``None``: it is not ours, or may not be executed here; why is recorded."""
         self._prepare(settings.heartbeat.total_seconds())
         started = lifecycle.start(self.run_id, self.token, self.nonce, host=settings.hostname, pid=pid)
@@ -71,7 +71,7 @@ class DatabaseReport:
             LogChunk.objects.bulk_create(rows)
             return True
 
-    def finish(self, ending: Ending) -> bool:
+    def finish(self, ending: RunOutcome) -> bool:
         """Whether the run's row now shows this ending."""
         if ending.how == "lost":
             self.note(EventKind.ZOMBIE_REPORT, ending.reason)
@@ -83,7 +83,7 @@ class DatabaseReport:
         verdict = self.verdict(ending)
         return self._close(verdict, ending.exit_code, reason, ending.progress, ending.unstored, retry_at_once=at_once)
 
-    def verdict(self, ending: Ending) -> Status:
+    def verdict(self, ending: RunOutcome) -> Status:
         """Success is exit status 0, and nothing on stderr where the job says so."""
         if ending.how == "timed_out":
             return Status.TIMED_OUT
@@ -93,7 +93,7 @@ class DatabaseReport:
             return Status.LOST
         return Status.SUCCEEDED if ending.exit_code == 0 and not self._only_spoke(ending) else Status.FAILED
 
-    def _only_spoke(self, ending: Ending) -> bool:
+    def _only_spoke(self, ending: RunOutcome) -> bool:
         """Whether nothing but its output on stderr makes it a failure."""
         spoke = self.fail_on_stderr and ending.wrote_stderr
         return spoke and ending.how == "exited" and ending.exit_code == 0
@@ -152,12 +152,12 @@ def _limit(connection: BaseDatabaseWrapper, seconds: float) -> None:
     connection.chroniker_limit = (id(connection.connection), seconds)  # type: ignore[attr-defined]
 
 
-def order(run: Run, job: Job, *, stop: bool) -> Order:
+def order(run: Run, job: Job, *, stop: bool) -> RunSpec:
     """What the supervisor is to execute. Raises ``CommandRefused``: the rules hold at execution too."""
     raw = bool(job.raw_command)
     args = job.args if run.args is None else run.args
     argv = policy.raw_argv(job.raw_command) if raw else policy.management_argv(job.command, args)
-    return Order(
+    return RunSpec(
         run_id=run.pk,
         token=run.token,
         job_id=job.pk,

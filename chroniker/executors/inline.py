@@ -17,7 +17,7 @@ from django.core.management import CommandError, call_command
 from chroniker.executors.base import Executor
 from chroniker.executors.database_report import DatabaseReport
 from chroniker.models import Run
-from chroniker.process.run_spec import RUN_ID, RUN_TOKEN, Ending, Order
+from chroniker.process.run_spec import RUN_ID, RUN_TOKEN, RunOutcome, RunSpec
 from chroniker.worker.output import Chunk
 
 
@@ -41,7 +41,7 @@ class InlineExecutor(Executor):
         report.output([Chunk(stream, 0, text, now) for stream, text, keep in kept if text and keep])
         reason = "" if code == 0 else f"exit status {code}"
         report.finish(
-            Ending(
+            RunOutcome(
                 how="exited",
                 exit_code=code,
                 reason=reason,
@@ -54,7 +54,7 @@ class InlineExecutor(Executor):
 
 
 @contextlib.contextmanager
-def _surrounded(order: Order) -> Iterator[None]:
+def _surrounded(order: RunSpec) -> Iterator[None]:
     """The order's variables and directory, for this whole process meanwhile."""
     before = dict(os.environ)
     os.environ.update(order.env)
@@ -67,7 +67,7 @@ def _surrounded(order: Order) -> Iterator[None]:
         os.environ.update(before)
 
 
-def _management(order: Order) -> tuple[int, tuple[str, str]]:
+def _management(order: RunSpec) -> tuple[int, tuple[str, str]]:
     out, err = io.StringIO(), io.StringIO()
     code = 0
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
@@ -84,7 +84,7 @@ def _management(order: Order) -> tuple[int, tuple[str, str]]:
     return code, (out.getvalue(), err.getvalue())
 
 
-def _raw(order: Order) -> tuple[int, tuple[str, str]]:
+def _raw(order: RunSpec) -> tuple[int, tuple[str, str]]:
     done = subprocess.run(  # nosec B603  # what the job says, if raw commands are allowed
         order.argv, capture_output=True, text=True, errors="replace", check=False
     )

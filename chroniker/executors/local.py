@@ -16,10 +16,10 @@ from chroniker.conf import settings
 from chroniker.executors.base import Executor
 from chroniker.executors.database_report import DatabaseReport
 from chroniker.models import Run
-from chroniker.process.fork_server_client import Nursery
+from chroniker.process.fork_server_client import ForkServer
 from chroniker.worker import supervisor
-from chroniker.worker.shutdown_notice import Farewell
-from chroniker.worker.wake_socket import ring
+from chroniker.worker.shutdown_notice import ShutdownNotice
+from chroniker.worker.wake_socket import wake
 
 logger = logging.getLogger(__name__)
 
@@ -39,8 +39,8 @@ class LocalExecutor(Executor):
     def __init__(self, alias: str, options: Mapping[str, Any]) -> None:
         super().__init__(alias, options)
         self._pool: ThreadPoolExecutor | None = None
-        self._nursery: Nursery | None = None
-        self._farewell: Farewell | None = None
+        self._nursery: ForkServer | None = None
+        self._farewell: ShutdownNotice | None = None
         self._taken: dict[Future[None], Run] = {}
 
     @property
@@ -48,7 +48,7 @@ class LocalExecutor(Executor):
         return int(self.options.get("workers", 4 * (os.cpu_count() or 1)))
 
     def open(self) -> None:
-        self._farewell = Farewell()
+        self._farewell = ShutdownNotice()
         self._pool = ThreadPoolExecutor(self.workers, thread_name_prefix=f"chroniker-{self.alias}")
 
     def dispatch(self, runs: Sequence[Run]) -> Collection[UUID]:
@@ -56,7 +56,7 @@ class LocalExecutor(Executor):
             return []
         runs = self.for_here(runs)
         if self._nursery is None and runs:
-            self._nursery = Nursery.start()
+            self._nursery = ForkServer.start()
         taken = set(self.running)  # one that waits in line here is offered again from time to time
         for run in runs:
             if run.pk not in taken:
@@ -77,7 +77,7 @@ class LocalExecutor(Executor):
 
     def end_runs(self) -> None:
         if self._farewell is not None:
-            self._farewell.say(0.0)
+            self._farewell.announce(0.0)
 
     def finished(self, timeout: float | None) -> list[int]:
         ended, _running = wait(self._taken, timeout, FIRST_COMPLETED)
@@ -98,7 +98,7 @@ class LocalExecutor(Executor):
             connections.close_all()
 
     def request_stop(self, run_id: UUID) -> None:
-        ring(settings.runtime_dir, run_id)
+        wake(settings.runtime_dir, run_id)
 
     def check(self) -> list[CheckMessage]:
         workers = self.options.get("workers", 1)

@@ -17,7 +17,7 @@ class Outcome(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class ImportedHistory:
     """What a job did before it came here."""
 
     #: How many of its runs can be imported after it.
@@ -44,7 +44,7 @@ class Candidate:
     subscribers: list[int] = field(default_factory=list)
     #: It was due there at this moment and has not run: it is to run here, once.
     due_since: dt.datetime | None = None
-    past: Past = Past()
+    past: ImportedHistory = ImportedHistory()
     #: Why it cannot be imported at all.
     refusal: str = ""
     outcome: Outcome = Outcome.REFUSED

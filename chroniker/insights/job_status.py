@@ -32,7 +32,7 @@ class Condition(models.TextChoices):
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class JobStatus:
     """A job as the machine sees it at ``now``."""
 
     job: Job
@@ -91,18 +91,18 @@ def _of_open(lease: Lease) -> Condition:
     return Condition.STOPPING if lease.run.stop_requested_at is not None else Condition.RUNNING
 
 
-F = TypeVar("F", bound=Facts)
+F = TypeVar("F", bound=JobStatus)
 
 
-def survey(jobs: Sequence[Job], kind: type[F]) -> dict[int, F]:
+def fetch_job_status(jobs: Sequence[Job], kind: type[F]) -> dict[int, F]:
     """By job id. A constant number of statements, however many jobs; one that was never booked has an empty state."""
     now, ids = database_now(), [job.pk for job in jobs]
     states = {state.pk: state for state in JobState.objects.filter(pk__in=ids)}
     leases = {lease.job_id: lease for lease in Lease.objects.filter(job__in=ids, slot="").select_related("run")}
     for job in jobs:
         states.setdefault(job.pk, JobState(job_id=job.pk)).job = job
-    held = pauses.over(jobs)
-    missing = hosts.unserved(jobs)
+    held = pauses.pauses_for(jobs)
+    missing = hosts.jobs_without_live_host(jobs)
     reasons = due.why_not(list(states.values()), now, held, missing)
     expected = expected_durations([pk for pk, lease in leases.items() if lease.run.status == Status.RUNNING])
     return {

@@ -8,12 +8,12 @@ JobState, Job, Run, Lease, each by id.
 from chroniker.lifecycle.attention import needs_attention
 from chroniker.lifecycle.booking import book, set_aside
 from chroniker.lifecycle.claim import claim
-from chroniker.lifecycle.clock_jump import settle
+from chroniker.lifecycle.clock_jump import restart_after_clock_jump
 from chroniker.lifecycle.close import cancel, expire, finish
-from chroniker.lifecycle.deletion import remove, to_remove
-from chroniker.lifecycle.dispatch_state import dispatched, left_to_host, not_accepted, taken_to_dispatch
+from chroniker.lifecycle.deletion import delete_jobs, jobs_to_delete
+from chroniker.lifecycle.dispatch_state import leave_to_host, record_dispatched, record_not_accepted, take_for_dispatch
 from chroniker.lifecycle.events import note
-from chroniker.lifecycle.imported_history import keep_tokens, record_past
+from chroniker.lifecycle.imported_history import keep_tokens, record_history
 from chroniker.lifecycle.plan import Plan
 from chroniker.lifecycle.start import Started, renew, start
 from chroniker.lifecycle.stop import request_stop
@@ -25,22 +25,22 @@ __all__ = [
     "book",
     "cancel",
     "claim",
-    "dispatched",
+    "delete_jobs",
     "expire",
     "finish",
+    "jobs_to_delete",
     "keep_tokens",
-    "left_to_host",
+    "leave_to_host",
     "needs_attention",
-    "not_accepted",
     "note",
-    "record_past",
-    "remove",
+    "record_dispatched",
+    "record_history",
+    "record_not_accepted",
     "renew",
     "request_stop",
+    "restart_after_clock_jump",
     "set_aside",
-    "settle",
     "start",
-    "taken_to_dispatch",
-    "to_remove",
+    "take_for_dispatch",
     "wait_for",
 ]

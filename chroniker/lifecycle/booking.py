@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from chroniker.exceptions import ScheduleError
 from chroniker.lifecycle.bulk import write_states
-from chroniker.lifecycle.notify import announce
+from chroniker.lifecycle.notify import send_run_finished
 from chroniker.lifecycle.plan import next_booking
 from chroniker.lifecycle.transactions import locked, transactional
 from chroniker.models import Job, JobState, Run, Status, Trigger
@@ -53,7 +53,7 @@ def _book(job_ids: Collection[int], now: dt.datetime) -> int:
     jobs = list(locked(Job.objects.filter(pk__in=states), skip=True))
     skipped = [run for job in jobs if (run := _rebook(job, states[job.pk], now))]
     Run.objects.bulk_create(skipped)
-    announce(skipped)
+    send_run_finished(skipped)
     write_states([states[job.pk] for job in jobs], BOOKED)
     Job.objects.filter(pk__in=[job.pk for job in jobs]).update(edited_at=None)
     return len(jobs)

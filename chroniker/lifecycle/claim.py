@@ -11,8 +11,8 @@ from chroniker.conf import settings
 from chroniker.eligibility import pauses
 from chroniker.lifecycle import host_runs
 from chroniker.lifecycle.bulk import insert, write_states
-from chroniker.lifecycle.group_limit import rationed, room_for
-from chroniker.lifecycle.notify import announce, tell
+from chroniker.lifecycle.group_limit import lock_and_count_free, within_limit
+from chroniker.lifecycle.notify import enqueue, send_run_finished
 from chroniker.lifecycle.plan import Plan
 from chroniker.lifecycle.transactions import locked, transactional
 from chroniker.models import EVERY_HOST, Job, JobState, Lease, Run, Status
@@ -33,7 +33,7 @@ def claim(plans: Sequence[Plan], now: dt.datetime, *, by_flag: bool = False, wai
     ``plans`` first. ``by_flag``: only jobs whose ``force_run`` flag is up, and lower it. ``wait``: for locks,
     instead of passing over locked jobs (a person asked for this very job).
     """
-    host_runs.call(plans, now)
+    host_runs.plan_children(plans, now)
     won = _claim(plans, now, by_flag, wait)
     for run in won:
         send_after_commit(run_claimed, Run, run_id=run.pk, job_id=run.job_id, token=run.token, trigger=run.trigger)
@@ -42,8 +42,8 @@ def claim(plans: Sequence[Plan], now: dt.datetime, *, by_flag: bool = False, wai
 
 @transactional
 def _claim(plans: Sequence[Plan], now: dt.datetime, by_flag: bool, wait: bool) -> list[Run]:
-    room = room_for(plans, skip=not wait)
-    mine = rationed(_still_as_read(plans, skip=not wait), plans, room)
+    room = lock_and_count_free(plans, skip=not wait)
+    mine = within_limit(_still_as_read(plans, skip=not wait), plans, room)
     if by_flag:
         mine = _flags_lowered(mine, skip=not wait)
     if not mine:
@@ -53,7 +53,7 @@ def _claim(plans: Sequence[Plan], now: dt.datetime, by_flag: bool, wait: bool) -
         run.redispatch_at = now + settings.redispatch if run.status == Status.CLAIMED else None
     insert(Run, [run for plan in mine for run in plan.runs])
     _tell_missed(mine, now)
-    announce(run for plan in mine for run in plan.runs if run.status == Status.SKIPPED)
+    send_run_finished(run for plan in mine for run in plan.runs if run.status == Status.SKIPPED)
     insert(Lease, [_lease(run, plan, now) for run, plan in claimed])
     write_states([plan.after for plan in mine], BOOKING)
     for run, plan in claimed:
@@ -65,7 +65,7 @@ def _tell_missed(plans: Sequence[Plan], now: dt.datetime) -> None:
     for plan in plans:
         if plan.missed:
             plan.missed.job = plan.state.job
-    tell([plan.missed for plan in plans if plan.missed], now)
+    enqueue([plan.missed for plan in plans if plan.missed], now)
 
 
 def _lease(run: Run, plan: Plan, now: dt.datetime) -> Lease:

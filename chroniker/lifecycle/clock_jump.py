@@ -8,7 +8,7 @@ from chroniker.lifecycle.transactions import locked, transactional
 from chroniker.models import EVERY_HOST, Lease, Run, Status
 
 
-def settle() -> None:
+def restart_after_clock_jump() -> None:
     """Bring leases, start deadlines and second messages to within their bounds, counted from now.
 
     A lease that is held is only ever cut, and never too short: nobody can have renewed later than now. Who is alive

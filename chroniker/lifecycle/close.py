@@ -17,7 +17,7 @@ from chroniker.conf import settings
 from chroniker.lifecycle import host_runs
 from chroniker.lifecycle.bulk import write_states
 from chroniker.lifecycle.events import note, note_lost
-from chroniker.lifecycle.notify import announce, tell, with_subscribed
+from chroniker.lifecycle.notify import annotate_has_subscribers, enqueue, send_run_finished
 from chroniker.lifecycle.transactions import locked, transactional
 from chroniker.models import EVERY_HOST, EventKind, Job, JobState, Lease, Run, Status
 
@@ -51,7 +51,7 @@ def finish(
     ``retry_at_once``: if it is retried at all, then without a back-off.
     """
     says_so, ended = _finish(run_id, token, nonce, status, exit_code, reason, progress, unstored, retry_at_once)
-    announce(ended)
+    send_run_finished(ended)
     return says_so
 
 
@@ -67,7 +67,7 @@ def _finish(
     unstored: int,
     retry_at_once: bool,
 ) -> tuple[bool, list[Run]]:
-    run = with_subscribed(Run.objects.filter(pk=run_id).select_related("job")).first()
+    run = annotate_has_subscribers(Run.objects.filter(pk=run_id).select_related("job")).first()
     if run is None:
         return False, []  # its job was deleted meanwhile
     states = list(locked(JobState.objects.filter(pk=run.job_id), skip=False))
@@ -112,13 +112,13 @@ def _cancel(run_ids: Collection[UUID]) -> list[Run]:
         reason=_("Stopped before it started."),
     )
     Lease.objects.filter(pk__in=ids).delete()
-    return _conclude(states, list(with_subscribed(Run.objects.filter(pk__in=ids).select_related("job"))))
+    return _conclude(states, list(annotate_has_subscribers(Run.objects.filter(pk__in=ids).select_related("job"))))
 
 
 def cancel(run_ids: Collection[UUID]) -> bool:
     """CLAIMED → STOPPED, for those of these runs that were asked to stop and have not started; whether any was."""
     ended = _cancel(run_ids)
-    announce(ended)
+    send_run_finished(ended)
     return bool(ended)
 
 
@@ -145,9 +145,9 @@ def expire(limit: int, *, host: str = "", is_held: Callable[[UUID], bool | None]
     ids = list(Lease.objects.filter(overdue).order_by("expires_at").values_list("pk", flat=True)[:limit])
     if ids:
         lost += _expire(ids, overdue)
-    if ids := list(host_runs.gone().values_list("pk", flat=True)[:limit]):
+    if ids := list(host_runs.children_of_dead_hosts().values_list("pk", flat=True)[:limit]):
         lost += _expire(ids, Q(nonce=None), _("Its host “{host}” was not heard of any more. It had not begun."))
-    announce(lost)
+    send_run_finished(lost)
     return lost
 
 
@@ -161,7 +161,7 @@ def _expire(run_ids: Collection[UUID], still: Q | None, why_not_taken: str = "")
     leases = Lease.objects.filter(pk__in=mine)
     ids = set(locked(leases.filter(still) if still else leases, skip=True).values_list("pk", flat=True))
     # After the locks, which may have taken their time. A tick has looked before; the clock may have jumped since.
-    if not ids or jump_detection.look().quiet:
+    if not ids or jump_detection.read_clock().suspended_because:
         return []
     parents = set(Run.objects.filter(pk__in=ids, target=EVERY_HOST).values_list("pk", flat=True))
     ids -= parents
@@ -174,7 +174,7 @@ def _expire(run_ids: Collection[UUID], still: Q | None, why_not_taken: str = "")
     )
     Run.objects.filter(pk__in=ids).update(status=Status.LOST, finished_at=FromNow(), redispatch_at=None)
     Lease.objects.filter(pk__in=ids).delete()
-    lost = list(with_subscribed(Run.objects.filter(pk__in=ids).select_related("job")))
+    lost = list(annotate_has_subscribers(Run.objects.filter(pk__in=ids).select_related("job")))
     return _conclude(states, lost, parents)
 
 
@@ -188,11 +188,11 @@ def _conclude(
 ) -> list[Run]:
     """Settle these runs, and ``parents`` and their own parents where no child is open any more; all that have ended."""
     asked = {*parents, *(run.parent_id for run in ended if run.parent_id)}
-    closed = host_runs.close(asked)
+    closed = host_runs.close_finished_parents(asked)
     if waiting := set(parents) - closed:
-        host_runs.extend(waiting)
+        host_runs.extend_parent_leases(waiting)
     if closed:
-        ended += with_subscribed(Run.objects.filter(pk__in=closed).select_related("job"))
+        ended += annotate_has_subscribers(Run.objects.filter(pk__in=closed).select_related("job"))
     _settle(states, ended, at_once)
     return ended
 
@@ -210,7 +210,7 @@ def _settle(states: Sequence[JobState], runs: Sequence[Run], at_once: bool) -> N
         state.retry_at = now if again is not None and at_once else again
     write_states([by_job[run.job_id] for run in settled], CLOSED)
     note_lost(runs, now)
-    tell(runs, now)
+    enqueue(runs, now)
 
 
 def retry_at(job: Job, run: Run, now: dt.datetime, *, lost: bool = False) -> dt.datetime | None:

@@ -24,7 +24,7 @@ NO_TAKER_WAIT = dt.timedelta(seconds=5)
 
 
 @transactional
-def dispatched(runs: Collection[Run], now: dt.datetime) -> None:
+def record_dispatched(runs: Collection[Run], now: dt.datetime) -> None:
     """These runs, each with its ``job``, were handed to their executor; if they do not start, dispatch them again.
 
     Each time twice as late, but never later than ``LONGEST_WAIT`` or a tenth of the start deadline.
@@ -49,7 +49,7 @@ def _wait(run: Run) -> dt.timedelta:
 
 
 @transactional
-def taken_to_dispatch(run_ids: Collection[UUID], now: dt.datetime) -> set[UUID]:
+def take_for_dispatch(run_ids: Collection[UUID], now: dt.datetime) -> set[UUID]:
     """Those of these claims whose second message is due and which nobody else sends: they are the caller's to send.
 
     All ticks find the same claims, and each message more is one that some worker has to refuse. Should the caller die
@@ -62,7 +62,7 @@ def taken_to_dispatch(run_ids: Collection[UUID], now: dt.datetime) -> set[UUID]:
 
 
 @transactional
-def not_accepted(run_ids: Collection[UUID], now: dt.datetime, why: str = "") -> None:
+def record_not_accepted(run_ids: Collection[UUID], now: dt.datetime, why: str = "") -> None:
     """Nobody took these runs (no broker, no room); offer them again soon. ``why`` is shown meanwhile."""
     _open_claims(run_ids).update(redispatch_at=now + NO_TAKER_WAIT, reason=why)
 
@@ -75,7 +75,7 @@ def postponed(run_id: UUID, token: int, seconds: float, why: str) -> None:
 
 
 @transactional
-def left_to_host(run_ids: Collection[UUID]) -> None:
+def leave_to_host(run_ids: Collection[UUID]) -> None:
     """Only its own host takes each of these, and its ticks look for them; until then the run says so."""
     words = Value(_("It waits for the host “{host}” to take it."))
     waiting = _open_claims(run_ids).filter(dispatched_at=None)  # else that host was quicker than this note

@@ -10,14 +10,14 @@ from chroniker.lifecycle.transactions import locked
 from chroniker.models import Group
 
 
-def room_for(plans: Iterable[Plan], *, skip: bool) -> dict[int, int]:
+def lock_and_count_free(plans: Iterable[Plan], *, skip: bool) -> dict[int, int]:
     """Lock the groups with a limit that these plans need; how many jobs each may claim now.
 
     The first locks of a claim, before JobState: what another claimer inserted under the lock is then committed before
     the transaction reads anything. A group that somebody else holds has no room now, if ``skip``: that claimer does
     the work. Two statements; none where no plan needs such a group. Leases that are closed meanwhile only make room.
     """
-    ids = groups.limited(plan.state.job for plan in plans if plan.claimed)
+    ids = groups.limited_groups(plan.state.job for plan in plans if plan.claimed)
     if not ids:
         return {}
     limits = dict(locked(Group.objects.filter(pk__in=ids), skip=skip).values_list("pk", "limit"))
@@ -29,7 +29,7 @@ def _left(limit: int | None, taken: int) -> int:
     return 2**31 if limit is None else max(0, limit - taken)  # it may have been lifted since it was read
 
 
-def rationed(mine: list[Plan], plans: Sequence[Plan], room: dict[int, int]) -> list[Plan]:
+def within_limit(mine: list[Plan], plans: Sequence[Plan], room: dict[int, int]) -> list[Plan]:
     """Those of ``mine`` that there is room for: first come, first served, in the order of ``plans``."""
     if not room:
         return mine

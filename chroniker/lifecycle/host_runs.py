@@ -26,13 +26,13 @@ from chroniker.models import EVERY_HOST, OPEN, Host, Lease, Run, Status
 MOST_NAMED = 20
 
 
-def call(plans: Sequence[Plan], now: dt.datetime) -> None:
+def plan_children(plans: Sequence[Plan], now: dt.datetime) -> None:
     """Draw the children of each claim that is for every host. At most one statement, however many plans.
 
     Without a live host the instants are accounted for all the same, by a run that was SKIPPED and says why.
     """
     parents = [plan for plan in plans if plan.claimed and plan.claimed.target == EVERY_HOST]
-    live = hosts.live({plan.state.job.executor for plan in parents})
+    live = hosts.live_hosts({plan.state.job.executor for plan in parents})
     for plan in parents:
         _call(plan, live.get(plan.state.job.executor, []), now)
 
@@ -41,7 +41,7 @@ def _call(plan: Plan, live: Sequence[Host], now: dt.datetime) -> None:
     parent = plan.runs[-1]
     if not live:
         parent.status, parent.finished_at, parent.attempt = Status.SKIPPED, now, 0
-        parent.reason = hosts.nobody(plan.state.job)
+        parent.reason = hosts.no_live_host_message(plan.state.job)
         plan.missed = plan.missed or parent  # whoever is told of missed runs is told of this one
         return
     parent.status, parent.started_at, parent.nonce = Status.RUNNING, now, uuid4()
@@ -62,13 +62,13 @@ def _call(plan: Plan, live: Sequence[Host], now: dt.datetime) -> None:
         plan.runs.append(child)
 
 
-def gone() -> QuerySet[Lease]:
+def children_of_dead_hosts() -> QuerySet[Lease]:
     """Leases of children that have not begun, on hosts that are not live any more."""
-    live = hosts.serving().filter(host__name=OuterRef("run__target"), executor=OuterRef("job__executor"))
+    live = hosts.live_services().filter(host__name=OuterRef("run__target"), executor=OuterRef("job__executor"))
     return Lease.objects.filter(~Q(slot=""), ~Exists(live), nonce=None)
 
 
-def close(ids: Collection[UUID]) -> set[UUID]:
+def close_finished_parents(ids: Collection[UUID]) -> set[UUID]:
     """RUNNING → SUCCEEDED, STOPPED or FAILED, for those of these parents whose last child has closed; which they are.
 
     For a caller that holds the jobs' states: two last children would each see the other one open. The others' leases
@@ -121,7 +121,7 @@ def outcome(parent: Run, children: Sequence[Run]) -> tuple[Status, str]:
     return (Status.FAILED if parent.stop_requested_at is None else Status.STOPPED), reason
 
 
-def extend(ids: Collection[UUID]) -> None:
+def extend_parent_leases(ids: Collection[UUID]) -> None:
     """The time of these parents' leases was over, but not that of all their children."""
     Lease.objects.filter(pk__in=ids).update(expires_at=FromNow(settings.lease))
 

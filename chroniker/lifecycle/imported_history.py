@@ -18,7 +18,7 @@ def keep_tokens(job_id: int, runs: int, last_status: str, last_finished_at: dt.d
 
 
 @transactional
-def record_past(job_id: int, runs: Sequence[Run], chunks: Iterable[LogChunk]) -> int:
+def record_history(job_id: int, runs: Sequence[Run], chunks: Iterable[LogChunk]) -> int:
     """Insert closed runs with their output; returns how many. Those with a token that is taken, or that was never
     kept for them, are left out, so that a repeat is harmless."""
     state = locked(JobState.objects.filter(pk=job_id), skip=False).first()

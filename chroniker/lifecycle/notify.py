@@ -19,13 +19,13 @@ from chroniker.signals import run_finished, send_after_commit
 DRAIN = dt.timedelta(seconds=5)
 
 
-def with_subscribed(runs: Any) -> Any:
+def annotate_has_subscribers(runs: Any) -> Any:
     """The query of runs, each with ``subscribed``: whether its job has subscribers. Saves ``tell`` from asking."""
     subscriptions = Job.subscribers.through._default_manager.filter(job=OuterRef("job"))
     return runs.annotate(subscribed=Exists(subscriptions))
 
 
-def tell(runs: Sequence[Run], now: dt.datetime) -> None:
+def enqueue(runs: Sequence[Run], now: dt.datetime) -> None:
     """Write the messages about the ends of these runs, one for each channel.
 
     At most two statements, however many runs; none if nobody is to be told. A run on one host of many is not told
@@ -38,7 +38,7 @@ def tell(runs: Sequence[Run], now: dt.datetime) -> None:
         Outbox.objects.bulk_create(messages)
 
 
-def announce(runs: Iterable[Run]) -> None:
+def send_run_finished(runs: Iterable[Run]) -> None:
     """Send ``run_finished`` for each, after the commit."""
     for run in runs:
         send_after_commit(

@@ -41,9 +41,9 @@ def start(run_id: UUID, token: int, nonce: UUID, *, host: str, pid: int) -> Star
         started = _start(run_id, token, nonce, host, pid)
     except _TooLate:
         started = None
-    except jump_detection.Distrusted as refusal:
-        hosts.note_quiet(refusal.sight, name=host)
-        postponed(run_id, token, refusal.sight.seconds, refusal.sight.quiet)
+    except jump_detection.ClockJumped as refusal:
+        hosts.record_suspension(refusal.sight, name=host)
+        postponed(run_id, token, refusal.sight.seconds, refusal.sight.suspended_because)
         return None
     if started is None:
         _record_refusal(run_id, token, host, pid)
@@ -67,13 +67,13 @@ def _start(run_id: UUID, token: int, nonce: UUID, host: str, pid: int) -> Starte
     )
     # Not "if it moved": a repeated start finds its own nonce here, anyone else finds nothing.
     mine = Run.objects.filter(pk=run_id, token=token, nonce=nonce, status=Status.RUNNING).select_related("job")
-    before = jump_detection.glance()
-    run = mine.annotate(now=FromNow(), server=jump_detection.server_asked()).first()
+    before = jump_detection.read_host_clocks()
+    run = mine.annotate(now=FromNow(), server=jump_detection.server_column()).first()
     if run is None:
         return None
-    sight = jump_detection.judge(run.now, run.server or None, before)
-    if sight.quiet:
-        raise jump_detection.Distrusted(sight)  # somebody may hold this job's lease whom the database does not know of
+    sight = jump_detection.evaluate(run.now, run.server or None, before)
+    if sight.suspended_because:
+        raise jump_detection.ClockJumped(sight)  # somebody may hold this job's lease whom the database does not know of
     held = Lease.objects.filter(pk=run_id, expires_at__gt=FromNow()).update(
         nonce=nonce, expires_at=FromNow(settings.lease)
     )
@@ -110,10 +110,10 @@ def renew(run_id: UUID, token: int, nonce: UUID, progress: tuple[int, int] | Non
     valid = lease if settings.check_lock_file else lease.filter(expires_at__gt=FromNow())
     if not valid.update(**values) and not (_only_looks_expired(lease) and lease.update(**values)):
         return Renewal(held=False)
-    before = jump_detection.glance()
-    answers = Run.objects.filter(pk=run_id).annotate(now=FromNow(), server=jump_detection.server_asked())
+    before = jump_detection.read_host_clocks()
+    answers = Run.objects.filter(pk=run_id).annotate(now=FromNow(), server=jump_detection.server_column())
     asked, by, now, server = answers.values_list("stop_requested_at", "stop_requested_by", "now", "server").get()
-    hosts.measured(jump_detection.judge(now, server or None, before))
+    hosts.record_clock_skew(jump_detection.evaluate(now, server or None, before))
     return Renewal(held=True, stop=None if asked is None else by)
 
 
@@ -123,4 +123,4 @@ def _only_looks_expired(lease: QuerySet[Lease]) -> bool:
     Its holder asks only while its own clock has not let the lease run out. The row itself is the right: who expires it
     removes it in the statement that asks the time once more, and nobody is the next one while it is there.
     """
-    return not settings.check_lock_file and lease.exists() and bool(jump_detection.look().quiet)
+    return not settings.check_lock_file and lease.exists() and bool(jump_detection.read_clock().suspended_because)

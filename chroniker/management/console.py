@@ -19,8 +19,8 @@ from chroniker.checks import TAG
 from chroniker.conf import settings
 from chroniker.escaping import one_line, shortened
 from chroniker.models import Group, Job, Run, Trigger
-from chroniker.scheduler.shutdown_signals import EndRequests
-from chroniker.scheduler.tick_result import Pass
+from chroniker.scheduler.shutdown_signals import ShutdownSignals
+from chroniker.scheduler.tick_result import TickResult
 
 #: Not all the project's checks: these commands start every minute.
 CHECKS = (TAG,)
@@ -61,7 +61,7 @@ def _nearest(text: str, kind: type[Job] | type[Group] = Job) -> str:
     return f" Did you mean “{one_line(near[0])}”?" if near else " The admin lists them all."
 
 
-def stay_for_messages(asked: EndRequests, seconds: float) -> None:
+def stay_for_messages(asked: ShutdownSignals, seconds: float) -> None:
     """While messages about runs are being sent, but no longer than this, nor after a second signal to end."""
     until = time.monotonic() + seconds
     while outbox.is_sending() and asked.count < 2 and time.monotonic() < until:
@@ -105,17 +105,17 @@ def local(moment: Any) -> str:
     return f"{timezone.localtime(moment):%Y-%m-%d %H:%M:%S}" if moment else "no instant"
 
 
-class Telling:
+class TickPrinter:
     """Prints what a pass did: the claimed runs at verbosity 1, why none could be, the lost ones too at verbosity 2."""
 
     def __init__(self, write: Callable[[str], None], verbosity: int) -> None:
         self._write, self._verbosity = write, verbosity
         self._quiet = ""
 
-    def __call__(self, done: Pass) -> None:
-        if done.quiet and done.quiet != self._quiet:
-            self.say(f"nothing is claimed, and nothing counts as lost, for one lease: {done.quiet}")
-        self._quiet = done.quiet
+    def __call__(self, done: TickResult) -> None:
+        if done.suspended_because and done.suspended_because != self._quiet:
+            self.say(f"nothing is claimed, and nothing counts as lost, for one lease: {done.suspended_because}")
+        self._quiet = done.suspended_because
         for run in done.claimed if self._verbosity >= 1 else ():
             self.say(f"claimed {describe(run)} ({run.pk})")
         for run in done.lost if self._verbosity >= 2 else ():

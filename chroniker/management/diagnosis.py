@@ -20,7 +20,7 @@ from chroniker.clock.database_clock import database_now
 from chroniker.conf import settings
 from chroniker.eligibility import due, pauses
 from chroniker.eligibility.hosts import SILENT, SKEW_SECONDS
-from chroniker.eligibility.hosts import quiet as quiet_hosts
+from chroniker.eligibility.hosts import suspension_messages as quiet_hosts
 from chroniker.executors import executors
 from chroniker.insights import reliability
 from chroniker.management.console import local
@@ -111,9 +111,9 @@ def _is_ours(migration: object) -> bool:
 
 def switches() -> Found:
     advice = "Run: manage.py resume, when it is time; and look for CHRONIKER_PAUSED in the settings."
-    if everything := pauses.of_all():
+    if everything := pauses.global_pause():
         yield Level.WARNING, str(everything), advice
-    held = list(pauses.of_groups().values())
+    held = list(pauses.group_pauses().values())
     for pause in held[:MOST_NAMED]:
         yield Level.WARNING, str(pause), f"Run: manage.py resume --group '{pause.group}', when it is time."
     if not everything and not held:
@@ -146,7 +146,7 @@ def hosts() -> Found:
 
 def backlog() -> Found:
     now = database_now()
-    if pauses.of_all() is not None:
+    if pauses.global_pause() is not None:
         yield Level.OK, "Not looked at while all is paused.", ""
         return
     late = due.scheduled(now - LATE).order_by()

@@ -38,16 +38,16 @@ def by_hand(jobs: Sequence[Job]) -> list[str]:
 
 def _asked_for(job: Job) -> str:
     state = JobState.objects.select_related("job").filter(pk=job.pk).first()
-    reason = due.hindrance(state) if state else pauses.over([job]).get(job.pk)
+    reason = due.reason_cannot_run_now(state) if state else pauses.pauses_for([job]).get(job.pk)
     return f"would refuse “{job.name}”: {reason}" if reason else f"would claim “{job.name}”: by hand"
 
 
 def _by_schedule(only: list[int] | None, now: dt.datetime) -> Iterator[str]:
     lifecycle.book(due.to_book(now, settings.batch_size, only), now)
     claimed: set[int] = set()
-    if pauses.of_all() is None and not jump_detection.quiet():
+    if pauses.global_pause() is None and not jump_detection.suspended_because():
         candidates = list(_candidates(only, now))
-        room = groups.room(state.job for state, _draw in candidates)
+        room = groups.free_places(state.job for state, _draw in candidates)
         for state, draw in candidates:
             if state.pk not in claimed:
                 claimed.add(state.pk)

@@ -11,7 +11,7 @@ from django.db import Error, close_old_connections
 from chroniker.escaping import one_line
 from chroniker.models import OPEN, LogChunk, Run, Status, Stream
 from chroniker.scheduler.local_runs import POLL_SECONDS, LocalRuns
-from chroniker.scheduler.shutdown_signals import EndRequests
+from chroniker.scheduler.shutdown_signals import ShutdownSignals
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ class Follower:
     def was_dispatched(self) -> bool:
         return Run.objects.filter(pk=self._run_id).exclude(status=Status.CLAIMED, dispatched_at=None).exists()
 
-    def follow(self, runs: LocalRuns, asked: EndRequests, *, here: bool) -> None:
+    def follow(self, runs: LocalRuns, asked: ShutdownSignals, *, here: bool) -> None:
         """Until the run has ended or this process is asked to end."""
         while not asked and (runs.busy if here else self._is_open()):
             runs.wait(POLL_SECONDS)

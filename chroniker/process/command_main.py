@@ -23,7 +23,7 @@ from chroniker.process.kernel import (
     name_process,
     offer_to_oom_killer,
 )
-from chroniker.process.run_spec import PROGRESS, RUN_ID, RUN_TOKEN, Order
+from chroniker.process.run_spec import PROGRESS, RUN_ID, RUN_TOKEN, RunSpec
 
 if TYPE_CHECKING:
     from django.core.management.base import BaseCommand, CommandParser
@@ -41,13 +41,13 @@ class CommandProcess:
     def __init__(self, shared: frozenset[int] = frozenset()) -> None:
         self._shared = shared
 
-    def become(self, order: Order, given: Descriptors, keeper: int) -> NoReturn:
+    def become(self, order: RunSpec, given: Descriptors, keeper: int) -> NoReturn:
         """Run the order's command in this process, and end it."""
         _leave_the_keeper(keeper)
         progress.attach(given.progress)
         _take_streams(given)
         close_descriptors(self._shared)
-        run_marker.stamp(order.run_id)
+        run_marker.write_marker(order.run_id)
         _enter_environment(order, f"/proc/{keeper}/fd/{given.progress}")
         if order.raw:
             run_raw(order.argv)
@@ -79,7 +79,7 @@ def _take_streams(given: Descriptors) -> None:
         os.dup2(source, target)
 
 
-def _enter_environment(order: Order, progress_path: str) -> None:
+def _enter_environment(order: RunSpec, progress_path: str) -> None:
     os.environ.update(order.env)
     os.environ[RUN_ID] = str(order.run_id)
     os.environ[RUN_TOKEN] = str(order.token)

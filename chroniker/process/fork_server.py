@@ -15,7 +15,7 @@ from contextlib import suppress
 
 from chroniker.process import command_main
 from chroniker.process.keeper import ignore_signals
-from chroniker.process.keeper_parent import Guard
+from chroniker.process.keeper_parent import KeeperParent
 from chroniker.process.kernel import name_process
 from chroniker.process.run_spec import RUN_ID
 
@@ -34,7 +34,7 @@ def main() -> None:
         sys.exit(f"chroniker: no nursery, because the project's start-up left threads running: {names}")
     gc.collect()
     gc.freeze()  # forks share these pages as long as their collector leaves them alone
-    Guard(requests).serve()
+    KeeperParent(requests).serve()
     os._exit(0)
 
 

@@ -28,7 +28,7 @@ def start_python(module: str, descriptors: Sequence[int], *, stderr: int | None 
     return subprocess.Popen(  # nosec B603  # no word of it comes from a job
         words,
         pass_fds=descriptors,
-        env={**os.environ, RUN_ID: run_marker.NOBODY},
+        env={**os.environ, RUN_ID: run_marker.PLACEHOLDER_ID},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=stderr,
@@ -36,7 +36,7 @@ def start_python(module: str, descriptors: Sequence[int], *, stderr: int | None 
     )
 
 
-class Nursery:
+class ForkServer:
     """The client's side. Threads and forked processes may share one; it never makes its caller wait for Django.
 
     When the nursery is not there (it died, its start-up failed, or the system has none) `launch` answers False
@@ -49,7 +49,7 @@ class Nursery:
         self._owner = os.getpid()
 
     @classmethod
-    def start(cls) -> Nursery:
+    def start(cls) -> ForkServer:
         """Start a nursery for this process and those it will fork. Returns at once; Django warms up meanwhile."""
         if not LINUX:
             return cls(None, None)

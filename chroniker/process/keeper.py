@@ -20,16 +20,16 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from chroniker.process import process_tree
-from chroniker.process.keeper_protocol import Descriptors, Message, Wire
+from chroniker.process.keeper_protocol import Descriptors, KeeperConnection, Message
 from chroniker.process.kernel import become_subreaper, boot_clock, close_descriptors, name_process
-from chroniker.process.run_spec import Order
+from chroniker.process.run_spec import RunSpec
 
 GO_PATIENCE = 600.0  #: how long a keeper waits to be told to begin; its supervisor asks a database that may be slow
 LINGER = 0.5  #: after the command ended by itself, what it left behind may end by itself too
 _LONGEST_WAIT = 1.0
 
 #: Called in the command's process with the order, the files and the keeper's pid. Never returns.
-Become = Callable[[Order, Descriptors, int], NoReturn]
+Become = Callable[[RunSpec, Descriptors, int], NoReturn]
 
 
 def ignore_signals() -> None:
@@ -66,7 +66,7 @@ def keep(given: Descriptors, become: Become, shared: frozenset[int] = frozenset(
     wire = None
     try:
         _withdraw(given, shared)
-        wire = Wire(socket.socket(fileno=given.control))
+        wire = KeeperConnection(socket.socket(fileno=given.control))
         Keeper(wire, given, become).guard()
     except BaseException:  # whatever went wrong, no tree may be left unguarded
         process_tree.kill_below(process_tree.Tally())
@@ -93,7 +93,7 @@ def _withdraw(given: Descriptors, shared: frozenset[int]) -> None:
 class Keeper:
     """One command's guardian. `guard` returns when the tree is dead and the supervisor has been told."""
 
-    def __init__(self, wire: Wire, given: Descriptors, become: Become) -> None:
+    def __init__(self, wire: KeeperConnection, given: Descriptors, become: Become) -> None:
         self._wire = wire
         self._given = given
         self._become = become
@@ -122,7 +122,7 @@ class Keeper:
         killed = process_tree.kill_below(self._tally, group=self._tally.command)
         self._wire.send(ended=self._report(how, killed))
 
-    def _await_order(self) -> Order | None:
+    def _await_order(self) -> RunSpec | None:
         """The order to begin; None when the supervisor changed its mind, died, or said nothing for too long.
 
         A supervisor that gave up on this keeper may have started another: it closed the line and never says go.
@@ -135,10 +135,10 @@ class Keeper:
                 if "go" in message:
                     self._deadline = message["deadline"]
                     self._early = messages[number + 1 :]  # a renewal, or a stop, right behind the order
-                    return None if self._wire.closed else Order.from_json(message["go"])
+                    return None if self._wire.closed else RunSpec.from_json(message["go"])
         return None
 
-    def _start(self, order: Order) -> None:
+    def _start(self, order: RunSpec) -> None:
         keeper = os.getpid()
         pid = os.fork()
         if not pid:

@@ -13,21 +13,21 @@ from contextlib import suppress
 from typing import Any
 
 from chroniker.process import progress
-from chroniker.process.fork_server_client import Nursery, start_python
-from chroniker.process.keeper_protocol import Descriptors, Wire
-from chroniker.process.run_spec import Order
+from chroniker.process.fork_server_client import ForkServer, start_python
+from chroniker.process.keeper_protocol import Descriptors, KeeperConnection
+from chroniker.process.run_spec import RunSpec
 
 _READY_PATIENCE = 20.0  #: a nursery that is still loading Django answers when it is done
 _END_PATIENCE = 10.0
 
 
-class Lifeline:
+class KeeperClient:
     """A keeper, seen from its supervisor. When this end closes, or its process dies, the tree is killed.
 
     Not for two threads at once.
     """
 
-    def __init__(self, wire: Wire, out: int, err: int, shared_progress: int) -> None:
+    def __init__(self, wire: KeeperConnection, out: int, err: int, shared_progress: int) -> None:
         self.wire = wire
         self.out = out
         self.err = err
@@ -52,7 +52,7 @@ class Lifeline:
             self.read()
         return bool(self.pid)
 
-    def go(self, order: Order, deadline: float | None) -> None:
+    def go(self, order: RunSpec, deadline: float | None) -> None:
         """The command begins."""
         self.wire.send(go=order.to_json(), deadline=deadline)
 
@@ -134,7 +134,7 @@ class Lifeline:
                 self._cold.wait(_END_PATIENCE)
 
     @classmethod
-    def begin(cls, nursery: Nursery | None, lock: int) -> Lifeline:
+    def begin(cls, nursery: ForkServer | None, lock: int) -> KeeperClient:
         """A keeper that is ready: from the nursery if that answers, else started cold. Raises OSError if there is none.
 
         A keeper runs nothing before it is told to go. So one that came too late, after another was started in
@@ -152,10 +152,10 @@ class Lifeline:
         return lifeline
 
     @classmethod
-    def _launch(cls, lock: int, nursery: Nursery | None) -> Lifeline:
+    def _launch(cls, lock: int, nursery: ForkServer | None) -> KeeperClient:
         near, far = socket.socketpair()
         (out, out_end), (err, err_end) = os.pipe(), os.pipe()
-        lifeline = cls(Wire(near), out, err, progress.create())
+        lifeline = cls(KeeperConnection(near), out, err, progress.create())
         with far:
             given = Descriptors(far.fileno(), out_end, err_end, lifeline.progress, lock)
             try:

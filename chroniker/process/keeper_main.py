@@ -7,7 +7,7 @@ import sys
 
 from chroniker.process.command_main import CommandProcess
 from chroniker.process.keeper import keep
-from chroniker.process.keeper_parent import Guard
+from chroniker.process.keeper_parent import KeeperParent
 from chroniker.process.keeper_protocol import Descriptors
 from chroniker.process.kernel import LINUX, name_process
 from chroniker.process.run_spec import RUN_ID
@@ -22,7 +22,7 @@ def main() -> None:
     if not LINUX:  # nobody could inherit what a dead keeper guarded
         keep(given, CommandProcess().become)
     name_process("chroniker-guard")
-    guard = Guard(own=frozenset(given))
+    guard = KeeperParent(own=frozenset(given))
     guard.fork(given)
     guard.serve()
     os._exit(0)

@@ -23,7 +23,7 @@ from chroniker.process.kernel import become_subreaper, open_descriptors
 _LOOK_SECONDS = 1.0
 
 
-class Guard:
+class KeeperParent:
     """Serves requests for keepers, each five descriptors; ends when no one is left to ask, or to guard."""
 
     def __init__(self, requests: socket.socket | None = None, own: frozenset[int] = frozenset()) -> None:

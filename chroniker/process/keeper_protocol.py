@@ -21,7 +21,7 @@ class Descriptors(NamedTuple):
     lock: int
 
 
-class Wire:
+class KeeperConnection:
     """One end of the line. Not for two threads at once."""
 
     def __init__(self, connection: socket.socket) -> None:

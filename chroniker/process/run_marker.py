@@ -19,14 +19,14 @@ from chroniker.process.kernel import LINUX
 from chroniker.process.run_spec import RUN_ID
 
 #: As long as any run's id. Keepers and nurseries start with it, so that their forks can write theirs over it.
-NOBODY = str(UUID(int=0))
+PLACEHOLDER_ID = str(UUID(int=0))
 
 _ENV_START = 49 - 2  # field of /proc/self/stat, counted from 0 after the name
 _SWEEP_PATIENCE = 10.0
 _QUIET_SCANS = 6
 
 
-def stamp(run_id: UUID) -> bool:
+def write_marker(run_id: UUID) -> bool:
     """Write the run's id over the placeholder in this process's first environment, the one that others see.
 
     A fork shows the environment its ancestor was started with, whatever it puts into `os.environ`. False when
@@ -34,7 +34,7 @@ def stamp(run_id: UUID) -> bool:
     """
     if not LINUX:
         return False
-    old, new = _entry(NOBODY), _entry(str(run_id))
+    old, new = _entry(PLACEHOLDER_ID), _entry(str(run_id))
     offset = Path("/proc/self/environ").read_bytes().find(old)
     stat = Path("/proc/self/stat").read_text(encoding="utf-8", errors="replace")
     address = int(stat[stat.rindex(")") + 2 :].split()[_ENV_START]) + offset
@@ -48,7 +48,7 @@ def _entry(run_id: str) -> bytes:
     return f"{RUN_ID}={run_id}\0".encode()
 
 
-def marked(run_id: UUID) -> Iterator[int]:
+def find_marked_processes(run_id: UUID) -> Iterator[int]:
     """The living processes of this run that still show its mark.
 
     Newest first, and each as soon as it is seen: one that forks and ends all the time is gone a moment later.
@@ -67,7 +67,7 @@ def _carries(pid: int, entry: bytes) -> bool:
     return b"\0" + entry in environment and process_tree.state(pid) not in ("", "Z")
 
 
-def sweep(run_id: UUID, keeper: int = 0) -> list[str]:
+def kill_marked_processes(run_id: UUID, keeper: int = 0) -> list[str]:
     """Kill what a run left behind, its keeper first; returns who could not be killed within some seconds.
 
     For a run whose keeper is dead, or no longer does its work.
@@ -78,7 +78,7 @@ def sweep(run_id: UUID, keeper: int = 0) -> list[str]:
     quiet = 0
     while quiet < _QUIET_SCANS:  # one that forks all the time may be missed by a scan, but hardly by several
         found = []
-        for pid in marked(run_id):
+        for pid in find_marked_processes(run_id):
             process_tree.send(pid, signal.SIGSTOP)
             found.append(pid)
         quiet = 0 if found else quiet + 1

@@ -13,7 +13,7 @@ RUN_ID, RUN_TOKEN, PROGRESS = "CHRONIKER_RUN_ID", "CHRONIKER_RUN_TOKEN", "CHRONI
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class RunSpec:
     """One run, as its supervisor executes it. All durations are seconds."""
 
     run_id: UUID
@@ -40,7 +40,7 @@ class Order:
         return {**values, "run_id": str(self.run_id), "env": dict(self.env)}
 
     @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Order:
+    def from_json(cls, values: Mapping[str, Any]) -> RunSpec:
         return cls(**{**values, "run_id": UUID(values["run_id"]), "argv": tuple(values["argv"])})
 
 
@@ -53,7 +53,7 @@ class Renewal:
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class RunOutcome:
     """How a run ended. When this exists, its processes are dead, or `reason` names those that are not."""
 
     #: "exited", "timed_out", "stopped"; "interrupted": stopped or killed because its worker ends; or "lost": killed for

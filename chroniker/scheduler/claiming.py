@@ -19,7 +19,7 @@ from chroniker.models import EVERY_HOST, JobState, Run
 from chroniker.models.calendar import fetch_closed_times
 from chroniker.scheduler import dispatch, retention
 from chroniker.scheduler.stopping import stop
-from chroniker.scheduler.tick_result import Pass
+from chroniker.scheduler.tick_result import TickResult
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ Find = Callable[[dt.datetime, Collection[int] | None], QuerySet[JobState]]
 Draw = Callable[[JobState, dt.datetime], lifecycle.Plan]
 
 
-def replace(now: dt.datetime, only: Collection[int] | None) -> None:
+def stop_replaced(now: dt.datetime, only: Collection[int] | None) -> None:
     """Step 4: stop what is to make room for the next instant. One that is skipped for a blackout needs none."""
     leases = list(due.to_replace(now, only).select_related("job__state")[: settings.batch_size])
     fetch_closed_times(lease.job for lease in leases)
@@ -52,9 +52,9 @@ def _in_blackout(state: JobState, now: dt.datetime) -> bool:
         return False
 
 
-def claim_due(done: Pass, only: Collection[int] | None, now: dt.datetime | None) -> None:
+def claim_due(done: TickResult, only: Collection[int] | None, now: dt.datetime | None) -> None:
     """Steps 4 and 5. The clock is read anew for each batch, unless ``now`` is given."""
-    replace(now or jump_detection.trusted_now(), only)
+    stop_replaced(now or jump_detection.trusted_now(), only)
     _claim_all(done, due.overlapped, plan.overlapped, only, now)
     _claim_all(done, due.forced, plan.by_hand, only, now, by_flag=True)
     _claim_all(done, due.scheduled, plan.scheduled, only, now)
@@ -62,7 +62,7 @@ def claim_due(done: Pass, only: Collection[int] | None, now: dt.datetime | None)
 
 
 def _claim_all(
-    done: Pass,
+    done: TickResult,
     find: Find,
     draw: Draw,
     only: Collection[int] | None,
@@ -81,7 +81,7 @@ def _claim_all(
         done.claimed += claimed
         won = {run.job_id for run in claimed}
         mine = {settings.hostname, EVERY_HOST}
-        done.contested |= {state.pk for state in states if state.job.hostname in mine} - won
+        done.lost_races |= {state.pk for state in states if state.job.hostname in mine} - won
         done.dispatched += dispatch.dispatch(claimed, moment)
         if len(states) < settings.batch_size:
             return
@@ -110,6 +110,6 @@ def _draw_all(states: Sequence[JobState], draw: Draw, now: dt.datetime) -> list[
     return plans
 
 
-def forget(claimed: Sequence[Run]) -> None:
+def trim_history(claimed: Sequence[Run]) -> None:
     """Step 8, by whoever claims: a history grows by claims alone."""
     retention.trim([run.job_id for run in claimed])

@@ -31,28 +31,28 @@ def dispatch(runs: Sequence[Run], now: dt.datetime) -> int:
             accepted = set(executor.dispatch(group))
         except Exception as error:  # no broker, a bad alias: the claims wait, and say why
             logger.warning("Executor %r took none of %d runs: %s", alias, len(group), one_line(error))
-            lifecycle.not_accepted(ids, now, why=f"{type(error).__name__}: {error}")
+            lifecycle.record_not_accepted(ids, now, why=f"{type(error).__name__}: {error}")
             continue
         if sent := [run for run in group if run.pk in accepted]:
-            lifecycle.dispatched(sent, now)
+            lifecycle.record_dispatched(sent, now)
         mine = set(ids)
         if executor.executes_here and (left := mine - {run.pk for run in executor.for_here(group)}):
-            lifecycle.left_to_host(left)
+            lifecycle.leave_to_host(left)
             mine -= left
         if refused := mine - accepted:
-            lifecycle.not_accepted(refused, now)
+            lifecycle.record_not_accepted(refused, now)
         taken += len(accepted)
     return taken
 
 
 def dispatch_again(now: dt.datetime) -> int:
     """Claims whose message seems lost. A second one is harmless: only one start succeeds."""
-    waiting = list(hosts.to_dispatch(now, executors.here())[: settings.batch_size])
-    mine = lifecycle.taken_to_dispatch([run.pk for run in waiting], now) if waiting else ()
+    waiting = list(hosts.claims_to_redispatch(now, executors.here())[: settings.batch_size])
+    mine = lifecycle.take_for_dispatch([run.pk for run in waiting], now) if waiting else ()
     return dispatch([run for run in waiting if run.pk in mine], now)
 
 
-def take_what_was_left(now: dt.datetime, contested: Collection[int]) -> int:
+def dispatch_claims_left_for_this_host(now: dt.datetime, contested: Collection[int]) -> int:
     """Claims that other hosts' ticks made for this one, also those they are making right now.
 
     Two ticks wake at the same instant, and either may win the claim. Where it is the wrong one, the right one must
@@ -64,10 +64,10 @@ def take_what_was_left(now: dt.datetime, contested: Collection[int]) -> int:
         return 0
     if contested:
         lifecycle.wait_for(contested)
-    return dispatch(list(hosts.left_for_here(here)[: settings.batch_size]), now)
+    return dispatch(list(hosts.claims_left_for_this_host(here)[: settings.batch_size]), now)
 
 
-def hint(run: Run) -> None:
+def wake_worker(run: Run) -> None:
     """To whoever executes it: of a run on every host, to each of them, as long as the first ones get through."""
     ids = [run.pk]
     if run.target == EVERY_HOST:

@@ -10,7 +10,7 @@ from django.db import IntegrityError
 
 from chroniker import lifecycle
 from chroniker.clock.database_clock import FromNow
-from chroniker.lifecycle import to_remove
+from chroniker.lifecycle import jobs_to_delete
 from chroniker.models import FINAL, Job, Run
 from chroniker.scheduler import retention
 
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 MOST = 100
 
 
-def ask(job_ids: Sequence[int]) -> None:
+def request_deletion(job_ids: Sequence[int]) -> None:
     """Mark these jobs: each is disabled, asked to stop, and deleted as soon as it has no open run.
 
     Enabling one takes that back. The flag is for the case that whoever asks dies before it has stopped the runs.
@@ -29,18 +29,18 @@ def ask(job_ids: Sequence[int]) -> None:
     marked.update(enabled=False, force_run=False, force_stop=True, deletion_asked_at=FromNow())
 
 
-def remove_closed() -> int:
+def delete_closed_jobs() -> int:
     """Delete jobs that were marked and whose last run has ended; how many. One statement where there are none.
 
     A long history goes first, in portions, so that no transaction is long. What a time box leaves, and a job to which
     a table of the project's refers, is for a later pass.
     """
-    ids = list(to_remove().order_by("deletion_asked_at").values_list("pk", flat=True)[:MOST])
+    ids = list(jobs_to_delete().order_by("deletion_asked_at").values_list("pk", flat=True)[:MOST])
     began, removed = time.monotonic(), 0
     for job_id in ids:
         try:
             if _forget(job_id, until=began + retention.TIME_BOX.total_seconds()):
-                removed += len(lifecycle.remove([job_id]))
+                removed += len(lifecycle.delete_jobs([job_id]))
         except IntegrityError as error:
             logger.warning("Job %s cannot be deleted yet: %s", job_id, str(error).strip())
     return removed

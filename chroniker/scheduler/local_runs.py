@@ -18,7 +18,7 @@ from chroniker.escaping import one_line
 from chroniker.exceptions import ExecutorError
 from chroniker.executors import Executor, executors
 from chroniker.scheduler import stopping, tick, tick_result
-from chroniker.scheduler.shutdown_signals import EndRequests
+from chroniker.scheduler.shutdown_signals import ShutdownSignals
 from chroniker.worker import run_lock
 
 logger = logging.getLogger(__name__)
@@ -37,13 +37,13 @@ class LocalRuns:
 
     def __init__(
         self,
-        asked: EndRequests,
+        asked: ShutdownSignals,
         *,
         who: str,
         aliases: Collection[str] | None = None,
         drain: float | None = None,
         stops: bool = False,
-        tell: Callable[[tick_result.Pass], None] | None = None,
+        tell: Callable[[tick_result.TickResult], None] | None = None,
         say: Callable[[str], None] = logger.info,
     ) -> None:
         """``who``: this process, for the record. ``tell`` gets what a pass did; without it nothing is reconsidered."""
@@ -91,7 +91,7 @@ class LocalRuns:
             return
         close_old_connections()  # the last time may be hours ago
         try:
-            self._tell(tick.reconsider(job_id))
+            self._tell(tick.claim_after_run(job_id))
         except Error as error:  # the runs here go on without a database, for a lease; the next tick reconsiders
             logger.warning("What waits for job %s was not reconsidered: %s", job_id, one_line(error))
 
@@ -125,7 +125,7 @@ class LocalRuns:
         waiting = [run_id for executor in self._open for run_id in executor.give_back()]
         try:
             if waiting:
-                lifecycle.not_accepted(waiting, database_now())
+                lifecycle.record_not_accepted(waiting, database_now())
         except Error as error:  # then they are offered again a little later
             logger.warning("%d runs that had not begun were not given back: %s", len(waiting), one_line(error))
 

@@ -17,7 +17,7 @@ from chroniker.executors import executors
 from chroniker.models import JobState
 from chroniker.scheduler import tick, tick_result
 from chroniker.scheduler.local_runs import LocalRuns
-from chroniker.scheduler.shutdown_signals import EndRequests
+from chroniker.scheduler.shutdown_signals import ShutdownSignals
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ M = TypeVar("M", bound=Model)
 
 def next_moment(after: dt.datetime) -> dt.datetime | None:
     """The first moment later than ``after`` for which something is booked: a run, a retry, a second message."""
-    claims = hosts.claims_for_here(executors.here())
+    claims = hosts.claims_for_this_host(executors.here())
     states = JobState.objects.filter(job__enabled=True)
     moments = (
         _first(states, "next_run", after),
@@ -49,22 +49,22 @@ class Ticker:
     """Ticks when something is due, and every ``period`` seconds at least: so late are edits noticed, and lost runs."""
 
     def __init__(
-        self, period: float, tell: Callable[[tick_result.Pass], None], only: Collection[int] | None = None
+        self, period: float, tell: Callable[[tick_result.TickResult], None], only: Collection[int] | None = None
     ) -> None:
         self._period, self._tell, self._only = period, tell, only
-        self._seen_at = -hosts.SEEN_SECONDS
+        self._seen_at = -hosts.HEARTBEAT_SECONDS
         self._serves: Collection[str] = ()
         self._away_since: float | None = None
         self._tries = 0
 
-    def serve(self, runs: LocalRuns, asked: EndRequests) -> None:
+    def serve(self, runs: LocalRuns, asked: ShutdownSignals) -> None:
         """Until this process is asked to end. An error that is not the database's is a defect, and ends it too."""
         self._serves = runs.aliases
         while not asked:
             pause = self._try(self.step)
             until = time.monotonic() + pause
             while not asked and (left := until - time.monotonic()) > 0:
-                runs.wait(min(left, hosts.SEEN_SECONDS))
+                runs.wait(min(left, hosts.HEARTBEAT_SECONDS))
                 if self._is_to_be_seen and self._away_since is None:
                     self._try(self._be_seen)
 
@@ -95,12 +95,12 @@ class Ticker:
 
     @property
     def _is_to_be_seen(self) -> bool:
-        return time.monotonic() - self._seen_at >= hosts.SEEN_SECONDS
+        return time.monotonic() - self._seen_at >= hosts.HEARTBEAT_SECONDS
 
     def _be_seen(self) -> float:
         """Also between two ticks: with an hour between them this host would not count as live."""
         if self._is_to_be_seen:
-            hosts.see(self._serves)
+            hosts.record_heartbeat(self._serves)
             self._seen_at = time.monotonic()
         return 0.0
 

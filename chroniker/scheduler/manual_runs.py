@@ -16,7 +16,7 @@ from chroniker.job_commands import options, policy
 from chroniker.lifecycle import plan
 from chroniker.models import EventKind, Job, JobState, Run
 from chroniker.scheduler import dispatch
-from chroniker.scheduler.claiming import forget
+from chroniker.scheduler.claiming import trim_history
 
 
 def run_now(job: Job, by: str, args: str | None = None) -> Run:
@@ -38,15 +38,15 @@ def run_now(job: Job, by: str, args: str | None = None) -> Run:
         raise ClaimRefused(_("Someone else changed or claimed the job just now; look again."))
     lifecycle.note(claimed[0].pk, EventKind.NOTE, _("asked for by %(who)s") % {"who": by})
     transaction.on_commit(lambda: dispatch.dispatch(claimed, now), using=settings.database, robust=True)
-    transaction.on_commit(lambda: forget(claimed), using=settings.database, robust=True)
+    transaction.on_commit(lambda: trim_history(claimed), using=settings.database, robust=True)
     return claimed[0]
 
 
 def _now_for_a_person() -> dt.datetime:
     try:
         return jump_detection.trusted_now()
-    except jump_detection.Distrusted as jump:
-        raise ClaimRefused(due.distrust(jump.sight.quiet)) from jump
+    except jump_detection.ClockJumped as jump:
+        raise ClaimRefused(due.clock_jump_message(jump.sight.suspended_because)) from jump
 
 
 def _refuse_bad(job: Job, args: str) -> None:
@@ -62,5 +62,5 @@ def _refuse_bad(job: Job, args: str) -> None:
 
 
 def _refuse_if_not_free(state: JobState) -> None:
-    if reason := due.hindrance(state):
+    if reason := due.reason_cannot_run_now(state):
         raise ClaimRefused(reason)

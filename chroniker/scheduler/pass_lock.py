@@ -15,7 +15,7 @@ from typing import Self
 
 from chroniker.conf import settings
 from chroniker.process.runtime_dir import prepare
-from chroniker.scheduler.shutdown_signals import EndRequests
+from chroniker.scheduler.shutdown_signals import ShutdownSignals
 
 #: How long a pass that could begin may wait at most until it notices.
 POLL_SECONDS = 0.1
@@ -28,7 +28,7 @@ class PassLock:
     lock, and the turn is always ours. Projects with other databases do not wait for each other.
     """
 
-    def __init__(self, asked: EndRequests, say: Callable[[str], None]) -> None:
+    def __init__(self, asked: ShutdownSignals, say: Callable[[str], None]) -> None:
         self._asked, self._say = asked, say
         self._descriptor: int | None = None
         self.is_ours = True

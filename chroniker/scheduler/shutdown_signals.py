@@ -12,7 +12,7 @@ from typing import Any, Self
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-class EndRequests:
+class ShutdownSignals:
     """While this is open, the first two signals to end are only counted; a third ends the process as ever.
 
     Outside the main thread Python allows no signal handlers: there it counts nothing.

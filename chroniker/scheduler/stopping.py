@@ -18,11 +18,11 @@ def stop(run_id: UUID | str, by: str) -> bool:
     run = Run.objects.filter(pk=run_id).select_related("job").first()
     if run is None or not lifecycle.request_stop(run.pk, by):
         return False
-    transaction.on_commit(lambda: dispatch.hint(run), using=settings.database, robust=True)
+    transaction.on_commit(lambda: dispatch.wake_worker(run), using=settings.database, robust=True)
     return True
 
 
-def pass_on_stops() -> None:
+def stop_flagged() -> None:
     """Step 3, second half: jobs whose ``force_stop`` flag is up. The flag is lowered also where nothing runs."""
     # "IN (true)" for the index, as in ``due.forced``; and not in the order of names, for which all would be read.
     raised = Job.objects.filter(force_stop__in=[True]).order_by("pk")

@@ -13,13 +13,13 @@ from chroniker.conf import settings
 from chroniker.eligibility import due, hosts, pauses
 from chroniker.models import JobDependency, Run
 from chroniker.scheduler import dispatch, job_deletion
-from chroniker.scheduler.claiming import TIME_BOX, claim_due, forget
-from chroniker.scheduler.stopping import pass_on_stops
-from chroniker.scheduler.tick_result import Pass
+from chroniker.scheduler.claiming import TIME_BOX, claim_due, trim_history
+from chroniker.scheduler.stopping import stop_flagged
+from chroniker.scheduler.tick_result import TickResult
 from chroniker.worker import run_lock
 
 
-def tick(only: Collection[int] | None = None, now: dt.datetime | None = None) -> Pass:
+def tick(only: Collection[int] | None = None, now: dt.datetime | None = None) -> TickResult:
     """One pass over what is due, or over these jobs only. Any number of ticks may run at once.
 
     0. Look at the database's clock. If it jumped, do no more than steps 3 (stops) and 7 for one lease (`clockwatch`).
@@ -35,46 +35,53 @@ def tick(only: Collection[int] | None = None, now: dt.datetime | None = None) ->
     Costs a constant number of statements, plus a constant number for each batch of due jobs. ``now`` is for tests.
     The clock is read anew for each batch, and judged each time: nothing is booked or claimed by a time that was not.
     """
-    done = Pass()
-    sight = jump_detection.look()
+    done = TickResult()
+    sight = jump_detection.read_clock()
     if jump_detection.is_unsettled():
-        lifecycle.settle()
-        if not sight.quiet:
-            jump_detection.settled()
+        lifecycle.restart_after_clock_jump()
+        if not sight.suspended_because:
+            jump_detection.mark_settled()
     try:
-        if sight.quiet:
-            raise jump_detection.Distrusted(sight)
+        if sight.suspended_because:
+            raise jump_detection.ClockJumped(sight)
         done.lost = expire()
         done.dispatched += dispatch.dispatch_again(now or sight.now)
-        pass_on_stops()
-        if pauses.of_all() is None:
+        stop_flagged()
+        if pauses.global_pause() is None:
             done.booked = book_edited(now or jump_detection.trusted_now())
             claim_due(done, only, now)
-        done.dispatched += dispatch.take_what_was_left(now or jump_detection.trusted_now(), done.contested)
-    except jump_detection.Distrusted as jump:
-        hosts.note_quiet(jump.sight)
-        done.quiet = jump.sight.quiet
-        pass_on_stops()
+        done.dispatched += dispatch.dispatch_claims_left_for_this_host(
+            now or jump_detection.trusted_now(), done.lost_races
+        )
+    except jump_detection.ClockJumped as jump:
+        hosts.record_suspension(jump.sight)
+        done.suspended_because = jump.sight.suspended_because
+        stop_flagged()
     outbox.send_soon()
-    forget(done.claimed)
-    if not done.quiet:
-        job_deletion.remove_closed()
+    trim_history(done.claimed)
+    if not done.suspended_because:
+        job_deletion.delete_closed_jobs()
     return done
 
 
-def reconsider(job_id: int) -> Pass:
+def claim_after_run(job_id: int) -> TickResult:
     """After a run of ``job_id`` ended: claim what waited for it, and send word of it, before the next tick would.
 
     That is the job itself, those that depend on it, and those for which its group had no room.
     """
-    dependents = hosts.concluded(JobDependency.objects.filter(dependee=job_id)).values_list("dependent", flat=True)
-    done = Pass()
+    dependents = hosts.without_unfinished_host_runs(JobDependency.objects.filter(dependee=job_id)).values_list(
+        "dependent", flat=True
+    )
+    done = TickResult()
     # After most runs nothing waits. The questions of a whole pass, put each time, would cost more than the run did.
-    waiting = {*due.waiting([job_id, *dependents]), *due.waiting_in_group_of(job_id, settings.batch_size)}
-    if waiting and not jump_detection.quiet() and pauses.of_all() is None:
-        with suppress(jump_detection.Distrusted):  # the next tick says so
+    waiting = {
+        *due.jobs_with_pending_work([job_id, *dependents]),
+        *due.pending_jobs_in_group_of(job_id, settings.batch_size),
+    }
+    if waiting and not jump_detection.suspended_because() and pauses.global_pause() is None:
+        with suppress(jump_detection.ClockJumped):  # the next tick says so
             claim_due(done, waiting, None)
-        forget(done.claimed)
+        trim_history(done.claimed)
     outbox.send_soon()
     return done
 

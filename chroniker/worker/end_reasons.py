@@ -69,6 +69,6 @@ def survived(names: Sequence[str]) -> str:
     return _("these could not be killed: %(names)s") % {"names": ", ".join(names)}
 
 
-def untold(*, late: bool) -> str:
+def result_not_saved(*, late: bool) -> str:
     """Why the row does not show what the supervisor saw."""
     return _("the report came too late") if late else _("the database could not be told")

@@ -8,8 +8,8 @@ import selectors
 import time
 from functools import partial
 
-from chroniker.process.keeper_client import Lifeline
-from chroniker.process.run_spec import Order
+from chroniker.process.keeper_client import KeeperClient
+from chroniker.process.run_spec import RunSpec
 from chroniker.worker.output import STDERR, STDOUT, Allowance, Numbering, OutputStream
 from chroniker.worker.reporter import Reporter
 
@@ -19,11 +19,16 @@ _LAST_WORDS = 4 * 1024 * 1024  #: more than two pipes hold
 _OUTSIDE_PATIENCE = 1.0
 
 
-class Pump:
+class OutputPump:
     """Reads both pipes of a run by the callbacks it registers with a selector."""
 
     def __init__(
-        self, order: Order, lifeline: Lifeline, reporter: Reporter, remarks: Numbering, selector: selectors.BaseSelector
+        self,
+        order: RunSpec,
+        lifeline: KeeperClient,
+        reporter: Reporter,
+        remarks: Numbering,
+        selector: selectors.BaseSelector,
     ) -> None:
         allowance = Allowance(order.log_max_bytes)
         self._reporter = reporter

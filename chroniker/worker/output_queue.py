@@ -10,7 +10,7 @@ from chroniker.worker.output import CHUNK, REMARKS, Chunk, escape, withhold
 BATCH = 256 * 1024  #: characters in one insert
 
 
-class Backlog:
+class OutputQueue:
     """A queue of chunks. A chunk leaves it when it was stored; until then its number stays, so a repeat is harmless.
 
     It does not lock: the reporter does.

@@ -20,10 +20,10 @@ from django.db.utils import DataError
 
 from chroniker.process import progress
 from chroniker.process.kernel import boot_clock
-from chroniker.process.run_spec import Ending, Order
+from chroniker.process.run_spec import RunOutcome, RunSpec
 from chroniker.worker import end_reasons
 from chroniker.worker.output import Chunk, Numbering
-from chroniker.worker.output_queue import Backlog
+from chroniker.worker.output_queue import OutputQueue
 from chroniker.worker.report_interface import NOTE, Report
 
 log = logging.getLogger(__name__)
@@ -58,15 +58,15 @@ class Reporter:
         self._thread = threading.Thread(target=self._run, name=f"chroniker-{report.run_id}", daemon=True)
         self._changed = threading.Condition()
         self._began, self._done = threading.Event(), threading.Event()
-        self._order: Order | None = None
+        self._order: RunSpec | None = None
         self._error: BaseException | None = None
-        self._backlog = Backlog()
+        self._backlog = OutputQueue()
         self._shared_progress = -1
         self._progress: tuple[int, int] | None = None
         self._renew_at = self._renewed_at = 0.0  # boot clock; what follows is monotonic
         self._insert_at = self._finish_at = 0.0
         self._drain_until = self._give_up_at = float("inf")
-        self._ending: Ending | None = None
+        self._ending: RunOutcome | None = None
 
     # For the supervisor's loop. Only `order` and `wait` wait for the database.
 
@@ -74,7 +74,7 @@ class Reporter:
         """Start the run; `order` tells what came of it."""
         self._thread.start()
 
-    def order(self) -> Order | None:
+    def order(self) -> RunSpec | None:
         """The run's order, or None when the start was refused. Raises what the last of a few tries raised."""
         self._began.wait()
         if self._error is not None:
@@ -119,7 +119,7 @@ class Reporter:
         """The lease was not renewed in time, and the run is being killed for it: it is not to be renewed any more."""
         self.lost = self.lost or why
 
-    def finish(self, ending: Ending, *, drain_first: bool) -> None:
+    def finish(self, ending: RunOutcome, *, drain_first: bool) -> None:
         """Report the ending; `drain_first`: after the output that waits, unless that takes too long."""
         assert self._order is not None
         now = time.monotonic()
@@ -184,7 +184,7 @@ class Reporter:
                 self._renew(order)
         self._order = order
 
-    def _step(self, order: Order) -> bool:
+    def _step(self, order: RunSpec) -> bool:
         """Do the one thing that is most urgent, or wait for one. Returns whether there is more to come."""
         with self._changed:
             now = time.monotonic()
@@ -204,7 +204,7 @@ class Reporter:
             return now > self._give_up_at
         return not self._backlog or now > self._drain_until
 
-    def _most_urgent(self, order: Order, now: float) -> Callable[[], None] | None:
+    def _most_urgent(self, order: RunSpec, now: float) -> Callable[[], None] | None:
         if self.finished is None and not self.lost and (boot_clock() >= self._renew_at or self._has_moved()):
             return partial(self._renew, order)
         if self._ending is not None and self.finished is None and self._may_finish(now):
@@ -228,7 +228,7 @@ class Reporter:
             moments.append(now + self._renew_at - boot_clock())
         return max(0.001, min(moment - now for moment in moments if moment > now))
 
-    def _renew(self, order: Order) -> None:
+    def _renew(self, order: RunSpec) -> None:
         asked = boot_clock()  # before it is sent: the new lease begins at some moment after this
         if self._shared_progress >= 0:
             self._progress = progress.read(self._shared_progress) or self._progress
@@ -273,7 +273,7 @@ class Reporter:
             self.lost = self.lost or end_reasons.UNKNOWN_LEASE
         self._wake()
 
-    def _finish(self, ending: Ending) -> None:
+    def _finish(self, ending: RunOutcome) -> None:
         with self._changed:
             unstored = self._backlog.unstored
         try:

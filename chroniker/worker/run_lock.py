@@ -82,7 +82,7 @@ def sweep_leftovers(runtime_dir: Path) -> list[UUID]:
             continue  # not ours
         if is_held(runtime_dir, run_id):
             continue
-        run_marker.sweep(run_id)
+        run_marker.kill_marked_processes(run_id)
         path.with_suffix(".sock").unlink(missing_ok=True)
         if time.time() - path.stat().st_mtime > _KEPT_SECONDS:
             path.unlink(missing_ok=True)

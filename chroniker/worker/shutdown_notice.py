@@ -16,19 +16,19 @@ from chroniker.process.kernel import boot_clock
 _MOMENT = struct.Struct("=d")
 
 
-class Farewell:
+class ShutdownNotice:
     """To be made before the pool's processes are forked."""
 
     def __init__(self) -> None:
         self._near, self._far = os.pipe()
         self._shared = mmap.mmap(-1, _MOMENT.size)
 
-    def say(self, grace: float | None) -> None:
+    def announce(self, grace: float | None) -> None:
         """Nothing begins here any more, and what runs is stopped when ``grace`` seconds are over; None: never.
 
         May be said again, also from a signal handler; the first time counts.
         """
-        if not self.said:
+        if not self.announced:
             _MOMENT.pack_into(self._shared, 0, float("inf") if grace is None else boot_clock() + grace)
             os.write(self._far, b"!")  # nobody ever reads it: it stays there for all
 
@@ -37,14 +37,14 @@ class Farewell:
         return self._near
 
     @property
-    def said(self) -> bool:
+    def announced(self) -> bool:
         return bool(select.select([self._near], [], [], 0)[0])
 
     @property
     def stop_at(self) -> float:
         """On the boot clock: when runs are to be stopped; for ever away while nothing was said."""
         moment: float = _MOMENT.unpack_from(self._shared, 0)[0]
-        return moment if self.said else float("inf")
+        return moment if self.announced else float("inf")
 
     def close(self) -> None:
         os.close(self._near)

@@ -15,18 +15,18 @@ from functools import partial
 from pathlib import Path
 
 from chroniker.process import progress, run_marker
-from chroniker.process.fork_server_client import Nursery
-from chroniker.process.keeper_client import Lifeline
+from chroniker.process.fork_server_client import ForkServer
+from chroniker.process.keeper_client import KeeperClient
 from chroniker.process.kernel import boot_clock
-from chroniker.process.run_spec import Ending, Order
+from chroniker.process.run_spec import RunOutcome, RunSpec
 from chroniker.worker import end_reasons
 from chroniker.worker.output import REMARKS, Numbering
-from chroniker.worker.output_pump import Pump
+from chroniker.worker.output_pump import OutputPump
 from chroniker.worker.report_interface import REFUSED, Report
 from chroniker.worker.reporter import Reporter
 from chroniker.worker.run_lock import RunLock
-from chroniker.worker.shutdown_notice import Farewell
-from chroniker.worker.wake_socket import Doorbell
+from chroniker.worker.shutdown_notice import ShutdownNotice
+from chroniker.worker.wake_socket import WakeSocket
 
 log = logging.getLogger(__name__)
 
@@ -38,8 +38,13 @@ _STOPPED = {"timed_out": "Timed out", "stopped": "Stopped", "interrupted": "Stop
 
 
 def execute(
-    report: Report, nursery: Nursery | None, *, runtime_dir: Path, host: str = "", farewell: Farewell | None = None
-) -> Ending | None:
+    report: Report,
+    nursery: ForkServer | None,
+    *,
+    runtime_dir: Path,
+    host: str = "",
+    farewell: ShutdownNotice | None = None,
+) -> RunOutcome | None:
     """Execute one claimed run, and report it. None: the start was refused, somebody else has this run.
 
     ``farewell``: says that the worker ends, and when the run is to be stopped for it.
@@ -53,53 +58,55 @@ def execute(
             report.note(REFUSED, f"A process on {host or 'this host'} is executing this run already.")
             return None
         stack.enter_context(lock)
-        doorbell = stack.enter_context(Doorbell(runtime_dir, report.run_id))
+        doorbell = stack.enter_context(WakeSocket(runtime_dir, report.run_id))
         remarks = Numbering(REMARKS)
         reporter = Reporter(report, remarks)
         stack.callback(reporter.close)
         reporter.begin()
         # While the database is asked for the run, a keeper comes into being; without an order it runs nothing.
         lifeline = _begin(nursery, lock)
-        if isinstance(lifeline, Lifeline):
+        if isinstance(lifeline, KeeperClient):
             stack.callback(lifeline.close)
         order = reporter.order()
         if order is None:
             return None
         if order.stop_requested:
-            return _tell(reporter, Ending("stopped", reason=end_reasons.asked_before_start()))
+            return _tell(reporter, RunOutcome("stopped", reason=end_reasons.asked_before_start()))
         if isinstance(lifeline, OSError):
-            return _tell(reporter, Ending("exited", reason=end_reasons.not_started(lifeline)))
+            return _tell(reporter, RunOutcome("exited", reason=end_reasons.not_started(lifeline)))
         supervision = Supervision(order, lifeline, reporter, doorbell, remarks, farewell, host or "this host")
         return _carry_out(supervision, order, reporter, lifeline)
 
 
-def _begin(nursery: Nursery | None, lock: RunLock) -> Lifeline | OSError:
+def _begin(nursery: ForkServer | None, lock: RunLock) -> KeeperClient | OSError:
     try:
-        return Lifeline.begin(nursery, lock.descriptor)
+        return KeeperClient.begin(nursery, lock.descriptor)
     except OSError as error:
         return error
 
 
-def _carry_out(supervision: Supervision, order: Order, reporter: Reporter, lifeline: Lifeline) -> Ending:
+def _carry_out(supervision: Supervision, order: RunSpec, reporter: Reporter, lifeline: KeeperClient) -> RunOutcome:
     try:
         ending = supervision.run()
     except BaseException as error:  # the worker is told to die: not without the tree
         log.warning("run %s: killed, because its worker ends (%s)", order.run_id, type(error).__name__)
         why = end_reasons.told_to_end(supervision.host)
         supervision.abandon(why)
-        _tell(reporter, Ending("interrupted", reason=why))
+        _tell(reporter, RunOutcome("interrupted", reason=why))
         raise
     finally:
         lifeline.close()
     return _tell(reporter, ending)
 
 
-def _tell(reporter: Reporter, ending: Ending) -> Ending:
+def _tell(reporter: Reporter, ending: RunOutcome) -> RunOutcome:
     reporter.finish(ending, drain_first=ending.how in ("exited", "interrupted"))
     told = reporter.wait()
     if told or ending.how == "lost":
         return ending
-    return dataclasses.replace(ending, how="lost", reason=f"{ending.reason}; {end_reasons.untold(late=told is False)}")
+    return dataclasses.replace(
+        ending, how="lost", reason=f"{ending.reason}; {end_reasons.result_not_saved(late=told is False)}"
+    )
 
 
 class Supervision:
@@ -107,12 +114,12 @@ class Supervision:
 
     def __init__(
         self,
-        order: Order,
-        lifeline: Lifeline,
+        order: RunSpec,
+        lifeline: KeeperClient,
         reporter: Reporter,
-        doorbell: Doorbell,
+        doorbell: WakeSocket,
         remarks: Numbering,
-        farewell: Farewell | None,
+        farewell: ShutdownNotice | None,
         host: str,
     ) -> None:
         self.host = host
@@ -121,7 +128,7 @@ class Supervision:
         self._reporter = reporter
         self._doorbell = doorbell
         self._selector = selectors.DefaultSelector()
-        self._pump = Pump(order, lifeline, reporter, remarks, self._selector)
+        self._pump = OutputPump(order, lifeline, reporter, remarks, self._selector)
         self._told_renewals = 0
         self._told_stop = False
         self._stop_at = float("inf")  # boot clock: when it is stopped, because its worker ends
@@ -137,7 +144,7 @@ class Supervision:
         if farewell is not None:
             self._selector.register(farewell, selectors.EVENT_READ, partial(self._worker_ends, farewell))
 
-    def run(self) -> Ending:
+    def run(self) -> RunOutcome:
         """Let the command begin; returns when its tree is dead and its output has been passed on."""
         with self._selector:
             self._lifeline.go(self._order, self._deadline)
@@ -161,7 +168,7 @@ class Supervision:
             time.sleep(0.01)
             self._lifeline.read()
         if self._lifeline.ended is None:
-            run_marker.sweep(self._order.run_id, self._lifeline.alive_pid)
+            run_marker.kill_marked_processes(self._order.run_id, self._lifeline.alive_pid)
         self._pump.finish()
         self._pump.remark(f"Killed: {why}.")
 
@@ -178,10 +185,10 @@ class Supervision:
         return max(wait, 0.0)
 
     def _answer_door(self) -> None:
-        self._doorbell.silence()
+        self._doorbell.remove()
         self._reporter.renew_now()
 
-    def _worker_ends(self, farewell: Farewell) -> None:
+    def _worker_ends(self, farewell: ShutdownNotice) -> None:
         self._selector.unregister(farewell)  # it stays readable
         self._stop_at = farewell.stop_at
 
@@ -223,9 +230,9 @@ class Supervision:
 
     def _replace_keeper(self, why: str) -> None:
         self._replaced = why
-        self._survivors = run_marker.sweep(self._order.run_id, self._lifeline.alive_pid)
+        self._survivors = run_marker.kill_marked_processes(self._order.run_id, self._lifeline.alive_pid)
 
-    def _ending(self) -> Ending:
+    def _ending(self) -> RunOutcome:
         said = self._lifeline.ended or {}
         exit_code = said.get("exit_code")
         how = said.get("how", "exited")
@@ -235,7 +242,7 @@ class Supervision:
             how = "interrupted"
         self._survivors += said.get("survivors", [])
         self._remark(how, said.get("killed", 0), said.get("names", []))
-        return Ending(
+        return RunOutcome(
             how=how,
             exit_code=exit_code,
             reason=self._reason(how, exit_code),

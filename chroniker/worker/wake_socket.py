@@ -14,7 +14,7 @@ from uuid import UUID
 from chroniker.process.kernel import LINUX
 
 
-class Doorbell:
+class WakeSocket:
     """The supervisor's side. Readable after somebody rang."""
 
     def __init__(self, runtime_dir: Path, run_id: UUID) -> None:
@@ -29,7 +29,7 @@ class Doorbell:
     def fileno(self) -> int:
         return self._socket.fileno()
 
-    def silence(self) -> None:
+    def remove(self) -> None:
         """Take note of all rings so far."""
         try:
             while True:
@@ -37,7 +37,7 @@ class Doorbell:
         except BlockingIOError:
             pass
 
-    def __enter__(self) -> Doorbell:
+    def __enter__(self) -> WakeSocket:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -45,7 +45,7 @@ class Doorbell:
         self._socket.close()
 
 
-def ring(runtime_dir: Path, run_id: UUID) -> bool:
+def wake(runtime_dir: Path, run_id: UUID) -> bool:
     """Wake the supervisor of a run; False when no supervisor of that run listens on this host."""
     path = _path(runtime_dir, run_id)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as bell:

@@ -11,7 +11,7 @@ import pytest
 
 from chroniker.executors.dummy import DummyExecutor
 from chroniker.scheduler.manual_runs import run_now
-from chroniker.worker.shutdown_notice import Farewell
+from chroniker.worker.shutdown_notice import ShutdownNotice
 from chroniker_celery import shutdown
 from tests.factories import a_booked_job, started
 from tests.integration.lifecycle.conftest import dummy
@@ -20,29 +20,29 @@ __all__ = ["dummy"]
 
 
 @pytest.fixture
-def farewell(monkeypatch: pytest.MonkeyPatch) -> Iterator[Farewell]:
-    made = Farewell()
+def farewell(monkeypatch: pytest.MonkeyPatch) -> Iterator[ShutdownNotice]:
+    made = ShutdownNotice()
     monkeypatch.setattr(shutdown, "_farewell", made)
     yield made
     made.close()
 
 
-def test_a_worker_that_goes_on_keeps_it(farewell: Farewell, dummy: DummyExecutor) -> None:
+def test_a_worker_that_goes_on_keeps_it(farewell: ShutdownNotice, dummy: DummyExecutor) -> None:
     run = run_now(a_booked_job(), by="a test")
-    assert not shutdown.hand_on(run.pk, run.token)
+    assert not shutdown.hand_over_unstarted(run.pk, run.token)
     assert dummy.dispatched == []
 
 
-def test_one_that_ends_sends_it_anew(farewell: Farewell, dummy: DummyExecutor) -> None:
+def test_one_that_ends_sends_it_anew(farewell: ShutdownNotice, dummy: DummyExecutor) -> None:
     run = run_now(a_booked_job(), by="a test")
-    farewell.say(None)
-    assert shutdown.hand_on(run.pk, run.token)
+    farewell.announce(None)
+    assert shutdown.hand_over_unstarted(run.pk, run.token)
     assert [each.pk for each in dummy.dispatched] == [run.pk]
 
 
-def test_but_not_what_has_begun_elsewhere(farewell: Farewell, dummy: DummyExecutor) -> None:
+def test_but_not_what_has_begun_elsewhere(farewell: ShutdownNotice, dummy: DummyExecutor) -> None:
     run = run_now(a_booked_job(), by="a test")
     started(run)
-    farewell.say(None)
-    assert shutdown.hand_on(run.pk, run.token)
+    farewell.announce(None)
+    assert shutdown.hand_over_unstarted(run.pk, run.token)
     assert dummy.dispatched == []

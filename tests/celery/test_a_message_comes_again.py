@@ -9,7 +9,7 @@ import pytest
 from django_celery_results.models import TaskResult
 
 from chroniker.models import EventKind, Run, Status
-from chroniker_celery.publish import TASK, Letter, publish
+from chroniker_celery.publish import TASK, RunMessage, publish
 from tests.celery.steps import a_claimed_run, events_of, status_of, wait_for_result, wait_until_closed
 from tests.celeryapp import app
 from tests.celeryproc import CeleryWorker
@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.celery, pytest.mark.django_db(transaction=True)]
 
 
 def send_again(run: Run, *, times: int = 1, token: int | None = None) -> None:
-    letter = Letter(run.pk, run.token if token is None else token)
+    letter = RunMessage(run.pk, run.token if token is None else token)
     for _ in range(times):
         publish(app, [letter], timeout=5)
 
@@ -68,7 +68,7 @@ def test_forged_messages_start_nothing_and_leave_no_result(env: dict[str, str], 
     app.control.purge()
     run_id = str(run.pk)
     send_again(run, token=run.token + 1)
-    publish(app, [Letter(uuid4(), 1)], timeout=5)
+    publish(app, [RunMessage(uuid4(), 1)], timeout=5)
     for words, task_id in (
         ([], run_id),
         ([run_id], run_id),

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 
 from chroniker.models import Host, Status
-from chroniker_celery.publish import Letter, publish
+from chroniker_celery.publish import RunMessage, publish
 from chroniker_celery.worker import refuse_unfit
 from tests.brokers import Broker
 from tests.celery.steps import a_claimed_run, wait_for_result, wait_until_closed
@@ -25,7 +25,7 @@ def test_it_registers_its_host_and_takes_runs_from_its_hosts_queue(
     run = a_claimed_run()
     broker.empty()
     with CeleryWorker(with_settings(env, CHRONIKER_HOSTNAME="here"), tmp_path, queues=["others"]):
-        publish(app, [Letter(run.pk, run.token, host="here")], timeout=5)
+        publish(app, [RunMessage(run.pk, run.token, host="here")], timeout=5)
         closed = wait_until_closed(run)
         assert (closed.status, closed.host) == (Status.SUCCEEDED, "here")
         wait_until(Host.objects.filter(name="here").exists, what="registered")

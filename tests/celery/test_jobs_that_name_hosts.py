@@ -32,7 +32,7 @@ def test_a_job_for_every_host_runs_on_each_worker_and_the_last_to_report_closes_
     env: dict[str, str], tmp_path: Path
 ) -> None:
     """Its command succeeds only where it meets the one on the other host. This host ticks, and is not called."""
-    hosts.see()
+    hosts.record_heartbeat()
     with (
         CeleryWorker(with_settings(env, CHRONIKER_HOSTNAME="one"), tmp_path) as one,
         CeleryWorker(with_settings(env, CHRONIKER_HOSTNAME="two"), tmp_path, queues=["others"]),

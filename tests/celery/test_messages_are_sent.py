@@ -13,7 +13,7 @@ from celery.signals import after_task_publish, before_task_publish
 from kombu import Connection, Queue
 from kombu.exceptions import OperationalError
 
-from chroniker_celery.publish import TASK, Letter, publish
+from chroniker_celery.publish import TASK, RunMessage, publish
 from tests.brokers import Broker
 from tests.celeryapp import app
 from tests.servers.base import free_port
@@ -59,13 +59,13 @@ def test_a_message_is_the_one_that_send_task_sends(link: Connection, queue: str,
     if priority is not None:
         options["priority"] = priority
     app.send_task(TASK, (str(run_id), 7), task_id=str(run_id), **options)
-    assert publish(app, [Letter(run_id, 7, queue, priority)], timeout=5) == [run_id]
+    assert publish(app, [RunMessage(run_id, 7, queue, priority)], timeout=5) == [run_id]
     theirs, ours = received(link, queue or app.conf.task_default_queue)
     assert ours == theirs
 
 
 def test_all_arrive_in_their_order_each_in_its_queue(link: Connection) -> None:
-    letters = [Letter(uuid4(), number, "odd" if number % 2 else "") for number in range(2500)]
+    letters = [RunMessage(uuid4(), number, "odd" if number % 2 else "") for number in range(2500)]
     assert set(publish(app, letters, timeout=5)) == {letter.run_id for letter in letters}
     for queue in ("odd", ""):
         wanted = [str(letter.run_id) for letter in letters if letter.queue == queue]
@@ -76,7 +76,7 @@ def test_a_queue_that_does_not_exist_keeps_its_own_letters_only(
     link: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(app.amqp.queues, "create_missing", False)
-    lost, sent = Letter(uuid4(), 1, "nowhere"), Letter(uuid4(), 1)
+    lost, sent = RunMessage(uuid4(), 1, "nowhere"), RunMessage(uuid4(), 1)
     assert publish(app, [lost, sent], timeout=5) == [sent.run_id]
     assert len(received(link, app.conf.task_default_queue)) == 1
 
@@ -87,7 +87,7 @@ def test_a_queue_that_the_broker_refuses_keeps_its_own_letters_only(link: Connec
     name = f"refused-{uuid4()}"
     channel = link.channel()
     Queue(name, durable=False, exclusive=True, channel=channel).declare()
-    lost, sent = Letter(uuid4(), 1, name), Letter(uuid4(), 1)
+    lost, sent = RunMessage(uuid4(), 1, name), RunMessage(uuid4(), 1)
     assert publish(app, [lost, sent], timeout=5) == [sent.run_id]
     assert len(received(link, app.conf.task_default_queue)) == 1
 
@@ -114,7 +114,7 @@ def test_celerys_signals_and_events_are_sent(broker: Broker) -> None:
             with events.consumer_context() as (reading, _channel, _consumers):
                 with suppress(TimeoutError):  # Redis subscribes with the first look
                     reading.drain_events(timeout=0.5)
-                publish(own, [Letter(run_id, 1)], timeout=5)
+                publish(own, [RunMessage(run_id, 1)], timeout=5)
                 while len(heard) < 3:
                     reading.drain_events(timeout=20)
     finally:
@@ -126,4 +126,4 @@ def test_celerys_signals_and_events_are_sent(broker: Broker) -> None:
 def test_nobody_at_the_brokers_address_is_an_error(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(app.conf, "broker_url", broker.url.replace(str(broker.server.port), str(free_port())))
     with pytest.raises(OperationalError):
-        publish(app, [Letter(UUID(int=1), 1)], timeout=5)
+        publish(app, [RunMessage(UUID(int=1), 1)], timeout=5)

@@ -24,7 +24,7 @@ VARIABLE = "CHRONIKER_TEST_FAILPOINTS"
 
 #: Names in ``chroniker.lifecycle``.
 STEPS = (
-    *("claim", "taken_to_dispatch", "dispatched", "not_accepted", "start", "renew", "finish"),
+    *("claim", "take_for_dispatch", "record_dispatched", "record_not_accepted", "start", "renew", "finish"),
     *("cancel", "expire", "request_stop"),
 )
 

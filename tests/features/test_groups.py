@@ -20,7 +20,7 @@ from chroniker.lifecycle import plan
 from chroniker.management import dry_run
 from chroniker.models import Group, Job, Lease, Run, Status
 from chroniker.scheduler.manual_runs import run_now
-from chroniker.scheduler.tick import reconsider, tick
+from chroniker.scheduler.tick import claim_after_run, tick
 from tests.factories import a_booked_job, a_dependency, a_due_job, a_job, started, state_of
 from tests.integration.admin.pages import open_form, url
 from tests.integration.commands.jobs import DUMMY
@@ -73,7 +73,7 @@ def test_the_end_of_a_run_starts_the_next_one_without_a_tick(group: Group) -> No
     jobs = members(group, 4, 3, 2, 1)
     first, _second = tick().claimed
     end(first)
-    assert [run.job for run in reconsider(first.job_id).claimed] == [jobs[2]]
+    assert [run.job for run in claim_after_run(first.job_id).claimed] == [jobs[2]]
 
 
 def test_the_flag_waits_for_room_and_stays_up(group: Group) -> None:
@@ -191,7 +191,7 @@ def test_a_dependent_in_the_same_group_finds_room_when_its_dependee_ends() -> No
     a_dependency(second, first, wait_for_completion=True, wait_for_next_run=True)
     (run,) = tick().claimed
     end(run)
-    assert [run.job for run in reconsider(first.pk).claimed] == [second]
+    assert [run.job for run in claim_after_run(first.pk).claimed] == [second]
 
 
 def test_no_limit_is_no_limit_and_a_lifted_one_lets_all_in(group: Group) -> None:

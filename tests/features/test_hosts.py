@@ -89,7 +89,7 @@ def test_a_job_for_every_host_runs_on_each_at_once_and_is_done_when_all_have_rep
 
 def test_a_host_that_does_not_report_is_named(manage: Manage) -> None:
     job = a_job_of_new_year(hostname="*")
-    hosts.see(["default"], name="gone")
+    hosts.record_heartbeat(["default"], name="gone")
     with at(manage, "one").process("cronserver", "0.5"):
         wait_until(lambda: HostService.objects.count() == 2, what="to be live")
         Job.objects.filter(pk=job.pk).update(force_run=True)
@@ -116,6 +116,6 @@ def test_a_target_that_no_live_host_serves_is_said_in_the_list_and_by_a_check(ad
     assert "Its host “web9” is not live" in html.unescape(admin.get(JOBS).content.decode())
     [message] = [each for each in run_checks(tags=["chroniker"], databases=["default"]) if "web9" in each.msg]
     assert "“backup”" in message.msg
-    hosts.see(["default"], name="web9")
+    hosts.record_heartbeat(["default"], name="web9")
     assert "not live" not in admin.get(JOBS).content.decode()
     assert not [each for each in run_checks(tags=["chroniker"], databases=["default"]) if "web9" in each.msg]

@@ -23,7 +23,7 @@ from chroniker.exceptions import ClaimRefused
 from chroniker.lifecycle import plan
 from chroniker.models import Group, Job, Run, Status, Switch
 from chroniker.scheduler.manual_runs import run_now
-from chroniker.scheduler.tick import reconsider, tick
+from chroniker.scheduler.tick import claim_after_run, tick
 from tests.factories import a_booked_job, a_due_job, started, state_of
 from tests.integration.commands.jobs import DUMMY
 
@@ -58,7 +58,7 @@ def test_while_all_is_paused_nothing_is_claimed_and_what_runs_is_finished() -> N
     with pytest.raises(ClaimRefused, match=r"The scheduler is paused since .* by manage.py pause by .* a move"):
         run_now(due_job, "a test")
     assert lifecycle.finish(run.pk, run.token, nonce, Status.SUCCEEDED)
-    assert reconsider(running.pk).claimed == []
+    assert claim_after_run(running.pk).claimed == []
     assert "paused since" in due.why_not([state_of(due_job)], database_now())[due_job.pk]
     assert manage("resume").startswith("Resumed")
     assert due_job in claimed()
@@ -135,7 +135,7 @@ def test_a_group_that_does_not_exist_is_no_pause_of_all() -> None:
     Group.objects.create(name="reports")
     with pytest.raises(CommandError, match=r"There is no group named “report”\. Did you mean “reports”\?"):
         manage("pause", "--group", "report")
-    assert pauses.of_all() is None
+    assert pauses.global_pause() is None
 
 
 def test_the_switch_costs_one_statement_in_a_pass() -> None:
@@ -155,7 +155,7 @@ def test_all_jobs_are_paused_and_resumed_in_the_admin(admin: Client) -> None:
     page = reverse("admin:chroniker_job_pause")
     assert page in admin.get(LIST).content.decode()
     assert "Pause all jobs" in admin.get(page).content.decode()
-    assert pauses.of_all() is None
+    assert pauses.global_pause() is None
     assert admin.post(page, {"pause": "Pause", "reason": "a <b>move</b>"}).status_code == 302
     assert tick().claimed == []
     for address in (LIST, reverse("admin:chroniker_job_change", args=[job.pk]), "/admin/chroniker/run/"):
@@ -190,7 +190,7 @@ def test_pressing_twice_is_logged_once(admin: Client) -> None:
     for _each in range(2):
         admin.post(reverse("admin:chroniker_job_pause"), {"pause": "Pause"})
     assert LogEntry.objects.count() == 1
-    assert pauses.of_all() is not None
+    assert pauses.global_pause() is not None
 
 
 def test_pausing_has_a_permission_of_its_own(staff: Callable[..., Client]) -> None:
@@ -205,4 +205,4 @@ def test_pausing_has_a_permission_of_its_own(staff: Callable[..., Client]) -> No
     for page in pages:
         answer: Any = trusted.post(page, {"pause": "Pause"})
         assert answer.status_code == 302
-    assert pauses.of_all() is not None and pauses.of_groups() != {}
+    assert pauses.global_pause() is not None and pauses.group_pauses() != {}

@@ -19,7 +19,7 @@ def work(group: int) -> dict[str, int]:
     from chroniker.exceptions import ClaimRefused
     from chroniker.models import Job, JobState, Lease, Run, Status
     from chroniker.scheduler.manual_runs import run_now
-    from chroniker.scheduler.tick import reconsider, tick
+    from chroniker.scheduler.tick import claim_after_run, tick
 
     def look(runs: list[Any]) -> None:
         seen["most"] = max(seen["most"], Lease.objects.filter(job__group=group, slot="").count())
@@ -44,7 +44,7 @@ def work(group: int) -> dict[str, int]:
         time.sleep(0.02)  # a group that is too full stays so long enough to be seen
         for run in [waiting.pop() for _each in waiting[:1]]:
             finish(run)
-            look(reconsider(run.job_id).claimed)
+            look(claim_after_run(run.job_id).claimed)
     return seen
 
 

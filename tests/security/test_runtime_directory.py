@@ -14,7 +14,7 @@ from chroniker.checks.runtime_dir import check_runtime_dir
 from chroniker.models import Run, Status
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.worker.run_lock import RunLock
-from chroniker.worker.wake_socket import Doorbell
+from chroniker.worker.wake_socket import WakeSocket
 from tests.integration.commands.conftest import Manage
 from tests.integration.commands.jobs import a_job_of_new_year, the_run
 
@@ -87,7 +87,7 @@ def test_what_is_made_is_its_owner_s_alone_whatever_the_umask(tmp_path: Path) ->
     try:
         lock = RunLock.take(directory, run_id)
         assert lock is not None
-        with lock, Doorbell(directory, run_id):
+        with lock, WakeSocket(directory, run_id):
             assert mode(directory) == 0o700
             assert {mode(path) for path in directory.iterdir()} == {0o600}
             assert len(list(directory.iterdir())) == 2

@@ -70,9 +70,9 @@ def test_a_failure_to_find_it_says_its_name_alone(admin: Client, manage: Manage)
 @pytest.mark.celery
 def test_a_message_to_a_celery_worker_has_an_id_and_a_number_in_it() -> None:
     assert installed.CELERY
-    from chroniker_celery.publish import Letter
+    from chroniker_celery.publish import RunMessage
 
-    assert Letter._fields == ("run_id", "token", "queue", "priority", "host")
+    assert RunMessage._fields == ("run_id", "token", "queue", "priority", "host")
     with override_settings(CHRONIKER_EXECUTORS=DUMMY, PAYMENT_KEY=SECRET):
         run_now(a_job_of_new_year(command="noop", **FIELDS), "a test")
     assert Run.objects.count() == 1

@@ -8,7 +8,7 @@ from django.test import override_settings
 
 from chroniker.exceptions import CommandRefused
 from chroniker.job_commands import environment as surroundings
-from chroniker.process.run_spec import Order
+from chroniker.process.run_spec import RunSpec
 
 
 def refusal(environment: str = "", secrets: str = "") -> str:
@@ -89,5 +89,5 @@ def test_a_directory_is_absolute_and_must_exist_where_it_executes(tmp_path: Path
 def test_an_order_that_is_printed_shows_no_variable() -> None:
     from uuid import uuid4
 
-    assert "hunter2" not in repr(Order(uuid4(), 1, 1, ("noop",), env={"KEY": "hunter2"}))
+    assert "hunter2" not in repr(RunSpec(uuid4(), 1, 1, ("noop",), env={"KEY": "hunter2"}))
     assert "KEY" not in os.environ

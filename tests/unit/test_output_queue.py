@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from chroniker.worker.output import STDOUT, Chunk, Numbering
-from chroniker.worker.output_queue import BATCH, Backlog
+from chroniker.worker.output_queue import BATCH, OutputQueue
 
 
-def filled(*texts: str) -> Backlog:
-    numbering, backlog = Numbering(STDOUT), Backlog()
+def filled(*texts: str) -> OutputQueue:
+    numbering, backlog = Numbering(STDOUT), OutputQueue()
     backlog.put([numbering.chunk(text) for text in texts])
     return backlog
 

@@ -8,41 +8,41 @@ from collections.abc import Iterator
 import pytest
 
 from chroniker.process.kernel import boot_clock
-from chroniker.worker.shutdown_notice import Farewell
+from chroniker.worker.shutdown_notice import ShutdownNotice
 
 
 @pytest.fixture
-def farewell() -> Iterator[Farewell]:
-    made = Farewell()
+def farewell() -> Iterator[ShutdownNotice]:
+    made = ShutdownNotice()
     yield made
     made.close()
 
 
-def test_until_it_is_said_nothing_is_to_be_stopped(farewell: Farewell) -> None:
-    assert not farewell.said
+def test_until_it_is_said_nothing_is_to_be_stopped(farewell: ShutdownNotice) -> None:
+    assert not farewell.announced
     assert farewell.stop_at == float("inf")
 
 
-def test_without_a_grace_nothing_begins_and_nothing_is_stopped(farewell: Farewell) -> None:
-    farewell.say(None)
-    assert farewell.said
+def test_without_a_grace_nothing_begins_and_nothing_is_stopped(farewell: ShutdownNotice) -> None:
+    farewell.announce(None)
+    assert farewell.announced
     assert farewell.stop_at == float("inf")
 
 
-def test_the_first_word_counts(farewell: Farewell) -> None:
+def test_the_first_word_counts(farewell: ShutdownNotice) -> None:
     before = boot_clock()
-    farewell.say(100.0)
-    farewell.say(0.0)
+    farewell.announce(100.0)
+    farewell.announce(0.0)
     assert before + 100 <= farewell.stop_at <= boot_clock() + 100
 
 
-def test_a_process_that_was_forked_before_hears_it(farewell: Farewell) -> None:
+def test_a_process_that_was_forked_before_hears_it(farewell: ShutdownNotice) -> None:
     reading, writing = os.pipe()
     pid = os.fork()
     if not pid:
         os.read(reading, 1)  # until it was said
-        os._exit(0 if farewell.said and farewell.stop_at < boot_clock() + 100 else 1)
-    farewell.say(50.0)
+        os._exit(0 if farewell.announced and farewell.stop_at < boot_clock() + 100 else 1)
+    farewell.announce(50.0)
     os.write(writing, b"!")
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
     os.close(reading)

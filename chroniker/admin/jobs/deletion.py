@@ -49,10 +49,10 @@ def delete(request: HttpRequest, jobs: Sequence[Job]) -> list[Job]:
         if names := list(declared(ids)):
             said = _("Nothing was deleted. These are declared in code and would come back: %(names)s.")
             raise DeletionRefused(said % {"names": ", ".join(f"“{name}”" for name in names)})
-        job_deletion.ask(ids)
+        job_deletion.request_deletion(ids)
         for lease in Lease.objects.filter(job__in=ids, slot="").order_by("pk"):
             stopping.stop(lease.run_id, by=request.user.get_username())
-        gone = set(lifecycle.remove(ids, wait=True))
+        gone = set(lifecycle.delete_jobs(ids, wait=True))
         if removed := [job for job in jobs if job.pk in gone]:
             LogEntry.objects.log_actions(request.user.pk, removed, DELETION)  # type: ignore[arg-type]  # nobody else
         waiting = [job for job in jobs if job.pk not in gone]

@@ -44,7 +44,7 @@ class DependencyFormSet(NamedInputs):
         if self.instance._state.adding:
             return  # nothing waits for a job that does not exist yet
         for form, job in dependees.items():
-            if found := dependencies.circle(self.instance.pk, [job.pk]):
+            if found := dependencies.find_cycle(self.instance.pk, [job.pk]):
                 form.add_error("dependee", self._in_words(found))
 
     def _kept(self, form: forms.ModelForm[JobDependency]) -> Job | None:

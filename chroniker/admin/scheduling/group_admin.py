@@ -92,7 +92,7 @@ class GroupAdmin(GroupModelAdmin):
         group: Group | None = kwargs.get("obj")
         if group is not None and request.user.has_perm(pausing.PERMISSION):
             context["pause_url"] = reverse("admin:chroniker_group_pause", args=[group.pk])
-            context["is_paused"] = group.pk in pauses.of_groups([group.pk])
+            context["is_paused"] = group.pk in pauses.group_pauses([group.pk])
         return super().render_change_form(request, context, *args, **kwargs)
 
 

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from chroniker.admin.shared.cells import NOTHING, Cell, distance, moment, progress
 from chroniker.admin.shared.run_progress import Pace
-from chroniker.insights.job_status import Condition, Facts, survey
+from chroniker.insights.job_status import Condition, JobStatus, fetch_job_status
 from chroniker.models import Job
 
 #: The colour of a condition; the others have one of their own name.
@@ -23,7 +23,7 @@ KINDS = {
 }
 
 
-class Overview(Facts):
+class Overview(JobStatus):
     __slots__ = ()
 
     def cells(self) -> dict[str, Cell]:
@@ -64,4 +64,4 @@ class Overview(Facts):
 
 def overviews(jobs: Sequence[Job]) -> dict[int, Overview]:
     """By job id, in a constant number of statements."""
-    return survey(jobs, Overview)
+    return fetch_job_status(jobs, Overview)

@@ -43,10 +43,10 @@ class ReasonForm(forms.Form):
 def notices() -> list[dict[str, Any]]:
     """What is paused, and where nothing starts since the database's clock jumped, for the top of a page. Three
     statements."""
-    found: list[dict[str, Any]] = [{"quiet": words} for words in hosts.quiet()[:MOST_NAMED]]
-    if everything := pauses.of_all():
+    found: list[dict[str, Any]] = [{"quiet": words} for words in hosts.suspension_messages()[:MOST_NAMED]]
+    if everything := pauses.global_pause():
         found.append({"pause": everything, "url": reverse("admin:chroniker_job_pause")})
-    groups = list(pauses.of_groups().items())
+    groups = list(pauses.group_pauses().items())
     urls = "admin:chroniker_group_pause"
     return found + [{"pause": pause, "url": reverse(urls, args=[pk])} for pk, pause in groups[:MOST_NAMED]]
 
@@ -59,7 +59,7 @@ def page(site: AdminSite, request: HttpRequest, group: Group | None, back: str) 
     if form.is_valid():
         _do(request, group, form.cleaned_data["reason"])
         return redirect(back)
-    pause = pauses.of_all() if group is None else pauses.of_groups([group.pk]).get(group.pk)
+    pause = pauses.global_pause() if group is None else pauses.group_pauses([group.pk]).get(group.pk)
     what = _("all jobs") if group is None else _("the group “%(name)s”") % {"name": group}
     words = _("Resume %(what)s") if pause else _("Pause %(what)s")
     context = {

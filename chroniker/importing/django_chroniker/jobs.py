@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from chroniker import schedule
 from chroniker.exceptions import ScheduleError
-from chroniker.importing.candidate import Candidate, Past
+from chroniker.importing.candidate import Candidate, ImportedHistory
 from chroniker.importing.comparison import INSTANTS
 from chroniker.importing.django_chroniker.arguments import on_a_command_line
 from chroniker.importing.django_chroniker.rule import Rule
@@ -132,12 +132,12 @@ def _job(old: OldJob, name: str, rule: Rule, args: str, next_run: dt.datetime | 
     )
 
 
-def _past(old: OldJob, logs: int) -> Past:
+def _past(old: OldJob, logs: int) -> ImportedHistory:
     ended = {True: Status.SUCCEEDED.value, False: Status.FAILED.value, None: ""}
     last_run = old.last_run
     if last_run is not None and last_run.tzinfo is None:
         last_run = timezone.make_aware(last_run)
-    return Past(logs, ended[old.last_run_successful], last_run)
+    return ImportedHistory(logs, ended[old.last_run_successful], last_run)
 
 
 def _there(old: OldJob, next_run: dt.datetime | None) -> str:

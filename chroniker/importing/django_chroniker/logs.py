@@ -40,7 +40,7 @@ def bring(source: Source, old: OldJob, job: Job) -> Iterator[int]:
         logs = {log.pk: log for log in source.fetch([pk for _token, (pk, _size) in batch])}
         pairs = [(_run(job, token, logs[pk]), logs[pk]) for token, (pk, _size) in batch]
         chunks = [chunk for run, log in pairs for chunk in _chunks(run, log)]
-        yield lifecycle.record_past(job.pk, [run for run, _log in pairs], chunks)
+        yield lifecycle.record_history(job.pk, [run for run, _log in pairs], chunks)
 
 
 def _history(job: Job) -> QuerySet[Run]:

@@ -10,7 +10,7 @@ from chroniker.exceptions import ClaimRefused
 from chroniker.management import dry_run
 from chroniker.management.console import (
     CHECKS,
-    Telling,
+    TickPrinter,
     database_errors_explained,
     jobs_named,
     shutdown_grace,
@@ -22,7 +22,7 @@ from chroniker.models import Job
 from chroniker.scheduler import manual_runs, tick, tick_result
 from chroniker.scheduler.local_runs import LocalRuns
 from chroniker.scheduler.pass_lock import PassLock
-from chroniker.scheduler.shutdown_signals import EndRequests
+from chroniker.scheduler.shutdown_signals import ShutdownSignals
 
 #: How long it stays for messages about runs that are being sent. A later tick sends those that are left.
 MESSAGES_SECONDS = 60.0
@@ -58,14 +58,14 @@ class Command(ConsoleCommand):
             if dry_run:
                 self.foresee(named, force_run)
             else:
-                self.tick(named, force_run, Telling(self.stdout.write, verbosity))
+                self.tick(named, force_run, TickPrinter(self.stdout.write, verbosity))
 
     def foresee(self, jobs: list[Job] | None, force_run: bool) -> None:
         for line in dry_run.by_hand(jobs or []) if force_run else dry_run.by_schedule(jobs):
             self.stdout.write(one_line(line))
 
-    def tick(self, jobs: list[Job] | None, force_run: bool, tell: Telling) -> None:
-        with EndRequests() as asked, PassLock(asked, tell.say) as turn:
+    def tick(self, jobs: list[Job] | None, force_run: bool, tell: TickPrinter) -> None:
+        with ShutdownSignals() as asked, PassLock(asked, tell.say) as turn:
             if not turn.is_ours:
                 return
             with LocalRuns(asked, who=who("cron"), drain=shutdown_grace(), tell=tell, say=tell.say) as runs:
@@ -78,17 +78,17 @@ class Command(ConsoleCommand):
         if not all_claimed:
             raise CommandError("Not all of these jobs were claimed.")
 
-    def one_pass(self, jobs: list[Job] | None, force_run: bool, tell: Telling, *, serves: list[str]) -> bool:
+    def one_pass(self, jobs: list[Job] | None, force_run: bool, tell: TickPrinter, *, serves: list[str]) -> bool:
         """Whether every job was claimed that was to be claimed in any case."""
-        hosts.see(serves)
+        hosts.record_heartbeat(serves)
         if force_run:
             return all([self.claim(job, tell) for job in jobs or []])
         tell(tick.tick([job.pk for job in jobs] if jobs else None))
         return True
 
-    def claim(self, job: Job, tell: Telling) -> bool:
+    def claim(self, job: Job, tell: TickPrinter) -> bool:
         try:
-            tell(tick_result.Pass(claimed=[manual_runs.run_now(job, who("cron --force-run"))]))
+            tell(tick_result.TickResult(claimed=[manual_runs.run_now(job, who("cron --force-run"))]))
         except ClaimRefused as refusal:
             self.stderr.write(one_line(f"refused “{job.name}”: {refusal}"))
             return False

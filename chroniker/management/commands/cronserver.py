@@ -4,11 +4,11 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from chroniker.management.console import CHECKS, Telling, shutdown_grace, stay_for_messages, who
+from chroniker.management.console import CHECKS, TickPrinter, shutdown_grace, stay_for_messages, who
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.scheduler.local_runs import LocalRuns
 from chroniker.scheduler.loop import Ticker
-from chroniker.scheduler.shutdown_signals import EndRequests
+from chroniker.scheduler.shutdown_signals import ShutdownSignals
 
 #: How long it stays, when told to end, for messages about runs that are being sent.
 MESSAGES_SECONDS = 10.0
@@ -46,9 +46,9 @@ class Command(ConsoleCommand):
             drain = shutdown_grace()
         elif not drain >= 0:
             raise CommandError(f"--drain {drain:g}: give seconds, 0 or more.")
-        tell = Telling(self.stdout.write, verbosity)
+        tell = TickPrinter(self.stdout.write, verbosity)
         with (
-            EndRequests() as asked,
+            ShutdownSignals() as asked,
             LocalRuns(asked, who=who("cronserver"), drain=drain, tell=tell, say=tell.say) as runs,
         ):
             Ticker(seconds, tell).serve(runs, asked)

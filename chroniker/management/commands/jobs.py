@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.db.models import QuerySet
 
-from chroniker.insights.job_status import Condition, Facts, survey
+from chroniker.insights.job_status import Condition, JobStatus, fetch_job_status
 from chroniker.management.console import CHECKS, database_errors_explained, group_named, local
 from chroniker.management.table import table
 from chroniker.management.terminal import ConsoleCommand
@@ -51,20 +51,22 @@ class Command(ConsoleCommand):
                 self.stdout.write("\n".join(lines) or "No jobs.")
 
 
-def looked_at(jobs: QuerySet[Job]) -> Iterator[Facts]:
+def looked_at(jobs: QuerySet[Job]) -> Iterator[JobStatus]:
     ids = list(jobs.values_list("pk", flat=True))
     for start in range(0, len(ids), BATCH):
-        yield from survey(list(jobs.filter(pk__in=ids[start : start + BATCH]).select_related("group")), Facts).values()
+        yield from fetch_job_status(
+            list(jobs.filter(pk__in=ids[start : start + BATCH]).select_related("group")), JobStatus
+        ).values()
 
 
-def row(facts: Facts) -> tuple[str, ...]:
+def row(facts: JobStatus) -> tuple[str, ...]:
     ended = f"{facts.last_status.label}, {local(facts.state.last_finished_at)}" if facts.last_status else "-"
     next_run = local(facts.next_run) if facts.next_run else "-"
     why = "" if facts.says_it_all else " ".join(facts.why.split())
     return (str(facts.job.pk), facts.job.name, str(facts.condition.label), next_run, ended, why)
 
 
-def as_json(facts: Facts) -> str:
+def as_json(facts: JobStatus) -> str:
     job, lease = facts.job, facts.lease
     has_progress = lease is not None and lease.total_parts is not None
     return json.dumps(

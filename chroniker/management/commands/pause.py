@@ -25,5 +25,5 @@ class Command(ConsoleCommand):
         with database_errors_explained():
             found = group_named(group) if group is not None else None
             pauses.pause(who("pause"), reason, found)
-            pause = pauses.of_groups([found.pk]).get(found.pk) if found else pauses.of_all()
+            pause = pauses.group_pauses([found.pk]).get(found.pk) if found else pauses.global_pause()
         self.stdout.write(one_line(pause))

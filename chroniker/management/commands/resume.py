@@ -26,7 +26,7 @@ class Command(ConsoleCommand):
         with database_errors_explained():
             found = group_named(group) if group is not None else None
             lifted = pauses.resume(found)
-            left = [str(pause) for pause in pauses.of_groups().values()]
+            left = [str(pause) for pause in pauses.group_pauses().values()]
         self.stdout.write("Resumed; what is due starts with the next tick." if lifted else "It was not paused.")
         for pause in left:
             self.stdout.write(one_line(pause))

@@ -14,7 +14,7 @@ from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import EVERY_HOST, Job
 from chroniker.scheduler import manual_runs
 from chroniker.scheduler.local_runs import LocalRuns
-from chroniker.scheduler.shutdown_signals import EndRequests
+from chroniker.scheduler.shutdown_signals import ShutdownSignals
 
 
 class Command(ConsoleCommand):
@@ -56,7 +56,7 @@ class Command(ConsoleCommand):
         try:
             executor = executors[job.executor]
             with (
-                EndRequests() as asked,
+                ShutdownSignals() as asked,
                 LocalRuns(asked, who=who("run_job"), aliases=[job.executor], drain=0, stops=True) as runs,
             ):
                 run = manual_runs.run_now(job, who("run_job"), args)

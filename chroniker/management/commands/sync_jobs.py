@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from chroniker.declared.diff import Change, What
+from chroniker.declared.diff import Change, ChangeKind
 from chroniker.declared.reading import read
 from chroniker.declared.sync import foresee, sync
 from chroniker.management.console import CHECKS, database_errors_explained
@@ -37,18 +37,18 @@ class Command(ConsoleCommand):
             self.stdout.write(line)
         if verbosity:
             self.stdout.write(_summary(changes))
-        if check and any(change.what != What.UNCHANGED for change in changes):
+        if check and any(change.what != ChangeKind.UNCHANGED for change in changes):
             raise CommandError("The jobs in the database are not as the code declares them.")
-        if any(change.what == What.REFUSED for change in changes):
+        if any(change.what == ChangeKind.REFUSED for change in changes):
             raise CommandError("Not all declared jobs are in the database.")
 
 
 def _rows(changes: list[Change], *, everything: bool) -> list[tuple[str, str, str]]:
-    return [(each.name, each.what, each.details) for each in changes if everything or each.what != What.UNCHANGED]
+    return [(each.name, each.what, each.details) for each in changes if everything or each.what != ChangeKind.UNCHANGED]
 
 
 def _summary(changes: list[Change]) -> str:
     """Such as “2 created, 1 unchanged.”"""
     counts = Counter(change.what for change in changes)
-    said = [f"{counts[what]} {what}" for what in What if counts[what]]
+    said = [f"{counts[what]} {what}" for what in ChangeKind if counts[what]]
     return f"Jobs declared in code: {', '.join(said)}." if said else "No jobs are declared in code."

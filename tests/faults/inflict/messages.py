@@ -96,14 +96,14 @@ def _send(dice: random.Random, count: int) -> str:
 
 def _letters(dice: random.Random, count: int) -> list[Any]:
     from chroniker.models import Run
-    from chroniker_celery.publish import Letter
+    from chroniker_celery.publish import RunMessage
 
     runs = list(Run.objects.order_by("-claimed_at").values_list("pk", "token")[:count])
-    letters = [Letter(pk, token) for pk, token in runs[: count // 2]]
-    letters += [Letter(pk, token + dice.choice((-1, 1))) for pk, token in runs[: count // 6]]
-    letters += [Letter(uuid4(), 1) for _each in range(count // 6)]
+    letters = [RunMessage(pk, token) for pk, token in runs[: count // 2]]
+    letters += [RunMessage(pk, token + dice.choice((-1, 1))) for pk, token in runs[: count // 6]]
+    letters += [RunMessage(uuid4(), 1) for _each in range(count // 6)]
     if runs:
-        letters += [Letter(*dice.choice(runs)) for _each in range(count - len(letters))]
+        letters += [RunMessage(*dice.choice(runs)) for _each in range(count - len(letters))]
     dice.shuffle(letters)
     return letters
 

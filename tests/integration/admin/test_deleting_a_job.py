@@ -127,9 +127,9 @@ def test_a_long_history_goes_in_portions(admin: Client, monkeypatch: pytest.Monk
     lifecycle.finish(run.pk, run.token, nonce, Status.STOPPED)
     monkeypatch.setattr(retention, "PORTION", 2)
     monkeypatch.setattr(retention, "TIME_BOX", dt.timedelta(0))
-    assert job_deletion.remove_closed() == 0 and Job.objects.exists()  # no time: left for a later pass
+    assert job_deletion.delete_closed_jobs() == 0 and Job.objects.exists()  # no time: left for a later pass
     monkeypatch.setattr(retention, "TIME_BOX", dt.timedelta(minutes=5))
-    assert job_deletion.remove_closed() == 1
+    assert job_deletion.delete_closed_jobs() == 1
     assert not Job.objects.exists() and not LogChunk.objects.exists()
 
 

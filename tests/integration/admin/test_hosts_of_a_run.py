@@ -24,7 +24,7 @@ def page_of(client: Client, run: Run) -> str:
 
 def called(*names: str) -> tuple[Run, list[Run]]:
     for name in names:
-        hosts.see(["default"], name=name)
+        hosts.record_heartbeat(["default"], name=name)
     parent = run_now(a_booked_job(hostname=EVERY_HOST, cron="0 0 1 1 *"), by="a test")
     return parent, list(parent.children.select_related("job").order_by("target"))
 
@@ -66,7 +66,7 @@ def test_a_roster_costs_as_many_statements_for_twenty_hosts_as_for_two(admin: Cl
 
 
 def test_the_form_offers_every_host_and_those_that_were_seen_and_takes_others(admin: Client) -> None:
-    hosts.see(name="web1")
+    hosts.record_heartbeat(name="web1")
     job = a_job()
     page = admin.get(url(job)).content.decode()
     assert '<option value="*">' in page and '<option value="web1">' in page

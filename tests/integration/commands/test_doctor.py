@@ -178,7 +178,7 @@ def test_claims_that_nobody_takes_are_found() -> None:
 
 def test_jobs_that_were_set_aside_and_hosts_that_do_not_live_are_named() -> None:
     JobState.objects.filter(job=a_job_of_new_year(name="odd")).update(error="no such day")
-    hosts.see(["default"], name="here")
+    hosts.record_heartbeat(["default"], name="here")
     a_job_of_new_year(name="there", hostname="away"), a_job_of_new_year(name="near", hostname="here")
     a_job_of_new_year(name="all", hostname="*"), a_job_of_new_year(name="off", hostname="away", enabled=False)
     aside, unserved = findings(Level.WARNING)

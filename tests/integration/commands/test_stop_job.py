@@ -50,7 +50,7 @@ def test_a_running_one_is_asked_and_asking_again_says_so() -> None:
 
 def test_a_run_on_every_host_is_one_run_and_asked_on_each() -> None:
     for name in ("here", "there"):
-        hosts.see(["default"], name=name)
+        hosts.record_heartbeat(["default"], name=name)
     job = a_job_of_new_year(name="everywhere", hostname="*")
     with override_settings(CHRONIKER_EXECUTORS=DUMMY):
         parent = manual_runs.run_now(job, "a test")

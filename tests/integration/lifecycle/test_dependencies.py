@@ -9,7 +9,7 @@ from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import dependencies, due
 from chroniker.models import Job, JobState, Run, Status
-from chroniker.scheduler.tick import reconsider, tick
+from chroniker.scheduler.tick import claim_after_run, tick
 from tests.factories import a_booked_job, a_dependency, a_due_job, started, state_of
 
 MINUTE = dt.timedelta(minutes=1)
@@ -78,16 +78,16 @@ def test_a_finish_reconsiders_the_dependents_at_once() -> None:
     (run,) = tick().claimed
     JobState.objects.filter(pk=stranger.pk).update(next_run=database_now() - MINUTE)
     end(run)
-    assert [each.job_id for each in reconsider(dependee.pk).claimed] == [dependent.pk]
+    assert [each.job_id for each in claim_after_run(dependee.pk).claimed] == [dependent.pk]
 
 
 def test_a_circle_is_found_and_named_from_end_to_end() -> None:
     one, two, three = a_booked_job(), a_booked_job(), a_booked_job()
     a_dependency(two, three)
     a_dependency(three, one)
-    assert dependencies.circle(one.pk, [two.pk]) == [one.pk, two.pk, three.pk, one.pk]
-    assert dependencies.circle(one.pk, []) is None
-    assert dependencies.circle(two.pk, [one.pk]) is None
+    assert dependencies.find_cycle(one.pk, [two.pk]) == [one.pk, two.pk, three.pk, one.pk]
+    assert dependencies.find_cycle(one.pk, []) is None
+    assert dependencies.find_cycle(two.pk, [one.pk]) is None
 
 
 def test_what_a_job_waits_for_is_said_in_words() -> None:

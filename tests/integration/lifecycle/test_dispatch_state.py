@@ -29,7 +29,7 @@ def waits(run: Run, messages: int) -> list[float]:
     for _message in range(messages):
         now = database_now()
         run.refresh_from_db()
-        lifecycle.dispatched([run], now)
+        lifecycle.record_dispatched([run], now)
         run.refresh_from_db()
         assert run.redispatch_at is not None
         found.append((run.redispatch_at - now).total_seconds())
@@ -69,7 +69,7 @@ def test_a_batch_of_many_deadlines_is_one_update(django_assert_num_queries: Djan
     Run.objects.update(dispatches=3)
     runs, now = list(Run.objects.select_related("job")), database_now()
     with django_assert_num_queries(3):  # with the beginning and the end of its transaction
-        lifecycle.dispatched(runs, now)
+        lifecycle.record_dispatched(runs, now)
     for run in Run.objects.select_related("job"):
         assert run.redispatch_at is not None and run.dispatches == 4 and run.dispatched_at == now
         assert run.redispatch_at - now == dt.timedelta(seconds=min((run.job.start_deadline_seconds or DAY) / 10, 480))
@@ -92,27 +92,27 @@ def test_of_several_who_find_the_same_claim_one_sends_its_message(dummy: DummyEx
 
 def test_who_found_a_claim_and_was_not_the_first_to_take_it_sends_nothing(dummy: DummyExecutor) -> None:
     run, later = a_claim(), database_now() + dt.timedelta(minutes=2)
-    take, before = lifecycle.taken_to_dispatch, len(dummy.dispatched)
+    take, before = lifecycle.take_for_dispatch, len(dummy.dispatched)
 
     def too_late(run_ids: Collection[UUID], now: dt.datetime) -> set[UUID]:
         assert take(run_ids, now) == {run.pk}, "by another one"
         return take(run_ids, now)
 
-    with mock.patch.object(lifecycle, "taken_to_dispatch", too_late):
+    with mock.patch.object(lifecycle, "take_for_dispatch", too_late):
         assert dispatch.dispatch_again(later) == 0
     assert len(dummy.dispatched) == before
 
 
 def test_who_dies_before_sending_it_leaves_it_to_be_found_again() -> None:
     run, later = a_claim(), database_now() + dt.timedelta(minutes=2)
-    assert lifecycle.taken_to_dispatch([run.pk], later) == {run.pk}
-    assert lifecycle.taken_to_dispatch([run.pk], later) == set()
+    assert lifecycle.take_for_dispatch([run.pk], later) == {run.pk}
+    assert lifecycle.take_for_dispatch([run.pk], later) == set()
     assert dispatch.dispatch_again(later + dt.timedelta(seconds=60)) == 1
 
 
 def test_what_was_started_meanwhile_is_left_alone() -> None:
     run = a_claim()
     started(run)
-    lifecycle.dispatched([run], database_now())
+    lifecycle.record_dispatched([run], database_now())
     run.refresh_from_db()
     assert (run.redispatch_at, run.dispatches) == (None, 0)

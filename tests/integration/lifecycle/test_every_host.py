@@ -19,7 +19,7 @@ from chroniker.executors.dummy import DummyExecutor
 from chroniker.models import EVERY_HOST, EventKind, HostService, Job, JobState, Lease, Run, RunEvent, Status, Trigger
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.stopping import stop
-from chroniker.scheduler.tick import expire, reconsider, tick
+from chroniker.scheduler.tick import claim_after_run, expire, tick
 from tests.factories import a_booked_job, a_dependency, a_due_job, state_of
 
 MINUTE = dt.timedelta(minutes=1)
@@ -29,8 +29,8 @@ NAMES = ["web1", "web2", "web3"]
 @pytest.fixture(autouse=True)
 def live_hosts(dummy: DummyExecutor) -> None:
     for name in NAMES:
-        hosts.see(["default"], name=name)
-    hosts.see(name="only ticks")
+        hosts.record_heartbeat(["default"], name=name)
+    hosts.record_heartbeat(name="only ticks")
 
 
 def called(**fields: Any) -> tuple[Run, list[Run]]:
@@ -142,7 +142,7 @@ def test_without_a_live_host_the_instant_is_skipped_with_its_reason() -> None:
 
 
 def test_a_host_that_serves_another_executor_is_not_called() -> None:
-    hosts.see(["other"], name="elsewhere")
+    hosts.record_heartbeat(["other"], name="elsewhere")
     _parent, children = called()
     assert "elsewhere" not in [child.target for child in children]
 
@@ -239,9 +239,9 @@ def test_dependents_wait_for_the_parent_and_are_considered_once(monkeypatch: pyt
         )
         for child in children[:-1]:
             end(child)
-            reconsider(parent.job_id)
+            claim_after_run(parent.job_id)
     end(children[-1])
-    assert [run.job_id for run in reconsider(parent.job_id).claimed] == [dependent.pk]
+    assert [run.job_id for run in claim_after_run(parent.job_id).claimed] == [dependent.pk]
 
 
 @pytest.mark.parametrize(
@@ -263,7 +263,7 @@ def test_a_retry_is_of_the_whole_roster_and_by_the_policy_of_its_worst(
     if ending is None:
         leave("web1")
         expire()
-        hosts.see(["default"], name="web1")
+        hosts.record_heartbeat(["default"], name="web1")
     else:
         end(first, ending)
     assert reread(parent).status == Status.FAILED
@@ -310,7 +310,7 @@ def test_a_claim_costs_the_same_number_of_statements_however_many_jobs_and_hosts
 
     few = statements(2)
     for number in range(2):
-        hosts.see(["default"], name=f"more{number}")
+        hosts.record_heartbeat(["default"], name=f"more{number}")
     assert statements(4) == few, "24 rows: of more than these SQLite takes only so many a statement"
 
 
@@ -324,16 +324,16 @@ def test_closing_costs_the_same_number_of_statements_however_many_hosts() -> Non
 
     few = statements()
     for number in range(10):
-        hosts.see(["default"], name=f"more{number}")
+        hosts.record_heartbeat(["default"], name=f"more{number}")
     assert statements() == few
 
 
 @pytest.mark.parametrize(("seconds", "live"), [(149, True), (151, False)])
 def test_a_host_is_live_for_the_timeout(seconds: int, live: bool) -> None:
     HostService.objects.filter(host__name="web1").update(last_seen=database_now() - dt.timedelta(seconds=seconds))
-    assert ("web1" in {host.name for host in hosts.live(["default"])["default"]}) is live
+    assert ("web1" in {host.name for host in hosts.live_hosts(["default"])["default"]}) is live
     with override_settings(CHRONIKER_HOST_TIMEOUT=100):
-        assert "web1" not in {host.name for host in hosts.live(["default"])["default"]}
+        assert "web1" not in {host.name for host in hosts.live_hosts(["default"])["default"]}
 
 
 def test_a_target_that_no_live_host_serves_is_said() -> None:

@@ -88,7 +88,7 @@ def test_a_tick_that_lost_the_race_for_its_own_job_looks_again() -> None:
     with on("web2"):
         tick()
     with on("web1"):
-        assert dispatch.take_what_was_left(database_now(), {job.pk}) == 1
+        assert dispatch.dispatch_claims_left_for_this_host(database_now(), {job.pk}) == 1
     assert Run.objects.get(job=job).host == "web1"
 
 

@@ -25,7 +25,7 @@ from chroniker.eligibility import due, hosts
 from chroniker.exceptions import ClaimRefused
 from chroniker.models import Host, Job, Lease, Run, Status
 from chroniker.scheduler.manual_runs import run_now
-from chroniker.scheduler.tick import reconsider, tick
+from chroniker.scheduler.tick import claim_after_run, tick
 from tests.factories import a_due_job, started, state_of
 
 pytestmark = pytest.mark.django_db
@@ -79,7 +79,7 @@ def test_a_dead_worker_s_run_is_lost_only_a_lease_after_the_clock_jumped_ahead(j
     for _each in range(2):
         done = tick()
         assert (done.lost, done.claimed) == ([], [])
-        assert "jumped ahead by 36" in done.quiet
+        assert "jumped ahead by 36" in done.suspended_because
     assert lifecycle.expire(10) == [], "also when somebody asks who has not looked before"
     let_a_lease_pass()
     assert [lost.pk for lost in tick().lost] == [run.pk]
@@ -100,7 +100,7 @@ def test_nothing_is_claimed_or_booked_by_a_jump_that_comes_in_the_middle_of_a_pa
         (clock_state._path()).unlink(missing_ok=True)
         Job.objects.all().delete()
         claimable, disabled = a_due_job(minutes=3), a_due_job(minutes=3)
-        jump_detection.look()
+        jump_detection.read_clock()
         Job.objects.filter(pk=disabled.pk).update(enabled=False)
         edit = Job.objects.get(pk=disabled.pk).edited_at
         assert edit is not None
@@ -180,12 +180,12 @@ def test_a_start_finds_the_jump_itself_and_the_claim_is_offered_again(jump: Jump
 def test_after_the_clock_went_back_a_dead_worker_s_run_is_lost_within_its_bound(jump: Jump) -> None:
     run, _nonce = a_running_run()
     jump(-HOUR)
-    assert "went back by 36" in tick().quiet
+    assert "went back by 36" in tick().suspended_because
     left = (Lease.objects.get(pk=run.pk).expires_at - database_now()).total_seconds()
     assert left <= 60
     let_a_lease_pass()
     jump(-HOUR + 70)  # the lease has passed in the database, too
-    assert tick().quiet
+    assert tick().suspended_because
     let_a_lease_pass()
     assert [lost.pk for lost in tick().lost] == [run.pk]
 
@@ -193,7 +193,7 @@ def test_after_the_clock_went_back_a_dead_worker_s_run_is_lost_within_its_bound(
 def test_leases_are_cut_although_the_quiet_time_passed_without_a_tick(jump: Jump) -> None:
     run, _nonce = a_running_run()
     jump(-HOUR)
-    jump_detection.look()  # by a worker of this host
+    jump_detection.read_clock()  # by a worker of this host
     let_a_lease_pass()
     tick()
     assert (Lease.objects.get(pk=run.pk).expires_at - database_now()).total_seconds() <= 60
@@ -235,7 +235,7 @@ def test_what_was_put_off_during_a_jump_ahead_is_offered_again_when_the_clock_ha
     jump(0)
     tick()
     jump(HOUR)  # whoever puts it off asked for the time before the clock returned
-    lifecycle.dispatched([run], database_now())
+    lifecycle.record_dispatched([run], database_now())
     jump(0)
     let_a_lease_pass()
     tick()
@@ -275,7 +275,7 @@ def test_another_server_stops_all_like_a_jump(monkeypatch: pytest.MonkeyPatch) -
         return
     assert memory.server
     assert lifecycle.start(run.pk, run.token, uuid4(), host="here", pid=1) is None
-    assert "Another database server" in tick().quiet
+    assert "Another database server" in tick().suspended_because
 
 
 def test_a_database_that_does_not_say_which_server_it_is_is_watched_by_its_clock(
@@ -287,18 +287,18 @@ def test_a_database_that_does_not_say_which_server_it_is_is_watched_by_its_clock
     (run,) = tick().claimed
     started(run, "here")
     jump(HOUR)
-    assert "jumped ahead" in tick().quiet
+    assert "jumped ahead" in tick().suspended_because
 
 
 def test_nobody_claims_while_it_is_quiet_and_everyone_says_why(jump: Jump, capsys: pytest.CaptureFixture[str]) -> None:
-    hosts.see()
+    hosts.record_heartbeat()
     job = a_due_job()
     tick(only=[])
     jump(HOUR)
     tick()
     with pytest.raises(ClaimRefused, match="jumped ahead by 36"):
         run_now(job, "a person")
-    assert reconsider(job.pk).claimed == []
+    assert claim_after_run(job.pk).claimed == []
     assert "jumped ahead" in due.why_not([state_of(job)], database_now())[job.pk]
     call_command("cron", dry_run=True)
     assert "would not claim" in capsys.readouterr().out
@@ -306,14 +306,14 @@ def test_nobody_claims_while_it_is_quiet_and_everyone_says_why(jump: Jump, capsy
     assert host.quiet_until is not None
     assert host.quiet_until > database_now()
     let_a_lease_pass()
-    hosts.see()
-    assert hosts.quiet() == []
+    hosts.record_heartbeat()
+    assert hosts.suspension_messages() == []
     assert len(tick().claimed) == 1
 
 
 def test_a_heartbeat_measures_this_host_s_clock_and_writes_down_what_is_news(monkeypatch: pytest.MonkeyPatch) -> None:
     run, nonce = a_running_run()
-    hosts.see()
+    hosts.record_heartbeat()
 
     def told() -> float:
         lifecycle.renew(run.pk, run.token, nonce)
@@ -323,8 +323,10 @@ def test_a_heartbeat_measures_this_host_s_clock_and_writes_down_what_is_news(mon
 
     right = told()
     assert abs(right) < 1
-    glance = jump_detection.glance
-    monkeypatch.setattr(jump_detection, "glance", lambda: dataclasses.replace(glance(), wall=glance().wall + 5))
+    glance = jump_detection.read_host_clocks
+    monkeypatch.setattr(
+        jump_detection, "read_host_clocks", lambda: dataclasses.replace(glance(), wall=glance().wall + 5)
+    )
     assert told() == pytest.approx(5, abs=1)
     Host.objects.update(clock_skew_seconds=0)
     assert told() == 0, "the same again is no news"

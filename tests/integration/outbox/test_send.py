@@ -157,7 +157,7 @@ def test_a_rolled_back_end_tells_nobody(monkeypatch: pytest.MonkeyPatch) -> None
     def explode(*args: object) -> None:
         raise RuntimeError("boom")
 
-    monkeypatch.setattr("chroniker.lifecycle.close.tell", explode)
+    monkeypatch.setattr("chroniker.lifecycle.close.enqueue", explode)
     with pytest.raises(RuntimeError, match="boom"):
         ended(job, Status.FAILED)
     assert Run.objects.get().status == Status.RUNNING and not Outbox.objects.exists()

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from chroniker.process.fork_server_client import Nursery
-from chroniker.process.run_spec import Ending
+from chroniker.process.fork_server_client import ForkServer
+from chroniker.process.run_spec import RunOutcome
 from chroniker.worker.supervisor import execute
 from tests.integration.supervise.fake_report import FakeReport
 from tests.processes import wait_until
@@ -18,14 +18,14 @@ from tests.processes import wait_until
 class Supervised:
     """A run that a thread supervises."""
 
-    def __init__(self, report: FakeReport, nursery: Nursery | None, runtime_dir: Path) -> None:
+    def __init__(self, report: FakeReport, nursery: ForkServer | None, runtime_dir: Path) -> None:
         self.report = report
-        self.ending: Ending | None = None
+        self.ending: RunOutcome | None = None
         self.error: BaseException | None = None
         self._thread = threading.Thread(target=self._execute, args=(nursery, runtime_dir), daemon=True)
         self._thread.start()
 
-    def _execute(self, nursery: Nursery | None, runtime_dir: Path) -> None:
+    def _execute(self, nursery: ForkServer | None, runtime_dir: Path) -> None:
         try:
             self.ending = execute(self.report, nursery, runtime_dir=runtime_dir)
         except BaseException as error:  # for the test to look at
@@ -38,7 +38,7 @@ class Supervised:
         wait_until(lambda: text in self.report.text() or not self.running(), what=f"“{text}” in the output")
         assert text in self.report.text(), (self.ending, self.report.text(2), self.error)
 
-    def end(self, seconds: float = 60) -> Ending:
+    def end(self, seconds: float = 60) -> RunOutcome:
         self._thread.join(seconds)
         assert not self.running(), "still supervised"
         if self.error is not None:
@@ -51,28 +51,28 @@ Supervise = Callable[[FakeReport], Supervised]
 
 
 @pytest.fixture(scope="session")
-def warm_nursery() -> Iterator[Nursery]:
-    nursery = Nursery.start()
+def warm_nursery() -> Iterator[ForkServer]:
+    nursery = ForkServer.start()
     yield nursery
     nursery.close()
 
 
 @pytest.fixture(params=["warm", "cold"])
-def nursery(request: pytest.FixtureRequest) -> Nursery | None:
+def nursery(request: pytest.FixtureRequest) -> ForkServer | None:
     """Each test runs with keepers from a nursery, and with keepers started cold."""
     if request.param == "cold":
         return None
-    nursery: Nursery = request.getfixturevalue("warm_nursery")
+    nursery: ForkServer = request.getfixturevalue("warm_nursery")
     return nursery
 
 
 @pytest.fixture
-def supervise(nursery: Nursery | None, tmp_path: Path) -> Supervise:
+def supervise(nursery: ForkServer | None, tmp_path: Path) -> Supervise:
     """Starts the supervision of a report's run in a thread."""
     return lambda report: Supervised(report, nursery, tmp_path)
 
 
 @pytest.fixture
-def run(supervise: Supervise) -> Callable[[FakeReport], Ending]:
+def run(supervise: Supervise) -> Callable[[FakeReport], RunOutcome]:
     """Supervises a report's run to its end."""
     return lambda report: supervise(report).end()

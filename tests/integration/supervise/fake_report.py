@@ -8,7 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from chroniker.process.kernel import boot_clock
-from chroniker.process.run_spec import Ending, Order, Renewal
+from chroniker.process.run_spec import Renewal, RunOutcome, RunSpec
 from chroniker.worker.output import Chunk
 
 
@@ -22,7 +22,7 @@ class FakeReport:
     def __init__(self, *argv: str, **order: Any) -> None:
         self.run_id = uuid4()
         values = {"raw": True, "lease": 20.0, "margin": 4.0, "heartbeat": 0.2, "grace": 0.5, **order}
-        self.order: Order | None = Order(self.run_id, 7, 42, argv, **values)
+        self.order: RunSpec | None = RunSpec(self.run_id, 7, 42, argv, **values)
         self.failing: dict[str, int] = {}
         self.slow: dict[str, float] = {}
         self.held = True
@@ -30,7 +30,7 @@ class FakeReport:
         self.refuses: Callable[[str], Exception | None] = lambda text: None
         self.chunks: dict[tuple[int, int], Chunk] = {}
         self.sent: list[tuple[int, int]] = []
-        self.ending: Ending | None = None
+        self.ending: RunOutcome | None = None
         self.notes: list[tuple[str, str]] = []
         self.calls: list[tuple[str, float, float]] = []
         self.progress: tuple[int, int] | None = None
@@ -44,7 +44,7 @@ class FakeReport:
             self.failing[name] -= 1
             raise DatabaseDown(name)
 
-    def start(self, pid: int) -> Order | None:
+    def start(self, pid: int) -> RunSpec | None:
         self._called("start")
         return self.order
 
@@ -64,7 +64,7 @@ class FakeReport:
             self.chunks.update({(chunk.stream, chunk.seq): chunk for chunk in chunks})
         return self.held
 
-    def finish(self, ending: Ending) -> bool:
+    def finish(self, ending: RunOutcome) -> bool:
         self._called("finish")
         if self.held:
             self.ending = ending

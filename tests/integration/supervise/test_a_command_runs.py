@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from chroniker.process.run_spec import Ending
+from chroniker.process.run_spec import RunOutcome
 from tests.integration.supervise.conftest import Supervise
 from tests.integration.supervise.fake_report import FakeReport
 from tests.processes import wait_until
 
-Run = Callable[[FakeReport], Ending]
+Run = Callable[[FakeReport], RunOutcome]
 linux = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
 

@@ -116,8 +116,8 @@ def test_forks_of_a_warm_command_carry_its_mark(supervise: Supervise, tmp_path: 
     report = FakeReport("fork_daemon", str(tmp_path / "pid"), "--stay", "60", raw=False)
     supervised = supervise(report)
     supervised.wait_for_text("daemon started")
-    found = list(run_marker.marked(report.run_id))
+    found = list(run_marker.find_marked_processes(report.run_id))
     assert int((tmp_path / "pid").read_text()) in found
     report.stop = "seen"
     supervised.end()
-    assert list(run_marker.marked(report.run_id)) == []
+    assert list(run_marker.find_marked_processes(report.run_id)) == []

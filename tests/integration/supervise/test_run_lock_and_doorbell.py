@@ -86,7 +86,7 @@ def test_ringing_makes_the_supervisor_renew_at_once(tmp_path: Path, depth: int) 
     supervised = Supervised(report, None, runtime_dir)
     supervised.wait_for_text("begun")
     report.stop = "somebody asked"
-    assert wake_socket.ring(runtime_dir, report.run_id)
+    assert wake_socket.wake(runtime_dir, report.run_id)
     assert supervised.end().how == "stopped"
 
 
@@ -95,10 +95,10 @@ def test_ringing_alone_changes_nothing(tmp_path: Path) -> None:
     supervised = Supervised(report, None, tmp_path)
     supervised.wait_for_text("begun")
     for _ in range(500):
-        wake_socket.ring(tmp_path, report.run_id)
+        wake_socket.wake(tmp_path, report.run_id)
     assert supervised.end().exit_code == 0
     assert report.names().count("renew") < 20
 
 
 def test_ringing_where_nobody_is_says_so(tmp_path: Path) -> None:
-    assert not wake_socket.ring(tmp_path, uuid4())
+    assert not wake_socket.wake(tmp_path, uuid4())

@@ -11,13 +11,13 @@ import pytest
 from django.db.utils import DataError
 
 from chroniker.process.kernel import boot_clock
-from chroniker.process.run_spec import Ending
+from chroniker.process.run_spec import RunOutcome
 from chroniker.worker import reporter
 from tests.integration.supervise.conftest import Supervise
 from tests.integration.supervise.fake_report import DatabaseDown, FakeReport
 from tests.processes import MARK, marked, wait_until
 
-Run = Callable[[FakeReport], Ending]
+Run = Callable[[FakeReport], RunOutcome]
 
 
 @pytest.fixture

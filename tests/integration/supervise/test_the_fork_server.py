@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from chroniker.process import keeper_client
-from chroniker.process.fork_server_client import Nursery
+from chroniker.process.fork_server_client import ForkServer
 from chroniker.worker.supervisor import execute
 from tests.integration.supervise.conftest import Supervised
 from tests.integration.supervise.fake_report import FakeReport
@@ -24,9 +24,9 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="no nursery else
 
 
 @pytest.fixture
-def own(monkeypatch: pytest.MonkeyPatch) -> Iterator[Nursery]:
+def own(monkeypatch: pytest.MonkeyPatch) -> Iterator[ForkServer]:
     monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "tests.integration.supervise.bare_settings")
-    nursery = Nursery.start()
+    nursery = ForkServer.start()
     yield nursery
     if nursery.pid is not None:
         nursery.close()
@@ -36,7 +36,7 @@ def alive(pid: int) -> bool:
     return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
 
-def test_many_threads_share_one_nursery(own: Nursery, tmp_path: Path) -> None:
+def test_many_threads_share_one_nursery(own: ForkServer, tmp_path: Path) -> None:
     reports = [FakeReport("sh", "-c", f"echo {number}; exit {number}") for number in range(12)]
     supervised = [Supervised(report, own, tmp_path) for report in reports]
     assert [each.end().exit_code for each in supervised] == list(range(12))
@@ -44,12 +44,13 @@ def test_many_threads_share_one_nursery(own: Nursery, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_forked_worker_uses_the_nursery_of_its_parent(own: Nursery, tmp_path: Path) -> None:
+def test_a_forked_worker_uses_the_nursery_of_its_parent(own: ForkServer, tmp_path: Path) -> None:
     script = (
         "import os, sys, pathlib, django; django.setup()\n"
-        "from chroniker.process.fork_server_client import Nursery; from chroniker.worker.supervisor import execute\n"
+        "from chroniker.process.fork_server_client import ForkServer; "
+        "from chroniker.worker.supervisor import execute\n"
         "from tests.integration.supervise.fake_report import FakeReport\n"
-        "nursery = Nursery.start()\n"
+        "nursery = ForkServer.start()\n"
         "for _ in range(2):\n"
         "    if not os.fork():\n"
         "        report = FakeReport('sh', '-c', 'cat /proc/$PPID/stat')\n"
@@ -65,14 +66,14 @@ def test_a_forked_worker_uses_the_nursery_of_its_parent(own: Nursery, tmp_path: 
     assert os.spawnve(os.P_WAIT, sys.executable, [sys.executable, "-c", script, str(tmp_path)], env) == 0
 
 
-def test_it_ends_when_nobody_is_left_who_could_ask(own: Nursery) -> None:
+def test_it_ends_when_nobody_is_left_who_could_ask(own: ForkServer) -> None:
     pid = own.pid
     assert pid is not None
     own.close()
     assert not alive(pid)
 
 
-def test_it_waits_for_its_keepers(own: Nursery, tmp_path: Path) -> None:
+def test_it_waits_for_its_keepers(own: ForkServer, tmp_path: Path) -> None:
     supervised = Supervised(FakeReport("sh", "-c", "echo begun; sleep 1.5; echo done"), own, tmp_path)
     supervised.wait_for_text("begun")
     pid = own.pid
@@ -83,7 +84,7 @@ def test_it_waits_for_its_keepers(own: Nursery, tmp_path: Path) -> None:
     wait_until(lambda: not alive(pid))
 
 
-def test_without_a_nursery_the_keeper_starts_cold(own: Nursery, tmp_path: Path) -> None:
+def test_without_a_nursery_the_keeper_starts_cold(own: ForkServer, tmp_path: Path) -> None:
     assert own.pid is not None
     os.kill(own.pid, signal.SIGKILL)
     for _ in range(2):
@@ -94,7 +95,7 @@ def test_without_a_nursery_the_keeper_starts_cold(own: Nursery, tmp_path: Path) 
         assert report.text() == "hello\n"
 
 
-def test_a_run_survives_the_death_of_its_nursery(own: Nursery, tmp_path: Path) -> None:
+def test_a_run_survives_the_death_of_its_nursery(own: ForkServer, tmp_path: Path) -> None:
     report = FakeReport("sh", "-c", "echo begun; sleep 1; echo done; sleep 300 & exit 4")
     supervised = Supervised(report, own, tmp_path)
     supervised.wait_for_text("begun")
@@ -106,7 +107,7 @@ def test_a_run_survives_the_death_of_its_nursery(own: Nursery, tmp_path: Path) -
 
 
 def test_a_nursery_that_hangs_is_done_without_and_starts_nothing_later(
-    own: Nursery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    own: ForkServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert execute(FakeReport("true"), own, runtime_dir=tmp_path) is not None  # it is warm now
     monkeypatch.setattr(keeper_client, "_READY_PATIENCE", 1.5)
@@ -125,7 +126,7 @@ def test_one_that_cannot_load_the_project_ends_and_keepers_start_cold(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "no.such.settings")
-    nursery = Nursery.start()
+    nursery = ForkServer.start()
     report = FakeReport("echo", "hello")
     assert execute(report, nursery, runtime_dir=tmp_path) is not None
     assert report.text() == "hello\n"
@@ -141,7 +142,7 @@ def test_one_whose_project_starts_threads_refuses_to_fork(
     (tmp_path / "threaded_settings.py").write_text(settings)
     monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "threaded_settings")
     monkeypatch.syspath_prepend(str(tmp_path))
-    nursery = Nursery.start()
+    nursery = ForkServer.start()
     report = FakeReport("echo", "hello")
     assert execute(report, nursery, runtime_dir=tmp_path / "run") is not None
     assert report.text() == "hello\n"
@@ -158,7 +159,7 @@ def checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def commands_of_a_new_nursery(tmp_path: Path, *argvs: tuple[str, ...]) -> list[FakeReport]:
-    nursery = Nursery.start()
+    nursery = ForkServer.start()
     reports = [FakeReport(*argv, raw=False) for argv in argvs]
     for report in reports:
         execute(report, nursery, runtime_dir=tmp_path / "runtime")
@@ -181,7 +182,7 @@ def test_system_checks_that_fail_are_each_commands_own_failure(tmp_path: Path, c
     assert checked.read_text() == "xxx"
 
 
-def test_commands_of_one_nursery_do_not_hold_each_others_files(own: Nursery, tmp_path: Path) -> None:
+def test_commands_of_one_nursery_do_not_hold_each_others_files(own: ForkServer, tmp_path: Path) -> None:
     first = Supervised(FakeReport("sh", "-c", "echo begun; sleep 30", grace=0.1), own, tmp_path)
     first.wait_for_text("begun")
     second = Supervised(FakeReport("sh", "-c", "ls -l /proc/$PPID/fd | grep -c socket"), own, tmp_path)
@@ -191,7 +192,7 @@ def test_commands_of_one_nursery_do_not_hold_each_others_files(own: Nursery, tmp
     first.end()
 
 
-def test_no_descriptor_and_no_thread_is_left_behind(own: Nursery, tmp_path: Path) -> None:
+def test_no_descriptor_and_no_thread_is_left_behind(own: ForkServer, tmp_path: Path) -> None:
     def held() -> tuple[int, int]:
         return len(os.listdir("/proc/self/fd")), threading.active_count()  # noqa: PTH208
 
@@ -202,7 +203,7 @@ def test_no_descriptor_and_no_thread_is_left_behind(own: Nursery, tmp_path: Path
     wait_until(lambda: all(now <= then for now, then in zip(held(), before, strict=True)), what=f"{before} of either")
 
 
-def test_a_request_that_is_none_is_ignored(own: Nursery, tmp_path: Path) -> None:
+def test_a_request_that_is_none_is_ignored(own: ForkServer, tmp_path: Path) -> None:
     assert own._requests is not None
     own._requests.send(b"?")
     near, far = socket.socketpair()

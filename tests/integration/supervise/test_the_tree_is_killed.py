@@ -13,7 +13,7 @@ from uuid import uuid4
 import pytest
 
 from chroniker.process.kernel import boot_clock
-from chroniker.process.run_spec import Ending
+from chroniker.process.run_spec import RunOutcome
 from chroniker.worker import supervisor
 from tests.integration.supervise import tree
 from tests.integration.supervise.conftest import Supervise, Supervised
@@ -21,7 +21,7 @@ from tests.integration.supervise.fake_report import FakeReport
 from tests.processes import MARK, marked, wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="whole trees are killed where they can be seen")
-Run = Callable[[FakeReport], Ending]
+Run = Callable[[FakeReport], RunOutcome]
 
 
 class Tree(FakeReport):
@@ -34,7 +34,7 @@ class Tree(FakeReport):
     def living(self) -> list[int]:
         return [process.pid for process in marked(self.mark)]
 
-    def finish(self, ending: Ending) -> bool:
+    def finish(self, ending: RunOutcome) -> bool:
         """The tree is dead before the finish is reported, not after."""
         self.living_at_finish = self.living()
         return super().finish(ending)
@@ -184,7 +184,7 @@ def stopped(keeper: int) -> Iterator[None]:
 def test_a_keeper_that_answers_no_more_is_replaced_by_a_sweep(
     supervise: Supervise, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chroniker.process.keeper_client.Lifeline.wake", lambda self: None)
+    monkeypatch.setattr("chroniker.process.keeper_client.KeeperClient.wake", lambda self: None)
     report = Tree()
     supervised = standing(supervise, report)
     monkeypatch.setattr(supervisor, "SILENCE", 1.0)
@@ -197,7 +197,7 @@ def test_a_keeper_that_answers_no_more_is_replaced_by_a_sweep(
 def test_a_keeper_that_is_stopped_when_the_lease_is_lost_does_not_save_the_tree(
     supervise: Supervise, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chroniker.process.keeper_client.Lifeline.wake", lambda self: None)
+    monkeypatch.setattr("chroniker.process.keeper_client.KeeperClient.wake", lambda self: None)
     monkeypatch.setattr(supervisor, "KILL_PATIENCE", 0.5)
     report = Tree()
     supervised = standing(supervise, report)

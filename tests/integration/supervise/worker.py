@@ -6,7 +6,7 @@ import json
 import sys
 from pathlib import Path
 
-from chroniker.process.fork_server_client import Nursery
+from chroniker.process.fork_server_client import ForkServer
 from chroniker.worker.supervisor import execute
 from tests.integration.supervise.fake_report import FakeReport
 
@@ -15,7 +15,7 @@ def main() -> None:
     given = json.loads(sys.argv[3])
     report = FakeReport(*given.pop("argv"), **given)
     print(report.run_id, flush=True)
-    execute(report, Nursery.start() if sys.argv[2] == "warm" else None, runtime_dir=Path(sys.argv[1]))
+    execute(report, ForkServer.start() if sys.argv[2] == "warm" else None, runtime_dir=Path(sys.argv[1]))
 
 
 if __name__ == "__main__":
