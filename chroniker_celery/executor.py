@@ -59,7 +59,8 @@ class CeleryExecutor(Executor):
             return []
         queue = str(self.options.get("queue", ""))
         letters = [
-            publish.RunMessage(run.pk, run.token, run.job.queue or queue, run.job.priority, run.target) for run in runs
+            publish.RunMessage(run.pk, run.token, run.job.queue or queue, run.job.priority, run.required_host)
+            for run in runs
         ]
         return publish.publish(app, letters, timeout=self.timeout)
 

@@ -30,7 +30,7 @@ def _unready(for_instant: bool, instant: OuterRef | F) -> Q:
     if not for_instant:
         return unfinished | unsuccessful
     unaccounted = Q(wait_for_next_run=True) & (
-        Q(dependee__state=None) | Q(dependee__state__next_instant__lte=instant) | ~Q(dependee__state__error="")
+        Q(dependee__state=None) | Q(dependee__state__next_instant__lte=instant) | ~Q(dependee__state__schedule_error="")
     )
     return unfinished | unsuccessful | unaccounted
 

@@ -167,8 +167,8 @@ def _why_not(
         return _open_reason(lease)
     if not state.job.enabled:
         return _("It is disabled.")
-    if state.error:
-        return _("Set aside: %(error)s") % {"error": state.error}
+    if state.schedule_error:
+        return _("Set aside: %(error)s") % {"error": state.schedule_error}
     if pause is not None:
         return str(pause)
     if state.job.edited_at is not None:
@@ -190,7 +190,7 @@ def _open_reason(lease: Lease) -> str:
     if run.status == Status.RUNNING:
         if run.stop_requested_at is not None:
             return _("It is running and was asked to stop.")
-        if run.target == EVERY_HOST:
+        if run.required_host == EVERY_HOST:
             words = {"done": lease.total_parts_complete or 0, "all": lease.total_parts or 0}
             return _("It is running on every host; %(done)d of %(all)d have reported.") % words
         return _("It is running.")

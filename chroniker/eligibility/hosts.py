@@ -47,7 +47,11 @@ def record_heartbeat(serves: Iterable[str] = (), *, name: str = "") -> None:
 
 def _said_of_clocks(sight: jump_detection.ClockReading) -> dict[str, Any]:
     until = sight.now + dt.timedelta(seconds=sight.seconds) if sight.suspended_because else None
-    return {"clock_skew_seconds": round(sight.skew, 3), "quiet_until": until, "quiet_reason": sight.suspended_because}
+    return {
+        "clock_skew_seconds": round(sight.skew, 3),
+        "suspended_until": until,
+        "suspended_because": sight.suspended_because,
+    }
 
 
 def record_clock_skew(sight: jump_detection.ClockReading) -> None:
@@ -65,11 +69,15 @@ def record_suspension(sight: jump_detection.ClockReading, *, name: str = "") -> 
 
 def suspension_messages() -> list[str]:
     """In words: on which hosts nothing starts now, until when, and why. One statement."""
-    hosts = Host.objects.filter(quiet_until__gt=FromNow()).order_by("name")
+    hosts = Host.objects.filter(suspended_until__gt=FromNow()).order_by("name")
     words = _("%(why)s On the host “%(host)s” nothing starts and nothing expires until %(time)s.")
     return [
         words
-        % {"why": host.quiet_reason, "host": host.name, "time": f"{timezone.localtime(host.quiet_until):%H:%M:%S}"}
+        % {
+            "why": host.suspended_because,
+            "host": host.name,
+            "time": f"{timezone.localtime(host.suspended_until):%H:%M:%S}",
+        }
         for host in hosts
     ]
 
@@ -103,7 +111,7 @@ def jobs_without_live_host(jobs: Iterable[Job]) -> dict[int, str]:
 
 
 def no_live_host_message(job: Job) -> str:
-    """That no live host serves the job's target, in words."""
+    """That no live host serves the job's required_host, in words."""
     words = {"host": job.hostname, "executor": job.executor, "seconds": f"{settings.host_timeout.total_seconds():g}"}
     if job.hostname == EVERY_HOST:
         return _("No live host: none was seen executing for the executor “%(executor)s” in %(seconds)s s.") % words
@@ -112,7 +120,7 @@ def no_live_host_message(job: Job) -> str:
 
 def without_unfinished_host_runs(waiting: QuerySet[JobDependency]) -> QuerySet[JobDependency]:
     """Without those that wait for a job whose run goes on on other hosts: they are considered once, at its end."""
-    roster = Lease.objects.filter(job=OuterRef("dependee"), slot="", run__target=EVERY_HOST)
+    roster = Lease.objects.filter(job=OuterRef("dependee"), slot="", run__required_host=EVERY_HOST)
     return waiting.filter(~Exists(roster))
 
 
@@ -121,7 +129,7 @@ def claims_for_this_host(here: Collection[str]) -> QuerySet[Run]:
 
     What these are to execute on another host is left to that host's ticks, which alone can have it taken.
     """
-    elsewhere = Q(job__executor__in=here) & ~Q(target__in=["", settings.hostname])
+    elsewhere = Q(job__executor__in=here) & ~Q(required_host__in=["", settings.hostname])
     return Run.objects.filter(~elsewhere, status=Status.CLAIMED)
 
 
@@ -134,5 +142,5 @@ def claims_left_for_this_host(here: Collection[str]) -> QuerySet[Run]:
     """Claims of other hosts' ticks that only this host can take and that it was not offered yet."""
     # Whatever their time of re-dispatch; the condition on it is there for its index, which has open claims only.
     waiting = Run.objects.filter(status=Status.CLAIMED, redispatch_at__gt=_LONG_AGO, dispatched_at=None)
-    mine = waiting.filter(target=settings.hostname, job__executor__in=here)
+    mine = waiting.filter(required_host=settings.hostname, job__executor__in=here)
     return mine.select_related("job").order_by("redispatch_at")

@@ -48,7 +48,7 @@ class Executor:
     @staticmethod
     def for_here(runs: Sequence[Run]) -> list[Run]:
         """Those that this host may start; the others wait for their own host's tick."""
-        return [run for run in runs if run.target in ("", settings.hostname)]
+        return [run for run in runs if run.required_host in ("", settings.hostname)]
 
     def diagnose(self, queues: Collection[str]) -> list[CheckMessage]:
         """What is wrong right now with the servers and workers that it needs, for ``manage.py doctor``.

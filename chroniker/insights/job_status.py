@@ -54,7 +54,7 @@ class JobStatus:
             return _of_open(self.lease)
         if not self.job.enabled:
             return Condition.DISABLED
-        if self.state.error:
+        if self.state.schedule_error:
             return Condition.SET_ASIDE
         if self.state.retry_at is not None:
             return Condition.RETRYING

@@ -87,11 +87,11 @@ class _Walk:
             self.computable = True
         except ScheduleError:  # it was set aside: what is stored is all that can be said
             self.computable = False
-        self.is_same = job.spec.fingerprint() == state.last_spec
+        self.is_same = job.spec.fingerprint() == state.last_fingerprint
 
     def entries(self, runs: Iterable[Run], *, is_all: bool) -> Iterator[Entry]:
         """``is_all``: there are no older runs than these."""
-        accounted = self.state.accounted_until
+        accounted = self.state.covered_until
         if accounted is None:
             return
         yield from self._pending(accounted)
@@ -102,8 +102,8 @@ class _Walk:
             for instant, certain in self._covered(run.scheduled_for, run.covered_until):
                 yield Entry(instant, run, certain=certain)
             upper = run.scheduled_for - _TICK
-        if is_all and self.state.spec_since is not None:
-            yield from self._no_record(self.state.spec_since, upper)
+        if is_all and self.state.fingerprint_since is not None:
+            yield from self._no_record(self.state.fingerprint_since, upper)
 
     def _pending(self, accounted: dt.datetime) -> Iterator[Entry]:
         """What no run covers yet: its time has come, and no tick has claimed it."""
@@ -130,7 +130,7 @@ class _Walk:
 
         There are some where old runs were deleted, and nowhere else: the runs of a job tile its timeline.
         """
-        since = self.state.spec_since
+        since = self.state.fingerprint_since
         if since is None or not self.is_same or not self.computable:
             return
         first = next_after(self.job.spec, max(low, since))
@@ -138,7 +138,7 @@ class _Walk:
             yield Entry(self._latest(high) or first, without=NoRun.NO_RECORD, first=first)
 
     def _is_certain(self, instant: dt.datetime) -> bool:
-        since = self.state.spec_since
+        since = self.state.fingerprint_since
         return self.is_same and since is not None and instant > since
 
     def _latest(self, moment: dt.datetime) -> dt.datetime | None:

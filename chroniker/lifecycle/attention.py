@@ -10,4 +10,4 @@ from chroniker.models import Run, Status
 def needs_attention(run_id: UUID, token: int, records: int) -> bool:
     """Note the count on the run; ``False``: it is not running any more, and nothing was written."""
     running = Run.objects.filter(pk=run_id, token=token, status=Status.RUNNING)
-    return running.update(attention=max(0, min(int(records), 2**31 - 1))) > 0
+    return running.update(attention_count=max(0, min(int(records), 2**31 - 1))) > 0

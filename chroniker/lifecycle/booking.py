@@ -17,15 +17,15 @@ from chroniker.schedule import Frequency, jitter, next_after
 
 #: What a booking may change in the state.
 BOOKED = (
-    "booked_spec",
-    "last_spec",
-    "spec_since",
-    "accounted_until",
+    "booked_fingerprint",
+    "last_fingerprint",
+    "fingerprint_since",
+    "covered_until",
     "next_instant",
     "next_run",
     "last_token",
     "retry_at",
-    "error",
+    "schedule_error",
 )
 
 
@@ -62,27 +62,27 @@ def _book(job_ids: Collection[int], now: dt.datetime) -> int:
 def _rebook(job: Job, state: JobState, now: dt.datetime) -> Run | None:
     """Change ``state`` to fit ``job``; the run that closes the range until the edit, if an instant was in it."""
     edit = min(job.edited_at or now, now)
-    if is_new := state.accounted_until is None:
-        state.accounted_until = edit = _beginning(job, edit)
-    edit = max(edit, state.accounted_until)
+    if is_new := state.covered_until is None:
+        state.covered_until = edit = _beginning(job, edit)
+    edit = max(edit, state.covered_until)
     fingerprint = job.spec.fingerprint() if job.enabled else ""
     offset = jitter(job.pk, job.jitter_seconds)
-    if fingerprint == state.booked_spec and not state.error:
+    if fingerprint == state.booked_fingerprint and not state.schedule_error:
         next_booking(state, state.next_instant, offset)  # the jitter may have changed
         return None
-    was_off = not state.booked_spec
-    state.booked_spec, state.error = fingerprint, ""
-    if job.enabled and fingerprint != state.last_spec:
-        state.last_spec, state.spec_since = fingerprint, edit
+    was_off = not state.booked_fingerprint
+    state.booked_fingerprint, state.schedule_error = fingerprint, ""
+    if job.enabled and fingerprint != state.last_fingerprint:
+        state.last_fingerprint, state.fingerprint_since = fingerprint, edit
     run = None
     try:
         if was_off and job.enabled and not is_new:
-            pending = next_after(job.spec, state.accounted_until)
+            pending = next_after(job.spec, state.covered_until)
             run = _closing_run(job, state, pending, edit, now, _("The job was disabled."))
         elif not was_off:
             reason = _("The schedule was changed.") if job.enabled else _("The job was disabled.")
             run = _closing_run(job, state, state.next_instant, edit, now, reason)
-        next_booking(state, next_after(job.spec, state.accounted_until) if job.enabled else None, offset)
+        next_booking(state, next_after(job.spec, state.covered_until) if job.enabled else None, offset)
     except Exception as error:  # whatever a schedule raises concerns this job alone
         _put_aside(state, error)
     if not job.enabled:
@@ -101,9 +101,9 @@ def _closing_run(
     job: Job, state: JobState, pending: dt.datetime | None, edit: dt.datetime, now: dt.datetime, reason: str
 ) -> Run | None:
     if pending is None or pending > edit:
-        state.accounted_until = edit
+        state.covered_until = edit
         return None
-    state.accounted_until = edit
+    state.covered_until = edit
     state.last_token += 1
     return Run(
         job_id=job.pk,
@@ -133,5 +133,5 @@ def _set_aside(job_id: int, error: Exception) -> None:
 
 def _put_aside(state: JobState, error: Exception) -> None:
     kind = "" if isinstance(error, ScheduleError) else f"{type(error).__name__}: "
-    state.error = f"{kind}{error}"
+    state.schedule_error = f"{kind}{error}"
     state.next_instant = state.next_run = None

@@ -19,7 +19,7 @@ from chroniker.models import EVERY_HOST, Job, JobState, Lease, Run, Status
 from chroniker.signals import run_claimed, send_after_commit
 
 #: What a claim changes in the state; also what must still be as it was read when the row is locked.
-BOOKING = ("accounted_until", "next_instant", "next_run", "last_token", "retry_at", "attempt")
+BOOKING = ("covered_until", "next_instant", "next_run", "last_token", "retry_at", "retry_attempt")
 
 
 def claim(plans: Sequence[Plan], now: dt.datetime, *, by_flag: bool = False, wait: bool = False) -> list[Run]:
@@ -71,7 +71,7 @@ def _tell_missed(plans: Sequence[Plan], now: dt.datetime) -> None:
 def _lease(run: Run, plan: Plan, now: dt.datetime) -> Lease:
     lease = Lease(run_id=run.pk, job_id=run.job_id, slot=run.slot, token=run.token)
     lease.expires_at = now + plan.start_deadline
-    if run.target == EVERY_HOST:  # its progress: how many hosts have reported
+    if run.required_host == EVERY_HOST:  # its progress: how many hosts have reported
         lease.total_parts, lease.total_parts_complete = len(plan.opened) - 1, 0
     return lease
 

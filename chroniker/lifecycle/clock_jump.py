@@ -45,6 +45,6 @@ def _begin_deadline(seconds: int | None) -> None:
 def _offer_again() -> None:
     """Claims whose second message would go in what may be the future only: one more than needed does no harm."""
     ahead = Run.objects.filter(status=Status.CLAIMED, redispatch_at__gt=FromNow(settings.redispatch))
-    claims = ahead.exclude(target=EVERY_HOST)
+    claims = ahead.exclude(required_host=EVERY_HOST)
     ids = list(locked(claims, skip=False).values_list("pk", flat=True))
     Run.objects.filter(pk__in=ids, status=Status.CLAIMED).update(redispatch_at=FromNow(settings.redispatch))

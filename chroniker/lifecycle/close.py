@@ -163,11 +163,11 @@ def _expire(run_ids: Collection[UUID], still: Q | None, why_not_taken: str = "")
     # After the locks, which may have taken their time. A tick has looked before; the clock may have jumped since.
     if not ids or jump_detection.read_clock().suspended_because:
         return []
-    parents = set(Run.objects.filter(pk__in=ids, target=EVERY_HOST).values_list("pk", flat=True))
+    parents = set(Run.objects.filter(pk__in=ids, required_host=EVERY_HOST).values_list("pk", flat=True))
     ids -= parents
     not_taken = Value(why_not_taken or _("No worker took it within its start deadline."))
     Run.objects.filter(pk__in=ids, status=Status.CLAIMED).update(
-        reason=Replace(not_taken, Value("{host}"), F("target"))  # type: ignore[arg-type]  # any expression will do
+        reason=Replace(not_taken, Value("{host}"), F("required_host"))  # type: ignore[arg-type]  # any expression will do
     )
     Run.objects.filter(pk__in=ids, status=Status.RUNNING).update(
         reason=_("Its worker was not heard of any more. It may have done its work."), **_last_progress()
@@ -201,7 +201,7 @@ def _settle(states: Sequence[JobState], runs: Sequence[Run], at_once: bool) -> N
     """Book what the ended runs mean: the last result, a retry where the job's policy says so, and who is told."""
     now = database_now()
     by_job = {state.pk: state for state in states}
-    lost = host_runs.lost_children([run.pk for run in runs if run.target == EVERY_HOST])
+    lost = host_runs.lost_children([run.pk for run in runs if run.required_host == EVERY_HOST])
     settled = [run for run in runs if run.slot == "" and run.job_id in by_job]  # a child's end is its parent's to judge
     for run in settled:
         state = by_job[run.job_id]

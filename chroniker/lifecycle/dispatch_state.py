@@ -39,13 +39,13 @@ def record_dispatched(runs: Collection[Run], now: dt.datetime) -> None:
         output_field=DateTimeField(),
     )
     _open_claims([run.pk for run in runs]).update(
-        dispatched_at=now, reason="", redispatch_at=again, dispatches=F("dispatches") + 1
+        dispatched_at=now, reason="", redispatch_at=again, dispatch_count=F("dispatch_count") + 1
     )
 
 
 def _wait(run: Run) -> dt.timedelta:
     longest = min(settings.start_deadline_of(run.job.start_deadline_seconds) / CHANCES, LONGEST_WAIT)
-    return min(settings.redispatch * (1 << min(run.dispatches, 16)), max(longest, settings.redispatch))
+    return min(settings.redispatch * (1 << min(run.dispatch_count, 16)), max(longest, settings.redispatch))
 
 
 @transactional
@@ -79,7 +79,7 @@ def leave_to_host(run_ids: Collection[UUID]) -> None:
     """Only its own host takes each of these, and its ticks look for them; until then the run says so."""
     words = Value(_("It waits for the host “{host}” to take it."))
     waiting = _open_claims(run_ids).filter(dispatched_at=None)  # else that host was quicker than this note
-    waiting.update(reason=Replace(words, Value("{host}"), F("target")))  # type: ignore[arg-type]  # any expression will do
+    waiting.update(reason=Replace(words, Value("{host}"), F("required_host")))  # type: ignore[arg-type]  # any expression will do
 
 
 def _open_claims(run_ids: Collection[UUID]) -> QuerySet[Run]:

@@ -31,7 +31,7 @@ def plan_children(plans: Sequence[Plan], now: dt.datetime) -> None:
 
     Without a live host the instants are accounted for all the same, by a run that was SKIPPED and says why.
     """
-    parents = [plan for plan in plans if plan.claimed and plan.claimed.target == EVERY_HOST]
+    parents = [plan for plan in plans if plan.claimed and plan.claimed.required_host == EVERY_HOST]
     live = hosts.live_hosts({plan.state.job.executor for plan in parents})
     for plan in parents:
         _call(plan, live.get(plan.state.job.executor, []), now)
@@ -51,7 +51,7 @@ def _call(plan: Plan, live: Sequence[Host], now: dt.datetime) -> None:
             job_id=parent.job_id,
             parent_id=parent.pk,
             slot=str(host.pk),
-            target=host.name,
+            required_host=host.name,
             token=plan.after.last_token,
             status=Status.CLAIMED,
             trigger=parent.trigger,
@@ -64,7 +64,7 @@ def _call(plan: Plan, live: Sequence[Host], now: dt.datetime) -> None:
 
 def children_of_dead_hosts() -> QuerySet[Lease]:
     """Leases of children that have not begun, on hosts that are not live any more."""
-    live = hosts.live_services().filter(host__name=OuterRef("run__target"), executor=OuterRef("job__executor"))
+    live = hosts.live_services().filter(host__name=OuterRef("run__required_host"), executor=OuterRef("job__executor"))
     return Lease.objects.filter(~Q(slot=""), ~Exists(live), nonce=None)
 
 
@@ -77,7 +77,7 @@ def close_finished_parents(ids: Collection[UUID]) -> set[UUID]:
     if not ids:
         return set()
     is_open = Exists(_open_children())
-    parents = list(Run.objects.filter(~is_open, pk__in=ids, target=EVERY_HOST, status=Status.RUNNING))
+    parents = list(Run.objects.filter(~is_open, pk__in=ids, required_host=EVERY_HOST, status=Status.RUNNING))
     closed = {parent.pk for parent in parents}
     if closed:
         _close(parents)
@@ -94,7 +94,7 @@ def _open_children() -> QuerySet[Run]:
 
 def _close(parents: Sequence[Run]) -> None:
     children = defaultdict(list)
-    for child in Run.objects.filter(parent__in=[parent.pk for parent in parents]).order_by("target"):
+    for child in Run.objects.filter(parent__in=[parent.pk for parent in parents]).order_by("required_host"):
         children[child.parent_id].append(child)
     outcomes = {parent.pk: outcome(parent, children[parent.pk]) for parent in parents}
     counts = {parent.pk: len(children[parent.pk]) for parent in parents}
@@ -113,7 +113,7 @@ def outcome(parent: Run, children: Sequence[Run]) -> tuple[Status, str]:
     others = [child for child in children if child.status != Status.SUCCEEDED]
     if children and not others:
         return Status.SUCCEEDED, ""
-    named = [f"{child.target}: {Status(child.status).label}" for child in others[:MOST_NAMED]]
+    named = [f"{child.required_host}: {Status(child.status).label}" for child in others[:MOST_NAMED]]
     if len(others) > MOST_NAMED:
         named.append(_("and %(n)d more") % {"n": len(others) - MOST_NAMED})
     words = {"done": len(children) - len(others), "all": len(children), "others": ", ".join(named) or _("none")}

@@ -145,13 +145,13 @@ def retry(state: JobState, now: dt.datetime) -> Plan:
 def _plan(state: JobState) -> Plan:
     after = JobState(
         job_id=state.pk,
-        booked_spec=state.booked_spec,
-        accounted_until=state.accounted_until,
+        booked_fingerprint=state.booked_fingerprint,
+        covered_until=state.covered_until,
         next_instant=state.next_instant,
         next_run=state.next_run,
         last_token=state.last_token,
         retry_at=state.retry_at,
-        attempt=state.attempt,
+        retry_attempt=state.retry_attempt,
     )
     return Plan(state, after, start_deadline=settings.start_deadline_of(state.job.start_deadline_seconds))
 
@@ -168,9 +168,9 @@ def _add(
     after = plan.after
     after.last_token += 1
     if until is not None:
-        after.accounted_until = until
+        after.covered_until = until
     if status == Status.CLAIMED:
-        after.attempt = after.attempt + 1 if trigger == Trigger.RETRY else 1
+        after.retry_attempt = after.retry_attempt + 1 if trigger == Trigger.RETRY else 1
         after.retry_at = None  # a new claim absorbs a retry that was waiting
     plan.runs.append(
         Run(
@@ -178,8 +178,8 @@ def _add(
             token=after.last_token,
             status=status,
             trigger=trigger,
-            attempt=after.attempt if status == Status.CLAIMED else 0,
-            target=plan.state.job.hostname if status == Status.CLAIMED else "",
+            attempt=after.retry_attempt if status == Status.CLAIMED else 0,
+            required_host=plan.state.job.hostname if status == Status.CLAIMED else "",
             scheduled_for=first,
             covered_until=until,
             claimed_at=now,

@@ -55,7 +55,7 @@ def start(run_id: UUID, token: int, nonce: UUID, *, host: str, pid: int) -> Star
 
 @transactional
 def _start(run_id: UUID, token: int, nonce: UUID, host: str, pid: int) -> Started | None:
-    Run.objects.filter(pk=run_id, token=token, status=Status.CLAIMED, target__in=["", host]).update(
+    Run.objects.filter(pk=run_id, token=token, status=Status.CLAIMED, required_host__in=["", host]).update(
         status=Status.RUNNING,
         started_at=FromNow(),
         dispatched_at=Coalesce("dispatched_at", FromNow()),  # the worker may be faster than who sent it the message
@@ -87,12 +87,12 @@ class _TooLate(Exception):
 
 
 def _record_refusal(run_id: UUID, token: int, host: str, pid: int) -> None:
-    run = Run.objects.filter(pk=run_id).only("status", "token", "target").first()
+    run = Run.objects.filter(pk=run_id).only("status", "token", "required_host").first()
     if run is None:
         return  # forged, or its job was deleted: there is no run to write on
     state = str(Status(run.status).label) if run.token == token else f"token {run.token}, not {token}"
-    if run.target not in ("", host):
-        state += f", and for {run.target} only"
+    if run.required_host not in ("", host):
+        state += f", and for {run.required_host} only"
     note(run_id, EventKind.REFUSED_DELIVERY, f"on {host}, process {pid}: the run is {state}")
 
 

@@ -96,7 +96,7 @@ def who(command: str) -> str:
 def describe(run: Run) -> str:
     """Which run of which job, and why. Without its id: a run that is only foretold has none."""
     if run.parent_id is not None:
-        return one_line(f"“{run.job.name}”: run {run.token}, on {run.target}")
+        return one_line(f"“{run.job.name}”: run {run.token}, on {run.required_host}")
     why = {Trigger.SCHEDULE: f"for {local(run.scheduled_for)}", Trigger.RETRY: f"attempt {run.attempt}"}
     return one_line(f"“{run.job.name}”: run {run.token}, {why.get(Trigger(run.trigger), 'by hand')}")
 

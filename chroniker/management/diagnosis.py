@@ -177,8 +177,8 @@ def queued() -> Found:
 
 
 def jobs() -> Found:
-    aside = JobState.objects.filter(job__enabled=True).exclude(error="").order_by("job__name")
-    found = list(aside.values_list("job__name", "error")[: MOST_NAMED + 1])
+    aside = JobState.objects.filter(job__enabled=True).exclude(schedule_error="").order_by("job__name")
+    found = list(aside.values_list("job__name", "schedule_error")[: MOST_NAMED + 1])
     for name, error in found[:MOST_NAMED]:
         yield Level.WARNING, f"“{name}” was set aside: {error}", "Edit its schedule; saving it puts it back."
     if len(found) > MOST_NAMED:

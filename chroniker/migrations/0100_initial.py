@@ -33,6 +33,46 @@ class Migration(migrations.Migration):
         # Not atomic: MySQL refuses to rename within a transaction; the others run the whole migration in one.
         migrations.RunPython(set_ancestor_aside, migrations.RunPython.noop, atomic=False),
         migrations.CreateModel(
+            name="Calendar",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=200, unique=True, verbose_name="name")),
+            ],
+            options={
+                "verbose_name": "blackout calendar",
+                "verbose_name_plural": "blackout calendars",
+                "ordering": ("name",),
+            },
+        ),
+        migrations.CreateModel(
+            name="Group",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("paused_at", models.DateTimeField(blank=True, editable=False, null=True, verbose_name="paused since")),
+                ("paused_by", models.CharField(blank=True, editable=False, max_length=150, verbose_name="paused by")),
+                (
+                    "paused_reason",
+                    models.CharField(blank=True, editable=False, max_length=500, verbose_name="paused because"),
+                ),
+                ("name", models.CharField(max_length=200, unique=True, verbose_name="name")),
+                (
+                    "limit",
+                    models.PositiveIntegerField(
+                        blank=True,
+                        help_text="At most so many jobs of the group are claimed or running at once. Empty: no limit.",
+                        null=True,
+                        validators=[django.core.validators.MinValueValidator(1)],
+                        verbose_name="limit",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "group",
+                "verbose_name_plural": "groups",
+                "ordering": ("name",),
+            },
+        ),
+        migrations.CreateModel(
             name="Host",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
@@ -46,6 +86,15 @@ class Migration(migrations.Migration):
                         verbose_name="clock skew, seconds",
                     ),
                 ),
+                (
+                    "suspended_until",
+                    models.DateTimeField(
+                        help_text="Nothing starts and nothing expires on it before.",
+                        null=True,
+                        verbose_name="quiet until",
+                    ),
+                ),
+                ("suspended_because", models.TextField(blank=True, verbose_name="why it is quiet")),
             ],
             options={
                 "verbose_name": "host",
@@ -83,7 +132,60 @@ class Migration(migrations.Migration):
                         verbose_name="raw command",
                     ),
                 ),
+                (
+                    "environment",
+                    models.TextField(
+                        blank=True,
+                        help_text="Variables for the command, one a line: NAME=value",
+                        verbose_name="environment",
+                    ),
+                ),
+                (
+                    "secrets",
+                    models.TextField(
+                        blank=True,
+                        help_text="Variables whose values are kept elsewhere, one a line: NAME=setting:PAYMENT_KEY or NAME=env:PAYMENT_KEY",
+                        verbose_name="secrets",
+                    ),
+                ),
+                (
+                    "working_directory",
+                    models.CharField(
+                        blank=True,
+                        help_text="Empty: that of the worker.",
+                        max_length=500,
+                        verbose_name="working directory",
+                    ),
+                ),
                 ("enabled", models.BooleanField(default=True, verbose_name="enabled")),
+                (
+                    "managed_by",
+                    models.CharField(
+                        blank=True,
+                        editable=False,
+                        help_text="Where the code that declares this job is; empty: people manage it.",
+                        max_length=255,
+                        verbose_name="declared in",
+                    ),
+                ),
+                (
+                    "origin",
+                    models.CharField(
+                        blank=True,
+                        editable=False,
+                        help_text="What the importer knows it by, so that a second import leaves it alone.",
+                        max_length=255,
+                        verbose_name="imported from",
+                    ),
+                ),
+                (
+                    "enabled_when_removed",
+                    models.BooleanField(
+                        editable=False,
+                        help_text="Whether it was enabled when its declaration was removed; empty: it is declared, or never was.",
+                        null=True,
+                    ),
+                ),
                 (
                     "frequency",
                     models.CharField(
@@ -219,7 +321,15 @@ class Migration(migrations.Migration):
                         verbose_name="priority",
                     ),
                 ),
-                ("hostname", models.CharField(blank=True, max_length=200, verbose_name="host")),
+                (
+                    "hostname",
+                    models.CharField(
+                        blank=True,
+                        help_text="A name: on that host only. *: on every live host at once. Empty: whoever is first.",
+                        max_length=200,
+                        verbose_name="host",
+                    ),
+                ),
                 ("log_stdout", models.BooleanField(default=True, verbose_name="keep standard output")),
                 ("log_stderr", models.BooleanField(default=True, verbose_name="keep standard error")),
                 (
@@ -249,10 +359,37 @@ class Migration(migrations.Migration):
                     "email_success_to_subscribers",
                     models.BooleanField(default=False, verbose_name="mail successes to subscribers"),
                 ),
-                ("is_monitor", models.BooleanField(default=False, verbose_name="is a monitor")),
-                ("monitor_url", models.CharField(blank=True, max_length=255, verbose_name="monitor URL")),
-                ("monitor_error_template", models.TextField(blank=True, verbose_name="monitor error template")),
-                ("monitor_description", models.TextField(blank=True, verbose_name="monitor description")),
+                (
+                    "is_monitor",
+                    models.BooleanField(
+                        default=False,
+                        help_text="It is listed under Monitors too, with what its latest run found.",
+                        verbose_name="is a monitor",
+                    ),
+                ),
+                (
+                    "monitor_url",
+                    models.CharField(
+                        blank=True,
+                        help_text='Where to look; a template: /admin/shop/order/?created__lt={% now_offset "Y-m-d" -7 %}',
+                        max_length=255,
+                        verbose_name="monitor URL",
+                    ),
+                ),
+                (
+                    "monitor_error_template",
+                    models.TextField(
+                        blank=True,
+                        help_text="What check_monitor writes when records need attention. It may show {{ count }}, {{ records }}, {{ url }}, {{ description }}, {{ job.name }} and {{ stderr }}, its own text. Empty: its own text.",
+                        verbose_name="monitor error template",
+                    ),
+                ),
+                (
+                    "monitor_description",
+                    models.TextField(
+                        blank=True, help_text="What it is about, and what to do.", verbose_name="monitor description"
+                    ),
+                ),
                 (
                     "force_run",
                     models.BooleanField(
@@ -274,6 +411,37 @@ class Migration(migrations.Migration):
                         editable=False,
                         help_text="Schedule or switch changed at this moment: the next tick books the job anew.",
                         null=True,
+                    ),
+                ),
+                (
+                    "deletion_asked_at",
+                    models.DateTimeField(
+                        editable=False,
+                        help_text="Somebody deleted the job while a run of it was open: it goes when that has ended.",
+                        null=True,
+                    ),
+                ),
+                (
+                    "calendar",
+                    models.ForeignKey(
+                        blank=True,
+                        help_text="Instants in one of its blackouts are skipped.",
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="jobs",
+                        to="chroniker.calendar",
+                        verbose_name="blackout calendar",
+                    ),
+                ),
+                (
+                    "group",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="jobs",
+                        to="chroniker.group",
+                        verbose_name="group",
                     ),
                 ),
                 (
@@ -314,7 +482,7 @@ class Migration(migrations.Migration):
                     "status",
                     models.CharField(
                         choices=[
-                            ("CLAIMED", "claimed"),
+                            ("CLAIMED", "queued"),
                             ("RUNNING", "running"),
                             ("SUCCEEDED", "succeeded"),
                             ("FAILED", "failed"),
@@ -336,11 +504,28 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("attempt", models.PositiveIntegerField(default=1, verbose_name="attempt")),
+                (
+                    "args",
+                    models.TextField(
+                        help_text="For this once, in place of the job's own; none: the job's own.",
+                        null=True,
+                        verbose_name="arguments",
+                    ),
+                ),
+                (
+                    "required_host",
+                    models.CharField(
+                        blank=True,
+                        help_text="The one host that may start it; empty: any.",
+                        max_length=200,
+                        verbose_name="for host",
+                    ),
+                ),
                 ("scheduled_for", models.DateTimeField(null=True, verbose_name="scheduled for")),
                 ("covered_until", models.DateTimeField(null=True, verbose_name="covers instants until")),
                 ("claimed_at", models.DateTimeField(db_index=True, verbose_name="claimed at")),
                 ("dispatched_at", models.DateTimeField(null=True, verbose_name="dispatched at")),
-                ("dispatches", models.PositiveIntegerField(default=0)),
+                ("dispatch_count", models.PositiveIntegerField(default=0)),
                 ("redispatch_at", models.DateTimeField(db_index=True, null=True)),
                 ("started_at", models.DateTimeField(null=True, verbose_name="started at")),
                 ("finished_at", models.DateTimeField(null=True, verbose_name="finished at")),
@@ -351,6 +536,14 @@ class Migration(migrations.Migration):
                 ("pid", models.BigIntegerField(null=True, verbose_name="process")),
                 ("exit_code", models.IntegerField(null=True, verbose_name="exit status")),
                 ("reason", models.TextField(blank=True, verbose_name="reason")),
+                (
+                    "attention_count",
+                    models.PositiveIntegerField(
+                        help_text="How many records do, as its command said; empty: it did not say.",
+                        null=True,
+                        verbose_name="need attention",
+                    ),
+                ),
                 ("total_parts", models.BigIntegerField(null=True, verbose_name="parts")),
                 ("total_parts_complete", models.BigIntegerField(null=True, verbose_name="parts done")),
                 (
@@ -376,6 +569,37 @@ class Migration(migrations.Migration):
                 "verbose_name": "run",
                 "verbose_name_plural": "runs",
             },
+        ),
+        migrations.CreateModel(
+            name="Switch",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("paused_at", models.DateTimeField(blank=True, editable=False, null=True, verbose_name="paused since")),
+                ("paused_by", models.CharField(blank=True, editable=False, max_length=150, verbose_name="paused by")),
+                (
+                    "paused_reason",
+                    models.CharField(blank=True, editable=False, max_length=500, verbose_name="paused because"),
+                ),
+            ],
+            options={
+                "verbose_name": "switch",
+                "verbose_name_plural": "switches",
+                "permissions": (("pause_jobs", "Can pause and resume all jobs, or a group"),),
+                "default_permissions": (),
+            },
+        ),
+        migrations.CreateModel(
+            name="Monitor",
+            fields=[],
+            options={
+                "verbose_name": "monitor",
+                "verbose_name_plural": "monitors",
+                "proxy": True,
+                "default_permissions": ("view",),
+                "indexes": [],
+                "constraints": [],
+            },
+            bases=("chroniker.job",),
         ),
         migrations.CreateModel(
             name="JobDependency",
@@ -479,12 +703,12 @@ class Migration(migrations.Migration):
             name="Outbox",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("channel", models.CharField(max_length=100)),
+                ("channel", models.CharField(max_length=100, verbose_name="channel")),
                 ("payload", models.JSONField(default=dict)),
-                ("send_at", models.DateTimeField(db_index=True)),
-                ("sent_at", models.DateTimeField(null=True)),
-                ("attempts", models.PositiveIntegerField(default=0)),
-                ("error", models.TextField(blank=True)),
+                ("send_at", models.DateTimeField(db_index=True, null=True, verbose_name="next attempt")),
+                ("sent_at", models.DateTimeField(db_index=True, null=True, verbose_name="sent at")),
+                ("attempts", models.PositiveIntegerField(default=0, verbose_name="attempts")),
+                ("error", models.TextField(blank=True, verbose_name="error")),
                 (
                     "run",
                     models.ForeignKey(
@@ -513,6 +737,7 @@ class Migration(migrations.Migration):
                             ("ZOMBIE_REPORT", "report without the lease"),
                             ("STOP_ASKED", "stop asked"),
                             ("LATE_OUTCOME", "late outcome"),
+                            ("LOST", "lost"),
                             ("NOTE", "note"),
                         ],
                         max_length=20,
@@ -533,6 +758,66 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="Blackout",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=200, verbose_name="name")),
+                ("starts_at", models.DateTimeField(verbose_name="starts at")),
+                ("ends_at", models.DateTimeField(verbose_name="ends at")),
+                (
+                    "repeats",
+                    models.CharField(
+                        choices=[("NEVER", "once"), ("WEEKLY", "every week"), ("YEARLY", "every year")],
+                        default="NEVER",
+                        max_length=6,
+                        verbose_name="repeats",
+                    ),
+                ),
+                (
+                    "calendar",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="blackouts",
+                        to="chroniker.calendar",
+                        verbose_name="calendar",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "blackout",
+                "verbose_name_plural": "blackouts",
+                "ordering": ("starts_at",),
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("ends_at__gt", models.F("starts_at"))),
+                        name="chroniker_blackout_ends_after_its_start",
+                    )
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="HostService",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("executor", models.CharField(max_length=50, verbose_name="executor")),
+                ("last_seen", models.DateTimeField(verbose_name="last seen")),
+                (
+                    "host",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="services",
+                        to="chroniker.host",
+                    ),
+                ),
+            ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(fields=("host", "executor"), name="chroniker_host_service_once")
+                ],
+            },
+        ),
+        migrations.CreateModel(
             name="JobState",
             fields=[
                 (
@@ -546,7 +831,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
-                    "booked_spec",
+                    "booked_fingerprint",
                     models.CharField(
                         blank=True,
                         help_text="Fingerprint of the schedule that the next instant was computed from.",
@@ -554,7 +839,20 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
-                    "accounted_until",
+                    "last_fingerprint",
+                    models.CharField(
+                        blank=True, help_text="Like the above, and kept while the job is disabled.", max_length=64
+                    ),
+                ),
+                (
+                    "fingerprint_since",
+                    models.DateTimeField(
+                        help_text="All instants after this moment were given by the schedule of that fingerprint.",
+                        null=True,
+                    ),
+                ),
+                (
+                    "covered_until",
                     models.DateTimeField(
                         help_text="Every instant up to and including this one has a run. Only moves forward.", null=True
                     ),
@@ -576,7 +874,7 @@ class Migration(migrations.Migration):
                 ("last_token", models.BigIntegerField(default=0)),
                 ("retry_at", models.DateTimeField(null=True, verbose_name="retry at")),
                 (
-                    "attempt",
+                    "retry_attempt",
                     models.PositiveIntegerField(default=0, help_text="Attempts made in the current chain of retries."),
                 ),
                 (
@@ -584,7 +882,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         blank=True,
                         choices=[
-                            ("CLAIMED", "claimed"),
+                            ("CLAIMED", "queued"),
                             ("RUNNING", "running"),
                             ("SUCCEEDED", "succeeded"),
                             ("FAILED", "failed"),
@@ -600,11 +898,11 @@ class Migration(migrations.Migration):
                 ),
                 ("last_finished_at", models.DateTimeField(null=True, verbose_name="last finished")),
                 (
-                    "error",
+                    "schedule_error",
                     models.TextField(
                         blank=True,
                         help_text="Why the job was set aside; an edit of the job clears it.",
-                        verbose_name="error",
+                        verbose_name="schedule error",
                     ),
                 ),
             ],
@@ -628,6 +926,14 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="job",
             index=models.Index(fields=["edited_at"], name="chroniker_job_edited_at"),
+        ),
+        migrations.AddIndex(
+            model_name="job",
+            index=models.Index(fields=["is_monitor", "name"], name="chroniker_job_monitors"),
+        ),
+        migrations.AddIndex(
+            model_name="job",
+            index=models.Index(fields=["deletion_asked_at"], name="chroniker_job_deletion"),
         ),
         migrations.AddConstraint(
             model_name="jobdependency",
@@ -709,6 +1015,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="outbox",
             constraint=models.UniqueConstraint(fields=("run", "channel"), name="chroniker_outbox_once"),
+        ),
+        migrations.AddIndex(
+            model_name="runevent",
+            index=models.Index(fields=["kind", "at"], name="chroniker_event_kind_at"),
         ),
         migrations.AddConstraint(
             model_name="lease",

@@ -17,10 +17,10 @@ class Host(models.Model):
     clock_skew_seconds = models.FloatField(
         _("clock skew, seconds"), null=True, help_text=_("The host's clock minus the database's, when last seen.")
     )
-    quiet_until = models.DateTimeField(
+    suspended_until = models.DateTimeField(
         _("quiet until"), null=True, help_text=_("Nothing starts and nothing expires on it before.")
     )
-    quiet_reason = models.TextField(_("why it is quiet"), blank=True)
+    suspended_because = models.TextField(_("why it is quiet"), blank=True)
 
     objects = DecidingManager()
 

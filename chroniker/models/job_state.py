@@ -18,16 +18,16 @@ class JobState(models.Model):
     """
 
     job = models.OneToOneField(Job, models.CASCADE, primary_key=True, related_name="state")
-    booked_spec = models.CharField(
+    booked_fingerprint = models.CharField(
         max_length=64, blank=True, help_text=_("Fingerprint of the schedule that the next instant was computed from.")
     )
-    last_spec = models.CharField(
+    last_fingerprint = models.CharField(
         max_length=64, blank=True, help_text=_("Like the above, and kept while the job is disabled.")
     )
-    spec_since = models.DateTimeField(
+    fingerprint_since = models.DateTimeField(
         null=True, help_text=_("All instants after this moment were given by the schedule of that fingerprint.")
     )
-    accounted_until = models.DateTimeField(
+    covered_until = models.DateTimeField(
         null=True, help_text=_("Every instant up to and including this one has a run. Only moves forward.")
     )
     next_instant = models.DateTimeField(
@@ -38,13 +38,15 @@ class JobState(models.Model):
     )
     last_token = models.BigIntegerField(default=0)
     retry_at = models.DateTimeField(_("retry at"), null=True)
-    attempt = models.PositiveIntegerField(default=0, help_text=_("Attempts made in the current chain of retries."))
+    retry_attempt = models.PositiveIntegerField(
+        default=0, help_text=_("Attempts made in the current chain of retries.")
+    )
     last_status = models.CharField(
         _("last result"), max_length=10, choices=Status, blank=True, help_text=_("How the latest attempt ended.")
     )
     last_finished_at = models.DateTimeField(_("last finished"), null=True)
-    error = models.TextField(
-        _("error"), blank=True, help_text=_("Why the job was set aside; an edit of the job clears it.")
+    schedule_error = models.TextField(
+        _("schedule error"), blank=True, help_text=_("Why the job was set aside; an edit of the job clears it.")
     )
 
     objects = DecidingManager()

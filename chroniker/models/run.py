@@ -28,14 +28,14 @@ class Run(models.Model):
     args = models.TextField(
         _("arguments"), null=True, help_text=_("For this once, in place of the job's own; none: the job's own.")
     )
-    target = models.CharField(
+    required_host = models.CharField(
         _("for host"), max_length=200, blank=True, help_text=_("The one host that may start it; empty: any.")
     )
     scheduled_for = models.DateTimeField(_("scheduled for"), null=True)
     covered_until = models.DateTimeField(_("covers instants until"), null=True)
     claimed_at = models.DateTimeField(_("claimed at"), db_index=True)
     dispatched_at = models.DateTimeField(_("dispatched at"), null=True)
-    dispatches = models.PositiveIntegerField(default=0)
+    dispatch_count = models.PositiveIntegerField(default=0)
     redispatch_at = models.DateTimeField(null=True, db_index=True)
     started_at = models.DateTimeField(_("started at"), null=True)
     finished_at = models.DateTimeField(_("finished at"), null=True)
@@ -46,7 +46,7 @@ class Run(models.Model):
     pid = models.BigIntegerField(_("process"), null=True)
     exit_code = models.IntegerField(_("exit status"), null=True)
     reason = models.TextField(_("reason"), blank=True)
-    attention = models.PositiveIntegerField(
+    attention_count = models.PositiveIntegerField(
         _("need attention"), null=True, help_text=_("How many records do, as its command said; empty: it did not say.")
     )
     total_parts = models.BigIntegerField(_("parts"), null=True)

@@ -21,7 +21,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Status(models.TextChoices):
-    CLAIMED = "CLAIMED", _("claimed")
+    CLAIMED = "CLAIMED", _("queued")
     RUNNING = "RUNNING", _("running")
     SUCCEEDED = "SUCCEEDED", _("succeeded")
     FAILED = "FAILED", _("failed")

@@ -96,7 +96,7 @@ def _draw_all(states: Sequence[JobState], draw: Draw, now: dt.datetime) -> list[
     plans, changed = [], []
     for state in states:
         try:
-            if draw in (plan.scheduled, plan.overlapped) and state.booked_spec != state.job.spec.fingerprint():
+            if draw in (plan.scheduled, plan.overlapped) and state.booked_fingerprint != state.job.spec.fingerprint():
                 changed.append(state.pk)
             elif state.pk in until:
                 plans.append(plan.scheduled(state, now, until[state.pk]))

@@ -21,7 +21,7 @@ def dispatch(runs: Sequence[Run], now: dt.datetime) -> int:
     """Hand claimed runs to their executors; how many were taken. Those not taken are offered again by later ticks."""
     by_alias = defaultdict(list)
     for run in runs:
-        if run.target != EVERY_HOST:  # its children are
+        if run.required_host != EVERY_HOST:  # its children are
             by_alias[run.job.executor].append(run)
     taken = 0
     for alias, group in by_alias.items():
@@ -70,7 +70,7 @@ def dispatch_claims_left_for_this_host(now: dt.datetime, contested: Collection[i
 def wake_worker(run: Run) -> None:
     """To whoever executes it: of a run on every host, to each of them, as long as the first ones get through."""
     ids = [run.pk]
-    if run.target == EVERY_HOST:
+    if run.required_host == EVERY_HOST:
         ids = list(Run.objects.filter(parent=run.pk, status=Status.RUNNING).values_list("pk", flat=True))
     try:
         for run_id in ids:

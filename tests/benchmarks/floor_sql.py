@@ -27,7 +27,7 @@ LOCKS = {"postgresql": "FOR NO KEY UPDATE OF s SKIP LOCKED", "mysql": "FOR UPDAT
 
 RUN = """
     INSERT INTO chroniker_run (id, job_id, token, slot, status, "trigger", attempt, scheduled_for, covered_until,
-        claimed_at, dispatches, redispatch_at, stop_requested_by, host, reason, target)
+        claimed_at, dispatch_count, redispatch_at, stop_requested_by, host, reason, required_host)
 """
 LEASE = "INSERT INTO chroniker_lease (run_id, job_id, slot, token, expires_at)"
 
@@ -41,25 +41,25 @@ ALL_AT_ONCE = f"""
     ), leases AS (
         {LEASE} SELECT id, job_id, '', token, %s FROM wanted
     )
-    UPDATE chroniker_jobstate s SET accounted_until = instant, next_instant = upcoming, next_run = upcoming,
-        last_token = token, attempt = 1, retry_at = NULL
+    UPDATE chroniker_jobstate s SET covered_until = instant, next_instant = upcoming, next_run = upcoming,
+        last_token = token, retry_attempt = 1, retry_at = NULL
     FROM wanted WHERE s.job_id = wanted.job_id
 """
 UPSERT = {
     "mysql": """
-        INSERT INTO chroniker_jobstate (job_id, accounted_until, next_instant, next_run, last_token, attempt,
-            booked_spec, last_spec, last_status, error)
+        INSERT INTO chroniker_jobstate (job_id, covered_until, next_instant, next_run, last_token, retry_attempt,
+            booked_fingerprint, last_fingerprint, last_status, schedule_error)
         VALUES (%s, %s, %s, %s, %s, 1, '', '', '', '')
-        ON DUPLICATE KEY UPDATE accounted_until = VALUES(accounted_until), next_instant = VALUES(next_instant),
-            next_run = VALUES(next_run), last_token = VALUES(last_token), attempt = 1, retry_at = NULL
+        ON DUPLICATE KEY UPDATE covered_until = VALUES(covered_until), next_instant = VALUES(next_instant),
+            next_run = VALUES(next_run), last_token = VALUES(last_token), retry_attempt = 1, retry_at = NULL
     """,
     "sqlite": """
-        INSERT INTO chroniker_jobstate (job_id, accounted_until, next_instant, next_run, last_token, attempt,
-            booked_spec, last_spec, last_status, error)
+        INSERT INTO chroniker_jobstate (job_id, covered_until, next_instant, next_run, last_token, retry_attempt,
+            booked_fingerprint, last_fingerprint, last_status, schedule_error)
         VALUES (%s, %s, %s, %s, %s, 1, '', '', '', '')
-        ON CONFLICT (job_id) DO UPDATE SET accounted_until = excluded.accounted_until,
+        ON CONFLICT (job_id) DO UPDATE SET covered_until = excluded.covered_until,
             next_instant = excluded.next_instant, next_run = excluded.next_run, last_token = excluded.last_token,
-            attempt = 1, retry_at = NULL
+            retry_attempt = 1, retry_at = NULL
     """,
 }
 
@@ -100,7 +100,7 @@ def write(wanted: Sequence[Wanted], now: dt.datetime) -> None:
 def mark(run_ids: Sequence[UUID], now: dt.datetime) -> None:
     """The runs' messages are out."""
     with connection.cursor() as cursor:
-        change = "UPDATE chroniker_run SET dispatched_at = %s, redispatch_at = %s, dispatches = 1 WHERE id "
+        change = "UPDATE chroniker_run SET dispatched_at = %s, redispatch_at = %s, dispatch_count = 1 WHERE id "
         values = [_moment(now), _moment(now + settings.redispatch)]
         if connection.vendor == "postgresql":
             cursor.execute(f"{change} = ANY(%s)", [*values, list(run_ids)])

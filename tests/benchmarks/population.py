@@ -67,8 +67,8 @@ def _state(job: Job, now: dt.datetime) -> JobState:
     upcoming = next_after(job.spec, now + FAR)
     return JobState(
         job=job,
-        booked_spec=job.spec.fingerprint(),
-        accounted_until=now,
+        booked_fingerprint=job.spec.fingerprint(),
+        covered_until=now,
         next_instant=upcoming,
         next_run=upcoming,
         last_status=Status.SUCCEEDED,

@@ -52,4 +52,4 @@ def commit(job_id: int) -> None:
     """One row changed, and on the disk."""
     from chroniker.models import JobState
 
-    JobState.objects.filter(pk=job_id).update(attempt=1)
+    JobState.objects.filter(pk=job_id).update(retry_attempt=1)

@@ -76,7 +76,7 @@ class Passes:
 
     def _expect(self) -> None:
         """Both must have written the same rows, and sent as many messages."""
-        marked = Run.objects.filter(status=Status.CLAIMED, dispatches=1, redispatch_at__isnull=False)
+        marked = Run.objects.filter(status=Status.CLAIMED, dispatch_count=1, redispatch_at__isnull=False)
         found = {"runs": marked.count(), "leases": Lease.objects.count()}
         if self._floor.publishes:
             found["messages"] = self._redis.llen(QUEUE)

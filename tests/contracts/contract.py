@@ -129,7 +129,9 @@ class TakingContract:
         assert redispatch_at is not None
         tick.tick(now=redispatch_at)
         offered = reread(run)
-        assert offered.dispatches == 1 or offered.status != Status.CLAIMED, "it may have begun before that was counted"
+        assert offered.dispatch_count == 1 or offered.status != Status.CLAIMED, (
+            "it may have begun before that was counted"
+        )
 
 
 class ExecutorContract(TakingContract):

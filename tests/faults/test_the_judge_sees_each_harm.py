@@ -20,7 +20,7 @@ CREATE TABLE chroniker_job (id INTEGER, name TEXT, cron TEXT, group_id INTEGER);
 CREATE TABLE chroniker_run (id TEXT, job_id INTEGER, slot TEXT DEFAULT '', status TEXT DEFAULT 'SUCCEEDED',
     scheduled_for TEXT, covered_until TEXT, claimed_at TEXT DEFAULT '2026-01-01 00:00:10', parent_id TEXT,
     started_at TEXT DEFAULT '2026-01-01 00:00:10', finished_at TEXT DEFAULT '2026-01-01 00:00:11',
-    target TEXT DEFAULT '', reason TEXT DEFAULT '', dispatches INTEGER DEFAULT 1);
+    required_host TEXT DEFAULT '', reason TEXT DEFAULT '', dispatch_count INTEGER DEFAULT 1);
 CREATE TABLE chroniker_lease (run_id TEXT);
 CREATE TABLE chroniker_runevent (run_id TEXT, text TEXT);
 CREATE TABLE chroniker_logchunk (run_id TEXT, stream INTEGER, seq INTEGER, text TEXT);

@@ -63,7 +63,7 @@ def assert_tiled(job: Job) -> None:
     ranges = list(Run.objects.filter(job=job).order_by("token").values_list("scheduled_for", "covered_until"))
     for (_first, until), (following, _until) in itertools.pairwise(ranges):
         assert until is not None and following == next_after(job.spec, until)
-    assert state_of(job).accounted_until == ranges[-1][1]
+    assert state_of(job).covered_until == ranges[-1][1]
 
 
 def at(calendar: Calendar, *, minutes: int, **fields: Any) -> Job:

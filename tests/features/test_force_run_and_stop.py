@@ -19,7 +19,7 @@ from tests.integration.commands.jobs import DUMMY, a_job_of_new_year, is_running
 from tests.processes import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
-SCHEDULE = ("next_instant", "next_run", "accounted_until", "booked_spec")
+SCHEDULE = ("next_instant", "next_run", "covered_until", "booked_fingerprint")
 
 
 def schedule_of(job: Job) -> dict[str, Any]:

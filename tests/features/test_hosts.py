@@ -80,7 +80,7 @@ def test_a_job_for_every_host_runs_on_each_at_once_and_is_done_when_all_have_rep
         wait_until(lambda: all_succeeded([dependent]), what="the dependent to be run", seconds=60)
     parent = Run.objects.get(job=job, parent=None)
     assert parent.status == Status.SUCCEEDED
-    assert sorted(parent.children.values_list("host", "target", "status")) == [
+    assert sorted(parent.children.values_list("host", "required_host", "status")) == [
         (name, name, Status.SUCCEEDED) for name in ("one", "two")
     ]
     after = the_run(dependent)
@@ -93,7 +93,7 @@ def test_a_host_that_does_not_report_is_named(manage: Manage) -> None:
     with at(manage, "one").process("cronserver", "0.5"):
         wait_until(lambda: HostService.objects.count() == 2, what="to be live")
         Job.objects.filter(pk=job.pk).update(force_run=True)
-        wait_until(lambda: Run.objects.filter(job=job, target="one", status=Status.SUCCEEDED).exists())
+        wait_until(lambda: Run.objects.filter(job=job, required_host="one", status=Status.SUCCEEDED).exists())
         assert Run.objects.get(job=job, parent=None).status == Status.RUNNING
         HostService.objects.filter(host__name="gone").update(last_seen=database_now() - dt.timedelta(hours=1))
         wait_until(lambda: not Lease.objects.filter(job=job).exists(), what="the roster to be closed")

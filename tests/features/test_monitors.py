@@ -140,11 +140,11 @@ def test_a_monitor_that_finds_something_fails_with_the_count_on_its_run(manage: 
     job = a_job_of_new_year(command="check_monitor", args=words, is_monitor=True)
     assert manage("run_job", job.name).returncode == 1
     found = the_run(job)
-    assert (found.status, found.exit_code, found.attention) == (Status.FAILED, 1, 2)
+    assert (found.status, found.exit_code, found.attention_count) == (Status.FAILED, 1, 2)
     User.objects.all().delete()
     assert manage("run_job", job.name).returncode == 0
     fine = Run.objects.get(job=job, token=2)
-    assert (fine.status, fine.attention) == (Status.SUCCEEDED, 0)
+    assert (fine.status, fine.attention_count) == (Status.SUCCEEDED, 0)
 
 
 def test_the_projects_own_warnings_are_not_what_a_monitor_says(manage: Manage) -> None:
@@ -186,7 +186,7 @@ def test_subscribers_are_mailed_what_a_monitor_says(mailoutbox: list[Any]) -> No
 def test_a_command_of_the_projects_own_may_say_how_many_need_attention() -> None:
     assert chroniker.needs_attention(3) is False, "outside a run there is nobody to tell"
     job = a_booked_job(command="attends", args="3", is_monitor=True)
-    assert a_run_of(job).attention == 3
+    assert a_run_of(job).attention_count == 3
 
 
 def test_monitors_are_the_jobs_that_are_marked_as_such() -> None:
@@ -300,7 +300,7 @@ def test_monitors_are_checked_at_once_by_an_action(admin: Client) -> None:
     monitor = a_monitor()
     with override_settings(CHRONIKER_EXECUTORS=INLINE):
         admin.post(LIST, {"action": "check_now", "_selected_action": [str(monitor.pk)]})
-    assert the_run(monitor).attention == 3
+    assert the_run(monitor).attention_count == 3
 
 
 @pytest.mark.parametrize(

@@ -346,4 +346,4 @@ def test_the_states_of_imported_jobs_are_booked_by_the_next_tick() -> None:
     printed(str(dump("1.1.0")))
     job = Job.objects.get(name="end of the month")
     lifecycle.book([job.pk], NOW + dt.timedelta(days=365 * 100))
-    assert JobState.objects.get(pk=job.pk).booked_spec
+    assert JobState.objects.get(pk=job.pk).booked_fingerprint

@@ -40,7 +40,7 @@ def a_range(job: Job, token: int, first: dt.datetime, last: dt.datetime, **field
     covered = {"scheduled_for": first, "covered_until": last, "claimed_at": last}
     run = Run.objects.create(job=job, token=token, trigger=Trigger.SCHEDULE, **covered, **values)
     following = next_after(job.spec, last)
-    JobState.objects.filter(pk=job.pk).update(last_token=token, accounted_until=last, next_instant=following)
+    JobState.objects.filter(pk=job.pk).update(last_token=token, covered_until=last, next_instant=following)
     return run
 
 

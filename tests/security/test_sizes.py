@@ -120,8 +120,11 @@ def test_a_schedule_written_past_the_form_is_refused_by_the_database_or_set_asid
     tick()
     stored = Job.objects.get(pk=job.pk)
     state = JobState.objects.get(pk=job.pk)
-    assert bool(state.error) == (len(getattr(stored, field)) == len(FIELDS[field])) and len(state.error) < 1000
-    assert JobState.objects.get(pk=other.pk).error == ""
+    assert (
+        bool(state.schedule_error) == (len(getattr(stored, field)) == len(FIELDS[field]))
+        and len(state.schedule_error) < 1000
+    )
+    assert JobState.objects.get(pk=other.pk).schedule_error == ""
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def hostile(dummy: Any) -> Job:
     job = a_due_job(name=f"busy {HOSTILE}", group=group)
     idle = a_due_job(name=f"idle {HOSTILE}", enabled=False)
     a_dependency(idle, job, wait_for_success=True)
-    JobState.objects.filter(pk=a_due_job(name=f"broken {HOSTILE}").pk).update(error=HOSTILE)
+    JobState.objects.filter(pk=a_due_job(name=f"broken {HOSTILE}").pk).update(schedule_error=HOSTILE)
     run = run_now(job, by=HOSTILE)
     Run.objects.filter(pk=run.pk).update(reason=HOSTILE, host=HOSTILE)
     return job

@@ -56,5 +56,5 @@ def found(job_ids: Sequence[int]) -> dict[int, int | None]:
     ended = Run.objects.filter(job=OuterRef("pk"), slot="", status__in=[*REPORTED, Status.LOST]).order_by("-token")
     latest = Job.objects.filter(pk__in=job_ids).order_by("pk").values_list(Subquery(ended.values("pk")[:1]), flat=True)
     runs = Run.objects.filter(pk__in=[run_id for run_id in latest if run_id]).order_by("pk")
-    counted = runs.annotate(records=Coalesce("attention", Sum("children__attention")))
+    counted = runs.annotate(records=Coalesce("attention_count", Sum("children__attention_count")))
     return dict(counted.values_list("job", "records"))

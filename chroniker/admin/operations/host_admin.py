@@ -74,7 +74,7 @@ def skew_cell(host: Host) -> Cell:
 
 def quiet_cell(host: Host, now: dt.datetime) -> Cell:
     """Whether it starts and expires runs: not for a while after the database's clock has jumped."""
-    if host.quiet_until is None or host.quiet_until <= now:
+    if host.suspended_until is None or host.suspended_until <= now:
         return Cell(_("as ever"))
     until = _("until")
-    return Cell(_("nothing"), "waiting", f"{until} {moment(host.quiet_until)}. {host.quiet_reason}")
+    return Cell(_("nothing"), "waiting", f"{until} {moment(host.suspended_until)}. {host.suspended_because}")

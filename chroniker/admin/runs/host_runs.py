@@ -19,7 +19,7 @@ def rows(run: Run, now: dt.datetime) -> list[dict[str, Any]]:
     """For the template, one for each host. One statement; none for a run that is not on every host."""
     return [
         {
-            "host": child.target,
+            "host": child.required_host,
             "url": reverse("admin:chroniker_run_change", args=[child.pk]),
             "cells": [cell.html(cell_name("run", child.pk, column)) for column, cell in _cells(child, now).items()],
         }
@@ -36,7 +36,7 @@ def news(run: Run, now: dt.datetime) -> dict[str, Any]:
 
 
 def _children(run: Run) -> list[Run]:
-    return list(run.children.order_by("target")) if run.target == EVERY_HOST else []
+    return list(run.children.order_by("required_host")) if run.required_host == EVERY_HOST else []
 
 
 def _cells(child: Run, now: dt.datetime) -> dict[str, Cell]:

@@ -38,7 +38,7 @@ LABELS: dict[str, Any] = {
     "dispatched": gettext_lazy("Dispatched"),
     "started": gettext_lazy("Started"),
     "finished": gettext_lazy("Finished"),
-    "target": gettext_lazy("For host"),
+    "required_host": gettext_lazy("For host"),
     "where": gettext_lazy("Host"),
     "stop": gettext_lazy("Asked to stop"),
 }

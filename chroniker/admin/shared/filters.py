@@ -42,7 +42,7 @@ class StateFilter(admin.SimpleListFilter):
             "running": Q(pk__in=leases.filter(run__status=Status.RUNNING).values("job")),
             "queued": Q(pk__in=leases.filter(run__status=Status.CLAIMED).values("job")),
             "retrying": Q(state__retry_at__isnull=False),
-            "aside": ~Q(state__error="") & Q(state__isnull=False),
+            "aside": ~Q(state__schedule_error="") & Q(state__isnull=False),
             "idle": ~Q(pk__in=leases.values("job")),
         }
         return queryset.filter(conditions.get(self.value() or "", Q()))

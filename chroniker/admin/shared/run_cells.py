@@ -31,7 +31,9 @@ def run_cells(
         "duration": Cell(length),
         "progress": Pace(run, lease or run, now, expected).cell(),
         "exit": Cell(exit_status(run.exit_code)),
-        "target": Cell(_("every live host") if run.target == EVERY_HOST else run.target or NOTHING),
+        "required_host": Cell(
+            _("every live host") if run.required_host == EVERY_HOST else run.required_host or NOTHING
+        ),
         "where": Cell(run.host or NOTHING, note=_("process %(pid)d") % {"pid": run.pid} if run.pid else ""),
         "reason": Cell(run.reason or NOTHING),
         "stop": Cell(_stop(run)),
@@ -76,7 +78,7 @@ def _covers(run: Run) -> str:
 
 
 def _dispatches(run: Run) -> str:
-    return _("%(n)d times") % {"n": run.dispatches} if run.dispatches > 1 else ""
+    return _("%(n)d times") % {"n": run.dispatch_count} if run.dispatch_count > 1 else ""
 
 
 def _stop(run: Run) -> str:

@@ -60,7 +60,7 @@ class Command(ConsoleCommand):
                 LocalRuns(asked, who=who("run_job"), aliases=[job.executor], drain=0, stops=True) as runs,
             ):
                 run = manual_runs.run_now(job, who("run_job"), args)
-                everywhere = run.target == EVERY_HOST
+                everywhere = run.required_host == EVERY_HOST
                 here = executor.executes_here and (everywhere or bool(executor.for_here([run])))
                 follower = Follower(run.pk, self.stdout, self.stderr)
                 if here or (wait and follower.was_dispatched()):

@@ -54,7 +54,7 @@ class Command(ConsoleCommand):
                 f"{_name(run)} was asked to stop already, at {local(asked)} by {one_line(run.stop_requested_by)}."
             )
         else:
-            where = "every host" if run.target == EVERY_HOST else one_line(run.host)
+            where = "every host" if run.required_host == EVERY_HOST else one_line(run.host)
             self.stdout.write(f"{_name(run)} runs on {where} and was asked to stop.")
         return True
 

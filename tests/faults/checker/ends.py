@@ -54,26 +54,27 @@ def _passed_over(verdict: Verdict, ask: Ask, bounds: Bounds) -> list[str]:
     no harm, as long as the runs say so. But a message that was lost has to be sent again in time.
     """
     untaken = [
-        (pk, sent, target, moment(since), moment(until))
-        for pk, sent, target, since, until in ask(
-            "SELECT id, dispatches, target, claimed_at, finished_at FROM chroniker_run"
-            " WHERE status = 'LOST' AND started_at IS NULL AND target <> '*' ORDER BY claimed_at"
+        (pk, sent, required_host, moment(since), moment(until))
+        for pk, sent, required_host, since, until in ask(
+            "SELECT id, dispatch_count, required_host, claimed_at, finished_at FROM chroniker_run"
+            " WHERE status = 'LOST' AND started_at IS NULL AND required_host <> '*' ORDER BY claimed_at"
         )
     ]
     verdict.figures["claims_given_up"] = len(untaken)
     begun = [
-        (target, moment(since), moment(at))
-        for target, since, at in ask(
-            "SELECT target, claimed_at, started_at FROM chroniker_run WHERE started_at IS NOT NULL AND target <> '*'"
+        (required_host, moment(since), moment(at))
+        for required_host, since, at in ask(
+            "SELECT required_host, claimed_at, started_at FROM chroniker_run"
+            " WHERE started_at IS NOT NULL AND required_host <> '*'"
         )
     ]
     turn = dt.timedelta(seconds=bounds.start_deadline / 2)
     found = []
-    for pk, sent, target, since, until in untaken:
-        quicker = sum(like == target and claimed > since + turn and at < until for like, claimed, at in begun)
+    for pk, sent, required_host, since, until in untaken:
+        quicker = sum(like == required_host and claimed > since + turn and at < until for like, claimed, at in begun)
         if quicker:
             words = f"sent {sent} times between {since:%T} and {until:%T}, passed over by {quicker}"
-            found.append(f"{pk}, for {target or 'any host'}: {words}")
+            found.append(f"{pk}, for {required_host or 'any host'}: {words}")
     return found
 
 

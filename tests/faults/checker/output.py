@@ -23,7 +23,7 @@ def judge(verdict: Verdict, ask: Ask, executions: list[Execution], lines: int) -
     bad, stored = [], 0
     for pk, status, name in ask(
         "SELECT r.id, r.status, j.name FROM chroniker_run r JOIN chroniker_job j ON j.id = r.job_id"
-        " WHERE r.started_at IS NOT NULL AND r.finished_at IS NOT NULL AND r.target <> '*'"
+        " WHERE r.started_at IS NOT NULL AND r.finished_at IS NOT NULL AND r.required_host <> '*'"
     ):
         run, text = key(pk), texts[key(pk)]
         stored += len(text)

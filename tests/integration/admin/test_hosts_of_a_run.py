@@ -26,11 +26,11 @@ def called(*names: str) -> tuple[Run, list[Run]]:
     for name in names:
         hosts.record_heartbeat(["default"], name=name)
     parent = run_now(a_booked_job(hostname=EVERY_HOST, cron="0 0 1 1 *"), by="a test")
-    return parent, list(parent.children.select_related("job").order_by("target"))
+    return parent, list(parent.children.select_related("job").order_by("required_host"))
 
 
 def end(run: Run, status: Status, reason: str = "") -> None:
-    lifecycle.finish(run.pk, run.token, started(run, host=run.target), status, reason=reason)
+    lifecycle.finish(run.pk, run.token, started(run, host=run.required_host), status, reason=reason)
 
 
 def test_the_page_of_a_parent_lists_its_hosts_and_a_child_links_its_parent(admin: Client) -> None:
@@ -38,7 +38,7 @@ def test_the_page_of_a_parent_lists_its_hosts_and_a_child_links_its_parent(admin
     end(first, Status.FAILED, "exit status 3")
     shown = page_of(admin, parent)
     for child in (first, second):
-        assert f'href="{reverse("admin:chroniker_run_change", args=[child.pk])}">{child.target}</a>' in shown
+        assert f'href="{reverse("admin:chroniker_run_change", args=[child.pk])}">{child.required_host}</a>' in shown
     assert "exit status 3" in shown and "every live host" in shown
     back = page_of(admin, first)
     assert reverse("admin:chroniker_run_change", args=[parent.pk]) in back

@@ -68,9 +68,9 @@ def test_a_form_opened_before_a_claim_leaves_the_schedule_where_the_claim_put_it
     job.refresh_from_db()
     now = state_of(job)
     assert job.name == "renamed"
-    assert (now.next_instant, now.accounted_until, now.last_token) == (
+    assert (now.next_instant, now.covered_until, now.last_token) == (
         claimed.next_instant,
-        claimed.accounted_until,
+        claimed.covered_until,
         claimed.last_token,
     )
     assert job.edited_at is None

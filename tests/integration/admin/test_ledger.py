@@ -60,7 +60,7 @@ def a_history(*ends: Status, **fields: Any) -> tuple[Job, dt.datetime]:
             finished_at=instant + dt.timedelta(seconds=9), reason="" if ran else "The job was still running.",
         )  # fmt: skip
         following = {"next_instant": next_after(job.spec, instant), "next_run": next_after(job.spec, instant)}
-        JobState.objects.filter(pk=job.pk).update(last_token=token, accounted_until=instant, **following)
+        JobState.objects.filter(pk=job.pk).update(last_token=token, covered_until=instant, **following)
     return job, since
 
 

@@ -195,9 +195,11 @@ def test_hosts_are_shown_with_what_is_wrong_with_them(admin: Client) -> None:
 def test_where_nothing_starts_the_list_of_hosts_and_the_pages_of_jobs_say_why(admin: Client) -> None:
     job, now = a_due_job(), database_now()
     Host.objects.create(
-        name="there", last_seen=now, quiet_until=now + dt.timedelta(minutes=1), quiet_reason="<It jumped.>"
+        name="there", last_seen=now, suspended_until=now + dt.timedelta(minutes=1), suspended_because="<It jumped.>"
     )
-    Host.objects.create(name="here", last_seen=now, quiet_until=now - dt.timedelta(minutes=1), quiet_reason="long ago")
+    Host.objects.create(
+        name="here", last_seen=now, suspended_until=now - dt.timedelta(minutes=1), suspended_because="long ago"
+    )
     html = admin.get("/admin/chroniker/host/").content.decode()
     assert "&lt;It jumped.&gt;" in html and "as ever" in html and "long ago" not in html
     for page in ("/admin/chroniker/job/", f"/admin/chroniker/job/{job.pk}/change/", "/admin/chroniker/run/"):

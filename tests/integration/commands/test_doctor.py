@@ -149,7 +149,9 @@ def test_a_silent_host_beside_live_ones_and_a_wrong_clock_are_warnings() -> None
 
 def test_a_host_on_which_nothing_starts_is_named_with_why_and_until_when() -> None:
     soon = database_now() + dt.timedelta(minutes=1)
-    Host.objects.create(name="late", last_seen=database_now(), quiet_until=soon, quiet_reason="The clock jumped.")
+    Host.objects.create(
+        name="late", last_seen=database_now(), suspended_until=soon, suspended_because="The clock jumped."
+    )
     [(about, text)] = findings(Level.WARNING)
     assert about == "hosts" and "The clock jumped. On the host “late” nothing starts" in text
 
@@ -177,7 +179,7 @@ def test_claims_that_nobody_takes_are_found() -> None:
 
 
 def test_jobs_that_were_set_aside_and_hosts_that_do_not_live_are_named() -> None:
-    JobState.objects.filter(job=a_job_of_new_year(name="odd")).update(error="no such day")
+    JobState.objects.filter(job=a_job_of_new_year(name="odd")).update(schedule_error="no such day")
     hosts.record_heartbeat(["default"], name="here")
     a_job_of_new_year(name="there", hostname="away"), a_job_of_new_year(name="near", hostname="here")
     a_job_of_new_year(name="all", hostname="*"), a_job_of_new_year(name="off", hostname="away", enabled=False)

@@ -95,7 +95,7 @@ def long_ago() -> dict[str, Any]:
     state = JobState.objects.get()
     assert state.next_instant is not None
     instant = state.next_instant.replace(year=state.next_instant.year - 1)
-    return {"next_instant": instant, "next_run": instant, "accounted_until": instant.replace(year=instant.year - 1)}
+    return {"next_instant": instant, "next_run": instant, "covered_until": instant.replace(year=instant.year - 1)}
 
 
 def test_while_paused_nothing_would_be_claimed() -> None:

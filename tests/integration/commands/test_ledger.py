@@ -40,7 +40,7 @@ def a_history(minutes: int) -> tuple[Job, dt.datetime]:
     Run.objects.create(token=1, status=Status.SUCCEEDED, **covers, **both)
     skipped = {"scheduled_for": last + MINUTE, "covered_until": last + MINUTE, "reason": "The job was still running."}
     Run.objects.create(token=2, status=Status.SKIPPED, **skipped, **both)
-    JobState.objects.filter(pk=job.pk).update(last_token=2, accounted_until=last + MINUTE)
+    JobState.objects.filter(pk=job.pk).update(last_token=2, covered_until=last + MINUTE)
     return job, since
 
 

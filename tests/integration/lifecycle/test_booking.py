@@ -33,7 +33,7 @@ def test_changing_the_schedule_closes_the_range_so_far_with_a_reason() -> None:
     closing = Run.objects.get(job=job)
     assert (closing.status, closing.scheduled_for) == (Status.SKIPPED, first)
     assert "changed" in closing.reason
-    assert closing.covered_until == state_of(job).accounted_until
+    assert closing.covered_until == state_of(job).covered_until
 
 
 def test_disabling_and_enabling_accounts_for_every_instant_and_fires_nothing_stale() -> None:
@@ -42,7 +42,7 @@ def test_disabling_and_enabling_accounts_for_every_instant_and_fires_nothing_sta
     tick()
     state = state_of(job)
     assert state.next_run is None
-    Run.objects.filter(job=job).update(covered_until=state.accounted_until)
+    Run.objects.filter(job=job).update(covered_until=state.covered_until)
     lifecycle_of_a_day_ago(job)
     Job.objects.filter(pk=job.pk).update(enabled=True)
     assert tick().claimed == []
@@ -56,8 +56,8 @@ def test_disabling_and_enabling_accounts_for_every_instant_and_fires_nothing_sta
 def lifecycle_of_a_day_ago(job: Job) -> None:
     """As if the job had been disabled since yesterday."""
     state = state_of(job)
-    assert state.accounted_until is not None
-    type(state).objects.filter(pk=job.pk).update(accounted_until=state.accounted_until - LONG_AGO)
+    assert state.covered_until is not None
+    type(state).objects.filter(pk=job.pk).update(covered_until=state.covered_until - LONG_AGO)
 
 
 def test_an_edit_that_leaves_the_schedule_alone_closes_nothing() -> None:

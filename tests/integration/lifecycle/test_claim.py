@@ -29,7 +29,7 @@ def test_a_claim_covers_every_instant_that_was_missed_and_books_the_next() -> No
     assert run.scheduled_for == first
     assert first is not None and run.covered_until is not None
     assert run.covered_until >= first + 5 * MINUTE
-    assert (after.accounted_until, after.next_instant) == (run.covered_until, run.covered_until + MINUTE)
+    assert (after.covered_until, after.next_instant) == (run.covered_until, run.covered_until + MINUTE)
     assert Lease.objects.get(run=run).token == run.token == after.last_token == 1
 
 
@@ -70,9 +70,9 @@ def test_a_stale_save_of_the_job_leaves_the_schedule_where_the_claim_put_it() ->
     opened_before.save()
     tick()
     now = state_of(job)
-    assert (now.next_instant, now.accounted_until, now.last_token) == (
+    assert (now.next_instant, now.covered_until, now.last_token) == (
         after.next_instant,
-        after.accounted_until,
+        after.covered_until,
         after.last_token,
     )
 
@@ -83,7 +83,7 @@ def test_a_job_whose_schedule_raises_is_set_aside_alone() -> None:
     Job.objects.filter(pk=broken.pk).update(edited_at=None)
     claimed = tick().claimed
     assert [run.job_id for run in claimed] == [sound.pk]
-    assert "61" in state_of(broken).error
+    assert "61" in state_of(broken).schedule_error
     assert state_of(broken).next_run is None
     assert tick().claimed == []
 
@@ -92,12 +92,12 @@ def test_an_edit_brings_a_job_that_was_set_aside_back() -> None:
     job = a_due_job()
     Job.objects.filter(pk=job.pk).update(cron="61 * * * *")
     tick()
-    assert state_of(job).error
+    assert state_of(job).schedule_error
     job.refresh_from_db()
     job.cron = "* * * * *"
     job.save()
     tick()
-    assert not state_of(job).error
+    assert not state_of(job).schedule_error
     assert state_of(job).next_run is not None
 
 
@@ -174,7 +174,7 @@ def test_a_forced_run_leaves_the_schedule_where_it_was_and_lowers_its_flag() -> 
     job.refresh_from_db()
     after = state_of(job)
     assert (run.trigger, run.scheduled_for, job.force_run) == (Trigger.MANUAL, None, False)
-    assert (after.next_run, after.accounted_until) == (before.next_run, before.accounted_until)
+    assert (after.next_run, after.covered_until) == (before.next_run, before.covered_until)
 
 
 def test_nothing_is_claimed_while_paused() -> None:
@@ -186,7 +186,7 @@ def test_nothing_is_claimed_while_paused() -> None:
 
 def test_a_scheduled_claim_absorbs_a_waiting_retry() -> None:
     job = a_due_job()
-    JobState.objects.filter(pk=job.pk).update(retry_at=database_now(), attempt=2)
+    JobState.objects.filter(pk=job.pk).update(retry_at=database_now(), retry_attempt=2)
     (run,) = tick().claimed
     assert (run.trigger, run.attempt) == (Trigger.SCHEDULE, 1)
     assert state_of(job).retry_at is None

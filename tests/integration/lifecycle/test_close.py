@@ -210,7 +210,7 @@ def test_a_claim_that_was_not_started_is_dispatched_again_with_back_off(dummy: o
     assert tick(now=now + 61 * SECOND, only=[]).dispatched == 1
     assert tick(now=now + 122 * SECOND, only=[]).dispatched == 0
     assert tick(now=now + 190 * SECOND, only=[]).dispatched == 1
-    assert Run.objects.get(pk=run.pk).dispatches == 3
+    assert Run.objects.get(pk=run.pk).dispatch_count == 3
 
 
 def test_a_claim_whose_executor_fails_waits_and_says_why() -> None:

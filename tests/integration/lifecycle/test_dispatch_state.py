@@ -40,7 +40,7 @@ def a_claim(**fields: Any) -> Run:
     job = a_due_job(**fields)
     tick()
     run = Run.objects.select_related("job").get(job=job)
-    Run.objects.filter(pk=run.pk).update(dispatches=0)
+    Run.objects.filter(pk=run.pk).update(dispatch_count=0)
     return run
 
 
@@ -66,12 +66,12 @@ def test_a_batch_of_many_deadlines_is_one_update(django_assert_num_queries: Djan
     for deadline in (None, 600, 1200, 1800, None):
         a_due_job(start_deadline_seconds=deadline)
     tick()
-    Run.objects.update(dispatches=3)
+    Run.objects.update(dispatch_count=3)
     runs, now = list(Run.objects.select_related("job")), database_now()
     with django_assert_num_queries(3):  # with the beginning and the end of its transaction
         lifecycle.record_dispatched(runs, now)
     for run in Run.objects.select_related("job"):
-        assert run.redispatch_at is not None and run.dispatches == 4 and run.dispatched_at == now
+        assert run.redispatch_at is not None and run.dispatch_count == 4 and run.dispatched_at == now
         assert run.redispatch_at - now == dt.timedelta(seconds=min((run.job.start_deadline_seconds or DAY) / 10, 480))
 
 
@@ -87,7 +87,7 @@ def test_of_several_who_find_the_same_claim_one_sends_its_message(dummy: DummyEx
         assert dispatch.dispatch_again(later) == 1
     assert told == [[0, 0, 0]]
     run.refresh_from_db()
-    assert run.dispatches == 1
+    assert run.dispatch_count == 1
 
 
 def test_who_found_a_claim_and_was_not_the_first_to_take_it_sends_nothing(dummy: DummyExecutor) -> None:
@@ -115,4 +115,4 @@ def test_what_was_started_meanwhile_is_left_alone() -> None:
     started(run)
     lifecycle.record_dispatched([run], database_now())
     run.refresh_from_db()
-    assert (run.redispatch_at, run.dispatches) == (None, 0)
+    assert (run.redispatch_at, run.dispatch_count) == (None, 0)

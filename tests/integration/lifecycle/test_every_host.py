@@ -42,7 +42,7 @@ def called(**fields: Any) -> tuple[Run, list[Run]]:
 
 def begin(run: Run) -> Any:
     nonce = uuid4()
-    assert lifecycle.start(run.pk, run.token, nonce, host=run.target, pid=1) is not None
+    assert lifecycle.start(run.pk, run.token, nonce, host=run.required_host, pid=1) is not None
     return nonce
 
 
@@ -60,9 +60,14 @@ def leave(name: str) -> None:
 
 def test_a_claim_calls_each_live_host_that_executes() -> None:
     parent, children = called()
-    assert (parent.status, parent.target, parent.slot, parent.parent_id) == (Status.RUNNING, EVERY_HOST, "", None)
+    assert (parent.status, parent.required_host, parent.slot, parent.parent_id) == (
+        Status.RUNNING,
+        EVERY_HOST,
+        "",
+        None,
+    )
     assert parent.scheduled_for is not None
-    assert [child.target for child in children] == NAMES
+    assert [child.required_host for child in children] == NAMES
     assert {(child.status, child.parent_id, child.scheduled_for) for child in children} == {
         (Status.CLAIMED, parent.pk, None)
     }
@@ -86,7 +91,7 @@ def test_nobody_can_start_the_parent() -> None:
 
 def test_each_host_starts_its_own_child_only() -> None:
     _parent, (first, second, _third) = called()
-    assert lifecycle.start(first.pk, first.token, uuid4(), host=second.target, pid=1) is None
+    assert lifecycle.start(first.pk, first.token, uuid4(), host=second.required_host, pid=1) is None
     begin(first)
     begin(second)
 
@@ -134,7 +139,7 @@ def test_without_a_live_host_the_instant_is_skipped_with_its_reason() -> None:
     job = a_due_job(hostname=EVERY_HOST)
     assert tick().claimed == []
     run = Run.objects.get(job=job)
-    assert (run.status, run.covered_until) == (Status.SKIPPED, state_of(job).accounted_until)
+    assert (run.status, run.covered_until) == (Status.SKIPPED, state_of(job).covered_until)
     assert "No live host" in run.reason
     assert not Lease.objects.filter(job=job).exists()
     with pytest.raises(ClaimRefused, match="No live host"):
@@ -144,7 +149,7 @@ def test_without_a_live_host_the_instant_is_skipped_with_its_reason() -> None:
 def test_a_host_that_serves_another_executor_is_not_called() -> None:
     hosts.record_heartbeat(["other"], name="elsewhere")
     _parent, children = called()
-    assert "elsewhere" not in [child.target for child in children]
+    assert "elsewhere" not in [child.required_host for child in children]
 
 
 def test_a_child_whose_host_is_gone_is_lost_and_named_and_the_parent_closed() -> None:
@@ -272,8 +277,8 @@ def test_a_retry_is_of_the_whole_roster_and_by_the_policy_of_its_worst(
     if again is not None:
         JobState.objects.filter(pk=parent.job_id).update(next_run=None, next_instant=None)
         runs = tick(now=again, only=[parent.job_id]).claimed
-        assert [(run.trigger, run.attempt, run.target) for run in runs] == [
-            (Trigger.RETRY, 2, target) for target in (EVERY_HOST, *NAMES)
+        assert [(run.trigger, run.attempt, run.required_host) for run in runs] == [
+            (Trigger.RETRY, 2, required_host) for required_host in (EVERY_HOST, *NAMES)
         ]
 
 
@@ -281,7 +286,7 @@ def test_run_now_and_the_flag_call_every_host_too() -> None:
     job = a_booked_job(hostname=EVERY_HOST, cron="0 0 1 1 *")
     parent = run_now(job, by="a test", args="--verbosity 2")
     children = list(parent.children.all())
-    assert (parent.target, len(children)) == (EVERY_HOST, 3)
+    assert (parent.required_host, len(children)) == (EVERY_HOST, 3)
     assert {child.args for child in children} == {"--verbosity 2"}
     for child in children:
         end(child)
@@ -346,5 +351,5 @@ def test_a_target_that_no_live_host_serves_is_said() -> None:
         leave(name)
     assert "No live host" in due.why_not(states, database_now())[every.pk]
     waiting = run_now(named, by="a test")
-    assert waiting.target == "web9"
+    assert waiting.required_host == "web9"
     assert "“web9” is not live" in due.why_not([state_of(named)], database_now())[named.pk]

@@ -38,8 +38,8 @@ def on(host: str) -> Iterator[None]:
 def test_a_claim_carries_its_jobs_host() -> None:
     a_due_job(hostname="web1")
     (run,) = tick().claimed
-    assert run.target == "web1"
-    assert run_now(a_booked_job(), by="a test").target == ""
+    assert run.required_host == "web1"
+    assert run_now(a_booked_job(), by="a test").required_host == ""
 
 
 def test_only_its_host_may_start_it_and_the_others_leave_a_note() -> None:
@@ -66,7 +66,7 @@ def test_another_hosts_tick_claims_it_and_leaves_it_to_its_host() -> None:
 
 def test_other_hosts_ticks_write_nothing_on_a_claim_that_waits_for_its_host() -> None:
     run = run_now(a_booked_job(hostname="web1"), by="a test")
-    Run.objects.filter(pk=run.pk).update(dispatched_at=None, dispatches=0)
+    Run.objects.filter(pk=run.pk).update(dispatched_at=None, dispatch_count=0)
     before = Run.objects.values().get(pk=run.pk)
     with on("web2"):
         assert tick(now=database_now() + 5 * MINUTES, only=[]).dispatched == 0

@@ -143,10 +143,10 @@ class Scheduler(RuleBasedStateMachine):
             )
             for (_first, until), (following, _until) in itertools.pairwise(ranges):
                 assert until is not None and following is not None and until < following
-            if state.next_instant is not None and state.accounted_until is not None:
-                assert state.next_instant > state.accounted_until
-                if state.booked_spec == state.job.spec.fingerprint():
-                    assert state.next_instant == next(CronSim(state.job.cron, state.accounted_until))
+            if state.next_instant is not None and state.covered_until is not None:
+                assert state.next_instant > state.covered_until
+                if state.booked_fingerprint == state.job.spec.fingerprint():
+                    assert state.next_instant == next(CronSim(state.job.cron, state.covered_until))
 
     @invariant()
     def tokens_only_grow(self) -> None:

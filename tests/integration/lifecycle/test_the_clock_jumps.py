@@ -112,10 +112,10 @@ def test_nothing_is_claimed_or_booked_by_a_jump_that_comes_in_the_middle_of_a_pa
             assert run.covered_until is not None
             assert run.covered_until <= database_now(), (number, run)
         after = state_of(claimable)
-        assert after.accounted_until is not None
-        assert after.accounted_until <= now
+        assert after.covered_until is not None
+        assert after.covered_until <= now
         booked = Job.objects.get(pk=disabled.pk).edited_at is None
-        assert state_of(disabled).accounted_until == edit or not booked, number
+        assert state_of(disabled).covered_until == edit or not booked, number
         if not place.reached:
             assert number > 10
             return
@@ -249,12 +249,12 @@ def test_no_instant_is_repeated_or_left_out_when_the_clock_goes_back_and_comes_a
     job = a_due_job(minutes=3)
     (run,) = tick().claimed
     lifecycle.finish(run.pk, run.token, started(run, "here"), Status.SUCCEEDED)
-    before = state_of(job).accounted_until
+    before = state_of(job).covered_until
     jump(-HOUR)
     tick()
     let_a_lease_pass()
     assert tick().claimed == []
-    assert state_of(job).accounted_until == before
+    assert state_of(job).covered_until == before
     jump(120)
     tick()
     let_a_lease_pass()
@@ -303,8 +303,8 @@ def test_nobody_claims_while_it_is_quiet_and_everyone_says_why(jump: Jump, capsy
     call_command("cron", dry_run=True)
     assert "would not claim" in capsys.readouterr().out
     host = Host.objects.get(name="here")
-    assert host.quiet_until is not None
-    assert host.quiet_until > database_now()
+    assert host.suspended_until is not None
+    assert host.suspended_until > database_now()
     let_a_lease_pass()
     hosts.record_heartbeat()
     assert hosts.suspension_messages() == []
