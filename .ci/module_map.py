@@ -11,8 +11,8 @@ PAGE = ROOT / "docs" / "modules.md"
 PACKAGES = ("chroniker", "chroniker_celery")
 HEAD = """# All modules
 
-Made from the docstrings by `python .ci/module_map.py`. Migrations and management commands are left out; the commands are
-in the [reference](reference/commands.md).
+Made from the docstrings by `python .ci/module_map.py`. Migrations and management commands are left out; the
+[reference](reference/commands.md) has the commands.
 """
 
 
