@@ -10,12 +10,12 @@ _ACTING = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud
 _ACTING_BUT_LINES = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
-def acts(text: str) -> bool:
+def has_control_characters(text: str) -> bool:
     """Whether there is a character in it that would do something to what shows it, a line break included."""
     return _ACTING.search(text) is not None
 
 
-def visible(text: str) -> str:
+def escape_controls(text: str) -> str:
     """With its lines and tabs. An escape is ``\\u001b`` then, which is right within JSON too."""
     return _ACTING_BUT_LINES.sub(_named, text)
 

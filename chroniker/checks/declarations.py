@@ -6,10 +6,10 @@ from typing import Any
 
 from django.core.checks import CheckMessage, Error
 
-from chroniker.declared.reading import read
+from chroniker.declared.loading import load_declared_jobs
 
 
 def check_declarations(**kwargs: Any) -> list[CheckMessage]:
     """E020."""
     hint = "Mend it; until then neither sync_jobs nor migrate changes any declared job."
-    return [Error(str(problem), hint=hint, id="chroniker.E020") for problem in read()[1]]
+    return [Error(str(problem), hint=hint, id="chroniker.E020") for problem in load_declared_jobs()[1]]

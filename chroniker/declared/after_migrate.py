@@ -19,10 +19,10 @@ def sync_after_migrate(
     if plan is None or not settings.sync_jobs or using != settings.database or not _is_migrated(apps):
         return
     from chroniker.declared.diff import ChangeKind
-    from chroniker.declared.reading import read
+    from chroniker.declared.loading import load_declared_jobs
     from chroniker.declared.sync import sync
 
-    declared, problems = read()
+    declared, problems = load_declared_jobs()
     if problems:
         print("Jobs declared in code were left as they are:", *problems, sep="\n  ", file=sys.stderr)
         return

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from chroniker.declared.reading import Declared, circle
-from chroniker.declared.stored_jobs import Rows
+from chroniker.declared.loading import DeclaredJob, find_cycle
+from chroniker.declared.stored_jobs import StoredJobs
 
 
-def refusals(declared: Sequence[Declared], rows: Rows, *, adopt: bool) -> dict[str, str]:
+def refusals(declared: Sequence[DeclaredJob], rows: StoredJobs, *, adopt: bool) -> dict[str, str]:
     """Name of the job -> why it is left as it is."""
     refused = {one.name: reason for one in declared if (reason := _refusal(one, rows, adopt))}
     _without_dependee(declared, rows, refused)
@@ -17,7 +17,7 @@ def refusals(declared: Sequence[Declared], rows: Rows, *, adopt: bool) -> dict[s
     return refused
 
 
-def _refusal(one: Declared, rows: Rows, adopt: bool) -> str:
+def _refusal(one: DeclaredJob, rows: StoredJobs, adopt: bool) -> str:
     job = rows.jobs.get(one.name)
     if job is not None and not job.managed_by and not adopt:
         return "people made a job of this name; --adopt takes it over"
@@ -27,7 +27,7 @@ def _refusal(one: Declared, rows: Rows, adopt: bool) -> str:
     return ""
 
 
-def _without_dependee(declared: Sequence[Declared], rows: Rows, refused: dict[str, str]) -> None:
+def _without_dependee(declared: Sequence[DeclaredJob], rows: StoredJobs, refused: dict[str, str]) -> None:
     """A job that would wait for one that does not exist would not wait at all. Nor may it wait for one refused now."""
     before = -1
     while len(refused) != before:
@@ -38,12 +38,12 @@ def _without_dependee(declared: Sequence[Declared], rows: Rows, refused: dict[st
                 refused.setdefault(one.name, f"it is to wait for “{missing[0]}”, which does not exist")
 
 
-def _in_circles(declared: Sequence[Declared], rows: Rows, refused: dict[str, str]) -> None:
+def _in_circles(declared: Sequence[DeclaredJob], rows: StoredJobs, refused: dict[str, str]) -> None:
     """Refuse what would close a circle with the dependencies that people made."""
     edges: dict[str, Collection[str]] = {name: set(dependees) for name, dependees in rows.edges.items()}
     decided = {one.name: one.after for one in declared if one.after is not None and one.name not in refused}
     edges |= decided
-    while found := circle(edges):
+    while found := find_cycle(edges):
         path = " → ".join(f"“{name}”" for name in found)
         ours = [name for name in found[1:] if name in decided]
         for name in ours:

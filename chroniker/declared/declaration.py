@@ -70,11 +70,11 @@ class Declaration:
     def __call__(self, command: C) -> C:
         """As a decorator of a management command's class."""
         # Decorators apply from the lowest up; people read them from the top down.
-        setattr(command, ATTRIBUTE, (self, *declared_on(command)))
+        setattr(command, ATTRIBUTE, (self, *declarations_on(command)))
         return command
 
 
-def declared_on(command: type) -> tuple[Declaration, ...]:
+def declarations_on(command: type) -> tuple[Declaration, ...]:
     """The declarations on this very class."""
     found: tuple[Declaration, ...] = command.__dict__.get(ATTRIBUTE, ())
     return found

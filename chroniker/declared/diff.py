@@ -9,8 +9,8 @@ from enum import StrEnum
 from typing import Any
 
 from chroniker.declared.conflicts import refusals
-from chroniker.declared.reading import Declared
-from chroniker.declared.stored_jobs import Rows
+from chroniker.declared.loading import DeclaredJob
+from chroniker.declared.stored_jobs import StoredJobs
 from chroniker.models import Group, Job
 
 
@@ -34,15 +34,15 @@ class Change:
 
 
 @dataclass(slots=True)
-class Comparison:
-    rows: Rows
+class SyncPlan:
+    rows: StoredJobs
     changes: list[Change] = field(default_factory=list)
     created: list[Job] = field(default_factory=list)
     updated: list[tuple[Job, set[str]]] = field(default_factory=list)
     new_groups: list[Group] = field(default_factory=list)
     edges: dict[str, tuple[str, ...]] = field(default_factory=dict)  #: of jobs whose dependencies differ
 
-    def create(self, one: Declared) -> None:
+    def create(self, one: DeclaredJob) -> None:
         job = one.job
         for name, value in one.related.items():
             setattr(job, name, self._related(name, value))
@@ -51,7 +51,7 @@ class Comparison:
         self.created.append(job)
         self.changes.append(Change(job.name, ChangeKind.CREATED, "" if job.enabled else "disabled, as declared"))
 
-    def update(self, one: Declared) -> None:
+    def update(self, one: DeclaredJob) -> None:
         job = self.rows.jobs[one.name]
         what = ChangeKind.UPDATED if job.managed_by else ChangeKind.TAKEN_OVER
         details = self._set(job, "managed_by", one.where)
@@ -108,8 +108,8 @@ class Comparison:
         return self.rows.groups[value]
 
 
-def compare(declared: Sequence[Declared], rows: Rows, *, adopt: bool) -> Comparison:
-    found = Comparison(rows)
+def plan_changes(declared: Sequence[DeclaredJob], rows: StoredJobs, *, adopt: bool) -> SyncPlan:
+    found = SyncPlan(rows)
     refused = refusals(declared, rows, adopt=adopt)
     for one in declared:
         if one.name in refused:

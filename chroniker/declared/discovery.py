@@ -18,7 +18,7 @@ from types import ModuleType
 from django.apps import apps
 from django.core.management import get_commands
 
-from chroniker.declared.declaration import Declaration, declared_on
+from chroniker.declared.declaration import Declaration, declarations_on
 
 WORD = b"chroniker"
 #: Apps whose commands declare nothing.
@@ -101,7 +101,7 @@ def _may_declare(spec: ModuleSpec) -> bool:
 
 def _in_command(module: ModuleType, command: str) -> list[LocatedDeclaration]:
     cls = getattr(module, "Command", None)
-    declarations = declared_on(cls) if isinstance(cls, type) else ()
+    declarations = declarations_on(cls) if isinstance(cls, type) else ()
     return [LocatedDeclaration(each, f"{module.__name__}.Command", command) for each in declarations]
 
 

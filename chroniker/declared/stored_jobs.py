@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 
 from django.db.models import Q
 
-from chroniker.declared.reading import Declared
+from chroniker.declared.loading import DeclaredJob
 from chroniker.lifecycle.transactions import locked
 from chroniker.models import Calendar, Group, Job, JobDependency
 
 
 @dataclass(slots=True)
-class Rows:
+class StoredJobs:
     """By name. Of jobs: those that are declared, those that these wait for, and those that were declared once."""
 
     jobs: dict[str, Job]
@@ -22,11 +22,11 @@ class Rows:
     edges: dict[str, dict[str, int]] = field(default_factory=dict)  #: dependent -> dependee -> id of the dependency
 
 
-def read_rows(declared: Sequence[Declared], *, lock: bool) -> Rows:
+def read_stored_jobs(declared: Sequence[DeclaredJob], *, lock: bool) -> StoredJobs:
     """``lock``: hold the jobs until the end of the transaction, so that several at once come one after the other."""
     names = {name for one in declared for name in (one.name, *(one.after or ()))}
     jobs = Job.objects.filter(Q(name__in=names) | ~Q(managed_by="")).order_by("pk")
-    rows = Rows({job.name: job for job in (locked(jobs, skip=False) if lock else jobs)})
+    rows = StoredJobs({job.name: job for job in (locked(jobs, skip=False) if lock else jobs)})
     if any("group" in one.related for one in declared):
         rows.groups = {group.name: group for group in Group.objects.all()}
     if any("calendar" in one.related for one in declared):

@@ -7,27 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chroniker.declared.diff import Change, Comparison, compare
-from chroniker.declared.reading import Declared
-from chroniker.declared.stored_jobs import read_rows
+from chroniker.declared.diff import Change, SyncPlan, plan_changes
+from chroniker.declared.loading import DeclaredJob
+from chroniker.declared.stored_jobs import read_stored_jobs
 from chroniker.lifecycle.transactions import transactional
 from chroniker.models import Group, Job, JobDependency
 from chroniker.models.querysets import BOOKED_FIELDS
 
 
-def foresee(declared: Sequence[Declared], *, adopt: bool = False) -> list[Change]:
+def plan_sync(declared: Sequence[DeclaredJob], *, adopt: bool = False) -> list[Change]:
     """What ``sync`` would do now. Writes nothing."""
-    return compare(declared, read_rows(declared, lock=False), adopt=adopt).changes
+    return plan_changes(declared, read_stored_jobs(declared, lock=False), adopt=adopt).changes
 
 
 @transactional
-def sync(declared: Sequence[Declared], *, adopt: bool = False) -> list[Change]:
+def sync(declared: Sequence[DeclaredJob], *, adopt: bool = False) -> list[Change]:
     """Create, update and disable, in one transaction and a constant number of statements; what was done to each job.
 
     ``adopt``: take over jobs of these names that people made; without it each of them is refused. Several at once take
     turns, and the later ones find nothing left to do. Where nothing differs nothing is written: no job is booked anew.
     """
-    found = compare(declared, read_rows(declared, lock=True), adopt=adopt)
+    found = plan_changes(declared, read_stored_jobs(declared, lock=True), adopt=adopt)
     _create_groups(found.new_groups)
     if found.created:
         Job.objects.bulk_create(found.created)
@@ -46,7 +46,7 @@ def _create_groups(groups: list[Group]) -> None:
         group.pk = ids[group.name]
 
 
-def _update(found: Comparison) -> None:
+def _update(found: SyncPlan) -> None:
     """Apart, so that only those whose schedule or switch changed are booked anew."""
     booked = [(job, fields) for job, fields in found.updated if fields & BOOKED_FIELDS]
     others = [(job, fields) for job, fields in found.updated if not fields & BOOKED_FIELDS]
@@ -55,7 +55,7 @@ def _update(found: Comparison) -> None:
             Job.objects.bulk_update([job for job, _ in each], set().union(*(fields for _, fields in each)))
 
 
-def _write_dependencies(found: Comparison) -> None:
+def _write_dependencies(found: SyncPlan) -> None:
     """Those that are there keep their conditions, which people may have changed."""
     there = found.rows.edges
     unwanted = [

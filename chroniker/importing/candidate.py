@@ -51,7 +51,7 @@ class Candidate:
 
 
 @dataclass(slots=True)
-class Wait:
+class ImportedDependency:
     """That one imported job waits for another."""
 
     dependent: Candidate

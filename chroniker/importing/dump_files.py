@@ -21,7 +21,7 @@ OPENERS: dict[str, Callable[..., IO[str]]] = {".gz": gzip.open, ".bz2": bz2.open
 LARGEST = 2**28
 
 
-def read(path: str) -> list[dict[str, Any]]:
+def read_objects(path: str) -> list[dict[str, Any]]:
     """The objects in a file of JSON, or of one JSON object a line (jsonl). Raises ``ImportRefused``."""
     try:
         with OPENERS.get(Path(path).suffix, open)(path, "rt", encoding="utf-8") as file:
@@ -39,7 +39,7 @@ def read(path: str) -> list[dict[str, Any]]:
     return found
 
 
-def rows(model: type[M], label: str, objects: Iterable[Mapping[str, Any]]) -> list[M]:
+def rows_of_model(model: type[M], label: str, objects: Iterable[Mapping[str, Any]]) -> list[M]:
     """The objects of one model, as rows of a table like it. Fields that ``model`` does not name are left out."""
     return [_row(model, each) for each in objects if each["model"] == label]
 

@@ -9,11 +9,11 @@ from django.db import connections, models
 M = TypeVar("M", bound=models.Model)
 
 
-def exists(model: type[models.Model], using: str) -> bool:
+def table_exists(model: type[models.Model], using: str) -> bool:
     return model._meta.db_table in connections[using].introspection.table_names()
 
 
-def stored(model: type[M], using: str) -> list[M]:
+def read_rows(model: type[M], using: str) -> list[M]:
     """All rows, by id. A column that this version of the ancestor had not yet keeps its default."""
     connection = connections[using]
     with connection.cursor() as cursor:

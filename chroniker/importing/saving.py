@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from chroniker import lifecycle
 from chroniker.conf import settings
-from chroniker.importing.candidate import Candidate, Outcome, Wait
+from chroniker.importing.candidate import Candidate, ImportedDependency, Outcome
 from chroniker.models import Job, JobDependency
 
 #: A job that is wrong in one of these is worth keeping, switched off, for somebody to mend.
@@ -34,8 +34,12 @@ MENDABLE = frozenset(
 )
 
 
-def bring_in(
-    candidates: Sequence[Candidate], waits: Sequence[Wait] = (), *, dry_run: bool = False, disabled: bool = False
+def save_candidates(
+    candidates: Sequence[Candidate],
+    waits: Sequence[ImportedDependency] = (),
+    *,
+    dry_run: bool = False,
+    disabled: bool = False,
 ) -> None:
     """Save these as jobs, in one transaction, and write into each candidate what became of it.
 
@@ -92,7 +96,7 @@ def _settle(candidate: Candidate, disabled: bool) -> None:
         candidate.unlike.append(_("It is switched off here until this is mended: %(reasons)s") % {"reasons": reasons})
 
 
-def _save(candidates: Sequence[Candidate], waits: Sequence[Wait]) -> None:
+def _save(candidates: Sequence[Candidate], waits: Sequence[ImportedDependency]) -> None:
     new = set()
     for candidate in candidates:
         job = candidate.job

@@ -19,15 +19,19 @@ LONGEST_HELP = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class AvailableCommand:
     name: str
     app: str
     help: str  #: empty where the source does not state it as plain text
 
 
-def offers() -> list[Offer]:
+def available_commands() -> list[AvailableCommand]:
     """All that may be run, app by app; those of Django and its contributed apps last."""
-    found = [Offer(name, app_of(name), stated_help(name)) for name in get_commands() if policy.refusal_of(name) is None]
+    found = [
+        AvailableCommand(name, app_of(name), static_help(name))
+        for name in get_commands()
+        if policy.denial_reason(name) is None
+    ]
     return sorted(found, key=lambda offer: (offer.app.startswith("django."), offer.app, offer.name))
 
 
@@ -37,7 +41,7 @@ def app_of(command: str) -> str:
     return found if isinstance(found, str) else type(found).__module__.partition(".management.")[0]
 
 
-def stated_help(command: str) -> str:
+def static_help(command: str) -> str:
     """The ``help`` of the command's class, on one line, if its own file states it as text."""
     source = _source(app_of(command), command)
     text = " ".join((_help_in(source) if source else "").split())
@@ -84,7 +88,7 @@ def _text(statement: ast.stmt, module: ast.Module) -> str:
     return value.value if isinstance(value, ast.Constant) and isinstance(value.value, str) else ""
 
 
-def load(command: str) -> BaseCommand:
+def load_command(command: str) -> BaseCommand:
     """The command itself. Imports its code, so it may raise anything; only for a command that may be run."""
     from django.core.management import load_command_class
 

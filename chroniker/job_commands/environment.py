@@ -23,7 +23,7 @@ from chroniker.exceptions import CommandRefused
 RESERVED = "CHRONIKER_"
 
 #: Who may set these can run what they like, so they go with raw commands. Not all there are: programs have their own.
-CODE = (
+CODE_VARIABLES = (
     *("PATH", "LD_*", "DYLD_*", "GCONV_PATH", "OPENSSL_*"),
     *("PYTHON*", "DJANGO_SETTINGS_MODULE"),
     *("BASH_ENV", "ENV", "IFS"),
@@ -35,14 +35,14 @@ LONGEST = 131_072
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
-class Source(NamedTuple):
+class SecretSource(NamedTuple):
     """Where the value of a secret is kept: in a setting of the project, or a variable of the worker."""
 
     kind: str
     name: str
 
 
-def variables(text: str) -> dict[str, str]:
+def parse_variables(text: str) -> dict[str, str]:
     """``NAME=value`` lines. Raises ``CommandRefused`` with the number of the line that is none."""
     found: dict[str, str] = {}
     for number, name, value in _lines(text, _("Write NAME=value.")):
@@ -51,11 +51,11 @@ def variables(text: str) -> dict[str, str]:
     return found
 
 
-def secrets(text: str) -> dict[str, Source]:
+def parse_secrets(text: str) -> dict[str, SecretSource]:
     """``NAME=setting:SETTING`` and ``NAME=env:VARIABLE`` lines. An error never repeats what stands behind the "=":
     somebody may have written the secret itself there."""
     form = _("Write NAME=setting:SETTING or NAME=env:VARIABLE; the value itself is not kept here.")
-    found: dict[str, Source] = {}
+    found: dict[str, SecretSource] = {}
     for number, name, value in _lines(text, form):
         kind, colon, where = value.strip().partition(":")
         if kind not in ("setting", "env") or not colon or not _NAME.match(where):
@@ -63,18 +63,18 @@ def secrets(text: str) -> dict[str, Source]:
         if kind == "setting" and not where.isupper():
             raise _refusal(number, _("“%(name)s” names no setting.") % {"name": name}, _("Settings are in upper case."))
         _refuse_known(number, name, found)
-        found[name] = Source(kind, where)
+        found[name] = SecretSource(kind, where)
     return found
 
 
-def refuse_both(environment: str, secret_lines: str) -> None:
+def refuse_duplicate_names(environment: str, secret_lines: str) -> None:
     """A name may be given once."""
-    if twice := variables(environment).keys() & secrets(secret_lines).keys():
+    if twice := parse_variables(environment).keys() & parse_secrets(secret_lines).keys():
         names = ", ".join(f"“{name}”" for name in sorted(twice))
         raise CommandRefused(_("%(names)s: given as a variable too. Keep one of the two.") % {"names": names})
 
 
-def directory(text: str) -> str | None:
+def check_directory(text: str) -> str | None:
     """The directory to start in, or ``None`` for the worker's. Whether it exists is asked where it executes."""
     if not text:
         return None
@@ -84,22 +84,22 @@ def directory(text: str) -> str | None:
     return text
 
 
-def environment_here(environment: str, secret_lines: str) -> dict[str, str]:
+def resolve_environment(environment: str, secret_lines: str) -> dict[str, str]:
     """The variables, and the secrets as this process finds them; raises ``CommandRefused`` for one it does not."""
-    found = {name: _value(name, source) for name, source in secrets(secret_lines).items()}
-    return {**variables(environment), **found}
+    found = {name: _value(name, source) for name, source in parse_secrets(secret_lines).items()}
+    return {**parse_variables(environment), **found}
 
 
-def directory_here(text: str) -> str | None:
+def resolve_directory(text: str) -> str | None:
     """Like ``directory``; raises ``CommandRefused`` where there is no such directory on this host."""
-    path = directory(text)
+    path = check_directory(text)
     if path is not None and not Path(path).is_dir():
         words = {"path": path, "host": settings.hostname}
         raise CommandRefused(_("There is no working directory “%(path)s” on %(host)s.") % words)
     return path
 
 
-def _value(name: str, source: Source) -> str:
+def _value(name: str, source: SecretSource) -> str:
     words = {"name": name, "source": source.name, "host": settings.hostname}
     if source.kind == "env":
         value: object = os.environ.get(source.name)
@@ -134,7 +134,7 @@ def _lines(text: str, form: str) -> Iterator[tuple[int, str, str]]:
             raise _refusal(
                 number, _("“%(name)s” is reserved.") % {"name": name}, _("Names that begin with CHRONIKER_ are.")
             )
-        if not settings.raw_commands_allowed and any(fnmatchcase(name.upper(), pattern) for pattern in CODE):
+        if not settings.raw_commands_allowed and any(fnmatchcase(name.upper(), pattern) for pattern in CODE_VARIABLES):
             raise _refusal(
                 number,
                 _("“%(name)s” may decide which code runs.") % {"name": name},
@@ -145,7 +145,7 @@ def _lines(text: str, form: str) -> Iterator[tuple[int, str, str]]:
         yield number, name, value
 
 
-def _refuse_known(number: int, name: str, found: dict[str, str] | dict[str, Source]) -> None:
+def _refuse_known(number: int, name: str, found: dict[str, str] | dict[str, SecretSource]) -> None:
     if name in found:
         raise _refusal(number, _("“%(name)s” was given before.") % {"name": name}, _("Keep one of the two."))
 

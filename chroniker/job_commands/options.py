@@ -55,7 +55,7 @@ def describe(command: str) -> Description:
     return Description(str(loaded.help or "").strip(), [_option(action, parser) for action in shown])
 
 
-def objection(command: str, args: str) -> str | None:
+def argument_error(command: str, args: str) -> str | None:
     """Why the command would not take this argument line, in words; ``None``: it would, or nobody can tell.
 
     Options, their number of values, plain types and choices are looked at. Raises ``CommandRefused`` like
@@ -79,7 +79,7 @@ def objection(command: str, args: str) -> str | None:
 def _load(command: str) -> tuple[BaseCommand, CommandParser]:
     policy.management_argv(command, "")
     try:
-        loaded = catalogue.load(command)
+        loaded = catalogue.load_command(command)
         return loaded, loaded.create_parser("manage.py", command)
     except (Exception, SystemExit) as error:
         said = _("The code of “%(command)s” cannot be loaded here: %(kind)s: %(error)s")

@@ -21,7 +21,7 @@ LONGEST_LINE = 131_072
 CODE_OPTIONS = ("--settings", "--pythonpath")
 
 
-def words(text: str, what: str) -> list[str]:
+def split_words(text: str, what: str) -> list[str]:
     """Split like a shell does, without expanding anything. Raises ``CommandRefused`` for unbalanced quotes."""
     if len(text) > LONGEST_LINE:  # splitting takes a second for each million
         said = _("%(what)s has %(n)d characters; at most %(most)d are allowed.")
@@ -35,9 +35,9 @@ def words(text: str, what: str) -> list[str]:
 
 def management_argv(command: str, args: str) -> tuple[str, ...]:
     """The command's name and its words; raises ``CommandRefused`` when it is unknown, not allowed or badly quoted."""
-    if refusal := refusal_of(command):
+    if refusal := denial_reason(command):
         raise CommandRefused(refusal)
-    argv = words(args, _("The argument line"))
+    argv = split_words(args, _("The argument line"))
     if not settings.raw_commands_allowed and (option := _code_option(argv)):
         said = _("“%(option)s” may decide which code runs, so it is refused while raw commands are (%(switch)s).")
         raise CommandRefused(said % {"option": option, "switch": "CHRONIKER_DISABLE_RAW_COMMAND"})
@@ -55,7 +55,7 @@ def _code_option(argv: Sequence[str]) -> str | None:
     return None
 
 
-def refusal_of(command: str) -> str | None:
+def denial_reason(command: str) -> str | None:
     """Why no job may run this management command, in words; ``None``: it may."""
     known = get_commands()
     if command not in known:
@@ -73,7 +73,7 @@ def raw_argv(raw_command: str) -> tuple[str, ...]:
     """The program and its arguments; raises ``CommandRefused`` while raw commands are switched off."""
     if not settings.raw_commands_allowed:
         raise CommandRefused(_("Raw commands are switched off here (CHRONIKER_DISABLE_RAW_COMMAND)."))
-    argv = words(raw_command, _("The raw command"))
+    argv = split_words(raw_command, _("The raw command"))
     if not argv:
         raise CommandRefused(_("The raw command is empty."))
     return tuple(argv)

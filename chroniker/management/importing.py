@@ -13,7 +13,7 @@ from django.core.management.base import CommandParser
 
 from chroniker.escaping import one_line
 from chroniker.exceptions import ImportRefused
-from chroniker.importing import Candidate, comparison
+from chroniker.importing import Candidate, report
 from chroniker.management.console import CHECKS, database_errors_explained
 from chroniker.management.terminal import ConsoleCommand
 
@@ -34,9 +34,9 @@ class ImportCommand(ConsoleCommand):
 
     def show(self, candidates: Sequence[Candidate], now: dt.datetime, as_json: bool) -> None:
         if as_json:
-            self.stdout.write(json.dumps(comparison.records(candidates, now), indent=1, ensure_ascii=False))
+            self.stdout.write(json.dumps(report.records(candidates, now), indent=1, ensure_ascii=False))
             return
-        self.tell(list(comparison.lines(candidates, now)))
+        self.tell(list(report.lines(candidates, now)))
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import IO, Any
 
 from django.core.management.base import BaseCommand
 
-from chroniker.escaping import visible
+from chroniker.escaping import escape_controls
 
 
 class VisibleStream:
@@ -17,12 +17,12 @@ class VisibleStream:
         self._stream = stream
 
     def write(self, text: str) -> None:
-        self._stream.write(visible(text))
+        self._stream.write(escape_controls(text))
 
     def repeat(self, text: str) -> None:
         """What a run wrote: a file or a pipe gets it as it is, a terminal as it can be seen."""
         if self._stream.isatty():
-            text = visible(text.replace("\r\n", "\n").replace("\r", "\n"))
+            text = escape_controls(text.replace("\r\n", "\n").replace("\r", "\n"))
         self._stream.write(text)
 
     def flush(self) -> None:

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from chroniker import monitors, schedule
 from chroniker.conf import settings
-from chroniker.escaping import acts, shortened
+from chroniker.escaping import has_control_characters, shortened
 from chroniker.exceptions import CommandRefused, ScheduleError
 from chroniker.job_commands import environment, policy
 from chroniker.models.host import EVERY_HOST
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def validate(job: Job) -> None:
     """Raises one ``ValidationError`` with all that is wrong, by field."""
     errors: dict[str, str] = {}
-    if acts(job.name):
+    if has_control_characters(job.name):
         errors["name"] = _("A name is one line of text, without control characters.")
     _command(job, errors)
     _templates(job, errors)
@@ -52,7 +52,7 @@ def _command(job: Job, errors: dict[str, str]) -> None:
             policy.management_argv(job.command, "")
             field = "args"
             words = policy.management_argv(job.command, job.args)[1:]
-            if job.command == "check_monitor" and (refusal := monitors.refusal(words)):
+            if job.command == "check_monitor" and (refusal := monitors.argument_error(words)):
                 errors["args"] = refusal
         else:
             policy.raw_argv(job.raw_command)
@@ -65,21 +65,21 @@ def _command(job: Job, errors: dict[str, str]) -> None:
 def _templates(job: Job, errors: dict[str, str]) -> None:
     for field in ("monitor_url", "monitor_error_template"):
         template = getattr(job, field)
-        if problem := monitors.problem(template, monitors.about(job), is_url=field == "monitor_url"):
+        if problem := monitors.template_error(template, monitors.template_values(job), is_url=field == "monitor_url"):
             errors[field] = problem
 
 
 def _surroundings(job: Job, errors: dict[str, str]) -> None:
     asked: dict[str, Callable[[], object]] = {
-        "environment": lambda: environment.variables(job.environment),
-        "secrets": lambda: environment.secrets(job.secrets),
-        "working_directory": lambda: environment.directory(job.working_directory),
+        "environment": lambda: environment.parse_variables(job.environment),
+        "secrets": lambda: environment.parse_secrets(job.secrets),
+        "working_directory": lambda: environment.check_directory(job.working_directory),
     }
     for field, ask in asked.items():
         try:
             ask()
             if field == "secrets" and "environment" not in errors:
-                environment.refuse_both(job.environment, job.secrets)
+                environment.refuse_duplicate_names(job.environment, job.secrets)
         except CommandRefused as error:
             errors[field] = str(error)
 

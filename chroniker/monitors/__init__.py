@@ -1,17 +1,17 @@
 """What ``check_monitor`` asks: which records need attention. Knows no jobs; asks any model of the project."""
 
-from chroniker.monitors.arguments import add_arguments, question, refusal
-from chroniker.monitors.findings import Finding, findings
-from chroniker.monitors.rendering import about, problem, rendered, rendered_url
+from chroniker.monitors.arguments import add_arguments, argument_error, record_source
+from chroniker.monitors.findings import RecordCount, count_records
+from chroniker.monitors.templates import render, render_url, template_error, template_values
 
 __all__ = [
-    "Finding",
-    "about",
+    "RecordCount",
     "add_arguments",
-    "findings",
-    "problem",
-    "question",
-    "refusal",
-    "rendered",
-    "rendered_url",
+    "argument_error",
+    "count_records",
+    "record_source",
+    "render",
+    "render_url",
+    "template_error",
+    "template_values",
 ]

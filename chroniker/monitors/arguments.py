@@ -13,9 +13,9 @@ from django.utils.translation import gettext as _
 
 from chroniker.conf import settings
 from chroniker.exceptions import MonitorError
-from chroniker.monitors.conditions import records
+from chroniker.monitors.conditions import filtered_records
 
-Question = Callable[[], object]
+FetchRecords = Callable[[], object]
 
 
 def add_arguments(parser: CommandParser) -> None:
@@ -45,7 +45,7 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument("--verbose", nargs="?", help=SUPPRESS)  # django-chroniker's jobs may have it
 
 
-def question(options: dict[str, Any]) -> tuple[str, Question]:
+def record_source(options: dict[str, Any]) -> tuple[str, FetchRecords]:
     """What is asked, in a word, and how. Raises ``MonitorError``; asks nothing yet."""
     function, model, query = options["function"], options["model"], options["query"]
     if sum(map(bool, (function, model, query))) != 1:
@@ -59,18 +59,18 @@ def question(options: dict[str, Any]) -> tuple[str, Question]:
     if options["show"] < 0:
         raise MonitorError(_("--show %(n)d: give a number of records, 0 or more.") % {"n": options["show"]})
     if model:
-        found = records(model, options["filter"], options["exclude"])
+        found = filtered_records(model, options["filter"], options["exclude"])
         return model, lambda: found
     if function:
         return function, _function(function)
     return "--query", _text(options["imports"], query)
 
 
-def refusal(words: Sequence[str]) -> str:
+def argument_error(words: Sequence[str]) -> str:
     """Why ``check_monitor`` would refuse these words; empty: it would not. For the form."""
     parser = _Reader().create_parser("manage.py", "check_monitor")
     try:
-        question(vars(parser.parse_args(list(words))))
+        record_source(vars(parser.parse_args(list(words))))
     except (MonitorError, CommandError) as error:
         return str(error)
     except SystemExit:
@@ -85,7 +85,7 @@ class _Reader(BaseCommand):
         add_arguments(parser)
 
 
-def _function(path: str) -> Question:
+def _function(path: str) -> FetchRecords:
     try:
         found = import_string(path)
     except ImportError as error:
@@ -95,7 +95,7 @@ def _function(path: str) -> Question:
     return lambda: found()
 
 
-def _text(imports: str, query: str) -> Question:
+def _text(imports: str, query: str) -> FetchRecords:
     """The ancestor's way. Whoever may write it may run anything, so it is refused where raw commands are."""
     if not settings.raw_commands_allowed:
         raise MonitorError(

@@ -14,20 +14,20 @@ from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from chroniker.exceptions import MonitorError
-from chroniker.monitors.rendering import rendered
-from chroniker.monitors.values import Field, typed
+from chroniker.monitors.templates import render
+from chroniker.monitors.values import Field, to_field_value
 
 Model = type[models.Model]
 
 
-def records(model: str, filters: Sequence[str], excludes: Sequence[str]) -> QuerySet[Any]:
+def filtered_records(model: str, filters: Sequence[str], excludes: Sequence[str]) -> QuerySet[Any]:
     """The model's records for which all of ``filters`` hold and none of ``excludes``, each counted once.
 
     Raises ``MonitorError``. Nothing is asked of the database yet.
     """
-    kind = model_named(model)
+    kind = find_model(model)
     found = kind._default_manager.all()
-    wanted, unwanted = ([condition(kind, text) for text in texts] for texts in (filters, excludes))
+    wanted, unwanted = ([parse_condition(kind, text) for text in texts] for texts in (filters, excludes))
     try:
         # In one call: conditions on the same related record, not each on some related record.
         chosen = found.filter(*wanted)
@@ -39,7 +39,7 @@ def records(model: str, filters: Sequence[str], excludes: Sequence[str]) -> Quer
         raise MonitorError(str(error)) from error
 
 
-def model_named(text: str) -> Model:
+def find_model(text: str) -> Model:
     label, dot, name = text.strip().partition(".")
     if not (dot and label and name):
         raise MonitorError(_("“%(text)s” is no model: write APP.MODEL, for example auth.User.") % {"text": text})
@@ -51,7 +51,7 @@ def model_named(text: str) -> Model:
         raise MonitorError(said + _nearest(text, known)) from None
 
 
-def condition(model: Model, text: str) -> Q:
+def parse_condition(model: Model, text: str) -> Q:
     """One ``field__lookup=value``. Raises ``MonitorError`` that names the field and says what would be right."""
     path, sign, value = text.partition("=")
     path = path.strip()
@@ -63,8 +63,8 @@ def condition(model: Model, text: str) -> Q:
     target = _resolved(model, path)
     try:
         if "{%" in value:
-            value = rendered(value, {})
-        return Q(**{path: typed(target.field, target.lookup, value)})
+            value = render(value, {})
+        return Q(**{path: to_field_value(target.field, target.lookup, value)})
     except MonitorError as error:
         raise MonitorError(f"{path}: {error}") from None
 

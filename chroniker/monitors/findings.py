@@ -13,31 +13,31 @@ from chroniker.exceptions import MonitorError
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class RecordCount:
     count: int
     shown: list[str] = field(default_factory=list)  #: the first of them, in words
 
 
-def findings(answer: object, *, most: int, asked: str) -> Finding:
+def count_records(answer: object, *, most: int, asked: str) -> RecordCount:
     """Of a queryset, a number, or anything that can be gone through. Shows ``most``; never keeps more in memory."""
     if isinstance(answer, Manager):
         answer = answer.all()
     if isinstance(answer, QuerySet):
-        return Finding(answer.count(), [_words(record) for record in answer[:most]] if most else [])
+        return RecordCount(answer.count(), [_words(record) for record in answer[:most]] if most else [])
     if isinstance(answer, int) and answer >= 0:
-        return Finding(int(answer))
+        return RecordCount(int(answer))
     if isinstance(answer, Iterable) and not isinstance(answer, str | bytes):
         return _counted(answer, most)
     wrong = _("%(asked)s gave %(answer)s: it must give a queryset, a number (0 or more), or an iterable of records.")
     raise MonitorError(wrong % {"asked": asked, "answer": repr(answer)[:80]})
 
 
-def _counted(records: Iterable[Any], most: int) -> Finding:
+def _counted(records: Iterable[Any], most: int) -> RecordCount:
     count, shown = 0, []
     for count, record in enumerate(records, 1):
         if count <= most:
             shown.append(_words(record))
-    return Finding(count, shown)
+    return RecordCount(count, shown)
 
 
 def _words(record: object) -> str:

@@ -16,7 +16,7 @@ _RELATIVE = re.compile(r"(now|today)\s*([+-].*)?", re.IGNORECASE | re.DOTALL)
 _UNITS = {"": "days", "w": "weeks", "d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 
 
-def shifted(offset: str | int, since: dt.datetime | None = None) -> dt.datetime:
+def shift(offset: str | int, since: dt.datetime | None = None) -> dt.datetime:
     """``since`` (default: now) in the current time zone, moved by the offset. Raises ``MonitorError``.
 
     Weeks and days are those of the calendar, so that a day's change of the clocks keeps the time of day; hours,
@@ -31,7 +31,7 @@ def shifted(offset: str | int, since: dt.datetime | None = None) -> dt.datetime:
         raise MonitorError(_("“%(text)s” leads out of the calendar.") % {"text": offset}) from None
 
 
-def relative(text: str) -> dt.datetime | None:
+def parse_relative_time(text: str) -> dt.datetime | None:
     """``now``, ``now-7d``, ``today``, ``today+1``: that moment; ``None`` for any other text."""
     found = _RELATIVE.fullmatch(text.strip())
     if found is None:
@@ -39,7 +39,7 @@ def relative(text: str) -> dt.datetime | None:
     since = timezone.localtime()
     if found[1].lower() == "today":
         since = since.replace(hour=0, minute=0, second=0, microsecond=0)
-    return shifted(found[2] or "0", since)
+    return shift(found[2] or "0", since)
 
 
 def _read(text: str) -> tuple[dt.timedelta, dt.timedelta]:

@@ -13,7 +13,7 @@ from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext as _
 
 from chroniker.exceptions import MonitorError
-from chroniker.monitors.relative_times import relative
+from chroniker.monitors.relative_times import parse_relative_time
 
 TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 #: Lookups that compare with a piece of text, whatever the field is.
@@ -28,7 +28,7 @@ else:
     Field = models.Field
 
 
-def typed(field: Field, lookup: str, text: str) -> Any:
+def to_field_value(field: Field, lookup: str, text: str) -> Any:
     """The value; raises ``MonitorError`` that says what would be right."""
     if lookup == "isnull":
         return _truth(text)
@@ -69,7 +69,7 @@ def _among_choices(field: Field, value: Any) -> None:
 
 
 def _moment(field: Field, text: str) -> dt.date:
-    moment = relative(text) or _absolute(text)
+    moment = parse_relative_time(text) or _absolute(text)
     if moment is None:
         right = _("“%(text)s” is no date: write 2026-11-24, “2026-11-24 09:30”, now, today, now-7d or now-2h30m.")
         raise MonitorError(right % {"text": text})

@@ -1,10 +1,10 @@
 """Schedules: cron expressions, recurrence rules, and once. Pure: text and datetimes in, datetimes out."""
 
 from chroniker.schedule.blackouts import ClosedTime, closed_at, closed_until, last_open
-from chroniker.schedule.cautions import warnings
 from chroniker.schedule.description import describe
 from chroniker.schedule.forecast import dst_notes, preview
 from chroniker.schedule.jitter import jitter
+from chroniker.schedule.schedule_warnings import warnings
 from chroniker.schedule.spec import DstFold, DstGap, Frequency, Spec
 from chroniker.schedule.timeline import latest_until, next_after, validate
 

@@ -6,7 +6,7 @@ import datetime as dt
 from bisect import bisect_left
 
 from chroniker.schedule.day_sets import LAST_YEAR, first_day
-from chroniker.schedule.rrule import Recurrence, moment_of, second_of_day, times_of_day
+from chroniker.schedule.recurrence import Recurrence, moment_of, second_of_day, times_of_day
 from chroniker.schedule.rrule_params import Params
 from chroniker.schedule.spec import Frequency
 

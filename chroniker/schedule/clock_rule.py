@@ -7,7 +7,7 @@ from itertools import product
 from math import gcd
 
 from chroniker.schedule.day_sets import first_day
-from chroniker.schedule.rrule import DAY_SECONDS, Recurrence, absolute_second, moment_of, times_of_day
+from chroniker.schedule.recurrence import DAY_SECONDS, Recurrence, absolute_second, moment_of, times_of_day
 from chroniker.schedule.rrule_params import Params
 from chroniker.schedule.spec import Frequency
 

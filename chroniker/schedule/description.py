@@ -6,9 +6,9 @@ import datetime as dt
 
 from django.utils.translation import gettext as _
 
-from chroniker.schedule import words
+from chroniker.schedule import phrases
 from chroniker.schedule.clock_rule import UNIT_SECONDS
-from chroniker.schedule.cron import EVERY_MONTH, CronDays, CronRule, cron_rule
+from chroniker.schedule.cron_rule import EVERY_MONTH, CronDays, CronRule, cron_rule
 from chroniker.schedule.rrule_params import Params, parse
 from chroniker.schedule.spec import Frequency, Spec
 from chroniker.schedule.timeline import DEFAULT_ANCHOR, validate
@@ -37,7 +37,7 @@ def _rule(spec: Spec) -> str:
     params = parse(str(spec.frequency), spec.params)
     known = rule_words(str(spec.frequency), params, start)
     if known is None:
-        rest = words.every(str(spec.frequency), params.interval)
+        rest = phrases.every(str(spec.frequency), params.interval)
         known = _("%(every)s, by the rule “%(params)s”") % {"every": rest, "params": spec.params.strip()}
     return known if params.count is None else _("%(rule)s, %(n)d times") % {"rule": known, "n": params.count}
 
@@ -51,7 +51,7 @@ def _bounded(spec: Spec, text: str) -> str:
 
 
 def _local(spec: Spec, value: dt.datetime) -> str:
-    return words.moment(value.astimezone(zone(spec.timezone)))
+    return phrases.moment(value.astimezone(zone(spec.timezone)))
 
 
 def _quoted(spec: Spec) -> str:
@@ -74,18 +74,18 @@ def cron_words(rule: CronRule) -> str | None:
 def _interval_of_day(rule: CronRule) -> str | None:
     second, minute, hour = rule.fields[:3]
     if minute == hour == "*" and (n := _step(second, 60)):
-        return words.every(Frequency.SECONDLY, n)
+        return phrases.every(Frequency.SECONDLY, n)
     if second != "0":
         return None
     if n := _step(minute, 60):
-        return _within_hours(words.every(Frequency.MINUTELY, n), rule, last_minute=60 - n)
+        return _within_hours(phrases.every(Frequency.MINUTELY, n), rule, last_minute=60 - n)
     n = _step(hour, 24)
-    if len(rule.minutes) > words.MANY or not n:
+    if len(rule.minutes) > phrases.MANY or not n:
         return None
-    text = words.every(Frequency.HOURLY, n)
+    text = phrases.every(Frequency.HOURLY, n)
     if rule.minutes == (0,):
         return text
-    return _("%(every)s at minute %(minutes)s") % {"every": text, "minutes": words.listed(rule.minutes)}
+    return _("%(every)s at minute %(minutes)s") % {"every": text, "minutes": phrases.listed(rule.minutes)}
 
 
 def _step(field: str, size: int) -> int | None:
@@ -103,16 +103,16 @@ def _within_hours(text: str, rule: CronRule, last_minute: int) -> str | None:
         return text
     if list(hours) != list(range(hours[0], hours[-1] + 1)):
         return None
-    span = {"every": text, "first": words.clock(hours[0], 0), "last": words.clock(hours[-1], last_minute)}
+    span = {"every": text, "first": phrases.clock(hours[0], 0), "last": phrases.clock(hours[-1], last_minute)}
     return _("%(every)s from %(first)s to %(last)s") % span
 
 
 def _times_of_day(rule: CronRule) -> str | None:
     hours, minutes = rule.hours, rule.minutes
     if rule.seconds == (0,) and len(minutes) == 1 and len(hours) > 2 and hours == tuple(range(hours[0], hours[-1] + 1)):
-        span = {"first": words.clock(hours[0], minutes[0]), "last": words.clock(hours[-1], minutes[0])}
+        span = {"first": phrases.clock(hours[0], minutes[0]), "last": phrases.clock(hours[-1], minutes[0])}
         return _("every hour from %(first)s to %(last)s") % span
-    return words.at_times(hours, minutes, rule.seconds)
+    return phrases.at_times(hours, minutes, rule.seconds)
 
 
 def _days(days: CronDays) -> str | None:
@@ -122,30 +122,30 @@ def _days(days: CronDays) -> str | None:
             return None
         return _("on the working day nearest to day %(day)s of the month") % {"day": days.nearest}
     if days.weekdays is None and days.monthdays is None:
-        return _("every day in %(months)s") % {"months": words.months(months)}
+        return _("every day in %(months)s") % {"months": phrases.months(months)}
     if days.weekdays is not None and days.monthdays is not None:
         return _either(days) if not months and not days.both else None
     if days.monthdays is not None:
-        return words.on_monthdays(days.monthdays, months) if len(days.monthdays) <= words.MANY else None
-    return words.on_weekdays(days.weekdays or (), months)
+        return phrases.on_monthdays(days.monthdays, months) if len(days.monthdays) <= phrases.MANY else None
+    return phrases.on_weekdays(days.weekdays or (), months)
 
 
 def _either(days: CronDays) -> str | None:
-    monthdays, weekdays = words.on_monthdays(days.monthdays or ()), words.on_weekdays(days.weekdays or ())
-    if monthdays is None or weekdays is None or len(days.monthdays or ()) > words.MANY:
+    monthdays, weekdays = phrases.on_monthdays(days.monthdays or ()), phrases.on_weekdays(days.weekdays or ())
+    if monthdays is None or weekdays is None or len(days.monthdays or ()) > phrases.MANY:
         return None
     return _("%(monthdays)s, and %(weekdays)s") % {"monthdays": monthdays, "weekdays": weekdays}
 
 
 def rule_words(frequency: str, params: Params, start: dt.datetime) -> str | None:
-    text = words.every(frequency, params.interval)
+    text = phrases.every(frequency, params.interval)
     if params.bysetpos or params.byyearday or params.byweekno or params.byeaster or params.wkst:
         return None
     if frequency in UNIT_SECONDS:
         return _within_rule(text, params)
     if params.byweekday and params.bymonthday:
         return None
-    times = words.at_times(
+    times = phrases.at_times(
         params.byhour or (start.hour,), params.byminute or (start.minute,), params.bysecond or (start.second,)
     )
     days = _rule_days(frequency, params, start)
@@ -161,7 +161,7 @@ def _within_rule(text: str, params: Params) -> str | None:
         return None
     if not params.byhour:
         return text
-    return _("%(every)s in the hours %(hours)s") % {"every": text, "hours": words.listed(params.byhour)}
+    return _("%(every)s in the hours %(hours)s") % {"every": text, "hours": phrases.listed(params.byhour)}
 
 
 def _rule_days(frequency: str, params: Params, start: dt.datetime) -> str | None:
@@ -172,14 +172,14 @@ def _rule_days(frequency: str, params: Params, start: dt.datetime) -> str | None
         return (
             None
             if frequency == Frequency.YEARLY and counted and not months
-            else words.on_weekdays(params.byweekday, months)
+            else phrases.on_weekdays(params.byweekday, months)
         )
     if params.bymonthday:
-        return words.on_monthdays(params.bymonthday, months) if len(params.bymonthday) <= words.MANY else None
+        return phrases.on_monthdays(params.bymonthday, months) if len(params.bymonthday) <= phrases.MANY else None
     if frequency == Frequency.YEARLY:
-        return words.on_monthdays((start.day,), months or (start.month,))
+        return phrases.on_monthdays((start.day,), months or (start.month,))
     if frequency == Frequency.MONTHLY:
-        return words.on_monthdays((start.day,), months)
+        return phrases.on_monthdays((start.day,), months)
     if frequency == Frequency.WEEKLY:
-        return words.on_weekdays(((start.weekday(), 0),), months)
-    return _("in %(months)s") % {"months": words.months(months)} if months else ""
+        return phrases.on_weekdays(((start.weekday(), 0),), months)
+    return _("in %(months)s") % {"months": phrases.months(months)} if months else ""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from django.utils.translation import gettext as _
 
-from chroniker.schedule import words
+from chroniker.schedule import phrases
 from chroniker.schedule.spec import DstFold, DstGap, Spec
 from chroniker.schedule.timeline import Elapsed, OnWall, bounded, next_after
 from chroniker.schedule.zones import SECOND, Stretch, stretches, zone
@@ -100,12 +100,12 @@ def _facts(timeline: OnWall, low: dt.datetime, high: dt.datetime) -> dict[str, s
     times: list[str] = []
     wall = timeline.rule.at_or_after(low)
     while wall is not None and wall < high and len(times) <= SHOWN:
-        times.append(words.clock(wall.hour, wall.minute, wall.second) if len(times) < SHOWN else "…")
+        times.append(phrases.clock(wall.hour, wall.minute, wall.second) if len(times) < SHOWN else "…")
         wall = timeline.rule.at_or_after(wall + SECOND)
     if not times:
         return None
     same_day = low.date() == high.date()
     shown = [
-        words.clock(edge.hour, edge.minute, edge.second) if same_day else words.moment(edge) for edge in (low, high)
+        phrases.clock(edge.hour, edge.minute, edge.second) if same_day else phrases.moment(edge) for edge in (low, high)
     ]
     return {"date": str(low.date()), "low": shown[0], "high": shown[1], "times": ", ".join(times)}

@@ -14,7 +14,7 @@ from chroniker.exceptions import ScheduleError
 from chroniker.schedule import dst
 from chroniker.schedule.calendar_rule import CalendarRule
 from chroniker.schedule.clock_rule import UNIT_SECONDS, ClockRule
-from chroniker.schedule.cron import cron_rule
+from chroniker.schedule.cron_rule import cron_rule
 from chroniker.schedule.rrule_params import Params, parse
 from chroniker.schedule.spec import DstFold, DstGap, Frequency, Spec
 from chroniker.schedule.zones import SECOND, offset_at, zone

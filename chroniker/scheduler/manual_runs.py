@@ -54,7 +54,7 @@ def _refuse_bad(job: Job, args: str) -> None:
         raise ClaimRefused(_("A raw command has its arguments in its own line; they cannot be others for once."))
     try:
         policy.management_argv(job.command, args)
-        said = options.objection(job.command, args)
+        said = options.argument_error(job.command, args)
     except CommandRefused as refusal:
         raise ClaimRefused(str(refusal)) from refusal
     if said:

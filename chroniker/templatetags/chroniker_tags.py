@@ -6,7 +6,7 @@ from django import template
 from django.template.defaultfilters import date
 
 from chroniker.exceptions import MonitorError
-from chroniker.monitors.relative_times import shifted
+from chroniker.monitors.relative_times import shift
 
 register = template.Library()
 
@@ -15,6 +15,6 @@ register = template.Library()
 def now_offset(format_string: str, offset: str | int = 0) -> str:
     """Like ``{% now %}``, later or earlier: ``{% now_offset "Y-m-d" -7 %}`` for days, else ``"-2h30m"`` in quotes."""
     try:
-        return date(shifted(offset), format_string)
+        return date(shift(offset), format_string)
     except MonitorError as error:
         raise template.TemplateSyntaxError(str(error)) from None

@@ -14,14 +14,14 @@ from chroniker.exceptions import ImportRefused
 from chroniker.importing.candidate import Candidate
 from chroniker.models import Job
 from chroniker.schedule import Frequency
-from chroniker_celery.importing.rules import Rule, rule_of
-from chroniker_celery.importing.tables import Beat, Task
+from chroniker_celery.importing.beat_schedules import ConvertedSchedule, convert_schedule
+from chroniker_celery.importing.beat_tables import Beat, Task
 
 COMMAND = "run_celery_task"
 
 
 @dataclass(frozen=True, slots=True)
-class Ways:
+class ImportOptions:
     now: dt.datetime
     #: Names of the tasks that this project can run itself.
     known: Collection[str]
@@ -29,14 +29,14 @@ class Ways:
     send: bool = False
 
 
-def candidates(beat: Beat, ways: Ways) -> list[Candidate]:
+def candidates(beat: Beat, ways: ImportOptions) -> list[Candidate]:
     return [_candidate(task, beat, ways) for task in beat.tasks]
 
 
-def _candidate(task: Task, beat: Beat, ways: Ways) -> Candidate:
+def _candidate(task: Task, beat: Beat, ways: ImportOptions) -> Candidate:
     origin = f"django-celery-beat:{task.name}"
     try:
-        rule = rule_of(task, beat, ways.now)
+        rule = convert_schedule(task, beat, ways.now)
         args, said = _arguments(task, ways)
     except ImportRefused as refusal:
         return Candidate(origin, Job(name=task.name), task.task, refusal=str(refusal))
@@ -54,7 +54,7 @@ def _candidate(task: Task, beat: Beat, ways: Ways) -> Candidate:
     return candidate
 
 
-def _job(task: Task, rule: Rule, args: str) -> Job:
+def _job(task: Task, rule: ConvertedSchedule, args: str) -> Job:
     sends = "--send" in args
     job = Job(
         name=task.name,
@@ -84,7 +84,7 @@ def _once(task: Task, job: Job, candidate: Candidate) -> None:
         job.starts_at = None
 
 
-def _arguments(task: Task, ways: Ways) -> tuple[str, list[str]]:
+def _arguments(task: Task, ways: ImportOptions) -> tuple[str, list[str]]:
     """The command line, and what has to be said of it."""
     words, said = [task.task], []
     for option, text, kind in (("--args", task.args, list), ("--kwargs", task.kwargs, dict)):

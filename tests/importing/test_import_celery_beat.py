@@ -13,12 +13,12 @@ from celery import shared_task
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from chroniker.importing import Candidate, bring_in
+from chroniker.importing import Candidate, save_candidates
 from chroniker.models import Job
 from chroniker.schedule import preview
 from chroniker.scheduler import manual_runs
-from chroniker_celery.importing.jobs import Ways, candidates
-from chroniker_celery.importing.tables import in_file
+from chroniker_celery.importing.beat_tables import read_file
+from chroniker_celery.importing.jobs import ImportOptions, candidates
 from tests.importing.upgrading import FIXTURES
 
 pytestmark = [pytest.mark.django_db, pytest.mark.celery]
@@ -41,8 +41,8 @@ def fail() -> None:
 
 
 def imported(*known: str, send: bool = False) -> dict[str, Candidate]:
-    found = candidates(in_file(str(DUMP)), Ways(NOW, known, send))
-    bring_in(found)
+    found = candidates(read_file(str(DUMP)), ImportOptions(NOW, known, send))
+    save_candidates(found)
     return {each.job.name: each for each in found}
 
 

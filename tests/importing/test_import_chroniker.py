@@ -15,8 +15,8 @@ from django.core.management import CommandError, call_command
 from chroniker import lifecycle
 from chroniker.importing.candidate import Candidate, Outcome
 from chroniker.importing.django_chroniker import logs
-from chroniker.importing.django_chroniker.importer import bring_jobs, bring_logs
-from chroniker.importing.django_chroniker.jobs import Ways
+from chroniker.importing.django_chroniker.importer import import_jobs, import_logs
+from chroniker.importing.django_chroniker.jobs import ImportOptions
 from chroniker.importing.django_chroniker.source import Dump
 from chroniker.models import Job, JobDependency, JobState, LogChunk, Run, Status, Stream
 from chroniker.schedule import preview
@@ -43,7 +43,7 @@ def printed(*words: str, **options: Any) -> str:
 
 
 def imported(path: Path, now: dt.datetime = NOW, **options: Any) -> dict[str, Candidate]:
-    found = bring_jobs(Dump(str(path)), Ways(now, **options))
+    found = import_jobs(Dump(str(path)), ImportOptions(now, **options))
     return {candidate.job.name: candidate for candidate in found.values()}
 
 
@@ -60,7 +60,7 @@ def a_dump(tmp_path: Path, *jobs: dict[str, Any]) -> Path:
 @pytest.mark.parametrize("version", VERSIONS)
 def test_jobs_keep_the_instants_that_the_ancestor_itself_gave_them(version: str) -> None:
     given = json.loads((FIXTURES / f"instants-{version}.json").read_text())
-    found = bring_jobs(Dump(str(dump(version))), Ways(NOW))
+    found = import_jobs(Dump(str(dump(version))), ImportOptions(NOW))
     compared = 0
     for pk, texts in given.items():
         candidate = found[int(pk)]
@@ -181,7 +181,7 @@ def test_a_dry_run_changes_nothing_and_shows_both_timetables() -> None:
 def test_an_import_that_was_killed_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logs, "BATCH", 1)
     source = Dump(str(dump("1.1.0")))
-    batches = bring_logs(source, bring_jobs(source, Ways(NOW)))
+    batches = import_logs(source, import_jobs(source, ImportOptions(NOW)))
     next(batches)
     next(batches)
     del batches
@@ -212,7 +212,7 @@ def test_nothing_is_written_when_one_job_cannot_be(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(Job, "save", save)
     with pytest.raises(RuntimeError):
-        bring_jobs(Dump(str(dump("1.1.0"))), Ways(NOW))
+        import_jobs(Dump(str(dump("1.1.0"))), ImportOptions(NOW))
     assert len(saved) == 3
     assert not Job.objects.exists()
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from chroniker.importing.crontab.reading import entries
-from chroniker.importing.crontab.shell import as_manage_line, is_plain
+from chroniker.importing.crontab.crontab_parser import entries
+from chroniker.importing.crontab.manage_line import as_manage_line, is_plain
 from chroniker.models import Job
 from tests.factories import a_job
 

@@ -207,7 +207,10 @@ def test_a_monitor_s_template_sees_plain_values_and_loads_nothing(template: str)
 
     job = a_job(monitor_url=template)
     with override_settings(SECRET_KEY="the key"):
-        assert monitors.problem(template, monitors.about(job)) or monitors.rendered(template, monitors.about(job)) == ""
+        assert (
+            monitors.template_error(template, monitors.template_values(job))
+            or monitors.render(template, monitors.template_values(job)) == ""
+        )
 
 
 @pytest.mark.parametrize("name", ["PATH", "LD_PRELOAD", "PYTHONPATH", "OPENSSL_CONF", "GCONV_PATH", "BASH_ENV", "path"])

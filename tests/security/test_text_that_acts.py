@@ -20,7 +20,7 @@ from django.core.management import call_command
 
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import pauses
-from chroniker.escaping import one_line, visible
+from chroniker.escaping import escape_controls, one_line
 from chroniker.models import Group, Host, Job, JobState, Outbox, Run
 from chroniker.outbox import delivery
 from chroniker.scheduler import tick
@@ -57,7 +57,7 @@ def said(*words: str) -> str:
     try:
         call_command(*words, stdout=out, stderr=out, skip_checks=False)
     except (Exception, SystemExit) as end:
-        out.write(visible(str(end)) if isinstance(end, SystemExit) else str(end))
+        out.write(escape_controls(str(end)) if isinstance(end, SystemExit) else str(end))
     return out.getvalue()
 
 
@@ -163,5 +163,5 @@ def test_an_executor_s_error_is_one_line_of_the_log(
 
 
 def test_what_is_made_visible_can_be_read() -> None:
-    assert visible("a\tb\n\x1b") == "a\tb\n\\u001b"
+    assert escape_controls("a\tb\n\x1b") == "a\tb\n\\u001b"
     assert one_line("a\tb\n\x1b\ud800é日") == "a\\u0009b\\u000a\\u001b\\ud800é日"

@@ -13,13 +13,18 @@ from chroniker.process.run_spec import RunSpec
 
 def refusal(environment: str = "", secrets: str = "") -> str:
     with pytest.raises(CommandRefused) as refused:
-        surroundings.refuse_both(environment, secrets)
+        surroundings.refuse_duplicate_names(environment, secrets)
     return str(refused.value)
 
 
 def test_a_value_is_all_that_stands_behind_the_first_equals_sign() -> None:
     text = 'A=1\r\n# a remark\n\n  B = two words = "quoted" \nEMPTY=\nNL=a\u2028b'
-    assert surroundings.variables(text) == {"A": "1", "B": ' two words = "quoted" ', "EMPTY": "", "NL": "a\u2028b"}
+    assert surroundings.parse_variables(text) == {
+        "A": "1",
+        "B": ' two words = "quoted" ',
+        "EMPTY": "",
+        "NL": "a\u2028b",
+    }
 
 
 @pytest.mark.parametrize(
@@ -51,7 +56,7 @@ def test_a_name_is_a_variable_or_a_secret() -> None:
 
 @pytest.mark.parametrize("name", ["PATH", "LD_PRELOAD", "PYTHONPATH", "BASH_ENV"])
 def test_variables_that_decide_which_code_runs_go_with_raw_commands(name: str) -> None:
-    assert surroundings.variables(f"{name}=x") == {name: "x"}
+    assert surroundings.parse_variables(f"{name}=x") == {name: "x"}
     with override_settings(CHRONIKER_DISABLE_RAW_COMMAND=True):
         assert "may decide which code runs" in refusal(f"{name}=x")
         assert "may decide which code runs" in refusal(secrets=f"{name}=env:HOME")
@@ -61,7 +66,7 @@ def test_secrets_are_looked_up_where_it_executes(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("TOKEN_OF_THIS_HOST", "t0ken")
     lines = "TOKEN=env:TOKEN_OF_THIS_HOST\nKEY=setting:PAYMENT_KEY"
     with override_settings(PAYMENT_KEY="k3y"):
-        assert surroundings.environment_here("A=1", lines) == {"A": "1", "TOKEN": "t0ken", "KEY": "k3y"}
+        assert surroundings.resolve_environment("A=1", lines) == {"A": "1", "TOKEN": "t0ken", "KEY": "k3y"}
 
 
 def test_a_secret_that_is_missing_or_no_text_is_named_without_a_value(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,18 +77,18 @@ def test_a_secret_that_is_missing_or_no_text_is_named_without_a_value(monkeypatc
         "KEY=setting:ODD": "“ODD” is not text",
     }.items():
         with override_settings(ODD={"secret": "hunter2"}), pytest.raises(CommandRefused, match=said) as refused:
-            surroundings.environment_here("", line)
+            surroundings.resolve_environment("", line)
         assert "“KEY”" in str(refused.value) and "hunter2" not in str(refused.value)
 
 
 def test_a_directory_is_absolute_and_must_exist_where_it_executes(tmp_path: Path) -> None:
-    assert surroundings.directory_here("") is None
-    assert surroundings.directory_here(str(tmp_path)) == str(tmp_path)
+    assert surroundings.resolve_directory("") is None
+    assert surroundings.resolve_directory(str(tmp_path)) == str(tmp_path)
     for text in ("var/shop", "~/shop", "$HOME"):
         with pytest.raises(CommandRefused, match="is not an absolute path"):
-            surroundings.directory(text)
+            surroundings.check_directory(text)
     with pytest.raises(CommandRefused, match="There is no working directory “/no/such/place” on"):
-        surroundings.directory_here("/no/such/place")
+        surroundings.resolve_directory("/no/such/place")
 
 
 def test_an_order_that_is_printed_shows_no_variable() -> None:

@@ -8,8 +8,8 @@ import pytest
 from django.test import override_settings
 
 from chroniker.exceptions import CommandRefused, CommandUnreadable
-from chroniker.job_commands.catalogue import app_of, offers, stated_help
-from chroniker.job_commands.options import describe, objection
+from chroniker.job_commands.catalogue import app_of, available_commands, static_help
+from chroniker.job_commands.options import argument_error, describe
 
 GOOD = "one --colour red"
 
@@ -45,7 +45,7 @@ def test_options_of_every_command_are_marked() -> None:
     ],
 )
 def test_what_the_command_takes_is_accepted(args: str) -> None:
-    assert objection("takes", args) is None
+    assert argument_error("takes", args) is None
 
 
 @pytest.mark.parametrize(
@@ -62,31 +62,31 @@ def test_what_the_command_takes_is_accepted(args: str) -> None:
     ],
 )
 def test_what_the_command_does_not_take_is_named(args: str, said: str) -> None:
-    found = objection("takes", args)
+    found = argument_error("takes", args)
     assert found is not None and found.startswith("“takes” does not take this: ")
     assert said in found
 
 
 def test_nothing_is_opened_converted_or_done(tmp_path: Path) -> None:
     words = " ".join(f"--{name} {tmp_path / name}" for name in ("output", "convert", "leave"))
-    assert objection("takes", f"{GOOD} {words}") is None
+    assert argument_error("takes", f"{GOOD} {words}") is None
     assert list(tmp_path.iterdir()) == []
 
 
 def test_subcommands_are_looked_into() -> None:
-    assert objection("nested", "add --size 3") is None
+    assert argument_error("nested", "add --size 3") is None
     for bad in ("add --size x", "add --nonsense", "subtract"):
-        assert objection("nested", bad) is not None
+        assert argument_error("nested", bad) is not None
 
 
 def test_a_command_that_reads_its_line_in_its_own_way_is_not_judged() -> None:
-    assert objection("own_way", "anything --goes") is None
+    assert argument_error("own_way", "anything --goes") is None
 
 
 def test_a_command_that_cannot_be_loaded_says_why_and_takes_anything() -> None:
     with pytest.raises(CommandUnreadable, match="SystemExit: a library <that> is missing"):
         describe("cannot_load")
-    assert objection("cannot_load", "--anything") is None
+    assert argument_error("cannot_load", "--anything") is None
 
 
 @pytest.mark.parametrize("name", ["flush", "no_such_command"])
@@ -94,14 +94,14 @@ def test_a_command_that_may_not_be_run_is_not_loaded(name: str, monkeypatch: pyt
     def loaded(name: str) -> None:
         raise AssertionError(f"{name} was loaded")
 
-    monkeypatch.setattr("chroniker.job_commands.catalogue.load", loaded)
-    for ask in (describe, lambda name: objection(name, "")):
+    monkeypatch.setattr("chroniker.job_commands.catalogue.load_command", loaded)
+    for ask in (describe, lambda name: argument_error(name, "")):
         with pytest.raises(CommandRefused):
             ask(name)
 
 
 def test_commands_are_listed_by_app_with_their_help_and_denied_ones_are_left_out() -> None:
-    found = offers()
+    found = available_commands()
     by_name = {offer.name: offer for offer in found}
     assert by_name["takes"].app == "tests.testapp"
     assert by_name["takes"].help == "Take every kind of argument that there is."
@@ -111,10 +111,10 @@ def test_commands_are_listed_by_app_with_their_help_and_denied_ones_are_left_out
     apps = [offer.app for offer in found]
     assert apps == sorted(apps, key=lambda app: (app.startswith("django."), app))
     with override_settings(CHRONIKER_COMMANDS=["no*"]):
-        assert [offer.name for offer in offers()] == ["noop"]
+        assert [offer.name for offer in available_commands()] == ["noop"]
 
 
 def test_help_is_read_without_importing_the_command() -> None:
-    assert stated_help("own_way") == "Help over two lines."  # translated, and over two lines
-    assert stated_help("cannot_load") == ""
+    assert static_help("own_way") == "Help over two lines."  # translated, and over two lines
+    assert static_help("cannot_load") == ""
     assert app_of("cannot_load") == "tests.testapp"

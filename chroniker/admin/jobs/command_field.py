@@ -26,7 +26,7 @@ class CommandChoice(forms.TextInput):
         list_id = f"{name}-offers"
         own = {"list": list_id, "autocomplete": "off", "spellcheck": "false"}
         field = super().render(name, value, {**(attrs or {}), **own}, renderer)
-        rows = ((offer.name, offer.app, offer.help, _label(offer)) for offer in catalogue.offers())
+        rows = ((offer.name, offer.app, offer.help, _label(offer)) for offer in catalogue.available_commands())
         options = format_html_join("", '<option value="{}" data-app="{}" data-help="{}">{}</option>', rows)
         return format_html(
             '<span class="chroniker-choice" data-none="{}" data-label="{}">{}<datalist id="{}">{}</datalist></span>',
@@ -38,7 +38,7 @@ class CommandChoice(forms.TextInput):
         )
 
 
-def _label(offer: catalogue.Offer) -> str:
+def _label(offer: catalogue.AvailableCommand) -> str:
     return f"{offer.app}: {offer.help}" if offer.help else offer.app
 
 
@@ -77,6 +77,6 @@ def _option(option: options.Option) -> dict[str, Any]:
 def objection(command: str, args: str) -> str | None:
     """Why the command would not take this line; nothing about a command that may not be run: others say that."""
     try:
-        return options.objection(command, args)
+        return options.argument_error(command, args)
     except CommandRefused:
         return None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from chroniker.declared.reading import decided_fields
+from chroniker.declared.loading import decided_fields
 from chroniker.models import Job
 
 if TYPE_CHECKING:

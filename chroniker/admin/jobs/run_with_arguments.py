@@ -31,7 +31,7 @@ class ArgumentsForm(forms.Form):
     def clean_args(self) -> str:
         args: str = self.cleaned_data["args"]
         try:
-            said = options.objection(self._job.command, args)
+            said = options.argument_error(self._job.command, args)
         except CommandRefused as refusal:
             raise forms.ValidationError(str(refusal)) from None
         if said:

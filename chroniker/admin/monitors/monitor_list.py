@@ -45,7 +45,7 @@ def watches(jobs: Sequence[Job]) -> dict[int, Watch]:
 
 def _watch(job: Job, overview: Overview, counts: Mapping[int, int | None]) -> Watch:
     try:
-        url, wrong = monitors.rendered_url(job.monitor_url, monitors.about(job)), ""
+        url, wrong = monitors.render_url(job.monitor_url, monitors.template_values(job)), ""
     except MonitorError as error:  # it was right when it was saved, or nobody had looked
         url, wrong = "", str(error)
     return Watch(overview, counts.get(job.pk), url, wrong)

@@ -20,9 +20,9 @@ from chroniker import schedule
 from chroniker.conf import settings
 from chroniker.exceptions import ScheduleError
 from chroniker.importing.candidate import Candidate
-from chroniker.importing.comparison import INSTANTS
-from chroniker.importing.crontab.reading import Entry
-from chroniker.importing.crontab.shell import as_manage_line, is_plain, with_input
+from chroniker.importing.crontab.crontab_parser import Entry
+from chroniker.importing.crontab.manage_line import as_manage_line, is_plain, with_input
+from chroniker.importing.report import INSTANTS
 from chroniker.models import Job
 
 #: What cron itself reads; the command has no use for it here.
@@ -33,7 +33,7 @@ LONGEST_NAME = 120
 
 
 @dataclass(frozen=True, slots=True)
-class Ways:
+class ImportOptions:
     """What is to be known of the machine that the crontab is of."""
 
     now: dt.datetime
@@ -43,7 +43,7 @@ class Ways:
     manage: Collection[Path]
 
 
-def candidates(entries: Iterable[Entry], ways: Ways) -> list[Candidate]:
+def candidates(entries: Iterable[Entry], ways: ImportOptions) -> list[Candidate]:
     names: Counter[str] = Counter()
     lines: Counter[str] = Counter()
     found = []
@@ -59,7 +59,7 @@ def candidates(entries: Iterable[Entry], ways: Ways) -> list[Candidate]:
     return found
 
 
-def _candidate(entry: Entry, ways: Ways) -> Candidate:
+def _candidate(entry: Entry, ways: ImportOptions) -> Candidate:
     said: list[str] = []
     job = _job(entry, ways, said)
     there = f"{entry.schedule} {entry.user} {entry.command}".replace("  ", " ").strip()
@@ -75,7 +75,7 @@ def _candidate(entry: Entry, ways: Ways) -> Candidate:
     return candidate
 
 
-def _job(entry: Entry, ways: Ways, said: list[str]) -> Job:
+def _job(entry: Entry, ways: ImportOptions, said: list[str]) -> Job:
     home = _home(entry)
     variables = {name: value for name, value in entry.variables.items() if name not in CRONS_OWN}
     zone = entry.variables.get("CRON_TZ") or ways.zone

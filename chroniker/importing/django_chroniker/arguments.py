@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 OFF = frozenset({"", "0", "false", "no", "none", "off"})
 
 
-def on_a_command_line(command: str, text: str, *, like_a_shell: bool) -> tuple[str, list[str]]:
+def to_command_line(command: str, text: str, *, like_a_shell: bool) -> tuple[str, list[str]]:
     """The same arguments here, and what has to be said about them. 1.1.0 split ``like_a_shell``, 1.0 at blanks."""
     try:
         given = shlex.split(text) if like_a_shell else text.split()

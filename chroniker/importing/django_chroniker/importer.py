@@ -6,45 +6,47 @@ from collections.abc import Iterator
 
 from django.utils.translation import gettext as _
 
-from chroniker.importing.candidate import Candidate, Outcome, Wait
+from chroniker.importing.candidate import Candidate, ImportedDependency, Outcome
 from chroniker.importing.django_chroniker import logs
-from chroniker.importing.django_chroniker.jobs import Ways, candidates
+from chroniker.importing.django_chroniker.jobs import ImportOptions, candidates
 from chroniker.importing.django_chroniker.source import Source
 from chroniker.importing.django_chroniker.tables import OldDependency
-from chroniker.importing.saving import bring_in
+from chroniker.importing.saving import save_candidates
 
 
-def bring_jobs(source: Source, ways: Ways, *, dry_run: bool = False, disabled: bool = False) -> dict[int, Candidate]:
+def import_jobs(
+    source: Source, ways: ImportOptions, *, dry_run: bool = False, disabled: bool = False
+) -> dict[int, Candidate]:
     """Import jobs with their subscribers and dependencies; all or none. By the id that each had there."""
-    past = {old.pk: logs.kept(old, source.logs[old.pk]) for old in source.jobs}
+    past = {old.pk: logs.count_kept(old, source.logs[old.pk]) for old in source.jobs}
     found = candidates(source.jobs, ways, past)
     for pk, candidate in found.items():
         candidate.subscribers = source.subscribers.get(pk, [])
     waits = [wait for each in source.dependencies if (wait := _wait(each, found))]
-    bring_in(list(found.values()), waits, dry_run=dry_run, disabled=disabled)
+    save_candidates(list(found.values()), waits, dry_run=dry_run, disabled=disabled)
     return found
 
 
-def _wait(row: OldDependency, found: dict[int, Candidate]) -> Wait | None:
+def _wait(row: OldDependency, found: dict[int, Candidate]) -> ImportedDependency | None:
     dependent, dependee = found.get(row.dependent), found.get(row.dependee)
     if dependent is None or dependee is None or dependent is dependee:
         return None
     names = ("wait_for_completion", "wait_for_success", "wait_for_next_run")
-    return Wait(dependent, dependee, {name: getattr(row, name) for name in names})
+    return ImportedDependency(dependent, dependee, {name: getattr(row, name) for name in names})
 
 
-def bring_logs(source: Source, found: dict[int, Candidate]) -> Iterator[tuple[Candidate, int]]:
+def import_logs(source: Source, found: dict[int, Candidate]) -> Iterator[tuple[Candidate, int]]:
     """Import the logs of the jobs that are here; yields how many runs each batch of each job made."""
     for old in source.jobs:
         candidate = found[old.pk]
         if candidate.outcome in (Outcome.IMPORTED, Outcome.ALREADY) and source.logs[old.pk]:
-            for number in logs.bring(source, old, candidate.job):
+            for number in logs.import_logs_of_job(source, old, candidate.job):
                 yield candidate, number
 
 
-def left_out(source: Source) -> list[str]:
+def omission_notes(source: Source) -> list[str]:
     """What is said once, about all jobs together."""
-    older = sum(source.logs[old.pk] - logs.kept(old, source.logs[old.pk]) for old in source.jobs)
+    older = sum(source.logs[old.pk] - logs.count_kept(old, source.logs[old.pk]) for old in source.jobs)
     said = list(source.remarks)
     if older:
         said.append(_("%(n)d logs are older than their jobs keep (maximum_log_entries); left out.") % {"n": older})

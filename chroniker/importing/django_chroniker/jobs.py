@@ -13,10 +13,10 @@ from django.utils.translation import gettext as _
 from chroniker import schedule
 from chroniker.exceptions import ScheduleError
 from chroniker.importing.candidate import Candidate, ImportedHistory
-from chroniker.importing.comparison import INSTANTS
-from chroniker.importing.django_chroniker.arguments import on_a_command_line
-from chroniker.importing.django_chroniker.rule import Rule
+from chroniker.importing.django_chroniker.arguments import to_command_line
+from chroniker.importing.django_chroniker.old_rule import OldRule
 from chroniker.importing.django_chroniker.tables import OldJob
+from chroniker.importing.report import INSTANTS
 from chroniker.models import Job, Status
 
 MAX_JITTER = 86_400
@@ -34,7 +34,7 @@ Please review this monitor at {{ url }}
 
 
 @dataclass(frozen=True, slots=True)
-class Ways:
+class ImportOptions:
     """What is to be known of the project that is left."""
 
     now: dt.datetime
@@ -49,7 +49,7 @@ class Ways:
         return ZoneInfo(timezone.get_default_timezone_name()) if naive else UTC
 
 
-def candidates(old_jobs: list[OldJob], ways: Ways, past: dict[int, int]) -> dict[int, Candidate]:
+def candidates(old_jobs: list[OldJob], ways: ImportOptions, past: dict[int, int]) -> dict[int, Candidate]:
     """By the id that a job had there. ``past``: how many of its logs can be imported."""
     names: Counter[str] = Counter()
     found = {}
@@ -62,11 +62,11 @@ def candidates(old_jobs: list[OldJob], ways: Ways, past: dict[int, int]) -> dict
     return found
 
 
-def _candidate(old: OldJob, name: str, ways: Ways, past: int) -> Candidate:
+def _candidate(old: OldJob, name: str, ways: ImportOptions, past: int) -> Candidate:
     zone = ways.counted_in(old.next_run)
     next_run = old.next_run.replace(tzinfo=zone) if old.next_run and old.next_run.tzinfo is None else old.next_run
-    rule = Rule.read(old.frequency, old.params)
-    args, remarks = on_a_command_line(old.command, old.args, like_a_shell=old.jitter_seconds is not None)
+    rule = OldRule.read(old.frequency, old.params)
+    args, remarks = to_command_line(old.command, old.args, like_a_shell=old.jitter_seconds is not None)
     job = _job(old, name, rule, args, next_run, ways.zone or zone.key)
     candidate = Candidate(f"django-chroniker:{name}", job, _there(old, next_run), past=_past(old, past))
     candidate.unlike = [*rule.remarks(), *remarks, *_remarks(old, zone, ways)]
@@ -91,7 +91,7 @@ def _is_instant(job: Job, moment: dt.datetime) -> bool:
     return schedule.latest_until(job.spec, moment) == moment.replace(microsecond=0)
 
 
-def _instants(job: Job, rule: Rule, next_run: dt.datetime, now: dt.datetime, zone: ZoneInfo) -> list[dt.datetime]:
+def _instants(job: Job, rule: OldRule, next_run: dt.datetime, now: dt.datetime, zone: ZoneInfo) -> list[dt.datetime]:
     try:
         schedule.validate(job.spec)  # dateutil would search a rule that never fires for ever
     except ScheduleError:
@@ -102,7 +102,7 @@ def _instants(job: Job, rule: Rule, next_run: dt.datetime, now: dt.datetime, zon
         return []
 
 
-def _job(old: OldJob, name: str, rule: Rule, args: str, next_run: dt.datetime | None, zone: str) -> Job:
+def _job(old: OldJob, name: str, rule: OldRule, args: str, next_run: dt.datetime | None, zone: str) -> Job:
     frequency = {"frequency": old.frequency, "params": rule.text, "starts_at": next_run}
     if rule.is_last and next_run is not None:
         frequency = {"frequency": schedule.Frequency.ONCE, "run_at": next_run}
@@ -148,7 +148,7 @@ def _there(old: OldJob, next_run: dt.datetime | None) -> str:
     return _("%(rule)s, next run %(moment)s") % {"rule": rule, "moment": shown}
 
 
-def _remarks(old: OldJob, zone: ZoneInfo, ways: Ways) -> list[str]:
+def _remarks(old: OldJob, zone: ZoneInfo, ways: ImportOptions) -> list[str]:
     said = []
     project = timezone.get_default_timezone_name()
     if zone.key == "UTC" != project and not ways.zone:

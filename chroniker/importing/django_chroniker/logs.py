@@ -22,19 +22,19 @@ TIMED_OUT = "Job exceeded timeout"  # what the ancestor wrote at the end of stde
 _NUL, _VISIBLE_NUL = "\0", "\u2400"
 
 
-def kept(old: OldJob, logs: int) -> int:
+def count_kept(old: OldJob, logs: int) -> int:
     """As many as the job keeps, and the ancestor kept."""
     return min(logs, old.maximum_log_entries or logs)
 
 
-def bring(source: Source, old: OldJob, job: Job) -> Iterator[int]:
+def import_logs_of_job(source: Source, old: OldJob, job: Job) -> Iterator[int]:
     """Import the logs of one job, the oldest first; yields how many runs each batch made.
 
     Each batch is a transaction. Which come next is told by the runs that are there, so that a killed import goes on
     where it was, and one that was through does nothing, even if old runs have been deleted since.
     """
     heads = source.heads(old.pk)
-    heads = heads[len(heads) - kept(old, len(heads)) :]
+    heads = heads[len(heads) - count_kept(old, len(heads)) :]
     done = _history(job).aggregate(last=Max("token"))["last"] or 0
     for batch in _batches(list(enumerate(heads, start=1))[done:]):
         logs = {log.pk: log for log in source.fetch([pk for _token, (pk, _size) in batch])}

@@ -16,7 +16,7 @@ from chroniker.conf import settings
 from chroniker.exceptions import ImportRefused
 from chroniker.importing import dump_files
 from chroniker.importing.django_chroniker.tables import OldDependency, OldJob, OldLog, OldSubscription
-from chroniker.importing.foreign_tables import exists, stored
+from chroniker.importing.foreign_tables import read_rows, table_exists
 
 M = TypeVar("M", bound=models.Model)
 #: A log's id, and roughly how much text it has.
@@ -45,17 +45,17 @@ class Tables:
 
     def __init__(self) -> None:
         self._using = settings.database
-        if not exists(OldJob, self._using):
+        if not table_exists(OldJob, self._using):
             raise ImportRefused(
                 _(
                     "There are no tables of django-chroniker in this database. Where it was used before, “migrate” "
                     "sets them aside as chroniker_v1_…; from elsewhere give a FILE: “dumpdata chroniker -o FILE”"
                 )
             )
-        self.jobs = stored(OldJob, self._using)
-        self.dependencies = stored(OldDependency, self._using)
+        self.jobs = read_rows(OldJob, self._using)
+        self.dependencies = read_rows(OldDependency, self._using)
         self.subscribers: dict[int, list[int]] = {}
-        for row in stored(OldSubscription, self._using):
+        for row in read_rows(OldSubscription, self._using):
             self.subscribers.setdefault(row.job, []).append(row.user)
         counted = self._logs().values_list("job").annotate(logs=Count("pk")).order_by()
         self.logs = Counter(dict(counted))
@@ -77,7 +77,7 @@ class Dump:
     """A file, all of it in memory."""
 
     def __init__(self, path: str) -> None:
-        self._objects = [each for each in dump_files.read(path) if each["model"].startswith("chroniker.")]
+        self._objects = [each for each in dump_files.read_objects(path) if each["model"].startswith("chroniker.")]
         of_jobs = [each for each in self._objects if each["model"] == "chroniker.job"]
         if not of_jobs:
             raise ImportRefused(_("%(path)s has no jobs of django-chroniker.") % {"path": path})
@@ -95,7 +95,7 @@ class Dump:
 
     def _rows(self, model: type[M], label: str, *references: str) -> list[M]:
         """With ``references`` to jobs by name (--natural-foreign) turned into ids."""
-        rows = dump_files.rows(model, f"chroniker.{label}", self._objects)
+        rows = dump_files.rows_of_model(model, f"chroniker.{label}", self._objects)
         for row in rows:
             for name in references:
                 value = getattr(row, name)

@@ -9,7 +9,7 @@ from django.apps.registry import Apps
 from django.db import models
 
 
-class Aside:
+class OldMeta:
     apps = Apps()
     app_label = "chroniker_v1"
     managed = False
@@ -42,7 +42,7 @@ class OldJob(models.Model):
     log_stdout = models.BooleanField(default=True)
     log_stderr = models.BooleanField(default=True)
 
-    class Meta(Aside):
+    class Meta(OldMeta):
         db_table = "chroniker_v1_job"
 
 
@@ -50,7 +50,7 @@ class OldSubscription(models.Model):
     job = models.BigIntegerField(db_column="job_id")
     user = models.BigIntegerField(db_column="user_id")
 
-    class Meta(Aside):
+    class Meta(OldMeta):
         db_table = "chroniker_v1_job_subscribers"
 
 
@@ -61,7 +61,7 @@ class OldDependency(models.Model):
     wait_for_success = models.BooleanField(default=True)
     wait_for_next_run = models.BooleanField(default=True)
 
-    class Meta(Aside):
+    class Meta(OldMeta):
         db_table = "chroniker_v1_jobdependency"
 
 
@@ -75,5 +75,5 @@ class OldLog(models.Model):
     success = models.BooleanField(default=True)
     on_time = models.BooleanField(default=True)
 
-    class Meta(Aside):
+    class Meta(OldMeta):
         db_table = "chroniker_v1_log"

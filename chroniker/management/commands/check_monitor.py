@@ -11,7 +11,7 @@ from chroniker import monitors
 from chroniker.command_api import attention
 from chroniker.exceptions import MonitorError
 from chroniker.models import Job
-from chroniker.monitors import Finding
+from chroniker.monitors import RecordCount
 from chroniker.outbox.admin_links import absolute
 
 #: Exit statuses: records were found; the question could not be asked.
@@ -32,8 +32,8 @@ class Command(BaseCommand):
 
     def handle(self, *, show: int, verbosity: int, **options: Any) -> None:
         try:
-            asked, ask = monitors.question({"show": show, **options})
-            found = monitors.findings(ask(), most=show if verbosity else 0, asked=asked)
+            asked, ask = monitors.record_source({"show": show, **options})
+            found = monitors.count_records(ask(), most=show if verbosity else 0, asked=asked)
         except (MonitorError, FieldError) as error:
             raise CommandError(str(error), returncode=NOT_ASKED) from error
         attention.report(found.count)
@@ -44,7 +44,7 @@ class Command(BaseCommand):
             self.stdout.write(_("No record needs attention."))
 
 
-def said(found: Finding) -> str:
+def said(found: RecordCount) -> str:
     """What the mail will show: the monitor's error template where it has one."""
     head = ngettext("%(n)d record needs attention.", "%(n)d records need attention.", found.count)
     more = found.count - len(found.shown)
@@ -54,16 +54,16 @@ def said(found: Finding) -> str:
     if job is None or not job.is_monitor or not job.monitor_error_template.strip():
         return plain
     try:
-        return monitors.rendered(job.monitor_error_template, values(job, found, plain)).strip("\n")
+        return monitors.render(job.monitor_error_template, values(job, found, plain)).strip("\n")
     except MonitorError as error:
         return _("%(plain)s\nIts error template was not used. %(error)s") % {"plain": plain, "error": error}
 
 
-def values(job: Job, found: Finding, plain: str) -> dict[str, Any]:
+def values(job: Job, found: RecordCount, plain: str) -> dict[str, Any]:
     """What an error template may show; ``stderr`` is the ancestor's name for what was found."""
-    known = monitors.about(job)
+    known = monitors.template_values(job)
     try:
-        url = absolute(monitors.rendered_url(job.monitor_url, known))
+        url = absolute(monitors.render_url(job.monitor_url, known))
     except MonitorError as error:
         url = str(error)
     return {**known, "count": found.count, "records": found.shown, "url": url, "stderr": plain}

@@ -6,8 +6,8 @@ from django.core.management.base import CommandParser
 
 from chroniker.clock.database_clock import database_now
 from chroniker.importing.candidate import Candidate
-from chroniker.importing.django_chroniker.importer import bring_jobs, bring_logs, left_out
-from chroniker.importing.django_chroniker.jobs import Ways
+from chroniker.importing.django_chroniker.importer import import_jobs, import_logs, omission_notes
+from chroniker.importing.django_chroniker.jobs import ImportOptions
 from chroniker.importing.django_chroniker.source import Dump, Source, Tables
 from chroniker.management.importing import ImportCommand, refusals_explained, zone
 
@@ -36,17 +36,17 @@ class Command(ImportCommand):
     def handle(self, *, file: str | None, dry_run: bool, disabled: bool, no_logs: bool, **options: Any) -> None:
         with refusals_explained():
             source: Source = Dump(file) if file else Tables()
-            ways = Ways(now := database_now(), options["timezone"], not options["no_catch_up"])
-            found = bring_jobs(source, ways, dry_run=dry_run, disabled=disabled)
+            ways = ImportOptions(now := database_now(), options["timezone"], not options["no_catch_up"])
+            found = import_jobs(source, ways, dry_run=dry_run, disabled=disabled)
             self.show(list(found.values()), now, options["json"])
             if not options["json"]:
-                self.tell(left_out(source))
+                self.tell(omission_notes(source))
             if not no_logs and not dry_run:
                 self.bring_logs(source, found, options["verbosity"] if not options["json"] else 0)
 
     def bring_logs(self, source: Source, found: dict[int, Candidate], verbosity: int) -> None:
         runs = 0
-        for candidate, number in bring_logs(source, found):
+        for candidate, number in import_logs(source, found):
             runs += number
             if verbosity > 1:
                 self.stdout.write(f"“{candidate.job.name}”: {number} runs")

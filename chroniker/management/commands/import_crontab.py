@@ -11,9 +11,9 @@ from django.utils.timezone import get_default_timezone_name
 
 from chroniker.clock.database_clock import database_now
 from chroniker.exceptions import ImportRefused
-from chroniker.importing import Outcome, bring_in
-from chroniker.importing.crontab.jobs import Ways, candidates
-from chroniker.importing.crontab.reading import entries
+from chroniker.importing import Outcome, save_candidates
+from chroniker.importing.crontab.crontab_parser import entries
+from chroniker.importing.crontab.jobs import ImportOptions, candidates
 from chroniker.management.importing import ImportCommand, refusals_explained, zone
 
 LOCALTIME = Path("/etc/localtime")
@@ -43,9 +43,11 @@ class Command(ImportCommand):
 
     def handle(self, *, file: str, system: bool, dry_run: bool, disabled: bool, **options: Any) -> None:
         with refusals_explained():
-            ways = Ways(database_now(), options["timezone"] or machines_zone(), own_manage(options["manage_py"]))
+            ways = ImportOptions(
+                database_now(), options["timezone"] or machines_zone(), own_manage(options["manage_py"])
+            )
             found = candidates(entries(_read(file), system=system), ways)
-            bring_in(found, dry_run=dry_run, disabled=disabled)
+            save_candidates(found, dry_run=dry_run, disabled=disabled)
         self.show(found, ways.now, options["json"])
         if any(each.outcome is Outcome.IMPORTED and each.job.enabled for each in found) and not options["json"]:
             self.tell(["Now take these lines out of the crontab: until then cron runs them too."])

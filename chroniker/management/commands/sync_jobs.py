@@ -6,8 +6,8 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from chroniker.declared.diff import Change, ChangeKind
-from chroniker.declared.reading import read
-from chroniker.declared.sync import foresee, sync
+from chroniker.declared.loading import load_declared_jobs
+from chroniker.declared.sync import plan_sync, sync
 from chroniker.management.console import CHECKS, database_errors_explained
 from chroniker.management.table import table
 from chroniker.management.terminal import ConsoleCommand
@@ -28,11 +28,11 @@ class Command(ConsoleCommand):
         )
 
     def handle(self, *, adopt: bool, dry_run: bool, check: bool, verbosity: int, **options: Any) -> None:
-        declared, problems = read()
+        declared, problems = load_declared_jobs()
         if problems:
             raise CommandError("\n".join(["Nothing was changed.", *map(str, problems)]))
         with database_errors_explained():
-            changes = (foresee if dry_run or check else sync)(declared, adopt=adopt)
+            changes = (plan_sync if dry_run or check else sync)(declared, adopt=adopt)
         for line in table(_rows(changes, everything=verbosity > 1), ("job", "what", "details")):
             self.stdout.write(line)
         if verbosity:

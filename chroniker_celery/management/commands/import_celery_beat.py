@@ -5,11 +5,11 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from chroniker.clock.database_clock import database_now
-from chroniker.importing import Outcome, bring_in
+from chroniker.importing import Outcome, save_candidates
 from chroniker.management.importing import ImportCommand, refusals_explained
-from chroniker_celery.importing.jobs import Ways, candidates
-from chroniker_celery.importing.project import project_app
-from chroniker_celery.importing.tables import in_file, in_place
+from chroniker_celery.importing.beat_tables import read_file, read_tables
+from chroniker_celery.importing.celery_app import project_app
+from chroniker_celery.importing.jobs import ImportOptions, candidates
 
 
 class Command(ImportCommand):
@@ -26,12 +26,12 @@ class Command(ImportCommand):
 
     def handle(self, *, file: str | None, dry_run: bool, disabled: bool, send: bool, **options: Any) -> None:
         with refusals_explained():
-            beat = in_file(file) if file else in_place()
+            beat = read_file(file) if file else read_tables()
             app = project_app()
             app.loader.import_default_modules()
-            ways = Ways(database_now(), set(app.tasks), send)
+            ways = ImportOptions(database_now(), set(app.tasks), send)
             found = candidates(beat, ways)
-            bring_in(found, dry_run=dry_run, disabled=disabled)
+            save_candidates(found, dry_run=dry_run, disabled=disabled)
         self.show(found, ways.now, options["json"])
         if any(each.outcome is Outcome.IMPORTED and each.job.enabled for each in found) and not options["json"]:
             self.tell(["Now switch these tasks off there, or stop that beat: until then it sends them too."])

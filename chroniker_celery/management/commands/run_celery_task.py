@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from chroniker_celery.importing.project import project_app
+from chroniker_celery.importing.celery_app import project_app
 
 
 def values(text: str) -> list[Any]:

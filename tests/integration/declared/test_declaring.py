@@ -12,13 +12,13 @@ from django.core.checks import run_checks
 from chroniker.checks import CODE_TAG
 from chroniker.declared.declaration import JobFields
 from chroniker.declared.discovery import discover
-from chroniker.declared.reading import read
+from chroniker.declared.loading import load_declared_jobs
 from chroniker.models import Job
 from tests.integration.declared.conftest import Shop
 
 
 def names() -> list[str]:
-    declared, problems = read()
+    declared, problems = load_declared_jobs()
     assert problems == []
     return [one.name for one in declared]
 
@@ -31,7 +31,7 @@ def only_problem() -> str:
 
 def test_a_decorated_command_is_found_with_the_command_s_name(shop: Shop) -> None:
     shop.command("report", '@chroniker.job(cron="0 3 * * *")')
-    [one] = read()[0]
+    [one] = load_declared_jobs()[0]
     assert (one.name, one.job.command, one.where) == (
         "report",
         "report",
@@ -48,7 +48,7 @@ def test_several_decorators_are_several_jobs_from_the_top_down(shop: Shop) -> No
         """,
     )
     assert names() == ["daily", "weekly"]
-    assert [one.job.args for one in read()[0]] == ["--days 1 'of all'", "--days 7"]
+    assert [one.job.args for one in load_declared_jobs()[0]] == ["--days 1 'of all'", "--days 7"]
 
 
 def test_a_subclass_declares_its_own(shop: Shop) -> None:
@@ -74,7 +74,7 @@ def test_names_and_lists_in_a_module_of_jobs_are_found_once_each(shop: Shop) -> 
         """
     )
     assert names() == ["night", "part 0", "part 1", "part 2"]
-    assert {one.where for one in read()[0]} == {f"{shop.name}.jobs.night", f"{shop.name}.jobs.EACH"}
+    assert {one.where for one in load_declared_jobs()[0]} == {f"{shop.name}.jobs.night", f"{shop.name}.jobs.EACH"}
 
 
 def test_a_module_that_does_not_mention_the_scheduler_is_not_imported(shop: Shop) -> None:

@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from chroniker.declared.reading import read
+from chroniker.declared.loading import load_declared_jobs
 from chroniker.declared.sync import sync
 from chroniker.models import Group, Job, JobDependency
 from tests.factories import a_booked_job, a_dependency, a_job
@@ -257,7 +257,7 @@ def test_the_number_of_statements_does_not_grow_with_the_declarations(shop: Shop
         Group.objects.all().delete()
         for hour in ("1", "2"):  # created, then updated
             shop.jobs(source.replace("HOUR", hour).replace("MANY", str(many)))
-            declared, problems = read()
+            declared, problems = load_declared_jobs()
             assert problems == []
             with CaptureQueriesContext(connection) as captured:
                 assert len(sync(declared)) == many

@@ -11,8 +11,8 @@ from django.utils import timezone
 
 from chroniker.exceptions import MonitorError
 from chroniker.models import Job, Outbox, Run
-from chroniker.monitors.conditions import condition, model_named, records
-from chroniker.monitors.findings import findings
+from chroniker.monitors.conditions import filtered_records, find_model, parse_condition
+from chroniker.monitors.findings import count_records
 
 
 @pytest.mark.parametrize(
@@ -38,13 +38,13 @@ from chroniker.monitors.findings import findings
     ],
 )
 def test_a_value_has_the_type_of_its_field(text: str, value: object) -> None:
-    assert condition(User, text) == Q(**{text.partition("=")[0]: value})
+    assert parse_condition(User, text) == Q(**{text.partition("=")[0]: value})
 
 
 def test_json_is_read_as_json() -> None:
-    assert condition(Outbox, 'payload={"a": [1]}') == Q(payload={"a": [1]})
-    assert condition(Outbox, "payload__to=someone") == Q(payload__to="someone")
-    assert condition(Outbox, "payload__has_key=to") == Q(payload__has_key="to")
+    assert parse_condition(Outbox, 'payload={"a": [1]}') == Q(payload={"a": [1]})
+    assert parse_condition(Outbox, "payload__to=someone") == Q(payload__to="someone")
+    assert parse_condition(Outbox, "payload__has_key=to") == Q(payload__has_key="to")
 
 
 @pytest.mark.parametrize(
@@ -67,46 +67,46 @@ def test_json_is_read_as_json() -> None:
 )
 def test_a_mistake_is_named_with_what_would_be_right(text: str, named: str) -> None:
     with pytest.raises(MonitorError) as refused:
-        condition(User, text)
+        parse_condition(User, text)
     assert named in str(refused.value)
 
 
 def test_a_reference_to_records_of_any_kind_can_only_be_asked_by_its_parts() -> None:
-    assert condition(LogEntry, "object_id=7") == Q(object_id="7")
+    assert parse_condition(LogEntry, "object_id=7") == Q(object_id="7")
 
 
 def test_a_choice_that_there_is_not_would_never_be_found() -> None:
-    assert condition(Run, "status=LOST") == Q(status="LOST")
-    assert condition(Run, "status__startswith=L") == Q(status__startswith="L")
+    assert parse_condition(Run, "status=LOST") == Q(status="LOST")
+    assert parse_condition(Run, "status__startswith=L") == Q(status__startswith="L")
     with pytest.raises(MonitorError, match="status__in: “LOOST” is none of its choices: CLAIMED"):
-        condition(Run, "status__in=LOST,LOOST")
+        parse_condition(Run, "status__in=LOST,LOOST")
 
 
 @pytest.mark.parametrize("text", ["User", "auth.", ".User", ""])
 def test_a_model_is_named_with_its_app(text: str) -> None:
     with pytest.raises(MonitorError, match=r"write APP\.MODEL"):
-        model_named(text)
+        find_model(text)
 
 
 def test_the_nearest_model_is_named() -> None:
-    assert model_named("auth.user") is User
+    assert find_model("auth.user") is User
     with pytest.raises(MonitorError, match=r"Did you mean “chroniker\.Job”\?"):
-        model_named("chronikr.Job")
+        find_model("chronikr.Job")
 
 
 @pytest.mark.django_db
 def test_a_record_with_many_related_ones_counts_once() -> None:
     user = User.objects.create(username="anna")
     user.groups.set([Group.objects.create(name=name) for name in ("editors", "editors of notes")])
-    found = records("auth.User", ["groups__name__startswith=editors"], [])
-    assert findings(found, most=5, asked="it").count == 1
+    found = filtered_records("auth.User", ["groups__name__startswith=editors"], [])
+    assert count_records(found, most=5, asked="it").count == 1
 
 
 @pytest.mark.django_db
 def test_every_filter_must_hold_and_no_exclude() -> None:
     for name, staff in (("a", True), ("b", True), ("c", False)):
         User.objects.create(username=name, is_staff=staff)
-    found = records("auth.User", ["is_staff=true", "username__lte=b"], ["username=a", "username=c"])
+    found = filtered_records("auth.User", ["is_staff=true", "username__lte=b"], ["username=a", "username=c"])
     assert [user.username for user in found] == ["b"]
 
 
@@ -114,19 +114,19 @@ def test_every_filter_must_hold_and_no_exclude() -> None:
 def test_a_day_is_that_of_the_current_zone() -> None:
     User.objects.create(username="anna", last_login=dt.datetime(2026, 1, 1, 23, 30, tzinfo=dt.UTC))
     with timezone.override("Europe/Paris"):
-        assert records("auth.User", ["last_login__gte=2026-01-02"], []).count() == 1
-    assert records("auth.User", ["last_login__gte=2026-01-02"], []).count() == 0
+        assert filtered_records("auth.User", ["last_login__gte=2026-01-02"], []).count() == 1
+    assert filtered_records("auth.User", ["last_login__gte=2026-01-02"], []).count() == 0
 
 
 @pytest.mark.django_db
 def test_no_more_is_kept_than_is_shown() -> None:
-    found = findings((json.dumps(number) for number in range(1000)), most=2, asked="it")
+    found = count_records((json.dumps(number) for number in range(1000)), most=2, asked="it")
     assert (found.count, found.shown) == (1000, ["0", "1"])
-    assert findings(Job.objects, most=1, asked="it").count == 0
-    assert findings(True, most=1, asked="it").count == 1
+    assert count_records(Job.objects, most=1, asked="it").count == 0
+    assert count_records(True, most=1, asked="it").count == 1
 
 
 @pytest.mark.parametrize("answer", [None, -1, "text", b"bytes", 1.5])
 def test_what_cannot_be_counted_is_shown(answer: object) -> None:
     with pytest.raises(MonitorError, match=r"shop.late gave .* it must give a queryset"):
-        findings(answer, most=1, asked="shop.late")
+        count_records(answer, most=1, asked="shop.late")

@@ -10,7 +10,7 @@ from django.test import override_settings
 from django.utils import timezone
 
 from chroniker.exceptions import MonitorError
-from chroniker.monitors.relative_times import relative, shifted
+from chroniker.monitors.relative_times import parse_relative_time, shift
 
 PARIS = ZoneInfo("Europe/Paris")
 NOON = dt.datetime(2026, 3, 30, 12, tzinfo=PARIS)  # a day and a half after the clocks went forward
@@ -30,22 +30,22 @@ NOON = dt.datetime(2026, 3, 30, 12, tzinfo=PARIS)  # a day and a half after the 
 )
 def test_days_are_those_of_the_calendar_and_hours_are_real_time(offset: str | int, moment: dt.datetime) -> None:
     with timezone.override(PARIS):
-        assert shifted(offset, NOON) == moment
+        assert shift(offset, NOON) == moment
 
 
 @pytest.mark.parametrize("offset", ["", "soon", "7x", "--7", "1.5d", "-", "7 d", "-999999w"])
 def test_what_is_no_offset_is_told_what_would_be(offset: str) -> None:
     with pytest.raises(MonitorError, match=r"-2w, -7d|out of the calendar"):
-        shifted(offset)
+        shift(offset)
 
 
 def test_words_for_moments() -> None:
     with time_machine.travel(NOON, tick=False), timezone.override(PARIS):
-        assert relative("now") == NOON
-        assert relative(" Today ") == dt.datetime(2026, 3, 30, tzinfo=PARIS)
-        assert relative("today-1") == dt.datetime(2026, 3, 29, tzinfo=PARIS)
-        assert relative("now - 2h") == dt.datetime(2026, 3, 30, 10, tzinfo=PARIS)
-    assert relative("nowhere") is None and relative("2026-03-30") is None
+        assert parse_relative_time("now") == NOON
+        assert parse_relative_time(" Today ") == dt.datetime(2026, 3, 30, tzinfo=PARIS)
+        assert parse_relative_time("today-1") == dt.datetime(2026, 3, 29, tzinfo=PARIS)
+        assert parse_relative_time("now - 2h") == dt.datetime(2026, 3, 30, 10, tzinfo=PARIS)
+    assert parse_relative_time("nowhere") is None and parse_relative_time("2026-03-30") is None
 
 
 def test_the_tag_works_in_templates_of_the_project() -> None:

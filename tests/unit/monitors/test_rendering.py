@@ -5,23 +5,23 @@ from django.utils.safestring import SafeData
 
 from chroniker.exceptions import MonitorError
 from chroniker.models import Job
-from chroniker.monitors import about, problem, rendered, rendered_url
+from chroniker.monitors import render, render_url, template_error, template_values
 
 
 def test_the_ancestors_names_are_known() -> None:
-    values = about(Job(pk=7, name="Late", monitor_description="Call <them>."))
+    values = template_values(Job(pk=7, name="Late", monitor_description="Call <them>."))
     template = '{% load chroniker_tags %}{{ job.id }} "{{ job.name }}" {{ job.monitor_description_safe }}'
-    assert rendered(template, values) == '7 "Late" Call <them>.'
+    assert render(template, values) == '7 "Late" Call <them>.'
 
 
 def test_what_comes_out_is_ordinary_text() -> None:
-    assert not isinstance(rendered("{{ a|safe }}", {"a": "<b>"}), SafeData)
-    assert not isinstance(rendered_url("/x", {}), SafeData)
+    assert not isinstance(render("{{ a|safe }}", {"a": "<b>"}), SafeData)
+    assert not isinstance(render_url("/x", {}), SafeData)
 
 
 def test_a_template_sees_values_and_not_the_record() -> None:
-    values = about(Job(pk=7, name="Late", command="secret_command"))
-    assert rendered("{{ job.command }}{{ job.delete }}{{ job.subscribers }}", values) == ""
+    values = template_values(Job(pk=7, name="Late", command="secret_command"))
+    assert render("{{ job.command }}{{ job.delete }}{{ job.subscribers }}", values) == ""
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def test_a_template_sees_values_and_not_the_record() -> None:
 )
 def test_no_files_and_no_tags_of_other_apps(template: str) -> None:
     with pytest.raises(MonitorError, match="not right"):
-        rendered(template, {})
+        render(template, {})
 
 
 @pytest.mark.parametrize(
@@ -37,10 +37,10 @@ def test_no_files_and_no_tags_of_other_apps(template: str) -> None:
 )
 def test_what_would_run_a_script_is_no_link(url: str) -> None:
     with pytest.raises(MonitorError):
-        rendered_url("{{ url }}", {"url": url})
-    assert problem(url, {}, is_url=True)
+        render_url("{{ url }}", {"url": url})
+    assert template_error(url, {}, is_url=True)
 
 
 @pytest.mark.parametrize("url", ["", "/admin/", "?a=1", "https://example.com/a?b=c", "http://localhost:8000/"])
 def test_what_leads_to_a_page_is_one(url: str) -> None:
-    assert rendered_url(url, {}) == url
+    assert render_url(url, {}) == url

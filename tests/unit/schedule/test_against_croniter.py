@@ -9,7 +9,7 @@ import pytest
 from croniter import croniter
 
 from chroniker.exceptions import ScheduleError
-from chroniker.schedule.cron import CronRule
+from chroniker.schedule.cron_rule import CronRule
 from tests.unit.schedule.samples import an_expression
 
 SECOND = dt.timedelta(seconds=1)

@@ -11,7 +11,7 @@ from dateutil import rrule
 
 from chroniker.schedule.calendar_rule import CalendarRule
 from chroniker.schedule.clock_rule import UNIT_SECONDS, ClockRule
-from chroniker.schedule.rrule import Recurrence
+from chroniker.schedule.recurrence import Recurrence
 from chroniker.schedule.rrule_params import KEYS, parse
 
 SECOND = dt.timedelta(seconds=1)

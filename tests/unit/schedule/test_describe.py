@@ -112,5 +112,5 @@ def test_it_speaks_the_active_language_as_far_as_there_is_one(language: str) -> 
 def test_a_translation_may_turn_the_order_round(monkeypatch: pytest.MonkeyPatch) -> None:
     turned = {"%(time)s every day": "täglich %(time)s", "at %(times)s": "um %(times)s"}
     monkeypatch.setattr("chroniker.schedule.description._", lambda text: turned.get(text, text))
-    monkeypatch.setattr("chroniker.schedule.words._", lambda text: turned.get(text, text))
+    monkeypatch.setattr("chroniker.schedule.phrases._", lambda text: turned.get(text, text))
     assert describe(cron("0 3 * * *")) == "täglich um 03:00 (UTC)"

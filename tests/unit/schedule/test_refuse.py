@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from chroniker.exceptions import ScheduleError
 from chroniker.schedule import Spec, describe, next_after, validate, warnings
-from chroniker.schedule.cron import CronRule
+from chroniker.schedule.cron_rule import CronRule
 from tests.unit.schedule.samples import cron, utc
 
 

@@ -11,7 +11,7 @@ from random import Random
 import pytest
 
 from chroniker.schedule import Spec, latest_until, next_after, timeline
-from chroniker.schedule.cron import cron_rule
+from chroniker.schedule.cron_rule import cron_rule
 from tests.unit.schedule.samples import cron, utc
 
 SPECS = (

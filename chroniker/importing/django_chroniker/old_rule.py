@@ -15,7 +15,7 @@ MEANINGLESS = ("cache", "count")
 
 
 @dataclass(slots=True)
-class Rule:
+class OldRule:
     """A frequency with its parameters, as the ancestor took them apart."""
 
     frequency: str
@@ -23,7 +23,7 @@ class Rule:
     left_out: list[str] = field(default_factory=list)
 
     @classmethod
-    def read(cls, frequency: str, text: str | None) -> Rule:
+    def read(cls, frequency: str, text: str | None) -> OldRule:
         """What is no ``name:values`` was passed over there without a word; of a name given twice the last one held."""
         rule = cls(frequency)
         for part in (text or "").split(";"):

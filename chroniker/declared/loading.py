@@ -31,7 +31,7 @@ _ELSEWHERE = {
 
 
 @dataclass(frozen=True, slots=True)
-class Declared:
+class DeclaredJob:
     """One sound declaration."""
 
     where: str
@@ -45,7 +45,7 @@ class Declared:
         return self.job.name
 
 
-def read() -> tuple[list[Declared], list[Problem]]:
+def load_declared_jobs() -> tuple[list[DeclaredJob], list[Problem]]:
     """Every declaration of this process's apps, and all that is wrong with them."""
     found = discover()
     declared, problems = [], list(found.problems)
@@ -71,7 +71,7 @@ def decided_fields(job: Job) -> frozenset[str]:
     return WHAT_AND_WHEN
 
 
-def circle(after: Mapping[str, Collection[str]]) -> list[str]:
+def find_cycle(after: Mapping[str, Collection[str]]) -> list[str]:
     """Names of jobs that would wait for each other for ever, the first one again at the end; empty: none."""
     try:
         TopologicalSorter(after).prepare()
@@ -81,13 +81,13 @@ def circle(after: Mapping[str, Collection[str]]) -> list[str]:
     return []
 
 
-def _circles(declared: list[Declared], places: Mapping[str, LocatedDeclaration]) -> Iterator[Problem]:
-    if found := circle({one.name: one.after or () for one in declared}):
+def _circles(declared: list[DeclaredJob], places: Mapping[str, LocatedDeclaration]) -> Iterator[Problem]:
+    if found := find_cycle({one.name: one.after or () for one in declared}):
         path = " → ".join(f"“{name}”" for name in found)
         yield Problem(str(places[found[0]]), "after", f"this is a circle, in which all wait for ever: {path}.")
 
 
-def _read(placed: LocatedDeclaration) -> tuple[Declared | None, list[Problem]]:
+def _read(placed: LocatedDeclaration) -> tuple[DeclaredJob | None, list[Problem]]:
     fields = dict(placed.declaration.fields)
     wrong = dict(_unfit(placed, fields))
     after = fields.pop("after", None)
@@ -104,7 +104,7 @@ def _read(placed: LocatedDeclaration) -> tuple[Declared | None, list[Problem]]:
     if wrong or job is None:
         return None, [Problem(str(placed), field, message) for field, message in wrong.items()]
     decided = (WHAT_AND_WHEN | fields.keys()) - {"name", "enabled"}
-    return Declared(placed.where, job, frozenset(decided), related, None if after is None else tuple(after)), []
+    return DeclaredJob(placed.where, job, frozenset(decided), related, None if after is None else tuple(after)), []
 
 
 def _unfit(placed: LocatedDeclaration, fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from django.utils.translation import gettext as _
 
 from chroniker.exceptions import ScheduleError
-from chroniker.schedule.cron import CronRule, cron_rule
 from chroniker.schedule.cron_parser import FIELDS, SHORT_FIELDS, values_of
+from chroniker.schedule.cron_rule import CronRule, cron_rule
 from chroniker.schedule.rrule_params import parse
 from chroniker.schedule.spec import Frequency, Spec
 from chroniker.schedule.timeline import DEFAULT_ANCHOR, validate

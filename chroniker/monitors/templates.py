@@ -30,7 +30,7 @@ class Described(Protocol):
     monitor_description: str
 
 
-def about(job: Described) -> dict[str, Any]:
+def template_values(job: Described) -> dict[str, Any]:
     """What a monitor's templates may know of it: plain values, not the record, under the ancestor's names too."""
     description = job.monitor_description
     names = {"id": job.pk or 0, "name": job.name, "monitor_description_safe": description}
@@ -46,7 +46,7 @@ def _engine() -> Engine:
     )
 
 
-def rendered(template: str, values: Mapping[str, Any]) -> str:
+def render(template: str, values: Mapping[str, Any]) -> str:
     """Plain text. Raises ``MonitorError`` with what is wrong with the template."""
     if len(template) > LONGEST:
         said = _("The template has %(n)d characters; at most %(most)d are allowed.")
@@ -60,9 +60,9 @@ def rendered(template: str, values: Mapping[str, Any]) -> str:
     return text + ""  # the sum of a safe string and an ordinary one is an ordinary one
 
 
-def rendered_url(template: str, values: Mapping[str, Any]) -> str:
+def render_url(template: str, values: Mapping[str, Any]) -> str:
     """An address to link to. Raises ``MonitorError``, also where following it would run a script."""
-    url = "".join(character for character in rendered(template, values) if character.isprintable()).strip()
+    url = "".join(character for character in render(template, values) if character.isprintable()).strip()
     try:
         scheme = urlsplit(url).scheme.lower()
     except ValueError as error:
@@ -73,10 +73,10 @@ def rendered_url(template: str, values: Mapping[str, Any]) -> str:
     return url
 
 
-def problem(template: str, values: Mapping[str, Any], *, is_url: bool = False) -> str:
+def template_error(template: str, values: Mapping[str, Any], *, is_url: bool = False) -> str:
     """What is wrong with the template; empty: nothing."""
     try:
-        (rendered_url if is_url else rendered)(template, values)
+        (render_url if is_url else render)(template, values)
     except MonitorError as error:
         return str(error)
     return ""

@@ -12,13 +12,13 @@ from django.utils.translation import gettext as _
 from chroniker.conf import settings
 from chroniker.exceptions import ImportRefused
 from chroniker.importing import dump_files
-from chroniker.importing.foreign_tables import exists, stored
+from chroniker.importing.foreign_tables import read_rows, table_exists
 
 M = TypeVar("M", bound=models.Model)
 LABEL = "django_celery_beat"
 
 
-class Theirs:
+class BeatMeta:
     apps = Apps()
     app_label = LABEL
     managed = False
@@ -32,7 +32,7 @@ class Crontab(models.Model):
     day_of_week = models.CharField(max_length=64, default="*")
     timezone = models.CharField(max_length=63, default="UTC")
 
-    class Meta(Theirs):
+    class Meta(BeatMeta):
         db_table = "django_celery_beat_crontabschedule"
 
 
@@ -40,21 +40,21 @@ class Interval(models.Model):
     every = models.IntegerField()
     period = models.CharField(max_length=24)
 
-    class Meta(Theirs):
+    class Meta(BeatMeta):
         db_table = "django_celery_beat_intervalschedule"
 
 
 class Clocked(models.Model):
     clocked_time = models.DateTimeField()
 
-    class Meta(Theirs):
+    class Meta(BeatMeta):
         db_table = "django_celery_beat_clockedschedule"
 
 
 class Solar(models.Model):
     event = models.CharField(max_length=24)
 
-    class Meta(Theirs):
+    class Meta(BeatMeta):
         db_table = "django_celery_beat_solarschedule"
 
 
@@ -82,7 +82,7 @@ class Task(models.Model):
     date_changed = models.DateTimeField(null=True)
     description = models.TextField(default="")
 
-    class Meta(Theirs):
+    class Meta(BeatMeta):
         db_table = "django_celery_beat_periodictask"
 
 
@@ -97,29 +97,29 @@ class Beat:
     solar: dict[int, Solar]
 
 
-def in_place() -> Beat:
+def read_tables() -> Beat:
     """Raises ``ImportRefused`` where there are no such tables."""
     using = settings.database
-    if not exists(Task, using):
+    if not table_exists(Task, using):
         raise ImportRefused(
             _("There are no tables of django-celery-beat in this database; give a FILE: “dumpdata %(app)s -o FILE”")
             % {"app": LABEL}
         )
 
     def by_id(model: type[M]) -> dict[int, M]:
-        return {row.pk: row for row in stored(model, using)} if exists(model, using) else {}
+        return {row.pk: row for row in read_rows(model, using)} if table_exists(model, using) else {}
 
-    return Beat(stored(Task, using), by_id(Crontab), by_id(Interval), by_id(Clocked), by_id(Solar))
+    return Beat(read_rows(Task, using), by_id(Crontab), by_id(Interval), by_id(Clocked), by_id(Solar))
 
 
-def in_file(path: str) -> Beat:
-    objects = dump_files.read(path)
-    tasks = dump_files.rows(Task, f"{LABEL}.periodictask", objects)
+def read_file(path: str) -> Beat:
+    objects = dump_files.read_objects(path)
+    tasks = dump_files.rows_of_model(Task, f"{LABEL}.periodictask", objects)
     if not tasks:
         raise ImportRefused(_("%(path)s has no tasks of django-celery-beat.") % {"path": path})
 
     def by_id(model: type[M], label: str) -> dict[int, M]:
-        return {row.pk: row for row in dump_files.rows(model, f"{LABEL}.{label}", objects)}
+        return {row.pk: row for row in dump_files.rows_of_model(model, f"{LABEL}.{label}", objects)}
 
     return Beat(
         tasks,

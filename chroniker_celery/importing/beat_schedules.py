@@ -12,9 +12,9 @@ from django.utils.translation import gettext as _
 
 from chroniker import schedule
 from chroniker.exceptions import ImportRefused, ScheduleError
-from chroniker.importing.comparison import INSTANTS
+from chroniker.importing.report import INSTANTS
 from chroniker.schedule import Frequency
-from chroniker_celery.importing.tables import Beat, Crontab, Interval, Task
+from chroniker_celery.importing.beat_tables import Beat, Crontab, Interval, Task
 
 PERIODS = {
     "days": (Frequency.DAILY, dt.timedelta(days=1)),
@@ -26,7 +26,7 @@ LONGEST_CRON = 255
 
 
 @dataclass(slots=True)
-class Rule:
+class ConvertedSchedule:
     there: str
     #: The fields of a job.
     fields: dict[str, Any]
@@ -34,7 +34,7 @@ class Rule:
     instants: list[dt.datetime] = field(default_factory=list)
 
 
-def rule_of(task: Task, beat: Beat, now: dt.datetime) -> Rule:
+def convert_schedule(task: Task, beat: Beat, now: dt.datetime) -> ConvertedSchedule:
     """Raises ``ImportRefused`` for a schedule that has no equivalent."""
     if task.crontab in beat.crontabs:
         return _of_crontab(beat.crontabs[task.crontab], task, now)
@@ -43,13 +43,13 @@ def rule_of(task: Task, beat: Beat, now: dt.datetime) -> Rule:
     if task.clocked in beat.clocked:
         moment = beat.clocked[task.clocked].clocked_time
         fields = {"frequency": Frequency.ONCE, "run_at": moment, "timezone": "UTC"}
-        return Rule(f"clocked {moment.isoformat(' ')}", fields, [moment] if moment > now else [])
+        return ConvertedSchedule(f"clocked {moment.isoformat(' ')}", fields, [moment] if moment > now else [])
     if task.solar in beat.solar:
         raise ImportRefused(_("A schedule by the sun (%(event)s) has no equivalent.") % beat.solar[task.solar].__dict__)
     raise ImportRefused(_("It has no schedule."))
 
 
-def _of_crontab(row: Crontab, task: Task, now: dt.datetime) -> Rule:
+def _of_crontab(row: Crontab, task: Task, now: dt.datetime) -> ConvertedSchedule:
     parts = [row.minute, row.hour, row.day_of_month, row.month_of_year, row.day_of_week]
     minute, hour, day, month, weekday = ("".join(part.split()) or "*" for part in parts)
     text = f"{minute} {hour} {day} {month} {weekday}"
@@ -65,7 +65,7 @@ def _of_crontab(row: Crontab, task: Task, now: dt.datetime) -> Rule:
     fields = {"cron": text} if not both and _is_cron(text) else _conditions(theirs)
     bounds = {"timezone": row.timezone, "starts_at": task.start_time}
     instants = _due(theirs, zone, max(now, task.start_time or now))
-    return Rule(f"crontab {text} ({row.timezone})", {**fields, **bounds}, instants)
+    return ConvertedSchedule(f"crontab {text} ({row.timezone})", {**fields, **bounds}, instants)
 
 
 def _is_cron(text: str) -> bool:
@@ -108,7 +108,7 @@ def _due(theirs: Any, zone: ZoneInfo, now: dt.datetime) -> list[dt.datetime]:
     return found
 
 
-def _of_interval(row: Interval, task: Task, now: dt.datetime) -> Rule:
+def _of_interval(row: Interval, task: Task, now: dt.datetime) -> ConvertedSchedule:
     every, period = row.every, row.period
     if period == "microseconds" and every % 1_000_000 == 0:
         every, period = every // 1_000_000, "seconds"
@@ -126,4 +126,4 @@ def _of_interval(row: Interval, task: Task, now: dt.datetime) -> Rule:
     begin = first + passed * (every * unit)
     begin += every * unit if begin <= now else dt.timedelta()
     instants = [begin + number * every * unit for number in range(INSTANTS)]
-    return Rule(f"every {row.every} {row.period}", fields, instants)
+    return ConvertedSchedule(f"every {row.every} {row.period}", fields, instants)
