@@ -1,4 +1,8 @@
-"""Jobs on time, once, and seen: a scheduler for Django with at most one running instance per job."""
+"""A job scheduler for Django: jobs start on time, and each has at most one running instance.
+
+The functions in ``__all__`` are the public interface. They import what they need when they are called, so that this
+package can be imported before Django's app registry is ready.
+"""
 
 from __future__ import annotations
 
@@ -14,30 +18,32 @@ if TYPE_CHECKING:
     from chroniker.declared.declaration import Declaration, JobFields
     from chroniker.models import Group, Job, Run
 
+__all__ = ["fence", "job", "needs_attention", "pause", "resume", "run_now", "stop"]
+
 __version__ = "2.0.0.dev0"
 
 
 def fence() -> AbstractContextManager[Fence]:
-    """A transaction whose effects are committed under this run's lease, or not at all.
+    """A transaction that commits only while this run holds its lease.
 
-    Inside a command that a supervisor started: opens a transaction on the database that holds the runs, takes
-    a shared lock on the run's row, and raises ``LeaseLost`` when the lease is gone. While the block is open
-    nobody can declare the run lost and start its successor. Keep it short. Outside a run it is an ordinary
+    For code inside a command that a supervisor started. Opens a transaction on the database that holds the runs and
+    takes a shared lock on the run's row. Raises ``LeaseLost`` when the lease is gone. While the block is open, no
+    process can close the run as lost and start its successor. Keep the block short. Outside a run it is an ordinary
     transaction.
 
-    Limit: it covers what is written to *that* database inside the block. For files and other services, send
-    ``CHRONIKER_RUN_TOKEN`` along and let the receiver refuse a smaller one.
+    Limit: it protects only writes to *that* database inside the block. For files and other services, send
+    ``CHRONIKER_RUN_TOKEN`` with each request and let the receiver reject a smaller token.
     """
-    from chroniker.command_api.fence import Fence  # models need the app registry; this module is imported before it
+    from chroniker.command_api.fence import Fence
 
     return Fence()
 
 
 def needs_attention(records: int) -> bool:
-    """Inside a command: so many records need attention. The list of monitors shows it.
+    """Record that this many records need attention. For code inside a command; the list of monitors shows the number.
 
-    Notes the count on the run, and nothing else: to make the run a failure, and have its subscribers told, exit with a
-    status other than 0. Returns whether it was noted; outside a run, and in one that was closed meanwhile, it is not.
+    Writes the number to the run and nothing else. To fail the run and notify its subscribers, exit with a status other
+    than 0. Returns whether the number was written: not outside a run, and not for a run that has been closed.
     """
     from chroniker.command_api import attention
 
@@ -45,38 +51,45 @@ def needs_attention(records: int) -> bool:
 
 
 def run_now(job: Job, by: str, args: str | None = None) -> Run:
-    """Run a job once, now. ``args``: in place of its own. Raises ``ClaimRefused`` where it may not run."""
+    """Claim a run of this job now, whatever its schedule. Returns the run.
+
+    ``by`` is recorded as the person or program that started it. ``args`` replaces the job's arguments for this run.
+    Raises ``ClaimRefused`` when the job may not run now, with the reason.
+    """
     from chroniker.scheduler import manual_runs
 
     return manual_runs.run_now(job, by, args)
 
 
 def stop(run_id: UUID | str, by: str) -> bool:
-    """Ask a run to stop; whether it was open."""
+    """Request a stop of this run. Returns whether the run was open; does not wait for its end.
+
+    ``by`` is recorded as the person or program that requested it.
+    """
     from chroniker.scheduler import stopping
 
     return stopping.stop(run_id, by)
 
 
 def pause(by: str, reason: str = "", group: Group | None = None) -> bool:
-    """Pause all jobs, or one group; whether that changed anything."""
+    """Pause all jobs, or the jobs of one group. Returns whether that changed anything. Open runs continue."""
     from chroniker.eligibility import pauses
 
     return pauses.pause(by, reason, group)
 
 
 def resume(group: Group | None = None) -> bool:
-    """Lift the pause over all jobs, or over one group; whether there was one."""
+    """End the pause of all jobs, or of one group. Returns whether there was one."""
     from chroniker.eligibility import pauses
 
     return pauses.resume(group)
 
 
 def job(**fields: Unpack[JobFields]) -> Declaration:
-    """Declare a job: as a decorator of a management command's class, or as a name in an app's ``jobs.py``.
+    """Declare a job in code: a decorator of a management command's class, or an assignment in an app's ``jobs.py``.
 
-    ``manage.py sync_jobs``, and ``migrate``, bring it into the database. Takes the fields of a job by their names, and
-    ``after=["name", …]``: the jobs it waits for. Nothing is looked at here; a system check names what is wrong.
+    ``manage.py sync_jobs`` and ``migrate`` write it to the database. Takes the fields of a job by name, and
+    ``after=["name", …]``: the jobs it depends on. The fields are validated by a system check, not here.
     """
     from chroniker.declared.declaration import Declaration
 

@@ -11,6 +11,7 @@ from chroniker.checks.executors import check_executors
 from chroniker.checks.installation import check_installation
 from chroniker.checks.jobs import check_jobs
 from chroniker.checks.messages import check_messages
+from chroniker.checks.migrations import check_migrations
 from chroniker.checks.names import check_names
 from chroniker.checks.row_locks import check_row_locks, check_skip_locked
 from chroniker.checks.runtime_dir import check_runtime_dir
@@ -34,6 +35,7 @@ CHECKS: dict[str, str] = {
     "chroniker.E009": "CHRONIKER_RUNTIME_DIR is not a usable path: relative, too long for sockets, or not a directory.",
     "chroniker.E010": "The runtime directory is not ours alone: another owner, not writable, or writable by others.",
     "chroniker.E011": "The distribution django-chroniker is installed too; both bring a package named chroniker.",
+    "chroniker.E012": "An unreleased version of chroniker migrated this database (checked with --database).",
     "chroniker.E020": "A job declared in code is not valid, or a module that may declare jobs cannot be imported.",
     "chroniker.E030": "CHRONIKER_JOB_ERROR_CALLBACK cannot be imported, or is no function.",
     "chroniker.E031": "CHRONIKER_WEBHOOKS does not have the shape [{URL, SECRET, EVENTS}], or names a URL twice.",
@@ -59,5 +61,5 @@ def register() -> None:
     checks.register(check_declarations, CODE_TAG)
     checks.register(check_row_locks, TAG)
     checks.register(check_messages, TAG)
-    for check in (check_jobs, check_clocks, check_skip_locked):
+    for check in (check_migrations, check_jobs, check_clocks, check_skip_locked):
         checks.register(check, TAG, checks.Tags.database)

@@ -7,7 +7,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from django.core.management import get_commands
+from django.core.management import get_commands, load_command_class
+from django.core.management.base import BaseCommand
 
 from chroniker.checks import CHECKS
 from chroniker.conf import DEFAULTS
@@ -38,9 +39,53 @@ def test_each_state_and_kind_of_event_is_in_the_reference(state: str) -> None:
     assert f"| {state} |" in page("states")
 
 
-@pytest.mark.parametrize("command", [name for name, app in get_commands().items() if app == "chroniker"])
+COMMANDS = sorted(name for name, app in get_commands().items() if app in ("chroniker", "chroniker_celery"))
+
+
+def options(command: str) -> list[str]:
+    """The options and positional arguments that a command has besides Django's own, as the reference writes them."""
+    parser = load_command_class(get_commands()[command], command).create_parser("manage.py", command)
+    common = {
+        name for action in BaseCommand().create_parser("manage.py", "")._actions for name in action.option_strings
+    }
+    own = [action for action in parser._actions if not common & {*action.option_strings}]
+    return [action.option_strings[0] if action.option_strings else str(action.metavar or action.dest) for action in own]
+
+
+def documented_options() -> dict[str, str]:
+    """Command -> the cells of the table of options that belong to it."""
+    section = page("commands").split("## Options")[1].split("\n## ")[0]
+    found: dict[str, str] = {}
+    command = ""
+    for row in section.splitlines():
+        if row.startswith("| "):
+            name, option = (cell.strip() for cell in row.split("|")[1:3])
+            command = name.strip("`") or command
+            found[command] = found.get(command, "") + option
+    return found
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_each_command_is_in_the_reference(command: str) -> None:
-    assert f"`{command}" in page("commands")
+    assert f"\n| `{command}" in page("commands")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_option_of_a_command_is_in_the_reference(command: str) -> None:
+    written = documented_options().get(command, "").lower()
+    assert [name for name in options(command) if f"`{name.lower()}`" not in written] == []
+
+
+def test_the_reference_names_no_option_that_does_not_exist() -> None:
+    for command, cells in documented_options().items():
+        if command in COMMANDS:
+            known = {name.lower() for name in options(command)}
+            assert {name.lower() for name in re.findall(r"`([^`]+)`", cells)} <= known, command
+
+
+@pytest.mark.parametrize("setting", re.findall(r"\n\| `(CHRONIKER_[A-Z_]+)`", page("settings").split("\n\n")[2]))
+def test_the_reference_names_no_setting_that_does_not_exist(setting: str) -> None:
+    assert setting in DEFAULTS
 
 
 @pytest.mark.parametrize("field", [each.name for each in Job._meta.get_fields() if each.concrete])
