@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
+from chroniker.lifecycle import Outcome
 from chroniker.models import Job, Lease, LogChunk, Outbox, Run, Status, Stream
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.tick import expire, tick
@@ -35,7 +36,7 @@ def ended(job: Job, status: Status, *, output: str = "", stderr: str = "", **end
     for stream, text in ((Stream.STDOUT, output), (Stream.STDERR, stderr)):
         if text:
             LogChunk.objects.create(run=run, stream=stream, seq=0, text=text, written_at=database_now())
-    assert lifecycle.finish(run.pk, run.token, nonce, status, **ending)
+    assert lifecycle.finish(run.pk, run.token, nonce, Outcome(status, **ending))
     return Run.objects.get(pk=run.pk)
 
 

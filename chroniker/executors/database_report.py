@@ -41,7 +41,7 @@ class DatabaseReport:
         try:
             return order(started.run, started.job, stop=started.stop)
         except CommandRefused as refusal:  # the switch may have been flipped while it was queued
-            self._close(Status.FAILED, reason=str(refusal))
+            self._close(lifecycle.Outcome(Status.FAILED, reason=str(refusal)))
             return None
 
     def renew(self, progress: tuple[int, int] | None) -> Renewal:
@@ -79,9 +79,16 @@ class DatabaseReport:
         self._prepare(settings.heartbeat.total_seconds())
         reasons = [_("it wrote to stderr, which this job counts as a failure")] if self._only_spoke(ending) else []
         reason = "; ".join(filter(None, [*reasons, ending.reason]))
-        at_once = ending.how == "interrupted"
-        verdict = self.verdict(ending)
-        return self._close(verdict, ending.exit_code, reason, ending.progress, ending.unstored, retry_at_once=at_once)
+        return self._close(
+            lifecycle.Outcome(
+                self.verdict(ending),
+                exit_code=ending.exit_code,
+                reason=reason,
+                progress=ending.progress,
+                unstored=ending.unstored,
+                retry_at_once=ending.how == "interrupted",
+            )
+        )
 
     def verdict(self, ending: RunOutcome) -> Status:
         """Success is exit status 0, and nothing on stderr where the job says so."""
@@ -105,29 +112,10 @@ class DatabaseReport:
     def close(self) -> None:
         connections.close_all()
 
-    def _close(
-        self,
-        status: Status,
-        exit_code: int | None = None,
-        reason: str = "",
-        progress: tuple[int, int] | None = None,
-        unstored: int = 0,
-        *,
-        retry_at_once: bool = False,
-    ) -> bool:
-        moved = lifecycle.finish(
-            self.run_id,
-            self.token,
-            self.nonce,
-            status,
-            exit_code=exit_code,
-            reason=reason,
-            progress=progress,
-            unstored=unstored,
-            retry_at_once=retry_at_once,
-        )
+    def _close(self, outcome: lifecycle.Outcome) -> bool:
+        moved = lifecycle.finish(self.run_id, self.token, self.nonce, outcome)
         if moved:
-            self.status = status
+            self.status = outcome.status
         return moved
 
     def _prepare(self, seconds: float) -> None:

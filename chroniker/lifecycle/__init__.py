@@ -14,12 +14,14 @@ from chroniker.lifecycle.deletion import delete_jobs, jobs_to_delete
 from chroniker.lifecycle.dispatch_state import leave_to_host, record_dispatched, record_not_accepted, take_for_dispatch
 from chroniker.lifecycle.events import note
 from chroniker.lifecycle.imported_history import keep_tokens, record_history
+from chroniker.lifecycle.outcome import Outcome
 from chroniker.lifecycle.plan import Plan
 from chroniker.lifecycle.start import Started, renew, start
 from chroniker.lifecycle.stop import request_stop
 from chroniker.lifecycle.transactions import wait_for
 
 __all__ = [
+    "Outcome",
     "Plan",
     "Started",
     "book",

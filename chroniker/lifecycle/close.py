@@ -18,6 +18,7 @@ from chroniker.lifecycle import host_runs
 from chroniker.lifecycle.bulk import write_states
 from chroniker.lifecycle.events import note, note_lost
 from chroniker.lifecycle.notify import annotate_has_subscribers, enqueue, send_run_finished
+from chroniker.lifecycle.outcome import Outcome
 from chroniker.lifecycle.transactions import locked, transactional
 from chroniker.models import EVERY_HOST, EventKind, Job, JobState, Lease, Run, Status
 
@@ -32,51 +33,29 @@ _BEFORE_OUTPUT = gettext_noop(
 CLOSED = ("retry_at", "last_status", "last_finished_at")
 
 
-def finish(
-    run_id: UUID,
-    token: int,
-    nonce: UUID,
-    status: Status,
-    *,
-    exit_code: int | None = None,
-    reason: str = "",
-    progress: tuple[int, int] | None = None,
-    unstored: int = 0,
-    retry_at_once: bool = False,
-) -> bool:
-    """RUNNING → ``status``, by the supervisor that started it; whether the run's row now says so.
+def finish(run_id: UUID, token: int, nonce: UUID, outcome: Outcome) -> bool:
+    """RUNNING → the outcome's status, by the supervisor that started the run; whether the run's row now shows it.
 
-    Idempotent by the nonce. A report that comes after the run was lost moves nothing and leaves an event. So does one
-    that comes before the last ``unstored`` characters of output: who reports may die before those are stored too.
-    ``retry_at_once``: if it is retried at all, then without a back-off.
+    Idempotent by the nonce. A report that comes after the run was lost changes nothing and leaves an event. A report
+    that comes before the last of the output is stored leaves an event too: the reporter may die before it stores that.
     """
-    says_so, ended = _finish(run_id, token, nonce, status, exit_code, reason, progress, unstored, retry_at_once)
+    shown, ended = _finish(run_id, token, nonce, outcome)
     send_run_finished(ended)
-    return says_so
+    return shown
 
 
 @transactional
-def _finish(
-    run_id: UUID,
-    token: int,
-    nonce: UUID,
-    status: Status,
-    exit_code: int | None,
-    reason: str,
-    progress: tuple[int, int] | None,
-    unstored: int,
-    retry_at_once: bool,
-) -> tuple[bool, list[Run]]:
+def _finish(run_id: UUID, token: int, nonce: UUID, outcome: Outcome) -> tuple[bool, list[Run]]:
     run = annotate_has_subscribers(Run.objects.filter(pk=run_id).select_related("job")).first()
     if run is None:
         return False, []  # its job was deleted meanwhile
     states = list(locked(JobState.objects.filter(pk=run.job_id), skip=False))
-    total, done = progress or (None, None)
+    total, done = outcome.progress or (None, None)
     moved = Run.objects.filter(pk=run_id, token=token, nonce=nonce, status=Status.RUNNING).update(
-        status=status,
+        status=outcome.status,
         finished_at=FromNow(),
-        exit_code=exit_code,
-        reason=reason,
+        exit_code=outcome.exit_code,
+        reason=outcome.reason,
         total_parts=total,
         total_parts_complete=done,
     )
@@ -85,12 +64,12 @@ def _finish(
     run.job = job
     if moved:
         Lease.objects.filter(pk=run_id).delete()
-        if unstored:
-            note(run_id, EventKind.NOTE, _(_BEFORE_OUTPUT) % {"n": unstored})
-        return True, _conclude(states, [run], at_once=retry_at_once)
-    if run.nonce != nonce or run.status != status:
+        if outcome.unstored:
+            note(run_id, EventKind.NOTE, _(_BEFORE_OUTPUT) % {"n": outcome.unstored})
+        return True, _conclude(states, [run], at_once=outcome.retry_at_once)
+    if run.nonce != nonce or run.status != outcome.status:
         text = _("It ended as %(outcome)s after it had been closed as %(status)s. %(reason)s")
-        words = {"outcome": status.label, "status": Status(run.status).label, "reason": reason}
+        words = {"outcome": outcome.status.label, "status": Status(run.status).label, "reason": outcome.reason}
         note(run_id, EventKind.LATE_OUTCOME, text % words)
         return False, []
     return True, []

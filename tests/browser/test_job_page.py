@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from django.urls import reverse
 
 from chroniker import lifecycle
+from chroniker.lifecycle import Outcome
 from chroniker.models import Job, Status
 from chroniker.scheduler import tick
 from chroniker.scheduler.manual_runs import run_now
@@ -23,7 +24,7 @@ def test_durations_are_drawn_and_can_be_read_with_the_keyboard(
     job = a_booked_job(cron="0 0 1 1 *")
     for end in (Status.SUCCEEDED, Status.FAILED):
         run = run_now(job, by="a test")
-        lifecycle.finish(run.pk, run.token, started(run), end)
+        lifecycle.finish(run.pk, run.token, started(run), Outcome(end))
     page = open_page(reverse("admin:chroniker_job_change", args=[job.pk]))
     bars = page.locator(".chroniker-chart rect")
     expect(bars).to_have_count(2)
@@ -56,7 +57,7 @@ def test_a_time_is_looked_up_with_the_keyboard(open_page: Callable[..., Page], c
 
     job = a_due_job(minutes=3, name="backup")
     (run,) = tick.tick().claimed
-    lifecycle.finish(run.pk, run.token, started(run), Status.SUCCEEDED)
+    lifecycle.finish(run.pk, run.token, started(run), Outcome(Status.SUCCEEDED))
     assert run.scheduled_for is not None
     page = open_page(reverse("admin:chroniker_job_change", args=[job.pk]), width=390)
     page.get_by_role("link", name="All instants").press("Enter")

@@ -16,6 +16,7 @@ from django.urls import reverse
 
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
+from chroniker.lifecycle import Outcome
 from chroniker.models import Blackout, Calendar, Job, JobState, Run, Status
 from chroniker.schedule import next_after
 from chroniker.scheduler.manual_runs import run_now
@@ -76,7 +77,7 @@ def at(calendar: Calendar, *, minutes: int, **fields: Any) -> Job:
 
 def end(job: Job) -> None:
     run = Run.objects.get(job=job, status=Status.CLAIMED)
-    lifecycle.finish(run.pk, run.token, started(run), Status.SUCCEEDED)
+    lifecycle.finish(run.pk, run.token, started(run), Outcome(Status.SUCCEEDED))
 
 
 def test_a_range_wholly_in_a_blackout_is_one_skipped_run_with_its_name() -> None:

@@ -17,6 +17,7 @@ from django.dispatch import Signal
 from django.test import override_settings
 
 from chroniker import lifecycle, outbox, signals
+from chroniker.lifecycle import Outcome
 from chroniker.models import Job, Outbox, Run, Status
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.stopping import stop
@@ -238,8 +239,10 @@ def test_signals_tell_of_claim_start_and_end() -> None:
     ):
         [run] = tick().claimed
         nonce = started(run, host="web1")
-        lifecycle.finish(run.pk, run.token, nonce, Status.FAILED, reason="exit status 1")
-        lifecycle.finish(run.pk, run.token, nonce, Status.FAILED, reason="exit status 1")  # its answer was lost
+        lifecycle.finish(run.pk, run.token, nonce, Outcome(Status.FAILED, reason="exit status 1"))
+        lifecycle.finish(
+            run.pk, run.token, nonce, Outcome(Status.FAILED, reason="exit status 1")
+        )  # its answer was lost
     about = {"run_id": run.pk, "job_id": job.pk, "token": run.token}
     assert claimed == [{**about, "trigger": "SCHEDULE"}]
     assert begun == [{**about, "host": "web1"}]

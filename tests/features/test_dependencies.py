@@ -10,6 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from chroniker import lifecycle
+from chroniker.lifecycle import Outcome
 from chroniker.models import Job, JobDependency, Status
 from chroniker.scheduler.manual_runs import run_now
 from tests.factories import a_booked_job, a_dependency, a_due_job, started
@@ -34,7 +35,7 @@ def waits(client: Client, job: Job) -> str:
 
 def succeed(job: Job) -> None:
     run = run_now(job, by="a test")
-    lifecycle.finish(run.pk, run.token, started(run), Status.SUCCEEDED)
+    lifecycle.finish(run.pk, run.token, started(run), Outcome(Status.SUCCEEDED))
 
 
 def test_a_circle_is_refused_at_the_form_with_the_circle_named(admin: Client) -> None:
@@ -66,7 +67,7 @@ def test_the_reason_follows_what_the_other_job_does(admin: Client) -> None:
     run = run_now(load, by="a test")
     nonce = started(run)
     assert waits(admin, report) == "For its next instant it waits for “load” to end."
-    lifecycle.finish(run.pk, run.token, nonce, Status.SUCCEEDED)
+    lifecycle.finish(run.pk, run.token, nonce, Outcome(Status.SUCCEEDED))
     assert waits(admin, report) == "None of them holds it back now."
 
 

@@ -16,7 +16,7 @@ from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import due
 from chroniker.exceptions import ClaimRefused
-from chroniker.lifecycle import plan
+from chroniker.lifecycle import Outcome, plan
 from chroniker.management import dry_run
 from chroniker.models import Group, Job, Lease, Run, Status
 from chroniker.scheduler.manual_runs import run_now
@@ -45,7 +45,7 @@ def members(group: Group, *minutes: int, **fields: Any) -> list[Job]:
 
 
 def end(run: Run, status: Status = Status.SUCCEEDED) -> None:
-    assert lifecycle.finish(run.pk, run.token, started(run), status)
+    assert lifecycle.finish(run.pk, run.token, started(run), Outcome(status))
 
 
 def claimed() -> list[Job]:

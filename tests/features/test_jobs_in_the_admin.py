@@ -16,6 +16,7 @@ from django.urls import reverse
 
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
+from chroniker.lifecycle import Outcome
 from chroniker.models import Job, JobDependency, Overlap, Status
 from chroniker.scheduler.manual_runs import run_now
 from tests.factories import a_booked_job, a_dependency, started
@@ -195,7 +196,7 @@ def test_the_page_asks_the_database_as_often_whatever_its_job_has_behind_it(admi
     for job, count in ((few, 2), (many, 30)):
         for _ in range(count):
             run = run_now(job, by="a test")
-            lifecycle.finish(run.pk, run.token, started(run), Status.SUCCEEDED)
+            lifecycle.finish(run.pk, run.token, started(run), Outcome(Status.SUCCEEDED))
         for _ in range(count // 2):
             a_dependency(a_booked_job(), job, wait_for_success=True)
     statements(few)  # content types are cached from now on

@@ -20,7 +20,7 @@ from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import due, pauses
 from chroniker.exceptions import ClaimRefused
-from chroniker.lifecycle import plan
+from chroniker.lifecycle import Outcome, plan
 from chroniker.models import Group, Job, Run, Status, Switch
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.tick import claim_after_run, tick
@@ -57,7 +57,7 @@ def test_while_all_is_paused_nothing_is_claimed_and_what_runs_is_finished() -> N
     assert claimed() == set()
     with pytest.raises(ClaimRefused, match=r"The scheduler is paused since .* by manage.py pause by .* a move"):
         run_now(due_job, "a test")
-    assert lifecycle.finish(run.pk, run.token, nonce, Status.SUCCEEDED)
+    assert lifecycle.finish(run.pk, run.token, nonce, Outcome(Status.SUCCEEDED))
     assert claim_after_run(running.pk).claimed == []
     assert "paused since" in due.why_not([state_of(due_job)], database_now())[due_job.pk]
     assert manage("resume").startswith("Resumed")

@@ -15,6 +15,7 @@ from django.urls import reverse
 from chroniker import lifecycle
 from chroniker.admin.shared.run_progress import Pace
 from chroniker.clock.database_clock import database_now
+from chroniker.lifecycle import Outcome
 from chroniker.models import Job, JobState, Lease, Run, Status, Trigger
 from chroniker.scheduler.manual_runs import run_now
 from tests.factories import a_booked_job, started
@@ -100,7 +101,7 @@ def test_a_run_that_ended_keeps_its_rate_and_expects_nothing(admin: Client) -> N
     run = a_running_run(since=130, past=60)
     lease = Lease.objects.get(pk=run.pk)
     assert lease.nonce
-    lifecycle.finish(run.pk, run.token, lease.nonce, Status.SUCCEEDED, progress=(77, 77))
+    lifecycle.finish(run.pk, run.token, lease.nonce, Outcome(Status.SUCCEEDED, progress=(77, 77)))
     note = _note(admin.get(reverse("admin:chroniker_run_change", args=[run.pk])).content.decode())
     assert re.fullmatch(r"[\d.]+ per minute\.", note)
 

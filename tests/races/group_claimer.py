@@ -29,7 +29,7 @@ def work(group: int) -> dict[str, int]:
         nonce = uuid4()
         if lifecycle.start(run.pk, run.token, nonce, host=str(os.getpid()), pid=os.getpid()):
             ends = Status.FAILED if run.attempt == 1 and run.token % 2 else Status.SUCCEEDED
-            assert lifecycle.finish(run.pk, run.token, nonce, ends)
+            assert lifecycle.finish(run.pk, run.token, nonce, lifecycle.Outcome(ends))
             seen["finished"] += 1
 
     seen, waiting = {"most": 0, "finished": 0}, list[Run]()

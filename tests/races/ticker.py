@@ -27,7 +27,7 @@ def race(now: dt.datetime) -> dict[str, list[str]]:
         for run in waiting:
             if lifecycle.start(run.pk, run.token, mine, host=str(os.getpid()), pid=os.getpid()):
                 started.append(str(run.pk))
-                assert lifecycle.finish(run.pk, run.token, mine, Status.SUCCEEDED, exit_code=0)
+                assert lifecycle.finish(run.pk, run.token, mine, lifecycle.Outcome(Status.SUCCEEDED, exit_code=0))
     return {"claimed": [str(run.pk) for run in claimed], "started": started}
 
 

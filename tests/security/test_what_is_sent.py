@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.test import override_settings
 
 from chroniker.clock.database_clock import database_now
-from chroniker.lifecycle import finish
+from chroniker.lifecycle import Outcome, finish
 from chroniker.models import Job, Outbox, Run, Status
 from chroniker.outbox.channels import webhooks
 from chroniker.outbox.delivery import send_due
@@ -29,7 +29,7 @@ def a_failed_run(address: str = "she@example.com", **fields: Any) -> Run:
     job = a_booked_job(**fields)
     job.subscribers.add(User.objects.create(username=f"person {job.pk}", email=address))
     run = run_now(job, by="a test")
-    finish(run.pk, run.token, started(run), Status.FAILED, exit_code=1, reason=INJECTED)
+    finish(run.pk, run.token, started(run), Outcome(Status.FAILED, exit_code=1, reason=INJECTED))
     return run
 
 

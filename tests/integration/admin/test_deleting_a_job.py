@@ -14,6 +14,7 @@ from django.urls import reverse
 from chroniker import lifecycle
 from chroniker.admin.jobs import deletion
 from chroniker.clock.database_clock import database_now
+from chroniker.lifecycle import Outcome
 from chroniker.models import Job, Lease, LogChunk, Run, Status
 from chroniker.scheduler import job_deletion, retention
 from chroniker.scheduler.manual_runs import run_now
@@ -31,7 +32,7 @@ def with_runs(count: int) -> Job:
     for _ in range(count):
         run = run_now(job, by="a test")
         LogChunk.objects.create(run=run, stream=1, seq=0, text="x", written_at=run.claimed_at)
-        lifecycle.finish(run.pk, run.token, started(run), Status.SUCCEEDED)
+        lifecycle.finish(run.pk, run.token, started(run), Outcome(Status.SUCCEEDED))
     return job
 
 
@@ -71,7 +72,7 @@ def test_a_job_with_an_open_run_is_stopped_and_goes_when_that_has_ended(admin: C
         assert "will be deleted when its run has ended" in admin.get(page).content.decode()
     tick()
     assert Job.objects.filter(pk=job.pk, enabled=False).exists()
-    lifecycle.finish(run.pk, run.token, nonce, Status.STOPPED)
+    lifecycle.finish(run.pk, run.token, nonce, Outcome(Status.STOPPED))
     tick()
     assert not Job.objects.filter(pk=job.pk).exists() and not Run.objects.filter(pk=run.pk).exists()
 
@@ -104,7 +105,7 @@ def test_who_enables_the_job_again_keeps_it(admin: Client, by_form: bool) -> Non
     else:
         chosen = {"action": "enable", "_selected_action": [str(job.pk)]}
         assert admin.post("/admin/chroniker/job/", chosen).status_code == 302
-    lifecycle.finish(run.pk, run.token, nonce, Status.STOPPED)
+    lifecycle.finish(run.pk, run.token, nonce, Outcome(Status.STOPPED))
     Job.objects.filter(pk=job.pk).update(enabled=False)  # later, for another reason
     tick()
     assert Job.objects.get().deletion_asked_at is None
@@ -124,7 +125,7 @@ def test_a_long_history_goes_in_portions(admin: Client, monkeypatch: pytest.Monk
     run = run_now(job, by="a test")
     nonce = started(run)
     delete_one(admin, job)
-    lifecycle.finish(run.pk, run.token, nonce, Status.STOPPED)
+    lifecycle.finish(run.pk, run.token, nonce, Outcome(Status.STOPPED))
     monkeypatch.setattr(retention, "PORTION", 2)
     monkeypatch.setattr(retention, "TIME_BOX", dt.timedelta(0))
     assert job_deletion.delete_closed_jobs() == 0 and Job.objects.exists()  # no time: left for a later pass

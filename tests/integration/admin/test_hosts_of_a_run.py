@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from chroniker import lifecycle
 from chroniker.eligibility import hosts
+from chroniker.lifecycle import Outcome
 from chroniker.models import EVERY_HOST, Job, Run, Status
 from chroniker.scheduler.manual_runs import run_now
 from tests.factories import a_booked_job, a_job, started
@@ -30,7 +31,7 @@ def called(*names: str) -> tuple[Run, list[Run]]:
 
 
 def end(run: Run, status: Status, reason: str = "") -> None:
-    lifecycle.finish(run.pk, run.token, started(run, host=run.required_host), status, reason=reason)
+    lifecycle.finish(run.pk, run.token, started(run, host=run.required_host), Outcome(status, reason=reason))
 
 
 def test_the_page_of_a_parent_lists_its_hosts_and_a_child_links_its_parent(admin: Client) -> None:

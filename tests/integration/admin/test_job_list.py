@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
+from chroniker.lifecycle import Outcome
 from chroniker.models import Job, JobState, Lease, Status
 from chroniker.scheduler.manual_runs import run_now
 from tests.factories import a_booked_job, a_dependency, a_due_job, a_job, started, state_of
@@ -76,7 +77,7 @@ def test_each_state_has_its_word(admin: Client) -> None:
     lifecycle.request_stop(run.pk, "a test")
     retrying = a_booked_job(max_retries=1)
     failed = run_now(retrying, by="a test")
-    lifecycle.finish(failed.pk, failed.token, started(failed), Status.FAILED)
+    lifecycle.finish(failed.pk, failed.token, started(failed), Outcome(Status.FAILED))
     over = a_booked_job(frequency="ONCE", run_at=database_now() - dt.timedelta(hours=1), cron="")
     JobState.objects.filter(pk=over.pk).update(next_run=None, next_instant=None)
     words = {
@@ -136,7 +137,7 @@ def test_names_arguments_and_errors_are_escaped(admin: Client) -> None:
 def test_the_lists_can_be_searched_and_filtered(admin: Client) -> None:
     good, bad = a_booked_job(name="good one"), a_booked_job(name="bad one", enabled=True)
     run = run_now(bad, by="a test")
-    lifecycle.finish(run.pk, run.token, started(run), Status.FAILED)
+    lifecycle.finish(run.pk, run.token, started(run), Outcome(Status.FAILED))
     started(run_now(good, by="a test"))
     shown = {
         f"{LIST}?q=good": good, f"{LIST}?result=bad": bad, f"{LIST}?result=FAILED": bad,

@@ -11,6 +11,7 @@ from django.urls import reverse
 
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
+from chroniker.lifecycle import Outcome
 from chroniker.models import Job, Run, Status
 from chroniker.scheduler.manual_runs import run_now
 from tests.factories import a_booked_job, a_dependency, started, state_of
@@ -103,7 +104,7 @@ def test_stop_asks_a_running_run_and_cancels_one_that_waits(admin: Client) -> No
 def test_the_run_s_own_stop_says_what_came_of_it(admin: Client) -> None:
     running, queued, ended = (run_now(a_booked_job(), by="a test") for _ in range(3))
     started(running)
-    lifecycle.finish(ended.pk, ended.token, started(ended), Status.SUCCEEDED)
+    lifecycle.finish(ended.pk, ended.token, started(ended), Outcome(Status.SUCCEEDED))
     expected = {
         running: "Run 1 was asked to stop.",
         queued: "Run 1 was stopped before it started.",

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import due
-from chroniker.lifecycle import plan
+from chroniker.lifecycle import Outcome, plan
 from chroniker.models import Job, JobState, Lease, Run, Status, Trigger
 from chroniker.schedule import next_after
 from chroniker.scheduler.manual_runs import run_now
@@ -46,7 +46,7 @@ def test_the_instants_of_successive_claims_tile_the_timeline() -> None:
     for minutes in (6, 4, 4, 0):
         (run,) = tick(now=now - minutes * MINUTE).claimed or (None,)
         if run is not None:
-            lifecycle.finish(run.pk, run.token, started(run), Status.SUCCEEDED)
+            lifecycle.finish(run.pk, run.token, started(run), Outcome(Status.SUCCEEDED))
     ranges = list(Run.objects.filter(job=job).order_by("token").values_list("scheduled_for", "covered_until"))
     assert len(ranges) == 3
     for (_first, until), (following, _until) in itertools.pairwise(ranges):
@@ -137,7 +137,7 @@ def test_overlap_wait_runs_once_for_all_instants_that_fell_while_it_ran() -> Non
     nonce = started(run)
     later = database_now() + 5 * MINUTE
     assert tick(now=later).claimed == []
-    lifecycle.finish(run.pk, run.token, nonce, Status.SUCCEEDED)
+    lifecycle.finish(run.pk, run.token, nonce, Outcome(Status.SUCCEEDED))
     (second,) = tick(now=later).claimed
     assert second.job_id == job.pk
     assert run.covered_until is not None and second.scheduled_for == run.covered_until + MINUTE
@@ -162,7 +162,7 @@ def test_overlap_replace_asks_the_running_one_to_stop_once() -> None:
         assert tick(now=database_now() + 3 * MINUTE).claimed == []
     assert lifecycle.renew(run.pk, run.token, nonce).stop
     assert run.events.filter(kind="STOP_ASKED").count() == 1
-    lifecycle.finish(run.pk, run.token, nonce, Status.STOPPED)
+    lifecycle.finish(run.pk, run.token, nonce, Outcome(Status.STOPPED))
     assert len(tick(now=database_now() + 3 * MINUTE).claimed) == 1
 
 

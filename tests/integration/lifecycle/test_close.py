@@ -9,6 +9,7 @@ from django.test import override_settings
 
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
+from chroniker.lifecycle import Outcome
 from chroniker.lifecycle.close import retry_at
 from chroniker.models import EventKind, Job, JobState, Lease, Run, RunEvent, Status, Trigger
 from chroniker.scheduler.tick import expire, tick
@@ -29,7 +30,7 @@ def let_expire(run: Run) -> None:
 def test_a_finish_closes_the_run_and_gives_the_lease_back() -> None:
     run = claimed()
     nonce = started(run)
-    assert lifecycle.finish(run.pk, run.token, nonce, Status.SUCCEEDED, exit_code=0, progress=(77, 77))
+    assert lifecycle.finish(run.pk, run.token, nonce, Outcome(Status.SUCCEEDED, exit_code=0, progress=(77, 77)))
     run.refresh_from_db()
     assert (run.status, run.exit_code, run.total_parts_complete) == (Status.SUCCEEDED, 0, 77)
     assert not Lease.objects.exists()
@@ -39,9 +40,9 @@ def test_a_finish_closes_the_run_and_gives_the_lease_back() -> None:
 def test_a_finish_whose_answer_was_lost_may_be_repeated() -> None:
     run = claimed()
     nonce = started(run)
-    assert lifecycle.finish(run.pk, run.token, nonce, Status.FAILED, exit_code=1)
+    assert lifecycle.finish(run.pk, run.token, nonce, Outcome(Status.FAILED, exit_code=1))
     first = Run.objects.get(pk=run.pk).finished_at
-    assert lifecycle.finish(run.pk, run.token, nonce, Status.FAILED, exit_code=1)
+    assert lifecycle.finish(run.pk, run.token, nonce, Outcome(Status.FAILED, exit_code=1))
     assert Run.objects.get(pk=run.pk).finished_at == first
     assert not RunEvent.objects.filter(run=run).exists()
 
@@ -52,7 +53,7 @@ def test_the_late_writer_changes_nothing_but_the_list_of_events() -> None:
     let_expire(run)
     expire()
     before = state_of(run.job).__dict__ | {"_state": None}
-    assert not lifecycle.finish(run.pk, run.token, nonce, Status.SUCCEEDED, exit_code=0)
+    assert not lifecycle.finish(run.pk, run.token, nonce, Outcome(Status.SUCCEEDED, exit_code=0))
     run.refresh_from_db()
     assert (run.status, run.exit_code) == (Status.LOST, None)
     assert state_of(run.job).__dict__ | {"_state": None} == before
@@ -63,7 +64,7 @@ def test_the_late_writer_changes_nothing_but_the_list_of_events() -> None:
 def test_a_finish_by_another_supervisor_changes_nothing() -> None:
     run = claimed()
     started(run)
-    assert not lifecycle.finish(run.pk, run.token, uuid4(), Status.SUCCEEDED)
+    assert not lifecycle.finish(run.pk, run.token, uuid4(), Outcome(Status.SUCCEEDED))
     assert Run.objects.get(pk=run.pk).status == Status.RUNNING
     assert Lease.objects.filter(pk=run.pk).exists()
 
@@ -128,24 +129,24 @@ def test_with_a_lock_file_another_hosts_runs_are_judged_by_their_lease() -> None
 
 def test_a_failure_is_retried_with_a_back_off_that_doubles() -> None:
     run = claimed(max_retries=2, retry_backoff_seconds=100)
-    lifecycle.finish(run.pk, run.token, started(run), Status.FAILED)
+    lifecycle.finish(run.pk, run.token, started(run), Outcome(Status.FAILED))
     first = state_of(run.job).retry_at
     assert first is not None and 95 * SECOND < first - database_now() <= 100 * SECOND
     JobState.objects.filter(pk=run.job_id).update(next_run=None, next_instant=None)
     (second,) = tick(now=first).claimed
     assert (second.trigger, second.attempt, second.scheduled_for) == (Trigger.RETRY, 2, None)
-    lifecycle.finish(second.pk, second.token, started(second), Status.TIMED_OUT)
+    lifecycle.finish(second.pk, second.token, started(second), Outcome(Status.TIMED_OUT))
     later = state_of(run.job).retry_at
     assert later is not None and later - database_now() > 195 * SECOND
     (third,) = tick(now=later).claimed
-    lifecycle.finish(third.pk, third.token, started(third), Status.FAILED)
+    lifecycle.finish(third.pk, third.token, started(third), Outcome(Status.FAILED))
     assert state_of(run.job).retry_at is None
 
 
 @pytest.mark.parametrize("policy", [True, False])
 def test_a_run_that_is_lost_because_its_worker_ended_is_retried_at_once_if_its_job_says_so(policy: bool) -> None:
     run = claimed(retry_on_lost=policy, retry_backoff_seconds=3600)
-    lifecycle.finish(run.pk, run.token, started(run), Status.LOST, retry_at_once=True)
+    lifecycle.finish(run.pk, run.token, started(run), Outcome(Status.LOST, retry_at_once=True))
     again = state_of(run.job).retry_at
     assert again is None if not policy else again is not None and again <= database_now()
 
@@ -191,7 +192,7 @@ def test_a_stop_of_a_running_run_is_recorded_once_and_left_to_its_supervisor() -
 
 def test_a_stop_of_a_closed_run_says_so() -> None:
     run = claimed()
-    lifecycle.finish(run.pk, run.token, started(run), Status.SUCCEEDED)
+    lifecycle.finish(run.pk, run.token, started(run), Outcome(Status.SUCCEEDED))
     assert not lifecycle.request_stop(run.pk, "ann")
 
 

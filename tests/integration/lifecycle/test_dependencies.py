@@ -8,6 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import dependencies, due
+from chroniker.lifecycle import Outcome
 from chroniker.models import Job, JobState, Run, Status
 from chroniker.scheduler.tick import claim_after_run, tick
 from tests.factories import a_booked_job, a_dependency, a_due_job, started, state_of
@@ -20,7 +21,7 @@ def claimed_jobs() -> set[int]:
 
 
 def end(run: Run, status: Status = Status.SUCCEEDED) -> None:
-    lifecycle.finish(run.pk, run.token, started(run), status)
+    lifecycle.finish(run.pk, run.token, started(run), Outcome(status))
 
 
 def test_wait_for_completion_waits_while_the_other_is_open_or_waits_for_a_retry() -> None:

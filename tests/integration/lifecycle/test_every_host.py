@@ -16,6 +16,7 @@ from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import due, hosts
 from chroniker.exceptions import ClaimRefused
 from chroniker.executors.dummy import DummyExecutor
+from chroniker.lifecycle import Outcome
 from chroniker.models import EVERY_HOST, EventKind, HostService, Job, JobState, Lease, Run, RunEvent, Status, Trigger
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.stopping import stop
@@ -47,7 +48,7 @@ def begin(run: Run) -> Any:
 
 
 def end(run: Run, status: Status = Status.SUCCEEDED) -> None:
-    assert lifecycle.finish(run.pk, run.token, begin(run), status)
+    assert lifecycle.finish(run.pk, run.token, begin(run), Outcome(status))
 
 
 def reread(run: Run) -> Run:
@@ -187,7 +188,7 @@ def test_a_parent_is_never_lost_while_a_child_is_open() -> None:
     assert expire() == []
     assert reread(parent).status == Status.RUNNING
     assert Lease.objects.get(run=parent).expires_at > database_now()
-    assert lifecycle.finish(first.pk, first.token, nonce, Status.SUCCEEDED)
+    assert lifecycle.finish(first.pk, first.token, nonce, Outcome(Status.SUCCEEDED))
     assert reread(parent).status == Status.SUCCEEDED
 
 
@@ -208,7 +209,7 @@ def test_stopping_the_parent_stops_all_its_children() -> None:
     assert (reread(first).status, reread(first).stop_requested_by) == (Status.RUNNING, "ann")
     assert reread(parent).status == Status.RUNNING
     assert lifecycle.renew(first.pk, first.token, nonce).stop == "ann"
-    assert lifecycle.finish(first.pk, first.token, nonce, Status.STOPPED)
+    assert lifecycle.finish(first.pk, first.token, nonce, Outcome(Status.STOPPED))
     assert reread(parent).status == Status.STOPPED
     assert state_of(parent.job).retry_at is None
     assert RunEvent.objects.filter(kind=EventKind.STOP_ASKED).count() == 1
@@ -301,7 +302,7 @@ def test_a_late_report_of_a_child_moves_neither_it_nor_its_parent() -> None:
         end(child)
     Lease.objects.filter(run=first).update(expires_at=database_now() - 10 * MINUTE)
     expire()
-    assert not lifecycle.finish(first.pk, first.token, nonce, Status.SUCCEEDED)
+    assert not lifecycle.finish(first.pk, first.token, nonce, Outcome(Status.SUCCEEDED))
     assert (reread(first).status, reread(parent).status) == (Status.LOST, Status.FAILED)
 
 

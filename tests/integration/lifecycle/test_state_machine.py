@@ -17,6 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.conf import settings as conf
+from chroniker.lifecycle import Outcome
 from chroniker.models import MOVES, OPEN, Job, JobState, Lease, Overlap, Run, Status
 from chroniker.scheduler import tick
 from tests.factories import a_booked_job
@@ -84,9 +85,11 @@ class Scheduler(RuleBasedStateMachine):
         if worker := self._worker(number):
             self.workers.remove(worker)
             held = Lease.objects.filter(pk=worker.run.pk, nonce=worker.nonce).exists()
-            moved = lifecycle.finish(worker.run.pk, worker.run.token, worker.nonce, status)
+            moved = lifecycle.finish(worker.run.pk, worker.run.token, worker.nonce, Outcome(status))
             assert moved == held
-            assert lifecycle.finish(worker.run.pk, worker.run.token, worker.nonce, status) == moved, "asked again"
+            assert lifecycle.finish(worker.run.pk, worker.run.token, worker.nonce, Outcome(status)) == moved, (
+                "asked again"
+            )
 
     @rule(number=pick)
     def a_worker_dies(self, number: int) -> None:

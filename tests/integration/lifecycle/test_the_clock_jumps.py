@@ -23,6 +23,7 @@ from chroniker.clock import clock_state, database_clock, jump_detection
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import due, hosts
 from chroniker.exceptions import ClaimRefused
+from chroniker.lifecycle import Outcome
 from chroniker.models import Host, Job, Lease, Run, Status
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.tick import claim_after_run, tick
@@ -142,7 +143,7 @@ def test_who_is_alive_keeps_its_lease_over_a_jump_ahead(jump: Jump) -> None:
     assert Lease.objects.get(pk=run.pk).expires_at > database_now()
     let_a_lease_pass()
     assert tick().lost == []
-    assert lifecycle.finish(run.pk, run.token, nonce, Status.SUCCEEDED)
+    assert lifecycle.finish(run.pk, run.token, nonce, Outcome(Status.SUCCEEDED))
 
 
 def test_a_lease_that_was_removed_is_not_renewed_by_a_jump(jump: Jump) -> None:
@@ -248,7 +249,7 @@ def test_what_was_put_off_during_a_jump_ahead_is_offered_again_when_the_clock_ha
 def test_no_instant_is_repeated_or_left_out_when_the_clock_goes_back_and_comes_again(jump: Jump) -> None:
     job = a_due_job(minutes=3)
     (run,) = tick().claimed
-    lifecycle.finish(run.pk, run.token, started(run, "here"), Status.SUCCEEDED)
+    lifecycle.finish(run.pk, run.token, started(run, "here"), Outcome(Status.SUCCEEDED))
     before = state_of(job).covered_until
     jump(-HOUR)
     tick()

@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from chroniker import lifecycle, outbox
 from chroniker.clock.database_clock import database_now
+from chroniker.lifecycle import Outcome
 from chroniker.models import Job, Outbox, Run, Status
 from chroniker.outbox import delivery
 from chroniker.scheduler.manual_runs import run_now
@@ -167,5 +168,5 @@ def test_a_run_on_one_host_of_many_tells_nobody() -> None:
     job = a_job_told_to(a_subscriber())
     run = run_now(job, by="a test")
     Run.objects.filter(pk=run.pk).update(slot="7")
-    lifecycle.finish(run.pk, run.token, started(run), Status.FAILED)
+    lifecycle.finish(run.pk, run.token, started(run), Outcome(Status.FAILED))
     assert not Outbox.objects.exists()
