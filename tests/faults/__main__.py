@@ -21,9 +21,12 @@ from typing import Any, NoReturn
 from tests.faults import mutation_run, versions
 from tests.faults.checker import GOALS
 from tests.faults.inflict import NOT_PROMISED, SCENARIOS, START_DEADLINES, WITH_CLOCKS
-from tests.faults.mutations import MUTATIONS
+from tests.faults.mutations import MUTATIONS, was_called
 from tests.faults.playing import Chronicle, Play, play
 from tests.faults.stage import START_DEADLINE, set_up
+
+#: Exit status: the trial proves nothing, because the product never called what was replaced.
+MUTATION_NOT_CALLED = 3
 
 
 def main() -> int:
@@ -40,6 +43,9 @@ def main() -> int:
         options.database, options.broker, without=options.without, clocks=clocks, start_deadline=deadline
     ) as stage:
         played = play(stage, options.scenario, options.minutes, options.seed, options.jobs, chronicle)
+        if options.without and not was_called(stage.mutation_calls):
+            print(f"The mutation {options.without!r} was never called: the product no longer uses that name.")
+            return MUTATION_NOT_CALLED
         using = versions.of_all(stage)
         if options.keep:
             keep(stage.directory, options.keep)
@@ -88,6 +94,7 @@ def _report(options: argparse.Namespace, played: Play, using: dict[str, str], se
         "faults": sum(played.inflicted.values()),
         "inflicted": dict(played.inflicted.most_common()),
         "failpoints": played.points,
+        "steps_not_reached": played.unreached,
     }
 
 
@@ -116,6 +123,8 @@ def show(report: dict[str, Any], *, as_json: bool) -> None:
         print(f"  {count:>6} times {what}")
     hit = {point: count for point, count in report["failpoints"].items() if count}
     print(f"\nDied at {len(hit)} of {len(report['failpoints'])} points between two statements: {hit}")
+    if report["steps_not_reached"]:
+        print(f"Steps that no process entered: {', '.join(report['steps_not_reached'])}")
     print(f"\n{'Clean' if report['clean'] else 'NOT CLEAN'}, after {report['seconds']} s. Again: {report['again']}")
 
 

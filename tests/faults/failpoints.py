@@ -22,10 +22,10 @@ from typing import Any
 
 VARIABLE = "CHRONIKER_TEST_FAILPOINTS"
 
-#: Names in ``chroniker.lifecycle``.
+#: Names in ``chroniker.lifecycle``. The product must call each as ``lifecycle.NAME``: a test looks for other imports.
 STEPS = (
-    *("claim", "take_for_dispatch", "record_dispatched", "record_not_accepted", "start", "renew", "finish"),
-    *("cancel", "expire", "request_stop"),
+    *("book", "claim", "take_for_dispatch", "leave_to_host", "record_dispatched", "record_not_accepted"),
+    *("start", "renew", "finish", "expire", "request_stop", "restart_after_clock_jump"),
 )
 
 
@@ -86,9 +86,9 @@ def install(directory: Path) -> None:
 
     points = Points(directory)
     for name in STEPS:
-        vars(lifecycle)[name] = points.step(name, vars(lifecycle)[name])
-    vars(publish)["publish"] = points.step("dispatch", vars(publish)["publish"])
-    vars(publish)["_send"] = _around(points, vars(publish)["_send"])
+        setattr(lifecycle, name, points.step(name, getattr(lifecycle, name)))
+    publish.publish = points.step("dispatch", publish.publish)
+    publish._send = _around(points, publish._send)
     commit = BaseDatabaseWrapper.commit
 
     def statement(execute: Callable[..., Any], sql: Any, params: Any, many: Any, context: Any) -> Any:
@@ -122,6 +122,12 @@ def arm(directory: Path, point: str) -> None:
 
 def is_armed(directory: Path, point: str) -> bool:
     return (directory / f"armed-{point}").exists()
+
+
+def unreached(directory: Path) -> list[str]:
+    """Steps that no process entered: such a step was not tested."""
+    entered = {point.partition(":")[0] for point in read(directory / "known")}
+    return [step for step in (*STEPS, "dispatch") if step not in entered]
 
 
 def disarm(directory: Path, point: str) -> bool:

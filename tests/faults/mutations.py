@@ -1,76 +1,111 @@
-"""The safeguards that can be taken out, one at a time, to see that the judge notices."""
+"""The safeguards that can be removed, one at a time, to verify that the checker reports the harm.
+
+A mutation that the product never calls proves nothing. Each call is recorded in a file, and the runner fails a trial
+without such a record. A name that the product no longer has raises ``AttributeError`` when a process starts.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import os
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+#: Names the file that records calls. Set by the runner in each process of the scheduler.
+CALLS_VARIABLE = "CHRONIKER_TEST_MUTATION_CALLS"
+
+
+def replace(module_name: str, name: str, make: Callable[[Any], Any]) -> None:
+    """Put ``make(original)`` in the place of ``module_name.name``."""
+    module = import_module(module_name)
+    setattr(module, name, make(getattr(module, name)))
+
+
+def record_call() -> None:
+    """Record, once per process, that a replaced function was called."""
+    if (path := os.environ.get(CALLS_VARIABLE)) and not _recorded:
+        _recorded.append(os.getpid())
+        Path(path).touch()
+
+
+_recorded: list[int] = []
+
+
+def was_called(path: Path) -> bool:
+    return path.exists()
+
 
 def lease_check() -> None:
-    """A tick calls a run lost without asking whether its lease ran out."""
+    """A tick expires a run without asking whether its lease ran out."""
     from chroniker.conf import Settings
 
-    class Careless(Settings):
+    class WithoutDrift(Settings):
         @property
         def drift_allowance(self) -> dt.timedelta:
+            record_call()
             return -2 * self.lease
 
-    vars(import_module("chroniker.lifecycle.close"))["settings"] = Careless()
+    replace("chroniker.lifecycle.close", "settings", lambda original: WithoutDrift())
 
 
 def keeper_deadline() -> None:
     """The command lives on although its lease could not be renewed."""
-    from chroniker.executors import database_report
 
-    order = database_report.order
+    def make(order: Callable[..., Any]) -> Callable[..., Any]:
+        def endless(*args: Any, **options: Any) -> Any:
+            record_call()
+            return dataclasses.replace(order(*args, **options), lease=10_000.0, margin=0.0)
 
-    def endless(*words: Any, **named: Any) -> Any:
-        return dataclasses.replace(order(*words, **named), lease=10_000.0, margin=0.0)
+        return endless
 
-    vars(database_report)["order"] = endless
+    replace("chroniker.executors.database_report", "order", make)
 
 
 def start_compare_and_set() -> None:
-    """Whoever gets a message may start its run."""
-    from chroniker import lifecycle
+    """Every receiver of a message may start its run."""
     from chroniker.clock.database_clock import FromNow
     from chroniker.lifecycle.start import Started
     from chroniker.models import Run, Status
 
     def start(run_id: UUID, token: int, nonce: UUID, *, host: str, pid: int) -> Started | None:
+        record_call()
         Run.objects.filter(pk=run_id, finished_at=None).update(
             status=Status.RUNNING, started_at=FromNow(), nonce=nonce, host=host, pid=pid, redispatch_at=None
         )
         run = Run.objects.select_related("job").filter(pk=run_id).first()
         return Started(run, run.job, stop=False) if run else None
 
-    vars(lifecycle)["start"] = start
+    replace("chroniker.lifecycle", "start", lambda original: start)
 
 
 def unique_lease() -> None:
-    """No lease is in the way of another: a claim sees none, and the database's unique key does not object."""
+    """A claim ignores existing leases, and the database's unique key does not refuse a second one."""
     from chroniker.models import Lease
 
-    claim = import_module("chroniker.lifecycle.claim")
-    insert = claim.insert
+    def make(insert: Callable[..., Any]) -> Callable[..., Any]:
+        def insert_beside(model: type[Any], rows: Any) -> None:
+            for row in rows if model is Lease else ():
+                record_call()
+                row.slot = f"{row.slot}#{row.token}"
+            insert(model, rows)
 
-    def insert_beside(model: type[Any], rows: Any) -> None:
-        for row in rows if model is Lease else ():
-            row.slot = f"{row.slot}#{row.token}"
-        insert(model, rows)
+        return insert_beside
 
-    vars(claim)["insert"] = insert_beside
+    replace("chroniker.lifecycle.claim", "insert", make)
 
 
 def redispatch() -> None:
     """A message that is lost is never sent again."""
-    from chroniker.scheduler import dispatch
 
-    vars(dispatch)["dispatch_again"] = lambda now: 0
+    def never(now: dt.datetime) -> int:
+        record_call()
+        return 0
+
+    replace("chroniker.scheduler.dispatch", "dispatch_again", lambda original: never)
 
 
 MUTATIONS: dict[str, Callable[[], None]] = {

@@ -39,6 +39,7 @@ class Play:
     verdict: Verdict
     inflicted: Counter[str] = field(default_factory=Counter)
     points: dict[str, int] = field(default_factory=dict)
+    unreached: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -80,7 +81,9 @@ def play(stage: Stage, scenario: str, minutes: float, seed: int, jobs: int, chro
         calm.set()
         for thread in doctors:
             thread.join()
-    return Play(verdict, chronicle.done, failpoints.hits(stage.failpoints))
+    return Play(
+        verdict, chronicle.done, failpoints.hits(stage.failpoints), failpoints.unreached(stage.failpoints)
+    )
 
 
 def _inflict(stage: Stage, scenario: str, minutes: float, seed: int, chronicle: Chronicle) -> None:

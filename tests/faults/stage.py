@@ -18,7 +18,7 @@ from threading import Event, Lock
 
 from tests.benchmarks.installation import ROOT
 from tests.brokers import REDIS_OPTIONS, SERVERS, Broker
-from tests.faults import administrator
+from tests.faults import administrator, mutations
 from tests.faults.actors import CAST, Actor, enter
 from tests.processes import with_settings
 from tests.servers import (
@@ -125,6 +125,10 @@ class Stage:
         return self.directory / "failpoints"
 
     @property
+    def mutation_calls(self) -> Path:
+        return self.directory / "mutation-called"
+
+    @property
     def witness(self) -> Path:
         return self.directory / "witness"
 
@@ -183,6 +187,7 @@ def set_up(
             "TEST_DATABASE": database,
             "CHRONIKER_TEST_WITNESS": str(directory / "witness"),
             "CHRONIKER_TEST_WITHOUT": without,
+            mutations.CALLS_VARIABLE: str(directory / "mutation-called"),
             "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
         }
         if server is None:

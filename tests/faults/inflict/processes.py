@@ -15,7 +15,7 @@ from tests.faults.stage import LEASE, Fault, Stage
 
 POOL_CHILD = "pool child"
 #: As the kernel keeps them: 15 bytes.
-_OF_THE_PRODUCT = ("chroniker-nurse", "chroniker-guard", "chroniker-keep", "chroniker-run")
+PRODUCT_PROCESSES = ("chroniker-nurse", "chroniker-guard", "chroniker-keep", "chroniker-run")
 
 
 def kill_actor(stage: Stage, dice: random.Random) -> str:
@@ -147,7 +147,7 @@ def _parts(worker: Actor) -> dict[str, list[psutil.Process]]:
 def _name(process: psutil.Process) -> str:
     with suppress(psutil.Error):
         name: str = process.name()
-        return name if name in _OF_THE_PRODUCT else POOL_CHILD
+        return name if name in PRODUCT_PROCESSES else POOL_CHILD
     return ""  # it is gone
 
 
