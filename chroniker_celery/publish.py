@@ -105,7 +105,7 @@ def _routed(
                 producer.maybe_declare(options["queue"])
         except refused as error:
             logger.error("%d runs were not sent to queue %r: %s", len(group), host or queue, one_line(error))
-            producer.revive(link)  # the broker closes a channel that it refused something
+            producer.restart(link)  # the broker closes a channel that it refused something
         else:
             yield options, group
 

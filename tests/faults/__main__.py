@@ -1,10 +1,10 @@
-"""``python -m tests.faults --minutes 10 --seed 1``: the scheduler under fire, and what an independent judge counted.
+"""``python -m tests.faults --minutes 10 --seed 1``: the scheduler under fire, and what an independent checker counted.
 
 Starts real servers, ticks, beats and Celery workers as processes, and some hundreds of jobs that never cease; then
 inflicts a seeded sequence of faults, about one a second, and starts again what was killed, as an init system would.
 Each command writes into a witness file when it begins, works and ends. Exits with 0 only if every count of harm is 0.
 
-``--mutations`` takes out one safeguard after the other instead, and exits with 0 only if the judge noticed each time.
+``--mutations`` takes out one safeguard after the other instead, and exits with 0 only if the checker noticed each time.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from tests.faults import mutation_run, versions
-from tests.faults.checker import GOALS
-from tests.faults.inflict import NOT_PROMISED, SCENARIOS, START_DEADLINES, WITH_CLOCKS
+from tests.faults.checker import VIOLATIONS
+from tests.faults.environment import START_DEADLINE, create
+from tests.faults.injection import NOT_PROMISED, SCENARIOS, START_DEADLINES, WITH_CLOCKS
 from tests.faults.mutations import MUTATIONS, was_called
-from tests.faults.playing import Chronicle, Play, play
-from tests.faults.stage import START_DEADLINE, set_up
+from tests.faults.trial import FaultLog, TrialResult, run
 
 #: Exit status: the trial proves nothing, because the product never called what was replaced.
 MUTATION_NOT_CALLED = 3
@@ -35,22 +35,22 @@ def main() -> int:
     if options.mutations:
         return mutation_run.main(options.database, options.broker, options.seed, as_json=options.json)
     began = time.monotonic()
-    chronicle = Chronicle()
-    chronicle.say(f"setting the stage on {options.database} and {options.broker}")
+    log = FaultLog()
+    log.say(f"setting the environment on {options.database} and {options.broker}")
     clocks = options.scenario in WITH_CLOCKS
     deadline = START_DEADLINES.get(options.scenario, START_DEADLINE)
-    with set_up(
+    with create(
         options.database, options.broker, without=options.without, clocks=clocks, start_deadline=deadline
-    ) as stage:
-        played = play(stage, options.scenario, options.minutes, options.seed, options.jobs, chronicle)
-        if options.without and not was_called(stage.mutation_calls):
+    ) as environment:
+        played = run(environment, options.scenario, options.minutes, options.seed, options.jobs, log)
+        if options.without and not was_called(environment.mutation_calls):
             print(f"The mutation {options.without!r} was never called: the product no longer uses that name.")
             return MUTATION_NOT_CALLED
-        using = versions.of_all(stage)
+        using = versions.of_all(environment)
         if options.keep:
-            keep(stage.directory, options.keep)
+            keep(environment.directory, options.keep)
     show(_report(options, played, using, round(time.monotonic() - began)), as_json=options.json)
-    return 0 if played.verdict.clean or options.scenario in NOT_PROMISED else 1
+    return 0 if played.findings.clean or options.scenario in NOT_PROMISED else 1
 
 
 def _end(number: int, frame: object) -> NoReturn:
@@ -69,7 +69,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--broker", choices=("redis", "rabbitmq"), default="redis")
     parser.add_argument("--scenario", choices=sorted(SCENARIOS), default="mix", help="default: %(default)s")
     parser.add_argument(
-        "--without", choices=sorted(MUTATIONS), default="", help="take out a safeguard, to see that the judge notices"
+        "--without", choices=sorted(MUTATIONS), default="", help="take out a safeguard, to see that the checker notices"
     )
     parser.add_argument("--keep", type=Path, help="a directory for the logs of all processes, and the witness file")
     parser.add_argument("--mutations", action="store_true", help="take out each of them in turn, for half a minute")
@@ -77,22 +77,22 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _report(options: argparse.Namespace, played: Play, using: dict[str, str], seconds: int) -> dict[str, Any]:
-    verdict = played.verdict
+def _report(options: argparse.Namespace, played: TrialResult, using: dict[str, str], seconds: int) -> dict[str, Any]:
+    findings = played.findings
     given = {name: getattr(options, name) for name in ("minutes", "seed", "jobs", "database", "broker", "scenario")}
     if options.without:
         given["without"] = options.without
     return {
-        "clean": verdict.clean,
+        "clean": findings.clean,
         "again": "python -m tests.faults " + " ".join(f"--{name} {value}" for name, value in given.items()),
         "seconds": seconds,
         **given,
         "versions": using,
-        "harm": {goal: verdict.figures[goal] for goal in GOALS},
-        "figures": {name: value for name, value in verdict.figures.items() if name not in GOALS},
-        "examples": dict(verdict.examples),
-        "faults": sum(played.inflicted.values()),
-        "inflicted": dict(played.inflicted.most_common()),
+        "harm": {goal: findings.figures[goal] for goal in VIOLATIONS},
+        "figures": {name: value for name, value in findings.figures.items() if name not in VIOLATIONS},
+        "examples": dict(findings.examples),
+        "faults": sum(played.injected.values()),
+        "injected": dict(played.injected.most_common()),
         "failpoints": played.points,
         "steps_not_reached": played.unreached,
     }
@@ -112,14 +112,14 @@ def show(report: dict[str, Any], *, as_json: bool) -> None:
         print(f"  {name:<28} {value}")
     print("\nHarm (each is to be 0)")
     for name, value in report["harm"].items():
-        print(f"  {name:<28} {value:>8}  {GOALS[name]}")
+        print(f"  {name:<28} {value:>8}  {VIOLATIONS[name]}")
     for name, those in report["examples"].items():
         print("".join(f"\n    {name}: {one}" for one in those))
     print("\nFigures")
     for name, value in report["figures"].items():
         print(f"  {name:<28} {value:>8}")
     print(f"\nInflicted: {report['faults']} faults in {report['minutes']:g} minutes")
-    for what, count in report["inflicted"].items():
+    for what, count in report["injected"].items():
         print(f"  {count:>6} times {what}")
     hit = {point: count for point, count in report["failpoints"].items() if count}
     print(f"\nDied at {len(hit)} of {len(report['failpoints'])} points between two statements: {hit}")

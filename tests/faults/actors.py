@@ -24,7 +24,7 @@ ROLES = ("tick", "beat", "worker")
 
 
 @dataclass(frozen=True)
-class Part:
+class ProcessSpec:
     """Who is to play: its role, where, and for workers in which pool."""
 
     role: str
@@ -33,14 +33,14 @@ class Part:
 
 
 #: On SQLite all of it is on one host, as it must be.
-CAST = (
-    Part("worker", "alder", "prefork"),
-    Part("worker", "birch", "threads"),
-    Part("worker", "birch", "prefork"),
-    Part("tick", "alder"),
-    Part("tick", "birch"),
-    Part("beat", "alder"),
-    Part("beat", "birch"),
+LAYOUT = (
+    ProcessSpec("worker", "alder", "prefork"),
+    ProcessSpec("worker", "birch", "threads"),
+    ProcessSpec("worker", "birch", "prefork"),
+    ProcessSpec("tick", "alder"),
+    ProcessSpec("tick", "birch"),
+    ProcessSpec("beat", "alder"),
+    ProcessSpec("beat", "birch"),
 )
 #: Three workers have more room than is needed at a time.
 CONCURRENCY = 6
@@ -52,7 +52,7 @@ class Actor:
 
     role: str  # "tick", "beat" or "worker"
     process: Process
-    wires: Mapping[str, FaultProxy] = field(default_factory=dict)
+    proxies: Mapping[str, FaultProxy] = field(default_factory=dict)
     host: str = ""
     pool: str = ""
     network: OwnNetwork | None = None
@@ -60,11 +60,11 @@ class Actor:
     def __str__(self) -> str:
         return f"{self.pool} {self.role}".strip()
 
-    def everybody(self) -> list[int]:
+    def pids(self) -> list[int]:
         """Its process id, and those of all that it started."""
         return [self.process.pid, *(each.pid for each in self.process.children())]
 
-    def use(self, release: Path) -> None:
+    def use_release(self, release: Path) -> None:
         """From its next start on it runs the code in this directory."""
         others = os.environ.get("PYTHONPATH", "").split(os.pathsep)
         paths = [str(release), *(each for each in others if each and each != str(ROOT))]
@@ -72,7 +72,7 @@ class Actor:
         self.process.cwd = release  # which "python -m" looks at first
 
 
-def release(directory: Path, number: int) -> Path:
+def copy_release(directory: Path, number: int) -> Path:
     """A copy of the code in a directory of its own, as a deploy makes it."""
     place = directory / f"release-{number}"
     for name in CODE:
@@ -80,13 +80,13 @@ def release(directory: Path, number: int) -> Path:
     return place
 
 
-def enter(part: Part, wires: Mapping[str, FaultProxy], post: Broker, directory: Path) -> Actor:
+def create_actor(part: ProcessSpec, wires: Mapping[str, FaultProxy], post: Broker, directory: Path) -> Actor:
     """The actor, not started yet."""
     env = _environ(part, wires, post, directory)
     return Actor(part.role, _process(part, env, directory), wires, part.host, part.pool)
 
 
-def _environ(part: Part, wires: Mapping[str, FaultProxy], post: Broker, directory: Path) -> dict[str, str]:
+def _environ(part: ProcessSpec, wires: Mapping[str, FaultProxy], post: Broker, directory: Path) -> dict[str, str]:
     parts = urlsplit(post.url)
     wire = wires["broker"]
     address = parts.netloc.replace(f"{HOST}:{post.server.port}", f"{wire.host}:{wire.port}")
@@ -100,7 +100,7 @@ def _environ(part: Part, wires: Mapping[str, FaultProxy], post: Broker, director
     return with_settings(env, CHRONIKER_HOSTNAME=part.host, CHRONIKER_RUNTIME_DIR=str(runtime))
 
 
-def _process(part: Part, env: dict[str, str], directory: Path) -> Process:
+def _process(part: ProcessSpec, env: dict[str, str], directory: Path) -> Process:
     if part.role == "tick":
         return ManagementCommand("cronserver", "1", env=env, directory=directory)
     if part.role == "beat":

@@ -11,10 +11,10 @@ from django.db.utils import DatabaseError
 
 from tests.processes import wait_until
 
-Ask = Callable[[str], list[Any]]
+Query = Callable[[str], list[Any]]
 
 #: How far its clock may seem to be from ours: a question takes a while on a machine that is busy.
-RIGHT_SECONDS = 5.0
+CLOCK_TOLERANCE = 5.0
 ACTORS = "chroniker_actors"
 GRANTS: dict[str, tuple[str, ...]] = {
     "postgresql": (
@@ -39,7 +39,7 @@ def vendor() -> str:
 
 
 @contextmanager
-def asking() -> Iterator[Ask]:
+def query_function() -> Iterator[Query]:
     """Put statements to the database, one after the other, on a connection that is new and ends here."""
     from django.db import connection
 
@@ -56,7 +56,7 @@ def asking() -> Iterator[Ask]:
 
 
 @contextmanager
-def rest_of_connections() -> Iterator[None]:
+def take_remaining_connections() -> Iterator[None]:
     """Take those that the actors are still allowed, up to a dozen."""
     from django.db import connection
 
@@ -69,9 +69,9 @@ def rest_of_connections() -> Iterator[None]:
         yield
 
 
-def let_actors_in() -> None:
+def create_actor_account() -> None:
     """An account for them, once the tables are there."""
-    with asking() as ask:
+    with query_function() as ask:
         for statement in GRANTS[vendor()]:
             ask(statement)
 
@@ -83,8 +83,8 @@ def wait_for_database() -> None:
 
     def answers_right() -> bool:
         try:
-            with asking():
-                return abs(database_now().timestamp() - time.time()) < RIGHT_SECONDS
+            with query_function():
+                return abs(database_now().timestamp() - time.time()) < CLOCK_TOLERANCE
         except DatabaseError:
             return False
 

@@ -62,9 +62,9 @@ class Points:
         point = f"{name}:{self._here.number}"
         if point not in self._known:
             self._known.add(point)
-            note(self._directory / "known", point)
+            append_line(self._directory / "known", point)
         if self._is_armed(point):
-            note(self._directory / "hit", point)
+            append_line(self._directory / "hit", point)
             os.kill(os.getpid(), signal.SIGKILL)
 
     def _is_armed(self, point: str) -> bool:
@@ -103,7 +103,7 @@ def install(directory: Path) -> None:
     BaseDatabaseWrapper.commit = _around(points, commit)  # type: ignore[method-assign]
 
 
-def note(path: Path, line: str) -> None:
+def append_line(path: Path, line: str) -> None:
     """One write to a file opened to append: lines of many processes never mix."""
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
     os.write(descriptor, f"{line}\n".encode())

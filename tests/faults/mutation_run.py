@@ -1,4 +1,4 @@
-"""Each safeguard taken out in turn, in the scenario that needs it most: the judge has to notice every time."""
+"""Each safeguard taken out in turn, in the scenario that needs it most: the checker has to notice every time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables of the judge's own, in the same database: effects of fenced work, and what the scheduler does not keep."""
+"""Tables of the checker's own, in the same database: effects of fenced work, and what the scheduler does not keep."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def create() -> None:
             cursor.execute(statement)
 
 
-def remember(jobs: Sequence[Job], groups: Iterable[Group]) -> None:
+def start_timelines(jobs: Sequence[Job], groups: Iterable[Group]) -> None:
     """That these jobs' timelines have begun: after their rows were committed, so not a moment too early."""
     since = database_now().isoformat()
     with connection.cursor() as cursor:
@@ -55,7 +55,7 @@ def remember(jobs: Sequence[Job], groups: Iterable[Group]) -> None:
             cursor.execute("INSERT INTO fault_groups VALUES (%s, %s)", [group.pk, group.limit])
 
 
-def retire() -> None:
+def disable_jobs() -> None:
     """No further instants; until this very moment, or a little longer, each must be accounted for."""
     until = database_now().isoformat()
     Job.objects.update(enabled=False)
@@ -63,7 +63,7 @@ def retire() -> None:
         cursor.execute("UPDATE fault_timelines SET until_ = %s", [until])
 
 
-def ask(statement: str) -> Sequence[Sequence[Any]]:
+def query(statement: str) -> Sequence[Sequence[Any]]:
     """Plain SQL through the driver alone."""
     with connection.cursor() as cursor:
         cursor.execute(statement, [])

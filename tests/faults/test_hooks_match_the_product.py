@@ -13,7 +13,7 @@ import pytest
 
 from tests.benchmarks.installation import ROOT
 from tests.faults import failpoints
-from tests.faults.inflict import processes
+from tests.faults.injection import processes
 from tests.faults.mutations import CALLS_VARIABLE, MUTATIONS
 
 LIFECYCLE = ROOT / "chroniker" / "lifecycle"
@@ -76,7 +76,11 @@ def test_the_names_of_processes_are_those_that_the_product_sets() -> None:
 def run_python(script: str, **env: str) -> subprocess.CompletedProcess[str]:
     settings = {"DJANGO_SETTINGS_MODULE": "tests.settings", "PYTHONPATH": str(ROOT)}
     return subprocess.run(
-        [sys.executable, "-c", script], env={**os.environ, **settings, **env}, capture_output=True, text=True, check=False
+        [sys.executable, "-c", script],
+        env={**os.environ, **settings, **env},
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 

@@ -7,12 +7,12 @@ import platform
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 
-from tests.faults.stage import Stage
+from tests.faults.environment import Environment
 
 PACKAGES = ("django-chroniker-celery", "Django", "celery", "kombu", "psycopg", "PyMySQL", "redis")
 
 
-def of_all(stage: Stage) -> dict[str, str]:
+def of_all(environment: Environment) -> dict[str, str]:
     from django.db import connection
 
     found = {"Python": platform.python_version()}
@@ -21,6 +21,6 @@ def of_all(stage: Stage) -> dict[str, str]:
             found[name] = version(name)
     numbers = connection.get_database_version()
     found[connection.display_name] = ".".join(str(each) for each in numbers)
-    found["broker"] = stage.broker.name
+    found["broker"] = environment.broker.name
     found["machine"] = f"{platform.system()} {platform.release()}, {os.cpu_count()} processors"
     return found

@@ -1,4 +1,4 @@
-"""The judge: reads the witness file and the database's tables, and knows no line of the scheduler's code."""
+"""The checker: reads the witness file and the database's tables, and knows no line of the scheduler's code."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 
 from tests.faults.checker import ends, executions, fences, output, timelines
 from tests.faults.checker.ends import Bounds
-from tests.faults.checker.verdict import Ask, Verdict
+from tests.faults.checker.findings import Findings, Query
 
-__all__ = ["GOALS", "Bounds", "Case", "Verdict", "judge"]
+__all__ = ["VIOLATIONS", "Bounds", "Case", "Findings", "check"]
 
 #: Every figure of which one is one too many, with what it counts.
-GOALS = {
+VIOLATIONS = {
     "overlapping": "executions of a job's slot that began before the one before was over",
     "executed_beyond_runs": "executions beyond the runs that were claimed: a run begun twice, or one nobody claimed",
     "instants_unaccounted": "instants of a schedule without a run and without a reason",
@@ -30,23 +30,23 @@ GOALS = {
 
 @dataclass(frozen=True)
 class Case:
-    """What the judge is given: the witness file, the bounds, and when the jobs were disabled."""
+    """What the checker is given: the witness file, the bounds, and when the jobs were disabled."""
 
     witness: Path
     bounds: Bounds
     chatty_lines: int
 
 
-def judge(case: Case, ask: Ask) -> Verdict:
+def check(case: Case, ask: Query) -> Findings:
     """``ask``: put a statement of SQL to the database, and get its rows."""
-    verdict = Verdict(tuple(GOALS))
+    findings = Findings(tuple(VIOLATIONS))
     marks = executions.read(case.witness)
     statuses = Counter(status for (status,) in ask("SELECT status FROM chroniker_run"))
-    verdict.figures |= {"executions": len(marks), "runs": sum(statuses.values())}
-    verdict.figures |= {f"runs_{status.lower()}": count for status, count in sorted(statuses.items())}
-    executions.judge(verdict, marks, ask)
-    timelines.judge(verdict, ask)
-    ends.judge(verdict, ask, case.bounds)
-    output.judge(verdict, ask, marks, case.chatty_lines)
-    fences.judge(verdict, ask)
-    return verdict
+    findings.figures |= {"executions": len(marks), "runs": sum(statuses.values())}
+    findings.figures |= {f"runs_{status.lower()}": count for status, count in sorted(statuses.items())}
+    executions.check(findings, marks, ask)
+    timelines.check(findings, ask)
+    ends.check(findings, ask, case.bounds)
+    output.check(findings, ask, marks, case.chatty_lines)
+    fences.check(findings, ask)
+    return findings

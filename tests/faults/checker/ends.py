@@ -6,7 +6,7 @@ import datetime as dt
 from collections import defaultdict
 from dataclasses import dataclass
 
-from tests.faults.checker.verdict import Ask, Verdict, key, moment
+from tests.faults.checker.findings import Findings, Query, run_key, to_datetime
 
 
 @dataclass(frozen=True)
@@ -38,31 +38,31 @@ class Bounds:
         return max(self.start_deadline, self.lease) + self.after_expiry
 
 
-def judge(verdict: Verdict, ask: Ask, bounds: Bounds) -> None:
+def check(findings: Findings, ask: Query, bounds: Bounds) -> None:
     left = [f"{pk} {status}" for pk, status in ask("SELECT id, status FROM chroniker_run WHERE finished_at IS NULL")]
     left += [f"lease {pk}" for (pk,) in ask("SELECT run_id FROM chroniker_lease")]
-    verdict.count("runs_left_open", left)
-    verdict.count("claims_not_taken", _passed_over(verdict, ask, bounds))
-    verdict.count("runs_lost_early", _early(ask, bounds) if bounds.steady and bounds.by_lease else [])
-    verdict.count("runs_ended_late", _late(verdict, ask, bounds) if bounds.steady else [])
+    findings.count("runs_left_open", left)
+    findings.count("claims_not_taken", _claims_passed_over(findings, ask, bounds))
+    findings.count("runs_lost_early", _early(ask, bounds) if bounds.steady and bounds.by_lease else [])
+    findings.count("runs_ended_late", _late(findings, ask, bounds) if bounds.steady else [])
 
 
-def _passed_over(verdict: Verdict, ask: Ask, bounds: Bounds) -> list[str]:
+def _claims_passed_over(findings: Findings, ask: Query, bounds: Bounds) -> list[str]:
     """Claims that were given up unstarted, though a run like it was begun that was claimed half a deadline later.
 
     Where workers are away, or have more to do than they can, claims wait in turn, and the last ones in vain: that is
     no harm, as long as the runs say so. But a message that was lost has to be sent again in time.
     """
     untaken = [
-        (pk, sent, required_host, moment(since), moment(until))
+        (pk, sent, required_host, to_datetime(since), to_datetime(until))
         for pk, sent, required_host, since, until in ask(
             "SELECT id, dispatch_count, required_host, claimed_at, finished_at FROM chroniker_run"
             " WHERE status = 'LOST' AND started_at IS NULL AND required_host <> '*' ORDER BY claimed_at"
         )
     ]
-    verdict.figures["claims_given_up"] = len(untaken)
+    findings.figures["claims_given_up"] = len(untaken)
     begun = [
-        (required_host, moment(since), moment(at))
+        (required_host, to_datetime(since), to_datetime(at))
         for required_host, since, at in ask(
             "SELECT required_host, claimed_at, started_at FROM chroniker_run"
             " WHERE started_at IS NOT NULL AND required_host <> '*'"
@@ -78,31 +78,31 @@ def _passed_over(verdict: Verdict, ask: Ask, bounds: Bounds) -> list[str]:
     return found
 
 
-def _early(ask: Ask, bounds: Bounds) -> list[str]:
+def _early(ask: Query, bounds: Bounds) -> list[str]:
     """By a tick, that is: a worker that is told to end says so of its own runs, at once."""
     found = ask(
         "SELECT l.run_id, l.expires_at, l.gone_at FROM fault_leases l JOIN chroniker_run r ON r.id = l.run_id"
         " WHERE r.status = 'LOST' AND r.reason LIKE 'Its worker was not heard of%%'"
     )
-    past = [(pk, (moment(gone) - moment(due)).total_seconds()) for pk, due, gone in found]
+    past = [(pk, (to_datetime(gone) - to_datetime(due)).total_seconds()) for pk, due, gone in found]
     return [f"{pk}: {seconds:.1f} s after its lease" for pk, seconds in past if seconds < bounds.drift]
 
 
-def _late(verdict: Verdict, ask: Ask, bounds: Bounds) -> list[str]:
+def _late(findings: Findings, ask: Query, bounds: Bounds) -> list[str]:
     """By how much each lost run outlived its lease: a trigger kept what the lease said when it was removed."""
     states = {
-        key(pk): (status, parent) for pk, status, parent in ask("SELECT id, status, parent_id FROM chroniker_run")
+        run_key(pk): (status, parent) for pk, status, parent in ask("SELECT id, status, parent_id FROM chroniker_run")
     }
     last_of: dict[str, dt.datetime] = defaultdict(lambda: dt.datetime.min.replace(tzinfo=dt.UTC))
     worst, late = 0.0, []
     rows = [
-        (key(pk), moment(due), moment(gone))
+        (run_key(pk), to_datetime(due), to_datetime(gone))
         for pk, due, gone in ask("SELECT run_id, expires_at, gone_at FROM fault_leases")
     ]
     for pk, due, gone in rows:
         status, parent = states.get(pk, ("", None))
         if parent:
-            last_of[key(parent)] = max(last_of[key(parent)], gone)
+            last_of[run_key(parent)] = max(last_of[run_key(parent)], gone)
         if status == "LOST" and bounds.by_lease:
             seconds = (gone - due).total_seconds() - bounds.after_expiry
             worst = max(worst, seconds)
@@ -111,5 +111,5 @@ def _late(verdict: Verdict, ask: Ask, bounds: Bounds) -> list[str]:
     for pk, _due, gone in rows:
         if pk in last_of and (gone - last_of[pk]).total_seconds() > bounds.after_expiry + bounds.lease + bounds.away:
             late.append(f"{pk}: {gone - last_of[pk]} after the last of its hosts")
-    verdict.figures["past_the_bound_max_s"] = round(worst, 2)
+    findings.figures["past_the_bound_max_s"] = round(worst, 2)
     return late

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from tests.faults.checker.verdict import Ask, Verdict, key
+from tests.faults.checker.findings import Findings, Query, run_key
 
 #: By run: its job and slot.
 Runs: TypeAlias = dict[str, tuple[Any, ...]]
@@ -32,7 +32,7 @@ def read(witness: Path) -> list[Execution]:
     found: dict[str, Execution] = {}
     for line in witness.read_text().splitlines() if witness.exists() else []:
         mark = json.loads(line)
-        run, at, event = key(mark["run"]), mark["monotonic"], mark["event"]
+        run, at, event = run_key(mark["run"]), mark["monotonic"], mark["event"]
         execution = found.setdefault(run, Execution(run, at, at))
         execution.began, execution.seen = min(execution.began, at), max(execution.seen, at)
         if event.startswith("begin"):
@@ -44,15 +44,15 @@ def read(witness: Path) -> list[Execution]:
     return list(found.values())
 
 
-def judge(verdict: Verdict, executions: list[Execution], ask: Ask) -> None:
-    runs = {key(pk): (job, slot) for pk, job, slot in ask("SELECT id, job_id, slot FROM chroniker_run")}
+def check(findings: Findings, executions: list[Execution], ask: Query) -> None:
+    runs = {run_key(pk): (job, slot) for pk, job, slot in ask("SELECT id, job_id, slot FROM chroniker_run")}
     beyond = [f"{each.run} began {each.begins} times" for each in executions if each.begins > 1]
     beyond += [f"{each.run} was never claimed" for each in executions if each.run not in runs]
-    verdict.count("executed_beyond_runs", beyond)
-    verdict.figures["releases"] = len({each.code for each in executions})
-    verdict.count("overlapping", _overlaps(executions, runs))
-    _groups(verdict, executions, runs, ask)
-    _recovery(verdict, executions, runs, ask)
+    findings.count("executed_beyond_runs", beyond)
+    findings.figures["releases"] = len({each.code for each in executions})
+    findings.count("overlapping", _overlaps(executions, runs))
+    _groups(findings, executions, runs, ask)
+    _recovery(findings, executions, runs, ask)
 
 
 def _overlaps(executions: list[Execution], runs: Runs) -> list[str]:
@@ -73,7 +73,7 @@ def _by_slot(executions: list[Execution], runs: Runs) -> dict[tuple[Any, ...] | 
     return by_slot
 
 
-def _groups(verdict: Verdict, executions: list[Execution], runs: Runs, ask: Ask) -> None:
+def _groups(findings: Findings, executions: list[Execution], runs: Runs, ask: Query) -> None:
     group_of = {job: group for job, group in ask("SELECT id, group_id FROM chroniker_job") if group is not None}
     most = {group: limit for group, limit in ask("SELECT id, limit_ FROM fault_groups")}
     moments: dict[Any, list[tuple[float, int]]] = defaultdict(list)
@@ -88,18 +88,18 @@ def _groups(verdict: Verdict, executions: list[Execution], runs: Runs, ask: Ask)
             running += change
             if running > most[group]:
                 bad.append(f"group {group}: {running} at {at:.3f}, of {most[group]}")
-    verdict.count("groups_over_limit", bad)
+    findings.count("groups_over_limit", bad)
 
 
-def _recovery(verdict: Verdict, executions: list[Execution], runs: Runs, ask: Ask) -> None:
+def _recovery(findings: Findings, executions: list[Execution], runs: Runs, ask: Query) -> None:
     """From the last sign of a run that was lost to the next beginning of its job."""
-    lost = {key(pk) for (pk,) in ask("SELECT id FROM chroniker_run WHERE status = 'LOST'")}
+    lost = {run_key(pk) for (pk,) in ask("SELECT id FROM chroniker_run WHERE status = 'LOST'")}
     gaps = []
     for those in _by_slot(executions, runs).values():
         for each in those:
             later = [other.began for other in those if other.began > each.seen]
             if each.run in lost and later:
                 gaps.append(min(later) - each.seen)
-    verdict.figures["recoveries"] = len(gaps)
-    verdict.figures["recovery_median_s"] = round(statistics.median(gaps), 2) if gaps else 0.0
-    verdict.figures["recovery_max_s"] = round(max(gaps), 2) if gaps else 0.0
+    findings.figures["recoveries"] = len(gaps)
+    findings.figures["recovery_median_s"] = round(statistics.median(gaps), 2) if gaps else 0.0
+    findings.figures["recovery_max_s"] = round(max(gaps), 2) if gaps else 0.0

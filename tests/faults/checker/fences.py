@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tests.faults.checker.verdict import Ask, Verdict
+from tests.faults.checker.findings import Findings, Query
 
 
-def judge(verdict: Verdict, ask: Ask) -> None:
+def check(findings: Findings, ask: Query) -> None:
     """Places are in the order of the commits: an effect of an older run after one of a newer was not fenced."""
     last: dict[str, int] = {}
     bad, count = [], 0
@@ -14,5 +14,5 @@ def judge(verdict: Verdict, ask: Ask) -> None:
         if token < last.get(job, 0):
             bad.append(f"{job}: token {token} at {place}, after {last[job]}")
         last[job] = max(token, last.get(job, 0))
-    verdict.figures["fenced"] = count
-    verdict.count("fenced_without_lease", bad)
+    findings.figures["fenced"] = count
+    findings.count("fenced_without_lease", bad)

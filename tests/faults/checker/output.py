@@ -6,26 +6,26 @@ import re
 from collections import defaultdict
 
 from tests.faults.checker.executions import Execution
-from tests.faults.checker.verdict import Ask, Verdict, key
+from tests.faults.checker.findings import Findings, Query, run_key
 
 #: Characters of "000000\n".
 WIDTH = 7
 _MISSING = re.compile(r"(\d+) bytes of stdout are missing")
 
 
-def judge(verdict: Verdict, ask: Ask, executions: list[Execution], lines: int) -> None:
+def check(findings: Findings, ask: Query, executions: list[Execution], lines: int) -> None:
     written = {each.run: each.written for each in executions}
     texts, remarks = _texts(ask), _remarks(ask)
-    marked = {key(pk) for (pk,) in ask("SELECT run_id FROM chroniker_runevent WHERE text LIKE '%%missing%%'")}
+    marked = {run_key(pk) for (pk,) in ask("SELECT run_id FROM chroniker_runevent WHERE text LIKE '%%missing%%'")}
     announced = set(marked)  # the outcome was reported before the output, and who had that died
-    marked |= {key(pk) for (pk,) in ask("SELECT run_id FROM chroniker_logchunk WHERE text LIKE '%%missing%%'")}
+    marked |= {run_key(pk) for (pk,) in ask("SELECT run_id FROM chroniker_logchunk WHERE text LIKE '%%missing%%'")}
     whole = "".join(f"{number:06d}\n" for number in range(lines))
     bad, stored = [], 0
     for pk, status, name in ask(
         "SELECT r.id, r.status, j.name FROM chroniker_run r JOIN chroniker_job j ON j.id = r.job_id"
         " WHERE r.started_at IS NOT NULL AND r.finished_at IS NOT NULL AND r.required_host <> '*'"
     ):
-        run, text = key(pk), texts[key(pk)]
+        run, text = run_key(pk), texts[run_key(pk)]
         stored += len(text)
         if name.startswith(("flood", "murmur")):
             size = int(name.split()[1]) if " " in name else len(text)  # of a flood it is in the name
@@ -35,14 +35,14 @@ def judge(verdict: Verdict, ask: Ask, executions: list[Execution], lines: int) -
             wrong = _lines(text, whole, due, said=status == "LOST" or run in marked)
         if wrong:
             bad.append(f"{pk} ({name}, {status}): {wrong}")
-    verdict.figures["output_bytes"] = stored
-    verdict.count("output_missing_unmarked", bad)
+    findings.figures["output_bytes"] = stored
+    findings.count("output_missing_unmarked", bad)
 
 
-def _texts(ask: Ask) -> dict[str, str]:
+def _texts(ask: Query) -> dict[str, str]:
     pieces: dict[str, list[str]] = defaultdict(list)
     for pk, text in ask("SELECT run_id, text FROM chroniker_logchunk WHERE stream = 1 ORDER BY run_id, seq"):
-        pieces[key(pk)].append(text)
+        pieces[run_key(pk)].append(text)
     return defaultdict(str, {run: "".join(texts) for run, texts in pieces.items()})
 
 
@@ -65,8 +65,8 @@ def _flood(text: str, size: int, remarks: str | None) -> str:
     return f"{len(text)} bytes, and {missing} said to be missing, of {size}"
 
 
-def _remarks(ask: Ask) -> dict[str, str]:
+def _remarks(ask: Query) -> dict[str, str]:
     found: dict[str, str] = defaultdict(str)
     for pk, text in ask("SELECT run_id, text FROM chroniker_logchunk WHERE stream = 0"):
-        found[key(pk)] += text
+        found[run_key(pk)] += text
     return found

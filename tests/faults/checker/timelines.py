@@ -8,15 +8,15 @@ from collections import defaultdict
 
 from cronsim import CronSim
 
-from tests.faults.checker.verdict import Ask, Verdict, moment
+from tests.faults.checker.findings import Findings, Query, to_datetime
 
 
-def judge(verdict: Verdict, ask: Ask) -> None:
+def check(findings: Findings, ask: Query) -> None:
     ranges = defaultdict(list)
     for job, first, until in ask(
         "SELECT job_id, scheduled_for, covered_until FROM chroniker_run WHERE scheduled_for IS NOT NULL"
     ):
-        ranges[job].append((moment(first), moment(until)))
+        ranges[job].append((to_datetime(first), to_datetime(until)))
     missing: list[str] = []
     twice: list[str] = []
     instants = 0
@@ -24,14 +24,14 @@ def judge(verdict: Verdict, ask: Ask) -> None:
         "SELECT j.id, j.cron, t.since, t.until_ FROM chroniker_job j JOIN fault_timelines t ON t.job_id = j.id"
     ):
         covered = sorted(ranges[job])
-        for instant in _instants(cron, moment(since), moment(until)):
+        for instant in _instants(cron, to_datetime(since), to_datetime(until)):
             instants += 1
             holding = _covering(covered, instant)
             if holding != 1:
                 (twice if holding else missing).append(f"job {job} at {instant}: {holding} runs")
-    verdict.figures["instants"] = instants
-    verdict.count("instants_unaccounted", missing)
-    verdict.count("instants_accounted_twice", twice)
+    findings.figures["instants"] = instants
+    findings.count("instants_unaccounted", missing)
+    findings.count("instants_accounted_twice", twice)
 
 
 def _instants(cron: str, since: dt.datetime, until: dt.datetime) -> list[dt.datetime]:

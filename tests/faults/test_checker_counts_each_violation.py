@@ -1,4 +1,4 @@
-"""The judge over a history in which nothing is wrong, and over the same one with one thing wrong."""
+"""The checker over a history in which nothing is wrong, and over the same one with one thing wrong."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.faults import checker
-from tests.faults.checker import GOALS, Bounds, Case, Verdict
+from tests.faults.checker import VIOLATIONS, Bounds, Case, Findings
 
 BOUNDS = Bounds(lease=6, start_deadline=60, period=5, away=10)
 
@@ -88,7 +88,7 @@ HARMS: list[tuple[str, str, list[Mark]]] = [
 ]
 
 
-def judged(path: Path, change: str = "", more: list[Mark] | None = None) -> Verdict:
+def judged(path: Path, change: str = "", more: list[Mark] | None = None) -> Findings:
     witness = path / "witness"
     marks = [{"run": run, "event": event, "monotonic": at} for run, event, at in [*MARKS, *(more or [])]]
     if more and more[0][:2] == ("b", "begin"):
@@ -100,24 +100,24 @@ def judged(path: Path, change: str = "", more: list[Mark] | None = None) -> Verd
     def ask(statement: str) -> list[Any]:
         return database.execute(statement).fetchall()
 
-    return checker.judge(Case(witness, BOUNDS, chatty_lines=2), ask)
+    return checker.check(Case(witness, BOUNDS, chatty_lines=2), ask)
 
 
 def test_where_nothing_is_wrong_every_goal_is_met(tmp_path: Path) -> None:
-    verdict = judged(tmp_path)
-    assert verdict.clean, verdict.harm
-    assert verdict.figures["executions"] == 3 and verdict.figures["instants"] == 3
+    findings = judged(tmp_path)
+    assert findings.clean, findings.violations
+    assert findings.figures["executions"] == 3 and findings.figures["instants"] == 3
 
 
 @pytest.mark.parametrize(("figure", "change", "more"), HARMS)
 def test_what_is_wrong_is_counted_under_its_name(figure: str, change: str, more: list[Mark], tmp_path: Path) -> None:
-    verdict = judged(tmp_path, change, more)
-    assert set(verdict.harm) == {figure}, verdict.examples
-    assert verdict.examples[figure]
+    findings = judged(tmp_path, change, more)
+    assert set(findings.violations) == {figure}, findings.examples
+    assert findings.examples[figure]
 
 
 def test_each_goal_is_tried() -> None:
-    assert {figure for figure, _change, _more in HARMS} == set(GOALS)
+    assert {figure for figure, _change, _more in HARMS} == set(VIOLATIONS)
 
 
 def test_an_end_that_is_said_to_be_missing_is_no_harm(tmp_path: Path) -> None:
@@ -134,14 +134,14 @@ def test_a_flood_of_which_nothing_was_stored_is_no_harm_only_if_that_is_said(tmp
         "INSERT INTO chroniker_logchunk VALUES ('b', 0, 0, '1000 bytes of stdout are missing');"
     )
     said = "INSERT INTO chroniker_runevent VALUES ('a', 'The end is missing if the log does not say otherwise')"
-    assert set(judged(tmp_path, flood).harm) == {"output_missing_unmarked"}
+    assert set(judged(tmp_path, flood).violations) == {"output_missing_unmarked"}
     assert judged(tmp_path, flood + said).clean
 
 
 def test_a_claim_that_was_given_up_while_nobody_took_any_is_no_harm(tmp_path: Path) -> None:
-    verdict = judged(tmp_path, GIVEN_UP)
-    assert verdict.clean, verdict.harm
-    assert verdict.figures["claims_given_up"] == 1
+    findings = judged(tmp_path, GIVEN_UP)
+    assert findings.clean, findings.violations
+    assert findings.figures["claims_given_up"] == 1
 
 
 def imported(source: str) -> set[str]:

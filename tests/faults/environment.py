@@ -19,7 +19,7 @@ from threading import Event, Lock
 from tests.benchmarks.installation import ROOT
 from tests.brokers import REDIS_OPTIONS, SERVERS, Broker
 from tests.faults import administrator, mutations
-from tests.faults.actors import CAST, Actor, enter
+from tests.faults.actors import LAYOUT, Actor, create_actor
 from tests.processes import with_settings
 from tests.servers import (
     HOST,
@@ -51,26 +51,26 @@ SETTINGS = {
 }
 #: A message that a worker holds back comes again to another one before the longest runs end; not so soon that what
 #: comes again, before all that waits, is all that ever comes.
-POST_OPTIONS = {**REDIS_OPTIONS, "visibility_timeout": 15}
+BROKER_OPTIONS = {**REDIS_OPTIONS, "visibility_timeout": 15}
 DATABASES: Mapping[str, type[Server]] = {"postgres": PostgresServer, "mariadb": MariaDBServer}
-HOST_THAT_ERRS = "birch"
-PART_WITH_A_NETWORK = CAST[2]
+HOST_WITH_WRONG_CLOCK = "birch"
+PROCESS_WITH_OWN_NETWORK = LAYOUT[2]
 DIALOGUES: Mapping[str, Callable[[], Dialogue]] = {"postgres": PostgresDialogue, "mariadb": MariaDBDialogue}
 
 
-class Spared(Exception):
+class Busy(Exception):
     """It is, or was just now, at fault in another way: what comes on top of that would only be one long outage."""
 
 
 @dataclass
-class Stage:
+class Environment:
     """``actors`` play; ``revive`` starts again what was killed, as an init system would."""
 
     directory: Path
     database: Server | None
     broker: Broker
     actors: list[Actor]
-    own_wire: FaultProxy | None = None  # never faulty: for the faults themselves, and the judge
+    checker_proxy: FaultProxy | None = None  # never faulty: for the faults themselves, and the checker
     host_clock: WrongClock | None = None  # of one of the hosts; the other's is right
     database_clock: WrongClock | None = None
     start_deadline: float = START_DEADLINE
@@ -82,27 +82,27 @@ class Stage:
     _rests_until: dict[str, float] = field(default_factory=dict)  # monotonic
 
     @contextmanager
-    def alone(self, what: str, rest: float = LEASE) -> Iterator[None]:
+    def exclusive(self, what: str, rest: float = LEASE) -> Iterator[None]:
         """One fault at a time for a server, a clock, or whatever else can be at fault in one way only.
 
         Afterwards it is left alone for so many seconds. Raises ``Spared`` while it is at fault, or rests.
         """
         if not self._at_fault[what].acquire(blocking=False):
-            raise Spared
+            raise Busy
         try:
             if time.monotonic() < self._rests_until.get(what, 0.0):
-                raise Spared
+                raise Busy
             yield
             self._rests_until[what] = time.monotonic() + rest
         finally:
             self._at_fault[what].release()
 
-    def lead_to(self, server: Server) -> None:
+    def redirect_to(self, server: Server) -> None:
         """All wires that end at this server lead to its port: it may be another one since it was started again."""
         name = "broker" if server is self.broker.server else "database"
-        wires = [actor.wires[name] for actor in self.actors]
-        if name == "database" and self.own_wire is not None:
-            wires.append(self.own_wire)
+        wires = [actor.proxies[name] for actor in self.actors]
+        if name == "database" and self.checker_proxy is not None:
+            wires.append(self.checker_proxy)
         for wire in wires:
             if wire.upstream[1] != server.port:
                 wire.move(server.port)
@@ -112,7 +112,7 @@ class Stage:
         before, self.database = self.database, server
         if self.database_clock is not None:
             self.database_clock = server.clock
-        self.lead_to(server)
+        self.redirect_to(server)
         if before is not None:
             before.stop()
 
@@ -132,7 +132,7 @@ class Stage:
     def witness(self) -> Path:
         return self.directory / "witness"
 
-    def revive(self, number: int) -> None:
+    def restart(self, number: int) -> None:
         process = self.actors[number].process
         if not process.running():
             with suppress(AssertionError):  # its database or broker is away; the next call tries again
@@ -144,27 +144,27 @@ class Stage:
             if clock is not None:
                 clock.set(0)
         for actor in self.actors:
-            for wire in actor.wires.values():
+            for wire in actor.proxies.values():
                 wire.set("pass")
             if actor.network is not None:
                 actor.network.mend()
-            for pid in actor.everybody():
+            for pid in actor.pids():
                 with suppress(OSError):
                     os.kill(pid, signal.SIGCONT)
         administrator.wait_for_database()
 
-    def some(self, dice: random.Random, role: str) -> Actor:
-        return dice.choice([actor for actor in self.actors if actor.role == role])
+    def choose(self, rng: random.Random, role: str) -> Actor:
+        return rng.choice([actor for actor in self.actors if actor.role == role])
 
 
 #: It breaks something, waits, mends it, and returns what it did, in words.
-Fault = Callable[[Stage, random.Random], str]
+Fault = Callable[[Environment, random.Random], str]
 
 
 @contextmanager
-def set_up(
+def create(
     database: str, broker: str, *, without: str = "", clocks: bool = False, start_deadline: float = START_DEADLINE
-) -> Iterator[Stage]:
+) -> Iterator[Environment]:
     """Servers started, an empty database migrated, all processes running. Ends with nothing left behind.
 
     With ``clocks`` those of one host and of the database can be set wrong, where ``libfaketime`` is installed.
@@ -173,14 +173,14 @@ def set_up(
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chroniker-faults-")))
         may_err = clocks and WrongClock.available()
         server = stack.enter_context(DATABASES[database](may_err=may_err)) if database in DATABASES else None
-        post = Broker(SERVERS[broker](), POST_OPTIONS if broker == "redis" else {})
+        post = Broker(SERVERS[broker](), BROKER_OPTIONS if broker == "redis" else {})
         stack.enter_context(post.server)
         os.environ |= {
             **with_settings(
                 {},
                 **SETTINGS,
                 CHRONIKER_START_DEADLINE_SECONDS=start_deadline,
-                CHRONIKER_RUNTIME_DIR=str(directory / "runtime-judge"),
+                CHRONIKER_RUNTIME_DIR=str(directory / "runtime-checker"),
             ),
             **post.environ(),
             "DJANGO_SETTINGS_MODULE": "tests.settings",
@@ -196,14 +196,14 @@ def set_up(
         if own_wire is not None:
             os.environ["CHRONIKER_TEST_DB_PORT"] = str(own_wire.port)
         _migrate()
-        administrator.let_actors_in()
-        stage = Stage(directory, server, post, [], own_wire, start_deadline=start_deadline)
-        stage.failpoints.mkdir()
-        stack.callback(stage.stop_database)
+        administrator.create_actor_account()
+        environment = Environment(directory, server, post, [], own_wire, start_deadline=start_deadline)
+        environment.failpoints.mkdir()
+        stack.callback(environment.stop_database)
         if may_err:
-            _give_clocks(stage)
-        _fill(stage, stack, DIALOGUES.get(database))
-        yield stage
+            _give_clocks(environment)
+        _start_processes(environment, stack, DIALOGUES.get(database))
+        yield environment
 
 
 def _migrate() -> None:
@@ -216,36 +216,36 @@ def _migrate() -> None:
     os.environ["CHRONIKER_TEST_DB_NAME"] = str(connection.settings_dict["NAME"])
 
 
-def _give_clocks(stage: Stage) -> None:
+def _give_clocks(environment: Environment) -> None:
     """SQLite has no clock of its own but those of its processes, and these have one together."""
-    if stage.database is None:
-        stage.database_clock = WrongClock(stage.directory / "clock")
+    if environment.database is None:
+        environment.database_clock = WrongClock(environment.directory / "clock")
     else:
-        stage.database_clock = stage.database.clock
-        stage.host_clock = WrongClock(stage.directory / "clock")
+        environment.database_clock = environment.database.clock
+        environment.host_clock = WrongClock(environment.directory / "clock")
 
 
-def _fill(stage: Stage, stack: ExitStack, dialogue: Callable[[], Dialogue] | None) -> None:
-    for part in CAST:
-        apart = part == PART_WITH_A_NETWORK and stage.database is not None and OwnNetwork.available()
+def _start_processes(environment: Environment, stack: ExitStack, dialogue: Callable[[], Dialogue] | None) -> None:
+    for part in LAYOUT:
+        apart = part == PROCESS_WITH_OWN_NETWORK and environment.database is not None and OwnNetwork.available()
         network = stack.enter_context(OwnNetwork()) if apart else None
         host = network.address if network else HOST
-        wires = {"broker": stack.enter_context(FaultProxy(stage.broker.server.port, host=host))}
-        if stage.database is not None:
-            wires["database"] = stack.enter_context(FaultProxy(stage.database.port, host=host, dialogue=dialogue))
-        on = part if stage.database is not None else replace(part, host="here")
-        actor = enter(on, wires, stage.broker, stage.directory)
-        clock = stage.database_clock if stage.database is None else stage.host_clock
-        if clock is not None and (stage.database is None or on.host == HOST_THAT_ERRS):
+        wires = {"broker": stack.enter_context(FaultProxy(environment.broker.server.port, host=host))}
+        if environment.database is not None:
+            wires["database"] = stack.enter_context(FaultProxy(environment.database.port, host=host, dialogue=dialogue))
+        on = part if environment.database is not None else replace(part, host="here")
+        actor = create_actor(on, wires, environment.broker, environment.directory)
+        clock = environment.database_clock if environment.database is None else environment.host_clock
+        if clock is not None and (environment.database is None or on.host == HOST_WITH_WRONG_CLOCK):
             actor.process.env |= clock.environ()
         if network is not None:
             actor.network, actor.process.prefix = network, network.prefix
-        stage.actors.append(actor)
-    stack.callback(_all_at_once, [actor.process.stop for actor in stage.actors])
-    _all_at_once([actor.process.start for actor in stage.actors])
+        environment.actors.append(actor)
+    stack.callback(_in_parallel, [actor.process.stop for actor in environment.actors])
+    _in_parallel([actor.process.start for actor in environment.actors])
 
 
-def _all_at_once(calls: Sequence[Callable[[], object]]) -> None:
+def _in_parallel(calls: Sequence[Callable[[], object]]) -> None:
     """Raises what one of them raises, once all are through."""
     with ThreadPoolExecutor(len(calls)) as pool:
         for answer in [pool.submit(call) for call in calls]:

@@ -8,28 +8,28 @@ from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
-from tests.faults.actors import CAST
-from tests.faults.inflict.servers import flush_broker
-from tests.faults.stage import Fault, Stage
+from tests.faults.actors import LAYOUT
+from tests.faults.environment import Environment, Fault
+from tests.faults.injection.servers import flush_broker
 
 BURST = 10_000
 SOME = 40  #: a refused message costs a worker a moment, and what was claimed waits behind it
 
 
-def replay(stage: Stage, dice: random.Random) -> str:
+def replay(environment: Environment, rng: random.Random) -> str:
     """The latest runs' messages again, in another order, and some forged ones."""
-    return _send(dice, SOME)
+    return _send(rng, SOME)
 
 
-def burst(stage: Stage, dice: random.Random) -> str:
+def burst(environment: Environment, rng: random.Random) -> str:
     """Ten thousand at once; after that, some dozens at a time."""
-    if not stage.has_burst:
-        stage.has_burst = True
-        return _send(dice, BURST)
-    return _send(dice, SOME)
+    if not environment.has_burst:
+        environment.has_burst = True
+        return _send(rng, BURST)
+    return _send(rng, SOME)
 
 
-def reorder(stage: Stage, dice: random.Random) -> str:
+def reorder(environment: Environment, rng: random.Random) -> str:
     """What waits in the queues comes twice, and in another order."""
     from kombu import Queue
 
@@ -38,30 +38,30 @@ def reorder(stage: Stage, dice: random.Random) -> str:
     count = 0
     with suppress(Exception), app.connection_for_write() as connection:  # the broker may be away
         producer: Any = app.amqp.Producer(connection, auto_declare=False)
-        for name in (app.conf.task_default_queue, *{f"chroniker.host.{part.host}" for part in CAST}):
+        for name in (app.conf.task_default_queue, *{f"chroniker.host.{part.host}" for part in LAYOUT}):
             queue = Queue(name, channel=connection.default_channel)
             waiting: list[Any] = []
             while message := queue.get(no_ack=True):
                 waiting += [message] * (2 if len(waiting) < SOME else 1)
-            dice.shuffle(waiting)
+            rng.shuffle(waiting)
             for each in waiting:
                 _forward(producer, name, each)
             count += len(waiting)
     return "the queues were replayed and reordered" if count else "the queues were empty"
 
 
-def lose(stage: Stage, dice: random.Random) -> str:
+def lose(environment: Environment, rng: random.Random) -> str:
     """What is sent for some seconds finds no worker at the broker, and is gone when they are back.
 
     Where workers are quick, a broker that forgets has hardly any messages to lose.
     """
-    wires = [actor.wires["broker"] for actor in stage.actors if actor.role == "worker"]
-    with stage.alone("broker"):
+    wires = [actor.proxies["broker"] for actor in environment.actors if actor.role == "worker"]
+    with environment.exclusive("broker"):
         for wire in wires:
             wire.set("reset")
         try:
-            time.sleep(dice.uniform(1.0, 3.0))
-            said = flush_broker(stage, dice)
+            time.sleep(rng.uniform(1.0, 3.0))
+            said = flush_broker(environment, rng)
         finally:
             for wire in wires:
                 wire.set("pass")
@@ -82,29 +82,29 @@ def _forward(producer: Any, queue: str, message: Any) -> None:
     )
 
 
-def _send(dice: random.Random, count: int) -> str:
+def _send(rng: random.Random, count: int) -> str:
     """Half of them real and late, the others of runs that never were, or with a token that never was."""
     from chroniker_celery.publish import publish
     from tests.celeryapp import app
 
-    letters = _letters(dice, count)
+    letters = _letters(rng, count)
     with suppress(Exception):  # the broker may be away
         publish(app, letters, timeout=20)
         return f"{len(letters)} messages replayed or forged"
     return "messages that the broker did not take"
 
 
-def _letters(dice: random.Random, count: int) -> list[Any]:
+def _letters(rng: random.Random, count: int) -> list[Any]:
     from chroniker.models import Run
     from chroniker_celery.publish import RunMessage
 
     runs = list(Run.objects.order_by("-claimed_at").values_list("pk", "token")[:count])
     letters = [RunMessage(pk, token) for pk, token in runs[: count // 2]]
-    letters += [RunMessage(pk, token + dice.choice((-1, 1))) for pk, token in runs[: count // 6]]
+    letters += [RunMessage(pk, token + rng.choice((-1, 1))) for pk, token in runs[: count // 6]]
     letters += [RunMessage(uuid4(), 1) for _each in range(count // 6)]
     if runs:
-        letters += [RunMessage(*dice.choice(runs)) for _each in range(count - len(letters))]
-    dice.shuffle(letters)
+        letters += [RunMessage(*rng.choice(runs)) for _each in range(count - len(letters))]
+    rng.shuffle(letters)
     return letters
 
 

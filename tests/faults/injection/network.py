@@ -11,7 +11,7 @@ import time
 from typing import Any
 
 from tests.faults.actors import Actor
-from tests.faults.stage import LEASE, Fault, Stage
+from tests.faults.environment import LEASE, Environment, Fault
 from tests.servers import Way
 
 #: Nothing comes through; or only answers, or only questions do not; or the peer is gone and says so.
@@ -24,60 +24,64 @@ CUTS: dict[str, dict[str, Any]] = {
 SLOW_SECONDS = 5.0
 
 
-def cut_database(stage: Stage, dice: random.Random) -> str:
-    return _cut(stage, dice, "database")
+def cut_database(environment: Environment, rng: random.Random) -> str:
+    return _cut(environment, rng, "database")
 
 
-def cut_broker(stage: Stage, dice: random.Random) -> str:
-    return _cut(stage, dice, "broker")
+def cut_broker(environment: Environment, rng: random.Random) -> str:
+    return _cut(environment, rng, "broker")
 
 
-def cut_both(stage: Stage, dice: random.Random) -> str:
+def cut_both(environment: Environment, rng: random.Random) -> str:
     """As when the host's own network is gone."""
-    return _cut(stage, dice, "broker", "database")
+    return _cut(environment, rng, "broker", "database")
 
 
-def lose_packets(stage: Stage, dice: random.Random) -> str:
-    actor = next((actor for actor in stage.actors if actor.network is not None), None)
+def lose_packets(environment: Environment, rng: random.Random) -> str:
+    actor = next((actor for actor in environment.actors if actor.network is not None), None)
     if actor is None or actor.network is None:
         return "nobody has a network of its own"
-    way = dice.choice(list(Way))
-    with stage.alone("network"):
+    way = rng.choice(list(Way))
+    with environment.exclusive("network"):
         actor.network.cut(way)
-        time.sleep(LEASE * dice.uniform(0.2, 2.5))
+        time.sleep(LEASE * rng.uniform(0.2, 2.5))
         actor.network.mend()
     return f"packets lost in a namespace ({way.value})"
 
 
-def tear_statement(stage: Stage, dice: random.Random) -> str:
+def tear_statement(environment: Environment, rng: random.Random) -> str:
     """A connection ends in the middle of a statement or of an answer, wherever that is; so does the next one."""
-    actor, wire = dice.choice(stage.actors), dice.choice(("database", "database", "broker"))
-    way = dice.choice(("up", "down"))
-    after = int(10 ** dice.uniform(0, 4))
-    return _while(stage, actor, [wire], dice.uniform(1.0, LEASE), f"torn ({way})", mode="cut", way=way, after=after)
-
-
-def lose_commits(stage: Stage, dice: random.Random) -> str:
-    """The database commits, and whoever asked for it never hears."""
-    actor = dice.choice(stage.actors)
-    return _while(stage, actor, ["database"], dice.uniform(0.5, LEASE), "answers to commits lost", mode="lose_commit")
-
-
-def slow_answers(stage: Stage, dice: random.Random) -> str:
-    """Each answer takes a while: some more than a heartbeat, some nearly as long as the lease."""
-    actor, delay = dice.choice(stage.actors), dice.choice((0.2, 1.0, 2.0, SLOW_SECONDS))
-    seconds = max(LEASE, 2 * delay)
+    actor, wire = rng.choice(environment.actors), rng.choice(("database", "database", "broker"))
+    way = rng.choice(("up", "down"))
+    after = int(10 ** rng.uniform(0, 4))
     return _while(
-        stage, actor, ["database"], seconds, f"answers {delay:g} s late", mode="slow", way="down", delay=delay
+        environment, actor, [wire], rng.uniform(1.0, LEASE), f"torn ({way})", mode="cut", way=way, after=after
     )
 
 
-def slow_everything(stage: Stage, dice: random.Random) -> str:
+def lose_commits(environment: Environment, rng: random.Random) -> str:
+    """The database commits, and whoever asked for it never hears."""
+    actor = rng.choice(environment.actors)
+    return _while(
+        environment, actor, ["database"], rng.uniform(0.5, LEASE), "answers to commits lost", mode="lose_commit"
+    )
+
+
+def slow_answers(environment: Environment, rng: random.Random) -> str:
+    """Each answer takes a while: some more than a heartbeat, some nearly as long as the lease."""
+    actor, delay = rng.choice(environment.actors), rng.choice((0.2, 1.0, 2.0, SLOW_SECONDS))
+    seconds = max(LEASE, 2 * delay)
+    return _while(
+        environment, actor, ["database"], seconds, f"answers {delay:g} s late", mode="slow", way="down", delay=delay
+    )
+
+
+def slow_everything(environment: Environment, rng: random.Random) -> str:
     """A database that takes five seconds for each statement, whoever asks."""
-    wires = [actor.wires["database"] for actor in stage.actors if "database" in actor.wires]
+    wires = [actor.proxies["database"] for actor in environment.actors if "database" in actor.proxies]
     for wire in wires:
         wire.set("slow", way="down", delay=SLOW_SECONDS)
-    time.sleep(LEASE * dice.uniform(1.0, 3.0))
+    time.sleep(LEASE * rng.uniform(1.0, 3.0))
     for wire in wires:
         wire.set("pass")
     return f"every statement {SLOW_SECONDS:g} s slow for everyone" if wires else "no wires to slow down"
@@ -91,14 +95,14 @@ SCENARIOS: dict[str, tuple[Fault, ...]] = {
 }
 
 
-def _cut(stage: Stage, dice: random.Random, *wires: str) -> str:
+def _cut(environment: Environment, rng: random.Random, *wires: str) -> str:
     """Now for a moment, now for longer than the lease."""
-    how = dice.choice(list(CUTS))
-    return _while(stage, dice.choice(stage.actors), wires, LEASE * dice.uniform(0.2, 2.0), how, **CUTS[how])
+    how = rng.choice(list(CUTS))
+    return _while(environment, rng.choice(environment.actors), wires, LEASE * rng.uniform(0.2, 2.0), how, **CUTS[how])
 
 
-def _while(stage: Stage, actor: Actor, names: Any, seconds: float, what: str, **how: Any) -> str:
-    wires = [actor.wires[name] for name in names if name in actor.wires]
+def _while(environment: Environment, actor: Actor, names: Any, seconds: float, what: str, **how: Any) -> str:
+    wires = [actor.proxies[name] for name in names if name in actor.proxies]
     to = " and ".join(names)
     if not wires:
         return f"no wire to the {to}"

@@ -1,4 +1,4 @@
-"""The faults: each a function of the stage and the dice. What it breaks is whole again some seconds later.
+"""The faults: each a function of the environment and the rng. What it breaks is whole again some seconds later.
 
 Each module names its scenarios; those of one name are one. A scenario in a module's ``ALONE`` is not part of the mix;
 those of a module with a ``WEIGHT`` are so many times as likely there.
@@ -6,10 +6,10 @@ those of a module with a ``WEIGHT`` are so many times as likely there.
 
 from __future__ import annotations
 
-from tests.faults.inflict import clocks, commands, deploys, failover, messages, points, processes, servers, wires
-from tests.faults.stage import Fault
+from tests.faults.environment import Fault
+from tests.faults.injection import clocks, commands, deploys, failover, messages, network, points, processes, servers
 
-MODULES = (processes, deploys, points, wires, servers, failover, messages, commands, clocks)
+MODULES = (processes, deploys, points, network, servers, failover, messages, commands, clocks)
 
 
 def scenarios() -> dict[str, tuple[Fault, ...]]:
@@ -24,7 +24,7 @@ def scenarios() -> dict[str, tuple[Fault, ...]]:
 
 SCENARIOS = scenarios()
 START_DEADLINES = messages.START_DEADLINES
-#: Their verdict says nothing for or against: see docs/reliability.md.
+#: Their findings says nothing for or against: see docs/reliability.md.
 NOT_PROMISED = failover.NOT_PROMISED
 #: Those in which processes and servers are started so that their clocks can be set wrong.
 WITH_CLOCKS = ("mix", *clocks.SCENARIOS)

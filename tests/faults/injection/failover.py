@@ -7,30 +7,30 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.faults.administrator import asking
-from tests.faults.stage import LEASE, Fault, Stage
+from tests.faults.administrator import query_function
+from tests.faults.environment import LEASE, Environment, Fault
 from tests.processes import wait_until
 from tests.servers import FaultProxy, PostgresServer, PostgresStandby
 
 
-def fail_over(stage: Stage, dice: random.Random) -> str:
+def fail_over(environment: Environment, rng: random.Random) -> str:
     """Replication is synchronous: what was committed is on the standby."""
-    with stage.alone("database"), _followed(stage) as (standby, _wire):
-        with asking() as ask:
+    with environment.exclusive("database"), _followed(environment) as (standby, _wire):
+        with query_function() as ask:
             ask("ALTER SYSTEM SET synchronous_standby_names = '*'")
             ask("SELECT pg_reload_conf()")
             wait_until(lambda: ask("SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync'"), what="in step")
-        time.sleep(dice.uniform(1.0, LEASE))
-        _promote(stage, standby)
+        time.sleep(rng.uniform(1.0, LEASE))
+        _promote(environment, standby)
     return "the database died and its synchronous standby was promoted"
 
 
-def fail_over_to_a_stale_one(stage: Stage, dice: random.Random) -> str:
+def fail_over_to_a_stale_one(environment: Environment, rng: random.Random) -> str:
     """Replication is asynchronous and had stopped for a while: what was committed meanwhile is gone."""
-    with stage.alone("database"), _followed(stage) as (standby, wire):
+    with environment.exclusive("database"), _followed(environment) as (standby, wire):
         wire.set("freeze")
-        time.sleep(LEASE * dice.uniform(0.2, 1.5))
-        _promote(stage, standby)
+        time.sleep(LEASE * rng.uniform(0.2, 1.5))
+        _promote(environment, standby)
     return "the database died and a stale standby was promoted"
 
 
@@ -41,16 +41,16 @@ NOT_PROMISED = ("failover-async",)
 
 
 @contextmanager
-def _followed(stage: Stage) -> Iterator[tuple[PostgresStandby, FaultProxy]]:
+def _followed(environment: Environment) -> Iterator[tuple[PostgresStandby, FaultProxy]]:
     """The database with a standby, and the wire between them."""
-    if not isinstance(stage.database, PostgresServer):
+    if not isinstance(environment.database, PostgresServer):
         raise NoStandby
-    with FaultProxy(stage.database.port) as wire:
-        standby = PostgresStandby(wire.port, may_err=stage.database.clock is not None).start()
+    with FaultProxy(environment.database.port) as wire:
+        standby = PostgresStandby(wire.port, may_err=environment.database.clock is not None).start()
         try:
             yield standby, wire
         finally:
-            if standby is not stage.database:
+            if standby is not environment.database:
                 standby.stop()
 
 
@@ -58,8 +58,8 @@ class NoStandby(Exception):
     """Only PostgreSQL has one here."""
 
 
-def _promote(stage: Stage, standby: PostgresStandby) -> None:
-    assert stage.database is not None
-    stage.database.crash()
+def _promote(environment: Environment, standby: PostgresStandby) -> None:
+    assert environment.database is not None
+    environment.database.crash()
     standby.promote()
-    stage.replace_database(standby)
+    environment.replace_database(standby)

@@ -11,100 +11,100 @@ from contextlib import suppress
 import psutil
 
 from tests.faults.actors import ROLES, Actor
-from tests.faults.stage import LEASE, Fault, Stage
+from tests.faults.environment import LEASE, Environment, Fault
 
 POOL_CHILD = "pool child"
 #: As the kernel keeps them: 15 bytes.
 PRODUCT_PROCESSES = ("chroniker-nurse", "chroniker-guard", "chroniker-keep", "chroniker-run")
 
 
-def kill_actor(stage: Stage, dice: random.Random) -> str:
-    actor = stage.some(dice, dice.choice(ROLES))
+def kill_actor(environment: Environment, rng: random.Random) -> str:
+    actor = environment.choose(rng, rng.choice(ROLES))
     _send(actor.process.pid, signal.SIGKILL)
     return f"SIGKILL to {actor}"
 
 
-def kill_part(stage: Stage, dice: random.Random) -> str:
-    return _to_part(stage, dice, signal.SIGKILL)
+def kill_part(environment: Environment, rng: random.Random) -> str:
+    return _to_part(environment, rng, signal.SIGKILL)
 
 
-def kill_pair(stage: Stage, dice: random.Random) -> str:
+def kill_pair(environment: Environment, rng: random.Random) -> str:
     """Who supervises and who guards, of one worker, at the same moment."""
-    parts = _parts(stage.some(dice, "worker"))
-    pair = [dice.choice(parts[name]) for name in dice.sample(sorted(parts), min(2, len(parts)))]
+    parts = _parts(environment.choose(rng, "worker"))
+    pair = [rng.choice(parts[name]) for name in rng.sample(sorted(parts), min(2, len(parts)))]
     names = [_name(each) for each in pair]
     for each in pair:
         _send(each.pid, signal.SIGKILL)
     return f"SIGKILL to {' and '.join(sorted(names))} of one worker" if len(pair) == 2 else "no two there to kill"
 
 
-def kill_one_freeze_other(stage: Stage, dice: random.Random) -> str:
+def kill_one_freeze_other(environment: Environment, rng: random.Random) -> str:
     """The one that would clear up after the other is asleep, and wakes too late."""
-    parts = _parts(stage.some(dice, "worker"))
+    parts = _parts(environment.choose(rng, "worker"))
     if len(parts) < 2:
         return "no two there"
-    killed, frozen = (dice.choice(parts[name]) for name in dice.sample(sorted(parts), 2))
+    killed, frozen = (rng.choice(parts[name]) for name in rng.sample(sorted(parts), 2))
     names = _name(killed), _name(frozen)
     _send(frozen.pid, signal.SIGSTOP)
     _send(killed.pid, signal.SIGKILL)
-    time.sleep(LEASE * dice.uniform(1.0, 2.0))
+    time.sleep(LEASE * rng.uniform(1.0, 2.0))
     _send(frozen.pid, signal.SIGCONT)
     return f"SIGKILL to {names[0]} while {names[1]} was stopped"
 
 
-def stop_part(stage: Stage, dice: random.Random) -> str:
+def stop_part(environment: Environment, rng: random.Random) -> str:
     """Frozen for longer than the lease; what it does when it wakes is too late."""
-    part = _part(stage, dice)
+    part = _part(environment, rng)
     if part is None:
         return "nobody there to freeze"
     name = _name(part)
     _send(part.pid, signal.SIGSTOP)
-    time.sleep(LEASE * dice.uniform(1.0, 2.0))
+    time.sleep(LEASE * rng.uniform(1.0, 2.0))
     _send(part.pid, signal.SIGCONT)
     return f"SIGSTOP and SIGCONT to {name}"
 
 
-def stop_supervisor(stage: Stage, dice: random.Random) -> str:
+def stop_supervisor(environment: Environment, rng: random.Random) -> str:
     """For so long that its run is called lost meanwhile, and the job starts again."""
-    actor = stage.some(dice, "worker")
+    actor = environment.choose(rng, "worker")
     children = _parts(actor).get(POOL_CHILD, []) if actor.pool == "prefork" else []
-    pid = dice.choice(children).pid if children else actor.process.pid
+    pid = rng.choice(children).pid if children else actor.process.pid
     _send(pid, signal.SIGSTOP)
-    time.sleep(LEASE * dice.uniform(2.0, 3.0))
+    time.sleep(LEASE * rng.uniform(2.0, 3.0))
     _send(pid, signal.SIGCONT)
     return "SIGSTOP and SIGCONT to a process that supervises"
 
 
-def stop_actor(stage: Stage, dice: random.Random) -> str:
+def stop_actor(environment: Environment, rng: random.Random) -> str:
     """A whole process frozen for longer than the lease: a worker, a beat, a tick."""
-    actor = dice.choice(stage.actors)
+    actor = rng.choice(environment.actors)
     _send(actor.process.pid, signal.SIGSTOP)
-    time.sleep(LEASE * dice.uniform(1.0, 2.0))
+    time.sleep(LEASE * rng.uniform(1.0, 2.0))
     _send(actor.process.pid, signal.SIGCONT)
     return f"SIGSTOP and SIGCONT to {actor}"
 
 
-def stop_all_of_a_worker(stage: Stage, dice: random.Random) -> str:
+def stop_all_of_a_worker(environment: Environment, rng: random.Random) -> str:
     """As a virtual machine that was paused and resumed: worker, pool, supervisors, keepers and commands at once."""
-    parts = stage.some(dice, "worker").everybody()
+    parts = environment.choose(rng, "worker").pids()
     for pid in parts:
         _send(pid, signal.SIGSTOP)
-    time.sleep(LEASE * dice.uniform(1.2, 2.0))
+    time.sleep(LEASE * rng.uniform(1.2, 2.0))
     for pid in parts:
         _send(pid, signal.SIGCONT)
     return "SIGSTOP and SIGCONT to a worker and all below it"
 
 
-def term_actor(stage: Stage, dice: random.Random) -> str:
+def term_actor(environment: Environment, rng: random.Random) -> str:
     """A warm or a cold shutdown, or an interrupt."""
-    actor = stage.some(dice, dice.choice(ROLES))
-    number = dice.choice((signal.SIGTERM, signal.SIGQUIT, signal.SIGINT))
+    actor = environment.choose(rng, rng.choice(ROLES))
+    number = rng.choice((signal.SIGTERM, signal.SIGQUIT, signal.SIGINT))
     _send(actor.process.pid, number)
     return f"{number.name} to {actor}"
 
 
-def term_part(stage: Stage, dice: random.Random) -> str:
-    return _to_part(stage, dice, signal.SIGTERM)
+def term_part(environment: Environment, rng: random.Random) -> str:
+    return _to_part(environment, rng, signal.SIGTERM)
 
 
 SCENARIOS: dict[str, tuple[Fault, ...]] = {
@@ -118,8 +118,8 @@ ALONE = ("supervisors",)
 WEIGHT = 3
 
 
-def _to_part(stage: Stage, dice: random.Random, number: signal.Signals) -> str:
-    part = _part(stage, dice)
+def _to_part(environment: Environment, rng: random.Random, number: signal.Signals) -> str:
+    part = _part(environment, rng)
     if part is None:
         return "nobody there to kill"
     name = _name(part)
@@ -127,13 +127,13 @@ def _to_part(stage: Stage, dice: random.Random, number: signal.Signals) -> str:
     return f"{number.name} to {name}"
 
 
-def _part(stage: Stage, dice: random.Random) -> psutil.Process | None:
+def _part(environment: Environment, rng: random.Random) -> psutil.Process | None:
     """A pool child, nursery, keeper or command of a worker; each kind is as likely as the others."""
     parts: dict[str, list[psutil.Process]] = {}
-    for actor in stage.actors:
+    for actor in environment.actors:
         for name, those in _parts(actor).items() if actor.role == "worker" else ():
             parts.setdefault(name, []).extend(those)
-    return dice.choice(parts[dice.choice(sorted(parts))]) if parts else None
+    return rng.choice(parts[rng.choice(sorted(parts))]) if parts else None
 
 
 def _parts(worker: Actor) -> dict[str, list[psutil.Process]]:

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-Ask = Callable[[str], Sequence[Sequence[Any]]]
+Query = Callable[[str], Sequence[Sequence[Any]]]
 
 
 @dataclass
-class Verdict:
+class Findings:
     """``figures``: what was counted; ``examples``: a few of each kind of harm, for people."""
 
     goals: Sequence[str]
@@ -26,21 +26,21 @@ class Verdict:
             self.examples[figure] = found[:5]
 
     @property
-    def harm(self) -> dict[str, float]:
+    def violations(self) -> dict[str, float]:
         """The goals that were missed."""
         return {goal: self.figures[goal] for goal in self.goals if self.figures[goal]}
 
     @property
     def clean(self) -> bool:
-        return not self.harm
+        return not self.violations
 
 
-def key(pk: object) -> str:
+def run_key(pk: object) -> str:
     """A run's id, however a driver writes it."""
     return str(pk).replace("-", "")
 
 
-def moment(value: Any) -> dt.datetime:
+def to_datetime(value: Any) -> dt.datetime:
     """As the driver gives it: SQLite text, MariaDB without a zone."""
     found = value if isinstance(value, dt.datetime) else dt.datetime.fromisoformat(str(value))
     return found if found.tzinfo is not None else found.replace(tzinfo=dt.UTC)

@@ -8,96 +8,96 @@ import signal
 import time
 from contextlib import suppress
 
-from tests.faults.administrator import ACTORS, Ask, asking, rest_of_connections, vendor
-from tests.faults.inflict import disks
-from tests.faults.stage import LEASE, Fault, Stage
+from tests.faults.administrator import ACTORS, Query, query_function, take_remaining_connections, vendor
+from tests.faults.environment import LEASE, Environment, Fault
+from tests.faults.injection import disks
 from tests.servers import PostgresServer, RedisServer
 
 TABLES = ("chroniker_lease", "chroniker_jobstate", "chroniker_run", "chroniker_logchunk")
 MARIADB_CONNECTIONS = 300
 
 
-def flush_broker(stage: Stage, dice: random.Random) -> str:
+def flush_broker(environment: Environment, rng: random.Random) -> str:
     """All messages are gone, as after a restart without persistence."""
-    if isinstance(stage.broker.server, RedisServer):
-        stage.broker.server.reset()
+    if isinstance(environment.broker.server, RedisServer):
+        environment.broker.server.reset()
         return "the broker forgot its messages"
     with suppress(Exception):  # its channel may be cut off at this moment
-        stage.broker.empty()
+        environment.broker.empty()
     return "the broker's queue was purged"
 
 
-def restart_broker(stage: Stage, dice: random.Random) -> str:
-    return _restart(stage, dice, "broker")
+def restart_broker(environment: Environment, rng: random.Random) -> str:
+    return _restart(environment, rng, "broker")
 
 
-def crash_broker(stage: Stage, dice: random.Random) -> str:
-    return _restart(stage, dice, "broker", crash=True)
+def crash_broker(environment: Environment, rng: random.Random) -> str:
+    return _restart(environment, rng, "broker", crash=True)
 
 
-def restart_database(stage: Stage, dice: random.Random) -> str:
-    return _restart(stage, dice, "database")
+def restart_database(environment: Environment, rng: random.Random) -> str:
+    return _restart(environment, rng, "database")
 
 
-def crash_database(stage: Stage, dice: random.Random) -> str:
+def crash_database(environment: Environment, rng: random.Random) -> str:
     """It comes back by recovery from its log."""
-    return _restart(stage, dice, "database", crash=True)
+    return _restart(environment, rng, "database", crash=True)
 
 
-def crash_backend(stage: Stage, dice: random.Random) -> str:
+def crash_backend(environment: Environment, rng: random.Random) -> str:
     """PostgreSQL then cuts everybody off and recovers, by itself."""
-    if not isinstance(stage.database, PostgresServer):
+    if not isinstance(environment.database, PostgresServer):
         return "no backend that could crash alone"
-    with stage.alone("database"), asking() as ask:
+    with environment.exclusive("database"), query_function() as ask:
         pids = [pid for (pid,) in ask(f"SELECT pid FROM pg_stat_activity WHERE usename = '{ACTORS}'")]
         if not pids:
             return "no backend to crash"
-        os.kill(dice.choice(sorted(pids)), signal.SIGKILL)
+        os.kill(rng.choice(sorted(pids)), signal.SIGKILL)
     return "a backend was killed, and the database recovered"
 
 
-def out_of_connections(stage: Stage, dice: random.Random) -> str:
+def out_of_connections(environment: Environment, rng: random.Random) -> str:
     """Some connections of the actors are ended, and there is no room for new ones; administrators still get in."""
-    if stage.database is None:
+    if environment.database is None:
         return "no connections to run out of"
-    with stage.alone("database"), asking() as ask:
+    with environment.exclusive("database"), query_function() as ask:
         exhaust, relieve = (
             (_exhaust_postgres, f"ALTER ROLE {ACTORS} CONNECTION LIMIT -1")
-            if isinstance(stage.database, PostgresServer)
+            if isinstance(environment.database, PostgresServer)
             else (_exhaust_mariadb, f"SET GLOBAL max_connections = {MARIADB_CONNECTIONS}")
         )
         try:
-            ended = exhaust(ask, dice)
-            with rest_of_connections():
-                time.sleep(LEASE * dice.uniform(0.3, 2.0))
+            ended = exhaust(ask, rng)
+            with take_remaining_connections():
+                time.sleep(LEASE * rng.uniform(0.3, 2.0))
         finally:
             ask(relieve)
     return "out of connections" if ended else "out of connections that nobody had"
 
 
-def hold_locks(stage: Stage, dice: random.Random) -> str:
+def hold_locks(environment: Environment, rng: random.Random) -> str:
     """Somebody locks the whole database (SQLite) or one table, also for longer than others wait for it."""
-    table = dice.choice(TABLES)
+    table = rng.choice(TABLES)
     begin, end = {
         "sqlite": ("BEGIN IMMEDIATE", "ROLLBACK"),
         "postgresql": (f"BEGIN; LOCK TABLE {table} IN EXCLUSIVE MODE", "ROLLBACK"),
         "mysql": (f"LOCK TABLES {table} WRITE", "UNLOCK TABLES"),
     }[vendor()]
-    what, longest = ("the database", 25.0) if stage.database is None else (table, 2 * LEASE)
-    with asking() as ask:
+    what, longest = ("the database", 25.0) if environment.database is None else (table, 2 * LEASE)
+    with query_function() as ask:
         ask(begin)
-        time.sleep(dice.uniform(1.0, longest))
+        time.sleep(rng.uniform(1.0, longest))
         ask(end)
     return f"{what} was locked"
 
 
-def fill_disk(stage: Stage, dice: random.Random) -> str:
+def fill_disk(environment: Environment, rng: random.Random) -> str:
     """No output can be stored for a while."""
-    with stage.alone("disk"), asking() as ask:
+    with environment.exclusive("disk"), query_function() as ask:
         disks.prepare(ask, vendor())
         ask(disks.FULL)
         try:
-            time.sleep(dice.uniform(1.0, 2 * LEASE))
+            time.sleep(rng.uniform(1.0, 2 * LEASE))
         finally:
             ask(disks.FREE)
     return "the disk was full under the log"
@@ -114,34 +114,34 @@ SCENARIOS: dict[str, tuple[Fault, ...]] = {
 }
 
 
-def _restart(stage: Stage, dice: random.Random, name: str, *, crash: bool = False) -> str:
-    with stage.alone(name, rest=3 * LEASE):  # longer than any of them takes to come back
-        server = stage.database if name == "database" else stage.broker.server
+def _restart(environment: Environment, rng: random.Random, name: str, *, crash: bool = False) -> str:
+    with environment.exclusive(name, rest=3 * LEASE):  # longer than any of them takes to come back
+        server = environment.database if name == "database" else environment.broker.server
         if server is None:
             return f"the {name} is no server"
         if crash:
             server.crash()
         else:
             server.stop(keep=True)
-        time.sleep(dice.uniform(0.0, 3.0))
+        time.sleep(rng.uniform(0.0, 3.0))
         server.start()
-        stage.lead_to(server)
+        environment.redirect_to(server)
     return f"the {name} crashed and recovered" if crash else f"the {name} was restarted"
 
 
-def _exhaust_postgres(ask: Ask, dice: random.Random) -> int:
+def _exhaust_postgres(ask: Query, rng: random.Random) -> int:
     theirs = f"FROM pg_stat_activity WHERE usename = '{ACTORS}'"
     ((count,),) = ask(f"SELECT count(*) {theirs}")
-    ended = int(count * dice.uniform(0.2, 1.0))
+    ended = int(count * rng.uniform(0.2, 1.0))
     ask(f"ALTER ROLE {ACTORS} CONNECTION LIMIT {count - ended}")
     ask(f"SELECT pg_terminate_backend(pid) FROM (SELECT pid {theirs} ORDER BY random() LIMIT {ended}) AS victims")
     return ended
 
 
-def _exhaust_mariadb(ask: Ask, dice: random.Random) -> int:
+def _exhaust_mariadb(ask: Query, rng: random.Random) -> int:
     """Ten connections are the fewest that it can be limited to, and one more for an administrator."""
     theirs = [pid for (pid,) in ask(f"SELECT id FROM information_schema.processlist WHERE user = '{ACTORS}'")]
-    ended = dice.sample(theirs, int(len(theirs) * dice.uniform(0.2, 1.0)))
+    ended = rng.sample(theirs, int(len(theirs) * rng.uniform(0.2, 1.0)))
     ask(f"SET GLOBAL max_connections = {max(10, len(theirs) - len(ended))}")
     for pid in ended:
         with suppress(Exception):  # it went by itself

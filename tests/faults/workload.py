@@ -1,4 +1,4 @@
-"""The jobs that run while faults are inflicted: short, long, chatty, deaf to SIGTERM, forking, waiting, retried."""
+"""The jobs that run while faults are injected: short, long, chatty, deaf to SIGTERM, forking, waiting, retried."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ LONGEST = 25.0  #: seconds that a run of any of the scheduled jobs takes, its st
 
 #: So many jobs run all the time; the others, every few minutes, and not all in the same one. Those that run long are
 #: due again before they end. Two processors are to have time left: what waits does so for a fault, not for its turn.
-HOT = 2 * len(KINDS)
-SELDOM = (6, 10, 12, 15)
-RUN_LONG = ("long", "longer", "replaced", "grouped")
+FREQUENT = 2 * len(KINDS)
+RARE_MINUTES = (6, 10, 12, 15)
+LONG_KINDS = ("long", "longer", "replaced", "grouped")
 GROUP_LIMIT = 2
 
 
-def populate(dice: random.Random, jobs: int) -> None:
+def create_jobs(rng: random.Random, jobs: int) -> None:
     """So many jobs, of each kind in turn."""
     tables.create()
     group = Group.objects.create(name="few at a time", limit=GROUP_LIMIT)
@@ -54,14 +54,14 @@ def populate(dice: random.Random, jobs: int) -> None:
     for number in range(jobs):
         kind = list(KINDS)[number % len(KINDS)]
         fields = {**KINDS[kind], "group": group if kind == "grouped" else None}
-        made.append(_job(f"{kind} {number}", _cron(dice, kind, hot=number < HOT), fields))
+        made.append(_job(f"{kind} {number}", _cron(rng, kind, hot=number < FREQUENT), fields))
         if kind == "dependent":
             JobDependency.objects.create(
-                dependent=made[-1], dependee=made[-2], wait_for_success=False, wait_for_next_run=dice.random() < 0.5
+                dependent=made[-1], dependee=made[-2], wait_for_success=False, wait_for_next_run=rng.random() < 0.5
             )
     made += [_job(f"restless {number}", EVERY_SECOND, RESTLESS) for number in range(RESTLESS_JOBS)]
     made += [_job(name, NEVER, fields) for name, fields in ON_DEMAND.items()]
-    tables.remember(made, [group])
+    tables.start_timelines(made, [group])
 
 
 def _job(name: str, cron: str, fields: dict[str, Any]) -> Job:
@@ -69,14 +69,14 @@ def _job(name: str, cron: str, fields: dict[str, Any]) -> Job:
     return Job.objects.create(name=name, command="labour", cron=cron, timezone="UTC", **words)
 
 
-def _cron(dice: random.Random, kind: str, *, hot: bool) -> str:
+def _cron(rng: random.Random, kind: str, *, hot: bool) -> str:
     """With seconds."""
     if hot:
-        return f"*/{dice.choice((5, 10) if kind in RUN_LONG else (15, 20, 30))} * * * * *"
-    every = dice.choice(SELDOM)  # minutes
-    return f"{dice.randrange(60)} {dice.randrange(every)}-59/{every} * * * *"
+        return f"*/{rng.choice((5, 10) if kind in LONG_KINDS else (15, 20, 30))} * * * * *"
+    every = rng.choice(RARE_MINUTES)  # minutes
+    return f"{rng.randrange(60)} {rng.randrange(every)}-59/{every} * * * *"
 
 
-def demand(name: str) -> None:
+def request_run(name: str) -> None:
     """Let this job run once, as soon as it can."""
     Job.objects.filter(name=name).update(force_run=True)

@@ -4,36 +4,36 @@ from __future__ import annotations
 
 import random
 
-from tests.faults.stage import Fault, Stage
+from tests.faults.environment import Environment, Fault
 
 
-def bomb(stage: Stage, dice: random.Random) -> str:
+def bomb(environment: Environment, rng: random.Random) -> str:
     """Processes that fork and fork, each in a session of its own: four at any moment, or two dozen."""
     return _demand("hydra")
 
 
-def big_bomb(stage: Stage, dice: random.Random) -> str:
+def big_bomb(environment: Environment, rng: random.Random) -> str:
     return _demand("horde")
 
 
-def flood(stage: Stage, dice: random.Random) -> str:
+def flood(environment: Environment, rng: random.Random) -> str:
     return _demand(f"flood {1 << 25}")
 
 
-def big_flood(stage: Stage, dice: random.Random) -> str:
+def big_flood(environment: Environment, rng: random.Random) -> str:
     """One gigabyte, in one line without end, of which the log keeps one megabyte."""
     return _demand(f"flood {1 << 30}")
 
 
-def murmur(stage: Stage, dice: random.Random) -> str:
+def murmur(environment: Environment, rng: random.Random) -> str:
     """Output that is never flushed."""
     return _demand("murmur")
 
 
 def _demand(name: str) -> str:
-    from tests.faults import population
+    from tests.faults import workload
 
-    population.demand(name)
+    workload.request_run(name)
     return f"a run of {name!r} was asked for"
 
 

@@ -9,28 +9,28 @@ from contextlib import suppress
 
 import psutil
 
-from tests.faults.actors import Actor, release
-from tests.faults.stage import Fault, Stage
+from tests.faults.actors import Actor, copy_release
+from tests.faults.environment import Environment, Fault
 
 PATIENCE = 15.0  #: as ``docker stop`` has it: then SIGKILL
 
 
-def roll(stage: Stage, dice: random.Random) -> str:
+def roll(environment: Environment, rng: random.Random) -> str:
     """Alone: who deploys does so once at a time."""
-    if not stage.deploying.acquire(blocking=False):
+    if not environment.deploying.acquire(blocking=False):
         return "a deploy was going on"
     try:
-        stage.releases += 1
-        code = release(stage.directory, stage.releases)
-        how = dice.choice(("warm", "cold"))
-        for actor in dice.sample(stage.actors, len(stage.actors)):
-            actor.use(code)
+        environment.releases += 1
+        code = copy_release(environment.directory, environment.releases)
+        how = rng.choice(("warm", "cold"))
+        for actor in rng.sample(environment.actors, len(environment.actors)):
+            actor.use_release(code)
             _end(actor, signal.SIGQUIT if how == "cold" and actor.role == "worker" else signal.SIGTERM)
-            if stage.over.wait(0.5):
+            if environment.over.wait(0.5):
                 return f"part of a deploy, workers ended {how}"
         return f"a deploy, workers ended {how}"
     finally:
-        stage.deploying.release()
+        environment.deploying.release()
 
 
 def _end(actor: Actor, number: signal.Signals) -> None:
