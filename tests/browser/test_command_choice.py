@@ -34,7 +34,7 @@ def test_a_command_is_searched_for_and_chosen_with_the_keyboard(
     expect(told).to_contain_text("Take every kind of argument that there is.")
     expect(told.get_by_text("--colour {red,green}")).to_be_visible()
     expect(told.get_by_text("--traceback")).to_be_hidden()
-    told.get_by_text("Options of every command").click()
+    told.get_by_text("Common options").click()
     expect(told.get_by_text("--traceback")).to_be_visible()
     assert not Job.objects.exists(), "Enter has saved the form"
     assert [said for said in complaints if "404" not in said] == []
@@ -53,7 +53,7 @@ def test_the_list_closes_without_a_choice_and_says_when_nothing_fits(open_page: 
     expect(options).to_have_count(0)
     expect(field).to_have_value("")
     field.press_sequentially("nothing like this")
-    expect(page.get_by_text("No command fits.")).to_be_visible()
+    expect(page.get_by_text("No matching command.")).to_be_visible()
     field.fill("fa")
     page.get_by_role("option", name="fails Fail").click()
     expect(field).to_have_value("fails")

@@ -30,7 +30,7 @@ def test_durations_are_drawn_and_can_be_read_with_the_keyboard(
     expect(bars).to_have_count(2)
     fills = {bar.evaluate("bar => getComputedStyle(bar).fill") for bar in bars.all()}
     assert len(fills) == 2 and "rgb(0, 0, 0)" not in fills
-    page.get_by_text("As a table").press("Enter")
+    page.get_by_text("Show as a table").press("Enter")
     table = page.get_by_role("table", name="Durations")
     expect(table.get_by_role("row", name="#2")).to_contain_text("failed")
     assert [said for said in complaints if "404" not in said] == []
@@ -60,7 +60,7 @@ def test_a_time_is_looked_up_with_the_keyboard(open_page: Callable[..., Page], c
     lifecycle.finish(run.pk, run.token, started(run), Outcome(Status.SUCCEEDED))
     assert run.scheduled_for is not None
     page = open_page(reverse("admin:chroniker_job_change", args=[job.pk]), width=390)
-    page.get_by_role("link", name="All instants").press("Enter")
+    page.get_by_role("link", name="Schedule history").press("Enter")
     page.get_by_label("Did it run at").fill(f"{run.scheduled_for:%Y-%m-%dT%H:%M:%S}")
     page.get_by_role("button", name="Look up").press("Enter")
     expect(page.get_by_role("status")).to_contain_text("it ran; succeeded.")
@@ -74,7 +74,7 @@ def test_the_newest_instants_follow_what_happens(open_page: Callable[..., Page])
 
     job = a_due_job(minutes=3, name="backup")
     page = open_page(reverse("admin:chroniker_job_change", args=[job.pk]))
-    table = page.get_by_role("table", name="Latest instants")
+    table = page.get_by_role("table", name="Latest scheduled times")
     expect(table).to_contain_text("due")
     (run,) = tick.tick().claimed
     started(run)

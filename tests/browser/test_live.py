@@ -129,7 +129,7 @@ def test_run_and_stop_are_one_press_away(open_page: Callable[..., Page]) -> None
     job = a_booked_job(name="backup")
     page = open_page(reverse("admin:chroniker_job_change", args=[job.pk]))
     page.get_by_role("button", name="Run now").click()
-    expect(page.locator(".messagelist .success")).to_have_text("Run 1 of “backup” is on its way.")
+    expect(page.locator(".messagelist .success")).to_have_text("Run 1 of “backup” is queued.")
     run = Run.objects.get()
     started(run)
     page.once("dialog", lambda dialog: dialog.dismiss())
@@ -146,7 +146,7 @@ def test_the_job_s_page_shows_a_run_that_somebody_else_started(open_page: Callab
 
     job = a_booked_job()
     page = open_page(reverse("admin:chroniker_job_change", args=[job.pk]))
-    expect(page.get_by_text("It has not run yet.")).to_be_visible()
+    expect(page.get_by_text("No runs yet.")).to_be_visible()
     run = run_now(job, by="somebody else")
     expect(page.get_by_role("link", name="#1")).to_have_attribute(
         "href", reverse("admin:chroniker_run_change", args=[run.pk])

@@ -57,24 +57,24 @@ def test_the_page_shows_what_a_job_waits_for_and_why(admin: Client) -> None:
     html = page(admin, report)
     assert f'<a href="{url(load)}">load</a> until it has ended, until it succeeded' in html
     assert "It is due, but waits for “load” to succeed." in html
-    assert waits(admin, report) == "For its next instant it waits for “load” to succeed."
+    assert waits(admin, report) == "Blocked: it waits for “load” to succeed."
 
 
 def test_the_reason_follows_what_the_other_job_does(admin: Client) -> None:
     load, report = a_booked_job(name="load", cron=FAR), a_due_job(name="report")
     a_dependency(report, load, wait_for_completion=True)
-    assert waits(admin, report) == "None of them holds it back now."
+    assert waits(admin, report) == "No dependency is blocking it."
     run = run_now(load, by="a test")
     nonce = started(run)
-    assert waits(admin, report) == "For its next instant it waits for “load” to end."
+    assert waits(admin, report) == "Blocked: it waits for “load” to end."
     lifecycle.finish(run.pk, run.token, nonce, Outcome(Status.SUCCEEDED))
-    assert waits(admin, report) == "None of them holds it back now."
+    assert waits(admin, report) == "No dependency is blocking it."
 
 
 def test_a_job_whose_turn_has_not_come_is_waited_for(admin: Client) -> None:
     load, report = a_due_job(name="load"), a_due_job(name="report")
     a_dependency(report, load, wait_for_next_run=True)
-    assert waits(admin, report) == "For its next instant it waits for the turn of “load”."
+    assert waits(admin, report) == "Blocked: it waits for the turn of “load”."
 
 
 def test_the_page_lists_those_that_wait_for_a_job_with_links(admin: Client) -> None:
@@ -83,11 +83,11 @@ def test_the_page_lists_those_that_wait_for_a_job_with_links(admin: Client) -> N
     for name in names:
         a_dependency(a_booked_job(name=name), load, wait_for_success=True)
     html = page(admin, load)
-    after = html[html.index("These wait for it") :]
+    after = html[html.index("Jobs that wait for it") :]
     for job in Job.objects.filter(name__in=names):
         assert f'<a href="{url(job)}">{job.name}</a> until it succeeded' in after
     assert "Waits for</h3>" not in html
-    assert "These wait for it" not in page(admin, Job.objects.get(name="a report"))
+    assert "Jobs that wait for it" not in page(admin, Job.objects.get(name="a report"))
 
 
 def test_hundreds_that_wait_are_not_all_listed(admin: Client) -> None:
@@ -95,5 +95,5 @@ def test_hundreds_that_wait_are_not_all_listed(admin: Client) -> None:
     for _ in range(51):
         a_dependency(a_booked_job(cron=FAR), load, wait_for_success=True)
     html = page(admin, load)
-    assert html[html.index("These wait for it") :].count("until it succeeded") == 50
+    assert html[html.index("Jobs that wait for it") :].count("until it succeeded") == 50
     assert "and more</a>" in html

@@ -122,10 +122,10 @@ def test_the_admin_asks_for_them_with_the_job_s_own_filled_in(admin: Client) -> 
     entry = LogEntry.objects.get()
     assert (entry.object_id, entry.get_change_message()) == (
         str(job.pk),
-        "Run 1 started by hand with the arguments: --lines 2",
+        "Run 1 started manually with the arguments: --lines 2",
     )
     shown = admin.get(reverse("admin:chroniker_run_change", args=[run.pk])).content.decode()
-    assert "--lines 2" in shown and "for this once" in shown
+    assert "--lines 2" in shown and "for this run only" in shown
 
 
 def test_the_admin_shows_bad_arguments_again_with_the_reason(admin: Client) -> None:
@@ -148,7 +148,7 @@ def test_the_admin_does_not_offer_it_for_raw_commands(admin: Client) -> None:
     job = a_booked_job(command="", raw_command="true")
     assert page_of(job) not in admin.get(reverse("admin:chroniker_job_change", args=[job.pk])).content.decode()
     answer = admin.post(page_of(job), {"args": "x"})
-    assert next(str(message) for message in get_messages(answer.wsgi_request)).startswith("A raw command has")
+    assert next(str(message) for message in get_messages(answer.wsgi_request)).startswith("Raw commands have no")
     assert not Run.objects.exists()
 
 

@@ -1,4 +1,4 @@
-"""Mails and webhooks: what a job is called or says ends up in their text, never in their headers or their address."""
+"""Emails and webhooks: what a job is called or says ends up in their text, never in their headers or their address."""
 
 from __future__ import annotations
 

@@ -56,8 +56,8 @@ class BulkActions(Base):
     def disable(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
         changed = self._switch(request, jobs, on=False)
         said = ngettext(
-            "%(n)d job was disabled. An open run goes on until it ends.",
-            "%(n)d jobs were disabled. Open runs go on until they end.",
+            "%(n)d job was disabled. If it has an open run, the run continues.",
+            "%(n)d jobs were disabled. Open runs continue.",
             changed,
         )
         self.message_user(request, said % {"n": changed}, messages.SUCCESS if changed else messages.INFO)
@@ -100,6 +100,6 @@ class BulkActions(Base):
         count = jobs.count()
         if count <= MOST_AT_ONCE:
             return False
-        said = _("You chose %(n)d jobs; at most %(most)d can be run or stopped at once. Nothing was done.")
+        said = _("%(n)d jobs are selected, but at most %(most)d can be run or stopped at once. Nothing was changed.")
         self.message_user(request, said % {"n": count, "most": MOST_AT_ONCE}, messages.ERROR)
         return True

@@ -30,7 +30,7 @@ class CommandChoice(forms.TextInput):
         options = format_html_join("", '<option value="{}" data-app="{}" data-help="{}">{}</option>', rows)
         return format_html(
             '<span class="chroniker-choice" data-none="{}" data-label="{}">{}<datalist id="{}">{}</datalist></span>',
-            _("No command fits. Name, app and help are searched."),
+            _("No matching command. The search covers names, apps and help texts."),
             _("Commands"),
             field,
             list_id,
@@ -52,7 +52,7 @@ class ArgumentLine(forms.Textarea):
             super().render(name, value, attrs, renderer),
             reverse("admin:chroniker_job_command"),
             _("Arguments and options"),
-            _("Options of every command"),
+            _("Common options"),
         )
 
 

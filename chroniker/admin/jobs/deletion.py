@@ -47,7 +47,7 @@ def delete(request: HttpRequest, jobs: Sequence[Job]) -> list[Job]:
     with transaction.atomic(using=settings.database):
         list(locked(JobState.objects.filter(pk__in=ids), skip=False))
         if names := list(declared(ids)):
-            said = _("Nothing was deleted. These are declared in code and would come back: %(names)s.")
+            said = _("Nothing was deleted. These jobs are declared in code and would be created again: %(names)s.")
             raise DeletionRefused(said % {"names": ", ".join(f"“{name}”" for name in names)})
         job_deletion.request_deletion(ids)
         for lease in Lease.objects.filter(job__in=ids, slot="").order_by("pk"):
@@ -56,7 +56,7 @@ def delete(request: HttpRequest, jobs: Sequence[Job]) -> list[Job]:
         if removed := [job for job in jobs if job.pk in gone]:
             LogEntry.objects.log_actions(request.user.pk, removed, DELETION)  # type: ignore[arg-type]  # nobody else
         waiting = [job for job in jobs if job.pk not in gone]
-        run_actions.log(request, waiting, _("Disabled and stopped; to be deleted when its run has ended."))
+        run_actions.log(request, waiting, _("Disabled, stop requested. The job will be deleted when its run ends."))
     return waiting
 
 
@@ -79,7 +79,9 @@ def consequences(jobs: Sequence[Job]) -> tuple[list[str], dict[str, int], list[s
     counted = Run.objects.filter(job__in=ids).order_by().values_list("job").annotate(Count("pk"))
     runs = dict(counted)
     lines = [_line(job, runs.get(job.pk, 0)) for job in jobs[:MOST_LISTED]]
-    open_ = _("“%(name)s” has an open run: it is disabled and stopped now, and deleted when that has ended")
+    open_ = _(
+        "“%(name)s” has an open run: the job is disabled, the run is stopped, and the job is deleted when the run ends"
+    )
     lines += [open_ % {"name": name} for name in with_open_runs(ids)[:MOST_LISTED]]
     waiting = (
         JobDependency.objects.filter(dependee__in=ids)
@@ -96,7 +98,7 @@ def consequences(jobs: Sequence[Job]) -> tuple[list[str], dict[str, int], list[s
         str(capfirst(Run._meta.verbose_name_plural)): sum(runs.values()),
     }
     against = [
-        _("the declaration of “%(name)s” in %(where)s: remove it first; then its job is disabled, and can be deleted")
+        _("the declaration of “%(name)s” in %(where)s (remove it first; the job is then disabled and can be deleted)")
         % {"name": name, "where": where}
         for name, where in declared(ids).items()
     ]
@@ -158,8 +160,8 @@ class Deletion(Base):
 
 def _waiting(names: Sequence[str]) -> str:
     said = ngettext(
-        "%(names)s was disabled and asked to stop; it will be deleted when its run has ended.",
-        "%(names)s were disabled and asked to stop; each will be deleted when its run has ended.",
+        "%(names)s was disabled and its run is being stopped. The job will be deleted when the run ends.",
+        "%(names)s were disabled and their runs are being stopped. Each job will be deleted when its run ends.",
         len(names),
     )
     shown = ", ".join(f"“{name}”" for name in names[: run_actions.MOST_NAMED])

@@ -56,7 +56,7 @@ class DependencyFormSet(NamedInputs):
     def _in_words(self, circle: list[int]) -> ValidationError:
         names = dict(Job.objects.filter(pk__in=circle).values_list("pk", "name"))
         path = " → ".join(f"“{names.get(pk, pk)}”" for pk in circle)
-        return ValidationError(_("This would be a circle, in which all wait for ever: %(path)s.") % {"path": path})
+        return ValidationError(_("This would create a circular dependency: %(path)s.") % {"path": path})
 
 
 class DependencyInline(TabularInline):

@@ -31,8 +31,8 @@ def now(job_id: int) -> Cell:
     """What it waits for at this moment, and why."""
     reasons = dependencies.reasons([job_id]).get(job_id)
     if not reasons:
-        return Cell(_("None of them holds it back now."))
-    return Cell(_("For its next instant it %(reasons)s.") % {"reasons": "; ".join(reasons)})
+        return Cell(_("No dependency is blocking it."))
+    return Cell(_("Blocked: it %(reasons)s.") % {"reasons": "; ".join(reasons)})
 
 
 def _listed(found: Iterable[tuple[Job, JobDependency]]) -> list[dict[str, str]]:
@@ -54,4 +54,4 @@ def _conditions(dependency: JobDependency) -> str:
     """“until it has ended, until it succeeded”; nothing asked holds nobody back."""
     fields = {field.name: field for field in JobDependency._meta.concrete_fields}
     words = [str(fields[name].verbose_name) for name in CONDITIONS if getattr(dependency, name)]
-    return ", ".join(words) or _("(no condition is asked)")
+    return ", ".join(words) or _("(no condition)")

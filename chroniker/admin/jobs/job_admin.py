@@ -76,8 +76,8 @@ class JobAdmin(JobColumns, BulkActions, Cloning, Deletion, DeclaredFields, JobMo
     change_form_template = "admin/chroniker/job/change_form.html"
     change_list_template = "admin/chroniker/job/change_list.html"
     when_empty = _(
-        "There is no job yet. Add one, declare jobs in code, or bring them from elsewhere: “manage.py import_crontab” "
-        "and “manage.py import_chroniker”."
+        "No jobs yet. Add one, declare jobs in code, or import jobs with “manage.py import_crontab” "
+        "or “manage.py import_chroniker”."
     )
 
     class Media:
@@ -137,7 +137,7 @@ class JobAdmin(JobColumns, BulkActions, Cloning, Deletion, DeclaredFields, JobMo
         context |= page_context.conditions()
         return super().render_change_form(request, context, *args, **kwargs)
 
-    @admin.display(description=_("next instants"))
+    @admin.display(description=_("next scheduled times"))
     def upcoming(self, job: Job | None) -> SafeString:
         return job_page.upcoming(job)
 

@@ -70,7 +70,7 @@ class AsShownForm(JobModelForm):
             if name not in self.changed_data:
                 cleaned[name] = self.initial.get(name)
             elif self._changed_by_others(name):
-                said = _("Somebody else changed this to “%(value)s” after you had opened the page. Reload it first.")
+                said = _("Another user changed this to “%(value)s” after you opened the page. Reload the page first.")
                 self.add_error(name, said % {"value": self[name].initial})
         return cleaned
 

@@ -23,13 +23,13 @@ LATEST_RUNS = 10
 RUN_COLUMNS = ("status", "trigger", "scheduled_for", "started", "duration", "reason")
 
 FIELDSETS: Any = (
-    (_("What"), {"fields": ("name", "enabled", "command", "args", "raw_command")}),
+    (_("Command"), {"fields": ("name", "enabled", "command", "args", "raw_command")}),
     (
         _("Environment"),
         {"fields": ("environment", "secrets", "working_directory"), "classes": ("collapse",)},
     ),
     (
-        _("When"),
+        _("Schedule"),
         {
             "fields": (
                 "frequency",
@@ -46,7 +46,7 @@ FIELDSETS: Any = (
         },
     ),
     (
-        _("Rules"),
+        _("Execution"),
         {
             "fields": (
                 "overlap",
@@ -62,7 +62,7 @@ FIELDSETS: Any = (
             ),
         },
     ),
-    (_("Where"), {"fields": ("executor", "queue", "priority", "hostname"), "classes": ("collapse",)}),
+    (_("Executor and host"), {"fields": ("executor", "queue", "priority", "hostname"), "classes": ("collapse",)}),
     (
         _("Output"),
         {"fields": (("log_stdout", "log_stderr"), "log_max_bytes", "maximum_log_entries"), "classes": ("collapse",)},
@@ -70,15 +70,18 @@ FIELDSETS: Any = (
     (
         _("Monitor"),
         {
-            "description": _("For a job that looks whether something needs attention, such as check_monitor."),
+            "description": _("For a job that checks whether something needs attention, such as check_monitor."),
             "fields": ("is_monitor", "monitor_url", "monitor_description", "monitor_error_template"),
             "classes": ("collapse",),
         },
     ),
     (
-        _("People"),
+        _("Notifications"),
         {
-            "description": _("Who is mailed when a run has ended. Errors: failed, timed out, lost and missed."),
+            "description": _(
+                "Users who receive an email when a run ends. Errors are runs that failed, timed out, were lost or "
+                "were missed."
+            ),
             "fields": ("subscribers", ("email_errors_to_subscribers", "email_success_to_subscribers")),
             "classes": ("collapse",),
         },

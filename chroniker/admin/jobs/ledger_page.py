@@ -53,7 +53,7 @@ def page(site: AdminSite, request: HttpRequest, job: Job) -> HttpResponse:
     ]
     context = {
         **site.each_context(request),
-        "title": _("Instants of “%(job)s”") % {"job": job},
+        "title": _("Schedule history of “%(job)s”") % {"job": job},
         "opts": Job._meta,
         "original": job,
         "words": describe(job.spec),
@@ -106,9 +106,9 @@ def _answer(overview: Overview, entries: list[Entry], low: dt.datetime, high: dt
     if entries and entries[0].instant >= low:
         return _said(entries[0])
     if low > overview.now:
-        return Cell(_("That lies ahead."), "waiting", _next(overview.job, low))
-    text = _("There was no instant at %(time)s.") % {"time": moment(low)}
-    return Cell(text, "idle", _("The last one before it is listed first.") if entries else "")
+        return Cell(_("That time is in the future."), "waiting", _next(overview.job, low))
+    text = _("Nothing was scheduled at %(time)s.") % {"time": moment(low)}
+    return Cell(text, "idle", _("The list starts with the last scheduled time before it.") if entries else "")
 
 
 def _said(entry: Entry) -> Cell:
@@ -116,22 +116,22 @@ def _said(entry: Entry) -> Cell:
     words = {"time": moment(entry.instant), "verdict": str(verdict.label)}
     if run is None:
         return Cell({
-            NoRun.DUE: _("%(time)s: not yet; it is due."),
-            NoRun.DISABLED: _("%(time)s: it did not run; the job is disabled."),
-            NoRun.NO_RECORD: _("%(time)s: not known; no record is kept."),
+            NoRun.DUE: _("%(time)s: due, not yet started."),
+            NoRun.DISABLED: _("%(time)s: did not run because the job is disabled."),
+            NoRun.NO_RECORD: _("%(time)s: unknown, because no record was kept."),
         }[NoRun(verdict)] % words, KINDS[NoRun(verdict)])  # fmt: skip
     last, shown = entry.retry or run, status(entry.retry or run)
     words["verdict"] = shown.text
     if last.status == Status.RUNNING:
-        text = _("%(time)s: it is running.")
+        text = _("%(time)s: running now.")
     elif last.status == Status.CLAIMED:
-        text = _("%(time)s: it is queued.")
+        text = _("%(time)s: queued.")
     elif last.started_at is None:
-        text = _("%(time)s: it did not run; %(verdict)s.")
+        text = _("%(time)s: did not run (%(verdict)s).")
     elif last.status == Status.LOST:
-        text = _("%(time)s: it started, and was lost; it may have done its work.")
+        text = _("%(time)s: started, then lost. The command may have finished.")
     else:
-        text = _("%(time)s: it ran; %(verdict)s.")
+        text = _("%(time)s: ran (%(verdict)s).")
     return Cell(text % words, shown.kind, last.reason, url=_url(last))
 
 
@@ -139,8 +139,8 @@ def _next(job: Job, low: dt.datetime) -> str:
     with suppress(ScheduleError):
         following = next_after(job.spec, low - _TICK)
         if following is not None:
-            return _("The first instant from then on is %(time)s.") % {"time": moment(following)}
-    return _("There is no instant from then on.")
+            return _("The next scheduled time from then on is %(time)s.") % {"time": moment(following)}
+    return _("Nothing is scheduled from then on.")
 
 
 # -- the rows ------------------------------------------------------------------------------------------------
@@ -161,7 +161,7 @@ def _cells(entry: Entry, overview: Overview) -> list[Cell]:
 
 def _instant_note(entry: Entry, job: Job) -> str:
     if entry.first is not None and entry.first != entry.instant:
-        return _("and all back to %(time)s") % {"time": moment(entry.first)}
+        return _("and all scheduled times back to %(time)s") % {"time": moment(entry.first)}
     if job.timezone == timezone.get_current_timezone_name():
         return ""
     with suppress(Exception):  # the zone of a job that was set aside may be none
@@ -172,10 +172,10 @@ def _instant_note(entry: Entry, job: Job) -> str:
 def _run(run: Run, retry: Run | None) -> Cell:
     if retry is not None:
         words = {"n": retry.attempt, "token": run.token, "status": status(run).text}
-        note = _("attempt %(n)d; the first, #%(token)d: %(status)s") % words
+        note = _("attempt %(n)d; first attempt #%(token)d: %(status)s") % words
         return Cell(f"#{retry.token}", note=note, url=_url(retry))
     many = run.scheduled_for != run.covered_until
-    return Cell(f"#{run.token}", note=_("one for several instants") if many else "", url=_url(run))
+    return Cell(f"#{run.token}", note=_("covers several scheduled times") if many else "", url=_url(run))
 
 
 def _url(run: Run) -> str:
@@ -185,19 +185,19 @@ def _url(run: Run) -> str:
 def _started(entry: Entry, now: dt.datetime) -> Cell:
     after = entry.started_after
     if entry.run is not None and after is not None:
-        return Cell(moment(entry.run.started_at), note=_("%(time)s after the instant") % {"time": span(after)})
+        return Cell(moment(entry.run.started_at), note=_("%(time)s after the scheduled time") % {"time": span(after)})
     if entry.verdict in (NoRun.DUE, Status.CLAIMED):
-        return Cell("", note=_("overdue for %(time)s") % {"time": span(now - entry.instant)})
+        return Cell("", note=_("overdue by %(time)s") % {"time": span(now - entry.instant)})
     return Cell("")
 
 
 def _why(entry: Entry, overview: Overview) -> Cell:
-    doubt = "" if entry.certain else _("Computed with the present schedule, which has changed since.")
+    doubt = "" if entry.certain else _("Computed from the current schedule, which has changed since then.")
     if entry.run is not None:
         return Cell((entry.retry or entry.run).reason, note=doubt)
     said = {
         NoRun.DUE: overview.why,
-        NoRun.DISABLED: _("The job is disabled; enabling it records this as skipped."),
-        NoRun.NO_RECORD: _("What was recorded of these was deleted with old runs."),
+        NoRun.DISABLED: _("The job is disabled. When it is enabled, this is recorded as skipped."),
+        NoRun.NO_RECORD: _("The record was deleted together with old runs."),
     }
     return replace(Cell(said[NoRun(entry.verdict)]), note=doubt)

@@ -1,4 +1,4 @@
-"""Run a job with other arguments, for this once: the page that asks for them."""
+"""Run a job with other arguments, for this run only: the page that asks for them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ class ArgumentsForm(forms.Form):
         label=gettext_lazy("Arguments"),
         required=False,
         widget=forms.Textarea({"rows": 3, "spellcheck": "false", "class": "vLargeTextField", "autofocus": True}),
-        help_text=gettext_lazy("As on a command line. For this run and its retries; the job keeps its own."),
+        help_text=gettext_lazy(
+            "As on a command line. Used for this run and its retries only; the job's own arguments do not change."
+        ),
     )
 
     def __init__(self, job: Job, data: object = None) -> None:
@@ -42,7 +44,7 @@ class ArgumentsForm(forms.Form):
 def page(site: AdminSite, request: HttpRequest, job: Job) -> HttpResponse | None:
     """The form, first or again; ``None``: there is nothing more to ask, go back to the job."""
     if not job.command:
-        messages.error(request, _("A raw command has its arguments in its own line; they cannot be others for once."))
+        messages.error(request, _("Raw commands have no separate arguments; edit the command instead."))
         return None
     form = ArgumentsForm(job, request.POST if request.method == "POST" else None)
     if form.is_valid() and run_actions.run_job(request, job, form.cleaned_data["args"]):

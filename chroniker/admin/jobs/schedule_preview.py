@@ -43,7 +43,7 @@ def preview(spec: Spec, closed: Sequence[ClosedTime] = ()) -> dict[str, Any]:
 
 
 def _none_left(instants: list[dt.datetime]) -> list[str]:
-    return [] if instants else [_("There is no further instant.")]
+    return [] if instants else [_("No further scheduled times.")]
 
 
 def _instant(spec: Spec, instant: dt.datetime, closed: Sequence[ClosedTime]) -> str:

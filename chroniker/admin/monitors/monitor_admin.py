@@ -81,8 +81,8 @@ def _where_to_look(job: Job) -> SafeString:
         return format_html('<div class="chroniker-error">{}</div>', watch.wrong_url)
     if not watch.url:
         return SafeString("")
-    label = gettext("Look at what “%(name)s” is about") % {"name": job.name}
-    return format_html('<div><a href="{}" aria-label="{}">{}</a></div>', watch.url, label, gettext("Look"))
+    label = gettext("View details of “%(name)s”") % {"name": job.name}
+    return format_html('<div><a href="{}" aria-label="{}">{}</a></div>', watch.url, label, gettext("View details"))
 
 
 @admin.register(Monitor)
@@ -100,9 +100,7 @@ class MonitorAdmin(MonitorColumns, BulkActions, JobModelAdmin):
     show_facets = admin.ShowFacets.NEVER
     actions = ("check_now",)
     change_list_template = "admin/chroniker/monitor/change_list.html"
-    when_empty = _(
-        "There is no monitor yet. Add one, or tick “is a monitor” on the page of a job that watches something."
-    )
+    when_empty = _("No monitors yet. Add one, or select “is a monitor” on the page of a job.")
 
     class Media:
         css = {"all": ("chroniker/admin.css",)}

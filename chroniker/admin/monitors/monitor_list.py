@@ -33,7 +33,7 @@ class Watch:
     def _attention(self) -> Cell:
         if self.found is None:
             ran = self.overview.last_status is not None
-            return Cell(NOTHING, note=_("The latest run did not say.") if ran else "")
+            return Cell(NOTHING, note=_("The latest run reported no count.") if ran else "")
         return Cell(str(self.found), "failed" if self.found else "succeeded", url=self.url)
 
 

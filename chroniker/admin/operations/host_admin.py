@@ -29,7 +29,7 @@ class HostAdmin(HostModelAdmin):
     search_fields = ("name",)
     fields = ("name", "seen", "skew", "quiet")
     readonly_fields = ("seen", "skew", "quiet")
-    when_empty = gettext_lazy("No host was seen yet. One is listed once it ticks, or works as a Celery worker.")
+    when_empty = gettext_lazy("No hosts yet. A host is listed after its first tick, or when it starts a Celery worker.")
     change_list_template = "admin/chroniker/host/change_list.html"
 
     class Media:
@@ -53,9 +53,9 @@ class HostAdmin(HostModelAdmin):
     def skew(self, host: Host) -> SafeString:
         return skew_cell(host).html("", _("Clock skew"))
 
-    @admin.display(description=gettext_lazy("starts and expires"))
+    @admin.display(description=gettext_lazy("scheduling"))
     def quiet(self, host: Host) -> SafeString:
-        return quiet_cell(host, host.__dict__["now"]).html(f"host-{host.pk}-quiet", _("Starts and expires"))
+        return quiet_cell(host, host.__dict__["now"]).html(f"host-{host.pk}-quiet", _("Scheduling"))
 
 
 def seen_cell(host: Host, now: dt.datetime) -> Cell:
@@ -69,12 +69,12 @@ def skew_cell(host: Host) -> Cell:
     if skew is None:
         return Cell(_("unknown"))
     text = f"{skew:+.3f} s"
-    return Cell(text, "waiting", _("wrong clock")) if abs(skew) > SKEW_SECONDS else Cell(text)
+    return Cell(text, "waiting", _("clock skew is too large")) if abs(skew) > SKEW_SECONDS else Cell(text)
 
 
 def quiet_cell(host: Host, now: dt.datetime) -> Cell:
     """Whether it starts and expires runs: not for a while after the database's clock has jumped."""
     if host.suspended_until is None or host.suspended_until <= now:
-        return Cell(_("as ever"))
+        return Cell(_("normal"))
     until = _("until")
-    return Cell(_("nothing"), "waiting", f"{until} {moment(host.suspended_until)}. {host.suspended_because}")
+    return Cell(_("suspended"), "waiting", f"{until} {moment(host.suspended_until)}. {host.suspended_because}")

@@ -39,7 +39,7 @@ class DeliveryFilter(admin.SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
         return [
             ("waiting", gettext_lazy("waiting")),
-            ("failing", gettext_lazy("failed so far")),
+            ("failing", gettext_lazy("retrying")),
             ("given-up", gettext_lazy("given up")),
             ("sent", gettext_lazy("sent")),
         ]
@@ -64,11 +64,11 @@ class OutboxAdmin(OutboxModelAdmin):
     ordering = ("-pk",)
     paginator = FirstRows
     search_fields = ("channel",)
-    search_help_text = gettext_lazy("Part of a job's name, or a run's id")
+    search_help_text = gettext_lazy("Part of a job name, or a run ID")
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     actions = ("send_again",)
-    when_empty = gettext_lazy("There is no message. Mails and webhooks about runs are listed here, sent or not.")
+    when_empty = gettext_lazy("No messages. Emails and webhooks about runs are listed here, sent or not.")
     fields = ("message", "about", "state", "attempts", "error", "payload")
     readonly_fields = ("message", "about", "state")
 
@@ -110,19 +110,19 @@ class OutboxAdmin(OutboxModelAdmin):
         found = list(chosen)
         count = outbox.again([message.pk for message in found])
         user: User = request.user  # type: ignore[assignment]  # nobody else gets here
-        LogEntry.objects.log_actions(user.pk, found, CHANGE, _("Sent again."))
+        LogEntry.objects.log_actions(user.pk, found, CHANGE, _("Sending again was requested."))
         said = ngettext(
-            "%(n)d message will be sent with the next tick.", "%(n)d messages will be sent with the next tick.", count
+            "%(n)d message will be sent at the next tick.", "%(n)d messages will be sent at the next tick.", count
         )
         self.message_user(request, said % {"n": count}, messages.SUCCESS)
 
     @admin.display(description=gettext_lazy("message"), ordering="channel")
     def message(self, message: Outbox) -> str:
         if message.channel.partition(":")[0] == MAIL:
-            return _("mail to %(who)s") % {"who": message.payload.get("to", "")}
+            return _("email to %(who)s") % {"who": message.payload.get("to", "")}
         return message.channel.rpartition(":")[0] or message.channel  # without a webhook's digest
 
-    @admin.display(description=gettext_lazy("about"), ordering="run")
+    @admin.display(description=gettext_lazy("run"), ordering="run")
     def about(self, message: Outbox) -> SafeString:
         run = message.run
         url = reverse("admin:chroniker_run_change", args=[run.pk])
@@ -136,6 +136,6 @@ class OutboxAdmin(OutboxModelAdmin):
         elif message.send_at is None:
             cell = Cell(_("given up"), "failed")
         else:
-            word, kind = (_("failed so far"), "waiting") if message.error else (_("waiting"), "queued")
+            word, kind = (_("retrying"), "waiting") if message.error else (_("waiting"), "queued")
             cell = Cell(word, kind, _("next attempt %(when)s") % {"when": distance(message.send_at, now)})
         return cell.html(f"outbox-{message.pk}-state")

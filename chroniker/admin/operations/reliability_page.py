@@ -24,10 +24,14 @@ from chroniker.models import EventKind, Host, Run, Status
 MOST_HOSTS = 50
 #: What each figure means.
 MEANINGS: dict[EventKind, Any] = {
-    EventKind.REFUSED_DELIVERY: gettext_lazy("A message for a run came again, or was forged, and started nothing."),
-    EventKind.ZOMBIE_REPORT: gettext_lazy("A worker had lost its run, killed the command and went home."),
-    EventKind.LATE_OUTCOME: gettext_lazy("A run was reported as ended after it had been closed."),
-    EventKind.LOST: gettext_lazy("A run was closed because nobody heard of it any more, or nobody took it."),
+    EventKind.REFUSED_DELIVERY: gettext_lazy(
+        "A duplicate or forged message for a run was refused. It started nothing."
+    ),
+    EventKind.ZOMBIE_REPORT: gettext_lazy("A worker whose lease had expired stopped its command."),
+    EventKind.LATE_OUTCOME: gettext_lazy("A worker reported the end of a run that was already closed."),
+    EventKind.LOST: gettext_lazy(
+        "A run was closed because contact with its worker was lost, or because no worker started it."
+    ),
 }
 
 
@@ -57,7 +61,7 @@ def verdict(found: Overlaps) -> Cell:
     text = ngettext("%(n)d overlap", "%(n)d overlaps", count) % {"n": count}
     if found.more:
         text = _("more than %(n)d overlaps") % {"n": count}
-    return Cell(text, "failed", note=_("%(n)d of them now") % {"n": found.now} if found.now else "")
+    return Cell(text, "failed", note=_("%(n)d of them still open") % {"n": found.now} if found.now else "")
 
 
 def of_job(job_id: int, last_token: int, now: dt.datetime) -> dict[str, Any]:

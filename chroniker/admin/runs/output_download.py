@@ -48,7 +48,7 @@ def _all(run: Run) -> Iterator[str]:
                     f"{'' if at_line_start else chr(10)}--- {_WORDS[stream]}, {moment(piece.written_at)} ---\n"
                 )
             if piece.missing > 0:
-                parts.append(_("--- %(n)d pieces are missing here ---\n") % {"n": piece.missing})
+                parts.append(_("--- %(n)d output chunks are missing here ---\n") % {"n": piece.missing})
             parts.append(piece.text)
             at_line_start = piece.text.endswith("\n")
         yield "".join(parts)

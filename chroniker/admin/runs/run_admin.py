@@ -48,14 +48,14 @@ class RunAdmin(RunModelAdmin):
     ordering = ("-claimed_at",)
     paginator = FirstRows
     search_fields = ("job__name",)
-    search_help_text = _("Part of a job's name, a host's whole name, or a run's id")
+    search_help_text = _("Part of a job name, a full host name, or a run ID")
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     actions = None
     fieldsets = ((None, {"fields": ()}),)
     change_form_template = "admin/chroniker/run/change_form.html"
     change_list_template = "admin/chroniker/run/change_list.html"
-    when_empty = _("There is no run yet. A job has one when a tick finds it due, or when somebody presses “Run now”.")
+    when_empty = _("No runs yet. A run is created when a job is due, or when someone selects “Run now”.")
 
     class Media:
         css = {"all": ("chroniker/admin.css",)}

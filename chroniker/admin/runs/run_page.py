@@ -40,7 +40,7 @@ LABELS: dict[str, Any] = {
     "finished": gettext_lazy("Finished"),
     "required_host": gettext_lazy("For host"),
     "where": gettext_lazy("Host"),
-    "stop": gettext_lazy("Asked to stop"),
+    "stop": gettext_lazy("Stop requested"),
 }
 _WORDS = {Stream.REMARK: gettext_lazy("remark"), Stream.STDOUT: "stdout", Stream.STDERR: "stderr"}
 
@@ -96,8 +96,8 @@ def _cells(run: Run, now: dt.datetime) -> dict[str, Cell]:
 
 def _args(run: Run) -> Cell:
     if run.args is not None:
-        return Cell(run.args or NOTHING, note=gettext("for this once"))
-    return Cell(run.job.args or NOTHING, note=gettext("the job's own, as they are now") if run.job.args else "")
+        return Cell(run.args or NOTHING, note=gettext("for this run only"))
+    return Cell(run.job.args or NOTHING, note=gettext("the job's current arguments") if run.job.args else "")
 
 
 def _events(run: Run, latest: int) -> list[RunEvent]:
@@ -111,9 +111,7 @@ def _event_json(event: RunEvent) -> dict[str, Any]:
 
 
 def _piece_json(piece: Piece) -> dict[str, Any]:
-    said = ngettext(
-        "%(n)d piece of this stream is missing here", "%(n)d pieces of this stream are missing here", piece.missing
-    )
+    said = ngettext("%(n)d output chunk is missing here", "%(n)d output chunks are missing here", piece.missing)
     return {
         "kind": piece.stream.name.lower(),
         "word": str(_WORDS[piece.stream]),

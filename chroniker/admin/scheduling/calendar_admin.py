@@ -31,7 +31,7 @@ class CalendarAdmin(CalendarModelAdmin):
     list_display = ("name", "n_blackouts", "n_jobs")
     search_fields = ("name",)
     inlines = (BlackoutInline,)
-    when_empty = _("There is no calendar yet. A job that has one skips the instants that lie in its closed times.")
+    when_empty = _("No calendars yet. A job with a calendar skips scheduled times that fall in a blackout.")
 
     class Media:
         css = {"all": ("chroniker/admin.css",)}

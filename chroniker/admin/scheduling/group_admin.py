@@ -31,7 +31,7 @@ class GroupAdmin(GroupModelAdmin):
     search_fields = ("name",)
     fields = ("name", "limit", "members", "running", "pause")
     readonly_fields = ("members", "running", "pause")
-    when_empty = _("There is no group yet. A group limits how many of its jobs run at once, and is paused as one.")
+    when_empty = _("No groups yet. A group limits how many of its jobs run at once, and can be paused as a whole.")
     change_form_template = "admin/chroniker/group/change_form.html"
 
     class Media:
@@ -51,14 +51,14 @@ class GroupAdmin(GroupModelAdmin):
         url = f"{reverse('admin:chroniker_job_changelist')}?group__id__exact={group.pk}"
         return Cell(str(group.__dict__["n_members"]), url=url).html("", gettext("Jobs"))
 
-    @admin.display(description=_("claimed or running"))
+    @admin.display(description=_("queued or running"))
     def running(self, group: Group) -> str | SafeString:
         if group._state.adding:
             return NOTHING
         count = group.__dict__["n_running"]
         full = group.limit is not None and count >= group.limit
         cell = Cell(str(count), "waiting" if full else "", gettext("full") if full else "")
-        return cell.html("", gettext("Claimed or running"))
+        return cell.html("", gettext("Queued or running"))
 
     @admin.display(description=_("limit"), ordering="limit")
     def most(self, group: Group) -> SafeString:

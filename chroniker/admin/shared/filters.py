@@ -32,7 +32,7 @@ class StateFilter(admin.SimpleListFilter):
             ("running", _("running")),
             ("queued", _("queued")),
             ("retrying", _("retrying")),
-            ("aside", _("set aside")),
+            ("aside", _("schedule error")),
             ("idle", _("neither running nor queued")),
         ]
 
@@ -54,7 +54,7 @@ class ResultFilter(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> list[tuple[str, Any]]:
         shown = (Status.SUCCEEDED, Status.FAILED, Status.TIMED_OUT, Status.STOPPED, Status.LOST)
-        return [("bad", _("anything but succeeded")), *((status.value, status.label) for status in shown)]
+        return [("bad", _("not succeeded")), *((status.value, status.label) for status in shown)]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
         if self.value() == "bad":

@@ -41,7 +41,7 @@ class Overview(JobStatus):
     def _switched_off(self) -> str:
         """Of a job that was disabled while a run of it is open: the condition speaks of the run."""
         if self.job.deletion_asked_at is not None:
-            return _("will be deleted when its run has ended")
+            return _("will be deleted when its run ends")
         return "" if self.job.enabled or not self.is_open else str(Condition.DISABLED.label)
 
     def _next_run(self) -> Cell:

@@ -36,15 +36,19 @@ def json_view(
 
     def answer(self: A, request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         if not (self.admin_site.has_permission(request) and self.has_view_permission(request)):
-            return JsonResponse({"error": _("You may not see this, or are no longer logged in.")}, status=403)
+            return JsonResponse(
+                {"error": _("You do not have permission to view this, or your session has ended.")}, status=403
+            )
         if request.method not in ("GET", "HEAD"):
-            return JsonResponse({"error": _("Only GET.")}, status=405, headers={"Allow": "GET, HEAD"})
+            return JsonResponse(
+                {"error": _("Only GET requests are allowed.")}, status=405, headers={"Allow": "GET, HEAD"}
+            )
         try:
             return JsonResponse(view(self, request, *args, **kwargs))
         except BadRequest as error:
             return JsonResponse({"error": str(error)}, status=400)
         except PermissionDenied:
-            return JsonResponse({"error": _("You may not do this.")}, status=403)
+            return JsonResponse({"error": _("You do not have permission to do this.")}, status=403)
 
     return wrapper
 

@@ -36,7 +36,7 @@ class ReasonForm(forms.Form):
         required=False,
         max_length=500,
         widget=forms.TextInput({"class": "vTextField", "autofocus": True}),
-        help_text=gettext_lazy("For the others: it is shown on every page, with your name."),
+        help_text=gettext_lazy("Shown to other users, together with your name."),
     )
 
 
@@ -82,9 +82,9 @@ def _do(request: HttpRequest, group: Group | None, reason: str) -> None:
     if resumes and group is None and settings.paused:
         messages.warning(request, _("The setting CHRONIKER_PAUSED still pauses all jobs."))
     elif resumes:
-        messages.success(request, _("Resumed. What is due starts with the next tick."))
+        messages.success(request, _("Resumed. Due jobs start at the next tick."))
     else:
-        messages.success(request, _("Paused. Nothing new starts; what runs is finished."))
+        messages.success(request, _("Paused. No new runs start; running commands continue."))
 
 
 def _log(request: HttpRequest, group: Group | None, message: str) -> None:

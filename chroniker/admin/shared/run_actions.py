@@ -31,9 +31,9 @@ def run_job(request: HttpRequest, job: Job, args: str | None = None) -> bool:
     except ClaimRefused as refusal:
         messages.error(request, _("“%(job)s” was not started: %(why)s") % {"job": job, "why": refusal})
         return False
-    said = _("Run %(token)d started by hand.")
+    said = _("Run %(token)d started manually.")
     if args is not None:
-        said = _("Run %(token)d started by hand with the arguments: %(args)s")
+        said = _("Run %(token)d started manually with the arguments: %(args)s")
     log(request, [job], said % {"token": run.token, "args": args})
     run.refresh_from_db()
     tell_what_became_of(request, job, run)
@@ -48,10 +48,10 @@ def tell_what_became_of(request: HttpRequest, job: Job, run: Run) -> None:
     early = transaction.get_connection(settings.database).in_atomic_block
     words = {"job": job, "token": run.token, "why": run.reason}
     if run.status == Status.CLAIMED and run.dispatched_at is None and not early:
-        text = _("Run %(token)d of “%(job)s” is claimed and waits: no executor has taken it yet. %(why)s")
+        text = _("Run %(token)d of “%(job)s” is queued, but no executor has accepted it yet. %(why)s")
         messages.warning(request, (text % words).strip())
     else:
-        messages.success(request, _("Run %(token)d of “%(job)s” is on its way.") % words)
+        messages.success(request, _("Run %(token)d of “%(job)s” is queued.") % words)
 
 
 def run_jobs(request: HttpRequest, jobs: Iterable[Job]) -> None:
@@ -64,9 +64,9 @@ def run_jobs(request: HttpRequest, jobs: Iterable[Job]) -> None:
             started.append(job)
         except ClaimRefused as refusal:
             refused.append(_("“%(job)s”: %(why)s") % {"job": job, "why": refusal})
-    log(request, started, _("Started by hand."))
+    log(request, started, _("Started manually."))
     if started:
-        said = ngettext("%(n)d job was started.", "%(n)d jobs were started.", len(started))
+        said = ngettext("%(n)d run was queued.", "%(n)d runs were queued.", len(started))
         messages.success(request, said % {"n": len(started)})
     if refused:
         said = ngettext("%(n)d job was not started.", "%(n)d jobs were not started.", len(refused))
@@ -78,10 +78,10 @@ def stop_run(request: HttpRequest, run: Run) -> None:
     if not stopping.stop(run.pk, by=request.user.get_username()):
         messages.warning(request, _("Run %(token)d had already ended.") % {"token": run.token})
         return
-    log(request, [run.job], _("Run %(token)d asked to stop.") % {"token": run.token})
+    log(request, [run.job], _("Stop of run %(token)d requested.") % {"token": run.token})
     run.refresh_from_db()
     if run.status in OPEN:
-        messages.success(request, _("Run %(token)d was asked to stop.") % {"token": run.token})
+        messages.success(request, _("Stop of run %(token)d requested.") % {"token": run.token})
     else:
         messages.success(request, _("Run %(token)d was stopped before it started.") % {"token": run.token})
 
@@ -91,9 +91,9 @@ def stop_jobs(request: HttpRequest, jobs: Iterable[Job]) -> None:
     by_id = {job.pk: job for job in jobs}
     leases = Lease.objects.filter(job__in=list(by_id), slot="").order_by("pk")
     stopped = {lease.job_id for lease in leases if stopping.stop(lease.run_id, by=request.user.get_username())}
-    log(request, [by_id[pk] for pk in stopped], _("Asked to stop."))
+    log(request, [by_id[pk] for pk in stopped], _("Stop requested."))
     if stopped:
-        said = ngettext("%(n)d job was asked to stop.", "%(n)d jobs were asked to stop.", len(stopped))
+        said = ngettext("Stop of %(n)d job requested.", "Stop of %(n)d jobs requested.", len(stopped))
         messages.success(request, said % {"n": len(stopped)})
     if idle := len(by_id) - len(stopped):
         said = ngettext("%(n)d job has no open run.", "%(n)d jobs have no open run.", idle)

@@ -74,7 +74,7 @@ def _trigger(run: Run) -> str:
 def _covers(run: Run) -> str:
     if run.covered_until is None or run.covered_until == run.scheduled_for:
         return ""
-    return _("and all instants until %(time)s") % {"time": moment(run.covered_until)}
+    return _("and all scheduled times until %(time)s") % {"time": moment(run.covered_until)}
 
 
 def _dispatches(run: Run) -> str:

@@ -42,7 +42,7 @@ def test_each_run_that_started_is_a_bar_as_high_as_it_was_long(admin: Client) ->
 
 def test_a_table_says_the_same_as_the_bars(admin: Client) -> None:
     html = admin.get(url(a_history((Status.SUCCEEDED, 30), (Status.TIMED_OUT, 60)))).content.decode()
-    table = html[html.index("As a table") :]
+    table = html[html.index("Show as a table") :]
     for said in ("#1</a>", "#2</a>", "<td>timed out</td>", "<td>30.0 s</td>", "<td>1 min 0 s</td>"):
         assert said in table
 
@@ -63,7 +63,7 @@ def test_the_latest_fifty_are_drawn(admin: Client) -> None:
 
 def test_what_successes_usually_take_is_a_line_and_a_sentence(admin: Client) -> None:
     html = admin.get(url(a_history((Status.SUCCEEDED, 60), (Status.FAILED, 120)))).content.decode()
-    assert "what successful runs usually take: 1 min 0 s." in html
+    assert "the usual duration of successful runs: 1 min 0 s." in html
     assert re.search(r'<line [^>]*y1="67" y2="67"', html)
 
 

@@ -105,7 +105,7 @@ def test_deleting_it_is_refused_with_the_reason_until_its_declaration_is_gone(ad
     job = declared(shop)
     address = reverse("admin:chroniker_job_delete", args=[job.pk])
     assert (
-        f"the declaration of “night” in {shop.name}.jobs.night: remove it first" in admin.get(address).content.decode()
+        f"the declaration of “night” in {shop.name}.jobs.night (remove it first" in admin.get(address).content.decode()
     )
     admin.post(address, {"post": "yes"})
     chosen: dict[str, Any] = {"action": "delete_selected", "_selected_action": [str(job.pk)], "post": "yes"}
@@ -114,7 +114,7 @@ def test_deleting_it_is_refused_with_the_reason_until_its_declaration_is_gone(ad
     shop.jobs("")
     shop.sync()
     page = admin.get(url(job))
-    assert "is there no longer" in page.content.decode() and "cron" in fields(page)
+    assert "was removed, so the job was disabled" in page.content.decode() and "cron" in fields(page)
     admin.post(address, {"post": "yes"})
     assert not Job.objects.filter(pk=job.pk).exists()
 
@@ -128,7 +128,7 @@ def test_a_job_that_was_declared_after_the_question_was_asked_stays(
     monkeypatch.setattr(deletion, "consequences", lambda jobs: ([], {}, []))  # as it was a moment earlier
     response = admin.post(reverse("admin:chroniker_job_delete", args=[job.pk]), {"post": "yes"})
     [said] = [str(message) for message in get_messages(response.wsgi_request)]
-    assert "declared in code and would come back: “night”" in said
+    assert "declared in code and would be created again: “night”" in said
     assert Job.objects.filter(pk=job.pk).exists()
 
 

@@ -62,14 +62,14 @@ def test_a_job_with_an_open_run_is_stopped_and_goes_when_that_has_ended(admin: C
     run = run_now(job, by="a test")
     nonce = started(run)
     question = admin.get(delete_url(job)).content.decode()
-    assert "“backup” has an open run: it is disabled and stopped now, and deleted when that has ended" in question
+    assert "“backup” has an open run: the job is disabled, the run is stopped" in question
     said = delete(admin, [job, idle]) if bulk else delete_one(admin, job)
-    assert said[-1] == "“backup” was disabled and asked to stop; it will be deleted when its run has ended."
+    assert said[-1] == "“backup” was disabled and its run is being stopped. The job will be deleted when the run ends."
     assert Job.objects.filter(pk=idle.pk).exists() is not bulk
     run.refresh_from_db()
     assert (run.status, run.stop_requested_by) == (Status.RUNNING, "root")
     for page in (reverse("admin:chroniker_job_change", args=[job.pk]), "/admin/chroniker/job/"):
-        assert "will be deleted when its run has ended" in admin.get(page).content.decode()
+        assert "will be deleted when its run ends" in admin.get(page).content.decode()
     tick()
     assert Job.objects.filter(pk=job.pk, enabled=False).exists()
     lifecycle.finish(run.pk, run.token, nonce, Outcome(Status.STOPPED))
@@ -90,7 +90,7 @@ def test_the_log_says_which_of_the_two_happened(admin: Client) -> None:
     delete(admin, [job, idle])
     assert LogEntry.objects.get(object_id=str(idle.pk)).is_deletion()
     entry = LogEntry.objects.get(object_id=str(job.pk))
-    assert entry.is_change() and "to be deleted when its run has ended" in entry.get_change_message()
+    assert entry.is_change() and "will be deleted when its run ends" in entry.get_change_message()
 
 
 @pytest.mark.parametrize("by_form", [False, True])
@@ -142,7 +142,7 @@ def test_a_run_that_is_claimed_after_the_question_was_asked_is_no_surprise(
     started(run_now(job, by="a test"))
     monkeypatch.setattr(deletion, "consequences", lambda jobs: ([], {}, []))  # as it was a moment earlier
     said = delete(admin, [job]) if bulk else delete_one(admin, job)
-    assert len(said) == 1 and "will be deleted when its run has ended" in said[0]
+    assert len(said) == 1 and "will be deleted when the run ends" in said[0]
     assert Job.objects.get().enabled is False
 
 

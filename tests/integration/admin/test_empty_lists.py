@@ -9,12 +9,12 @@ from tests.factories import a_booked_job
 
 LISTS = {
     "job": "Add one, declare jobs in code",
-    "run": "when somebody presses “Run now”",
-    "monitor": "tick “is a monitor”",
+    "run": "when someone selects “Run now”",
+    "monitor": "select “is a monitor”",
     "group": "limits how many of its jobs run at once",
-    "calendar": "skips the instants",
-    "host": "once it ticks",
-    "outbox": "Mails and webhooks",
+    "calendar": "skips scheduled times",
+    "host": "after its first tick",
+    "outbox": "Emails and webhooks",
 }
 
 
@@ -27,5 +27,5 @@ def test_an_empty_list_says_what_to_do(admin: Client, name: str) -> None:
 def test_a_search_that_finds_nothing_offers_all(admin: Client, query: str) -> None:
     a_booked_job()
     shown = admin.get(f"/admin/chroniker/job/?{query}").content.decode()
-    assert "Nothing fits this search and these filters." in shown and 'href="?">Show all' in shown
+    assert "No results for this search and these filters." in shown and 'href="?">Show all' in shown
     assert LISTS["job"] not in shown and LISTS["job"] not in admin.get("/admin/chroniker/job/").content.decode()

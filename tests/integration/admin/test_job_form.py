@@ -103,7 +103,7 @@ def test_two_who_change_the_same_field_are_told_so(admin: Client) -> None:
     form = open_form(admin, job)
     Job.objects.filter(pk=job.pk).update(timeout_seconds=20)
     page = admin.post(url(job), {**form, "timeout_seconds": "30"})
-    assert "Somebody else changed this to “20”" in errors(page)["timeout_seconds"][0]
+    assert "Another user changed this to “20”" in errors(page)["timeout_seconds"][0]
     job.refresh_from_db()
     assert job.timeout_seconds == 20
 
@@ -183,8 +183,8 @@ def test_the_page_shows_the_machine_s_side_and_the_latest_runs(admin: Client) ->
     lifecycle.set_aside(job.pk, ValueError("no such day"))
     run = run_now(a_booked_job(name="other"), by="a test")
     html = admin.get(url(job)).content.decode()
-    assert "This job was set aside: ValueError: no such day" in html
-    assert "It has not run yet." in html
+    assert "Schedule error: ValueError: no such day" in html
+    assert "No runs yet." in html
     html = admin.get(url(run.job)).content.decode()
     assert reverse("admin:chroniker_run_change", args=[run.pk]) in html
     assert "queued" in html
@@ -212,7 +212,7 @@ def test_a_schedule_can_be_tried_before_it_is_saved(admin: Client) -> None:
     assert preview(admin, cron="59/15 * * * *")["remarks"]
     assert "the clock" in " ".join(preview(admin, cron="30 2 * * *", timezone="Europe/Paris")["remarks"])
     assert preview(admin, frequency="ONCE", run_at_0="2020-01-01", run_at_1="00:00")["remarks"] == [
-        "There is no further instant."
+        "No further scheduled times."
     ]
     future = f"{database_now() + dt.timedelta(days=400):%Y-%m-%d}"
     assert len(preview(admin, frequency="ONCE", run_at_0=future, run_at_1="00:00")["instants"]) == 1

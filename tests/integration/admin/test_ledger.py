@@ -67,33 +67,34 @@ def a_history(*ends: Status, **fields: Any) -> tuple[Job, dt.datetime]:
 def test_each_instant_is_a_row_with_verdict_run_start_and_reason(admin: Client) -> None:
     job, since = a_history(Status.SUCCEEDED, Status.SKIPPED, Status.LOST)
     due, lost, skipped, succeeded = rows(admin, job)[-4:]
-    assert due[1] == "due" and due[4] == "It is due; the next tick starts it." and "overdue for" in due[3]
+    assert due[1] == "due" and due[4] == "It is due; the next tick starts it." and "overdue by" in due[3]
     assert lost[1:3] == ["lost", "Run: #3"]
     assert skipped[1:] == ["skipped", "Run: #2", "Started:", "The job was still running."]
     assert succeeded[0] == f"{since + MINUTE:%Y-%m-%d %H:%M:%S}"
-    assert succeeded[3].endswith("3.0 s after the instant")
+    assert succeeded[3].endswith("3.0 s after the scheduled time")
 
 
 def test_whether_it_ran_at_a_time_has_an_answer(admin: Client) -> None:
     job, since = a_history(Status.SUCCEEDED, Status.SKIPPED, Status.LOST, Status.FAILED)
     said = [answer(admin, job, f"{since + n * MINUTE:%Y-%m-%dT%H:%M}") for n in range(1, 6)]
-    assert said[0].endswith(": it ran; succeeded.")
-    assert said[1].endswith(": it did not run; skipped. The job was still running.")
-    assert said[2].endswith(": it started, and was lost; it may have done its work.")
-    assert said[3].endswith(": it ran; failed.")
-    assert said[4].endswith(": not yet; it is due.")
+    assert said[0].endswith(": ran (succeeded).")
+    assert said[1].endswith(": did not run (skipped). The job was still running.")
+    assert said[2].endswith(": started, then lost. The command may have finished.")
+    assert said[3].endswith(": ran (failed).")
+    assert said[4].endswith(": due, not yet started.")
     between = answer(admin, job, f"{since + 2 * MINUTE:%Y-%m-%dT%H:%M}:30")
-    assert between.startswith("There was no instant at") and between.endswith("is listed first.")
-    assert answer(admin, job, "2100-01-01T03:00").startswith("That lies ahead. The first instant from then on is 2100")
-    assert answer(admin, job, "2001-01-01T03:00").startswith("There was no instant at")
+    assert between.startswith("Nothing was scheduled at") and between.endswith("the last scheduled time before it.")
+    future = answer(admin, job, "2100-01-01T03:00")
+    assert future.startswith("That time is in the future. The next scheduled time from then on is 2100")
+    assert answer(admin, job, "2001-01-01T03:00").startswith("Nothing was scheduled at")
 
 
 def test_a_time_is_read_in_the_zone_of_the_page(admin: Client) -> None:
     job, _since = a_history(Status.SUCCEEDED)
     Run.objects.update(scheduled_for="2026-01-05T02:00Z", covered_until="2026-01-05T02:00Z")
     with override_settings(TIME_ZONE="Europe/Paris"):
-        assert answer(admin, job, "2026-01-05T03:00").startswith("2026-01-05 03:00:00: it ran; succeeded.")
-        assert answer(admin, job, "2026-01-05T02:00").startswith("There was no instant")
+        assert answer(admin, job, "2026-01-05T03:00").startswith("2026-01-05 03:00:00: ran (succeeded).")
+        assert answer(admin, job, "2026-01-05T02:00").startswith("Nothing was scheduled")
 
 
 def test_the_clock_of_the_job_s_own_zone_stands_beside_the_instant(admin: Client) -> None:
@@ -107,7 +108,7 @@ def test_a_retry_that_succeeded_is_the_verdict_and_names_the_first_attempt(admin
     moment = since + MINUTE
     times = {"claimed_at": moment, "started_at": moment, "finished_at": moment}
     Run.objects.create(job=job, token=2, status=Status.SUCCEEDED, trigger=Trigger.RETRY, attempt=2, **times)
-    assert rows(admin, job)[-1][1:3] == ["succeeded", "Run: #2 attempt 2; the first, #1: failed"]
+    assert rows(admin, job)[-1][1:3] == ["succeeded", "Run: #2 attempt 2; first attempt #1: failed"]
 
 
 def test_older_instants_are_a_link_away(admin: Client) -> None:
@@ -126,7 +127,7 @@ def test_older_instants_are_a_link_away(admin: Client) -> None:
 def test_nonsense_is_no_server_error(admin: Client, query: str) -> None:
     job, _since = a_history(Status.SUCCEEDED)
     assert admin.get(f"{address(job)}?{query}").status_code == 200
-    assert "That is no date" in page(admin, job, at="nonsense").content.decode()
+    assert "Enter a date and a time" in page(admin, job, at="nonsense").content.decode()
 
 
 def test_a_job_whose_schedule_makes_no_sense_still_shows_what_is_stored(admin: Client) -> None:
@@ -166,7 +167,7 @@ def test_the_pages_cost_the_same_however_much_there_is(admin: Client) -> None:
 def test_the_job_s_page_shows_the_newest_few_and_its_refresh_the_same(admin: Client) -> None:
     job, _since = a_history(*[Status.SUCCEEDED] * 9)
     html = admin.get(url(job)).content.decode()
-    assert "Latest instants" in html and address(job) in html
+    assert "Latest scheduled times" in html and address(job) in html
     live: Any = admin.get(reverse("admin:chroniker_job_live", query={"ids": job.pk, "runs": "1"})).json()
     assert [len(row) for row in live["ledger"]] == [5] * 5
     assert live["ledger"][-1][1]["text"] == "succeeded"
@@ -180,7 +181,7 @@ def test_overlaps_are_named_with_their_runs(admin: Client) -> None:
     for html in (fleet, own):
         assert "1 overlap" in html and reverse("admin:chroniker_run_change", args=[Run.objects.get(token=2).pk]) in html
     assert "backup" in fleet
-    assert "Looked at: all runs" in admin.get(f"{FLEET}?all=1").content.decode()
+    assert "Checked: all stored runs" in admin.get(f"{FLEET}?all=1").content.decode()
 
 
 def test_what_was_caught_is_counted(admin: Client) -> None:
@@ -202,7 +203,7 @@ def test_what_was_caught_is_counted(admin: Client) -> None:
 def test_hosts_and_their_clocks_are_shown_to_who_may_see_hosts(staff: Callable[..., Client]) -> None:
     Host.objects.create(name="worker-1", last_seen=database_now(), clock_skew_seconds=-3600.5)
     html = staff("view_run", "view_host").get(FLEET).content.decode()
-    assert "worker-1" in html and "-3600.500 s" in html and "wrong clock" in html
+    assert "worker-1" in html and "-3600.500 s" in html and "clock skew is too large" in html
     assert "worker-1" not in staff("view_run").get(FLEET).content.decode()
 
 
@@ -215,7 +216,7 @@ def test_both_pages_want_the_permission_to_see_what_they_tell_of(staff: Callable
     assert Client().get(address(job)).status_code == Client().get(FLEET).status_code == 302
     question = reverse("admin:chroniker_job_live", query={"ids": job.pk, "runs": "1"})
     assert staff("view_job").get(question).json()["ledger"] is None
-    assert "Latest instants" not in staff("view_job").get(url(job)).content.decode()
+    assert "Latest scheduled times" not in staff("view_job").get(url(job)).content.decode()
 
 
 def test_the_lists_link_to_the_figures(admin: Client, staff: Callable[..., Client]) -> None:

@@ -84,13 +84,13 @@ def test_messages_are_found_by_run_as_its_page_links_to_them(admin: Client, mess
 
 def test_send_again_has_them_sent_anew_and_is_recorded(admin: Client, messages: dict[str, Outbox]) -> None:
     page = send_again(admin, messages["over"], messages["sent"])
-    assert "2 messages will be sent with the next tick." in page.content.decode()
+    assert "2 messages will be sent at the next tick." in page.content.decode()
     for name in ("over", "sent"):
         message = Outbox.objects.get(pk=messages[name].pk)
         assert (message.sent_at, message.attempts) == (None, 0)
         assert message.send_at and message.send_at <= database_now()
     assert LogEntry.objects.count() == 2
-    assert {entry.get_change_message() for entry in LogEntry.objects.all()} == {"Sent again."}
+    assert {entry.get_change_message() for entry in LogEntry.objects.all()} == {"Sending again was requested."}
 
 
 def test_who_may_only_look_cannot_send_again(staff: Callable[..., Client], messages: dict[str, Outbox]) -> None:

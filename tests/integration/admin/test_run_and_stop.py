@@ -51,20 +51,20 @@ def test_run_claims_and_dispatches_within_the_request_and_leaves_the_schedule_al
     run = Run.objects.get()
     assert [sent.pk for sent in dummy.dispatched] == [run.pk]
     assert state_of(job).next_run == before
-    assert history() == ["Run 1 started by hand."]
+    assert history() == ["Run 1 started manually."]
     assert [event.text for event in run.events.all()] == ["asked for by root"]
 
 
 @pytest.mark.django_db(transaction=True)
 def test_run_says_that_the_run_is_on_its_way(admin: Client) -> None:
-    assert press(admin, "run", a_booked_job(name="backup")) == "Run 1 of “backup” is on its way."
+    assert press(admin, "run", a_booked_job(name="backup")) == "Run 1 of “backup” is queued."
 
 
 @pytest.mark.django_db(transaction=True)
 def test_run_says_so_when_no_executor_takes_it(admin: Client) -> None:
     with override_settings(CHRONIKER_EXECUTORS={"default": {"BACKEND": "no.such.Backend"}}):
         said = press(admin, "run", a_booked_job(name="backup"))
-    assert "Run 1 of “backup” is claimed and waits" in said
+    assert "Run 1 of “backup” is queued, but no executor" in said
     assert "cannot be imported" in said
 
 
@@ -98,7 +98,7 @@ def test_stop_asks_a_running_run_and_cancels_one_that_waits(admin: Client) -> No
     other.refresh_from_db()
     assert (run.status, run.stop_requested_by) == (Status.RUNNING, "root")
     assert other.status == Status.STOPPED
-    assert history() == ["Asked to stop."] * 2
+    assert history() == ["Stop requested."] * 2
 
 
 def test_the_run_s_own_stop_says_what_came_of_it(admin: Client) -> None:
@@ -106,7 +106,7 @@ def test_the_run_s_own_stop_says_what_came_of_it(admin: Client) -> None:
     started(running)
     lifecycle.finish(ended.pk, ended.token, started(ended), Outcome(Status.SUCCEEDED))
     expected = {
-        running: "Run 1 was asked to stop.",
+        running: "Stop of run 1 requested.",
         queued: "Run 1 was stopped before it started.",
         ended: "Run 1 had already ended.",
     }
@@ -144,17 +144,17 @@ def test_jobs_are_enabled_and_disabled_in_bulk_and_booked(
 def test_jobs_are_run_in_bulk_and_the_refusals_are_named(admin: Client) -> None:
     free, off = [a_booked_job() for _ in range(2)], [a_booked_job(name=f"off {n}", enabled=False) for n in range(7)]
     said = act(admin, "run_now", *free, *off)
-    assert "2 jobs were started." in said
+    assert "2 runs were queued." in said
     assert "7 jobs were not started." in said
     assert "“off 4”: It is disabled." in said and "and 2 more" in said
     assert Run.objects.count() == 2
-    assert history() == ["Started by hand."] * 2
+    assert history() == ["Started manually."] * 2
 
 
 def test_jobs_are_stopped_in_bulk(admin: Client) -> None:
     running, idle = a_booked_job(), a_booked_job()
     run = run_now(running, by="a test")
-    assert act(admin, "stop", running, idle) == "1 job was asked to stop. 1 job has no open run."
+    assert act(admin, "stop", running, idle) == "Stop of 1 job requested. 1 job has no open run."
     run.refresh_from_db()
     assert run.status == Status.STOPPED
 
@@ -163,7 +163,7 @@ def test_nobody_starts_a_thousand_jobs_with_one_press(admin: Client) -> None:
     now = database_now()
     Job.objects.bulk_create([Job(name=f"job {n}", command="noop", cron="* * * * *", edited_at=now) for n in range(101)])
     said = act(admin, "run_now", *Job.objects.all()[:1], select_across="1")
-    assert "You chose 101 jobs; at most 100" in said
+    assert "101 jobs are selected, but at most 100" in said
     assert not Run.objects.exists()
 
 
