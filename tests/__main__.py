@@ -12,11 +12,10 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
-from tests.databases import VENDORS, installed
+from tests.support import ROOT
+from tests.support.databases import VENDORS, installed
 
-ROOT = Path(__file__).parent.parent
 #: Tests of real processes wait more than they compute: one process more than there are processors keeps those busy.
 PARALLEL = ["-n", str((os.cpu_count() or 1) + 1), "--dist", "loadfile"]
 #: In such a crowd a test may run out of patience: what fails three times in a row has failed. Each such test is named.

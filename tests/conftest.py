@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests import databases, installed
-from tests.brokers import Broker, broker_names, start_broker
-from tests.servers import MariaDBServer, PostgresServer, RabbitMQServer, RedisServer, Server
+from tests.support import ROOT, databases, installed
+from tests.support.brokers import broker_names
 
-ROOT = Path(__file__).parent.parent
+pytest_plugins = ["tests.support.fixtures"]
 SERVERS = pytest.StashKey[ExitStack]()
 
 
@@ -61,14 +60,14 @@ def pytest_report_header() -> str:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    from tests import selection
+    from tests.support import selection
 
     selection.select(config, items)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    from tests import selection
+    from tests.support import selection
 
     report = yield
     selection.fail_if_skipped(report)
@@ -77,7 +76,7 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-    from tests import selection
+    from tests.support import selection
 
     report = yield
     selection.fail_if_skipped(report)
@@ -85,77 +84,5 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
-    return True if collection_path == ROOT / "tests" / "celery" and not installed.CELERY else None
-
-
-def _running(server: type[Server]) -> Iterator[Server]:
-    if not server.available():
-        pytest.skip(f"{server.name} is not installed here")
-    with server() as started:
-        yield started
-
-
-@pytest.fixture(scope="session")
-def redis_server() -> Iterator[Server]:
-    """A Redis or Valkey server; ``reset()`` empties it."""
-    yield from _running(RedisServer)
-
-
-@pytest.fixture(scope="session")
-def rabbitmq_server() -> Iterator[Server]:
-    yield from _running(RabbitMQServer)
-
-
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[Server]:
-    """A PostgreSQL server beside the one of the test database."""
-    yield from _running(PostgresServer)
-
-
-@pytest.fixture(scope="session")
-def mariadb_server() -> Iterator[Server]:
-    """A MariaDB server beside the one of the test database."""
-    yield from _running(MariaDBServer)
-
-
-@pytest.fixture(scope="session", params=["redis", "rabbitmq"])
-def broker_session(request: pytest.FixtureRequest) -> Iterator[Broker]:
-    """One broker after the other, where installed, for the whole run."""
-    yield from start_broker(request.param)
-
-
-@pytest.fixture
-def broker(broker_session: Broker) -> Iterator[Broker]:
-    """A real broker, empty: the test runs once on Redis and once on RabbitMQ. Celery's app in this process uses it."""
-    with broker_session.in_use():
-        yield broker_session
-
-
-@pytest.fixture(scope="session")
-def redis_broker_session() -> Iterator[Broker]:
-    yield from start_broker("redis")
-
-
-@pytest.fixture
-def redis_broker(redis_broker_session: Broker) -> Iterator[Broker]:
-    """Like ``broker``, on Redis alone: for tests where the broker's kind makes no difference."""
-    with redis_broker_session.in_use():
-        yield redis_broker_session
-
-
-@pytest.fixture
-def subprocess_env(transactional_db: None) -> dict[str, str]:
-    """The environment for a process that shall work on this test's database: a copy, to change at will.
-
-    Other processes see committed rows only, hence the dependency. Settings go in as JSON in
-    ``CHRONIKER_TEST_SETTINGS``; see ``tests.processes.with_settings``.
-    """
-    from django.db import connection
-
-    return {
-        **os.environ,
-        "DJANGO_SETTINGS_MODULE": "tests.settings",
-        "CHRONIKER_TEST_DB_NAME": str(connection.settings_dict["NAME"]),
-        "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
-        "PYTHONUNBUFFERED": "1",
-    }
+    about_celery = collection_path == ROOT / "tests" / "integration" / "chroniker_celery"
+    return True if about_celery and not installed.CELERY else None

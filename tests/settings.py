@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from tests import databases, installed
+from tests.support import databases, installed
 
 SECRET_KEY = "for tests only"
 DEBUG = False

@@ -8,10 +8,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from tests.processes import with_settings
-from tests.servers import MariaDBServer, PostgresServer, RedisServer, Server
-
-ROOT = Path(__file__).parents[2]
+from tests.support import ROOT
+from tests.support.processes import with_settings
+from tests.support.servers import MariaDBServer, PostgresServer, RedisServer, Server
 
 
 class DurablePostgres(PostgresServer):

@@ -27,7 +27,7 @@ def rows(options: argparse.Namespace) -> Iterator[Row]:
     ):
         # Django is set up by now.
         from tests.benchmarks.run_passes import at_once, one_by_one
-        from tests.celeryproc import CeleryWorker
+        from tests.support.celery_processes import CeleryWorker
 
         worker = CeleryWorker(
             installation.process_environ(),

@@ -15,8 +15,8 @@ from chroniker.scheduler.tick import tick
 from tests.benchmarks import run_floor
 from tests.benchmarks.measuring import Row, Stopwatch, figure, load, milliseconds, percentile
 from tests.benchmarks.population import Stage, populate
-from tests.celeryproc import CeleryWorker
-from tests.processes import wait_until
+from tests.support.celery_processes import CeleryWorker
+from tests.support.processes import wait_until
 
 WARM_UP = 8
 STAGES = ("claimed", "started", "finished")

@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from django.test import Client, override_settings
+from django.test import Client
 
-from tests import selection
 from tests.browser import chromium
+from tests.support import selection
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
+
+    from chroniker.executors.dummy import DummyExecutor
 
 # Where skips are failures a missing browser is one too.
 collect_ignore_glob = [] if chromium.available() or selection.skips_are_failures() else ["test_*.py"]
@@ -39,13 +41,8 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(autouse=True)
-def dummy(transactional_db: None) -> Iterator[None]:
-    from chroniker.executors import executors
-
-    backend = {"default": {"BACKEND": "chroniker.executors.dummy.DummyExecutor"}}
-    with override_settings(CHRONIKER_EXECUTORS=backend, CHRONIKER_CHECK_LOCK_FILE=False):
-        yield
-    executors.close()
+def _dummy(transactional_db: None, dummy: DummyExecutor) -> None:
+    """The fixture ``dummy`` of ``tests.support.fixtures``; the live server sees committed rows only."""
 
 
 @pytest.fixture

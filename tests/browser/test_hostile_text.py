@@ -14,7 +14,7 @@ from chroniker import lifecycle
 from chroniker.eligibility import pauses
 from chroniker.models import Calendar, EventKind, Group, Host, Job, LogChunk, Outbox, Run
 from chroniker.scheduler.manual_runs import run_now
-from tests.factories import a_booked_job, a_dependency, started
+from tests.support.factories import a_booked_job, a_dependency, started
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

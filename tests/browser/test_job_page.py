@@ -10,7 +10,7 @@ from chroniker.lifecycle import Outcome
 from chroniker.models import Job, Status
 from chroniker.scheduler import tick
 from chroniker.scheduler.manual_runs import run_now
-from tests.factories import a_booked_job, a_dependency, a_due_job, started
+from tests.support.factories import a_booked_job, a_dependency, a_due_job, started
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -12,7 +12,7 @@ from chroniker.clock.database_clock import database_now
 from chroniker.lifecycle import Outcome
 from chroniker.models import LogChunk, Run, Status
 from chroniker.scheduler.manual_runs import run_now
-from tests.factories import a_booked_job, started
+from tests.support.factories import a_booked_job, started
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

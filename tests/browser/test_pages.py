@@ -9,7 +9,7 @@ from django.urls import reverse
 from chroniker import lifecycle
 from chroniker.models import Group, LogChunk, Run
 from chroniker.scheduler.manual_runs import run_now
-from tests.factories import a_booked_job, a_dependency, started
+from tests.support.factories import a_booked_job, a_dependency, started
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

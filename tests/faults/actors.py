@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-from tests.benchmarks.installation import ROOT
-from tests.brokers import Broker
-from tests.celeryproc import CeleryBeat, CeleryWorker
 from tests.faults import administrator, failpoints
-from tests.processes import ManagementCommand, Process, with_settings
-from tests.servers import HOST, FaultProxy, OwnNetwork
+from tests.support import ROOT
+from tests.support.brokers import Broker
+from tests.support.celery_processes import CeleryBeat, CeleryWorker
+from tests.support.processes import ManagementCommand, Process, with_settings
+from tests.support.servers import HOST, FaultProxy, OwnNetwork
 
 #: What a release consists of.
 CODE = ("chroniker", "chroniker_celery", "tests")

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db.utils import DatabaseError
 
-from tests.processes import wait_until
+from tests.support.processes import wait_until
 
 Query = Callable[[str], list[Any]]
 

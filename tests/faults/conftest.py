@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from django.test import override_settings
 
-from tests.processes import ManagementCommand, with_settings
+from tests.support.processes import ManagementCommand, with_settings
 
 LEASE = 6
 

@@ -16,12 +16,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event, Lock
 
-from tests.benchmarks.installation import ROOT
-from tests.brokers import REDIS_OPTIONS, SERVERS, Broker
 from tests.faults import administrator, mutations
 from tests.faults.actors import LAYOUT, Actor, create_actor
-from tests.processes import with_settings
-from tests.servers import (
+from tests.support import ROOT
+from tests.support.brokers import REDIS_OPTIONS, SERVERS, Broker
+from tests.support.processes import with_settings
+from tests.support.servers import (
     HOST,
     Dialogue,
     FaultProxy,

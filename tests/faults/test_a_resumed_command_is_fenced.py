@@ -16,8 +16,8 @@ from django.db import connections
 from django.test import RequestFactory
 
 from chroniker.models import Job, Run, Status
-from tests.factories import a_booked_job
-from tests.processes import ManagementCommand, wait_until
+from tests.support.factories import a_booked_job
+from tests.support.processes import ManagementCommand, wait_until
 from tests.testapp.fencing_page import DONE, REFUSED, names_of
 from tests.testapp.models import Account, Report
 

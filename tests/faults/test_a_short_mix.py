@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests import databases
-from tests.benchmarks.installation import ROOT
 from tests.faults import mutation_run
+from tests.support import ROOT, databases
 
 #: It has a database of its own, and still is a test of each kind of them.
 pytestmark = [pytest.mark.celery, pytest.mark.django_db]

@@ -1,4 +1,4 @@
-"""SIGKILL of each process of the local executor in turn. Workers of Celery are killed in tests/celery."""
+"""SIGKILL of each process of the local executor in turn; `integration/chroniker_celery` kills workers of Celery."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 
 from chroniker.models import OPEN, Job, Run, Status
 from chroniker.scheduler.tick import tick
-from tests.factories import a_booked_job
-from tests.processes import ManagementCommand, wait_until
+from tests.support.factories import a_booked_job
+from tests.support.processes import ManagementCommand, wait_until
 from tests.testapp import witnessing
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks.installation import ROOT
 from tests.faults import failpoints
 from tests.faults.injection import processes
 from tests.faults.mutations import CALLS_VARIABLE, MUTATIONS
+from tests.support import ROOT
 
 LIFECYCLE = ROOT / "chroniker" / "lifecycle"
 TOUCH_EACH_MUTATION = """

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from chroniker.models import Job, LogChunk, Run, Status, Stream
-from tests.factories import a_booked_job
-from tests.processes import ManagementCommand, wait_until
+from tests.support.factories import a_booked_job
+from tests.support.processes import ManagementCommand, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

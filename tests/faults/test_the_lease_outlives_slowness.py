@@ -17,9 +17,9 @@ from chroniker.exceptions import LeaseLost
 from chroniker.lifecycle import plan
 from chroniker.models import OPEN, Job, JobState, Lease, LogChunk, Run, RunEvent, Status
 from chroniker.scheduler.tick import expire, tick
-from tests.factories import a_booked_job
 from tests.faults.conftest import LEASE
-from tests.processes import ManagementCommand, wait_until
+from tests.support.factories import a_booked_job
+from tests.support.processes import ManagementCommand, wait_until
 from tests.testapp import witnessing
 
 pytestmark = pytest.mark.django_db(transaction=True)

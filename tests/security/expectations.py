@@ -8,8 +8,8 @@ from typing import Any
 
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from tests.integration.admin.pages import fields
 from tests.security.scene import PEOPLE, Scene, browser
+from tests.support.admin_pages import fields
 
 PREFIX = "admin/chroniker/"
 

@@ -15,7 +15,7 @@ from django.utils.timezone import now
 
 from chroniker.models import Blackout, Calendar, Group, Host, Job, Outbox, Run
 from chroniker.scheduler.manual_runs import run_now
-from tests.factories import a_booked_job
+from tests.support.factories import a_booked_job
 
 _MODELS = ("job", "jobdependency", "run", "host", "group", "calendar", "blackout", "outbox")
 

@@ -18,11 +18,12 @@ from django.urls import reverse
 from chroniker.exceptions import ClaimRefused
 from chroniker.models import Job, LogChunk, Run, Status
 from chroniker.scheduler.manual_runs import run_now
-from tests.factories import a_booked_job, a_job
-from tests.integration.admin import pages
-from tests.integration.commands.conftest import Manage
-from tests.integration.commands.jobs import INLINE, a_job_of_new_year, the_run
-from tests.integration.declared.conftest import Shop
+from tests.integration.importing.upgrading import FIXTURES
+from tests.support import admin_pages
+from tests.support.command_jobs import INLINE, a_job_of_new_year, the_run
+from tests.support.declared_app import Shop
+from tests.support.factories import a_booked_job, a_job
+from tests.support.manage import Manage
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -47,15 +48,15 @@ def refused(job: Job) -> str:
 
 @pytest.mark.parametrize("name", ["flush", "shell", "dbshell", "cron", "cronserver", "run_job", "runserver", "test"])
 def test_the_form_of_a_new_job(name: str, admin: Client) -> None:
-    page = admin.post(reverse(ADD), {**pages.open_form(admin), "name": "x", "command": name, "cron": "* * * * *"})
-    assert "may not be scheduled" in pages.errors(page)["command"][0]
+    page = admin.post(reverse(ADD), {**admin_pages.open_form(admin), "name": "x", "command": name, "cron": "* * * * *"})
+    assert "may not be scheduled" in admin_pages.errors(page)["command"][0]
     assert not Job.objects.exists()
 
 
 def test_the_form_of_a_job_that_there_is(admin: Client) -> None:
     job = a_job()
-    page = admin.post(pages.url(job), {**pages.open_form(admin, job), "command": "flush"})
-    assert "may not be scheduled" in pages.errors(page)["command"][0]
+    page = admin.post(admin_pages.url(job), {**admin_pages.open_form(admin, job), "command": "flush"})
+    assert "may not be scheduled" in admin_pages.errors(page)["command"][0]
     job.refresh_from_db()
     assert job.command == "noop"
 
@@ -63,9 +64,9 @@ def test_the_form_of_a_job_that_there_is(admin: Client) -> None:
 def test_a_clone_of_one_that_got_in(admin: Client) -> None:
     source = a_job(command="flush", name="source")
     address = f"{reverse(ADD)}?clone={source.pk}"
-    sent = {**pages.fields(admin.get(address)), "name": "clone"}
+    sent = {**admin_pages.fields(admin.get(address)), "name": "clone"}
     assert sent["command"] == "flush"
-    assert "may not be scheduled" in pages.errors(admin.post(address, sent))["command"][0]
+    assert "may not be scheduled" in admin_pages.errors(admin.post(address, sent))["command"][0]
     assert Job.objects.get() == source
 
 
@@ -121,7 +122,7 @@ def test_an_import_of_a_crontab_while_raw_commands_are_off(tmp_path: Path) -> No
 
 @pytest.mark.celery
 def test_an_import_of_celery_beat_s_tasks() -> None:
-    fixture = Path(__file__).parent.parent / "importing" / "fixtures" / "celery-beat.json"
+    fixture = FIXTURES / "celery-beat.json"
     with override_settings(CHRONIKER_COMMANDS_DENIED=["run_celery_task"]):
         call_command("import_celery_beat", str(fixture), stdout=io.StringIO())
     assert not Job.objects.filter(enabled=True).exists()
@@ -170,9 +171,9 @@ def test_settings_and_paths_of_somebody_s_own(
     with NO_RAW:
         page = admin.post(
             reverse(ADD),
-            {**pages.open_form(admin), "name": "x", "command": "env_dump", "args": args, "cron": "* * * * *"},
+            {**admin_pages.open_form(admin), "name": "x", "command": "env_dump", "args": args, "cron": "* * * * *"},
         )
-        assert "may decide which code runs" in pages.errors(page)["args"][0]
+        assert "may decide which code runs" in admin_pages.errors(page)["args"][0]
         job = a_job_of_new_year(command="env_dump", args=args)
         assert "may decide which code runs" in refused(job)
         with pytest.raises(ClaimRefused, match="may decide which code runs"):
@@ -192,8 +193,8 @@ def test_words_that_only_look_like_them_are_taken() -> None:
 def test_python_in_a_monitor(args: str, admin: Client, manage: Manage) -> None:
     with NO_RAW:
         sent = {"name": "x", "command": "check_monitor", "args": args, "cron": "* * * * *"}
-        page = admin.post(reverse(ADD), {**pages.open_form(admin), **sent})
-        assert "CHRONIKER_DISABLE_RAW_COMMAND forbids that" in pages.errors(page)["args"][0]
+        page = admin.post(reverse(ADD), {**admin_pages.open_form(admin), **sent})
+        assert "CHRONIKER_DISABLE_RAW_COMMAND forbids that" in admin_pages.errors(page)["args"][0]
     job = a_job_of_new_year(command="check_monitor", args=args)
     done = manage.having(CHRONIKER_DISABLE_RAW_COMMAND=True)("run_job", job.name)
     assert done.returncode == 2 and "CHRONIKER_DISABLE_RAW_COMMAND forbids that" in done.stderr

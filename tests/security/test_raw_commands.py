@@ -9,8 +9,8 @@ import pytest
 from chroniker.clock.database_clock import database_now
 from chroniker.models import LogChunk, Run, Status
 from chroniker.scheduler.manual_runs import run_now
-from tests.integration.commands.conftest import Manage
-from tests.integration.commands.jobs import a_job_of_new_year, stdout_of, the_run
+from tests.support.command_jobs import a_job_of_new_year, stdout_of, the_run
+from tests.support.manage import Manage
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

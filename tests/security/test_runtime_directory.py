@@ -15,8 +15,8 @@ from chroniker.models import Run, Status
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.worker.run_lock import RunLock
 from chroniker.worker.wake_socket import WakeSocket
-from tests.integration.commands.conftest import Manage
-from tests.integration.commands.jobs import a_job_of_new_year, the_run
+from tests.support.command_jobs import a_job_of_new_year, the_run
+from tests.support.manage import Manage
 
 SOMEBODY = 65534
 

@@ -12,10 +12,10 @@ from django.urls import reverse
 
 from chroniker.models import Run, RunEvent, Status
 from chroniker.scheduler.manual_runs import run_now
-from tests import installed
-from tests.integration.commands.conftest import Manage
-from tests.integration.commands.jobs import DUMMY, a_job_of_new_year, is_running, the_run
-from tests.processes import wait_until
+from tests.support import installed
+from tests.support.command_jobs import DUMMY, a_job_of_new_year, is_running, the_run
+from tests.support.manage import Manage
+from tests.support.processes import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -23,9 +23,9 @@ from chroniker.models import Job, JobState, Run, Status
 from chroniker.schedule import Spec
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.tick import tick
-from tests.factories import a_booked_job, a_job
-from tests.integration.admin import pages
-from tests.integration.commands.jobs import INLINE, the_run
+from tests.support import admin_pages
+from tests.support.command_jobs import INLINE, the_run
+from tests.support.factories import a_booked_job, a_job
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -68,15 +68,15 @@ def with_huge(field: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("field", FIELDS)
 def test_a_form_refuses_it_and_quotes_little_of_it(field: str, admin: Client) -> None:
-    sent = {**pages.open_form(admin), **with_huge(field)}
+    sent = {**admin_pages.open_form(admin), **with_huge(field)}
     with override_settings(DATA_UPLOAD_MAX_MEMORY_SIZE=None):
         page = admin.post(reverse("admin:chroniker_job_add"), sent)
-    assert sum(map(len, pages.errors(page)[field])) < 1000
+    assert sum(map(len, admin_pages.errors(page)[field])) < 1000
     assert not Job.objects.exists()
 
 
 def test_django_refuses_a_post_of_that_size_anyway(admin: Client) -> None:
-    sent = {**pages.open_form(admin), **with_huge("args")}
+    sent = {**admin_pages.open_form(admin), **with_huge("args")}
     assert admin.post(reverse("admin:chroniker_job_add"), sent).status_code == 400
     assert not Job.objects.exists()
 

@@ -25,9 +25,9 @@ from chroniker.models import Group, Host, Job, JobState, Outbox, Run
 from chroniker.outbox import delivery
 from chroniker.scheduler import tick
 from chroniker.scheduler.manual_runs import run_now
-from tests.factories import a_dependency, a_due_job, a_job
-from tests.integration.commands.conftest import Manage
-from tests.integration.commands.jobs import a_job_of_new_year
+from tests.support.command_jobs import a_job_of_new_year
+from tests.support.factories import a_dependency, a_due_job, a_job
+from tests.support.manage import Manage
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -16,8 +16,8 @@ from chroniker.outbox.channels import webhooks
 from chroniker.outbox.delivery import send_due
 from chroniker.outbox.webhook import signed
 from chroniker.scheduler.manual_runs import run_now
-from tests.factories import a_booked_job, started
-from tests.postoffice import MailServer, WebServer
+from tests.support.factories import a_booked_job, started
+from tests.support.message_servers import MailServer, WebServer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 
 from tests.faults.administrator import query_function
 from tests.faults.environment import LEASE, Environment, Fault
-from tests.processes import wait_until
-from tests.servers import FaultProxy, PostgresServer, PostgresStandby
+from tests.support.processes import wait_until
+from tests.support.servers import FaultProxy, PostgresServer, PostgresStandby
 
 
 def fail_over(environment: Environment, rng: random.Random) -> str:

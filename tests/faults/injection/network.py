@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.faults.actors import Actor
 from tests.faults.environment import LEASE, Environment, Fault
-from tests.servers import Way
+from tests.support.servers import Way
 
 #: Nothing comes through; or only answers, or only questions do not; or the peer is gone and says so.
 CUTS: dict[str, dict[str, Any]] = {

@@ -11,7 +11,7 @@ from contextlib import suppress
 from tests.faults.administrator import ACTORS, Query, query_function, take_remaining_connections, vendor
 from tests.faults.environment import LEASE, Environment, Fault
 from tests.faults.injection import disks
-from tests.servers import PostgresServer, RedisServer
+from tests.support.servers import PostgresServer, RedisServer
 
 TABLES = ("chroniker_lease", "chroniker_jobstate", "chroniker_run", "chroniker_logchunk")
 MARIADB_CONNECTIONS = 300

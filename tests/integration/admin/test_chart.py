@@ -8,8 +8,8 @@ from django.test import Client, override_settings
 
 from chroniker.clock.database_clock import database_now
 from chroniker.models import Job, JobState, Run, Status, Trigger
-from tests.factories import a_booked_job
-from tests.integration.admin.pages import url
+from tests.support.admin_pages import url
+from tests.support.factories import a_booked_job
 
 
 def a_history(*runs: tuple[Status, float | None]) -> Job:

@@ -9,11 +9,9 @@ from django.test import Client
 from django.urls import reverse
 
 from chroniker.models import Job, JobDependency, Run
-from tests.factories import a_dependency, a_job
-from tests.integration.admin.pages import fields, open_form, url
-from tests.integration.declared.conftest import Shop, shop
-
-__all__ = ["shop"]
+from tests.support.admin_pages import fields, open_form, url
+from tests.support.declared_app import Shop
+from tests.support.factories import a_dependency, a_job
 
 SCHEDULE = (
     "frequency",

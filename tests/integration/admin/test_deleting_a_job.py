@@ -19,8 +19,8 @@ from chroniker.models import Job, Lease, LogChunk, Run, Status
 from chroniker.scheduler import job_deletion, retention
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.tick import tick
-from tests.factories import a_booked_job, a_dependency, started
-from tests.integration.admin.pages import open_form, url
+from tests.support.admin_pages import open_form, url
+from tests.support.factories import a_booked_job, a_dependency, started
 
 
 def delete_url(job: Job) -> str:

@@ -6,8 +6,8 @@ from django.test import Client
 from django.urls import reverse
 
 from chroniker.models import Job, JobDependency
-from tests.factories import a_booked_job, a_dependency
-from tests.integration.admin.pages import errors, open_form, url
+from tests.support.admin_pages import errors, open_form, url
+from tests.support.factories import a_booked_job, a_dependency
 
 
 def waiting_for(client: Client, job: Job, *dependees: Job, **changes: str) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
-from tests.factories import a_booked_job
+from tests.support.factories import a_booked_job
 
 LISTS = {
     "job": "Add one, declare jobs in code",

@@ -15,8 +15,8 @@ from chroniker.eligibility import hosts
 from chroniker.lifecycle import Outcome
 from chroniker.models import EVERY_HOST, Job, Run, Status
 from chroniker.scheduler.manual_runs import run_now
-from tests.factories import a_booked_job, a_job, started
-from tests.integration.admin.pages import errors, open_form, url
+from tests.support.admin_pages import errors, open_form, url
+from tests.support.factories import a_booked_job, a_job, started
 
 
 def page_of(client: Client, run: Run) -> str:

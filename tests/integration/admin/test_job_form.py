@@ -13,8 +13,8 @@ from chroniker.clock.database_clock import database_now
 from chroniker.models import Job
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.tick import tick
-from tests.factories import a_booked_job, a_due_job, state_of
-from tests.integration.admin.pages import errors, open_form, url
+from tests.support.admin_pages import errors, open_form, url
+from tests.support.factories import a_booked_job, a_due_job, state_of
 
 ADD = "/admin/chroniker/job/add/"
 

@@ -13,8 +13,8 @@ from chroniker.clock.database_clock import database_now
 from chroniker.lifecycle import Outcome
 from chroniker.models import Job, JobState, Lease, Status
 from chroniker.scheduler.manual_runs import run_now
-from tests.factories import a_booked_job, a_dependency, a_due_job, a_job, started, state_of
-from tests.integration.admin.pages import rows
+from tests.support.admin_pages import rows
+from tests.support.factories import a_booked_job, a_dependency, a_due_job, a_job, started, state_of
 
 LIST = "/admin/chroniker/job/"
 

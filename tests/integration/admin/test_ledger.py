@@ -17,8 +17,8 @@ from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.models import EventKind, Host, Job, JobState, Run, Status, Trigger
 from chroniker.schedule import next_after
-from tests.factories import a_booked_job
-from tests.integration.admin.pages import url
+from tests.support.admin_pages import url
+from tests.support.factories import a_booked_job
 
 MINUTE = dt.timedelta(minutes=1)
 FLEET = "/admin/chroniker/run/reliability/"

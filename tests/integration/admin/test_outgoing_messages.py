@@ -12,8 +12,8 @@ from django.urls import reverse
 
 from chroniker.clock.database_clock import database_now
 from chroniker.models import Outbox, Status
-from tests.ends import a_job_told_to, a_subscriber, ended
-from tests.integration.admin.pages import rows
+from tests.support.admin_pages import rows
+from tests.support.ended_runs import a_job_told_to, a_subscriber, ended
 
 LIST = "/admin/chroniker/outbox/"
 HOOKS = [{"URL": "https://hooks.example.com/services/s3cret-path", "SECRET": "s3cret-key"}]

@@ -14,7 +14,7 @@ from chroniker.admin.runs.output_pages import Cursor, Page, last_page, page_afte
 from chroniker.clock.database_clock import database_now
 from chroniker.models import LogChunk, Run
 from chroniker.scheduler.manual_runs import run_now
-from tests.factories import a_booked_job
+from tests.support.factories import a_booked_job
 
 SECOND = dt.timedelta(seconds=1)
 

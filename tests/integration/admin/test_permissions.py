@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from chroniker.models import Job, Run
 from chroniker.scheduler.manual_runs import run_now
-from tests.factories import a_booked_job
+from tests.support.factories import a_booked_job
 
 VIEWER = ("view_job", "view_run")
 PEOPLE = {

@@ -14,7 +14,7 @@ from chroniker.clock.database_clock import database_now
 from chroniker.lifecycle import Outcome
 from chroniker.models import Job, Run, Status
 from chroniker.scheduler.manual_runs import run_now
-from tests.factories import a_booked_job, a_dependency, started, state_of
+from tests.support.factories import a_booked_job, a_dependency, started, state_of
 
 if TYPE_CHECKING:
     from chroniker.executors.dummy import DummyExecutor

@@ -14,8 +14,8 @@ from chroniker.clock.database_clock import database_now
 from chroniker.lifecycle import Outcome
 from chroniker.models import EventKind, Host, LogChunk, Run, RunEvent, Status
 from chroniker.scheduler.manual_runs import run_now
-from tests.factories import a_booked_job, a_due_job, started
-from tests.integration.admin.pages import rows
+from tests.support.admin_pages import rows
+from tests.support.factories import a_booked_job, a_due_job, started
 
 NAMES = {"remark": 0, "stdout": 1, "stderr": 2}
 

@@ -14,7 +14,7 @@ from chroniker.declared.declaration import JobFields
 from chroniker.declared.discovery import discover
 from chroniker.declared.loading import load_declared_jobs
 from chroniker.models import Job
-from tests.integration.declared.conftest import Shop
+from tests.support.declared_app import Shop
 
 
 def names() -> list[str]:

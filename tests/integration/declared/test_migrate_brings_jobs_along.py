@@ -13,7 +13,7 @@ from django.db.models import Count
 from django.test import override_settings
 
 from chroniker.models import Group, Job, JobDependency
-from tests.integration.declared.conftest import Shop
+from tests.support.declared_app import Shop
 
 NIGHT = 'night = chroniker.job(name="night", command="noop", cron="0 3 * * *")'
 

@@ -9,8 +9,8 @@ from django.test.utils import CaptureQueriesContext
 from chroniker.declared.loading import load_declared_jobs
 from chroniker.declared.sync import sync
 from chroniker.models import Group, Job, JobDependency
-from tests.factories import a_booked_job, a_dependency, a_job
-from tests.integration.declared.conftest import Shop
+from tests.support.declared_app import Shop
+from tests.support.factories import a_booked_job, a_dependency, a_job
 
 pytestmark = pytest.mark.django_db
 

@@ -8,7 +8,7 @@ from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.models import Job, Run, Status
 from chroniker.scheduler.tick import tick
-from tests.factories import LONG_AGO, a_booked_job, a_due_job, a_job, state_of
+from tests.support.factories import LONG_AGO, a_booked_job, a_due_job, a_job, state_of
 
 HOUR = dt.timedelta(hours=1)
 

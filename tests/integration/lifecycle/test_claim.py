@@ -16,7 +16,7 @@ from chroniker.models import Job, JobState, Lease, Run, Status, Trigger
 from chroniker.schedule import next_after
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.tick import tick
-from tests.factories import LONG_AGO, a_booked_job, a_due_job, started, state_of
+from tests.support.factories import LONG_AGO, a_booked_job, a_due_job, started, state_of
 
 MINUTE = dt.timedelta(minutes=1)
 

@@ -13,7 +13,7 @@ from chroniker.lifecycle import Outcome
 from chroniker.lifecycle.close import retry_at
 from chroniker.models import EventKind, Job, JobState, Lease, Run, RunEvent, Status, Trigger
 from chroniker.scheduler.tick import expire, tick
-from tests.factories import a_due_job, started, state_of
+from tests.support.factories import a_due_job, started, state_of
 
 SECOND = dt.timedelta(seconds=1)
 
@@ -215,7 +215,7 @@ def test_a_claim_that_was_not_started_is_dispatched_again_with_back_off(dummy: o
 
 
 def test_a_claim_whose_executor_fails_waits_and_says_why() -> None:
-    with override_settings(CHRONIKER_EXECUTORS={"default": {"BACKEND": "tests.factories.NoSuchExecutor"}}):
+    with override_settings(CHRONIKER_EXECUTORS={"default": {"BACKEND": "tests.support.factories.NoSuchExecutor"}}):
         run = claimed()
         run.refresh_from_db()
         assert run.dispatched_at is None

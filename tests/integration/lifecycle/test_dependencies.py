@@ -11,7 +11,7 @@ from chroniker.eligibility import dependencies, due
 from chroniker.lifecycle import Outcome
 from chroniker.models import Job, JobState, Run, Status
 from chroniker.scheduler.tick import claim_after_run, tick
-from tests.factories import a_booked_job, a_dependency, a_due_job, started, state_of
+from tests.support.factories import a_booked_job, a_dependency, a_due_job, started, state_of
 
 MINUTE = dt.timedelta(minutes=1)
 

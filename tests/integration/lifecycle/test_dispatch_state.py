@@ -18,7 +18,7 @@ from chroniker.executors.dummy import DummyExecutor
 from chroniker.models import Run
 from chroniker.scheduler import dispatch
 from chroniker.scheduler.tick import tick
-from tests.factories import a_due_job, started
+from tests.support.factories import a_due_job, started
 
 DAY = 86_400
 

@@ -21,7 +21,7 @@ from chroniker.models import EVERY_HOST, EventKind, HostService, Job, JobState, 
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.stopping import stop
 from chroniker.scheduler.tick import claim_after_run, expire, tick
-from tests.factories import a_booked_job, a_dependency, a_due_job, state_of
+from tests.support.factories import a_booked_job, a_dependency, a_due_job, state_of
 
 MINUTE = dt.timedelta(minutes=1)
 NAMES = ["web1", "web2", "web3"]

@@ -5,8 +5,7 @@ from pathlib import Path
 
 from chroniker.models import FINAL, MOVES, OPEN, Run, Status
 from chroniker.models import run_status as status_module
-
-ROOT = Path(__file__).parent.parent.parent.parent
+from tests.support import ROOT
 
 
 def moves_in_the_comment() -> set[tuple[str, str]]:

@@ -21,7 +21,7 @@ from chroniker.scheduler import dispatch
 from chroniker.scheduler.loop import next_moment
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.tick import tick
-from tests.factories import a_booked_job, a_due_job, a_job, started
+from tests.support.factories import a_booked_job, a_due_job, a_job, started
 
 MINUTES = dt.timedelta(minutes=1)
 INLINE = {"default": {"BACKEND": "chroniker.executors.inline.InlineExecutor"}}

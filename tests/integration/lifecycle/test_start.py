@@ -9,7 +9,7 @@ from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.models import EventKind, Lease, Run, RunEvent, Status
 from chroniker.scheduler.tick import tick
-from tests.factories import a_due_job, started
+from tests.support.factories import a_due_job, started
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from chroniker.conf import settings as conf
 from chroniker.lifecycle import Outcome
 from chroniker.models import MOVES, OPEN, Job, JobState, Lease, Overlap, Run, Status
 from chroniker.scheduler import tick
-from tests.factories import a_booked_job
+from tests.support.factories import a_booked_job
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

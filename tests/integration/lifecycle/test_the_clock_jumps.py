@@ -27,7 +27,7 @@ from chroniker.lifecycle import Outcome
 from chroniker.models import Host, Job, Lease, Run, Status
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.tick import claim_after_run, tick
-from tests.factories import a_due_job, started, state_of
+from tests.support.factories import a_due_job, started, state_of
 
 pytestmark = pytest.mark.django_db
 

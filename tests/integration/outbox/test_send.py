@@ -15,10 +15,10 @@ from chroniker.models import Job, Outbox, Run, Status
 from chroniker.outbox import delivery
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.tick import tick
-from tests.ends import a_job_told_to, a_subscriber, ended, make_due
-from tests.factories import started
-from tests.postoffice import MailServer
-from tests.processes import wait_until
+from tests.support.ended_runs import a_job_told_to, a_subscriber, ended, make_due
+from tests.support.factories import started
+from tests.support.message_servers import MailServer
+from tests.support.processes import wait_until
 
 SECOND = dt.timedelta(seconds=1)
 

@@ -12,7 +12,7 @@ from chroniker.models import LogChunk, Stream
 from chroniker.outbox import output_tail as module
 from chroniker.outbox.output_tail import last_lines, tail
 from chroniker.scheduler.manual_runs import run_now
-from tests.ends import a_job_told_to
+from tests.support.ended_runs import a_job_told_to
 
 
 def a_run_that_wrote(texts: Sequence[str]) -> UUID:

@@ -1,5 +1,0 @@
-from __future__ import annotations
-
-from tests import installed
-
-collect_ignore = [] if installed.CELERY else ["test_celery_executor.py"]

@@ -1,7 +1,0 @@
-"""What imports Celery when it is collected is no test where Celery is not installed."""
-
-from __future__ import annotations
-
-from tests import installed
-
-collect_ignore = [] if installed.CELERY else ["test_import_celery_beat.py"]

@@ -1,0 +1,140 @@
+"""Progress: in list and page, with percent, rate and estimated time of completion from this run and from past runs."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from chroniker import lifecycle
+from chroniker.admin.shared.run_progress import Pace
+from chroniker.clock.database_clock import database_now
+from chroniker.lifecycle import Outcome
+from chroniker.models import Job, JobState, Lease, Run, Status, Trigger
+from chroniker.scheduler.manual_runs import run_now
+from tests.support.factories import a_booked_job, started
+
+pytestmark = pytest.mark.django_db
+LIST = "/admin/chroniker/job/"
+NOW = dt.datetime(2030, 1, 1, 12, tzinfo=dt.UTC)
+SECOND = dt.timedelta(seconds=1)
+
+
+def a_running_run(*, since: int, progress: tuple[int, int] | None = (77, 13), past: int | None = None) -> Run:
+    """One that started so many seconds ago; ``past``: what each of three earlier runs took."""
+    job, now = a_booked_job(cron="0 0 1 1 *"), database_now()
+    if past is not None:
+        for token in (1, 2, 3):
+            a_success(job, token, past, now)
+        JobState.objects.filter(pk=job.pk).update(last_token=3)
+    run = run_now(job, by="a test")
+    nonce = started(run)
+    if progress:
+        lifecycle.renew(run.pk, run.token, nonce, progress)
+    Run.objects.filter(pk=run.pk).update(started_at=now - since * SECOND)
+    return run
+
+
+def a_success(job: Job, token: int, seconds: int, now: dt.datetime) -> None:
+    Run.objects.create(
+        job=job, token=token, status=Status.SUCCEEDED, trigger=Trigger.MANUAL, claimed_at=now,
+        started_at=now - seconds * SECOND, finished_at=now,
+    )  # fmt: skip
+
+
+def shown(client: Client, run: Run) -> dict[str, str]:
+    """The note below the bar: in the list, on the job's and on the run's page, and in what refreshes these."""
+    job_page, run_page = ("admin:chroniker_job_change", run.job_id), ("admin:chroniker_run_change", run.pk)
+    pages = {"list": LIST} | {name: reverse(name, args=[key]) for name, key in (job_page, run_page)}
+    notes = {place: _note(client.get(address).content.decode()) for place, address in pages.items()}
+    answers = {
+        "live list": client.get(reverse("admin:chroniker_job_live"), {"ids": str(run.job_id)}),
+        "live run": client.get(reverse("admin:chroniker_run_live", args=[run.pk])),
+    }
+    for place, answer in answers.items():
+        cells: dict[str, Any] = answer.json()["cells"]
+        (notes[place],) = (cell["note"] for name, cell in cells.items() if name.endswith("-progress"))
+    return notes
+
+
+def _note(html: str) -> str:
+    found = re.search(r'-progress" data-kind="">.*?<small data-part="note">(.*?)</small>', html, re.DOTALL)
+    assert found, html
+    return found[1]
+
+
+def test_list_and_page_show_percent_and_a_bar(admin: Client) -> None:
+    run = a_running_run(since=130)
+    for address in (LIST, reverse("admin:chroniker_job_change", args=[run.job_id])):
+        html = admin.get(address).content.decode()
+        assert "13 / 77 (16 %)" in html
+        assert '<progress data-part="progress" value="13" max="77" aria-label="Progress">' in html
+
+
+def test_rate_and_completion_of_this_run_are_told_in_list_and_page(admin: Client) -> None:
+    for place, note in shown(admin, a_running_run(since=130)).items():
+        assert re.fullmatch(r"[\d.]+ per minute: done in 1[01].minutes \(.*\)\.", note), (place, note)
+
+
+def test_completion_judging_by_past_runs_is_told_in_list_and_page(admin: Client) -> None:
+    for place, note in shown(admin, a_running_run(since=60, past=7200)).items():
+        assert re.search(r"Past runs took 2 h 0 min: done in 1.hour \(.*\)\.$", note), (place, note)
+
+
+def test_without_progress_past_runs_still_tell(admin: Client) -> None:
+    for place, note in shown(admin, a_running_run(since=60, past=7200, progress=None)).items():
+        assert note.startswith("Past runs took 2 h 0 min: done in"), (place, note)
+
+
+def test_a_run_that_takes_longer_than_past_ones_says_by_how_much(admin: Client) -> None:
+    for place, note in shown(admin, a_running_run(since=7200, past=3600, progress=None)).items():
+        assert note == "Past runs took 1 h 0 min; this one has taken 1 h 0 min longer.", place
+
+
+def test_a_run_that_ended_keeps_its_rate_and_expects_nothing(admin: Client) -> None:
+    run = a_running_run(since=130, past=60)
+    lease = Lease.objects.get(pk=run.pk)
+    assert lease.nonce
+    lifecycle.finish(run.pk, run.token, lease.nonce, Outcome(Status.SUCCEEDED, progress=(77, 77)))
+    note = _note(admin.get(reverse("admin:chroniker_run_change", args=[run.pk])).content.decode())
+    assert re.fullmatch(r"[\d.]+ per minute\.", note)
+
+
+def test_one_statement_asks_for_the_past_of_all_rows(admin: Client) -> None:
+    def statements() -> int:
+        with CaptureQueriesContext(connection) as queries:
+            assert admin.get(LIST).status_code == 200
+        return len(queries)
+
+    a_running_run(since=10, past=20)
+    statements()  # content types are cached from now on
+    few = statements()
+    for _ in range(20):
+        a_running_run(since=10, past=20)
+    assert statements() == few
+
+
+PACES = {
+    "by the second": (10, 10_000, 1000, "100 per second: done in 1\u00a0minute (12:01:30)."),
+    "by the minute": (60, 77, 6, "6 per minute: done in 11\u00a0minutes (12:11:50)."),
+    "by the hour": (3600, 4, 2, "2 per hour: done in 1\u00a0hour (13:00:00)."),
+    "by the day, on another day": (86400 // 2, 3, 1, "2 per day: done in 1\u00a0day (2030-01-02 12:00:00)."),
+    "done": (10, 20, 20, "2 per second; all parts are done."),
+    "more than done": (10, 20, 40, "4 per second; all parts are done."),
+    "no total": (10, 0, 40, "4 per second."),
+    "very fast": (1, 10**9, 123_456_789, "123456789 per second: done in 7 s (12:00:07)."),
+    "nothing done yet": (10, 77, 0, ""),
+}
+
+
+@pytest.mark.parametrize("what", PACES)
+def test_a_rate_is_told_in_a_unit_in_which_it_is_at_least_one(what: str) -> None:
+    seconds, total, done, said = PACES[what]
+    run = Run(started_at=NOW - seconds * SECOND, total_parts=total, total_parts_complete=done)
+    assert Pace(run, run, NOW).cell().note == said

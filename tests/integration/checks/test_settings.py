@@ -1,0 +1,244 @@
+"""The settings of django-chroniker: each is accepted with its meaning, or a check says what replaces it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import fcntl
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from django.core.checks import run_checks
+from django.core.exceptions import ValidationError
+from django.core.management import call_command
+from django.db import connection
+from django.test import override_settings
+from django.test.utils import CaptureQueriesContext
+
+from chroniker import lifecycle
+from chroniker.checks import TAG
+from chroniker.checks.names import OUTDATED
+from chroniker.checks.row_locks import check_skip_locked
+from chroniker.clock.database_clock import database_now
+from chroniker.conf import DEFAULTS
+from chroniker.exceptions import CommandRefused
+from chroniker.executors import database_report
+from chroniker.models import Lease, Run, Status
+from chroniker.scheduler import manual_runs, tick
+from chroniker.scheduler import pass_lock as passlock
+from chroniker.worker.run_lock import RunLock
+from tests.support import ROOT
+from tests.support.command_jobs import DUMMY, a_job_due_once, is_running, the_run
+from tests.support.factories import a_booked_job, a_due_job, started
+from tests.support.manage import Manage
+from tests.support.processes import Process, wait_until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+SETTINGS_PAGE = ROOT / "docs" / "reference" / "settings.md"
+
+#: All that its last releases, 1.0.24 and 1.1.0, read.
+ANCESTORS = (
+    "CHRONIKER_AUTO_END_STALE_JOBS",
+    "CHRONIKER_CHECK_LOCK_FILE",
+    "CHRONIKER_DISABLE_RAW_COMMAND",
+    "CHRONIKER_EMAIL_HOST_USER",
+    "CHRONIKER_EMAIL_SENDER",
+    "CHRONIKER_EMAIL_SUBJECT_ERROR",
+    "CHRONIKER_EMAIL_SUBJECT_SUCCESS",
+    "CHRONIKER_JOB_ERROR_CALLBACK",
+    "CHRONIKER_JOB_NK",
+    "CHRONIKER_KILL_GRACE_SECONDS",
+    "CHRONIKER_LOCK_TIMEOUT",
+    "CHRONIKER_LOG_FORMAT",
+    "CHRONIKER_PID_FN",
+    "CHRONIKER_SELECT_FOR_UPDATE",
+    "CHRONIKER_STALE_MINUTES",
+    "CHRONIKER_USE_PID",
+)
+
+
+@pytest.fixture
+def one_at_a_time(manage: Manage) -> Manage:
+    return manage.having(CHRONIKER_USE_PID=True)
+
+
+@pytest.fixture
+def pass_lock(tmp_path: Path) -> Path:
+    """The lock file that ``manage``'s commands use."""
+    with override_settings(CHRONIKER_RUNTIME_DIR=tmp_path / "runtime"):
+        path = passlock.lock_path()
+    path.parent.mkdir(mode=0o700)
+    return path
+
+
+@contextmanager
+def another_pass(path: Path) -> Iterator[None]:
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+# -- CHRONIKER_USE_PID -----------------------------------------------------------------------------------------
+
+
+def test_use_pid_a_second_cron_waits_for_the_pass_of_the_first(one_at_a_time: Manage, pass_lock: Path) -> None:
+    job = a_job_due_once(command="noop")
+    with another_pass(pass_lock):
+        with one_at_a_time.process("cron") as cron:
+            wait_until(lambda: "Waiting for the pass of another cron" in cron.log)
+            assert not Run.objects.exists()
+            cron.kill(signal.SIGTERM)
+            assert cron.wait() == 0
+        assert not Run.objects.exists(), "whoever is told to end while it waits claims nothing"
+    assert one_at_a_time("cron").returncode == 0
+    assert the_run(job).status == Status.SUCCEEDED
+
+
+def test_use_pid_a_second_cron_does_not_wait_for_the_jobs_of_the_first(one_at_a_time: Manage) -> None:
+    long = a_job_due_once(command="sleep_for", args="600")
+    with one_at_a_time.process("cron") as first:
+        wait_until(lambda: is_running(long))
+        short = a_job_due_once(command="noop")
+        assert one_at_a_time("cron").returncode == 0
+        assert (the_run(short).status, is_running(long), first.running()) == (Status.SUCCEEDED, True, True)
+
+
+def test_use_pid_a_killed_cron_leaves_no_lock(one_at_a_time: Manage, pass_lock: Path, tmp_path: Path) -> None:
+    hold = f"import fcntl, time; f = open({str(pass_lock)!r}, 'a'); fcntl.flock(f, fcntl.LOCK_EX); time.sleep(600)"
+
+    def held() -> bool:
+        with pass_lock.open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
+
+    job = a_job_due_once(command="noop")
+    with Process(["-c", hold], one_at_a_time.env, tmp_path) as first, one_at_a_time.process("cron") as second:
+        wait_until(held)
+        wait_until(lambda: "Waiting" in second.log or Run.objects.exists())
+        first.kill(signal.SIGKILL)
+        assert second.wait() == 0
+    assert the_run(job).status == Status.SUCCEEDED
+
+
+def test_without_use_pid_no_cron_waits(manage: Manage, pass_lock: Path) -> None:
+    job = a_job_due_once(command="noop")
+    with another_pass(pass_lock):
+        assert manage("cron").returncode == 0
+    assert the_run(job).status == Status.SUCCEEDED
+
+
+# -- CHRONIKER_SELECT_FOR_UPDATE -------------------------------------------------------------------------------
+
+
+def statements_of_a_claim() -> str:
+    job = a_due_job()
+    with CaptureQueriesContext(connection) as queries, override_settings(CHRONIKER_EXECUTORS=DUMMY):
+        tick.tick()
+    assert the_run(job).status == Status.CLAIMED
+    return "\n".join(query["sql"] for query in queries)
+
+
+@pytest.mark.database("postgres", "mariadb")
+def test_select_for_update_claims_lock_their_rows_and_pass_over_those_of_others() -> None:
+    assert "SKIP LOCKED" in statements_of_a_claim()
+
+
+@pytest.mark.database("postgres", "mariadb")
+def test_select_for_update_off_claims_lock_their_rows_and_wait_for_others() -> None:
+    with override_settings(CHRONIKER_SELECT_FOR_UPDATE=False):
+        statements = statements_of_a_claim()
+        [message] = run_checks(tags=[TAG])
+    assert "FOR UPDATE" in statements.replace("NO KEY ", "") and "SKIP LOCKED" not in statements
+    assert message.id == "chroniker.W008" and "lock their rows all the same" in message.msg
+
+
+@pytest.mark.database("sqlite")
+@pytest.mark.parametrize("value", [True, False])
+def test_select_for_update_is_explained_on_sqlite_which_has_no_row_locks(value: bool) -> None:
+    with override_settings(CHRONIKER_SELECT_FOR_UPDATE=value):
+        assert "FOR UPDATE" not in statements_of_a_claim()
+        [message] = run_checks(tags=[TAG])
+    assert message.id == "chroniker.W008" and "BEGIN IMMEDIATE" in message.msg
+
+
+def test_select_for_update_on_a_server_without_skip_locked_says_that_ticks_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connection, "vendor", "mysql")
+    monkeypatch.setattr(connection.features, "has_select_for_update_skip_locked", False)
+    assert check_skip_locked(databases=[]) == []
+    [message] = check_skip_locked(databases=["default"])
+    assert message.id == "chroniker.W009"
+    with override_settings(CHRONIKER_SELECT_FOR_UPDATE=False):
+        assert check_skip_locked(databases=["default"]) == []
+
+
+# -- the others ------------------------------------------------------------------------------------------------
+
+
+def test_check_lock_file_tells_at_once_that_a_runs_process_is_gone(tmp_path: Path) -> None:
+    mine = override_settings(
+        CHRONIKER_CHECK_LOCK_FILE=True, CHRONIKER_RUNTIME_DIR=tmp_path, CHRONIKER_HOSTNAME="here",
+        CHRONIKER_EXECUTORS=DUMMY, CHRONIKER_LOCK_TIMEOUT=86_400,
+    )  # fmt: skip
+    with mine:
+        run = manual_runs.run_now(a_booked_job(cron="0 0 1 1 *"), "a test")
+        started(run, host="here")
+        lock = RunLock.take(tmp_path, run.pk)
+        assert lock is not None
+        tick.tick()
+        assert is_running(run.job)
+        lock.__exit__(RuntimeError)  # as the kernel does it: the lock is free, and its file is still there
+        tick.tick()
+    assert the_run(run.job).status == Status.LOST
+
+
+def test_lock_timeout_is_the_length_of_the_lease() -> None:
+    with override_settings(CHRONIKER_LOCK_TIMEOUT=1234, CHRONIKER_EXECUTORS=DUMMY):
+        run = manual_runs.run_now(a_booked_job(), "a test")
+        before = database_now()
+        nonce = started(run)
+        lifecycle.renew(run.pk, run.token, nonce, None)
+        after = database_now()
+    length = dt.timedelta(seconds=1234)
+    assert before + length <= Lease.objects.get(pk=run.pk).expires_at <= after + length
+
+
+def test_disable_raw_command_holds_when_a_job_is_saved_and_when_it_is_executed() -> None:
+    job = a_booked_job(command="", raw_command="true")
+    run = Run(pk=uuid4(), job=job, token=1)
+    job.full_clean()
+    database_report.order(run, job, stop=False)
+    with override_settings(CHRONIKER_DISABLE_RAW_COMMAND=True):
+        with pytest.raises(ValidationError, match="CHRONIKER_DISABLE_RAW_COMMAND"):
+            job.full_clean()
+        with pytest.raises(CommandRefused, match="CHRONIKER_DISABLE_RAW_COMMAND"):
+            database_report.order(run, job, stop=False)
+
+
+def test_stale_minutes_is_refused_by_a_check_that_names_the_lease() -> None:
+    with override_settings(CHRONIKER_STALE_MINUTES=5):
+        [message] = run_checks(tags=[TAG])
+    assert message.id == "chroniker.W002" and message.hint and "CHRONIKER_LOCK_TIMEOUT" in message.hint
+
+
+@pytest.mark.parametrize("name", ANCESTORS)
+def test_every_setting_of_the_ancestor_is_read_or_told_what_replaces_it(name: str) -> None:
+    assert (name in DEFAULTS) != (name in OUTDATED)
+    [row] = [
+        line for line in SETTINGS_PAGE.read_text().split("## Coming from")[1].splitlines() if f"| `{name}`" in line
+    ]
+    assert ("no longer read" in row) == (name in OUTDATED)
+
+
+def test_the_settings_of_a_sound_project_of_the_ancestors_pass_every_check() -> None:
+    kept = {"CHRONIKER_USE_PID": True, "CHRONIKER_LOCK_TIMEOUT": 60, "CHRONIKER_DISABLE_RAW_COMMAND": False}
+    with override_settings(**kept):
+        call_command("check", "--tag", TAG, "--fail-level", "WARNING")

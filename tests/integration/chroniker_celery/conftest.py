@@ -1,0 +1,63 @@
+"""Workers and beats of one test: short leases, a runtime directory of their own, and a broker each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import override_settings
+
+from tests.support.brokers import Broker
+from tests.support.processes import with_settings
+
+#: Seconds; long enough for a busy machine, and as short as tests need in which somebody dies.
+LEASE, SHORT_LEASE = 60, 6
+
+EXECUTORS = {
+    "default": {
+        "BACKEND": "chroniker_celery.executor.CeleryExecutor",
+        "OPTIONS": {"app": "tests.celeryapp:app", "timeout": 2},
+    }
+}
+
+
+@pytest.fixture
+def lease(request: pytest.FixtureRequest) -> float:
+    """Seconds; a test parametrizes it to have another."""
+    return float(getattr(request, "param", LEASE))
+
+
+@pytest.fixture
+def settings_of_all(tmp_path: Path, lease: float) -> Iterator[dict[str, Any]]:
+    """What this process and the ones it starts have in common."""
+    from chroniker.executors import executors
+
+    values = {
+        "CHRONIKER_EXECUTORS": EXECUTORS,
+        "CHRONIKER_LOCK_TIMEOUT": lease,
+        "CHRONIKER_STOP_GRACE_SECONDS": 2,
+        "CHRONIKER_RUNTIME_DIR": str(tmp_path / "runtime"),
+    }
+    with override_settings(**values):
+        yield values
+    executors.close()
+
+
+@pytest.fixture
+def env(subprocess_env: dict[str, str], broker: Broker, settings_of_all: dict[str, Any]) -> dict[str, str]:
+    """The environment for workers and beats; the test runs once on each broker."""
+    return with_settings({**subprocess_env, **broker.environ()}, **settings_of_all)
+
+
+@pytest.fixture
+def redis_env(subprocess_env: dict[str, str], redis_broker: Broker, settings_of_all: dict[str, Any]) -> dict[str, str]:
+    """Like ``env``, on Redis alone."""
+    return with_settings({**subprocess_env, **redis_broker.environ()}, **settings_of_all)
+
+
+@pytest.fixture
+def witness(tmp_path: Path) -> Path:
+    """The file in which the command ``witness`` writes when it begins and ends."""
+    return tmp_path / "witness"

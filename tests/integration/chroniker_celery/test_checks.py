@@ -1,0 +1,97 @@
+"""Each check's id, by the settings that bring it up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from celery import Celery
+from django.test import override_settings
+
+from chroniker.exceptions import ExecutorError
+from chroniker_celery.checks import CHECKS
+from chroniker_celery.executor import CeleryExecutor
+
+pytestmark = pytest.mark.celery
+
+SOUND = {
+    "broker_url": "redis://localhost:1/0",
+    "result_backend": "django-db",
+    "worker_prefetch_multiplier": 1,
+}
+
+
+def an_app(**conf: Any) -> Celery:
+    app = Celery("checked", set_as_current=False, fixups=[])
+    app.conf.update({**SOUND, **conf})
+    return app
+
+
+checked = an_app()
+
+
+def ids(monkeypatch: pytest.MonkeyPatch, options: dict[str, Any] | None = None, **conf: Any) -> set[str | None]:
+    monkeypatch.setattr(f"{__name__}.checked", an_app(**conf))
+    executor = CeleryExecutor("fleet", {"app": f"{__name__}:checked", **(options or {})})
+    messages = executor.check()
+    assert all(message.hint for message in messages)
+    return {message.id for message in messages}
+
+
+def test_sound_settings_have_no_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert ids(monkeypatch, {"queue": "jobs", "timeout": 2.5}) == set()
+
+
+@pytest.mark.parametrize(
+    ("conf", "expected"),
+    [
+        ({"task_always_eager": True}, "chroniker_celery.E001"),
+        ({"worker_pool": "gevent"}, "chroniker_celery.E002"),
+        ({"worker_pool": "eventlet"}, "chroniker_celery.E002"),
+        ({"broker_url": None}, "chroniker_celery.E003"),
+        ({"broker_url": "memory://"}, "chroniker_celery.E003"),
+        ({"broker_url": ["memory://", "redis://"]}, "chroniker_celery.E003"),
+        ({"result_backend": None}, "chroniker_celery.W001"),
+        ({"result_backend": "disabled"}, "chroniker_celery.W001"),
+        ({"worker_prefetch_multiplier": 4}, "chroniker_celery.W003"),
+    ],
+)
+def test_of_celerys_settings(monkeypatch: pytest.MonkeyPatch, conf: dict[str, Any], expected: str) -> None:
+    assert ids(monkeypatch, **conf) == {expected}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"qeueu": "jobs"},
+        {"timeout": 0},
+        {"timeout": "5"},
+        {"timeout": True},
+        {"app": "no.such.module:app"},
+        {"app": "tests.celeryapp:no_such_app"},
+        {"app": "tests.settings:DATABASES"},
+    ],
+)
+def test_of_the_executors_own_options(monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]) -> None:
+    assert ids(monkeypatch, options) == {"chroniker_celery.E004"}
+
+
+@pytest.mark.parametrize(
+    ("app", "expected"),
+    [("chroniker_celery", "chroniker_celery.E005"), ("django_celery_results", "chroniker_celery.W002")],
+)
+def test_of_the_installed_apps(monkeypatch: pytest.MonkeyPatch, settings: Any, app: str, expected: str) -> None:
+    with override_settings(INSTALLED_APPS=[each for each in settings.INSTALLED_APPS if each != app]):
+        assert ids(monkeypatch) == {expected}
+
+
+def test_every_id_is_described() -> None:
+    here = {"E001", "E002", "E003", "E004", "E005", "W001", "W002", "W003"}
+    of_the_doctor = {"E006", "E007", "W004"}  # tests/integration/chroniker_celery/test_the_doctor_asks.py
+    assert set(CHECKS) == {f"chroniker_celery.{each}" for each in here | of_the_doctor}
+
+
+def test_in_eager_mode_nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"{__name__}.checked", an_app(task_always_eager=True))
+    with pytest.raises(ExecutorError, match="task_always_eager"):
+        CeleryExecutor("fleet", {"app": f"{__name__}:checked"}).dispatch([])

@@ -1,0 +1,72 @@
+"""Broker or result backend: gone, or silent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chroniker.models import Run, Status
+from chroniker.scheduler import stopping
+from tests.celeryapp import app
+from tests.integration.chroniker_celery.steps import a_claimed_run, wait_until_closed
+from tests.support.brokers import Broker
+from tests.support.celery_processes import CeleryWorker
+from tests.support.processes import with_settings
+from tests.support.servers import FaultProxy, Mode
+from tests.support.servers.base import free_port
+
+pytestmark = [pytest.mark.celery, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def proxied(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultProxy]:
+    """The broker, for this process behind a proxy."""
+    with FaultProxy(broker.server.port) as proxy:
+        url = broker.url.replace(f":{broker.server.port}/", f":{proxy.port}/")
+        monkeypatch.setattr(app.conf, "broker_url", url)
+        yield proxy
+
+
+def test_a_claim_waits_for_the_broker_and_is_sent_when_it_is_back(
+    env: dict[str, str], tmp_path: Path, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(app.conf, "broker_url", broker.url.replace(str(broker.server.port), str(free_port())))
+        run = a_claimed_run()
+        waiting = Run.objects.get(pk=run.pk)
+        assert (waiting.status, waiting.dispatched_at) == (Status.CLAIMED, None)
+        assert "refused" in waiting.reason
+    with CeleryWorker(env, tmp_path):
+        closed = wait_until_closed(run, ticking=True)
+    assert closed.status == Status.SUCCEEDED
+    assert closed.dispatched_at is not None
+
+
+@pytest.mark.parametrize("mode", [Mode.FREEZE, Mode.RESET])
+def test_a_broker_that_falls_silent_accepts_nothing(
+    proxied: FaultProxy, settings_of_all: dict[str, object], mode: Mode
+) -> None:
+    proxied.set(mode)
+    run = Run.objects.get(pk=a_claimed_run().pk)
+    assert (run.status, run.dispatched_at) == (Status.CLAIMED, None)
+    assert run.reason
+    stopping.stop(run.pk, by="a test")  # the hint goes nowhere, and takes no longer
+    proxied.set(Mode.PASS)
+    again = Run.objects.get(pk=a_claimed_run().pk)
+    assert again.dispatched_at is not None
+
+
+def test_a_result_backend_that_is_down_costs_no_run(redis_env: dict[str, str], tmp_path: Path) -> None:
+    env = with_settings(
+        redis_env,
+        CELERY_RESULT_BACKEND=f"redis://127.0.0.1:{free_port()}/0",
+        CELERY_RESULT_BACKEND_ALWAYS_RETRY=True,
+        CELERY_RESULT_BACKEND_TRANSPORT_OPTIONS={"retry_policy": {"max_retries": 1}},
+    )
+    runs = [a_claimed_run(), a_claimed_run("fails"), a_claimed_run()]
+    with CeleryWorker(env, tmp_path) as worker:
+        statuses = [wait_until_closed(run).status for run in runs]
+        assert statuses == [Status.SUCCEEDED, Status.FAILED, Status.SUCCEEDED], worker.log
+    assert f"The result of run {runs[0].pk} was not stored" in worker.log

@@ -1,0 +1,231 @@
+"""Blackout calendars: an instant that falls into a blackout of the job's calendar is recorded as skipped."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+from typing import Any
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from chroniker import lifecycle
+from chroniker.clock.database_clock import database_now
+from chroniker.lifecycle import Outcome
+from chroniker.models import Blackout, Calendar, Job, JobState, Run, Status
+from chroniker.schedule import next_after
+from chroniker.scheduler.manual_runs import run_now
+from chroniker.scheduler.tick import tick
+from tests.support.admin_pages import open_form, url
+from tests.support.factories import a_booked_job, a_due_job, started, state_of
+
+MINUTE = dt.timedelta(minutes=1)
+#: Past, and the same throughout: no minute ends in the middle of a test.
+NOW = dt.datetime.now(dt.UTC).replace(second=0, microsecond=0) - dt.timedelta(hours=1)
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("dummy")]
+
+
+def closed(*spans: tuple[int, int], name: str = "move") -> Calendar:
+    """Closed from so many minutes ago until, and without, so many minutes ago."""
+    calendar = Calendar.objects.create(name=f"calendar {Calendar.objects.count()}")
+    for begin, until in spans:
+        Blackout.objects.create(
+            calendar=calendar,
+            name=name,
+            starts_at=NOW - begin * MINUTE,
+            ends_at=NOW - until * MINUTE,
+        )
+    return calendar
+
+
+def ledger(job: Job) -> list[tuple[str, int, int]]:
+    """Status, and how many minutes ago its range began and ended."""
+    found = []
+    for run in Run.objects.filter(job=job).order_by("token"):
+        assert run.scheduled_for is not None and run.covered_until is not None
+        found.append((run.status, (NOW - run.scheduled_for) // MINUTE, (NOW - run.covered_until) // MINUTE))
+    return found
+
+
+def assert_tiled(job: Job) -> None:
+    ranges = list(Run.objects.filter(job=job).order_by("token").values_list("scheduled_for", "covered_until"))
+    for (_first, until), (following, _until) in itertools.pairwise(ranges):
+        assert until is not None and following == next_after(job.spec, until)
+    assert state_of(job).covered_until == ranges[-1][1]
+
+
+def at(calendar: Calendar, *, minutes: int, **fields: Any) -> Job:
+    """A job of this calendar that is due for so many minutes, and what a tick in this very minute makes of it."""
+    since = NOW - minutes * MINUTE - dt.timedelta(seconds=1)
+    job = a_booked_job(since=since, calendar=calendar, **fields)
+    tick(now=NOW + dt.timedelta(seconds=1))
+    return job
+
+
+def end(job: Job) -> None:
+    run = Run.objects.get(job=job, status=Status.CLAIMED)
+    lifecycle.finish(run.pk, run.token, started(run), Outcome(Status.SUCCEEDED))
+
+
+def test_a_range_wholly_in_a_blackout_is_one_skipped_run_with_its_name() -> None:
+    job = at(closed((60, -60)), minutes=9)
+    run = Run.objects.get(job=job)
+    assert (run.status, run.reason, run.attempt) == (Status.SKIPPED, "Blackout: move", 0)
+    assert ledger(job) == [("SKIPPED", 9, 0)]
+    state = state_of(job)
+    assert state.next_instant == NOW + MINUTE == state.next_run
+    assert_tiled(job)
+
+
+def test_after_an_outage_closed_instants_are_skipped_and_open_ones_run_once() -> None:
+    job = at(closed((20, 6)), minutes=9)
+    assert ledger(job) == [("SKIPPED", 9, 7), ("CLAIMED", 6, 0)]
+    assert_tiled(job)
+
+
+def test_closed_instants_between_open_ones_are_covered_by_the_run() -> None:
+    job = at(closed((6, 3)), minutes=9)
+    assert ledger(job) == [("CLAIMED", 9, 0)]
+    assert_tiled(job)
+
+
+def test_closed_instants_after_the_last_open_one_are_skipped_once_its_run_has_ended() -> None:
+    job = at(closed((4, -60)), minutes=9)
+    assert ledger(job) == [("CLAIMED", 9, 5)]
+    end(job)
+    tick(now=NOW + dt.timedelta(seconds=1))
+    assert ledger(job) == [("SUCCEEDED", 9, 5), ("SKIPPED", 4, 0)]
+    assert_tiled(job)
+
+
+def test_blackouts_of_different_names_are_told_apart() -> None:
+    calendar = closed((20, 6), name="first")
+    Blackout.objects.create(calendar=calendar, name="second", starts_at=NOW - 6 * MINUTE, ends_at=NOW - 3 * MINUTE)
+    job = at(calendar, minutes=9)
+    assert ledger(job) == [("SKIPPED", 9, 7), ("SKIPPED", 6, 4), ("CLAIMED", 3, 0)]
+    assert list(Run.objects.filter(job=job).order_by("token").values_list("reason", flat=True))[:2] == [
+        "Blackout: first",
+        "Blackout: second",
+    ]
+    assert_tiled(job)
+
+
+def test_with_a_misfire_grace_what_is_too_late_is_skipped_for_that_and_the_rest_for_the_blackout() -> None:
+    job = at(closed((4, -60)), minutes=9, misfire_grace_seconds=5 * 60 + 30)
+    assert ledger(job) == [("SKIPPED", 9, 6), ("CLAIMED", 5, 5)]
+    end(job)
+    tick(now=NOW + dt.timedelta(seconds=1))
+    assert ledger(job)[2:] == [("SKIPPED", 4, 0)]
+    reasons = Run.objects.filter(job=job).order_by("token").values_list("reason", flat=True)
+    assert [reason.partition(":")[0] for reason in reasons] == ["Missed", "", "Blackout"]
+    assert_tiled(job)
+
+
+def test_a_blackout_stops_no_run_to_make_room_for_what_it_skips() -> None:
+    job = at(closed((3, -60)), minutes=5, overlap="REPLACE")
+    run = Run.objects.get(job=job, status=Status.CLAIMED)
+    started(run)
+    tick(now=NOW + dt.timedelta(seconds=2))
+    run.refresh_from_db()
+    assert run.stop_requested_at is None
+
+
+def test_while_it_runs_a_job_that_skips_overlaps_names_the_blackout() -> None:
+    job = at(closed((3, -60)), minutes=5, overlap="SKIP")
+    tick(now=NOW + dt.timedelta(seconds=2))
+    assert Run.objects.get(job=job, status=Status.SKIPPED).reason == "Blackout: move"
+    assert_tiled(job)
+
+
+def test_running_by_hand_and_retrying_are_not_held_by_a_blackout() -> None:
+    job = a_booked_job(calendar=closed((60, -600)))
+    assert run_now(job, "a test").status == Status.CLAIMED
+
+
+def test_a_blackout_that_is_taken_away_in_time_skips_nothing() -> None:
+    calendar = closed((60, -600))
+    job = a_booked_job(calendar=calendar)
+    Blackout.objects.all().delete()
+    state = state_of(job)
+    assert state.next_run is not None
+    assert [run.job_id for run in tick(now=state.next_run).claimed] == [job.pk]
+
+
+def statements(jobs: int, calendar: Calendar | None) -> int:
+    for _each in range(jobs):
+        a_due_job(calendar=calendar)
+    with CaptureQueriesContext(connection) as queries:
+        assert len(tick().claimed) == jobs
+    return len(queries)
+
+
+def test_calendars_cost_one_statement_a_batch_and_none_where_no_job_has_one() -> None:
+    without = statements(3, None)
+    assert statements(2, closed((600, 500))) == statements(9, closed((600, 500), (700, 650))) == without + 1
+
+
+def test_a_blackout_that_comes_again_ends_before_it_does() -> None:
+    calendar, start = Calendar.objects.create(name="x"), database_now()
+    for repeats, days in {"WEEKLY": 8, "YEARLY": 400}.items():
+        with pytest.raises(ValidationError, match="would not be over before it starts again"):
+            Blackout(
+                calendar=calendar, name="x", starts_at=start, ends_at=start + dt.timedelta(days=days), repeats=repeats
+            ).full_clean()
+    with pytest.raises(ValidationError, match="ends after it starts"):
+        Blackout(calendar=calendar, name="x", starts_at=start, ends_at=start).full_clean()
+
+
+# -- the admin ---------------------------------------------------------------------------------------------------
+
+
+def test_the_preview_marks_the_instants_that_will_be_skipped(admin: Client) -> None:
+    tomorrow = (database_now() + dt.timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    calendar = Calendar.objects.create(name="holidays")
+    Blackout.objects.create(
+        calendar=calendar, name="a <day> off", starts_at=tomorrow, ends_at=tomorrow + dt.timedelta(days=1)
+    )
+    job = a_booked_job(cron="0 12 * * *", timezone="UTC", calendar=calendar)
+    mark = "skipped, blackout “a &lt;day&gt; off”"
+    assert admin.get(url(job)).content.decode().count(mark) == 1
+    asked = {"frequency": "CRON", "cron": "0 12 * * *", "timezone": "UTC", "dst_gap": "RUN", "dst_fold": "FIRST"}
+    page = reverse("admin:chroniker_job_preview")
+    marked = [
+        [
+            instant
+            for instant in admin.get(page, {**asked, "calendar": value}).json()["instants"]
+            if "blackout" in instant
+        ]
+        for value in (str(calendar.pk), "", "x", "9" * 30)
+    ]
+    assert [len(found) for found in marked] == [1, 0, 0, 0]
+    assert f"{tomorrow:%Y-%m-%d} 12:00:00" in marked[0][0]
+
+
+def test_a_calendar_is_made_and_given_to_a_job_in_the_admin(admin: Client) -> None:
+    fields = {
+        "name": "holidays",
+        "blackouts-TOTAL_FORMS": "1",
+        "blackouts-INITIAL_FORMS": "0",
+        "blackouts-0-name": "Christmas",
+        "blackouts-0-starts_at_0": "2026-12-24",
+        "blackouts-0-starts_at_1": "12:00",
+        "blackouts-0-ends_at_0": "2026-12-27",
+        "blackouts-0-ends_at_1": "00:00",
+        "blackouts-0-repeats": "YEARLY",
+    }
+    assert admin.post(reverse("admin:chroniker_calendar_add"), fields).status_code == 302
+    calendar, job = Calendar.objects.get(), a_booked_job()
+    assert [each.repeats for each in calendar.blackouts.all()] == ["YEARLY"]
+    assert admin.post(url(job), {**open_form(admin, job), "calendar": str(calendar.pk)}).status_code == 302
+    job.refresh_from_db()
+    assert job.calendar == calendar
+    shown = admin.get("/admin/chroniker/calendar/").content.decode()
+    assert "holidays" in shown
+    refused = admin.post(reverse("admin:chroniker_calendar_delete", args=[calendar.pk]), {"post": "yes"})
+    assert refused.status_code == 200 and Calendar.objects.exists()  # a job still uses it
+    assert JobState.objects.filter(job=job).exists()

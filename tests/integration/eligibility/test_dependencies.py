@@ -1,0 +1,99 @@
+"""Dependencies, in the admin: circles are refused and named; the page shows what a job waits for and why."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from chroniker import lifecycle
+from chroniker.lifecycle import Outcome
+from chroniker.models import Job, JobDependency, Status
+from chroniker.scheduler.manual_runs import run_now
+from tests.support.admin_pages import errors, open_form, url
+from tests.support.factories import a_booked_job, a_dependency, a_due_job, started
+
+pytestmark = pytest.mark.django_db
+FAR = "0 0 1 1 *"
+
+
+def page(client: Client, job: Job) -> str:
+    return client.get(url(job)).content.decode()
+
+
+def waits(client: Client, job: Job) -> str:
+    """The sentence below the list of those that ``job`` waits for; what the refresh says must be the same."""
+    found = re.search(r'data-cell="job-\d+-waits".*?<span data-part="text">(.*?)</span>', page(client, job), re.DOTALL)
+    assert found
+    answer: Any = client.get(reverse("admin:chroniker_job_live"), {"ids": str(job.pk), "runs": "1"}).json()
+    assert answer["cells"][f"job-{job.pk}-waits"]["text"] == found[1]
+    return found[1]
+
+
+def succeed(job: Job) -> None:
+    run = run_now(job, by="a test")
+    lifecycle.finish(run.pk, run.token, started(run), Outcome(Status.SUCCEEDED))
+
+
+def test_a_circle_is_refused_at_the_form_with_the_circle_named(admin: Client) -> None:
+    load, clean, report = (a_booked_job(name=name) for name in ("load", "clean", "report"))
+    a_dependency(clean, load)
+    a_dependency(report, clean)
+    form = open_form(admin, load) | {
+        "dependencies-TOTAL_FORMS": "1", "dependencies-0-dependee": str(report.pk),
+        "dependencies-0-dependent": str(load.pk), "dependencies-0-wait_for_success": "on",
+    }  # fmt: skip
+    said = errors(admin.post(url(load), form))["dependee"][0]
+    assert "“load” → “report” → “clean” → “load”" in said
+    assert JobDependency.objects.count() == 2
+
+
+def test_the_page_shows_what_a_job_waits_for_and_why(admin: Client) -> None:
+    load, report = a_booked_job(name="load", cron=FAR), a_due_job(name="report")
+    a_dependency(report, load, wait_for_completion=True, wait_for_success=True)
+    html = page(admin, report)
+    assert f'<a href="{url(load)}">load</a> until it has ended, until it succeeded' in html
+    assert "It is due, but waits for “load” to succeed." in html
+    assert waits(admin, report) == "Blocked: it waits for “load” to succeed."
+
+
+def test_the_reason_follows_what_the_other_job_does(admin: Client) -> None:
+    load, report = a_booked_job(name="load", cron=FAR), a_due_job(name="report")
+    a_dependency(report, load, wait_for_completion=True)
+    assert waits(admin, report) == "No dependency is blocking it."
+    run = run_now(load, by="a test")
+    nonce = started(run)
+    assert waits(admin, report) == "Blocked: it waits for “load” to end."
+    lifecycle.finish(run.pk, run.token, nonce, Outcome(Status.SUCCEEDED))
+    assert waits(admin, report) == "No dependency is blocking it."
+
+
+def test_a_job_whose_turn_has_not_come_is_waited_for(admin: Client) -> None:
+    load, report = a_due_job(name="load"), a_due_job(name="report")
+    a_dependency(report, load, wait_for_next_run=True)
+    assert waits(admin, report) == "Blocked: it waits for the turn of “load”."
+
+
+def test_the_page_lists_those_that_wait_for_a_job_with_links(admin: Client) -> None:
+    load = a_booked_job(name="load")
+    names = ["a report", "b report"]
+    for name in names:
+        a_dependency(a_booked_job(name=name), load, wait_for_success=True)
+    html = page(admin, load)
+    after = html[html.index("Jobs that wait for it") :]
+    for job in Job.objects.filter(name__in=names):
+        assert f'<a href="{url(job)}">{job.name}</a> until it succeeded' in after
+    assert "Waits for</h3>" not in html
+    assert "Jobs that wait for it" not in page(admin, Job.objects.get(name="a report"))
+
+
+def test_hundreds_that_wait_are_not_all_listed(admin: Client) -> None:
+    load = a_booked_job(name="load")
+    for _ in range(51):
+        a_dependency(a_booked_job(cron=FAR), load, wait_for_success=True)
+    html = page(admin, load)
+    assert html[html.index("Jobs that wait for it") :].count("until it succeeded") == 50
+    assert "and more</a>" in html

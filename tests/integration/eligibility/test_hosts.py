@@ -1,0 +1,121 @@
+"""Jobs of one host and of every host, with real processes that go by different names on one database."""
+
+from __future__ import annotations
+
+import datetime as dt
+import html
+from pathlib import Path
+
+import pytest
+from django.core.checks import run_checks
+from django.test import Client
+
+from chroniker.clock.database_clock import database_now
+from chroniker.eligibility import hosts
+from chroniker.models import HostService, Job, Lease, Run, Status
+from chroniker.schedule import Frequency
+from tests.support.command_jobs import a_job_due_once, a_job_of_new_year, the_run
+from tests.support.factories import a_booked_job, a_dependency
+from tests.support.manage import Manage
+from tests.support.processes import wait_until
+
+JOBS = "/admin/chroniker/job/"
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def at(manage: Manage, host: str) -> Manage:
+    """``manage.py`` on that host: lock files of its own too."""
+    runtime = manage.directory / f"runtime-{host}"
+    return manage.having(CHRONIKER_HOSTNAME=host, CHRONIKER_CHECK_LOCK_FILE=False, CHRONIKER_RUNTIME_DIR=str(runtime))
+
+
+def hosts_of(jobs: list[Job]) -> list[str]:
+    return [the_run(job).host for job in jobs]
+
+
+def all_succeeded(jobs: list[Job]) -> bool:
+    return Run.objects.filter(job__in=jobs, status=Status.SUCCEEDED).count() == len(jobs)
+
+
+def test_a_job_that_names_a_host_runs_on_that_host_only(manage: Manage) -> None:
+    """Both servers wake at the same instant, and either may claim; with an hour to the next pass, none may dawdle."""
+    run_at = database_now() + dt.timedelta(seconds=8)
+    names = ["one", "two"] * 3
+    jobs = [a_booked_job(frequency=Frequency.ONCE, cron="", run_at=run_at, hostname=name) for name in names]
+    with at(manage, "one").process("cronserver", "3600"), at(manage, "two").process("cronserver", "3600"):
+        wait_until(lambda: all_succeeded(jobs), what="all to be run", seconds=60)
+    assert hosts_of(jobs) == names
+
+
+def test_a_cron_leaves_another_hosts_run_to_that_hosts_cron_and_does_not_wait_for_it(manage: Manage) -> None:
+    elsewhere, here = a_job_due_once(hostname="one"), a_job_due_once(hostname="two")
+    assert at(manage, "two")("cron").returncode == 0
+    waiting = the_run(elsewhere)
+    assert (waiting.status, the_run(here).status) == (Status.CLAIMED, Status.SUCCEEDED)
+    assert "“one”" in waiting.reason
+    assert at(manage, "one")("cron").returncode == 0
+    assert all_succeeded([elsewhere, here])
+    assert hosts_of([elsewhere, here]) == ["one", "two"]
+
+
+def test_run_job_on_the_wrong_host_says_whose_it_is(manage: Manage) -> None:
+    job = a_job_of_new_year(hostname="one", name="backup")
+    done = at(manage, "two")("run_job", "backup")
+    assert done.returncode == 1
+    assert "It waits for the host “one” to take it." in done.stderr
+    assert the_run(job).status == Status.CLAIMED
+
+
+def test_a_job_for_every_host_runs_on_each_at_once_and_is_done_when_all_have_reported(
+    manage: Manage, tmp_path: Path
+) -> None:
+    """Its command succeeds only where it meets the one on the other host."""
+    job = a_job_of_new_year(hostname="*", command="meet", args=f"{tmp_path / 'witness'} 2")
+    dependent = a_job_of_new_year()
+    a_dependency(dependent, job, wait_for_success=True)
+    with at(manage, "one").process("cronserver", "0.5"), at(manage, "two").process("cronserver", "0.5"):
+        wait_until(lambda: HostService.objects.count() == 2, what="both to be live")
+        Job.objects.filter(pk__in=[job.pk, dependent.pk]).update(force_run=True)
+        wait_until(lambda: all_succeeded([dependent]), what="the dependent to be run", seconds=60)
+    parent = Run.objects.get(job=job, parent=None)
+    assert parent.status == Status.SUCCEEDED
+    assert sorted(parent.children.values_list("host", "required_host", "status")) == [
+        (name, name, Status.SUCCEEDED) for name in ("one", "two")
+    ]
+    after = the_run(dependent)
+    assert parent.finished_at is not None and after.claimed_at >= parent.finished_at
+
+
+def test_a_host_that_does_not_report_is_named(manage: Manage) -> None:
+    job = a_job_of_new_year(hostname="*")
+    hosts.record_heartbeat(["default"], name="gone")
+    with at(manage, "one").process("cronserver", "0.5"):
+        wait_until(lambda: HostService.objects.count() == 2, what="to be live")
+        Job.objects.filter(pk=job.pk).update(force_run=True)
+        wait_until(lambda: Run.objects.filter(job=job, required_host="one", status=Status.SUCCEEDED).exists())
+        assert Run.objects.get(job=job, parent=None).status == Status.RUNNING
+        HostService.objects.filter(host__name="gone").update(last_seen=database_now() - dt.timedelta(hours=1))
+        wait_until(lambda: not Lease.objects.filter(job=job).exists(), what="the roster to be closed")
+    parent = Run.objects.get(job=job, parent=None)
+    assert parent.status == Status.FAILED
+    assert "It succeeded on 1 of 2 hosts" in parent.reason and "gone: lost" in parent.reason
+
+
+def test_run_job_waits_for_every_host_if_asked_to(manage: Manage) -> None:
+    a_job_of_new_year(hostname="*", name="everywhere")
+    with at(manage, "one").process("cronserver", "0.5"):
+        wait_until(HostService.objects.exists, what="to be live")
+        done = at(manage, "two")("run_job", "everywhere", "--wait")
+    assert done.returncode == 0, done.stderr
+    assert "succeeded" in done.stdout
+
+
+def test_a_target_that_no_live_host_serves_is_said_in_the_list_and_by_a_check(admin: Client) -> None:
+    a_job_of_new_year(hostname="web9", name="backup")
+    assert "Its host “web9” is not live" in html.unescape(admin.get(JOBS).content.decode())
+    [message] = [each for each in run_checks(tags=["chroniker"], databases=["default"]) if "web9" in each.msg]
+    assert "“backup”" in message.msg
+    hosts.record_heartbeat(["default"], name="web9")
+    assert "not live" not in admin.get(JOBS).content.decode()
+    assert not [each for each in run_checks(tags=["chroniker"], databases=["default"]) if "web9" in each.msg]

@@ -1,0 +1,264 @@
+"""What every executor must do. Subclass ``ExecutorContract``, name the backend, and pytest runs all of it.
+
+    class TestMyExecutor(ExecutorContract):
+        BACKEND = "mine.Executor"
+
+Whatever executes the runs must be there while the fixture ``served`` is open: override it to start workers with the
+environment it is given.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+from uuid import uuid4
+
+import pytest
+from django.core.checks import CheckMessage
+from django.db import connection
+from django.test import override_settings
+
+from chroniker import lifecycle
+from chroniker.clock.database_clock import database_now
+from chroniker.executors import Executor, executors
+from chroniker.lifecycle import plan
+from chroniker.models import OPEN, EventKind, Job, JobState, LogChunk, Run, RunEvent, Status, Stream
+from chroniker.scheduler import dispatch, stopping, tick
+from tests.support import ROOT
+from tests.support.factories import a_booked_job
+from tests.support.processes import wait_until, with_settings
+from tests.testapp import witnessing
+
+
+def a_claim(**fields: Any) -> Run:
+    """A claimed run that nobody dispatched yet, of a job that is not due by itself."""
+    job = a_booked_job(cron="0 0 1 1 *", **fields)
+    state = JobState.objects.select_related("job").get(pk=job.pk)
+    now = database_now()
+    [run] = lifecycle.claim([plan.by_hand(state, now)], now, wait=True)
+    return run
+
+
+def reread(run: Run) -> Run:
+    return Run.objects.get(pk=run.pk)
+
+
+@pytest.mark.django_db(transaction=True)
+class TakingContract:
+    """For executors that only take runs, without executing them."""
+
+    BACKEND: ClassVar[str] = ""
+    OPTIONS: ClassVar[Mapping[str, Any]] = {}
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def env(cls, django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+        """The environment for processes of this class: its settings, on the test database."""
+        env = {
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "tests.settings",
+            "CHRONIKER_TEST_DB_NAME": str(connection.settings_dict["NAME"]),
+            "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
+        }
+        return with_settings(
+            env,
+            CHRONIKER_EXECUTORS={"default": {"BACKEND": cls.BACKEND, "OPTIONS": dict(cls.OPTIONS)}},
+            CHRONIKER_RUNTIME_DIR=str(tmp_path_factory.mktemp("runtime")),
+            CHRONIKER_STOP_GRACE_SECONDS=1,
+        )
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def served(cls, env: dict[str, str]) -> Iterator[None]:
+        """While it is open, what is dispatched is executed by somebody. ``env``: for their processes."""
+        yield
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def opened(cls, env: dict[str, str], served: None) -> Iterator[None]:
+        """The settings in force, here and for what the executor starts from here; and the executor open."""
+        with pytest.MonkeyPatch.context() as patch:
+            for name in ("CHRONIKER_TEST_DB_NAME", "CHRONIKER_TEST_SETTINGS", "DJANGO_SETTINGS_MODULE", "PYTHONPATH"):
+                patch.setenv(name, env[name])
+            with override_settings(**json.loads(env["CHRONIKER_TEST_SETTINGS"])):
+                executors["default"].open()
+                yield
+                executors.close()
+
+    @pytest.fixture
+    def executor(self, transactional_db: None, opened: None) -> Iterator[Executor]:
+        yield executors["default"]
+        while executors["default"].busy:
+            executors["default"].finished(1)
+
+    def test_it_takes_every_run_it_is_given(self, executor: Executor) -> None:
+        runs = [a_claim() for _ in range(3)]
+        assert set(executor.dispatch(runs)) == {run.pk for run in runs}
+
+    def test_of_no_runs_it_takes_none(self, executor: Executor) -> None:
+        assert list(executor.dispatch([])) == []
+
+    def test_a_stop_hint_for_a_run_it_does_not_know_is_no_error(self, executor: Executor) -> None:
+        executor.request_stop(uuid4())
+
+    def test_its_checks_are_messages_and_there_is_none_for_sound_options(self, executor: Executor) -> None:
+        messages = executor.check()
+        assert [message for message in messages if not isinstance(message, CheckMessage)] == []
+        assert [message for message in messages if message.is_serious()] == []
+
+    def test_its_abilities_are_said_in_flags(self, executor: Executor) -> None:
+        flags = (executor.executes_here, executor.supports_queues, executor.supports_priority)
+        assert [type(flag) for flag in flags] == [bool] * 3
+
+    def test_runs_it_did_not_take_are_offered_to_it_again(
+        self, executor: Executor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Whatever it raises, or leaves out, harms neither the tick nor the claim."""
+        run = a_claim()
+        with monkeypatch.context() as patch:
+            patch.setattr(executor, "dispatch", lambda runs: 1 / 0)
+            assert dispatch.dispatch([run], database_now()) == 0
+            assert "ZeroDivisionError" in reread(run).reason
+            patch.setattr(executor, "dispatch", lambda runs: [])
+            assert dispatch.dispatch([run], database_now()) == 0
+        redispatch_at = reread(run).redispatch_at
+        assert redispatch_at is not None
+        tick.tick(now=redispatch_at)
+        offered = reread(run)
+        assert offered.dispatch_count == 1 or offered.status != Status.CLAIMED, (
+            "it may have begun before that was counted"
+        )
+
+
+class ExecutorContract(TakingContract):
+    """For executors whose runs are executed."""
+
+    #: A stop reaches a running command.
+    STOPS: ClassVar[bool] = True
+
+    def wait_for_end(self, executor: Executor, *runs: Run) -> list[Run]:
+        """Also lets an executor that executes here notice its ends."""
+
+        def all_ended() -> bool:
+            if executor.busy:
+                executor.finished(0.05)
+            return not Run.objects.filter(pk__in=[run.pk for run in runs], status__in=OPEN).exists()
+
+        wait_until(all_ended, seconds=60, what="all runs to end")
+        return [reread(run) for run in runs]
+
+    def test_a_run_ends_with_its_output(self, executor: Executor) -> None:
+        run = a_claim(command="chatty", args="--lines 2")
+        executor.dispatch([run])
+        [ended] = self.wait_for_end(executor, run)
+        assert (ended.status, ended.exit_code) == (Status.SUCCEEDED, 0)
+        wait_until(lambda: self.stdout(run) == "line 1 of 2\nline 2 of 2\n", what="its output")
+
+    @staticmethod
+    def stdout(run: Run) -> str:
+        chunks = LogChunk.objects.filter(run=run.pk, stream=Stream.STDOUT).order_by("seq")
+        return "".join(chunks.values_list("text", flat=True))
+
+    def test_a_raw_command_is_run(self, executor: Executor) -> None:
+        run = a_claim(command="", raw_command="echo 'two  words'")
+        executor.dispatch([run])
+        [ended] = self.wait_for_end(executor, run)
+        assert (ended.status, self.stdout(run)) == (Status.SUCCEEDED, "two  words\n")
+
+    def test_a_command_that_fails_ends_with_its_exit_status(self, executor: Executor) -> None:
+        run = a_claim(command="fails", args="--status 3")
+        executor.dispatch([run])
+        [ended] = self.wait_for_end(executor, run)
+        assert (ended.status, ended.exit_code) == (Status.FAILED, 3)
+
+    def test_several_runs_in_one_dispatch_all_end(self, executor: Executor) -> None:
+        runs = [a_claim() for _ in range(3)]
+        executor.dispatch(runs)
+        assert [run.status for run in self.wait_for_end(executor, *runs)] == [Status.SUCCEEDED] * 3
+
+    def test_a_run_that_is_dispatched_again_is_executed_once(self, executor: Executor, tmp_path: Path) -> None:
+        run = a_claim(command="witness", args=f"{tmp_path / 'witness'} job")
+        executor.dispatch([run])
+        self.wait_for_end(executor, run)
+        wait_until(lambda: not executor.running, what="the executor to be done with it")
+        executor.dispatch([run])
+        self.wait_for_refusal(executor, run)
+        assert len(witnessing.begun(tmp_path / "witness")) == 1
+        assert reread(run).status == Status.SUCCEEDED
+
+    def test_a_run_with_another_token_is_refused_and_left_as_it_is(self, executor: Executor, tmp_path: Path) -> None:
+        run = a_claim(command="witness", args=f"{tmp_path / 'witness'} job")
+        forged = reread(run)
+        forged.token += 1
+        forged.job = run.job
+        executor.dispatch([forged])
+        self.wait_for_refusal(executor, run)
+        assert witnessing.begun(tmp_path / "witness") == []
+        assert reread(run).status == Status.CLAIMED
+
+    def wait_for_refusal(self, executor: Executor, run: Run) -> None:
+        def refused() -> bool:
+            if executor.busy:
+                executor.finished(0.05)
+            return RunEvent.objects.filter(run=run.pk, kind=EventKind.REFUSED_DELIVERY).exists()
+
+        wait_until(refused, what="the refusal to be recorded")
+
+    def test_a_run_whose_job_was_deleted_harms_nobody(self, executor: Executor) -> None:
+        gone, other = a_claim(), a_claim()
+        job = gone.job
+        Job.objects.filter(pk=gone.job_id).delete()
+        gone.job = job
+        executor.dispatch([gone, other])
+        assert self.wait_for_end(executor, other)[0].status == Status.SUCCEEDED
+
+    def test_a_command_that_is_not_allowed_any_more_is_refused_at_execution(self, executor: Executor) -> None:
+        run = a_claim()
+        Job.objects.filter(pk=run.job_id).update(command="flush")
+        executor.dispatch([run])
+        [ended] = self.wait_for_end(executor, run)
+        assert ended.status == Status.FAILED
+        assert "CHRONIKER_COMMANDS_DENIED" in ended.reason
+
+    def test_a_stop_reaches_the_command(self, executor: Executor) -> None:
+        if not self.STOPS:
+            return
+        run = a_claim(command="sleep_for", args="600")
+        executor.dispatch([run])
+        wait_until(lambda: reread(run).status == Status.RUNNING, what="the run to begin")
+        assert stopping.stop(run.pk, "the contract")
+        [ended] = self.wait_for_end(executor, run)
+        assert (ended.status, ended.stop_requested_by) == (Status.STOPPED, "the contract")
+
+    def test_a_queue_and_a_priority_keep_no_run_from_an_executor_without_them(self, executor: Executor) -> None:
+        if executor.supports_queues and executor.supports_priority:
+            return
+        run = a_claim(queue="" if executor.supports_queues else "somewhere", priority=3)
+        executor.dispatch([run])
+        assert self.wait_for_end(executor, run)[0].status == Status.SUCCEEDED
+
+    def test_closing_one_that_executes_here_waits_for_what_it_took(self, executor: Executor) -> None:
+        if not executor.executes_here:
+            return
+        run = a_claim(command="sleep_for", args="0.5")
+        executor.dispatch([run])
+        wait_until(lambda: reread(run).status != Status.CLAIMED, what="the run to begin")
+        executors.close()
+        executors["default"].open()  # for the tests after this one
+        assert reread(run).status == Status.SUCCEEDED
+
+    def test_one_that_executes_here_names_the_jobs_whose_runs_ended_once(self, executor: Executor) -> None:
+        if not executor.executes_here:
+            return
+        run = a_claim()
+        executor.dispatch([run])
+        named: list[int] = []
+        while executor.busy:
+            assert set(executor.running) <= {run.pk}
+            named += executor.finished(5)
+        assert named in ([], [run.job_id]), "none: it had ended before dispatch returned"
+        assert reread(run).status == Status.SUCCEEDED
+        assert list(executor.running) == []

@@ -1,0 +1,45 @@
+"""The contract over every executor that comes with chroniker."""
+
+from __future__ import annotations
+
+from chroniker.executors import Executor
+from chroniker.executors.local import LocalExecutor
+from chroniker.models import EventKind, RunEvent
+from chroniker.scheduler import stopping
+from tests.integration.executors.contract import ExecutorContract, TakingContract, a_claim, reread
+from tests.support.processes import wait_until
+
+
+class TestLocalExecutor(ExecutorContract):
+    BACKEND = "chroniker.executors.local.LocalExecutor"
+    OPTIONS = {"workers": 2}
+
+    def test_in_a_process_that_does_not_stay_it_takes_nothing(self, executor: Executor) -> None:
+        assert LocalExecutor("other", {}).dispatch([a_claim()]) == []
+
+    def test_runs_that_wait_in_line_are_given_back(self, executor: Executor) -> None:
+        runs = [a_claim(command="sleep_for", args="600") for _ in range(4)]
+        executor.dispatch(runs)
+        wait_until(lambda: all(reread(run).started_at for run in runs[:2]), what="the first two to begin")
+        assert set(executor.give_back()) == {run.pk for run in runs[2:]}
+        assert set(executor.running) == {run.pk for run in runs[:2]}
+        for run in runs[:2]:
+            stopping.stop(run.pk, "the test")
+        self.wait_for_end(executor, *runs[:2])
+        assert [reread(run).started_at for run in runs[2:]] == [None, None]
+
+    def test_a_run_it_holds_already_is_not_taken_twice(self, executor: Executor) -> None:
+        run = a_claim()
+        executor.dispatch([run])
+        executor.dispatch([run])
+        self.wait_for_end(executor, run)
+        assert not RunEvent.objects.filter(run=run.pk, kind=EventKind.REFUSED_DELIVERY).exists()
+
+
+class TestInlineExecutor(ExecutorContract):
+    BACKEND = "chroniker.executors.inline.InlineExecutor"
+    STOPS = False
+
+
+class TestDummyExecutor(TakingContract):
+    BACKEND = "chroniker.executors.dummy.DummyExecutor"

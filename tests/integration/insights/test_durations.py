@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from chroniker.clock.database_clock import database_now
+from chroniker.insights.durations import FARTHEST, LATEST, LOOKED_AT, Estimate, estimate, expected_durations
+from chroniker.models import Job, JobState, Run, Status, Trigger
+from tests.support.factories import a_booked_job
+
+NOW = dt.datetime(2030, 1, 1, 12, tzinfo=dt.UTC)
+SECOND = dt.timedelta(seconds=1)
+
+
+def ran(job: Job, *seconds: float, status: Status = Status.SUCCEEDED, slot: str = "") -> None:
+    """Runs of ``job`` that took so long, the latest last."""
+    state, now = JobState.objects.get(pk=job.pk), database_now()
+    Run.objects.bulk_create(
+        Run(
+            job=job, token=state.last_token + number, slot=slot, status=status, trigger=Trigger.MANUAL,
+            claimed_at=now, started_at=now - length * SECOND, finished_at=now,
+        )
+        for number, length in enumerate(seconds, 1)
+    )  # fmt: skip
+    JobState.objects.filter(pk=job.pk).update(last_token=state.last_token + len(seconds))
+
+
+@pytest.mark.django_db
+def test_a_job_is_expected_to_take_the_median_of_its_successes() -> None:
+    job, other = a_booked_job(), a_booked_job()
+    ran(job, 10, 600, 20)
+    ran(other, 1, 2)
+    assert expected_durations([job.pk, other.pk]) == {job.pk: 20 * SECOND, other.pk: 1.5 * SECOND}
+
+
+@pytest.mark.django_db
+def test_failures_and_runs_of_single_hosts_do_not_count() -> None:
+    job = a_booked_job()
+    ran(job, 10)
+    ran(job, 1, 1, 1, status=Status.FAILED)
+    ran(job, 1, 1, 1, slot="here")
+    assert expected_durations([job.pk]) == {job.pk: 10 * SECOND}
+
+
+@pytest.mark.django_db
+def test_nothing_is_expected_of_a_job_that_never_succeeded_nor_of_no_job() -> None:
+    job = a_booked_job()
+    ran(job, 5, status=Status.LOST)
+    assert expected_durations([job.pk]) == {}
+    assert expected_durations([]) == {}
+
+
+@pytest.mark.django_db
+def test_only_the_latest_successes_count() -> None:
+    job = a_booked_job()
+    ran(job, *[100] * 50, *[7] * LATEST)
+    assert expected_durations([job.pk]) == {job.pk: 7 * SECOND}
+
+
+@pytest.mark.django_db
+def test_a_success_too_many_runs_ago_is_not_looked_for() -> None:
+    job = a_booked_job()
+    ran(job, 9)
+    ran(job, *[1] * LOOKED_AT, status=Status.FAILED)
+    assert expected_durations([job.pk]) == {}
+
+
+@pytest.mark.django_db
+def test_one_statement_answers_for_all_jobs() -> None:
+    jobs = [a_booked_job() for _ in range(30)]
+    for job in jobs:
+        ran(job, 3)
+    with CaptureQueriesContext(connection) as queries:
+        assert len(expected_durations([job.pk for job in jobs])) == 30
+    assert len(queries) == 1
+
+
+def test_a_run_is_done_when_its_rate_says_and_when_past_runs_say() -> None:
+    found = estimate(NOW - 20 * SECOND, NOW, total=100, done=40, expected=30 * SECOND)
+    assert found == Estimate(2.0, NOW + 30 * SECOND, NOW + 10 * SECOND)
+
+
+def test_a_run_that_takes_longer_than_past_ones_is_late() -> None:
+    assert estimate(NOW - 60 * SECOND, NOW, expected=10 * SECOND).by_past == NOW - 50 * SECOND
+
+
+def test_a_run_that_has_done_more_than_there_was_is_done_now() -> None:
+    assert estimate(NOW - 10 * SECOND, NOW, total=5, done=7).by_rate == NOW
+
+
+@pytest.mark.parametrize(("total", "done"), [(None, None), (77, 0), (77, None), (0, 0), (-5, -5), (77, -1)], ids=str)
+def test_where_nothing_is_known_nothing_is_said(total: int | None, done: int | None) -> None:
+    assert estimate(NOW - 10 * SECOND, NOW, total=total, done=done) == Estimate()
+
+
+def test_a_count_without_a_total_has_a_rate_and_no_end() -> None:
+    assert estimate(NOW - 10 * SECOND, NOW, total=0, done=50) == Estimate(5.0)
+
+
+def test_a_run_that_has_not_started_or_starts_this_moment_has_no_rate() -> None:
+    assert estimate(None, NOW, total=10, done=5, expected=SECOND) == Estimate()
+    assert estimate(NOW, NOW, total=10, done=5) == Estimate()
+    assert estimate(NOW + SECOND, NOW, total=10, done=5) == Estimate()
+
+
+def test_an_end_in_a_thousand_years_is_none() -> None:
+    assert estimate(NOW - SECOND, NOW, total=10**18, done=1) == Estimate(1.0)
+    assert estimate(NOW, NOW, expected=2 * FARTHEST) == Estimate()

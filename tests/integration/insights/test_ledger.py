@@ -1,0 +1,207 @@
+"""What the ledger says of each instant of a job."""
+
+from __future__ import annotations
+
+import datetime as dt
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from chroniker import lifecycle
+from chroniker.clock.database_clock import database_now
+from chroniker.insights import ledger
+from chroniker.insights.ledger import Entry, NoRun
+from chroniker.models import EventKind, Job, JobState, Lease, Run, RunEvent, Status, Trigger
+from chroniker.schedule import next_after
+from chroniker.scheduler import tick
+from tests.support.factories import a_booked_job, a_due_job, started, state_of
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("dummy")]
+
+SECOND, MINUTE = dt.timedelta(seconds=1), dt.timedelta(minutes=1)
+
+
+def entries(job: Job, until: dt.datetime | None = None, *, size: int = 50) -> list[Entry]:
+    return ledger.page(job, state_of(job), database_now(), until, size=size).entries
+
+
+def a_range(job: Job, token: int, first: dt.datetime, last: dt.datetime, **fields: Any) -> Run:
+    """A run as if it had been claimed for these instants."""
+    values: dict[str, Any] = {"status": Status.SUCCEEDED, "started_at": last, "finished_at": last, **fields}
+    covered = {"scheduled_for": first, "covered_until": last, "claimed_at": last}
+    run = Run.objects.create(job=job, token=token, trigger=Trigger.SCHEDULE, **covered, **values)
+    following = next_after(job.spec, last)
+    JobState.objects.filter(pk=job.pk).update(last_token=token, covered_until=last, next_instant=following)
+    return run
+
+
+def test_instants_that_nobody_has_claimed_are_due() -> None:
+    job = a_due_job(minutes=3)
+    now = state_of(job).next_instant
+    assert now is not None
+    found = ledger.page(job, state_of(job), now + 3 * MINUTE + SECOND, size=50).entries
+    assert [(entry.instant, entry.verdict) for entry in found] == [(now + n * MINUTE, NoRun.DUE) for n in (3, 2, 1, 0)]
+
+
+def test_a_run_is_the_answer_for_each_instant_it_covers() -> None:
+    job = a_due_job(minutes=3)
+    (run,) = tick.tick().claimed
+    found = [entry for entry in entries(job) if entry.run]
+    assert [entry.run for entry in found] == [run] * len(found)
+    assert found[0].instant == run.covered_until and found[-1].instant == run.scheduled_for
+    assert {high.instant - low.instant for high, low in pairwise(found)} == {MINUTE}
+    assert {entry.verdict for entry in found} == {Status.CLAIMED}
+    assert all(entry.certain for entry in found)
+
+
+def test_it_says_how_long_after_the_instant_a_run_started() -> None:
+    job = a_due_job(minutes=1)
+    (run,) = tick.tick().claimed
+    assert entries(job)[-1].started_after is None
+    started(run)
+    run.refresh_from_db()
+    assert run.started_at is not None and run.scheduled_for is not None
+    assert entries(job)[-1].started_after == run.started_at - run.scheduled_for
+
+
+def test_what_was_skipped_is_listed_with_its_run() -> None:
+    job = a_due_job(minutes=5, misfire_grace_seconds=150)
+    tick.tick()
+    (missed,) = Run.objects.filter(job=job, status=Status.SKIPPED)
+    skipped = [entry for entry in entries(job) if entry.verdict == Status.SKIPPED]
+    assert [entry.run for entry in skipped] == [missed] * len(skipped) and len(skipped) >= 2
+    assert missed.reason.startswith("Missed")
+
+
+def test_a_disabled_job_s_instants_are_called_so_until_it_is_enabled_again() -> None:
+    job = a_due_job(minutes=3)
+    tick.tick()
+    Job.objects.filter(pk=job.pk).update(enabled=False)
+    lifecycle.book([job.pk], database_now())
+    job.refresh_from_db()
+    later = database_now() + 3 * MINUTE
+    found = ledger.page(job, state_of(job), later, size=50).entries
+    assert [entry.verdict for entry in found[:2]] == [NoRun.DISABLED] * 2
+    assert all(entry.certain for entry in found)
+
+
+def test_instants_within_a_range_of_an_earlier_schedule_are_not_certain_but_its_ends_are() -> None:
+    since = database_now().replace(minute=0, second=0, microsecond=0) - 60 * MINUTE
+    job = a_booked_job(since=since, cron="*/10 * * * *", timezone="UTC")
+    a_range(job, 1, first := since + 10 * MINUTE, last := since + 40 * MINUTE)
+    assert all(entry.certain for entry in entries(job) if entry.run)
+    Job.objects.filter(pk=job.pk).update(cron="*/15 * * * *")
+    lifecycle.book([job.pk], database_now())
+    job.refresh_from_db()
+    found = [entry for entry in entries(job) if entry.run and entry.run.token == 1]
+    assert (found[0].instant, found[0].certain) == (last, True)
+    assert (found[-1].instant, found[-1].certain) == (first, True)
+    assert [(entry.instant - since, entry.certain) for entry in found[1:-1]] == [
+        (30 * MINUTE, False),
+        (15 * MINUTE, False),
+    ]
+
+
+def test_a_job_that_is_disabled_and_enabled_keeps_what_is_known_of_its_schedule() -> None:
+    job = a_due_job(minutes=3)
+    tick.tick()
+    for enabled in (False, True):
+        Job.objects.filter(pk=job.pk).update(enabled=enabled)
+        lifecycle.book([job.pk], database_now())
+    job.refresh_from_db()
+    assert all(entry.certain for entry in entries(job))
+
+
+def test_the_last_attempt_is_the_answer_and_a_run_by_hand_is_none() -> None:
+    job = a_booked_job(cron="0 0 1 1 *")
+    now = database_now().replace(microsecond=0)
+    run = a_range(job, 1, now - MINUTE, now - MINUTE, status=Status.FAILED)
+    other = {"job": job, "claimed_at": now, "started_at": now, "finished_at": now}
+    Run.objects.create(token=2, status=Status.FAILED, trigger=Trigger.RETRY, attempt=2, **other)
+    last = Run.objects.create(token=3, status=Status.SUCCEEDED, trigger=Trigger.RETRY, attempt=3, **other)
+    Run.objects.create(token=4, status=Status.FAILED, trigger=Trigger.MANUAL, **other)
+    Run.objects.create(token=5, status=Status.LOST, trigger=Trigger.RETRY, attempt=2, **other)
+    (entry,) = [each for each in entries(job) if each.run]
+    assert (entry.run, entry.retry, entry.verdict) == (run, last, Status.SUCCEEDED)
+
+
+def test_pages_follow_each_other_without_a_gap_or_a_repeat() -> None:
+    since = database_now().replace(second=0, microsecond=0) - 100 * MINUTE
+    job = a_booked_job(since=since)
+    for token, start in enumerate(range(1, 91, 6), 1):
+        a_range(job, token, since + start * MINUTE, since + (start + 5) * MINUTE)
+    state, now = state_of(job), since + 95 * MINUTE
+    everything = ledger.page(job, state, now, size=200)
+    assert not everything.more
+    paged: list[Entry] = []
+    until: dt.datetime | None = None
+    while True:
+        page = ledger.page(job, state, now, until, size=7)
+        paged += page.entries
+        if not page.more:
+            break
+        until = paged[-1].instant - dt.timedelta(microseconds=1)
+    assert paged == everything.entries
+    assert [entry.instant for entry in paged] == [since + n * MINUTE for n in range(95, 0, -1)]
+
+
+def test_what_was_deleted_is_called_so_as_one_stretch() -> None:
+    since = database_now().replace(second=0, microsecond=0) - 60 * MINUTE
+    job = a_booked_job(since=since)
+    for token, start in enumerate((1, 11, 21, 31), 1):
+        a_range(job, token, since + start * MINUTE, since + (start + 9) * MINUTE)
+    Run.objects.filter(job=job, token__in=[1, 3]).delete()
+    gaps = [entry for entry in entries(job, size=200) if entry.verdict == NoRun.NO_RECORD]
+    stretches = [((gap.first or since) - since, gap.instant - since) for gap in gaps]
+    assert stretches == [(21 * MINUTE, 30 * MINUTE), (1 * MINUTE, 10 * MINUTE)]
+    asked = entries(job, since + 25 * MINUTE, size=3)
+    assert asked[0].verdict == NoRun.NO_RECORD and asked[0].instant == since + 25 * MINUTE
+
+
+def test_a_range_of_a_million_instants_costs_a_page(django_assert_max_num_queries: Any) -> None:
+    since = database_now().replace(second=0, microsecond=0) - 1_000_100 * SECOND
+    job = a_booked_job(since=since, cron="", frequency="SECONDLY", params="interval:1")
+    a_range(job, 1, since + SECOND, since + 1_000_000 * SECOND, status=Status.LOST)
+    state, now = state_of(job), since + 1_000_000 * SECOND
+    with django_assert_max_num_queries(2):
+        page = ledger.page(job, state, now, size=50)
+    assert [entry.instant for entry in page.entries] == [now - n * SECOND for n in range(50)]
+    middle = since + 500_000 * SECOND
+    assert ledger.page(job, state, now, middle, size=50).entries[0].instant == middle
+    assert not ledger.page(job, state, now, since + 10 * SECOND, size=50).more
+
+
+def test_a_page_costs_the_same_however_long_the_history() -> None:
+    since = database_now().replace(second=0, microsecond=0) - 400 * MINUTE
+    job = a_booked_job(since=since)
+    for token in range(1, 301):
+        a_range(job, token, since + token * MINUTE, since + token * MINUTE, status=Status.FAILED)
+    state, now = state_of(job), since + 300 * MINUTE
+    with CaptureQueriesContext(connection) as captured:
+        page = ledger.page(job, state, now, size=20)
+    assert len(captured) == 2 and page.more
+
+
+def test_a_schedule_that_cannot_be_computed_leaves_the_facts() -> None:
+    job = a_booked_job()
+    now = database_now().replace(second=0, microsecond=0)
+    a_range(job, 1, now - 10 * MINUTE, now - 2 * MINUTE)
+    Job.objects.filter(pk=job.pk).update(cron="nonsense")
+    lifecycle.book([job.pk], database_now())
+    job.refresh_from_db()
+    found = [entry for entry in entries(job) if entry.run and entry.run.token == 1]
+    assert [entry.instant for entry in found] == [now - 2 * MINUTE, now - 10 * MINUTE]
+
+
+def test_the_end_of_a_lost_run_is_noted_so_that_it_can_be_counted() -> None:
+    a_due_job(minutes=1)
+    (run,) = tick.tick().claimed
+    started(run)
+    Lease.objects.filter(pk=run.pk).update(expires_at=run.claimed_at - dt.timedelta(days=1))
+    tick.tick()
+    event = RunEvent.objects.get(run=run, kind=EventKind.LOST)
+    run.refresh_from_db()
+    assert (run.status, event.text) == (Status.LOST, run.reason)

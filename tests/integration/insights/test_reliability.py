@@ -1,0 +1,155 @@
+"""The figures about the guarantee, as far as the database can tell."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from chroniker import lifecycle
+from chroniker.clock.database_clock import database_now
+from chroniker.insights import reliability
+from chroniker.insights.durations import LOOKED_AT
+from chroniker.insights.reliability import Counts
+from chroniker.models import EventKind, Job, Lease, Run, RunEvent, Status, Trigger
+from tests.support.factories import a_booked_job
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+MINUTE, DAY = dt.timedelta(minutes=1), dt.timedelta(days=1)
+
+
+def a_run(
+    job: Job, token: int, start: float, end: float | None, *, slot: str = "", claimed: float | None = None
+) -> Run:
+    """From so many minutes ago until so many minutes ago; ``None``: it is open, with its lease."""
+    now = database_now()
+    run = Run.objects.create(
+        job=job,
+        token=token,
+        slot=slot,
+        status=Status.RUNNING if end is None else Status.SUCCEEDED,
+        nonce="00000000-0000-0000-0000-000000000001",
+        trigger=Trigger.MANUAL,
+        claimed_at=now - (start if claimed is None else claimed) * MINUTE,
+        started_at=now - start * MINUTE,
+        finished_at=None if end is None else now - end * MINUTE,
+    )
+    if end is None:
+        Lease.objects.get_or_create(job=job, slot=slot, defaults={"run": run, "token": token, "expires_at": now + DAY})
+    return run
+
+
+def met(**options: Any) -> list[int]:
+    return [each.run.token for each in reliability.overlaps(database_now(), **options).found]
+
+
+def test_runs_that_follow_each_other_do_not_overlap() -> None:
+    job, other = a_booked_job(), a_booked_job()
+    a_run(job, 1, 10, 8), a_run(job, 2, 8 - 0.001, 6), a_run(job, 3, 5, None)
+    a_run(other, 1, 9, 7)
+    assert met() == met(everything=True) == []
+
+
+def test_one_that_ends_at_the_moment_the_next_one_starts_does_not_overlap() -> None:
+    job = a_booked_job()
+    first, second = a_run(job, 1, 10, 8), a_run(job, 2, 8, 6)
+    Run.objects.filter(pk=second.pk).update(started_at=first.finished_at)
+    assert met() == []
+
+
+def test_one_that_took_no_time_at_all_overlaps_nothing() -> None:
+    job = a_booked_job()
+    _long, short = a_run(job, 1, 10, 5), a_run(job, 2, 8, 8)
+    Run.objects.filter(pk=short.pk).update(started_at=short.finished_at)
+    assert met() == []
+
+
+def test_two_that_run_at_one_moment_are_found_neighbours_or_not() -> None:
+    job = a_booked_job()
+    a_run(job, 1, 30, 5), a_run(job, 2, 20, 18), a_run(job, 3, 10, 8), a_run(job, 4, 4, 3)
+    assert met() == [3, 2]
+    (third, second) = reliability.overlaps(database_now()).found
+    first = Run.objects.get(job=job, token=1)
+    assert third.until == second.until == first.finished_at
+    assert not third.is_now
+
+
+def test_each_slot_is_looked_at_by_itself() -> None:
+    job = a_booked_job()
+    a_run(job, 1, 30, 5), a_run(job, 2, 29, 6, slot="host-1"), a_run(job, 3, 29, 6, slot="host-2")
+    assert met() == []
+
+
+def test_two_that_are_open_now_are_said_to_be() -> None:
+    job = a_booked_job()
+    a_run(job, 1, 30, None), a_run(job, 2, 10, None)
+    found = reliability.overlaps(database_now())
+    assert found.now == 1 and [each.run.token for each in found.found] == [2]
+
+
+def test_one_that_is_open_and_met_one_that_has_ended_is_no_overlap_of_this_moment() -> None:
+    job = a_booked_job()
+    a_run(job, 1, 30, 5), a_run(job, 2, 10, None)
+    found = reliability.overlaps(database_now())
+    assert found.now == 0 and [each.run.token for each in found.found] == [2]
+
+
+def test_a_run_that_is_open_for_longer_than_a_week_is_compared_too() -> None:
+    job = a_booked_job()
+    a_run(job, 1, 15_000, None), a_run(job, 2, 10, 5)
+    assert met() == [2]
+
+
+def test_what_is_older_is_found_when_all_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    job = a_booked_job()
+    a_run(job, 1, 20_000, 19_000), a_run(job, 2, 19_500, 19_400)
+    assert met() == [] and met(everything=True) == [2]
+    a_run(job, 3, 10, 5), a_run(job, 4, 8, 7), a_run(job, 5, 4, 3)
+    assert met() == [4]
+    monkeypatch.setattr(reliability, "MOST_COMPARED", 2)
+    assert met() == []
+    monkeypatch.setattr(reliability, "MOST_COMPARED", 3)
+    assert met() == [4]
+
+
+def test_events_are_counted_by_kind_and_age() -> None:
+    run, now = a_run(a_booked_job(), 1, 10, 5), database_now()
+    ages = {EventKind.REFUSED_DELIVERY: (1, 100, 2000), EventKind.LOST: (90,), EventKind.NOTE: (1,)}
+    for kind, minutes in ages.items():
+        for age in minutes:
+            RunEvent.objects.create(run=run, kind=kind, at=now - age * MINUTE)
+    RunEvent.objects.create(run=run, kind=EventKind.ZOMBIE_REPORT, at=now - 8 * DAY)
+    assert reliability.counts(now) == {
+        EventKind.REFUSED_DELIVERY: Counts(1, 2, 3),
+        EventKind.ZOMBIE_REPORT: Counts(),
+        EventKind.LATE_OUTCOME: Counts(),
+        EventKind.LOST: Counts(0, 1, 1),
+    }
+
+
+def test_of_one_job_its_latest_runs_are_looked_at() -> None:
+    job, other = a_booked_job(), a_booked_job()
+    lifecycle.note(a_run(job, 1, 30, 20).pk, EventKind.REFUSED_DELIVERY)
+    a_run(job, 2, 25, 10)
+    lifecycle.note(a_run(job, 3, 5, 4).pk, EventKind.REFUSED_DELIVERY)
+    lifecycle.note(a_run(other, 1, 30, 20).pk, EventKind.REFUSED_DELIVERY)
+    found, events = reliability.of_job(job.pk, 3, database_now())
+    assert [each.run.token for each in found.found] == [2]
+    assert events[EventKind.REFUSED_DELIVERY] == 2 and events[EventKind.LOST] == 0
+    found, events = reliability.of_job(job.pk, 2 + LOOKED_AT, database_now())
+    assert (found.found, events[EventKind.REFUSED_DELIVERY]) == ([], 1)
+
+
+def test_the_figures_take_a_constant_number_of_statements() -> None:
+    job = a_booked_job()
+    for token in range(1, 30):
+        a_run(job, token, 100 - token, 100 - token - 0.5)
+    with CaptureQueriesContext(connection) as captured:
+        reliability.counts(now := database_now())
+        reliability.overlaps(now)
+        reliability.of_job(job.pk, 29, now)
+    assert len(captured) == 7  # with the one that asks for the time

@@ -1,0 +1,125 @@
+"""``chroniker``: one tick from a crontab line."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support import ROOT
+from tests.support.bare_project import EMPTY, BareProject, environment
+from tests.support.processes import wait_until
+
+PROGRAM = [sys.executable, str(ROOT / "bin" / "chroniker")]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> BareProject:
+    return BareProject(tmp_path / "project")
+
+
+@pytest.fixture
+def virtualenv(tmp_path: Path, project: BareProject) -> Path:
+    python = environment(tmp_path / "venv")
+    project.migrate(python)
+    return tmp_path / "venv"
+
+
+def chroniker(*words: str | Path, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*PROGRAM, *map(str, words)], env={**EMPTY, **env}, cwd="/", capture_output=True, text=True, timeout=120
+    )
+
+
+def test_one_tick_in_the_environment_and_project_that_are_named(project: BareProject, virtualenv: Path) -> None:
+    done = chroniker("-e", virtualenv, "-p", project.directory, "-s", "site_.settings")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "claimed “witness”" in done.stdout and project.witness.exists()
+
+
+def test_what_the_project_says_itself_need_not_be_said(project: BareProject, virtualenv: Path) -> None:
+    assert chroniker("-e", virtualenv / "bin" / "activate", "-p", project.directory).returncode == 0
+    assert project.witness.exists()
+
+
+def test_the_environment_s_programs_are_found_by_raw_commands(project: BareProject, virtualenv: Path) -> None:
+    (virtualenv / "bin" / "leave-a-mark").write_text("#!/bin/sh\ntouch witness\n")
+    (virtualenv / "bin" / "leave-a-mark").chmod(0o755)
+    jobs = project.directory / "shop" / "jobs.py"
+    jobs.write_text(jobs.read_text().replace('command="witness"', 'raw_command="leave-a-mark"'))
+    project.migrate(virtualenv / "bin" / "python")
+    assert chroniker("-e", virtualenv, "-p", project.directory).returncode == 0
+    assert project.witness.exists()
+
+
+def test_quiet_prints_nothing_and_a_log_file_takes_what_would_be_printed(
+    project: BareProject, virtualenv: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "ticks.log"
+    words: list[str | Path] = ["-e", virtualenv, "-p", project.directory]
+    assert chroniker(*words, "--log-file", log, "-l").stdout == ""
+    assert "claimed “witness”" in log.read_text()
+    done = chroniker(*words, "-q", "--log-file", log, "--jobs", "no such job")
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
+    assert "There is no job named or numbered “no such job”." in log.read_text()
+    done = chroniker(*words, "-q")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_only_the_jobs_that_are_named_are_claimed(project: BareProject, virtualenv: Path) -> None:
+    jobs = project.directory / "shop" / "jobs.py"
+    jobs.write_text(jobs.read_text() + 'other = chroniker.job(name="other", raw_command="true", cron="0 0 1 1 *")\n')
+    project.migrate(virtualenv / "bin" / "python")
+    words: list[str | Path] = ["-e", virtualenv, "-p", project.directory, "--jobs"]
+    assert chroniker(*words, "2").returncode == 0 and not project.witness.exists()
+    assert chroniker(*words, "1,2").returncode == 0 and project.witness.exists()
+
+
+def test_help_says_what_to_write_into_a_crontab() -> None:
+    said = chroniker("--help").stdout
+    assert "* * * * * /srv/site/venv/bin/chroniker -p /srv/site" in said
+    assert all(option in said for option in ("-e ", "-p ", "-s ", "-q", "-l", "--log-file", "--jobs"))
+
+
+def test_what_is_missing_is_named(tmp_path: Path) -> None:
+    for words, said in (
+        (["-p", tmp_path / "nowhere"], "does not exist (-p)"),
+        (["-e", tmp_path], "is no virtual environment"),
+        (["-p", tmp_path], "Which settings?"),
+        (["--job"], "expected at least one argument"),
+    ):
+        done = chroniker(*words)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert said in done.stderr and "Traceback" not in done.stderr
+
+
+def busybox() -> str | None:
+    """A cron that reads a directory of its own, in the foreground, and touches nothing else of the system."""
+    found = shutil.which("busybox")
+    if found is None or os.getuid() != 0:
+        return None
+    applets = subprocess.run([found, "--list"], capture_output=True, text=True, check=True).stdout
+    return found if "crond" in applets.split() else None
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(busybox() is None, reason="needs root and the package busybox-static")
+def test_a_line_in_a_crontab_is_enough(project: BareProject, virtualenv: Path, tmp_path: Path) -> None:
+    spool, log, told = tmp_path / "crontabs", tmp_path / "crond.log", tmp_path / "tick.log"
+    spool.mkdir()
+    line = f"* * * * * {' '.join(PROGRAM)} -e {virtualenv} -p {project.directory} --log-file {told}\n"
+    (spool / getpass.getuser()).write_text(line)
+    command = [str(busybox()), "crond", "-f", "-c", str(spool), "-L", str(log), "-l", "0"]
+    cron = subprocess.Popen(command, env={}, cwd="/", start_new_session=True)
+    try:
+        # Last of all: what a tick prints into a file is written when it ends.
+        wait_until(lambda: told.exists() and "claimed “witness”" in told.read_text(), seconds=180, what="a tick ended")
+        assert project.witness.exists()
+    finally:
+        cron.kill()
+        cron.wait()

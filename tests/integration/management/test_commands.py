@@ -1,0 +1,71 @@
+"""The commands of the operators, one test for each."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from chroniker.models import Run, Status
+from tests.support.command_jobs import a_job_of_new_year, is_running
+from tests.support.factories import a_booked_job, a_dependency
+from tests.support.manage import Manage
+from tests.support.processes import wait_until
+from tests.support.run_history import ended, with_belongings
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_cron_clean_deletes_what_is_old_and_keeps_what_is_running(manage: Manage) -> None:
+    job = a_booked_job(cron="0 0 1 1 *")
+    for run in ended(job, 60, 45, 31, 2):
+        with_belongings(run)
+    busy = a_job_of_new_year(command="sleep_for", args="600")
+    with manage.process("run_job", busy.name):
+        wait_until(lambda: is_running(busy))
+        Run.objects.filter(job=busy).update(claimed_at=run.claimed_at, started_at=run.started_at)
+        assert manage("cron_clean", "days", "1", "--dry-run").stdout.startswith("would delete 3 runs")
+        done = manage("cron_clean", "days", "1")
+        assert (done.returncode, done.stderr) == (0, "3 of 3 runs (100 %)\n")
+        assert done.stdout.startswith("deleted 3 runs that had ended before ")
+        assert set(Run.objects.values_list("status", flat=True)) == {Status.SUCCEEDED, Status.RUNNING}
+
+
+def test_jobs_lists_each_job_with_its_state_for_people_and_for_programs(manage: Manage) -> None:
+    job = a_job_of_new_year(name="new year")
+    head, line = manage("jobs").stdout.splitlines()
+    assert head.startswith("id") and line.split()[:4] == [str(job.pk), "new", "year", "idle"]
+    [told] = map(json.loads, manage("jobs", "--json", "--state", "idle").stdout.splitlines())
+    assert (told["id"], told["name"], told["state"]) == (job.pk, "new year", "idle")
+
+
+def test_stop_job_ends_a_running_command_wherever_it_runs(manage: Manage) -> None:
+    job = a_job_of_new_year(name="long", command="sleep_for", args="600")
+    with manage.process("run_job", "long") as process:
+        wait_until(lambda: is_running(job))
+        done = manage("stop_job", "long")
+        assert done.returncode == 0 and done.stdout.endswith("and was asked to stop.\n"), done.stderr
+        assert process.wait() != 0
+    assert Run.objects.get(job=job).status == Status.STOPPED
+    done = manage("stop_job", "long")
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "“long” is not running.\n")
+
+
+def test_calculate_job_chain_prints_duration_and_critical_path(manage: Manage) -> None:
+    first, last = a_booked_job(name="first"), a_booked_job(name="last")
+    for job in (first, last):
+        ended(job, 3, 2, 1)
+    a_dependency(last, first, wait_for_success=True)
+    done = manage("calculate_job_chain", "first")
+    assert done.stdout.endswith("Critical path: first → last\nTotal: 2.0 s\n"), done.stderr
+
+
+def test_doctor_says_what_is_wrong_and_what_to_do_with_an_exit_status_for_monitoring(manage: Manage) -> None:
+    a_job_of_new_year()
+    sick = manage("doctor")
+    assert sick.returncode == 2 and "ERROR    hosts: No host was seen" in sick.stdout and sick.stderr == ""
+    assert "Start cronserver" in sick.stdout
+    manage("cron")
+    well = manage("doctor", "--json")
+    assert well.returncode == 0, well.stdout
+    assert {json.loads(line)["level"] for line in well.stdout.splitlines()} == {"OK"}

@@ -1,0 +1,102 @@
+"""``manage.py cron`` with the local executor, as crontab starts it."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+
+from chroniker.models import Job, Status
+from tests.support.command_jobs import a_job_due_once, is_running, stdout_of, the_run
+from tests.support.factories import a_dependency
+from tests.support.manage import Manage
+from tests.support.processes import wait_until
+from tests.testapp import witnessing
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_a_due_job_is_run_to_its_end_with_its_output(manage: Manage) -> None:
+    job = a_job_due_once(name="due", command="chatty", args="--lines 3 --no-stderr")
+    done = manage("cron")
+    run = the_run(job)
+    assert (done.returncode, done.stderr, run.status) == (0, "", Status.SUCCEEDED)
+    assert stdout_of(run) == "line 1 of 3\nline 2 of 3\nline 3 of 3\n"
+    [line] = done.stdout.splitlines()
+    assert "“due”" in line and str(run.pk) in line
+
+
+def test_progress_and_failure_and_timeout_are_recorded(manage: Manage) -> None:
+    counting = a_job_due_once(command="progress", args="--parts 77 --upto 13")
+    failing = a_job_due_once(command="fails", args="--status 3")
+    hanging = a_job_due_once(command="ignore_sigterm", timeout_seconds=1)
+    assert manage("cron").returncode == 0
+    ended = the_run(counting)
+    assert (ended.status, ended.total_parts, ended.total_parts_complete) == (Status.SUCCEEDED, 77, 13)
+    assert (the_run(failing).status, the_run(failing).exit_code) == (Status.FAILED, 3)
+    assert (the_run(hanging).status, the_run(hanging).exit_code) == (Status.TIMED_OUT, -signal.SIGKILL)
+
+
+def test_what_waits_for_a_job_runs_after_it_in_the_same_cron(manage: Manage, tmp_path: Path) -> None:
+    path = tmp_path / "witness"
+    last, middle, first = (
+        a_job_due_once(command="witness", args=f"{path} {name}") for name in ("last", "middle", "first")
+    )
+    a_dependency(middle, first, wait_for_completion=True, wait_for_next_run=True, wait_for_success=True)
+    a_dependency(last, middle, wait_for_completion=True, wait_for_next_run=True, wait_for_success=True)
+    done = manage("cron")
+    assert [mark.job for mark in witnessing.ended(path)] == ["first", "middle", "last"]
+    assert len(done.stdout.splitlines()) == 3
+
+
+def test_two_crons_at_once_run_each_job_once(manage: Manage, tmp_path: Path) -> None:
+    path = tmp_path / "witness"
+    jobs = [a_job_due_once(command="witness", args=f"{path} {number} --seconds 0.2") for number in range(6)]
+    with manage.process("cron") as one, manage.process("cron") as other:
+        assert (one.wait(60), other.wait(60)) == (0, 0)
+    assert sorted(mark.job for mark in witnessing.begun(path)) == sorted(str(number) for number in range(6))
+    assert [the_run(job).status for job in jobs] == [Status.SUCCEEDED] * 6
+
+
+def test_after_a_killed_cron_the_tree_is_gone_and_the_next_one_says_lost(manage: Manage, tmp_path: Path) -> None:
+    manage = manage.having(CHRONIKER_LOCK_TIMEOUT=3)
+    pidfile = tmp_path / "pids"
+    job = a_job_due_once(command="fork_daemon", args=f"{pidfile} --stay 600")
+    with manage.process("cron") as cron:
+        wait_until(lambda: is_running(job) and pidfile.exists(), what="the run to begin")
+        daemon = int(pidfile.read_text().split()[0])
+        cron.kill(signal.SIGKILL)
+        cron.wait()
+        wait_until(lambda: not psutil.pid_exists(daemon), what="the tree to be gone")
+        wait_until(lambda: not cron.survivors(), what="nursery and keeper to be gone")
+
+    def ends_it() -> bool:
+        assert manage("cron").returncode == 0
+        return the_run(job).status == Status.LOST
+
+    wait_until(ends_it, what="the run to be lost")
+
+
+@pytest.mark.database("sqlite")
+def test_on_one_host_a_killed_cron_is_noticed_at_once(manage: Manage) -> None:
+    manage = manage.having(CHRONIKER_LOCK_TIMEOUT=3600)
+    job = a_job_due_once(command="sleep_for", args="600")
+    with manage.process("cron") as cron:
+        wait_until(lambda: is_running(job))
+        cron.kill(signal.SIGKILL)
+        cron.wait()
+        wait_until(lambda: not cron.survivors())
+    assert manage("cron").returncode == 0
+    assert the_run(job).status == Status.LOST
+
+
+def test_a_stop_asked_by_flag_ends_the_run(manage: Manage) -> None:
+    job = a_job_due_once(command="sleep_for", args="600")
+    with manage.process("cron") as cron:
+        wait_until(lambda: is_running(job))
+        Job.objects.filter(pk=job.pk).update(force_stop=True)
+        assert manage("cron").returncode == 0
+        assert cron.wait(60) == 0
+    assert the_run(job).status == Status.STOPPED

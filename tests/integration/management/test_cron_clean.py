@@ -1,0 +1,72 @@
+"""``manage.py cron_clean``: what it says, and how it behaves as a job."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from chroniker.models import Run, Status
+from chroniker.scheduler import retention
+from tests.support.command_jobs import a_job_of_new_year, stdout_of, the_run
+from tests.support.factories import a_booked_job
+from tests.support.manage import Manage
+from tests.support.run_history import ended
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def cron_clean(*words: str, **options: Any) -> tuple[str, str]:
+    out, err = io.StringIO(), io.StringIO()
+    call_command("cron_clean", *words, stdout=out, stderr=err, **options)
+    return out.getvalue(), err.getvalue()
+
+
+def test_a_dry_run_counts_and_deletes_nothing() -> None:
+    ended(a_booked_job(), 40, 35, 31, 1)
+    out, _err = cron_clean("days", "30", "--dry-run")
+    assert out.startswith("would delete 3 runs that ended before ")
+    assert Run.objects.count() == 4
+
+
+@pytest.mark.parametrize(("unit", "kept"), [("minutes", 1), ("hours", 2), ("days", 3), ("weeks", 4)])
+def test_each_unit_is_what_it_says(unit: str, kept: int) -> None:
+    ended(a_booked_job(), 20, 3, 0.5, 0.05, 0)
+    cron_clean(unit, "2")
+    assert Run.objects.count() == kept
+
+
+def test_progress_is_told_on_stderr(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "PORTION", 2)
+    ended(a_booked_job(), *range(20, 0, -1))
+    out, err = cron_clean("days", "0")
+    assert err.startswith("2 of 19 runs (10 %)\n")
+    assert out.startswith("deleted 19 runs")
+    ended(a_booked_job(), 3, 2)
+    assert cron_clean("days", "0", verbosity=0) == ("", "")
+
+
+def test_as_a_job_it_reports_its_progress_and_writes_nothing_on_stderr(manage: Manage) -> None:
+    ended(a_booked_job(cron="0 0 1 1 *"), 40, 35, 1)
+    job = a_job_of_new_year(command="cron_clean", args="days 30", fail_on_stderr=True)
+    done = manage("run_job", job.name)
+    run = the_run(job)
+    assert run.status == Status.SUCCEEDED, done.stderr
+    assert stdout_of(run).startswith("deleted 2 runs")
+    assert (run.total_parts, run.total_parts_complete) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["days", "-3"], "-3 days ago is in the future: give 0 or more"),
+        (["weeks", "9" * 9], "before the beginning of the calendar"),
+        (["years", "1"], "choose from"),
+        (["days", "many"], "invalid int value"),
+    ],
+)
+def test_bad_input_is_explained(words: list[str], said: str) -> None:
+    with pytest.raises(CommandError, match=said):
+        cron_clean(*words)

@@ -1,0 +1,84 @@
+"""``manage.py cronserver``: tick after tick."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+
+from chroniker.clock.database_clock import database_now
+from chroniker.models import Host, Job, Run, Status
+from chroniker.schedule import Frequency
+from tests.support import databases
+from tests.support.command_jobs import a_job_of_new_year, the_run
+from tests.support.factories import a_dependency
+from tests.support.manage import Manage
+from tests.support.processes import wait_until
+from tests.support.servers import FaultProxy, Mode
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def has_succeeded(job: Job) -> bool:
+    return Run.objects.filter(job=job, status=Status.SUCCEEDED).exists()
+
+
+def test_it_sleeps_until_what_is_booked_and_then_wakes(manage: Manage) -> None:
+    """With an hour between two ticks only the booking can have woken it."""
+    job = a_job_of_new_year()
+    Job.objects.filter(pk=job.pk).update(
+        frequency=Frequency.ONCE, cron="", run_at=database_now() + dt.timedelta(seconds=8)
+    )
+    with manage.process("cronserver", "3600") as server:
+        wait_until(lambda: has_succeeded(job), what="the job to be run")
+        assert "claimed" in server.log
+
+
+def test_edits_flags_and_dependents_are_noticed_while_it_serves(manage: Manage) -> None:
+    """The dependent is claimed when the job it waits for ends, not at the next tick."""
+    first, dependent = a_job_of_new_year(), a_job_of_new_year()
+    a_dependency(dependent, first, wait_for_success=True)
+    with manage.process("cronserver", "0.5"):
+        wait_until(Host.objects.exists, what="the first tick")
+        Job.objects.filter(pk__in=[dependent.pk, first.pk]).update(force_run=True)
+        wait_until(lambda: has_succeeded(dependent), what="the dependent to be run")
+    assert the_run(first).finished_at <= the_run(dependent).claimed_at  # type: ignore[operator]
+
+
+def test_a_paused_server_claims_nothing(manage: Manage) -> None:
+    job = a_job_of_new_year(force_run=True)
+    with manage.having(CHRONIKER_PAUSED=True).process("cronserver", "0.2"):
+        wait_until(Host.objects.exists, what="the first tick")
+    assert not Run.objects.filter(job=job).exists()
+
+
+@pytest.mark.database("postgres", "mariadb")
+def test_it_goes_on_when_the_database_was_away_and_says_so_once_each_way(manage: Manage) -> None:
+    job = a_job_of_new_year()
+    port = int(databases.configuration()["PORT"])
+    with FaultProxy(port) as proxy:
+        manage.env["CHRONIKER_TEST_DB_PORT"] = str(proxy.port)  # type: ignore[index]
+        with manage.process("cronserver", "0.2") as server:
+            wait_until(Host.objects.exists, what="the first tick")
+            proxy.set(Mode.RESET)
+            wait_until(lambda: "cannot be used" in server.log)
+            proxy.set(Mode.PASS)
+            wait_until(lambda: "can be used again" in server.log)
+            Job.objects.filter(pk=job.pk).update(force_run=True)
+            wait_until(lambda: has_succeeded(job), what="the job to be run")
+            assert server.log.count("cannot be used") == server.log.count("can be used again") == 1
+
+
+@pytest.mark.database("sqlite")
+def test_it_starts_before_there_is_a_database_and_begins_when_there_is(manage: Manage) -> None:
+    name = manage.env["CHRONIKER_TEST_DB_NAME"]
+    job = a_job_of_new_year(force_run=True)
+    elsewhere = manage.directory / "link.sqlite3"
+    config = {"default": {**databases.configuration(), "NAME": str(elsewhere)}}
+    with manage.having(DATABASES=config).process("cronserver", "0.2") as server:
+        wait_until(lambda: "cannot be used" in server.log)
+        elsewhere.unlink(missing_ok=True)
+        for suffix in ("-wal", "-shm"):
+            (manage.directory / f"link.sqlite3{suffix}").unlink(missing_ok=True)
+        elsewhere.symlink_to(name)
+        wait_until(lambda: Run.objects.filter(job=job).exists(), what="the job to be claimed")

@@ -1,0 +1,112 @@
+"""``manage.py run_job``: one job, now, for whoever waits for it."""
+
+from __future__ import annotations
+
+import io
+import signal
+from uuid import UUID
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.test import override_settings
+
+from chroniker.models import Run, RunEvent, Status, Trigger
+from tests.support.command_jobs import DUMMY, INLINE, a_job_of_new_year, is_running, the_run
+from tests.support.factories import a_due_job, state_of
+from tests.support.manage import Manage
+from tests.support.processes import wait_until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_output_and_result_are_shown_and_the_schedule_stays_where_it_is(manage: Manage) -> None:
+    job = a_job_of_new_year(name="chat", command="chatty", args="--lines 10")
+    before = state_of(job).next_run
+    done = manage("run_job", "chat")
+    assert done.returncode == 0
+    assert "line 1 of 10\n" in done.stdout and done.stdout.splitlines()[-1].startswith("Run 1 of “chat” succeeded")
+    assert "10 lines so far\n" in done.stderr
+    assert (the_run(job).trigger, state_of(job).next_run) == (Trigger.MANUAL, before)
+    assert RunEvent.objects.filter(run=the_run(job), text__contains="manage.py run_job by ").exists()
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ({"command": "fails", "args": "--status 3"}, 3),
+        ({"command": "fails"}, 1),
+        ({"command": "", "raw_command": "sh -c 'kill -USR1 $$'"}, 128 + signal.SIGUSR1),
+    ],
+)
+def test_the_exit_status_is_that_of_the_command(fields: dict[str, str], status: int) -> None:
+    job, err = a_job_of_new_year(name="bad", **fields), io.StringIO()
+    with override_settings(CHRONIKER_EXECUTORS=INLINE), pytest.raises(SystemExit) as ended:
+        call_command("run_job", str(job.pk), stdout=io.StringIO(), stderr=err)
+    assert ended.value.code == status
+    assert "Run 1 of “bad” failed" in err.getvalue()
+    assert the_run(job).status == Status.FAILED
+
+
+def test_a_running_job_is_refused_with_the_reason(manage: Manage) -> None:
+    job = a_job_of_new_year(name="busy", command="sleep_for", args="600")
+    with manage.process("run_job", "busy"):
+        wait_until(lambda: is_running(job))
+        done = manage("run_job", "busy")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "“busy” was not run. It is running." in done.stderr and "Traceback" not in done.stderr
+    assert Run.objects.filter(job=job).count() == 1
+
+
+def test_only_the_job_asked_for_is_run_though_others_are_due() -> None:
+    due, job, out = a_due_job(), a_job_of_new_year(command="chatty", args="--lines 1"), io.StringIO()
+    with override_settings(CHRONIKER_EXECUTORS=INLINE):
+        call_command("run_job", job.name, stdout=out)
+    assert "line 1 of 1" in out.getvalue() and "succeeded" in out.getvalue()
+    assert not Run.objects.filter(job=due).exists()
+
+
+def test_of_a_run_that_executes_elsewhere_the_id_is_printed() -> None:
+    job, out = a_job_of_new_year(), io.StringIO()
+    with override_settings(CHRONIKER_EXECUTORS=DUMMY):
+        call_command("run_job", job.name, stdout=out)
+    assert UUID(out.getvalue().strip()) == the_run(job).pk
+
+
+def test_a_claim_that_no_executor_took_is_said_to_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    from chroniker.executors.dummy import DummyExecutor
+
+    monkeypatch.setattr(DummyExecutor, "dispatch", lambda self, runs: 1 / 0)
+    job, err = a_job_of_new_year(), io.StringIO()
+    with override_settings(CHRONIKER_EXECUTORS=DUMMY), pytest.raises(SystemExit) as ended:
+        call_command("run_job", job.name, "--wait", stderr=err)
+    assert ended.value.code == 1
+    assert "no executor took it" in err.getvalue() and "ZeroDivisionError" in err.getvalue()
+
+
+def test_waiting_for_a_run_elsewhere_ends_with_it(manage: Manage) -> None:
+    from chroniker.scheduler import stopping
+
+    job = a_job_of_new_year()
+    with manage.having(CHRONIKER_EXECUTORS=DUMMY).process("run_job", job.name, "--wait") as process:
+        wait_until(lambda: Run.objects.filter(job=job, dispatched_at__isnull=False).exists())
+        assert process.running()
+        assert stopping.stop(the_run(job).pk, "the test")
+        assert process.wait() == 1
+        assert "was stopped" in process.log
+
+
+def test_a_signal_ends_the_waiting_and_not_the_run_elsewhere(manage: Manage) -> None:
+    job = a_job_of_new_year()
+    with manage.having(CHRONIKER_EXECUTORS=DUMMY).process("run_job", job.name, "--wait") as process:
+        wait_until(lambda: Run.objects.filter(job=job, dispatched_at__isnull=False).exists())
+        process.kill(signal.SIGINT)
+        assert process.wait() == 1
+        assert "It has not ended yet." in process.log
+    assert the_run(job).status == Status.CLAIMED and the_run(job).stop_requested_at is None
+
+
+def test_a_job_whose_executor_does_not_exist_is_not_claimed() -> None:
+    job = a_job_of_new_year(executor="nowhere")
+    with pytest.raises(CommandError, match="no executor 'nowhere'"):
+        call_command("run_job", job.name)
+    assert not Run.objects.filter(job=job).exists()

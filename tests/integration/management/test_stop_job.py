@@ -1,0 +1,88 @@
+"""``manage.py stop_job``: queued, running, neither."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.test import override_settings
+
+from chroniker.eligibility import hosts
+from chroniker.models import Run, Status
+from chroniker.scheduler import manual_runs
+from tests.support.command_jobs import DUMMY, a_job_of_new_year
+from tests.support.factories import started
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def stop_job(*words: str) -> tuple[int, str, str]:
+    out, err = io.StringIO(), io.StringIO()
+    try:
+        call_command("stop_job", *words, stdout=out, stderr=err)
+    except SystemExit as ended:
+        return int(str(ended.code)), out.getvalue(), err.getvalue()
+    return 0, out.getvalue(), err.getvalue()
+
+
+def a_claimed_run(name: str) -> Run:
+    with override_settings(CHRONIKER_EXECUTORS=DUMMY):
+        return manual_runs.run_now(a_job_of_new_year(name=name), "a test")
+
+
+def test_a_queued_run_ends_at_once() -> None:
+    run = a_claimed_run("queued")
+    assert stop_job("queued") == (0, "Run 1 of “queued” was stopped before it started.\n", "")
+    run.refresh_from_db()
+    assert run.status == Status.STOPPED and run.stop_requested_by.startswith("manage.py stop_job by ")
+
+
+def test_a_running_one_is_asked_and_asking_again_says_so() -> None:
+    run = a_claimed_run("busy")
+    started(run, host="worker 7")
+    assert stop_job(str(run.job_id)) == (0, "Run 1 of “busy” runs on worker 7 and was asked to stop.\n", "")
+    status, out, _err = stop_job("--run", str(run.pk))
+    assert status == 0 and "was asked to stop already, at " in out and "manage.py stop_job by" in out
+    run.refresh_from_db()
+    assert run.status == Status.RUNNING and run.stop_requested_at is not None
+
+
+def test_a_run_on_every_host_is_one_run_and_asked_on_each() -> None:
+    for name in ("here", "there"):
+        hosts.record_heartbeat(["default"], name=name)
+    job = a_job_of_new_year(name="everywhere", hostname="*")
+    with override_settings(CHRONIKER_EXECUTORS=DUMMY):
+        parent = manual_runs.run_now(job, "a test")
+    started(Run.objects.filter(parent=parent)[0])
+    assert stop_job("everywhere") == (0, "Run 1 of “everywhere” runs on every host and was asked to stop.\n", "")
+    assert not Run.objects.filter(job=job, stop_requested_at=None).exists()
+
+
+def test_what_is_not_running_is_said_and_the_others_are_stopped() -> None:
+    a_job_of_new_year(name="idle"), a_claimed_run("queued")
+    assert stop_job("idle", "queued") == (
+        1, "Run 1 of “queued” was stopped before it started.\n", "“idle” is not running.\n",
+    )  # fmt: skip
+
+
+def test_a_run_that_has_ended_is_said_with_its_end() -> None:
+    run = a_claimed_run("over")
+    stop_job("over")
+    status, out, err = stop_job("--run", str(run.pk))
+    assert (status, out) == (1, "") and err.startswith("Run 1 of “over” is not running: it ended as stopped, ")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "Say what to stop"),
+        (["--run", "seven"], "“seven” is no id of a run"),
+        (["--run", "0197a8b0-1c2d-7e3f-8a4b-5c6d7e8f9a0b"], "There is no run 0197a8b0"),
+        (["bakcup"], "Did you mean “backup”"),
+    ],
+)
+def test_bad_input_is_explained(words: list[str], said: str) -> None:
+    a_job_of_new_year(name="backup")
+    with pytest.raises(CommandError, match=said):
+        stop_job(*words)

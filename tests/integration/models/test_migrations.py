@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+
+from chroniker.models import Job
+from tests.support.factories import a_job
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+#: As django-chroniker left them, with the least of columns; its names for indexes belong to the whole schema.
+ANCESTORS = (
+    "CREATE TABLE chroniker_job (id integer NOT NULL PRIMARY KEY, name varchar(200) NOT NULL)",
+    "CREATE TABLE chroniker_log (id integer NOT NULL PRIMARY KEY, job_id integer NOT NULL)",
+    "CREATE TABLE chroniker_jobdependency (id integer NOT NULL PRIMARY KEY, dependent_id integer NOT NULL)",
+    "CREATE INDEX chroniker_jobdependency_dependent_id_0b8d9a5c ON chroniker_jobdependency (dependent_id)",
+    "INSERT INTO chroniker_job (id, name) VALUES (7, 'an old job')",
+)
+SET_ASIDE = ("chroniker_v1_job", "chroniker_v1_log", "chroniker_v1_jobdependency")
+
+
+def execute(*statements: str) -> None:
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+
+
+@pytest.fixture
+def before_the_upgrade() -> Iterator[None]:
+    """The database of a project that used the ancestor: its tables are there, ours are not."""
+    call_command("migrate", "chroniker", "zero", verbosity=0)
+    execute(*ANCESTORS)
+    yield
+    execute(*(f"DROP TABLE IF EXISTS {table}" for table in SET_ASIDE))
+    call_command("migrate", verbosity=0)
+
+
+def test_an_upgrade_sets_the_ancestors_tables_aside_and_changes_nothing_in_them(before_the_upgrade: None) -> None:
+    call_command("migrate", verbosity=0)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT id, name FROM chroniker_v1_job")
+        assert cursor.fetchall() in ([(7, "an old job")], ((7, "an old job"),))
+        assert {*SET_ASIDE} <= {*connection.introspection.table_names(cursor)}
+    assert a_job() == Job.objects.get()
+
+
+def test_the_migrations_say_what_the_models_say() -> None:
+    call_command("makemigrations", "chroniker", check=True, dry_run=True, verbosity=0)

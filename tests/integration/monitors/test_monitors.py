@@ -1,0 +1,327 @@
+"""Monitors: jobs that look whether something needs attention."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test import Client, override_settings
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+import chroniker
+from chroniker import outbox
+from chroniker.models import Job, LogChunk, Monitor, Run, Status, Stream
+from chroniker.scheduler.manual_runs import run_now
+from tests.support.command_jobs import INLINE, a_job_of_new_year, the_run
+from tests.support.factories import a_booked_job, a_job
+from tests.support.manage import Manage
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def check(*words: str, **options: Any) -> tuple[int, str]:
+    """Exit status, and all that it wrote."""
+    out, err = io.StringIO(), io.StringIO()
+    status = 0
+    try:
+        call_command("check_monitor", *words, stdout=out, stderr=err, **options)
+    except SystemExit as end:
+        status = int(str(end.code))
+    except CommandError as error:
+        return error.returncode, str(error)
+    assert not (out.getvalue() and err.getvalue())
+    return status, out.getvalue() + err.getvalue()
+
+
+def users(*names: str, **fields: Any) -> None:
+    for name in names:
+        User.objects.create(username=name, **fields)
+
+
+def late_users() -> Any:
+    """What a project would write."""
+    return User.objects.filter(username__startswith="late")
+
+
+def how_many() -> int:
+    return 7
+
+
+def names() -> Any:
+    yield from ("one", "two", "three")
+
+
+def nothing() -> None:
+    return None
+
+
+def a_run_of(job: Job) -> Run:
+    with override_settings(CHRONIKER_EXECUTORS=INLINE):
+        run_now(job, "a test")
+    return the_run(job)
+
+
+def output(run: Run) -> str:
+    return "".join(LogChunk.objects.filter(run=run).exclude(stream=Stream.REMARK).values_list("text", flat=True))
+
+
+# -- check_monitor ---------------------------------------------------------------------------------------------
+
+
+def test_check_monitor_counts_a_model_with_a_filter_and_fails_when_there_are_some() -> None:
+    users("late anna", "late bert", "carl")
+    status, said = check("--model", "auth.User", "--filter", "username__startswith=late")
+    assert status == 1
+    assert said.splitlines()[0] == "2 records need attention."
+    assert "late anna" in said and "late bert" in said and "carl" not in said
+    assert check("--model", "auth.User", "--filter", "username__startswith=early")[0] == 0
+
+
+def test_check_monitor_asks_a_function_for_a_queryset_a_number_or_an_iterable() -> None:
+    users("late anna", "carl")
+    for function, count in (("late_users", 1), ("how_many", 7), ("names", 3)):
+        status, said = check(f"{__name__}.{function}")
+        assert (status, said.splitlines()[0].split(" ")[0]) == (1, str(count))
+    User.objects.all().delete()
+    assert check(f"{__name__}.late_users") == (0, "No record needs attention.\n")
+
+
+def test_the_ancestors_query_text_is_evaluated_while_raw_commands_are_allowed_and_refused_otherwise() -> None:
+    users("late anna")
+    words = (
+        "--imports=django.contrib.auth.models,User|datetime",
+        "--query=User.objects.filter(date_joined__year__gt=1)",
+    )
+    assert check(*words)[0] == 1
+    with override_settings(CHRONIKER_DISABLE_RAW_COMMAND=True):
+        status, said = check(*words)
+        assert status == 2 and "CHRONIKER_DISABLE_RAW_COMMAND" in said
+        with pytest.raises(ValidationError, match="CHRONIKER_DISABLE_RAW_COMMAND"):
+            a_job(command="check_monitor", args=f"'{words[0]}' '{words[1]}'").full_clean()
+
+
+def test_check_monitor_takes_relative_dates() -> None:
+    users("old", last_login=timezone.now() - dt.timedelta(days=8))
+    users("new", last_login=timezone.now() - dt.timedelta(days=6))
+    for value in ("now-7d", "now-7", "now-1w", "today-7", '{% now_offset "Y-m-d H:i:s" -7 %}', "now-168h"):
+        status, said = check("--model", "auth.User", "--filter", f"last_login__lt={value}")
+        assert (status, "old" in said, "new" in said) == (1, True, False), value
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["--model", "auth.User", "--filter", "usernam=x"], "“usernam”. Did you mean “username”?"),
+        (["--model", "auth.User", "--filter", "is_staff=maybe"], "is_staff: “maybe” is neither true nor false"),
+        (["--model", "auth.User", "--filter", "last_login__lt=soon"], "last_login__lt: “soon” is no date"),
+        (["--model", "auth.Usr"], "Did you mean “auth.User”?"),
+        (["--model", "chroniker.Run", "--filter", "status=FAILD"], "is none of its choices: CLAIMED, RUNNING"),
+        ([], "in one way"),
+        ([f"{__name__}.nothing"], "a queryset, a number (0 or more), or an iterable"),
+        ([f"{__name__}.missing"], "is no function"),
+    ],
+)
+def test_check_monitor_says_what_would_be_right(words: list[str], named: str) -> None:
+    status, said = check(*words)
+    assert status == 2 and named in said
+
+
+def test_a_monitor_that_finds_something_fails_with_the_count_on_its_run(manage: Manage) -> None:
+    users("late anna", "late bert")
+    words = "--model auth.User --filter username__startswith=late"
+    job = a_job_of_new_year(command="check_monitor", args=words, is_monitor=True)
+    assert manage("run_job", job.name).returncode == 1
+    found = the_run(job)
+    assert (found.status, found.exit_code, found.attention_count) == (Status.FAILED, 1, 2)
+    User.objects.all().delete()
+    assert manage("run_job", job.name).returncode == 0
+    fine = Run.objects.get(job=job, token=2)
+    assert (fine.status, fine.attention_count) == (Status.SUCCEEDED, 0)
+
+
+def test_the_projects_own_warnings_are_not_what_a_monitor_says(manage: Manage) -> None:
+    done = manage.having(CHRONIKER_XYZZY=1)("check_monitor", "--model", "auth.User")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "No record needs attention.\n", "")
+
+
+def test_the_error_template_is_what_a_monitor_says() -> None:
+    users("late anna", "late bert")
+    job = a_booked_job(
+        name="Late people",
+        command="check_monitor",
+        args="--model auth.User --filter username__startswith=late --show 1",
+        is_monitor=True,
+        monitor_url='/admin/auth/user/?date_joined__lt={% now_offset "Y" -400 %}',
+        monitor_description="They must be called.",
+        monitor_error_template="{{ job.name }}: {{ count }}!\n{{ url }}\n{{ description }}\n{{ stderr }}",
+    )
+    with override_settings(CHRONIKER_BASE_URL="https://shop.example/"):
+        run = a_run_of(job)
+    year = (timezone.localtime() - dt.timedelta(days=400)).year
+    lines = output(run).splitlines()
+    assert lines[0] == "Late people: 2!"
+    assert lines[1] == f"https://shop.example/admin/auth/user/?date_joined__lt={year}"
+    assert lines[2:4] == ["They must be called.", "2 records need attention."]
+    assert "late anna" in lines[4] and lines[5] == "  … and 1 more"
+    assert run.status == Status.FAILED
+
+
+def test_subscribers_are_mailed_what_a_monitor_says(mailoutbox: list[Any]) -> None:
+    monitor = a_monitor(command="check_monitor", args=f"{__name__}.how_many", monitor_error_template="Oh: {{ count }}!")
+    monitor.subscribers.add(User.objects.create(username="ann", email="ann@example.com"))
+    a_run_of(monitor)
+    outbox.send_due()
+    [mail] = mailoutbox
+    assert mail.to == ["ann@example.com"] and "Oh: 7!" in mail.body
+
+
+def test_a_command_of_the_projects_own_may_say_how_many_need_attention() -> None:
+    assert chroniker.needs_attention(3) is False, "outside a run there is nobody to tell"
+    job = a_booked_job(command="attends", args="3", is_monitor=True)
+    assert a_run_of(job).attention_count == 3
+
+
+def test_monitors_are_the_jobs_that_are_marked_as_such() -> None:
+    a_job()
+    monitor = Monitor.objects.create(name="watching", command="noop", cron="0 3 * * *")
+    assert [each.pk for each in Monitor.objects.all()] == [monitor.pk]
+    assert Job.objects.get(pk=monitor.pk).is_monitor
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "named"),
+    [
+        ("monitor_url", "{% now_offset %}", "now_offset"),
+        ("monitor_url", "javascript:alert(1)", "no link to a page"),
+        ("monitor_error_template", "{% include 'admin/base.html' %}", "not right"),
+        ("monitor_error_template", "{{ count", ""),
+        ("args", "--model auth.User --filter usrname=x", "Did you mean “username”?"),
+    ],
+)
+def test_a_monitor_is_checked_when_it_is_saved(field: str, value: str, named: str) -> None:
+    fields = {"command": "check_monitor", "args": "--model auth.User", "is_monitor": True, field: value}
+    job = a_job(**fields)
+    if not named:
+        return job.full_clean()  # a template engine takes it for text
+    with pytest.raises(ValidationError) as refused:
+        job.full_clean()
+    assert named in str(refused.value.message_dict[field])
+
+
+# -- the section in the admin ----------------------------------------------------------------------------------
+
+LIST = "/admin/chroniker/monitor/"
+
+
+def a_monitor(**fields: Any) -> Job:
+    return a_booked_job(**{"command": "attends", "args": "3", "is_monitor": True, **fields})
+
+
+def text_of(page: Any) -> str:
+    assert page.status_code == 200
+    return str(page.content.decode())
+
+
+def test_the_section_shows_monitors_only(admin: Client) -> None:
+    a_job(name="an ordinary job")
+    a_monitor(name="a watching job", monitor_description="Look after <it>.")
+    assert 'href="/admin/chroniker/monitor/"' in text_of(admin.get("/admin/"))
+    page = text_of(admin.get(LIST))
+    assert "a watching job" in page and "an ordinary job" not in page
+    assert "Look after &lt;it&gt;." in page
+
+
+def test_the_section_shows_how_many_records_need_attention_as_of_the_latest_run(admin: Client) -> None:
+    monitor = a_monitor()
+    name = f"monitor-{monitor.pk}-attention"
+
+    def shown() -> dict[str, str]:
+        cells = admin.get(f"{LIST}live/", {"ids": str(monitor.pk)}).json()["cells"]
+        assert f'data-cell="{name}" data-kind="{cells[name]["kind"]}"' in text_of(admin.get(LIST))
+        return {key: cells[name][key] for key in ("text", "kind")}
+
+    assert shown()["kind"] == ""
+    a_run_of(monitor)
+    assert shown() == {"text": "3", "kind": "failed"}
+    Job.objects.filter(pk=monitor.pk).update(args="0")
+    with override_settings(CHRONIKER_EXECUTORS=INLINE):
+        run_now(monitor, "a test")
+        assert shown() == {"text": "0", "kind": "succeeded"}
+        Job.objects.filter(pk=monitor.pk).update(command="fails", args="")
+        run_now(monitor, "a test")
+    assert shown()["kind"] == "", "the latest run did not say, so an older count says nothing"
+
+
+def test_the_section_links_to_the_url_with_its_offset(admin: Client) -> None:
+    a_monitor(monitor_url='/admin/auth/user/?q="><b>&date_joined__lt={% now_offset "Y" -400 %}')
+    a_monitor(monitor_url="{% now_offset %}")
+    a_monitor(monitor_url='{{ "javascript:alert(1)" }}')
+    page = text_of(admin.get(LIST))
+    year = (timezone.localtime() - dt.timedelta(days=400)).year
+    assert f'href="/admin/auth/user/?q=&quot;&gt;&lt;b&gt;&amp;date_joined__lt={year}"' in page
+    assert "The template is not right" in page
+    assert "begin it with https://" in page and 'href="javascript' not in page
+
+
+def test_the_section_asks_the_database_as_often_for_fifty_monitors_as_for_three(admin: Client) -> None:
+    def statements() -> int:
+        with CaptureQueriesContext(connection) as queries:
+            admin.get(LIST)
+        return len(queries)
+
+    for _ in range(3):
+        a_run_of(a_monitor())
+    statements()
+    few = statements()
+    for _ in range(47):
+        a_monitor()
+    assert statements() == few
+
+
+def test_a_monitor_is_made_and_edited_on_the_page_of_a_job(admin: Client) -> None:
+    page: Any = admin.get(f"{LIST}add/", follow=True)
+    assert page.redirect_chain[0][0].startswith("/admin/chroniker/job/add/")
+    assert 'name="is_monitor"' in text_of(page)
+    form = page.context_data["adminform"].form
+    assert form["is_monitor"].value() and form["command"].value() == "check_monitor"
+    monitor = a_monitor()
+    assert admin.get(f"{LIST}{monitor.pk}/change/")["Location"] == f"/admin/chroniker/job/{monitor.pk}/change/"
+
+
+def test_monitors_are_checked_at_once_by_an_action(admin: Client) -> None:
+    monitor = a_monitor()
+    with override_settings(CHRONIKER_EXECUTORS=INLINE):
+        admin.post(LIST, {"action": "check_now", "_selected_action": [str(monitor.pk)]})
+    assert the_run(monitor).attention_count == 3
+
+
+@pytest.mark.parametrize(
+    ("permissions", "sees", "links", "runs"),
+    [
+        ((), False, False, False),
+        (("view_monitor",), True, False, False),
+        (("view_job",), True, True, False),
+        (("view_monitor", "run_job"), True, False, True),
+    ],
+)
+def test_who_may_see_monitors_need_not_see_jobs(
+    staff: Callable[..., Client], permissions: tuple[str, ...], sees: bool, links: bool, runs: bool
+) -> None:
+    monitor = a_monitor(name="watching")
+    client = staff(*permissions)
+    page = client.get(LIST)
+    assert (page.status_code == 200) == sees
+    assert (f'href="/admin/chroniker/job/{monitor.pk}/change/"' in page.content.decode()) == links
+    assert client.get(f"{LIST}live/", {"ids": str(monitor.pk)}).status_code == (200 if sees else 403)
+    with override_settings(CHRONIKER_EXECUTORS=INLINE):
+        client.post(LIST, {"action": "check_now", "_selected_action": [str(monitor.pk)]})
+    assert Run.objects.exists() == runs
+    assert client.get(f"{LIST}add/").status_code == 403

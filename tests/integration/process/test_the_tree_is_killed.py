@@ -1,0 +1,208 @@
+"""However a run ends, none of its processes is left: descendants in other sessions, daemons, and those that fork on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from chroniker.process.kernel import boot_clock
+from chroniker.process.run_spec import RunOutcome
+from chroniker.worker import supervisor
+from tests.support.processes import MARK, marked, wait_until
+from tests.support.supervision import tree
+from tests.support.supervision.fake_report import FakeReport
+from tests.support.supervision.supervised import Supervise, Supervised
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="whole trees are killed where they can be seen")
+Run = Callable[[FakeReport], RunOutcome]
+
+
+class Tree(FakeReport):
+    """The order to run a tree of processes that can be found by a mark."""
+
+    def __init__(self, seconds: float = 120, **order: object) -> None:
+        self.mark = uuid4().hex
+        super().__init__(sys.executable, str(tree.__file__), f"{seconds}", env={MARK: self.mark}, **order)
+
+    def living(self) -> list[int]:
+        return [process.pid for process in marked(self.mark)]
+
+    def finish(self, ending: RunOutcome) -> bool:
+        """The tree is dead before the finish is reported, not after."""
+        self.living_at_finish = self.living()
+        return super().finish(ending)
+
+
+def standing(supervise: Supervise, report: Tree) -> Supervised:
+    supervised = supervise(report)
+    supervised.wait_for_text("tree stands")
+    return supervised
+
+
+def keeper_of(report: FakeReport) -> int:
+    """The parent of the command's process, which says so itself."""
+    keeper = int(report.text().split("under ")[1].split()[0])
+    assert Path(f"/proc/{keeper}/comm").read_text().strip() == "chroniker-keep"
+    return keeper
+
+
+def test_what_a_command_leaves_behind_is_killed_and_named(supervise: Supervise) -> None:
+    report = Tree(seconds=0)
+    ending = standing(supervise, report).end()
+    assert (ending.how, ending.exit_code) == ("exited", 0)
+    assert report.living_at_finish == []
+    assert "left behind were killed" in report.text(0)
+    assert "own-session" in report.text(0)
+
+
+def test_what_ends_by_itself_a_moment_later_is_left_to_end(run: Run) -> None:
+    report = FakeReport("sh", "-c", "(sleep 0.2; echo last words) & exit 0")
+    assert run(report).exit_code == 0
+    assert report.text() == "last words\n"
+    assert report.text(0) == ""
+
+
+def test_a_timeout_ends_the_whole_tree(run: Run) -> None:
+    report = Tree(timeout=2.0, grace=0.3)
+    ending = run(report)
+    assert ending.how == "timed_out"
+    assert ending.exit_code == -signal.SIGKILL
+    assert "longer than 2 seconds" in ending.reason
+    assert "SIGTERM to the whole tree; SIGKILL to those left after 0.3 seconds" in report.text(0)
+    assert report.living_at_finish == []
+
+
+def test_a_command_may_use_its_grace_to_clean_up(run: Run) -> None:
+    code = "trap 'echo cleaning; sleep 0.3; echo clean; exit 5' TERM; echo begun; while :; do sleep 0.05; done"
+    report = FakeReport("sh", "-c", code, timeout=0.5, grace=10)
+    ending = run(report)
+    assert (ending.how, ending.exit_code) == ("timed_out", 5)
+    assert report.text().split() == ["begun", "cleaning", "clean"]
+    assert "all ended" in report.text(0)
+
+
+def test_after_a_timeout_the_outcome_is_reported_before_the_output_that_waits(run: Run) -> None:
+    report = FakeReport("sh", "-c", "seq 1 60000; sleep 60", timeout=0.5, grace=0.1)
+    report.slow["output"] = 0.4
+    assert run(report).how == "timed_out"
+    names = report.names()
+    assert "output" in names[names.index("finish") :]
+    assert report.text().endswith("\n60000\n")
+    assert "outcome was reported before" in report.text(0)
+
+
+def test_a_stop_ends_the_whole_tree(supervise: Supervise) -> None:
+    report = Tree(grace=0.3)
+    supervised = standing(supervise, report)
+    report.stop = "Ada"
+    ending = supervised.end()
+    assert ending.how == "stopped"
+    assert ending.reason.startswith("a stop was asked for by Ada; ")
+    assert report.living_at_finish == []
+
+
+def test_a_lost_lease_kills_the_tree_at_once(supervise: Supervise) -> None:
+    report = Tree(grace=60)
+    supervised = standing(supervise, report)
+    report.held = False
+    ending = supervised.end()
+    assert ending.how == "lost"
+    assert report.living_at_finish == []
+    assert "may be missing" in report.notes[-1][1]
+
+
+def test_a_lease_that_cannot_be_renewed_ends_the_tree_before_it_runs_out(supervise: Supervise) -> None:
+    report = Tree(lease=14.0, margin=10.0, heartbeat=0.3)
+    supervised = standing(supervise, report)
+    report.failing.update(renew=1000, finish=3)
+    renewed = max(begun for name, begun, _ in report.calls if name == "renew")
+    wait_until(lambda: not report.living(), what="the tree dead")
+    assert boot_clock() < renewed + 14.0
+    assert supervised.end().how == "lost"
+    names = report.names()
+    assert "renew" not in names[names.index("finish") :], "a lease that was given up is not renewed"
+
+
+def test_failing_renewals_are_survived_while_the_lease_lasts(supervise: Supervise) -> None:
+    report = FakeReport("sh", "-c", "echo begun; sleep 2.5; echo done", lease=6.0, margin=1.0)
+    supervised = supervise(report)
+    supervised.wait_for_text("begun")
+    report.failing["renew"] = 3
+    assert supervised.end().exit_code == 0
+    assert report.failing["renew"] == 0
+
+
+def test_a_run_fenced_by_its_lock_outlives_renewals_that_fail(supervise: Supervise) -> None:
+    report = FakeReport("sh", "-c", "echo begun; sleep 3; echo done", lease=1.0, margin=0.5, fenced_by_lock=True)
+    report.failing["renew"] = 2
+    assert supervise(report).end().exit_code == 0
+    assert report.text() == "begun\ndone\n"
+
+
+def test_when_the_keeper_is_killed_all_it_guarded_is(supervise: Supervise) -> None:
+    report = Tree()
+    supervised = standing(supervise, report)
+    os.kill(keeper_of(report), signal.SIGKILL)
+    ending = supervised.end()
+    assert (ending.how, ending.exit_code) == ("exited", None)
+    assert "its keeper died" in ending.reason
+    assert report.living_at_finish == []
+    assert "Its keeper died" in report.text(0)
+
+
+def test_a_stopped_keeper_is_woken(supervise: Supervise, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "SILENCE", 6.0)
+    report = FakeReport("sh", "-c", "echo begun under $PPID; sleep 4; echo done")
+    supervised = supervise(report)
+    supervised.wait_for_text("begun")
+    os.kill(keeper_of(report), signal.SIGSTOP)
+    ending = supervised.end()
+    assert (ending.how, ending.exit_code) == ("exited", 0)
+    assert "done" in report.text()
+
+
+@contextmanager
+def stopped(keeper: int) -> Iterator[None]:
+    """The keeper hangs, and its guard too, which would wake it at once."""
+    guard = int(Path(f"/proc/{keeper}/stat").read_text().rsplit(")", 1)[1].split()[1])
+    os.kill(guard, signal.SIGSTOP)
+    os.kill(keeper, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        with suppress(ProcessLookupError):  # one started cold has been woken, and has ended
+            os.kill(guard, signal.SIGCONT)
+
+
+def test_a_keeper_that_answers_no_more_is_replaced_by_a_sweep(
+    supervise: Supervise, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chroniker.process.keeper_client.KeeperClient.wake", lambda self: None)
+    report = Tree()
+    supervised = standing(supervise, report)
+    monkeypatch.setattr(supervisor, "SILENCE", 1.0)
+    with stopped(keeper_of(report)):
+        wait_until(lambda: report.ending is not None)
+    assert "stopped answering" in supervised.end().reason
+    assert report.living_at_finish == []
+
+
+def test_a_keeper_that_is_stopped_when_the_lease_is_lost_does_not_save_the_tree(
+    supervise: Supervise, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chroniker.process.keeper_client.KeeperClient.wake", lambda self: None)
+    monkeypatch.setattr(supervisor, "KILL_PATIENCE", 0.5)
+    report = Tree()
+    supervised = standing(supervise, report)
+    with stopped(keeper_of(report)):
+        report.held = False
+        wait_until(lambda: "finish" in report.names())
+    assert supervised.end().how == "lost"
+    assert report.living_at_finish == []

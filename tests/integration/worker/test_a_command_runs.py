@@ -1,0 +1,214 @@
+"""What a command finds in its process, and what becomes of its exit status and its streams."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from chroniker.process.run_spec import RunOutcome
+from tests.support.processes import wait_until
+from tests.support.supervision.fake_report import FakeReport
+from tests.support.supervision.supervised import Supervise
+
+Run = Callable[[FakeReport], RunOutcome]
+linux = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+
+
+def management(*argv: str, **order: object) -> FakeReport:
+    return FakeReport(*argv, raw=False, **order)
+
+
+def python(code: str, **order: object) -> FakeReport:
+    return FakeReport(sys.executable, "-c", code, **order)
+
+
+def test_a_management_command_succeeds(run: Run) -> None:
+    report = management("chatty", "--lines", "20")
+    ending = run(report)
+    assert (ending.how, ending.exit_code, ending.wrote_stderr) == ("exited", 0, True), report.text(2)
+    assert report.text(1).splitlines()[-1] == "line 20 of 20"
+    assert report.text(2) == "10 lines so far\n20 lines so far\n"
+    assert report.text(0) == ""
+    assert report.ending == ending
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        ((), 1, "RuntimeError: something broke"),
+        (("--command-error",), 1, "CommandError: it cannot be done"),
+        (("--status", "3"), 3, ""),
+        (("--signal", "9"), -9, ""),
+    ],
+)
+def test_a_management_commands_failure_is_its_exit_status_and_its_stderr(
+    run: Run, words: tuple[str, ...], status: int, said: str
+) -> None:
+    report = management("fails", *words)
+    ending = run(report)
+    assert (ending.how, ending.exit_code) == ("exited", status)
+    assert said in report.text(2)
+    assert ending.wrote_stderr is bool(said)
+    assert "keeper" not in report.text(2)
+
+
+def test_an_unknown_management_command_fails_and_says_so(run: Run) -> None:
+    report = management("no_such_command")
+    assert run(report).exit_code == 1
+    assert "no_such_command" in report.text(2)
+
+
+@pytest.mark.parametrize("status", [0, 1, 77])
+def test_a_raw_commands_exit_status_is_kept(run: Run, status: int) -> None:
+    assert run(FakeReport("sh", "-c", f"exit {status}")).exit_code == status
+
+
+def test_a_raw_command_that_does_not_exist_ends_like_in_a_shell(run: Run) -> None:
+    report = FakeReport("/no/such/program")
+    assert run(report).exit_code == 127
+    assert "/no/such/program" in report.text(2)
+
+
+def test_a_directory_that_does_not_exist_is_named(run: Run) -> None:
+    report = FakeReport("true", cwd="/no/such/directory")
+    assert run(report).exit_code == 126
+    assert "/no/such/directory" in report.text(2)
+
+
+def test_environment_and_directory_are_the_orders(run: Run, tmp_path: Path) -> None:
+    report = management("env_dump", "a word", "--flag", env={"GREETING": "héllo"}, cwd=str(tmp_path))
+    assert run(report).exit_code == 0, report.text(2)
+    seen = json.loads(report.text())
+    assert seen["environ"]["GREETING"] == "héllo"
+    assert seen["environ"]["CHRONIKER_RUN_ID"] == str(report.run_id)
+    assert seen["environ"]["CHRONIKER_RUN_TOKEN"] == "7"
+    assert Path(seen["cwd"]) == tmp_path
+    assert (seen["words"], seen["flag"]) == (["a word"], True)
+
+
+@linux
+def test_the_command_starts_with_nothing_of_its_worker(run: Run) -> None:
+    report = management("env_dump", "--skip-checks")  # Django 6.1 connects to the database for them
+    run(report)
+    seen = json.loads(report.text())
+    assert set(seen["descriptors"]) <= {0, 1, 2}
+    assert seen["sigterm_default"]
+    assert seen["signals_blocked"] == []
+    assert seen["session"] != os.getsid(0)
+    assert seen["stdin"] == os.devnull
+
+
+@linux
+def test_a_raw_command_can_gain_no_privileges_and_goes_first_when_memory_is_short(run: Run) -> None:
+    report = FakeReport("cat", "/proc/self/status", "/proc/self/oom_score_adj")
+    run(report)
+    assert "NoNewPrivs:\t1" in report.text()
+    assert int(report.text().splitlines()[-1]) >= 300
+
+
+def masks(text: str) -> dict[str, int]:
+    """Masks of signals by name, without the two that the C library keeps to itself: nobody can set those back."""
+    words = [line.split() for line in text.splitlines() if line.startswith("Sig")]
+    return {name.rstrip(":"): int(mask, 16) & ~(0b11 << 31) for name, mask in words}
+
+
+@linux
+def test_a_raw_command_has_three_files_and_default_signals(run: Run) -> None:
+    files = FakeReport("sh", "-c", "ls /proc/$$/fd")
+    run(files)
+    assert files.text().split()[:3] == ["0", "1", "2"]
+    # Without a shell, which has a mask of its own making.
+    report = FakeReport("grep", "-E", "Sig(Blk|Ign)", "/proc/self/status")
+    run(report)
+    assert masks(report.text()) == {"SigBlk": 0, "SigIgn": 0}
+
+
+def test_output_of_c_code_and_grandchildren_counts_and_is_stored_as_written(run: Run) -> None:
+    words = ["--nul", "--non-ascii", "--broken-utf8", "--os-write", "--c-level", "--grandchild", "--no-newline"]
+    report = management("spew", *words)
+    assert run(report).exit_code == 0
+    assert report.text() == (
+        "before\u2400between\u2400after\nhéllo 你好 🙂\nbroken \ufffd\ufffd\ufffd utf-8\nwritten past python\n"
+        "written by the c library\nwritten by a grandchild\nthe end, without a newline"
+    )
+
+
+def test_twenty_megabytes_in_one_line_arrive_in_bounded_inserts(run: Run) -> None:
+    report = FakeReport("sh", "-c", "head -c 20000000 /dev/zero | tr '\\0' x")
+    assert run(report).exit_code == 0
+    assert report.text() == "x" * 20_000_000
+    assert report.largest_insert <= 256 * 1024
+
+
+def test_progress_is_reported_from_inside_the_command(run: Run) -> None:
+    report = management("progress", "--parts", "77", "--upto", "13")
+    assert run(report).progress == (77, 13)
+
+
+@linux
+def test_progress_is_reported_by_a_program_that_a_raw_command_started(supervise: Supervise) -> None:
+    code = "import time; from chroniker.process import progress as p; p.write(9, 8); "
+    code += "print('told', flush=True); time.sleep(60)"
+    report = FakeReport("sh", "-c", f'{sys.executable} -c "{code}"; true')
+    supervised = supervise(report)
+    supervised.wait_for_text("told")
+    wait_until(lambda: report.progress == (9, 8), what="progress reported")
+    report.stop = "enough seen"
+    assert supervised.end().progress == (9, 8)
+
+
+@linux
+def test_progress_does_not_wait_for_the_next_heartbeat(supervise: Supervise) -> None:
+    code = "import time; from chroniker.process import progress as p; p.write(9, 8); time.sleep(5)"
+    report = python(code, lease=3600.0, heartbeat=600.0)
+    supervised = supervise(report)
+    wait_until(lambda: report.progress == (9, 8) or not supervised.running(), what="progress reported")
+    assert supervised.running(), "reported at the end only"
+    assert supervised.end().exit_code == 0
+
+
+def test_exit_functions_run_and_threads_are_awaited_and_streams_flushed(run: Run) -> None:
+    report = management("exits_late")
+    assert run(report).exit_code == 0
+    assert report.text().split() == ["handled", "thread", "atexit"]
+
+
+def test_logging_goes_to_the_commands_own_stderr(run: Run) -> None:
+    report = management("logs")
+    assert run(report).exit_code == 0
+    assert "a warning from the command" in report.text(2)
+
+
+def test_streams_that_the_job_does_not_log_are_read_all_the_same(run: Run) -> None:
+    report = FakeReport(
+        "sh", "-c", "head -c 300000 /dev/zero; head -c 300000 /dev/zero >&2", log_stdout=False, log_stderr=False
+    )
+    ending = run(report)
+    assert (ending.exit_code, ending.wrote_stderr) == (0, True)
+    assert not report.chunks
+
+
+def test_the_log_is_capped_and_says_what_is_missing(run: Run) -> None:
+    report = FakeReport("sh", "-c", "seq 1 100000", log_max_bytes=10_000)
+    assert run(report).exit_code == 0
+    assert report.text().startswith("1\n2\n")
+    assert report.text().endswith("\n100000\n")
+    assert len(report.text()) == 7_500
+    assert "bytes of stdout are missing" in report.text(0)
+
+
+def test_what_it_used_is_counted(run: Run) -> None:
+    ending = run(python("sum(range(3_000_000))"))
+    assert ending.cpu_seconds > 0
+    assert ending.max_rss_kb > 1000
+
+
+def test_a_stop_asked_before_it_started_starts_nothing(run: Run, tmp_path: Path) -> None:
+    ending = run(FakeReport("touch", str(tmp_path / "started"), stop_requested=True))
+    assert (ending.how, ending.exit_code) == ("stopped", None)
+    assert not (tmp_path / "started").exists()

@@ -1,0 +1,123 @@
+"""The worker's process is killed: no process of its run outlives it, and the run's lock says so at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import psutil
+import pytest
+
+from chroniker.process import run_marker
+from chroniker.worker import run_lock
+from tests.support import ROOT
+from tests.support.processes import MARK, Process, marked, wait_until
+from tests.support.supervision import tree
+from tests.support.supervision.fake_report import FakeReport
+from tests.support.supervision.supervised import Supervise
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="whole trees are killed where they can be seen")
+GUARDIANS = {"chroniker-nurse", "chroniker-guard", "chroniker-keep"}  # as far as the kernel keeps names
+
+
+def words(process: psutil.Process) -> str:
+    with suppress(psutil.NoSuchProcess):
+        return " ".join(process.cmdline())
+    return ""
+
+
+class Worker(Process):
+    """A worker with one run, whose processes carry a mark."""
+
+    def __init__(self, tmp_path: Path, start: str, **order: object) -> None:
+        self.run_mark = uuid4().hex
+        self.runtime_dir = tmp_path / "run"
+        given = {"argv": [sys.executable, str(tree.__file__), "120"], "env": {MARK: self.run_mark}, **order}
+        words = ["-m", "tests.support.supervision.worker", str(self.runtime_dir), start, json.dumps(given)]
+        env = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
+            "DJANGO_SETTINGS_MODULE": "tests.support.supervision.bare_settings",
+        }
+        super().__init__(words, env, tmp_path, name="worker")
+
+    def stand(self) -> None:
+        """Wait until the run's daemon lives."""
+        wait_until(lambda: any("daemon" in words(each) for each in self.run_processes()))
+        self.run_id = UUID(self.log.split()[0])
+
+    def run_processes(self) -> list[psutil.Process]:
+        return marked(self.run_mark)
+
+
+def name_of(process: psutil.Process) -> str:
+    try:
+        return process.name()
+    except psutil.NoSuchProcess:  # the tree has a process that is never the same for long
+        return ""
+
+
+@pytest.fixture(params=["warm", "cold"])
+def start(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def test_no_process_of_the_run_outlives_a_killed_worker(tmp_path: Path, start: str) -> None:
+    with Worker(tmp_path, start, lease=600.0) as worker:  # its deadline is far
+        worker.stand()
+        assert run_lock.is_held(worker.runtime_dir, worker.run_id)
+        worker.kill()
+        wait_until(lambda: not worker.run_processes(), what="the tree dead")
+        wait_until(lambda: not run_lock.is_held(worker.runtime_dir, worker.run_id), what="the lock free")
+        wait_until(lambda: not worker.survivors(), what="keeper and nursery gone")
+
+
+def test_the_lock_is_held_until_the_last_process_is_dead(tmp_path: Path, start: str) -> None:
+    with Worker(tmp_path, start) as worker:
+        worker.stand()
+        worker.kill()
+        wait_until(lambda: not run_lock.is_held(worker.runtime_dir, worker.run_id), what="the lock free")
+        assert worker.run_processes() == []
+
+
+def test_a_stopped_workers_run_is_killed_when_its_lease_ends(tmp_path: Path, start: str) -> None:
+    with Worker(tmp_path, start, lease=10.0, margin=2.0, heartbeat=100.0) as worker:
+        worker.stand()
+        worker.kill(signal.SIGSTOP)
+        wait_until(lambda: not worker.run_processes(), what="the tree dead")
+
+
+def test_what_is_left_when_all_guardians_are_killed_at_once_is_swept_by_the_next_worker(
+    tmp_path: Path, start: str
+) -> None:
+    with Worker(tmp_path, start) as worker:
+        worker.stand()
+        assert run_lock.sweep_leftovers(worker.runtime_dir) == [], "a run that is executed is not touched"
+        guardians = [each for each in worker.children() if name_of(each) in GUARDIANS]
+        assert len(guardians) >= 2
+        for guardian in guardians:
+            guardian.suspend()
+        worker.kill(signal.SIGSTOP)
+        for pid in [worker.pid, *(each.pid for each in guardians)]:
+            os.kill(pid, signal.SIGKILL)
+        worker.wait()
+        wait_until(lambda: not run_lock.is_held(worker.runtime_dir, worker.run_id), what="the lock free")
+        assert run_lock.sweep_leftovers(worker.runtime_dir) == [worker.run_id]
+        assert worker.run_processes() == []
+        assert [path.suffix for path in worker.runtime_dir.iterdir()] == [".lock"], "ticks shall see that it is dead"
+
+
+def test_forks_of_a_warm_command_carry_its_mark(supervise: Supervise, tmp_path: Path) -> None:
+    report = FakeReport("fork_daemon", str(tmp_path / "pid"), "--stay", "60", raw=False)
+    supervised = supervise(report)
+    supervised.wait_for_text("daemon started")
+    found = list(run_marker.find_marked_processes(report.run_id))
+    assert int((tmp_path / "pid").read_text()) in found
+    report.stop = "seen"
+    supervised.end()
+    assert list(run_marker.find_marked_processes(report.run_id)) == []

@@ -1,0 +1,53 @@
+"""That the benchmarks run and print what they should; how fast anything is, is no test."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from tests.support import ROOT, databases
+from tests.support.servers import RedisServer
+
+#: What the test run says to its own processes; a benchmark has its own servers.
+OURS = ("CHRONIKER_TEST_DB_", "CHRONIKER_TEST_BROKER_", "CHRONIKER_TEST_SETTINGS", "DJANGO_SETTINGS_MODULE")
+
+pytestmark = [
+    pytest.mark.celery,
+    pytest.mark.slow,
+    pytest.mark.skipif(not RedisServer.available(), reason="redis is not installed here"),
+]
+
+
+def printed_by(*words: str) -> list[dict[str, Any]]:
+    """The rows that a benchmark printed, on the database that is being tested."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.benchmarks", *words, "--json", "--database", databases.chosen()],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=env,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_the_benchmark_of_the_tick_prints_a_row_for_each_number_of_due_jobs() -> None:
+    idle, some = printed_by("tick", "--jobs", "40", "--due", "0,3", "--repeat", "1")
+    assert (idle["due"], some["due"]) == (0, 3)
+    assert some["statements_per_batch"] > 0
+    assert some["tick_ms"] > 0 and some["floor_ms"] > 0 and some["ratio"] > 0
+
+
+def test_the_benchmark_of_runs_prints_a_row_for_runs_alone_and_one_for_many() -> None:
+    alone, many = printed_by("run", "--runs", "2", "--due", "4")
+    assert (alone["count"], many["count"]) == (2, 4)
+    assert 0 < alone["p50_ms"] <= alone["p99_ms"]
+    assert alone["floor_ms"] > 0 and many["runs_per_second"] > 0 and many["cpu_ms_per_run"] > 0

@@ -1,0 +1,83 @@
+"""From nothing to a job that ran, with no more than the installation says."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support import ROOT
+
+MAKE_A_JOB = """
+from chroniker.models import Job
+Job.objects.create(name="first", command="check", cron="* * * * *", force_run=True)
+"""
+WHAT_RAN = """
+from chroniker.models import Run
+print([(run.job.name, run.status) for run in Run.objects.all()])
+"""
+
+pytestmark = pytest.mark.slow
+
+
+class Newcomer:
+    """Somebody who has just begun a project."""
+
+    def __init__(self, directory: Path, name: str = "shop") -> None:
+        self.name = name
+        self.directory = directory / name
+        self.directory.mkdir()
+        self.env = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("CHRONIKER", "DJANGO"))},
+            "PYTHONPATH": str(ROOT),  # where pip would have put it
+            "TMPDIR": str(directory),
+        }
+        self.run("-m", "django", "startproject", name, ".")
+
+    def run(self, *words: str) -> str:
+        done = subprocess.run(
+            [sys.executable, *words], cwd=self.directory, env=self.env, capture_output=True, text=True, timeout=600
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def manage(self, *words: str) -> str:
+        return self.run("manage.py", *words)
+
+    def writes(self, line: str) -> None:
+        with (self.directory / self.name / "settings.py").open("a") as settings:
+            settings.write(f"\n{line}\n")
+
+    def sees_a_job_run(self) -> None:
+        said = self.manage("check")
+        assert "chroniker.E" not in said and "chroniker_celery.E" not in said
+        self.manage("migrate", "--verbosity", "0")
+        self.manage("shell", "--verbosity", "0", "--command", MAKE_A_JOB)
+        self.manage("cron")
+        assert "('first', 'SUCCEEDED')" in self.manage("shell", "--verbosity", "0", "--command", WHAT_RAN)
+        assert "No changes detected" in self.manage("makemigrations", "--dry-run")
+
+
+@pytest.fixture
+def newcomer(tmp_path: Path) -> Newcomer:
+    return Newcomer(tmp_path)
+
+
+def test_install_with_sites(newcomer: Newcomer) -> None:
+    newcomer.writes('INSTALLED_APPS += ["django.contrib.sites", "chroniker"]')
+    newcomer.sees_a_job_run()
+
+
+def test_install_without_sites(newcomer: Newcomer) -> None:
+    newcomer.writes('INSTALLED_APPS += ["chroniker"]')
+    newcomer.sees_a_job_run()
+
+
+@pytest.mark.celery
+def test_install_for_the_fleet(newcomer: Newcomer) -> None:
+    newcomer.writes('INSTALLED_APPS += ["django.contrib.sites", "chroniker"]')
+    newcomer.writes('INSTALLED_APPS += ["chroniker_celery", "django_celery_results"]')
+    newcomer.sees_a_job_run()

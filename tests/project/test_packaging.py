@@ -1,0 +1,102 @@
+"""What a release contains, and that it works where only its own files are."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import ROOT
+
+PACKAGES = ("chroniker", "chroniker_celery")
+SOURCES = (
+    "setup.py",
+    "pyproject.toml",
+    "MANIFEST.in",
+    "README.md",
+    "LICENSE",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "bin/chroniker",
+)
+
+pytestmark = pytest.mark.slow
+
+
+def run(*command: str | Path, cwd: Path, **env: str) -> str:
+    clean = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "DJANGO_SETTINGS_MODULE"}}
+    done = subprocess.run(command, cwd=cwd, env={**clean, **env}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Both archives, built from a copy: a build leaves files beside the sources."""
+    copy = tmp_path_factory.mktemp("source")
+    for name in SOURCES:
+        (copy / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, copy / name)
+    for package in PACKAGES:
+        shutil.copytree(ROOT / package, copy / package, ignore=shutil.ignore_patterns("__pycache__"))
+    build = "from setuptools import build_meta as b; b.build_sdist('dist'); b.build_wheel('dist')"
+    run(sys.executable, "-c", build, cwd=copy)
+    return copy / "dist"
+
+
+@pytest.fixture
+def wheel(dist: Path) -> Path:
+    return next(dist.glob("*.whl"))
+
+
+def shipped() -> Iterator[str]:
+    """Every file of the packages that is not made by Python."""
+    for package in PACKAGES:
+        for path in (ROOT / package).rglob("*"):
+            if path.is_file() and "__pycache__" not in path.parts and not path.name.startswith("."):
+                yield path.relative_to(ROOT).as_posix()
+
+
+def test_the_wheel_has_every_file_of_both_packages_and_nothing_else(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    assert {name for name in names if ".dist-info/" not in name} == set(shipped())
+
+
+def test_the_source_archive_has_what_is_needed_to_build_the_wheel(dist: Path) -> None:
+    with tarfile.open(next(dist.glob("*.tar.gz"))) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert names >= {*shipped(), *SOURCES}
+    assert not {name for name in names if name.startswith(("tests/", "docs/", "docker/"))}
+
+
+def test_the_wheel_says_who_may_use_it_and_carries_its_licence(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        info = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        metadata = archive.read(info).decode()
+        assert info.replace("METADATA", "licenses/LICENSE") in archive.namelist()
+    assert "\nName: django-chroniker-celery\n" in metadata
+    assert "\nVersion: 2.0.0.dev0\n" in metadata
+    assert "\nRequires-Python: >=3.11\n" in metadata
+    assert "BSD-3-Clause" in metadata
+
+
+def test_the_installed_wheel_alone_makes_its_tables(wheel: Path, tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    run(sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-index", "--target", site, wheel, cwd=tmp_path)
+    (tmp_path / "alone.py").write_text(
+        "SECRET_KEY = 'x'\nUSE_TZ = True\n"
+        "INSTALLED_APPS = ['django.contrib.contenttypes', 'django.contrib.auth', 'chroniker']\n"
+        "DATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': 'db.sqlite3'}}\n"
+        "DEFAULT_AUTO_FIELD = 'django.db.models.BigAutoField'\n"
+    )
+    env = {"PYTHONPATH": f"{site}{os.pathsep}{tmp_path}", "DJANGO_SETTINGS_MODULE": "alone"}
+    run(sys.executable, "-m", "django", "migrate", "-v", "0", cwd=tmp_path, **env)
+    where = run(sys.executable, "-c", "import chroniker; print(chroniker.__file__)", cwd=tmp_path, **env)
+    assert Path(where.strip()).is_relative_to(site)

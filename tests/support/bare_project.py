@@ -1,0 +1,103 @@
+"""A project of its own with a database of its own, to be started from an empty environment."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sysconfig
+import venv
+from collections.abc import Mapping
+from pathlib import Path
+from textwrap import dedent
+
+from tests.support import ROOT
+
+#: What cron gives to a command, more or less.
+EMPTY = {"PATH": os.defpath}
+
+SETTINGS = """
+    from pathlib import Path
+    BASE_DIR = Path(__file__).parent.parent
+    SECRET_KEY = "for tests only"
+    USE_TZ = True
+    INSTALLED_APPS = [
+        "django.contrib.contenttypes", "django.contrib.auth", "django.contrib.staticfiles", "chroniker", "shop",
+    ]
+    STATIC_URL = "/static/"
+    TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
+    DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+    CHRONIKER_RUNTIME_DIR = str(BASE_DIR / "run")
+    DATABASES = {
+        "default": {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": "db.sqlite3",  # where manage.py is, if the program goes there
+            "OPTIONS": {
+                "timeout": 20,
+                "transaction_mode": "IMMEDIATE",
+                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=20000;",
+            },
+        }
+    }
+    """
+MANAGE = """
+    import os, sys
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "site_.settings")
+    from django.core.management import execute_from_command_line
+    execute_from_command_line(sys.argv)
+    """
+#: One job that is due at once, once.
+JOBS = """
+    import datetime as dt
+    import chroniker
+
+    witness = chroniker.job(
+        name="witness", command="witness", frequency="ONCE", run_at=dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
+    )
+    """
+WITNESS = """
+    from pathlib import Path
+    from django.core.management.base import BaseCommand
+
+    class Command(BaseCommand):
+        def handle(self, **options):
+            Path("witness").write_text("was here")
+    """
+
+
+class BareProject:
+    """With one job, which leaves a file behind when it runs, and is due."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        files = {"manage.py": MANAGE, "site_/settings.py": SETTINGS, "shop/jobs.py": JOBS}
+        files["shop/management/commands/witness.py"] = WITNESS
+        for package in ("site_", "shop", "shop/management", "shop/management/commands"):
+            files[f"{package}/__init__.py"] = ""
+        for path, source in files.items():
+            (directory / path).parent.mkdir(parents=True, exist_ok=True)
+            (directory / path).write_text(dedent(source))
+
+    @property
+    def witness(self) -> Path:
+        return self.directory / "witness"
+
+    def migrate(self, python: Path, env: Mapping[str, str] = EMPTY) -> None:
+        run([python, "manage.py", "migrate", "--verbosity", "0"], env=env, cwd=self.directory)
+
+
+def environment(directory: Path, *, with_sources: bool = True) -> Path:
+    """A virtual environment that has what this test run has, with or without what is tested here; its Python."""
+    venv.create(directory, with_pip=False, symlinks=True)
+    python = directory / "bin" / "python"
+    where = run([python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], env=EMPTY, cwd=directory)
+    paths = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
+    lines = [*([str(ROOT)] if with_sources else []), *sorted(paths)]
+    Path(where.strip(), "tests.pth").write_text("\n".join(lines) + "\n")
+    return python
+
+
+def run(words: list[str | Path], *, env: Mapping[str, str], cwd: Path) -> str:
+    """Its output; fails with it, if the program fails."""
+    done = subprocess.run(words, env=env, cwd=cwd, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr

@@ -1,0 +1,39 @@
+"""Jobs for commands to run, and what became of them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from chroniker.clock.database_clock import database_now
+from chroniker.models import Job, LogChunk, Run, Status, Stream
+from chroniker.schedule import Frequency
+from tests.support.factories import a_booked_job
+
+INLINE = {"default": {"BACKEND": "chroniker.executors.inline.InlineExecutor"}}
+DUMMY = {"default": {"BACKEND": "chroniker.executors.dummy.DummyExecutor"}}
+
+
+def a_job_due_once(**fields: Any) -> Job:
+    """Due since a minute ago, and never again: however slow the machine, it is claimed once."""
+    run_at = database_now() - dt.timedelta(minutes=1)
+    return a_booked_job(frequency=Frequency.ONCE, cron="", run_at=run_at, **fields)
+
+
+def a_job_of_new_year(**fields: Any) -> Job:
+    """Booked, and not due."""
+    return a_booked_job(cron="0 0 1 1 *", **fields)
+
+
+def the_run(job: Job) -> Run:
+    return Run.objects.get(job=job)
+
+
+def is_running(job: Job) -> bool:
+    return Run.objects.filter(job=job, status=Status.RUNNING).exists()
+
+
+def stdout_of(run: Run) -> str:
+    """As it was stored."""
+    chunks = LogChunk.objects.filter(run=run, stream=Stream.STDOUT).order_by("seq")
+    return "".join(chunks.values_list("text", flat=True))

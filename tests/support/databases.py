@@ -1,0 +1,96 @@
+"""Which database the tests use (``TEST_DATABASE``: sqlite, postgres or mariadb), its server, and Django's settings."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.support.servers import HOST, MariaDBServer, PostgresServer, Server
+
+VENDORS = ("sqlite", "postgres", "mariadb")
+SERVERS: dict[str, type[Server]] = {"postgres": PostgresServer, "mariadb": MariaDBServer}
+
+#: Several processes share the file. Without these, a writer that finds it locked fails at once.
+SQLITE_OPTIONS = {
+    "timeout": 20,
+    "transaction_mode": "IMMEDIATE",
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=20000;",
+}
+
+
+class NoSuchDatabase(Exception):
+    """TEST_DATABASE names a database that is unknown or not installed."""
+
+
+def chosen() -> str:
+    """The value of ``TEST_DATABASE``."""
+    vendor = os.environ.get("TEST_DATABASE") or "sqlite"
+    if vendor not in VENDORS:
+        raise NoSuchDatabase(f"TEST_DATABASE={vendor} is not one of {', '.join(VENDORS)}")
+    return vendor
+
+
+def installed(vendor: str) -> bool:
+    """Whether tests can use it here."""
+    return vendor == "sqlite" or SERVERS[vendor].available()
+
+
+def described() -> bool:
+    """Whether the environment already says which database to use: in a process of a parallel test run it does."""
+    return "CHRONIKER_TEST_DB_PORT" in os.environ or "CHRONIKER_TEST_DB_NAME" in os.environ
+
+
+@contextmanager
+def running() -> Iterator[None]:
+    """Start the chosen database for this test run, and put into the environment what ``configuration`` needs.
+
+    Does nothing where the environment says so already.
+    """
+    vendor = chosen()
+    if described():
+        yield
+    elif vendor == "sqlite":
+        with tempfile.TemporaryDirectory(prefix="chroniker-sqlite-") as directory:
+            yield from _with_environment("CHRONIKER_TEST_DB_NAME", str(Path(directory) / "db.sqlite3"))
+    elif not installed(vendor):
+        raise NoSuchDatabase(f"TEST_DATABASE={vendor}, but {vendor} is not installed here")
+    else:
+        with SERVERS[vendor]() as server:
+            yield from _with_environment("CHRONIKER_TEST_DB_PORT", str(server.port))
+
+
+def _with_environment(name: str, value: str) -> Iterator[None]:
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        del os.environ[name]
+
+
+def configuration() -> dict[str, Any]:
+    """Django's settings for the chosen database. In processes that a test starts, the test database is the real one."""
+    vendor = chosen()
+    name = os.environ.get("CHRONIKER_TEST_DB_NAME", "chroniker")
+    if vendor == "sqlite":
+        file = str(Path(name).with_name("test-" + Path(name).name))
+        return {"ENGINE": "django.db.backends.sqlite3", "NAME": name, "OPTIONS": SQLITE_OPTIONS, "TEST": {"NAME": file}}
+    user = os.environ.get("CHRONIKER_TEST_DB_USER")
+    server = {
+        "NAME": name,
+        "HOST": os.environ.get("CHRONIKER_TEST_DB_HOST", HOST),
+        "PORT": os.environ.get("CHRONIKER_TEST_DB_PORT", ""),
+    }
+    if vendor == "postgres":
+        return {**server, "ENGINE": "django.db.backends.postgresql", "USER": user or PostgresServer.user}
+    charset = {"CHARSET": "utf8mb4", "COLLATION": "utf8mb4_unicode_ci"}
+    return {
+        **server,
+        "ENGINE": "django.db.backends.mysql",
+        "USER": user or MariaDBServer.user,
+        "OPTIONS": {"charset": "utf8mb4"},
+        "TEST": charset,
+    }

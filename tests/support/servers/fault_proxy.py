@@ -1,0 +1,201 @@
+"""A TCP proxy on loopback that can fail the way networks do: to cut one worker off from a broker or database."""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import socket
+import struct
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from tests.support.servers.base import HOST
+from tests.support.servers.commits import Dialogue
+
+POLL_SECONDS = 0.02
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+
+
+class Mode(enum.Enum):
+    """What happens to bytes on their way through."""
+
+    PASS = "pass"
+    FREEZE = "freeze"  # connections stay open and nothing comes through, like a cable pulled out
+    RESET = "reset"  # open connections are reset, new ones too, like a process that was killed
+    SLOW = "slow"  # each piece arrives ``delay`` seconds late
+    CUT = "cut"  # each connection is reset ``after`` so many bytes more, in the middle of a statement or an answer
+    LOSE_COMMIT = "lose_commit"  # the server commits; its answer is dropped and the connection reset
+
+
+class Way(enum.Enum):
+    """Which direction a mode applies to. RESET and LOSE_COMMIT take the whole connection down in any case."""
+
+    UP = "up"  # what the client asks
+    DOWN = "down"  # what the server answers
+    BOTH = "both"
+
+
+@dataclass
+class _Wire:
+    """One connection. ``passed``: bytes that came through since the proxy's mode changed for the ``change``-th time."""
+
+    dialogue: Dialogue | None
+    ends: list[asyncio.StreamWriter]
+    change: int = 0
+    passed: dict[Way, int] = field(default_factory=dict)
+
+
+class FaultProxy:
+    """Listens on ``host`` and ``port``, forwards to ``upstream``.
+
+    ``set`` changes the mode for open and new connections alike.
+    ``dialogue`` is the protocol in which commits are to be recognized, for LOSE_COMMIT.
+    """
+
+    def __init__(self, upstream_port: int, *, host: str = HOST, dialogue: Callable[[], Dialogue] | None = None) -> None:
+        self.upstream = (HOST, upstream_port)
+        self.host = host
+        self.port = 0
+        self.mode = Mode.PASS
+        self.way = Way.BOTH
+        self.delay = 0.0
+        self.after = 0
+        self.broken = 0  # connections that CUT and LOSE_COMMIT have reset
+        self._dialogue = dialogue
+        self._change = 0
+        self._loop = asyncio.new_event_loop()
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._connections: set[asyncio.Task[None]] = set()
+        self._listening = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="fault-proxy", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._listening.wait()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._loop.call_soon_threadsafe(self._end.set)
+        self._thread.join()
+
+    def set(self, mode: Mode | str, *, delay: float = 0.0, way: Way | str = Way.BOTH, after: int = 0) -> None:
+        """Change the mode; ``delay`` is for SLOW, in seconds per piece, ``after`` for CUT. In force on return."""
+        coroutine = self._set(Mode(mode), Way(way), delay, after)
+        asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+
+    def move(self, upstream_port: int) -> None:
+        """Reset open connections; new ones lead to another server."""
+        asyncio.run_coroutine_threadsafe(self._move(upstream_port), self._loop).result()
+
+    async def _set(self, mode: Mode, way: Way, delay: float, after: int) -> None:
+        self.mode, self.way, self.delay, self.after = mode, way, delay, after
+        self._change += 1
+        if mode is Mode.RESET:
+            self._abort_all()
+
+    async def _move(self, upstream_port: int) -> None:
+        self.upstream = (HOST, upstream_port)
+        self._abort_all()
+
+    def _abort_all(self) -> None:
+        for writer in self._writers:
+            _reset(writer)
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_until_complete(self._serve())
+        self._loop.close()
+
+    async def _serve(self) -> None:
+        self._end = asyncio.Event()
+        server = await asyncio.start_server(self._accept, self.host, 0)
+        self.port = server.sockets[0].getsockname()[1]
+        self._listening.set()
+        await self._end.wait()
+        server.close()
+        self._abort_all()
+        for connection in self._connections:
+            connection.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections.add(task)
+        self._writers.add(writer)
+        try:
+            await self._forward(reader, writer)
+        except (OSError, asyncio.CancelledError):
+            _reset(writer)
+        finally:
+            self._writers.discard(writer)
+            self._connections.discard(task)
+
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await self._gate(Way.UP)
+        if self.mode is Mode.RESET:
+            raise ConnectionResetError
+        upstream_reader, upstream_writer = await asyncio.open_connection(*self.upstream)
+        self._writers.add(upstream_writer)
+        wire = _Wire(self._dialogue() if self._dialogue else None, [writer, upstream_writer])
+        try:
+            await asyncio.gather(
+                self._pump(reader, upstream_writer, wire, Way.UP),
+                self._pump(upstream_reader, writer, wire, Way.DOWN),
+            )
+        finally:
+            upstream_writer.transport.abort()
+            self._writers.discard(upstream_writer)
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, wire: _Wire, way: Way) -> None:
+        """Carry one direction until it ends; then end the other too, as both clients of this project's tests do."""
+        try:
+            while piece := await reader.read(65536):
+                committed = wire.dialogue is not None and wire.dialogue.commits(piece, up=way is Way.UP)
+                await self._gate(way)
+                if committed and self.mode is Mode.LOSE_COMMIT:
+                    self._break(wire)
+                writer.write(piece[: self._allowed(len(piece), wire, way)])
+                await writer.drain()
+                if self._allowed(1, wire, way) == 0:
+                    self._break(wire)
+        finally:
+            if not writer.is_closing() and self.mode is not Mode.RESET:
+                writer.close()
+            else:
+                writer.transport.abort()
+
+    async def _gate(self, way: Way) -> None:
+        if self.mode is Mode.SLOW and self.way in (way, Way.BOTH):
+            await asyncio.sleep(self.delay)
+        while self.mode is Mode.FREEZE and self.way in (way, Way.BOTH):
+            await asyncio.sleep(POLL_SECONDS)
+
+    def _allowed(self, size: int, wire: _Wire, way: Way) -> int:
+        """How many of so many bytes may pass before CUT cuts."""
+        if self.mode is not Mode.CUT or self.way not in (way, Way.BOTH):
+            return size
+        if wire.change != self._change:
+            wire.change, wire.passed = self._change, {}
+        allowed = min(size, self.after - wire.passed.get(way, 0))
+        wire.passed[way] = wire.passed.get(way, 0) + allowed
+        return allowed
+
+    def _break(self, wire: _Wire) -> None:
+        self.broken += 1
+        for writer in wire.ends:
+            _reset(writer)
+        raise ConnectionResetError
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    """What is on its way is lost, and the peer is told so (RST), unlike by a close."""
+    sock: socket.socket | None = writer.get_extra_info("socket")
+    if sock is not None and sock.fileno() != -1:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+    writer.transport.abort()

@@ -1,0 +1,1 @@
+"""A supervisor in a test's own process, and the commands that it supervises."""

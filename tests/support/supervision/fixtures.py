@@ -1,0 +1,41 @@
+"""Supervisors with keepers from a fork server, and with keepers started cold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from chroniker.process.fork_server_client import ForkServer
+from chroniker.process.run_spec import RunOutcome
+from tests.support.supervision.fake_report import FakeReport
+from tests.support.supervision.supervised import Supervise, Supervised
+
+
+@pytest.fixture(scope="session")
+def warm_nursery() -> Iterator[ForkServer]:
+    nursery = ForkServer.start()
+    yield nursery
+    nursery.close()
+
+
+@pytest.fixture(params=["warm", "cold"])
+def nursery(request: pytest.FixtureRequest) -> ForkServer | None:
+    """Each test runs with keepers from a nursery, and with keepers started cold."""
+    if request.param == "cold":
+        return None
+    nursery: ForkServer = request.getfixturevalue("warm_nursery")
+    return nursery
+
+
+@pytest.fixture
+def supervise(nursery: ForkServer | None, tmp_path: Path) -> Supervise:
+    """Starts the supervision of a report's run in a thread."""
+    return lambda report: Supervised(report, nursery, tmp_path)
+
+
+@pytest.fixture
+def run(supervise: Supervise) -> Callable[[FakeReport], RunOutcome]:
+    """Supervises a report's run to its end."""
+    return lambda report: supervise(report).end()

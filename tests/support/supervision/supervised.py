@@ -1,0 +1,48 @@
+"""A run that a thread of the test supervises."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from chroniker.process.fork_server_client import ForkServer
+from chroniker.process.run_spec import RunOutcome
+from chroniker.worker.supervisor import execute
+from tests.support.processes import wait_until
+from tests.support.supervision.fake_report import FakeReport
+
+
+class Supervised:
+    """A run that a thread supervises."""
+
+    def __init__(self, report: FakeReport, nursery: ForkServer | None, runtime_dir: Path) -> None:
+        self.report = report
+        self.ending: RunOutcome | None = None
+        self.error: BaseException | None = None
+        self._thread = threading.Thread(target=self._execute, args=(nursery, runtime_dir), daemon=True)
+        self._thread.start()
+
+    def _execute(self, nursery: ForkServer | None, runtime_dir: Path) -> None:
+        try:
+            self.ending = execute(self.report, nursery, runtime_dir=runtime_dir)
+        except BaseException as error:  # for the test to look at
+            self.error = error
+
+    def running(self) -> bool:
+        return self._thread.is_alive()
+
+    def wait_for_text(self, text: str) -> None:
+        wait_until(lambda: text in self.report.text() or not self.running(), what=f"“{text}” in the output")
+        assert text in self.report.text(), (self.ending, self.report.text(2), self.error)
+
+    def end(self, seconds: float = 60) -> RunOutcome:
+        self._thread.join(seconds)
+        assert not self.running(), "still supervised"
+        if self.error is not None:
+            raise self.error
+        assert self.ending is not None
+        return self.ending
+
+
+Supervise = Callable[[FakeReport], Supervised]

@@ -1,0 +1,98 @@
+"""What people read is translated as a whole: each catalogue has all of its app's texts, and none that are gone."""
+
+from __future__ import annotations
+
+import ast
+import gettext
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.utils.translation import override
+from django.utils.translation.template import templatize
+
+from chroniker.models import Status
+from tests.support import ROOT
+
+CATALOGUES = sorted(ROOT.glob("chroniker*/locale/*/LC_MESSAGES/django.po"))
+FUNCTIONS = {"_", "gettext", "gettext_lazy", "gettext_noop", "ngettext", "ngettext_lazy"}
+IN_TEMPLATES = re.compile(r"""gettext\(u?('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""")
+PLACES = re.compile(r"%\(\w+\)|\{\w+\}")
+
+#: A message, and what stands for it: two forms where there is a plural.
+Entries = dict[str, list[str]]
+
+
+def texts_of(app: Path) -> Iterator[str]:
+    """All that the code of an app gives to gettext."""
+    for path in app.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in FUNCTIONS:
+                yield from _texts_in(node.args[0])
+    for path in [*app.rglob("*.html"), *app.rglob("*.txt")]:
+        for text in IN_TEMPLATES.findall(templatize(path.read_text(), origin=str(path))):
+            yield ast.literal_eval(text)
+
+
+def _texts_in(argument: ast.expr) -> Iterator[str]:
+    """Both of ``a if b else c``. A name stands for a text that ``gettext_noop`` has marked elsewhere."""
+    if isinstance(argument, ast.IfExp):
+        yield from _texts_in(argument.body)
+        yield from _texts_in(argument.orelse)
+    elif not isinstance(argument, ast.Name):
+        yield ast.literal_eval(argument)
+
+
+def entries_of(catalogue: Path) -> Entries:
+    """What a file of gettext has, its head left out."""
+    found: Entries = {}
+    for block in catalogue.read_text().split("\n\n")[1:]:
+        parts: list[tuple[str, str]] = []
+        for line in block.splitlines():
+            word, _space, text = line.partition(" ")
+            if word.startswith("msg"):
+                parts.append((word, ast.literal_eval(text)))
+            elif line.startswith('"'):
+                parts[-1] = (parts[-1][0], parts[-1][1] + ast.literal_eval(line))
+        if parts:
+            found[parts[0][1]] = [text for word, text in parts if word.startswith("msgstr")]
+    return found
+
+
+@pytest.fixture(params=CATALOGUES, ids=lambda path: f"{path.parts[-5]}-{path.parts[-3]}")
+def catalogue(request: pytest.FixtureRequest) -> Path:
+    path: Path = request.param
+    return path
+
+
+def test_there_is_a_catalogue_for_each_app() -> None:
+    assert {path.relative_to(ROOT).parts[0] for path in CATALOGUES} == {"chroniker", "chroniker_celery"}
+
+
+def test_no_text_is_left_out_and_none_is_left_over(catalogue: Path) -> None:
+    assert set(entries_of(catalogue)) == set(texts_of(catalogue.parents[3]))
+
+
+def test_no_text_is_untranslated_or_guessed(catalogue: Path) -> None:
+    assert [text for text, forms in entries_of(catalogue).items() if not all(forms)] == []
+    assert "fuzzy" not in catalogue.read_text()
+
+
+def test_each_translation_names_the_same_values(catalogue: Path) -> None:
+    for text, forms in entries_of(catalogue).items():
+        asked, *named = [set(PLACES.findall(each)) for each in (text, *forms)]
+        # One may be said in words: "every week", "every %(n)d weeks".
+        assert named == [asked] or [each - {"%(n)"} for each in named] == [asked - {"%(n)"}] * 2, text
+
+
+def test_what_is_compiled_says_the_same(catalogue: Path) -> None:
+    with catalogue.with_suffix(".mo").open("rb") as file:
+        compiled = gettext.GNUTranslations(file)
+    for text, forms in entries_of(catalogue).items():
+        assert [compiled.gettext(text)] == forms or [compiled.ngettext(text, text, n) for n in (1, 2)] == forms, text
+
+
+def test_the_admin_speaks_the_language_of_its_reader() -> None:
+    with override("de"):
+        assert str(Status.SUCCEEDED.label) == "erfolgreich"
