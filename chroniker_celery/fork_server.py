@@ -1,4 +1,4 @@
-"""The nursery of this worker: started before the pool forks, so that its processes inherit the way to it."""
+"""The fork server of this worker: started before the pool forks, so that its processes inherit the way to it."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def current() -> ForkServer | None:
 
 
 def close() -> None:
-    """At the worker's end. A worker that is killed needs no such call: the nursery sees that nobody is left."""
+    """At the worker's end. A worker that is killed needs no such call: the fork server sees that nobody is left."""
     global _current
-    nursery, _current = _current, None
-    if nursery is not None:
-        nursery.close()
+    fork_server, _current = _current, None
+    if fork_server is not None:
+        fork_server.close()

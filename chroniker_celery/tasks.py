@@ -16,6 +16,8 @@ from chroniker.models import OPEN, Run, Status
 from chroniker.process.run_spec import RunOutcome
 from chroniker.scheduler import tick
 from chroniker.worker import supervisor
+from chroniker.worker.machine import ThisHost
+from chroniker.worker.supervisor import Worker
 from chroniker_celery import fork_server, shutdown
 from chroniker_celery.exceptions import RunFailed
 from chroniker_celery.publish import TASK
@@ -47,13 +49,8 @@ def execute(self: RunTask, *words: Any, **named: Any) -> dict[str, Any]:
     try:
         if shutdown.hand_over_unstarted(run_id, token):
             raise Ignore(f"Run {run_id} was left to another worker.")
-        ending = supervisor.execute(
-            report,
-            fork_server.current(),
-            runtime_dir=settings.runtime_dir,
-            host=settings.hostname,
-            farewell=shutdown.current(),
-        )
+        machine = ThisHost(settings.runtime_dir, fork_server.current())
+        ending = supervisor.execute(report, Worker(machine, settings.hostname, shutdown.current()))
     except Ignore:
         raise
     except Exception:  # not started, as far as anyone knows: the claim is dispatched again, or its lease runs out

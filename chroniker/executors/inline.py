@@ -9,21 +9,18 @@ import subprocess
 import traceback
 from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import ClassVar
 from uuid import UUID
 
 from django.core.management import CommandError, call_command
 
-from chroniker.executors.base import Executor
 from chroniker.executors.database_report import DatabaseReport
+from chroniker.executors.hosted import HostedExecutor
 from chroniker.models import Run
 from chroniker.process.run_spec import RUN_ID, RUN_TOKEN, RunOutcome, RunSpec
 from chroniker.worker.output import Chunk
 
 
-class InlineExecutor(Executor):
-    executes_here: ClassVar[bool] = True
-
+class InlineExecutor(HostedExecutor):
     def dispatch(self, runs: Sequence[Run]) -> Collection[UUID]:
         runs = self.for_here(runs)
         for run in runs:

@@ -6,41 +6,41 @@ import logging
 import os
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import Any, ClassVar
+from typing import Any
 from uuid import UUID
 
 from django.core.checks import CheckMessage, Error
 from django.db import connections
 
 from chroniker.conf import settings
-from chroniker.executors.base import Executor
 from chroniker.executors.database_report import DatabaseReport
+from chroniker.executors.hosted import HostedExecutor
 from chroniker.models import Run
 from chroniker.process.fork_server_client import ForkServer
 from chroniker.worker import supervisor
+from chroniker.worker.machine import ThisHost
 from chroniker.worker.shutdown_notice import ShutdownNotice
+from chroniker.worker.supervisor import Worker
 from chroniker.worker.wake_socket import wake
 
 logger = logging.getLogger(__name__)
 
-#: Seconds that a nursery may take to end: on a busy host it may still be starting.
-NURSERY_PATIENCE = 60.0
+#: Seconds that a fork server may take to end: on a busy host it may still be starting.
+FORK_SERVER_PATIENCE = 60.0
 
 
-class LocalExecutor(Executor):
+class LocalExecutor(HostedExecutor):
     """Runs at most ``OPTIONS["workers"]`` commands at once (default: four for each core), the others wait in line.
 
     Takes runs only in a process that stays to supervise them, i.e. between ``open`` and ``close``; claims made
     elsewhere, say by a button in the admin, wait for the next ``cron``.
     """
 
-    executes_here: ClassVar[bool] = True
-
     def __init__(self, alias: str, options: Mapping[str, Any]) -> None:
         super().__init__(alias, options)
         self._pool: ThreadPoolExecutor | None = None
-        self._nursery: ForkServer | None = None
-        self._farewell: ShutdownNotice | None = None
+        self._fork_server: ForkServer | None = None
+        self._shutdown_notice: ShutdownNotice | None = None
         self._taken: dict[Future[None], Run] = {}
 
     @property
@@ -48,15 +48,15 @@ class LocalExecutor(Executor):
         return int(self.options.get("workers", 4 * (os.cpu_count() or 1)))
 
     def open(self) -> None:
-        self._farewell = ShutdownNotice()
+        self._shutdown_notice = ShutdownNotice()
         self._pool = ThreadPoolExecutor(self.workers, thread_name_prefix=f"chroniker-{self.alias}")
 
     def dispatch(self, runs: Sequence[Run]) -> Collection[UUID]:
         if self._pool is None:
             return []
         runs = self.for_here(runs)
-        if self._nursery is None and runs:
-            self._nursery = ForkServer.start()
+        if self._fork_server is None and runs:
+            self._fork_server = ForkServer.start()
         taken = set(self.running)  # one that waits in line here is offered again from time to time
         for run in runs:
             if run.pk not in taken:
@@ -76,8 +76,8 @@ class LocalExecutor(Executor):
         return [self._taken.pop(future).pk for future in waiting]
 
     def end_runs(self) -> None:
-        if self._farewell is not None:
-            self._farewell.announce(0.0)
+        if self._shutdown_notice is not None:
+            self._shutdown_notice.announce(0.0)
 
     def finished(self, timeout: float | None) -> list[int]:
         ended, _running = wait(self._taken, timeout, FIRST_COMPLETED)
@@ -85,13 +85,9 @@ class LocalExecutor(Executor):
 
     def _execute(self, run_id: UUID, token: int) -> None:
         try:
-            supervisor.execute(
-                DatabaseReport(run_id, token),
-                self._nursery,
-                runtime_dir=settings.runtime_dir,
-                host=settings.hostname,
-                farewell=self._farewell,
-            )
+            machine = ThisHost(settings.runtime_dir, self._fork_server)
+            worker = Worker(machine, settings.hostname, self._shutdown_notice)
+            supervisor.execute(DatabaseReport(run_id, token), worker)
         except Exception:  # the run's lease ends it; this thread has others to supervise
             logger.exception("The supervisor of run %s failed.", run_id)
         finally:
@@ -113,12 +109,12 @@ class LocalExecutor(Executor):
         ]
 
     def close(self) -> None:
-        """Wait for what runs, then let the nursery go."""
-        pool, nursery, self._pool, self._nursery = self._pool, self._nursery, None, None
+        """Wait for what runs, then let the fork server go."""
+        pool, fork_server, self._pool, self._fork_server = self._pool, self._fork_server, None, None
         if pool is not None:
             pool.shutdown(cancel_futures=True)
-        if self._farewell is not None:
-            self._farewell.close()
-            self._farewell = None
-        if nursery is not None:
-            nursery.close(NURSERY_PATIENCE)
+        if self._shutdown_notice is not None:
+            self._shutdown_notice.close()
+            self._shutdown_notice = None
+        if fork_server is not None:
+            fork_server.close(FORK_SERVER_PATIENCE)

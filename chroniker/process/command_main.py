@@ -28,7 +28,7 @@ from chroniker.process.run_spec import PROGRESS, RUN_ID, RUN_TOKEN, RunSpec
 if TYPE_CHECKING:
     from django.core.management.base import BaseCommand, CommandParser
 
-#: Whether this very code and these settings have passed Django's system checks, in the nursery this is a fork of.
+#: Whether this very code and these settings have passed Django's system checks, in the fork server this is a fork of.
 checked = False
 
 _OOM_POINTS = 300
@@ -129,7 +129,7 @@ def run_management_command(argv: tuple[str, ...]) -> int:
     sys.argv = ["manage.py", *argv]
     try:
         # Imported here: in a cold start Django does not exist before this line. Its start-up applies LOGGING,
-        # onto the streams made above; connections the nursery may have had were closed before it forked.
+        # onto the streams made above; connections the fork server may have had were closed before it forked.
         from django.core.management import ManagementUtility
 
         class Utility(ManagementUtility):

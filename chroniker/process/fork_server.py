@@ -1,4 +1,4 @@
-"""The nursery itself: a guard with Django warm, one thread and no connections, started by exec.
+"""The fork server itself: a guard with Django warm, one thread and no connections, started by exec.
 
 So forking from it is safe under every kind of worker, and a command starts in milliseconds. If it dies, its
 keepers live on, each with its own supervisor, and the next are started cold.
@@ -25,13 +25,13 @@ def main() -> None:
     requests = socket.socket(fileno=int(sys.argv[1]))
     requests.set_inheritable(False)
     os.environ.pop(RUN_ID, None)  # the placeholder was for /proc, see `mark`
-    name_process("chroniker-nursery")
+    name_process("chroniker-fork")
     ignore_signals()
     gc.disable()
     warm_up()
     if threading.active_count() > 1:
         names = ", ".join(thread.name for thread in threading.enumerate()[1:])
-        sys.exit(f"chroniker: no nursery, because the project's start-up left threads running: {names}")
+        sys.exit(f"chroniker: no fork server, because the project's start-up left threads running: {names}")
     gc.collect()
     gc.freeze()  # forks share these pages as long as their collector leaves them alone
     KeeperParent(requests).serve()

@@ -1,4 +1,4 @@
-"""The way to the nursery: a worker starts one, and shares it with every process it forks from then on."""
+"""The way to the fork server: a worker starts one, and shares it with every process it forks from then on."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def start_python(module: str, descriptors: Sequence[int], *, stderr: int | None 
 class ForkServer:
     """The client's side. Threads and forked processes may share one; it never makes its caller wait for Django.
 
-    When the nursery is not there (it died, its start-up failed, or the system has none) `launch` answers False
+    When the fork server is not there (it died, its start-up failed, or the system has none) `launch` answers False
     from then on, and keepers are started cold. Runs under way do not depend on it.
     """
 
@@ -50,7 +50,7 @@ class ForkServer:
 
     @classmethod
     def start(cls) -> ForkServer:
-        """Start a nursery for this process and those it will fork. Returns at once; Django warms up meanwhile."""
+        """Start a fork server for this process and those it will fork. Returns at once; Django warms up meanwhile."""
         if not LINUX:
             return cls(None, None)
         near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -63,7 +63,7 @@ class ForkServer:
         return None if self._process is None else self._process.pid
 
     def launch(self, given: Descriptors) -> bool:
-        """Ask for a keeper with these files; False when there is no nursery to ask.
+        """Ask for a keeper with these files; False when there is no fork server to ask.
 
         True is no promise: whoever asked waits for the keeper's first word, or for the end of its line.
         """
@@ -77,13 +77,13 @@ class ForkServer:
         return True
 
     def forget(self) -> None:
-        """Let go of the nursery in this process; it ends when all who share it have, and its keepers are done."""
+        """Let go of the fork server in this process; it ends when all who share it have, and its keepers are done."""
         if self._requests is not None:
             self._requests.close()
         self._requests = None
 
     def close(self, timeout: float | None = 10.0) -> None:
-        """`forget`, and in the process that started the nursery wait until it has ended."""
+        """`forget`, and in the process that started the fork server wait until it has ended."""
         self.forget()
         if self._process is not None and self._owner == os.getpid():
             try:

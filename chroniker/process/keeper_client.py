@@ -7,7 +7,6 @@ import select
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
@@ -15,9 +14,10 @@ from typing import Any
 from chroniker.process import progress
 from chroniker.process.fork_server_client import ForkServer, start_python
 from chroniker.process.keeper_protocol import Descriptors, KeeperConnection
+from chroniker.process.kernel import clock
 from chroniker.process.run_spec import RunSpec
 
-_READY_PATIENCE = 20.0  #: a nursery that is still loading Django answers when it is done
+_READY_PATIENCE = 20.0  #: a fork server that is still loading Django answers when it is done
 _END_PATIENCE = 10.0
 
 
@@ -46,8 +46,8 @@ class KeeperClient:
         """Wait for the keeper's first word. False: there is none, and after `close` none will ever begin."""
         poll = select.poll()
         poll.register(self.wire, select.POLLIN)
-        until = time.monotonic() + _READY_PATIENCE
-        while not self.pid and not self.wire.closed and time.monotonic() < until:
+        until = clock.monotonic() + _READY_PATIENCE
+        while not self.pid and not self.wire.closed and clock.monotonic() < until:
             poll.poll(100)
             self.read()
         return bool(self.pid)
@@ -60,7 +60,7 @@ class KeeperClient:
         """Move the keeper's deadline on; it acknowledges."""
         self.wire.send(deadline=deadline)
         if self._unanswered is None:
-            self._unanswered = time.monotonic()  # stands still while the machine is suspended
+            self._unanswered = clock.monotonic()  # stands still while the machine is suspended
 
     def stop(self) -> None:
         """SIGTERM, the order's grace, SIGKILL."""
@@ -97,15 +97,15 @@ class KeeperClient:
         """Seconds since the keeper was first seen dead; 0 while it lives."""
         if self._pidfd < 0 or self.alive_pid:
             return 0.0
-        self._dead_since = self._dead_since or time.monotonic()
-        return time.monotonic() - self._dead_since
+        self._dead_since = self._dead_since or clock.monotonic()
+        return clock.monotonic() - self._dead_since
 
     @property
     def silent_for(self) -> float:
         """Seconds since the oldest message that a living keeper would have acknowledged by now."""
         if self._unanswered is None or self.killing:
             return 0.0
-        return time.monotonic() - self._unanswered
+        return clock.monotonic() - self._unanswered
 
     def wake(self) -> None:
         """Continue a keeper that somebody stopped."""
@@ -134,41 +134,41 @@ class KeeperClient:
                 self._cold.wait(_END_PATIENCE)
 
     @classmethod
-    def begin(cls, nursery: ForkServer | None, lock: int) -> KeeperClient:
-        """A keeper that is ready: from the nursery if that answers, else started cold. Raises OSError if there is none.
+    def begin(cls, fork_server: ForkServer | None, lock: int) -> KeeperClient:
+        """A keeper that is ready, from the fork server if that answers, else started cold. Raises OSError if none is.
 
         A keeper runs nothing before it is told to go. So one that came too late, after another was started in
         its place, sees its line closed and ends.
         """
-        if nursery is not None:
-            lifeline = cls._launch(lock, nursery)
-            if lifeline.wait_ready():
-                return lifeline
-            lifeline.close()
-        lifeline = cls._launch(lock, None)
-        if not lifeline.wait_ready():
-            lifeline.close()
+        if fork_server is not None:
+            keeper = cls._launch(lock, fork_server)
+            if keeper.wait_ready():
+                return keeper
+            keeper.close()
+        keeper = cls._launch(lock, None)
+        if not keeper.wait_ready():
+            keeper.close()
             raise OSError("its keeper did not start")
-        return lifeline
+        return keeper
 
     @classmethod
-    def _launch(cls, lock: int, nursery: ForkServer | None) -> KeeperClient:
+    def _launch(cls, lock: int, fork_server: ForkServer | None) -> KeeperClient:
         near, far = socket.socketpair()
         (out, out_end), (err, err_end) = os.pipe(), os.pipe()
-        lifeline = cls(KeeperConnection(near), out, err, progress.create())
+        keeper = cls(KeeperConnection(near), out, err, progress.create())
         with far:
-            given = Descriptors(far.fileno(), out_end, err_end, lifeline.progress, lock)
+            given = Descriptors(far.fileno(), out_end, err_end, keeper.progress, lock)
             try:
-                if nursery is None:
-                    lifeline._cold = start_python("keeper_main", given)
+                if fork_server is None:
+                    keeper._cold = start_python("keeper_main", given)
                 else:
-                    nursery.launch(given)
+                    fork_server.launch(given)
             finally:
                 os.close(out_end)
                 os.close(err_end)
         for descriptor in (out, err):
             os.set_blocking(descriptor, False)
-        return lifeline
+        return keeper
 
 
 def _open_pid(pid: int) -> int:

@@ -3,7 +3,7 @@
 It is a subreaper, so what loses its keeper becomes its child. It holds each keeper's line and lock open until all
 that the keeper guarded is dead: the end of the line says so to the supervisor, a free lock to everybody.
 
-There is one with Django warm for all runs of a worker (the nursery), or a bare one for a single run (a cold start).
+There is one with Django warm for all runs of a worker (the fork server), or a bare one for a single run (a cold start).
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ import socket
 import sys
 
 from chroniker.process import process_tree
+from chroniker.process.child_wakeup import ChildWakeup
 from chroniker.process.command_main import CommandProcess
-from chroniker.process.keeper import drain, ignore_signals, keep, wake_on_child
+from chroniker.process.keeper import ignore_signals, keep
 from chroniker.process.keeper_protocol import Descriptors
 from chroniker.process.kernel import become_subreaper, open_descriptors
 
@@ -35,7 +36,7 @@ class KeeperParent:
         self._own_children = frozenset(process_tree.children(os.getpid()))  # like those: of the project's start-up
         self._requests = requests
         self._keepers: dict[int, Descriptors] = {}
-        self._child_ended = wake_on_child()
+        self._child_ended = ChildWakeup()
         self._poll = select.poll()
         self._poll.register(self._child_ended, select.POLLIN)
         if requests is not None:
@@ -45,8 +46,8 @@ class KeeperParent:
         while self._requests is not None or self._keepers:
             ready = dict(self._poll.poll(_LOOK_SECONDS * 1000 if self._keepers else None))
             self._wake_keepers()
-            if self._child_ended in ready:
-                drain(self._child_ended)
+            if self._child_ended.fileno() in ready:
+                self._child_ended.clear()
                 self._bury()
             if self._requests is not None and self._requests.fileno() in ready:
                 self._answer(self._requests)

@@ -3,9 +3,10 @@
 import json
 import select
 import socket
-import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
+
+from chroniker.process.kernel import clock
 
 _SEND_PATIENCE = 5.0
 Message = Mapping[str, Any]
@@ -36,7 +37,7 @@ class KeeperConnection:
     def send(self, **message: Any) -> bool:
         """Send one message; False when the other side is gone or has not read for seconds."""
         data = memoryview(json.dumps(message).encode() + b"\n")
-        until = time.monotonic() + _SEND_PATIENCE
+        until = clock.monotonic() + _SEND_PATIENCE
         while data:
             try:
                 data = data[self._socket.send(data) :]
@@ -50,7 +51,7 @@ class KeeperConnection:
     def _writable(self, until: float) -> bool:
         poll = select.poll()  # not select(): a worker may have more than 1024 files open
         poll.register(self._socket, select.POLLOUT)
-        return bool(poll.poll(max(0.0, until - time.monotonic()) * 1000))
+        return bool(poll.poll(max(0.0, until - clock.monotonic()) * 1000))
 
     def receive(self) -> list[Message]:
         """Everything that has arrived so far. Sets `closed` once the other side is gone."""

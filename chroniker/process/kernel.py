@@ -1,6 +1,6 @@
-"""The few system calls that Python does not wrap, and the clock that leases are measured by.
+"""System calls that Python does not wrap, and the machine's clocks.
 
-On a system without them each says so by its return value; the callers then do with less (see `process_tree`).
+On a system without such a call the function returns False; the callers then guarantee less (see `process_tree`).
 """
 
 import ctypes
@@ -18,12 +18,34 @@ _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 _LIBC = ctypes.CDLL(None, use_errno=True) if LINUX else None
 
 
-def boot_clock() -> float:
-    """Seconds since this machine started, the time it was suspended included (where the system can tell).
+class Clock:
+    """The clocks of this machine. There is one instance, `clock`; a simulation replaces its methods."""
 
-    Comparable between processes of one machine, and nobody can set it.
-    """
-    return time.clock_gettime(_CLOCK)
+    def boot(self) -> float:
+        """Seconds since this machine started, including suspended time where the system can tell.
+
+        Comparable between processes of one machine; nobody can set it. For leases and deadlines.
+        """
+        return time.clock_gettime(_CLOCK)
+
+    def monotonic(self) -> float:
+        """Seconds on a clock that stops while the machine is suspended. For the patience between processes."""
+        return time.monotonic()
+
+    def wall(self) -> float:
+        """Seconds since 1970, as people set it. For display only: it decides nothing."""
+        return time.time()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+
+clock = Clock()
+
+
+def boot_clock() -> float:
+    """Short for `clock.boot()`."""
+    return clock.boot()
 
 
 @functools.cache

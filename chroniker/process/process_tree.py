@@ -30,7 +30,7 @@ class Killed:
     survivors: list[str] = field(default_factory=list)
 
 
-@dataclass(slots=True)
+@dataclass
 class Tally:
     """Collects ended children: the exit status of the one that matters, and what all of them used."""
 

@@ -1,6 +1,6 @@
 """The mark of a run on its processes: `CHRONIKER_RUN_ID` in the environment they were started with.
 
-It finds what no parent remembers: the processes of a run whose keeper and nursery were both killed. It does not
+It finds what no parent remembers: the processes of a run whose keeper and fork server were both killed. It does not
 find those that cleared their environment, or that belong to another user.
 """
 
@@ -18,7 +18,7 @@ from chroniker.process import process_tree
 from chroniker.process.kernel import LINUX
 from chroniker.process.run_spec import RUN_ID
 
-#: As long as any run's id. Keepers and nurseries start with it, so that their forks can write theirs over it.
+#: As long as any run's id. Keepers and fork servers start with it, so that their forks can write theirs over it.
 PLACEHOLDER_ID = str(UUID(int=0))
 
 _ENV_START = 49 - 2  # field of /proc/self/stat, counted from 0 after the name

@@ -11,7 +11,7 @@ from chroniker import lifecycle
 from chroniker.conf import settings
 from chroniker.eligibility import hosts
 from chroniker.escaping import one_line
-from chroniker.executors import executors
+from chroniker.executors import HostedExecutor, executors
 from chroniker.models import EVERY_HOST, Run, Status
 
 logger = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ def dispatch(runs: Sequence[Run], now: dt.datetime) -> int:
         if sent := [run for run in group if run.pk in accepted]:
             lifecycle.record_dispatched(sent, now)
         mine = set(ids)
-        if executor.executes_here and (left := mine - {run.pk for run in executor.for_here(group)}):
+        if isinstance(executor, HostedExecutor) and (left := mine - {run.pk for run in executor.for_here(group)}):
             lifecycle.leave_to_host(left)
             mine -= left
         if refused := mine - accepted:

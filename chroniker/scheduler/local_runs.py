@@ -16,7 +16,7 @@ from chroniker.clock.database_clock import database_now
 from chroniker.conf import settings
 from chroniker.escaping import one_line
 from chroniker.exceptions import ExecutorError
-from chroniker.executors import Executor, executors
+from chroniker.executors import HostedExecutor, executors
 from chroniker.scheduler import stopping, tick, tick_result
 from chroniker.scheduler.shutdown_signals import ShutdownSignals
 from chroniker.worker import run_lock
@@ -49,7 +49,7 @@ class LocalRuns:
         """``who``: this process, for the record. ``tell`` gets what a pass did; without it nothing is reconsidered."""
         self._asked, self._who, self._aliases, self._drain, self._stops = asked, who, aliases, drain, stops
         self._tell, self._say = tell, say
-        self._open: list[Executor] = []
+        self._open: list[HostedExecutor] = []
 
     def __enter__(self) -> Self:
         self._open = [executor for executor in map(_executor, self._aliases or executors) if executor is not None]
@@ -142,11 +142,11 @@ class LocalRuns:
         return asked
 
 
-def _executor(alias: str) -> Executor | None:
+def _executor(alias: str) -> HostedExecutor | None:
     """The executor, if it executes in the process that dispatches. A broken one shall not keep the others from work."""
     try:
         executor = executors[alias]
     except ExecutorError as error:
         logger.error("%s", error)
         return None
-    return executor if executor.executes_here else None
+    return executor if isinstance(executor, HostedExecutor) else None

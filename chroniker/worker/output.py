@@ -5,9 +5,10 @@ from __future__ import annotations
 import codecs
 import dataclasses
 import itertools
-import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+
+from chroniker.process.kernel import clock
 
 REMARKS, STDOUT, STDERR = 0, 1, 2
 CHUNK = 64 * 1024  #: characters at most in one chunk
@@ -35,7 +36,7 @@ class Numbering:
         self._numbers = itertools.count()
 
     def chunk(self, text: str) -> Chunk:
-        return Chunk(self.stream, next(self._numbers), text, datetime.now(UTC))
+        return Chunk(self.stream, next(self._numbers), text, datetime.fromtimestamp(clock.wall(), UTC))
 
 
 class Allowance:
@@ -121,7 +122,7 @@ class OutputStream:
         if text:
             self._parts.append(text.replace(_NUL, _VISIBLE_NUL))
             self._length += len(text)
-            self._waiting_since = self._waiting_since or time.monotonic()
+            self._waiting_since = self._waiting_since or clock.monotonic()
 
     def _cut_full(self) -> list[Chunk]:
         if self._length < CHUNK:
@@ -134,7 +135,7 @@ class OutputStream:
     def _keep(self, text: str) -> None:
         self._parts = [text] if text else []
         self._length = len(text)
-        self._waiting_since = time.monotonic() if text else None
+        self._waiting_since = clock.monotonic() if text else None
 
     def _cut_tail(self) -> None:
         del self._tail[: max(len(self._tail) - self._allowance.tail, 0)]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import select
 import selectors
-import time
 from functools import partial
 
 from chroniker.process.keeper_client import KeeperClient
+from chroniker.process.kernel import clock
 from chroniker.process.run_spec import RunSpec
 from chroniker.worker.output import STDERR, STDOUT, Allowance, Numbering, OutputStream
 from chroniker.worker.reporter import Reporter
@@ -24,22 +24,22 @@ class OutputPump:
 
     def __init__(
         self,
-        order: RunSpec,
-        lifeline: KeeperClient,
+        spec: RunSpec,
+        keeper: KeeperClient,
         reporter: Reporter,
         remarks: Numbering,
         selector: selectors.BaseSelector,
     ) -> None:
-        allowance = Allowance(order.log_max_bytes)
+        allowance = Allowance(spec.log_max_bytes)
         self._reporter = reporter
         self._remarks = remarks
         self._selector = selector
         self._streams = {
-            lifeline.out: OutputStream(STDOUT, allowance, remarks),
-            lifeline.err: OutputStream(STDERR, allowance, remarks),
+            keeper.out: OutputStream(STDOUT, allowance, remarks),
+            keeper.err: OutputStream(STDERR, allowance, remarks),
         }
-        self._err = self._streams[lifeline.err]
-        wanted = ((lifeline.out, order.log_stdout), (lifeline.err, order.log_stderr))
+        self._err = self._streams[keeper.err]
+        wanted = ((keeper.out, spec.log_stdout), (keeper.err, spec.log_stderr))
         self._logged = {pipe for pipe, logged in wanted if logged}
         self._open = set(self._streams)
         self._reading = False
@@ -61,7 +61,7 @@ class OutputPump:
 
     def flush(self) -> None:
         """Pass on what has waited for its second."""
-        now = time.monotonic()
+        now = clock.monotonic()
         for stream in self._streams.values():
             if stream.flush_at is not None and stream.flush_at <= now:
                 self._reporter.put(stream.flush())
@@ -84,12 +84,12 @@ class OutputPump:
         A pipe that somebody outside the tree was given is read for a second more.
         """
         self._reading = False  # by the selector, that is
-        until = time.monotonic() + _OUTSIDE_PATIENCE
+        until = clock.monotonic() + _OUTSIDE_PATIENCE
         left = _LAST_WORDS
         poll = select.poll()
         for pipe in self._open:
             poll.register(pipe, select.POLLIN)
-        while self._open and left > 0 and time.monotonic() < until:
+        while self._open and left > 0 and clock.monotonic() < until:
             for pipe, _ in poll.poll(50):
                 left -= self._read(pipe)
                 if pipe not in self._open:

@@ -1,142 +1,135 @@
-"""The thread that talks to the database for one run, so that the supervisor's loop never waits for one.
+"""The thread that talks to the database for one run, so that the supervisor's loop never waits for a database.
 
-Renewals go first. Between two of them at most one bounded insert of output is under way, and the report bounds
-each of its statements; so neither a flood of output nor a slow disk starves the lease.
+What it does, and when, is decided by `RunReport`.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import os
 import socket
 import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from functools import partial
 
 from django.db.utils import DataError
 
 from chroniker.process import progress
-from chroniker.process.kernel import boot_clock
+from chroniker.process.kernel import clock
 from chroniker.process.run_spec import RunOutcome, RunSpec
-from chroniker.worker import end_reasons
+from chroniker.worker import report_timing as timing
 from chroniker.worker.output import Chunk, Numbering
-from chroniker.worker.output_queue import OutputQueue
+from chroniker.worker.report_actions import Call, Done, Finish, Insert, Moment, Renew, Start, Wait
 from chroniker.worker.report_interface import NOTE, Report
+from chroniker.worker.run_report import RunReport
 
 log = logging.getLogger(__name__)
 
-START_TRIES = 5
-RETRY_SECONDS = 1.0
-RING_SECONDS = 0.1  #: no more renewals than this, however often somebody rings
-PROGRESS_SECONDS = 1.0  #: progress that moved is told this often, by a renewal that comes early
-DRAIN_FIRST = 5.0  #: how long a finish waits for output that is still to be stored
-DRAIN_AFTER = 30.0  #: how long output may take after the finish
-FINISH_AFTER_LEASE = 30.0  #: a finish is tried for one lease, and this much longer
-
 
 class Reporter:
-    """Owns the report: no thread but its own calls it. What it learns stands in attributes; then it wakes the loop.
+    """Owns the report: only its own thread calls it. After each change it wakes the supervisor's loop.
 
-    `deadline`: until when (boot clock) the lease is ours for certain, less the margin. `renewals`: how often it was
-    moved on. `lost`: why the lease is gone. `stop`: why the run is to stop. `finished`: what finish answered.
+    Only `start_spec` and `wait` wait for the database. The properties may be read at any time.
     """
 
     def __init__(self, report: Report, remarks: Numbering) -> None:
-        self.deadline = 0.0
-        self.renewals = 0
-        self.lost = ""
-        self.stop = ""
-        self.finished: bool | None = None
         self._report = report
-        self._remarks = remarks
+        self._state = RunReport(remarks)
         self._near, self._far = socket.socketpair()
         self._near.setblocking(False)
         self._far.setblocking(False)
         self._thread = threading.Thread(target=self._run, name=f"chroniker-{report.run_id}", daemon=True)
-        self._changed = threading.Condition()
+        self._changed = threading.Condition()  # guards the state
         self._began, self._done = threading.Event(), threading.Event()
-        self._order: RunSpec | None = None
-        self._error: BaseException | None = None
-        self._backlog = OutputQueue()
         self._shared_progress = -1
-        self._progress: tuple[int, int] | None = None
-        self._renew_at = self._renewed_at = 0.0  # boot clock; what follows is monotonic
-        self._insert_at = self._finish_at = 0.0
-        self._drain_until = self._give_up_at = float("inf")
-        self._ending: RunOutcome | None = None
 
-    # For the supervisor's loop. Only `order` and `wait` wait for the database.
+    # For the supervisor's loop.
+
+    @property
+    def deadline(self) -> float:
+        """Until when (boot clock) the lease is held for certain, less the margin."""
+        return self._state.lease.deadline
+
+    @property
+    def renewals(self) -> int:
+        """How often the deadline was moved."""
+        return self._state.lease.renewals
+
+    @property
+    def lost(self) -> str:
+        """Why the lease is gone; empty while it is held."""
+        return self._state.lease.lost
+
+    @property
+    def stop(self) -> str:
+        """Who requested a stop; empty: nobody."""
+        return self._state.lease.stop
+
+    @property
+    def backlog(self) -> int:
+        """Characters of output that wait to be stored."""
+        return self._state.output.size
 
     def begin(self) -> None:
-        """Start the run; `order` tells what came of it."""
+        """Start the run; `start_spec` returns the result."""
         self._thread.start()
 
-    def order(self) -> RunSpec | None:
-        """The run's order, or None when the start was refused. Raises what the last of a few tries raised."""
+    def start_spec(self) -> RunSpec | None:
+        """Waits for the start. None: it was refused. Raises the error of the last try when all tries failed."""
         self._began.wait()
-        if self._error is not None:
-            raise self._error
-        return self._order
+        if self._state.error is not None:
+            raise self._state.error
+        return self._state.spec
 
     def fileno(self) -> int:
-        """Readable after something changed."""
+        """Readable after a change."""
         return self._near.fileno()
 
-    def hush(self) -> None:
-        """Take note of all changes so far."""
+    def clear(self) -> None:
+        """Not readable again until the next change."""
         try:
             while self._near.recv(4096):
                 pass
         except BlockingIOError:
             pass
 
-    @property
-    def backlog(self) -> int:
-        """Characters of output that wait; the loop stops reading while these are too many."""
-        return self._backlog.size
-
     def put(self, chunks: Sequence[Chunk]) -> None:
         """Output to be stored."""
         if chunks:
             with self._changed:
-                self._backlog.put(chunks)
+                self._state.put(chunks)
                 self._changed.notify()
 
     def watch_progress(self, shared: int) -> None:
-        """Tell this progress with each renewal."""
+        """Report this progress with each renewal."""
         self._shared_progress = os.dup(shared)
 
     def renew_now(self) -> None:
-        """Somebody rang: renew, and so learn of a stop, at once."""
+        """Renew, and so learn of a stop, at once."""
         with self._changed:
-            self._renew_at = min(self._renew_at, self._renewed_at + RING_SECONDS)
+            self._state.lease.renew_soon()
             self._changed.notify()
 
     def give_up(self, why: str) -> None:
-        """The lease was not renewed in time, and the run is being killed for it: it is not to be renewed any more."""
-        self.lost = self.lost or why
-
-    def finish(self, ending: RunOutcome, *, drain_first: bool) -> None:
-        """Report the ending; `drain_first`: after the output that waits, unless that takes too long."""
-        assert self._order is not None
-        now = time.monotonic()
+        """The run is being killed for want of a lease: do not renew it again."""
         with self._changed:
-            self._ending = ending
-            self._drain_until = now + (DRAIN_FIRST if drain_first else 0.0)
-            self._give_up_at = now + self._order.lease + FINISH_AFTER_LEASE
+            self._state.lease.lose(why)
+
+    def finish(self, outcome: RunOutcome, *, drain_first: bool) -> None:
+        """Report the outcome; `drain_first`: after the output that waits, unless that takes too long."""
+        with self._changed:
+            self._state.finish(outcome, clock.monotonic(), drain_first=drain_first)
             self._changed.notify()
 
     def wait(self) -> bool | None:
-        """Wait until all is said: True when the run shows its ending, False when the report came too late.
+        """Wait until all is reported. True: the run shows its outcome; False: the report came too late.
 
-        None when the database could not be told within a lease and half a minute.
+        None: the database did not answer for the length of a lease and half a minute.
         """
-        assert self._order is not None
-        self._done.wait(self._order.lease + FINISH_AFTER_LEASE + DRAIN_FIRST + DRAIN_AFTER)
-        return self.finished
+        spec = self._state.spec
+        assert spec is not None
+        self._done.wait(spec.lease + timing.FINISH_AFTER_LEASE + timing.DRAIN_FIRST + timing.DRAIN_AFTER)
+        return self._state.outcome.finished
 
     def close(self) -> None:
         self._near.close()
@@ -146,15 +139,13 @@ class Reporter:
 
     def _run(self) -> None:
         try:
-            self._start()
-            self._began.set()
-            while self._order is not None and self._step(self._order):
+            while self._step():
                 pass
             self._note_missing()
-        except BaseException as error:  # the loop must not wait for a thread that is no more
+        except BaseException as error:  # the loop must not wait for a thread that has ended
             log.exception("run %s: its reporter failed", self._report.run_id)
-            self._error = error
-            self.lost = self.lost or f"the report failed: {error!r}"
+            self._state.error = error
+            self.give_up(f"the report failed: {error!r}")
         finally:
             if self._shared_progress >= 0:
                 os.close(self._shared_progress)
@@ -163,135 +154,51 @@ class Reporter:
             self._done.set()
             self._wake()
 
-    def _start(self) -> None:
-        """A start whose answer was lost is asked again; the lease counts from the first try, which may have won."""
-        first = boot_clock()
-        attempt = 1
-        while True:
-            try:
-                order = self._report.start(os.getpid())
-                break
-            except Exception as error:
-                self._failed("start", error)
-                if attempt == START_TRIES:
-                    raise
-            time.sleep(0.1 * 2**attempt)
-            attempt += 1
-        if order is not None:
-            self.deadline = first + order.lease - order.margin
-            self._renew_at = first + order.heartbeat
-            if attempt > 1:
-                self._renew(order)
-        self._order = order
-
-    def _step(self, order: RunSpec) -> bool:
-        """Do the one thing that is most urgent, or wait for one. Returns whether there is more to come."""
+    def _step(self) -> bool:
+        """Carry out the next action, or wait. Returns whether there is more to do."""
         with self._changed:
-            now = time.monotonic()
-            if self._is_over(now):
-                return False
-            urgent = self._most_urgent(order, now)
-            if urgent is None:
-                self._changed.wait(self._patience(now))
-        if urgent is not None:
-            urgent()
+            action = self._state.next_action(self._moment())
+            if isinstance(action, Wait):
+                self._changed.wait(action.seconds)
+                return True
+        if isinstance(action, Done):
+            return False
+        self._carry_out(action)
+        if self._state.is_started:
+            self._began.set()
+        self._wake()
         return True
 
-    def _is_over(self, now: float) -> bool:
-        if self._ending is None:
-            return False
-        if self.finished is None:
-            return now > self._give_up_at
-        return not self._backlog or now > self._drain_until
+    def _moment(self) -> Moment:
+        shown = progress.read(self._shared_progress) if self._shared_progress >= 0 else None
+        return Moment(clock.boot(), clock.monotonic(), shown)
 
-    def _most_urgent(self, order: RunSpec, now: float) -> Callable[[], None] | None:
-        if self.finished is None and not self.lost and (boot_clock() >= self._renew_at or self._has_moved()):
-            return partial(self._renew, order)
-        if self._ending is not None and self.finished is None and self._may_finish(now):
-            return partial(self._finish, self._ending)
-        if self._backlog and now >= self._insert_at:
-            return self._insert
-        return None
-
-    def _has_moved(self) -> bool:
-        """Whether there is progress to tell, and the last renewal is not too fresh for it."""
-        if self._shared_progress < 0 or boot_clock() < self._renewed_at + PROGRESS_SECONDS:
-            return False
-        return progress.read(self._shared_progress) not in (None, self._progress)
-
-    def _may_finish(self, now: float) -> bool:
-        return now >= self._finish_at and (not self._backlog or now >= self._drain_until)
-
-    def _patience(self, now: float) -> float:
-        moments = [self._insert_at, self._finish_at, self._drain_until, now + RETRY_SECONDS]
-        if self.finished is None and not self.lost:
-            moments.append(now + self._renew_at - boot_clock())
-        return max(0.001, min(moment - now for moment in moments if moment > now))
-
-    def _renew(self, order: RunSpec) -> None:
-        asked = boot_clock()  # before it is sent: the new lease begins at some moment after this
-        if self._shared_progress >= 0:
-            self._progress = progress.read(self._shared_progress) or self._progress
+    def _carry_out(self, action: Call) -> None:
         try:
-            answer = self._report.renew(self._progress)
+            answer = self._call(action)
         except Exception as error:
-            self._renew_at = boot_clock() + min(RETRY_SECONDS, order.heartbeat / 2)
-            self._failed("renewal", error)
-            return
-        self._renewed_at, self._renew_at = asked, asked + order.heartbeat
-        if answer.held:
-            self.deadline = asked + order.lease - order.margin
-            self.renewals += 1
-            self.stop = self.stop or answer.stop or ""
-        else:
-            self.lost = end_reasons.UNKNOWN_LEASE
-        self._wake()
-
-    def _insert(self) -> None:
-        with self._changed:
-            batch = self._backlog.batch()
-        try:
-            stored = self._report.output(batch)
-        except (DataError, ValueError) as error:  # the text is at fault, not the database
-            self._failed("insert of output", error)
+            self._failed(type(action).__name__.lower(), error)
+            refused = isinstance(error, (DataError, ValueError))  # the text is at fault, not the database
             with self._changed:
-                self._backlog.refused(batch)
-        except Exception as error:
-            self._insert_at = time.monotonic() + RETRY_SECONDS
-            self._backlog.failed()
-            self._failed("insert of output", error)
+                self._state.failed(action, error, self._moment(), refused=refused)
         else:
-            self._inserted(batch, stored)
+            with self._changed:
+                self._state.answered(action, answer, self._moment())
 
-    def _inserted(self, batch: Sequence[Chunk], stored: bool) -> None:
-        with self._changed:
-            if stored:
-                self._backlog.stored(batch)
-            else:
-                self._backlog.close()
-        if not stored and self.finished is None:
-            self.lost = self.lost or end_reasons.UNKNOWN_LEASE
-        self._wake()
-
-    def _finish(self, ending: RunOutcome) -> None:
-        with self._changed:
-            unstored = self._backlog.unstored
-        try:
-            self.finished = self._report.finish(dataclasses.replace(ending, unstored=unstored))
-        except Exception as error:
-            self._finish_at = time.monotonic() + RETRY_SECONDS
-            self._failed("finish", error)
-            return
-        self._drain_until = time.monotonic() + DRAIN_AFTER
-        if self._backlog:
-            waits = f"The outcome was reported before the last {self._backlog.size} characters above were stored.\n"
-            self.put([self._remarks.chunk(waits)])
+    def _call(self, action: Call) -> object:
+        match action:
+            case Start():
+                return self._report.start(os.getpid())
+            case Renew():
+                return self._report.renew(action.progress)
+            case Insert():
+                return self._report.output(action.chunks)
+            case Finish():
+                return self._report.finish(action.outcome)
 
     def _note_missing(self) -> None:
-        """Where output was left behind, or may have been, say so in the list of events, which takes it from anyone."""
-        missing = self._backlog.size + self._backlog.missing
-        if missing or self.lost:
-            text = f"The end of the output may be missing: {missing} characters were not stored."
+        """Record missing output as an event of the run: events are accepted even without the lease."""
+        if text := self._state.missing_note:
             try:
                 self._report.note(NOTE, text)
             except Exception as error:
@@ -309,5 +216,5 @@ class Reporter:
             log.debug("run %s: closing its connection failed: %r", self._report.run_id, error)
 
     def _wake(self) -> None:
-        with suppress(OSError):  # it has been told often enough, or has left
+        with suppress(OSError):  # the loop has been woken often enough, or has ended
             self._far.send(b"!")

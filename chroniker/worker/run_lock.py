@@ -1,7 +1,7 @@
 """A run's file lock in the runtime directory: held exactly as long as something on this host may be executing it.
 
 The supervisor takes it before it starts the run and passes the same open file to the keeper (and, through it, to
-the nursery). So it is free only when supervisor and keeper are both gone, whichever died first, and the kernel
+the fork server). So it is free only when supervisor and keeper are both gone, whichever died first, and the kernel
 says so at once. The command does not inherit it.
 """
 

@@ -1,4 +1,4 @@
-"""A run's doorbell: a socket in the runtime directory by which any process of this host can wake its supervisor.
+"""A run's wake socket: a socket in the runtime directory by which any process of this host can wake its supervisor.
 
 Ringing decides nothing. The supervisor renews its lease at once, and learns from the database whether there is
 something to do.
@@ -29,8 +29,8 @@ class WakeSocket:
     def fileno(self) -> int:
         return self._socket.fileno()
 
-    def remove(self) -> None:
-        """Take note of all rings so far."""
+    def clear(self) -> None:
+        """Not readable again until the next ring."""
         try:
             while True:
                 self._socket.recv(64)

@@ -7,7 +7,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from chroniker.escaping import one_line
 from chroniker.exceptions import ClaimRefused, ExecutorError
-from chroniker.executors import executors
+from chroniker.executors import HostedExecutor, executors
 from chroniker.management.console import CHECKS, database_errors_explained, job_named, who
 from chroniker.management.follow_run import Follower
 from chroniker.management.terminal import ConsoleCommand
@@ -61,7 +61,7 @@ class Command(ConsoleCommand):
             ):
                 run = manual_runs.run_now(job, who("run_job"), args)
                 everywhere = run.required_host == EVERY_HOST
-                here = executor.executes_here and (everywhere or bool(executor.for_here([run])))
+                here = isinstance(executor, HostedExecutor) and (everywhere or bool(executor.for_here([run])))
                 follower = Follower(run.pk, self.stdout, self.stderr)
                 if here or (wait and follower.was_dispatched()):
                     follower.follow(runs, asked, here=here)

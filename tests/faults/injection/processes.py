@@ -15,7 +15,7 @@ from tests.faults.environment import LEASE, Environment, Fault
 
 POOL_CHILD = "pool child"
 #: As the kernel keeps them: 15 bytes.
-PRODUCT_PROCESSES = ("chroniker-nurse", "chroniker-guard", "chroniker-keep", "chroniker-run")
+PRODUCT_PROCESSES = ("chroniker-fork", "chroniker-guard", "chroniker-keep", "chroniker-run")
 
 
 def kill_actor(environment: Environment, rng: random.Random) -> str:

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.core.checks import CheckMessage
@@ -23,7 +23,7 @@ from django.test import override_settings
 
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
-from chroniker.executors import Executor, executors
+from chroniker.executors import Executor, HostedExecutor, executors
 from chroniker.lifecycle import plan
 from chroniker.models import OPEN, EventKind, Job, JobState, LogChunk, Run, RunEvent, Status, Stream
 from chroniker.scheduler import dispatch, stopping, tick
@@ -40,6 +40,26 @@ def a_claim(**fields: Any) -> Run:
     now = database_now()
     [run] = lifecycle.claim([plan.by_hand(state, now)], now, wait=True)
     return run
+
+
+def open_here() -> None:
+    """Let the executor under test take runs, if they execute in this process."""
+    if isinstance(executor := executors["default"], HostedExecutor):
+        executor.open()
+
+
+def busy(executor: Executor) -> bool:
+    return isinstance(executor, HostedExecutor) and executor.busy
+
+
+def running(executor: Executor) -> Collection[UUID]:
+    return executor.running if isinstance(executor, HostedExecutor) else ()
+
+
+def note_ends(executor: Executor, timeout: float) -> None:
+    """Let an executor of this process notice that runs have ended."""
+    if isinstance(executor, HostedExecutor) and executor.busy:
+        executor.finished(timeout)
 
 
 def reread(run: Run) -> Run:
@@ -84,15 +104,15 @@ class TakingContract:
             for name in ("CHRONIKER_TEST_DB_NAME", "CHRONIKER_TEST_SETTINGS", "DJANGO_SETTINGS_MODULE", "PYTHONPATH"):
                 patch.setenv(name, env[name])
             with override_settings(**json.loads(env["CHRONIKER_TEST_SETTINGS"])):
-                executors["default"].open()
+                open_here()
                 yield
                 executors.close()
 
     @pytest.fixture
     def executor(self, transactional_db: None, opened: None) -> Iterator[Executor]:
         yield executors["default"]
-        while executors["default"].busy:
-            executors["default"].finished(1)
+        while busy(executors["default"]):
+            note_ends(executors["default"], 1)
 
     def test_it_takes_every_run_it_is_given(self, executor: Executor) -> None:
         runs = [a_claim() for _ in range(3)]
@@ -143,8 +163,7 @@ class ExecutorContract(TakingContract):
         """Also lets an executor that executes here notice its ends."""
 
         def all_ended() -> bool:
-            if executor.busy:
-                executor.finished(0.05)
+            note_ends(executor, 0.05)
             return not Run.objects.filter(pk__in=[run.pk for run in runs], status__in=OPEN).exists()
 
         wait_until(all_ended, seconds=60, what="all runs to end")
@@ -183,7 +202,7 @@ class ExecutorContract(TakingContract):
         run = a_claim(command="witness", args=f"{tmp_path / 'witness'} job")
         executor.dispatch([run])
         self.wait_for_end(executor, run)
-        wait_until(lambda: not executor.running, what="the executor to be done with it")
+        wait_until(lambda: not running(executor), what="the executor to be done with it")
         executor.dispatch([run])
         self.wait_for_refusal(executor, run)
         assert len(witnessing.begun(tmp_path / "witness")) == 1
@@ -201,8 +220,7 @@ class ExecutorContract(TakingContract):
 
     def wait_for_refusal(self, executor: Executor, run: Run) -> None:
         def refused() -> bool:
-            if executor.busy:
-                executor.finished(0.05)
+            note_ends(executor, 0.05)
             return RunEvent.objects.filter(run=run.pk, kind=EventKind.REFUSED_DELIVERY).exists()
 
         wait_until(refused, what="the refusal to be recorded")
@@ -241,17 +259,17 @@ class ExecutorContract(TakingContract):
         assert self.wait_for_end(executor, run)[0].status == Status.SUCCEEDED
 
     def test_closing_one_that_executes_here_waits_for_what_it_took(self, executor: Executor) -> None:
-        if not executor.executes_here:
+        if not isinstance(executor, HostedExecutor):
             return
         run = a_claim(command="sleep_for", args="0.5")
         executor.dispatch([run])
         wait_until(lambda: reread(run).status != Status.CLAIMED, what="the run to begin")
         executors.close()
-        executors["default"].open()  # for the tests after this one
+        open_here()  # for the tests after this one
         assert reread(run).status == Status.SUCCEEDED
 
     def test_one_that_executes_here_names_the_jobs_whose_runs_ended_once(self, executor: Executor) -> None:
-        if not executor.executes_here:
+        if not isinstance(executor, HostedExecutor):
             return
         run = a_claim()
         executor.dispatch([run])

@@ -15,7 +15,11 @@ import pytest
 
 from chroniker.process import keeper_client
 from chroniker.process.fork_server_client import ForkServer
-from chroniker.worker.supervisor import execute
+from chroniker.process.run_spec import RunOutcome
+from chroniker.worker import supervisor
+from chroniker.worker.machine import ThisHost
+from chroniker.worker.report_interface import Report
+from chroniker.worker.supervisor import Worker
 from tests.support import ROOT
 from tests.support.processes import wait_until
 from tests.support.supervision.fake_report import FakeReport
@@ -31,6 +35,10 @@ def own(monkeypatch: pytest.MonkeyPatch) -> Iterator[ForkServer]:
     yield nursery
     if nursery.pid is not None:
         nursery.close()
+
+
+def execute(report: Report, fork_server: ForkServer | None, *, runtime_dir: Path) -> RunOutcome | None:
+    return supervisor.execute(report, Worker(ThisHost(runtime_dir, fork_server)))
 
 
 def alive(pid: int) -> bool:
@@ -49,13 +57,13 @@ def test_a_forked_worker_uses_the_nursery_of_its_parent(own: ForkServer, tmp_pat
     script = (
         "import os, sys, pathlib, django; django.setup()\n"
         "from chroniker.process.fork_server_client import ForkServer; "
-        "from chroniker.worker.supervisor import execute\n"
+        "from chroniker.worker.machine import ThisHost; from chroniker.worker.supervisor import Worker, execute\n"
         "from tests.support.supervision.fake_report import FakeReport\n"
         "nursery = ForkServer.start()\n"
         "for _ in range(2):\n"
         "    if not os.fork():\n"
         "        report = FakeReport('sh', '-c', 'cat /proc/$PPID/stat')\n"
-        "        execute(report, nursery, runtime_dir=pathlib.Path(sys.argv[1]))\n"
+        "        execute(report, Worker(ThisHost(pathlib.Path(sys.argv[1]), nursery)))\n"
         "        keeper = report.text().rsplit(')', 1)[1].split()\n"
         "        os._exit(0 if int(keeper[1]) == nursery.pid else 1)\n"
         "codes = [os.waitstatus_to_exitcode(os.wait()[1]) for _ in range(2)]\n"

@@ -14,7 +14,7 @@ import pytest
 
 from chroniker.process.kernel import boot_clock
 from chroniker.process.run_spec import RunOutcome
-from chroniker.worker import supervisor
+from chroniker.worker import run_control
 from tests.support.processes import MARK, marked, wait_until
 from tests.support.supervision import tree
 from tests.support.supervision.fake_report import FakeReport
@@ -158,7 +158,7 @@ def test_when_the_keeper_is_killed_all_it_guarded_is(supervise: Supervise) -> No
 
 
 def test_a_stopped_keeper_is_woken(supervise: Supervise, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervisor, "SILENCE", 6.0)
+    monkeypatch.setattr(run_control, "SILENCE", 6.0)
     report = FakeReport("sh", "-c", "echo begun under $PPID; sleep 4; echo done")
     supervised = supervise(report)
     supervised.wait_for_text("begun")
@@ -187,7 +187,7 @@ def test_a_keeper_that_answers_no_more_is_replaced_by_a_sweep(
     monkeypatch.setattr("chroniker.process.keeper_client.KeeperClient.wake", lambda self: None)
     report = Tree()
     supervised = standing(supervise, report)
-    monkeypatch.setattr(supervisor, "SILENCE", 1.0)
+    monkeypatch.setattr(run_control, "SILENCE", 1.0)
     with stopped(keeper_of(report)):
         wait_until(lambda: report.ending is not None)
     assert "stopped answering" in supervised.end().reason
@@ -198,7 +198,7 @@ def test_a_keeper_that_is_stopped_when_the_lease_is_lost_does_not_save_the_tree(
     supervise: Supervise, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("chroniker.process.keeper_client.KeeperClient.wake", lambda self: None)
-    monkeypatch.setattr(supervisor, "KILL_PATIENCE", 0.5)
+    monkeypatch.setattr(run_control, "KILL_PATIENCE", 0.5)
     report = Tree()
     supervised = standing(supervise, report)
     with stopped(keeper_of(report)):

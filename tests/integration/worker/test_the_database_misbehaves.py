@@ -12,7 +12,7 @@ from django.db.utils import DataError
 
 from chroniker.process.kernel import boot_clock
 from chroniker.process.run_spec import RunOutcome
-from chroniker.worker import reporter
+from chroniker.worker import report_timing
 from tests.support.processes import MARK, marked, wait_until
 from tests.support.supervision.fake_report import DatabaseDown, FakeReport
 from tests.support.supervision.supervised import Supervise
@@ -95,8 +95,8 @@ def test_a_finish_is_tried_until_it_succeeds(run: Run) -> None:
 
 
 def test_a_finish_that_never_succeeds_is_given_up_after_the_lease(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reporter, "FINISH_AFTER_LEASE", 0.5)
-    monkeypatch.setattr(reporter, "RETRY_SECONDS", 0.1)
+    monkeypatch.setattr(report_timing, "FINISH_AFTER_LEASE", 0.5)
+    monkeypatch.setattr(report_timing, "RETRY_SECONDS", 0.1)
     report = FakeReport("echo", "hello", lease=2.0, margin=0.5)
     report.failing.update(finish=1000)
     ending = run(report)
@@ -123,7 +123,7 @@ def test_a_normal_end_is_reported_after_its_output(run: Run) -> None:
 
 
 def test_a_normal_end_does_not_wait_long_for_its_output(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reporter, "DRAIN_FIRST", 0.3)
+    monkeypatch.setattr(report_timing, "DRAIN_FIRST", 0.3)
     report = FakeReport("sh", "-c", "seq 1 200000")
     report.slow["output"] = 0.4
     assert run(report).how == "exited"
@@ -134,8 +134,8 @@ def test_a_normal_end_does_not_wait_long_for_its_output(run: Run, monkeypatch: p
 
 
 def test_output_that_is_never_stored_is_counted_in_an_event(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reporter, "DRAIN_FIRST", 0.2)
-    monkeypatch.setattr(reporter, "DRAIN_AFTER", 0.5)
+    monkeypatch.setattr(report_timing, "DRAIN_FIRST", 0.2)
+    monkeypatch.setattr(report_timing, "DRAIN_AFTER", 0.5)
     report = FakeReport("echo", "hello")
     report.failing["output"] = 1000
     assert run(report).exit_code == 0

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from chroniker.process.fork_server_client import ForkServer
 from chroniker.process.run_spec import RunOutcome
-from chroniker.worker.supervisor import execute
+from chroniker.worker.machine import ThisHost
+from chroniker.worker.supervisor import Worker, execute
 from tests.support.processes import wait_until
 from tests.support.supervision.fake_report import FakeReport
 
@@ -25,7 +26,7 @@ class Supervised:
 
     def _execute(self, nursery: ForkServer | None, runtime_dir: Path) -> None:
         try:
-            self.ending = execute(self.report, nursery, runtime_dir=runtime_dir)
+            self.ending = execute(self.report, Worker(ThisHost(runtime_dir, nursery)))
         except BaseException as error:  # for the test to look at
             self.error = error
 

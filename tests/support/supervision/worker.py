@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 from chroniker.process.fork_server_client import ForkServer
-from chroniker.worker.supervisor import execute
+from chroniker.worker.machine import ThisHost
+from chroniker.worker.supervisor import Worker, execute
 from tests.support.supervision.fake_report import FakeReport
 
 
@@ -15,7 +16,8 @@ def main() -> None:
     given = json.loads(sys.argv[3])
     report = FakeReport(*given.pop("argv"), **given)
     print(report.run_id, flush=True)
-    execute(report, ForkServer.start() if sys.argv[2] == "warm" else None, runtime_dir=Path(sys.argv[1]))
+    fork_server = ForkServer.start() if sys.argv[2] == "warm" else None
+    execute(report, Worker(ThisHost(Path(sys.argv[1]), fork_server)))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,57 @@
+"""What a supervisor needs of the machine that it runs on. A simulation passes another one."""
+
+from __future__ import annotations
+
+import selectors
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+from uuid import UUID
+
+from chroniker.process import run_marker
+from chroniker.process.fork_server_client import ForkServer
+from chroniker.process.keeper_client import KeeperClient
+from chroniker.worker.run_lock import RunLock
+from chroniker.worker.wake_socket import WakeSocket
+
+
+class Machine(Protocol):
+    """Locks, sockets and processes of one host."""
+
+    def lock(self, run_id: UUID) -> RunLock | None:
+        """The run's file lock; None while another process of this host holds it."""
+
+    def wake_socket(self, run_id: UUID) -> WakeSocket:
+        """The socket by which others wake this supervisor."""
+
+    def keeper(self, lock: RunLock) -> KeeperClient:
+        """A keeper that waits for its run. Raises ``OSError`` when none could be started."""
+
+    def kill_marked(self, run_id: UUID, keeper: int) -> list[str]:
+        """Kill what is left of a run, its keeper too; the names of those that survived."""
+
+    def selector(self) -> selectors.BaseSelector:
+        """For the supervisor's loop."""
+
+
+@dataclass(frozen=True, slots=True)
+class ThisHost:
+    """The machine itself."""
+
+    runtime_dir: Path
+    fork_server: ForkServer | None = None  #: without one every keeper is started cold
+
+    def lock(self, run_id: UUID) -> RunLock | None:
+        return RunLock.take(self.runtime_dir, run_id)
+
+    def wake_socket(self, run_id: UUID) -> WakeSocket:
+        return WakeSocket(self.runtime_dir, run_id)
+
+    def keeper(self, lock: RunLock) -> KeeperClient:
+        return KeeperClient.begin(self.fork_server, lock.descriptor)
+
+    def kill_marked(self, run_id: UUID, keeper: int) -> list[str]:
+        return run_marker.kill_marked_processes(run_id, keeper)
+
+    def selector(self) -> selectors.BaseSelector:
+        return selectors.DefaultSelector()

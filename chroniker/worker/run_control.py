@@ -1,0 +1,99 @@
+"""What a supervisor tells its keeper, and when it gives up on one. Decisions only: no process, socket or clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from chroniker.worker import end_reasons
+
+KILL_PATIENCE = 5.0  #: how long a keeper that was told to kill may take before it is replaced by a sweep
+SILENCE = 15.0  #: how long a keeper may leave a message unanswered; it is woken after a third of this
+
+
+class LeaseView(Protocol):
+    """What the reporter knows of the lease."""
+
+    @property
+    def deadline(self) -> float: ...
+    @property
+    def renewals(self) -> int: ...
+    @property
+    def lost(self) -> str: ...
+    @property
+    def stop(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """Kill the tree at once."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Extend:
+    """Move the keeper's deadline."""
+
+    deadline: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """SIGTERM, the grace, SIGKILL."""
+
+
+Instruction: TypeAlias = Kill | Extend | Stop
+
+
+class RunControl:
+    """The state of one supervision. Times are on the boot clock unless they say otherwise."""
+
+    def __init__(self, *, has_deadline: bool) -> None:
+        self.lost = ""  #: why the tree was killed for want of a lease
+        self.stop_at = float("inf")  #: when the run is stopped because its worker shuts down
+        self.interrupted = False  #: it was stopped for that
+        self._has_deadline = has_deadline
+        self._passed_renewals = 0
+        self._stopping = False
+        self._kill_sent_at = float("inf")  # monotonic clock
+
+    def deadline(self, lease: LeaseView) -> float | None:
+        return lease.deadline if self._has_deadline else None
+
+    def instructions(self, lease: LeaseView, now: float, monotonic: float) -> list[Instruction]:
+        """What the keeper is to be told now. Each answer is given once."""
+        if self.lost:
+            return []
+        deadline = self.deadline(lease)
+        if lease.lost or (deadline is not None and now >= deadline):
+            self.lost = lease.lost or end_reasons.LATE
+            self._kill_sent_at = monotonic
+            return [Kill(self.lost)]
+        found: list[Instruction] = []
+        if lease.renewals != self._passed_renewals:
+            self._passed_renewals = lease.renewals
+            found.append(Extend(deadline))
+        if not self._stopping and (lease.stop or now >= self.stop_at):
+            self._stopping = True
+            self.interrupted = not lease.stop
+            found.append(Stop())
+        return found
+
+    def patience(self, lease: LeaseView, now: float) -> float:
+        """How long nothing has to be done if nothing happens."""
+        deadline = self.deadline(lease)
+        moments = [self.stop_at] if not self._stopping else []
+        if deadline is not None and not self.lost:
+            moments.append(deadline)
+        return min(moments, default=float("inf")) - now
+
+    def keeper_fault(self, *, silent_for: float, dead_for: float, monotonic: float) -> str:
+        """Why the keeper is to be replaced by a sweep; empty: it works. All that it sent has been read before."""
+        if silent_for > SILENCE:
+            return end_reasons.SILENT
+        if monotonic - self._kill_sent_at > KILL_PATIENCE:
+            return end_reasons.TOO_SLOW
+        if dead_for > KILL_PATIENCE:  # and its parent, if it has one, does nothing about it
+            return end_reasons.DIED
+        return ""

@@ -1,0 +1,81 @@
+"""From what a supervisor saw to the outcome of the run, and to the remarks in its log. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from chroniker.process.run_spec import RunOutcome, RunSpec
+from chroniker.worker import end_reasons
+
+_REPORTED = {"exited", "timed_out", "stopped"}
+_STOPPED = {"timed_out": "Timed out", "stopped": "Stopped", "interrupted": "Stopped, because its worker shuts down"}
+
+
+@dataclass(frozen=True, slots=True)
+class Observations:
+    """What is known once the tree is dead."""
+
+    host: str
+    keeper: Mapping[str, Any]  #: the keeper's last message; empty: there was none
+    keeper_error: str = ""
+    lost: str = ""  #: why the tree was killed for want of a lease
+    replaced: str = ""  #: what was wrong with a keeper that was replaced by a sweep
+    survivors: Sequence[str] = ()  #: processes that could not be killed
+    stopped_by: str = ""
+    interrupted: bool = False  #: the stop was for a shutdown of the worker
+    wrote_stderr: bool = False
+    progress: tuple[int, int] | None = None
+
+    @property
+    def how(self) -> str:
+        reported: str = self.keeper.get("how", "exited")
+        if self.lost or reported not in _REPORTED:
+            return "lost"
+        return "interrupted" if reported == "stopped" and self.interrupted else reported
+
+
+def outcome(spec: RunSpec, seen: Observations) -> RunOutcome:
+    return RunOutcome(
+        how=seen.how,
+        exit_code=seen.keeper.get("exit_code"),
+        reason="; ".join(_reasons(spec, seen)),
+        wrote_stderr=seen.wrote_stderr,
+        progress=seen.progress,
+        cpu_seconds=seen.keeper.get("cpu_seconds", 0.0),
+        max_rss_kb=seen.keeper.get("max_rss_kb", 0),
+    )
+
+
+def _reasons(spec: RunSpec, seen: Observations) -> Iterator[str]:
+    match seen.how:
+        case "timed_out":
+            yield end_reasons.too_long(spec.timeout)
+        case "stopped":
+            yield end_reasons.asked_by(seen.stopped_by)
+        case "interrupted":
+            yield end_reasons.shut_down(seen.host)
+    if seen.how == "lost":
+        yield end_reasons.said(seen.lost or end_reasons.LATE)
+    else:
+        yield end_reasons.of_exit(seen.keeper.get("exit_code"))
+    if seen.replaced:
+        yield end_reasons.said(seen.replaced)
+    if seen.survivors:
+        yield end_reasons.survived(seen.survivors)
+
+
+def remarks(spec: RunSpec, seen: Observations) -> Iterator[str]:
+    """What the log says about an end that was not the command's own."""
+    how, killed = seen.how, seen.keeper.get("killed", 0)
+    listed = f"{killed} ({'; '.join(seen.keeper.get('names', []))})"
+    if how == "exited" and killed:
+        yield f"Processes that the command left behind were killed: {listed}."
+    elif how in _STOPPED:
+        rest = f"SIGKILL to those left after {spec.grace:g} seconds: {listed}" if killed else "all ended"
+        yield f"{_STOPPED[how]}: SIGTERM to the whole tree; {rest}."
+    elif how == "lost":
+        yield f"Killed: {seen.lost or end_reasons.LATE}. The end may be missing."
+    if seen.replaced:
+        yield f"{seen.replaced.capitalize()}. {seen.keeper_error}".strip()

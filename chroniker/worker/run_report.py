@@ -1,0 +1,152 @@
+"""What is reported about one run, and in which order. It decides; it has no thread, no socket and no database.
+
+Renewals go first. Between two of them at most one bounded insert of output is under way, and the report bounds
+each of its statements; so neither a flood of output nor a slow disk delays a renewal for long.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from chroniker.process.run_spec import RunOutcome, RunSpec
+from chroniker.worker import end_reasons
+from chroniker.worker import report_timing as timing
+from chroniker.worker.lease_renewal import LeaseRenewal
+from chroniker.worker.outcome_report import OutcomeReport
+from chroniker.worker.output import Chunk, Numbering
+from chroniker.worker.output_queue import OutputQueue
+from chroniker.worker.report_actions import Action, Call, Done, Finish, Insert, Moment, Renew, Start, Wait
+
+_SHORTEST_WAIT = 0.001
+
+
+class RunReport:
+    """`next_action` says what to do; `answered` or `failed` takes what came of it. Not for two threads at once."""
+
+    def __init__(self, remarks: Numbering) -> None:
+        self.spec: RunSpec | None = None
+        self.error: BaseException | None = None  #: why the start was given up
+        self.lease = LeaseRenewal()
+        self.outcome = OutcomeReport()
+        self.output = OutputQueue()
+        self.is_started = False  #: the start was answered or given up, and the deadline is known
+        self._remarks = remarks
+        self._refused = False
+        self._first_asked: float | None = None
+        self._start_tries = 0
+        self._start_at = self._insert_at = 0.0  # monotonic clock
+
+    # Events of the supervisor.
+
+    def put(self, chunks: Sequence[Chunk]) -> None:
+        """Output to be stored."""
+        self.output.put(chunks)
+
+    def finish(self, outcome: RunOutcome, now: float, *, drain_first: bool) -> None:
+        """Report the outcome; `drain_first`: after the output that waits, unless that takes too long."""
+        assert self.spec is not None
+        self.outcome.request(outcome, now, drain_first=drain_first, lease=self.spec.lease)
+
+    # Decisions.
+
+    def next_action(self, now: Moment) -> Action:
+        """The most urgent thing to do at this moment."""
+        if self.spec is None:
+            return self._start_action(now)
+        waiting = bool(self.output)
+        if self.outcome.is_over(now, output_waits=waiting):
+            return Done()
+        if self.outcome.is_open and self.lease.is_due(now):
+            return self.lease.request(now)
+        if self.outcome.outcome is not None and self.outcome.is_due(now, output_waits=waiting):
+            return Finish(dataclasses.replace(self.outcome.outcome, unstored=self.output.unstored))
+        if waiting and now.monotonic >= self._insert_at:
+            return Insert(self.output.batch())
+        return Wait(self._patience(now))
+
+    def _start_action(self, now: Moment) -> Action:
+        """A start is repeated. The lease counts from the first try: its answer may be all that was lost."""
+        if self._refused or self.error is not None:
+            return Done()
+        if now.monotonic < self._start_at:
+            return Wait(max(_SHORTEST_WAIT, self._start_at - now.monotonic))
+        if self._first_asked is None:
+            self._first_asked = now.boot
+        return Start(self._first_asked)
+
+    def _patience(self, now: Moment) -> float:
+        moments = [self._insert_at, *self.outcome.moments()]
+        waits = [moment - now.monotonic for moment in moments] + [timing.RETRY_SECONDS]
+        if self.outcome.is_open:
+            waits.append(self.lease.due_in(now))
+        return max(_SHORTEST_WAIT, min(wait for wait in waits if wait > 0))
+
+    # Answers.
+
+    def answered(self, action: Call, answer: object, now: Moment) -> None:
+        """The database answered."""
+        match action:
+            case Start():
+                self._started(action, answer)  # type: ignore[arg-type]  # each call has its own type of answer
+            case Renew():
+                self.lease.answered(action, answer)  # type: ignore[arg-type]
+                self.is_started = True
+            case Insert():
+                self._inserted(action, stored=bool(answer))
+            case Finish():
+                self._finished(bool(answer), now)
+
+    def failed(self, action: Call, error: Exception, now: Moment, *, refused: bool = False) -> None:
+        """There was no answer. `refused`: the database did not take the text of this output, now or ever."""
+        match action:
+            case Start():
+                self._start_failed(error, now)
+            case Renew():
+                self.lease.failed(now)
+                self.is_started = True
+            case Insert() if refused:
+                self.output.refused(action.chunks)
+            case Insert():
+                self._insert_at = now.monotonic + timing.RETRY_SECONDS
+                self.output.failed()
+            case Finish():
+                self.outcome.failed(now)
+
+    def _started(self, action: Start, spec: RunSpec | None) -> None:
+        repeated = self._start_tries > 0
+        if spec is None:
+            self._refused = True
+        else:
+            self.spec = spec
+            self.lease.begin(spec, action.asked, renew_first=repeated)
+        self.is_started = self._refused or not repeated
+
+    def _start_failed(self, error: Exception, now: Moment) -> None:
+        self._start_at = now.monotonic + timing.START_BACKOFF * 2**self._start_tries
+        self._start_tries += 1
+        if self._start_tries == timing.START_TRIES:
+            self.error = error
+            self.is_started = True
+
+    def _inserted(self, action: Insert, *, stored: bool) -> None:
+        if stored:
+            self.output.stored(action.chunks)
+            return
+        self.output.close()
+        if self.outcome.is_open:
+            self.lease.lose(end_reasons.UNKNOWN_LEASE)
+
+    def _finished(self, answer: bool, now: Moment) -> None:
+        self.outcome.answered(answer, now)
+        if self.output:
+            text = f"The outcome was reported before the last {self.output.size} characters above were stored.\n"
+            self.put([self._remarks.chunk(text)])
+
+    @property
+    def missing_note(self) -> str:
+        """What an event says of output that was not stored, or may not have been; empty when all is stored."""
+        missing = self.output.size + self.output.missing
+        if self.spec is None or not (missing or self.lease.lost):
+            return ""
+        return f"The end of the output may be missing: {missing} characters were not stored."

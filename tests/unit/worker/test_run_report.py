@@ -1,0 +1,144 @@
+"""What is reported next about a run, decided without a thread, a socket, a database or a clock."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from chroniker.process.run_spec import Renewal, RunOutcome, RunSpec
+from chroniker.worker import end_reasons
+from chroniker.worker.output import REMARKS, STDOUT, Numbering
+from chroniker.worker.report_actions import Action, Done, Finish, Insert, Moment, Renew, Start, Wait
+from chroniker.worker.run_report import RunReport
+
+SPEC = RunSpec(UUID(int=1), 1, 1, ("true",), lease=60.0, margin=12.0, heartbeat=10.0)
+OUTCOME = RunOutcome("exited", 0)
+
+
+def at(seconds: float, progress: tuple[int, int] | None = None) -> Moment:
+    """A machine that has been suspended for 1000 seconds."""
+    return Moment(boot=1000.0 + seconds, monotonic=seconds, progress=progress)
+
+
+def started(seconds: float = 0.0) -> RunReport:
+    report = RunReport(Numbering(REMARKS))
+    action = report.next_action(at(seconds))
+    assert action == Start(1000.0 + seconds)
+    report.answered(action, SPEC, at(seconds + 1))
+    return report
+
+
+def renewed(report: RunReport, seconds: float, answer: Renewal) -> None:
+    action = report.next_action(at(seconds))
+    assert isinstance(action, Renew)
+    report.answered(action, answer, at(seconds + 5))
+
+
+def with_output(report: RunReport, text: str = "line\n") -> RunReport:
+    report.put([Numbering(STDOUT).chunk(text)])
+    return report
+
+
+def kind(action: Action) -> type[Action]:
+    return type(action)
+
+
+def test_the_lease_counts_from_before_the_start_was_sent() -> None:
+    assert started().lease.deadline == 1000.0 + 60.0 - 12.0
+
+
+def test_the_lease_counts_from_before_a_renewal_was_sent() -> None:
+    report = started()
+    renewed(report, 10.0, Renewal(held=True))
+    assert report.lease.deadline == 1010.0 + 60.0 - 12.0
+
+
+def test_a_renewal_goes_before_output_and_outcome() -> None:
+    report = with_output(started())
+    report.finish(OUTCOME, 10.0, drain_first=False)
+    assert kind(report.next_action(at(10.0))) is Renew
+
+
+def test_a_repeated_start_renews_before_the_command_may_begin() -> None:
+    report = RunReport(Numbering(REMARKS))
+    action = report.next_action(at(0))
+    assert isinstance(action, Start)
+    report.failed(action, OSError(), at(30))
+    again = report.next_action(at(31))
+    assert again == Start(1000.0), "the first try may have been committed: the lease counts from it"
+    report.answered(again, SPEC, at(50))
+    started_before = report.is_started
+    renewed(report, 50.0, Renewal(held=True))
+    assert (started_before, report.is_started) == (False, True)
+    assert report.lease.deadline == 1050.0 + 48.0
+
+
+def test_a_refused_start_ends_the_report() -> None:
+    report = RunReport(Numbering(REMARKS))
+    action = report.next_action(at(0))
+    assert isinstance(action, Start)
+    report.answered(action, None, at(1))
+    assert report.is_started
+    assert report.next_action(at(1)) == Done()
+
+
+def test_a_start_is_given_up_after_some_tries() -> None:
+    report, moment = RunReport(Numbering(REMARKS)), 0.0
+    for _ in range(5):
+        while isinstance(action := report.next_action(at(moment)), Wait):
+            moment += action.seconds
+        assert isinstance(action, Start)
+        report.failed(action, OSError("down"), at(moment))
+    assert isinstance(report.error, OSError)
+    assert report.next_action(at(moment)) == Done()
+
+
+def test_a_lost_lease_is_not_renewed_again() -> None:
+    report = started()
+    renewed(report, 10.0, Renewal(held=False))
+    assert report.lease.lost == end_reasons.UNKNOWN_LEASE
+    assert isinstance(report.next_action(at(1e6)), Wait)
+
+
+def test_new_progress_is_reported_early_but_not_more_than_once_a_second() -> None:
+    report = started()
+    renewed(report, 10.0, Renewal(held=True))
+    assert isinstance(report.next_action(at(10.9, (10, 1))), Wait)
+    assert report.next_action(at(11.0, (10, 1))) == Renew(1011.0, (10, 1))
+
+
+def test_a_finish_waits_for_output_but_not_for_ever() -> None:
+    report = with_output(started())
+    report.finish(OUTCOME, 2.0, drain_first=True)
+    insert = report.next_action(at(2.0))
+    assert isinstance(insert, Insert)
+    report.failed(insert, OSError(), at(2.0))
+    assert isinstance(report.next_action(at(2.5)), Wait)
+    finish = report.next_action(at(7.0))
+    assert isinstance(finish, Finish)
+    assert finish.outcome.unstored == len("line\n")
+
+
+def test_output_may_follow_the_outcome_and_what_does_not_is_counted() -> None:
+    report = with_output(started())
+    report.finish(OUTCOME, 2.0, drain_first=False)
+    finish = report.next_action(at(2.0))
+    assert isinstance(finish, Finish)
+    report.answered(finish, True, at(2.0))
+    insert = report.next_action(at(2.0))
+    assert isinstance(insert, Insert)
+    report.failed(insert, OSError(), at(2.0))
+    assert report.next_action(at(33.0)) == Done()
+    assert "characters were not stored" in report.missing_note
+
+
+def test_a_finish_that_is_never_answered_is_given_up() -> None:
+    report = started()
+    report.finish(OUTCOME, 2.0, drain_first=True)
+    report.lease.lose("for the test")
+    finish = report.next_action(at(2.0))
+    assert isinstance(finish, Finish)
+    report.failed(finish, OSError(), at(3.0))
+    assert isinstance(report.next_action(at(3.5)), Wait)
+    assert isinstance(report.next_action(at(4.0)), Finish)
+    assert report.next_action(at(2.0 + 60.0 + 31.0)) == Done()
+    assert report.outcome.finished is None
