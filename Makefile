@@ -13,7 +13,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: help venv demo test lint audit types docs benchmarks faults clean
+.PHONY: help venv demo test nightly lint audit types docs benchmarks faults clean
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,8 +23,11 @@ venv: $(VENV)/.with-test ## Make the environment in .venv with all that the test
 demo: $(VENV)/.with-demo ## Run the demo; ARGS=--check runs every sample job, prints a table and ends
 	$(BIN)/python docker/demo $(ARGS)
 
-test: $(VENV)/.with-test ## Run the tests on every database there is; ARGS goes to pytest, TESTNAME=test_name runs one test
+test: $(VENV)/.with-test ## Run the tests of each day; ARGS goes to pytest, TESTNAME=test_name runs one test on each database
 	$(BIN)/python -m tests $(ARGS)
+
+nightly: $(VENV)/.with-test ## Run all tests on each database
+	$(BIN)/python -m tests --nightly $(ARGS)
 
 lint: $(VENV)/.with-dev ## Style, import layers, container files
 	$(BIN)/ruff check .

@@ -1,8 +1,8 @@
-"""``python -m tests [pytest's arguments]``: the tests on every database in turn, and one summary.
+"""``python -m tests [--nightly] [pytest's arguments]``: the tests on one database after the other, and one summary.
 
 ``CHRONIKER_TEST_DATABASES`` names the databases; without it: those of sqlite, postgres and mariadb that are installed.
-What touches no database, and the second broker, run with the first one only. Each file of tests runs in one of several
-processes, and is tried up to twice more when it fails; ``-n 0 --reruns 0`` among the arguments does neither.
+All tests but the nightly ones run on the first database. On the others run those marked ``every_database``, with one
+broker. With ``--nightly`` all tests run on each database; the second broker is used on the first database only.
 """
 
 from __future__ import annotations
@@ -17,9 +17,7 @@ from tests.support import ROOT
 from tests.support.databases import VENDORS, installed
 
 #: Tests of real processes wait more than they compute: one process more than there are processors keeps those busy.
-PARALLEL = ["-n", str((os.cpu_count() or 1) + 1), "--dist", "loadfile"]
-#: In such a crowd a test may run out of patience: what fails three times in a row has failed. Each such test is named.
-PATIENCE = ["--reruns", "2", "--reruns-delay", "2", "-raR"]
+PARALLEL = ["-n", str((os.cpu_count() or 1) + 1), "--dist", "worksteal"]
 OUTCOMES = {0: "passed", 1: "FAILED", 2: "interrupted", 5: "no tests"}
 
 
@@ -39,27 +37,38 @@ def vendors() -> list[str]:
     return named or [vendor for vendor in VENDORS if installed(vendor)]
 
 
+def selected(*, first: bool, nightly: bool) -> list[str]:
+    """pytest's option ``-m`` for a database. A test that ``TESTNAME`` names runs wherever it can."""
+    if os.environ.get("TESTNAME"):
+        return []
+    conditions = [] if nightly else ["not nightly"]
+    if not first:
+        conditions += ["not second_broker"] if nightly else ["not second_broker", "every_database"]
+    return ["-m", " and ".join(conditions)] if conditions else []
+
+
 def run(vendor: str, arguments: list[str]) -> Result:
     started = time.monotonic()
-    crowd = [] if os.environ.get("TESTNAME") else [*PARALLEL, *PATIENCE]
-    command = [sys.executable, "-m", "pytest", *crowd, *arguments]
+    parallel = [] if os.environ.get("TESTNAME") else PARALLEL
+    command = [sys.executable, "-m", "pytest", *parallel, *arguments]
     status = subprocess.run(command, cwd=ROOT, env={**os.environ, "TEST_DATABASE": vendor}, check=False).returncode
     return Result(vendor, status, time.monotonic() - started)
 
 
 def main(arguments: list[str]) -> int:
+    nightly = "--nightly" in arguments
+    options = [argument for argument in arguments if argument != "--nightly"]
     results: list[Result] = []
     for vendor in vendors():
         print(f"\n##### {vendor}", flush=True)
-        again = ["--only-database-tests"] if results else []
-        results.append(run(vendor, [*again, *arguments]))
-        if results[-1].status == 2:  # Ctrl-C: meant for all of it
+        results.append(run(vendor, [*selected(first=not results, nightly=nightly), *options]))
+        if results[-1].status == 2:  # Ctrl-C ends all of it
             break
     print("\n##### summary", *results, sep="\n", flush=True)
     missing = [vendor for vendor in VENDORS if vendor not in {result.vendor for result in results}]
     if missing:
         print(f"not run: {', '.join(missing)}")
-    # A single test asked for by name may be none for some of the databases; none anywhere is a mistake.
+    # One test by name may exist for some of the databases only; a name without any test is an error.
     ran = {result.status for result in results} - {5}
     return 1 if ran - {0} else 0 if ran else 5
 

@@ -18,7 +18,6 @@ OURS = ("CHRONIKER_TEST_DB_", "CHRONIKER_TEST_BROKER_", "CHRONIKER_TEST_SETTINGS
 
 pytestmark = [
     pytest.mark.celery,
-    pytest.mark.slow,
     pytest.mark.skipif(not RedisServer.available(), reason="redis is not installed here"),
 ]
 

@@ -18,7 +18,7 @@ from tests.support import ROOT
 from tests.support.processes import Process, wait_until
 from tests.support.servers.base import free_port
 
-pytestmark = [pytest.mark.celery, pytest.mark.slow]
+pytestmark = pytest.mark.celery
 
 DEMO = ROOT / "docker" / "demo"
 START_SECONDS = 120.0

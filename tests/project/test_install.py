@@ -20,8 +20,6 @@ from chroniker.models import Run
 print([(run.job.name, run.status) for run in Run.objects.all()])
 """
 
-pytestmark = pytest.mark.slow
-
 
 class Newcomer:
     """Somebody who has just begun a project."""

@@ -27,8 +27,6 @@ SOURCES = (
     "bin/chroniker",
 )
 
-pytestmark = pytest.mark.slow
-
 
 def run(*command: str | Path, cwd: Path, **env: str) -> str:
     clean = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "DJANGO_SETTINGS_MODULE"}}

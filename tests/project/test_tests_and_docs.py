@@ -9,16 +9,12 @@ import urllib.request
 from contextlib import closing, suppress
 from pathlib import Path
 
-import pytest
-
 from tests.project.test_packaging import dist, wheel
 from tests.support import ROOT
 from tests.support.bare_project import EMPTY, BareProject, environment, run
 from tests.support.processes import Process, wait_until
 
 __all__ = ["dist", "wheel"]
-
-pytestmark = pytest.mark.slow
 
 
 def environ(**more: str) -> dict[str, str]:

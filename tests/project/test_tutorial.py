@@ -14,7 +14,7 @@ from tests.support import ROOT
 from tests.support.processes import Process, wait_until
 from tests.support.servers import RedisServer
 
-pytestmark = [pytest.mark.slow, pytest.mark.celery]
+pytestmark = pytest.mark.celery
 
 SETTINGS, COMMAND, CELERY = "site_/settings.py", "app/management/commands/refresh.py", "site_/celery.py"
 #: What goes on until it is told to end, asks at the terminal, makes an environment, or is for another database.

@@ -6,20 +6,9 @@ import os
 from collections.abc import Callable
 
 import pytest
-from django.test import TransactionTestCase
 
 from tests.support import databases, installed
 from tests.support.servers import OwnNetwork, WrongClock
-
-FIRST_BROKER = "redis"
-
-
-def uses_database(item: pytest.Item) -> bool:
-    """Whether a test touches the database, itself or through a fixture."""
-    if item.get_closest_marker("django_db") or "django_db_setup" in getattr(item, "fixturenames", ()):
-        return True
-    cls = getattr(item, "cls", None)
-    return cls is not None and issubclass(cls, TransactionTestCase)
 
 
 def fits_database(item: pytest.Item) -> bool:
@@ -38,12 +27,6 @@ def fits_environment(item: pytest.Item) -> bool:
     return all(item.get_closest_marker(name) is None or is_there() for name, is_there in there.items())
 
 
-def uses_first_broker(item: pytest.Item) -> bool:
-    """The brokers differ in the same way on every database."""
-    callspec = getattr(item, "callspec", None)
-    return callspec is None or callspec.params.get("broker_session") in (None, FIRST_BROKER)
-
-
 def has_name(name: str) -> Callable[[pytest.Item], bool]:
     """Selects the tests of that name, with any parameters; ``TestClass.test_name`` works, and so does a leading dot."""
     wanted = name.lstrip(".").split(".")
@@ -58,8 +41,6 @@ def has_name(name: str) -> Callable[[pytest.Item], bool]:
 def select(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Deselect what is not asked for here."""
     rules: list[Callable[[pytest.Item], bool]] = [fits_database, fits_environment]
-    if config.getoption("--only-database-tests"):
-        rules += [uses_database, uses_first_broker]
     if name := os.environ.get("TESTNAME"):
         rules.append(has_name(name))
     kept = [item for item in items if all(rule(item) for rule in rules)]

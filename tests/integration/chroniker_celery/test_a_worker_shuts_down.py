@@ -93,7 +93,7 @@ def test_without_a_grace_the_worker_waits(redis_env: dict[str, str], tmp_path: P
 def test_what_ignores_sigterm_is_killed_after_the_stop_s_grace(redis_env: dict[str, str], tmp_path: Path) -> None:
     run = a_claimed_run("ignore_sigterm")
     with CeleryWorker(redis_env, tmp_path) as worker:
-        wait_until_running(run)
+        wait_until(lambda: "ignoring signals" in output_of(run), what="the command ignores SIGTERM")
         worker.kill(signal.SIGTERM)
         assert worker.wait() == 0
         assert not worker.survivors()

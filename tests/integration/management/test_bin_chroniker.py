@@ -107,7 +107,6 @@ def busybox() -> str | None:
     return found if "crond" in applets.split() else None
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(busybox() is None, reason="needs root and the package busybox-static")
 def test_a_line_in_a_crontab_is_enough(project: BareProject, virtualenv: Path, tmp_path: Path) -> None:
     spool, log, told = tmp_path / "crontabs", tmp_path / "crond.log", tmp_path / "tick.log"

@@ -31,7 +31,7 @@ def test_a_due_job_is_run_to_its_end_with_its_output(manage: Manage) -> None:
 def test_progress_and_failure_and_timeout_are_recorded(manage: Manage) -> None:
     counting = a_job_due_once(command="progress", args="--parts 77 --upto 13")
     failing = a_job_due_once(command="fails", args="--status 3")
-    hanging = a_job_due_once(command="ignore_sigterm", timeout_seconds=1)
+    hanging = a_job_due_once(raw_command="sh -c 'trap \"\" TERM; sleep 600'", timeout_seconds=1)
     assert manage("cron").returncode == 0
     ended = the_run(counting)
     assert (ended.status, ended.total_parts, ended.total_parts_complete) == (Status.SUCCEEDED, 77, 13)

@@ -15,7 +15,7 @@ from tests.support import ROOT
 from tests.support.processes import wait_until
 from tests.support.servers import MariaDBServer, PostgresServer, RabbitMQServer, RedisServer, Server
 
-SERVERS = [RedisServer, PostgresServer, MariaDBServer, pytest.param(RabbitMQServer, marks=pytest.mark.slow)]
+SERVERS = [RedisServer, PostgresServer, MariaDBServer, RabbitMQServer]
 
 
 each_kind = pytest.mark.parametrize("kind", SERVERS, indirect=True, ids=lambda kind: kind.name)

@@ -1,0 +1,45 @@
+"""Which tests run on each database, and which only at night. See "Tests" in CONTRIBUTING."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support import ROOT
+
+FIRST_BROKER = "redis"
+
+#: Tests of what may differ between databases. Other files have the marker ``every_database`` themselves.
+EVERY_DATABASE = (
+    "tests/integration/eligibility/",
+    "tests/integration/importing/",
+    "tests/integration/insights/",
+    "tests/integration/lifecycle/",
+    "tests/integration/models/",
+    "tests/integration/outbox/",
+    "tests/integration/scheduler/",
+)
+#: Tests of the distribution and of the test tools.
+NIGHTLY = (
+    "tests/integration/support/",
+    "tests/model/",
+    "tests/project/",
+)
+
+
+def mark(item: pytest.Item) -> None:
+    """Add the markers that follow from a test's folder and from its broker, for pytest's option ``-m``."""
+    path = Path(item.path).relative_to(ROOT).as_posix()
+    if path.startswith(EVERY_DATABASE):
+        item.add_marker("every_database")
+    if path.startswith(NIGHTLY):
+        item.add_marker("nightly")
+    if not uses_first_broker(item):
+        item.add_marker("second_broker")
+
+
+def uses_first_broker(item: pytest.Item) -> bool:
+    """True also for a test without a broker."""
+    callspec = getattr(item, "callspec", None)
+    return callspec is None or callspec.params.get("broker_session") in (None, FIRST_BROKER)
