@@ -1,4 +1,4 @@
-"""Schedules: cron expressions, recurrence rules, and once. Pure: text and datetimes in, datetimes out."""
+"""Schedules: cron expressions, recurrence rules and one-time schedules. Pure functions of text and datetimes."""
 
 from chroniker.schedule.blackouts import ClosedTime, closed_at, closed_until, last_open
 from chroniker.schedule.description import describe

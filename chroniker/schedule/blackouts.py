@@ -1,8 +1,8 @@
-"""Closed times, once or again every week or year. Pure: text and datetimes in, datetimes out.
+"""Closed times of blackout calendars: once, weekly or yearly. Pure functions of datetimes.
 
-A repetition is one of the clock on the wall in the zone of the job that asks: 22:00 to 06:00 stays that through both
-changes of the clock. In a night of such a change a closed time is rather longer than shorter. Of a year without the
-29th of February a moment on that day means the midnight in which it is missing.
+A repeated closed time follows wall-clock time in the job's time zone: 22:00 to 06:00 stays 22:00 to 06:00 when daylight
+saving time starts or ends. If one of its ends falls into a skipped or repeated hour, the longer closed time applies.
+In a year without 29 February, a time on 29 February means 1 March, 00:00.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from chroniker.schedule.zones import zone
 
 WEEK = dt.timedelta(days=7)
 TICK = dt.timedelta(microseconds=1)
-#: Closed times that one question passes over. Whoever gets an answer cut short by it asks again.
-MOST_PASSED = 500
+#: Limit of one call. A caller whose result was cut short by it calls again.
+MAX_CLOSED_TIMES = 500
 
 
 @dataclass(frozen=True, slots=True)
 class ClosedTime:
-    """From ``starts_at`` up to, and without, ``ends_at``; ``repeats`` is "NEVER", "WEEKLY" or "YEARLY"."""
+    """From ``starts_at`` (included) to ``ends_at`` (excluded). ``repeats`` is "NEVER", "WEEKLY" or "YEARLY"."""
 
     name: str
     starts_at: dt.datetime
@@ -41,7 +41,7 @@ class Closed(NamedTuple):
 
 
 def closed_at(times: Iterable[ClosedTime], instant: dt.datetime, timezone: str) -> Closed | None:
-    """The closed time that ``instant`` lies in; of several the one that ends last."""
+    """The closed time that contains ``instant``; if several do, the one that ends last."""
     found = [
         Closed(time.name, start, end)
         for time in times
@@ -52,14 +52,17 @@ def closed_at(times: Iterable[ClosedTime], instant: dt.datetime, timezone: str) 
 
 
 def closed_until(spec: Spec, times: Iterable[ClosedTime], first: dt.datetime, bound: dt.datetime) -> Closed | None:
-    """The closed time that the instant ``first`` lies in, and all that follow with the same name without an open
-    instant between. ``start`` and ``end`` are the first and the last instant in them, none later than ``bound``."""
+    """The run of closed instants that begins with ``first``, or None if ``first`` is open.
+
+    It ends before the next open instant, or before a closed time with another name. ``start`` and ``end`` of the
+    result are its first and its last instant, not later than ``bound``.
+    """
     times = list(times)
     within = closed_at(times, first, spec.timezone)
     if within is None:
         return None
     name, last, following = within.name, first, first
-    for _each in range(MOST_PASSED):
+    for _each in range(MAX_CLOSED_TIMES):
         last = latest_until(spec, min(within.end - TICK, bound)) or last
         further = next_after(spec, last)
         if further is None or further > bound:
@@ -73,10 +76,10 @@ def closed_until(spec: Spec, times: Iterable[ClosedTime], first: dt.datetime, bo
 
 
 def last_open(spec: Spec, times: Iterable[ClosedTime], first: dt.datetime, bound: dt.datetime) -> dt.datetime:
-    """The last instant until ``bound`` that is not closed; ``first`` must be one."""
+    """The last open instant that is not later than ``bound``. ``first`` must be an open instant."""
     times = list(times)
     last = latest_until(spec, bound) or first
-    for _each in range(MOST_PASSED):
+    for _each in range(MAX_CLOSED_TIMES):
         within = closed_at(times, last, spec.timezone) if last > first else None
         if within is None:
             return max(last, first)
@@ -85,14 +88,14 @@ def last_open(spec: Spec, times: Iterable[ClosedTime], first: dt.datetime, bound
 
 
 def _occurrences(time: ClosedTime, instant: dt.datetime, timezone: str) -> Iterator[tuple[dt.datetime, dt.datetime]]:
-    """Those that may hold ``instant``; none before the first."""
+    """Occurrences near ``instant``. None begins before the first one."""
     if time.repeats == "NEVER":
         yield time.starts_at, time.ends_at
         return
-    where = zone(timezone)
-    low, high, wall = (_wall(moment, where) for moment in (time.starts_at, time.ends_at, instant))
+    tz = zone(timezone)
+    low, high, wall = (_to_wall(moment, tz) for moment in (time.starts_at, time.ends_at, instant))
     for start, end in (_weekly if time.repeats == "WEEKLY" else _yearly)(low, high, wall):
-        yield min(_moments(start, where)), max(_moments(end, where))
+        yield min(_utc_candidates(start, tz)), max(_utc_candidates(end, tz))
 
 
 Pairs = Iterator[tuple[dt.datetime, dt.datetime]]
@@ -100,7 +103,7 @@ Pairs = Iterator[tuple[dt.datetime, dt.datetime]]
 
 def _weekly(low: dt.datetime, high: dt.datetime, wall: dt.datetime) -> Pairs:
     nearest = (wall - low) // WEEK
-    for weeks in range(max(0, nearest - 1), nearest + 2):  # one more: the clock may be put back in between
+    for weeks in range(max(0, nearest - 1), nearest + 2):  # one more, because of clock changes
         yield low + weeks * WEEK, high + weeks * WEEK
 
 
@@ -115,14 +118,14 @@ def _yearly(low: dt.datetime, high: dt.datetime, wall: dt.datetime) -> Pairs:
 def _in_year(wall: dt.datetime, year: int) -> dt.datetime:
     try:
         return wall.replace(year=year)
-    except ValueError:  # there is no 29th of February
+    except ValueError:  # 29 February does not exist in this year
         return dt.datetime(year, 3, 1)
 
 
-def _wall(moment: dt.datetime, where: dt.tzinfo) -> dt.datetime:
-    return moment.astimezone(where).replace(tzinfo=None, fold=0)
+def _to_wall(moment: dt.datetime, tz: dt.tzinfo) -> dt.datetime:
+    return moment.astimezone(tz).replace(tzinfo=None, fold=0)
 
 
-def _moments(wall: dt.datetime, where: dt.tzinfo) -> list[dt.datetime]:
-    """What the clock on the wall may mean: two moments where it is put forward or back."""
-    return [wall.replace(tzinfo=where, fold=fold).astimezone(dt.UTC) for fold in (0, 1)]
+def _utc_candidates(wall: dt.datetime, tz: dt.tzinfo) -> list[dt.datetime]:
+    """Both readings of a wall-clock time. They differ only in a skipped or repeated hour."""
+    return [wall.replace(tzinfo=tz, fold=fold).astimezone(dt.UTC) for fold in (0, 1)]

@@ -1,4 +1,4 @@
-"""Recurrence rules that count years, months, weeks or days."""
+"""Recurrence rules of the frequencies YEARLY, MONTHLY, WEEKLY and DAILY."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chroniker.schedule.spec import Frequency
 
 
 class CalendarRule(Recurrence):
-    """YEARLY to DAILY: on certain days of every n-th period, at certain times of the day."""
+    """Fires on the selected days of every n-th period, at fixed times of day."""
 
     def __init__(self, frequency: str, params: Params, anchor: dt.datetime) -> None:
         super().__init__(frequency, params, anchor)
@@ -29,16 +29,16 @@ class CalendarRule(Recurrence):
         while day is not None:
             period = self._period(day)
             if missing := (self.first_period - period) % self.params.interval:
-                onward = self._start(period + missing)
+                next_day = self._start(period + missing)
             elif self.params.bysetpos:
-                if found := next((moment for moment in self._picked(period) if moment >= wall), None):
+                if found := next((moment for moment in self._selected(period) if moment >= wall), None):
                     return found
-                onward = self._start(period + self.params.interval)
+                next_day = self._start(period + self.params.interval)
             else:
                 if found := self._on_day(day, wall):
                     return found
-                onward = day + 1
-            day = first_day(self.days, onward, limit)
+                next_day = day + 1
+            day = first_day(self.days, next_day, limit)
         return None
 
     def _on_day(self, day: int, wall: dt.datetime) -> dt.datetime | None:
@@ -46,8 +46,8 @@ class CalendarRule(Recurrence):
         position = bisect_left(self.times, earliest)
         return moment_of(day, self.times[position]) if position < len(self.times) else None
 
-    def _picked(self, period: int) -> list[dt.datetime]:
-        """What ``bysetpos`` picks of a period's times."""
+    def _selected(self, period: int) -> list[dt.datetime]:
+        """The times of one period that ``bysetpos`` selects."""
         days, end = [], self._start(period + 1)
         day = first_day(self.days, self._start(period), end)
         while day is not None:

@@ -1,4 +1,4 @@
-"""Recurrence rules that count hours, minutes or seconds."""
+"""Recurrence rules of the frequencies HOURLY, MINUTELY and SECONDLY."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ UNIT_SECONDS = {Frequency.HOURLY: 3600, Frequency.MINUTELY: 60, Frequency.SECOND
 
 
 class ClockRule(Recurrence):
-    """HOURLY to SECONDLY: every n-th hour, minute or second that meets the conditions."""
+    """Fires in every n-th hour, minute or second that meets the conditions."""
 
     def __init__(self, frequency: str, params: Params, anchor: dt.datetime) -> None:
         super().__init__(frequency, params, anchor)
@@ -25,14 +25,14 @@ class ClockRule(Recurrence):
         self.step = unit * params.interval
         self.stride = dt.timedelta(seconds=self.step)
         self.origin = absolute_second(anchor) // unit * unit
-        self.within = self._within(anchor)
-        self.hours = _following(params.byhour, 24)
-        self.minutes = _following(params.byminute if unit < 3600 else (), 60)
-        self.seconds = _following(params.bysecond if unit == 1 else (), 60)
-        self.never = not self._reachable()
+        self.offsets = self._offsets(anchor)
+        self.hours = _next_values(params.byhour, 24)
+        self.minutes = _next_values(params.byminute if unit < 3600 else (), 60)
+        self.seconds = _next_values(params.bysecond if unit == 1 else (), 60)
+        self.never_fires = not self._is_reachable()
 
-    def _within(self, anchor: dt.datetime) -> tuple[int, ...]:
-        """The offsets in seconds at which a unit that meets the conditions fires."""
+    def _offsets(self, anchor: dt.datetime) -> tuple[int, ...]:
+        """Seconds from the start of a matching unit to each of its times."""
         minutes = self.params.byminute or (anchor.minute,) if self.unit == 3600 else (0,)
         seconds = self.params.bysecond or (anchor.second,) if self.unit > 1 else (0,)
         offsets = times_of_day((0,), minutes, seconds)
@@ -41,37 +41,37 @@ class ClockRule(Recurrence):
         positions = sorted({p - 1 if p > 0 else len(offsets) + p for p in self.params.bysetpos})
         return tuple(offsets[position] for position in positions if 0 <= position < len(offsets))
 
-    def _reachable(self) -> bool:
-        """Whether the steps ever meet a time of day that the rule allows: they may pass by it for ever."""
+    def _is_reachable(self) -> bool:
+        """Whether the interval ever meets an allowed time of day. HOURLY with interval 24 meets one hour only."""
         common = gcd(self.step, DAY_SECONDS)
         allowed = (range(size) for size in (24, 60 if self.unit < 3600 else 1, 60 if self.unit == 1 else 1))
         tables = (self.hours, self.minutes, self.seconds)
-        named = [[n for n in values if table[n] == n] for values, table in zip(allowed, tables, strict=True)]
-        times = (hour * 3600 + minute * 60 + second for hour, minute, second in product(*named))
-        return bool(self.within) and any((time - self.origin) % common == 0 for time in times)
+        values = [[n for n in units if table[n] == n] for units, table in zip(allowed, tables, strict=True)]
+        times = (hour * 3600 + minute * 60 + second for hour, minute, second in product(*values))
+        return bool(self.offsets) and any((time - self.origin) % common == 0 for time in times)
 
     def _search(self, wall: dt.datetime, limit: int) -> dt.datetime | None:
-        if self.never:
+        if self.never_fires:
             return None
         earliest = absolute_second(wall)
         at = self._aligned(earliest // self.unit * self.unit)
         while (day := first_day(self.days, at // DAY_SECONDS, limit)) is not None:
             if at // DAY_SECONDS != day:
                 at = self._aligned(day * DAY_SECONDS)
-            elif wait := self._wait(at % DAY_SECONDS):
+            elif wait := self._seconds_to_allowed_time(at % DAY_SECONDS):
                 at = self._aligned(at + wait)
-            elif (found := next((at + offset for offset in self.within if at + offset >= earliest), None)) is not None:
+            elif (found := next((at + offset for offset in self.offsets if at + offset >= earliest), None)) is not None:
                 return moment_of(found // DAY_SECONDS, found % DAY_SECONDS)
             else:
                 at += self.step
         return None
 
     def _aligned(self, at: int) -> int:
-        """The first step that is not earlier than ``at``."""
+        """The first step at or after ``at``."""
         return at + (self.origin - at) % self.step
 
-    def _wait(self, second_of_day: int) -> int:
-        """Seconds until the next hour, minute or second that the rule names; 0: it is one of them."""
+    def _seconds_to_allowed_time(self, second_of_day: int) -> int:
+        """Seconds until the next allowed hour, minute or second; 0 if this one is allowed."""
         hour, rest = divmod(second_of_day, 3600)
         if self.hours[hour] != hour:
             return self.hours[hour] * 3600 - second_of_day
@@ -81,6 +81,6 @@ class ClockRule(Recurrence):
         return self.seconds[second] - second
 
 
-def _following(named: tuple[int, ...], size: int) -> tuple[int, ...]:
-    """For each value the next one that is named, itself included; ``size`` where there is none. Nothing named: all."""
+def _next_values(named: tuple[int, ...], size: int) -> tuple[int, ...]:
+    """For each value, the smallest named value that is not smaller, or ``size``. An empty tuple names all values."""
     return tuple(next((n for n in named if n >= value), size) if named else value for value in range(size))

@@ -1,8 +1,8 @@
-"""Reading a cron expression, up to where croniter takes over, and finding the part that croniter refuses.
+"""Parses and validates cron expressions. croniter expands the fields; this module finds the invalid part.
 
-Five fields as in crontab(5): minute, hour, day of month, month, day of week. With six, seconds stand *first*, as in
-Quartz and Spring, so that the five after them read as always. Refused, although croniter takes them, is what would not
-be stable (``R``), what needs a name to hash (``H``), and what croniter reads otherwise than people and crontab do.
+Five fields as in crontab(5): minute, hour, day of the month, month, day of the week. With six fields the *first* one is
+the second, as in Quartz and Spring. Some syntax of croniter is refused: ``R`` and ``H``, whose times are random or
+depend on a name, and everything that croniter reads differently from crontab(5).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from chroniker.exceptions import ScheduleError
+from chroniker.schedule import foreign_syntax
 
 MAX_LENGTH = 255
 
@@ -29,8 +30,8 @@ ALIASES = {
     "@hourly": "0 * * * *",
 }
 
-#: What croniter raises on bad text; only the first is its own, the others come from its inside.
-REFUSALS = (CroniterError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError)
+#: What croniter raises for invalid text. Only the first is its own exception.
+CRONITER_ERRORS = (CroniterError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError)
 
 
 class Field(NamedTuple):
@@ -38,7 +39,7 @@ class Field(NamedTuple):
     low: int
     high: int
     example: str
-    "Of the whole expression."
+    "A whole expression."
 
 
 FIELDS = (
@@ -50,36 +51,42 @@ FIELDS = (
     Field(gettext_lazy("day of the week"), 0, 7, "0 3 * * mon-fri"),
 )
 DAY, WEEKDAY = 3, 5
-#: Second, minute, hour: their steps start anew with each minute, hour, day.
-SHORT_FIELDS = (0, 1, 2)
+#: Second, minute, hour: their steps restart with each minute, hour, day.
+TIME_FIELDS = (0, 1, 2)
 
-HASHED = re.compile(r"^[hr](\(.*)?(/.*)?$", re.IGNORECASE)
 EQUAL_RANGE = re.compile(r"^(\w+)-\1(/.*)?$", re.IGNORECASE | re.ASCII)
 
 
-def read(text: str) -> tuple[str, ...]:
-    """The six fields of an expression in lower case, seconds first, or a ``ScheduleError`` about the wrong part."""
+def parse_fields(text: str) -> tuple[str, ...]:
+    """The six fields of an expression in lower case, seconds first. Raises ``ScheduleError`` about the invalid part."""
     if not isinstance(text, str) or not text.strip():
         raise _error(_("A cron expression is needed, for example “0 3 * * *” for every day at 03:00."))
     if len(text) > MAX_LENGTH:
         raise _error(
             _("The expression has %(n)d characters; at most %(max)d are allowed.") % {"n": len(text), "max": MAX_LENGTH}
         )
+    if message := foreign_syntax.expression_message(text):
+        raise _error(message)
     fields = _split(text.strip())
     for field, token in zip(FIELDS, fields, strict=True):
         for part in token.split(","):
-            _refuse(field, part)
+            _refuse_misread_syntax(field, part)
     try:
-        croniter.expand(" ".join(fields), strict=True, second_at_beginning=True)
-    except REFUSALS as error:
-        raise _blame(text, fields) from error
+        # croniter's strict mode refuses days that no month has. With "day OR weekday", cron fires on the weekday.
+        croniter.expand(" ".join(fields), strict=not either_day_matches(fields), second_at_beginning=True)
+    except CRONITER_ERRORS as error:
+        raise _find_invalid_part(text, fields) from error
     return tuple(field.lower() for field in fields)
+
+
+def either_day_matches(fields: tuple[str, ...]) -> bool:
+    """Whether a day matches if one of the two day fields does: both restrict, and neither begins with a star."""
+    return not any(fields[position].startswith(("*", "?")) for position in (DAY, WEEKDAY))
 
 
 def _split(text: str) -> tuple[str, ...]:
     if text.startswith("@"):
-        text = _alias(text)
-    # Only ASCII blanks part fields, as in cron: a no-break space is part of a (wrong) field, and is shown as such.
+        text = _resolve_alias(text)
     fields = re.findall(r"\S+", text, re.ASCII)
     if len(fields) not in (5, 6):
         raise _error(
@@ -92,28 +99,23 @@ def _split(text: str) -> tuple[str, ...]:
     return tuple(fields) if len(fields) == 6 else ("0", *fields)
 
 
-def _alias(text: str) -> str:
+def _resolve_alias(text: str) -> str:
     name = text.lower()
     if name in ALIASES:
         return ALIASES[name]
     if name.startswith("@every"):
-        example = _("for every five minutes write “*/5 * * * *”")
+        hint = _("for every five minutes write “*/5 * * * *”")
     elif name.startswith("@reboot"):
-        example = _("a schedule has no reboot; write a time, like “@daily” or “0 3 * * *”")
+        hint = _("a schedule cannot run at reboot; write a time, like “@daily” or “0 3 * * *”")
     else:
-        example = _("there is %(known)s") % {"known": ", ".join(ALIASES)}
-    raise _error(_("“%(text)s” is not known here: %(example)s.") % {"text": text, "example": example})
+        hint = _("write one of %(known)s") % {"known": ", ".join(ALIASES)}
+    raise _error(_("“%(text)s” is not supported: %(hint)s.") % {"text": text, "hint": hint})
 
 
-def _refuse(field: Field, part: str) -> None:
-    if HASHED.match(part):
-        raise _error(
-            _(
-                "“%(part)s” (hashed or random times) is not supported: give the %(field)s as in “%(example)s”, "
-                "and spread jobs by their jitter."
-            )
-            % {"part": part, "field": field.name, "example": field.example}
-        )
+def _refuse_misread_syntax(field: Field, part: str) -> None:
+    """croniter accepts these, with a result that differs between hosts or from what people expect."""
+    if foreign_syntax.RANDOM.match(part):
+        raise _error(foreign_syntax.random_message(part, field))
     if EQUAL_RANGE.match(part):
         single = part.partition("-")[0]
         raise _error(
@@ -122,45 +124,39 @@ def _refuse(field: Field, part: str) -> None:
         )
 
 
-def _blame(text: str, fields: tuple[str, ...]) -> ScheduleError:
+def _find_invalid_part(text: str, fields: tuple[str, ...]) -> ScheduleError:
     for position, field in enumerate(FIELDS):
         for part in [*fields[position].split(","), fields[position]]:
-            if not _accepts(position, part):
-                return _error(
-                    _message(field, part)
-                    % {
-                        "part": part,
-                        "field": field.name,
-                        "low": field.low,
-                        "high": field.high,
-                        "example": field.example,
-                    }
-                )
+            if not _is_accepted(position, part):
+                return _error(foreign_syntax.part_message(part, position) or _range_message(field, part))
     return _error(
-        _("“%(text)s” cannot be: no month it names has a day “%(day)s”. For the end of each month write “0 3 L * *”.")
+        _("“%(text)s” never fires: no month it names has a day “%(day)s”. For the end of each month write “0 3 L * *”.")
         % {"text": text, "day": fields[DAY]}
     )
 
 
-def _message(field: Field, part: str) -> str:
+def _range_message(field: Field, part: str) -> str:
     if part == "":
-        return _("A part of the %(field)s is empty: write numbers with a comma between, as in “%(example)s”.")
-    return _("“%(part)s” is no %(field)s (%(low)d to %(high)d): write it as in “%(example)s”.")
+        template = _("A part of the %(field)s is empty: write numbers with a comma between, as in “%(example)s”.")
+    else:
+        template = _("“%(part)s” is not a valid %(field)s (%(low)d to %(high)d): write it as in “%(example)s”.")
+    names = {"field": field.name, "low": field.low, "high": field.high, "example": field.example}
+    return template % {"part": part, **names}
 
 
-def _accepts(position: int, part: str) -> bool:
+def _is_accepted(position: int, part: str) -> bool:
     try:
-        values_of(position, part or "-")
-    except REFUSALS:
+        expand_part(position, part or "-")
+    except CRONITER_ERRORS:
         return False
     return True
 
 
-def values_of(position: int, part: str) -> list[int | str]:
-    """What croniter makes of one field, or of a part of it, alone. Raises whatever croniter does."""
-    alone = ["*"] * len(FIELDS)
-    alone[position] = part
-    expanded, _nth = croniter.expand(" ".join(alone), second_at_beginning=True)
+def expand_part(position: int, part: str) -> list[int | str]:
+    """The values of one field, or of a part of it; ``["*"]`` for all values. Raises one of ``CRONITER_ERRORS``."""
+    fields = ["*"] * len(FIELDS)
+    fields[position] = part
+    expanded, _nth = croniter.expand(" ".join(fields), second_at_beginning=True)
     values: list[int | str] = expanded[(position - 1) % len(FIELDS)]  # croniter has the seconds last
     return values
 

@@ -1,8 +1,8 @@
-"""Cron expressions as rules of wall-clock time.
+"""Cron expressions as rules in wall-clock time.
 
-croniter reads and checks the expression; the times are looked up here, in sorted fields and sets of days. croniter's
-own search takes five times as long, keeps its position in the object, so that threads could not share one, and joins
-``#`` and ``W`` with the other day field by AND where crontab(5) says OR. The tests hold both against each other.
+croniter expands the fields of an expression; this module searches them for the next time. croniter's own search is five
+times slower, keeps its position in the object, so that threads cannot share it, and requires both day fields to match
+with ``#`` and ``W``, where crontab(5) requires one. Tests compare both implementations.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ EVERY_MONTH = tuple(range(1, 13))
 
 @dataclass(frozen=True, slots=True)
 class CronDays:
-    """The days of an expression's three day fields. None: the field does not restrict."""
+    """The days of an expression's three day fields. None means that the field matches every day."""
 
     months: Numbers
     monthdays: Numbers | None
     nearest: int | None
-    "The working day nearest to this day of the month."
+    "For ``15W``: 15, for the working day nearest to it."
     weekdays: tuple[Weekday, ...] | None
     both: bool
-    "Both fields must match, where one starts with a star; else one of them is enough, if both restrict."
+    "Whether both day fields must match: one of them begins with a star. Otherwise one match is enough."
 
     def mask(self, year: int) -> int:
         return _mask(self, year)
@@ -69,11 +69,11 @@ def _nearest_working_days(months: Numbers, day: int, year: int) -> int:
 
 
 class CronRule:
-    """One parsed expression. Immutable, so any number of threads may ask."""
+    """One parsed expression. Immutable, so threads may share it."""
 
     def __init__(self, text: str) -> None:
-        self.fields = cron_parser.read(text)
-        #: As Debian's cron has it: ``*`` or ``*/n`` in the hour or minute field. Or second, which it lacks.
+        self.fields = cron_parser.parse_fields(text)
+        #: As in Debian's cron: ``*`` or ``*/n`` in the hour or minute field. Here also in the second.
         self.by_interval = any(field.startswith("*") for field in self.fields[:3])
         parsed = croniter(" ".join(self.fields), SOME_DAY, second_at_beginning=True)
         minutes, hours, _days, _months, _weekdays, seconds = parsed.expanded
@@ -82,12 +82,13 @@ class CronRule:
         self.seconds = _numbers(seconds, range(60))
         self.days = _days_of(parsed, self.fields)
         if self.at_or_after(SOME_DAY) is None:
-            raise ScheduleError(
-                "cron", _("“%(text)s” never fires: there is no such day. “0 3 1 * *” would be one.") % {"text": text}
+            message = _(
+                "“%(text)s” never fires, because there is no such day. “0 3 1 * *” fires on day 1 each month."
             )
+            raise ScheduleError("cron", message % {"text": text})
 
     def at_or_after(self, wall: dt.datetime) -> dt.datetime | None:
-        """None when there is no such time within a hundred years."""
+        """The first time at or after ``wall``, or None if there is none within a hundred years."""
         limit = new_year(min(wall.year + HORIZON_YEARS, LAST_YEAR))
         day = first_day(self.days, wall.toordinal(), limit)
         if day == wall.toordinal():
@@ -98,6 +99,7 @@ class CronRule:
         return None if day is None else dt.datetime.combine(dt.date.fromordinal(day), first)
 
     def before(self, wall: dt.datetime) -> dt.datetime | None:
+        """The last time before ``wall``, or None if there is none within a hundred years."""
         limit = new_year(max(wall.year - HORIZON_YEARS, 1))
         day = last_day(self.days, wall.toordinal(), limit)
         if day == wall.toordinal():
@@ -152,7 +154,7 @@ def _days_of(parsed: croniter, fields: tuple[str, ...]) -> CronDays:
         monthdays=None if "*" in monthdays else tuple(sorted(-1 if day == "l" else day for day in monthdays)),
         nearest=next(iter(parsed.nearest_weekday), None),
         weekdays=_nth_weekdays(nth) if nth else _plain_weekdays(weekdays),
-        both=fields[cron_parser.DAY].startswith("*") or fields[cron_parser.WEEKDAY].startswith("*"),
+        both=not cron_parser.either_day_matches(fields),
     )
 
 
@@ -172,5 +174,5 @@ def _from_monday(day: int) -> int:
 
 @lru_cache(maxsize=4096)
 def cron_rule(text: str) -> CronRule:
-    """The rule of this expression; expressions that jobs share are parsed once."""
+    """The parsed expression. Jobs with the same expression share the result."""
     return CronRule(text)

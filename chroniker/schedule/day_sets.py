@@ -1,6 +1,6 @@
-"""Sets of days, kept as one number per year: bit 0 is 1 January. Finding the next or last day is then a shift.
+"""Sets of days as one bit mask per year: bit 0 is 1 January. The next or last day is found by shifting.
 
-dateutil knows the calendar (weeks, n-th weekdays, Easter). A day is numbered as in ``date.toordinal``.
+dateutil computes the calendar (weeks, n-th weekdays, Easter). Days are numbered as in ``date.toordinal``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dateutil.easter import easter
 from chroniker.schedule.rrule_params import Numbers, Weekday
 
 LAST_YEAR = dt.MAXYEAR - 2
-#: A search that finds no day within so many years ends. 29 February on a given weekday can be 40 years away.
+#: A search ends after so many years. 29 February on a given weekday can be 40 years away.
 HORIZON_YEARS = 100
 
 
@@ -25,7 +25,7 @@ class DaySet(Protocol):
 
 
 def first_day(days: DaySet, ordinal: int, limit: int) -> int | None:
-    """The first day of the set from ``ordinal`` on, before ``limit``."""
+    """The first day of the set at or after ``ordinal``, before ``limit``."""
     while ordinal < limit:
         year = dt.date.fromordinal(ordinal).year
         left = days.mask(year) >> (ordinal - new_year(year))
@@ -37,7 +37,7 @@ def first_day(days: DaySet, ordinal: int, limit: int) -> int | None:
 
 
 def last_day(days: DaySet, ordinal: int, limit: int) -> int | None:
-    """The last day of the set up to ``ordinal``, not before ``limit``."""
+    """The last day of the set at or before ``ordinal``, not before ``limit``."""
     while ordinal >= limit:
         year = dt.date.fromordinal(ordinal).year
         january = new_year(year)
@@ -56,9 +56,9 @@ def new_year(year: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class RuleDays:
-    """The days that meet all conditions of a recurrence rule; an empty tuple is no condition.
+    """The days that meet all conditions of a recurrence rule. An empty tuple means no condition.
 
-    ``byweekday`` counts in the month where ``bymonth`` is given, else in the year.
+    The n of an n-th weekday counts in the month if ``bymonth`` is given, else in the year.
     """
 
     bymonth: Numbers = ()
@@ -79,11 +79,11 @@ def _mask(days: RuleDays, year: int) -> int:
     any_day = not (days.bymonthday or days.byyearday or days.byweekno or days.byeaster or days.byweekday)
     if any_day and not days.bymonth:
         return (1 << (new_year(year + 1) - new_year(year))) - 1
-    byeaster = _within(days.byeaster, year)
+    byeaster = _easter_offsets_within(days.byeaster, year)
     if days.byeaster and not byeaster:
         return 0
-    # One period that spans the year: whatever the conditions are, the search ends there. Left to itself, dateutil
-    # searches for a day that does not exist until the year 9999, and cannot be interrupted.
+    # The interval limits the search to this year. Without it, dateutil searches for a day that does not exist until
+    # the year 9999, and cannot be interrupted.
     found = rrule.rrule(
         rrule.YEARLY,
         interval=dt.MAXYEAR,
@@ -105,7 +105,7 @@ def _mask(days: RuleDays, year: int) -> int:
     return bits
 
 
-def _within(byeaster: Numbers, year: int) -> Numbers:
-    """Those that lie in this year. With others dateutil fails, or takes a day at the year's other end."""
+def _easter_offsets_within(byeaster: Numbers, year: int) -> Numbers:
+    """The offsets whose day is in this year. With others dateutil fails, or returns a day at the year's other end."""
     sunday = easter(year).toordinal()
     return tuple(offset for offset in byeaster if new_year(year) <= sunday + offset < new_year(year + 1))

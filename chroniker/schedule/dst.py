@@ -1,17 +1,18 @@
-"""From what the clock on the wall shows to moments of UTC: the one place that knows about clock changes.
+"""Converts wall-clock times of a rule to UTC. The only module that handles changes of the UTC offset.
 
-A rule is asked in wall-clock time only, where every day has 24 hours. Each stretch of constant offset takes the rule's
-times in the window of wall-clock time that belongs to it; a policy moves the edges of those windows:
+Rules compute in wall-clock time, where every day has 24 hours. Each stretch of constant offset takes the rule's times
+in its own window of wall-clock time. A policy moves the edges of the windows:
 
-* fold FIRST: the stretch after the change begins where the repeated hour ends;
-* fold SECOND: the stretch before it ends where the repeated hour begins;
-* fold BOTH: each keeps its own;
-* gap RUN: what the clock leaves out becomes one instant, the first moment after the change; gap SKIP: it is dropped.
+* fold FIRST: the stretch after the change begins at the end of the repeated hour;
+* fold SECOND: the stretch before the change ends at the beginning of the repeated hour;
+* fold BOTH: both stretches keep their times;
+* gap RUN: the skipped times become one instant, the first moment after the change;
+* gap SKIP: the skipped times are dropped.
 
-A rule that fires by interval follows real time: it takes what the clock shows, when it shows it (SKIP and BOTH). These
-are the rules of Debian's cron for jobs with a wildcard in the hour or minute field; RUN and FIRST are its rules for the
-others. It makes no difference whether a change is daylight saving, a zone that moves for good, or a day left out;
-Debian's cron stops compensating where a change exceeds three hours, here a nightly job runs after that one too.
+A rule that fires by interval follows real time: it fires whenever the clock shows its time (SKIP and BOTH). Debian's
+cron does this for jobs with a wildcard in the hour or minute field; for other jobs it uses RUN and FIRST. Daylight
+saving time, permanent changes of a zone's offset and skipped days are all handled alike. Debian's cron does not
+compensate for changes of more than three hours; this module does.
 """
 
 from __future__ import annotations
@@ -26,17 +27,17 @@ from zoneinfo import ZoneInfo
 from chroniker.schedule.spec import DstFold, DstGap
 from chroniker.schedule.zones import Stretch, stretches
 
-#: Timelines lie between these two. The first keeps local mean times with odd seconds out, the second overflows.
+#: Limits of all instants. Earlier offsets are local mean times with odd seconds; later dates overflow.
 BEGINNING = dt.datetime(1970, 1, 1)
 END = dt.datetime(9000, 1, 1)
 
 TICK = dt.timedelta.resolution
-#: More than any clock was ever set back.
+#: Longer than any known fold.
 LONGEST_FOLD = dt.timedelta(days=2)
 
 
 class WallRule(Protocol):
-    """Times of the clock on the wall, without gaps and folds."""
+    """A rule in wall-clock time, without gaps and folds."""
 
     @property
     def by_interval(self) -> bool: ...
@@ -55,7 +56,7 @@ REAL_TIME = Policy(DstGap.SKIP, DstFold.BOTH)
 
 
 class Window(NamedTuple):
-    """The wall-clock times from ``low`` up to ``high`` that are taken while UTC goes from ``start`` to ``end``."""
+    """The wall-clock times from ``low`` to ``high`` (excluded) that become instants between ``start`` and ``end``."""
 
     start: dt.datetime
     end: dt.datetime
@@ -63,7 +64,7 @@ class Window(NamedTuple):
     low: dt.datetime
     high: dt.datetime
     gap: tuple[dt.datetime, dt.datetime] | None
-    "What the clock left out just before, where the policy is to run it at ``start``."
+    "The skipped wall-clock times just before, if the policy runs them at ``start``."
 
 
 @lru_cache(maxsize=8192)
@@ -84,12 +85,12 @@ def _window(stretch: Stretch, policy: Policy) -> Window:
 
 def after(rule: WallRule, zone: ZoneInfo, policy: Policy, moment: dt.datetime) -> dt.datetime | None:
     """The first instant later than ``moment``; both are UTC without tzinfo."""
-    ahead = _Ahead(rule)
+    search = _ForwardSearch(rule)
     for window in _windows_from(zone, policy, moment):
-        if window.gap and window.start > moment and ahead.hits(*window.gap):
+        if window.gap and window.start > moment and search.has_time_in(*window.gap):
             return window.start
         low = max(window.low, moment + TICK + window.offset)
-        wall = ahead.first(low)
+        wall = search.first(low)
         if wall is not None and wall < window.high:
             return wall - window.offset
         if wall is None and window.high - low > LONGEST_FOLD:
@@ -99,13 +100,13 @@ def after(rule: WallRule, zone: ZoneInfo, policy: Policy, moment: dt.datetime) -
 
 def until(rule: WallRule, zone: ZoneInfo, policy: Policy, moment: dt.datetime) -> dt.datetime | None:
     """The last instant that is not later than ``moment``; both are UTC without tzinfo."""
-    behind = _Behind(rule)
+    search = _BackwardSearch(rule)
     for window in _windows_back_from(zone, policy, moment):
         high = min(window.high, moment + TICK + window.offset)
-        wall = behind.last(high)
+        wall = search.last(high)
         if wall is not None and wall >= window.low:
             return wall - window.offset
-        if window.gap and behind.hits(*window.gap):
+        if window.gap and search.has_time_in(*window.gap):
             return window.start
         if wall is None and high - window.low > LONGEST_FOLD:
             return None
@@ -119,47 +120,47 @@ def _windows_from(zone: ZoneInfo, policy: Policy, moment: dt.datetime) -> Iterat
 
 def _windows_back_from(zone: ZoneInfo, policy: Policy, moment: dt.datetime) -> Iterator[Window]:
     for year in count(moment.year, -1):
-        if year < BEGINNING.year - 1:  # one more than needed: the zone's local year may have begun earlier
+        if year < BEGINNING.year - 1:  # one year earlier, because the local year may begin before the UTC year
             return
         yield from (window for window in reversed(windows(zone, policy, year)) if window.start <= moment)
 
 
-class _Ahead:
-    """Asks a rule for its next time, and again only where the last answer does not hold.
+class _ForwardSearch:
+    """Searches a rule forward, and repeats the search only if the last result does not answer the new one.
 
-    A sparse rule is then computed once, however many windows lie in between.
+    So a rule that fires rarely is searched once, not once for each window in between.
     """
 
     def __init__(self, rule: WallRule) -> None:
         self.rule = rule
-        self.asked: dt.datetime | None = None
-        self.answer: dt.datetime | None = None
+        self.start: dt.datetime | None = None
+        self.found: dt.datetime | None = None
 
     def first(self, low: dt.datetime) -> dt.datetime | None:
-        known = self.asked is not None and self.asked <= low and (self.answer is None or low <= self.answer)
+        known = self.start is not None and self.start <= low and (self.found is None or low <= self.found)
         if not known:
-            self.asked, self.answer = low, self.rule.at_or_after(low)
-        return self.answer
+            self.start, self.found = low, self.rule.at_or_after(low)
+        return self.found
 
-    def hits(self, low: dt.datetime, high: dt.datetime) -> bool:
+    def has_time_in(self, low: dt.datetime, high: dt.datetime) -> bool:
         wall = self.first(low)
         return wall is not None and wall < high
 
 
-class _Behind:
-    """The same, backwards."""
+class _BackwardSearch:
+    """The same as ``_ForwardSearch``, backward."""
 
     def __init__(self, rule: WallRule) -> None:
         self.rule = rule
-        self.asked: dt.datetime | None = None
-        self.answer: dt.datetime | None = None
+        self.start: dt.datetime | None = None
+        self.found: dt.datetime | None = None
 
     def last(self, high: dt.datetime) -> dt.datetime | None:
-        known = self.asked is not None and high <= self.asked and (self.answer is None or self.answer < high)
+        known = self.start is not None and high <= self.start and (self.found is None or self.found < high)
         if not known:
-            self.asked, self.answer = high, self.rule.before(high)
-        return self.answer
+            self.start, self.found = high, self.rule.before(high)
+        return self.found
 
-    def hits(self, low: dt.datetime, high: dt.datetime) -> bool:
+    def has_time_in(self, low: dt.datetime, high: dt.datetime) -> bool:
         wall = self.last(high)
         return wall is not None and wall >= low

@@ -1,9 +1,10 @@
-"""What a schedule will do: its next instants, and what the next clock changes make of it."""
+"""The next instants of a schedule, and the effects of the next clock changes."""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
@@ -13,11 +14,11 @@ from chroniker.schedule.timeline import Elapsed, OnWall, bounded, next_after
 from chroniker.schedule.zones import SECOND, Stretch, stretches, zone
 
 LOOK_AHEAD = dt.timedelta(days=366)
-SHOWN = 4
+MAX_TIMES_SHOWN = 4
 
 
 def preview(spec: Spec, now: dt.datetime, n: int) -> list[dt.datetime]:
-    """The next ``n`` instants after ``now``; fewer when the schedule ends."""
+    """The next ``n`` instants after ``now``; fewer if the schedule ends."""
     instants: list[dt.datetime] = []
     following = next_after(spec, now)
     while following is not None and len(instants) < n:
@@ -27,85 +28,115 @@ def preview(spec: Spec, now: dt.datetime, n: int) -> list[dt.datetime]:
 
 
 def dst_notes(spec: Spec, now: dt.datetime) -> list[str]:
-    """One sentence on each clock change within a year that this schedule meets; none where it makes no difference."""
+    """One sentence for each clock change within a year that affects this schedule."""
     timeline, first, last = bounded(spec)
     begin = max(now.astimezone(dt.UTC).replace(tzinfo=None), first)
     notes = []
     for change in _changes(spec, begin, min(begin + LOOK_AHEAD, last)):
         if isinstance(timeline, OnWall):
-            note = _gap(timeline, change) if change.after > change.offset else _fold(timeline, change)
+            note = _gap_note(timeline, change) if change.after > change.offset else _fold_note(timeline, change)
         else:
-            note = _shift(timeline, change) if isinstance(timeline, Elapsed) else None
+            note = _shift_note(timeline, change) if isinstance(timeline, Elapsed) else None
         if note:
             notes.append(note)
     return notes
 
 
 def _changes(spec: Spec, begin: dt.datetime, end: dt.datetime) -> Iterator[Stretch]:
-    """The stretches that end with a change of the clock between these moments."""
+    """The stretches that end with a clock change between these moments."""
     for year in range(begin.year, end.year + 1):
         for stretch in stretches(zone(spec.timezone), year):
             if begin < stretch.end <= end and stretch.after != stretch.offset:
                 yield stretch
 
 
-def _gap(timeline: OnWall, change: Stretch) -> str | None:
-    low, high = change.end + change.offset, change.end + change.after
-    facts = _facts(timeline, low, high)
-    if facts is None:
+@dataclass(frozen=True, slots=True)
+class _Affected:
+    """The wall-clock times of a rule from ``low`` to ``high`` (excluded), the edges of a gap or a fold."""
+
+    times: list[dt.datetime]
+    low: dt.datetime
+    high: dt.datetime
+
+    @classmethod
+    def by(cls, timeline: OnWall, low: dt.datetime, high: dt.datetime) -> _Affected | None:
+        times: list[dt.datetime] = []
+        wall = timeline.rule.at_or_after(low)
+        while wall is not None and wall < high and len(times) <= MAX_TIMES_SHOWN:
+            times.append(wall)
+            wall = timeline.rule.at_or_after(wall + SECOND)
+        return cls(times, low, high) if times else None
+
+    def texts(self) -> dict[str, str]:
+        shown = [phrases.clock(wall.hour, wall.minute, wall.second) for wall in self.times]
+        if len(shown) > MAX_TIMES_SHOWN:
+            shown[MAX_TIMES_SHOWN:] = ["…"]
+        return {
+            "date": str(self.low.date()),
+            "low": self._edge(self.low),
+            "high": self._edge(self.high),
+            "times": ", ".join(shown),
+        }
+
+    def _edge(self, wall: dt.datetime) -> str:
+        one_day = self.low.date() == self.high.date()
+        return phrases.clock(wall.hour, wall.minute, wall.second) if one_day else phrases.moment(wall)
+
+
+def _gap_note(timeline: OnWall, change: Stretch) -> str | None:
+    affected = _Affected.by(timeline, change.end + change.offset, change.end + change.after)
+    if affected is None:
         return None
     if timeline.rule.by_interval:
-        text = _("%(jump)s; this schedule follows real time, in which nothing lies between.")
+        if _keeps_its_interval(timeline, affected):
+            text = _("%(jump)s. This schedule follows real time, so no run is left out.")
+        else:
+            text = _("%(jump)s. This schedule follows real time, so the skipped times (%(times)s) do not run.")
     elif timeline.policy.gap == DstGap.RUN:
-        text = _("%(jump)s: what is left out (%(times)s) runs once, at %(high)s.")
+        text = _("%(jump)s. The skipped times (%(times)s) run once, at %(high)s.")
     else:
-        text = _("%(jump)s: what is left out (%(times)s) does not run.")
-    jump = _("On %(date)s the clock jumps from %(low)s to %(high)s") % facts
-    return text % {**facts, "jump": jump}
+        text = _("%(jump)s. The skipped times (%(times)s) do not run.")
+    texts = affected.texts()
+    return text % {**texts, "jump": _("On %(date)s the clock jumps from %(low)s to %(high)s") % texts}
 
 
-def _fold(timeline: OnWall, change: Stretch) -> str | None:
-    low, high = change.end + change.after, change.end + change.offset
-    facts = _facts(timeline, low, high)
-    if facts is None:
+def _keeps_its_interval(timeline: OnWall, affected: _Affected) -> bool:
+    """Whether the real time between the runs before and after the gap is not longer than usual."""
+    rule = timeline.rule
+    previous, following = rule.before(affected.low), rule.at_or_after(affected.high)
+    if previous is None or following is None:
+        return False
+    usual = affected.times[0] - previous
+    return (affected.low - previous) + (following - affected.high) <= usual
+
+
+def _fold_note(timeline: OnWall, change: Stretch) -> str | None:
+    affected = _Affected.by(timeline, change.end + change.after, change.end + change.offset)
+    if affected is None:
         return None
     texts = {
-        DstFold.FIRST: _("%(twice)s: %(times)s runs the first time only."),
-        DstFold.SECOND: _("%(twice)s: %(times)s runs the second time only."),
-        DstFold.BOTH: _("%(twice)s: %(times)s runs both times."),
+        DstFold.FIRST: _("%(twice)s. Times in it (%(times)s) run the first time only."),
+        DstFold.SECOND: _("%(twice)s. Times in it (%(times)s) run the second time only."),
+        DstFold.BOTH: _("%(twice)s. Times in it (%(times)s) run both times."),
     }
     text = texts[DstFold(timeline.policy.fold)]
     if timeline.rule.by_interval:
-        text = _("%(twice)s; this schedule follows real time and fires both times.")
-    return text % {**facts, "twice": _("On %(date)s the clock shows %(low)s to %(high)s twice") % facts}
+        text = _("%(twice)s. This schedule follows real time, so times in it (%(times)s) run both times.")
+    values = affected.texts()
+    return text % {**values, "twice": _("On %(date)s the clock shows %(low)s to %(high)s twice") % values}
 
 
-def _shift(timeline: Elapsed, change: Stretch) -> str | None:
-    """A step of real time that does not divide the change moves against the clock on the wall."""
+def _shift_note(timeline: Elapsed, change: Stretch) -> str | None:
+    """If the clock change is not a multiple of the interval, the wall-clock times of the schedule shift."""
     if not (change.after - change.offset) % timeline.step:
         return None
-    date = (change.end + change.offset).date()
     if change.after > change.offset:
         text = _(
-            "On %(date)s the clock is put forward: by the clock, this schedule fires %(by)s minutes later from then on."
+            "On %(date)s the clock goes forward: from then on this schedule fires %(n)s minutes later."
         )
     else:
         text = _(
-            "On %(date)s the clock is put back: by the clock, this schedule fires %(by)s minutes earlier from then on."
+            "On %(date)s the clock goes back: from then on this schedule fires %(n)s minutes earlier."
         )
-    return text % {"date": date, "by": abs(change.after - change.offset) // dt.timedelta(minutes=1)}
-
-
-def _facts(timeline: OnWall, low: dt.datetime, high: dt.datetime) -> dict[str, str] | None:
-    times: list[str] = []
-    wall = timeline.rule.at_or_after(low)
-    while wall is not None and wall < high and len(times) <= SHOWN:
-        times.append(phrases.clock(wall.hour, wall.minute, wall.second) if len(times) < SHOWN else "…")
-        wall = timeline.rule.at_or_after(wall + SECOND)
-    if not times:
-        return None
-    same_day = low.date() == high.date()
-    shown = [
-        phrases.clock(edge.hour, edge.minute, edge.second) if same_day else phrases.moment(edge) for edge in (low, high)
-    ]
-    return {"date": str(low.date()), "low": shown[0], "high": shown[1], "times": ", ".join(times)}
+    minutes = abs(change.after - change.offset) // dt.timedelta(minutes=1)
+    return text % {"date": (change.end + change.offset).date(), "n": minutes}

@@ -1,4 +1,4 @@
-"""Spreading jobs that share an instant."""
+"""Fixed delays that spread the starts of jobs with the same instant."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import hashlib
 
 
 def jitter(job_id: int | str, jitter_seconds: float) -> dt.timedelta:
-    """This job's share of a span of seconds: always the same, in [0, ``jitter_seconds``), spread evenly over jobs.
+    """The delay of this job: always the same, in [0, ``jitter_seconds``), evenly distributed over jobs.
 
-    A hash rather than the id's remainder: ids that are created together are often used together, with the same step.
+    Uses a hash instead of ``id % span``, because jobs with the same schedule often have regularly spaced ids.
     """
     digest = hashlib.blake2b(str(job_id).encode(), digest_size=8).digest()
     span = int(jitter_seconds * 1_000_000)

@@ -1,4 +1,4 @@
-"""Small pieces of language that descriptions are put together from, in the active language."""
+"""Phrases for descriptions of schedules, in the active language."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from django.utils.translation import ngettext
 
 from chroniker.schedule.spec import Frequency
 
-#: More times than these are not worth reading out.
-MANY = 6
+#: Longer lists of times or days are not written out.
+MAX_LISTED = 6
 
 
 def listed(words: Iterable[object]) -> str:
@@ -35,7 +35,7 @@ def clock(hour: int, minute: int, second: int = 0) -> str:
 
 
 def at_times(hours: Sequence[int], minutes: Sequence[int], seconds: Sequence[int]) -> str | None:
-    if len(hours) * len(minutes) * len(seconds) > MANY:
+    if len(hours) * len(minutes) * len(seconds) > MAX_LISTED:
         return None
     times = [clock(hour, minute, second) for hour in hours for minute in minutes for second in seconds]
     return _("at %(times)s") % {"times": listed(times)}
@@ -73,7 +73,7 @@ def on_monthdays(days: Sequence[int], of_months: Sequence[int] = ()) -> str | No
 
 
 def on_weekdays(days: Sequence[tuple[int, int]], of_months: Sequence[int] = ()) -> str | None:
-    """Pairs of a weekday and which one of the month it is, 0 for each."""
+    """Pairs of a weekday and its number in the month; 0 means every one."""
     plain = [day for day, nth in days if not nth]
     counted = [_nth_weekday(day, nth) for day, nth in sorted(days, key=lambda pair: pair[1] % 100) if nth]
     if None in counted or (plain and counted):
@@ -92,6 +92,11 @@ def _nth_weekday(day: int, nth: int) -> str | None:
         -1: _("the last %(day)s of the month"),
     }
     return texts[nth] % {"day": weekday(day)} if nth in texts else None
+
+
+def every_weekday(days: Sequence[int]) -> str:
+    """“every Monday and Friday”; days of the week that follow each other are named as a span."""
+    return _("every %(days)s") % {"days": _weekday_span(days)}
 
 
 def _weekday_span(days: Sequence[int]) -> str:

@@ -1,8 +1,8 @@
-"""The rrule frequencies as rules of wall-clock time.
+"""RFC 5545 recurrence rules in wall-clock time, with the results of dateutil.
 
-RFC 5545's recurrence rules as dateutil reads them, computed so that no question costs more because the anchor lies far
-back: periods are found by division, never by stepping from the anchor, and a search that finds nothing ends after a
-hundred years. (dateutil steps: five years of a SECONDLY rule take it minutes, a rule that never fires takes it hours.)
+The cost of a search does not depend on the distance from the anchor: the period is found by division, and a search
+without a result ends after a hundred years. dateutil steps from the anchor: five years of a SECONDLY rule take it
+minutes, and a rule that never fires takes it hours.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ DAY_SECONDS = 86_400
 
 
 class Recurrence(ABC):
-    """Immutable once made, so any number of threads may ask. ``count`` counts times of the clock on the wall."""
+    """Base class of both kinds of rules. Immutable after construction, so threads may share it."""
 
     by_interval = False
     stride: dt.timedelta
@@ -39,7 +39,7 @@ class Recurrence(ABC):
         return found if found is not None and (self._last is None or found <= self._last) else None
 
     def before(self, wall: dt.datetime) -> dt.datetime | None:
-        """Looks forward from further and further back: there is only one direction to get right."""
+        """Searches forward from earlier and earlier starts, so that only one search direction is implemented."""
         reach = self.stride
         while wall > self.anchor:
             start = wall - reach if wall - self.anchor > reach else self.anchor
@@ -52,7 +52,7 @@ class Recurrence(ABC):
         return None
 
     def _last_before(self, wall: dt.datetime, found: dt.datetime) -> dt.datetime:
-        for _ in range(3):  # mostly there are only a few in a stride
+        for _ in range(3):  # usually there are only a few in a stride
             following = self.at_or_after(found + SECOND)
             if following is None or following >= wall:
                 return found
@@ -68,7 +68,7 @@ class Recurrence(ABC):
         return found
 
     def stop_after_count(self) -> None:
-        """Find out where ``count`` ends the rule; needs ``starts_at`` to count from."""
+        """Compute the last time of a rule with ``count``. Times are counted in wall-clock time from the anchor."""
         last, wall = None, self.anchor
         for _ in range(self.params.count or 0):
             last = self.at_or_after(wall)
@@ -79,11 +79,11 @@ class Recurrence(ABC):
 
     @abstractmethod
     def _search(self, wall: dt.datetime, limit: int) -> dt.datetime | None:
-        """The first time from ``wall`` on, on a day before ``limit``."""
+        """The first time at or after ``wall``, on a day before ``limit``."""
 
 
 def _days_of(frequency: str, params: Params, anchor: dt.datetime) -> RuleDays:
-    """What the rule does not say about its days, it takes from the anchor, as RFC 5545 has it."""
+    """The days of a rule. Missing parts are taken from the anchor, as RFC 5545 defines."""
     bymonth, bymonthday, byweekday = params.bymonth, params.bymonthday, params.byweekday
     if not params.names_days:
         if frequency == Frequency.YEARLY:
@@ -93,7 +93,7 @@ def _days_of(frequency: str, params: Params, anchor: dt.datetime) -> RuleDays:
         if frequency == Frequency.WEEKLY:
             byweekday = ((anchor.weekday(), 0),)
     if frequency == Frequency.MONTHLY and byweekday:
-        bymonth = bymonth or tuple(range(1, 13))  # makes "the first Monday" one of each month, not of the year
+        bymonth = bymonth or tuple(range(1, 13))  # so that "the first Monday" is counted in the month, not in the year
     return RuleDays(bymonth, bymonthday, params.byyearday, params.byweekno, params.byeaster, byweekday, params.wkst)
 
 
@@ -102,7 +102,7 @@ def times_of_day(hours: tuple[int, ...], minutes: tuple[int, ...], seconds: tupl
 
 
 def second_of_day(wall: dt.datetime) -> int:
-    """Rounded up to a full second, of which 24:00 is one."""
+    """Rounded up to a full second; 24:00 is possible."""
     return wall.hour * 3600 + wall.minute * 60 + wall.second + bool(wall.microsecond)
 
 

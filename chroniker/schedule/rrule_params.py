@@ -1,4 +1,4 @@
-"""The parameters of an rrule frequency, written as in ``interval:15;byhour:7,8,9``."""
+"""Parses the parameters of a recurrence rule: ``interval:15;byhour:7,8,9``."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from chroniker.exceptions import ScheduleError
 from chroniker.schedule.spec import Frequency
 
 Numbers = tuple[int, ...]
-#: A day of the week, Monday is 0, and which one of the month or year (1 the first, -1 the last, 0 each).
+#: A day of the week (Monday is 0) and its number in the month or year: 1 the first, -1 the last, 0 every one.
 Weekday = tuple[int, int]
 
 WEEKDAY_NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-#: Either ``mo(+1)``, as Python's dateutil shows it, or ``1mo``, as RFC 5545 has it. Also ``mo``, ``mon`` and ``0``.
+#: ``mo(+1)`` as in dateutil, ``1mo`` as in RFC 5545, ``mo``, ``mon`` or ``0``.
 WEEKDAY = re.compile(r"^(?P<first>[+-]?\d{1,2})?(?P<name>[a-z]{2,9}|\d)(\((?P<nth>[+-]?\d{1,2})\))?$", re.ASCII)
 
-#: Characters: every value of every parameter, written once, takes fewer.
-LONGEST = 20_000
+#: Characters. All values of all parameters together are shorter.
+MAX_LENGTH = 20_000
 MAX_COUNT = 10_000
 MAX_INTERVAL = 1_000_000
 
@@ -30,7 +30,7 @@ class Key(NamedTuple):
     low: int
     high: int
     negative: bool
-    "Whether the same numbers may be counted from the end."
+    "Whether negative numbers count from the end."
     example: str
 
 
@@ -46,11 +46,13 @@ KEYS = {
     "bysecond": Key(0, 59, False, "bysecond:0,30"),
 }
 OTHER_KEYS = ("interval", "count", "byweekday", "wkst")
+#: Names of RFC 5545 that dateutil has changed.
+SYNONYMS = {"byday": "byweekday"}
 
 
 @dataclass(frozen=True, slots=True)
 class Params:
-    """The parameters, checked one by one. An empty tuple: not given."""
+    """Valid parameters. An empty tuple means that the parameter is missing."""
 
     interval: int = 1
     count: int | None = None
@@ -72,15 +74,15 @@ class Params:
 
     @property
     def only_counts(self) -> bool:
-        """No condition at all: each step has the same length."""
+        """Whether there is no condition, so that all steps have the same length."""
         return not (self.names_days or self.bymonth or self.bysetpos or self.byhour or self.byminute or self.bysecond)
 
 
 def parse(frequency: str, text: str) -> Params:
-    """The parameters in ``text``, or a ``ScheduleError`` that quotes the wrong one."""
-    if len(text) > LONGEST:
-        said = _("The parameters have %(n)d characters; at most %(most)d are allowed.")
-        raise _error(said % {"n": len(text), "most": LONGEST})
+    """The parameters in ``text``. Raises ``ScheduleError`` about the invalid one."""
+    if len(text) > MAX_LENGTH:
+        message = _("The parameters have %(n)d characters; at most %(max)d are allowed.")
+        raise _error(message % {"n": len(text), "max": MAX_LENGTH})
     found: dict[str, object] = {}
     for pair in re.split(r"[;\n]", text):
         if not pair.strip():
@@ -97,14 +99,21 @@ def parse(frequency: str, text: str) -> Params:
 def _pair(text: str) -> tuple[str, list[str]]:
     key, colon, values = (part.strip().lower() for part in text.partition(":"))
     if not colon or not values:
-        raise _error(_("“%(text)s” is no parameter: write “interval:15;byhour:7,8,9”.") % {"text": text.strip()})
+        raise _error(_("“%(text)s” is not a parameter: write “interval:15;byhour:7,8,9”.") % {"text": text.strip()})
+    key = SYNONYMS.get(key, key)
     if key not in KEYS and key not in OTHER_KEYS:
-        raise _error(_unknown(key))
+        raise _error(_unknown_key_message(key))
     return key, [value.strip() for value in values.split(",")]
 
 
-def _unknown(key: str) -> str:
-    instead = {"until": _("the end date"), "dtstart": _("the start date"), "freq": _("the frequency")}
+def _unknown_key_message(key: str) -> str:
+    instead = {
+        "until": _("the end date"),
+        "dtstart": _("the start date"),
+        "tzid": _("the time zone"),
+        "freq": _("the frequency"),
+        "rrule": _("the frequency"),
+    }
     if key in instead:
         return _("“%(key)s” is not a parameter here: set %(field)s of the schedule instead.") % {
             "key": key,
@@ -115,44 +124,44 @@ def _unknown(key: str) -> str:
     hint = (
         _("did you mean “%(near)s”?") % {"near": near[0]}
         if near
-        else _("there is %(known)s.") % {"known": ", ".join(known)}
+        else _("the parameters are %(known)s.") % {"known": ", ".join(known)}
     )
     return _("“%(key)s” is not a parameter: %(hint)s") % {"key": key, "hint": hint}
 
 
 def _value(frequency: str, key: str, values: list[str]) -> object:
     if key in KEYS:
-        return tuple(sorted({_number(key, value) for value in values}))
+        return tuple(sorted({_signed_number(key, value) for value in values}))
     if key == "byweekday":
         return tuple(sorted({_weekday(frequency, key, value) for value in values}))
     if len(values) > 1:
         raise _error(_("“%(key)s” takes one value, not “%(value)s”.") % {"key": key, "value": ",".join(values)})
     if key == "wkst":
         return _weekday(Frequency.WEEKLY, key, values[0])[0]
-    return _whole(key, values[0], MAX_COUNT if key == "count" else MAX_INTERVAL)
+    return _positive_number(key, values[0], MAX_COUNT if key == "count" else MAX_INTERVAL)
 
 
-def _number(key: str, text: str) -> int:
+def _signed_number(key: str, text: str) -> int:
     rule = KEYS[key]
     number = int(text) if re.fullmatch(r"[+-]?\d{1,3}", text, re.ASCII) else None
     if number is None or not rule.low <= (abs(number) if rule.negative else number) <= rule.high:
         template = (
             _(
-                "“%(text)s” is no value for “%(key)s” (%(low)d to %(high)d, or negative, from the end): "
+                "“%(text)s” is not a value of “%(key)s” (%(low)d to %(high)d, or negative, from the end): "
                 "write it as in “%(example)s”."
             )
             if rule.negative
-            else _("“%(text)s” is no value for “%(key)s” (%(low)d to %(high)d): write it as in “%(example)s”.")
+            else _("“%(text)s” is not a value of “%(key)s” (%(low)d to %(high)d): write it as in “%(example)s”.")
         )
         raise _error(template % {"text": text, "key": key, "low": rule.low, "high": rule.high, "example": rule.example})
     return number
 
 
-def _whole(key: str, text: str, high: int) -> int:
+def _positive_number(key: str, text: str, high: int) -> int:
     number = int(text) if re.fullmatch(r"\d{1,9}", text, re.ASCII) else 0
     if not 1 <= number <= high:
         raise _error(
-            _("“%(text)s” is no value for “%(key)s” (1 to %(high)d): write it as in “%(key)s:15”.")
+            _("“%(text)s” is not a value of “%(key)s” (1 to %(high)d): write it as in “%(key)s:15”.")
             % {"text": text, "key": key, "high": high}
         )
     return number
@@ -163,7 +172,7 @@ def _weekday(frequency: str, key: str, text: str) -> Weekday:
     day = _day_number(match["name"]) if match else None
     if match is None or day is None or (match["first"] and match["nth"]):
         raise _error(
-            _("“%(text)s” is no day for “%(key)s”: write “mo”, “tu”, … or 0 (Monday) to 6 (Sunday).")
+            _("“%(text)s” is not a day for “%(key)s”: write “mo”, “tu”, … or 0 (Monday) to 6 (Sunday).")
             % {"text": text, "key": key}
         )
     nth = int(match["nth"] or match["first"] or 0)
@@ -172,8 +181,8 @@ def _weekday(frequency: str, key: str, text: str) -> Weekday:
     ):
         raise _error(
             _(
-                "“%(text)s” counts days of the week in a month or year: "
-                "that takes a monthly or yearly schedule and is written “mo(+1)” or “fr(-1)”."
+                "“%(text)s”: the n-th weekday of a month or year needs the frequency “monthly” or “yearly”, and is "
+                "written “mo(+1)” or “fr(-1)”."
             )
             % {"text": text}
         )

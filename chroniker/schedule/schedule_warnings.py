@@ -1,4 +1,4 @@
-"""Valid schedules that often mean something else than their author thinks."""
+"""Warnings about valid schedules that often differ from what their author intended."""
 
 from __future__ import annotations
 
@@ -7,56 +7,66 @@ from collections.abc import Iterator
 from django.utils.translation import gettext as _
 
 from chroniker.exceptions import ScheduleError
-from chroniker.schedule.cron_parser import FIELDS, SHORT_FIELDS, values_of
-from chroniker.schedule.cron_rule import CronRule, cron_rule
+from chroniker.schedule.cron_parser import FIELDS, TIME_FIELDS, expand_part
+from chroniker.schedule.cron_rule import CronDays, CronRule, cron_rule
+from chroniker.schedule.day_sets import RuleDays
 from chroniker.schedule.rrule_params import parse
 from chroniker.schedule.spec import Frequency, Spec
 from chroniker.schedule.timeline import DEFAULT_ANCHOR, validate
 from chroniker.schedule.zones import zone
 
+LEAP_YEAR = 2000
+
 
 def warnings(spec: Spec) -> list[str]:
-    """Sentences to show beside a schedule's preview; none for one that is not valid: ``validate`` speaks of that."""
+    """Sentences to show beside the preview. Empty for a schedule that is not valid; see ``validate``."""
     try:
         validate(spec)
     except ScheduleError:
         return []
     if spec.frequency == Frequency.CRON:
-        return list(_cron(cron_rule(spec.cron)))
-    return list(_short_months(spec))
+        return list(_cron_warnings(cron_rule(spec.cron)))
+    return list(_short_month_warnings(spec))
 
 
-def _cron(rule: CronRule) -> Iterator[str]:
+def _cron_warnings(rule: CronRule) -> Iterator[str]:
     for position, token in enumerate(rule.fields):
         for part in token.split(","):
-            yield from _step(position, part)
+            yield from _step_warnings(position, part)
     minute, hour = rule.fields[1:3]
-    if minute == "*" and not hour.startswith("*"):
-        yield _("“* %(hour)s” fires in every minute of the hour; for once an hour write “0 %(hour)s”.") % {"hour": hour}
-    days = rule.days
+    if len(rule.minutes) == 60 and not hour.startswith("*"):
+        texts = {"minute": minute, "hour": hour}
+        yield _("“%(minute)s %(hour)s” fires in every minute of the hour; for once an hour write “0 %(hour)s”.") % texts
+    yield from _day_warnings(rule.days)
+
+
+def _day_warnings(days: CronDays) -> Iterator[str]:
     if days.weekdays is not None and days.monthdays is not None:
         if days.both:
-            yield _("Of the day of the month and of the week, one starts with “*”: it fires where both match.")
+            yield _("The day of the month or of the week begins with “*”: it fires where both match.")
+        elif days.nearest is None and not RuleDays(days.months, days.monthdays).mask(LEAP_YEAR):
+            yield _("No month it names has day %(day)d: it fires on the days of the week only.") % {
+                "day": min(days.monthdays)
+            }
         else:
             yield _("Day of the month and day of the week are both given: it fires where either matches.")
     elif days.monthdays and min(days.monthdays) > 28 and days.nearest is None:
-        yield _without_day(min(days.monthdays)) + " " + _("For the last day of each month write “L”.")
+        yield _skipped_months(min(days.monthdays)) + " " + _("For the last day of each month write “L”.")
 
 
-def _step(position: int, part: str) -> Iterator[str]:
+def _step_warnings(position: int, part: str) -> Iterator[str]:
     start, slash, step = part.partition("/")
     if not slash:
         return
-    field, values = FIELDS[position], values_of(position, part)
+    field, values = FIELDS[position], expand_part(position, part)
+    if values == ["*"]:
+        return
     if len(values) == 1:
-        yield _("“%(part)s” means only %(field)s %(value)s, not a step.") % {
-            "part": part,
-            "field": field.name,
-            "value": values[0],
-        }
-    elif start == "*" and position in SHORT_FIELDS and (field.high + 1) % int(step):
+        texts = {"part": part, "field": field.name, "value": values[0]}
+        yield _("“%(part)s” means only %(field)s %(value)s, not a step.") % texts
+    elif start == "*" and position in TIME_FIELDS and (field.high + 1) % int(step):
         left = field.high + 1 - int(values[-1])
-        yield _("“%(part)s” begins anew at 0: after %(field)s %(last)s it is only %(left)d to the next.") % {
+        yield _("“%(part)s” restarts at 0: the step after %(field)s %(last)s is %(left)d only.") % {
             "part": part,
             "field": field.name,
             "last": values[-1],
@@ -64,16 +74,16 @@ def _step(position: int, part: str) -> Iterator[str]:
         }
 
 
-def _short_months(spec: Spec) -> Iterator[str]:
+def _short_month_warnings(spec: Spec) -> Iterator[str]:
     if spec.frequency not in (Frequency.MONTHLY, Frequency.YEARLY):
         return
     params = parse(str(spec.frequency), spec.params)
     start = DEFAULT_ANCHOR if spec.starts_at is None else spec.starts_at.astimezone(zone(spec.timezone))
     days = params.bymonthday or (() if params.names_days else (start.day,))
-    rare = spec.frequency == Frequency.MONTHLY or (params.bymonth or (start.month,)) == (2,)
-    if days and rare and min(days) > 28:
-        yield _without_day(min(days)) + " " + _("For the last day of the month write “bymonthday:-1”.")
+    may_skip = spec.frequency == Frequency.MONTHLY or (params.bymonth or (start.month,)) == (2,)
+    if days and may_skip and min(days) > 28:
+        yield _skipped_months(min(days)) + " " + _("For the last day of the month write “bymonthday:-1”.")
 
 
-def _without_day(day: int) -> str:
-    return _("A month that has no day %(day)d is left out.") % {"day": day}
+def _skipped_months(day: int) -> str:
+    return _("Months without day %(day)d are skipped.") % {"day": day}

@@ -1,4 +1,4 @@
-"""What a schedule is made of: plain text and datetimes, no ORM."""
+"""The definition of a schedule: plain text and datetimes, no ORM."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Frequency(TextChoices):
-    """Which kind of rule gives a schedule's instants."""
+    """The kind of a schedule."""
 
     CRON = "CRON", _("cron expression")
     ONCE = "ONCE", _("once")
@@ -20,19 +20,19 @@ class Frequency(TextChoices):
     WEEKLY = "WEEKLY", _("weekly")
     DAILY = "DAILY", _("daily")
     HOURLY = "HOURLY", _("hourly")
-    MINUTELY = "MINUTELY", _("every so many minutes")
-    SECONDLY = "SECONDLY", _("every so many seconds")
+    MINUTELY = "MINUTELY", _("every n minutes")
+    SECONDLY = "SECONDLY", _("every n seconds")
 
 
 class DstGap(TextChoices):
-    """What becomes of a wall-clock time that the clock leaves out."""
+    """What happens to a wall-clock time that does not exist, because the clock skips an hour (DST start)."""
 
-    RUN = "RUN", _("run at the first moment after it")
+    RUN = "RUN", _("run right after the skipped hour")
     SKIP = "SKIP", _("do not run")
 
 
 class DstFold(TextChoices):
-    """Which of the two a wall-clock time means that the clock shows twice."""
+    """Which occurrence of a wall-clock time counts when an hour repeats (DST end)."""
 
     FIRST = "FIRST", _("run the first time")
     SECOND = "SECOND", _("run the second time")
@@ -41,11 +41,11 @@ class DstFold(TextChoices):
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """One schedule. Nothing is checked here; ``validate`` does that.
+    """One schedule. Not validated here; see ``timeline.validate``.
 
-    ``starts_at`` and ``ends_at`` bound every frequency; an instant that falls on one of them counts. ``starts_at`` is
-    also the anchor that an rrule frequency counts its interval from. Without it the anchor is Monday, 2001-01-01
-    00:00 in the schedule's zone, so that the same rule gives the same instants whenever it was saved.
+    ``starts_at`` and ``ends_at`` limit every frequency, both included. ``starts_at`` is also the anchor of recurrence
+    rules. Without it the anchor is Monday, 2001-01-01 00:00 in the schedule's zone, so that the same rule has the same
+    instants whenever it was saved.
     """
 
     frequency: str
@@ -59,10 +59,9 @@ class Spec:
     dst_fold: str = DstFold.FIRST.value
 
     def fingerprint(self) -> str:
-        """32 characters that change whenever an instant could.
+        """A hash of 32 characters that changes whenever an instant may change.
 
-        Fields that the frequency does not read are left out: an edit of them leaves the timeline alone. New rules of
-        the time zone database do not change it.
+        Fields that the frequency does not use are not part of it. Neither are the rules of the time zone database.
         """
         parts = [str(self.frequency), *self._own_parts(), _stamp(self.starts_at), _stamp(self.ends_at)]
         return hashlib.blake2b("\0".join(parts).encode(errors="surrogatepass"), digest_size=16).hexdigest()

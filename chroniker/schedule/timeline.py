@@ -1,4 +1,4 @@
-"""A schedule's instants: the pure functions that everything else stands on. Text and datetimes in, datetimes out."""
+"""Computes the instants of a schedule. Pure functions of text and datetimes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from chroniker.schedule.rrule_params import Params, parse
 from chroniker.schedule.spec import DstFold, DstGap, Frequency, Spec
 from chroniker.schedule.zones import SECOND, offset_at, zone
 
-#: What an rrule frequency counts from when the schedule has no ``starts_at``: a Monday, and the first of everything.
+#: Anchor of recurrence rules without ``starts_at``: a Monday, and the first day of a month and a year.
 DEFAULT_ANCHOR = dt.datetime(2001, 1, 1)
 
 
@@ -33,7 +33,7 @@ class Timeline(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class OnWall:
-    """A rule of wall-clock time, carried over to UTC."""
+    """A rule in wall-clock time, converted to UTC."""
 
     rule: dst.WallRule
     zone: ZoneInfo
@@ -48,7 +48,7 @@ class OnWall:
 
 @dataclass(frozen=True, slots=True)
 class Elapsed:
-    """Every so many seconds of real time since the anchor, whatever clocks show."""
+    """Fires at a fixed interval of real time from the anchor, whatever the wall clock shows."""
 
     anchor: dt.datetime
     step: dt.timedelta
@@ -79,31 +79,33 @@ class Once:
 
 
 def validate(spec: Spec) -> None:
-    """Raises ``ScheduleError``, with the field's name, for anything that ``next_after`` could trip over.
+    """Raises ``ScheduleError`` with the name of the invalid field. A valid schedule never makes ``next_after`` raise.
 
-    A schedule whose time has passed is valid; one that can never fire is not.
+    A schedule whose last instant has passed is valid. A schedule that can never fire is not.
     """
     span = bounded(spec)
     if span.first > span.last:
-        raise ScheduleError("ends_at", _("The end lies before the beginning: nothing would ever run."))
+        raise ScheduleError("ends_at", _("The end is before the start, so the schedule never fires."))
 
 
 def next_after(spec: Spec, instant: dt.datetime) -> dt.datetime | None:
-    """The first instant strictly later than ``instant``, in UTC; None: there is none, ever again.
+    """The first instant later than ``instant``, in UTC, or None if there is none.
 
-    Raises ``ScheduleError`` when the schedule is not valid. A schedule counts as over when its next instant would
-    lie more than a hundred years ahead. No instant lies before 1970.
+    Raises ``ScheduleError`` if the schedule is not valid. Instants more than a hundred years ahead are not found. No
+    instant is earlier than 1970.
     """
     span = bounded(spec)
-    found = span.timeline.after(max(_naive(instant), span.first - dst.TICK))
+    found = span.timeline.after(max(_to_naive_utc(instant), span.first - dst.TICK))
     return found.replace(tzinfo=dt.UTC) if found is not None and found <= span.last else None
 
 
 def latest_until(spec: Spec, instant: dt.datetime) -> dt.datetime | None:
-    """The last instant that is not later than ``instant``, in UTC; None: there is none. As cheap after years as after
-    seconds; the instants are the same as those of ``next_after``."""
+    """The last instant that is not later than ``instant``, in UTC, or None if there is none.
+
+    The cost does not depend on the age of the schedule. Finds the same instants as ``next_after``.
+    """
     span = bounded(spec)
-    found = span.timeline.until(min(_naive(instant), span.last))
+    found = span.timeline.until(min(_to_naive_utc(instant), span.last))
     return found.replace(tzinfo=dt.UTC) if found is not None and found >= span.first else None
 
 
@@ -115,28 +117,26 @@ class Bounded(NamedTuple):
 
 @lru_cache(maxsize=8192)
 def bounded(spec: Spec) -> Bounded:
-    """The parsed schedule. Raises ``ScheduleError`` when it is not valid."""
-    first = dst.BEGINNING if spec.starts_at is None else _whole(_moment("starts_at", spec.starts_at))
-    last = dst.END - dst.TICK if spec.ends_at is None else _moment("ends_at", spec.ends_at)
+    """The parsed schedule and its limits. Raises ``ScheduleError`` if it is not valid."""
+    first = _start(spec) or dst.BEGINNING
+    last = dst.END - dst.TICK if spec.ends_at is None else _checked_moment("ends_at", spec.ends_at)
     return Bounded(timeline_of(spec), first, last)
 
 
 def timeline_of(spec: Spec) -> Timeline:
-    where, policy = zone(spec.timezone), _policy(spec.dst_gap, spec.dst_fold)
+    """The instants of the schedule without its limits. Raises ``ScheduleError`` if it is not valid."""
+    tz, policy = zone(spec.timezone), _policy(spec.dst_gap, spec.dst_fold)
     if spec.frequency == Frequency.ONCE:
         if spec.run_at is None:
-            raise ScheduleError("run_at", _("A schedule that fires once needs the moment at which it does."))
-        return Once(_moment("run_at", spec.run_at))
+            raise ScheduleError("run_at", _("A schedule that runs once needs the date and time of its run."))
+        return Once(_checked_moment("run_at", spec.run_at))
     if spec.frequency == Frequency.CRON:
         rule: dst.WallRule = cron_rule(spec.cron)
-        return OnWall(rule, where, dst.REAL_TIME if rule.by_interval else policy)
+        return OnWall(rule, tz, dst.REAL_TIME if rule.by_interval else policy)
     if spec.frequency not in Frequency.values:
-        known = ", ".join(Frequency.values)
-        raise ScheduleError(
-            "frequency", _("“%(name)s” is no frequency; there is %(known)s.") % {"name": spec.frequency, "known": known}
-        )
-    start = None if spec.starts_at is None else _whole(_moment("starts_at", spec.starts_at))
-    return _recurring(str(spec.frequency), spec.params, where, start, policy)
+        message = _("“%(name)s” is not a frequency. Choose one of %(known)s.")
+        raise ScheduleError("frequency", message % {"name": spec.frequency, "known": ", ".join(Frequency.values)})
+    return _recurring(str(spec.frequency), spec.params, tz, _start(spec), policy)
 
 
 @lru_cache(maxsize=64)
@@ -150,22 +150,23 @@ def _policy(gap: str, fold: str) -> dst.Policy:
 
 
 @lru_cache(maxsize=4096)
-def _recurring(frequency: str, text: str, where: ZoneInfo, start: dt.datetime | None, policy: dst.Policy) -> Timeline:
+def _recurring(frequency: str, text: str, tz: ZoneInfo, start: dt.datetime | None, policy: dst.Policy) -> Timeline:
     params = _params(frequency, text)
     if params.count is not None and start is None:
-        raise ScheduleError("starts_at", _("“count” needs a start to count from."))
+        raise ScheduleError("starts_at", _("“count” needs a start date to count from."))
     if frequency in UNIT_SECONDS and params.only_counts:
         step = dt.timedelta(seconds=UNIT_SECONDS[Frequency(frequency)] * params.interval)
-        return Elapsed(start or DEFAULT_ANCHOR - offset_at(where, DEFAULT_ANCHOR), step, params.count)
-    anchor = DEFAULT_ANCHOR if start is None else start + offset_at(where, start)
+        return Elapsed(start or DEFAULT_ANCHOR - offset_at(tz, DEFAULT_ANCHOR), step, params.count)
+    anchor = DEFAULT_ANCHOR if start is None else start + offset_at(tz, start)
     rule = (ClockRule if frequency in UNIT_SECONDS else CalendarRule)(frequency, params, anchor)
     rule.stop_after_count()
     if rule.at_or_after(anchor) is None:
         raise ScheduleError(
             "params",
-            _("“%(text)s” never fires, counted from its start. “interval:2;byhour:7,8” would.") % {"text": text},
+            _("“%(text)s” never fires, counted from its start. Write it for example as “interval:2;byhour:7,8”.")
+            % {"text": text},
         )
-    return OnWall(rule, where, dst.REAL_TIME if rule.by_interval else policy)
+    return OnWall(rule, tz, dst.REAL_TIME if rule.by_interval else policy)
 
 
 @lru_cache(maxsize=4096)
@@ -173,24 +174,24 @@ def _params(frequency: str, text: str) -> Params:
     return parse(frequency, text)
 
 
-def _moment(field: str, value: dt.datetime) -> dt.datetime:
+def _start(spec: Spec) -> dt.datetime | None:
+    return None if spec.starts_at is None else _checked_moment("starts_at", spec.starts_at).replace(microsecond=0)
+
+
+def _checked_moment(field: str, value: dt.datetime) -> dt.datetime:
     if value.tzinfo is None:
         raise ScheduleError(
             field, _("“%(value)s” has no time zone; write it like 2026-03-29T02:30+01:00.") % {"value": value}
         )
     if not dst.BEGINNING.year <= value.year < dst.END.year:
-        raise ScheduleError(field, _("“%(value)s” lies outside the years 1970 to 8999.") % {"value": value})
-    return _naive(value)
+        raise ScheduleError(field, _("“%(value)s” is outside the years 1970 to 8999.") % {"value": value})
+    return _to_naive_utc(value)
 
 
-def _naive(value: dt.datetime) -> dt.datetime:
-    """The same moment as UTC without tzinfo; what lies outside all timelines is moved to their edge."""
+def _to_naive_utc(value: dt.datetime) -> dt.datetime:
+    """The same moment in UTC without tzinfo, limited to the range of all instants."""
     if value.tzinfo is None:
         raise ValueError("an instant needs a time zone")
     if not dst.BEGINNING.year <= value.year < dst.END.year:
         return dst.BEGINNING - SECOND if value.year < dst.BEGINNING.year else dst.END
     return value.astimezone(dt.UTC).replace(tzinfo=None)
-
-
-def _whole(moment: dt.datetime) -> dt.datetime:
-    return moment.replace(microsecond=0)

@@ -29,7 +29,7 @@ def only_problem() -> str:
     return str(message.msg)
 
 
-def test_a_decorated_command_is_found_with_the_command_s_name(shop: Shop) -> None:
+def test_a_decorated_command_is_found(shop: Shop) -> None:
     shop.command("report", '@chroniker.job(cron="0 3 * * *")')
     [one] = load_declared_jobs()[0]
     assert (one.name, one.job.command, one.where) == (
@@ -39,7 +39,7 @@ def test_a_decorated_command_is_found_with_the_command_s_name(shop: Shop) -> Non
     )
 
 
-def test_several_decorators_are_several_jobs_from_the_top_down(shop: Shop) -> None:
+def test_several_decorators_declare_several_jobs_in_order(shop: Shop) -> None:
     shop.command(
         "report",
         """
@@ -51,7 +51,7 @@ def test_several_decorators_are_several_jobs_from_the_top_down(shop: Shop) -> No
     assert [one.job.args for one in load_declared_jobs()[0]] == ["--days 1 'of all'", "--days 7"]
 
 
-def test_a_subclass_declares_its_own(shop: Shop) -> None:
+def test_subclasses_do_not_inherit_declarations(shop: Shop) -> None:
     shop.command("report", '@chroniker.job(cron="0 3 * * *")')
     shop.write(
         "management/commands/special.py",
@@ -65,7 +65,7 @@ def test_a_subclass_declares_its_own(shop: Shop) -> None:
     assert names() == ["report"]
 
 
-def test_names_and_lists_in_a_module_of_jobs_are_found_once_each(shop: Shop) -> None:
+def test_variables_and_lists_in_a_jobs_module_are_found_once(shop: Shop) -> None:
     shop.jobs(
         """
         night = chroniker.job(name="night", command="noop", cron="0 3 * * *")
@@ -77,13 +77,13 @@ def test_names_and_lists_in_a_module_of_jobs_are_found_once_each(shop: Shop) -> 
     assert {one.where for one in load_declared_jobs()[0]} == {f"{shop.name}.jobs.night", f"{shop.name}.jobs.EACH"}
 
 
-def test_a_module_that_does_not_mention_the_scheduler_is_not_imported(shop: Shop) -> None:
+def test_modules_without_the_word_chroniker_are_not_imported(shop: Shop) -> None:
     shop.write("jobs.py", "raise RuntimeError('imported')")
     shop.write("management/commands/other.py", "raise RuntimeError('imported')")
     assert names() == []
 
 
-def test_a_module_that_cannot_be_imported_is_named(shop: Shop) -> None:
+def test_a_failed_import_is_reported(shop: Shop) -> None:
     shop.jobs("import not_installed")
     assert f"{shop.name}.jobs: it cannot be imported: ModuleNotFoundError" in only_problem()
 
@@ -98,7 +98,7 @@ def test_declaring_needs_neither_settings_nor_models() -> None:
     subprocess.run([sys.executable, "-c", dedent(program)], check=True)
 
 
-def test_what_can_be_declared_are_the_fields_that_people_edit() -> None:
+def test_declarable_fields_are_the_editable_fields() -> None:
     editable = {field.name for field in Job._meta.concrete_fields if field.editable and not field.primary_key}
     assert set(JobFields.__annotations__) == (editable - {"force_run", "force_stop"}) | {"after"}
 
@@ -125,7 +125,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("what", BAD)
-def test_a_check_names_file_line_and_field_of_a_bad_declaration(shop: Shop, what: str) -> None:
+def test_the_check_names_file_line_and_field(shop: Shop, what: str) -> None:
     fields, field, said = BAD[what]
     command = "" if "command=" in fields and "raw" not in fields else 'command="noop", '
     shop.jobs(f'\n\nbad = chroniker.job(name="bad", {command}{fields})')
@@ -140,13 +140,13 @@ def test_a_decorated_command_must_not_name_another(shop: Shop) -> None:
     assert "command: the decorated class is the command “report”" in only_problem()
 
 
-def test_two_of_one_name_are_refused_with_both_places(shop: Shop) -> None:
+def test_duplicate_names_are_refused_with_both_places(shop: Shop) -> None:
     shop.command("report", '@chroniker.job(cron="0 3 * * *")\n@chroniker.job(cron="0 4 * * *")')
     assert "name: “report” is declared in " in only_problem()
     assert only_problem().count("management.commands.report.Command (") == 2
 
 
-def test_a_circle_is_named(shop: Shop) -> None:
+def test_a_cycle_is_named(shop: Shop) -> None:
     shop.jobs(
         """
         def waits(name, other):
@@ -158,7 +158,7 @@ def test_a_circle_is_named(shop: Shop) -> None:
     assert "“b” → “c”" in only_problem() or "“c” → “a” → “b”" in only_problem()
 
 
-def test_checks_before_a_tick_look_into_no_module(shop: Shop) -> None:
+def test_checks_before_a_tick_import_no_module(shop: Shop) -> None:
     shop.jobs("bad = chroniker.job(tick=1)")
     assert run_checks(tags=["chroniker"]) == []
     assert len(discover().placed) == 1

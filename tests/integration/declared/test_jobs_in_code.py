@@ -38,13 +38,13 @@ def test_a_decorated_command_becomes_a_job_that_runs(shop: Shop, subprocess_env:
     assert Run.objects.get().status == Status.SUCCEEDED
 
 
-def test_a_module_of_jobs_is_found_and_migrate_brings_it_along(shop: Shop) -> None:
+def test_migrate_syncs_a_jobs_module(shop: Shop) -> None:
     shop.jobs('night = chroniker.job(name="night", command="noop", cron="0 3 * * *")')
     call_command("migrate", stdout=io.StringIO(), skip_checks=True)
     assert Job.objects.get().managed_by == f"{shop.name}.jobs.night"
 
 
-def test_removing_a_declaration_disables_its_job_and_says_so(shop: Shop) -> None:
+def test_removing_a_declaration_disables_its_job(shop: Shop) -> None:
     shop.command("report", DECORATOR)
     shop.sync()
     shop.command("report", "")
@@ -52,14 +52,14 @@ def test_removing_a_declaration_disables_its_job_and_says_so(shop: Shop) -> None
     assert not Job.objects.get().enabled
 
 
-def test_a_bad_declaration_is_named_by_the_system_check(shop: Shop, subprocess_env: dict[str, str]) -> None:
+def test_the_system_check_names_an_invalid_declaration(shop: Shop, subprocess_env: dict[str, str]) -> None:
     shop.command("report", DECORATOR.replace("0 3", "99 3"))
     done = manage(shop, subprocess_env, "check")
     assert done.returncode == 1
     assert "(chroniker.E020)" in done.stderr and "report.py:3): cron:" in done.stderr
 
 
-def test_the_admin_shows_it_as_declared_with_a_fixed_schedule_and_a_switch(shop: Shop, admin: Client) -> None:
+def test_the_admin_shows_declared_jobs_with_a_read_only_schedule(shop: Shop, admin: Client) -> None:
     shop.command("report", DECORATOR)
     shop.sync()
     job = Job.objects.get()

@@ -27,7 +27,7 @@ def row(text: str, name: str = "night") -> list[str]:
     return [cell.strip() for cell in line.split("  ") if cell.strip()]
 
 
-def test_a_declared_job_is_created_with_what_it_declares_and_where(shop: Shop) -> None:
+def test_a_declared_job_is_created(shop: Shop) -> None:
     shop.jobs(NIGHT.format(', timezone="Europe/Paris", max_retries=2, enabled=False'))
     assert row(shop.sync()) == ["night", "created", "disabled, as declared"]
     job = the_job()
@@ -36,7 +36,7 @@ def test_a_declared_job_is_created_with_what_it_declares_and_where(shop: Shop) -
     assert job.edited_at is not None  # the next tick books it
 
 
-def test_nothing_is_written_where_nothing_changed(shop: Shop) -> None:
+def test_unchanged_declarations_write_nothing(shop: Shop) -> None:
     a_job(name="by hand")
     shop.jobs(
         """
@@ -54,7 +54,7 @@ def test_nothing_is_written_where_nothing_changed(shop: Shop) -> None:
     assert not Job.objects.exclude(edited_at=None).exists()
 
 
-def test_a_changed_schedule_is_updated_and_booked_anew_and_another_field_only_updated(shop: Shop) -> None:
+def test_a_changed_schedule_is_rebooked(shop: Shop) -> None:
     shop.jobs(NIGHT.format(""))
     shop.sync()
     Job.objects.update(edited_at=None)
@@ -66,7 +66,7 @@ def test_a_changed_schedule_is_updated_and_booked_anew_and_another_field_only_up
     assert the_job().edited_at is not None
 
 
-def test_of_jobs_updated_together_only_those_with_another_schedule_are_booked_anew(shop: Shop) -> None:
+def test_only_changed_schedules_are_rebooked(shop: Shop) -> None:
     source = """
         one = chroniker.job(name="one", command="noop", cron="0 3 * * *"{})
         two = chroniker.job(name="two", command="noop", cron="{} 3 * * *")
@@ -80,7 +80,7 @@ def test_of_jobs_updated_together_only_those_with_another_schedule_are_booked_an
     assert the_job("one").edited_at is None and the_job("two").edited_at is not None
 
 
-def test_what_is_not_declared_belongs_to_people(shop: Shop) -> None:
+def test_fields_that_are_not_declared_can_be_edited(shop: Shop) -> None:
     shop.jobs(NIGHT.format(", enabled=True"))
     shop.sync()
     other = a_job(name="other")
@@ -93,7 +93,7 @@ def test_what_is_not_declared_belongs_to_people(shop: Shop) -> None:
     assert job.group is not None and job.dependencies.count() == 1
 
 
-def test_what_it_runs_and_when_is_the_declaration_s_as_a_whole(shop: Shop) -> None:
+def test_command_and_schedule_belong_to_the_declaration(shop: Shop) -> None:
     shop.jobs(NIGHT.format(', timezone="Europe/Paris", args="--verbosity 2"'))
     shop.sync()
     shop.jobs(NIGHT.format(""))
@@ -103,7 +103,7 @@ def test_what_it_runs_and_when_is_the_declaration_s_as_a_whole(shop: Shop) -> No
     assert (the_job().timezone, the_job().args, the_job().frequency) == ("UTC", "", "CRON")
 
 
-def test_a_job_that_people_made_is_refused_until_it_is_adopted(shop: Shop) -> None:
+def test_an_existing_job_is_refused_without_adopt(shop: Shop) -> None:
     by_hand = a_booked_job(name="night", cron="0 5 * * *", enabled=False, max_retries=3)
     shop.jobs(NIGHT.format("") + '\nother = chroniker.job(name="other", command="noop", cron="0 3 * * *")')
     said = shop.sync()
@@ -117,7 +117,7 @@ def test_a_job_that_people_made_is_refused_until_it_is_adopted(shop: Shop) -> No
     assert "ERROR" not in shop.sync()
 
 
-def test_a_removed_declaration_disables_its_job_once_and_says_so(shop: Shop) -> None:
+def test_a_removed_declaration_disables_its_job_once(shop: Shop) -> None:
     shop.jobs(NIGHT.format(""))
     shop.sync()
     shop.jobs("")
@@ -130,7 +130,7 @@ def test_a_removed_declaration_disables_its_job_once_and_says_so(shop: Shop) -> 
 
 
 @pytest.mark.parametrize("enabled", [True, False])
-def test_a_declaration_that_comes_back_leaves_the_switch_as_it_was_before(shop: Shop, enabled: bool) -> None:
+def test_a_restored_declaration_restores_enabled(shop: Shop, enabled: bool) -> None:
     shop.jobs(NIGHT.format(""))
     shop.sync()
     Job.objects.update(enabled=enabled)
@@ -143,7 +143,7 @@ def test_a_declaration_that_comes_back_leaves_the_switch_as_it_was_before(shop: 
     assert shop.sync() == "Jobs declared in code: 1 unchanged.\n"
 
 
-def test_a_declaration_that_moved_keeps_its_job(shop: Shop) -> None:
+def test_a_moved_declaration_keeps_its_job(shop: Shop) -> None:
     shop.jobs(NIGHT.format(""))
     shop.sync()
     pk = the_job().pk
@@ -152,7 +152,7 @@ def test_a_declaration_that_moved_keeps_its_job(shop: Shop) -> None:
     assert (the_job().pk, the_job().managed_by) == (pk, f"{shop.name}.jobs.nightly")
 
 
-def test_dependencies_are_declared_by_name_and_keep_their_conditions(shop: Shop) -> None:
+def test_dependencies_keep_their_conditions(shop: Shop) -> None:
     by_hand = a_job(name="by hand")
     source = """
         night = chroniker.job(name="night", command="noop", cron="0 3 * * *", after={})
@@ -171,7 +171,7 @@ def test_dependencies_are_declared_by_name_and_keep_their_conditions(shop: Shop)
     assert not JobDependency.objects.exists() and Job.objects.filter(pk=by_hand.pk).exists()
 
 
-def test_a_job_is_refused_that_would_wait_for_one_that_does_not_exist(shop: Shop) -> None:
+def test_a_dependency_on_a_missing_job_is_refused(shop: Shop) -> None:
     shop.jobs(
         """
         night = chroniker.job(name="night", command="noop", cron="0 3 * * *", after=["early"])
@@ -184,7 +184,7 @@ def test_a_job_is_refused_that_would_wait_for_one_that_does_not_exist(shop: Shop
     assert not Job.objects.exists()
 
 
-def test_a_circle_with_dependencies_that_people_made_is_refused(shop: Shop) -> None:
+def test_a_cycle_with_existing_dependencies_is_refused(shop: Shop) -> None:
     shop.jobs(NIGHT.format(""))
     shop.sync()
     by_hand = a_job(name="by hand")
@@ -195,7 +195,7 @@ def test_a_circle_with_dependencies_that_people_made_is_refused(shop: Shop) -> N
     assert not JobDependency.objects.filter(dependent=the_job()).exists()
 
 
-def test_a_circle_that_people_made_is_left_to_them(shop: Shop) -> None:
+def test_an_existing_cycle_is_left_alone(shop: Shop) -> None:
     one, two = a_job(name="one"), a_job(name="two")
     a_dependency(one, two)
     a_dependency(two, one)
@@ -203,7 +203,7 @@ def test_a_circle_that_people_made_is_left_to_them(shop: Shop) -> None:
     assert row(shop.sync())[1] == "created"
 
 
-def test_a_group_is_made_where_there_is_none_and_a_calendar_must_be_there(shop: Shop) -> None:
+def test_groups_are_created_and_calendars_must_exist(shop: Shop) -> None:
     from chroniker.models import Calendar
 
     shop.jobs(NIGHT.format(', group="reports", calendar="holidays"'))
@@ -219,7 +219,7 @@ def test_a_group_is_made_where_there_is_none_and_a_calendar_must_be_there(shop: 
 
 
 @pytest.mark.parametrize("word", ["--dry-run", "--check"])
-def test_it_can_be_asked_what_it_would_do(shop: Shop, word: str) -> None:
+def test_dry_run_and_check_print_the_changes(shop: Shop, word: str) -> None:
     shop.jobs(NIGHT.format(', group="reports"'))
     said = shop.sync(word)
     assert row(said)[:2] == ["night", "created"]
@@ -232,7 +232,7 @@ def test_it_can_be_asked_what_it_would_do(shop: Shop, word: str) -> None:
     assert the_job().enabled
 
 
-def test_a_bad_declaration_changes_nothing_and_removes_nothing(shop: Shop) -> None:
+def test_an_invalid_declaration_prevents_all_changes(shop: Shop) -> None:
     shop.jobs(NIGHT.format(""))
     shop.sync()
     shop.jobs(NIGHT.format("").replace("0 3", "61 3") + "\n" + NIGHT.replace("night", "early").format(""))
@@ -241,7 +241,7 @@ def test_a_bad_declaration_changes_nothing_and_removes_nothing(shop: Shop) -> No
     assert [job.name for job in Job.objects.filter(enabled=True)] == ["night"]
 
 
-def test_the_number_of_statements_does_not_grow_with_the_declarations(shop: Shop) -> None:
+def test_the_number_of_statements_is_constant(shop: Shop) -> None:
     source = """
         EACH = [
             chroniker.job(

@@ -72,7 +72,7 @@ def end(job: Job) -> None:
     lifecycle.finish(run.pk, run.token, started(run), Outcome(Status.SUCCEEDED))
 
 
-def test_a_range_wholly_in_a_blackout_is_one_skipped_run_with_its_name() -> None:
+def test_a_range_within_a_blackout_is_one_skipped_run() -> None:
     job = at(closed((60, -60)), minutes=9)
     run = Run.objects.get(job=job)
     assert (run.status, run.reason, run.attempt) == (Status.SKIPPED, "Blackout: move", 0)
@@ -88,13 +88,13 @@ def test_after_an_outage_closed_instants_are_skipped_and_open_ones_run_once() ->
     assert_tiled(job)
 
 
-def test_closed_instants_between_open_ones_are_covered_by_the_run() -> None:
+def test_closed_instants_between_open_ones_are_covered() -> None:
     job = at(closed((6, 3)), minutes=9)
     assert ledger(job) == [("CLAIMED", 9, 0)]
     assert_tiled(job)
 
 
-def test_closed_instants_after_the_last_open_one_are_skipped_once_its_run_has_ended() -> None:
+def test_closed_instants_at_the_end_are_skipped_after_the_run() -> None:
     job = at(closed((4, -60)), minutes=9)
     assert ledger(job) == [("CLAIMED", 9, 5)]
     end(job)
@@ -103,7 +103,7 @@ def test_closed_instants_after_the_last_open_one_are_skipped_once_its_run_has_en
     assert_tiled(job)
 
 
-def test_blackouts_of_different_names_are_told_apart() -> None:
+def test_blackouts_with_different_names_are_separate_runs() -> None:
     calendar = closed((20, 6), name="first")
     Blackout.objects.create(calendar=calendar, name="second", starts_at=NOW - 6 * MINUTE, ends_at=NOW - 3 * MINUTE)
     job = at(calendar, minutes=9)
@@ -115,7 +115,7 @@ def test_blackouts_of_different_names_are_told_apart() -> None:
     assert_tiled(job)
 
 
-def test_with_a_misfire_grace_what_is_too_late_is_skipped_for_that_and_the_rest_for_the_blackout() -> None:
+def test_misfire_grace_and_blackout_together() -> None:
     job = at(closed((4, -60)), minutes=9, misfire_grace_seconds=5 * 60 + 30)
     assert ledger(job) == [("SKIPPED", 9, 6), ("CLAIMED", 5, 5)]
     end(job)
@@ -126,7 +126,7 @@ def test_with_a_misfire_grace_what_is_too_late_is_skipped_for_that_and_the_rest_
     assert_tiled(job)
 
 
-def test_a_blackout_stops_no_run_to_make_room_for_what_it_skips() -> None:
+def test_closed_instants_do_not_replace_a_run() -> None:
     job = at(closed((3, -60)), minutes=5, overlap="REPLACE")
     run = Run.objects.get(job=job, status=Status.CLAIMED)
     started(run)
@@ -135,19 +135,19 @@ def test_a_blackout_stops_no_run_to_make_room_for_what_it_skips() -> None:
     assert run.stop_requested_at is None
 
 
-def test_while_it_runs_a_job_that_skips_overlaps_names_the_blackout() -> None:
+def test_a_skipped_overlap_names_the_blackout() -> None:
     job = at(closed((3, -60)), minutes=5, overlap="SKIP")
     tick(now=NOW + dt.timedelta(seconds=2))
     assert Run.objects.get(job=job, status=Status.SKIPPED).reason == "Blackout: move"
     assert_tiled(job)
 
 
-def test_running_by_hand_and_retrying_are_not_held_by_a_blackout() -> None:
+def test_manual_runs_and_retries_ignore_blackouts() -> None:
     job = a_booked_job(calendar=closed((60, -600)))
     assert run_now(job, "a test").status == Status.CLAIMED
 
 
-def test_a_blackout_that_is_taken_away_in_time_skips_nothing() -> None:
+def test_a_deleted_blackout_skips_nothing() -> None:
     calendar = closed((60, -600))
     job = a_booked_job(calendar=calendar)
     Blackout.objects.all().delete()
@@ -164,12 +164,12 @@ def statements(jobs: int, calendar: Calendar | None) -> int:
     return len(queries)
 
 
-def test_calendars_cost_one_statement_a_batch_and_none_where_no_job_has_one() -> None:
+def test_calendars_need_one_statement_for_each_batch() -> None:
     without = statements(3, None)
     assert statements(2, closed((600, 500))) == statements(9, closed((600, 500), (700, 650))) == without + 1
 
 
-def test_a_blackout_that_comes_again_ends_before_it_does() -> None:
+def test_a_repeated_blackout_ends_before_its_next_occurrence() -> None:
     calendar, start = Calendar.objects.create(name="x"), database_now()
     for repeats, days in {"WEEKLY": 8, "YEARLY": 400}.items():
         with pytest.raises(ValidationError, match="would not be over before it starts again"):
@@ -183,7 +183,7 @@ def test_a_blackout_that_comes_again_ends_before_it_does() -> None:
 # -- the admin ---------------------------------------------------------------------------------------------------
 
 
-def test_the_preview_marks_the_instants_that_will_be_skipped(admin: Client) -> None:
+def test_the_preview_marks_skipped_instants(admin: Client) -> None:
     tomorrow = (database_now() + dt.timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
     calendar = Calendar.objects.create(name="holidays")
     Blackout.objects.create(
@@ -206,7 +206,7 @@ def test_the_preview_marks_the_instants_that_will_be_skipped(admin: Client) -> N
     assert f"{tomorrow:%Y-%m-%d} 12:00:00" in marked[0][0]
 
 
-def test_a_calendar_is_made_and_given_to_a_job_in_the_admin(admin: Client) -> None:
+def test_a_calendar_is_added_in_the_admin(admin: Client) -> None:
     fields = {
         "name": "holidays",
         "blackouts-TOTAL_FORMS": "1",

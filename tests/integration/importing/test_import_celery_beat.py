@@ -82,7 +82,7 @@ def beats_tables() -> Iterator[None]:
                 cursor.execute(f"DROP TABLE IF EXISTS django_celery_beat_{name}")
 
 
-def test_jobs_keep_the_instants_that_beats_own_schedules_give() -> None:
+def test_jobs_keep_the_instants_of_celery_beat() -> None:
     given = json.loads((FIXTURES / "celery-beat-instants.json").read_text())
     found = imported()
     for name in ("nightly", "office hours", "first monday", "long fields", "every ten minutes", "routed"):
@@ -91,27 +91,27 @@ def test_jobs_keep_the_instants_that_beats_own_schedules_give() -> None:
         assert found[name].instants == there, name
 
 
-def test_both_days_of_a_crontab_must_meet_as_in_celery() -> None:
+def test_both_day_fields_must_match_as_in_celery() -> None:
     job = imported()["first monday"].job
     assert (job.frequency, job.timezone) == ("DAILY", "America/New_York")
     assert job.params == "bymonthday:1,2,3,4,5,6,7;byweekday:0;byhour:6;byminute:0;bysecond:0"
 
 
-def test_an_interval_begins_at_its_start_and_ends_when_it_expires() -> None:
+def test_intervals_keep_their_start_and_end() -> None:
     found = imported()["every other day"]
     days = [dt.datetime(2026, 12, day, 8, tzinfo=dt.UTC) for day in range(2, 13, 2)]
     assert preview(found.job.spec, NOW, 10) == days
     assert found.instants == days
 
 
-def test_a_task_that_is_sent_once_becomes_a_job_that_runs_once() -> None:
+def test_one_off_tasks_become_jobs_that_run_once() -> None:
     found = imported()
     assert found["christmas"].job.run_at == dt.datetime(2026, 12, 24, 18, tzinfo=dt.UTC)
     assert found["once at three"].job.frequency == "ONCE"
     assert preview(found["once at three"].job.spec, NOW, 10) == [dt.datetime(2026, 12, 1, 2, 30, tzinfo=dt.UTC)]
 
 
-def test_what_has_no_equivalent_is_said_and_the_others_proceed() -> None:
+def test_tasks_without_an_equivalent_are_reported() -> None:
     found = imported()
     assert "A schedule by the sun (sunset) has no equivalent." in found["at sunset"].refusal
     assert "the shortest is a second" in found["too often"].refusal
@@ -120,7 +120,7 @@ def test_what_has_no_equivalent_is_said_and_the_others_proceed() -> None:
     assert not found["each quarter"].job.enabled
 
 
-def test_a_task_of_this_project_is_run_by_its_job_in_the_tasks_own_queue() -> None:
+def test_a_known_task_runs_in_its_own_queue() -> None:
     found = imported("shop.tasks.report", "shop.tasks.poll")
     job = found["nightly"].job
     words = ["shop.tasks.report", "--args", '["a", 1]', "--kwargs", '{"full": true, "name": "two words"}']
@@ -131,13 +131,13 @@ def test_a_task_of_this_project_is_run_by_its_job_in_the_tasks_own_queue() -> No
     assert routed[1:] == ["--send", "--exchange=shop", "--routing-key=a.b", '--headers={"tenant": 4}']
 
 
-def test_a_task_of_another_project_is_sent() -> None:
+def test_an_unknown_task_is_sent() -> None:
     job = imported()["nightly"].job
     assert shlex.split(job.args)[-3:] == ["--send", "--queue=slow", "--priority=3"]
     assert job.queue == ""
 
 
-def test_a_second_run_changes_nothing_and_a_dry_run_neither() -> None:
+def test_second_imports_and_dry_runs_change_nothing() -> None:
     assert "11 would be imported" in printed(str(DUMP), "--dry-run")
     assert not Job.objects.exists()
     told = printed(str(DUMP))
@@ -151,19 +151,19 @@ def test_a_second_run_changes_nothing_and_a_dry_run_neither() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_tables_are_read_in_place() -> None:
+def test_tables_are_read() -> None:
     with beats_tables():
         printed()
     assert Job.objects.count() == 11
     assert Job.objects.get(name="first monday").timezone == "America/New_York"
 
 
-def test_a_database_without_its_tables_says_so() -> None:
+def test_missing_tables_are_reported() -> None:
     with pytest.raises(CommandError, match="There are no tables of django-celery-beat"):
         printed()
 
 
-def test_a_task_is_run_in_the_commands_own_process() -> None:
+def test_a_task_runs_in_the_process_of_the_command() -> None:
     out = io.StringIO()
     call_command(
         "run_celery_task",
@@ -183,17 +183,17 @@ def test_a_task_that_fails_fails_the_command() -> None:
         call_command("run_celery_task", "tests.integration.importing.fail")
 
 
-def test_a_task_that_is_not_there_is_refused() -> None:
+def test_a_missing_task_is_refused() -> None:
     with pytest.raises(CommandError, match=r"There is no task “tests\.nowhere”"):
         call_command("run_celery_task", "tests.nowhere")
 
 
 @pytest.mark.parametrize("words", [["--args", "{}"], ["--kwargs", "[1]"], ["--args", "nonsense"]])
-def test_arguments_that_are_no_json_are_refused(words: list[str]) -> None:
+def test_invalid_json_arguments_are_refused(words: list[str]) -> None:
     with pytest.raises(CommandError, match="invalid"):
         call_command("run_celery_task", "tests.integration.importing.echo", *words)
 
 
-def test_an_imported_job_may_be_claimed() -> None:
+def test_an_imported_job_can_be_claimed() -> None:
     job = imported()["nightly"].job
     assert manual_runs.run_now(job, "a test").token == 1

@@ -58,7 +58,7 @@ def a_dump(tmp_path: Path, *jobs: dict[str, Any]) -> Path:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_jobs_keep_the_instants_that_the_ancestor_itself_gave_them(version: str) -> None:
+def test_jobs_keep_the_instants_of_django_chroniker(version: str) -> None:
     given = json.loads((FIXTURES / f"instants-{version}.json").read_text())
     found = import_jobs(Dump(str(dump(version))), ImportOptions(NOW))
     compared = 0
@@ -73,7 +73,7 @@ def test_jobs_keep_the_instants_that_the_ancestor_itself_gave_them(version: str)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_each_field_comes_along(version: str) -> None:
+def test_all_fields_are_imported(version: str) -> None:
     people = users()
     found = {name: candidate.job for name, candidate in imported(dump(version)).items()}
     report, quarter, monitor = (
@@ -102,7 +102,7 @@ def test_each_field_comes_along(version: str) -> None:
     }
 
 
-def test_what_has_no_equivalent_is_listed() -> None:
+def test_differences_are_listed() -> None:
     text = printed(str(dump("1.1.0")))
     assert "“nonsense” in its parameters was passed over there" in text
     assert "“count” began anew" in text
@@ -114,7 +114,7 @@ def test_what_has_no_equivalent_is_listed() -> None:
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.django_db(transaction=True)
-def test_tables_that_migrate_set_aside_are_read_in_place(version: str) -> None:
+def test_tables_renamed_by_migrate_are_read(version: str) -> None:
     with upgraded(version):
         text = printed()
         assert Job.objects.count() == 16
@@ -127,12 +127,12 @@ def test_tables_that_migrate_set_aside_are_read_in_place(version: str) -> None:
         assert everything() == before
 
 
-def test_a_database_without_the_ancestors_tables_says_so() -> None:
+def test_missing_tables_are_reported() -> None:
     with pytest.raises(CommandError, match="There are no tables of django-chroniker in this database"):
         printed()
 
 
-def test_logs_become_closed_runs_with_their_output_before_all_runs_made_here() -> None:
+def test_logs_become_closed_runs_with_output() -> None:
     printed(str(dump("1.1.0")))
     job = Job.objects.get(name="nightly report")
     runs = list(Run.objects.filter(job=job).order_by("token"))
@@ -150,14 +150,14 @@ def test_logs_become_closed_runs_with_their_output_before_all_runs_made_here() -
     assert run.token == 4
 
 
-def test_a_job_brings_no_more_logs_than_it_keeps() -> None:
+def test_only_as_many_logs_are_imported_as_the_job_keeps() -> None:
     text = printed(str(dump("1.1.0")))
     runs = Run.objects.filter(job__name="every quarter of an hour").order_by("token")
     assert [run.started_at.minute for run in runs if run.started_at] == [22, 37, 52]
     assert "1 logs are older than their jobs keep" in text
 
 
-def test_a_second_run_changes_nothing_whatever_the_jobs_are_called_by_now() -> None:
+def test_a_second_import_changes_nothing_after_renames() -> None:
     printed(str(dump("1.1.0")))
     Job.objects.filter(name="fortnight").update(name="every other week", params="interval:3")
     JobDependency.objects.all()[0].delete()
@@ -169,7 +169,7 @@ def test_a_second_run_changes_nothing_whatever_the_jobs_are_called_by_now() -> N
     assert "0 logs imported" in text
 
 
-def test_a_dry_run_changes_nothing_and_shows_both_timetables() -> None:
+def test_a_dry_run_shows_both_schedules_and_changes_nothing() -> None:
     before = everything()
     text = printed(str(dump("1.1.0")), "--dry-run")
     assert everything() == before
@@ -178,7 +178,7 @@ def test_a_dry_run_changes_nothing_and_shows_both_timetables() -> None:
     assert "16 would be imported" in text
 
 
-def test_an_import_that_was_killed_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_import_continues(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logs, "BATCH", 1)
     source = Dump(str(dump("1.1.0")))
     batches = import_logs(source, import_jobs(source, ImportOptions(NOW)))
@@ -193,7 +193,7 @@ def test_an_import_that_was_killed_goes_on(monkeypatch: pytest.MonkeyPatch) -> N
     assert Run.objects.count() == 8
 
 
-def test_a_name_that_is_taken_here_is_refused_and_the_others_proceed() -> None:
+def test_an_existing_name_is_refused() -> None:
     mine = a_job(name="fortnight", cron="1 2 * * *")
     text = printed(str(dump("1.1.0")))
     assert "“fortnight”  (not imported: There is a job of this name here" in text
@@ -201,7 +201,7 @@ def test_a_name_that_is_taken_here_is_refused_and_the_others_proceed() -> None:
     assert Job.objects.count() == 16
 
 
-def test_nothing_is_written_when_one_job_cannot_be(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_rolls_back_all_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
     saved: list[str] = []
 
     def save(job: Job, **options: Any) -> None:
@@ -217,7 +217,7 @@ def test_nothing_is_written_when_one_job_cannot_be(monkeypatch: pytest.MonkeyPat
     assert not Job.objects.exists()
 
 
-def test_a_job_that_is_overdue_there_runs_here_once(tmp_path: Path) -> None:
+def test_an_overdue_job_runs_once(tmp_path: Path) -> None:
     path = a_dump(tmp_path, {"name": "late", "frequency": "HOURLY", "next_run": "2026-11-20T00:30:00Z"})
     imported(path)
     done = tick.tick()
@@ -225,7 +225,7 @@ def test_a_job_that_is_overdue_there_runs_here_once(tmp_path: Path) -> None:
     assert done.claimed[0].scheduled_for == dt.datetime(2026, 11, 20, 0, 30, tzinfo=dt.UTC)
 
 
-def test_an_overdue_job_waits_for_its_next_instant_when_asked_to(tmp_path: Path) -> None:
+def test_no_catch_up_waits_for_the_next_instant(tmp_path: Path) -> None:
     path = a_dump(tmp_path, {"name": "late", "frequency": "HOURLY", "next_run": "2026-11-20T00:30:00Z"})
     imported(path, catch_up=False)
     assert tick.tick().claimed == []
@@ -234,7 +234,7 @@ def test_an_overdue_job_waits_for_its_next_instant_when_asked_to(tmp_path: Path)
 @pytest.mark.parametrize(
     ("next_run", "is_left_out"), [("2026-12-03T09:00:00.5Z", True), ("2026-12-07T09:00:00.5Z", False)]
 )
-def test_a_next_run_that_is_no_instant_of_its_rule_is_said_to_be_left_out(
+def test_a_next_run_outside_the_rule_is_reported(
     tmp_path: Path, next_run: str, is_left_out: bool
 ) -> None:
     job = {"name": "on Mondays", "frequency": "WEEKLY", "params": "byweekday:MO", "next_run": next_run}
@@ -242,7 +242,7 @@ def test_a_next_run_that_is_no_instant_of_its_rule_is_said_to_be_left_out(
     assert any("no instant of its rule" in said for said in candidate.unlike) is is_left_out
 
 
-def test_a_dump_without_use_tz_is_counted_in_local_time(tmp_path: Path, settings: Any) -> None:
+def test_dumps_without_use_tz_use_local_time(tmp_path: Path, settings: Any) -> None:
     settings.TIME_ZONE = "Europe/Paris"
     path = a_dump(tmp_path, {"name": "at nine", "params": "byhour:9", "next_run": "2026-12-01T09:00:00"})
     (candidate,) = imported(path).values()
@@ -252,7 +252,7 @@ def test_a_dump_without_use_tz_is_counted_in_local_time(tmp_path: Path, settings
     assert candidate.instants[0] == nine
 
 
-def test_a_dump_with_use_tz_is_counted_in_utc_unless_a_zone_is_named(tmp_path: Path, settings: Any) -> None:
+def test_dumps_with_use_tz_use_utc_by_default(tmp_path: Path, settings: Any) -> None:
     settings.TIME_ZONE = "Europe/Paris"
     job = {"name": "at nine", "params": "byhour:9", "next_run": "2026-12-01T09:00:00Z"}
     (candidate,) = imported(a_dump(tmp_path, job)).values()
@@ -270,19 +270,19 @@ def test_arguments_are_split_as_each_version_split_them(tmp_path: Path) -> None:
     assert shlex.split(new.job.args) == ["app", "two words", "--all", "--verbosity=0"]
 
 
-def test_raw_commands_come_switched_off_while_they_are_refused(settings: Any) -> None:
+def test_raw_commands_are_imported_disabled_while_refused(settings: Any) -> None:
     settings.CHRONIKER_DISABLE_RAW_COMMAND = True
     text = printed(str(dump("1.1.0")))
     assert "Raw commands are switched off here" in text
     assert not Job.objects.get(name="a raw one").enabled
 
 
-def test_all_jobs_come_switched_off_when_asked_to() -> None:
+def test_the_option_disabled() -> None:
     printed(str(dump("1.1.0")), "--disabled")
     assert not Job.objects.filter(enabled=True).exists()
 
 
-def test_the_comparison_is_printed_as_json() -> None:
+def test_the_report_as_json() -> None:
     found = json.loads(printed(str(dump("1.0.24")), "--json", "--dry-run"))
     (report,) = (each for each in found if each["name"] == "nightly report")
     assert report["outcome"] == "would be imported"
@@ -297,7 +297,7 @@ def test_a_compressed_dump_is_read(tmp_path: Path, suffix: str, opener: Any) -> 
     assert len(imported(path)) == 16
 
 
-def test_a_dump_by_natural_keys_is_read(tmp_path: Path) -> None:
+def test_a_dump_with_natural_keys_is_read(tmp_path: Path) -> None:
     users()
     objects = json.loads(dump("1.1.0").read_text())
     names = {each["pk"]: each["fields"]["name"] for each in objects if each["model"] == "chroniker.job"}
@@ -325,19 +325,19 @@ def test_a_dump_by_natural_keys_is_read(tmp_path: Path) -> None:
         ('[{"model": "chroniker.job", "pk": 1, "fields": {"name": "x", "next_run": "soon"}}]', "next_run"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_refused_with_the_reason(tmp_path: Path, text: str, message: str) -> None:
+def test_invalid_files_are_refused(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "dump.json"
     path.write_text(text)
     with pytest.raises(CommandError, match=message):
         printed(str(path))
 
 
-def test_a_file_that_is_not_there_is_refused() -> None:
+def test_a_missing_file_is_refused() -> None:
     with pytest.raises(CommandError, match=r"nowhere\.json cannot be read"):
         printed("nowhere.json")
 
 
-def test_a_job_that_fits_in_no_column_is_refused_and_the_others_proceed(tmp_path: Path) -> None:
+def test_values_that_are_too_long_are_refused(tmp_path: Path) -> None:
     found = imported(a_dump(tmp_path, {"name": "x", "hostname": "h" * 300}, {"name": "y"}))
     assert [each.outcome for each in found.values()] == [Outcome.REFUSED, Outcome.IMPORTED]
 

@@ -63,7 +63,7 @@ def test_a_line_becomes_a_raw_command_without_a_shell(tmp_path: Path) -> None:
         ". ./settings.sh",
     ],
 )
-def test_what_takes_a_shell_is_run_by_one(command: str, tmp_path: Path) -> None:
+def test_shell_syntax_runs_in_a_shell(command: str, tmp_path: Path) -> None:
     text = printed(f"0 3 * * * {command}\n", tmp_path)
     assert shlex.split(Job.objects.get().raw_command) == ["sh", "-c", command]
     assert "It takes a shell" in text
@@ -72,24 +72,24 @@ def test_what_takes_a_shell_is_run_by_one(command: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "command", ["echo 'a | b' \"two  words\"", "/bin/true", "tar -czf a.tar.gz --exclude='*~' b#c"]
 )
-def test_words_alone_take_no_shell(command: str) -> None:
+def test_plain_words_run_without_a_shell(command: str) -> None:
     assert is_plain(command)
     shell = subprocess.run(["sh", "-c", f"printf '%s\\n' {command}"], capture_output=True, text=True, check=True)
     assert shell.stdout.splitlines() == shlex.split(command)
 
 
-def test_the_shell_that_the_crontab_names_is_used(tmp_path: Path) -> None:
+def test_the_shell_of_the_crontab_is_used(tmp_path: Path) -> None:
     job = imported("SHELL=/bin/bash\n@daily [[ -f x ]] && echo yes\n", tmp_path)
     assert shlex.split(job.raw_command)[:2] == ["/bin/bash", "-c"]
 
 
-def test_a_percent_sign_begins_the_input_and_an_escaped_one_is_itself(tmp_path: Path) -> None:
+def test_text_after_a_percent_sign_is_standard_input(tmp_path: Path) -> None:
     job = imported(r"0 3 * * * cat - /dev/null%first line%it's 100\% it" + "\n", tmp_path)
     done = subprocess.run(shlex.split(job.raw_command), capture_output=True, text=True, check=True)
     assert done.stdout == "first line\nit's 100% it\n"
 
 
-def test_variables_come_along_and_crons_own_do_not(tmp_path: Path) -> None:
+def test_variables_are_imported_except_cron_s_own(tmp_path: Path) -> None:
     text = """
 # the environment
 PATH=/opt/bin:/usr/bin
@@ -103,7 +103,7 @@ GREETING=other
     assert "Cron mailed to ops@example.org" in told
 
 
-def test_cron_tz_holds_for_the_lines_below_it(tmp_path: Path) -> None:
+def test_cron_tz_applies_to_the_lines_below(tmp_path: Path) -> None:
     text = "1 1 * * * /bin/a\nCRON_TZ=America/New_York\n2 1 * * * /bin/b\n"
     told = printed(text, tmp_path, zone="Europe/Paris")
     zones = dict(Job.objects.values_list("name", "timezone"))
@@ -122,19 +122,19 @@ def test_schedules_keep_their_instants(given: str, cron: str, tmp_path: Path) ->
     assert "differs" not in told
 
 
-def test_reboot_has_no_equivalent_and_the_others_proceed(tmp_path: Path) -> None:
+def test_reboot_lines_are_refused(tmp_path: Path) -> None:
     told = printed("@reboot /bin/a\n@hourly /bin/b\n", tmp_path)
     assert "not imported: A schedule has no reboot." in told
     assert Job.objects.get().name == "/bin/b"
 
 
-def test_a_schedule_that_is_refused_here_comes_switched_off(tmp_path: Path) -> None:
+def test_lines_with_an_invalid_schedule_are_imported_disabled(tmp_path: Path) -> None:
     told = printed("0~30 4 * * * /bin/a\n", tmp_path)
     assert not Job.objects.get().enabled
     assert "It is switched off here until this is mended" in told
 
 
-def test_a_line_that_is_none_is_named(tmp_path: Path) -> None:
+def test_invalid_lines_are_named(tmp_path: Path) -> None:
     assert "Line 2 is no line of a crontab" in printed("\n0 3 * *\n", tmp_path)
 
 
@@ -155,7 +155,7 @@ def test_system_lines_name_a_user(tmp_path: Path) -> None:
         ("DJANGO_SETTINGS_MODULE=tests.settings python {dir}/manage.py noop", "", ""),
     ],
 )
-def test_a_line_that_runs_this_projects_manage_py_becomes_a_management_command(
+def test_lines_that_run_manage_py_become_management_commands(
     line: str, args: str, environment: str, tmp_path: Path, manage_py: Path
 ) -> None:
     text = f"0 3 * * * {line.format(dir=manage_py.parent)}\n"
@@ -178,16 +178,16 @@ def test_a_line_that_runs_this_projects_manage_py_becomes_a_management_command(
         "flock -n /tmp/l {dir}/manage.py noop",
     ],
 )
-def test_any_other_line_does_not(line: str, manage_py: Path) -> None:
+def test_other_lines_do_not_become_management_commands(line: str, manage_py: Path) -> None:
     assert as_manage_line(line.format(dir=manage_py.parent), "/", {manage_py.resolve()}) is None
 
 
-def test_where_output_was_sent_is_said(tmp_path: Path, manage_py: Path) -> None:
+def test_redirected_output_is_reported(tmp_path: Path, manage_py: Path) -> None:
     told = printed(f"@daily {manage_py} noop >> /var/log/a.log 2>&1\n", tmp_path, "--manage-py", str(manage_py))
     assert "Its output went to /var/log/a.log; here it is kept with each run." in told
 
 
-def test_raw_commands_are_not_imported_while_they_are_refused(tmp_path: Path, manage_py: Path, settings: Any) -> None:
+def test_raw_commands_are_refused_while_disabled(tmp_path: Path, manage_py: Path, settings: Any) -> None:
     settings.CHRONIKER_DISABLE_RAW_COMMAND = True
     told = printed(f"@daily /bin/a\n@daily {manage_py} noop\n", tmp_path, "--manage-py", str(manage_py))
     assert Job.objects.get().name == "noop"
@@ -211,7 +211,7 @@ def test_a_dry_run_changes_nothing(tmp_path: Path) -> None:
     assert not Job.objects.exists()
 
 
-def test_a_name_that_is_taken_is_refused(tmp_path: Path) -> None:
+def test_an_existing_name_is_refused(tmp_path: Path) -> None:
     a_job(name="/bin/a")
     assert "There is a job of this name here that does not come from there" in printed("@daily /bin/a\n", tmp_path)
 
@@ -223,7 +223,7 @@ def test_standard_input_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     assert json.loads(out.getvalue())[0]["outcome"] == "imported"
 
 
-def test_a_file_that_is_not_there_is_refused() -> None:
+def test_a_missing_file_is_refused() -> None:
     with pytest.raises(CommandError, match="cannot be read"):
         call_command("import_crontab", "/nowhere/crontab")
 

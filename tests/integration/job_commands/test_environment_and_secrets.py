@@ -23,7 +23,7 @@ SECRET = "correct horse battery staple"
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_a_command_gets_its_variables_its_secrets_and_its_directory(manage: Manage, tmp_path: Path) -> None:
+def test_a_command_has_its_variables_secrets_and_directory(manage: Manage, tmp_path: Path) -> None:
     job = a_job_of_new_year(
         command="env_dump",
         environment="GREETING=good morning\nLANGUAGE=fr",
@@ -41,7 +41,7 @@ def test_a_command_gets_its_variables_its_secrets_and_its_directory(manage: Mana
     assert SECRET not in str(seen["argv"])
 
 
-def test_a_secret_is_in_no_table_unless_the_command_prints_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secrets_are_not_stored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOKEN_OF_THE_WORKER", SECRET)
     job = a_booked_job(command="noop", secrets="API_TOKEN=env:TOKEN_OF_THE_WORKER")
     with override_settings(CHRONIKER_EXECUTORS=INLINE):
@@ -62,7 +62,7 @@ def test_a_secret_is_in_no_table_unless_the_command_prints_it(monkeypatch: pytes
         ({"environment": "no sign"}, "Line 1"),
     ],
 )
-def test_what_is_missing_where_it_executes_fails_the_run_and_is_named(fields: dict[str, Any], named: str) -> None:
+def test_missing_secrets_fail_the_run_and_are_named(fields: dict[str, Any], named: str) -> None:
     job = a_booked_job(command="chatty", **fields)
     with override_settings(CHRONIKER_EXECUTORS=INLINE):
         run_now(job, "a test")
@@ -72,7 +72,7 @@ def test_what_is_missing_where_it_executes_fails_the_run_and_is_named(fields: di
     assert not LogChunk.objects.filter(run=run).exists()
 
 
-def test_what_cannot_be_is_refused_at_the_form(admin: Client) -> None:
+def test_the_form_refuses_invalid_variables(admin: Client) -> None:
     job = a_booked_job()
     bad = {"environment": "CHRONIKER_X=1", "secrets": f"KEY={SECRET}", "working_directory": "here"}
     page = admin.post(url(job), {**open_form(admin, job), **bad})
@@ -86,12 +86,12 @@ def test_what_cannot_be_is_refused_at_the_form(admin: Client) -> None:
     assert {name: getattr(job, name) for name in good} == good
 
 
-def test_a_variable_is_not_given_twice() -> None:
+def test_duplicate_variables_are_refused() -> None:
     with pytest.raises(ValidationError, match="given as a variable too"):
         Job(name="x", command="noop", cron="* * * * *", environment="A=1", secrets="A=env:A").full_clean()
 
 
-def test_the_same_job_elsewhere_is_as_it_was() -> None:
+def test_a_job_without_variables_is_unchanged() -> None:
     with override_settings(CHRONIKER_EXECUTORS=INLINE):
         run_now(a_job(command="env_dump"), "a test")
     assert Run.objects.get().status == Status.SUCCEEDED

@@ -76,7 +76,7 @@ def output(run: Run) -> str:
 # -- check_monitor ---------------------------------------------------------------------------------------------
 
 
-def test_check_monitor_counts_a_model_with_a_filter_and_fails_when_there_are_some() -> None:
+def test_check_monitor_fails_if_records_match() -> None:
     users("late anna", "late bert", "carl")
     status, said = check("--model", "auth.User", "--filter", "username__startswith=late")
     assert status == 1
@@ -85,7 +85,7 @@ def test_check_monitor_counts_a_model_with_a_filter_and_fails_when_there_are_som
     assert check("--model", "auth.User", "--filter", "username__startswith=early")[0] == 0
 
 
-def test_check_monitor_asks_a_function_for_a_queryset_a_number_or_an_iterable() -> None:
+def test_check_monitor_calls_a_function() -> None:
     users("late anna", "carl")
     for function, count in (("late_users", 1), ("how_many", 7), ("names", 3)):
         status, said = check(f"{__name__}.{function}")
@@ -94,7 +94,7 @@ def test_check_monitor_asks_a_function_for_a_queryset_a_number_or_an_iterable() 
     assert check(f"{__name__}.late_users") == (0, "No record needs attention.\n")
 
 
-def test_the_ancestors_query_text_is_evaluated_while_raw_commands_are_allowed_and_refused_otherwise() -> None:
+def test_query_needs_raw_commands() -> None:
     users("late anna")
     words = (
         "--imports=django.contrib.auth.models,User|datetime",
@@ -108,7 +108,7 @@ def test_the_ancestors_query_text_is_evaluated_while_raw_commands_are_allowed_an
             a_job(command="check_monitor", args=f"'{words[0]}' '{words[1]}'").full_clean()
 
 
-def test_check_monitor_takes_relative_dates() -> None:
+def test_check_monitor_accepts_relative_dates() -> None:
     users("old", last_login=timezone.now() - dt.timedelta(days=8))
     users("new", last_login=timezone.now() - dt.timedelta(days=6))
     for value in ("now-7d", "now-7", "now-1w", "today-7", '{% now_offset "Y-m-d H:i:s" -7 %}', "now-168h"):
@@ -129,12 +129,12 @@ def test_check_monitor_takes_relative_dates() -> None:
         ([f"{__name__}.missing"], "is no function"),
     ],
 )
-def test_check_monitor_says_what_would_be_right(words: list[str], named: str) -> None:
+def test_check_monitor_explains_invalid_arguments(words: list[str], named: str) -> None:
     status, said = check(*words)
     assert status == 2 and named in said
 
 
-def test_a_monitor_that_finds_something_fails_with_the_count_on_its_run(manage: Manage) -> None:
+def test_a_failed_monitor_stores_the_count_in_its_run(manage: Manage) -> None:
     users("late anna", "late bert")
     words = "--model auth.User --filter username__startswith=late"
     job = a_job_of_new_year(command="check_monitor", args=words, is_monitor=True)
@@ -147,12 +147,12 @@ def test_a_monitor_that_finds_something_fails_with_the_count_on_its_run(manage: 
     assert (fine.status, fine.attention_count) == (Status.SUCCEEDED, 0)
 
 
-def test_the_projects_own_warnings_are_not_what_a_monitor_says(manage: Manage) -> None:
+def test_project_warnings_are_not_in_the_output(manage: Manage) -> None:
     done = manage.having(CHRONIKER_XYZZY=1)("check_monitor", "--model", "auth.User")
     assert (done.returncode, done.stdout, done.stderr) == (0, "No record needs attention.\n", "")
 
 
-def test_the_error_template_is_what_a_monitor_says() -> None:
+def test_the_error_template_replaces_the_output() -> None:
     users("late anna", "late bert")
     job = a_booked_job(
         name="Late people",
@@ -174,7 +174,7 @@ def test_the_error_template_is_what_a_monitor_says() -> None:
     assert run.status == Status.FAILED
 
 
-def test_subscribers_are_mailed_what_a_monitor_says(mailoutbox: list[Any]) -> None:
+def test_subscribers_receive_the_output_of_a_monitor(mailoutbox: list[Any]) -> None:
     monitor = a_monitor(command="check_monitor", args=f"{__name__}.how_many", monitor_error_template="Oh: {{ count }}!")
     monitor.subscribers.add(User.objects.create(username="ann", email="ann@example.com"))
     a_run_of(monitor)
@@ -183,13 +183,13 @@ def test_subscribers_are_mailed_what_a_monitor_says(mailoutbox: list[Any]) -> No
     assert mail.to == ["ann@example.com"] and "Oh: 7!" in mail.body
 
 
-def test_a_command_of_the_projects_own_may_say_how_many_need_attention() -> None:
+def test_project_commands_can_report_a_count() -> None:
     assert chroniker.needs_attention(3) is False, "outside a run there is nobody to tell"
     job = a_booked_job(command="attends", args="3", is_monitor=True)
     assert a_run_of(job).attention_count == 3
 
 
-def test_monitors_are_the_jobs_that_are_marked_as_such() -> None:
+def test_monitors_are_jobs_with_is_monitor() -> None:
     a_job()
     monitor = Monitor.objects.create(name="watching", command="noop", cron="0 3 * * *")
     assert [each.pk for each in Monitor.objects.all()] == [monitor.pk]
@@ -206,7 +206,7 @@ def test_monitors_are_the_jobs_that_are_marked_as_such() -> None:
         ("args", "--model auth.User --filter usrname=x", "Did you mean “username”?"),
     ],
 )
-def test_a_monitor_is_checked_when_it_is_saved(field: str, value: str, named: str) -> None:
+def test_monitor_arguments_are_validated_by_the_form(field: str, value: str, named: str) -> None:
     fields = {"command": "check_monitor", "args": "--model auth.User", "is_monitor": True, field: value}
     job = a_job(**fields)
     if not named:
@@ -230,7 +230,7 @@ def text_of(page: Any) -> str:
     return str(page.content.decode())
 
 
-def test_the_section_shows_monitors_only(admin: Client) -> None:
+def test_the_monitor_list_shows_monitors_only(admin: Client) -> None:
     a_job(name="an ordinary job")
     a_monitor(name="a watching job", monitor_description="Look after <it>.")
     assert 'href="/admin/chroniker/monitor/"' in text_of(admin.get("/admin/"))
@@ -239,7 +239,7 @@ def test_the_section_shows_monitors_only(admin: Client) -> None:
     assert "Look after &lt;it&gt;." in page
 
 
-def test_the_section_shows_how_many_records_need_attention_as_of_the_latest_run(admin: Client) -> None:
+def test_the_monitor_list_shows_the_latest_count(admin: Client) -> None:
     monitor = a_monitor()
     name = f"monitor-{monitor.pk}-attention"
 
@@ -260,7 +260,7 @@ def test_the_section_shows_how_many_records_need_attention_as_of_the_latest_run(
     assert shown()["kind"] == "", "the latest run did not say, so an older count says nothing"
 
 
-def test_the_section_links_to_the_url_with_its_offset(admin: Client) -> None:
+def test_the_monitor_list_links_to_the_rendered_url(admin: Client) -> None:
     a_monitor(monitor_url='/admin/auth/user/?q="><b>&date_joined__lt={% now_offset "Y" -400 %}')
     a_monitor(monitor_url="{% now_offset %}")
     a_monitor(monitor_url='{{ "javascript:alert(1)" }}')
@@ -271,7 +271,7 @@ def test_the_section_links_to_the_url_with_its_offset(admin: Client) -> None:
     assert "begin it with https://" in page and 'href="javascript' not in page
 
 
-def test_the_section_asks_the_database_as_often_for_fifty_monitors_as_for_three(admin: Client) -> None:
+def test_the_monitor_list_has_a_constant_number_of_queries(admin: Client) -> None:
     def statements() -> int:
         with CaptureQueriesContext(connection) as queries:
             admin.get(LIST)
@@ -286,7 +286,7 @@ def test_the_section_asks_the_database_as_often_for_fifty_monitors_as_for_three(
     assert statements() == few
 
 
-def test_a_monitor_is_made_and_edited_on_the_page_of_a_job(admin: Client) -> None:
+def test_a_monitor_is_edited_on_the_job_page(admin: Client) -> None:
     page: Any = admin.get(f"{LIST}add/", follow=True)
     assert page.redirect_chain[0][0].startswith("/admin/chroniker/job/add/")
     assert 'name="is_monitor"' in text_of(page)
@@ -296,7 +296,7 @@ def test_a_monitor_is_made_and_edited_on_the_page_of_a_job(admin: Client) -> Non
     assert admin.get(f"{LIST}{monitor.pk}/change/")["Location"] == f"/admin/chroniker/job/{monitor.pk}/change/"
 
 
-def test_monitors_are_checked_at_once_by_an_action(admin: Client) -> None:
+def test_an_action_runs_monitors_now(admin: Client) -> None:
     monitor = a_monitor()
     with override_settings(CHRONIKER_EXECUTORS=INLINE):
         admin.post(LIST, {"action": "check_now", "_selected_action": [str(monitor.pk)]})
@@ -312,7 +312,7 @@ def test_monitors_are_checked_at_once_by_an_action(admin: Client) -> None:
         (("view_monitor", "run_job"), True, False, True),
     ],
 )
-def test_who_may_see_monitors_need_not_see_jobs(
+def test_the_monitor_list_has_its_own_permission(
     staff: Callable[..., Client], permissions: tuple[str, ...], sees: bool, links: bool, runs: bool
 ) -> None:
     monitor = a_monitor(name="watching")

@@ -17,7 +17,7 @@ def refusal(environment: str = "", secrets: str = "") -> str:
     return str(refused.value)
 
 
-def test_a_value_is_all_that_stands_behind_the_first_equals_sign() -> None:
+def test_a_value_begins_after_the_first_equals_sign() -> None:
     text = 'A=1\r\n# a remark\n\n  B = two words = "quoted" \nEMPTY=\nNL=a\u2028b'
     assert surroundings.parse_variables(text) == {
         "A": "1",
@@ -37,39 +37,39 @@ def test_a_value_is_all_that_stands_behind_the_first_equals_sign() -> None:
         ("FIRST=again", "“FIRST” was given before."),
     ],
 )
-def test_a_line_that_is_none_is_named_by_its_number(line: str, said: str) -> None:
+def test_an_invalid_line_is_named_by_its_number(line: str, said: str) -> None:
     assert refusal(f"FIRST=1\n{line}").startswith(f"Line 2: {said}")
 
 
 @pytest.mark.parametrize(
     "line", ["KEY=hunter2", "KEY=hunter2:x", "KEY=setting:hunter2", "KEY=env:hunter 2", "hunter2", "KEY=file:hunter2"]
 )
-def test_a_secret_written_by_mistake_is_never_repeated(line: str) -> None:
+def test_error_messages_never_repeat_a_secret(line: str) -> None:
     said = refusal(secrets=line)
     assert "hunter" not in said
     assert said.startswith("Line 1: ")
 
 
-def test_a_name_is_a_variable_or_a_secret() -> None:
+def test_a_name_is_either_a_variable_or_a_secret() -> None:
     assert "“KEY”: given as a variable too" in refusal("KEY=1", "KEY=env:KEY")
 
 
 @pytest.mark.parametrize("name", ["PATH", "LD_PRELOAD", "PYTHONPATH", "BASH_ENV"])
-def test_variables_that_decide_which_code_runs_go_with_raw_commands(name: str) -> None:
+def test_variables_that_select_code_need_raw_commands(name: str) -> None:
     assert surroundings.parse_variables(f"{name}=x") == {name: "x"}
     with override_settings(CHRONIKER_DISABLE_RAW_COMMAND=True):
         assert "may decide which code runs" in refusal(f"{name}=x")
         assert "may decide which code runs" in refusal(secrets=f"{name}=env:HOME")
 
 
-def test_secrets_are_looked_up_where_it_executes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secrets_are_resolved_on_the_executing_host(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOKEN_OF_THIS_HOST", "t0ken")
     lines = "TOKEN=env:TOKEN_OF_THIS_HOST\nKEY=setting:PAYMENT_KEY"
     with override_settings(PAYMENT_KEY="k3y"):
         assert surroundings.resolve_environment("A=1", lines) == {"A": "1", "TOKEN": "t0ken", "KEY": "k3y"}
 
 
-def test_a_secret_that_is_missing_or_no_text_is_named_without_a_value(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_or_non_text_secrets_are_named_without_a_value(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NOT_THERE", raising=False)
     for line, said in {
         "KEY=env:NOT_THERE": "has no variable “NOT_THERE”",
@@ -81,7 +81,7 @@ def test_a_secret_that_is_missing_or_no_text_is_named_without_a_value(monkeypatc
         assert "“KEY”" in str(refused.value) and "hunter2" not in str(refused.value)
 
 
-def test_a_directory_is_absolute_and_must_exist_where_it_executes(tmp_path: Path) -> None:
+def test_the_working_directory_is_absolute_and_must_exist(tmp_path: Path) -> None:
     assert surroundings.resolve_directory("") is None
     assert surroundings.resolve_directory(str(tmp_path)) == str(tmp_path)
     for text in ("var/shop", "~/shop", "$HOME"):
@@ -91,7 +91,7 @@ def test_a_directory_is_absolute_and_must_exist_where_it_executes(tmp_path: Path
         surroundings.resolve_directory("/no/such/place")
 
 
-def test_an_order_that_is_printed_shows_no_variable() -> None:
+def test_a_printed_run_spec_shows_no_variable() -> None:
     from uuid import uuid4
 
     assert "hunter2" not in repr(RunSpec(uuid4(), 1, 1, ("noop",), env={"KEY": "hunter2"}))

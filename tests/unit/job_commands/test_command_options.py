@@ -14,7 +14,7 @@ from chroniker.job_commands.options import argument_error, describe
 GOOD = "one --colour red"
 
 
-def test_the_options_are_told_as_one_writes_them() -> None:
+def test_options_are_described_as_they_are_written() -> None:
     found = describe("takes")
     assert found.help == "Take every kind of argument that there is."
     own = {option.names: option for option in found.options if not option.common}
@@ -44,7 +44,7 @@ def test_options_of_every_command_are_marked() -> None:
         "--version",
     ],
 )
-def test_what_the_command_takes_is_accepted(args: str) -> None:
+def test_valid_arguments_are_accepted(args: str) -> None:
     assert argument_error("takes", args) is None
 
 
@@ -61,36 +61,36 @@ def test_what_the_command_takes_is_accepted(args: str) -> None:
         (f"{GOOD} --number", "expected one argument"),
     ],
 )
-def test_what_the_command_does_not_take_is_named(args: str, said: str) -> None:
+def test_invalid_arguments_are_named(args: str, said: str) -> None:
     found = argument_error("takes", args)
     assert found is not None and found.startswith("“takes” does not take this: ")
     assert said in found
 
 
-def test_nothing_is_opened_converted_or_done(tmp_path: Path) -> None:
+def test_validation_opens_and_converts_nothing(tmp_path: Path) -> None:
     words = " ".join(f"--{name} {tmp_path / name}" for name in ("output", "convert", "leave"))
     assert argument_error("takes", f"{GOOD} {words}") is None
     assert list(tmp_path.iterdir()) == []
 
 
-def test_subcommands_are_looked_into() -> None:
+def test_arguments_of_subcommands_are_validated() -> None:
     assert argument_error("nested", "add --size 3") is None
     for bad in ("add --size x", "add --nonsense", "subtract"):
         assert argument_error("nested", bad) is not None
 
 
-def test_a_command_that_reads_its_line_in_its_own_way_is_not_judged() -> None:
+def test_commands_with_their_own_argument_parsing_are_not_validated() -> None:
     assert argument_error("own_way", "anything --goes") is None
 
 
-def test_a_command_that_cannot_be_loaded_says_why_and_takes_anything() -> None:
+def test_a_command_that_cannot_be_loaded_accepts_any_argument() -> None:
     with pytest.raises(CommandUnreadable, match="SystemExit: a library <that> is missing"):
         describe("cannot_load")
     assert argument_error("cannot_load", "--anything") is None
 
 
 @pytest.mark.parametrize("name", ["flush", "no_such_command"])
-def test_a_command_that_may_not_be_run_is_not_loaded(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_denied_commands_are_not_loaded(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def loaded(name: str) -> None:
         raise AssertionError(f"{name} was loaded")
 
@@ -100,7 +100,7 @@ def test_a_command_that_may_not_be_run_is_not_loaded(name: str, monkeypatch: pyt
             ask(name)
 
 
-def test_commands_are_listed_by_app_with_their_help_and_denied_ones_are_left_out() -> None:
+def test_the_command_list_leaves_out_denied_commands() -> None:
     found = available_commands()
     by_name = {offer.name: offer for offer in found}
     assert by_name["takes"].app == "tests.testapp"
@@ -114,7 +114,7 @@ def test_commands_are_listed_by_app_with_their_help_and_denied_ones_are_left_out
         assert [offer.name for offer in available_commands()] == ["noop"]
 
 
-def test_help_is_read_without_importing_the_command() -> None:
+def test_help_is_read_without_importing() -> None:
     assert static_help("own_way") == "Help over two lines."  # translated, and over two lines
     assert static_help("cannot_load") == ""
     assert app_of("cannot_load") == "tests.testapp"

@@ -37,11 +37,11 @@ from chroniker.monitors.findings import count_records
         ("chroniker_jobs__runs__token__gte=4", 4),
     ],
 )
-def test_a_value_has_the_type_of_its_field(text: str, value: object) -> None:
+def test_values_are_converted_to_the_type_of_their_field(text: str, value: object) -> None:
     assert parse_condition(User, text) == Q(**{text.partition("=")[0]: value})
 
 
-def test_json_is_read_as_json() -> None:
+def test_values_of_json_fields_are_parsed() -> None:
     assert parse_condition(Outbox, 'payload={"a": [1]}') == Q(payload={"a": [1]})
     assert parse_condition(Outbox, "payload__to=someone") == Q(payload__to="someone")
     assert parse_condition(Outbox, "payload__has_key=to") == Q(payload__has_key="to")
@@ -65,17 +65,17 @@ def test_json_is_read_as_json() -> None:
         ("date_joined__lt={% now_offset %}", "The template is not right"),
     ],
 )
-def test_a_mistake_is_named_with_what_would_be_right(text: str, named: str) -> None:
+def test_errors_name_the_mistake_and_a_valid_form(text: str, named: str) -> None:
     with pytest.raises(MonitorError) as refused:
         parse_condition(User, text)
     assert named in str(refused.value)
 
 
-def test_a_reference_to_records_of_any_kind_can_only_be_asked_by_its_parts() -> None:
+def test_generic_relations_are_compared_by_their_parts() -> None:
     assert parse_condition(LogEntry, "object_id=7") == Q(object_id="7")
 
 
-def test_a_choice_that_there_is_not_would_never_be_found() -> None:
+def test_unknown_choices_are_refused() -> None:
     assert parse_condition(Run, "status=LOST") == Q(status="LOST")
     assert parse_condition(Run, "status__startswith=L") == Q(status__startswith="L")
     with pytest.raises(MonitorError, match="status__in: “LOOST” is none of its choices: CLAIMED"):
@@ -83,19 +83,19 @@ def test_a_choice_that_there_is_not_would_never_be_found() -> None:
 
 
 @pytest.mark.parametrize("text", ["User", "auth.", ".User", ""])
-def test_a_model_is_named_with_its_app(text: str) -> None:
+def test_a_model_needs_its_app_label(text: str) -> None:
     with pytest.raises(MonitorError, match=r"write APP\.MODEL"):
         find_model(text)
 
 
-def test_the_nearest_model_is_named() -> None:
+def test_a_similar_model_is_suggested() -> None:
     assert find_model("auth.user") is User
     with pytest.raises(MonitorError, match=r"Did you mean “chroniker\.Job”\?"):
         find_model("chronikr.Job")
 
 
 @pytest.mark.django_db
-def test_a_record_with_many_related_ones_counts_once() -> None:
+def test_a_record_with_many_matching_relations_counts_once() -> None:
     user = User.objects.create(username="anna")
     user.groups.set([Group.objects.create(name=name) for name in ("editors", "editors of notes")])
     found = filtered_records("auth.User", ["groups__name__startswith=editors"], [])
@@ -103,7 +103,7 @@ def test_a_record_with_many_related_ones_counts_once() -> None:
 
 
 @pytest.mark.django_db
-def test_every_filter_must_hold_and_no_exclude() -> None:
+def test_all_filters_and_no_exclude_must_match() -> None:
     for name, staff in (("a", True), ("b", True), ("c", False)):
         User.objects.create(username=name, is_staff=staff)
     found = filtered_records("auth.User", ["is_staff=true", "username__lte=b"], ["username=a", "username=c"])
@@ -111,7 +111,7 @@ def test_every_filter_must_hold_and_no_exclude() -> None:
 
 
 @pytest.mark.django_db
-def test_a_day_is_that_of_the_current_zone() -> None:
+def test_days_are_in_the_current_time_zone() -> None:
     User.objects.create(username="anna", last_login=dt.datetime(2026, 1, 1, 23, 30, tzinfo=dt.UTC))
     with timezone.override("Europe/Paris"):
         assert filtered_records("auth.User", ["last_login__gte=2026-01-02"], []).count() == 1
@@ -119,7 +119,7 @@ def test_a_day_is_that_of_the_current_zone() -> None:
 
 
 @pytest.mark.django_db
-def test_no_more_is_kept_than_is_shown() -> None:
+def test_only_the_shown_records_are_kept() -> None:
     found = count_records((json.dumps(number) for number in range(1000)), most=2, asked="it")
     assert (found.count, found.shown) == (1000, ["0", "1"])
     assert count_records(Job.objects, most=1, asked="it").count == 0
@@ -127,6 +127,6 @@ def test_no_more_is_kept_than_is_shown() -> None:
 
 
 @pytest.mark.parametrize("answer", [None, -1, "text", b"bytes", 1.5])
-def test_what_cannot_be_counted_is_shown(answer: object) -> None:
+def test_a_result_that_cannot_be_counted_is_refused(answer: object) -> None:
     with pytest.raises(MonitorError, match=r"shop.late gave .* it must give a queryset"):
         count_records(answer, most=1, asked="shop.late")

@@ -28,18 +28,18 @@ NOON = dt.datetime(2026, 3, 30, 12, tzinfo=PARIS)  # a day and a half after the 
         ("2D", dt.datetime(2026, 4, 1, 12, tzinfo=PARIS)),
     ],
 )
-def test_days_are_those_of_the_calendar_and_hours_are_real_time(offset: str | int, moment: dt.datetime) -> None:
+def test_days_are_calendar_days_and_hours_are_real_time(offset: str | int, moment: dt.datetime) -> None:
     with timezone.override(PARIS):
         assert shift(offset, NOON) == moment
 
 
 @pytest.mark.parametrize("offset", ["", "soon", "7x", "--7", "1.5d", "-", "7 d", "-999999w"])
-def test_what_is_no_offset_is_told_what_would_be(offset: str) -> None:
+def test_invalid_offsets_are_refused_with_an_example(offset: str) -> None:
     with pytest.raises(MonitorError, match=r"-2w, -7d|out of the calendar"):
         shift(offset)
 
 
-def test_words_for_moments() -> None:
+def test_now_and_today() -> None:
     with time_machine.travel(NOON, tick=False), timezone.override(PARIS):
         assert parse_relative_time("now") == NOON
         assert parse_relative_time(" Today ") == dt.datetime(2026, 3, 30, tzinfo=PARIS)
@@ -48,14 +48,14 @@ def test_words_for_moments() -> None:
     assert parse_relative_time("nowhere") is None and parse_relative_time("2026-03-30") is None
 
 
-def test_the_tag_works_in_templates_of_the_project() -> None:
+def test_the_tag_works_in_project_templates() -> None:
     template = Template('{% load chroniker_tags %}{% now_offset "Y-m-d" -7 %} {% now_offset "H:i" "-2h30m" %}')
     with time_machine.travel(NOON, tick=False), timezone.override(PARIS):
         assert template.render(Context()) == "2026-03-23 09:30"
 
 
 @override_settings(TIME_ZONE="UTC")
-def test_the_tag_says_what_is_wrong_with_its_offset() -> None:
+def test_the_tag_reports_an_invalid_offset() -> None:
     engine = Engine(libraries={"chroniker_tags": "chroniker.templatetags.chroniker_tags"})
     template = engine.from_string('{% load chroniker_tags %}{% now_offset "Y" "soon" %}')
     with pytest.raises(TemplateSyntaxError, match="“soon” is no offset"):

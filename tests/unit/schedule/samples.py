@@ -1,4 +1,4 @@
-"""Random but repeatable schedules, and the clock changes worth looking at."""
+"""Random but reproducible schedules, and sample clock changes."""
 
 from __future__ import annotations
 

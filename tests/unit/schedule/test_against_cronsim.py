@@ -1,4 +1,4 @@
-"""cronsim follows Debian's cron and shares no code with croniter: an oracle for expressions and for clock changes."""
+"""Comparison with cronsim, which follows Debian's cron and shares no code with croniter."""
 
 from __future__ import annotations
 
@@ -41,26 +41,31 @@ def compare(expression: str, zone_name: str, start: dt.datetime, n: int) -> None
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_expressions_mean_what_they_mean_to_debian_cron(seed: int) -> None:
+def test_expressions_have_the_same_times_as_in_debian_cron(seed: int) -> None:
     random = Random(seed)
     for _ in range(125):
         start = utc(2000, 1, 1) + dt.timedelta(seconds=random.randrange(10**9))
         compare(an_expression(random), "UTC", start, 3)
 
 
+@pytest.mark.parametrize("expression", ["0 0 31 2 1-5", "0 0 30 2 0", "0 12 31 4,6 mon#1", "0 0 30,31 2 2-6/2"])
+def test_an_impossible_day_or_a_weekday_fires_on_the_weekday(expression: str) -> None:
+    compare(expression, "UTC", utc(2026, 1, 1), 10)
+
+
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: f"{change[0]}-{change[1]:%Y-%m}")
-def test_a_fixed_time_meets_a_clock_change_as_in_debian_cron(change: tuple[str, dt.datetime]) -> None:
+def test_fixed_times_at_clock_changes_as_in_debian_cron(change: tuple[str, dt.datetime]) -> None:
     zone_name, moment = change
     random = Random(str(change))
     for _ in range(60):
-        # Not from inside the hour that comes twice: cronsim forgets there which of the two it starts in.
+        # Not from inside the repeated hour: cronsim does not know there in which of the two it starts.
         start = moment.replace(tzinfo=dt.UTC) - dt.timedelta(minutes=random.randint(0, 300))
         compare(a_fixed_expression_near_midnight(random), zone_name, start, 8)
 
 
-#: cronsim walks hours in steps of 3600 s and so misses part of an hour where clocks move by half an hour, stops moving
-#: altogether where they go back past midnight (St. John's), and names times of a day that was left out (Apia). Debian's
-#: cron looks at the clock each minute; so does the next test, for these zones too.
+#: cronsim steps by 3600 s: it misses part of an hour if the clock moves by half an hour, stops if the clock goes back
+#: past midnight (St. John's), and returns times of a skipped day (Apia). Debian's cron reads the clock each minute; so
+#: does the next test, for these zones too.
 ODD_FOR_CRONSIM = {"Australia/Lord_Howe", "Asia/Pyongyang", "America/St_Johns", "Pacific/Apia"}
 
 
@@ -92,15 +97,15 @@ def test_wildcards_fire_whenever_the_clock_shows_their_time(change: tuple[str, d
         assert preview(cron(expression, zone_name), start, len(expected)) == expected
 
 
-def test_seconds_stand_first_and_obey_the_same_rules() -> None:
-    """Here we part from cronsim, which gives expressions with seconds no treatment of clock changes at all."""
+def test_expressions_with_seconds_follow_the_same_dst_rules() -> None:
+    """cronsim differs: it does not handle clock changes for expressions with seconds."""
     start = utc(2026, 3, 28, 12)
     assert next_after(cron("15 30 2 * * *", "Europe/Paris"), start) == utc(2026, 3, 29, 1)
     assert cronsim_says("15 30 2 * * *", "Europe/Paris", start, 1) == [utc(2026, 3, 30, 0, 30, 15)]
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_expressions_with_seconds_mean_the_same_to_cronsim(seed: int) -> None:
+def test_expressions_with_seconds_as_in_cronsim(seed: int) -> None:
     random = Random(seed)
     for _ in range(60):
         seconds = random.choice(("0", "30", "*/15", "5-10", "59", "*"))

@@ -19,7 +19,7 @@ def is_closed(time: ClosedTime, text: str, timezone: str = PARIS) -> bool:
     return closed_at([time], instant, timezone) is not None
 
 
-def test_once_is_from_its_start_up_to_and_without_its_end() -> None:
+def test_the_start_is_included_and_the_end_is_not() -> None:
     time = ClosedTime("move", paris("2026-05-01T22:00"), paris("2026-05-02T06:00"))
     assert [
         is_closed(time, text)
@@ -28,7 +28,7 @@ def test_once_is_from_its_start_up_to_and_without_its_end() -> None:
     assert not is_closed(time, "2026-05-08T23:00")
 
 
-def test_every_week_by_the_clock_on_the_wall_through_both_changes() -> None:
+def test_weekly_blackouts_follow_wall_clock_time() -> None:
     # A Saturday evening in winter; the nights of 2026-03-29 and 2026-10-25 change the clock.
     time = ClosedTime("weekend", paris("2026-01-03T22:00"), paris("2026-01-04T06:00"), "WEEKLY")
     for saturday in ("2026-01-10", "2026-03-28", "2026-04-04", "2026-10-24", "2026-10-31", "2031-06-07"):
@@ -38,7 +38,7 @@ def test_every_week_by_the_clock_on_the_wall_through_both_changes() -> None:
     assert not is_closed(time, "2025-12-27T23:00")  # before the first
 
 
-def test_the_zone_is_that_of_the_job() -> None:
+def test_the_job_s_zone_applies() -> None:
     time = ClosedTime("night", paris("2026-01-05T22:00"), paris("2026-01-06T06:00"), "WEEKLY")
     assert closed_at([time], paris("2026-07-06T22:30"), PARIS)
     assert closed_at([time], paris("2026-07-06T22:30"), "UTC") is None  # there it is 21:00 to 05:00 all year
@@ -46,19 +46,19 @@ def test_the_zone_is_that_of_the_job() -> None:
 
 
 @pytest.mark.parametrize(("hour", "shut"), [("00:30Z", True), ("01:30Z", True), ("02:30Z", False)])
-def test_in_the_hour_that_comes_twice_it_is_closed_both_times(hour: str, shut: bool) -> None:
+def test_a_repeated_hour_is_closed_both_times(hour: str, shut: bool) -> None:
     time = ClosedTime("x", paris("2026-10-18T01:00"), paris("2026-10-18T03:00"), "WEEKLY")
     instant = dt.datetime.fromisoformat(f"2026-10-25T{hour}")
     assert (closed_at([time], instant, PARIS) is not None) is shut
 
 
-def test_a_closed_time_in_the_hour_that_is_left_out_is_rather_longer() -> None:
+def test_an_end_in_a_skipped_hour_gives_the_longer_blackout() -> None:
     time = ClosedTime("x", paris("2026-03-22T02:15"), paris("2026-03-22T02:45"), "WEEKLY")
     assert is_closed(time, "2026-03-29T03:15") and not is_closed(time, "2026-03-29T03:45")
     assert is_closed(time, "2026-04-05T02:30") and not is_closed(time, "2026-04-05T03:15")
 
 
-def test_every_year_over_new_year() -> None:
+def test_yearly_blackouts_across_new_year() -> None:
     time = ClosedTime("holidays", paris("2025-12-24T12:00"), paris("2026-01-02T00:00"), "YEARLY")
     for year in (2025, 2026, 2027, 2040):
         edges = [f"{year}-12-24T11:59", f"{year}-12-24T12:00", f"{year + 1}-01-01T23:59", f"{year + 1}-01-02T00:00"]
@@ -66,7 +66,7 @@ def test_every_year_over_new_year() -> None:
     assert not is_closed(time, "2024-12-31T00:00")
 
 
-def test_the_29th_of_february_is_left_out_where_there_is_none() -> None:
+def test_29_february_is_skipped_in_other_years() -> None:
     day = ClosedTime("leap day", paris("2024-02-29T00:00"), paris("2024-03-01T00:00"), "YEARLY")
     assert is_closed(day, "2028-02-29T12:00")
     assert not any(is_closed(day, text) for text in ("2025-02-28T23:59", "2025-03-01T00:00", "2026-03-01T12:00"))
@@ -76,7 +76,7 @@ def test_the_29th_of_february_is_left_out_where_there_is_none() -> None:
     assert is_closed(from_it, "2025-03-01T00:00") and not is_closed(from_it, "2025-02-28T23:59")
 
 
-def test_of_several_the_one_that_ends_last_is_named() -> None:
+def test_of_several_the_one_that_ends_last_is_returned() -> None:
     times = [
         ClosedTime("short", paris("2026-05-01T00:00"), paris("2026-05-01T06:00")),
         ClosedTime("long", paris("2026-05-01T01:00"), paris("2026-05-01T09:00")),
@@ -85,7 +85,7 @@ def test_of_several_the_one_that_ends_last_is_named() -> None:
     assert found is not None and (found.name, found.end) == ("long", paris("2026-05-01T09:00"))
 
 
-def test_instants_in_a_closed_time_are_taken_together_and_the_last_open_one_is_found() -> None:
+def test_closed_instants_are_one_range_and_the_last_open_one_is_found() -> None:
     spec = Spec("CRON", cron="0 * * * *", timezone=PARIS)
     night = [ClosedTime("night", paris("2026-05-01T22:00"), paris("2026-05-02T06:00"), "WEEKLY")]
     first = paris("2026-05-01T22:00")
@@ -98,7 +98,7 @@ def test_instants_in_a_closed_time_are_taken_together_and_the_last_open_one_is_f
     assert last_open(spec, night, paris("2026-05-01T20:00"), paris("2026-05-02T09:30")) == paris("2026-05-02T09:00")
 
 
-def test_closed_times_that_follow_each_other_without_an_open_instant_are_one() -> None:
+def test_adjacent_closed_times_of_one_name_are_one_range() -> None:
     spec = Spec("CRON", cron="0 23 * * 5", timezone=PARIS)  # only ever in the night that is closed
     night = [ClosedTime("night", paris("2026-05-01T22:00"), paris("2026-05-02T06:00"), "WEEKLY")]
     found = closed_until(spec, night, paris("2026-05-01T23:00"), paris("2027-05-01T00:00"))

@@ -52,7 +52,7 @@ def moments() -> st.SearchStrategy[dt.datetime]:
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(spec=specs(), moment=moments())
-def test_instants_grow_and_the_latest_is_the_one_that_next_reached(spec: Spec, moment: dt.datetime) -> None:
+def test_next_and_latest_agree(spec: Spec, moment: dt.datetime) -> None:
     try:
         validate(spec)
     except ScheduleError:
@@ -70,7 +70,7 @@ def test_instants_grow_and_the_latest_is_the_one_that_next_reached(spec: Spec, m
 
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(spec=specs(), moment=moments())
-def test_nothing_lies_between_the_latest_and_the_next(spec: Spec, moment: dt.datetime) -> None:
+def test_no_instant_is_between_the_latest_and_the_next(spec: Spec, moment: dt.datetime) -> None:
     try:
         latest = latest_until(spec, moment)
     except ScheduleError:
@@ -82,7 +82,7 @@ def test_nothing_lies_between_the_latest_and_the_next(spec: Spec, moment: dt.dat
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(spec=specs(), moment=moments(), minutes=st.integers(0, 4000))
-def test_the_latest_is_the_last_that_walking_reaches(spec: Spec, moment: dt.datetime, minutes: int) -> None:
+def test_latest_until_equals_the_last_of_a_walk(spec: Spec, moment: dt.datetime, minutes: int) -> None:
     try:
         reached = instant = next_after(spec, moment)
     except ScheduleError:
@@ -107,7 +107,7 @@ def test_the_latest_is_the_last_that_walking_reaches(spec: Spec, moment: dt.date
     ],
     ids=lambda spec: spec.cron or spec.frequency,
 )
-def test_a_long_outage_and_a_sparse_schedule_take_no_search_step_by_step(spec: Spec) -> None:
+def test_long_outages_and_sparse_schedules_are_not_searched_step_by_step(spec: Spec) -> None:
     latest = latest_until(spec, utc(2095, 12, 31, 23, 59, 59))
     assert latest is not None
     following = next_after(spec, latest)
@@ -131,7 +131,7 @@ def test_once_fires_once() -> None:
         {"frequency": "DAILY", "params": "byhour:0,1,2,3,4,5"},
     ],
 )
-def test_start_and_end_belong_to_the_schedule(more: dict[str, str]) -> None:
+def test_start_and_end_are_included(more: dict[str, str]) -> None:
     spec = Spec(**more, starts_at=utc(2026, 1, 1, 1), ends_at=utc(2026, 1, 1, 3))  # type: ignore[arg-type]
     assert preview(spec, utc(2020, 1, 1), 9) == [utc(2026, 1, 1, hour) for hour in (1, 2, 3)]
     assert latest_until(spec, utc(2030, 1, 1)) == utc(2026, 1, 1, 3)
@@ -139,7 +139,7 @@ def test_start_and_end_belong_to_the_schedule(more: dict[str, str]) -> None:
     assert next_after(spec, utc(2026, 1, 1, 3)) is None
 
 
-def test_a_start_or_end_bounds_once_too() -> None:
+def test_start_and_end_limit_one_time_schedules() -> None:
     assert next_after(Spec("ONCE", run_at=utc(2026, 1, 1), ends_at=utc(2025, 1, 1)), utc(2020, 1, 1)) is None
     assert latest_until(Spec("ONCE", run_at=utc(2026, 1, 1), starts_at=utc(2027, 1, 1)), utc(2030, 1, 1)) is None
 
@@ -160,7 +160,7 @@ def test_count_counts_from_the_start(frequency: str, params: str, expected: dt.d
     assert next_after(spec, expected) is None
 
 
-def test_without_a_start_rules_count_from_the_first_monday_of_the_century_in_their_zone() -> None:
+def test_rules_without_a_start_count_from_2001_01_01_in_their_zone() -> None:
     spec = Spec("WEEKLY", params="interval:2", timezone="Asia/Kolkata")
     assert next_after(spec, utc(1980, 1, 1)) == utc(2000, 12, 31, 18, 30)
     assert next_after(spec, utc(2001, 1, 1)) == utc(2001, 1, 14, 18, 30)
@@ -171,7 +171,7 @@ def test_without_a_start_rules_count_from_the_first_monday_of_the_century_in_the
 @pytest.mark.parametrize(
     "spec", [cron("0 3 * * *", "Europe/Paris"), Spec("DAILY"), Spec("HOURLY"), Spec("SECONDLY", params="byhour:3")]
 )
-def test_the_ends_of_time_are_no_error(spec: Spec) -> None:
+def test_the_limits_of_datetime_are_no_error(spec: Spec) -> None:
     assert latest_until(spec, dt.datetime.min.replace(tzinfo=dt.UTC)) is None
     assert next_after(spec, dt.datetime.max.replace(tzinfo=dt.UTC)) is None
     first = next_after(spec, dt.datetime.min.replace(tzinfo=dt.UTC))

@@ -1,4 +1,4 @@
-"""What is shown beside a schedule: its next instants, what clock changes make of it, and what may not be meant."""
+"""The preview of a schedule: its next instants, notes on clock changes, and warnings."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ SPRING = "On 2026-03-29 the clock jumps from 02:00 to 03:00"
 AUTUMN = "On 2026-10-25 the clock shows 02:00 to 03:00 twice"
 
 
-def test_the_next_instants_are_in_utc_and_after_now() -> None:
+def test_the_preview_is_in_utc_and_after_now() -> None:
     assert preview(cron("0 3 * * *", "Europe/Paris"), utc(2026, 3, 1, 2), 2) == [utc(2026, 3, 2, 2), utc(2026, 3, 3, 2)]
     assert preview(cron("0 3 * * *"), NOW, 0) == []
 
 
-def test_a_schedule_that_ends_shows_fewer() -> None:
+def test_a_schedule_that_ends_has_a_shorter_preview() -> None:
     assert preview(Spec("ONCE", run_at=utc(2026, 4, 1)), NOW, 5) == [utc(2026, 4, 1)]
     assert preview(cron("0 3 * * *", ends_at=utc(2026, 3, 2, 3)), NOW, 5) == [utc(2026, 3, 1, 3), utc(2026, 3, 2, 3)]
 
@@ -30,30 +30,41 @@ def test_a_schedule_that_ends_shows_fewer() -> None:
         (
             "30 2 * * *",
             {},
-            [f"{SPRING}: what is left out (02:30) runs once, at 03:00.", f"{AUTUMN}: 02:30 runs the first time only."],
+            [
+                f"{SPRING}. The skipped times (02:30) run once, at 03:00.",
+                f"{AUTUMN}. Times in it (02:30) run the first time only.",
+            ],
         ),
         (
             "0,30 2 * * *",
             {"dst_gap": "SKIP", "dst_fold": "SECOND"},
             [
-                f"{SPRING}: what is left out (02:00, 02:30) does not run.",
-                f"{AUTUMN}: 02:00, 02:30 runs the second time only.",
+                f"{SPRING}. The skipped times (02:00, 02:30) do not run.",
+                f"{AUTUMN}. Times in it (02:00, 02:30) run the second time only.",
             ],
         ),
         (
             "0-40/10 2 * * *",
             {"dst_fold": "BOTH"},
             [
-                f"{SPRING}: what is left out (02:00, 02:10, 02:20, 02:30, …) runs once, at 03:00.",
-                f"{AUTUMN}: 02:00, 02:10, 02:20, 02:30, … runs both times.",
+                f"{SPRING}. The skipped times (02:00, 02:10, 02:20, 02:30, …) run once, at 03:00.",
+                f"{AUTUMN}. Times in it (02:00, 02:10, 02:20, 02:30, …) run both times.",
             ],
         ),
         (
             "0 * * * *",
             {},
             [
-                f"{SPRING}; this schedule follows real time, in which nothing lies between.",
-                f"{AUTUMN}; this schedule follows real time and fires both times.",
+                f"{SPRING}. This schedule follows real time, so no run is left out.",
+                f"{AUTUMN}. This schedule follows real time, so times in it (02:00) run both times.",
+            ],
+        ),
+        (
+            "0 */2 * * *",
+            {},
+            [
+                f"{SPRING}. This schedule follows real time, so the skipped times (02:00) do not run.",
+                f"{AUTUMN}. This schedule follows real time, so times in it (02:00) run both times.",
             ],
         ),
         ("0 5 * * *", {}, []),
@@ -63,19 +74,28 @@ def test_notes_on_clock_changes(expression: str, policy: dict[str, str], expecte
     assert dst_notes(cron(expression, "Europe/Paris", **policy), NOW) == expected
 
 
-def test_a_rule_that_counts_hours_drifts_against_the_clock() -> None:
+def test_notes_on_hourly_rules_that_shift_against_the_clock() -> None:
     notes = dst_notes(Spec("HOURLY", params="interval:24", timezone="Europe/Paris"), NOW)
     assert "60 minutes later" in notes[0] and "60 minutes earlier" in notes[1]
     assert dst_notes(Spec("HOURLY", timezone="Europe/Paris"), NOW) == []
     assert "30 minutes" in dst_notes(Spec("HOURLY", timezone="Australia/Lord_Howe"), NOW)[0]
 
 
-def test_a_day_that_is_left_out_is_named() -> None:
+@pytest.mark.parametrize("policy", ["RUN", "SKIP"])
+def test_a_twelve_hourly_schedule_does_not_run_in_a_gap_at_midnight(policy: str) -> None:
+    spec = cron("0 */12 * * *", "Africa/Cairo", dst_gap=policy)
+    note = dst_notes(spec, utc(2026, 3, 1))[0]
+    assert "so the skipped times (00:00) do not run" in note
+    midnight = utc(2026, 4, 23, 22)  # 00:00 in Cairo, where the clock jumps to 01:00
+    assert preview(spec, utc(2026, 4, 23, 12), 1) == [utc(2026, 4, 24, 9)] and midnight not in preview(spec, NOW, 200)
+
+
+def test_a_note_on_a_skipped_day() -> None:
     (note,) = dst_notes(cron("0 5 * * *", "Pacific/Apia"), utc(2011, 12, 1))
-    assert "from 2011-12-30 00:00 to 2011-12-31 00:00: what is left out (05:00) runs once" in note
+    assert "from 2011-12-30 00:00 to 2011-12-31 00:00. The skipped times (05:00) run once" in note
 
 
-def test_there_is_nothing_to_say_where_no_clock_changes_or_the_schedule_ends_before() -> None:
+def test_no_note_without_a_clock_change() -> None:
     assert dst_notes(cron("30 2 * * *"), NOW) == []
     assert dst_notes(cron("30 2 * * *", "Europe/Paris", ends_at=NOW + dt.timedelta(days=1)), NOW) == []
     assert dst_notes(Spec("ONCE", run_at=utc(2026, 5, 1), timezone="Europe/Paris"), NOW) == []
@@ -88,12 +108,14 @@ def test_there_is_nothing_to_say_where_no_clock_changes_or_the_schedule_ends_bef
         ("0 23/2 * * *", "“23/2” means only hour 23, not a step."),
         ("0 0 31/5 * *", "“31/5” means only day of the month 31, not a step."),
         ("*/90 * * * *", "“*/90” means only minute 0, not a step."),
-        ("*/7 * * * *", "“*/7” begins anew at 0: after minute 56 it is only 4 to the next."),
-        ("0 */5 * * *", "“*/5” begins anew at 0: after hour 20 it is only 4 to the next."),
+        ("*/7 * * * *", "“*/7” restarts at 0: the step after minute 56 is 4 only."),
+        ("0 */5 * * *", "“*/5” restarts at 0: the step after hour 20 is 4 only."),
         ("* 3 * * *", "“* 3” fires in every minute of the hour; for once an hour write “0 3”."),
-        ("0 0 31 * *", "A month that has no day 31 is left out. For the last day of each month write “L”."),
+        ("0 0 31 * *", "Months without day 31 are skipped. For the last day of each month write “L”."),
+        ("*/1 3 * * *", "“*/1 3” fires in every minute of the hour; for once an hour write “0 3”."),
+        ("0 0 31 2 1-5", "No month it names has day 31: it fires on the days of the week only."),
         ("0 0 1 * mon", "Day of the month and day of the week are both given: it fires where either matches."),
-        ("0 0 */2 * mon", "Of the day of the month and of the week, one starts with “*”: it fires where both match."),
+        ("0 0 */2 * mon", "The day of the month or of the week begins with “*”: it fires where both match."),
     ],
 )
 def test_warnings(expression: str, expected: str) -> None:
@@ -101,16 +123,27 @@ def test_warnings(expression: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "expression", ["*/15 * * * *", "0 3 * * mon-fri", "0 0 L * *", "0 0 1,31 * *", "* * * * *", "bad", "0 9-17/4 * * *"]
+    "expression",
+    [
+        "*/15 * * * *",
+        "0 3 * * mon-fri",
+        "0 0 L * *",
+        "0 0 1,31 * *",
+        "* * * * *",
+        "bad",
+        "0 9-17/4 * * *",
+        "*/1 * * * *",
+        "0 */1 */1 */1 */1",
+    ],
 )
-def test_what_is_plain_gets_no_warning(expression: str) -> None:
+def test_unambiguous_expressions_have_no_warning(expression: str) -> None:
     assert warnings(cron(expression)) == []
 
 
-def test_rules_for_days_that_some_months_lack_get_one() -> None:
-    assert "no day 31" in warnings(Spec("MONTHLY", params="bymonthday:31"))[0]
-    assert "no day 30" in warnings(Spec("MONTHLY", starts_at=utc(2026, 1, 30)))[0]
-    assert "no day 29" in warnings(Spec("YEARLY", starts_at=utc(2024, 2, 29)))[0]
+def test_warnings_about_days_that_some_months_lack() -> None:
+    assert "without day 31" in warnings(Spec("MONTHLY", params="bymonthday:31"))[0]
+    assert "without day 30" in warnings(Spec("MONTHLY", starts_at=utc(2026, 1, 30)))[0]
+    assert "without day 29" in warnings(Spec("YEARLY", starts_at=utc(2024, 2, 29)))[0]
     assert warnings(Spec("YEARLY", starts_at=utc(2024, 1, 31))) == []
     assert warnings(Spec("MONTHLY", params="bymonthday:-1")) == []
     assert warnings(Spec("DAILY", starts_at=utc(2024, 1, 31))) == []

@@ -34,13 +34,13 @@ IGNORED = {
 
 @pytest.mark.parametrize("kind", BASE)
 @pytest.mark.parametrize("field", CHANGES)
-def test_the_fingerprint_changes_with_each_field_that_can_move_an_instant(kind: str, field: str) -> None:
+def test_the_fingerprint_changes_with_each_relevant_field(kind: str, field: str) -> None:
     spec = BASE[kind]
     changed = dataclasses.replace(spec, **{field: CHANGES[field]})  # type: ignore[arg-type]
     assert (changed.fingerprint() == spec.fingerprint()) is (field in IGNORED[kind])
 
 
-def test_the_fingerprint_is_of_the_value_not_of_its_form() -> None:
+def test_equal_values_have_equal_fingerprints() -> None:
     plain = Spec("CRON", cron="0 3 * * *", starts_at=utc(2026, 1, 1), dst_gap="RUN", dst_fold="FIRST")
     other = Spec(
         Frequency.CRON,
@@ -53,18 +53,18 @@ def test_the_fingerprint_is_of_the_value_not_of_its_form() -> None:
     assert 0 < len(plain.fingerprint()) <= 64
 
 
-def test_the_fingerprint_of_a_broken_spec_is_one_too() -> None:
+def test_an_invalid_spec_has_a_fingerprint() -> None:
     assert Spec("", cron="\ud800", starts_at=dt.datetime(2026, 1, 1)).fingerprint()
 
 
-def test_the_jitter_of_a_job_is_always_the_same_and_within_its_span() -> None:
+def test_the_jitter_of_a_job_is_constant_and_within_its_span() -> None:
     assert jitter(42, 600) == jitter(42, 600) == jitter("42", 600)
     assert jitter(42, 0) == dt.timedelta()
     assert all(dt.timedelta() <= jitter(n, 7) < dt.timedelta(seconds=7) for n in range(500))
 
 
 @pytest.mark.parametrize("step", [1, 2, 60, 600, 1024])
-def test_the_jitter_spreads_evenly_whatever_ids_have_in_common(step: int) -> None:
+def test_the_jitter_is_evenly_distributed(step: int) -> None:
     offsets = [jitter(n * step, 600).total_seconds() for n in range(3000)]
     assert 280 < mean(offsets) < 320
     for slot in range(10):

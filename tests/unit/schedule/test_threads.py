@@ -42,7 +42,7 @@ def asked(seed: int) -> list[tuple[dt.datetime | None, dt.datetime | None]]:
 
 
 @pytest.mark.usefixtures("eager_switching")
-def test_threads_that_share_rules_get_the_answers_they_would_get_alone() -> None:
+def test_threads_that_share_rules_get_correct_results() -> None:
     alone = [asked(seed) for seed in range(8)]
     cron_rule.cache_clear()
     timeline.bounded.cache_clear()

@@ -14,7 +14,7 @@ HOUR = dt.timedelta(hours=1)
 
 @pytest.mark.parametrize("name", ZONES)
 @pytest.mark.parametrize("year", [2011, 2026])
-def test_the_stretches_of_a_year_tile_it_and_have_the_offset_they_say(name: str, year: int) -> None:
+def test_stretches_cover_the_year_with_correct_offsets(name: str, year: int) -> None:
     where = zone(name)
     found = stretches(where, year)
     assert found[0].start == dt.datetime(year, 1, 1)
@@ -30,7 +30,7 @@ def test_the_stretches_of_a_year_tile_it_and_have_the_offset_they_say(name: str,
 
 
 @pytest.mark.parametrize("change", CHANGES[:-1], ids=lambda change: f"{change[0]}-{change[1]:%Y-%m}")
-def test_the_changes_we_test_with_are_there(change: tuple[str, dt.datetime]) -> None:
+def test_the_sample_clock_changes_exist(change: tuple[str, dt.datetime]) -> None:
     name, begin = change
     ends = [stretch.end for stretch in stretches(zone(name), begin.year)]
     assert any(begin < end < begin + dt.timedelta(days=1) for end in ends)
@@ -53,7 +53,7 @@ class MovesAtNewYear(dt.tzinfo):
         return moment + (HOUR if moment.replace(tzinfo=None) < dt.datetime(2026, 1, 1) else 3 * HOUR)
 
 
-def test_a_change_at_new_year_is_seen_from_both_years() -> None:
+def test_a_change_at_new_year_is_found_from_both_years() -> None:
     where: Any = MovesAtNewYear()
     (old,), (new,) = stretches(where, 2025), stretches(where, 2026)
     assert (old.offset, old.after) == (HOUR, 3 * HOUR)

@@ -8,18 +8,18 @@ from chroniker.models import Job
 from chroniker.monitors import render, render_url, template_error, template_values
 
 
-def test_the_ancestors_names_are_known() -> None:
+def test_variables_of_django_chroniker_are_available() -> None:
     values = template_values(Job(pk=7, name="Late", monitor_description="Call <them>."))
     template = '{% load chroniker_tags %}{{ job.id }} "{{ job.name }}" {{ job.monitor_description_safe }}'
     assert render(template, values) == '7 "Late" Call <them>.'
 
 
-def test_what_comes_out_is_ordinary_text() -> None:
+def test_the_result_is_plain_text() -> None:
     assert not isinstance(render("{{ a|safe }}", {"a": "<b>"}), SafeData)
     assert not isinstance(render_url("/x", {}), SafeData)
 
 
-def test_a_template_sees_values_and_not_the_record() -> None:
+def test_a_template_has_values_and_no_model_instance() -> None:
     values = template_values(Job(pk=7, name="Late", command="secret_command"))
     assert render("{{ job.command }}{{ job.delete }}{{ job.subscribers }}", values) == ""
 
@@ -27,7 +27,7 @@ def test_a_template_sees_values_and_not_the_record() -> None:
 @pytest.mark.parametrize(
     "template", ["{% load i18n %}", "{% include 'admin/base.html' %}", "{% nothing %}", "{{ a|b }}"]
 )
-def test_no_files_and_no_tags_of_other_apps(template: str) -> None:
+def test_files_and_tags_of_other_apps_are_refused(template: str) -> None:
     with pytest.raises(MonitorError, match="not right"):
         render(template, {})
 
@@ -35,12 +35,12 @@ def test_no_files_and_no_tags_of_other_apps(template: str) -> None:
 @pytest.mark.parametrize(
     "url", ["javascript:alert(1)", " JAVASCRIPT:alert(1)", "java\nscript:x", "data:text/html,x", "//["]
 )
-def test_what_would_run_a_script_is_no_link(url: str) -> None:
+def test_script_urls_are_refused(url: str) -> None:
     with pytest.raises(MonitorError):
         render_url("{{ url }}", {"url": url})
     assert template_error(url, {}, is_url=True)
 
 
 @pytest.mark.parametrize("url", ["", "/admin/", "?a=1", "https://example.com/a?b=c", "http://localhost:8000/"])
-def test_what_leads_to_a_page_is_one(url: str) -> None:
+def test_page_urls_are_accepted(url: str) -> None:
     assert render_url(url, {}) == url

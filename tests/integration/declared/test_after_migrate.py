@@ -25,7 +25,7 @@ def migrate(**options: Any) -> str:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_migrate_creates_and_disables_and_says_so(shop: Shop) -> None:
+def test_migrate_syncs_declared_jobs(shop: Shop) -> None:
     shop.jobs(NIGHT)
     assert "Job “night”: created" in migrate()
     assert Job.objects.get().enabled
@@ -36,7 +36,7 @@ def test_migrate_creates_and_disables_and_says_so(shop: Shop) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_migrate_leaves_the_jobs_to_sync_jobs_where_a_setting_says_so(shop: Shop) -> None:
+def test_a_setting_disables_the_sync_after_migrate(shop: Shop) -> None:
     shop.jobs(NIGHT)
     with override_settings(CHRONIKER_SYNC_JOBS=False):
         migrate()
@@ -44,7 +44,7 @@ def test_migrate_leaves_the_jobs_to_sync_jobs_where_a_setting_says_so(shop: Shop
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_bad_declaration_or_a_refused_one_does_not_fail_a_migration(
+def test_invalid_and_refused_declarations_do_not_fail_migrate(
     shop: Shop, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shop.jobs(NIGHT.replace("0 3", "61 3"))
@@ -57,7 +57,7 @@ def test_a_bad_declaration_or_a_refused_one_does_not_fail_a_migration(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_migrating_another_app_before_there_is_a_table_of_jobs_does_no_harm(shop: Shop) -> None:
+def test_migrating_another_app_without_a_job_table(shop: Shop) -> None:
     shop.jobs(NIGHT)
     call_command("migrate", "chroniker", "zero", stdout=io.StringIO(), skip_checks=True)
     try:
@@ -68,13 +68,13 @@ def test_migrating_another_app_before_there_is_a_table_of_jobs_does_no_harm(shop
 
 
 @pytest.mark.django_db(transaction=True)
-def test_emptying_the_database_does_not_bring_them_back(shop: Shop) -> None:
+def test_flush_does_not_sync(shop: Shop) -> None:
     shop.jobs(NIGHT)
     call_command("flush", interactive=False, stdout=io.StringIO())
     assert not Job.objects.exists()
 
 
-def test_several_at_once_create_each_job_once(shop: Shop, subprocess_env: dict[str, str]) -> None:
+def test_concurrent_syncs_create_each_job_once(shop: Shop, subprocess_env: dict[str, str]) -> None:
     shop.jobs(
         """
         EACH = [

@@ -25,6 +25,10 @@ from tests.unit.schedule.samples import cron, utc
         ("30 9 * * 1-5", "at 09:30 on Monday to Friday"),
         ("0 1 * * sun,sat", "at 01:00 on Saturday and Sunday"),
         ("*/15 9-17 * * mon-fri", "every 15 minutes from 09:00 to 17:45 on Monday to Friday"),
+        ("*/1 * * * *", "every minute"),
+        ("0 */24 * * *", "at 00:00 every day"),
+        ("0 */13 * * *", "at 00:00 and 13:00 every day"),
+        ("*/90 3 * * *", "at 03:00 every day"),
         ("0 9-17 * * *", "every hour from 09:00 to 17:00 every day"),
         ("0 0 1 1 *", "at 00:00 on 1 January"),
         ("0 0 1,15 * *", "at 00:00 on day 1 and 15 of the month"),
@@ -53,6 +57,15 @@ def test_cron_expressions(expression: str, words: str) -> None:
         ("MONTHLY", "byweekday:fr(-1)", "every month on the last Friday of the month at 09:30"),
         ("YEARLY", "", "every year on 1 January at 09:30"),
         ("YEARLY", "bymonth:7", "every year on 1 July at 09:30"),
+        ("YEARLY", "byweekday:mo", "every Monday at 09:30"),
+        ("MONTHLY", "byweekday:mo", "every Monday at 09:30"),
+        ("DAILY", "byweekday:mo,fr;bymonth:7", "every Monday and Friday in July at 09:30"),
+        ("WEEKLY", "byday:mo", "every week on Monday at 09:30"),
+        ("YEARLY", "interval:2;byweekday:mo", "every 2 years, by the rule “interval:2;byweekday:mo”"),
+        ("YEARLY", "bymonthday:15", "every month on day 15 of the month at 09:30"),
+        ("DAILY", "bymonthday:15", "every month on day 15 of the month at 09:30"),
+        ("MONTHLY", "bymonthday:15;bymonth:7", "every year on 15 July at 09:30"),
+        ("DAILY", "bymonth:7", "every day in July at 09:30"),
         ("HOURLY", "interval:3", "every 3 hours"),
         ("MINUTELY", "interval:15;byhour:7,8,9", "every 15 minutes in the hours 7, 8 and 9"),
         ("SECONDLY", "", "every second"),
@@ -65,7 +78,7 @@ def test_rules(frequency: str, params: str, words: str) -> None:
     assert describe(spec) == f"{words}, from 2026-01-01 09:30 (UTC)"
 
 
-def test_once_and_bounds_are_told_in_the_time_of_the_zone() -> None:
+def test_dates_are_shown_in_the_schedule_s_zone() -> None:
     assert (
         describe(Spec("ONCE", run_at=utc(2026, 7, 1), timezone="Asia/Tokyo")) == "once at 2026-07-01 09:00 (Asia/Tokyo)"
     )
@@ -86,13 +99,13 @@ def test_once_and_bounds_are_told_in_the_time_of_the_zone() -> None:
         (Spec("DAILY", params=[]), "“DAILY”"),  # type: ignore[arg-type]
     ],
 )
-def test_what_is_no_schedule_is_quoted(spec: Spec, quoted: str) -> None:
+def test_invalid_schedules_are_quoted(spec: Spec, quoted: str) -> None:
     assert quoted in describe(spec)
     assert "not a valid schedule" in describe(spec)
 
 
 @pytest.mark.parametrize("language", ["de", "fr", "ja", "ar", "pt-br"])
-def test_it_speaks_the_active_language_as_far_as_there_is_one(language: str) -> None:
+def test_the_active_language_is_used(language: str) -> None:
     specs = (
         cron("30 9 * * 1-5"),
         cron("0 0 1 1 *"),
@@ -109,8 +122,8 @@ def test_it_speaks_the_active_language_as_far_as_there_is_one(language: str) -> 
         assert "Montag" in described[0] and "Januar" in described[1]
 
 
-def test_a_translation_may_turn_the_order_round(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_translation_may_change_the_word_order(monkeypatch: pytest.MonkeyPatch) -> None:
     turned = {"%(time)s every day": "täglich %(time)s", "at %(times)s": "um %(times)s"}
-    monkeypatch.setattr("chroniker.schedule.description._", lambda text: turned.get(text, text))
+    monkeypatch.setattr("chroniker.schedule.cron_description._", lambda text: turned.get(text, text))
     monkeypatch.setattr("chroniker.schedule.phrases._", lambda text: turned.get(text, text))
     assert describe(cron("0 3 * * *")) == "täglich um 03:00 (UTC)"

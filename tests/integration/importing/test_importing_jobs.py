@@ -13,7 +13,7 @@ from tests.support.manage import Manage
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_a_project_that_used_django_chroniker_upgrades_in_place(manage: Manage) -> None:
+def test_a_django_chroniker_project_upgrades_in_place(manage: Manage) -> None:
     with upgraded("1.1.0"):
         rehearsed = manage("import_chroniker", "--dry-run")
         assert rehearsed.returncode == 0, rehearsed.stderr

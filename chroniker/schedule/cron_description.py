@@ -1,0 +1,88 @@
+"""Describes cron expressions in words."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext as _
+
+from chroniker.schedule import phrases
+from chroniker.schedule.cron_rule import EVERY_MONTH, CronDays, CronRule
+from chroniker.schedule.spec import Frequency
+
+
+def cron_words(rule: CronRule) -> str | None:
+    """None if the words would be harder to read than the expression."""
+    interval = _interval(rule)
+    time = interval or _times_of_day(rule)
+    if time is None:
+        return None
+    days = rule.days
+    if days.weekdays is None and days.monthdays is None and days.months == EVERY_MONTH:
+        return interval or _("%(time)s every day") % {"time": time}
+    day_words = _days(days)
+    return _("%(time)s %(days)s") % {"time": time, "days": day_words} if day_words else None
+
+
+def _interval(rule: CronRule) -> str | None:
+    second, minute, hour = rule.fields[:3]
+    if minute == hour == "*" and (n := _even_step(second, 60)):
+        return phrases.every(Frequency.SECONDLY, n)
+    if second != "0":
+        return None
+    if n := _even_step(minute, 60):
+        return _within_hours(phrases.every(Frequency.MINUTELY, n), rule, last_minute=60 - n)
+    n = _even_step(hour, 24)
+    if len(rule.minutes) > phrases.MAX_LISTED or not n:
+        return None
+    text = phrases.every(Frequency.HOURLY, n)
+    if rule.minutes == (0,):
+        return text
+    return _("%(every)s at minute %(minutes)s") % {"every": text, "minutes": phrases.listed(rule.minutes)}
+
+
+def _even_step(field: str, size: int) -> int | None:
+    """The n of ``*/n`` if it divides ``size`` evenly; 1 for ``*``."""
+    star, _slash, step = field.partition("/")
+    if star != "*" or not (step or "1").isdigit():
+        return None
+    n = int(step or 1)
+    return n if n < size and size % n == 0 else None
+
+
+def _within_hours(text: str, rule: CronRule, last_minute: int) -> str | None:
+    hours = rule.hours
+    if len(hours) == 24:
+        return text
+    if list(hours) != list(range(hours[0], hours[-1] + 1)):
+        return None
+    span = {"every": text, "first": phrases.clock(hours[0], 0), "last": phrases.clock(hours[-1], last_minute)}
+    return _("%(every)s from %(first)s to %(last)s") % span
+
+
+def _times_of_day(rule: CronRule) -> str | None:
+    hours, minutes = rule.hours, rule.minutes
+    if rule.seconds == (0,) and len(minutes) == 1 and len(hours) > 2 and hours == tuple(range(hours[0], hours[-1] + 1)):
+        span = {"first": phrases.clock(hours[0], minutes[0]), "last": phrases.clock(hours[-1], minutes[0])}
+        return _("every hour from %(first)s to %(last)s") % span
+    return phrases.at_times(hours, minutes, rule.seconds)
+
+
+def _days(days: CronDays) -> str | None:
+    months = () if days.months == EVERY_MONTH else days.months
+    if days.nearest is not None:
+        if days.weekdays is not None or months:
+            return None
+        return _("on the working day nearest to day %(day)s of the month") % {"day": days.nearest}
+    if days.weekdays is None and days.monthdays is None:
+        return _("every day in %(months)s") % {"months": phrases.months(months)}
+    if days.weekdays is not None and days.monthdays is not None:
+        return _either(days) if not months and not days.both else None
+    if days.monthdays is not None:
+        return phrases.on_monthdays(days.monthdays, months) if len(days.monthdays) <= phrases.MAX_LISTED else None
+    return phrases.on_weekdays(days.weekdays or (), months)
+
+
+def _either(days: CronDays) -> str | None:
+    monthdays, weekdays = phrases.on_monthdays(days.monthdays or ()), phrases.on_weekdays(days.weekdays or ())
+    if monthdays is None or weekdays is None or len(days.monthdays or ()) > phrases.MAX_LISTED:
+        return None
+    return _("%(monthdays)s, and %(weekdays)s") % {"monthdays": monthdays, "weekdays": weekdays}

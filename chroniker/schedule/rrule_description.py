@@ -1,0 +1,83 @@
+"""Describes recurrence rules in words."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from django.utils.translation import gettext as _
+
+from chroniker.schedule import phrases
+from chroniker.schedule.clock_rule import UNIT_SECONDS
+from chroniker.schedule.rrule_params import Params
+from chroniker.schedule.spec import Frequency
+
+
+def rule_words(frequency: str, params: Params, start: dt.datetime) -> str | None:
+    """None if the rule has no simple description. ``start`` gives what the parameters leave open."""
+    if params.bysetpos or params.byyearday or params.byweekno or params.byeaster or params.wkst:
+        return None
+    if frequency in UNIT_SECONDS:
+        return _subdaily_words(phrases.every(frequency, params.interval), params)
+    times = phrases.at_times(
+        params.byhour or (start.hour,), params.byminute or (start.minute,), params.bysecond or (start.second,)
+    )
+    days = _day_words(frequency, params, start)
+    return None if times is None or days is None else _("%(days)s %(times)s") % {"days": days, "times": times}
+
+
+def _subdaily_words(every: str, params: Params) -> str | None:
+    if params.bymonth or params.bymonthday or params.byweekday or params.byminute or params.bysecond:
+        return None
+    if not params.byhour:
+        return every
+    return _("%(every)s in the hours %(hours)s") % {"every": every, "hours": phrases.listed(params.byhour)}
+
+
+def _day_words(frequency: str, params: Params, start: dt.datetime) -> str | None:
+    if params.byweekday and params.bymonthday:
+        return None
+    if params.byweekday:
+        return _weekday_words(frequency, params)
+    if params.bymonthday:
+        return _monthday_words(frequency, params)
+    every, months = phrases.every(frequency, params.interval), params.bymonth
+    if frequency == Frequency.YEARLY:
+        return _joined(every, phrases.on_monthdays((start.day,), months or (start.month,)))
+    if frequency == Frequency.MONTHLY:
+        return None if months else _joined(every, phrases.on_monthdays((start.day,)))
+    if frequency == Frequency.WEEKLY:
+        return _joined(every, phrases.on_weekdays(((start.weekday(), 0),), months))
+    return _joined(every, _("in %(months)s") % {"months": phrases.months(months)}) if months else every
+
+
+def _weekday_words(frequency: str, params: Params) -> str | None:
+    """“every Monday”: without an interval, a yearly, monthly or daily rule fires on each of these weekdays."""
+    counted = any(nth for _day, nth in params.byweekday)
+    if frequency == Frequency.WEEKLY or (frequency == Frequency.MONTHLY and counted and not params.bymonth):
+        every = phrases.every(frequency, params.interval)
+        return _joined(every, phrases.on_weekdays(params.byweekday, params.bymonth))
+    if counted and frequency == Frequency.YEARLY and params.bymonth:
+        return _joined(phrases.every(frequency, params.interval), phrases.on_weekdays(params.byweekday, params.bymonth))
+    if counted or params.interval > 1:
+        return None
+    words = phrases.every_weekday([day for day, _nth in params.byweekday])
+    if not params.bymonth:
+        return words
+    return _("%(days)s in %(months)s") % {"days": words, "months": phrases.months(params.bymonth)}
+
+
+def _monthday_words(frequency: str, params: Params) -> str | None:
+    """“every month on day 1 of the month”: without an interval, a yearly, weekly or daily rule does the same."""
+    if len(params.bymonthday) > phrases.MAX_LISTED:
+        return None
+    if params.bymonth:
+        named = phrases.on_monthdays(params.bymonthday, params.bymonth)
+        is_yearly = frequency == Frequency.YEARLY or params.interval == 1
+        return _joined(phrases.every(Frequency.YEARLY, params.interval), named) if is_yearly else None
+    if frequency != Frequency.MONTHLY and params.interval > 1:
+        return None
+    return _joined(phrases.every(Frequency.MONTHLY, params.interval), phrases.on_monthdays(params.bymonthday))
+
+
+def _joined(every: str, days: str | None) -> str | None:
+    return _("%(every)s %(days)s") % {"every": every, "days": days} if days else None
