@@ -82,9 +82,7 @@ class CronRule:
         self.seconds = _numbers(seconds, range(60))
         self.days = _days_of(parsed, self.fields)
         if self.at_or_after(SOME_DAY) is None:
-            message = _(
-                "“%(text)s” never fires, because there is no such day. “0 3 1 * *” fires on day 1 each month."
-            )
+            message = _("“%(text)s” never fires, because there is no such day. “0 3 1 * *” fires on day 1 each month.")
             raise ScheduleError("cron", message % {"text": text})
 
     def at_or_after(self, wall: dt.datetime) -> dt.datetime | None:

@@ -131,12 +131,8 @@ def _shift_note(timeline: Elapsed, change: Stretch) -> str | None:
     if not (change.after - change.offset) % timeline.step:
         return None
     if change.after > change.offset:
-        text = _(
-            "On %(date)s the clock goes forward: from then on this schedule fires %(n)s minutes later."
-        )
+        text = _("On %(date)s the clock goes forward: from then on this schedule fires %(n)s minutes later.")
     else:
-        text = _(
-            "On %(date)s the clock goes back: from then on this schedule fires %(n)s minutes earlier."
-        )
+        text = _("On %(date)s the clock goes back: from then on this schedule fires %(n)s minutes earlier.")
     minutes = abs(change.after - change.offset) // dt.timedelta(minutes=1)
     return text % {"date": (change.end + change.offset).date(), "n": minutes}

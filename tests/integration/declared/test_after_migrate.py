@@ -44,9 +44,7 @@ def test_a_setting_disables_the_sync_after_migrate(shop: Shop) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_invalid_and_refused_declarations_do_not_fail_migrate(
-    shop: Shop, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_invalid_and_refused_declarations_do_not_fail_migrate(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
     shop.jobs(NIGHT.replace("0 3", "61 3"))
     migrate()
     assert "Jobs declared in code were left as they are:" in capsys.readouterr().err

@@ -234,9 +234,7 @@ def test_no_catch_up_waits_for_the_next_instant(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("next_run", "is_left_out"), [("2026-12-03T09:00:00.5Z", True), ("2026-12-07T09:00:00.5Z", False)]
 )
-def test_a_next_run_outside_the_rule_is_reported(
-    tmp_path: Path, next_run: str, is_left_out: bool
-) -> None:
+def test_a_next_run_outside_the_rule_is_reported(tmp_path: Path, next_run: str, is_left_out: bool) -> None:
     job = {"name": "on Mondays", "frequency": "WEEKLY", "params": "byweekday:MO", "next_run": next_run}
     (candidate,) = imported(a_dump(tmp_path, job)).values()
     assert any("no instant of its rule" in said for said in candidate.unlike) is is_left_out
