@@ -11,17 +11,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import signal
 import sys
 import time
 from pathlib import Path
 from typing import Any, NoReturn
 
-from tests.faults import mutation_run, versions
+from tests.faults import history, mutation_run, versions
 from tests.faults.checker import VIOLATIONS
-from tests.faults.environment import START_DEADLINE, create
+from tests.faults.configurations import CONFIGURATIONS
+from tests.faults.environment import START_DEADLINE
 from tests.faults.injection import NOT_PROMISED, SCENARIOS, START_DEADLINES, WITH_CLOCKS
+from tests.faults.installation import create
 from tests.faults.mutations import MUTATIONS, was_called
 from tests.faults.trial import FaultLog, TrialResult, run
 
@@ -36,20 +37,22 @@ def main() -> int:
         return mutation_run.main(options.database, options.broker, options.seed, as_json=options.json)
     began = time.monotonic()
     log = FaultLog()
-    log.say(f"setting the environment on {options.database} and {options.broker}")
+    log.say(f"starting the installation on {options.database} and {options.broker}")
     clocks = options.scenario in WITH_CLOCKS
     deadline = START_DEADLINES.get(options.scenario, START_DEADLINE)
+    configuration = CONFIGURATIONS[options.configuration]
+    database = configuration.database or options.database
     with create(
-        options.database, options.broker, without=options.without, clocks=clocks, start_deadline=deadline
+        database, options.broker, configuration, without=options.without, clocks=clocks, start_deadline=deadline
     ) as environment:
         played = run(environment, options.scenario, options.minutes, options.seed, options.jobs, log)
         if options.without and not was_called(environment.mutation_calls):
             print(f"The mutation {options.without!r} was never called: the product no longer uses that name.")
             return MUTATION_NOT_CALLED
-        using = versions.of_all(environment)
+        report = _report(options, played, versions.of_all(environment), round(time.monotonic() - began))
         if options.keep:
-            keep(environment.directory, options.keep)
-    show(_report(options, played, using, round(time.monotonic() - began)), as_json=options.json)
+            history.write(environment, report, options.keep)
+    show(report, as_json=options.json)
     return 0 if played.findings.clean or options.scenario in NOT_PROMISED else 1
 
 
@@ -71,7 +74,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--without", choices=sorted(MUTATIONS), default="", help="take out a safeguard, to see that the checker notices"
     )
-    parser.add_argument("--keep", type=Path, help="a directory for the logs of all processes, and the witness file")
+    parser.add_argument(
+        "--configuration", choices=sorted(CONFIGURATIONS), default="default", help="of the installation under test"
+    )
+    parser.add_argument("--keep", type=Path, help="a directory for the history: report, witness file, tables, logs")
     parser.add_argument("--mutations", action="store_true", help="take out each of them in turn, for half a minute")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     return parser.parse_args()
@@ -79,7 +85,10 @@ def _arguments() -> argparse.Namespace:
 
 def _report(options: argparse.Namespace, played: TrialResult, using: dict[str, str], seconds: int) -> dict[str, Any]:
     findings = played.findings
-    given = {name: getattr(options, name) for name in ("minutes", "seed", "jobs", "database", "broker", "scenario")}
+    given = {
+        name: getattr(options, name)
+        for name in ("minutes", "seed", "jobs", "database", "broker", "scenario", "configuration")
+    }
     if options.without:
         given["without"] = options.without
     return {
@@ -96,12 +105,6 @@ def _report(options: argparse.Namespace, played: TrialResult, using: dict[str, s
         "failpoints": played.points,
         "steps_not_reached": played.unreached,
     }
-
-
-def keep(directory: Path, there: Path) -> None:
-    there.mkdir(parents=True, exist_ok=True)
-    for path in [*directory.glob("*.log"), directory / "witness"]:
-        shutil.copy(path, there)
 
 
 def show(report: dict[str, Any], *, as_json: bool) -> None:

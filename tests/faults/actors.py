@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from tests.faults import administrator, failpoints
@@ -25,11 +26,12 @@ ROLES = ("tick", "beat", "worker")
 
 @dataclass(frozen=True)
 class ProcessSpec:
-    """Who is to play: its role, where, and for workers in which pool."""
+    """A process to start: its role, its host name, and for workers their pool."""
 
     role: str
     host: str
     pool: str = ""
+    runtime: str = ""  # the name of its runtime directory, if not its host's
 
 
 #: On SQLite all of it is on one host, as it must be.
@@ -80,10 +82,16 @@ def copy_release(directory: Path, number: int) -> Path:
     return place
 
 
-def create_actor(part: ProcessSpec, wires: Mapping[str, FaultProxy], post: Broker, directory: Path) -> Actor:
-    """The actor, not started yet."""
-    env = _environ(part, wires, post, directory)
-    return Actor(part.role, _process(part, env, directory), wires, part.host, part.pool)
+def create_actor(
+    spec: ProcessSpec,
+    proxies: Mapping[str, FaultProxy],
+    broker: Broker,
+    directory: Path,
+    settings: Mapping[str, Any],
+) -> Actor:
+    """The actor, not started yet. ``settings`` differ from those of the others."""
+    env = with_settings(_environ(spec, proxies, broker, directory), **settings)
+    return Actor(spec.role, _process(spec, env, directory), proxies, spec.host, spec.pool)
 
 
 def _environ(part: ProcessSpec, wires: Mapping[str, FaultProxy], post: Broker, directory: Path) -> dict[str, str]:
@@ -96,7 +104,7 @@ def _environ(part: ProcessSpec, wires: Mapping[str, FaultProxy], post: Broker, d
         wire = wires["database"]
         env |= {"CHRONIKER_TEST_DB_HOST": wire.host, "CHRONIKER_TEST_DB_PORT": str(wire.port)}
         env["CHRONIKER_TEST_DB_USER"] = administrator.ACTORS
-    runtime = directory / f"runtime-{part.host}"
+    runtime = directory / f"runtime-{part.runtime or part.host}"
     return with_settings(env, CHRONIKER_HOSTNAME=part.host, CHRONIKER_RUNTIME_DIR=str(runtime))
 
 

@@ -43,14 +43,14 @@ def query_function() -> Iterator[Query]:
     """Put statements to the database, one after the other, on a connection that is new and ends here."""
     from django.db import connection
 
-    def ask(statement: str) -> list[Any]:
+    def query(statement: str) -> list[Any]:
         with connection.cursor() as cursor:
             cursor.execute(statement)
             return list(cursor.fetchall()) if cursor.description else []
 
     connection.close()
     try:
-        yield ask
+        yield query
     finally:
         connection.close()
 
@@ -71,9 +71,9 @@ def take_remaining_connections() -> Iterator[None]:
 
 def create_actor_account() -> None:
     """An account for them, once the tables are there."""
-    with query_function() as ask:
+    with query_function() as query:
         for statement in GRANTS[vendor()]:
-            ask(statement)
+            query(statement)
 
 
 def wait_for_database() -> None:

@@ -5,31 +5,20 @@ from __future__ import annotations
 import os
 import random
 import signal
-import tempfile
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Lock
 
-from tests.faults import administrator, mutations
-from tests.faults.actors import LAYOUT, Actor, create_actor
-from tests.support import ROOT
-from tests.support.brokers import REDIS_OPTIONS, SERVERS, Broker
-from tests.support.processes import with_settings
+from tests.faults import administrator
+from tests.faults.actors import Actor
+from tests.support.brokers import Broker
 from tests.support.servers import (
-    HOST,
-    Dialogue,
     FaultProxy,
-    MariaDBDialogue,
-    MariaDBServer,
-    OwnNetwork,
-    PostgresDialogue,
-    PostgresServer,
     Server,
     WrongClock,
 )
@@ -37,25 +26,6 @@ from tests.support.servers import (
 LEASE = 6.0
 #: Time for eleven messages: that many are hardly ever lost one after the other.
 START_DEADLINE = 240.0
-SETTINGS = {
-    "CHRONIKER_LOCK_TIMEOUT": LEASE,
-    "CHRONIKER_STOP_GRACE_SECONDS": 1,
-    "CHRONIKER_REDISPATCH_SECONDS": 10,
-    "CELERY_WORKER_PREFETCH_MULTIPLIER": 1,  # as the system check has it
-    "CHRONIKER_EXECUTORS": {
-        "default": {
-            "BACKEND": "chroniker_celery.executor.CeleryExecutor",
-            "OPTIONS": {"app": "tests.celeryapp:app", "timeout": 3},
-        }
-    },
-}
-#: A message that a worker holds back comes again to another one before the longest runs end; not so soon that what
-#: comes again, before all that waits, is all that ever comes.
-BROKER_OPTIONS = {**REDIS_OPTIONS, "visibility_timeout": 15}
-DATABASES: Mapping[str, type[Server]] = {"postgres": PostgresServer, "mariadb": MariaDBServer}
-HOST_WITH_WRONG_CLOCK = "birch"
-PROCESS_WITH_OWN_NETWORK = LAYOUT[2]
-DIALOGUES: Mapping[str, Callable[[], Dialogue]] = {"postgres": PostgresDialogue, "mariadb": MariaDBDialogue}
 
 
 class Busy(Exception):
@@ -74,6 +44,8 @@ class Environment:
     host_clock: WrongClock | None = None  # of one of the hosts; the other's is right
     database_clock: WrongClock | None = None
     start_deadline: float = START_DEADLINE
+    lease: float = LEASE  # the longest one
+    by_lease: bool = True  # a run is given up by its lease, not by a file lock
     releases: int = 0
     has_burst: bool = False
     over: Event = field(default_factory=Event)  # no more faults
@@ -159,94 +131,3 @@ class Environment:
 
 #: It breaks something, waits, mends it, and returns what it did, in words.
 Fault = Callable[[Environment, random.Random], str]
-
-
-@contextmanager
-def create(
-    database: str, broker: str, *, without: str = "", clocks: bool = False, start_deadline: float = START_DEADLINE
-) -> Iterator[Environment]:
-    """Servers started, an empty database migrated, all processes running. Ends with nothing left behind.
-
-    With ``clocks`` those of one host and of the database can be set wrong, where ``libfaketime`` is installed.
-    """
-    with ExitStack() as stack:
-        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chroniker-faults-")))
-        may_err = clocks and WrongClock.available()
-        server = stack.enter_context(DATABASES[database](may_err=may_err)) if database in DATABASES else None
-        post = Broker(SERVERS[broker](), BROKER_OPTIONS if broker == "redis" else {})
-        stack.enter_context(post.server)
-        os.environ |= {
-            **with_settings(
-                {},
-                **SETTINGS,
-                CHRONIKER_START_DEADLINE_SECONDS=start_deadline,
-                CHRONIKER_RUNTIME_DIR=str(directory / "runtime-checker"),
-            ),
-            **post.environ(),
-            "DJANGO_SETTINGS_MODULE": "tests.settings",
-            "TEST_DATABASE": database,
-            "CHRONIKER_TEST_WITNESS": str(directory / "witness"),
-            "CHRONIKER_TEST_WITHOUT": without,
-            mutations.CALLS_VARIABLE: str(directory / "mutation-called"),
-            "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
-        }
-        if server is None:
-            os.environ["CHRONIKER_TEST_DB_NAME"] = str(directory / "db.sqlite3")
-        own_wire = stack.enter_context(FaultProxy(server.port)) if server is not None else None
-        if own_wire is not None:
-            os.environ["CHRONIKER_TEST_DB_PORT"] = str(own_wire.port)
-        _migrate()
-        administrator.create_actor_account()
-        environment = Environment(directory, server, post, [], own_wire, start_deadline=start_deadline)
-        environment.failpoints.mkdir()
-        stack.callback(environment.stop_database)
-        if may_err:
-            _give_clocks(environment)
-        _start_processes(environment, stack, DIALOGUES.get(database))
-        yield environment
-
-
-def _migrate() -> None:
-    import django
-
-    django.setup()
-    from django.db import connection
-
-    connection.creation.create_test_db(verbosity=0, autoclobber=True)
-    os.environ["CHRONIKER_TEST_DB_NAME"] = str(connection.settings_dict["NAME"])
-
-
-def _give_clocks(environment: Environment) -> None:
-    """SQLite has no clock of its own but those of its processes, and these have one together."""
-    if environment.database is None:
-        environment.database_clock = WrongClock(environment.directory / "clock")
-    else:
-        environment.database_clock = environment.database.clock
-        environment.host_clock = WrongClock(environment.directory / "clock")
-
-
-def _start_processes(environment: Environment, stack: ExitStack, dialogue: Callable[[], Dialogue] | None) -> None:
-    for part in LAYOUT:
-        apart = part == PROCESS_WITH_OWN_NETWORK and environment.database is not None and OwnNetwork.available()
-        network = stack.enter_context(OwnNetwork()) if apart else None
-        host = network.address if network else HOST
-        wires = {"broker": stack.enter_context(FaultProxy(environment.broker.server.port, host=host))}
-        if environment.database is not None:
-            wires["database"] = stack.enter_context(FaultProxy(environment.database.port, host=host, dialogue=dialogue))
-        on = part if environment.database is not None else replace(part, host="here")
-        actor = create_actor(on, wires, environment.broker, environment.directory)
-        clock = environment.database_clock if environment.database is None else environment.host_clock
-        if clock is not None and (environment.database is None or on.host == HOST_WITH_WRONG_CLOCK):
-            actor.process.env |= clock.environ()
-        if network is not None:
-            actor.network, actor.process.prefix = network, network.prefix
-        environment.actors.append(actor)
-    stack.callback(_in_parallel, [actor.process.stop for actor in environment.actors])
-    _in_parallel([actor.process.start for actor in environment.actors])
-
-
-def _in_parallel(calls: Sequence[Callable[[], object]]) -> None:
-    """Raises what one of them raises, once all are through."""
-    with ThreadPoolExecutor(len(calls)) as pool:
-        for answer in [pool.submit(call) for call in calls]:
-            answer.result()

@@ -16,7 +16,8 @@ from tests.faults.checker import VIOLATIONS, Bounds, Case, Findings
 BOUNDS = Bounds(lease=6, start_deadline=60, period=5, away=10)
 
 SOUND = """
-CREATE TABLE chroniker_job (id INTEGER, name TEXT, cron TEXT, group_id INTEGER);
+CREATE TABLE chroniker_job (id INTEGER, name TEXT, cron TEXT, group_id INTEGER,
+    retry_on_lost INTEGER DEFAULT 0, retry_backoff_seconds INTEGER DEFAULT 1);
 CREATE TABLE chroniker_run (id TEXT, job_id INTEGER, slot TEXT DEFAULT '', status TEXT DEFAULT 'SUCCEEDED',
     scheduled_for TEXT, covered_until TEXT, claimed_at TEXT DEFAULT '2026-01-01 00:00:10', parent_id TEXT,
     started_at TEXT DEFAULT '2026-01-01 00:00:10', finished_at TEXT DEFAULT '2026-01-01 00:00:11',
@@ -28,7 +29,8 @@ CREATE TABLE fault_effects (job TEXT, place INTEGER, token INTEGER);
 CREATE TABLE fault_groups (id INTEGER, limit_ INTEGER);
 CREATE TABLE fault_timelines (job_id INTEGER, since TEXT, until_ TEXT);
 CREATE TABLE fault_leases (run_id TEXT, expires_at TEXT, gone_at TEXT);
-INSERT INTO chroniker_job VALUES (1, 'chatty 1', '*/10 * * * * *', 7), (2, 'short 2', '0 0 0 29 2 *', 7);
+INSERT INTO chroniker_job (id, name, cron, group_id) VALUES 
+    (1, 'chatty 1', '*/10 * * * * *', 7), (2, 'short 2', '0 0 0 29 2 *', 7);
 INSERT INTO fault_timelines VALUES (1, '2026-01-01 00:00:05', '2026-01-01 00:00:35');
 INSERT INTO chroniker_run (id, job_id, scheduled_for, covered_until) VALUES
     ('a', 1, '2026-01-01 00:00:10', '2026-01-01 00:00:20'), ('b', 1, '2026-01-01 00:00:30', '2026-01-01 00:00:30'),
@@ -83,12 +85,17 @@ HARMS: list[tuple[str, str, list[Mark]]] = [
         "UPDATE chroniker_run SET status = 'TIMED_OUT' WHERE id = 'a'; DELETE FROM chroniker_logchunk",
         [("a", "wrote 2", 1.5)],
     ),
+    (
+        "output_missing_unmarked",  # that the run was lost says nothing about its output
+        "UPDATE chroniker_run SET status = 'LOST' WHERE id = 'a'; DELETE FROM chroniker_logchunk WHERE run_id = 'a'",
+        [("a", "wrote 2", 1.5)],
+    ),
     ("fenced_without_lease", "INSERT INTO fault_effects VALUES ('chatty 1', 3, 1)", []),
     ("groups_over_limit", "", [("c", "alive", 3.5)]),
 ]
 
 
-def judged(path: Path, change: str = "", more: list[Mark] | None = None) -> Findings:
+def check_history(path: Path, change: str = "", more: list[Mark] | None = None) -> Findings:
     witness = path / "witness"
     marks = [{"run": run, "event": event, "monotonic": at} for run, event, at in [*MARKS, *(more or [])]]
     if more and more[0][:2] == ("b", "begin"):
@@ -97,21 +104,21 @@ def judged(path: Path, change: str = "", more: list[Mark] | None = None) -> Find
     database = sqlite3.connect(":memory:")
     database.executescript(SOUND + change)
 
-    def ask(statement: str) -> list[Any]:
+    def query(statement: str) -> list[Any]:
         return database.execute(statement).fetchall()
 
-    return checker.check(Case(witness, BOUNDS, chatty_lines=2), ask)
+    return checker.check(Case(witness, BOUNDS, chatty_lines=2), query)
 
 
 def test_where_nothing_is_wrong_every_goal_is_met(tmp_path: Path) -> None:
-    findings = judged(tmp_path)
+    findings = check_history(tmp_path)
     assert findings.clean, findings.violations
     assert findings.figures["executions"] == 3 and findings.figures["instants"] == 3
 
 
 @pytest.mark.parametrize(("figure", "change", "more"), HARMS)
 def test_what_is_wrong_is_counted_under_its_name(figure: str, change: str, more: list[Mark], tmp_path: Path) -> None:
-    findings = judged(tmp_path, change, more)
+    findings = check_history(tmp_path, change, more)
     assert set(findings.violations) == {figure}, findings.examples
     assert findings.examples[figure]
 
@@ -125,7 +132,7 @@ def test_an_end_that_is_said_to_be_missing_is_no_harm(tmp_path: Path) -> None:
         "DELETE FROM chroniker_logchunk WHERE run_id = 'a' AND seq = 1;"
         "INSERT INTO chroniker_runevent VALUES ('a', 'The end of the output may be missing')"
     )
-    assert judged(tmp_path, change).clean
+    assert check_history(tmp_path, change).clean
 
 
 def test_a_flood_of_which_nothing_was_stored_is_no_harm_only_if_that_is_said(tmp_path: Path) -> None:
@@ -134,12 +141,34 @@ def test_a_flood_of_which_nothing_was_stored_is_no_harm_only_if_that_is_said(tmp
         "INSERT INTO chroniker_logchunk VALUES ('b', 0, 0, '1000 bytes of stdout are missing');"
     )
     said = "INSERT INTO chroniker_runevent VALUES ('a', 'The end is missing if the log does not say otherwise')"
-    assert set(judged(tmp_path, flood).violations) == {"output_missing_unmarked"}
-    assert judged(tmp_path, flood + said).clean
+    assert set(check_history(tmp_path, flood).violations) == {"output_missing_unmarked"}
+    assert check_history(tmp_path, flood + said).clean
+
+
+def test_the_exposure_counts_leases_that_expired_beside_a_live_tree(tmp_path: Path) -> None:
+    change = (
+        "UPDATE chroniker_run SET status = 'LOST' WHERE id = 'c';"
+        "INSERT INTO fault_leases VALUES ('c', '1970-01-01 00:00:08', '1970-01-01 00:00:12')"
+    )
+    figures = check_history(tmp_path, change, [("c", "alive", 6.5)]).figures
+    assert figures["leases_expired"] == figures["expired_tree_alive_half_lease_before"] == 1
+    assert figures["expired_tree_alive_at_expiry"] == 0
+    assert figures["overlap_rate_per_execution_below"] == 1.0
+    assert check_history(tmp_path, change, [("c", "alive", 8.5)]).figures["expired_tree_alive_at_expiry"] == 1
+
+
+def test_a_lost_run_is_retried_within_the_bound_after_its_back_off(tmp_path: Path) -> None:
+    change = (
+        "UPDATE chroniker_job SET retry_on_lost = 1, retry_backoff_seconds = 1 WHERE id = 1;"
+        "UPDATE chroniker_run SET status = 'LOST' WHERE id = 'a'"
+    )
+    figures = check_history(tmp_path, change, [("b", "begin", 3.5)]).figures
+    assert (figures["retry_of_lost_count"], figures["retry_of_lost_max_s"]) == (1, 0.5)
+    assert figures["retry_of_lost_within_bound"] == 1
 
 
 def test_a_claim_that_was_given_up_while_nobody_took_any_is_no_harm(tmp_path: Path) -> None:
-    findings = judged(tmp_path, GIVEN_UP)
+    findings = check_history(tmp_path, GIVEN_UP)
     assert findings.clean, findings.violations
     assert findings.figures["claims_given_up"] == 1
 

@@ -75,15 +75,15 @@ def run(environment: Environment, scenario: str, minutes: float, seed: int, jobs
         log.say(f"{sum(log.done.values())} faults were injected; calm, until every run has ended")
         tables.disable_jobs()
         bounds = Bounds(
-            LEASE,
+            environment.lease,
             environment.start_deadline,
             PERIOD,
             AWAY,
-            environment.database is not None,
+            environment.by_lease,
             scenario not in DATABASE_CLOCK_CHANGES,
         )
         _wait_until_closed(bounds.of_all + workload.LONGEST)
-        findings = check(Case(environment.witness, bounds, CHATTY_LINES), tables.query)
+        findings = check(Case(environment.witness, bounds, CHATTY_LINES, time.time() - time.monotonic()), tables.query)
     finally:
         calm.set()
         for thread in doctors:

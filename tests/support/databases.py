@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from collections.abc import Iterator
@@ -20,6 +21,10 @@ SQLITE_OPTIONS = {
     "transaction_mode": "IMMEDIATE",
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=20000;",
 }
+
+
+#: A JSON object: options of the connection that a test adds, for this process and those that it starts.
+OPTIONS_VARIABLE = "CHRONIKER_TEST_DB_OPTIONS"
 
 
 class NoSuchDatabase(Exception):
@@ -79,18 +84,20 @@ def configuration() -> dict[str, Any]:
         file = str(Path(name).with_name("test-" + Path(name).name))
         return {"ENGINE": "django.db.backends.sqlite3", "NAME": name, "OPTIONS": SQLITE_OPTIONS, "TEST": {"NAME": file}}
     user = os.environ.get("CHRONIKER_TEST_DB_USER")
+    options = json.loads(os.environ.get(OPTIONS_VARIABLE, "{}"))
     server = {
         "NAME": name,
         "HOST": os.environ.get("CHRONIKER_TEST_DB_HOST", HOST),
         "PORT": os.environ.get("CHRONIKER_TEST_DB_PORT", ""),
     }
     if vendor == "postgres":
-        return {**server, "ENGINE": "django.db.backends.postgresql", "USER": user or PostgresServer.user}
+        engine = "django.db.backends.postgresql"
+        return {**server, "ENGINE": engine, "USER": user or PostgresServer.user, "OPTIONS": options}
     charset = {"CHARSET": "utf8mb4", "COLLATION": "utf8mb4_unicode_ci"}
     return {
         **server,
         "ENGINE": "django.db.backends.mysql",
         "USER": user or MariaDBServer.user,
-        "OPTIONS": {"charset": "utf8mb4"},
+        "OPTIONS": {"charset": "utf8mb4", **options},
         "TEST": charset,
     }

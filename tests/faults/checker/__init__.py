@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.faults.checker import ends, executions, fences, output, timelines
+from tests.faults.checker import ends, executions, exposure, fences, output, timelines
 from tests.faults.checker.ends import Bounds
 from tests.faults.checker.findings import Findings, Query
 
@@ -35,18 +35,20 @@ class Case:
     witness: Path
     bounds: Bounds
     chatty_lines: int
+    monotonic_start: float = 0.0  # Unix time at which the machine's monotonic clock was 0
 
 
-def check(case: Case, ask: Query) -> Findings:
-    """``ask``: put a statement of SQL to the database, and get its rows."""
+def check(case: Case, query: Query) -> Findings:
+    """``query`` sends a statement of SQL to the database and returns its rows."""
     findings = Findings(tuple(VIOLATIONS))
     marks = executions.read(case.witness)
-    statuses = Counter(status for (status,) in ask("SELECT status FROM chroniker_run"))
+    statuses = Counter(status for (status,) in query("SELECT status FROM chroniker_run"))
     findings.figures |= {"executions": len(marks), "runs": sum(statuses.values())}
     findings.figures |= {f"runs_{status.lower()}": count for status, count in sorted(statuses.items())}
-    executions.check(findings, marks, ask)
-    timelines.check(findings, ask)
-    ends.check(findings, ask, case.bounds)
-    output.check(findings, ask, marks, case.chatty_lines)
-    fences.check(findings, ask)
+    executions.check(findings, marks, query, case.bounds)
+    exposure.check(findings, marks, query, lease=case.bounds.lease, monotonic_start=case.monotonic_start)
+    timelines.check(findings, query)
+    ends.check(findings, query, case.bounds)
+    output.check(findings, query, marks, case.chatty_lines)
+    fences.check(findings, query)
     return findings

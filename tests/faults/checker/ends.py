@@ -38,16 +38,16 @@ class Bounds:
         return max(self.start_deadline, self.lease) + self.after_expiry
 
 
-def check(findings: Findings, ask: Query, bounds: Bounds) -> None:
-    left = [f"{pk} {status}" for pk, status in ask("SELECT id, status FROM chroniker_run WHERE finished_at IS NULL")]
-    left += [f"lease {pk}" for (pk,) in ask("SELECT run_id FROM chroniker_lease")]
+def check(findings: Findings, query: Query, bounds: Bounds) -> None:
+    left = [f"{pk} {status}" for pk, status in query("SELECT id, status FROM chroniker_run WHERE finished_at IS NULL")]
+    left += [f"lease {pk}" for (pk,) in query("SELECT run_id FROM chroniker_lease")]
     findings.count("runs_left_open", left)
-    findings.count("claims_not_taken", _claims_passed_over(findings, ask, bounds))
-    findings.count("runs_lost_early", _early(ask, bounds) if bounds.steady and bounds.by_lease else [])
-    findings.count("runs_ended_late", _late(findings, ask, bounds) if bounds.steady else [])
+    findings.count("claims_not_taken", _claims_passed_over(findings, query, bounds))
+    findings.count("runs_lost_early", _early(query, bounds) if bounds.steady and bounds.by_lease else [])
+    findings.count("runs_ended_late", _late(findings, query, bounds) if bounds.steady else [])
 
 
-def _claims_passed_over(findings: Findings, ask: Query, bounds: Bounds) -> list[str]:
+def _claims_passed_over(findings: Findings, query: Query, bounds: Bounds) -> list[str]:
     """Claims that were given up unstarted, though a run like it was begun that was claimed half a deadline later.
 
     Where workers are away, or have more to do than they can, claims wait in turn, and the last ones in vain: that is
@@ -55,7 +55,7 @@ def _claims_passed_over(findings: Findings, ask: Query, bounds: Bounds) -> list[
     """
     untaken = [
         (pk, sent, required_host, to_datetime(since), to_datetime(until))
-        for pk, sent, required_host, since, until in ask(
+        for pk, sent, required_host, since, until in query(
             "SELECT id, dispatch_count, required_host, claimed_at, finished_at FROM chroniker_run"
             " WHERE status = 'LOST' AND started_at IS NULL AND required_host <> '*' ORDER BY claimed_at"
         )
@@ -63,7 +63,7 @@ def _claims_passed_over(findings: Findings, ask: Query, bounds: Bounds) -> list[
     findings.figures["claims_given_up"] = len(untaken)
     begun = [
         (required_host, to_datetime(since), to_datetime(at))
-        for required_host, since, at in ask(
+        for required_host, since, at in query(
             "SELECT required_host, claimed_at, started_at FROM chroniker_run"
             " WHERE started_at IS NOT NULL AND required_host <> '*'"
         )
@@ -78,9 +78,9 @@ def _claims_passed_over(findings: Findings, ask: Query, bounds: Bounds) -> list[
     return found
 
 
-def _early(ask: Query, bounds: Bounds) -> list[str]:
+def _early(query: Query, bounds: Bounds) -> list[str]:
     """By a tick, that is: a worker that is told to end says so of its own runs, at once."""
-    found = ask(
+    found = query(
         "SELECT l.run_id, l.expires_at, l.gone_at FROM fault_leases l JOIN chroniker_run r ON r.id = l.run_id"
         " WHERE r.status = 'LOST' AND r.reason LIKE 'Its worker was not heard of%%'"
     )
@@ -88,16 +88,16 @@ def _early(ask: Query, bounds: Bounds) -> list[str]:
     return [f"{pk}: {seconds:.1f} s after its lease" for pk, seconds in past if seconds < bounds.drift]
 
 
-def _late(findings: Findings, ask: Query, bounds: Bounds) -> list[str]:
+def _late(findings: Findings, query: Query, bounds: Bounds) -> list[str]:
     """By how much each lost run outlived its lease: a trigger kept what the lease said when it was removed."""
     states = {
-        run_key(pk): (status, parent) for pk, status, parent in ask("SELECT id, status, parent_id FROM chroniker_run")
+        run_key(pk): (status, parent) for pk, status, parent in query("SELECT id, status, parent_id FROM chroniker_run")
     }
     last_of: dict[str, dt.datetime] = defaultdict(lambda: dt.datetime.min.replace(tzinfo=dt.UTC))
     worst, late = 0.0, []
     rows = [
         (run_key(pk), to_datetime(due), to_datetime(gone))
-        for pk, due, gone in ask("SELECT run_id, expires_at, gone_at FROM fault_leases")
+        for pk, due, gone in query("SELECT run_id, expires_at, gone_at FROM fault_leases")
     ]
     for pk, due, gone in rows:
         status, parent = states.get(pk, ("", None))

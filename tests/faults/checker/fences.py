@@ -5,11 +5,11 @@ from __future__ import annotations
 from tests.faults.checker.findings import Findings, Query
 
 
-def check(findings: Findings, ask: Query) -> None:
+def check(findings: Findings, query: Query) -> None:
     """Places are in the order of the commits: an effect of an older run after one of a newer was not fenced."""
     last: dict[str, int] = {}
     bad, count = [], 0
-    for job, place, token in ask("SELECT job, place, token FROM fault_effects ORDER BY job, place"):
+    for job, place, token in query("SELECT job, place, token FROM fault_effects ORDER BY job, place"):
         count += 1
         if token < last.get(job, 0):
             bad.append(f"{job}: token {token} at {place}, after {last[job]}")

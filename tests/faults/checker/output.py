@@ -1,4 +1,7 @@
-"""What was written is stored from its beginning, without a gap; an end that is missing is said to be."""
+"""The stored output is what the command wrote, from its beginning and without a gap; a missing end is marked.
+
+The status LOST is no mark: it says nothing about the output.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +16,15 @@ WIDTH = 7
 _MISSING = re.compile(r"(\d+) bytes of stdout are missing")
 
 
-def check(findings: Findings, ask: Query, executions: list[Execution], lines: int) -> None:
+def check(findings: Findings, query: Query, executions: list[Execution], lines: int) -> None:
     written = {each.run: each.written for each in executions}
-    texts, remarks = _texts(ask), _remarks(ask)
-    marked = {run_key(pk) for (pk,) in ask("SELECT run_id FROM chroniker_runevent WHERE text LIKE '%%missing%%'")}
+    texts, remarks = _texts(query), _remarks(query)
+    marked = {run_key(pk) for (pk,) in query("SELECT run_id FROM chroniker_runevent WHERE text LIKE '%%missing%%'")}
     announced = set(marked)  # the outcome was reported before the output, and who had that died
-    marked |= {run_key(pk) for (pk,) in ask("SELECT run_id FROM chroniker_logchunk WHERE text LIKE '%%missing%%'")}
+    marked |= {run_key(pk) for (pk,) in query("SELECT run_id FROM chroniker_logchunk WHERE text LIKE '%%missing%%'")}
     whole = "".join(f"{number:06d}\n" for number in range(lines))
     bad, stored = [], 0
-    for pk, status, name in ask(
+    for pk, status, name in query(
         "SELECT r.id, r.status, j.name FROM chroniker_run r JOIN chroniker_job j ON j.id = r.job_id"
         " WHERE r.started_at IS NOT NULL AND r.finished_at IS NOT NULL AND r.required_host <> '*'"
     ):
@@ -32,16 +35,16 @@ def check(findings: Findings, ask: Query, executions: list[Execution], lines: in
             wrong = _flood(text, size, remarks[run] if status == "SUCCEEDED" and run not in announced else None)
         else:
             due = len(whole) if status == "SUCCEEDED" and name.startswith("chatty") else written.get(run, 0) * WIDTH
-            wrong = _lines(text, whole, due, said=status == "LOST" or run in marked)
+            wrong = _lines(text, whole, due, said=run in marked)
         if wrong:
             bad.append(f"{pk} ({name}, {status}): {wrong}")
     findings.figures["output_bytes"] = stored
     findings.count("output_missing_unmarked", bad)
 
 
-def _texts(ask: Query) -> dict[str, str]:
+def _texts(query: Query) -> dict[str, str]:
     pieces: dict[str, list[str]] = defaultdict(list)
-    for pk, text in ask("SELECT run_id, text FROM chroniker_logchunk WHERE stream = 1 ORDER BY run_id, seq"):
+    for pk, text in query("SELECT run_id, text FROM chroniker_logchunk WHERE stream = 1 ORDER BY run_id, seq"):
         pieces[run_key(pk)].append(text)
     return defaultdict(str, {run: "".join(texts) for run, texts in pieces.items()})
 
@@ -65,8 +68,8 @@ def _flood(text: str, size: int, remarks: str | None) -> str:
     return f"{len(text)} bytes, and {missing} said to be missing, of {size}"
 
 
-def _remarks(ask: Query) -> dict[str, str]:
+def _remarks(query: Query) -> dict[str, str]:
     found: dict[str, str] = defaultdict(str)
-    for pk, text in ask("SELECT run_id, text FROM chroniker_logchunk WHERE stream = 0"):
+    for pk, text in query("SELECT run_id, text FROM chroniker_logchunk WHERE stream = 0"):
         found[run_key(pk)] += text
     return found

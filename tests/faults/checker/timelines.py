@@ -11,16 +11,16 @@ from cronsim import CronSim
 from tests.faults.checker.findings import Findings, Query, to_datetime
 
 
-def check(findings: Findings, ask: Query) -> None:
+def check(findings: Findings, query: Query) -> None:
     ranges = defaultdict(list)
-    for job, first, until in ask(
+    for job, first, until in query(
         "SELECT job_id, scheduled_for, covered_until FROM chroniker_run WHERE scheduled_for IS NOT NULL"
     ):
         ranges[job].append((to_datetime(first), to_datetime(until)))
     missing: list[str] = []
     twice: list[str] = []
     instants = 0
-    for job, cron, since, until in ask(
+    for job, cron, since, until in query(
         "SELECT j.id, j.cron, t.since, t.until_ FROM chroniker_job j JOIN fault_timelines t ON t.job_id = j.id"
     ):
         covered = sorted(ranges[job])

@@ -27,12 +27,12 @@ TRIGGERS = {
 }
 
 
-def prepare(ask: Callable[[str], Any], vendor: str) -> None:
+def prepare(query: Callable[[str], Any], vendor: str) -> None:
     """Once for each database: the table is what says that it was done."""
     try:
-        ask("CREATE TABLE fault_disk (is_full INTEGER NOT NULL)")
+        query("CREATE TABLE fault_disk (is_full INTEGER NOT NULL)")
     except Exception:
         return
-    ask("INSERT INTO fault_disk VALUES (0)")
+    query("INSERT INTO fault_disk VALUES (0)")
     for statement in TRIGGERS[vendor]:
-        ask(statement)
+        query(statement)

@@ -16,10 +16,10 @@ from tests.support.servers import FaultProxy, PostgresServer, PostgresStandby
 def fail_over(environment: Environment, rng: random.Random) -> str:
     """Replication is synchronous: what was committed is on the standby."""
     with environment.exclusive("database"), _followed(environment) as (standby, _wire):
-        with query_function() as ask:
-            ask("ALTER SYSTEM SET synchronous_standby_names = '*'")
-            ask("SELECT pg_reload_conf()")
-            wait_until(lambda: ask("SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync'"), what="in step")
+        with query_function() as query:
+            query("ALTER SYSTEM SET synchronous_standby_names = '*'")
+            query("SELECT pg_reload_conf()")
+            wait_until(lambda: query("SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync'"), what="in step")
         time.sleep(rng.uniform(1.0, LEASE))
         _promote(environment, standby)
     return "the database died and its synchronous standby was promoted"

@@ -14,8 +14,9 @@ from tests.faults.actors import ROLES, Actor
 from tests.faults.environment import LEASE, Environment, Fault
 
 POOL_CHILD = "pool child"
+COMMAND = "chroniker-run"
 #: As the kernel keeps them: 15 bytes.
-PRODUCT_PROCESSES = ("chroniker-fork", "chroniker-guard", "chroniker-keep", "chroniker-run")
+PRODUCT_PROCESSES = ("chroniker-fork", "chroniker-guard", "chroniker-keep", COMMAND)
 
 
 def kill_actor(environment: Environment, rng: random.Random) -> str:
@@ -36,6 +37,15 @@ def kill_pair(environment: Environment, rng: random.Random) -> str:
     for each in pair:
         _send(each.pid, signal.SIGKILL)
     return f"SIGKILL to {' and '.join(sorted(names))} of one worker" if len(pair) == 2 else "no two there to kill"
+
+
+def kill_all_guards(environment: Environment, rng: random.Random) -> str:
+    """Supervisors, fork server and keepers of one worker at the same moment; only the commands are left."""
+    parts = _parts(environment.choose(rng, "worker"))
+    guards = [each for name, group in sorted(parts.items()) if name != COMMAND for each in group]
+    for each in guards:
+        _send(each.pid, signal.SIGKILL)
+    return "SIGKILL to all guards of one worker" if guards else "no guards to kill"
 
 
 def kill_one_freeze_other(environment: Environment, rng: random.Random) -> str:
@@ -108,12 +118,13 @@ def term_part(environment: Environment, rng: random.Random) -> str:
 
 
 SCENARIOS: dict[str, tuple[Fault, ...]] = {
-    "kill": (kill_actor, *[kill_part] * 4, kill_pair, kill_one_freeze_other),
+    "kill": (kill_actor, *[kill_part] * 4, kill_pair, kill_one_freeze_other, kill_all_guards),
+    "guards": (kill_all_guards,),
     "supervisors": (stop_supervisor,),
     "freeze": (stop_part, stop_supervisor, stop_actor, stop_all_of_a_worker, kill_one_freeze_other),
     "terminate": (term_actor, term_part, term_part),
 }
-ALONE = ("supervisors",)
+ALONE = ("supervisors", "guards")
 #: What strikes one process is more frequent than what strikes all: after that nothing runs for a while.
 WEIGHT = 3
 

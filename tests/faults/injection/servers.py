@@ -48,8 +48,8 @@ def crash_backend(environment: Environment, rng: random.Random) -> str:
     """PostgreSQL then cuts everybody off and recovers, by itself."""
     if not isinstance(environment.database, PostgresServer):
         return "no backend that could crash alone"
-    with environment.exclusive("database"), query_function() as ask:
-        pids = [pid for (pid,) in ask(f"SELECT pid FROM pg_stat_activity WHERE usename = '{ACTORS}'")]
+    with environment.exclusive("database"), query_function() as query:
+        pids = [pid for (pid,) in query(f"SELECT pid FROM pg_stat_activity WHERE usename = '{ACTORS}'")]
         if not pids:
             return "no backend to crash"
         os.kill(rng.choice(sorted(pids)), signal.SIGKILL)
@@ -60,18 +60,18 @@ def out_of_connections(environment: Environment, rng: random.Random) -> str:
     """Some connections of the actors are ended, and there is no room for new ones; administrators still get in."""
     if environment.database is None:
         return "no connections to run out of"
-    with environment.exclusive("database"), query_function() as ask:
+    with environment.exclusive("database"), query_function() as query:
         exhaust, relieve = (
             (_exhaust_postgres, f"ALTER ROLE {ACTORS} CONNECTION LIMIT -1")
             if isinstance(environment.database, PostgresServer)
             else (_exhaust_mariadb, f"SET GLOBAL max_connections = {MARIADB_CONNECTIONS}")
         )
         try:
-            ended = exhaust(ask, rng)
+            ended = exhaust(query, rng)
             with take_remaining_connections():
                 time.sleep(LEASE * rng.uniform(0.3, 2.0))
         finally:
-            ask(relieve)
+            query(relieve)
     return "out of connections" if ended else "out of connections that nobody had"
 
 
@@ -84,22 +84,22 @@ def hold_locks(environment: Environment, rng: random.Random) -> str:
         "mysql": (f"LOCK TABLES {table} WRITE", "UNLOCK TABLES"),
     }[vendor()]
     what, longest = ("the database", 25.0) if environment.database is None else (table, 2 * LEASE)
-    with query_function() as ask:
-        ask(begin)
+    with query_function() as query:
+        query(begin)
         time.sleep(rng.uniform(1.0, longest))
-        ask(end)
+        query(end)
     return f"{what} was locked"
 
 
 def fill_disk(environment: Environment, rng: random.Random) -> str:
     """No output can be stored for a while."""
-    with environment.exclusive("disk"), query_function() as ask:
-        disks.prepare(ask, vendor())
-        ask(disks.FULL)
+    with environment.exclusive("disk"), query_function() as query:
+        disks.prepare(query, vendor())
+        query(disks.FULL)
         try:
             time.sleep(rng.uniform(1.0, 2 * LEASE))
         finally:
-            ask(disks.FREE)
+            query(disks.FREE)
     return "the disk was full under the log"
 
 
@@ -129,21 +129,21 @@ def _restart(environment: Environment, rng: random.Random, name: str, *, crash: 
     return f"the {name} crashed and recovered" if crash else f"the {name} was restarted"
 
 
-def _exhaust_postgres(ask: Query, rng: random.Random) -> int:
+def _exhaust_postgres(query: Query, rng: random.Random) -> int:
     theirs = f"FROM pg_stat_activity WHERE usename = '{ACTORS}'"
-    ((count,),) = ask(f"SELECT count(*) {theirs}")
+    ((count,),) = query(f"SELECT count(*) {theirs}")
     ended = int(count * rng.uniform(0.2, 1.0))
-    ask(f"ALTER ROLE {ACTORS} CONNECTION LIMIT {count - ended}")
-    ask(f"SELECT pg_terminate_backend(pid) FROM (SELECT pid {theirs} ORDER BY random() LIMIT {ended}) AS victims")
+    query(f"ALTER ROLE {ACTORS} CONNECTION LIMIT {count - ended}")
+    query(f"SELECT pg_terminate_backend(pid) FROM (SELECT pid {theirs} ORDER BY random() LIMIT {ended}) AS victims")
     return ended
 
 
-def _exhaust_mariadb(ask: Query, rng: random.Random) -> int:
+def _exhaust_mariadb(query: Query, rng: random.Random) -> int:
     """Ten connections are the fewest that it can be limited to, and one more for an administrator."""
-    theirs = [pid for (pid,) in ask(f"SELECT id FROM information_schema.processlist WHERE user = '{ACTORS}'")]
+    theirs = [pid for (pid,) in query(f"SELECT id FROM information_schema.processlist WHERE user = '{ACTORS}'")]
     ended = rng.sample(theirs, int(len(theirs) * rng.uniform(0.2, 1.0)))
-    ask(f"SET GLOBAL max_connections = {max(10, len(theirs) - len(ended))}")
+    query(f"SET GLOBAL max_connections = {max(10, len(theirs) - len(ended))}")
     for pid in ended:
         with suppress(Exception):  # it went by itself
-            ask(f"KILL {pid}")
+            query(f"KILL {pid}")
     return len(ended)
