@@ -29,8 +29,9 @@ def check(
     findings.figures["leases_expired"] = expired
     findings.figures["expired_tree_alive_half_lease_before"] = alive_without_renewal
     findings.figures["expired_tree_alive_at_expiry"] = alive_at_expiry
-    findings.figures["overlap_rate_per_execution_below"] = upper_bound(len(executions))
-    findings.figures["overlap_rate_per_expiry_with_live_tree_below"] = upper_bound(alive_without_renewal)
+    if not findings.figures["overlapping"]:
+        findings.figures["overlap_rate_per_execution_below"] = upper_bound(len(executions))
+        findings.figures["overlap_rate_per_expiry_with_live_tree_below"] = upper_bound(alive_without_renewal)
 
 
 def upper_bound(cases: int) -> float:
