@@ -1,9 +1,12 @@
-"""Whether what a job waits for has had its turn. Dependencies gate; they never trigger."""
+"""Dependencies between jobs: whether a job's dependees allow it to start. A dependency gates; it never triggers."""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple
 
 from django.db.models import Exists, F, Min, OuterRef, Q
 from django.utils.translation import gettext as _
@@ -11,23 +14,47 @@ from django.utils.translation import gettext as _
 from chroniker.models import EVERY_HOST, JobDependency, Lease, Status
 
 
-def blocked(*, for_instant: bool = True) -> Exists:
-    """SQL condition on JobState: a job it waits for is not ready.
+class Scope(Enum):
+    """Which conditions of a dependency a claim must fulfil."""
 
-    The dependent's instant is ``next_instant``. Without an instant (run by hand, retry) only completion and success
-    are asked. A job that was set aside blocks those who wait for its turn: nobody knows its instants.
+    ALL = "all"  #: completion, success, and the dependee's turn
+    CURRENT = "current"  #: completion and success: without a scheduled time there is no turn to wait for
+    NONE = "none"
+
+
+class Edge(NamedTuple):
+    """One dependency, for a claim that has to check it under its locks."""
+
+    dependent: int
+    dependee: int
+    wait_for_completion: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Why a dependency blocks its dependent, for people. ``turn_only``: it does not block runs without an instant."""
+
+    text: str
+    turn_only: bool = False
+
+
+def blocked(scope: Scope = Scope.ALL) -> Exists:
+    """SQL condition on JobState: some dependee is not ready, as far as ``scope`` asks.
+
+    The dependent's instant is ``next_instant``. A dependee with a schedule error blocks those who wait for its turn,
+    because its instants are not known.
     """
-    unready = _unready(for_instant, OuterRef("next_instant"))
+    unready = _unready(scope, OuterRef("next_instant"))
     return Exists(JobDependency.objects.filter(unready, dependent=OuterRef("pk")))
 
 
-def _unready(for_instant: bool, instant: OuterRef | F) -> Q:
+def _unready(scope: Scope, instant: OuterRef | F) -> Q:
     is_open = Exists(Lease.objects.filter(job=OuterRef("dependee"), slot=""))
     unfinished = Q(wait_for_completion=True) & (Q(is_open) | Q(dependee__state__retry_at__isnull=False))
     unsuccessful = Q(wait_for_success=True) & (
         Q(dependee__state=None) | ~Q(dependee__state__last_status=Status.SUCCEEDED)
     )
-    if not for_instant:
+    if scope is not Scope.ALL:
         return unfinished | unsuccessful
     unaccounted = Q(wait_for_next_run=True) & (
         Q(dependee__state=None) | Q(dependee__state__next_instant__lte=instant) | ~Q(dependee__state__schedule_error="")
@@ -35,8 +62,17 @@ def _unready(for_instant: bool, instant: OuterRef | F) -> Q:
     return unfinished | unsuccessful | unaccounted
 
 
+def edges_from(job_ids: Collection[int]) -> list[Edge]:
+    """The dependencies of these jobs. One statement, none for no jobs."""
+    if not job_ids:
+        return []
+    rows = JobDependency.objects.filter(dependent__in=job_ids).order_by("dependent", "dependee")
+    return [Edge(*row) for row in rows.values_list("dependent", "dependee", "wait_for_completion")]
+
+
 def ready_until(job_ids: Collection[int], now: dt.datetime) -> dict[int, dt.datetime]:
-    """For each dependent whose readiness ends before ``now``: the first instant of a job it waits for that is open."""
+    """For each dependent whose readiness ends before ``now``: the first pending instant of a job whose turn it waits
+    for."""
     rows = (
         JobDependency.objects.filter(
             dependent__in=job_ids, wait_for_next_run=True, dependee__state__next_instant__lte=now
@@ -47,10 +83,10 @@ def ready_until(job_ids: Collection[int], now: dt.datetime) -> dict[int, dt.date
     return dict(rows.order_by("dependent"))
 
 
-def reasons(job_ids: Collection[int], *, for_instant: bool = True) -> dict[int, list[str]]:
-    """For people: what each job waits for right now, in words. One statement, however many jobs."""
+def reasons(job_ids: Collection[int]) -> dict[int, list[Wait]]:
+    """For people: what each job waits for right now. One statement, however many jobs."""
     unready = (
-        JobDependency.objects.filter(_unready(for_instant, F("dependent__state__next_instant")), dependent__in=job_ids)
+        JobDependency.objects.filter(_unready(Scope.ALL, F("dependent__state__next_instant")), dependent__in=job_ids)
         .annotate(
             is_running=Exists(Lease.objects.filter(job=OuterRef("dependee"), slot="")),
             retrying=F("dependee__state__retry_at"),
@@ -60,28 +96,28 @@ def reasons(job_ids: Collection[int], *, for_instant: bool = True) -> dict[int, 
         )
         .order_by("dependee__name")
     )
-    found: dict[int, list[str]] = {}
+    found: dict[int, list[Wait]] = {}
     for dependency in unready:
-        found.setdefault(dependency.dependent_id, []).append(_in_words(dependency))
+        found.setdefault(dependency.dependent_id, []).append(_wait(dependency))
     return found
 
 
-def _in_words(dependency: JobDependency) -> str:
+def _wait(dependency: JobDependency) -> Wait:
     row = dependency.__dict__
     name = {"name": row["dependee_name"]}
     if dependency.wait_for_completion and row["is_running"] and row["hostname"] == EVERY_HOST:
-        return _("waits for “%(name)s” to end on every host") % name
+        return Wait(_("waits for “%(name)s” to end on every host") % name)
     if dependency.wait_for_completion and row["is_running"]:
-        return _("waits for “%(name)s” to end") % name
+        return Wait(_("waits for “%(name)s” to end") % name)
     if dependency.wait_for_completion and row["retrying"]:
-        return _("waits for the retry of “%(name)s”") % name
+        return Wait(_("waits for the retry of “%(name)s”") % name)
     if dependency.wait_for_success and row["result"] != Status.SUCCEEDED:
-        return _("waits for “%(name)s” to succeed") % name
-    return _("waits for the turn of “%(name)s”") % name
+        return Wait(_("waits for “%(name)s” to succeed") % name)
+    return Wait(_("waits for the turn of “%(name)s”") % name, turn_only=True)
 
 
 def find_cycle(dependent_id: int, dependee_ids: Iterable[int]) -> list[int] | None:
-    """The circle that these dependencies would close, as job ids from the dependent back to itself; or ``None``."""
+    """The cycle that these dependencies would close, as job ids from the dependent back to itself; or ``None``."""
     edges: dict[int, list[int]] = {}
     for low, high in JobDependency.objects.exclude(dependent=dependent_id).values_list("dependent", "dependee"):
         edges.setdefault(low, []).append(high)

@@ -22,7 +22,7 @@ from chroniker.signals import run_claimed, send_after_commit
 BOOKING = ("covered_until", "next_instant", "next_run", "last_token", "retry_at", "retry_attempt")
 
 
-def claim(plans: Sequence[Plan], now: dt.datetime, *, by_flag: bool = False, wait: bool = False) -> list[Run]:
+def claim(plans: Sequence[Plan], now: dt.datetime, *, wait: bool = False) -> list[Run]:
     """Write the plans whose jobs are still as they were read; the claimed runs, each with its ``job`` loaded.
 
     A claim for every host is a run that nobody starts, followed by one for each live host (``roster``).
@@ -30,22 +30,21 @@ def claim(plans: Sequence[Plan], now: dt.datetime, *, by_flag: bool = False, wai
     Guarantees: a job that another claimer holds or has moved on is left out (so each instant is claimed once), and
     the next instant is booked in the same transaction that inserts the run, so a crash may lose a run, and say so,
     but never repeats one. Of a group with a limit no more jobs are claimed than it has room for, the first of
-    ``plans`` first. ``by_flag``: only jobs whose ``force_run`` flag is up, and lower it. ``wait``: for locks,
-    instead of passing over locked jobs (a person asked for this very job).
+    ``plans`` first. A plan by flag needs the job's ``force_run`` flag, and lowers it. ``wait``: for locks, instead of
+    passing over locked jobs (a person asked for this very job).
     """
     host_runs.plan_children(plans, now)
-    won = _claim(plans, now, by_flag, wait)
+    won = _claim(plans, now, wait)
     for run in won:
         send_after_commit(run_claimed, Run, run_id=run.pk, job_id=run.job_id, token=run.token, trigger=run.trigger)
     return won
 
 
 @transactional
-def _claim(plans: Sequence[Plan], now: dt.datetime, by_flag: bool, wait: bool) -> list[Run]:
+def _claim(plans: Sequence[Plan], now: dt.datetime, wait: bool) -> list[Run]:
     room = lock_and_count_free(plans, skip=not wait)
     mine = within_limit(_still_as_read(plans, skip=not wait), plans, room)
-    if by_flag:
-        mine = _flags_lowered(mine, skip=not wait)
+    mine = _flags_lowered(mine, skip=not wait)
     if not mine:
         return []
     claimed = [(run, plan) for plan in mine for run in plan.opened]
@@ -90,7 +89,10 @@ def _still_as_read(plans: Sequence[Plan], *, skip: bool) -> list[Plan]:
 
 
 def _flags_lowered(plans: list[Plan], *, skip: bool) -> list[Plan]:
-    flagged = Job.objects.filter(pk__in=[plan.state.pk for plan in plans], force_run=True)
-    ids = set(locked(flagged, skip=skip).values_list("pk", flat=True))
+    """Lower the flags of plans by flag; without the plans whose flag was lowered by someone else."""
+    by_flag = [plan.state.pk for plan in plans if plan.kind.by_flag]
+    if not by_flag:
+        return plans
+    ids = set(locked(Job.objects.filter(pk__in=by_flag, force_run=True), skip=skip).values_list("pk", flat=True))
     Job.objects.filter(pk__in=ids).update(force_run=False)
-    return [plan for plan in plans if plan.state.pk in ids]
+    return [plan for plan in plans if plan.state.pk in ids or not plan.kind.by_flag]

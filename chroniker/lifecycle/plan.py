@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from django.utils.translation import gettext as _
 
 from chroniker.conf import settings
+from chroniker.eligibility.claim_kinds import MANUAL, OVERLAPPED, RETRY, SCHEDULED, ClaimKind
 from chroniker.models import OPEN, JobState, Run, Status, Trigger
 from chroniker.schedule import ClosedTime, closed_at, closed_until, jitter, last_open, latest_until, next_after
 
@@ -16,6 +17,7 @@ from chroniker.schedule import ClosedTime, closed_at, closed_until, jitter, last
 class Plan:
     """The state a claim leaves behind, and the runs it inserts (in order of token)."""
 
+    kind: ClaimKind  # what must still hold when the claim is written
     state: JobState  # as it was read; the claim compares it with the row it locks
     after: JobState  # as the claim leaves it
     runs: list[Run] = field(default_factory=list)
@@ -33,6 +35,17 @@ class Plan:
         return self.runs[-1] if self.runs and self.runs[-1].status == Status.CLAIMED else None
 
 
+def draw(kind: ClaimKind, state: JobState, now: dt.datetime, ready_until: dt.datetime | None = None) -> Plan:
+    """The plan of a claim of this kind. ``ready_until``: as for ``scheduled``."""
+    if kind is OVERLAPPED:
+        return overlapped(state, now)
+    if kind is SCHEDULED:
+        return scheduled(state, now, ready_until)
+    if kind is RETRY:
+        return retry(state, now)
+    return by_hand(state, now, kind=kind)
+
+
 def next_booking(state: JobState, instant: dt.datetime | None, offset: dt.timedelta) -> None:
     state.next_instant = instant
     state.next_run = instant + offset if instant else None
@@ -46,7 +59,7 @@ def scheduled(state: JobState, now: dt.datetime, ready_until: dt.datetime | None
     The run that is claimed covers the instants from its first to the last that is not in a blackout, those in
     blackouts between them too; such that follow the last wait for its end, and are skipped then.
     """
-    job, plan = state.job, _plan(state)
+    job, plan = state.job, _plan(SCHEDULED, state)
     assert state.next_instant is not None
     spec, closed, offset = job.spec, job.closed_times, jitter(job.pk, job.jitter_seconds)
     bound = now - offset
@@ -104,7 +117,7 @@ def _skip_missed(
 
 def overlapped(state: JobState, now: dt.datetime) -> Plan:
     """Record the instants that fell while the job was running as skipped."""
-    job, plan = state.job, _plan(state)
+    job, plan = state.job, _plan(OVERLAPPED, state)
     assert state.next_instant is not None
     offset = jitter(job.pk, job.jitter_seconds)
     bound = now - offset
@@ -122,13 +135,13 @@ def in_blackout(state: JobState, now: dt.datetime) -> bool:
     if state.next_instant is None or not (closed := state.job.closed_times):
         return False
     bound = now - jitter(state.pk, state.job.jitter_seconds)
-    first = _skip_closed(_plan(state), now, closed, state.next_instant, bound)
+    first = _skip_closed(_plan(SCHEDULED, state), now, closed, state.next_instant, bound)
     return first is None or first > bound
 
 
-def by_hand(state: JobState, now: dt.datetime, args: str | None = None) -> Plan:
-    """A person asked: covers no instants and leaves the schedule where it is. ``args``: for this once."""
-    plan = _plan(state)
+def by_hand(state: JobState, now: dt.datetime, args: str | None = None, *, kind: ClaimKind = MANUAL) -> Plan:
+    """One run on request: covers no instants and leaves the schedule where it is. ``args``: for this run only."""
+    plan = _plan(kind, state)
     _add(plan, now, Status.CLAIMED, Trigger.MANUAL)
     plan.runs[-1].args = args
     return plan
@@ -136,13 +149,13 @@ def by_hand(state: JobState, now: dt.datetime, args: str | None = None) -> Plan:
 
 def retry(state: JobState, now: dt.datetime) -> Plan:
     """Another attempt of the chain that failed, with the arguments it had: covers no instants of its own."""
-    plan = _plan(state)
+    plan = _plan(RETRY, state)
     _add(plan, now, Status.CLAIMED, Trigger.RETRY)
-    plan.runs[-1].args = state.__dict__.get("failed_args")  # as ``due.retries`` has read it
+    plan.runs[-1].args = state.__dict__.get("failed_args")  # as ``due.find`` has read it
     return plan
 
 
-def _plan(state: JobState) -> Plan:
+def _plan(kind: ClaimKind, state: JobState) -> Plan:
     after = JobState(
         job_id=state.pk,
         booked_fingerprint=state.booked_fingerprint,
@@ -153,7 +166,7 @@ def _plan(state: JobState) -> Plan:
         retry_at=state.retry_at,
         retry_attempt=state.retry_attempt,
     )
-    return Plan(state, after, start_deadline=settings.start_deadline_of(state.job.start_deadline_seconds))
+    return Plan(kind, state, after, start_deadline=settings.start_deadline_of(state.job.start_deadline_seconds))
 
 
 def _add(

@@ -19,6 +19,7 @@ from chroniker.checks.runtime_dir import check_runtime_dir
 from chroniker.clock.database_clock import database_now
 from chroniker.conf import settings
 from chroniker.eligibility import due, pauses
+from chroniker.eligibility.claim_kinds import SCHEDULED
 from chroniker.eligibility.hosts import SILENT, SKEW_SECONDS
 from chroniker.eligibility.hosts import suspension_messages as quiet_hosts
 from chroniker.executors import executors
@@ -149,7 +150,7 @@ def backlog() -> Found:
     if pauses.global_pause() is not None:
         yield Level.OK, "Not looked at while all is paused.", ""
         return
-    late = due.scheduled(now - LATE).order_by()
+    late = due.find(SCHEDULED, now - LATE).order_by()
     count, oldest = late[:MOST_COUNTED].count(), late.aggregate(oldest=Min("next_run"))["oldest"]
     if not oldest:
         yield Level.OK, "Nothing is due for long.", ""

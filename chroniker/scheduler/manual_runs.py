@@ -15,8 +15,7 @@ from chroniker.exceptions import ClaimRefused, CommandRefused
 from chroniker.job_commands import options, policy
 from chroniker.lifecycle import plan
 from chroniker.models import EventKind, Job, JobState, Run
-from chroniker.scheduler import dispatch
-from chroniker.scheduler.claiming import trim_history
+from chroniker.scheduler import dispatch, retention
 
 
 def run_now(job: Job, by: str, args: str | None = None) -> Run:
@@ -38,7 +37,7 @@ def run_now(job: Job, by: str, args: str | None = None) -> Run:
         raise ClaimRefused(_("Someone else changed or claimed the job just now; look again."))
     lifecycle.note(claimed[0].pk, EventKind.NOTE, _("asked for by %(who)s") % {"who": by})
     transaction.on_commit(lambda: dispatch.dispatch(claimed, now), using=settings.database, robust=True)
-    transaction.on_commit(lambda: trim_history(claimed), using=settings.database, robust=True)
+    transaction.on_commit(lambda: retention.trim([job.pk]), using=settings.database, robust=True)
     return claimed[0]
 
 

@@ -1,19 +1,20 @@
-"""What one pass did."""
+"""The result of one pass."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from chroniker.models import Run
+from chroniker.models import Job, Run
 
 
 @dataclass(slots=True)
 class TickResult:
-    """What one pass did."""
+    """What one pass changed."""
 
     claimed: list[Run] = field(default_factory=list)
     lost: list[Run] = field(default_factory=list)
+    set_aside: list[tuple[Job, Exception]] = field(default_factory=list)  #: jobs whose schedule cannot be computed
     dispatched: int = 0
     booked: int = 0
     suspended_because: str = ""  #: why it expired and claimed nothing
-    lost_races: set[int] = field(default_factory=set)  #: jobs for this host that another claimer was quicker with
+    lost_races: set[int] = field(default_factory=set)  #: jobs for this host that another claimer won

@@ -14,6 +14,7 @@ from django.urls import reverse
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import due
+from chroniker.eligibility.claim_kinds import SCHEDULED
 from chroniker.exceptions import ClaimRefused
 from chroniker.lifecycle import Outcome, plan
 from chroniker.management import dry_run
@@ -99,7 +100,7 @@ def test_running_by_hand_is_refused_while_the_group_is_full(group: Group) -> Non
 def test_a_group_that_fills_between_finding_and_claiming_lets_no_more_in(group: Group) -> None:
     members(group, 4, 3, 2)
     now = database_now()
-    plans = [plan.scheduled(state, now) for state in due.scheduled(now)]
+    plans = [plan.scheduled(state, now) for state in due.find(SCHEDULED, now)]
     assert len(lifecycle.claim(plans[2:], now)) == 1
     assert [run.job_id for run in lifecycle.claim(plans[:2], now)] == [plans[0].state.pk]
 
@@ -116,7 +117,9 @@ def test_a_dry_run_foretells_what_there_is_room_for(group: Group) -> None:
     members(group, 4, 3, 2, 1)
     lines = dry_run.by_schedule(None)
     assert [line.startswith("would claim") for line in lines] == [True, True, False, False]
-    assert lines[3] == "would not claim “reports 3”: its group “reports” is full by then."
+    assert lines[3] == (
+        "would not claim “reports 3”: It is due, but its group “reports” is full (2 of 2: reports 0, reports 1)."
+    )
 
 
 def test_jobs_of_a_full_group_keep_nobody_else_out_of_a_batch(group: Group) -> None:

@@ -19,6 +19,7 @@ from django.urls import reverse
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import due, pauses
+from chroniker.eligibility.claim_kinds import SCHEDULED
 from chroniker.exceptions import ClaimRefused
 from chroniker.lifecycle import Outcome, plan
 from chroniker.models import Group, Job, Run, Status, Switch
@@ -91,7 +92,7 @@ def test_a_pause_that_comes_between_finding_and_claiming_wins(of_group: bool) ->
     group = Group.objects.create(name="reports")
     a_due_job(group=group)
     now = database_now()
-    plans = [plan.scheduled(state, now) for state in due.scheduled(now)]
+    plans = [plan.scheduled(state, now) for state in due.find(SCHEDULED, now)]
     assert len(plans) == 1
     pauses.pause("a test", group=group if of_group else None)
     assert lifecycle.claim(plans, now) == []

@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import due
+from chroniker.eligibility.claim_kinds import SCHEDULED
 from chroniker.lifecycle import Outcome, plan
 from chroniker.models import Job, JobState, Lease, Run, Status, Trigger
 from chroniker.schedule import next_after
@@ -56,8 +57,8 @@ def test_the_instants_of_successive_claims_tile_the_timeline() -> None:
 def test_a_plan_that_was_drawn_before_someone_elses_claim_writes_nothing() -> None:
     a_due_job()
     now = database_now()
-    stale = [plan.scheduled(state, now) for state in due.scheduled(now)]
-    assert len(lifecycle.claim([plan.scheduled(state, now) for state in due.scheduled(now)], now)) == 1
+    stale = [plan.scheduled(state, now) for state in due.find(SCHEDULED, now)]
+    assert len(lifecycle.claim([plan.scheduled(state, now) for state in due.find(SCHEDULED, now)], now)) == 1
     assert lifecycle.claim(stale, now) == []
     assert Run.objects.count() == 1
 

@@ -240,7 +240,7 @@ def test_dependents_wait_for_the_parent_and_are_considered_once(monkeypatch: pyt
     assert "to end on every host" in reason
     with monkeypatch.context() as patch:
         patch.setattr(
-            "chroniker.scheduler.claiming.claim_due",
+            "chroniker.scheduler.tick.claim_due",
             lambda *args: pytest.fail("considered before the last host reported"),
         )
         for child in children[:-1]:

@@ -46,8 +46,9 @@ def test_an_edit_is_seen_as_the_tick_would_see_it() -> None:
     """It is not booked yet, and yet the answer is that of the next tick."""
     job = a_job_due_once(name="edited")
     Job.objects.filter(pk=job.pk).update(enabled=False)
-    assert lines() == []
-    assert lines("--jobs", "edited") == ["would not claim “edited”: It is disabled."]
+    [line] = lines()
+    assert line.startswith("would skip “edited”: run 1, for ") and line.endswith(": The job was disabled.")
+    assert lines("--jobs", "edited")[1:] == ["would not claim “edited”: It is disabled."]
 
 
 def test_what_a_tick_then_claims_is_what_was_foretold() -> None:
@@ -64,7 +65,7 @@ def test_each_named_job_has_its_reason() -> None:
     assert lines("--jobs", "due", "later", str(waiting.pk)) == [
         *lines("--jobs", "due"),
         f"would not claim “later”: {why_later(later)}",
-        "would not claim “waiting”: It is due, but waits for the turn of “due”.",
+        "would not claim “waiting”: It is due, but waits for “due” to end.",
     ]
 
 

@@ -1,0 +1,73 @@
+"""The table of claim kinds: which jobs have a claim of each kind pending, and what such a claim needs.
+
+Ticks, ``cron --dry-run``, and the reasons why a job does not run all read this table. ``eligibility.due`` searches by
+it; ``lifecycle.plan`` computes what a claim of a kind writes.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+from django.db.models import Expression, Q
+
+from chroniker.eligibility.dependencies import Scope
+from chroniker.models import Job, JobState, Overlap
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimKind:
+    """One way in which a job gets a run, or has instants recorded as skipped."""
+
+    name: str
+    due_field: str  #: the time of JobState that must have come; empty: it is due at once
+    dependencies: Scope  #: the conditions of its dependencies that must be fulfilled
+    by_flag: bool = False  #: pending while the job's ``force_run`` flag is up; the claim lowers it
+    covers_instants: bool = False  #: needs the job's blackouts, and a booking of the schedule as it is now
+    while_open: bool = False  #: for jobs whose run is open, and whose policy is to skip; else for jobs without one
+
+    def pending(self, now: dt.datetime | Expression) -> Q:
+        """SQL condition on JobState: a claim of this kind is pending. Each kind has an index of its own."""
+        # "IN (true)", since SQLite looks up no index for a column that stands alone as a condition.
+        flagged = Q(pk__in=Job.objects.filter(force_run__in=[True]).values("pk")) if self.by_flag else Q()
+        due = Q(**{f"{self.due_field}__lte": now}) if self.due_field else Q()
+        return flagged & due & (Q(job__overlap=Overlap.SKIP) if self.while_open else Q())
+
+    def is_pending(self, state: JobState, now: dt.datetime) -> bool:
+        """The same for a loaded state that carries its ``job``."""
+        moment: dt.datetime | None = getattr(state, self.due_field) if self.due_field else now
+        flagged = state.job.force_run or not self.by_flag
+        return flagged and moment is not None and moment <= now and (not self.while_open or _skips(state))
+
+
+def _skips(state: JobState) -> bool:
+    return state.job.overlap == Overlap.SKIP
+
+
+OVERLAPPED = ClaimKind("overlapped", "next_run", Scope.NONE, covers_instants=True, while_open=True)
+FORCED = ClaimKind("forced", "", Scope.CURRENT, by_flag=True)
+SCHEDULED = ClaimKind("scheduled", "next_run", Scope.ALL, covers_instants=True)
+RETRY = ClaimKind("retry", "retry_at", Scope.CURRENT)
+#: A person asks for one run now: never pending, so that no tick looks for it.
+MANUAL = ClaimKind("manual", "", Scope.CURRENT)
+
+#: In the order of a tick. A claim of one kind leaves nothing to claim for the next ones.
+TICK_KINDS = (OVERLAPPED, FORCED, SCHEDULED, RETRY)
+#: Those that start a job which has no open run.
+START_KINDS = (FORCED, SCHEDULED, RETRY)
+
+
+def any_pending(now: dt.datetime | Expression) -> Q:
+    """SQL condition on JobState: the job has something to start by ``now``, blocked or not.
+
+    For a few named jobs: over all jobs the OR would use no index.
+    """
+    pending = Q()
+    for kind in START_KINDS:
+        pending |= kind.pending(now)
+    return pending
+
+
+def pending_kinds(state: JobState, now: dt.datetime) -> list[ClaimKind]:
+    """The kinds of start that are pending for this job, in the order of a tick."""
+    return [kind for kind in START_KINDS if kind.is_pending(state, now)]
