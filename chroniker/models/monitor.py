@@ -14,7 +14,7 @@ from chroniker.models.querysets import JobQuerySet
 
 class MonitorManager(DecidingManager.from_queryset(JobQuerySet)):  # type: ignore[misc]  # made at run time
     def get_queryset(self) -> models.QuerySet[Job]:
-        # "IN (true)" for the index, as in ``due.forced``.
+        # "IN (true)" for the index, as in ``claim_kinds``.
         monitors: models.QuerySet[Job] = super().get_queryset().filter(is_monitor__in=[True])
         return monitors
 

@@ -24,7 +24,7 @@ def stop(run_id: UUID | str, by: str) -> bool:
 
 def stop_flagged() -> None:
     """Step 3, second half: jobs whose ``force_stop`` flag is up. The flag is lowered also where nothing runs."""
-    # "IN (true)" for the index, as in ``due.forced``; and not in the order of names, for which all would be read.
+    # "IN (true)" for the index, as in ``claim_kinds``; and not in the order of names, for which all would be read.
     raised = Job.objects.filter(force_stop__in=[True]).order_by("pk")
     flagged = list(raised.values_list("pk", flat=True)[: settings.batch_size])
     if flagged:

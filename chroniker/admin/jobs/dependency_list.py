@@ -32,7 +32,7 @@ def now(job_id: int) -> Cell:
     reasons = dependencies.reasons([job_id]).get(job_id)
     if not reasons:
         return Cell(_("No dependency is blocking it."))
-    return Cell(_("Blocked: it %(reasons)s.") % {"reasons": "; ".join(reasons)})
+    return Cell(_("Blocked: it %(reasons)s.") % {"reasons": "; ".join(wait.text for wait in reasons)})
 
 
 def _listed(found: Iterable[tuple[Job, JobDependency]]) -> list[dict[str, str]]:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import hosts, pauses
 from chroniker.management import dry_run
-from chroniker.models import EVERY_HOST, Group, Job, JobDependency, JobState, Run, Status
+from chroniker.models import EVERY_HOST, Group, HostService, Job, JobDependency, JobState, Run, Status
 from chroniker.models.calendar import Blackout, Calendar
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.tick import tick
@@ -141,7 +141,7 @@ def test_a_tick_does_what_was_forecast(
         hosts.record_heartbeat(["default"], name="web1")
         build(drawn, groups, waits)
         if not has_host:
-            hosts.HostService.objects.all().delete()
+            HostService.objects.all().delete()
         if is_paused:
             pauses.pause("somebody")
         now, before = database_now(), known()
