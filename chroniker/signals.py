@@ -16,7 +16,7 @@ run_claimed = Signal()
 run_started = Signal()
 
 #: A run reached a final state; also one that was recorded as skipped, which was never claimed. Arguments: ``run_id``,
-#: ``job_id``, ``token``, ``status``, ``reason``.
+#: ``job_id``, ``token``, ``status``, ``code``, ``reason``.
 run_finished = Signal()
 
 

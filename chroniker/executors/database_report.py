@@ -15,6 +15,7 @@ from chroniker.exceptions import CommandRefused
 from chroniker.job_commands import environment, policy
 from chroniker.models import EventKind, Job, LogChunk, Run, Status
 from chroniker.process.run_spec import Renewal, RunOutcome, RunSpec
+from chroniker.reasons import Code, Reason
 from chroniker.worker.output import Chunk
 
 
@@ -41,7 +42,7 @@ class DatabaseReport:
         try:
             return order(started.run, started.job, stop=started.stop)
         except CommandRefused as refusal:  # the switch may have been flipped while it was queued
-            self._close(lifecycle.Outcome(Status.FAILED, reason=str(refusal)))
+            self._close(lifecycle.Outcome(Status.FAILED, reason=Reason.of(Code.REFUSED, error=str(refusal))))
             return None
 
     def renew(self, progress: tuple[int, int] | None) -> Renewal:

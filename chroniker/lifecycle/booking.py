@@ -5,14 +5,13 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection
 
-from django.utils.translation import gettext as _
-
 from chroniker.exceptions import ScheduleError
 from chroniker.lifecycle.bulk import write_states
 from chroniker.lifecycle.notify import send_run_finished
 from chroniker.lifecycle.plan import next_booking
 from chroniker.lifecycle.transactions import locked, transactional
 from chroniker.models import Job, JobState, Run, Status, Trigger
+from chroniker.reasons import Code, Reason
 from chroniker.schedule import Frequency, jitter, next_after
 
 #: What a booking may change in the state.
@@ -78,10 +77,10 @@ def _rebook(job: Job, state: JobState, now: dt.datetime) -> Run | None:
     try:
         if was_off and job.enabled and not is_new:
             pending = next_after(job.spec, state.covered_until)
-            run = _closing_run(job, state, pending, edit, now, _("The job was disabled."))
+            run = _closing_run(job, state, pending, edit, now, Reason.of(Code.DISABLED))
         elif not was_off:
-            reason = _("The schedule was changed.") if job.enabled else _("The job was disabled.")
-            run = _closing_run(job, state, state.next_instant, edit, now, reason)
+            because = Reason.of(Code.EDITED if job.enabled else Code.DISABLED)
+            run = _closing_run(job, state, state.next_instant, edit, now, because)
         next_booking(state, next_after(job.spec, state.covered_until) if job.enabled else None, offset)
     except Exception as error:  # whatever a schedule raises concerns this job alone
         _put_aside(state, error)
@@ -98,7 +97,7 @@ def _beginning(job: Job, edit: dt.datetime) -> dt.datetime:
 
 
 def _closing_run(
-    job: Job, state: JobState, pending: dt.datetime | None, edit: dt.datetime, now: dt.datetime, reason: str
+    job: Job, state: JobState, pending: dt.datetime | None, edit: dt.datetime, now: dt.datetime, because: Reason
 ) -> Run | None:
     if pending is None or pending > edit:
         state.covered_until = edit
@@ -115,7 +114,7 @@ def _closing_run(
         covered_until=edit,
         claimed_at=now,
         finished_at=now,
-        reason=reason,
+        **because.columns(),
     )
 
 

@@ -6,12 +6,12 @@ PostgreSQL whole columns are handed to the driver instead.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import Field, Model
+from django.db.models import Field, JSONField, Model
 
 from chroniker.conf import settings
 from chroniker.models import JobState
@@ -31,7 +31,7 @@ def insert(model: type[M], rows: Sequence[M]) -> None:
         varying = {field: values for field, values in columns.items() if field not in common}
         statement = _insertion(connection, model, common, varying)
         with connection.cursor() as cursor:
-            cursor.execute(statement, [*(values[0] for values in common.values()), *varying.values()])
+            cursor.execute(statement, [*(values[0] for values in _adapted(common)), *_adapted(varying)])
         for row in rows:
             row._state.adding, row._state.db = False, connection.alias
 
@@ -68,6 +68,14 @@ def write_states(states: Sequence[JobState], fields: Sequence[str]) -> None:
 
 def _columns(rows: Sequence[Model], fields: Sequence[Any]) -> Columns:
     return {field: [getattr(row, field.attname) for row in rows] for field in fields}
+
+
+def _adapted(columns: Columns) -> Iterator[list[Any]]:
+    """The values of each column, as the driver takes them: it converts all types but JSON by itself."""
+    connection = connections[settings.database]
+    for field, values in columns.items():
+        is_json = isinstance(field, JSONField)
+        yield [field.get_db_prep_save(value, connection) for value in values] if is_json else values
 
 
 def _names(connection: BaseDatabaseWrapper, columns: Columns) -> list[str]:

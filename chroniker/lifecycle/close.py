@@ -6,28 +6,22 @@ import datetime as dt
 from collections.abc import Callable, Collection, Sequence
 from uuid import UUID
 
-from django.db.models import F, OuterRef, Q, Subquery, Value
-from django.db.models.functions import Replace
+from django.db.models import OuterRef, Q, Subquery
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop
 
 from chroniker.clock import jump_detection
 from chroniker.clock.database_clock import FromNow, database_now
 from chroniker.conf import settings
 from chroniker.lifecycle import host_runs
 from chroniker.lifecycle.bulk import write_states
-from chroniker.lifecycle.events import note, note_lost
+from chroniker.lifecycle.events import note, note_lost, note_output_missing
 from chroniker.lifecycle.notify import annotate_has_subscribers, enqueue, send_run_finished
 from chroniker.lifecycle.outcome import Outcome
 from chroniker.lifecycle.transactions import locked, transactional
 from chroniker.models import EVERY_HOST, EventKind, Job, JobState, Lease, Run, Status
+from chroniker.reasons import Code, Reason
 
 LONGEST_BACKOFF = dt.timedelta(days=1)
-
-_BEFORE_OUTPUT = gettext_noop(
-    "The outcome was reported before the last %(n)d characters of output were stored."
-    " If the log does not say that they were stored after it, the end is missing."
-)
 
 #: What closing a run may change in the state.
 CLOSED = ("retry_at", "last_status", "last_finished_at")
@@ -55,9 +49,9 @@ def _finish(run_id: UUID, token: int, nonce: UUID, outcome: Outcome) -> tuple[bo
         status=outcome.status,
         finished_at=FromNow(),
         exit_code=outcome.exit_code,
-        reason=outcome.reason,
         total_parts=total,
         total_parts_complete=done,
+        **outcome.reason_columns(),
     )
     job = run.job
     run.refresh_from_db()
@@ -65,11 +59,15 @@ def _finish(run_id: UUID, token: int, nonce: UUID, outcome: Outcome) -> tuple[bo
     if moved:
         Lease.objects.filter(pk=run_id).delete()
         if outcome.unstored:
-            note(run_id, EventKind.NOTE, _(_BEFORE_OUTPUT) % {"n": outcome.unstored})
+            note(run_id, EventKind.NOTE, reason=Reason.of(Code.OUTPUT_UNSTORED, n=outcome.unstored))
         return True, _conclude(states, [run], at_once=outcome.retry_at_once)
     if run.nonce != nonce or run.status != outcome.status:
         text = _("It ended as %(outcome)s after it had been closed as %(status)s. %(reason)s")
-        words = {"outcome": outcome.status.label, "status": Status(run.status).label, "reason": outcome.reason}
+        words = {
+            "outcome": outcome.status.label,
+            "status": Status(run.status).label,
+            "reason": outcome.reason_in_words(),
+        }
         note(run_id, EventKind.LATE_OUTCOME, text % words)
         return False, []
     return True, []
@@ -88,7 +86,7 @@ def _cancel(run_ids: Collection[UUID]) -> list[Run]:
         status=Status.STOPPED,
         finished_at=FromNow(),
         redispatch_at=None,
-        reason=_("Stopped before it started."),
+        **Reason.of(Code.STOPPED_EARLY).columns(),
     )
     Lease.objects.filter(pk__in=ids).delete()
     return _conclude(states, list(annotate_has_subscribers(Run.objects.filter(pk__in=ids).select_related("job"))))
@@ -125,13 +123,13 @@ def expire(limit: int, *, host: str = "", is_held: Callable[[UUID], bool | None]
     if ids:
         lost += _expire(ids, overdue)
     if ids := list(host_runs.children_of_dead_hosts().values_list("pk", flat=True)[:limit]):
-        lost += _expire(ids, Q(nonce=None), _("Its host “{host}” was not heard of any more. It had not begun."))
+        lost += _expire(ids, Q(nonce=None), Code.HOST_GONE)
     send_run_finished(lost)
     return lost
 
 
 @transactional
-def _expire(run_ids: Collection[UUID], still: Q | None, why_not_taken: str = "") -> list[Run]:
+def _expire(run_ids: Collection[UUID], still: Q | None, not_taken: Code = Code.NOT_TAKEN) -> list[Run]:
     job_ids = list(Run.objects.filter(pk__in=run_ids).values_list("job_id", flat=True))
     states = list(locked(JobState.objects.filter(pk__in=job_ids), skip=True))
     held = Run.objects.filter(pk__in=run_ids, job_id__in=[state.pk for state in states])
@@ -144,16 +142,12 @@ def _expire(run_ids: Collection[UUID], still: Q | None, why_not_taken: str = "")
         return []
     parents = set(Run.objects.filter(pk__in=ids, required_host=EVERY_HOST).values_list("pk", flat=True))
     ids -= parents
-    not_taken = Value(why_not_taken or _("No worker took it within its start deadline."))
-    Run.objects.filter(pk__in=ids, status=Status.CLAIMED).update(
-        reason=Replace(not_taken, Value("{host}"), F("required_host"))  # type: ignore[arg-type]  # any expression will do
-    )
-    Run.objects.filter(pk__in=ids, status=Status.RUNNING).update(
-        reason=_("Its worker was not heard of any more. It may have done its work."), **_last_progress()
-    )
+    Run.objects.filter(pk__in=ids, status=Status.CLAIMED).update(**Reason.of(not_taken).columns())
+    Run.objects.filter(pk__in=ids, status=Status.RUNNING).update(**Reason.of(Code.LEASE).columns(), **_last_progress())
     Run.objects.filter(pk__in=ids).update(status=Status.LOST, finished_at=FromNow(), redispatch_at=None)
     Lease.objects.filter(pk__in=ids).delete()
     lost = list(annotate_has_subscribers(Run.objects.filter(pk__in=ids).select_related("job")))
+    note_output_missing(lost, database_now())
     return _conclude(states, lost, parents)
 
 

@@ -8,13 +8,12 @@ from collections.abc import Collection
 from uuid import UUID
 
 from django.db.models import Case, DateTimeField, F, QuerySet, Value, When
-from django.db.models.functions import Replace
-from django.utils.translation import gettext as _
 
 from chroniker.clock.database_clock import FromNow
 from chroniker.conf import settings
 from chroniker.lifecycle.transactions import locked, transactional
 from chroniker.models import Run, Status
+from chroniker.reasons import NO_REASON, Code, Reason
 
 LONGEST_WAIT = dt.timedelta(hours=1)
 #: Messages that a claim gets before its start deadline, unless they came closer than ``CHRONIKER_REDISPATCH_SECONDS``:
@@ -39,7 +38,7 @@ def record_dispatched(runs: Collection[Run], now: dt.datetime) -> None:
         output_field=DateTimeField(),
     )
     _open_claims([run.pk for run in runs]).update(
-        dispatched_at=now, reason="", redispatch_at=again, dispatch_count=F("dispatch_count") + 1
+        dispatched_at=now, redispatch_at=again, dispatch_count=F("dispatch_count") + 1, **NO_REASON.columns()
     )
 
 
@@ -62,24 +61,24 @@ def take_for_dispatch(run_ids: Collection[UUID], now: dt.datetime) -> set[UUID]:
 
 
 @transactional
-def record_not_accepted(run_ids: Collection[UUID], now: dt.datetime, why: str = "") -> None:
-    """Nobody took these runs (no broker, no room); offer them again soon. ``why`` is shown meanwhile."""
-    _open_claims(run_ids).update(redispatch_at=now + NO_TAKER_WAIT, reason=why)
+def record_not_accepted(run_ids: Collection[UUID], now: dt.datetime, error: str = "") -> None:
+    """No executor took these runs (no broker, no room); offer them again soon. The error is shown meanwhile."""
+    because = Reason.of(Code.NOT_ACCEPTED, error=error) if error else NO_REASON
+    _open_claims(run_ids).update(redispatch_at=now + NO_TAKER_WAIT, **because.columns())
 
 
 @transactional
 def postponed(run_id: UUID, token: int, seconds: float, why: str) -> None:
     """A worker may not start this run before so many seconds are over; its message is used up."""
     later = FromNow(dt.timedelta(seconds=seconds))
-    _open_claims([run_id]).filter(token=token).update(redispatch_at=later, reason=why)
+    _open_claims([run_id]).filter(token=token).update(redispatch_at=later, **Reason(text=why).columns())
 
 
 @transactional
 def leave_to_host(run_ids: Collection[UUID]) -> None:
     """Only its own host takes each of these, and its ticks look for them; until then the run says so."""
-    words = Value(_("It waits for the host “{host}” to take it."))
     waiting = _open_claims(run_ids).filter(dispatched_at=None)  # else that host was quicker than this note
-    waiting.update(reason=Replace(words, Value("{host}"), F("required_host")))  # type: ignore[arg-type]  # any expression will do
+    waiting.update(**Reason.of(Code.WAITS_FOR_HOST).columns())
 
 
 def _open_claims(run_ids: Collection[UUID]) -> QuerySet[Run]:

@@ -8,18 +8,34 @@ from uuid import UUID
 
 from chroniker.clock.database_clock import FromNow
 from chroniker.models import EventKind, Run, RunEvent, Status
+from chroniker.reasons import NO_REASON, Code, Reason
 
 
-def note(run_id: UUID, kind: EventKind, text: str = "") -> None:
-    RunEvent.objects.create(run_id=run_id, at=FromNow(), kind=kind, text=text)
+def note(run_id: UUID, kind: EventKind, text: str = "", *, reason: Reason = NO_REASON) -> None:
+    """Add an event: with free text, or with a reason that is rendered for each reader."""
+    RunEvent.objects.create(
+        run_id=run_id, at=FromNow(), kind=kind, code=reason.code or "", args=dict(reason.args), text=text
+    )
 
 
 def note_lost(ended: Iterable[Run], now: dt.datetime) -> None:
-    """For those of ``ended`` that were lost, so that they can be counted by kind and time.
+    """An event for each lost run among ``ended``, so that losses can be counted by kind and time.
 
     An index on runs by their status would cost each run's end a write; losses are few.
     """
     lost = [run for run in ended if run.status == Status.LOST]
     if lost:
-        events = [RunEvent(run_id=run.pk, at=now, kind=EventKind.LOST, text=run.reason) for run in lost]
-        RunEvent.objects.bulk_create(events)
+        RunEvent.objects.bulk_create([_lost(run, now) for run in lost])
+
+
+def note_output_missing(lost: Iterable[Run], now: dt.datetime) -> None:
+    """For those of the lost runs that had started: no worker is left to record that their output has no end."""
+    events = [
+        RunEvent(run_id=run.pk, at=now, kind=EventKind.NOTE, code=Code.OUTPUT_MISSING) for run in lost if run.started_at
+    ]
+    RunEvent.objects.bulk_create(events)
+
+
+def _lost(run: Run, now: dt.datetime) -> RunEvent:
+    args = {**run.own_parameters, **run.reason_args}
+    return RunEvent(run_id=run.pk, at=now, kind=EventKind.LOST, code=run.code, args=args, text=run.reason_text)

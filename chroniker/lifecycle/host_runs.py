@@ -13,14 +13,14 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from uuid import UUID, uuid4
 
-from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Value, When
-from django.utils.translation import gettext as _
+from django.db.models import Case, Count, Exists, F, JSONField, OuterRef, Q, QuerySet, Subquery, Value, When
 
 from chroniker.clock.database_clock import FromNow
 from chroniker.conf import settings
 from chroniker.eligibility import hosts
 from chroniker.lifecycle.plan import Plan
 from chroniker.models import EVERY_HOST, OPEN, Host, Lease, Run, Status
+from chroniker.reasons import NO_REASON, Code, Reason
 
 #: Hosts that a parent's reason names; the others are counted, and listed on its page.
 MOST_NAMED = 20
@@ -38,10 +38,11 @@ def plan_children(plans: Sequence[Plan], now: dt.datetime) -> None:
 
 
 def _call(plan: Plan, live: Sequence[Host], now: dt.datetime) -> None:
-    parent = plan.runs[-1]
+    parent, job = plan.runs[-1], plan.state.job
     if not live:
         parent.status, parent.finished_at, parent.attempt = Status.SKIPPED, now, 0
-        parent.reason = hosts.no_live_host_message(plan.state.job)
+        parent.code = Code.NO_HOST
+        parent.reason_args = {"executor": job.executor, "seconds": f"{settings.host_timeout.total_seconds():g}"}
         plan.missed = plan.missed or parent  # whoever is told of missed runs is told of this one
         return
     parent.status, parent.started_at, parent.nonce = Status.RUNNING, now, uuid4()
@@ -97,10 +98,14 @@ def _close(parents: Sequence[Run]) -> None:
     for child in Run.objects.filter(parent__in=[parent.pk for parent in parents]).order_by("required_host"):
         children[child.parent_id].append(child)
     outcomes = {parent.pk: outcome(parent, children[parent.pk]) for parent in parents}
+    reasons = {pk: because.columns() for pk, (_status, because) in outcomes.items()}
     counts = {parent.pk: len(children[parent.pk]) for parent in parents}
     Run.objects.filter(pk__in=outcomes, status=Status.RUNNING).update(
         status=Case(*(When(pk=pk, then=Value(status.value)) for pk, (status, _reason) in outcomes.items())),
-        reason=Case(*(When(pk=pk, then=Value(reason)) for pk, (_status, reason) in outcomes.items())),
+        code=Case(*(When(pk=pk, then=Value(columns["code"])) for pk, columns in reasons.items())),
+        reason_args=Case(
+            *(When(pk=pk, then=Value(columns["reason_args"], JSONField())) for pk, columns in reasons.items())
+        ),
         total_parts=Case(*(When(pk=pk, then=Value(count)) for pk, count in counts.items())),
         total_parts_complete=Case(*(When(pk=pk, then=Value(count)) for pk, count in counts.items())),
         finished_at=FromNow(),
@@ -108,17 +113,19 @@ def _close(parents: Sequence[Run]) -> None:
     Lease.objects.filter(pk__in=outcomes).delete()
 
 
-def outcome(parent: Run, children: Sequence[Run]) -> tuple[Status, str]:
+def outcome(parent: Run, children: Sequence[Run]) -> tuple[Status, Reason]:
     """Success is that of all; else the reason names each host that had none."""
     others = [child for child in children if child.status != Status.SUCCEEDED]
     if children and not others:
-        return Status.SUCCEEDED, ""
-    named = [f"{child.required_host}: {Status(child.status).label}" for child in others[:MOST_NAMED]]
-    if len(others) > MOST_NAMED:
-        named.append(_("and %(n)d more") % {"n": len(others) - MOST_NAMED})
-    words = {"done": len(children) - len(others), "all": len(children), "others": ", ".join(named) or _("none")}
-    reason = _("It succeeded on %(done)d of %(all)d hosts. The others: %(others)s.") % words
-    return (Status.FAILED if parent.stop_requested_at is None else Status.STOPPED), reason
+        return Status.SUCCEEDED, NO_REASON
+    because = Reason.of(
+        Code.HOSTS,
+        done=len(children) - len(others),
+        all=len(children),
+        others=[[child.required_host, child.status] for child in others[:MOST_NAMED]],
+        more=max(0, len(others) - MOST_NAMED),
+    )
+    return (Status.FAILED if parent.stop_requested_at is None else Status.STOPPED), because
 
 
 def extend_parent_leases(ids: Collection[UUID]) -> None:

@@ -42,7 +42,14 @@ def send_run_finished(runs: Iterable[Run]) -> None:
     """Send ``run_finished`` for each, after the commit."""
     for run in runs:
         send_after_commit(
-            run_finished, Run, run_id=run.pk, job_id=run.job_id, token=run.token, status=run.status, reason=run.reason
+            run_finished,
+            Run,
+            run_id=run.pk,
+            job_id=run.job_id,
+            token=run.token,
+            status=run.status,
+            code=run.code,
+            reason=run.reason,
         )
 
 
@@ -109,6 +116,7 @@ def body(run: Run) -> dict[str, Any]:
             "run": str(run.pk),
             "token": run.token,
             "status": run.status,
+            "code": run.code,
             "reason": run.reason,
             "trigger": run.trigger,
             "attempt": run.attempt,

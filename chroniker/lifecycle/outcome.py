@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from chroniker.models import Status
+from chroniker.reasons import NO_REASON, Reason, render
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     status: Status
     exit_code: int | None = None
-    reason: str = ""
+    reason: Reason | str = NO_REASON  #: a text is free text
     progress: tuple[int, int] | None = None  #: (total, complete)
     unstored: int = 0  #: characters of output that are not stored yet
     retry_at_once: bool = False  #: if the run is retried, then without a back-off
+
+    def reason_columns(self) -> dict[str, Any]:
+        reason = Reason(text=self.reason) if isinstance(self.reason, str) else self.reason
+        return reason.columns()
+
+    def reason_in_words(self) -> str:
+        return self.reason if isinstance(self.reason, str) else render(self.reason.code or "", self.reason.args)

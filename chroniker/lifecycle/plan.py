@@ -5,11 +5,10 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass, field
 
-from django.utils.translation import gettext as _
-
 from chroniker.conf import settings
 from chroniker.eligibility.claim_kinds import MANUAL, OVERLAPPED, RETRY, SCHEDULED, ClaimKind
 from chroniker.models import OPEN, JobState, Run, Status, Trigger
+from chroniker.reasons import NO_REASON, Code, Reason
 from chroniker.schedule import ClosedTime, closed_at, closed_until, jitter, last_open, latest_until, next_after
 
 
@@ -89,8 +88,8 @@ def _skip_closed(
         within = closed_until(spec, closed, following, bound)
         if within is None:
             break
-        reason = _("Blackout: %(name)s") % {"name": within.name}
-        _add(plan, now, Status.SKIPPED, Trigger.SCHEDULE, within.start, within.end, reason)
+        because = Reason.of(Code.BLACKOUT, name=within.name)
+        _add(plan, now, Status.SKIPPED, Trigger.SCHEDULE, within.start, within.end, because)
         further = next_after(spec, within.end)
         if further is None or further > bound:
             return further
@@ -106,8 +105,8 @@ def _skip_missed(
     missed = latest_until(job.spec, limit) if first <= limit else None
     if missed is None or missed < first:
         return first
-    reason = _("Missed: more than %(seconds)s s late.") % {"seconds": job.misfire_grace_seconds}
-    _add(plan, now, Status.SKIPPED, Trigger.SCHEDULE, first, missed, reason)
+    because = Reason.of(Code.MISSED, seconds=job.misfire_grace_seconds)
+    _add(plan, now, Status.SKIPPED, Trigger.SCHEDULE, first, missed, because)
     plan.missed = plan.runs[-1]
     following = next_after(job.spec, missed)
     if following is None or following > bound:
@@ -124,7 +123,7 @@ def overlapped(state: JobState, now: dt.datetime) -> Plan:
     first = _skip_closed(plan, now, job.closed_times, state.next_instant, bound)
     if first is not None and first <= bound:
         until = latest_until(job.spec, bound) or first
-        _add(plan, now, Status.SKIPPED, Trigger.SCHEDULE, first, until, _("The job was still running."))
+        _add(plan, now, Status.SKIPPED, Trigger.SCHEDULE, first, until, Reason.of(Code.OVERLAP))
         first = next_after(job.spec, until)
     next_booking(plan.after, first, offset)
     return plan
@@ -176,7 +175,7 @@ def _add(
     trigger: Trigger,
     first: dt.datetime | None = None,
     until: dt.datetime | None = None,
-    reason: str = "",
+    because: Reason = NO_REASON,
 ) -> None:
     after = plan.after
     after.last_token += 1
@@ -197,6 +196,6 @@ def _add(
             covered_until=until,
             claimed_at=now,
             finished_at=None if status == Status.CLAIMED else now,
-            reason=reason,
+            **because.columns(),
         )
     )

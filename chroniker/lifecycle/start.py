@@ -18,6 +18,7 @@ from chroniker.lifecycle.events import note
 from chroniker.lifecycle.transactions import transactional
 from chroniker.models import EventKind, Job, Lease, Run, Status
 from chroniker.process.run_spec import Renewal
+from chroniker.reasons import NO_REASON
 from chroniker.signals import run_started, send_after_commit
 
 
@@ -63,7 +64,7 @@ def _start(run_id: UUID, token: int, nonce: UUID, host: str, pid: int) -> Starte
         host=host,
         pid=pid,
         redispatch_at=None,
-        reason="",
+        **NO_REASON.columns(),
     )
     # Not "if it moved": a repeated start finds its own nonce here, anyone else finds nothing.
     mine = Run.objects.filter(pk=run_id, token=token, nonce=nonce, status=Status.RUNNING).select_related("job")

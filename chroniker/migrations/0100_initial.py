@@ -8,6 +8,7 @@ from django.db.migrations.state import StateApps
 
 import chroniker.models.base
 import chroniker.models.job
+import chroniker.reasons
 
 ANCESTOR_TABLES = ("chroniker_job", "chroniker_job_subscribers", "chroniker_log", "chroniker_jobdependency")
 
@@ -535,7 +536,17 @@ class Migration(migrations.Migration):
                 ("host", models.CharField(blank=True, max_length=200, verbose_name="host")),
                 ("pid", models.BigIntegerField(null=True, verbose_name="process")),
                 ("exit_code", models.IntegerField(null=True, verbose_name="exit status")),
-                ("reason", models.TextField(blank=True, verbose_name="reason")),
+                (
+                    "code",
+                    models.CharField(
+                        blank=True, choices=chroniker.reasons.choices, max_length=20, verbose_name="reason"
+                    ),
+                ),
+                ("reason_args", models.JSONField(blank=True, default=dict)),
+                (
+                    "reason_text",
+                    models.TextField(blank=True, help_text="Where there is no code: free text.", verbose_name="reason"),
+                ),
                 (
                     "attention_count",
                     models.PositiveIntegerField(
@@ -743,6 +754,8 @@ class Migration(migrations.Migration):
                         max_length=20,
                     ),
                 ),
+                ("code", models.CharField(blank=True, choices=chroniker.reasons.choices, max_length=20)),
+                ("args", models.JSONField(blank=True, default=dict)),
                 ("text", models.TextField(blank=True)),
                 (
                     "run",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from chroniker import reasons
 from chroniker.models.base import DecidingManager
 from chroniker.models.run import Run
 
@@ -50,6 +51,8 @@ class RunEvent(models.Model):
     run = models.ForeignKey(Run, models.CASCADE, related_name="events")
     at = models.DateTimeField()
     kind = models.CharField(max_length=20, choices=EventKind)
+    code = models.CharField(max_length=20, blank=True, choices=reasons.choices)
+    args = models.JSONField(default=dict, blank=True)
     text = models.TextField(blank=True)
 
     objects = DecidingManager()
@@ -59,6 +62,11 @@ class RunEvent(models.Model):
         verbose_name_plural = _("events")
         ordering = ("pk",)
         indexes = (models.Index(fields=["kind", "at"], name="chroniker_event_kind_at"),)
+
+    @property
+    def description(self) -> str:
+        """What happened, in the active language."""
+        return reasons.render(self.code, self.args, self.text)
 
     def __str__(self) -> str:
         return f"{self.kind} on run {self.run_id}"

@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from chroniker import reasons
 from chroniker.models.base import DecidingManager, uuid7
 from chroniker.models.job import Job
 from chroniker.models.run_status import OPEN, Status, Trigger
@@ -45,7 +46,9 @@ class Run(models.Model):
     host = models.CharField(_("host"), max_length=200, blank=True)
     pid = models.BigIntegerField(_("process"), null=True)
     exit_code = models.IntegerField(_("exit status"), null=True)
-    reason = models.TextField(_("reason"), blank=True)
+    code = models.CharField(_("reason"), max_length=20, blank=True, choices=reasons.choices)
+    reason_args = models.JSONField(default=dict, blank=True)
+    reason_text = models.TextField(_("reason"), blank=True, help_text=_("Where there is no code: free text."))
     attention_count = models.PositiveIntegerField(
         _("need attention"), null=True, help_text=_("How many records do, as its command said; empty: it did not say.")
     )
@@ -76,6 +79,21 @@ class Run(models.Model):
             ),
             models.CheckConstraint(condition=Q(status__in=Status.values), name="chroniker_run_status_known"),
         )
+
+    @property
+    def reason(self) -> str:
+        """Why it waits, was skipped or ended, in the active language."""
+        return reasons.render(self.code, {**self.own_parameters, **self.reason_args}, self.reason_text)
+
+    @property
+    def own_parameters(self) -> dict[str, str]:
+        """Parameters of reasons that are columns of the run."""
+        return {"required_host": self.required_host, "host": self.host}
+
+    @property
+    def is_missed(self) -> bool:
+        """Whether it records instants that should have run: skipped, though nobody decided to skip them."""
+        return self.status == Status.SKIPPED and self.code in reasons.MISSED
 
     def __str__(self) -> str:
         return f"run {self.token} of job {self.job_id}"

@@ -55,11 +55,10 @@ def engine() -> Engine:
 
 def context(run: Run) -> dict[str, Any]:
     """What the templates of subject and text can name."""
-    missed = run.status == Status.SKIPPED
     return {
         "job": run.job,
         "run": run,
-        "outcome": _("missed") if missed else str(Status(run.status).label),
+        "outcome": _("missed") if run.is_missed else str(Status(run.status).label),
         "trigger": str(Trigger(run.trigger).label),
         "duration": _duration(run),
         "url": link(run),

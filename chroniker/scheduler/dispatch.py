@@ -31,7 +31,7 @@ def dispatch(runs: Sequence[Run], now: dt.datetime) -> int:
             accepted = set(executor.dispatch(group))
         except Exception as error:  # no broker, a bad alias: the claims wait, and say why
             logger.warning("Executor %r took none of %d runs: %s", alias, len(group), one_line(error))
-            lifecycle.record_not_accepted(ids, now, why=f"{type(error).__name__}: {error}")
+            lifecycle.record_not_accepted(ids, now, error=f"{type(error).__name__}: {error}")
             continue
         if sent := [run for run in group if run.pk in accepted]:
             lifecycle.record_dispatched(sent, now)

@@ -36,7 +36,7 @@ def run(dummy: None) -> Run:
     run = run_now(job, by=EVIL)
     lifecycle.renew(run.pk, run.token, started(run, host=f"h{EVIL}"), (77, 13))
     lifecycle.note(run.pk, EventKind.NOTE, EVIL)
-    Run.objects.filter(pk=run.pk).update(reason=EVIL, args=EVIL)
+    Run.objects.filter(pk=run.pk).update(reason_text=EVIL, args=EVIL)
     for stream in (0, 1, 2):
         LogChunk.objects.create(run=run, stream=stream, seq=0, text=f"{EVIL}\x1b[31mx\n", written_at=now())
     Outbox.objects.create(run=run, channel="mail:1", payload={"to": EVIL}, error=EVIL, send_at=now())

@@ -61,7 +61,7 @@ HARMS: list[tuple[str, str, list[Mark]]] = [
     ("runs_left_open", "INSERT INTO chroniker_lease VALUES ('c')", []),
     (
         "runs_lost_early",
-        "UPDATE chroniker_run SET status = 'LOST', reason = 'Its worker was not heard of any more.' WHERE id = 'c';"
+        "UPDATE chroniker_run SET status = 'LOST', code = 'LEASE' WHERE id = 'c';"
         "INSERT INTO fault_leases VALUES ('c', '2026-01-01 00:00:16', '2026-01-01 00:00:17')",
         [],
     ),

@@ -47,7 +47,7 @@ def hostile(dummy: Any) -> Job:
     a_dependency(idle, job, wait_for_success=True)
     JobState.objects.filter(pk=a_due_job(name=f"broken {HOSTILE}").pk).update(schedule_error=HOSTILE)
     run = run_now(job, by=HOSTILE)
-    Run.objects.filter(pk=run.pk).update(reason=HOSTILE, host=HOSTILE)
+    Run.objects.filter(pk=run.pk).update(reason_text=HOSTILE, host=HOSTILE)
     return job
 
 

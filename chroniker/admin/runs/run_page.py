@@ -107,7 +107,7 @@ def _events(run: Run, latest: int) -> list[RunEvent]:
 
 def _event_json(event: RunEvent) -> dict[str, Any]:
     kind = str(EventKind(event.kind).label) if event.kind in EventKind else event.kind
-    return {"id": event.pk, "at": moment(event.at), "kind": kind, "text": event.text}
+    return {"id": event.pk, "at": moment(event.at), "kind": kind, "text": event.description}
 
 
 def _piece_json(piece: Piece) -> dict[str, Any]:

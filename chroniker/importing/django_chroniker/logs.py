@@ -9,12 +9,12 @@ from itertools import groupby
 
 from django.db.models import Max, QuerySet
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from chroniker import lifecycle
 from chroniker.importing.django_chroniker.source import Head, Source
 from chroniker.importing.django_chroniker.tables import OldJob, OldLog
 from chroniker.models import Job, LogChunk, Run, Status, Stream, Trigger
+from chroniker.reasons import Code, Reason
 from chroniker.worker.output import CHUNK
 
 BATCH, BATCH_CHARACTERS = 200, 4_000_000
@@ -72,7 +72,7 @@ def _run(job: Job, token: int, log: OldLog) -> Run:
         started_at=start,
         finished_at=max(_aware(log.run_end_datetime or log.run_start_datetime), start),
         host=(log.hostname or "")[:200],
-        reason=_("Imported from django-chroniker."),
+        **Reason.of(Code.IMPORTED).columns(),
     )
 
 

@@ -82,7 +82,7 @@ def _early(query: Query, bounds: Bounds) -> list[str]:
     """By a tick, that is: a worker that is told to end says so of its own runs, at once."""
     found = query(
         "SELECT l.run_id, l.expires_at, l.gone_at FROM fault_leases l JOIN chroniker_run r ON r.id = l.run_id"
-        " WHERE r.status = 'LOST' AND r.reason LIKE 'Its worker was not heard of%%'"
+        " WHERE r.status = 'LOST' AND r.code = 'LEASE'"
     )
     past = [(pk, (to_datetime(gone) - to_datetime(due)).total_seconds()) for pk, due, gone in found]
     return [f"{pk}: {seconds:.1f} s after its lease" for pk, seconds in past if seconds < bounds.drift]

@@ -57,7 +57,7 @@ def a_history(*ends: Status, **fields: Any) -> tuple[Job, dt.datetime]:
         Run.objects.create(
             job=job, token=token, status=end, trigger=Trigger.SCHEDULE, scheduled_for=instant, covered_until=instant,
             claimed_at=instant, started_at=instant + dt.timedelta(seconds=3) if ran else None,
-            finished_at=instant + dt.timedelta(seconds=9), reason="" if ran else "The job was still running.",
+            finished_at=instant + dt.timedelta(seconds=9), code="" if ran else "OVERLAP",
         )  # fmt: skip
         following = {"next_instant": next_after(job.spec, instant), "next_run": next_after(job.spec, instant)}
         JobState.objects.filter(pk=job.pk).update(last_token=token, covered_until=instant, **following)
@@ -139,7 +139,7 @@ def test_a_job_whose_schedule_makes_no_sense_still_shows_what_is_stored(admin: C
 
 def test_what_was_skipped_by_somebody_s_script_is_escaped(admin: Client) -> None:
     job, _since = a_history(Status.SKIPPED, name="<script>alert(1)</script>")
-    Run.objects.update(reason="<img src=x onerror=alert(2)>")
+    Run.objects.update(reason_text="<img src=x onerror=alert(2)>")
     for shown in (page(admin, job), admin.get(url(job)), admin.get(FLEET)):
         html = shown.content.decode()
         assert "<script>alert" not in html and "<img src=x" not in html

@@ -89,7 +89,7 @@ def test_what_a_command_writes_cannot_become_markup(admin: Client) -> None:
     run = a_running_run()
     write(run, "stdout", 0, evil)
     RunEvent.objects.create(run=run, at=database_now(), kind=EventKind.NOTE, text=evil)
-    words = {"host": evil, "reason": evil, "stop_requested_by": evil}
+    words = {"host": evil, "reason_text": evil, "stop_requested_by": evil}
     Run.objects.filter(pk=run.pk).update(**words, stop_requested_at=database_now())
     page = admin.get(reverse("admin:chroniker_run_change", args=[run.pk]))
     assert evil not in page.content.decode()

@@ -204,4 +204,4 @@ def test_the_end_of_a_lost_run_is_noted_so_that_it_can_be_counted() -> None:
     tick.tick()
     event = RunEvent.objects.get(run=run, kind=EventKind.LOST)
     run.refresh_from_db()
-    assert (run.status, event.text) == (Status.LOST, run.reason)
+    assert (run.status, event.description) == (Status.LOST, run.reason)

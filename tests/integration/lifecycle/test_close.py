@@ -77,7 +77,7 @@ def test_a_run_whose_lease_ran_out_is_lost_and_its_job_may_start_again() -> None
     assert [lost.pk for lost in expire()] == [run.pk]
     run.refresh_from_db()
     assert (run.status, run.total_parts_complete) == (Status.LOST, 4)
-    assert "not heard of" in run.reason
+    assert "Lost contact" in run.reason
     assert state_of(run.job).retry_at is None
     assert len(tick(now=database_now() + dt.timedelta(minutes=2)).claimed) == 1
 
@@ -223,3 +223,20 @@ def test_a_claim_whose_executor_fails_waits_and_says_why() -> None:
     assert tick(now=database_now() + 6 * SECOND, only=[]).dispatched == 1
     again = Run.objects.get(pk=run.pk)
     assert again.dispatched_at is not None and again.reason == ""
+
+
+def test_a_run_lost_while_it_ran_has_an_event_that_its_output_may_be_incomplete() -> None:
+    """Its worker would have recorded what it could not store; a worker that was killed records nothing."""
+    run = claimed()
+    started(run)
+    let_expire(run)
+    assert [lost.pk for lost in expire()] == [run.pk]
+    (event,) = RunEvent.objects.filter(run=run, kind=EventKind.NOTE)
+    assert event.description.startswith("The end of the output may be missing")
+
+
+def test_a_run_lost_before_it_started_has_no_such_event() -> None:
+    run = claimed()
+    let_expire(run)
+    assert [lost.pk for lost in expire()] == [run.pk]
+    assert not RunEvent.objects.filter(run=run, kind=EventKind.NOTE).exists()

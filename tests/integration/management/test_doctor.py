@@ -173,7 +173,7 @@ def test_a_backlog_is_no_finding_while_all_is_paused() -> None:
 def test_claims_that_nobody_takes_are_found() -> None:
     run = manual_runs.run_now(a_job_of_new_year(name="stuck"), "a test")
     assert doctor()[0] == 0, "it has some minutes"
-    Run.objects.filter(pk=run.pk).update(claimed_at=database_now() - dt.timedelta(minutes=30), reason="no broker")
+    Run.objects.filter(pk=run.pk).update(claimed_at=database_now() - dt.timedelta(minutes=30), reason_text="no broker")
     [(about, text)] = findings(Level.WARNING)
     assert about == "queued" and "1 claimed runs" in text and "“stuck”" in text and "no broker" in text
 

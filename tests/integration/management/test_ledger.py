@@ -38,7 +38,7 @@ def a_history(minutes: int) -> tuple[Job, dt.datetime]:
     both = {"job": job, "trigger": Trigger.SCHEDULE, "claimed_at": last, "finished_at": last}
     covers = {"scheduled_for": since + MINUTE, "covered_until": last, "started_at": last}
     Run.objects.create(token=1, status=Status.SUCCEEDED, **covers, **both)
-    skipped = {"scheduled_for": last + MINUTE, "covered_until": last + MINUTE, "reason": "The job was still running."}
+    skipped = {"scheduled_for": last + MINUTE, "covered_until": last + MINUTE, "code": "OVERLAP"}
     Run.objects.create(token=2, status=Status.SKIPPED, **skipped, **both)
     JobState.objects.filter(pk=job.pk).update(last_token=2, covered_until=last + MINUTE)
     return job, since

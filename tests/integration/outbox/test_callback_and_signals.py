@@ -87,7 +87,7 @@ def test_of_a_run_that_wrote_nothing_the_callback_gets_what_became_of_it() -> No
     lost(a_job_told_to(name="nightly"))
     outbox.send_due()
     [(_name, stdout, stderr)] = called
-    assert stdout == "" and stderr.startswith("lost: Its worker was not heard of any more.")
+    assert stdout == "" and stderr.startswith("lost: Lost contact with the worker.")
 
 
 @pytest.mark.usefixtures("callback")
@@ -240,7 +240,7 @@ def test_signals_tell_of_claim_start_and_end() -> None:
     about = {"run_id": run.pk, "job_id": job.pk, "token": run.token}
     assert claimed == [{**about, "trigger": "SCHEDULE"}]
     assert begun == [{**about, "host": "web1"}]
-    assert finished == [{**about, "status": "FAILED", "reason": "exit status 1"}]
+    assert finished == [{**about, "status": "FAILED", "code": "", "reason": "exit status 1"}]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -67,7 +67,7 @@ def test_a_timed_out_run_is_mailed(mail_server: MailServer) -> None:
 def test_a_lost_run_is_mailed(mail_server: MailServer) -> None:
     run = lost(a_job_told_to(a_subscriber()))
     assert run.status == Status.LOST and outbox.send_due() == 1
-    assert "It may have done its work." in text_of(mail_server)
+    assert "Lost contact with the worker." in text_of(mail_server)
 
 
 def test_a_missed_run_is_mailed(mail_server: MailServer) -> None:

@@ -1,0 +1,123 @@
+"""Why a run waits, was skipped or ended: every code, with its English text and its parameters.
+
+A row keeps the code and the parameters; the text is made when somebody reads it, in that reader's language. So
+programs can tell reasons apart, and two readers of one run need not share a language.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db.models import TextChoices
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+#: In the parameters of a reason that has several parts: the other parts, as (code, parameters).
+ALSO = "also"
+
+
+class Code(TextChoices):
+    """The values are for programs and stay. ``required_host`` and ``host`` may be the run's own."""
+
+    # Skipped.
+    MISSED = "MISSED", _("Missed: more than %(seconds)s s late.")
+    OVERLAP = "OVERLAP", _("The job was still running.")
+    BLACKOUT = "BLACKOUT", _("Blackout: %(name)s")
+    DISABLED = "DISABLED", _("The job was disabled.")
+    EDITED = "EDITED", _("The schedule was changed.")
+    NO_HOST = "NO_HOST", _("No live host: none was seen executing for the executor “%(executor)s” in %(seconds)s s.")
+    # Waiting to start.
+    NOT_ACCEPTED = "NOT_ACCEPTED", _("The executor did not accept it: %(error)s")
+    WAITS_FOR_HOST = "WAITS_FOR_HOST", _("It waits for the host “%(required_host)s” to take it.")
+    # Closed without a worker's report.
+    STOPPED_EARLY = "STOPPED_EARLY", _("Stopped before it started.")
+    NOT_TAKEN = "NOT_TAKEN", _("No worker took it within its start deadline.")
+    HOST_GONE = "HOST_GONE", _("Lost contact with its host “%(required_host)s” before it started.")
+    LEASE = "LEASE", _("Lost contact with the worker. The command may have finished.")
+    HOSTS = "HOSTS", _("It succeeded on %(done)s of %(all)s hosts. The others: %(others)s.")
+    # Ended, as its worker reports.
+    STDERR = "STDERR", _("it wrote to stderr, which this job counts as a failure")
+    REFUSED = "REFUSED", _("It was refused: %(error)s")
+    IMPORTED = "IMPORTED", _("Imported from django-chroniker.")
+    # Events.
+    OUTPUT_UNSTORED = (
+        "OUTPUT_UNSTORED",
+        _(
+            "The outcome was reported before the last %(n)s characters of output were stored."
+            " If the log does not say that they were stored after it, the end is missing."
+        ),
+    )
+    OUTPUT_MISSING = "OUTPUT_MISSING", _("The end of the output may be missing: the worker did not report the end.")
+
+    @property
+    def parameters(self) -> frozenset[str]:
+        """The names of the values that its text takes."""
+        return frozenset(re.findall(r"%\((\w+)\)", str(self.label)))
+
+
+#: Codes of skipped runs that count as missed: nobody decided to skip them, so notifications are sent.
+MISSED = frozenset({Code.MISSED, Code.NO_HOST})
+
+_OUTCOMES = {
+    "FAILED": _("failed"),
+    "TIMED_OUT": _("timed out"),
+    "STOPPED": _("stopped"),
+    "LOST": _("lost"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A code with its parameters (values that JSON has); or, without a code, free text in no known language."""
+
+    code: Code | None = None
+    args: Mapping[str, Any] = field(default_factory=dict)
+    text: str = ""
+
+    @classmethod
+    def of(cls, code: Code, **args: Any) -> Reason:
+        return cls(code, args)
+
+    def columns(self) -> dict[str, Any]:
+        """The values of the columns that keep a run's reason: each UPDATE that sets one must set them all."""
+        return {"code": self.code or "", "reason_args": dict(self.args), "reason_text": self.text}
+
+
+NO_REASON = Reason()
+
+
+def choices() -> list[tuple[str, Any]]:
+    """A function, so that migrations do not list the codes: a new one changes no table."""
+    return list(Code.choices)
+
+
+def render(code: str, args: Mapping[str, Any], text: str = "") -> str:
+    """The reason in the active language; ``text`` where there is no code.
+
+    Never raises: a code or a parameter that another version wrote is shown as it is.
+    """
+    if not code:
+        return text
+    shared = {name: value for name, value in args.items() if name != ALSO}
+    parts = [(code, {}), *args.get(ALSO, ())]
+    return "; ".join(_render_part(part, {**shared, **values}) for part, values in parts)
+
+
+def _render_part(code: str, args: Mapping[str, Any]) -> str:
+    try:
+        return str(Code(code).label) % {name: _in_words(value, args) for name, value in args.items()}
+    except (KeyError, TypeError, ValueError):
+        return " ".join([code, *(f"{name}={value}" for name, value in args.items())])
+
+
+def _in_words(value: Any, args: Mapping[str, Any]) -> Any:
+    """A list is written out: of texts, or of hosts with the outcome of each."""
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        return value
+    words = [each if isinstance(each, str) else f"{each[0]}: {_OUTCOMES.get(each[1], each[1])}" for each in value]
+    if args.get("more"):
+        words.append(gettext("and %(n)d more") % {"n": args["more"]})
+    return ", ".join(words) or gettext("none")

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from django.utils.translation import gettext, override
+
+from chroniker import reasons
+from chroniker.models import FINAL, Run, Status
+from chroniker.reasons import Code, Reason
+
+STATES = Path(__file__).parents[2] / "docs/reference/states.md"
+
+
+@pytest.mark.parametrize("code", Code)
+def test_each_code_is_documented_with_its_text(code: Code) -> None:
+    with override("en"):
+        assert f"\n| {code.value} | {code.label} |\n" in STATES.read_text()
+
+
+@pytest.mark.parametrize("code", Code)
+def test_each_code_fits_the_column(code: Code) -> None:
+    assert len(code.value) <= (Run._meta.get_field("code").max_length or 0)
+
+
+def test_a_reason_is_rendered_in_the_language_of_its_reader() -> None:
+    run = Run(status=Status.LOST, **Reason.of(Code.NOT_TAKEN).columns())
+    english = run.reason
+    with override("de"):
+        assert run.reason == gettext("No worker took it within its start deadline.") != english
+
+
+def test_a_run_s_own_columns_are_parameters() -> None:
+    run = Run(required_host="web1", **Reason.of(Code.WAITS_FOR_HOST).columns())
+    assert "“web1”" in run.reason
+
+
+def test_free_text_is_shown_as_it_is() -> None:
+    with override("de"):
+        assert Run(**Reason(text="exit status 3").columns()).reason == "exit status 3"
+
+
+def test_a_reason_with_several_parts_shows_all_of_them() -> None:
+    args = {reasons.ALSO: [["BLACKOUT", {"name": "Christmas"}]]}
+    assert reasons.render("OVERLAP", args) == "The job was still running.; Blackout: Christmas"
+
+
+@pytest.mark.parametrize(
+    ("code", "args"),
+    [("FROM_THE_FUTURE", {"n": 3}), ("MISSED", {}), ("HOSTS", {"done": 1, "all": 2, "others": [["web1", "MELTED"]]})],
+)
+def test_what_another_version_wrote_is_shown(code: str, args: dict[str, object]) -> None:
+    text = reasons.render(code, args)
+    assert text
+    if code == "FROM_THE_FUTURE":
+        assert text == "FROM_THE_FUTURE n=3"
+
+
+def test_outcomes_of_hosts_have_the_labels_of_their_states() -> None:
+    for status in set(FINAL) - {Status.SUCCEEDED, Status.SKIPPED}:
+        args = {"done": 1, "all": 3, "others": [["web1", status.value]], "more": 1}
+        assert f"web1: {status.label}, and 1 more" in reasons.render("HOSTS", args)
+
+
+def test_missed_is_told_by_the_code_not_by_the_text() -> None:
+    assert Run(status=Status.SKIPPED, code=Code.MISSED).is_missed
+    assert Run(status=Status.SKIPPED, code=Code.NO_HOST).is_missed
+    assert not Run(status=Status.SKIPPED, code=Code.OVERLAP).is_missed
+    assert not Run(status=Status.SKIPPED, reason_text="Missed: more than 5 s late.").is_missed
