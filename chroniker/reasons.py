@@ -37,16 +37,34 @@ class Code(TextChoices):
     NOT_TAKEN = "NOT_TAKEN", _("No worker took it within its start deadline.")
     HOST_GONE = "HOST_GONE", _("Lost contact with its host “%(required_host)s” before it started.")
     LEASE = "LEASE", _("Lost contact with the worker. The command may have finished.")
-    HOSTS = "HOSTS", _("It succeeded on %(done)s of %(all)s hosts. The others: %(others)s.")
+    HOSTS = "HOSTS", _("It succeeded on %(done)d of %(all)d hosts. The others: %(others)s.")
     # Ended, as its worker reports.
+    EXIT = "EXIT", _("it exited with status %(status)d")
+    EXIT_UNKNOWN = "EXIT_UNKNOWN", _("its exit status is unknown")
+    SIGNAL = "SIGNAL", _("it was killed by %(signal)s")
+    SIGNAL_NUMBER = "SIGNAL_NUMBER", _("it was killed by signal %(number)d")
     STDERR = "STDERR", _("it wrote to stderr, which this job counts as a failure")
+    TIMEOUT = "TIMEOUT", _("it ran longer than %(seconds)g seconds")
+    STOP = "STOP", _("a stop was requested by %(who)s")
+    NOT_STARTED = "NOT_STARTED", _("it could not be started: %(error)s")
+    WORKER_SHUTDOWN = "WORKER_SHUTDOWN", _("its worker on %(host)s shut down and stopped it")
+    WORKER_ENDED = "WORKER_ENDED", _("its worker on %(host)s had to end at once and killed it")
+    LEASE_LATE = "LEASE_LATE", _("its lease could not be renewed in time")
+    LEASE_UNKNOWN = "LEASE_UNKNOWN", _("the database no longer knows its lease")
+    KEEPER_DIED = "KEEPER_DIED", _("its keeper died; its remaining processes were killed")
+    KEEPER_SILENT = "KEEPER_SILENT", _("its keeper stopped answering; its remaining processes were killed")
+    KEEPER_SLOW = "KEEPER_SLOW", _("its keeper did not kill its processes in time; they were killed without it")
+    SURVIVORS = "SURVIVORS", _("these processes could not be killed: %(names)s")
+    REPORT_LATE = "REPORT_LATE", _("the report came too late")
+    NOT_SAVED = "NOT_SAVED", _("the result could not be saved")
+    OTHER = "OTHER", "%(text)s"
     REFUSED = "REFUSED", _("It was refused: %(error)s")
     IMPORTED = "IMPORTED", _("Imported from django-chroniker.")
     # Events.
     OUTPUT_UNSTORED = (
         "OUTPUT_UNSTORED",
         _(
-            "The outcome was reported before the last %(n)s characters of output were stored."
+            "The outcome was reported before the last %(n)d characters of output were stored."
             " If the log does not say that they were stored after it, the end is missing."
         ),
     )
@@ -80,6 +98,23 @@ class Reason:
     @classmethod
     def of(cls, code: Code, **args: Any) -> Reason:
         return cls(code, args)
+
+    @classmethod
+    def joined(cls, first: Reason, *others: Reason) -> Reason:
+        """One reason of several parts, each with a code."""
+        parts = [part for each in others for part in each._parts()]
+        return cls(first.code, {**first.args, ALSO: [*first.args.get(ALSO, ()), *parts]}) if others else first
+
+    def _parts(self) -> list[list[Any]]:
+        """Itself and its other parts, as ``ALSO`` keeps them."""
+        own = {name: value for name, value in self.args.items() if name != ALSO}
+        return [[self.code, own], *self.args.get(ALSO, ())]
+
+    def __bool__(self) -> bool:
+        return bool(self.code or self.text)
+
+    def __str__(self) -> str:
+        return render(self.code or "", self.args, self.text)
 
     def columns(self) -> dict[str, Any]:
         """The values of the columns that keep a run's reason: each UPDATE that sets one must set them all."""

@@ -84,7 +84,7 @@ def _conclude(run_id: UUID, token: int, ending: RunOutcome | None, status: Statu
     outcome = {
         "status": str(status or Status.LOST),
         "exit_code": ending.exit_code if ending else None,
-        "reason": ending.reason if ending else "",
+        "reason": str(ending.reason or "") if ending else "",
         "job": "",
         "token": token,
     }

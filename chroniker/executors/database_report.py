@@ -7,7 +7,6 @@ from uuid import UUID, uuid4
 
 from django.db import IntegrityError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.utils.translation import gettext as _
 
 from chroniker import lifecycle
 from chroniker.conf import settings
@@ -15,7 +14,7 @@ from chroniker.exceptions import CommandRefused
 from chroniker.job_commands import environment, policy
 from chroniker.models import EventKind, Job, LogChunk, Run, Status
 from chroniker.process.run_spec import Renewal, RunOutcome, RunSpec
-from chroniker.reasons import Code, Reason
+from chroniker.reasons import NO_REASON, Code, Reason
 from chroniker.worker.output import Chunk
 
 
@@ -75,16 +74,16 @@ class DatabaseReport:
     def finish(self, ending: RunOutcome) -> bool:
         """Whether the run's row now shows this ending."""
         if ending.how == "lost":
-            self.note(EventKind.ZOMBIE_REPORT, ending.reason)
+            lifecycle.note(self.run_id, EventKind.ZOMBIE_REPORT, reason=ending.reason or NO_REASON)
             return False
         self._prepare(settings.heartbeat.total_seconds())
-        reasons = [_("it wrote to stderr, which this job counts as a failure")] if self._only_spoke(ending) else []
-        reason = "; ".join(filter(None, [*reasons, ending.reason]))
+        spoke = [Reason.of(Code.STDERR)] if self._only_spoke(ending) else []
+        reasons = [*spoke, *filter(None, [ending.reason])]
         return self._close(
             lifecycle.Outcome(
                 self.verdict(ending),
                 exit_code=ending.exit_code,
-                reason=reason,
+                reason=Reason.joined(*reasons) if reasons else NO_REASON,
                 progress=ending.progress,
                 unstored=ending.unstored,
                 retry_at_once=ending.how == "interrupted",

@@ -17,6 +17,7 @@ from chroniker.executors.database_report import DatabaseReport
 from chroniker.executors.hosted import HostedExecutor
 from chroniker.models import Run
 from chroniker.process.run_spec import RUN_ID, RUN_TOKEN, RunOutcome, RunSpec
+from chroniker.reasons import Code, Reason
 from chroniker.worker.output import Chunk
 
 
@@ -36,12 +37,11 @@ class InlineExecutor(HostedExecutor):
         now = datetime.now(UTC)
         kept = [(1, texts[0], order.log_stdout), (2, texts[1], order.log_stderr)]
         report.output([Chunk(stream, 0, text, now) for stream, text, keep in kept if text and keep])
-        reason = "" if code == 0 else f"exit status {code}"
         report.finish(
             RunOutcome(
                 how="exited",
                 exit_code=code,
-                reason=reason,
+                reason=None if code == 0 else Reason.of(Code.EXIT, status=code),
                 wrote_stderr=bool(texts[1]),
                 progress=None,
                 cpu_seconds=0.0,

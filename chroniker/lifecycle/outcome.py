@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chroniker.models import Status
-from chroniker.reasons import NO_REASON, Reason, render
+from chroniker.reasons import NO_REASON, Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,4 +23,4 @@ class Outcome:
         return reason.columns()
 
     def reason_in_words(self) -> str:
-        return self.reason if isinstance(self.reason, str) else render(self.reason.code or "", self.reason.args)
+        return str(self.reason)

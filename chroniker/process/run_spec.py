@@ -5,8 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
+
+if TYPE_CHECKING:
+    from chroniker.reasons import Reason
 
 #: In the command's environment. The first also marks every process of a run, so that a sweep can find it.
 RUN_ID, RUN_TOKEN, PROGRESS = "CHRONIKER_RUN_ID", "CHRONIKER_RUN_TOKEN", "CHRONIKER_PROGRESS"
@@ -60,7 +63,7 @@ class RunOutcome:
     #: want of a lease, or never reported
     how: str
     exit_code: int | None = None  #: negative: the signal that killed it; None: nobody saw it end
-    reason: str = ""
+    reason: Reason | None = None
     wrote_stderr: bool = False
     progress: tuple[int, int] | None = None  #: (total, complete)
     cpu_seconds: float = 0.0

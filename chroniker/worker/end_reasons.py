@@ -1,74 +1,72 @@
-"""Why a run ended as it did, in the words that its row keeps: in the language of the worker's project."""
+"""Why a run ended as it did: what a supervisor knows, as reasons."""
 
 from __future__ import annotations
 
 import signal
 from collections.abc import Sequence
 
-from django.utils.translation import gettext as _
+from django.utils.translation import override
 
-
-def gettext_noop(text: str) -> str:
-    """Marks a text as one to translate. Django's own asks for settings, and there may be none yet."""
-    return text
-
+from chroniker.reasons import Code, Reason
 
 #: Why a tree is killed at once.
-LATE = gettext_noop("its lease could not be renewed in time")
-UNKNOWN_LEASE = gettext_noop("the database no longer knows its lease")
+LATE, UNKNOWN_LEASE = Code.LEASE_LATE, Code.LEASE_UNKNOWN
 
 #: What was wrong with a keeper that is replaced.
-DIED = gettext_noop("its keeper died, and all it guarded was killed")
-SILENT = gettext_noop("its keeper stopped answering, and all it guarded was killed")
-TOO_SLOW = gettext_noop("its keeper did not kill its tree in time, and all it guarded was killed")
+DIED, SILENT, TOO_SLOW = Code.KEEPER_DIED, Code.KEEPER_SILENT, Code.KEEPER_SLOW
 
 
-def said(why: str) -> str:
-    """One of the texts above, translated; anything else as it is."""
-    return _(why)
+def because(why: str) -> Reason:
+    """The reason for one of the codes above; for any other text, that text."""
+    return Reason.of(Code(why)) if why in Code.values else Reason.of(Code.OTHER, text=why)
 
 
-def of_exit(exit_code: int | None) -> str:
-    """An exit status in words. Negative: the signal that killed it; ``None``: nobody saw it end."""
+def in_english(reason: Reason) -> str:
+    """For the log, which is English."""
+    with override("en"):
+        return str(reason)
+
+
+def of_exit(exit_code: int | None) -> Reason:
+    """Negative: the signal that killed it; ``None``: nobody saw it end."""
     if exit_code is None:
-        return _("its exit status is unknown")
+        return Reason.of(Code.EXIT_UNKNOWN)
     if exit_code >= 0:
-        return _("it exited with status %(status)d") % {"status": exit_code}
+        return Reason.of(Code.EXIT, status=exit_code)
     try:
-        name = signal.Signals(-exit_code).name
+        return Reason.of(Code.SIGNAL, signal=signal.Signals(-exit_code).name)
     except ValueError:
-        name = _("signal %(number)d") % {"number": -exit_code}
-    return _("it was killed by %(signal)s") % {"signal": name}
+        return Reason.of(Code.SIGNAL_NUMBER, number=-exit_code)
 
 
-def too_long(seconds: float | None) -> str:
-    return _("it ran longer than %(seconds)g seconds") % {"seconds": seconds or 0}
+def too_long(seconds: float | None) -> Reason:
+    return Reason.of(Code.TIMEOUT, seconds=seconds or 0)
 
 
-def asked_by(whom: str) -> str:
-    return _("a stop was asked for by %(who)s") % {"who": whom}
+def stop_requested(whom: str) -> Reason:
+    return Reason.of(Code.STOP, who=whom)
 
 
-def asked_before_start() -> str:
-    return _("a stop was asked before it started")
+def stopped_before_start() -> Reason:
+    return Reason.of(Code.STOPPED_EARLY)
 
 
-def not_started(error: Exception) -> str:
-    return _("it could not be started: %(error)s") % {"error": error}
+def not_started(error: Exception) -> Reason:
+    return Reason.of(Code.NOT_STARTED, error=str(error))
 
 
-def shut_down(host: str) -> str:
-    return _("its worker on %(host)s shut down, and stopped it") % {"host": host}
+def shut_down(host: str) -> Reason:
+    return Reason.of(Code.WORKER_SHUTDOWN, host=host)
 
 
-def told_to_end(host: str) -> str:
-    return _("its worker on %(host)s was told to end at once, and killed it") % {"host": host}
+def worker_ended(host: str) -> Reason:
+    return Reason.of(Code.WORKER_ENDED, host=host)
 
 
-def survived(names: Sequence[str]) -> str:
-    return _("these could not be killed: %(names)s") % {"names": ", ".join(names)}
+def survived(names: Sequence[str]) -> Reason:
+    return Reason.of(Code.SURVIVORS, names=list(names))
 
 
-def result_not_saved(*, late: bool) -> str:
+def result_not_saved(*, late: bool) -> Reason:
     """Why the row does not show what the supervisor saw."""
-    return _("the report came too late") if late else _("the database could not be told")
+    return Reason.of(Code.REPORT_LATE if late else Code.NOT_SAVED)

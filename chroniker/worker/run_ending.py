@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chroniker.process.run_spec import RunOutcome, RunSpec
+from chroniker.reasons import Reason
 from chroniker.worker import end_reasons
 
 _REPORTED = {"exited", "timed_out", "stopped"}
@@ -40,7 +41,7 @@ def outcome(spec: RunSpec, seen: Observations) -> RunOutcome:
     return RunOutcome(
         how=seen.how,
         exit_code=seen.keeper.get("exit_code"),
-        reason="; ".join(_reasons(spec, seen)),
+        reason=Reason.joined(*_reasons(spec, seen)),
         wrote_stderr=seen.wrote_stderr,
         progress=seen.progress,
         cpu_seconds=seen.keeper.get("cpu_seconds", 0.0),
@@ -48,20 +49,20 @@ def outcome(spec: RunSpec, seen: Observations) -> RunOutcome:
     )
 
 
-def _reasons(spec: RunSpec, seen: Observations) -> Iterator[str]:
+def _reasons(spec: RunSpec, seen: Observations) -> Iterator[Reason]:
     match seen.how:
         case "timed_out":
             yield end_reasons.too_long(spec.timeout)
         case "stopped":
-            yield end_reasons.asked_by(seen.stopped_by)
+            yield end_reasons.stop_requested(seen.stopped_by)
         case "interrupted":
             yield end_reasons.shut_down(seen.host)
     if seen.how == "lost":
-        yield end_reasons.said(seen.lost or end_reasons.LATE)
+        yield end_reasons.because(seen.lost or end_reasons.LATE)
     else:
         yield end_reasons.of_exit(seen.keeper.get("exit_code"))
     if seen.replaced:
-        yield end_reasons.said(seen.replaced)
+        yield end_reasons.because(seen.replaced)
     if seen.survivors:
         yield end_reasons.survived(seen.survivors)
 
@@ -76,6 +77,10 @@ def remarks(spec: RunSpec, seen: Observations) -> Iterator[str]:
         rest = f"SIGKILL to those left after {spec.grace:g} seconds: {listed}" if killed else "all ended"
         yield f"{_STOPPED[how]}: SIGTERM to the whole tree; {rest}."
     elif how == "lost":
-        yield f"Killed: {seen.lost or end_reasons.LATE}. The end may be missing."
+        yield f"Killed: {_in_english(seen.lost or end_reasons.LATE)}. The end may be missing."
     if seen.replaced:
-        yield f"{seen.replaced.capitalize()}. {seen.keeper_error}".strip()
+        yield f"{_in_english(seen.replaced).capitalize()}. {seen.keeper_error}".strip()
+
+
+def _in_english(why: str) -> str:
+    return end_reasons.in_english(end_reasons.because(why))

@@ -17,6 +17,7 @@ from chroniker.process import progress
 from chroniker.process.keeper_client import KeeperClient
 from chroniker.process.kernel import clock
 from chroniker.process.run_spec import RunOutcome, RunSpec
+from chroniker.reasons import Reason
 from chroniker.worker import end_reasons, run_control, run_ending
 from chroniker.worker.machine import Machine
 from chroniker.worker.output import REMARKS, Numbering
@@ -68,7 +69,7 @@ def execute(report: Report, worker: Worker) -> RunOutcome | None:
         if spec is None:
             return None
         if spec.stop_requested:
-            return _report_outcome(reporter, RunOutcome("stopped", reason=end_reasons.asked_before_start()))
+            return _report_outcome(reporter, RunOutcome("stopped", reason=end_reasons.stopped_before_start()))
         if isinstance(keeper, OSError):
             return _report_outcome(reporter, RunOutcome("exited", reason=end_reasons.not_started(keeper)))
         return _supervise(Supervision(spec, keeper, reporter, remarks, worker), wake_socket)
@@ -99,7 +100,8 @@ def _report_outcome(reporter: Reporter, ending: RunOutcome) -> RunOutcome:
     if finished or ending.how == "lost":
         return ending
     not_saved = end_reasons.result_not_saved(late=finished is False)
-    return dataclasses.replace(ending, how="lost", reason=f"{ending.reason}; {not_saved}")
+    reason = Reason.joined(ending.reason, not_saved) if ending.reason else not_saved
+    return dataclasses.replace(ending, how="lost", reason=reason)
 
 
 class Supervision:
@@ -151,9 +153,9 @@ class Supervision:
         if self.keeper.ended is None:
             self._worker.machine.kill_marked(self._spec.run_id, self.keeper.alive_pid)
         self._pump.finish()
-        why = end_reasons.told_to_end(self._worker.host)
-        self._pump.remark(f"Killed: {why}.")
-        return RunOutcome("interrupted", reason=why)
+        reason = end_reasons.worker_ended(self._worker.host)
+        self._pump.remark(f"Killed: {end_reasons.in_english(reason)}.")
+        return RunOutcome("interrupted", reason=reason)
 
     def _listen(self, wake_socket: WakeSocket) -> None:
         def woken() -> None:

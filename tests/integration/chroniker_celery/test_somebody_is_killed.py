@@ -90,8 +90,8 @@ def test_a_worker_that_ends_at_once_says_what_becomes_of_its_run(
         assert not living(pidfile)
         closed = wait_until_closed(run, ticking=False)
         assert closed.status == Status.LOST
-        assert "told to end at once" in closed.reason
-        assert "told to end at once" in "".join(closed.chunks.filter(stream=0).values_list("text", flat=True))
+        assert "had to end at once" in closed.reason
+        assert "had to end at once" in "".join(closed.chunks.filter(stream=0).values_list("text", flat=True))
         assert closed.job.state.retry_at is not None
         assert "Traceback" not in worker.log
     assert not worker.survivors()

@@ -74,7 +74,7 @@ def test_a_timeout_ends_the_whole_tree(run: Run) -> None:
     ending = run(report)
     assert ending.how == "timed_out"
     assert ending.exit_code == -signal.SIGKILL
-    assert "longer than 2 seconds" in ending.reason
+    assert "longer than 2 seconds" in str(ending.reason)
     assert "SIGTERM to the whole tree; SIGKILL to those left after 0.3 seconds" in report.text(0)
     assert report.living_at_finish == []
 
@@ -104,7 +104,7 @@ def test_a_stop_ends_the_whole_tree(supervise: Supervise) -> None:
     report.stop = "Ada"
     ending = supervised.end()
     assert ending.how == "stopped"
-    assert ending.reason.startswith("a stop was asked for by Ada; ")
+    assert str(ending.reason).startswith("a stop was requested by Ada; ")
     assert report.living_at_finish == []
 
 
@@ -152,7 +152,7 @@ def test_when_the_keeper_is_killed_all_it_guarded_is(supervise: Supervise) -> No
     os.kill(keeper_of(report), signal.SIGKILL)
     ending = supervised.end()
     assert (ending.how, ending.exit_code) == ("exited", None)
-    assert "its keeper died" in ending.reason
+    assert "its keeper died" in str(ending.reason)
     assert report.living_at_finish == []
     assert "Its keeper died" in report.text(0)
 
@@ -190,7 +190,7 @@ def test_a_keeper_that_answers_no_more_is_replaced_by_a_sweep(
     monkeypatch.setattr(run_control, "SILENCE", 1.0)
     with stopped(keeper_of(report)):
         wait_until(lambda: report.ending is not None)
-    assert "stopped answering" in supervised.end().reason
+    assert "stopped answering" in str(supervised.end().reason)
     assert report.living_at_finish == []
 
 

@@ -97,7 +97,7 @@ def test_a_running_run_is_stopped_in_another_process(admin: Client, manage: Mana
     run = the_run(job)
     assert run.status == Status.STOPPED
     assert run.stop_requested_by
-    assert run.reason.startswith(f"a stop was asked for by {run.stop_requested_by}; ")
+    assert run.reason.startswith(f"a stop was requested by {run.stop_requested_by}; ")
     assert state_of(job).retry_at is None, "a run that was asked to stop is not retried"
 
 

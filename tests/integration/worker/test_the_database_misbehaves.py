@@ -101,7 +101,7 @@ def test_a_finish_that_never_succeeds_is_given_up_after_the_lease(run: Run, monk
     report.failing.update(finish=1000)
     ending = run(report)
     assert ending.how == "lost"
-    assert "could not be told" in ending.reason
+    assert "could not be saved" in str(ending.reason)
 
 
 def test_a_finish_that_comes_too_late_says_so(supervise: Supervise) -> None:
@@ -111,7 +111,7 @@ def test_a_finish_that_comes_too_late_says_so(supervise: Supervise) -> None:
     report.held = False
     ending = supervised.end()
     assert ending.how == "lost"
-    assert "it exited with status 0; the report came too late" in ending.reason
+    assert "it exited with status 0; the report came too late" in str(ending.reason)
     assert "may be missing" in report.notes[-1][1]
 
 

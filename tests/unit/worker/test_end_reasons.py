@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from django.utils.translation import override
 
+from chroniker.reasons import Code, Reason
 from chroniker.worker import end_reasons
 
 
@@ -17,16 +18,31 @@ from chroniker.worker import end_reasons
     ],
 )
 def test_an_exit_status_in_words(exit_code: int | None, words: str) -> None:
-    assert end_reasons.of_exit(exit_code) == words
+    assert str(end_reasons.of_exit(exit_code)) == words
 
 
-def test_reasons_are_in_the_language_of_the_project() -> None:
+def test_reasons_are_in_the_language_of_the_reader() -> None:
+    reason = end_reasons.because(end_reasons.LATE)
+    english = str(reason)
     with override("de"):
-        assert end_reasons.of_exit(-9) == "er wurde durch SIGKILL beendet"
-        assert end_reasons.too_long(1.5) == "er lief länger als 1.5 Sekunden"
-        assert end_reasons.said(end_reasons.LATE) == "seine Lease konnte nicht rechtzeitig verlängert werden"
+        assert str(reason) != english
 
 
-def test_what_is_no_text_of_ours_is_said_as_it_is() -> None:
+def test_the_log_is_english() -> None:
     with override("de"):
-        assert end_reasons.said("the report failed: OSError()") == "the report failed: OSError()"
+        assert end_reasons.in_english(end_reasons.of_exit(3)) == "it exited with status 3"
+
+
+def test_a_text_without_a_code_is_kept() -> None:
+    with override("de"):
+        assert str(end_reasons.because("the report failed: OSError()")) == "the report failed: OSError()"
+
+
+def test_a_reason_of_several_parts_keeps_the_code_of_the_first() -> None:
+    reason = Reason.joined(end_reasons.too_long(5.0), end_reasons.of_exit(-9), end_reasons.survived(["sleep (12)"]))
+    assert reason.code == Code.TIMEOUT
+    assert str(reason) == (
+        "it ran longer than 5 seconds; it was killed by SIGKILL; these processes could not be killed: sleep (12)"
+    )
+    late = Reason.joined(reason, end_reasons.result_not_saved(late=True))
+    assert str(late) == f"{reason}; the report came too late"
