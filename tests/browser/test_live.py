@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import pytest
 from django.contrib.sessions.models import Session
 from django.urls import reverse
 
@@ -61,6 +62,20 @@ def test_the_page_of_a_run_follows_its_output_until_the_end(open_page: Callable[
     expect(output).to_contain_text("drained after the outcome")
     expect(stop).to_be_hidden()
     assert page.title() != "taken"
+
+
+SHORT_TIMEOUT = "const real = AbortSignal.timeout; AbortSignal.timeout = () => real.call(AbortSignal, 200);"
+
+
+@pytest.mark.parametrize("address", ["/admin/chroniker/job/", "run"])
+def test_a_server_that_does_not_respond_is_shown(open_page: Callable[..., Page], address: str) -> None:
+    from playwright.sync_api import expect
+
+    run = run_now(a_booked_job(), by="a test")
+    page = open_page("about:blank", before=SHORT_TIMEOUT)
+    page.route("**/live/**", lambda route: None)  # no response, and the connection stays open
+    page.goto(reverse("admin:chroniker_run_change", args=[run.pk]) if address == "run" else address)
+    expect(page.get_by_text("No response from the server.")).to_be_visible()
 
 
 def test_who_scrolls_up_stays_there(open_page: Callable[..., Page]) -> None:

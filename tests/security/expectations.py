@@ -103,7 +103,7 @@ def _form(address: str, form: str, **changes: str) -> Callable[[Scene], dict[str
 
 
 def _action(model: str, action: str, by: frozenset[str], chosen: Callable[[Scene], Any]) -> Deed:
-    sent = {"action": action, "index": "0", "post": "yes"}
+    sent = {"action": action, "index": "0", "post": "yes", "confirmed": "1"}
     return Deed(f"{model}/", by, lambda scene: {**sent, "_selected_action": [str(chosen(scene).pk)]}, action)
 
 

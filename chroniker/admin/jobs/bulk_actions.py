@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from chroniker import lifecycle
+from chroniker.admin.jobs import action_confirmation
+from chroniker.admin.jobs.action_confirmation import Question, unconfirmed
 from chroniker.admin.shared import run_actions
 from chroniker.clock import jump_detection
 from chroniker.conf import settings
@@ -49,28 +51,44 @@ class BulkActions(Base):
     @admin.action(description=gettext_lazy("Enable selected jobs"), permissions=["change"])
     def enable(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
         changed = self._switch(request, jobs, on=True)
-        said = ngettext("%(n)d job was enabled.", "%(n)d jobs were enabled.", changed)
-        self.message_user(request, said % {"n": changed}, messages.SUCCESS if changed else messages.INFO)
+        text = ngettext("%(n)d job was enabled.", "%(n)d jobs were enabled.", changed)
+        self.message_user(request, text % {"n": changed}, messages.SUCCESS if changed else messages.INFO)
 
     @admin.action(description=gettext_lazy("Disable selected jobs"), permissions=["change"])
-    def disable(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
+    def disable(self, request: HttpRequest, jobs: QuerySet[Job]) -> HttpResponse | None:
+        if page := unconfirmed(self, request, jobs, action_confirmation.DISABLE):
+            return page
         changed = self._switch(request, jobs, on=False)
-        said = ngettext(
+        text = ngettext(
             "%(n)d job was disabled. If it has an open run, the run continues.",
             "%(n)d jobs were disabled. Open runs continue.",
             changed,
         )
-        self.message_user(request, said % {"n": changed}, messages.SUCCESS if changed else messages.INFO)
+        self.message_user(request, text % {"n": changed}, messages.SUCCESS if changed else messages.INFO)
+        return None
 
     @admin.action(description=gettext_lazy("Run selected jobs now"), permissions=["run"])
-    def run_now(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
-        if not self._too_many(request, jobs):
-            run_actions.run_jobs(request, jobs)
+    def run_now(self, request: HttpRequest, jobs: QuerySet[Job]) -> HttpResponse | None:
+        return self.run_confirmed(request, jobs, action_confirmation.RUN)
 
     @admin.action(description=gettext_lazy("Stop selected jobs"), permissions=["stop"])
-    def stop(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
-        if not self._too_many(request, jobs):
-            run_actions.stop_jobs(request, jobs)
+    def stop(self, request: HttpRequest, jobs: QuerySet[Job]) -> HttpResponse | None:
+        if self._too_many(request, jobs):
+            return None
+        if page := unconfirmed(self, request, jobs, action_confirmation.STOP):
+            return page
+        run_actions.stop_jobs(request, jobs)
+        return None
+
+    def run_confirmed(self, request: HttpRequest, jobs: QuerySet[Job], question: Question) -> HttpResponse | None:
+        """Run these jobs now, once the person has confirmed; until then the page that asks."""
+        if self._too_many(request, jobs):
+            return None
+        if page := unconfirmed(self, request, jobs, question):
+            return page
+        # Also for a proxy of the model: log entries belong to the job, whose page shows them.
+        run_actions.run_jobs(request, Job.objects.filter(pk__in=jobs.order_by().values("pk")))
+        return None
 
     def has_run_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("chroniker.run_job")

@@ -9,8 +9,8 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.forms import model_to_dict
 from django.http import Http404, HttpRequest
-from django.urls import reverse
 
+from chroniker.admin.shared.site_links import admin_url
 from chroniker.models import Job, JobDependency
 
 if TYPE_CHECKING:
@@ -64,4 +64,4 @@ class Cloning(Base):
 
 
 def address(job: Job) -> str:
-    return f"{reverse('admin:chroniker_job_add')}?{PARAMETER}={job.pk}"
+    return f"{admin_url('chroniker_job_add')}?{PARAMETER}={job.pk}"

@@ -7,11 +7,11 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import BadRequest
-from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from chroniker.admin.shared.site_links import admin_url
 from chroniker.exceptions import CommandRefused, CommandUnreadable
 from chroniker.job_commands import catalogue, options
 
@@ -47,10 +47,11 @@ class ArgumentLine(forms.Textarea):
 
     def render(self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: Any = None) -> SafeString:
         return format_html(
-            '{}<div id="chroniker-command" class="chroniker-command" role="status" data-url="{}" data-options="{}"'
-            ' data-common="{}"></div>',
+            '{}<div id="chroniker-command" class="chroniker-command" role="status" data-url="{}" data-failed="{}"'
+            ' data-options="{}" data-common="{}"></div>',
             super().render(name, value, attrs, renderer),
-            reverse("admin:chroniker_job_command"),
+            admin_url("chroniker_job_command"),
+            _("No response from the server."),
             _("Arguments and options"),
             _("Common options"),
         )

@@ -11,13 +11,13 @@ from django.contrib.admin.models import DELETION, LogEntry
 from django.db import transaction
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from chroniker import lifecycle
 from chroniker.admin.shared import run_actions
+from chroniker.admin.shared.site_links import redirect_to
 from chroniker.conf import settings
 from chroniker.exceptions import ChronikerError
 from chroniker.lifecycle.transactions import locked
@@ -132,13 +132,13 @@ class Deletion(Base):
             return super().delete_view(request, object_id, extra_context)
         except DeletionRefused as refusal:  # declared between the question and the answer
             messages.error(request, str(refusal))
-            return redirect("admin:chroniker_job_change", object_id)
+            return redirect_to("chroniker_job_change", object_id)
 
     def response_delete(self, request: HttpRequest, obj_display: str, obj_id: int) -> HttpResponse:
         if not Job.objects.filter(pk=obj_id).exists():
             return super().response_delete(request, obj_display, obj_id)
         messages.warning(request, _waiting([obj_display]))
-        return redirect("admin:chroniker_job_change", obj_id)
+        return redirect_to("chroniker_job_change", obj_id)
 
     @admin.action(description=gettext_lazy("Delete selected jobs"), permissions=["delete"])
     def delete_selected(self, request: HttpRequest, jobs: QuerySet[Job]) -> Any:

@@ -40,22 +40,17 @@ class DependencyFormSet(NamedInputs):
         super().clean()
         if any(self.errors):
             return
-        dependees = {form: job for form in self.forms if (job := self._kept(form))}
         if self.instance._state.adding:
             return  # nothing waits for a job that does not exist yet
-        for form, job in dependees.items():
-            if found := dependencies.find_cycle(self.instance.pk, [job.pk]):
-                form.add_error("dependee", self._in_words(found))
+        # Stored rows stay as they are: a row that this person may not change has no cleaned data.
+        changed = [form for form in self.forms if form.has_changed() and not self._should_delete_form(form)]  # type: ignore[attr-defined]
+        by_dependee = {form.cleaned_data["dependee"].pk: form for form in changed}
+        if cycle := dependencies.find_cycle(self.instance.pk, by_dependee):
+            by_dependee[cycle[1]].add_error("dependee", self._cycle_error(cycle))
 
-    def _kept(self, form: forms.ModelForm[JobDependency]) -> Job | None:
-        if self._should_delete_form(form):  # type: ignore[attr-defined]
-            return None
-        job: Job | None = form.cleaned_data.get("dependee")
-        return job
-
-    def _in_words(self, circle: list[int]) -> ValidationError:
-        names = dict(Job.objects.filter(pk__in=circle).values_list("pk", "name"))
-        path = " → ".join(f"“{names.get(pk, pk)}”" for pk in circle)
+    def _cycle_error(self, cycle: list[int]) -> ValidationError:
+        names = dict(Job.objects.filter(pk__in=cycle).values_list("pk", "name"))
+        path = " → ".join(f"“{names.get(pk, pk)}”" for pk in cycle)
         return ValidationError(_("This would create a circular dependency: %(path)s.") % {"path": path})
 
 

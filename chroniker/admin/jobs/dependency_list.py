@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from chroniker.admin.shared.cells import Cell
+from chroniker.admin.shared.site_links import admin_url
 from chroniker.eligibility import dependencies
 from chroniker.models import Job, JobDependency
 
@@ -39,13 +39,13 @@ def _listed(found: Iterable[tuple[Job, JobDependency]]) -> list[dict[str, str]]:
     rows = [
         {
             "name": job.name,
-            "url": reverse("admin:chroniker_job_change", args=[job.pk]),
+            "url": admin_url("chroniker_job_change", job.pk),
             "conditions": _conditions(dependency),
         }
         for job, dependency in found
     ]
     if len(rows) > MOST_LISTED:
-        rest = {"name": _("and more"), "url": reverse("admin:chroniker_job_changelist"), "conditions": ""}
+        rest = {"name": _("and more"), "url": admin_url("chroniker_job_changelist"), "conditions": ""}
         return [*rows[:MOST_LISTED], rest]
     return rows
 

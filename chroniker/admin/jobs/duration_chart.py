@@ -6,11 +6,11 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
-from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from chroniker.admin.shared.cells import moment, span
 from chroniker.admin.shared.run_cells import status
+from chroniker.admin.shared.site_links import admin_url
 from chroniker.insights.durations import LOOKED_AT, expected_durations
 from chroniker.models import Run, Status
 
@@ -89,7 +89,7 @@ def _bar(number: int, run: Run, length: dt.timedelta, longest: dt.timedelta) -> 
     cell, y, x = status(run), _y(length, longest), 2 + number * STEP
     return Bar(
         token=run.token,
-        url=reverse("admin:chroniker_run_change", args=[run.pk]),
+        url=admin_url("chroniker_run_change", run.pk),
         kind=cell.kind,
         word=cell.text,
         sign=SIGNS.get(Status(run.status), ""),

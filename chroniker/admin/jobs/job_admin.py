@@ -10,8 +10,7 @@ from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect
-from django.urls import path, reverse
+from django.urls import path
 from django.urls.resolvers import URLPattern
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
@@ -37,6 +36,7 @@ from chroniker.admin.shared import page_context, pausing, run_actions
 from chroniker.admin.shared.filters import ResultFilter, StateFilter
 from chroniker.admin.shared.job_cells import overviews
 from chroniker.admin.shared.live_refresh import MOST_ROWS, cells_json, ids_asked, json_view, live_url
+from chroniker.admin.shared.site_links import SiteLinks, admin_url, redirect_to
 from chroniker.models import Job
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class JobChangeList(ChangeList):
 
 
 @admin.register(Job)
-class JobAdmin(JobColumns, BulkActions, Cloning, Deletion, DeclaredFields, JobModelAdmin):
+class JobAdmin(SiteLinks, JobColumns, BulkActions, Cloning, Deletion, DeclaredFields, JobModelAdmin):
     actions = (*BulkActions.actions, "delete_selected")
     form = JobForm
     inlines = (DependencyInline,)
@@ -93,7 +93,7 @@ class JobAdmin(JobColumns, BulkActions, Cloning, Deletion, DeclaredFields, JobMo
         response = super().changelist_view(request, {**(extra_context or {}), **page_context.conditions()})
         shown = getattr(response, "context_data", None) or {}
         if "cl" in shown:
-            shown["live_url"] = live_url("admin:chroniker_job_live", (job.pk for job in shown["cl"].result_list))
+            shown["live_url"] = live_url("chroniker_job_live", (job.pk for job in shown["cl"].result_list))
         return response
 
     @json_view
@@ -185,14 +185,14 @@ class JobAdmin(JobColumns, BulkActions, Cloning, Deletion, DeclaredFields, JobMo
 
     def pause_view(self, request: HttpRequest) -> HttpResponse:
         """All jobs, not those of the list."""
-        return pausing.page(self.admin_site, request, None, reverse("admin:chroniker_job_changelist"))
+        return pausing.page(self.admin_site, request, None, admin_url("chroniker_job_changelist"))
 
     def stop_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         if not self.has_stop_permission(request):
             raise PermissionDenied
         job = self._get(object_id)
         if request.method == "POST":
-            run_actions.stop_jobs(request, [job])
+            run_actions.stop_job(request, job)
         return self._back(request, job)
 
     def _get(self, pk: int) -> Job:
@@ -204,8 +204,8 @@ class JobAdmin(JobColumns, BulkActions, Cloning, Deletion, DeclaredFields, JobMo
     def _back(self, request: HttpRequest, job: Job) -> HttpResponse:
         """To the job's page, also after a GET: whoever had to log in first presses the button again."""
         if self.has_view_or_change_permission(request):
-            return redirect("admin:chroniker_job_change", job.pk)
-        return redirect("admin:index")
+            return redirect_to("chroniker_job_change", job.pk)
+        return redirect_to("index")
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view

@@ -68,7 +68,7 @@ class AsShownForm(JobModelForm):
             return cleaned
         for name in list(cleaned):
             if name not in self.changed_data:
-                cleaned[name] = self.initial.get(name)
+                del cleaned[name]  # the instance was read in this request and keeps its value
             elif self._changed_by_others(name):
                 said = _("Another user changed this to “%(value)s” after you opened the page. Reload the page first.")
                 self.add_error(name, said % {"value": self[name].initial})

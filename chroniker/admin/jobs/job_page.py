@@ -6,9 +6,9 @@ import datetime as dt
 from typing import Any
 
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from chroniker.admin.jobs import dependency_list, duration_chart, ledger_page, schedule_preview
@@ -16,6 +16,7 @@ from chroniker.admin.operations import reliability_page
 from chroniker.admin.shared.job_cells import Overview, overviews
 from chroniker.admin.shared.live_refresh import cell_name
 from chroniker.admin.shared.run_cells import run_cells
+from chroniker.admin.shared.site_links import admin_url
 from chroniker.clock.database_clock import database_now
 from chroniker.models import Job, Run
 
@@ -97,7 +98,7 @@ def machine_side(request: HttpRequest, job: Job) -> dict[str, Any]:
     return {
         "overview": overview,
         "cells": {column: cell.html(cell_name("job", job.pk, column)) for column, cell in cells.items()},
-        "live_url": f"{reverse('admin:chroniker_job_live')}?ids={job.pk}&runs=1",
+        "live_url": f"{admin_url('chroniker_job_live')}?ids={job.pk}&runs=1",
         "latest_runs": rows and [{**row, "html": [cell.html("") for cell in row["cells"]]} for row in rows],
         **({} if rows is None else _history(overview)),
         **dependency_list.context(job),
@@ -136,7 +137,7 @@ def _row(run: Run, now: dt.datetime) -> dict[str, Any]:
     cells = run_cells(run, now)
     return {
         "token": run.token,
-        "url": reverse("admin:chroniker_run_change", args=[run.pk]),
+        "url": admin_url("chroniker_run_change", run.pk),
         "cells": [cells[column] for column in RUN_COLUMNS],
     }
 
@@ -149,7 +150,8 @@ def upcoming(job: Job | None) -> SafeString:
         else SafeString("")
     )
     return format_html(
-        '<div id="chroniker-preview" data-url="{}" aria-live="polite">{}</div>',
-        reverse("admin:chroniker_job_preview"),
+        '<div id="chroniker-preview" data-url="{}" data-failed="{}" aria-live="polite">{}</div>',
+        admin_url("chroniker_job_preview"),
+        gettext("No response from the server."),
         shown,
     )

@@ -11,7 +11,6 @@ from zoneinfo import ZoneInfo
 from django.contrib.admin import AdminSite
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
@@ -19,6 +18,7 @@ from django.utils.translation import gettext as _
 from chroniker.admin.shared.cells import Cell, moment, span
 from chroniker.admin.shared.job_cells import Overview, overviews
 from chroniker.admin.shared.run_cells import status
+from chroniker.admin.shared.site_links import admin_url
 from chroniker.exceptions import ScheduleError
 from chroniker.insights import ledger
 from chroniker.insights.ledger import Entry, NoRun
@@ -179,7 +179,7 @@ def _run(run: Run, retry: Run | None) -> Cell:
 
 
 def _url(run: Run) -> str:
-    return reverse("admin:chroniker_run_change", args=[run.pk])
+    return admin_url("chroniker_run_change", run.pk)
 
 
 def _started(entry: Entry, now: dt.datetime) -> Cell:

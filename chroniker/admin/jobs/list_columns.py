@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
@@ -11,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from chroniker.admin.shared.job_cells import Overview
 from chroniker.admin.shared.live_refresh import cell_name
+from chroniker.admin.shared.site_links import admin_url
 from chroniker.models import Job
 from chroniker.schedule import describe
 
@@ -18,7 +18,7 @@ from chroniker.schedule import describe
 class JobColumns:
     @admin.display(description=_("job and schedule"), ordering="name")
     def job(self, job: Job) -> SafeString:
-        url = reverse("admin:chroniker_job_change", args=[job.pk])
+        url = admin_url("chroniker_job_change", job.pk)
         link = format_html('<a href="{}">{}</a>', url, job.name)
         return format_html('<span class="chroniker-cell">{}<small>{}</small></span>', link, describe(job.spec))
 

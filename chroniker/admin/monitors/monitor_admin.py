@@ -11,18 +11,20 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import path, reverse
+from django.urls import path
 from django.urls.resolvers import URLPattern
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from chroniker.admin.jobs.action_confirmation import CHECK
 from chroniker.admin.jobs.bulk_actions import BulkActions
 from chroniker.admin.monitors.monitor_list import Watch, watches
-from chroniker.admin.shared import page_context, run_actions
+from chroniker.admin.shared import page_context
 from chroniker.admin.shared.filters import ResultFilter
 from chroniker.admin.shared.live_refresh import MOST_ROWS, cell_name, cells_json, ids_asked, json_view, live_url
+from chroniker.admin.shared.site_links import SiteLinks, admin_url, redirect_to
 from chroniker.models import Job, Monitor
 from chroniker.schedule import describe
 
@@ -50,8 +52,8 @@ class MonitorColumns:
     @admin.display(description=_("monitor and schedule"), ordering="name")
     def monitor(self, job: Job) -> SafeString:
         name: str | SafeString = job.name
-        if job.__dict__["linked"]:
-            name = format_html('<a href="{}">{}</a>', reverse("admin:chroniker_job_change", args=[job.pk]), job.name)
+        if job.__dict__["linked"] and (url := admin_url("chroniker_job_change", job.pk)):
+            name = format_html('<a href="{}">{}</a>', url, job.name)
         cell = '<span class="chroniker-cell">{}<small>{}</small><small class="chroniker-description">{}</small></span>'
         return format_html(cell, name, describe(job.spec), job.monitor_description)
 
@@ -86,7 +88,7 @@ def _where_to_look(job: Job) -> SafeString:
 
 
 @admin.register(Monitor)
-class MonitorAdmin(MonitorColumns, BulkActions, JobModelAdmin):
+class MonitorAdmin(SiteLinks, MonitorColumns, BulkActions, JobModelAdmin):
     """Whoever may view monitors sees the list; whoever may view or change jobs, too, with links to the jobs' pages."""
 
     list_display = ("monitor", "attention", "now", "last_result")
@@ -113,7 +115,7 @@ class MonitorAdmin(MonitorColumns, BulkActions, JobModelAdmin):
         response = super().changelist_view(request, {**(extra_context or {}), **page_context.conditions()})
         shown = getattr(response, "context_data", None) or {}
         if "cl" in shown:
-            shown["live_url"] = live_url("admin:chroniker_monitor_live", (job.pk for job in shown["cl"].result_list))
+            shown["live_url"] = live_url("chroniker_monitor_live", (job.pk for job in shown["cl"].result_list))
         return response
 
     @json_view
@@ -125,26 +127,24 @@ class MonitorAdmin(MonitorColumns, BulkActions, JobModelAdmin):
         return {"cells": cells}
 
     @admin.action(description=_("Check selected monitors now"), permissions=["run"])
-    def check_now(self, request: HttpRequest, chosen: QuerySet[Job]) -> None:
-        if not self._too_many(request, chosen):
-            # As jobs, so that the entries are in the history of the jobs' pages.
-            run_actions.run_jobs(request, Job.objects.filter(pk__in=chosen.order_by().values("pk")))
+    def check_now(self, request: HttpRequest, chosen: QuerySet[Job]) -> HttpResponse | None:
+        return self.run_confirmed(request, chosen, CHECK)
 
     # -- they are edited as jobs -----------------------------------------------------------------------------
 
     def add_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not self.has_add_permission(request):
             raise PermissionDenied
-        return redirect(f"{reverse('admin:chroniker_job_add')}?is_monitor=1&command=check_monitor")
+        return redirect(f"{admin_url('chroniker_job_add')}?is_monitor=1&command=check_monitor")
 
     def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
-        return redirect("admin:chroniker_job_change", object_id)  # which asks for its own permissions
+        return redirect_to("chroniker_job_change", object_id)  # which asks for its own permissions
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("chroniker.view_monitor") or _may_see_jobs(request)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("chroniker.add_job")
+        return request.user.has_perm("chroniker.add_job") and self.admin_site.is_registered(Job)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from chroniker.admin.shared.cells import Cell, distance, moment
+from chroniker.admin.shared.site_links import SiteLinks
 from chroniker.clock.database_clock import FromNow
 from chroniker.eligibility.hosts import SILENT, SKEW_SECONDS
 from chroniker.models import Host
@@ -24,7 +25,7 @@ else:
 
 
 @admin.register(Host)
-class HostAdmin(HostModelAdmin):
+class HostAdmin(SiteLinks, HostModelAdmin):
     list_display = ("name", "seen", "skew", "quiet")
     search_fields = ("name",)
     fields = ("name", "seen", "skew", "quiet")

@@ -11,8 +11,6 @@ from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
-from django.urls import reverse
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -20,6 +18,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from chroniker import outbox
 from chroniker.admin.shared.cells import Cell, distance, moment
 from chroniker.admin.shared.filters import FirstRows
+from chroniker.admin.shared.site_links import SiteLinks, admin_url
 from chroniker.clock.database_clock import FromNow
 from chroniker.models import Job, Outbox
 from chroniker.outbox.channels import MAIL
@@ -55,7 +54,7 @@ class DeliveryFilter(admin.SimpleListFilter):
 
 
 @admin.register(Outbox)
-class OutboxAdmin(OutboxModelAdmin):
+class OutboxAdmin(SiteLinks, OutboxModelAdmin):
     list_display = ("message", "about", "state", "attempts", "error")
     list_filter = (DeliveryFilter,)
     list_select_related = ("run__job",)
@@ -125,8 +124,7 @@ class OutboxAdmin(OutboxModelAdmin):
     @admin.display(description=gettext_lazy("run"), ordering="run")
     def about(self, message: Outbox) -> SafeString:
         run = message.run
-        url = reverse("admin:chroniker_run_change", args=[run.pk])
-        return format_html('<a href="{}">{} #{}</a>', url, run.job.name, run.token)
+        return Cell(f"{run.job.name} #{run.token}", url=admin_url("chroniker_run_change", run.pk)).html("", _("Run"))
 
     @admin.display(description=gettext_lazy("state"), ordering="send_at")
     def state(self, message: Outbox) -> SafeString:

@@ -8,13 +8,13 @@ from typing import Any
 from django.contrib.admin import AdminSite
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from chroniker.admin.operations.host_admin import quiet_cell, seen_cell, skew_cell
 from chroniker.admin.shared.cells import Cell, moment
+from chroniker.admin.shared.site_links import admin_url
 from chroniker.clock.database_clock import database_now
 from chroniker.insights import reliability
 from chroniker.insights.reliability import COUNTED, Overlap, Overlaps
@@ -75,7 +75,7 @@ def _overlap(each: Overlap) -> dict[str, Any]:
     run = each.run
     return {
         "job": run.job,
-        "url": reverse("admin:chroniker_run_change", args=[run.pk]),
+        "url": admin_url("chroniker_run_change", run.pk),
         "token": f"#{run.token}",
         "slot": run.slot,
         "started": moment(run.started_at),

@@ -5,11 +5,10 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from django.urls import reverse
-
 from chroniker.admin.shared.cells import Cell
 from chroniker.admin.shared.live_refresh import cell_name, cells_json
 from chroniker.admin.shared.run_cells import run_cells
+from chroniker.admin.shared.site_links import admin_url
 from chroniker.models import EVERY_HOST, Run
 
 COLUMNS = ("status", "started", "duration", "reason")
@@ -20,7 +19,7 @@ def rows(run: Run, now: dt.datetime) -> list[dict[str, Any]]:
     return [
         {
             "host": child.required_host,
-            "url": reverse("admin:chroniker_run_change", args=[child.pk]),
+            "url": admin_url("chroniker_run_change", child.pk),
             "cells": [cell.html(cell_name("run", child.pk, column)) for column, cell in _cells(child, now).items()],
         }
         for child in _children(run)

@@ -11,8 +11,7 @@ from django.contrib import admin
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect
-from django.urls import NoReverseMatch, path, reverse
+from django.urls import path
 from django.urls.resolvers import URLPattern
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -29,6 +28,7 @@ from chroniker.admin.shared.filters import MOST_RUNS, FirstRows, OfJobFilter
 from chroniker.admin.shared.live_refresh import MOST_ROWS, cell_name, cells_json, json_view, live_url
 from chroniker.admin.shared.page_context import conditions
 from chroniker.admin.shared.run_cells import run_cells
+from chroniker.admin.shared.site_links import SiteLinks, admin_url, redirect_to
 from chroniker.clock.database_clock import FromNow, database_now
 from chroniker.models import OPEN, Job, Run
 
@@ -39,7 +39,7 @@ else:
 
 
 @admin.register(Run)
-class RunAdmin(RunModelAdmin):
+class RunAdmin(SiteLinks, RunModelAdmin):
     list_display = ("run", "state", "instant", "began", "where")
     list_filter = (OfJobFilter, "status", "trigger", "claimed_at")
     list_select_related = ("job",)
@@ -93,7 +93,7 @@ class RunAdmin(RunModelAdmin):
         shown = getattr(response, "context_data", None) or {}
         if "cl" in shown:
             going = (run.pk for run in shown["cl"].result_list if run.status in OPEN)
-            shown["live_url"] = live_url("admin:chroniker_run_states", going)
+            shown["live_url"] = live_url("chroniker_run_states", going)
             shown["most_runs"] = MOST_RUNS if shown["cl"].result_count >= MOST_RUNS else None
         return response
 
@@ -147,10 +147,8 @@ class RunAdmin(RunModelAdmin):
             "django_celery_results.view_taskresult"
         ):
             return None
-        try:
-            return f"{reverse('admin:django_celery_results_taskresult_changelist')}?task_id__exact={run.pk}"
-        except NoReverseMatch:  # the project keeps it out of its admin
-            return None
+        results = admin_url("django_celery_results_taskresult_changelist")
+        return f"{results}?task_id__exact={run.pk}" if results else None
 
     @json_view
     def live_view(self, request: HttpRequest, object_id: UUID) -> dict[str, Any]:
@@ -178,8 +176,8 @@ class RunAdmin(RunModelAdmin):
         if request.method == "POST":
             run_actions.stop_run(request, run)
         if self.has_view_permission(request):
-            return redirect("admin:chroniker_run_change", run.pk)
-        return redirect("admin:index")
+            return redirect_to("chroniker_run_change", run.pk)
+        return redirect_to("index")
 
     def reliability_view(self, request: HttpRequest) -> HttpResponse:
         if not self.has_view_permission(request):

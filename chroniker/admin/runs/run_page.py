@@ -6,7 +6,6 @@ import datetime as dt
 from typing import Any
 
 from django.core.exceptions import BadRequest
-from django.urls import reverse
 from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from chroniker.admin.runs import host_runs
@@ -15,6 +14,7 @@ from chroniker.admin.shared.cells import NOTHING, Cell, moment
 from chroniker.admin.shared.live_refresh import cell_name, cells_json
 from chroniker.admin.shared.page_context import conditions
 from chroniker.admin.shared.run_cells import run_cells
+from chroniker.admin.shared.site_links import admin_url
 from chroniker.clock.database_clock import database_now
 from chroniker.insights.durations import expected_durations
 from chroniker.models import OPEN, EventKind, Lease, Run, RunEvent, Status, Stream
@@ -50,9 +50,9 @@ def context(run: Run) -> dict[str, Any]:
     cells = _cells(run, now)
     return {
         "facts": [(label, cells[name].html(cell_name("run", run.pk, name))) for name, label in LABELS.items()],
-        "live_url": reverse("admin:chroniker_run_live", args=[run.pk]),
-        "output_url": reverse("admin:chroniker_run_output", args=[run.pk]),
-        "log_url": reverse("admin:chroniker_run_log", args=[run.pk]),
+        "live_url": admin_url("chroniker_run_live", run.pk),
+        "output_url": admin_url("chroniker_run_output", run.pk),
+        "log_url": admin_url("chroniker_run_log", run.pk),
         **conditions(),
         "roster": host_runs.rows(run, now),
     }

@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from chroniker.admin.shared.labels import NamedInputs
+from chroniker.admin.shared.site_links import SiteLinks
 from chroniker.models import Blackout, Calendar
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class BlackoutInline(TabularInline):
 
 
 @admin.register(Calendar)
-class CalendarAdmin(CalendarModelAdmin):
+class CalendarAdmin(SiteLinks, CalendarModelAdmin):
     list_display = ("name", "n_blackouts", "n_jobs")
     search_fields = ("name",)
     inlines = (BlackoutInline,)

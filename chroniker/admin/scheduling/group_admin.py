@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import Http404, HttpRequest, HttpResponse
-from django.urls import path, reverse
+from django.urls import path
 from django.urls.resolvers import URLPattern
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from chroniker.admin.shared import pausing
 from chroniker.admin.shared.cells import NOTHING, Cell, moment
+from chroniker.admin.shared.site_links import SiteLinks, admin_url
 from chroniker.eligibility import pauses
 from chroniker.models import Group, Job, Lease
 
@@ -26,7 +27,7 @@ else:
 
 
 @admin.register(Group)
-class GroupAdmin(GroupModelAdmin):
+class GroupAdmin(SiteLinks, GroupModelAdmin):
     list_display = ("name", "members", "running", "most", "pause")
     search_fields = ("name",)
     fields = ("name", "limit", "members", "running", "pause")
@@ -48,7 +49,8 @@ class GroupAdmin(GroupModelAdmin):
     def members(self, group: Group) -> str | SafeString:
         if group._state.adding:
             return NOTHING
-        url = f"{reverse('admin:chroniker_job_changelist')}?group__id__exact={group.pk}"
+        jobs = admin_url("chroniker_job_changelist")
+        url = jobs and f"{jobs}?group__id__exact={group.pk}"
         return Cell(str(group.__dict__["n_members"]), url=url).html("", gettext("Jobs"))
 
     @admin.display(description=_("queued or running"))
@@ -79,7 +81,7 @@ class GroupAdmin(GroupModelAdmin):
         group = Group.objects.filter(pk=object_id).first()
         if group is None:
             raise Http404
-        return pausing.page(self.admin_site, request, group, reverse("admin:chroniker_group_changelist"))
+        return pausing.page(self.admin_site, request, group, admin_url("chroniker_group_changelist"))
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
@@ -91,7 +93,7 @@ class GroupAdmin(GroupModelAdmin):
     ) -> HttpResponse:
         group: Group | None = kwargs.get("obj")
         if group is not None and request.user.has_perm(pausing.PERMISSION):
-            context["pause_url"] = reverse("admin:chroniker_group_pause", args=[group.pk])
+            context["pause_url"] = admin_url("chroniker_group_pause", group.pk)
             context["is_paused"] = group.pk in pauses.group_pauses([group.pk])
         return super().render_change_form(request, context, *args, **kwargs)
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from chroniker.admin.shared.cells import NOTHING, Cell, distance, moment, progress
 from chroniker.admin.shared.run_progress import Pace
+from chroniker.admin.shared.site_links import admin_url
 from chroniker.insights.job_status import Condition, JobStatus, fetch_job_status
 from chroniker.models import Job
 
@@ -58,7 +58,8 @@ class Overview(JobStatus):
         status = self.last_status
         if status is None or self.state.last_finished_at is None:
             return Cell(NOTHING)
-        url = f"{reverse('admin:chroniker_run_changelist')}?job={self.job.pk}"
+        runs = admin_url("chroniker_run_changelist")
+        url = runs and f"{runs}?job={self.job.pk}"
         return Cell(str(status.label), status.lower(), distance(self.state.last_finished_at, self.now), url=url)
 
 

@@ -8,11 +8,11 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from django.contrib.admin import ModelAdmin
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.urls import reverse
 from django.utils.cache import add_never_cache_headers
 from django.utils.translation import gettext as _
 
 from chroniker.admin.shared.cells import Cell
+from chroniker.admin.shared.site_links import admin_url
 
 P = ParamSpec("P")
 A = TypeVar("A", bound="ModelAdmin[Any]")
@@ -56,7 +56,7 @@ def json_view(
 def live_url(view: str, keys: Iterable[object]) -> str:
     """What a list's page asks for every few seconds, about these rows; empty without rows."""
     ids = ",".join(map(str, keys))
-    return f"{reverse(view)}?ids={ids}" if ids else ""
+    return f"{admin_url(view)}?ids={ids}" if ids else ""
 
 
 def ids_asked(request: HttpRequest) -> list[int]:

@@ -13,10 +13,10 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from chroniker.admin.shared.site_links import admin_url
 from chroniker.conf import settings
 from chroniker.eligibility import hosts, pauses
 from chroniker.models import Group, Job, Switch
@@ -45,10 +45,10 @@ def notices() -> list[dict[str, Any]]:
     statements."""
     found: list[dict[str, Any]] = [{"quiet": words} for words in hosts.suspension_messages()[:MOST_NAMED]]
     if everything := pauses.global_pause():
-        found.append({"pause": everything, "url": reverse("admin:chroniker_job_pause")})
-    groups = list(pauses.group_pauses().items())
-    urls = "admin:chroniker_group_pause"
-    return found + [{"pause": pause, "url": reverse(urls, args=[pk])} for pk, pause in groups[:MOST_NAMED]]
+        found.append({"pause": everything, "url": admin_url("chroniker_job_pause")})
+    for pk, pause in list(pauses.group_pauses().items())[:MOST_NAMED]:
+        found.append({"pause": pause, "url": admin_url("chroniker_group_pause", pk)})
+    return found
 
 
 def page(site: AdminSite, request: HttpRequest, group: Group | None, back: str) -> HttpResponse:

@@ -9,9 +9,12 @@ from django.contrib import messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.db import transaction
 from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from chroniker.admin.shared.site_links import admin_url
 from chroniker.conf import settings
 from chroniker.exceptions import ClaimRefused
 from chroniker.models import OPEN, Job, Lease, Run, Status
@@ -36,22 +39,32 @@ def run_job(request: HttpRequest, job: Job, args: str | None = None) -> bool:
         said = _("Run %(token)d started manually with the arguments: %(args)s")
     log(request, [job], said % {"token": run.token, "args": args})
     run.refresh_from_db()
-    tell_what_became_of(request, job, run)
+    _show_state(request, run)
     return True
 
 
-def tell_what_became_of(request: HttpRequest, job: Job, run: Run) -> None:
-    """A claim is not yet a run: without a broker it waits, and the person should know why.
+def _show_state(request: HttpRequest, run: Run) -> None:
+    """One message: what the run is doing now, with a link to its page.
 
-    Within a transaction of the request's (``ATOMIC_REQUESTS``) it is dispatched only after it: the job's page tells.
+    Without a broker the claim waits, and the message gives the reason. With ``ATOMIC_REQUESTS`` the run is dispatched
+    only after this request; then a missing dispatch is no fault.
     """
-    early = transaction.get_connection(settings.database).in_atomic_block
-    words = {"job": job, "token": run.token, "why": run.reason}
-    if run.status == Status.CLAIMED and run.dispatched_at is None and not early:
-        text = _("Run %(token)d of “%(job)s” is queued, but no executor has accepted it yet. %(why)s")
-        messages.warning(request, (text % words).strip())
-    else:
-        messages.success(request, _("Run %(token)d of “%(job)s” is queued.") % words)
+    before_commit = transaction.get_connection(settings.database).in_atomic_block
+    if run.status == Status.CLAIMED and run.dispatched_at is None and not before_commit:
+        text = _("{run} of “{job}” is queued, but no executor has accepted it yet. {reason}")
+        messages.warning(request, format_html(text, run=_linked(request, run), job=run.job, reason=run.reason))
+        return
+    texts = {Status.CLAIMED: _("{run} of “{job}” is queued."), Status.RUNNING: _("{run} of “{job}” is running.")}
+    text = texts.get(Status(run.status), _("{run} of “{job}” has ended: {status}."))
+    status = Status(run.status).label
+    messages.success(request, format_html(text, run=_linked(request, run), job=run.job, status=status))
+
+
+def _linked(request: HttpRequest, run: Run) -> SafeString:
+    """“Run 12”, as a link for people who may open its page."""
+    text = _("Run %(token)d") % {"token": run.token}
+    url = admin_url("chroniker_run_change", run.pk) if request.user.has_perm("chroniker.view_run") else ""
+    return format_html('<a href="{}">{}</a>', url, text) if url else format_html("{}", text)
 
 
 def run_jobs(request: HttpRequest, jobs: Iterable[Job]) -> None:
@@ -74,16 +87,27 @@ def run_jobs(request: HttpRequest, jobs: Iterable[Job]) -> None:
 
 
 def stop_run(request: HttpRequest, run: Run) -> None:
-    """Ask one run to stop, and tell the person what came of it."""
-    if not stopping.stop(run.pk, by=request.user.get_username()):
-        messages.warning(request, _("Run %(token)d had already ended.") % {"token": run.token})
-        return
-    log(request, [run.job], _("Stop of run %(token)d requested.") % {"token": run.token})
+    """Request a stop of ``run``. The message says what the run is doing after the request."""
+    requested = stopping.stop(run.pk, by=request.user.get_username())
     run.refresh_from_db()
+    words = {"token": run.token, "status": Status(run.status).label}
+    if requested:
+        log(request, [run.job], _("Stop of run %(token)d requested.") % words)
     if run.status in OPEN:
-        messages.success(request, _("Stop of run %(token)d requested.") % {"token": run.token})
+        messages.success(request, _("Stop of run %(token)d requested.") % words)
+    elif requested and run.status == Status.STOPPED and run.started_at is None:
+        messages.success(request, _("Run %(token)d was cancelled before it started.") % words)
     else:
-        messages.success(request, _("Run %(token)d was stopped before it started.") % {"token": run.token})
+        messages.warning(request, _("Run %(token)d has already ended: %(status)s.") % words)
+
+
+def stop_job(request: HttpRequest, job: Job) -> None:
+    """Request a stop of the open run of ``job``."""
+    lease = Lease.objects.filter(job=job, slot="").select_related("run__job").first()
+    if lease is None:
+        messages.info(request, _("“%(job)s” has no open run.") % {"job": job})
+    else:
+        stop_run(request, lease.run)
 
 
 def stop_jobs(request: HttpRequest, jobs: Iterable[Job]) -> None:

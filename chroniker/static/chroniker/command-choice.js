@@ -179,7 +179,7 @@
             }
             shown = name;
             const answer = name && await window.chroniker.ask(`${box.dataset.url}?${new URLSearchParams({name})}`)
-                .catch(error => ({error: error.message}));
+                .catch(error => ({error: error.final ? error.message : box.dataset.failed}));
             if (mine === asked) { // an answer to an older question may come later
                 box.replaceChildren(...(answer ? render(box, answer) : []));
             }

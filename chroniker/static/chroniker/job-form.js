@@ -55,7 +55,8 @@
                 return;
             }
             shown = query.toString();
-            const answer = await window.chroniker.ask(`${preview.dataset.url}?${query}`).catch(error => ({error: error.message}));
+            const answer = await window.chroniker.ask(`${preview.dataset.url}?${query}`)
+                .catch(error => ({error: error.final ? error.message : preview.dataset.failed}));
             if (mine === asked) { // an answer to an older question may come later
                 preview.replaceChildren(...render(answer));
             }

@@ -1,12 +1,14 @@
-/* Keeps what a page shows in step with the database. Asleep in hidden tabs. */
+/* Refreshes what a page shows every few seconds. Does nothing while the tab is hidden. */
 "use strict";
 
 (function () {
-    const SLOWEST = 60;
+    const SLOWEST = 60; // seconds between two requests while requests fail
+    const TIMEOUT = 10000; // milliseconds until a request without a response counts as failed
 
-    /* Ask for JSON. Whoever is refused is told why and not asked again. */
+    /* Request JSON. Throws if there is no response in time; with `final` set if another request would be refused too. */
     async function ask(url) {
-        const response = await fetch(url, {headers: {Accept: "application/json"}, credentials: "same-origin"});
+        const response = await fetch(url, {headers: {Accept: "application/json"}, credentials: "same-origin",
+            signal: AbortSignal.timeout(TIMEOUT)});
         if (response.status === 403 || response.status === 404) {
             const answer = await response.json().catch(() => ({}));
             throw Object.assign(new Error(answer.error || response.statusText), {final: true});
@@ -17,7 +19,7 @@
         return response.json();
     }
 
-    /* Call `step` every so many seconds until it answers false, or somebody is refused; more seldom while it fails. */
+    /* Call `step` every `seconds` until it returns false or a request is refused; at longer intervals while it fails. */
     function poll(seconds, step, notice, failed) {
         let wait = seconds, timer = null, busy = false;
 

@@ -33,7 +33,8 @@ def press(client: Client, button: str, job: Job) -> str:
 
 def act(client: Client, action: str, *jobs: Job, **more: str) -> str:
     client.cookies.pop("messages", None)
-    chosen = {"action": action, "_selected_action": [str(job.pk) for job in jobs], **more}
+    selected = [str(job.pk) for job in jobs]
+    chosen = {"action": action, "_selected_action": selected, "confirmed": str(len(selected)), **more}
     return told(client.post(LIST, chosen))
 
 
@@ -56,15 +57,25 @@ def test_run_claims_and_dispatches_within_the_request_and_leaves_the_schedule_al
 
 
 @pytest.mark.django_db(transaction=True)
-def test_run_says_that_the_run_is_on_its_way(admin: Client) -> None:
-    assert press(admin, "run", a_booked_job(name="backup")) == "Run 1 of “backup” is queued."
+def test_the_message_about_a_queued_run_links_to_its_page(admin: Client, staff: Callable[..., Client]) -> None:
+    said = press(admin, "run", a_booked_job(name="backup"))
+    url = reverse("admin:chroniker_run_change", args=[Run.objects.get().pk])
+    assert said == f'<a href="{url}">Run 1</a> of “backup” is queued.'
+    assert press(staff("run_job"), "run", a_booked_job(name="other")) == "Run 1 of “other” is queued."
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_message_about_a_run_that_has_ended_gives_its_result(admin: Client) -> None:
+    with override_settings(CHRONIKER_EXECUTORS={"default": {"BACKEND": "chroniker.executors.inline.InlineExecutor"}}):
+        said = press(admin, "run", a_booked_job(name="backup", command="noop"))
+    assert said.endswith("of “backup” has ended: succeeded.")
 
 
 @pytest.mark.django_db(transaction=True)
 def test_run_says_so_when_no_executor_takes_it(admin: Client) -> None:
     with override_settings(CHRONIKER_EXECUTORS={"default": {"BACKEND": "no.such.Backend"}}):
         said = press(admin, "run", a_booked_job(name="backup"))
-    assert "Run 1 of “backup” is queued, but no executor" in said
+    assert "of “backup” is queued, but no executor" in said
     assert "cannot be imported" in said
 
 
@@ -98,7 +109,7 @@ def test_stop_asks_a_running_run_and_cancels_one_that_waits(admin: Client) -> No
     other.refresh_from_db()
     assert (run.status, run.stop_requested_by) == (Status.RUNNING, "root")
     assert other.status == Status.STOPPED
-    assert history() == ["Stop requested."] * 2
+    assert history() == ["Stop of run 1 requested."] * 2
 
 
 def test_the_run_s_own_stop_says_what_came_of_it(admin: Client) -> None:
@@ -107,12 +118,32 @@ def test_the_run_s_own_stop_says_what_came_of_it(admin: Client) -> None:
     lifecycle.finish(ended.pk, ended.token, started(ended), Outcome(Status.SUCCEEDED))
     expected = {
         running: "Stop of run 1 requested.",
-        queued: "Run 1 was stopped before it started.",
-        ended: "Run 1 had already ended.",
+        queued: "Run 1 was cancelled before it started.",
+        ended: "Run 1 has already ended: succeeded.",
     }
     for run, said in expected.items():
         admin.cookies.pop("messages", None)
         assert told(admin.post(reverse("admin:chroniker_run_stop", args=[run.pk]))) == said
+
+
+def test_a_stop_of_a_run_that_ends_at_the_same_moment_gives_its_result(
+    admin: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = run_now(a_booked_job(), by="a test")
+    nonce = started(run)
+    request_stop = lifecycle.request_stop
+
+    def ends_meanwhile(run_id: Any, by: str) -> bool:
+        requested = request_stop(run_id, by)
+        lifecycle.finish(run.pk, run.token, nonce, Outcome(Status.SUCCEEDED))
+        return requested
+
+    monkeypatch.setattr(lifecycle, "request_stop", ends_meanwhile)
+    assert press(admin, "stop", run.job) == "Run 1 has already ended: succeeded."
+
+
+def test_stop_without_an_open_run_gives_that_as_the_reason(admin: Client) -> None:
+    assert press(admin, "stop", a_booked_job(name="backup")) == "“backup” has no open run."
 
 
 def test_who_had_to_log_in_first_comes_back_to_the_job_and_nothing_has_started(admin: Client) -> None:
@@ -165,6 +196,42 @@ def test_nobody_starts_a_thousand_jobs_with_one_press(admin: Client) -> None:
     said = act(admin, "run_now", *Job.objects.all()[:1], select_across="1")
     assert "101 jobs are selected, but at most 100" in said
     assert not Run.objects.exists()
+
+
+@pytest.mark.parametrize("action", ["disable", "run_now", "stop"])
+def test_a_bulk_action_asks_first_with_number_and_names(admin: Client, action: str) -> None:
+    jobs = [a_booked_job(name=f"<job {n}>") for n in range(2)]
+    open_run = run_now(a_booked_job(), by="a test")
+    selected = [str(job.pk) for job in (*jobs, open_run.job)]
+    page = admin.post(LIST, {"action": action, "_selected_action": selected})
+    html = page.content.decode()
+    assert "3 jobs are selected." in html and "&lt;job 0&gt;" in html and "&lt;job 1&gt;" in html
+    assert Run.objects.count() == 1 and Job.objects.filter(enabled=True).count() == 3 and history() == []
+    sent = {"action": action, "confirmed": "3", "_selected_action": selected}
+    for name, value in sent.items():
+        assert f'name="{name}" value="{value if isinstance(value, str) else value[0]}"' in html
+    assert admin.post(LIST, sent).status_code == 302
+    open_run.refresh_from_db()
+    done = {
+        "disable": not Job.objects.filter(enabled=True).exists(),
+        "run_now": Run.objects.count() == 3,
+        "stop": open_run.status == Status.STOPPED,
+    }
+    assert done[action]
+
+
+def test_a_bulk_action_asks_again_if_the_number_of_jobs_has_changed(admin: Client) -> None:
+    now = database_now()
+    Job.objects.bulk_create([Job(name=f"job {n}", command="noop", cron="* * * * *", edited_at=now) for n in range(105)])
+    select_all = {"action": "disable", "_selected_action": str(Job.objects.first().pk), "select_across": "1"}  # type: ignore[union-attr]
+    html = admin.post(LIST, select_all).content.decode()
+    assert "105 jobs are selected." in html and "and 5 more jobs" in html and 'name="select_across"' in html
+    Job.objects.filter(name="job 7").delete()
+    again = admin.post(LIST, {**select_all, "confirmed": "105"}).content.decode()
+    assert "104 jobs are selected." in again and "has changed" in again
+    assert not Job.objects.filter(enabled=False).exists()
+    admin.post(LIST, {**select_all, "confirmed": "104"})
+    assert not Job.objects.filter(enabled=True).exists()
 
 
 def test_bulk_actions_are_offered_to_those_who_may(staff: Callable[..., Client]) -> None:

@@ -299,7 +299,7 @@ def test_a_monitor_is_edited_on_the_job_page(admin: Client) -> None:
 def test_an_action_runs_monitors_now(admin: Client) -> None:
     monitor = a_monitor()
     with override_settings(CHRONIKER_EXECUTORS=INLINE):
-        admin.post(LIST, {"action": "check_now", "_selected_action": [str(monitor.pk)]})
+        admin.post(LIST, {"action": "check_now", "_selected_action": [str(monitor.pk)], "confirmed": "1"})
     assert the_run(monitor).attention_count == 3
 
 
@@ -322,6 +322,6 @@ def test_the_monitor_list_has_its_own_permission(
     assert (f'href="/admin/chroniker/job/{monitor.pk}/change/"' in page.content.decode()) == links
     assert client.get(f"{LIST}live/", {"ids": str(monitor.pk)}).status_code == (200 if sees else 403)
     with override_settings(CHRONIKER_EXECUTORS=INLINE):
-        client.post(LIST, {"action": "check_now", "_selected_action": [str(monitor.pk)]})
+        client.post(LIST, {"action": "check_now", "_selected_action": [str(monitor.pk)], "confirmed": "1"})
     assert Run.objects.exists() == runs
     assert client.get(f"{LIST}add/").status_code == 403

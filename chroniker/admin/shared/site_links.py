@@ -1,0 +1,66 @@
+"""Links from one admin page to another one, within the admin site that answers the request.
+
+A project may have several admin sites and may register only some of this app's models in each. ``admin_url`` gives an
+empty text for a page that the current site does not have; callers then show plain text. In templates the same is
+``{% url … as name %}``, because ``request.current_app`` is set here too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import ContextVar
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import NoReverseMatch, reverse
+from django.urls.resolvers import URLPattern
+
+if TYPE_CHECKING:
+    from django.contrib.admin import AdminSite
+
+#: The name of the site that answers the current request. Every view of this app sets it, so it is never out of date.
+_current_site: ContextVar[str | None] = ContextVar("chroniker_admin_site", default=None)
+
+
+def admin_url(view: str, *args: object) -> str:
+    """The address of ``view``, such as ``"chroniker_job_change"``; empty if the current site does not have it."""
+    try:
+        return reverse(f"admin:{view}", args=args, current_app=_current_site.get())
+    except NoReverseMatch:
+        return ""
+
+
+def redirect_to(view: str, *args: object) -> HttpResponse:
+    """Redirect to ``view``. Raises ``Http404`` if the current site does not have it."""
+    url = admin_url(view, *args)
+    if not url:
+        raise Http404
+    return redirect(url)
+
+
+class SiteLinks:
+    """Put this first among the bases of a ``ModelAdmin``: its views then know which site they belong to."""
+
+    if TYPE_CHECKING:
+        admin_site: AdminSite
+
+        def get_urls(self) -> list[URLPattern]: ...
+
+    @property
+    def urls(self) -> list[URLPattern]:
+        patterns = self.get_urls()
+        for pattern in patterns:
+            pattern.callback = _within(self.admin_site.name, pattern.callback)
+        return patterns
+
+
+def _within(site: str, view: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(view)
+    def within(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        _current_site.set(site)
+        request.current_app = site  # read by the template tag "url"
+        return view(request, *args, **kwargs)
+
+    return within
