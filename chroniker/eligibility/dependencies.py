@@ -28,6 +28,7 @@ class Edge(NamedTuple):
     dependent: int
     dependee: int
     wait_for_completion: bool
+    has_state: bool  #: whether the dependee was ever booked
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ def blocked(scope: Scope = Scope.ALL) -> Exists:
     The dependent's instant is ``next_instant``. A dependee with a schedule error blocks those who wait for its turn,
     because its instants are not known.
     """
+    if scope is Scope.NONE:
+        return Exists(JobDependency.objects.none())
     unready = _unready(scope, OuterRef("next_instant"))
     return Exists(JobDependency.objects.filter(unready, dependent=OuterRef("pk")))
 
@@ -67,7 +70,8 @@ def edges_from(job_ids: Collection[int]) -> list[Edge]:
     if not job_ids:
         return []
     rows = JobDependency.objects.filter(dependent__in=job_ids).order_by("dependent", "dependee")
-    return [Edge(*row) for row in rows.values_list("dependent", "dependee", "wait_for_completion")]
+    columns = rows.values_list("dependent", "dependee", "wait_for_completion", "dependee__state")
+    return [Edge(low, high, completion, state is not None) for low, high, completion, state in columns]
 
 
 def ready_until(job_ids: Collection[int], now: dt.datetime) -> dict[int, dt.datetime]:

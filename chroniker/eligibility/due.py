@@ -33,8 +33,7 @@ def find(kind: ClaimKind, now: dt.datetime, only: Collection[int] | None = None)
         states = states.filter(groups.is_not_paused(), has_open_run)
     else:
         states = states.filter(groups.is_open(), ~has_open_run)
-    if kind.dependencies is not Scope.NONE:
-        states = states.filter(~dependencies.blocked(kind.dependencies))
+    states = states.filter(~dependencies.blocked(kind.dependencies))
     if kind is RETRY:
         states = states.annotate(failed_args=_failed_args())
     return states.order_by(*filter(None, [kind.due_field]), "pk")

@@ -48,12 +48,16 @@ def _insertion(connection: BaseDatabaseWrapper, model: type[Model], common: Colu
 
 
 def write_states(states: Sequence[JobState], fields: Sequence[str]) -> None:
-    """Write other values for each of these rows, which exist and which we hold."""
+    """Write these fields of each row and increment its revision. The caller holds the rows' locks and has read them
+    as they are."""
     connection = connections[settings.database]
+    fields = [*fields, "revision"]
+    for state in states:
+        state.revision += 1
     if connection.vendor != "postgresql":
         targeted = connection.features.supports_update_conflicts_with_target
         unique = ["job"] if targeted else None
-        JobState.objects.bulk_create(states, update_conflicts=True, update_fields=[*fields], unique_fields=unique)
+        JobState.objects.bulk_create(states, update_conflicts=True, update_fields=fields, unique_fields=unique)
     elif states:
         meta = JobState._meta
         columns = _columns(states, [meta.get_field(name) for name in ("job", *fields)])

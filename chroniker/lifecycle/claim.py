@@ -5,66 +5,123 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Q
 
+from chroniker.clock import jump_detection
+from chroniker.clock.database_clock import FromNow
 from chroniker.conf import settings
-from chroniker.eligibility import pauses
+from chroniker.eligibility import dependencies, pauses
+from chroniker.eligibility.dependencies import Edge, Scope
 from chroniker.lifecycle import host_runs
+from chroniker.lifecycle.admission import admit, lock_and_count_free
 from chroniker.lifecycle.bulk import insert, write_states
-from chroniker.lifecycle.group_limit import lock_and_count_free, within_limit
 from chroniker.lifecycle.notify import enqueue, send_run_finished
 from chroniker.lifecycle.plan import Plan
 from chroniker.lifecycle.transactions import locked, transactional
 from chroniker.models import EVERY_HOST, Job, JobState, Lease, Run, Status
 from chroniker.signals import run_claimed, send_after_commit
 
-#: What a claim changes in the state; also what must still be as it was read when the row is locked.
+#: What a claim changes in the state.
 BOOKING = ("covered_until", "next_instant", "next_run", "last_token", "retry_at", "retry_attempt")
 
 
 def claim(plans: Sequence[Plan], now: dt.datetime, *, wait: bool = False) -> list[Run]:
-    """Write the plans whose jobs are still as they were read; the claimed runs, each with its ``job`` loaded.
+    """Write those plans that still hold; the claimed runs, each with its ``job`` loaded.
 
-    A claim for every host is a run that nobody starts, followed by one for each live host (``roster``).
+    A claim for every host is a run that nobody starts, followed by one for each live host (``host_runs``).
 
-    Guarantees: a job that another claimer holds or has moved on is left out (so each instant is claimed once), and
-    the next instant is booked in the same transaction that inserts the run, so a crash may lose a run, and say so,
-    but never repeats one. Of a group with a limit no more jobs are claimed than it has room for, the first of
-    ``plans`` first. A plan by flag needs the job's ``force_run`` flag, and lowers it. ``wait``: for locks, instead of
-    passing over locked jobs (a person asked for this very job).
+    Guarantees: a plan is written only if its job's state has the revision that the plan was drawn from, so that each
+    instant is claimed once and no edit is overwritten. The next instant is booked in the same transaction that
+    inserts the run: a crash may lose a run, and record that, but never repeats one. What can change without the
+    revision (pauses, the switch of the job, its group's limit, its dependencies, the force-run flag, a jump of the
+    database's clock) is checked again under the claim's locks. A batch has the same result as its plans claimed one
+    after the other. *Not checked again:* blackouts and live hosts, which may have changed since the plan was drawn.
+
+    ``wait``: for locks, instead of passing over locked rows (a person asked for this very job). Raises
+    ``ClockJumped``; then nothing is written.
     """
+    if not plans:
+        return []
     host_runs.plan_children(plans, now)
-    won = _claim(plans, now, wait)
-    for run in won:
+    edges = dependencies.edges_from([plan.state.pk for plan in plans if plan.kind.dependencies is not Scope.NONE])
+    claimed = _claim(plans, edges, now, wait)
+    for run in claimed:
         send_after_commit(run_claimed, Run, run_id=run.pk, job_id=run.job_id, token=run.token, trigger=run.trigger)
-    return won
+    return claimed
 
 
 @transactional
-def _claim(plans: Sequence[Plan], now: dt.datetime, wait: bool) -> list[Run]:
-    room = lock_and_count_free(plans, skip=not wait)
-    mine = within_limit(_still_as_read(plans, skip=not wait), plans, room)
-    mine = _flags_lowered(mine, skip=not wait)
-    if not mine:
+def _claim(plans: Sequence[Plan], edges: Sequence[Edge], now: dt.datetime, wait: bool) -> list[Run]:
+    free_places = lock_and_count_free(plans, skip=not wait)
+    unchanged = _lock_unchanged(plans, edges, skip=not wait)
+    admitted = admit(_still_eligible(unchanged), edges, free_places)
+    admitted = _lower_flags(admitted, skip=not wait)
+    if admitted:
+        _insert(admitted, now)
+        write_states([plan.after for plan in admitted], BOOKING)
+    return [run for plan in admitted for run in plan.opened]
+
+
+def _lock_unchanged(plans: Sequence[Plan], edges: Sequence[Edge], *, skip: bool) -> list[Plan]:
+    """Lock the states of these jobs and of their dependees; the plans whose revision is unchanged.
+
+    The dependees are locked, so that none of them can start between the check of the dependencies and the commit. A
+    plan with a row that someone else holds is left out, if ``skip``.
+    """
+    ids = {plan.state.pk for plan in plans} | {edge.dependee for edge in edges}
+    revisions = dict(locked(JobState.objects.filter(pk__in=ids), skip=skip).values_list("pk", "revision"))
+    # A dependee without a state has never been booked: no claim of it can be under way.
+    held = {edge.dependent for edge in edges if edge.has_state and edge.dependee not in revisions}
+    unchanged = [plan for plan in plans if revisions.get(plan.state.pk) == plan.state.revision]
+    return [plan for plan in unchanged if plan.state.pk not in held]
+
+
+def _still_eligible(plans: Sequence[Plan]) -> list[Plan]:
+    """Check, under the locks, what may change without the revision, and the clock. One statement.
+
+    A statement of its own: one that waits for locks sees other tables as they were before it waited.
+    """
+    if not plans:
         return []
-    claimed = [(run, plan) for plan in mine for run in plan.opened]
-    for run, _plan in claimed:
-        run.redispatch_at = now + settings.redispatch if run.status == Status.CLAIMED else None
-    insert(Run, [run for plan in mine for run in plan.runs])
-    _tell_missed(mine, now)
-    send_run_finished(run for plan in mine for run in plan.runs if run.status == Status.SKIPPED)
-    insert(Lease, [_lease(run, plan, now) for run, plan in claimed])
-    write_states([plan.after for plan in mine], BOOKING)
-    for run, plan in claimed:
-        run.job = plan.state.job
-    return [run for run, _plan in claimed]
+    allowed = Q(pk__in=[])
+    for kind in {plan.kind for plan in plans}:
+        ids = [plan.state.pk for plan in plans if plan.kind is kind]
+        allowed |= Q(~dependencies.blocked(kind.dependencies), pk__in=ids)
+    states = JobState.objects.filter(allowed, ~pauses.switched_off(), job__enabled=True)
+    before = jump_detection.read_host_clocks()
+    rows = states.filter(job__group__paused_at__isnull=True).annotate(
+        now=FromNow(), server=jump_detection.server_column()
+    )
+    found = {pk: (now, server) for pk, now, server in rows.values_list("pk", "now", "server")}
+    if found:
+        now, server = next(iter(found.values()))
+        reading = jump_detection.evaluate(now, server or None, before)
+        if reading.suspended_because:
+            raise jump_detection.ClockJumped(reading)
+    return [plan for plan in plans if plan.state.pk in found]
 
 
-def _tell_missed(plans: Sequence[Plan], now: dt.datetime) -> None:
+def _lower_flags(plans: list[Plan], *, skip: bool) -> list[Plan]:
+    """Lower the flags of plans by flag; without the plans whose flag was lowered by someone else."""
+    by_flag = [plan.state.pk for plan in plans if plan.kind.by_flag]
+    if not by_flag:
+        return plans
+    ids = set(locked(Job.objects.filter(pk__in=by_flag, force_run=True), skip=skip).values_list("pk", flat=True))
+    Job.objects.filter(pk__in=ids).update(force_run=False)
+    return [plan for plan in plans if plan.state.pk in ids or not plan.kind.by_flag]
+
+
+def _insert(plans: Sequence[Plan], now: dt.datetime) -> None:
+    """Insert runs, leases, and the messages about missed instants."""
+    runs = [run for plan in plans for run in plan.runs]
     for plan in plans:
-        if plan.missed:
-            plan.missed.job = plan.state.job
+        for run in plan.runs:
+            run.job = plan.state.job
+            run.redispatch_at = now + settings.redispatch if run.status == Status.CLAIMED else None
+    insert(Run, runs)
     enqueue([plan.missed for plan in plans if plan.missed], now)
+    send_run_finished(run for run in runs if run.status == Status.SKIPPED)
+    insert(Lease, [_lease(run, plan, now) for plan in plans for run in plan.opened])
 
 
 def _lease(run: Run, plan: Plan, now: dt.datetime) -> Lease:
@@ -73,26 +130,3 @@ def _lease(run: Run, plan: Plan, now: dt.datetime) -> Lease:
     if run.required_host == EVERY_HOST:  # its progress: how many hosts have reported
         lease.total_parts, lease.total_parts_complete = len(plan.opened) - 1, 0
     return lease
-
-
-def _still_as_read(plans: Sequence[Plan], *, skip: bool) -> list[Plan]:
-    """Lock the jobs' states. One that was claimed, edited, disabled or paused since it was read is not ours."""
-    by_id = {plan.state.pk: plan for plan in plans}
-    enabled = Exists(Job.objects.filter(pk=OuterRef("pk"), enabled=True, group__paused_at__isnull=True))
-    rows = locked(JobState.objects.filter(enabled, ~pauses.switched_off(), pk__in=by_id), skip=skip)
-    mine = []
-    for pk, token, instant, retry_at in rows.values_list("pk", "last_token", "next_instant", "retry_at"):
-        state = by_id[pk].state
-        if (token, instant, retry_at) == (state.last_token, state.next_instant, state.retry_at):
-            mine.append(by_id[pk])
-    return mine
-
-
-def _flags_lowered(plans: list[Plan], *, skip: bool) -> list[Plan]:
-    """Lower the flags of plans by flag; without the plans whose flag was lowered by someone else."""
-    by_flag = [plan.state.pk for plan in plans if plan.kind.by_flag]
-    if not by_flag:
-        return plans
-    ids = set(locked(Job.objects.filter(pk__in=by_flag, force_run=True), skip=skip).values_list("pk", flat=True))
-    Job.objects.filter(pk__in=ids).update(force_run=False)
-    return [plan for plan in plans if plan.state.pk in ids or not plan.kind.by_flag]

@@ -157,6 +157,7 @@ def retry(state: JobState, now: dt.datetime) -> Plan:
 def _plan(kind: ClaimKind, state: JobState) -> Plan:
     after = JobState(
         job_id=state.pk,
+        revision=state.revision,
         booked_fingerprint=state.booked_fingerprint,
         covered_until=state.covered_until,
         next_instant=state.next_instant,

@@ -844,6 +844,10 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "revision",
+                    models.BigIntegerField(default=0, help_text="Incremented by every write of this row."),
+                ),
+                (
                     "booked_fingerprint",
                     models.CharField(
                         blank=True,

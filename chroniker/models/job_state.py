@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -10,14 +12,22 @@ from chroniker.models.job import Job
 from chroniker.models.run_status import Status
 
 
+class JobStateQuerySet(models.QuerySet["JobState"]):
+    def update(self, **fields: Any) -> int:
+        """Like any update, and increments the revision."""
+        fields.setdefault("revision", models.F("revision") + 1)
+        return super().update(**fields)
+
+
 class JobState(models.Model):
     """One row beside each job, written only by ``chroniker.lifecycle``.
 
-    Locked before anything of the job is claimed or closed; locks are taken in the order Group, JobState,
+    Every write increments ``revision``: a claim that was computed from another revision is not written. Locked before anything of the job is claimed or closed; locks are taken in the order Group, JobState,
     Job, Run, Lease, by id.
     """
 
     job = models.OneToOneField(Job, models.CASCADE, primary_key=True, related_name="state")
+    revision = models.BigIntegerField(default=0, help_text=_("Incremented by every write of this row."))
     booked_fingerprint = models.CharField(
         max_length=64, blank=True, help_text=_("Fingerprint of the schedule that the next instant was computed from.")
     )
@@ -49,7 +59,7 @@ class JobState(models.Model):
         _("schedule error"), blank=True, help_text=_("Why the job was set aside; an edit of the job clears it.")
     )
 
-    objects = DecidingManager()
+    objects = DecidingManager.from_queryset(JobStateQuerySet)()
 
     class Meta:
         verbose_name = _("job state")

@@ -31,7 +31,10 @@ def run_now(job: Job, by: str, args: str | None = None) -> Run:
     state = JobState.objects.select_related("job__group").get(pk=job.pk)
     _refuse_if_not_free(state)
     now = _now_for_a_person()
-    claimed = lifecycle.claim([plan.by_hand(state, now, args)], now, wait=True)
+    try:
+        claimed = lifecycle.claim([plan.by_hand(state, now, args)], now, wait=True)
+    except jump_detection.ClockJumped as jump:
+        raise ClaimRefused(due.clock_jump_message(jump.sight.suspended_because)) from jump
     if not claimed:
         _refuse_if_not_free(JobState.objects.select_related("job__group").get(pk=job.pk))
         raise ClaimRefused(_("Someone else changed or claimed the job just now; look again."))

@@ -1,0 +1,55 @@
+"""Which plans of a batch may be written together: group limits and dependencies within the batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from chroniker.eligibility import groups
+from chroniker.eligibility.dependencies import Edge
+from chroniker.lifecycle.plan import Plan
+from chroniker.lifecycle.transactions import locked
+from chroniker.models import Group
+
+
+def lock_and_count_free(plans: Iterable[Plan], *, skip: bool) -> dict[int, int]:
+    """Lock the groups with a limit that these plans need; how many jobs each may claim now.
+
+    Whoever claims for such a group counts and inserts under its row's lock. These are the first locks of a claim,
+    before JobState: what another claimer inserted under the lock is then committed before the transaction reads
+    anything. A group that someone else holds has no free place now, if ``skip``: that claimer does the work. Two
+    statements; none where no plan needs such a group. Leases that are closed meanwhile only make room.
+    """
+    ids = groups.limited_groups(plan.state.job for plan in plans if plan.claimed)
+    if not ids:
+        return {}
+    limits = dict(locked(Group.objects.filter(pk__in=ids), skip=skip).values_list("pk", "limit"))
+    taken = groups.open_jobs(list(limits))
+    return {pk: _free(limits[pk], taken.get(pk, 0)) if pk in limits else 0 for pk in ids}
+
+
+def _free(limit: int | None, taken: int) -> int:
+    return 2**31 if limit is None else max(0, limit - taken)  # it may have been lifted since it was read
+
+
+def admit(plans: Sequence[Plan], edges: Iterable[Edge], free_places: dict[int, int]) -> list[Plan]:
+    """Those of ``plans`` that may be written together: as if they were claimed one after the other, in this order. Pure.
+
+    A plan is left out if its group has no free place, or if it waits for the end of a job that an earlier plan opens.
+    """
+    waits_for: dict[int, set[int]] = {}
+    for edge in edges:
+        if edge.wait_for_completion:
+            waits_for.setdefault(edge.dependent, set()).add(edge.dependee)
+    free, opened, admitted = dict(free_places), set[int](), []
+    for plan in plans:
+        group = plan.state.job.group_id if plan.claimed else None
+        if waits_for.get(plan.state.pk, set()) & opened and plan.opened:
+            continue
+        if group is not None and group in free:
+            if not free[group]:
+                continue
+            free[group] -= 1
+        admitted.append(plan)
+        if plan.opened:
+            opened.add(plan.state.pk)
+    return admitted
