@@ -50,7 +50,7 @@ def database_now(using: str | None = None) -> dt.datetime:
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {_sql(_NOW, connection.vendor)}", [])
         (value,) = cursor.fetchone()
-    return _aware(value)
+    return aware(value)
 
 
 def database_now_and_server(using: str | None = None) -> tuple[dt.datetime, str]:
@@ -59,10 +59,11 @@ def database_now_and_server(using: str | None = None) -> tuple[dt.datetime, str]
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {_sql(_NOW, connection.vendor)}, {_server_sql(connection)}", [])
         value, server = cursor.fetchone()
-    return _aware(value), str(server)
+    return aware(value), str(server)
 
 
-def _aware(value: Any) -> dt.datetime:
+def aware(value: Any) -> dt.datetime:
+    """A time as a driver returns it."""
     moment: dt.datetime = dt.datetime.fromisoformat(value) if isinstance(value, str) else value
     return moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment.astimezone(dt.UTC)
 
@@ -94,3 +95,21 @@ class FromNow(Func):
         # SQLite wants a sign and text ("+2.500000 seconds"), the others a number.
         seconds: Any = f"{self.seconds:+f}" if connection.vendor == "sqlite" else self.seconds
         return f"({_sql(_LATER, connection.vendor)})", [seconds]
+
+
+class StatementNow(FromNow):
+    """Like ``FromNow``, for conditions that search: one value for the whole statement, so that an index can be used.
+
+    PostgreSQL evaluates ``clock_timestamp()`` for each row. After a wait for a lock this value is old.
+    """
+
+    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any) -> tuple[str, Any]:  # type: ignore[override]
+        sql, params = super().as_sql(compiler, connection, **context)
+        return sql.replace("clock_timestamp()", "statement_timestamp()"), params
+
+
+def clock_columns(using: str, *, with_server: bool) -> str:
+    """SQL of the columns "now" (to be read with ``aware``) and "server", for a statement of the caller's."""
+    connection = connections[using]
+    server = _server_sql(connection) if with_server else "''"
+    return f"{_sql(_NOW, connection.vendor)}, {server}"

@@ -79,12 +79,38 @@ def read_clock() -> ClockReading:
     return evaluate(now, server, before)
 
 
+class PassClock:
+    """The database's time during one pass: read and judged once, then carried on by the clock of this host's boot.
+
+    A claim judges the database's clock again in its own transaction. ``fixed``: a time that stands still, for tests.
+    """
+
+    def __init__(self, reading: ClockReading, fixed: dt.datetime | None = None) -> None:
+        self._reading, self._fixed, self._read_at = reading, fixed, boot_clock()
+
+    def __call__(self) -> dt.datetime:
+        if self._fixed is not None:
+            return self._fixed
+        return self._reading.now + dt.timedelta(seconds=boot_clock() - self._read_at)
+
+
+def known_server() -> str | None:
+    """Which server answered last; empty: it cannot be asked; None: nobody has tried."""
+    memory = clock_state.read()
+    return memory.server if memory else None
+
+
+def trusted_reading() -> ClockReading:
+    """The database's clock, read and judged. Raises ``ClockJumped`` where it jumped."""
+    reading = read_clock()
+    if reading.suspended_because:
+        raise ClockJumped(reading)
+    return reading
+
+
 def trusted_now() -> dt.datetime:
-    """The database's clock, for whoever decides by it: a look, which raises ``Distrusted`` where it jumped."""
-    sight = read_clock()
-    if sight.suspended_because:
-        raise ClockJumped(sight)
-    return sight.now
+    """The time of ``trusted_reading``, for one decision."""
+    return trusted_reading().now
 
 
 def server_column() -> Expression:

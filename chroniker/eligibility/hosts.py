@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from django.db import connections
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, Expression, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -133,7 +133,7 @@ def claims_for_this_host(here: Collection[str]) -> QuerySet[Run]:
     return Run.objects.filter(~elsewhere, status=Status.CLAIMED)
 
 
-def claims_to_redispatch(now: dt.datetime, here: Collection[str]) -> QuerySet[Run]:
+def claims_to_redispatch(now: dt.datetime | Expression, here: Collection[str]) -> QuerySet[Run]:
     """Claims whose message seems lost, or that nobody took; the longest waiting first."""
     return claims_for_this_host(here).filter(redispatch_at__lte=now).select_related("job").order_by("redispatch_at")
 

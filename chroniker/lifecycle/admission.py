@@ -32,7 +32,7 @@ def _free(limit: int | None, taken: int) -> int:
 
 
 def admit(plans: Sequence[Plan], edges: Iterable[Edge], free_places: dict[int, int]) -> list[Plan]:
-    """Those of ``plans`` that may be written together: as if they were claimed one after the other, in this order. Pure.
+    """Those of ``plans`` that may be written together: the same as if they were claimed one by one, in order. Pure.
 
     A plan is left out if its group has no free place, or if it waits for the end of a job that an earlier plan opens.
     """

@@ -18,6 +18,7 @@ from chroniker.lifecycle.transactions import transactional
 from chroniker.management.console import describe
 from chroniker.models import Job, JobState, Run, Status
 from chroniker.scheduler import tick
+from chroniker.scheduler.stopping import stop_flagged
 from chroniker.scheduler.tick_result import TickResult
 
 
@@ -59,8 +60,10 @@ def forecast(only: list[int] | None, now: dt.datetime | None = None) -> Forecast
     found = Forecast()
     if not jump_detection.suspended_because():
         found.result.lost = tick.expire()
-        for _claimed in tick.decide(found.result, lambda: moment, only):
-            pass
+        stop_flagged()
+        if pauses.global_pause() is None:
+            for _claimed in tick.book_and_claim(found.result, lambda: moment, only):
+                pass
     skipped = Run.objects.filter(status=Status.SKIPPED, claimed_at__gte=moment).exclude(pk__in=before)
     found.skipped = list(skipped.select_related("job").order_by("job__name", "token"))
     found.reasons = _reasons(found, only, moment)

@@ -22,8 +22,8 @@ class JobStateQuerySet(models.QuerySet["JobState"]):
 class JobState(models.Model):
     """One row beside each job, written only by ``chroniker.lifecycle``.
 
-    Every write increments ``revision``: a claim that was computed from another revision is not written. Locked before anything of the job is claimed or closed; locks are taken in the order Group, JobState,
-    Job, Run, Lease, by id.
+    Every write increments ``revision``: a claim that was computed from another revision is not written. Locked before
+    anything of the job is claimed or closed; locks are taken in the order Group, JobState, Job, Run, Lease, by id.
     """
 
     job = models.OneToOneField(Job, models.CASCADE, primary_key=True, related_name="state")

@@ -9,11 +9,13 @@ from contextlib import suppress
 
 from chroniker import lifecycle, outbox
 from chroniker.clock import jump_detection
+from chroniker.clock.jump_detection import PassClock
 from chroniker.conf import settings
 from chroniker.eligibility import due, hosts, pauses
 from chroniker.models import JobDependency, Run
-from chroniker.scheduler import dispatch, job_deletion, retention
+from chroniker.scheduler import dispatch, job_deletion, pending_work, retention
 from chroniker.scheduler.claiming import TIME_BOX, Clock, claim_due
+from chroniker.scheduler.pending_work import PendingWork
 from chroniker.scheduler.stopping import stop_flagged
 from chroniker.scheduler.tick_result import TickResult
 from chroniker.worker import run_lock
@@ -32,45 +34,52 @@ def tick(only: Collection[int] | None = None, now: dt.datetime | None = None) ->
     7. Start the thread that sends messages which are due; this pass does not wait for it.
     8. Delete surplus runs of the claimed jobs, and jobs whose deletion waited for the end of a run.
 
-    Costs a constant number of statements, plus a constant number for each batch of due jobs. ``now`` is for tests.
-    The clock is read again for each batch, and judged each time: no decision uses a time that was not judged.
+    One statement reads the clock and says which steps have work, so that an idle pass costs no other. A pass with work
+    costs a constant number of statements, plus a constant number for each batch of due jobs. ``now`` is for tests. The
+    database's clock is read once for the pass and judged; each claim and expiry judges it again in its transaction.
     """
     result = TickResult()
-    reading = jump_detection.read_clock()
+    work = pending_work.find(now)
     if jump_detection.is_unsettled():
         lifecycle.restart_after_clock_jump()
-        if not reading.suspended_because:
+        if not work.reading.suspended_because:
             jump_detection.mark_settled()
     try:
-        if reading.suspended_because:
-            raise jump_detection.ClockJumped(reading)
-        _advance(result, lambda: now or jump_detection.trusted_now(), only)
+        if work.reading.suspended_because:
+            raise jump_detection.ClockJumped(work.reading)
+        _advance(result, work, PassClock(work.reading, now), only)
     except jump_detection.ClockJumped as jump:
         hosts.record_suspension(jump.sight)
         result.suspended_because = jump.sight.suspended_because
         stop_flagged()
-    outbox.send_soon()
+    if work.messages or work.claims or result.lost:
+        outbox.send_soon()
     retention.trim([run.job_id for run in result.claimed])
-    if not result.suspended_because:
+    if work.deletions and not result.suspended_because:
         job_deletion.delete_closed_jobs()
     return result
 
 
-def _advance(result: TickResult, clock: Clock, only: Collection[int] | None) -> None:
-    """Steps 1 to 6."""
-    result.lost = expire()
-    result.dispatched += dispatch.dispatch_again(clock())
-    for claimed in decide(result, clock, only):
-        result.dispatched += dispatch.dispatch(claimed, clock())
-    result.dispatched += dispatch.dispatch_claims_left_for_this_host(clock(), result.lost_races)
+def _advance(result: TickResult, work: PendingWork, clock: PassClock, only: Collection[int] | None) -> None:
+    """Steps 1 to 6, as far as they have work."""
+    if work.expiry:
+        result.lost = expire()
+    if work.redispatch:
+        result.dispatched += dispatch.dispatch_again(clock())
+    if work.stops:
+        stop_flagged()
+    claims = (work.claims or bool(result.lost)) and not work.paused and not settings.paused
+    if claims:  # a lost run may be retried at once
+        for claimed in book_and_claim(result, clock, only):
+            result.dispatched += dispatch.dispatch(claimed, clock())
+    if claims or work.claims_for_this_host:  # another host may have claimed for this one since the first statement
+        result.dispatched += dispatch.dispatch_claims_left_for_this_host(clock(), result.lost_races)
 
 
-def decide(result: TickResult, clock: Clock, only: Collection[int] | None) -> Iterator[list[Run]]:
-    """Steps 3 to 5, without dispatching: all that decides which runs a pass claims. Yields the runs of each batch."""
-    stop_flagged()
-    if pauses.global_pause() is None:
-        result.booked = book_edited(clock())
-        yield from claim_due(result, clock, only)
+def book_and_claim(result: TickResult, clock: Clock, only: Collection[int] | None) -> Iterator[list[Run]]:
+    """Steps 3 (second half) to 5, without dispatching: they decide which runs a pass claims. Yields each batch."""
+    result.booked = book_edited(clock())
+    yield from claim_due(result, clock, only)
 
 
 def claim_after_run(job_id: int) -> TickResult:
@@ -88,8 +97,8 @@ def claim_after_run(job_id: int) -> TickResult:
         *due.pending_jobs_in_group_of(job_id, settings.batch_size),
     }
     if waiting and not jump_detection.suspended_because() and pauses.global_pause() is None:
-        clock = jump_detection.trusted_now
         with suppress(jump_detection.ClockJumped):  # the next tick records it
+            clock = PassClock(jump_detection.trusted_reading())
             for claimed in claim_due(result, clock, waiting):
                 result.dispatched += dispatch.dispatch(claimed, clock())
         retention.trim([run.job_id for run in result.claimed])

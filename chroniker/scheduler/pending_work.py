@@ -1,0 +1,87 @@
+"""One statement that tells a tick which of its steps have anything to do."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connections
+from django.db.models import Exists, Expression, QuerySet
+
+from chroniker import lifecycle
+from chroniker.clock import jump_detection
+from chroniker.clock.database_clock import StatementNow, aware, clock_columns
+from chroniker.clock.jump_detection import ClockReading
+from chroniker.conf import settings
+from chroniker.eligibility import hosts, pauses
+from chroniker.eligibility.claim_kinds import START_KINDS
+from chroniker.executors import executors
+from chroniker.models import Job, JobState, Lease, Outbox, Run, Status, Switch
+
+
+@dataclass(frozen=True, slots=True)
+class PendingWork:
+    """The database's clock, and which steps of a pass may find something. A step without work is left out.
+
+    A step that may find something can still find nothing: jobs that are due but blocked count as work.
+    """
+
+    reading: ClockReading
+    expiry: bool
+    redispatch: bool
+    claims_for_this_host: bool
+    stops: bool
+    claims: bool
+    messages: bool
+    deletions: bool
+    paused: bool
+
+
+def find(now: dt.datetime | None = None) -> PendingWork:
+    """One statement, from the second pass of a host on. ``now``: instead of the database's time, for tests."""
+    if jump_detection.known_server() is None:
+        jump_detection.read_clock()
+    before = jump_detection.read_host_clocks()
+    clock, server, answers = _ask(_questions(now or StatementNow()))
+    reading = jump_detection.evaluate(clock, server or None, before)
+    return PendingWork(
+        reading, **{name: any(answers[key] for key in answers if key[0] == name) for name, _n in answers}
+    )
+
+
+def _questions(now: dt.datetime | Expression) -> dict[tuple[str, int], QuerySet[Any]]:
+    """For each step, the rows that give it work: supersets of what the step itself looks for, each with an index."""
+    here = executors.here()
+    overdue = Lease.objects.filter(expires_at__lt=StatementNow(-settings.drift_allowance))
+    expiry = [overdue, Lease.objects.exclude(slot="").filter(nonce=None)]
+    if settings.check_lock_file:
+        expiry.append(Lease.objects.filter(run__status=Status.RUNNING, run__host=settings.hostname))
+    claims = [JobState.objects.filter(kind.pending(now)) for kind in START_KINDS]
+    steps: Mapping[str, list[QuerySet[Any]]] = {
+        "expiry": expiry,
+        "redispatch": [hosts.claims_to_redispatch(now, here)],
+        "claims_for_this_host": [hosts.claims_left_for_this_host(here)],
+        "stops": [Job.objects.filter(force_stop__in=[True])],
+        "claims": [*claims, Job.objects.filter(edited_at__isnull=False)],
+        "messages": [Outbox.objects.filter(send_at__lte=now)],
+        "deletions": [lifecycle.jobs_to_delete()],
+        "paused": [Switch.objects.filter(pk=pauses.ALL, paused_at__isnull=False)],
+    }
+    return {(name, n): rows for name, all_rows in steps.items() for n, rows in enumerate(all_rows)}
+
+
+def _ask(questions: dict[tuple[str, int], QuerySet[Any]]) -> tuple[dt.datetime, str, dict[tuple[str, int], bool]]:
+    connection = connections[settings.database]
+    compiler = Run.objects.all().query.get_compiler(connection=connection)
+    columns = [clock_columns(settings.database, with_server=bool(jump_detection.known_server()))]
+    params: list[Any] = []
+    for rows in questions.values():
+        sql, values = Exists(rows.order_by()).as_sql(compiler, connection)
+        columns.append(sql)
+        params += values
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {', '.join(columns)}", params)  # nosec B608  # compiled by Django
+        clock, server, *found = cursor.fetchone()
+    return aware(clock), str(server), {key: bool(each) for key, each in zip(questions, found, strict=True)}

@@ -1,0 +1,129 @@
+"""Between the look-up of a job and its claim anything may happen: a claim checks again, under its locks."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+
+import pytest
+from django.db import connection
+
+from chroniker import lifecycle
+from chroniker.clock.database_clock import database_now
+from chroniker.eligibility import due
+from chroniker.eligibility.claim_kinds import RETRY, SCHEDULED
+from chroniker.lifecycle import Outcome, plan
+from chroniker.models import Job, JobState, Run, Status
+from chroniker.scheduler.manual_runs import run_now
+from chroniker.scheduler.stopping import stop
+from chroniker.scheduler.tick import tick
+from tests.support.factories import a_booked_job, a_dependency, a_due_job, started, state_of
+
+
+def drawn(job: Job, now: dt.datetime) -> lifecycle.Plan:
+    """The plan of a claim that a tick has found, and has not written yet."""
+    state = due.find(SCHEDULED, now, [job.pk]).get()
+    return plan.draw(SCHEDULED, state, now)
+
+
+def test_a_plan_drawn_before_an_edit_was_booked_is_not_written() -> None:
+    """Token, next instant and retry stay the same: only the revision tells that the plan is old."""
+    job = a_booked_job(cron="0 3 1 1 *")
+    instant = state_of(job).next_instant
+    assert instant is not None
+    old = drawn(job, instant)
+    Job.objects.filter(pk=job.pk).update(cron="0 3 1 1,2 *")
+    lifecycle.book([job.pk], database_now())
+    booked = state_of(job)
+    assert (booked.next_instant, booked.last_token) == (instant, old.state.last_token)
+    assert lifecycle.claim([old], instant) == []
+    (run,) = lifecycle.claim([drawn(job, instant)], instant)
+    following = state_of(job).next_instant
+    assert run.scheduled_for == instant
+    assert following is not None and following.month == 2
+
+
+@pytest.mark.parametrize("kind", [SCHEDULED, RETRY])
+def test_a_job_whose_dependee_starts_after_the_look_up_is_not_claimed(kind: object) -> None:
+    dependee, dependent = a_booked_job(cron="0 3 1 1 *"), a_due_job()
+    a_dependency(dependent, dependee, wait_for_completion=True)
+    JobState.objects.filter(pk=dependent.pk).update(retry_at=database_now() if kind is RETRY else None)
+    now = database_now()
+    state = due.find(kind, now, [dependent.pk]).get()  # type: ignore[arg-type]
+    found = plan.draw(kind, state, now)  # type: ignore[arg-type]
+    run = run_now(dependee, "ann")
+    assert lifecycle.claim([found], now) == []
+    stop(run.pk, "ann")
+    assert [run.job_id for run in lifecycle.claim([found], now)] == [dependent.pk]
+
+
+def test_a_batch_opens_no_job_that_waits_for_an_earlier_one_of_it_to_end() -> None:
+    dependee, dependent = a_due_job(), a_due_job()
+    a_dependency(dependent, dependee, wait_for_completion=True)
+    (run,) = tick().claimed
+    assert run.job_id == dependee.pk
+    lifecycle.finish(run.pk, run.token, started(run), Outcome(Status.SUCCEEDED))
+    assert [run.job_id for run in tick().claimed] == [dependent.pk]
+
+
+def _claimed() -> Run:
+    a_due_job(max_retries=1)
+    (run,) = tick().claimed
+    return run
+
+
+def _finished() -> Job:
+    run = _claimed()
+    lifecycle.finish(run.pk, run.token, started(run), Outcome(Status.FAILED))
+    return run.job
+
+
+def _stopped() -> Job:
+    run = _claimed()
+    stop(run.pk, "ann")
+    return run.job
+
+
+def _expired() -> Job:
+    run = _claimed()
+    run.lease.__class__.objects.filter(pk=run.pk).update(expires_at=database_now() - dt.timedelta(hours=1))
+    assert lifecycle.expire(10)
+    return run.job
+
+
+def _edited() -> Job:
+    job = a_booked_job()
+    Job.objects.filter(pk=job.pk).update(cron="*/7 * * * *")
+    lifecycle.book([job.pk], database_now())
+    return job
+
+
+def _set_aside() -> Job:
+    job = a_booked_job()
+    lifecycle.set_aside(job.pk, ValueError("no such day"))
+    return job
+
+
+@pytest.mark.parametrize("write", [lambda: _claimed().job, _finished, _stopped, _expired, _edited, _set_aside])
+def test_every_write_of_a_state_increments_its_revision(write: Callable[[], Job]) -> None:
+    revisions: list[tuple[str, bool]] = []
+
+    def watch(execute, sql, params, many, context):  # type: ignore[no-untyped-def]
+        if "jobstate" in sql and ("UPDATE" in sql.split("WHERE")[0]) and "FOR UPDATE" not in sql:
+            revisions.append((sql, '"revision" =' in sql.replace("`", '"')))
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(watch):
+        job = write()
+    assert revisions and all(named for _sql, named in revisions), revisions
+    assert state_of(job).revision >= 2 - (write is _set_aside)
+
+
+def test_no_code_of_ours_writes_a_state_past_the_two_places_that_count() -> None:
+    from pathlib import Path
+
+    import chroniker
+
+    source = {path: path.read_text() for path in Path(chroniker.__file__).parent.rglob("*.py")}
+    calls = ("state.save(", "JobState.objects.bulk_update(", "JobState._base_manager", "UPDATE chroniker_jobstate")
+    assert [(path, call) for path, text in source.items() for call in calls if call in text] == []
