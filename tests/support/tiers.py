@@ -10,18 +10,27 @@ from tests.support import ROOT
 
 FIRST_BROKER = "redis"
 
-#: Tests of what may differ between databases. Other files have the marker ``every_database`` themselves.
+#: Tests of what may differ between databases, and some from end to end. A single test has the marker itself.
 EVERY_DATABASE = (
+    "tests/faults/test_each_process_is_killed.py",
+    "tests/integration/admin/test_job_list.py",
+    "tests/integration/admin/test_ledger.py",
+    "tests/integration/chroniker_celery/test_a_worker_executes_runs.py",
+    "tests/integration/declared/test_syncing.py",
     "tests/integration/eligibility/",
+    "tests/integration/executors/test_executors.py",
     "tests/integration/importing/",
     "tests/integration/insights/",
     "tests/integration/lifecycle/",
+    "tests/integration/management/test_cron.py",
     "tests/integration/models/",
     "tests/integration/outbox/",
     "tests/integration/scheduler/",
+    "tests/security/test_sizes.py",
 )
 #: Tests of the distribution and of the test tools.
 NIGHTLY = (
+    "tests/faults/test_a_short_mix.py",
     "tests/integration/support/",
     "tests/model/",
     "tests/project/",
@@ -31,7 +40,7 @@ NIGHTLY = (
 def mark(item: pytest.Item) -> None:
     """Add the markers that follow from a test's folder and from its broker, for pytest's option ``-m``."""
     path = Path(item.path).relative_to(ROOT).as_posix()
-    if path.startswith(EVERY_DATABASE):
+    if path.startswith(EVERY_DATABASE) or item.get_closest_marker("database"):
         item.add_marker("every_database")
     if path.startswith(NIGHTLY):
         item.add_marker("nightly")

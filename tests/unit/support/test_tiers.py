@@ -50,9 +50,15 @@ def test_a_test_on_rabbitmq_is_marked() -> None:
     assert item.added == ["second_broker"]
 
 
-@pytest.mark.parametrize("folder", [*tiers.EVERY_DATABASE, *tiers.NIGHTLY])
-def test_each_folder_of_a_tier_exists(folder: str) -> None:
-    assert (ROOT / folder).is_dir()
+def test_a_test_of_one_database_runs_on_it() -> None:
+    item: Any = Item("tests/unit/test_x.py", pytest.mark.database("postgres").mark)
+    tiers.mark(item)
+    assert item.added == ["every_database"]
+
+
+@pytest.mark.parametrize("place", [*tiers.EVERY_DATABASE, *tiers.NIGHTLY])
+def test_each_place_of_a_tier_exists(place: str) -> None:
+    assert (ROOT / place).exists()
 
 
 @pytest.mark.parametrize(
