@@ -1,5 +1,5 @@
-"""chroniker on Celery: an executor that sends claimed runs to workers, what those workers need, and a beat.
+"""chroniker on Celery: an executor that sends runs to workers, the workers' side of it, and a scheduler for beat.
 
-``INSTALLED_APPS += ["chroniker_celery"]`` is all that workers need: the app registers the one task, and equips every
-worker of the project's Celery app. ``CHRONIKER_EXECUTORS`` names ``chroniker_celery.executor.CeleryExecutor``.
+``INSTALLED_APPS += ["chroniker_celery"]`` is all that workers need: the app registers the task and equips each worker
+of the project's Celery app. ``CHRONIKER_EXECUTORS`` names ``chroniker_celery.executor.CeleryExecutor``.
 """

@@ -15,17 +15,16 @@ class ChronikerCeleryConfig(AppConfig):
     verbose_name = _("Scheduled jobs on Celery")
 
     def ready(self) -> None:
-        """Register the task, and be there when a worker starts. Works with and without ``app.autodiscover_tasks()``."""
+        """Register the task, and equip workers when they start. Works with and without ``app.autodiscover_tasks()``."""
         from chroniker_celery import tasks  # noqa: F401  a shared task: every Celery app gets it
 
         worker_init.connect(equip, dispatch_uid="chroniker_celery.equip")
 
 
 def equip(sender: WorkController, **kwargs: Any) -> None:
-    # Late: whoever only sends messages does not load Celery's worker.
     try:
-        from chroniker_celery import worker
+        from chroniker_celery import worker  # late: a process that only sends messages does not load Celery's worker
 
         worker.equip(sender)
-    except Exception as error:  # Celery would log it and start a worker that cannot supervise
+    except Exception as error:  # Celery would log it and start a worker that cannot supervise runs
         raise SystemExit(f"This worker cannot execute scheduled jobs: {error!r}") from error

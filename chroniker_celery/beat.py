@@ -1,4 +1,4 @@
-"""``celery beat --scheduler chroniker_celery.beat:Scheduler``: beat is the tick."""
+"""``celery beat --scheduler chroniker_celery.beat:Scheduler``: the scheduler's ticks run in Celery beat."""
 
 from __future__ import annotations
 
@@ -10,75 +10,76 @@ from celery import Celery, beat
 from django.db import Error, close_old_connections
 
 from chroniker.scheduler import tick_result
+from chroniker.scheduler.database_errors import explain
 from chroniker.scheduler.loop import Ticker
 
 logger = logging.getLogger(__name__)
 
-#: So late at most is an edit noticed, or a lost run.
+#: Seconds between two ticks at most: the delay until an edit or a lost run is noticed.
 PERIOD = 5
 
-#: A pass that found something due or blocked is not repeated at once.
+#: Seconds between two ticks at least.
 SHORTEST_WAIT = 0.01
 
 
 class Scheduler(beat.Scheduler):
-    """Ticks when something is due, and every 5 seconds at least; between ticks it sleeps.
+    """Ticks when a job is due, and at least every 5 seconds.
 
-    The Celery app's own ``beat_schedule`` works as ever, remembered in memory only: intervals begin anew when beat
-    is started. Any number of these may run at once: each instant of a job is claimed once. (Entries of
-    ``beat_schedule`` are not; each beat sends them, as Celery's own would.)
+    Entries of the Celery app's ``beat_schedule`` are sent too. Their last times are kept in memory only, so intervals
+    restart with beat. Any number of beats may run at once: each scheduled time of a job is claimed once. Entries of
+    ``beat_schedule`` are sent by each beat, as with Celery's own schedulers.
     """
 
     max_interval = PERIOD
 
     def __init__(self, app: Celery, *args: Any, **kwargs: Any) -> None:
         self._ticker: Ticker | None = None
-        self._next_pass = 0.0  # monotonic
-        self._away_since: float | None = None
+        self._next_tick = 0.0  # monotonic
+        self._down_since: float | None = None
         super().__init__(app, *args, **kwargs)
         self.max_interval = min(self.max_interval or PERIOD, PERIOD)
 
     @property
     def producer(self) -> None:  # type: ignore[override]
-        """None: entries go over the app's pool, with its retries. Celery's own beat waits for its broker for ever."""
+        """None: entries use the app's pool, with its retries. Celery's own beat waits for its broker without limit."""
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
-        """One entry of ``beat_schedule``, if one is due, and one pass over the jobs; how long to sleep then."""
+        """Send one entry of ``beat_schedule`` if it is due, and tick. Returns the seconds to sleep."""
         wait = super().tick(*args, **kwargs)
         now = time.monotonic()
-        if now >= self._next_pass:
-            self._next_pass = now + self._pass()
+        if now >= self._next_tick:
+            self._next_tick = now + self._tick_jobs()
             now = time.monotonic()
-        return max(0.0, min(float(wait), self._next_pass - now))
+        return max(0.0, min(float(wait), self._next_tick - now))
 
-    def _pass(self) -> float:
-        """Tick; seconds until the next. While the database is away: said once, and tried again."""
+    def _tick_jobs(self) -> float:
+        """Tick; returns the seconds until the next. While the database is down: logs it once, and tries again."""
         if self._ticker is None:
-            self._ticker = Ticker(self.max_interval or PERIOD, _ignore)
+            self._ticker = Ticker(self.max_interval or PERIOD, _print_nothing)
         try:
             pause = self._ticker.step()
         except Error as error:
-            self._away(error)
+            self._report_down(error)
             return 1.0
         finally:
             close_old_connections()
-        self._back()
+        self._report_up()
         return max(pause, SHORTEST_WAIT)
 
-    def _away(self, error: Error) -> None:
-        if self._away_since is None:
-            self._away_since = time.monotonic()
-            logger.error("The database cannot be used; trying again until it can. %s", str(error).strip())
+    def _report_down(self, error: Error) -> None:
+        if self._down_since is None:
+            self._down_since = time.monotonic()
+            logger.error("The database cannot be used; trying again until it can. %s", explain(error))
 
-    def _back(self) -> None:
-        if self._away_since is not None:
-            logger.warning("The database can be used again, after %.0f s.", time.monotonic() - self._away_since)
-            self._away_since = None
+    def _report_up(self) -> None:
+        if self._down_since is not None:
+            logger.warning("The database can be used again, after %.0f s.", time.monotonic() - self._down_since)
+            self._down_since = None
 
     @property
     def info(self) -> str:
-        return f"    . jobs -> a pass when one is due, and every {self.max_interval:g} s"
+        return f"    . jobs -> a tick when one is due, and every {self.max_interval:g} s"
 
 
-def _ignore(done: tick_result.TickResult) -> None:
-    """What a pass did is in the database."""
+def _print_nothing(done: tick_result.TickResult) -> None:
+    """What a tick did is in the database."""

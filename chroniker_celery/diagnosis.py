@@ -1,59 +1,90 @@
-"""Whether broker and workers are there, asked now. Bounded by the executor's timeout, for each of the two questions."""
+"""Asks broker and workers whether they are ready. Each request is limited by the executor's timeout."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Iterator
+from typing import Any
 
+from celery import Celery
 from django.core.checks import CheckMessage, Error, Warning
 
-from chroniker.exceptions import ExecutorError
 from chroniker_celery import publish
+from chroniker_celery.queues import queue_names
 
-if TYPE_CHECKING:
-    from chroniker_celery.executor import CeleryExecutor
-
-#: How long workers are waited for; those that answer later count as not there.
+#: Seconds to wait for workers. Later answers are not counted.
 ANSWER_SECONDS = 2.0
+#: A queue with this argument has its own limit in place of the server's ``consumer_timeout``.
+CONSUMER_TIMEOUT = "x-consumer-timeout"
 
 
-def diagnose(executor: CeleryExecutor, queues: Collection[str]) -> list[CheckMessage]:
-    """E006, E007, W004."""
+def diagnose(app: Celery, default_queue: str, queues: Collection[str], *, timeout: float) -> list[CheckMessage]:
+    """E006, E007, W004, W006, W007."""
+    wait = min(timeout, ANSWER_SECONDS)
     try:
-        app = executor.app
-    except ExecutorError:
-        return []  # E004 says so
-    try:
-        with publish.connection(app, executor.timeout) as link:
-            fleet: Any = app.control
-            answers = fleet.inspect(timeout=min(executor.timeout, ANSWER_SECONDS), connection=link).active_queues()
-    except Exception as error:  # whatever a transport raises
-        hint = "Is it running, and is CELERY_BROKER_URL right as seen from this host? Claims wait until it is back."
+        with publish.connection(app, timeout) as link:
+            untyped: Any = app.control
+            answers = untyped.inspect(timeout=wait, connection=link).active_queues()
+            unknown = (
+                untyped.broadcast(publish.UNKNOWN_RUNS, reply=True, timeout=wait, connection=link) if answers else []
+            )
+            rabbitmq = _rabbitmq_version(link)
+    except Exception as error:  # any transport's exception
+        hint = "Is it running, and is CELERY_BROKER_URL right for this host? Claimed runs wait until it is back."
         message = f"The broker {_public(app)} cannot be reached: {type(error).__name__}: {error}"
         return [Error(message, hint=hint, id="chroniker_celery.E006")]
+    names = queue_names(app, default_queue, queues)
+    found = list(_consumer_timeout(app, names, rabbitmq))
     if not answers:
-        hint = (
-            "Start one: celery -A PROJECT worker. One with the solo pool does not answer while it executes a run; "
-            "if all are of this kind and busy, all is well."
-        )
-        return [Error(f"No worker answered within {ANSWER_SECONDS:g} s.", hint=hint, id="chroniker_celery.E007")]
+        return [*found, _no_worker()]
+    return [*found, *_not_consumed(answers, names), *_unknown_runs(unknown)]
+
+
+def _no_worker() -> CheckMessage:
+    hint = (
+        "Start one: celery -A PROJECT worker. A worker with the solo pool does not answer while it executes a run; "
+        "if all workers are of this kind and busy, nothing is wrong."
+    )
+    return Error(f"No worker answered within {ANSWER_SECONDS:g} s.", hint=hint, id="chroniker_celery.E007")
+
+
+def _not_consumed(answers: Any, names: Collection[str]) -> Iterator[CheckMessage]:
     consumed = {queue["name"] for consumers in answers.values() for queue in consumers or ()}
-    return [
-        Warning(
-            f"No worker that answered consumes the queue {queue!r}, which jobs use; there are: {_list(consumed)}.",
-            hint=f"Start one with --queues {queue}, or edit these jobs. Their runs wait until their start deadline.",
+    for queue in sorted(set(names) - consumed):
+        yield Warning(
+            f"Jobs use the queue {queue!r}, but no worker that answered consumes it; consumed: {_list(consumed)}.",
+            hint=f"Start a worker with --queues {queue}, or edit these jobs. Their runs wait until the start deadline.",
             id="chroniker_celery.W004",
         )
-        for queue in sorted(_names(executor, queues) - consumed)
-    ]
 
 
-def _names(executor: CeleryExecutor, queues: Collection[str]) -> set[str]:
-    default = executor.options.get("queue") or ""
-    named = {queue or default for queue in queues}
-    # Where nothing is named, Celery's routes decide; without any, it is this one queue.
-    own = {"" if executor.app.conf.task_routes else str(executor.app.conf.task_default_queue)}
-    return {name for queue in named for name in ({queue} if queue else own) if name}
+def _unknown_runs(answers: Any) -> Iterator[CheckMessage]:
+    count = sum(int(each.get("count", 0)) for answer in answers or () for each in answer.values())
+    if count:
+        yield Warning(
+            f"Workers dropped {count} messages for runs that are not in their database.",
+            hint="Do two projects share this broker? Give each its own database number, virtual host or queue. "
+            "Messages for deleted runs count too.",
+            id="chroniker_celery.W007",
+        )
+
+
+def _consumer_timeout(app: Celery, names: Collection[str], version: str) -> Iterator[CheckMessage]:
+    queues = [app.amqp.queues.get(name) for name in sorted(names)]
+    if not version or all(queue and CONSUMER_TIMEOUT in (queue.queue_arguments or {}) for queue in queues):
+        return
+    yield Warning(
+        f"RabbitMQ {version} disconnects a consumer that holds a message for longer than consumer_timeout (30 minutes "
+        "by default). A worker reserves its next message while a run executes, and exits when it is disconnected.",
+        hint=f"Set consumer_timeout in rabbitmq.conf to more than the longest run takes, or the queue argument "
+        f"{CONSUMER_TIMEOUT} (RabbitMQ 3.12 or newer). Then silence this check if you set it on the server.",
+        id="chroniker_celery.W006",
+    )
+
+
+def _rabbitmq_version(link: Any) -> str:
+    """Empty for any other broker."""
+    properties = getattr(link.connection, "server_properties", None) or {}
+    return str(properties.get("version", "")) if properties.get("product") == "RabbitMQ" else ""
 
 
 def _public(app: Any) -> str:

@@ -1,4 +1,4 @@
-"""Runs go to Celery workers."""
+"""The executor that sends runs to Celery workers."""
 
 from __future__ import annotations
 
@@ -12,21 +12,23 @@ from kombu.utils.imports import symbol_by_name
 
 from chroniker.conf import settings
 from chroniker.exceptions import ExecutorError
-from chroniker.executors.base import Executor
+from chroniker.executors.base import Executor, seconds_a_person_waits
 from chroniker.models import Run
 from chroniker.worker.wake_socket import wake
 from chroniker_celery import checks, diagnosis, publish
 
-#: Seconds: to connect to the broker, and then for each operation.
+#: Seconds to connect to the broker, and then for each operation.
 TIMEOUT = 5.0
+#: The same for a hint to stop a run. The stop itself is in the database.
+HINT_TIMEOUT = 0.5
 
 
 class CeleryExecutor(Executor):
-    """Sends runs as messages to the workers of a Celery app. ``OPTIONS``, each of them optional:
+    """Sends runs as messages to the workers of a Celery app. All ``OPTIONS`` are optional:
 
-    ``app``: where the Celery app is, ``"project.celery:app"``; without it, the process's current app.
-    ``queue``: for jobs that name none; without it, where Celery's settings route the task.
-    ``timeout``: seconds after which a broker that does not answer counts as gone (5).
+    ``app``: path of the Celery app, ``"project.celery:app"``. Default: the process's current app.
+    ``queue``: for jobs without a queue. Default: Celery's routing of the task.
+    ``timeout``: seconds after which a broker that does not answer counts as down (5).
     """
 
     supports_queues: ClassVar[bool] = True
@@ -44,8 +46,13 @@ class CeleryExecutor(Executor):
             except (ImportError, AttributeError, ValueError) as error:
                 raise ExecutorError(f"The Celery app {path!r} cannot be imported: {error}") from error
         if not isinstance(found, Celery):
-            raise ExecutorError(f"{path!r} is no Celery app.")
+            raise ExecutorError(f"{path!r} is not a Celery app.")
         return found
+
+    @property
+    def queue(self) -> str:
+        """For jobs without a queue. Empty: Celery's routing decides."""
+        return str(self.options.get("queue") or "")
 
     @property
     def timeout(self) -> float:
@@ -57,20 +64,27 @@ class CeleryExecutor(Executor):
             raise ExecutorError("Celery's task_always_eager is on; runs need workers.")
         if not runs:
             return []
-        queue = str(self.options.get("queue", ""))
-        letters = [
-            publish.RunMessage(run.pk, run.token, run.job.queue or queue, run.job.priority, run.required_host)
+        messages = [
+            publish.RunMessage(run.pk, run.token, run.job.queue or self.queue, run.job.priority, run.required_host)
             for run in runs
         ]
-        return publish.publish(app, letters, timeout=self.timeout)
+        return publish.publish(app, messages, timeout=min(self.timeout, seconds_a_person_waits()))
 
     def request_stop(self, run_id: UUID) -> None:
-        """To the supervisor, if it is on this host, else to all workers, without waiting for them: 2 s at most."""
+        """Wake the run's supervisor: directly if it is on this host, else by a message to all workers."""
         if not wake(settings.runtime_dir, run_id):
-            publish.wake(self.app, run_id, timeout=min(self.timeout, 2.0))
+            publish.wake(self.app, run_id, timeout=min(self.timeout, HINT_TIMEOUT))
 
     def check(self) -> list[CheckMessage]:
-        return checks.check_executor(self)
+        try:
+            app = self.app
+        except ExecutorError as error:
+            return [*checks.check_options(self.alias, self.options), checks.no_app(error)]
+        return [*checks.check_options(self.alias, self.options), *checks.check_app(app)]
 
     def diagnose(self, queues: Collection[str]) -> list[CheckMessage]:
-        return diagnosis.diagnose(self, queues)
+        try:
+            app = self.app
+        except ExecutorError:
+            return []  # ``check`` reports it
+        return diagnosis.diagnose(app, self.queue, queues, timeout=self.timeout)

@@ -1,4 +1,4 @@
-"""The fork server of this worker: started before the pool forks, so that its processes inherit the way to it."""
+"""The fork server of this worker. It is started before the pool forks, so that the pool's processes inherit it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ def start() -> None:
 
 
 def current() -> ForkServer | None:
-    """``None`` outside of a worker, and where the pool's processes are not forked: keepers then start cold."""
+    """``None`` outside a worker, and where the pool does not fork: keepers then start as new processes."""
     return _current
 
 
 def close() -> None:
-    """At the worker's end. A worker that is killed needs no such call: the fork server sees that nobody is left."""
+    """At the end of the worker. The fork server of a killed worker ends by itself."""
     global _current
-    fork_server, _current = _current, None
-    if fork_server is not None:
-        fork_server.close()
+    server, _current = _current, None
+    if server is not None:
+        server.close()

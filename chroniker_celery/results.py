@@ -1,10 +1,11 @@
-"""The project's result backend, as runs use it."""
+"""The project's result backend, as runs use it, and the class of the task."""
 
 from __future__ import annotations
 
 import logging
 from typing import Any
 
+from celery.app.annotations import resolve_all
 from celery.app.task import Task
 from celery.backends.base import Backend
 
@@ -12,15 +13,15 @@ from chroniker.escaping import one_line
 
 logger = logging.getLogger(__name__)
 
-#: With ``result_backend_always_retry`` Celery tries for ever, unless it is told otherwise.
-MOST_RETRIES = 5
+#: With ``result_backend_always_retry`` Celery would retry without limit.
+MAX_RETRIES = 5
 
 
 class Results:
-    """Stores what became of a run, or says in the log that it could not: the run's outcome is safe in its own table.
+    """Stores the result of a run. Where that fails, logs it: the run's outcome is in the database of the runs.
 
-    A backend that is down must not keep the worker from its next run: nothing is raised, nothing is tried for ever.
-    How long a single try takes is the backend's own setting. Everything else is the backend's own.
+    A backend that is down must not keep the worker from its next run: no exception, a limited number of retries. The
+    backend's own settings limit the duration of each attempt. Everything else is delegated to the backend.
     """
 
     def __init__(self, backend: Backend) -> None:
@@ -35,28 +36,43 @@ class Results:
     def mark_as_failure(self, task_id: str, *args: Any, **kwargs: Any) -> None:
         self._mark("mark_as_failure", task_id, *args, **kwargs)
 
-    def _mark(self, how: str, task_id: str, *args: Any, **kwargs: Any) -> None:
+    def _mark(self, method: str, task_id: str, *args: Any, **kwargs: Any) -> None:
         try:
-            getattr(_impatient(self._backend), how)(task_id, *args, **kwargs)
-        except Exception as error:  # whatever a backend raises when it is not there
+            getattr(_with_few_retries(self._backend), method)(task_id, *args, **kwargs)
+        except Exception as error:  # any backend's exception
             logger.warning(
                 "The result of run %s was not stored: %s: %s", task_id, type(error).__name__, one_line(error)
             )
 
 
-def _impatient(backend: Any) -> Any:
-    """A twin of the backend that gives up. Both share their connections; other tasks keep theirs as it is."""
-    twin = object.__new__(type(backend))  # not copy(): a backend copies itself by connecting anew
-    vars(twin).update(vars(backend))
-    twin.max_retries = min(backend.max_retries, MOST_RETRIES)
-    return twin
+def _with_few_retries(backend: Any) -> Any:
+    """A copy of the backend that retries a few times only. It shares the connections; other tasks keep the original."""
+    copied = object.__new__(type(backend))  # not copy(): a backend's copy opens new connections
+    vars(copied).update(vars(backend))
+    copied.max_retries = min(backend.max_retries, MAX_RETRIES)
+    return copied
 
 
 class RunTask(Task):  # type: ignore[type-arg]  # subscriptable in its stubs only
-    """A task whose results go through ``Results``."""
+    """The task that executes runs. Results go through ``Results``; control commands stop the run."""
 
     abstract = True
+    Request = "chroniker_celery.revocation:RunRequest"
+    #: Not None, or ``task_default_rate_limit`` would apply. Jobs have groups with limits.
+    rate_limit = "0"
 
-    @property  # type: ignore[misc]  # nobody sets it
+    @property  # type: ignore[misc]  # never set
     def backend(self) -> Any:
         return Results(super().backend)
+
+    @classmethod
+    def annotate(cls) -> None:
+        """Apply no ``task_annotations``: a time limit would end the supervisor, and the run would count as lost.
+
+        Jobs have their own timeout, retries and queue. The worker logs what it ignored.
+        """
+
+
+def ignored_annotations(task: Any) -> list[str]:
+    """Names in the project's ``task_annotations`` that match the task and are not applied."""
+    return sorted({name for found in resolve_all(task.app.annotations, task) if found for name in found})

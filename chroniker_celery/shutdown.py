@@ -1,7 +1,7 @@
-"""What becomes of this worker's runs when it is told to end: they get their grace, and others take what is left.
+"""How a worker's shutdown reaches its runs: they get the shutdown grace, and other workers get what has not started.
 
-A warm shutdown (SIGTERM, ``docker stop``, remote control's ``shutdown``) begins with a signal of Celery, or with the
-closing of its parts. From then on no run begins here: whoever is handed a message sends it anew, for another worker.
+A warm shutdown (SIGTERM, ``docker stop``, remote control's ``shutdown``) begins with Celery's signal, or when the
+worker's parts close. From then on no run starts here: a message that arrives is sent again, for another worker.
 """
 
 from __future__ import annotations
@@ -20,46 +20,46 @@ from chroniker.worker.shutdown_notice import ShutdownNotice
 
 logger = logging.getLogger(__name__)
 
-_farewell: ShutdownNotice | None = None
+_notice: ShutdownNotice | None = None
 
 
 def prepare() -> None:
-    """Before the pool forks, so that its processes hear of it."""
-    global _farewell
-    if _farewell is None:
-        _farewell = ShutdownNotice()
-        worker_shutting_down.connect(_warned, dispatch_uid="chroniker_celery.leaving")
+    """Before the pool forks: its processes share the notice."""
+    global _notice
+    if _notice is None:
+        _notice = ShutdownNotice()
+        worker_shutting_down.connect(_on_shutting_down, dispatch_uid="chroniker_celery.leaving")
 
 
 def current() -> ShutdownNotice | None:
-    """``None`` outside of a worker, and where the pool's processes are not forked: there runs are waited for."""
-    return _farewell
+    """``None`` outside a worker, and where the pool does not fork: there the worker waits for its runs."""
+    return _notice
 
 
-def _warned(how: str = "", **kwargs: Any) -> None:
-    """In a signal handler. A cold shutdown has its own way (``supervisor``)."""
+def _on_shutting_down(how: str = "", **kwargs: Any) -> None:
+    """Runs in a signal handler. A cold shutdown is handled by the supervisor itself."""
     if how == "Warm":
         announce()
 
 
 def announce() -> None:
-    if _farewell is not None:
+    if _notice is not None:
         grace = settings.shutdown_grace
-        _farewell.announce(None if grace is None else grace.total_seconds())
+        _notice.announce(None if grace is None else grace.total_seconds())
 
 
-def is_at_once() -> bool:
-    """Whether this process is told to end cold."""
-    from celery.worker import state  # late: whoever only sends messages does not load Celery's worker
+def is_cold() -> bool:
+    """Whether this process is in a cold shutdown."""
+    from celery.worker import state  # late: a process that only sends messages does not load Celery's worker
 
     return state.should_terminate is not None
 
 
 def hand_over_unstarted(run_id: UUID, token: int) -> bool:
-    """While this worker ends: have the run, if it is still to be had, taken by another one; whether it ends."""
-    if _farewell is None or not _farewell.announced:
+    """Returns whether this worker is shutting down. Then the run, if it is still claimed, is dispatched again."""
+    if _notice is None or not _notice.announced:
         return False
     claims = Run.objects.filter(pk=run_id, token=token, status=Status.CLAIMED).select_related("job")
     dispatch.dispatch(list(claims), database_now())
-    logger.info("Run %s was left to another worker: this one ends.", run_id)
+    logger.info("Run %s was sent to another worker, because this one is shutting down.", run_id)
     return True

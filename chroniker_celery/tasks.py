@@ -1,4 +1,4 @@
-"""The one task. Its message says which claimed run to execute, and never what."""
+"""The task that executes runs. Its message names a claimed run, never a command."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from uuid import UUID
 from celery import shared_task
 from celery.exceptions import Ignore
 
+from chroniker import lifecycle
+from chroniker.clock.database_clock import database_now
 from chroniker.conf import settings
 from chroniker.escaping import one_line
 from chroniker.executors.database_report import DatabaseReport
@@ -18,7 +20,7 @@ from chroniker.scheduler import tick
 from chroniker.worker import supervisor
 from chroniker.worker.machine import ThisHost
 from chroniker.worker.supervisor import Worker
-from chroniker_celery import fork_server, shutdown
+from chroniker_celery import fitness, fork_server, shutdown, unknown_runs
 from chroniker_celery.exceptions import RunFailed
 from chroniker_celery.publish import TASK
 from chroniker_celery.results import RunTask
@@ -38,34 +40,36 @@ logger = logging.getLogger(__name__)
     ignore_result=False,
 )
 def execute(self: RunTask, *words: Any, **named: Any) -> dict[str, Any]:
-    """Execute the run that this message names, if it is still to be had; ends when the run has ended.
+    """Execute the run that this message names, if it is still claimed. Returns when the run has ended.
 
-    A delivery that is refused (the second of the same message, a forged or outdated one) is *ignored*: it writes
-    nothing to the result backend, where the live run's result belongs. A run that succeeded ends its task as SUCCESS
-    with a small dict; any other end is FAILURE, with the exception ``RunFailed``, which carries the same dict.
+    A refused delivery (a duplicate, a forged or an outdated message) is *ignored*: it writes nothing to the result
+    backend, where the live run's result belongs. A successful run ends the task as SUCCESS with a small dict. Any other
+    end is FAILURE with the exception ``RunFailed``, which carries the same dict.
     """
     run_id, token = _delivered(str(self.request.id), words, named)
+    _refuse_if_unfit(run_id)
     report = DatabaseReport(run_id, token)
     try:
         if shutdown.hand_over_unstarted(run_id, token):
-            raise Ignore(f"Run {run_id} was left to another worker.")
+            raise Ignore(f"Run {run_id} was sent to another worker.")
         machine = ThisHost(settings.runtime_dir, fork_server.current())
         ending = supervisor.execute(report, Worker(machine, settings.hostname, shutdown.current()))
     except Ignore:
         raise
-    except Exception:  # not started, as far as anyone knows: the claim is dispatched again, or its lease runs out
-        if shutdown.is_at_once():  # the solo pool's signal handler raises out of whatever was under way
-            logger.warning("Run %s ended with its worker, which was told to end at once.", run_id)
+    except Exception:  # whether it started is unknown: the claim is dispatched again, or its lease expires
+        if shutdown.is_cold():  # the solo pool's signal handler raises from any point of the code
+            logger.warning("Run %s ended with its worker, in a cold shutdown.", run_id)
         else:
             logger.exception("Run %s could not be supervised.", run_id)
         raise Ignore from None
     if ending is None and report.status is None:
-        raise Ignore(f"Run {run_id} is not to be had by this delivery.")
+        unknown_runs.report_if_unknown(run_id)
+        raise Ignore(f"This delivery of run {run_id} was refused.")
     return _conclude(run_id, token, ending, report.status)
 
 
 def _delivered(task_id: str, words: tuple[Any, ...], named: dict[str, Any]) -> tuple[UUID, int]:
-    """Run and token. A message that nobody of this project sent must not leave a result over somebody's run either."""
+    """Run and token. A message that this project did not send must not write a result over that of a run."""
     if named or len(words) != 2 or words[0] != task_id or type(words[1]) is not int:
         _refuse(task_id)
     try:
@@ -75,12 +79,20 @@ def _delivered(task_id: str, words: tuple[Any, ...], named: dict[str, Any]) -> t
 
 
 def _refuse(task_id: str) -> NoReturn:
-    logger.warning("Message %.100r is none of this scheduler's, and was dropped.", task_id)
+    logger.warning("Message %.100r was not sent by this scheduler, and was dropped.", task_id)
     raise Ignore
 
 
+def _refuse_if_unfit(run_id: UUID) -> None:
+    """A job may name the queue of a worker that cannot supervise runs, after that worker has started."""
+    if reason := fitness.unfit_because():
+        logger.error("Run %s was not executed. %s", run_id, reason)
+        lifecycle.record_not_accepted([run_id], database_now(), why=reason)
+        raise Ignore(reason)
+
+
 def _conclude(run_id: UUID, token: int, ending: RunOutcome | None, status: Status | None) -> dict[str, Any]:
-    """The task's result, once the run has ended and what waited for it was looked at."""
+    """The task's result. Before, the jobs that waited for this run are claimed if they may run now."""
     outcome = {
         "status": str(status or Status.LOST),
         "exit_code": ending.exit_code if ending else None,
@@ -94,9 +106,9 @@ def _conclude(run_id: UUID, token: int, ending: RunOutcome | None, status: Statu
         if run.status not in OPEN:
             outcome["status"] = run.status
         tick.claim_after_run(run.job_id)
-    except Exception as error:  # the run has ended well or badly, and is so recorded; the next tick is the backstop
+    except Exception as error:  # the run's end is recorded already; the next tick claims these jobs
         logger.warning(
-            "What waits for run %s was not reconsidered: %s: %s", run_id, type(error).__name__, one_line(error)
+            "Jobs that wait for run %s were not checked: %s: %s", run_id, type(error).__name__, one_line(error)
         )
     if outcome["status"] == Status.SUCCEEDED:
         return outcome

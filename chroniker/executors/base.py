@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, ClassVar
 from uuid import UUID
 
 from django.core.checks import CheckMessage
 
 from chroniker.models import Run
+
+#: How long a page may wait for each step of a dispatch. What is not dispatched by then, the next tick dispatches.
+PERSON_SECONDS = 0.4
+_seconds: ContextVar[float] = ContextVar("seconds_a_person_waits", default=float("inf"))
+
+
+@contextmanager
+def a_person_waits() -> Iterator[None]:
+    """Within this block executors give up early, because a page or a terminal waits for the dispatch."""
+    token = _seconds.set(PERSON_SECONDS)
+    try:
+        yield
+    finally:
+        _seconds.reset(token)
+
+
+def seconds_a_person_waits() -> float:
+    """The limit for each step of a dispatch; infinite where no person waits."""
+    return _seconds.get()
 
 
 class Executor:

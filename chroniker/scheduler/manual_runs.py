@@ -12,6 +12,7 @@ from chroniker.clock import jump_detection
 from chroniker.conf import settings
 from chroniker.eligibility import due
 from chroniker.exceptions import ClaimRefused, CommandRefused
+from chroniker.executors.base import a_person_waits
 from chroniker.job_commands import options, policy
 from chroniker.lifecycle import plan
 from chroniker.models import EventKind, Job, JobState, Run
@@ -39,9 +40,14 @@ def run_now(job: Job, by: str, args: str | None = None) -> Run:
         _refuse_if_not_free(JobState.objects.select_related("job__group").get(pk=job.pk))
         raise ClaimRefused(_("Someone else changed or claimed the job just now; look again."))
     lifecycle.note(claimed[0].pk, EventKind.NOTE, _("asked for by %(who)s") % {"who": by})
-    transaction.on_commit(lambda: dispatch.dispatch(claimed, now), using=settings.database, robust=True)
+    transaction.on_commit(lambda: _dispatch(claimed, now), using=settings.database, robust=True)
     transaction.on_commit(lambda: retention.trim([job.pk]), using=settings.database, robust=True)
     return claimed[0]
+
+
+def _dispatch(claimed: list[Run], now: dt.datetime) -> None:
+    with a_person_waits():
+        dispatch.dispatch(claimed, now)
 
 
 def _now_for_a_person() -> dt.datetime:

@@ -34,4 +34,4 @@ class Command(ImportCommand):
             save_candidates(found, dry_run=dry_run, disabled=disabled)
         self.show(found, ways.now, options["json"])
         if any(each.outcome is Outcome.IMPORTED and each.job.enabled for each in found) and not options["json"]:
-            self.tell(["Now switch these tasks off there, or stop that beat: until then it sends them too."])
+            self.print_lines(["Now switch these tasks off there, or stop that beat: until then it sends them too."])

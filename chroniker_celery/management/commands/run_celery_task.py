@@ -3,8 +3,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from chroniker.management.terminal import ConsoleCommand
 from chroniker_celery.importing.celery_app import project_app
 
 
@@ -25,10 +26,10 @@ def _of_kind(text: str, kind: type) -> Any:
     return found
 
 
-class Command(BaseCommand):
+class Command(ConsoleCommand):
     help = (
-        "Runs a Celery task in this process, so that the run of a job is the task: what it prints is kept, and its "
-        "failure is the run's. With --send the task is sent to a worker instead, and the command ends at once."
+        "Runs a Celery task in this process, as the run of a job: the run stores its output, and fails when it fails. "
+        "With --send the task is sent to a worker instead, and the command ends at once."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -40,7 +41,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--kwargs", dest="pairs", type=pairs, default={}, metavar="JSON", help="""an object: '{"full": true}'"""
         )
-        parser.add_argument("--send", action="store_true", help="send it; the options below are for this alone")
+        parser.add_argument(
+            "--send", action="store_true", help="send it to a worker; only then the options below apply"
+        )
         parser.add_argument("--queue")
         parser.add_argument("--exchange")
         parser.add_argument("--routing-key")

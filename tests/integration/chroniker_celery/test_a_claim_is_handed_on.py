@@ -19,7 +19,7 @@ from tests.support.factories import a_booked_job, started
 @pytest.fixture
 def farewell(monkeypatch: pytest.MonkeyPatch) -> Iterator[ShutdownNotice]:
     made = ShutdownNotice()
-    monkeypatch.setattr(shutdown, "_farewell", made)
+    monkeypatch.setattr(shutdown, "_notice", made)
     yield made
     made.close()
 

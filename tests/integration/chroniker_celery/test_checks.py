@@ -18,6 +18,7 @@ SOUND = {
     "broker_url": "redis://localhost:1/0",
     "result_backend": "django-db",
     "worker_prefetch_multiplier": 1,
+    "worker_disable_prefetch": True,
 }
 
 
@@ -54,6 +55,8 @@ def test_sound_settings_have_no_message(monkeypatch: pytest.MonkeyPatch) -> None
         ({"result_backend": None}, "chroniker_celery.W001"),
         ({"result_backend": "disabled"}, "chroniker_celery.W001"),
         ({"worker_prefetch_multiplier": 4}, "chroniker_celery.W003"),
+        ({"worker_disable_prefetch": False}, "chroniker_celery.W005"),
+        ({"worker_disable_prefetch": False, "broker_url": "sentinel://localhost:1"}, "chroniker_celery.W005"),
     ],
 )
 def test_of_celerys_settings(monkeypatch: pytest.MonkeyPatch, conf: dict[str, Any], expected: str) -> None:
@@ -85,9 +88,13 @@ def test_of_the_installed_apps(monkeypatch: pytest.MonkeyPatch, settings: Any, a
         assert ids(monkeypatch) == {expected}
 
 
+def test_on_rabbitmq_prefetching_cannot_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert ids(monkeypatch, broker_url="amqp://localhost:1//", worker_disable_prefetch=False) == set()
+
+
 def test_every_id_is_described() -> None:
-    here = {"E001", "E002", "E003", "E004", "E005", "W001", "W002", "W003"}
-    of_the_doctor = {"E006", "E007", "W004"}  # tests/integration/chroniker_celery/test_the_doctor_asks.py
+    here = {"E001", "E002", "E003", "E004", "E005", "W001", "W002", "W003", "W005"}
+    of_the_doctor = {"E006", "E007", "W004", "W006", "W007"}  # tests/celery/test_the_doctor_asks.py
     assert set(CHECKS) == {f"chroniker_celery.{each}" for each in here | of_the_doctor}
 
 

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from chroniker.clock.database_clock import database_now
+from chroniker.executors.base import PERSON_SECONDS
 from chroniker.models import Run, Status
-from chroniker.scheduler import stopping
+from chroniker.scheduler import stopping, tick
+from chroniker_celery import publish
 from tests.celeryapp import app
 from tests.integration.chroniker_celery.steps import a_claimed_run, wait_until_closed
 from tests.support.brokers import Broker
@@ -56,6 +59,23 @@ def test_a_broker_that_falls_silent_accepts_nothing(
     proxied.set(Mode.PASS)
     again = Run.objects.get(pk=a_claimed_run().pk)
     assert again.dispatched_at is not None
+
+
+def test_run_now_waits_less_for_the_broker_than_a_tick(
+    broker: Broker, settings_of_all: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page waits for it. What could not be sent, the next tick sends."""
+    timeouts = []
+
+    def fail(app: object, messages: object, *, timeout: float) -> None:
+        timeouts.append(timeout)
+        raise OSError("no broker")
+
+    monkeypatch.setattr(publish, "publish", fail)
+    run = a_claimed_run()
+    Run.objects.filter(pk=run.pk).update(redispatch_at=database_now())
+    tick.tick()
+    assert timeouts == [PERSON_SECONDS, 2]
 
 
 def test_a_result_backend_that_is_down_costs_no_run(redis_env: dict[str, str], tmp_path: Path) -> None:

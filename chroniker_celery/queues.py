@@ -1,0 +1,25 @@
+"""Which queues the messages of runs go to."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from celery import Celery
+
+#: Before the host's name in the name of the queue that only workers of that host consume.
+HOST_QUEUE = "chroniker.host."
+
+
+def queue_of_host(app: Celery, hostname: str) -> Any:
+    """The queue that only workers of this host consume. Senders and receivers declare it in the same way."""
+    return app.amqp.queues.add(app.amqp.queues.new_missing(f"{HOST_QUEUE}{hostname}"))
+
+
+def queue_names(app: Celery, default: str, wanted: Collection[str]) -> set[str]:
+    """Names of the queues for jobs that want these queues. Empty text: the ``default``, or else Celery's routing.
+
+    Limit: where ``task_routes`` is set, the queue of jobs without a queue is not known and left out.
+    """
+    routed = "" if app.conf.task_routes else str(app.conf.task_default_queue)
+    return {name for queue in wanted if (name := queue or default or routed)}

@@ -1,0 +1,28 @@
+"""Messages for runs that this worker's database does not contain: perhaps two projects share one broker."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+from uuid import UUID
+
+from chroniker.models import Run
+
+logger = logging.getLogger(__name__)
+
+#: Shared by the worker's main process and the processes of its pool.
+_counter = multiprocessing.get_context("fork").Value("Q", 0)
+
+
+def report_if_unknown(run_id: UUID) -> None:
+    """Log and count a message for a run that is not in the database."""
+    if Run.objects.filter(pk=run_id).exists():
+        return
+    with _counter.get_lock():
+        _counter.value += 1
+    logger.warning("Run %s is not in this database: do two projects share this broker? (Or was it deleted?)", run_id)
+
+
+def count() -> int:
+    """Messages for unknown runs since the worker's start."""
+    return int(_counter.value)
