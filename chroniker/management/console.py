@@ -1,4 +1,4 @@
-"""What the commands share: how they name a job, and what they say."""
+"""What the commands share: finding jobs by name, waiting, messages."""
 
 from __future__ import annotations
 
@@ -18,27 +18,28 @@ from chroniker import outbox
 from chroniker.checks import TAG
 from chroniker.conf import settings
 from chroniker.escaping import one_line, shortened
-from chroniker.models import Group, Job, Run, Trigger
+from chroniker.models import OPEN, Group, Job, Run, Status, Trigger
+from chroniker.scheduler.database_errors import explain
 from chroniker.scheduler.shutdown_signals import ShutdownSignals
 from chroniker.scheduler.tick_result import TickResult
 
-#: Not all the project's checks: these commands start every minute.
+#: Only these system checks: a crontab starts these commands every minute.
 CHECKS = (TAG,)
 
-#: How soon the end of what is waited for is noticed.
+#: Seconds between two looks at whether the wait is over.
 POLL_SECONDS = 0.1
 
-#: Of how many jobs at most the names are compared with one that does not exist.
-MOST_COMPARED = 10_000
+#: Names that are compared with an unknown one.
+MAX_COMPARED = 10_000
 
 
 def job_named(text: str) -> Job:
-    """The job of this name or id. Raises ``CommandError`` that shows the nearest name."""
+    """The job with this name or id. Raises ``CommandError``, which suggests the most similar name."""
     try:
         return Job.from_name_or_id(text)
     except (Job.DoesNotExist, OverflowError):
-        said = f"There is no job named or numbered “{shortened(one_line(text), 200)}”."
-        raise CommandError(f"{said}{_nearest(text)}") from None
+        message = f"There is no job with the name or id “{shortened(one_line(text), 200)}”."
+        raise CommandError(f"{message}{_suggestion(text)}") from None
 
 
 def jobs_named(texts: Iterable[str]) -> list[Job]:
@@ -46,55 +47,57 @@ def jobs_named(texts: Iterable[str]) -> list[Job]:
 
 
 def group_named(name: str) -> Group:
-    """The group of this name. Raises ``CommandError`` that shows the nearest one."""
+    """The group with this name. Raises ``CommandError``, which suggests the most similar name."""
     group = Group.objects.filter(name=name).first()
     if group is None:
-        raise CommandError(f"There is no group named “{shortened(one_line(name), 200)}”.{_nearest(name, Group)}")
+        raise CommandError(
+            f"There is no group with the name “{shortened(one_line(name), 200)}”.{_suggestion(name, Group)}"
+        )
     return group
 
 
-def _nearest(text: str, kind: type[Job] | type[Group] = Job) -> str:
-    names = list(kind.objects.order_by("name").values_list("name", flat=True)[:MOST_COMPARED])
+def _suggestion(text: str, kind: type[Job] | type[Group] = Job) -> str:
+    names = list(kind.objects.order_by("name").values_list("name", flat=True)[:MAX_COMPARED])
     if not names:
         return f" There are no {kind._meta.verbose_name_plural} yet; add one in the admin."
     near = difflib.get_close_matches(text[:200], names, n=1, cutoff=0.5)
     return f" Did you mean “{one_line(near[0])}”?" if near else " The admin lists them all."
 
 
-def stay_for_messages(asked: ShutdownSignals, seconds: float) -> None:
-    """While messages about runs are being sent, but no longer than this, nor after a second signal to end."""
+def wait_for_messages(asked: ShutdownSignals, seconds: float) -> None:
+    """Wait until no message about runs is being sent, for so many seconds, or until a second signal."""
     until = time.monotonic() + seconds
     while outbox.is_sending() and asked.count < 2 and time.monotonic() < until:
         time.sleep(POLL_SECONDS)
 
 
 def shutdown_grace() -> float | None:
-    """Seconds that runs may go on when their process was asked to end; None: until they have ended."""
+    """Seconds that runs may continue after a signal. None: without limit."""
     grace = settings.shutdown_grace
     return None if grace is None else grace.total_seconds()
 
 
 @contextmanager
 def database_errors_explained() -> Iterator[None]:
-    """No traceback for a database that is not there; ``--traceback`` still shows it."""
+    """Report an unusable database without a traceback. ``--traceback`` still shows it."""
     try:
         yield
     except Error as error:
         question = "Is it running and reachable, and were the migrations applied?"
-        raise CommandError(f"The database cannot be used: {str(error).strip()}\n{question}") from error
+        raise CommandError(f"The database cannot be used: {explain(error)}\n{question}") from error
 
 
-def who(command: str) -> str:
-    """For the record: this command, by whom, and on which host."""
+def actor(command: str) -> str:
+    """Who acts, for the record: the command, its user, the host."""
     try:
         user = getpass.getuser()
-    except (KeyError, OSError):  # a container may have no name for its user
+    except (KeyError, OSError):  # in a container the user may have no name
         user = f"user {os.getuid()}"
     return f"manage.py {command} by {user} on {settings.hostname}"
 
 
 def describe(run: Run) -> str:
-    """Which run of which job, and why. Without its id: a run that is only foretold has none."""
+    """Job, number and trigger of a run. Not its id: a run in a preview has none."""
     if run.parent_id is not None:
         return one_line(f"“{run.job.name}”: run {run.token}, on {run.required_host}")
     why = {Trigger.SCHEDULE: f"for {local(run.scheduled_for)}", Trigger.RETRY: f"attempt {run.attempt}"}
@@ -102,25 +105,55 @@ def describe(run: Run) -> str:
 
 
 def local(moment: Any) -> str:
-    return f"{timezone.localtime(moment):%Y-%m-%d %H:%M:%S}" if moment else "no instant"
+    return f"{timezone.localtime(moment):%Y-%m-%d %H:%M:%S}" if moment else "no time"
+
+
+_ENDED = {
+    Status.SUCCEEDED: "succeeded",
+    Status.FAILED: "failed",
+    Status.TIMED_OUT: "timed out",
+    Status.STOPPED: "was stopped",
+    Status.LOST: "was lost",
+}
+
+
+def result(run: Run) -> str:
+    """How a closed run ended, after how long, and why: “failed after 1.2 s: it exited with status 3”."""
+    duration = ""
+    if run.started_at is not None and run.finished_at is not None:
+        duration = f" after {(run.finished_at - run.started_at).total_seconds():.1f} s"
+    reason = f": {one_line(run.reason.rstrip('.'))}" if run.reason and run.status != Status.SUCCEEDED else ""
+    return f"{_ENDED[Status(run.status)]}{duration}{reason}"
 
 
 class TickPrinter:
-    """Prints what a pass did: the claimed runs at verbosity 1, why none could be, the lost ones too at verbosity 2."""
+    """Prints the result of ticks. Verbosity 1: claimed runs, ended runs, why nothing is claimed. 2: lost runs, too."""
 
     def __init__(self, write: Callable[[str], None], verbosity: int) -> None:
         self._write, self._verbosity = write, verbosity
-        self._quiet = ""
+        self._suspended_because = ""
 
-    def __call__(self, done: TickResult) -> None:
-        if done.suspended_because and done.suspended_because != self._quiet:
-            self.say(f"nothing is claimed, and nothing counts as lost, for one lease: {done.suspended_because}")
-        self._quiet = done.suspended_because
-        for run in done.claimed if self._verbosity >= 1 else ():
-            self.say(f"claimed {describe(run)} ({run.pk})")
-        for run in done.lost if self._verbosity >= 2 else ():
-            self.say(f"lost {describe(run)} ({run.pk}): {run.reason}")
+    def __call__(self, result: TickResult) -> None:
+        if result.suspended_because and result.suspended_because != self._suspended_because:
+            self.print(f"nothing is claimed or closed as lost for one lease: {result.suspended_because}")
+        self._suspended_because = result.suspended_because
+        for run in result.claimed if self._verbosity >= 1 else ():
+            self.print(f"claimed {describe(run)} ({run.pk})")
+        for run in result.lost if self._verbosity >= 2 else ():
+            self.print(f"lost {describe(run)} ({run.pk}): {run.reason}")
 
-    def say(self, text: str) -> None:
+    def run_ended(self, job_id: int) -> None:
+        """Print the result of the job's run that has just ended in this process."""
+        if self._verbosity < 1:
+            return
+        try:
+            closed = Run.objects.filter(job=job_id).exclude(status__in=[*OPEN, Status.SKIPPED])
+            run = closed.select_related("job").order_by("-token").first()
+        except Error:  # only this line is lost; the supervisor reports the result
+            return
+        if run is not None:
+            self.print(f"{describe(run)} {result(run)} ({run.pk})")
+
+    def print(self, text: str) -> None:
         if self._verbosity >= 1:
             self._write(one_line(text))

@@ -1,4 +1,4 @@
-"""A run, shown to the person who waits for it."""
+"""Shows a run to the person who waits for it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from django.core.management.base import OutputWrapper
 from django.db import Error, close_old_connections
 
 from chroniker.escaping import one_line
+from chroniker.management.console import result
 from chroniker.models import OPEN, LogChunk, Run, Status, Stream
 from chroniker.scheduler.local_runs import POLL_SECONDS, LocalRuns
 from chroniker.scheduler.shutdown_signals import ShutdownSignals
@@ -17,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 
 class Follower:
-    """Copies a run's output as it arrives in the database, and says at last how the run ended."""
+    """Prints a run's output as it arrives in the database, then its result."""
 
     def __init__(self, run_id: UUID, stdout: OutputWrapper, stderr: OutputWrapper) -> None:
         self._run_id, self._stdout, self._stderr = run_id, stdout, stderr
@@ -27,7 +28,7 @@ class Follower:
         return Run.objects.filter(pk=self._run_id).exclude(status=Status.CLAIMED, dispatched_at=None).exists()
 
     def follow(self, runs: LocalRuns, asked: ShutdownSignals, *, here: bool) -> None:
-        """Until the run has ended or this process is asked to end."""
+        """Until the run has ended, or a signal ends this process."""
         while not asked and (runs.busy if here else self._is_open()):
             runs.wait(POLL_SECONDS)
             self._show()
@@ -35,24 +36,24 @@ class Follower:
     def _is_open(self) -> bool:
         try:
             return Run.objects.filter(pk=self._run_id, status__in=OPEN).exists()
-        except Error as error:  # it may come back; until then nobody knows
+        except Error as error:  # the database may come back
             logger.debug("The run's state is unknown: %s", error)
             return True
 
     def _show(self) -> None:
-        """What was stored since the last time. One supervisor inserts it, so the keys are in its order."""
+        """Print new output. One supervisor inserts all of it, so keys are in order."""
         try:
             new = LogChunk.objects.filter(run=self._run_id, pk__gt=self._last).order_by("pk")
-            for chunk in new.iterator(chunk_size=32):  # a run may have written more than fits into memory
+            for chunk in new.iterator(chunk_size=32):  # the output may not fit into memory
                 stream = self._stdout if chunk.stream == Stream.STDOUT else self._stderr
-                stream.repeat(chunk.text)
+                stream.copy(chunk.text)
                 self._last = chunk.pk
-        except Error as error:  # shown later: the run itself does not depend on it
+        except Error as error:  # printed later; the run does not depend on it
             logger.debug("No output could be read: %s", error)
             close_old_connections()
 
     def conclude(self, *, waited: bool) -> int:
-        """Say how the run ended, or where it is; the exit status for whoever asked for it."""
+        """Print the result of the run, or its state. Returns the exit status for this process."""
         self._show()
         run = Run.objects.select_related("job").filter(pk=self._run_id).first()
         if run is None:
@@ -60,15 +61,14 @@ class Follower:
             return 1
         if run.status in OPEN:
             return self._unended(run, waited)
-        label = f"Run {run.token} of “{one_line(run.job.name)}” {_ENDED[Status(run.status)]}"
-        reason = f": {one_line(run.reason.rstrip('.'))}" if run.reason and run.status != Status.SUCCEEDED else ""
-        (self._stdout if run.status == Status.SUCCEEDED else self._stderr).write(f"{label}{_seconds(run)}{reason}.")
+        stream = self._stdout if run.status == Status.SUCCEEDED else self._stderr
+        stream.write(f"Run {run.token} of “{one_line(run.job.name)}” {result(run)}.")
         return exit_status(run)
 
     def _unended(self, run: Run, waited: bool) -> int:
         if run.status == Status.CLAIMED and run.dispatched_at is None:
             why = f" {one_line(run.reason)}" if run.reason else ""
-            self._stderr.write(f"Run {run.pk} is claimed, and no executor took it; ticks will offer it again.{why}")
+            self._stderr.write(f"Run {run.pk} is claimed, but not dispatched; the next ticks try again.{why}")
             return 1
         self._stdout.write(str(run.pk))
         if waited:
@@ -76,23 +76,8 @@ class Follower:
         return int(waited)
 
 
-_ENDED = {
-    Status.SUCCEEDED: "succeeded",
-    Status.FAILED: "failed",
-    Status.TIMED_OUT: "timed out",
-    Status.STOPPED: "was stopped",
-    Status.LOST: "was lost",
-}
-
-
-def _seconds(run: Run) -> str:
-    if run.started_at is None or run.finished_at is None:
-        return ""
-    return f" after {(run.finished_at - run.started_at).total_seconds():.1f} s"
-
-
 def exit_status(run: Run) -> int:
-    """The command's own exit status; as a shell gives it for a signal; 1 where the run failed for another reason."""
+    """The command's exit status; 128 + number for a signal; 1 if the run failed for another reason."""
     if run.status == Status.SUCCEEDED:
         return 0
     code = run.exit_code or 1

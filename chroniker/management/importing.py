@@ -1,4 +1,4 @@
-"""What the importing commands share: their options, and what they print."""
+"""Options and output of the importing commands."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from chroniker.management.terminal import ConsoleCommand
 
 
 class ImportCommand(ConsoleCommand):
-    """A command that brings jobs over, and shows each as it was there and as it is here."""
+    """A command that imports jobs and shows each before and after."""
 
     requires_system_checks = CHECKS
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--dry-run", action="store_true", help="print what would be imported; write nothing")
-        parser.add_argument("--disabled", action="store_true", help="import all jobs switched off")
+        parser.add_argument("--dry-run", action="store_true", help="print the jobs; write nothing")
+        parser.add_argument("--disabled", action="store_true", help="import all jobs disabled")
         parser.add_argument("--json", action="store_true", help="print the comparison as JSON")
 
-    def tell(self, sentences: Sequence[str]) -> None:
+    def print_lines(self, sentences: Sequence[str]) -> None:
         for sentence in sentences:
             self.stdout.write(one_line(sentence))
 
@@ -36,12 +36,12 @@ class ImportCommand(ConsoleCommand):
         if as_json:
             self.stdout.write(json.dumps(report.records(candidates, now), indent=1, ensure_ascii=False))
             return
-        self.tell(list(report.lines(candidates, now)))
+        self.print_lines(list(report.lines(candidates, now)))
 
 
 @contextmanager
 def refusals_explained() -> Iterator[None]:
-    """No traceback for a file that cannot be used, or for a database that is not there."""
+    """Report an unusable file or database without a traceback."""
     with database_errors_explained():
         try:
             yield
@@ -50,7 +50,7 @@ def refusals_explained() -> Iterator[None]:
 
 
 def zone(name: str) -> str:
-    """An argument's type: the name of a time zone."""
+    """Argument type: the name of a time zone."""
     try:
         return ZoneInfo(name).key
     except (KeyError, ValueError, OSError) as error:

@@ -1,4 +1,4 @@
-"""Rows in columns, for a terminal."""
+"""Tables for a terminal."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from chroniker.escaping import one_line
 
 
 def table(rows: Sequence[Sequence[str]], head: Sequence[str]) -> Iterator[str]:
-    """Lines: the head and the rows, each column as wide as its widest cell; nothing where there are no rows."""
+    """The lines of a table with aligned columns. No lines if there are no rows."""
     if not rows:
         return
     lines = [head, *([one_line(cell) for cell in row] for row in rows)]

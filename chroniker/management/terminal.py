@@ -1,7 +1,8 @@
-"""What our commands write: no name, reason or output of a job can command the terminal, or the log, that shows it."""
+"""The output of our commands: safe for the terminal or the log that shows it, and printable in any encoding."""
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import IO, Any
 
@@ -10,8 +11,8 @@ from django.core.management.base import BaseCommand
 from chroniker.escaping import escape_controls
 
 
-class VisibleStream:
-    """In place of a stream. It is no terminal for Django either, which would add colours of its own."""
+class SafeStream:
+    """Escapes control characters. For Django it is not a terminal, or Django would add colours."""
 
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
@@ -19,8 +20,8 @@ class VisibleStream:
     def write(self, text: str) -> None:
         self._stream.write(escape_controls(text))
 
-    def repeat(self, text: str) -> None:
-        """What a run wrote: a file or a pipe gets it as it is, a terminal as it can be seen."""
+    def copy(self, text: str) -> None:
+        """Write output of a run: unchanged into a file or a pipe, escaped to a terminal."""
         if self._stream.isatty():
             text = escape_controls(text.replace("\r\n", "\n").replace("\r", "\n"))
         self._stream.write(text)
@@ -33,13 +34,31 @@ class VisibleStream:
 
 
 class ConsoleCommand(BaseCommand):
-    """A command for people and their logs."""
+    """A command whose output people read."""
 
     def __init__(self, stdout: Any = None, stderr: Any = None, **options: Any) -> None:
-        super().__init__(VisibleStream(stdout or sys.stdout), VisibleStream(stderr or sys.stderr), **options)  # type: ignore[arg-type]
+        super().__init__(SafeStream(stdout or sys.stdout), SafeStream(stderr or sys.stderr), **options)  # type: ignore[arg-type]
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        escape_unencodable_characters()
+        super().run_from_argv(argv)
+
+    def print_help(self, prog_name: str, subcommand: str) -> None:
+        escape_unencodable_characters()
+        super().print_help(prog_name, subcommand)
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         for name in ("stdout", "stderr"):
             if options.get(name):
-                options[name] = VisibleStream(options[name])
+                options[name] = SafeStream(options[name])
         return super().execute(*args, **options)
+
+
+def escape_unencodable_characters() -> None:
+    """Let this process's output write ``\\xe9`` for a character that its encoding lacks, instead of raising.
+
+    A terminal or a log may be Latin-1 or ASCII; a server must not exit because of a job's name.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

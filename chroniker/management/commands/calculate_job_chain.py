@@ -18,9 +18,9 @@ HEAD = ("", "job", "takes", "starts after", "waits for")
 
 class Command(ConsoleCommand):
     help = (
-        "Prints chains of jobs that wait for each other: what each job is expected to take (the median of its last 20 "
-        "successful runs), when it can start at the earliest, the time from end to end, and the critical path, marked "
-        "with *: what is late there makes the end late. A disabled job takes no time."
+        "Prints chains of dependent jobs: the expected duration of each job (the median of its last 20 successful "
+        "runs), its earliest start, the total time, and the critical path, marked with *: a delay there delays the "
+        "end. A disabled job takes no time."
     )
     requires_system_checks = CHECKS
 
@@ -29,9 +29,9 @@ class Command(ConsoleCommand):
             "jobs",
             nargs="*",
             metavar="JOB",
-            help="name or number: this job and all that waits for it, directly or not (default: every chain there is)",
+            help="name or id: this job and all jobs that depend on it, directly or not (default: all chains)",
         )
-        parser.add_argument("--json", action="store_true", help="one JSON object a line, for each chain")
+        parser.add_argument("--json", action="store_true", help="one JSON object per line, for each chain")
 
     def handle(self, *, jobs: list[str], json: bool, **options: Any) -> None:
         with database_errors_explained():
@@ -42,7 +42,7 @@ class Command(ConsoleCommand):
             else:
                 self.stdout.write(("\n" if number else "") + in_lines(chain))
         if not found and not json:
-            self.stdout.write("No job waits for another.")
+            self.stdout.write("No job depends on another.")
 
 
 def in_lines(chain: Chain) -> str:
@@ -59,11 +59,11 @@ def in_lines(chain: Chain) -> str:
     ]
     lines = list(table(rows, HEAD))
     if chain.critical_path:
-        total = in_words(chain.seconds) + ("" if chain.is_complete else " at least: not each duration is known")
+        total = in_words(chain.seconds) + ("" if chain.is_complete else " or more: some durations are unknown")
         lines += [f"Critical path: {_names(chain.critical_path, ' → ')}", f"Total: {total}"]
     if chain.circles:
         names = _names(chain.circles, ", ")
-        lines.append(f"Never to start, for they wait for each other in a circle, or for one that does: {names}")
+        lines.append(f"These jobs never start: they depend on each other in a circle, or on such a job: {names}")
     return "\n".join(lines)
 
 

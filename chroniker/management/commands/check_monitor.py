@@ -3,29 +3,30 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.exceptions import FieldError
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from chroniker import monitors
 from chroniker.command_api import attention
 from chroniker.exceptions import MonitorError
+from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import Job
 from chroniker.monitors import RecordCount
 from chroniker.outbox.admin_links import absolute
 
-#: Exit statuses: records were found; the question could not be asked.
-NEEDS_ATTENTION, NOT_ASKED = 1, 2
+#: Exit statuses: records were found; the question is not valid.
+NEEDS_ATTENTION, INVALID = 1, 2
 
 
-class Command(BaseCommand):
+class Command(ConsoleCommand):
     help = (
-        "Counts the records that need attention. Exit status 0: there are none; 1: there are some, and the first are "
-        "printed, so that the run fails and its subscribers are told; 2: the question is not right. For a monitor: "
+        "Counts the records that need attention. Exit status 0: none. 1: some; the first of them are printed, the run "
+        "fails and its subscribers are notified. 2: the question is not valid. Example: "
         "--model shop.Order --filter status=pending --filter created__lt=now-2d"
     )
 
-    requires_system_checks: list[str] = []  # their warnings, on stderr, would read as if something needed attention
+    requires_system_checks: list[str] = []  # their warnings on stderr would look like findings
 
     def add_arguments(self, parser: CommandParser) -> None:
         monitors.add_arguments(parser)
@@ -35,17 +36,17 @@ class Command(BaseCommand):
             asked, ask = monitors.record_source({"show": show, **options})
             found = monitors.count_records(ask(), most=show if verbosity else 0, asked=asked)
         except (MonitorError, FieldError) as error:
-            raise CommandError(str(error), returncode=NOT_ASKED) from error
+            raise CommandError(str(error), returncode=INVALID) from error
         attention.report(found.count)
         if found.count:
-            self.stderr.write(said(found))
+            self.stderr.write(message(found))
             raise SystemExit(NEEDS_ATTENTION)
         if verbosity:
             self.stdout.write(_("No record needs attention."))
 
 
-def said(found: RecordCount) -> str:
-    """What the mail will show: the monitor's error template where it has one."""
+def message(found: RecordCount) -> str:
+    """The text for the mail: from the monitor's error template, if it has one."""
     head = ngettext("%(n)d record needs attention.", "%(n)d records need attention.", found.count)
     more = found.count - len(found.shown)
     rest = [_("… and %(n)d more") % {"n": more}] if found.shown and more > 0 else []
@@ -60,7 +61,7 @@ def said(found: RecordCount) -> str:
 
 
 def values(job: Job, found: RecordCount, plain: str) -> dict[str, Any]:
-    """What an error template may show; ``stderr`` is the ancestor's name for what was found."""
+    """Variables of an error template. ``stderr`` is django-chroniker's name for the text."""
     known = monitors.template_values(job)
     try:
         url = absolute(monitors.render_url(job.monitor_url, known))

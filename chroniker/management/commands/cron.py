@@ -11,11 +11,11 @@ from chroniker.management import dry_run
 from chroniker.management.console import (
     CHECKS,
     TickPrinter,
+    actor,
     database_errors_explained,
     jobs_named,
     shutdown_grace,
-    stay_for_messages,
-    who,
+    wait_for_messages,
 )
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import Job
@@ -24,62 +24,62 @@ from chroniker.scheduler.local_runs import LocalRuns
 from chroniker.scheduler.pass_lock import PassLock
 from chroniker.scheduler.shutdown_signals import ShutdownSignals
 
-#: How long it stays for messages about runs that are being sent. A later tick sends those that are left.
+#: Seconds to wait for messages about runs that are being sent. A later tick sends the rest.
 MESSAGES_SECONDS = 60.0
 
 
 class Command(ConsoleCommand):
     help = (
-        "One tick: closes what was lost, claims the jobs that are due and dispatches them; with the local executor it "
-        "stays until the runs it started have ended. For a crontab; any number may run at once. On a first SIGTERM or "
-        "SIGINT it claims nothing more and waits for its runs (for CHRONIKER_SHUTDOWN_GRACE_SECONDS, if that is set), "
-        "on a second it stops them."
+        "Runs one tick: closes lost runs, claims due jobs and dispatches them. With the local executor it waits until "
+        "its runs have ended. For a crontab; any number may run at once. On the first SIGTERM or SIGINT it claims "
+        "nothing more and waits for its runs (at most CHRONIKER_SHUTDOWN_GRACE_SECONDS, if that is set); on the second "
+        "it stops them."
     )
     requires_system_checks = CHECKS
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--jobs", nargs="+", metavar="NAME-OR-ID", default=[], help="claim none but these jobs")
+        parser.add_argument("--jobs", nargs="+", metavar="NAME-OR-ID", default=[], help="claim only these jobs")
         parser.add_argument(
             "--dry-run",
             action="store_true",
-            help="print what would be claimed, and why the rest would not; write nothing",
+            help="print the jobs that would be claimed, and why the others would not; write nothing",
         )
         parser.add_argument(
             "--force-run",
             action="store_true",
-            help="with --jobs: claim them now, whatever their schedule says; exit status 1 if one is refused",
+            help="with --jobs: claim them now, whatever their schedules; exit status 1 if one is refused",
         )
 
     def handle(self, *, jobs: list[str], dry_run: bool, force_run: bool, verbosity: int, **options: Any) -> None:
         if force_run and not jobs:
-            raise CommandError("--force-run needs to know which jobs: add --jobs NAME-OR-ID …")
+            raise CommandError("--force-run needs --jobs NAME-OR-ID …")
         with database_errors_explained():
             named = jobs_named(jobs) if jobs else None
             if dry_run:
-                self.foresee(named, force_run)
+                self.preview(named, force_run)
             else:
                 self.tick(named, force_run, TickPrinter(self.stdout.write, verbosity))
 
-    def foresee(self, jobs: list[Job] | None, force_run: bool) -> None:
+    def preview(self, jobs: list[Job] | None, force_run: bool) -> None:
         for line in dry_run.by_hand(jobs or []) if force_run else dry_run.by_schedule(jobs):
             self.stdout.write(one_line(line))
 
     def tick(self, jobs: list[Job] | None, force_run: bool, tell: TickPrinter) -> None:
-        with ShutdownSignals() as asked, PassLock(asked, tell.say) as turn:
+        with ShutdownSignals() as asked, PassLock(asked, tell.print) as turn:
             if not turn.is_ours:
                 return
-            with LocalRuns(asked, who=who("cron"), drain=shutdown_grace(), tell=tell, say=tell.say) as runs:
+            with LocalRuns(asked, who=actor("cron"), drain=shutdown_grace(), tell=tell, say=tell.print) as runs:
                 try:
-                    all_claimed = self.one_pass(jobs, force_run, tell, serves=runs.aliases)
+                    all_claimed = self.one_tick(jobs, force_run, tell, serves=runs.aliases)
                 finally:
                     turn.release()
                 runs.wait_for_all()
-            stay_for_messages(asked, MESSAGES_SECONDS)
+            wait_for_messages(asked, MESSAGES_SECONDS)
         if not all_claimed:
             raise CommandError("Not all of these jobs were claimed.")
 
-    def one_pass(self, jobs: list[Job] | None, force_run: bool, tell: TickPrinter, *, serves: list[str]) -> bool:
-        """Whether every job was claimed that was to be claimed in any case."""
+    def one_tick(self, jobs: list[Job] | None, force_run: bool, tell: TickPrinter, *, serves: list[str]) -> bool:
+        """Returns False if one of the jobs to be forced was refused."""
         hosts.record_heartbeat(serves)
         if force_run:
             return all([self.claim(job, tell) for job in jobs or []])
@@ -88,7 +88,7 @@ class Command(ConsoleCommand):
 
     def claim(self, job: Job, tell: TickPrinter) -> bool:
         try:
-            tell(tick_result.TickResult(claimed=[manual_runs.run_now(job, who("cron --force-run"))]))
+            tell(tick_result.TickResult(claimed=[manual_runs.run_now(job, actor("cron --force-run"))]))
         except ClaimRefused as refusal:
             self.stderr.write(one_line(f"refused “{job.name}”: {refusal}"))
             return False

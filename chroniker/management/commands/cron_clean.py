@@ -15,22 +15,22 @@ from chroniker.process.run_spec import RUN_ID
 from chroniker.scheduler import retention
 
 UNITS = ("minutes", "hours", "days", "weeks")
-#: Between two lines about how far it is.
-TOLD_SECONDS = 1.0
+#: Seconds between two lines about the progress.
+PROGRESS_SECONDS = 1.0
 
 
 class Command(ConsoleCommand):
     help = (
-        "Deletes runs that ended longer ago than this, with their output: cron_clean days 30. What is open stays, so "
-        "does the last closed run of each job, and any whose messages were not all sent. Works in small transactions: "
-        "nothing waits for it, and stopping it loses nothing. May be scheduled as a job, which shows its progress."
+        "Deletes runs that ended longer ago than this, with their output: cron_clean days 30. Keeps open runs, the "
+        "last closed run of each job, and runs with unsent messages. Uses small transactions; may be stopped at any "
+        "time. May run as a job, which then shows its progress."
     )
     requires_system_checks = CHECKS
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("unit", choices=UNITS, help="of the number that follows")
-        parser.add_argument("amount", type=int, metavar="N", help="how many of them, 0 or more")
-        parser.add_argument("--dry-run", action="store_true", help="say how many would be deleted; delete nothing")
+        parser.add_argument("unit", choices=UNITS, help="unit of N")
+        parser.add_argument("amount", type=int, metavar="N", help="0 or more")
+        parser.add_argument("--dry-run", action="store_true", help="print how many would be deleted; delete nothing")
 
     def handle(self, *, unit: str, amount: int, dry_run: bool, verbosity: int, **options: Any) -> None:
         with database_errors_explained():
@@ -39,18 +39,19 @@ class Command(ConsoleCommand):
             if dry_run:
                 self.stdout.write(f"would delete {total} runs that ended before {local(moment)}")
                 return
-            deleted = self.delete(moment, total, tell=verbosity >= 1)
+            deleted = self.delete(moment, total, print_progress=verbosity >= 1)
         if verbosity >= 1:
             self.stdout.write(f"deleted {deleted} runs that had ended before {local(moment)}")
 
-    def delete(self, moment: dt.datetime, total: int, *, tell: bool) -> int:
-        deleted, told_at = 0, -TOLD_SECONDS
-        tell &= RUN_ID not in os.environ  # as a job it has a bar of its own, and what is on stderr may make it fail
+    def delete(self, moment: dt.datetime, total: int, *, print_progress: bool) -> int:
+        deleted, printed_at = 0, -PROGRESS_SECONDS
+        # A job has a progress bar, and output on stderr may make its run fail.
+        print_progress &= RUN_ID not in os.environ
         Job.update_progress(max(total, 1), 0)
         for deleted in retention.delete_before(moment):
             Job.update_progress(max(total, deleted, 1), deleted)
-            if tell and time.monotonic() - told_at >= TOLD_SECONDS:
-                told_at = time.monotonic()
+            if print_progress and time.monotonic() - printed_at >= PROGRESS_SECONDS:
+                printed_at = time.monotonic()
                 self.stderr.write(f"{deleted} of {max(total, deleted)} runs ({100 * deleted // max(total, deleted)} %)")
         Job.update_progress(max(deleted, 1), max(deleted, 1))
         return deleted
@@ -62,4 +63,4 @@ def _ago(unit: str, amount: int) -> dt.datetime:
     try:
         return database_now() - dt.timedelta(**{unit: amount})
     except OverflowError:
-        raise CommandError(f"{amount} {unit} ago is before the beginning of the calendar: give fewer.") from None
+        raise CommandError(f"{amount} {unit} ago is before year 1: give fewer.") from None

@@ -12,20 +12,20 @@ from chroniker.management.terminal import ConsoleCommand
 
 class Command(ConsoleCommand):
     help = (
-        "Examines what jobs need to run: the database, its migrations, hosts and their clocks, what waits for "
-        "long, jobs that are broken, executors with their brokers and workers, and says what is wrong and what to do. "
-        "Exit status, for monitoring: 0 all is well, 1 warnings, 2 errors."
+        "Checks everything that jobs need to run: the database, its migrations, hosts and their clocks, overdue jobs, "
+        "waiting runs, broken jobs, executors with their brokers and workers. Prints faults and remedies. "
+        "Exit status, for monitoring: 0 no fault, 1 warnings, 2 errors."
     )
-    requires_system_checks = []  # it is what is asked when they fail
+    requires_system_checks = []  # for use when they fail
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--json", action="store_true", help="one JSON object a line: level, about, text, advice")
+        parser.add_argument("--json", action="store_true", help="one JSON object per line: level, about, text, advice")
         parser.add_argument(
             "--timeout",
             type=float,
             default=10.0,
             metavar="SECONDS",
-            help="how long each examination may take (default: %(default)g)",
+            help="time limit of each check (default: %(default)g)",
         )
 
     def handle(self, *, json: bool, timeout: float, verbosity: int, **options: Any) -> None:

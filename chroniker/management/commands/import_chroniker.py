@@ -14,9 +14,9 @@ from chroniker.management.importing import ImportCommand, refusals_explained, zo
 
 class Command(ImportCommand):
     help = (
-        "Imports what django-chroniker left: jobs, dependencies, subscribers and logs. Reads its tables, which "
-        "“migrate” set aside, or a FILE that its “dumpdata chroniker” wrote. Prints each job as it was there and as it "
-        "is here. May be repeated: what was imported is left as it is, and an import that was killed goes on."
+        "Imports jobs, dependencies, subscribers and logs of django-chroniker, from its tables (renamed by migrate) or "
+        "from a FILE written by its “dumpdata chroniker”. Prints each job before and after. May be repeated: "
+        "imported jobs are not changed, and an interrupted import continues."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -40,7 +40,7 @@ class Command(ImportCommand):
             found = import_jobs(source, ways, dry_run=dry_run, disabled=disabled)
             self.show(list(found.values()), now, options["json"])
             if not options["json"]:
-                self.tell(omission_notes(source))
+                self.print_lines(omission_notes(source))
             if not no_logs and not dry_run:
                 self.bring_logs(source, found, options["verbosity"] if not options["json"] else 0)
 

@@ -21,14 +21,13 @@ LOCALTIME = Path("/etc/localtime")
 
 class Command(ImportCommand):
     help = (
-        "Imports the lines of a crontab as jobs: management commands where they run this project's manage.py, else raw "
-        "commands. Prints each line as it was there and as it is here. May be repeated: what was imported is left as "
-        "it is."
+        "Imports the lines of a crontab as jobs: those that run this project's manage.py as management commands, "
+        "others as raw commands. Prints each line before and after. May be repeated: imported jobs are not changed."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("file", help="as “crontab -l” prints it; - reads standard input")
+        parser.add_argument("file", help="the output of “crontab -l”; - reads standard input")
         parser.add_argument("--system", action="store_true", help="each line names a user, as in /etc/crontab")
         parser.add_argument(
             "--timezone", type=zone, metavar="ZONE", help="of lines without CRON_TZ; default: this machine's"
@@ -38,7 +37,7 @@ class Command(ImportCommand):
             action="append",
             default=[],
             metavar="PATH",
-            help="where lines have this project's manage.py, if not where it is here",
+            help="another path of this project's manage.py in these lines; may be repeated",
         )
 
     def handle(self, *, file: str, system: bool, dry_run: bool, disabled: bool, **options: Any) -> None:
@@ -50,7 +49,7 @@ class Command(ImportCommand):
             save_candidates(found, dry_run=dry_run, disabled=disabled)
         self.show(found, ways.now, options["json"])
         if any(each.outcome is Outcome.IMPORTED and each.job.enabled for each in found) and not options["json"]:
-            self.tell(["Now take these lines out of the crontab: until then cron runs them too."])
+            self.print_lines(["Remove these lines from the crontab now: until then cron runs them too."])
 
 
 def _read(file: str) -> str:
@@ -61,7 +60,7 @@ def _read(file: str) -> str:
 
 
 def machines_zone() -> str:
-    """The zone that cron follows on this machine; where it cannot be told, the project's."""
+    """The time zone of this machine's cron; if unknown, the project's."""
     _before, found, name = str(LOCALTIME.resolve()).partition("zoneinfo/")
     try:
         return ZoneInfo(name).key if found else get_default_timezone_name()
@@ -70,7 +69,7 @@ def machines_zone() -> str:
 
 
 def own_manage(named: list[str]) -> set[Path]:
-    """Each place where this project's manage.py may be, as lines name it and as it really is."""
+    """All paths of this project's manage.py, with symbolic links resolved."""
     places = [Path.cwd() / "manage.py", Path(sys.argv[0])]
     if base := getattr(settings, "BASE_DIR", None):
         places.append(Path(base) / "manage.py")

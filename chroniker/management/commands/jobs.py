@@ -15,23 +15,23 @@ from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import Job
 
 HEAD = ("id", "name", "state", "next run", "last result", "why it does not run")
-#: Jobs that are looked at in one go: a constant number of statements.
+#: Jobs per batch. A batch takes a constant number of queries.
 BATCH = 1000
 
 
 class Command(ConsoleCommand):
     help = (
-        "Lists jobs: the state of each, its next run, how its last one ended, and why it does not run right now. "
-        "With --json one object a line: id, name, group, enabled, state, next_run, last_result, last_finished_at, run "
-        "(of the open one), progress ({complete, total}), why; times in ISO 8601, null for what there is not."
+        "Lists jobs: state, next run, last result, and why each does not run now. "
+        "With --json one object per line: id, name, group, enabled, state, next_run, last_result, last_finished_at, "
+        "run (the open one), progress ({complete, total}), why; times in ISO 8601, null for missing values."
     )
     requires_system_checks = CHECKS
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--state", nargs="+", choices=Condition.values, help="only jobs in one of these states")
-        parser.add_argument("--name", metavar="TEXT", help="only jobs with this in their name, in any case")
+        parser.add_argument("--name", metavar="TEXT", help="only jobs with this text in their name, ignoring case")
         parser.add_argument("--group", metavar="NAME", help="only jobs of this group")
-        parser.add_argument("--json", action="store_true", help="one JSON object a line, for programs")
+        parser.add_argument("--json", action="store_true", help="one JSON object per line, for programs")
 
     def handle(
         self, *, state: list[str] | None, name: str | None, group: str | None, json: bool, **options: Any
@@ -42,7 +42,7 @@ class Command(ConsoleCommand):
                 jobs = jobs.filter(name__icontains=name)
             if group is not None:
                 jobs = jobs.filter(group=group_named(group))
-            found = (facts for facts in looked_at(jobs) if not state or facts.condition in state)
+            found = (facts for facts in statuses(jobs) if not state or facts.condition in state)
             if json:
                 for facts in found:
                     self.stdout.write(as_json(facts))
@@ -51,7 +51,7 @@ class Command(ConsoleCommand):
                 self.stdout.write("\n".join(lines) or "No jobs.")
 
 
-def looked_at(jobs: QuerySet[Job]) -> Iterator[JobStatus]:
+def statuses(jobs: QuerySet[Job]) -> Iterator[JobStatus]:
     ids = list(jobs.values_list("pk", flat=True))
     for start in range(0, len(ids), BATCH):
         yield from fetch_job_status(

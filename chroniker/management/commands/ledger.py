@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils.dateparse import parse_datetime
 from django.utils.timezone import get_current_timezone, is_naive
 
@@ -14,32 +14,33 @@ from chroniker.insights import ledger
 from chroniker.insights.ledger import Entry
 from chroniker.management.console import CHECKS, database_errors_explained, job_named, local
 from chroniker.management.table import table
+from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import Job, JobState
 
-HEAD = ("instant", "what became of it", "run", "started", "why")
-#: Instants that are fetched in one go.
+HEAD = ("scheduled time", "result", "run", "started", "reason")
+#: Scheduled times per query.
 BATCH = 500
 
 
-class Command(BaseCommand):
+class Command(ConsoleCommand):
     help = (
-        "Lists the instants of a job, newest first, and what became of each: how its run ended, or why there was none. "
-        "With --json one object a line: instant, until (of a stretch without record: its last instant; else null), "
+        "Lists the scheduled times of a job, newest first, and the result of each: how its run ended, or why there was "
+        "none. With --json one object per line: instant, until (the last one of a period without records, else null), "
         "verdict, run, token, attempt, started_at, finished_at, reason, certain; times in ISO 8601."
     )
     requires_system_checks = CHECKS
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("job", metavar="NAME-OR-ID")
-        parser.add_argument("--from", dest="since", metavar="TIME", help="none before this: 2026-03-29T03:00")
-        parser.add_argument("--until", metavar="TIME", help="none after this (default: now)")
+        parser.add_argument("--from", dest="since", metavar="TIME", help="only from this time on: 2026-03-29T03:00")
+        parser.add_argument("--until", metavar="TIME", help="only until this time (default: now)")
         parser.add_argument(
-            "--limit", type=int, default=50, metavar="N", help="at most N; 0: all (default: %(default)s)"
+            "--limit", type=int, default=50, metavar="N", help="list at most N; 0: all (default: %(default)s)"
         )
-        parser.add_argument("--json", action="store_true", help="one JSON object a line, for programs")
+        parser.add_argument("--json", action="store_true", help="one JSON object per line, for programs")
 
     def handle(self, *, job: str, since: str | None, until: str | None, limit: int, json: bool, **options: Any) -> None:
-        # Of a time that the clock shows twice, what lies between both is listed.
+        # Where the clock repeats an hour, "from" is its first occurrence and "until" the second.
         low, high = moment(since, fold=0), moment(until, fold=1)
         with database_errors_explained():
             found = instants(job_named(job), low, high, limit)
@@ -48,11 +49,11 @@ class Command(BaseCommand):
                     self.stdout.write(as_json(entry))
             else:
                 lines = list(table([row(entry) for entry in found], HEAD))
-                self.stdout.write("\n".join(lines) or "No instants.")
+                self.stdout.write("\n".join(lines) or "No scheduled times.")
 
 
 def moment(text: str | None, *, fold: int) -> dt.datetime | None:
-    """In the project's zone, unless it names another."""
+    """In the project's time zone, unless the text has an offset."""
     if text is None:
         return None
     try:
@@ -60,12 +61,12 @@ def moment(text: str | None, *, fold: int) -> dt.datetime | None:
     except ValueError:
         found = None
     if found is None:
-        raise CommandError(f"“{text}” is no time; write it like 2026-03-29T03:00 or 2026-03-29T03:00+02:00.")
+        raise CommandError(f"“{text}” is not a time; write it like 2026-03-29T03:00 or 2026-03-29T03:00+02:00.")
     return found.replace(tzinfo=get_current_timezone(), fold=fold) if is_naive(found) else found
 
 
 def instants(job: Job, low: dt.datetime | None, high: dt.datetime | None, limit: int) -> Iterator[Entry]:
-    """Page by page, so that any number can be written out."""
+    """Reads page by page, so that memory does not grow with the number."""
     state = JobState.objects.filter(pk=job.pk).first() or JobState(job_id=job.pk)
     now, left = database_now(), limit or None
     while left is None or left > 0:

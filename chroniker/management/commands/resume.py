@@ -13,22 +13,24 @@ from chroniker.management.terminal import ConsoleCommand
 
 class Command(ConsoleCommand):
     help = (
-        "Resumes all jobs, or those of a group, after a pause. What was missed is run once or recorded as skipped, as "
-        "each job's misfire grace says, from the next tick on. A group that was paused by itself stays paused when all "
-        "jobs are resumed."
+        "Resumes all jobs, or those of a group, after a pause. From the next tick on, missed times run once or are "
+        "recorded as skipped, depending on each job's misfire grace. A group that was paused separately stays paused "
+        "when all jobs are resumed."
     )
     requires_system_checks = CHECKS
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--group", metavar="NAME", help="the jobs of this group only")
+        parser.add_argument("--group", metavar="NAME", help="only the jobs of this group")
 
     def handle(self, *, group: str | None, **options: Any) -> None:
         with database_errors_explained():
             found = group_named(group) if group is not None else None
             lifted = pauses.resume(found)
             left = [str(pause) for pause in pauses.group_pauses().values()]
-        self.stdout.write("Resumed; what is due starts with the next tick." if lifted else "It was not paused.")
+        self.stdout.write("Resumed; due jobs start with the next tick." if lifted else "It was not paused.")
         for pause in left:
             self.stdout.write(one_line(pause))
         if settings.paused:
-            raise CommandError("The setting CHRONIKER_PAUSED still pauses all jobs. Change it and restart what ticks.")
+            raise CommandError(
+                "The setting CHRONIKER_PAUSED still pauses all jobs. Change it and restart the processes that tick."
+            )

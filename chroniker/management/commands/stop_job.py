@@ -6,7 +6,7 @@ from uuid import UUID
 from django.core.management.base import CommandError, CommandParser
 
 from chroniker.escaping import one_line
-from chroniker.management.console import CHECKS, database_errors_explained, jobs_named, local, who
+from chroniker.management.console import CHECKS, actor, database_errors_explained, jobs_named, local
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import EVERY_HOST, OPEN, Job, Lease, Run, Status
 from chroniker.scheduler import stopping
@@ -14,19 +14,19 @@ from chroniker.scheduler import stopping
 
 class Command(ConsoleCommand):
     help = (
-        "Stops the open run of each of these jobs: one that waits in a queue ends at once; a running one gets SIGTERM, "
-        "and SIGKILL after its grace, on whatever worker it is. Returns when that was asked, not when it has ended. "
-        "Exit status 1 if one of them was not running."
+        "Stops the open run of each of these jobs. A run that has not started ends at once; a running one gets "
+        "SIGTERM, and SIGKILL after its grace, on any host. Does not wait for the end. "
+        "Exit status 1 if one of the jobs has no open run."
     )
     requires_system_checks = CHECKS
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("jobs", nargs="*", metavar="NAME-OR-ID", help="jobs, each by its name or its number")
-        parser.add_argument("--run", action="append", default=[], metavar="ID", help="this run; may be given again")
+        parser.add_argument("jobs", nargs="*", metavar="NAME-OR-ID", help="name or id of a job")
+        parser.add_argument("--run", action="append", default=[], metavar="ID", help="this run; may be repeated")
 
     def handle(self, *, jobs: list[str], run: list[str], **options: Any) -> None:
         if not jobs and not run:
-            raise CommandError("Say what to stop: NAME-OR-ID of a job, or --run ID.")
+            raise CommandError("Give NAME-OR-ID of a job, or --run ID.")
         with database_errors_explained():
             named, runs = jobs_named(jobs), [run_of(text) for text in run]
             stopped = [self.stop_job(job) for job in named] + [self.stop_run(each) for each in runs]
@@ -42,7 +42,7 @@ class Command(ConsoleCommand):
 
     def stop_run(self, run: Run) -> bool:
         asked = run.stop_requested_at
-        if not stopping.stop(run.pk, who("stop_job")):
+        if not stopping.stop(run.pk, actor("stop_job")):
             run.refresh_from_db(fields=["status", "finished_at"])
             self.stderr.write(f"{_name(run)} is not running: it {_ended(run)}.")
             return False
@@ -51,11 +51,11 @@ class Command(ConsoleCommand):
             self.stdout.write(f"{_name(run)} was stopped before it started.")
         elif asked is not None:
             self.stdout.write(
-                f"{_name(run)} was asked to stop already, at {local(asked)} by {one_line(run.stop_requested_by)}."
+                f"{_name(run)} is being stopped since {local(asked)}, requested by {one_line(run.stop_requested_by)}."
             )
         else:
             where = "every host" if run.required_host == EVERY_HOST else one_line(run.host)
-            self.stdout.write(f"{_name(run)} runs on {where} and was asked to stop.")
+            self.stdout.write(f"{_name(run)} runs on {where}; a stop was requested.")
         return True
 
 
@@ -63,9 +63,7 @@ def run_of(text: str) -> Run:
     try:
         run = Run.objects.select_related("job").filter(pk=UUID(text)).first()
     except ValueError:
-        raise CommandError(
-            f"“{text}” is no id of a run. One looks like 0197a8b0-1c2d-7e3f-8a4b-5c6d7e8f9a0b."
-        ) from None
+        raise CommandError(f"“{text}” is not the id of a run. Example: 0197a8b0-1c2d-7e3f-8a4b-5c6d7e8f9a0b.") from None
     if run is None:
         raise CommandError(
             f"There is no run {text}; it may have been deleted. “manage.py jobs --json” names open runs."

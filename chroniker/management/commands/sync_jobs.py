@@ -15,16 +15,16 @@ from chroniker.management.terminal import ConsoleCommand
 
 class Command(ConsoleCommand):
     help = (
-        "Brings the jobs in the database in line with those declared in code: creates what is missing, updates what "
-        "differs, disables what is no longer declared. Leaves alone what people made, and whether a job is enabled."
+        "Writes the jobs declared in code to the database: creates missing ones, updates changed ones, disables those "
+        "no longer declared. Does not change jobs that people made, or whether a job is enabled."
     )
     requires_system_checks = CHECKS
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--adopt", action="store_true", help="take over jobs of the same name that people made")
-        parser.add_argument("--dry-run", action="store_true", help="print what would be done; write nothing")
+        parser.add_argument("--dry-run", action="store_true", help="print the changes; write nothing")
         parser.add_argument(
-            "--check", action="store_true", help="like --dry-run, with exit status 1 if anything would be done"
+            "--check", action="store_true", help="like --dry-run, with exit status 1 if there are changes"
         )
 
     def handle(self, *, adopt: bool, dry_run: bool, check: bool, verbosity: int, **options: Any) -> None:
@@ -38,7 +38,7 @@ class Command(ConsoleCommand):
         if verbosity:
             self.stdout.write(_summary(changes))
         if check and any(change.what != ChangeKind.UNCHANGED for change in changes):
-            raise CommandError("The jobs in the database are not as the code declares them.")
+            raise CommandError("The jobs in the database differ from those declared in code.")
         if any(change.what == ChangeKind.REFUSED for change in changes):
             raise CommandError("Not all declared jobs are in the database.")
 

@@ -22,13 +22,13 @@ def refused(*words: str) -> str:
 @pytest.mark.parametrize("words", [("cron", "--jobs", "import date"), ("run_job", "import date")])
 def test_an_unknown_job_is_shown_the_nearest_name(words: tuple[str, ...]) -> None:
     a_job(name="import data")
-    assert refused(*words) == "There is no job named or numbered “import date”. Did you mean “import data”?"
+    assert refused(*words) == "There is no job with the name or id “import date”. Did you mean “import data”?"
 
 
 @pytest.mark.django_db
 def test_an_id_that_is_out_of_all_bounds_is_an_unknown_job() -> None:
     a_job()
-    assert "There is no job named or numbered" in refused("run_job", "9" * 40)
+    assert "There is no job with the name or id" in refused("run_job", "9" * 40)
 
 
 @pytest.mark.django_db

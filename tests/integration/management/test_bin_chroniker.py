@@ -66,7 +66,7 @@ def test_quiet_prints_nothing_and_a_log_file_takes_what_would_be_printed(
     assert "claimed “witness”" in log.read_text()
     done = chroniker(*words, "-q", "--log-file", log, "--jobs", "no such job")
     assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
-    assert "There is no job named or numbered “no such job”." in log.read_text()
+    assert "There is no job with the name or id “no such job”." in log.read_text()
     done = chroniker(*words, "-q")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 

@@ -67,7 +67,7 @@ def test_chains_that_have_nothing_in_common_are_told_apart() -> None:
 def test_a_job_that_never_succeeded_makes_the_total_a_lower_bound() -> None:
     a_job_of(None, "last", a_job_of(10, "first"))
     out = printed("first")
-    assert "unknown" in out and "Total: 10.0 s at least" in out
+    assert "unknown" in out and "Total: 10.0 s or more" in out
 
 
 def test_a_disabled_job_takes_no_time() -> None:
@@ -83,7 +83,7 @@ def test_circles_left_by_other_programs_are_named() -> None:
     a_job_of(1, "behind", one)
     a_job_of(1, "beside", a_job_of(7, "before"), other)
     out = printed("before", "one")
-    assert "Total: 7.0 s at least" not in out and "wait for each other in a circle" in out
+    assert "Total: 7.0 s or more" not in out and "depend on each other in a circle" in out
     [chain] = chains([one.pk])
     assert {job.name for job in chain.circles} == {"one", "other", "behind", "beside"}
     assert (chain.links, chain.critical_path, chain.is_complete) == ([], [], False)
@@ -113,7 +113,7 @@ def test_json_is_one_object_for_each_chain() -> None:
 
 def test_no_dependencies_and_no_such_job_are_said() -> None:
     a_job_of(1, "alone")
-    assert printed() == "No job waits for another.\n"
+    assert printed() == "No job depends on another.\n"
     assert "Total: 1.0 s" in printed("alone")
     with pytest.raises(CommandError, match="Did you mean “alone”"):
         printed("alnoe")

@@ -44,7 +44,7 @@ def test_stop_job_ends_a_running_command_wherever_it_runs(manage: Manage) -> Non
     with manage.process("run_job", "long") as process:
         wait_until(lambda: is_running(job))
         done = manage("stop_job", "long")
-        assert done.returncode == 0 and done.stdout.endswith("and was asked to stop.\n"), done.stderr
+        assert done.returncode == 0 and done.stdout.endswith("; a stop was requested.\n"), done.stderr
         assert process.wait() != 0
     assert Run.objects.get(job=job).status == Status.STOPPED
     done = manage("stop_job", "long")

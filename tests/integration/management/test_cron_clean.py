@@ -62,7 +62,7 @@ def test_as_a_job_it_reports_its_progress_and_writes_nothing_on_stderr(manage: M
     ("words", "said"),
     [
         (["days", "-3"], "-3 days ago is in the future: give 0 or more"),
-        (["weeks", "9" * 9], "before the beginning of the calendar"),
+        (["weeks", "9" * 9], "before year 1"),
         (["years", "1"], "choose from"),
         (["days", "many"], "invalid int value"),
     ],

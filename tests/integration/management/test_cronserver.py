@@ -10,7 +10,7 @@ from chroniker.clock.database_clock import database_now
 from chroniker.models import Host, Job, Run, Status
 from chroniker.schedule import Frequency
 from tests.support import databases
-from tests.support.command_jobs import a_job_of_new_year, the_run
+from tests.support.command_jobs import a_job_due_once, a_job_of_new_year, the_run
 from tests.support.factories import a_dependency
 from tests.support.manage import Manage
 from tests.support.processes import wait_until
@@ -82,3 +82,22 @@ def test_it_starts_before_there_is_a_database_and_begins_when_there_is(manage: M
             (manage.directory / f"link.sqlite3{suffix}").unlink(missing_ok=True)
         elsewhere.symlink_to(name)
         wait_until(lambda: Run.objects.filter(job=job).exists(), what="the job to be claimed")
+
+
+def test_it_prints_its_start_and_the_result_of_each_run(manage: Manage) -> None:
+    job = a_job_due_once(name="nightly", command="fails", args="--status 3")
+    with manage.process("cronserver", "0.2") as server:
+        wait_until(lambda: "“nightly”: run 1" in server.log and "failed after" in server.log, what="the result")
+        run = the_run(job)
+        assert server.log.startswith("cronserver on ")
+        assert "it exited with status 3" in server.log and f"({run.pk})" in server.log
+
+
+@pytest.mark.database("sqlite")
+def test_missing_tables_are_reported_with_the_remedy(manage: Manage) -> None:
+    config = {"default": {**databases.configuration(), "NAME": str(manage.directory / "empty.sqlite3")}}
+    with manage.having(DATABASES=config).process("cronserver", "0.2") as server:
+        wait_until(lambda: "Run: manage.py migrate" in server.log, what="the remedy")
+        assert server.running()
+    done = manage.having(DATABASES=config)("cron")
+    assert done.returncode == 1 and "Run: manage.py migrate" in done.stderr

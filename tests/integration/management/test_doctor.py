@@ -1,4 +1,4 @@
-"""``manage.py doctor``: each thing that may be wrong is found, with what to do."""
+"""``manage.py doctor`` reports each fault with its remedy."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
 from django.db.utils import OperationalError
 from django.test import override_settings
 
@@ -19,7 +20,8 @@ from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import hosts, pauses
 from chroniker.executors.dummy import DummyExecutor
 from chroniker.management import diagnosis
-from chroniker.management.diagnosis import Level
+from chroniker.management.diagnosis import Level, installation
+from chroniker.management.diagnosis.finding import Findings
 from chroniker.models import Group, Host, Job, JobState, Run
 from chroniker.scheduler import manual_runs
 from tests.support.command_jobs import DUMMY, a_job_of_new_year
@@ -30,7 +32,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def healthy(tmp_path: Path) -> Any:
-    """Nothing is wrong but what the test does."""
+    """An installation without faults; each test adds one."""
     Host.objects.create(name="here", last_seen=database_now(), clock_skew_seconds=0.01)
     with override_settings(CHRONIKER_EXECUTORS=DUMMY, CHRONIKER_RUNTIME_DIR=str(tmp_path / "runtime")):
         yield
@@ -46,18 +48,18 @@ def doctor(*words: str) -> tuple[int, str]:
 
 
 def findings(level: Level) -> list[tuple[str, str]]:
-    """What is so bad, by what it is about; the exit status says that nothing is worse."""
+    """The findings of this level as (about, text). No finding has a higher level."""
     status, out = doctor("--json")
     assert status == level, out
     found = [json.loads(line) for line in out.splitlines()]
     return [(each["about"], each["text"]) for each in found if each["level"] == level.name]
 
 
-def test_where_nothing_is_wrong_each_examination_says_so() -> None:
+def test_each_check_is_ok_where_nothing_is_wrong() -> None:
     a_job_of_new_year()
     status, out = doctor()
     assert status == 0 and {line.split()[0] for line in out.splitlines()} == {"OK"}
-    assert len(out.splitlines()) == len(diagnosis.EXAMINATIONS)
+    assert len(out.splitlines()) == len(diagnosis.CHECKS)
     assert doctor("--verbosity", "0") == (0, "")
 
 
@@ -76,19 +78,19 @@ def test_a_paused_group_is_named() -> None:
     assert about == "pauses" and "“night”" in text
 
 
-def test_a_database_that_cannot_be_used_is_an_error_and_what_needs_it_is_left_out(
+def test_an_unusable_database_is_an_error_and_checks_that_need_it_are_left_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def refuse() -> None:
         raise OperationalError("connection refused")
 
-    monkeypatch.setattr(diagnosis, "database_now", refuse)
+    monkeypatch.setattr(installation, "database_now", refuse)
     status, out = doctor("--json")
     assert status == 2 and [json.loads(line)["about"] for line in out.splitlines()] == ["database", "runtime directory"]
     assert "connection refused" in out
 
 
-def test_a_database_that_may_not_be_written_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_read_only_database_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     read_only = {"sqlite": "PRAGMA query_only = ON", "postgresql": "SET default_transaction_read_only = on"}
     if connection.vendor not in read_only:
         read_only[connection.vendor] = "SET SESSION TRANSACTION READ ONLY"
@@ -99,14 +101,12 @@ def test_a_database_that_may_not_be_written_is_an_error(monkeypatch: pytest.Monk
             cursor.execute(read_only[connection.vendor])
         return real()
 
-    monkeypatch.setattr(diagnosis, "database_now", in_a_read_only_session)
+    monkeypatch.setattr(installation, "database_now", in_a_read_only_session)
     [(about, text)] = findings(Level.ERROR)
     assert about == "database" and "read" in text.lower()
 
 
 def test_a_missing_migration_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    from django.db.migrations.recorder import MigrationRecorder
-
     recorded = MigrationRecorder.Migration.objects.filter(app="chroniker")
     latest = max(recorded.values_list("name", flat=True))
     recorded.filter(name=latest).delete()
@@ -116,14 +116,14 @@ def test_a_missing_migration_is_an_error(monkeypatch: pytest.MonkeyPatch) -> Non
         MigrationRecorder(connection).record_applied("chroniker", latest)
 
 
-def test_what_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_check_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     end = threading.Event()
 
-    def silent() -> diagnosis.Found:
+    def silent() -> Findings:
         end.wait(60)
         yield Level.OK, "at last", ""
 
-    monkeypatch.setattr(diagnosis, "EXAMINATIONS", (("broker", silent, False),))
+    monkeypatch.setattr(diagnosis, "CHECKS", (("broker", silent, False),))
     out = io.StringIO()
     with pytest.raises(SystemExit) as ended:
         call_command("doctor", "--timeout", "0.1", stdout=out)
@@ -131,7 +131,7 @@ def test_what_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> Non
     assert ended.value.code == 2 and "ERROR    broker: No answer within 0.1 s." in out.getvalue()
 
 
-def test_no_live_host_means_that_nothing_ticks() -> None:
+def test_no_live_host_is_an_error() -> None:
     Host.objects.update(last_seen=database_now() - dt.timedelta(hours=1))
     [(about, text)] = findings(Level.ERROR)
     assert about == "hosts" and "The last one was “here”" in text
@@ -147,7 +147,7 @@ def test_a_silent_host_beside_live_ones_and_a_wrong_clock_are_warnings() -> None
     assert "“there” is silent" in silent[1] and "“fast” is -90.0 s off" in wrong[1]
 
 
-def test_a_host_on_which_nothing_starts_is_named_with_why_and_until_when() -> None:
+def test_a_suspended_host_is_named_with_the_reason() -> None:
     soon = database_now() + dt.timedelta(minutes=1)
     Host.objects.create(
         name="late", last_seen=database_now(), suspended_until=soon, suspended_because="The clock jumped."
@@ -157,20 +157,20 @@ def test_a_host_on_which_nothing_starts_is_named_with_why_and_until_when() -> No
 
 
 @pytest.mark.parametrize(("minutes", "level"), [(4, Level.WARNING), (30, Level.ERROR)])
-def test_what_is_due_for_long_is_counted(minutes: int, level: Level) -> None:
+def test_overdue_jobs_are_counted(minutes: int, level: Level) -> None:
     for _ in range(2):
         a_due_job(minutes=minutes)
     [(about, text)] = findings(level)
     assert about == "backlog" and text.startswith("2 jobs are due and not claimed, the oldest since ")
 
 
-def test_a_backlog_is_no_finding_while_all_is_paused() -> None:
+def test_overdue_jobs_are_not_reported_while_all_is_paused() -> None:
     a_due_job(minutes=30)
     pauses.pause("somebody")
     assert [about for about, _text in findings(Level.WARNING)] == ["pauses"]
 
 
-def test_claims_that_nobody_takes_are_found() -> None:
+def test_claimed_runs_that_do_not_start_are_reported() -> None:
     run = manual_runs.run_now(a_job_of_new_year(name="stuck"), "a test")
     assert doctor()[0] == 0, "it has some minutes"
     Run.objects.filter(pk=run.pk).update(claimed_at=database_now() - dt.timedelta(minutes=30), reason_text="no broker")
@@ -178,17 +178,17 @@ def test_claims_that_nobody_takes_are_found() -> None:
     assert about == "queued" and "1 claimed runs" in text and "“stuck”" in text and "no broker" in text
 
 
-def test_jobs_that_were_set_aside_and_hosts_that_do_not_live_are_named() -> None:
+def test_jobs_with_a_schedule_error_or_without_a_live_host_are_named() -> None:
     JobState.objects.filter(job=a_job_of_new_year(name="odd")).update(schedule_error="no such day")
     hosts.record_heartbeat(["default"], name="here")
     a_job_of_new_year(name="there", hostname="away"), a_job_of_new_year(name="near", hostname="here")
     a_job_of_new_year(name="all", hostname="*"), a_job_of_new_year(name="off", hostname="away", enabled=False)
     aside, unserved = findings(Level.WARNING)
-    assert aside == ("jobs", "“odd” was set aside: no such day")
+    assert aside == ("jobs", "Scheduling of “odd” is suspended: no such day")
     assert unserved[1].startswith("“there”: Its host “away” is not live")
 
 
-def test_what_the_system_checks_say_of_jobs_and_executors_is_said_here_too() -> None:
+def test_system_checks_of_jobs_and_executors_are_findings() -> None:
     a_booked_job(cron="0 0 1 1 *", executor="nowhere")
     [(about, text)] = findings(Level.WARNING)
     assert about == "jobs" and "(chroniker.W006)" in text
@@ -198,7 +198,22 @@ def test_what_the_system_checks_say_of_jobs_and_executors_is_said_here_too() -> 
     assert about == "executors" and "(chroniker.E004)" in text
 
 
-def test_each_executor_that_jobs_use_is_asked_with_their_queues(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silenced_system_check_is_not_a_finding() -> None:
+    a_booked_job(cron="0 0 1 1 *", executor="nowhere")
+    with override_settings(SILENCED_SYSTEM_CHECKS=["chroniker.W006"]):
+        assert doctor()[0] == 0
+
+
+def test_a_database_of_an_unreleased_version_is_an_error() -> None:
+    MigrationRecorder(connection).record_applied("chroniker", "0101_features")
+    try:
+        [(about, text)] = findings(Level.ERROR)
+    finally:
+        MigrationRecorder(connection).record_unapplied("chroniker", "0101_features")
+    assert about == "migrations" and "(chroniker.E012)" in text
+
+
+def test_each_used_executor_checks_the_queues_of_its_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = {}
 
     def diagnose(self: DummyExecutor, queues: set[str]) -> list[Any]:
@@ -220,7 +235,7 @@ def test_a_bad_runtime_directory_is_an_error(tmp_path: Path) -> None:
     assert about == "runtime directory" and "is not a directory" in text
 
 
-def test_a_bad_timeout_is_explained() -> None:
+def test_an_invalid_timeout_is_explained() -> None:
     with pytest.raises(CommandError, match="give seconds, more than 0"):
         call_command("doctor", "--timeout", "0")
 

@@ -1,4 +1,4 @@
-"""``manage.py ledger``: a job's instants from the shell."""
+"""``manage.py ledger``: the scheduled times of a job."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def a_history(minutes: int) -> tuple[Job, dt.datetime]:
 def test_each_instant_is_a_line_with_what_became_of_it() -> None:
     _job, since = a_history(3)
     head, *lines = printed("backup", "--until", (since + 4 * MINUTE).isoformat()).splitlines()
-    assert head.split("  ")[0] == "instant"
+    assert head.split("  ")[0] == "scheduled time"
     assert [line.split()[2] for line in lines] == ["skipped", "succeeded", "succeeded", "succeeded"]
     assert lines[0].endswith("The job was still running.") and "#1" in lines[1]
 
@@ -57,7 +57,7 @@ def test_from_and_until_are_both_included() -> None:
     low, high = ((since + n * MINUTE).strftime("%Y-%m-%dT%H:%M") for n in (5, 8))
     found = as_json("backup", "--from", low, "--until", high)
     assert [each["instant"] for each in found] == [(since + n * MINUTE).isoformat() for n in (8, 7, 6, 5)]
-    assert printed("backup", "--until", "2001-01-01T00:00") == "No instants.\n"
+    assert printed("backup", "--until", "2001-01-01T00:00") == "No scheduled times.\n"
 
 
 def test_programs_get_one_object_a_line() -> None:
@@ -92,5 +92,5 @@ def test_a_job_or_a_time_that_is_none_is_refused_with_a_word() -> None:
     with pytest.raises(CommandError, match="Did you mean “backup”"):
         printed("backups")
     for text in ("yesterday", "2026-13-01T00:00"):
-        with pytest.raises(CommandError, match="is no time"):
+        with pytest.raises(CommandError, match="is not a time"):
             printed("backup", "--from", text)

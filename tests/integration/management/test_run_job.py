@@ -80,7 +80,7 @@ def test_a_claim_that_no_executor_took_is_said_to_wait(monkeypatch: pytest.Monke
     with override_settings(CHRONIKER_EXECUTORS=DUMMY), pytest.raises(SystemExit) as ended:
         call_command("run_job", job.name, "--wait", stderr=err)
     assert ended.value.code == 1
-    assert "no executor took it" in err.getvalue() and "ZeroDivisionError" in err.getvalue()
+    assert "not dispatched" in err.getvalue() and "ZeroDivisionError" in err.getvalue()
 
 
 def test_waiting_for_a_run_elsewhere_ends_with_it(manage: Manage) -> None:

@@ -41,9 +41,9 @@ def test_a_queued_run_ends_at_once() -> None:
 def test_a_running_one_is_asked_and_asking_again_says_so() -> None:
     run = a_claimed_run("busy")
     started(run, host="worker 7")
-    assert stop_job(str(run.job_id)) == (0, "Run 1 of “busy” runs on worker 7 and was asked to stop.\n", "")
+    assert stop_job(str(run.job_id)) == (0, "Run 1 of “busy” runs on worker 7; a stop was requested.\n", "")
     status, out, _err = stop_job("--run", str(run.pk))
-    assert status == 0 and "was asked to stop already, at " in out and "manage.py stop_job by" in out
+    assert status == 0 and "is being stopped since " in out and "manage.py stop_job by" in out
     run.refresh_from_db()
     assert run.status == Status.RUNNING and run.stop_requested_at is not None
 
@@ -55,7 +55,7 @@ def test_a_run_on_every_host_is_one_run_and_asked_on_each() -> None:
     with override_settings(CHRONIKER_EXECUTORS=DUMMY):
         parent = manual_runs.run_now(job, "a test")
     started(Run.objects.filter(parent=parent)[0])
-    assert stop_job("everywhere") == (0, "Run 1 of “everywhere” runs on every host and was asked to stop.\n", "")
+    assert stop_job("everywhere") == (0, "Run 1 of “everywhere” runs on every host; a stop was requested.\n", "")
     assert not Run.objects.filter(job=job, stop_requested_at=None).exists()
 
 
@@ -76,8 +76,8 @@ def test_a_run_that_has_ended_is_said_with_its_end() -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([], "Say what to stop"),
-        (["--run", "seven"], "“seven” is no id of a run"),
+        ([], "Give NAME-OR-ID of a job"),
+        (["--run", "seven"], "“seven” is not the id of a run"),
         (["--run", "0197a8b0-1c2d-7e3f-8a4b-5c6d7e8f9a0b"], "There is no run 0197a8b0"),
         (["bakcup"], "Did you mean “backup”"),
     ],

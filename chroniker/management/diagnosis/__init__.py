@@ -1,0 +1,64 @@
+"""The checks of ``manage.py doctor``: what may keep jobs from running. They change nothing."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+
+from django.db import connections
+
+from chroniker.escaping import one_line
+from chroniker.management.diagnosis import installation, scheduling
+from chroniker.management.diagnosis.finding import Finding, Findings, Level
+
+__all__ = ["Finding", "Level", "examine"]
+
+#: Subject, check, and whether it needs the database and its tables.
+CHECKS: tuple[tuple[str, Callable[[], Findings], bool], ...] = (
+    ("database", installation.database, False),
+    ("migrations", installation.migrations, True),
+    ("runtime directory", installation.runtime_directory, False),
+    ("pauses", scheduling.pauses, True),
+    ("hosts", scheduling.hosts, True),
+    ("backlog", scheduling.backlog, True),
+    ("queued", scheduling.queued_runs, True),
+    ("jobs", scheduling.jobs, True),
+    ("executors", installation.executors, True),
+    ("reliability", scheduling.reliability, True),
+)
+#: After an error of these, checks that need the database are left out.
+PREREQUISITES = frozenset({"database", "migrations"})
+
+
+def examine(seconds: float) -> Iterator[Finding]:
+    """Run all checks. Each is given up after so many seconds."""
+    usable = True
+    for about, check, needs_database in CHECKS:
+        if needs_database and not usable:
+            continue
+        findings = _with_time_limit(about, check, seconds)
+        yield from findings
+        if about in PREREQUISITES and any(finding.level == Level.ERROR for finding in findings):
+            usable = False
+
+
+def _with_time_limit(about: str, check: Callable[[], Findings], seconds: float) -> list[Finding]:
+    """In a thread, which is abandoned when its time is over: a driver may wait for minutes."""
+    found: list[Finding] = []
+
+    def work() -> None:
+        try:
+            found.extend(Finding(level, about, text, advice) for level, text, advice in check())
+        except Exception as error:  # any exception of a driver is a finding
+            text = f"{type(error).__name__}: {one_line(str(error).strip())}"
+            found.append(Finding(Level.ERROR, about, text, "Fix this first, then run doctor again."))
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=work, name=f"doctor-{about}", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if thread.is_alive():
+        text = f"No answer within {seconds:g} s."
+        return [*found, Finding(Level.ERROR, about, text, "Check the network and the server, or give --timeout.")]
+    return found

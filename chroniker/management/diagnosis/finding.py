@@ -1,0 +1,42 @@
+"""What a check of ``manage.py doctor`` reports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+from django.core.checks import ERROR, CheckMessage
+
+#: Names in one finding, and findings of one kind.
+MAX_NAMED = 10
+
+
+class Level(IntEnum):
+    OK = 0
+    WARNING = 1
+    ERROR = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    level: Level
+    about: str
+    text: str
+    advice: str = ""
+
+
+#: Level, text, advice. The advice is empty where nothing needs to be done.
+Findings = Iterator[tuple[Level, str, str]]
+
+
+def from_messages(messages: Iterable[CheckMessage], prefix: str = "") -> Findings:
+    """System check messages as findings, without those in ``SILENCED_SYSTEM_CHECKS``."""
+    for message in messages:
+        if not message.is_silenced():
+            level = Level.ERROR if message.level >= ERROR else Level.WARNING
+            yield level, f"{prefix}{message.msg} ({message.id})", message.hint or ""
+
+
+def some(names: Sequence[str]) -> str:
+    return ", ".join(names[:MAX_NAMED]) + (" and others" if len(names) > MAX_NAMED else "")

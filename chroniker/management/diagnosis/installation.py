@@ -1,0 +1,62 @@
+"""Checks of what jobs need to run: database, tables, runtime directory, executors."""
+
+from __future__ import annotations
+
+from django.core.checks import ERROR
+from django.db import connections, transaction
+from django.db.migrations.executor import MigrationExecutor
+
+from chroniker.checks.executors import check_executors
+from chroniker.checks.migrations import check_migrations
+from chroniker.checks.runtime_dir import check_runtime_dir
+from chroniker.clock.database_clock import database_now
+from chroniker.conf import settings
+from chroniker.executors import executors as configured
+from chroniker.management.console import local
+from chroniker.management.diagnosis.finding import Findings, Level, from_messages
+from chroniker.models import Host, Job
+
+
+def database() -> Findings:
+    now = database_now()
+    with transaction.atomic(using=settings.database):
+        Host.objects.filter(pk=-1).update(last_seen=now)  # no such row; a read-only database refuses it all the same
+    vendor = connections[settings.database].vendor
+    yield Level.OK, f"{vendor} answers and is writable; its clock is {local(now)}.", ""
+
+
+def migrations() -> Findings:
+    if wrong := list(from_messages(check_migrations(databases=[settings.database]))):
+        yield from wrong
+        return
+    executor = MigrationExecutor(connections[settings.database])
+    leaves = [node for node in executor.loader.graph.leaf_nodes() if node[0] == "chroniker"]
+    plan = [migration for migration, _backwards in executor.migration_plan(leaves)]
+    missing = [migration.name for migration in plan if migration.app_label == "chroniker"]
+    if missing:
+        yield Level.ERROR, f"Not applied: {', '.join(missing)}.", "Run: manage.py migrate"
+    else:
+        yield Level.OK, "All are applied.", ""
+
+
+def runtime_directory() -> Findings:
+    found = list(from_messages(check_runtime_dir()))
+    yield from found
+    if not found:
+        yield Level.OK, f"{settings.runtime_dir} is usable.", ""
+
+
+def executors() -> Findings:
+    messages = check_executors()
+    yield from from_messages(messages)
+    if any(message.level >= ERROR for message in messages):
+        return
+    used: dict[str, set[str]] = {"default": set()}
+    pairs = Job.objects.filter(enabled=True, executor__in=list(configured)).order_by().values_list("executor", "queue")
+    for alias, queue in pairs.distinct():
+        used.setdefault(alias, set()).add(queue)
+    for alias, queues in sorted(used.items()):
+        wrong = list(from_messages(configured[alias].diagnose(queues or {""}), f"“{alias}”: "))
+        yield from wrong
+        if not wrong:
+            yield Level.OK, f"“{alias}” can take runs.", ""

@@ -1,0 +1,126 @@
+"""Checks of the schedule: pauses, hosts, due jobs, claimed runs, jobs that cannot run, overlapping runs."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from django.db.models import Min
+
+from chroniker.checks.jobs import check_jobs
+from chroniker.clock.database_clock import database_now
+from chroniker.conf import settings
+from chroniker.eligibility import due
+from chroniker.eligibility import hosts as host_list
+from chroniker.eligibility import pauses as active_pauses
+from chroniker.eligibility.claim_kinds import SCHEDULED
+from chroniker.insights import reliability as figures
+from chroniker.management.console import local
+from chroniker.management.diagnosis.finding import MAX_NAMED, Findings, Level, from_messages, some
+from chroniker.models import Host, Job, JobState, Lease, Status
+
+#: Jobs that have been due for longer should have been claimed. A crontab ticks once a minute.
+LATE, VERY_LATE = dt.timedelta(minutes=2), dt.timedelta(minutes=10)
+#: Claimed runs should start within this time.
+WAITING = dt.timedelta(minutes=5)
+#: Hosts that have been silent for longer are not reported.
+FORGOTTEN = dt.timedelta(days=1)
+#: Rows that are counted.
+MAX_COUNTED = 10_000
+
+
+def pauses() -> Findings:
+    advice = "Run manage.py resume when the work is done. CHRONIKER_PAUSED in the settings pauses all jobs, too."
+    if everything := active_pauses.global_pause():
+        yield Level.WARNING, str(everything), advice
+    groups = list(active_pauses.group_pauses().values())
+    for pause in groups[:MAX_NAMED]:
+        yield Level.WARNING, str(pause), f"Run manage.py resume --group '{pause.group}' when the work is done."
+    if not everything and not groups:
+        yield Level.OK, "Nothing is paused.", ""
+
+
+def hosts() -> Findings:
+    now = database_now()
+    known = list(Host.objects.filter(last_seen__gt=now - FORGOTTEN).order_by("-last_seen"))
+    live = [host for host in known if now - host.last_seen <= host_list.SILENT]
+    if not live:
+        yield _no_live_host(known)
+    else:
+        yield Level.OK, f"{len(live)} alive: {some([host.name for host in live])}.", ""
+        for host in known[len(live) :][:MAX_NAMED]:
+            text = f"“{host.name}” is silent since {local(host.last_seen)}."
+            yield Level.WARNING, text, "If it was taken out of service, ignore this. Otherwise check its processes."
+    for text in host_list.suspension_messages()[:MAX_NAMED]:
+        advice = "Wait until then. Did the database's clock jump, or was a standby promoted? See docs: reliability."
+        yield Level.WARNING, text, advice
+    for host in live:
+        if abs(host.clock_skew_seconds or 0) > host_list.SKEW_SECONDS:
+            text = f"The clock of “{host.name}” is {host.clock_skew_seconds:+.1f} s off the database's."
+            yield Level.WARNING, text, "Synchronize it with NTP. Jobs are on time, but times in its logs are wrong."
+
+
+def _no_live_host(known: list[Host]) -> tuple[Level, str, str]:
+    last = f"The last one was “{known[0].name}”, {local(known[0].last_seen)}." if known else "None is known."
+    text = f"No host was seen in the last {host_list.SILENT.seconds // 60} minutes. {last}"
+    return Level.ERROR, text, "No process ticks. Start cronserver, celery beat or a worker, or put cron into a crontab."
+
+
+def backlog() -> Findings:
+    now = database_now()
+    if active_pauses.global_pause() is not None:
+        yield Level.OK, "Not checked while all jobs are paused.", ""
+        return
+    late = due.find(SCHEDULED, now - LATE).order_by()
+    count, oldest = late[:MAX_COUNTED].count(), late.aggregate(oldest=Min("next_run"))["oldest"]
+    if not oldest:
+        yield Level.OK, "No job is overdue.", ""
+        return
+    level = Level.ERROR if now - oldest > VERY_LATE else Level.WARNING
+    advice = "Does any process tick? See “hosts”. If so, the ticks are too slow: read their log, and start more."
+    yield level, f"{count} jobs are due and not claimed, the oldest since {local(oldest)}.", advice
+
+
+def queued_runs() -> Findings:
+    limit = database_now() - WAITING
+    waiting = Lease.objects.filter(run__status=Status.CLAIMED, run__claimed_at__lt=limit, run__children=None)
+    oldest = waiting.select_related("run__job").order_by("run__claimed_at").first()
+    if oldest is None:
+        yield Level.OK, "No claimed run has waited for long.", ""
+        return
+    run = oldest.run
+    reason = f" Its reason: {run.reason}" if run.reason else ""
+    yield (
+        Level.WARNING,
+        f"{waiting[:MAX_COUNTED].count()} claimed runs have not started, the oldest (of “{run.job.name}”) since "
+        f"{local(run.claimed_at)}.{reason}",
+        "Workers are busy, down, or consume other queues; local runs need cron or cronserver. Or stop these runs.",
+    )
+
+
+def jobs() -> Findings:
+    broken = JobState.objects.filter(job__enabled=True).exclude(schedule_error="").order_by("job__name")
+    found = list(broken.values_list("job__name", "schedule_error")[: MAX_NAMED + 1])
+    for name, error in found[:MAX_NAMED]:
+        yield Level.WARNING, f"Scheduling of “{name}” is suspended: {error}", "Fix its schedule and save the job."
+    if len(found) > MAX_NAMED:
+        yield Level.WARNING, "Scheduling of more jobs is suspended.", "Run: manage.py jobs --state set_aside"
+    messages = list(from_messages(check_jobs(databases=[settings.database])))
+    yield from messages
+    if not found and not messages:
+        yield Level.OK, f"{Job.objects.filter(enabled=True).count()} are enabled; none is known to be broken.", ""
+
+
+def reliability() -> Findings:
+    now = database_now()
+    overlaps, counts = figures.overlaps(now), figures.counts(now)
+    for each in overlaps.found[:MAX_NAMED]:
+        until = "is still open" if each.is_now else f"ended {local(each.until)}"
+        yield (
+            Level.WARNING,
+            f"Two runs of “{each.run.job.name}” overlapped: run {each.run.token} started {local(each.run.started_at)}; "
+            f"another one {until}.",
+            "This must not happen. Did the database's clock jump, or was it restored or failed over? Else report it.",
+        )
+    if not overlaps.found:
+        numbers = ", ".join(f"{kind.label}: {each.week}" for kind, each in counts.items())
+        yield Level.OK, f"No runs overlapped. In 7 days: {numbers}.", ""
