@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import os
+
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
+
+from chroniker.process.project_setup import VARIABLE
 
 
 class ChronikerConfig(AppConfig):
@@ -12,7 +16,10 @@ class ChronikerConfig(AppConfig):
 
     def ready(self) -> None:
         from chroniker import checks
+        from chroniker.conf import settings
         from chroniker.declared.after_migrate import sync_after_migrate
 
         checks.register()
+        if settings.command_setup:
+            os.environ[VARIABLE] = settings.command_setup  # for the processes that run commands, which inherit it
         post_migrate.connect(sync_after_migrate, sender=self, dispatch_uid="chroniker.sync_jobs")

@@ -1,4 +1,4 @@
-"""Every setting: name, type, unit, default. Read late, so that tests may override; checked early, in ``checks``."""
+"""All settings: name, type, unit, default. Read at each use, so that tests may override them; checked in ``checks``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from django.apps import apps
 from django.conf import settings as django_settings
 from django.db import connections, router
 
-#: Default deny-list of ``CHRONIKER_COMMANDS_DENIED``: commands that never end by design, ask a person, or destroy data.
+#: Default of ``CHRONIKER_COMMANDS_DENIED``: commands that never end, need a terminal, or destroy data.
 DENIED_COMMANDS = (
     "cron",
     "cronserver",
@@ -34,7 +34,7 @@ DENIED_COMMANDS = (
 
 LOCAL_EXECUTOR: Mapping[str, Any] = {"BACKEND": "chroniker.executors.local.LocalExecutor", "OPTIONS": {}}
 
-#: name of the setting -> its default. ``None`` where the default is derived; see the property of the same name.
+#: Name of the setting -> default. ``None``: see the property of the same name.
 DEFAULTS: dict[str, Any] = {
     "CHRONIKER_EXECUTORS": {"default": LOCAL_EXECUTOR},
     "CHRONIKER_LOCK_TIMEOUT": 60,
@@ -54,6 +54,7 @@ DEFAULTS: dict[str, Any] = {
     "CHRONIKER_DISABLE_RAW_COMMAND": False,
     "CHRONIKER_COMMANDS": ("*",),
     "CHRONIKER_COMMANDS_DENIED": DENIED_COMMANDS,
+    "CHRONIKER_COMMAND_SETUP": None,
     "CHRONIKER_SYNC_JOBS": True,
     "CHRONIKER_BASE_URL": None,
     "CHRONIKER_EMAIL_SENDER": None,
@@ -66,7 +67,7 @@ DEFAULTS: dict[str, Any] = {
 
 
 class Settings:
-    """The settings of the running process, typed. One instance, ``settings``; each read looks at Django's settings."""
+    """Typed access to Django's settings. Use the instance ``settings``."""
 
     def _value(self, name: str) -> Any:
         return getattr(django_settings, name, DEFAULTS[name])
@@ -79,62 +80,62 @@ class Settings:
 
     @property
     def lease(self) -> timedelta:
-        """How long a run stays the one instance without renewal."""
+        """How long a run keeps its lease without renewal."""
         return timedelta(seconds=float(self._value("CHRONIKER_LOCK_TIMEOUT")))
 
     @property
     def heartbeat(self) -> timedelta:
-        """Between two renewals: lease / ``CHRONIKER_HEARTBEAT_MISSES``."""
+        """Time between two renewals: lease / ``CHRONIKER_HEARTBEAT_MISSES``."""
         return self.lease / float(self._value("CHRONIKER_HEARTBEAT_MISSES"))
 
     @property
     def lease_margin(self) -> timedelta:
-        """A worker kills its run this long before the lease ends: time to stop the tree on a busy host."""
+        """The keeper kills its run this long before the lease expires: time to stop the process tree on a busy host."""
         return self.lease / 5
 
     @property
     def drift_allowance(self) -> timedelta:
-        """A tick calls a run lost this long after its lease ended: as far as two clocks may drift within it."""
+        """A tick closes a run as lost this long after its lease expired: the drift of two clocks within a lease."""
         return self.lease / 50 + timedelta(seconds=1)
 
     @property
     def stop_grace(self) -> timedelta:
-        """Between SIGTERM and SIGKILL."""
+        """Time between SIGTERM and SIGKILL."""
         return timedelta(seconds=float(self._value("CHRONIKER_STOP_GRACE_SECONDS")))
 
     @property
     def shutdown_grace(self) -> timedelta | None:
-        """How long runs may go on when their worker is told to end; then they are stopped. None: it waits for them."""
+        """How long runs may continue after their worker's shutdown began. Then they are stopped. None: no limit."""
         value = self._value("CHRONIKER_SHUTDOWN_GRACE_SECONDS")
         return None if value is None else timedelta(seconds=float(value))
 
     @property
     def start_deadline(self) -> timedelta:
-        """A claim that no worker took within this time is lost, unless the job has a deadline of its own."""
+        """A claimed run that does not start within this time is lost, unless its job has another deadline."""
         return timedelta(seconds=float(self._value("CHRONIKER_START_DEADLINE_SECONDS")))
 
     def start_deadline_of(self, own: int | None) -> timedelta:
-        """For a job that has this deadline of its own, in seconds, or none."""
+        """The start deadline of a job whose field has this value, in seconds."""
         return timedelta(seconds=own) if own else self.start_deadline
 
     @property
     def redispatch(self) -> timedelta:
-        """A claim that did not start is dispatched again after this time; then after longer and longer."""
+        """A claimed run that has not started is dispatched again after this time, later after longer times."""
         return timedelta(seconds=float(self._value("CHRONIKER_REDISPATCH_SECONDS")))
 
     @property
     def batch_size(self) -> int:
-        """Jobs claimed in one transaction."""
+        """Number of jobs claimed in one transaction."""
         return int(self._value("CHRONIKER_BATCH_SIZE"))
 
     @property
     def paused(self) -> bool:
-        """Claim nothing; what runs is finished."""
+        """Claim nothing. Open runs continue."""
         return bool(self._value("CHRONIKER_PAUSED"))
 
     @property
     def check_lock_file(self) -> bool:
-        """Trust a run's kernel file lock, not its lease. Right only where all ticks and workers share one host."""
+        """Rely on kernel file locks instead of leases. Safe only if all ticks and workers are on one host."""
         value = self._value("CHRONIKER_CHECK_LOCK_FILE")
         if value is not None:
             return bool(value)
@@ -142,17 +143,17 @@ class Settings:
 
     @property
     def select_for_update(self) -> bool:
-        """Pass over rows that others have locked (SKIP LOCKED), instead of waiting for them. Rows are locked anyway."""
+        """Skip rows locked by others (SKIP LOCKED) instead of waiting for them. Claims lock their rows in any case."""
         return bool(self._value("CHRONIKER_SELECT_FOR_UPDATE"))
 
     @property
     def use_pid(self) -> bool:
-        """A ``cron`` on this host waits until the pass of the one before it is over."""
+        """``cron`` waits for the tick of another ``cron`` on this host."""
         return bool(self._value("CHRONIKER_USE_PID"))
 
     @property
     def runtime_dir(self) -> Path:
-        """For lock files and sockets of the runs on this host. Default: one per user in the temporary directory."""
+        """Directory for lock files and sockets of runs. Default: one per user in the temporary directory."""
         value = self._value("CHRONIKER_RUNTIME_DIR")
         if value is not None:
             return Path(value)
@@ -165,17 +166,17 @@ class Settings:
 
     @property
     def host_timeout(self) -> timedelta:
-        """A host is live as long as it said within this time that it executes: twice a crontab's minute, and some."""
+        """A host is live for this long after its last heartbeat. The default allows for one missed crontab line."""
         return timedelta(seconds=float(self._value("CHRONIKER_HOST_TIMEOUT")))
 
     @property
     def database(self) -> str:
-        """Alias of the database that *writes* runs, by the project's routers. Every read that decides goes there."""
+        """Alias of the database to which the project's routers write runs. All decisions read from it, too."""
         return router.db_for_write(apps.get_model("chroniker", "Run"))
 
     @property
     def database_digest(self) -> str:
-        """For names in the runtime directory, which several projects of one user may share."""
+        """Part of file names in the runtime directory, which projects of one user may share."""
         database = connections[self.database].settings_dict
         identity = "\0".join(str(database.get(key)) for key in ("ENGINE", "HOST", "PORT", "NAME"))
         return hashlib.sha256(identity.encode()).hexdigest()[:16]
@@ -192,24 +193,30 @@ class Settings:
 
     @property
     def commands_denied(self) -> Sequence[str]:
-        """Patterns of management commands that jobs never run, whatever ``CHRONIKER_COMMANDS`` says."""
+        """Patterns of management commands that jobs may not run. Takes precedence over ``CHRONIKER_COMMANDS``."""
         value: Sequence[str] = self._value("CHRONIKER_COMMANDS_DENIED")
         return value
 
     @property
+    def command_setup(self) -> str | None:
+        """``package.module`` or ``package.module:function``: loaded first in the processes that run commands."""
+        value: str | None = self._value("CHRONIKER_COMMAND_SETUP")
+        return value
+
+    @property
     def sync_jobs(self) -> bool:
-        """Whether ``migrate`` brings the jobs that are declared in code into the database."""
+        """Whether ``migrate`` writes the jobs declared in code to the database."""
         return bool(self._value("CHRONIKER_SYNC_JOBS"))
 
     @property
     def base_url(self) -> str | None:
-        """Where this site is for people, such as https://jobs.example.com. None: as ``django.contrib.sites`` says."""
+        """Public address of this site, such as https://jobs.example.com. None: that of ``django.contrib.sites``."""
         value: str | None = self._value("CHRONIKER_BASE_URL")
         return value
 
     @property
     def email_sender(self) -> str:
-        """``From`` of the mails: an address; or a name, which is put before the address of the mail account."""
+        """``From`` of mails: an address, or a name for the address of the mail account."""
         account = str(self._value("CHRONIKER_EMAIL_HOST_USER") or django_settings.DEFAULT_FROM_EMAIL)
         sender = str(self._value("CHRONIKER_EMAIL_SENDER") or account)
         return sender if "@" in sender else formataddr((sender, parseaddr(account)[1]))
@@ -226,13 +233,13 @@ class Settings:
 
     @property
     def job_error_callback(self) -> str | None:
-        """Dotted path of a function, called with ``(job, stdout=..., stderr=...)`` after a run ended in an error."""
+        """Dotted path of a function, called with ``(job, stdout=..., stderr=...)`` after a run ended with an error."""
         value: str | None = self._value("CHRONIKER_JOB_ERROR_CALLBACK")
         return value
 
     @property
     def webhooks(self) -> Any:
-        """As it was set; ``chroniker.outbox.channels.webhooks`` reads it."""
+        """The raw value; ``chroniker.outbox.channels.webhooks`` parses it."""
         return self._value("CHRONIKER_WEBHOOKS")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class ChronikerError(Exception):
-    """Something in chroniker went wrong."""
+    """Base class of chroniker's exceptions."""
 
     def __init__(self, message: str = "") -> None:
         super().__init__(message or (self.__doc__ or "").strip())
@@ -19,15 +19,15 @@ class ScheduleError(ChronikerError):
 
 
 class CommandRefused(ChronikerError):
-    """This command may not be run by a scheduler here."""
+    """Jobs may not run this command here."""
 
 
 class MonitorError(ChronikerError):
-    """What a monitor is to look at is not right."""
+    """The monitor's question is not valid."""
 
 
 class CommandUnreadable(ChronikerError):
-    """The command's code cannot be loaded here."""
+    """The command's code cannot be loaded."""
 
 
 class ClaimRefused(ChronikerError):
@@ -39,11 +39,11 @@ class LeaseLost(ChronikerError):
 
 
 class ExecutorError(ChronikerError):
-    """The executor could not take the runs."""
+    """The executor did not accept the runs."""
 
 
 class ImportRefused(ChronikerError):
-    """What was given cannot be imported."""
+    """The file or table cannot be imported."""
 
 
 class Undeliverable(ChronikerError):
@@ -51,4 +51,4 @@ class Undeliverable(ChronikerError):
 
 
 class CannotStart(ChronikerError):
-    """The tick cannot be started: something that it needs is not there."""
+    """The tick cannot be started."""

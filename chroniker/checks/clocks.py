@@ -1,4 +1,4 @@
-"""Live hosts whose clock is wrong. Asks the database, so only with ``--database``."""
+"""Live hosts with a wrong clock. Queries the database, so only with ``--database``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from chroniker.conf import settings
 from chroniker.eligibility import hosts
 from chroniker.models import Host
 
-MOST_NAMED = 10
+MAX_NAMED = 10
 
 
 def check_clocks(*, databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
@@ -23,13 +23,13 @@ def check_clocks(*, databases: Sequence[str] | None = None, **kwargs: Any) -> li
         return []
     off = Q(clock_skew_seconds__gt=hosts.SKEW_SECONDS) | Q(clock_skew_seconds__lt=-hosts.SKEW_SECONDS)
     try:
-        wrong = list(Host.objects.filter(off, last_seen__gt=FromNow(-hosts.SILENT)).order_by("name")[:MOST_NAMED])
-    except DatabaseError:  # migrate runs the database checks too, before there is a table
+        wrong = list(Host.objects.filter(off, last_seen__gt=FromNow(-hosts.SILENT)).order_by("name")[:MAX_NAMED])
+    except DatabaseError:  # migrate runs these checks before the tables exist
         return []
     return [
         Warning(
             f"The clock of the host “{host.name}” is {host.clock_skew_seconds:+.1f} s off the database's.",
-            hint="Have it set by NTP. It decides nothing here, but what its commands and its log say of time is wrong.",
+            hint="Synchronize it with NTP. Schedules do not depend on it, but its commands and logs show wrong times.",
             id="chroniker.W011",
         )
         for host in wrong

@@ -1,4 +1,4 @@
-"""Whether the database that holds the runs is fit for several processes. Looks at settings, connects to nothing."""
+"""Whether the database of the runs is usable by several processes. Reads settings; connects to nothing."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def check_databases(**kwargs: Any) -> list[CheckMessage]:
     if vendor not in SUPPORTED:
         return [
             Error(
-                f"DATABASES[{alias!r}] is of the kind {vendor}, on which chroniker does not run.",
-                hint="Use PostgreSQL, MariaDB, MySQL or SQLite; a database router may send the app chroniker there.",
+                f"DATABASES[{alias!r}] is {vendor}, which chroniker does not support.",
+                hint="Use PostgreSQL, MariaDB, MySQL or SQLite. A database router can select it for this app.",
                 id="chroniker.E008",
             )
         ]
@@ -42,7 +42,7 @@ def _sqlite(alias: str) -> list[CheckMessage]:
         found.append(
             Warning(
                 f"DATABASES[{alias!r}] is SQLite without {', '.join(missing)}: "
-                "processes that write at the same time will fail with “database is locked”.",
+                "concurrent writes of several processes will fail with “database is locked”.",
                 hint=f"Copy this into DATABASES[{alias!r}]: {SQLITE_OPTIONS}",
                 id="chroniker.W003",
             )
@@ -50,8 +50,8 @@ def _sqlite(alias: str) -> list[CheckMessage]:
     if not settings.check_lock_file:
         found.append(
             Warning(
-                "CHRONIKER_CHECK_LOCK_FILE is off on SQLite: while a command writes for long, no lease is renewed.",
-                hint="Leave it at None (or True): the kernel's file locks then say which runs are alive.",
+                "CHRONIKER_CHECK_LOCK_FILE is off on SQLite: no lease is renewed while a command's transaction writes.",
+                hint="Leave it at None (or True): then kernel file locks show which runs are alive.",
                 id="chroniker.W005",
             )
         )
@@ -59,7 +59,7 @@ def _sqlite(alias: str) -> list[CheckMessage]:
 
 
 def missing_options(options: Mapping[str, Any]) -> list[str]:
-    """What SQLite needs for several processes on one file and is not among its ``OPTIONS``."""
+    """Options that several processes on one SQLite file need, and that are missing."""
     commands = str(options.get("init_command") or "")
     busy = re.search(r"busy_timeout\s*=\s*(\d+)", commands, re.IGNORECASE)
     timeout = int(busy[1]) / 1000 if busy else options.get("timeout")
@@ -72,13 +72,13 @@ def missing_options(options: Mapping[str, Any]) -> list[str]:
 
 
 def _server(alias: str) -> list[CheckMessage]:
-    if getattr(django_settings, "CHRONIKER_CHECK_LOCK_FILE", None) is not True:  # what is neither has an error already
+    if getattr(django_settings, "CHRONIKER_CHECK_LOCK_FILE", None) is not True:  # a value of a wrong type is E006
         return []
     return [
         Warning(
             f"CHRONIKER_CHECK_LOCK_FILE is on, and DATABASES[{alias!r}] is a server: "
-            "if a second host ticks or works on it, two instances of a job may run.",
-            hint="Set it to False, or, if this host will always be the only one, silence this check.",
+            "if a second host uses it, two instances of a job may run.",
+            hint="Set it to False. If this host will always be the only one, silence this check.",
             id="chroniker.W004",
         )
     ]

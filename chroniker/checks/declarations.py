@@ -1,4 +1,4 @@
-"""Jobs declared in code. Under a tag of its own: this imports modules, which commands of every minute should not."""
+"""Jobs declared in code. This imports modules of all apps, so it has its own tag and does not run before each tick."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ from chroniker.declared.loading import load_declared_jobs
 
 def check_declarations(**kwargs: Any) -> list[CheckMessage]:
     """E020."""
-    hint = "Mend it; until then neither sync_jobs nor migrate changes any declared job."
+    hint = "Fix it. Until then, sync_jobs and migrate do not change any declared job."
     return [Error(str(problem), hint=hint, id="chroniker.E020") for problem in load_declared_jobs()[1]]

@@ -1,4 +1,4 @@
-"""CHRONIKER_EXECUTORS: its shape, its backends, and what each executor says of itself."""
+"""CHRONIKER_EXECUTORS: its structure, its backends, and the checks of each executor."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def check_executors(**kwargs: Any) -> list[CheckMessage]:
         return [_shape(f"CHRONIKER_EXECUTORS is {configured!r}.")]
     found: list[CheckMessage] = []
     if "default" not in configured:
-        hint = f"Add it: new jobs go there. For example: {EXAMPLE}"
+        hint = f"Add it: new jobs use it. Example: {EXAMPLE}"
         found.append(Error('CHRONIKER_EXECUTORS has no alias "default".', hint=hint, id="chroniker.E003"))
     for alias, config in configured.items():
         found += [_shape(problem) for problem in _misshapen(alias, config)] or _own(alias, config)
@@ -41,7 +41,7 @@ def _misshapen(alias: object, config: object) -> list[str]:
         return [f"The alias {alias!r} in CHRONIKER_EXECUTORS is not text of 1 to {LONGEST_ALIAS} characters."]
     if not isinstance(config, Mapping):
         return [f"{name} is {config!r}."]
-    problems = [f"{name} has a key {key!r}, which nothing reads." for key in config if key not in KEYS]
+    problems = [f"{name} has an unknown key {key!r}." for key in config if key not in KEYS]
     if not isinstance(config.get("BACKEND"), str):
         problems.append(f"{name}['BACKEND'] is {config.get('BACKEND')!r}.")
     if not isinstance(config.get("OPTIONS", {}), Mapping):
@@ -56,7 +56,7 @@ def _own(alias: str, config: Mapping[str, Any]) -> list[CheckMessage]:
         if not (isinstance(backend, type) and issubclass(backend, Executor)):
             raise TypeError(f"{path} is not a subclass of chroniker.executors.Executor")
         return executors[alias].check()
-    except Exception as error:  # whatever somebody else's module raises on import is what there is to report
-        hint = "Give the dotted path of an executor's class. Is its package installed?"
+    except Exception as error:  # any exception of another package's module
+        hint = "Give the dotted path of an executor class. Is its package installed?"
         message = f"CHRONIKER_EXECUTORS[{alias!r}]['BACKEND'] = {path!r} cannot be used: {error}"
         return [Error(message, hint=hint, id="chroniker.E004")]

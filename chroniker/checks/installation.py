@@ -1,4 +1,4 @@
-"""What must hold before anything else does."""
+"""Requirements of the whole installation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _time_zones() -> list[CheckMessage]:
         return []
     return [
         Error(
-            "USE_TZ is False: the instants of schedules would have no time zone.",
+            "USE_TZ is False: scheduled times would have no time zone.",
             hint="Set USE_TZ = True.",
             id="chroniker.E001",
         )
@@ -35,7 +35,7 @@ def _ancestor() -> list[CheckMessage]:
         return []
     return [
         Error(
-            f"{ANCESTOR} {version} is installed beside this distribution; both bring a package named chroniker.",
+            f"{ANCESTOR} {version} is installed, too; both distributions contain a package named chroniker.",
             hint=f"Run: pip uninstall {ANCESTOR}. Then install django-chroniker-celery again: files may be missing.",
             id="chroniker.E011",
         )

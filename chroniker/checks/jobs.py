@@ -1,4 +1,4 @@
-"""Jobs that cannot run as the project is now. Asks the database, so only with ``--database``."""
+"""Jobs that cannot run with the present settings. Queries the database, so only with ``--database``."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from chroniker.exceptions import CommandRefused
 from chroniker.job_commands import policy
 from chroniker.models import Job
 
-#: Neither the answer nor the work grows with the table beyond this.
-MOST_NAMED, MOST_COMMANDS, MOST_TARGETS = 10, 1000, 1000
+#: Limits of the messages and of the work, whatever the number of jobs.
+MAX_NAMED, MAX_COMMANDS, MAX_TARGETS = 10, 1000, 1000
 
 
 def check_jobs(*, databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
@@ -25,7 +25,7 @@ def check_jobs(*, databases: Sequence[str] | None = None, **kwargs: Any) -> list
         return []
     try:
         return [*_executors(), *_commands(), *_targets()]
-    except DatabaseError:  # migrate runs the database checks too, before there is a table
+    except DatabaseError:  # migrate runs these checks before the tables exist
         return []
 
 
@@ -34,26 +34,26 @@ def _executors() -> list[CheckMessage]:
     known = ", ".join(sorted(settings.executors))
     return [
         Warning(
-            f"CHRONIKER_EXECUTORS has no “{alias}”, the executor of {_named(jobs.filter(executor=alias))}.",
-            hint=f"Their runs wait until there is one. There is: {known}.",
+            f"CHRONIKER_EXECUTORS has no executor “{alias}”, which {_named(jobs.filter(executor=alias))} use.",
+            hint=f"Add it, or edit these jobs. Their runs wait until then. Known executors: {known}.",
             id="chroniker.W006",
         )
-        for alias in jobs.order_by("executor").values_list("executor", flat=True).distinct()[:MOST_NAMED]
+        for alias in jobs.order_by("executor").values_list("executor", flat=True).distinct()[:MAX_NAMED]
     ]
 
 
 def _commands() -> list[CheckMessage]:
     enabled = Job.objects.filter(enabled=True)
-    used = enabled.exclude(command="").order_by("command").values_list("command", flat=True).distinct()[:MOST_COMMANDS]
+    used = enabled.exclude(command="").order_by("command").values_list("command", flat=True).distinct()[:MAX_COMMANDS]
     found = [message for name in used if (message := _command(name))]
-    return [*found, *_raw_commands()][:MOST_NAMED]
+    return [*found, *_raw_commands()][:MAX_NAMED]
 
 
 def _command(name: str) -> CheckMessage | None:
     try:
         policy.management_argv(name, "")
     except CommandRefused as refusal:
-        return _refused(str(refusal), Job.objects.filter(enabled=True, command=name))
+        return _rejected(str(refusal), Job.objects.filter(enabled=True, command=name))
     return None
 
 
@@ -61,32 +61,32 @@ def _raw_commands() -> list[CheckMessage]:
     raw = Job.objects.filter(enabled=True).exclude(raw_command="")
     if settings.raw_commands_allowed or not raw.exists():
         return []
-    return [_refused("Raw commands are switched off (CHRONIKER_DISABLE_RAW_COMMAND).", raw)]
+    return [_rejected("Raw commands are disabled (CHRONIKER_DISABLE_RAW_COMMAND).", raw)]
 
 
-def _refused(reason: str, jobs: QuerySet[Job]) -> CheckMessage:
+def _rejected(reason: str, jobs: QuerySet[Job]) -> CheckMessage:
     return Warning(
         f"Every run of {_named(jobs)} will fail. {reason}", hint="Edit or disable these jobs.", id="chroniker.W007"
     )
 
 
 def _targets() -> list[CheckMessage]:
-    """Hosts that enabled jobs aim at and that are not live, each with its jobs."""
-    aiming = Job.objects.filter(enabled=True).exclude(hostname="")
-    targets = aiming.order_by("hostname", "executor").values_list("hostname", "executor").distinct()[:MOST_TARGETS]
+    """Required hosts of enabled jobs that are not live, each with its jobs."""
+    with_host = Job.objects.filter(enabled=True).exclude(hostname="")
+    targets = with_host.order_by("hostname", "executor").values_list("hostname", "executor").distinct()[:MAX_TARGETS]
     jobs = [Job(pk=number, hostname=host, executor=alias) for number, (host, alias) in enumerate(targets)]
     missing = hosts.jobs_without_live_host(jobs)
     return [
         Warning(
-            f"{_named(aiming.filter(hostname=job.hostname, executor=job.executor))}: {missing[job.pk]}",
+            f"{_named(with_host.filter(hostname=job.hostname, executor=job.executor))}: {missing[job.pk]}",
             hint="Start a worker, cron or cronserver there, or edit these jobs; until then they wait or are skipped.",
             id="chroniker.W010",
         )
-        for job in [job for job in jobs if job.pk in missing][:MOST_NAMED]
+        for job in [job for job in jobs if job.pk in missing][:MAX_NAMED]
     ]
 
 
 def _named(jobs: QuerySet[Job]) -> str:
-    names = list(jobs.order_by("name").values_list("name", flat=True)[: MOST_NAMED + 1])
-    more = " and others" if len(names) > MOST_NAMED else ""
-    return ", ".join(f"“{name}”" for name in names[:MOST_NAMED]) + more
+    names = list(jobs.order_by("name").values_list("name", flat=True)[: MAX_NAMED + 1])
+    more = " and others" if len(names) > MAX_NAMED else ""
+    return ", ".join(f"“{name}”" for name in names[:MAX_NAMED]) + more

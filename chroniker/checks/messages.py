@@ -1,4 +1,4 @@
-"""What is told of runs: the callback, the webhooks, and the templates of mails' subjects."""
+"""Notifications about runs: the callback, webhooks, and templates of mail subjects."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _callback() -> list[CheckMessage]:
     try:
         if not callable(import_string(path)):
             raise TypeError("it is not callable")
-    except Exception as error:  # whatever somebody else's module raises on import is what there is to report
+    except Exception as error:  # any exception of the project's module
         hint = "Give the dotted path of a function that takes job, stdout and stderr: “shop.alarms.job_failed”."
         message = f"CHRONIKER_JOB_ERROR_CALLBACK = {path!r} cannot be used: {error}"
         return [Error(message, hint=hint, id="chroniker.E030")]
@@ -40,11 +40,11 @@ def _webhooks() -> list[CheckMessage]:
     if not isinstance(entries, list | tuple):
         return [_shape(f"CHRONIKER_WEBHOOKS is of the type {type(entries).__name__}, not a list.")]
     read = [webhook(entry) for entry in entries]
-    # The entries themselves are not shown: there are secrets in them.
+    # The entries contain secrets and are not shown.
     found = [_shape(f"CHRONIKER_WEBHOOKS[{n}] {said}.") for n, said in enumerate(read) if isinstance(said, str)]
     urls = Counter(hook.url for hook in read if not isinstance(hook, str))
     found += [
-        _shape("CHRONIKER_WEBHOOKS names one URL twice; it would get one message.") for n in urls.values() if n > 1
+        _shape("CHRONIKER_WEBHOOKS names one URL twice; it gets each message once.") for n in urls.values() if n > 1
     ]
     return found
 
@@ -62,7 +62,7 @@ def _subjects() -> list[CheckMessage]:
         try:
             engine().from_string(text)
         except TemplateSyntaxError as error:
-            message = f"{name} is no Django template: {error}"
+            message = f"{name} is not a valid Django template: {error}"
             hint = "Write it like “Error: {{ job.name }} ({{ outcome }})”."
             found.append(Error(message, hint=hint, id="chroniker.E032"))
     return found

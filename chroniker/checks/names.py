@@ -1,4 +1,4 @@
-"""Names of settings: misspelt ones, and those that django-chroniker had."""
+"""Names of settings: unknown ones, and those of django-chroniker."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from django.core.checks import CheckMessage, Warning
 from chroniker.conf import DEFAULTS
 
 PREFIX = "CHRONIKER_"
-#: Settings of the package chroniker_celery; it checks them itself.
-ELSEWHERE = "CHRONIKER_CELERY_"
+#: Settings of the package chroniker_celery, which checks them itself.
+CELERY_PREFIX = "CHRONIKER_CELERY_"
 
-#: Settings of django-chroniker that nothing reads any more -> what to do instead.
+#: Settings of django-chroniker without an effect -> their replacement.
 OUTDATED = {
-    "CHRONIKER_AUTO_END_STALE_JOBS": "Runs that nobody hears of any more are always closed, by every tick.",
-    "CHRONIKER_JOB_NK": "A job is known by its name, which is unique.",
-    "CHRONIKER_KILL_GRACE_SECONDS": "CHRONIKER_STOP_GRACE_SECONDS is its name now; the default is 10 s.",
-    "CHRONIKER_LOG_FORMAT": "A command's log records go where LOGGING sends them; give its handler a formatter.",
+    "CHRONIKER_AUTO_END_STALE_JOBS": "Every tick closes runs whose worker has disappeared.",
+    "CHRONIKER_JOB_NK": "A job is identified by its name, which is unique.",
+    "CHRONIKER_KILL_GRACE_SECONDS": "Its name is now CHRONIKER_STOP_GRACE_SECONDS; the default is 10 s.",
+    "CHRONIKER_LOG_FORMAT": "Log records of commands go to the handlers of LOGGING; set a formatter there.",
     "CHRONIKER_PID_FN": "The lock of CHRONIKER_USE_PID is a file in CHRONIKER_RUNTIME_DIR.",
-    "CHRONIKER_STALE_MINUTES": "CHRONIKER_LOCK_TIMEOUT, in seconds, says how long a silent run counts as alive.",
+    "CHRONIKER_STALE_MINUTES": "CHRONIKER_LOCK_TIMEOUT is the time, in seconds, until a silent run is lost.",
 }
 
 
 def check_names(**kwargs: Any) -> list[CheckMessage]:
     """W001, W002."""
-    names = [name for name in dir(settings) if name.startswith(PREFIX) and not name.startswith(ELSEWHERE)]
+    names = [name for name in dir(settings) if name.startswith(PREFIX) and not name.startswith(CELERY_PREFIX)]
     return [_outdated(name) if name in OUTDATED else _unknown(name) for name in names if name not in DEFAULTS]
 
 
 def _outdated(name: str) -> Warning:
-    return Warning(f"{name} has no effect any more.", hint=f"{OUTDATED[name]} Remove it.", id="chroniker.W002")
+    return Warning(f"{name} no longer has an effect.", hint=f"{OUTDATED[name]} Remove it.", id="chroniker.W002")
 
 
 def _unknown(name: str) -> Warning:
     near = difflib.get_close_matches(name, DEFAULTS, n=1, cutoff=0.7)
-    hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(sorted(DEFAULTS))}."
-    return Warning(f"Nothing reads the setting {name}.", hint=hint, id="chroniker.W001")
+    hint = f"Did you mean {near[0]}?" if near else f"Known settings: {', '.join(sorted(DEFAULTS))}."
+    return Warning(f"The setting {name} is unknown.", hint=hint, id="chroniker.W001")

@@ -1,4 +1,4 @@
-"""CHRONIKER_SELECT_FOR_UPDATE: what it means on the database that holds the runs."""
+"""CHRONIKER_SELECT_FOR_UPDATE: its effect on the database of the runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NAME = "CHRONIKER_SELECT_FOR_UPDATE"
 
 
 def check_row_locks(**kwargs: Any) -> list[CheckMessage]:
-    """W008, from the settings alone."""
+    """W008. Reads settings only."""
     chosen = getattr(django_settings, NAME, None)
     if not isinstance(chosen, bool):
         return []
@@ -34,27 +34,27 @@ def check_row_locks(**kwargs: Any) -> list[CheckMessage]:
 
 def _off() -> Warning:
     return Warning(
-        f"{NAME} is False. Claims lock their rows all the same, for without that two ticks could claim one run; "
-        "it only leaves out SKIP LOCKED, so that ticks wait for each other instead of sharing the work.",
-        hint="Remove it, unless the server does not know SKIP LOCKED. No lock is held while a job runs.",
+        f"{NAME} is False. Claims still lock their rows, or two ticks could claim one run; only SKIP LOCKED is left "
+        "out, so that ticks wait for each other instead of sharing the work.",
+        hint="Remove it, unless the server lacks SKIP LOCKED. No lock is held while a job runs.",
         id="chroniker.W008",
     )
 
 
 def check_skip_locked(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
-    """W009: asks the server what it is."""
+    """W009. Queries the server."""
     alias = settings.database
     if alias not in (databases or ()) or connections[alias].vendor == "sqlite" or not settings.select_for_update:
         return []
     try:
         if connections[alias].features.has_select_for_update_skip_locked:
             return []
-    except Error:  # not reachable: another check's business
+    except Error:  # not reachable: another check reports that
         return []
     return [
         Warning(
             f"DATABASES[{alias!r}] has no SKIP LOCKED: ticks wait for each other instead of sharing the work.",
-            hint="Nothing is wrong with few ticks. MariaDB has it from 10.6 on.",
+            hint="This is no problem with few ticks. MariaDB has it from version 10.6 on.",
             id="chroniker.W009",
         )
     ]

@@ -1,4 +1,4 @@
-"""The runtime directory: locks and sockets in it mean what they say only if nobody else can put them there."""
+"""The runtime directory must be private: other users must not be able to create locks and sockets in it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from django.core.checks import CheckMessage, Error
 from chroniker.conf import settings
 from chroniker.process.runtime_dir import not_ours
 
-#: Where a socket's address cannot go by way of an open directory, it must fit: 104 bytes, a zero, the file's name.
+#: Except on Linux, the full path of a socket must fit into 104 bytes, with a final zero byte.
 LONGEST_PATH = 104 - 1 - len(f"/{'0' * 32}.sock")
-HINT = "Set CHRONIKER_RUNTIME_DIR to a directory that belongs to the user whose processes tick and work, mode 0700."
+HINT = "Set CHRONIKER_RUNTIME_DIR to a directory owned by the user of the scheduler and the workers, mode 0700."
 
 
 def check_runtime_dir(**kwargs: Any) -> list[CheckMessage]:
@@ -48,6 +48,6 @@ def _not_ours(directory: Path, *, default: bool) -> str:
         return "is not writable" if existing == directory else f"cannot be made: {existing} is not writable"
     if existing != directory:
         return ""
-    # Root may look on behalf of the user who works there; the default's name is root's own.
-    on_behalf = [directory.stat().st_uid] if os.geteuid() == 0 and not default else []
-    return not_ours(directory, os.geteuid(), *on_behalf)
+    # Root may check the directory of another user; the default one is root's own.
+    owner = [directory.stat().st_uid] if os.geteuid() == 0 and not default else []
+    return not_ours(directory, os.geteuid(), *owner)

@@ -1,4 +1,4 @@
-"""Types and ranges of the settings, each by one small rule."""
+"""Types and ranges of the settings: one rule per setting."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from django.core.checks import CheckMessage, Error
 from chroniker.conf import DEFAULTS
 from chroniker.outbox.channels import is_web_address
 
-#: Takes a value; ``None``: it is right, else what would be right, and the id of the check.
+#: Takes a value. Returns ``None`` if it is valid, else a hint and the id of the check.
 Rule = Callable[[Any], tuple[str, str] | None]
 
 WRONG_TYPE, OUT_OF_RANGE = "chroniker.E006", "chroniker.E007"
 
 
 def number(*, least: float, unit: str = "", above: bool = False, whole: bool = False) -> Rule:
-    """A number from ``least`` on; ``above``: without ``least`` itself."""
+    """A number of at least ``least``, or with ``above`` more than that."""
     kind = "a whole number" if whole else "a number"
     right = f"Give {kind}{unit and ' of ' + unit}, {'more than' if above else 'at least'} {least:g}."
 
     def rule(value: Any) -> tuple[str, str] | None:
-        # bool is a kind of int in Python, and never meant here
+        # bool is a subclass of int
         if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
             return right, WRONG_TYPE
         if not math.isfinite(value) or value < least or (above and value == least):
@@ -43,7 +43,7 @@ def instance(kinds: tuple[type, ...], right: str) -> Rule:
 
 
 def patterns(value: Any) -> tuple[str, str] | None:
-    """Not a bare string: that would be read as one pattern for each of its letters."""
+    """A list of texts. A plain string would be read as a list of its letters."""
     listed = isinstance(value, Sequence | set | frozenset) and not isinstance(value, str | bytes)
     if listed and all(isinstance(each, str) for each in value):
         return None
@@ -52,16 +52,16 @@ def patterns(value: Any) -> tuple[str, str] | None:
 
 def hostname(value: Any) -> tuple[str, str] | None:
     if value is not None and not isinstance(value, str):
-        return "Give this host's name as text, or None for the name the system knows.", WRONG_TYPE
+        return "Give this host's name as text, or None for the system's host name.", WRONG_TYPE
     if value is not None and len(value) > 200:
         return "Give a name of at most 200 characters.", OUT_OF_RANGE
     if value is not None and set(value) & set(",; \t*?"):
-        return "Give a name without spaces, commas and wildcards: jobs name their host by it.", OUT_OF_RANGE
+        return "Give a name without spaces, commas and wildcards.", OUT_OF_RANGE
     return None
 
 
 def web_address(value: Any) -> tuple[str, str] | None:
-    right = "Give an address such as https://jobs.example.com, or None for the one that django.contrib.sites knows."
+    right = "Give an address such as https://jobs.example.com, or None for the one of django.contrib.sites."
     if value is not None and not isinstance(value, str):
         return right, WRONG_TYPE
     return None if value is None or is_web_address(value) else (right, OUT_OF_RANGE)
@@ -69,12 +69,12 @@ def web_address(value: Any) -> tuple[str, str] | None:
 
 TEXT = instance((str,), "Give text.")
 TEXT_OR_NONE = instance((str, type(None)), "Give text, or None.")
-TRUTH = instance((bool,), "Give True or False.")
+BOOLEAN = instance((bool,), "Give True or False.")
 
 
 def shutdown_grace(value: Any) -> tuple[str, str] | None:
     wrong = None if value is None else number(least=0, unit="seconds")(value)
-    return wrong and (f"{wrong[0].rstrip('.')}, or None: wait until they have ended.", wrong[1])
+    return wrong and (f"{wrong[0].rstrip('.')}, or None to wait until they have ended.", wrong[1])
 
 
 RULES: Mapping[str, Rule] = {
@@ -85,10 +85,10 @@ RULES: Mapping[str, Rule] = {
     "CHRONIKER_START_DEADLINE_SECONDS": number(least=0, above=True, unit="seconds"),
     "CHRONIKER_REDISPATCH_SECONDS": number(least=0, above=True, unit="seconds"),
     "CHRONIKER_BATCH_SIZE": number(least=1, whole=True),
-    "CHRONIKER_PAUSED": TRUTH,
-    "CHRONIKER_DISABLE_RAW_COMMAND": TRUTH,
-    "CHRONIKER_SELECT_FOR_UPDATE": TRUTH,
-    "CHRONIKER_USE_PID": TRUTH,
+    "CHRONIKER_PAUSED": BOOLEAN,
+    "CHRONIKER_DISABLE_RAW_COMMAND": BOOLEAN,
+    "CHRONIKER_SELECT_FOR_UPDATE": BOOLEAN,
+    "CHRONIKER_USE_PID": BOOLEAN,
     "CHRONIKER_CHECK_LOCK_FILE": instance((bool, type(None)), "Give True, False, or None: on for SQLite."),
     "CHRONIKER_RUNTIME_DIR": instance(
         (str, os.PathLike, type(None)), "Give an absolute path, or None for one under the temporary directory."
@@ -103,7 +103,8 @@ RULES: Mapping[str, Rule] = {
     "CHRONIKER_HOST_TIMEOUT": number(least=60, above=True, unit="seconds"),
     "CHRONIKER_COMMANDS": patterns,
     "CHRONIKER_COMMANDS_DENIED": patterns,
-    "CHRONIKER_SYNC_JOBS": TRUTH,
+    "CHRONIKER_COMMAND_SETUP": TEXT_OR_NONE,
+    "CHRONIKER_SYNC_JOBS": BOOLEAN,
 }
 
 

@@ -14,7 +14,7 @@ import traceback
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from chroniker.process import progress, run_marker
+from chroniker.process import progress, project_setup, run_marker
 from chroniker.process.keeper_protocol import Descriptors
 from chroniker.process.kernel import (
     close_descriptors,
@@ -128,6 +128,7 @@ def run_management_command(argv: tuple[str, ...]) -> int:
     """Like `manage.py`; returns the exit status."""
     sys.argv = ["manage.py", *argv]
     try:
+        project_setup.load()
         # Imported here: in a cold start Django does not exist before this line. Its start-up applies LOGGING,
         # onto the streams made above; connections the fork server may have had were closed before it forked.
         from django.core.management import ManagementUtility

@@ -13,7 +13,7 @@ import sys
 import threading
 from contextlib import suppress
 
-from chroniker.process import command_main
+from chroniker.process import command_main, project_setup
 from chroniker.process.keeper import ignore_signals
 from chroniker.process.keeper_parent import KeeperParent
 from chroniker.process.kernel import name_process
@@ -40,6 +40,7 @@ def main() -> None:
 
 def warm_up() -> None:
     """Load what any command needs, and close what must not be shared by forks."""
+    project_setup.load()
     import django
 
     django.setup()

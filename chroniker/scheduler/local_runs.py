@@ -45,10 +45,11 @@ class LocalRuns:
         stops: bool = False,
         tell: Callable[[tick_result.TickResult], None] | None = None,
         say: Callable[[str], None] = logger.info,
+        on_end: Callable[[int], None] = lambda job_id: None,
     ) -> None:
         """``who``: this process, for the record. ``tell`` gets what a pass did; without it nothing is reconsidered."""
         self._asked, self._who, self._aliases, self._drain, self._stops = asked, who, aliases, drain, stops
-        self._tell, self._say = tell, say
+        self._tell, self._say, self._on_end = tell, say, on_end
         self._open: list[HostedExecutor] = []
 
     def __enter__(self) -> Self:
@@ -79,6 +80,7 @@ class LocalRuns:
             self._asked.wait(seconds)
         for executor in busy:
             for job_id in executor.finished(min(seconds, POLL_SECONDS) / len(busy)):
+                self._on_end(job_id)
                 self._reconsider(job_id)
 
     def wait_for_all(self) -> None:

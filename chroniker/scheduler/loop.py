@@ -16,6 +16,7 @@ from chroniker.eligibility import hosts
 from chroniker.executors import executors
 from chroniker.models import JobState
 from chroniker.scheduler import tick, tick_result
+from chroniker.scheduler.database_errors import explain
 from chroniker.scheduler.local_runs import LocalRuns
 from chroniker.scheduler.shutdown_signals import ShutdownSignals
 
@@ -108,7 +109,7 @@ class Ticker:
         """The database cannot be used. Said once, until it can; tried again, each time later."""
         if self._away_since is None:
             self._away_since, self._tries = time.monotonic(), 0
-            logger.warning("The database cannot be used; trying again until it can. %s", str(error).strip())
+            logger.warning("The database cannot be used; trying again until it can. %s", explain(error))
         pause = min(2.0**self._tries, LONGEST_BACKOFF_SECONDS)
         self._tries += 1
         return pause

@@ -8,7 +8,7 @@ from django.core.checks import CheckMessage, run_checks
 from django.test import override_settings
 
 from chroniker.checks import TAG
-from chroniker.checks.jobs import MOST_NAMED
+from chroniker.checks.jobs import MAX_NAMED
 from chroniker.clock.database_clock import database_now
 from chroniker.models import Host
 from tests.support.factories import a_job
@@ -60,10 +60,10 @@ def test_disabled_jobs_are_left_alone() -> None:
 
 
 def test_many_jobs_are_not_all_named() -> None:
-    for number in range(MOST_NAMED + 1):
+    for number in range(MAX_NAMED + 1):
         a_job(name=f"job {number:02}", executor="nowhere")
     [message] = problems()
-    assert message.msg.count("“job") == MOST_NAMED
+    assert message.msg.count("“job") == MAX_NAMED
     assert "and others" in message.msg
 
 
