@@ -80,11 +80,11 @@ def test_the_tutorial_goes_from_an_empty_project_to_a_running_fleet(tmp_path: Pa
     ran = reader.what_ran()
     assert "clear sessions 1 SUCCEEDED" in ran and "refresh 1 SUCCEEDED 77" in ran
 
-    fleet = reader.sections["A fleet"]
+    fleet = reader.sections["Celery workers on several hosts"]
     init = re.search(r"with `(from \.celery import \w+ as \w+)` in `(\S+)`", fleet)
     assert init, "the tutorial no longer says what goes into the package of the project"
     (reader.directory / init[2]).write_text(init[1] + "\n")
-    endless = reader.does("A fleet")
+    endless = reader.does("Celery workers on several hosts")
     assert [line.split()[3] for line in endless] == ["worker", "beat"]
     redis_server.reset()
     reader.writes(f'CELERY_BROKER_URL = "{redis_server.url}"')
