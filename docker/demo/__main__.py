@@ -1,4 +1,4 @@
-"""``python docker/demo``: a broker, a worker, a beat and the admin site, until Ctrl-C. ``make demo`` starts it."""
+"""``python docker/demo`` (``make demo``): runs a broker, a worker, a beat and the admin site until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -14,32 +14,34 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from up import valkey
-from up.console import Console
-from up.play import Play
-from up.stage import Failed, Stage
+from launcher import valkey
+from launcher.console import Console
+from launcher.process_group import DemoFailed, ProcessGroup
+from launcher.scenario import Scenario
 
 INTERRUPTED = 130
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="make demo", description="The demo, until Ctrl-C. Ends all it starts.")
+    parser = argparse.ArgumentParser(
+        prog="make demo", description="Runs the demo until Ctrl-C. Ends all processes that it started."
+    )
     parser.add_argument(
         "--check",
         action="store_true",
-        help="without the site: run every sample job once, print what became of each, and end; exit status 0 if all did"
-        " as they should, else 1",
+        help="run every sample job once, without the site, print the results, and end; exit status 0 if all are as"
+        " expected, else 1",
     )
     parser.add_argument("--port", type=int, help="the site's port (default: 8000 if it is free, else another)")
-    parser.add_argument("--data", type=Path, help="keep database and all in this directory, for the next time")
-    parser.add_argument("--timeout", type=float, default=105.0, help="with --check: seconds for all of it (105)")
+    parser.add_argument("--data", type=Path, help="keep the database and all files in this directory")
+    parser.add_argument("--timeout", type=float, default=105.0, help="with --check: time limit in seconds (105)")
     return parser.parse_args()
 
 
 @contextmanager
 def data_directory(kept: Path | None) -> Iterator[Path]:
-    """The one to keep, or a temporary one. Nobody else may look into it: the scheduler's sockets are there."""
+    """The directory to keep, or a temporary one. It is private, because it contains the scheduler's sockets."""
     if kept is None:
         with tempfile.TemporaryDirectory(prefix="chroniker-demo-", ignore_cleanup_errors=True) as directory:
             yield Path(directory)
@@ -49,53 +51,53 @@ def data_directory(kept: Path | None) -> Iterator[Path]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise Failed(f"another one runs in {kept}.") from None
+            raise DemoFailed(f"another demo runs in {kept}.") from None
         yield kept.resolve()
 
 
 async def run(chosen: argparse.Namespace, data: Path, console: Console) -> int:
-    """The demo from beginning to end; its exit status."""
+    """Run the demo. Returns its exit status."""
     task = asyncio.current_task()
     assert task is not None
-    stage = Stage(console, Path(__file__).parent)
-    asked = 0
+    processes = ProcessGroup(console, Path(__file__).parent)
+    signals = 0
 
     def end() -> None:
-        nonlocal asked
-        asked += 1
-        if asked == 1:
-            console.say("Ending what runs. Once more, and it is killed.")
+        nonlocal signals
+        signals += 1
+        if signals == 1:
+            console.say("Ending all processes. Press Ctrl-C again to kill them.")
             task.cancel()
         else:
-            stage.kill()
+            processes.kill()
 
     for signum in SIGNALS:
         asyncio.get_running_loop().add_signal_handler(signum, end)
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as it is under nohup
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, end)
-    console.on_gone = end
+    console.on_closed = end
     password = os.environ.get("DEMO_PASSWORD") or secrets.token_urlsafe(6)
-    play = Play(stage, console, data, password)
+    scenario = Scenario(processes, console, data, password)
     try:
-        async with stage:
-            return await (play.check(chosen.timeout) if chosen.check else play.show(chosen.port))
+        async with processes:
+            return await (scenario.check(chosen.timeout) if chosen.check else scenario.serve(chosen.port))
     except asyncio.CancelledError:
-        console.say("Ended." if not chosen.check else "Ended before the check was through.")
+        console.say("Ended." if not chosen.check else "Ended before the check was complete.")
         return INTERRUPTED if chosen.check else 0
     finally:
-        console.print(*play.findings)
+        console.print(*scenario.findings)
 
 
 def main() -> int:
     chosen = options()
     console = Console(sys.stdout, width=len("worker"))
     if valkey.program() is None:
-        console.say(f"There is no Redis or Valkey here. Install one, or say in {valkey.VARIABLE} where it is.")
+        console.say(f"No Redis or Valkey was found. Install one, or set {valkey.VARIABLE} to its path.")
         return 1
     try:
         with data_directory(chosen.data) as data:
             return asyncio.run(run(chosen, data, console))
-    except Failed as error:
+    except DemoFailed as error:
         console.say(f"The demo failed: {error}")
         return 1
 

@@ -1,12 +1,12 @@
-"""Settings of the demo, written to be copied from: what the scheduler needs is marked, the rest is any Django project.
+"""Settings of the demo, to copy from: comments mark what the scheduler needs. The rest is a normal Django project.
 
-Without any variable set, this is a project on one machine: SQLite, and Redis or Valkey on its usual port.
+Without variables it is a project on one machine: SQLite, and Redis or Valkey on its default port.
 
-    DEMO_DATA                where the SQLite file is
-    POSTGRES_HOST            PostgreSQL in place of SQLite, with POSTGRES_PORT, _DB, _USER, _PASSWORD
+    DEMO_DATA                directory of the SQLite file
+    POSTGRES_HOST            PostgreSQL instead of SQLite, with POSTGRES_PORT, _DB, _USER, _PASSWORD
     CELERY_BROKER_URL        redis://…, redis+socket://…, amqp://…
     CHRONIKER_RUNTIME_DIR    locks and sockets of the runs on this host
-    CHRONIKER_HOSTNAME       this host's name in the admin, where the system's own says nothing
+    CHRONIKER_HOSTNAME       this host's name, if the system's host name is not useful
     DJANGO_SECRET_KEY, DJANGO_DEBUG, DJANGO_ALLOWED_HOSTS, DJANGO_CSRF_TRUSTED_ORIGINS, DJANGO_TIME_ZONE
 """
 
@@ -22,11 +22,11 @@ DATA = Path(os.environ.get("DEMO_DATA") or BASE_DIR)
 
 
 def words(name: str, default: str = "") -> list[str]:
-    """A variable that holds several words, with commas between them."""
+    """The words of a variable, separated by commas."""
     return [word.strip() for word in os.environ.get(name, default).split(",") if word.strip()]
 
 
-# A random key per process would log everybody out whenever one restarts: give one that stays.
+# With a random key per process, all users are logged out when a process restarts: set a fixed one.
 SECRET_KEY = os.environ.get("DJANGO_SECRET_KEY") or get_random_secret_key()
 DEBUG = os.environ.get("DJANGO_DEBUG", "0") == "1"
 ALLOWED_HOSTS = words("DJANGO_ALLOWED_HOSTS", "127.0.0.1,localhost")
@@ -39,11 +39,11 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
-    # These three are the scheduler: jobs and their admin; Celery as the way to run them; Celery's results in the admin.
+    # The scheduler: jobs and their admin; Celery as executor; Celery's results in the admin.
     "chroniker",
     "chroniker_celery",
     "django_celery_results",
-    # This project's own app. Its management commands are what the jobs run.
+    # This project's app. The jobs run its management commands.
     "samples",
 ]
 
@@ -56,7 +56,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
-if find_spec("whitenoise"):  # serves the admin's style sheets where no web server does, as in the container
+if find_spec("whitenoise"):  # serves static files in the container, which has no web server
     MIDDLEWARE.insert(1, "whitenoise.middleware.WhiteNoiseMiddleware")
     WHITENOISE_USE_FINDERS = True
 
@@ -78,12 +78,12 @@ TEMPLATES = [
     },
 ]
 
-# --- time: instants of schedules are stored in UTC and need to know of time zones ------------------------------------
+# --- time: scheduled times are stored in UTC and need time zones -----------------------------------------------------
 
 USE_TZ = True
-TIME_ZONE = os.environ.get("DJANGO_TIME_ZONE", "UTC")  # the zone of jobs that name none
+TIME_ZONE = os.environ.get("DJANGO_TIME_ZONE", "UTC")  # time zone of jobs without one
 
-# --- database: the truth about every run; site, beat and workers all write to it -------------------------------------
+# --- database: contains the state of every run; site, beat and workers write to it -----------------------------------
 
 DATABASES: dict[str, dict[str, Any]]
 if host := os.environ.get("POSTGRES_HOST"):
@@ -102,8 +102,8 @@ else:
         "default": {
             "ENGINE": "django.db.backends.sqlite3",
             "NAME": DATA / "demo.sqlite3",
-            # With Django's defaults, processes that write at the same time fail with "database is locked". So:
-            # readers do not wait for writers (WAL), writers queue up (IMMEDIATE), and are patient (20 s).
+            # With Django's defaults, concurrent writes fail with "database is locked". With these options, readers do
+            # not wait for writers (WAL), and writers wait for each other (IMMEDIATE) for up to 20 s.
             "OPTIONS": {
                 "timeout": 20,
                 "transaction_mode": "IMMEDIATE",
@@ -114,28 +114,29 @@ else:
 
 # --- the scheduler ---------------------------------------------------------------------------------------------------
 
-# Where runs go: to Celery's workers. (Without Celery, leave this out: they then run on the host of `manage.py cron`.)
+# Runs execute on Celery's workers. (Without this setting they execute on the host of `manage.py cron`.)
 CHRONIKER_EXECUTORS = {"default": {"BACKEND": "chroniker_celery.executor.CeleryExecutor", "OPTIONS": {}}}
-# A directory with a short path that belongs to the workers' user alone. None: one per user, in the temporary directory.
+# A directory with a short path, private to the workers' user. None: one per user in the temporary directory.
 CHRONIKER_RUNTIME_DIR = os.environ.get("CHRONIKER_RUNTIME_DIR") or None
 CHRONIKER_HOSTNAME = os.environ.get("CHRONIKER_HOSTNAME") or None
-# Seconds after which a run that nobody hears of counts as lost. (On SQLite, file locks tell at once.)
+# Seconds until a run without heartbeats is lost. (On SQLite, file locks show that at once.)
 CHRONIKER_LOCK_TIMEOUT = 30
-# Seconds that a command has between SIGTERM and SIGKILL, when it took too long or somebody stopped it.
+# Seconds between SIGTERM and SIGKILL when a run is stopped or timed out.
 CHRONIKER_STOP_GRACE_SECONDS = 5
-# Seconds that runs go on when their worker is told to end; then they are stopped. Docker waits for both, and some.
+# Seconds that runs continue after their worker's shutdown began. Docker's stop_grace_period must be longer than both.
 CHRONIKER_SHUTDOWN_GRACE_SECONDS = 30
 
 # --- Celery ----------------------------------------------------------------------------------------------------------
 
 CELERY_BROKER_URL = os.environ.get("CELERY_BROKER_URL", "redis://127.0.0.1:6379/0")
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-# A worker that loses its broker goes on with what it runs: the database decides, the message has done its duty.
+# A worker that loses its broker continues its runs: the database decides, and the message is no longer needed.
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
-# One message per free process, so that no run waits behind a long one while another process is idle.
+# A worker receives a message only when a process is free (Redis only), so that no run waits for a busy worker.
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_DISABLE_PREFETCH = True
 CELERY_WORKER_CONCURRENCY = 4
-# Results are rows in this database; "extended" adds which worker it was, for Flower and the admin.
+# Results are stored in this database; "extended" adds the worker's name, for Flower and the admin.
 CELERY_RESULT_BACKEND = "django-db"
 CELERY_RESULT_EXTENDED = True
 CELERY_TIMEZONE = TIME_ZONE
@@ -146,6 +147,6 @@ LOGGING = {
     "formatters": {"line": {"format": "%(levelname)s %(name)s: %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "INFO"},
-    # The admin's pages keep asking how the runs are doing; one line for each question would bury all others.
+    # The admin's pages poll for updates; one line for each request would hide all others.
     "loggers": {"django.server": {"level": "WARNING"}},
 }

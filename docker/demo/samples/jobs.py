@@ -1,4 +1,4 @@
-"""The sample jobs, and how a run of each is supposed to end. ``seed`` writes them down; ``report_runs`` compares."""
+"""The sample jobs and the expected result of each. ``seed`` creates them; ``report_runs`` compares."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ class Sample:
     fields: Mapping[str, Any]
     ends: Status = Status.SUCCEEDED
     lines: int = 1
-    """It writes this many lines at least."""
+    """Lines of output, at least."""
     parts: int | None = None
-    """It reports progress up to this many parts."""
+    """Parts of its progress."""
     waits_for: tuple[str, ...] = ()
     at_once: bool = True
-    """It is run as soon as the demo starts; if not, its schedule alone starts it."""
+    """Run it when the demo starts. Otherwise only its schedule starts it."""
     hurried: Mapping[str, Any] = field(default_factory=lambda: {"cron": DAILY})
-    """Fields that differ where nobody watches: one run tells all there is to tell."""
+    """Other fields for the check, where one run is enough."""
 
 
 SAMPLES = (
@@ -36,8 +36,8 @@ SAMPLES = (
         hurried={"args": "--parts 77 --seconds 20", "cron": DAILY},
     ),
     Sample(
-        "Chat on all channels",
-        {"command": "chat", "cron": "*/2 * * * *"},
+        "Write to all outputs",
+        {"command": "write_output", "cron": "*/2 * * * *"},
         lines=26,
     ),
     Sample(
@@ -70,8 +70,8 @@ SAMPLES = (
         lines=2,
     ),
     Sample(
-        "Tell the time, every ten seconds",
-        {"command": "tell_time", "cron": "*/10 * * * * *", "maximum_log_entries": 100},
+        "Print the time, every ten seconds",
+        {"command": "print_time", "cron": "*/10 * * * * *", "maximum_log_entries": 100},
         at_once=False,
         hurried={},
     ),

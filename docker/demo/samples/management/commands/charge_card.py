@@ -6,11 +6,11 @@ from django.core.management.base import BaseCommand
 
 
 class CardDeclined(Exception):
-    """The bank said no."""
+    """The bank declined the card."""
 
 
 class Command(BaseCommand):
-    help = "Always fails, with a traceback to look at."
+    help = "Always fails, with a traceback."
 
     def handle(self, **options: Any) -> None:
         self.stdout.write("Charging 12.50 …")

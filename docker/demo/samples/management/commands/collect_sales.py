@@ -15,7 +15,7 @@ TILLS = ("north", "south", "web")
 
 
 class Command(BaseCommand):
-    help = "Collects the sales of all tills, then replaces the table of sales by them."
+    help = "Collects the sales of all tills, then replaces the contents of the table."
 
     def handle(self, **options: Any) -> None:
         sales: list[Sale] = []
@@ -25,7 +25,7 @@ class Command(BaseCommand):
             sales += [Sale(till=till, amount=amount) for amount in amounts]
             self.stdout.write(f"{len(amounts)} sales at till {till}")
             Job.update_progress(total_parts=len(TILLS), total_parts_complete=done)
-        # The new sales are there, all of them, only if this run is still *the* run of its job at that moment.
+        # Commits only if this run still holds its lease.
         with chroniker.fence():
             Sale.objects.all().delete()
             Sale.objects.bulk_create(sales)

@@ -9,11 +9,11 @@ from chroniker.models import Job
 
 
 class Command(BaseCommand):
-    help = "Imports a catalogue, part by part, and says how far it is. Slow on purpose: there is a bar to look at."
+    help = "Imports a catalogue slowly, part by part, and reports its progress."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--parts", type=int, default=77)
-        parser.add_argument("--seconds", type=float, default=60.0, help="how long all of it takes")
+        parser.add_argument("--seconds", type=float, default=60.0, help="total duration")
 
     def handle(self, *, parts: int, seconds: float, **options: Any) -> None:
         for done in range(parts + 1):

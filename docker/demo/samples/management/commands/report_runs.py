@@ -6,38 +6,38 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from samples import verdict
-from samples.verdict import Seen
+from samples import expectations
+from samples.expectations import ObservedRun
 
 HEADINGS = ("job", "status", "seconds", "progress", "lines", "worker", "process")
 RIGHT = frozenset({"seconds", "progress", "lines"})
-LOOK_SECONDS = 0.5
+POLL_SECONDS = 0.5
 
 
 class Command(BaseCommand):
     help = (
-        "Prints the runs of the sample jobs, and what is not as it should be. Exit status 0 when each job has run and "
-        "every run that has ended did so as it should and came through a Celery worker; else 1."
+        "Prints the runs of the sample jobs, and differences from the expected results. Exit status 0 if each job has "
+        "run on a Celery worker with the expected result; else 1."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--wait", type=float, default=0.0, metavar="SECONDS", help="for jobs that have not run yet")
+        parser.add_argument("--wait", type=float, default=0.0, metavar="SECONDS", help="wait for jobs to run")
 
     def handle(self, *, wait: float, **options: Any) -> None:
         until = time.monotonic() + wait
-        while verdict.pending(seen := verdict.see()) and time.monotonic() < until:
-            time.sleep(LOOK_SECONDS)
+        while expectations.pending(seen := expectations.observe()) and time.monotonic() < until:
+            time.sleep(POLL_SECONDS)
         for line in table(seen):
             self.stdout.write(line)
-        found = list(verdict.complaints(seen))
-        for complaint in found:
-            self.stdout.write(f"WRONG  {complaint}")
+        found = list(expectations.deviations(seen))
+        for deviation in found:
+            self.stdout.write(f"WRONG  {deviation}")
         if found:
             raise SystemExit(1)
-        self.stdout.write("Every sample job ran on a Celery worker and ended as it should.")
+        self.stdout.write("Every sample job ran on a Celery worker with the expected result.")
 
 
-def table(seen: dict[str, list[Seen]]) -> Iterator[str]:
+def table(seen: dict[str, list[ObservedRun]]) -> Iterator[str]:
     rows = [HEADINGS, *(row(each) for runs in seen.values() for each in runs)]
     widths = [max(len(cells[column]) for cells in rows) for column in range(len(HEADINGS))]
     for number, cells in enumerate(rows):
@@ -46,11 +46,11 @@ def table(seen: dict[str, list[Seen]]) -> Iterator[str]:
             yield "  ".join("-" * width for width in widths)
 
 
-def row(seen: Seen) -> tuple[str, ...]:
+def row(seen: ObservedRun) -> tuple[str, ...]:
     run = seen.run
     seconds = "" if seen.seconds is None else f"{seen.seconds:.1f}"
     process = f"{run.host}:{run.pid}" if run.pid else ""
-    return run.job.name, run.status, seconds, verdict.progress(run), str(seen.lines), seen.worker, process
+    return run.job.name, run.status, seconds, expectations.progress(run), str(seen.lines), seen.worker, process
 
 
 def aligned(cells: Sequence[str], widths: Sequence[int]) -> list[str]:

@@ -14,24 +14,24 @@ from samples.jobs import SAMPLES, Sample
 
 class Command(BaseCommand):
     help = (
-        "Writes down the sample jobs that are not there yet, and asks for a run of each. Jobs that are there stay as "
-        "they are, so it may run at every start. With DEMO_PASSWORD, also sees to a user “demo” who may do everything."
+        "Creates missing sample jobs and requests a run of each. Does not change existing jobs, so it may run at every "
+        "start. With DEMO_PASSWORD, also creates a superuser “demo”."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--hurry", action="store_true", help="with shorter jobs: nobody is going to watch")
+        parser.add_argument("--hurry", action="store_true", help="create shorter jobs, for the check")
 
     @transaction.atomic
     def handle(self, *, hurry: bool, **options: Any) -> None:
         for sample in SAMPLES:
-            job = self.see_to(sample, sample.hurried if hurry else {})
+            job = self.ensure_job(sample, sample.hurried if hurry else {})
             for name in sample.waits_for:
                 JobDependency.objects.get_or_create(dependent=job, dependee=Job.objects.get(name=name))
         Job.objects.filter(name__in=[sample.name for sample in SAMPLES if sample.at_once]).update(force_run=True)
         if password := os.environ.get("DEMO_PASSWORD"):
-            self.see_to_user(password)
+            self.ensure_user(password)
 
-    def see_to(self, sample: Sample, hurried: Mapping[str, Any]) -> Job:
+    def ensure_job(self, sample: Sample, hurried: Mapping[str, Any]) -> Job:
         job = Job.objects.filter(name=sample.name).first()
         if job is None:
             job = Job(name=sample.name, **{**sample.fields, **hurried})
@@ -40,7 +40,7 @@ class Command(BaseCommand):
             self.stdout.write(f"Job “{job.name}” added.")
         return job
 
-    def see_to_user(self, password: str) -> None:
+    def ensure_user(self, password: str) -> None:
         user, _ = get_user_model().objects.get_or_create(
             username="demo", defaults={"is_staff": True, "is_superuser": True}
         )

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand
 
 
 class Command(BaseCommand):
-    help = "Waits for an answer that never comes, and does not end when it is told to: only SIGKILL ends it."
+    help = "Waits for an answer that never comes, and ignores SIGTERM: only SIGKILL ends it."
 
     def handle(self, **options: Any) -> None:
         signal.signal(signal.SIGTERM, self.refuse)
@@ -18,4 +18,4 @@ class Command(BaseCommand):
             time.sleep(1)
 
     def refuse(self, signum: int, frame: FrameType | None) -> None:
-        self.stderr.write("SIGTERM? I would rather wait.")
+        self.stderr.write("Ignored SIGTERM.")

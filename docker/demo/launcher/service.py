@@ -10,18 +10,18 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-TIED = Path(__file__).with_name("tied.py")
+EXEC_WITH_PARENT = Path(__file__).with_name("exec_with_parent.py")
 READ_BYTES = 65536
 
-#: Signals in turn, each with the seconds until the next. After the last comes SIGKILL.
+#: Signals in order, each with the seconds until the next. SIGKILL follows the last.
 Ending = Sequence[tuple[signal.Signals, float]]
 TERMINATE: Ending = ((signal.SIGTERM, 5.0),)
 
 
 class Service:
-    """A process in a session of its own: the terminal's Ctrl-C reaches the demo, which then ends its processes in turn.
+    """A process in its own session: Ctrl-C reaches only the demo, which ends its processes in order.
 
-    Its output is a pipe of ours, not asyncio's, for which a process has not ended before its last grandchild has.
+    Its output is a plain pipe. With asyncio's pipe, a process counts as running until its last grandchild ends.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class Service:
         tell: Callable[[str], object],
         ending: Ending = TERMINATE,
     ) -> None:
-        """``tell`` gets its output, line by line."""
+        """``tell`` is called with each line of its output."""
         self.name = name
         self._words, self._env, self._tell, self._ending = words, env, tell, ending
         self._process: asyncio.subprocess.Process | None = None
@@ -43,7 +43,7 @@ class Service:
         ours, theirs = os.pipe()
         try:
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, str(TIED), str(os.getpid()), *self._words),
+                *(sys.executable, str(EXEC_WITH_PARENT), str(os.getpid()), *self._words),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=theirs,
                 stderr=theirs,
@@ -61,12 +61,12 @@ class Service:
         return self._process is not None and self._process.returncode is None
 
     async def ended(self) -> int:
-        """Its exit status, once it has one; negative for a signal."""
+        """Wait for its end. Returns its exit status; negative for a signal."""
         assert self._process is not None, "not started"
         return await self._process.wait()
 
     async def end(self) -> None:
-        """Ask it to end, ever more firmly. Returns when it has."""
+        """Send the signals of ``ending`` until it has ended; then SIGKILL."""
         if not self.running:
             return
         for signum, seconds in self._ending:
@@ -74,18 +74,18 @@ class Service:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.ended(), seconds)
                 return
-        self._tell("did not end when asked to, and is killed")
+        self._tell("did not end after its signals, and is killed")
         self.kill()
         await self.ended()
 
     def kill(self) -> None:
-        """At once, with its whole process group."""
+        """Kill its whole process group."""
         if self._process is not None and self.running:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
 
     def _signal(self, signum: signal.Signals) -> None:
-        # To itself alone: what it has started is its own business, and a worker's children would die of it.
+        # Not to the process group: a worker's children would end, too.
         if self._process is not None and self.running:
             with suppress(ProcessLookupError):
                 self._process.send_signal(signum)

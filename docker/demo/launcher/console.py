@@ -1,4 +1,4 @@
-"""What the demo's processes write, line by line, each under the name of its process."""
+"""Prints the output of the demo's processes, each line with the name of its process."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ BOLD = "1"
 
 
 def wants_colour(stream: TextIO) -> bool:
-    """A terminal, and nobody asked for none (https://no-color.org)."""
+    """Whether the stream is a terminal with colours (see https://no-color.org)."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 class Console:
-    """Pads names to ``width``. When nobody reads any more (a closed terminal, ``| head``), ``on_gone`` is called."""
+    """Pads names to ``width``. Calls ``on_closed`` when the output is closed (a closed terminal, ``| head``)."""
 
     def __init__(self, stream: TextIO, *, width: int) -> None:
-        self.on_gone: Callable[[], object] = lambda: None
+        self.on_closed: Callable[[], object] = lambda: None
         self._stream = stream
         self._width = width
         self._colour = wants_colour(stream)
@@ -33,7 +33,7 @@ class Console:
         self._write(f"{self._painted(f'{name:<{self._width}} |', self._of[name])} {text}")
 
     def say(self, text: str) -> None:
-        """A word of the demo itself."""
+        """Print a message of the demo itself."""
         self._write(self._painted(text, BOLD))
 
     def print(self, *lines: str) -> None:
@@ -47,6 +47,6 @@ class Console:
         try:
             print(text, file=self._stream, flush=True)
         except OSError:
-            # What is still to be said, here and in Python's own last flush, goes nowhere.
+            # Discard further output, including Python's last flush.
             os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
-            self.on_gone()
+            self.on_closed()

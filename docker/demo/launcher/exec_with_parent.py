@@ -1,6 +1,6 @@
-"""``python tied.py PID PROGRAM …`` becomes the program, and dies with the process PID that started it.
+"""``python exec_with_parent.py PID PROGRAM …`` executes the program, which ends when its parent process PID ends.
 
-On Linux only, where the kernel sees to it, even if PID is killed outright. Elsewhere it just becomes the program.
+On Linux the kernel guarantees that, even if PID is killed. On other systems it only executes the program.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ def main() -> None:
     parent, *words = sys.argv[1:]
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-        if os.getppid() != int(parent):  # it died before the line above
+        if os.getppid() != int(parent):  # the parent ended before the line above
             sys.exit(1)
     os.execvp(words[0], words)
 

@@ -1,4 +1,4 @@
-"""Whether the sample jobs did what they should, and came through Celery. All of it is read from the database."""
+"""Compares the runs of the sample jobs with their expected results, as recorded in the database and by Celery."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from samples.jobs import SAMPLES, Sample
 
 
 @dataclass(frozen=True)
-class Seen:
-    """One run, its output, and what Celery's result backend knows of it."""
+class ObservedRun:
+    """A run, the number of its output lines, and Celery's result."""
 
     run: Run
     lines: int
@@ -28,7 +28,7 @@ class Seen:
 
     @property
     def complete(self) -> bool:
-        """It has ended and Celery has its result, which comes a moment later."""
+        """It has ended, and Celery has stored its result, which happens a moment later."""
         return self.ended and self.result is not None
 
     @property
@@ -43,18 +43,18 @@ class Seen:
         return (self.run.finished_at - self.run.started_at).total_seconds()
 
 
-def see() -> dict[str, list[Seen]]:
-    """All runs of the sample jobs so far, by the job's name, in order."""
+def observe() -> dict[str, list[ObservedRun]]:
+    """All runs of the sample jobs, by job name, in order."""
     runs = Run.objects.filter(job__name__in=[sample.name for sample in SAMPLES]).select_related("job")
     results = {result.task_id: result for result in TaskResult.objects.all()}
-    seen: dict[str, list[Seen]] = {sample.name: [] for sample in SAMPLES}
+    seen: dict[str, list[ObservedRun]] = {sample.name: [] for sample in SAMPLES}
     for run in runs.order_by("job", "token"):
-        seen[run.job.name].append(Seen(run, count_lines(run), results.get(str(run.pk))))
+        seen[run.job.name].append(ObservedRun(run, count_lines(run), results.get(str(run.pk))))
     return seen
 
 
 def count_lines(run: Run) -> int:
-    """Of the command's own output; one without a line break at its end counts too."""
+    """Number of lines of output. A last line without a line break counts."""
     total = 0
     for stream in (Stream.STDOUT, Stream.STDERR):
         chunks = LogChunk.objects.filter(run=run, stream=stream).order_by("seq")
@@ -63,8 +63,8 @@ def count_lines(run: Run) -> int:
     return total
 
 
-def pending(seen: dict[str, list[Seen]]) -> list[str]:
-    """The jobs that have not had their say: none of their runs has ended, or Celery does not know of an end yet."""
+def pending(seen: dict[str, list[ObservedRun]]) -> list[str]:
+    """Jobs without an ended run, or with an ended run whose result Celery has not stored yet."""
     return [
         name
         for name, runs in seen.items()
@@ -72,54 +72,58 @@ def pending(seen: dict[str, list[Seen]]) -> list[str]:
     ]
 
 
-def complaints(seen: dict[str, list[Seen]]) -> Iterator[str]:
-    """What is not as it should be, one sentence each."""
+def deviations(seen: dict[str, list[ObservedRun]]) -> Iterator[str]:
+    """Differences from the expected results, one sentence each."""
     for sample in SAMPLES:
         runs = seen[sample.name]
         ended = [each for each in runs if each.ended]
         if not ended:
-            yield f"{sample.name}: no run of it has ended. {why_not(sample)}"
+            yield f"{sample.name}: no run has ended. {why_not(sample)}"
         for each in ended:
-            for complaint in (*about_run(sample, each), *about_celery(each), *about_turn(sample, each, seen)):
-                yield f"{sample.name}, run {each.run.token}: {complaint}"
+            for deviation in (
+                *of_run(sample, each),
+                *of_celery(each),
+                *of_order(sample, each, seen),
+            ):
+                yield f"{sample.name}, run {each.run.token}: {deviation}"
 
 
 def why_not(sample: Sample) -> str:
     state = JobState.objects.select_related("job").filter(job__name=sample.name).first()
     if state is None:
-        return "No tick has seen it yet."
+        return "No tick has booked it yet."
     return due.why_not([state], database_now())[state.pk]
 
 
-def about_run(sample: Sample, seen: Seen) -> Iterator[str]:
+def of_run(sample: Sample, seen: ObservedRun) -> Iterator[str]:
     run = seen.run
     if run.status != sample.ends:
-        yield f"it should have {sample.ends.label}, and has {run.get_status_display()}. {run.reason}"
+        yield f"expected status {sample.ends.label}, found {run.get_status_display()}. {run.reason}"
     if seen.lines < sample.lines:
-        yield f"it should have written {sample.lines} lines or more, and has written {seen.lines}."
+        yield f"expected {sample.lines} lines of output or more, found {seen.lines}."
     if sample.parts and (run.total_parts, run.total_parts_complete) != (sample.parts, sample.parts):
-        yield f"its last progress should be {sample.parts} of {sample.parts}, and is {progress(run) or 'none'}."
+        yield f"expected progress {sample.parts}/{sample.parts}, found {progress(run) or 'none'}."
     if not sample.at_once and run.trigger != Trigger.SCHEDULE:
-        yield f"its schedule should have started it, and not: {run.get_trigger_display()}."
+        yield f"expected to be started by its schedule, found: {run.get_trigger_display()}."
 
 
-def about_celery(seen: Seen) -> Iterator[str]:
+def of_celery(seen: ObservedRun) -> Iterator[str]:
     if seen.result is None or not seen.worker:
-        yield "it did not come through a Celery worker, as far as Celery's results tell."
+        yield "Celery has no result of it."
         return
     expected = states.SUCCESS if seen.run.status == Status.SUCCEEDED else states.FAILURE
     if seen.result.status != expected:
-        yield f"Celery's result should be {expected}, and is {seen.result.status}."
+        yield f"expected Celery's result {expected}, found {seen.result.status}."
     if not seen.run.host or not seen.run.pid:
-        yield "it does not say on which host and as which process it ran."
+        yield "it has no host or no process id."
 
 
-def about_turn(sample: Sample, seen: Seen, everything: dict[str, list[Seen]]) -> Iterator[str]:
-    """Whoever waits for a job begins after a run of it succeeded."""
+def of_order(sample: Sample, seen: ObservedRun, everything: dict[str, list[ObservedRun]]) -> Iterator[str]:
+    """A dependent job must start after a successful run of each job that it waits for."""
     for name in sample.waits_for:
         ends = [each.run.finished_at for each in everything[name] if each.run.status == Status.SUCCEEDED]
         if not any(end and seen.run.started_at and end <= seen.run.started_at for end in ends):
-            yield f"it should have waited for “{name}”."
+            yield f"it started before “{name}” succeeded."
 
 
 def progress(run: Run) -> str:

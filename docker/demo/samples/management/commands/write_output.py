@@ -7,11 +7,11 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-logger = logging.getLogger("shop.chat")
+logger = logging.getLogger("shop.output")
 
 
 class Command(BaseCommand):
-    help = "Talks on every channel there is: standard output, standard error, logging, and a program that it starts."
+    help = "Writes to all outputs: standard output, standard error, logging, and the output of a started program."
 
     def handle(self, **options: Any) -> None:
         for number in range(1, 6):

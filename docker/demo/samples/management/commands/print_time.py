@@ -7,7 +7,7 @@ from django.utils import timezone
 
 
 class Command(BaseCommand):
-    help = "Says what time it is."
+    help = "Prints the time."
 
     def handle(self, **options: Any) -> None:
         self.stdout.write(f"It is {timezone.localtime():%H:%M:%S.%f}.")
