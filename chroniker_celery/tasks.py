@@ -87,7 +87,7 @@ def _refuse_if_unfit(run_id: UUID) -> None:
     """A job may name the queue of a worker that cannot supervise runs, after that worker has started."""
     if reason := fitness.unfit_because():
         logger.error("Run %s was not executed. %s", run_id, reason)
-        lifecycle.record_not_accepted([run_id], database_now(), why=reason)
+        lifecycle.record_not_accepted([run_id], database_now(), error=reason)
         raise Ignore(reason)
 
 
