@@ -1,4 +1,8 @@
-"""The admin: it reads; its buttons and actions call the same functions as everyone."""
+"""The Django admin of this app: one folder per group of pages.
+
+What belongs here: admin classes, forms, and what pages show. What does not: any rule about runs and jobs. Buttons and
+actions call the same functions as commands and code do, and nothing here writes a run, a lease or a job state itself.
+"""
 
 from chroniker.admin.jobs.job_admin import JobAdmin
 from chroniker.admin.monitors.monitor_admin import MonitorAdmin

@@ -1,4 +1,4 @@
-"""``{% load chroniker_tags %}``; monitors' templates have it without."""
+"""Template tags: ``{% load chroniker_tags %}``. Templates of monitors have them without ``load``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ register = template.Library()
 
 @register.simple_tag
 def now_offset(format_string: str, offset: str | int = 0) -> str:
-    """Like ``{% now %}``, later or earlier: ``{% now_offset "Y-m-d" -7 %}`` for days, else ``"-2h30m"`` in quotes."""
+    """Like ``{% now %}`` with an offset: ``{% now_offset "Y-m-d" -7 %}`` in days, or a text such as ``"-2h30m"``."""
     try:
         return date(shift(offset), format_string)
     except MonitorError as error:

@@ -147,7 +147,7 @@ def test_a_list_is_no_oracle_for_what_it_does_not_show(question: str, scene: Sce
 
 
 def test_a_clone_shows_a_job_only_to_who_may_see_it(staff: Callable[..., Client], scene: Scene) -> None:
-    address = cloning.address(scene.idle)
+    address = cloning.clone_url(scene.idle)
     assert staff("add_job").get(address).status_code == 403
     assert scene.idle.command in staff("add_job", "view_job").get(address).content.decode()
 

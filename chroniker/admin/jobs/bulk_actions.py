@@ -1,4 +1,4 @@
-"""What can be done to many jobs at once."""
+"""Bulk actions of the list of jobs: enable, disable, run, stop."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from chroniker import lifecycle
 from chroniker.admin.jobs import action_confirmation
 from chroniker.admin.jobs.action_confirmation import Question, unconfirmed
-from chroniker.admin.shared import run_actions
+from chroniker.admin.shared import run_and_stop
 from chroniker.clock import jump_detection
 from chroniker.conf import settings
 from chroniker.models import Job
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 else:
     Base = object
 
-#: Jobs that one press may run or stop: each costs a few statements and a message to the broker.
+#: Jobs that one action may run or stop: each costs a few statements and a message to the broker.
 MOST_AT_ONCE = 100
 
 
 def book_soon(job_ids: list[int]) -> None:
-    """Book these jobs once the transaction is committed, so that their next run is right on the next page.
+    """Book these jobs after the commit, so that the next page shows their next run.
 
-    Only a courtesy: whatever fails here is left, with the jobs marked as edited, for the next tick.
+    If this fails, nothing is lost: the jobs stay marked as edited, and the next tick books them.
     """
     ids = job_ids[: settings.batch_size]
     transaction.on_commit(lambda: _book(ids), using=settings.database, robust=True)
@@ -44,7 +44,7 @@ def _book(job_ids: list[int]) -> None:
 
 
 class BulkActions(Base):
-    """Enable, disable, run, stop. Each says how many, and why not the others."""
+    """The actions. Each reports the number of jobs, and the reasons for those that were left out."""
 
     actions: tuple[str, ...] = ("enable", "disable", "run_now", "stop")
 
@@ -77,7 +77,7 @@ class BulkActions(Base):
             return None
         if page := unconfirmed(self, request, jobs, action_confirmation.STOP):
             return page
-        run_actions.stop_jobs(request, jobs)
+        run_and_stop.stop_jobs(request, jobs)
         return None
 
     def run_confirmed(self, request: HttpRequest, jobs: QuerySet[Job], question: Question) -> HttpResponse | None:
@@ -87,21 +87,21 @@ class BulkActions(Base):
         if page := unconfirmed(self, request, jobs, question):
             return page
         # Also for a proxy of the model: log entries belong to the job, whose page shows them.
-        run_actions.run_jobs(request, Job.objects.filter(pk__in=jobs.order_by().values("pk")))
+        run_and_stop.run_jobs(request, Job.objects.filter(pk__in=jobs.order_by().values("pk")))
         return None
 
     def has_run_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("chroniker.run_job")
 
     def has_run_with_permission(self, request: HttpRequest) -> bool:
-        """Arguments decide what a command does, as much as its name: who may run jobs only runs what editors wrote."""
+        """Arguments decide what a command does as much as its name, so this also needs the right to change the job."""
         return self.has_run_permission(request) and self.has_change_permission(request)
 
     def has_stop_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("chroniker.stop_job")
 
     def _switch(self, request: HttpRequest, jobs: QuerySet[Job], *, on: bool) -> int:
-        """Switch those that are not yet; how many. The update, not the rows read before it, decides."""
+        """Set ``enabled``; the number of jobs that changed, as counted by the update itself."""
         chosen = Job.objects.filter(pk__in=jobs.order_by().values("pk"))
         others = list(chosen.exclude(enabled=on).only("name").order_by("pk"))
         ids = [job.pk for job in others]
@@ -110,7 +110,7 @@ class BulkActions(Base):
                 Job.objects.filter(pk__in=ids[start : start + 500], enabled=not on).update(enabled=on)
                 for start in range(0, len(ids), 500)
             )
-            run_actions.log(request, others, _("Enabled.") if on else _("Disabled."))
+            run_and_stop.log(request, others, _("Enabled.") if on else _("Disabled."))
             book_soon(ids)
         return changed
 
@@ -118,6 +118,6 @@ class BulkActions(Base):
         count = jobs.count()
         if count <= MOST_AT_ONCE:
             return False
-        said = _("%(n)d jobs are selected, but at most %(most)d can be run or stopped at once. Nothing was changed.")
-        self.message_user(request, said % {"n": count, "most": MOST_AT_ONCE}, messages.ERROR)
+        text = _("%(n)d jobs are selected, but at most %(most)d can be run or stopped at once. Nothing was changed.")
+        self.message_user(request, text % {"n": count, "most": MOST_AT_ONCE}, messages.ERROR)
         return True

@@ -1,4 +1,4 @@
-"""Clone a job: the form of a new one, filled in like an existing one's. Nothing is saved before the person says so."""
+"""Clone a job: the form of a new job, filled in with the values of an existing job. Nothing is saved before "Save"."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 else:
     Base = object
 
-#: In the address of the form of a new job: the id of the one it is to be like.
+#: Query parameter of the form of a new job: the id of the job to clone.
 PARAMETER = "clone"
-#: What a clone does not take over: its name is its own, and it runs once somebody has looked at it.
-OWN = {"id", "name", "enabled", "force_run", "force_stop"}
-#: What a clone's dependency takes over.
-DEPENDENCY = ("dependee", "wait_for_completion", "wait_for_success", "wait_for_next_run")
+#: Fields that a clone does not copy: it needs its own name, and stays disabled until somebody enables it.
+NOT_COPIED = {"id", "name", "enabled", "force_run", "force_stop"}
+#: Fields of a dependency that a clone copies.
+COPIED_OF_DEPENDENCY = ("dependee", "wait_for_completion", "wait_for_success", "wait_for_next_run")
 
 
 class Cloning(Base):
@@ -31,10 +31,10 @@ class Cloning(Base):
         if (source := self.cloned(request)) is None:
             return {str(key): value for key, value in super().get_changeform_initial_data(request).items()}
         values = model_to_dict(source)
-        return {**{name: value for name, value in values.items() if name not in OWN}, "enabled": False}
+        return {**{name: value for name, value in values.items() if name not in NOT_COPIED}, "enabled": False}
 
     def get_formsets_with_inlines(self, request: HttpRequest, obj: Any = None) -> Iterator[Any]:
-        """With room for the dependencies that are to be filled in."""
+        """With enough empty rows for the copied dependencies."""
         for formset, inline in super().get_formsets_with_inlines(request, obj):
             formset.extra = max(formset.extra, len(self._dependencies(request, inline)))  # a class of this request
             yield formset, inline
@@ -46,12 +46,12 @@ class Cloning(Base):
         return kwargs
 
     def _dependencies(self, request: HttpRequest, inline: Any) -> list[dict[str, Any]]:
-        """The first time they are filled in; what is sent back is taken as it is, changed or not."""
+        """The rows to fill in when the form is shown first. A submitted form is taken as it is."""
         source = self.cloned(request) if request.method == "GET" and inline.model is JobDependency else None
-        return [] if source is None else list(source.dependencies.order_by("pk").values(*DEPENDENCY))
+        return [] if source is None else list(source.dependencies.order_by("pk").values(*COPIED_OF_DEPENDENCY))
 
     def cloned(self, request: HttpRequest) -> Job | None:
-        """The job that the new one is to be like, for who may see it; ``None``: like none."""
+        """The job to clone; ``None`` without the parameter. Raises ``PermissionDenied`` or ``Http404``."""
         key = request.GET.get(PARAMETER)
         if key is None or request.resolver_match is None or request.resolver_match.kwargs.get("object_id"):
             return None
@@ -63,5 +63,5 @@ class Cloning(Base):
         return source
 
 
-def address(job: Job) -> str:
+def clone_url(job: Job) -> str:
     return f"{admin_url('chroniker_job_add')}?{PARAMETER}={job.pk}"

@@ -1,4 +1,4 @@
-"""The command of a job: chosen from a list that can be searched, with its help and its options beside the arguments."""
+"""The form fields for a job's command and arguments: a searchable list of commands, and the help of the chosen one."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from chroniker.exceptions import CommandRefused, CommandUnreadable
 from chroniker.job_commands import catalogue, options
 
 
-class CommandChoice(forms.TextInput):
-    """A text field with the names of the commands that may be run; a script makes a list by apps of it.
+class CommandInput(forms.TextInput):
+    """A text field with the allowed commands as suggestions; a script turns it into a list grouped by app.
 
-    Takes other names too: a command may have been removed since, and the page must show that.
+    Other names are accepted too: a command may have been removed since, and the page must still show it.
     """
 
     def render(self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: Any = None) -> SafeString:
@@ -42,8 +42,8 @@ def _label(offer: catalogue.AvailableCommand) -> str:
     return f"{offer.app}: {offer.help}" if offer.help else offer.app
 
 
-class ArgumentLine(forms.Textarea):
-    """Beside it stands what the chosen command takes."""
+class ArgumentsInput(forms.Textarea):
+    """The arguments, with the help and the options of the chosen command beside them."""
 
     def render(self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: Any = None) -> SafeString:
         return format_html(
@@ -75,8 +75,8 @@ def _option(option: options.Option) -> dict[str, Any]:
     return {**asdict(option), "note": ", ".join(notes)}
 
 
-def objection(command: str, args: str) -> str | None:
-    """Why the command would not take this line; nothing about a command that may not be run: others say that."""
+def argument_error(command: str, args: str) -> str | None:
+    """Why the command would refuse these arguments; ``None`` if not, or if the command itself is not allowed."""
     try:
         return options.argument_error(command, args)
     except CommandRefused:

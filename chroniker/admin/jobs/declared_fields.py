@@ -1,4 +1,4 @@
-"""Jobs that code declares: what the code decides is shown, and not changed here."""
+"""Read-only fields of declared jobs: what the declaration in code sets cannot be changed in the admin."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ else:
 
 
 def fixed_fields(job: Job | None) -> frozenset[str]:
-    """Those of this job that people cannot change; ``after`` stands for its dependencies."""
+    """The fields of this job that its declaration sets; ``after`` stands for its dependencies."""
     if job is None or not job.is_declared:
         return frozenset()
-    known: dict[str, Any] = job.__dict__  # asked several times for one page
+    known: dict[str, Any] = job.__dict__  # read several times for one page
     if "fixed_fields" not in known:
         known["fixed_fields"] = decided_fields(job) | {"name"}
     fixed: frozenset[str] = known["fixed_fields"]

@@ -1,4 +1,4 @@
-"""Deleting a job takes its runs and their output along; one with an open run is stopped, and goes after that."""
+"""Deletion of jobs, with their runs and output. A job with an open run is stopped and deleted when the run ends."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from chroniker import lifecycle
-from chroniker.admin.shared import run_actions
+from chroniker.admin.shared import run_and_stop
 from chroniker.admin.shared.site_links import redirect_to
 from chroniker.conf import settings
 from chroniker.exceptions import ChronikerError
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 else:
     Base = object
 
-#: Jobs that the question before a deletion lists one by one.
+#: Jobs that the confirmation page lists one by one.
 MOST_LISTED = 50
 
 
@@ -38,17 +38,17 @@ class DeletionRefused(ChronikerError):
 
 
 def delete(request: HttpRequest, jobs: Sequence[Job]) -> list[Job]:
-    """All of them, those with an open run once it has ended; these. Raises ``DeletionRefused``, and then none.
+    """Delete all these jobs; the ones that wait for the end of an open run are returned. Each job is logged.
 
-    The states are locked first, as a claim does: none of these jobs can be claimed while they go. Each leaves an entry
-    in the admin's log that says which of the two happened.
+    Raises ``DeletionRefused`` if code declares one of them; then none is deleted. The job states are locked first, as
+    by a claim, so none of these jobs can be claimed during the deletion.
     """
     ids = [job.pk for job in jobs]
     with transaction.atomic(using=settings.database):
         list(locked(JobState.objects.filter(pk__in=ids), skip=False))
         if names := list(declared(ids)):
-            said = _("Nothing was deleted. These jobs are declared in code and would be created again: %(names)s.")
-            raise DeletionRefused(said % {"names": ", ".join(f"“{name}”" for name in names)})
+            text = _("Nothing was deleted. These jobs are declared in code and would be created again: %(names)s.")
+            raise DeletionRefused(text % {"names": ", ".join(f"“{name}”" for name in names)})
         job_deletion.request_deletion(ids)
         for lease in Lease.objects.filter(job__in=ids, slot="").order_by("pk"):
             stopping.stop(lease.run_id, by=request.user.get_username())
@@ -56,7 +56,7 @@ def delete(request: HttpRequest, jobs: Sequence[Job]) -> list[Job]:
         if removed := [job for job in jobs if job.pk in gone]:
             LogEntry.objects.log_actions(request.user.pk, removed, DELETION)  # type: ignore[arg-type]  # nobody else
         waiting = [job for job in jobs if job.pk not in gone]
-        run_actions.log(request, waiting, _("Disabled, stop requested. The job will be deleted when its run ends."))
+        run_and_stop.log(request, waiting, _("Disabled, stop requested. The job will be deleted when its run ends."))
     return waiting
 
 
@@ -68,13 +68,13 @@ def with_open_runs(job_ids: Sequence[int]) -> list[str]:
 
 
 def declared(job_ids: Sequence[int]) -> dict[str, str]:
-    """Name -> where, of those that code declares: the next ``sync_jobs`` would create them again."""
+    """Name -> place of declaration, for those that code declares: the next ``sync_jobs`` would create them again."""
     jobs = Job.objects.filter(pk__in=job_ids, enabled_when_removed=None).exclude(managed_by="")
     return dict(jobs.order_by("name").values_list("name", "managed_by"))
 
 
 def consequences(jobs: Sequence[Job]) -> tuple[list[str], dict[str, int], list[str]]:
-    """For the question before it: what would go, in words and in numbers, and what stands against it."""
+    """For the confirmation page: what would be deleted, as texts and as numbers, and what prevents it."""
     ids = [job.pk for job in jobs]
     counted = Run.objects.filter(job__in=ids).order_by().values_list("job").annotate(Count("pk"))
     runs = dict(counted)
@@ -106,21 +106,21 @@ def consequences(jobs: Sequence[Job]) -> tuple[list[str], dict[str, int], list[s
 
 
 def _line(job: Job, runs: int) -> str:
-    said = ngettext("%(job)s, with %(n)d run and its output", "%(job)s, with %(n)d runs and their output", runs)
-    return said % {"job": job, "n": runs}
+    text = ngettext("%(job)s, with %(n)d run and its output", "%(job)s, with %(n)d runs and their output", runs)
+    return text % {"job": job, "n": runs}
 
 
 class Deletion(Base):
-    """The admin's own question and answer, but for what it counts, who is asked to stop, and what it says then."""
+    """The confirmation of the admin, with counts instead of loaded rows, and a stop of open runs."""
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Counts what would go, instead of loading it: a job may have thousands of runs."""
+        """Counts related rows instead of loading them: a job may have thousands of runs."""
         lines, numbers, against = consequences(list(objs))
         lacking = set() if self.has_delete_permission(request) else {self.opts.verbose_name}
         return lines, numbers, lacking, against
 
     def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
-        """Not before it is known what becomes of each: ``delete`` does."""
+        """Nothing: ``delete`` logs each job, because only then it is known whether it is deleted now or later."""
 
     def delete_model(self, request: HttpRequest, obj: Job) -> None:
         delete(request, [obj])
@@ -130,7 +130,7 @@ class Deletion(Base):
     ) -> HttpResponse:
         try:
             return super().delete_view(request, object_id, extra_context)
-        except DeletionRefused as refusal:  # declared between the question and the answer
+        except DeletionRefused as refusal:  # declared while the confirmation page was open
             messages.error(request, str(refusal))
             return redirect_to("chroniker_job_change", object_id)
 
@@ -151,18 +151,18 @@ class Deletion(Base):
             messages.error(request, str(refusal))
             return None
         if gone := len(chosen) - len(waiting):
-            said = ngettext("%(n)d job was deleted.", "%(n)d jobs were deleted.", gone)
-            messages.success(request, said % {"n": gone})
+            text = ngettext("%(n)d job was deleted.", "%(n)d jobs were deleted.", gone)
+            messages.success(request, text % {"n": gone})
         if waiting:
             messages.warning(request, _waiting([job.name for job in waiting]))
         return None
 
 
 def _waiting(names: Sequence[str]) -> str:
-    said = ngettext(
+    text = ngettext(
         "%(names)s was disabled and its run is being stopped. The job will be deleted when the run ends.",
         "%(names)s were disabled and their runs are being stopped. Each job will be deleted when its run ends.",
         len(names),
     )
-    shown = ", ".join(f"“{name}”" for name in names[: run_actions.MOST_NAMED])
-    return said % {"names": shown + (" …" if len(names) > run_actions.MOST_NAMED else "")}
+    shown = ", ".join(f"“{name}”" for name in names[: run_and_stop.MOST_NAMED])
+    return text % {"names": shown + (" …" if len(names) > run_and_stop.MOST_NAMED else "")}

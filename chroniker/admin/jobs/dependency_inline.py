@@ -1,4 +1,4 @@
-"""What a job waits for, within its form."""
+"""The table of dependencies within the job's form."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from chroniker.admin.jobs.declared_fields import fixed_fields
-from chroniker.admin.shared.labels import NamedInputs
+from chroniker.admin.shared.input_labels import NamedInputs
 from chroniker.eligibility import dependencies
 from chroniker.models import Job, JobDependency
 
@@ -33,8 +33,8 @@ class DependencyForm(DependencyModelForm):
 
 
 class DependencyFormSet(NamedInputs):
-    """Refuses circles and names them. Two people who close one at the same moment are not stopped here: then each
-    job of the circle says what it waits for."""
+    """Refuses circular dependencies. If two people create one at the same moment it is stored; the jobs' pages then
+    show what each job waits for."""
 
     def clean(self) -> None:
         super().clean()

@@ -1,4 +1,4 @@
-"""The jobs that a job waits for, and those that wait for it, as its page lists them."""
+"""The dependencies on the page of a job: the jobs it waits for, and the jobs that wait for it."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ CONDITIONS = ("wait_for_completion", "wait_for_success", "wait_for_next_run")
 
 
 def context(job: Job) -> dict[str, Any]:
-    """Two statements, however many there are."""
+    """For the template. Two statements."""
     waits_for = job.dependencies.select_related("dependee").order_by("dependee__name")
     waited_for_by = job.dependents.select_related("dependent").order_by("dependent__name")
     return {
-        "waits_for": _listed((each.dependee, each) for each in waits_for[: MOST_LISTED + 1]),
-        "waited_for_by": _listed((each.dependent, each) for each in waited_for_by[: MOST_LISTED + 1]),
+        "waits_for": _rows((each.dependee, each) for each in waits_for[: MOST_LISTED + 1]),
+        "waited_for_by": _rows((each.dependent, each) for each in waited_for_by[: MOST_LISTED + 1]),
     }
 
 
-def now(job_id: int) -> Cell:
-    """What it waits for at this moment, and why."""
+def blocking(job_id: int) -> Cell:
+    """Which dependencies block the job now."""
     reasons = dependencies.reasons([job_id]).get(job_id)
     if not reasons:
         return Cell(_("No dependency is blocking it."))
     return Cell(_("Blocked: it %(reasons)s.") % {"reasons": "; ".join(wait.text for wait in reasons)})
 
 
-def _listed(found: Iterable[tuple[Job, JobDependency]]) -> list[dict[str, str]]:
+def _rows(found: Iterable[tuple[Job, JobDependency]]) -> list[dict[str, str]]:
     rows = [
         {
             "name": job.name,
@@ -51,7 +51,7 @@ def _listed(found: Iterable[tuple[Job, JobDependency]]) -> list[dict[str, str]]:
 
 
 def _conditions(dependency: JobDependency) -> str:
-    """“until it has ended, until it succeeded”; nothing asked holds nobody back."""
+    """For example “until it has ended, until it succeeded”."""
     fields = {field.name: field for field in JobDependency._meta.concrete_fields}
     words = [str(fields[name].verbose_name) for name in CONDITIONS if getattr(dependency, name)]
     return ", ".join(words) or _("(no condition)")

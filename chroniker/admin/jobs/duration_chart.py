@@ -1,4 +1,4 @@
-"""How long the latest runs of a job took: bars, and the same as a table."""
+"""The chart of the durations of a job's latest runs, and the same data as a table."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from chroniker.admin.shared.site_links import admin_url
 from chroniker.insights.durations import LOOKED_AT, expected_durations
 from chroniker.models import Run, Status
 
-#: Runs that are drawn, the latest last.
+#: Runs in the chart, the latest last.
 MOST_BARS = 50
 WIDTH, HEIGHT, STEP, BAR = 704, 120, 14, 10
-#: Above the bars, for the signs; below the shortest of them, so that it is seen at all.
+#: Space above the bars for the signs; height of the shortest bar, so that it is visible.
 HEADROOM, SHORTEST = 14, 2
 
-#: The colour never says more than the sign does.
+#: A sign beside each colour, for people who cannot tell the colours apart.
 SIGNS = {
     Status.FAILED: "×",  # noqa: RUF001
     Status.TIMED_OUT: "!",
@@ -32,7 +32,7 @@ SIGNS = {
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One run. Numbers are texts: a template would write them in the reader's language."""
+    """One run. Coordinates are texts, because a template would format numbers for the reader's language."""
 
     token: int
     url: str
@@ -55,9 +55,9 @@ class Bar:
 
 
 def durations(job_id: int, last_token: int, now: dt.datetime) -> dict[str, Any]:
-    """For the template: the bars, what they mean, and where the median of the successes lies. Two statements.
+    """For the template: the bars, the legend, and the median duration of successful runs. Two statements.
 
-    Only runs that started, among the latest that ``expected_durations`` looks at too.
+    Covers runs that started, among the same latest runs that ``expected_durations`` covers.
     """
     found = Run.objects.filter(job=job_id, slot="", started_at__isnull=False, token__gt=last_token - LOOKED_AT)
     runs = list(found.order_by("-token")[:MOST_BARS])[::-1]
@@ -104,5 +104,5 @@ def _bar(number: int, run: Run, length: dt.timedelta, longest: dt.timedelta) -> 
 
 
 def _legend(bars: list[Bar]) -> list[tuple[str, str, str]]:
-    """Each kind of end that is drawn, once: its colour, its word and its sign."""
+    """Each result in the chart once: its colour, its word and its sign."""
     return sorted({(bar.kind, bar.word, bar.sign) for bar in bars}, key=lambda each: (each[2] != "", each[1]))

@@ -1,4 +1,4 @@
-"""Jobs: the list, the form, and what the machine says about them."""
+"""The admin class of jobs: list, form, and the addresses of the pages of one job."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ from chroniker.admin.jobs.deletion import Deletion
 from chroniker.admin.jobs.dependency_inline import DependencyInline
 from chroniker.admin.jobs.job_form import JobForm
 from chroniker.admin.jobs.list_columns import JobColumns
-from chroniker.admin.shared import page_context, pausing, run_actions
+from chroniker.admin.shared import page_notices, pause_page, run_and_stop
 from chroniker.admin.shared.filters import ResultFilter, StateFilter
 from chroniker.admin.shared.job_cells import overviews
-from chroniker.admin.shared.live_refresh import MOST_ROWS, cells_json, ids_asked, json_view, live_url
+from chroniker.admin.shared.live_refresh import MOST_ROWS, cells_json, json_view, live_url, requested_ids
 from chroniker.admin.shared.site_links import SiteLinks, admin_url, redirect_to
 from chroniker.models import Job
 
@@ -46,7 +46,7 @@ else:
 
 
 class JobChangeList(ChangeList):
-    """Looks at the machine's side of all jobs of the page at once."""
+    """Fetches the status of all jobs of the page in a constant number of statements."""
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
@@ -90,7 +90,7 @@ class JobAdmin(SiteLinks, JobColumns, BulkActions, Cloning, Deletion, DeclaredFi
         return JobChangeList
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        response = super().changelist_view(request, {**(extra_context or {}), **page_context.conditions()})
+        response = super().changelist_view(request, {**(extra_context or {}), **page_notices.context()})
         shown = getattr(response, "context_data", None) or {}
         if "cl" in shown:
             shown["live_url"] = live_url("chroniker_job_live", (job.pk for job in shown["cl"].result_list))
@@ -98,8 +98,8 @@ class JobAdmin(SiteLinks, JobColumns, BulkActions, Cloning, Deletion, DeclaredFi
 
     @json_view
     def live_view(self, request: HttpRequest) -> dict[str, Any]:
-        """``?ids=1,2``: the cells of these jobs as they are now; ``&runs=1``, of one job: its latest runs too."""
-        found = overviews(list(Job.objects.filter(pk__in=ids_asked(request))))
+        """``?ids=1,2``: the current cells of these jobs. With ``&runs=1`` and one id: also its latest runs."""
+        found = overviews(list(Job.objects.filter(pk__in=requested_ids(request))))
         cells: dict[str, Any] = {}
         for pk, overview in found.items():
             cells |= cells_json("job", pk, overview.cells())
@@ -111,13 +111,13 @@ class JobAdmin(SiteLinks, JobColumns, BulkActions, Cloning, Deletion, DeclaredFi
             job_id, overview = next(iter(found.items()))
             answer["runs"] = job_page.latest_runs_json(request, job_id)
             answer["ledger"] = job_page.newest_instants_json(request, overview)
-            cells |= cells_json("job", job_id, {"waits": dependency_list.now(job_id)})
+            cells |= cells_json("job", job_id, {"waits": dependency_list.blocking(job_id)})
         return answer
 
     # -- the page --------------------------------------------------------------------------------------------
 
     def get_autocomplete_fields(self, request: HttpRequest) -> tuple[str, ...]:
-        """Subscribers are searched for where users can be: not every project has them in its admin."""
+        """Subscribers are found by search where the site has an admin for users with a search."""
         users = get_user_model()
         registered = self.admin_site.is_registered(users) and self.admin_site.get_model_admin(users).search_fields
         return ("subscribers",) if registered else ()
@@ -127,14 +127,14 @@ class JobAdmin(SiteLinks, JobColumns, BulkActions, Cloning, Deletion, DeclaredFi
     ) -> HttpResponse:
         job: Job | None = kwargs.get("obj")
         if job is not None:
-            context |= job_page.machine_side(request, job)
+            context |= job_page.status_context(request, job)
             context["can_run"] = self.has_run_permission(request)
             context["can_run_with"] = self.has_run_with_permission(request)
             context["can_stop"] = self.has_stop_permission(request)
-            context["clone_url"] = cloning.address(job) if self.has_add_permission(request) else None
+            context["clone_url"] = cloning.clone_url(job) if self.has_add_permission(request) else None
         elif source := self.cloned(request):
             context["title"] = gettext("Clone “%(job)s”") % {"job": source}
-        context |= page_context.conditions()
+        context |= page_notices.context()
         return super().render_change_form(request, context, *args, **kwargs)
 
     @admin.display(description=_("next scheduled times"))
@@ -143,18 +143,18 @@ class JobAdmin(SiteLinks, JobColumns, BulkActions, Cloning, Deletion, DeclaredFi
 
     @json_view
     def preview_view(self, request: HttpRequest) -> dict[str, Any]:
-        """The next instants of the schedule in the query, as the form has it, saved or not."""
+        """The next scheduled times of the schedule in the query, which may not be saved yet."""
         return schedule_preview.preview_of_form(request.GET)
 
     @json_view
     def command_view(self, request: HttpRequest) -> dict[str, Any]:
-        """``?name=``: what this command takes. For who may write jobs: it imports the command's code."""
+        """``?name=``: help and options of a command. Needs the right to write jobs: it imports the command's code."""
         if not (self.has_add_permission(request) or self.has_change_permission(request)):
             raise PermissionDenied
         return command_field.description(request.GET.get("name", ""))
 
     def save_model(self, request: HttpRequest, obj: Job, form: Any, change: bool) -> None:
-        """Write what the person changed, and nothing else; then book the job, once that is committed."""
+        """Write only the changed columns; then book the job, after the commit."""
         if not change:
             obj.save()
         elif form.changed_columns:
@@ -168,31 +168,31 @@ class JobAdmin(SiteLinks, JobColumns, BulkActions, Cloning, Deletion, DeclaredFi
             raise PermissionDenied
         job = self._get(object_id)
         if request.method == "POST":
-            run_actions.run_job(request, job)
+            run_and_stop.run_job(request, job)
         return self._back(request, job)
 
     def run_with_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         if not self.has_run_with_permission(request):
             raise PermissionDenied
         job = self._get(object_id)
-        return run_with_arguments.page(self.admin_site, request, job) or self._back(request, job)
+        return run_with_arguments.arguments_page(self.admin_site, request, job) or self._back(request, job)
 
     def ledger_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
-        """What became of each instant. It tells of runs, so both may be seen by whoever sees this."""
+        """The schedule history. It shows jobs and runs, so it needs the right to view both."""
         if not (self.has_view_or_change_permission(request) and request.user.has_perm("chroniker.view_run")):
             raise PermissionDenied
-        return ledger_page.page(self.admin_site, request, self._get(object_id))
+        return ledger_page.history_page(self.admin_site, request, self._get(object_id))
 
     def pause_view(self, request: HttpRequest) -> HttpResponse:
-        """All jobs, not those of the list."""
-        return pausing.page(self.admin_site, request, None, admin_url("chroniker_job_changelist"))
+        """Pause or resume all jobs, whatever the list shows."""
+        return pause_page.pause_page(self.admin_site, request, None, admin_url("chroniker_job_changelist"))
 
     def stop_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         if not self.has_stop_permission(request):
             raise PermissionDenied
         job = self._get(object_id)
         if request.method == "POST":
-            run_actions.stop_job(request, job)
+            run_and_stop.stop_job(request, job)
         return self._back(request, job)
 
     def _get(self, pk: int) -> Job:
@@ -202,7 +202,7 @@ class JobAdmin(SiteLinks, JobColumns, BulkActions, Cloning, Deletion, DeclaredFi
         return job
 
     def _back(self, request: HttpRequest, job: Job) -> HttpResponse:
-        """To the job's page, also after a GET: whoever had to log in first presses the button again."""
+        """To the job's page, also after a GET: after a login the person has to press the button again."""
         if self.has_view_or_change_permission(request):
             return redirect_to("chroniker_job_change", job.pk)
         return redirect_to("index")

@@ -1,4 +1,4 @@
-"""The job's form."""
+"""The form of a job: suggestions for its fields, and protection against overwriting changes of others."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from chroniker.admin.jobs.command_field import ArgumentLine, CommandChoice, objection
-from chroniker.admin.shared.labels import name_inputs
+from chroniker.admin.jobs.command_field import ArgumentsInput, CommandInput, argument_error
+from chroniker.admin.shared.input_labels import name_inputs
 from chroniker.conf import settings
 from chroniker.models import EVERY_HOST, Host, Job
 
@@ -24,16 +24,16 @@ else:
     JobModelForm = forms.ModelForm
 
 
-#: Hosts offered, those seen last; containers leave thousands behind.
+#: Hosts that are suggested, the most recently seen first; containers leave thousands of rows behind.
 MOST_HOSTS = 100
 
 
-def _hosts_seen() -> list[str]:
+def _recent_hosts() -> list[str]:
     return list(Host.objects.order_by("-last_seen").values_list("name", flat=True)[:MOST_HOSTS])
 
 
-class Suggesting(forms.TextInput):
-    """A text field that offers values as one types. Takes others too: a command may have been removed since."""
+class SuggestionInput(forms.TextInput):
+    """A text field with suggestions. Other values are accepted too."""
 
     def __init__(self, suggestions: Iterable[str | tuple[str, str]], attrs: dict[str, Any] | None = None) -> None:
         super().__init__(attrs)
@@ -46,20 +46,21 @@ class Suggesting(forms.TextInput):
         return format_html('{}<datalist id="{}">{}</datalist>', field, list_id, options)
 
 
-class AsShownForm(JobModelForm):
-    """A form that remembers what it showed, so that one opened long ago changes only what its person changed.
+class EditedFieldsForm(JobModelForm):
+    """A form that sends back the values it showed, so that saving an old page changes only the fields that were edited.
 
-    What nobody touched keeps the value the database has by now; a field that somebody else changed too is refused.
+    A field that was not edited keeps the value in the database. An edited field that another user changed meanwhile is
+    refused.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if self.instance.pk and (not self.is_bound or self._sends_what_it_showed()):
+        if self.instance.pk and (not self.is_bound or self._has_shown_values()):
             for field in self.fields.values():
                 field.show_hidden_initial = True
 
-    def _sends_what_it_showed(self) -> bool:
-        """A program that posts fields alone is taken at its word: each is compared with the database."""
+    def _has_shown_values(self) -> bool:
+        """Whether the request has the values that the page showed. A script may send the fields alone."""
         return self.add_initial_prefix("name") in self.data
 
     def clean(self) -> dict[str, Any]:
@@ -70,8 +71,8 @@ class AsShownForm(JobModelForm):
             if name not in self.changed_data:
                 del cleaned[name]  # the instance was read in this request and keeps its value
             elif self._changed_by_others(name):
-                said = _("Another user changed this to “%(value)s” after you opened the page. Reload the page first.")
-                self.add_error(name, said % {"value": self[name].initial})
+                text = _("Another user changed this to “%(value)s” after you opened the page. Reload the page first.")
+                self.add_error(name, text % {"value": self[name].initial})
         return cleaned
 
     def _changed_by_others(self, name: str) -> bool:
@@ -83,19 +84,18 @@ class AsShownForm(JobModelForm):
 
     @cached_property
     def changed_columns(self) -> list[str]:
-        """What ``save(update_fields=…)`` is to write."""
+        """The columns for ``save(update_fields=…)``."""
         columns = {field.name for field in Job._meta.concrete_fields}
         return [name for name in self.changed_data if name in columns]
 
 
-class JobForm(AsShownForm):
+class JobForm(EditedFieldsForm):
     class Meta:
         model = Job
         fields = "__all__"
 
     def add_error(self, field: str | None, error: Any) -> None:
-        """What is wrong with a field that code declares cannot be mended here, and must not stand in the way of
-        disabling the job."""
+        """Ignore errors of fields that code declares: they cannot be fixed here and must not prevent disabling."""
         if field is None and self.instance.is_declared and isinstance(error, ValidationError):
             said = getattr(error, "error_dict", {NON_FIELD_ERRORS: [error]})
             error = {name: each for name, each in said.items() if name in self.fields or name == NON_FIELD_ERRORS}
@@ -108,10 +108,10 @@ class JobForm(AsShownForm):
         suggestions: dict[str, Iterable[str | tuple[str, str]]] = {
             "timezone": sorted(zoneinfo.available_timezones()),
             "executor": sorted(settings.executors),
-            "hostname": [(EVERY_HOST, _("every live host")), *_hosts_seen()],
+            "hostname": [(EVERY_HOST, _("every live host")), *_recent_hosts()],
         }
-        widgets: dict[str, forms.Widget] = {name: Suggesting(each, wide) for name, each in suggestions.items()}
-        widgets |= {"command": CommandChoice(wide), "args": ArgumentLine({"class": "vLargeTextField"})}
+        widgets: dict[str, forms.Widget] = {name: SuggestionInput(each, wide) for name, each in suggestions.items()}
+        widgets |= {"command": CommandInput(wide), "args": ArgumentsInput({"class": "vLargeTextField"})}
         for name, widget in widgets.items():
             if name in self.fields:
                 self.fields[name].widget = widget
@@ -121,13 +121,14 @@ class JobForm(AsShownForm):
                 self.fields[name].widget.attrs.update(rows=rows, spellcheck="false")
 
     def clean(self) -> dict[str, Any]:
-        """Also asks the command whether it takes the arguments, when a person changed one of them.
+        """Also check the arguments against the command's parser, if one of the two was changed.
 
-        Not the model: a command that takes other options by now must not keep anybody from disabling its job.
+        This is not part of the model's validation: a command whose options have changed since must not prevent
+        disabling its job.
         """
         cleaned = super().clean()
         if {"command", "args"} & set(self.changed_data) and not {"command", "args"} & self.errors.keys():
             command, args = cleaned.get("command", self.instance.command), cleaned.get("args", self.instance.args)
-            if said := objection(command, args):
-                self.add_error("args" if "args" in self.fields else None, said)
+            if error := argument_error(command, args):
+                self.add_error("args" if "args" in self.fields else None, error)
         return cleaned

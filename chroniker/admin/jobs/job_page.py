@@ -1,4 +1,4 @@
-"""What the page of one job shows beside its form."""
+"""The page of one job: the groups of its form, and the panel with state, latest runs and history above it."""
 
 from __future__ import annotations
 
@@ -90,11 +90,11 @@ FIELDSETS: Any = (
 )
 
 
-def machine_side(request: HttpRequest, job: Job) -> dict[str, Any]:
-    """For the template: the state, what it says about itself, and the latest runs if they may be seen."""
+def status_context(request: HttpRequest, job: Job) -> dict[str, Any]:
+    """For the template: the current state, and the latest runs if the person may view runs."""
     overview = overviews([job])[job.pk]
     rows = latest_runs(request, job.pk, overview.now)
-    cells = {**overview.cells(), "waits": dependency_list.now(job.pk)}
+    cells = {**overview.cells(), "waits": dependency_list.blocking(job.pk)}
     return {
         "overview": overview,
         "cells": {column: cell.html(cell_name("job", job.pk, column)) for column, cell in cells.items()},
@@ -108,7 +108,7 @@ def machine_side(request: HttpRequest, job: Job) -> dict[str, Any]:
 def _history(overview: Overview) -> dict[str, Any]:
     job_id, last_token, now = overview.job.pk, overview.state.last_token, overview.now
     return {
-        "instants": [[cell.html("") for cell in row] for row in ledger_page.newest(overview)],
+        "instants": [[cell.html("") for cell in row] for row in ledger_page.newest_rows(overview)],
         "chart": duration_chart.durations(job_id, last_token, now),
         "reliability": reliability_page.of_job(job_id, last_token, now),
     }
@@ -117,11 +117,11 @@ def _history(overview: Overview) -> dict[str, Any]:
 def newest_instants_json(request: HttpRequest, overview: Overview) -> list[list[dict[str, Any]]] | None:
     if not request.user.has_perm("chroniker.view_run"):
         return None
-    return [[cell.json() for cell in row] for row in ledger_page.newest(overview)]
+    return [[cell.json() for cell in row] for row in ledger_page.newest_rows(overview)]
 
 
 def latest_runs(request: HttpRequest, job_id: int, now: dt.datetime) -> list[dict[str, Any]] | None:
-    """One row for each, as cells; ``None`` for a person who may not see runs."""
+    """One row of cells per run; ``None`` if the person may not view runs."""
     if not request.user.has_perm("chroniker.view_run"):
         return None
     runs = Run.objects.filter(job=job_id, parent=None).order_by("-token")[:LATEST_RUNS]
@@ -143,7 +143,7 @@ def _row(run: Run, now: dt.datetime) -> dict[str, Any]:
 
 
 def upcoming(job: Job | None) -> SafeString:
-    """The next instants as saved; a script keeps them in step with the form."""
+    """The next scheduled times of the saved schedule; a script updates them while the form is edited."""
     shown = (
         schedule_preview.preview_html(schedule_preview.preview(job.spec, job.closed_times))
         if job is not None and job.pk

@@ -1,4 +1,4 @@
-"""A job's instants with what became of each: a page of its own, and the newest few on the job's page."""
+"""The schedule history of a job: each scheduled time with its result. A page, and the newest rows on the job's page."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from chroniker.insights.ledger import Entry, NoRun
 from chroniker.models import Job, Run, Status
 from chroniker.schedule import describe, next_after
 
-#: Instants on a page, and on the job's own page.
+#: Rows of one page, and rows on the job's page.
 ON_A_PAGE, NEWEST = 50, 5
 #: The columns, in the order of ``_cells``.
 COLUMNS = ("instant", "verdict", "run", "started", "why")
@@ -34,17 +34,17 @@ KINDS = {NoRun.DUE: "waiting", NoRun.DISABLED: "disabled", NoRun.NO_RECORD: "idl
 _TICK = dt.timedelta(microseconds=1)
 
 
-def newest(overview: Overview) -> list[list[Cell]]:
-    """For the job's page, and its refresh: two statements."""
+def newest_rows(overview: Overview) -> list[list[Cell]]:
+    """The rows for the job's page and its refresh. Two statements."""
     page = ledger.page(overview.job, overview.state, overview.now, size=NEWEST)
     return [_cells(entry, overview) for entry in page.entries]
 
 
-def page(site: AdminSite, request: HttpRequest, job: Job) -> HttpResponse:
-    """``?at=2026-03-29T03:00``, in the page's zone: the instants until then; ``?before=``: those older than this."""
+def history_page(site: AdminSite, request: HttpRequest, job: Job) -> HttpResponse:
+    """``?at=2026-03-29T03:00``, in the page's time zone: scheduled times until then. ``?before=``: older ones."""
     overview = overviews([job])[job.pk]
-    asked, before = _asked(request.GET.get("at", "")), _moment(request.GET.get("before", ""))
-    until = asked[1] if asked else before - _TICK if before else None
+    requested, before = _requested(request.GET.get("at", "")), _moment(request.GET.get("before", ""))
+    until = requested[1] if requested else before - _TICK if before else None
     found = ledger.page(job, overview.state, overview.now, until, size=ON_A_PAGE)
     older = f"?{urlencode({'before': _oldest(found.entries[-1]).isoformat()})}" if found.more else ""
     rows = [
@@ -62,14 +62,14 @@ def page(site: AdminSite, request: HttpRequest, job: Job) -> HttpResponse:
         "older": older,
         "is_newest": until is None,
         "at": request.GET.get("at", ""),
-        "not_a_time": bool(request.GET.get("at")) and asked is None,
-        "answer": _answer(overview, found.entries, *asked) if asked else None,
+        "not_a_time": bool(request.GET.get("at")) and requested is None,
+        "answer": _answer(overview, found.entries, *requested) if requested else None,
     }
     return TemplateResponse(request, "admin/chroniker/job/ledger.html", context)
 
 
 def _labels() -> list[str]:
-    """Where there is no room for the table's head; the first two explain themselves."""
+    """Labels for narrow screens, which have no table head. The first two cells need none."""
     return ["", "", _("Run"), _("Started"), ""]
 
 
@@ -81,14 +81,14 @@ def _moment(text: str) -> dt.datetime | None:
     with suppress(ValueError, OverflowError):
         found = parse_datetime(text)
         if found is not None and timezone.is_naive(found):
-            # Of a time that the clock shows twice the later one: what is listed goes back from there.
+            # The later one of two equal local times: the list goes back from there.
             found = found.replace(tzinfo=timezone.get_current_timezone(), fold=1)
         return found and found.astimezone(dt.UTC)
     return None
 
 
-def _asked(text: str) -> tuple[dt.datetime, dt.datetime] | None:
-    """From the first to the last moment that is meant: 03:00 is the minute, 03:00:00 the second."""
+def _requested(text: str) -> tuple[dt.datetime, dt.datetime] | None:
+    """The first and last moment of the given time: 03:00 means the whole minute, 03:00:00 the second."""
     low = _moment(text)
     if low is None:
         return None
@@ -102,16 +102,16 @@ def _asked(text: str) -> tuple[dt.datetime, dt.datetime] | None:
 
 
 def _answer(overview: Overview, entries: list[Entry], low: dt.datetime, high: dt.datetime) -> Cell:
-    """To “did the 03:00 run happen?”, in a sentence."""
+    """The answer to “did the 03:00 run happen?”, in one sentence."""
     if entries and entries[0].instant >= low:
-        return _said(entries[0])
+        return _sentence(entries[0])
     if low > overview.now:
         return Cell(_("That time is in the future."), "waiting", _next(overview.job, low))
     text = _("Nothing was scheduled at %(time)s.") % {"time": moment(low)}
     return Cell(text, "idle", _("The list starts with the last scheduled time before it.") if entries else "")
 
 
-def _said(entry: Entry) -> Cell:
+def _sentence(entry: Entry) -> Cell:
     run, verdict = entry.run, entry.verdict
     words = {"time": moment(entry.instant), "verdict": str(verdict.label)}
     if run is None:
@@ -155,7 +155,7 @@ def _cells(entry: Entry, overview: Overview) -> list[Cell]:
         shown,
         _run(run, entry.retry) if run else Cell(""),
         _started(entry, overview.now),
-        _why(entry, overview),
+        _reason(entry, overview),
     ]
 
 
@@ -164,7 +164,7 @@ def _instant_note(entry: Entry, job: Job) -> str:
         return _("and all scheduled times back to %(time)s") % {"time": moment(entry.first)}
     if job.timezone == timezone.get_current_timezone_name():
         return ""
-    with suppress(Exception):  # the zone of a job that was set aside may be none
+    with suppress(Exception):  # a job with a schedule error may have an invalid time zone
         return f"{entry.instant.astimezone(ZoneInfo(job.timezone)):%H:%M:%S} {job.timezone}"
     return ""
 
@@ -191,13 +191,13 @@ def _started(entry: Entry, now: dt.datetime) -> Cell:
     return Cell("")
 
 
-def _why(entry: Entry, overview: Overview) -> Cell:
+def _reason(entry: Entry, overview: Overview) -> Cell:
     doubt = "" if entry.certain else _("Computed from the current schedule, which has changed since then.")
     if entry.run is not None:
         return Cell((entry.retry or entry.run).reason, note=doubt)
-    said = {
+    reasons = {
         NoRun.DUE: overview.why,
         NoRun.DISABLED: _("The job is disabled. When it is enabled, this is recorded as skipped."),
         NoRun.NO_RECORD: _("The record was deleted together with old runs."),
     }
-    return replace(Cell(said[NoRun(entry.verdict)]), note=doubt)
+    return replace(Cell(reasons[NoRun(entry.verdict)]), note=doubt)

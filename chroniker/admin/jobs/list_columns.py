@@ -1,4 +1,4 @@
-"""The columns of the list of jobs. Each shows a cell of the overview that the list fetched for the whole page."""
+"""The columns of the list of jobs. The list has fetched the data of all rows before (``JobChangeList``)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class JobColumns:
 
     @admin.display(description=_("state"))
     def now(self, job: Job) -> SafeString:
-        """The state, how far the run is, and, where the word alone leaves one wondering, why it does not run."""
+        """The state, the progress of the run, and the reason where the state alone does not explain it."""
         return format_html('<div class="chroniker-words">{}{}{}</div>', *_cells(job, "state", "progress", "doubt"))
 
     @admin.display(description=_("next run"), ordering="state__next_run")

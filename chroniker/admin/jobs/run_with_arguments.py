@@ -10,7 +10,7 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from chroniker.admin.shared import run_actions
+from chroniker.admin.shared import run_and_stop
 from chroniker.exceptions import CommandRefused
 from chroniker.job_commands import options
 from chroniker.models import Job
@@ -33,21 +33,21 @@ class ArgumentsForm(forms.Form):
     def clean_args(self) -> str:
         args: str = self.cleaned_data["args"]
         try:
-            said = options.argument_error(self._job.command, args)
+            error = options.argument_error(self._job.command, args)
         except CommandRefused as refusal:
             raise forms.ValidationError(str(refusal)) from None
-        if said:
-            raise forms.ValidationError(said)
+        if error:
+            raise forms.ValidationError(error)
         return args
 
 
-def page(site: AdminSite, request: HttpRequest, job: Job) -> HttpResponse | None:
-    """The form, first or again; ``None``: there is nothing more to ask, go back to the job."""
+def arguments_page(site: AdminSite, request: HttpRequest, job: Job) -> HttpResponse | None:
+    """The page with the form; ``None`` if the run was claimed or is impossible, then go back to the job."""
     if not job.command:
         messages.error(request, _("Raw commands have no separate arguments; edit the command instead."))
         return None
     form = ArgumentsForm(job, request.POST if request.method == "POST" else None)
-    if form.is_valid() and run_actions.run_job(request, job, form.cleaned_data["args"]):
+    if form.is_valid() and run_and_stop.run_job(request, job, form.cleaned_data["args"]):
         return None
     context = {
         **site.each_context(request),

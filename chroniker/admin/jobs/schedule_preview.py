@@ -1,4 +1,4 @@
-"""A schedule in words, and its next instants."""
+"""The preview of a schedule in the job's form: a description, the next scheduled times, and remarks."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from chroniker.models.calendar import closed_times
 from chroniker.schedule import ClosedTime, Spec
 
 INSTANTS = 10
-#: The fields of the form that make a schedule.
+#: The fields of the form that define a schedule.
 FIELDS = ("frequency", "cron", "params", "run_at", "starts_at", "ends_at", "timezone", "dst_gap", "dst_fold")
 
 
 def preview(spec: Spec, closed: Sequence[ClosedTime] = ()) -> dict[str, Any]:
-    """For the page, before or after it is saved: the words, the next instants and what to mind; or the error."""
+    """The description, the next scheduled times and remarks; or the error. The schedule need not be saved."""
     try:
         schedule.validate(spec)
     except ScheduleError as error:
@@ -47,7 +47,7 @@ def _none_left(instants: list[dt.datetime]) -> list[str]:
 
 
 def _instant(spec: Spec, instant: dt.datetime, closed: Sequence[ClosedTime]) -> str:
-    """On the schedule's own clock, with its offset: that is where a change to summer time shows."""
+    """In the schedule's time zone, with the UTC offset, which shows a change to daylight saving time."""
     shown = f"{instant.astimezone(ZoneInfo(spec.timezone)):%a %Y-%m-%d %H:%M:%S %z}"
     within = schedule.closed_at(closed, instant, spec.timezone)
     return _("%(instant)s: skipped, blackout “%(name)s”") % {"instant": shown, "name": within.name} if within else shown
@@ -71,7 +71,7 @@ def _formfield(field: models.Field[Any, Any], **kwargs: Any) -> forms.Field | No
 
 
 class SpecForm(forms.Form):
-    """The schedule's part of the job's form alone, as it stands in the browser."""
+    """The schedule's fields of the job's form, as they are in the browser."""
 
     def spec(self) -> Spec:
         return Spec(**self.cleaned_data)
@@ -81,7 +81,7 @@ SpecForm.base_fields = fields_for_model(Job, fields=FIELDS, formfield_callback=_
 
 
 def preview_of_form(data: Any) -> dict[str, Any]:
-    """Like ``preview``, of fields as a browser sends them."""
+    """Like ``preview``, for form fields as a browser sends them."""
     form = SpecForm(data)
     if not form.is_valid():
         field, errors = next(iter(form.errors.items()))

@@ -1,1 +1,1 @@
-"""Monitors in the admin: a list for those who look after things."""
+"""Monitors in the admin: a list of the jobs that check whether something needs attention. They are edited as jobs."""

@@ -1,4 +1,4 @@
-"""Monitors: a list of their own, for those who look after things. They are edited on the page of their job."""
+"""The admin class of monitors: a list, and an action that runs them. They are edited on the pages of their jobs."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from django.utils.translation import gettext_lazy as _
 
 from chroniker.admin.jobs.action_confirmation import CHECK
 from chroniker.admin.jobs.bulk_actions import BulkActions
-from chroniker.admin.monitors.monitor_list import Watch, watches
-from chroniker.admin.shared import page_context
+from chroniker.admin.monitors.monitor_list import MonitorStatus, monitor_statuses
+from chroniker.admin.shared import page_notices
 from chroniker.admin.shared.filters import ResultFilter
-from chroniker.admin.shared.live_refresh import MOST_ROWS, cell_name, cells_json, ids_asked, json_view, live_url
+from chroniker.admin.shared.live_refresh import MOST_ROWS, cell_name, cells_json, json_view, live_url, requested_ids
 from chroniker.admin.shared.site_links import SiteLinks, admin_url, redirect_to
 from chroniker.models import Job, Monitor
 from chroniker.schedule import describe
@@ -35,19 +35,19 @@ else:
 
 
 class MonitorChangeList(ChangeList):
-    """Looks at the machine's side of all monitors of the page at once."""
+    """Fetches the status of all monitors of the page in a constant number of statements."""
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         jobs: Sequence[Monitor] = list(self.result_list)
         self.result_list = jobs
         editable = _may_see_jobs(request)
-        for watch in watches(jobs).values():
-            watch.overview.job.__dict__.update(watch=watch, linked=editable)
+        for status in monitor_statuses(jobs).values():
+            status.overview.job.__dict__.update(monitor_status=status, linked=editable)
 
 
 class MonitorColumns:
-    """Each shows a part of the watch that the list fetched for the whole page."""
+    """The columns. The list has fetched the data of all rows before (``MonitorChangeList``)."""
 
     @admin.display(description=_("monitor and schedule"), ordering="name")
     def monitor(self, job: Job) -> SafeString:
@@ -72,24 +72,24 @@ class MonitorColumns:
 
 
 def _cells(job: Job, *columns: str, label: str = "") -> list[SafeString]:
-    watch: Watch = job.__dict__["watch"]
-    cells = watch.cells()
+    status: MonitorStatus = job.__dict__["monitor_status"]
+    cells = status.cells()
     return [cells[column].html(cell_name("monitor", job.pk, column), label) for column in columns]
 
 
 def _where_to_look(job: Job) -> SafeString:
-    watch: Watch = job.__dict__["watch"]
-    if watch.wrong_url:
-        return format_html('<div class="chroniker-error">{}</div>', watch.wrong_url)
-    if not watch.url:
+    status: MonitorStatus = job.__dict__["monitor_status"]
+    if status.wrong_url:
+        return format_html('<div class="chroniker-error">{}</div>', status.wrong_url)
+    if not status.url:
         return SafeString("")
     label = gettext("View details of “%(name)s”") % {"name": job.name}
-    return format_html('<div><a href="{}" aria-label="{}">{}</a></div>', watch.url, label, gettext("View details"))
+    return format_html('<div><a href="{}" aria-label="{}">{}</a></div>', status.url, label, gettext("View details"))
 
 
 @admin.register(Monitor)
 class MonitorAdmin(SiteLinks, MonitorColumns, BulkActions, JobModelAdmin):
-    """Whoever may view monitors sees the list; whoever may view or change jobs, too, with links to the jobs' pages."""
+    """Needs the right to view monitors or jobs. Links to the jobs need the right to view jobs."""
 
     list_display = ("monitor", "attention", "now", "last_result")
     list_display_links = None  # the column "monitor" links itself
@@ -112,7 +112,7 @@ class MonitorAdmin(SiteLinks, MonitorColumns, BulkActions, JobModelAdmin):
         return MonitorChangeList
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        response = super().changelist_view(request, {**(extra_context or {}), **page_context.conditions()})
+        response = super().changelist_view(request, {**(extra_context or {}), **page_notices.context()})
         shown = getattr(response, "context_data", None) or {}
         if "cl" in shown:
             shown["live_url"] = live_url("chroniker_monitor_live", (job.pk for job in shown["cl"].result_list))
@@ -120,17 +120,17 @@ class MonitorAdmin(SiteLinks, MonitorColumns, BulkActions, JobModelAdmin):
 
     @json_view
     def live_view(self, request: HttpRequest) -> dict[str, Any]:
-        """``?ids=1,2``: the cells of these monitors as they are now."""
+        """``?ids=1,2``: the current cells of these monitors."""
         cells: dict[str, Any] = {}
-        for pk, watch in watches(list(Monitor.objects.filter(pk__in=ids_asked(request)))).items():
-            cells |= cells_json("monitor", pk, watch.cells())
+        for pk, status in monitor_statuses(list(Monitor.objects.filter(pk__in=requested_ids(request)))).items():
+            cells |= cells_json("monitor", pk, status.cells())
         return {"cells": cells}
 
     @admin.action(description=_("Check selected monitors now"), permissions=["run"])
     def check_now(self, request: HttpRequest, chosen: QuerySet[Job]) -> HttpResponse | None:
         return self.run_confirmed(request, chosen, CHECK)
 
-    # -- they are edited as jobs -----------------------------------------------------------------------------
+    # -- pages for editing: those of the job ---------------------------------------------------------------------
 
     def add_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not self.has_add_permission(request):
@@ -138,7 +138,7 @@ class MonitorAdmin(SiteLinks, MonitorColumns, BulkActions, JobModelAdmin):
         return redirect(f"{admin_url('chroniker_job_add')}?is_monitor=1&command=check_monitor")
 
     def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
-        return redirect_to("chroniker_job_change", object_id)  # which asks for its own permissions
+        return redirect_to("chroniker_job_change", object_id)  # checks its own permissions
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("chroniker.view_monitor") or _may_see_jobs(request)

@@ -1,4 +1,4 @@
-"""What the list of monitors shows of each: the facts of its job, and what its latest run found."""
+"""What the list of monitors shows: the status of the job, and the number that its latest run reported."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from chroniker.models import REPORTED, Job, Run, Status
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
-    """One monitor. ``found``: how many records need attention; ``None``: no run has said so, or not the latest."""
+class MonitorStatus:
+    """One monitor. ``found``: records that need attention; ``None`` if the latest run reported no number."""
 
     overview: Overview
     found: int | None
@@ -37,22 +37,22 @@ class Watch:
         return Cell(str(self.found), "failed" if self.found else "succeeded", url=self.url)
 
 
-def watches(jobs: Sequence[Job]) -> dict[int, Watch]:
-    """By job id, in a constant number of statements."""
+def monitor_statuses(jobs: Sequence[Job]) -> dict[int, MonitorStatus]:
+    """By job id. A constant number of statements."""
     facts, counts = overviews(jobs), found([job.pk for job in jobs])
-    return {job.pk: _watch(job, facts[job.pk], counts) for job in jobs}
+    return {job.pk: _status(job, facts[job.pk], counts) for job in jobs}
 
 
-def _watch(job: Job, overview: Overview, counts: Mapping[int, int | None]) -> Watch:
+def _status(job: Job, overview: Overview, counts: Mapping[int, int | None]) -> MonitorStatus:
     try:
         url, wrong = monitors.render_url(job.monitor_url, monitors.template_values(job)), ""
-    except MonitorError as error:  # it was right when it was saved, or nobody had looked
+    except MonitorError as error:  # the template may have become invalid after it was saved
         url, wrong = "", str(error)
-    return Watch(overview, counts.get(job.pk), url, wrong)
+    return MonitorStatus(overview, counts.get(job.pk), url, wrong)
 
 
 def found(job_ids: Sequence[int]) -> dict[int, int | None]:
-    """What the latest ended run of each said. One on every host found what its hosts found together."""
+    """The number that the latest ended run of each job reported; for a run on every host, the sum of its hosts."""
     ended = Run.objects.filter(job=OuterRef("pk"), slot="", status__in=[*REPORTED, Status.LOST]).order_by("-token")
     latest = Job.objects.filter(pk__in=job_ids).order_by("pk").values_list(Subquery(ended.values("pk")[:1]), flat=True)
     runs = Run.objects.filter(pk__in=[run_id for run_id in latest if run_id]).order_by("pk")

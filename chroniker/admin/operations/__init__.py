@@ -1,1 +1,1 @@
-"""What an operator looks at: hosts, outgoing messages, reliability."""
+"""Pages for operators: hosts, outgoing messages, reliability. Pages of jobs and runs do not belong here."""

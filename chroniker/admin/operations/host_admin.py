@@ -1,4 +1,4 @@
-"""The hosts: seen, not written."""
+"""The admin class of hosts. Read-only."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ else:
 
 @admin.register(Host)
 class HostAdmin(SiteLinks, HostModelAdmin):
-    list_display = ("name", "seen", "skew", "quiet")
+    list_display = ("name", "seen", "skew", "scheduling")
     search_fields = ("name",)
-    fields = ("name", "seen", "skew", "quiet")
-    readonly_fields = ("seen", "skew", "quiet")
+    fields = ("name", "seen", "skew", "scheduling")
+    readonly_fields = ("seen", "skew", "scheduling")
     when_empty = gettext_lazy("No hosts yet. A host is listed after its first tick, or when it starts a Celery worker.")
     change_list_template = "admin/chroniker/host/change_list.html"
 
@@ -43,7 +43,7 @@ class HostAdmin(SiteLinks, HostModelAdmin):
         return False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Host]:
-        """With the database's clock in each row: it wrote ``last_seen`` too."""
+        """With the database's time in each row, as ``last_seen`` is by that clock."""
         return super().get_queryset(request).annotate(now=FromNow())
 
     @admin.display(description=gettext_lazy("last seen"), ordering="last_seen")
@@ -55,8 +55,8 @@ class HostAdmin(SiteLinks, HostModelAdmin):
         return skew_cell(host).html("", _("Clock skew"))
 
     @admin.display(description=gettext_lazy("scheduling"))
-    def quiet(self, host: Host) -> SafeString:
-        return quiet_cell(host, host.__dict__["now"]).html(f"host-{host.pk}-quiet", _("Scheduling"))
+    def scheduling(self, host: Host) -> SafeString:
+        return scheduling_cell(host, host.__dict__["now"]).html(f"host-{host.pk}-scheduling", _("Scheduling"))
 
 
 def seen_cell(host: Host, now: dt.datetime) -> Cell:
@@ -65,7 +65,7 @@ def seen_cell(host: Host, now: dt.datetime) -> Cell:
 
 
 def skew_cell(host: Host) -> Cell:
-    """How far its clock is from the database's."""
+    """The difference between the host's clock and the database's clock."""
     skew = host.clock_skew_seconds
     if skew is None:
         return Cell(_("unknown"))
@@ -73,8 +73,8 @@ def skew_cell(host: Host) -> Cell:
     return Cell(text, "waiting", _("clock skew is too large")) if abs(skew) > SKEW_SECONDS else Cell(text)
 
 
-def quiet_cell(host: Host, now: dt.datetime) -> Cell:
-    """Whether it starts and expires runs: not for a while after the database's clock has jumped."""
+def scheduling_cell(host: Host, now: dt.datetime) -> Cell:
+    """Whether the host starts and expires runs. After a jump of the database's clock this is suspended for a while."""
     if host.suspended_until is None or host.suspended_until <= now:
         return Cell(_("normal"))
     until = _("until")

@@ -1,4 +1,4 @@
-"""Outgoing messages: what was told of runs, what waits, and what went wrong. Read only, but for one action."""
+"""The admin class of outgoing messages (emails, webhooks). Read-only, except for the action "Send again"."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class OutboxAdmin(SiteLinks, OutboxModelAdmin):
         return request.user.has_perm("chroniker.change_outbox")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Outbox]:
-        """With the database's clock in each row."""
+        """With the database's time in each row."""
         return super().get_queryset(request).annotate(now=FromNow())
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Outbox], search_term: str) -> Any:
@@ -105,15 +105,15 @@ class OutboxAdmin(SiteLinks, OutboxModelAdmin):
 
     @admin.action(description=gettext_lazy("Send again"), permissions=["send"])
     def send_again(self, request: HttpRequest, chosen: QuerySet[Outbox]) -> None:
-        """Also what was sent already: a person asks for it. It goes out with the next tick."""
+        """Send these messages with the next tick, also those that were sent before."""
         found = list(chosen)
         count = outbox.again([message.pk for message in found])
-        user: User = request.user  # type: ignore[assignment]  # nobody else gets here
+        user: User = request.user  # type: ignore[assignment]  # these views need a login
         LogEntry.objects.log_actions(user.pk, found, CHANGE, _("Sending again was requested."))
-        said = ngettext(
+        text = ngettext(
             "%(n)d message will be sent at the next tick.", "%(n)d messages will be sent at the next tick.", count
         )
-        self.message_user(request, said % {"n": count}, messages.SUCCESS)
+        self.message_user(request, text % {"n": count}, messages.SUCCESS)
 
     @admin.display(description=gettext_lazy("message"), ordering="channel")
     def message(self, message: Outbox) -> str:

@@ -1,4 +1,4 @@
-"""Whether the guarantee held: a page for the fleet, and a line on each job's page."""
+"""Reliability: overlaps and refused events. A page for all jobs, and a line on each job's page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from chroniker.admin.operations.host_admin import quiet_cell, seen_cell, skew_cell
+from chroniker.admin.operations.host_admin import scheduling_cell, seen_cell, skew_cell
 from chroniker.admin.shared.cells import Cell, moment
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.clock.database_clock import database_now
@@ -20,9 +20,9 @@ from chroniker.insights import reliability
 from chroniker.insights.reliability import COUNTED, Overlap, Overlaps
 from chroniker.models import EventKind, Host, Run, Status
 
-#: Hosts that are shown, those seen last.
+#: Hosts on the page, the most recently seen first.
 MOST_HOSTS = 50
-#: What each figure means.
+#: The explanation of each figure.
 MEANINGS: dict[EventKind, Any] = {
     EventKind.REFUSED_DELIVERY: gettext_lazy(
         "A duplicate or forged message for a run was refused. It started nothing."
@@ -35,8 +35,8 @@ MEANINGS: dict[EventKind, Any] = {
 }
 
 
-def page(site: AdminSite, request: HttpRequest) -> HttpResponse:
-    """``?all=1``: overlaps are looked for among all runs there are, not only the latest."""
+def reliability_page(site: AdminSite, request: HttpRequest) -> HttpResponse:
+    """``?all=1``: look for overlaps among all stored runs, not only the latest."""
     now = database_now()
     found = reliability.overlaps(now, everything="all" in request.GET)
     context = {
@@ -67,8 +67,8 @@ def verdict(found: Overlaps) -> Cell:
 def of_job(job_id: int, last_token: int, now: dt.datetime) -> dict[str, Any]:
     """For the job's page: two statements."""
     found, events = reliability.of_job(job_id, last_token, now)
-    said = [f"{kind.label}: {events[kind]}" for kind in COUNTED if events[kind]]
-    return {"cell": verdict(found).html(""), "events": ", ".join(said), "overlaps": list(map(_overlap, found.found))}
+    counts = [f"{kind.label}: {events[kind]}" for kind in COUNTED if events[kind]]
+    return {"cell": verdict(found).html(""), "events": ", ".join(counts), "overlaps": list(map(_overlap, found.found))}
 
 
 def _overlap(each: Overlap) -> dict[str, Any]:
@@ -90,7 +90,7 @@ def hosts(now: dt.datetime) -> list[dict[str, Any]]:
             "host": host,
             "seen": seen_cell(host, now).html(""),
             "skew": skew_cell(host).html(""),
-            "quiet": quiet_cell(host, now).html(""),
+            "scheduling": scheduling_cell(host, now).html(""),
         }
         for host in Host.objects.order_by("-last_seen")[:MOST_HOSTS]
     ]

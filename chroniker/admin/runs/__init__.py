@@ -1,1 +1,1 @@
-"""Runs in the admin: the list, the page of one run, its output."""
+"""Runs in the admin: the list, the page of one run, and its output. All of it is read-only, except the Stop button."""

@@ -1,4 +1,4 @@
-"""The hosts of a run on every host: what each of them has made of it."""
+"""The table of hosts on the page of a run on every host."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ COLUMNS = ("status", "started", "duration", "reason")
 
 
 def rows(run: Run, now: dt.datetime) -> list[dict[str, Any]]:
-    """For the template, one for each host. One statement; none for a run that is not on every host."""
+    """One row per host, for the template. One statement; none for other runs."""
     return [
         {
             "host": child.required_host,
@@ -26,7 +26,7 @@ def rows(run: Run, now: dt.datetime) -> list[dict[str, Any]]:
     ]
 
 
-def news(run: Run, now: dt.datetime) -> dict[str, Any]:
+def updates(run: Run, now: dt.datetime) -> dict[str, Any]:
     """The same cells for the page's refresh."""
     cells: dict[str, Any] = {}
     for child in _children(run):

@@ -1,4 +1,4 @@
-"""A run's whole output as a text file, sent as it is read: one page in memory at a time."""
+"""The download of a run's output as a text file. It is sent while it is read: one page in memory at a time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.http import HttpRequest, StreamingHttpResponse
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
-from chroniker.admin.runs.output_pages import pages
+from chroniker.admin.runs.output_pagination import pages
 from chroniker.admin.shared.cells import moment
 from chroniker.models import Run, Stream
 
@@ -18,9 +18,9 @@ _WORDS = {Stream.REMARK: "remark", Stream.STDOUT: "stdout", Stream.STDERR: "stde
 
 
 def download(request: HttpRequest, run: Run) -> StreamingHttpResponse:
-    """Plain text in the order of writing, with a line of its own wherever the stream changes.
+    """Plain text in the order in which it was written, with a separator line where the stream changes.
 
-    ``?stream=stdout`` (or stderr, remark): that stream alone, exactly as it is stored.
+    ``?stream=stdout`` (or stderr, remark): that stream alone, exactly as stored.
     """
     only = {word: stream for stream, word in _WORDS.items()}.get(request.GET.get("stream", ""))
     text = _all(run) if only is None else _one(run, only)

@@ -1,4 +1,4 @@
-"""Runs: read only. The page of one shows its output while it is written."""
+"""The admin class of runs: the list and its columns, and the addresses of the pages of one run. Read-only."""
 
 from __future__ import annotations
 
@@ -21,12 +21,11 @@ from django.utils.translation import gettext_lazy as _
 from chroniker.admin.operations import reliability_page
 from chroniker.admin.runs import run_page
 from chroniker.admin.runs.output_download import download
-from chroniker.admin.runs.output_pages import Cursor, page_before
-from chroniker.admin.shared import run_actions
+from chroniker.admin.runs.output_pagination import Cursor, page_before
+from chroniker.admin.shared import page_notices, run_and_stop
 from chroniker.admin.shared.cells import NOTHING, Cell
 from chroniker.admin.shared.filters import MOST_RUNS, FirstRows, OfJobFilter
 from chroniker.admin.shared.live_refresh import MOST_ROWS, cell_name, cells_json, json_view, live_url
-from chroniker.admin.shared.page_context import conditions
 from chroniker.admin.shared.run_cells import run_cells
 from chroniker.admin.shared.site_links import SiteLinks, admin_url, redirect_to
 from chroniker.clock.database_clock import FromNow, database_now
@@ -71,12 +70,12 @@ class RunAdmin(SiteLinks, RunModelAdmin):
         return request.user.has_perm("chroniker.view_run")
 
     def has_delete_permission(self, request: HttpRequest, obj: Run | None = None) -> bool:
-        return False  # with an open run its lease would go too; old runs go by retention or with their job
+        return False  # this would delete the lease of an open run; retention deletes old runs
 
     # -- the list --------------------------------------------------------------------------------------------
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Run]:
-        """With the database's clock in each row, for how long it has been running."""
+        """With the database's time in each row, for the durations."""
         return super().get_queryset(request).annotate(now=FromNow())
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Run], search_term: str) -> Any:
@@ -89,7 +88,7 @@ class RunAdmin(SiteLinks, RunModelAdmin):
         return queryset.filter(found), False
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        response = super().changelist_view(request, {**(extra_context or {}), **conditions()})
+        response = super().changelist_view(request, {**(extra_context or {}), **page_notices.context()})
         shown = getattr(response, "context_data", None) or {}
         if "cl" in shown:
             going = (run.pk for run in shown["cl"].result_list if run.status in OPEN)
@@ -119,7 +118,7 @@ class RunAdmin(SiteLinks, RunModelAdmin):
 
     @json_view
     def states_view(self, request: HttpRequest) -> dict[str, Any]:
-        """``?ids=…``: the cells of these runs as they are now."""
+        """``?ids=…``: the current cells of these runs."""
         try:
             ids = [UUID(text) for text in request.GET.get("ids", "").split(",")]
         except ValueError:
@@ -142,7 +141,7 @@ class RunAdmin(SiteLinks, RunModelAdmin):
         return super().render_change_form(request, context, *args, **kwargs)
 
     def _result_url(self, request: HttpRequest, run: Run) -> str | None:
-        """Celery's own record of this run: its task has the run's id."""
+        """The address of Celery's result: the id of the task is the id of the run."""
         if not apps.is_installed("django_celery_results") or not request.user.has_perm(
             "django_celery_results.view_taskresult"
         ):
@@ -152,12 +151,12 @@ class RunAdmin(SiteLinks, RunModelAdmin):
 
     @json_view
     def live_view(self, request: HttpRequest, object_id: UUID) -> dict[str, Any]:
-        """``?after=CURSOR&events=ID``: the run as it is now, and what is new. Without a cursor: the end of the log."""
-        return run_page.news(self._get(object_id), request.GET.get("after", ""), request.GET.get("events", "0"))
+        """``?after=CURSOR&events=ID``: current state, new events, new output. Without a cursor: the last page."""
+        return run_page.updates(self._get(object_id), request.GET.get("after", ""), request.GET.get("events", "0"))
 
     @json_view
     def output_view(self, request: HttpRequest, object_id: UUID) -> dict[str, Any]:
-        """``?before=CURSOR``: the output that stands before it."""
+        """``?before=CURSOR``: the output before it."""
         try:
             cursor = Cursor.parse(request.GET.get("before", ""))
         except ValueError:
@@ -174,7 +173,7 @@ class RunAdmin(SiteLinks, RunModelAdmin):
             raise PermissionDenied
         run = self._get(object_id)
         if request.method == "POST":
-            run_actions.stop_run(request, run)
+            run_and_stop.stop_run(request, run)
         if self.has_view_permission(request):
             return redirect_to("chroniker_run_change", run.pk)
         return redirect_to("index")
@@ -182,7 +181,7 @@ class RunAdmin(SiteLinks, RunModelAdmin):
     def reliability_view(self, request: HttpRequest) -> HttpResponse:
         if not self.has_view_permission(request):
             raise PermissionDenied
-        return reliability_page.page(self.admin_site, request)
+        return reliability_page.reliability_page(self.admin_site, request)
 
     def _get(self, pk: UUID) -> Run:
         run = Run.objects.filter(pk=pk).select_related("job").first()

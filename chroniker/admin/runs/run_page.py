@@ -1,4 +1,4 @@
-"""What the page of one run shows, at first and then every few seconds."""
+"""The page of one run: its facts, events and output, for the template and for the refresh."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from django.core.exceptions import BadRequest
 from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from chroniker.admin.runs import host_runs
-from chroniker.admin.runs.output_pages import Cursor, Page, Piece, last_page, page_after
+from chroniker.admin.runs.output_pagination import Cursor, Page, Piece, last_page, page_after
+from chroniker.admin.shared import page_notices
 from chroniker.admin.shared.cells import NOTHING, Cell, moment
 from chroniker.admin.shared.live_refresh import cell_name, cells_json
-from chroniker.admin.shared.page_context import conditions
 from chroniker.admin.shared.run_cells import run_cells
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.clock.database_clock import database_now
 from chroniker.insights.durations import expected_durations
 from chroniker.models import OPEN, EventKind, Lease, Run, RunEvent, Status, Stream
 
-#: Output that was still in the pipes is stored after the outcome: look for it this long.
+#: Output in the pipes is stored after the outcome: the page looks for it this long.
 DRAINS = dt.timedelta(minutes=2)
-#: Events shown; a run whose message was delivered a thousand times has as many.
+#: Events on the page. Each repeated delivery adds one.
 MOST_EVENTS = 100
 
-#: The facts of a run by the name of their cell, in the order of its life.
+#: The labels of a run's facts, by cell name, in the order of a run's life.
 LABELS: dict[str, Any] = {
     "status": gettext_lazy("Status"),
     "reason": gettext_lazy("Reason"),
@@ -53,13 +53,13 @@ def context(run: Run) -> dict[str, Any]:
         "live_url": admin_url("chroniker_run_live", run.pk),
         "output_url": admin_url("chroniker_run_output", run.pk),
         "log_url": admin_url("chroniker_run_log", run.pk),
-        **conditions(),
-        "roster": host_runs.rows(run, now),
+        **page_notices.context(),
+        "hosts": host_runs.rows(run, now),
     }
 
 
-def news(run: Run, after: str, events: str) -> dict[str, Any]:
-    """The state of ``run`` now, its events later than ``events``, and the output after the cursor ``after``."""
+def updates(run: Run, after: str, events: str) -> dict[str, Any]:
+    """For the refresh: the current state, events after the id ``events``, output after the cursor ``after``."""
     try:
         page = page_after(run.pk, Cursor.parse(after)) if after else last_page(run.pk)
         latest = max(0, min(int(events), 2**63 - 1))
@@ -67,7 +67,7 @@ def news(run: Run, after: str, events: str) -> dict[str, Any]:
         raise BadRequest("after must be a cursor, events a number.") from None
     now = database_now()
     return {
-        "cells": cells_json("run", run.pk, _cells(run, now)) | host_runs.news(run, now),
+        "cells": cells_json("run", run.pk, _cells(run, now)) | host_runs.updates(run, now),
         "events": [_event_json(event) for event in _events(run, latest)],
         "output": page_json(page),
         "open": run.status in OPEN,
@@ -111,12 +111,12 @@ def _event_json(event: RunEvent) -> dict[str, Any]:
 
 
 def _piece_json(piece: Piece) -> dict[str, Any]:
-    said = ngettext("%(n)d output chunk is missing here", "%(n)d output chunks are missing here", piece.missing)
+    text = ngettext("%(n)d output chunk is missing here", "%(n)d output chunks are missing here", piece.missing)
     return {
         "kind": piece.stream.name.lower(),
         "word": str(_WORDS[piece.stream]),
         "seq": piece.seq,
         "at": moment(piece.written_at),
         "text": piece.text,
-        "missing": said % {"n": piece.missing} if piece.missing > 0 else "",
+        "missing": text % {"n": piece.missing} if piece.missing > 0 else "",
     }

@@ -1,1 +1,1 @@
-"""What jobs share: groups with their limits and pauses, calendars with closed times."""
+"""What jobs share, in the admin: groups with their limits and pauses, calendars with their blackouts."""

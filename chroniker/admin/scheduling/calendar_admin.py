@@ -1,4 +1,4 @@
-"""Blackout calendars, each with its closed times."""
+"""The admin class of calendars, each with its blackouts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from chroniker.admin.shared.labels import NamedInputs
+from chroniker.admin.shared.input_labels import NamedInputs
 from chroniker.admin.shared.site_links import SiteLinks
 from chroniker.models import Blackout, Calendar
 
@@ -38,7 +38,7 @@ class CalendarAdmin(SiteLinks, CalendarModelAdmin):
         css = {"all": ("chroniker/admin.css",)}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Calendar]:
-        """With the numbers of each row, in the same statement."""
+        """With the counts of each row, in the same statement."""
         jobs, blackouts = Count("jobs", distinct=True), Count("blackouts", distinct=True)
         return super().get_queryset(request).annotate(counted_jobs=jobs, counted_blackouts=blackouts)
 

@@ -1,4 +1,4 @@
-"""Groups: how many of their jobs may run at once, how many do, and the pause."""
+"""The admin class of groups: the limit, the number of open runs, and the pause."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from chroniker.admin.shared import pausing
+from chroniker.admin.shared import pause_page
 from chroniker.admin.shared.cells import NOTHING, Cell, moment
 from chroniker.admin.shared.site_links import SiteLinks, admin_url
 from chroniker.eligibility import pauses
@@ -39,7 +39,7 @@ class GroupAdmin(SiteLinks, GroupModelAdmin):
         css = {"all": ("chroniker/admin.css",)}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Group]:
-        """With the numbers of each row, in the same statement."""
+        """With the counts of each row, in the same statement."""
         members = Job.objects.filter(group=OuterRef("pk")).order_by().values("group").annotate(n=Count("pk"))
         leases = Lease.objects.filter(job__group=OuterRef("pk"), slot="").order_by()
         running = leases.values("job__group").annotate(n=Count("pk"))
@@ -81,7 +81,7 @@ class GroupAdmin(SiteLinks, GroupModelAdmin):
         group = Group.objects.filter(pk=object_id).first()
         if group is None:
             raise Http404
-        return pausing.page(self.admin_site, request, group, admin_url("chroniker_group_changelist"))
+        return pause_page.pause_page(self.admin_site, request, group, admin_url("chroniker_group_changelist"))
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
@@ -92,7 +92,7 @@ class GroupAdmin(SiteLinks, GroupModelAdmin):
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
         group: Group | None = kwargs.get("obj")
-        if group is not None and request.user.has_perm(pausing.PERMISSION):
+        if group is not None and request.user.has_perm(pause_page.PERMISSION):
             context["pause_url"] = admin_url("chroniker_group_pause", group.pk)
             context["is_paused"] = group.pk in pauses.group_pauses([group.pk])
         return super().render_change_form(request, context, *args, **kwargs)

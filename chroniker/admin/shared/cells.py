@@ -1,4 +1,4 @@
-"""Shown values: the same ones as HTML in a page and as JSON for its refresh."""
+"""Cells: a shown value as HTML for a page and as JSON for its refresh. A cell with a ``kind`` is drawn as a badge."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ NOTHING = "–"  # noqa: RUF001  a dash, for an empty cell
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One value. ``kind`` gives it a colour, which never says more than the word does."""
+    """One value. ``kind`` selects the colour of the badge; the text alone must be enough to understand it."""
 
     text: str
     kind: str = ""
-    note: str = ""  # second line, quieter
+    note: str = ""  # second line, less prominent
     url: str = ""
 
     def json(self) -> dict[str, Any]:
         return asdict(self)
 
     def html(self, name: str, label: str = "") -> SafeString:
-        """``name`` is what the refresh finds it by; ``label`` is shown where a table has no room for its head."""
+        """``name`` identifies the cell for the refresh; ``label`` is shown on narrow screens, without a table head."""
         return format_html(
             '<span class="chroniker-cell" data-cell="{}" data-kind="{}">{}{}<small data-part="note">{}</small></span>',
             name,
@@ -46,7 +46,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class ProgressCell(Cell):
-    """A bar beside its two numbers; it is hidden while there is nothing to show."""
+    """A progress bar with its two numbers; hidden without a total."""
 
     done: int | None = None
     total: int | None = None
@@ -64,7 +64,7 @@ class ProgressCell(Cell):
 
 
 def progress(total: int | None, done: int | None, note: str = "") -> Cell:
-    """“13 / 77 (16 %)”, and the bar. A command may report nonsense: more done than there is, or 0 parts."""
+    """“13 / 77 (16 %)”, and the bar. Also for impossible numbers: more done than the total, or a total of 0."""
     if total is None or done is None:
         return ProgressCell("", note=note)
     if total <= 0:
@@ -75,7 +75,7 @@ def progress(total: int | None, done: int | None, note: str = "") -> Cell:
 
 
 def moment(value: dt.datetime | None) -> str:
-    """In the current time zone, to the second; the same form in every language, so that it can be compared."""
+    """In the current time zone, to the second, in the same format for every language."""
     return f"{timezone.localtime(value):%Y-%m-%d %H:%M:%S}" if value else NOTHING
 
 
@@ -90,7 +90,7 @@ def distance(value: dt.datetime, now: dt.datetime) -> str:
 
 
 def span(length: dt.timedelta) -> str:
-    """A duration, with the two units that matter."""
+    """A duration in its two largest units."""
     seconds = max(length.total_seconds(), 0)
     if seconds < 60:
         return _("%(n).1f s") % {"n": seconds}

@@ -1,4 +1,4 @@
-"""Filters of the lists. None counts anything; each is one condition on an index, whatever the number of rows."""
+"""Filters of the lists. Each is one condition on an index; none counts rows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 else:
     RowPaginator = Paginator
 
-#: Rows of a list of runs that can be paged through; counting millions would cost more than looking.
+#: Rows of a list that the pagination reaches. Counting millions of rows would be too slow.
 MOST_RUNS = 10_000
 
 
@@ -63,7 +63,7 @@ class ResultFilter(admin.SimpleListFilter):
 
 
 class OfJobFilter(admin.SimpleListFilter):
-    """Shows which job a list of runs was narrowed to, by a link from that job's page; offers no others."""
+    """Shows the job that a link from its page selected. It offers no other jobs."""
 
     title = _("job")
     parameter_name = "job"
@@ -83,7 +83,7 @@ class OfJobFilter(admin.SimpleListFilter):
 
 
 class FirstRows(RowPaginator):
-    """Pages through the first rows only, and never counts more than these."""
+    """Pagination of the first rows only. It never counts more rows."""
 
     @cached_property
     def count(self) -> int:

@@ -1,4 +1,4 @@
-"""What a page shows about jobs: the facts, as cells."""
+"""The cells of a job: its state, next run, progress, last result and reason."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from django.utils.translation import gettext as _
 
 from chroniker.admin.shared.cells import NOTHING, Cell, distance, moment, progress
-from chroniker.admin.shared.run_progress import Pace
+from chroniker.admin.shared.run_progress import RunProgress
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.insights.job_status import Condition, JobStatus, fetch_job_status
 from chroniker.models import Job
 
-#: The colour of a condition; the others have one of their own name.
+#: The badge of a condition. Other conditions have a badge of their own name.
 KINDS = {
     Condition.STOPPING: "waiting",
     Condition.SET_ASIDE: "failed",
@@ -27,7 +27,7 @@ class Overview(JobStatus):
     __slots__ = ()
 
     def cells(self) -> dict[str, Cell]:
-        """By the name of the list's column."""
+        """By the name of the column."""
         condition = self.condition
         return {
             "state": Cell(str(condition.label), KINDS.get(condition, condition.value), self._switched_off()),
@@ -39,7 +39,7 @@ class Overview(JobStatus):
         }
 
     def _switched_off(self) -> str:
-        """Of a job that was disabled while a run of it is open: the condition speaks of the run."""
+        """A note for a disabled job with an open run, because its condition is that of the run."""
         if self.job.deletion_asked_at is not None:
             return _("will be deleted when its run ends")
         return "" if self.job.enabled or not self.is_open else str(Condition.DISABLED.label)
@@ -52,7 +52,7 @@ class Overview(JobStatus):
     def _progress(self) -> Cell:
         if self.lease is None:
             return progress(None, None)
-        return Pace(self.lease.run, self.lease, self.now, self.expected).cell()
+        return RunProgress(self.lease.run, self.lease, self.now, self.expected).cell()
 
     def _last_result(self) -> Cell:
         status = self.last_status
@@ -64,5 +64,5 @@ class Overview(JobStatus):
 
 
 def overviews(jobs: Sequence[Job]) -> dict[int, Overview]:
-    """By job id, in a constant number of statements."""
+    """By job id. A constant number of statements."""
     return fetch_job_status(jobs, Overview)

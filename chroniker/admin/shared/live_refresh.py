@@ -1,4 +1,4 @@
-"""What pages ask for every few seconds: JSON, for those who may see it, and never stored."""
+"""JSON views for the refresh of pages: with a permission check, and never cached."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from chroniker.admin.shared.site_links import admin_url
 P = ParamSpec("P")
 A = TypeVar("A", bound="ModelAdmin[Any]")
 
-#: Rows that one request may ask about: as many as a page of a list has.
+#: Rows in one request: as many as one page of a list has.
 MOST_ROWS = 100
 
 
 def json_view(
     view: Callable[Concatenate[A, HttpRequest, P], dict[str, Any]],
 ) -> Callable[Concatenate[A, HttpRequest, P], HttpResponse]:
-    """A GET that answers with ``view``'s dictionary; 403, as JSON too, to whoever may not view the model.
+    """A GET view that returns ``view``'s dictionary as JSON. 403, also as JSON, without the right to view the model.
 
-    Not a redirect to the login page: the script that asks could not show it.
+    It never redirects to the login page, because the calling script could not show it.
     """
 
     def wrapper(self: A, request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
@@ -54,13 +54,13 @@ def json_view(
 
 
 def live_url(view: str, keys: Iterable[object]) -> str:
-    """What a list's page asks for every few seconds, about these rows; empty without rows."""
+    """The address for the refresh of these rows; empty without rows."""
     ids = ",".join(map(str, keys))
     return f"{admin_url(view)}?ids={ids}" if ids else ""
 
 
-def ids_asked(request: HttpRequest) -> list[int]:
-    """``?ids=1,2``. Raises ``BadRequest``, also for more than a page has."""
+def requested_ids(request: HttpRequest) -> list[int]:
+    """The ids of ``?ids=1,2``. Raises ``BadRequest``, also for more ids than one page has rows."""
     ids = request.GET.get("ids", "").split(",")
     if len(ids) > MOST_ROWS or not all(number.isdecimal() and len(number) < 19 for number in ids):
         raise BadRequest(f"ids must be up to {MOST_ROWS} numbers with commas between them.")
@@ -68,7 +68,7 @@ def ids_asked(request: HttpRequest) -> list[int]:
 
 
 def cell_name(kind: str, key: object, column: str) -> str:
-    """What a cell is called in the page and in the answer."""
+    """The name of a cell, in the page and in the JSON."""
     return f"{kind}-{key}-{column}"
 
 

@@ -1,4 +1,4 @@
-"""What is shown of a run, in lists and on its page."""
+"""The cells of a run, for lists and for its page: status badge, times, duration, host, reason."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from dataclasses import replace
 from django.utils.translation import gettext as _
 
 from chroniker.admin.shared.cells import NOTHING, Cell, distance, moment, span
-from chroniker.admin.shared.run_progress import Pace
+from chroniker.admin.shared.run_progress import RunProgress
 from chroniker.models import EVERY_HOST, Lease, Run, Status, Trigger
 
 
 def run_cells(
     run: Run, now: dt.datetime, lease: Lease | None = None, expected: dt.timedelta | None = None
 ) -> dict[str, Cell]:
-    """By column. ``lease``: of an open run, for its progress; ``expected``: what past runs took."""
+    """By column. ``lease``: of an open run, for its progress. ``expected``: the usual duration."""
     state, length = status(run), duration(run, now)
     return {
         "status_by": replace(state, note=_trigger(run)),
@@ -29,7 +29,7 @@ def run_cells(
         "started": Cell(moment(run.started_at)),
         "finished": Cell(moment(run.finished_at)),
         "duration": Cell(length),
-        "progress": Pace(run, lease or run, now, expected).cell(),
+        "progress": RunProgress(run, lease or run, now, expected).cell(),
         "exit": Cell(exit_status(run.exit_code)),
         "required_host": Cell(
             _("every live host") if run.required_host == EVERY_HOST else run.required_host or NOTHING
@@ -41,7 +41,7 @@ def run_cells(
 
 
 def status(run: Run) -> Cell:
-    """In the words of the run's status; a run that was asked to stop and has not yet ended says so."""
+    """The status badge of a run; “stopping” for a running one with a stop request."""
     if run.status == Status.RUNNING and run.stop_requested_at is not None:
         return Cell(_("stopping"), "waiting")
     kind = {Status.CLAIMED: "queued", Status.RUNNING: "running"}.get(Status(run.status), run.status.lower())

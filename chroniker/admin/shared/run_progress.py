@@ -1,4 +1,4 @@
-"""How far a run is, how fast, and when it will be done: as a bar and in words."""
+"""The progress of a run: a bar, its rate, and the estimated end."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from chroniker.models import Lease, Run
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
-    """A run that was started, at ``now`` or at its end."""
+class RunProgress:
+    """The progress of a started run, at ``now`` or at its end."""
 
     run: Run
-    held: Lease | Run  #: who knows how far it is: the lease while it is open
+    held: Lease | Run  #: which row has the progress: the lease while the run is open
     now: dt.datetime
-    expected: dt.timedelta | None = None  #: what past runs took
+    expected: dt.timedelta | None = None  #: the usual duration
 
     def cell(self) -> Cell:
-        """“13 / 77 (16 %)”, and below it its rate and when it will be done: by this rate, and by past runs."""
+        """“13 / 77 (16 %)”, and below it the rate and the estimated end: by this rate, and by past runs."""
         total, done = self.held.total_parts, self.held.total_parts_complete
         open_ = self.run.finished_at is None
         at = self.now if self.run.finished_at is None else self.run.finished_at
         found = estimate(self.run.started_at, at, total=total, done=done, expected=self.expected)
-        said = [_rate(found, at, ends=open_), self._by_past(found) if open_ else ""]
-        return progress(total, done, " ".join(filter(None, said)))
+        notes = [_rate(found, at, ends=open_), self._by_past(found) if open_ else ""]
+        return progress(total, done, " ".join(filter(None, notes)))
 
     def _by_past(self, found: Estimate) -> str:
         if found.by_past is None or self.expected is None:
@@ -53,7 +53,7 @@ def _rate(found: Estimate, now: dt.datetime, *, ends: bool) -> str:
 
 
 def _rate_in_words(rate: float) -> str:
-    """In the unit in which it is at least one; three digits are more than a guess is worth."""
+    """In the unit in which the number is at least one, with three digits."""
     if rate >= 1:
         return _("%(n).3g per second") % {"n": rate} if rate < 1000 else _("%(n)d per second") % {"n": rate}
     if rate * 60 >= 1:
@@ -64,7 +64,7 @@ def _rate_in_words(rate: float) -> str:
 
 
 def _when(value: dt.datetime, now: dt.datetime) -> str:
-    """“in 4 minutes (14:03:20)”, with the day where it is not today's."""
+    """“in 4 minutes (14:03:20)”, with the date if it is not today."""
     local, today = timezone.localtime(value), timezone.localtime(now)
     clock = f"{local:%H:%M:%S}" if local.date() == today.date() else moment(value)
     return f"{distance(value, now)} ({clock})"

@@ -1,9 +1,9 @@
-/* The command of a job: its text field becomes a combobox whose list is grouped by app; what the chosen one takes is
-   shown beside the arguments. Without this script the field offers the same names in the browser's own way. */
+/* The field for a job's command: a combobox with a list grouped by app, and the help and options of the chosen command
+   beside the arguments. Without this script the browser suggests the same names. */
 "use strict";
 
 (function () {
-    const PATIENCE = 400; // milliseconds after the last key
+    const DELAY = 400; // milliseconds after the last key
 
     function element(tag, className, text) {
         const made = document.createElement(tag);
@@ -27,9 +27,9 @@
             this.list.id = "chroniker-offers";
             this.list.setAttribute("role", "listbox");
             this.list.setAttribute("aria-label", box.dataset.label);
-            this.said = element("div", "chroniker-offers-none", "");
-            this.said.setAttribute("role", "status");
-            box.append(this.list, this.said);
+            this.status = element("div", "chroniker-offers-none", "");
+            this.status.setAttribute("role", "status");
+            box.append(this.list, this.status);
             this.field.removeAttribute("list");
             for (const [name, value] of Object.entries({role: "combobox", "aria-autocomplete": "list",
                 "aria-controls": this.list.id, "aria-haspopup": "listbox"})) {
@@ -64,7 +64,7 @@
                     this.move(steps[event.key]);
                 }
             } else if (event.key === "Enter" && this.active >= 0) {
-                event.preventDefault(); // it chooses; it does not save the form
+                event.preventDefault(); // selects the option and does not submit the form
                 this.choose(this.options[this.active]);
             } else if (event.key === "Escape" && !this.list.hidden) {
                 event.preventDefault();
@@ -72,7 +72,7 @@
             }
         }
 
-        /* Those in which each word of `text` occurs, under their apps. An empty text shows all, at the present one. */
+        /* Show the commands that contain each word of `text`, grouped by app. An empty text shows all, at the current one. */
         open(text) {
             const words = text.toLowerCase().split(/\s+/);
             const found = this.offers.filter(offer => words.every(word => offer.searched.includes(word)));
@@ -83,7 +83,7 @@
             this.list.replaceChildren(...[...groups].map(([app, offers], number) => this.group(app, offers, number)));
             this.options = [...this.list.querySelectorAll('[role="option"]')];
             this.list.hidden = !found.length;
-            this.said.textContent = found.length ? "" : this.none;
+            this.status.textContent = found.length ? "" : this.none;
             this.field.setAttribute("aria-expanded", String(!this.list.hidden));
             this.mark(text ? -1 : this.options.findIndex(option => option.dataset.value === this.field.value));
         }
@@ -133,7 +133,7 @@
 
         close() {
             this.list.hidden = true;
-            this.said.textContent = "";
+            this.status.textContent = "";
             this.field.setAttribute("aria-expanded", "false");
             this.mark(-1);
         }
@@ -168,28 +168,28 @@
             ...folded(box.dataset.options, own, true), ...folded(box.dataset.common, common, false)];
     }
 
-    /* One command at a time: the server imports its code to answer. */
+    /* Requests one command at a time: the server imports its code for the response. */
     function watch(field, box) {
-        let timer = null, shown = "", asked = 0;
+        let timer = null, shown = "", requests = 0;
 
         async function refresh() {
-            const name = field.value.trim(), mine = ++asked;
+            const name = field.value.trim(), mine = ++requests;
             if (name === shown) {
                 return;
             }
             shown = name;
             const answer = name && await window.chroniker.ask(`${box.dataset.url}?${new URLSearchParams({name})}`)
                 .catch(error => ({error: error.final ? error.message : box.dataset.failed}));
-            if (mine === asked) { // an answer to an older question may come later
+            if (mine === requests) { // the response to an older request may arrive later
                 box.replaceChildren(...(answer ? render(box, answer) : []));
             }
         }
 
         function soon() {
             clearTimeout(timer);
-            timer = setTimeout(refresh, PATIENCE);
+            timer = setTimeout(refresh, DELAY);
         }
-        // While one types a name is not yet one: only what was chosen, or left, is asked for.
+        // Only on change: a name that is still being typed is not a command yet.
         field.addEventListener("change", soon);
         refresh();
     }

@@ -1,18 +1,18 @@
-/* The job's form: shows the fields that the chosen frequency reads, and what the schedule will do before it is saved. */
+/* The job's form: shows the fields of the chosen frequency, and a preview of the schedule before it is saved. */
 "use strict";
 
 (function () {
     const RULES = ["YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY", "MINUTELY", "SECONDLY"];
-    const READ_BY = {
+    const USED_BY = {
         cron: ["CRON"], params: RULES, run_at: ["ONCE"],
         dst_gap: ["CRON", ...RULES], dst_fold: ["CRON", ...RULES],
     };
     const NAMES = ["frequency", "cron", "params", "run_at_0", "run_at_1", "starts_at_0", "starts_at_1", "ends_at_0",
         "ends_at_1", "timezone", "dst_gap", "dst_fold", "calendar"];
-    const PATIENCE = 400; // milliseconds after the last key
+    const DELAY = 400; // milliseconds after the last key
 
     function showFields(form) {
-        for (const [name, frequencies] of Object.entries(READ_BY)) {
+        for (const [name, frequencies] of Object.entries(USED_BY)) {
             for (const row of form.querySelectorAll(`.form-row.field-${name}`)) {
                 row.hidden = !frequencies.includes(form.elements.frequency.value) && !row.querySelector(".errorlist");
             }
@@ -46,18 +46,18 @@
         if (!form || !preview || !form.elements.frequency) {
             return;
         }
-        let timer = null, asked = 0, shown = "";
+        let timer = null, requests = 0, shown = "";
 
         async function refresh() {
             const values = NAMES.filter(name => form.elements[name]).map(name => [name, form.elements[name].value]);
-            const query = new URLSearchParams(values), mine = ++asked;
+            const query = new URLSearchParams(values), mine = ++requests;
             if (query.toString() === shown) {
                 return;
             }
             shown = query.toString();
             const answer = await window.chroniker.ask(`${preview.dataset.url}?${query}`)
                 .catch(error => ({error: error.final ? error.message : preview.dataset.failed}));
-            if (mine === asked) { // an answer to an older question may come later
+            if (mine === requests) { // the response to an older request may arrive later
                 preview.replaceChildren(...render(answer));
             }
         }
@@ -66,10 +66,10 @@
             if (NAMES.includes(event.target.name)) {
                 showFields(form);
                 clearTimeout(timer);
-                timer = setTimeout(refresh, PATIENCE);
+                timer = setTimeout(refresh, DELAY);
             }
         }
-        // "focusout" too: the admin's calendar and clock set values without an event.
+        // "focusout" too: the calendar and clock of the admin set values without an event.
         for (const kind of ["input", "change", "focusout"]) {
             form.addEventListener(kind, changed);
         }

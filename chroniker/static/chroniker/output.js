@@ -1,4 +1,4 @@
-/* A run's output, followed from its end; earlier output on demand. However long it is, the page holds a bounded part. */
+/* The output of a run: new output is appended, earlier output is loaded on demand. The page holds a bounded part of it. */
 "use strict";
 
 (function () {
@@ -10,12 +10,12 @@
         const made = document.createElement(tag);
         made.className = className;
         if (text !== undefined) {
-            made.textContent = text; // never innerHTML: a command may write anything
+            made.textContent = text; // never innerHTML: the output may contain HTML
         }
         return made;
     }
 
-    /* Consecutive pieces of one stream, under one word. */
+    /* Consecutive pieces of one stream, with the name of the stream. */
     function group(piece) {
         const made = element("div", "chroniker-group");
         made.dataset.kind = piece.kind;
@@ -131,7 +131,7 @@
             }
         }
 
-        /* Who follows a log for days needs its end; what is dropped here can be shown again. */
+        /* Remove the beginning when the page holds too much. It can be loaded again. */
         forgetBeginning() {
             const before = this.before.split(".");
             while (this.size > MOST) {

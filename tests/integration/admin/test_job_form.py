@@ -151,7 +151,7 @@ BAD: dict[str, tuple[dict[str, str], str, str]] = {
     "bad cron": ({"cron": "61 * * * *"}, "cron", "61"),
     "no cron": ({"cron": ""}, "cron", "0 3 * * *"),
     "bad rule": ({"frequency": "DAILY", "params": "byhour:25"}, "params", "25"),
-    "once without a moment": ({"frequency": "ONCE"}, "run_at", "moment"),
+    "once without a moment": ({"frequency": "ONCE"}, "run_at", "date and time"),
     "no such zone": ({"timezone": "Mars/Olympus"}, "timezone", "Mars/Olympus"),
     "no such executor": ({"executor": "nowhere"}, "executor", "nowhere"),
     "the end before the beginning": (

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from chroniker import lifecycle
-from chroniker.admin.shared.run_progress import Pace
+from chroniker.admin.shared.run_progress import RunProgress
 from chroniker.clock.database_clock import database_now
 from chroniker.lifecycle import Outcome
 from chroniker.models import Job, JobState, Lease, Run, Status, Trigger
@@ -137,4 +137,4 @@ PACES = {
 def test_a_rate_is_told_in_a_unit_in_which_it_is_at_least_one(what: str) -> None:
     seconds, total, done, said = PACES[what]
     run = Run(started_at=NOW - seconds * SECOND, total_parts=total, total_parts_complete=done)
-    assert Pace(run, run, NOW).cell().note == said
+    assert RunProgress(run, run, NOW).cell().note == said

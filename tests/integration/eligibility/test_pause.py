@@ -154,7 +154,7 @@ def test_all_jobs_are_paused_and_resumed_in_the_admin(admin: Client) -> None:
     assert tick().claimed == []
     for address in (LIST, reverse("admin:chroniker_job_change", args=[job.pk]), "/admin/chroniker/run/"):
         shown = admin.get(address).content.decode()
-        assert "The scheduler is paused since" in shown and "by root. a &lt;b&gt;move&lt;/b&gt;. Nothing new" in shown
+        assert "The scheduler is paused since" in shown and "by root. a &lt;b&gt;move&lt;/b&gt;. No new runs" in shown
         assert page in shown
     assert "Resume all jobs" in admin.get(page).content.decode()
     admin.post(page, {"resume": "Resume"})

@@ -1,4 +1,4 @@
-"""Run and Stop, as one press of a button or for many jobs at once. Each success leaves an admin log entry."""
+"""Run and stop, for one job or for many, with messages to the user. Each success adds an admin log entry."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from chroniker.scheduler import manual_runs, stopping
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-#: Reasons that one message names; the others are only counted.
+#: Reasons in one message; of the others it gives the number.
 MOST_NAMED = 5
 
 
 def run_job(request: HttpRequest, job: Job, args: str | None = None) -> bool:
-    """Claim and dispatch one run of ``job``, and tell the person what came of it; whether it was claimed."""
+    """Claim and dispatch one run of ``job``, and show the result; whether a run was claimed."""
     try:
         run = manual_runs.run_now(job, by=request.user.get_username(), args=args)
     except ClaimRefused as refusal:
         messages.error(request, _("“%(job)s” was not started: %(why)s") % {"job": job, "why": refusal})
         return False
-    said = _("Run %(token)d started manually.")
+    text = _("Run %(token)d started manually.")
     if args is not None:
-        said = _("Run %(token)d started manually with the arguments: %(args)s")
-    log(request, [job], said % {"token": run.token, "args": args})
+        text = _("Run %(token)d started manually with the arguments: %(args)s")
+    log(request, [job], text % {"token": run.token, "args": args})
     run.refresh_from_db()
     _show_state(request, run)
     return True
@@ -79,11 +79,11 @@ def run_jobs(request: HttpRequest, jobs: Iterable[Job]) -> None:
             refused.append(_("“%(job)s”: %(why)s") % {"job": job, "why": refusal})
     log(request, started, _("Started manually."))
     if started:
-        said = ngettext("%(n)d run was queued.", "%(n)d runs were queued.", len(started))
-        messages.success(request, said % {"n": len(started)})
+        text = ngettext("%(n)d run was queued.", "%(n)d runs were queued.", len(started))
+        messages.success(request, text % {"n": len(started)})
     if refused:
-        said = ngettext("%(n)d job was not started.", "%(n)d jobs were not started.", len(refused))
-        messages.warning(request, f"{said % {'n': len(refused)}} {_named(refused)}")
+        text = ngettext("%(n)d job was not started.", "%(n)d jobs were not started.", len(refused))
+        messages.warning(request, f"{text % {'n': len(refused)}} {_named(refused)}")
 
 
 def stop_run(request: HttpRequest, run: Run) -> None:
@@ -117,17 +117,17 @@ def stop_jobs(request: HttpRequest, jobs: Iterable[Job]) -> None:
     stopped = {lease.job_id for lease in leases if stopping.stop(lease.run_id, by=request.user.get_username())}
     log(request, [by_id[pk] for pk in stopped], _("Stop requested."))
     if stopped:
-        said = ngettext("Stop of %(n)d job requested.", "Stop of %(n)d jobs requested.", len(stopped))
-        messages.success(request, said % {"n": len(stopped)})
+        text = ngettext("Stop of %(n)d job requested.", "Stop of %(n)d jobs requested.", len(stopped))
+        messages.success(request, text % {"n": len(stopped)})
     if idle := len(by_id) - len(stopped):
-        said = ngettext("%(n)d job has no open run.", "%(n)d jobs have no open run.", idle)
-        messages.info(request, said % {"n": idle})
+        text = ngettext("%(n)d job has no open run.", "%(n)d jobs have no open run.", idle)
+        messages.info(request, text % {"n": idle})
 
 
 def log(request: HttpRequest, jobs: list[Job], message: str) -> None:
     """Entries in the admin's history, one for each job."""
     if jobs:
-        user: User = request.user  # type: ignore[assignment]  # nobody else gets here
+        user: User = request.user  # type: ignore[assignment]  # these views need a login
         LogEntry.objects.log_actions(user.pk, jobs, CHANGE, message)
 
 

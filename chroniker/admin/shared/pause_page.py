@@ -1,8 +1,8 @@
-"""Pause and resume, all jobs or a group: the page that asks for a reason, and the notices on the others."""
+"""Pause and resume all jobs or a group: the page with the form, and the notices on other pages."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django import forms
 from django.contrib import messages
@@ -16,18 +16,14 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from chroniker.admin.shared.site_links import admin_url
 from chroniker.conf import settings
-from chroniker.eligibility import hosts, pauses
+from chroniker.eligibility import pauses
 from chroniker.models import Group, Job, Switch
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 PERMISSION = "chroniker.pause_jobs"
-
-#: Paused groups that the notices on a page name; the list of groups has them all.
-MOST_NAMED = 5
 
 
 class ReasonForm(forms.Form):
@@ -40,24 +36,13 @@ class ReasonForm(forms.Form):
     )
 
 
-def notices() -> list[dict[str, Any]]:
-    """What is paused, and where nothing starts since the database's clock jumped, for the top of a page. Three
-    statements."""
-    found: list[dict[str, Any]] = [{"quiet": words} for words in hosts.suspension_messages()[:MOST_NAMED]]
-    if everything := pauses.global_pause():
-        found.append({"pause": everything, "url": admin_url("chroniker_job_pause")})
-    for pk, pause in list(pauses.group_pauses().items())[:MOST_NAMED]:
-        found.append({"pause": pause, "url": admin_url("chroniker_group_pause", pk)})
-    return found
-
-
-def page(site: AdminSite, request: HttpRequest, group: Group | None, back: str) -> HttpResponse:
-    """GET asks, POST does; then back to ``back``. Whoever was faster is no error: it is as was asked for."""
+def pause_page(site: AdminSite, request: HttpRequest, group: Group | None, back: str) -> HttpResponse:
+    """GET shows the form, POST pauses or resumes and redirects to ``back``. No error if another user was faster."""
     if not request.user.has_perm(PERMISSION):
         raise PermissionDenied
     form = ReasonForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
-        _do(request, group, form.cleaned_data["reason"])
+        _pause_or_resume(request, group, form.cleaned_data["reason"])
         return redirect(back)
     pause = pauses.global_pause() if group is None else pauses.group_pauses([group.pk]).get(group.pk)
     what = _("all jobs") if group is None else _("the group “%(name)s”") % {"name": group}
@@ -73,7 +58,7 @@ def page(site: AdminSite, request: HttpRequest, group: Group | None, back: str) 
     return TemplateResponse(request, "admin/chroniker/pause.html", context)
 
 
-def _do(request: HttpRequest, group: Group | None, reason: str) -> None:
+def _pause_or_resume(request: HttpRequest, group: Group | None, reason: str) -> None:
     resumes = "resume" in request.POST
     with transaction.atomic(using=settings.database):
         changed = pauses.resume(group) if resumes else pauses.pause(request.user.get_username(), reason, group)
@@ -88,6 +73,6 @@ def _do(request: HttpRequest, group: Group | None, reason: str) -> None:
 
 
 def _log(request: HttpRequest, group: Group | None, message: str) -> None:
-    user: User = request.user  # type: ignore[assignment]  # nobody else gets here
+    user: User = request.user  # type: ignore[assignment]  # these views need a login
     row = group or Switch.objects.get(pk=pauses.ALL)
     LogEntry.objects.log_actions(user.pk, [row], CHANGE, message.strip())

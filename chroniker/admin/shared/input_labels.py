@@ -1,4 +1,4 @@
-"""Names for inputs that the admin's own pages leave without one: a screen reader would say "edit text"."""
+"""Accessible names (``aria-label``) for inputs that the admin leaves without one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ else:
 
 
 class NamedInputs(InlineFormSet):
-    """For a table within a form: its heads are not tied to its cells."""
+    """A table within a form whose inputs have names: the admin does not connect them to the column heads."""
 
     def add_fields(self, form: Any, index: int | None) -> None:
         super().add_fields(form, index)
@@ -23,7 +23,7 @@ class NamedInputs(InlineFormSet):
 
 
 def name_inputs(form: forms.BaseForm, names: Iterable[str]) -> None:
-    """Give these fields' inputs their label as ``aria-label``; date and time one each."""
+    """Set the label of each field as the ``aria-label`` of its inputs; date and time get one each."""
     for name in names:
         if name in form.fields:
             field = form.fields[name]
@@ -35,5 +35,5 @@ def _name(widget: Any, label: str) -> None:
         for part, word in zip(widget.widgets, (_("date"), _("time")), strict=True):
             part.attrs["aria-label"] = f"{label}, {word}"
     else:
-        widget = getattr(widget, "widget", widget)  # that of a relation is wrapped, for its buttons
+        widget = getattr(widget, "widget", widget)  # the widget of a relation is wrapped
         widget.attrs["aria-label"] = label

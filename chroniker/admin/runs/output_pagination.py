@@ -1,4 +1,4 @@
-"""A run's output in pieces of bounded size, however much there is, from either end."""
+"""Pagination of a run's output: pages of bounded size, read from either end."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from django.db.models.functions import Length
 
 from chroniker.models import LogChunk, Stream
 
-#: Characters in one piece; a single chunk may be as long as the supervisor makes it.
+#: Characters on one page. A single chunk may be longer.
 BUDGET = 128 * 1024
-#: Chunks of one stream looked at for one piece.
+#: Chunks of one stream that are read for one page.
 MOST = 300
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """A place in the output: the number of one chunk in each stream. Written “-1.12.3”."""
+    """A position in the output: the number of one chunk in each stream. Its text form is “-1.12.3”."""
 
     remark: int = -1
     stdout: int = -1
@@ -31,7 +31,7 @@ class Cursor:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Raises ``ValueError`` for anything but what ``str`` of a cursor gives."""
+        """The inverse of ``str``. Raises ``ValueError``."""
         remark, stdout, stderr = (max(-1, min(int(number), 2**31 - 1)) for number in text.split("."))
         return cls(remark, stdout, stderr)
 
@@ -55,7 +55,7 @@ class Head(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """A chunk as it is shown. ``missing``: chunks of its stream that should stand before it and do not."""
+    """A chunk as it is shown. ``missing``: the number of lost chunks of its stream just before it."""
 
     stream: Stream
     seq: int
@@ -66,7 +66,7 @@ class Piece(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Consecutive output. ``before`` and ``after`` are where its neighbours begin."""
+    """Consecutive output. ``before`` and ``after`` are the cursors of the neighbouring pages."""
 
     pieces: list[Piece]
     before: Cursor
@@ -77,7 +77,7 @@ class Page:
 
 @dataclass(slots=True)
 class _Reach:
-    """What one query per stream found in one direction, and how much of it fits into a page."""
+    """The chunks that one query per stream found in one direction, and those of them that fit on a page."""
 
     heads: list[list[Head]]
     chosen: list[Head] = field(default_factory=list)
@@ -85,7 +85,7 @@ class _Reach:
     def choose(self, *, backwards: bool) -> None:
         """Merge the streams by time, each in its own order, until the page is full.
 
-        A stream that may hold more than was looked at ends the page: what follows it in the others may come later.
+        The page ends where a stream may have more chunks than were read: later chunks of other streams come after them.
         """
         size = 0
         for head in heapq.merge(*self.heads, key=lambda head: (head.written_at, head.stream), reverse=backwards):
@@ -102,7 +102,7 @@ class _Reach:
 
 
 def page_after(run_id: UUID, cursor: Cursor) -> Page:
-    """What follows ``cursor``."""
+    """The page that follows ``cursor``."""
     reach = _Reach([_heads(_stream(run_id, stream).filter(seq__gt=cursor[stream]), "seq") for stream in Stream])
     reach.choose(backwards=False)
     after = cursor
@@ -112,13 +112,13 @@ def page_after(run_id: UUID, cursor: Cursor) -> Page:
 
 
 def page_before(run_id: UUID, cursor: Cursor) -> Page:
-    """What stands before the chunks at ``cursor``."""
+    """The page before the chunks at ``cursor``."""
     reach = _Reach([_heads(_stream(run_id, stream).filter(seq__lt=cursor[stream]), "-seq") for stream in Stream])
     return _backwards(run_id, reach, cursor)
 
 
 def last_page(run_id: UUID) -> Page:
-    """The end of what there is."""
+    """The last page."""
     reach = _Reach([_heads(_stream(run_id, stream), "-seq") for stream in Stream])
     end = Cursor()
     for stream, heads in zip(Stream, reach.heads, strict=True):
@@ -137,7 +137,7 @@ def _backwards(run_id: UUID, reach: _Reach, cursor: Cursor) -> Page:
 
 
 def pages(run_id: UUID) -> Iterator[Page]:
-    """All of it, one page in memory at a time; for a run that goes on, up to what is there at the end."""
+    """All pages, one in memory at a time. For an open run: up to the output that is stored when the end is reached."""
     page = page_after(run_id, Cursor())
     while page.pieces:
         yield page
@@ -154,7 +154,7 @@ def _heads(chunks: QuerySet[LogChunk], order: str) -> list[Head]:
 
 
 def _pieces(run_id: UUID, heads: list[Head], start: Cursor | None) -> list[Piece]:
-    """Fetch the texts. Only these: a page costs its own size, whatever the log's."""
+    """Fetch the texts of these chunks only, so that a page costs its own size, however long the output is."""
     texts: dict[tuple[int, int], str] = {}
     missing: dict[tuple[int, int], int] = {}
     for stream in Stream:
