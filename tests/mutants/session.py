@@ -31,6 +31,7 @@ class MutantSession:
         self.chosen = random.Random(seed).sample(mutants, min(count, len(mutants)))
         self.survivors: list[Mutant] = []
         self.failed: list[str] = []
+        self.finished = False
         self._reached: dict[tuple[str, int], set[str]] = defaultdict(set)
         self._entered: Counter[str] = Counter()
         self._current = ""
@@ -42,9 +43,9 @@ class MutantSession:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         self._run_unchanged(session.items)
-        if self.failed:
-            print("fail without a mutant:", *self.failed, sep="\n", flush=True)
-            return True
+        items = [item for item in session.items if item.nodeid not in self.failed]
+        print("\nleft out, since they fail without a mutant:", self.failed or "none", flush=True)
+        self.failed = []
         from django.db import connections
 
         connections.close_all()
@@ -53,14 +54,15 @@ class MutantSession:
             print(f"\r{number} of {len(self.chosen)}", end="", file=sys.stderr, flush=True)
             while len(running) >= (os.cpu_count() or 1):
                 self._collect(running)
-            running[self._fork(session.items, mutant)] = mutant
+            running[self._fork(items, mutant)] = mutant
         while running:
             self._collect(running)
+        self.finished = True
         return True
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed:
-            self.failed.append(f"{report.nodeid}\n{str(report.longrepr)[-1500:]}")
+            self.failed.append(report.nodeid)
 
     def _run_unchanged(self, items: list[pytest.Item]) -> None:
         """Record which test enters which function. The last test leaves the database to the forks."""
