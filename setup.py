@@ -68,6 +68,7 @@ setup(
         "psutil>=7.0,<8",
         "python-dateutil>=2.9,<3",
         "redis>=6.4,<9",
+        "tzdata>=2025.2",  # for hosts whose system has no time zone database, or leaves out zones
     ],
     extras_require={
         "postgres": ["psycopg[binary]>=3.2,<4"],

@@ -15,6 +15,7 @@ from chroniker.eligibility import dependencies, groups, hosts, pauses
 from chroniker.eligibility.claim_kinds import RETRY, ClaimKind, any_pending, pending_kinds
 from chroniker.eligibility.dependencies import Scope, Wait
 from chroniker.models import EVERY_HOST, Job, JobState, Lease, Overlap, Run, Status
+from chroniker.schedule.zone_rules import zone_rules_version
 
 # Each kind is searched for apart: "next_run <= now OR force_run" would lose the index on a large table.
 
@@ -74,14 +75,22 @@ def to_replace(now: dt.datetime, only: Collection[int] | None = None) -> QuerySe
 
 
 def to_book(now: dt.datetime, limit: int, only: Collection[int] | None = None) -> list[int]:
-    """Jobs that were edited, or switched off behind the form's back, since they were booked: at most ``limit``."""
+    """Jobs to be booked again, at most ``limit``: edited ones, those that were disabled by a write past the model, and
+    those that were booked by older rules of time zones."""
     edited = Job.objects.filter(edited_at__isnull=False).order_by("edited_at", "pk")
-    switched_off = JobState.objects.filter(next_run__lte=now, job__enabled=False).order_by("next_run", "pk")
-    if only is not None:
-        edited, switched_off = edited.filter(pk__in=only), switched_off.filter(pk__in=only)
-    ids = list(edited.values_list("pk", flat=True)[:limit])
-    ids += switched_off.exclude(pk__in=ids).values_list("pk", flat=True)[: limit - len(ids)]
+    disabled = JobState.objects.filter(next_run__lte=now, job__enabled=False).order_by("next_run", "pk")
+    ids: list[int] = []
+    for rows in (edited, disabled, booked_by_older_zone_rules().order_by("booked_zone_rules", "pk")):
+        if only is not None:
+            rows = rows.filter(pk__in=only)
+        if len(ids) < limit:
+            ids += rows.exclude(pk__in=ids).values_list("pk", flat=True)[: limit - len(ids)]
     return ids
+
+
+def booked_by_older_zone_rules() -> QuerySet[JobState]:
+    """Jobs that were booked by an older time zone database than this host's. Hosts with an older one leave them."""
+    return JobState.objects.filter(booked_zone_rules__lt=zone_rules_version())
 
 
 def reason_cannot_run_now(state: JobState) -> str | None:

@@ -6,7 +6,7 @@ JobState, Job, Run, Lease, each by id.
 """
 
 from chroniker.lifecycle.attention import needs_attention
-from chroniker.lifecycle.booking import book, set_aside
+from chroniker.lifecycle.booking import book, is_host_local, set_aside
 from chroniker.lifecycle.claim import claim
 from chroniker.lifecycle.clock_jump import restart_after_clock_jump
 from chroniker.lifecycle.close import cancel, expire, finish
@@ -30,6 +30,7 @@ __all__ = [
     "delete_jobs",
     "expire",
     "finish",
+    "is_host_local",
     "jobs_to_delete",
     "keep_tokens",
     "leave_to_host",

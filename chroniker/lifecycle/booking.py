@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 from collections.abc import Collection
 
+from chroniker.conf import settings
 from chroniker.exceptions import ScheduleError
 from chroniker.lifecycle.bulk import write_states
 from chroniker.lifecycle.notify import send_run_finished
@@ -13,10 +15,12 @@ from chroniker.lifecycle.transactions import locked, transactional
 from chroniker.models import Job, JobState, Run, Status, Trigger
 from chroniker.reasons import Code, Reason
 from chroniker.schedule import Frequency, jitter, next_after
+from chroniker.schedule.zone_rules import zone_rules_version
 
 #: What a booking may change in the state.
 BOOKED = (
     "booked_fingerprint",
+    "booked_zone_rules",
     "last_fingerprint",
     "fingerprint_since",
     "covered_until",
@@ -29,11 +33,12 @@ BOOKED = (
 
 
 def book(job_ids: Collection[int], now: dt.datetime) -> int:
-    """Bring the timelines of these jobs in line with the jobs as they are now; returns how many were looked at.
+    """Bring the timelines of these jobs in line with the jobs as they are now; returns how many were booked.
 
     Instants of the old schedule up to the edit that no run covered, and instants that fell while a job was disabled,
-    become one SKIPPED run that says why; the new schedule counts from the edit. Jobs whose row someone else holds
-    are left for the next tick.
+    become one SKIPPED run with the reason; the new schedule counts from the edit. A job that is booked because the
+    rules of time zones changed keeps its timeline: only what is not covered yet is computed again. Jobs whose row
+    someone else holds are left for the next tick, and jobs that this host alone cannot compute for other hosts.
     """
     _add_missing_states(job_ids)
     return _book(job_ids, now)
@@ -50,12 +55,42 @@ def _book(job_ids: Collection[int], now: dt.datetime) -> int:
     states = {state.pk: state for state in locked(JobState.objects.filter(pk__in=job_ids), skip=True)}
     # Lock the jobs before reading them: an edit that commits later sets ``edited_at`` again.
     jobs = list(locked(Job.objects.filter(pk__in=states), skip=True))
-    skipped = [run for job in jobs if (run := _rebook(job, states[job.pk], now))]
+    skipped, booked, failed = list[Run](), list[Job](), list[JobState]()
+    for job in jobs:
+        before = copy.copy(states[job.pk])
+        try:
+            run = _rebook(job, states[job.pk], now)
+        except Exception as error:
+            if not is_host_local(error):
+                raise
+            states[job.pk] = before
+            failed += _with_error(before, error)
+            continue
+        booked.append(job)
+        skipped += [run] if run else []
     Run.objects.bulk_create(skipped)
     send_run_finished(skipped)
-    write_states([states[job.pk] for job in jobs], BOOKED)
-    Job.objects.filter(pk__in=[job.pk for job in jobs]).update(edited_at=None)
-    return len(jobs)
+    write_states([*(states[job.pk] for job in booked), *failed], BOOKED)
+    Job.objects.filter(pk__in=[job.pk for job in booked]).update(edited_at=None)
+    return len(booked)
+
+
+def is_host_local(error: Exception) -> bool:
+    """Whether another host, or this one a little later, may well compute a schedule that failed here with this error.
+
+    An unknown time zone is such a case: hosts have different versions of the time zone database.
+    """
+    unknown_zone = isinstance(error, ScheduleError) and error.field == "timezone"
+    return unknown_zone or isinstance(error, (OSError, MemoryError, ImportError))
+
+
+def _with_error(state: JobState, error: Exception) -> list[JobState]:
+    """For people: that this host cannot book the job. It stays edited, so that each host tries with each tick."""
+    text = f"{settings.hostname}: {error}"
+    if text == state.schedule_error:
+        return []
+    state.schedule_error = text
+    return [state]
 
 
 def _rebook(job: Job, state: JobState, now: dt.datetime) -> Run | None:
@@ -65,12 +100,10 @@ def _rebook(job: Job, state: JobState, now: dt.datetime) -> Run | None:
         state.covered_until = edit = _beginning(job, edit)
     edit = max(edit, state.covered_until)
     fingerprint = job.spec.fingerprint() if job.enabled else ""
-    offset = jitter(job.pk, job.jitter_seconds)
-    if fingerprint == state.booked_fingerprint and not state.schedule_error:
-        next_booking(state, state.next_instant, offset)  # the jitter may have changed
-        return None
-    was_off = not state.booked_fingerprint
+    was_off, was_set_aside = not state.booked_fingerprint, bool(state.schedule_error) and state.next_instant is None
+    same = fingerprint == state.booked_fingerprint and not was_set_aside
     state.booked_fingerprint, state.schedule_error = fingerprint, ""
+    state.booked_zone_rules = zone_rules_version()
     if job.enabled and fingerprint != state.last_fingerprint:
         state.last_fingerprint, state.fingerprint_since = fingerprint, edit
     run = None
@@ -78,11 +111,14 @@ def _rebook(job: Job, state: JobState, now: dt.datetime) -> Run | None:
         if was_off and job.enabled and not is_new:
             pending = next_after(job.spec, state.covered_until)
             run = _closing_run(job, state, pending, edit, now, Reason.of(Code.DISABLED))
-        elif not was_off:
+        elif not was_off and not same:
             because = Reason.of(Code.EDITED if job.enabled else Code.DISABLED)
             run = _closing_run(job, state, state.next_instant, edit, now, because)
-        next_booking(state, next_after(job.spec, state.covered_until) if job.enabled else None, offset)
-    except Exception as error:  # whatever a schedule raises concerns this job alone
+        instant = next_after(job.spec, state.covered_until) if job.enabled else None
+        next_booking(state, instant, jitter(job.pk, job.jitter_seconds))
+    except Exception as error:  # an error of one schedule concerns this job alone
+        if is_host_local(error):
+            raise
         _put_aside(state, error)
     if not job.enabled:
         state.retry_at = None
@@ -119,7 +155,7 @@ def _closing_run(
 
 
 def set_aside(job_id: int, error: Exception) -> None:
-    """Take a job whose schedule cannot be computed out of the timeline, with its error, until someone edits it."""
+    """Suspend the schedule of a job, with the error that any host would get, until someone edits the job."""
     _set_aside(job_id, error)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection
 from typing import ParamSpec, TypeVar
 
 from django.db import IntegrityError, OperationalError, connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model, QuerySet
 
 from chroniker.conf import settings
@@ -43,6 +44,8 @@ def transactional(step: Callable[P, R]) -> Callable[P, R]:
         for attempt in range(1, tries + 1):
             try:
                 with transaction.atomic(using=using):
+                    if tries > 1:
+                        _limit_idle_time(connections[using])
                     return step(*args, **kwargs)
             except IntegrityError:
                 if attempt == tries:
@@ -54,6 +57,18 @@ def transactional(step: Callable[P, R]) -> Callable[P, R]:
         raise AssertionError("unreachable")
 
     return wrapper
+
+
+def _limit_idle_time(connection: BaseDatabaseWrapper) -> None:
+    """Have PostgreSQL end this transaction if its process hangs within it, for its locks stop other processes.
+
+    For this transaction alone, so that a connection of a pool keeps no setting of ours. MariaDB knows such a limit for
+    whole sessions only.
+    """
+    if connection.vendor == "postgresql":
+        limit = f"{settings.lease.total_seconds() * 1000:.0f}"
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('idle_in_transaction_session_timeout', %s, true)", [limit])
 
 
 @transactional

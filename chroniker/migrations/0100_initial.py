@@ -856,6 +856,14 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "booked_zone_rules",
+                    models.CharField(
+                        blank=True,
+                        help_text="Version of the time zone database that the next instant is based on.",
+                        max_length=16,
+                    ),
+                ),
+                (
                     "last_fingerprint",
                     models.CharField(
                         blank=True, help_text="Like the above, and kept while the job is disabled.", max_length=64
@@ -929,6 +937,7 @@ class Migration(migrations.Migration):
                 "indexes": [
                     models.Index(fields=["next_run"], name="chroniker_state_next_run"),
                     models.Index(fields=["retry_at"], name="chroniker_state_retry_at"),
+                    models.Index(fields=["booked_zone_rules"], name="chroniker_state_zone_rules"),
                 ],
             },
         ),

@@ -11,11 +11,12 @@ from django.utils.functional import cached_property
 from django.utils.timezone import get_default_timezone_name, now
 from django.utils.translation import gettext_lazy as _
 
+from chroniker.clock.database_clock import FromNow
 from chroniker.models.base import DecidingManager
 from chroniker.models.calendar import Calendar, closed_times
 from chroniker.models.group import Group
 from chroniker.models.job_validation import validate
-from chroniker.models.querysets import BOOKED_FIELDS, JobQuerySet
+from chroniker.models.querysets import BOOKED_FIELDS, JobQuerySet, read_edit_again
 from chroniker.models.run_status import Overlap
 from chroniker.process import progress
 from chroniker.schedule import ClosedTime, DstFold, DstGap, Frequency, Spec
@@ -232,14 +233,17 @@ class Job(models.Model):
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Saves, and asks the next tick to book the job anew, unless ``update_fields`` leaves the schedule alone."""
         names = kwargs.get("update_fields")
-        if names is None or BOOKED_FIELDS & set(names):
-            self.edited_at = now()
+        is_edit = names is None or bool(BOOKED_FIELDS & set(names))
+        if is_edit:
+            self.edited_at = FromNow()  # the database's clock decides
         if names is not None and BOOKED_FIELDS & set(names):
             kwargs["update_fields"] = {*names, "edited_at"}
         if self.enabled and (names is None or "enabled" in names):  # who enables a job keeps it
             self.deletion_asked_at = None
             kwargs["update_fields"] = names and {*kwargs["update_fields"], "deletion_asked_at"}
         super().save(*args, **kwargs)
+        if is_edit:
+            read_edit_again([self])
 
     def clean(self) -> None:
         super().clean()

@@ -31,6 +31,9 @@ class JobState(models.Model):
     booked_fingerprint = models.CharField(
         max_length=64, blank=True, help_text=_("Fingerprint of the schedule that the next instant was computed from.")
     )
+    booked_zone_rules = models.CharField(
+        max_length=16, blank=True, help_text=_("Version of the time zone database that the next instant is based on.")
+    )
     last_fingerprint = models.CharField(
         max_length=64, blank=True, help_text=_("Like the above, and kept while the job is disabled.")
     )
@@ -67,6 +70,7 @@ class JobState(models.Model):
         indexes = (
             models.Index(fields=["next_run"], name="chroniker_state_next_run"),
             models.Index(fields=["retry_at"], name="chroniker_state_retry_at"),
+            models.Index(fields=["booked_zone_rules"], name="chroniker_state_zone_rules"),
         )
 
     def __str__(self) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
-from django.utils.timezone import now
+
+from chroniker.clock.database_clock import FromNow
 
 if TYPE_CHECKING:
     from chroniker.models.job import Job
@@ -36,7 +37,7 @@ class JobQuerySet(models.QuerySet["Job"]):
         Who enables a job keeps it: a deletion that waits for the end of a run is taken back.
         """
         if BOOKED_FIELDS & fields.keys():
-            fields.setdefault("edited_at", now())
+            fields.setdefault("edited_at", FromNow())
         if fields.get("enabled"):
             fields.setdefault("deletion_asked_at", None)
         return super().update(**fields)
@@ -46,6 +47,23 @@ class JobQuerySet(models.QuerySet["Job"]):
         if fields & BOOKED_FIELDS:
             fields |= {"edited_at", "deletion_asked_at"} if "enabled" in fields else {"edited_at"}
             for job in objs:
-                job.edited_at = now()
+                job.edited_at = FromNow()
                 job.deletion_asked_at = None if job.enabled else job.deletion_asked_at
-        return super().bulk_update(objs, sorted(fields), batch_size)
+        changed = super().bulk_update(objs, sorted(fields), batch_size)
+        read_edit_again(objs)
+        return changed
+
+    def bulk_create(self, objs: Iterable[Job], *args: Any, **kwargs: Any) -> list[Job]:
+        objs = list(objs)
+        for job in objs:
+            job.edited_at = FromNow()
+        created = super().bulk_create(objs, *args, **kwargs)
+        read_edit_again(objs)
+        return created
+
+
+def read_edit_again(jobs: Iterable[Job]) -> None:
+    """Have ``edited_at`` of these jobs, which the database has just set by its clock, read when it is next used."""
+    for job in jobs:
+        if job.pk is not None:  # MySQL does not return the ids of rows that were inserted together
+            job.__dict__.pop("edited_at", None)

@@ -94,7 +94,10 @@ def _draw_plans(
             else:
                 plans.append(plan.draw(kind, state, now, until.get(state.pk)))
         except Exception as error:  # an error of one schedule concerns this job alone
-            logger.exception("Job %s is set aside: its schedule cannot be computed.", state.pk)
+            if lifecycle.is_host_local(error):
+                logger.error("This host cannot compute the schedule of job %s, other hosts may: %s", state.pk, error)
+                continue
+            logger.exception("The schedule of job %s cannot be computed; it is suspended.", state.pk)
             lifecycle.set_aside(state.pk, error)
             result.set_aside.append((state.job, error))
     if changed:

@@ -15,7 +15,7 @@ from chroniker.clock import jump_detection
 from chroniker.clock.database_clock import StatementNow, aware, clock_columns
 from chroniker.clock.jump_detection import ClockReading
 from chroniker.conf import settings
-from chroniker.eligibility import hosts, pauses
+from chroniker.eligibility import due, hosts, pauses
 from chroniker.eligibility.claim_kinds import START_KINDS
 from chroniker.executors import executors
 from chroniker.models import Job, JobState, Lease, Outbox, Run, Status, Switch
@@ -64,7 +64,7 @@ def _questions(now: dt.datetime | Expression) -> dict[tuple[str, int], QuerySet[
         "redispatch": [hosts.claims_to_redispatch(now, here)],
         "claims_for_this_host": [hosts.claims_left_for_this_host(here)],
         "stops": [Job.objects.filter(force_stop__in=[True])],
-        "claims": [*claims, Job.objects.filter(edited_at__isnull=False)],
+        "claims": [*claims, Job.objects.filter(edited_at__isnull=False), due.booked_by_older_zone_rules()],
         "messages": [Outbox.objects.filter(send_at__lte=now)],
         "deletions": [lifecycle.jobs_to_delete()],
         "paused": [Switch.objects.filter(pk=pauses.ALL, paused_at__isnull=False)],
