@@ -36,6 +36,7 @@ DEV = [
     "import-linter>=2.1,<3",
     "mypy>=1.15,<3",
     "pip-audit>=2.9,<3",
+    "pre-commit>=4,<5",
     "ruff>=0.9,<1",
     "types-psutil",
     "types-PyMySQL",
