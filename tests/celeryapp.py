@@ -19,6 +19,6 @@ app.autodiscover_tasks()
 @worker_ready.connect
 @beat_init.connect
 def say_ready(**_: Any) -> None:
-    """Tell the test that waits for it, by a file."""
+    """Create the file that the test waits for."""
     if path := os.environ.get("CHRONIKER_TEST_READY_FILE"):
         Path(path).touch()

@@ -1,4 +1,4 @@
-"""The test run: its database, its servers, its selection of tests. CONTRIBUTING lists the fixtures."""
+"""Starts the database of the test run and selects tests. Fixtures are in ``tests/support/fixtures.py``."""
 
 from __future__ import annotations
 

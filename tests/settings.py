@@ -78,9 +78,9 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_RESULT_BACKEND = "django-db"
 CELERY_RESULT_EXTENDED = True
 
-# What hosts remember of their database's clock is not to be met by a later run's database.
+# Stored clock offsets belong to one database; a later test run has another one.
 if directory := os.environ.get("CHRONIKER_TEST_RUNTIME_DIR"):
     CHRONIKER_RUNTIME_DIR = directory
 
-# A test that overrides settings says so to its processes too, as a JSON object in this variable.
+# Settings that a test overrides for its processes, as a JSON object.
 globals().update(json.loads(os.environ.get("CHRONIKER_TEST_SETTINGS", "{}")))

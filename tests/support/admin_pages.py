@@ -1,4 +1,4 @@
-"""What a browser would send: the fields of a page's form, as they stand in its HTML."""
+"""The fields of a form, read from its HTML, as a browser sends them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class _Fields(HTMLParser):
 
 
 def fields(page: Any, form: str = "job_form") -> dict[str, Any]:
-    """Of the page's form of this id. What a browser leaves out (boxes that are not ticked) is left out."""
+    """The fields of the form with this id, without boxes that are not checked."""
     html = page.content.decode()
     parser = _Fields()
     parser.feed(html[html.index(f'id="{form}"') :])
@@ -69,6 +69,6 @@ def errors(page: Any) -> dict[str, list[str]]:
 
 
 def rows(client: Client, address: str) -> list[Any]:
-    """What a list shows."""
+    """The rows of a list."""
     page: Any = client.get(address)
     return list(page.context_data["cl"].result_list)

@@ -1,4 +1,4 @@
-"""A project of its own with a database of its own, to be started from an empty environment."""
+"""A separate project with its own database, for processes with an empty environment."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from textwrap import dedent
 
 from tests.support import ROOT
 
-#: What cron gives to a command, more or less.
+#: About the environment that cron gives to a command.
 EMPTY = {"PATH": os.defpath}
 
 SETTINGS = """
@@ -30,7 +30,7 @@ SETTINGS = """
     DATABASES = {
         "default": {
             "ENGINE": "django.db.backends.sqlite3",
-            "NAME": "db.sqlite3",  # where manage.py is, if the program goes there
+            "NAME": "db.sqlite3",  # relative to manage.py, if the program changes to its directory
             "OPTIONS": {
                 "timeout": 20,
                 "transaction_mode": "IMMEDIATE",
@@ -45,7 +45,7 @@ MANAGE = """
     from django.core.management import execute_from_command_line
     execute_from_command_line(sys.argv)
     """
-#: One job that is due at once, once.
+#: One job that is due once, now.
 JOBS = """
     import datetime as dt
     import chroniker
@@ -65,7 +65,7 @@ WITNESS = """
 
 
 class BareProject:
-    """With one job, which leaves a file behind when it runs, and is due."""
+    """Has one job, which is due and creates a file."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -86,7 +86,7 @@ class BareProject:
 
 
 def environment(directory: Path, *, with_sources: bool = True) -> Path:
-    """A virtual environment that has what this test run has, with or without what is tested here; its Python."""
+    """Make a virtual environment with the packages of this test run. Returns its Python."""
     venv.create(directory, with_pip=False, symlinks=True)
     python = directory / "bin" / "python"
     where = run([python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], env=EMPTY, cwd=directory)
@@ -97,7 +97,7 @@ def environment(directory: Path, *, with_sources: bool = True) -> Path:
 
 
 def run(words: list[str | Path], *, env: Mapping[str, str], cwd: Path) -> str:
-    """Its output; fails with it, if the program fails."""
+    """Returns the output; fails with the output if the program fails."""
     done = subprocess.run(words, env=env, cwd=cwd, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr

@@ -1,4 +1,4 @@
-"""The brokers that Celery tests use, and what they tell Celery about them."""
+"""The brokers of the Celery tests, and the settings for them."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from tests.support.servers import RabbitMQServer, RedisServer
 
 SERVERS: dict[str, type[RedisServer] | type[RabbitMQServer]] = {"redis": RedisServer, "rabbitmq": RabbitMQServer}
 
-#: Redis hands a dead worker's message to another one after this time, instead of after hours.
+#: Redis delivers the message of a dead worker again after these seconds, instead of after hours.
 REDIS_OPTIONS = {"visibility_timeout": 10, "unacked_restore_interval": 2, "unacked_restore_throttle": 1}
 
 
 def broker_names() -> list[str]:
-    """What is installed here."""
+    """The brokers that are installed here."""
     return [name for name, server in SERVERS.items() if installed.CELERY and server.available()]
 
 
@@ -40,12 +40,12 @@ class Broker:
         return self.server.url
 
     def environ(self, *, url: str = "") -> dict[str, str]:
-        """Variables for processes that use it; with ``url``, through a proxy."""
+        """Environment variables for processes that use it; with ``url`` through a proxy."""
         return {"CHRONIKER_TEST_BROKER_URL": url or self.url, "CHRONIKER_TEST_BROKER_OPTIONS": json.dumps(self.options)}
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
-        """Empty it, and let the Celery app of this process send to it."""
+        """Empty it, and make the Celery app of this process use it."""
         from tests.celeryapp import app
 
         before = (app.conf.broker_url, app.conf.broker_transport_options)
@@ -75,7 +75,7 @@ class Broker:
 
 
 def forget_connections() -> None:
-    """The app keeps pools of connections to the broker that it used before."""
+    """Close the connection pools of the app, which belong to the previous broker."""
     from kombu import pools
 
     from tests.celeryapp import app

@@ -59,7 +59,7 @@ class CeleryWorker(CeleryProcess):
         super().__init__([*words, *options], env, directory, name=f"worker-{pool}")
 
     def pool_processes(self) -> list[psutil.Process]:
-        """The prefork pool's processes: direct children that are the worker's own forks, not programs it started."""
+        """The processes of the prefork pool: forks of the worker, without the programs that it started."""
         parent = psutil.Process(self.pid)
         return [child for child in parent.children() if child.cmdline() == parent.cmdline()]
 

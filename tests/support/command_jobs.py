@@ -1,4 +1,4 @@
-"""Jobs for commands to run, and what became of them."""
+"""Jobs that commands run, and their runs."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ DUMMY = {"default": {"BACKEND": "chroniker.executors.dummy.DummyExecutor"}}
 
 
 def a_job_due_once(**fields: Any) -> Job:
-    """Due since a minute ago, and never again: however slow the machine, it is claimed once."""
+    """Due since a minute ago, and only once, also on a slow machine."""
     run_at = database_now() - dt.timedelta(minutes=1)
     return a_booked_job(frequency=Frequency.ONCE, cron="", run_at=run_at, **fields)
 
 
 def a_job_of_new_year(**fields: Any) -> Job:
-    """Booked, and not due."""
+    """A booked job that is not due."""
     return a_booked_job(cron="0 0 1 1 *", **fields)
 
 
@@ -34,6 +34,6 @@ def is_running(job: Job) -> bool:
 
 
 def stdout_of(run: Run) -> str:
-    """As it was stored."""
+    """The stored output."""
     chunks = LogChunk.objects.filter(run=run, stream=Stream.STDOUT).order_by("seq")
     return "".join(chunks.values_list("text", flat=True))

@@ -15,7 +15,7 @@ from tests.support.servers import HOST, MariaDBServer, PostgresServer, Server
 VENDORS = ("sqlite", "postgres", "mariadb")
 SERVERS: dict[str, type[Server]] = {"postgres": PostgresServer, "mariadb": MariaDBServer}
 
-#: Several processes share the file. Without these, a writer that finds it locked fails at once.
+#: Several processes share the file. Without these options a writer fails at once if the file is locked.
 SQLITE_OPTIONS = {
     "timeout": 20,
     "transaction_mode": "IMMEDIATE",
@@ -40,20 +40,20 @@ def chosen() -> str:
 
 
 def installed(vendor: str) -> bool:
-    """Whether tests can use it here."""
+    """Whether it is installed here."""
     return vendor == "sqlite" or SERVERS[vendor].available()
 
 
 def described() -> bool:
-    """Whether the environment already says which database to use: in a process of a parallel test run it does."""
+    """Whether the environment names the database already, as in a worker process of a parallel test run."""
     return "CHRONIKER_TEST_DB_PORT" in os.environ or "CHRONIKER_TEST_DB_NAME" in os.environ
 
 
 @contextmanager
 def running() -> Iterator[None]:
-    """Start the chosen database for this test run, and put into the environment what ``configuration`` needs.
+    """Start the chosen database for this test run, and set the environment variables that ``configuration`` reads.
 
-    Does nothing where the environment says so already.
+    Does nothing if they are set already.
     """
     vendor = chosen()
     if described():

@@ -1,4 +1,4 @@
-"""Runs that have ended, and those who are to be told of it."""
+"""Runs that have ended, and subscribers that are notified."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def a_job_told_to(*users: User, **fields: Any) -> Job:
 
 
 def ended(job: Job, status: Status, *, output: str = "", stderr: str = "", **ending: Any) -> Run:
-    """One run of ``job``, executed and closed like a supervisor does."""
+    """One run of ``job``, executed and closed as by a supervisor."""
     run = run_now(job, by="a test")
     nonce = started(run)
     for stream, text in ((Stream.STDOUT, output), (Stream.STDERR, stderr)):
@@ -49,7 +49,7 @@ def lost(job: Job) -> Run:
 
 
 def missed(*users: User, **fields: Any) -> Run:
-    """The record that a new job's instants were noticed too late."""
+    """The SKIPPED run of a new job whose instants are older than its grace."""
     job = a_due_job(minutes=10, misfire_grace_seconds=60, **fields)
     job.subscribers.set(users)
     tick()
@@ -57,5 +57,5 @@ def missed(*users: User, **fields: Any) -> Run:
 
 
 def make_due() -> None:
-    """Messages that wait for their next attempt are due now."""
+    """Make all waiting messages due now."""
     Outbox.objects.exclude(send_at=None).update(send_at=database_now() - dt.timedelta(seconds=1))

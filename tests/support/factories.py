@@ -1,4 +1,4 @@
-"""Rows for tests, each with the least that makes it valid."""
+"""Rows for tests, each with the minimum of valid fields."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LONG_AGO = dt.timedelta(days=1)
 
 
 def a_job(**fields: Any) -> Job:
-    """A job as a person would save it; by default every minute, and not booked yet."""
+    """A job as saved by a form; by default every minute, and not booked yet."""
     values = {"name": f"job {next(_numbers)}", "command": "noop", "cron": "* * * * *", "timezone": "UTC", **fields}
     return Job.objects.create(**values)
 
@@ -32,7 +32,7 @@ def a_booked_job(*, since: dt.datetime | None = None, **fields: Any) -> Job:
 
 
 def a_due_job(*, minutes: int = 1, **fields: Any) -> Job:
-    """A job that has missed the instants of the last ``minutes``."""
+    """A job with one missed instant for each of the last ``minutes``."""
     now = database_now()
     return a_booked_job(since=now.replace(second=0, microsecond=0) - dt.timedelta(minutes=minutes, seconds=1), **fields)
 
@@ -42,13 +42,13 @@ def state_of(job: Job) -> JobState:
 
 
 def a_dependency(dependent: Job, dependee: Job, **flags: bool) -> JobDependency:
-    """By default no condition at all; name those that are meant."""
+    """Without a condition, except those given as true."""
     conditions = {"wait_for_completion": False, "wait_for_success": False, "wait_for_next_run": False, **flags}
     return JobDependency.objects.create(dependent=dependent, dependee=dependee, **conditions)
 
 
 def started(run: Run, host: str = "here") -> UUID:
-    """Start a claimed run like a supervisor would; its nonce."""
+    """Start a claimed run as a supervisor does. Returns its nonce."""
     nonce = uuid4()
     assert lifecycle.start(run.pk, run.token, nonce, host=host, pid=1) is not None
     return nonce

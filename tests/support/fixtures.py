@@ -55,13 +55,13 @@ def mariadb_server() -> Iterator[Server]:
 
 @pytest.fixture(scope="session", params=["redis", "rabbitmq"])
 def broker_session(request: pytest.FixtureRequest) -> Iterator[Broker]:
-    """One broker after the other, where installed, for the whole run."""
+    """One broker after the other, where they are installed, for the whole test run."""
     yield from start_broker(request.param)
 
 
 @pytest.fixture
 def broker(broker_session: Broker) -> Iterator[Broker]:
-    """A real broker, empty: the test runs once on Redis and once on RabbitMQ. Celery's app in this process uses it."""
+    """A real, empty broker, first Redis, then RabbitMQ. The Celery app of this process uses it."""
     with broker_session.in_use():
         yield broker_session
 
@@ -73,14 +73,14 @@ def redis_broker_session() -> Iterator[Broker]:
 
 @pytest.fixture
 def redis_broker(redis_broker_session: Broker) -> Iterator[Broker]:
-    """Like ``broker``, on Redis alone: for tests where the broker's kind makes no difference."""
+    """Like ``broker``, on Redis only: for tests where both brokers behave alike."""
     with redis_broker_session.in_use():
         yield redis_broker_session
 
 
 @pytest.fixture
 def subprocess_env(transactional_db: None) -> dict[str, str]:
-    """The environment for a process that shall work on this test's database: a copy, to change at will.
+    """A new copy of the environment for a process that works on the database of this test.
 
     Other processes see committed rows only, hence the dependency. Settings go in as JSON in
     ``CHRONIKER_TEST_SETTINGS``; see ``tests.support.processes.with_settings``.
@@ -98,7 +98,7 @@ def subprocess_env(transactional_db: None) -> dict[str, str]:
 
 @pytest.fixture
 def dummy(db: None) -> Iterator[DummyExecutor]:
-    """The default executor only remembers what it was given; leases, not lock files, decide who is alive."""
+    """The default executor only records the runs it receives; leases, not lock files, decide which runs are alive."""
     from chroniker.executors import executors
     from chroniker.executors.dummy import DummyExecutor
 
@@ -112,7 +112,7 @@ def dummy(db: None) -> Iterator[DummyExecutor]:
 
 @pytest.fixture
 def staff(db: None) -> Callable[..., Client]:
-    """``staff("view_job", "run_job")``: a browser with somebody of the staff who has these permissions only."""
+    """``staff("view_job", "run_job")``: a client of a staff user with these permissions only."""
 
     from django.contrib.auth.models import Permission, User
 
@@ -130,7 +130,7 @@ def staff(db: None) -> Callable[..., Client]:
 
 @pytest.fixture
 def admin(db: None) -> Client:
-    """A browser with a superuser in it."""
+    """A client of a superuser."""
     from django.contrib.auth.models import User
 
     client = Client()
@@ -140,21 +140,21 @@ def admin(db: None) -> Client:
 
 @pytest.fixture
 def mail_server() -> Iterator[message_servers.MailServer]:
-    """A real one, which gets the mails of the test."""
+    """A real server that receives the mails of the test."""
     with message_servers.mail_server() as server:
         yield server
 
 
 @pytest.fixture
 def web_server() -> Iterator[message_servers.WebServer]:
-    """A real one, on a port of its own."""
+    """A real server on its own port."""
     with message_servers.web_server() as server:
         yield server
 
 
 @pytest.fixture
 def manage(subprocess_env: dict[str, str], tmp_path: Path) -> Manage:
-    """With the local executor, short leases, and lock files in a directory of this test's own."""
+    """``manage.py`` with the local executor, short leases and its own directory of lock files."""
     settings = {
         "CHRONIKER_RUNTIME_DIR": str(tmp_path / "runtime"),
         "CHRONIKER_LOCK_TIMEOUT": 10,

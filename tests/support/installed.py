@@ -1,4 +1,4 @@
-"""What is installed here, found without importing it: Django must not be set up before the database runs."""
+"""Which packages are installed. Found, not imported: Django must not be set up before the database runs."""
 
 from __future__ import annotations
 

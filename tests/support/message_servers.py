@@ -1,4 +1,4 @@
-"""Real servers that messages about runs are sent to: one takes mails, one takes POSTs. Each on a port of its own."""
+"""Real servers that receive the messages about runs: mails and POST requests."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SMTP_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
 
 
 class MailServer:
-    """Keeps what it is sent in ``mails``. While ``refusing``, it sends every client away for the time being."""
+    """Stores received mails in ``mails``. While ``refusing``, it answers each mail with a temporary error."""
 
     def __init__(self) -> None:
         self.mails: list[EmailMessage] = []
@@ -48,7 +48,7 @@ class MailServer:
         return "250 OK"
 
     def settings(self) -> dict[str, Any]:
-        """The project's settings for mails over this server."""
+        """The settings that make Django use this server."""
         if django.VERSION >= (6, 1):
             return {"MAILERS": {"default": {"BACKEND": SMTP_BACKEND, "OPTIONS": {"host": HOST, "port": self.port}}}}
         return {"EMAIL_BACKEND": SMTP_BACKEND, "EMAIL_HOST": HOST, "EMAIL_PORT": self.port}
@@ -56,7 +56,7 @@ class MailServer:
 
 @contextmanager
 def mail_server() -> Iterator[MailServer]:
-    """Django sends its mails to it."""
+    """A server that Django sends its mails to."""
     server, loop = MailServer(), asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="mail server")
     thread.start()
@@ -89,7 +89,7 @@ class Post:
 
 
 class WebServer(ThreadingHTTPServer):
-    """Keeps what it is POSTed in ``posts``, and answers ``answer``, which may be a redirect to ``location``."""
+    """Stores POST requests in ``posts``. Answers with status ``answer``, and with ``location`` if it is set."""
 
     daemon_threads = True
 
@@ -123,7 +123,7 @@ class _Answering(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Nothing on the test's stderr."""
+        """Write no log to stderr."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Processes that tests start: management commands, and whatever else must be real. And waiting for what they do."""
+"""Processes that tests start, and waiting for conditions."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ PROC = Path("/proc") if Path("/proc/self/environ").exists() else None
 
 
 def wait_until(condition: Callable[[], T], *, seconds: float = WAIT_SECONDS, what: str = "") -> T:
-    """Ask again and again until the answer is true, and return it. A generous limit: it decides nothing about speed."""
+    """Call ``condition`` until its result is true, and return it. The limit is long: it is no test of speed."""
     deadline = time.monotonic() + seconds
     while not (answer := condition()):
         if time.monotonic() > deadline:
-            raise AssertionError(f"still not so after {seconds:g} s: {what or condition}")
+            raise AssertionError(f"not true after {seconds:g} s: {what or condition}")
         time.sleep(0.02)
     return answer
 
@@ -41,9 +41,9 @@ def with_settings(env: Mapping[str, str], **settings: Any) -> dict[str, str]:
 
 
 class Process:
-    """A Python program in a session of its own, with its output in a log. A context manager that leaves nothing behind.
+    """A Python program in its own session, with its output in a log. A context manager that ends all its processes.
 
-    Whatever it starts inherits a mark in the environment: ``survivors`` finds it wherever it went.
+    Its child processes inherit a mark in the environment, by which ``survivors`` finds them.
     """
 
     def __init__(self, words: list[str], env: Mapping[str, str], directory: Path, *, name: str = "process") -> None:
@@ -52,7 +52,7 @@ class Process:
         self.env = {**env, MARK: self.mark}
         self.log_path = directory / f"{name}-{self.mark[:8]}.log"
         self.cwd: Path | None = None
-        self.prefix: list[str] = []  # a program that starts ours in its own place, with its arguments
+        self.prefix: list[str] = []  # a command that executes ours in its place
         self.popen: subprocess.Popen[bytes] | None = None
 
     @property
@@ -62,7 +62,7 @@ class Process:
 
     @property
     def log(self) -> str:
-        """What it wrote so far, to either stream."""
+        """Its output so far, of both streams."""
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 
     def start(self) -> Self:
@@ -86,22 +86,22 @@ class Process:
         os.kill(self.pid, signum)
 
     def wait(self, seconds: float = WAIT_SECONDS) -> int:
-        """Its exit status, once it ended by itself."""
+        """Wait until it ends; its exit status."""
         assert self.popen is not None, "not started"
         return self.popen.wait(seconds)
 
     def children(self) -> list[psutil.Process]:
-        """All its living descendants."""
+        """All its running descendants."""
         with suppress(psutil.NoSuchProcess):
             return psutil.Process(self.pid).children(recursive=True)
         return []
 
     def survivors(self) -> list[psutil.Process]:
-        """Everything alive that it started, directly or not, reparented or not, except itself."""
+        """All running processes that it or its descendants started, also orphans."""
         return [process for process in marked(self.mark) if process.pid != self.pid]
 
     def stop(self, seconds: float = 15.0) -> None:
-        """Ask it to end, insist, and clear away what is left."""
+        """Send SIGTERM, then kill it and all its processes."""
         if self.popen is None:
             return
         if self.running():
@@ -124,7 +124,7 @@ class Process:
 
 
 def marked(mark: str) -> list[psutil.Process]:
-    """Living processes that carry the mark in their environment. Newest first: those are the quickest to disappear."""
+    """Running processes with the mark in their environment, newest first, since those end soonest."""
     found = []
     for pid in sorted(psutil.pids(), reverse=True):
         if _has_mark(pid, mark):
@@ -134,9 +134,9 @@ def marked(mark: str) -> list[psutil.Process]:
 
 
 def _has_mark(pid: int, mark: str) -> bool:
-    """False for a zombie, which has no environment, and for other people's processes."""
+    """False for a zombie, which has no environment, and for a process of another user."""
     try:
-        if PROC is not None:  # psutil would do, but takes so long that who forks all the time is never met
+        if PROC is not None:  # psutil is too slow to find a process that forks all the time
             return f"{MARK}={mark}".encode() in (PROC / str(pid) / "environ").read_bytes()
         return psutil.Process(pid).environ().get(MARK) == mark
     except (psutil.Error, OSError):
@@ -144,7 +144,7 @@ def _has_mark(pid: int, mark: str) -> bool:
 
 
 def clear_away(mark: str) -> None:
-    """Kill all that carry the mark. First stop them: something that forks all the time is never where one looks."""
+    """Kill all processes with the mark. Stop them first, since one of them may fork all the time."""
     stopped: set[psutil.Process] = set()
     quiet = 0
     while quiet < QUIET_SCANS:

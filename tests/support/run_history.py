@@ -1,4 +1,4 @@
-"""Runs that ended long ago, with all that belongs to a run."""
+"""Runs that ended long ago, with their output, events and messages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def ended(
     parent: Run | None = None,
     took: dt.timedelta = dt.timedelta(seconds=1),
 ) -> list[Run]:
-    """Runs of a booked job that ended so many days ago, the latest last."""
+    """Runs of a booked job that ended these numbers of days ago, the newest last."""
     state, now = JobState.objects.get(pk=job.pk), database_now()
     runs = [
         Run(

@@ -1,4 +1,4 @@
-"""Which tests run: one by name, those for this database, those that need Celery; and what a skip means."""
+"""Selects tests by name, database and installed packages; decides whether a skip is a failure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.servers import OwnNetwork, WrongClock
 
 
 def fits_database(item: pytest.Item) -> bool:
-    """``@pytest.mark.database("postgres", "mariadb")``: a test about those is no test elsewhere, not a skipped one."""
+    """``@pytest.mark.database("postgres", "mariadb")``: on other databases the test is deselected, not skipped."""
     marks = list(item.iter_markers("database"))
     return not marks or any(databases.chosen() in mark.args for mark in marks)
 
@@ -22,13 +22,13 @@ def celery_is_there() -> bool:
 
 
 def fits_environment(item: pytest.Item) -> bool:
-    """``@pytest.mark.celery``: where Celery is not installed, what is about Celery is no test. So with the others."""
+    """``@pytest.mark.celery``: deselected where Celery is not installed. The other markers work the same way."""
     there = {"celery": celery_is_there, "faketime": WrongClock.available, "namespaces": OwnNetwork.available}
     return all(item.get_closest_marker(name) is None or is_there() for name, is_there in there.items())
 
 
 def has_name(name: str) -> Callable[[pytest.Item], bool]:
-    """Selects the tests of that name, with any parameters; ``TestClass.test_name`` works, and so does a leading dot."""
+    """Selects the tests of this name, with any parameters. ``TestClass.test_name`` and a leading dot are allowed."""
     wanted = name.lstrip(".").split(".")
 
     def matches(item: pytest.Item) -> bool:
@@ -39,7 +39,7 @@ def has_name(name: str) -> Callable[[pytest.Item], bool]:
 
 
 def select(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect what is not asked for here."""
+    """Deselect tests that cannot or should not run here."""
     rules: list[Callable[[pytest.Item], bool]] = [fits_database, fits_environment]
     if name := os.environ.get("TESTNAME"):
         rules.append(has_name(name))
@@ -50,12 +50,12 @@ def select(config: pytest.Config, items: list[pytest.Item]) -> None:
 
 
 def skips_are_failures() -> bool:
-    """In CI everything is installed: what is skipped there is a test that nobody runs."""
+    """In CI everything is installed, so a skipped test would never run."""
     return os.environ.get("CHRONIKER_TESTS_NO_SKIPS") == "1"
 
 
 def fail_if_skipped(report: pytest.TestReport | pytest.CollectReport) -> None:
-    """Turn a skip into a failure. An expected failure that failed is reported as a skip too, and stays what it is."""
+    """Turn a skip into a failure. An expected failure (xfail) stays as it is."""
     if skips_are_failures() and report.skipped and not hasattr(report, "wasxfail"):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
         report.outcome = "failed"

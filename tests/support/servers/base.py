@@ -1,4 +1,4 @@
-"""What all test servers share: a free port, a directory, an unprivileged user; a start that waits, a sure stop."""
+"""Base of all test servers: free port, own directory, unprivileged user, start that waits, reliable stop."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class ServerUnavailable(RuntimeError):
 
 
 class ServerFailed(RuntimeError):
-    """The server did not start; the message carries the end of its log."""
+    """The server did not start. The message contains the end of its log."""
 
 
 def free_port() -> int:
-    """A port that was free a moment ago. ``start`` takes another one should it be taken meanwhile."""
+    """A port that is free now. ``start`` uses another one if it is taken in the meantime."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
@@ -42,12 +42,12 @@ def free_port() -> int:
 
 
 def service_user() -> str:
-    """Whom servers run as: root hands over to an unprivileged user, since some servers refuse to be root."""
+    """The user that servers run as; for root an unprivileged user, since some servers refuse to run as root."""
     return SERVICE_USER if os.geteuid() == 0 else ""
 
 
 def program(variable: str, *candidates: str | Path | None) -> Path | None:
-    """The first program that exists: the one an environment variable names, then the candidates in order."""
+    """The first program that exists: first the value of the environment variable, then the candidates in order."""
     named = os.environ.get(variable)
     for candidate in (named,) if named else candidates:
         found = shutil.which(str(candidate)) if candidate else None
@@ -57,14 +57,14 @@ def program(variable: str, *candidates: str | Path | None) -> Path | None:
 
 
 class Server(ABC):
-    """One server process on loopback. A context manager; once started it ends with this process, however that ends."""
+    """One server process on loopback. A context manager. The server ends when this process ends, also after SIGKILL."""
 
     name: ClassVar[str]
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
     crash_signal: ClassVar[signal.Signals] = signal.SIGKILL
 
     def __init__(self, *, may_err: bool = False) -> None:
-        """With ``may_err`` its ``clock`` can be set wrong."""
+        """With ``may_err`` a test can set its ``clock`` wrong."""
         self.port = free_port()
         self.pid = 0
         self.clock: WrongClock | None = None
@@ -79,23 +79,23 @@ class Server(ABC):
 
     @abstractmethod
     def command(self) -> list[str]:
-        """The words that start it in the foreground."""
+        """The command line that starts it in the foreground."""
 
     @abstractmethod
     def ready(self) -> bool:
-        """Whether it answers its own protocol now."""
+        """Whether it answers in its own protocol now."""
 
     @abstractmethod
     def prepare(self) -> None:
-        """Fill the directory, before the first start."""
+        """Fill the directory before the first start."""
 
     def environ(self) -> Mapping[str, str]:
-        """Variables to add for the server."""
+        """Additional environment variables of the server."""
         return {}
 
     @property
     def directory(self) -> Path:
-        """Its own directory, which belongs to the user it runs as. Removed when it stops."""
+        """Its own directory, owned by the user that it runs as. Removed when it stops."""
         if self._directory is None:
             self._directory = Path(tempfile.mkdtemp(prefix=f"chroniker-{self.name}-"))
             self.hand_over(self._directory)
@@ -103,7 +103,7 @@ class Server(ABC):
         return self._directory
 
     def start(self) -> Self:
-        """Start it and wait until it answers; with another port when somebody was faster."""
+        """Start it and wait until it answers. Uses another port if the first one is taken."""
         if not self.available():
             raise ServerUnavailable(f"{self.name} is not installed here")
         if self._directory is None:
@@ -119,7 +119,7 @@ class Server(ABC):
         raise ServerFailed(f"{self.name} did not start:\n{log[-3000:]}")
 
     def stop(self, *, keep: bool = False) -> None:
-        """End it and all it started. With ``keep`` its directory stays, so that ``start`` brings back its data."""
+        """End it and all its processes. With ``keep`` its directory stays, so that ``start`` finds its data."""
         if self._guard is not None:
             self._guard.communicate("keep\n" if keep else "end\n")
             self._guard = None
@@ -129,14 +129,14 @@ class Server(ABC):
         self.pid = 0
 
     def crash(self) -> None:
-        """It ends without putting anything in order; its directory stays, so that ``start`` lets it recover."""
+        """End it without a clean shutdown. Its directory stays, so that ``start`` recovers its data."""
         if self.pid:
             with suppress(ProcessLookupError):
                 os.kill(self.pid, self.crash_signal)
         self.stop(keep=True)
 
     def log(self) -> str:
-        """What it wrote so far."""
+        """The content of its log."""
         path = self.directory / "server.log"
         return path.read_text(errors="replace") if path.exists() else ""
 
@@ -149,12 +149,12 @@ class Server(ABC):
         self.stop()
 
     def hand_over(self, path: Path) -> None:
-        """Give a file or directory to the user the server runs as."""
+        """Make the server's user the owner of a file or directory."""
         if service_user():
             shutil.chown(path, service_user(), pwd.getpwnam(service_user()).pw_gid)
 
     def run_as_service(self, *command: str | Path) -> None:
-        """Run a program of the server's own, such as ``initdb``, as its user and to its end."""
+        """Run a program such as ``initdb`` as the server's user, and wait until it ends."""
         options: dict[str, Any] = {}
         if user := service_user():
             options = {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []}

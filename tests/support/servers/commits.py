@@ -1,4 +1,4 @@
-"""Enough of the protocols of PostgreSQL and MariaDB to see that a server has just committed."""
+"""Reads the protocols of PostgreSQL and MariaDB to detect that a server has committed."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ QUERY, OK = 0x03, 0x00
 
 
 class Dialogue(Protocol):
-    """What one connection says."""
+    """The messages of one connection."""
 
     def commits(self, piece: bytes, *, up: bool) -> bool:
-        """Hear the next piece, ``up`` to the server or down to the client: does it say that something is committed?"""
+        """Read the next bytes (``up``: to the server). Returns whether they report a commit."""
         ...
 
 

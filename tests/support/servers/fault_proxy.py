@@ -1,4 +1,4 @@
-"""A TCP proxy on loopback that can fail the way networks do: to cut one worker off from a broker or database."""
+"""A TCP proxy on loopback that simulates network failures between one process and a server."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 class Mode(enum.Enum):
-    """What happens to bytes on their way through."""
+    """What the proxy does with bytes."""
 
     PASS = "pass"
-    FREEZE = "freeze"  # connections stay open and nothing comes through, like a cable pulled out
-    RESET = "reset"  # open connections are reset, new ones too, like a process that was killed
+    FREEZE = "freeze"  # connections stay open and no bytes pass, like an unplugged cable
+    RESET = "reset"  # open and new connections are reset, like those of a killed process
     SLOW = "slow"  # each piece arrives ``delay`` seconds late
-    CUT = "cut"  # each connection is reset ``after`` so many bytes more, in the middle of a statement or an answer
+    CUT = "cut"  # each connection is reset ``after`` this number of further bytes, within a statement or an answer
     LOSE_COMMIT = "lose_commit"  # the server commits; its answer is dropped and the connection reset
 
 
 class Way(enum.Enum):
-    """Which direction a mode applies to. RESET and LOSE_COMMIT take the whole connection down in any case."""
+    """The direction that a mode applies to. RESET and LOSE_COMMIT always end the whole connection."""
 
-    UP = "up"  # what the client asks
-    DOWN = "down"  # what the server answers
+    UP = "up"  # from the client to the server
+    DOWN = "down"  # from the server to the client
     BOTH = "both"
 
 
@@ -84,12 +84,12 @@ class FaultProxy:
         self._thread.join()
 
     def set(self, mode: Mode | str, *, delay: float = 0.0, way: Way | str = Way.BOTH, after: int = 0) -> None:
-        """Change the mode; ``delay`` is for SLOW, in seconds per piece, ``after`` for CUT. In force on return."""
+        """Change the mode; ``delay`` is for SLOW, in seconds per piece, ``after`` for CUT."""
         coroutine = self._set(Mode(mode), Way(way), delay, after)
         asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
 
     def move(self, upstream_port: int) -> None:
-        """Reset open connections; new ones lead to another server."""
+        """Reset open connections; new ones go to another server."""
         asyncio.run_coroutine_threadsafe(self._move(upstream_port), self._loop).result()
 
     async def _set(self, mode: Mode, way: Way, delay: float, after: int) -> None:
@@ -153,7 +153,7 @@ class FaultProxy:
             self._writers.discard(upstream_writer)
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, wire: _Wire, way: Way) -> None:
-        """Carry one direction until it ends; then end the other too, as both clients of this project's tests do."""
+        """Forward one direction until it ends, then end the other one too."""
         try:
             while piece := await reader.read(65536):
                 committed = wire.dialogue is not None and wire.dialogue.commits(piece, up=way is Way.UP)
@@ -177,7 +177,7 @@ class FaultProxy:
             await asyncio.sleep(POLL_SECONDS)
 
     def _allowed(self, size: int, wire: _Wire, way: Way) -> int:
-        """How many of so many bytes may pass before CUT cuts."""
+        """How many of these bytes may pass before CUT resets the connection."""
         if self.mode is not Mode.CUT or self.way not in (way, Way.BOTH):
             return size
         if wire.change != self._change:
@@ -194,7 +194,7 @@ class FaultProxy:
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:
-    """What is on its way is lost, and the peer is told so (RST), unlike by a close."""
+    """Bytes in transit are lost, and the peer receives an RST, unlike after a close."""
     sock: socket.socket | None = writer.get_extra_info("socket")
     if sock is not None and sock.fileno() != -1:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)

@@ -1,4 +1,4 @@
-"""Starts one server and outlives whoever asked for it by just long enough to end the server.
+"""Starts one server, and ends it when the process that started this one ends.
 
 Run as a program of its own: ``python support/servers/guard.py USER STOP_SIGNAL DIRECTORY -- COMMAND...``. It prints the
 server's process id and then reads a line from standard input. When that comes, or standard input closes
@@ -26,7 +26,7 @@ GRACE_SECONDS = 15
 
 
 def become_subreaper() -> None:
-    """Daemons that the server starts (RabbitMQ's epmd) stay below this process, where the sweep finds them."""
+    """Become the parent of orphaned daemons (RabbitMQ's epmd), so that the final kill finds them."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
@@ -47,7 +47,7 @@ def start(user: str, directory: Path, command: list[str]) -> subprocess.Popen[by
 
 
 def end(server: subprocess.Popen[bytes], stop_signal: int) -> None:
-    for signum in (signal.SIGCONT, stop_signal):  # a test may have stopped it: it could not act on the signal
+    for signum in (signal.SIGCONT, stop_signal):  # a process that a test has stopped does not react to signals
         with contextlib.suppress(ProcessLookupError):
             os.kill(server.pid, signum)
     try:

@@ -16,7 +16,7 @@ def installer() -> Path | None:
 
 
 class MariaDBServer(Server):
-    """Commits are written at once and flushed later: it survives the death of its process, not the machine's."""
+    """Commits are written at once and flushed later: data survives a crash of the process, not of the machine."""
 
     name = "mariadb"
     user = "root"
@@ -54,6 +54,6 @@ class MariaDBServer(Server):
 
         try:
             pymysql.connect(host=HOST, port=self.port, user=self.user, connect_timeout=5).close()
-        except pymysql.MySQLError:  # not by ``pymysql.err``, which is another module once it also goes by ``MySQLdb``
+        except pymysql.MySQLError:  # ``pymysql.err`` is another module after ``install_as_MySQLdb``
             return False
         return True

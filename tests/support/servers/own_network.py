@@ -1,4 +1,4 @@
-"""A network of its own for some processes, with one cable that can be cut: by namespaces, where there is root."""
+"""A separate network for some processes, with one link that a test can cut. Needs root and network namespaces."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Self
 
 from tests.support.servers.fault_proxy import Way
 
-NOBODY = "02:00:00:00:00:01"  # no interface has this address: what is sent there is lost without a word
+NOBODY = "02:00:00:00:00:01"  # no interface has this address: packets to it are lost without an error
 
 
 class OwnNetwork:
@@ -29,7 +29,7 @@ class OwnNetwork:
 
     @staticmethod
     def available() -> bool:
-        """Root, and a kernel and tools that let root do it."""
+        """Whether this is root, with a kernel and tools that support it."""
         if sys.platform != "linux" or os.geteuid() != 0 or not all(map(shutil.which, ("ip", "unshare", "nsenter"))):
             return False
         try:
@@ -40,17 +40,17 @@ class OwnNetwork:
 
     @property
     def prefix(self) -> list[str]:
-        """Words before those of a program, for which it is the program's own process that is started in here."""
+        """A command prefix that executes a program in this network, in the same process."""
         assert self._holder is not None
         return ["nsenter", f"--net=/proc/{self._holder.pid}/ns/net", "--"]
 
     def __enter__(self) -> Self:
-        # It lives as long as its standard input is open, and with it the network.
+        # It and the network exist as long as its standard input is open.
         holder = ["unshare", "--net", "sh", "-c", "echo; exec cat"]
         self._holder = subprocess.Popen(holder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
         assert self._holder.stdout is not None
         try:
-            self._holder.stdout.readline()  # it is in there now
+            self._holder.stdout.readline()  # it has entered the network
             self._lay_cable(self._holder.pid)
         except BaseException:
             self._end()
@@ -63,14 +63,14 @@ class OwnNetwork:
         self._end()
 
     def cut(self, way: Way = Way.BOTH) -> None:
-        """Nothing comes through that way any more; nobody is told, and connections stay open on either side."""
+        """Drop all packets in this direction. Connections stay open on both sides, without an error."""
         if way in (Way.UP, Way.BOTH):
             self._do("neigh", "replace", self.address, "lladdr", NOBODY, "dev", "cable", inside=True)
         if way in (Way.DOWN, Way.BOTH):
             self._do("neigh", "replace", self._inside, "lladdr", NOBODY, "dev", self._cable)
 
     def mend(self) -> None:
-        """What was sent meanwhile is sent again by whoever still wants to."""
+        """Let packets pass again. Lost ones are sent again by TCP."""
         self._do("neigh", "flush", "nud", "permanent", "dev", "cable", inside=True)
         self._do("neigh", "flush", "nud", "permanent", "dev", self._cable)
 
@@ -87,7 +87,7 @@ class OwnNetwork:
         subprocess.run([*prefix, "ip", *words], check=True, capture_output=True)
 
     def _end(self) -> None:
-        """Should a process still be in there, the cable goes all the same."""
+        """Removes the link even if a process is still in the network."""
         assert self._holder is not None
         subprocess.run(["ip", "link", "delete", self._cable], check=False, capture_output=True)
         self._holder.communicate()

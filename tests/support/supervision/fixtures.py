@@ -22,7 +22,7 @@ def warm_nursery() -> Iterator[ForkServer]:
 
 @pytest.fixture(params=["warm", "cold"])
 def nursery(request: pytest.FixtureRequest) -> ForkServer | None:
-    """Each test runs with keepers from a nursery, and with keepers started cold."""
+    """Each test runs with keepers from a fork server, and with keepers started cold."""
     if request.param == "cold":
         return None
     nursery: ForkServer = request.getfixturevalue("warm_nursery")
@@ -31,11 +31,11 @@ def nursery(request: pytest.FixtureRequest) -> ForkServer | None:
 
 @pytest.fixture
 def supervise(nursery: ForkServer | None, tmp_path: Path) -> Supervise:
-    """Starts the supervision of a report's run in a thread."""
+    """Supervise the run of a report in a thread."""
     return lambda report: Supervised(report, nursery, tmp_path)
 
 
 @pytest.fixture
 def run(supervise: Supervise) -> Callable[[FakeReport], RunOutcome]:
-    """Supervises a report's run to its end."""
+    """Supervise the run of a report until it ends."""
     return lambda report: supervise(report).end()

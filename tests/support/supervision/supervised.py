@@ -27,7 +27,7 @@ class Supervised:
     def _execute(self, nursery: ForkServer | None, runtime_dir: Path) -> None:
         try:
             self.ending = execute(self.report, Worker(ThisHost(runtime_dir, nursery)))
-        except BaseException as error:  # for the test to look at
+        except BaseException as error:  # raised again by ``end``
             self.error = error
 
     def running(self) -> bool:

@@ -9,13 +9,13 @@ import time
 
 
 def be(word: str) -> None:
-    """Become a sleeper that ignores SIGTERM, under a name."""
+    """Sleep under this name, and ignore SIGTERM."""
     code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(300)"
     os.execv(sys.executable, [sys.executable, "-S", "-c", code, word])
 
 
 def fork_and_leave() -> bool:
-    """True in a process that has left its parent and its session; False where it was called."""
+    """True in a new process without parent and session of the caller; False in the caller."""
     child = os.fork()
     if child:
         os.waitpid(child, 0)
@@ -34,7 +34,7 @@ def main() -> None:
         be("own-session")
     if fork_and_leave():
         be("daemon")
-    if fork_and_leave():  # never the same process for long
+    if fork_and_leave():  # a new process again and again
         for _ in range(20_000):
             time.sleep(0.005)
             if os.fork():
