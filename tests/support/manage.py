@@ -25,7 +25,7 @@ class Manage:
             env=self.env,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=180,
             check=False,
         )
 

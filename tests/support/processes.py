@@ -18,7 +18,7 @@ from typing import Any, Self, TypeVar
 import psutil
 
 T = TypeVar("T")
-WAIT_SECONDS = 30.0
+WAIT_SECONDS = 90.0
 MARK = "CHRONIKER_TEST_MARK"
 QUIET_SCANS = 6
 PROC = Path("/proc") if Path("/proc/self/environ").exists() else None

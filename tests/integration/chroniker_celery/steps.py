@@ -10,7 +10,7 @@ from chroniker.models import OPEN, EventKind, Job, LogChunk, Run, RunEvent, Stat
 from chroniker.scheduler import manual_runs, tick
 from tests.celeryapp import app
 from tests.support.factories import a_booked_job
-from tests.support.processes import wait_until
+from tests.support.processes import WAIT_SECONDS, wait_until
 
 #: Never by itself within a test.
 NEVER = "0 0 29 2 *"
@@ -30,7 +30,7 @@ def wait_until_running(run: Run) -> Run:
     return Run.objects.get(pk=run.pk)
 
 
-def wait_until_closed(run: Run, *, ticking: bool = False, seconds: float = 40.0) -> Run:
+def wait_until_closed(run: Run, *, ticking: bool = False, seconds: float = WAIT_SECONDS) -> Run:
     """With ``ticking`` this process ticks meanwhile, as a beat would."""
 
     def closed() -> bool:
