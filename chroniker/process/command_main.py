@@ -1,20 +1,19 @@
-"""Inside the command's own process: drop what was inherited, run the command, leave with its exit status."""
+"""Inside the command's own process: close what was inherited, run the command, end with its exit status."""
 
 from __future__ import annotations
 
-import atexit
 import gc
 import io
 import logging
 import os
 import signal
 import sys
-import threading
-import traceback
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from chroniker.process import progress, project_setup, run_marker
+from chroniker.process.command_exit import leave, status_of_exit, status_of_uncaught
+from chroniker.process.command_start import become_new_python, needs_new_python
 from chroniker.process.keeper_protocol import Descriptors
 from chroniker.process.kernel import (
     close_descriptors,
@@ -22,15 +21,17 @@ from chroniker.process.kernel import (
     forbid_new_privileges,
     name_process,
     offer_to_oom_killer,
+    set_title,
 )
 from chroniker.process.run_spec import PROGRESS, RUN_ID, RUN_TOKEN, RunSpec
 
 if TYPE_CHECKING:
     from django.core.management.base import BaseCommand, CommandParser
 
-#: Whether this very code and these settings have passed Django's system checks, in the fork server this is a fork of.
+#: Whether this code and these settings have passed Django's system checks, in the fork server.
 checked = False
 
+PROCESS_NAME = "chroniker-run"
 _OOM_POINTS = 300
 _NOT_RUNNABLE, _NOT_FOUND = 126, 127  # as a shell's
 
@@ -41,21 +42,42 @@ class CommandProcess:
     def __init__(self, shared: frozenset[int] = frozenset()) -> None:
         self._shared = shared
 
-    def become(self, order: RunSpec, given: Descriptors, keeper: int) -> NoReturn:
-        """Run the order's command in this process, and end it."""
+    def become(self, spec: RunSpec, given: Descriptors, keeper: int) -> NoReturn:
+        """Run the spec's command in this process, and end it."""
         _leave_the_keeper(keeper)
         progress.attach(given.progress)
         _take_streams(given)
         close_descriptors(self._shared)
-        run_marker.write_marker(order.run_id)
-        _enter_environment(order, f"/proc/{keeper}/fd/{given.progress}")
-        if order.raw:
-            run_raw(order.argv)
+        run_marker.write_marker(spec.run_id)
+        title = f"chroniker: {' '.join(['manage.py', *spec.argv])} (job {spec.job_id}, run {spec.run_id})"
+        set_title(title)
+        new_python = needs_new_python(spec.argv, spec.env)
+        _enter_environment(spec, f"/proc/{keeper}/fd/{given.progress}")
+        if spec.raw:
+            run_raw(spec.argv)
+        if new_python:
+            become_new_python(title, spec.argv)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # as every Python program starts
         gc.enable()
+        reseed()
         fresh_streams()
-        leave(run_management_command(order.argv))
+        leave(run_management_command(spec.argv))
+
+
+def main() -> None:
+    """A management command in a new Python. `argv`: its title, its name and its words."""
+    title, *argv = sys.argv[1:]
+    name_process(PROCESS_NAME)
+    set_title(title)
+    fresh_streams()
+    leave(run_management_command(tuple(argv)))
+
+
+def reseed() -> None:
+    """Other random numbers than the other forks'. Python's own generator does this by itself."""
+    if numpy_random := sys.modules.get("numpy.random"):
+        numpy_random.seed()
 
 
 def _leave_the_keeper(keeper: int) -> None:
@@ -64,7 +86,7 @@ def _leave_the_keeper(keeper: int) -> None:
     if os.getppid() != keeper:  # it died before the line above
         os._exit(_NOT_RUNNABLE)
     os.setsid()
-    name_process("chroniker-run")
+    name_process(PROCESS_NAME)
     offer_to_oom_killer(_OOM_POINTS)
     signal.set_wakeup_fd(-1)
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
@@ -79,16 +101,16 @@ def _take_streams(given: Descriptors) -> None:
         os.dup2(source, target)
 
 
-def _enter_environment(order: RunSpec, progress_path: str) -> None:
-    os.environ.update(order.env)
-    os.environ[RUN_ID] = str(order.run_id)
-    os.environ[RUN_TOKEN] = str(order.token)
+def _enter_environment(spec: RunSpec, progress_path: str) -> None:
+    os.environ.update(spec.env)
+    os.environ[RUN_ID] = str(spec.run_id)
+    os.environ[RUN_TOKEN] = str(spec.token)
     os.environ[PROGRESS] = progress_path
-    if order.cwd is not None:
+    if spec.cwd is not None:
         try:
-            os.chdir(order.cwd)
+            os.chdir(spec.cwd)
         except OSError as error:
-            _refuse(order.cwd, error, _NOT_RUNNABLE)
+            _refuse(spec.cwd, error, _NOT_RUNNABLE)
 
 
 def _refuse(what: str, error: OSError, status: int) -> NoReturn:
@@ -130,7 +152,7 @@ def run_management_command(argv: tuple[str, ...]) -> int:
     try:
         project_setup.load()
         # Imported here: in a cold start Django does not exist before this line. Its start-up applies LOGGING,
-        # onto the streams made above; connections the fork server may have had were closed before it forked.
+        # onto the streams made above; connections of the fork server were closed before it forked.
         from django.core.management import ManagementUtility
 
         class Utility(ManagementUtility):
@@ -142,10 +164,9 @@ def run_management_command(argv: tuple[str, ...]) -> int:
 
         Utility(sys.argv).execute()
     except SystemExit as stop:
-        return _exit_status(stop.code)
-    except BaseException:  # the command's own failure, of any kind
-        traceback.print_exc()
-        return 1
+        return status_of_exit(stop.code)
+    except BaseException as error:  # the command's own failure, of any kind
+        return status_of_uncaught(error)
     return 0
 
 
@@ -159,26 +180,3 @@ def _skip_checks(command: BaseCommand) -> None:
         return parser
 
     command.create_parser = create_parser  # type: ignore[method-assign]
-
-
-def _exit_status(code: object) -> int:
-    if code is None:
-        return 0
-    if isinstance(code, int):
-        return code & 0xFF
-    print(code, file=sys.stderr)
-    return 1
-
-
-def leave(status: int) -> NoReturn:
-    """End like an interpreter does (threads awaited, exit functions run, streams flushed), without its tear-down."""
-    try:
-        threading._shutdown()  # type: ignore[attr-defined]  # no public name; multiprocessing does the same
-        atexit._run_exitfuncs()
-    except BaseException:  # an exit function's failure is not the command's
-        traceback.print_exc()
-    finally:
-        for stream in (sys.stdout, sys.stderr):
-            with suppress(Exception):  # closed by the command, or nobody reads it any more
-                stream.flush()
-        os._exit(status)

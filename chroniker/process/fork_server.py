@@ -14,10 +14,13 @@ import threading
 from contextlib import suppress
 
 from chroniker.process import command_main, project_setup
+from chroniker.process.command_exit import remember_open_files
+from chroniker.process.command_start import watch_environment
 from chroniker.process.keeper import ignore_signals
 from chroniker.process.keeper_parent import KeeperParent
 from chroniker.process.kernel import name_process
 from chroniker.process.run_spec import RUN_ID
+from chroniker.process.startup_threads import startup_threads
 
 
 def main() -> None:
@@ -28,11 +31,16 @@ def main() -> None:
     name_process("chroniker-fork")
     ignore_signals()
     gc.disable()
-    warm_up()
+    with watch_environment():
+        warm_up()
     if threading.active_count() > 1:
-        names = ", ".join(thread.name for thread in threading.enumerate()[1:])
-        sys.exit(f"chroniker: no fork server, because the project's start-up left threads running: {names}")
+        names = ", ".join(startup_threads()) or "of unknown origin"
+        sys.exit(
+            f"chroniker: the project's start-up left threads running: {names}. A process with threads cannot be forked"
+            " safely, so each run waits for a start of Django (see the check chroniker.W013)"
+        )
     gc.collect()
+    remember_open_files()
     gc.freeze()  # forks share these pages as long as their collector leaves them alone
     KeeperParent(requests).serve()
     os._exit(0)

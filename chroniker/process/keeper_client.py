@@ -42,21 +42,24 @@ class KeeperClient:
         self._unanswered: float | None = None
         self._dead_since: float | None = None
 
-    def wait_ready(self) -> bool:
-        """Wait for the keeper's first word. False: there is none, and after `close` none will ever begin."""
+    def wait_ready(self, fork_server: ForkServer | None = None) -> bool:
+        """Wait for the keeper's first message. False: there is none, and after `close` none will ever begin."""
         poll = select.poll()
         poll.register(self.wire, select.POLLIN)
         until = clock.monotonic() + _READY_PATIENCE
         while not self.pid and not self.wire.closed and clock.monotonic() < until:
+            gone = fork_server is not None and fork_server.is_gone  # before the read: its last message counts
             poll.poll(100)
             self.read()
+            if gone:
+                break
         return bool(self.pid)
 
-    def go(self, order: RunSpec, deadline: float | None) -> None:
+    def go(self, order: RunSpec, deadline: float) -> None:
         """The command begins."""
         self.wire.send(go=order.to_json(), deadline=deadline)
 
-    def extend(self, deadline: float | None) -> None:
+    def extend(self, deadline: float) -> None:
         """Move the keeper's deadline on; it acknowledges."""
         self.wire.send(deadline=deadline)
         if self._unanswered is None:
@@ -142,7 +145,7 @@ class KeeperClient:
         """
         if fork_server is not None:
             keeper = cls._launch(lock, fork_server)
-            if keeper.wait_ready():
+            if keeper.wait_ready(fork_server):
                 return keeper
             keeper.close()
         keeper = cls._launch(lock, None)

@@ -14,6 +14,8 @@ from pathlib import Path
 LINUX = sys.platform == "linux"
 
 _SET_DEATH_SIGNAL, _SET_NAME, _SET_CHILD_SUBREAPER, _SET_NO_NEW_PRIVS = 1, 15, 36, 38
+_GET_CHILD_SUBREAPER = 37
+_ARG_START = 48 - 3  # field of /proc/self/stat, counted from 0 after the name
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 _LIBC = ctypes.CDLL(None, use_errno=True) if LINUX else None
 
@@ -69,6 +71,11 @@ def become_subreaper() -> bool:
     return _prctl(_SET_CHILD_SUBREAPER, 1)
 
 
+def has_subreapers() -> bool:
+    """Whether `become_subreaper` can succeed. Changes nothing."""
+    return _LIBC is not None and _LIBC.prctl(_GET_CHILD_SUBREAPER, ctypes.byref(ctypes.c_int())) == 0
+
+
 def die_with_parent(signal_number: int) -> bool:
     """Ask for a signal when the parent dies. It may have died already: the caller looks at `os.getppid()` next."""
     return _prctl(_SET_DEATH_SIGNAL, signal_number)
@@ -83,6 +90,26 @@ def name_process(name: str) -> None:
     """The name that `ps` and `top` show (15 bytes)."""
     if _LIBC is not None:
         _LIBC.prctl(_SET_NAME, ctypes.c_char_p(name.encode()[:15]), 0, 0, 0)
+
+
+def set_title(title: str) -> bool:
+    """The command line that `ps` shows for this process and its forks, cut to the room of the present one.
+
+    False where the system does not show where it is.
+    """
+    if _LIBC is None:
+        return False
+    try:
+        stat = Path("/proc/self/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    start, end = (int(word) for word in stat[stat.rindex(")") + 2 :].split()[_ARG_START : _ARG_START + 2])
+    room = end - start
+    if not start or room < 2:
+        return False
+    text = title.replace("\0", " ").encode("utf-8", "surrogateescape")[: room - 1]
+    ctypes.memmove(start, text.ljust(room, b"\0"), room)
+    return True
 
 
 def offer_to_oom_killer(points: int) -> None:

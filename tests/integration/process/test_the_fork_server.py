@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from chroniker.process import keeper_client
+from chroniker.process import fork_server_client, keeper_client
 from chroniker.process.fork_server_client import ForkServer
 from chroniker.process.run_spec import RunOutcome
 from chroniker.worker import supervisor
@@ -104,6 +104,45 @@ def test_without_a_nursery_the_keeper_starts_cold(own: ForkServer, tmp_path: Pat
         assert report.text() == "hello\n"
 
 
+def test_one_that_was_killed_is_started_again_on_the_same_socket(
+    own: ForkServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fork_server_client, "_RESTART_SECONDS", 0.0)
+    first = own.pid
+    assert first is not None
+    os.kill(first, signal.SIGKILL)
+    wait_until(lambda: own.is_gone, what="the server dead")
+    report = FakeReport("sh", "-c", "cat /proc/$PPID/stat")
+    assert execute(report, own, runtime_dir=tmp_path) is not None
+    assert own.pid not in (None, first)
+    keeper = report.text().rsplit(")", 1)[1].split()
+    assert int(keeper[1]) == own.pid, "the keeper came from the new server"
+
+
+def test_forked_processes_use_the_server_that_was_started_again(
+    own: ForkServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fork_server_client, "_RESTART_SECONDS", 0.0)
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        os.read(reading, 1)
+        report = FakeReport("sh", "-c", "cat /proc/$PPID/stat")
+        execute(report, own, runtime_dir=tmp_path)
+        server = int(report.text().rsplit(")", 1)[1].split()[1])
+        (tmp_path / "server").write_text(str(server))
+        os._exit(0)
+    assert own.pid is not None
+    os.kill(own.pid, signal.SIGKILL)
+    wait_until(lambda: own.is_gone, what="the server dead")
+    own.revive()
+    os.write(writing, b"!")
+    assert os.waitpid(child, 0)[1] == 0
+    assert int((tmp_path / "server").read_text()) == own.pid
+    os.close(reading)
+    os.close(writing)
+
+
 def test_a_run_survives_the_death_of_its_nursery(own: ForkServer, tmp_path: Path) -> None:
     report = FakeReport("sh", "-c", "echo begun; sleep 1; echo done; sleep 300 & exit 4")
     supervised = Supervised(report, own, tmp_path)
@@ -156,7 +195,7 @@ def test_one_whose_project_starts_threads_refuses_to_fork(
     assert execute(report, nursery, runtime_dir=tmp_path / "run") is not None
     assert report.text() == "hello\n"
     nursery.close()
-    assert "left threads running: x" in capfd.readouterr().err
+    assert "left threads running: x (package time)" in capfd.readouterr().err
 
 
 @pytest.fixture

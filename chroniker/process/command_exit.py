@@ -1,0 +1,112 @@
+"""The end of a management command's process: what Python does at exit, without the tear-down of the interpreter.
+
+In this order: the hook for an uncaught exception; threads are awaited; exit functions run, `weakref.finalize` among
+them; `__del__` of Python objects runs; open files are flushed, compressed ones closed. Then the process ends.
+
+Not done: `finally` of suspended generators, `__del__` of objects that the fork server made, tear-down in C extensions.
+A full tear-down would free each page that the process shares with the fork server, one by one.
+"""
+
+from __future__ import annotations
+
+import _io
+import atexit
+import gc
+import os
+import sys
+import threading
+import traceback
+import weakref
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any, NoReturn
+
+INTERRUPTED = 130  # as a shell's, for SIGINT
+
+#: Files that the project's start-up opened in the fork server: they are not among this process's own objects.
+_files_of_startup: list[weakref.ref[Any]] = []
+
+
+def remember_open_files() -> None:
+    """For the fork server, before it forks: text that is buffered there would be written by each fork."""
+    files = [each for each in gc.get_objects() if _is_file(each)]
+    _flush(files)
+    _files_of_startup[:] = [weakref.ref(each) for each in files]
+
+
+def status_of_exit(code: object) -> int:
+    """The exit status that `sys.exit(code)` means. A text goes to stderr."""
+    if code is None:
+        return 0
+    if isinstance(code, int):
+        return code & 0xFF
+    print(code, file=sys.stderr)
+    return 1
+
+
+def status_of_uncaught(error: BaseException) -> int:
+    """Reports the exception as Python does, by `sys.excepthook`: error trackers put theirs there."""
+    try:
+        sys.excepthook(type(error), error, error.__traceback__)
+    except BaseException:
+        traceback.print_exc()
+        traceback.print_exception(error)
+    return INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1
+
+
+def leave(status: int) -> NoReturn:
+    """End this process. A failure here is printed, and does not change the command's exit status."""
+    try:
+        for step in (threading._shutdown, atexit._run_exitfuncs, _finish_objects):  # type: ignore[attr-defined]
+            try:
+                step()
+            except BaseException:
+                traceback.print_exc()
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(Exception):  # closed by the command, or nobody reads it any more
+                stream.flush()
+        os._exit(status)
+
+
+def _finish_objects() -> None:
+    """Run finalizers, then flush files: a finalizer may write to one. Objects of the fork server are left out."""
+    objects = gc.get_objects()
+    files = [each for each in objects if _is_file(each)]
+    for each in objects:
+        if not _is_file(each) and _finalizer(each) is not None:
+            _attempt(_finalizer(each), each)
+    files += [file for reference in _files_of_startup if (file := reference()) is not None]
+    _flush(files)
+    for each in files:
+        if type(each).__module__ != "_io":  # written in Python, such as GzipFile: its end is written by `close`
+            _attempt(type(each).close, each)
+    _flush(files)
+
+
+def _flush(files: Iterable[Any]) -> None:
+    """Text first: it goes into the buffers of the binary files below it."""
+    for kind in (_io.TextIOWrapper, _io._BufferedIOBase):
+        for each in files:
+            if issubclass(type(each), kind):
+                _attempt(type(each).flush, each)
+
+
+def _is_file(each: object) -> bool:
+    """By its type: `isinstance` would evaluate lazy objects."""
+    return issubclass(type(each), _io._IOBase)
+
+
+def _finalizer(each: object) -> Any:
+    """`__del__` where a class written in Python defines it."""
+    found = getattr(type(each), "__del__", None)
+    return found if hasattr(found, "__code__") else None
+
+
+def _attempt(step: Any, each: object) -> None:
+    try:
+        step(each)
+    except ValueError:
+        pass  # a file that is closed, or detached
+    except Exception:
+        traceback.print_exc()

@@ -1,0 +1,78 @@
+"""Whether a warm process fits a management command, and a new Python where it does not.
+
+Django reads settings once, when it starts. An option or a variable of the job that decides at that time has no effect
+in a fork of a process that has started Django before.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn
+
+PYTHON_PROGRAM = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv.pop(1)); from chroniker.process.{module} import main; main()"
+)
+_OPTIONS = ("--settings", "--pythonpath")
+_READ_BY_PROGRAMS = ("PYTHON", "LD_", "MALLOC_", "GLIBC_")  #: by the interpreter and the C library, when they start
+
+#: Names that the project's start-up has read from the environment.
+_read_at_start: set[str] = set()
+_read_all = False
+
+
+class _WatchedEnvironment(os._Environ):  # type: ignore[type-arg]
+    """Records the names that are read. One that was not there counts too: its absence was read."""
+
+    def __getitem__(self, name: str) -> str:
+        _read_at_start.add(name)
+        value: str = super().__getitem__(name)
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        global _read_all
+        _read_all = True
+        return super().__iter__()
+
+
+@contextmanager
+def watch_environment() -> Iterator[None]:
+    """Around the project's start-up in the fork server."""
+    before = type(os.environ)
+    os.environ.__class__ = _WatchedEnvironment
+    try:
+        yield
+    finally:
+        os.environ.__class__ = before
+
+
+def needs_new_python(argv: Sequence[str], env: Mapping[str, str]) -> bool:
+    """Whether an option or a variable of the job decides at Django's start. To be asked before `env` is applied."""
+    if any(_decides(name) for name, value in env.items() if os.environ.get(name) != value):
+        return True
+    return "django" in sys.modules and _has_option(argv)
+
+
+def _has_option(argv: Sequence[str]) -> bool:
+    options = argv[: argv.index("--")] if "--" in argv else argv
+    return any(word.partition("=")[0] in _OPTIONS for word in options)
+
+
+def _decides(name: str) -> bool:
+    return _read_all or name in _read_at_start or name.startswith(_READ_BY_PROGRAMS)
+
+
+def python_words(module: str, *words: object) -> list[str]:
+    """A command line: Python with the path of this one, and the `main` of a module of this package."""
+    path = json.dumps([str(Path(entry).absolute()) for entry in sys.path])
+    return [sys.executable, "-c", PYTHON_PROGRAM.format(module=module), path, *map(str, words)]
+
+
+def become_new_python(title: str, argv: Sequence[str]) -> NoReturn:
+    """Run the command in a new Python in this process: same process id, files, limits and parent."""
+    words = python_words("command_main", title, *argv)
+    os.execve(words[0], words, dict(os.environ))  # nosec B606  # our own interpreter
