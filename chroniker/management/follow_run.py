@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.core.management.base import OutputWrapper
 from django.db import Error, close_old_connections
+from django.db.models import QuerySet
 
 from chroniker.escaping import one_line
 from chroniker.management.console import result
@@ -15,6 +16,8 @@ from chroniker.scheduler.local_runs import POLL_SECONDS, LocalRuns
 from chroniker.scheduler.shutdown_signals import ShutdownSignals
 
 logger = logging.getLogger(__name__)
+
+_CHUNKS_AT_ONCE = 32
 
 
 class Follower:
@@ -43,14 +46,20 @@ class Follower:
     def _show(self) -> None:
         """Print new output. One supervisor inserts all of it, so keys are in order."""
         try:
-            new = LogChunk.objects.filter(run=self._run_id, pk__gt=self._last).order_by("pk")
-            for chunk in new.iterator(chunk_size=32):  # the output may not fit into memory
-                stream = self._stdout if chunk.stream == Stream.STDOUT else self._stderr
-                stream.copy(chunk.text)
-                self._last = chunk.pk
+            while chunks := list(self._next_chunks()):
+                for chunk in chunks:
+                    stream = self._stdout if chunk.stream == Stream.STDOUT else self._stderr
+                    stream.copy(chunk.text)
+                    self._last = chunk.pk
         except Error as error:  # printed later; the run does not depend on it
             logger.debug("No output could be read: %s", error)
             close_old_connections()
+
+    def _next_chunks(self) -> QuerySet[LogChunk]:
+        """A bounded number: a run may have written more than fits into memory. A server-side cursor, as of
+        ``iterator()``, would be lost behind a pooler that changes the session after each transaction.
+        """
+        return LogChunk.objects.filter(run=self._run_id, pk__gt=self._last).order_by("pk")[:_CHUNKS_AT_ONCE]
 
     def conclude(self, *, waited: bool) -> int:
         """Print the result of the run, or its state. Returns the exit status for this process."""

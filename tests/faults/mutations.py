@@ -62,7 +62,7 @@ def keeper_deadline() -> None:
 
         return endless
 
-    replace("chroniker.executors.database_report", "order", make)
+    replace("chroniker.executors.database_report", "spec_from_run", make)
 
 
 def start_compare_and_set() -> None:

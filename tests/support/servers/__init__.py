@@ -7,6 +7,7 @@ from tests.support.servers.commits import Dialogue, MariaDBDialogue, PostgresDia
 from tests.support.servers.fault_proxy import FaultProxy, Mode, Way
 from tests.support.servers.mariadb import MariaDBServer
 from tests.support.servers.own_network import OwnNetwork
+from tests.support.servers.pgbouncer import PgBouncerServer
 from tests.support.servers.postgres import PostgresServer, PostgresStandby
 from tests.support.servers.rabbitmq import RabbitMQServer
 from tests.support.servers.redis import RedisServer
@@ -20,6 +21,7 @@ __all__ = [
     "MariaDBServer",
     "Mode",
     "OwnNetwork",
+    "PgBouncerServer",
     "PostgresDialogue",
     "PostgresServer",
     "PostgresStandby",
