@@ -40,6 +40,10 @@ class Code(TextChoices):
     HOSTS = "HOSTS", _("It succeeded on %(done)d of %(all)d hosts. The others: %(others)s.")
     # Ended, as its worker reports.
     EXIT = "EXIT", _("it exited with status %(status)d")
+    NOT_EXECUTABLE = "NOT_EXECUTABLE", _("it exited with status 126 (shells: the program cannot be executed)")
+    NOT_FOUND = "NOT_FOUND", _("it exited with status 127 (shells: the program was not found)")
+    EXIT_SIGNAL = "EXIT_SIGNAL", _("it exited with status %(status)d (shells: killed by %(signal)s)")
+    LAST_LINE = "LAST_LINE", _("last line on stderr: %(line)s")
     EXIT_UNKNOWN = "EXIT_UNKNOWN", _("its exit status is unknown")
     SIGNAL = "SIGNAL", _("it was killed by %(signal)s")
     SIGNAL_NUMBER = "SIGNAL_NUMBER", _("it was killed by signal %(number)d")
@@ -68,6 +72,7 @@ class Code(TextChoices):
             " If the log does not say that they were stored after it, the end is missing."
         ),
     )
+    SLOT_KEPT = "SLOT_KEPT", _("The next run of this job waits until these processes have ended: %(names)s.")
     OUTPUT_MISSING = "OUTPUT_MISSING", _("The end of the output may be missing: the worker did not report the end.")
 
     @property

@@ -14,6 +14,7 @@ from chroniker.escaping import one_line
 from chroniker.exceptions import ExecutorError
 from chroniker.executors import executors
 from chroniker.models import Job
+from chroniker.process import capabilities
 from chroniker_celery.checks import EAGER, GREEN, GREEN_POOLS
 from chroniker_celery.executor import CeleryExecutor
 from chroniker_celery.queues import queue_names
@@ -49,7 +50,9 @@ def is_fit(worker: Worker) -> bool:
 def _reason(worker: Worker) -> str:
     if get_implementation(worker.pool_cls).__module__.rpartition(".")[2] in GREEN_POOLS:
         return GREEN
-    return EAGER if worker.app.conf.task_always_eager else ""
+    if worker.app.conf.task_always_eager:
+        return EAGER
+    return "; ".join(capabilities.missing())
 
 
 def executors_of(app: Celery) -> list[CeleryExecutor]:

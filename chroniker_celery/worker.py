@@ -16,6 +16,7 @@ from django.db import connections
 from chroniker.conf import settings
 from chroniker.eligibility import hosts
 from chroniker.worker import run_lock
+from chroniker.worker.run_remains import RemainsSweeper
 from chroniker.worker.wake_socket import wake
 from chroniker_celery import fitness, fork_server, revocation, shutdown, unknown_runs
 from chroniker_celery.fitness import Worker
@@ -54,6 +55,7 @@ class Supervision(bootsteps.StartStopStep):
     1. Kills processes of earlier runs on this host whose supervisor and keeper are both dead.
     2. Starts the fork server and prepares the shutdown notice, before the pool forks.
     3. Records a heartbeat of this host once a minute, from a thread: the pool never waits for the database.
+    4. Kills processes of runs whose supervisor and keeper die later, and starts a killed fork server again.
     """
 
     requires = ("celery.worker.components:Pool",)  # the order of starts; all steps are created before the first starts
@@ -61,6 +63,7 @@ class Supervision(bootsteps.StartStopStep):
     def __init__(self, parent: Worker, **kwargs: Any) -> None:
         super().__init__(parent, **kwargs)
         self._heartbeat: HostHeartbeat | None = None
+        self._sweeper: RemainsSweeper | None = None
 
     def create(self, parent: Worker) -> None:
         sweep()
@@ -72,6 +75,9 @@ class Supervision(bootsteps.StartStopStep):
             logger.warning("task_annotations do not apply to scheduled jobs; ignored: %s.", ", ".join(ignored))
         self._heartbeat = HostHeartbeat([executor.alias for executor in fitness.executors_of(parent.app)])
         self._heartbeat.start()
+        every = settings.heartbeat.total_seconds()
+        self._sweeper = RemainsSweeper(settings.runtime_dir, every, fork_server.current())
+        self._sweeper.start()
 
     def close(self, parent: Worker) -> None:
         """Before the pool waits for its runs. Needed for remote control's shutdown, which sends no signal."""
@@ -80,6 +86,8 @@ class Supervision(bootsteps.StartStopStep):
     def stop(self, parent: Worker) -> None:
         if self._heartbeat is not None:
             self._heartbeat.end()
+        if self._sweeper is not None:
+            self._sweeper.end()
 
     def terminate(self, parent: Worker) -> None:
         self.stop(parent)

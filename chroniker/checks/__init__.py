@@ -8,6 +8,7 @@ from chroniker.checks.clocks import check_clocks
 from chroniker.checks.databases import check_databases
 from chroniker.checks.declarations import check_declarations
 from chroniker.checks.executors import check_executors
+from chroniker.checks.host import check_host
 from chroniker.checks.installation import check_installation
 from chroniker.checks.jobs import check_jobs
 from chroniker.checks.messages import check_messages
@@ -40,6 +41,7 @@ CHECKS: dict[str, str] = {
     "chroniker.E012": "An unreleased version of chroniker migrated this database (checked with --database).",
     "chroniker.E013": "CHRONIKER_COMMAND_SETUP cannot be loaded.",
     "chroniker.E014": "A package for caching queries caches those of chroniker.",
+    "chroniker.E015": "The kernel lacks what supervising runs needs.",
     "chroniker.E020": "A job declared in code is not valid, or a module with declarations cannot be imported.",
     "chroniker.E030": "CHRONIKER_JOB_ERROR_CALLBACK cannot be imported, or is not a function.",
     "chroniker.E031": "CHRONIKER_WEBHOOKS does not have the shape [{URL, SECRET, EVENTS}], or names a URL twice.",
@@ -56,6 +58,7 @@ CHECKS: dict[str, str] = {
     "chroniker.W010": "Enabled jobs require hosts that are not live (checked with --database).",
     "chroniker.W011": "The clock of a live host differs from the database's (checked with --database).",
     "chroniker.W012": "The settings need set-up code that processes which run commands do not load.",
+    "chroniker.W013": "The project's start-up leaves threads running, so that no command can start warm.",
 }
 
 
@@ -64,7 +67,7 @@ def register() -> None:
     for check in (check_installation, check_names, check_values, check_executors, check_databases, check_runtime_dir):
         checks.register(check, TAG)
     checks.register(check_declarations, CODE_TAG)
-    for check in (check_row_locks, check_messages, check_project_setup, check_query_caches):
+    for check in (check_row_locks, check_messages, check_project_setup, check_query_caches, check_host):
         checks.register(check, TAG)
     for check in (check_migrations, check_jobs, check_clocks, check_skip_locked):
         checks.register(check, TAG, checks.Tags.database)

@@ -14,6 +14,7 @@ from chroniker.lifecycle.deletion import delete_jobs, jobs_to_delete
 from chroniker.lifecycle.dispatch_state import leave_to_host, record_dispatched, record_not_accepted, take_for_dispatch
 from chroniker.lifecycle.events import note
 from chroniker.lifecycle.imported_history import keep_tokens, record_history
+from chroniker.lifecycle.kept_slots import release
 from chroniker.lifecycle.outcome import Outcome
 from chroniker.lifecycle.plan import Plan
 from chroniker.lifecycle.start import Started, renew, start
@@ -39,6 +40,7 @@ __all__ = [
     "record_dispatched",
     "record_history",
     "record_not_accepted",
+    "release",
     "renew",
     "request_stop",
     "restart_after_clock_jump",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
+from typing import Protocol
 from uuid import UUID
 
 from django.db.models import OuterRef, Q, Subquery
@@ -15,10 +16,11 @@ from chroniker.conf import settings
 from chroniker.lifecycle import host_runs
 from chroniker.lifecycle.bulk import write_states
 from chroniker.lifecycle.events import note, note_lost, note_output_missing
+from chroniker.lifecycle.kept_slots import free_slot
 from chroniker.lifecycle.notify import annotate_has_subscribers, enqueue, send_run_finished
 from chroniker.lifecycle.outcome import Outcome
 from chroniker.lifecycle.transactions import locked, transactional
-from chroniker.models import EVERY_HOST, EventKind, Job, JobState, Lease, Run, Status
+from chroniker.models import EVERY_HOST, OPEN, EventKind, Job, JobState, Lease, Run, Status
 from chroniker.reasons import Code, Reason
 
 LONGEST_BACKOFF = dt.timedelta(days=1)
@@ -57,7 +59,7 @@ def _finish(run_id: UUID, token: int, nonce: UUID, outcome: Outcome) -> tuple[bo
     run.refresh_from_db()
     run.job = job
     if moved:
-        Lease.objects.filter(pk=run_id).delete()
+        free_slot(run_id, outcome.survivors)
         if outcome.unstored:
             note(run_id, EventKind.NOTE, reason=Reason.of(Code.OUTPUT_UNSTORED, n=outcome.unstored))
         return True, _conclude(states, [run], at_once=outcome.retry_at_once)
@@ -99,33 +101,56 @@ def cancel(run_ids: Collection[UUID]) -> bool:
     return bool(ended)
 
 
-def expire(limit: int, *, host: str = "", is_held: Callable[[UUID], bool | None] | None = None) -> list[Run]:
-    """CLAIMED → LOST past the start deadline; RUNNING → LOST when the lease ran out. The runs that were closed.
+class HostProcesses(Protocol):
+    """The processes of one host's runs. ``locks_decide``: a kernel lock file, not the lease, tells that a run lives."""
 
-    With ``is_held`` (one host: a kernel lock file for each run of ``host``) a run there is lost at once when its lock
-    is free, and never while it is held, whatever its lease says; without such a file (None) the lease decides. Runs
-    that a fence holds are left for the next tick. Of a run on every host, a child that has not begun is lost as soon
-    as its host is not live any more; the parent is closed with its last child. While the database's clock cannot be
-    trusted nothing is closed.
+    @property
+    def host(self) -> str: ...
+    @property
+    def locks_decide(self) -> bool: ...
+    def is_held(self, run_id: UUID) -> bool | None: ...
+    def kill_remaining(self, run_id: UUID) -> Sequence[object]: ...
+
+
+def expire(limit: int, here: HostProcesses | None = None) -> list[Run]:
+    """CLAIMED → LOST past the start deadline; RUNNING → LOST when the lease ran out. Returns the runs that were closed.
+
+    Where locks decide, a run of this host is lost at once when its lock is free, and never while it is held, whatever
+    its lease says; without a lock file (None) the lease decides. What is left of a run of this host is killed before
+    the run is closed; a run with processes that survive stays open. Runs that a fence holds are left for the next tick.
+    Of a run on every host, a child that has not begun is lost as soon as its host is not live any more; the parent is
+    closed with its last child. While the database's clock cannot be trusted nothing is closed.
     """
     overdue = Q(expires_at__lt=FromNow(-settings.drift_allowance))
-    if is_held is not None:
+    lost: list[Run] = []
+    if here is not None and here.locks_decide:
         # From the few leases to their runs: the other way round SQLite would read the whole history.
         leased = Run.objects.filter(pk__in=Lease.objects.values("pk"))
-        running = list(leased.filter(status=Status.RUNNING, host=host).values_list("pk", flat=True))
-        held = {run_id: is_held(run_id) for run_id in running}
+        running = list(leased.filter(status=Status.RUNNING, host=here.host).values_list("pk", flat=True))
+        held = {run_id: here.is_held(run_id) for run_id in running}
         dead = [run_id for run_id in running if held[run_id] is False][:limit]
-        lost = _expire(dead, None) if dead else []
+        lost = _expire(_without_processes(dead, here), None) if dead else []
         overdue &= ~Q(pk__in=[run_id for run_id in running if held[run_id]])
-    else:
-        lost = []
     ids = list(Lease.objects.filter(overdue).order_by("expires_at").values_list("pk", flat=True)[:limit])
     if ids:
-        lost += _expire(ids, overdue)
+        lost += _expire(ids if here is None else _without_processes(ids, here), overdue)
     if ids := list(host_runs.children_of_dead_hosts().values_list("pk", flat=True)[:limit]):
         lost += _expire(ids, Q(nonce=None), Code.HOST_GONE)
     send_run_finished(lost)
     return lost
+
+
+def _without_processes(run_ids: list[UUID], here: HostProcesses) -> list[UUID]:
+    """These runs, without those that have processes on this host which cannot be killed.
+
+    A run whose lock is held has a keeper: that kills the processes by its own deadline. None is killed because of a
+    jump of the database's clock: then these runs are not closed either.
+    """
+    if jump_detection.read_clock().suspended_because:
+        return []
+    running = Run.objects.filter(pk__in=run_ids, status=Status.RUNNING, host=here.host).values_list("pk", flat=True)
+    alive = {run_id for run_id in running if not here.is_held(run_id) and here.kill_remaining(run_id)}
+    return [run_id for run_id in run_ids if run_id not in alive]
 
 
 @transactional
@@ -140,6 +165,9 @@ def _expire(run_ids: Collection[UUID], still: Q | None, not_taken: Code = Code.N
     # After the locks, which may have taken their time. A tick has looked before; the clock may have jumped since.
     if not ids or jump_detection.read_clock().suspended_because:
         return []
+    closed = set(Run.objects.filter(pk__in=ids).exclude(status__in=OPEN).values_list("pk", flat=True))
+    Lease.objects.filter(pk__in=closed).delete()  # the supervisor that waited for their processes is gone
+    ids -= closed
     parents = set(Run.objects.filter(pk__in=ids, required_host=EVERY_HOST).values_list("pk", flat=True))
     ids -= parents
     Run.objects.filter(pk__in=ids, status=Status.CLAIMED).update(**Reason.of(not_taken).columns())

@@ -16,6 +16,7 @@ class Outcome:
     reason: Reason | str = NO_REASON  #: a text is free text
     progress: tuple[int, int] | None = None  #: (total, complete)
     unstored: int = 0  #: characters of output that are not stored yet
+    survivors: tuple[str, ...] = ()  #: names of processes that could not be killed: the job's slot waits for their end
     retry_at_once: bool = False  #: if the run is retried, then without a back-off
 
     def reason_columns(self) -> dict[str, Any]:

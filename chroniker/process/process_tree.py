@@ -5,6 +5,8 @@ it was taken. So the caller is a subreaper: whatever loses its parent comes to i
 round. Without subreapers (systems other than Linux) only the command's own process group is reached.
 """
 
+from __future__ import annotations
+
 import os
 import resource
 import signal
@@ -13,21 +15,39 @@ from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from chroniker.process.kernel import LINUX
 
 _WALK_LIMIT = 10_000  # a fork bomb: kill what is known, then look again
 _NAMES_KEPT = 20
+_START_TIME = 22 - 3  # field of /proc/PID/stat, counted from 0 after the name
 _NOT_OURS_PATIENCE = 5.0
+
+
+class Survivor(NamedTuple):
+    """A process that could not be killed. Its start time tells it from a later process with its number."""
+
+    pid: int
+    started: str
+    name: str
+
+    @classmethod
+    def of(cls, pid: int) -> Survivor:
+        return cls(pid, _start_time(pid), name_of(pid))
+
+    @property
+    def is_alive(self) -> bool:
+        return state(self.pid) not in ("", "Z") and _start_time(self.pid) == self.started
 
 
 @dataclass(slots=True)
 class Killed:
-    """What a kill found alive: how many, the first names, and who could not be killed (of another user)."""
+    """What a kill found alive: how many, the first names, and what could not be killed (of another user)."""
 
     count: int = 0
     names: list[str] = field(default_factory=list)
-    survivors: list[str] = field(default_factory=list)
+    survivors: list[Survivor] = field(default_factory=list)
 
 
 @dataclass
@@ -78,11 +98,21 @@ def descendants(pid: int) -> Iterator[int]:
 
 def state(pid: int) -> str:
     """The kernel's letter for a process: R, S, D, T (stopped), Z (ended, not collected); "" when it is gone."""
+    return next(iter(_stat(pid)), "")
+
+
+def _start_time(pid: int) -> str:
+    """In ticks since this machine started; "" when the process is gone."""
+    return next(iter(_stat(pid)[_START_TIME:]), "")
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of a process after its name; empty when it is gone."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_bytes()
     except OSError:
-        return ""
-    return stat[stat.rindex(b")") + 2 :][:1].decode()
+        return []
+    return stat[stat.rindex(b")") + 2 :].decode().split()
 
 
 def name_of(pid: int) -> str:
@@ -154,7 +184,7 @@ def kill_below(tally: Tally, *, spare: Collection[int] = (), group: int = 0) -> 
             return killed
         refused = _kill_once(roots, known, killed)
         if refused and len(refused) >= len(roots) and time.monotonic() > patience:
-            killed.survivors = [name_of(pid) for pid in refused[:_NAMES_KEPT]]
+            killed.survivors = [Survivor.of(pid) for pid in refused[:_NAMES_KEPT]]
             return killed
         if turn > 3:
             time.sleep(0.0003 if turn < 300 else 0.02)

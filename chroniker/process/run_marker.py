@@ -67,8 +67,8 @@ def _carries(pid: int, entry: bytes) -> bool:
     return b"\0" + entry in environment and process_tree.state(pid) not in ("", "Z")
 
 
-def kill_marked_processes(run_id: UUID, keeper: int = 0) -> list[str]:
-    """Kill what a run left behind, its keeper first; returns who could not be killed within some seconds.
+def kill_marked_processes(run_id: UUID, keeper: int = 0) -> list[process_tree.Survivor]:
+    """Kill what a run left behind, its keeper first; returns what could not be killed within some seconds.
 
     For a run whose keeper is dead, or no longer does its work.
     """
@@ -85,7 +85,7 @@ def kill_marked_processes(run_id: UUID, keeper: int = 0) -> list[str]:
         for pid in process_tree.stop_walk(found):
             process_tree.send(pid, signal.SIGKILL)
         if time.monotonic() > until:
-            return [process_tree.name_of(pid) for pid in found]
+            return [process_tree.Survivor.of(pid) for pid in found]
         time.sleep(0.002)
     return []
 

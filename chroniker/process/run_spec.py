@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from chroniker.process.process_tree import Survivor
+
 if TYPE_CHECKING:
     from chroniker.reasons import Reason
 
@@ -31,7 +33,6 @@ class RunSpec:
     lease: float = 60.0
     margin: float = 12.0
     heartbeat: float = 10.0
-    fenced_by_lock: bool = False  #: a kernel file lock guards the run; its lease sets the child no deadline
     log_stdout: bool = True
     log_stderr: bool = True
     log_max_bytes: int | None = None
@@ -68,4 +69,5 @@ class RunOutcome:
     progress: tuple[int, int] | None = None  #: (total, complete)
     cpu_seconds: float = 0.0
     max_rss_kb: int = 0
+    survivors: tuple[Survivor, ...] = ()  #: processes that could not be killed
     unstored: int = 0  #: characters of its output that were not stored yet when the ending was reported

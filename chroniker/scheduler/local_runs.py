@@ -20,6 +20,7 @@ from chroniker.executors import HostedExecutor, executors
 from chroniker.scheduler import stopping, tick, tick_result
 from chroniker.scheduler.shutdown_signals import ShutdownSignals
 from chroniker.worker import run_lock
+from chroniker.worker.run_remains import RemainsSweeper
 
 logger = logging.getLogger(__name__)
 
@@ -51,11 +52,13 @@ class LocalRuns:
         self._asked, self._who, self._aliases, self._drain, self._stops = asked, who, aliases, drain, stops
         self._tell, self._say, self._on_end = tell, say, on_end
         self._open: list[HostedExecutor] = []
+        self._sweeper = RemainsSweeper(settings.runtime_dir, settings.heartbeat.total_seconds())
 
     def __enter__(self) -> Self:
         self._open = [executor for executor in map(_executor, self._aliases or executors) if executor is not None]
         if self._open:
             run_lock.sweep_leftovers(settings.runtime_dir)
+            self._sweeper.start()
         for executor in self._open:
             executor.open()
         return self
@@ -103,6 +106,7 @@ class LocalRuns:
         try:
             self._end()
         finally:
+            self._sweeper.end()
             for executor in self._open:
                 executor.close()
 

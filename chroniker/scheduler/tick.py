@@ -18,7 +18,7 @@ from chroniker.scheduler.claiming import TIME_BOX, Clock, claim_due
 from chroniker.scheduler.pending_work import PendingWork
 from chroniker.scheduler.stopping import stop_flagged
 from chroniker.scheduler.tick_result import TickResult
-from chroniker.worker import run_lock
+from chroniker.worker.run_remains import HostProcesses
 
 
 def tick(only: Collection[int] | None = None, now: dt.datetime | None = None) -> TickResult:
@@ -107,13 +107,9 @@ def claim_after_run(job_id: int) -> TickResult:
 
 
 def expire() -> list[Run]:
-    """Step 1. With lock files, a run of this host is lost when its lock file is free."""
-    if not settings.check_lock_file:
-        return lifecycle.expire(settings.batch_size)
-    directory = settings.runtime_dir
-    return lifecycle.expire(
-        settings.batch_size, host=settings.hostname, is_held=lambda run_id: run_lock.is_held(directory, run_id)
-    )
+    """Step 1. What is left of a run of this host is killed before the run is closed as lost."""
+    here = HostProcesses(settings.hostname, settings.runtime_dir, locks_decide=settings.check_lock_file)
+    return lifecycle.expire(settings.batch_size, here)
 
 
 def book_edited(now: dt.datetime) -> int:

@@ -9,6 +9,11 @@ from django.utils.translation import override
 
 from chroniker.reasons import Code, Reason
 
+#: What shells mean by an exit status; programs may mean something else.
+_SPECIAL = {126: Code.NOT_EXECUTABLE, 127: Code.NOT_FOUND}
+_SIGNALLED = 128
+_KILLED = {_SIGNALLED + number for number in (signal.SIGINT, signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM)}
+
 #: Why a tree is killed at once.
 LATE, UNKNOWN_LEASE = Code.LEASE_LATE, Code.LEASE_UNKNOWN
 
@@ -31,12 +36,20 @@ def of_exit(exit_code: int | None) -> Reason:
     """Negative: the signal that killed it; ``None``: nobody saw it end."""
     if exit_code is None:
         return Reason.of(Code.EXIT_UNKNOWN)
+    if exit_code in _SPECIAL:
+        return Reason.of(_SPECIAL[exit_code])
+    if exit_code in _KILLED:
+        return Reason.of(Code.EXIT_SIGNAL, status=exit_code, signal=signal.Signals(exit_code - _SIGNALLED).name)
     if exit_code >= 0:
         return Reason.of(Code.EXIT, status=exit_code)
     try:
         return Reason.of(Code.SIGNAL, signal=signal.Signals(-exit_code).name)
     except ValueError:
         return Reason.of(Code.SIGNAL_NUMBER, number=-exit_code)
+
+
+def last_stderr_line(line: str) -> Reason:
+    return Reason.of(Code.LAST_LINE, line=line)
 
 
 def too_long(seconds: float | None) -> Reason:

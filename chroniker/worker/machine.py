@@ -11,6 +11,7 @@ from uuid import UUID
 from chroniker.process import run_marker
 from chroniker.process.fork_server_client import ForkServer
 from chroniker.process.keeper_client import KeeperClient
+from chroniker.process.process_tree import Survivor
 from chroniker.worker.run_lock import RunLock
 from chroniker.worker.wake_socket import WakeSocket
 
@@ -27,8 +28,8 @@ class Machine(Protocol):
     def keeper(self, lock: RunLock) -> KeeperClient:
         """A keeper that waits for its run. Raises ``OSError`` when none could be started."""
 
-    def kill_marked(self, run_id: UUID, keeper: int) -> list[str]:
-        """Kill what is left of a run, its keeper too; the names of those that survived."""
+    def kill_marked(self, run_id: UUID, keeper: int) -> list[Survivor]:
+        """Kill what is left of a run, its keeper too; the processes that survived."""
 
     def selector(self) -> selectors.BaseSelector:
         """For the supervisor's loop."""
@@ -50,7 +51,7 @@ class ThisHost:
     def keeper(self, lock: RunLock) -> KeeperClient:
         return KeeperClient.begin(self.fork_server, lock.descriptor)
 
-    def kill_marked(self, run_id: UUID, keeper: int) -> list[str]:
+    def kill_marked(self, run_id: UUID, keeper: int) -> list[Survivor]:
         return run_marker.kill_marked_processes(run_id, keeper)
 
     def selector(self) -> selectors.BaseSelector:

@@ -14,6 +14,7 @@ REMARKS, STDOUT, STDERR = 0, 1, 2
 CHUNK = 64 * 1024  #: characters at most in one chunk
 FLUSH_SECONDS = 1.0  #: text waits no longer than this for its chunk to become full
 _TAIL = 128 * 1024
+_RECENT, _LINE = 2048, 200
 _NAMES = {STDOUT: "stdout", STDERR: "stderr"}
 _NUL, _VISIBLE_NUL = "\0", "\u2400"  # PostgreSQL stores no NUL
 
@@ -68,6 +69,7 @@ class OutputStream:
 
     def __init__(self, stream: int, allowance: Allowance, remarks: Numbering) -> None:
         self.received = 0
+        self._recent = b""
         self._numbering = Numbering(stream)
         self._allowance = allowance
         self._remarks = remarks
@@ -86,6 +88,7 @@ class OutputStream:
     def feed(self, data: bytes) -> list[Chunk]:
         """Take bytes; returns the chunks that became full."""
         self.received += len(data)
+        self._recent = (self._recent + data[-_RECENT:])[-_RECENT:]
         # Once a byte went to the tail all that follow must: the allowance never grows again.
         granted = self._allowance.take(len(data))
         self._kept += granted
@@ -94,6 +97,14 @@ class OutputStream:
         if len(self._tail) > 2 * self._allowance.tail:  # cut seldom, so that a byte is moved once, not each time
             self._cut_tail()
         return self._cut_full()
+
+    @property
+    def last_line(self) -> str:
+        """The last line that is not empty, as far as it is among the last bytes; control characters are removed."""
+        for line in reversed(self._recent.decode("utf-8", "replace").splitlines()):
+            if text := "".join(filter(str.isprintable, line)).strip():
+                return text[:_LINE]
+        return ""
 
     def flush(self) -> list[Chunk]:
         """Whatever text waits, as a chunk. Half a character stays until its other half has come."""

@@ -50,6 +50,11 @@ class OutputPump:
         return self._err.received > 0
 
     @property
+    def last_stderr_line(self) -> str:
+        """Empty where the job does not log stderr."""
+        return self._err.last_line
+
+    @property
     def flush_at(self) -> float:
         """When (monotonic) text that waits is to be passed on."""
         moments = (stream.flush_at for stream in self._streams.values())

@@ -35,7 +35,7 @@ class Kill:
 class Extend:
     """Move the keeper's deadline."""
 
-    deadline: float | None
+    deadline: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,31 +49,26 @@ Instruction: TypeAlias = Kill | Extend | Stop
 class RunControl:
     """The state of one supervision. Times are on the boot clock unless they say otherwise."""
 
-    def __init__(self, *, has_deadline: bool) -> None:
+    def __init__(self) -> None:
         self.lost = ""  #: why the tree was killed for want of a lease
         self.stop_at = float("inf")  #: when the run is stopped because its worker shuts down
         self.interrupted = False  #: it was stopped for that
-        self._has_deadline = has_deadline
         self._passed_renewals = 0
         self._stopping = False
         self._kill_sent_at = float("inf")  # monotonic clock
-
-    def deadline(self, lease: LeaseView) -> float | None:
-        return lease.deadline if self._has_deadline else None
 
     def instructions(self, lease: LeaseView, now: float, monotonic: float) -> list[Instruction]:
         """What the keeper is to be told now. Each answer is given once."""
         if self.lost:
             return []
-        deadline = self.deadline(lease)
-        if lease.lost or (deadline is not None and now >= deadline):
+        if lease.lost or now >= lease.deadline:
             self.lost = lease.lost or end_reasons.LATE
             self._kill_sent_at = monotonic
             return [Kill(self.lost)]
         found: list[Instruction] = []
         if lease.renewals != self._passed_renewals:
             self._passed_renewals = lease.renewals
-            found.append(Extend(deadline))
+            found.append(Extend(lease.deadline))
         if not self._stopping and (lease.stop or now >= self.stop_at):
             self._stopping = True
             self.interrupted = not lease.stop
@@ -82,10 +77,9 @@ class RunControl:
 
     def patience(self, lease: LeaseView, now: float) -> float:
         """How long nothing has to be done if nothing happens."""
-        deadline = self.deadline(lease)
         moments = [self.stop_at] if not self._stopping else []
-        if deadline is not None and not self.lost:
-            moments.append(deadline)
+        if not self.lost:
+            moments.append(lease.deadline)
         return min(moments, default=float("inf")) - now
 
     def keeper_fault(self, *, silent_for: float, dead_for: float, monotonic: float) -> str:

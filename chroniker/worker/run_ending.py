@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from chroniker.process.process_tree import Survivor
 from chroniker.process.run_spec import RunOutcome, RunSpec
 from chroniker.reasons import Reason
 from chroniker.worker import end_reasons
@@ -23,10 +24,11 @@ class Observations:
     keeper_error: str = ""
     lost: str = ""  #: why the tree was killed for want of a lease
     replaced: str = ""  #: what was wrong with a keeper that was replaced by a sweep
-    survivors: Sequence[str] = ()  #: processes that could not be killed
+    survivors: Sequence[Survivor] = ()  #: processes that could not be killed
     stopped_by: str = ""
     interrupted: bool = False  #: the stop was for a shutdown of the worker
     wrote_stderr: bool = False
+    last_stderr_line: str = ""
     progress: tuple[int, int] | None = None
 
     @property
@@ -44,6 +46,7 @@ def outcome(spec: RunSpec, seen: Observations) -> RunOutcome:
         reason=Reason.joined(*_reasons(spec, seen)),
         wrote_stderr=seen.wrote_stderr,
         progress=seen.progress,
+        survivors=tuple(seen.survivors),
         cpu_seconds=seen.keeper.get("cpu_seconds", 0.0),
         max_rss_kb=seen.keeper.get("max_rss_kb", 0),
     )
@@ -60,11 +63,13 @@ def _reasons(spec: RunSpec, seen: Observations) -> Iterator[Reason]:
     if seen.how == "lost":
         yield end_reasons.because(seen.lost or end_reasons.LATE)
     else:
-        yield end_reasons.of_exit(seen.keeper.get("exit_code"))
+        yield end_reasons.of_exit(exit_code := seen.keeper.get("exit_code"))
+        if seen.how == "exited" and exit_code and seen.last_stderr_line:
+            yield end_reasons.last_stderr_line(seen.last_stderr_line)
     if seen.replaced:
         yield end_reasons.because(seen.replaced)
     if seen.survivors:
-        yield end_reasons.survived(seen.survivors)
+        yield end_reasons.survived([each.name for each in seen.survivors])
 
 
 def remarks(spec: RunSpec, seen: Observations) -> Iterator[str]:

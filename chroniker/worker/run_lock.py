@@ -1,19 +1,20 @@
 """A run's file lock in the runtime directory: held exactly as long as something on this host may be executing it.
 
-The supervisor takes it before it starts the run and passes the same open file to the keeper (and, through it, to
-the fork server). So it is free only when supervisor and keeper are both gone, whichever died first, and the kernel
-says so at once. The command does not inherit it.
+The supervisor takes it before it starts the run and passes the same open file to the keeper (and to the keeper's
+parent). So it is free only when all of them are gone, whichever died first, and the kernel frees it at once. The
+command does not inherit it.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
-import time
+from collections.abc import Collection
 from pathlib import Path
 from uuid import UUID
 
 from chroniker.process import run_marker
+from chroniker.process.kernel import clock
 from chroniker.process.runtime_dir import prepare
 
 _SUFFIX = ".lock"
@@ -33,15 +34,15 @@ class RunLock:
         """The run's lock, or None when another process of this host has it. Raises OSError when there can be none."""
         prepare(runtime_dir)
         path = _path(runtime_dir, run_id)
-        until = time.monotonic() + _PATIENCE
+        until = clock.monotonic() + _PATIENCE
         while True:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             if _lock(descriptor, fcntl.LOCK_EX) and _is_still(path, descriptor):
                 return cls(path, descriptor)
             os.close(descriptor)
-            if time.monotonic() > until:
+            if clock.monotonic() > until:
                 return None
-            time.sleep(0.01)
+            clock.sleep(0.01)
 
     def __enter__(self) -> RunLock:
         return self
@@ -68,26 +69,40 @@ def is_held(runtime_dir: Path, run_id: UUID) -> bool | None:
         os.close(descriptor)
 
 
-def sweep_leftovers(runtime_dir: Path) -> list[UUID]:
-    """Kill what runs left whose supervisor and keeper are both dead. For a worker's start.
+def sweep_leftovers(
+    runtime_dir: Path, *, known: Collection[UUID] = (), minimum_age: float = float("-inf")
+) -> list[UUID]:
+    """Kill the remaining processes of runs whose supervisor and keeper are both dead. Returns those runs.
 
-    Returns the runs that were found. Runs that are being executed are not touched. A lock file stays for a day: it
-    tells ticks that its run is dead.
+    Runs that are being executed are not touched, nor those that are `known` to be swept. A lock file stays for a day:
+    it tells ticks that its run is dead. `minimum_age`: leave newer lock files alone; their owner may not hold them yet.
     """
     swept = []
     for path in sorted(runtime_dir.glob(f"*{_SUFFIX}")):
-        try:
-            run_id = UUID(path.stem)
-        except ValueError:
-            continue  # not ours
-        if is_held(runtime_dir, run_id):
+        run_id = _run_of(path)
+        if run_id is None or run_id in known or _age(path) < minimum_age or is_held(runtime_dir, run_id):
             continue
         run_marker.kill_marked_processes(run_id)
         path.with_suffix(".sock").unlink(missing_ok=True)
-        if time.time() - path.stat().st_mtime > _KEPT_SECONDS:
+        if _age(path) > _KEPT_SECONDS:
             path.unlink(missing_ok=True)
         swept.append(run_id)
     return swept
+
+
+def _run_of(path: Path) -> UUID | None:
+    try:
+        return UUID(path.stem)
+    except ValueError:
+        return None  # another program's file
+
+
+def _age(path: Path) -> float:
+    """Seconds; 0 when the file has gone: its run has just ended."""
+    try:
+        return clock.wall() - path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def _path(runtime_dir: Path, run_id: UUID) -> Path:

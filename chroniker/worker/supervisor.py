@@ -16,6 +16,7 @@ from functools import partial
 from chroniker.process import progress
 from chroniker.process.keeper_client import KeeperClient
 from chroniker.process.kernel import clock
+from chroniker.process.process_tree import Survivor
 from chroniker.process.run_spec import RunOutcome, RunSpec
 from chroniker.reasons import Reason
 from chroniker.worker import end_reasons, run_control, run_ending
@@ -27,6 +28,7 @@ from chroniker.worker.reporter import Reporter
 from chroniker.worker.run_control import Extend, Instruction, Kill, RunControl, Stop
 from chroniker.worker.run_lock import RunLock
 from chroniker.worker.shutdown_notice import ShutdownNotice
+from chroniker.worker.survivors import hold_slot
 from chroniker.worker.wake_socket import WakeSocket
 
 log = logging.getLogger(__name__)
@@ -72,7 +74,10 @@ def execute(report: Report, worker: Worker) -> RunOutcome | None:
             return _report_outcome(reporter, RunOutcome("stopped", reason=end_reasons.stopped_before_start()))
         if isinstance(keeper, OSError):
             return _report_outcome(reporter, RunOutcome("exited", reason=end_reasons.not_started(keeper)))
-        return _supervise(Supervision(spec, keeper, reporter, remarks, worker), wake_socket)
+        ending = _supervise(Supervision(spec, keeper, reporter, remarks, worker), wake_socket)
+        if ending.how != "lost":
+            hold_slot(report, spec, ending.survivors, worker.shutdown_notice)
+        return ending
 
 
 def _start_keeper(machine: Machine, lock: RunLock) -> KeeperClient | OSError:
@@ -116,16 +121,16 @@ class Supervision:
         self._worker = worker
         self._selector = worker.machine.selector()
         self._pump = OutputPump(spec, keeper, reporter, remarks, self._selector)
-        self._control = RunControl(has_deadline=not spec.fenced_by_lock)
+        self._control = RunControl()
         self._replaced = ""  # what was wrong with the keeper
-        self._survivors: list[str] = []
+        self._survivors: list[Survivor] = []
         reporter.watch_progress(keeper.progress)
 
     def run(self, wake_socket: WakeSocket) -> RunOutcome:
         """Let the command begin; returns when its tree is dead and its output has been passed on."""
         with self._selector:
             self._listen(wake_socket)
-            self.keeper.go(self._spec, self._control.deadline(self.reporter))
+            self.keeper.go(self._spec, self.reporter.deadline)
             while not (self.keeper.is_over or self._replaced):
                 for key, _ in self._selector.select(self._patience()):
                     key.data()
@@ -212,9 +217,10 @@ class Supervision:
             keeper_error=self.keeper.crashed,
             lost=self._control.lost,
             replaced=self._replaced,
-            survivors=[*self._survivors, *last.get("survivors", [])],
+            survivors=[*self._survivors, *(Survivor(*each) for each in last.get("survivors", []))],
             stopped_by=self.reporter.stop,
             interrupted=self._control.interrupted,
             wrote_stderr=self._pump.wrote_stderr,
+            last_stderr_line=self._pump.last_stderr_line,
             progress=progress.read(self.keeper.progress),
         )

@@ -18,6 +18,7 @@ CHECKS: tuple[tuple[str, Callable[[], Findings], bool], ...] = (
     ("database", installation.database, False),
     ("migrations", installation.migrations, True),
     ("runtime directory", installation.runtime_directory, False),
+    ("this host", installation.this_host, False),
     ("pauses", scheduling.pauses, True),
     ("hosts", scheduling.hosts, True),
     ("backlog", scheduling.backlog, True),

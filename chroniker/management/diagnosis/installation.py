@@ -7,6 +7,7 @@ from django.db import connections, transaction
 from django.db.migrations.executor import MigrationExecutor
 
 from chroniker.checks.executors import check_executors
+from chroniker.checks.host import check_host
 from chroniker.checks.migrations import check_migrations
 from chroniker.checks.runtime_dir import check_runtime_dir
 from chroniker.clock.database_clock import database_now
@@ -44,6 +45,13 @@ def runtime_directory() -> Findings:
     yield from found
     if not found:
         yield Level.OK, f"{settings.runtime_dir} is usable.", ""
+
+
+def this_host() -> Findings:
+    found = list(from_messages(check_host()))
+    yield from found
+    if not found:
+        yield Level.OK, "The kernel can guard runs, and commands can start warm.", ""
 
 
 def executors() -> Findings:

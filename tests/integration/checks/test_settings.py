@@ -25,7 +25,7 @@ from chroniker.checks.row_locks import check_skip_locked
 from chroniker.clock.database_clock import database_now
 from chroniker.conf import DEFAULTS
 from chroniker.exceptions import CommandRefused
-from chroniker.executors import database_report
+from chroniker.executors.spec_from_run import spec_from_run
 from chroniker.models import Lease, Run, Status
 from chroniker.scheduler import manual_runs, tick
 from chroniker.scheduler import pass_lock as passlock
@@ -215,12 +215,12 @@ def test_disable_raw_command_holds_when_a_job_is_saved_and_when_it_is_executed()
     job = a_booked_job(command="", raw_command="true")
     run = Run(pk=uuid4(), job=job, token=1)
     job.full_clean()
-    database_report.order(run, job, stop=False)
+    spec_from_run(run, job, stop=False)
     with override_settings(CHRONIKER_DISABLE_RAW_COMMAND=True):
         with pytest.raises(ValidationError, match="CHRONIKER_DISABLE_RAW_COMMAND"):
             job.full_clean()
         with pytest.raises(CommandRefused, match="CHRONIKER_DISABLE_RAW_COMMAND"):
-            database_report.order(run, job, stop=False)
+            spec_from_run(run, job, stop=False)
 
 
 def test_stale_minutes_is_refused_by_a_check_that_names_the_lease() -> None:

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import dataclass, field
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.test import override_settings
@@ -101,30 +102,71 @@ def test_a_claim_that_no_worker_takes_within_its_start_deadline_is_lost() -> Non
     assert "start deadline" in run.reason
 
 
+@dataclass
+class Here:
+    """Processes of a host where locks decide."""
+
+    held: bool | None
+    survivors: list[str] = field(default_factory=list)
+    killed: list[UUID] = field(default_factory=list)
+    host: str = "here"
+    locks_decide: bool = True
+
+    def is_held(self, run_id: UUID) -> bool | None:
+        return self.held
+
+    def kill_remaining(self, run_id: UUID) -> list[str]:
+        self.killed.append(run_id)
+        return self.survivors
+
+
+@pytest.mark.parametrize("locks_decide", [True, False])
+def test_what_is_left_of_a_run_of_this_host_is_killed_before_it_is_lost(locks_decide: bool) -> None:
+    run, other = claimed(), claimed()
+    started(run, host="here")
+    started(other, host="there")
+    let_expire(run)
+    let_expire(other)
+    here = Here(False, survivors=["sleep"], locks_decide=locks_decide)
+    assert [lost.pk for lost in lifecycle.expire(100, here)] == [other.pk], "a run with living processes stays open"
+    here.survivors = []
+    assert [lost.pk for lost in lifecycle.expire(100, here)] == [run.pk]
+    assert set(here.killed) == {run.pk}
+
+
+def test_nothing_is_killed_that_a_keeper_guards() -> None:
+    run = claimed()
+    started(run, host="here")
+    let_expire(run)
+    here = Here(True, locks_decide=False)
+    assert len(lifecycle.expire(100, here)) == 1
+    assert here.killed == []
+
+
 @pytest.mark.parametrize("held", [True, False])
 def test_with_a_lock_file_the_lock_decides_and_not_the_lease(held: bool) -> None:
     run = claimed()
     started(run, host="here")
     if held:
         let_expire(run)
-    lost = lifecycle.expire(100, host="here", is_held=lambda run_id: held)
+    lost = lifecycle.expire(100, Here(held))
     assert len(lost) == (0 if held else 1)
 
 
 def test_without_its_lock_file_a_run_is_judged_by_its_lease() -> None:
     run = claimed()
     started(run, host="here")
-    assert lifecycle.expire(100, host="here", is_held=lambda run_id: None) == []
+    assert lifecycle.expire(100, Here(None)) == []
     let_expire(run)
-    assert len(lifecycle.expire(100, host="here", is_held=lambda run_id: None)) == 1
+    assert len(lifecycle.expire(100, Here(None))) == 1
 
 
 def test_with_a_lock_file_another_hosts_runs_are_judged_by_their_lease() -> None:
     run = claimed()
     started(run, host="there")
-    assert lifecycle.expire(100, host="here", is_held=lambda run_id: False) == []
+    assert lifecycle.expire(100, Here(False)) == []
     let_expire(run)
-    assert len(lifecycle.expire(100, host="here", is_held=lambda run_id: True)) == 1
+    assert len(lifecycle.expire(100, Here(True))) == 1
 
 
 def test_a_failure_is_retried_with_a_back_off_that_doubles() -> None:
@@ -240,3 +282,34 @@ def test_a_run_lost_before_it_started_has_no_such_event() -> None:
     let_expire(run)
     assert [lost.pk for lost in expire()] == [run.pk]
     assert not RunEvent.objects.filter(run=run, kind=EventKind.NOTE).exists()
+
+
+def test_a_run_with_processes_that_survive_is_closed_and_keeps_its_slot_until_they_have_ended() -> None:
+    run = claimed()
+    nonce = started(run)
+    assert lifecycle.finish(run.pk, run.token, nonce, Outcome(Status.FAILED, survivors=("sleep 60",)))
+    run.refresh_from_db()
+    assert run.status == Status.FAILED
+    assert Lease.objects.filter(pk=run.pk).exists()
+    assert "sleep 60" in RunEvent.objects.get(run=run).description
+    assert lifecycle.renew(run.pk, run.token, nonce).held
+    lifecycle.release(run.pk, run.token, uuid4())
+    assert Lease.objects.filter(pk=run.pk).exists(), "only by the supervisor of this run"
+    lifecycle.release(run.pk, run.token, nonce)
+    assert not Lease.objects.filter(pk=run.pk).exists()
+
+
+def test_an_open_run_is_not_released() -> None:
+    run = claimed()
+    lifecycle.release(run.pk, run.token, started(run))
+    assert Lease.objects.filter(pk=run.pk).exists()
+
+
+def test_a_kept_slot_without_a_supervisor_is_free_after_one_lease() -> None:
+    run = claimed()
+    lifecycle.finish(run.pk, run.token, started(run), Outcome(Status.FAILED, survivors=("sleep 60",)))
+    let_expire(run)
+    assert expire() == []
+    run.refresh_from_db()
+    assert run.status == Status.FAILED
+    assert not Lease.objects.filter(pk=run.pk).exists()

@@ -86,7 +86,11 @@ def test_an_unusable_database_is_an_error_and_checks_that_need_it_are_left_out(
 
     monkeypatch.setattr(installation, "database_now", refuse)
     status, out = doctor("--json")
-    assert status == 2 and [json.loads(line)["about"] for line in out.splitlines()] == ["database", "runtime directory"]
+    assert status == 2 and [json.loads(line)["about"] for line in out.splitlines()] == [
+        "database",
+        "runtime directory",
+        "this host",
+    ]
     assert "connection refused" in out
 
 

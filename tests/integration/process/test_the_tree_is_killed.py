@@ -140,13 +140,6 @@ def test_failing_renewals_are_survived_while_the_lease_lasts(supervise: Supervis
     assert report.failing["renew"] == 0
 
 
-def test_a_run_fenced_by_its_lock_outlives_renewals_that_fail(supervise: Supervise) -> None:
-    report = FakeReport("sh", "-c", "echo begun; sleep 3; echo done", lease=1.0, margin=0.5, fenced_by_lock=True)
-    report.failing["renew"] = 2
-    assert supervise(report).end().exit_code == 0
-    assert report.text() == "begun\ndone\n"
-
-
 def test_when_the_keeper_is_killed_all_it_guarded_is(supervise: Supervise) -> None:
     report = Tree()
     supervised = standing(supervise, report)

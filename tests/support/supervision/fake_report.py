@@ -70,6 +70,9 @@ class FakeReport:
             self.ending = ending
         return self.held
 
+    def release(self) -> None:
+        self._called("release")
+
     def note(self, kind: str, text: str) -> None:
         self._called("note")
         self.notes.append((kind, text))

@@ -17,26 +17,26 @@ class Lease:
 
 
 def test_each_renewal_moves_the_deadline_once() -> None:
-    control, lease = RunControl(has_deadline=True), Lease(renewals=1, deadline=60.0)
+    control, lease = RunControl(), Lease(renewals=1, deadline=60.0)
     assert control.instructions(lease, 10.0, 0.0) == [Extend(60.0)]
     assert control.instructions(lease, 11.0, 0.0) == []
 
 
 def test_at_the_deadline_the_tree_is_killed_once() -> None:
-    control = RunControl(has_deadline=True)
+    control = RunControl()
     assert control.instructions(Lease(), 49.9, 0.0) == []
     assert control.instructions(Lease(), 50.0, 0.0) == [Kill(end_reasons.LATE)]
     assert control.instructions(Lease(), 51.0, 0.0) == []
 
 
 def test_a_lost_lease_kills_before_its_deadline() -> None:
-    control = RunControl(has_deadline=True)
+    control = RunControl()
     assert control.instructions(Lease(lost="gone", stop="ann"), 1.0, 0.0) == [Kill("gone")]
     assert control.lost == "gone"
 
 
 def test_a_stop_is_passed_on_once_and_is_no_interruption() -> None:
-    control = RunControl(has_deadline=True)
+    control = RunControl()
     control.stop_at = 0.0
     assert control.instructions(Lease(stop="ann"), 1.0, 0.0) == [Stop()]
     assert control.instructions(Lease(stop="ann"), 2.0, 0.0) == []
@@ -44,7 +44,7 @@ def test_a_stop_is_passed_on_once_and_is_no_interruption() -> None:
 
 
 def test_a_shutdown_stops_the_run_at_its_time() -> None:
-    control = RunControl(has_deadline=True)
+    control = RunControl()
     control.stop_at = 20.0
     assert control.instructions(Lease(), 19.0, 0.0) == []
     assert control.patience(Lease(), 19.0) == 1.0
@@ -53,7 +53,7 @@ def test_a_shutdown_stops_the_run_at_its_time() -> None:
 
 
 def test_a_keeper_that_does_not_answer_die_or_kill_is_replaced() -> None:
-    control = RunControl(has_deadline=True)
+    control = RunControl()
 
     def fault(silent: float = 0.0, dead: float = 0.0, now: float = 0.0) -> str:
         return control.keeper_fault(silent_for=silent, dead_for=dead, monotonic=now)

@@ -1,0 +1,59 @@
+"""Processes that cannot be killed, as of another user: the run ends, its job and slot wait for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from chroniker.process.fork_server_client import ForkServer
+from tests.support.processes import wait_until
+from tests.support.supervision.fake_report import FakeReport
+from tests.support.supervision.supervised import Supervised
+
+#: In the keeper and in its parent signals to a marked process are refused, as the kernel refuses them for another user.
+SETTINGS = """
+import pathlib
+from chroniker.process import process_tree
+SECRET_KEY = "x"
+USE_TZ = True
+sends = process_tree.send
+def send(pid, number):
+    try:
+        marked = b"UNKILLABLE=1" in pathlib.Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        marked = False
+    return False if marked else sends(pid, number)
+process_tree.send = send
+process_tree._NOT_OURS_PATIENCE = 0.5
+"""
+
+
+@pytest.fixture
+def fork_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ForkServer]:
+    (tmp_path / "refusing_settings.py").write_text(SETTINGS)
+    monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "refusing_settings")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    server = ForkServer.start()
+    yield server
+    server.close()
+
+
+def test_the_run_is_closed_and_its_lease_is_renewed_until_they_end(fork_server: ForkServer, tmp_path: Path) -> None:
+    pidfile = tmp_path / "pid"
+    report = FakeReport("sh", "-c", f"UNKILLABLE=1 setsid sleep 600 & echo $! > {pidfile}; exit 3", heartbeat=0.3)
+    supervised = Supervised(report, fork_server, tmp_path / "run")
+    wait_until(lambda: report.ending, what="the outcome")
+    assert report.ending is not None
+    [survivor] = report.ending.survivors
+    assert survivor.name == "sleep 600"
+    assert "these processes could not be killed: sleep 600" in str(report.ending.reason)
+    renewals = report.names().count("renew")
+    wait_until(lambda: report.names().count("renew") >= renewals + 2, what="renewals after the end")
+    assert supervised.running()
+    assert "release" not in report.names()
+    psutil.Process(survivor.pid).kill()
+    assert supervised.end().exit_code == 3
+    assert report.names()[-1] == "release"
