@@ -1,4 +1,4 @@
-"""Whether there is a browser here, found without importing Django."""
+"""Finds the browser, without importing Django."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FLAGS = [
 
 
 def path() -> str | None:
-    """The browser's program: ``CHRONIKER_TEST_CHROMIUM``, or what is on the path."""
+    """The browser: ``CHRONIKER_TEST_CHROMIUM``, or Chromium on the path."""
     return os.environ.get("CHRONIKER_TEST_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
 
 

@@ -1,4 +1,4 @@
-"""A real Chromium on the admin, under a strict Content-Security-Policy. Where there is none, this is no test."""
+"""A real Chromium on the admin, under a strict Content-Security-Policy. Without a Chromium no test is collected."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _dummy(transactional_db: None, dummy: DummyExecutor) -> None:
 
 @pytest.fixture
 def complaints() -> list[str]:
-    """What the browser complained about: refused by the policy, errors of scripts, failed requests."""
+    """Errors in the browser's console: violations of the policy, errors of scripts, failed requests."""
     return []
 
 

@@ -40,7 +40,7 @@ def test_a_command_is_searched_for_and_chosen_with_the_keyboard(
     assert [said for said in complaints if "404" not in said] == []
 
 
-def test_the_list_closes_without_a_choice_and_says_when_nothing_fits(open_page: Callable[..., Page]) -> None:
+def test_the_list_closes_on_escape_and_has_a_text_for_no_match(open_page: Callable[..., Page]) -> None:
     from playwright.sync_api import expect
 
     page = open_page(ADD)
@@ -59,7 +59,7 @@ def test_the_list_closes_without_a_choice_and_says_when_nothing_fits(open_page: 
     expect(field).to_have_value("fails")
 
 
-def test_a_command_that_cannot_be_loaded_says_so_beside_the_arguments(open_page: Callable[..., Page]) -> None:
+def test_the_error_of_an_unloadable_command_is_beside_the_arguments(open_page: Callable[..., Page]) -> None:
     from playwright.sync_api import expect
 
     page = open_page(ADD)

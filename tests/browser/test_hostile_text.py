@@ -1,4 +1,4 @@
-"""Whatever a job is called, says or writes: in a real browser, under a strict policy, it is text."""
+"""Hostile names, reasons and output are shown as text in a real browser, under a strict policy."""
 
 from __future__ import annotations
 
@@ -64,9 +64,7 @@ def addresses(run: Run) -> list[str]:
     ]
 
 
-def test_no_page_runs_it_and_the_policy_has_nothing_to_refuse(
-    run: Run, open_page: Callable[..., Page], complaints: list[str]
-) -> None:
+def test_no_page_executes_hostile_text(run: Run, open_page: Callable[..., Page], complaints: list[str]) -> None:
     dialogs: list[str] = []
     page = open_page("/admin/")
     page.on("dialog", lambda dialog: dialogs.append(page.url))

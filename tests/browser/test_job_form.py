@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 ADD = "/admin/chroniker/job/add/"
 
 
-def test_the_next_instants_are_shown_while_one_types(open_page: Callable[..., Page]) -> None:
+def test_the_next_scheduled_times_are_shown_while_typing(open_page: Callable[..., Page]) -> None:
     from playwright.sync_api import expect
 
     page = open_page(ADD)
@@ -26,7 +26,7 @@ def test_the_next_instants_are_shown_while_one_types(open_page: Callable[..., Pa
     expect(preview.get_by_role("listitem")).to_have_count(0)
 
 
-def test_only_the_fields_that_the_frequency_reads_are_shown(open_page: Callable[..., Page]) -> None:
+def test_only_the_fields_of_the_frequency_are_shown(open_page: Callable[..., Page]) -> None:
     from playwright.sync_api import expect
 
     page = open_page(ADD)
@@ -38,7 +38,7 @@ def test_only_the_fields_that_the_frequency_reads_are_shown(open_page: Callable[
             expect(row).to_be_visible(visible=other == label)
 
 
-def test_a_job_is_made_and_its_next_run_is_there_at_once(open_page: Callable[..., Page]) -> None:
+def test_a_new_job_has_a_next_run_at_once(open_page: Callable[..., Page]) -> None:
     from playwright.sync_api import expect
 
     page = open_page(ADD)

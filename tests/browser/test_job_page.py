@@ -36,7 +36,7 @@ def test_durations_are_drawn_and_can_be_read_with_the_keyboard(
     assert [said for said in complaints if "404" not in said] == []
 
 
-def test_a_clone_is_a_press_and_a_name_away(open_page: Callable[..., Page]) -> None:
+def test_a_job_is_cloned(open_page: Callable[..., Page]) -> None:
     from playwright.sync_api import expect
 
     job, load = a_booked_job(name="report", cron="0 3 * * *"), a_booked_job(name="load")
@@ -69,7 +69,7 @@ def test_a_time_is_looked_up_with_the_keyboard(open_page: Callable[..., Page], c
     assert [said for said in complaints if "404" not in said] == []
 
 
-def test_the_newest_instants_follow_what_happens(open_page: Callable[..., Page]) -> None:
+def test_the_latest_scheduled_times_are_refreshed(open_page: Callable[..., Page]) -> None:
     from playwright.sync_api import expect
 
     job = a_due_job(minutes=3, name="backup")

@@ -78,7 +78,7 @@ def test_a_server_that_does_not_respond_is_shown(open_page: Callable[..., Page],
     expect(page.get_by_text("No response from the server.")).to_be_visible()
 
 
-def test_who_scrolls_up_stays_there(open_page: Callable[..., Page]) -> None:
+def test_scrolling_up_ends_following(open_page: Callable[..., Page]) -> None:
     from playwright.sync_api import expect
 
     run = run_now(a_booked_job(), by="a test")
@@ -96,7 +96,7 @@ def test_who_scrolls_up_stays_there(open_page: Callable[..., Page]) -> None:
     assert output.evaluate("box => box.scrollHeight - box.scrollTop - box.clientHeight") < 5
 
 
-def test_a_long_log_begins_at_its_end_and_the_rest_is_a_press_away(open_page: Callable[..., Page]) -> None:
+def test_long_output_begins_at_its_end_and_earlier_output_is_loaded_on_demand(open_page: Callable[..., Page]) -> None:
     from playwright.sync_api import expect
 
     run = run_now(a_booked_job(), by="a test")
@@ -115,7 +115,7 @@ def test_a_long_log_begins_at_its_end_and_the_rest_is_a_press_away(open_page: Ca
     assert found == list("012345")
 
 
-def test_a_hidden_tab_asks_for_nothing_and_catches_up_when_it_is_shown(open_page: Callable[..., Page]) -> None:
+def test_a_hidden_tab_sends_no_requests_and_refreshes_when_shown(open_page: Callable[..., Page]) -> None:
     from playwright.sync_api import expect
 
     run = run_now(a_booked_job(), by="a test")
@@ -129,7 +129,7 @@ def test_a_hidden_tab_asks_for_nothing_and_catches_up_when_it_is_shown(open_page
     expect(page.get_by_role("log")).to_contain_text("written meanwhile")
 
 
-def test_who_was_logged_out_meanwhile_is_told_so(open_page: Callable[..., Page]) -> None:
+def test_a_lost_session_is_shown(open_page: Callable[..., Page]) -> None:
     from playwright.sync_api import expect
 
     a_booked_job()
@@ -138,7 +138,7 @@ def test_who_was_logged_out_meanwhile_is_told_so(open_page: Callable[..., Page])
     expect(page.locator("[data-live-url]")).to_contain_text("no longer logged in")
 
 
-def test_run_and_stop_are_one_press_away(open_page: Callable[..., Page]) -> None:
+def test_run_and_stop_buttons(open_page: Callable[..., Page]) -> None:
     from playwright.sync_api import expect
 
     job = a_booked_job(name="backup")
@@ -156,7 +156,7 @@ def test_run_and_stop_are_one_press_away(open_page: Callable[..., Page]) -> None
     expect(page.locator(f'[data-cell="job-{job.pk}-state"]')).to_have_text("stopping")
 
 
-def test_the_job_s_page_shows_a_run_that_somebody_else_started(open_page: Callable[..., Page]) -> None:
+def test_the_job_s_page_shows_a_run_that_another_user_started(open_page: Callable[..., Page]) -> None:
     from playwright.sync_api import expect
 
     job = a_booked_job()

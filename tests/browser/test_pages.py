@@ -50,7 +50,7 @@ def addresses(run: Run) -> list[str]:
 
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_no_page_has_anything_that_a_strict_policy_refuses_or_that_does_not_fit(
+def test_every_page_fits_its_width_and_the_strict_policy(
     open_page: Callable[..., Page], complaints: list[str], theme: str, width: int
 ) -> None:
     from playwright.sync_api import expect
@@ -73,7 +73,7 @@ UNNAMED = """() => [...document.querySelectorAll("#content-main :is(input, selec
     .map(input => input.id || input.name)"""
 
 
-def test_every_input_has_a_name_that_a_screen_reader_says(open_page: Callable[..., Page]) -> None:
+def test_every_input_has_an_accessible_name(open_page: Callable[..., Page]) -> None:
     job = a_booked_job()
     a_dependency(job, a_booked_job(), wait_for_success=True)
     addresses = [reverse("admin:chroniker_job_change", args=[job.pk]), "/admin/chroniker/calendar/add/"]
@@ -84,7 +84,7 @@ def test_every_input_has_a_name_that_a_screen_reader_says(open_page: Callable[..
         page.context.close()
 
 
-def test_the_colours_can_be_read_in_both_themes(open_page: Callable[..., Page]) -> None:
+def test_the_colours_have_enough_contrast_in_both_themes(open_page: Callable[..., Page]) -> None:
     """Contrast of the words that have a colour, by the WCAG's formula."""
     run = a_running_run()
     luminance = """

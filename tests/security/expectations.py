@@ -1,4 +1,4 @@
-"""Who may see which page, and who may do what: each address of the admin, each action of its lists, in one table."""
+"""The table of permissions: who may view each address of the admin, and who may use each action."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One of each thing that the admin has pages for, the people who come to them, and what is in the tables."""
+"""One row for each page of the admin, users with different permissions, and a snapshot of the tables."""
 
 from __future__ import annotations
 

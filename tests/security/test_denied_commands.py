@@ -1,4 +1,4 @@
-"""A command that may not be scheduled is not, by whichever door it comes; and does not run, if a row says it should."""
+"""A denied command is refused at every entry (form, import, declaration, …), and does not run if a row has it."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_the_form_of_a_new_job(name: str, admin: Client) -> None:
     assert not Job.objects.exists()
 
 
-def test_the_form_of_a_job_that_there_is(admin: Client) -> None:
+def test_the_form_of_an_existing_job(admin: Client) -> None:
     job = a_job()
     page = admin.post(admin_pages.url(job), {**admin_pages.open_form(admin, job), "command": "flush"})
     assert "may not be scheduled" in admin_pages.errors(page)["command"][0]
@@ -61,7 +61,7 @@ def test_the_form_of_a_job_that_there_is(admin: Client) -> None:
     assert job.command == "noop"
 
 
-def test_a_clone_of_one_that_got_in(admin: Client) -> None:
+def test_a_clone_of_a_stored_job(admin: Client) -> None:
     source = a_job(command="flush", name="source")
     address = f"{reverse(ADD)}?clone={source.pk}"
     sent = {**admin_pages.fields(admin.get(address)), "name": "clone"}
@@ -70,7 +70,7 @@ def test_a_clone_of_one_that_got_in(admin: Client) -> None:
     assert Job.objects.get() == source
 
 
-def test_a_row_written_past_the_form_and_a_press_of_the_button(admin: Client) -> None:
+def test_a_row_that_bypassed_the_form_and_the_run_button(admin: Client) -> None:
     job = a_booked_job()
     Job.objects.filter(pk=job.pk).update(command="flush", args="--no-input")
     with override_settings(CHRONIKER_EXECUTORS=INLINE):
@@ -94,7 +94,7 @@ def test_a_row_that_a_real_worker_gets(manage: Manage) -> None:
     assert User.objects.exists()
 
 
-def test_other_arguments_for_once_are_no_other_command() -> None:
+def test_arguments_for_one_run_do_not_allow_a_denied_command() -> None:
     job = a_booked_job(command="flush")
     with pytest.raises(ClaimRefused, match="may not be scheduled"):
         run_now(job, "an attacker", args="--no-input")
@@ -138,7 +138,7 @@ def test_a_declaration_in_code(shop: Shop) -> None:
     assert not Job.objects.exists()
 
 
-def test_a_list_of_what_is_allowed_holds_at_execution_too() -> None:
+def test_the_list_of_allowed_commands_is_checked_at_execution_too() -> None:
     job = a_booked_job(command="noop")
     with override_settings(CHRONIKER_COMMANDS=["report_*"]):
         assert "not among those allowed" in refused(job)
@@ -164,7 +164,7 @@ def evil(tmp_path: Path) -> Callable[[], bool]:
         "x --settings=evil --pythonpath={dir}",
     ],
 )
-def test_settings_and_paths_of_somebody_s_own(
+def test_options_that_set_settings_or_paths_are_refused(
     options: str, evil: Callable[[], bool], admin: Client, manage: Manage, tmp_path: Path
 ) -> None:
     args = options.format(dir=tmp_path)
@@ -182,7 +182,7 @@ def test_settings_and_paths_of_somebody_s_own(
     assert not evil()
 
 
-def test_words_that_only_look_like_them_are_taken() -> None:
+def test_similar_words_are_accepted() -> None:
     with NO_RAW, override_settings(CHRONIKER_EXECUTORS=INLINE):
         job = a_job_of_new_year(command="env_dump", args="--flag -- --settings")
         run_now(job, "a test")
@@ -224,7 +224,7 @@ def test_variables_that_decide_which_code_runs(name: str) -> None:
             LogChunk.objects.all().delete()
 
 
-def test_an_unknown_person_s_rows_are_data(admin: Client) -> None:
+def test_rows_of_an_unknown_user_are_data(admin: Client) -> None:
     """What a job is called, or says, is never formatted, evaluated or looked up."""
     text = "%(name)s {0.__class__} {{ 7|add:7 }} ${IFS} %s"
     job: Any = a_job_of_new_year(name=text, command="noop")

@@ -1,4 +1,4 @@
-"""A raw command is a program and its words: no shell reads them, and the program gains nothing."""
+"""A raw command is a program with arguments: no shell interprets them, and no privileges are gained."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_no_shell_reads_a_raw_command(tail: str, manage: Manage, tmp_path: Path)
     assert not taken.exists()
 
 
-def test_a_line_break_is_a_space_and_begins_no_second_command(manage: Manage, tmp_path: Path) -> None:
+def test_a_line_break_is_a_space_and_starts_no_second_command(manage: Manage, tmp_path: Path) -> None:
     taken = tmp_path / "taken"
     job = a_job_of_new_year(command="", raw_command=f"echo one\ntouch {taken}")
     assert manage("run_job", job.name).returncode == 0
@@ -58,7 +58,7 @@ def test_a_setuid_program_gains_nothing(manage: Manage) -> None:
     assert stdout_of(the_run(job)).split() == ["NoNewPrivs:", "1"]
 
 
-def test_a_switch_that_is_flipped_while_the_run_is_queued_is_obeyed(manage: Manage, tmp_path: Path) -> None:
+def test_a_setting_that_changes_while_the_run_is_queued_is_applied(manage: Manage, tmp_path: Path) -> None:
     taken = tmp_path / "taken"
     job = a_job_of_new_year(command="", raw_command=f"touch {taken}")
     run_now(job, "a test")  # claimed: nothing executes here

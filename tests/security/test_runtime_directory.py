@@ -1,4 +1,4 @@
-"""The directory of locks and sockets, which by default has a name in /tmp that anybody can be first to take."""
+"""The directory of locks and sockets. By default it is in /tmp, where another user may have created it before."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ BAD = [of_somebody_else, open_to_others, a_link_to_somebody_else_s, a_link_to_no
 
 
 @pytest.mark.parametrize("trap", BAD)
-def test_nothing_is_made_in_a_directory_that_others_can_write(trap: object, tmp_path: Path) -> None:
+def test_nothing_is_created_in_a_directory_that_others_can_write(trap: object, tmp_path: Path) -> None:
     assert callable(trap)
     directory: Path = trap(tmp_path)
     before = sorted(directory.iterdir()) if directory.exists() else None
@@ -67,7 +67,7 @@ def test_nothing_is_made_in_a_directory_that_others_can_write(trap: object, tmp_
     assert (sorted(directory.iterdir()) if directory.exists() else None) == before
 
 
-def test_a_link_that_somebody_else_made_is_refused_wherever_it_leads(tmp_path: Path) -> None:
+def test_a_symbolic_link_of_another_user_is_refused(tmp_path: Path) -> None:
     if os.geteuid() != 0:
         return  # nobody but root can make a link in the name of somebody else
     ours, link = tmp_path / "ours", tmp_path / "link"
@@ -81,7 +81,7 @@ def test_a_link_that_somebody_else_made_is_refused_wherever_it_leads(tmp_path: P
     assert list(ours.iterdir()) == []
 
 
-def test_what_is_made_is_its_owner_s_alone_whatever_the_umask(tmp_path: Path) -> None:
+def test_created_files_are_private_for_any_umask(tmp_path: Path) -> None:
     directory, run_id = tmp_path / "runtime", uuid4()
     before = os.umask(0)
     try:
@@ -97,7 +97,7 @@ def test_what_is_made_is_its_owner_s_alone_whatever_the_umask(tmp_path: Path) ->
 
 
 @pytest.mark.django_db(transaction=True)
-def test_no_command_runs_from_a_directory_that_is_not_ours(manage: Manage, tmp_path: Path) -> None:
+def test_no_command_runs_from_a_directory_of_another_user(manage: Manage, tmp_path: Path) -> None:
     taken = tmp_path / "taken"
     job = a_job_of_new_year(command="", raw_command=f"touch {taken}")
     run_now(job, "a test")

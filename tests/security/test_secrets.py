@@ -1,4 +1,4 @@
-"""The value of a secret is in the environment of the command, and nowhere else that anybody can look."""
+"""The value of a secret is only in the environment of the command: not in arguments, messages or errors."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def command_lines() -> dict[str, str]:
 
 
 @pytest.mark.parametrize("fields", [{"command": "sleep_for", "args": "60"}, {"command": "", "raw_command": "sleep 60"}])
-def test_no_process_shows_it_among_its_arguments(fields: dict[str, str], manage: Manage, tmp_path: Path) -> None:
+def test_no_process_has_the_secret_in_its_arguments(fields: dict[str, str], manage: Manage, tmp_path: Path) -> None:
     job = a_job_of_new_year(**FIELDS, **fields)
     worker = Manage({**manage.env, "TOKEN_OF_THE_WORKER": SECRET}, tmp_path).having(PAYMENT_KEY=SECRET)
     with worker.process("run_job", job.name) as process:
@@ -53,7 +53,7 @@ def test_no_process_shows_it_among_its_arguments(fields: dict[str, str], manage:
     assert_in_no_table()
 
 
-def test_a_failure_to_find_it_says_its_name_alone(admin: Client, manage: Manage) -> None:
+def test_the_error_for_a_missing_secret_has_only_its_name(admin: Client, manage: Manage) -> None:
     job = a_job_of_new_year(command="noop", secrets=f"API_TOKEN=setting:MISSING\nOTHER=env:{'X' * 20}")
     done = manage.having(OTHER=SECRET)("run_job", job.name)
     assert "MISSING" in done.stderr and SECRET not in done.stdout + done.stderr
@@ -68,7 +68,7 @@ def test_a_failure_to_find_it_says_its_name_alone(admin: Client, manage: Manage)
 
 
 @pytest.mark.celery
-def test_a_message_to_a_celery_worker_has_an_id_and_a_number_in_it() -> None:
+def test_a_message_to_a_celery_worker_has_only_id_and_token() -> None:
     assert installed.CELERY
     from chroniker_celery.publish import RunMessage
 

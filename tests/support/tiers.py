@@ -14,7 +14,7 @@ FIRST_BROKER = "redis"
 EVERY_DATABASE = (
     "tests/faults/test_each_process_is_killed.py",
     "tests/integration/admin/test_job_list.py",
-    "tests/integration/admin/test_ledger.py",
+    "tests/integration/admin/test_ledger_page.py",
     "tests/integration/chroniker_celery/test_a_worker_executes_runs.py",
     "tests/integration/declared/test_syncing.py",
     "tests/integration/eligibility/",
@@ -26,7 +26,7 @@ EVERY_DATABASE = (
     "tests/integration/models/",
     "tests/integration/outbox/",
     "tests/integration/scheduler/",
-    "tests/security/test_sizes.py",
+    "tests/security/test_input_sizes.py",
 )
 #: Tests of the distribution and of the test tools.
 NIGHTLY = (

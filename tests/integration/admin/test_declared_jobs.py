@@ -1,4 +1,4 @@
-"""A job that code declares: what the code decides is read-only, the rest and the switch are people's."""
+"""The page of a declared job: declared fields are read-only, other fields and "enabled" can be changed."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def declared(shop: Shop, more: str = "") -> Job:
     return Job.objects.get(name="night")
 
 
-def test_what_it_runs_and_when_is_shown_and_not_changed(admin: Client, shop: Shop) -> None:
+def test_command_and_schedule_are_shown_read_only(admin: Client, shop: Shop) -> None:
     job = declared(shop)
     html = admin.get(url(job)).content.decode()
     assert f"This job is declared in {shop.name}.jobs.night." in html
@@ -44,7 +44,7 @@ def test_what_it_runs_and_when_is_shown_and_not_changed(admin: Client, shop: Sho
     assert (job.name, job.cron, job.command, job.max_retries) == ("night", "0 3 * * *", "noop", 2)
 
 
-def test_a_field_that_is_declared_is_read_only_and_another_is_not(admin: Client, shop: Shop) -> None:
+def test_only_declared_fields_are_read_only(admin: Client, shop: Shop) -> None:
     job = declared(shop, ', timeout_seconds=7, group="reports"')
     form = open_form(admin, job)
     assert not {"timeout_seconds", "group"} & form.keys() and "max_retries" in form
@@ -67,7 +67,7 @@ def test_it_can_be_enabled_disabled_run_and_stopped(admin: Client, shop: Shop) -
     assert "1 unchanged" in shop.sync()
 
 
-def test_a_declaration_that_went_bad_does_not_keep_anybody_from_disabling_its_job(admin: Client, shop: Shop) -> None:
+def test_an_invalid_declaration_does_not_prevent_disabling_the_job(admin: Client, shop: Shop) -> None:
     job = declared(shop)
     Job.objects.update(command="is_gone", cron="61 * * * *")
     form = open_form(admin, job)
@@ -77,7 +77,7 @@ def test_a_declaration_that_went_bad_does_not_keep_anybody_from_disabling_its_jo
     assert not job.enabled
 
 
-def test_what_is_wrong_with_a_field_that_people_decide_is_still_said(admin: Client, shop: Shop) -> None:
+def test_errors_of_editable_fields_are_still_shown(admin: Client, shop: Shop) -> None:
     job = declared(shop)
     page: Any = admin.post(url(job), {**open_form(admin, job), "executor": "nowhere"})
     assert "nowhere" in page.context_data["adminform"].form.errors["executor"][0]
@@ -93,7 +93,7 @@ def test_its_dependencies_are_read_only_if_they_are_declared(admin: Client, shop
     assert JobDependency.objects.get().dependee == early
 
 
-def test_its_dependencies_are_people_s_if_they_are_not_declared(admin: Client, shop: Shop) -> None:
+def test_its_dependencies_are_editable_if_they_are_not_declared(admin: Client, shop: Shop) -> None:
     job = declared(shop)
     a_dependency(job, a_job(name="early"))
     assert "dependencies-0-dependee" in fields(admin.get(url(job)))
@@ -117,7 +117,7 @@ def test_deleting_it_is_refused_with_the_reason_until_its_declaration_is_gone(ad
     assert not Job.objects.filter(pk=job.pk).exists()
 
 
-def test_a_job_that_was_declared_after_the_question_was_asked_stays(
+def test_a_job_that_is_declared_during_the_confirmation_is_not_deleted(
     admin: Client, shop: Shop, monkeypatch: Any
 ) -> None:
     from chroniker.admin.jobs import deletion

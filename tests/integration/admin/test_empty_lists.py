@@ -1,4 +1,4 @@
-"""A list without rows says what would be in it, and what to do."""
+"""A list without rows explains what it lists, and how to add rows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LISTS = {
 
 
 @pytest.mark.parametrize("name", LISTS)
-def test_an_empty_list_says_what_to_do(admin: Client, name: str) -> None:
+def test_an_empty_list_shows_how_to_add_rows(admin: Client, name: str) -> None:
     assert LISTS[name] in admin.get(f"/admin/chroniker/{name}/").content.decode()
 
 

@@ -37,7 +37,7 @@ def test_an_edit_is_booked_at_once(admin: Client, django_capture_on_commit_callb
     assert before is not None and after is not None and after < before
 
 
-def test_an_edit_is_kept_when_booking_it_fails_and_the_tick_does_it(
+def test_an_edit_is_kept_when_its_booking_fails_and_the_tick_books_it(
     admin: Client,
     django_capture_on_commit_callbacks: Any,
     monkeypatch: pytest.MonkeyPatch,
@@ -59,7 +59,7 @@ def test_an_edit_is_kept_when_booking_it_fails_and_the_tick_does_it(
     assert job.edited_at is None
 
 
-def test_a_form_opened_before_a_claim_leaves_the_schedule_where_the_claim_put_it(admin: Client) -> None:
+def test_a_form_opened_before_a_claim_does_not_move_the_schedule(admin: Client) -> None:
     job = a_due_job(minutes=3)
     form = open_form(admin, job)
     assert len(tick().claimed) == 1
@@ -76,7 +76,7 @@ def test_a_form_opened_before_a_claim_leaves_the_schedule_where_the_claim_put_it
     assert job.edited_at is None
 
 
-def test_a_form_opened_long_ago_changes_only_what_its_person_changed(admin: Client) -> None:
+def test_an_old_form_writes_only_its_edited_fields(admin: Client) -> None:
     job = a_booked_job(timeout_seconds=10, cron="0 3 * * *")
     form = open_form(admin, job)
     others: dict[str, Any] = {"timeout_seconds": 20, "force_run": True, "enabled": False, "args": "new"}
@@ -88,7 +88,7 @@ def test_a_form_opened_long_ago_changes_only_what_its_person_changed(admin: Clie
     assert job.max_retries == 5
 
 
-def test_a_flag_that_a_tick_consumed_is_not_raised_again_by_a_stale_form(admin: Client) -> None:
+def test_an_old_form_does_not_set_a_flag_again_that_a_tick_consumed(admin: Client) -> None:
     job = a_booked_job(force_run=True)
     form = open_form(admin, job)
     assert form["force_run"] == "on"
@@ -98,7 +98,7 @@ def test_a_flag_that_a_tick_consumed_is_not_raised_again_by_a_stale_form(admin: 
     assert (job.name, job.force_run) == ("renamed", False)
 
 
-def test_two_who_change_the_same_field_are_told_so(admin: Client) -> None:
+def test_two_edits_of_the_same_field_are_a_visible_conflict(admin: Client) -> None:
     job = a_booked_job(timeout_seconds=10)
     form = open_form(admin, job)
     Job.objects.filter(pk=job.pk).update(timeout_seconds=20)
@@ -108,7 +108,7 @@ def test_two_who_change_the_same_field_are_told_so(admin: Client) -> None:
     assert job.timeout_seconds == 20
 
 
-def test_a_program_that_posts_fields_alone_is_taken_at_its_word(admin: Client) -> None:
+def test_a_script_may_post_the_fields_without_their_initial_values(admin: Client) -> None:
     job = a_booked_job(timeout_seconds=10)
     form = {name: value for name, value in open_form(admin, job).items() if not name.startswith("initial-")}
     assert admin.post(url(job), {**form, "timeout_seconds": ""}).status_code == 302
@@ -178,7 +178,7 @@ def test_bad_input_is_refused_at_its_field_and_nothing_is_written(admin: Client,
     assert Job.objects.get() == job and Job.objects.get().cron == "0 3 * * *"
 
 
-def test_the_page_shows_the_machine_s_side_and_the_latest_runs(admin: Client) -> None:
+def test_the_page_shows_the_job_state_and_the_latest_runs(admin: Client) -> None:
     job = a_due_job()
     lifecycle.set_aside(job.pk, ValueError("no such day"))
     run = run_now(a_booked_job(name="other"), by="a test")
@@ -190,7 +190,7 @@ def test_the_page_shows_the_machine_s_side_and_the_latest_runs(admin: Client) ->
     assert "queued" in html
 
 
-def test_the_next_ten_instants_of_a_saved_job_are_shown_on_its_own_clock(admin: Client) -> None:
+def test_the_next_ten_scheduled_times_are_shown_in_the_job_s_time_zone(admin: Client) -> None:
     job = a_booked_job(cron="30 2 * * *", timezone="Asia/Tokyo")
     html = admin.get(url(job)).content.decode()
     assert html.count("02:30:00 +0900</li>") == 10
@@ -205,7 +205,7 @@ def preview(client: Client, **changes: str) -> dict[str, Any]:
     return answer
 
 
-def test_a_schedule_can_be_tried_before_it_is_saved(admin: Client) -> None:
+def test_a_schedule_is_previewed_before_it_is_saved(admin: Client) -> None:
     answer = preview(admin, cron="0 3 * * *", timezone="Europe/Paris")
     assert answer["words"] == "at 03:00 every day (Europe/Paris)"
     assert len(answer["instants"]) == 10
@@ -218,7 +218,7 @@ def test_a_schedule_can_be_tried_before_it_is_saved(admin: Client) -> None:
     assert len(preview(admin, frequency="ONCE", run_at_0=future, run_at_1="00:00")["instants"]) == 1
 
 
-def test_a_schedule_that_makes_no_sense_is_answered_with_its_error(admin: Client) -> None:
+def test_the_preview_of_an_invalid_schedule_is_its_error(admin: Client) -> None:
     assert preview(admin, cron="61 * * * *")["field"] == "cron"
     assert preview(admin, timezone="Mars/Olympus", cron="* * * * *")["field"] == "timezone"
     assert preview(admin, frequency="ONCE", run_at_0="2020-02-31", run_at_1="00:00")["field"] == "run_at"
@@ -226,7 +226,7 @@ def test_a_schedule_that_makes_no_sense_is_answered_with_its_error(admin: Client
     assert "error" in preview(admin, cron="1" * 300)
 
 
-def test_a_project_whose_admin_has_no_users_still_has_a_form(admin: Client) -> None:
+def test_the_form_works_if_the_admin_has_no_users(admin: Client) -> None:
     from django.contrib.admin import site
 
     users = site.get_model_admin(User)

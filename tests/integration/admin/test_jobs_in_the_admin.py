@@ -1,4 +1,4 @@
-"""Jobs in the admin: create, edit, clone, delete; commands from a searchable list; arguments; the next ten instants."""
+"""Jobs: create, edit, clone, delete; the searchable list of commands; arguments; the next ten scheduled times."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_commands_are_offered_with_their_app_and_help_and_denied_ones_are_not(ad
         assert list(options(admin)) == ["noop"]
 
 
-def test_the_chosen_command_s_help_and_options_are_told(admin: Client) -> None:
+def test_help_and_options_of_the_chosen_command_are_returned(admin: Client) -> None:
     answer = described(admin, "takes")
     assert answer["help"] == "Take every kind of argument that there is."
     by_name = {option["names"]: option for option in answer["options"]}
@@ -68,14 +68,14 @@ def test_the_chosen_command_s_help_and_options_are_told(admin: Client) -> None:
     assert by_name["--traceback"]["common"]
 
 
-def test_a_command_that_cannot_be_told_about_says_why(admin: Client) -> None:
+def test_a_command_that_cannot_be_described_returns_the_reason(admin: Client) -> None:
     assert "a library <that> is missing" in described(admin, "cannot_load")["error"]
     assert "may not be scheduled" in described(admin, "flush")["error"]
     assert "no management command" in described(admin, "x" * 200)["error"]
     assert "name must be" in described(admin, "")["error"]
 
 
-def test_only_who_may_write_jobs_has_a_command_s_code_loaded(staff: Callable[..., Client]) -> None:
+def test_loading_a_command_s_code_needs_the_right_to_write_jobs(staff: Callable[..., Client]) -> None:
     address = reverse("admin:chroniker_job_command")
     assert staff("view_job").get(address, {"name": "noop"}).status_code == 403
     assert staff("view_job", "change_job").get(address, {"name": "noop"}).status_code == 200
@@ -104,7 +104,7 @@ def test_arguments_that_the_command_does_not_take_are_refused_and_named(admin: C
     assert not Job.objects.exists()
 
 
-def test_what_was_saved_before_is_not_refused_because_its_command_has_changed_since(admin: Client) -> None:
+def test_stored_arguments_stay_valid_when_the_command_changes(admin: Client) -> None:
     job = a_booked_job(command="takes", args="--no-longer-known")
     assert admin.post(url(job), {**open_form(admin, job), "name": "renamed"}).status_code == 302
     assert Job.objects.get().name == "renamed"
@@ -116,7 +116,7 @@ def test_a_command_that_cannot_be_loaded_here_may_still_be_scheduled_elsewhere(a
     assert admin.post(ADD, form).status_code == 302
 
 
-def test_one_run_s_other_arguments_are_held_to_the_same_rule(admin: Client) -> None:
+def test_arguments_for_one_run_are_checked_by_the_same_rule(admin: Client) -> None:
     job = a_booked_job(command="takes", args="one --colour red")
     address = reverse("admin:chroniker_job_run_with", args=[job.pk])
     page = admin.post(address, {"args": "one --colour red --nonsense"})
@@ -124,7 +124,7 @@ def test_one_run_s_other_arguments_are_held_to_the_same_rule(admin: Client) -> N
     assert not job.runs.exists()
 
 
-def test_the_next_ten_instants_are_told_before_saving(admin: Client) -> None:
+def test_the_next_ten_scheduled_times_are_shown_before_saving(admin: Client) -> None:
     values = {
         "frequency": "CRON",
         "cron": "30 2 * * *",
@@ -172,7 +172,7 @@ def test_a_clone_keeps_everything_but_the_name_and_starts_disabled(admin: Client
     assert (copied.dependee, copied.wait_for_success, copied.wait_for_completion) == (load, True, False)
 
 
-def test_cloning_is_for_those_who_may_add_and_see_jobs(staff: Callable[..., Client]) -> None:
+def test_cloning_needs_the_rights_to_add_and_view_jobs(staff: Callable[..., Client]) -> None:
     job = a_booked_job()
     address = f"{ADD}?clone={job.pk}"
     assert "Clone</a>" not in staff("view_job", "change_job").get(url(job)).content.decode()
@@ -182,11 +182,11 @@ def test_cloning_is_for_those_who_may_add_and_see_jobs(staff: Callable[..., Clie
 
 
 @pytest.mark.parametrize("key", ["x", "0", "9" * 30, ""])
-def test_a_clone_of_a_job_that_is_not_there_is_not_found(admin: Client, key: str) -> None:
+def test_a_clone_of_a_missing_job_is_not_found(admin: Client, key: str) -> None:
     assert admin.get(f"{ADD}?clone={key}").status_code == 404
 
 
-def test_the_page_asks_the_database_as_often_whatever_its_job_has_behind_it(admin: Client) -> None:
+def test_the_page_costs_the_same_statements_for_any_history(admin: Client) -> None:
     def statements(job: Job) -> int:
         with CaptureQueriesContext(connection) as queries:
             assert admin.get(url(job)).status_code == 200
@@ -203,7 +203,7 @@ def test_the_page_asks_the_database_as_often_whatever_its_job_has_behind_it(admi
     assert statements(many) == statements(few)
 
 
-def test_the_list_reads_no_more_of_a_hundred_thousand_jobs_than_it_shows(admin: Client) -> None:
+def test_the_list_of_a_hundred_thousand_jobs_reads_only_the_shown_rows(admin: Client) -> None:
     """All that grows with the number of jobs is what Django counts."""
     now = database_now()
     Job.objects.bulk_create(Job(name=f"job {n}", command="noop", cron="0 0 1 1 *", edited_at=now) for n in range(120))

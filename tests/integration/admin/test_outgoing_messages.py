@@ -46,7 +46,7 @@ def send_again(client: Client, *chosen: Outbox) -> Any:
         ("sent", {"sent"}),
     ],
 )
-def test_the_list_tells_what_became_of_each(
+def test_the_list_shows_the_state_of_each_message(
     admin: Client, messages: dict[str, Outbox], state: str, names: set[str]
 ) -> None:
     found = rows(admin, f"{LIST}?state={state}" if state else LIST)
@@ -82,7 +82,7 @@ def test_messages_are_found_by_run_as_its_page_links_to_them(admin: Client, mess
     assert len(rows(admin, f"{LIST}?q={run.pk}")) == 4
 
 
-def test_send_again_has_them_sent_anew_and_is_recorded(admin: Client, messages: dict[str, Outbox]) -> None:
+def test_send_again_sends_the_messages_and_is_logged(admin: Client, messages: dict[str, Outbox]) -> None:
     page = send_again(admin, messages["over"], messages["sent"])
     assert "2 messages will be sent at the next tick." in page.content.decode()
     for name in ("over", "sent"):
@@ -93,14 +93,18 @@ def test_send_again_has_them_sent_anew_and_is_recorded(admin: Client, messages: 
     assert {entry.get_change_message() for entry in LogEntry.objects.all()} == {"Sending again was requested."}
 
 
-def test_who_may_only_look_cannot_send_again(staff: Callable[..., Client], messages: dict[str, Outbox]) -> None:
+def test_send_again_needs_more_than_the_right_to_view(
+    staff: Callable[..., Client], messages: dict[str, Outbox]
+) -> None:
     client = staff("view_outbox")
     assert client.get(LIST).status_code == 200
     send_again(client, messages["over"])
     assert Outbox.objects.get(pk=messages["over"].pk).send_at is None and not LogEntry.objects.exists()
 
 
-def test_who_may_change_messages_can_send_them_again(staff: Callable[..., Client], messages: dict[str, Outbox]) -> None:
+def test_send_again_needs_the_right_to_change_messages(
+    staff: Callable[..., Client], messages: dict[str, Outbox]
+) -> None:
     send_again(staff("change_outbox"), messages["over"])
     assert Outbox.objects.get(pk=messages["over"].pk).send_at
 
@@ -109,7 +113,7 @@ def test_without_permission_there_is_no_list(staff: Callable[..., Client]) -> No
     assert staff("view_run").get(LIST).status_code == 403
 
 
-def test_nobody_edits_adds_or_deletes_one(admin: Client, messages: dict[str, Outbox]) -> None:
+def test_messages_cannot_be_edited_added_or_deleted(admin: Client, messages: dict[str, Outbox]) -> None:
     address = reverse("admin:chroniker_outbox_change", args=[messages["over"].pk])
     page = admin.get(address)
     assert page.status_code == 200 and 'name="_save"' not in page.content.decode()

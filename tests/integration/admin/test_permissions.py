@@ -1,4 +1,4 @@
-"""Who may do what: every address, with every kind of person, by GET, by POST, and by POST without a CSRF token."""
+"""Permissions: the addresses of jobs and runs for each kind of user, by GET, by POST, and without a CSRF token."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def an_open_run() -> Run:
     return run_now(a_booked_job(), by="a test")
 
 
-def test_only_a_post_by_who_may_run_starts_a_run(person: str, staff: Callable[..., Client]) -> None:
+def test_only_a_post_with_the_right_to_run_starts_a_run(person: str, staff: Callable[..., Client]) -> None:
     job = a_booked_job()
     response = browser(person, staff).post(of_job("run", job))
     assert Run.objects.count() == (person in MAY_RUN)
@@ -64,7 +64,7 @@ def test_only_a_post_by_who_may_run_starts_a_run(person: str, staff: Callable[..
     assert response.status_code == (302 if person in MAY_RUN or person == "anonymous" else 403)
 
 
-def test_only_a_post_by_who_may_stop_stops_a_run(person: str, staff: Callable[..., Client]) -> None:
+def test_only_a_post_with_the_right_to_stop_stops_a_run(person: str, staff: Callable[..., Client]) -> None:
     run = an_open_run()
     browser(person, staff).post(reverse("admin:chroniker_run_stop", args=[run.pk]))
     run.refresh_from_db()
@@ -75,14 +75,14 @@ def test_only_a_post_by_who_may_stop_stops_a_run(person: str, staff: Callable[..
     assert other.stop_requested_at is None
 
 
-def test_the_job_s_stop_button_wants_the_same_permission(person: str, staff: Callable[..., Client]) -> None:
+def test_the_job_s_stop_button_needs_the_same_permission(person: str, staff: Callable[..., Client]) -> None:
     run = an_open_run()
     browser(person, staff).post(of_job("stop", run.job))
     run.refresh_from_db()
     assert (run.stop_requested_at is not None) == (person in MAY_STOP)
 
 
-def test_a_get_changes_nothing_whoever_asks(person: str, staff: Callable[..., Client]) -> None:
+def test_a_get_changes_nothing_for_any_person(person: str, staff: Callable[..., Client]) -> None:
     run = an_open_run()
     client = browser(person, staff)
     for address in (
@@ -110,7 +110,7 @@ def test_a_post_without_a_csrf_token_changes_nothing(person: str, staff: Callabl
     assert Run.objects.count() == 1
 
 
-def test_pages_are_for_those_who_may_see_them_and_the_others_are_sent_to_log_in(
+def test_pages_need_permissions_and_anonymous_users_are_redirected_to_the_login(
     person: str, staff: Callable[..., Client]
 ) -> None:
     run = an_open_run()
@@ -130,7 +130,7 @@ def test_pages_are_for_those_who_may_see_them_and_the_others_are_sent_to_log_in(
             assert response.status_code == (200 if person in allowed else 403), page
 
 
-def test_who_may_not_see_gets_a_refusal_in_json(person: str, staff: Callable[..., Client]) -> None:
+def test_a_refused_live_request_gets_json(person: str, staff: Callable[..., Client]) -> None:
     run = an_open_run()
     client = browser(person, staff)
     questions = {
@@ -148,7 +148,7 @@ def test_who_may_not_see_gets_a_refusal_in_json(person: str, staff: Callable[...
         assert ("error" in response.json()) == (person not in allowed or "preview" in question)
 
 
-def test_the_page_of_a_job_shows_its_runs_only_to_those_who_may_see_runs(staff: Callable[..., Client]) -> None:
+def test_the_page_of_a_job_shows_its_runs_only_with_the_right_to_view_runs(staff: Callable[..., Client]) -> None:
     run = an_open_run()
     page, question = of_job("change", run.job), f"{reverse('admin:chroniker_job_live')}?ids={run.job_id}&runs=1"
     assert "Latest runs" in staff("view_job", "view_run").get(page).content.decode()
@@ -156,7 +156,7 @@ def test_the_page_of_a_job_shows_its_runs_only_to_those_who_may_see_runs(staff: 
     assert staff("view_job").get(question).json()["runs"] is None
 
 
-def test_buttons_are_shown_to_those_who_may_press_them(staff: Callable[..., Client]) -> None:
+def test_buttons_are_shown_only_with_their_permission(staff: Callable[..., Client]) -> None:
     page = of_job("change", an_open_run().job)
     run, stop = 'form="chroniker-run-form"', 'form="chroniker-stop-form"'
     for rights, expected in {(): (False, False), ("run_job",): (True, False), ("stop_job",): (False, True)}.items():
@@ -164,7 +164,7 @@ def test_buttons_are_shown_to_those_who_may_press_them(staff: Callable[..., Clie
         assert (run in html, stop in html) == expected
 
 
-def test_nobody_adds_changes_or_deletes_a_run_not_even_a_superuser(admin: Client) -> None:
+def test_not_even_a_superuser_adds_changes_or_deletes_a_run(admin: Client) -> None:
     run = an_open_run()
     assert admin.get("/admin/chroniker/run/add/").status_code == 403
     assert admin.post(f"/admin/chroniker/run/{run.pk}/delete/", {"post": "yes"}).status_code == 403

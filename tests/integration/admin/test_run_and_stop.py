@@ -72,7 +72,7 @@ def test_the_message_about_a_run_that_has_ended_gives_its_result(admin: Client) 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_run_says_so_when_no_executor_takes_it(admin: Client) -> None:
+def test_the_message_gives_the_reason_when_no_executor_accepts_the_run(admin: Client) -> None:
     with override_settings(CHRONIKER_EXECUTORS={"default": {"BACKEND": "no.such.Backend"}}):
         said = press(admin, "run", a_booked_job(name="backup"))
     assert "of “backup” is queued, but no executor" in said
@@ -99,7 +99,7 @@ def test_a_name_with_markup_in_it_is_escaped_in_messages(admin: Client) -> None:
     assert "<script>alert(1)" not in page
 
 
-def test_stop_asks_a_running_run_and_cancels_one_that_waits(admin: Client) -> None:
+def test_stop_requests_the_stop_of_a_running_run_and_cancels_a_queued_one(admin: Client) -> None:
     running, queued, idle = a_booked_job(), a_booked_job(), a_booked_job()
     run, other = run_now(running, by="a test"), run_now(queued, by="a test")
     started(run)
@@ -112,7 +112,7 @@ def test_stop_asks_a_running_run_and_cancels_one_that_waits(admin: Client) -> No
     assert history() == ["Stop of run 1 requested."] * 2
 
 
-def test_the_run_s_own_stop_says_what_came_of_it(admin: Client) -> None:
+def test_the_message_after_a_stop_gives_the_state_of_the_run(admin: Client) -> None:
     running, queued, ended = (run_now(a_booked_job(), by="a test") for _ in range(3))
     started(running)
     lifecycle.finish(ended.pk, ended.token, started(ended), Outcome(Status.SUCCEEDED))
@@ -146,13 +146,13 @@ def test_stop_without_an_open_run_gives_that_as_the_reason(admin: Client) -> Non
     assert press(admin, "stop", a_booked_job(name="backup")) == "“backup” has no open run."
 
 
-def test_who_had_to_log_in_first_comes_back_to_the_job_and_nothing_has_started(admin: Client) -> None:
+def test_a_get_after_a_login_redirects_to_the_job_and_starts_nothing(admin: Client) -> None:
     job = a_booked_job()
     assert admin.get(reverse("admin:chroniker_job_run", args=[job.pk]))["Location"].endswith(f"/{job.pk}/change/")
     assert not Run.objects.exists()
 
 
-def test_a_job_that_is_gone_is_not_found(admin: Client) -> None:
+def test_run_and_stop_of_a_missing_job_are_not_found(admin: Client) -> None:
     assert admin.post("/admin/chroniker/job/4711/run/").status_code == 404
     assert admin.post("/admin/chroniker/job/4711/stop/").status_code == 404
 
@@ -190,7 +190,7 @@ def test_jobs_are_stopped_in_bulk(admin: Client) -> None:
     assert run.status == Status.STOPPED
 
 
-def test_nobody_starts_a_thousand_jobs_with_one_press(admin: Client) -> None:
+def test_one_action_runs_at_most_a_hundred_jobs(admin: Client) -> None:
     now = database_now()
     Job.objects.bulk_create([Job(name=f"job {n}", command="noop", cron="* * * * *", edited_at=now) for n in range(101)])
     said = act(admin, "run_now", *Job.objects.all()[:1], select_across="1")
@@ -234,7 +234,7 @@ def test_a_bulk_action_asks_again_if_the_number_of_jobs_has_changed(admin: Clien
     assert not Job.objects.filter(enabled=True).exists()
 
 
-def test_bulk_actions_are_offered_to_those_who_may(staff: Callable[..., Client]) -> None:
+def test_bulk_actions_need_their_permission(staff: Callable[..., Client]) -> None:
     job = a_booked_job()
     offered = {
         ("view_job",): set(),

@@ -43,7 +43,7 @@ def texts(answer: dict[str, Any]) -> list[tuple[str, str]]:
     return [(piece["kind"], piece["text"]) for piece in answer["output"]["pieces"]]
 
 
-def test_the_output_of_a_run_that_goes_on_is_followed_piece_by_piece(admin: Client) -> None:
+def test_the_output_of_an_open_run_is_followed_page_by_page(admin: Client) -> None:
     run = a_running_run()
     first = news(admin, run)
     assert (texts(first), first["open"], first["more"]) == ([], True, True)
@@ -76,7 +76,7 @@ def test_progress_status_and_events_come_with_the_output(admin: Client) -> None:
     assert (ended["open"], ended["more"]) == (False, True)
 
 
-def test_output_that_drains_after_the_outcome_is_looked_for_and_then_no_more(admin: Client) -> None:
+def test_the_refresh_ends_after_late_output_has_arrived(admin: Client) -> None:
     run = run_now(a_booked_job(), by="a test")
     lifecycle.finish(run.pk, run.token, started(run), Outcome(Status.SUCCEEDED))
     assert news(admin, run)["more"] is True
@@ -115,7 +115,7 @@ def test_the_page_shows_every_fact(admin: Client) -> None:
         assert fact in html, fact
 
 
-def test_nonsense_in_the_query_is_answered_in_kind(admin: Client) -> None:
+def test_an_invalid_query_gets_an_error_as_json(admin: Client) -> None:
     run = a_running_run()
     live, output = (reverse(f"admin:chroniker_run_{name}", args=[run.pk]) for name in ("live", "output"))
     for query in ({"after": "x"}, {"after": "1.2"}, {"after": "1.2.3.4"}, {"events": "x"}):
@@ -137,7 +137,7 @@ def download(client: Client, run: Run, query: str = "") -> str:
     return b"".join(response.streaming_content).decode()
 
 
-def test_the_whole_log_can_be_downloaded_with_its_streams_marked(admin: Client) -> None:
+def test_the_download_marks_the_streams(admin: Client) -> None:
     run = a_running_run(name="<b>näme</b>")
     write(run, "stdout", 0, "héllo 你好\n")
     write(run, "stdout", 1, "no newline")
@@ -151,7 +151,7 @@ def test_the_whole_log_can_be_downloaded_with_its_streams_marked(admin: Client) 
     assert download(admin, a_running_run()) == ""
 
 
-def test_under_asgi_the_log_is_sent_as_it_is_read(admin: Client) -> None:
+def test_under_asgi_the_download_is_streamed(admin: Client) -> None:
     run = a_running_run()
     write(run, "stdout", 0, "one\n")
 
@@ -185,7 +185,7 @@ def test_where_celery_s_results_are_not_installed_there_is_no_link(
     assert "Celery result" not in admin.get(reverse("admin:chroniker_run_change", args=[run.pk])).content.decode()
 
 
-def test_hosts_are_shown_with_what_is_wrong_with_them(admin: Client) -> None:
+def test_the_list_of_hosts_marks_silent_hosts_and_wrong_clocks(admin: Client) -> None:
     now = database_now()
     Host.objects.create(name="good", last_seen=now, clock_skew_seconds=0.01)
     Host.objects.create(name="bad", last_seen=now - dt.timedelta(days=2), clock_skew_seconds=-7.5)
@@ -195,7 +195,7 @@ def test_hosts_are_shown_with_what_is_wrong_with_them(admin: Client) -> None:
     assert admin.get("/admin/chroniker/host/add/").status_code == 403
 
 
-def test_where_nothing_starts_the_list_of_hosts_and_the_pages_of_jobs_say_why(admin: Client) -> None:
+def test_suspended_hosts_are_shown_with_the_reason(admin: Client) -> None:
     job, now = a_due_job(), database_now()
     Host.objects.create(
         name="there", last_seen=now, suspended_until=now + dt.timedelta(minutes=1), suspended_because="<It jumped.>"

@@ -36,14 +36,14 @@ def with_runs(count: int) -> Job:
     return job
 
 
-def test_a_job_goes_with_its_runs_and_their_output(admin: Client) -> None:
+def test_a_job_is_deleted_with_its_runs_and_their_output(admin: Client) -> None:
     job = with_runs(3)
     assert admin.post(delete_url(job), {"post": "yes"}).status_code == 302
     assert not Job.objects.exists() and not Run.objects.exists() and not LogChunk.objects.exists()
     assert LogEntry.objects.get().is_deletion()
 
 
-def test_the_question_names_the_consequences_and_loads_none_of_them(admin: Client) -> None:
+def test_the_confirmation_counts_related_rows_without_loading_them(admin: Client) -> None:
     job, dependent = with_runs(3), a_booked_job(name="report")
     a_dependency(dependent, job)
     with CaptureQueriesContext(connection) as few:
@@ -57,7 +57,7 @@ def test_the_question_names_the_consequences_and_loads_none_of_them(admin: Clien
 
 
 @pytest.mark.parametrize("bulk", [False, True])
-def test_a_job_with_an_open_run_is_stopped_and_goes_when_that_has_ended(admin: Client, bulk: bool) -> None:
+def test_a_job_with_an_open_run_is_stopped_and_deleted_after_its_end(admin: Client, bulk: bool) -> None:
     job, idle = a_booked_job(name="backup"), a_booked_job()
     run = run_now(job, by="a test")
     nonce = started(run)
@@ -77,14 +77,14 @@ def test_a_job_with_an_open_run_is_stopped_and_goes_when_that_has_ended(admin: C
     assert not Job.objects.filter(pk=job.pk).exists() and not Run.objects.filter(pk=run.pk).exists()
 
 
-def test_a_run_that_has_not_started_is_cancelled_and_its_job_goes_at_once(admin: Client) -> None:
+def test_a_queued_run_is_cancelled_and_its_job_is_deleted_at_once(admin: Client) -> None:
     job = a_booked_job(name="backup")
     run_now(job, by="a test")
     assert delete_one(admin, job) == ["The job “backup” was deleted successfully."]
     assert not Job.objects.exists() and not Run.objects.exists() and not Lease.objects.exists()
 
 
-def test_the_log_says_which_of_the_two_happened(admin: Client) -> None:
+def test_the_log_tells_a_deletion_from_a_request(admin: Client) -> None:
     job, idle = a_booked_job(), a_booked_job()
     started(run_now(job, by="a test"))
     delete(admin, [job, idle])
@@ -94,7 +94,7 @@ def test_the_log_says_which_of_the_two_happened(admin: Client) -> None:
 
 
 @pytest.mark.parametrize("by_form", [False, True])
-def test_who_enables_the_job_again_keeps_it(admin: Client, by_form: bool) -> None:
+def test_enabling_the_job_cancels_its_deletion(admin: Client, by_form: bool) -> None:
     job = a_booked_job()
     run = run_now(job, by="a test")
     nonce = started(run)
@@ -111,7 +111,7 @@ def test_who_enables_the_job_again_keeps_it(admin: Client, by_form: bool) -> Non
     assert Job.objects.get().deletion_asked_at is None
 
 
-def test_a_run_that_is_lost_takes_its_job_along_too(admin: Client) -> None:
+def test_the_job_is_deleted_also_when_its_run_is_lost(admin: Client) -> None:
     job = a_booked_job(retry_on_lost=True)
     started(run_now(job, by="a test"))
     delete_one(admin, job)
@@ -120,7 +120,7 @@ def test_a_run_that_is_lost_takes_its_job_along_too(admin: Client) -> None:
     assert not Job.objects.exists()
 
 
-def test_a_long_history_goes_in_portions(admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_history_is_deleted_in_batches(admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     job = with_runs(5)
     run = run_now(job, by="a test")
     nonce = started(run)
@@ -135,7 +135,7 @@ def test_a_long_history_goes_in_portions(admin: Client, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("bulk", [False, True])
-def test_a_run_that_is_claimed_after_the_question_was_asked_is_no_surprise(
+def test_a_run_that_is_claimed_during_the_confirmation_is_stopped(
     admin: Client, monkeypatch: pytest.MonkeyPatch, bulk: bool
 ) -> None:
     job = a_booked_job(name="backup")

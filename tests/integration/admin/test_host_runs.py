@@ -1,4 +1,4 @@
-"""Hosts in the pages: where a job runs, and what each host made of a run."""
+"""Hosts on the pages of jobs and runs: the required host of a job, and the run of each host."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_the_page_of_a_parent_lists_its_hosts_and_a_child_links_its_parent(admin
     assert f"run #{parent.token} on every host" in back
 
 
-def test_the_refresh_brings_what_each_host_made_of_it(admin: Client) -> None:
+def test_the_refresh_has_the_state_of_each_host(admin: Client) -> None:
     parent, (first, second) = called("web1", "web2")
     end(first, Status.SUCCEEDED)
     cells: dict[str, Any] = admin.get(reverse("admin:chroniker_run_live", args=[parent.pk])).json()["cells"]
@@ -55,7 +55,7 @@ def test_the_refresh_brings_what_each_host_made_of_it(admin: Client) -> None:
     assert cells[f"run-{parent.pk}-progress"]["text"].startswith("1 / 2")
 
 
-def test_a_roster_costs_as_many_statements_for_twenty_hosts_as_for_two(admin: Client) -> None:
+def test_the_table_of_hosts_costs_the_same_statements_for_any_number(admin: Client) -> None:
     def statements(*names: str) -> int:
         parent, _children = called(*names)
         page_of(admin, parent)
@@ -66,7 +66,7 @@ def test_a_roster_costs_as_many_statements_for_twenty_hosts_as_for_two(admin: Cl
     assert statements("web1", "web2") == statements(*(f"web{number}" for number in range(20)))
 
 
-def test_the_form_offers_every_host_and_those_that_were_seen_and_takes_others(admin: Client) -> None:
+def test_the_form_suggests_every_host_and_recent_hosts_and_accepts_others(admin: Client) -> None:
     hosts.record_heartbeat(name="web1")
     job = a_job()
     page = admin.get(url(job)).content.decode()
@@ -77,7 +77,7 @@ def test_the_form_offers_every_host_and_those_that_were_seen_and_takes_others(ad
     assert "no host's name" in errors(refused)["hostname"][0]
 
 
-def test_stop_on_the_jobs_page_asks_the_whole_roster_once(admin: Client) -> None:
+def test_stop_on_the_job_s_page_stops_the_run_on_every_host(admin: Client) -> None:
     parent, children = called("web1", "web2")
     started(children[0], host="web1")
     admin.post(reverse("admin:chroniker_job_stop", args=[parent.job_id]))

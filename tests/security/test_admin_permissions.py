@@ -1,4 +1,4 @@
-"""Every address and every action of the admin for everybody, by GET, POST and POST without a CSRF token."""
+"""Every address and action of the admin for each kind of user, by GET, POST and POST without a CSRF token."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_every_action_of_every_list_has_a_row_in_the_table(db: None) -> None:
 
 
 @pytest.mark.parametrize("route", PAGES)
-def test_a_get_shows_it_to_those_who_may_see_it_and_changes_nothing(route: str, scene: Scene) -> None:
+def test_a_get_needs_the_right_to_view_and_changes_nothing(route: str, scene: Scene) -> None:
     page, before = PAGES[route], everything()
     for person in PEOPLE:
         answer = browser(person).get(f"{address(route, scene)}{page.query}")
@@ -83,7 +83,7 @@ def test_no_other_method_changes_anything(method: str, scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("deed", BY_NAME)
-def test_a_post_changes_something_for_those_who_may_and_is_in_the_log(deed: str, scene: Scene) -> None:
+def test_a_post_with_permission_changes_rows_and_is_logged(deed: str, scene: Scene) -> None:
     route, data = BY_NAME[deed].route, BY_NAME[deed].data(scene)
     before = everything()
     for person in PEOPLE:
@@ -108,7 +108,7 @@ def test_a_post_without_a_csrf_token_is_refused_and_changes_nothing(route: str, 
 
 
 @pytest.mark.parametrize("route", sorted(PAGES.keys() - DEED_OF.keys()))
-def test_a_post_to_a_page_that_only_shows_changes_nothing(route: str, scene: Scene) -> None:
+def test_a_post_to_a_read_only_page_changes_nothing(route: str, scene: Scene) -> None:
     before = everything()
     noise = {"post": "yes", "status": "LOST", "name": "taken", "action": "delete_selected", "_selected_action": "1"}
     for person in PEOPLE:
@@ -118,7 +118,7 @@ def test_a_post_to_a_page_that_only_shows_changes_nothing(route: str, scene: Sce
 
 
 @pytest.mark.parametrize("deed", [deed.name for deed in DEEDS if deed.action])
-def test_an_action_on_all_of_a_list_is_held_to_the_same(deed: str, scene: Scene) -> None:
+def test_an_action_on_all_rows_needs_the_same_permission(deed: str, scene: Scene) -> None:
     """ "Select all across pages" sends no more than a flag."""
     chosen = {**BY_NAME[deed].data(scene), "select_across": "1"}
     before = everything()
@@ -131,7 +131,7 @@ BAD_IDS = ["0", "999999", "9" * 30, "00000000-0000-0000-0000-000000000000", "..%
 
 
 @pytest.mark.parametrize("bad", BAD_IDS)
-def test_an_id_of_nothing_is_an_answer_and_changes_nothing(bad: str, scene: Scene) -> None:
+def test_an_unknown_id_is_not_a_server_error_and_changes_nothing(bad: str, scene: Scene) -> None:
     before, root = everything(), browser("root")
     for route in (each for each in PAGES if "<" in each):
         start, _bracket, rest = route.partition("<")
@@ -141,17 +141,17 @@ def test_an_id_of_nothing_is_an_answer_and_changes_nothing(bad: str, scene: Scen
 
 
 @pytest.mark.parametrize("question", ["subscribers__password__startswith=m", "group__jobs__secrets__contains=a"])
-def test_a_list_is_no_oracle_for_what_it_does_not_show(question: str, scene: Scene) -> None:
+def test_a_list_cannot_be_filtered_by_hidden_fields(question: str, scene: Scene) -> None:
     for name in ("job", "monitor"):
         assert browser("root").get(f"/{PREFIX}{name}/?{question}").status_code in (302, 400)
 
 
-def test_a_clone_shows_a_job_only_to_who_may_see_it(staff: Callable[..., Client], scene: Scene) -> None:
+def test_a_clone_needs_the_right_to_view_the_job(staff: Callable[..., Client], scene: Scene) -> None:
     address = cloning.clone_url(scene.idle)
     assert staff("add_job").get(address).status_code == 403
     assert scene.idle.command in staff("add_job", "view_job").get(address).content.decode()
 
 
-def test_the_table_names_deeds_of_known_pages() -> None:
+def test_the_table_has_only_actions_of_known_pages() -> None:
     assert {deed.route for deed in DEEDS} <= set(PAGES)
     assert all(isinstance(deed, Deed) and deed.by <= set(PEOPLE) for deed in DEEDS)

@@ -1,4 +1,4 @@
-"""Progress: in list and page, with percent, rate and estimated time of completion from this run and from past runs."""
+"""Progress in list and page: percentage, rate, and the estimated end by this run and by past runs."""
 
 from __future__ import annotations
 
@@ -77,27 +77,27 @@ def test_list_and_page_show_percent_and_a_bar(admin: Client) -> None:
         assert '<progress data-part="progress" value="13" max="77" aria-label="Progress">' in html
 
 
-def test_rate_and_completion_of_this_run_are_told_in_list_and_page(admin: Client) -> None:
+def test_list_and_page_show_rate_and_estimated_end_of_this_run(admin: Client) -> None:
     for place, note in shown(admin, a_running_run(since=130)).items():
         assert re.fullmatch(r"[\d.]+ per minute: done in 1[01].minutes \(.*\)\.", note), (place, note)
 
 
-def test_completion_judging_by_past_runs_is_told_in_list_and_page(admin: Client) -> None:
+def test_list_and_page_show_the_estimated_end_by_past_runs(admin: Client) -> None:
     for place, note in shown(admin, a_running_run(since=60, past=7200)).items():
         assert re.search(r"Past runs took 2 h 0 min: done in 1.hour \(.*\)\.$", note), (place, note)
 
 
-def test_without_progress_past_runs_still_tell(admin: Client) -> None:
+def test_without_progress_the_estimate_is_by_past_runs(admin: Client) -> None:
     for place, note in shown(admin, a_running_run(since=60, past=7200, progress=None)).items():
         assert note.startswith("Past runs took 2 h 0 min: done in"), (place, note)
 
 
-def test_a_run_that_takes_longer_than_past_ones_says_by_how_much(admin: Client) -> None:
+def test_a_run_that_is_longer_than_past_runs_shows_the_difference(admin: Client) -> None:
     for place, note in shown(admin, a_running_run(since=7200, past=3600, progress=None)).items():
         assert note == "Past runs took 1 h 0 min; this one has taken 1 h 0 min longer.", place
 
 
-def test_a_run_that_ended_keeps_its_rate_and_expects_nothing(admin: Client) -> None:
+def test_an_ended_run_shows_its_rate_and_no_estimate(admin: Client) -> None:
     run = a_running_run(since=130, past=60)
     lease = Lease.objects.get(pk=run.pk)
     assert lease.nonce
@@ -106,7 +106,7 @@ def test_a_run_that_ended_keeps_its_rate_and_expects_nothing(admin: Client) -> N
     assert re.fullmatch(r"[\d.]+ per minute\.", note)
 
 
-def test_one_statement_asks_for_the_past_of_all_rows(admin: Client) -> None:
+def test_past_durations_of_all_rows_are_one_statement(admin: Client) -> None:
     def statements() -> int:
         with CaptureQueriesContext(connection) as queries:
             assert admin.get(LIST).status_code == 200
@@ -134,7 +134,7 @@ PACES = {
 
 
 @pytest.mark.parametrize("what", PACES)
-def test_a_rate_is_told_in_a_unit_in_which_it_is_at_least_one(what: str) -> None:
+def test_a_rate_is_shown_in_a_unit_in_which_it_is_at_least_one(what: str) -> None:
     seconds, total, done, said = PACES[what]
     run = Run(started_at=NOW - seconds * SECOND, total_parts=total, total_parts_complete=done)
     assert RunProgress(run, run, NOW).cell().note == said

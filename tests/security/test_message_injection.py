@@ -1,4 +1,4 @@
-"""Emails and webhooks: what a job is called or says ends up in their text, never in their headers or their address."""
+"""Emails and webhooks: names and reasons are in their text, never in a header or an address."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def a_failed_run(address: str = "she@example.com", **fields: Any) -> Run:
 @pytest.mark.parametrize(
     "subject", ["Error: {{ job.name }}", "{{ job.name }}\r\nBcc: victim@example.com", "{{ run.reason }}"]
 )
-def test_no_text_adds_a_header_or_an_address_to_a_mail(subject: str, mail_server: MailServer, dummy: Any) -> None:
+def test_no_text_adds_a_header_or_an_address_to_an_email(subject: str, mail_server: MailServer, dummy: Any) -> None:
     with override_settings(CHRONIKER_EMAIL_SUBJECT_ERROR=subject):
         a_failed_run(name=INJECTED)
         send_due()
@@ -48,7 +48,7 @@ def test_no_text_adds_a_header_or_an_address_to_a_mail(subject: str, mail_server
 @pytest.mark.parametrize(
     "address", ["she@example.com\nBcc: victim@example.com", "she@example.com, victim@example.com\r\nX: 1"]
 )
-def test_an_address_with_a_line_break_gets_no_mail_and_stops_no_other(
+def test_an_address_with_a_line_break_gets_no_email_and_blocks_no_other(
     address: str, mail_server: MailServer, dummy: Any
 ) -> None:
     bad, _good = a_failed_run(address), a_failed_run("he@example.com")
@@ -76,9 +76,7 @@ def test_only_configured_addresses_are_posted_to(web_server: WebServer, dummy: A
     assert not web_server.posts and not web_server.gets
 
 
-def test_a_row_of_an_address_that_is_not_configured_is_not_posted_to_one_that_is(
-    web_server: WebServer, dummy: Any
-) -> None:
+def test_a_message_for_an_unconfigured_address_is_not_sent_to_another(web_server: WebServer, dummy: Any) -> None:
     Outbox.objects.create(run=a_failed_run(), channel="webhook:elsewhere", payload={}, send_at=database_now())
     with override_settings(CHRONIKER_WEBHOOKS=[{"URL": f"{web_server.url}/hook", "SECRET": "a secret"}]):
         send_due()
@@ -94,7 +92,7 @@ def test_a_redirect_is_a_failure_and_not_followed(code: int, web_server: WebServ
     assert [post.path for post in web_server.posts] == ["/hook"] and web_server.gets == []
 
 
-def test_a_receiver_can_tell_a_forged_message_from_ours(web_server: WebServer, dummy: Any) -> None:
+def test_a_receiver_detects_a_forged_message(web_server: WebServer, dummy: Any) -> None:
     with override_settings(CHRONIKER_WEBHOOKS=[{"URL": web_server.url, "SECRET": "a secret"}]):
         run = a_failed_run(name=INJECTED)
         send_due()

@@ -1,4 +1,4 @@
-"""The page of a job's instants, and the figures about the guarantee."""
+"""The page with the schedule history of a job, and the page about reliability."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def page(client: Client, job: Job, **query: str) -> Any:
 
 
 def rows(client: Client, job: Job, **query: str) -> list[list[str]]:
-    """The texts of the page's cells: instant, verdict, run, started, why."""
+    """The texts of the page's cells: scheduled time, result, run, started, reason."""
     return [
         [" ".join(re.sub(r"<.*?>", " ", cell).split()) for cell in row]
         for row in page(client, job, **query).context_data["rows"]
@@ -48,7 +48,7 @@ def answer(client: Client, job: Job, at: str) -> str:
 
 
 def a_history(*ends: Status, **fields: Any) -> tuple[Job, dt.datetime]:
-    """A job of every minute, whose instants ended like that, from a full minute on, that long ago."""
+    """A job of every minute whose latest scheduled times ended with these results."""
     since = database_now().replace(second=0, microsecond=0) - (len(ends) + 1) * MINUTE
     job = a_booked_job(since=since, **fields)
     for token, end in enumerate(ends, 1):
@@ -64,7 +64,7 @@ def a_history(*ends: Status, **fields: Any) -> tuple[Job, dt.datetime]:
     return job, since
 
 
-def test_each_instant_is_a_row_with_verdict_run_start_and_reason(admin: Client) -> None:
+def test_each_scheduled_time_is_a_row_with_result_run_start_and_reason(admin: Client) -> None:
     job, since = a_history(Status.SUCCEEDED, Status.SKIPPED, Status.LOST)
     due, lost, skipped, succeeded = rows(admin, job)[-4:]
     assert due[1] == "due" and due[4] == "It is due; the next tick starts it." and "overdue by" in due[3]
@@ -89,7 +89,7 @@ def test_whether_it_ran_at_a_time_has_an_answer(admin: Client) -> None:
     assert answer(admin, job, "2001-01-01T03:00").startswith("Nothing was scheduled at")
 
 
-def test_a_time_is_read_in_the_zone_of_the_page(admin: Client) -> None:
+def test_a_time_is_read_in_the_time_zone_of_the_page(admin: Client) -> None:
     job, _since = a_history(Status.SUCCEEDED)
     Run.objects.update(scheduled_for="2026-01-05T02:00Z", covered_until="2026-01-05T02:00Z")
     with override_settings(TIME_ZONE="Europe/Paris"):
@@ -97,13 +97,13 @@ def test_a_time_is_read_in_the_zone_of_the_page(admin: Client) -> None:
         assert answer(admin, job, "2026-01-05T02:00").startswith("Nothing was scheduled")
 
 
-def test_the_clock_of_the_job_s_own_zone_stands_beside_the_instant(admin: Client) -> None:
+def test_the_time_in_the_job_s_own_zone_is_shown_beside_it(admin: Client) -> None:
     job, since = a_history(Status.SUCCEEDED, timezone="Asia/Kolkata")
     local = since + MINUTE + dt.timedelta(hours=5, minutes=30)
     assert rows(admin, job)[-1][0].endswith(f"{local:%H:%M:%S} Asia/Kolkata")
 
 
-def test_a_retry_that_succeeded_is_the_verdict_and_names_the_first_attempt(admin: Client) -> None:
+def test_the_result_is_that_of_the_last_attempt_and_names_the_first(admin: Client) -> None:
     job, since = a_history(Status.FAILED)
     moment = since + MINUTE
     times = {"claimed_at": moment, "started_at": moment, "finished_at": moment}
@@ -111,7 +111,7 @@ def test_a_retry_that_succeeded_is_the_verdict_and_names_the_first_attempt(admin
     assert rows(admin, job)[-1][1:3] == ["succeeded", "Run: #2 attempt 2; first attempt #1: failed"]
 
 
-def test_older_instants_are_a_link_away(admin: Client) -> None:
+def test_older_scheduled_times_are_on_a_linked_page(admin: Client) -> None:
     job, since = a_history(*[Status.SUCCEEDED] * 60)
     first = page(admin, job).context_data
     assert len(first["rows"]) == 50
@@ -124,20 +124,20 @@ def test_older_instants_are_a_link_away(admin: Client) -> None:
 @pytest.mark.parametrize(
     "query", ["at=nonsense", "at=2026-13-45T99:99", "at=", "before=x", "at=9999-12-31T23:59", "at=0001-01-01T00:00"]
 )
-def test_nonsense_is_no_server_error(admin: Client, query: str) -> None:
+def test_invalid_parameters_are_not_a_server_error(admin: Client, query: str) -> None:
     job, _since = a_history(Status.SUCCEEDED)
     assert admin.get(f"{address(job)}?{query}").status_code == 200
     assert "Enter a date and a time" in page(admin, job, at="nonsense").content.decode()
 
 
-def test_a_job_whose_schedule_makes_no_sense_still_shows_what_is_stored(admin: Client) -> None:
+def test_a_job_with_an_invalid_schedule_shows_its_stored_history(admin: Client) -> None:
     job, _since = a_history(Status.SUCCEEDED)
     Job.objects.filter(pk=job.pk).update(cron="nonsense", timezone="Nowhere/Land")
     lifecycle.book([job.pk], database_now())
     assert [row[1] for row in rows(admin, job)] == ["succeeded"] or "skipped" in rows(admin, job)[0][1]
 
 
-def test_what_was_skipped_by_somebody_s_script_is_escaped(admin: Client) -> None:
+def test_names_and_reasons_are_escaped(admin: Client) -> None:
     job, _since = a_history(Status.SKIPPED, name="<script>alert(1)</script>")
     Run.objects.update(reason_text="<img src=x onerror=alert(2)>")
     for shown in (page(admin, job), admin.get(url(job)), admin.get(FLEET)):
@@ -145,7 +145,7 @@ def test_what_was_skipped_by_somebody_s_script_is_escaped(admin: Client) -> None
         assert "<script>alert" not in html and "<img src=x" not in html
 
 
-def test_the_pages_cost_the_same_however_much_there_is(admin: Client) -> None:
+def test_the_pages_cost_the_same_statements_for_any_number_of_rows(admin: Client) -> None:
     few, _ = a_history(*[Status.SUCCEEDED, Status.FAILED] * 2)
     many, _ = a_history(*[Status.SUCCEEDED, Status.FAILED] * 60)
     admin.get(address(few))
@@ -184,7 +184,7 @@ def test_overlaps_are_named_with_their_runs(admin: Client) -> None:
     assert "Checked: all stored runs" in admin.get(f"{FLEET}?all=1").content.decode()
 
 
-def test_what_was_caught_is_counted(admin: Client) -> None:
+def test_detected_problems_are_counted(admin: Client) -> None:
     job, _since = a_history(Status.SUCCEEDED)
     run = Run.objects.get()
     for _each in range(3):
@@ -200,14 +200,14 @@ def test_what_was_caught_is_counted(admin: Client) -> None:
     assert "delivery refused: 3" in admin.get(url(job)).content.decode()
 
 
-def test_hosts_and_their_clocks_are_shown_to_who_may_see_hosts(staff: Callable[..., Client]) -> None:
+def test_hosts_and_their_clocks_need_the_right_to_view_hosts(staff: Callable[..., Client]) -> None:
     Host.objects.create(name="worker-1", last_seen=database_now(), clock_skew_seconds=-3600.5)
     html = staff("view_run", "view_host").get(FLEET).content.decode()
     assert "worker-1" in html and "-3600.500 s" in html and "clock skew is too large" in html
     assert "worker-1" not in staff("view_run").get(FLEET).content.decode()
 
 
-def test_both_pages_want_the_permission_to_see_what_they_tell_of(staff: Callable[..., Client]) -> None:
+def test_both_pages_need_the_right_to_view_what_they_show(staff: Callable[..., Client]) -> None:
     job, _since = a_history(Status.SUCCEEDED)
     asked = {("view_job", "view_run"): (200, 200), ("view_run",): (403, 200), ("view_job",): (403, 403), (): (403, 403)}
     for rights, expected in asked.items():

@@ -40,14 +40,14 @@ def test_each_run_that_started_is_a_bar_as_high_as_it_was_long(admin: Client) ->
     assert bars[1][1].startswith("Run 3, ") and bars[1][1].endswith(": failed, 1 min 0 s")
 
 
-def test_a_table_says_the_same_as_the_bars(admin: Client) -> None:
+def test_the_table_has_the_same_data_as_the_bars(admin: Client) -> None:
     html = admin.get(url(a_history((Status.SUCCEEDED, 30), (Status.TIMED_OUT, 60)))).content.decode()
     table = html[html.index("Show as a table") :]
     for said in ("#1</a>", "#2</a>", "<td>timed out</td>", "<td>30.0 s</td>", "<td>1 min 0 s</td>"):
         assert said in table
 
 
-def test_no_kind_of_end_is_told_by_its_colour_alone(admin: Client) -> None:
+def test_every_result_has_a_sign_beside_its_colour(admin: Client) -> None:
     ends = [Status.SUCCEEDED, Status.FAILED, Status.TIMED_OUT, Status.STOPPED, Status.LOST]
     html = admin.get(url(a_history(*((end, 10) for end in ends)))).content.decode()
     legend = dict(re.findall(r'<li data-kind="(\w+)"><span>(.*?)</span>', html))
@@ -55,25 +55,25 @@ def test_no_kind_of_end_is_told_by_its_colour_alone(admin: Client) -> None:
     assert len(set(legend.values())) == len(ends)
 
 
-def test_the_latest_fifty_are_drawn(admin: Client) -> None:
+def test_the_chart_has_the_latest_fifty_runs(admin: Client) -> None:
     bars = drawn(admin, a_history(*[(Status.SUCCEEDED, 10)] * 60))
     assert len(bars) == 50
     assert bars[0][1].startswith("Run 11,") and bars[-1][1].startswith("Run 60,")
 
 
-def test_what_successes_usually_take_is_a_line_and_a_sentence(admin: Client) -> None:
+def test_the_usual_duration_is_a_line_and_a_sentence(admin: Client) -> None:
     html = admin.get(url(a_history((Status.SUCCEEDED, 60), (Status.FAILED, 120)))).content.decode()
     assert "the usual duration of successful runs: 1 min 0 s." in html
     assert re.search(r'<line [^>]*y1="67" y2="67"', html)
 
 
-def test_a_job_that_never_ran_says_so(admin: Client) -> None:
+def test_a_job_without_runs_has_a_text_instead_of_a_chart(admin: Client) -> None:
     html = admin.get(url(a_history((Status.SKIPPED, None)))).content.decode()
     assert "No run has started yet" in html
     assert "chroniker-chart" not in html
 
 
-def test_who_may_not_see_runs_sees_no_chart(staff: Callable[..., Client]) -> None:
+def test_the_chart_needs_the_right_to_view_runs(staff: Callable[..., Client]) -> None:
     html = staff("view_job").get(url(a_history((Status.SUCCEEDED, 60)))).content.decode()
     assert "chroniker-chart" not in html and "Durations" not in html
 

@@ -11,7 +11,7 @@ from tests.support.factories import a_booked_job, a_dependency
 
 
 def waiting_for(client: Client, job: Job, *dependees: Job, **changes: str) -> Any:
-    """Save ``job``'s form with these added to what it waits for."""
+    """Save the form of ``job`` with these dependencies added."""
     form = open_form(client, job)
     kept = int(form["dependencies-INITIAL_FORMS"])
     for number, dependee in enumerate(dependees, kept):
@@ -35,7 +35,7 @@ def test_a_job_cannot_wait_for_itself(admin: Client) -> None:
     assert not JobDependency.objects.exists()
 
 
-def test_a_circle_is_refused_and_named(admin: Client) -> None:
+def test_a_circular_dependency_is_refused_and_named(admin: Client) -> None:
     load, clean, report = (a_booked_job(name=name) for name in ("load", "clean", "report"))
     a_dependency(clean, load)
     a_dependency(report, clean)
@@ -44,7 +44,7 @@ def test_a_circle_is_refused_and_named(admin: Client) -> None:
     assert JobDependency.objects.count() == 2
 
 
-def test_the_job_at_fault_is_the_one_that_is_marked(admin: Client) -> None:
+def test_the_error_is_at_the_dependency_that_closes_the_cycle(admin: Client) -> None:
     load, clean, other = (a_booked_job(name=name) for name in ("load", "clean", "other"))
     a_dependency(clean, load)
     page = waiting_for(admin, load, other, clean)
@@ -52,7 +52,7 @@ def test_the_job_at_fault_is_the_one_that_is_marked(admin: Client) -> None:
     assert [bool(form.errors) for form in formset.forms] == [False, True]
 
 
-def test_a_dependency_that_is_deleted_in_the_same_form_closes_no_circle(admin: Client) -> None:
+def test_a_dependency_that_the_form_deletes_closes_no_cycle(admin: Client) -> None:
     load, clean = a_booked_job(name="load"), a_booked_job(name="clean")
     a_dependency(load, clean)
     assert waiting_for(admin, load, **{"dependencies-0-DELETE": "on"}).status_code == 302

@@ -1,4 +1,4 @@
-"""The output is read in pieces of bounded size, from either end, in the order it was written."""
+"""The output is read in pages of bounded size, from either end, in the order in which it was written."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def read(*found: Page) -> list[str]:
 
 @pytest.fixture(params=range(5))
 def mixed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[Run, list[str]]:
-    """Streams that alternate, or of which one is silent for long; pages so small that there are many."""
+    """Streams that alternate, or of which one writes nothing for long. The pages are small, so there are many."""
     chance = random.Random(request.param)
     monkeypatch.setattr(output_pagination, "BUDGET", chance.choice([1, 25, 1000]))
     monkeypatch.setattr(output_pagination, "MOST", chance.choice([1, 3, 50]))
@@ -84,7 +84,7 @@ def test_a_stream_keeps_its_own_order_when_the_worker_s_clock_is_set_back() -> N
     assert read(*pages(run.pk)) == read(last_page(run.pk)) == ["0", "1", "2"]
 
 
-def test_a_page_costs_its_own_size_whatever_the_log_s() -> None:
+def test_a_page_costs_its_own_size_for_any_length_of_output() -> None:
     run, _written = a_run_with([1] * 2000, length=2000)
     with CaptureQueriesContext(connection) as queries:
         page = last_page(run.pk)
@@ -98,7 +98,7 @@ def test_one_piece_larger_than_a_page_is_a_page_of_its_own() -> None:
     assert [read(page) for page in pages(run.pk)] == [[text] for text in written]
 
 
-def test_pieces_that_are_missing_are_said_to_be() -> None:
+def test_missing_chunks_are_counted() -> None:
     run, _written = a_run_with([1] * 10)
     LogChunk.objects.filter(run=run, seq__in=[0, 4, 5]).delete()
     expected = {1: 1, 6: 2}
@@ -107,6 +107,6 @@ def test_pieces_that_are_missing_are_said_to_be() -> None:
     assert {piece.seq: piece.missing for piece in last_page(run.pk).pieces if piece.missing} == {6: 2}
 
 
-def test_a_cursor_reads_what_it_writes() -> None:
+def test_a_cursor_parses_its_own_text() -> None:
     cursor = Cursor(-1, 12, 3)
     assert Cursor.parse(str(cursor)) == cursor

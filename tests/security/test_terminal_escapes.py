@@ -1,4 +1,4 @@
-"""Names, reasons and output with escape sequences and line breaks in them, in terminals and in logs."""
+"""Escape sequences and line breaks in names, reasons and output are escaped in terminals and logs."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
-def test_no_command_writes_anything_that_acts_or_a_line_that_a_name_began(words: list[str], hostile: Job) -> None:
+def test_no_command_writes_escape_sequences_or_lines_begun_by_a_name(words: list[str], hostile: Job) -> None:
     pauses.pause(HOSTILE, HOSTILE, hostile.group)
     text = said(*words)
     assert text
@@ -86,7 +86,7 @@ def test_no_command_writes_anything_that_acts_or_a_line_that_a_name_began(words:
     assert not any(line.lstrip().startswith(FORGED) for line in text.splitlines())
 
 
-def test_a_command_about_one_job_does_not_either(hostile: Job) -> None:
+def test_no_command_about_one_job_writes_escape_sequences(hostile: Job) -> None:
     for words in (
         ["run_job", str(hostile.pk)],
         ["stop_job", str(hostile.pk)],
@@ -109,7 +109,7 @@ def test_an_import_shows_what_it_refuses_without_its_escapes(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("bad", ["a\nb", "a\x1b[2J", "a\x9b2J", "a\u202eb", "a\u2028b", "\x7f"])
-def test_the_form_takes_no_such_name(bad: str) -> None:
+def test_the_form_refuses_such_a_name(bad: str) -> None:
     with pytest.raises(ValidationError, match="one line of text"):
         a_job(name=bad).full_clean()
     a_job(name="Überweisung 日報 👩‍💻 1\u00a0000 «ok»").full_clean()  # what merely looks unusual is a name
@@ -123,7 +123,7 @@ def read_all(descriptor: int) -> str:
     return b"".join(parts).decode()
 
 
-def test_the_output_of_a_run_does_not_command_the_terminal_that_shows_it(manage: Manage) -> None:
+def test_the_output_of_a_run_is_escaped_on_a_terminal(manage: Manage) -> None:
     job = a_job_of_new_year(command="", raw_command=r"printf 'a\033]0;owned\007b\r\033[2Jc\n'")
     ours, theirs = pty.openpty()
     with subprocess.Popen(
@@ -136,7 +136,7 @@ def test_the_output_of_a_run_does_not_command_the_terminal_that_shows_it(manage:
     assert not ACTS.search(text)
 
 
-def test_the_output_of_a_run_goes_into_a_file_as_it_was_written(manage: Manage) -> None:
+def test_the_output_of_a_run_is_unchanged_in_a_file(manage: Manage) -> None:
     job = a_job_of_new_year(command="", raw_command=r"printf 'a\033[1mb\033[0m\n'")
     assert "a\x1b[1mb\x1b[0m\n" in manage("run_job", job.name).stdout
 
@@ -162,6 +162,6 @@ def test_an_executor_s_error_is_one_line_of_the_log(
     assert caplog.messages and not any("\n" in message or ACTS.search(message) for message in caplog.messages)
 
 
-def test_what_is_made_visible_can_be_read() -> None:
+def test_escaped_text_is_readable() -> None:
     assert escape_controls("a\tb\n\x1b") == "a\tb\n\\u001b"
     assert one_line("a\tb\n\x1b\ud800é日") == "a\\u0009b\\u000a\\u001b\\ud800é日"

@@ -1,4 +1,4 @@
-"""Ten megabytes where a line is expected: refused at once, quoted in part, with nothing half-written."""
+"""Ten megabytes instead of one line: refused at once, quoted in part, and nothing is stored partly."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def with_huge(field: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("field", FIELDS)
-def test_a_form_refuses_it_and_quotes_little_of_it(field: str, admin: Client) -> None:
+def test_a_form_refuses_it_and_quotes_a_part(field: str, admin: Client) -> None:
     sent = {**admin_pages.open_form(admin), **with_huge(field)}
     with override_settings(DATA_UPLOAD_MAX_MEMORY_SIZE=None):
         page = admin.post(reverse("admin:chroniker_job_add"), sent)
@@ -82,7 +82,7 @@ def test_django_refuses_a_post_of_that_size_anyway(admin: Client) -> None:
 
 
 @pytest.mark.parametrize("field", ["name", "command", "args", "raw_command", "cron"])
-def test_an_import_refuses_it_or_switches_it_off(field: str, tmp_path: Path) -> None:
+def test_an_import_refuses_or_disables_it(field: str, tmp_path: Path) -> None:
     path = tmp_path / "dump.json"
     fields = {"frequency": "DAILY", "enabled": True, **with_huge(field)}
     objects = [{"model": "chroniker.job", "pk": 1, "fields": fields}, _ordinary(2)]
@@ -98,7 +98,7 @@ def _ordinary(pk: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("field", ["args", "raw_command", "environment", "secrets"])
-def test_a_row_written_past_the_form_fails_its_run(field: str) -> None:
+def test_a_row_that_bypassed_the_form_fails_its_run(field: str) -> None:
     job = a_booked_job()
     fields = {name: value for name, value in with_huge(field).items() if name not in ("name", "cron")}
     Job.objects.filter(pk=job.pk).update(**fields)
@@ -109,7 +109,7 @@ def test_a_row_written_past_the_form_fails_its_run(field: str) -> None:
 
 
 @pytest.mark.parametrize("field", ["cron", "params"])
-def test_a_schedule_written_past_the_form_is_refused_by_the_database_or_set_aside(field: str, dummy: Any) -> None:
+def test_a_schedule_that_bypassed_the_form_is_refused_or_is_a_schedule_error(field: str, dummy: Any) -> None:
     job, other = a_booked_job(), a_booked_job(cron="0 0 1 1 *")
     fields = {name: value for name, value in with_huge(field).items() if name not in ("name", "command")}
     try:
@@ -182,7 +182,7 @@ RULES = [
 
 
 @pytest.mark.parametrize(("frequency", "params"), RULES)
-def test_a_rule_that_would_be_searched_for_ever_has_an_answer(frequency: str, params: str) -> None:
+def test_the_search_of_an_endless_rule_ends(frequency: str, params: str) -> None:
     """That this ends is the assertion: a search by steps would not, within any patience."""
     now = database_now()
     spec = Spec(frequency=frequency, params=params, timezone="Europe/Paris", starts_at=now.replace(year=1990, day=1))
@@ -195,7 +195,7 @@ def test_a_rule_that_would_be_searched_for_ever_has_an_answer(frequency: str, pa
         assert schedule.latest_until(spec, now)
 
 
-def test_a_name_of_ten_megabytes_is_no_name_for_any_door(dummy: Any) -> None:
+def test_a_command_name_of_ten_megabytes_is_refused_everywhere(dummy: Any) -> None:
     with pytest.raises(ValidationError):
         Job(**with_huge("name")).full_clean()
     job = a_job()
