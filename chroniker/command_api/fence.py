@@ -6,25 +6,33 @@ import os
 from types import TracebackType
 from uuid import UUID
 
-from django.db import connections, transaction
+from django.db import OperationalError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from chroniker.clock.database_clock import FromNow
 from chroniker.conf import settings
 from chroniker.exceptions import LeaseLost
-from chroniker.models import Lease, Run
+from chroniker.models import Run
 
-# A *shared* lock on the run: closing or expiring it writes that row, so it waits; renewals write the lease only.
+# A *shared* lock on the run: whoever closes the run writes that row, so it waits. While the run is open its lease
+# cannot go to another. The lease itself is not read: a lock on it would stop the renewals, and without a lock a
+# transaction that has read before sees the past, at REPEATABLE READ and above. A locking read sees the present.
+_OPEN = "FROM {table} WHERE id = %s AND token = %s AND status = 'RUNNING'"
 _SHARED = {
-    "postgresql": "SELECT 1 FROM {table} WHERE id = %s FOR SHARE",
-    "mysql": "SELECT 1 FROM {table} WHERE id = %s LOCK IN SHARE MODE",
-    # SQLite locks as a whole, and only for writers: this write of nothing takes that lock.
-    "sqlite": "UPDATE {table} SET token = token WHERE id = %s",
+    "postgresql": f"SELECT 1 {_OPEN} FOR SHARE",  # nosec B608  # no values
+    "mysql": f"SELECT 1 {_OPEN} LOCK IN SHARE MODE",  # nosec B608  # no values
+    # SQLite locks as a whole, and only for writers: this write changes nothing and takes that lock.
+    "sqlite": "UPDATE {table} SET token = token WHERE id = %s AND token = %s AND status = 'RUNNING'",
 }
+_SERIALIZATION_FAILURE = "40001"  # PostgreSQL: the row has changed since this transaction's snapshot
 
 
 class Fence:
-    """``with Fence():`` see ``chroniker.fence``. Who, is read from the environment that the supervisor set."""
+    """``with Fence():`` see ``chroniker.fence``. The run is the one in the environment that the supervisor set.
+
+    Guarantees, on each isolation level: the block is entered only while the run is open, and the run cannot be closed
+    before the block's transaction ends. On PostgreSQL at REPEATABLE READ, LeaseLost is also raised where the run was
+    changed in any other way since the transaction's first statement.
+    """
 
     def __init__(self) -> None:
         run_id = os.environ.get("CHRONIKER_RUN_ID")
@@ -50,15 +58,18 @@ class Fence:
         if self.run_id is None:
             return  # not started by a supervisor: there is no lease to hold
         connection = connections[settings.database]
+        key = Run._meta.pk.get_db_prep_value(self.run_id, connection)
+        table = connection.ops.quote_name(Run._meta.db_table)
         with connection.cursor() as cursor:
             _bound_idleness(connection)
-            key = Run._meta.pk.get_db_prep_value(self.run_id, connection)
-            table = connection.ops.quote_name(Run._meta.db_table)
-            cursor.execute(_SHARED[connection.vendor].format(table=table), [key])
-        lease = Lease.objects.filter(pk=self.run_id, token=self.token)
-        if not settings.check_lock_file:
-            lease = lease.filter(expires_at__gt=FromNow())
-        if not lease.exists():
+            try:
+                cursor.execute(_SHARED[connection.vendor].format(table=table), [key, self.token])
+            except OperationalError as error:
+                if getattr(error.__cause__, "sqlstate", None) == _SERIALIZATION_FAILURE:
+                    raise LeaseLost from error
+                raise
+            is_open = cursor.rowcount > 0 if connection.vendor == "sqlite" else cursor.fetchone() is not None
+        if not is_open:
             raise LeaseLost
 
 
