@@ -16,10 +16,10 @@ from django.utils.timezone import is_naive
 from chroniker.declared.declaration import JobFields
 from chroniker.declared.discovery import LocatedDeclaration, Problem, discover
 from chroniker.models import Job
-from chroniker.models.querysets import BOOKED_FIELDS
+from chroniker.models.schedule_fields import TIMELINE_FIELDS
 
 #: What it runs and when belongs to the declaration as a whole: what is not named there has its default.
-WHAT_AND_WHEN = BOOKED_FIELDS - {"enabled"} | {"command", "args", "raw_command"}
+WHAT_AND_WHEN = TIMELINE_FIELDS - {"enabled"} | {"command", "args", "raw_command"}
 #: Declared by name; the rows are looked up when the job is written.
 RELATED = ("group", "calendar")
 DECLARABLE = frozenset(JobFields.__annotations__)

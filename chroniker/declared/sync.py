@@ -12,7 +12,7 @@ from chroniker.declared.loading import DeclaredJob
 from chroniker.declared.stored_jobs import read_stored_jobs
 from chroniker.lifecycle.transactions import transactional
 from chroniker.models import Group, Job, JobDependency
-from chroniker.models.querysets import BOOKED_FIELDS
+from chroniker.models.schedule_fields import TIMELINE_FIELDS
 
 
 def plan_sync(declared: Sequence[DeclaredJob], *, adopt: bool = False) -> list[Change]:
@@ -48,8 +48,8 @@ def _create_groups(groups: list[Group]) -> None:
 
 def _update(found: SyncPlan) -> None:
     """Apart, so that only those whose schedule or switch changed are booked anew."""
-    booked = [(job, fields) for job, fields in found.updated if fields & BOOKED_FIELDS]
-    others = [(job, fields) for job, fields in found.updated if not fields & BOOKED_FIELDS]
+    booked = [(job, fields) for job, fields in found.updated if fields & TIMELINE_FIELDS]
+    others = [(job, fields) for job, fields in found.updated if not fields & TIMELINE_FIELDS]
     for each in (booked, others):
         if each:
             Job.objects.bulk_update([job for job, _ in each], set().union(*(fields for _, fields in each)))

@@ -7,7 +7,7 @@ from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.state import StateApps
 
 import chroniker.models.base
-import chroniker.models.job
+import chroniker.models.schedule_fields
 import chroniker.reasons
 
 ANCESTOR_TABLES = ("chroniker_job", "chroniker_job_subscribers", "chroniker_log", "chroniker_jobdependency")
@@ -60,7 +60,7 @@ class Migration(migrations.Migration):
                     "limit",
                     models.PositiveIntegerField(
                         blank=True,
-                        help_text="At most so many jobs of the group are claimed or running at once. Empty: no limit.",
+                        help_text="The number of jobs of the group that may be queued or running at once. Leave empty for no limit.",
                         null=True,
                         validators=[django.core.validators.MinValueValidator(1)],
                         verbose_name="limit",
@@ -90,12 +90,12 @@ class Migration(migrations.Migration):
                 (
                     "suspended_until",
                     models.DateTimeField(
-                        help_text="Nothing starts and nothing expires on it before.",
+                        help_text="Until then no run starts and no lease expires on this host.",
                         null=True,
-                        verbose_name="quiet until",
+                        verbose_name="suspended until",
                     ),
                 ),
-                ("suspended_because", models.TextField(blank=True, verbose_name="why it is quiet")),
+                ("suspended_because", models.TextField(blank=True, verbose_name="suspended because")),
             ],
             options={
                 "verbose_name": "host",
@@ -137,7 +137,7 @@ class Migration(migrations.Migration):
                     "environment",
                     models.TextField(
                         blank=True,
-                        help_text="Variables for the command, one a line: NAME=value",
+                        help_text="Environment variables of the command, one per line: NAME=value",
                         verbose_name="environment",
                     ),
                 ),
@@ -145,7 +145,7 @@ class Migration(migrations.Migration):
                     "secrets",
                     models.TextField(
                         blank=True,
-                        help_text="Variables whose values are kept elsewhere, one a line: NAME=setting:PAYMENT_KEY or NAME=env:PAYMENT_KEY",
+                        help_text="Environment variables whose values are stored elsewhere, one per line: NAME=setting:PAYMENT_KEY or NAME=env:PAYMENT_KEY",
                         verbose_name="secrets",
                     ),
                 ),
@@ -153,7 +153,7 @@ class Migration(migrations.Migration):
                     "working_directory",
                     models.CharField(
                         blank=True,
-                        help_text="Empty: that of the worker.",
+                        help_text="Leave empty to use the worker's directory.",
                         max_length=500,
                         verbose_name="working directory",
                     ),
@@ -164,7 +164,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         blank=True,
                         editable=False,
-                        help_text="Where the code that declares this job is; empty: people manage it.",
+                        help_text="The file that declares this job. Empty: it is managed in the admin.",
                         max_length=255,
                         verbose_name="declared in",
                     ),
@@ -174,7 +174,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         blank=True,
                         editable=False,
-                        help_text="What the importer knows it by, so that a second import leaves it alone.",
+                        help_text="Identifies the imported job, so that a second import does not add it again.",
                         max_length=255,
                         verbose_name="imported from",
                     ),
@@ -183,7 +183,7 @@ class Migration(migrations.Migration):
                     "enabled_when_removed",
                     models.BooleanField(
                         editable=False,
-                        help_text="Whether it was enabled when its declaration was removed; empty: it is declared, or never was.",
+                        help_text="Whether it was enabled when its declaration was removed. Empty: it is still declared, or never was.",
                         null=True,
                     ),
                 ),
@@ -198,8 +198,8 @@ class Migration(migrations.Migration):
                             ("WEEKLY", "weekly"),
                             ("DAILY", "daily"),
                             ("HOURLY", "hourly"),
-                            ("MINUTELY", "every so many minutes"),
-                            ("SECONDLY", "every so many seconds"),
+                            ("MINUTELY", "every n minutes"),
+                            ("SECONDLY", "every n seconds"),
                         ],
                         default="CRON",
                         max_length=10,
@@ -211,7 +211,7 @@ class Migration(migrations.Migration):
                     "params",
                     models.TextField(
                         blank=True,
-                        help_text="For yearly to secondly: interval:15;byhour:7,8,9",
+                        help_text="For recurrence rules (yearly to every n seconds): interval:15;byhour:7,8,9",
                         verbose_name="rule parameters",
                     ),
                 ),
@@ -221,16 +221,18 @@ class Migration(migrations.Migration):
                 (
                     "timezone",
                     models.CharField(
-                        default=chroniker.models.job.project_timezone, max_length=64, verbose_name="time zone"
+                        default=chroniker.models.schedule_fields.project_timezone,
+                        max_length=64,
+                        verbose_name="time zone",
                     ),
                 ),
                 (
                     "dst_gap",
                     models.CharField(
-                        choices=[("RUN", "run at the first moment after it"), ("SKIP", "do not run")],
+                        choices=[("RUN", "run right after the skipped hour"), ("SKIP", "do not run")],
                         default="RUN",
                         max_length=6,
-                        verbose_name="in the hour that is left out",
+                        verbose_name="when the clock skips an hour (DST start)",
                     ),
                 ),
                 (
@@ -243,14 +245,14 @@ class Migration(migrations.Migration):
                         ],
                         default="FIRST",
                         max_length=6,
-                        verbose_name="in the hour that comes twice",
+                        verbose_name="when an hour repeats (DST end)",
                     ),
                 ),
                 (
                     "jitter_seconds",
                     models.PositiveIntegerField(
                         default=0,
-                        help_text="Spreads jobs of one instant: this job always starts the same part of this span later.",
+                        help_text="Delays this job by a fixed offset of up to this many seconds, so that jobs due at once do not start together.",
                         validators=[django.core.validators.MaxValueValidator(86400)],
                         verbose_name="jitter, seconds",
                     ),
@@ -272,7 +274,7 @@ class Migration(migrations.Migration):
                     "misfire_grace_seconds",
                     models.PositiveIntegerField(
                         blank=True,
-                        help_text="An instant missed by more than this is recorded as skipped. Empty: however late, run once.",
+                        help_text="A scheduled time that is later than this is skipped. Leave empty to run late starts once.",
                         null=True,
                         verbose_name="misfire grace, seconds",
                     ),
@@ -281,7 +283,7 @@ class Migration(migrations.Migration):
                     "start_deadline_seconds",
                     models.PositiveIntegerField(
                         blank=True,
-                        help_text="A claimed run that no worker takes within this time is lost. Empty: the project's setting.",
+                        help_text="A queued run that no worker starts within this time is lost. Leave empty to use the project's setting.",
                         null=True,
                         validators=[django.core.validators.MinValueValidator(1)],
                         verbose_name="start deadline, seconds",
@@ -290,7 +292,10 @@ class Migration(migrations.Migration):
                 (
                     "timeout_seconds",
                     models.PositiveIntegerField(
-                        blank=True, help_text="Empty or 0: none.", null=True, verbose_name="timeout, seconds"
+                        blank=True,
+                        help_text="Leave empty or 0 for no timeout.",
+                        null=True,
+                        verbose_name="timeout, seconds",
                     ),
                 ),
                 ("max_retries", models.PositiveSmallIntegerField(default=0, verbose_name="retries after a failure")),
@@ -298,7 +303,7 @@ class Migration(migrations.Migration):
                     "retry_backoff_seconds",
                     models.PositiveIntegerField(
                         default=60,
-                        help_text="Before the first retry; doubled for each further one.",
+                        help_text="The delay before the first retry. It doubles with each retry.",
                         verbose_name="retry back-off, seconds",
                     ),
                 ),
@@ -306,7 +311,7 @@ class Migration(migrations.Migration):
                     "retry_on_lost",
                     models.BooleanField(
                         default=False,
-                        help_text="A lost run may have done its work; it may be done twice.",
+                        help_text="The command of a lost run may have finished, so a retry may repeat its work.",
                         verbose_name="retry when lost",
                     ),
                 ),
@@ -326,7 +331,7 @@ class Migration(migrations.Migration):
                     "hostname",
                     models.CharField(
                         blank=True,
-                        help_text="A name: on that host only. *: on every live host at once. Empty: whoever is first.",
+                        help_text="A name: run on that host only. *: run on every live host. Leave empty to run on any host.",
                         max_length=200,
                         verbose_name="host",
                     ),
@@ -338,7 +343,7 @@ class Migration(migrations.Migration):
                     models.PositiveBigIntegerField(
                         blank=True,
                         default=10000000,
-                        help_text="Of a run's output beyond this, the beginning and the end are kept. Empty: all.",
+                        help_text="Of a longer output, the beginning and the end are kept. Leave empty to keep all.",
                         null=True,
                         validators=[django.core.validators.MinValueValidator(1024)],
                         verbose_name="output kept, bytes",
@@ -348,7 +353,7 @@ class Migration(migrations.Migration):
                     "maximum_log_entries",
                     models.PositiveIntegerField(
                         default=1000,
-                        help_text="Older closed runs of this job are deleted. 0: keep all.",
+                        help_text="Older closed runs of this job are deleted. 0 keeps all.",
                         verbose_name="runs kept",
                     ),
                 ),
@@ -364,7 +369,7 @@ class Migration(migrations.Migration):
                     "is_monitor",
                     models.BooleanField(
                         default=False,
-                        help_text="It is listed under Monitors too, with what its latest run found.",
+                        help_text="Also lists the job under Monitors, with the result of its latest run.",
                         verbose_name="is a monitor",
                     ),
                 ),
@@ -372,7 +377,7 @@ class Migration(migrations.Migration):
                     "monitor_url",
                     models.CharField(
                         blank=True,
-                        help_text='Where to look; a template: /admin/shop/order/?created__lt={% now_offset "Y-m-d" -7 %}',
+                        help_text='The page that shows the records; a template: /admin/shop/order/?created__lt={% now_offset "Y-m-d" -7 %}',
                         max_length=255,
                         verbose_name="monitor URL",
                     ),
@@ -381,28 +386,30 @@ class Migration(migrations.Migration):
                     "monitor_error_template",
                     models.TextField(
                         blank=True,
-                        help_text="What check_monitor writes when records need attention. It may show {{ count }}, {{ records }}, {{ url }}, {{ description }}, {{ job.name }} and {{ stderr }}, its own text. Empty: its own text.",
+                        help_text="What check_monitor writes when records need attention. It may show {{ count }}, {{ records }}, {{ url }}, {{ description }}, {{ job.name }} and {{ stderr }}, its own text. Leave empty to use its own text.",
                         verbose_name="monitor error template",
                     ),
                 ),
                 (
                     "monitor_description",
                     models.TextField(
-                        blank=True, help_text="What it is about, and what to do.", verbose_name="monitor description"
+                        blank=True,
+                        help_text="What the monitor checks, and what to do about it.",
+                        verbose_name="monitor description",
                     ),
                 ),
                 (
                     "force_run",
                     models.BooleanField(
                         default=False,
-                        help_text="Run at the next tick; the schedule stays where it is.",
+                        help_text="Runs the job at the next tick. The schedule does not change.",
                         verbose_name="force run",
                     ),
                 ),
                 (
                     "force_stop",
                     models.BooleanField(
-                        default=False, help_text="Stop the open run at the next tick.", verbose_name="force stop"
+                        default=False, help_text="Stops the open run at the next tick.", verbose_name="force stop"
                     ),
                 ),
                 (
@@ -410,7 +417,7 @@ class Migration(migrations.Migration):
                     models.DateTimeField(
                         default=django.utils.timezone.now,
                         editable=False,
-                        help_text="Schedule or switch changed at this moment: the next tick books the job anew.",
+                        help_text="When the schedule or the switch was last changed. The next tick books the job again and clears this.",
                         null=True,
                     ),
                 ),
@@ -418,7 +425,7 @@ class Migration(migrations.Migration):
                     "deletion_asked_at",
                     models.DateTimeField(
                         editable=False,
-                        help_text="Somebody deleted the job while a run of it was open: it goes when that has ended.",
+                        help_text="The job was deleted while a run of it was open. It is removed when the run has ended.",
                         null=True,
                     ),
                 ),
@@ -426,7 +433,7 @@ class Migration(migrations.Migration):
                     "calendar",
                     models.ForeignKey(
                         blank=True,
-                        help_text="Instants in one of its blackouts are skipped.",
+                        help_text="Scheduled times in one of its blackouts are skipped.",
                         null=True,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="jobs",
@@ -475,7 +482,7 @@ class Migration(migrations.Migration):
                 (
                     "token",
                     models.BigIntegerField(
-                        help_text="The run's number within its job; it only grows.", verbose_name="token"
+                        help_text="The number of the run within its job. It only grows.", verbose_name="token"
                     ),
                 ),
                 ("slot", models.CharField(blank=True, max_length=100, verbose_name="slot")),
@@ -508,7 +515,7 @@ class Migration(migrations.Migration):
                 (
                     "args",
                     models.TextField(
-                        help_text="For this once, in place of the job's own; none: the job's own.",
+                        help_text="Arguments for this run only. Empty: the job's own.",
                         null=True,
                         verbose_name="arguments",
                     ),
@@ -517,7 +524,7 @@ class Migration(migrations.Migration):
                     "required_host",
                     models.CharField(
                         blank=True,
-                        help_text="The one host that may start it; empty: any.",
+                        help_text="The only host that may start the run. Empty: any host.",
                         max_length=200,
                         verbose_name="for host",
                     ),
@@ -530,8 +537,8 @@ class Migration(migrations.Migration):
                 ("redispatch_at", models.DateTimeField(db_index=True, null=True)),
                 ("started_at", models.DateTimeField(null=True, verbose_name="started at")),
                 ("finished_at", models.DateTimeField(null=True, verbose_name="finished at")),
-                ("stop_requested_at", models.DateTimeField(null=True, verbose_name="stop asked at")),
-                ("stop_requested_by", models.CharField(blank=True, max_length=150, verbose_name="stop asked by")),
+                ("stop_requested_at", models.DateTimeField(null=True, verbose_name="stop requested at")),
+                ("stop_requested_by", models.CharField(blank=True, max_length=150, verbose_name="stop requested by")),
                 ("nonce", models.UUIDField(editable=False, null=True)),
                 ("host", models.CharField(blank=True, max_length=200, verbose_name="host")),
                 ("pid", models.BigIntegerField(null=True, verbose_name="process")),
@@ -545,12 +552,12 @@ class Migration(migrations.Migration):
                 ("reason_args", models.JSONField(blank=True, default=dict)),
                 (
                     "reason_text",
-                    models.TextField(blank=True, help_text="Where there is no code: free text.", verbose_name="reason"),
+                    models.TextField(blank=True, help_text="Free text, where there is no code.", verbose_name="reason"),
                 ),
                 (
                     "attention_count",
                     models.PositiveIntegerField(
-                        help_text="How many records do, as its command said; empty: it did not say.",
+                        help_text="How many records need attention, as the command reported. Empty: it reported no count.",
                         null=True,
                         verbose_name="need attention",
                     ),
@@ -634,8 +641,8 @@ class Migration(migrations.Migration):
                     "wait_for_next_run",
                     models.BooleanField(
                         default=True,
-                        help_text="Each of its instants up to the dependent's own is accounted for.",
-                        verbose_name="until its turn is over",
+                        help_text="Each of its scheduled times up to the dependent's own has run or was skipped.",
+                        verbose_name="until its scheduled times have run",
                     ),
                 ),
                 (
@@ -746,7 +753,7 @@ class Migration(migrations.Migration):
                         choices=[
                             ("REFUSED_DELIVERY", "delivery refused"),
                             ("ZOMBIE_REPORT", "report without the lease"),
-                            ("STOP_ASKED", "stop asked"),
+                            ("STOP_ASKED", "stop requested"),
                             ("LATE_OUTCOME", "late outcome"),
                             ("LOST", "lost"),
                             ("NOTE", "note"),
@@ -866,13 +873,15 @@ class Migration(migrations.Migration):
                 (
                     "last_fingerprint",
                     models.CharField(
-                        blank=True, help_text="Like the above, and kept while the job is disabled.", max_length=64
+                        blank=True,
+                        help_text="The fingerprint of the last schedule. It is kept while the job is disabled.",
+                        max_length=64,
                     ),
                 ),
                 (
                     "fingerprint_since",
                     models.DateTimeField(
-                        help_text="All instants after this moment were given by the schedule of that fingerprint.",
+                        help_text="All instants after this moment belong to the schedule of that fingerprint.",
                         null=True,
                     ),
                 ),
@@ -885,7 +894,7 @@ class Migration(migrations.Migration):
                 (
                     "next_instant",
                     models.DateTimeField(
-                        help_text="The first instant not yet accounted for; empty: there is none.", null=True
+                        help_text="The first instant that is not accounted for. Empty: there is none.", null=True
                     ),
                 ),
                 (
@@ -926,7 +935,7 @@ class Migration(migrations.Migration):
                     "schedule_error",
                     models.TextField(
                         blank=True,
-                        help_text="Why the job was set aside; an edit of the job clears it.",
+                        help_text="Why the schedule cannot be computed. An edit of the job clears it.",
                         verbose_name="schedule error",
                     ),
                 ),

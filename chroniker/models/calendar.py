@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Collection
 
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -12,10 +11,6 @@ from django.utils.translation import gettext_lazy as _
 
 from chroniker.models.base import DecidingManager
 from chroniker.schedule import ClosedTime
-
-if TYPE_CHECKING:
-    from chroniker.models.job import Job
-
 
 #: How long a blackout may be that comes again. An hour more than the period, for the night when the clock is put back.
 LONGEST = {"WEEKLY": dt.timedelta(days=7, hours=1), "YEARLY": dt.timedelta(days=366, hours=1)}
@@ -69,10 +64,10 @@ class Blackout(models.Model):
     def clean(self) -> None:
         super().clean()
         if self.starts_at and self.ends_at and self.ends_at <= self.starts_at:
-            raise ValidationError({"ends_at": _("A blackout ends after it starts.")})
+            raise ValidationError({"ends_at": _("The end of a blackout must be after its start.")})
         longest = LONGEST.get(self.repeats)
         if longest is not None and self.starts_at and self.ends_at and self.ends_at - self.starts_at > longest:
-            raise ValidationError({"ends_at": _("It would not be over before it starts again.")})
+            raise ValidationError({"ends_at": _("A repeating blackout must end before it starts again.")})
 
 
 def closed_times(calendar_ids: Collection[int]) -> dict[int, list[ClosedTime]]:
@@ -81,11 +76,3 @@ def closed_times(calendar_ids: Collection[int]) -> dict[int, list[ClosedTime]]:
     for each in Blackout.objects.filter(calendar__in=found) if found else ():
         found[each.calendar_id].append(ClosedTime(each.name, each.starts_at, each.ends_at, str(each.repeats)))
     return found
-
-
-def fetch_closed_times(jobs: Iterable[Job]) -> None:
-    """For those of ``jobs`` that have a calendar, all at once; each keeps its own."""
-    with_calendar = [job for job in jobs if job.calendar_id is not None]
-    found = closed_times({job.calendar_id for job in with_calendar if job.calendar_id is not None})
-    for job in with_calendar:
-        job.closed_times = found[job.calendar_id or 0]

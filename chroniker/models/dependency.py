@@ -21,9 +21,9 @@ class JobDependency(models.Model):
         _("until it succeeded"), default=True, help_text=_("Its latest attempt succeeded.")
     )
     wait_for_next_run = models.BooleanField(
-        _("until its turn is over"),
+        _("until its scheduled times have run"),
         default=True,
-        help_text=_("Each of its instants up to the dependent's own is accounted for."),
+        help_text=_("Each of its scheduled times up to the dependent's own has run or was skipped."),
     )
 
     objects = DecidingManager()

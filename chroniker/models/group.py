@@ -29,7 +29,7 @@ class Group(Pausable):
         null=True,
         blank=True,
         validators=[MinValueValidator(1)],
-        help_text=_("At most so many jobs of the group are claimed or running at once. Empty: no limit."),
+        help_text=_("The number of jobs of the group that may be queued or running at once. Leave empty for no limit."),
     )
 
     objects = DecidingManager()

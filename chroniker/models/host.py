@@ -18,9 +18,9 @@ class Host(models.Model):
         _("clock skew, seconds"), null=True, help_text=_("The host's clock minus the database's, when last seen.")
     )
     suspended_until = models.DateTimeField(
-        _("quiet until"), null=True, help_text=_("Nothing starts and nothing expires on it before.")
+        _("suspended until"), null=True, help_text=_("Until then no run starts and no lease expires on this host.")
     )
-    suspended_because = models.TextField(_("why it is quiet"), blank=True)
+    suspended_because = models.TextField(_("suspended because"), blank=True)
 
     objects = DecidingManager()
 

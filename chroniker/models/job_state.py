@@ -35,16 +35,18 @@ class JobState(models.Model):
         max_length=16, blank=True, help_text=_("Version of the time zone database that the next instant is based on.")
     )
     last_fingerprint = models.CharField(
-        max_length=64, blank=True, help_text=_("Like the above, and kept while the job is disabled.")
+        max_length=64,
+        blank=True,
+        help_text=_("The fingerprint of the last schedule. It is kept while the job is disabled."),
     )
     fingerprint_since = models.DateTimeField(
-        null=True, help_text=_("All instants after this moment were given by the schedule of that fingerprint.")
+        null=True, help_text=_("All instants after this moment belong to the schedule of that fingerprint.")
     )
     covered_until = models.DateTimeField(
         null=True, help_text=_("Every instant up to and including this one has a run. Only moves forward.")
     )
     next_instant = models.DateTimeField(
-        null=True, help_text=_("The first instant not yet accounted for; empty: there is none.")
+        null=True, help_text=_("The first instant that is not accounted for. Empty: there is none.")
     )
     next_run = models.DateTimeField(
         _("next run"), null=True, help_text=_("When a tick may start it: the next instant plus the job's jitter.")
@@ -59,7 +61,9 @@ class JobState(models.Model):
     )
     last_finished_at = models.DateTimeField(_("last finished"), null=True)
     schedule_error = models.TextField(
-        _("schedule error"), blank=True, help_text=_("Why the job was set aside; an edit of the job clears it.")
+        _("schedule error"),
+        blank=True,
+        help_text=_("Why the schedule cannot be computed. An edit of the job clears it."),
     )
 
     objects = DecidingManager.from_queryset(JobStateQuerySet)()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
@@ -14,12 +13,10 @@ from chroniker.escaping import has_control_characters, shortened
 from chroniker.exceptions import CommandRefused, ScheduleError
 from chroniker.job_commands import environment, policy
 from chroniker.models.host import EVERY_HOST
-
-if TYPE_CHECKING:
-    from chroniker.models.job import Job
+from chroniker.models.job_fields import JobFields
 
 
-def validate(job: Job) -> None:
+def validate(job: JobFields) -> None:
     """Raises one ``ValidationError`` with all that is wrong, by field."""
     errors: dict[str, str] = {}
     if has_control_characters(job.name):
@@ -41,7 +38,7 @@ def validate(job: Job) -> None:
         raise ValidationError(errors)
 
 
-def _command(job: Job, errors: dict[str, str]) -> None:
+def _command(job: JobFields, errors: dict[str, str]) -> None:
     if bool(job.command) == bool(job.raw_command.strip()):
         both = _("Give a management command or a raw command, not both.")
         errors["command"] = both if job.command else _("Give a management command or a raw command.")
@@ -62,14 +59,14 @@ def _command(job: Job, errors: dict[str, str]) -> None:
         errors[field] = str(error)
 
 
-def _templates(job: Job, errors: dict[str, str]) -> None:
+def _templates(job: JobFields, errors: dict[str, str]) -> None:
     for field in ("monitor_url", "monitor_error_template"):
         template = getattr(job, field)
         if problem := monitors.template_error(template, monitors.template_values(job), is_url=field == "monitor_url"):
             errors[field] = problem
 
 
-def _surroundings(job: Job, errors: dict[str, str]) -> None:
+def _surroundings(job: JobFields, errors: dict[str, str]) -> None:
     asked: dict[str, Callable[[], object]] = {
         "environment": lambda: environment.parse_variables(job.environment),
         "secrets": lambda: environment.parse_secrets(job.secrets),
@@ -84,7 +81,7 @@ def _surroundings(job: Job, errors: dict[str, str]) -> None:
             errors[field] = str(error)
 
 
-def _schedule(job: Job, errors: dict[str, str]) -> None:
+def _schedule(job: JobFields, errors: dict[str, str]) -> None:
     try:
         schedule.validate(job.spec)
     except ScheduleError as error:

@@ -3,48 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 from django.db import models
 
 from chroniker.clock.database_clock import FromNow
+from chroniker.models.schedule_fields import TIMELINE_FIELDS, ScheduleFields
 
-if TYPE_CHECKING:
-    from chroniker.models.job import Job
-
-#: An edit of one of these changes what the job's timeline looks like, so the next tick books it anew.
-BOOKED_FIELDS = frozenset(
-    {
-        "enabled",
-        "frequency",
-        "cron",
-        "params",
-        "run_at",
-        "starts_at",
-        "ends_at",
-        "timezone",
-        "dst_gap",
-        "dst_fold",
-        "jitter_seconds",
-    }
-)
+J = TypeVar("J", bound=ScheduleFields)
 
 
-class JobQuerySet(models.QuerySet["Job"]):
+class JobQuerySet(models.QuerySet[J]):
     def update(self, **fields: Any) -> int:
         """Like any update; one that touches the schedule or the switch also asks the next tick to book the job anew.
 
         Who enables a job keeps it: a deletion that waits for the end of a run is taken back.
         """
-        if BOOKED_FIELDS & fields.keys():
+        if TIMELINE_FIELDS & fields.keys():
             fields.setdefault("edited_at", FromNow())
         if fields.get("enabled"):
             fields.setdefault("deletion_asked_at", None)
         return super().update(**fields)
 
-    def bulk_update(self, objs: Iterable[Job], fields: Iterable[str], batch_size: int | None = None) -> int:
+    def bulk_update(self, objs: Iterable[J], fields: Iterable[str], batch_size: int | None = None) -> int:
         objs, fields = list(objs), set(fields)
-        if fields & BOOKED_FIELDS:
+        if fields & TIMELINE_FIELDS:
             fields |= {"edited_at", "deletion_asked_at"} if "enabled" in fields else {"edited_at"}
             for job in objs:
                 job.edited_at = FromNow()
@@ -53,7 +36,7 @@ class JobQuerySet(models.QuerySet["Job"]):
         read_edit_again(objs)
         return changed
 
-    def bulk_create(self, objs: Iterable[Job], *args: Any, **kwargs: Any) -> list[Job]:
+    def bulk_create(self, objs: Iterable[J], *args: Any, **kwargs: Any) -> list[J]:
         objs = list(objs)
         for job in objs:
             job.edited_at = FromNow()
@@ -62,7 +45,7 @@ class JobQuerySet(models.QuerySet["Job"]):
         return created
 
 
-def read_edit_again(jobs: Iterable[Job]) -> None:
+def read_edit_again(jobs: Iterable[J]) -> None:
     """Have ``edited_at`` of these jobs, which the database has just set by its clock, read when it is next used."""
     for job in jobs:
         if job.pk is not None:  # MySQL does not return the ids of rows that were inserted together

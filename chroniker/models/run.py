@@ -20,17 +20,17 @@ class Run(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     job = models.ForeignKey(Job, models.CASCADE, related_name="runs", db_index=False)
-    token = models.BigIntegerField(_("token"), help_text=_("The run's number within its job; it only grows."))
+    token = models.BigIntegerField(_("token"), help_text=_("The number of the run within its job. It only grows."))
     slot = models.CharField(_("slot"), max_length=100, blank=True)
     parent = models.ForeignKey("self", models.CASCADE, null=True, related_name="children")
     status = models.CharField(_("status"), max_length=10, choices=Status)
     trigger = models.CharField(_("trigger"), max_length=10, choices=Trigger)
     attempt = models.PositiveIntegerField(_("attempt"), default=1)
     args = models.TextField(
-        _("arguments"), null=True, help_text=_("For this once, in place of the job's own; none: the job's own.")
+        _("arguments"), null=True, help_text=_("Arguments for this run only. Empty: the job's own.")
     )
     required_host = models.CharField(
-        _("for host"), max_length=200, blank=True, help_text=_("The one host that may start it; empty: any.")
+        _("for host"), max_length=200, blank=True, help_text=_("The only host that may start the run. Empty: any host.")
     )
     scheduled_for = models.DateTimeField(_("scheduled for"), null=True)
     covered_until = models.DateTimeField(_("covers instants until"), null=True)
@@ -40,17 +40,19 @@ class Run(models.Model):
     redispatch_at = models.DateTimeField(null=True, db_index=True)
     started_at = models.DateTimeField(_("started at"), null=True)
     finished_at = models.DateTimeField(_("finished at"), null=True)
-    stop_requested_at = models.DateTimeField(_("stop asked at"), null=True)
-    stop_requested_by = models.CharField(_("stop asked by"), max_length=150, blank=True)
+    stop_requested_at = models.DateTimeField(_("stop requested at"), null=True)
+    stop_requested_by = models.CharField(_("stop requested by"), max_length=150, blank=True)
     nonce = models.UUIDField(null=True, editable=False)
     host = models.CharField(_("host"), max_length=200, blank=True)
     pid = models.BigIntegerField(_("process"), null=True)
     exit_code = models.IntegerField(_("exit status"), null=True)
     code = models.CharField(_("reason"), max_length=20, blank=True, choices=reasons.choices)
     reason_args = models.JSONField(default=dict, blank=True)
-    reason_text = models.TextField(_("reason"), blank=True, help_text=_("Where there is no code: free text."))
+    reason_text = models.TextField(_("reason"), blank=True, help_text=_("Free text, where there is no code."))
     attention_count = models.PositiveIntegerField(
-        _("need attention"), null=True, help_text=_("How many records do, as its command said; empty: it did not say.")
+        _("need attention"),
+        null=True,
+        help_text=_("How many records need attention, as the command reported. Empty: it reported no count."),
     )
     total_parts = models.BigIntegerField(_("parts"), null=True)
     total_parts_complete = models.BigIntegerField(_("parts done"), null=True)

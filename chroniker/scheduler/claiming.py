@@ -16,7 +16,7 @@ from chroniker.eligibility.claim_kinds import TICK_KINDS, ClaimKind
 from chroniker.eligibility.dependencies import Scope
 from chroniker.lifecycle import plan
 from chroniker.models import EVERY_HOST, JobState, Run
-from chroniker.models.calendar import fetch_closed_times
+from chroniker.models.job import fetch_closed_times
 from chroniker.scheduler.stopping import stop
 from chroniker.scheduler.tick_result import TickResult
 

@@ -20,11 +20,10 @@ from chroniker.clock.database_clock import database_now
 from chroniker.exceptions import ScheduleError
 from chroniker.models import Job
 from chroniker.models.calendar import closed_times
+from chroniker.models.schedule_fields import SPEC_FIELDS
 from chroniker.schedule import ClosedTime, Spec
 
 INSTANTS = 10
-#: The fields of the form that define a schedule.
-FIELDS = ("frequency", "cron", "params", "run_at", "starts_at", "ends_at", "timezone", "dst_gap", "dst_fold")
 
 
 def preview(spec: Spec, closed: Sequence[ClosedTime] = ()) -> dict[str, Any]:
@@ -77,7 +76,7 @@ class SpecForm(forms.Form):
         return Spec(**self.cleaned_data)
 
 
-SpecForm.base_fields = fields_for_model(Job, fields=FIELDS, formfield_callback=_formfield)
+SpecForm.base_fields = fields_for_model(Job, fields=SPEC_FIELDS, formfield_callback=_formfield)
 
 
 def preview_of_form(data: Any) -> dict[str, Any]:

@@ -1,0 +1,76 @@
+"""The columns of a job's schedule, and what follows from them for its timeline."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from django.core.validators import MaxValueValidator
+from django.db import models
+from django.utils.timezone import get_default_timezone_name, now
+from django.utils.translation import gettext_lazy as _
+
+from chroniker.schedule import DstFold, DstGap, Frequency, Spec
+
+#: The fields that a schedule is computed from: those of ``Spec``, under the same names.
+SPEC_FIELDS = tuple(field.name for field in dataclasses.fields(Spec))
+#: The fields that a job's timeline is booked from: after a change of one of them the next tick books the job again.
+TIMELINE_FIELDS = frozenset({*SPEC_FIELDS, "jitter_seconds", "enabled"})
+
+
+def project_timezone() -> str:
+    return get_default_timezone_name()
+
+
+class ScheduleFields(models.Model):
+    """When a job runs, and whether its timeline has to be booked again."""
+
+    enabled = models.BooleanField(_("enabled"), default=True)
+    frequency = models.CharField(_("frequency"), max_length=10, choices=Frequency, default=Frequency.CRON)
+    cron = models.CharField(_("cron expression"), max_length=255, blank=True)
+    params = models.TextField(
+        _("rule parameters"),
+        blank=True,
+        help_text=_("For recurrence rules (yearly to every n seconds): interval:15;byhour:7,8,9"),
+    )
+    run_at = models.DateTimeField(_("run at"), null=True, blank=True)
+    starts_at = models.DateTimeField(_("starts at"), null=True, blank=True)
+    ends_at = models.DateTimeField(_("ends at"), null=True, blank=True)
+    timezone = models.CharField(_("time zone"), max_length=64, default=project_timezone)
+    dst_gap = models.CharField(
+        _("when the clock skips an hour (DST start)"), max_length=6, choices=DstGap, default=DstGap.RUN
+    )
+    dst_fold = models.CharField(
+        _("when an hour repeats (DST end)"), max_length=6, choices=DstFold, default=DstFold.FIRST
+    )
+    jitter_seconds = models.PositiveIntegerField(
+        _("jitter, seconds"),
+        default=0,
+        validators=[MaxValueValidator(86_400)],
+        help_text=_(
+            "Delays this job by a fixed offset of up to this many seconds, so that jobs due at once do not"
+            " start together."
+        ),
+    )
+
+    edited_at = models.DateTimeField(
+        null=True,
+        editable=False,
+        default=now,
+        help_text=_(
+            "When the schedule or the switch was last changed. The next tick books the job again and clears this."
+        ),
+    )
+
+    deletion_asked_at = models.DateTimeField(
+        null=True,
+        editable=False,
+        help_text=_("The job was deleted while a run of it was open. It is removed when the run has ended."),
+    )
+
+    class Meta:
+        abstract = True
+
+    @property
+    def spec(self) -> Spec:
+        """The schedule, as ``chroniker.schedule`` takes it."""
+        return Spec(**{name: getattr(self, name) for name in SPEC_FIELDS})
