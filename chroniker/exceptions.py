@@ -34,6 +34,10 @@ class ClaimRefused(ChronikerError):
     """The job cannot be claimed now."""
 
 
+class DeletionRefused(ChronikerError):
+    """A job with an open run cannot be deleted: stop the run first, or delete the job in the admin, which waits."""
+
+
 class LeaseLost(ChronikerError):
     """This run no longer holds its lease: another instance may be running. Nothing was committed."""
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import logging
+
 from chroniker.clock.database_clock import FromNow
 from chroniker.conf import settings
 from chroniker.lifecycle.transactions import locked, transactional
 from chroniker.models import EVERY_HOST, Lease, Run, Status
+
+logger = logging.getLogger(__name__)
 
 
 def restart_after_clock_jump() -> None:
@@ -16,20 +21,31 @@ def restart_after_clock_jump() -> None:
     worker may take it in the quiet time. Each host that notices the jump does this in each of its ticks until the
     quiet time is over, and once after it: what was under way when the clock jumped may be written after the first.
     """
-    _cut_held()
+    for length in _lengths():
+        _cut_held(length)
     claims = Lease.objects.filter(run__status=Status.CLAIMED).order_by()
     for seconds in claims.values_list("job__start_deadline_seconds", flat=True).distinct():
         _begin_deadline(seconds)
     _offer_again()
 
 
+def _lengths() -> list[float]:
+    """The lengths of the held leases, by their holders' settings. They should be one, and this process's own."""
+    held = Lease.objects.filter(nonce__isnull=False, seconds__isnull=False).order_by("seconds")
+    lengths = list(held.values_list("seconds", flat=True).distinct())
+    own = settings.lease.total_seconds()
+    if others := [length for length in lengths if length != own]:
+        logger.warning("Leases of %s s are held, but CHRONIKER_LOCK_TIMEOUT is %g s in this process.", others, own)
+    return [length for length in lengths if length is not None]
+
+
 @transactional
-def _cut_held() -> None:
-    beyond = Lease.objects.filter(
-        nonce__isnull=False, expires_at__gt=FromNow(settings.lease + settings.drift_allowance)
-    )
+def _cut_held(seconds: float) -> None:
+    length = dt.timedelta(seconds=seconds)
+    held = Lease.objects.filter(nonce__isnull=False, seconds=seconds)
+    beyond = held.filter(expires_at__gt=FromNow(length + settings.drift_allowance))
     ids = list(locked(beyond, skip=False).values_list("pk", flat=True))
-    Lease.objects.filter(pk__in=ids).update(expires_at=FromNow(settings.lease))
+    Lease.objects.filter(pk__in=ids).update(expires_at=FromNow(length))
 
 
 @transactional

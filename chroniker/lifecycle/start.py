@@ -76,7 +76,7 @@ def _start(run_id: UUID, token: int, nonce: UUID, host: str, pid: int) -> Starte
     if sight.suspended_because:
         raise jump_detection.ClockJumped(sight)  # somebody may hold this job's lease whom the database does not know of
     held = Lease.objects.filter(pk=run_id, expires_at__gt=FromNow()).update(
-        nonce=nonce, expires_at=FromNow(settings.lease)
+        nonce=nonce, expires_at=FromNow(settings.lease), seconds=settings.lease.total_seconds()
     )
     if not held:
         raise _TooLate

@@ -687,6 +687,10 @@ class Migration(migrations.Migration):
                 ("token", models.BigIntegerField()),
                 ("nonce", models.UUIDField(null=True)),
                 ("expires_at", models.DateTimeField(db_index=True)),
+                (
+                    "seconds",
+                    models.FloatField(help_text="How long a renewal lasts, by the settings of its holder.", null=True),
+                ),
                 ("total_parts", models.BigIntegerField(null=True)),
                 ("total_parts_complete", models.BigIntegerField(null=True)),
             ],

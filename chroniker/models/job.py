@@ -7,17 +7,18 @@ from typing import Any
 
 from django.conf import settings as django_settings
 from django.core.validators import MinValueValidator
-from django.db import models
+from django.db import models, transaction
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from chroniker.clock.database_clock import FromNow
+from chroniker.conf import settings
 from chroniker.models.base import DecidingManager
 from chroniker.models.calendar import Calendar, closed_times
 from chroniker.models.group import Group
 from chroniker.models.job_fields import JobFields
 from chroniker.models.job_validation import validate
-from chroniker.models.querysets import JobQuerySet, read_edit_again
+from chroniker.models.querysets import JobQuerySet, read_edit_again, refuse_open
 from chroniker.models.run_status import Overlap
 from chroniker.models.schedule_fields import TIMELINE_FIELDS
 from chroniker.process import progress
@@ -158,6 +159,13 @@ class Job(JobFields):
         super().save(*args, **kwargs)
         if is_edit:
             read_edit_again([self])
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        """Deletes the job with all its runs. Raises ``DeletionRefused`` while a run of it is open."""
+        using = kwargs.get("using") or settings.database
+        with transaction.atomic(using=using):
+            refuse_open([self.pk], using)
+            return super().delete(*args, **kwargs)
 
     def clean(self) -> None:
         super().clean()

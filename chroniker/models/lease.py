@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from chroniker.models.base import DecidingManager
 from chroniker.models.job import Job
@@ -24,6 +25,7 @@ class Lease(models.Model):
     token = models.BigIntegerField()
     nonce = models.UUIDField(null=True)
     expires_at = models.DateTimeField(db_index=True)
+    seconds = models.FloatField(null=True, help_text=_("How long a renewal lasts, by the settings of its holder."))
     total_parts = models.BigIntegerField(null=True)
     total_parts_complete = models.BigIntegerField(null=True)
 

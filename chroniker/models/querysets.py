@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, TypeVar
 
-from django.db import models
+from django.apps import apps
+from django.db import models, transaction
 
 from chroniker.clock.database_clock import FromNow
+from chroniker.exceptions import DeletionRefused
 from chroniker.models.schedule_fields import TIMELINE_FIELDS, ScheduleFields
 
 J = TypeVar("J", bound=ScheduleFields)
+
+
+def refuse_open(job_ids: Collection[int], using: str) -> None:
+    """Lock these jobs' states, so that none is claimed before this transaction ends; raise where one is open."""
+    state, lease = apps.get_model("chroniker", "JobState"), apps.get_model("chroniker", "Lease")
+    states = state._base_manager.using(using).filter(pk__in=job_ids).order_by("pk")
+    list(states.select_for_update().values_list("pk", flat=True))
+    if lease._base_manager.using(using).filter(job__in=job_ids).exists():
+        raise DeletionRefused
 
 
 class JobQuerySet(models.QuerySet[J]):
@@ -24,6 +35,15 @@ class JobQuerySet(models.QuerySet[J]):
         if fields.get("enabled"):
             fields.setdefault("deletion_asked_at", None)
         return super().update(**fields)
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        """Like any deletion, of jobs without an open run. Raises ``DeletionRefused`` where one has an open run."""
+        with transaction.atomic(using=self.db):
+            refuse_open(list(self.values_list("pk", flat=True)), self.db)
+            return super().delete()
+
+    delete.alters_data = True  # type: ignore[attr-defined]
+    delete.queryset_only = True  # type: ignore[attr-defined]
 
     def bulk_update(self, objs: Iterable[J], fields: Iterable[str], batch_size: int | None = None) -> int:
         objs, fields = list(objs), set(fields)

@@ -331,3 +331,15 @@ def test_a_heartbeat_measures_this_host_s_clock_and_writes_down_what_is_news(mon
     assert told() == pytest.approx(5, abs=1)
     Host.objects.update(clock_skew_seconds=0)
     assert told() == 0, "the same again is no news"
+
+
+def test_a_lease_keeps_the_length_of_its_holder_s_settings() -> None:
+    """A tick with a shorter lease in its settings must not cut what another process counts on."""
+    a_due_job()
+    (run,) = tick().claimed
+    with override_settings(CHRONIKER_LOCK_TIMEOUT=600):
+        started(run)
+    before = Lease.objects.get(pk=run.pk).expires_at
+    with override_settings(CHRONIKER_LOCK_TIMEOUT=5):
+        lifecycle.restart_after_clock_jump()
+    assert Lease.objects.get(pk=run.pk).expires_at == before

@@ -1,0 +1,61 @@
+"""Jobs are deleted by the ORM only while no run of them is open."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.db import connections, transaction
+
+from chroniker.exceptions import DeletionRefused
+from chroniker.models import Job, Lease, Monitor, Run, Status
+from chroniker.scheduler.tick import tick
+from tests.support.factories import a_booked_job, a_due_job
+
+WAYS: list[Callable[[Job], object]] = [
+    lambda job: job.delete(),
+    lambda job: Job.objects.get(pk=job.pk).delete(),
+    lambda job: Job.objects.filter(pk=job.pk).delete(),
+    lambda job: Monitor.objects.filter(pk=job.pk).delete(),
+]
+
+
+@pytest.mark.parametrize("delete", WAYS)
+def test_a_job_with_an_open_run_is_not_deleted(delete: Callable[[Job], object]) -> None:
+    job = a_due_job(is_monitor=True)
+    (run,) = tick().claimed
+    with pytest.raises(DeletionRefused, match="open run"):
+        delete(job)
+    assert Run.objects.get(pk=run.pk).status == Status.CLAIMED and Lease.objects.filter(pk=run.pk).exists()
+
+
+@pytest.mark.parametrize("delete", WAYS)
+def test_a_job_without_an_open_run_is_deleted(delete: Callable[[Job], object]) -> None:
+    delete(a_booked_job(is_monitor=True))
+    assert not Job.objects.exists()
+
+
+@pytest.mark.database("postgres", "mariadb")
+@pytest.mark.django_db(transaction=True)
+def test_a_deletion_waits_for_a_claim_that_is_being_made() -> None:
+    job = a_due_job()
+    claimed, go_on = threading.Event(), threading.Event()
+
+    def claim() -> None:
+        try:
+            with transaction.atomic():
+                assert tick().claimed
+                claimed.set()
+                go_on.wait(1.0)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as other:
+        running = other.submit(claim)
+        assert claimed.wait(30)
+        with pytest.raises(DeletionRefused):
+            job.delete()
+        running.result()
+    assert Lease.objects.filter(job=job).exists()
