@@ -25,7 +25,7 @@ from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.executors import Executor, HostedExecutor, executors
 from chroniker.lifecycle import plan
-from chroniker.models import OPEN, EventKind, Job, JobState, LogChunk, Run, RunEvent, Status, Stream
+from chroniker.models import OPEN, EventKind, Job, JobState, Lease, LogChunk, Run, RunEvent, Status, Stream
 from chroniker.scheduler import dispatch, stopping, tick
 from tests.support import ROOT
 from tests.support.factories import a_booked_job
@@ -228,6 +228,7 @@ class ExecutorContract(TakingContract):
     def test_a_run_whose_job_was_deleted_harms_nobody(self, executor: Executor) -> None:
         gone, other = a_claim(), a_claim()
         job = gone.job
+        Lease.objects.filter(pk=gone.pk).delete()
         Job.objects.filter(pk=gone.job_id).delete()
         gone.job = job
         executor.dispatch([gone, other])

@@ -42,6 +42,7 @@ class Scheduler(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
+        Lease.objects.all().delete()
         Job.objects.all().delete()
         policies = ({"max_retries": 2}, {"retry_on_lost": True, "overlap": Overlap.SKIP}, {"overlap": Overlap.REPLACE})
         self.jobs = [a_booked_job(cron="*/5 * * * * *", retry_backoff_seconds=5, **each) for each in policies]

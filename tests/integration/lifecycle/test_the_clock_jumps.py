@@ -99,6 +99,7 @@ def test_nothing_is_claimed_or_booked_by_a_jump_that_comes_in_the_middle_of_a_pa
     for number in range(1000):
         jump(0)
         (clock_state._path()).unlink(missing_ok=True)
+        Lease.objects.all().delete()
         Job.objects.all().delete()
         claimable, disabled = a_due_job(minutes=3), a_due_job(minutes=3)
         jump_detection.read_clock()
