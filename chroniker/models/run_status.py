@@ -5,19 +5,19 @@ from __future__ import annotations
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-# The life of a run. A test holds this table, lifecycle's moves, the database's constraints and the docs together.
+# The life of a run. A test compares this table with MOVES, the database's constraints and docs/reference/states.md.
 #
-#   event       from      to                                who
-#   ----------  --------  --------------------------------  -------------------------------------------
-#   claimed     -         CLAIMED                           tick, run-now, retry
-#   called      -         RUNNING                           tick, run-now, retry: a run on every host, with children
-#   skipped     -         SKIPPED                           tick, or an edit that closes a range
-#   started     CLAIMED   RUNNING                           supervisor
-#   finished    RUNNING   SUCCEEDED FAILED TIMED_OUT STOPPED  supervisor; of a run on every host, the last child
-#   cancelled   CLAIMED   STOPPED                           a person, before it started
-#   not taken   CLAIMED   LOST                              tick: past the start deadline
-#   lost        RUNNING   LOST                              tick: the lease ran out; supervisor: its worker ends at once
-#   imported    -         SUCCEEDED FAILED TIMED_OUT        import of what another scheduler's job did in its past
+#   event       from      to                                  by
+#   ----------  --------  ----------------------------------  -------------------------------------------
+#   claimed     -         CLAIMED                             tick, run now, retry
+#   opened      -         RUNNING                             tick, run now, retry: a run on every host, with children
+#   skipped     -         SKIPPED                             tick, or an edit that closes a range
+#   started     CLAIMED   RUNNING                             supervisor
+#   finished    RUNNING   SUCCEEDED FAILED TIMED_OUT STOPPED  supervisor; for a run on every host, its last child
+#   cancelled   CLAIMED   STOPPED                             a person, before it started
+#   not taken   CLAIMED   LOST                                tick: the start deadline has passed
+#   lost        RUNNING   LOST                                tick: the lease has expired; supervisor: its worker ends
+#   imported    -         SUCCEEDED FAILED TIMED_OUT          import of the past runs of another scheduler's job
 
 
 class Status(models.TextChoices):

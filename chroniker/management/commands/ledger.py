@@ -26,7 +26,7 @@ class Command(ConsoleCommand):
     help = (
         "Lists the scheduled times of a job, newest first, and the result of each: how its run ended, or why there was "
         "none. With --json one object per line: instant, until (the last one of a period without records, else null), "
-        "verdict, run, token, attempt, started_at, finished_at, reason, certain; times in ISO 8601."
+        "verdict, run, token, attempt, started_at, finished_at, code, reason, certain; times in ISO 8601."
     )
     requires_system_checks = CHECKS
 
@@ -99,6 +99,7 @@ def as_json(entry: Entry) -> str:
         "token": run.token if run else None,
         "attempt": run.attempt if run else None,
         **{name: _iso(getattr(run, name, None)) for name in times},
+        "code": run.code if run else "",
         "reason": run.reason if run else "",
         "certain": entry.certain,
     }

@@ -7,16 +7,31 @@ from chroniker.models import FINAL, MOVES, OPEN, Run, Status
 from chroniker.models import run_status as status_module
 from tests.support import ROOT
 
+Rows = set[tuple[str, str, str]]
 
-def moves_in_the_comment() -> set[tuple[str, str]]:
+
+def rows_of_the_comment() -> Rows:
+    """(event, from, to) of each move in the table beside the states."""
     text = Path(str(status_module.__file__)).read_text()
     rows = re.findall(r"^#   ([a-z ]+?)  +(\S+) +((?:[A-Z_]+ ?)+)  +", text, re.MULTILINE)
-    return {(source, target) for _event, source, targets in rows for target in targets.split()}
+    return {(event, source, target) for event, source, targets in rows for target in targets.split()}
+
+
+def rows_of_the_docs() -> Rows:
+    text = (ROOT / "docs/reference/states.md").read_text()
+    rows = re.findall(r"^\| ([a-z ]+) \| (\S+) \| ([A-Z_, ]+) \|", text, re.MULTILINE)
+    return {
+        (event, source if source.isalpha() else "-", target) for event, source, to in rows for target in to.split(", ")
+    }
 
 
 def test_the_table_of_moves_says_what_the_code_says() -> None:
     code = {(str(source) if source else "-", str(target)) for source, target in MOVES}
-    assert moves_in_the_comment() == code
+    assert {(source, target) for _event, source, target in rows_of_the_comment()} == code
+
+
+def test_the_docs_have_the_same_table_of_moves() -> None:
+    assert rows_of_the_docs() == rows_of_the_comment()
 
 
 def test_the_database_knows_the_same_states() -> None:

@@ -73,10 +73,11 @@ def test_programs_get_one_object_a_line() -> None:
         "attempt": 1,
         "started_at": (since + 3 * MINUTE).isoformat(),
         "finished_at": (since + 3 * MINUTE).isoformat(),
+        "code": "",
         "reason": "",
         "certain": True,
     }
-    assert (skipped["verdict"], skipped["started_at"]) == ("SKIPPED", None)
+    assert (skipped["verdict"], skipped["code"], skipped["started_at"]) == ("SKIPPED", "OVERLAP", None)
 
 
 def test_any_number_is_written_out_page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
