@@ -42,7 +42,8 @@ def report(session: MutantSession, needed: float) -> int:
     unknown = [mutant for mutant in session.survivors if mutant.key not in known]
     for mutant in sorted(session.survivors, key=lambda each: each.key):
         print(f"{'     ' if mutant.key in known else 'NEW  '}line {mutant.line}: {mutant.key}")
-    print(f"{total} mutants, {len(session.survivors)} survived ({len(unknown)} not explained), {killed:.1f} % killed")
+    print(f"{total} mutants, {len(session.survivors)} survived ({len(unknown)} not explained), {killed:.1f} % killed,")
+    print(f"{session.timed_out} of them since their tests took too long")
     return 1 if killed < needed or unknown else 0
 
 

@@ -19,7 +19,9 @@ from tests.mutants.operators import Mutant
 from tests.support import ROOT
 
 #: A mutant that loops for ever is found by this; a test that takes as long does not belong here.
-SECONDS = 120
+SECONDS = 300
+#: So many forks run tests without a change first: a failure there would count as a mutant that was noticed.
+CONTROLS = 8
 #: Fixtures of tests that start processes or servers: those see the code as it is in the files.
 PROCESSES = {"subprocess_env", "manage", "broker", "redis_broker", "live_server", "supervise", "run", "nursery"}
 
@@ -32,6 +34,7 @@ class MutantSession:
         self.survivors: list[Mutant] = []
         self.failed: list[str] = []
         self.finished = False
+        self.timed_out = 0
         self._reached: dict[tuple[str, int], set[str]] = defaultdict(set)
         self._entered: Counter[str] = Counter()
         self._current = ""
@@ -49,15 +52,12 @@ class MutantSession:
         from django.db import connections
 
         connections.close_all()
-        running: dict[int, Mutant] = {}
-        for number, mutant in enumerate(self.chosen, 1):
-            print(f"\r{number} of {len(self.chosen)}", end="", file=sys.stderr, flush=True)
-            while len(running) >= (os.cpu_count() or 1):
-                self._collect(running)
-            running[self._fork(items, mutant)] = mutant
-        while running:
-            self._collect(running)
-        self.finished = True
+        unchanged = self._survivors_of(items, self.chosen[:CONTROLS], change=False)
+        self.finished = len(unchanged) == len(self.chosen[:CONTROLS])
+        if self.finished:
+            self.survivors = self._survivors_of(items, self.chosen, change=True)
+        else:
+            print("in a fork, tests fail without a mutant", flush=True)
         return True
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -94,7 +94,20 @@ class MutantSession:
             and mutant.is_function(each.__code__.co_qualname, each.__code__.co_firstlineno)
         ]
 
-    def _fork(self, items: list[pytest.Item], mutant: Mutant) -> int:
+    def _survivors_of(self, items: list[pytest.Item], mutants: list[Mutant], *, change: bool) -> list[Mutant]:
+        """Fork for each mutant. Without ``change`` its tests run with the code as it is, and must pass."""
+        running: dict[int, Mutant] = {}
+        survivors: list[Mutant] = []
+        for number, mutant in enumerate(mutants, 1):
+            print(f"\r{number} of {len(mutants)}", end="", file=sys.stderr, flush=True)
+            while len(running) >= (os.cpu_count() or 1):
+                survivors += self._collect(running)
+            running[self._fork(items, mutant, change=change)] = mutant
+        while running:
+            survivors += self._collect(running)
+        return survivors
+
+    def _fork(self, items: list[pytest.Item], mutant: Mutant, *, change: bool) -> int:
         tests = self._tests_of(items, mutant)
         if pid := os.fork():
             return pid
@@ -106,9 +119,10 @@ class MutantSession:
             signal.alarm(SECONDS)
             _use_own_database()
             _forget_results()
-            code = mutant.code()
-            for function in self._function(mutant):
-                function.__code__ = code
+            if change:
+                code = mutant.code()
+                for function in self._function(mutant):
+                    function.__code__ = code
             status = int(self._any_fails(tests))
         except BaseException:  # such as a mutant that ends the test run
             status = 1
@@ -122,10 +136,12 @@ class MutantSession:
                 return True
         return False
 
-    def _collect(self, running: dict[int, Mutant]) -> None:
+    def _collect(self, running: dict[int, Mutant]) -> list[Mutant]:
         pid, status = os.wait()
-        if (mutant := running.pop(pid, None)) is not None and status == 0:
-            self.survivors.append(mutant)
+        mutant = running.pop(pid, None)
+        if os.WIFSIGNALED(status):
+            self.timed_out += 1
+        return [mutant] if mutant is not None and status == 0 else []
 
 
 def _use_own_database() -> None:
