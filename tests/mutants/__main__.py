@@ -23,6 +23,7 @@ TESTS = [
     "tests/integration/lifecycle",
     "tests/integration/eligibility",
     "tests/integration/scheduler",
+    "tests/integration/importing",
 ]
 PYTEST = ["-q", "-s", "-p", "no:cacheprovider", "-p", "no:xdist", "-m", "not nightly"]
 EXPLANATIONS = Path(__file__).with_name("survivors.txt")

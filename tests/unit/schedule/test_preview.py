@@ -77,6 +77,8 @@ def test_notes_on_clock_changes(expression: str, policy: dict[str, str], expecte
 def test_notes_on_hourly_rules_that_shift_against_the_clock() -> None:
     notes = dst_notes(Spec("HOURLY", params="interval:24", timezone="Europe/Paris"), NOW)
     assert "60 minutes later" in notes[0] and "60 minutes earlier" in notes[1]
+    # The sum of both offsets, three hours, is no reason to leave the note out.
+    assert "60 minutes later" in dst_notes(Spec("HOURLY", params="interval:3", timezone="Europe/Paris"), NOW)[0]
     assert dst_notes(Spec("HOURLY", timezone="Europe/Paris"), NOW) == []
     assert "30 minutes" in dst_notes(Spec("HOURLY", timezone="Australia/Lord_Howe"), NOW)[0]
 
