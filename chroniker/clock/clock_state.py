@@ -1,4 +1,4 @@
-"""What one host remembers of the database's clock: a small file, and what a new sight of the clock makes of it."""
+"""What one host remembers of the database's clock: a small file, and what a new reading of the clock makes of it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 #: Of two clocks that nobody sets, one gains no more than this on the other in a second.
 DRIFT_RATE = 0.001
-#: A sight that took no longer than this, or than the one that is remembered, is worth remembering.
+#: A reading that took no longer than this, or than the one that is remembered, is worth remembering.
 SHARP_SECONDS = 0.5
 #: What says nothing new is written down this often.
 WRITE_SECONDS = 1.0
@@ -59,7 +59,7 @@ class ClockState:
 
 
 def next_state(memory: ClockState | None, seen: Observation) -> ClockState:
-    """What is to be remembered from now on; ``memory`` itself where the sight adds nothing to it."""
+    """What is to be remembered from now on; ``memory`` itself where the reading adds nothing to it."""
     low, high = seen.now - seen.before, seen.now - seen.after
     if memory is None:
         return ClockState(boot_id(), seen.after, low, high, seen.server)

@@ -51,9 +51,9 @@ class ClockReading:
 class ClockJumped(Exception):
     """The database's clock cannot be trusted now: nothing may be decided by it."""
 
-    def __init__(self, sight: ClockReading) -> None:
-        super().__init__(sight.suspended_because)
-        self.sight = sight
+    def __init__(self, reading: ClockReading) -> None:
+        super().__init__(reading.suspended_because)
+        self.reading = reading
 
 
 def read_host_clocks() -> HostClocks:
@@ -120,7 +120,7 @@ def server_column() -> Expression:
 
 
 def evaluate(now: dt.datetime, server: str | None, before: HostClocks) -> ClockReading:
-    """What a sight means, and remember it. ``before``: taken just before the database was asked."""
+    """What a reading means, and remember it. ``before``: taken just before the database was asked."""
     after = read_host_clocks()
     memory = clock_state.read()
     latest = clock_state.next_state(memory, clock_state.Observation(now.timestamp(), before.boot, after.boot, server))

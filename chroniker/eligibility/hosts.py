@@ -35,36 +35,36 @@ def record_heartbeat(serves: Iterable[str] = (), *, name: str = "") -> None:
 
     ``serves``: the executors whose runs the calling process executes; it must go on saying so to stay *live* for them.
     """
-    sight = jump_detection.read_clock()
+    reading = jump_detection.read_clock()
     host, _created = Host.objects.update_or_create(
-        name=name or settings.hostname, defaults={"last_seen": sight.now, **_said_of_clocks(sight)}
+        name=name or settings.hostname, defaults={"last_seen": reading.now, **_said_of_clocks(reading)}
     )
-    services = [HostService(host=host, executor=alias, last_seen=sight.now) for alias in serves]
+    services = [HostService(host=host, executor=alias, last_seen=reading.now) for alias in serves]
     targeted = connections[settings.database].features.supports_update_conflicts_with_target
     unique = ["host", "executor"] if targeted else None
     HostService.objects.bulk_create(services, update_conflicts=True, update_fields=["last_seen"], unique_fields=unique)
 
 
-def _said_of_clocks(sight: jump_detection.ClockReading) -> dict[str, Any]:
-    until = sight.now + dt.timedelta(seconds=sight.seconds) if sight.suspended_because else None
+def _said_of_clocks(reading: jump_detection.ClockReading) -> dict[str, Any]:
+    until = reading.now + dt.timedelta(seconds=reading.seconds) if reading.suspended_because else None
     return {
-        "clock_skew_seconds": round(sight.skew, 3),
+        "clock_skew_seconds": round(reading.skew, 3),
         "suspended_until": until,
-        "suspended_because": sight.suspended_because,
+        "suspended_because": reading.suspended_because,
     }
 
 
-def record_clock_skew(sight: jump_detection.ClockReading) -> None:
+def record_clock_skew(reading: jump_detection.ClockReading) -> None:
     """This host's clock, at a heartbeat. Written down if it says something new, else with the next ``see``."""
-    if jump_detection.skew_changed(sight.skew):
-        Host.objects.filter(name=settings.hostname).update(clock_skew_seconds=round(sight.skew, 3))
-        if abs(sight.skew) > SKEW_SECONDS:
-            logger.warning("This host's clock is %+.1f s off the database's.", sight.skew)
+    if jump_detection.skew_changed(reading.skew):
+        Host.objects.filter(name=settings.hostname).update(clock_skew_seconds=round(reading.skew, 3))
+        if abs(reading.skew) > SKEW_SECONDS:
+            logger.warning("This host's clock is %+.1f s off the database's.", reading.skew)
 
 
-def record_suspension(sight: jump_detection.ClockReading, *, name: str = "") -> None:
+def record_suspension(reading: jump_detection.ClockReading, *, name: str = "") -> None:
     """Say that nothing starts and nothing expires on this host, until when, and why."""
-    Host.objects.filter(name=name or settings.hostname).update(**_said_of_clocks(sight))
+    Host.objects.filter(name=name or settings.hostname).update(**_said_of_clocks(reading))
 
 
 def suspension_messages() -> list[str]:

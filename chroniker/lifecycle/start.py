@@ -43,8 +43,8 @@ def start(run_id: UUID, token: int, nonce: UUID, *, host: str, pid: int) -> Star
     except _TooLate:
         started = None
     except jump_detection.ClockJumped as refusal:
-        hosts.record_suspension(refusal.sight, name=host)
-        postponed(run_id, token, refusal.sight.seconds, refusal.sight.suspended_because)
+        hosts.record_suspension(refusal.reading, name=host)
+        postponed(run_id, token, refusal.reading.seconds, refusal.reading.suspended_because)
         return None
     if started is None:
         _record_refusal(run_id, token, host, pid)
@@ -72,9 +72,9 @@ def _start(run_id: UUID, token: int, nonce: UUID, host: str, pid: int) -> Starte
     run = mine.annotate(now=FromNow(), server=jump_detection.server_column()).first()
     if run is None:
         return None
-    sight = jump_detection.evaluate(run.now, run.server or None, before)
-    if sight.suspended_because:
-        raise jump_detection.ClockJumped(sight)  # somebody may hold this job's lease whom the database does not know of
+    reading = jump_detection.evaluate(run.now, run.server or None, before)
+    if reading.suspended_because:
+        raise jump_detection.ClockJumped(reading)  # somebody may hold this job's lease whom the database does not know of
     held = Lease.objects.filter(pk=run_id, expires_at__gt=FromNow()).update(
         nonce=nonce, expires_at=FromNow(settings.lease), seconds=settings.lease.total_seconds()
     )

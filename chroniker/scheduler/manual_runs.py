@@ -35,7 +35,7 @@ def run_now(job: Job, by: str, args: str | None = None) -> Run:
     try:
         claimed = lifecycle.claim([plan.by_hand(state, now, args)], now, wait=True)
     except jump_detection.ClockJumped as jump:
-        raise ClaimRefused(due.clock_jump_message(jump.sight.suspended_because)) from jump
+        raise ClaimRefused(due.clock_jump_message(jump.reading.suspended_because)) from jump
     if not claimed:
         _refuse_if_not_free(JobState.objects.select_related("job__group").get(pk=job.pk))
         raise ClaimRefused(_("Someone else changed or claimed the job just now; look again."))
@@ -54,7 +54,7 @@ def _now_for_a_person() -> dt.datetime:
     try:
         return jump_detection.trusted_now()
     except jump_detection.ClockJumped as jump:
-        raise ClaimRefused(due.clock_jump_message(jump.sight.suspended_because)) from jump
+        raise ClaimRefused(due.clock_jump_message(jump.reading.suspended_because)) from jump
 
 
 def _refuse_bad(job: Job, args: str) -> None:

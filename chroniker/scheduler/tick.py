@@ -49,8 +49,8 @@ def tick(only: Collection[int] | None = None, now: dt.datetime | None = None) ->
             raise jump_detection.ClockJumped(work.reading)
         _advance(result, work, PassClock(work.reading, now), only)
     except jump_detection.ClockJumped as jump:
-        hosts.record_suspension(jump.sight)
-        result.suspended_because = jump.sight.suspended_because
+        hosts.record_suspension(jump.reading)
+        result.suspended_because = jump.reading.suspended_because
         stop_flagged()
     if work.messages or work.claims or result.lost:
         outbox.send_soon()
