@@ -1,4 +1,4 @@
-"""What one host remembers of the database's clock: a small file, and what a new reading of the clock makes of it."""
+"""The state of the database's clock as one host knows it: a small file, and the rule that updates it."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ logger = logging.getLogger(__name__)
 
 #: Of two clocks that nobody sets, one gains no more than this on the other in a second.
 DRIFT_RATE = 0.001
-#: A reading that took no longer than this, or than the one that is remembered, is worth remembering.
+#: A reading that took longer than this, and longer than the stored one, is too imprecise to store.
 SHARP_SECONDS = 0.5
-#: What says nothing new is written down this often.
+#: A reading without news is stored at most this often.
 WRITE_SECONDS = 1.0
-#: A clock whose difference changed by so much is told of at once.
+#: A change of the host clock's skew by this much is recorded at once.
 TELLING_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """The database's clock (``now``, Unix time), seen at some moment between two of the boot clock."""
+    """One reading of the database's clock (``now``, Unix time), taken between two times of the boot clock."""
 
     now: float
     after: float
     before: float
-    server: str | None = None  #: which one answered; empty: it cannot be told; None: nobody has asked
+    server: str | None = None  #: the server that answered; empty: it cannot be asked; None: not asked
 
 
 @dataclass(frozen=True, slots=True)
 class ClockState:
-    """The database's clock minus the boot clock lay between ``low`` and ``high`` when it was seen last."""
+    """At the latest reading the database's clock minus the boot clock lay between ``low`` and ``high``."""
 
     boot: str
     seen: float  #: on the boot clock, as is ``until``
@@ -50,7 +50,7 @@ class ClockState:
     server: str | None = None
     until: float = 0.0  #: nothing starts or expires here before
     why: str = ""
-    unsettled: bool = False  #: no tick of this host has called `lifecycle.restart_after_clock_jump` since the jump
+    unsettled: bool = False  #: ``restart_after_clock_jump`` has not run on this host since the jump
     told_skew: float | None = None
 
     @property
@@ -59,16 +59,16 @@ class ClockState:
 
 
 def next_state(memory: ClockState | None, seen: Observation) -> ClockState:
-    """What is to be remembered from now on; ``memory`` itself where the reading adds nothing to it."""
+    """The state after this reading; ``memory`` itself where the reading adds nothing. Pure, apart from the settings."""
     low, high = seen.now - seen.before, seen.now - seen.after
     if memory is None:
         return ClockState(boot_id(), seen.after, low, high, seen.server)
     allowed = _allowed(abs(seen.after - memory.seen))
     forward, back = low - memory.high, memory.low - high
-    if seen.after <= memory.seen:  # somebody was quicker to look, and to write it down
+    if seen.after <= memory.seen:  # another process has read the clock later, and stored it first
         if max(forward, back) <= allowed or memory.until > seen.before:
             return memory
-        return _quieted(memory, seen, _("The database's clock jumped to and fro."))
+        return _quieted(memory, seen, _("The database's clock jumped forward and back."))
     known = dataclasses.replace(memory, server=memory.server if seen.server is None else seen.server)
     new = dataclasses.replace(known, seen=seen.after, low=low, high=high)
     if forward > allowed:
@@ -92,8 +92,8 @@ def _allowed(elapsed: float) -> float:
 
 
 def _quieted(memory: ClockState, seen: Observation, why: str) -> ClockState:
-    """For one lease, and what two clocks may drift apart within it, counted from now: who asked may have been asleep
-    for longer than that before it got to judge the answer."""
+    """Suspended for one lease plus the drift allowance, counted from now: the process may have slept for longer than
+    that between the reading and its evaluation."""
     return dataclasses.replace(memory, until=seen.before + _quiet_seconds(), why=why, unsettled=True)
 
 
@@ -102,20 +102,20 @@ def _quiet_seconds() -> float:
 
 
 def read() -> ClockState | None:
-    """What this host remembers since it booted, for the database that decides; None: nothing."""
+    """The stored state for the deciding database, if it was stored since this host booted."""
     try:
         descriptor = os.open(_path(), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         with os.fdopen(descriptor, "rb") as file:
             if os.fstat(descriptor).st_uid != os.geteuid():
                 return None
             memory = ClockState(**json.load(file))
-    except (OSError, ValueError, TypeError):  # there is none, or it is of another version
+    except (OSError, ValueError, TypeError):  # no file, or one of another version
         return None
     return memory if memory.boot == boot_id() and memory.seen <= boot_clock() else None
 
 
 def write(memory: ClockState) -> None:
-    """Replace what is remembered. Where nothing can be written, only the checks of the directory say so."""
+    """Replace the stored state. Where nothing can be written, only the checks of the runtime directory report it."""
     path = _path()
     draft = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
     try:
@@ -125,7 +125,7 @@ def write(memory: ClockState) -> None:
             json.dump(dataclasses.asdict(memory), file)
         draft.replace(path)
     except OSError as error:
-        logger.info("The database's clock was not remembered: %s", error)
+        logger.info("The state of the database's clock was not stored: %s", error)
         with suppress(OSError):
             draft.unlink(missing_ok=True)
 

@@ -1,4 +1,4 @@
-"""The one clock that decides: the database's. Read anew for each batch, then passed down as ``now``."""
+"""The clock that decides: the database's. Read once for a pass, then passed down as ``now``."""
 
 from __future__ import annotations
 

@@ -1,12 +1,11 @@
-"""Notices when the database's clock jumps, and when another server answers than before.
+"""Detects jumps of the database's clock, and a change of the server that answers.
 
-Leases are counted by the database's clock, and their holders by a clock that nobody can set. Where the two part, a
-lease that looks expired may be held. So from the moment at which a host notices, nothing expires and nothing starts
-there for one lease: time enough for every holder anywhere to have renewed, or to have killed its command.
+A lease ends by the database's clock; its holder counts by the host's boot clock, which nobody can set. When the two
+disagree, a lease that looks expired may still be held. So after a host has detected a jump, nothing expires and
+nothing starts there for one lease: within that time every holder has renewed its lease, or has killed its command.
 
-What is remembered stands in a file of this host, since a crontab's ticks are a new process each. *Limits:* a host that
-remembers nothing (it has just booted, or is a new container) notices nothing; nor does anyone notice a jump that is
-smaller than what two clocks may drift apart.
+The state is a file of the host, because each tick from a crontab is a new process. *Limits:* a host without that file
+(just booted, or a new container) detects nothing; jumps smaller than the drift allowance are not detected.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class HostClocks:
-    """The clocks of this host, just before the database is asked for its own."""
+    """The clocks of this host, read just before the database's."""
 
     boot: float
     wall: float
@@ -39,8 +38,8 @@ class HostClocks:
 
 @dataclass(frozen=True, slots=True)
 class ClockReading:
-    """The database's clock, and how far this host's is from it. ``quiet``: why nothing may start or expire here for
-    ``seconds`` more; empty where all is well."""
+    """The database's clock, and how far this host's clock is from it. ``suspended_because``: why nothing may start or
+    expire here for ``seconds`` more; empty: the clock is trusted."""
 
     now: dt.datetime
     skew: float
@@ -49,7 +48,7 @@ class ClockReading:
 
 
 class ClockJumped(Exception):
-    """The database's clock cannot be trusted now: nothing may be decided by it."""
+    """The database's clock cannot be trusted now: no decision may use it."""
 
     def __init__(self, reading: ClockReading) -> None:
         super().__init__(reading.suspended_because)
@@ -61,7 +60,7 @@ def read_host_clocks() -> HostClocks:
 
 
 def read_clock() -> ClockReading:
-    """Ask the database for its clock, and judge it. One statement, from the second time on."""
+    """Read the database's clock and evaluate it. One statement, from the second time on."""
     memory = clock_state.read()
     before = read_host_clocks()
     if memory is not None and memory.server == "":
@@ -74,8 +73,8 @@ def read_clock() -> ClockReading:
             now, server = database_now_and_server()
     except DatabaseError as error:
         before = read_host_clocks()
-        now, server = database_now(), ""  # raises if it was the database itself
-        logger.info("The database does not say which server it is; its clock alone is watched. %s", error)
+        now, server = database_now(), ""  # raises if the database itself has failed
+        logger.info("The database does not identify its server; only its clock is watched. %s", error)
     return evaluate(now, server, before)
 
 
@@ -114,33 +113,33 @@ def trusted_now() -> dt.datetime:
 
 
 def server_column() -> Expression:
-    """A column for a statement that is due anyway: which server answers; empty where that is not known to work."""
+    """A column for another statement: which server answers; empty where asking is not known to work."""
     memory = clock_state.read()
     return Server() if memory and memory.server else Value("", TextField())
 
 
 def evaluate(now: dt.datetime, server: str | None, before: HostClocks) -> ClockReading:
-    """What a reading means, and remember it. ``before``: taken just before the database was asked."""
+    """Judge a reading and store the new state. ``before``: the host's clocks just before the database was asked."""
     after = read_host_clocks()
     memory = clock_state.read()
     latest = clock_state.next_state(memory, clock_state.Observation(now.timestamp(), before.boot, after.boot, server))
     if latest is not memory:
         clock_state.write(latest)
         if latest.until > (memory.until if memory else 0.0):
-            logger.warning("%s Nothing starts and nothing expires here for %.0f s.", latest.why, latest.seconds_left)
+            logger.warning("%s Starts and expiry are suspended here for %.0f s.", latest.why, latest.seconds_left)
     left = max(0.0, latest.until - after.boot)
     skew = (before.wall + after.wall) / 2 - now.timestamp()
     return ClockReading(now, skew, latest.why if left else "", left)
 
 
 def suspended_because() -> str:
-    """Why nothing may start here now, as far as it was noticed already; asks nobody."""
+    """Why starts are suspended on this host, as far as it is known already. No statement."""
     memory = clock_state.read()
     return memory.why if memory and memory.seconds_left else ""
 
 
 def is_unsettled() -> bool:
-    """Whether the clock jumped, and no tick of this host has settled the leases since it was quiet for that."""
+    """Whether the clock jumped, and no tick of this host has adjusted the leases since."""
     memory = clock_state.read()
     return memory is not None and memory.unsettled
 
@@ -151,7 +150,7 @@ def mark_settled() -> None:
 
 
 def skew_changed(skew: float) -> bool:
-    """Whether this host's clock is off by much else than it last said; from now on this is what it said."""
+    """Whether this host's clock skew differs much from the recorded one, which is then replaced by this one."""
     memory = clock_state.read()
     if memory is None:
         return False

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from chroniker.clock import jump_detection
 from chroniker.clock.database_clock import FromNow
+from chroniker.conf import settings
 from chroniker.eligibility import dependencies, groups, hosts, pauses
 from chroniker.eligibility.claim_kinds import RETRY, ClaimKind, any_pending, pending_kinds
 from chroniker.eligibility.dependencies import Scope, Wait
@@ -94,7 +95,7 @@ def booked_by_older_zone_rules() -> QuerySet[JobState]:
 
 
 def reason_cannot_run_now(state: JobState) -> str | None:
-    """Why nobody may run this job by hand right now, in words; ``None``: it is free."""
+    """For people: why this job cannot be run by hand now; ``None``: it can."""
     lease = Lease.objects.filter(job=state.pk, slot="").select_related("run").first()
     if lease is not None:
         return _open_reason(lease)
@@ -105,7 +106,7 @@ def reason_cannot_run_now(state: JobState) -> str | None:
     if why := jump_detection.suspended_because():
         return clock_jump_message(why)
     if state.job.hostname == EVERY_HOST and (missing := hosts.jobs_without_live_host([state.job])):
-        return missing[state.pk]  # for one host a run waits; a roster without hosts would be nothing
+        return missing[state.pk]  # a run for one host waits for it; one for every host would have no child
     waits = dependencies.reasons([state.pk]).get(state.pk, [])
     if texts := [wait.text for wait in waits if not wait.turn_only]:
         return _("It %(reasons)s.") % {"reasons": "; ".join(texts)}
@@ -115,7 +116,10 @@ def reason_cannot_run_now(state: JobState) -> str | None:
 
 def clock_jump_message(why: str) -> str:
     """``why``: what the database's clock did."""
-    return _("%(why)s Nothing starts on this host for one lease.") % {"why": why}
+    return _("%(why)s Starts on this host are suspended for %(seconds)d s.") % {
+        "why": why,
+        "seconds": settings.lease.total_seconds(),
+    }
 
 
 def why_not(
@@ -124,11 +128,10 @@ def why_not(
     held: dict[int, pauses.Pause] | None = None,
     missing: dict[int, str] | None = None,
 ) -> dict[int, str]:
-    """For each job, in words: why it does not run at ``now``. A constant number of statements.
+    """For people: for each job, why it does not run at ``now``. A constant number of statements.
 
-    Each state must carry its ``job``. A job that is due and free has the reason that no tick has come by yet.
-    ``held``: the pauses over these jobs, if they were looked up before; ``missing``: likewise, the hosts that they aim
-    at and that are not live.
+    Each state must carry its ``job``. A job that is due and not blocked waits for the next tick. ``held``: the pauses
+    of these jobs, if the caller has read them; ``missing``: likewise, that the hosts of these jobs are not live.
     """
     ids = [state.pk for state in states]
     leases = {lease.job_id: lease for lease in Lease.objects.filter(job__in=ids, slot="").select_related("run")}
@@ -139,16 +142,16 @@ def why_not(
             waits.setdefault(state.pk, []).append(Wait(full[state.job.group_id]))
     held = pauses.pauses_for([state.job for state in states]) if held is None else held
     missing = hosts.jobs_without_live_host([state.job for state in states]) if missing is None else missing
-    quiet = " ".join(hosts.suspension_messages())
-    said = {}
+    suspended = " ".join(hosts.suspension_messages())
+    found = {}
     for state in states:
         lease = leases.get(state.pk)
-        said[state.pk] = _why_not(state, lease, waits.get(state.pk, []), held.get(state.pk), now)
+        found[state.pk] = _why_not(state, lease, waits.get(state.pk, []), held.get(state.pk), now)
         if state.pk in missing and (state.job.enabled if lease is None else lease.run.status == Status.CLAIMED):
-            said[state.pk] += f" {missing[state.pk]}"
-        if quiet and lease is None and state.job.enabled and pending_kinds(state, now):
-            said[state.pk] += f" {quiet}"
-    return said
+            found[state.pk] += f" {missing[state.pk]}"
+        if suspended and lease is None and state.job.enabled and pending_kinds(state, now):
+            found[state.pk] += f" {suspended}"
+    return found
 
 
 def _why_not(
@@ -160,7 +163,7 @@ def _why_not(
         return _("It is disabled.")
     pending = pending_kinds(state, now)
     if state.schedule_error and not pending:
-        return _("Set aside: %(error)s") % {"error": state.schedule_error}
+        return _("Schedule error: %(error)s") % {"error": state.schedule_error}
     if pause is not None:
         return str(pause)
     if state.job.edited_at is not None:
@@ -177,7 +180,7 @@ def _why_not_due(state: JobState) -> str:
     if state.retry_at is not None and not (state.next_run and state.next_run < state.retry_at):
         return _("It failed and is retried at %(time)s.") % {"time": _local(state.retry_at)}
     if state.next_run is None:
-        return _("Its schedule has no further instant.")
+        return _("It has no further scheduled time.")
     return _("Its next run is at %(time)s.") % {"time": _local(state.next_run)}
 
 

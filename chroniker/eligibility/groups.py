@@ -14,12 +14,12 @@ MOST_NAMED = 5
 
 
 def is_not_paused() -> Q:
-    """Condition on JobState or Lease: the job's group, if it has one, is not paused."""
+    """Condition on JobState or Lease: the job has no group, or one that is not paused."""
     return _outside(Group.objects.filter(paused_at__isnull=False))
 
 
 def is_open() -> Q:
-    """Condition on JobState: the job's group, if it has one, is neither paused nor full.
+    """Condition on JobState: the job has no group, or one that is neither paused nor full.
 
     Jobs of full groups are left out of what is due: else a backlog of theirs would fill batch after batch in which
     nothing can be claimed.
@@ -30,8 +30,8 @@ def is_open() -> Q:
 
 
 def _outside(shut: QuerySet[Group]) -> Q:
-    # The groups are few, and asked by themselves, at once. As a join in the question of what is due they mislead
-    # PostgreSQL: it takes a condition on the outer side of a join for rare, and reads all jobs.
+    # Groups are few, so a statement of their own reads them at once. As a join in the search for due jobs they mislead
+    # PostgreSQL: it estimates a condition on the outer side of a join as rare, and reads all jobs.
     ids = list(shut.order_by("pk").values_list("pk", flat=True))
     return Q(job__group=None) | ~Q(job__group__in=ids) if ids else Q()
 
@@ -55,7 +55,7 @@ def free_places(jobs: Iterable[Job]) -> dict[int, int]:
 
 
 def full_groups(group_ids: Iterable[int]) -> dict[int, str]:
-    """For people: the groups among these that are full, in words. Two statements, none for no groups."""
+    """For people: which of these groups are full, and of which jobs. Two statements, none for no groups."""
     ids = set(group_ids)
     groups = list(Group.objects.filter(pk__in=ids, limit__isnull=False)) if ids else []
     if not groups:

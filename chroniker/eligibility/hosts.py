@@ -1,4 +1,4 @@
-"""Hosts: that they are alive, and which claims each of them is to take."""
+"""Hosts: which are alive, and which claims each of them may take."""
 
 from __future__ import annotations
 
@@ -20,24 +20,25 @@ from chroniker.models import EVERY_HOST, Host, HostService, Job, JobDependency, 
 
 logger = logging.getLogger(__name__)
 
-#: How often a process that stays says that its host is alive.
+#: How often a long-running process records that its host is alive.
 HEARTBEAT_SECONDS = 60.0
-#: A host not seen for this long is called silent: ticks come by every minute where crontab brings them.
+#: A host without a heartbeat for this long is called silent. A crontab's ticks come every minute.
 SILENT = dt.timedelta(minutes=5)
-#: A clock that is wrong by more than this is worth a word; it decides nothing, but its log lines mislead.
+#: A larger clock skew gets a warning: it decides nothing, but the times in the host's logs mislead.
 SKEW_SECONDS = 2.0
 
-_LONG_AGO = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
+_BEFORE_ALL_CLAIMS = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 
 
 def record_heartbeat(serves: Iterable[str] = (), *, name: str = "") -> None:
-    """Say that this host is alive, and how far its clock is from the database's.
+    """Record that this host is alive, and its clock skew.
 
-    ``serves``: the executors whose runs the calling process executes; it must go on saying so to stay *live* for them.
+    ``serves``: the executors whose runs the calling process executes; without further heartbeats the host stops being
+    *live* for them.
     """
     reading = jump_detection.read_clock()
     host, _created = Host.objects.update_or_create(
-        name=name or settings.hostname, defaults={"last_seen": reading.now, **_said_of_clocks(reading)}
+        name=name or settings.hostname, defaults={"last_seen": reading.now, **_clock_columns(reading)}
     )
     services = [HostService(host=host, executor=alias, last_seen=reading.now) for alias in serves]
     targeted = connections[settings.database].features.supports_update_conflicts_with_target
@@ -45,7 +46,7 @@ def record_heartbeat(serves: Iterable[str] = (), *, name: str = "") -> None:
     HostService.objects.bulk_create(services, update_conflicts=True, update_fields=["last_seen"], unique_fields=unique)
 
 
-def _said_of_clocks(reading: jump_detection.ClockReading) -> dict[str, Any]:
+def _clock_columns(reading: jump_detection.ClockReading) -> dict[str, Any]:
     until = reading.now + dt.timedelta(seconds=reading.seconds) if reading.suspended_because else None
     return {
         "clock_skew_seconds": round(reading.skew, 3),
@@ -55,7 +56,7 @@ def _said_of_clocks(reading: jump_detection.ClockReading) -> dict[str, Any]:
 
 
 def record_clock_skew(reading: jump_detection.ClockReading) -> None:
-    """This host's clock, at a heartbeat. Written down if it says something new, else with the next ``see``."""
+    """Record this host's clock skew at once if it changed much; else the next ``record_heartbeat`` does."""
     if jump_detection.skew_changed(reading.skew):
         Host.objects.filter(name=settings.hostname).update(clock_skew_seconds=round(reading.skew, 3))
         if abs(reading.skew) > SKEW_SECONDS:
@@ -63,14 +64,14 @@ def record_clock_skew(reading: jump_detection.ClockReading) -> None:
 
 
 def record_suspension(reading: jump_detection.ClockReading, *, name: str = "") -> None:
-    """Say that nothing starts and nothing expires on this host, until when, and why."""
-    Host.objects.filter(name=name or settings.hostname).update(**_said_of_clocks(reading))
+    """Record that starts and expiry are suspended on this host, until when, and why."""
+    Host.objects.filter(name=name or settings.hostname).update(**_clock_columns(reading))
 
 
 def suspension_messages() -> list[str]:
-    """In words: on which hosts nothing starts now, until when, and why. One statement."""
+    """For people: on which hosts starts are suspended, until when, and why. One statement."""
     hosts = Host.objects.filter(suspended_until__gt=FromNow()).order_by("name")
-    words = _("%(why)s On the host “%(host)s” nothing starts and nothing expires until %(time)s.")
+    words = _("%(why)s On the host “%(host)s” starts and expiry are suspended until %(time)s.")
     return [
         words
         % {
@@ -83,7 +84,7 @@ def suspension_messages() -> list[str]:
 
 
 def live_services() -> QuerySet[HostService]:
-    """Live hosts, by executor: those that said within ``CHRONIKER_HOST_TIMEOUT`` that they execute its runs."""
+    """Live hosts, by executor: those with a heartbeat for it within ``CHRONIKER_HOST_TIMEOUT``."""
     return HostService.objects.filter(last_seen__gt=FromNow(-settings.host_timeout))
 
 
@@ -111,7 +112,7 @@ def jobs_without_live_host(jobs: Iterable[Job]) -> dict[int, str]:
 
 
 def no_live_host_message(job: Job) -> str:
-    """That no live host serves the job's required_host, in words."""
+    """For people: no live host can execute this job."""
     words = {"host": job.hostname, "executor": job.executor, "seconds": f"{settings.host_timeout.total_seconds():g}"}
     if job.hostname == EVERY_HOST:
         return _("No live host: none was seen executing for the executor “%(executor)s” in %(seconds)s s.") % words
@@ -119,28 +120,28 @@ def no_live_host_message(job: Job) -> str:
 
 
 def without_unfinished_host_runs(waiting: QuerySet[JobDependency]) -> QuerySet[JobDependency]:
-    """Without those that wait for a job whose run goes on on other hosts: they are considered once, at its end."""
+    """Without those that wait for a job whose run continues on other hosts: they are considered when all have ended."""
     roster = Lease.objects.filter(job=OuterRef("dependee"), slot="", run__required_host=EVERY_HOST)
     return waiting.filter(~Exists(roster))
 
 
 def claims_for_this_host(here: Collection[str]) -> QuerySet[Run]:
-    """Claims that the dispatching process may have taken by an executor. ``here``: those that execute in it.
+    """Claims that this process may hand to one of its executors. ``here``: the executors that execute in this process.
 
-    What these are to execute on another host is left to that host's ticks, which alone can have it taken.
+    A claim of such an executor for another host is left to that host's ticks.
     """
     elsewhere = Q(job__executor__in=here) & ~Q(required_host__in=["", settings.hostname])
     return Run.objects.filter(~elsewhere, status=Status.CLAIMED)
 
 
 def claims_to_redispatch(now: dt.datetime | Expression, here: Collection[str]) -> QuerySet[Run]:
-    """Claims whose message seems lost, or that nobody took; the longest waiting first."""
+    """Claims whose message seems lost, or that no worker took; the longest waiting first."""
     return claims_for_this_host(here).filter(redispatch_at__lte=now).select_related("job").order_by("redispatch_at")
 
 
 def claims_left_for_this_host(here: Collection[str]) -> QuerySet[Run]:
-    """Claims of other hosts' ticks that only this host can take and that it was not offered yet."""
-    # Whatever their time of re-dispatch; the condition on it is there for its index, which has open claims only.
-    waiting = Run.objects.filter(status=Status.CLAIMED, redispatch_at__gt=_LONG_AGO, dispatched_at=None)
+    """Claims by other hosts' ticks that only this host can take, and that were not dispatched yet."""
+    # Any time of redispatch will do; the condition is there for its index, which contains only open claims.
+    waiting = Run.objects.filter(status=Status.CLAIMED, redispatch_at__gt=_BEFORE_ALL_CLAIMS, dispatched_at=None)
     mine = waiting.filter(required_host=settings.hostname, job__executor__in=here)
     return mine.select_related("job").order_by("redispatch_at")

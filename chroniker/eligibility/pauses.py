@@ -1,7 +1,7 @@
-"""What is paused, since when, by whom and why: everything, by a setting or by a switch, or the jobs of a group.
+"""Pauses: of all jobs, by a setting or a switch, or of the jobs of a group; since when, by whom and why.
 
-While something is paused nothing of it is claimed, and what runs is finished. Its instants stay due: when it is
-resumed, each job's misfire grace says whether they are run, once for all, or recorded as skipped.
+A paused job is not claimed; its open run continues. Its instants stay due: after the pause the job's misfire grace
+decides whether they run, once for all of them, or are recorded as skipped.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Pause:
     """In words, when printed. ``group`` is empty for the pause over all jobs."""
 
     group: str = ""
-    since: dt.datetime | None = None  #: none: the setting, of which nobody knows since when
+    since: dt.datetime | None = None  #: none: the setting, whose time is not known
     by: str = ""
     reason: str = ""
 
@@ -51,12 +51,12 @@ def global_pause() -> Pause | None:
 
 
 def switched_off() -> Exists:
-    """SQL condition: the switch over all jobs says "paused". A claim asks it in the statement that locks."""
+    """SQL condition: the switch pauses all jobs. A claim checks it again under its locks."""
     return Exists(Switch.objects.filter(pk=ALL, paused_at__isnull=False))
 
 
 def group_pauses(group_ids: Iterable[int] | None = None) -> dict[int, Pause]:
-    """The groups that are paused, of all or of these, by name. No statement for none."""
+    """The paused groups, of all or of these, in the order of names. No statement for no groups."""
     groups = Group.objects.filter(paused_at__isnull=False).order_by("name")
     if group_ids is not None:
         ids = set(group_ids)
@@ -65,7 +65,7 @@ def group_pauses(group_ids: Iterable[int] | None = None) -> dict[int, Pause]:
 
 
 def pauses_for(jobs: Iterable[Job]) -> dict[int, Pause]:
-    """By job id: the pause that holds the job, if one does. At most two statements, however many jobs."""
+    """By job id: the pause that applies to the job, if any. At most two statements, however many jobs."""
     jobs = list(jobs)
     if everything := global_pause():
         return {job.pk: everything for job in jobs}
@@ -74,7 +74,7 @@ def pauses_for(jobs: Iterable[Job]) -> dict[int, Pause]:
 
 
 def pause(by: str, reason: str = "", group: Group | None = None) -> bool:
-    """Pause all jobs, or this group; ``False``: it was paused already, and stays as it was."""
+    """Pause all jobs, or this group. ``False``: it was paused already, and nothing changed."""
     if group is None:
         Switch.objects.get_or_create(pk=ALL)
     rows = Switch.objects.filter(pk=ALL) if group is None else Group.objects.filter(pk=group.pk)
@@ -83,13 +83,13 @@ def pause(by: str, reason: str = "", group: Group | None = None) -> bool:
 
 
 def resume(group: Group | None = None) -> bool:
-    """Lift the pause over all jobs, or this group; ``False``: there was none. The setting stays what it is."""
+    """End the pause of all jobs, or of this group. ``False``: it was not paused. Does not change the setting."""
     rows = Switch.objects.filter(pk=ALL) if group is None else Group.objects.filter(pk=group.pk)
     return bool(rows.filter(paused_at__isnull=False).update(paused_at=None, paused_by="", paused_reason=""))
 
 
 def _as_a_sentence(reason: str) -> str:
-    """Others follow it on a page."""
+    """With a full stop, since other sentences follow it on a page."""
     return reason if not reason or reason[-1] in ".!?…" else f"{reason}."
 
 

@@ -1,8 +1,8 @@
 """The only writer of ``Run.status``, ``Lease`` and ``JobState``.
 
-Each move is one conditional UPDATE that names the state it leaves; zero rows is an answer. Whoever claims or closes
-locks JobState first, and only a claim for a group with a limit locks that before. Lock order everywhere: Group,
-JobState, Job, Run, Lease, each by id.
+Each move is one conditional UPDATE that names the state it leaves; zero rows is an answer. A claim or a close locks
+JobState first; only a claim for a group with a limit locks that group before. Lock order everywhere: Group, JobState,
+Job, Run, Lease, each by id.
 """
 
 from chroniker.lifecycle.attention import needs_attention

@@ -1,4 +1,4 @@
-"""Edits of a job's schedule or switch, carried over to its timeline."""
+"""Booking: applies edits of a job's schedule or switch to its timeline."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _add_missing_states(job_ids: Collection[int]) -> None:
 @transactional
 def _book(job_ids: Collection[int], now: dt.datetime) -> int:
     states = {state.pk: state for state in locked(JobState.objects.filter(pk__in=job_ids), skip=True)}
-    # Lock the jobs before reading them: an edit that commits later sets ``edited_at`` again.
+    # Lock the jobs before they are read: an edit that commits later sets ``edited_at`` again.
     jobs = list(locked(Job.objects.filter(pk__in=states), skip=True))
     skipped, booked, failed = list[Run](), list[Job](), list[JobState]()
     for job in jobs:
@@ -126,7 +126,7 @@ def _rebook(job: Job, state: JobState, now: dt.datetime) -> Run | None:
 
 
 def _beginning(job: Job, edit: dt.datetime) -> dt.datetime:
-    """Where a new job's timeline begins: when it was saved. A ONCE job saved after its moment still runs, once."""
+    """The begin of a new job's timeline: when it was saved. A ONCE job that was saved too late still runs once."""
     if job.frequency == Frequency.ONCE and job.run_at is not None and job.enabled:
         return min(edit, job.run_at - dt.timedelta(seconds=1))
     return edit

@@ -21,7 +21,7 @@ Columns = dict["Field[Any, Any]", list[Any]]
 
 
 def insert(model: type[M], rows: Sequence[M]) -> None:
-    """Insert these rows. A value that they all have in common is sent once."""
+    """Insert these rows. A value that all rows share is sent once."""
     connection = connections[settings.database]
     if connection.vendor != "postgresql":
         model._default_manager.bulk_create(rows)

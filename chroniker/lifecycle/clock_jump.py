@@ -1,4 +1,4 @@
-"""After the database's clock jumped: what was counted by it before is counted anew, from now on."""
+"""After a jump of the database's clock: restart the times that were computed by it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ logger = logging.getLogger(__name__)
 
 
 def restart_after_clock_jump() -> None:
-    """Bring leases, start deadlines and second messages to within their bounds, counted from now.
+    """Bring leases, start deadlines and redispatch times back within their bounds, counted from now.
 
-    A lease that is held is only ever cut, and never too short: nobody can have renewed later than now. Who is alive
-    renews anyway. A claim that nobody has begun gets its start deadline anew, whichever way the clock jumped: no
-    worker may take it in the quiet time. Each host that notices the jump does this in each of its ticks until the
-    quiet time is over, and once after it: what was under way when the clock jumped may be written after the first.
+    A lease that is held is only shortened, and to one full lease: no holder can have renewed later than now. A claim
+    that has not started gets a new start deadline, whichever way the clock jumped, because no worker may take it while
+    starts are suspended. Each host that detects the jump does this in each tick until the suspension ends, and once
+    after it: a transaction that was open during the jump may commit after the first time.
     """
     for length in _lengths():
         _cut_held(length)
@@ -53,13 +53,13 @@ def _begin_deadline(seconds: int | None) -> None:
     claims = Run.objects.filter(status=Status.CLAIMED, job__start_deadline_seconds=seconds)
     leases = Lease.objects.filter(pk__in=list(claims.values_list("pk", flat=True)))
     ids = list(locked(leases, skip=False).values_list("pk", flat=True))
-    # A start may have come in between, by a host that has not noticed: its lease has its nonce.
+    # A host that has not detected the jump may have started one meanwhile: that lease has a nonce.
     Lease.objects.filter(pk__in=ids, nonce=None).update(expires_at=FromNow(settings.start_deadline_of(seconds)))
 
 
 @transactional
 def _offer_again() -> None:
-    """Claims whose second message would go in what may be the future only: one more than needed does no harm."""
+    """Claims whose next message is too far in the future by the new time. One message too many does no harm."""
     ahead = Run.objects.filter(status=Status.CLAIMED, redispatch_at__gt=FromNow(settings.redispatch))
     claims = ahead.exclude(required_host=EVERY_HOST)
     ids = list(locked(claims, skip=False).values_list("pk", flat=True))

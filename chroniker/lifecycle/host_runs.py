@@ -1,9 +1,9 @@
 """Runs on every host: a parent, which owns the instant and the job's lease, and a child for each live host.
 
-The parent is never dispatched, and nobody can start it: it runs from its claim until the last of its children has
-closed, which closes it in the same transaction. Its lease keeps the job's slot and is not renewed by anybody who could
-die. When its time is over all the same, a tick looks at the children: while one is open the lease is extended, for
-each of them ends within a bound of its own; when none is, the parent is closed. So every parent ends, too.
+The parent is never dispatched or started: it is RUNNING from its claim until its last child is closed, which closes it
+in the same transaction. Its lease holds the job's slot, and no worker renews it. When that lease expires, a tick looks
+at the children: while one is open the lease is extended, since each child ends within a bound of its own; when none is
+open, the parent is closed. So every parent ends.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ MOST_NAMED = 20
 
 
 def plan_children(plans: Sequence[Plan], now: dt.datetime) -> None:
-    """Draw the children of each claim that is for every host. At most one statement, however many plans.
+    """Add the children to each plan for every host. At most one statement, however many plans.
 
-    Without a live host the instants are accounted for all the same, by a run that was SKIPPED and says why.
+    Without a live host the plan's run becomes SKIPPED, with the reason, so that the instants are accounted for.
     """
     parents = [plan for plan in plans if plan.claimed and plan.claimed.required_host == EVERY_HOST]
     live = hosts.live_hosts({plan.state.job.executor for plan in parents})
     for plan in parents:
-        _call(plan, live.get(plan.state.job.executor, []), now)
+        _add_children(plan, live.get(plan.state.job.executor, []), now)
 
 
-def _call(plan: Plan, live: Sequence[Host], now: dt.datetime) -> None:
+def _add_children(plan: Plan, live: Sequence[Host], now: dt.datetime) -> None:
     parent, job = plan.runs[-1], plan.state.job
     if not live:
         parent.status, parent.finished_at, parent.attempt = Status.SKIPPED, now, 0
         parent.code = Code.NO_HOST
         parent.reason_args = {"executor": job.executor, "seconds": f"{settings.host_timeout.total_seconds():g}"}
-        plan.missed = plan.missed or parent  # whoever is told of missed runs is told of this one
+        plan.missed = plan.missed or parent  # subscribers to missed runs get a message about it
         return
     parent.status, parent.started_at, parent.nonce = Status.RUNNING, now, uuid4()
     for host in live:
@@ -64,16 +64,16 @@ def _call(plan: Plan, live: Sequence[Host], now: dt.datetime) -> None:
 
 
 def children_of_dead_hosts() -> QuerySet[Lease]:
-    """Leases of children that have not begun, on hosts that are not live any more."""
+    """Leases of children that have not started, on hosts that are no longer live."""
     live = hosts.live_services().filter(host__name=OuterRef("run__required_host"), executor=OuterRef("job__executor"))
     return Lease.objects.filter(~Q(slot=""), ~Exists(live), nonce=None)
 
 
 def close_finished_parents(ids: Collection[UUID]) -> set[UUID]:
-    """RUNNING → SUCCEEDED, STOPPED or FAILED, for those of these parents whose last child has closed; which they are.
+    """RUNNING → SUCCEEDED, STOPPED or FAILED, for these parents without open children. Returns the closed ones.
 
-    For a caller that holds the jobs' states: two last children would each see the other one open. The others' leases
-    learn how many have reported.
+    The caller holds the jobs' states; without that, two last children could each see the other one open. The leases of
+    the other parents get the number of hosts that have reported.
     """
     if not ids:
         return set()
@@ -114,7 +114,7 @@ def _close(parents: Sequence[Run]) -> None:
 
 
 def outcome(parent: Run, children: Sequence[Run]) -> tuple[Status, Reason]:
-    """Success is that of all; else the reason names each host that had none."""
+    """SUCCEEDED if all children did; else the reason names each host where it did not."""
     others = [child for child in children if child.status != Status.SUCCEEDED]
     if children and not others:
         return Status.SUCCEEDED, NO_REASON
@@ -129,12 +129,12 @@ def outcome(parent: Run, children: Sequence[Run]) -> tuple[Status, Reason]:
 
 
 def extend_parent_leases(ids: Collection[UUID]) -> None:
-    """The time of these parents' leases was over, but not that of all their children."""
+    """Extend the expired leases of these parents, which still have open children."""
     Lease.objects.filter(pk__in=ids).update(expires_at=FromNow(settings.lease))
 
 
 def lost_children(ids: Collection[UUID]) -> set[UUID]:
-    """Which of these parents have a child that was lost: it may have done its work."""
+    """Those of these parents that have a LOST child, which may have done its work."""
     if not ids:
         return set()
     lost = Run.objects.filter(parent__in=ids, status=Status.LOST)

@@ -1,4 +1,4 @@
-"""What a claim will write for one job, computed before its transaction. Pure."""
+"""The plan of a claim: what it writes for one job, computed before its transaction. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Plan:
     after: JobState  # as the claim leaves it
     runs: list[Run] = field(default_factory=list)
     start_deadline: dt.timedelta = dt.timedelta()
-    missed: Run | None = None  # that of the runs, if any, which records instants noticed too late
+    missed: Run | None = None  # the one of the runs, if any, that records missed instants
 
     @property
     def opened(self) -> list[Run]:
@@ -51,12 +51,12 @@ def next_booking(state: JobState, instant: dt.datetime | None, offset: dt.timede
 
 
 def scheduled(state: JobState, now: dt.datetime, ready_until: dt.datetime | None = None) -> Plan:
-    """Cover the instants that are due (and, for a dependent, ready): skip what is closed or too late, run once for
-    the rest.
+    """Cover the instants that are due (and, for a dependent, ready): skip those in blackouts and those that are too
+    late, and run once for the rest.
 
-    ``ready_until``: the first instant of a job waited for that is not accounted for yet; only earlier ones are ready.
-    The run that is claimed covers the instants from its first to the last that is not in a blackout, those in
-    blackouts between them too; such that follow the last wait for its end, and are skipped then.
+    ``ready_until``: the first pending instant of a dependee; only earlier instants are ready. The claimed run covers
+    all instants from its first to the last one outside blackouts, including those in blackouts between the two.
+    Instants in a blackout after the last one are skipped by a later claim.
     """
     job, plan = state.job, _plan(SCHEDULED, state)
     assert state.next_instant is not None
@@ -80,11 +80,11 @@ def scheduled(state: JobState, now: dt.datetime, ready_until: dt.datetime | None
 def _skip_closed(
     plan: Plan, now: dt.datetime, closed: list[ClosedTime], first: dt.datetime, bound: dt.datetime
 ) -> dt.datetime | None:
-    """Record the instants from ``first`` on that lie in blackouts; the first one that does not, or is not due."""
+    """Record the instants in blackouts from ``first`` on as skipped. Returns the first instant outside, or not due."""
     spec, following = plan.state.job.spec, first
     for _each in range(
         len(closed) * 2 if first <= bound else 0
-    ):  # each pass ends with another blackout; what is left over is for the next tick
+    ):  # each round ends one blackout; the next tick continues
         within = closed_until(spec, closed, following, bound)
         if within is None:
             break
@@ -100,7 +100,7 @@ def _skip_closed(
 def _skip_missed(
     plan: Plan, now: dt.datetime, closed: list[ClosedTime], first: dt.datetime, limit: dt.datetime, bound: dt.datetime
 ) -> dt.datetime | None:
-    """Record the instants until ``limit`` as noticed too late; the first one after them that may run."""
+    """Record the instants until ``limit`` as missed. Returns the first instant after them that may run."""
     job = plan.state.job
     missed = latest_until(job.spec, limit) if first <= limit else None
     if missed is None or missed < first:
@@ -115,7 +115,7 @@ def _skip_missed(
 
 
 def overlapped(state: JobState, now: dt.datetime) -> Plan:
-    """Record the instants that fell while the job was running as skipped."""
+    """Record the instants that came while the job was running as skipped."""
     job, plan = state.job, _plan(OVERLAPPED, state)
     assert state.next_instant is not None
     offset = jitter(job.pk, job.jitter_seconds)
@@ -130,7 +130,7 @@ def overlapped(state: JobState, now: dt.datetime) -> Plan:
 
 
 def in_blackout(state: JobState, now: dt.datetime) -> bool:
-    """Whether nothing of what is due may run: all of it lies in blackouts."""
+    """Whether all due instants lie in blackouts, so that nothing may run."""
     if state.next_instant is None or not (closed := state.job.closed_times):
         return False
     bound = now - jitter(state.pk, state.job.jitter_seconds)
@@ -147,7 +147,7 @@ def by_hand(state: JobState, now: dt.datetime, args: str | None = None, *, kind:
 
 
 def retry(state: JobState, now: dt.datetime) -> Plan:
-    """Another attempt of the chain that failed, with the arguments it had: covers no instants of its own."""
+    """The next attempt of a chain, with the arguments of the one before. Covers no instants."""
     plan = _plan(RETRY, state)
     _add(plan, now, Status.CLAIMED, Trigger.RETRY)
     plan.runs[-1].args = state.__dict__.get("failed_args")  # as ``due.find`` has read it
@@ -184,7 +184,7 @@ def _add(
         after.covered_until = until
     if status == Status.CLAIMED:
         after.retry_attempt = after.retry_attempt + 1 if trigger == Trigger.RETRY else 1
-        after.retry_at = None  # a new claim absorbs a retry that was waiting
+        after.retry_at = None  # a new claim replaces a pending retry
     plan.runs.append(
         Run(
             job_id=plan.state.pk,

@@ -74,7 +74,9 @@ def _start(run_id: UUID, token: int, nonce: UUID, host: str, pid: int) -> Starte
         return None
     reading = jump_detection.evaluate(run.now, run.server or None, before)
     if reading.suspended_because:
-        raise jump_detection.ClockJumped(reading)  # somebody may hold this job's lease whom the database does not know of
+        raise jump_detection.ClockJumped(
+            reading
+        )  # somebody may hold this job's lease whom the database does not know of
     held = Lease.objects.filter(pk=run_id, expires_at__gt=FromNow()).update(
         nonce=nonce, expires_at=FromNow(settings.lease), seconds=settings.lease.total_seconds()
     )

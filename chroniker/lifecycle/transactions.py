@@ -31,10 +31,10 @@ def _asks_for_another_try(error: OperationalError) -> bool:
 
 
 def transactional(step: Callable[P, R]) -> Callable[P, R]:
-    """Run ``step`` in one transaction on the deciding database; again, a few times with jitter, on a deadlock.
+    """Run ``step`` in one transaction on the deciding database; on a deadlock, repeat it a few times with jitter.
 
-    A unique key that was violated is the same question (someone else was first), so the step looks again.
-    Inside a transaction of the caller's there is no second try: the caller has to begin anew.
+    A violated unique key is repeated too: another process was first, and the repeated step sees what it wrote. Within
+    a transaction of the caller there is no second try: the caller has to repeat all of it.
     """
 
     @functools.wraps(step)
@@ -73,15 +73,15 @@ def _limit_idle_time(connection: BaseDatabaseWrapper) -> None:
 
 @transactional
 def wait_for(job_ids: Collection[int]) -> None:
-    """Return once nobody is claiming or closing a run of these jobs: what they did is then to be seen."""
+    """Wait until nobody holds the states of these jobs: what the holders wrote is then committed."""
     list(locked(JobState.objects.filter(pk__in=job_ids), skip=False).values_list("pk", flat=True))
 
 
 def locked(rows: QuerySet[M], *, skip: bool) -> QuerySet[M]:
-    """``rows`` locked in the order of their keys; without those that someone else holds, if ``skip``.
+    """``rows``, locked in the order of their keys; without those that someone else holds, if ``skip``.
 
-    Without SKIP LOCKED, for want of it or by ``CHRONIKER_SELECT_FOR_UPDATE``, it waits for those too. On SQLite
-    this is the rows themselves: there the transaction holds the whole database.
+    Where SKIP LOCKED does not exist or is off (``CHRONIKER_SELECT_FOR_UPDATE``), it waits for those too. On SQLite
+    these are the plain rows: there a transaction that writes holds the whole database.
     """
     features = connections[rows.db].features
     return rows.order_by("pk").select_for_update(

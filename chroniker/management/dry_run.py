@@ -87,7 +87,7 @@ def _lines(found: Forecast) -> Iterator[str]:
     for run in found.result.lost:
         yield f"would close {describe(run)} as lost: {run.reason}"
     for job, error in found.result.set_aside:
-        yield f"would set aside “{job.name}”: {error}"
+        yield f"would suspend the schedule of “{job.name}”: {error}"
     for run in found.skipped:
         yield f"would skip {describe(run)}: {run.reason}"
     for run in found.result.claimed:

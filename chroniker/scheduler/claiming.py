@@ -81,7 +81,7 @@ def _record(result: TickResult, states: Sequence[JobState], claimed: Sequence[Ru
 def _draw_plans(
     kind: ClaimKind, states: Sequence[JobState], now: dt.datetime, result: TickResult
 ) -> list[lifecycle.Plan]:
-    """The plans of one batch. A job whose schedule raises is set aside; one edited past the model is booked instead."""
+    """The plans of one batch. Suspends a job whose schedule raises; books one edited past the model."""
     ids = [state.pk for state in states]
     until = dependencies.ready_until(ids, now) if kind.dependencies is Scope.ALL else {}
     if kind.covers_instants:

@@ -1,4 +1,4 @@
-"""Claimed runs on their way to their executors, and word for those that execute. What gets lost here is sent again."""
+"""Hand claimed runs to their executors, and send hints to workers. What is lost here is sent again."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ logger = logging.getLogger(__name__)
 
 
 def dispatch(runs: Sequence[Run], now: dt.datetime) -> int:
-    """Hand claimed runs to their executors; how many were taken. Those not taken are offered again by later ticks."""
+    """Hand claimed runs to their executors; how many they accepted. Later ticks offer the others again."""
     by_alias = defaultdict(list)
     for run in runs:
-        if run.required_host != EVERY_HOST:  # its children are
+        if run.required_host != EVERY_HOST:  # its children are dispatched
             by_alias[run.job.executor].append(run)
     taken = 0
     for alias, group in by_alias.items():
@@ -29,7 +29,7 @@ def dispatch(runs: Sequence[Run], now: dt.datetime) -> int:
         try:
             executor = executors[alias]
             accepted = set(executor.dispatch(group))
-        except Exception as error:  # no broker, a bad alias: the claims wait, and say why
+        except Exception as error:  # no broker, or a bad alias: the claims wait, with the reason
             logger.warning("Executor %r took none of %d runs: %s", alias, len(group), one_line(error))
             lifecycle.record_not_accepted(ids, now, error=f"{type(error).__name__}: {error}")
             continue
@@ -46,18 +46,18 @@ def dispatch(runs: Sequence[Run], now: dt.datetime) -> int:
 
 
 def dispatch_again(now: dt.datetime) -> int:
-    """Claims whose message seems lost. A second one is harmless: only one start succeeds."""
+    """Send a second message for claims whose first one seems lost. Harmless: only one start succeeds."""
     waiting = list(hosts.claims_to_redispatch(now, executors.here())[: settings.batch_size])
     mine = lifecycle.take_for_dispatch([run.pk for run in waiting], now) if waiting else ()
     return dispatch([run for run in waiting if run.pk in mine], now)
 
 
 def dispatch_claims_left_for_this_host(now: dt.datetime, contested: Collection[int]) -> int:
-    """Claims that other hosts' ticks made for this one, also those they are making right now.
+    """Dispatch claims that other hosts' ticks made for this host, including those that are not committed yet.
 
-    Two ticks wake at the same instant, and either may win the claim. Where it is the wrong one, the right one must
-    not go home before that claim is committed: it would not look again until its next pass. ``contested``: jobs
-    for this host that another claimer was quicker with.
+    Two ticks start at the same instant, and either may win a claim. If the other host wins one for this host, this
+    tick must wait for its commit, or else the run waits for this host's next tick. ``contested``: jobs for this host
+    that another claimer won.
     """
     here = executors.here()
     if not here:
@@ -68,12 +68,12 @@ def dispatch_claims_left_for_this_host(now: dt.datetime, contested: Collection[i
 
 
 def wake_worker(run: Run) -> None:
-    """To whoever executes it: of a run on every host, to each of them, as long as the first ones get through."""
+    """Send the run's worker a hint that a stop was requested; of a run on every host, each worker."""
     ids = [run.pk]
     if run.required_host == EVERY_HOST:
         ids = list(Run.objects.filter(parent=run.pk, status=Status.RUNNING).values_list("pk", flat=True))
     try:
         for run_id in ids:
             executors[run.job.executor].request_stop(run_id)
-    except Exception as error:  # only a hint: the run's next renewal carries the stop anyway
+    except Exception as error:  # only a hint: the next renewal reports the stop anyway
         logger.info("No hint to stop run %s: %s", run.pk, one_line(error))

@@ -1,4 +1,4 @@
-"""Deleting jobs: one without an open run at once; one with an open run is disabled and stopped, and goes after it."""
+"""Delete jobs. One with an open run is disabled and stopped first, and deleted after the run's end."""
 
 from __future__ import annotations
 
@@ -16,38 +16,38 @@ from chroniker.scheduler import retention
 
 logger = logging.getLogger(__name__)
 
-#: Jobs that one pass deletes.
+#: The most jobs that one pass deletes.
 MOST = 100
 
 
 def request_deletion(job_ids: Sequence[int]) -> None:
-    """Mark these jobs: each is disabled, asked to stop, and deleted as soon as it has no open run.
+    """Mark these jobs: each is disabled, and deleted as soon as it has no open run. The caller stops the runs.
 
-    Enabling one takes that back. The flag is for the case that whoever asks dies before it has stopped the runs.
+    Enabling a job cancels its deletion. The force-stop flag is for a caller that dies before it has stopped the runs.
     """
     marked = Job.objects.filter(pk__in=job_ids)
     marked.update(enabled=False, force_run=False, force_stop=True, deletion_asked_at=FromNow())
 
 
 def delete_closed_jobs() -> int:
-    """Delete jobs that were marked and whose last run has ended; how many. One statement where there are none.
+    """Delete the marked jobs without an open run; how many. One statement where there are none.
 
-    A long history goes first, in portions, so that no transaction is long. What a time box leaves, and a job to which
-    a table of the project's refers, is for a later pass.
+    The history is deleted first, in portions, so that no transaction is long. A later pass continues where the time
+    box ended, and tries again jobs that rows of the project's own tables refer to.
     """
     ids = list(jobs_to_delete().order_by("deletion_asked_at").values_list("pk", flat=True)[:MOST])
     began, removed = time.monotonic(), 0
     for job_id in ids:
         try:
-            if _forget(job_id, until=began + retention.TIME_BOX.total_seconds()):
+            if _delete_runs(job_id, until=began + retention.TIME_BOX.total_seconds()):
                 removed += len(lifecycle.delete_jobs([job_id]))
         except IntegrityError as error:
             logger.warning("Job %s cannot be deleted yet: %s", job_id, str(error).strip())
     return removed
 
 
-def _forget(job_id: int, until: float) -> bool:
-    """Delete the job's runs; ``False``: there was not time enough."""
+def _delete_runs(job_id: int, until: float) -> bool:
+    """Delete the job's runs. ``False``: the time was over before all were deleted."""
     runs = Run.objects.filter(job=job_id, parent=None, status__in=FINAL).order_by("token")
     while portion := list(runs.values_list("pk", flat=True)[: retention.PORTION]):
         if time.monotonic() > until or not retention.delete(portion):

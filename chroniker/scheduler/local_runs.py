@@ -1,4 +1,4 @@
-"""What a process owes to the runs that execute in it: to stay, to reconsider what waited for them, to end them well."""
+"""Runs that execute in this process: wait for them, claim what waited for them, end them in order."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from chroniker.worker.run_remains import RemainsSweeper
 
 logger = logging.getLogger(__name__)
 
-#: How soon a signal is noticed while runs execute here.
+#: Signals are checked this often while runs execute here.
 POLL_SECONDS = 0.25
 
 
@@ -77,7 +77,7 @@ class LocalRuns:
         return [run_id for executor in self._open for run_id in executor.running]
 
     def wait(self, seconds: float) -> None:
-        """Wait so long, or until a run ends or a signal comes; what waited for an ended run is claimed at once."""
+        """Wait so long, or until a run ends or a signal comes. Claims at once what waited for an ended run."""
         busy = [executor for executor in self._open if executor.busy]
         if not busy:
             self._asked.wait(seconds)
@@ -87,7 +87,7 @@ class LocalRuns:
                 self._reconsider(job_id)
 
     def wait_for_all(self) -> None:
-        """Until nothing runs here, or until this process is asked to end."""
+        """Wait until nothing runs here, or until a shutdown signal."""
         while self.busy and not self._asked:
             self.wait(POLL_SECONDS)
 

@@ -1,4 +1,4 @@
-"""Tick after tick in one process: when the next one is due, and what to do while the database is away."""
+"""A loop of ticks in one process: when the next tick is due, and waiting while the database cannot be used."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ M = TypeVar("M", bound=Model)
 
 
 def next_moment(after: dt.datetime) -> dt.datetime | None:
-    """The first moment later than ``after`` for which something is booked: a run, a retry, a second message."""
+    """The first time after ``after`` at which a run, a retry or a redispatch is due."""
     claims = hosts.claims_for_this_host(executors.here())
     states = JobState.objects.filter(job__enabled=True)
     moments = (
@@ -40,22 +40,22 @@ def next_moment(after: dt.datetime) -> dt.datetime | None:
 
 
 def _first(rows: QuerySet[M], field: str, after: dt.datetime) -> dt.datetime | None:
-    # One index each; the smallest of the three in one statement would need them all at once.
+    # One statement for each index; the minimum of three columns in one statement would use none.
     moments = rows.filter(**{f"{field}__gt": after}).order_by(field).values_list(field, flat=True)
     moment: dt.datetime | None = moments.first()
     return moment
 
 
 class Ticker:
-    """Ticks when something is due, and every ``period`` seconds at least: so late are edits noticed, and lost runs."""
+    """Ticks when something is due, and at least every ``period`` seconds, so that edits and losses are seen."""
 
     def __init__(
         self, period: float, tell: Callable[[tick_result.TickResult], None], only: Collection[int] | None = None
     ) -> None:
         self._period, self._tell, self._only = period, tell, only
-        self._seen_at = -hosts.HEARTBEAT_SECONDS
+        self._heartbeat_at = -hosts.HEARTBEAT_SECONDS
         self._serves: Collection[str] = ()
-        self._away_since: float | None = None
+        self._unusable_since: float | None = None
         self._tries = 0
 
     def serve(self, runs: LocalRuns, asked: ShutdownSignals) -> None:
@@ -66,28 +66,28 @@ class Ticker:
             until = time.monotonic() + pause
             while not asked and (left := until - time.monotonic()) > 0:
                 runs.wait(min(left, hosts.HEARTBEAT_SECONDS))
-                if self._is_to_be_seen and self._away_since is None:
-                    self._try(self._be_seen)
+                if self._heartbeat_is_due and self._unusable_since is None:
+                    self._try(self._send_heartbeat)
 
     def _try(self, part: Callable[[], float]) -> float:
         try:
             pause = part()
         except Error as error:
-            return self._away(error)
+            return self._back_off(error)
         finally:
             close_old_connections()
-        self._back()
+        self._log_recovery()
         return pause
 
     def step(self) -> float:
         """One tick. Returns how many seconds may pass until the next.
 
-        1. Say that this host is alive, once a minute.
+        1. Record this host's heartbeat, once a minute.
         2. Tick.
-        3. Look for the first moment booked after the beginning of this tick: what came up meanwhile is due now.
+        3. Find the first time that is due after the begin of this tick: what became due meanwhile is due now.
         """
         began = database_now()
-        self._be_seen()
+        self._send_heartbeat()
         self._tell(tick.tick(self._only))
         moment = next_moment(began)
         if moment is None:
@@ -95,26 +95,26 @@ class Ticker:
         return min(self._period, max(0.0, (moment - database_now()).total_seconds()))
 
     @property
-    def _is_to_be_seen(self) -> bool:
-        return time.monotonic() - self._seen_at >= hosts.HEARTBEAT_SECONDS
+    def _heartbeat_is_due(self) -> bool:
+        return time.monotonic() - self._heartbeat_at >= hosts.HEARTBEAT_SECONDS
 
-    def _be_seen(self) -> float:
-        """Also between two ticks: with an hour between them this host would not count as live."""
-        if self._is_to_be_seen:
+    def _send_heartbeat(self) -> float:
+        """Also between two ticks: with a long period this host would else not count as live."""
+        if self._heartbeat_is_due:
             hosts.record_heartbeat(self._serves)
-            self._seen_at = time.monotonic()
+            self._heartbeat_at = time.monotonic()
         return 0.0
 
-    def _away(self, error: Error) -> float:
-        """The database cannot be used. Said once, until it can; tried again, each time later."""
-        if self._away_since is None:
-            self._away_since, self._tries = time.monotonic(), 0
+    def _back_off(self, error: Error) -> float:
+        """The database cannot be used: log it once, and return the back-off before the next try."""
+        if self._unusable_since is None:
+            self._unusable_since, self._tries = time.monotonic(), 0
             logger.warning("The database cannot be used; trying again until it can. %s", explain(error))
         pause = min(2.0**self._tries, LONGEST_BACKOFF_SECONDS)
         self._tries += 1
         return pause
 
-    def _back(self) -> None:
-        if self._away_since is not None:
-            logger.warning("The database can be used again, after %.0f s.", time.monotonic() - self._away_since)
-            self._away_since = None
+    def _log_recovery(self) -> None:
+        if self._unusable_since is not None:
+            logger.warning("The database can be used again, after %.0f s.", time.monotonic() - self._unusable_since)
+            self._unusable_since = None

@@ -1,4 +1,4 @@
-"""One run of a job, now, because a person or a program asks."""
+"""Run a job now, at the request of a person or a program."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ from chroniker.scheduler import dispatch, retention
 
 
 def run_now(job: Job, by: str, args: str | None = None) -> Run:
-    """Claim and dispatch one run of ``job`` now, because ``by`` asks; the schedule stays where it is.
+    """Claim and dispatch one run of ``job`` now, at the request of ``by``. The schedule is not changed.
 
-    ``args``: in place of the job's own arguments, for this run and its retries. Raises ``ClaimRefused`` with the
-    reason when it may not run: it claims like everyone else.
+    ``args``: in place of the job's own arguments, for this run and its retries. Raises ``ClaimRefused`` with the reason
+    when the job may not run now: the same rules hold as for a tick.
     """
     if args is not None:
-        _refuse_bad(job, args)
+        _check_arguments(job, args)
     if not Job.objects.filter(pk=job.pk, edited_at=None, state__isnull=False).exists():
-        lifecycle.book([job.pk], _now_for_a_person())
+        lifecycle.book([job.pk], _trusted_now())
     state = JobState.objects.select_related("job__group").get(pk=job.pk)
     _refuse_if_not_free(state)
-    now = _now_for_a_person()
+    now = _trusted_now()
     try:
         claimed = lifecycle.claim([plan.by_hand(state, now, args)], now, wait=True)
     except jump_detection.ClockJumped as jump:
         raise ClaimRefused(due.clock_jump_message(jump.reading.suspended_because)) from jump
     if not claimed:
         _refuse_if_not_free(JobState.objects.select_related("job__group").get(pk=job.pk))
-        raise ClaimRefused(_("Someone else changed or claimed the job just now; look again."))
-    lifecycle.note(claimed[0].pk, EventKind.NOTE, _("asked for by %(who)s") % {"who": by})
+        raise ClaimRefused(_("The job was changed or claimed by someone else just now; try again."))
+    lifecycle.note(claimed[0].pk, EventKind.NOTE, _("requested by %(who)s") % {"who": by})
     transaction.on_commit(lambda: _dispatch(claimed, now), using=settings.database, robust=True)
     transaction.on_commit(lambda: retention.trim([job.pk]), using=settings.database, robust=True)
     return claimed[0]
@@ -50,16 +50,16 @@ def _dispatch(claimed: list[Run], now: dt.datetime) -> None:
         dispatch.dispatch(claimed, now)
 
 
-def _now_for_a_person() -> dt.datetime:
+def _trusted_now() -> dt.datetime:
     try:
         return jump_detection.trusted_now()
     except jump_detection.ClockJumped as jump:
         raise ClaimRefused(due.clock_jump_message(jump.reading.suspended_because)) from jump
 
 
-def _refuse_bad(job: Job, args: str) -> None:
+def _check_arguments(job: Job, args: str) -> None:
     if not job.command:
-        raise ClaimRefused(_("A raw command has its arguments in its own line; they cannot be others for once."))
+        raise ClaimRefused(_("Raw commands have no separate arguments; edit the command instead."))
     try:
         policy.management_argv(job.command, args)
         said = options.argument_error(job.command, args)

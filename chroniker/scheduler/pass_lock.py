@@ -1,7 +1,7 @@
-"""One pass of ``cron`` after the other on this host, where ``CHRONIKER_USE_PID`` asks for it.
+"""A lock for one pass of ``cron`` at a time on this host, if ``CHRONIKER_USE_PID`` is set.
 
-A kernel file lock in the runtime directory: nothing to clean up, for the kernel frees it when its process is gone,
-however it went. It is held for the pass alone, never for the jobs that the pass started.
+A kernel file lock in the runtime directory: the kernel frees it when its process has ended, in whatever way. It is held
+for the pass only, not for the runs that the pass started.
 """
 
 from __future__ import annotations

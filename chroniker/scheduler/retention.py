@@ -1,8 +1,8 @@
 """Deleting history, a bounded number of rows at a time.
 
-Never an open run, nor one with a message still to be sent; and the last closed run of each slot stays, so that "how did
-it end?" has an answer for ever. A run's children, output, events and messages go with it. Nothing is loaded but ids, so
-signals of Django about deleted rows are not sent.
+Kept in any case: open runs, runs with a message that is not sent yet, and the newest closed run of each slot, so that
+the last result stays known. A run's children, output, events and messages are deleted with it. Only ids are loaded, so
+Django sends no signals about deleted rows.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 PORTION = 500
 #: Rows of output, or of another kind, in one transaction: a run may have written any amount.
 ROWS = 1000
-#: Jobs whose surplus is asked for in one statement: one pair of conditions for each, and SQLite nests them.
+#: Jobs whose surplus one statement looks for: it has two conditions for each, and SQLite nests them.
 JOBS = 200
 #: A tick begins no further portion after this time.
 TIME_BOX = dt.timedelta(seconds=10)
@@ -86,7 +86,7 @@ def delete_before(moment: dt.datetime) -> Iterator[int]:
 
 
 def deletable() -> QuerySet[Run]:
-    """Closed runs, without children of others, that neither are the last of their slot nor have one that is."""
+    """Closed top-level runs, except the newest closed run of each slot, and parents of such a run."""
     later = Exists(
         Run.objects.filter(job=OuterRef("job"), slot=OuterRef("slot"), token__gt=OuterRef("token"), status__in=FINAL)
     )

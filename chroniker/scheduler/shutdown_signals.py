@@ -1,4 +1,4 @@
-"""Being asked to end: SIGTERM and SIGINT, counted, so that a loop can look and finish what it is at."""
+"""Counts SIGTERM and SIGINT, so that a loop can finish its current step before it ends."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class ShutdownSignals:
-    """While this is open, the first two signals to end are only counted; a third ends the process as ever.
+    """While this is open, the first two signals are only counted; a third ends the process, as without it.
 
     Outside the main thread Python allows no signal handlers: there it counts nothing.
     """

@@ -1,4 +1,4 @@
-"""Stops: asked by a person, or by a job's flag."""
+"""Stop runs: at a person's request, or by a job's flag."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from chroniker.scheduler import dispatch
 
 
 def stop(run_id: UUID | str, by: str) -> bool:
-    """Ask a run to stop, and hint its worker; whether it was open."""
+    """Request a stop of this run, and notify its worker; whether it was open."""
     run = Run.objects.filter(pk=run_id).select_related("job").first()
     if run is None or not lifecycle.request_stop(run.pk, by):
         return False
@@ -23,7 +23,7 @@ def stop(run_id: UUID | str, by: str) -> bool:
 
 
 def stop_flagged() -> None:
-    """Step 3, second half: jobs whose ``force_stop`` flag is up. The flag is lowered also where nothing runs."""
+    """Step 3, first half: stop the runs of jobs whose ``force_stop`` flag is set. Clears the flag in any case."""
     # "IN (true)" for the index, as in ``claim_kinds``; and not in the order of names, for which all would be read.
     raised = Job.objects.filter(force_stop__in=[True]).order_by("pk")
     flagged = list(raised.values_list("pk", flat=True)[: settings.batch_size])

@@ -157,7 +157,7 @@ def test_a_suspended_host_is_named_with_the_reason() -> None:
         name="late", last_seen=database_now(), suspended_until=soon, suspended_because="The clock jumped."
     )
     [(about, text)] = findings(Level.WARNING)
-    assert about == "hosts" and "The clock jumped. On the host “late” nothing starts" in text
+    assert about == "hosts" and "The clock jumped. On the host “late” starts and expiry are suspended" in text
 
 
 @pytest.mark.parametrize(("minutes", "level"), [(4, Level.WARNING), (30, Level.ERROR)])
