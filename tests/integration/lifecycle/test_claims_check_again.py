@@ -17,6 +17,7 @@ from chroniker.models import Job, JobState, Run, Status
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.stopping import stop
 from chroniker.scheduler.tick import tick
+from tests.support.command_jobs import a_job_due_once
 from tests.support.factories import a_booked_job, a_dependency, a_due_job, started, state_of
 
 
@@ -58,7 +59,7 @@ def test_a_job_whose_dependee_starts_after_the_look_up_is_not_claimed(kind: obje
 
 
 def test_a_batch_opens_no_job_that_waits_for_an_earlier_one_of_it_to_end() -> None:
-    dependee, dependent = a_due_job(), a_due_job()
+    dependee, dependent = a_job_due_once(), a_job_due_once()
     a_dependency(dependent, dependee, wait_for_completion=True)
     (run,) = tick().claimed
     assert run.job_id == dependee.pk
