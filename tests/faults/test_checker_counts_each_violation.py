@@ -21,9 +21,9 @@ CREATE TABLE chroniker_job (id INTEGER, name TEXT, cron TEXT, group_id INTEGER,
 CREATE TABLE chroniker_run (id TEXT, job_id INTEGER, slot TEXT DEFAULT '', status TEXT DEFAULT 'SUCCEEDED',
     scheduled_for TEXT, covered_until TEXT, claimed_at TEXT DEFAULT '2026-01-01 00:00:10', parent_id TEXT,
     started_at TEXT DEFAULT '2026-01-01 00:00:10', finished_at TEXT DEFAULT '2026-01-01 00:00:11',
-    required_host TEXT DEFAULT '', reason TEXT DEFAULT '', dispatch_count INTEGER DEFAULT 1);
+    required_host TEXT DEFAULT '', code TEXT DEFAULT '', dispatch_count INTEGER DEFAULT 1);
 CREATE TABLE chroniker_lease (run_id TEXT);
-CREATE TABLE chroniker_runevent (run_id TEXT, text TEXT);
+CREATE TABLE chroniker_runevent (run_id TEXT, text TEXT DEFAULT '', code TEXT DEFAULT '');
 CREATE TABLE chroniker_logchunk (run_id TEXT, stream INTEGER, seq INTEGER, text TEXT);
 CREATE TABLE fault_effects (job TEXT, place INTEGER, token INTEGER);
 CREATE TABLE fault_groups (id INTEGER, limit_ INTEGER);
@@ -130,7 +130,7 @@ def test_each_goal_is_tried() -> None:
 def test_an_end_that_is_said_to_be_missing_is_no_harm(tmp_path: Path) -> None:
     change = (
         "DELETE FROM chroniker_logchunk WHERE run_id = 'a' AND seq = 1;"
-        "INSERT INTO chroniker_runevent VALUES ('a', 'The end of the output may be missing')"
+        "INSERT INTO chroniker_runevent (run_id, code) VALUES ('a', 'OUTPUT_MISSING')"
     )
     assert check_history(tmp_path, change).clean
 
@@ -140,7 +140,7 @@ def test_a_flood_of_which_nothing_was_stored_is_no_harm_only_if_that_is_said(tmp
         "UPDATE chroniker_job SET name = 'flood 1000' WHERE id = 1; DELETE FROM chroniker_logchunk;"
         "INSERT INTO chroniker_logchunk VALUES ('b', 0, 0, '1000 bytes of stdout are missing');"
     )
-    said = "INSERT INTO chroniker_runevent VALUES ('a', 'The end is missing if the log does not say otherwise')"
+    said = "INSERT INTO chroniker_runevent (run_id, code) VALUES ('a', 'OUTPUT_UNSTORED')"
     assert set(check_history(tmp_path, flood).violations) == {"output_missing_unmarked"}
     assert check_history(tmp_path, flood + said).clean
 

@@ -84,8 +84,8 @@ def test_an_outcome_that_goes_before_its_output_says_so_even_if_its_supervisor_d
     run = wait_until(lambda: ended(job), seconds=60, what="ended")
     server.kill()
     assert run is not None and run.status == Status.TIMED_OUT
-    (said,) = RunEvent.objects.filter(run=run, text__contains="the end is missing").values_list("text", flat=True)
-    assert "characters of output" in said
+    event = RunEvent.objects.get(run=run, code="OUTPUT_UNSTORED")
+    assert "characters of output" in event.description
 
 
 def test_a_fence_held_for_half_a_lease_harms_nobody(start: Start, tmp_path: Path) -> None:

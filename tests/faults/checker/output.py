@@ -19,7 +19,8 @@ _MISSING = re.compile(r"(\d+) bytes of stdout are missing")
 def check(findings: Findings, query: Query, executions: list[Execution], lines: int) -> None:
     written = {each.run: each.written for each in executions}
     texts, remarks = _texts(query), _remarks(query)
-    marked = {run_key(pk) for (pk,) in query("SELECT run_id FROM chroniker_runevent WHERE text LIKE '%%missing%%'")}
+    events = "SELECT run_id FROM chroniker_runevent WHERE code LIKE 'OUTPUT%%' OR text LIKE '%%missing%%'"
+    marked = {run_key(pk) for (pk,) in query(events)}
     announced = set(marked)  # the outcome was reported before the output, and who had that died
     marked |= {run_key(pk) for (pk,) in query("SELECT run_id FROM chroniker_logchunk WHERE text LIKE '%%missing%%'")}
     whole = "".join(f"{number:06d}\n" for number in range(lines))
