@@ -1,4 +1,4 @@
-"""Jobs of other schedulers, brought over. Nothing here imports any of them."""
+"""Imports jobs of other schedulers, without importing their code."""
 
 from chroniker.importing.candidate import Candidate, Outcome
 from chroniker.importing.saving import save_candidates

@@ -1,4 +1,4 @@
-"""A job of another scheduler, on its way here."""
+"""A job of another scheduler before, during and after its import."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from chroniker.models import Job, JobDependency
 class Outcome(Enum):
     IMPORTED = "imported"
     WOULD_BE = "would be imported"
-    ALREADY = "imported before, left as it is"
+    ALREADY = "imported before, unchanged"
     REFUSED = "not imported"
 
 
 @dataclass(frozen=True, slots=True)
 class ImportedHistory:
-    """What a job did before it came here."""
+    """What the job did in the other scheduler."""
 
     #: How many of its runs can be imported after it.
     runs: int = 0
@@ -28,31 +28,31 @@ class ImportedHistory:
 
 @dataclass(slots=True)
 class Candidate:
-    """What is known of one job before it is imported, and what became of it."""
+    """One job to import, and the result of its import."""
 
-    #: Where it comes from. The job remembers this, whatever it is renamed to, so that a second import knows it again.
+    #: Identifies the job in the other scheduler. The job keeps it, so that a second import recognises the job.
     origin: str
-    #: Not saved; after the import the job that is here.
+    #: Not saved before the import.
     job: Job
-    #: Its schedule, in the words of where it comes from.
-    there: str
-    #: What it would do there from now on, in UTC.
-    instants: list[dt.datetime] = field(default_factory=list)
-    #: What has no equivalent here, a sentence each.
-    unlike: list[str] = field(default_factory=list)
+    #: Its schedule in the syntax of the other scheduler.
+    schedule_there: str
+    #: Its next runs in the other scheduler, in UTC.
+    instants_there: list[dt.datetime] = field(default_factory=list)
+    #: What works differently here, one sentence each.
+    differences: list[str] = field(default_factory=list)
     #: Ids of users.
     subscribers: list[int] = field(default_factory=list)
-    #: It was due there at this moment and has not run: it is to run here, once.
+    #: Since when it has been overdue in the other scheduler. It then runs here once.
     due_since: dt.datetime | None = None
-    past: ImportedHistory = ImportedHistory()
-    #: Why it cannot be imported at all.
+    history: ImportedHistory = ImportedHistory()
+    #: Why it cannot be imported.
     refusal: str = ""
     outcome: Outcome = Outcome.REFUSED
 
 
 @dataclass(slots=True)
 class ImportedDependency:
-    """That one imported job waits for another."""
+    """``dependent`` waits for ``dependee``."""
 
     dependent: Candidate
     dependee: Candidate

@@ -1,4 +1,4 @@
-"""Files that ``manage.py dumpdata`` wrote, read without the app that they come from."""
+"""Reads files of ``manage.py dumpdata``, without the app whose models they contain."""
 
 from __future__ import annotations
 
@@ -17,30 +17,32 @@ from chroniker.exceptions import ImportRefused
 
 M = TypeVar("M", bound=Model)
 OPENERS: dict[str, Callable[..., IO[str]]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
-#: Characters of a file, which is read into memory; a small packed one may hold any number.
-LARGEST = 2**28
+#: Characters. The file is read into memory, and a small compressed file may contain any number.
+MAX_CHARACTERS = 2**28
 
 
 def read_objects(path: str) -> list[dict[str, Any]]:
-    """The objects in a file of JSON, or of one JSON object a line (jsonl). Raises ``ImportRefused``."""
+    """The objects of a JSON or jsonl file. Raises ``ImportRefused``."""
     try:
         with OPENERS.get(Path(path).suffix, open)(path, "rt", encoding="utf-8") as file:
-            text = file.read(LARGEST)
+            text = file.read(MAX_CHARACTERS)
             if file.read(1):
-                raise ImportRefused(f"{path} holds more than {LARGEST:,} characters. Dump jobs and logs apart.")
+                raise ImportRefused(
+                    f"{path} has more than {MAX_CHARACTERS:,} characters. Dump jobs and logs separately."
+                )
     except (OSError, EOFError, UnicodeDecodeError, lzma.LZMAError) as error:
         raise ImportRefused(f"{path} cannot be read: {error}") from error
     try:
         found = json.loads(text) if text.lstrip().startswith("[") else [json.loads(line) for line in text.splitlines()]
     except (ValueError, RecursionError) as error:
-        raise ImportRefused(f"{path} is no JSON ({error}). Write one with: manage.py dumpdata APP -o {path}") from error
+        raise ImportRefused(f"{path} is not JSON ({error}). Create it with manage.py dumpdata APP -o {path}") from error
     if not all(isinstance(each, dict) and {"model", "fields"} <= each.keys() for each in found):
-        raise ImportRefused(f"{path} is JSON, but not what dumpdata writes: a list of objects with model and fields.")
+        raise ImportRefused(f"{path} is not a file of dumpdata, which is a list of objects with model and fields.")
     return found
 
 
 def rows_of_model(model: type[M], label: str, objects: Iterable[Mapping[str, Any]]) -> list[M]:
-    """The objects of one model, as rows of a table like it. Fields that ``model`` does not name are left out."""
+    """The objects with this label as instances of ``model``. Other fields than those of ``model`` are ignored."""
     return [_row(model, each) for each in objects if each["model"] == label]
 
 

@@ -1,4 +1,4 @@
-"""Tables that belong to no model of this project, read by models in an app registry of their own."""
+"""Reads tables of other packages, with models in a separate app registry."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ def table_exists(model: type[models.Model], using: str) -> bool:
 
 
 def read_rows(model: type[M], using: str) -> list[M]:
-    """All rows, by id. A column that this version of the ancestor had not yet keeps its default."""
+    """All rows, ordered by id. A column that does not exist keeps its default."""
     connection = connections[using]
     with connection.cursor() as cursor:
-        there = {column.name for column in connection.introspection.get_table_description(cursor, model._meta.db_table)}
-    names = [field.attname for field in model._meta.concrete_fields if field.column in there]
+        columns = connection.introspection.get_table_description(cursor, model._meta.db_table)
+    existing = {column.name for column in columns}
+    names = [field.attname for field in model._meta.concrete_fields if field.column in existing]
     rows = model._default_manager.using(using).order_by("pk").values(*names)
     return [model(**values) for values in rows]

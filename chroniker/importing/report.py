@@ -1,4 +1,4 @@
-"""What an import did, for people and for programs: each job as it was there and as it is here."""
+"""The report of an import: each job in the other scheduler and here, as text or as plain values."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NONE = "-"
 
 
 def lines(candidates: Sequence[Candidate], now: dt.datetime) -> Iterator[str]:
-    """A table for each job, then how many there were of each outcome."""
+    """A table for each job, then the number of jobs of each outcome."""
     for candidate in candidates:
         yield from _table(candidate, now)
         yield ""
@@ -29,17 +29,17 @@ def lines(candidates: Sequence[Candidate], now: dt.datetime) -> Iterator[str]:
 
 
 def records(candidates: Sequence[Candidate], now: dt.datetime) -> list[dict[str, Any]]:
-    """The same as plain values."""
+    """The same as plain values, for ``--json``."""
     return [
         {
             "name": candidate.job.name,
             "outcome": candidate.outcome.value,
             "reason": candidate.refusal,
-            "schedule_there": candidate.there,
+            "schedule_there": candidate.schedule_there,
             "schedule_here": schedule.describe(candidate.job.spec),
-            "instants_there": [moment.isoformat() for moment in candidate.instants],
-            "instants_here": [moment.isoformat() for moment in _here(candidate, now)],
-            "no_equivalent": candidate.unlike,
+            "instants_there": [moment.isoformat() for moment in candidate.instants_there],
+            "instants_here": [moment.isoformat() for moment in _instants_here(candidate, now)],
+            "differences": candidate.differences,
         }
         for candidate in candidates
     ]
@@ -48,23 +48,25 @@ def records(candidates: Sequence[Candidate], now: dt.datetime) -> list[dict[str,
 def _table(candidate: Candidate, now: dt.datetime) -> Iterator[str]:
     outcome = candidate.outcome.value + (f": {candidate.refusal}" if candidate.refusal else "")
     yield f"“{candidate.job.name}”  ({outcome})"
-    if candidate.outcome is Outcome.REFUSED:
-        yield f"  there: {candidate.there}"
+    yield f"  there: {candidate.schedule_there}"
+    if candidate.outcome is not Outcome.REFUSED:
+        disabled = "" if candidate.job.enabled else ", " + _("disabled")
+        yield f"  here:  {schedule.describe(candidate.job.spec)}{disabled}"
+        yield from _rows(candidate, now)
+        for sentence in candidate.differences:
+            yield f"  - {sentence}"
+
+
+def _rows(candidate: Candidate, now: dt.datetime) -> Iterator[str]:
+    if not candidate.instants_there and not candidate.job.enabled:  # it runs neither there nor here
         return
-    yield f"  there: {candidate.there}"
-    switched_off = "" if candidate.job.enabled else ", " + _("switched off")
-    yield f"  here:  {schedule.describe(candidate.job.spec)}{switched_off}"
-    rows = list(zip_longest(map(_shown, candidate.instants), map(_shown, _here(candidate, now)), fillvalue=NONE))
-    if not candidate.instants and not candidate.job.enabled:  # it runs neither there nor here
-        rows = []
-    for number, (there, here) in enumerate(rows, start=1):
-        verdict = "" if there == here else "  " + _("differs")
-        yield f"  {number:>4}  {there:<25}  {here:<25}{verdict}".rstrip()
-    for sentence in candidate.unlike:
-        yield f"  - {sentence}"
+    there, here = map(_shown, candidate.instants_there), map(_shown, _instants_here(candidate, now))
+    for number, (left, right) in enumerate(zip_longest(there, here, fillvalue=NONE), start=1):
+        mark = "" if left == right else "  " + _("differs")
+        yield f"  {number:>4}  {left:<25}  {right:<25}{mark}".rstrip()
 
 
-def _here(candidate: Candidate, now: dt.datetime) -> list[dt.datetime]:
+def _instants_here(candidate: Candidate, now: dt.datetime) -> list[dt.datetime]:
     try:
         return schedule.preview(candidate.job.spec, now, INSTANTS)
     except ScheduleError:

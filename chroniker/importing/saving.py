@@ -1,4 +1,4 @@
-"""Writing imported jobs: all of them, or none."""
+"""Saves imported jobs in one transaction."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from chroniker.conf import settings
 from chroniker.importing.candidate import Candidate, ImportedDependency, Outcome
 from chroniker.models import Job, JobDependency
 
-#: A job that is wrong in one of these is worth keeping, switched off, for somebody to mend.
-MENDABLE = frozenset(
+#: A job with an invalid value in one of these fields is imported, but disabled.
+FIXABLE_FIELDS = frozenset(
     {
         "command",
         "args",
@@ -41,22 +41,22 @@ def save_candidates(
     dry_run: bool = False,
     disabled: bool = False,
 ) -> None:
-    """Save these as jobs, in one transaction, and write into each candidate what became of it.
+    """Save the candidates as jobs in one transaction, and set the outcome of each.
 
-    One that was imported before is left as it is, whatever it is called by now. One whose name belongs to a job that
-    was not imported is refused; the others are not held up by it. ``dry_run`` finds out the same and writes nothing;
-    ``disabled`` imports all of them switched off.
+    A job that was imported before stays unchanged, even if it was renamed. A candidate with the name of another job is
+    refused; the others are imported. ``dry_run`` sets the outcomes and writes nothing. ``disabled`` imports all jobs
+    disabled.
     """
     with transaction.atomic(using=settings.database):
-        _recognise(candidates)
+        _match_existing(candidates)
         for candidate in candidates:
             if candidate.outcome is Outcome.WOULD_BE:
-                _settle(candidate, disabled)
+                _validate(candidate, disabled)
         if not dry_run:
             _save([each for each in candidates if each.outcome is Outcome.WOULD_BE], waits)
 
 
-def _recognise(candidates: Sequence[Candidate]) -> None:
+def _match_existing(candidates: Sequence[Candidate]) -> None:
     here = list(Job.objects.only("name", "origin"))
     imported = {job.origin: job.pk for job in here if job.origin}
     taken = {_comparable(job.name) for job in here}
@@ -66,21 +66,19 @@ def _recognise(candidates: Sequence[Candidate]) -> None:
             candidate.job = known[imported[candidate.origin]]
             candidate.outcome = Outcome.ALREADY
         elif not candidate.refusal and _comparable(candidate.job.name) in taken:
-            candidate.refusal = _(
-                "There is a job of this name here that does not come from there. Rename one of the two."
-            )
+            candidate.refusal = _("Another job already has this name. Rename one of the two.")
         elif not candidate.refusal:
             candidate.outcome = Outcome.WOULD_BE
             taken.add(_comparable(candidate.job.name))
 
 
 def _comparable(name: str) -> str:
-    """As the database's unique key compares it: MariaDB and MySQL know no difference between upper and lower case."""
+    """As the unique key of the database compares it. MariaDB and MySQL ignore case and trailing spaces."""
     return name.casefold().rstrip() if connections[settings.database].vendor == "mysql" else name
 
 
-def _settle(candidate: Candidate, disabled: bool) -> None:
-    """Hold the job to the rules of the form. What can be mended is imported switched off, the rest is refused."""
+def _validate(candidate: Candidate, disabled: bool) -> None:
+    """Validate like the form. A job whose errors can be fixed later is imported disabled; otherwise it is refused."""
     job = candidate.job
     if disabled:
         job.enabled = False
@@ -89,11 +87,11 @@ def _settle(candidate: Candidate, disabled: bool) -> None:
     except ValidationError as error:
         reasons = " ".join(error.messages)
         too_long = any(each.code == "max_length" for errors in error.error_dict.values() for each in errors)
-        if too_long or error.error_dict.keys() - MENDABLE:
+        if too_long or error.error_dict.keys() - FIXABLE_FIELDS:
             candidate.outcome, candidate.refusal = Outcome.REFUSED, reasons
             return
         job.enabled = False
-        candidate.unlike.append(_("It is switched off here until this is mended: %(reasons)s") % {"reasons": reasons})
+        candidate.differences.append(_("It is disabled here until this is fixed: %(reasons)s") % {"reasons": reasons})
 
 
 def _save(candidates: Sequence[Candidate], waits: Sequence[ImportedDependency]) -> None:
@@ -103,14 +101,14 @@ def _save(candidates: Sequence[Candidate], waits: Sequence[ImportedDependency]) 
         job.origin = candidate.origin
         job.save(force_insert=True)
         job.subscribers.set(candidate.subscribers)
-        past = candidate.past
-        lifecycle.keep_tokens(job.pk, past.runs, past.last_status, past.last_finished_at)
-        if candidate.due_since and job.enabled:  # its timeline begins before what it missed, so the next tick runs it
+        history = candidate.history
+        lifecycle.keep_tokens(job.pk, history.runs, history.last_status, history.last_finished_at)
+        if candidate.due_since and job.enabled:  # its timeline begins before the missed run, so the next tick starts it
             before = candidate.due_since - dt.timedelta(seconds=1)
             Job.objects.filter(pk=job.pk).update(edited_at=before)
         candidate.outcome = Outcome.IMPORTED
         new.add(job.pk)
-    # A dependency is imported with its dependent: one that somebody took away here does not come back.
+    # Dependencies are imported with a new dependent only: a dependency that was deleted here does not come back.
     JobDependency.objects.bulk_create(
         [wait.row() for wait in waits if wait.dependent.job.pk in new and wait.dependee.job.pk]
     )

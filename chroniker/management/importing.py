@@ -1,4 +1,4 @@
-"""Options and output of the importing commands."""
+"""Shared by the import commands: their options and their report."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from chroniker.management.terminal import ConsoleCommand
 
 
 class ImportCommand(ConsoleCommand):
-    """A command that imports jobs and shows each before and after."""
+    """A command that imports jobs and prints each one as it is in the other scheduler and here."""
 
     requires_system_checks = CHECKS
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--dry-run", action="store_true", help="print the jobs; write nothing")
+        parser.add_argument("--dry-run", action="store_true", help="print what would be imported; write nothing")
         parser.add_argument("--disabled", action="store_true", help="import all jobs disabled")
-        parser.add_argument("--json", action="store_true", help="print the comparison as JSON")
+        parser.add_argument("--json", action="store_true", help="print the report as JSON")
 
     def print_lines(self, sentences: Sequence[str]) -> None:
         for sentence in sentences:
@@ -41,7 +41,7 @@ class ImportCommand(ConsoleCommand):
 
 @contextmanager
 def refusals_explained() -> Iterator[None]:
-    """Report an unusable file or database without a traceback."""
+    """Turns an unusable file or an unreachable database into an error message without a traceback."""
     with database_errors_explained():
         try:
             yield
@@ -50,7 +50,7 @@ def refusals_explained() -> Iterator[None]:
 
 
 def zone(name: str) -> str:
-    """Argument type: the name of a time zone."""
+    """The type of an argument that names a time zone."""
     try:
         return ZoneInfo(name).key
     except (KeyError, ValueError, OSError) as error:

@@ -1,1 +1,1 @@
-"""django-celery-beat: its tables, or a dump of them, and what its tasks become here. It need not be installed."""
+"""Imports periodic tasks of django-celery-beat, from its tables or from a dump. It need not be installed."""

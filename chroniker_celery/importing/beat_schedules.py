@@ -1,4 +1,4 @@
-"""Schedules of django-celery-beat: when they are due by Celery's own reckoning, and what they are called here."""
+"""Converts schedules of django-celery-beat, and computes their instants with Celery."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ PERIODS = {
     "minutes": (Frequency.MINUTELY, dt.timedelta(minutes=1)),
     "seconds": (Frequency.SECONDLY, dt.timedelta(seconds=1)),
 }
-LONGEST_CRON = 255
+MAX_CRON = 255
 
 
 @dataclass(slots=True)
 class ConvertedSchedule:
     there: str
-    #: The fields of a job.
+    #: The values of the job's fields.
     fields: dict[str, Any]
-    #: What Celery's beat would do from now on.
+    #: The next instants in Celery.
     instants: list[dt.datetime] = field(default_factory=list)
 
 
 def convert_schedule(task: Task, beat: Beat, now: dt.datetime) -> ConvertedSchedule:
-    """Raises ``ImportRefused`` for a schedule that has no equivalent."""
+    """Raises ``ImportRefused`` for a schedule without an equivalent."""
     if task.crontab in beat.crontabs:
         return _of_crontab(beat.crontabs[task.crontab], task, now)
     if task.interval in beat.intervals:
@@ -45,7 +45,7 @@ def convert_schedule(task: Task, beat: Beat, now: dt.datetime) -> ConvertedSched
         fields = {"frequency": Frequency.ONCE, "run_at": moment, "timezone": "UTC"}
         return ConvertedSchedule(f"clocked {moment.isoformat(' ')}", fields, [moment] if moment > now else [])
     if task.solar in beat.solar:
-        raise ImportRefused(_("A schedule by the sun (%(event)s) has no equivalent.") % beat.solar[task.solar].__dict__)
+        raise ImportRefused(_("A solar schedule (%(event)s) has no equivalent.") % beat.solar[task.solar].__dict__)
     raise ImportRefused(_("It has no schedule."))
 
 
@@ -60,7 +60,7 @@ def _of_crontab(row: Crontab, task: Task, now: dt.datetime) -> ConvertedSchedule
         raise ImportRefused(
             _("Celery refuses its schedule %(text)s: %(error)s") % {"text": text, "error": error}
         ) from error
-    # Celery asks for both days, cron for either; a rule of dateutil's kind asks for both.
+    # Celery requires both days to match, cron one of them. A recurrence rule requires both.
     both = "*" not in (day, weekday)
     fields = {"cron": text} if not both and _is_cron(text) else _conditions(theirs)
     bounds = {"timezone": row.timezone, "starts_at": task.start_time}
@@ -73,11 +73,11 @@ def _is_cron(text: str) -> bool:
         schedule.validate(schedule.Spec(Frequency.CRON, cron=text))
     except ScheduleError:
         return False
-    return len(text) <= LONGEST_CRON
+    return len(text) <= MAX_CRON
 
 
 def _conditions(theirs: Any) -> dict[str, Any]:
-    """The same instants as conditions on each day."""
+    """The same instants as a daily recurrence rule with conditions."""
     wanted = {
         "bymonth": (theirs.month_of_year, 12),
         "bymonthday": (theirs.day_of_month, 31),
@@ -103,7 +103,7 @@ def _due(theirs: Any, zone: ZoneInfo, now: dt.datetime) -> list[dt.datetime]:
             begin, remaining, _now = theirs.remaining_delta(last)
             last = begin + remaining
             found.append(last.astimezone(dt.UTC))
-    except (RuntimeError, OverflowError, ValueError):  # a day that never comes
+    except (RuntimeError, OverflowError, ValueError):  # no such day exists
         return found
     return found
 
@@ -118,12 +118,12 @@ def _of_interval(row: Interval, task: Task, now: dt.datetime) -> ConvertedSchedu
             % {"every": row.every, "period": row.period}
         )
     frequency, unit = PERIODS[period]
-    # Without a last run beat counts from when the task was saved, or runs it at its start.
+    # Without a last run, beat counts from the time when the task was saved, or from its start.
     known = task.last_run_at or (task.start_time and task.start_time - every * unit) or task.date_changed or now
     first = (known + every * unit).replace(microsecond=0)
     fields = {"frequency": frequency, "params": f"interval:{every}", "starts_at": first, "timezone": "UTC"}
-    passed = max(0, -((first - now) // (every * unit)))
-    begin = first + passed * (every * unit)
+    skipped = max(0, -((first - now) // (every * unit)))
+    begin = first + skipped * (every * unit)
     begin += every * unit if begin <= now else dt.timedelta()
     instants = [begin + number * every * unit for number in range(INSTANTS)]
     return ConvertedSchedule(f"every {row.every} {row.period}", fields, instants)

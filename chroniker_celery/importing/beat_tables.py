@@ -1,4 +1,4 @@
-"""The tables of django-celery-beat: the columns that are read, and no more."""
+"""The tables of django-celery-beat, with the columns that are read."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class Task(models.Model):
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """All of it."""
+    """All rows of django-celery-beat."""
 
     tasks: list[Task]
     crontabs: dict[int, Crontab]
@@ -98,11 +98,11 @@ class Beat:
 
 
 def read_tables() -> Beat:
-    """Raises ``ImportRefused`` where there are no such tables."""
+    """Raises ``ImportRefused`` if the tables do not exist."""
     using = settings.database
     if not table_exists(Task, using):
         raise ImportRefused(
-            _("There are no tables of django-celery-beat in this database; give a FILE: “dumpdata %(app)s -o FILE”")
+            _("There are no tables of django-celery-beat in this database. Give a FILE of “dumpdata %(app)s -o FILE”.")
             % {"app": LABEL}
         )
 
@@ -116,7 +116,7 @@ def read_file(path: str) -> Beat:
     objects = dump_files.read_objects(path)
     tasks = dump_files.rows_of_model(Task, f"{LABEL}.periodictask", objects)
     if not tasks:
-        raise ImportRefused(_("%(path)s has no tasks of django-celery-beat.") % {"path": path})
+        raise ImportRefused(_("%(path)s contains no tasks of django-celery-beat.") % {"path": path})
 
     def by_id(model: type[M], label: str) -> dict[int, M]:
         return {row.pk: row for row in dump_files.rows_of_model(model, f"{LABEL}.{label}", objects)}

@@ -9,7 +9,7 @@ from chroniker_celery.executor import CeleryExecutor
 
 
 def project_app() -> Celery:
-    """The one that runs are sent with; the process's current app where no executor is Celery's."""
+    """The app of the Celery executor; without one, the current app of the process."""
     for alias in executors:
         if isinstance(found := executors[alias], CeleryExecutor):
             return found.app

@@ -1,4 +1,4 @@
-"""What a periodic task becomes: a job whose command runs the task, or sends it."""
+"""Converts periodic tasks to jobs whose command runs the task or sends it."""
 
 from __future__ import annotations
 
@@ -22,35 +22,37 @@ COMMAND = "run_celery_task"
 
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
+    """The time and the options of the import."""
+
     now: dt.datetime
-    #: Names of the tasks that this project can run itself.
+    #: Names of the tasks that this project can run.
     known: Collection[str]
-    #: Send all of them.
+    #: Whether to send all tasks.
     send: bool = False
 
 
-def candidates(beat: Beat, ways: ImportOptions) -> list[Candidate]:
-    return [_candidate(task, beat, ways) for task in beat.tasks]
+def candidates(beat: Beat, options: ImportOptions) -> list[Candidate]:
+    return [_candidate(task, beat, options) for task in beat.tasks]
 
 
-def _candidate(task: Task, beat: Beat, ways: ImportOptions) -> Candidate:
+def _candidate(task: Task, beat: Beat, options: ImportOptions) -> Candidate:
     origin = f"django-celery-beat:{task.name}"
     try:
-        rule = convert_schedule(task, beat, ways.now)
-        args, said = _arguments(task, ways)
+        rule = convert_schedule(task, beat, options.now)
+        args, notes = _arguments(task, options)
     except ImportRefused as refusal:
         return Candidate(origin, Job(name=task.name), task.task, refusal=str(refusal))
     job = _job(task, rule, args)
     instants = [moment for moment in rule.instants if task.expires is None or moment < task.expires]
-    candidate = Candidate(origin, job, f"{rule.there}, task {task.task}", unlike=said)
-    candidate.instants = instants if task.enabled else []
+    candidate = Candidate(origin, job, f"{rule.there}, task {task.task}", differences=notes)
+    candidate.instants_there = instants if task.enabled else []
     if task.one_off:
         _once(task, job, candidate)
-    if task.enabled and task.expires and task.expires <= ways.now:
+    if task.enabled and task.expires and task.expires <= options.now:
         job.enabled = False
-        said.append(_("It has expired there: it is switched off here."))
+        notes.append(_("It has expired there: it is disabled here."))
     if task.description:
-        said.append(_("Its description has no place here: %(text)s") % {"text": task.description})
+        notes.append(_("Its description is not imported: %(text)s") % {"text": task.description})
     return candidate
 
 
@@ -66,49 +68,49 @@ def _job(task: Task, rule: ConvertedSchedule, args: str) -> Job:
         start_deadline_seconds=task.expire_seconds or None,
         **rule.fields,
     )
-    if task.expires:  # it is not run at this very moment any more
+    if task.expires:  # the expiry time itself is excluded
         job.ends_at = task.expires - dt.timedelta(microseconds=1)
     return job
 
 
 def _once(task: Task, job: Job, candidate: Candidate) -> None:
-    """A task that is to be sent a single time: at its next instant."""
-    candidate.instants = candidate.instants[:1]
+    """A one-off task runs once, at its next instant."""
+    candidate.instants_there = candidate.instants_there[:1]
     if task.total_run_count:
         job.enabled = False
-        candidate.instants = []
-        candidate.unlike.append(_("It was to run once, and did: it is switched off here."))
-    elif job.frequency != Frequency.ONCE and candidate.instants:
-        job.frequency, job.run_at = Frequency.ONCE, candidate.instants[0]
+        candidate.instants_there = []
+        candidate.differences.append(_("It was a one-off task and has run: it is disabled here."))
+    elif job.frequency != Frequency.ONCE and candidate.instants_there:
+        job.frequency, job.run_at = Frequency.ONCE, candidate.instants_there[0]
         job.cron = job.params = ""
         job.starts_at = None
 
 
-def _arguments(task: Task, ways: ImportOptions) -> tuple[str, list[str]]:
-    """The command line, and what has to be said of it."""
-    words, said = [task.task], []
+def _arguments(task: Task, options: ImportOptions) -> tuple[str, list[str]]:
+    """The arguments of the job's command, and notes about them."""
+    words, notes = [task.task], []
     for option, text, kind in (("--args", task.args, list), ("--kwargs", task.kwargs, dict)):
         if value := _json(option, text, kind):
             words += [option, json.dumps(value, ensure_ascii=False)]
     routed: dict[str, str | int | None] = {"--exchange": task.exchange, "--routing-key": task.routing_key}
     headers = _json("headers", task.headers or "{}", dict)
-    is_known = task.task in ways.known
-    if ways.send or not is_known or headers or any(routed.values()):
+    is_known = task.task in options.known
+    if options.send or not is_known or headers or any(routed.values()):
         words.append("--send")
         routed |= {"--queue": task.queue, "--headers": json.dumps(headers) if headers else None}
         routed |= {"--priority": task.priority, "--expires": task.expire_seconds}
         words += [f"{option}={value}" for option, value in routed.items() if value not in (None, "")]
         if not is_known:
-            said.append(_("This project has no task of that name, so the job sends it to a worker that has."))
-        said.append(_("The job sends the task, so its run ends as soon as it is sent."))
-    return shlex.join(words), said
+            notes.append(_("This project has no task of that name, so the job sends it to another worker."))
+        notes.append(_("The job sends the task. Its run ends when the task is sent."))
+    return shlex.join(words), notes
 
 
 def _json(what: str, text: str, kind: type) -> object:
     try:
         value = json.loads(text or "null") or kind()
     except ValueError as error:
-        raise ImportRefused(_("Its %(what)s are no JSON: %(text)s") % {"what": what, "text": text}) from error
+        raise ImportRefused(_("Its %(what)s are not JSON: %(text)s") % {"what": what, "text": text}) from error
     if not isinstance(value, kind):
-        raise ImportRefused(_("Its %(what)s have the wrong form: %(text)s") % {"what": what, "text": text})
+        raise ImportRefused(_("Its %(what)s have the wrong type: %(text)s") % {"what": what, "text": text})
     return value

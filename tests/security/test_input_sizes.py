@@ -142,7 +142,7 @@ def test_a_schedule_that_bypassed_the_form_is_refused_or_is_a_schedule_error(fie
 def test_a_file_that_is_no_dump_is_refused(content: str, suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"dump.json{suffix}"
     path.write_bytes(gzip.compress(content.encode()) if suffix else content.encode())
-    with pytest.raises(CommandError, match=r"is no JSON|is JSON, but not what dumpdata writes"):
+    with pytest.raises(CommandError, match=r"is not JSON|is not a file of dumpdata"):
         call_command("import_chroniker", str(path), stdout=io.StringIO())
     assert not Job.objects.exists()
 

@@ -1,1 +1,1 @@
-"""A crontab, and what its lines become here."""
+"""Converts the lines of a crontab to jobs."""

@@ -1,4 +1,4 @@
-"""Reading a crontab(5): of a user, or of the system, whose lines name one."""
+"""Parses a crontab(5), of a user or of the system, whose lines name a user."""
 
 from __future__ import annotations
 
@@ -8,22 +8,27 @@ from dataclasses import dataclass, field
 
 ASSIGNMENT = re.compile(r"""^\s*(?P<quote>["']?)(?P<name>[A-Za-z_]\w*)(?P=quote)\s*=\s*(?P<value>.*?)\s*$""")
 FIELDS = 5
-#: What some crons know beside crontab(5)'s own names.
+#: Names that are not in crontab(5) but known to some versions of cron.
 OTHER_NAMES = {"@every_minute": "* * * * *"}
+CRON_FIELD = re.compile(r"[\d*][\d*,/~a-z-]*", re.IGNORECASE | re.ASCII)
+#: The line above the columns in a new crontab.
+COLUMN_HEADER = re.compile(r"\b(m|min\w*)\s+(h|hour)\w*\s+(dom|day|mday)\b", re.IGNORECASE | re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line that runs something. ``schedule`` is empty where the line was not understood."""
+    """One line with a command. ``schedule`` is empty if the line is not valid."""
 
     number: int
     schedule: str
     command: str
-    #: What follows the first unescaped ``%``: lines for the command's standard input.
+    #: The text after the first unescaped ``%``: lines for the standard input of the command.
     stdin: tuple[str, ...] = ()
     user: str = ""
     #: The variables that were set above it.
     variables: Mapping[str, str] = field(default_factory=dict)
+    #: The text of the comment directly above it.
+    comment: str = ""
 
     @property
     def cron(self) -> str:
@@ -31,29 +36,44 @@ class Entry:
 
 
 def entries(text: str, *, system: bool) -> Iterator[Entry]:
-    """The entries in order; with ``system`` each names the user between its schedule and its command."""
+    """The entries in order. With ``system``, each line names the user between its schedule and its command."""
     variables: dict[str, str] = {}
+    comment: list[str] = []
     for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        if match := ASSIGNMENT.match(line):
+        stripped = line.strip()
+        if stripped.startswith("#"):
+            words = stripped.lstrip("#").strip()
+            comment = [*comment, words] if _is_description(words) else []
+        elif match := ASSIGNMENT.match(line):
             variables[match["name"]] = _unquoted(match["value"])
+            comment = []
         else:
-            yield _entry(number, line.strip().removeprefix("-"), system, dict(variables))
+            if stripped:
+                yield _entry(number, stripped.removeprefix("-"), system, dict(variables), " ".join(comment))
+            comment = []
 
 
-def _entry(number: int, line: str, system: bool, variables: Mapping[str, str]) -> Entry:
+def _entry(number: int, line: str, system: bool, variables: Mapping[str, str], comment: str) -> Entry:
     fields = 1 if line.startswith("@") else FIELDS
     parts = line.split(None, fields + system)
     if len(parts) <= fields + system:
         return Entry(number, "", line)
     user = parts[fields] if system else ""
-    command, *stdin = _lines(parts[-1])
-    return Entry(number, " ".join(parts[:fields]), command.strip(), tuple(stdin), user, variables)
+    command, *stdin = _split_at_percent(parts[-1])
+    return Entry(number, " ".join(parts[:fields]), command.strip(), tuple(stdin), user, variables, comment)
 
 
-def _lines(text: str) -> list[str]:
-    r"""Parted at each ``%``; ``\%`` is the character itself."""
+def _is_description(comment: str) -> bool:
+    """False for a commented-out entry, a variable, a column header or a decoration."""
+    if not re.search(r"\w{2}", comment) or COLUMN_HEADER.search(comment) or ASSIGNMENT.match(comment):
+        return False
+    words = comment.split()
+    is_entry = len(words) > FIELDS and all(CRON_FIELD.fullmatch(word) for word in words[: FIELDS - 2])
+    return not is_entry and not comment.startswith("@")
+
+
+def _split_at_percent(text: str) -> list[str]:
+    r"""The parts between ``%`` characters; ``\%`` is an ordinary character."""
     return [part.replace("\\%", "%") for part in re.split(r"(?<!\\)%", text)]
 
 

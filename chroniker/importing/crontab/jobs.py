@@ -1,4 +1,4 @@
-"""What a line of a crontab becomes: a management command where it runs ``manage.py``, else a raw command."""
+"""Converts crontab entries to jobs: a management command if the line runs ``manage.py``, otherwise a raw command."""
 
 from __future__ import annotations
 
@@ -10,122 +10,165 @@ import shlex
 from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from croniter import croniter
 from django.utils.translation import gettext as _
 
-from chroniker import schedule
 from chroniker.conf import settings
-from chroniker.exceptions import ScheduleError
 from chroniker.importing.candidate import Candidate
+from chroniker.importing.crontab.cron_simulation import cron_instants
 from chroniker.importing.crontab.crontab_parser import Entry
-from chroniker.importing.crontab.manage_line import as_manage_line, is_plain, with_input
+from chroniker.importing.crontab.manage_line import ManageLine, as_manage_line
+from chroniker.importing.crontab.redirections import without_log_redirections
+from chroniker.importing.crontab.shell_words import is_plain, with_input
 from chroniker.importing.report import INSTANTS
 from chroniker.models import Job
 
-#: What cron itself reads; the command has no use for it here.
-CRONS_OWN = frozenset(
+#: Variables for cron itself, without a use for the command here.
+CRON_VARIABLES = frozenset(
     {"MAILTO", "MAILFROM", "CRON_TZ", "SHELL", "CONTENT_TYPE", "CONTENT_TRANSFER_ENCODING", "RANDOM_DELAY"}
 )
-LONGEST_NAME = 120
+MAX_NAME = 120
+
+
+class Cron(StrEnum):
+    """Programs that read crontabs differently."""
+
+    DEBIAN = "debian"
+    CRONIE = "cronie"
 
 
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
-    """What is to be known of the machine that the crontab is of."""
+    """The time of the import, and the machine of the crontab."""
 
     now: dt.datetime
-    #: The zone of lines that no CRON_TZ stands above.
+    #: The time zone in which cron runs.
     zone: str
-    #: The files that count as this project's manage.py.
+    #: The files that are this project's manage.py.
     manage: Collection[Path]
+    #: Needed only for a crontab with ``CRON_TZ``.
+    cron: Cron | None = None
 
 
-def candidates(entries: Iterable[Entry], ways: ImportOptions) -> list[Candidate]:
+def candidates(entries: Iterable[Entry], options: ImportOptions) -> list[Candidate]:
     names: Counter[str] = Counter()
-    lines: Counter[str] = Counter()
+    origins: Counter[str] = Counter()
     found = []
     for entry in entries:
-        candidate = _candidate(entry, ways)
+        candidate = _candidate(entry, options)
         names[candidate.job.name] += 1
-        lines[candidate.origin] += 1
-        if lines[candidate.origin] > 1:  # the same line twice
-            candidate.origin += f":{lines[candidate.origin]}"
+        origins[candidate.origin] += 1
+        if origins[candidate.origin] > 1:  # the same line twice
+            candidate.origin += f":{origins[candidate.origin]}"
         if names[candidate.job.name] > 1:
             candidate.job.name += f" ({names[candidate.job.name]})"
         found.append(candidate)
     return found
 
 
-def _candidate(entry: Entry, ways: ImportOptions) -> Candidate:
-    said: list[str] = []
-    job = _job(entry, ways, said)
+def _candidate(entry: Entry, options: ImportOptions) -> Candidate:
+    notes: list[str] = []
+    job = _job(entry, options, notes)
     there = f"{entry.schedule} {entry.user} {entry.command}".replace("  ", " ").strip()
-    known = "\0".join([entry.user, entry.schedule, entry.command, *entry.stdin])
-    candidate = Candidate(f"crontab:{hashlib.sha256(known.encode()).hexdigest()[:32]}", job, there, unlike=said)
-    candidate.refusal = _refusal(entry, job)
-    candidate.instants = _instants(job, ways.now) if not candidate.refusal else []
+    candidate = Candidate(_origin(entry), job, there, differences=notes)
+    candidate.refusal = _refusal(entry, job, options)
+    candidate.instants_there = _instants_there(entry, job, options) if not candidate.refusal else []
     if mail := entry.variables.get("MAILTO"):
-        told = _("Cron mailed to %(mail)s what it wrote, unless it went elsewhere: subscribe users to the job.")
-        said.append(told % {"mail": mail})
-    if entry.user and entry.user != _myself():
-        said.append(_("It ran as %(user)s there; here as the user of the worker.") % {"user": entry.user})
+        notes.append(_("Cron sent the output by mail to %(mail)s: add subscribers to the job.") % {"mail": mail})
+    if entry.user and entry.user != _current_user():
+        notes.append(_("It ran as %(user)s; here as the user of the worker.") % {"user": entry.user})
     return candidate
 
 
-def _job(entry: Entry, ways: ImportOptions, said: list[str]) -> Job:
+def _origin(entry: Entry) -> str:
+    identity = "\0".join([entry.user, entry.schedule, entry.command, *entry.stdin])
+    return f"crontab:{hashlib.sha256(identity.encode()).hexdigest()[:32]}"
+
+
+def _job(entry: Entry, options: ImportOptions, notes: list[str]) -> Job:
     home = _home(entry)
-    variables = {name: value for name, value in entry.variables.items() if name not in CRONS_OWN}
-    zone = entry.variables.get("CRON_TZ") or ways.zone
-    job = Job(cron=entry.cron, timezone=zone, working_directory=home)
-    line = as_manage_line(entry.command, home, ways.manage) if not entry.stdin else None
-    if line:
-        job.command, job.args, job.working_directory = line.command, shlex.join(line.words), line.directory
+    job = Job(cron=entry.cron, timezone=_zone(entry, options, notes), working_directory=home)
+    variables = {name: value for name, value in entry.variables.items() if name not in CRON_VARIABLES}
+    line = as_manage_line(entry.command, home, options.manage) if not entry.stdin else None
+    if line is not None:
+        _set_management_command(job, line, notes)
         variables |= dict(each.split("=", 1) for each in line.variables)
-        if line.files:
-            said.append(
-                _("Its output went to %(files)s; here it is kept with each run.") % {"files": ", ".join(line.files)}
-            )
-    elif entry.stdin or not is_plain(entry.command):
-        shell = entry.variables.get("SHELL", "sh")
-        job.raw_command = shlex.join([shell, "-c", with_input(entry.command, entry.stdin)])
-        said.append(_("It takes a shell, so it is run by one: %(shell)s -c …") % {"shell": shell})
     else:
-        job.raw_command = entry.command
+        _set_raw_command(job, entry, notes)
     job.environment = "\n".join(f"{name}={value}" for name, value in variables.items())
-    job.name = _name(f"{job.command} {job.args}".strip() if line else entry.command)
+    job.name = _name(entry.comment or f"{job.command} {job.args}".strip() or entry.command)
     return job
 
 
-def _refusal(entry: Entry, job: Job) -> str:
+def _zone(entry: Entry, options: ImportOptions, notes: list[str]) -> str:
+    zone = entry.variables.get("CRON_TZ")
+    if not zone or zone == options.zone:
+        return options.zone
+    if options.cron == Cron.DEBIAN:
+        notes.append(_("Debian's cron ignores CRON_TZ=%(zone)s, and so does this job.") % {"zone": zone})
+        return options.zone
+    notes.append(_("Its time zone is CRON_TZ=%(zone)s.") % {"zone": zone})
+    return zone
+
+
+def _set_management_command(job: Job, line: ManageLine, notes: list[str]) -> None:
+    prefixes = line.prefixes
+    job.command, job.args, job.working_directory = line.command, shlex.join(line.args), line.directory
+    job.timeout_seconds = prefixes.timeout_seconds
+    job.overlap = prefixes.overlap or job.overlap
+    notes += prefixes.notes
+    _note_files(prefixes.files, notes)
+
+
+def _set_raw_command(job: Job, entry: Entry, notes: list[str]) -> None:
+    redirected = without_log_redirections(entry.command)
+    command = redirected.command.strip() or entry.command
+    _note_files(redirected.files, notes)
+    if not entry.stdin and is_plain(command):
+        job.raw_command = command
+        return
+    shell = entry.variables.get("SHELL", "sh")
+    job.raw_command = shlex.join([shell, "-c", with_input(command, entry.stdin)])
+    notes.append(_("It needs a shell, so it runs in one: %(shell)s -c …") % {"shell": shell})
+    if ">" in command:
+        notes.append(_("It redirects output itself; that output is not kept with the runs."))
+
+
+def _note_files(files: Collection[str], notes: list[str]) -> None:
+    if files:
+        notes.append(_("Its output went to %(files)s; here it is kept with each run.") % {"files": ", ".join(files)})
+
+
+def _refusal(entry: Entry, job: Job, options: ImportOptions) -> str:
     if not entry.schedule:
-        return _("Line %(number)d is no line of a crontab: a schedule, then a command.") % {"number": entry.number}
+        return _("Line %(number)d is not a valid crontab line: a schedule, then a command.") % {"number": entry.number}
     if entry.schedule.lower() == "@reboot":
-        return _("A schedule has no reboot.")
+        return _("A schedule cannot run at reboot.")
+    if entry.variables.get("CRON_TZ") and options.cron is None:
+        return _("CRON_TZ: cronie uses it, Debian's cron ignores it. Add “--cron cronie” or “--cron debian”.")
     if job.raw_command and not settings.raw_commands_allowed:
-        return _("Raw commands are switched off here (CHRONIKER_DISABLE_RAW_COMMAND).")
+        return _("Raw commands are disabled here (CHRONIKER_DISABLE_RAW_COMMAND).")
     return ""
 
 
-def _instants(job: Job, now: dt.datetime) -> list[dt.datetime]:
-    """Counted by croniter, which shares no code with our schedules."""
+def _instants_there(entry: Entry, job: Job, options: ImportOptions) -> list[dt.datetime]:
     try:
-        schedule.validate(job.spec)
-    except ScheduleError:
+        zone = ZoneInfo(job.timezone)
+    except (KeyError, ValueError, OSError):
         return []
-    following = croniter(job.cron, now.astimezone(ZoneInfo(job.timezone)))
-    return [following.get_next(dt.datetime).astimezone(dt.UTC) for _number in range(INSTANTS)]
+    return cron_instants(entry.cron, zone, options.now, INSTANTS)
 
 
 def _name(text: str) -> str:
     text = " ".join(text.split())
-    return text if len(text) <= LONGEST_NAME else text[: LONGEST_NAME - 1] + "…"
+    return text if len(text) <= MAX_NAME else text[: MAX_NAME - 1] + "…"
 
 
 def _home(entry: Entry) -> str:
-    """Where cron starts the command."""
+    """The directory in which cron starts the command."""
     if home := entry.variables.get("HOME"):
         return home
     try:
@@ -134,7 +177,7 @@ def _home(entry: Entry) -> str:
         return ""
 
 
-def _myself() -> str:
+def _current_user() -> str:
     try:
         return getpass.getuser()
     except (KeyError, OSError):

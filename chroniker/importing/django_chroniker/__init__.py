@@ -1,1 +1,1 @@
-"""django-chroniker: its tables, or a dump of them, and what its jobs and logs become here."""
+"""Imports jobs and logs of django-chroniker, from its tables or from a dump."""

@@ -1,7 +1,7 @@
-"""The ancestor's arguments, as on a command line.
+"""Converts the arguments of django-chroniker to a command line.
 
-It called ``call_command(command, *words, **options)``, where ``name=value`` was an option and anything else a word: a
-name is an option's ``dest``, and its value is text: ``verbose=False`` switched *on* what it names.
+django-chroniker called ``call_command(command, *words, **options)``, with ``name=value`` as an option. The name is the
+``dest`` of the option. The value is text, so ``verbose=False`` switched the option *on*.
 """
 
 from __future__ import annotations
@@ -16,27 +16,25 @@ OFF = frozenset({"", "0", "false", "no", "none", "off"})
 
 
 def to_command_line(command: str, text: str, *, like_a_shell: bool) -> tuple[str, list[str]]:
-    """The same arguments here, and what has to be said about them. 1.1.0 split ``like_a_shell``, 1.0 at blanks."""
+    """The arguments here, and notes about differences. Version 1.1.0 split ``like_a_shell``, 1.0 at spaces."""
     try:
         given = shlex.split(text) if like_a_shell else text.split()
     except ValueError:
         return text, []
     actions = _actions(command)
-    words, remarks = [], []
+    words, notes = [], []
     for word in given:
         name, equals, value = word.partition("=")
         if not equals or word.startswith("-"):
             words.append(word)
         elif actions is not None and name not in actions:
             words.append(_option(name, value))
-            remarks.append(_("The command has no option “%(name)s” (%(word)s).") % {"name": name, "word": word})
+            notes.append(_("The command has no option “%(name)s” (%(word)s).") % {"name": name, "word": word})
         else:
             words += _words(actions[name] if actions else None, name, value)
             if actions and actions[name].nargs == 0 and value.lower() in OFF:
-                remarks.append(
-                    _("“%(word)s” was text there, and text is true; here it means what it says.") % {"word": word}
-                )
-    return shlex.join(words), remarks
+                notes.append(_("“%(word)s” switched the option on there; here it switches it off.") % {"word": word})
+    return shlex.join(words), notes
 
 
 def _words(action: argparse.Action | None, name: str, value: str) -> list[str]:
@@ -56,14 +54,14 @@ def _option(name: str, value: str) -> str:
 
 
 def _actions(command: str) -> dict[str, argparse.Action] | None:
-    """The command's parameters by each name that ``call_command`` takes; None: there is no such command here."""
+    """The command's parameters by the names that ``call_command`` accepts. None: the command cannot be loaded."""
     app = get_commands().get(command)
     if app is None:
         return None
     try:
         loaded = load_command_class(app, command) if isinstance(app, str) else app
         actions = loaded.create_parser("manage.py", command)._actions
-    except Exception:  # whatever somebody's command does when it is loaded
+    except Exception:  # loading a command runs foreign code
         return None
     named = {min(each.option_strings).lstrip("-").replace("-", "_"): each for each in actions if each.option_strings}
     return named | {each.dest: each for each in actions}

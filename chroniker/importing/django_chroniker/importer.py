@@ -1,4 +1,4 @@
-"""Everything of the ancestor, in the order in which it can be brought over."""
+"""Imports jobs, dependencies, subscribers and logs of django-chroniker."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from chroniker.importing.saving import save_candidates
 
 
 def import_jobs(
-    source: Source, ways: ImportOptions, *, dry_run: bool = False, disabled: bool = False
+    source: Source, options: ImportOptions, *, dry_run: bool = False, disabled: bool = False
 ) -> dict[int, Candidate]:
-    """Import jobs with their subscribers and dependencies; all or none. By the id that each had there."""
-    past = {old.pk: logs.count_kept(old, source.logs[old.pk]) for old in source.jobs}
-    found = candidates(source.jobs, ways, past)
+    """Import all jobs with their subscribers and dependencies, or none. Returns them by their old ids."""
+    log_counts = {old.pk: logs.count_kept(old, source.logs[old.pk]) for old in source.jobs}
+    found = candidates(source.jobs, options, log_counts)
     for pk, candidate in found.items():
         candidate.subscribers = source.subscribers.get(pk, [])
-    waits = [wait for each in source.dependencies if (wait := _wait(each, found))]
-    save_candidates(list(found.values()), waits, dry_run=dry_run, disabled=disabled)
+    dependencies = [new for old in source.dependencies if (new := _dependency(old, found))]
+    save_candidates(list(found.values()), dependencies, dry_run=dry_run, disabled=disabled)
     return found
 
 
-def _wait(row: OldDependency, found: dict[int, Candidate]) -> ImportedDependency | None:
+def _dependency(row: OldDependency, found: dict[int, Candidate]) -> ImportedDependency | None:
     dependent, dependee = found.get(row.dependent), found.get(row.dependee)
     if dependent is None or dependee is None or dependent is dependee:
         return None
@@ -36,7 +36,7 @@ def _wait(row: OldDependency, found: dict[int, Candidate]) -> ImportedDependency
 
 
 def import_logs(source: Source, found: dict[int, Candidate]) -> Iterator[tuple[Candidate, int]]:
-    """Import the logs of the jobs that are here; yields how many runs each batch of each job made."""
+    """Import the logs of imported jobs. Yields the number of runs after each batch."""
     for old in source.jobs:
         candidate = found[old.pk]
         if candidate.outcome in (Outcome.IMPORTED, Outcome.ALREADY) and source.logs[old.pk]:
@@ -45,9 +45,9 @@ def import_logs(source: Source, found: dict[int, Candidate]) -> Iterator[tuple[C
 
 
 def omission_notes(source: Source) -> list[str]:
-    """What is said once, about all jobs together."""
+    """Notes about all jobs together."""
     older = sum(source.logs[old.pk] - logs.count_kept(old, source.logs[old.pk]) for old in source.jobs)
-    said = list(source.remarks)
+    notes = list(source.notes)
     if older:
-        said.append(_("%(n)d logs are older than their jobs keep (maximum_log_entries); left out.") % {"n": older})
-    return said
+        notes.append(_("%(n)d logs were not imported: they exceed maximum_log_entries of their job.") % {"n": older})
+    return notes

@@ -1,4 +1,4 @@
-"""What a job of the ancestor becomes here."""
+"""Converts jobs of django-chroniker."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from chroniker.models import Job, Status
 
 MAX_JITTER = 86_400
 UTC = ZoneInfo("UTC")
-#: The ancestor wrote this into each monitor; here it stands for no template at all.
+#: django-chroniker wrote this into each monitor. Here it means no template.
 DEFAULT_TEMPLATE = """
 The monitor "{{ job.name }}" has indicated a problem.
 
@@ -35,74 +35,95 @@ Please review this monitor at {{ url }}
 
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
-    """What is to be known of the project that is left."""
+    """The time and the options of the import."""
 
     now: dt.datetime
-    #: The zone that jobs are to have here; None: the one that the ancestor counted in, so that instants stay the same.
+    #: The time zone of all jobs. None: the one in which django-chroniker computed, so that instants stay the same.
     zone: str | None = None
-    #: Whether a job that is overdue there runs here, once.
+    #: Whether an overdue job runs here once.
     catch_up: bool = True
 
-    def counted_in(self, moment: dt.datetime | None) -> ZoneInfo:
-        """With USE_TZ the ancestor counted in UTC, whatever TIME_ZONE said; without it in local time."""
-        naive = moment is not None and moment.tzinfo is None
-        return ZoneInfo(timezone.get_default_timezone_name()) if naive else UTC
+
+def zone_there(moment: dt.datetime | None) -> ZoneInfo:
+    """django-chroniker computed in UTC with USE_TZ, whatever TIME_ZONE was, and in local time without."""
+    is_naive = moment is not None and moment.tzinfo is None
+    return ZoneInfo(timezone.get_default_timezone_name()) if is_naive else UTC
 
 
-def candidates(old_jobs: list[OldJob], ways: ImportOptions, past: dict[int, int]) -> dict[int, Candidate]:
-    """By the id that a job had there. ``past``: how many of its logs can be imported."""
+def candidates(old_jobs: list[OldJob], options: ImportOptions, log_counts: dict[int, int]) -> dict[int, Candidate]:
+    """The jobs by their old ids. ``log_counts``: how many logs of each can be imported."""
     names: Counter[str] = Counter()
     found = {}
     for old in old_jobs:
         names[old.name] += 1
         name = old.name if names[old.name] == 1 else f"{old.name} ({names[old.name]})"
-        found[old.pk] = _candidate(old, name, ways, past.get(old.pk, 0))
+        found[old.pk] = _candidate(old, name, options, log_counts.get(old.pk, 0))
         if name != old.name:
-            found[old.pk].unlike.append(_("There are several jobs of this name there; here a name is unique."))
+            found[old.pk].differences.append(_("Several jobs have this name there; here names are unique."))
     return found
 
 
-def _candidate(old: OldJob, name: str, ways: ImportOptions, past: int) -> Candidate:
-    zone = ways.counted_in(old.next_run)
+def _candidate(old: OldJob, name: str, options: ImportOptions, log_count: int) -> Candidate:
+    zone = zone_there(old.next_run)
     next_run = old.next_run.replace(tzinfo=zone) if old.next_run and old.next_run.tzinfo is None else old.next_run
     rule = OldRule.read(old.frequency, old.params)
-    args, remarks = to_command_line(old.command, old.args, like_a_shell=old.jitter_seconds is not None)
-    job = _job(old, name, rule, args, next_run, ways.zone or zone.key)
-    candidate = Candidate(f"django-chroniker:{name}", job, _there(old, next_run), past=_past(old, past))
-    candidate.unlike = [*rule.remarks(), *remarks, *_remarks(old, zone, ways)]
-    if job.frequency == schedule.Frequency.ONCE and next_run and next_run <= ways.now and not ways.catch_up:
+    args, argument_notes = to_command_line(old.command, old.args, like_a_shell=old.jitter_seconds is not None)
+    job = _job(old, name, rule, _JobValues(args, next_run, options.zone or zone.key))
+    candidate = Candidate(f"django-chroniker:{name}", job, _schedule_there(old, next_run))
+    candidate.history = _history(old, log_count)
+    candidate.differences = [*rule.notes(), *argument_notes, *_notes(old, zone, options)]
+    if next_run is not None:
+        _add_next_run(candidate, old, rule, next_run, options)
+    elif old.enabled:
         job.enabled = False
-        candidate.unlike.append(_("Its one run is overdue: it is switched off here."))
-    if old.enabled and next_run is None:
-        job.enabled = False
-        candidate.unlike.append(_("It had no next run there and would never have run: it is switched off here."))
-    if old.enabled and next_run is not None:
-        if ways.catch_up and next_run <= ways.now:
-            candidate.due_since = next_run
-            candidate.unlike.append(_("It is overdue there: the next tick runs it here, once."))
-        candidate.instants = _instants(job, rule, next_run, ways.now, zone)
-        if next_run > ways.now and not ways.zone and candidate.instants and not _is_instant(job, next_run):
-            candidate.unlike.append(_("Its next run there is no instant of its rule: that one run is left out here."))
+        candidate.differences.append(_("It had no next run there and would never have run: it is disabled here."))
     return candidate
 
 
+def _add_next_run(
+    candidate: Candidate, old: OldJob, rule: OldRule, next_run: dt.datetime, options: ImportOptions
+) -> None:
+    job, is_overdue = candidate.job, next_run <= options.now
+    if job.frequency == schedule.Frequency.ONCE and is_overdue and not options.catch_up:
+        job.enabled = False
+        candidate.differences.append(_("Its only run is overdue: it is disabled here."))
+    if not old.enabled:
+        return
+    if is_overdue and options.catch_up:
+        candidate.due_since = next_run
+        candidate.differences.append(_("It is overdue there: the next tick runs it here once."))
+    candidate.instants_there = _instants(job, rule, next_run, options.now, zone_there(old.next_run))
+    if not is_overdue and not options.zone and candidate.instants_there and not _is_instant(job, next_run):
+        candidate.differences.append(_("Its next run there does not match its rule: that run is left out here."))
+
+
 def _is_instant(job: Job, moment: dt.datetime) -> bool:
-    """A schedule knows nothing finer than seconds."""
+    """Schedules have a resolution of one second."""
     return schedule.latest_until(job.spec, moment) == moment.replace(microsecond=0)
 
 
 def _instants(job: Job, rule: OldRule, next_run: dt.datetime, now: dt.datetime, zone: ZoneInfo) -> list[dt.datetime]:
     try:
-        schedule.validate(job.spec)  # dateutil would search a rule that never fires for ever
+        schedule.validate(job.spec)  # dateutil would never end the search for a rule that never fires
     except ScheduleError:
         return []
     try:
         return rule.instants(next_run, now, INSTANTS, zone)
-    except (TypeError, ValueError, AttributeError):  # it did not work there either
+    except (TypeError, ValueError, AttributeError):  # the rule did not work there either
         return []
 
 
-def _job(old: OldJob, name: str, rule: OldRule, args: str, next_run: dt.datetime | None, zone: str) -> Job:
+@dataclass(frozen=True, slots=True)
+class _JobValues:
+    """Values of the new job that were computed from the old one."""
+
+    args: str
+    next_run: dt.datetime | None
+    zone: str
+
+
+def _job(old: OldJob, name: str, rule: OldRule, values: _JobValues) -> Job:
+    next_run = values.next_run
     frequency = {"frequency": old.frequency, "params": rule.text, "starts_at": next_run}
     if rule.is_last and next_run is not None:
         frequency = {"frequency": schedule.Frequency.ONCE, "run_at": next_run}
@@ -110,11 +131,11 @@ def _job(old: OldJob, name: str, rule: OldRule, args: str, next_run: dt.datetime
     return Job(
         name=name,
         command=old.command.strip(),
-        args=args,
+        args=values.args,
         raw_command=(old.raw_command or "").strip(),
         enabled=old.enabled,
         **frequency,
-        timezone=zone,
+        timezone=values.zone,
         jitter_seconds=min(old.jitter_seconds or 0, MAX_JITTER),
         timeout_seconds=old.timeout_seconds or None,
         fail_on_stderr=True,
@@ -132,31 +153,31 @@ def _job(old: OldJob, name: str, rule: OldRule, args: str, next_run: dt.datetime
     )
 
 
-def _past(old: OldJob, logs: int) -> ImportedHistory:
-    ended = {True: Status.SUCCEEDED.value, False: Status.FAILED.value, None: ""}
+def _history(old: OldJob, log_count: int) -> ImportedHistory:
+    statuses = {True: Status.SUCCEEDED.value, False: Status.FAILED.value, None: ""}
     last_run = old.last_run
     if last_run is not None and last_run.tzinfo is None:
         last_run = timezone.make_aware(last_run)
-    return ImportedHistory(logs, ended[old.last_run_successful], last_run)
+    return ImportedHistory(log_count, statuses[old.last_run_successful], last_run)
 
 
-def _there(old: OldJob, next_run: dt.datetime | None) -> str:
+def _schedule_there(old: OldJob, next_run: dt.datetime | None) -> str:
     rule = " ".join(filter(None, [old.frequency, (old.params or "").strip()]))
     if not old.enabled:
-        return _("%(rule)s, switched off") % {"rule": rule}
+        return _("%(rule)s, disabled") % {"rule": rule}
     shown = timezone.localtime(next_run).isoformat(" ") if next_run else "-"
     return _("%(rule)s, next run %(moment)s") % {"rule": rule, "moment": shown}
 
 
-def _remarks(old: OldJob, zone: ZoneInfo, ways: ImportOptions) -> list[str]:
-    said = []
+def _notes(old: OldJob, zone: ZoneInfo, options: ImportOptions) -> list[str]:
+    notes = []
     project = timezone.get_default_timezone_name()
-    if zone.key == "UTC" != project and not ways.zone:
-        said.append(_("It is counted in UTC, as it was there, and not in %(zone)s.") % {"zone": project})
+    if zone.key == "UTC" != project and not options.zone:
+        notes.append(_("Its time zone is UTC, as there, and not %(zone)s.") % {"zone": project})
     if old.jitter_seconds:
-        said.append(_("Its jitter is a fixed offset here; there it was drawn anew for each run, and added up."))
+        notes.append(_("Its jitter is a fixed delay here; there it was a new random delay for each run, and added up."))
     if (old.jitter_seconds or 0) > MAX_JITTER:
-        said.append(_("Its jitter is cut down to a day."))
+        notes.append(_("Its jitter is reduced to one day."))
     if old.is_running:
-        said.append(_("It was marked as running there."))
-    return said
+        notes.append(_("It was marked as running there."))
+    return notes

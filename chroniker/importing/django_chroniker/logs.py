@@ -1,4 +1,4 @@
-"""The ancestor's logs, which become closed runs with their output. In batches: whoever is killed goes on later."""
+"""Imports logs of django-chroniker as closed runs with output, in batches. A killed import can be continued."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from chroniker.reasons import Code, Reason
 from chroniker.worker.output import CHUNK
 
 BATCH, BATCH_CHARACTERS = 200, 4_000_000
-TIMED_OUT = "Job exceeded timeout"  # what the ancestor wrote at the end of stderr
+TIMED_OUT = "Job exceeded timeout"  # written by django-chroniker at the end of stderr
 _NUL, _VISIBLE_NUL = "\0", "\u2400"
 
 
 def count_kept(old: OldJob, logs: int) -> int:
-    """As many as the job keeps, and the ancestor kept."""
+    """How many of its logs are imported: as many as the job keeps."""
     return min(logs, old.maximum_log_entries or logs)
 
 
 def import_logs_of_job(source: Source, old: OldJob, job: Job) -> Iterator[int]:
-    """Import the logs of one job, the oldest first; yields how many runs each batch made.
+    """Import the logs of one job, the oldest first. Yields the number of runs of each batch.
 
-    Each batch is a transaction. Which come next is told by the runs that are there, so that a killed import goes on
-    where it was, and one that was through does nothing, even if old runs have been deleted since.
+    Each batch is one transaction. The highest imported token shows which logs are next, so that a killed import
+    continues where it stopped, and a complete one does nothing, even if old runs were deleted since.
     """
     heads = source.heads(old.pk)
     heads = heads[len(heads) - count_kept(old, len(heads)) :]
@@ -44,7 +44,7 @@ def import_logs_of_job(source: Source, old: OldJob, job: Job) -> Iterator[int]:
 
 
 def _history(job: Job) -> QuerySet[Run]:
-    """Runs of the schedule that have no instant: only imported ones, and the children of runs on every host."""
+    """The imported runs: those of the schedule without an instant. Children of runs on every host have a slot."""
     return Run.objects.filter(job=job, trigger=Trigger.SCHEDULE, scheduled_for=None, slot="")
 
 

@@ -1,4 +1,4 @@
-"""The ancestor's schedules: how it read them, when it would have run, and what they are called here."""
+"""Schedules of django-chroniker: how it parsed them, when it would have run, and their parameters here."""
 
 from __future__ import annotations
 
@@ -10,60 +10,60 @@ from django.utils.translation import gettext as _
 
 UNITS = {"HOURLY": 3600, "MINUTELY": 60, "SECONDLY": 1}
 WEEKDAYS = {"MO": 0, "TU": 1, "WE": 2, "TH": 3, "FR": 4, "SA": 5, "SU": 6}
-#: Of those that dateutil takes, these have no meaning in a schedule that is counted anew from each run.
-MEANINGLESS = ("cache", "count")
+#: Parameters of dateutil without a meaning in a schedule that restarts from each run.
+IGNORED = ("cache", "count")
 
 
 @dataclass(slots=True)
 class OldRule:
-    """A frequency with its parameters, as the ancestor took them apart."""
+    """A frequency with its parameters, parsed as django-chroniker did."""
 
     frequency: str
     params: dict[str, list[str]] = field(default_factory=dict)
-    left_out: list[str] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)
 
     @classmethod
     def read(cls, frequency: str, text: str | None) -> OldRule:
-        """What is no ``name:values`` was passed over there without a word; of a name given twice the last one held."""
+        """Parts that are not ``name:values`` were ignored. Of a repeated name the last one was used."""
         rule = cls(frequency)
         for part in (text or "").split(";"):
             name, *values = part.split(":")
             if len(values) == 1:
                 rule.params[name.strip()] = [value.strip() for value in values[0].split(",")]
             elif part.strip():
-                rule.left_out.append(part.strip())
+                rule.ignored.append(part.strip())
         return rule
 
     @property
     def text(self) -> str:
-        """The parameters as they are written here."""
-        kept = {name: values for name, values in self.params.items() if name not in MEANINGLESS}
+        """The parameters in the syntax of this project."""
+        kept = {name: values for name, values in self.params.items() if name not in IGNORED}
         return ";".join(f"{name}:{','.join(values)}" for name, values in kept.items())
 
     @property
     def is_last(self) -> bool:
-        """``count:1`` ended the job with its next run. A larger count began anew with each run, and ended nothing."""
+        """Whether its next run is the last: ``count:1``. A larger count restarted with each run, and had no effect."""
         return self.params.get("count") == ["1"]
 
-    def remarks(self) -> list[str]:
-        said = [
-            _("“%(part)s” in its parameters was passed over there, and is left out here.") % {"part": part}
-            for part in self.left_out
+    def notes(self) -> list[str]:
+        notes = [
+            _("“%(part)s” in its parameters was ignored there and is not imported.") % {"part": part}
+            for part in self.ignored
         ]
         if "count" in self.params and not self.is_last:
-            said.append(_("Its “count” began anew with each run there and ended nothing; it is left out."))
+            notes.append(_("Its “count” restarted with each run there and had no effect; it is not imported."))
         if "cache" in self.params:
-            said.append(_("The parameter “cache” has no meaning here; it is left out."))
-        return said
+            notes.append(_("The parameter “cache” has no meaning here; it is not imported."))
+        return notes
 
     def instants(self, next_run: dt.datetime, now: dt.datetime, n: int, zone: dt.tzinfo) -> list[dt.datetime]:
-        """When the ancestor would run from now on, in UTC, if each run began at once and took no time.
+        """The next ``n`` runs in django-chroniker, in UTC, if each run started on time and took no time.
 
-        It counted anew from each run, in ``zone``: UTC in a project with USE_TZ, local time in one without.
+        The schedule restarted from each run, in ``zone``: UTC in a project with USE_TZ, otherwise local time.
         """
         moment, after = (each.astimezone(zone).replace(tzinfo=None) for each in (next_run, now))
         found = [moment] if moment > after else []
-        if not found and (step := self._step()):  # a job long overdue would take dateutil minutes
+        if not found and (step := self._step()):  # dateutil would take minutes for a job that is long overdue
             moment += (after - moment) // step * step
         while len(found) < n:
             following = self._rrule(moment).after(max(moment, after))

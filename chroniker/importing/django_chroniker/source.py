@@ -1,4 +1,4 @@
-"""Where the ancestor's rows are read from: its tables, set aside, or a file of dumpdata."""
+"""Reads the rows of django-chroniker, from its renamed tables or from a file of dumpdata."""
 
 from __future__ import annotations
 
@@ -19,37 +19,37 @@ from chroniker.importing.django_chroniker.tables import OldDependency, OldJob, O
 from chroniker.importing.foreign_tables import read_rows, table_exists
 
 M = TypeVar("M", bound=models.Model)
-#: A log's id, and roughly how much text it has.
+#: A log's id and the length of its output.
 Head = tuple[int, int]
 
 
 class Source(Protocol):
     jobs: list[OldJob]
     dependencies: list[OldDependency]
-    #: Users' ids, by the id of the job.
+    #: Ids of users by the id of the job.
     subscribers: dict[int, list[int]]
-    #: How many there are, by the id of the job.
+    #: The number of logs by the id of the job.
     logs: Counter[int]
-    #: What could not be read, a sentence each.
-    remarks: list[str]
+    #: What could not be read, one sentence each.
+    notes: list[str]
 
     def heads(self, job: int) -> list[Head]:
-        """Of this job's logs, the oldest first."""
+        """The logs of this job, the oldest first."""
 
     def fetch(self, ids: Sequence[int]) -> list[OldLog]:
-        """These logs, in no order."""
+        """These logs, in any order."""
 
 
 class Tables:
-    """In place. Logs are read when they are asked for: there may be more of them than memory holds."""
+    """The renamed tables. Logs are read in batches, since they may not fit into memory."""
 
     def __init__(self) -> None:
         self._using = settings.database
         if not table_exists(OldJob, self._using):
             raise ImportRefused(
                 _(
-                    "There are no tables of django-chroniker in this database. Where it was used before, “migrate” "
-                    "sets them aside as chroniker_v1_…; from elsewhere give a FILE: “dumpdata chroniker -o FILE”"
+                    "There are no tables of django-chroniker in this database. If it was used here, run “migrate”, "
+                    "which renames them to chroniker_v1_…. Otherwise give a FILE of “dumpdata chroniker -o FILE”."
                 )
             )
         self.jobs = read_rows(OldJob, self._using)
@@ -59,7 +59,7 @@ class Tables:
             self.subscribers.setdefault(row.job, []).append(row.user)
         counted = self._logs().values_list("job").annotate(logs=Count("pk")).order_by()
         self.logs = Counter(dict(counted))
-        self.remarks: list[str] = []
+        self.notes: list[str] = []
 
     def _logs(self) -> models.QuerySet[OldLog]:
         return OldLog._default_manager.using(self._using)
@@ -74,18 +74,20 @@ class Tables:
 
 
 class Dump:
-    """A file, all of it in memory."""
+    """A file of dumpdata, read into memory."""
 
     def __init__(self, path: str) -> None:
         self._objects = [each for each in dump_files.read_objects(path) if each["model"].startswith("chroniker.")]
         of_jobs = [each for each in self._objects if each["model"] == "chroniker.job"]
         if not of_jobs:
-            raise ImportRefused(_("%(path)s has no jobs of django-chroniker.") % {"path": path})
+            raise ImportRefused(_("%(path)s contains no jobs of django-chroniker.") % {"path": path})
         if any("dst_gap" in each["fields"] for each in of_jobs):
-            raise ImportRefused(_("%(path)s is a dump of this package's own jobs: use “loaddata”.") % {"path": path})
-        for number, each in enumerate(self._objects, start=1):  # --natural-primary leaves ids out
+            raise ImportRefused(
+                _("%(path)s is a dump of this package's own jobs. Import it with “loaddata”.") % {"path": path}
+            )
+        for number, each in enumerate(self._objects, start=1):  # --natural-primary omits ids
             each.setdefault("pk", number)
-        self.remarks: list[str] = []
+        self.notes: list[str] = []
         self.jobs = self._rows(OldJob, "job")
         self._names = {job.name: job.pk for job in reversed(self.jobs)}
         self.dependencies = self._rows(OldDependency, "jobdependency", "dependent", "dependee")
@@ -94,7 +96,7 @@ class Dump:
         self.logs = Counter(log.job for log in self._logs.values())
 
     def _rows(self, model: type[M], label: str, *references: str) -> list[M]:
-        """With ``references`` to jobs by name (--natural-foreign) turned into ids."""
+        """The rows of one model. ``references`` to jobs by name (--natural-foreign) are replaced by ids."""
         rows = dump_files.rows_of_model(model, f"chroniker.{label}", self._objects)
         for row in rows:
             for name in references:
@@ -111,9 +113,7 @@ class Dump:
             field = users.model.USERNAME_FIELD
             found += users.filter(**{field: key[0]}).values_list("pk", flat=True)
         if len(found) < len(given):
-            self.remarks.append(
-                _("%(n)d of the subscribers in the file are no users here.") % {"n": len(given) - len(found)}
-            )
+            self.notes.append(_("%(n)d subscribers in the file do not exist here.") % {"n": len(given) - len(found)})
         return found
 
     def heads(self, job: int) -> list[Head]:

@@ -1,6 +1,6 @@
-"""The ancestor's tables as the migration set them aside: the columns that are read, and no more.
+"""The renamed tables of django-chroniker, with the columns that are read.
 
-In an app registry of their own: to Django they are no models of this project, and no migration knows them.
+The models are in a separate app registry, so that Django creates no migrations for them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class OldJob(models.Model):
     raw_command = models.CharField(max_length=1000, null=True)
     enabled = models.BooleanField(default=True)
     next_run = models.DateTimeField(null=True)
-    #: A column of 1.1.0; None: it is older.
+    #: A column of version 1.1.0. None: the job is of an older version.
     jitter_seconds = models.PositiveIntegerField(null=True)
     last_run = models.DateTimeField(null=True)
     is_running = models.BooleanField(default=False)

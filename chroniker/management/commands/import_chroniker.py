@@ -14,30 +14,28 @@ from chroniker.management.importing import ImportCommand, refusals_explained, zo
 
 class Command(ImportCommand):
     help = (
-        "Imports jobs, dependencies, subscribers and logs of django-chroniker, from its tables (renamed by migrate) or "
-        "from a FILE written by its “dumpdata chroniker”. Prints each job before and after. May be repeated: "
-        "imported jobs are not changed, and an interrupted import continues."
+        "Imports jobs, dependencies, subscribers and logs of django-chroniker, from its tables, which “migrate” "
+        "renamed, or from a FILE of “dumpdata chroniker”. Prints each job as it is there and here. May be repeated: "
+        "imported jobs stay unchanged, and a killed import continues."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("file", nargs="?", help="JSON or jsonl, also as .gz, .bz2 or .xz; none: the tables")
-        parser.add_argument("--no-logs", action="store_true", help="jobs only; the logs may follow later")
+        parser.add_argument("file", nargs="?", help="JSON or jsonl, also as .gz, .bz2 or .xz; default: the tables")
+        parser.add_argument("--no-logs", action="store_true", help="import jobs only; the logs can be imported later")
         parser.add_argument(
             "--timezone",
             type=zone,
             metavar="ZONE",
-            help="the time zone for all jobs; default: the one they were counted in there, which is UTC with USE_TZ",
+            help="the time zone of all jobs; default: that of django-chroniker, which is UTC with USE_TZ",
         )
-        parser.add_argument(
-            "--no-catch-up", action="store_true", help="a job that is overdue there waits for its next instant"
-        )
+        parser.add_argument("--no-catch-up", action="store_true", help="an overdue job waits for its next instant")
 
     def handle(self, *, file: str | None, dry_run: bool, disabled: bool, no_logs: bool, **options: Any) -> None:
         with refusals_explained():
             source: Source = Dump(file) if file else Tables()
-            ways = ImportOptions(now := database_now(), options["timezone"], not options["no_catch_up"])
-            found = import_jobs(source, ways, dry_run=dry_run, disabled=disabled)
+            import_options = ImportOptions(now := database_now(), options["timezone"], not options["no_catch_up"])
+            found = import_jobs(source, import_options, dry_run=dry_run, disabled=disabled)
             self.show(list(found.values()), now, options["json"])
             if not options["json"]:
                 self.print_lines(omission_notes(source))

@@ -13,7 +13,7 @@ from chroniker.clock.database_clock import database_now
 from chroniker.exceptions import ImportRefused
 from chroniker.importing import Outcome, save_candidates
 from chroniker.importing.crontab.crontab_parser import entries
-from chroniker.importing.crontab.jobs import ImportOptions, candidates
+from chroniker.importing.crontab.jobs import Cron, ImportOptions, candidates
 from chroniker.management.importing import ImportCommand, refusals_explained, zone
 
 LOCALTIME = Path("/etc/localtime")
@@ -21,8 +21,8 @@ LOCALTIME = Path("/etc/localtime")
 
 class Command(ImportCommand):
     help = (
-        "Imports the lines of a crontab as jobs: those that run this project's manage.py as management commands, "
-        "others as raw commands. Prints each line before and after. May be repeated: imported jobs are not changed."
+        "Imports the lines of a crontab as jobs: management commands if they run this project's manage.py, otherwise "
+        "raw commands. Prints the schedule of each line in cron and here. May be repeated: imported jobs do not change."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -30,26 +30,35 @@ class Command(ImportCommand):
         parser.add_argument("file", help="the output of “crontab -l”; - reads standard input")
         parser.add_argument("--system", action="store_true", help="each line names a user, as in /etc/crontab")
         parser.add_argument(
-            "--timezone", type=zone, metavar="ZONE", help="of lines without CRON_TZ; default: this machine's"
+            "--timezone", type=zone, metavar="ZONE", help="the time zone of cron; default: that of this machine"
         )
         parser.add_argument(
             "--manage-py",
             action="append",
             default=[],
             metavar="PATH",
-            help="another path of this project's manage.py in these lines; may be repeated",
+            help="the path of this project's manage.py in the crontab, if it is another one than here",
+        )
+        parser.add_argument(
+            "--cron",
+            type=Cron,
+            choices=list(Cron),
+            help="the program that reads the crontab; needed if it sets CRON_TZ, which only cronie uses",
         )
 
     def handle(self, *, file: str, system: bool, dry_run: bool, disabled: bool, **options: Any) -> None:
         with refusals_explained():
-            ways = ImportOptions(
-                database_now(), options["timezone"] or machines_zone(), own_manage(options["manage_py"])
+            import_options = ImportOptions(
+                database_now(),
+                options["timezone"] or machine_zone(),
+                own_manage_files(options["manage_py"]),
+                options["cron"],
             )
-            found = candidates(entries(_read(file), system=system), ways)
+            found = candidates(entries(_read(file), system=system), import_options)
             save_candidates(found, dry_run=dry_run, disabled=disabled)
-        self.show(found, ways.now, options["json"])
+        self.show(found, import_options.now, options["json"])
         if any(each.outcome is Outcome.IMPORTED and each.job.enabled for each in found) and not options["json"]:
-            self.print_lines(["Remove these lines from the crontab now: until then cron runs them too."])
+            self.print_lines(["Now remove these lines from the crontab. Until then cron runs them, too."])
 
 
 def _read(file: str) -> str:
@@ -59,8 +68,8 @@ def _read(file: str) -> str:
         raise ImportRefused(f"{file} cannot be read: {error}") from error
 
 
-def machines_zone() -> str:
-    """The time zone of this machine's cron; if unknown, the project's."""
+def machine_zone() -> str:
+    """The time zone of this machine, which cron uses. The project's, if it cannot be found."""
     _before, found, name = str(LOCALTIME.resolve()).partition("zoneinfo/")
     try:
         return ZoneInfo(name).key if found else get_default_timezone_name()
@@ -68,8 +77,8 @@ def machines_zone() -> str:
         return get_default_timezone_name()
 
 
-def own_manage(named: list[str]) -> set[Path]:
-    """All paths of this project's manage.py, with symbolic links resolved."""
+def own_manage_files(named: list[str]) -> set[Path]:
+    """The resolved paths that are this project's manage.py."""
     places = [Path.cwd() / "manage.py", Path(sys.argv[0])]
     if base := getattr(settings, "BASE_DIR", None):
         places.append(Path(base) / "manage.py")

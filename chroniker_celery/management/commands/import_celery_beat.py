@@ -14,24 +14,24 @@ from chroniker_celery.importing.jobs import ImportOptions, candidates
 
 class Command(ImportCommand):
     help = (
-        "Imports the periodic tasks of django-celery-beat as jobs that run them, from its tables or from a FILE that "
-        "“dumpdata django_celery_beat” wrote. Prints each as it was there and as it is here. May be repeated: what was "
-        "imported is left as it is."
+        "Imports the periodic tasks of django-celery-beat as jobs that run them, from its tables or from a FILE of "
+        "“dumpdata django_celery_beat”. Prints each task as it is there and here. May be repeated: imported jobs stay "
+        "unchanged."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("file", nargs="?", help="JSON or jsonl, also as .gz, .bz2 or .xz; none: the tables")
-        parser.add_argument("--send", action="store_true", help="have all jobs send their task in place of running it")
+        parser.add_argument("file", nargs="?", help="JSON or jsonl, also as .gz, .bz2 or .xz; default: the tables")
+        parser.add_argument("--send", action="store_true", help="let all jobs send their task instead of running it")
 
     def handle(self, *, file: str | None, dry_run: bool, disabled: bool, send: bool, **options: Any) -> None:
         with refusals_explained():
             beat = read_file(file) if file else read_tables()
             app = project_app()
             app.loader.import_default_modules()
-            ways = ImportOptions(database_now(), set(app.tasks), send)
-            found = candidates(beat, ways)
+            import_options = ImportOptions(database_now(), set(app.tasks), send)
+            found = candidates(beat, import_options)
             save_candidates(found, dry_run=dry_run, disabled=disabled)
-        self.show(found, ways.now, options["json"])
+        self.show(found, import_options.now, options["json"])
         if any(each.outcome is Outcome.IMPORTED and each.job.enabled for each in found) and not options["json"]:
-            self.print_lines(["Now switch these tasks off there, or stop that beat: until then it sends them too."])
+            self.print_lines(["Now disable these tasks there, or stop that beat. Until then it sends them, too."])

@@ -88,7 +88,7 @@ def test_jobs_keep_the_instants_of_celery_beat() -> None:
     for name in ("nightly", "office hours", "first monday", "long fields", "every ten minutes", "routed"):
         there = [dt.datetime.fromisoformat(text).replace(microsecond=0) for text in given[name]]
         assert preview(found[name].job.spec, NOW, 10) == there, name
-        assert found[name].instants == there, name
+        assert found[name].instants_there == there, name
 
 
 def test_both_day_fields_must_match_as_in_celery() -> None:
@@ -101,7 +101,7 @@ def test_intervals_keep_their_start_and_end() -> None:
     found = imported()["every other day"]
     days = [dt.datetime(2026, 12, day, 8, tzinfo=dt.UTC) for day in range(2, 13, 2)]
     assert preview(found.job.spec, NOW, 10) == days
-    assert found.instants == days
+    assert found.instants_there == days
 
 
 def test_one_off_tasks_become_jobs_that_run_once() -> None:
@@ -113,7 +113,7 @@ def test_one_off_tasks_become_jobs_that_run_once() -> None:
 
 def test_tasks_without_an_equivalent_are_reported() -> None:
     found = imported()
-    assert "A schedule by the sun (sunset) has no equivalent." in found["at sunset"].refusal
+    assert "A solar schedule (sunset) has no equivalent." in found["at sunset"].refusal
     assert "the shortest is a second" in found["too often"].refusal
     assert Job.objects.count() == 11
     assert not found["over"].job.enabled
@@ -142,7 +142,7 @@ def test_second_imports_and_dry_runs_change_nothing() -> None:
     assert not Job.objects.exists()
     told = printed(str(DUMP))
     assert "11 imported, 2 not imported" in told.replace("2 not imported, 11 imported", "11 imported, 2 not imported")
-    assert "Now switch these tasks off there" in told
+    assert "Now disable these tasks there" in told
     assert "differs" not in told
     Job.objects.filter(name="nightly").update(name="renamed", cron="1 1 * * *")
     before = list(Job.objects.order_by("pk").values())

@@ -1,19 +1,27 @@
 from __future__ import annotations
 
+import datetime as dt
 import io
 import json
 import shlex
 import subprocess
 from pathlib import Path
+from random import Random
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.core.management import CommandError, call_command
 
+from chroniker.importing.crontab.cron_simulation import cron_instants
 from chroniker.importing.crontab.crontab_parser import entries
-from chroniker.importing.crontab.manage_line import as_manage_line, is_plain
+from chroniker.importing.crontab.manage_line import as_manage_line
+from chroniker.importing.crontab.redirections import without_log_redirections
+from chroniker.importing.crontab.shell_words import is_plain
 from chroniker.models import Job
+from chroniker.schedule import preview
 from tests.support.factories import a_job
+from tests.unit.schedule.samples import CHANGES, a_fixed_expression_near_midnight, an_expression, cron
 
 pytestmark = pytest.mark.django_db
 
@@ -66,7 +74,7 @@ def test_a_line_becomes_a_raw_command_without_a_shell(tmp_path: Path) -> None:
 def test_shell_syntax_runs_in_a_shell(command: str, tmp_path: Path) -> None:
     text = printed(f"0 3 * * * {command}\n", tmp_path)
     assert shlex.split(Job.objects.get().raw_command) == ["sh", "-c", command]
-    assert "It takes a shell" in text
+    assert "It needs a shell" in text
 
 
 @pytest.mark.parametrize(
@@ -98,17 +106,17 @@ MAILTO=ops@example.org
 5 4 * * * /bin/a
 GREETING=other
 """
-    told = printed(text, tmp_path)
+    report = printed(text, tmp_path)
     assert Job.objects.get().environment == "PATH=/opt/bin:/usr/bin\nGREETING=two words"
-    assert "Cron mailed to ops@example.org" in told
+    assert "Cron sent the output by mail to ops@example.org" in report
 
 
 def test_cron_tz_applies_to_the_lines_below(tmp_path: Path) -> None:
     text = "1 1 * * * /bin/a\nCRON_TZ=America/New_York\n2 1 * * * /bin/b\n"
-    told = printed(text, tmp_path, zone="Europe/Paris")
+    report = printed(text, tmp_path, "--cron", "cronie", zone="Europe/Paris")
     zones = dict(Job.objects.values_list("name", "timezone"))
     assert zones == {"/bin/a": "Europe/Paris", "/bin/b": "America/New_York"}
-    assert "differs" not in told
+    assert "differs" not in report
 
 
 @pytest.mark.parametrize(
@@ -116,32 +124,32 @@ def test_cron_tz_applies_to_the_lines_below(tmp_path: Path) -> None:
     [("@daily", "@daily"), ("@every_minute", "* * * * *"), ("*/5 0-6 1 jan,jul mon", "*/5 0-6 1 jan,jul mon")],
 )
 def test_schedules_keep_their_instants(given: str, cron: str, tmp_path: Path) -> None:
-    told = printed(f"{given} /bin/a\n", tmp_path)
+    report = printed(f"{given} /bin/a\n", tmp_path)
     assert Job.objects.get().cron == cron
-    assert told.count("+00:00  2") == 10
-    assert "differs" not in told
+    assert report.count("+00:00  2") == 10
+    assert "differs" not in report
 
 
 def test_reboot_lines_are_refused(tmp_path: Path) -> None:
-    told = printed("@reboot /bin/a\n@hourly /bin/b\n", tmp_path)
-    assert "not imported: A schedule has no reboot." in told
+    report = printed("@reboot /bin/a\n@hourly /bin/b\n", tmp_path)
+    assert "not imported: A schedule cannot run at reboot." in report
     assert Job.objects.get().name == "/bin/b"
 
 
 def test_lines_with_an_invalid_schedule_are_imported_disabled(tmp_path: Path) -> None:
-    told = printed("0~30 4 * * * /bin/a\n", tmp_path)
+    report = printed("0~30 4 * * * /bin/a\n", tmp_path)
     assert not Job.objects.get().enabled
-    assert "It is switched off here until this is mended" in told
+    assert "It is disabled here until this is fixed" in report
 
 
 def test_invalid_lines_are_named(tmp_path: Path) -> None:
-    assert "Line 2 is no line of a crontab" in printed("\n0 3 * *\n", tmp_path)
+    assert "Line 2 is not a valid crontab line" in printed("\n0 3 * *\n", tmp_path)
 
 
 def test_system_lines_name_a_user(tmp_path: Path) -> None:
-    told = printed("17 * * * * nosuchuser  /bin/a b\n@weekly nosuchuser /bin/c\n", tmp_path, "--system")
+    report = printed("17 * * * * nosuchuser  /bin/a b\n@weekly nosuchuser /bin/c\n", tmp_path, "--system")
     assert set(Job.objects.values_list("raw_command", "working_directory")) == {("/bin/a b", ""), ("/bin/c", "")}
-    assert "It ran as nosuchuser there" in told
+    assert "It ran as nosuchuser;" in report
 
 
 @pytest.mark.parametrize(
@@ -175,7 +183,15 @@ def test_lines_that_run_manage_py_become_management_commands(
         "{dir}/manage.py noop --settings=other.settings",
         "{dir}/manage.py noop $(date)",
         "{dir}/manage.py",
-        "flock -n /tmp/l {dir}/manage.py noop",
+        "flock -s /tmp/l {dir}/manage.py noop",
+        "timeout soon {dir}/manage.py noop",
+        "cd {dir} || exit; ./manage.py noop",
+        ". /etc/profile && {dir}/manage.py noop",
+        "bash -lxc '{dir}/manage.py noop'",
+        "env -i {dir}/manage.py noop",
+        "poetry install {dir}/manage.py noop",
+        "python -m {dir}/manage.py noop",
+        "{dir}/manage.py dumpdata > /srv/shop.json",
     ],
 )
 def test_other_lines_do_not_become_management_commands(line: str, manage_py: Path) -> None:
@@ -183,27 +199,27 @@ def test_other_lines_do_not_become_management_commands(line: str, manage_py: Pat
 
 
 def test_redirected_output_is_reported(tmp_path: Path, manage_py: Path) -> None:
-    told = printed(f"@daily {manage_py} noop >> /var/log/a.log 2>&1\n", tmp_path, "--manage-py", str(manage_py))
-    assert "Its output went to /var/log/a.log; here it is kept with each run." in told
+    report = printed(f"@daily {manage_py} noop >> /var/log/a.log 2>&1\n", tmp_path, "--manage-py", str(manage_py))
+    assert "Its output went to /var/log/a.log; here it is kept with each run." in report
 
 
 def test_raw_commands_are_refused_while_disabled(tmp_path: Path, manage_py: Path, settings: Any) -> None:
     settings.CHRONIKER_DISABLE_RAW_COMMAND = True
-    told = printed(f"@daily /bin/a\n@daily {manage_py} noop\n", tmp_path, "--manage-py", str(manage_py))
+    report = printed(f"@daily /bin/a\n@daily {manage_py} noop\n", tmp_path, "--manage-py", str(manage_py))
     assert Job.objects.get().name == "noop"
-    assert "not imported: Raw commands are switched off here" in told
+    assert "not imported: Raw commands are disabled here" in report
 
 
 def test_a_second_run_changes_nothing(tmp_path: Path) -> None:
     text = "@daily /bin/a\n@daily /bin/a\n@weekly /bin/a\n"
-    assert "Now take these lines out of the crontab" in printed(text, tmp_path)
+    assert "Now remove these lines from the crontab" in printed(text, tmp_path)
     assert set(Job.objects.values_list("name", flat=True)) == {"/bin/a", "/bin/a (2)", "/bin/a (3)"}
     Job.objects.filter(name="/bin/a").update(name="renamed")
     before = list(Job.objects.order_by("pk").values())
-    told = printed(text, tmp_path)
+    report = printed(text, tmp_path)
     assert list(Job.objects.order_by("pk").values()) == before
-    assert "3 imported before, left as it is" in told
-    assert "Now take these lines" not in told
+    assert "3 imported before, unchanged" in report
+    assert "Now remove these lines" not in report
 
 
 def test_a_dry_run_changes_nothing(tmp_path: Path) -> None:
@@ -213,7 +229,7 @@ def test_a_dry_run_changes_nothing(tmp_path: Path) -> None:
 
 def test_an_existing_name_is_refused(tmp_path: Path) -> None:
     a_job(name="/bin/a")
-    assert "There is a job of this name here that does not come from there" in printed("@daily /bin/a\n", tmp_path)
+    assert "Another job already has this name" in printed("@daily /bin/a\n", tmp_path)
 
 
 def test_standard_input_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -230,3 +246,156 @@ def test_a_missing_file_is_refused() -> None:
 
 def test_comments_and_blank_lines_are_no_entries() -> None:
     assert list(entries("# a\n\n   # b\nX=1\n", system=False)) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "note"),
+    [
+        ("cd {dir}; python manage.py noop", ""),
+        (". {dir}/.venv/bin/activate && python {dir}/manage.py noop", "/.venv”; here it runs in the environment"),
+        ("cd {dir} && source .venv/bin/activate && python manage.py noop", "It ran in the environment “.venv”"),
+        ("poetry run python {dir}/manage.py noop", "It ran in the environment “poetry”"),
+        ("uv run --frozen {dir}/manage.py noop", "It ran in the environment “uv”"),
+        ("nice -n 15 {dir}/manage.py noop", "the priority of “nice 15”"),
+        ("nice {dir}/manage.py noop", "the priority of “nice 10”"),
+        ("ionice -c3 nice -19 {dir}/manage.py noop", "another I/O priority"),
+        ("python -W ignore {dir}/manage.py noop", "the option “-W ignore”"),
+        ("python -u -X dev -Wignore {dir}/manage.py noop", "the option “-X dev”"),
+        ("bash -lc 'cd {dir} && python manage.py noop'", "It ran in a login shell"),
+        ("/bin/sh -c 'exit 0; {dir}/manage.py noop' x", None),
+        ("nohup /usr/bin/env python {dir}/manage.py noop >/tmp/x.out 2>&1", "Its output went to /tmp/x.out"),
+    ],
+)
+def test_known_prefixes_are_removed_and_reported(line: str, note: str | None, tmp_path: Path, manage_py: Path) -> None:
+    text = f"0 3 * * * {line.format(dir=manage_py.parent)}\n"
+    report = printed(text, tmp_path, "--manage-py", str(manage_py))
+    job = Job.objects.get()
+    if note is None:
+        assert job.command == ""
+        return
+    assert (job.command, job.args, job.raw_command) == ("noop", "", "")
+    assert note in report
+
+
+def test_prefixes_that_set_limits_become_fields_of_the_job(tmp_path: Path, manage_py: Path) -> None:
+    line = f"A=1 flock -n /run/shop.lock -c 'env B=\"two words\" timeout -k 5 2m {manage_py} noop --verbosity 0'"
+    report = printed(f"0 3 * * * {line}\n", tmp_path, "--manage-py", str(manage_py))
+    job = Job.objects.get()
+    assert (job.command, job.args, job.timeout_seconds, job.overlap) == ("noop", "--verbosity 0", 120, "SKIP")
+    assert job.environment == "A=1\nB=two words"
+    assert "The lock /run/shop.lock (flock) became the overlap rule" in report
+    assert "“timeout 2m” became the job's timeout." in report
+
+
+def test_a_waiting_lock_becomes_the_overlap_rule_wait(tmp_path: Path, manage_py: Path) -> None:
+    text = f"0 3 * * * flock -w 10 /run/l {manage_py} noop\n"
+    assert imported(text, tmp_path, "--manage-py", str(manage_py)).overlap == "WAIT"
+
+
+@pytest.mark.parametrize(
+    ("command", "rest", "files"),
+    [
+        ("a >> /var/log/a.log 2>&1", "a", ("/var/log/a.log",)),
+        ("a > /dev/null 2>&1", "a", ()),
+        ("a &> out", "a", ("out",)),
+        ("a 2>&1", "a", ()),
+        ("a > /tmp/a.log 2> /tmp/a.err", "a", ("/tmp/a.log", "/tmp/a.err")),
+        ("a > result.json", "a > result.json", ()),
+        ("a > result.json 2>> errors.log", "a > result.json 2>> errors.log", ()),
+        ("a 2> errors < /dev/null", "a", ("errors",)),
+    ],
+)
+def test_redirections_to_logs_are_removed(command: str, rest: str, files: tuple[str, ...]) -> None:
+    found = without_log_redirections(command)
+    assert (found.command, found.files) == (rest, files)
+
+
+def test_a_raw_command_keeps_its_output_with_its_runs(tmp_path: Path) -> None:
+    report = printed("@daily /bin/a b >> /var/log/a.log 2>&1\n", tmp_path)
+    assert Job.objects.get().raw_command == "/bin/a b"
+    assert "Its output went to /var/log/a.log; here it is kept with each run." in report
+
+
+def test_a_raw_command_that_writes_a_file_is_reported(tmp_path: Path) -> None:
+    report = printed("@daily pg_dump shop > /backup/shop.sql\n", tmp_path)
+    assert shlex.split(Job.objects.get().raw_command)[-1] == "pg_dump shop > /backup/shop.sql"
+    assert "It redirects output itself; that output is not kept with the runs." in report
+
+
+def test_cron_tz_needs_the_kind_of_cron(tmp_path: Path) -> None:
+    text = "1 1 * * * /bin/a\nCRON_TZ=America/New_York\n2 1 * * * /bin/b\n"
+    report = printed(text, tmp_path)
+    assert "not imported: CRON_TZ: cronie uses it, Debian's cron ignores it." in report
+    assert Job.objects.get().name == "/bin/a"
+    report = printed(text, tmp_path, "--cron", "debian")
+    assert "Debian's cron ignores CRON_TZ=America/New_York" in report
+    assert set(Job.objects.values_list("timezone", flat=True)) == {"UTC"}
+    assert "differs" not in report
+
+
+@pytest.mark.parametrize(
+    ("expression", "zone", "now", "expected"),
+    [
+        ("0 0 1-7 * */7", "UTC", "2026-01-01", ["2026-01-04 00:00", "2026-02-01 00:00"]),  # both, because of the star
+        ("0 0 */2 * 1", "UTC", "2026-01-01", ["2026-01-05 00:00", "2026-01-19 00:00"]),
+        ("0 0 13 * 5", "UTC", "2026-02-10", ["2026-02-13 00:00", "2026-02-20 00:00"]),
+        ("0 0 31 2 1", "UTC", "2026-02-01", ["2026-02-02 00:00", "2026-02-09 00:00"]),
+        ("0 0 29 2 *", "UTC", "2026-02-01", ["2028-02-29 00:00", "2032-02-29 00:00"]),
+        ("30 2 * * *", "Europe/Paris", "2026-03-28 12:00", ["2026-03-29 01:00", "2026-03-30 00:30"]),
+        ("30 2 * * *", "Europe/Paris", "2026-10-24 12:00", ["2026-10-25 00:30", "2026-10-26 01:30"]),
+        ("0 */2 * * *", "Europe/Paris", "2026-03-28 23:30", ["2026-03-29 02:00", "2026-03-29 04:00"]),
+        ("30 * * * *", "Europe/Paris", "2026-10-24 23:45", ["2026-10-25 00:30", "2026-10-25 01:30"]),
+        ("0 5 * * *", "Pacific/Apia", "2011-12-29 12:00", ["2011-12-29 15:00", "2011-12-30 15:00"]),
+        ("0 0 31 2 *", "UTC", "2026-01-01", []),
+        ("0 0 L * *", "UTC", "2026-01-01", []),
+        ("59/15 * * * *", "UTC", "2026-01-01", []),
+    ],
+)
+def test_the_column_there_shows_what_cron_does(expression: str, zone: str, now: str, expected: list[str]) -> None:
+    start = dt.datetime.fromisoformat(now).replace(tzinfo=dt.UTC)
+    found = cron_instants(expression, ZoneInfo(zone), start, 2)
+    assert [f"{moment:%Y-%m-%d %H:%M}" for moment in found] == expected
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_simulation_of_cron_agrees_with_schedules(seed: int) -> None:
+    random = Random(seed)
+    for _number in range(25):
+        zone, moment = random.choice([each for each in CHANGES if each[0] != "Pacific/Apia"])
+        expression = random.choice((a_fixed_expression_near_midnight, an_expression))(random)
+        if "#" in expression or "L" in expression:
+            continue
+        start = moment.replace(tzinfo=dt.UTC)
+        assert cron_instants(expression, ZoneInfo(zone), start, 4) == preview(cron(expression, zone), start, 4), (
+            expression
+        )
+
+
+def test_a_comment_above_a_line_becomes_the_name(tmp_path: Path) -> None:
+    text = """# Edit this file to introduce tasks.
+#
+# m h  dom mon dow   command
+0 1 * * * /bin/first
+
+# Nightly backup
+# of the shop
+0 2 * * * /bin/second
+# 0 4 * * * /bin/old
+0 3 * * * /bin/third
+# about a variable
+A=1
+0 4 * * * /bin/fourth
+"""
+    printed(text, tmp_path)
+    names = dict(Job.objects.values_list("raw_command", "name"))
+    assert names == {
+        "/bin/first": "/bin/first",
+        "/bin/second": "Nightly backup of the shop",
+        "/bin/third": "/bin/third",
+        "/bin/fourth": "/bin/fourth",
+    }
+
+
+def test_an_import_knows_lines_again_when_their_comment_changed(tmp_path: Path) -> None:
+    printed("# a\n@daily /bin/a\n", tmp_path)
+    assert "1 imported before, unchanged" in printed("# b\n@daily /bin/a\n", tmp_path)

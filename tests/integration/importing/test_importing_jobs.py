@@ -24,7 +24,7 @@ def test_a_django_chroniker_project_upgrades_in_place(manage: Manage) -> None:
         assert "2026-12-02 03:30:00+00:00  2026-12-02 03:30:00+00:00\n" in done.stdout
         assert (Job.objects.count(), JobDependency.objects.count(), Run.objects.count()) == (16, 2, 7)
         assert Job.objects.get(name="nightly report").fail_on_stderr
-        assert "16 imported before, left as it is\n" in manage("import_chroniker").stdout
+        assert "16 imported before, unchanged\n" in manage("import_chroniker").stdout
 
 
 def test_a_dump_of_django_chroniker_is_imported(manage: Manage) -> None:
@@ -32,7 +32,7 @@ def test_a_dump_of_django_chroniker_is_imported(manage: Manage) -> None:
     done = manage("import_chroniker", str(dump("1.0.24")))
     assert done.returncode == 0, done.stderr
     assert (Job.objects.count(), JobDependency.objects.count(), Run.objects.count()) == (16, 2, 7)
-    assert "16 imported before, left as it is\n" in manage("import_chroniker", str(dump("1.0.24"))).stdout
+    assert "16 imported before, unchanged\n" in manage("import_chroniker", str(dump("1.0.24"))).stdout
 
 
 def test_a_crontab_is_imported(manage: Manage, tmp_path: Path) -> None:
@@ -47,14 +47,14 @@ def test_a_crontab_is_imported(manage: Manage, tmp_path: Path) -> None:
         ("df -h | sort", "", "sh -c 'df -h | sort'", "Europe/Paris"),
     }
     again = manage("import_crontab", str(crontab), "--manage-py", str(project))
-    assert "2 imported before, left as it is\n" in again.stdout
+    assert "2 imported before, unchanged\n" in again.stdout
 
 
 @pytest.mark.celery
 def test_periodic_tasks_of_celery_beat_are_imported(manage: Manage) -> None:
     done = manage("import_celery_beat", str(FIXTURES / "celery-beat.json"))
     assert done.returncode == 0, done.stderr
-    assert "not imported: A schedule by the sun (sunset) has no equivalent." in done.stdout
+    assert "not imported: A solar schedule (sunset) has no equivalent." in done.stdout
     assert Job.objects.filter(command="run_celery_task").count() == 11
     again = manage("import_celery_beat", str(FIXTURES / "celery-beat.json"))
-    assert "11 imported before, left as it is" in again.stdout
+    assert "11 imported before, unchanged" in again.stdout

@@ -1,0 +1,215 @@
+"""Removes prefixes of a command line that set its environment, its limits or its lock: ``cd``, ``env``, ``flock`` …"""
+
+from __future__ import annotations
+
+import math
+import re
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from django.utils.translation import gettext as _
+
+from chroniker.importing.crontab.redirections import without_log_redirections
+from chroniker.importing.crontab.shell_words import ASSIGNMENT, WORD, is_plain, unquoted
+from chroniker.models import Overlap
+
+THEN = r"\s*(?:&&|;)\s*"
+CD = re.compile(rf"^\s*cd\s+(?P<directory>{WORD}){THEN}(?P<rest>.*)$", re.DOTALL)
+ACTIVATE = re.compile(rf"^\s*(?:\.|source)\s+(?P<file>{WORD}){THEN}(?P<rest>.*)$", re.DOTALL)
+EXPORT = re.compile(rf"^\s*export\s+(?P<name>[A-Za-z_]\w*)=(?P<value>{WORD})?{THEN}(?P<rest>.*)$", re.DOTALL)
+VARIABLE = re.compile(rf"\s*(?P<name>[A-Za-z_]\w*)=(?P<value>{WORD})?\s+")
+SHELLS = frozenset({"sh", "bash", "dash", "zsh", "ksh"})
+SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
+MAX_NESTING = 5
+
+
+@dataclass(slots=True)
+class Unwrapped:
+    """A command without its prefixes, and what they meant."""
+
+    words: list[str] = field(default_factory=list)
+    directory: str = ""
+    variables: list[str] = field(default_factory=list)
+    "As NAME=value."
+    files: list[str] = field(default_factory=list)
+    "Where its output went."
+    timeout_seconds: int | None = None
+    overlap: str = ""
+    notes: list[str] = field(default_factory=list)
+
+    def enter(self, directory: str, home: str) -> None:
+        self.directory = str(Path(home, self.directory, directory))
+
+
+def unwrap(line: str, home: str) -> Unwrapped | None:
+    """None if a shell is needed for anything but the known prefixes."""
+    found = Unwrapped()
+    for _level in range(MAX_NESTING):
+        redirected = without_log_redirections(line)
+        found.files += redirected.files
+        body = _without_statements(redirected.command, home, found)
+        if body is None or not is_plain(body):
+            return None
+        words: list[str] | None = shlex.split(body)
+        while words and (remove := WRAPPERS.get(Path(words[0]).name)):
+            words = remove(words[1:], found)
+        if not words:
+            return None
+        inner = _shell_script(words, found)
+        if inner is None:
+            found.words = words
+            return found
+        line = inner
+    return None
+
+
+def _without_statements(body: str, home: str, found: Unwrapped) -> str | None:
+    """Without ``cd DIR &&``, ``. venv/bin/activate &&``, ``export A=b;`` and ``A=b`` at its beginning."""
+    while True:
+        if match := CD.match(body):
+            found.enter(unquoted(match["directory"]), home)
+        elif match := ACTIVATE.match(body):
+            script = Path(unquoted(match["file"]))
+            if script.name != "activate":
+                return None
+            _note_environment(str(script.parent.parent), found)
+        elif match := EXPORT.match(body):
+            found.variables.append(f"{match['name']}={unquoted(match['value'] or '')}")
+        elif match := VARIABLE.match(body):
+            found.variables.append(f"{match['name']}={unquoted(match['value'] or '')}")
+            body = body[match.end() :]
+            continue
+        else:
+            return body
+        body = match["rest"]
+
+
+def _shell_script(words: list[str], found: Unwrapped) -> str | None:
+    """The script of ``bash -lc 'script'``."""
+    if Path(words[0]).name not in SHELLS:
+        return None
+    options = words[1:-1]
+    letters = "".join(option[1:] for option in options)
+    if not options or not all(re.fullmatch(r"-[celu]+", option) for option in options) or "c" not in letters:
+        return None
+    if "l" in letters:
+        found.notes.append(
+            _("It ran in a login shell: variables that the shell's profile sets must be added to the environment.")
+        )
+    return words[-1]
+
+
+def _note_environment(name: str, found: Unwrapped) -> None:
+    found.notes.append(
+        _("It ran in the environment “%(name)s”; here it runs in the environment of the worker.") % {"name": name}
+    )
+
+
+def _env(words: list[str], found: Unwrapped) -> list[str] | None:
+    while words and ASSIGNMENT.match(words[0]):
+        found.variables.append(words[0])
+        words = words[1:]
+    return None if words and words[0].startswith("-") else words
+
+
+def _nice(words: list[str], found: Unwrapped) -> list[str] | None:
+    level = "10"
+    if words and words[0] in ("-n", "--adjustment"):
+        level, words = words[1] if len(words) > 1 else "", words[2:]
+    elif words and (match := re.fullmatch(r"(?:-n|--adjustment=|-)(-?\d+)", words[0])):
+        level, words = match[1], words[1:]
+    found.notes.append(
+        _("It ran with the priority of “nice %(level)s”; here with the priority of the worker.") % {"level": level}
+    )
+    return words
+
+
+def _ionice(words: list[str], found: Unwrapped) -> list[str] | None:
+    rest = _without_options(words, flags=("-t",), with_value=("-c", "-n", "--class", "--classdata"))
+    found.notes.append(_("It ran with another I/O priority (ionice); here with the priority of the worker."))
+    return rest
+
+
+def _timeout(words: list[str], found: Unwrapped) -> list[str] | None:
+    rest = _without_options(
+        words,
+        flags=("-f", "-p", "-v", "--foreground", "--preserve-status", "--verbose"),
+        with_value=("-s", "-k", "--signal", "--kill-after"),
+    )
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", rest[0]) if rest else None
+    if rest is None or match is None:
+        return None
+    found.timeout_seconds = math.ceil(float(match[1]) * SECONDS[match[2]]) or None
+    found.notes.append(_("“timeout %(limit)s” became the job's timeout.") % {"limit": rest[0]})
+    return rest[1:]
+
+
+def _flock(words: list[str], found: Unwrapped) -> list[str] | None:
+    options = words[: len(words) - len(_without_options(words, FLOCK_FLAGS, FLOCK_VALUES) or words)]
+    rest = words[len(options) :]
+    if len(rest) < 2 or rest[0].startswith("-"):
+        return None
+    skips = bool({"-n", "--nb", "--nonblock"} & set(options))
+    found.overlap = Overlap.SKIP.value if skips else Overlap.WAIT.value
+    found.notes.append(
+        _(
+            "The lock %(file)s (flock) became the overlap rule “%(overlap)s”. If other commands use this lock, put "
+            "their jobs into a group with a limit of 1."
+        )
+        % {"file": rest[0], "overlap": Overlap(found.overlap).label}
+    )
+    command = rest[1:]
+    return ["sh", "-c", command[1]] if command[0] in ("-c", "--command") and len(command) == 2 else command
+
+
+FLOCK_FLAGS = ("-n", "--nb", "--nonblock", "-x", "-e", "--exclusive", "-o", "--close", "-F", "--no-fork", "--verbose")
+FLOCK_VALUES = ("-w", "--wait", "--timeout", "-E", "--conflict-exit-code")
+
+
+def _tool_run(tool: str) -> Callable[[list[str], Unwrapped], list[str] | None]:
+    def remove(words: list[str], found: Unwrapped) -> list[str] | None:
+        if not words or words[0] != "run":
+            return None
+        rest = _without_options(words[1:], flags=("--no-sync", "--frozen", "--locked", "-q", "--quiet", "-n"))
+        _note_environment(tool, found)
+        return rest
+
+    return remove
+
+
+def _transparent(words: list[str], found: Unwrapped) -> list[str] | None:
+    """A command that runs another one, with no effect here."""
+    return words
+
+
+def _without_options(words: list[str], flags: tuple[str, ...], with_value: tuple[str, ...] = ()) -> list[str] | None:
+    """The words after the options. None for an unknown option."""
+    while words and words[0].startswith("-"):
+        name, equals, _value = words[0].partition("=")
+        if name in flags or (equals and name in with_value):
+            words = words[1:]
+        elif name in with_value:
+            words = words[2:]
+        elif any(len(each) == 2 and name.startswith(each) for each in with_value):  # -c3
+            words = words[1:]
+        elif words[0] == "--":
+            return words[1:]
+        else:
+            return None
+    return words
+
+
+#: Removes the prefix from the words after its name. None: it is used in a way that is not known.
+WRAPPERS: dict[str, Callable[[list[str], Unwrapped], list[str] | None]] = {
+    "env": _env,
+    "nice": _nice,
+    "ionice": _ionice,
+    "timeout": _timeout,
+    "flock": _flock,
+    "nohup": _transparent,
+    "setsid": _transparent,
+    "chronic": _transparent,
+    **{tool: _tool_run(tool) for tool in ("poetry", "pipenv", "uv", "pdm", "hatch", "rye")},
+}

@@ -1,0 +1,48 @@
+"""Decides whether a command needs a shell."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+
+SPECIAL = frozenset("|&;<>()$`\\*?[]{}!\n")
+SPECIAL_IN_DOUBLE_QUOTES = frozenset("$`\\!")
+_BUILTINS = """
+. : [ [[ alias break case cd command continue do done elif else esac eval exec exit export fi for function if local read
+readonly return set shift source test then time times trap type ulimit umask unset until wait while
+"""
+#: Words with a meaning for the shell at the beginning of a command.
+BUILTINS = frozenset(re.findall(r"\S+", _BUILTINS))
+ASSIGNMENT = re.compile(r"^[A-Za-z_]\w*=")
+#: A pattern: one word without expansions.
+WORD = r"""(?:'[^']*'|"[^"$`\\]*"|[^\s'"$`\\;&|<>()*?\[\]{}~]+)"""
+
+
+def is_plain(command: str) -> bool:
+    """Whether it consists of words only, which mean the same with a shell and without."""
+    quote = ""
+    previous = " "
+    for character in command:
+        if quote:
+            if character == quote:
+                quote = ""
+            elif quote == '"' and character in SPECIAL_IN_DOUBLE_QUOTES:
+                return False
+        elif character in "\"'":
+            quote = character
+        elif character in SPECIAL or (character in "#~" and previous.isspace()):
+            return False
+        previous = character
+    words = shlex.split(command) if not quote else []
+    return bool(words) and words[0] not in BUILTINS and not ASSIGNMENT.match(words[0])
+
+
+def with_input(command: str, lines: Sequence[str]) -> str:
+    """A shell command that passes these lines to the standard input of ``command``."""
+    return f"printf '%s\\n' {shlex.join(lines)} | {{\n{command}\n}}" if lines else command
+
+
+def unquoted(word: str) -> str:
+    """The value of one ``WORD``."""
+    return shlex.split(word)[0] if word else ""
