@@ -101,7 +101,7 @@ def plan(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Start:
 
 
 def _python(virtualenv: str | None) -> Path:
-    """The interpreter of the environment, which may be named by a file in its directory of programs, too."""
+    """The interpreter of the environment. ``virtualenv`` may also be a script in its ``bin`` directory."""
     if virtualenv is None:
         if importlib.util.find_spec("django") is None:
             raise CannotStart(
@@ -109,9 +109,11 @@ def _python(virtualenv: str | None) -> Path:
             )
         return Path(sys.executable)
     named = Path(virtualenv).absolute()
-    python = (named.parent if named.is_file() else named / "bin") / "python"
+    # django-chroniker's crontab line names bin/activate_this.py, which only virtualenv creates, not python -m venv.
+    is_script = named.is_file() or named.name in ("activate", "activate_this.py")
+    python = (named.parent if is_script else named / "bin") / "python"
     if not python.exists():
-        raise CannotStart(f"{named} is no virtual environment: there is no {python} (-e).")
+        raise CannotStart(f"{named} is not a virtual environment: {python} does not exist (-e).")
     return python
 
 

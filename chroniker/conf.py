@@ -16,20 +16,22 @@ from django.apps import apps
 from django.conf import settings as django_settings
 from django.db import connections, router
 
-#: Default of ``CHRONIKER_COMMANDS_DENIED``: commands that never end, need a terminal, or destroy data.
+#: Default of ``CHRONIKER_COMMANDS_DENIED``: commands that never end, are interactive, destroy data, or run any other
+#: command. The second part has those of popular packages.
 DENIED_COMMANDS = (
-    "cron",
-    "cronserver",
-    "run_job",
-    "runserver",
-    "testserver",
-    "shell",
-    "dbshell",
-    "createsuperuser",
-    "changepassword",
-    "flush",
-    "sqlflush",
-    "test",
+    *("cron", "cronserver", "run_job"),
+    *("runserver", "testserver", "shell", "dbshell", "createsuperuser", "changepassword", "flush", "sqlflush", "test"),
+    # never end: development servers and workers
+    *("runserver_plus", "runprofileserver", "runsslserver", "livereload", "mail_debug", "tailwind", "runmodwsgi"),
+    *("rqworker", "rqworker-pool", "rqscheduler", "qcluster", "qmonitor", "run_huey", "rundramatiq", "db_worker"),
+    *("runworker", "process_tasks", "runmailer", "runmailer_pg", "celery", "celeryd", "celerybeat", "celerycam"),
+    # interactive
+    *("shell_plus", "debugsqlshell", "create_tenant", "create_tenant_superuser"),
+    # destroy data
+    *("reset_db", "reset_schema", "drop_test_database", "dbrestore", "mediarestore", "clear_index", "delete_tenant"),
+    *("set_fake_emails", "set_fake_passwords", "delete_squashed_migrations", "syncdata"),
+    # run any other command
+    *("tenant_command", "all_tenants_command"),
 )
 
 LOCAL_EXECUTOR: Mapping[str, Any] = {"BACKEND": "chroniker.executors.local.LocalExecutor", "OPTIONS": {}}
@@ -54,7 +56,7 @@ DEFAULTS: dict[str, Any] = {
     "CHRONIKER_DISABLE_RAW_COMMAND": False,
     "CHRONIKER_COMMANDS": ("*",),
     "CHRONIKER_COMMANDS_DENIED": DENIED_COMMANDS,
-    "CHRONIKER_COMMAND_SETUP": None,
+    "CHRONIKER_MONITOR_FUNCTIONS": None,
     "CHRONIKER_SYNC_JOBS": True,
     "CHRONIKER_BASE_URL": None,
     "CHRONIKER_EMAIL_SENDER": None,
@@ -198,9 +200,11 @@ class Settings:
         return value
 
     @property
-    def command_setup(self) -> str | None:
-        """``package.module`` or ``package.module:function``: loaded first in the processes that run commands."""
-        value: str | None = self._value("CHRONIKER_COMMAND_SETUP")
+    def monitor_functions(self) -> Sequence[str]:
+        """Patterns of dotted paths that ``check_monitor`` may call. Default: all, or none without raw commands."""
+        value: Sequence[str] | None = self._value("CHRONIKER_MONITOR_FUNCTIONS")
+        if value is None:
+            return ("*",) if self.raw_commands_allowed else ()
         return value
 
     @property

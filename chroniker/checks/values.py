@@ -50,6 +50,11 @@ def patterns(value: Any) -> tuple[str, str] | None:
     return 'Give a list of command names, which may have wildcards: ["clearsessions", "report_*"].', WRONG_TYPE
 
 
+def patterns_or_none(value: Any) -> tuple[str, str] | None:
+    hint = 'Give a list of dotted paths, which may have wildcards: ["shop.monitors.*"], or None for the default.'
+    return None if value is None or patterns(value) is None else (hint, WRONG_TYPE)
+
+
 def hostname(value: Any) -> tuple[str, str] | None:
     if value is not None and not isinstance(value, str):
         return "Give this host's name as text, or None for the system's host name.", WRONG_TYPE
@@ -103,8 +108,8 @@ RULES: Mapping[str, Rule] = {
     "CHRONIKER_HOST_TIMEOUT": number(least=60, above=True, unit="seconds"),
     "CHRONIKER_COMMANDS": patterns,
     "CHRONIKER_COMMANDS_DENIED": patterns,
-    "CHRONIKER_COMMAND_SETUP": TEXT_OR_NONE,
-    "CHRONIKER_SYNC_JOBS": BOOLEAN,
+    "CHRONIKER_MONITOR_FUNCTIONS": patterns_or_none,
+    "CHRONIKER_SYNC_JOBS": TRUTH,
 }
 
 

@@ -1,4 +1,4 @@
-"""Jobs that are declared in code: how they are written, found, and brought into the database.
+"""Jobs that are declared in code: how they are declared, found and synchronised with the database.
 
-Nothing is imported here: ``chroniker.job`` is used in modules that are imported before the models are ready.
+Imports nothing: ``chroniker.job`` is used in modules that Django imports before the models are ready.
 """

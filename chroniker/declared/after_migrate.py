@@ -1,4 +1,4 @@
-"""``migrate`` brings the declared jobs along."""
+"""Synchronises the declared jobs after ``migrate``."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from chroniker.conf import settings
 def sync_after_migrate(
     *, using: str, verbosity: int = 1, apps: Any = None, plan: Any = None, stdout: Any = None, **kwargs: Any
 ) -> None:
-    """Receives ``post_migrate``. Never fails: the migrations are applied, whatever is wrong with a declaration.
+    """Receiver of ``post_migrate``. Invalid declarations are printed and do not make ``migrate`` fail.
 
-    Does nothing after ``flush``, which sends the same signal without a plan; on other databases than that of the jobs;
-    and as long as the table of jobs is not the one this code knows, as after ``migrate other_app``.
+    Does nothing after ``flush``, which sends the same signal without a plan; for other databases; and while the job
+    table does not have all columns, as after ``migrate other_app``.
     """
     if plan is None or not settings.sync_jobs or using != settings.database or not _is_migrated(apps):
         return
@@ -24,21 +24,21 @@ def sync_after_migrate(
 
     declared, problems = load_declared_jobs()
     if problems:
-        print("Jobs declared in code were left as they are:", *problems, sep="\n  ", file=sys.stderr)
+        print("Declared jobs were not synchronised:", *problems, sep="\n  ", file=sys.stderr)
         return
     for change in sync(declared):
-        if change.what == ChangeKind.REFUSED:
+        if change.kind == ChangeKind.REFUSED:
             print(f"Job “{change.name}” was refused: {change.details}", file=sys.stderr)
-        elif change.what != ChangeKind.UNCHANGED and verbosity >= 1:
-            told = f"  Job “{change.name}”: {change.what}{change.details and ' (' + change.details + ')'}"
-            (stdout or sys.stdout).write(told + "\n")
+        elif change.kind != ChangeKind.UNCHANGED and verbosity >= 1:
+            details = f" ({change.details})" if change.details else ""
+            (stdout or sys.stdout).write(f"  Job “{change.name}”: {change.kind}{details}\n")
 
 
 def _is_migrated(apps: Any) -> bool:
     from chroniker.models import Job
 
     try:
-        there = {field.attname for field in apps.get_model("chroniker", "Job")._meta.concrete_fields}
+        columns = {field.attname for field in apps.get_model("chroniker", "Job")._meta.concrete_fields}
     except LookupError:
         return False
-    return there >= {field.attname for field in Job._meta.concrete_fields}
+    return columns >= {field.attname for field in Job._meta.concrete_fields}

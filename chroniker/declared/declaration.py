@@ -1,4 +1,4 @@
-"""What ``chroniker.job(...)`` returns. Knows no models, and judges nothing: a system check does."""
+"""The result of ``chroniker.job(...)``. Imports no models and validates nothing; a system check validates it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any, TypedDict, TypeVar
 
 C = TypeVar("C", bound=type)
 
-#: Where a decorated command keeps its declarations. Looked up in the class itself: a subclass declares its own.
+#: Attribute of a decorated command with its declarations. Subclasses do not inherit it.
 ATTRIBUTE = "chroniker_jobs"
 
 
 class JobFields(TypedDict, total=False):
-    """What can be declared: the fields of a job that people can edit, and ``after``."""
+    """The fields that can be declared: the editable fields of a job, and ``after``."""
 
     name: str
     command: str
@@ -61,20 +61,20 @@ class JobFields(TypedDict, total=False):
 
 
 class Declaration:
-    """One job, as the code has it."""
+    """One declared job."""
 
     def __init__(self, fields: Mapping[str, Any], written_in: str) -> None:
         self.fields = dict(fields)
         self.written_in = written_in  #: file and line
 
     def __call__(self, command: C) -> C:
-        """As a decorator of a management command's class."""
-        # Decorators apply from the lowest up; people read them from the top down.
+        """Decorates the class of a management command."""
+        # Decorators are applied from bottom to top, but read from top to bottom.
         setattr(command, ATTRIBUTE, (self, *declarations_on(command)))
         return command
 
 
 def declarations_on(command: type) -> tuple[Declaration, ...]:
-    """The declarations on this very class."""
+    """The declarations of this class, without those of its base classes."""
     found: tuple[Declaration, ...] = command.__dict__.get(ATTRIBUTE, ())
     return found

@@ -1,4 +1,4 @@
-"""What differs between the declarations and the database. Pure: changes the rows in memory, and writes none."""
+"""Computes the changes from the database to the declarations. Changes objects in memory; writes nothing."""
 
 from __future__ import annotations
 
@@ -26,21 +26,23 @@ class ChangeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What becomes of one job."""
+    """What happens to one job."""
 
     name: str
-    what: ChangeKind
+    kind: ChangeKind
     details: str = ""
 
 
 @dataclass(slots=True)
 class SyncPlan:
-    rows: StoredJobs
+    """The changes of all jobs."""
+
+    stored: StoredJobs
     changes: list[Change] = field(default_factory=list)
     created: list[Job] = field(default_factory=list)
     updated: list[tuple[Job, set[str]]] = field(default_factory=list)
     new_groups: list[Group] = field(default_factory=list)
-    edges: dict[str, tuple[str, ...]] = field(default_factory=dict)  #: of jobs whose dependencies differ
+    edges: dict[str, tuple[str, ...]] = field(default_factory=dict)  #: new dependees of jobs whose dependencies change
 
     def create(self, one: DeclaredJob) -> None:
         job = one.job
@@ -52,11 +54,11 @@ class SyncPlan:
         self.changes.append(Change(job.name, ChangeKind.CREATED, "" if job.enabled else "disabled, as declared"))
 
     def update(self, one: DeclaredJob) -> None:
-        job = self.rows.jobs[one.name]
-        what = ChangeKind.UPDATED if job.managed_by else ChangeKind.TAKEN_OVER
+        job = self.stored.jobs[one.name]
+        kind = ChangeKind.UPDATED if job.managed_by else ChangeKind.TAKEN_OVER
         details = self._set(job, "managed_by", one.where)
         if job.enabled_when_removed is not None:
-            what = ChangeKind.RETURNED
+            kind = ChangeKind.RETURNED
             if job.enabled_when_removed:
                 details |= self._set(job, "enabled", True)
             details |= self._set(job, "enabled_when_removed", None)
@@ -65,19 +67,19 @@ class SyncPlan:
         for name, value in one.related.items():
             details |= self._relate(job, name, value)
         fields = set(details)
-        if one.after is not None and set(one.after) != self.rows.edges.get(job.name, {}).keys():
+        if one.after is not None and set(one.after) != self.stored.edges.get(job.name, {}).keys():
             self.edges[job.name] = one.after
             details["after"] = f"waits for {', '.join(one.after) or 'none'}"
         if fields:
             self.updated.append((job, fields))
         if details:
-            self.changes.append(Change(job.name, what, "; ".join(details.values())))
+            self.changes.append(Change(job.name, kind, "; ".join(details.values())))
         else:
             self.changes.append(Change(job.name, ChangeKind.UNCHANGED))
 
     def remove(self, job: Job) -> None:
-        """Its declaration is gone: it stays, with its runs, switched off."""
-        verb = "disabled" if job.enabled else "disabled already"
+        """Its declaration was removed: disable the job, and keep it and its runs."""
+        verb = "disabled" if job.enabled else "already disabled"
         job.enabled_when_removed, job.enabled = job.enabled, False
         self.updated.append((job, {"enabled", "enabled_when_removed"}))
         self.changes.append(Change(job.name, ChangeKind.REMOVED, f"{verb}; no longer declared in {job.managed_by}"))
@@ -98,28 +100,29 @@ class SyncPlan:
         return {name: f"{name}: {value!r}"}
 
     def _related(self, name: str, value: str | None) -> Any:
-        """The row of this name. A group that does not exist is made; a calendar was looked for before."""
+        """The row with this name. A missing group is created; calendars were validated before."""
         if value is None:
             return None
         if name == "calendar":
-            return self.rows.calendars[value]
-        if value not in self.rows.groups:
-            self.new_groups.append(self.rows.groups.setdefault(value, Group(name=value)))
-        return self.rows.groups[value]
+            return self.stored.calendars[value]
+        if value not in self.stored.groups:
+            self.new_groups.append(self.stored.groups.setdefault(value, Group(name=value)))
+        return self.stored.groups[value]
 
 
-def plan_changes(declared: Sequence[DeclaredJob], rows: StoredJobs, *, adopt: bool) -> SyncPlan:
-    found = SyncPlan(rows)
-    refused = refusals(declared, rows, adopt=adopt)
+def plan_changes(declared: Sequence[DeclaredJob], stored: StoredJobs, *, adopt: bool) -> SyncPlan:
+    """``adopt``: take over jobs that were created by hand."""
+    plan = SyncPlan(stored)
+    refused = refusals(declared, stored, adopt=adopt)
     for one in declared:
         if one.name in refused:
-            found.changes.append(Change(one.name, ChangeKind.REFUSED, refused[one.name]))
-        elif one.name in rows.jobs:
-            found.update(one)
+            plan.changes.append(Change(one.name, ChangeKind.REFUSED, refused[one.name]))
+        elif one.name in stored.jobs:
+            plan.update(one)
         else:
-            found.create(one)
+            plan.create(one)
     names = {one.name for one in declared}
-    for job in rows.jobs.values():
+    for job in stored.jobs.values():
         if job.is_declared and job.name not in names:
-            found.remove(job)
-    return found
+            plan.remove(job)
+    return plan

@@ -1,8 +1,7 @@
-"""Finds the declarations in the installed apps.
+"""Finds the declarations in the installed apps: in their ``jobs`` modules and management commands.
 
-They are looked for in each app's ``jobs`` module and in the classes of its management commands. Importing every command
-of every app would take long, and some have side effects, so a module is imported only if the word ``chroniker``
-stands in its source.
+Importing every command of every app is slow and may have side effects. So a module is imported only if its source
+contains the word ``chroniker``.
 """
 
 from __future__ import annotations
@@ -21,21 +20,21 @@ from django.core.management import get_commands
 from chroniker.declared.declaration import Declaration, declarations_on
 
 WORD = b"chroniker"
-#: Apps whose commands declare nothing.
-_NOT_SEARCHED = ("django.core", "chroniker", "chroniker_celery")
+#: Apps whose commands declare no jobs.
+_SKIPPED_APPS = ("django.core", "chroniker", "chroniker_celery")
 
 
 @dataclass(frozen=True, slots=True)
 class LocatedDeclaration:
-    """A declaration and its dotted path, which the job keeps as ``managed_by``."""
+    """A declaration and its dotted path, which is stored in the job as ``managed_by``."""
 
     declaration: Declaration
     where: str
-    command: str = ""  #: of a decorated command: its name
+    command: str = ""  #: the name of the decorated command
 
     @property
     def name(self) -> str:
-        """Of the job: as declared, or that of the command."""
+        """The name of the job: the declared one, or that of the command."""
         fields = self.declaration.fields
         return str(fields.get("name", self.command or fields.get("command", "")))
 
@@ -45,7 +44,7 @@ class LocatedDeclaration:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something is wrong with a declaration, or with a module in which there may be some."""
+    """An error in a declaration, or in a module that may contain one."""
 
     where: str
     field: str
@@ -57,33 +56,33 @@ class Problem:
 
 @dataclass(slots=True)
 class DiscoveryResult:
-    placed: list[LocatedDeclaration] = field(default_factory=list)
+    located: list[LocatedDeclaration] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
 
 def discover() -> DiscoveryResult:
-    """All declarations of this process's apps, in the order of the apps; and the modules that cannot be imported."""
+    """All declarations of the installed apps, in their order, and the modules that cannot be imported."""
     found = DiscoveryResult()
-    first: dict[int, LocatedDeclaration] = {}  # a declaration may have several names; the first one counts
+    first: dict[int, LocatedDeclaration] = {}  # a declaration may be assigned to several names; the first one counts
     for name, command in _module_names():
         try:
             module = _import_if_it_declares(name)
-        except Exception as error:  # whatever a module raises when it is imported
+        except Exception as error:  # importing a module runs foreign code
             found.problems.append(Problem(name, "", f"it cannot be imported: {type(error).__name__}: {error}"))
             continue
         if module is not None:
-            for placed in _in_command(module, command) if command else _in_jobs(module):
-                first.setdefault(id(placed.declaration), placed)
-    found.placed = list(first.values())
+            for located in _in_command(module, command) if command else _in_jobs(module):
+                first.setdefault(id(located.declaration), located)
+    found.located = list(first.values())
     return found
 
 
 def _module_names() -> Iterator[tuple[str, str]]:
-    """Of modules that may declare jobs, which need not exist, each with the name of its command, if it is one."""
+    """The modules that may declare jobs, existing or not, with the name of the command or an empty string."""
     for config in apps.get_app_configs():
         yield f"{config.name}.jobs", ""
     for command, app in sorted(get_commands().items()):
-        if isinstance(app, str) and app not in _NOT_SEARCHED:
+        if isinstance(app, str) and app not in _SKIPPED_APPS:
             yield f"{app}.management.commands.{command}", command
 
 
@@ -95,7 +94,7 @@ def _import_if_it_declares(name: str) -> ModuleType | None:
 def _may_declare(spec: ModuleSpec) -> bool:
     source = Path(spec.origin) if spec.has_location and spec.origin else None
     if source is None or source.suffix != ".py" or not source.is_file():
-        return spec.origin is not None  # compiled, or in an archive: only importing tells; no origin: a bare directory
+        return spec.origin is not None  # compiled or in an archive: import it; a directory without code has no origin
     return WORD in source.read_bytes()
 
 
@@ -106,7 +105,7 @@ def _in_command(module: ModuleType, command: str) -> list[LocatedDeclaration]:
 
 
 def _in_jobs(module: ModuleType) -> list[LocatedDeclaration]:
-    """Declarations that have a name in the module, by themselves or in a list."""
+    """Declarations in variables of the module, directly or in a list."""
     found = []
     for name, value in vars(module).items():
         values = value if isinstance(value, list | tuple) else [value]

@@ -1,6 +1,6 @@
-"""Brings the jobs in the database in line with those declared in code.
+"""Synchronises the jobs in the database with the declarations.
 
-A job is known by its name. What a declaration does not decide belongs to people: after the creation ``enabled`` too.
+Jobs are matched by name. Fields that are not declared are edited in the admin; so is ``enabled`` after the creation.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from chroniker.models.schedule_fields import TIMELINE_FIELDS
 
 
 def plan_sync(declared: Sequence[DeclaredJob], *, adopt: bool = False) -> list[Change]:
-    """What ``sync`` would do now. Writes nothing."""
+    """The changes that ``sync`` would make. Writes nothing."""
     return plan_changes(declared, read_stored_jobs(declared, lock=False), adopt=adopt).changes
 
 
 @transactional
 def sync(declared: Sequence[DeclaredJob], *, adopt: bool = False) -> list[Change]:
-    """Create, update and disable, in one transaction and a constant number of statements; what was done to each job.
+    """Create, update and disable jobs in one transaction and a constant number of statements. Returns the changes.
 
-    ``adopt``: take over jobs of these names that people made; without it each of them is refused. Several at once take
-    turns, and the later ones find nothing left to do. Where nothing differs nothing is written: no job is booked anew.
+    ``adopt``: take over jobs with these names that were created by hand; without it they are refused. Concurrent syncs
+    wait for each other. Unchanged jobs are not written, so they are not booked again.
     """
-    found = plan_changes(declared, read_stored_jobs(declared, lock=True), adopt=adopt)
-    _create_groups(found.new_groups)
-    if found.created:
-        Job.objects.bulk_create(found.created)
-    _update(found)
-    if found.edges:
-        _write_dependencies(found)
-    return found.changes
+    plan = plan_changes(declared, read_stored_jobs(declared, lock=True), adopt=adopt)
+    _create_groups(plan.new_groups)
+    if plan.created:
+        Job.objects.bulk_create(plan.created)
+    _update(plan)
+    if plan.edges:
+        _write_dependencies(plan)
+    return plan.changes
 
 
 def _create_groups(groups: list[Group]) -> None:
@@ -46,31 +46,31 @@ def _create_groups(groups: list[Group]) -> None:
         group.pk = ids[group.name]
 
 
-def _update(found: SyncPlan) -> None:
-    """Apart, so that only those whose schedule or switch changed are booked anew."""
-    booked = [(job, fields) for job, fields in found.updated if fields & TIMELINE_FIELDS]
-    others = [(job, fields) for job, fields in found.updated if not fields & TIMELINE_FIELDS]
+def _update(plan: SyncPlan) -> None:
+    """In two groups, so that only jobs with a changed schedule or ``enabled`` are booked again."""
+    booked = [(job, fields) for job, fields in plan.updated if fields & TIMELINE_FIELDS]
+    others = [(job, fields) for job, fields in plan.updated if not fields & TIMELINE_FIELDS]
     for each in (booked, others):
         if each:
             Job.objects.bulk_update([job for job, _ in each], set().union(*(fields for _, fields in each)))
 
 
-def _write_dependencies(found: SyncPlan) -> None:
-    """Those that are there keep their conditions, which people may have changed."""
-    there = found.rows.edges
+def _write_dependencies(plan: SyncPlan) -> None:
+    """Existing dependencies keep their conditions, which may have been edited."""
+    existing = plan.stored.edges
     unwanted = [
         pk
-        for name, after in found.edges.items()
-        for dependee, pk in there.get(name, {}).items()
+        for name, after in plan.edges.items()
+        for dependee, pk in existing.get(name, {}).items()
         if dependee not in after
     ]
     if unwanted:
         JobDependency.objects.filter(pk__in=unwanted).delete()
-    names = {each for name, after in found.edges.items() for each in (name, *after)}
+    names = {each for name, after in plan.edges.items() for each in (name, *after)}
     ids = dict(Job.objects.filter(name__in=names).values_list("name", "pk"))
     JobDependency.objects.bulk_create(
         JobDependency(dependent_id=ids[name], dependee_id=ids[dependee])
-        for name, after in found.edges.items()
+        for name, after in plan.edges.items()
         for dependee in dict.fromkeys(after)
-        if dependee not in there.get(name, {})
+        if dependee not in existing.get(name, {})
     )

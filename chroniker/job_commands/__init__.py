@@ -1,1 +1,1 @@
-"""The commands that jobs may run: which are allowed, the list of them, their options, their environment."""
+"""The commands of jobs: which are allowed, their list, their arguments and their environment."""

@@ -1,4 +1,4 @@
-"""The management commands that jobs may run, by app, each with its help: read from the source, nothing is imported."""
+"""Lists the management commands that jobs may run, with their help, without importing their code."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from django.core.management.base import BaseCommand
 
 from chroniker.job_commands import policy
 
-#: Of a help text, in a list.
-LONGEST_HELP = 200
+#: Characters of a help text in the list.
+MAX_HELP = 200
 
 
 @dataclass(frozen=True, slots=True)
 class AvailableCommand:
     name: str
     app: str
-    help: str  #: empty where the source does not state it as plain text
+    help: str  #: empty if the source does not contain it as a literal
 
 
 def available_commands() -> list[AvailableCommand]:
-    """All that may be run, app by app; those of Django and its contributed apps last."""
+    """All allowed commands by app; those of Django come last."""
     found = [
         AvailableCommand(name, app_of(name), static_help(name))
         for name in get_commands()
@@ -36,16 +36,16 @@ def available_commands() -> list[AvailableCommand]:
 
 
 def app_of(command: str) -> str:
-    """The app that defines it, as ``INSTALLED_APPS`` names it."""
-    found: object = get_commands()[command]  # Django also knows commands that were put there as objects
+    """The app of the command, as in ``INSTALLED_APPS``."""
+    found: object = get_commands()[command]  # Django also accepts command objects
     return found if isinstance(found, str) else type(found).__module__.partition(".management.")[0]
 
 
 def static_help(command: str) -> str:
-    """The ``help`` of the command's class, on one line, if its own file states it as text."""
+    """The ``help`` of the command's class on one line, if its own file contains it as a literal."""
     source = _source(app_of(command), command)
     text = " ".join((_help_in(source) if source else "").split())
-    return text if len(text) <= LONGEST_HELP else text[: LONGEST_HELP - 1] + "…"
+    return text if len(text) <= MAX_HELP else text[: MAX_HELP - 1] + "…"
 
 
 def _source(app: str, command: str) -> Path | None:
@@ -64,7 +64,7 @@ def _help_in(source: Path) -> str:
     try:
         module = ast.parse(source.read_bytes())
     except (OSError, SyntaxError, ValueError, RecursionError):
-        return ""  # a package, or no Python: its help is shown when it is chosen
+        return ""  # not a Python file: its help is shown after it is selected
     for node in module.body:
         if isinstance(node, ast.ClassDef) and node.name == "Command":
             return next(filter(None, (_text(statement, module) for statement in node.body)), "")
@@ -72,7 +72,7 @@ def _help_in(source: Path) -> str:
 
 
 def _text(statement: ast.stmt, module: ast.Module) -> str:
-    """What ``help = …`` says: a text, one for translation, or the module's docstring."""
+    """The text of ``help = …``: a literal, a translated literal, or the docstring of the module."""
     if isinstance(statement, ast.Assign):
         targets, value = statement.targets, statement.value
     elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
@@ -89,7 +89,7 @@ def _text(statement: ast.stmt, module: ast.Module) -> str:
 
 
 def load_command(command: str) -> BaseCommand:
-    """The command itself. Imports its code, so it may raise anything; only for a command that may be run."""
+    """The command object. Imports its code, which may raise anything. For allowed commands only."""
     from django.core.management import load_command_class
 
     found: object = get_commands()[command]

@@ -1,15 +1,17 @@
-"""What a management command takes, and whether an argument line fits. Its code is imported, its parser never acts."""
+"""Describes the arguments of management commands, and validates argument lines without running any action."""
 
 from __future__ import annotations
 
 import argparse
 import difflib
+import inspect
 import os
 import pathlib
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from types import CodeType
 from typing import Any, NoReturn
 
 from django.core.management.base import BaseCommand, CommandParser, DjangoHelpFormatter
@@ -18,20 +20,20 @@ from django.utils.translation import gettext as _
 from chroniker.exceptions import CommandUnreadable
 from chroniker.job_commands import catalogue, policy
 
-#: Conversions that do nothing but convert. Others may open files or ask a database, and are left to the run itself.
+#: Conversions without side effects. Others may open files or query a database; only the run applies them.
 _PURE = (None, str, int, float, complex, bool, Decimal, uuid.UUID, pathlib.Path, pathlib.PurePath, os.fspath)
 _EVERY_COMMANDS = frozenset(DjangoHelpFormatter.show_last) | {"-h", "--help"}
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One word of the command line that the command knows."""
+    """One option or positional argument."""
 
     names: str  #: “--parts PARTS”, “-p, --parts PARTS”, “file [file …]”
     help: str
     required: bool
     default: str
-    common: bool  #: every command has it
+    common: bool  #: whether every command has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,38 +42,39 @@ class Description:
     options: list[Option]
 
 
-class _Refused(Exception):
-    """What argparse would have written before it ended the process."""
+class _Invalid(Exception):
+    """The error message of argparse."""
 
 
-class _Enough(Exception):
-    """``--help`` and the like: what else stands on the line does not matter."""
+class _Ends(Exception):
+    """``--help`` or ``--version``: the rest of the line does not matter."""
 
 
 def describe(command: str) -> Description:
-    """The command's help and options. Raises ``CommandRefused``, or ``CommandUnreadable`` with what went wrong."""
+    """The command's help and options. Raises ``CommandRefused`` or ``CommandUnreadable``."""
     loaded, parser = _load(command)
     shown = [action for action in parser._actions if action.help is not argparse.SUPPRESS]
     return Description(str(loaded.help or "").strip(), [_option(action, parser) for action in shown])
 
 
 def argument_error(command: str, args: str) -> str | None:
-    """Why the command would not take this argument line, in words; ``None``: it would, or nobody can tell.
+    """Why the command would refuse this argument line. None if it accepts the line, or if that is unknown.
 
-    Options, their number of values, plain types and choices are looked at. Raises ``CommandRefused`` like
-    ``policy.management_argv``. What only the command itself can judge is left to its run.
+    Validates options, their number of values, plain types and choices. Raises ``CommandRefused`` like
+    ``policy.management_argv``. A command that parses its arguments itself is not validated.
     """
     name, *words = policy.management_argv(command, args)
     try:
         loaded, parser = _load(name)
-        if type(loaded).run_from_argv is not BaseCommand.run_from_argv or _reads_files(parser, words):
-            return None  # it parses the line in a way of its own
+        wrappers = _argv_wrappers(type(loaded))
+        if wrappers is None or _are_read_by(wrappers, words) or _reads_files(parser, words):
+            return None  # it parses the line itself
         _make_inert(parser)
         parser.parse_args(words)
-    except _Refused as refusal:
-        said = _("“%(command)s” does not take this: %(why)s.") % {"command": name, "why": str(refusal).rstrip(".")}
-        return said + _near(words, parser)
-    except (Exception, SystemExit):  # whatever foreign code does, a form must not fall over it
+    except _Invalid as error:
+        message = _("“%(command)s” does not accept this: %(error)s.")
+        return message % {"command": name, "error": str(error).rstrip(".")} + _suggestion(words, parser)
+    except (Exception, SystemExit):  # foreign code may raise anything, and must not make the form fail
         return None
     return None
 
@@ -82,8 +85,37 @@ def _load(command: str) -> tuple[BaseCommand, CommandParser]:
         loaded = catalogue.load_command(command)
         return loaded, loaded.create_parser("manage.py", command)
     except (Exception, SystemExit) as error:
-        said = _("The code of “%(command)s” cannot be loaded here: %(kind)s: %(error)s")
-        raise CommandUnreadable(said % {"command": command, "kind": type(error).__name__, "error": error}) from error
+        message = _("The code of “%(command)s” cannot be loaded here: %(type)s: %(error)s")
+        names = {"command": command, "type": type(error).__name__, "error": error}
+        raise CommandUnreadable(message % names) from error
+
+
+def _argv_wrappers(command: type[BaseCommand]) -> list[CodeType] | None:
+    """The code of ``run_from_argv`` overrides that call the original. None if one of them replaces it."""
+    found: list[CodeType] = []
+    for cls in command.__mro__:
+        if cls is BaseCommand:
+            return found
+        if (function := cls.__dict__.get("run_from_argv")) is not None:
+            code = getattr(inspect.unwrap(function), "__code__", None)
+            if code is None or "run_from_argv" not in code.co_names:
+                return None
+            found.append(code)
+    return None
+
+
+def _are_read_by(wrappers: Sequence[CodeType], words: Sequence[str]) -> bool:
+    """Whether an override may read one of these words itself: its code contains the word as a literal."""
+    literals = {text for code in wrappers for text in _literals(code)}
+    return any(word in literals or word.partition("=")[0] in literals for word in words)
+
+
+def _literals(code: CodeType) -> Iterator[str]:
+    for constant in code.co_consts:
+        if isinstance(constant, str):
+            yield constant
+        elif isinstance(constant, CodeType):  # a comprehension or an inner function
+            yield from _literals(constant)
 
 
 def _option(action: argparse.Action, parser: CommandParser) -> Option:
@@ -98,8 +130,8 @@ def _option(action: argparse.Action, parser: CommandParser) -> Option:
 
 def _default(action: argparse.Action) -> str:
     value = action.default
-    says_nothing = value is None or isinstance(value, bool) or value in ("", argparse.SUPPRESS, [])
-    return "" if says_nothing or action.nargs == 0 else str(value)
+    is_trivial = value is None or isinstance(value, bool) or value in ("", argparse.SUPPRESS, [])
+    return "" if is_trivial or action.nargs == 0 else str(value)
 
 
 def _values(action: argparse.Action) -> str:
@@ -124,42 +156,42 @@ def _help(action: argparse.Action, parser: CommandParser) -> str:
     text = str(action.help or "")
     try:
         return text % {**vars(action), "prog": parser.prog}
-    except (KeyError, TypeError, ValueError):  # a sign that is no placeholder: argparse itself would fail here
+    except (KeyError, TypeError, ValueError):  # invalid placeholders, for which argparse fails, too
         return text
 
 
 def _make_inert(parser: argparse.ArgumentParser) -> None:
-    """Of all that parsing may do, it only compares from now on."""
-    vars(parser).update(error=_refuse, exit=_enough)
+    """Replace everything in the parser that has side effects."""
+    vars(parser).update(error=_raise_invalid, exit=_end)
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             for each in set(action.choices.values()):
                 _make_inert(each)
             continue
         if isinstance(action, argparse._HelpAction | argparse._VersionAction):
-            action.__class__ = _Ends  # type: ignore[assignment]
+            action.__class__ = _EndAction  # type: ignore[assignment]
         elif type(action).__module__ != "argparse":
-            action.__class__ = _DoesNothing
+            action.__class__ = _NoAction
         if action.type not in _PURE:
             action.type = action.choices = None
 
 
-def _refuse(message: str) -> NoReturn:
-    raise _Refused(message)
+def _raise_invalid(message: str) -> NoReturn:
+    raise _Invalid(message)
 
 
-def _enough(*args: Any, **kwargs: Any) -> NoReturn:
-    raise _Enough
+def _end(*args: Any, **kwargs: Any) -> NoReturn:
+    raise _Ends
 
 
-class _DoesNothing(argparse.Action):
+class _NoAction(argparse.Action):
     def __call__(self, *args: Any, **kwargs: Any) -> None:
         pass
 
 
-class _Ends(argparse.Action):
+class _EndAction(argparse.Action):
     def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
-        raise _Enough
+        raise _Ends
 
 
 def _reads_files(parser: argparse.ArgumentParser, words: Sequence[str]) -> bool:
@@ -167,16 +199,16 @@ def _reads_files(parser: argparse.ArgumentParser, words: Sequence[str]) -> bool:
     return any(word[:1] in prefixes for word in words if word)
 
 
-def _near(words: Sequence[str], parser: argparse.ArgumentParser) -> str:
-    """A known option that looks like one of those that are not, nor abbreviate one."""
+def _suggestion(words: Sequence[str], parser: argparse.ArgumentParser) -> str:
+    """A hint with a known option that is similar to an unknown one."""
     known = [name for action in parser._actions for name in action.option_strings]
-    for word in _unknown(words, known):
+    for word in _unknown_options(words, known):
         if near := difflib.get_close_matches(word, known, n=1):
             return _(" Did you mean “%(near)s”?") % {"near": near[0]}
     return ""
 
 
-def _unknown(words: Sequence[str], known: Sequence[str]) -> Iterator[str]:
+def _unknown_options(words: Sequence[str], known: Sequence[str]) -> Iterator[str]:
     for word in words:
         name = word.partition("=")[0]
         if name.startswith("--") and not any(each.startswith(name) for each in known):

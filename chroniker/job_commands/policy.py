@@ -1,4 +1,4 @@
-"""Which commands a job may run, and their words. Asked when a job is saved, and again when it is executed."""
+"""Decides which commands jobs may run, when a job is saved and again when it is executed."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from chroniker.conf import settings
 from chroniker.escaping import shortened
 from chroniker.exceptions import CommandRefused
 
-#: Characters of a line of arguments: what Linux allows a single one to have.
-LONGEST_LINE = 131_072
+#: Characters of an argument line: the limit of Linux for one argument.
+MAX_LINE = 131_072
 
-#: Options of every management command that say where its code is: with them anybody's code can be run.
+#: Options of every management command that select its code, so they can run any code.
 CODE_OPTIONS = ("--settings", "--pythonpath")
 
 
 def split_words(text: str, what: str) -> list[str]:
-    """Split like a shell does, without expanding anything. Raises ``CommandRefused`` for unbalanced quotes."""
-    if len(text) > LONGEST_LINE:  # splitting takes a second for each million
-        said = _("%(what)s has %(n)d characters; at most %(most)d are allowed.")
-        raise CommandRefused(said % {"what": what, "n": len(text), "most": LONGEST_LINE})
+    """Split like a shell, without expansions. Raises ``CommandRefused`` for unbalanced quotes."""
+    if len(text) > MAX_LINE:  # splitting a million characters takes a second
+        message = _("%(what)s has %(n)d characters; at most %(max)d are allowed.")
+        raise CommandRefused(message % {"what": what, "n": len(text), "max": MAX_LINE})
     try:
         return shlex.split(text)
     except ValueError as error:
@@ -34,29 +34,31 @@ def split_words(text: str, what: str) -> list[str]:
 
 
 def management_argv(command: str, args: str) -> tuple[str, ...]:
-    """The command's name and its words; raises ``CommandRefused`` when it is unknown, not allowed or badly quoted."""
-    if refusal := denial_reason(command):
-        raise CommandRefused(refusal)
+    """The command and its arguments. Raises ``CommandRefused`` if it is unknown or not allowed, or a quote is open."""
+    if reason := denial_reason(command):
+        raise CommandRefused(reason)
     argv = split_words(args, _("The argument line"))
     if not settings.raw_commands_allowed and (option := _code_option(argv)):
-        said = _("“%(option)s” may decide which code runs, so it is refused while raw commands are (%(switch)s).")
-        raise CommandRefused(said % {"option": option, "switch": "CHRONIKER_DISABLE_RAW_COMMAND"})
+        message = _(
+            "“%(option)s” can change which code runs; it is refused while raw commands are disabled (%(switch)s)."
+        )
+        raise CommandRefused(message % {"option": option, "switch": "CHRONIKER_DISABLE_RAW_COMMAND"})
     return (command, *argv)
 
 
 def _code_option(argv: Sequence[str]) -> str | None:
-    """One of ``CODE_OPTIONS``, also shortened, as argparse takes it. A command's own “--set” is refused with them."""
+    """One of ``CODE_OPTIONS``, also abbreviated, as argparse accepts it. A command's own “--set” is refused, too."""
     for word in argv:
         name = word.partition("=")[0]
         if word == "--":
-            return None  # no options behind it
+            return None  # only positional arguments follow
         if len(name) > 2 and any(option.startswith(name) for option in CODE_OPTIONS):
             return name
     return None
 
 
 def denial_reason(command: str) -> str | None:
-    """Why no job may run this management command, in words; ``None``: it may."""
+    """Why jobs may not run this management command. None: they may."""
     known = get_commands()
     if command not in known:
         near = difflib.get_close_matches(command[:200], known, n=1)
@@ -65,14 +67,14 @@ def denial_reason(command: str) -> str | None:
     if _matches(command, settings.commands_denied):
         return _("The command “%(name)s” may not be scheduled (CHRONIKER_COMMANDS_DENIED).") % {"name": command}
     if not _matches(command, settings.commands):
-        return _("The command “%(name)s” is not among those allowed (CHRONIKER_COMMANDS).") % {"name": command}
+        return _("The command “%(name)s” is not allowed (CHRONIKER_COMMANDS).") % {"name": command}
     return None
 
 
 def raw_argv(raw_command: str) -> tuple[str, ...]:
-    """The program and its arguments; raises ``CommandRefused`` while raw commands are switched off."""
+    """The program and its arguments. Raises ``CommandRefused`` while raw commands are disabled."""
     if not settings.raw_commands_allowed:
-        raise CommandRefused(_("Raw commands are switched off here (CHRONIKER_DISABLE_RAW_COMMAND)."))
+        raise CommandRefused(_("Raw commands are disabled here (CHRONIKER_DISABLE_RAW_COMMAND)."))
     argv = split_words(raw_command, _("The raw command"))
     if not argv:
         raise CommandRefused(_("The raw command is empty."))

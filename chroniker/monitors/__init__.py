@@ -1,4 +1,4 @@
-"""What ``check_monitor`` asks: which records need attention. Knows no jobs; asks any model of the project."""
+"""The arguments, record counts and templates of ``check_monitor``. Works with any model; knows no jobs."""
 
 from chroniker.monitors.arguments import add_arguments, argument_error, record_source
 from chroniker.monitors.findings import RecordCount, count_records

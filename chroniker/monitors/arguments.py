@@ -1,9 +1,10 @@
-"""``check_monitor``'s arguments, and the question they ask. Read when the command runs, and when its job is saved."""
+"""The arguments of ``check_monitor``: parsed when the command runs, and validated when its job is saved."""
 
 from __future__ import annotations
 
 from argparse import SUPPRESS
 from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
 from importlib import import_module
 from typing import Any
 
@@ -23,10 +24,10 @@ def add_arguments(parser: CommandParser) -> None:
         "function",
         nargs="?",
         metavar="DOTTED.PATH",
-        help="a function without arguments; it returns a queryset, a number, or an iterable",
+        help="a function without parameters that returns a queryset, a number, or an iterable",
     )
     parser.add_argument("--model", metavar="APP.MODEL", help="count records of this model")
-    for name, which in (("filter", "only those for which it holds"), ("exclude", "but those for which it holds")):
+    for name, which in (("filter", "count only records that match"), ("exclude", "do not count records that match")):
         parser.add_argument(
             f"--{name}",
             action="append",
@@ -39,79 +40,86 @@ def add_arguments(parser: CommandParser) -> None:
         "--imports",
         default="",
         metavar="MODULE[,NAME[,ALIAS]][|…]",
-        help="with --query: what it needs; refused where raw commands are",
+        help="imports for --query; refused while raw commands are disabled",
     )
-    parser.add_argument("--query", help="a Python expression, evaluated; refused where raw commands are")
-    parser.add_argument("--verbose", nargs="?", help=SUPPRESS)  # django-chroniker's jobs may have it
+    parser.add_argument("--query", help="a Python expression to evaluate; refused while raw commands are disabled")
+    parser.add_argument("--verbose", nargs="?", help=SUPPRESS)  # jobs of django-chroniker may have it
 
 
 def record_source(options: dict[str, Any]) -> tuple[str, FetchRecords]:
-    """What is asked, in a word, and how. Raises ``MonitorError``; asks nothing yet."""
+    """A label for the records, and a function that returns them. Raises ``MonitorError``; runs no query."""
     function, model, query = options["function"], options["model"], options["query"]
     if sum(map(bool, (function, model, query))) != 1:
         raise MonitorError(
-            _("Say what to count, in one way: --model APP.MODEL, with --filter FIELD=VALUE, or the path of a function.")
+            _("Give either --model APP.MODEL, with --filter FIELD=VALUE, or the dotted path of a function.")
         )
     if (options["filter"] or options["exclude"]) and not model:
-        raise MonitorError(_("--filter and --exclude go with --model."))
+        raise MonitorError(_("--filter and --exclude need --model."))
     if options["imports"] and not query:
-        raise MonitorError(_("--imports goes with --query."))
+        raise MonitorError(_("--imports needs --query."))
     if options["show"] < 0:
         raise MonitorError(_("--show %(n)d: give a number of records, 0 or more.") % {"n": options["show"]})
     if model:
-        found = filtered_records(model, options["filter"], options["exclude"])
-        return model, lambda: found
+        records = filtered_records(model, options["filter"], options["exclude"])
+        return model, lambda: records
     if function:
         return function, _function(function)
-    return "--query", _text(options["imports"], query)
+    return "--query", _expression(options["imports"], query)
 
 
 def argument_error(words: Sequence[str]) -> str:
-    """Why ``check_monitor`` would refuse these words; empty: it would not. For the form."""
-    parser = _Reader().create_parser("manage.py", "check_monitor")
+    """Why ``check_monitor`` would refuse these arguments; empty if it accepts them. For the form."""
+    parser = _ParserOnly().create_parser("manage.py", "check_monitor")
     try:
         record_source(vars(parser.parse_args(list(words))))
     except (MonitorError, CommandError) as error:
         return str(error)
     except SystemExit:
-        return _("--help and --version print a text; they are no question.")
+        return _("--help and --version only print a text.")
     return ""
 
 
-class _Reader(BaseCommand):
-    """A parser with Django's own options beside these."""
+class _ParserOnly(BaseCommand):
+    """Creates a parser with Django's common options."""
 
     def add_arguments(self, parser: CommandParser) -> None:
         add_arguments(parser)
 
 
 def _function(path: str) -> FetchRecords:
+    """Checks the path before the import: importing a module runs its code."""
+    if not any(fnmatchcase(path, pattern) for pattern in settings.monitor_functions):
+        raise MonitorError(
+            _("The function “%(path)s” is not allowed for monitors (CHRONIKER_MONITOR_FUNCTIONS).") % {"path": path}
+        )
     try:
         found = import_string(path)
     except ImportError as error:
-        raise MonitorError(_("“%(path)s” is no function: %(error)s.") % {"path": path, "error": error}) from None
+        raise MonitorError(_("“%(path)s” is not a function: %(error)s.") % {"path": path, "error": error}) from None
     if not callable(found):
-        raise MonitorError(_("“%(path)s” is no function but %(what)s.") % {"path": path, "what": type(found).__name__})
+        raise MonitorError(
+            _("“%(path)s” is not a function but %(type)s.") % {"path": path, "type": type(found).__name__}
+        )
     return lambda: found()
 
 
-def _text(imports: str, query: str) -> FetchRecords:
-    """The ancestor's way. Whoever may write it may run anything, so it is refused where raw commands are."""
+def _expression(imports: str, query: str) -> FetchRecords:
+    """The options of django-chroniker. They run arbitrary Python code, so they need raw commands."""
     if not settings.raw_commands_allowed:
         raise MonitorError(
             _(
-                "--query is evaluated as Python, and CHRONIKER_DISABLE_RAW_COMMAND forbids that here. "
-                "Ask with --model and --filter, or name a function."
+                "--query is evaluated as Python code, which CHRONIKER_DISABLE_RAW_COMMAND forbids. "
+                "Use --model and --filter, or the dotted path of a function."
             )
         )
 
-    def ask() -> object:
+    def evaluate() -> object:
         names: dict[str, Any] = {}
         for item in filter(None, imports.strip().split("|")):
             _import(item, names)
-        return eval(query, names)  # nosec B307  # refused above where raw commands are
+        return eval(query, names)  # nosec B307  # refused above while raw commands are disabled
 
-    return ask
+    return evaluate
 
 
 def _import(item: str, names: dict[str, Any]) -> None:
@@ -124,11 +132,11 @@ def _import(item: str, names: dict[str, Any]) -> None:
         if not rest:
             names[module.split(".")[0]] = __import__(module)
         else:
-            names[rest[-1]] = _named(module, rest[0])
+            names[rest[-1]] = _import_name(module, rest[0])
     except ImportError as error:
         raise MonitorError(_("--imports: %(error)s.") % {"error": error}) from None
 
 
-def _named(module: str, name: str) -> Any:
+def _import_name(module: str, name: str) -> Any:
     found = import_module(module)
     return getattr(found, name) if hasattr(found, name) else import_module(f"{module}.{name}")

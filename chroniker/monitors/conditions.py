@@ -1,4 +1,4 @@
-"""``app.Model`` and ``field__lookup=value`` as a queryset, with every mistake named before the database is asked."""
+"""Converts ``app.Model`` and ``field__lookup=value`` to a queryset, and validates them without a query."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ Model = type[models.Model]
 
 
 def filtered_records(model: str, filters: Sequence[str], excludes: Sequence[str]) -> QuerySet[Any]:
-    """The model's records for which all of ``filters`` hold and none of ``excludes``, each counted once.
+    """The records that match all of ``filters`` and none of ``excludes``, each of them once.
 
-    Raises ``MonitorError``. Nothing is asked of the database yet.
+    Raises ``MonitorError``. Runs no query.
     """
-    kind = find_model(model)
-    found = kind._default_manager.all()
-    wanted, unwanted = ([parse_condition(kind, text) for text in texts] for texts in (filters, excludes))
+    model_class = find_model(model)
+    found = model_class._default_manager.all()
+    wanted, unwanted = ([parse_condition(model_class, text) for text in texts] for texts in (filters, excludes))
     try:
-        # In one call: conditions on the same related record, not each on some related record.
+        # In one call, so that all conditions apply to the same related record.
         chosen = found.filter(*wanted)
         for each in unwanted:
             chosen = chosen.exclude(each)
-        # By way of their keys: a join with many related records would count each record as often.
+        # By primary keys, because a join with related records would return records several times.
         return found.filter(pk__in=chosen.order_by().values("pk"))
     except (FieldError, TypeError, ValueError) as error:
         raise MonitorError(str(error)) from error
@@ -42,24 +42,24 @@ def filtered_records(model: str, filters: Sequence[str], excludes: Sequence[str]
 def find_model(text: str) -> Model:
     label, dot, name = text.strip().partition(".")
     if not (dot and label and name):
-        raise MonitorError(_("“%(text)s” is no model: write APP.MODEL, for example auth.User.") % {"text": text})
+        raise MonitorError(_("“%(text)s” is not a model: write APP.MODEL, for example auth.User.") % {"text": text})
     try:
         return apps.get_model(label, name)
     except (LookupError, ValueError):
         known = [model._meta.label for model in apps.get_models()]
-        said = _("There is no model “%(text)s”.") % {"text": text}
-        raise MonitorError(said + _nearest(text, known)) from None
+        message = _("There is no model “%(text)s”.") % {"text": text}
+        raise MonitorError(message + _nearest(text, known)) from None
 
 
 def parse_condition(model: Model, text: str) -> Q:
-    """One ``field__lookup=value``. Raises ``MonitorError`` that names the field and says what would be right."""
+    """One ``field__lookup=value``. Raises ``MonitorError`` that names the field and a valid form."""
     path, sign, value = text.partition("=")
     path = path.strip()
     if not sign or not path:
-        right = _(
-            "“%(text)s” is no condition: write FIELD=VALUE or FIELD__LOOKUP=VALUE, for example created__lt=now-7d."
+        message = _(
+            "“%(text)s” is not a condition: write FIELD=VALUE or FIELD__LOOKUP=VALUE, for example created__lt=now-7d."
         )
-        raise MonitorError(right % {"text": text})
+        raise MonitorError(message % {"text": text})
     target = _resolved(model, path)
     try:
         if "{%" in value:
@@ -71,7 +71,7 @@ def parse_condition(model: Model, text: str) -> Q:
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    field: Field  #: what the value is compared with, after relations and transforms
+    field: Field  #: the field that is compared with the value, after relations and transforms
     lookup: str
 
 
@@ -107,10 +107,11 @@ def _field(model: Model, name: str) -> Any:
 
 
 def _target(field: Any) -> Field:
-    """The field that has the values: a relation's are those of the key it refers to."""
+    """The field with the values. For a relation, this is the key that it refers to."""
     while getattr(field, "is_relation", False):
         if field.related_model is None:
-            raise MonitorError(_("“%(name)s” refers to records of any kind; ask for its parts.") % {"name": field.name})
+            message = _("“%(name)s” is a generic relation; use its content type and object id.")
+            raise MonitorError(message % {"name": field.name})
         field = field.target_field if field.concrete and not field.many_to_many else field.related_model._meta.pk
     result: Field = field
     return result
@@ -118,15 +119,15 @@ def _target(field: Any) -> Field:
 
 def _no_field(model: Model, name: str) -> str:
     known = _names(model)
-    said = _("%(model)s has no field “%(name)s”.") % {"model": model._meta.label, "name": name}
-    return f"{said}{_nearest(name, known)} " + _("It has: %(known)s.") % {"known": ", ".join(known)}
+    message = _("%(model)s has no field “%(name)s”.") % {"model": model._meta.label, "name": name}
+    return f"{message}{_nearest(name, known)} " + _("Its fields: %(known)s.") % {"known": ", ".join(known)}
 
 
 def _no_lookup(path: str, part: str, field: Field, related: Model | None) -> str:
     lookups = sorted(field.get_lookups())
     known = [*_names(related), *lookups] if related else lookups
-    said = _("“%(path)s”: there is no “%(part)s”.") % {"path": path, "part": part}
-    return f"{said}{_nearest(part, known)} " + _("There is: %(known)s.") % {"known": ", ".join(known)}
+    message = _("“%(path)s”: there is no “%(part)s”.") % {"path": path, "part": part}
+    return f"{message}{_nearest(part, known)} " + _("Possible: %(known)s.") % {"known": ", ".join(known)}
 
 
 def _names(model: Model) -> list[str]:

@@ -1,4 +1,4 @@
-"""How many records need attention, and the first of them."""
+"""Counts the records that need attention, and keeps the first of them as text."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from chroniker.exceptions import MonitorError
 @dataclass(frozen=True, slots=True)
 class RecordCount:
     count: int
-    shown: list[str] = field(default_factory=list)  #: the first of them, in words
+    shown: list[str] = field(default_factory=list)  #: the first records, as text
 
 
-def count_records(answer: object, *, most: int, asked: str) -> RecordCount:
-    """Of a queryset, a number, or anything that can be gone through. Shows ``most``; never keeps more in memory."""
-    if isinstance(answer, Manager):
-        answer = answer.all()
-    if isinstance(answer, QuerySet):
-        return RecordCount(answer.count(), [_words(record) for record in answer[:most]] if most else [])
-    if isinstance(answer, int) and answer >= 0:
-        return RecordCount(int(answer))
-    if isinstance(answer, Iterable) and not isinstance(answer, str | bytes):
-        return _counted(answer, most)
-    wrong = _("%(asked)s gave %(answer)s: it must give a queryset, a number (0 or more), or an iterable of records.")
-    raise MonitorError(wrong % {"asked": asked, "answer": repr(answer)[:80]})
+def count_records(records: object, *, show: int, source: str) -> RecordCount:
+    """Count the records of a queryset, an iterable, or a number. Keeps ``show`` records as text, and no others."""
+    if isinstance(records, Manager):
+        records = records.all()
+    if isinstance(records, QuerySet):
+        return RecordCount(records.count(), [_as_text(record) for record in records[:show]] if show else [])
+    if isinstance(records, int) and records >= 0:
+        return RecordCount(int(records))
+    if isinstance(records, Iterable) and not isinstance(records, str | bytes):
+        return _count_iterable(records, show)
+    message = _("%(source)s returned %(result)s. It must return a queryset, a number (0 or more), or an iterable.")
+    raise MonitorError(message % {"source": source, "result": repr(records)[:80]})
 
 
-def _counted(records: Iterable[Any], most: int) -> RecordCount:
+def _count_iterable(records: Iterable[Any], show: int) -> RecordCount:
     count, shown = 0, []
     for count, record in enumerate(records, 1):
-        if count <= most:
-            shown.append(_words(record))
+        if count <= show:
+            shown.append(_as_text(record))
     return RecordCount(count, shown)
 
 
-def _words(record: object) -> str:
+def _as_text(record: object) -> str:
     if isinstance(record, Model):
         return f"{record._meta.verbose_name} {record.pk}: {record}"
     return str(record)

@@ -1,4 +1,4 @@
-"""Moments relative to now: ``-7`` (days), ``-7d``, ``+2h30m``. The same words in templates and in conditions."""
+"""Parses times relative to now, in templates and conditions: ``-7`` (days), ``-7d``, ``+2h30m``."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ _UNITS = {"": "days", "w": "weeks", "d": "days", "h": "hours", "m": "minutes", "
 
 
 def shift(offset: str | int, since: dt.datetime | None = None) -> dt.datetime:
-    """``since`` (default: now) in the current time zone, moved by the offset. Raises ``MonitorError``.
+    """``since`` (default: now) plus the offset, in the current time zone. Raises ``MonitorError``.
 
-    Weeks and days are those of the calendar, so that a day's change of the clocks keeps the time of day; hours,
-    minutes and seconds are real time.
+    Weeks and days are calendar days: the time of day stays the same if the clock changes. Hours, minutes and seconds
+    are real time.
     """
-    calendar, clock = _read(str(offset))
+    days, clock = _parse_offset(str(offset))
     zone = timezone.get_current_timezone()
     try:
-        local = (since or timezone.now()).astimezone(zone) + calendar
+        local = (since or timezone.now()).astimezone(zone) + days
         return (local.astimezone(dt.UTC) + clock).astimezone(zone)
     except OverflowError:
-        raise MonitorError(_("“%(text)s” leads out of the calendar.") % {"text": offset}) from None
+        raise MonitorError(_("“%(text)s” is outside the calendar.") % {"text": offset}) from None
 
 
 def parse_relative_time(text: str) -> dt.datetime | None:
-    """``now``, ``now-7d``, ``today``, ``today+1``: that moment; ``None`` for any other text."""
+    """The moment of ``now``, ``now-7d``, ``today`` or ``today+1``. None for any other text."""
     found = _RELATIVE.fullmatch(text.strip())
     if found is None:
         return None
@@ -42,18 +42,18 @@ def parse_relative_time(text: str) -> dt.datetime | None:
     return shift(found[2] or "0", since)
 
 
-def _read(text: str) -> tuple[dt.timedelta, dt.timedelta]:
-    """The offset's days of the calendar, and its real time."""
+def _parse_offset(text: str) -> tuple[dt.timedelta, dt.timedelta]:
+    """The calendar days and the real time of the offset."""
     found = _OFFSET.fullmatch(text.strip())
     if found is None:
-        right = _("“%(text)s” is no offset: write days, as -7, or numbers with units: -2w, -7d, +12h, -1d6h30m, +90s.")
-        raise MonitorError(right % {"text": text})
+        message = _("“%(text)s” is not an offset: write days (-7) or units (-2w, -7d, +12h, -1d6h30m, +90s).")
+        raise MonitorError(message % {"text": text})
     sign = -1 if found[1] == "-" else 1
-    calendar = clock = dt.timedelta()
+    days = clock = dt.timedelta()
     for number, unit in _PART.findall(found[2]):
         length = sign * dt.timedelta(**{_UNITS[unit.lower()]: int(number)})
         if unit.lower() in ("", "d", "w"):
-            calendar += length
+            days += length
         else:
             clock += length
-    return calendar, clock
+    return days, clock

@@ -1,37 +1,45 @@
-"""A monitor's own templates: its URL and its error text.
+"""Renders the templates of a monitor: its URL and its error text.
 
-They are rendered by an engine of their own: no files to include, no tags of the project's apps, and nothing to see but
-the few plain values they are given. What comes out is text; whoever puts it into a page escapes it there.
+Anybody who may edit a job writes these templates, and they are rendered in web processes. So they have an engine with a
+few tags and filters (``safe_template_library``), no template files, and plain values instead of model instances. The
+size of the result and the number of steps are limited. The result is plain text, which a page must escape.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 from urllib.parse import urlsplit
 
 from django.template import Context, Engine
 from django.utils.translation import gettext as _
 
 from chroniker.exceptions import MonitorError
+from chroniker.monitors.render_limits import limit_nodes, render_budget
 
 TAGS = "chroniker.templatetags.chroniker_tags"
 SCHEMES = ("", "http", "https")
-#: Characters of a template: Django takes time by their square to read one with unclosed tags.
-LONGEST = 5_000
+#: Characters of a template. Django needs quadratic time to parse many unclosed tags.
+MAX_TEMPLATE = 5_000
+#: Characters of one value that a template may use.
+MAX_VALUE = 20_000
 
 
-class Described(Protocol):
-    """A job, as far as its templates are concerned."""
+class Monitor(Protocol):
+    """The attributes of a job that its templates can show."""
 
     pk: Any
     name: str
     monitor_description: str
 
 
-def template_values(job: Described) -> dict[str, Any]:
-    """What a monitor's templates may know of it: plain values, not the record, under the ancestor's names too."""
+class _SafeEngine(Engine):
+    default_builtins: ClassVar[list[str]] = ["chroniker.monitors.safe_template_library"]
+
+
+def template_values(job: Monitor) -> dict[str, Any]:
+    """The variables of a monitor's templates, also with the names of django-chroniker."""
     description = job.monitor_description
     names = {"id": job.pk or 0, "name": job.name, "monitor_description_safe": description}
     return {"job": names, "description": description}
@@ -39,42 +47,53 @@ def template_values(job: Described) -> dict[str, Any]:
 
 @cache
 def _engine() -> Engine:
-    return Engine(
+    return _SafeEngine(
         loaders=[],
-        libraries={"chroniker_tags": TAGS},  # the ancestor's users may have written {% load %}
+        libraries={"chroniker_tags": TAGS},  # for {% load chroniker_tags %} in old templates
         builtins=[TAGS],
     )
 
 
 def render(template: str, values: Mapping[str, Any]) -> str:
-    """Plain text. Raises ``MonitorError`` with what is wrong with the template."""
-    if len(template) > LONGEST:
-        said = _("The template has %(n)d characters; at most %(most)d are allowed.")
-        raise MonitorError(said % {"n": len(template), "most": LONGEST})
-    # For a log or a mail as it is; in a page it is escaped when it gets there, and should not be so twice.
-    context = Context(dict(values), autoescape=False)
+    """The plain text. Raises ``MonitorError`` if the template is invalid or exceeds a limit."""
+    if len(template) > MAX_TEMPLATE:
+        message = _("The template has %(n)d characters; at most %(max)d are allowed.")
+        raise MonitorError(message % {"n": len(template), "max": MAX_TEMPLATE})
+    # Not escaped: the text goes into logs and mails, and a page escapes it.
+    context = Context({name: _limited(value) for name, value in values.items()}, autoescape=False)
     try:
-        text = _engine().from_string(template).render(context)
-    except Exception as error:  # a template can call whatever its filters and tags do
-        raise MonitorError(_("The template is not right: %(error)s") % {"error": error}) from error
-    return text + ""  # the sum of a safe string and an ordinary one is an ordinary one
+        compiled = _engine().from_string(template)
+        limit_nodes(compiled.nodelist)
+        with render_budget():
+            text = compiled.render(context)
+    except Exception as error:  # tags and filters may raise anything
+        raise MonitorError(_("The template is not valid: %(error)s") % {"error": error}) from error
+    return text + ""  # an ordinary string instead of a SafeString
+
+
+def _limited(value: Any) -> Any:
+    if isinstance(value, str):
+        return value[:MAX_VALUE]
+    if isinstance(value, dict):
+        return {name: _limited(each) for name, each in value.items()}
+    return [_limited(each) for each in value] if isinstance(value, list) else value
 
 
 def render_url(template: str, values: Mapping[str, Any]) -> str:
-    """An address to link to. Raises ``MonitorError``, also where following it would run a script."""
+    """A URL for a link. Raises ``MonitorError``, also for a URL that runs a script."""
     url = "".join(character for character in render(template, values) if character.isprintable()).strip()
     try:
         scheme = urlsplit(url).scheme.lower()
     except ValueError as error:
-        raise MonitorError(_("“%(url)s” is no address: %(error)s.") % {"url": url, "error": error}) from None
+        raise MonitorError(_("“%(url)s” is not a URL: %(error)s.") % {"url": url, "error": error}) from None
     if scheme not in SCHEMES:
-        right = _("“%(url)s” is no link to a page: begin it with https://, http:// or a slash.")
-        raise MonitorError(right % {"url": url})
+        message = _("“%(url)s” is not a URL of a page: begin it with https://, http:// or a slash.")
+        raise MonitorError(message % {"url": url})
     return url
 
 
 def template_error(template: str, values: Mapping[str, Any], *, is_url: bool = False) -> str:
-    """What is wrong with the template; empty: nothing."""
+    """Why the template cannot be rendered; empty if it can."""
     try:
         (render_url if is_url else render)(template, values)
     except MonitorError as error:

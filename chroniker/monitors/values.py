@@ -1,4 +1,4 @@
-"""From the text of a condition to the value that its field compares with."""
+"""Converts the text of a condition to the type of its field."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from chroniker.exceptions import MonitorError
 from chroniker.monitors.relative_times import parse_relative_time
 
 TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
-#: Lookups that compare with a piece of text, whatever the field is.
-OF_TEXT = {
+#: Lookups that compare with text, whatever the type of the field is.
+TEXT_LOOKUPS = {
     "contains", "icontains", "startswith", "istartswith", "endswith", "iendswith", "iexact", "regex", "iregex",
     "search", "has_key",
 }  # fmt: skip
@@ -29,50 +29,51 @@ else:
 
 
 def to_field_value(field: Field, lookup: str, text: str) -> Any:
-    """The value; raises ``MonitorError`` that says what would be right."""
+    """The value. Raises ``MonitorError`` with a valid form."""
     if lookup == "isnull":
-        return _truth(text)
+        return _boolean(text)
     if lookup in ("in", "has_keys", "has_any_keys"):
-        return [one(field, lookup, each.strip()) for each in text.split(",")]
+        return [_convert(field, lookup, each.strip()) for each in text.split(",")]
     if lookup == "range":
         ends = text.split(",")
         if len(ends) != 2:
-            raise MonitorError(_("“%(text)s” is no range: write its two ends with a comma between.") % {"text": text})
-        return tuple(one(field, lookup, each.strip()) for each in ends)
-    return one(field, lookup, text)
+            message = _("“%(text)s” is not a range: write its start and end with a comma between.")
+            raise MonitorError(message % {"text": text})
+        return tuple(_convert(field, lookup, each.strip()) for each in ends)
+    return _convert(field, lookup, text)
 
 
-def one(field: Field, lookup: str, text: str) -> Any:
+def _convert(field: Field, lookup: str, text: str) -> Any:
     if isinstance(field, models.JSONField):
         return text if lookup.startswith("has_") else _json(text)
-    if lookup in OF_TEXT:
+    if lookup in TEXT_LOOKUPS:
         return text
     if isinstance(field, models.DateField):
         return _moment(field, text)
     if isinstance(field, models.BooleanField):
-        return _truth(text)
+        return _boolean(text)
     try:
         value = field.to_python(text)
     except ValidationError as error:
         raise MonitorError(" ".join(error.messages)) from None
     if lookup in ("exact", "in"):
-        _among_choices(field, value)
+        _check_choices(field, value)
     return value
 
 
-def _among_choices(field: Field, value: Any) -> None:
-    """A misspelt choice would find nothing for ever, and the monitor would be content."""
+def _check_choices(field: Field, value: Any) -> None:
+    """Without this check, a misspelt choice would match nothing, and the monitor would never fail."""
     choices = [key for key, label in field.flatchoices]
     if choices and value not in choices:
         known = ", ".join(str(key) for key in choices)
-        raise MonitorError(_("“%(value)s” is none of its choices: %(known)s.") % {"value": value, "known": known})
+        raise MonitorError(_("“%(value)s” is not one of its choices: %(known)s.") % {"value": value, "known": known})
 
 
 def _moment(field: Field, text: str) -> dt.date:
     moment = parse_relative_time(text) or _absolute(text)
     if moment is None:
-        right = _("“%(text)s” is no date: write 2026-11-24, “2026-11-24 09:30”, now, today, now-7d or now-2h30m.")
-        raise MonitorError(right % {"text": text})
+        message = _("“%(text)s” is not a date: write 2026-11-24, “2026-11-24 09:30”, now, today, now-7d or now-2h30m.")
+        raise MonitorError(message % {"text": text})
     if isinstance(field, models.DateTimeField):
         return moment
     return timezone.localtime(moment).date()
@@ -82,7 +83,7 @@ def _absolute(text: str) -> dt.datetime | None:
     try:
         moment = parse_datetime(text)
         day = parse_date(text) if moment is None else None
-    except ValueError:  # well formed, and not in the calendar: 30 February
+    except ValueError:  # for example 30 February
         return None
     if day is not None:
         moment = dt.datetime.combine(day, dt.time())
@@ -91,7 +92,7 @@ def _absolute(text: str) -> dt.datetime | None:
     return timezone.make_aware(moment) if timezone.is_naive(moment) else moment
 
 
-def _truth(text: str) -> bool:
+def _boolean(text: str) -> bool:
     word = text.strip().lower()
     if word in TRUE + FALSE:
         return word in TRUE
@@ -102,4 +103,4 @@ def _json(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError:
-        return text  # a bare word is text in JSON too
+        return text  # a single word without quotes is text

@@ -65,6 +65,8 @@ def webhook(entry: Any) -> Webhook | str:
         return f'has a SECRET that is not text, is empty, or has no base64 after "{SECRET_PREFIX}"'
     if not _listed(events) or not set(events) <= set(EVENTS.values()):
         return f"has EVENTS that are not a list of some of {', '.join(EVENTS.values())}"
+    if not events:
+        return "has an empty list of EVENTS; remove EVENTS to receive all"
     return Webhook(url, key, frozenset(events))
 
 

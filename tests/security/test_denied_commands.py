@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from django.contrib.auth.models import User
@@ -15,7 +16,9 @@ from django.db import connection
 from django.test import Client, override_settings
 from django.urls import reverse
 
-from chroniker.exceptions import ClaimRefused
+from chroniker import monitors
+from chroniker.exceptions import ClaimRefused, MonitorError
+from chroniker.job_commands import policy
 from chroniker.models import Job, LogChunk, Run, Status
 from chroniker.scheduler.manual_runs import run_now
 from tests.integration.importing.upgrading import FIXTURES
@@ -29,6 +32,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 NO_RAW = override_settings(CHRONIKER_DISABLE_RAW_COMMAND=True)
 ADD = "admin:chroniker_job_add"
+#: The arguments of check_monitor without a source of records.
+EMPTY_QUERY: dict[str, Any] = {
+    "function": None, "model": None, "query": None, "filter": [], "exclude": [], "imports": "", "show": 10,
+}  # fmt: skip
 
 
 def refused(job: Job) -> str:
@@ -141,7 +148,7 @@ def test_a_declaration_in_code(shop: Shop) -> None:
 def test_the_list_of_allowed_commands_is_checked_at_execution_too() -> None:
     job = a_booked_job(command="noop")
     with override_settings(CHRONIKER_COMMANDS=["report_*"]):
-        assert "not among those allowed" in refused(job)
+        assert "is not allowed (CHRONIKER_COMMANDS)" in refused(job)
 
 
 # -- other ways to code, while raw commands are off -----------------------------------------------------------------
@@ -173,10 +180,10 @@ def test_options_that_set_settings_or_paths_are_refused(
             reverse(ADD),
             {**admin_pages.open_form(admin), "name": "x", "command": "env_dump", "args": args, "cron": "* * * * *"},
         )
-        assert "may decide which code runs" in admin_pages.errors(page)["args"][0]
+        assert "can change which code runs" in admin_pages.errors(page)["args"][0]
         job = a_job_of_new_year(command="env_dump", args=args)
-        assert "may decide which code runs" in refused(job)
-        with pytest.raises(ClaimRefused, match="may decide which code runs"):
+        assert "can change which code runs" in refused(job)
+        with pytest.raises(ClaimRefused, match="can change which code runs"):
             run_now(a_job_of_new_year(command="env_dump"), "an attacker", args=args)
     assert manage.having(CHRONIKER_DISABLE_RAW_COMMAND=True)("run_job", job.name).returncode == 1
     assert not evil()
@@ -194,18 +201,16 @@ def test_python_in_a_monitor(args: str, admin: Client, manage: Manage) -> None:
     with NO_RAW:
         sent = {"name": "x", "command": "check_monitor", "args": args, "cron": "* * * * *"}
         page = admin.post(reverse(ADD), {**admin_pages.open_form(admin), **sent})
-        assert "CHRONIKER_DISABLE_RAW_COMMAND forbids that" in admin_pages.errors(page)["args"][0]
+        assert "which CHRONIKER_DISABLE_RAW_COMMAND forbids" in admin_pages.errors(page)["args"][0]
     job = a_job_of_new_year(command="check_monitor", args=args)
     done = manage.having(CHRONIKER_DISABLE_RAW_COMMAND=True)("run_job", job.name)
-    assert done.returncode == 2 and "CHRONIKER_DISABLE_RAW_COMMAND forbids that" in done.stderr
+    assert done.returncode == 2 and "which CHRONIKER_DISABLE_RAW_COMMAND forbids" in done.stderr
 
 
 @pytest.mark.parametrize(
     "template", ["{% include 'x' %}", "{% load static %}", "{{ job.delete }}", "{{ settings.SECRET_KEY }}"]
 )
 def test_a_monitor_s_template_sees_plain_values_and_loads_nothing(template: str) -> None:
-    from chroniker import monitors
-
     job = a_job(monitor_url=template)
     with override_settings(SECRET_KEY="the key"):
         assert (
@@ -220,7 +225,7 @@ def test_variables_that_decide_which_code_runs(name: str) -> None:
         for field in ("environment", "secrets"):
             value = f"{name}={'/tmp' if field == 'environment' else 'env:HOME'}"
             fields: dict[str, Any] = {field: value}
-            assert "may decide which code runs" in refused(a_booked_job(**fields))
+            assert "can change which code runs" in refused(a_booked_job(**fields))
             LogChunk.objects.all().delete()
 
 
@@ -233,3 +238,37 @@ def test_rows_of_an_unknown_user_are_data(admin: Client) -> None:
     assert the_run(job).status == Status.SUCCEEDED
     shown = admin.get(reverse("admin:chroniker_run_change", args=[the_run(job).pk])).content.decode()
     assert text in shown and "14" not in shown[shown.index("<h1>") : shown.index("</h1>")]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("shell_plus", "debugsqlshell", "runserver_plus", "runprofileserver", "qcluster", "rqworker", "run_huey"),
+        *("reset_db", "reset_schema", "dbrestore", "mediarestore", "clear_index", "tenant_command"),
+    ],
+)
+def test_dangerous_commands_of_popular_packages_are_denied(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Interactive ones, those that never end, those that destroy data, and those that run any other command."""
+    monkeypatch.setattr(policy, "get_commands", lambda: {name: "some_app"})
+    assert "CHRONIKER_COMMANDS_DENIED" in str(policy.denial_reason(name))
+
+
+@pytest.mark.parametrize("path", ["tests.settings.no_such_function", "os.getcwd", "shop.monitors.late"])
+def test_a_monitor_calls_and_imports_no_function_while_raw_commands_are_off(path: str, tmp_path: Path) -> None:
+    imported: list[str] = []
+    options = {**EMPTY_QUERY, "function": path}
+    with NO_RAW, patch("chroniker.monitors.arguments.import_string", imported.append):
+        with pytest.raises(MonitorError, match="CHRONIKER_MONITOR_FUNCTIONS"):
+            monitors.record_source(options)
+        assert "CHRONIKER_MONITOR_FUNCTIONS" in monitors.argument_error([path])
+    assert imported == []
+
+
+def test_a_setting_allows_functions_of_monitors() -> None:
+    options = {**EMPTY_QUERY, "function": "os.getpid"}
+    with NO_RAW, override_settings(CHRONIKER_MONITOR_FUNCTIONS=["os.getp*"]):
+        label, fetch = monitors.record_source(options)
+        assert label == "os.getpid" and isinstance(fetch(), int)
+    other, refused_path = override_settings(CHRONIKER_MONITOR_FUNCTIONS=["shop.*"]), "CHRONIKER_MONITOR_FUNCTIONS"
+    with other, pytest.raises(MonitorError, match=refused_path):
+        monitors.record_source(options)

@@ -15,14 +15,14 @@ from chroniker.models import Job
 from chroniker.monitors import RecordCount
 from chroniker.outbox.admin_links import absolute
 
-#: Exit statuses: records were found; the question is not valid.
-NEEDS_ATTENTION, INVALID = 1, 2
+#: Exit statuses: records were found; the arguments are invalid.
+NEEDS_ATTENTION, INVALID_ARGUMENTS = 1, 2
 
 
 class Command(ConsoleCommand):
     help = (
-        "Counts the records that need attention. Exit status 0: none. 1: some; the first of them are printed, the run "
-        "fails and its subscribers are notified. 2: the question is not valid. Example: "
+        "Counts the records that need attention. Exit status 0: there are none; 1: there are some, and the first ones "
+        "are printed, so that the run fails and its subscribers are notified; 2: the arguments are invalid. Example: "
         "--model shop.Order --filter status=pending --filter created__lt=now-2d"
     )
 
@@ -33,10 +33,10 @@ class Command(ConsoleCommand):
 
     def handle(self, *, show: int, verbosity: int, **options: Any) -> None:
         try:
-            asked, ask = monitors.record_source({"show": show, **options})
-            found = monitors.count_records(ask(), most=show if verbosity else 0, asked=asked)
+            label, fetch = monitors.record_source({"show": show, **options})
+            found = monitors.count_records(fetch(), show=show if verbosity else 0, source=label)
         except (MonitorError, FieldError) as error:
-            raise CommandError(str(error), returncode=INVALID) from error
+            raise CommandError(str(error), returncode=INVALID_ARGUMENTS) from error
         attention.report(found.count)
         if found.count:
             self.stderr.write(message(found))
@@ -46,7 +46,7 @@ class Command(ConsoleCommand):
 
 
 def message(found: RecordCount) -> str:
-    """The text for the mail: from the monitor's error template, if it has one."""
+    """The text of the mail: from the monitor's error template, if it has one."""
     head = ngettext("%(n)d record needs attention.", "%(n)d records need attention.", found.count)
     more = found.count - len(found.shown)
     rest = [_("… and %(n)d more") % {"n": more}] if found.shown and more > 0 else []
@@ -55,13 +55,16 @@ def message(found: RecordCount) -> str:
     if job is None or not job.is_monitor or not job.monitor_error_template.strip():
         return plain
     try:
-        return monitors.render(job.monitor_error_template, values(job, found, plain)).strip("\n")
+        return monitors.render(job.monitor_error_template, template_values(job, found, plain)).strip("\n")
     except MonitorError as error:
-        return _("%(plain)s\nIts error template was not used. %(error)s") % {"plain": plain, "error": error}
+        return _("%(plain)s\nThe error template of the monitor was not used. %(error)s") % {
+            "plain": plain,
+            "error": error,
+        }
 
 
-def values(job: Job, found: RecordCount, plain: str) -> dict[str, Any]:
-    """Variables of an error template. ``stderr`` is django-chroniker's name for the text."""
+def template_values(job: Job, found: RecordCount, plain: str) -> dict[str, Any]:
+    """The variables of the error template. ``stderr`` is the name in django-chroniker."""
     known = monitors.template_values(job)
     try:
         url = absolute(monitors.render_url(job.monitor_url, known))

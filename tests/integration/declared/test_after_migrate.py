@@ -47,11 +47,11 @@ def test_a_setting_disables_the_sync_after_migrate(shop: Shop) -> None:
 def test_invalid_and_refused_declarations_do_not_fail_migrate(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
     shop.jobs(NIGHT.replace("0 3", "61 3"))
     migrate()
-    assert "Jobs declared in code were left as they are:" in capsys.readouterr().err
+    assert "Declared jobs were not synchronised:" in capsys.readouterr().err
     Job.objects.create(name="night", command="noop", cron="* * * * *")
     shop.jobs(NIGHT)
     migrate()
-    assert "Job “night” was refused: people made a job of this name" in capsys.readouterr().err
+    assert "Job “night” was refused: a job with this name was created by hand" in capsys.readouterr().err
 
 
 @pytest.mark.django_db(transaction=True)

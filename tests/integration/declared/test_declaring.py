@@ -142,7 +142,7 @@ def test_a_decorated_command_must_not_name_another(shop: Shop) -> None:
 
 def test_duplicate_names_are_refused_with_both_places(shop: Shop) -> None:
     shop.command("report", '@chroniker.job(cron="0 3 * * *")\n@chroniker.job(cron="0 4 * * *")')
-    assert "name: “report” is declared in " in only_problem()
+    assert "name: “report” is also declared in " in only_problem()
     assert only_problem().count("management.commands.report.Command (") == 2
 
 
@@ -154,11 +154,11 @@ def test_a_cycle_is_named(shop: Shop) -> None:
         circle = [waits("a", "b"), waits("b", "c"), waits("c", "a")]
         """
     )
-    assert "in which all wait for ever" in only_problem()
+    assert "the dependencies form a cycle" in only_problem()
     assert "“b” → “c”" in only_problem() or "“c” → “a” → “b”" in only_problem()
 
 
 def test_checks_before_a_tick_import_no_module(shop: Shop) -> None:
     shop.jobs("bad = chroniker.job(tick=1)")
     assert run_checks(tags=["chroniker"]) == []
-    assert len(discover().placed) == 1
+    assert len(discover().located) == 1

@@ -107,7 +107,7 @@ def test_an_existing_job_is_refused_without_adopt(shop: Shop) -> None:
     by_hand = a_booked_job(name="night", cron="0 5 * * *", enabled=False, max_retries=3)
     shop.jobs(NIGHT.format("") + '\nother = chroniker.job(name="other", command="noop", cron="0 3 * * *")')
     said = shop.sync()
-    assert row(said) == ["night", "refused", "people made a job of this name; --adopt takes it over"]
+    assert row(said) == ["night", "refused", "a job with this name was created by hand; --adopt takes it over"]
     assert row(said, "other")[1] == "created"
     assert "ERROR: Not all declared jobs are in the database." in said
     assert (the_job().cron, the_job().managed_by, the_job().edited_at) == ("0 5 * * *", "", None)
@@ -179,7 +179,7 @@ def test_a_dependency_on_a_missing_job_is_refused(shop: Shop) -> None:
         """
     )
     said = shop.sync()
-    assert row(said) == ["night", "refused", "it is to wait for “early”, which does not exist"]
+    assert row(said) == ["night", "refused", "it depends on “early”, which does not exist"]
     assert row(said, "late")[1] == "refused"
     assert not Job.objects.exists()
 

@@ -271,7 +271,7 @@ def test_arguments_are_split_as_each_version_split_them(tmp_path: Path) -> None:
 def test_raw_commands_are_imported_disabled_while_refused(settings: Any) -> None:
     settings.CHRONIKER_DISABLE_RAW_COMMAND = True
     text = printed(str(dump("1.1.0")))
-    assert "Raw commands are switched off here" in text
+    assert "Raw commands are disabled here" in text
     assert not Job.objects.get(name="a raw one").enabled
 
 
@@ -319,7 +319,7 @@ def test_a_dump_with_natural_keys_is_read(tmp_path: Path) -> None:
         ("", "contains no jobs"),
         ("[1]", "is not a file of dumpdata"),
         ("hello", "is not JSON"),
-        ('[{"model": "chroniker.job", "pk": 1, "fields": {"name": "x", "dst_gap": "RUN"}}]', "Import it with “loaddata"),
+        ('[{"model": "chroniker.job", "pk": 1, "fields": {"name": "x", "dst_gap": "RUN"}}]', "“loaddata”"),
         ('[{"model": "chroniker.job", "pk": 1, "fields": {"name": "x", "next_run": "soon"}}]', "next_run"),
     ],
 )

@@ -47,6 +47,15 @@ def test_what_the_project_says_itself_need_not_be_said(project: BareProject, vir
     assert project.witness.exists()
 
 
+def test_the_virtual_environment_may_be_named_by_a_script_that_venv_does_not_create(
+    project: BareProject, virtualenv: Path
+) -> None:
+    script = virtualenv / "bin" / "activate_this.py"
+    assert not script.exists()
+    assert chroniker("-e", script, "-p", project.directory).returncode == 0
+    assert project.witness.exists()
+
+
 def test_the_environment_s_programs_are_found_by_raw_commands(project: BareProject, virtualenv: Path) -> None:
     (virtualenv / "bin" / "leave-a-mark").write_text("#!/bin/sh\ntouch witness\n")
     (virtualenv / "bin" / "leave-a-mark").chmod(0o755)
@@ -89,7 +98,7 @@ def test_help_says_what_to_write_into_a_crontab() -> None:
 def test_what_is_missing_is_named(tmp_path: Path) -> None:
     for words, said in (
         (["-p", tmp_path / "nowhere"], "does not exist (-p)"),
-        (["-e", tmp_path], "is no virtual environment"),
+        (["-e", tmp_path], "is not a virtual environment"),
         (["-p", tmp_path], "Which settings?"),
         (["--job"], "expected at least one argument"),
     ):

@@ -121,12 +121,12 @@ def test_check_monitor_accepts_relative_dates() -> None:
     [
         (["--model", "auth.User", "--filter", "usernam=x"], "“usernam”. Did you mean “username”?"),
         (["--model", "auth.User", "--filter", "is_staff=maybe"], "is_staff: “maybe” is neither true nor false"),
-        (["--model", "auth.User", "--filter", "last_login__lt=soon"], "last_login__lt: “soon” is no date"),
+        (["--model", "auth.User", "--filter", "last_login__lt=soon"], "last_login__lt: “soon” is not a date"),
         (["--model", "auth.Usr"], "Did you mean “auth.User”?"),
-        (["--model", "chroniker.Run", "--filter", "status=FAILD"], "is none of its choices: CLAIMED, RUNNING"),
-        ([], "in one way"),
+        (["--model", "chroniker.Run", "--filter", "status=FAILD"], "is not one of its choices: CLAIMED, RUNNING"),
+        ([], "Give either --model"),
         ([f"{__name__}.nothing"], "a queryset, a number (0 or more), or an iterable"),
-        ([f"{__name__}.missing"], "is no function"),
+        ([f"{__name__}.missing"], "is not a function"),
     ],
 )
 def test_check_monitor_explains_invalid_arguments(words: list[str], named: str) -> None:
@@ -200,8 +200,8 @@ def test_monitors_are_jobs_with_is_monitor() -> None:
     ("field", "value", "named"),
     [
         ("monitor_url", "{% now_offset %}", "now_offset"),
-        ("monitor_url", "javascript:alert(1)", "no link to a page"),
-        ("monitor_error_template", "{% include 'admin/base.html' %}", "not right"),
+        ("monitor_url", "javascript:alert(1)", "is not a URL of a page"),
+        ("monitor_error_template", "{% include 'admin/base.html' %}", "not valid"),
         ("monitor_error_template", "{{ count", ""),
         ("args", "--model auth.User --filter usrname=x", "Did you mean “username”?"),
     ],
@@ -267,7 +267,7 @@ def test_the_monitor_list_links_to_the_rendered_url(admin: Client) -> None:
     page = text_of(admin.get(LIST))
     year = (timezone.localtime() - dt.timedelta(days=400)).year
     assert f'href="/admin/auth/user/?q=&quot;&gt;&lt;b&gt;&amp;date_joined__lt={year}"' in page
-    assert "The template is not right" in page
+    assert "The template is not valid" in page
     assert "begin it with https://" in page and 'href="javascript' not in page
 
 

@@ -51,6 +51,7 @@ def test_a_callback_that_cannot_be_called_is_named(path: str) -> None:
         ([{**HOOK, "SECRET": "whsec_not base64"}], "has a SECRET"),
         ([{**HOOK, "SECRET": ""}], "has a SECRET"),
         ([{**HOOK, "EVENTS": "run.failed"}], "has EVENTS"),
+        ([{**HOOK, "EVENTS": []}], "has an empty list of EVENTS; remove EVENTS to receive all"),
         ([{**HOOK, "EVENTS": ["run.fialed"]}], "has EVENTS"),
         ([{**HOOK, "EVENT": ["run.failed"]}], "'EVENT', which nothing reads"),
         ([HOOK, HOOK], "one URL twice"),

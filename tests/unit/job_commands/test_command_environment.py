@@ -30,11 +30,11 @@ def test_a_value_begins_after_the_first_equals_sign() -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("no sign", "there is no “=” in it. Write NAME=value."),
-        ("1A=x", "“1A” is no name of a variable."),
-        ("A B=x", "“A B” is no name of a variable."),
+        ("no sign", "“=” is missing. Write NAME=value."),
+        ("1A=x", "“1A” is not a valid name."),
+        ("A B=x", "“A B” is not a valid name."),
         ("CHRONIKER_RUN_ID=x", "“CHRONIKER_RUN_ID” is reserved."),
-        ("FIRST=again", "“FIRST” was given before."),
+        ("FIRST=again", "“FIRST” is repeated."),
     ],
 )
 def test_an_invalid_line_is_named_by_its_number(line: str, said: str) -> None:
@@ -51,15 +51,15 @@ def test_error_messages_never_repeat_a_secret(line: str) -> None:
 
 
 def test_a_name_is_either_a_variable_or_a_secret() -> None:
-    assert "“KEY”: given as a variable too" in refusal("KEY=1", "KEY=env:KEY")
+    assert "“KEY”: also given as a variable" in refusal("KEY=1", "KEY=env:KEY")
 
 
 @pytest.mark.parametrize("name", ["PATH", "LD_PRELOAD", "PYTHONPATH", "BASH_ENV"])
 def test_variables_that_select_code_need_raw_commands(name: str) -> None:
     assert surroundings.parse_variables(f"{name}=x") == {name: "x"}
     with override_settings(CHRONIKER_DISABLE_RAW_COMMAND=True):
-        assert "may decide which code runs" in refusal(f"{name}=x")
-        assert "may decide which code runs" in refusal(secrets=f"{name}=env:HOME")
+        assert "can change which code runs" in refusal(f"{name}=x")
+        assert "can change which code runs" in refusal(secrets=f"{name}=env:HOME")
 
 
 def test_secrets_are_resolved_on_the_executing_host(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,7 +63,7 @@ def test_valid_arguments_are_accepted(args: str) -> None:
 )
 def test_invalid_arguments_are_named(args: str, said: str) -> None:
     found = argument_error("takes", args)
-    assert found is not None and found.startswith("“takes” does not take this: ")
+    assert found is not None and found.startswith("“takes” does not accept this: ")
     assert said in found
 
 
@@ -118,3 +118,18 @@ def test_help_is_read_without_importing() -> None:
     assert static_help("own_way") == "Help over two lines."  # translated, and over two lines
     assert static_help("cannot_load") == ""
     assert app_of("cannot_load") == "tests.testapp"
+
+
+@pytest.mark.parametrize(
+    ("args", "is_accepted"),
+    [
+        ("", True),
+        ("--colour red", True),
+        ("--zzz-nope", False),
+        ("--colour blue", False),
+        ("--colour red -- --anything", True),  # the override reads “--”
+        ("--own --zzz-nope", True),  # the override reads “--own”
+    ],
+)
+def test_arguments_of_commands_that_wrap_run_from_argv_are_validated(args: str, is_accepted: bool) -> None:
+    assert (argument_error("wraps_argv", args) is None) is is_accepted

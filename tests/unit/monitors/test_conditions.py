@@ -50,19 +50,22 @@ def test_values_of_json_fields_are_parsed() -> None:
 @pytest.mark.parametrize(
     ("text", "named"),
     [
-        ("username", "“username” is no condition: write FIELD=VALUE"),
-        ("=x", "is no condition"),
-        ("usernam=x", "auth.User has no field “usernam”. Did you mean “username”? It has: chroniker_jobs, date_joined"),
+        ("username", "“username” is not a condition: write FIELD=VALUE"),
+        ("=x", "is not a condition"),
+        (
+            "usernam=x",
+            "auth.User has no field “usernam”. Did you mean “username”? Its fields: chroniker_jobs,",
+        ),
         ("groups__nam=x", "there is no “nam”. Did you mean “name”?"),
         ("date_joined__les=now", "there is no “les”"),
         ("date_joined__yaer__gt=1", "Did you mean “year”?"),
         ("id=x", "id: “x” value must be an integer."),
         ("id__in=1,x", "id__in: “x” value must be an integer."),
-        ("id__range=1", "is no range: write its two ends with a comma between"),
-        ("date_joined__lt=2026-02-30", "is no date: write 2026-11-24"),
-        ("date_joined__lt=now-7x", "is no offset"),
+        ("id__range=1", "is not a range: write its start and end with a comma between"),
+        ("date_joined__lt=2026-02-30", "is not a date: write 2026-11-24"),
+        ("date_joined__lt=now-7x", "is not an offset"),
         ("is_staff=perhaps", "write true or false"),
-        ("date_joined__lt={% now_offset %}", "The template is not right"),
+        ("date_joined__lt={% now_offset %}", "The template is not valid"),
     ],
 )
 def test_errors_name_the_mistake_and_a_valid_form(text: str, named: str) -> None:
@@ -78,7 +81,7 @@ def test_generic_relations_are_compared_by_their_parts() -> None:
 def test_unknown_choices_are_refused() -> None:
     assert parse_condition(Run, "status=LOST") == Q(status="LOST")
     assert parse_condition(Run, "status__startswith=L") == Q(status__startswith="L")
-    with pytest.raises(MonitorError, match="status__in: “LOOST” is none of its choices: CLAIMED"):
+    with pytest.raises(MonitorError, match="status__in: “LOOST” is not one of its choices: CLAIMED"):
         parse_condition(Run, "status__in=LOST,LOOST")
 
 
@@ -99,7 +102,7 @@ def test_a_record_with_many_matching_relations_counts_once() -> None:
     user = User.objects.create(username="anna")
     user.groups.set([Group.objects.create(name=name) for name in ("editors", "editors of notes")])
     found = filtered_records("auth.User", ["groups__name__startswith=editors"], [])
-    assert count_records(found, most=5, asked="it").count == 1
+    assert count_records(found, show=5, source="it").count == 1
 
 
 @pytest.mark.django_db
@@ -120,13 +123,13 @@ def test_days_are_in_the_current_time_zone() -> None:
 
 @pytest.mark.django_db
 def test_only_the_shown_records_are_kept() -> None:
-    found = count_records((json.dumps(number) for number in range(1000)), most=2, asked="it")
+    found = count_records((json.dumps(number) for number in range(1000)), show=2, source="it")
     assert (found.count, found.shown) == (1000, ["0", "1"])
-    assert count_records(Job.objects, most=1, asked="it").count == 0
-    assert count_records(True, most=1, asked="it").count == 1
+    assert count_records(Job.objects, show=1, source="it").count == 0
+    assert count_records(True, show=1, source="it").count == 1
 
 
 @pytest.mark.parametrize("answer", [None, -1, "text", b"bytes", 1.5])
 def test_a_result_that_cannot_be_counted_is_refused(answer: object) -> None:
-    with pytest.raises(MonitorError, match=r"shop.late gave .* it must give a queryset"):
-        count_records(answer, most=1, asked="shop.late")
+    with pytest.raises(MonitorError, match=r"shop.late returned .* It must return a queryset"):
+        count_records(answer, show=1, source="shop.late")

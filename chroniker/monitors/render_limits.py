@@ -1,0 +1,82 @@
+"""Limits the work of rendering a template: the number of steps, and the characters that tags and filters produce."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import wraps
+from typing import Any
+
+from django.template import Context, TemplateSyntaxError
+from django.template.base import Node, NodeList
+from django.template.defaulttags import ForNode
+from django.utils.translation import gettext as _
+
+#: Rendered nodes and loop iterations.
+MAX_STEPS = 20_000
+#: Characters of all filter results and of all output.
+MAX_CHARACTERS = 500_000
+
+
+class _Budget:
+    def __init__(self) -> None:
+        self.steps = MAX_STEPS
+        self.characters = MAX_CHARACTERS
+
+    def spend(self, steps: int = 0, characters: int = 0) -> None:
+        self.steps -= steps
+        self.characters -= characters
+        if self.steps < 0 or self.characters < 0:
+            raise TemplateSyntaxError(_("it produces too much text, or its loops have too many iterations."))
+
+
+_current: ContextVar[_Budget] = ContextVar("chroniker_render_budget")
+
+
+@contextmanager
+def render_budget() -> Iterator[None]:
+    token = _current.set(_Budget())
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def limit_nodes(nodes: NodeList) -> None:
+    """Make all nodes of a compiled template spend from the budget."""
+    for node in nodes.get_nodes_by_type(Node):
+        if isinstance(node, ForNode):
+            node.nodelist_loop.insert(0, _Iteration())  # type: ignore[arg-type]  # a NodeList is a list of nodes
+        has_children = any(getattr(node, name, None) for name in node.child_nodelists)
+        setattr(node, "render_annotated", _limited_render(node.render_annotated, has_children))  # noqa: B010
+
+
+def _limited_render(render: Callable[[Context], Any], has_children: bool) -> Callable[[Context], Any]:
+    def render_annotated(context: Context) -> Any:
+        _current.get().spend(steps=1)
+        text = render(context)
+        if not has_children:
+            _current.get().spend(characters=len(text))
+        return text
+
+    return render_annotated
+
+
+class _Iteration(Node):
+    def render(self, context: Context) -> str:
+        _current.get().spend(steps=1)
+        return ""
+
+
+def limited_filter(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A filter whose result spends characters."""
+
+    @wraps(function)
+    def apply(*args: Any, **kwargs: Any) -> Any:
+        result = function(*args, **kwargs)
+        if isinstance(result, str):
+            _current.get().spend(characters=len(result))
+        return result
+
+    return apply
