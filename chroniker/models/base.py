@@ -27,3 +27,10 @@ class DecidingManager(models.Manager[M]):
 
     def get_queryset(self) -> models.QuerySet[M]:
         return super().get_queryset().using(self._db or settings.database)
+
+
+class NamedManager(DecidingManager[M]):
+    """For models with a unique name, which is their natural key in ``dumpdata`` and ``loaddata``."""
+
+    def get_by_natural_key(self, name: str) -> M:
+        return self.get(name=name)

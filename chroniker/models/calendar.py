@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from chroniker.models.base import DecidingManager
+from chroniker.models.base import DecidingManager, NamedManager
 from chroniker.schedule import ClosedTime
 
 #: How long a blackout may be that comes again. An hour more than the period, for the night when the clock is put back.
@@ -21,7 +21,7 @@ class Calendar(models.Model):
 
     name = models.CharField(_("name"), max_length=200, unique=True)
 
-    objects = DecidingManager()
+    objects = NamedManager()
 
     class Meta:
         verbose_name = _("blackout calendar")
@@ -30,6 +30,14 @@ class Calendar(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def natural_key(self) -> tuple[str]:
+        return (self.name,)
+
+
+class BlackoutManager(DecidingManager["Blackout"]):
+    def get_by_natural_key(self, calendar: str, name: str, starts_at: dt.datetime) -> Blackout:
+        return self.get(calendar__name=calendar, name=name, starts_at=starts_at)
 
 
 class Blackout(models.Model):
@@ -46,7 +54,7 @@ class Blackout(models.Model):
     ends_at = models.DateTimeField(_("ends at"))
     repeats = models.CharField(_("repeats"), max_length=6, choices=Repeats, default=Repeats.NEVER)
 
-    objects = DecidingManager()
+    objects = BlackoutManager()
 
     class Meta:
         verbose_name = _("blackout")
@@ -60,6 +68,11 @@ class Blackout(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def natural_key(self) -> tuple[str, str, str]:
+        return (self.calendar.name, self.name, self.starts_at.isoformat())
+
+    natural_key.dependencies = ["chroniker.calendar"]  # type: ignore[attr-defined]
 
     def clean(self) -> None:
         super().clean()

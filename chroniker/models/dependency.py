@@ -9,6 +9,11 @@ from chroniker.models.base import DecidingManager
 from chroniker.models.job import Job
 
 
+class DependencyManager(DecidingManager["JobDependency"]):
+    def get_by_natural_key(self, dependent: str, dependee: str) -> JobDependency:
+        return self.get(dependent__name=dependent, dependee__name=dependee)
+
+
 class JobDependency(models.Model):
     """``dependent`` waits for ``dependee``. A dependency gates; it never triggers."""
 
@@ -26,7 +31,7 @@ class JobDependency(models.Model):
         help_text=_("Each of its scheduled times up to the dependent's own has run or was skipped."),
     )
 
-    objects = DecidingManager()
+    objects = DependencyManager()
 
     class Meta:
         # Not the default: the ancestor's table of that name, set aside, keeps its indexes, whose names would clash.
@@ -42,3 +47,8 @@ class JobDependency(models.Model):
 
     def __str__(self) -> str:
         return f"{self.dependent_id} waits for {self.dependee_id}"
+
+    def natural_key(self) -> tuple[str, str]:
+        return (self.dependent.name, self.dependee.name)
+
+    natural_key.dependencies = ["chroniker.job"]  # type: ignore[attr-defined]

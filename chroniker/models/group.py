@@ -6,7 +6,7 @@ from django.core.validators import MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from chroniker.models.base import DecidingManager
+from chroniker.models.base import DecidingManager, NamedManager
 
 
 class Pausable(models.Model):
@@ -32,7 +32,7 @@ class Group(Pausable):
         help_text=_("The number of jobs of the group that may be queued or running at once. Leave empty for no limit."),
     )
 
-    objects = DecidingManager()
+    objects = NamedManager()
 
     class Meta:
         verbose_name = _("group")
@@ -41,6 +41,9 @@ class Group(Pausable):
 
     def __str__(self) -> str:
         return self.name
+
+    def natural_key(self) -> tuple[str]:
+        return (self.name,)
 
 
 class Switch(Pausable):

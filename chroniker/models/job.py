@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from chroniker.clock.database_clock import FromNow
 from chroniker.conf import settings
-from chroniker.models.base import DecidingManager
+from chroniker.models.base import NamedManager
 from chroniker.models.calendar import Calendar, closed_times
 from chroniker.models.group import Group
 from chroniker.models.job_fields import JobFields
@@ -127,7 +127,7 @@ class Job(JobFields):
     force_stop = models.BooleanField(
         _("force stop"), default=False, help_text=_("Stops the open run at the next tick.")
     )
-    objects = DecidingManager.from_queryset(JobQuerySet)()
+    objects = NamedManager.from_queryset(JobQuerySet)()
 
     class Meta:
         verbose_name = _("job")
@@ -144,6 +144,17 @@ class Job(JobFields):
 
     def __str__(self) -> str:
         return self.name
+
+    def natural_key(self) -> tuple[str]:
+        return (self.name,)
+
+    natural_key.dependencies = ["chroniker.group", "chroniker.calendar"]  # type: ignore[attr-defined]
+
+    def save_base(self, raw: bool = False, **kwargs: Any) -> None:  # type: ignore[override]
+        """``loaddata`` (``raw``) does not call ``save``. Its jobs must be booked again, too."""
+        if raw:
+            self.edited_at = FromNow()  # the database's clock decides
+        super().save_base(raw=raw, **kwargs)
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Saves, and asks the next tick to book the job anew, unless ``update_fields`` leaves the schedule alone."""

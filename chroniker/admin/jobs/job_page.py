@@ -150,8 +150,9 @@ def upcoming(job: Job | None) -> SafeString:
         else SafeString("")
     )
     return format_html(
-        '<div id="chroniker-preview" data-url="{}" data-failed="{}" aria-live="polite">{}</div>',
+        '<div id="chroniker-preview" data-url="{}" data-failed="{}" data-is-new="{}" aria-live="polite">{}</div>',
         admin_url("chroniker_job_preview"),
         gettext("No response from the server."),
+        int(job is None or not job.pk),
         shown,
     )

@@ -13,21 +13,23 @@ from django.db import models
 from django.forms import fields_for_model
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from chroniker import schedule
+from chroniker.admin.jobs.form_times import times_in
 from chroniker.clock.database_clock import database_now
 from chroniker.exceptions import ScheduleError
 from chroniker.models import Job
 from chroniker.models.calendar import closed_times
 from chroniker.models.schedule_fields import SPEC_FIELDS
-from chroniker.schedule import ClosedTime, Spec
+from chroniker.schedule import ClosedTime, Frequency, Spec
 
 INSTANTS = 10
 
 
-def preview(spec: Spec, closed: Sequence[ClosedTime] = ()) -> dict[str, Any]:
-    """The description, the next scheduled times and remarks; or the error. The schedule need not be saved."""
+def preview(spec: Spec, closed: Sequence[ClosedTime] = (), *, runs_if_late: bool = False) -> dict[str, Any]:
+    """For the page, before or after it is saved: the words, the next instants and what to mind; or the error."""
     try:
         schedule.validate(spec)
     except ScheduleError as error:
@@ -37,12 +39,20 @@ def preview(spec: Spec, closed: Sequence[ClosedTime] = ()) -> dict[str, Any]:
     return {
         "words": schedule.describe(spec),
         "instants": [_instant(spec, instant, closed) for instant in instants],
-        "remarks": [*_none_left(instants), *schedule.warnings(spec), *schedule.dst_notes(spec, now)],
+        "remarks": [
+            *_none_left(spec, instants, runs_if_late),
+            *schedule.warnings(spec),
+            *schedule.dst_notes(spec, now),
+        ],
     }
 
 
-def _none_left(instants: list[dt.datetime]) -> list[str]:
-    return [] if instants else [_("No further scheduled times.")]
+def _none_left(spec: Spec, instants: list[dt.datetime], runs_if_late: bool) -> list[str]:
+    if instants:
+        return []
+    if runs_if_late and spec.frequency == Frequency.ONCE:
+        return [_("This time is in the past: the job runs once, as soon as it is saved.")]
+    return [_("No further scheduled times.")]
 
 
 def _instant(spec: Spec, instant: dt.datetime, closed: Sequence[ClosedTime]) -> str:
@@ -65,7 +75,8 @@ def preview_html(found: dict[str, Any]) -> SafeString:
 
 def _formfield(field: models.Field[Any, Any], **kwargs: Any) -> forms.Field | None:
     if isinstance(field, models.DateTimeField):
-        return forms.SplitDateTimeField(required=False, widget=AdminSplitDateTime)
+        label = capfirst(field.verbose_name)
+        return forms.SplitDateTimeField(required=False, widget=AdminSplitDateTime, label=label)
     return field.formfield(**kwargs)
 
 
@@ -82,10 +93,13 @@ SpecForm.base_fields = fields_for_model(Job, fields=SPEC_FIELDS, formfield_callb
 def preview_of_form(data: Any) -> dict[str, Any]:
     """Like ``preview``, for form fields as a browser sends them."""
     form = SpecForm(data)
-    if not form.is_valid():
+    with times_in(str(data.get("timezone", ""))):
+        is_valid = form.is_valid()
+    if not is_valid:
         field, errors = next(iter(form.errors.items()))
         return {"error": f"{form.fields[field].label}: {errors[0]}", "field": field}
-    return preview(form.spec(), _closed(str(data.get("calendar", ""))))
+    runs_if_late = data.get("is_new") == "1" and data.get("enabled") == "1"
+    return preview(form.spec(), _closed(str(data.get("calendar", ""))), runs_if_late=runs_if_late)
 
 
 def _closed(calendar: str) -> list[ClosedTime]:

@@ -50,7 +50,8 @@
 
         async function refresh() {
             const values = NAMES.filter(name => form.elements[name]).map(name => [name, form.elements[name].value]);
-            const query = new URLSearchParams(values), mine = ++requests;
+            values.push(["is_new", preview.dataset.isNew], ["enabled", form.elements.enabled?.checked ? "1" : ""]);
+            const query = new URLSearchParams(values), mine = ++asked;
             if (query.toString() === shown) {
                 return;
             }
@@ -63,7 +64,7 @@
         }
 
         function changed(event) {
-            if (NAMES.includes(event.target.name)) {
+            if (NAMES.includes(event.target.name) || event.target.name === "enabled") {
                 showFields(form);
                 clearTimeout(timer);
                 timer = setTimeout(refresh, DELAY);

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import datetime as dt
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.contrib.auth.models import User
-from django.test import Client
+from django.test import Client, override_settings
 from django.urls import reverse
 
 from chroniker import lifecycle
@@ -214,6 +215,11 @@ def test_a_schedule_is_previewed_before_it_is_saved(admin: Client) -> None:
     assert preview(admin, frequency="ONCE", run_at_0="2020-01-01", run_at_1="00:00")["remarks"] == [
         "No further scheduled times."
     ]
+    late = {"frequency": "ONCE", "run_at_0": "2020-01-01", "run_at_1": "00:00", "enabled": "1"}
+    assert preview(admin, **late, is_new="1")["remarks"] == [
+        "This time is in the past: the job runs once, as soon as it is saved."
+    ]
+    assert preview(admin, **late, is_new="0")["remarks"] == ["No further scheduled times."]
     future = f"{database_now() + dt.timedelta(days=400):%Y-%m-%d}"
     assert len(preview(admin, frequency="ONCE", run_at_0=future, run_at_1="00:00")["instants"]) == 1
 
@@ -222,6 +228,7 @@ def test_the_preview_of_an_invalid_schedule_is_its_error(admin: Client) -> None:
     assert preview(admin, cron="61 * * * *")["field"] == "cron"
     assert preview(admin, timezone="Mars/Olympus", cron="* * * * *")["field"] == "timezone"
     assert preview(admin, frequency="ONCE", run_at_0="2020-02-31", run_at_1="00:00")["field"] == "run_at"
+    assert preview(admin, frequency="ONCE", run_at_0="x", run_at_1="")["error"].startswith("Run at: ")
     assert preview(admin, frequency="SOMETIMES")["field"] == "frequency"
     assert "error" in preview(admin, cron="1" * 300)
 
@@ -235,3 +242,31 @@ def test_the_form_works_if_the_admin_has_no_users(admin: Client) -> None:
         assert 'name="subscribers"' in admin.get(url(a_booked_job())).content.decode()
     finally:
         site.register(User, type(users))
+
+
+TOKYO = ZoneInfo("Asia/Tokyo")
+
+
+@override_settings(TIME_ZONE="Europe/Paris")
+def test_times_are_in_the_zone_of_the_job(admin: Client) -> None:
+    moment = dt.datetime(2026, 3, 29, 2, 30, tzinfo=TOKYO)  # 02:30 does not exist on this day in Paris
+    fields = {"frequency": "ONCE", "timezone": "Asia/Tokyo", "run_at_0": "2026-03-29", "run_at_1": "02:30:00"}
+    admin.post(ADD, {**open_form(admin), "name": "once", "command": "noop", **fields})
+    job = Job.objects.get(name="once")
+    assert job.run_at == moment
+    form = open_form(admin, job)
+    assert (form["run_at_0"], form["run_at_1"]) == ("2026-03-29", "02:30:00")
+    admin.post(url(job), {**form, "name": "renamed"})
+    job.refresh_from_db()
+    assert (job.name, job.run_at) == ("renamed", moment)
+    admin.post(url(job), {**open_form(admin, job), "timezone": "UTC"})
+    job.refresh_from_db()
+    assert job.run_at == dt.datetime(2026, 3, 29, 2, 30, tzinfo=dt.UTC)
+
+
+@override_settings(TIME_ZONE="Europe/Paris")
+def test_the_preview_reads_times_in_the_zone_of_the_job(admin: Client) -> None:
+    answer = preview(admin, frequency="ONCE", timezone="Asia/Tokyo", run_at_0="2027-03-28", run_at_1="02:30")
+    assert answer["words"] == "once at 2027-03-28 02:30 (Asia/Tokyo)"
+    answer = preview(admin, frequency="ONCE", timezone="Europe/Paris", run_at_0="2027-03-28", run_at_1="02:30")
+    assert answer["field"] == "run_at"
