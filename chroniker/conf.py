@@ -57,6 +57,7 @@ DEFAULTS: dict[str, Any] = {
     "CHRONIKER_COMMANDS": ("*",),
     "CHRONIKER_COMMANDS_DENIED": DENIED_COMMANDS,
     "CHRONIKER_MONITOR_FUNCTIONS": None,
+    "CHRONIKER_COMMAND_SETUP": None,
     "CHRONIKER_SYNC_JOBS": True,
     "CHRONIKER_BASE_URL": None,
     "CHRONIKER_EMAIL_SENDER": None,
@@ -197,6 +198,12 @@ class Settings:
     def commands_denied(self) -> Sequence[str]:
         """Patterns of management commands that jobs may not run. Takes precedence over ``CHRONIKER_COMMANDS``."""
         value: Sequence[str] = self._value("CHRONIKER_COMMANDS_DENIED")
+        return value
+
+    @property
+    def command_setup(self) -> str | None:
+        """``package.module`` or ``package.module:function``: loaded first in the processes that run commands."""
+        value: str | None = self._value("CHRONIKER_COMMAND_SETUP")
         return value
 
     @property

@@ -57,10 +57,7 @@ def message(found: RecordCount) -> str:
     try:
         return monitors.render(job.monitor_error_template, template_values(job, found, plain)).strip("\n")
     except MonitorError as error:
-        return _("%(plain)s\nThe error template of the monitor was not used. %(error)s") % {
-            "plain": plain,
-            "error": error,
-        }
+        return _("%(plain)s\nIts error template was not used. %(error)s") % {"plain": plain, "error": error}
 
 
 def template_values(job: Job, found: RecordCount, plain: str) -> dict[str, Any]:

@@ -40,7 +40,7 @@ class Command(ConsoleCommand):
         if verbosity:
             self.stdout.write(_summary(changes))
         if check and any(change.kind != ChangeKind.UNCHANGED for change in changes):
-            raise CommandError("The jobs in the database are not as the code declares them.")
+            raise CommandError("The jobs in the database differ from those declared in code.")
         if any(change.kind == ChangeKind.REFUSED for change in changes):
             raise CommandError("Not all declared jobs are in the database.")
 
