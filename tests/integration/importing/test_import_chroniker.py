@@ -106,7 +106,7 @@ def test_differences_are_listed() -> None:
     text = printed(str(dump("1.1.0")))
     assert "“nonsense” in its parameters was ignored there" in text
     assert "“count” restarted" in text
-    assert "There are several jobs of this name there" in text
+    assert "Several jobs have this name there" in text
     assert "There is no management command “no_such_one”" in text
     assert not Job.objects.get(name="half understood").enabled
     assert Job.objects.filter(name="twin (2)").exists()
