@@ -13,9 +13,9 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from chroniker.admin.jobs.command_field import ArgumentLine, CommandChoice, objection
+from chroniker.admin.jobs.command_field import ArgumentsInput, CommandInput, argument_error
 from chroniker.admin.jobs.form_times import TimesInJobZone
-from chroniker.admin.shared.labels import name_inputs
+from chroniker.admin.shared.input_labels import name_inputs
 from chroniker.conf import settings
 from chroniker.models import EVERY_HOST, Host, Job
 
@@ -90,7 +90,7 @@ class EditedFieldsForm(JobModelForm):
         return [name for name in self.changed_data if name in columns]
 
 
-class JobForm(TimesInJobZone, AsShownForm):
+class JobForm(TimesInJobZone, EditedFieldsForm):
     class Meta:
         model = Job
         fields = "__all__"

@@ -29,7 +29,10 @@ INSTANTS = 10
 
 
 def preview(spec: Spec, closed: Sequence[ClosedTime] = (), *, runs_if_late: bool = False) -> dict[str, Any]:
-    """For the page, before or after it is saved: the words, the next instants and what to mind; or the error."""
+    """The description, the next scheduled times and remarks; or the error. The schedule need not be saved.
+
+    ``runs_if_late``: a job of frequency ONCE runs even if its time has passed, because it is new and enabled.
+    """
     try:
         schedule.validate(spec)
     except ScheduleError as error:

@@ -51,7 +51,7 @@
         async function refresh() {
             const values = NAMES.filter(name => form.elements[name]).map(name => [name, form.elements[name].value]);
             values.push(["is_new", preview.dataset.isNew], ["enabled", form.elements.enabled?.checked ? "1" : ""]);
-            const query = new URLSearchParams(values), mine = ++asked;
+            const query = new URLSearchParams(values), mine = ++requests;
             if (query.toString() === shown) {
                 return;
             }
