@@ -8,6 +8,8 @@ from typing import Any
 from django.conf import settings as django_settings
 from django.core.validators import MinValueValidator
 from django.db import models, transaction
+from django.db.models.signals import pre_save
+from django.dispatch import receiver
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
@@ -150,12 +152,6 @@ class Job(JobFields):
 
     natural_key.dependencies = ["chroniker.group", "chroniker.calendar"]  # type: ignore[attr-defined]
 
-    def save_base(self, raw: bool = False, **kwargs: Any) -> None:  # type: ignore[override]
-        """``loaddata`` (``raw``) does not call ``save``. Its jobs must be booked again, too."""
-        if raw:
-            self.edited_at = FromNow()  # the database's clock decides
-        super().save_base(raw=raw, **kwargs)
-
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Saves, and asks the next tick to book the job anew, unless ``update_fields`` leaves the schedule alone."""
         names = kwargs.get("update_fields")
@@ -218,3 +214,10 @@ def fetch_closed_times(jobs: Iterable[Job]) -> None:
     found = closed_times({job.calendar_id for job in with_calendar if job.calendar_id is not None})
     for job in with_calendar:
         job.closed_times = found[job.calendar_id or 0]
+
+
+@receiver(pre_save, sender=Job)
+def book_loaded_job(instance: Job, raw: bool, **kwargs: Any) -> None:
+    """``loaddata`` (``raw``) does not call ``save``. The next tick must book its jobs, too."""
+    if raw:
+        instance.edited_at = FromNow()  # the database's clock decides

@@ -33,6 +33,7 @@ def test_jobs_are_matched_by_name(tmp_path: Path) -> None:
     report = a_job(name="report", cron="0 3 * * *")
     report.subscribers.add(User.objects.create(username="anna"))
     JobDependency.objects.create(dependent=report, dependee=backup, wait_for_success=False)
+    Job.objects.update(edited_at=None)
     path = dump(tmp_path / "jobs.json")
     for model in (JobDependency, Job, Blackout, Calendar, Group):
         model.objects.all().delete()
