@@ -1,8 +1,8 @@
 """The program ``chroniker``: one tick, in the environment that its arguments name. For a line in a crontab.
 
-Needs nothing but Python: it is started from an empty environment, perhaps by another Python than the project's. It
-finds the project's Python and settings, and then becomes ``manage.py cron``: the same process, so that signals reach
-the tick and its exit status is the program's.
+It needs only Python: cron starts it with an empty environment, perhaps with another Python than the project's. It
+finds the project's Python and settings, and then replaces itself by ``manage.py cron`` in the same process, so that
+signals reach the tick, and the tick's exit status is the program's.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Start:
 
 
 def main(words: Sequence[str] | None = None) -> NoReturn:
-    """Becomes the tick; or ends with status 2 and a message that says what is wrong."""
+    """Replaces this process by the tick; or ends with status 2 and a message."""
     making = parser()
     arguments = making.parse_args(words)
     try:

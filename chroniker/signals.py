@@ -1,4 +1,4 @@
-"""Signals, sent after the move was committed. Best effort: a receiver that raises is logged, never in the way."""
+"""Signals, sent after the commit of the change. A receiver that raises is logged and changes nothing else."""
 
 from __future__ import annotations
 

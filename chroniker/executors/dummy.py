@@ -1,4 +1,4 @@
-"""Remembers what it was given. For tests of what leads up to a dispatch."""
+"""Records the runs it gets, and executes none. For tests of the steps before a dispatch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This very process, inside ``dispatch``. For tests: no keeper, no timeout, no stop."""
+"""Executes runs in the calling process, within ``dispatch``. For tests: no keeper, no timeout, no stop."""
 
 from __future__ import annotations
 

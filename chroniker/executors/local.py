@@ -1,4 +1,4 @@
-"""This host: the process that ticks also supervises. What ``manage.py cron`` uses without Celery."""
+"""Executes runs on this host: the process that ticks also supervises. The executor without Celery."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FORK_SERVER_PATIENCE = 60.0
 
 
 class LocalExecutor(HostedExecutor):
-    """Runs at most ``OPTIONS["workers"]`` commands at once (default: four for each core), the others wait in line.
+    """Runs at most ``OPTIONS["workers"]`` commands at once (default: four for each core), the others wait.
 
     Takes runs only in a process that stays to supervise them, i.e. between ``open`` and ``close``; claims made
     elsewhere, say by a button in the admin, wait for the next ``cron``.

@@ -14,7 +14,7 @@ from chroniker.executors.base import Executor
 
 
 class Executors:
-    """``executors["default"]`` is made when it is first asked for."""
+    """``executors["default"]`` is created at its first use."""
 
     def __init__(self) -> None:
         self._made: dict[str, Executor] = {}
@@ -30,7 +30,7 @@ class Executors:
         return iter(settings.executors)
 
     def here(self) -> list[str]:
-        """Those that execute in the process that dispatches. One that cannot be made is none of them."""
+        """Those that execute in the dispatching process, without those that cannot be created."""
         return [alias for alias in self if self._executes_here(alias)]
 
     def _executes_here(self, alias: str) -> bool:
@@ -53,7 +53,7 @@ class Executors:
         return executor
 
     def close(self) -> None:
-        """Close all that were made; the next use makes them anew."""
+        """Close all; the next use creates them again."""
         with self._lock:
             made, self._made = self._made, {}
         for executor in made.values():

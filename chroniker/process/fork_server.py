@@ -1,7 +1,7 @@
-"""The fork server itself: a guard with Django warm, one thread and no connections, started by exec.
+"""The fork server: a process with Django loaded, one thread and no connections, from which keepers are forked.
 
-So forking from it is safe under every kind of worker, and a command starts in milliseconds. If it dies, its
-keepers live on, each with its own supervisor, and the next are started cold.
+It is a new Python, so forking from it is safe under every kind of worker, and a command starts in milliseconds. If it
+dies, its keepers continue, each with its own supervisor; it is started again, or the next keepers are started cold.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def main() -> None:
     """`argv`: the descriptor of the socket that requests come by."""
     requests = socket.socket(fileno=int(sys.argv[1]))
     requests.set_inheritable(False)
-    os.environ.pop(RUN_ID, None)  # the placeholder was for /proc, see `mark`
+    os.environ.pop(RUN_ID, None)  # the placeholder was for /proc, see `run_marker`
     name_process("chroniker-fork")
     ignore_signals()
     gc.disable()

@@ -1,12 +1,11 @@
-"""The keeper: a small process between the supervisor and the command, which sees to it that the command's whole
-tree dies in time.
+"""The keeper: a small process between supervisor and command that kills the command's process tree in time.
 
-It kills the tree when its deadline passes, when the line to the supervisor breaks, when it is told to, and when
-the command is done; the supervisor moves the deadline on each time the lease was renewed. It has no database,
-holds no file but its own and cannot be ended by a signal that can be caught. A SIGKILL on it kills the command
-as well (parent-death signal); what else it guarded is swept by the fork server and by the supervisor.
+It kills the tree when its deadline passes, when the connection to the supervisor closes, when the supervisor says
+so, and when the command has ended. The supervisor moves the deadline after each renewal of the lease. The keeper has
+no database and no files but its own, and ignores every signal that can be ignored. SIGKILL on it kills the command
+too (parent-death signal); the other processes of the tree are killed by its parent and by the supervisor.
 
-Standard library only: a cold start is this process first, Django later and only in the command's.
+Standard library only: in a cold start this process starts first, and Django later in the command's process only.
 """
 
 from __future__ import annotations
@@ -25,13 +24,13 @@ from chroniker.process.keeper_protocol import Descriptors, KeeperConnection, Mes
 from chroniker.process.kernel import become_subreaper, boot_clock, close_descriptors, name_process
 from chroniker.process.run_spec import RunSpec
 
-GO_PATIENCE = 600.0  #: how long a keeper waits to be told to begin; its supervisor asks a database that may be slow
-LINGER = 0.5  #: after the command ended by itself, what it left behind may end by itself too
+GO_PATIENCE = 600.0  #: how long a keeper waits for its run; the supervisor's database may be slow
+LINGER = 0.5  #: after the command has ended, its remaining processes may end by themselves
 _LONGEST_WAIT = 1.0
 
 
 def ignore_signals() -> None:
-    """Nothing that can be caught ends this process. SIGCHLD stays, to wake it."""
+    """No signal that can be ignored ends this process. SIGCHLD stays, to wake it."""
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD, signal.SIGCONT}:
         try:
             signal.signal(number, signal.SIG_IGN)
@@ -41,13 +40,13 @@ def ignore_signals() -> None:
 
 
 def keep(given: Descriptors, become: Become, shared: frozenset[int] = frozenset()) -> NoReturn:
-    """Be a keeper, in a process forked or started for it. `shared` descriptors are the command's, and stay open."""
+    """Guard a command, in a process made for that. `shared` descriptors are the command's and stay open."""
     wire = None
     try:
         _withdraw(given, shared)
         wire = KeeperConnection(socket.socket(fileno=given.control))
         Keeper(wire, CommandTree(given, become)).guard()
-    except BaseException:  # whatever went wrong, no tree may be left unguarded
+    except BaseException:  # no tree may be left unguarded
         process_tree.kill_below(process_tree.Tally())
         if wire is not None:
             wire.send(crashed=traceback.format_exc())
@@ -65,7 +64,7 @@ def _withdraw(given: Descriptors, shared: frozenset[int]) -> None:
     nothing = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(nothing, descriptor)
-    # Were a sibling's keeper open here, that sibling would not see its supervisor die.
+    # If a sibling's connection were open here, that sibling would not notice the death of its supervisor.
     close_descriptors(shared | frozenset(given))
 
 

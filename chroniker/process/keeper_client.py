@@ -1,4 +1,4 @@
-"""The supervisor's end of a run: how a keeper is started, and what the two say to each other."""
+"""The supervisor's side of a keeper: start it, send it instructions, read its reports."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _END_PATIENCE = 10.0
 
 
 class KeeperClient:
-    """A keeper, seen from its supervisor. When this end closes, or its process dies, the tree is killed.
+    """A keeper, as its supervisor uses it. When this connection closes, or this process dies, the tree is killed.
 
     Not for two threads at once.
     """
@@ -33,9 +33,9 @@ class KeeperClient:
         self.err = err
         self.progress = shared_progress
         self.pid = 0
-        self.terminating = ""  #: why the tree was sent SIGTERM
+        self.terminating = ""  #: why SIGTERM was sent to the tree
         self.killing = False
-        self.ended: Mapping[str, Any] | None = None  #: the keeper's last words
+        self.ended: Mapping[str, Any] | None = None  #: the keeper's last report
         self.crashed = ""
         self._cold: subprocess.Popen[bytes] | None = None
         self._pidfd = -1
@@ -60,7 +60,7 @@ class KeeperClient:
         self.wire.send(go=order.to_json(), deadline=deadline)
 
     def extend(self, deadline: float) -> None:
-        """Move the keeper's deadline on; it acknowledges."""
+        """Move the keeper's deadline; it acknowledges."""
         self.wire.send(deadline=deadline)
         if self._unanswered is None:
             self._unanswered = clock.monotonic()  # stands still while the machine is suspended
@@ -74,7 +74,7 @@ class KeeperClient:
         self.wire.send(kill=True)
 
     def read(self) -> None:
-        """Take note of what the keeper has said."""
+        """Read the keeper's messages."""
         for message in self.wire.receive():
             if "ready" in message:
                 self.pid = message["ready"]
@@ -92,7 +92,7 @@ class KeeperClient:
 
     @property
     def is_over(self) -> bool:
-        """The tree is dead: the keeper has said so, or all who guarded it have let go of the line."""
+        """The tree is dead: the keeper reported it, or the keeper and its parent have closed the connection."""
         return self.ended is not None or self.wire.closed
 
     @property
@@ -111,13 +111,13 @@ class KeeperClient:
         return clock.monotonic() - self._unanswered
 
     def wake(self) -> None:
-        """Continue a keeper that somebody stopped."""
+        """Continue a stopped keeper."""
         if self.alive_pid:
             os.kill(self.pid, signal.SIGCONT)
 
     @property
     def alive_pid(self) -> int:
-        """The keeper's pid if it is alive for certain, else 0: a number alone may belong to somebody else by now."""
+        """The keeper's process id if it is certainly alive, else 0: the number may be another process's by now."""
         if self._pidfd < 0:
             return 0
         poll = select.poll()
@@ -125,23 +125,23 @@ class KeeperClient:
         return 0 if poll.poll(0) else self.pid
 
     def close(self) -> None:
-        """Let go: a keeper that lives kills its tree and ends."""
+        """Close the connection: a living keeper kills its tree and ends."""
         self.wire.close()
         for descriptor in (self.out, self.err, self.progress, self._pidfd):
             if descriptor >= 0:
                 os.close(descriptor)
         self.out = self.err = self.progress = self._pidfd = -1
         if self._cold is not None:
-            self._cold.send_signal(signal.SIGCONT)  # whoever was stopped cannot end
-            with suppress(subprocess.TimeoutExpired):  # still busy with what nobody can kill
+            self._cold.send_signal(signal.SIGCONT)  # a stopped process cannot end
+            with suppress(subprocess.TimeoutExpired):  # it waits for processes that cannot be killed
                 self._cold.wait(_END_PATIENCE)
 
     @classmethod
     def begin(cls, fork_server: ForkServer | None, lock: int) -> KeeperClient:
         """A keeper that is ready, from the fork server if that answers, else started cold. Raises OSError if none is.
 
-        A keeper runs nothing before it is told to go. So one that came too late, after another was started in
-        its place, sees its line closed and ends.
+        A keeper runs nothing before it gets its run. One that starts too late, after another was started in its
+        place, finds its connection closed and ends.
         """
         if fork_server is not None:
             keeper = cls._launch(lock, fork_server)

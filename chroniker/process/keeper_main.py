@@ -1,4 +1,4 @@
-"""One keeper, started cold: by exec, without Django, which its command loads for itself."""
+"""A keeper that is started cold: a new Python without Django, which the command's process loads."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from chroniker.process.run_spec import RUN_ID
 
 def main() -> None:
     """`argv`: the five descriptors, in their order."""
-    os.environ.pop(RUN_ID, None)  # the placeholder was for /proc, see `mark`
+    os.environ.pop(RUN_ID, None)  # the placeholder was for /proc, see `run_marker`
     given = Descriptors(*map(int, sys.argv[1:]))
     for descriptor in given:
         os.set_inheritable(descriptor, False)
-    if not LINUX:  # nobody could inherit what a dead keeper guarded
+    if not LINUX:  # without subreapers a parent could not find the processes of a dead keeper
         keep(given, CommandProcess().become)
     name_process("chroniker-guard")
     guard = KeeperParent(own=frozenset(given))

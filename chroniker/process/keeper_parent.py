@@ -1,9 +1,10 @@
-"""The parent of keepers: forks them, wakes those that were stopped, and kills what a dead one guarded.
+"""The parent of keepers: forks them, continues stopped ones, and kills the remaining processes of a dead one.
 
-It is a subreaper, so what loses its keeper becomes its child. It holds each keeper's line and lock open until all
-that the keeper guarded is dead: the end of the line says so to the supervisor, a free lock to everybody.
+It is a subreaper, so processes that lose their keeper become its children. It keeps each keeper's connection and lock
+open until all processes of that keeper are dead: then the supervisor sees the end of the connection, and others see a
+free lock.
 
-There is one with Django warm for all runs of a worker (the fork server), or a bare one for a single run (a cold start).
+The fork server is one for all runs of a worker; a cold start has one for its single run.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ _LOOK_SECONDS = 1.0
 
 
 class KeeperParent:
-    """Serves requests for keepers, each five descriptors; ends when no one is left to ask, or to guard."""
+    """Serves requests for keepers, each of five descriptors. Ends when no client and no keeper is left."""
 
     def __init__(self, requests: socket.socket | None = None, own: frozenset[int] = frozenset()) -> None:
-        """`own`: descriptors that are ours. Any other that is open by now is the project's, and every command's."""
+        """`own`: descriptors of this process. All others that are open are the project's; every command gets them."""
         become_subreaper()
         ignore_signals()
         own |= {-1 if requests is None else requests.fileno(), 0, 1, 2}
@@ -53,7 +54,7 @@ class KeeperParent:
                 self._answer(self._requests)
 
     def fork(self, given: Descriptors) -> None:
-        """A new keeper. Without memory for one its line ends, and the supervisor does without."""
+        """Fork a keeper. If that fails its connection closes, and the supervisor starts one cold."""
         try:
             pid = os.fork()
         except OSError as error:
@@ -79,16 +80,16 @@ class KeeperParent:
                 os.close(descriptor)
 
     def _wake_keepers(self) -> None:
-        """A stopped keeper guards nothing."""
+        """Continue stopped keepers: they guard nothing."""
         for pid in self._keepers:
             if process_tree.state(pid) == "T":
                 process_tree.send(pid, signal.SIGCONT)
 
     def _bury(self) -> None:
-        """Collect ended keepers. Any other child is what a dead keeper guarded."""
+        """Collect ended keepers. Any other child is a process of a dead keeper: it is killed."""
         killed = process_tree.kill_below(process_tree.Tally(), spare=self._keepers.keys() | self._own_children)
         if killed.count:
-            print(f"chroniker: a keeper died; killed what it guarded: {killed.names}", file=sys.stderr, flush=True)
+            print(f"chroniker: a keeper died; killed its processes: {killed.names}", file=sys.stderr, flush=True)
         living = process_tree.children(os.getpid())
         for pid in self._keepers.keys() - living:
             gone = self._keepers.pop(pid)

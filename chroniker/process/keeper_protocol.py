@@ -1,4 +1,4 @@
-"""What the supervisor and its keeper say to each other: one JSON object per line over a socket pair."""
+"""The messages between a supervisor and its keeper: one JSON object per line over a socket pair."""
 
 import json
 import select
@@ -23,7 +23,7 @@ class Descriptors(NamedTuple):
 
 
 class KeeperConnection:
-    """One end of the line. Not for two threads at once."""
+    """One end of the connection. Not for two threads at once."""
 
     def __init__(self, connection: socket.socket) -> None:
         connection.setblocking(False)
@@ -45,7 +45,7 @@ class KeeperConnection:
                 if not self._writable(until):
                     return False
             except OSError:
-                return False  # the reading side finds out by its own end-of-file
+                return False  # the reading side notices by its own end of file
         return True
 
     def _writable(self, until: float) -> bool:

@@ -1,8 +1,8 @@
-"""Whole trees of processes: who descends from whom, and how to kill all of them.
+"""Process trees: find all descendants of a process, and kill them.
 
 A process group misses children with a session of their own, and a list taken once misses those forked after
-it was taken. So the caller is a subreaper: whatever loses its parent comes to it, and is found in the next
-round. Without subreapers (systems other than Linux) only the command's own process group is reached.
+it was taken. So the caller is a subreaper: a process that loses its parent becomes its child, and is found in the
+next round. Without subreapers (systems other than Linux) only the command's process group is reached.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Killed:
 
 @dataclass
 class Tally:
-    """Collects ended children: the exit status of the one that matters, and what all of them used."""
+    """Collects ended children: the exit status of the command, and the resources that all of them used."""
 
     command: int = 0
     status: int | None = None
@@ -89,7 +89,7 @@ def children(pid: int) -> list[int]:
 
 
 def descendants(pid: int) -> Iterator[int]:
-    """Everyone below a process, parents before their children."""
+    """All processes below a process, parents before their children."""
     todo = children(pid)
     while todo:
         yield todo[0]
@@ -116,7 +116,7 @@ def _stat(pid: int) -> list[str]:
 
 
 def name_of(pid: int) -> str:
-    """What a process was started as, for people."""
+    """The command line of a process, else its name; for messages."""
     try:
         words = Path(f"/proc/{pid}/cmdline").read_bytes()[:200]
         short = Path(f"/proc/{pid}/comm").read_bytes()
@@ -126,7 +126,7 @@ def name_of(pid: int) -> str:
 
 
 def signal_below(number: int, *, group: int) -> None:
-    """Send a signal to everyone below this process; where trees cannot be read, to the command's process group."""
+    """Send a signal to all processes below this one; where trees cannot be read, to the command's process group."""
     if not LINUX:
         _send_group(group, number)
         return
@@ -135,7 +135,7 @@ def signal_below(number: int, *, group: int) -> None:
 
 
 def send(pid: int, number: int) -> bool:
-    """Send a signal; False when the process belongs to somebody else. One that is gone is fine."""
+    """Send a signal; False when the process belongs to another user. A process that has ended counts as reached."""
     try:
         os.kill(pid, number)
     except ProcessLookupError:
@@ -151,9 +151,9 @@ def _send_group(group: int, number: int) -> None:
 
 
 def stop_walk(roots: list[int]) -> list[int]:
-    """SIGSTOP each process, then list its children, and so on downwards. Returns everyone seen.
+    """SIGSTOP each process, then list its children, and so on downwards. Returns all that were found.
 
-    A stopped parent collects nobody, so the process ids below it stay valid until the kill.
+    A stopped parent collects no child, so the process ids below it stay valid until the kill.
     """
     seen: list[int] = []
     todo = list(roots)
@@ -166,11 +166,11 @@ def stop_walk(roots: list[int]) -> list[int]:
 
 
 def kill_below(tally: Tally, *, spare: Collection[int] = (), group: int = 0) -> Killed:
-    """Kill everyone below this process but the spared children's trees, until nobody is left.
+    """Kill all processes below this one, except the spared children's trees, until none is left.
 
-    Returns only when the tree is gone, or when all that is left belongs to another user and was not to be
-    killed for some seconds: those are named. It never walks on "until nobody new appears" before it kills:
-    a tree that wakes its own members holds that off for as long as it likes.
+    Returns when the tree is dead, or when all that is left belongs to another user and could not be killed for some
+    seconds: those are named. It does not search until no new process appears before it kills: a tree that continues
+    its own stopped members could delay that without end.
     """
     if not LINUX:
         return _kill_group(tally, group)
@@ -192,7 +192,7 @@ def kill_below(tally: Tally, *, spare: Collection[int] = (), group: int = 0) -> 
 
 
 def _kill_once(roots: list[int], known: set[int], killed: Killed) -> list[int]:
-    """One round: stop, walk, kill. Returns those that may not be killed by us."""
+    """One round: stop, list, kill. Returns those that this user may not kill."""
     seen = stop_walk(roots)
     for pid in seen:
         if pid not in known and state(pid) not in ("", "Z"):

@@ -1,7 +1,7 @@
-"""How far a command is: two numbers in memory that it shares with its supervisor.
+"""The progress of a command: two numbers in memory that it shares with its supervisor.
 
-Writing takes microseconds, never blocks and needs no database. A record carries a checksum, so one that is
-read while it is being written, or was cut off by a kill, is seen as such and never shown.
+Writing takes microseconds, never blocks and needs no database. A record carries a checksum, so one that
+is read during a write, or was cut off by a kill, is recognised and never shown.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def create() -> int:
         descriptor, path = tempfile.mkstemp(prefix="chroniker-progress-")
         os.unlink(path)  # noqa: PTH108 - the name was only needed to open it
     os.write(descriptor, _MAGIC + bytes(_RECORD.size))
-    if hasattr(fcntl, "F_ADD_SEALS"):  # nobody can cut it short under a reader's feet
+    if hasattr(fcntl, "F_ADD_SEALS"):  # no process can shorten it while another reads it
         fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
     return descriptor
 
@@ -50,7 +50,7 @@ def read(descriptor: int) -> tuple[int, int] | None:
 
 
 def attach(descriptor: int) -> None:
-    """Make this process, and its forks, the ones whose progress is told. Does nothing for any other kind of file.
+    """Make this process and its forks write their progress here. Does nothing for any other kind of file.
 
     The memory stays shared when the descriptor is closed: commands that become daemons close all they have.
     """
@@ -64,7 +64,7 @@ def attach(descriptor: int) -> None:
 
 
 def write(total: int, complete: int) -> None:
-    """Tell how far this run is. Does nothing outside a run."""
+    """Write the progress of this run. Does nothing outside a run."""
     if not _looked:
         _attach_by_environment()
     if _shared is None:

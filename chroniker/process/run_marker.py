@@ -1,7 +1,7 @@
 """The mark of a run on its processes: `CHRONIKER_RUN_ID` in the environment they were started with.
 
-It finds what no parent remembers: the processes of a run whose keeper and fork server were both killed. It does not
-find those that cleared their environment, or that belong to another user.
+It finds the processes of a run whose keeper and fork server were both killed. It does not find processes that cleared
+their environment, or that belong to another user.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _QUIET_SCANS = 6
 
 
 def write_marker(run_id: UUID) -> bool:
-    """Write the run's id over the placeholder in this process's first environment, the one that others see.
+    """Write the run's id over the placeholder in this process's first environment, which other processes see.
 
     A fork shows the environment its ancestor was started with, whatever it puts into `os.environ`. False when
     the placeholder is not there (a library that rewrites the process title may have used its room).
@@ -51,7 +51,7 @@ def _entry(run_id: str) -> bytes:
 def find_marked_processes(run_id: UUID) -> Iterator[int]:
     """The living processes of this run that still show its mark.
 
-    Newest first, and each as soon as it is seen: one that forks and ends all the time is gone a moment later.
+    Newest first, and each as soon as it is found: one that forks and ends all the time is gone a moment later.
     """
     if LINUX:
         pids = sorted((int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()), reverse=True)
@@ -68,9 +68,9 @@ def _carries(pid: int, entry: bytes) -> bool:
 
 
 def kill_marked_processes(run_id: UUID, keeper: int = 0) -> list[process_tree.Survivor]:
-    """Kill what a run left behind, its keeper first; returns what could not be killed within some seconds.
+    """Kill the remaining processes of a run; returns those that could not be killed within some seconds.
 
-    For a run whose keeper is dead, or no longer does its work.
+    For a run whose keeper is dead or no longer works.
     """
     until = time.monotonic() + _SWEEP_PATIENCE
     if keeper:
@@ -91,10 +91,10 @@ def kill_marked_processes(run_id: UUID, keeper: int = 0) -> list[process_tree.Su
 
 
 def _sweep_below(keeper: int, until: float) -> None:
-    """As long as it lives, even stopped, what loses its parent comes to the keeper: so it goes last.
+    """Kill the keeper last: while it lives, even stopped, processes that lose their parent become its children.
 
-    The dead stay listed, as it collects none. They are passed over, and the newest come first: one that forks
-    and ends all the time is only ever met there. One not seen before may have left a child not listed yet.
+    A stopped keeper collects no child, so dead ones stay listed; they are left out. The newest come first: a process
+    that forks and ends all the time is found only there. A new one may have left a child that is not listed yet.
     """
     process_tree.send(keeper, signal.SIGSTOP)
     dead: set[int] = set()

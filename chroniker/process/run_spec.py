@@ -1,4 +1,4 @@
-"""What a supervisor is told to execute, and what became of it."""
+"""What a supervisor executes, and the outcome."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The runtime directory: locks and sockets in it mean what they say only if nobody else can put them there.
+"""The runtime directory: its locks and sockets can be trusted only if no other user can create files in it.
 
-It may be in the temporary directory, where anybody can be faster and make one of its name, so it is looked at before
-each use, and not by a check at the start alone.
+It may be in the temporary directory, where another user could create one of its name first. So it is checked before
+each use, not only at the start.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A run's output: bytes as they come from the pipes, numbered pieces of text as the database takes them."""
+"""A run's output: from the bytes of its pipes to numbered chunks of text for the database."""
 
 from __future__ import annotations
 

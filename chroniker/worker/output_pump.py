@@ -1,4 +1,4 @@
-"""From a run's two pipes to its reporter: reads while the reporter keeps up, and never waits for either."""
+"""Reads a run's two pipes and gives the output to the reporter. Stops reading while too much waits; never blocks."""
 
 from __future__ import annotations
 
@@ -61,11 +61,11 @@ class OutputPump:
         return min((moment for moment in moments if moment is not None), default=float("inf"))
 
     def remark(self, text: str) -> None:
-        """A line of the machine's own in the run's log."""
+        """Write a line of chroniker's own to the run's log."""
         self._reporter.put([self._remarks.chunk(text + "\n")])
 
     def flush(self) -> None:
-        """Pass on what has waited for its second."""
+        """Pass on text that has waited long enough."""
         now = clock.monotonic()
         for stream in self._streams.values():
             if stream.flush_at is not None and stream.flush_at <= now:
@@ -86,7 +86,7 @@ class OutputPump:
     def finish(self) -> None:
         """The tree is dead: read what is left in the pipes, and pass all of it on.
 
-        A pipe that somebody outside the tree was given is read for a second more.
+        A pipe that a process outside the tree holds open is read for one more second.
         """
         self._reading = False  # by the selector, that is
         until = clock.monotonic() + _OUTSIDE_PATIENCE
@@ -103,7 +103,7 @@ class OutputPump:
             if pipe in self._logged:
                 self._reporter.put(stream.close())
         if self._open:
-            self.remark("A process outside of this run holds its output open, and is not listened to any more.")
+            self.remark("A process outside of this run holds its output open; its further output is not stored.")
 
     def _read(self, pipe: int) -> int:
         try:

@@ -1,4 +1,4 @@
-"""Output that waits to be stored: in order, counted, and handed out in bounded pieces."""
+"""Output that waits to be stored: in order, counted, in batches of bounded size."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class OutputQueue:
             self.size += size
 
     def batch(self) -> list[Chunk]:
-        """What goes into the next insert: at least one chunk, and no more than the bound."""
+        """The chunks of the next insert: at least one, and no more than the bound."""
         batch: list[Chunk] = []
         size = 0
         for chunk in self._queue:
@@ -56,7 +56,7 @@ class OutputQueue:
             self.size -= len(self._queue.popleft().text)
 
     def failed(self) -> None:
-        """What is too slow in one piece may pass in two."""
+        """Use smaller batches: a slow insert may succeed in two parts."""
         self._bound = max(self._bound // 2, CHUNK)
 
     def refused(self, batch: Sequence[Chunk]) -> None:

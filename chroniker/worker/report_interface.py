@@ -1,4 +1,4 @@
-"""The port between a supervisor and the database: what one says to the other about one run."""
+"""The interface between a supervisor and the database: the reports about one run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Renewed(Protocol):
 
 
 class Report(Protocol):
-    """What a supervisor says to the database about one run. Any call may raise, and is then tried again."""
+    """The reports of a supervisor about one run. Any call may raise, and is then repeated."""
 
     @property
     def run_id(self) -> UUID: ...

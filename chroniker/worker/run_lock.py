@@ -1,4 +1,4 @@
-"""A run's file lock in the runtime directory: held exactly as long as something on this host may be executing it.
+"""A run's file lock in the runtime directory: held as long as a process of this host may be executing the run.
 
 The supervisor takes it before it starts the run and passes the same open file to the keeper (and to the keeper's
 parent). So it is free only when all of them are gone, whichever died first, and the kernel frees it at once. The
@@ -54,7 +54,7 @@ class RunLock:
 
 
 def is_held(runtime_dir: Path, run_id: UUID) -> bool | None:
-    """Whether something on this host is, or may be, executing the run. False means dead, at once.
+    """Whether a process of this host is, or may be, executing the run. False: none is.
 
     None: there is no such file, or it is another user's, which decides nothing. The run may have its files in
     another directory, or the host was started anew.

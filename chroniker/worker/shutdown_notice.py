@@ -1,7 +1,7 @@
-"""That a worker ends: said once, and heard by all its supervisors, in this process and in those it forked since.
+"""The shutdown of a worker, announced once to all its supervisors: in this process and in its later forks.
 
-A pool's processes are children of the worker that is told to end, and know nothing of it. They inherit a pipe that
-becomes readable for all of them at once, and a piece of shared memory that says until when their runs may go on.
+Only the worker's main process gets the signal to end. The processes of its pool inherit a pipe that becomes readable
+for all of them at once, and shared memory with the time until which their runs may continue.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ _MOMENT = struct.Struct("=d")
 
 
 class ShutdownNotice:
-    """To be made before the pool's processes are forked."""
+    """To be created before the pool's processes are forked."""
 
     def __init__(self) -> None:
         self._near, self._far = os.pipe()
         self._shared = mmap.mmap(-1, _MOMENT.size)
 
     def announce(self, grace: float | None) -> None:
-        """Nothing begins here any more, and what runs is stopped when ``grace`` seconds are over; None: never.
+        """From now on no run starts here, and runs are stopped after ``grace`` seconds; None: never.
 
-        May be said again, also from a signal handler; the first time counts.
+        May be called again, also from a signal handler; the first call counts.
         """
         if not self.announced:
             _MOMENT.pack_into(self._shared, 0, float("inf") if grace is None else boot_clock() + grace)
-            os.write(self._far, b"!")  # nobody ever reads it: it stays there for all
+            os.write(self._far, b"!")  # never read: it stays readable for all
 
     def fileno(self) -> int:
-        """Readable from then on."""
+        """Readable after the announcement."""
         return self._near
 
     @property
@@ -42,7 +42,7 @@ class ShutdownNotice:
 
     @property
     def stop_at(self) -> float:
-        """On the boot clock: when runs are to be stopped; for ever away while nothing was said."""
+        """On the boot clock: when runs are to be stopped; infinite before the announcement."""
         moment: float = _MOMENT.unpack_from(self._shared, 0)[0]
         return moment if self.announced else float("inf")
 

@@ -1,7 +1,6 @@
 """A run's wake socket: a socket in the runtime directory by which any process of this host can wake its supervisor.
 
-Ringing decides nothing. The supervisor renews its lease at once, and learns from the database whether there is
-something to do.
+Waking decides nothing. The supervisor renews its lease at once, and so learns from the database of a stop.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from chroniker.process.kernel import LINUX
 
 
 class WakeSocket:
-    """The supervisor's side. Readable after somebody rang."""
+    """The supervisor's side. Readable after a wake-up."""
 
     def __init__(self, runtime_dir: Path, run_id: UUID) -> None:
         self._path = _path(runtime_dir, run_id)
@@ -30,7 +29,7 @@ class WakeSocket:
         return self._socket.fileno()
 
     def clear(self) -> None:
-        """Not readable again until the next ring."""
+        """Not readable again until the next wake-up."""
         try:
             while True:
                 self._socket.recv(64)
@@ -54,7 +53,7 @@ def wake(runtime_dir: Path, run_id: UUID) -> bool:
             with _Address(path) as address:
                 bell.sendto(b"!", address)
         except BlockingIOError:
-            return True  # so many rang before that the line is full
+            return True  # so many wake-ups wait already that the socket is full
         except OSError:
             return False
     return True
