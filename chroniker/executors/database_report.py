@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from uuid import UUID, uuid4
 
 from django.db import IntegrityError, connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from chroniker import lifecycle
 from chroniker.conf import settings
@@ -114,5 +115,9 @@ class DatabaseReport:
             with statement_limit(settings.database, settings.heartbeat.total_seconds() * share):
                 yield
         finally:
-            if connection.settings_dict["OPTIONS"].get("pool") and not connection.in_atomic_block:
+            if _is_pooled(connection) and not connection.in_atomic_block:
                 connection.close()
+
+
+def _is_pooled(connection: BaseDatabaseWrapper) -> bool:
+    return bool(connection.settings_dict["OPTIONS"].get("pool"))

@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 from django.db import DatabaseError, connection, transaction
 
+from chroniker.executors import database_report
 from chroniker.executors.database_report import DatabaseReport
 from chroniker.executors.statement_limit import statement_limit
 from chroniker.models import Status
@@ -115,7 +116,7 @@ def test_behind_pgbouncer_ticks_claim_and_execute(manage: Manage, bouncer: PgBou
 def test_a_connection_of_a_pool_is_given_back_after_each_report(pool: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     report = DatabaseReport(uuid4(), 1)
     assert report.start(1) is None, "there is no such run"
-    monkeypatch.setitem(connection.settings_dict, "OPTIONS", {**connection.settings_dict["OPTIONS"], "pool": pool})
+    monkeypatch.setattr(database_report, "_is_pooled", lambda connection: pool)
     assert connection.connection is not None
     assert report.output([]) is False
     assert (connection.connection is None) is pool
