@@ -9,6 +9,7 @@ import shutil
 import signal
 import sys
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from functools import _lru_cache_wrapper
 from pathlib import Path
 from types import FunctionType
@@ -67,7 +68,7 @@ class MutantSession:
     def _run_unchanged(self, items: list[pytest.Item]) -> None:
         """Record which test enters which function. The last test leaves the database to the forks."""
         sys.setprofile(self._note)
-        for item, following in zip(items, [*items[1:], items[0]], strict=True):
+        for item, following in _pairs(items):
             self._current = item.nodeid
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
             sys.setprofile(self._note)
@@ -130,8 +131,8 @@ class MutantSession:
             os._exit(status)
 
     def _any_fails(self, tests: list[pytest.Item]) -> bool:
-        for test in tests:
-            test.config.hook.pytest_runtest_protocol(item=test, nextitem=test)
+        for test, following in _pairs(tests):
+            test.config.hook.pytest_runtest_protocol(item=test, nextitem=following)
             if self.failed:
                 return True
         return False
@@ -142,6 +143,11 @@ class MutantSession:
         if os.WIFSIGNALED(status):
             self.timed_out += 1
         return [mutant] if mutant is not None and status == 0 else []
+
+
+def _pairs(items: list[pytest.Item]) -> Iterator[tuple[pytest.Item, pytest.Item | pytest.Session]]:
+    """Each test with the next one. After the last one, the fixtures of the whole run stay set up."""
+    return zip(items, [*items[1:], *(item.session for item in items[-1:])], strict=True)
 
 
 def _use_own_database() -> None:
