@@ -49,7 +49,8 @@ def lease_check() -> None:
             record_call()
             return -2 * self.lease
 
-    replace("chroniker.lifecycle.close", "settings", lambda original: WithoutDrift())
+    for module in ("chroniker.lifecycle.close", "chroniker.scheduler.pending_work"):
+        replace(module, "settings", lambda original: WithoutDrift())
 
 
 def keeper_deadline() -> None:

@@ -27,7 +27,7 @@ def servers_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.xfail(
     strict=False,
-    reason="the product neither marks the missing output of a lost run, nor kills what is left of a run without guards",
+    reason="the product does not kill what is left of a run whose guards were all killed",
 )
 def test_a_short_mix_of_faults_has_no_violations() -> None:
     words = ["--minutes", "0.3", "--jobs", "39", "--database", databases.chosen(), "--json"]

@@ -61,16 +61,26 @@ def test_each_step_is_called_where_the_failpoints_see_it() -> None:
     assert set(failpoints.STEPS) <= called, set(failpoints.STEPS) - called
 
 
-def test_the_names_of_processes_are_those_that_the_product_sets() -> None:
-    names = {
-        str(node.args[0].value)[:15]
-        for _path, tree in product_trees()
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call)
-        and getattr(node.func, "id", getattr(node.func, "attr", "")) == "name_process"
-        and isinstance(node.args[0], ast.Constant)
+def constants_of(tree: ast.Module) -> dict[str, str]:
+    """Module-level names of texts."""
+    return {
+        ast.unparse(node.targets[0]): node.value.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
     }
-    assert names == set(processes.PRODUCT_PROCESSES)
+
+
+def test_the_names_of_processes_are_those_that_the_product_sets() -> None:
+    names: set[str] = set()
+    for _path, tree in product_trees():
+        constants = constants_of(tree)
+        for node in ast.walk(tree):
+            function = getattr(node, "func", None)
+            if isinstance(node, ast.Call) and getattr(function, "id", getattr(function, "attr", "")) == "name_process":
+                argument = node.args[0]
+                constant = argument.value if isinstance(argument, ast.Constant) else constants[ast.unparse(argument)]
+                names.add(str(constant))
+    assert {name[:15] for name in names} == set(processes.PRODUCT_PROCESSES)
 
 
 def run_python(script: str, **env: str) -> subprocess.CompletedProcess[str]:
