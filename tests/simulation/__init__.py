@@ -1,0 +1,1 @@
+"""Deterministic simulation: the product code of scheduler, supervisor and keeper in one thread, from one seed."""

@@ -1,0 +1,157 @@
+"""What happens around a statement: others run, the host may be cut off, the connection may break, the process may die.
+
+A statement outside of a transaction is an event: others run between any two of them. A transaction holds the whole
+database, as SQLite's writers do; others wait for it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from django.db.utils import OperationalError
+
+from tests.simulation.processes import Killed, Thread
+from tests.simulation.world import World, active, is_inside
+
+#: The one connection that all simulated threads share.
+connections: list[sqlite3.Connection] = []
+LOCK_TRIES = 20
+#: SQLite's savepoints are not statements of the product.
+SAVEPOINT_VERBS = ("SAVEPO", "RELEAS", "ROLLBA")
+
+
+def raw() -> sqlite3.Connection:
+    return connections[0]
+
+
+def before(query: str) -> None:
+    if not is_inside():
+        return
+    world = active()
+    thread = world.thread
+    if thread.process.dead:
+        raise Killed
+    world.statements += 1
+    if world.transaction is thread:
+        _within_transaction(world, query)
+        return
+    _pause(world)
+    _interrupt(world, thread)
+    _reach_database(world, thread)
+    _wait_for_transaction(world, thread)
+    if query[:5].upper() == "BEGIN":
+        world.transaction = thread
+
+
+def after(query: str) -> None:
+    if not is_inside():
+        return
+    world = active()
+    if world.transaction is world.current or query[:6] not in ("UPDATE", "INSERT", "DELETE"):
+        return
+    world.note("write", world.process.name, query[:40])
+    world.after_commit()
+    answer(world)
+
+
+def answer(world: World) -> None:
+    """The way back of the answer to a commit."""
+    if world.chance("kill after commit"):
+        die(world)
+    if (seconds := _slow_answer(world)) is not None:
+        world.block(seconds)
+    if world.chance("answer lost") or _takes(world, "lose answer", counts=True):
+        raise OperationalError("simulated: the answer was lost")
+
+
+def die(world: World) -> None:
+    world.note("killed at a statement", world.process.name)
+    if world.transaction is world.current:
+        release(rollback=True)
+    world.process.kill()
+    world.check_alive()
+
+
+def release(rollback: bool = False) -> None:
+    """The end of a transaction: who waits for the database goes on."""
+    world = active()
+    if rollback and raw().in_transaction:
+        raw().rollback()
+    world.transaction = None
+    if world.waiting:
+        world.wake(world.waiting.pop(0))
+
+
+def _within_transaction(world: World, query: str) -> None:
+    if query[:6].upper() in SAVEPOINT_VERBS:
+        return
+    if world.chance("kill in transaction") or _takes(world, "kill in transaction", counts=True):
+        die(world)
+    if world.chance("statement fails"):
+        raise OperationalError("simulated: the connection broke")
+    if world.chance("slow in transaction"):
+        world.block(world.rng.expovariate(2.0))
+
+
+def _pause(world: World) -> None:
+    slow = world.rng.random() < world.faults.get("slow", 0.0)
+    world.block(20 * world.rng.random() ** 3 if slow else world.rng.expovariate(2_000))
+
+
+def _interrupt(world: World, thread: Thread) -> None:
+    planned = world.interruption
+    if planned is None or planned.process is not thread.process or planned.fault == "kill in transaction":
+        return
+    if planned.place > 0:
+        planned.place -= 1
+        return
+    if planned.fault in ("lose answer", "slow answer"):
+        return  # taken after the statement
+    world.interruption = None
+    world.note("interrupted", planned.fault or f"{planned.seconds:g} s", thread.process.name)
+    if planned.fault == "kill":
+        die(world)
+    if planned.fault == "fail":
+        raise OperationalError("simulated: the connection broke")
+    world.block(planned.seconds)
+
+
+def _slow_answer(world: World) -> float | None:
+    seconds = world.interruption.seconds if world.interruption is not None else 0.0
+    return seconds if _takes(world, "slow answer", counts=True) else None
+
+
+def _takes(world: World, fault: str, *, counts: bool = False) -> bool:
+    """Whether the planned interruption is this fault, here. It happens once."""
+    planned = world.interruption
+    if planned is None or planned.fault != fault or planned.process is not world.process:
+        return False
+    if planned.place > 0:
+        planned.place -= counts
+        return False
+    world.interruption = None
+    world.note("interrupted", fault, world.process.name)
+    return True
+
+
+def _reach_database(world: World, thread: Thread) -> None:
+    host = thread.process.host
+    if host.unreachable_until > world.now:
+        world.block(min(5.0, host.unreachable_until - world.now))
+        raise OperationalError("simulated: the database cannot be reached")
+    if world.chance("kill at statement"):
+        die(world)
+    if world.chance("statement fails"):
+        raise OperationalError("simulated: the connection broke")
+
+
+def _wait_for_transaction(world: World, thread: Thread) -> None:
+    tries = 0
+    while world.transaction is not None:
+        if tries > LOCK_TRIES:
+            raise OperationalError("database is locked")
+        world.waiting.append(thread)
+        if not world.block(1.0):
+            tries += 1
+            if thread in world.waiting:
+                world.waiting.remove(thread)

@@ -1,0 +1,58 @@
+"""After each commit: an open run has a lease, groups keep their limit, no job runs beside one that it waits for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.simulation.checker.rows import rows
+from tests.simulation.checker.witness import Witness
+from tests.simulation.world import World
+
+
+class Leases:
+    def __init__(self, world: World, witness: Witness) -> None:
+        self.world, self.witness = world, witness
+        self.known: dict[Any, tuple[Any, ...]] = {}
+
+    def after_commit(self) -> None:
+        found = rows("SELECT run_id, job_id, slot, expires_at, nonce FROM chroniker_lease")
+        leases = {row[0]: row for row in found}
+        new = [row for run, row in leases.items() if run not in self.known]
+        gone = [row for run, row in self.known.items() if run not in leases]
+        if new:
+            self._check_dependencies(new, found)
+            self._check_groups()
+        if new or gone:
+            self._check_open(leases)
+        for row in gone:
+            self._count_lost(row)
+        self.known = leases
+
+    def _check_open(self, leases: dict[Any, tuple[Any, ...]]) -> None:
+        opened = {run for (run,) in rows("SELECT id FROM chroniker_run WHERE finished_at IS NULL")}
+        if opened != set(leases):
+            self.world.violated("open means leased", f"{len(opened)} open runs, {len(leases)} leases")
+
+    def _count_lost(self, lease: tuple[Any, ...]) -> None:
+        found = rows("SELECT status, code, token FROM chroniker_run WHERE id = ?", lease[0])
+        if found and found[0][0] == "LOST":
+            self.world.note("run lost", f"job {lease[1]}, run {found[0][2]}:", found[0][1])
+            if self.witness.tree_of(lease[0]) is not None:
+                self.world.note("lost with its tree alive", f"job {lease[1]}, run {found[0][2]}")
+
+    def _check_dependencies(self, new: list[tuple[Any, ...]], found: list[tuple[Any, ...]]) -> None:
+        begun = {row[1] for row in new if row[2] == ""}
+        opened = {row[1] for row in found if row[2] == ""}
+        pairs = rows("SELECT dependent_id, dependee_id FROM chroniker_dependency WHERE wait_for_completion")
+        for dependent, dependee in pairs:
+            if dependent in begun and dependee in opened and dependee not in begun:
+                self.world.violated("dependency", f"job {dependent} was claimed while job {dependee} is open")
+
+    def _check_groups(self) -> None:
+        counts = rows(
+            'SELECT g.id, g."limit", COUNT(*) FROM chroniker_lease l JOIN chroniker_job j ON j.id = l.job_id'
+            " JOIN chroniker_group g ON g.id = j.group_id WHERE l.slot = '' AND g.\"limit\" IS NOT NULL GROUP BY g.id"
+        )
+        for group, limit, count in counts:
+            if count > limit:
+                self.world.violated("group limit", f"{count} open runs, of {limit}, in group {group}")

@@ -1,0 +1,167 @@
+"""Safeguards that can be removed, to see that some scene reports it.
+
+Each is one replacement in a copy of the source, or a mutation of the fault runner. A text that the source no longer
+has is an error: then the mutation has to follow the code.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[2]
+
+
+class Replacement(NamedTuple):
+    file: str
+    old: str
+    new: str
+    scenes: str  #: that find it; empty: none does, see ``EQUIVALENT``
+    also: tuple[str, str, str] | None = None  #: a second replacement: the same rule, asked in another statement
+
+
+REPLACEMENTS = {
+    "no-compare-and-set": Replacement(
+        "lifecycle/start.py", "token=token, status=Status.CLAIMED, ", "token=token, ", "doubled-message"
+    ),
+    "no-margin": Replacement("conf.py", "return self.lease / 5\n", "return self.lease * 0\n", "slow-kill"),
+    "no-deadline": Replacement(
+        "worker/run_control.py",
+        "if lease.lost or now >= lease.deadline:",
+        "if lease.lost:",
+        "cut",
+        ("process/keeper.py", "now >= self._deadline:", "now < 0:"),
+    ),
+    "expires-early": Replacement(
+        "lifecycle/close.py",
+        "FromNow(-settings.drift_allowance))",
+        "FromNow(settings.lease / 2))",
+        "cut",
+        ("scheduler/pending_work.py", "Now(-settings.drift_allowance)", "Now(settings.lease / 2)"),
+    ),
+    "renewal-revives": Replacement(
+        "lifecycle/start.py", "valid = lease if settings.check_lock_file else", "valid = lease if True else", ""
+    ),
+    "claim-does-not-compare": Replacement(
+        "lifecycle/claim.py",
+        "if revisions.get(plan.state.pk) == plan.state.revision]",
+        "if plan.state.pk in revisions]",
+        "edit,two-ticks",
+    ),
+    "start-too-late": Replacement(
+        "lifecycle/start.py",
+        "held = Lease.objects.filter(pk=run_id, expires_at__gt=FromNow())",
+        "held = Lease.objects.filter(pk=run_id)",
+        "late-message",
+    ),
+    "clock-is-believed": Replacement(
+        "clock/clock_state.py",
+        "return dataclasses.replace(memory, until=seen.before + _quiet_seconds(), why=why, unsettled=True)",
+        "return memory",
+        "clock-jump",
+    ),
+    "no-restart-after-jump": Replacement(
+        "scheduler/tick.py", "        lifecycle.restart_after_clock_jump()\n", "        pass\n", "jump-of-a-claim"
+    ),
+    "finish-by-anyone": Replacement(
+        "lifecycle/close.py",
+        "filter(pk=run_id, token=token, nonce=nonce, status=Status.RUNNING).update(",
+        "filter(pk=run_id, token=token).update(",
+        "finish-against-expiry",
+    ),
+    "lease-from-the-answer": Replacement(
+        "worker/lease_renewal.py",
+        "self.deadline = request.asked + self._held_for",
+        "self.deadline = boot_clock() + self._held_for",
+        "slow-answer",
+    ),
+    "group-not-locked": Replacement(
+        "lifecycle/admission.py", "taken = groups.open_jobs(list(limits))", "taken: dict[int, int] = {}", "group-limit"
+    ),
+    "no-second-message": Replacement(
+        "eligibility/hosts.py",
+        "filter(redispatch_at__lte=now)",
+        "filter(redispatch_at__lte=now).none()",
+        "lost-message",
+    ),
+}
+#: Of the fault runner (`tests.faults.mutations`), by name: the scenes that find it.
+OF_FAULT_RUNNER = {
+    "lease-check": "cut",
+    "keeper-deadline": "cut",
+    "start-compare-and-set": "doubled-message",
+    "unique-lease": "cut",
+    "redispatch": "lost-message",
+}
+#: Why nothing finds it.
+EQUIVALENT = {
+    "renewal-revives": "the keeper kills the tree before the lease ends, so a revived lease guards nothing alive",
+}
+#: Names that a replacement needs at the top of its file.
+IMPORTS = {"lease-from-the-answer": "from chroniker.process.kernel import boot_clock\n"}
+NAMES = (*REPLACEMENTS, *OF_FAULT_RUNNER)
+
+
+def scenes_of(name: str) -> str:
+    return REPLACEMENTS[name].scenes if name in REPLACEMENTS else OF_FAULT_RUNNER[name]
+
+
+def prepare(name: str) -> None:
+    """Before the product is imported: put a changed copy of it first on the path."""
+    if name in REPLACEMENTS:
+        copy = Path(tempfile.mkdtemp(prefix="chroniker-mutation-"))
+        shutil.copytree(ROOT / "chroniker", copy / "chroniker", ignore=shutil.ignore_patterns("__pycache__"))
+        for file, old, new in changes(name):
+            path = copy / "chroniker" / file
+            path.write_text(mutated(name, path.read_text(), old, new))
+        sys.path.insert(0, str(copy))
+        atexit.register(shutil.rmtree, copy, ignore_errors=True)
+    elif name and name not in OF_FAULT_RUNNER:
+        raise SystemExit(f"there is no mutation {name!r}; there is: {', '.join(NAMES)}")
+
+
+def changes(name: str) -> list[tuple[str, str, str]]:
+    """File, old text, new text."""
+    replacement = REPLACEMENTS[name]
+    return [(replacement.file, replacement.old, replacement.new), *filter(None, [replacement.also])]
+
+
+def mutated(name: str, source: str, old: str, new: str) -> str:
+    if source.count(old) != 1:
+        raise SystemExit(f"mutation {name}: {old!r} is {source.count(old)} times in the source; it has to follow it")
+    head = "from __future__ import annotations\n"
+    return source.replace(old, new).replace(head, head + IMPORTS.get(name, ""), 1)
+
+
+def apply(name: str) -> None:
+    """After Django is set up."""
+    if name in OF_FAULT_RUNNER:
+        from tests.faults import mutations
+
+        mutations.apply(name)
+
+
+def table() -> int:
+    """Each mutation in a process of its own, in the scenes that should find it. 0: each was found as expected."""
+    unexpected = 0
+    for name in NAMES:
+        scenes = scenes_of(name)
+        found = bool(scenes) and _is_found(name, scenes)
+        unexpected += found is not bool(scenes)
+        result = f"found by {scenes}" if found else "NOT FOUND" if scenes else f"equivalent: {EQUIVALENT[name]}"
+        print(f"{name:<24} {result}", flush=True)
+    return int(bool(unexpected))
+
+
+def _is_found(name: str, scenes: str) -> bool:
+    words = [sys.executable, "-m", "tests.simulation", "--mutate", name, "--explore", scenes]
+    done = subprocess.run(words, env={**os.environ, "PYTHONHASHSEED": "0"}, capture_output=True, text=True, check=False)
+    if done.returncode not in (0, 1):
+        raise SystemExit(f"{name}: {done.stdout}{done.stderr}")
+    return done.returncode == 0

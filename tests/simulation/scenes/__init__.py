@@ -1,0 +1,37 @@
+"""Short histories, each searched completely over one interruption. By the name on the command line."""
+
+from __future__ import annotations
+
+from tests.simulation.scenes import claims, clocks, runs
+from tests.simulation.scenes.base import Scene
+
+SCENES: dict[str, type[Scene]] = {
+    "claim": claims.Claim,
+    "dependency": claims.Dependency,
+    "disable": claims.Disable,
+    "edit": claims.Edit,
+    "group-limit": claims.GroupLimit,
+    "pause": claims.Pause,
+    "retry": claims.Retry,
+    "run-now": claims.RunNow,
+    "two-ticks": claims.TwoTicks,
+    "doubled-message": runs.DoubledMessage,
+    "expiry-against-renewal": runs.ExpiryAgainstRenewal,
+    "finish-against-expiry": runs.FinishAgainstExpiry,
+    "late-message": runs.LateMessage,
+    "lost-message": runs.LostMessage,
+    "stop-against-finish": runs.StopAgainstFinish,
+    "supervisor-dies": runs.SupervisorDies,
+    "clock-jump": clocks.ClockJump,
+    "clock-jump-back": clocks.ClockJumpBack,
+    "cut": clocks.Cut,
+    "drift": clocks.Drift,
+    "failover": clocks.Failover,
+    "jump-of-a-claim": clocks.JumpOfAClaim,
+    "slow-answer": clocks.SlowAnswer,
+    "slow-kill": clocks.SlowKill,
+    "stopped": clocks.Stopped,
+    "unequal": clocks.Unequal,
+}
+
+__all__ = ["SCENES", "Scene"]

@@ -1,0 +1,127 @@
+"""A scene: a short history with one interruption, tried at every place of it in turn."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from chroniker.eligibility import hosts
+from chroniker.models import Job, Lease
+from chroniker.scheduler import tick
+from tests.simulation import site
+from tests.simulation.actors import start_scheduler
+from tests.simulation.checker.rows import true_time
+from tests.simulation.processes import Host, Process
+from tests.simulation.world import Interruption, World
+
+INSTANT = 20.0  #: true time of the instant that the scenes are about
+EVERY_20 = "*/20 * * * * *"
+NEVER = "0 0 1 1 *"
+DELAY = 2.0
+
+
+class Scene:
+    """Subclasses build a world and run it once for each place of each of their ``faults``.
+
+    ``situation``: a kind of event that must occur at some place; otherwise the scene proves nothing and fails.
+    """
+
+    faults: ClassVar[tuple[str, ...]] = ("delay",)
+    delay: ClassVar[float] = DELAY
+    places: ClassVar[int | None] = None  #: of a scene that varies a time; None: as many as there are statements
+    situation: ClassVar[str] = "interrupted"
+    settings: ClassVar[dict[str, Any]] = {"CHRONIKER_LOCK_TIMEOUT": 10}
+
+    def __init__(self, place: int, fault: str) -> None:
+        self.place, self.fault = place, fault
+        self.world = site.create_world(place)
+        self.world.schedulers_run = False
+        self.world.command_seconds = 3.0
+        self.a, self.b = self.add_host("a"), self.add_host("b")
+        self.world.shortest_lease = float(self.a.settings["CHRONIKER_LOCK_TIMEOUT"])
+        self.world.start_deadline = float(self.a.settings["CHRONIKER_START_DEADLINE_SECONDS"])
+
+    def run(self) -> World:
+        self.play()
+        with self.world.outside():
+            self.verify()
+        self.world.end()
+        return self.world
+
+    def play(self) -> None:
+        raise NotImplementedError
+
+    def verify(self) -> None:
+        """Checks of this scene alone."""
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether this place lies beyond the last one."""
+        if self.places is not None:
+            return self.place >= self.places
+        return self.world.interruption is not None
+
+    # -- parts of a scene ------------------------------------------------------------------------------------
+
+    def add_host(self, name: str, **settings: Any) -> Host:
+        base = {
+            "CHRONIKER_START_DEADLINE_SECONDS": 40,
+            "CHRONIKER_REDISPATCH_SECONDS": 5,
+            "CHRONIKER_HOST_TIMEOUT": 70,
+            "CHRONIKER_CHECK_LOCK_FILE": False,
+        }
+        return site.add_host(self.world, name, **{**base, **self.settings, **settings})
+
+    def add_job(self, name: str = "J", cron: str = EVERY_20, **fields: Any) -> Job:
+        with self.world.outside():
+            return site.add_job(self.world, name, cron, **fields)
+
+    def process(self, host: Host, name: str, target: Callable[[], Any], at: float) -> Process:
+        process = Process(host, name)
+        process.start(target, delay=max(at - self.world.now, 0.0))
+        return process
+
+    def book(self) -> None:
+        """Both hosts are live, and all jobs are booked."""
+        for host in (self.a, self.b):
+            self.process(host, f"first tick of {host.name}", self._book, self.world.now)
+        self.world.run(until=self.world.now + 2)
+
+    def _book(self) -> None:
+        hosts.record_heartbeat(["default"])
+        tick.book_edited(true_time(self.world))
+
+    def interrupt(self, process: Process) -> None:
+        """The one interruption of this history befalls this process."""
+        fault = "" if self.fault == "delay" else self.fault
+        self.world.interruption = Interruption(process, self.place, self.delay, fault)
+
+    def note_if_under_way(self, process: Process, situation: str) -> None:
+        if process.threads and not process.dead:
+            self.world.note(situation)
+
+    def start_schedulers(self) -> None:
+        self.world.schedulers_run = True
+        for host in (self.a, self.b):
+            start_scheduler(self.world, host)
+
+    def finish(self, until: float) -> None:
+        """Run on with schedulers, then without new instants until nothing is open; then check all promises."""
+        world = self.world
+        world.run(until=until)
+        with world.outside():
+            Job.objects.update(enabled=False, force_run=False)
+            world.promises.ledger.edited |= set(world.promises.ledger.since)
+        last = world.now + 120
+        while world.now < last and self._is_open():
+            world.run(until=world.now + 5)
+        world.promises.at_the_end()
+
+    def _is_open(self) -> bool:
+        with self.world.outside():
+            return Lease.objects.exists()
+
+    def instant_before(self) -> dt.datetime:
+        """Just before the instant, in true time."""
+        return true_time(self.world) + dt.timedelta(seconds=INSTANT - 0.1 - self.world.now)

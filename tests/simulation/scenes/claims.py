@@ -1,0 +1,190 @@
+"""Scenes in which something changes while a tick claims a job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from chroniker.clock.database_clock import database_now
+from chroniker.eligibility import pauses
+from chroniker.exceptions import ClaimRefused
+from chroniker.models import Group, Job, JobDependency, JobState
+from chroniker.scheduler import manual_runs, tick
+from tests.simulation import site
+from tests.simulation.checker.rows import rows
+from tests.simulation.scenes.base import DELAY, EVERY_20, INSTANT, NEVER, Scene
+
+DURING = "a change came while the tick was under way"
+
+
+class DuringAClaim(Scene):
+    """A tick is delayed at each of its statements in turn; meanwhile another process acts."""
+
+    situation = DURING
+
+    def play(self) -> None:
+        act = self.prepare()
+        self.book()
+        late = self.process(self.a, "the tick", tick.tick, INSTANT + 0.01)
+        self.world.run(until=INSTANT)
+        self.interrupt(late)
+
+        def other() -> None:
+            act()
+            self.note_if_under_way(late, DURING)
+
+        self.process(self.b, "the other", other, INSTANT + 0.6)
+        self.world.run(until=INSTANT + 4 * DELAY)
+
+    def prepare(self) -> Callable[[], object]:
+        """Add the jobs; returns what the other process does."""
+        raise NotImplementedError
+
+
+class Dependency(DuringAClaim):
+    """A person starts the job that another one waits for, while a tick claims the other one."""
+
+    def prepare(self) -> Callable[[], object]:
+        first, second = self.add_job("E", NEVER), self.add_job("D")
+        with self.world.outside():
+            JobDependency.objects.create(
+                dependent=second,
+                dependee=first,
+                wait_for_completion=True,
+                wait_for_success=False,
+                wait_for_next_run=False,
+            )
+        return lambda: manual_runs.run_now(Job.objects.get(pk=first.pk), "a person")
+
+
+class Edit(DuringAClaim):
+    """A person edits the schedule and another tick books it, while a tick claims the job by the old schedule."""
+
+    def prepare(self) -> Callable[[], object]:
+        job = self.add_job()
+        before = self.instant_before()
+
+        def act() -> None:
+            site.edit_cron(self.world, job.pk, "*/10 * * * * *", edited_at=before)
+            tick.book_edited(database_now())
+
+        return act
+
+
+class TwoTicks(DuringAClaim):
+    """Two ticks claim the same job."""
+
+    def prepare(self) -> Callable[[], object]:
+        self.add_job()
+        return tick.tick
+
+
+class GroupLimit(DuringAClaim):
+    """Two ticks claim one job each, of a group that has room for one."""
+
+    def prepare(self) -> Callable[[], object]:
+        with self.world.outside():
+            group = Group.objects.create(name="g", limit=1)
+        first, second = (self.add_job(name, group=group) for name in "AB")
+        self.only = [first.pk]
+        return lambda: tick.tick(only=[second.pk])
+
+    def play(self) -> None:
+        act = self.prepare()
+        self.book()
+        late = self.process(self.a, "the tick", lambda: tick.tick(only=self.only), INSTANT + 0.01)
+        self.world.run(until=INSTANT)
+        self.interrupt(late)
+
+        def other() -> None:
+            act()
+            self.note_if_under_way(late, DURING)
+
+        self.process(self.b, "the other", other, INSTANT + 0.6)
+        self.world.run(until=INSTANT + 4 * DELAY)
+
+
+class Retry(DuringAClaim):
+    """A retry and an instant of the schedule fall together; two ticks claim them."""
+
+    def prepare(self) -> Callable[[], object]:
+        job = self.add_job(max_retries=3)
+        self.job = job.pk
+        return tick.tick
+
+    def book(self) -> None:
+        super().book()
+        with self.world.outside():
+            JobState.objects.filter(pk=self.job).update(retry_at=self.instant_before(), retry_attempt=1)
+
+
+class Pause(DuringAClaim):
+    """A person pauses everything while a tick claims a job."""
+
+    def prepare(self) -> Callable[[], object]:
+        self.add_job()
+
+        def act() -> None:
+            pauses.pause("a person")
+            self.claimed_before = len(rows("SELECT id FROM chroniker_run"))
+
+        return act
+
+    claimed_before = 0
+
+    def verify(self) -> None:
+        if len(rows("SELECT id FROM chroniker_run")) > self.claimed_before:
+            self.world.violated("pause", "a run was claimed after the pause was committed")
+
+
+class Disable(DuringAClaim):
+    """A person disables the job while a tick claims it."""
+
+    def prepare(self) -> Callable[[], object]:
+        job = self.add_job()
+
+        def act() -> None:
+            Job.objects.filter(pk=job.pk).update(enabled=False)
+            self.claimed_before = len(rows("SELECT id FROM chroniker_run"))
+
+        return act
+
+    claimed_before = 0
+
+    def verify(self) -> None:
+        if len(rows("SELECT id FROM chroniker_run")) > self.claimed_before:
+            self.world.violated("disable", "a run was claimed after the job was disabled")
+
+
+class RunNow(DuringAClaim):
+    """A person runs the job now while a tick claims it."""
+
+    def prepare(self) -> Callable[[], object]:
+        job = self.add_job()
+
+        def act() -> None:
+            try:
+                manual_runs.run_now(Job.objects.get(pk=job.pk), "a person")
+            except ClaimRefused:
+                self.world.note("person is refused")
+
+        return act
+
+
+class Claim(Scene):
+    """A tick dies, or its connection breaks, at each of its statements; others go on."""
+
+    faults: ClassVar[tuple[str, ...]] = ("kill", "fail", "lose answer", "kill in transaction")
+
+    def play(self) -> None:
+        self.add_job()
+        self.add_job("K", EVERY_20, retry_on_lost=True, retry_backoff_seconds=1)
+        self.book()
+        victim = self.process(self.a, "the tick", tick.tick, INSTANT + 0.01)
+        self.world.run(until=INSTANT)
+        self.interrupt(victim)
+        self.world.run(until=INSTANT + 3)
+        planned, self.world.interruption = self.world.interruption, None
+        self.start_schedulers()
+        self.finish(until=INSTANT + 25)
+        self.world.interruption = planned

@@ -1,0 +1,151 @@
+"""Scenes about time: the edge of a lease, unequal settings, jumps of the database's clock."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import partial
+from typing import ClassVar
+
+from tests.simulation import faults
+from tests.simulation.processes import Host
+from tests.simulation.scenes.base import Scene
+from tests.simulation.scenes.runs import OneRun
+from tests.simulation.world import Interruption
+
+OFTEN = "*/4 * * * * *"
+
+
+class Busy(Scene):
+    """A job that is due all the time and runs long: the next run begins as soon as a tick believes the last is over."""
+
+    situation = "run lost"
+    places = 8
+    step: ClassVar[float] = 0.55
+
+    def play(self) -> None:
+        world = self.world
+        world.command_seconds, world.period = 200.0, 2.0
+        self.job = self.add_job(cron=OFTEN, retry_on_lost=True, retry_backoff_seconds=1)
+        self.start_schedulers()
+        world.run(until=9 + self.place * self.step)
+        self.disturb()
+        world.run(until=world.now + 24)
+
+    def disturb(self) -> None:
+        raise NotImplementedError
+
+
+class Cut(Busy):
+    """The supervisor's host loses the database for longer than the lease."""
+
+    def disturb(self) -> None:
+        for process in self.world.processes.values():
+            if process.role == "supervisor":
+                process.host.unreachable_until = self.world.now + 30
+
+
+class SlowKill(Cut):
+    """As above, on a host that needs 2.5 s to kill a tree: the margin of the lease is for that."""
+
+    def disturb(self) -> None:
+        self.world.kill_seconds = 2.5
+        super().disturb()
+
+
+class Stopped(Busy):
+    """The supervisor is stopped for longer than the lease; its keeper is not."""
+
+    def disturb(self) -> None:
+        for process in self.world.processes.values():
+            if process.role == "supervisor":
+                process.paused_until = self.world.now + 30
+
+
+class SlowAnswer(Busy):
+    """The answer to a renewal takes 7 s; then the host loses the database."""
+
+    def disturb(self) -> None:
+        for process in list(self.world.processes.values()):
+            if process.role == "supervisor":
+                self.world.interruption = Interruption(process, self.place % 4, 7.0, "slow answer")
+                self.world.after(3.5, partial(_cut, process.host))
+
+
+def _cut(host: Host) -> None:
+    host.unreachable_until = host.world.now + 30
+
+
+class Unequal(Busy):
+    """Two hosts with leases of other lengths; a failover, seen by one of them."""
+
+    def __init__(self, place: int, fault: str) -> None:
+        super().__init__(place, fault)
+        self.a.settings["CHRONIKER_LOCK_TIMEOUT"] = 60
+        self.b.settings["CHRONIKER_LOCK_TIMEOUT"] = 5
+        self.world.shortest_lease = None
+
+    situation = "failover seen by one host"
+
+    def disturb(self) -> None:
+        state = self.b.clock_state
+        self.b.clock_state = dataclasses.replace(state, server="cluster:00000000")
+        self.world.note("failover seen by one host")
+
+
+class ClockJump(Busy):
+    """The database's clock jumps ahead by five minutes."""
+
+    situation = "clock jump"
+
+    def disturb(self) -> None:
+        self.world.note("clock jump")
+        self.world.database_offset += 300
+        self.world.clock_jumped = True
+
+
+class ClockJumpBack(Busy):
+    """The database's clock goes back by one minute."""
+
+    situation = "clock jump"
+
+    def disturb(self) -> None:
+        self.world.note("clock jump")
+        self.world.database_offset -= 60
+        self.world.clock_jumped = True
+
+
+class JumpOfAClaim(OneRun):
+    """The clock jumps while a claim waits for a worker: the claim gets its start deadline again."""
+
+    places = 4
+    situation = "clock jump"
+
+    def play(self) -> None:
+        world = self.world
+        self.claim()
+        world.run(until=world.now + 5 + 2 * self.place)
+        world.note("clock jump")
+        world.database_offset += 300
+        world.clock_jumped = True
+        self.start_schedulers()
+        world.run(until=world.now + 26)
+        world.broker.held = None
+        self.finish(until=world.now + 40)
+
+
+class Failover(Busy):
+    """Another server answers; nothing was lost."""
+
+    situation = "failover"
+
+    def disturb(self) -> None:
+        self.world.note("failover")
+        faults.fail_over(self.world)
+
+
+class Drift(Cut):
+    """As Cut, with a supervisor's host whose clocks lose 1 % of the time."""
+
+    def __init__(self, place: int, fault: str) -> None:
+        super().__init__(place, fault)
+        self.a.drift = self.b.drift = -0.01

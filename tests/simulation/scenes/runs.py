@@ -1,0 +1,193 @@
+"""Scenes about one run: its start, its renewals, its end, and the tick that expires it."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from chroniker import lifecycle
+from chroniker.conf import settings
+from chroniker.models import Run
+from chroniker.scheduler import stopping, tick
+from tests.simulation.checker.rows import rows
+from tests.simulation.processes import Process
+from tests.simulation.scenes.base import INSTANT, NEVER, Scene
+
+WITH_SUPERVISOR = "another process acted while the supervisor was under way"
+
+
+class OneRun(Scene):
+    """A run is claimed at the instant; the scene delivers its message itself."""
+
+    situation = WITH_SUPERVISOR
+    settings: ClassVar = {"CHRONIKER_LOCK_TIMEOUT": 10}
+
+    def claim(self) -> None:
+        self.job = self.add_job(cron=NEVER)
+        self.book()
+        self.world.broker.held = []
+        self.process(self.a, "the tick", self._run_now, INSTANT)
+        self.world.run(until=INSTANT + 1)
+
+    def _run_now(self) -> None:
+        from chroniker.scheduler import manual_runs
+
+        manual_runs.run_now(self.job, "a person")
+
+    def deliver(self, number: int = 0) -> Process:
+        """A supervisor for the message, on a host that the seed chooses."""
+        held = self.world.broker.held
+        assert held
+        worker = self.world.broker.deliver(*held[number])
+        assert worker is not None
+        return worker
+
+    def run_id(self) -> str:
+        ((run,),) = rows("SELECT id FROM chroniker_run ORDER BY token LIMIT 1")
+        return str(run)
+
+
+class DoubledMessage(OneRun):
+    """A message comes twice; the first supervisor is delayed at each of its statements."""
+
+    def play(self) -> None:
+        self.claim()
+        first = self.deliver()
+        self.interrupt(first)
+        self.world.run(until=self.world.now + 0.3)
+        second = self.deliver()
+        self.world.run(until=self.world.now + 1)
+        self.note_if_under_way(first, WITH_SUPERVISOR)
+        self.world.run(until=self.world.now + 1)
+        self.world.note("second supervisor", "ended" if second.dead else "works")
+        self.world.broker.held = None
+        self.start_schedulers()
+        planned, self.world.interruption = self.world.interruption, None
+        self.finish(until=self.world.now + 20)
+        self.world.interruption = planned
+
+
+class LateMessage(OneRun):
+    """A message comes after the start deadline, when no tick has closed the claim yet."""
+
+    places = 6
+    situation = "the message came"
+
+    def play(self) -> None:
+        self.claim()
+        self.world.run(until=INSTANT + 38 + self.place)
+        self.deliver()
+        self.world.note("the message came")
+        self.world.run(until=self.world.now + 2)
+        self.world.broker.held = None
+        self.start_schedulers()
+        self.finish(until=self.world.now + 5)
+
+
+class SupervisorDies(OneRun):
+    """The supervisor dies, or its connection breaks, at each of its statements."""
+
+    faults: ClassVar[tuple[str, ...]] = ("kill", "fail", "lose answer", "kill in transaction")
+    situation = "interrupted"
+
+    def play(self) -> None:
+        self.claim()
+        worker = self.deliver()
+        self.interrupt(worker)
+        self.world.run(until=self.world.now + 8)
+        planned, self.world.interruption = self.world.interruption, None
+        self.world.broker.held = None
+        self.start_schedulers()
+        self.finish(until=self.world.now + 20)
+        self.world.interruption = planned
+
+
+class FinishAgainstExpiry(OneRun):
+    """The supervisor is delayed beyond its lease at each of its statements; a tick expires the run meanwhile."""
+
+    delay = 16.0
+    situation = "run lost"
+
+    def play(self) -> None:
+        self.claim()
+        worker = self.deliver()
+        self.interrupt(worker)
+        self.world.run(until=self.world.now + 12.5)
+        self.process(self.b, "expiring tick", tick.tick, self.world.now)
+        self.world.run(until=self.world.now + 1.5)
+        self.note_if_under_way(worker, WITH_SUPERVISOR)
+        self.world.run(until=self.world.now + 4)
+        planned, self.world.interruption = self.world.interruption, None
+        self.world.broker.held = None
+        self.start_schedulers()
+        self.finish(until=self.world.now + 10)
+        self.world.interruption = planned
+
+
+class ExpiryAgainstRenewal(OneRun):
+    """A tick is delayed at each statement of an expiry, while the supervisor wakes up and renews."""
+
+    situation = WITH_SUPERVISOR
+
+    def play(self) -> None:
+        self.world.command_seconds = 60.0
+        self.claim()
+        worker = self.deliver()
+        self.world.run(until=self.world.now + 4)
+        worker.paused_until = self.world.now + 12.0
+        expiring = self.process(self.b, "expiring tick", self._expire, worker.paused_until - 0.3)
+        self.interrupt(expiring)
+        self.world.run(until=worker.paused_until + 1)
+        if expiring.threads and not worker.dead:
+            self.world.note(WITH_SUPERVISOR)
+        self.world.run(until=self.world.now + 3)
+        planned, self.world.interruption = self.world.interruption, None
+        self.world.broker.held = None
+        self.start_schedulers()
+        self.finish(until=self.world.now + 15)
+        self.world.interruption = planned
+
+    @staticmethod
+    def _expire() -> None:
+        lifecycle.expire(settings.batch_size)
+
+
+class StopAgainstFinish(OneRun):
+    """A person stops the run while its supervisor is delayed at each of its statements."""
+
+    def play(self) -> None:
+        self.claim()
+        worker = self.deliver()
+        self.interrupt(worker)
+
+        def stop() -> None:
+            run = Run.objects.order_by("token").first()
+            assert run is not None
+            stopping.stop(run.pk, "a person")
+            self.note_if_under_way(worker, WITH_SUPERVISOR)
+
+        self.process(self.b, "a person", stop, self.world.now + 3.2)
+        self.world.run(until=self.world.now + 8)
+        planned, self.world.interruption = self.world.interruption, None
+        self.world.broker.held = None
+        self.start_schedulers()
+        self.finish(until=self.world.now + 15)
+        self.world.interruption = planned
+
+
+class LostMessage(OneRun):
+    """The message is lost at the broker; the claim is dispatched again and starts within its deadline."""
+
+    places = 1
+    situation = "tree begins"
+
+    def play(self) -> None:
+        self.claim()
+        self.world.broker.held = None
+        self.start_schedulers()
+        self.world.run(until=INSTANT + 39)
+        self.finish(until=self.world.now + 5)
+
+    def verify(self) -> None:
+        for status, started_at in rows("SELECT status, started_at FROM chroniker_run"):
+            if started_at is None:
+                self.world.violated("dispatched again", f"the run never began, and is {status}")

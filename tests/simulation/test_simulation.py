@@ -1,0 +1,70 @@
+"""A short part of the simulation in each test run; ``python -m tests.simulation --help`` is the long one.
+
+It runs in processes of its own: the seams replace clocks and connections for the whole Python process.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.simulation import mutations
+from tests.support import ROOT
+
+pytest.importorskip("greenlet")
+
+SECONDS = 120.0
+SCENES = "two-ticks,doubled-message,late-message,lost-message,jump-of-a-claim"
+
+
+def simulate(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "tests.simulation", *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=SECONDS,
+    )
+
+
+def test_random_histories_keep_all_promises() -> None:
+    done = simulate("--seeds", "0:8", "--budget", "20")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "histories in" in done.stdout
+
+
+def test_seeds_that_once_had_a_violation_have_none() -> None:
+    done = simulate("--saved")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_same_seed_gives_the_same_history_in_two_processes() -> None:
+    first, second = (simulate("--seeds", "8:10", "--digests", "--replay") for _each in range(2))
+    digests = [[line for line in done.stdout.splitlines() if line[:1] in "89"] for done in (first, second)]
+    assert len(digests[0]) == 2, first.stdout + first.stderr
+    assert digests[0] == digests[1]
+
+
+def test_short_scenes_keep_all_promises_at_every_place() -> None:
+    done = simulate("--explore", SCENES)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_removed_safeguard_is_found() -> None:
+    done = simulate("--mutate", "start-too-late", "--explore", mutations.scenes_of("start-too-late"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "start deadline" in done.stdout
+
+
+@pytest.mark.parametrize("name", mutations.REPLACEMENTS)
+def test_each_mutation_changes_what_the_source_has_today(name: str) -> None:
+    for file, old, new in mutations.changes(name):
+        source = (ROOT / "chroniker" / file).read_text()
+        assert mutations.mutated(name, source, old, new) != source
+
+
+def test_each_mutation_is_found_by_a_scene_or_is_explained() -> None:
+    assert {name for name in mutations.NAMES if not mutations.scenes_of(name)} == set(mutations.EQUIVALENT)
