@@ -1,4 +1,4 @@
-"""What a monitor says of its own run: how many records need attention."""
+"""A monitor's report about its own run: how many records need attention."""
 
 from __future__ import annotations
 

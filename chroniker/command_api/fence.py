@@ -1,4 +1,4 @@
-"""Effects that are committed under the lease, or not at all."""
+"""The fence: effects are committed while the run holds its lease, or not at all."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from chroniker.conf import settings
 from chroniker.exceptions import LeaseLost
 from chroniker.models import Run
 
-# A *shared* lock on the run: whoever closes the run writes that row, so it waits. While the run is open its lease
-# cannot go to another. The lease itself is not read: a lock on it would stop the renewals, and without a lock a
-# transaction that has read before sees the past, at REPEATABLE READ and above. A locking read sees the present.
+# A *shared* lock on the run: closing the run writes that row, so it waits. While the run is open, no other run gets
+# the lease. The lease itself is not read: a lock on it would block renewals, and at REPEATABLE READ and above a plain
+# read may return an old snapshot. A locking read returns the newest row.
 _OPEN = "FROM {table} WHERE id = %s AND token = %s AND status = 'RUNNING'"
 _SHARED = {
     "postgresql": f"SELECT 1 {_OPEN} FOR SHARE",  # nosec B608  # no values
     "mysql": f"SELECT 1 {_OPEN} LOCK IN SHARE MODE",  # nosec B608  # no values
-    # SQLite locks as a whole, and only for writers: this write changes nothing and takes that lock.
+    # SQLite has one lock for the whole database, for writers only: this write changes nothing and takes it.
     "sqlite": "UPDATE {table} SET token = token WHERE id = %s AND token = %s AND status = 'RUNNING'",
 }
 _SERIALIZATION_FAILURE = "40001"  # PostgreSQL: the row has changed since this transaction's snapshot
@@ -74,7 +74,7 @@ class Fence:
 
 
 def _bound_idleness(connection: BaseDatabaseWrapper) -> None:
-    """A fence forgotten open would keep its run from ever being closed; PostgreSQL can end it."""
+    """Limit idle time on PostgreSQL: a fence that is never left would prevent the end of its run."""
     if connection.vendor == "postgresql":
         millis = int(settings.lease.total_seconds() * 1000)
         with connection.cursor() as cursor:

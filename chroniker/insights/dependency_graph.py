@@ -1,4 +1,4 @@
-"""Chains of jobs that wait for each other: how long one takes from end to end, and why. Writes nothing."""
+"""Chains of dependent jobs: the expected duration of a chain, and its critical path. Read-only."""
 
 from __future__ import annotations
 
@@ -9,37 +9,37 @@ from dataclasses import dataclass
 from chroniker.insights.durations import expected_durations
 from chroniker.models import Job, JobDependency
 
-#: By job: the jobs that it waits for, or, read the other way, those that wait for it.
+#: By job id: the jobs it waits for, or (in the other direction) the jobs that wait for it.
 Edges = Mapping[int, Collection[int]]
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """One job of a chain, if the jobs that wait for nothing start at 0 and each other one when it may."""
+    """One job of a chain. Jobs without dependencies start at second 0, each other job as soon as it may."""
 
     job: Job
     waits_for: list[Job]  #: in this chain
-    seconds: float | None  #: what its past runs let one expect; ``None``: it has not succeeded yet, and counts as 0
+    seconds: float | None  #: its expected duration; ``None``: it has not succeeded yet, and counts as 0
     starts_after: float
 
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    links: list[Link]  #: each after those it waits for
-    critical_path: list[Job]  #: the longest way through; any delay on it delays the end
+    links: list[Link]  #: in topological order
+    critical_path: list[Job]  #: the longest path; any delay on it delays the end
     seconds: float
-    circles: list[Job]  #: what waits for itself, by way of others, or for such a job: none of these ever starts
+    circles: list[Job]  #: jobs in a cycle of dependencies, and jobs that wait for those: none of them ever starts
 
     @property
     def is_complete(self) -> bool:
-        """Whether each job's duration is known; if not, ``seconds`` is the least it takes."""
+        """Whether each job's duration is known; if not, ``seconds`` is a lower bound."""
         return all(link.seconds is not None for link in self.links) and not self.circles
 
 
 def chains(job_ids: Collection[int] | None = None) -> list[Chain]:
-    """For each of these jobs the chain of what waits for it, directly or not; or all chains there are.
+    """For each of these jobs, the chain of its direct and indirect dependents. ``None``: all chains.
 
-    Three statements, however many jobs. A disabled job takes no time.
+    Three statements, however many jobs. A disabled job counts as 0 seconds.
     """
     waits_for: dict[int, set[int]] = {}
     followers: dict[int, set[int]] = {}
@@ -50,11 +50,11 @@ def chains(job_ids: Collection[int] | None = None) -> list[Chain]:
         members = list(_connected(waits_for, followers))
     else:
         members = [_reachable(job_id, followers) for job_id in job_ids]
-    everybody = set().union(*members)
-    jobs = {job.pk: job for job in Job.objects.filter(pk__in=everybody).only("name", "enabled").order_by("name")}
-    expected = {pk: length.total_seconds() for pk, length in expected_durations(everybody).items()}
+    all_ids = set().union(*members)
+    jobs = {job.pk: job for job in Job.objects.filter(pk__in=all_ids).only("name", "enabled").order_by("name")}
+    expected = {pk: length.total_seconds() for pk, length in expected_durations(all_ids).items()}
     expected |= {pk: 0.0 for pk, job in jobs.items() if not job.enabled}
-    # Jobs may be deleted between these statements; and in the order of names, so that each time it is the same chain.
+    # From `jobs`: a job may be deleted between the statements; and its order by name makes the chain deterministic.
     return [_chain([job for pk, job in jobs.items() if pk in ids], waits_for, expected) for ids in members]
 
 
@@ -91,7 +91,7 @@ def _chain(members: Sequence[Job], waits_for: Edges, expected: Mapping[int, floa
 
 
 def _in_order(before: Mapping[int, Sequence[int]]) -> list[int]:
-    """Each after those it waits for; what is in a circle, or waits for one, is left out."""
+    """Topological order. Jobs in a cycle, and jobs that wait for one, are left out."""
     left = {pk: len(others) for pk, others in before.items()}
     after: dict[int, list[int]] = {}
     for pk, others in before.items():
@@ -107,10 +107,10 @@ def _in_order(before: Mapping[int, Sequence[int]]) -> list[int]:
 
 
 def _longest(ends: Mapping[int, float], before: Mapping[int, Sequence[int]]) -> list[int]:
-    """Backwards from what ends last, each time to what let it start last."""
+    """The critical path: backwards from the job that ends last, each time to the dependency that ends last."""
     if not ends:
         return []
-    path = [max(reversed([*ends]), key=lambda pk: ends[pk])]  # of several, the one with most before it
+    path = [max(reversed([*ends]), key=lambda pk: ends[pk])]  # of several, the last in topological order
     while others := before[path[-1]]:
         path.append(max(others, key=lambda pk: ends[pk]))
     return path[::-1]

@@ -1,4 +1,4 @@
-"""How long runs take, from those that succeeded; and when an open run will end, from its own pace. Writes nothing."""
+"""Expected durations, from successful runs; and the estimated end of an open run. Read-only."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from django.db.models.functions import RowNumber
 
 from chroniker.models import Run, Status
 
-#: Successful runs of a job that its expected duration is the median of.
+#: The expected duration is the median of this many successful runs.
 LATEST = 20
-#: How many of a job's latest runs, of all kinds, are looked at: its history may be endless.
+#: Of a job's history, only this many latest runs of any status are read.
 LOOKED_AT = 500
-#: No estimate reaches further than this: a command may report one part of a billion.
+#: Later estimates are dropped: a command may report one part of a billion.
 FARTHEST = dt.timedelta(days=3650)
 
 
 def expected_durations(job_ids: Collection[int]) -> dict[int, dt.timedelta]:
     """By job: the median duration of its last ``LATEST`` successful runs. One statement, however many jobs.
 
-    A job without success among its last ``LOOKED_AT`` runs is left out: nothing is expected of it. Of a job that
-    runs on every host the roster as a whole counts, not the run on each host.
+    A job without success among its last ``LOOKED_AT`` runs is left out. For a job that runs on every host, the parent
+    runs count, not the children.
     """
     if not job_ids:
         return {}
@@ -45,7 +45,7 @@ def expected_durations(job_ids: Collection[int]) -> dict[int, dt.timedelta]:
 
 
 def seconds_taken(run: Run) -> float:
-    """From start to end; 0 for a run that lacks either."""
+    """Seconds from start to end; 0 where either is missing."""
     if run.started_at is None or run.finished_at is None:
         return 0.0
     return max((run.finished_at - run.started_at).total_seconds(), 0.0)
@@ -53,11 +53,11 @@ def seconds_taken(run: Run) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What can be said about a run that has not ended. ``None`` where nothing can."""
+    """Estimates for an open run. ``None``: unknown."""
 
     rate: float | None = None  #: parts per second, on average since the start
-    by_rate: dt.datetime | None = None  #: when it is done if it goes on at this rate
-    by_past: dt.datetime | None = None  #: when it is done if it takes as long as past runs did
+    by_rate: dt.datetime | None = None  #: the end, if this rate continues
+    by_past: dt.datetime | None = None  #: the end, if the run takes as long as past runs
 
 
 def estimate(
@@ -68,7 +68,7 @@ def estimate(
     done: int | None = None,
     expected: dt.timedelta | None = None,
 ) -> Estimate:
-    """Of a run that started at ``started_at`` and has ``done`` of ``total`` parts. A moment in the past means: late."""
+    """Estimate the end of a run that has done ``done`` of ``total`` parts. A time in the past means that it is late."""
     if started_at is None:
         return Estimate()
     rate = _rate((now - started_at).total_seconds(), done)

@@ -1,4 +1,4 @@
-"""What there is to say about jobs, for pages and commands: one look at the database for all that are shown."""
+"""The status of jobs for pages and commands, read with a constant number of statements."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from chroniker.models import Job, JobState, Lease, Status
 
 
 class Condition(models.TextChoices):
-    """What a job is doing, in one word. The values are for programs and stay; the labels are for people."""
+    """A job's condition in one word. The values are a stable interface for programs; the labels are for people."""
 
     RUNNING = "running", _("running")
     STOPPING = "stopping", _("stopping")
@@ -33,16 +33,16 @@ class Condition(models.TextChoices):
 
 @dataclass(frozen=True, slots=True)
 class JobStatus:
-    """A job as the machine sees it at ``now``."""
+    """A job, its state and its lease at ``now``."""
 
     job: Job
     state: JobState
     lease: Lease | None
     why: str
     now: dt.datetime
-    expected: dt.timedelta | None = None  #: how long its run will take, judging by past ones; while it runs
-    unserved: str = ""  #: that the host it is to run on is not live
-    pause: pauses.Pause | None = None  #: what keeps it from being claimed, if it is paused
+    expected: dt.timedelta | None = None  #: its expected duration, from past runs; only while it runs
+    unserved: str = ""  #: a message, if its required host is not live
+    pause: pauses.Pause | None = None  #: the pause that applies to it
 
     @property
     def is_open(self) -> bool:
@@ -65,8 +65,8 @@ class JobStatus:
         return Condition.IDLE
 
     @property
-    def says_it_all(self) -> bool:
-        """Whether condition and next run leave nothing to explain: it runs, or its time has not come."""
+    def is_self_explanatory(self) -> bool:
+        """Whether condition and next run need no explanation: it runs, or its next run is in the future."""
         if self.lease is not None:
             return self.lease.run.status == Status.RUNNING
         if self.unserved and self.job.enabled:
@@ -80,7 +80,7 @@ class JobStatus:
 
     @property
     def last_status(self) -> Status | None:
-        """How the latest attempt ended."""
+        """The status of the latest closed run."""
         ended = self.state.last_status and self.state.last_finished_at is not None
         return Status(self.state.last_status) if ended else None
 
@@ -95,7 +95,7 @@ F = TypeVar("F", bound=JobStatus)
 
 
 def fetch_job_status(jobs: Sequence[Job], kind: type[F]) -> dict[int, F]:
-    """By job id. A constant number of statements, however many jobs; one that was never booked has an empty state."""
+    """The status by job id. A constant number of statements. A job that was never booked gets an empty state."""
     now, ids = database_now(), [job.pk for job in jobs]
     states = {state.pk: state for state in JobState.objects.filter(pk__in=ids)}
     leases = {lease.job_id: lease for lease in Lease.objects.filter(job__in=ids, slot="").select_related("run")}

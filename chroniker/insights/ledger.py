@@ -1,7 +1,7 @@
-"""What became of each instant of a job, newest first. Writes nothing.
+"""The result of each instant of a job, newest first. Read-only.
 
-The stored ranges are the facts: a run says which instants it covers, from its first to its last. Those between are
-computed, with the job's present schedule. Where that has changed since, they are marked as not certain.
+A run stores the first and the last instant that it covers. The instants between are computed from the job's present
+schedule. If the schedule has changed since the run, these are marked as not certain.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from chroniker.exceptions import ScheduleError
 from chroniker.models import Job, JobState, Run, Status, Trigger
 from chroniker.schedule import latest_until, next_after, validate
 
-#: Runs among which the retries of a page's runs are looked for; and how many after the newest of them.
+#: Retries of a page's runs are searched among at most so many runs, and so many after the newest of them.
 MOST_ATTEMPTS, FOLLOWING = 500, 100
 
 _TICK = dt.timedelta(microseconds=1)
 
 
 class NoRun(models.TextChoices):
-    """What is said of an instant that no run covers. The values are for programs and stay."""
+    """The result of an instant that no run covers. The values are a stable interface for programs."""
 
     DUE = "DUE", _("due")
     DISABLED = "DISABLED", _("disabled")
@@ -34,25 +34,25 @@ class NoRun(models.TextChoices):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One instant; or, without a record, all from ``first`` to ``instant``."""
+    """One instant; for NO_RECORD, all instants from ``first`` to ``instant``."""
 
     instant: dt.datetime
     run: Run | None = None
     without: NoRun | None = None
-    certain: bool = True  #: whether the schedule that gave it is known; the ends of a stored range always are
+    certain: bool = True  #: whether it was scheduled for certain; the ends of a stored range always are
     first: dt.datetime | None = None
-    retry: Run | None = None  #: the last attempt that followed ``run``, if there was another
+    retry: Run | None = None  #: the last retry of ``run``, if there was one
 
     @property
     def verdict(self) -> Status | NoRun:
-        """How the attempt that counts ended: the last one."""
+        """The status of the last attempt, or the reason why there is no run."""
         if self.run is None:
             return self.without or NoRun.NO_RECORD
         return Status((self.retry or self.run).status)
 
     @property
     def started_after(self) -> dt.timedelta | None:
-        """How long after the instant its (first) attempt started."""
+        """The delay from the instant to the start of its first attempt."""
         started = self.run.started_at if self.run else None
         return started - self.instant if started else None
 
@@ -60,14 +60,14 @@ class Entry:
 @dataclass(frozen=True, slots=True)
 class Page:
     entries: list[Entry]
-    more: bool  #: whether there are older ones
+    more: bool  #: whether there are older entries
 
 
 def page(job: Job, state: JobState, now: dt.datetime, until: dt.datetime | None = None, *, size: int) -> Page:
-    """The ``size`` newest instants that are not later than ``until`` (nor than ``now``): at most two statements.
+    """The ``size`` newest instants up to ``until`` and ``now``, with at most two statements.
 
-    Each run covers one instant at least, so no more than ``size + 1`` runs are read, by the index on (job, slot,
-    scheduled_for); and no more instants than that are computed, however many a run covers.
+    Each run covers at least one instant, so at most ``size + 1`` runs are read, by the index on (job, slot,
+    scheduled_for). At most as many instants are computed, however many a run covers.
     """
     bound = min(until or now, now)
     ranges = Run.objects.filter(job=job.pk, slot="", scheduled_for__lte=bound)
@@ -78,14 +78,14 @@ def page(job: Job, state: JobState, now: dt.datetime, until: dt.datetime | None 
 
 
 class _Walk:
-    """From ``bound`` back through a timeline."""
+    """Walks a timeline backwards from ``bound``."""
 
     def __init__(self, job: Job, state: JobState, bound: dt.datetime) -> None:
         self.job, self.state, self.bound = job, state, bound
         try:
             validate(job.spec)
             self.computable = True
-        except ScheduleError:  # it was set aside: what is stored is all that can be said
+        except ScheduleError:  # scheduling is suspended: only stored instants are known
             self.computable = False
         self.is_same = job.spec.fingerprint() == state.last_fingerprint
 
@@ -106,7 +106,7 @@ class _Walk:
             yield from self._no_record(self.state.fingerprint_since, upper)
 
     def _pending(self, accounted: dt.datetime) -> Iterator[Entry]:
-        """What no run covers yet: its time has come, and no tick has claimed it."""
+        """Due instants that no tick has claimed yet."""
         without = NoRun.DUE if self.job.enabled else NoRun.DISABLED
         instant = self._latest(self.bound)
         while instant is not None and instant > accounted:
@@ -115,7 +115,7 @@ class _Walk:
 
     def _covered(self, first: dt.datetime, last: dt.datetime) -> Iterator[tuple[dt.datetime, bool]]:
         certain, latest = self._is_certain(first), min(last, self.bound)
-        # A range that an edit closed ends with the edit, which is no instant: those lie on whole seconds.
+        # If an edit closed the range, its end is the time of the edit, not an instant: instants are whole seconds.
         if not certain and first < last == latest and not last.microsecond:
             yield last, True
             latest = last - _TICK
@@ -126,9 +126,9 @@ class _Walk:
         yield first, True
 
     def _no_record(self, low: dt.datetime, high: dt.datetime) -> Iterator[Entry]:
-        """One entry for all instants after ``low``, until ``high``; none where the schedule of that time is unknown.
+        """One entry for all instants after ``low``, up to ``high``; none where the schedule of that time is unknown.
 
-        There are some where old runs were deleted, and nowhere else: the runs of a job tile its timeline.
+        Such gaps exist only where old runs were deleted: the runs of a job cover its timeline without gaps.
         """
         since = self.state.fingerprint_since
         if since is None or not self.is_same or not self.computable:
@@ -146,7 +146,7 @@ class _Walk:
 
 
 def _with_retries(job_id: int, entries: Sequence[Entry]) -> list[Entry]:
-    """Each with the last retry that followed its run: the attempts up to the next that is none."""
+    """Add the last retry to each entry: the retries that follow its run, up to the next first attempt."""
     runs = {entry.run.pk: entry.run for entry in entries if entry.run}
     failed = [run.token for run in runs.values() if run.status in (Status.FAILED, Status.TIMED_OUT, Status.LOST)]
     if not failed:

@@ -1,8 +1,8 @@
-"""Whether the guarantee held, as far as the database can tell. Writes nothing.
+"""Whether the guarantee of one instance held, as far as the database shows. Read-only.
 
-It sees what was written: refused deliveries, reports without the lease, lost runs, outcomes that came late; and
-overlaps, two runs of one job (and slot) that had started and not ended at one moment. It does not see processes: the
-command of a lost run may have lived on, until its keeper killed it.
+It counts refused deliveries, reports without the lease, lost runs and late outcomes. It finds overlaps: two runs of one
+job and slot that had both started and not ended at one time. It does not see processes: the command of a lost run may
+have lived on until its keeper killed it.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from django.db.models.functions import Cast, Coalesce
 from chroniker.insights.durations import LOOKED_AT
 from chroniker.models import EventKind, Lease, Run, RunEvent
 
-#: What is counted, in this order.
+#: The events that are counted, in this order.
 COUNTED = (EventKind.REFUSED_DELIVERY, EventKind.ZOMBIE_REPORT, EventKind.LATE_OUTCOME, EventKind.LOST)
 HOUR, DAY, WEEK = dt.timedelta(hours=1), dt.timedelta(days=1), dt.timedelta(days=7)
-#: Runs that are compared, the newest; what is asked costs no more, however long the history.
+#: Only this many newest runs are compared, so that the cost does not grow with the history.
 MOST_COMPARED = 100_000
-#: Overlaps that are named; and open runs, claimed before those that are compared, that are compared too.
+#: At most this many overlaps are listed; and at most this many older runs that are still open are compared as well.
 MOST_NAMED, MOST_OPEN = 50, 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many events of one kind, in the last hour, day and week."""
+    """The number of events of one kind in the last hour, day and week."""
 
     hour: int = 0
     day: int = 0
@@ -37,10 +37,10 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """``run`` started before another one of its job and slot had ended."""
+    """``run`` started before another run of its job and slot had ended."""
 
     run: Run
-    until: dt.datetime  #: when the other one ended; ``now``: it has not
+    until: dt.datetime  #: the end of the other run; ``now`` if it is open
     is_now: bool
 
 
@@ -48,7 +48,7 @@ class Overlap:
 class Overlaps:
     found: list[Overlap]  #: at most ``MOST_NAMED``, the newest first
     more: bool
-    since: dt.datetime | None  #: of runs claimed after this moment, or open; ``None``: of all
+    since: dt.datetime | None  #: compared: runs claimed after this time, and open runs; ``None``: all runs
 
     @property
     def now(self) -> int:
@@ -56,7 +56,7 @@ class Overlaps:
 
 
 def counts(now: dt.datetime) -> dict[EventKind, Counts]:
-    """One statement, on the index on (kind, at): it costs what happened within a week."""
+    """Count the events of the last week. One statement, by the index on (kind, at)."""
     hour, day = (Count("at", filter=Q(at__gt=now - span)) for span in (HOUR, DAY))
     events = RunEvent.objects.filter(kind__in=COUNTED, at__gt=now - WEEK).order_by().values_list("kind")
     rows = {kind: Counts(*numbers) for kind, *numbers in events.annotate(hour=hour, day=day, week=Count("at"))}
@@ -64,10 +64,9 @@ def counts(now: dt.datetime) -> dict[EventKind, Counts]:
 
 
 def overlaps(now: dt.datetime, *, everything: bool = False) -> Overlaps:
-    """Among the runs of the last week, the newest ``MOST_COMPARED`` of them, and those that are open: three statements,
-    and one more where there is any.
+    """Overlaps among the newest ``MOST_COMPARED`` runs of the last week and the open runs.
 
-    ``everything``: among all runs that there are, which takes a sort of them.
+    Three statements, and one more if there is an overlap. ``everything``: among all runs, which sorts them all.
     """
     if everything:
         return _overlaps(Run.objects.all(), now, None)
@@ -79,8 +78,8 @@ def overlaps(now: dt.datetime, *, everything: bool = False) -> Overlaps:
 
 
 def _overlaps(runs: QuerySet[Run], now: dt.datetime, since: dt.datetime | None) -> Overlaps:
-    """Intervals are half open; one that starts before the latest end of all that started earlier meets one of them."""
-    # A cast, for beside a text MariaDB makes texts of moments.
+    """Find overlaps of half-open intervals: a run overlaps if it starts before the latest end of all earlier runs."""
+    # The cast: MariaDB converts a datetime to text if the other argument is text.
     end = Coalesce("finished_at", Cast(Value(now), DateTimeField()))
     earlier = Window(
         Max(end),
@@ -91,7 +90,7 @@ def _overlaps(runs: QuerySet[Run], now: dt.datetime, since: dt.datetime | None) 
     )
     compared = runs.filter(started_at__isnull=False).annotate(end=end, earlier=earlier)
     meeting = compared.filter(earlier__gt=F("started_at"), end__gt=F("started_at"))
-    # Only what is compared goes through the sort, unordered; the few that are found are read by themselves.
+    # The sort reads only the columns that are compared; the few overlapping runs are read in a second statement.
     ends = dict(meeting.values_list("pk", "earlier")[: MOST_NAMED + 1])
     named = Run.objects.filter(pk__in=ends).select_related("job").order_by("-started_at")[:MOST_NAMED] if ends else ()
     found = [Overlap(run, ends[run.pk], run.finished_at is None and ends[run.pk] >= now) for run in named]
@@ -99,7 +98,7 @@ def _overlaps(runs: QuerySet[Run], now: dt.datetime, since: dt.datetime | None) 
 
 
 def of_job(job_id: int, last_token: int, now: dt.datetime) -> tuple[Overlaps, Mapping[EventKind, int]]:
-    """Among the latest runs of one job, as many as ``estimates`` looks at: two statements."""
+    """Overlaps and event counts among the latest ``LOOKED_AT`` runs of one job. Two statements."""
     latest = Run.objects.filter(job=job_id, token__gt=last_token - LOOKED_AT)
     events = RunEvent.objects.filter(run__job=job_id, run__token__gt=last_token - LOOKED_AT, kind__in=COUNTED)
     rows = dict(events.order_by().values_list("kind").annotate(count=Count("at")))

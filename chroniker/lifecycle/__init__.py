@@ -3,6 +3,9 @@
 Each move is one conditional UPDATE that names the state it leaves; zero rows is an answer. A claim or a close locks
 JobState first; only a claim for a group with a limit locks that group before. Lock order everywhere: Group, JobState,
 Job, Run, Lease, each by id.
+
+Belongs here: every change of a run's state, a lease or a job state, and the events about it. Does not belong here:
+rules whether a job may run (``eligibility``), handing runs to executors (``executors``), and loops (``scheduler``).
 """
 
 from chroniker.lifecycle.attention import needs_attention

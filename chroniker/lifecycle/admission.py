@@ -14,10 +14,10 @@ from chroniker.models import Group
 def lock_and_count_free(plans: Iterable[Plan], *, skip: bool) -> dict[int, int]:
     """Lock the groups with a limit that these plans need; how many jobs each may claim now.
 
-    Whoever claims for such a group counts and inserts under its row's lock. These are the first locks of a claim,
-    before JobState: what another claimer inserted under the lock is then committed before the transaction reads
-    anything. A group that someone else holds has no free place now, if ``skip``: that claimer does the work. Two
-    statements; none where no plan needs such a group. Leases that are closed meanwhile only make room.
+    Every claimer for such a group counts and inserts under the lock of the group's row. These are the first locks of a
+    claim, before JobState: so the rows that another claimer inserted under the lock are committed before this
+    transaction reads. With ``skip``, a group that another transaction has locked has no free place: that claimer does
+    the work. Two statements; none where no plan needs such a group. Leases closed meanwhile only free places.
     """
     ids = groups.limited_groups(plan.state.job for plan in plans if plan.claimed)
     if not ids:
@@ -28,11 +28,11 @@ def lock_and_count_free(plans: Iterable[Plan], *, skip: bool) -> dict[int, int]:
 
 
 def _free(limit: int | None, taken: int) -> int:
-    return 2**31 if limit is None else max(0, limit - taken)  # it may have been lifted since it was read
+    return 2**31 if limit is None else max(0, limit - taken)  # the limit may have been removed since it was read
 
 
 def admit(plans: Sequence[Plan], edges: Iterable[Edge], free_places: dict[int, int]) -> list[Plan]:
-    """Those of ``plans`` that may be written together: the same as if they were claimed one by one, in order. Pure.
+    """The plans that may be written together: the same ones as if they were claimed one by one, in order. Pure.
 
     A plan is left out if its group has no free place, or if it waits for the end of a job that an earlier plan opens.
     """

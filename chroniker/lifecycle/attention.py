@@ -1,4 +1,4 @@
-"""What a monitor found: written by the command itself, while its run is the one that runs."""
+"""Record the count of a monitor. Its command calls this while its run is running."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from chroniker.models import Run, Status
 
 
 def needs_attention(run_id: UUID, token: int, records: int) -> bool:
-    """Note the count on the run; ``False``: it is not running any more, and nothing was written."""
+    """Write the count to the run. ``False``: the run is no longer running; nothing was written."""
     running = Run.objects.filter(pk=run_id, token=token, status=Status.RUNNING)
     return running.update(attention_count=max(0, min(int(records), 2**31 - 1))) > 0

@@ -1,7 +1,7 @@
-"""Many rows in one statement.
+"""Insert or update many rows with one statement.
 
-Django's ``bulk_create`` converts each value by itself, which takes longer than all the rest of a claim together. On
-PostgreSQL whole columns are handed to the driver instead.
+Django's ``bulk_create`` converts every single value, which takes longer than the rest of a claim. On PostgreSQL this
+module hands whole columns to the driver instead.
 """
 
 from __future__ import annotations
@@ -48,8 +48,7 @@ def _insertion(connection: BaseDatabaseWrapper, model: type[Model], common: Colu
 
 
 def write_states(states: Sequence[JobState], fields: Sequence[str]) -> None:
-    """Write these fields of each row and increment its revision. The caller holds the rows' locks and has read them
-    as they are."""
+    """Write these fields of each row and increment its revision. The caller has locked the rows and read them since."""
     connection = connections[settings.database]
     fields = [*fields, "revision"]
     for state in states:
@@ -75,7 +74,7 @@ def _columns(rows: Sequence[Model], fields: Sequence[Any]) -> Columns:
 
 
 def _adapted(columns: Columns) -> Iterator[list[Any]]:
-    """The values of each column, as the driver takes them: it converts all types but JSON by itself."""
+    """The values of each column for the driver, which converts all types except JSON."""
     connection = connections[settings.database]
     for field, values in columns.items():
         is_json = isinstance(field, JSONField)

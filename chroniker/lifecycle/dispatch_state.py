@@ -1,4 +1,4 @@
-"""What became of a claim's message. Writes no state: a message decides nothing."""
+"""Record dispatches of claims: when, how often, and when to repeat them. Does not change a run's status."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from chroniker.models import Run, Status
 from chroniker.reasons import NO_REASON, Code, Reason
 
 LONGEST_WAIT = dt.timedelta(hours=1)
-#: Messages that a claim gets before its start deadline, unless they came closer than ``CHRONIKER_REDISPATCH_SECONDS``:
-#: each may meet a worker or a broker that dies.
+#: A claim is dispatched at least this often before its start deadline, because each message may be lost with a broker
+#: or a worker. The distance is never shorter than ``CHRONIKER_REDISPATCH_SECONDS``.
 CHANCES = 10
 NO_TAKER_WAIT = dt.timedelta(seconds=5)
 
 
 @transactional
 def record_dispatched(runs: Collection[Run], now: dt.datetime) -> None:
-    """These runs, each with its ``job``, were handed to their executor; if they do not start, dispatch them again.
+    """Record that executors accepted these runs, each with its ``job``, and set the time of the next dispatch.
 
-    Each time twice as late, but never later than ``LONGEST_WAIT`` or a tenth of the start deadline.
+    The delay doubles with each dispatch, up to ``LONGEST_WAIT`` or a tenth of the start deadline.
     """
     waits = defaultdict(list)
     for run in runs:
@@ -49,10 +49,10 @@ def _wait(run: Run) -> dt.timedelta:
 
 @transactional
 def take_for_dispatch(run_ids: Collection[UUID], now: dt.datetime) -> set[UUID]:
-    """Those of these claims whose second message is due and which nobody else sends: they are the caller's to send.
+    """Reserve claims whose redispatch is due; returns the ids that this caller may dispatch.
 
-    All ticks find the same claims, and each message more is one that some worker has to refuse. Should the caller die
-    before it has sent them, they are found again after ``CHRONIKER_REDISPATCH_SECONDS``.
+    Concurrent ticks find the same claims, and a worker has to refuse every duplicate message; so one tick sends it. If
+    the caller dies before it sends, the claims are due again after ``CHRONIKER_REDISPATCH_SECONDS``.
     """
     waiting = _open_claims(run_ids).filter(redispatch_at__lte=now)
     mine = set(locked(waiting, skip=True).values_list("pk", flat=True))
@@ -62,22 +62,22 @@ def take_for_dispatch(run_ids: Collection[UUID], now: dt.datetime) -> set[UUID]:
 
 @transactional
 def record_not_accepted(run_ids: Collection[UUID], now: dt.datetime, error: str = "") -> None:
-    """No executor took these runs (no broker, no room); offer them again soon. The error is shown meanwhile."""
+    """Record that no executor accepted these runs (no broker, no capacity): redispatch soon, and show the error."""
     because = Reason.of(Code.NOT_ACCEPTED, error=error) if error else NO_REASON
     _open_claims(run_ids).update(redispatch_at=now + NO_TAKER_WAIT, **because.columns())
 
 
 @transactional
 def postponed(run_id: UUID, token: int, seconds: float, why: str) -> None:
-    """A worker may not start this run before so many seconds are over; its message is used up."""
+    """Record that a worker may not start this run now: its message is consumed, so redispatch after ``seconds``."""
     later = FromNow(dt.timedelta(seconds=seconds))
     _open_claims([run_id]).filter(token=token).update(redispatch_at=later, **Reason(text=why).columns())
 
 
 @transactional
 def leave_to_host(run_ids: Collection[UUID]) -> None:
-    """Only its own host takes each of these, and its ticks look for them; until then the run says so."""
-    waiting = _open_claims(run_ids).filter(dispatched_at=None)  # else that host was quicker than this note
+    """Record that only the required host's own ticks can dispatch these runs. The run shows that reason."""
+    waiting = _open_claims(run_ids).filter(dispatched_at=None)  # that host may have dispatched it already
     waiting.update(**Reason.of(Code.WAITS_FOR_HOST).columns())
 
 

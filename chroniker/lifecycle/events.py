@@ -1,4 +1,4 @@
-"""Notes on a run. Anyone may write one; nothing is decided by them."""
+"""Events of a run. Any process may add one; no decision depends on them."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def note(run_id: UUID, kind: EventKind, text: str = "", *, reason: Reason = NO_R
 
 
 def note_lost(ended: Iterable[Run], now: dt.datetime) -> None:
-    """An event for each lost run among ``ended``, so that losses can be counted by kind and time.
+    """Add an event for each lost run among ``ended``, so that losses can be counted by kind and time.
 
-    An index on runs by their status would cost each run's end a write; losses are few.
+    The alternative, an index on the runs' status, would cost a write at each run's end; lost runs are rare.
     """
     lost = [run for run in ended if run.status == Status.LOST]
     if lost:
@@ -29,7 +29,7 @@ def note_lost(ended: Iterable[Run], now: dt.datetime) -> None:
 
 
 def note_output_missing(lost: Iterable[Run], now: dt.datetime) -> None:
-    """For those of the lost runs that had started: no worker is left to record that their output has no end."""
+    """Add an event for each lost run that had started: its worker can no longer record that output is missing."""
     events = [
         RunEvent(run_id=run.pk, at=now, kind=EventKind.NOTE, code=Code.OUTPUT_MISSING) for run in lost if run.started_at
     ]

@@ -22,7 +22,7 @@ from chroniker.lifecycle.plan import Plan
 from chroniker.models import EVERY_HOST, OPEN, Host, Lease, Run, Status
 from chroniker.reasons import NO_REASON, Code, Reason
 
-#: Hosts that a parent's reason names; the others are counted, and listed on its page.
+#: A parent's reason names at most this many hosts and counts the others. The run's page lists all.
 MOST_NAMED = 20
 
 
@@ -83,7 +83,7 @@ def close_finished_parents(ids: Collection[UUID]) -> set[UUID]:
     if closed:
         _close(parents)
     if waiting := set(ids) - closed:
-        # In statements on two tables: MySQL may not read the one it writes.
+        # Ids first: MySQL cannot read a table in the statement that writes it.
         still = _open_children().order_by().values("parent").annotate(count=Count("pk")).values("count")
         Lease.objects.filter(pk__in=waiting).update(total_parts_complete=F("total_parts") - Subquery(still))
     return closed
@@ -114,7 +114,7 @@ def _close(parents: Sequence[Run]) -> None:
 
 
 def outcome(parent: Run, children: Sequence[Run]) -> tuple[Status, Reason]:
-    """SUCCEEDED if all children did; else the reason names each host where it did not."""
+    """SUCCEEDED if all children succeeded; else the reason names the hosts with another result."""
     others = [child for child in children if child.status != Status.SUCCEEDED]
     if children and not others:
         return Status.SUCCEEDED, NO_REASON
@@ -134,7 +134,7 @@ def extend_parent_leases(ids: Collection[UUID]) -> None:
 
 
 def lost_children(ids: Collection[UUID]) -> set[UUID]:
-    """Those of these parents that have a LOST child, which may have done its work."""
+    """Those of these parents that have a LOST child. Its command may have finished."""
     if not ids:
         return set()
     lost = Run.objects.filter(parent__in=ids, status=Status.LOST)

@@ -1,4 +1,4 @@
-"""The past of a job that was imported: runs that another scheduler made, closed already when they come here."""
+"""Store past runs of an imported job: closed runs that another scheduler executed."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from chroniker.models import JobState, LogChunk, Run
 
 
 def keep_tokens(job_id: int, runs: int, last_status: str, last_finished_at: dt.datetime | None) -> None:
-    """Give a new job its state, with the tokens 1 to ``runs`` kept for its past: whatever runs here comes after it.
+    """Create the state of a new job and reserve the tokens 1 to ``runs`` for its past runs; new runs follow them.
 
-    Those who wait for its success look at ``last_status``, how it ended last before it came here.
+    ``last_status``: the status of its last past run. Jobs that depend on its success use it.
     """
     JobState.objects.create(job_id=job_id, last_token=runs, last_status=last_status, last_finished_at=last_finished_at)
 
 
 @transactional
 def record_history(job_id: int, runs: Sequence[Run], chunks: Iterable[LogChunk]) -> int:
-    """Insert closed runs with their output; returns how many. Those with a token that is taken, or that was never
-    kept for them, are left out, so that a repeat is harmless."""
+    """Insert closed runs with their output; returns how many. Leaves out runs whose token exists already or was not
+    reserved, so that a repeated import is harmless."""
     state = locked(JobState.objects.filter(pk=job_id), skip=False).first()
     taken = set(Run.objects.filter(job=job_id, token__in=[run.token for run in runs]).values_list("token", flat=True))
     new = [run for run in runs if state and run.token <= state.last_token and run.token not in taken]

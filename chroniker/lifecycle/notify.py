@@ -1,4 +1,4 @@
-"""Who is told of a run's end: decided, and written down, in the transaction that closes it; sent by the outbox."""
+"""Notifications about a run's end: written in the transaction that closes the run, sent later by the outbox."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from chroniker.models import Job, Outbox, Run, Status
 from chroniker.outbox.channels import CALLBACK, ERRORS, EVENTS, MAIL, Webhook, webhooks
 from chroniker.signals import run_finished, send_after_commit
 
-#: A run that had to be killed is closed first; what it wrote last is stored in the seconds after.
+#: A killed run is closed before its last output is stored. Its messages wait for that output.
 DRAIN = dt.timedelta(seconds=5)
 
 
 def annotate_has_subscribers(runs: Any) -> Any:
-    """The query of runs, each with ``subscribed``: whether its job has subscribers. Saves ``tell`` from asking."""
+    """Annotate runs with ``subscribed``: whether the job has subscribers. Saves ``enqueue`` a query."""
     subscriptions = Job.subscribers.through._default_manager.filter(job=OuterRef("job"))
     return runs.annotate(subscribed=Exists(subscriptions))
 
 
 def enqueue(runs: Sequence[Run], now: dt.datetime) -> None:
-    """Write the messages about the ends of these runs, one for each channel.
+    """Write the messages about the ends of these runs, one for each run and channel.
 
-    At most two statements, however many runs; none if nobody is to be told. A run on one host of many is not told
-    of: its parent is.
+    At most two statements, however many runs; none without recipients. For a run on every host, one message is written
+    about the parent, none about the children.
     """
-    told = [run for run in runs if run.slot == "" and run.status in EVENTS]
-    hooks = webhooks() if told else []
-    messages = [*_mails(told, now), *_posts(told, hooks, now), *_callbacks(told, now)]
+    reported = [run for run in runs if run.slot == "" and run.status in EVENTS]
+    hooks = webhooks() if reported else []
+    messages = [*_mails(reported, now), *_posts(reported, hooks, now), *_callbacks(reported, now)]
     if messages:
         Outbox.objects.bulk_create(messages)
 
 
 def send_run_finished(runs: Iterable[Run]) -> None:
-    """Send ``run_finished`` for each, after the commit."""
+    """Send the signal ``run_finished`` for each run, after the commit."""
     for run in runs:
         send_after_commit(
             run_finished,
@@ -75,7 +75,7 @@ def _subscribers(job_ids: Iterable[int]) -> dict[int, list[tuple[Any, str]]]:
     """Id and name of the active users with an address, by job."""
     model = get_user_model()
     fields, email = {field.name for field in model._meta.get_fields()}, model.get_email_field_name()
-    if email not in fields:  # a project's own model of users need not have addresses
+    if email not in fields:  # a custom user model may have no e-mail field
         return {}
     conditions: dict[str, Any] = {f"subscribers__{email}__gt": ""}
     if "is_active" in fields:
@@ -88,7 +88,7 @@ def _subscribers(job_ids: Iterable[int]) -> dict[int, list[tuple[Any, str]]]:
 
 
 def _posts(runs: Sequence[Run], hooks: Sequence[Webhook], now: dt.datetime) -> list[Outbox]:
-    by_channel = {hook.channel: hook for hook in hooks}  # an address that is configured twice gets one message
+    by_channel = {hook.channel: hook for hook in hooks}  # a URL that is configured twice gets one message
     return [
         _message(run, channel, now, body(run))
         for channel, hook in by_channel.items()
@@ -107,7 +107,7 @@ def _message(run: Run, channel: str, now: dt.datetime, payload: dict[str, Any] |
 
 
 def body(run: Run) -> dict[str, Any]:
-    """What a webhook is told. Fixed when the run is closed, so that each attempt says the same."""
+    """The body of a webhook's message. Fixed when the run is closed, so that every attempt sends the same body."""
     return {
         "type": EVENTS[run.status],
         "timestamp": _text(run.finished_at),

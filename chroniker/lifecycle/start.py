@@ -1,4 +1,4 @@
-"""CLAIMED → RUNNING, and the renewals that keep it there."""
+"""Start a run (CLAIMED → RUNNING), and renew its lease."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from chroniker.signals import run_started, send_after_commit
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The run is this caller's. ``stop``: a stop was asked before it started."""
+    """The caller has the right to execute this run. ``stop``: a stop was requested before it started."""
 
     run: Run
     job: Job
@@ -32,11 +32,11 @@ class Started:
 
 
 def start(run_id: UUID, token: int, nonce: UUID, *, host: str, pid: int) -> Started | None:
-    """The right to execute this run, or ``None`` with an event that says why not.
+    """Acquire the right to execute this run. ``None``: refused; an event records the reason.
 
-    Exactly one nonce ever gets it, and none on another host than the one it is meant for, if any. Asking again with
-    the same nonce (the commit's answer was lost) gives the same answer, while the run is running. While the database's
-    clock cannot be trusted nobody gets it here; the claim is offered again after that.
+    Exactly one nonce ever gets the right; if the run requires a host, only a nonce of that host. A repeated call with
+    the same nonce (the commit's answer was lost) gets the same answer while the run is running. While the database's
+    clock is not trusted, starts on this host are refused; the claim is offered again later.
     """
     try:
         started = _start(run_id, token, nonce, host, pid)
@@ -59,14 +59,14 @@ def _start(run_id: UUID, token: int, nonce: UUID, host: str, pid: int) -> Starte
     Run.objects.filter(pk=run_id, token=token, status=Status.CLAIMED, required_host__in=["", host]).update(
         status=Status.RUNNING,
         started_at=FromNow(),
-        dispatched_at=Coalesce("dispatched_at", FromNow()),  # the worker may be faster than who sent it the message
+        dispatched_at=Coalesce("dispatched_at", FromNow()),  # the worker may be faster than the dispatcher
         nonce=nonce,
         host=host,
         pid=pid,
         redispatch_at=None,
         **NO_REASON.columns(),
     )
-    # Not "if it moved": a repeated start finds its own nonce here, anyone else finds nothing.
+    # Read even if no row was updated: a repeated start finds its own nonce; any other caller finds nothing.
     mine = Run.objects.filter(pk=run_id, token=token, nonce=nonce, status=Status.RUNNING).select_related("job")
     before = jump_detection.read_host_clocks()
     run = mine.annotate(now=FromNow(), server=jump_detection.server_column()).first()
@@ -74,9 +74,8 @@ def _start(run_id: UUID, token: int, nonce: UUID, host: str, pid: int) -> Starte
         return None
     reading = jump_detection.evaluate(run.now, run.server or None, before)
     if reading.suspended_because:
-        raise jump_detection.ClockJumped(
-            reading
-        )  # somebody may hold this job's lease whom the database does not know of
+        # The lease may have been taken from a holder that still executes the job.
+        raise jump_detection.ClockJumped(reading)
     held = Lease.objects.filter(pk=run_id, expires_at__gt=FromNow()).update(
         nonce=nonce, expires_at=FromNow(settings.lease), seconds=settings.lease.total_seconds()
     )
@@ -86,13 +85,13 @@ def _start(run_id: UUID, token: int, nonce: UUID, host: str, pid: int) -> Starte
 
 
 class _TooLate(Exception):
-    """The start deadline has passed, though no tick has said so yet; rolls the start back."""
+    """The start deadline has passed, but no tick has closed the run yet. Rolls the start back."""
 
 
 def _record_refusal(run_id: UUID, token: int, host: str, pid: int) -> None:
     run = Run.objects.filter(pk=run_id).only("status", "token", "required_host").first()
     if run is None:
-        return  # forged, or its job was deleted: there is no run to write on
+        return  # a forged id, or the job was deleted: there is no run to record the event for
     state = str(Status(run.status).label) if run.token == token else f"token {run.token}, not {token}"
     if run.required_host not in ("", host):
         state += f", and for {run.required_host} only"
@@ -100,11 +99,11 @@ def _record_refusal(run_id: UUID, token: int, host: str, pid: int) -> None:
 
 
 def renew(run_id: UUID, token: int, nonce: UUID, progress: tuple[int, int] | None = None) -> Renewal:
-    """Extend the lease, carry the progress along, and learn whether a stop was asked. Touches Lease only.
+    """Extend the lease, store the progress, and return whether a stop was requested. Writes Lease only.
 
-    An expired lease is never revived: zero rows means another instance may be running. Where a kernel lock guards
-    the run (one host) there is nobody to expire it but ticks that look at that lock, so time alone does not end it.
-    Nor does it where this host has noticed that the database's clock jumped.
+    An expired lease is never revived: zero rows means that another instance may be running. There are two exceptions,
+    where time alone does not end a lease: with a lock file (one host), ticks check that lock before they expire a run;
+    and while this host has noticed a jump of the database's clock.
     """
     values: dict[str, Any] = {"expires_at": FromNow(settings.lease)}
     if progress is not None:
@@ -115,15 +114,15 @@ def renew(run_id: UUID, token: int, nonce: UUID, progress: tuple[int, int] | Non
         return Renewal(held=False)
     before = jump_detection.read_host_clocks()
     answers = Run.objects.filter(pk=run_id).annotate(now=FromNow(), server=jump_detection.server_column())
-    asked, by, now, server = answers.values_list("stop_requested_at", "stop_requested_by", "now", "server").get()
+    stop_at, by, now, server = answers.values_list("stop_requested_at", "stop_requested_by", "now", "server").get()
     hosts.record_clock_skew(jump_detection.evaluate(now, server or None, before))
-    return Renewal(held=True, stop=None if asked is None else by)
+    return Renewal(held=True, stop=None if stop_at is None else by)
 
 
 def _only_looks_expired(lease: QuerySet[Lease]) -> bool:
-    """Whether the time of a lease that is still there has run out by a jump of the database's clock alone.
+    """Whether this lease still exists and its time has passed only because the database's clock jumped.
 
-    Its holder asks only while its own clock has not let the lease run out. The row itself is the right: who expires it
-    removes it in the statement that asks the time once more, and nobody is the next one while it is there.
+    The holder renews only while the lease has not run out on its own clock. The row itself is the right: expiring a
+    lease deletes the row in a statement that compares the time again, and no other run starts while the row exists.
     """
     return not settings.check_lock_file and lease.exists() and bool(jump_detection.read_clock().suspended_because)

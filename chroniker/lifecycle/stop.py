@@ -1,4 +1,4 @@
-"""A stop is asked of a run, not of a job."""
+"""Request the stop of a run."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from chroniker.models import OPEN, EventKind, Run
 
 
 def request_stop(run_id: UUID, by: str) -> bool:
-    """Ask an open run to stop; whether it was open. ``by``: who asks, for the record.
+    """Request the stop of an open run; returns whether it was open. ``by``: the requester's name, for the record.
 
-    A run that has not started ends at once as STOPPED. A running one learns of it with its next renewal at the
-    latest, is given its grace, and is then killed. Asking twice is the same as asking once. A run on every host is
-    asked on each of them.
+    A run that has not started ends at once as STOPPED. The supervisor of a running one learns of the request with its
+    next renewal at the latest: it sends SIGTERM, waits for the grace time, then kills. A second request changes
+    nothing. The request for a run on every host goes to all its children.
     """
-    asked = _request(run_id, by)
-    if not asked:
+    requested = _request(run_id, by)
+    if not requested:
         return Run.objects.filter(pk=run_id, status__in=OPEN).exists()
-    cancel(asked)
+    cancel(requested)
     return True
 
 
 @transactional
 def _request(run_id: UUID, by: str) -> list[UUID]:
-    """The runs that were asked: this one, its children. Children first, in the order in which their ends lock them."""
-    unasked = Run.objects.filter(status__in=OPEN, stop_requested_at=None)
-    children = list(locked(unasked.filter(parent=run_id), skip=False).values_list("pk", flat=True))
+    """Write the request to this run and its children; returns their ids. Children first, as closing locks them."""
+    candidates = Run.objects.filter(status__in=OPEN, stop_requested_at=None)
+    children = list(locked(candidates.filter(parent=run_id), skip=False).values_list("pk", flat=True))
     values: Any = {"stop_requested_at": FromNow(), "stop_requested_by": by[:150]}
     if children:
-        unasked.filter(pk__in=children).update(**values)
-    if not unasked.filter(pk=run_id).update(**values):
+        candidates.filter(pk__in=children).update(**values)
+    if not candidates.filter(pk=run_id).update(**values):
         return children
     note(run_id, EventKind.STOP_ASKED, by)
     return [*children, run_id]

@@ -1,4 +1,4 @@
-"""One short transaction, tried again when the database asks for it."""
+"""Run a short transaction, and repeat it after a deadlock or a serialization failure; lock rows."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def _asks_for_another_try(error: OperationalError) -> bool:
 def transactional(step: Callable[P, R]) -> Callable[P, R]:
     """Run ``step`` in one transaction on the deciding database; on a deadlock, repeat it a few times with jitter.
 
-    A violated unique key is repeated too: another process was first, and the repeated step sees what it wrote. Within
-    a transaction of the caller there is no second try: the caller has to repeat all of it.
+    A violated unique key is repeated too: another process was first, and the repeated step sees its rows. Inside a
+    transaction of the caller nothing is repeated: the caller has to repeat the whole transaction.
     """
 
     @functools.wraps(step)
@@ -53,17 +53,17 @@ def transactional(step: Callable[P, R]) -> Callable[P, R]:
             except OperationalError as error:
                 if attempt == tries or not _asks_for_another_try(error):
                     raise
-            time.sleep(random.uniform(0, 0.02 * 2**attempt))  # nosec B311  # spreads out, hides nothing
+            time.sleep(random.uniform(0, 0.02 * 2**attempt))  # nosec B311  # jitter, not a secret
         raise AssertionError("unreachable")
 
     return wrapper
 
 
 def _limit_idle_time(connection: BaseDatabaseWrapper) -> None:
-    """Have PostgreSQL end this transaction if its process hangs within it, for its locks stop other processes.
+    """PostgreSQL: limit how long this transaction may be idle. A process that hangs in it would block others.
 
-    For this transaction alone, so that a connection of a pool keeps no setting of ours. MariaDB knows such a limit for
-    whole sessions only.
+    The limit ends with the transaction, so that a pooled connection keeps none of our settings. MariaDB has such a
+    limit for whole sessions only.
     """
     if connection.vendor == "postgresql":
         limit = f"{settings.lease.total_seconds() * 1000:.0f}"
@@ -73,15 +73,15 @@ def _limit_idle_time(connection: BaseDatabaseWrapper) -> None:
 
 @transactional
 def wait_for(job_ids: Collection[int]) -> None:
-    """Wait until nobody holds the states of these jobs: what the holders wrote is then committed."""
+    """Wait until no other transaction holds the states of these jobs: their changes are then committed."""
     list(locked(JobState.objects.filter(pk__in=job_ids), skip=False).values_list("pk", flat=True))
 
 
 def locked(rows: QuerySet[M], *, skip: bool) -> QuerySet[M]:
-    """``rows``, locked in the order of their keys; without those that someone else holds, if ``skip``.
+    """Lock ``rows`` in the order of their keys. ``skip``: leave out rows that another transaction has locked.
 
-    Where SKIP LOCKED does not exist or is off (``CHRONIKER_SELECT_FOR_UPDATE``), it waits for those too. On SQLite
-    these are the plain rows: there a transaction that writes holds the whole database.
+    Where SKIP LOCKED does not exist or is off (``CHRONIKER_SELECT_FOR_UPDATE``), it waits for those rows too. SQLite
+    locks no rows: there a writing transaction locks the whole database.
     """
     features = connections[rows.db].features
     return rows.order_by("pk").select_for_update(

@@ -1,4 +1,8 @@
-"""The nouns. Each file holds one."""
+"""The tables, one file per model.
+
+Belongs here: fields, constraints, querysets, and validation of a job's fields. Does not belong here: changes of a run's
+state (``lifecycle``), and rules whether a job may run (``eligibility``).
+"""
 
 from chroniker.models.calendar import Blackout, Calendar
 from chroniker.models.dependency import JobDependency

@@ -1,4 +1,4 @@
-"""What all models of the scheduler share."""
+"""Base classes of the models: ids, and managers that read from the deciding database."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def uuid7() -> uuid.UUID:
 
 
 class DecidingManager(models.Manager[M]):
-    """Reads from the writing database, whatever a router says about reads."""
+    """Reads from the database that is written to; a router for reads has no effect."""
 
     def get_queryset(self) -> models.QuerySet[M]:
         return super().get_queryset().using(self._db or settings.database)

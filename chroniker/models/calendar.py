@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from chroniker.models.base import DecidingManager, NamedManager
 from chroniker.schedule import ClosedTime
 
-#: How long a blackout may be that comes again. An hour more than the period, for the night when the clock is put back.
+#: The longest duration of a repeated blackout: its period plus one hour, for the day on which DST ends.
 LONGEST = {"WEEKLY": dt.timedelta(days=7, hours=1), "YEARLY": dt.timedelta(days=366, hours=1)}
 
 
@@ -41,7 +41,7 @@ class BlackoutManager(DecidingManager["Blackout"]):
 
 
 class Blackout(models.Model):
-    """One closed time, from ``starts_at`` up to, and without, ``ends_at``; perhaps again every week or year."""
+    """One closed time, from ``starts_at`` (included) to ``ends_at`` (excluded); once, or repeated weekly or yearly."""
 
     class Repeats(models.TextChoices):
         NEVER = "NEVER", _("once")
@@ -84,7 +84,7 @@ class Blackout(models.Model):
 
 
 def closed_times(calendar_ids: Collection[int]) -> dict[int, list[ClosedTime]]:
-    """The blackouts of these calendars, as ``chroniker.schedule`` takes them. One statement, none for no calendars."""
+    """The blackouts of these calendars, in the form of ``chroniker.schedule``. One statement; none for no calendars."""
     found: dict[int, list[ClosedTime]] = {pk: [] for pk in calendar_ids}
     for each in Blackout.objects.filter(calendar__in=found) if found else ():
         found[each.calendar_id].append(ClosedTime(each.name, each.starts_at, each.ends_at, str(each.repeats)))

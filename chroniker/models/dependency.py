@@ -15,7 +15,7 @@ class DependencyManager(DecidingManager["JobDependency"]):
 
 
 class JobDependency(models.Model):
-    """``dependent`` waits for ``dependee``. A dependency gates; it never triggers."""
+    """``dependent`` waits for ``dependee``. A dependency may delay a run; it never starts one."""
 
     dependent = models.ForeignKey(Job, models.CASCADE, related_name="dependencies", verbose_name=_("dependent"))
     dependee = models.ForeignKey(Job, models.CASCADE, related_name="dependents", verbose_name=_("waits for"))
@@ -34,7 +34,8 @@ class JobDependency(models.Model):
     objects = DependencyManager()
 
     class Meta:
-        # Not the default: the ancestor's table of that name, set aside, keeps its indexes, whose names would clash.
+        # Not the default name: django-chroniker's table of that name was renamed, but its indexes keep their names,
+        # which would conflict with ours.
         db_table = "chroniker_dependency"
         verbose_name = _("dependency")
         verbose_name_plural = _("dependencies")

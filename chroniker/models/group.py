@@ -10,7 +10,7 @@ from chroniker.models.base import DecidingManager, NamedManager
 
 
 class Pausable(models.Model):
-    """While it is paused nothing below it is claimed; what runs is finished."""
+    """While it is paused, none of its jobs is claimed. Open runs continue."""
 
     paused_at = models.DateTimeField(_("paused since"), null=True, blank=True, editable=False)
     paused_by = models.CharField(_("paused by"), max_length=150, blank=True, editable=False)
@@ -47,7 +47,7 @@ class Group(Pausable):
 
 
 class Switch(Pausable):
-    """The pause switch over all jobs: one row, number 1; no row is the same as one that is not paused."""
+    """The pause switch for all jobs: one row with id 1. No row means not paused."""
 
     objects = DecidingManager()
 

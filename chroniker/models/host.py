@@ -1,4 +1,4 @@
-"""Machines that tick or work."""
+"""Hosts: machines that tick or execute runs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from chroniker.models.base import DecidingManager
 
-#: In place of a host's name: all that are alive. The one name that no host can have.
+#: In place of a host's name: every live host. No host can have this name.
 EVERY_HOST = "*"
 
 
@@ -34,7 +34,7 @@ class Host(models.Model):
 
 
 class HostService(models.Model):
-    """That a host executes runs of an executor. Not every host that is seen does: some only tick."""
+    """A host executes runs of this executor. Hosts that only tick have no such row."""
 
     host = models.ForeignKey(Host, models.CASCADE, related_name="services", db_index=False)
     executor = models.CharField(_("executor"), max_length=50)

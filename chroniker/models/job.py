@@ -62,7 +62,7 @@ class Job(JobFields):
         help_text=_("Scheduled times in one of its blackouts are skipped."),
     )
 
-    # -- under which rules -----------------------------------------------------------------------------------
+    # -- rules -----------------------------------------------------------------------------------------------
     overlap = models.CharField(_("overlap"), max_length=8, choices=Overlap, default=Overlap.WAIT)
     misfire_grace_seconds = models.PositiveIntegerField(
         _("misfire grace, seconds"),
@@ -99,7 +99,7 @@ class Job(JobFields):
         Group, models.SET_NULL, null=True, blank=True, related_name="jobs", verbose_name=_("group")
     )
 
-    # -- what is kept and told -------------------------------------------------------------------------------
+    # -- history and notifications ---------------------------------------------------------------------------
     log_stdout = models.BooleanField(_("keep standard output"), default=True)
     log_stderr = models.BooleanField(_("keep standard error"), default=True)
     log_max_bytes = models.PositiveBigIntegerField(
@@ -118,11 +118,11 @@ class Job(JobFields):
         verbose_name=_("subscribers"),
         blank=True,
         related_name="chroniker_jobs",
-        db_table="chroniker_subscription",  # as for JobDependency: the default name was the ancestor's
+        db_table="chroniker_subscription",  # as for JobDependency: django-chroniker uses the default name
     )
     email_errors_to_subscribers = models.BooleanField(_("mail errors to subscribers"), default=True)
     email_success_to_subscribers = models.BooleanField(_("mail successes to subscribers"), default=False)
-    # -- flags anyone may set; a tick consumes them ----------------------------------------------------------
+    # -- flags: set by any program, cleared by a tick --------------------------------------------------------
     force_run = models.BooleanField(
         _("force run"), default=False, help_text=_("Runs the job at the next tick. The schedule does not change.")
     )
@@ -153,14 +153,14 @@ class Job(JobFields):
     natural_key.dependencies = ["chroniker.group", "chroniker.calendar"]  # type: ignore[attr-defined]
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Saves, and asks the next tick to book the job anew, unless ``update_fields`` leaves the schedule alone."""
+        """Save, and mark the job for booking by the next tick, unless ``update_fields`` leaves out the schedule."""
         names = kwargs.get("update_fields")
         is_edit = names is None or bool(TIMELINE_FIELDS & set(names))
         if is_edit:
             self.edited_at = FromNow()  # the database's clock decides
         if names is not None and TIMELINE_FIELDS & set(names):
             kwargs["update_fields"] = {*names, "edited_at"}
-        if self.enabled and (names is None or "enabled" in names):  # who enables a job keeps it
+        if self.enabled and (names is None or "enabled" in names):  # enabling cancels a deletion
             self.deletion_asked_at = None
             kwargs["update_fields"] = names and {*kwargs["update_fields"], "deletion_asked_at"}
         super().save(*args, **kwargs)
@@ -168,7 +168,7 @@ class Job(JobFields):
             read_edit_again([self])
 
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
-        """Deletes the job with all its runs. Raises ``DeletionRefused`` while a run of it is open."""
+        """Delete the job with all its runs. Raises ``DeletionRefused`` while a run of it is open."""
         using = kwargs.get("using") or settings.database
         with transaction.atomic(using=using):
             refuse_open([self.pk], using)
@@ -180,26 +180,26 @@ class Job(JobFields):
 
     @property
     def is_declared(self) -> bool:
-        """Whether code declares this job, so that what it runs and when is not for people to change."""
+        """Whether code declares this job. People cannot change its command and schedule then."""
         return bool(self.managed_by) and self.enabled_when_removed is None
 
     @cached_property
     def closed_times(self) -> list[ClosedTime]:
-        """The blackouts of its calendar; ticks fetch them for all jobs of a batch at once."""
+        """The blackouts of its calendar. Ticks fetch them for a whole batch with ``fetch_closed_times``."""
         return [] if self.calendar_id is None else closed_times([self.calendar_id])[self.calendar_id]
 
     @staticmethod
     def update_progress(total_parts: int, total_parts_complete: int) -> None:
-        """Say how far the command is, from anywhere inside it: ``total_parts_complete`` of ``total_parts``.
+        """Report the progress of the running command: ``total_parts_complete`` of ``total_parts``.
 
-        Costs microseconds, touches no database and never blocks; the supervisor reports the newest value at
-        most once a second. Outside a run it does nothing.
+        Takes microseconds, uses no database and never blocks. The supervisor reports the newest value at most once a
+        second. Outside a run it does nothing.
         """
         progress.write(total_parts, total_parts_complete)
 
     @classmethod
     def from_name_or_id(cls, text: str) -> Job:
-        """The job of this name, or else of this id. A name of digits wins over the id. Raises ``DoesNotExist``."""
+        """The job with this name, or else with this id. A name of digits is tried first. Raises ``DoesNotExist``."""
         found = cls.objects.filter(name=text).first()
         if found is None and text.isdecimal():
             found = cls.objects.filter(pk=int(text)).first()
@@ -218,6 +218,6 @@ def fetch_closed_times(jobs: Iterable[Job]) -> None:
 
 @receiver(pre_save, sender=Job)
 def book_loaded_job(instance: Job, raw: bool, **kwargs: Any) -> None:
-    """``loaddata`` (``raw``) does not call ``save``. The next tick must book its jobs, too."""
+    """Mark jobs that ``loaddata`` wrote (``raw``) for booking by the next tick: ``save`` was not called for them."""
     if raw:
         instance.edited_at = FromNow()  # the database's clock decides

@@ -1,4 +1,4 @@
-"""The columns of a job that are checked before it is saved: what it runs, where, when, and its monitor."""
+"""The columns of a job that ``job_validation`` checks: command, placement, schedule, monitor."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from chroniker.models.schedule_fields import ScheduleFields
 
 
 class CommandFields(models.Model):
-    """What runs, and in which environment."""
+    """The command and its environment."""
 
     name = models.CharField(_("name"), max_length=200, unique=True)
     command = models.CharField(
@@ -44,7 +44,7 @@ class CommandFields(models.Model):
 
 
 class PlacementFields(models.Model):
-    """Where it runs."""
+    """Executor, queue and host of the runs."""
 
     executor = models.CharField(_("executor"), max_length=50, default="default")
     queue = models.CharField(_("queue"), max_length=100, blank=True)
@@ -63,7 +63,7 @@ class PlacementFields(models.Model):
 
 
 class MonitorFields(models.Model):
-    """What a monitor shows."""
+    """The link and texts of a monitor."""
 
     is_monitor = models.BooleanField(
         _("is a monitor"),

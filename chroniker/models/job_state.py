@@ -1,4 +1,4 @@
-"""The machine's side of a job."""
+"""The state of a job, which the scheduler writes."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from chroniker.models.run_status import Status
 
 class JobStateQuerySet(models.QuerySet["JobState"]):
     def update(self, **fields: Any) -> int:
-        """Like any update, and increments the revision."""
+        """As in Django, and increments the revision."""
         fields.setdefault("revision", models.F("revision") + 1)
         return super().update(**fields)
 
 
 class JobState(models.Model):
-    """One row beside each job, written only by ``chroniker.lifecycle``.
+    """One row per job, written only by ``chroniker.lifecycle``.
 
-    Every write increments ``revision``: a claim that was computed from another revision is not written. Locked before
-    anything of the job is claimed or closed; locks are taken in the order Group, JobState, Job, Run, Lease, by id.
+    Every write increments ``revision``: a claim that was computed from another revision is not written. The row is
+    locked before a run of the job is claimed or closed. Lock order: Group, JobState, Job, Run, Lease, each by id.
     """
 
     job = models.OneToOneField(Job, models.CASCADE, primary_key=True, related_name="state")

@@ -1,4 +1,4 @@
-"""What a job must be to be saved from a form. Every message says what was wrong and what would be right."""
+"""Validation of a job before it is saved from a form. Every message names the error and a correct form."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from chroniker.models.job_fields import JobFields
 
 
 def validate(job: JobFields) -> None:
-    """Raises one ``ValidationError`` with all that is wrong, by field."""
+    """Raises one ``ValidationError`` with all errors, by field."""
     errors: dict[str, str] = {}
     if has_control_characters(job.name):
         errors["name"] = _("A name is one line of text, without control characters.")
     _command(job, errors)
     _templates(job, errors)
-    _surroundings(job, errors)
+    _environment(job, errors)
     _schedule(job, errors)
     if job.executor not in settings.executors:
         known = ", ".join(sorted(settings.executors))
@@ -32,8 +32,8 @@ def validate(job: JobFields) -> None:
             "known": known,
         }
     if job.hostname != EVERY_HOST and set(job.hostname) & set(",; \t*?"):
-        said = _("“%(given)s” is no host's name: give one name, or * for every live host, or none.")
-        errors["hostname"] = said % {"given": shortened(job.hostname)}
+        text = _("“%(given)s” is no host's name: give one name, or * for every live host, or none.")
+        errors["hostname"] = text % {"given": shortened(job.hostname)}
     if errors:
         raise ValidationError(errors)
 
@@ -66,15 +66,15 @@ def _templates(job: JobFields, errors: dict[str, str]) -> None:
             errors[field] = problem
 
 
-def _surroundings(job: JobFields, errors: dict[str, str]) -> None:
-    asked: dict[str, Callable[[], object]] = {
+def _environment(job: JobFields, errors: dict[str, str]) -> None:
+    validators: dict[str, Callable[[], object]] = {
         "environment": lambda: environment.parse_variables(job.environment),
         "secrets": lambda: environment.parse_secrets(job.secrets),
         "working_directory": lambda: environment.check_directory(job.working_directory),
     }
-    for field, ask in asked.items():
+    for field, validate_field in validators.items():
         try:
-            ask()
+            validate_field()
             if field == "secrets" and "environment" not in errors:
                 environment.refuse_duplicate_names(job.environment, job.secrets)
         except CommandRefused as error:

@@ -1,4 +1,4 @@
-"""The right to be the one instance."""
+"""Leases: the exclusive right to be the running instance of a job and slot."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from chroniker.models.run import Run
 
 
 class Lease(models.Model):
-    """Exists only while its run is open; (job, slot) is unique, so a second instance cannot be claimed.
+    """Exists only while its run is open. (job, slot) is unique, so a second instance cannot be claimed.
 
-    A row of its own: a unique constraint with a condition does not exist on MySQL and MariaDB, renewals touch a
-    small table only, and user code may lock the run without stopping them.
+    Why its own table: MySQL and MariaDB have no unique constraint with a condition; renewals write to a small table
+    only; and user code may lock the run without blocking renewals.
 
-    Until the run starts it lasts until the start deadline; from then on it runs out unless it is renewed.
+    Before the start of the run it expires at the start deadline; afterwards it expires unless it is renewed.
     """
 
     run = models.OneToOneField(Run, models.CASCADE, primary_key=True, related_name="lease")

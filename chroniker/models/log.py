@@ -1,4 +1,4 @@
-"""What a run wrote, and what happened to it."""
+"""The output and the events of a run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Stream(models.IntegerChoices):
 
 
 class LogChunk(models.Model):
-    """A piece of a run's output. ``seq`` counts from 0 in each stream, so a gap is seen and a repeat harmless."""
+    """A piece of a run's output. ``seq`` counts from 0 in each stream: a gap is visible, a repeat is refused."""
 
     run = models.ForeignKey(Run, models.CASCADE, related_name="chunks", db_index=False)
     stream = models.SmallIntegerField(choices=Stream)
@@ -46,7 +46,7 @@ class EventKind(models.TextChoices):
 
 
 class RunEvent(models.Model):
-    """A note on a run that anyone may write, holder of the lease or not. Never changed."""
+    """An event of a run. Any process may add one, with or without the lease. Never changed."""
 
     run = models.ForeignKey(Run, models.CASCADE, related_name="events")
     at = models.DateTimeField()

@@ -1,4 +1,4 @@
-"""Jobs that look whether something needs attention."""
+"""Monitors: jobs that count the records that need attention."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class MonitorManager(DecidingManager.from_queryset(JobQuerySet)):  # type: ignor
 
 
 class Monitor(Job):
-    """A job of which ``is_monitor`` is set. Monitors have a list of their own; they are edited like any job."""
+    """A job with ``is_monitor`` set. The admin lists monitors separately; they are edited like other jobs."""
 
     objects: ClassVar[MonitorManager] = MonitorManager()
 

@@ -1,4 +1,4 @@
-"""What is to be told to the world: written in the closing transaction, sent after it."""
+"""Outgoing messages about runs: written in the closing transaction, sent after it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from chroniker.models.run import Run
 class Outbox(models.Model):
     """One message for one channel about one run; sent at least once.
 
-    ``send_at``: when to try next; also how long the message is its present sender's alone. Empty when there is nothing
-    to try: it was sent, and ``sent_at`` says when, or given up, and ``error`` says why.
+    ``send_at``: the time of the next attempt; while a sender works on it, the end of its reservation. Empty: no further
+    attempt, because the message was sent (``sent_at``) or given up (``error``).
     """
 
     run = models.ForeignKey(Run, models.CASCADE, related_name="messages", db_index=False)

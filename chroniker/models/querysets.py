@@ -1,4 +1,4 @@
-"""Edits of jobs by queries: what a tick has to notice is marked, as ``Job.save`` marks it."""
+"""Changes of jobs by querysets: they mark jobs for booking by the next tick, as ``Job.save`` does."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ J = TypeVar("J", bound=ScheduleFields)
 
 
 def refuse_open(job_ids: Collection[int], using: str) -> None:
-    """Lock these jobs' states, so that none is claimed before this transaction ends; raise where one is open."""
+    """Lock these jobs' states, so that none is claimed before this transaction ends. Raises if one has an open run."""
     state, lease = apps.get_model("chroniker", "JobState"), apps.get_model("chroniker", "Lease")
     states = state._base_manager.using(using).filter(pk__in=job_ids).order_by("pk")
     list(states.select_for_update().values_list("pk", flat=True))
@@ -26,9 +26,9 @@ def refuse_open(job_ids: Collection[int], using: str) -> None:
 
 class JobQuerySet(models.QuerySet[J]):
     def update(self, **fields: Any) -> int:
-        """Like any update; one that touches the schedule or the switch also asks the next tick to book the job anew.
+        """As in Django. A change of the schedule or of ``enabled`` also marks the job for booking by the next tick.
 
-        Who enables a job keeps it: a deletion that waits for the end of a run is taken back.
+        Enabling a job cancels a deletion that waits for the end of a run.
         """
         if TIMELINE_FIELDS & fields.keys():
             fields.setdefault("edited_at", FromNow())
@@ -37,7 +37,7 @@ class JobQuerySet(models.QuerySet[J]):
         return super().update(**fields)
 
     def delete(self) -> tuple[int, dict[str, int]]:
-        """Like any deletion, of jobs without an open run. Raises ``DeletionRefused`` where one has an open run."""
+        """As in Django. Raises ``DeletionRefused`` if one of the jobs has an open run."""
         with transaction.atomic(using=self.db):
             refuse_open(list(self.values_list("pk", flat=True)), self.db)
             return super().delete()
@@ -66,7 +66,7 @@ class JobQuerySet(models.QuerySet[J]):
 
 
 def read_edit_again(jobs: Iterable[J]) -> None:
-    """Have ``edited_at`` of these jobs, which the database has just set by its clock, read when it is next used."""
+    """Make ``edited_at`` of these jobs a deferred field: the database has set it, and the next use reads it."""
     for job in jobs:
         if job.pk is not None:  # MySQL does not return the ids of rows that were inserted together
             job.__dict__.pop("edited_at", None)

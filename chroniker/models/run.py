@@ -13,7 +13,7 @@ from chroniker.models.run_status import OPEN, Status, Trigger
 
 
 class Run(models.Model):
-    """Claimed for instants, asked for by a person, or a retry. Written when opened, dispatched, started and closed.
+    """Opened by the schedule, on request, or as a retry. Written when claimed, dispatched, started and closed.
 
     ``id`` is also the id of the Celery task. Runs of a job are ordered by ``token``, never by ``id``.
     """
@@ -84,17 +84,17 @@ class Run(models.Model):
 
     @property
     def reason(self) -> str:
-        """Why it waits, was skipped or ended, in the active language."""
+        """The reason why it waits, was skipped or ended, in the active language."""
         return reasons.render(self.code, {**self.own_parameters, **self.reason_args}, self.reason_text)
 
     @property
     def own_parameters(self) -> dict[str, str]:
-        """Parameters of reasons that are columns of the run."""
+        """Parameters for reasons that the run stores in columns."""
         return {"required_host": self.required_host, "host": self.host}
 
     @property
     def is_missed(self) -> bool:
-        """Whether it records instants that should have run: skipped, though nobody decided to skip them."""
+        """Whether it records instants that should have run but did not (skipped without a decision to skip)."""
         return self.status == Status.SKIPPED and self.code in reasons.MISSED
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""The states of a run, and every move between them."""
+"""The states of a run, and every allowed transition between them."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Trigger(models.TextChoices):
 
 
 class Overlap(models.TextChoices):
-    """What happens to instants that fall while the job still runs."""
+    """What to do with instants that come due while the job still runs."""
 
     WAIT = "WAIT", _("wait: start once when the run ends, for all of them")
     SKIP = "SKIP", _("skip them")

@@ -1,4 +1,4 @@
-"""The columns of a job's schedule, and what follows from them for its timeline."""
+"""The columns of a job's schedule, and of its timeline."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from django.utils.translation import gettext_lazy as _
 
 from chroniker.schedule import DstFold, DstGap, Frequency, Spec
 
-#: The fields that a schedule is computed from: those of ``Spec``, under the same names.
+#: The fields of a schedule, with the same names as in ``Spec``.
 SPEC_FIELDS = tuple(field.name for field in dataclasses.fields(Spec))
-#: The fields that a job's timeline is booked from: after a change of one of them the next tick books the job again.
+#: The fields of a job's timeline. After a change of one of them the next tick books the job again.
 TIMELINE_FIELDS = frozenset({*SPEC_FIELDS, "jitter_seconds", "enabled"})
 
 
@@ -22,7 +22,7 @@ def project_timezone() -> str:
 
 
 class ScheduleFields(models.Model):
-    """When a job runs, and whether its timeline has to be booked again."""
+    """The schedule of a job, and the marks that make the next tick book or delete it."""
 
     enabled = models.BooleanField(_("enabled"), default=True)
     frequency = models.CharField(_("frequency"), max_length=10, choices=Frequency, default=Frequency.CRON)
@@ -72,5 +72,5 @@ class ScheduleFields(models.Model):
 
     @property
     def spec(self) -> Spec:
-        """The schedule, as ``chroniker.schedule`` takes it."""
+        """The schedule, in the form of ``chroniker.schedule``."""
         return Spec(**{name: getattr(self, name) for name in SPEC_FIELDS})

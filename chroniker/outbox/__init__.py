@@ -1,4 +1,8 @@
-"""Mails, webhooks and the error callback: the messages that closing transactions wrote, sent at least once each."""
+"""Sends the messages about runs (mails, webhooks, the error callback), each at least once.
+
+Belongs here: channels, attempts, the sender thread. Does not belong here: the decision which messages are written
+(``lifecycle.notify``).
+"""
 
 from chroniker.outbox.delivery import again, send_due
 from chroniker.outbox.sender_thread import is_sending, send_soon

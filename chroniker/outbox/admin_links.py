@@ -1,4 +1,4 @@
-"""Where things can be looked at."""
+"""Builds absolute URLs of admin pages."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from chroniker.models import Run
 
 
 def link(run: Run) -> str:
-    """The address of the run's page in the admin; empty where nobody says which host that is on."""
+    """The URL of the run's page in the admin; empty where the site's host is not configured."""
     base = _base()
     try:
         return base and base.rstrip("/") + reverse("admin:chroniker_run_change", args=[run.pk])
-    except NoReverseMatch:  # the project has no admin, or under another name
+    except NoReverseMatch:  # the project has no admin, or its admin has another name
         return ""
 
 
 def absolute(path: str) -> str:
-    """With the host in front; as it is, where nobody says which host, or where it has one."""
+    """``path`` with scheme and host; unchanged if it has a host, or if no host is configured."""
     return _base().rstrip("/") + path if path.startswith("/") else path
 
 

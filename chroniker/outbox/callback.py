@@ -1,4 +1,4 @@
-"""``CHRONIKER_JOB_ERROR_CALLBACK``: a function of the project's own."""
+"""Calls the project's function ``CHRONIKER_JOB_ERROR_CALLBACK``."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ MOST = 100_000
 
 
 def call(message: Outbox) -> None:
-    """Call it with the job and the end of what the run wrote. What it raises is an attempt that failed.
+    """Call it with the job and the last output of the run. An exception counts as a failed attempt.
 
-    A run without anything on stderr (a lost one, a missed one) has there what became of it, and why.
+    If the run has nothing on stderr (it was lost or missed, say), ``stderr`` is its status and reason.
     """
     path = settings.job_error_callback
     if not path:

@@ -1,4 +1,4 @@
-"""Over which channels the end of a run is told, and what it is called there. Knows settings, no models."""
+"""The channels for messages about runs, and the names of events. Uses settings, no models."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from chroniker.conf import settings
 
 MAIL, WEBHOOK, CALLBACK = "mail", "webhook", "callback"
 
-#: What ends may be told, by the status of the run. A skipped run is told only if it was missed.
+#: The event for each final status. A skipped run is reported only if it was missed.
 EVENTS: Mapping[str, str] = {
     "SUCCEEDED": "run.succeeded",
     "FAILED": "run.failed",
@@ -24,7 +24,7 @@ EVENTS: Mapping[str, str] = {
     "SKIPPED": "run.missed",
 }
 
-#: Ends that are errors: mails go out by default, and the callback is called. A run that somebody stopped is none.
+#: Statuses that count as errors: mail is sent by default, and the callback is called. STOPPED is not an error.
 ERRORS = frozenset({"FAILED", "TIMED_OUT", "LOST", "SKIPPED"})
 
 SECRET_PREFIX = "whsec_"  # nosec B105  # public, by the specification; what follows it is secret
@@ -41,13 +41,13 @@ class Webhook:
 
     @property
     def channel(self) -> str:
-        """Its name in the outbox: for people the host, for the machine a digest. A URL may itself be a secret."""
+        """The name in the outbox: host (readable) and digest (unique). The URL is left out: it may be a secret."""
         digest = hashlib.sha256(self.url.encode()).hexdigest()[:16]
         return f"{WEBHOOK}:{(urlsplit(self.url).hostname or '')[:LONGEST_HOST]}:{digest}"
 
 
 def webhooks() -> list[Webhook]:
-    """Those configured. A malformed entry is left out: it is a system check's to name, and no reason not to close."""
+    """The configured webhooks. Malformed entries are left out: a system check reports them, and runs still close."""
     found = settings.webhooks
     return [hook for entry in found if not isinstance(hook := webhook(entry), str)] if _listed(found) else []
 

@@ -1,4 +1,4 @@
-"""One message at a time: take it, send it, record what came of it."""
+"""Send messages one at a time: reserve, send, record the result."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from chroniker.outbox.channels import CALLBACK, MAIL, WEBHOOK
 
 logger = logging.getLogger(__name__)
 
-#: A message is its sender's alone for so long; one whose sender died is taken up again after it.
+#: A sender reserves a message for this time. If the sender dies, the message is due again afterwards.
 LEASE = dt.timedelta(minutes=5)
-#: Before the second attempt; doubled for each further one, up to LONGEST_BACKOFF.
+#: The wait before the second attempt; doubled for each further attempt, up to LONGEST_BACKOFF.
 BACKOFF = dt.timedelta(seconds=30)
 LONGEST_BACKOFF = dt.timedelta(hours=6)
-#: After so many attempts, about three days, a message is given up.
+#: A message is given up after this many attempts (about three days).
 MOST_ATTEMPTS = 22
-#: Messages looked up at once.
+#: Messages fetched by one query.
 BATCH = 100
 LONGEST_ERROR = 1000
 
@@ -33,15 +33,15 @@ CHANNELS: Mapping[str, Callable[[Outbox], None]] = {MAIL: mail.send, WEBHOOK: we
 
 
 def is_due() -> bool:
-    """One look at an index; what was sent is not in it."""
+    """Whether a message is due. One read of an index without sent messages."""
     return Outbox.objects.filter(send_at__lte=database_now()).exists()
 
 
 def send_due(seconds: float = 60.0) -> int:
-    """Send what is due, the longest due first; how many were sent. Begins no further message after ``seconds``.
+    """Send due messages, the longest due first; returns how many were sent. Begins no message after ``seconds``.
 
-    Guarantees: a message that another sender has taken is left to it, unless that takes longer than LEASE. So each is
-    sent at least once, and twice only when a sender died, or was slow, between sending and saying so.
+    Guarantees: a message that another sender has reserved is not sent for the length of LEASE. So each is sent at
+    least once; twice only if a sender dies, or takes longer than LEASE, between sending and recording it.
     """
     sent, began = 0, time.monotonic()
     while batch := _due():
@@ -55,7 +55,7 @@ def send_due(seconds: float = 60.0) -> int:
 
 
 def again(ids: Collection[int]) -> int:
-    """Have these messages sent anew, also such as were sent or given up; how many there are."""
+    """Make these messages due again, also those that were sent or given up; returns how many."""
     return Outbox.objects.filter(pk__in=ids).update(send_at=database_now(), sent_at=None, attempts=0)
 
 
@@ -65,7 +65,7 @@ def _due() -> list[Outbox]:
 
 
 def _take(message: Outbox) -> bool:
-    """Whether it is ours. No row: another sender was first, or the job was deleted, and its messages with it."""
+    """Reserve the message. ``False``: another sender was first, or the message was deleted with its job."""
     now = database_now()
     due = Outbox.objects.filter(pk=message.pk, attempts=message.attempts, send_at__lte=now)
     message.attempts += 1
@@ -79,8 +79,8 @@ def _send(message: Outbox) -> bool:
             raise Undeliverable(f"There is no channel “{kind}”.")
         CHANNELS[kind](message)
     except Error:
-        raise  # the database's: there is nowhere to record it; the message is taken up again after its lease
-    except Exception as error:  # whatever a server, a template or the project's own function raises
+        raise  # a database error cannot be recorded; the message is due again after LEASE
+    except Exception as error:  # from a server, a template or the project's function
         _failed(message, error)
         return False
     Outbox.objects.filter(pk=message.pk).update(sent_at=database_now(), send_at=None, error="")
@@ -88,17 +88,17 @@ def _send(message: Outbox) -> bool:
 
 
 def _failed(message: Outbox, error: Exception) -> None:
-    """Recorded, unless the message was taken again or sent meanwhile."""
-    said = str(error) if isinstance(error, Undeliverable) else f"{type(error).__name__}: {error}"
+    """Record the error, unless the message was reserved again or sent meanwhile."""
+    text = str(error) if isinstance(error, Undeliverable) else f"{type(error).__name__}: {error}"
     over = isinstance(error, Undeliverable) or message.attempts >= MOST_ATTEMPTS
     last = ", the last" if over else ""
-    logger.warning("%s: attempt %d failed%s. %s", one_line(message), message.attempts, last, one_line(said))
+    logger.warning("%s: attempt %d failed%s. %s", one_line(message), message.attempts, last, one_line(text))
     ours = Outbox.objects.filter(pk=message.pk, attempts=message.attempts, sent_at=None)
     send_at = None if over else database_now() + backoff(message.attempts)
-    ours.update(send_at=send_at, error=said.replace("\0", "\N{SYMBOL FOR NULL}")[:LONGEST_ERROR])
+    ours.update(send_at=send_at, error=text.replace("\0", "\N{SYMBOL FOR NULL}")[:LONGEST_ERROR])
 
 
 def backoff(attempts: int) -> dt.timedelta:
-    """Between this attempt and the next."""
+    """The time between this attempt and the next."""
     doubled: int = 2 ** min(attempts - 1, 20)
     return min(BACKOFF * doubled, LONGEST_BACKOFF)

@@ -1,4 +1,4 @@
-"""One mail to one subscriber."""
+"""Sends one mail to one subscriber."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from chroniker.outbox.admin_links import link
 from chroniker.outbox.channels import ERRORS
 from chroniker.outbox.output_tail import last_lines, tail
 
-#: Seconds that a mail server may keep silent, where the project does not say (``EMAIL_TIMEOUT``): not for ever.
+#: Seconds to wait for a mail server where the project sets no ``EMAIL_TIMEOUT``. Django's default is no limit.
 TIMEOUT = 10.0
-#: Of each stream, from its end.
+#: How much of each output stream a mail shows, counted from the stream's end.
 MOST_CHARACTERS, MOST_LINES = 8000, 50
 LONGEST_SUBJECT = 200
 
 
 def send(message: Outbox) -> None:
-    """Send it over the project's mail backend. Raises what that raises."""
+    """Send it with the project's mail backend. Raises the errors of the backend."""
     words = context(message.run)
     text = engine().get_template("chroniker/mail.txt").render(Context(words, autoescape=False))
     address = _address(message.channel.partition(":")[2])
-    # RFC 3834: so that nobody's absence is reported to the sender
+    # RFC 3834: no out-of-office replies
     headers = {"Auto-Submitted": "auto-generated"}
     _post(EmailMessage(subject(words), text, settings.email_sender, [address], headers=headers))
 
 
 def subject(words: dict[str, Any]) -> str:
-    """On one line, whatever the job is called: a line break here would begin a header of somebody else's."""
+    """The subject on one line, whatever the job's name: a line break here could inject a mail header."""
     error = words["run"].status in ERRORS
     template = settings.email_subject_error if error else settings.email_subject_success
     text = engine().from_string(template).render(Context(words, autoescape=False))
@@ -46,7 +46,7 @@ def subject(words: dict[str, Any]) -> str:
 
 
 def engine() -> Engine:
-    """The project's own, or one that knows our template where the project has none, being without web pages."""
+    """The project's template engine; one with our template where the project has none (a project without pages)."""
     try:
         return Engine.get_default()
     except ImproperlyConfigured:
@@ -54,7 +54,7 @@ def engine() -> Engine:
 
 
 def context(run: Run) -> dict[str, Any]:
-    """What the templates of subject and text can name."""
+    """The variables for the templates of subject and text."""
     return {
         "job": run.job,
         "run": run,
@@ -80,7 +80,7 @@ def _duration(run: Run) -> dt.timedelta | None:
 
 
 def _address(user_id: str) -> str:
-    """Asked anew with each attempt: people leave, and addresses change."""
+    """The user's address. Read again for each attempt: users leave, and addresses change."""
     model = get_user_model()
     try:
         user = model._default_manager.filter(pk=user_id).first()
@@ -88,7 +88,7 @@ def _address(user_id: str) -> str:
         user = None
     address = user and str(getattr(user, model.get_email_field_name()) or "")
     if user is None or not user.is_active or not address:
-        raise Undeliverable("The subscriber is gone, inactive or without an address.")
+        raise Undeliverable("The subscriber was deleted, is inactive, or has no e-mail address.")
     return address
 
 

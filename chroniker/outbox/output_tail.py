@@ -1,4 +1,4 @@
-"""The end of what a run wrote, however much that is."""
+"""Reads the end of a run's output, without reading all of it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from django.db.models.functions import Length, Right
 
 from chroniker.models import LogChunk, Stream
 
-#: Chunks looked at. A command that writes a little every second fills this many in a quarter of an hour.
+#: The most chunks read. A command that writes a little every second fills this many in a quarter of an hour.
 MOST_CHUNKS = 1000
 
 
 def tail(run_id: UUID, stream: Stream, most: int) -> str:
-    """The last ``most`` characters of one stream. Reads about as many: first how long the chunks are, then the last."""
+    """The last ``most`` characters of one stream. Reads the lengths of chunks first, then only the chunks it needs."""
     chunks = LogChunk.objects.filter(run=run_id, stream=stream)
     latest = list(chunks.order_by("-seq").values_list("seq", Length("text"))[:MOST_CHUNKS])
     sizes = accumulate(length for _seq, length in latest)
@@ -27,5 +27,5 @@ def tail(run_id: UUID, stream: Stream, most: int) -> str:
 
 
 def last_lines(text: str, most: int) -> str:
-    """Whole lines, as far as there are; the first may have lost its beginning."""
+    """The last ``most`` lines. The first of them may be cut at its beginning."""
     return "\n".join(text.rstrip().splitlines()[-most:])

@@ -1,4 +1,4 @@
-"""The thread that sends, one in a process at most: neither a tick nor a run waits for a mail server."""
+"""The thread that sends messages, at most one per process: neither a tick nor a run waits for a mail server."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _lock = threading.Lock()
 
 
 def send_soon() -> None:
-    """If a message is due, have it sent by a thread of this process. Costs one look at an index.
+    """If a message is due, start the thread that sends it. Costs one read of an index.
 
-    Within a transaction of the caller's only after it. What fails, or is not done when the process ends, is left to
-    the next one who calls this.
+    Inside a transaction of the caller, the thread starts after the commit. Messages that are not sent, because of an
+    error or the end of the process, stay for the next call.
     """
     if not is_sending() and is_due():
         transaction.on_commit(_begin, using=settings.database)
 
 
 def is_sending() -> bool:
-    """Whether this process's sender is at work. A message it is torn from is sent again after its lease."""
+    """Whether this process's sender thread runs. A message that it cannot finish is sent again after LEASE."""
     return _thread is not None and _thread.is_alive()
 
 

@@ -1,4 +1,4 @@
-"""One POST, signed as the Standard Webhooks specification (version 1, symmetric) has it."""
+"""Sends one POST request, signed as in Standard Webhooks (version 1, symmetric)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from chroniker.exceptions import ChronikerError, Undeliverable
 from chroniker.models import Outbox
 from chroniker.outbox.channels import webhooks
 
-#: Seconds that a server may keep silent.
+#: Seconds to wait for the server's answer.
 TIMEOUT = 10.0
 
 
@@ -23,10 +23,10 @@ class NotAccepted(ChronikerError):
 
 
 def send(message: Outbox) -> None:
-    """Any answer of 2xx is taken for success; whatever else, a redirect too, for a failure."""
+    """Send the message. An answer of 2xx is success; any other, also a redirect, is a failure."""
     hook = next((hook for hook in webhooks() if hook.channel == message.channel), None)
     if hook is None:
-        raise Undeliverable("CHRONIKER_WEBHOOKS does not name this address any more.")
+        raise Undeliverable("CHRONIKER_WEBHOOKS no longer contains this URL.")
     body = json.dumps(message.payload, separators=(",", ":")).encode()
     headers = {
         "Content-Type": "application/json",
@@ -35,14 +35,14 @@ def send(message: Outbox) -> None:
     }
     try:
         with _opener().open(request.Request(hook.url, body, headers, method="POST"), timeout=TIMEOUT):
-            pass  # the answer's text is nobody's concern
+            pass  # the answer's body is not used
     except HTTPError as refusal:
         with refusal:
             raise NotAccepted(f"The server answered {refusal.code} {refusal.reason}.") from None
 
 
 def signed(key: bytes, message_id: str, timestamp: int, body: bytes) -> dict[str, str]:
-    """The headers by which a receiver knows who sent this, when, and whether it had it already."""
+    """Headers for the receiver: id (to drop repeats), time, and signature (to verify the sender)."""
     digest = hmac.new(key, f"{message_id}.{timestamp}.".encode() + body, hashlib.sha256).digest()
     return {
         "webhook-id": message_id,
@@ -52,7 +52,7 @@ def signed(key: bytes, message_id: str, timestamp: int, body: bytes) -> dict[str
 
 
 def _opener() -> request.OpenerDirector:
-    """HTTP and HTTPS, by way of the environment's proxies; no redirects, which could lead anywhere, and no files."""
+    """HTTP and HTTPS with the environment's proxies. No redirects, which could lead to any server, and no files."""
     opener = request.OpenerDirector()
     for part in (
         request.ProxyHandler(),

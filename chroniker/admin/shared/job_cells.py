@@ -35,7 +35,7 @@ class Overview(JobStatus):
             "progress": self._progress(),
             "last_result": self._last_result(),
             "why": Cell(self.why),
-            "doubt": Cell("" if self.says_it_all else self.why),
+            "doubt": Cell("" if self.is_self_explanatory else self.why),
         }
 
     def _switched_off(self) -> str:

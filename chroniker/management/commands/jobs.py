@@ -62,7 +62,7 @@ def statuses(jobs: QuerySet[Job]) -> Iterator[JobStatus]:
 def row(facts: JobStatus) -> tuple[str, ...]:
     ended = f"{facts.last_status.label}, {local(facts.state.last_finished_at)}" if facts.last_status else "-"
     next_run = local(facts.next_run) if facts.next_run else "-"
-    why = "" if facts.says_it_all else " ".join(facts.why.split())
+    why = "" if facts.is_self_explanatory else " ".join(facts.why.split())
     return (str(facts.job.pk), facts.job.name, str(facts.condition.label), next_run, ended, why)
 
 
