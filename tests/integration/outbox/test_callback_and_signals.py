@@ -196,7 +196,7 @@ def test_messages_to_an_address_that_was_taken_out_are_given_up(web_server: WebS
         ended(a_job_told_to(), Status.FAILED)
     assert outbox.send_due() == 0 and not web_server.posts
     message = Outbox.objects.get()
-    assert message.send_at is None and message.sent_at is None and "any more" in message.error
+    assert message.send_at is None and message.sent_at is None and "no longer" in message.error
 
 
 @pytest.mark.parametrize("setting", ["a string", [7], [{"URL": "ftp://example.com", "SECRET": "s"}], None])
