@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 from django.db import IntegrityError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.utils.translation import gettext as _
 
 from chroniker import lifecycle
 from chroniker.conf import settings
@@ -15,7 +16,8 @@ from chroniker.exceptions import CommandRefused
 from chroniker.executors.spec_from_run import spec_from_run
 from chroniker.executors.statement_limit import statement_limit
 from chroniker.executors.verdict import outcome_of
-from chroniker.models import EventKind, LogChunk, Run, Status
+from chroniker.job_commands import policy
+from chroniker.models import EventKind, Job, LogChunk, Run, Status
 from chroniker.process.run_spec import Renewal, RunOutcome, RunSpec
 from chroniker.reasons import NO_REASON, Code, Reason
 from chroniker.worker.output import Chunk
@@ -46,7 +48,11 @@ class DatabaseReport:
             try:
                 return spec_from_run(started.run, started.job, stop=started.stop)
             except CommandRefused as refusal:  # the settings may have changed while it was queued
-                self._close(lifecycle.Outcome(Status.FAILED, reason=Reason.of(Code.REFUSED, error=str(refusal))))
+                self._close(
+                    lifecycle.Outcome(
+                        Status.FAILED, reason=Reason.of(Code.REFUSED, error=f"{refusal}{_restart_hint(started.job)}")
+                    )
+                )
                 return None
 
     def renew(self, progress: tuple[int, int] | None) -> Renewal:
@@ -121,3 +127,10 @@ class DatabaseReport:
 
 def _is_pooled(connection: BaseDatabaseWrapper) -> bool:
     return bool(connection.settings_dict["OPTIONS"].get("pool"))
+
+
+def _restart_hint(job: Job) -> str:
+    """A process knows only the commands that existed when it started."""
+    if job.raw_command or policy.is_known(job.command):
+        return ""
+    return _(" If the command is new, restart the workers.")

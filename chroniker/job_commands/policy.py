@@ -57,6 +57,11 @@ def _code_option(argv: Sequence[str]) -> str | None:
     return None
 
 
+def is_known(command: str) -> bool:
+    """Whether this process can find the management command."""
+    return command in get_commands()
+
+
 def denial_reason(command: str) -> str | None:
     """Why jobs may not run this management command. None: they may."""
     known = get_commands()

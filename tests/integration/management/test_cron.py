@@ -100,3 +100,12 @@ def test_a_stop_asked_by_flag_ends_the_run(manage: Manage) -> None:
         assert manage("cron").returncode == 0
         assert cron.wait(60) == 0
     assert the_run(job).status == Status.STOPPED
+
+
+def test_a_command_that_the_process_does_not_know_fails_with_the_remedy(manage: Manage) -> None:
+    """It may have been added after a worker had started."""
+    job = a_job_due_once(command="added_later")
+    assert manage("cron").returncode == 0
+    run = the_run(job)
+    assert run.status == Status.FAILED
+    assert "There is no management command “added_later”" in run.reason and "restart the workers" in run.reason

@@ -111,3 +111,12 @@ def test_each_check_of_the_fleet_is_in_the_reference() -> None:
 
     for check in CELERY_CHECKS:
         assert f"`{check}`" in page("checks")
+
+
+@pytest.mark.skipif(find_spec("celery") is None, reason="Celery is not installed")
+@pytest.mark.celery
+def test_each_option_of_the_celery_executor_is_in_the_reference() -> None:
+    from chroniker_celery.checks import OPTIONS
+
+    section = page("settings").split("## Options of the executors")[1].split("\n## ")[0]
+    assert [name for name in sorted(OPTIONS) if f"| `{name}` |" not in section] == []
