@@ -48,11 +48,8 @@ class DatabaseReport:
             try:
                 return spec_from_run(started.run, started.job, stop=started.stop)
             except CommandRefused as refusal:  # the settings may have changed while it was queued
-                self._close(
-                    lifecycle.Outcome(
-                        Status.FAILED, reason=Reason.of(Code.REFUSED, error=f"{refusal}{_restart_hint(started.job)}")
-                    )
-                )
+                error = f"{refusal}{_restart_hint(started.job)}"
+                self._close(lifecycle.Outcome(Status.FAILED, reason=Reason.of(Code.REFUSED, error=error)))
                 return None
 
     def renew(self, progress: tuple[int, int] | None) -> Renewal:

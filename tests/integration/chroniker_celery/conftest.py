@@ -1,4 +1,4 @@
-"""Workers and beats of one test: short leases, a runtime directory of their own, and a broker each."""
+"""Settings for the workers and beats of one test: short leases, a private runtime directory, a broker."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.test import override_settings
 from tests.support.brokers import Broker
 from tests.support.processes import with_settings
 
-#: Seconds; long enough for a busy machine, and as short as tests need in which somebody dies.
+#: Seconds: long enough for a busy machine; short for tests that kill processes.
 LEASE, SHORT_LEASE = 60, 6
 
 EXECUTORS = {
@@ -31,7 +31,7 @@ def lease(request: pytest.FixtureRequest) -> float:
 
 @pytest.fixture
 def settings_of_all(tmp_path: Path, lease: float) -> Iterator[dict[str, Any]]:
-    """What this process and the ones it starts have in common."""
+    """Settings of this process and of the processes that it starts."""
     from chroniker.executors import executors
 
     values = {
@@ -53,7 +53,7 @@ def env(subprocess_env: dict[str, str], broker: Broker, settings_of_all: dict[st
 
 @pytest.fixture
 def redis_env(subprocess_env: dict[str, str], redis_broker: Broker, settings_of_all: dict[str, Any]) -> dict[str, str]:
-    """Like ``env``, on Redis alone."""
+    """Like ``env``, on Redis only."""
     return with_settings({**subprocess_env, **redis_broker.environ()}, **settings_of_all)
 
 

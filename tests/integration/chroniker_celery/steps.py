@@ -1,4 +1,4 @@
-"""What tests of workers do again and again."""
+"""Common steps of tests with workers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.celeryapp import app
 from tests.support.factories import a_booked_job
 from tests.support.processes import WAIT_SECONDS, wait_until
 
-#: Never by itself within a test.
+#: A schedule that is not due within a test.
 NEVER = "0 0 29 2 *"
 
 

@@ -94,7 +94,7 @@ def test_on_rabbitmq_prefetching_cannot_be_switched_off(monkeypatch: pytest.Monk
 
 def test_every_id_is_described() -> None:
     here = {"E001", "E002", "E003", "E004", "E005", "W001", "W002", "W003", "W005"}
-    of_the_doctor = {"E006", "E007", "W004", "W006", "W007"}  # tests/celery/test_the_doctor_asks.py
+    of_the_doctor = {"E006", "E007", "W004", "W006", "W007"}  # test_doctor.py
     assert set(CHECKS) == {f"chroniker_celery.{each}" for each in here | of_the_doctor}
 
 

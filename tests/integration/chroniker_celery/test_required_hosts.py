@@ -1,4 +1,4 @@
-"""Two workers on one broker that say they are different hosts."""
+"""Two workers on one broker, with different host names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Messages that come twice, late, or from nowhere: the database has decided already."""
+"""Duplicate, late and forged messages start nothing: the database decides."""
 
 from __future__ import annotations
 

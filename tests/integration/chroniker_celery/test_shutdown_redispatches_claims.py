@@ -1,6 +1,6 @@
-"""What a worker that ends does with a message that it had fetched: brokers bring back only what was not confirmed.
+"""A worker in shutdown dispatches claimed runs of received messages again: brokers return only unacknowledged messages.
 
-The claims here are not sent before: that waits for a commit, and none of these tests commits.
+The claims are not dispatched before, because no test here commits.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ def farewell(monkeypatch: pytest.MonkeyPatch) -> Iterator[ShutdownNotice]:
     made.close()
 
 
-def test_a_worker_that_goes_on_keeps_it(farewell: ShutdownNotice, dummy: DummyExecutor) -> None:
+def test_a_running_worker_keeps_its_message(farewell: ShutdownNotice, dummy: DummyExecutor) -> None:
     run = run_now(a_booked_job(), by="a test")
     assert not shutdown.hand_over_unstarted(run.pk, run.token)
     assert dummy.dispatched == []
 
 
-def test_one_that_ends_sends_it_anew(farewell: ShutdownNotice, dummy: DummyExecutor) -> None:
+def test_a_worker_in_shutdown_dispatches_it_again(farewell: ShutdownNotice, dummy: DummyExecutor) -> None:
     run = run_now(a_booked_job(), by="a test")
     farewell.announce(None)
     assert shutdown.hand_over_unstarted(run.pk, run.token)
     assert [each.pk for each in dummy.dispatched] == [run.pk]
 
 
-def test_but_not_what_has_begun_elsewhere(farewell: ShutdownNotice, dummy: DummyExecutor) -> None:
+def test_a_run_that_started_elsewhere_is_not_dispatched(farewell: ShutdownNotice, dummy: DummyExecutor) -> None:
     run = run_now(a_booked_job(), by="a test")
     started(run)
     farewell.announce(None)

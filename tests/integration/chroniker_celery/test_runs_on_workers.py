@@ -1,4 +1,4 @@
-"""A due job, the tick, the broker, a worker, the result."""
+"""A due job is claimed, sent to a worker and executed, and its result is stored."""
 
 from __future__ import annotations
 

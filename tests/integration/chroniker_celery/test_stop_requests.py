@@ -1,4 +1,4 @@
-"""With heartbeats minutes apart only a hint can end a run within a test."""
+"""Stop requests wake the supervisor. Heartbeats are minutes apart, so only the request can end a run in these tests."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = [
 
 
 @pytest.mark.parametrize("pool", ["prefork", "threads"])
-def test_through_remote_control_when_it_is_on_another_host(env: dict[str, str], tmp_path: Path, pool: str) -> None:
+def test_a_stop_reaches_another_host_by_remote_control(env: dict[str, str], tmp_path: Path, pool: str) -> None:
     run = a_claimed_run("sleep_for", "600")
     with CeleryWorker(env, tmp_path, pool=pool) as worker:
         wait_until_running(run)
@@ -37,9 +37,7 @@ def test_through_remote_control_when_it_is_on_another_host(env: dict[str, str], 
         assert wait_for_result(run).state == "FAILURE"
 
 
-def test_directly_when_it_is_on_this_host_even_if_the_worker_listens_to_nobody(
-    redis_env: dict[str, str], tmp_path: Path
-) -> None:
+def test_a_stop_reaches_a_busy_solo_worker_on_this_host(redis_env: dict[str, str], tmp_path: Path) -> None:
     run = a_claimed_run("sleep_for", "600")
     with CeleryWorker(redis_env, tmp_path, pool="solo"):  # its one thread supervises, and reads no remote control
         wait_until_running(run)
@@ -47,7 +45,7 @@ def test_directly_when_it_is_on_this_host_even_if_the_worker_listens_to_nobody(
         assert wait_until_closed(run).status == Status.STOPPED
 
 
-def test_it_does_no_harm_when_nobody_is_there(redis_env: dict[str, str], tmp_path: Path) -> None:
+def test_a_stop_without_workers_closes_a_claimed_run(redis_env: dict[str, str], tmp_path: Path) -> None:
     from chroniker.executors import executors
 
     run = a_claimed_run()

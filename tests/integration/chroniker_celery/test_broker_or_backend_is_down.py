@@ -1,4 +1,4 @@
-"""Broker or result backend: gone, or silent."""
+"""The broker or the result backend is down or does not answer."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ pytestmark = [pytest.mark.celery, pytest.mark.django_db(transaction=True)]
 
 @pytest.fixture
 def proxied(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultProxy]:
-    """The broker, for this process behind a proxy."""
+    """A proxy before the broker, for this process."""
     with FaultProxy(broker.server.port) as proxy:
         url = broker.url.replace(f":{broker.server.port}/", f":{proxy.port}/")
         monkeypatch.setattr(app.conf, "broker_url", url)
         yield proxy
 
 
-def test_a_claim_waits_for_the_broker_and_is_sent_when_it_is_back(
+def test_a_claim_waits_until_the_broker_is_back(
     env: dict[str, str], tmp_path: Path, broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
@@ -48,7 +48,7 @@ def test_a_claim_waits_for_the_broker_and_is_sent_when_it_is_back(
 
 
 @pytest.mark.parametrize("mode", [Mode.FREEZE, Mode.RESET])
-def test_a_broker_that_falls_silent_accepts_nothing(
+def test_a_broker_that_does_not_answer_accepts_nothing(
     proxied: FaultProxy, settings_of_all: dict[str, object], mode: Mode
 ) -> None:
     proxied.set(mode)
@@ -78,7 +78,7 @@ def test_run_now_waits_less_for_the_broker_than_a_tick(
     assert timeouts == [PERSON_SECONDS, 2]
 
 
-def test_a_result_backend_that_is_down_costs_no_run(redis_env: dict[str, str], tmp_path: Path) -> None:
+def test_runs_succeed_while_the_result_backend_is_down(redis_env: dict[str, str], tmp_path: Path) -> None:
     env = with_settings(
         redis_env,
         CELERY_RESULT_BACKEND=f"redis://127.0.0.1:{free_port()}/0",

@@ -1,4 +1,4 @@
-"""Many messages at once: each is what Celery itself would have sent."""
+"""Batches of messages: each equals a message of Celery's own ``send_task``."""
 
 from __future__ import annotations
 

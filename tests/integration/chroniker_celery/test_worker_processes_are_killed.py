@@ -1,4 +1,4 @@
-"""SIGKILL in the midst of a run: its tree is dead before the run is called lost, and only then may another begin."""
+"""SIGKILL during a run: its process tree is dead before the run is closed as lost and before another can start."""
 
 from __future__ import annotations
 
