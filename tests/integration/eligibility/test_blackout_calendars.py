@@ -82,19 +82,19 @@ def test_a_range_within_a_blackout_is_one_skipped_run() -> None:
     assert_tiled(job)
 
 
-def test_after_an_outage_closed_instants_are_skipped_and_open_ones_run_once() -> None:
+def test_after_an_outage_blacked_out_times_are_skipped_and_open_times_run_once() -> None:
     job = at(closed((20, 6)), minutes=9)
     assert ledger(job) == [("SKIPPED", 9, 7), ("CLAIMED", 6, 0)]
     assert_tiled(job)
 
 
-def test_closed_instants_between_open_ones_are_covered() -> None:
+def test_blacked_out_times_between_open_times_are_covered() -> None:
     job = at(closed((6, 3)), minutes=9)
     assert ledger(job) == [("CLAIMED", 9, 0)]
     assert_tiled(job)
 
 
-def test_closed_instants_at_the_end_are_skipped_after_the_run() -> None:
+def test_blacked_out_times_at_the_end_are_skipped_after_the_run() -> None:
     job = at(closed((4, -60)), minutes=9)
     assert ledger(job) == [("CLAIMED", 9, 5)]
     end(job)
@@ -126,7 +126,7 @@ def test_misfire_grace_and_blackout_together() -> None:
     assert_tiled(job)
 
 
-def test_closed_instants_do_not_replace_a_run() -> None:
+def test_blacked_out_times_do_not_replace_a_running_run() -> None:
     job = at(closed((3, -60)), minutes=5, overlap="REPLACE")
     run = Run.objects.get(job=job, status=Status.CLAIMED)
     started(run)

@@ -38,7 +38,7 @@ def succeed(job: Job) -> None:
     lifecycle.finish(run.pk, run.token, started(run), Outcome(Status.SUCCEEDED))
 
 
-def test_a_circle_is_refused_at_the_form_with_the_circle_named(admin: Client) -> None:
+def test_the_form_refuses_a_dependency_cycle_and_names_it(admin: Client) -> None:
     load, clean, report = (a_booked_job(name=name) for name in ("load", "clean", "report"))
     a_dependency(clean, load)
     a_dependency(report, clean)
@@ -51,7 +51,7 @@ def test_a_circle_is_refused_at_the_form_with_the_circle_named(admin: Client) ->
     assert JobDependency.objects.count() == 2
 
 
-def test_the_page_shows_what_a_job_waits_for_and_why(admin: Client) -> None:
+def test_the_page_shows_the_dependencies_of_a_job_and_why_it_waits(admin: Client) -> None:
     load, report = a_booked_job(name="load", cron=FAR), a_due_job(name="report")
     a_dependency(report, load, wait_for_completion=True, wait_for_success=True)
     html = page(admin, report)
@@ -60,7 +60,7 @@ def test_the_page_shows_what_a_job_waits_for_and_why(admin: Client) -> None:
     assert waits(admin, report) == "Blocked: it waits for “load” to succeed."
 
 
-def test_the_reason_follows_what_the_other_job_does(admin: Client) -> None:
+def test_the_reason_follows_the_state_of_the_dependee(admin: Client) -> None:
     load, report = a_booked_job(name="load", cron=FAR), a_due_job(name="report")
     a_dependency(report, load, wait_for_completion=True)
     assert waits(admin, report) == "No dependency is blocking it."
@@ -71,13 +71,13 @@ def test_the_reason_follows_what_the_other_job_does(admin: Client) -> None:
     assert waits(admin, report) == "No dependency is blocking it."
 
 
-def test_a_job_whose_turn_has_not_come_is_waited_for(admin: Client) -> None:
+def test_a_job_waits_for_the_next_run_of_its_dependee(admin: Client) -> None:
     load, report = a_due_job(name="load"), a_due_job(name="report")
     a_dependency(report, load, wait_for_next_run=True)
     assert waits(admin, report) == "Blocked: it waits for the turn of “load”."
 
 
-def test_the_page_lists_those_that_wait_for_a_job_with_links(admin: Client) -> None:
+def test_the_page_lists_the_dependents_of_a_job_with_links(admin: Client) -> None:
     load = a_booked_job(name="load")
     names = ["a report", "b report"]
     for name in names:
@@ -90,7 +90,7 @@ def test_the_page_lists_those_that_wait_for_a_job_with_links(admin: Client) -> N
     assert "Jobs that wait for it" not in page(admin, Job.objects.get(name="a report"))
 
 
-def test_hundreds_that_wait_are_not_all_listed(admin: Client) -> None:
+def test_a_page_lists_a_limited_number_of_dependents(admin: Client) -> None:
     load = a_booked_job(name="load")
     for _ in range(51):
         a_dependency(a_booked_job(cron=FAR), load, wait_for_success=True)

@@ -45,7 +45,7 @@ def claimed() -> list[Job]:
     return [run.job for run in tick().claimed]
 
 
-def test_no_more_than_the_limit_are_claimed_and_those_that_wait_longest_are_first(group: Group) -> None:
+def test_at_most_the_limit_is_claimed_and_the_longest_waiting_jobs_first(group: Group) -> None:
     jobs = members(group, 3, 9, 1, 6)
     other = a_due_job()
     assert set(claimed()) == {jobs[1], jobs[3], other}
@@ -54,7 +54,7 @@ def test_no_more_than_the_limit_are_claimed_and_those_that_wait_longest_are_firs
     assert claimed() == [jobs[0]]
 
 
-def test_queued_runs_count_as_well_as_running_ones(group: Group) -> None:
+def test_queued_and_running_runs_count_against_the_limit(group: Group) -> None:
     members(group, 1, 1, 1)
     first, _second = tick().claimed
     started(first)
@@ -62,14 +62,14 @@ def test_queued_runs_count_as_well_as_running_ones(group: Group) -> None:
     assert Lease.objects.count() == 2
 
 
-def test_the_end_of_a_run_starts_the_next_one_without_a_tick(group: Group) -> None:
+def test_the_end_of_a_run_starts_the_next_job_without_a_tick(group: Group) -> None:
     jobs = members(group, 4, 3, 2, 1)
     first, _second = tick().claimed
     end(first)
     assert [run.job for run in claim_after_run(first.job_id).claimed] == [jobs[2]]
 
 
-def test_the_flag_waits_for_room_and_stays_up(group: Group) -> None:
+def test_the_force_run_flag_stays_set_while_the_group_is_full(group: Group) -> None:
     jobs = [a_booked_job(group=group, cron="0 0 1 1 *") for _ in range(3)]
     Job.objects.filter(group=group).update(force_run=True)
     assert claimed() == jobs[:2]
@@ -79,7 +79,7 @@ def test_the_flag_waits_for_room_and_stays_up(group: Group) -> None:
     assert not Job.objects.filter(force_run=True).exists()
 
 
-def test_a_retry_waits_for_room(group: Group) -> None:
+def test_a_retry_waits_while_the_group_is_full(group: Group) -> None:
     job, *others = [a_booked_job(group=group, cron="0 0 1 1 *", max_retries=3, retry_backoff_seconds=0) for _ in "abc"]
     end(run_now(job, "a test"), Status.FAILED)
     holding = [run_now(other, "a test") for other in others]
@@ -88,7 +88,7 @@ def test_a_retry_waits_for_room(group: Group) -> None:
     assert claimed() == [job]
 
 
-def test_running_by_hand_is_refused_while_the_group_is_full(group: Group) -> None:
+def test_a_manual_run_is_refused_while_the_group_is_full(group: Group) -> None:
     jobs = members(group, 2, 1, 1)
     running = tick().claimed
     with pytest.raises(ClaimRefused, match=r"its group “reports” is full \(2 of 2: reports 0, reports 1\)"):
@@ -97,7 +97,7 @@ def test_running_by_hand_is_refused_while_the_group_is_full(group: Group) -> Non
     run_now(jobs[2], "a test")
 
 
-def test_a_group_that_fills_between_finding_and_claiming_lets_no_more_in(group: Group) -> None:
+def test_a_group_that_fills_between_query_and_claim_gets_no_further_run(group: Group) -> None:
     members(group, 4, 3, 2)
     now = database_now()
     plans = [plan.scheduled(state, now) for state in due.find(SCHEDULED, now)]
@@ -105,7 +105,7 @@ def test_a_group_that_fills_between_finding_and_claiming_lets_no_more_in(group: 
     assert [run.job_id for run in lifecycle.claim(plans[:2], now)] == [plans[0].state.pk]
 
 
-def test_every_page_says_why_it_waits(group: Group, admin: Client) -> None:
+def test_every_page_shows_why_a_job_waits(group: Group, admin: Client) -> None:
     jobs = members(group, 9, 8, 1)
     tick()
     said = "It is due, but its group “reports” is full (2 of 2: reports 0, reports 1)."
@@ -113,7 +113,7 @@ def test_every_page_says_why_it_waits(group: Group, admin: Client) -> None:
     assert said in admin.get("/admin/chroniker/job/").content.decode()
 
 
-def test_a_dry_run_foretells_what_there_is_room_for(group: Group) -> None:
+def test_a_dry_run_respects_the_group_limit(group: Group) -> None:
     members(group, 4, 3, 2, 1)
     lines = dry_run.by_schedule(None)
     assert [line.startswith("would claim") for line in lines] == [True, True, False, False]
@@ -122,7 +122,7 @@ def test_a_dry_run_foretells_what_there_is_room_for(group: Group) -> None:
     )
 
 
-def test_jobs_of_a_full_group_keep_nobody_else_out_of_a_batch(group: Group) -> None:
+def test_jobs_of_a_full_group_do_not_displace_other_jobs_from_a_batch(group: Group) -> None:
     members(group, 30, 29, 28, 27, 26, 25)
     others = [a_due_job() for _ in range(3)]
     with override_settings(CHRONIKER_BATCH_SIZE=2):
@@ -130,7 +130,7 @@ def test_jobs_of_a_full_group_keep_nobody_else_out_of_a_batch(group: Group) -> N
     assert Lease.objects.filter(job__group=group).count() == 2
 
 
-def test_a_backlog_of_a_full_group_is_not_even_looked_at(group: Group) -> None:
+def test_the_backlog_of_a_full_group_is_not_read(group: Group) -> None:
     members(group, 5, 5)
     tick()
     members(Group.objects.create(name="other", limit=1), 5)
@@ -156,14 +156,14 @@ def statements(jobs: int, group: Group | None) -> int:
     return len(queries)
 
 
-def test_a_limit_costs_two_statements_a_batch_and_none_where_no_job_has_one() -> None:
+def test_group_limits_need_two_statements_per_batch_and_none_without_groups() -> None:
     without = statements(3, None)
     wide = Group.objects.create(name="wide", limit=100)
     assert statements(2, wide) == statements(9, wide) == without + 2
     assert statements(4, Group.objects.create(name="no limit")) == without
 
 
-def test_instants_that_had_to_wait_are_covered_by_one_run(group: Group) -> None:
+def test_scheduled_times_that_had_to_wait_are_covered_by_one_run(group: Group) -> None:
     job = members(group, 10, 9, 8)[2]
     first, _second = tick().claimed
     end(first)
@@ -173,7 +173,7 @@ def test_instants_that_had_to_wait_are_covered_by_one_run(group: Group) -> None:
     assert run.covered_until - run.scheduled_for >= dt.timedelta(minutes=12)
 
 
-def test_skipped_instants_need_no_room() -> None:
+def test_skipped_times_do_not_count_against_the_limit() -> None:
     group, now = Group.objects.create(name="one by one", limit=1), database_now()
     once: dict[str, Any] = {"frequency": "ONCE", "cron": "", "run_at": now - dt.timedelta(hours=2), "group": group}
     late = a_booked_job(since=now - dt.timedelta(hours=3), misfire_grace_seconds=60, **once)
@@ -182,7 +182,7 @@ def test_skipped_instants_need_no_room() -> None:
     assert Run.objects.get(job=late).status == Status.SKIPPED
 
 
-def test_a_dependent_in_the_same_group_finds_room_when_its_dependee_ends() -> None:
+def test_a_dependent_in_the_same_group_starts_when_its_dependee_ends() -> None:
     group = Group.objects.create(name="one by one", limit=1)
     first, second = a_due_job(group=group, minutes=3), a_due_job(group=group, minutes=3)
     a_dependency(second, first, wait_for_completion=True, wait_for_next_run=True)
@@ -191,7 +191,7 @@ def test_a_dependent_in_the_same_group_finds_room_when_its_dependee_ends() -> No
     assert [run.job for run in claim_after_run(first.pk).claimed] == [second]
 
 
-def test_no_limit_is_no_limit_and_a_lifted_one_lets_all_in(group: Group) -> None:
+def test_a_group_without_a_limit_and_with_a_removed_limit_claims_all(group: Group) -> None:
     members(group, 1, 1, 1, 1, 1)
     assert len(tick().claimed) == 2
     Group.objects.filter(pk=group.pk).update(limit=None)
@@ -209,7 +209,7 @@ def test_the_admin_shows_members_and_runs_and_filters_jobs_by_group(group: Group
     assert {job.pk for job in listed.context_data["cl"].result_list} == {job.pk for job in jobs}
 
 
-def test_a_group_is_made_and_given_to_a_job_in_the_admin(admin: Client) -> None:
+def test_a_group_is_created_and_assigned_to_a_job_in_the_admin(admin: Client) -> None:
     assert admin.post(reverse("admin:chroniker_group_add"), {"name": "reports", "limit": "0"}).status_code == 200
     assert admin.post(reverse("admin:chroniker_group_add"), {"name": "reports", "limit": "3"}).status_code == 302
     group, job = Group.objects.get(), a_booked_job()
@@ -223,7 +223,7 @@ def test_a_group_is_made_and_given_to_a_job_in_the_admin(admin: Client) -> None:
     assert job.group is None
 
 
-def test_the_list_of_groups_costs_the_same_however_many_there_are(admin: Client) -> None:
+def test_the_list_of_groups_needs_a_constant_number_of_statements(admin: Client) -> None:
     def count() -> int:
         with CaptureQueriesContext(connection) as queries:
             admin.get("/admin/chroniker/group/")

@@ -38,7 +38,7 @@ def all_succeeded(jobs: list[Job]) -> bool:
     return Run.objects.filter(job__in=jobs, status=Status.SUCCEEDED).count() == len(jobs)
 
 
-def test_a_job_that_names_a_host_runs_on_that_host_only(manage: Manage) -> None:
+def test_a_job_with_a_required_host_runs_only_on_that_host(manage: Manage) -> None:
     """Both servers wake at the same instant, and either may claim; with an hour to the next pass, none may dawdle."""
     run_at = database_now() + dt.timedelta(seconds=8)
     names = ["one", "two"] * 3
@@ -48,7 +48,7 @@ def test_a_job_that_names_a_host_runs_on_that_host_only(manage: Manage) -> None:
     assert hosts_of(jobs) == names
 
 
-def test_a_cron_leaves_another_hosts_run_to_that_hosts_cron_and_does_not_wait_for_it(manage: Manage) -> None:
+def test_cron_leaves_runs_of_another_host_to_that_host_and_does_not_wait(manage: Manage) -> None:
     elsewhere, here = a_job_due_once(hostname="one"), a_job_due_once(hostname="two")
     assert at(manage, "two")("cron").returncode == 0
     waiting = the_run(elsewhere)
@@ -59,7 +59,7 @@ def test_a_cron_leaves_another_hosts_run_to_that_hosts_cron_and_does_not_wait_fo
     assert hosts_of([elsewhere, here]) == ["one", "two"]
 
 
-def test_run_job_on_the_wrong_host_says_whose_it_is(manage: Manage) -> None:
+def test_run_job_on_the_wrong_host_names_the_required_host(manage: Manage) -> None:
     job = a_job_of_new_year(hostname="one", name="backup")
     done = at(manage, "two")("run_job", "backup")
     assert done.returncode == 1
@@ -67,9 +67,7 @@ def test_run_job_on_the_wrong_host_says_whose_it_is(manage: Manage) -> None:
     assert the_run(job).status == Status.CLAIMED
 
 
-def test_a_job_for_every_host_runs_on_each_at_once_and_is_done_when_all_have_reported(
-    manage: Manage, tmp_path: Path
-) -> None:
+def test_a_job_for_every_host_runs_on_each_and_ends_when_all_have_reported(manage: Manage, tmp_path: Path) -> None:
     """Its command succeeds only where it meets the one on the other host."""
     job = a_job_of_new_year(hostname="*", command="meet", args=f"{tmp_path / 'witness'} 2")
     dependent = a_job_of_new_year()
@@ -102,7 +100,7 @@ def test_a_host_that_does_not_report_is_named(manage: Manage) -> None:
     assert "It succeeded on 1 of 2 hosts" in parent.reason and "gone: lost" in parent.reason
 
 
-def test_run_job_waits_for_every_host_if_asked_to(manage: Manage) -> None:
+def test_run_job_waits_for_every_host_with_the_option_wait(manage: Manage) -> None:
     a_job_of_new_year(hostname="*", name="everywhere")
     with at(manage, "one").process("cronserver", "0.5"):
         wait_until(HostService.objects.exists, what="to be live")
@@ -111,7 +109,7 @@ def test_run_job_waits_for_every_host_if_asked_to(manage: Manage) -> None:
     assert "succeeded" in done.stdout
 
 
-def test_a_target_that_no_live_host_serves_is_said_in_the_list_and_by_a_check(admin: Client) -> None:
+def test_a_required_host_that_is_not_live_is_reported_by_the_list_and_a_check(admin: Client) -> None:
     a_job_of_new_year(hostname="web9", name="backup")
     assert "Its host “web9” is not live" in html.unescape(admin.get(JOBS).content.decode())
     [message] = [each for each in run_checks(tags=["chroniker"], databases=["default"]) if "web9" in each.msg]

@@ -42,7 +42,7 @@ def claimed() -> set[Job]:
     return {run.job for run in tick().claimed}
 
 
-def test_while_all_is_paused_nothing_is_claimed_and_what_runs_is_finished() -> None:
+def test_a_global_pause_prevents_claims_and_lets_runs_finish() -> None:
     running, due_job = a_due_job(), a_booked_job()
     (run,) = tick().claimed
     nonce = started(run)
@@ -58,7 +58,7 @@ def test_while_all_is_paused_nothing_is_claimed_and_what_runs_is_finished() -> N
     assert due_job in claimed()
 
 
-def test_while_a_group_is_paused_only_its_jobs_wait() -> None:
+def test_a_group_pause_affects_only_jobs_of_the_group() -> None:
     group = Group.objects.create(name="reports")
     inside, outside = a_due_job(group=group), a_due_job()
     manage("pause", "--group", "reports", "--reason", "the warehouse is moved")
@@ -73,7 +73,7 @@ def test_while_a_group_is_paused_only_its_jobs_wait() -> None:
     assert claimed() == {inside}
 
 
-def test_instants_that_fell_into_a_pause_follow_the_misfire_policy() -> None:
+def test_scheduled_times_during_a_pause_follow_the_misfire_policy() -> None:
     patient, strict = a_due_job(minutes=9), a_due_job(minutes=9, misfire_grace_seconds=130)
     pauses.pause("a test")
     assert tick().claimed == []
@@ -88,7 +88,7 @@ def test_instants_that_fell_into_a_pause_follow_the_misfire_policy() -> None:
 
 
 @pytest.mark.parametrize("of_group", [False, True])
-def test_a_pause_that_comes_between_finding_and_claiming_wins(of_group: bool) -> None:
+def test_a_pause_between_query_and_claim_prevents_the_claim(of_group: bool) -> None:
     group = Group.objects.create(name="reports")
     a_due_job(group=group)
     now = database_now()
@@ -99,7 +99,7 @@ def test_a_pause_that_comes_between_finding_and_claiming_wins(of_group: bool) ->
     assert not Run.objects.exists()
 
 
-def test_nothing_of_a_paused_group_is_stopped_to_make_room() -> None:
+def test_no_run_of_a_paused_group_is_stopped_by_overlap_replace() -> None:
     group = Group.objects.create(name="reports")
     a_due_job(overlap="REPLACE", group=group)
     (run,) = tick().claimed
@@ -110,7 +110,7 @@ def test_nothing_of_a_paused_group_is_stopped_to_make_room() -> None:
     assert run.stop_requested_at is None
 
 
-def test_a_second_pause_leaves_the_first_one_as_it_was() -> None:
+def test_a_second_pause_does_not_change_the_first() -> None:
     manage("pause", "--reason", "first")
     assert "first" in manage("pause", "--reason", "second")
     assert Switch.objects.get().paused_reason == "first"
@@ -118,14 +118,14 @@ def test_a_second_pause_leaves_the_first_one_as_it_was() -> None:
     assert manage("resume") == "It was not paused.\n"
 
 
-def test_resume_says_what_still_holds() -> None:
+def test_resume_reports_the_pauses_that_remain() -> None:
     pauses.pause("anna", "inventory", Group.objects.create(name="stock"))
     assert "The group “stock” is paused since" in manage("resume")
     with override_settings(CHRONIKER_PAUSED=True), pytest.raises(CommandError, match="CHRONIKER_PAUSED still pauses"):
         manage("resume")
 
 
-def test_a_group_that_does_not_exist_is_no_pause_of_all() -> None:
+def test_pausing_an_unknown_group_does_not_pause_all_jobs() -> None:
     Group.objects.create(name="reports")
     with pytest.raises(CommandError, match=r"There is no group named “report”\. Did you mean “reports”\?"):
         manage("pause", "--group", "report")
@@ -181,14 +181,14 @@ def test_a_group_is_paused_and_resumed_in_the_admin(admin: Client) -> None:
     assert admin.get(reverse("admin:chroniker_group_pause", args=[4711])).status_code == 404
 
 
-def test_pressing_twice_is_logged_once(admin: Client) -> None:
+def test_pressing_the_button_twice_is_logged_once(admin: Client) -> None:
     for _each in range(2):
         admin.post(reverse("admin:chroniker_job_pause"), {"pause": "Pause"})
     assert LogEntry.objects.count() == 1
     assert pauses.global_pause() is not None
 
 
-def test_pausing_has_a_permission_of_its_own(staff: Callable[..., Client]) -> None:
+def test_pausing_needs_its_own_permission(staff: Callable[..., Client]) -> None:
     group = Group.objects.create(name="reports")
     pages = [reverse("admin:chroniker_job_pause"), reverse("admin:chroniker_group_pause", args=[group.pk])]
     client = staff("view_job", "change_job", "change_group", "run_job", "stop_job")

@@ -114,26 +114,26 @@ class TakingContract:
         while busy(executors["default"]):
             note_ends(executors["default"], 1)
 
-    def test_it_takes_every_run_it_is_given(self, executor: Executor) -> None:
+    def test_an_executor_accepts_every_run_it_is_given(self, executor: Executor) -> None:
         runs = [a_claim() for _ in range(3)]
         assert set(executor.dispatch(runs)) == {run.pk for run in runs}
 
-    def test_of_no_runs_it_takes_none(self, executor: Executor) -> None:
+    def test_dispatching_no_runs_accepts_none(self, executor: Executor) -> None:
         assert list(executor.dispatch([])) == []
 
-    def test_a_stop_hint_for_a_run_it_does_not_know_is_no_error(self, executor: Executor) -> None:
+    def test_a_stop_hint_for_an_unknown_run_is_not_an_error(self, executor: Executor) -> None:
         executor.request_stop(uuid4())
 
-    def test_its_checks_are_messages_and_there_is_none_for_sound_options(self, executor: Executor) -> None:
+    def test_system_checks_of_an_executor_are_empty_for_valid_options(self, executor: Executor) -> None:
         messages = executor.check()
         assert [message for message in messages if not isinstance(message, CheckMessage)] == []
         assert [message for message in messages if message.is_serious()] == []
 
-    def test_its_abilities_are_said_in_flags(self, executor: Executor) -> None:
+    def test_an_executor_declares_its_capabilities_as_flags(self, executor: Executor) -> None:
         flags = (executor.executes_here, executor.supports_queues, executor.supports_priority)
         assert [type(flag) for flag in flags] == [bool] * 3
 
-    def test_runs_it_did_not_take_are_offered_to_it_again(
+    def test_runs_that_were_not_accepted_are_dispatched_again(
         self, executor: Executor, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Whatever it raises, or leaves out, harms neither the tick nor the claim."""
@@ -169,7 +169,7 @@ class ExecutorContract(TakingContract):
         wait_until(all_ended, seconds=60, what="all runs to end")
         return [reread(run) for run in runs]
 
-    def test_a_run_ends_with_its_output(self, executor: Executor) -> None:
+    def test_a_run_ends_and_has_its_output(self, executor: Executor) -> None:
         run = a_claim(command="chatty", args="--lines 2")
         executor.dispatch([run])
         [ended] = self.wait_for_end(executor, run)
@@ -181,7 +181,7 @@ class ExecutorContract(TakingContract):
         chunks = LogChunk.objects.filter(run=run.pk, stream=Stream.STDOUT).order_by("seq")
         return "".join(chunks.values_list("text", flat=True))
 
-    def test_a_raw_command_is_run(self, executor: Executor) -> None:
+    def test_a_raw_command_is_executed(self, executor: Executor) -> None:
         run = a_claim(command="", raw_command="echo 'two  words'")
         executor.dispatch([run])
         [ended] = self.wait_for_end(executor, run)
@@ -208,7 +208,7 @@ class ExecutorContract(TakingContract):
         assert len(witnessing.begun(tmp_path / "witness")) == 1
         assert reread(run).status == Status.SUCCEEDED
 
-    def test_a_run_with_another_token_is_refused_and_left_as_it_is(self, executor: Executor, tmp_path: Path) -> None:
+    def test_a_run_with_a_wrong_token_is_refused_and_unchanged(self, executor: Executor, tmp_path: Path) -> None:
         run = a_claim(command="witness", args=f"{tmp_path / 'witness'} job")
         forged = reread(run)
         forged.token += 1
@@ -225,7 +225,7 @@ class ExecutorContract(TakingContract):
 
         wait_until(refused, what="the refusal to be recorded")
 
-    def test_a_run_whose_job_was_deleted_harms_nobody(self, executor: Executor) -> None:
+    def test_a_run_whose_job_was_deleted_is_ignored(self, executor: Executor) -> None:
         gone, other = a_claim(), a_claim()
         job = gone.job
         Lease.objects.filter(pk=gone.pk).delete()
@@ -234,7 +234,7 @@ class ExecutorContract(TakingContract):
         executor.dispatch([gone, other])
         assert self.wait_for_end(executor, other)[0].status == Status.SUCCEEDED
 
-    def test_a_command_that_is_not_allowed_any_more_is_refused_at_execution(self, executor: Executor) -> None:
+    def test_a_command_that_is_no_longer_allowed_is_refused_at_execution(self, executor: Executor) -> None:
         run = a_claim()
         Job.objects.filter(pk=run.job_id).update(command="flush")
         executor.dispatch([run])
@@ -252,14 +252,14 @@ class ExecutorContract(TakingContract):
         [ended] = self.wait_for_end(executor, run)
         assert (ended.status, ended.stop_requested_by) == (Status.STOPPED, "the contract")
 
-    def test_a_queue_and_a_priority_keep_no_run_from_an_executor_without_them(self, executor: Executor) -> None:
+    def test_an_executor_without_queues_ignores_queue_and_priority(self, executor: Executor) -> None:
         if executor.supports_queues and executor.supports_priority:
             return
         run = a_claim(queue="" if executor.supports_queues else "somewhere", priority=3)
         executor.dispatch([run])
         assert self.wait_for_end(executor, run)[0].status == Status.SUCCEEDED
 
-    def test_closing_one_that_executes_here_waits_for_what_it_took(self, executor: Executor) -> None:
+    def test_closing_a_hosted_executor_waits_for_its_runs(self, executor: Executor) -> None:
         if not isinstance(executor, HostedExecutor):
             return
         run = a_claim(command="sleep_for", args="0.5")
@@ -269,7 +269,7 @@ class ExecutorContract(TakingContract):
         open_here()  # for the tests after this one
         assert reread(run).status == Status.SUCCEEDED
 
-    def test_one_that_executes_here_names_the_jobs_whose_runs_ended_once(self, executor: Executor) -> None:
+    def test_a_hosted_executor_reports_each_job_with_an_ended_run_once(self, executor: Executor) -> None:
         if not isinstance(executor, HostedExecutor):
             return
         run = a_claim()

@@ -31,7 +31,7 @@ class TestCeleryExecutor(ExecutorContract):
         ):
             yield
 
-    def test_a_job_s_queue_is_where_its_runs_go(self, executor: Executor) -> None:
+    def test_runs_are_sent_to_the_queue_of_their_job(self, executor: Executor) -> None:
         special, nobodys = a_claim(queue="special"), a_claim(queue="nobody listens")
         executor.dispatch([nobodys, special])
         assert self.wait_for_end(executor, special)[0].status == Status.SUCCEEDED

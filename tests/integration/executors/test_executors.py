@@ -14,10 +14,10 @@ class TestLocalExecutor(ExecutorContract):
     BACKEND = "chroniker.executors.local.LocalExecutor"
     OPTIONS = {"workers": 2}
 
-    def test_in_a_process_that_does_not_stay_it_takes_nothing(self, executor: Executor) -> None:
+    def test_a_process_that_does_not_keep_running_accepts_no_run(self, executor: Executor) -> None:
         assert LocalExecutor("other", {}).dispatch([a_claim()]) == []
 
-    def test_runs_that_wait_in_line_are_given_back(self, executor: Executor) -> None:
+    def test_runs_waiting_in_the_executor_are_released(self, executor: Executor) -> None:
         runs = [a_claim(command="sleep_for", args="600") for _ in range(4)]
         executor.dispatch(runs)
         wait_until(lambda: all(reread(run).started_at for run in runs[:2]), what="the first two to begin")
@@ -29,7 +29,7 @@ class TestLocalExecutor(ExecutorContract):
         self.wait_for_end(executor, *runs[:2])
         assert [reread(run).started_at for run in runs[2:]] == [None, None]
 
-    def test_a_run_it_holds_already_is_not_taken_twice(self, executor: Executor) -> None:
+    def test_a_run_that_is_already_held_is_not_accepted_twice(self, executor: Executor) -> None:
         run = a_claim()
         executor.dispatch([run])
         executor.dispatch([run])

@@ -38,7 +38,7 @@ def sleep() -> None:
 
 
 @pytest.mark.parametrize("in_transaction", [True, False])
-def test_a_statement_is_cut_off_and_the_session_is_left_as_it_was(in_transaction: bool) -> None:
+def test_a_slow_statement_is_cancelled_and_session_settings_are_restored(in_transaction: bool) -> None:
     if connection.vendor not in SLEEP:  # SQLite has no server that could hang
         return
     before = limits()
@@ -51,7 +51,7 @@ def test_a_statement_is_cut_off_and_the_session_is_left_as_it_was(in_transaction
     assert limits() == before
 
 
-def test_each_transaction_is_limited() -> None:
+def test_each_transaction_has_a_time_limit() -> None:
     if connection.vendor not in SLEEP:
         return
     before = limits()
@@ -84,7 +84,7 @@ def bouncer() -> Iterator[PgBouncerServer | None]:
         yield server
 
 
-def test_behind_pgbouncer_a_run_leaves_no_limit_on_the_shared_session(
+def test_behind_pgbouncer_a_run_leaves_no_time_limit_on_the_shared_session(
     manage: Manage, bouncer: PgBouncerServer | None
 ) -> None:
     if bouncer is None:
@@ -113,7 +113,7 @@ def test_behind_pgbouncer_ticks_claim_and_execute(manage: Manage, bouncer: PgBou
 
 
 @pytest.mark.parametrize("pool", [True, False])
-def test_a_connection_of_a_pool_is_given_back_after_each_report(pool: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pooled_connection_is_returned_after_each_report(pool: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     report = DatabaseReport(uuid4(), 1)
     assert report.start(1) is None, "there is no such run"
     monkeypatch.setattr(database_report, "_is_pooled", lambda connection: pool)

@@ -13,7 +13,7 @@ from tests.support.factories import LONG_AGO, a_booked_job, a_due_job, a_job, st
 HOUR = dt.timedelta(hours=1)
 
 
-def test_a_new_job_is_booked_from_the_moment_it_was_saved() -> None:
+def test_a_new_job_is_booked_from_the_time_it_was_saved() -> None:
     job = a_job(cron="* * * * *")
     saved = job.edited_at
     assert saved is not None
@@ -36,7 +36,7 @@ def test_changing_the_schedule_closes_the_range_so_far_with_a_reason() -> None:
     assert closing.covered_until == state_of(job).covered_until
 
 
-def test_disabling_and_enabling_accounts_for_every_instant_and_fires_nothing_stale() -> None:
+def test_disabling_and_enabling_covers_all_times_and_runs_no_old_ones() -> None:
     job = a_due_job(minutes=3)
     Job.objects.filter(pk=job.pk).update(enabled=False)
     tick()
@@ -59,7 +59,7 @@ def lifecycle_of_a_day_ago(job: Job) -> None:
     type(state).objects.filter(pk=job.pk).update(covered_until=state.covered_until - LONG_AGO)
 
 
-def test_an_edit_that_leaves_the_schedule_alone_closes_nothing() -> None:
+def test_an_edit_that_does_not_change_the_schedule_closes_nothing() -> None:
     job = a_due_job(minutes=3)
     before = state_of(job)
     job.name = "another name"
@@ -69,7 +69,7 @@ def test_an_edit_that_leaves_the_schedule_alone_closes_nothing() -> None:
     assert not Run.objects.filter(job=job).exists()
 
 
-def test_a_job_disabled_by_plain_sql_is_noticed_by_the_next_tick() -> None:
+def test_the_next_tick_detects_a_job_disabled_by_plain_sql() -> None:
     job = a_due_job(minutes=2)
     table, key = Job._meta.db_table, job.pk
     with connection.cursor() as cursor:
@@ -79,7 +79,7 @@ def test_a_job_disabled_by_plain_sql_is_noticed_by_the_next_tick() -> None:
     assert state_of(job).next_run is None
 
 
-def test_a_schedule_changed_by_plain_sql_is_noticed_when_the_job_comes_due() -> None:
+def test_a_schedule_changed_by_plain_sql_is_detected_when_the_job_is_due() -> None:
     job = a_due_job(minutes=2)
     with connection.cursor() as cursor:
         cursor.execute(f"UPDATE {Job._meta.db_table} SET cron = %s WHERE id = %s", ["0 3 1 1 *", job.pk])
@@ -87,14 +87,14 @@ def test_a_schedule_changed_by_plain_sql_is_noticed_when_the_job_comes_due() -> 
     assert "changed" in Run.objects.get(job=job).reason
 
 
-def test_a_once_job_saved_after_its_moment_still_runs_once() -> None:
+def test_a_one_time_job_saved_after_its_time_still_runs_once() -> None:
     job = a_job(frequency="ONCE", cron="", run_at=database_now() - HOUR)
     (run,) = tick().claimed
     assert run.scheduled_for == job.run_at
     assert state_of(job).next_run is None
 
 
-def test_an_edit_during_the_booking_is_not_lost() -> None:
+def test_an_edit_during_booking_is_not_lost() -> None:
     job = a_booked_job()
     Job.objects.filter(pk=job.pk).update(cron="0 3 1 1 *")
     lifecycle.book([job.pk], database_now())

@@ -22,7 +22,7 @@ from tests.support.factories import LONG_AGO, a_booked_job, a_due_job, started, 
 MINUTE = dt.timedelta(minutes=1)
 
 
-def test_a_claim_covers_every_instant_that_was_missed_and_books_the_next() -> None:
+def test_a_claim_covers_all_missed_scheduled_times_and_books_the_next() -> None:
     job = a_due_job(minutes=5)
     first = state_of(job).next_instant
     (run,) = tick().claimed
@@ -34,14 +34,14 @@ def test_a_claim_covers_every_instant_that_was_missed_and_books_the_next() -> No
     assert Lease.objects.get(run=run).token == run.token == after.last_token == 1
 
 
-def test_a_job_that_is_open_is_not_claimed_again() -> None:
+def test_a_job_with_an_open_run_is_not_claimed_again() -> None:
     job = a_due_job()
     assert len(tick().claimed) == 1
     JobState.objects.filter(pk=job.pk).update(next_run=database_now() - MINUTE)
     assert tick().claimed == []
 
 
-def test_the_instants_of_successive_claims_tile_the_timeline() -> None:
+def test_successive_claims_cover_the_timeline_without_gap_or_overlap() -> None:
     job = a_due_job(minutes=9)
     now = database_now()
     for minutes in (6, 4, 4, 0):
@@ -54,7 +54,7 @@ def test_the_instants_of_successive_claims_tile_the_timeline() -> None:
         assert until is not None and following == next_after(job.spec, until)
 
 
-def test_a_plan_that_was_drawn_before_someone_elses_claim_writes_nothing() -> None:
+def test_a_plan_made_before_a_concurrent_claim_writes_nothing() -> None:
     a_due_job()
     now = database_now()
     stale = [plan.scheduled(state, now) for state in due.find(SCHEDULED, now)]
@@ -63,7 +63,7 @@ def test_a_plan_that_was_drawn_before_someone_elses_claim_writes_nothing() -> No
     assert Run.objects.count() == 1
 
 
-def test_a_stale_save_of_the_job_leaves_the_schedule_where_the_claim_put_it() -> None:
+def test_saving_a_stale_job_does_not_undo_the_booking_of_a_claim() -> None:
     job = a_due_job()
     opened_before = Job.objects.get(pk=job.pk)
     tick()
@@ -78,7 +78,7 @@ def test_a_stale_save_of_the_job_leaves_the_schedule_where_the_claim_put_it() ->
     )
 
 
-def test_a_job_whose_schedule_raises_is_set_aside_alone() -> None:
+def test_only_a_job_whose_schedule_raises_is_suspended() -> None:
     broken, sound = a_due_job(), a_due_job()
     Job.objects.filter(pk=broken.pk).update(cron="61 * * * *")
     Job.objects.filter(pk=broken.pk).update(edited_at=None)
@@ -89,7 +89,7 @@ def test_a_job_whose_schedule_raises_is_set_aside_alone() -> None:
     assert tick().claimed == []
 
 
-def test_an_edit_brings_a_job_that_was_set_aside_back() -> None:
+def test_an_edit_resumes_a_suspended_job() -> None:
     job = a_due_job()
     Job.objects.filter(pk=job.pk).update(cron="61 * * * *")
     tick()
@@ -102,7 +102,7 @@ def test_an_edit_brings_a_job_that_was_set_aside_back() -> None:
     assert state_of(job).next_run is not None
 
 
-def test_instants_beyond_the_misfire_grace_are_skipped_and_the_rest_runs() -> None:
+def test_times_beyond_the_misfire_grace_are_skipped_and_the_rest_runs() -> None:
     job = a_due_job(minutes=10, misfire_grace_seconds=200)
     (run,) = tick().claimed
     skipped = Run.objects.get(job=job, status=Status.SKIPPED)
@@ -113,7 +113,7 @@ def test_instants_beyond_the_misfire_grace_are_skipped_and_the_rest_runs() -> No
     assert database_now() - run.scheduled_for <= dt.timedelta(seconds=201)
 
 
-def test_when_every_instant_is_beyond_the_grace_nothing_runs() -> None:
+def test_nothing_runs_when_all_times_are_beyond_the_misfire_grace() -> None:
     job = a_booked_job(since=database_now() - LONG_AGO, run_at=database_now() - LONG_AGO / 2, frequency="ONCE")
     Job.objects.filter(pk=job.pk).update(misfire_grace_seconds=60)
     assert tick().claimed == []
@@ -121,7 +121,7 @@ def test_when_every_instant_is_beyond_the_grace_nothing_runs() -> None:
     assert state_of(job).next_run is None
 
 
-def test_jitter_delays_the_start_and_leaves_the_instants_alone() -> None:
+def test_jitter_delays_the_start_but_not_the_scheduled_times() -> None:
     job = a_booked_job(jitter_seconds=3600)
     state = state_of(job)
     assert state.next_instant is not None and state.next_run is not None
@@ -132,7 +132,7 @@ def test_jitter_delays_the_start_and_leaves_the_instants_alone() -> None:
     assert run.scheduled_for == run.covered_until == state.next_instant
 
 
-def test_overlap_wait_runs_once_for_all_instants_that_fell_while_it_ran() -> None:
+def test_overlap_wait_runs_once_for_all_times_during_the_previous_run() -> None:
     job = a_due_job()
     (run,) = tick().claimed
     nonce = started(run)
@@ -145,7 +145,7 @@ def test_overlap_wait_runs_once_for_all_instants_that_fell_while_it_ran() -> Non
     assert second.covered_until is not None and second.covered_until > second.scheduled_for
 
 
-def test_overlap_skip_records_the_instants_as_skipped() -> None:
+def test_overlap_skip_records_the_scheduled_times_as_skipped() -> None:
     job = a_due_job(overlap="SKIP")
     (run,) = tick().claimed
     started(run)
@@ -155,7 +155,7 @@ def test_overlap_skip_records_the_instants_as_skipped() -> None:
     assert run.covered_until is not None and skipped.scheduled_for == run.covered_until + MINUTE
 
 
-def test_overlap_replace_asks_the_running_one_to_stop_once() -> None:
+def test_overlap_replace_requests_the_stop_of_the_running_run_once() -> None:
     a_due_job(overlap="REPLACE")
     (run,) = tick().claimed
     nonce = started(run)
@@ -167,7 +167,7 @@ def test_overlap_replace_asks_the_running_one_to_stop_once() -> None:
     assert len(tick(now=database_now() + 3 * MINUTE).claimed) == 1
 
 
-def test_a_forced_run_leaves_the_schedule_where_it_was_and_lowers_its_flag() -> None:
+def test_a_forced_run_leaves_the_schedule_unchanged_and_clears_its_flag() -> None:
     job = a_booked_job(cron="0 3 1 1 *")
     before = state_of(job)
     Job.objects.filter(pk=job.pk).update(force_run=True)
@@ -185,7 +185,7 @@ def test_nothing_is_claimed_while_paused() -> None:
     assert len(tick().claimed) == 1
 
 
-def test_a_scheduled_claim_absorbs_a_waiting_retry() -> None:
+def test_a_scheduled_claim_replaces_a_waiting_retry() -> None:
     job = a_due_job()
     JobState.objects.filter(pk=job.pk).update(retry_at=database_now(), retry_attempt=2)
     (run,) = tick().claimed
@@ -214,7 +214,7 @@ def test_the_database_refuses_a_second_lease_for_a_slot() -> None:
         },
     ],
 )
-def test_the_database_refuses_a_row_that_can_never_be(impossible: dict[str, object]) -> None:
+def test_the_database_refuses_inconsistent_rows(impossible: dict[str, object]) -> None:
     values = {"job": a_booked_job(), "token": 1, "status": Status.CLAIMED, "trigger": "MANUAL", **impossible}
     with pytest.raises(IntegrityError), transaction.atomic():
         Run.objects.create(claimed_at=database_now(), **values)
@@ -228,14 +228,14 @@ def statements_of_a_tick_over(due_jobs: int) -> int:
     return len(statements)
 
 
-def test_a_tick_costs_the_same_number_of_statements_however_many_jobs_are_due_and_exist() -> None:
+def test_the_number_of_statements_of_a_tick_does_not_depend_on_the_number_of_jobs() -> None:
     few = statements_of_a_tick_over(2)
     for _each in range(30):
         a_booked_job(cron="0 3 1 1 *")
     assert statements_of_a_tick_over(20) == few
 
 
-def test_each_further_batch_costs_the_same_number_of_statements() -> None:
+def test_each_further_batch_needs_the_same_number_of_statements() -> None:
     with override_settings(CHRONIKER_BATCH_SIZE=5):
         one, two, three = (statements_of_a_tick_over(count) for count in (4, 9, 14))
     assert three - two == two - one > 0

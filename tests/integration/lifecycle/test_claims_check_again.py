@@ -27,7 +27,7 @@ def drawn(job: Job, now: dt.datetime) -> lifecycle.Plan:
     return plan.draw(SCHEDULED, state, now)
 
 
-def test_a_plan_drawn_before_an_edit_was_booked_is_not_written() -> None:
+def test_a_plan_made_before_an_edit_was_booked_is_not_written() -> None:
     """Token, next instant and retry stay the same: only the revision tells that the plan is old."""
     job = a_booked_job(cron="0 3 1 1 *")
     instant = state_of(job).next_instant
@@ -45,7 +45,7 @@ def test_a_plan_drawn_before_an_edit_was_booked_is_not_written() -> None:
 
 
 @pytest.mark.parametrize("kind", [SCHEDULED, RETRY])
-def test_a_job_whose_dependee_starts_after_the_look_up_is_not_claimed(kind: object) -> None:
+def test_a_job_whose_dependee_starts_after_the_query_is_not_claimed(kind: object) -> None:
     dependee, dependent = a_booked_job(cron="0 3 1 1 *"), a_due_job()
     a_dependency(dependent, dependee, wait_for_completion=True)
     JobState.objects.filter(pk=dependent.pk).update(retry_at=database_now() if kind is RETRY else None)
@@ -58,7 +58,7 @@ def test_a_job_whose_dependee_starts_after_the_look_up_is_not_claimed(kind: obje
     assert [run.job_id for run in lifecycle.claim([found], now)] == [dependent.pk]
 
 
-def test_a_batch_opens_no_job_that_waits_for_an_earlier_one_of_it_to_end() -> None:
+def test_a_batch_does_not_claim_a_job_that_waits_for_another_job_of_the_batch() -> None:
     dependee, dependent = a_job_due_once(), a_job_due_once()
     a_dependency(dependent, dependee, wait_for_completion=True)
     (run,) = tick().claimed
@@ -106,7 +106,7 @@ def _set_aside() -> Job:
 
 
 @pytest.mark.parametrize("write", [lambda: _claimed().job, _finished, _stopped, _expired, _edited, _set_aside])
-def test_every_write_of_a_state_increments_its_revision(write: Callable[[], Job]) -> None:
+def test_every_write_of_a_job_state_increments_its_revision(write: Callable[[], Job]) -> None:
     revisions: list[tuple[str, bool]] = []
 
     def watch(execute, sql, params, many, context):  # type: ignore[no-untyped-def]
@@ -120,7 +120,7 @@ def test_every_write_of_a_state_increments_its_revision(write: Callable[[], Job]
     assert state_of(job).revision >= 2 - (write is _set_aside)
 
 
-def test_no_code_of_ours_writes_a_state_past_the_two_places_that_count() -> None:
+def test_job_states_are_written_only_in_the_two_functions_that_count_revisions() -> None:
     from pathlib import Path
 
     import chroniker

@@ -28,7 +28,7 @@ def let_expire(run: Run) -> None:
     Lease.objects.filter(pk=run.pk).update(expires_at=database_now() - dt.timedelta(minutes=10))
 
 
-def test_a_finish_closes_the_run_and_gives_the_lease_back() -> None:
+def test_a_finish_closes_the_run_and_releases_the_lease() -> None:
     run = claimed()
     nonce = started(run)
     assert lifecycle.finish(run.pk, run.token, nonce, Outcome(Status.SUCCEEDED, exit_code=0, progress=(77, 77)))
@@ -38,7 +38,7 @@ def test_a_finish_closes_the_run_and_gives_the_lease_back() -> None:
     assert state_of(run.job).last_status == Status.SUCCEEDED
 
 
-def test_a_finish_whose_answer_was_lost_may_be_repeated() -> None:
+def test_a_finish_whose_response_was_lost_can_be_repeated() -> None:
     run = claimed()
     nonce = started(run)
     assert lifecycle.finish(run.pk, run.token, nonce, Outcome(Status.FAILED, exit_code=1))
@@ -48,7 +48,7 @@ def test_a_finish_whose_answer_was_lost_may_be_repeated() -> None:
     assert not RunEvent.objects.filter(run=run).exists()
 
 
-def test_the_late_writer_changes_nothing_but_the_list_of_events() -> None:
+def test_a_late_finish_only_adds_an_event() -> None:
     run = claimed()
     nonce = started(run)
     let_expire(run)
@@ -70,7 +70,7 @@ def test_a_finish_by_another_supervisor_changes_nothing() -> None:
     assert Lease.objects.filter(pk=run.pk).exists()
 
 
-def test_a_run_whose_lease_ran_out_is_lost_and_its_job_may_start_again() -> None:
+def test_a_run_whose_lease_expired_is_lost_and_its_job_can_start_again() -> None:
     run = claimed()
     nonce = started(run)
     lifecycle.renew(run.pk, run.token, nonce, (10, 4))
@@ -83,7 +83,7 @@ def test_a_run_whose_lease_ran_out_is_lost_and_its_job_may_start_again() -> None
     assert len(tick(now=database_now() + dt.timedelta(minutes=2)).claimed) == 1
 
 
-def test_a_lease_is_not_expired_before_the_drift_allowance_is_over() -> None:
+def test_a_lease_does_not_expire_before_the_drift_allowance_has_passed() -> None:
     run = claimed()
     started(run)
     Lease.objects.filter(pk=run.pk).update(expires_at=database_now() - SECOND)
@@ -92,7 +92,7 @@ def test_a_lease_is_not_expired_before_the_drift_allowance_is_over() -> None:
     assert len(expire()) == 1
 
 
-def test_a_claim_that_no_worker_takes_within_its_start_deadline_is_lost() -> None:
+def test_a_claim_that_is_not_started_before_its_start_deadline_is_lost() -> None:
     run = claimed(start_deadline_seconds=60)
     assert Lease.objects.get(pk=run.pk).expires_at - run.claimed_at == 60 * SECOND
     let_expire(run)
@@ -121,7 +121,7 @@ class Here:
 
 
 @pytest.mark.parametrize("locks_decide", [True, False])
-def test_what_is_left_of_a_run_of_this_host_is_killed_before_it_is_lost(locks_decide: bool) -> None:
+def test_remaining_processes_of_a_local_run_are_killed_before_it_is_lost(locks_decide: bool) -> None:
     run, other = claimed(), claimed()
     started(run, host="here")
     started(other, host="there")
@@ -134,7 +134,7 @@ def test_what_is_left_of_a_run_of_this_host_is_killed_before_it_is_lost(locks_de
     assert set(here.killed) == {run.pk}
 
 
-def test_nothing_is_killed_that_a_keeper_guards() -> None:
+def test_a_process_with_a_live_keeper_is_not_killed() -> None:
     run = claimed()
     started(run, host="here")
     let_expire(run)
@@ -144,7 +144,7 @@ def test_nothing_is_killed_that_a_keeper_guards() -> None:
 
 
 @pytest.mark.parametrize("held", [True, False])
-def test_with_a_lock_file_the_lock_decides_and_not_the_lease(held: bool) -> None:
+def test_a_run_with_a_lock_file_is_judged_by_the_lock_and_not_by_the_lease(held: bool) -> None:
     run = claimed()
     started(run, host="here")
     if held:
@@ -161,7 +161,7 @@ def test_without_its_lock_file_a_run_is_judged_by_its_lease() -> None:
     assert len(lifecycle.expire(100, Here(None))) == 1
 
 
-def test_with_a_lock_file_another_hosts_runs_are_judged_by_their_lease() -> None:
+def test_runs_of_another_host_are_judged_by_their_lease() -> None:
     run = claimed()
     started(run, host="there")
     assert lifecycle.expire(100, Here(False)) == []
@@ -169,7 +169,7 @@ def test_with_a_lock_file_another_hosts_runs_are_judged_by_their_lease() -> None
     assert len(lifecycle.expire(100, Here(True))) == 1
 
 
-def test_a_failure_is_retried_with_a_back_off_that_doubles() -> None:
+def test_a_failure_is_retried_with_a_doubling_back_off() -> None:
     run = claimed(max_retries=2, retry_backoff_seconds=100)
     lifecycle.finish(run.pk, run.token, started(run), Outcome(Status.FAILED))
     first = state_of(run.job).retry_at
@@ -186,7 +186,7 @@ def test_a_failure_is_retried_with_a_back_off_that_doubles() -> None:
 
 
 @pytest.mark.parametrize("policy", [True, False])
-def test_a_run_that_is_lost_because_its_worker_ended_is_retried_at_once_if_its_job_says_so(policy: bool) -> None:
+def test_a_run_lost_by_a_worker_shutdown_is_retried_at_once_if_its_job_allows_it(policy: bool) -> None:
     run = claimed(retry_on_lost=policy, retry_backoff_seconds=3600)
     lifecycle.finish(run.pk, run.token, started(run), Outcome(Status.LOST, retry_at_once=True))
     again = state_of(run.job).retry_at
@@ -232,13 +232,13 @@ def test_a_stop_of_a_running_run_is_recorded_once_and_left_to_its_supervisor() -
     assert RunEvent.objects.filter(run=run, kind=EventKind.STOP_ASKED).count() == 1
 
 
-def test_a_stop_of_a_closed_run_says_so() -> None:
+def test_a_stop_of_a_closed_run_returns_that_it_is_closed() -> None:
     run = claimed()
     lifecycle.finish(run.pk, run.token, started(run), Outcome(Status.SUCCEEDED))
     assert not lifecycle.request_stop(run.pk, "ann")
 
 
-def test_the_force_stop_flag_stops_what_runs_and_is_lowered() -> None:
+def test_the_force_stop_flag_stops_the_running_run_and_is_cleared() -> None:
     run = claimed()
     Job.objects.filter(pk=run.job_id).update(force_stop=True)
     tick()
@@ -256,7 +256,7 @@ def test_a_claim_that_was_not_started_is_dispatched_again_with_back_off(dummy: o
     assert Run.objects.get(pk=run.pk).dispatch_count == 3
 
 
-def test_a_claim_whose_executor_fails_waits_and_says_why() -> None:
+def test_a_claim_whose_executor_fails_stays_claimed_with_the_reason() -> None:
     with override_settings(CHRONIKER_EXECUTORS={"default": {"BACKEND": "tests.support.factories.NoSuchExecutor"}}):
         run = claimed()
         run.refresh_from_db()
@@ -267,7 +267,7 @@ def test_a_claim_whose_executor_fails_waits_and_says_why() -> None:
     assert again.dispatched_at is not None and again.reason == ""
 
 
-def test_a_run_lost_while_it_ran_has_an_event_that_its_output_may_be_incomplete() -> None:
+def test_a_run_lost_after_its_start_has_an_event_about_incomplete_output() -> None:
     """Its worker would have recorded what it could not store; a worker that was killed records nothing."""
     run = claimed()
     started(run)
@@ -277,14 +277,14 @@ def test_a_run_lost_while_it_ran_has_an_event_that_its_output_may_be_incomplete(
     assert event.description.startswith("The end of the output may be missing")
 
 
-def test_a_run_lost_before_it_started_has_no_such_event() -> None:
+def test_a_run_lost_before_its_start_has_no_event_about_incomplete_output() -> None:
     run = claimed()
     let_expire(run)
     assert [lost.pk for lost in expire()] == [run.pk]
     assert not RunEvent.objects.filter(run=run, kind=EventKind.NOTE).exists()
 
 
-def test_a_run_with_processes_that_survive_is_closed_and_keeps_its_slot_until_they_have_ended() -> None:
+def test_a_run_with_surviving_processes_is_closed_and_keeps_its_slot_until_they_end() -> None:
     run = claimed()
     nonce = started(run)
     assert lifecycle.finish(run.pk, run.token, nonce, Outcome(Status.FAILED, survivors=("sleep 60",)))
@@ -305,7 +305,7 @@ def test_an_open_run_is_not_released() -> None:
     assert Lease.objects.filter(pk=run.pk).exists()
 
 
-def test_a_kept_slot_without_a_supervisor_is_free_after_one_lease() -> None:
+def test_a_kept_slot_without_a_supervisor_is_released_after_one_lease() -> None:
     run = claimed()
     lifecycle.finish(run.pk, run.token, started(run), Outcome(Status.FAILED, survivors=("sleep 60",)))
     let_expire(run)

@@ -39,7 +39,7 @@ def test_a_job_without_an_open_run_is_deleted(delete: Callable[[Job], object]) -
 
 @pytest.mark.database("postgres", "mariadb")
 @pytest.mark.django_db(transaction=True)
-def test_a_deletion_waits_for_a_claim_that_is_being_made() -> None:
+def test_a_deletion_waits_for_a_concurrent_claim() -> None:
     job = a_due_job()
     claimed, go_on = threading.Event(), threading.Event()
 

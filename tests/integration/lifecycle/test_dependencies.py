@@ -24,7 +24,7 @@ def end(run: Run, status: Status = Status.SUCCEEDED) -> None:
     lifecycle.finish(run.pk, run.token, started(run), Outcome(status))
 
 
-def test_wait_for_completion_waits_while_the_other_is_open_or_waits_for_a_retry() -> None:
+def test_wait_for_completion_waits_while_the_dependee_is_open_or_will_be_retried() -> None:
     dependee = a_due_job(max_retries=1)
     (run,) = tick().claimed
     dependent = a_due_job()
@@ -48,7 +48,7 @@ def test_wait_for_success_waits_until_the_latest_attempt_succeeded() -> None:
         assert claimed_jobs() == ready
 
 
-def test_wait_for_next_run_waits_until_each_earlier_instant_is_accounted_for() -> None:
+def test_wait_for_next_run_waits_until_all_earlier_scheduled_times_are_covered() -> None:
     dependee, dependent = a_due_job(minutes=2), a_due_job(minutes=2)
     a_dependency(dependent, dependee, wait_for_next_run=True)
     (run,) = tick().claimed
@@ -56,7 +56,7 @@ def test_wait_for_next_run_waits_until_each_earlier_instant_is_accounted_for() -
     assert claimed_jobs() == {dependent.pk}
 
 
-def test_a_dependent_covers_only_the_instants_that_are_ready() -> None:
+def test_a_dependent_covers_only_scheduled_times_that_are_ready() -> None:
     dependee, dependent = a_due_job(minutes=5), a_due_job(minutes=5)
     a_dependency(dependent, dependee, wait_for_next_run=True)
     now = database_now()
@@ -66,14 +66,14 @@ def test_a_dependent_covers_only_the_instants_that_are_ready() -> None:
     assert run.covered_until == first.covered_until
 
 
-def test_a_job_that_was_set_aside_holds_those_who_wait_for_its_turn() -> None:
+def test_a_suspended_job_blocks_jobs_that_wait_for_its_next_run() -> None:
     dependee, dependent = a_due_job(), a_due_job()
     a_dependency(dependent, dependee, wait_for_next_run=True)
     lifecycle.set_aside(dependee.pk, ValueError("no such day"))
     assert claimed_jobs() == set()
 
 
-def test_a_finish_reconsiders_the_dependents_at_once() -> None:
+def test_a_finish_evaluates_the_dependents_at_once() -> None:
     dependee, dependent, stranger = a_due_job(), a_due_job(), a_booked_job()
     a_dependency(dependent, dependee, wait_for_completion=True, wait_for_success=True, wait_for_next_run=True)
     (run,) = tick().claimed
@@ -82,7 +82,7 @@ def test_a_finish_reconsiders_the_dependents_at_once() -> None:
     assert [each.job_id for each in claim_after_run(dependee.pk).claimed] == [dependent.pk]
 
 
-def test_a_circle_is_found_and_named_from_end_to_end() -> None:
+def test_a_dependency_cycle_is_found_and_named_completely() -> None:
     one, two, three = a_booked_job(), a_booked_job(), a_booked_job()
     a_dependency(two, three)
     a_dependency(three, one)
@@ -91,7 +91,7 @@ def test_a_circle_is_found_and_named_from_end_to_end() -> None:
     assert dependencies.find_cycle(two.pk, [one.pk]) is None
 
 
-def test_what_a_job_waits_for_is_said_in_words() -> None:
+def test_the_reason_for_waiting_is_described_in_words() -> None:
     dependee, dependent = a_due_job(name="load"), a_due_job()
     a_dependency(dependent, dependee, wait_for_completion=True, wait_for_success=True)
     tick(only=[dependee.pk])
@@ -99,7 +99,7 @@ def test_what_a_job_waits_for_is_said_in_words() -> None:
     assert "waits for “load” to end" in due.why_not([state], database_now())[dependent.pk]
 
 
-def test_why_a_job_does_not_run_costs_the_same_for_many_jobs() -> None:
+def test_the_reasons_for_waiting_need_a_constant_number_of_statements() -> None:
     jobs = [a_due_job() for _each in range(10)]
     states = list(JobState.objects.filter(pk__in=[job.pk for job in jobs]).select_related("job"))
     with CaptureQueriesContext(connection) as few:

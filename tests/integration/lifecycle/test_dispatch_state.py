@@ -44,7 +44,7 @@ def a_claim(**fields: Any) -> Run:
     return run
 
 
-def test_each_message_waits_twice_as_long_for_the_next_up_to_an_hour() -> None:
+def test_the_delay_between_messages_doubles_up_to_an_hour() -> None:
     assert waits(a_claim(start_deadline_seconds=DAY), 9) == [60, 120, 240, 480, 960, 1920, 3600, 3600, 3600]
 
 
@@ -53,16 +53,16 @@ def test_each_message_waits_twice_as_long_for_the_next_up_to_an_hour() -> None:
     [(3000, [60, 120, 240, 300, 300]), (60, [60, 60, 60, 60, 60])],
     ids=["at least each tenth of the start deadline", "but never sooner than the setting"],
 )
-def test_a_short_start_deadline_has_its_chances(deadline: int, expected: list[float]) -> None:
+def test_a_short_start_deadline_still_allows_several_messages(deadline: int, expected: list[float]) -> None:
     assert waits(a_claim(start_deadline_seconds=deadline), 5) == expected
 
 
 @override_settings(CHRONIKER_START_DEADLINE_SECONDS=3000)
-def test_the_setting_is_the_deadline_of_a_job_without_one() -> None:
+def test_the_setting_is_the_start_deadline_of_a_job_without_one() -> None:
     assert waits(a_claim(), 5)[-1] == 300
 
 
-def test_a_batch_of_many_deadlines_is_one_update(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+def test_a_batch_with_many_deadlines_needs_one_update(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     for deadline in (None, 600, 1200, 1800, None):
         a_due_job(start_deadline_seconds=deadline)
     tick()
@@ -75,7 +75,7 @@ def test_a_batch_of_many_deadlines_is_one_update(django_assert_num_queries: Djan
         assert run.redispatch_at - now == dt.timedelta(seconds=min((run.job.start_deadline_seconds or DAY) / 10, 480))
 
 
-def test_of_several_who_find_the_same_claim_one_sends_its_message(dummy: DummyExecutor) -> None:
+def test_only_one_of_several_ticks_sends_the_message_of_a_claim(dummy: DummyExecutor) -> None:
     run, later = a_claim(), database_now() + dt.timedelta(minutes=2)
     send, told = dummy.dispatch, []
 
@@ -90,7 +90,7 @@ def test_of_several_who_find_the_same_claim_one_sends_its_message(dummy: DummyEx
     assert run.dispatch_count == 1
 
 
-def test_who_found_a_claim_and_was_not_the_first_to_take_it_sends_nothing(dummy: DummyExecutor) -> None:
+def test_only_the_first_tick_that_takes_a_claim_sends_a_message(dummy: DummyExecutor) -> None:
     run, later = a_claim(), database_now() + dt.timedelta(minutes=2)
     take, before = lifecycle.take_for_dispatch, len(dummy.dispatched)
 
@@ -103,14 +103,14 @@ def test_who_found_a_claim_and_was_not_the_first_to_take_it_sends_nothing(dummy:
     assert len(dummy.dispatched) == before
 
 
-def test_who_dies_before_sending_it_leaves_it_to_be_found_again() -> None:
+def test_a_claim_whose_sender_died_is_dispatched_again() -> None:
     run, later = a_claim(), database_now() + dt.timedelta(minutes=2)
     assert lifecycle.take_for_dispatch([run.pk], later) == {run.pk}
     assert lifecycle.take_for_dispatch([run.pk], later) == set()
     assert dispatch.dispatch_again(later + dt.timedelta(seconds=60)) == 1
 
 
-def test_what_was_started_meanwhile_is_left_alone() -> None:
+def test_a_run_that_was_started_meanwhile_is_not_changed() -> None:
     run = a_claim()
     started(run)
     lifecycle.record_dispatched([run], database_now())

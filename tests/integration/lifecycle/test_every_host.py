@@ -59,7 +59,7 @@ def leave(name: str) -> None:
     HostService.objects.filter(host__name=name).update(last_seen=database_now() - dt.timedelta(seconds=151))
 
 
-def test_a_claim_calls_each_live_host_that_executes() -> None:
+def test_a_claim_creates_a_child_for_each_live_host_that_executes_runs() -> None:
     parent, children = called()
     assert (parent.status, parent.required_host, parent.slot, parent.parent_id) == (
         Status.RUNNING,
@@ -78,26 +78,26 @@ def test_a_claim_calls_each_live_host_that_executes() -> None:
     assert sorted(slots) == sorted(["", *(child.slot for child in children)]) and len(set(slots)) == 4
 
 
-def test_only_the_children_are_dispatched(dummy: DummyExecutor) -> None:
+def test_only_child_runs_are_dispatched(dummy: DummyExecutor) -> None:
     _parent, children = called()
     assert {run.pk for run in dummy.dispatched} == {child.pk for child in children}
     assert tick(now=database_now() + 2 * MINUTE, only=[]).dispatched == 3
 
 
-def test_nobody_can_start_the_parent() -> None:
+def test_the_parent_run_cannot_be_started() -> None:
     parent, _children = called()
     assert lifecycle.start(parent.pk, parent.token, uuid4(), host="web1", pid=1) is None
     assert lifecycle.start(parent.pk, parent.token, uuid4(), host="", pid=1) is None
 
 
-def test_each_host_starts_its_own_child_only() -> None:
+def test_each_host_starts_only_its_own_child_run() -> None:
     _parent, (first, second, _third) = called()
     assert lifecycle.start(first.pk, first.token, uuid4(), host=second.required_host, pid=1) is None
     begin(first)
     begin(second)
 
 
-def test_the_last_child_closes_the_parent_and_the_parent_alone_counts() -> None:
+def test_the_last_child_closes_the_parent_and_only_the_parent_counts() -> None:
     parent, children = called()
     for child in children[:-1]:
         end(child)
@@ -124,7 +124,7 @@ def test_the_reason_of_a_failure_names_the_hosts_without_success() -> None:
     assert state_of(parent.job).last_status == Status.FAILED
 
 
-def test_the_next_instant_waits_for_the_whole_roster() -> None:
+def test_the_next_scheduled_time_waits_for_all_child_runs() -> None:
     parent, children = called()
     later = database_now() + 2 * MINUTE
     end(children[0])
@@ -134,7 +134,7 @@ def test_the_next_instant_waits_for_the_whole_roster() -> None:
     assert len(tick(now=later, only=[parent.job_id]).claimed) == 4
 
 
-def test_without_a_live_host_the_instant_is_skipped_with_its_reason() -> None:
+def test_without_a_live_host_the_scheduled_time_is_skipped_with_the_reason() -> None:
     for name in NAMES:
         leave(name)
     job = a_due_job(hostname=EVERY_HOST)
@@ -147,13 +147,13 @@ def test_without_a_live_host_the_instant_is_skipped_with_its_reason() -> None:
         run_now(job, by="a test")
 
 
-def test_a_host_that_serves_another_executor_is_not_called() -> None:
+def test_a_host_that_serves_another_executor_gets_no_child_run() -> None:
     hosts.record_heartbeat(["other"], name="elsewhere")
     _parent, children = called()
     assert "elsewhere" not in [child.required_host for child in children]
 
 
-def test_a_child_whose_host_is_gone_is_lost_and_named_and_the_parent_closed() -> None:
+def test_a_child_of_a_dead_host_is_lost_and_named_and_the_parent_is_closed() -> None:
     parent, (first, second, third) = called()
     end(first)
     begin(third)
@@ -170,7 +170,7 @@ def test_a_child_whose_host_is_gone_is_lost_and_named_and_the_parent_closed() ->
     assert "web2: lost" in closed.reason and "web3: lost" in closed.reason
 
 
-def test_children_past_their_start_deadline_are_lost_and_the_parent_closed() -> None:
+def test_children_past_their_start_deadline_are_lost_and_the_parent_is_closed() -> None:
     parent, children = called(start_deadline_seconds=60)
     Lease.objects.filter(job=parent.job_id).update(expires_at=database_now() - 10 * MINUTE)
     assert {run.pk for run in expire()} == {parent.pk, *(child.pk for child in children)}
@@ -192,7 +192,7 @@ def test_a_parent_is_never_lost_while_a_child_is_open() -> None:
     assert reread(parent).status == Status.SUCCEEDED
 
 
-def test_a_parent_whose_children_are_gone_ends_all_the_same() -> None:
+def test_a_parent_whose_children_were_deleted_still_ends() -> None:
     parent, children = called()
     Run.objects.filter(pk__in=[child.pk for child in children]).delete()
     Lease.objects.filter(run=parent).update(expires_at=database_now() - 10 * MINUTE)
@@ -215,14 +215,14 @@ def test_stopping_the_parent_stops_all_its_children() -> None:
     assert RunEvent.objects.filter(kind=EventKind.STOP_ASKED).count() == 1
 
 
-def test_a_parent_of_which_nothing_had_begun_ends_at_once_when_stopped() -> None:
+def test_stopping_a_parent_without_started_children_ends_it_at_once() -> None:
     parent, children = called()
     Job.objects.filter(pk=parent.job_id).update(force_stop=True)
     tick()
     assert {reread(run).status for run in (parent, *children)} == {Status.STOPPED}
 
 
-def test_one_host_may_be_stopped_alone() -> None:
+def test_the_run_on_one_host_can_be_stopped_alone() -> None:
     parent, (first, *others) = called()
     stop(first.pk, "ann")
     for child in others:
@@ -231,7 +231,7 @@ def test_one_host_may_be_stopped_alone() -> None:
     assert closed.status == Status.FAILED and "web1: stopped" in closed.reason
 
 
-def test_dependents_wait_for_the_parent_and_are_considered_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dependents_wait_for_the_parent_and_are_evaluated_once(monkeypatch: pytest.MonkeyPatch) -> None:
     parent = run_now(a_booked_job(hostname=EVERY_HOST, cron="0 0 1 1 *"), by="a test")
     children = list(parent.children.all())
     dependent = a_due_job()
@@ -259,7 +259,7 @@ def test_dependents_wait_for_the_parent_and_are_considered_once(monkeypatch: pyt
         ({"retry_on_lost": True}, Status.FAILED, False),
     ],
 )
-def test_a_retry_is_of_the_whole_roster_and_by_the_policy_of_its_worst(
+def test_a_retry_repeats_all_hosts_and_follows_the_worst_child_status(
     policy: dict[str, Any], ending: Status | None, retried: bool
 ) -> None:
     """``None``: the child is lost."""
@@ -283,7 +283,7 @@ def test_a_retry_is_of_the_whole_roster_and_by_the_policy_of_its_worst(
         ]
 
 
-def test_run_now_and_the_flag_call_every_host_too() -> None:
+def test_run_now_and_the_force_run_flag_start_the_job_on_every_host() -> None:
     job = a_booked_job(hostname=EVERY_HOST, cron="0 0 1 1 *")
     parent = run_now(job, by="a test", args="--verbosity 2")
     children = list(parent.children.all())
@@ -295,7 +295,7 @@ def test_run_now_and_the_flag_call_every_host_too() -> None:
     assert len(tick().claimed) == 4
 
 
-def test_a_late_report_of_a_child_moves_neither_it_nor_its_parent() -> None:
+def test_a_late_report_of_a_child_changes_neither_child_nor_parent() -> None:
     parent, (first, *others) = called()
     nonce = begin(first)
     for child in others:
@@ -306,7 +306,7 @@ def test_a_late_report_of_a_child_moves_neither_it_nor_its_parent() -> None:
     assert (reread(first).status, reread(parent).status) == (Status.LOST, Status.FAILED)
 
 
-def test_a_claim_costs_the_same_number_of_statements_however_many_jobs_and_hosts() -> None:
+def test_a_claim_needs_the_same_number_of_statements_for_any_number_of_jobs_and_hosts() -> None:
     def statements(jobs: int) -> int:
         for _each in range(jobs):
             a_due_job(hostname=EVERY_HOST)
@@ -321,7 +321,7 @@ def test_a_claim_costs_the_same_number_of_statements_however_many_jobs_and_hosts
     assert statements(4) == few, "24 rows: of more than these SQLite takes only so many a statement"
 
 
-def test_closing_costs_the_same_number_of_statements_however_many_hosts() -> None:
+def test_closing_needs_the_same_number_of_statements_for_any_number_of_hosts() -> None:
     def statements() -> int:
         parent, children = called()
         Lease.objects.filter(job=parent.job_id).update(expires_at=database_now() - 10 * MINUTE)
@@ -336,14 +336,14 @@ def test_closing_costs_the_same_number_of_statements_however_many_hosts() -> Non
 
 
 @pytest.mark.parametrize(("seconds", "live"), [(149, True), (151, False)])
-def test_a_host_is_live_for_the_timeout(seconds: int, live: bool) -> None:
+def test_a_host_is_live_until_the_timeout(seconds: int, live: bool) -> None:
     HostService.objects.filter(host__name="web1").update(last_seen=database_now() - dt.timedelta(seconds=seconds))
     assert ("web1" in {host.name for host in hosts.live_hosts(["default"])["default"]}) is live
     with override_settings(CHRONIKER_HOST_TIMEOUT=100):
         assert "web1" not in {host.name for host in hosts.live_hosts(["default"])["default"]}
 
 
-def test_a_target_that_no_live_host_serves_is_said() -> None:
+def test_a_required_host_that_is_not_live_is_reported() -> None:
     named, every = a_booked_job(hostname="web9"), a_booked_job(hostname=EVERY_HOST)
     states = [state_of(named), state_of(every)]
     said = due.why_not(states, database_now())

@@ -62,7 +62,7 @@ def test_a_run_lost_after_the_transaction_began_cannot_enter_the_fence(run: Run,
 
 @pytest.mark.database("postgres", "mariadb")
 @pytest.mark.parametrize("level", LEVELS)
-def test_a_run_that_holds_its_lease_enters(run: Run, level: str) -> None:
+def test_a_run_that_holds_its_lease_enters_the_fence(run: Run, level: str) -> None:
     if connection.vendor == "mysql":
         begin(level)
     with transaction.atomic():
@@ -73,7 +73,7 @@ def test_a_run_that_holds_its_lease_enters(run: Run, level: str) -> None:
             pass
 
 
-def test_a_closed_run_cannot_enter(run: Run) -> None:
+def test_a_closed_run_cannot_enter_the_fence(run: Run) -> None:
     with ThreadPoolExecutor(1) as other:
         other.submit(lose, run).result()
     with pytest.raises(LeaseLost), fence():

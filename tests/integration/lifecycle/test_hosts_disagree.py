@@ -28,7 +28,7 @@ class SlowClock(dt.datetime):
 
 
 @pytest.mark.django_db
-def test_the_time_of_an_edit_is_the_database_s(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_time_of_an_edit_comes_from_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(timezone, "datetime", SlowClock)
     now = database_now() - dt.timedelta(seconds=1)
     saved, updated, several = a_job(), a_booked_job(), a_booked_job()
@@ -58,7 +58,7 @@ def no_such_zone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.django_db
-def test_a_host_without_a_job_s_zone_leaves_the_job_to_other_hosts(no_such_zone: None) -> None:
+def test_a_host_without_the_time_zone_of_a_job_leaves_it_to_other_hosts(no_such_zone: None) -> None:
     job = a_due_job()
     before = state_of(job)
     elsewhere = job.spec.__class__(cron="* * * * *", frequency="CRON", timezone="US/Pacific")
@@ -87,7 +87,7 @@ def test_a_host_that_cannot_book_an_edit_leaves_it_to_other_hosts(no_such_zone: 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("wrong", [-HOUR, HOUR])
-def test_new_rules_of_a_zone_book_its_jobs_again(wrong: dt.timedelta) -> None:
+def test_newer_time_zone_rules_rebook_the_jobs_of_the_zone(wrong: dt.timedelta) -> None:
     """They were booked an hour early, or late, by rules that do not hold any more."""
     job = a_booked_job(cron="0 9 * * *", timezone="Asia/Almaty")
     state = state_of(job)
@@ -102,7 +102,7 @@ def test_new_rules_of_a_zone_book_its_jobs_again(wrong: dt.timedelta) -> None:
 
 
 @pytest.mark.django_db
-def test_older_rules_do_not_book_again() -> None:
+def test_older_time_zone_rules_do_not_rebook() -> None:
     job = a_booked_job(cron="0 9 * * *", timezone="Asia/Almaty")
     JobState.objects.filter(pk=job.pk).update(booked_zone_rules="2999a")
     tick()
@@ -110,7 +110,7 @@ def test_older_rules_do_not_book_again() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_transaction_that_hangs_is_ended_by_postgresql() -> None:
+def test_postgresql_ends_a_hanging_transaction() -> None:
     """The limit is that of the transaction alone: a pool's next user of the connection does not get it."""
 
     def limit() -> str:

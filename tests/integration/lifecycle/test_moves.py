@@ -25,22 +25,22 @@ def rows_of_the_docs() -> Rows:
     }
 
 
-def test_the_table_of_moves_says_what_the_code_says() -> None:
+def test_the_transition_table_matches_the_code() -> None:
     code = {(str(source) if source else "-", str(target)) for source, target in MOVES}
     assert {(source, target) for _event, source, target in rows_of_the_comment()} == code
 
 
-def test_the_docs_have_the_same_table_of_moves() -> None:
+def test_the_docs_have_the_same_transition_table() -> None:
     assert rows_of_the_docs() == rows_of_the_comment()
 
 
-def test_the_database_knows_the_same_states() -> None:
+def test_the_database_has_the_same_states() -> None:
     (known,) = (each for each in Run._meta.constraints if each.name == "chroniker_run_status_known")
     assert str(known.condition) == f"(AND: ('status__in', {Status.values}))"  # type: ignore[attr-defined]
     assert {*OPEN, *FINAL} == set(Status)
 
 
-def test_only_lifecycle_writes_a_status_a_lease_or_a_state() -> None:
+def test_only_lifecycle_writes_statuses_leases_and_job_states() -> None:
     forbidden = re.compile(
         r"\.update\([^)]*\bstatus=|\brun\.status\s*=\s|(?:Lease|JobState|Run)\.objects\.(?:bulk_)?create\("
     )

@@ -35,14 +35,14 @@ def on(host: str) -> Iterator[None]:
     executors.close()
 
 
-def test_a_claim_carries_its_jobs_host() -> None:
+def test_a_claim_has_the_host_of_its_job() -> None:
     a_due_job(hostname="web1")
     (run,) = tick().claimed
     assert run.required_host == "web1"
     assert run_now(a_booked_job(), by="a test").required_host == ""
 
 
-def test_only_its_host_may_start_it_and_the_others_leave_a_note() -> None:
+def test_only_the_required_host_starts_a_run_and_other_hosts_record_a_refusal() -> None:
     run = run_now(a_booked_job(hostname="web1"), by="a test")
     assert lifecycle.start(run.pk, run.token, uuid4(), host="web2", pid=1) is None
     event = RunEvent.objects.get(run=run, kind=EventKind.REFUSED_DELIVERY)
@@ -51,7 +51,7 @@ def test_only_its_host_may_start_it_and_the_others_leave_a_note() -> None:
     started(run, host="web1")
 
 
-def test_another_hosts_tick_claims_it_and_leaves_it_to_its_host() -> None:
+def test_the_tick_of_another_host_claims_a_run_and_leaves_it_to_its_host() -> None:
     a_due_job(hostname="web1")
     with on("web2"):
         (run,) = tick().claimed
@@ -64,7 +64,7 @@ def test_another_hosts_tick_claims_it_and_leaves_it_to_its_host() -> None:
     assert (run.status, run.host, run.reason) == (Status.SUCCEEDED, "web1", "exit status 0" if run.reason else "")
 
 
-def test_other_hosts_ticks_write_nothing_on_a_claim_that_waits_for_its_host() -> None:
+def test_ticks_of_other_hosts_do_not_change_a_claim_that_waits_for_its_host() -> None:
     run = run_now(a_booked_job(hostname="web1"), by="a test")
     Run.objects.filter(pk=run.pk).update(dispatched_at=None, dispatch_count=0)
     before = Run.objects.values().get(pk=run.pk)
@@ -74,7 +74,7 @@ def test_other_hosts_ticks_write_nothing_on_a_claim_that_waits_for_its_host() ->
     assert Run.objects.values().get(pk=run.pk) == before
 
 
-def test_its_host_dispatches_it_again_when_its_first_taker_died() -> None:
+def test_the_required_host_dispatches_a_run_again_when_its_first_process_died() -> None:
     a_due_job(hostname="web1")
     (run,) = tick().claimed  # dispatched, and never started
     with on("web1"):
@@ -83,7 +83,7 @@ def test_its_host_dispatches_it_again_when_its_first_taker_died() -> None:
     assert Run.objects.get(pk=run.pk).status == Status.SUCCEEDED
 
 
-def test_a_tick_that_lost_the_race_for_its_own_job_looks_again() -> None:
+def test_a_tick_dispatches_a_claim_that_another_host_made_for_it() -> None:
     job = a_due_job(hostname="web1")
     with on("web2"):
         tick()
@@ -92,14 +92,14 @@ def test_a_tick_that_lost_the_race_for_its_own_job_looks_again() -> None:
     assert Run.objects.get(job=job).host == "web1"
 
 
-def test_a_job_without_a_host_is_anybodys() -> None:
+def test_a_job_without_a_required_host_runs_on_any_host() -> None:
     a_due_job()
     with on("web2"):
         (run,) = tick().claimed
     assert Run.objects.get(pk=run.pk).host == "web2"
 
 
-def test_claims_for_this_host_cost_the_same_number_of_statements_however_many_there_are() -> None:
+def test_dispatching_claims_for_this_host_needs_a_constant_number_of_statements() -> None:
     def statements(count: int) -> int:
         for _each in range(count):
             a_due_job(hostname="web1")
@@ -111,6 +111,6 @@ def test_claims_for_this_host_cost_the_same_number_of_statements_however_many_th
 
 
 @pytest.mark.parametrize("name", ["web1, web2", "web 1", "web?"])
-def test_what_is_no_hosts_name_is_refused_at_the_form(name: str) -> None:
+def test_an_invalid_host_name_is_refused_by_the_form(name: str) -> None:
     with pytest.raises(ValidationError, match="no host's name"):
         a_job(hostname=name).full_clean()

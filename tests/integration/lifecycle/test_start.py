@@ -19,7 +19,7 @@ def run() -> Run:
     return run
 
 
-def test_a_start_shortens_the_lease_to_what_renewals_extend(run: Run) -> None:
+def test_a_start_shortens_the_lease_to_the_renewal_length(run: Run) -> None:
     waiting = Lease.objects.get(pk=run.pk).expires_at
     started(run)
     lease = Lease.objects.get(pk=run.pk)
@@ -38,7 +38,7 @@ def test_a_second_delivery_is_refused_and_recorded(run: Run) -> None:
     assert Run.objects.get(pk=run.pk).host == "here"
 
 
-def test_asking_again_with_the_same_nonce_gives_the_same_answer(run: Run) -> None:
+def test_repeating_a_start_with_the_same_nonce_gives_the_same_result(run: Run) -> None:
     nonce = started(run)
     again = lifecycle.start(run.pk, run.token, nonce, host="here", pid=1)
     assert again is not None and again.run.pk == run.pk
@@ -57,7 +57,7 @@ def test_a_claim_past_its_start_deadline_cannot_be_started(run: Run) -> None:
     assert Run.objects.get(pk=run.pk).status == Status.CLAIMED
 
 
-def test_a_renewal_extends_the_lease_and_carries_the_progress(run: Run) -> None:
+def test_a_renewal_extends_the_lease_and_stores_the_progress(run: Run) -> None:
     nonce = started(run)
     soon = database_now() + dt.timedelta(seconds=5)
     Lease.objects.filter(pk=run.pk).update(expires_at=soon)
@@ -67,7 +67,7 @@ def test_a_renewal_extends_the_lease_and_carries_the_progress(run: Run) -> None:
     assert lease.expires_at > soon
 
 
-def test_a_renewal_never_revives_an_expired_lease(run: Run) -> None:
+def test_a_renewal_never_extends_an_expired_lease(run: Run) -> None:
     nonce = started(run)
     Lease.objects.filter(pk=run.pk).update(expires_at=database_now() - dt.timedelta(milliseconds=10))
     assert not lifecycle.renew(run.pk, run.token, nonce).held
@@ -80,7 +80,7 @@ def test_a_renewal_by_another_supervisor_changes_nothing(run: Run) -> None:
     assert Lease.objects.get(pk=run.pk).expires_at == before
 
 
-def test_a_renewal_tells_who_asked_for_a_stop(run: Run) -> None:
+def test_a_renewal_returns_who_requested_a_stop(run: Run) -> None:
     nonce = started(run)
     lifecycle.request_stop(run.pk, "ann")
     assert lifecycle.renew(run.pk, run.token, nonce).stop == "ann"

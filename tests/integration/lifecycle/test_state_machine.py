@@ -171,7 +171,7 @@ def _closure() -> set[tuple[Status | None, Status]]:
 _REACHED = _closure()
 
 
-def test_the_invariants_hold_whatever_happens_in_whatever_order() -> None:
+def test_the_invariants_hold_for_random_sequences_of_events() -> None:
     run_state_machine_as_test(
         Scheduler,
         settings=settings(

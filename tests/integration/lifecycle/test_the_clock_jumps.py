@@ -74,7 +74,7 @@ def let_a_lease_pass() -> None:
     clock_state.write(dataclasses.replace(memory, until=memory.seen))
 
 
-def test_a_dead_worker_s_run_is_lost_only_a_lease_after_the_clock_jumped_ahead(jump: Jump) -> None:
+def test_after_a_jump_ahead_the_run_of_a_dead_worker_is_lost_one_lease_later(jump: Jump) -> None:
     run, _nonce = a_running_run()
     jump(HOUR)
     for _each in range(2):
@@ -86,7 +86,7 @@ def test_a_dead_worker_s_run_is_lost_only_a_lease_after_the_clock_jumped_ahead(j
     assert [lost.pk for lost in tick().lost] == [run.pk]
 
 
-def test_a_jump_between_the_look_of_a_tick_and_its_expiry_is_noticed_too(jump: Jump) -> None:
+def test_a_jump_between_the_clock_reading_and_the_expiry_of_a_tick_is_detected(jump: Jump) -> None:
     run, _nonce = a_running_run()
     jump(HOUR)
     assert lifecycle.expire(10) == []
@@ -94,7 +94,7 @@ def test_a_jump_between_the_look_of_a_tick_and_its_expiry_is_noticed_too(jump: J
 
 
 @pytest.mark.parametrize("by", [HOUR, -HOUR])
-def test_nothing_is_claimed_or_booked_by_a_jump_that_comes_in_the_middle_of_a_pass(jump: Jump, by: float) -> None:
+def test_a_clock_jump_during_a_tick_claims_and_books_nothing(jump: Jump, by: float) -> None:
     """Whichever statement of the pass it comes before."""
     for number in range(1000):
         jump(0)
@@ -137,7 +137,7 @@ class _Place:
         return execute(*words)
 
 
-def test_who_is_alive_keeps_its_lease_over_a_jump_ahead(jump: Jump) -> None:
+def test_a_live_worker_keeps_its_lease_after_a_jump_ahead(jump: Jump) -> None:
     run, nonce = a_running_run()
     jump(HOUR)
     assert lifecycle.renew(run.pk, run.token, nonce).held
@@ -147,7 +147,7 @@ def test_who_is_alive_keeps_its_lease_over_a_jump_ahead(jump: Jump) -> None:
     assert lifecycle.finish(run.pk, run.token, nonce, Outcome(Status.SUCCEEDED))
 
 
-def test_a_lease_that_was_removed_is_not_renewed_by_a_jump(jump: Jump) -> None:
+def test_a_removed_lease_is_not_renewed_after_a_jump(jump: Jump) -> None:
     run, nonce = a_running_run()
     jump(HOUR)
     tick()
@@ -156,13 +156,13 @@ def test_a_lease_that_was_removed_is_not_renewed_by_a_jump(jump: Jump) -> None:
     assert not Lease.objects.filter(pk=run.pk).exists()
 
 
-def test_a_lease_that_expired_without_a_jump_is_not_renewed() -> None:
+def test_a_lease_that_expired_without_a_clock_jump_is_not_renewed() -> None:
     run, nonce = a_running_run()
     Lease.objects.filter(pk=run.pk).update(expires_at=database_now() - dt.timedelta(seconds=1))
     assert not lifecycle.renew(run.pk, run.token, nonce).held
 
 
-def test_a_start_finds_the_jump_itself_and_the_claim_is_offered_again(jump: Jump) -> None:
+def test_a_start_detects_the_jump_and_the_claim_is_dispatched_again(jump: Jump) -> None:
     a_due_job()
     (run,) = tick().claimed
     jump(HOUR)
@@ -179,7 +179,7 @@ def test_a_start_finds_the_jump_itself_and_the_claim_is_offered_again(jump: Jump
     assert run.reason == ""
 
 
-def test_after_the_clock_went_back_a_dead_worker_s_run_is_lost_within_its_bound(jump: Jump) -> None:
+def test_after_a_jump_back_the_run_of_a_dead_worker_is_lost_within_its_bound(jump: Jump) -> None:
     run, _nonce = a_running_run()
     jump(-HOUR)
     assert "went back by 36" in tick().suspended_because
@@ -192,7 +192,7 @@ def test_after_the_clock_went_back_a_dead_worker_s_run_is_lost_within_its_bound(
     assert [lost.pk for lost in tick().lost] == [run.pk]
 
 
-def test_leases_are_cut_although_the_quiet_time_passed_without_a_tick(jump: Jump) -> None:
+def test_leases_are_shortened_even_if_no_tick_ran_during_the_hold_off(jump: Jump) -> None:
     run, _nonce = a_running_run()
     jump(-HOUR)
     jump_detection.read_clock()  # by a worker of this host
@@ -202,7 +202,7 @@ def test_leases_are_cut_although_the_quiet_time_passed_without_a_tick(jump: Jump
     assert not jump_detection.is_unsettled()
 
 
-def test_a_claim_that_nobody_could_begin_gets_its_deadline_anew_after_the_clock_jumped_ahead(jump: Jump) -> None:
+def test_after_a_jump_ahead_a_claim_that_could_not_start_gets_a_new_start_deadline(jump: Jump) -> None:
     a_due_job(start_deadline_seconds=600)
     (run,) = tick().claimed
     jump(HOUR)
@@ -214,9 +214,7 @@ def test_a_claim_that_nobody_could_begin_gets_its_deadline_anew_after_the_clock_
 
 
 @pytest.mark.parametrize("deadline", [None, 600])
-def test_claims_get_their_deadline_and_their_second_message_anew_after_the_clock_went_back(
-    jump: Jump, deadline: int | None
-) -> None:
+def test_after_a_jump_back_claims_get_a_new_start_deadline_and_a_new_message(jump: Jump, deadline: int | None) -> None:
     a_due_job(start_deadline_seconds=deadline)
     (run,) = tick().claimed
     jump(-2 * HOUR)
@@ -228,7 +226,7 @@ def test_claims_get_their_deadline_and_their_second_message_anew_after_the_clock
     assert (Lease.objects.get(pk=run.pk).expires_at - now).total_seconds() <= (deadline or 86_400)
 
 
-def test_what_was_put_off_during_a_jump_ahead_is_offered_again_when_the_clock_has_returned(jump: Jump) -> None:
+def test_claims_delayed_by_a_jump_ahead_are_dispatched_again_after_the_jump_back(jump: Jump) -> None:
     a_due_job()
     (run,) = tick().claimed
     jump(HOUR)
@@ -247,7 +245,7 @@ def test_what_was_put_off_during_a_jump_ahead_is_offered_again_when_the_clock_ha
     assert not jump_detection.is_unsettled()
 
 
-def test_no_instant_is_repeated_or_left_out_when_the_clock_goes_back_and_comes_again(jump: Jump) -> None:
+def test_a_jump_back_and_forward_repeats_and_omits_no_scheduled_time(jump: Jump) -> None:
     job = a_due_job(minutes=3)
     (run,) = tick().claimed
     lifecycle.finish(run.pk, run.token, started(run, "here"), Outcome(Status.SUCCEEDED))
@@ -265,7 +263,7 @@ def test_no_instant_is_repeated_or_left_out_when_the_clock_goes_back_and_comes_a
     assert later.scheduled_for == before + dt.timedelta(minutes=1)
 
 
-def test_another_server_stops_all_like_a_jump(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_database_server_suspends_starts_like_a_jump(monkeypatch: pytest.MonkeyPatch) -> None:
     a_due_job()
     (run,) = tick().claimed
     monkeypatch.setitem(database_clock._SERVER, "postgresql", "'another'")
@@ -280,7 +278,7 @@ def test_another_server_stops_all_like_a_jump(monkeypatch: pytest.MonkeyPatch) -
     assert "Another database server" in tick().suspended_because
 
 
-def test_a_database_that_does_not_say_which_server_it_is_is_watched_by_its_clock(
+def test_a_database_without_a_server_identity_is_monitored_by_its_clock(
     monkeypatch: pytest.MonkeyPatch, jump: Jump
 ) -> None:
     for vendor in ("postgresql", "mariadb", "sqlite"):
@@ -292,7 +290,9 @@ def test_a_database_that_does_not_say_which_server_it_is_is_watched_by_its_clock
     assert "jumped ahead" in tick().suspended_because
 
 
-def test_nobody_claims_while_it_is_quiet_and_everyone_says_why(jump: Jump, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_is_claimed_during_the_hold_off_and_each_command_reports_the_reason(
+    jump: Jump, capsys: pytest.CaptureFixture[str]
+) -> None:
     hosts.record_heartbeat()
     job = a_due_job()
     tick(only=[])
@@ -313,7 +313,7 @@ def test_nobody_claims_while_it_is_quiet_and_everyone_says_why(jump: Jump, capsy
     assert len(tick().claimed) == 1
 
 
-def test_a_heartbeat_measures_this_host_s_clock_and_writes_down_what_is_news(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_heartbeat_measures_the_clock_of_the_host_and_records_changes(monkeypatch: pytest.MonkeyPatch) -> None:
     run, nonce = a_running_run()
     hosts.record_heartbeat()
 
@@ -334,7 +334,7 @@ def test_a_heartbeat_measures_this_host_s_clock_and_writes_down_what_is_news(mon
     assert told() == 0, "the same again is no news"
 
 
-def test_a_lease_keeps_the_length_of_its_holder_s_settings() -> None:
+def test_a_lease_has_the_length_of_the_settings_of_its_holder() -> None:
     """A tick with a shorter lease in its settings must not cut what another process counts on."""
     a_due_job()
     (run,) = tick().claimed

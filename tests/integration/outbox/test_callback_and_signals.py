@@ -65,14 +65,14 @@ def hooked(server: WebServer, **entry: Any) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("callback")
-def test_the_callback_gets_job_stdout_and_stderr() -> None:
+def test_the_callback_receives_job_stdout_and_stderr() -> None:
     ended(a_job_told_to(name="nightly"), Status.FAILED, output="one\n", stderr="it broke\n", reason="exit status 1")
     assert outbox.send_due() == 1
     assert called == [("nightly", "one\n", "it broke\n")]
 
 
 @pytest.mark.usefixtures("callback")
-def test_the_callback_is_called_for_each_kind_of_error_and_for_nothing_else() -> None:
+def test_the_callback_is_called_for_each_kind_of_error_only() -> None:
     for status in (Status.SUCCEEDED, Status.STOPPED, Status.FAILED, Status.TIMED_OUT):
         ended(a_job_told_to(name=status.value), status)
     lost(a_job_told_to(name="LOST"))
@@ -83,7 +83,7 @@ def test_the_callback_is_called_for_each_kind_of_error_and_for_nothing_else() ->
 
 
 @pytest.mark.usefixtures("callback")
-def test_of_a_run_that_wrote_nothing_the_callback_gets_what_became_of_it() -> None:
+def test_the_callback_receives_the_end_reason_of_a_run_without_output() -> None:
     lost(a_job_told_to(name="nightly"))
     outbox.send_due()
     [(_name, stdout, stderr)] = called
@@ -91,7 +91,7 @@ def test_of_a_run_that_wrote_nothing_the_callback_gets_what_became_of_it() -> No
 
 
 @pytest.mark.usefixtures("callback")
-def test_the_callback_gets_the_end_of_much_output() -> None:
+def test_the_callback_receives_the_end_of_long_output() -> None:
     ended(a_job_told_to(), Status.FAILED, output="x" * 1_000_000 + "the end")
     outbox.send_due()
     [(_name, stdout, _stderr)] = called
@@ -99,7 +99,7 @@ def test_the_callback_gets_the_end_of_much_output() -> None:
 
 
 @pytest.mark.usefixtures("callback")
-def test_a_callback_that_raises_is_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_callback_that_raises_is_retried(caplog: pytest.LogCaptureFixture) -> None:
     trouble.append(RuntimeError("no network"))
     ended(a_job_told_to(), Status.FAILED)
     assert outbox.send_due() == 0
@@ -109,7 +109,7 @@ def test_a_callback_that_raises_is_tried_again(caplog: pytest.LogCaptureFixture)
 
 
 @override_settings(CHRONIKER_JOB_ERROR_CALLBACK="shop.nowhere.at_all")
-def test_a_callback_that_cannot_be_imported_loses_no_run() -> None:
+def test_a_callback_that_cannot_be_imported_does_not_affect_a_run() -> None:
     assert ended(a_job_told_to(), Status.FAILED).status == Status.FAILED
     outbox.send_due()
     assert "ModuleNotFoundError" in Outbox.objects.get().error
@@ -118,7 +118,7 @@ def test_a_callback_that_cannot_be_imported_loses_no_run() -> None:
 # -- the webhook -------------------------------------------------------------------------------------------------
 
 
-def test_a_webhook_gets_json_signed_as_standard_webhooks_has_it(web_server: WebServer) -> None:
+def test_a_webhook_receives_json_signed_according_to_standard_webhooks(web_server: WebServer) -> None:
     with hooked(web_server):
         run = ended(a_job_told_to(name="nightly"), Status.FAILED, reason="exit status 3", exit_code=3)
         assert outbox.send_due() == 1
@@ -136,7 +136,7 @@ def test_a_webhook_gets_json_signed_as_standard_webhooks_has_it(web_server: WebS
     assert post.headers["webhook-signature"] == f"v1,{signature}"
 
 
-def test_each_end_has_its_event(web_server: WebServer) -> None:
+def test_each_end_status_has_its_webhook_event(web_server: WebServer) -> None:
     with hooked(web_server):
         for status in (Status.SUCCEEDED, Status.FAILED, Status.TIMED_OUT, Status.STOPPED):
             ended(a_job_told_to(), status)
@@ -152,7 +152,7 @@ def test_each_end_has_its_event(web_server: WebServer) -> None:
     )
 
 
-def test_a_webhook_gets_the_events_it_names(web_server: WebServer) -> None:
+def test_a_webhook_receives_only_the_events_it_lists(web_server: WebServer) -> None:
     with hooked(web_server, EVENTS=["run.lost"]):
         ended(a_job_told_to(), Status.FAILED)
         lost(a_job_told_to())
@@ -160,7 +160,7 @@ def test_a_webhook_gets_the_events_it_names(web_server: WebServer) -> None:
     assert [json.loads(post.body)["type"] for post in web_server.posts] == ["run.lost"]
 
 
-def test_a_webhook_that_is_refused_is_tried_again_with_the_same_id_and_body(web_server: WebServer) -> None:
+def test_a_refused_webhook_is_retried_with_the_same_id_and_body(web_server: WebServer) -> None:
     web_server.answer = 503
     with hooked(web_server):
         ended(a_job_told_to(), Status.FAILED)
@@ -182,7 +182,7 @@ def test_redirects_are_not_followed(web_server: WebServer) -> None:
     assert "302" in Outbox.objects.get().error
 
 
-def test_a_webhook_nobody_listens_at_loses_no_run() -> None:
+def test_an_unreachable_webhook_does_not_affect_a_run() -> None:
     with socket.create_server((HOST, 0)) as free:
         url = f"http://{HOST}:{free.getsockname()[1]}/"
     with override_settings(CHRONIKER_WEBHOOKS=[{"URL": url, "SECRET": SECRET}]):
@@ -191,7 +191,7 @@ def test_a_webhook_nobody_listens_at_loses_no_run() -> None:
     assert "refused" in Outbox.objects.get().error
 
 
-def test_messages_to_an_address_that_was_taken_out_are_given_up(web_server: WebServer) -> None:
+def test_messages_to_a_removed_webhook_address_are_abandoned(web_server: WebServer) -> None:
     with hooked(web_server):
         ended(a_job_told_to(), Status.FAILED)
     assert outbox.send_due() == 0 and not web_server.posts
@@ -200,7 +200,7 @@ def test_messages_to_an_address_that_was_taken_out_are_given_up(web_server: WebS
 
 
 @pytest.mark.parametrize("setting", ["a string", [7], [{"URL": "ftp://example.com", "SECRET": "s"}], None])
-def test_a_malformed_setting_keeps_no_run_from_being_closed(setting: Any) -> None:
+def test_a_malformed_setting_does_not_prevent_closing_a_run(setting: Any) -> None:
     with override_settings(CHRONIKER_WEBHOOKS=setting):
         assert ended(a_job_told_to(), Status.FAILED).status == Status.FAILED
     assert not Outbox.objects.exists()
@@ -224,7 +224,7 @@ def received(signal: Signal) -> Iterator[list[dict[str, Any]]]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_signals_tell_of_claim_start_and_end() -> None:
+def test_signals_are_sent_for_claim_start_and_end() -> None:
     job = a_due_job()
     with (
         received(signals.run_claimed) as claimed,
@@ -244,7 +244,7 @@ def test_signals_tell_of_claim_start_and_end() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_every_other_end_is_signalled_too() -> None:
+def test_a_signal_is_sent_for_every_other_end() -> None:
     with received(signals.run_finished) as finished:
         lost(a_job_told_to())
         cancelled = run_now(a_booked_job(cron="0 0 1 1 *"), by="a test")
@@ -278,7 +278,7 @@ def test_signals_are_sent_after_the_commit_and_not_after_a_rollback() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_receiver_that_raises_disturbs_nothing() -> None:
+def test_a_signal_receiver_that_raises_does_not_affect_the_run() -> None:
     def explode(sender: type, **arguments: Any) -> None:
         raise RuntimeError("boom")
 

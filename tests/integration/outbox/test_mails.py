@@ -41,12 +41,12 @@ def test_subscribers_are_mailed_on_error_by_default(mail_server: MailServer) -> 
     assert f"/admin/chroniker/run/{run.pk}/change/" in text and "Duration: 0:00:0" in text
 
 
-def test_nobody_is_mailed_on_success_by_default(mail_server: MailServer) -> None:
+def test_subscribers_are_not_mailed_on_success_by_default(mail_server: MailServer) -> None:
     ended(a_job_told_to(a_subscriber()), Status.SUCCEEDED)
     assert not Outbox.objects.exists()
 
 
-def test_subscribers_are_mailed_on_success_where_the_job_says_so(mail_server: MailServer) -> None:
+def test_subscribers_are_mailed_on_success_if_the_job_enables_it(mail_server: MailServer) -> None:
     job = a_job_told_to(
         a_subscriber(), name="nightly", email_success_to_subscribers=True, email_errors_to_subscribers=False
     )
@@ -77,12 +77,12 @@ def test_a_missed_run_is_mailed(mail_server: MailServer) -> None:
     assert "more than 60 s late" in text_of(mail_server)
 
 
-def test_a_run_that_was_stopped_is_no_error() -> None:
+def test_a_stopped_run_is_not_mailed_as_an_error() -> None:
     ended(a_job_told_to(a_subscriber()), Status.STOPPED)
     assert not Outbox.objects.exists()
 
 
-def test_the_inactive_and_those_without_an_address_get_none() -> None:
+def test_inactive_users_and_users_without_an_address_get_no_mail() -> None:
     inactive, unknown = a_subscriber("gone", is_active=False), a_subscriber("shy")
     unknown.email = ""
     unknown.save()
@@ -90,7 +90,7 @@ def test_the_inactive_and_those_without_an_address_get_none() -> None:
     assert not Outbox.objects.exists()
 
 
-def test_who_leaves_before_the_mail_is_sent_gets_none(mail_server: MailServer) -> None:
+def test_a_user_who_unsubscribes_before_the_mail_is_sent_gets_none(mail_server: MailServer) -> None:
     user = a_subscriber()
     ended(a_job_told_to(user), Status.FAILED)
     user.is_active = False
@@ -100,7 +100,7 @@ def test_who_leaves_before_the_mail_is_sent_gets_none(mail_server: MailServer) -
     assert (message.send_at, message.sent_at) == (None, None) and "inactive" in message.error
 
 
-def test_a_failing_mail_server_loses_no_run(mail_server: MailServer, admin: Client) -> None:
+def test_a_failing_mail_server_does_not_affect_a_run(mail_server: MailServer, admin: Client) -> None:
     mail_server.refusing = True
     run = ended(a_job_told_to(a_subscriber()), Status.FAILED)
     assert outbox.send_due() == 0 and mail_server.asked == 1
@@ -115,7 +115,7 @@ def test_a_failing_mail_server_loses_no_run(mail_server: MailServer, admin: Clie
     assert message.sent_at and (message.send_at, message.error, message.attempts) == (None, "", 2)
 
 
-def test_one_address_that_is_refused_has_nobody_mailed_twice(mail_server: MailServer) -> None:
+def test_a_refused_address_does_not_cause_a_second_mail_to_the_others(mail_server: MailServer) -> None:
     job = a_job_told_to(a_subscriber("ann"), a_subscriber("bob"))
     ended(job, Status.FAILED)
     mail_server.refusing = True
@@ -129,7 +129,7 @@ def test_one_address_that_is_refused_has_nobody_mailed_twice(mail_server: MailSe
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_mail_server_that_is_silent_holds_up_no_tick() -> None:
+def test_a_mail_server_that_does_not_respond_does_not_delay_a_tick() -> None:
     with socket.create_server((HOST, 0)) as silent:
         server = MailServer()
         server.port = silent.getsockname()[1]
@@ -145,7 +145,7 @@ def test_a_mail_server_that_is_silent_holds_up_no_tick() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_crontab_line_mails_before_it_ends(
+def test_a_cron_process_sends_its_mails_before_it_ends(
     mail_server: MailServer, subprocess_env: dict[str, str], tmp_path: Path
 ) -> None:
     job = a_booked_job(cron="0 0 1 1 *", command="fails", args="--status 7")
@@ -176,7 +176,9 @@ def test_a_crontab_line_mails_before_it_ends(
         ({"CHRONIKER_EMAIL_SENDER": "The Jobs"}, "The Jobs <webmaster@localhost>"),
     ],
 )
-def test_the_sender_is_a_setting(mail_server: MailServer, settings: dict[str, str], sender: str) -> None:
+def test_the_sender_address_comes_from_a_setting(
+    mail_server: MailServer, settings: dict[str, str], sender: str
+) -> None:
     with override_settings(**settings):
         ended(a_job_told_to(a_subscriber()), Status.FAILED)
         outbox.send_due()
@@ -187,7 +189,7 @@ def test_the_sender_is_a_setting(mail_server: MailServer, settings: dict[str, st
     CHRONIKER_EMAIL_SUBJECT_ERROR="[jobs] {{ job.name }} #{{ run.token }}: {{ outcome }}",
     CHRONIKER_EMAIL_SUBJECT_SUCCESS="[jobs] {{ job.name }} is fine",
 )
-def test_the_subjects_are_templates(mail_server: MailServer) -> None:
+def test_subjects_are_templates(mail_server: MailServer) -> None:
     job = a_job_told_to(a_subscriber(), name="R&D", email_success_to_subscribers=True)
     ended(job, Status.FAILED)
     ended(job, Status.SUCCEEDED)
@@ -195,14 +197,14 @@ def test_the_subjects_are_templates(mail_server: MailServer) -> None:
     assert [mail["Subject"] for mail in mail_server.mails] == ["[jobs] R&D #1: failed", "[jobs] R&D is fine"]
 
 
-def test_a_job_s_name_adds_no_header(mail_server: MailServer) -> None:
+def test_a_line_break_in_a_job_name_adds_no_mail_header(mail_server: MailServer) -> None:
     ended(a_job_told_to(a_subscriber(), name="a\r\nBcc: eve@example.com\r\n\r\nb"), Status.FAILED)
     assert outbox.send_due() == 1
     [mail] = mail_server.mails
     assert mail["Subject"] == "Error: a Bcc: eve@example.com b (failed)" and mail["Bcc"] is None
 
 
-def test_of_much_output_only_the_end_is_mailed(mail_server: MailServer) -> None:
+def test_only_the_end_of_long_output_is_mailed(mail_server: MailServer) -> None:
     output = "".join(f"line {n}\n" for n in range(100_000))
     ended(a_job_told_to(a_subscriber()), Status.FAILED, output=output)
     outbox.send_due()
@@ -214,7 +216,7 @@ def link(server: MailServer) -> str:
     return next((line for line in text_of(server).splitlines() if line.startswith("http")), "")
 
 
-def test_the_link_leads_to_the_site(mail_server: MailServer) -> None:
+def test_the_link_uses_the_domain_of_the_site(mail_server: MailServer) -> None:
     Site.objects.update(domain="shop.example.com")
     Site.objects.clear_cache()
     run = ended(a_job_told_to(a_subscriber()), Status.FAILED)
@@ -224,14 +226,14 @@ def test_the_link_leads_to_the_site(mail_server: MailServer) -> None:
 
 @pytest.mark.parametrize("base", ["https://jobs.example.com/", None])
 @modify_settings(INSTALLED_APPS={"remove": "django.contrib.sites"})
-def test_without_the_sites_framework_the_link_comes_from_a_setting(mail_server: MailServer, base: Any) -> None:
+def test_without_the_sites_framework_the_link_uses_a_setting(mail_server: MailServer, base: Any) -> None:
     with override_settings(CHRONIKER_BASE_URL=base):
         run = ended(a_job_told_to(a_subscriber()), Status.FAILED)
         outbox.send_due()
     assert link(mail_server) == (f"https://jobs.example.com/admin/chroniker/run/{run.pk}/change/" if base else "")
 
 
-def test_a_job_that_tells_nobody_costs_no_statement() -> None:
+def test_a_job_without_notifications_needs_no_statement() -> None:
     """The same job, with and without subscribers: the end of a run costs the one insert more, and whom to tell."""
     costs = []
     for users in ([], [a_subscriber("ann"), a_subscriber("bob"), a_subscriber("cem")]):

@@ -28,14 +28,14 @@ def a_message() -> Outbox:
     return Outbox.objects.get()
 
 
-def test_a_message_that_another_sender_has_is_left_to_it(mail_server: MailServer) -> None:
+def test_a_message_claimed_by_another_sender_is_not_sent(mail_server: MailServer) -> None:
     [seen] = delivery._due() if (message := a_message()) else []
     assert delivery._take(message)
     assert not delivery._take(seen), "it was due when this sender looked, and is the other's now"
     assert outbox.send_due() == 0 and not mail_server.mails
 
 
-def test_a_message_whose_sender_died_is_taken_up_after_its_lease(mail_server: MailServer) -> None:
+def test_a_message_of_a_dead_sender_is_sent_after_its_lease_expires(mail_server: MailServer) -> None:
     message = a_message()
     assert delivery._take(message)
     left = Outbox.objects.get().send_at
@@ -44,7 +44,7 @@ def test_a_message_whose_sender_died_is_taken_up_after_its_lease(mail_server: Ma
     assert outbox.send_due() == 1 and len(mail_server.mails) == 1
 
 
-def test_a_sender_that_is_late_to_say_so_does_not_undo_what_was_sent(mail_server: MailServer) -> None:
+def test_a_late_report_of_a_sender_does_not_undo_a_sent_message(mail_server: MailServer) -> None:
     late = a_message()
     assert delivery._take(late)
     make_due()
@@ -55,7 +55,7 @@ def test_a_sender_that_is_late_to_say_so_does_not_undo_what_was_sent(mail_server
 
 
 @pytest.mark.django_db(transaction=True)
-def test_senders_side_by_side_send_each_message_once(mail_server: MailServer) -> None:
+def test_concurrent_senders_send_each_message_once(mail_server: MailServer) -> None:
     users = [a_subscriber(f"user{n}") for n in range(12)]
     ended(a_job_told_to(*users), Status.FAILED)
     counts: list[int] = []
@@ -75,18 +75,18 @@ def test_senders_side_by_side_send_each_message_once(mail_server: MailServer) ->
     assert {mail["To"] for mail in mail_server.mails} == {user.email for user in users}
 
 
-def test_more_messages_than_a_batch_has_are_all_sent(mail_server: MailServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_messages_than_one_batch_are_all_sent(mail_server: MailServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delivery, "BATCH", 2)
     ended(a_job_told_to(*[a_subscriber(f"user{n}") for n in range(5)]), Status.FAILED)
     assert outbox.send_due() == 5
 
 
-def test_no_message_is_begun_when_the_time_is_up(mail_server: MailServer) -> None:
+def test_no_message_is_started_after_the_time_limit(mail_server: MailServer) -> None:
     a_message()
     assert outbox.send_due(seconds=0) == 0 and mail_server.asked == 0
 
 
-def test_attempts_are_made_at_growing_intervals_and_end(mail_server: MailServer) -> None:
+def test_attempts_have_growing_intervals_and_a_limit(mail_server: MailServer) -> None:
     a_message()
     mail_server.refusing = True
     waits = []
@@ -102,7 +102,7 @@ def test_attempts_are_made_at_growing_intervals_and_end(mail_server: MailServer)
     assert message.sent_at is None and "Come back later" in message.error
 
 
-def test_a_given_up_message_can_be_sent_again(mail_server: MailServer) -> None:
+def test_an_abandoned_message_can_be_sent_again(mail_server: MailServer) -> None:
     message = a_message()
     Outbox.objects.update(send_at=None, attempts=22, error="no")
     assert outbox.send_due() == 0
@@ -110,7 +110,7 @@ def test_a_given_up_message_can_be_sent_again(mail_server: MailServer) -> None:
     assert outbox.send_due() == 1 and len(mail_server.mails) == 1
 
 
-def test_a_message_of_a_channel_nobody_knows_is_given_up() -> None:
+def test_a_message_of_an_unknown_channel_is_abandoned() -> None:
     message = a_message()
     Outbox.objects.filter(pk=message.pk).update(channel="pigeon:1")
     outbox.send_due()
@@ -118,13 +118,13 @@ def test_a_message_of_a_channel_nobody_knows_is_given_up() -> None:
     assert message.send_at is None and "pigeon" in message.error
 
 
-def test_a_message_goes_with_its_job(mail_server: MailServer) -> None:
+def test_messages_are_deleted_with_their_job(mail_server: MailServer) -> None:
     message = a_message()
     assert delivery._due() and Job.objects.filter(pk=message.run.job_id).delete()
     assert not delivery._take(message) and outbox.send_due() == 0
 
 
-def test_a_tick_with_nothing_to_send_asks_one_question_more() -> None:
+def test_a_tick_with_nothing_to_send_needs_one_extra_query() -> None:
     ended(a_job_told_to(a_subscriber()), Status.FAILED)
     Outbox.objects.update(sent_at=database_now(), send_at=None)
     with CaptureQueriesContext(connection) as queries:
@@ -134,7 +134,7 @@ def test_a_tick_with_nothing_to_send_asks_one_question_more() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_tick_has_what_is_due_sent_by_a_thread_that_leaves_no_connection(mail_server: MailServer) -> None:
+def test_a_tick_sends_due_messages_in_a_thread_that_closes_its_connection(mail_server: MailServer) -> None:
     a_message()
     tick()
     wait_until(lambda: not outbox.is_sending())
@@ -143,7 +143,7 @@ def test_a_tick_has_what_is_due_sent_by_a_thread_that_leaves_no_connection(mail_
 
 @override_settings(CHRONIKER_PAUSED=True)
 @pytest.mark.django_db(transaction=True)
-def test_a_pause_holds_up_no_message(mail_server: MailServer) -> None:
+def test_a_pause_does_not_delay_messages(mail_server: MailServer) -> None:
     with override_settings(CHRONIKER_PAUSED=False):
         a_message()
     tick()
@@ -151,7 +151,7 @@ def test_a_pause_holds_up_no_message(mail_server: MailServer) -> None:
     assert len(mail_server.mails) == 1
 
 
-def test_a_rolled_back_end_tells_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rolled_back_end_sends_no_message(monkeypatch: pytest.MonkeyPatch) -> None:
     """Run and messages are one transaction: a defect in writing the messages leaves the run open, not untold."""
     job = a_job_told_to(a_subscriber())
 
@@ -164,7 +164,7 @@ def test_a_rolled_back_end_tells_nobody(monkeypatch: pytest.MonkeyPatch) -> None
     assert Run.objects.get().status == Status.RUNNING and not Outbox.objects.exists()
 
 
-def test_a_run_on_one_host_of_many_tells_nobody() -> None:
+def test_a_child_run_of_a_run_on_every_host_sends_no_message() -> None:
     job = a_job_told_to(a_subscriber())
     run = run_now(job, by="a test")
     Run.objects.filter(pk=run.pk).update(slot="7")

@@ -36,26 +36,26 @@ def a_run_that_wrote(texts: Sequence[str]) -> UUID:
         (["ä" * 10, "日本語"], 4, "ä日本語"),
     ],
 )
-def test_the_last_characters(texts: list[str], most: int, expected: str) -> None:
+def test_the_last_characters_of_a_stream_are_returned(texts: list[str], most: int, expected: str) -> None:
     assert tail(a_run_that_wrote(texts), Stream.STDOUT, most) == expected
 
 
-def test_of_another_stream_nothing() -> None:
+def test_output_of_another_stream_is_not_returned() -> None:
     assert tail(a_run_that_wrote(["abc"]), Stream.STDERR, 5) == ""
 
 
-def test_it_costs_two_statements_whatever_there_is() -> None:
+def test_reading_the_tail_needs_two_statements_for_any_output() -> None:
     run_id = a_run_that_wrote([f"line {n}\n" for n in range(3000)])
     with CaptureQueriesContext(connection) as queries:
         assert tail(run_id, Stream.STDOUT, 100).endswith("line 2999\n")
     assert len(queries) == 2
 
 
-def test_of_too_many_small_pieces_the_latest_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_newest_chunks_are_read_when_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_CHUNKS", 3)
     assert tail(a_run_that_wrote(list("abcdef")), Stream.STDOUT, 100) == "def"
 
 
-def test_lines() -> None:
+def test_the_last_lines_are_returned() -> None:
     assert last_lines("a\nb\nc\n\n", 2) == "b\nc"
     assert last_lines("", 2) == ""

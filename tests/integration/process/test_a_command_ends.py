@@ -18,7 +18,7 @@ from tests.support.supervision.fake_report import FakeReport
 Run = Callable[[FakeReport], RunOutcome]
 
 
-def test_files_left_open_are_complete_and_finalizers_have_run(run: Run, tmp_path: Path) -> None:
+def test_open_files_are_flushed_and_finalizers_run_when_the_command_ends(run: Run, tmp_path: Path) -> None:
     report = FakeReport("leaves_open", str(tmp_path), raw=False)
     ending = run(report)
     assert ending.exit_code == 0, report.text(2)
@@ -50,7 +50,7 @@ def run_on_a_new_fork_server(tmp_path: Path, *reports: FakeReport) -> list[RunOu
     return endings
 
 
-def test_a_file_of_the_projects_start_up_gets_each_text_once(project: Callable[[str], None], tmp_path: Path) -> None:
+def test_a_file_opened_at_project_start_receives_each_text_once(project: Callable[[str], None], tmp_path: Path) -> None:
     shared = tmp_path / "shared"
     project(f"import sys\nsys.file_of_startup = open({str(shared)!r}, 'a')\nsys.file_of_startup.write('at start\\n')\n")
     (tmp_path / "first").mkdir()
@@ -60,7 +60,7 @@ def test_a_file_of_the_projects_start_up_gets_each_text_once(project: Callable[[
     assert shared.read_text() == "at start\nby the command\nby the command\n"
 
 
-def test_an_uncaught_exception_reaches_the_hook_that_the_project_set(
+def test_an_uncaught_exception_reaches_the_excepthook_of_the_project(
     project: Callable[[str], None], tmp_path: Path
 ) -> None:
     project(
@@ -78,7 +78,7 @@ def test_an_uncaught_exception_reaches_the_hook_that_the_project_set(
     assert str(ending.reason) == "it exited with status 1; last line on stderr: RuntimeError: something broke"
 
 
-def test_a_hook_that_fails_hides_nothing(project: Callable[[str], None], tmp_path: Path) -> None:
+def test_a_failing_excepthook_does_not_hide_the_traceback(project: Callable[[str], None], tmp_path: Path) -> None:
     project("import sys\ndef hook(*args):\n    raise OSError('no network')\nsys.excepthook = hook\n")
     report = FakeReport("fails", raw=False)
     run_on_a_new_fork_server(tmp_path, report)
@@ -86,7 +86,7 @@ def test_a_hook_that_fails_hides_nothing(project: Callable[[str], None], tmp_pat
     assert "something broke" in report.text(2)
 
 
-def test_a_keyboard_interrupt_is_status_130(run: Run) -> None:
+def test_a_keyboard_interrupt_gives_exit_status_130(run: Run) -> None:
     report = FakeReport("fails", "--signal", "2", raw=False)
     ending = run(report)
     assert ending.exit_code == 130

@@ -57,7 +57,7 @@ def run_warm(project: Path, report: FakeReport) -> tuple[RunOutcome, str]:
         (("noop",), {"PYTHONWARNINGS": "error"}, "own settings none\n"),
     ],
 )
-def test_options_and_variables_that_decide_at_djangos_start_have_their_effect(
+def test_options_and_variables_that_django_reads_at_start_take_effect(
     project: Path, argv: tuple[str, ...], env: dict[str, str], printed: str
 ) -> None:
     report = FakeReport(*argv, raw=False, env=env, cwd=str(project))
@@ -66,13 +66,13 @@ def test_options_and_variables_that_decide_at_djangos_start_have_their_effect(
     assert text.replace("noop\n", "") == printed
 
 
-def test_a_new_python_keeps_the_mark_the_stop_and_the_progress_of_its_run(project: Path, supervise: Supervise) -> None:
+def test_a_new_python_process_keeps_marker_stop_and_progress_of_the_run(project: Path, supervise: Supervise) -> None:
     report = FakeReport("progress", "--parts", "77", "--upto", "13", "--settings=tests.settings", raw=False)
     ending = supervise(report).end()
     assert (ending.exit_code, ending.progress) == (0, (77, 13)), report.text(2)
 
 
-def test_random_numbers_differ_between_commands_of_a_warm_process(project: Path) -> None:
+def test_random_numbers_differ_between_commands_of_one_fork_server(project: Path) -> None:
     (project / "numpy").mkdir()
     (project / "numpy" / "__init__.py").touch()
     (project / "numpy" / "random.py").write_text(
@@ -101,7 +101,7 @@ def test_random_numbers_differ_between_commands_of_a_warm_process(project: Path)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows where the command line is")
-def test_the_list_of_processes_shows_the_job_and_the_run(supervise: Supervise) -> None:
+def test_the_process_list_shows_the_job_and_the_run(supervise: Supervise) -> None:
     report = FakeReport("sleep_for", "60", raw=False)
     supervised = supervise(report)
     title = f"chroniker: manage.py sleep_for 60 (job 42, run {report.run_id})"

@@ -40,14 +40,14 @@ def project(tmp_path: Path) -> BareProject:
     return made
 
 
-def test_a_project_that_calls_settings_configure_runs_its_jobs(project: BareProject) -> None:
+def test_jobs_run_in_a_project_that_calls_settings_configure(project: BareProject) -> None:
     env = {**EMPTY, "PYTHONPATH": str(ROOT)}
     project.migrate(Path(sys.executable), env)
     output = run([sys.executable, "manage.py", "cron"], env=env, cwd=project.directory)
     assert project.witness.exists(), output
 
 
-def test_without_the_setting_a_check_says_what_is_missing(project: BareProject) -> None:
+def test_a_system_check_reports_the_missing_setting(project: BareProject) -> None:
     settings = project.directory / "site_" / "settings.py"
     settings.write_text(settings.read_text().replace("CHRONIKER_COMMAND_SETUP", "OTHER"))
     env = {**EMPTY, "PYTHONPATH": str(ROOT)}

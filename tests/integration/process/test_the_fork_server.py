@@ -45,7 +45,7 @@ def alive(pid: int) -> bool:
     return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
 
-def test_many_threads_share_one_nursery(own: ForkServer, tmp_path: Path) -> None:
+def test_many_threads_share_one_fork_server(own: ForkServer, tmp_path: Path) -> None:
     reports = [FakeReport("sh", "-c", f"echo {number}; exit {number}") for number in range(12)]
     supervised = [Supervised(report, own, tmp_path) for report in reports]
     assert [each.end().exit_code for each in supervised] == list(range(12))
@@ -53,7 +53,7 @@ def test_many_threads_share_one_nursery(own: ForkServer, tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_forked_worker_uses_the_nursery_of_its_parent(own: ForkServer, tmp_path: Path) -> None:
+def test_a_forked_worker_uses_the_fork_server_of_its_parent(own: ForkServer, tmp_path: Path) -> None:
     script = (
         "import os, sys, pathlib, django; django.setup()\n"
         "from chroniker.process.fork_server_client import ForkServer; "
@@ -75,14 +75,14 @@ def test_a_forked_worker_uses_the_nursery_of_its_parent(own: ForkServer, tmp_pat
     assert os.spawnve(os.P_WAIT, sys.executable, [sys.executable, "-c", script, str(tmp_path)], env) == 0
 
 
-def test_it_ends_when_nobody_is_left_who_could_ask(own: ForkServer) -> None:
+def test_the_fork_server_ends_when_its_last_client_closes_the_connection(own: ForkServer) -> None:
     pid = own.pid
     assert pid is not None
     own.close()
     assert not alive(pid)
 
 
-def test_it_waits_for_its_keepers(own: ForkServer, tmp_path: Path) -> None:
+def test_the_fork_server_waits_for_its_keepers_before_it_ends(own: ForkServer, tmp_path: Path) -> None:
     supervised = Supervised(FakeReport("sh", "-c", "echo begun; sleep 1.5; echo done"), own, tmp_path)
     supervised.wait_for_text("begun")
     pid = own.pid
@@ -93,7 +93,7 @@ def test_it_waits_for_its_keepers(own: ForkServer, tmp_path: Path) -> None:
     wait_until(lambda: not alive(pid))
 
 
-def test_without_a_nursery_the_keeper_starts_cold(own: ForkServer, tmp_path: Path) -> None:
+def test_without_a_fork_server_the_keeper_starts_cold(own: ForkServer, tmp_path: Path) -> None:
     assert own.pid is not None
     os.kill(own.pid, signal.SIGKILL)
     for _ in range(2):
@@ -104,7 +104,7 @@ def test_without_a_nursery_the_keeper_starts_cold(own: ForkServer, tmp_path: Pat
         assert report.text() == "hello\n"
 
 
-def test_one_that_was_killed_is_started_again_on_the_same_socket(
+def test_a_killed_fork_server_is_restarted_on_the_same_socket(
     own: ForkServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fork_server_client, "_RESTART_SECONDS", 0.0)
@@ -119,7 +119,7 @@ def test_one_that_was_killed_is_started_again_on_the_same_socket(
     assert int(keeper[1]) == own.pid, "the keeper came from the new server"
 
 
-def test_forked_processes_use_the_server_that_was_started_again(
+def test_forked_processes_use_the_restarted_fork_server(
     own: ForkServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fork_server_client, "_RESTART_SECONDS", 0.0)
@@ -143,7 +143,7 @@ def test_forked_processes_use_the_server_that_was_started_again(
     os.close(writing)
 
 
-def test_a_run_survives_the_death_of_its_nursery(own: ForkServer, tmp_path: Path) -> None:
+def test_a_run_survives_the_death_of_its_fork_server(own: ForkServer, tmp_path: Path) -> None:
     report = FakeReport("sh", "-c", "echo begun; sleep 1; echo done; sleep 300 & exit 4")
     supervised = Supervised(report, own, tmp_path)
     supervised.wait_for_text("begun")
@@ -154,7 +154,7 @@ def test_a_run_survives_the_death_of_its_nursery(own: ForkServer, tmp_path: Path
     assert "sleep 300" in report.text(0)
 
 
-def test_a_nursery_that_hangs_is_done_without_and_starts_nothing_later(
+def test_a_hanging_fork_server_is_bypassed_and_starts_nothing_later(
     own: ForkServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert execute(FakeReport("true"), own, runtime_dir=tmp_path) is not None  # it is warm now
@@ -170,7 +170,7 @@ def test_a_nursery_that_hangs_is_done_without_and_starts_nothing_later(
     assert (tmp_path / "started").read_text() == "once\n"
 
 
-def test_one_that_cannot_load_the_project_ends_and_keepers_start_cold(
+def test_a_fork_server_that_cannot_load_the_project_ends_and_keepers_start_cold(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "no.such.settings")
@@ -182,7 +182,7 @@ def test_one_that_cannot_load_the_project_ends_and_keepers_start_cold(
     assert "ModuleNotFoundError: No module named 'no'" in capfd.readouterr().err
 
 
-def test_one_whose_project_starts_threads_refuses_to_fork(
+def test_a_fork_server_whose_project_starts_threads_refuses_to_fork(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     thread = "threading.Thread(target=time.sleep, args=(60,), name='x', daemon=True).start()"
@@ -215,14 +215,14 @@ def commands_of_a_new_nursery(tmp_path: Path, *argvs: tuple[str, ...]) -> list[F
     return reports
 
 
-def test_system_checks_that_pass_run_once_for_all_its_commands(tmp_path: Path, checked: Path) -> None:
+def test_passing_system_checks_run_once_for_all_commands_of_a_fork_server(tmp_path: Path, checked: Path) -> None:
     first, second, third = commands_of_a_new_nursery(tmp_path, ("noop",), ("noop", "--skip-checks"), ("check",))
     assert [report.text(2) for report in (first, second)] == ["", ""]
     assert "no issues" in third.text()
     assert checked.read_text() == "xx", "once by the nursery, once by who asks for nothing else"
 
 
-def test_system_checks_that_fail_are_each_commands_own_failure(tmp_path: Path, checked: Path) -> None:
+def test_failing_system_checks_fail_each_command(tmp_path: Path, checked: Path) -> None:
     (tmp_path / "unsound").touch()
     first, second = commands_of_a_new_nursery(tmp_path, ("noop",), ("noop",))
     assert "the roof leaks" in first.text(2)
@@ -230,7 +230,7 @@ def test_system_checks_that_fail_are_each_commands_own_failure(tmp_path: Path, c
     assert checked.read_text() == "xxx"
 
 
-def test_commands_of_one_nursery_do_not_hold_each_others_files(own: ForkServer, tmp_path: Path) -> None:
+def test_commands_of_one_fork_server_do_not_inherit_each_others_files(own: ForkServer, tmp_path: Path) -> None:
     first = Supervised(FakeReport("sh", "-c", "echo begun; sleep 30", grace=0.1), own, tmp_path)
     first.wait_for_text("begun")
     second = Supervised(FakeReport("sh", "-c", "ls -l /proc/$PPID/fd | grep -c socket"), own, tmp_path)
@@ -240,7 +240,7 @@ def test_commands_of_one_nursery_do_not_hold_each_others_files(own: ForkServer, 
     first.end()
 
 
-def test_no_descriptor_and_no_thread_is_left_behind(own: ForkServer, tmp_path: Path) -> None:
+def test_no_file_descriptor_and_no_thread_is_leaked(own: ForkServer, tmp_path: Path) -> None:
     def held() -> tuple[int, int]:
         return len(os.listdir("/proc/self/fd")), threading.active_count()  # noqa: PTH208
 
@@ -251,7 +251,7 @@ def test_no_descriptor_and_no_thread_is_left_behind(own: ForkServer, tmp_path: P
     wait_until(lambda: all(now <= then for now, then in zip(held(), before, strict=True)), what=f"{before} of either")
 
 
-def test_a_request_that_is_none_is_ignored(own: ForkServer, tmp_path: Path) -> None:
+def test_a_malformed_request_is_ignored(own: ForkServer, tmp_path: Path) -> None:
     assert own._requests is not None
     own._requests.send(b"?")
     near, far = socket.socketpair()

@@ -53,7 +53,7 @@ def keeper_of(report: FakeReport) -> int:
     return keeper
 
 
-def test_what_a_command_leaves_behind_is_killed_and_named(supervise: Supervise) -> None:
+def test_processes_left_behind_by_a_command_are_killed_and_named(supervise: Supervise) -> None:
     report = Tree(seconds=0)
     ending = standing(supervise, report).end()
     assert (ending.how, ending.exit_code) == ("exited", 0)
@@ -62,14 +62,14 @@ def test_what_a_command_leaves_behind_is_killed_and_named(supervise: Supervise) 
     assert "own-session" in report.text(0)
 
 
-def test_what_ends_by_itself_a_moment_later_is_left_to_end(run: Run) -> None:
+def test_a_child_that_ends_shortly_after_the_command_is_not_killed(run: Run) -> None:
     report = FakeReport("sh", "-c", "(sleep 0.2; echo last words) & exit 0")
     assert run(report).exit_code == 0
     assert report.text() == "last words\n"
     assert report.text(0) == ""
 
 
-def test_a_timeout_ends_the_whole_tree(run: Run) -> None:
+def test_a_timeout_ends_the_whole_process_tree(run: Run) -> None:
     report = Tree(timeout=2.0, grace=0.3)
     ending = run(report)
     assert ending.how == "timed_out"
@@ -79,7 +79,7 @@ def test_a_timeout_ends_the_whole_tree(run: Run) -> None:
     assert report.living_at_finish == []
 
 
-def test_a_command_may_use_its_grace_to_clean_up(run: Run) -> None:
+def test_a_command_can_clean_up_during_the_stop_grace(run: Run) -> None:
     code = "trap 'echo cleaning; sleep 0.3; echo clean; exit 5' TERM; echo begun; while :; do sleep 0.05; done"
     report = FakeReport("sh", "-c", code, timeout=2, grace=30)
     ending = run(report)
@@ -89,7 +89,7 @@ def test_a_command_may_use_its_grace_to_clean_up(run: Run) -> None:
 
 
 @pytest.mark.real_processes("on a busy machine the timeout may come before the command has written all lines")
-def test_after_a_timeout_the_outcome_is_reported_before_the_output_that_waits(run: Run) -> None:
+def test_after_a_timeout_the_outcome_is_reported_before_pending_output(run: Run) -> None:
     report = FakeReport("sh", "-c", "seq 1 60000; sleep 60", timeout=0.5, grace=0.1)
     report.slow["output"] = 0.4
     assert run(report).how == "timed_out"
@@ -99,7 +99,7 @@ def test_after_a_timeout_the_outcome_is_reported_before_the_output_that_waits(ru
     assert "outcome was reported before" in report.text(0)
 
 
-def test_a_stop_ends_the_whole_tree(supervise: Supervise) -> None:
+def test_a_stop_ends_the_whole_process_tree(supervise: Supervise) -> None:
     report = Tree(grace=0.3)
     supervised = standing(supervise, report)
     report.stop = "Ada"
@@ -109,7 +109,7 @@ def test_a_stop_ends_the_whole_tree(supervise: Supervise) -> None:
     assert report.living_at_finish == []
 
 
-def test_a_lost_lease_kills_the_tree_at_once(supervise: Supervise) -> None:
+def test_a_lost_lease_kills_the_process_tree_at_once(supervise: Supervise) -> None:
     report = Tree(grace=60)
     supervised = standing(supervise, report)
     report.held = False
@@ -119,7 +119,7 @@ def test_a_lost_lease_kills_the_tree_at_once(supervise: Supervise) -> None:
     assert "may be missing" in report.notes[-1][1]
 
 
-def test_a_lease_that_cannot_be_renewed_ends_the_tree_before_it_runs_out(supervise: Supervise) -> None:
+def test_the_tree_is_killed_before_a_lease_that_cannot_be_renewed_expires(supervise: Supervise) -> None:
     report = Tree(lease=14.0, margin=10.0, heartbeat=0.3)
     supervised = standing(supervise, report)
     report.failing.update(renew=1000, finish=3)
@@ -131,7 +131,7 @@ def test_a_lease_that_cannot_be_renewed_ends_the_tree_before_it_runs_out(supervi
     assert "renew" not in names[names.index("finish") :], "a lease that was given up is not renewed"
 
 
-def test_failing_renewals_are_survived_while_the_lease_lasts(supervise: Supervise) -> None:
+def test_the_command_survives_failing_renewals_while_the_lease_lasts(supervise: Supervise) -> None:
     report = FakeReport("sh", "-c", "echo begun; sleep 2.5; echo done", lease=6.0, margin=1.0)
     supervised = supervise(report)
     supervised.wait_for_text("begun")
@@ -140,7 +140,7 @@ def test_failing_renewals_are_survived_while_the_lease_lasts(supervise: Supervis
     assert report.failing["renew"] == 0
 
 
-def test_when_the_keeper_is_killed_all_it_guarded_is(supervise: Supervise) -> None:
+def test_killing_the_keeper_kills_its_process_tree(supervise: Supervise) -> None:
     report = Tree()
     supervised = standing(supervise, report)
     os.kill(keeper_of(report), signal.SIGKILL)
@@ -151,7 +151,7 @@ def test_when_the_keeper_is_killed_all_it_guarded_is(supervise: Supervise) -> No
     assert "Its keeper died" in report.text(0)
 
 
-def test_a_stopped_keeper_is_woken(supervise: Supervise, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_keeper_stopped_by_sigstop_is_continued(supervise: Supervise, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_control, "SILENCE", 6.0)
     report = FakeReport("sh", "-c", "echo begun under $PPID; sleep 4; echo done")
     supervised = supervise(report)
@@ -175,7 +175,7 @@ def stopped(keeper: int) -> Iterator[None]:
             os.kill(guard, signal.SIGCONT)
 
 
-def test_a_keeper_that_answers_no_more_is_replaced_by_a_sweep(
+def test_the_supervisor_sweeps_when_the_keeper_no_longer_responds(
     supervise: Supervise, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("chroniker.process.keeper_client.KeeperClient.wake", lambda self: None)
@@ -188,7 +188,7 @@ def test_a_keeper_that_answers_no_more_is_replaced_by_a_sweep(
     assert report.living_at_finish == []
 
 
-def test_a_keeper_that_is_stopped_when_the_lease_is_lost_does_not_save_the_tree(
+def test_the_tree_is_killed_on_a_lost_lease_even_if_the_keeper_is_stopped(
     supervise: Supervise, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("chroniker.process.keeper_client.KeeperClient.wake", lambda self: None)

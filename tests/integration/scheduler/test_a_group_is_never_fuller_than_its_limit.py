@@ -19,7 +19,7 @@ LIMIT = 3
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_however_many_claim_by_tick_by_hand_by_retry_and_at_the_end_of_another(
+def test_concurrent_claims_of_all_kinds_never_exceed_the_group_limit(
     subprocess_env: dict[str, str],
 ) -> None:
     group = Group.objects.create(name="three at once", limit=LIMIT)

@@ -20,7 +20,7 @@ LOCAL = {"default": {"BACKEND": "chroniker.executors.local.LocalExecutor"}}
 
 @pytest.mark.parametrize("uses_lock_files", [False, True])
 @pytest.mark.parametrize("executors", [DUMMY, LOCAL])
-def test_an_idle_tick_is_one_statement(executors: dict[str, object], uses_lock_files: bool) -> None:
+def test_an_idle_tick_needs_one_statement(executors: dict[str, object], uses_lock_files: bool) -> None:
     group = Group.objects.create(name="two at once", limit=2)
     jobs = [a_booked_job(cron="0 0 1 1 *", group=group, hostname=host) for host in ("", "web1", EVERY_HOST)]
     a_dependency(jobs[0], jobs[1], wait_for_completion=True)

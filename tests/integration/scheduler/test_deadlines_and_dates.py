@@ -16,7 +16,7 @@ DAY = dt.timedelta(days=1)
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("dummy")]
 
 
-def test_a_run_that_no_worker_takes_within_its_start_deadline_is_lost() -> None:
+def test_a_run_that_is_not_started_before_its_start_deadline_is_lost() -> None:
     strict, patient = a_due_job(start_deadline_seconds=30), a_due_job()
     by_job = {run.job_id: run for run in tick().claimed}
     leases = {lease.job_id: lease.expires_at for lease in Lease.objects.all()}

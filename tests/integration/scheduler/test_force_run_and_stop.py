@@ -55,7 +55,7 @@ STOPPED: dict[str, Callable[[Client, Job], None]] = {
 
 
 @pytest.mark.parametrize("way", FORCED)
-def test_a_forced_run_leaves_the_schedule_where_it_was(admin: Client, way: str) -> None:
+def test_a_forced_run_does_not_change_the_schedule(admin: Client, way: str) -> None:
     job = a_job_of_new_year()
     before = schedule_of(job)
     FORCED[way](admin, job)
@@ -65,7 +65,7 @@ def test_a_forced_run_leaves_the_schedule_where_it_was(admin: Client, way: str) 
     assert state_of(job).last_token == 1
 
 
-def test_the_flag_is_lowered_by_the_tick_that_acts_on_it(admin: Client) -> None:
+def test_the_tick_that_starts_a_forced_run_clears_its_flag(admin: Client) -> None:
     job = a_job_of_new_year()
     flag(admin, "force_run", job)
     job.refresh_from_db()
@@ -88,7 +88,7 @@ def test_a_queued_run_is_stopped_before_it_starts(admin: Client, way: str) -> No
 
 
 @pytest.mark.parametrize("way", STOPPED)
-def test_a_running_run_is_stopped_in_another_process(admin: Client, manage: Manage, way: str) -> None:
+def test_a_running_run_is_stopped_by_another_process(admin: Client, manage: Manage, way: str) -> None:
     job = a_job_of_new_year(command="sleep_for", args="600", max_retries=3)
     with manage.process("run_job", job.name):
         wait_until(lambda: is_running(job), what="the job runs")
@@ -101,7 +101,7 @@ def test_a_running_run_is_stopped_in_another_process(admin: Client, manage: Mana
     assert state_of(job).retry_at is None, "a run that was asked to stop is not retried"
 
 
-def test_a_stop_of_a_job_that_does_not_run_is_forgotten(admin: Client) -> None:
+def test_a_stop_of_a_job_that_does_not_run_has_no_later_effect(admin: Client) -> None:
     job = a_job_of_new_year()
     flag(admin, "force_stop", job)
     job.refresh_from_db()

@@ -59,7 +59,7 @@ def one_round(tickers: list[subprocess.Popen[str]], now: dt.datetime) -> tuple[l
     return [run for each in answers for run in each["claimed"]], [run for each in answers for run in each["started"]]
 
 
-def test_no_instant_is_claimed_twice_started_twice_or_missed(tickers: list[subprocess.Popen[str]]) -> None:
+def test_no_scheduled_time_is_claimed_twice_started_twice_or_missed(tickers: list[subprocess.Popen[str]]) -> None:
     beginning = dt.datetime.now(dt.UTC).replace(second=0, microsecond=0) - 2 * ROUNDS * MINUTE
     jobs = [a_booked_job(since=beginning) for _each in range(DUE)]
     for number in range(ROUNDS):
@@ -79,9 +79,7 @@ def test_no_instant_is_claimed_twice_started_twice_or_missed(tickers: list[subpr
     assert refused <= DUE * ROUNDS * (TICKS - 1)
 
 
-def test_several_crons_at_once_run_each_due_job_once_and_never_two_of_one_job(
-    subprocess_env: dict[str, str], tmp_path: Path
-) -> None:
+def test_concurrent_cron_processes_run_each_due_job_once(subprocess_env: dict[str, str], tmp_path: Path) -> None:
     witness = tmp_path / "witness"
     moment = dt.datetime.now(dt.UTC) - MINUTE
     jobs = [

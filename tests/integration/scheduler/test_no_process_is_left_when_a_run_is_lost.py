@@ -59,7 +59,7 @@ def test_two_cronservers_with_different_runtime_directories_never_overlap(
 
 
 @pytest.mark.parametrize("check_lock_file", [True, False])
-def test_what_outlives_supervisor_and_keeper_is_killed_before_the_run_is_lost(
+def test_processes_that_survive_supervisor_and_keeper_are_killed_before_the_run_is_lost(
     manage: Manage, tmp_path: Path, check_lock_file: bool
 ) -> None:
     pidfile, runtime_dir = tmp_path / "pids", tmp_path / "runtime"
@@ -85,7 +85,7 @@ def test_what_outlives_supervisor_and_keeper_is_killed_before_the_run_is_lost(
             assert not is_alive(daemon)
 
 
-def test_a_surviving_process_of_the_host_sweeps_before_another_host_may_start_the_job(
+def test_the_host_sweeps_its_processes_before_another_host_can_start_the_job(
     manage: Manage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pidfile, runtime_dir = tmp_path / "pids", tmp_path / "runtime"

@@ -39,7 +39,7 @@ def delete_all() -> int:
 # -- what goes, and what stays --------------------------------------------------------------------------------
 
 
-def test_what_belongs_to_a_run_goes_with_it_and_leaves_other_runs_alone() -> None:
+def test_deleting_a_run_deletes_its_related_rows_and_no_others() -> None:
     job = a_booked_job()
     old, new = (with_belongings(run) for run in ended(job, 2, 1))
     assert delete_all() == 1
@@ -49,7 +49,7 @@ def test_what_belongs_to_a_run_goes_with_it_and_leaves_other_runs_alone() -> Non
     assert not Run.objects.filter(pk=old.pk).exists()
 
 
-def test_more_output_than_fits_into_a_transaction_goes_in_several(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_output_is_deleted_in_several_transactions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "ROWS", 3)
     job = a_booked_job()
     old, _new = ended(job, 2, 1)
@@ -60,7 +60,7 @@ def test_more_output_than_fits_into_a_transaction_goes_in_several(monkeypatch: p
     assert len(deletions) > 3 and not LogChunk.objects.exists()
 
 
-def test_an_open_run_stays_and_the_last_closed_one_too() -> None:
+def test_open_runs_and_the_last_closed_run_are_kept() -> None:
     job = a_booked_job()
     ended(job, 3, 2)
     running = claim(job)
@@ -69,7 +69,7 @@ def test_an_open_run_stays_and_the_last_closed_one_too() -> None:
     assert Lease.objects.filter(run=running).exists()
 
 
-def test_each_slot_keeps_its_last_run_and_children_go_with_their_parent() -> None:
+def test_each_slot_keeps_its_last_run_and_children_are_deleted_with_their_parent() -> None:
     job = a_booked_job()
     [gone] = ended(job, 9)
     with_belongings(ended(job, 9, slot="here", parent=gone)[0])
@@ -83,7 +83,7 @@ def test_each_slot_keeps_its_last_run_and_children_go_with_their_parent() -> Non
     assert list(slots) == ["", "here", "there", "", "here"], "the last run there keeps its parent"
 
 
-def test_a_run_stays_while_one_of_its_children_is_open() -> None:
+def test_a_run_is_kept_while_one_of_its_children_is_open() -> None:
     job = a_booked_job()
     [parent], _later = ended(job, 9), ended(job, 1)
     [child], _later = ended(job, 9, slot="here", parent=parent), ended(job, 1, slot="here")
@@ -91,7 +91,7 @@ def test_a_run_stays_while_one_of_its_children_is_open() -> None:
     assert delete_all() == 0
 
 
-def test_a_run_stays_until_its_messages_are_sent_or_given_up() -> None:
+def test_a_run_is_kept_until_its_messages_are_sent_or_abandoned() -> None:
     job = a_booked_job()
     old, _new = ended(job, 2, 1)
     with_belongings(old, sent=False)
@@ -100,7 +100,7 @@ def test_a_run_stays_until_its_messages_are_sent_or_given_up() -> None:
     assert delete_all() == 1
 
 
-def test_an_event_that_arrives_meanwhile_is_taken_along(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_event_added_during_the_deletion_is_deleted_too(monkeypatch: pytest.MonkeyPatch) -> None:
     job = a_booked_job()
     old, _new = ended(job, 2, 1)
     real, calls = retention._delete_all, []
@@ -116,7 +116,7 @@ def test_an_event_that_arrives_meanwhile_is_taken_along(monkeypatch: pytest.Monk
     assert not RunEvent.objects.filter(run=old).exists()
 
 
-def test_runs_are_deleted_portion_by_portion_and_what_stays_is_not_looked_at_twice(
+def test_runs_are_deleted_in_batches_and_kept_runs_are_read_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(retention, "PORTION", 2)
@@ -131,7 +131,7 @@ def test_runs_are_deleted_portion_by_portion_and_what_stays_is_not_looked_at_twi
 
 
 @override_settings(CHRONIKER_EXECUTORS=INLINE)
-def test_a_tick_trims_the_jobs_that_it_claims_and_no_others() -> None:
+def test_a_tick_deletes_old_runs_only_of_the_jobs_it_claims() -> None:
     due, idle = a_due_job(maximum_log_entries=3), a_booked_job(cron="0 0 1 1 *", maximum_log_entries=3)
     for job in (due, idle):
         ended(job, 5, 4, 3, 2, 1)
@@ -141,14 +141,14 @@ def test_a_tick_trims_the_jobs_that_it_claims_and_no_others() -> None:
 
 
 @override_settings(CHRONIKER_EXECUTORS=DUMMY)
-def test_a_run_by_hand_trims_its_job_too() -> None:
+def test_a_manual_run_deletes_old_runs_of_its_job() -> None:
     job = a_booked_job(maximum_log_entries=2)
     ended(job, 5, 4, 3)
     manual_runs.run_now(job, "a test")
     assert tokens(job) == [3, 4]
 
 
-def test_zero_keeps_all_and_a_maximum_of_one_keeps_the_last_closed_beside_the_open() -> None:
+def test_a_maximum_of_zero_keeps_all_and_of_one_keeps_the_last_closed_run() -> None:
     everything, one = a_booked_job(maximum_log_entries=0), a_booked_job(maximum_log_entries=1)
     for job in (everything, one):
         ended(job, 3, 2, 1)
@@ -157,14 +157,14 @@ def test_zero_keeps_all_and_a_maximum_of_one_keeps_the_last_closed_beside_the_op
     assert tokens(everything) == [1, 2, 3, 4] and tokens(one) == [3, 4]
 
 
-def test_a_large_surplus_goes_over_several_claims(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_surplus_is_deleted_over_several_claims(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "PORTION", 3)
     job = a_booked_job(maximum_log_entries=1)
     ended(job, *range(8, 0, -1))
     assert [retention.trim([job.pk]) for _ in range(4)] == [3, 3, 1, 0]
 
 
-def test_trimming_takes_as_many_statements_for_many_jobs_as_for_few() -> None:
+def test_retention_needs_a_constant_number_of_statements_for_any_number_of_jobs() -> None:
     def statements(jobs: list[Job]) -> int:
         for job in jobs:
             for run in ended(job, 3, 2, 1):
@@ -177,7 +177,7 @@ def test_trimming_takes_as_many_statements_for_many_jobs_as_for_few() -> None:
     assert statements([a_booked_job(maximum_log_entries=1) for _ in range(8)]) == few
 
 
-def test_a_foreign_table_that_refers_to_runs_does_not_stop_a_tick(
+def test_a_table_of_the_project_that_refers_to_runs_does_not_break_a_tick(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     from django.db import IntegrityError
@@ -192,7 +192,7 @@ def test_a_foreign_table_that_refers_to_runs_does_not_stop_a_tick(
     assert "still referred to" in caplog.text
 
 
-def test_trimming_begins_no_further_portion_when_its_time_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_retention_starts_no_further_batch_after_its_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "TIME_BOX", dt.timedelta(seconds=-1))
     job = a_booked_job(maximum_log_entries=1)
     ended(job, 2, 1)

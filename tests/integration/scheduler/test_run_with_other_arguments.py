@@ -25,7 +25,7 @@ from tests.support.manage import Manage
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_a_run_gets_these_arguments_and_the_job_keeps_its_own() -> None:
+def test_a_run_gets_the_given_arguments_and_the_job_keeps_its_own() -> None:
     job = a_booked_job(command="chatty", args="--lines 5", cron="0 0 1 1 *")
     before = state_of(job).next_run
     with override_settings(CHRONIKER_EXECUTORS=INLINE):
@@ -36,7 +36,7 @@ def test_a_run_gets_these_arguments_and_the_job_keeps_its_own() -> None:
     assert (job.args, state_of(job).next_run) == ("--lines 5", before)
 
 
-def test_no_arguments_at_all_are_other_arguments_too() -> None:
+def test_an_empty_list_replaces_the_arguments_of_the_job() -> None:
     job = a_booked_job(command="fails", args="--status 3")
     with override_settings(CHRONIKER_EXECUTORS=INLINE):
         run_now(job, "a test", args="")
@@ -52,7 +52,7 @@ def test_no_arguments_at_all_are_other_arguments_too() -> None:
         ({"command": "", "raw_command": "true"}, "x", "A raw command has its arguments in its own line"),
     ],
 )
-def test_bad_arguments_are_refused_before_anything_is_written(fields: dict[str, Any], args: str, said: str) -> None:
+def test_invalid_arguments_are_refused_before_anything_is_written(fields: dict[str, Any], args: str, said: str) -> None:
     job = a_job(**fields)
     with pytest.raises(ClaimRefused, match=said):
         run_now(job, "a test", args=args)
@@ -69,7 +69,7 @@ def test_a_retry_has_the_arguments_of_the_run_that_failed() -> None:
     assert (retry.trigger, retry.args, retry.exit_code) == (Trigger.RETRY, "--status 7", 7)
 
 
-def test_a_retry_of_an_ordinary_run_has_the_job_s_own_arguments_as_they_are_by_then() -> None:
+def test_a_retry_of_an_ordinary_run_uses_the_current_arguments_of_the_job() -> None:
     job = a_booked_job(command="fails", args="--status 7", max_retries=1, retry_backoff_seconds=0, cron="0 0 1 1 *")
     with override_settings(CHRONIKER_EXECUTORS=INLINE):
         run_now(job, "a test")
@@ -84,7 +84,7 @@ def test_a_retry_of_an_ordinary_run_has_the_job_s_own_arguments_as_they_are_by_t
     assert (retry.args, retry.exit_code) == (None, 8)
 
 
-def test_run_job_takes_them_behind_two_dashes(manage: Manage) -> None:
+def test_run_job_accepts_arguments_after_two_dashes(manage: Manage) -> None:
     job = a_job_of_new_year(command="env_dump", args="never --flag")
     done = manage("run_job", job.name, "--", "two words", "--flag")
     assert done.returncode == 0, done.stderr
@@ -92,7 +92,7 @@ def test_run_job_takes_them_behind_two_dashes(manage: Manage) -> None:
     assert the_run(job).args == "'two words' --flag"
 
 
-def test_run_job_takes_them_as_one_option_and_refuses_bad_ones() -> None:
+def test_run_job_accepts_arguments_as_one_option_and_refuses_invalid_ones() -> None:
     job = a_job_of_new_year(command="chatty")
     with override_settings(CHRONIKER_EXECUTORS=DUMMY):
         call_command("run_job", job.name, "--args=--lines 3", stdout=io.StringIO())
@@ -107,7 +107,7 @@ def page_of(job: Any) -> str:
     return reverse("admin:chroniker_job_run_with", args=[job.pk])
 
 
-def test_the_admin_asks_for_them_with_the_job_s_own_filled_in(admin: Client) -> None:
+def test_the_admin_form_is_prefilled_with_the_arguments_of_the_job(admin: Client) -> None:
     job = a_booked_job(name="chat", command="chatty", args="--lines 5 '<b>'")
     change = admin.get(reverse("admin:chroniker_job_change", args=[job.pk])).content.decode()
     assert page_of(job) in change
@@ -128,7 +128,7 @@ def test_the_admin_asks_for_them_with_the_job_s_own_filled_in(admin: Client) -> 
     assert "--lines 2" in shown and "for this run only" in shown
 
 
-def test_the_admin_shows_bad_arguments_again_with_the_reason(admin: Client) -> None:
+def test_the_admin_form_shows_invalid_arguments_again_with_the_reason(admin: Client) -> None:
     job = a_booked_job(command="chatty")
     page = admin.post(page_of(job), {"args": "it's"})
     assert page.status_code == 200
@@ -137,14 +137,14 @@ def test_the_admin_shows_bad_arguments_again_with_the_reason(admin: Client) -> N
     assert not Run.objects.exists() and not LogEntry.objects.exists()
 
 
-def test_a_refused_claim_keeps_what_was_typed(admin: Client) -> None:
+def test_a_refused_claim_keeps_the_entered_arguments(admin: Client) -> None:
     job = a_booked_job(command="chatty", enabled=False)
     page: Any = admin.post(page_of(job), {"args": "--lines 2"})
     assert "--lines 2" in page.content.decode()
     assert "It is disabled." in page.content.decode()
 
 
-def test_the_admin_does_not_offer_it_for_raw_commands(admin: Client) -> None:
+def test_the_admin_does_not_offer_other_arguments_for_raw_commands(admin: Client) -> None:
     job = a_booked_job(command="", raw_command="true")
     assert page_of(job) not in admin.get(reverse("admin:chroniker_job_change", args=[job.pk])).content.decode()
     answer = admin.post(page_of(job), {"args": "x"})
@@ -152,7 +152,7 @@ def test_the_admin_does_not_offer_it_for_raw_commands(admin: Client) -> None:
     assert not Run.objects.exists()
 
 
-def test_whoever_may_not_run_jobs_is_not_asked(staff: Callable[..., Client]) -> None:
+def test_a_user_without_permission_to_run_jobs_does_not_get_the_form(staff: Callable[..., Client]) -> None:
     job = a_booked_job(command="chatty")
     client = staff("view_job", "change_job")
     assert client.get(page_of(job)).status_code == client.post(page_of(job), {"args": ""}).status_code == 403

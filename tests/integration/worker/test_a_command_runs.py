@@ -46,7 +46,7 @@ def test_a_management_command_succeeds(run: Run) -> None:
         (("--signal", "9"), -9, ""),
     ],
 )
-def test_a_management_commands_failure_is_its_exit_status_and_its_stderr(
+def test_a_failed_management_command_reports_exit_status_and_stderr(
     run: Run, words: tuple[str, ...], status: int, said: str
 ) -> None:
     report = management("fails", *words)
@@ -57,30 +57,30 @@ def test_a_management_commands_failure_is_its_exit_status_and_its_stderr(
     assert "keeper" not in report.text(2)
 
 
-def test_an_unknown_management_command_fails_and_says_so(run: Run) -> None:
+def test_an_unknown_management_command_fails_with_a_message(run: Run) -> None:
     report = management("no_such_command")
     assert run(report).exit_code == 1
     assert "no_such_command" in report.text(2)
 
 
 @pytest.mark.parametrize("status", [0, 1, 77])
-def test_a_raw_commands_exit_status_is_kept(run: Run, status: int) -> None:
+def test_the_exit_status_of_a_raw_command_is_stored(run: Run, status: int) -> None:
     assert run(FakeReport("sh", "-c", f"exit {status}")).exit_code == status
 
 
-def test_a_raw_command_that_does_not_exist_ends_like_in_a_shell(run: Run) -> None:
+def test_a_missing_raw_command_has_the_exit_status_of_a_shell(run: Run) -> None:
     report = FakeReport("/no/such/program")
     assert run(report).exit_code == 127
     assert "/no/such/program" in report.text(2)
 
 
-def test_a_directory_that_does_not_exist_is_named(run: Run) -> None:
+def test_a_missing_working_directory_is_named_in_the_error(run: Run) -> None:
     report = FakeReport("true", cwd="/no/such/directory")
     assert run(report).exit_code == 126
     assert "/no/such/directory" in report.text(2)
 
 
-def test_environment_and_directory_are_the_orders(run: Run, tmp_path: Path) -> None:
+def test_a_command_gets_the_environment_and_directory_of_its_run(run: Run, tmp_path: Path) -> None:
     report = management("env_dump", "a word", "--flag", env={"GREETING": "héllo"}, cwd=str(tmp_path))
     assert run(report).exit_code == 0, report.text(2)
     seen = json.loads(report.text())
@@ -92,7 +92,7 @@ def test_environment_and_directory_are_the_orders(run: Run, tmp_path: Path) -> N
 
 
 @linux
-def test_the_command_starts_with_nothing_of_its_worker(run: Run) -> None:
+def test_a_command_inherits_no_state_of_its_worker(run: Run) -> None:
     report = management("env_dump", "--skip-checks")  # Django 6.1 connects to the database for them
     run(report)
     seen = json.loads(report.text())
@@ -104,7 +104,7 @@ def test_the_command_starts_with_nothing_of_its_worker(run: Run) -> None:
 
 
 @linux
-def test_a_raw_command_can_gain_no_privileges_and_goes_first_when_memory_is_short(run: Run) -> None:
+def test_a_raw_command_cannot_gain_privileges_and_is_the_first_victim_of_the_oom_killer(run: Run) -> None:
     report = FakeReport("cat", "/proc/self/status", "/proc/self/oom_score_adj")
     run(report)
     assert "NoNewPrivs:\t1" in report.text()
@@ -118,7 +118,7 @@ def masks(text: str) -> dict[str, int]:
 
 
 @linux
-def test_a_raw_command_has_three_files_and_default_signals(run: Run) -> None:
+def test_a_raw_command_has_three_open_files_and_default_signal_handlers(run: Run) -> None:
     files = FakeReport("sh", "-c", "ls /proc/$$/fd")
     run(files)
     assert files.text().split()[:3] == ["0", "1", "2"]
@@ -128,7 +128,7 @@ def test_a_raw_command_has_three_files_and_default_signals(run: Run) -> None:
     assert masks(report.text()) == {"SigBlk": 0, "SigIgn": 0}
 
 
-def test_output_of_c_code_and_grandchildren_counts_and_is_stored_as_written(run: Run) -> None:
+def test_output_of_c_code_and_grandchildren_is_stored_as_written(run: Run) -> None:
     words = ["--nul", "--non-ascii", "--broken-utf8", "--os-write", "--c-level", "--grandchild", "--no-newline"]
     report = management("spew", *words)
     assert run(report).exit_code == 0
@@ -138,7 +138,7 @@ def test_output_of_c_code_and_grandchildren_counts_and_is_stored_as_written(run:
     )
 
 
-def test_twenty_megabytes_in_one_line_arrive_in_bounded_inserts(run: Run) -> None:
+def test_twenty_megabytes_in_one_line_are_stored_in_bounded_inserts(run: Run) -> None:
     report = FakeReport("sh", "-c", "head -c 20000000 /dev/zero | tr '\\0' x")
     assert run(report).exit_code == 0
     assert report.text() == "x" * 20_000_000
@@ -151,7 +151,7 @@ def test_progress_is_reported_from_inside_the_command(run: Run) -> None:
 
 
 @linux
-def test_progress_is_reported_by_a_program_that_a_raw_command_started(supervise: Supervise) -> None:
+def test_progress_is_reported_by_a_child_of_a_raw_command(supervise: Supervise) -> None:
     code = "import time; from chroniker.process import progress as p; p.write(9, 8); "
     code += "print('told', flush=True); time.sleep(60)"
     report = FakeReport("sh", "-c", f'{sys.executable} -c "{code}"; true')
@@ -172,19 +172,19 @@ def test_progress_does_not_wait_for_the_next_heartbeat(supervise: Supervise) -> 
     assert supervised.end().exit_code == 0
 
 
-def test_exit_functions_run_and_threads_are_awaited_and_streams_flushed(run: Run) -> None:
+def test_exit_handlers_run_threads_are_joined_and_streams_are_flushed(run: Run) -> None:
     report = management("exits_late")
     assert run(report).exit_code == 0
     assert report.text().split() == ["handled", "thread", "atexit"]
 
 
-def test_logging_goes_to_the_commands_own_stderr(run: Run) -> None:
+def test_logging_goes_to_the_stderr_of_the_command(run: Run) -> None:
     report = management("logs")
     assert run(report).exit_code == 0
     assert "a warning from the command" in report.text(2)
 
 
-def test_streams_that_the_job_does_not_log_are_read_all_the_same(run: Run) -> None:
+def test_streams_that_are_not_stored_are_still_read(run: Run) -> None:
     report = FakeReport(
         "sh", "-c", "head -c 300000 /dev/zero; head -c 300000 /dev/zero >&2", log_stdout=False, log_stderr=False
     )
@@ -193,7 +193,7 @@ def test_streams_that_the_job_does_not_log_are_read_all_the_same(run: Run) -> No
     assert not report.chunks
 
 
-def test_the_log_is_capped_and_says_what_is_missing(run: Run) -> None:
+def test_the_log_is_capped_and_reports_the_missing_part(run: Run) -> None:
     report = FakeReport("sh", "-c", "seq 1 100000", log_max_bytes=10_000)
     assert run(report).exit_code == 0
     assert report.text().startswith("1\n2\n")
@@ -202,13 +202,13 @@ def test_the_log_is_capped_and_says_what_is_missing(run: Run) -> None:
     assert "bytes of stdout are missing" in report.text(0)
 
 
-def test_what_it_used_is_counted(run: Run) -> None:
+def test_cpu_time_and_memory_of_a_command_are_measured(run: Run) -> None:
     ending = run(python("sum(range(3_000_000))"))
     assert ending.cpu_seconds > 0
     assert ending.max_rss_kb > 1000
 
 
-def test_a_stop_asked_before_it_started_starts_nothing(run: Run, tmp_path: Path) -> None:
+def test_a_stop_requested_before_the_start_prevents_the_start(run: Run, tmp_path: Path) -> None:
     ending = run(FakeReport("touch", str(tmp_path / "started"), stop_requested=True))
     assert (ending.how, ending.exit_code) == ("stopped", None)
     assert not (tmp_path / "started").exists()

@@ -67,7 +67,7 @@ def start(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def test_no_process_of_the_run_outlives_a_killed_worker(tmp_path: Path, start: str) -> None:
+def test_no_process_of_a_run_survives_a_killed_worker(tmp_path: Path, start: str) -> None:
     with Worker(tmp_path, start, lease=600.0) as worker:  # its deadline is far
         worker.stand()
         assert run_lock.is_held(worker.runtime_dir, worker.run_id)
@@ -77,7 +77,7 @@ def test_no_process_of_the_run_outlives_a_killed_worker(tmp_path: Path, start: s
         wait_until(lambda: not worker.survivors(), what="keeper and nursery gone")
 
 
-def test_the_lock_is_held_until_the_last_process_is_dead(tmp_path: Path, start: str) -> None:
+def test_the_run_lock_is_held_until_the_last_process_is_dead(tmp_path: Path, start: str) -> None:
     with Worker(tmp_path, start) as worker:
         worker.stand()
         worker.kill()
@@ -85,14 +85,14 @@ def test_the_lock_is_held_until_the_last_process_is_dead(tmp_path: Path, start: 
         assert worker.run_processes() == []
 
 
-def test_a_stopped_workers_run_is_killed_when_its_lease_ends(tmp_path: Path, start: str) -> None:
+def test_the_run_of_a_stopped_worker_is_killed_when_its_lease_expires(tmp_path: Path, start: str) -> None:
     with Worker(tmp_path, start, lease=10.0, margin=2.0, heartbeat=100.0) as worker:
         worker.stand()
         worker.kill(signal.SIGSTOP)
         wait_until(lambda: not worker.run_processes(), what="the tree dead")
 
 
-def test_what_is_left_when_all_guardians_are_killed_at_once_is_swept_by_the_next_worker(
+def test_the_next_worker_sweeps_processes_left_when_keeper_and_supervisor_are_killed(
     tmp_path: Path, start: str
 ) -> None:
     with Worker(tmp_path, start) as worker:
@@ -112,7 +112,7 @@ def test_what_is_left_when_all_guardians_are_killed_at_once_is_swept_by_the_next
         assert [path.suffix for path in worker.runtime_dir.iterdir()] == [".lock"], "ticks shall see that it is dead"
 
 
-def test_forks_of_a_warm_command_carry_its_mark(supervise: Supervise, tmp_path: Path) -> None:
+def test_child_processes_of_a_forked_command_carry_the_run_marker(supervise: Supervise, tmp_path: Path) -> None:
     report = FakeReport("fork_daemon", str(tmp_path / "pid"), "--stay", "60", raw=False)
     supervised = supervise(report)
     supervised.wait_for_text("daemon started")

@@ -39,7 +39,7 @@ def text(run: Run, stream: Stream) -> str:
     return "".join(LogChunk.objects.filter(run=run, stream=stream).order_by("seq").values_list("text", flat=True))
 
 
-def test_stdout_and_stderr_are_kept_apart_and_shown_on_the_run_s_page(admin: Client, manage: Manage) -> None:
+def test_stdout_and_stderr_are_stored_separately_and_shown_on_the_run_page(admin: Client, manage: Manage) -> None:
     run = ran(manage, command="chatty", args="--lines 20")
     assert run.status == Status.SUCCEEDED
     assert text(run, Stream.STDOUT).splitlines()[-1] == "line 20 of 20"
@@ -49,7 +49,7 @@ def test_stdout_and_stderr_are_kept_apart_and_shown_on_the_run_s_page(admin: Cli
     assert shown == {"stdout": text(run, Stream.STDOUT), "stderr": text(run, Stream.STDERR)}
 
 
-def test_logging_goes_where_the_project_s_settings_send_it(manage: Manage) -> None:
+def test_logging_follows_the_settings_of_the_project(manage: Manage) -> None:
     run = ran(manage.having(LOGGING=logging_to(HANDLER)), command="logs")
     output = text(run, Stream.STDERR)
     assert "INFO tests.testapp: news from the command\n" in output
@@ -58,14 +58,14 @@ def test_logging_goes_where_the_project_s_settings_send_it(manage: Manage) -> No
     assert text(run, Stream.STDOUT) == ""
 
 
-def test_logging_to_stdout_is_output_on_stdout(manage: Manage) -> None:
+def test_logging_to_stdout_is_stored_as_stdout(manage: Manage) -> None:
     handler = {**HANDLER, "stream": "ext://sys.stdout"}
     run = ran(manage.having(LOGGING=logging_to(handler, "WARNING")), command="logs")
     assert text(run, Stream.STDOUT) == "WARNING tests.testapp: a warning from the command\n"
     assert "from the command" not in text(run, Stream.STDERR)
 
 
-def test_without_logging_settings_warnings_go_to_stderr_as_python_does_it(manage: Manage) -> None:
+def test_without_logging_settings_warnings_go_to_stderr(manage: Manage) -> None:
     run = ran(manage, command="logs")
     assert text(run, Stream.STDERR) == "a warning from the command\n"
 
@@ -74,19 +74,19 @@ def test_without_logging_settings_warnings_go_to_stderr_as_python_does_it(manage
     ("switch", "kept", "dropped"),
     [("log_stdout", Stream.STDERR, Stream.STDOUT), ("log_stderr", Stream.STDOUT, Stream.STDERR)],
 )
-def test_a_stream_that_is_switched_off_is_not_kept(manage: Manage, switch: str, kept: Stream, dropped: Stream) -> None:
+def test_a_disabled_stream_is_not_stored(manage: Manage, switch: str, kept: Stream, dropped: Stream) -> None:
     run = ran(manage, command="chatty", args="--lines 10", **{switch: False})
     assert run.status == Status.SUCCEEDED
     assert "10" in text(run, kept)
     assert text(run, dropped) == ""
 
 
-def test_logging_is_switched_off_with_the_stream_it_goes_to(manage: Manage) -> None:
+def test_logging_is_not_stored_when_its_stream_is_disabled(manage: Manage) -> None:
     run = ran(manage, command="logs", log_stderr=False)
     assert not LogChunk.objects.filter(run=run).exists()
 
 
-def test_over_the_cap_head_and_tail_are_kept_and_the_log_says_what_is_missing(manage: Manage) -> None:
+def test_output_over_the_cap_keeps_head_and_tail_and_reports_the_missing_part(manage: Manage) -> None:
     run = ran(manage, command="", raw_command="seq 1 20000", log_max_bytes=4000)
     written, output = "".join(f"{n}\n" for n in range(1, 20_001)), text(run, Stream.STDOUT)
     assert output.startswith("1\n2\n3\n") and output.endswith("19999\n20000\n")
@@ -95,7 +95,7 @@ def test_over_the_cap_head_and_tail_are_kept_and_the_log_says_what_is_missing(ma
     assert text(run, Stream.REMARK) == said
 
 
-def test_output_on_stderr_is_a_failure_where_the_job_says_so(manage: Manage) -> None:
+def test_output_on_stderr_fails_the_run_if_the_job_is_configured_so(manage: Manage) -> None:
     run = ran(manage, command="logs", fail_on_stderr=True)
     assert (run.status, run.exit_code) == (Status.FAILED, 0)
     assert "stderr" in run.reason
@@ -103,5 +103,5 @@ def test_output_on_stderr_is_a_failure_where_the_job_says_so(manage: Manage) -> 
     assert ran(manage, command="noop", fail_on_stderr=True).status == Status.SUCCEEDED
 
 
-def test_output_on_stderr_is_a_failure_also_where_it_is_not_kept(manage: Manage) -> None:
+def test_output_on_stderr_fails_the_run_even_if_stderr_is_not_stored(manage: Manage) -> None:
     assert ran(manage, command="logs", fail_on_stderr=True, log_stderr=False).status == Status.FAILED

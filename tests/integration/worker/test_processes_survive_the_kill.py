@@ -41,7 +41,9 @@ def fork_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[For
     server.close()
 
 
-def test_the_run_is_closed_and_its_lease_is_renewed_until_they_end(fork_server: ForkServer, tmp_path: Path) -> None:
+def test_a_run_is_closed_and_its_lease_renewed_until_surviving_processes_end(
+    fork_server: ForkServer, tmp_path: Path
+) -> None:
     pidfile = tmp_path / "pid"
     report = FakeReport("sh", "-c", f"UNKILLABLE=1 setsid sleep 600 & echo $! > {pidfile}; exit 3", heartbeat=0.3)
     supervised = Supervised(report, fork_server, tmp_path / "run")

@@ -15,7 +15,7 @@ from tests.support.supervision.fake_report import FakeReport
 from tests.support.supervision.supervised import Supervised
 
 
-def test_a_lock_is_held_by_one(tmp_path: Path) -> None:
+def test_a_run_lock_has_one_holder(tmp_path: Path) -> None:
     run_id = uuid4()
     assert not is_held(tmp_path, run_id)
     with RunLock.take(tmp_path, run_id) as lock:  # type: ignore[union-attr]
@@ -26,7 +26,7 @@ def test_a_lock_is_held_by_one(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_looking_does_not_disturb_taking(tmp_path: Path) -> None:
+def test_checking_a_lock_does_not_prevent_taking_it(tmp_path: Path) -> None:
     run_id = uuid4()
     for _ in range(50):
         is_held(tmp_path, run_id)
@@ -36,7 +36,7 @@ def test_looking_does_not_disturb_taking(tmp_path: Path) -> None:
             assert is_held(tmp_path, run_id)
 
 
-def test_a_lock_released_by_an_exception_leaves_its_name_for_the_sweep(tmp_path: Path) -> None:
+def test_a_lock_released_by_an_exception_leaves_its_file_for_the_sweep(tmp_path: Path) -> None:
     run_id = uuid4()
     with pytest.raises(KeyboardInterrupt), RunLock.take(tmp_path, run_id):  # type: ignore[union-attr]
         raise KeyboardInterrupt
@@ -48,13 +48,13 @@ def test_a_lock_released_by_an_exception_leaves_its_name_for_the_sweep(tmp_path:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_files_that_are_not_ours_are_not_swept(tmp_path: Path) -> None:
+def test_the_sweep_ignores_files_that_are_not_run_locks(tmp_path: Path) -> None:
     (tmp_path / "other.lock").touch()
     assert sweep_leftovers(tmp_path) == []
     assert (tmp_path / "other.lock").exists()
 
 
-def test_the_lock_is_held_while_the_run_is_executed(tmp_path: Path) -> None:
+def test_the_run_lock_is_held_while_the_run_executes(tmp_path: Path) -> None:
     report = FakeReport("sh", "-c", "echo begun; sleep 60", grace=0.1)
     supervised = Supervised(report, None, tmp_path)
     supervised.wait_for_text("begun")
@@ -64,7 +64,7 @@ def test_the_lock_is_held_while_the_run_is_executed(tmp_path: Path) -> None:
     assert not is_held(tmp_path, report.run_id)
 
 
-def test_a_second_delivery_on_the_same_host_starts_nothing_and_is_noted(tmp_path: Path) -> None:
+def test_a_second_delivery_on_the_same_host_starts_nothing_and_is_recorded(tmp_path: Path) -> None:
     report = FakeReport("sh", "-c", "echo begun; sleep 60", grace=0.1)
     supervised = Supervised(report, None, tmp_path)
     supervised.wait_for_text("begun")
@@ -80,7 +80,7 @@ def test_a_second_delivery_on_the_same_host_starts_nothing_and_is_noted(tmp_path
 
 
 @pytest.mark.parametrize("depth", [0, 3])
-def test_ringing_makes_the_supervisor_renew_at_once(tmp_path: Path, depth: int) -> None:
+def test_a_wake_message_makes_the_supervisor_renew_at_once(tmp_path: Path, depth: int) -> None:
     runtime_dir = tmp_path.joinpath(*["a-directory-with-a-long-name" * 2] * depth)
     report = FakeReport("sh", "-c", "echo begun; sleep 60", heartbeat=1000.0, lease=5000.0, grace=0.1)
     supervised = Supervised(report, None, runtime_dir)
@@ -90,7 +90,7 @@ def test_ringing_makes_the_supervisor_renew_at_once(tmp_path: Path, depth: int) 
     assert supervised.end().how == "stopped"
 
 
-def test_ringing_alone_changes_nothing(tmp_path: Path) -> None:
+def test_a_wake_message_alone_changes_nothing(tmp_path: Path) -> None:
     report = FakeReport("sh", "-c", "echo begun; sleep 1; echo done", heartbeat=1000.0, lease=5000.0)
     supervised = Supervised(report, None, tmp_path)
     supervised.wait_for_text("begun")
@@ -100,5 +100,5 @@ def test_ringing_alone_changes_nothing(tmp_path: Path) -> None:
     assert report.names().count("renew") < 20
 
 
-def test_ringing_where_nobody_is_says_so(tmp_path: Path) -> None:
+def test_waking_a_missing_supervisor_returns_false(tmp_path: Path) -> None:
     assert not wake_socket.wake(tmp_path, uuid4())

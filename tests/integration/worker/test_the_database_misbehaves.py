@@ -26,7 +26,7 @@ def nursery(warm_nursery: object) -> object:
     return warm_nursery
 
 
-def test_renewals_go_on_while_inserts_are_slow(run: Run) -> None:
+def test_renewals_continue_while_inserts_are_slow(run: Run) -> None:
     report = FakeReport("sh", "-c", "seq 1 200000; sleep 1", heartbeat=0.1, lease=3.0, margin=1.0)
     report.slow["output"] = 0.5
     assert run(report).exit_code == 0
@@ -36,7 +36,7 @@ def test_renewals_go_on_while_inserts_are_slow(run: Run) -> None:
     assert ("output", "output") not in before_finish, "an insert came before a renewal that was due"
 
 
-def test_while_nothing_can_be_stored_the_command_waits_on_its_pipe(supervise: Supervise) -> None:
+def test_while_output_cannot_be_stored_the_command_blocks_on_its_pipe(supervise: Supervise) -> None:
     report = FakeReport("sh", "-c", "head -c 8000000 /dev/zero | tr '\\0' x; echo written >&2", heartbeat=0.1)
     report.failing["output"] = 3
     supervised = supervise(report)
@@ -46,7 +46,7 @@ def test_while_nothing_can_be_stored_the_command_waits_on_its_pipe(supervise: Su
     assert len(report.sent) > len(set(report.sent)), "what failed was sent again under the same number"
 
 
-def test_a_chunk_that_the_database_refuses_is_escaped(run: Run) -> None:
+def test_a_chunk_refused_by_the_database_is_escaped(run: Run) -> None:
     report = FakeReport("sh", "-c", "echo first; sleep 1.2; echo 'snow ☃'; echo last >&2")
     report.refuses = lambda text: None if text.isascii() else DataError("Incorrect string value")
     assert run(report).exit_code == 0
@@ -54,7 +54,7 @@ def test_a_chunk_that_the_database_refuses_is_escaped(run: Run) -> None:
     assert report.text(2) == "last\n"
 
 
-def test_a_chunk_that_is_refused_all_the_same_leaves_a_word_in_its_place(run: Run) -> None:
+def test_a_chunk_that_is_refused_even_when_escaped_is_replaced_by_a_note(run: Run) -> None:
     report = FakeReport("sh", "-c", "echo secret; echo fine >&2")
     report.refuses = lambda text: ValueError("no") if "secret" in text else None
     assert run(report).exit_code == 0
@@ -62,7 +62,7 @@ def test_a_chunk_that_is_refused_all_the_same_leaves_a_word_in_its_place(run: Ru
     assert report.text(2) == "fine\n"
 
 
-def test_a_start_whose_answer_was_lost_is_asked_again(run: Run) -> None:
+def test_a_start_whose_response_was_lost_is_requested_again(run: Run) -> None:
     report = FakeReport("echo", "hello")
     report.failing["start"] = 2
     assert run(report).exit_code == 0
@@ -87,14 +87,16 @@ def test_a_refused_start_runs_nothing(supervise: Supervise) -> None:
     assert report.names() == ["start"]
 
 
-def test_a_finish_is_tried_until_it_succeeds(run: Run) -> None:
+def test_a_finish_is_retried_until_it_succeeds(run: Run) -> None:
     report = FakeReport("echo", "hello")
     report.failing["finish"] = 2
     ending = run(report)
     assert (ending.how, report.ending) == ("exited", ending)
 
 
-def test_a_finish_that_never_succeeds_is_given_up_after_the_lease(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_finish_that_never_succeeds_is_abandoned_when_the_lease_expires(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(report_timing, "FINISH_AFTER_LEASE", 0.5)
     monkeypatch.setattr(report_timing, "RETRY_SECONDS", 0.1)
     report = FakeReport("echo", "hello", lease=2.0, margin=0.5)
@@ -104,7 +106,7 @@ def test_a_finish_that_never_succeeds_is_given_up_after_the_lease(run: Run, monk
     assert "could not be saved" in str(ending.reason)
 
 
-def test_a_finish_that_comes_too_late_says_so(supervise: Supervise) -> None:
+def test_a_finish_that_is_too_late_is_reported(supervise: Supervise) -> None:
     report = FakeReport("sh", "-c", "echo begun; sleep 0.5", heartbeat=60.0, lease=200.0)
     supervised = supervise(report)
     time.sleep(0.2)
@@ -122,7 +124,9 @@ def test_a_normal_end_is_reported_after_its_output(run: Run) -> None:
     assert report.names()[-1] == "finish"
 
 
-def test_a_normal_end_does_not_wait_long_for_its_output(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_normal_end_waits_for_pending_output_only_for_a_limited_time(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(report_timing, "DRAIN_FIRST", 0.3)
     report = FakeReport("sh", "-c", "seq 1 200000")
     report.slow["output"] = 0.4
@@ -133,7 +137,7 @@ def test_a_normal_end_does_not_wait_long_for_its_output(run: Run, monkeypatch: p
     assert "outcome was reported before" in report.text(0)
 
 
-def test_output_that_is_never_stored_is_counted_in_an_event(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_output_that_could_not_be_stored_is_counted_in_an_event(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report_timing, "DRAIN_FIRST", 0.2)
     monkeypatch.setattr(report_timing, "DRAIN_AFTER", 0.5)
     report = FakeReport("echo", "hello")
@@ -142,7 +146,7 @@ def test_output_that_is_never_stored_is_counted_in_an_event(run: Run, monkeypatc
     assert "characters were not stored" in report.notes[-1][1]
 
 
-def test_after_a_failure_the_connection_is_dropped(run: Run) -> None:
+def test_the_connection_is_closed_after_a_failure(run: Run) -> None:
     report = FakeReport("echo", "hello")
     report.failing["finish"] = 1
     run(report)
