@@ -232,7 +232,7 @@ def test_a_stop_of_a_running_run_is_recorded_once_and_left_to_its_supervisor() -
     assert RunEvent.objects.filter(run=run, kind=EventKind.STOP_ASKED).count() == 1
 
 
-def test_a_stop_of_a_closed_run_returns_that_it_is_closed() -> None:
+def test_a_stop_of_a_closed_run_returns_false() -> None:
     run = claimed()
     lifecycle.finish(run.pk, run.token, started(run), Outcome(Status.SUCCEEDED))
     assert not lifecycle.request_stop(run.pk, "ann")
