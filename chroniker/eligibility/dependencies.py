@@ -117,7 +117,7 @@ def _wait(dependency: JobDependency) -> Wait:
         return Wait(_("waits for the retry of “%(name)s”") % name)
     if dependency.wait_for_success and row["result"] != Status.SUCCEEDED:
         return Wait(_("waits for “%(name)s” to succeed") % name)
-    return Wait(_("waits for the turn of “%(name)s”") % name, turn_only=True)
+    return Wait(_("waits for the scheduled times of “%(name)s”") % name, turn_only=True)
 
 
 def find_cycle(dependent_id: int, dependee_ids: Iterable[int]) -> list[int] | None:

@@ -23,7 +23,7 @@ class Condition(models.TextChoices):
     STOPPING = "stopping", _("stopping")
     QUEUED = "queued", _("queued")
     DISABLED = "disabled", _("disabled")
-    SET_ASIDE = "set_aside", _("set aside")
+    SET_ASIDE = "set_aside", _("schedule error")
     RETRYING = "retrying", _("retrying")
     DUE = "due", _("due")
     NEW = "new", _("new")

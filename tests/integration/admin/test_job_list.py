@@ -82,7 +82,7 @@ def test_each_state_has_its_word(admin: Client) -> None:
     JobState.objects.filter(pk=over.pk).update(next_run=None, next_instant=None)
     words = {
         new: "new", idle: "idle", off: "disabled", due: "due", running: "running", queued: "queued",
-        aside: "set aside", stopping: "stopping", retrying: "retrying", over: "over",
+        aside: "schedule error", stopping: "stopping", retrying: "retrying", over: "over",
     }  # fmt: skip
     cells = live(admin, *words)
     assert {job: cells[f"{job.pk}-state"]["text"] for job in words} == words

@@ -74,7 +74,7 @@ def test_the_reason_follows_the_state_of_the_dependee(admin: Client) -> None:
 def test_a_job_waits_for_the_next_run_of_its_dependee(admin: Client) -> None:
     load, report = a_due_job(name="load"), a_due_job(name="report")
     a_dependency(report, load, wait_for_next_run=True)
-    assert waits(admin, report) == "Blocked: it waits for the turn of “load”."
+    assert waits(admin, report) == "Blocked: it waits for the scheduled times of “load”."
 
 
 def test_the_page_lists_the_dependents_of_a_job_with_links(admin: Client) -> None:
