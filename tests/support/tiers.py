@@ -32,7 +32,6 @@ EVERY_DATABASE = (
 NIGHTLY = (
     "tests/faults/test_a_short_mix.py",
     "tests/integration/support/",
-    "tests/model/",
     "tests/project/",
 )
 
