@@ -28,7 +28,7 @@ It needs no environment; in a crontab this line is enough:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """What is to be executed, where, and in which environment."""
+    """The command line to execute, its directory and its environment."""
 
     argv: list[str]
     directory: Path
@@ -67,19 +67,19 @@ def parser() -> argparse.ArgumentParser:
     loudness = made.add_mutually_exclusive_group()
     loudness.add_argument("-q", dest="verbosity", action="store_const", const=0, default=1, help="print errors only")
     loudness.add_argument("-l", dest="verbosity", action="store_const", const=2, help="print more")
-    add("--log-file", metavar="FILE", help="append to this file what would be printed")
+    add("--log-file", metavar="FILE", help="append the output to this file instead of printing it")
     add(
         "--jobs",
         nargs="+",
         metavar="NAME-OR-ID",
         default=[],
-        help="claim none but these jobs; ids may be written 1,2,3",
+        help="claim only these jobs; ids may be written 1,2,3",
     )
     return made
 
 
 def plan(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Start:
-    """Raises ``CannotStart``. Looks at files, changes nothing."""
+    """Find out what to start. Reads files, changes nothing. Raises ``CannotStart``."""
     python = _python(arguments.virtualenv)
     environment = {**environ, **_activated(python, environ)}
     directory = Path(arguments.project).absolute() if arguments.project else Path.cwd()
@@ -101,7 +101,7 @@ def plan(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Start:
 
 
 def _python(virtualenv: str | None) -> Path:
-    """The interpreter of the environment. ``virtualenv`` may also be a script in its ``bin`` directory."""
+    """The Python of the virtual environment. ``virtualenv`` may also be a script in its ``bin`` directory."""
     if virtualenv is None:
         if importlib.util.find_spec("django") is None:
             raise CannotStart(
@@ -118,7 +118,7 @@ def _python(virtualenv: str | None) -> Path:
 
 
 def _activated(python: Path, environ: Mapping[str, str]) -> dict[str, str]:
-    """What activating the environment would set: programs that raw commands name are found there first."""
+    """The variables that activating the environment sets: raw commands find its programs first."""
     root = python.parent.parent
     if not (root / "pyvenv.cfg").is_file():
         return {}
@@ -127,7 +127,7 @@ def _activated(python: Path, environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _settings_of(directory: Path) -> str:
-    """As django-chroniker has it: ``site.settings`` for the directory ``site``, in it or beside it."""
+    """As in django-chroniker: ``site.settings`` for the directory ``site``, in it or beside it."""
     name = directory.name
     for parent in (directory.parent, directory):
         if (parent / name / "settings.py").is_file() or (parent / name / "settings" / "__init__.py").is_file():
@@ -136,7 +136,7 @@ def _settings_of(directory: Path) -> str:
 
 
 def _ids_or_name(word: str) -> list[str]:
-    """A name may have commas."""
+    """The ids of a list such as 1,2,3; any other word is a name, which may contain commas."""
     parts = [part.strip() for part in word.split(",")]
     return [part for part in parts if part] if all(part.isdecimal() or not part for part in parts) else [word]
 

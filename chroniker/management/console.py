@@ -64,10 +64,10 @@ def _suggestion(text: str, kind: type[Job] | type[Group] = Job) -> str:
     return f" Did you mean “{one_line(near[0])}”?" if near else " The admin lists them all."
 
 
-def wait_for_messages(asked: ShutdownSignals, seconds: float) -> None:
+def wait_for_messages(shutdown: ShutdownSignals, seconds: float) -> None:
     """Wait until no message about runs is being sent, for so many seconds, or until a second signal."""
     until = time.monotonic() + seconds
-    while outbox.is_sending() and asked.count < 2 and time.monotonic() < until:
+    while outbox.is_sending() and shutdown.count < 2 and time.monotonic() < until:
         time.sleep(POLL_SECONDS)
 
 

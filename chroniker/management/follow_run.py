@@ -30,9 +30,9 @@ class Follower:
     def was_dispatched(self) -> bool:
         return Run.objects.filter(pk=self._run_id).exclude(status=Status.CLAIMED, dispatched_at=None).exists()
 
-    def follow(self, runs: LocalRuns, asked: ShutdownSignals, *, here: bool) -> None:
+    def follow(self, runs: LocalRuns, shutdown: ShutdownSignals, *, here: bool) -> None:
         """Until the run has ended, or a signal ends this process."""
-        while not asked and (runs.busy if here else self._is_open()):
+        while not shutdown and (runs.busy if here else self._is_open()):
             runs.wait(POLL_SECONDS)
             self._show()
 

@@ -1,4 +1,4 @@
-"""Hand claimed runs to their executors, and send hints to workers. What is lost here is sent again."""
+"""Hand claimed runs to their executors, and send hints to workers. Lost messages are sent again by later ticks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 
 def dispatch(runs: Sequence[Run], now: dt.datetime) -> int:
-    """Hand claimed runs to their executors; how many they accepted. Later ticks offer the others again."""
+    """Hand claimed runs to their executors; returns how many they accepted. Later ticks offer the others again."""
     by_alias = defaultdict(list)
     for run in runs:
         if run.required_host != EVERY_HOST:  # its children are dispatched
@@ -30,7 +30,7 @@ def dispatch(runs: Sequence[Run], now: dt.datetime) -> int:
             executor = executors[alias]
             accepted = set(executor.dispatch(group))
         except Exception as error:  # no broker, or a bad alias: the claims wait, with the reason
-            logger.warning("Executor %r took none of %d runs: %s", alias, len(group), one_line(error))
+            logger.warning("Executor %r accepted none of %d runs: %s", alias, len(group), one_line(error))
             lifecycle.record_not_accepted(ids, now, error=f"{type(error).__name__}: {error}")
             continue
         if sent := [run for run in group if run.pk in accepted]:
@@ -55,9 +55,9 @@ def dispatch_again(now: dt.datetime) -> int:
 def dispatch_claims_left_for_this_host(now: dt.datetime, contested: Collection[int]) -> int:
     """Dispatch claims that other hosts' ticks made for this host, including those that are not committed yet.
 
-    Two ticks start at the same instant, and either may win a claim. If the other host wins one for this host, this
-    tick must wait for its commit, or else the run waits for this host's next tick. ``contested``: jobs for this host
-    that another claimer won.
+    Two hosts tick at the same time, and either may win a claim. If the other host wins a claim for this host, this tick
+    waits for its commit; otherwise the run would wait for this host's next tick. ``contested``: jobs for this host that
+    another tick won.
     """
     here = executors.here()
     if not here:
@@ -68,7 +68,7 @@ def dispatch_claims_left_for_this_host(now: dt.datetime, contested: Collection[i
 
 
 def wake_worker(run: Run) -> None:
-    """Send the run's worker a hint that a stop was requested; of a run on every host, each worker."""
+    """Send the run's worker a hint that a stop was requested. For a run on every host: to each child's worker."""
     ids = [run.pk]
     if run.required_host == EVERY_HOST:
         ids = list(Run.objects.filter(parent=run.pk, status=Status.RUNNING).values_list("pk", flat=True))
@@ -76,4 +76,4 @@ def wake_worker(run: Run) -> None:
         for run_id in ids:
             executors[run.job.executor].request_stop(run_id)
     except Exception as error:  # only a hint: the next renewal reports the stop anyway
-        logger.info("No hint to stop run %s: %s", run.pk, one_line(error))
+        logger.info("The hint to stop run %s could not be sent: %s", run.pk, one_line(error))

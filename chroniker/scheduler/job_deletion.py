@@ -1,4 +1,4 @@
-"""Delete jobs. One with an open run is disabled and stopped first, and deleted after the run's end."""
+"""Delete jobs. A job with an open run is disabled and stopped first, and deleted after the end of the run."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ MOST = 100
 def request_deletion(job_ids: Sequence[int]) -> None:
     """Mark these jobs: each is disabled, and deleted as soon as it has no open run. The caller stops the runs.
 
-    Enabling a job cancels its deletion. The force-stop flag is for a caller that dies before it has stopped the runs.
+    Enabling a job cancels its deletion. The force-stop flag is set in case the caller dies before it stops the runs.
     """
     marked = Job.objects.filter(pk__in=job_ids)
     marked.update(enabled=False, force_run=False, force_stop=True, deletion_asked_at=FromNow())
 
 
 def delete_closed_jobs() -> int:
-    """Delete the marked jobs without an open run; how many. One statement where there are none.
+    """Delete the marked jobs without an open run; returns how many. One statement where there are none.
 
-    The history is deleted first, in portions, so that no transaction is long. A later pass continues where the time
-    box ended, and tries again jobs that rows of the project's own tables refer to.
+    The history is deleted first, in portions, so that no transaction is long. When the time is over, a later tick
+    continues. Jobs that rows of the project's own tables refer to are tried again by later ticks.
     """
     ids = list(jobs_to_delete().order_by("deletion_asked_at").values_list("pk", flat=True)[:MOST])
     began, removed = time.monotonic(), 0
@@ -47,7 +47,7 @@ def delete_closed_jobs() -> int:
 
 
 def _delete_runs(job_id: int, until: float) -> bool:
-    """Delete the job's runs. ``False``: the time was over before all were deleted."""
+    """Delete the job's runs. ``False``: some are left because the time was over."""
     runs = Run.objects.filter(job=job_id, parent=None, status__in=FINAL).order_by("token")
     while portion := list(runs.values_list("pk", flat=True)[: retention.PORTION]):
         if time.monotonic() > until or not retention.delete(portion):

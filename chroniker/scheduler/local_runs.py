@@ -1,4 +1,4 @@
-"""Runs that execute in this process: wait for them, claim what waited for them, end them in order."""
+"""Runs that execute in this process: wait for them, claim jobs that waited for them, end them at shutdown."""
 
 from __future__ import annotations
 
@@ -29,28 +29,30 @@ POLL_SECONDS = 0.25
 
 
 class LocalRuns:
-    """The executors that execute in this process, open from ``with`` on; leaving waits until their runs have ended.
+    """Opens the executors that execute in this process. Leaving the ``with`` block waits until their runs have ended.
 
-    Asked to end once, it claims nothing more, gives back the runs that have not begun, and waits for the others:
-    ``drain`` seconds, or however long they take. After that they are stopped because their process ends, and their
-    jobs' policy for that decides. Asked a second time, or with ``stops``, it asks them to stop, as a person would.
+    After the first shutdown signal it claims nothing more, gives back the runs that have not begun, and waits for the
+    others for ``drain`` seconds (``None``: without limit). Then it stops them as interrupted runs; the jobs' policy for
+    interrupted runs decides about a retry. After a second signal, or with ``stops``, it requests their stop, as a
+    person would.
     """
 
     def __init__(
         self,
-        asked: ShutdownSignals,
+        shutdown: ShutdownSignals,
         *,
         who: str,
         aliases: Collection[str] | None = None,
         drain: float | None = None,
         stops: bool = False,
-        tell: Callable[[tick_result.TickResult], None] | None = None,
-        say: Callable[[str], None] = logger.info,
+        on_result: Callable[[tick_result.TickResult], None] | None = None,
+        log: Callable[[str], None] = logger.info,
         on_end: Callable[[int], None] = lambda job_id: None,
     ) -> None:
-        """``who``: this process, for the record. ``tell`` gets what a pass did; without it nothing is reconsidered."""
-        self._asked, self._who, self._aliases, self._drain, self._stops = asked, who, aliases, drain, stops
-        self._tell, self._say, self._on_end = tell, say, on_end
+        """``who``: this process's name, for the record. ``on_result`` gets the result of each claim after a run;
+        without it nothing is claimed. ``log`` prints messages for people."""
+        self._shutdown, self._who, self._aliases, self._drain, self._stops = shutdown, who, aliases, drain, stops
+        self._on_result, self._log, self._on_end = on_result, log, on_end
         self._open: list[HostedExecutor] = []
         self._sweeper = RemainsSweeper(settings.runtime_dir, settings.heartbeat.total_seconds())
 
@@ -77,28 +79,28 @@ class LocalRuns:
         return [run_id for executor in self._open for run_id in executor.running]
 
     def wait(self, seconds: float) -> None:
-        """Wait so long, or until a run ends or a signal comes. Claims at once what waited for an ended run."""
+        """Wait ``seconds``, or until a run ends or a signal arrives. Then claim the jobs that waited for that run."""
         busy = [executor for executor in self._open if executor.busy]
         if not busy:
-            self._asked.wait(seconds)
+            self._shutdown.wait(seconds)
         for executor in busy:
             for job_id in executor.finished(min(seconds, POLL_SECONDS) / len(busy)):
                 self._on_end(job_id)
-                self._reconsider(job_id)
+                self._claim_after_run(job_id)
 
     def wait_for_all(self) -> None:
-        """Wait until nothing runs here, or until a shutdown signal."""
-        while self.busy and not self._asked:
+        """Wait until all runs of this process have ended, or for a shutdown signal."""
+        while self.busy and not self._shutdown:
             self.wait(POLL_SECONDS)
 
-    def _reconsider(self, job_id: int) -> None:
-        if self._tell is None or self._asked:
+    def _claim_after_run(self, job_id: int) -> None:
+        if self._on_result is None or self._shutdown:
             return
         close_old_connections()  # the last time may be hours ago
         try:
-            self._tell(tick.claim_after_run(job_id))
-        except Error as error:  # the runs here go on without a database, for a lease; the next tick reconsiders
-            logger.warning("What waits for job %s was not reconsidered: %s", job_id, one_line(error))
+            self._on_result(tick.claim_after_run(job_id))
+        except Error as error:  # runs continue without a database for one lease; the next tick claims these jobs
+            logger.warning("The jobs that wait for job %s were not claimed: %s", job_id, one_line(error))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -111,20 +113,20 @@ class LocalRuns:
                 executor.close()
 
     def _end(self) -> None:
-        self._tell = None
+        self._on_result = None
         self._give_back()
-        if self.busy and self._asked and self._drain != 0:
-            self._say(f"Waiting for {len(self.running)} runs to end; to stop them, send the signal again.")
+        if self.busy and self._shutdown and self._drain != 0:
+            self._log(f"Waiting for {len(self.running)} runs to end; to stop them, send the signal again.")
         end = float("inf") if self._drain is None else time.monotonic() + self._drain
-        while self.busy and self._asked.count < 2 and time.monotonic() < end:
+        while self.busy and self._shutdown.count < 2 and time.monotonic() < end:
             self.wait(POLL_SECONDS)
-        if not self._stops and self._asked.count < 2:
+        if not self._stops and self._shutdown.count < 2:
             for executor in self._open:
                 executor.end_runs()
-        unasked = set(self.running)
+        to_stop = set(self.running)
         while self.busy:
-            if self._stops or self._asked.count >= 2:
-                unasked -= self._ask_to_stop(unasked)
+            if self._stops or self._shutdown.count >= 2:
+                to_stop -= self._request_stops(to_stop)
             self.wait(POLL_SECONDS)
 
     def _give_back(self) -> None:
@@ -132,24 +134,24 @@ class LocalRuns:
         try:
             if waiting:
                 lifecycle.record_not_accepted(waiting, database_now())
-        except Error as error:  # then they are offered again a little later
-            logger.warning("%d runs that had not begun were not given back: %s", len(waiting), one_line(error))
+        except Error as error:  # a later tick redispatches them
+            logger.warning("%d queued runs could not be given back: %s", len(waiting), one_line(error))
 
-    def _ask_to_stop(self, run_ids: Collection[UUID]) -> set[UUID]:
-        """Those that were asked, or had ended."""
-        asked = set()
+    def _request_stops(self, run_ids: Collection[UUID]) -> set[UUID]:
+        """Request the stop of these runs; returns those with a request, and those that had ended."""
+        done = set()
         for run_id in run_ids:
             try:
                 stopping.stop(run_id, self._who)
-            except Error as error:  # asked again after the next wait
-                logger.warning("Run %s was not asked to stop: %s", run_id, one_line(error))
+            except Error as error:  # repeated after the next wait
+                logger.warning("The stop of run %s could not be requested: %s", run_id, one_line(error))
                 break
-            asked.add(run_id)
-        return asked
+            done.add(run_id)
+        return done
 
 
 def _executor(alias: str) -> HostedExecutor | None:
-    """The executor, if it executes in the process that dispatches. A broken one shall not keep the others from work."""
+    """The executor, if it executes in this process. A broken executor is logged; the others still work."""
     try:
         executor = executors[alias]
     except ExecutorError as error:

@@ -1,4 +1,4 @@
-"""A loop of ticks in one process: when the next tick is due, and waiting while the database cannot be used."""
+"""A loop of ticks in one process: the time of the next tick, and the back-off while the database cannot be used."""
 
 from __future__ import annotations
 
@@ -47,24 +47,24 @@ def _first(rows: QuerySet[M], field: str, after: dt.datetime) -> dt.datetime | N
 
 
 class Ticker:
-    """Ticks when something is due, and at least every ``period`` seconds, so that edits and losses are seen."""
+    """Ticks when something is due, and at least every ``period`` seconds, to notice edits and lost runs."""
 
     def __init__(
-        self, period: float, tell: Callable[[tick_result.TickResult], None], only: Collection[int] | None = None
+        self, period: float, on_result: Callable[[tick_result.TickResult], None], only: Collection[int] | None = None
     ) -> None:
-        self._period, self._tell, self._only = period, tell, only
+        self._period, self._on_result, self._only = period, on_result, only
         self._heartbeat_at = -hosts.HEARTBEAT_SECONDS
         self._serves: Collection[str] = ()
         self._unusable_since: float | None = None
         self._tries = 0
 
-    def serve(self, runs: LocalRuns, asked: ShutdownSignals) -> None:
-        """Until this process is asked to end. An error that is not the database's is a defect, and ends it too."""
+    def serve(self, runs: LocalRuns, shutdown: ShutdownSignals) -> None:
+        """Tick until a shutdown signal. Database errors are retried; any other error is a defect and ends the loop."""
         self._serves = runs.aliases
-        while not asked:
+        while not shutdown:
             pause = self._try(self.step)
             until = time.monotonic() + pause
-            while not asked and (left := until - time.monotonic()) > 0:
+            while not shutdown and (left := until - time.monotonic()) > 0:
                 runs.wait(min(left, hosts.HEARTBEAT_SECONDS))
                 if self._heartbeat_is_due and self._unusable_since is None:
                     self._try(self._send_heartbeat)
@@ -84,11 +84,11 @@ class Ticker:
 
         1. Record this host's heartbeat, once a minute.
         2. Tick.
-        3. Find the first time that is due after the begin of this tick: what became due meanwhile is due now.
+        3. Find the next time after the start of this tick, so that jobs that became due meanwhile are due now.
         """
         began = database_now()
         self._send_heartbeat()
-        self._tell(tick.tick(self._only))
+        self._on_result(tick.tick(self._only))
         moment = next_moment(began)
         if moment is None:
             return self._period
@@ -99,7 +99,7 @@ class Ticker:
         return time.monotonic() - self._heartbeat_at >= hosts.HEARTBEAT_SECONDS
 
     def _send_heartbeat(self) -> float:
-        """Also between two ticks: with a long period this host would else not count as live."""
+        """Record this host's heartbeat if it is due; also between ticks, or this host would not count as live."""
         if self._heartbeat_is_due:
             hosts.record_heartbeat(self._serves)
             self._heartbeat_at = time.monotonic()

@@ -22,8 +22,8 @@ from chroniker.scheduler import dispatch, retention
 def run_now(job: Job, by: str, args: str | None = None) -> Run:
     """Claim and dispatch one run of ``job`` now, at the request of ``by``. The schedule is not changed.
 
-    ``args``: in place of the job's own arguments, for this run and its retries. Raises ``ClaimRefused`` with the reason
-    when the job may not run now: the same rules hold as for a tick.
+    ``args`` replaces the job's own arguments for this run and its retries. The rules are the same as for a tick: raises
+    ``ClaimRefused`` with the reason when the job may not run now.
     """
     if args is not None:
         _check_arguments(job, args)
@@ -62,11 +62,11 @@ def _check_arguments(job: Job, args: str) -> None:
         raise ClaimRefused(_("Raw commands have no separate arguments; edit the command instead."))
     try:
         policy.management_argv(job.command, args)
-        said = options.argument_error(job.command, args)
+        problem = options.argument_error(job.command, args)
     except CommandRefused as refusal:
         raise ClaimRefused(str(refusal)) from refusal
-    if said:
-        raise ClaimRefused(said)
+    if problem:
+        raise ClaimRefused(problem)
 
 
 def _refuse_if_not_free(state: JobState) -> None:

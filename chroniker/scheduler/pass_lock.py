@@ -1,7 +1,7 @@
-"""A lock for one pass of ``cron`` at a time on this host, if ``CHRONIKER_USE_PID`` is set.
+"""A lock that allows one tick of ``cron`` at a time on this host, if ``CHRONIKER_USE_PID`` is set.
 
-A kernel file lock in the runtime directory: the kernel frees it when its process has ended, in whatever way. It is held
-for the pass only, not for the runs that the pass started.
+It is a kernel file lock in the runtime directory: the kernel releases it when the process ends, also after a SIGKILL.
+It is held during the tick only, not during the runs that the tick started.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from chroniker.conf import settings
 from chroniker.process.runtime_dir import prepare
 from chroniker.scheduler.shutdown_signals import ShutdownSignals
 
-#: How long a pass that could begin may wait at most until it notices.
+#: How often a waiting process tries the lock.
 POLL_SECONDS = 0.1
 
 
 class PassLock:
-    """``with PassLock(asked, say) as turn``: waits for the turn; ``release`` gives it away before the ``with`` ends.
+    """``with PassLock(shutdown, log) as lock`` waits for the lock; ``release`` frees it before the block ends.
 
-    ``is_ours`` is false only for a process that was asked to end while it waited. Where the setting is off there is no
-    lock, and the turn is always ours. Projects with other databases do not wait for each other.
+    ``is_ours`` is false only if a shutdown signal arrived during the wait. Without the setting there is no lock, and
+    ``is_ours`` is true. Projects with different databases do not wait for each other.
     """
 
-    def __init__(self, asked: ShutdownSignals, say: Callable[[str], None]) -> None:
-        self._asked, self._say = asked, say
+    def __init__(self, shutdown: ShutdownSignals, log: Callable[[str], None]) -> None:
+        self._shutdown, self._log = shutdown, log
         self._descriptor: int | None = None
         self.is_ours = True
 
@@ -43,18 +43,20 @@ class PassLock:
         return self
 
     def _take(self, descriptor: int) -> bool:
-        # Not a lock that blocks: a signal could not end the waiting.
-        told = False
-        while not (taken := _try(descriptor)) and not self._asked:
-            if not told:
-                self._say("Waiting for the pass of another cron on this host (CHRONIKER_USE_PID).")
-                told = True
-            self._asked.wait(POLL_SECONDS)
+        # Polling, not a blocking lock: a signal must be able to end the wait.
+        logged = False
+        while not (taken := _try(descriptor)) and not self._shutdown:
+            if not logged:
+                self._log("Waiting for the pass of another cron on this host (CHRONIKER_USE_PID).")
+                logged = True
+            self._shutdown.wait(POLL_SECONDS)
         return taken
 
     def release(self) -> None:
         if self._descriptor is not None:
-            fcntl.flock(self._descriptor, fcntl.LOCK_UN)  # also for a fork that may have inherited it
+            fcntl.flock(
+                self._descriptor, fcntl.LOCK_UN
+            )  # a fork may have inherited the open file, and would hold the lock
             os.close(self._descriptor)
             self._descriptor = None
 
@@ -65,7 +67,7 @@ class PassLock:
 
 
 def lock_path() -> Path:
-    """In the runtime directory, which several projects of one user may share: named after the database of the runs."""
+    """The lock's file. Projects of one user may share the runtime directory, so its name contains the database."""
     return settings.runtime_dir / f"cron-{settings.database_digest}.pass"
 
 

@@ -1,8 +1,8 @@
-"""Deleting history, a bounded number of rows at a time.
+"""Delete old runs, a bounded number of rows at a time.
 
-Kept in any case: open runs, runs with a message that is not sent yet, and the newest closed run of each slot, so that
-the last result stays known. A run's children, output, events and messages are deleted with it. Only ids are loaded, so
-Django sends no signals about deleted rows.
+Always kept: open runs, runs with an unsent message, and the newest closed run of each slot, so that the last result
+stays known. A run's children, output, events and messages are deleted with it. Only ids are loaded, so Django sends no
+signals about deleted rows.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ from chroniker.models import FINAL, OPEN, JobState, LogChunk, Outbox, Run, RunEv
 
 logger = logging.getLogger(__name__)
 
-#: Runs in one transaction, children aside.
+#: Runs deleted in one transaction, children not counted.
 PORTION = 500
-#: Rows of output, or of another kind, in one transaction: a run may have written any amount.
+#: Rows of output or events deleted in one transaction: a single run may have any number.
 ROWS = 1000
-#: Jobs whose surplus one statement looks for: it has two conditions for each, and SQLite nests them.
+#: Jobs in one statement: it has two conditions for each, and SQLite limits their nesting.
 JOBS = 200
-#: A tick begins no further portion after this time.
+#: A tick starts no further portion after this time.
 TIME_BOX = dt.timedelta(seconds=10)
 
 
 def trim(job_ids: Collection[int]) -> int:
-    """Delete what these jobs have beyond their ``maximum_log_entries``; how many runs went, their children aside.
+    """Delete runs beyond the jobs' ``maximum_log_entries``; returns how many, children not counted.
 
-    Called with the jobs that were claimed just now: only a claim makes a history grow, so what this costs follows
-    what was due, and no pass looks at all jobs. Tokens count a job's runs, so "all but the newest 1000" is a range
-    of the index on (job, token), and no row that stays is read. For each 200 jobs: two statements, and where there is
-    a surplus, those that delete at most ``PORTION`` runs. The rest of a larger surplus (the maximum was lowered) goes
-    with the next claims; that of a job which is never claimed any more stays.
+    Called with the jobs that were just claimed: only a claim makes a history grow, so the cost depends on the due jobs,
+    not on all jobs. Tokens number a job's runs, so "all but the newest 1000" is a range of the index on (job, token),
+    and no kept row is read. Two statements for each 200 jobs, plus the deletion of at most ``PORTION`` runs. A larger
+    surplus (the maximum was lowered) is deleted after later claims. Limit: the surplus of a job that is never claimed
+    again stays.
     """
     ids, began, deleted = sorted(set(job_ids)), time.monotonic(), 0
     for start in range(0, len(ids), JOBS):
@@ -49,7 +49,7 @@ def trim(job_ids: Collection[int]) -> int:
             break
         try:
             deleted += delete(_surplus(ids[start : start + JOBS]))
-        except IntegrityError as error:  # a table of the project's refers to runs; that never stops a tick
+        except IntegrityError as error:  # a table of the project refers to runs; the tick continues
             logger.warning("Old runs could not be deleted: %s", str(error).strip())
     return deleted
 
@@ -66,16 +66,16 @@ def _surplus(job_ids: Sequence[int]) -> list[UUID]:
 
 
 def ended_before(moment: dt.datetime) -> QuerySet[Run]:
-    """What may be deleted of the runs that had ended by ``moment``. The first condition is the one with an index."""
+    """The deletable runs that had ended by ``moment``. The first condition has the index."""
     return deletable().filter(claimed_at__lt=moment, finished_at__lt=moment)
 
 
 def delete_before(moment: dt.datetime) -> Iterator[int]:
-    """Delete ``ended_before``, oldest first; after each portion: how many runs went so far, their children aside."""
+    """Delete ``ended_before``, oldest first; yields the total of deleted runs after each portion, without children."""
     deleted, after = 0, None
     while True:
         runs = ended_before(moment)
-        if after is not None:  # what must stay is not looked at again with each portion
+        if after is not None:  # do not read the kept runs again for each portion
             runs = runs.filter(claimed_at__gte=after)
         portion = list(runs.order_by("claimed_at").values_list("pk", "claimed_at")[:PORTION])
         if not portion:
@@ -96,10 +96,10 @@ def deletable() -> QuerySet[Run]:
 
 
 def delete(run_ids: Sequence[UUID]) -> int:
-    """Delete these closed runs with all that belongs to them; how many went, their children aside.
+    """Delete these closed runs with all their rows; returns how many, children not counted.
 
-    Their output goes first, in transactions of its own. Whoever dies in between leaves runs without (all of) their
-    output, which the next one deletes.
+    Their output is deleted first, in separate transactions. If the process dies in between, the runs stay with part of
+    their output; the next call deletes them.
     """
     if not run_ids:
         return 0
@@ -110,7 +110,7 @@ def delete(run_ids: Sequence[UUID]) -> int:
 
 
 def _delete_rows(model: type[LogChunk] | type[RunEvent], run_ids: Sequence[UUID]) -> None:
-    while True:  # MariaDB knows no LIMIT in a subquery, hence the keys
+    while True:  # keys first: MariaDB has no LIMIT in a subquery
         keys = list(model._default_manager.filter(run__in=run_ids).values_list("pk", flat=True)[:ROWS])
         _delete_all(model._default_manager.filter(pk__in=keys))
         if len(keys) < ROWS:
@@ -119,7 +119,7 @@ def _delete_rows(model: type[LogChunk] | type[RunEvent], run_ids: Sequence[UUID]
 
 @transactional
 def _delete(run_ids: Sequence[UUID], family: Sequence[UUID]) -> int:
-    """An event that arrives meanwhile violates a key; then this is tried again, and takes it along."""
+    """Delete the rows in one transaction. An event added meanwhile violates a key: then the deletion is repeated."""
     for model in (LogChunk, RunEvent, Outbox):
         _delete_all(model._default_manager.filter(run__in=family))
     closed = Run.objects.filter(status__in=FINAL)
@@ -128,5 +128,5 @@ def _delete(run_ids: Sequence[UUID], family: Sequence[UUID]) -> int:
 
 
 def _delete_all(rows: QuerySet[Model]) -> int:
-    """One DELETE, whose rows are not read first, as ``QuerySet.delete`` does for rows that others refer to."""
+    """One DELETE without reading the rows first. (``QuerySet.delete`` reads rows that other tables refer to.)"""
     return rows._raw_delete(settings.database)

@@ -13,9 +13,9 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class ShutdownSignals:
-    """While this is open, the first two signals are only counted; a third ends the process, as without it.
+    """Inside the ``with`` block, the first two signals are only counted; a third ends the process as usual.
 
-    Outside the main thread Python allows no signal handlers: there it counts nothing.
+    Outside the main thread Python allows no signal handlers: there nothing is counted.
     """
 
     def __init__(self) -> None:
@@ -26,13 +26,13 @@ class ShutdownSignals:
         return self.count > 0
 
     def wait(self, seconds: float) -> bool:
-        """Wait so long, or until a signal comes; whether this process was asked to end."""
-        # Not a threading.Event: its lock is not reentrant, and the signal may come while this thread holds it.
+        """Wait ``seconds``, or until a signal arrives; returns whether one has arrived."""
+        # Not a threading.Event: its lock is not reentrant, and the signal may arrive while this thread holds it.
         if select.select([self._near], [], [], max(seconds, 0.0))[0]:
             os.read(self._near, 1)
         return bool(self)
 
-    def _asked(self, signum: int, frame: FrameType | None) -> None:
+    def _count_signal(self, signum: int, frame: FrameType | None) -> None:
         self.count += 1
         os.write(self._far, b"!")
         if self.count == 2:
@@ -42,7 +42,7 @@ class ShutdownSignals:
     def __enter__(self) -> Self:
         self._near, self._far = os.pipe()
         if threading.current_thread() is threading.main_thread():
-            self._before = {each: signal.signal(each, self._asked) for each in SIGNALS}
+            self._before = {each: signal.signal(each, self._count_signal) for each in SIGNALS}
         return self
 
     def __exit__(

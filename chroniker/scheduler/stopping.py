@@ -14,7 +14,7 @@ from chroniker.scheduler import dispatch
 
 
 def stop(run_id: UUID | str, by: str) -> bool:
-    """Request a stop of this run, and notify its worker; whether it was open."""
+    """Request a stop of this run, and notify its worker; returns whether the run was open."""
     run = Run.objects.filter(pk=run_id).select_related("job").first()
     if run is None or not lifecycle.request_stop(run.pk, by):
         return False
@@ -24,7 +24,7 @@ def stop(run_id: UUID | str, by: str) -> bool:
 
 def stop_flagged() -> None:
     """Step 3, first half: stop the runs of jobs whose ``force_stop`` flag is set. Clears the flag in any case."""
-    # "IN (true)" for the index, as in ``claim_kinds``; and not in the order of names, for which all would be read.
+    # "IN (true)" for the index, as in ``claim_kinds``. Not ordered by name: that would read all jobs.
     raised = Job.objects.filter(force_stop__in=[True]).order_by("pk")
     flagged = list(raised.values_list("pk", flat=True)[: settings.batch_size])
     if flagged:

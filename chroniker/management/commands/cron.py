@@ -64,31 +64,33 @@ class Command(ConsoleCommand):
         for line in dry_run.by_hand(jobs or []) if force_run else dry_run.by_schedule(jobs):
             self.stdout.write(one_line(line))
 
-    def tick(self, jobs: list[Job] | None, force_run: bool, tell: TickPrinter) -> None:
-        with ShutdownSignals() as asked, PassLock(asked, tell.print) as turn:
+    def tick(self, jobs: list[Job] | None, force_run: bool, printer: TickPrinter) -> None:
+        with ShutdownSignals() as shutdown, PassLock(shutdown, printer.print) as turn:
             if not turn.is_ours:
                 return
-            with LocalRuns(asked, who=actor("cron"), drain=shutdown_grace(), tell=tell, say=tell.print) as runs:
+            with LocalRuns(
+                shutdown, who=actor("cron"), drain=shutdown_grace(), on_result=printer, log=printer.print
+            ) as runs:
                 try:
-                    all_claimed = self.one_tick(jobs, force_run, tell, serves=runs.aliases)
+                    all_claimed = self.one_tick(jobs, force_run, printer, serves=runs.aliases)
                 finally:
                     turn.release()
                 runs.wait_for_all()
-            wait_for_messages(asked, MESSAGES_SECONDS)
+            wait_for_messages(shutdown, MESSAGES_SECONDS)
         if not all_claimed:
             raise CommandError("Not all of these jobs were claimed.")
 
-    def one_tick(self, jobs: list[Job] | None, force_run: bool, tell: TickPrinter, *, serves: list[str]) -> bool:
+    def one_tick(self, jobs: list[Job] | None, force_run: bool, printer: TickPrinter, *, serves: list[str]) -> bool:
         """Returns False if one of the jobs to be forced was refused."""
         hosts.record_heartbeat(serves)
         if force_run:
-            return all([self.claim(job, tell) for job in jobs or []])
-        tell(tick.tick([job.pk for job in jobs] if jobs else None))
+            return all([self.claim(job, printer) for job in jobs or []])
+        printer(tick.tick([job.pk for job in jobs] if jobs else None))
         return True
 
-    def claim(self, job: Job, tell: TickPrinter) -> bool:
+    def claim(self, job: Job, printer: TickPrinter) -> bool:
         try:
-            tell(tick_result.TickResult(claimed=[manual_runs.run_now(job, actor("cron --force-run"))]))
+            printer(tick_result.TickResult(claimed=[manual_runs.run_now(job, actor("cron --force-run"))]))
         except ClaimRefused as refusal:
             self.stderr.write(one_line(f"refused “{job.name}”: {refusal}"))
             return False

@@ -55,8 +55,8 @@ class Command(ConsoleCommand):
                 signals,
                 who=actor("cronserver"),
                 drain=drain,
-                tell=printer,
-                say=printer.print,
+                on_result=printer,
+                log=printer.print,
                 on_end=printer.run_ended,
             ) as runs,
         ):

@@ -56,17 +56,17 @@ class Command(ConsoleCommand):
         try:
             executor = executors[job.executor]
             with (
-                ShutdownSignals() as asked,
-                LocalRuns(asked, who=actor("run_job"), aliases=[job.executor], drain=0, stops=True) as runs,
+                ShutdownSignals() as shutdown,
+                LocalRuns(shutdown, who=actor("run_job"), aliases=[job.executor], drain=0, stops=True) as runs,
             ):
                 run = manual_runs.run_now(job, actor("run_job"), args)
                 everywhere = run.required_host == EVERY_HOST
                 here = isinstance(executor, HostedExecutor) and (everywhere or bool(executor.for_here([run])))
                 follower = Follower(run.pk, self.stdout, self.stderr)
                 if here or (wait and follower.was_dispatched()):
-                    follower.follow(runs, asked, here=here)
+                    follower.follow(runs, shutdown, here=here)
                 if wait and everywhere:  # this host has finished, others perhaps not
-                    follower.follow(runs, asked, here=False)
+                    follower.follow(runs, shutdown, here=False)
             return follower.conclude(waited=wait or (here and not everywhere))
         except (ClaimRefused, ExecutorError) as refusal:
             raise CommandError(f"“{one_line(job.name)}” was not run. {one_line(refusal)}") from refusal
