@@ -1,4 +1,4 @@
-"""What every executor promises. One suite of tests runs against all of them."""
+"""The interface of all executors. The contract test suite runs against each of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.core.checks import CheckMessage
 
 from chroniker.models import Run
 
-#: How long a page may wait for each step of a dispatch. What is not dispatched by then, the next tick dispatches.
+#: The longest wait of a page for each step of a dispatch. The next tick dispatches the remaining runs.
 PERSON_SECONDS = 0.4
 _seconds: ContextVar[float] = ContextVar("seconds_a_person_waits", default=float("inf"))
 
@@ -33,7 +33,7 @@ def seconds_a_person_waits() -> float:
 
 
 class Executor:
-    """Takes claimed runs to where they execute. Losing a run, or taking it twice, does no harm: the database decides.
+    """Takes claimed runs to where they execute. A lost or repeated run does no harm: the database decides.
 
     Subclass it, name the class in ``CHRONIKER_EXECUTORS``, and run the contract suite over it. An executor whose runs
     execute in the dispatching process is a subclass of ``HostedExecutor``.
@@ -52,15 +52,15 @@ class Executor:
         self.options = options
 
     def dispatch(self, runs: Sequence[Run]) -> Collection[UUID]:
-        """Hand over runs, each with its ``job`` loaded; returns the ids of those that were taken.
+        """Hand over runs, each with its ``job`` loaded; returns the ids of the accepted runs.
 
-        Called after the claim was committed, outside any transaction. The others are offered again by a later tick.
-        An exception means that none was taken, as far as is known.
+        Called after the commit of the claim, outside any transaction. A later tick offers the other runs again. An
+        exception means that, as far as known, no run was accepted.
         """
         raise NotImplementedError
 
     def request_stop(self, run_id: UUID) -> None:
-        """A stop was requested for this run: wake its supervisor, so that it need not wait for its next renewal."""
+        """A stop was requested for this run: wake its supervisor, so that it does not wait for its next renewal."""
 
     def check(self) -> list[CheckMessage]:
         """Problems with this executor's settings, for Django's system checks. Must not need a server."""
@@ -69,10 +69,11 @@ class Executor:
     def diagnose(self, queues: Collection[str]) -> list[CheckMessage]:
         """Current problems of the servers and workers that it needs, for ``manage.py doctor``.
 
-        ``queues``: those that enabled jobs of this executor name; empty text: none. Ends within some seconds.
+        ``queues``: the queues of this executor's enabled jobs; an empty text is a job without queue. Takes some seconds
+        at most.
         """
         del queues
         return []
 
     def close(self) -> None:
-        """Free what it holds; an executor of this host waits for its runs first."""
+        """Free its resources; an executor of this host waits for its runs first."""

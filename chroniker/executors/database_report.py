@@ -1,4 +1,4 @@
-"""What a supervisor reports to the database: started, renewed, output, finished."""
+"""The reports of a supervisor to the database: started, renewed, output, finished."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _RENEWAL_SHARE = 0.45  # a renewal that hangs leaves time for another before the
 
 
 class DatabaseReport:
-    """The reports of one run's supervisor, which its nonce identifies. Any thread may use it, with its own connection.
+    """The reports of one supervisor, identified by its nonce. Any thread may use it, with its own connection.
 
-    Every call may raise what the database raises; every call may be repeated until it returns.
+    Every call may raise database errors, and may be repeated until it returns.
     """
 
     def __init__(self, run_id: UUID, token: int) -> None:
@@ -39,7 +39,7 @@ class DatabaseReport:
         self.status: Status | None = None
 
     def start(self, pid: int) -> RunSpec | None:
-        """What to execute, or ``None``: the run is another's, or may not be executed here; the reason is recorded."""
+        """Start the run; returns its spec. ``None``: refused; an event or the run's outcome records the reason."""
         with self._limit():
             started = lifecycle.start(self.run_id, self.token, self.nonce, host=settings.hostname, pid=pid)
             if started is None:
@@ -57,7 +57,7 @@ class DatabaseReport:
             return lifecycle.renew(self.run_id, self.token, self.nonce, progress)
 
     def output(self, chunks: Sequence[Chunk]) -> bool:
-        """Store output, once however often it is sent. ``False``: the run is another's now, nothing was stored."""
+        """Store output; a repeated call stores nothing twice. ``False``: the lease was lost; nothing was stored."""
         rows = [
             LogChunk(
                 run_id=self.run_id, stream=chunk.stream, seq=chunk.seq, text=chunk.text, written_at=chunk.written_at
@@ -67,7 +67,7 @@ class DatabaseReport:
         with self._limit():
             try:
                 return self._insert(rows)
-            except IntegrityError:  # an earlier try was committed though its answer was lost
+            except IntegrityError:  # an earlier try was committed, but its answer was lost
                 stored = set(LogChunk.objects.filter(run=self.run_id).values_list("stream", "seq"))
                 return self._insert([row for row in rows if (row.stream, row.seq) not in stored])
 
@@ -80,7 +80,7 @@ class DatabaseReport:
             return True
 
     def finish(self, ending: RunOutcome) -> bool:
-        """Whether the run's row now shows this ending."""
+        """Close the run; returns whether its row now shows this outcome."""
         if ending.how == "lost":
             with self._limit():
                 lifecycle.note(self.run_id, EventKind.ZOMBIE_REPORT, reason=ending.reason or NO_REASON)
@@ -89,7 +89,7 @@ class DatabaseReport:
             return self._close(outcome_of(ending, fail_on_stderr=self.fail_on_stderr))
 
     def release(self) -> None:
-        """The processes that survived the run have ended: its job may run again."""
+        """Free the slot: the processes that survived the run have ended."""
         with self._limit():
             lifecycle.release(self.run_id, self.token, self.nonce)
 

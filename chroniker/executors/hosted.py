@@ -1,4 +1,4 @@
-"""What executors whose runs execute in the dispatching process promise in addition."""
+"""The additional interface of executors whose runs execute in the dispatching process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chroniker.models import Run
 
 
 class HostedExecutor(Executor):
-    """Executes runs in this process. It takes only those that this host may start."""
+    """Executes runs in this process. It accepts only runs that this host may start."""
 
     executes_here: ClassVar[bool] = True
 
@@ -22,26 +22,26 @@ class HostedExecutor(Executor):
         return [run for run in runs if run.required_host in ("", settings.hostname)]
 
     def open(self) -> None:
-        """This process stays until its runs have ended: from now on ``dispatch`` may take some."""
+        """Allow ``dispatch`` to accept runs: this process stays until they have ended."""
 
     @property
     def busy(self) -> bool:
-        """Whether a run that this process took has not been returned by ``finished`` yet."""
+        """Whether ``finished`` has not yet returned all runs that this process accepted."""
         return False
 
     @property
     def running(self) -> Collection[UUID]:
-        """Runs that this process took and that have not ended."""
+        """The accepted runs that have not ended."""
         return ()
 
     def give_back(self) -> Collection[UUID]:
-        """This process is to end: forget the runs that have not begun; their ids, to be offered elsewhere."""
+        """At shutdown: drop the accepted runs that have not begun; returns their ids, for another dispatch."""
         return ()
 
     def end_runs(self) -> None:
-        """This process is to end: have its runs stopped, and closed as runs whose worker shut down."""
+        """At shutdown: stop the running runs. They are closed as interrupted."""
 
     def finished(self, timeout: float | None) -> list[int]:
-        """Wait until a run ends, or ``timeout`` seconds; the jobs of the runs that ended since the last call."""
+        """Wait for the end of a run, or ``timeout`` seconds; returns the jobs of the runs that ended meanwhile."""
         del timeout
         return []

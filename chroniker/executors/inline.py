@@ -29,13 +29,13 @@ class InlineExecutor(HostedExecutor):
         return [run.pk for run in runs]
 
     def _execute(self, report: DatabaseReport) -> None:
-        order = report.start(os.getpid())
-        if order is None:
+        spec = report.start(os.getpid())
+        if spec is None:
             return
-        with _surrounded(order):
-            code, texts = _raw(order) if order.raw else _management(order)
+        with _environment(spec):
+            code, texts = _raw(spec) if spec.raw else _management(spec)
         now = datetime.now(UTC)
-        kept = [(1, texts[0], order.log_stdout), (2, texts[1], order.log_stderr)]
+        kept = [(1, texts[0], spec.log_stdout), (2, texts[1], spec.log_stderr)]
         report.output([Chunk(stream, 0, text, now) for stream, text, keep in kept if text and keep])
         report.finish(
             RunOutcome(
@@ -51,38 +51,38 @@ class InlineExecutor(HostedExecutor):
 
 
 @contextlib.contextmanager
-def _surrounded(order: RunSpec) -> Iterator[None]:
-    """The order's variables and directory, for this whole process meanwhile."""
+def _environment(spec: RunSpec) -> Iterator[None]:
+    """Set the variables and the directory of the run, for the whole process."""
     before = dict(os.environ)
-    os.environ.update(order.env)
-    os.environ |= {RUN_ID: str(order.run_id), RUN_TOKEN: str(order.token)}
+    os.environ.update(spec.env)
+    os.environ |= {RUN_ID: str(spec.run_id), RUN_TOKEN: str(spec.token)}
     try:
-        with contextlib.chdir(order.cwd) if order.cwd else contextlib.nullcontext():
+        with contextlib.chdir(spec.cwd) if spec.cwd else contextlib.nullcontext():
             yield
     finally:
         os.environ.clear()
         os.environ.update(before)
 
 
-def _management(order: RunSpec) -> tuple[int, tuple[str, str]]:
+def _management(spec: RunSpec) -> tuple[int, tuple[str, str]]:
     out, err = io.StringIO(), io.StringIO()
     code = 0
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
-            call_command(*order.argv)  # given as arguments, the streams would hide options of those names
+            call_command(*spec.argv)  # not stdout=…: that would hide a command's option of that name
         except CommandError as error:
             code = error.returncode
             err.write(f"{type(error).__name__}: {error}\n")
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else int(end.code is not None)
-        except Exception:  # the command's own failure is its result
+        except Exception:  # a failure of the command is its result
             code = 1
             err.write(traceback.format_exc())
     return code, (out.getvalue(), err.getvalue())
 
 
-def _raw(order: RunSpec) -> tuple[int, tuple[str, str]]:
-    done = subprocess.run(  # nosec B603  # what the job says, if raw commands are allowed
-        order.argv, capture_output=True, text=True, errors="replace", check=False
+def _raw(spec: RunSpec) -> tuple[int, tuple[str, str]]:
+    done = subprocess.run(  # nosec B603  # the job's command, if raw commands are allowed
+        spec.argv, capture_output=True, text=True, errors="replace", check=False
     )
     return done.returncode, (done.stdout, done.stderr)

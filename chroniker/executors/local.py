@@ -32,8 +32,8 @@ FORK_SERVER_PATIENCE = 60.0
 class LocalExecutor(HostedExecutor):
     """Runs at most ``OPTIONS["workers"]`` commands at once (default: four for each core), the others wait.
 
-    Takes runs only in a process that stays to supervise them, i.e. between ``open`` and ``close``; claims made
-    elsewhere, say by a button in the admin, wait for the next ``cron``.
+    Accepts runs only between ``open`` and ``close``, in a process that stays to supervise them. Claims made elsewhere,
+    for example by a button in the admin, wait for the next ``cron``.
     """
 
     def __init__(self, alias: str, options: Mapping[str, Any]) -> None:
@@ -57,7 +57,7 @@ class LocalExecutor(HostedExecutor):
         runs = self.for_here(runs)
         if self._fork_server is None and runs:
             self._fork_server = ForkServer.start()
-        taken = set(self.running)  # one that waits in line here is offered again from time to time
+        taken = set(self.running)  # runs that wait here may be dispatched again
         for run in runs:
             if run.pk not in taken:
                 self._taken[self._pool.submit(self._execute, run.pk, run.token)] = run
@@ -88,7 +88,7 @@ class LocalExecutor(HostedExecutor):
             machine = ThisHost(settings.runtime_dir, self._fork_server)
             worker = Worker(machine, settings.hostname, self._shutdown_notice)
             supervisor.execute(DatabaseReport(run_id, token), worker)
-        except Exception:  # the run's lease ends it; this thread has others to supervise
+        except Exception:  # the run ends with its lease; this thread continues with other runs
             logger.exception("The supervisor of run %s failed.", run_id)
         finally:
             connections.close_all()
@@ -109,7 +109,7 @@ class LocalExecutor(HostedExecutor):
         ]
 
     def close(self) -> None:
-        """Wait for what runs, then let the fork server go."""
+        """Wait for the runs, then end the fork server."""
         pool, fork_server, self._pool, self._fork_server = self._pool, self._fork_server, None, None
         if pool is not None:
             pool.shutdown(cancel_futures=True)

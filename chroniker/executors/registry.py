@@ -30,7 +30,7 @@ class Executors:
         return iter(settings.executors)
 
     def here(self) -> list[str]:
-        """Those that execute in the dispatching process, without those that cannot be created."""
+        """The aliases of executors that execute in the dispatching process; without those that cannot be created."""
         return [alias for alias in self if self._executes_here(alias)]
 
     def _executes_here(self, alias: str) -> bool:

@@ -1,4 +1,4 @@
-"""From a run and its job to what a supervisor executes."""
+"""Builds the spec that a supervisor executes from a run and its job."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from chroniker.process.run_spec import RunSpec
 
 
 def spec_from_run(run: Run, job: Job, *, stop: bool) -> RunSpec:
-    """Raises ``CommandRefused``: the rules hold at execution too, not only when a job is saved."""
+    """Build the spec. Raises ``CommandRefused``: the rules for commands are checked again at execution."""
     raw = bool(job.raw_command)
     args = job.args if run.args is None else run.args
     argv = policy.raw_argv(job.raw_command) if raw else policy.management_argv(job.command, args)

@@ -1,7 +1,7 @@
-"""How long a statement of a supervisor may take, without a trace on the database session.
+"""A time limit for the statements of a supervisor, without a setting on the database session.
 
-A session setting would stay behind: a pooler such as PgBouncer gives the session to another client after each
-transaction, and that client's statements would be cut off.
+A pooler such as PgBouncer gives the session to another client after each transaction. A session setting would then
+limit that client's statements.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ Execute = Callable[[str, Any, bool, dict[str, Any]], Any]
 
 _SHORTEST = 0.1
 _IDLE = 0  # libpq's PQTRANS_IDLE
-#: What may take long, of the statements that the ORM sends. MariaDB does not accept every other one behind the limit.
+#: The statements of the ORM that may take long. MariaDB does not accept the limit before every other statement.
 _LIMITABLE = ("SELECT", "INSERT", "UPDATE", "DELETE", "REPLACE")
 
 
 @contextmanager
 def statement_limit(alias: str, seconds: float) -> Iterator[None]:
-    """No statement inside takes longer, nor waits longer for a lock. SQLite: waits no longer for its lock.
+    """Limit how long each statement may take and wait for a lock. SQLite: how long it may wait for its lock.
 
-    In a transaction of the caller's (inline executor, tests) nothing changes: its limits are the caller's. MySQL has
-    no limit for a single statement or transaction: a statement that hangs there ends with its run's lease.
+    Inside a transaction of the caller (inline executor, tests) nothing changes. Limit: MySQL has no time limit for a
+    single statement or transaction; a run whose statement hangs there ends with its lease.
     """
     connection = connections[alias]
     seconds = max(seconds, _SHORTEST)
@@ -67,7 +67,7 @@ def _is_new_transaction(connection: BaseDatabaseWrapper) -> bool:
 
 
 def _limit_statements(seconds: float) -> Callable[..., Any]:
-    """MariaDB: SET STATEMENT … FOR holds for one statement. (SET LOCAL would mean the session there.)"""
+    """MariaDB: SET STATEMENT … FOR applies to one statement. (SET LOCAL would apply to the session there.)"""
     prefix = f"SET STATEMENT max_statement_time={seconds:.3f}, innodb_lock_wait_timeout={max(1, int(seconds))} FOR "
 
     def wrapper(execute: Execute, sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
@@ -78,7 +78,7 @@ def _limit_statements(seconds: float) -> Callable[..., Any]:
 
 
 def _wait_for_lock(connection: BaseDatabaseWrapper, seconds: float) -> None:
-    """SQLite has no server: the connection is this process's own, and so is its setting."""
+    """SQLite has no server: the connection, and so its setting, belongs to this process alone."""
     if getattr(connection, "chroniker_limit", None) == (id(connection.connection), seconds):
         return
     with connection.cursor() as cursor:

@@ -1,4 +1,4 @@
-"""From what a supervisor saw to how the run ended: success, failure, or another final status. Pure."""
+"""Derives the final status of a run from a supervisor's report. Pure."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from chroniker.reasons import NO_REASON, Code, Reason
 _STATUSES = {
     "timed_out": Status.TIMED_OUT,
     "stopped": Status.STOPPED,
-    "interrupted": Status.LOST,  # it may have done its work: the job's policy for that case decides, and at once
+    "interrupted": Status.LOST,  # it may have finished its work: the job's policy for lost runs applies at once
 }
 
 
 def outcome_of(ending: RunOutcome, *, fail_on_stderr: bool) -> Outcome:
-    """Success is exit status 0, and nothing on stderr where the job says so."""
+    """Success is exit status 0, and no output on stderr if the job requires that."""
     succeeded = ending.how == "exited" and ending.exit_code == 0
     only_stderr = succeeded and fail_on_stderr and ending.wrote_stderr
     reasons = [*([Reason.of(Code.STDERR)] if only_stderr else []), *filter(None, [ending.reason])]

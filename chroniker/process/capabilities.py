@@ -1,4 +1,4 @@
-"""What the guarantee of one instance needs of the kernel."""
+"""The kernel features that the guarantee of one instance needs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from chroniker.process.kernel import LINUX, has_subreapers
 
 
 def missing() -> list[str]:
-    """What this kernel lacks, in words; empty on systems other than Linux, where less is guaranteed anyway."""
+    """The missing features of this kernel, as texts. Empty on systems other than Linux: there less is guaranteed."""
     if not LINUX:
         return []
     found = []

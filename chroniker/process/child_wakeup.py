@@ -5,7 +5,7 @@ import signal
 
 
 class ChildWakeup:
-    """For a process with one thread: it takes SIGCHLD, and the wake-up descriptor for signals."""
+    """For a process with one thread: it installs a handler for SIGCHLD, and Python's wake-up descriptor for signals."""
 
     def __init__(self) -> None:
         self._reading, writing = os.pipe()

@@ -1,7 +1,7 @@
-"""The end of a management command's process: what Python does at exit, without the tear-down of the interpreter.
+"""The end of a management command's process: the exit steps of Python, without the tear-down of the interpreter.
 
-In this order: the hook for an uncaught exception; threads are awaited; exit functions run, `weakref.finalize` among
-them; `__del__` of Python objects runs; open files are flushed, compressed ones closed. Then the process ends.
+In this order: the hook for an uncaught exception; wait for threads; exit functions, including `weakref.finalize`;
+`__del__` of Python objects; flush open files, close compressed ones. Then the process ends.
 
 Not done: `finally` of suspended generators, `__del__` of objects that the fork server made, tear-down in C extensions.
 A full tear-down would free each page that the process shares with the fork server, one by one.
@@ -21,21 +21,21 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, NoReturn
 
-INTERRUPTED = 130  # as a shell's, for SIGINT
+INTERRUPTED = 130  # as a shell reports SIGINT
 
 #: Files that the project's start-up opened in the fork server: they are not among this process's own objects.
 _files_of_startup: list[weakref.ref[Any]] = []
 
 
 def remember_open_files() -> None:
-    """For the fork server, before it forks: text that is buffered there would be written by each fork."""
+    """Called in the fork server before it forks: its buffered text would otherwise be written by each fork."""
     files = [each for each in gc.get_objects() if _is_file(each)]
     _flush(files)
     _files_of_startup[:] = [weakref.ref(each) for each in files]
 
 
 def status_of_exit(code: object) -> int:
-    """The exit status that `sys.exit(code)` means. A text goes to stderr."""
+    """The exit status for `sys.exit(code)`. A text is written to stderr."""
     if code is None:
         return 0
     if isinstance(code, int):
@@ -45,7 +45,7 @@ def status_of_exit(code: object) -> int:
 
 
 def status_of_uncaught(error: BaseException) -> int:
-    """Reports the exception as Python does, by `sys.excepthook`: error trackers put theirs there."""
+    """Report the exception by `sys.excepthook`, as Python does: error trackers replace that hook."""
     try:
         sys.excepthook(type(error), error, error.__traceback__)
     except BaseException:
@@ -64,7 +64,7 @@ def leave(status: int) -> NoReturn:
                 traceback.print_exc()
     finally:
         for stream in (sys.stdout, sys.stderr):
-            with suppress(Exception):  # closed by the command, or nobody reads it any more
+            with suppress(Exception):  # closed by the command, or its reader has ended
                 stream.flush()
         os._exit(status)
 
@@ -79,13 +79,13 @@ def _finish_objects() -> None:
     files += [file for reference in _files_of_startup if (file := reference()) is not None]
     _flush(files)
     for each in files:
-        if type(each).__module__ != "_io":  # written in Python, such as GzipFile: its end is written by `close`
+        if type(each).__module__ != "_io":  # a file class in Python, such as GzipFile: only `close` writes its end
             _attempt(type(each).close, each)
     _flush(files)
 
 
 def _flush(files: Iterable[Any]) -> None:
-    """Text first: it goes into the buffers of the binary files below it."""
+    """Flush text files first: they write into the buffers of binary files."""
     for kind in (_io.TextIOWrapper, _io._BufferedIOBase):
         for each in files:
             if issubclass(type(each), kind):
@@ -93,7 +93,7 @@ def _flush(files: Iterable[Any]) -> None:
 
 
 def _is_file(each: object) -> bool:
-    """By its type: `isinstance` would evaluate lazy objects."""
+    """Whether it is a file, judged by its type: `isinstance` would evaluate lazy objects."""
     return issubclass(type(each), _io._IOBase)
 
 

@@ -33,11 +33,11 @@ checked = False
 
 PROCESS_NAME = "chroniker-run"
 _OOM_POINTS = 300
-_NOT_RUNNABLE, _NOT_FOUND = 126, 127  # as a shell's
+_NOT_RUNNABLE, _NOT_FOUND = 126, 127  # the exit statuses of a shell
 
 
 class CommandProcess:
-    """What a keeper's fork becomes. `shared` descriptors were opened by the project's own start-up, and are kept."""
+    """Turns a fork of the keeper into the command. `shared`: descriptors of the project's start-up, kept open."""
 
     def __init__(self, shared: frozenset[int] = frozenset()) -> None:
         self._shared = shared
@@ -58,7 +58,7 @@ class CommandProcess:
         if new_python:
             become_new_python(title, spec.argv)
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # as every Python program starts
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # Python's default
         gc.enable()
         reseed()
         fresh_streams()
@@ -66,7 +66,7 @@ class CommandProcess:
 
 
 def main() -> None:
-    """A management command in a new Python. `argv`: its title, its name and its words."""
+    """Run a management command in a new Python. `argv`: process title, command name, arguments."""
     title, *argv = sys.argv[1:]
     name_process(PROCESS_NAME)
     set_title(title)
@@ -75,15 +75,15 @@ def main() -> None:
 
 
 def reseed() -> None:
-    """Other random numbers than the other forks'. Python's own generator does this by itself."""
+    """Give each fork its own random numbers. Python's own generator reseeds itself after a fork."""
     if numpy_random := sys.modules.get("numpy.random"):
         numpy_random.seed()
 
 
 def _leave_the_keeper(keeper: int) -> None:
-    """From here on an ordinary process: default signals, a session of its own, and dead when its keeper is."""
+    """Become an ordinary process: default signals, its own session, and SIGKILL when the keeper dies."""
     die_with_parent(signal.SIGKILL)
-    if os.getppid() != keeper:  # it died before the line above
+    if os.getppid() != keeper:  # the keeper died before the line above
         os._exit(_NOT_RUNNABLE)
     os.setsid()
     name_process(PROCESS_NAME)
@@ -119,7 +119,7 @@ def _refuse(what: str, error: OSError, status: int) -> NoReturn:
 
 
 def run_raw(argv: tuple[str, ...]) -> NoReturn:
-    """Become another program, found like a shell finds it; it can gain no privileges."""
+    """Replace this process by a program, searched in PATH. The program cannot gain privileges."""
     forbid_new_privileges()
     try:
         os.execvp(argv[0], argv)  # nosec B606  # no shell is the point
@@ -130,12 +130,12 @@ def run_raw(argv: tuple[str, ...]) -> NoReturn:
 
 
 def fresh_streams() -> None:
-    """stdin, stdout and stderr on the real descriptors, in place of whatever the worker had put there."""
+    """Connect stdin, stdout and stderr to the real descriptors; the worker may have replaced them."""
     old = (sys.stdout, sys.stderr)
     sys.stdin = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, closefd=False)), encoding="utf-8")
     sys.stdout, sys.stderr = _writer(1), _writer(2)
     vars(sys).update(__stdin__=sys.stdin, __stdout__=sys.stdout, __stderr__=sys.stderr)
-    # Django's LOGGING is applied anew by its own start; a bare `basicConfig` of the project's is not.
+    # Django's start applies LOGGING again; a `basicConfig` call of the project is not repeated.
     for each in logging.root.handlers:
         if isinstance(each, logging.StreamHandler) and each.stream in old:
             each.setStream(sys.stderr if each.stream is old[1] else sys.stdout)
@@ -151,8 +151,8 @@ def run_management_command(argv: tuple[str, ...]) -> int:
     sys.argv = ["manage.py", *argv]
     try:
         project_setup.load()
-        # Imported here: in a cold start Django does not exist before this line. Its start-up applies LOGGING,
-        # onto the streams made above; connections of the fork server were closed before it forked.
+        # Imported here: in a cold start Django is loaded by this line. Its start applies LOGGING to the new streams.
+        # The fork server closed its connections before it forked.
         from django.core.management import ManagementUtility
 
         class Utility(ManagementUtility):
@@ -165,13 +165,13 @@ def run_management_command(argv: tuple[str, ...]) -> int:
         Utility(sys.argv).execute()
     except SystemExit as stop:
         return status_of_exit(stop.code)
-    except BaseException as error:  # the command's own failure, of any kind
+    except BaseException as error:  # any failure of the command
         return status_of_uncaught(error)
     return 0
 
 
 def _skip_checks(command: BaseCommand) -> None:
-    """As if it were given --skip-checks; the option itself stays, for those who give it."""
+    """Make --skip-checks the default. The option itself stays, for commands that are given it."""
     make = command.create_parser
 
     def create_parser(*words: Any, **options: Any) -> CommandParser:

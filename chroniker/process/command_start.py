@@ -1,7 +1,7 @@
-"""Whether a warm process fits a management command, and a new Python where it does not.
+"""Decides whether a management command needs a new Python instead of a fork with Django loaded, and starts it.
 
-Django reads settings once, when it starts. An option or a variable of the job that decides at that time has no effect
-in a fork of a process that has started Django before.
+Django reads settings once, at its start. Options and variables of a job that are read at that time have no effect in a
+fork of a process that has already started Django.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ PYTHON_PROGRAM = (
     "import json, sys; sys.path[:] = json.loads(sys.argv.pop(1)); from chroniker.process.{module} import main; main()"
 )
 _OPTIONS = ("--settings", "--pythonpath")
-_READ_BY_PROGRAMS = ("PYTHON", "LD_", "MALLOC_", "GLIBC_")  #: by the interpreter and the C library, when they start
+_READ_BY_PROGRAMS = ("PYTHON", "LD_", "MALLOC_", "GLIBC_")  #: read by the interpreter and the C library at their start
 
 #: Names that the project's start-up has read from the environment.
 _read_at_start: set[str] = set()
@@ -26,7 +26,7 @@ _read_all = False
 
 
 class _WatchedEnvironment(os._Environ):  # type: ignore[type-arg]
-    """Records the names that are read. One that was not there counts too: its absence was read."""
+    """Records the names that are read, also names that do not exist: their absence was read."""
 
     def __getitem__(self, name: str) -> str:
         _read_at_start.add(name)
@@ -41,7 +41,7 @@ class _WatchedEnvironment(os._Environ):  # type: ignore[type-arg]
 
 @contextmanager
 def watch_environment() -> Iterator[None]:
-    """Around the project's start-up in the fork server."""
+    """Record the variables that the project's start-up in the fork server reads."""
     before = type(os.environ)
     os.environ.__class__ = _WatchedEnvironment
     try:
@@ -51,7 +51,7 @@ def watch_environment() -> Iterator[None]:
 
 
 def needs_new_python(argv: Sequence[str], env: Mapping[str, str]) -> bool:
-    """Whether an option or a variable of the job decides at Django's start. To be asked before `env` is applied."""
+    """Whether Django reads an option or a variable of the job at its start. Call it before `env` is applied."""
     if any(_decides(name) for name, value in env.items() if os.environ.get(name) != value):
         return True
     return "django" in sys.modules and _has_option(argv)
@@ -67,7 +67,7 @@ def _decides(name: str) -> bool:
 
 
 def python_words(module: str, *words: object) -> list[str]:
-    """A command line: Python with the path of this one, and the `main` of a module of this package."""
+    """The command line of a new Python with this one's `sys.path`, which runs `main` of a module of this package."""
     path = json.dumps([str(Path(entry).absolute()) for entry in sys.path])
     return [sys.executable, "-c", PYTHON_PROGRAM.format(module=module), path, *map(str, words)]
 

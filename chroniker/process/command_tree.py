@@ -17,7 +17,7 @@ Become = Callable[[RunSpec, Descriptors, int], NoReturn]
 
 
 class CommandTree(process_tree.Tally):
-    """The real tree. The keeper has to be a subreaper, so that every process that loses its parent comes to it."""
+    """The real tree. The keeper must be a subreaper, so that orphaned processes become its children."""
 
     def __init__(self, given: Descriptors, become: Become) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class CommandTree(process_tree.Tally):
         if not pid:
             try:
                 self._become(spec, self._given, keeper)
-            except BaseException:  # to the run's own stderr, if that is in place yet
+            except BaseException:  # printed to the run's stderr, if it is connected already
                 traceback.print_exc()
             finally:
                 os._exit(71)

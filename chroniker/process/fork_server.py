@@ -24,7 +24,7 @@ from chroniker.process.startup_threads import startup_threads
 
 
 def main() -> None:
-    """`argv`: the descriptor of the socket that requests come by."""
+    """`argv`: the descriptor of the socket for requests."""
     requests = socket.socket(fileno=int(sys.argv[1]))
     requests.set_inheritable(False)
     os.environ.pop(RUN_ID, None)  # the placeholder was for /proc, see `run_marker`
@@ -41,13 +41,13 @@ def main() -> None:
         )
     gc.collect()
     remember_open_files()
-    gc.freeze()  # forks share these pages as long as their collector leaves them alone
+    gc.freeze()  # forks share these pages until their garbage collector writes to them
     KeeperParent(requests).serve()
     os._exit(0)
 
 
 def warm_up() -> None:
-    """Load what any command needs, and close what must not be shared by forks."""
+    """Load the modules that every command needs, and close the connections that forks must not share."""
     project_setup.load()
     import django
 
@@ -58,11 +58,11 @@ def warm_up() -> None:
     from django.db import connections
 
     get_commands()
-    with suppress(Exception):  # a check that raises does so in each command, which is where it is seen
-        # Also imports the URLs, the admin and what else a command loads before it begins.
+    with suppress(Exception):  # a check that raises also raises in each command, and is reported there
+        # The checks also import the URLs, the admin and other modules that a command loads at its start.
         found = run_checks()
         command_main.checked = not any(each.is_serious() and not each.is_silenced() for each in found)
-    for connection in connections.all():  # made, so that its driver is loaded; connected only by the project
+    for connection in connections.all():  # created to load its driver; open only if the project's start-up opened it
         connection.close()
         getattr(connection, "close_pool", bool)()
     for alias in connections:

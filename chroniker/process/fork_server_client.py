@@ -23,8 +23,8 @@ _RESTART_SECONDS = 30.0  #: one that lived for less than this is not started aga
 
 
 def start_python(module: str, descriptors: Sequence[int], *, stderr: int | None = None) -> subprocess.Popen[bytes]:
-    """Start another Python by exec, with this one's path and environment, a session of its own and these files."""
-    return subprocess.Popen(  # nosec B603  # no word of it comes from a job
+    """Start a new Python with this one's path and environment, its own session and these files."""
+    return subprocess.Popen(  # nosec B603  # no part of it comes from a job
         python_words(module, *descriptors),
         pass_fds=descriptors,
         env={**os.environ, RUN_ID: run_marker.PLACEHOLDER_ID},
@@ -36,11 +36,11 @@ def start_python(module: str, descriptors: Sequence[int], *, stderr: int | None 
 
 
 class ForkServer:
-    """The client's side. Threads and forked processes may share one; it never makes its caller wait for Django.
+    """The client's side. Threads and forked processes may share one. No call waits for the start of Django.
 
-    A server that was killed is started again by the process that started it (the owner), on the same socket: its
-    forked processes need not know. One that ends by itself (its start-up failed), or is killed again soon, is given
-    up: `launch` returns False from then on, and keepers are started cold. Runs under way do not depend on it.
+    If the server is killed, the process that started it (the owner) starts it again on the same socket; the owner's
+    forks continue to use it. If it ends by itself (its start-up failed), or is killed again soon, it is given up:
+    `launch` returns False from then on, and keepers are started cold. Running commands do not depend on it.
     """
 
     def __init__(self, requests: socket.socket | None, far: socket.socket | None) -> None:
@@ -53,7 +53,7 @@ class ForkServer:
 
     @classmethod
     def start(cls) -> ForkServer:
-        """Start a fork server for this process and those it will fork. Returns at once; Django warms up meanwhile."""
+        """Start a fork server for this process and its later forks. Returns at once, while the server loads Django."""
         if not LINUX:
             return cls(None, None)
         near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -70,13 +70,13 @@ class ForkServer:
 
     @property
     def is_gone(self) -> bool:
-        """Whether a request that was sent will not be answered: the server has ended. The owner alone can tell."""
+        """Whether the server has ended, so that no request will be answered. Known only in the owner."""
         return self._is_owner and (self._process is None or self._process.poll() is not None)
 
     def launch(self, given: Descriptors) -> bool:
-        """Ask for a keeper with these files; False when there is no fork server to ask.
+        """Request a keeper with these files. False: there is no fork server.
 
-        True is no promise: the caller waits for the keeper's first message, or for the end of its connection.
+        True does not guarantee a keeper: the caller waits for its first message, or for the end of the connection.
         """
         self.revive()
         requests = self._requests
@@ -90,7 +90,7 @@ class ForkServer:
         return True
 
     def revive(self) -> None:
-        """Start a server again that was killed. To be called from time to time by the owner; cheap."""
+        """Start the server again if it was killed. The owner calls this periodically; it is cheap."""
         if not self.is_gone or self._requests is None:
             return
         with self._lock:
@@ -104,7 +104,7 @@ class ForkServer:
             self._start_process()
 
     def forget(self) -> None:
-        """Close the connection of this process. The server ends when all who share it have, and its keepers ended."""
+        """Close this process's connection. The server ends when all connections are closed and its keepers ended."""
         for each in (self._requests, self._far):
             if each is not None:
                 each.close()
@@ -131,7 +131,7 @@ class ForkServer:
 
 
 def _drop_far(server: ForkServer | None) -> None:
-    """In a fork of the owner. Were it open there, requests to a server that has ended would wait for an answer."""
+    """Close the owner's socket in a fork: if it stayed open, requests to an ended server would wait for ever."""
     if server is not None and server._far is not None:
         server._far.close()
         server._far = None

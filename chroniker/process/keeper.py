@@ -40,13 +40,13 @@ def ignore_signals() -> None:
 
 
 def keep(given: Descriptors, become: Become, shared: frozenset[int] = frozenset()) -> NoReturn:
-    """Guard a command, in a process made for that. `shared` descriptors are the command's and stay open."""
+    """Be the keeper of a command, in a process made for it. `shared` descriptors are the command's and stay open."""
     wire = None
     try:
         _withdraw(given, shared)
         wire = KeeperConnection(socket.socket(fileno=given.control))
-        Keeper(wire, CommandTree(given, become)).guard()
-    except BaseException:  # no tree may be left unguarded
+        Keeper(wire, CommandTree(given, become)).run()
+    except BaseException:  # no tree may be left without a keeper
         process_tree.kill_below(process_tree.Tally())
         if wire is not None:
             wire.send(crashed=traceback.format_exc())
@@ -95,7 +95,7 @@ class Tree(Protocol):
 
 
 class Keeper:
-    """Guards one command. `guard` returns when the tree is dead and the supervisor has been told."""
+    """The keeper of one command. `run` returns when the tree is dead and that is reported to the supervisor."""
 
     def __init__(self, wire: KeeperConnection, tree: Tree) -> None:
         self._wire = wire
@@ -105,14 +105,14 @@ class Keeper:
         self._terminating = ""  # why SIGTERM was sent
         self._kill_at: float | None = None
         self._linger_until: float | None = None
-        self._killed_for = ""  # why there is to be no grace
+        self._killed_for = ""  # why the tree is killed without grace
         self._grace = 0.0
         self._early: list[Message] = []
         self._poll = select.poll()
         self._poll.register(wire, select.POLLIN)
         self._poll.register(tree, select.POLLIN)
 
-    def guard(self) -> None:
+    def run(self) -> None:
         self._wire.send(ready=os.getpid())
         spec = self._await_spec()
         if spec is None:
@@ -124,9 +124,9 @@ class Keeper:
         self._wire.send(ended=self._report(how, killed))
 
     def _await_spec(self) -> RunSpec | None:
-        """The run to begin; None when the supervisor changed its mind, died, or sent nothing for too long.
+        """Wait for the run. None: the supervisor closed the connection, died, or sent nothing for too long.
 
-        A supervisor that gave up on this keeper may have started another: it closed the connection and never sends go.
+        A supervisor that gave up on this keeper may have started another; then it has closed this connection.
         """
         until = boot_clock() + GO_PATIENCE
         while not self._wire.closed and boot_clock() < until:
@@ -135,7 +135,7 @@ class Keeper:
             for number, message in enumerate(messages):
                 if "go" in message:
                     self._deadline = message["deadline"]
-                    self._early = messages[number + 1 :]  # a renewal, or a stop, right behind the spec
+                    self._early = messages[number + 1 :]  # a renewal or a stop that follows the spec directly
                     return None if self._wire.closed else RunSpec.from_json(message["go"])
         return None
 
@@ -147,12 +147,12 @@ class Keeper:
         self._wire.send(started=pid)
 
     def _watch(self) -> str:
-        """Wait until the tree is to be killed, or has ended; returns why."""
+        """Wait until the tree has ended or must be killed; returns the reason."""
         how = ""
         while not how:
             self._poll.poll(self._patience(boot_clock()) * 1000)
             self._tree.clear()
-            # All that was sent is read before any deadline is judged: a renewal may be among it.
+            # Read all messages before comparing a deadline: a renewal may be among them.
             self._obey([*self._early, *self._wire.receive()], boot_clock())
             self._early = []
             alone = not self._tree.reap()
@@ -192,7 +192,7 @@ class Keeper:
         return ""
 
     def _judge_ended(self, now: float, alone: bool) -> str:
-        """The command has ended. Others of its tree keep their grace, or the moment that a pipeline needs."""
+        """The command has ended. The rest of its tree keeps its grace, or LINGER (a pipeline's other processes)."""
         how = self._terminating or "exited"
         if alone:
             return how
@@ -205,7 +205,7 @@ class Keeper:
         self._terminating = why
         self._timeout_at = None
         self._kill_at = now + self._grace
-        for number in (signal.SIGTERM, signal.SIGCONT):  # a stopped process does not react to the first alone
+        for number in (signal.SIGTERM, signal.SIGCONT):  # a stopped process reacts to SIGTERM only after SIGCONT
             self._tree.signal(number)
         self._wire.send(terminating=why)
 

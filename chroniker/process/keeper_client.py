@@ -43,21 +43,22 @@ class KeeperClient:
         self._dead_since: float | None = None
 
     def wait_ready(self, fork_server: ForkServer | None = None) -> bool:
-        """Wait for the keeper's first message. False: there is none, and after `close` none will ever begin."""
+        """Wait for the keeper's first message. False: none came; after `close`, the keeper will not start the run."""
         poll = select.poll()
         poll.register(self.wire, select.POLLIN)
         until = clock.monotonic() + _READY_PATIENCE
         while not self.pid and not self.wire.closed and clock.monotonic() < until:
-            gone = fork_server is not None and fork_server.is_gone  # before the read: its last message counts
+            # Checked before the read, so that a last message is still read.
+            gone = fork_server is not None and fork_server.is_gone
             poll.poll(100)
             self.read()
             if gone:
                 break
         return bool(self.pid)
 
-    def go(self, order: RunSpec, deadline: float) -> None:
-        """The command begins."""
-        self.wire.send(go=order.to_json(), deadline=deadline)
+    def go(self, spec: RunSpec, deadline: float) -> None:
+        """Start the command."""
+        self.wire.send(go=spec.to_json(), deadline=deadline)
 
     def extend(self, deadline: float) -> None:
         """Move the keeper's deadline; it acknowledges."""
@@ -66,7 +67,7 @@ class KeeperClient:
             self._unanswered = clock.monotonic()  # stands still while the machine is suspended
 
     def stop(self) -> None:
-        """SIGTERM, the order's grace, SIGKILL."""
+        """SIGTERM, then after the grace of the run SIGKILL."""
         self.wire.send(stop=True)
 
     def kill(self) -> None:
@@ -105,7 +106,7 @@ class KeeperClient:
 
     @property
     def silent_for(self) -> float:
-        """Seconds since the oldest message that a living keeper would have acknowledged by now."""
+        """Seconds since the oldest message without an acknowledgement; 0 if there is none."""
         if self._unanswered is None or self.killing:
             return 0.0
         return clock.monotonic() - self._unanswered
@@ -138,7 +139,7 @@ class KeeperClient:
 
     @classmethod
     def begin(cls, fork_server: ForkServer | None, lock: int) -> KeeperClient:
-        """A keeper that is ready, from the fork server if that answers, else started cold. Raises OSError if none is.
+        """Return a ready keeper: from the fork server if it answers, else started cold. Raises OSError on failure.
 
         A keeper runs nothing before it gets its run. One that starts too late, after another was started in its
         place, finds its connection closed and ends.

@@ -34,7 +34,7 @@ class KeeperParent:
         ignore_signals()
         own |= {-1 if requests is None else requests.fileno(), 0, 1, 2}
         self._shared = frozenset(each for each in open_descriptors() if each not in own and _is_open(each))
-        self._own_children = frozenset(process_tree.children(os.getpid()))  # like those: of the project's start-up
+        self._own_children = frozenset(process_tree.children(os.getpid()))  # started by the project's start-up
         self._requests = requests
         self._keepers: dict[int, Descriptors] = {}
         self._child_ended = ChildWakeup()
@@ -80,7 +80,7 @@ class KeeperParent:
                 os.close(descriptor)
 
     def _wake_keepers(self) -> None:
-        """Continue stopped keepers: they guard nothing."""
+        """Continue stopped keepers: a stopped keeper cannot kill its tree in time."""
         for pid in self._keepers:
             if process_tree.state(pid) == "T":
                 process_tree.send(pid, signal.SIGCONT)
@@ -101,5 +101,5 @@ def _is_open(descriptor: int) -> bool:
     try:
         os.fstat(descriptor)
     except OSError:
-        return False  # the one that the listing itself had open
+        return False  # the descriptor with which the list was read
     return True

@@ -13,7 +13,7 @@ Message = Mapping[str, Any]
 
 
 class Descriptors(NamedTuple):
-    """The open files a keeper is given, in the order in which they travel."""
+    """The open files of a keeper, in the order in which they are sent."""
 
     control: int
     out: int
@@ -54,7 +54,7 @@ class KeeperConnection:
         return bool(poll.poll(max(0.0, until - clock.monotonic()) * 1000))
 
     def receive(self) -> list[Message]:
-        """Everything that has arrived so far. Sets `closed` once the other side is gone."""
+        """All messages that have arrived. Sets `closed` when the other side has closed."""
         while not self.closed:
             try:
                 data = self._socket.recv(65536)

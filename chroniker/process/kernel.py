@@ -24,18 +24,18 @@ class Clock:
     """The clocks of this machine. There is one instance, `clock`; a simulation replaces its methods."""
 
     def boot(self) -> float:
-        """Seconds since this machine started, including suspended time where the system can tell.
+        """Seconds since this machine started, including suspended time where the system counts it.
 
-        Comparable between processes of one machine; nobody can set it. For leases and deadlines.
+        The same in all processes of the machine; it cannot be set. For leases and deadlines.
         """
         return time.clock_gettime(_CLOCK)
 
     def monotonic(self) -> float:
-        """Seconds on a clock that stops while the machine is suspended. For the patience between processes."""
+        """Seconds on a clock that stops while the machine is suspended. For timeouts between processes."""
         return time.monotonic()
 
     def wall(self) -> float:
-        """Seconds since 1970, as people set it. For display only: it decides nothing."""
+        """Seconds since 1970; can be set. For display only: nothing is decided by it."""
         return time.time()
 
     def sleep(self, seconds: float) -> None:
@@ -52,7 +52,7 @@ def boot_clock() -> float:
 
 @functools.cache
 def boot_id() -> str:
-    """Another one after each start of this machine; empty where the system does not tell."""
+    """An id that changes with each start of the machine; empty where the system has none."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:
@@ -77,12 +77,12 @@ def has_subreapers() -> bool:
 
 
 def die_with_parent(signal_number: int) -> bool:
-    """Ask for a signal when the parent dies. It may have died already: the caller looks at `os.getppid()` next."""
+    """Request a signal for the parent's death. The parent may be dead already: the caller checks `os.getppid()`."""
     return _prctl(_SET_DEATH_SIGNAL, signal_number)
 
 
 def forbid_new_privileges() -> bool:
-    """From here on no `exec` gains rights: set-user-id bits and file capabilities are without effect."""
+    """Disable privileges by `exec`: set-user-id bits and file capabilities have no effect from now on."""
     return _prctl(_SET_NO_NEW_PRIVS, 1)
 
 
@@ -93,9 +93,9 @@ def name_process(name: str) -> None:
 
 
 def set_title(title: str) -> bool:
-    """The command line that `ps` shows for this process and its forks, cut to the room of the present one.
+    """Set the command line that `ps` shows for this process and its forks, cut to the length of the present one.
 
-    False where the system does not show where it is.
+    False where its place in memory is not known.
     """
     if _LIBC is None:
         return False
@@ -113,8 +113,8 @@ def set_title(title: str) -> bool:
 
 
 def offer_to_oom_killer(points: int) -> None:
-    """When memory runs out, this process goes before the worker that supervises it."""
-    with suppress(OSError):  # not Linux, or already higher than we may set: a preference, not a promise
+    """When memory runs out, the kernel kills this process before the worker that supervises it."""
+    with suppress(OSError):  # not Linux, or the value is already higher: only a preference
         Path("/proc/self/oom_score_adj").write_text(str(points), encoding="ascii")
 
 
@@ -124,8 +124,8 @@ def open_descriptors() -> list[int]:
 
 
 def close_descriptors(keep: frozenset[int]) -> None:
-    """Close every descriptor above 2 that is not to be kept."""
+    """Close every descriptor above 2, except those in `keep`."""
     for descriptor in open_descriptors():
         if descriptor > 2 and descriptor not in keep:
-            with suppress(OSError):  # the one that the listing itself had open
+            with suppress(OSError):  # the descriptor with which the list was read
                 os.close(descriptor)

@@ -26,7 +26,7 @@ _NOT_OURS_PATIENCE = 5.0
 
 
 class Survivor(NamedTuple):
-    """A process that could not be killed. Its start time tells it from a later process with its number."""
+    """A process that could not be killed. Its start time distinguishes it from a later process with the same id."""
 
     pid: int
     started: str
@@ -43,7 +43,7 @@ class Survivor(NamedTuple):
 
 @dataclass(slots=True)
 class Killed:
-    """What a kill found alive: how many, the first names, and what could not be killed (of another user)."""
+    """The result of a kill: the number of processes, the first names, and those of another user, which survived."""
 
     count: int = 0
     names: list[str] = field(default_factory=list)
@@ -97,17 +97,17 @@ def descendants(pid: int) -> Iterator[int]:
 
 
 def state(pid: int) -> str:
-    """The kernel's letter for a process: R, S, D, T (stopped), Z (ended, not collected); "" when it is gone."""
+    """The state letter of a process: R, S, D, T (stopped), Z (ended, not collected); "" if it does not exist."""
     return next(iter(_stat(pid)), "")
 
 
 def _start_time(pid: int) -> str:
-    """In ticks since this machine started; "" when the process is gone."""
+    """In clock ticks since this machine started; "" if the process does not exist."""
     return next(iter(_stat(pid)[_START_TIME:]), "")
 
 
 def _stat(pid: int) -> list[str]:
-    """The fields of a process after its name; empty when it is gone."""
+    """The fields of /proc/PID/stat after the name; empty if the process does not exist."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_bytes()
     except OSError:
@@ -180,7 +180,7 @@ def kill_below(tally: Tally, *, spare: Collection[int] = (), group: int = 0) -> 
     for turn in range(1 << 62):
         more = tally.reap()
         roots = [pid for pid in children(os.getpid()) if pid not in spare]
-        if not roots and (spare or not more):  # (the listing misses a child that is being born)
+        if not roots and (spare or not more):  # (the list may miss a child that is just being forked)
             return killed
         refused = _kill_once(roots, known, killed)
         if refused and len(refused) >= len(roots) and time.monotonic() > patience:

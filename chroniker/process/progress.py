@@ -26,7 +26,7 @@ _looked = False
 
 
 def create() -> int:
-    """A descriptor of new shared memory; the caller closes it."""
+    """Create shared memory; returns its descriptor, which the caller closes."""
     if hasattr(os, "memfd_create"):
         descriptor = os.memfd_create("chroniker-progress", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     else:
@@ -39,7 +39,7 @@ def create() -> int:
 
 
 def read(descriptor: int) -> tuple[int, int] | None:
-    """(total, complete), or None when nothing has been written, or only half."""
+    """(total, complete); None if nothing, or only a part of a record, has been written."""
     for _ in range(_READS):
         record = os.pread(descriptor, _RECORD.size, len(_MAGIC))
         if len(record) == _RECORD.size:
@@ -75,7 +75,7 @@ def write(total: int, complete: int) -> None:
 
 
 def _attach_by_environment() -> None:
-    """For programs that a raw command, or a command's own children, started: the keeper holds the memory open."""
+    """Attach by the environment, in programs that a raw command or a child started. The keeper keeps it open."""
     global _looked
     _looked = True
     path = os.environ.get(PROGRESS)

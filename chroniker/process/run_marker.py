@@ -49,7 +49,7 @@ def _entry(run_id: str) -> bytes:
 
 
 def find_marked_processes(run_id: UUID) -> Iterator[int]:
-    """The living processes of this run that still show its mark.
+    """The living processes of this run that still have its mark.
 
     Newest first, and each as soon as it is found: one that forks and ends all the time is gone a moment later.
     """
@@ -76,7 +76,7 @@ def kill_marked_processes(run_id: UUID, keeper: int = 0) -> list[process_tree.Su
     if keeper:
         _sweep_below(keeper, until)
     quiet = 0
-    while quiet < _QUIET_SCANS:  # one that forks all the time may be missed by a scan, but hardly by several
+    while quiet < _QUIET_SCANS:  # one scan may miss a process that forks all the time; several hardly do
         found = []
         for pid in find_marked_processes(run_id):
             process_tree.send(pid, signal.SIGSTOP)

@@ -58,16 +58,16 @@ class Renewal:
 
 @dataclass(frozen=True, slots=True)
 class RunOutcome:
-    """How a run ended. When this exists, its processes are dead, or `reason` names those that are not."""
+    """How a run ended. Its processes are dead; `reason` names those that could not be killed."""
 
-    #: "exited", "timed_out", "stopped"; "interrupted": stopped or killed because its worker ends; or "lost": killed for
-    #: want of a lease, or never reported
+    #: "exited", "timed_out", "stopped"; "interrupted": stopped or killed because its worker ends; "lost": killed after
+    #: the loss of the lease, or not reported
     how: str
-    exit_code: int | None = None  #: negative: the signal that killed it; None: nobody saw it end
+    exit_code: int | None = None  #: negative: the signal that killed it; None: unknown
     reason: Reason | None = None
     wrote_stderr: bool = False
     progress: tuple[int, int] | None = None  #: (total, complete)
     cpu_seconds: float = 0.0
     max_rss_kb: int = 0
     survivors: tuple[Survivor, ...] = ()  #: processes that could not be killed
-    unstored: int = 0  #: characters of its output that were not stored yet when the ending was reported
+    unstored: int = 0  #: characters of its output that were not stored yet when the outcome was reported

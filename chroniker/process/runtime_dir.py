@@ -12,14 +12,14 @@ from pathlib import Path
 
 
 def prepare(directory: Path) -> None:
-    """Make it where it does not exist, for this user alone. Raises ``OSError`` when it is not this user's alone."""
+    """Create it for this user only, if it does not exist. Raises ``OSError`` when other users can write to it."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     if problem := not_ours(directory, os.geteuid()):
         raise PermissionError(f"The runtime directory {directory} {problem}.")
 
 
 def not_ours(directory: Path, *users: int) -> str:
-    """What is wrong with an existing directory that should belong to one of these users; empty: nothing."""
+    """The problem with a directory that must belong to one of these users; empty if there is none."""
     link = directory.lstat()
     if stat.S_ISLNK(link.st_mode) and link.st_uid not in (0, *users):
         return f"is a link of user {link.st_uid}"

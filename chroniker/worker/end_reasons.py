@@ -1,4 +1,4 @@
-"""Why a run ended as it did: what a supervisor knows, as reasons."""
+"""The reasons for a run's end that a supervisor can report."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from django.utils.translation import override
 
 from chroniker.reasons import Code, Reason
 
-#: What shells mean by an exit status; programs may mean something else.
+#: The meaning of exit statuses in shells; programs may use them differently.
 _SPECIAL = {126: Code.NOT_EXECUTABLE, 127: Code.NOT_FOUND}
 _SIGNALLED = 128
 _KILLED = {_SIGNALLED + number for number in (signal.SIGINT, signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM)}
 
-#: Why a tree is killed at once.
+#: Reasons to kill a tree at once.
 LATE, UNKNOWN_LEASE = Code.LEASE_LATE, Code.LEASE_UNKNOWN
 
-#: What was wrong with a keeper that is replaced.
+#: Reasons to replace a keeper.
 DIED, SILENT, TOO_SLOW = Code.KEEPER_DIED, Code.KEEPER_SILENT, Code.KEEPER_SLOW
 
 
@@ -27,13 +27,13 @@ def because(why: str) -> Reason:
 
 
 def in_english(reason: Reason) -> str:
-    """For the log, which is English."""
+    """The reason in English, for the run's log."""
     with override("en"):
         return str(reason)
 
 
 def of_exit(exit_code: int | None) -> Reason:
-    """Negative: the signal that killed it; ``None``: nobody saw it end."""
+    """The reason for an exit status. Negative: the signal that killed it; ``None``: unknown."""
     if exit_code is None:
         return Reason.of(Code.EXIT_UNKNOWN)
     if exit_code in _SPECIAL:
@@ -81,5 +81,5 @@ def survived(names: Sequence[str]) -> Reason:
 
 
 def result_not_saved(*, late: bool) -> Reason:
-    """Why the row does not show what the supervisor saw."""
+    """The reason why the database does not show the outcome."""
     return Reason.of(Code.REPORT_LATE if late else Code.NOT_SAVED)

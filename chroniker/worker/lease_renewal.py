@@ -1,4 +1,4 @@
-"""The lease of one run: when it is renewed, and until when it is certainly held. Without thread or database."""
+"""The lease of one run: the time of the next renewal, and until when it is certainly held. No thread, no database."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from chroniker.worker.report_interface import Renewed
 
 
 class LeaseRenewal:
-    """The state of the lease as this side knows it.
+    """The state of the lease, as the worker knows it.
 
-    `deadline`: until when (boot clock) the lease is held for certain, less the margin. It counts from before a
-    request was sent, so it is never later than the lease in the database. `renewals`: how often it was moved.
-    `lost`: why the lease is gone. `stop`: who requested a stop. After `lost` is set nothing is renewed.
+    `deadline`: until then (boot clock) the lease is certainly held, minus the margin. It counts from a time before the
+    request was sent, so it is never later than the lease in the database. `renewals`: the number of extensions.
+    `lost`: why the lease was lost. `stop`: the person who requested a stop. After `lost` is set, no renewal is sent.
     """
 
     def __init__(self) -> None:
@@ -26,11 +26,11 @@ class LeaseRenewal:
         self._renew_at = self._renewed_at = 0.0
         self._reported_progress: tuple[int, int] | None = None
 
-    def begin(self, spec: RunSpec, asked: float, *, renew_first: bool) -> None:
-        """The run was started by a request sent at `asked` or later."""
+    def begin(self, spec: RunSpec, sent_at: float, *, renew_first: bool) -> None:
+        """The run was started by a request sent at `sent_at` or later."""
         self._held_for, self._heartbeat = spec.lease - spec.margin, spec.heartbeat
-        self.deadline = asked + self._held_for
-        self._renew_at = asked if renew_first else asked + spec.heartbeat
+        self.deadline = sent_at + self._held_for
+        self._renew_at = sent_at if renew_first else sent_at + spec.heartbeat
 
     def is_due(self, now: Moment) -> bool:
         return not self.lost and (now.boot >= self._renew_at or self._has_new_progress(now))
@@ -42,16 +42,16 @@ class LeaseRenewal:
         return Renew(now.boot, now.progress or self._reported_progress)
 
     def renew_soon(self) -> None:
-        """The supervisor was woken: renew, and so learn of a stop, at once."""
-        self._renew_at = min(self._renew_at, self._renewed_at + timing.RING_SECONDS)
+        """Renew as soon as possible, because the supervisor was woken: the answer shows a stop request."""
+        self._renew_at = min(self._renew_at, self._renewed_at + timing.WAKE_SECONDS)
 
     def answered(self, request: Renew, answer: Renewed) -> None:
-        self._renewed_at, self._renew_at = request.asked, request.asked + self._heartbeat
+        self._renewed_at, self._renew_at = request.sent_at, request.sent_at + self._heartbeat
         self._reported_progress = request.progress
         if not answer.held:
             self.lose(end_reasons.UNKNOWN_LEASE)
             return
-        self.deadline = request.asked + self._held_for
+        self.deadline = request.sent_at + self._held_for
         self.renewals += 1
         self.stop = self.stop or answer.stop or ""
 

@@ -1,4 +1,4 @@
-"""What a supervisor needs of the machine that it runs on. A simulation passes another one."""
+"""The interface between a supervisor and its host. A simulation passes another implementation."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class Machine(Protocol):
         """The run's file lock; None while another process of this host holds it."""
 
     def wake_socket(self, run_id: UUID) -> WakeSocket:
-        """The socket by which others wake this supervisor."""
+        """The socket by which other processes wake this supervisor."""
 
     def keeper(self, lock: RunLock) -> KeeperClient:
-        """A keeper that waits for its run. Raises ``OSError`` when none could be started."""
+        """Start a keeper, which waits for its run. Raises ``OSError`` when it cannot be started."""
 
     def kill_marked(self, run_id: UUID, keeper: int) -> list[Survivor]:
-        """Kill what is left of a run, its keeper too; the processes that survived."""
+        """Kill the remaining processes of a run and its keeper; returns the processes that survived."""
 
     def selector(self) -> selectors.BaseSelector:
         """For the supervisor's loop."""
@@ -37,7 +37,7 @@ class Machine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ThisHost:
-    """The machine itself."""
+    """The real host."""
 
     runtime_dir: Path
     fork_server: ForkServer | None = None  #: without one every keeper is started cold

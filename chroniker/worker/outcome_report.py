@@ -1,4 +1,4 @@
-"""The outcome of one run: when it is reported, and when that is given up. Without thread or database."""
+"""The outcome of one run: when to report it, and when to give up. No thread, no database."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from chroniker.worker.report_actions import Moment
 
 
 class OutcomeReport:
-    """The outcome goes after the output that waits, unless that takes too long; what is left may follow it.
+    """The outcome is reported after the waiting output, unless that takes too long; then the output may follow it.
 
-    `finished`: what the database answered. True: the run shows this outcome; False: the report was too late; None:
-    there is no answer (yet).
+    `finished`: the answer of the database. True: the run shows this outcome; False: the report was too late; None:
+    no answer (yet).
     """
 
     def __init__(self) -> None:
         self.outcome: RunOutcome | None = None
         self.finished: bool | None = None
-        self._try_at = 0.0  # monotonic clock, as all times here
+        self._try_at = 0.0  # monotonic clock, like all times in this class
         self._drain_until = self._give_up_at = float("inf")
 
     def request(self, outcome: RunOutcome, now: float, *, drain_first: bool, lease: float) -> None:
@@ -36,7 +36,7 @@ class OutcomeReport:
         return not output_waits or now.monotonic >= self._drain_until
 
     def is_over(self, now: Moment, *, output_waits: bool) -> bool:
-        """Whether nothing more is to be reported about this run."""
+        """Whether nothing is left to report about this run."""
         if self.outcome is None:
             return False
         if self.is_open:
@@ -51,5 +51,5 @@ class OutcomeReport:
         self._try_at = now.monotonic + timing.RETRY_SECONDS
 
     def moments(self) -> list[float]:
-        """When something may change without an event."""
+        """The times at which a decision may change without an event."""
         return [self._try_at, self._drain_until]

@@ -21,7 +21,7 @@ _NUL, _VISIBLE_NUL = "\0", "\u2400"  # PostgreSQL stores no NUL
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A piece of one stream. Within a stream `seq` counts from 0 without a gap, so a repeat is harmless."""
+    """A piece of one stream. In each stream `seq` counts from 0 without gaps, so a repeated insert is harmless."""
 
     stream: int
     seq: int
@@ -41,10 +41,10 @@ class Numbering:
 
 
 class Allowance:
-    """How many bytes of output a run may keep, for both of its streams together.
+    """The number of bytes of output that a run may keep, for both streams together.
 
-    A quarter of it, but no more than 128 KiB, is set aside for the last words of each stream; the rest goes to
-    whichever writes first.
+    A quarter of it, at most 128 KiB, is reserved for the end (tail) of each stream; both streams share the rest (head),
+    first come, first served.
     """
 
     def __init__(self, limit: int | None) -> None:
@@ -52,7 +52,7 @@ class Allowance:
         self._left = None if limit is None else max(limit - 2 * self.tail, 0)
 
     def take(self, wanted: int) -> int:
-        """How many of these bytes may still be kept as part of the head."""
+        """Take up to ``wanted`` bytes of the head; returns how many."""
         if self._left is None:
             return wanted
         granted = min(wanted, self._left)
@@ -61,7 +61,7 @@ class Allowance:
 
 
 class OutputStream:
-    """One stream's bytes in, chunks out. Holds one chunk, one read and the tail in memory, and never more.
+    """Converts the bytes of one stream to chunks. Keeps at most one chunk, one read and the tail in memory.
 
     Bytes that are not UTF-8 become U+FFFD, NUL becomes U+2400. Over the allowance the head and the tail are
     kept, with a remark between them that says how many bytes are missing.
@@ -82,14 +82,14 @@ class OutputStream:
 
     @property
     def flush_at(self) -> float | None:
-        """When (monotonic clock) the text that waits is to be flushed; None when none waits."""
+        """When (monotonic clock) to flush the waiting text; None if no text waits."""
         return None if self._waiting_since is None else self._waiting_since + FLUSH_SECONDS
 
     def feed(self, data: bytes) -> list[Chunk]:
         """Take bytes; returns the chunks that became full."""
         self.received += len(data)
         self._recent = (self._recent + data[-_RECENT:])[-_RECENT:]
-        # Once a byte went to the tail all that follow must: the allowance never grows again.
+        # After the first byte for the tail, all later bytes go there: the allowance never grows again.
         granted = self._allowance.take(len(data))
         self._kept += granted
         self._append(self._decoder.decode(data[:granted]))
@@ -100,14 +100,14 @@ class OutputStream:
 
     @property
     def last_line(self) -> str:
-        """The last line that is not empty, as far as it is among the last bytes; control characters are removed."""
+        """The last line that is not empty, if the last bytes contain one. Control characters are removed."""
         for line in reversed(self._recent.decode("utf-8", "replace").splitlines()):
             if text := "".join(filter(str.isprintable, line)).strip():
                 return text[:_LINE]
         return ""
 
     def flush(self) -> list[Chunk]:
-        """Whatever text waits, as a chunk. Half a character stays until its other half has come."""
+        """The waiting text, as a chunk. An incomplete character stays until the rest of it arrives."""
         chunks = self._cut_full()
         if self._length:
             chunks.append(self._numbering.chunk("".join(self._parts)))
@@ -115,7 +115,7 @@ class OutputStream:
         return chunks
 
     def close(self) -> list[Chunk]:
-        """The stream has ended: what waits, then the remark on what is missing, then the tail."""
+        """The stream has ended: returns the waiting text, then the remark about missing bytes, then the tail."""
         self._append(self._decoder.decode(b"", final=True))
         chunks = self.flush()
         self._cut_tail()
@@ -153,12 +153,12 @@ class OutputStream:
 
 
 def escape(chunk: Chunk) -> Chunk:
-    """The same chunk in plain ASCII, for a database that refuses some of its characters."""
+    """The same chunk in ASCII, for a database that refuses some of its characters."""
     lines = (line.encode("unicode_escape").decode("ascii") for line in chunk.text.split("\n"))
     return dataclasses.replace(chunk, text="\n".join(lines))
 
 
 def withhold(chunk: Chunk) -> Chunk:
-    """The last resort: a chunk that says how much text stood here."""
+    """A replacement for a chunk that the database refuses even in ASCII: it gives the length of the text."""
     note = f"[{len(chunk.text)} characters that the database refused]\n"
     return dataclasses.replace(chunk, text=note)

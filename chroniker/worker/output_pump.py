@@ -15,7 +15,7 @@ from chroniker.worker.reporter import Reporter
 
 BACKLOG = 1024 * 1024  #: characters that may wait to be stored before the command waits on its pipe
 _READ = 256 * 1024
-_LAST_WORDS = 4 * 1024 * 1024  #: more than two pipes hold
+_LAST_WORDS = 4 * 1024 * 1024  #: more than both pipes can hold
 _OUTSIDE_PATIENCE = 1.0
 
 
@@ -56,7 +56,7 @@ class OutputPump:
 
     @property
     def flush_at(self) -> float:
-        """When (monotonic) text that waits is to be passed on."""
+        """When (monotonic clock) to pass on the waiting text."""
         moments = (stream.flush_at for stream in self._streams.values())
         return min((moment for moment in moments if moment is not None), default=float("inf"))
 
@@ -84,11 +84,11 @@ class OutputPump:
         self._reading = reading
 
     def finish(self) -> None:
-        """The tree is dead: read what is left in the pipes, and pass all of it on.
+        """The tree is dead: read the rest of the pipes, and pass it on.
 
         A pipe that a process outside the tree holds open is read for one more second.
         """
-        self._reading = False  # by the selector, that is
+        self._reading = False  # the selector no longer calls `_read`
         until = clock.monotonic() + _OUTSIDE_PATIENCE
         left = _LAST_WORDS
         poll = select.poll()

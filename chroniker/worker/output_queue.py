@@ -60,7 +60,7 @@ class OutputQueue:
         self._bound = max(self._bound // 2, CHUNK)
 
     def refused(self, batch: Sequence[Chunk]) -> None:
-        """Bad data: first find the chunk, by inserts of one; then write it in ASCII; then only say that it was."""
+        """The database refused the data: insert single chunks to find it, then write it in ASCII, then replace it."""
         if len(batch) > 1:
             self._bound = 0
             return

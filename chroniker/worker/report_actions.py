@@ -1,4 +1,4 @@
-"""What a reporter can do next. `RunReport` decides on an action; the reporter's thread carries it out."""
+"""The actions of a reporter. `RunReport` decides on an action; the reporter's thread executes it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chroniker.worker.output import Chunk
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """When a decision is made, and the command's progress at that time."""
+    """The time of a decision on both clocks, and the command's progress at that time."""
 
     boot: float  #: the clock of leases
     monotonic: float  #: the clock of retries
@@ -21,16 +21,16 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Move the run to RUNNING. The lease begins after `asked` (boot clock)."""
+    """Move the run to RUNNING. The lease begins after `sent_at` (boot clock)."""
 
-    asked: float
+    sent_at: float
 
 
 @dataclass(frozen=True, slots=True)
 class Renew:
-    """Renew the lease. The new lease begins after `asked` (boot clock)."""
+    """Renew the lease. The new lease begins after `sent_at` (boot clock)."""
 
-    asked: float
+    sent_at: float
     progress: tuple[int, int] | None
 
 
@@ -50,7 +50,7 @@ class Finish:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Nothing to do for so long, unless an event comes in first."""
+    """Nothing to do for `seconds`, unless an event arrives first."""
 
     seconds: float
 

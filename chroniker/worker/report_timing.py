@@ -1,9 +1,9 @@
-"""How long the reports of a run wait and are repeated, in seconds."""
+"""The waits and limits for the reports of a run, in seconds."""
 
 START_TRIES = 5
 START_BACKOFF = 0.2  #: before the second try of a start; doubled before each further try
 RETRY_SECONDS = 1.0  #: between two tries of any other report
-RING_SECONDS = 0.1  #: the shortest time between two renewals, however often the supervisor is woken
+WAKE_SECONDS = 0.1  #: the shortest time between two renewals, however often the supervisor is woken
 PROGRESS_SECONDS = 1.0  #: the shortest time between two renewals that are sent early because of new progress
 DRAIN_FIRST = 5.0  #: how long a finish waits for output that is not stored yet
 DRAIN_AFTER = 30.0  #: how long output may take after the finish

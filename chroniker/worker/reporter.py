@@ -1,6 +1,6 @@
-"""The thread that talks to the database for one run, so that the supervisor's loop never waits for a database.
+"""The thread that reports one run to the database, so that the supervisor's loop never waits for a database.
 
-What it does, and when, is decided by `RunReport`.
+`RunReport` decides what to report, and when.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Reporter:
         self._near.setblocking(False)
         self._far.setblocking(False)
         self._thread = threading.Thread(target=self._run, name=f"chroniker-{report.run_id}", daemon=True)
-        self._changed = threading.Condition()  # guards the state
+        self._changed = threading.Condition()  # its lock protects the state
         self._began, self._done = threading.Event(), threading.Event()
         self._shared_progress = -1
 
@@ -47,22 +47,22 @@ class Reporter:
 
     @property
     def deadline(self) -> float:
-        """Until when (boot clock) the lease is held for certain, less the margin."""
+        """Until then (boot clock) the lease is certainly held, minus the margin."""
         return self._state.lease.deadline
 
     @property
     def renewals(self) -> int:
-        """How often the deadline was moved."""
+        """The number of extensions of the deadline."""
         return self._state.lease.renewals
 
     @property
     def lost(self) -> str:
-        """Why the lease is gone; empty while it is held."""
+        """Why the lease was lost; empty while it is held."""
         return self._state.lease.lost
 
     @property
     def stop(self) -> str:
-        """Who requested a stop; empty: nobody."""
+        """The person or program that requested a stop; empty: no request."""
         return self._state.lease.stop
 
     @property
@@ -105,18 +105,18 @@ class Reporter:
         self._shared_progress = os.dup(shared)
 
     def renew_now(self) -> None:
-        """Renew, and so learn of a stop, at once."""
+        """Renew at once; the answer shows a stop request."""
         with self._changed:
             self._state.lease.renew_soon()
             self._changed.notify()
 
     def give_up(self, why: str) -> None:
-        """The run is being killed for want of a lease: do not renew it again."""
+        """The lease is lost and the run is being killed: send no more renewals."""
         with self._changed:
             self._state.lease.lose(why)
 
     def finish(self, outcome: RunOutcome, *, drain_first: bool) -> None:
-        """Report the outcome; `drain_first`: after the output that waits, unless that takes too long."""
+        """Report the outcome; `drain_first`: after the waiting output, unless that takes too long."""
         with self._changed:
             self._state.finish(outcome, clock.monotonic(), drain_first=drain_first)
             self._changed.notify()
@@ -142,7 +142,7 @@ class Reporter:
             while self._step():
                 pass
             self._note_missing()
-        except BaseException as error:  # the loop must not wait for a thread that has ended
+        except BaseException as error:  # otherwise the supervisor would wait for an ended thread
             log.exception("run %s: its reporter failed", self._report.run_id)
             self._state.error = error
             self.give_up(f"the report failed: {error!r}")
@@ -178,7 +178,7 @@ class Reporter:
             answer = self._call(action)
         except Exception as error:
             self._failed(type(action).__name__.lower(), error)
-            refused = isinstance(error, (DataError, ValueError))  # the text is at fault, not the database
+            refused = isinstance(error, (DataError, ValueError))  # the database works, but refuses this text
             with self._changed:
                 self._state.failed(action, error, self._moment(), refused=refused)
         else:
@@ -205,16 +205,16 @@ class Reporter:
                 self._failed("note", error)
 
     def _failed(self, what: str, error: Exception) -> None:
-        """The connection may be broken, or its transaction: the next try gets a new one."""
+        """Drop the connection: it may be broken, and the next try opens a new one."""
         log.warning("run %s: %s failed: %r", self._report.run_id, what, error)
         self._drop_connection()
 
     def _drop_connection(self) -> None:
         try:
             self._report.close()
-        except Exception as error:  # a connection that cannot even be closed is dropped all the same
+        except Exception as error:  # a broken connection may also fail to close
             log.debug("run %s: closing its connection failed: %r", self._report.run_id, error)
 
     def _wake(self) -> None:
-        with suppress(OSError):  # the loop has been woken often enough, or has ended
+        with suppress(OSError):  # the socket is full of wake-ups, or the loop has ended
             self._far.send(b"!")

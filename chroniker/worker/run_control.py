@@ -1,4 +1,4 @@
-"""What a supervisor tells its keeper, and when it gives up on one. Decisions only: no process, socket or clock."""
+"""Decides which instructions a keeper gets, and when to replace it. No processes, sockets or clocks."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Protocol, TypeAlias
 
 from chroniker.worker import end_reasons
 
-KILL_PATIENCE = 5.0  #: how long a keeper that was told to kill may take before it is replaced by a sweep
-SILENCE = 15.0  #: how long a keeper may leave a message unanswered; it is woken after a third of this
+KILL_PATIENCE = 5.0  #: how long a keeper may take for a kill before it is replaced by a sweep
+SILENCE = 15.0  #: how long a keeper may take to acknowledge a message; SIGCONT after a third of this
 
 
 class LeaseView(Protocol):
-    """What the reporter knows of the lease."""
+    """The state of the lease in the reporter."""
 
     @property
     def deadline(self) -> float: ...
@@ -50,15 +50,15 @@ class RunControl:
     """The state of one supervision. Times are on the boot clock unless they say otherwise."""
 
     def __init__(self) -> None:
-        self.lost = ""  #: why the tree was killed for want of a lease
+        self.lost = ""  #: why the lease was lost and the tree killed
         self.stop_at = float("inf")  #: when the run is stopped because its worker shuts down
-        self.interrupted = False  #: it was stopped for that
+        self.interrupted = False  #: it was stopped because its worker shuts down
         self._passed_renewals = 0
         self._stopping = False
         self._kill_sent_at = float("inf")  # monotonic clock
 
     def instructions(self, lease: LeaseView, now: float, monotonic: float) -> list[Instruction]:
-        """What the keeper is to be told now. Each answer is given once."""
+        """The instructions to send to the keeper now. Each is returned once."""
         if self.lost:
             return []
         if lease.lost or now >= lease.deadline:
@@ -76,18 +76,18 @@ class RunControl:
         return found
 
     def patience(self, lease: LeaseView, now: float) -> float:
-        """How long nothing has to be done if nothing happens."""
+        """Seconds until the next decision without an event."""
         moments = [self.stop_at] if not self._stopping else []
         if not self.lost:
             moments.append(lease.deadline)
         return min(moments, default=float("inf")) - now
 
     def keeper_fault(self, *, silent_for: float, dead_for: float, monotonic: float) -> str:
-        """Why the keeper is to be replaced by a sweep; empty: it works. All that it sent has been read before."""
+        """Why to replace the keeper by a sweep; empty: it works. Call it after reading the keeper's messages."""
         if silent_for > SILENCE:
             return end_reasons.SILENT
         if monotonic - self._kill_sent_at > KILL_PATIENCE:
             return end_reasons.TOO_SLOW
-        if dead_for > KILL_PATIENCE:  # and its parent, if it has one, does nothing about it
+        if dead_for > KILL_PATIENCE:  # and its parent has not killed the tree
             return end_reasons.DIED
         return ""

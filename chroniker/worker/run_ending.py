@@ -1,4 +1,4 @@
-"""From what a supervisor saw to the outcome of the run, and to the remarks in its log. Pure."""
+"""Derives the outcome of a run, and the remarks in its log, from a supervisor's observations. Pure."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _STOPPED = {"timed_out": "Timed out", "stopped": "Stopped", "interrupted": "Stop
 
 @dataclass(frozen=True, slots=True)
 class Observations:
-    """What is known once the tree is dead."""
+    """The facts that are known when the tree is dead."""
 
     host: str
-    keeper: Mapping[str, Any]  #: the keeper's last message; empty: there was none
+    keeper: Mapping[str, Any]  #: the keeper's last report; empty: none
     keeper_error: str = ""
-    lost: str = ""  #: why the tree was killed for want of a lease
-    replaced: str = ""  #: what was wrong with a keeper that was replaced by a sweep
+    lost: str = ""  #: why the lease was lost and the tree killed
+    replaced: str = ""  #: why the keeper was replaced by a sweep
     survivors: Sequence[Survivor] = ()  #: processes that could not be killed
     stopped_by: str = ""
     interrupted: bool = False  #: the stop was for a shutdown of the worker
@@ -73,7 +73,7 @@ def _reasons(spec: RunSpec, seen: Observations) -> Iterator[Reason]:
 
 
 def remarks(spec: RunSpec, seen: Observations) -> Iterator[str]:
-    """What the log says about an end that was not the command's own."""
+    """The remarks in the log about an end that the command did not choose."""
     how, killed = seen.how, seen.keeper.get("killed", 0)
     listed = f"{killed} ({'; '.join(seen.keeper.get('names', []))})"
     if how == "exited" and killed:

@@ -1,8 +1,8 @@
 """A run's file lock in the runtime directory: held as long as a process of this host may be executing the run.
 
-The supervisor takes it before it starts the run and passes the same open file to the keeper (and to the keeper's
-parent). So it is free only when all of them are gone, whichever died first, and the kernel frees it at once. The
-command does not inherit it.
+The supervisor takes it before it starts the run, and passes the open file to the keeper and to the keeper's parent. So
+it is free only when all of them have ended, in any order, and the kernel frees it at once. The command does not inherit
+it.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from chroniker.process.runtime_dir import prepare
 
 _SUFFIX = ".lock"
 _KEPT_SECONDS = 86_400.0
-_PATIENCE = 0.2  # a tick that looks holds the lock for microseconds
+_PATIENCE = 0.2  # a tick that tests the lock holds it for microseconds
 
 
 class RunLock:
-    """The lock, held. As a context manager: released at the end; after an exception the keeper may hold it on."""
+    """A held lock. As a context manager it is released at the end; after an exception the keeper may still hold it."""
 
     def __init__(self, path: Path, descriptor: int) -> None:
         self._path = path
@@ -31,7 +31,7 @@ class RunLock:
 
     @classmethod
     def take(cls, runtime_dir: Path, run_id: UUID) -> RunLock | None:
-        """The run's lock, or None when another process of this host has it. Raises OSError when there can be none."""
+        """Take the lock. None: another process of this host holds it. Raises OSError if the file cannot be used."""
         prepare(runtime_dir)
         path = _path(runtime_dir, run_id)
         until = clock.monotonic() + _PATIENCE
@@ -48,7 +48,7 @@ class RunLock:
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
-        if kind is None:  # the tree is dead: nobody needs the name any more
+        if kind is None:  # the tree is dead: the file is no longer needed
             self._path.unlink(missing_ok=True)
         os.close(self.descriptor)
 
@@ -56,8 +56,8 @@ class RunLock:
 def is_held(runtime_dir: Path, run_id: UUID) -> bool | None:
     """Whether a process of this host is, or may be, executing the run. False: none is.
 
-    None: there is no such file, or it is another user's, which decides nothing. The run may have its files in
-    another directory, or the host was started anew.
+    None: unknown, because the file does not exist or belongs to another user. The run may use another directory, or the
+    host was restarted.
     """
     try:
         descriptor = os.open(_path(runtime_dir, run_id), os.O_RDONLY | os.O_CLOEXEC)
@@ -74,8 +74,8 @@ def sweep_leftovers(
 ) -> list[UUID]:
     """Kill the remaining processes of runs whose supervisor and keeper are both dead. Returns those runs.
 
-    Runs that are being executed are not touched, nor those that are `known` to be swept. A lock file stays for a day:
-    it tells ticks that its run is dead. `minimum_age`: leave newer lock files alone; their owner may not hold them yet.
+    Running runs are not touched, nor runs in `known`, which are swept already. A lock file stays for a day: ticks see
+    by it that the run is dead. Lock files younger than `minimum_age` are left: their owner may not hold them yet.
     """
     swept = []
     for path in sorted(runtime_dir.glob(f"*{_SUFFIX}")):
@@ -98,7 +98,7 @@ def _run_of(path: Path) -> UUID | None:
 
 
 def _age(path: Path) -> float:
-    """Seconds; 0 when the file has gone: its run has just ended."""
+    """Age in seconds; 0 if the file was removed: its run has just ended."""
     try:
         return clock.wall() - path.stat().st_mtime
     except FileNotFoundError:
@@ -118,7 +118,7 @@ def _lock(descriptor: int, kind: int) -> bool:
 
 
 def _is_still(path: Path, descriptor: int) -> bool:
-    """Whether the file that was opened is still the one of that name: its last owner removes it."""
+    """Whether the path still names the opened file: the previous owner may have removed it."""
     try:
         return os.path.samestat(path.stat(), os.fstat(descriptor))
     except FileNotFoundError:

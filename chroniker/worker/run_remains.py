@@ -1,4 +1,4 @@
-"""What runs of this host left behind: processes whose supervisor and keeper are dead."""
+"""Remaining processes of runs on this host whose supervisor and keeper are dead."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ from chroniker.worker import run_lock
 log = logging.getLogger(__name__)
 
 _REVIVE_SECONDS = 1.0
-_MINIMUM_AGE = 5.0  #: of a lock file: between creating it and locking it pass microseconds
+_MINIMUM_AGE = 5.0  #: seconds; a lock file is created microseconds before it is locked
 
 
 @dataclass(frozen=True, slots=True)
 class HostProcesses:
-    """What a tick can know about, and do to, the processes of this host's runs before it closes them as lost."""
+    """Finds and kills processes of this host's runs, for a tick that is about to close runs as lost."""
 
     host: str
     runtime_dir: Path
-    locks_decide: bool  #: a free lock is a dead run, a held one a living run, whatever the lease says
+    locks_decide: bool  #: a free lock means a dead run, a held lock a living one, independent of the lease
 
     def is_held(self, run_id: UUID) -> bool | None:
-        """Whether something of this host is, or may be, executing the run; None: its lock file is not here."""
+        """Whether a process of this host is, or may be, executing the run; None: unknown, no lock file here."""
         return run_lock.is_held(self.runtime_dir, run_id)
 
     def kill_remaining(self, run_id: UUID) -> list[Survivor]:
-        """Kill what is left of a run that nothing guards any more; the processes that survived.
+        """Kill the remaining processes of a run without keeper; returns the processes that survived.
 
-        It finds processes of this user that kept the run's mark in their environment.
+        Limit: it finds only processes of this user that still have the run's mark in their environment.
         """
         return run_marker.kill_marked_processes(run_id)
 
 
 class RemainsSweeper(threading.Thread):
-    """Sweeps in a process that stays: what is left of a run is dead before its lease ends and its job may run again.
+    """Sweeps periodically in a long-lived process, so that remaining processes of a run are dead before its lease ends.
 
-    It also starts a fork server of this process again that was killed.
+    It also starts this process's fork server again if it was killed.
     """
 
     def __init__(self, runtime_dir: Path, every: float, fork_server: ForkServer | None = None) -> None:
@@ -63,8 +63,8 @@ class RemainsSweeper(threading.Thread):
                 if clock.monotonic() >= sweep_at:
                     sweep_at = clock.monotonic() + self._every
                     self.sweep()
-            except OSError as error:  # the directory is not ours, which each run reports itself; or no memory
-                log.debug("remaining processes were not looked for: %s", error)
+            except OSError as error:  # the directory is not ours (each run reports that), or no memory
+                log.debug("the search for remaining processes failed: %s", error)
 
     def sweep(self) -> None:
         swept = run_lock.sweep_leftovers(self._runtime_dir, known=self._swept, minimum_age=_MINIMUM_AGE)

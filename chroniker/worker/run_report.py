@@ -1,7 +1,7 @@
-"""What is reported about one run, and in which order. It decides; it has no thread, no socket and no database.
+"""Decides which report about a run is sent next. No thread, no socket, no database.
 
-Renewals go first. Between two of them at most one bounded insert of output is under way, and the report bounds
-each of its statements; so neither a flood of output nor a slow disk delays a renewal for long.
+Renewals go first. Between two renewals there is at most one insert of output, of bounded size, and each statement has a
+time limit; so neither much output nor a slow disk delays a renewal for long.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _SHORTEST_WAIT = 0.001
 
 
 class RunReport:
-    """`next_action` says what to do; `answered` or `failed` takes what came of it. Not for two threads at once."""
+    """`next_action` returns the next action; `answered` or `failed` gets its result. Not for two threads at once."""
 
     def __init__(self, remarks: Numbering) -> None:
         self.spec: RunSpec | None = None
@@ -44,7 +44,7 @@ class RunReport:
         self.output.put(chunks)
 
     def finish(self, outcome: RunOutcome, now: float, *, drain_first: bool) -> None:
-        """Report the outcome; `drain_first`: after the output that waits, unless that takes too long."""
+        """Report the outcome; `drain_first`: after the waiting output, unless that takes too long."""
         assert self.spec is not None
         self.outcome.request(outcome, now, drain_first=drain_first, lease=self.spec.lease)
 
@@ -66,7 +66,7 @@ class RunReport:
         return Wait(self._patience(now))
 
     def _start_action(self, now: Moment) -> Action:
-        """A start is repeated. The lease counts from the first try: its answer may be all that was lost."""
+        """Repeat the start. The lease counts from the first try, which may have succeeded with a lost answer."""
         if self._refused or self.error is not None:
             return Done()
         if now.monotonic < self._start_at:
@@ -98,7 +98,7 @@ class RunReport:
                 self._finished(bool(answer), now)
 
     def failed(self, action: Call, error: Exception, now: Moment, *, refused: bool = False) -> None:
-        """There was no answer. `refused`: the database did not take the text of this output, now or ever."""
+        """There was no answer. `refused`: the database will never accept the text of this output."""
         match action:
             case Start():
                 self._start_failed(error, now)
@@ -119,7 +119,7 @@ class RunReport:
             self._refused = True
         else:
             self.spec = spec
-            self.lease.begin(spec, action.asked, renew_first=repeated)
+            self.lease.begin(spec, action.sent_at, renew_first=repeated)
         self.is_started = self._refused or not repeated
 
     def _start_failed(self, error: Exception, now: Moment) -> None:
@@ -145,7 +145,7 @@ class RunReport:
 
     @property
     def missing_note(self) -> str:
-        """What an event says of output that was not stored, or may not have been; empty when all is stored."""
+        """The text of an event about output that was, or may have been, not stored; empty if all is stored."""
         missing = self.output.size + self.output.missing
         if self.spec is None or not (missing or self.lease.lost):
             return ""

@@ -1,8 +1,8 @@
 """One run, from its start to its last report, in the process of a worker.
 
-The loop here reads pipes and sockets, and nothing else: the database is the reporter's, the processes are the
-keeper's. It may run in any thread, many at once: it installs no signal handlers and waits for no child but its own.
-What it decides is in `RunControl` and `run_ending`.
+The loop reads pipes and sockets only. The reporter uses the database, the keeper controls the processes. Many loops may
+run at once, in any threads: a loop installs no signal handlers and waits for its own children only. Decisions are in
+`RunControl` and `run_ending`.
 """
 
 from __future__ import annotations
@@ -39,18 +39,18 @@ _HERE = "this host"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Worker:
-    """Where runs are supervised."""
+    """The environment of supervisors: this worker and its host."""
 
     machine: Machine
     host: str = _HERE
-    shutdown_notice: ShutdownNotice | None = None  #: when the runs are to be stopped because the worker shuts down
+    shutdown_notice: ShutdownNotice | None = None  #: announces the shutdown of the worker
 
 
 def execute(report: Report, worker: Worker) -> RunOutcome | None:
     """Execute one claimed run, and report it. None: the start was refused, or another process executes this run.
 
-    When this returns, the run's processes are dead, or its reason names those that are not. Its row shows the
-    outcome, unless that is `lost`: then the report came too late, or could not be made, and a tick closes the run.
+    On return the run's processes are dead; its reason names those that could not be killed. The database shows the
+    outcome, except for `lost`: then the report was too late or could not be sent, and a tick closes the run.
     """
     machine = worker.machine
     with ExitStack() as stack:
@@ -90,7 +90,7 @@ def _start_keeper(machine: Machine, lock: RunLock) -> KeeperClient | OSError:
 def _supervise(supervision: Supervision, wake_socket: WakeSocket) -> RunOutcome:
     try:
         ending = supervision.run(wake_socket)
-    except BaseException as error:  # the worker is to end at once: the tree must not outlive it
+    except BaseException as error:  # the worker ends at once: the tree must not outlive it
         ending = supervision.abandon(error)
         _report_outcome(supervision.reporter, ending)
         raise
@@ -122,12 +122,12 @@ class Supervision:
         self._selector = worker.machine.selector()
         self._pump = OutputPump(spec, keeper, reporter, remarks, self._selector)
         self._control = RunControl()
-        self._replaced = ""  # what was wrong with the keeper
+        self._replaced = ""  # why the keeper was replaced
         self._survivors: list[Survivor] = []
         reporter.watch_progress(keeper.progress)
 
     def run(self, wake_socket: WakeSocket) -> RunOutcome:
-        """Let the command begin; returns when its tree is dead and its output has been passed on."""
+        """Start the command; returns when its tree is dead and its output has been passed on."""
         with self._selector:
             self._listen(wake_socket)
             self.keeper.go(self._spec, self.reporter.deadline)
@@ -148,7 +148,7 @@ class Supervision:
         return run_ending.outcome(self._spec, seen)
 
     def abandon(self, error: BaseException) -> RunOutcome:
-        """Have the tree killed, whatever state the loop was left in; waits for that, and passes on the output."""
+        """Kill the tree, in any state of the loop; waits for its end, and passes on the output."""
         log.warning("run %s: killed, because its worker ends (%s)", self._spec.run_id, type(error).__name__)
         self.keeper.kill()
         until = clock.monotonic() + run_control.KILL_PATIENCE

@@ -1,4 +1,4 @@
-"""Processes that survived the run they belong to: no other run of its job and slot starts until they have ended."""
+"""Processes that survived their run: the next run of the job and slot starts only after they have ended."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def hold_slot(report: Report, spec: RunSpec, survivors: Sequence[Survivor], noti
         clock.sleep(_POLL_SECONDS)
     try:
         report.release()
-    except Exception as error:  # the lease ends by itself
+    except Exception as error:  # the lease expires by itself
         log.warning("run %s: its lease was not released: %r", spec.run_id, error)
     finally:
         report.close()

@@ -53,7 +53,7 @@ def wake(runtime_dir: Path, run_id: UUID) -> bool:
             with _Address(path) as address:
                 bell.sendto(b"!", address)
         except BlockingIOError:
-            return True  # so many wake-ups wait already that the socket is full
+            return True  # the socket is full of earlier wake-ups
         except OSError:
             return False
     return True
@@ -64,7 +64,7 @@ def _path(runtime_dir: Path, run_id: UUID) -> Path:
 
 
 class _Address:
-    """A socket's address, which may hold 107 bytes: a long path is named by way of its open directory."""
+    """A socket's address has at most 107 bytes: for a long path it goes through the open directory in /proc."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -171,5 +171,5 @@ def _connection(end: Any) -> KeeperConnection:
 
 
 def _guard(keeper: Process, far: channels.End, out: channels.End) -> None:
-    Keeper(_connection(far), Tree(out)).guard()
+    Keeper(_connection(far), Tree(out)).run()
     keeper.kill()

@@ -77,7 +77,7 @@ REPLACEMENTS = {
     ),
     "lease-from-the-answer": Replacement(
         "worker/lease_renewal.py",
-        "self.deadline = request.asked + self._held_for",
+        "self.deadline = request.sent_at + self._held_for",
         "self.deadline = boot_clock() + self._held_for",
         "slow-answer",
     ),

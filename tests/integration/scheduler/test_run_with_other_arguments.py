@@ -49,7 +49,7 @@ def test_an_empty_list_replaces_the_arguments_of_the_job() -> None:
         ({}, "'one quote", "cannot be split into words"),
         ({"command": "chatty"}, "--lines many", "argument --lines: invalid int value: 'many'"),
         ({"command": "gone"}, "x", "There is no management command “gone”."),
-        ({"command": "", "raw_command": "true"}, "x", "A raw command has its arguments in its own line"),
+        ({"command": "", "raw_command": "true"}, "x", "Raw commands have no separate arguments"),
     ],
 )
 def test_invalid_arguments_are_refused_before_anything_is_written(fields: dict[str, Any], args: str, said: str) -> None:
