@@ -26,7 +26,7 @@ def write(run: Run, stream: int, seq: int, text: str) -> None:
     LogChunk.objects.create(run=run, stream=stream, seq=seq, text=text, written_at=database_now())
 
 
-def test_the_list_shows_that_a_job_started_and_how_far_it_is(open_page: Callable[..., Page]) -> None:
+def test_the_list_shows_the_start_and_the_progress_of_a_job(open_page: Callable[..., Page]) -> None:
     from playwright.sync_api import expect
 
     job = a_booked_job(name="backup", cron="0 0 1 1 *")

@@ -66,9 +66,7 @@ def part(demo: Process, words: str) -> psutil.Process:
     return next(child for child in children if words in " ".join(child.cmdline()))
 
 
-def test_the_check_sees_every_sample_job_end_as_it_should_on_a_celery_worker(
-    env: dict[str, str], tmp_path: Path
-) -> None:
+def test_the_check_passes_for_every_sample_job_on_a_celery_worker(env: dict[str, str], tmp_path: Path) -> None:
     with Process([str(DEMO), "--check", "--timeout", f"{CHECK_SECONDS:g}"], env, tmp_path, name="check") as check:
         status = check.wait(CHECK_SECONDS + END_SECONDS)
         wait_until(lambda: not check.survivors(), what="nothing is left")
@@ -79,7 +77,7 @@ def test_the_check_sees_every_sample_job_end_as_it_should_on_a_celery_worker(
         assert "77/77" in rows["Import the catalogue"][0]
 
 
-def test_the_site_answers_where_it_says_and_one_interrupt_ends_everything(
+def test_the_site_responds_at_the_printed_address_and_one_interrupt_ends_everything(
     demo: Process, env: dict[str, str], tmp_path: Path
 ) -> None:
     address = ADDRESS.search(demo.log)
@@ -93,7 +91,7 @@ def test_the_site_answers_where_it_says_and_one_interrupt_ends_everything(
     assert not demo.survivors()
 
 
-def test_when_the_worker_dies_it_says_so_and_ends_the_rest(demo: Process) -> None:
+def test_the_demo_reports_a_dead_worker_and_ends(demo: Process) -> None:
     part(demo, "celery --app demo worker").kill()
     assert demo.wait(END_SECONDS) == 1
     assert "The demo failed: worker has ended (signal 9)" in demo.log
@@ -101,12 +99,12 @@ def test_when_the_worker_dies_it_says_so_and_ends_the_rest(demo: Process) -> Non
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent died")
-def test_killed_outright_it_takes_its_processes_along(demo: Process) -> None:
+def test_killing_the_demo_kills_its_processes(demo: Process) -> None:
     demo.kill(signal.SIGKILL)
     wait_until(lambda: not demo.survivors(), seconds=END_SECONDS, what="nothing is left")
 
 
-def test_without_a_broker_it_says_what_is_missing(env: dict[str, str]) -> None:
+def test_the_demo_reports_a_missing_broker(env: dict[str, str]) -> None:
     done = run(["--check"], {**env, "DEMO_REDIS_SERVER": "/nowhere/redis-server"})
     assert (done.returncode, "DEMO_REDIS_SERVER" in done.stdout) == (1, True)
 

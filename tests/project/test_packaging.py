@@ -62,19 +62,19 @@ def shipped() -> Iterator[str]:
                 yield path.relative_to(ROOT).as_posix()
 
 
-def test_the_wheel_has_every_file_of_both_packages_and_nothing_else(wheel: Path) -> None:
+def test_the_wheel_has_exactly_the_files_of_both_packages(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {name for name in names if ".dist-info/" not in name} == set(shipped())
 
 
-def test_the_source_archive_has_what_is_needed_to_build_the_wheel(dist: Path) -> None:
+def test_the_source_archive_can_build_the_wheel(dist: Path) -> None:
     with tarfile.open(next(dist.glob("*.tar.gz"))) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert names >= {*shipped(), *SOURCES}
     assert not {name for name in names if name.startswith(("tests/", "docs/", "docker/"))}
 
 
-def test_the_wheel_says_who_may_use_it_and_carries_its_licence(wheel: Path) -> None:
+def test_the_wheel_has_its_licence_and_metadata(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         info = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
         metadata = archive.read(info).decode()
@@ -85,7 +85,7 @@ def test_the_wheel_says_who_may_use_it_and_carries_its_licence(wheel: Path) -> N
     assert "BSD-3-Clause" in metadata
 
 
-def test_the_installed_wheel_alone_makes_its_tables(wheel: Path, tmp_path: Path) -> None:
+def test_the_installed_wheel_creates_its_tables(wheel: Path, tmp_path: Path) -> None:
     site = tmp_path / "site"
     run(sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-index", "--target", site, wheel, cwd=tmp_path)
     (tmp_path / "alone.py").write_text(

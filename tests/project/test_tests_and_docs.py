@@ -23,14 +23,14 @@ def environ(**more: str) -> dict[str, str]:
     return {**{name: value for name, value in os.environ.items() if not name.startswith(chosen)}, **more}
 
 
-def test_one_test_by_name_in_one_pair_of_python_and_django(tmp_path: Path) -> None:
+def test_one_test_can_be_selected_by_name_and_versions(tmp_path: Path) -> None:
     words: list[str | Path] = [sys.executable, "-m", "tox", "config", "--workdir", tmp_path, "-e", "py313-django61"]
     said = run([*words, "-k", "deps", "set_env", "pass_env", "commands"], env=environ(), cwd=ROOT)
     assert "Django<6.2,>=6.1" in said.replace(" ", "") or "Django>=6.1,<6.2" in said.replace(" ", "")
     assert "TESTNAME" in said and "python -m pytest" in said
     assert "TEST_DATABASE=" not in said.replace(" ", "")  # SQLite, which is always there
     pytest_alone: list[str | Path] = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
-    name = "test_one_test_by_name_in_one_pair_of_python_and_django"
+    name = "test_one_test_can_be_selected_by_name_and_versions"
     said = run(pytest_alone, env=environ(TESTNAME=f".{name}"), cwd=ROOT)
     assert f"test_tests_and_docs.py::{name}" in said and said.count("::") == 1
 
@@ -55,7 +55,7 @@ def fetched(url: str) -> str:
     return ""
 
 
-def test_both_archives_pass_the_check_of_the_index(dist: Path) -> None:
+def test_both_archives_pass_twine_check(dist: Path) -> None:
     archives = sorted(dist.iterdir())
     assert [archive.suffix for archive in archives] == [".whl", ".gz"]
     run([sys.executable, "-m", "twine", "check", "--strict", *archives], env=environ(), cwd=dist)

@@ -71,7 +71,7 @@ class Reader(Newcomer):
         return self.manage("shell", "--verbosity", "0", "--command", WHAT_RAN)
 
 
-def test_the_tutorial_goes_from_an_empty_project_to_a_running_fleet(tmp_path: Path, redis_server: RedisServer) -> None:
+def test_the_tutorial_leads_from_an_empty_project_to_a_running_fleet(tmp_path: Path, redis_server: RedisServer) -> None:
     reader = Reader(tmp_path)
     assert reader.does("One host, no broker") == []
     assert reader.does("A command of your own") == []

@@ -30,12 +30,12 @@ def test_a_reason_is_rendered_in_the_language_of_its_reader() -> None:
         assert run.reason == gettext("No worker took it within its start deadline.") != english
 
 
-def test_a_run_s_own_columns_are_parameters() -> None:
+def test_columns_of_a_run_are_parameters_of_its_reason() -> None:
     run = Run(required_host="web1", **Reason.of(Code.WAITS_FOR_HOST).columns())
     assert "“web1”" in run.reason
 
 
-def test_free_text_is_shown_as_it_is() -> None:
+def test_free_text_is_shown_unchanged() -> None:
     with override("de"):
         assert Run(**Reason(text="exit status 3").columns()).reason == "exit status 3"
 
@@ -49,7 +49,7 @@ def test_a_reason_with_several_parts_shows_all_of_them() -> None:
     ("code", "args"),
     [("FROM_THE_FUTURE", {"n": 3}), ("MISSED", {}), ("HOSTS", {"done": 1, "all": 2, "others": [["web1", "MELTED"]]})],
 )
-def test_what_another_version_wrote_is_shown(code: str, args: dict[str, object]) -> None:
+def test_a_reason_of_another_version_is_shown(code: str, args: dict[str, object]) -> None:
     text = reasons.render(code, args)
     assert text
     if code == "FROM_THE_FUTURE":
@@ -62,7 +62,7 @@ def test_outcomes_of_hosts_have_the_labels_of_their_states() -> None:
         assert f"web1: {status.label}, and 1 more" in reasons.render("HOSTS", args)
 
 
-def test_missed_is_told_by_the_code_not_by_the_text() -> None:
+def test_missed_runs_are_recognized_by_code_and_not_by_text() -> None:
     assert Run(status=Status.SKIPPED, code=Code.MISSED).is_missed
     assert Run(status=Status.SKIPPED, code=Code.NO_HOST).is_missed
     assert not Run(status=Status.SKIPPED, code=Code.OVERLAP).is_missed

@@ -60,7 +60,7 @@ def test_the_list_shows_errors_and_links_to_the_run(admin: Client, messages: dic
     assert reverse("admin:chroniker_run_change", args=[run.pk]) in page and "nightly #1" in page
 
 
-def test_the_list_costs_the_same_for_one_row_and_for_many(admin: Client) -> None:
+def test_the_list_needs_the_same_statements_for_one_row_as_for_many(admin: Client) -> None:
     costs = []
     for count in (1, 20):
         ended(a_job_told_to(*[a_subscriber(f"u{count}-{n}") for n in range(count)]), Status.FAILED)

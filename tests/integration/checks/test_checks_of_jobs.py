@@ -34,32 +34,32 @@ def test_an_unknown_executor_is_named_with_its_jobs() -> None:
     assert "nowhere" in message.msg and "“one”, “two”" in message.msg
 
 
-def test_a_command_that_does_not_exist_is_named_with_its_jobs() -> None:
+def test_an_unknown_command_is_named_with_its_jobs() -> None:
     a_job(name="gone", command="sleep_fo")
     [message] = problems()
     assert message.id == "chroniker.W007"
     assert "“gone”" in message.msg and "sleep_for" in message.msg
 
 
-def test_a_command_that_is_not_allowed_any_more_is_named_with_its_jobs() -> None:
+def test_a_command_that_is_no_longer_allowed_is_named_with_its_jobs() -> None:
     a_job(name="was allowed")
     [message] = problems(CHRONIKER_COMMANDS=["other"])
     assert message.id == "chroniker.W007"
 
 
-def test_raw_commands_that_are_switched_off_are_named() -> None:
+def test_jobs_with_disabled_raw_commands_are_named() -> None:
     a_job(name="raw", command="", raw_command="true")
     assert problems() == []
     [message] = problems(CHRONIKER_DISABLE_RAW_COMMAND=True)
     assert message.id == "chroniker.W007"
 
 
-def test_disabled_jobs_are_left_alone() -> None:
+def test_disabled_jobs_are_ignored() -> None:
     a_job(executor="nowhere", command="no such", enabled=False)
     assert problems() == []
 
 
-def test_many_jobs_are_not_all_named() -> None:
+def test_a_message_names_a_limited_number_of_jobs() -> None:
     for number in range(MAX_NAMED + 1):
         a_job(name=f"job {number:02}", executor="nowhere")
     [message] = problems()
@@ -67,13 +67,13 @@ def test_many_jobs_are_not_all_named() -> None:
     assert "and others" in message.msg
 
 
-def test_without_databases_nothing_is_asked() -> None:
+def test_without_databases_no_query_is_sent() -> None:
     a_job(executor="nowhere")
     assert run_checks(tags=[TAG], databases=[]) == []
 
 
 @pytest.mark.parametrize("skew", [-90.0, 2.5])
-def test_a_live_host_s_wrong_clock_is_named(skew: float) -> None:
+def test_a_live_host_with_a_wrong_clock_is_named(skew: float) -> None:
     Host.objects.create(name="wrong", last_seen=database_now(), clock_skew_seconds=skew)
     Host.objects.create(name="right", last_seen=database_now(), clock_skew_seconds=1.9)
     Host.objects.create(name="gone", last_seen=database_now() - dt.timedelta(hours=1), clock_skew_seconds=90)

@@ -13,11 +13,11 @@ from chroniker.process import capabilities
 from tests.support.manage import Manage
 
 
-def test_this_kernel_can_guard_runs() -> None:
+def test_this_kernel_supports_keepers() -> None:
     assert capabilities.missing() == []
 
 
-def test_a_kernel_that_cannot_is_refused_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unsuitable_kernel_is_refused_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(capabilities, "LINUX", True)
     monkeypatch.setattr(capabilities, "has_subreapers", lambda: False)
     [message] = [each for each in check_host() if each.id == "chroniker.E015"]
@@ -25,7 +25,7 @@ def test_a_kernel_that_cannot_is_refused_with_the_reason(monkeypatch: pytest.Mon
     assert message.is_serious()
 
 
-def test_a_thread_of_the_start_up_is_named_with_its_package() -> None:
+def test_a_thread_started_by_the_project_is_named_with_its_package() -> None:
     ended = threading.Event()
     thread = threading.Thread(target=ended.wait, name="batches")
     thread.start()
@@ -39,7 +39,7 @@ def test_a_thread_of_the_start_up_is_named_with_its_package() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="no fork server elsewhere")
 @pytest.mark.django_db(transaction=True)
-def test_the_doctor_names_threads_of_the_start_up(manage: Manage, tmp_path: Path) -> None:
+def test_the_doctor_names_threads_started_by_the_project(manage: Manage, tmp_path: Path) -> None:
     (tmp_path / "batcher.py").write_text(
         "import threading, time\n"
         "def work():\n    time.sleep(600)\n"

@@ -85,7 +85,7 @@ def another_pass(path: Path) -> Iterator[None]:
 # -- CHRONIKER_USE_PID -----------------------------------------------------------------------------------------
 
 
-def test_use_pid_a_second_cron_waits_for_the_pass_of_the_first(one_at_a_time: Manage, pass_lock: Path) -> None:
+def test_with_use_pid_a_second_cron_waits_for_the_tick_of_the_first(one_at_a_time: Manage, pass_lock: Path) -> None:
     job = a_job_due_once(command="noop")
     with another_pass(pass_lock):
         with one_at_a_time.process("cron") as cron:
@@ -98,7 +98,7 @@ def test_use_pid_a_second_cron_waits_for_the_pass_of_the_first(one_at_a_time: Ma
     assert the_run(job).status == Status.SUCCEEDED
 
 
-def test_use_pid_a_second_cron_does_not_wait_for_the_jobs_of_the_first(one_at_a_time: Manage) -> None:
+def test_with_use_pid_a_second_cron_does_not_wait_for_the_runs_of_the_first(one_at_a_time: Manage) -> None:
     long = a_job_due_once(command="sleep_for", args="600")
     with one_at_a_time.process("cron") as first:
         wait_until(lambda: is_running(long))
@@ -107,7 +107,7 @@ def test_use_pid_a_second_cron_does_not_wait_for_the_jobs_of_the_first(one_at_a_
         assert (the_run(short).status, is_running(long), first.running()) == (Status.SUCCEEDED, True, True)
 
 
-def test_use_pid_a_killed_cron_leaves_no_lock(one_at_a_time: Manage, pass_lock: Path, tmp_path: Path) -> None:
+def test_with_use_pid_a_killed_cron_leaves_no_lock(one_at_a_time: Manage, pass_lock: Path, tmp_path: Path) -> None:
     hold = f"import fcntl, time; f = open({str(pass_lock)!r}, 'a'); fcntl.flock(f, fcntl.LOCK_EX); time.sleep(600)"
 
     def held() -> bool:
@@ -146,12 +146,12 @@ def statements_of_a_claim() -> str:
 
 
 @pytest.mark.database("postgres", "mariadb")
-def test_select_for_update_claims_lock_their_rows_and_pass_over_those_of_others() -> None:
+def test_with_select_for_update_claims_lock_rows_and_skip_locked_rows() -> None:
     assert "SKIP LOCKED" in statements_of_a_claim()
 
 
 @pytest.mark.database("postgres", "mariadb")
-def test_select_for_update_off_claims_lock_their_rows_and_wait_for_others() -> None:
+def test_without_select_for_update_claims_lock_rows_and_wait_for_locked_rows() -> None:
     with override_settings(CHRONIKER_SELECT_FOR_UPDATE=False):
         statements = statements_of_a_claim()
         [message] = run_checks(tags=[TAG])
@@ -161,14 +161,14 @@ def test_select_for_update_off_claims_lock_their_rows_and_wait_for_others() -> N
 
 @pytest.mark.database("sqlite")
 @pytest.mark.parametrize("value", [True, False])
-def test_select_for_update_is_explained_on_sqlite_which_has_no_row_locks(value: bool) -> None:
+def test_a_check_explains_select_for_update_on_sqlite(value: bool) -> None:
     with override_settings(CHRONIKER_SELECT_FOR_UPDATE=value):
         assert "FOR UPDATE" not in statements_of_a_claim()
         [message] = run_checks(tags=[TAG])
     assert message.id == "chroniker.W008" and "BEGIN IMMEDIATE" in message.msg
 
 
-def test_select_for_update_on_a_server_without_skip_locked_says_that_ticks_wait(
+def test_a_check_reports_that_ticks_wait_on_a_server_without_skip_locked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(connection, "vendor", "mysql")
@@ -183,7 +183,7 @@ def test_select_for_update_on_a_server_without_skip_locked_says_that_ticks_wait(
 # -- the others ------------------------------------------------------------------------------------------------
 
 
-def test_check_lock_file_tells_at_once_that_a_runs_process_is_gone(tmp_path: Path) -> None:
+def test_check_lock_file_detects_a_dead_run_at_once(tmp_path: Path) -> None:
     mine = override_settings(
         CHRONIKER_CHECK_LOCK_FILE=True, CHRONIKER_RUNTIME_DIR=tmp_path, CHRONIKER_HOSTNAME="here",
         CHRONIKER_EXECUTORS=DUMMY, CHRONIKER_LOCK_TIMEOUT=86_400,
@@ -200,7 +200,7 @@ def test_check_lock_file_tells_at_once_that_a_runs_process_is_gone(tmp_path: Pat
     assert the_run(run.job).status == Status.LOST
 
 
-def test_lock_timeout_is_the_length_of_the_lease() -> None:
+def test_lock_timeout_sets_the_length_of_the_lease() -> None:
     with override_settings(CHRONIKER_LOCK_TIMEOUT=1234, CHRONIKER_EXECUTORS=DUMMY):
         run = manual_runs.run_now(a_booked_job(), "a test")
         before = database_now()
@@ -211,7 +211,7 @@ def test_lock_timeout_is_the_length_of_the_lease() -> None:
     assert before + length <= Lease.objects.get(pk=run.pk).expires_at <= after + length
 
 
-def test_disable_raw_command_holds_when_a_job_is_saved_and_when_it_is_executed() -> None:
+def test_disable_raw_command_applies_when_a_job_is_saved_and_executed() -> None:
     job = a_booked_job(command="", raw_command="true")
     run = Run(pk=uuid4(), job=job, token=1)
     job.full_clean()
@@ -230,7 +230,7 @@ def test_stale_minutes_is_refused_by_a_check_that_names_the_lease() -> None:
 
 
 @pytest.mark.parametrize("name", ANCESTORS)
-def test_every_setting_of_the_ancestor_is_read_or_told_what_replaces_it(name: str) -> None:
+def test_each_setting_of_django_chroniker_is_read_or_reported_with_its_replacement(name: str) -> None:
     assert (name in DEFAULTS) != (name in OUTDATED)
     [row] = [
         line for line in SETTINGS_PAGE.read_text().split("## Coming from")[1].splitlines() if f"| `{name}`" in line
@@ -238,7 +238,7 @@ def test_every_setting_of_the_ancestor_is_read_or_told_what_replaces_it(name: st
     assert ("no longer read" in row) == (name in OUTDATED)
 
 
-def test_the_settings_of_a_sound_project_of_the_ancestors_pass_every_check() -> None:
+def test_valid_settings_of_django_chroniker_pass_every_check() -> None:
     kept = {"CHRONIKER_USE_PID": True, "CHRONIKER_LOCK_TIMEOUT": 60, "CHRONIKER_DISABLE_RAW_COMMAND": False}
     with override_settings(**kept):
         call_command("check", "--tag", TAG, "--fail-level", "WARNING")

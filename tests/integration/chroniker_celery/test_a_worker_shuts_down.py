@@ -42,9 +42,7 @@ def the_next_run(run: Run) -> Run:
 
 
 @pytest.mark.parametrize("pool", POOLS)
-def test_a_long_run_is_stopped_closed_with_the_reason_and_taken_over_by_another_worker(
-    env: dict[str, str], tmp_path: Path, pool: str
-) -> None:
+def test_a_long_run_is_stopped_and_repeated_by_another_worker(env: dict[str, str], tmp_path: Path, pool: str) -> None:
     with CeleryWorker(env, tmp_path, pool=pool) as first:
         run = a_claimed_run("sleep_for", "600", retry_on_lost=True, retry_backoff_seconds=3600)
         wait_until_running(run)
@@ -64,7 +62,7 @@ def test_a_long_run_is_stopped_closed_with_the_reason_and_taken_over_by_another_
         assert "Traceback" not in first.log + second.log
 
 
-def test_what_ends_within_its_grace_ends_as_ever(redis_env: dict[str, str], tmp_path: Path) -> None:
+def test_a_run_that_ends_within_the_shutdown_grace_succeeds(redis_env: dict[str, str], tmp_path: Path) -> None:
     env = with_settings(redis_env, CHRONIKER_SHUTDOWN_GRACE_SECONDS=600)
     go_on = tmp_path / "go on"
     run = a_claimed_run("", raw_command=f"sh -c 'until test -e \"{go_on}\"; do sleep 0.05; done'")
@@ -77,7 +75,7 @@ def test_what_ends_within_its_grace_ends_as_ever(redis_env: dict[str, str], tmp_
     assert status_of(run) == Status.SUCCEEDED
 
 
-def test_without_a_grace_the_worker_waits(redis_env: dict[str, str], tmp_path: Path) -> None:
+def test_without_a_shutdown_grace_the_worker_waits_for_its_runs(redis_env: dict[str, str], tmp_path: Path) -> None:
     env = with_settings(redis_env, CHRONIKER_SHUTDOWN_GRACE_SECONDS=None)
     run = a_claimed_run("sleep_for", "600")
     with CeleryWorker(env, tmp_path) as worker:
@@ -90,7 +88,9 @@ def test_without_a_grace_the_worker_waits(redis_env: dict[str, str], tmp_path: P
     assert status_of(run) == Status.STOPPED
 
 
-def test_what_ignores_sigterm_is_killed_after_the_stop_s_grace(redis_env: dict[str, str], tmp_path: Path) -> None:
+def test_a_command_that_ignores_sigterm_is_killed_after_the_stop_grace(
+    redis_env: dict[str, str], tmp_path: Path
+) -> None:
     run = a_claimed_run("ignore_sigterm")
     with CeleryWorker(redis_env, tmp_path) as worker:
         wait_until(lambda: "ignoring signals" in output_of(run), what="the command ignores SIGTERM")
@@ -103,7 +103,7 @@ def test_what_ignores_sigterm_is_killed_after_the_stop_s_grace(redis_env: dict[s
     assert closed.job.state.retry_at is None, "its job does not say that a lost run is to be tried again"
 
 
-def test_remote_control_s_shutdown_is_the_same(redis_env: dict[str, str], tmp_path: Path) -> None:
+def test_a_shutdown_by_remote_control_stops_runs_the_same_way(redis_env: dict[str, str], tmp_path: Path) -> None:
     run = a_claimed_run("sleep_for", "600")
     with CeleryWorker(redis_env, tmp_path) as worker:
         wait_until_running(run)
@@ -113,9 +113,7 @@ def test_remote_control_s_shutdown_is_the_same(redis_env: dict[str, str], tmp_pa
 
 
 @pytest.mark.parametrize("pool", POOLS)
-def test_messages_that_were_fetched_but_not_begun_are_executed_by_others(
-    env: dict[str, str], tmp_path: Path, pool: str
-) -> None:
+def test_prefetched_messages_are_executed_by_other_workers(env: dict[str, str], tmp_path: Path, pool: str) -> None:
     waiting: list[Run] = []
     with CeleryWorker(env, tmp_path, pool=pool) as first:
         run = a_claimed_run("sleep_for", "600")

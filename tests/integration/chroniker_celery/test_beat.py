@@ -27,7 +27,7 @@ def a_job_at(moment: dt.datetime) -> Job:
     return a_booked_job(frequency=Frequency.ONCE, run_at=moment, cron="")
 
 
-def test_two_beats_start_each_job_once_and_at_its_own_moment(redis_env: dict[str, str], tmp_path: Path) -> None:
+def test_two_beats_start_each_job_once_at_its_scheduled_time(redis_env: dict[str, str], tmp_path: Path) -> None:
     env = with_settings(redis_env, CHRONIKER_EXECUTORS=DUMMY)
     with CeleryBeat(env, tmp_path) as first, CeleryBeat(env, tmp_path) as second:
         wait_until(Host.objects.exists, what="the first pass")
@@ -45,7 +45,7 @@ def test_two_beats_start_each_job_once_and_at_its_own_moment(redis_env: dict[str
             assert "Traceback" not in beat.log
 
 
-def test_an_edit_and_a_new_job_are_noticed_and_run_through_a_worker(env: dict[str, str], tmp_path: Path) -> None:
+def test_beat_detects_an_edit_and_a_new_job_and_a_worker_runs_them(env: dict[str, str], tmp_path: Path) -> None:
     job = a_booked_job(cron=NEVER)
     with CeleryBeat(env, tmp_path), CeleryWorker(env, tmp_path):
         wait_until(Host.objects.exists, what="the first pass")
@@ -59,7 +59,9 @@ def test_an_edit_and_a_new_job_are_noticed_and_run_through_a_worker(env: dict[st
         Job.objects.update(enabled=False)
 
 
-def test_the_apps_own_entries_are_sent_as_ever(redis_env: dict[str, str], redis_broker: Broker, tmp_path: Path) -> None:
+def test_beat_sends_the_other_entries_of_the_app(
+    redis_env: dict[str, str], redis_broker: Broker, tmp_path: Path
+) -> None:
     entries = {"often": {"task": "somewhere.else", "schedule": 0.5}}
     env = with_settings(redis_env, CELERY_BEAT_SCHEDULE=entries, CHRONIKER_EXECUTORS=DUMMY)
     job = a_job_at(database_now())
@@ -71,9 +73,7 @@ def test_the_apps_own_entries_are_sent_as_ever(redis_env: dict[str, str], redis_
 
 
 @pytest.mark.database("postgres", "mariadb")
-def test_it_says_once_that_the_database_is_away_and_goes_on_when_it_is_back(
-    redis_env: dict[str, str], tmp_path: Path
-) -> None:
+def test_beat_logs_a_database_outage_once_and_continues_afterwards(redis_env: dict[str, str], tmp_path: Path) -> None:
     with FaultProxy(int(redis_env["CHRONIKER_TEST_DB_PORT"])) as proxy:
         env = with_settings({**redis_env, "CHRONIKER_TEST_DB_PORT": str(proxy.port)}, CHRONIKER_EXECUTORS=DUMMY)
         with CeleryBeat(env, tmp_path) as beat:

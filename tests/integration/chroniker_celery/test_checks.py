@@ -39,7 +39,7 @@ def ids(monkeypatch: pytest.MonkeyPatch, options: dict[str, Any] | None = None, 
     return {message.id for message in messages}
 
 
-def test_sound_settings_have_no_message(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_valid_settings_have_no_message(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ids(monkeypatch, {"queue": "jobs", "timeout": 2.5}) == set()
 
 
@@ -59,7 +59,9 @@ def test_sound_settings_have_no_message(monkeypatch: pytest.MonkeyPatch) -> None
         ({"worker_disable_prefetch": False, "broker_url": "sentinel://localhost:1"}, "chroniker_celery.W005"),
     ],
 )
-def test_of_celerys_settings(monkeypatch: pytest.MonkeyPatch, conf: dict[str, Any], expected: str) -> None:
+def test_unsuitable_celery_settings_are_reported(
+    monkeypatch: pytest.MonkeyPatch, conf: dict[str, Any], expected: str
+) -> None:
     assert ids(monkeypatch, **conf) == {expected}
 
 
@@ -75,7 +77,7 @@ def test_of_celerys_settings(monkeypatch: pytest.MonkeyPatch, conf: dict[str, An
         {"app": "tests.settings:DATABASES"},
     ],
 )
-def test_of_the_executors_own_options(monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]) -> None:
+def test_invalid_executor_options_are_reported(monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]) -> None:
     assert ids(monkeypatch, options) == {"chroniker_celery.E004"}
 
 
@@ -83,16 +85,16 @@ def test_of_the_executors_own_options(monkeypatch: pytest.MonkeyPatch, options: 
     ("app", "expected"),
     [("chroniker_celery", "chroniker_celery.E005"), ("django_celery_results", "chroniker_celery.W002")],
 )
-def test_of_the_installed_apps(monkeypatch: pytest.MonkeyPatch, settings: Any, app: str, expected: str) -> None:
+def test_missing_apps_are_reported(monkeypatch: pytest.MonkeyPatch, settings: Any, app: str, expected: str) -> None:
     with override_settings(INSTALLED_APPS=[each for each in settings.INSTALLED_APPS if each != app]):
         assert ids(monkeypatch) == {expected}
 
 
-def test_on_rabbitmq_prefetching_cannot_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_enabled_prefetching_is_not_reported_on_rabbitmq(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ids(monkeypatch, broker_url="amqp://localhost:1//", worker_disable_prefetch=False) == set()
 
 
-def test_every_id_is_described() -> None:
+def test_every_check_id_is_documented() -> None:
     here = {"E001", "E002", "E003", "E004", "E005", "W001", "W002", "W003", "W005"}
     of_the_doctor = {"E006", "E007", "W004", "W006", "W007"}  # test_doctor.py
     assert set(CHECKS) == {f"chroniker_celery.{each}" for each in here | of_the_doctor}

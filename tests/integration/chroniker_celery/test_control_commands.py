@@ -28,7 +28,7 @@ def test_terminate_stops_a_running_run(env: dict[str, str], tmp_path: Path, pool
         assert wait_until_closed(after).status == Status.SUCCEEDED, worker.log
 
 
-def test_revoke_closes_a_run_that_waits_in_the_queue(env: dict[str, str], tmp_path: Path) -> None:
+def test_revoke_closes_a_queued_run(env: dict[str, str], tmp_path: Path) -> None:
     running, waiting = a_claimed_run("sleep_for", "600"), a_claimed_run()
     with CeleryWorker(env, tmp_path, concurrency=1) as worker:
         wait_until_running(running)

@@ -47,7 +47,7 @@ def test_messages_for_unknown_runs_are_logged_and_reported(env: dict[str, str], 
         assert found(broker, "") == ["chroniker_celery.W007"]
 
 
-def test_the_limit_of_rabbitmq_is_reported_unless_the_queue_has_its_own(
+def test_the_delivery_limit_of_rabbitmq_is_reported_unless_the_queue_has_its_own(
     env: dict[str, str], broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def warnings() -> list[str]:
@@ -64,7 +64,7 @@ def test_the_limit_of_rabbitmq_is_reported_unless_the_queue_has_its_own(
     assert warnings() == []
 
 
-def test_a_broker_that_is_down_is_an_error_that_shows_no_password(
+def test_an_unreachable_broker_is_an_error_without_its_password(
     env: dict[str, str], broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     port = str(free_port())

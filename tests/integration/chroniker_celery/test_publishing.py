@@ -53,7 +53,7 @@ def received(link: Connection, queue: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(("queue", "priority"), [("", None), ("chosen", 3), ("", 9)])
-def test_a_message_is_the_one_that_send_task_sends(link: Connection, queue: str, priority: int | None) -> None:
+def test_a_message_is_equal_to_a_message_of_send_task(link: Connection, queue: str, priority: int | None) -> None:
     run_id = uuid4()
     options: dict[str, Any] = {"queue": queue} if queue else {}
     if priority is not None:
@@ -64,7 +64,7 @@ def test_a_message_is_the_one_that_send_task_sends(link: Connection, queue: str,
     assert ours == theirs
 
 
-def test_all_arrive_in_their_order_each_in_its_queue(link: Connection) -> None:
+def test_messages_arrive_in_order_in_their_queues(link: Connection) -> None:
     letters = [RunMessage(uuid4(), number, "odd" if number % 2 else "") for number in range(2500)]
     assert set(publish(app, letters, timeout=5)) == {letter.run_id for letter in letters}
     for queue in ("odd", ""):
@@ -72,16 +72,14 @@ def test_all_arrive_in_their_order_each_in_its_queue(link: Connection) -> None:
         assert [each["correlation_id"] for each in received(link, queue or app.conf.task_default_queue)] == wanted
 
 
-def test_a_queue_that_does_not_exist_keeps_its_own_letters_only(
-    link: Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_missing_queue_prevents_only_its_own_messages(link: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(app.amqp.queues, "create_missing", False)
     lost, sent = RunMessage(uuid4(), 1, "nowhere"), RunMessage(uuid4(), 1)
     assert publish(app, [lost, sent], timeout=5) == [sent.run_id]
     assert len(received(link, app.conf.task_default_queue)) == 1
 
 
-def test_a_queue_that_the_broker_refuses_keeps_its_own_letters_only(link: Connection, broker: Broker) -> None:
+def test_a_refused_queue_prevents_only_its_own_messages(link: Connection, broker: Broker) -> None:
     if broker.name == "redis":
         return  # it refuses none
     name = f"refused-{uuid4()}"
@@ -123,7 +121,7 @@ def test_celerys_signals_and_events_are_sent(broker: Broker) -> None:
     assert heard == [(what, str(run_id)) for what in ("before", "after", "task-sent")]
 
 
-def test_nobody_at_the_brokers_address_is_an_error(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_broker_is_an_error(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(app.conf, "broker_url", broker.url.replace(str(broker.server.port), str(free_port())))
     with pytest.raises(OperationalError):
         publish(app, [RunMessage(UUID(int=1), 1)], timeout=5)

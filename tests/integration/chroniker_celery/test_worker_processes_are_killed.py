@@ -26,7 +26,7 @@ def living(pidfile: Path) -> list[int]:
 
 
 @pytest.mark.parametrize(("victim", "pool"), [("worker", "prefork"), ("pool child", "prefork"), ("worker", "threads")])
-def test_the_run_is_lost_and_its_tree_is_gone(
+def test_the_run_is_lost_and_its_process_tree_is_killed(
     redis_env: dict[str, str], tmp_path: Path, victim: str, pool: str
 ) -> None:
     pidfile = tmp_path / "pids"
@@ -48,7 +48,7 @@ def test_the_run_is_lost_and_its_tree_is_gone(
     assert not worker.survivors()
 
 
-def test_a_worker_whose_nursery_died_goes_on(redis_env: dict[str, str], tmp_path: Path) -> None:
+def test_a_worker_continues_after_its_fork_server_died(redis_env: dict[str, str], tmp_path: Path) -> None:
     with CeleryWorker(redis_env, tmp_path) as worker:
         pool = {process.pid for process in worker.pool_processes()}
         children = psutil.Process(worker.pid).children()
@@ -57,7 +57,7 @@ def test_a_worker_whose_nursery_died_goes_on(redis_env: dict[str, str], tmp_path
         assert wait_until_closed(a_claimed_run()).status == Status.SUCCEEDED, worker.log
 
 
-def test_a_worker_kills_at_its_start_what_an_earlier_one_left(redis_env: dict[str, str], tmp_path: Path) -> None:
+def test_a_starting_worker_kills_processes_of_an_earlier_worker(redis_env: dict[str, str], tmp_path: Path) -> None:
     pidfile = tmp_path / "pids"
     run = a_claimed_run("fork_daemon", f"{pidfile} --stay 600")
     with CeleryWorker(redis_env, tmp_path) as worker:
@@ -77,7 +77,7 @@ def test_a_worker_kills_at_its_start_what_an_earlier_one_left(redis_env: dict[st
 
 
 @pytest.mark.parametrize("pool", ["prefork", "solo"])  # with threads Celery has no way to end at once
-def test_a_worker_that_ends_at_once_says_what_becomes_of_its_run(
+def test_a_worker_that_ends_at_once_logs_what_happens_to_its_run(
     redis_env: dict[str, str], tmp_path: Path, pool: str
 ) -> None:
     pidfile = tmp_path / "pids"

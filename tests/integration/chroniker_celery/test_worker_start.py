@@ -22,7 +22,7 @@ from tests.support.processes import wait_until, with_settings
 pytestmark = [pytest.mark.celery, pytest.mark.django_db(transaction=True)]
 
 
-def test_it_registers_its_host_and_takes_runs_from_its_hosts_queue(
+def test_a_worker_registers_its_host_and_consumes_the_queue_of_its_host(
     env: dict[str, str], broker: Broker, tmp_path: Path
 ) -> None:
     run = a_claimed_run()
@@ -67,19 +67,21 @@ def test_task_annotations_do_not_apply_to_runs(redis_env: dict[str, str], tmp_pa
         assert "ignored: rate_limit, soft_time_limit, time_limit" in worker.log
 
 
-def test_in_eager_mode_it_refuses_to_start(redis_env: dict[str, str], tmp_path: Path) -> None:
+def test_a_worker_in_eager_mode_refuses_to_start(redis_env: dict[str, str], tmp_path: Path) -> None:
     worker = CeleryWorker(with_settings(redis_env, CELERY_TASK_ALWAYS_EAGER=True), tmp_path)
     with pytest.raises(AssertionError, match="eager mode"):
         worker.start()
     assert "Traceback" not in worker.log
 
 
-def test_in_eager_mode_it_starts_for_queues_without_runs(redis_env: dict[str, str], tmp_path: Path) -> None:
+def test_a_worker_in_eager_mode_starts_for_queues_without_runs(redis_env: dict[str, str], tmp_path: Path) -> None:
     with CeleryWorker(with_settings(redis_env, CELERY_TASK_ALWAYS_EAGER=True), tmp_path, queues=["mails"]):
         assert not Host.objects.exists()
 
 
-def test_in_eager_mode_it_refuses_to_start_for_the_queue_of_a_job(redis_env: dict[str, str], tmp_path: Path) -> None:
+def test_a_worker_in_eager_mode_refuses_to_start_for_the_queue_of_a_job(
+    redis_env: dict[str, str], tmp_path: Path
+) -> None:
     a_job(queue="mails")
     worker = CeleryWorker(with_settings(redis_env, CELERY_TASK_ALWAYS_EAGER=True), tmp_path, queues=["mails"])
     with pytest.raises(AssertionError, match=r"queues of scheduled jobs \(mails\)"):
@@ -87,13 +89,13 @@ def test_in_eager_mode_it_refuses_to_start_for_the_queue_of_a_job(redis_env: dic
 
 
 @pytest.mark.parametrize("name", ["gevent", "eventlet"])
-def test_with_a_green_pool_it_refuses_to_start(name: str, settings_of_all: dict[str, object]) -> None:
+def test_a_worker_with_a_green_pool_refuses_to_start(name: str, settings_of_all: dict[str, object]) -> None:
     with pytest.raises(SystemExit, match="prefork, threads or solo"):
         fitness.is_fit(a_worker_with_a_green_pool(name))
 
 
 @pytest.mark.parametrize("name", ["gevent", "eventlet"])
-def test_with_a_green_pool_it_starts_for_queues_without_runs(
+def test_a_worker_with_a_green_pool_starts_for_queues_without_runs(
     name: str, settings_of_all: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fitness, "_unfit_because", "")
@@ -102,7 +104,7 @@ def test_with_a_green_pool_it_starts_for_queues_without_runs(
     assert "gevent or eventlet" in fitness.unfit_because()
 
 
-def test_a_run_that_reaches_an_unfit_worker_stays_claimed_with_the_reason(
+def test_a_run_delivered_to_an_unsuitable_worker_stays_claimed_with_the_reason(
     redis_env: dict[str, str], tmp_path: Path
 ) -> None:
     """Its job got the worker's queue after the worker had started."""

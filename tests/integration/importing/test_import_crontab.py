@@ -244,7 +244,7 @@ def test_a_missing_file_is_refused() -> None:
         call_command("import_crontab", "/nowhere/crontab")
 
 
-def test_comments_and_blank_lines_are_no_entries() -> None:
+def test_comments_and_blank_lines_are_ignored() -> None:
     assert list(entries("# a\n\n   # b\nX=1\n", system=False)) == []
 
 

@@ -46,7 +46,7 @@ def test_failures_and_runs_of_single_hosts_do_not_count() -> None:
 
 
 @pytest.mark.django_db
-def test_nothing_is_expected_of_a_job_that_never_succeeded_nor_of_no_job() -> None:
+def test_a_job_without_success_has_no_expected_duration() -> None:
     job = a_booked_job()
     ran(job, 5, status=Status.LOST)
     assert expected_durations([job.pk]) == {}
@@ -61,7 +61,7 @@ def test_only_the_latest_successes_count() -> None:
 
 
 @pytest.mark.django_db
-def test_a_success_too_many_runs_ago_is_not_looked_for() -> None:
+def test_only_a_limited_number_of_runs_is_searched_for_successes() -> None:
     job = a_booked_job()
     ran(job, 9)
     ran(job, *[1] * LOOKED_AT, status=Status.FAILED)
@@ -69,7 +69,7 @@ def test_a_success_too_many_runs_ago_is_not_looked_for() -> None:
 
 
 @pytest.mark.django_db
-def test_one_statement_answers_for_all_jobs() -> None:
+def test_the_durations_of_all_jobs_need_one_statement() -> None:
     jobs = [a_booked_job() for _ in range(30)]
     for job in jobs:
         ran(job, 3)
@@ -78,7 +78,7 @@ def test_one_statement_answers_for_all_jobs() -> None:
     assert len(queries) == 1
 
 
-def test_a_run_is_done_when_its_rate_says_and_when_past_runs_say() -> None:
+def test_the_end_of_a_run_is_estimated_by_its_rate_and_by_past_runs() -> None:
     found = estimate(NOW - 20 * SECOND, NOW, total=100, done=40, expected=30 * SECOND)
     assert found == Estimate(2.0, NOW + 30 * SECOND, NOW + 10 * SECOND)
 
@@ -87,12 +87,12 @@ def test_a_run_that_takes_longer_than_past_ones_is_late() -> None:
     assert estimate(NOW - 60 * SECOND, NOW, expected=10 * SECOND).by_past == NOW - 50 * SECOND
 
 
-def test_a_run_that_has_done_more_than_there_was_is_done_now() -> None:
+def test_a_run_beyond_its_total_is_estimated_to_end_now() -> None:
     assert estimate(NOW - 10 * SECOND, NOW, total=5, done=7).by_rate == NOW
 
 
 @pytest.mark.parametrize(("total", "done"), [(None, None), (77, 0), (77, None), (0, 0), (-5, -5), (77, -1)], ids=str)
-def test_where_nothing_is_known_nothing_is_said(total: int | None, done: int | None) -> None:
+def test_there_is_no_estimate_without_data(total: int | None, done: int | None) -> None:
     assert estimate(NOW - 10 * SECOND, NOW, total=total, done=done) == Estimate()
 
 
@@ -106,6 +106,6 @@ def test_a_run_that_has_not_started_or_starts_this_moment_has_no_rate() -> None:
     assert estimate(NOW + SECOND, NOW, total=10, done=5) == Estimate()
 
 
-def test_an_end_in_a_thousand_years_is_none() -> None:
+def test_an_estimate_in_the_far_future_is_none() -> None:
     assert estimate(NOW - SECOND, NOW, total=10**18, done=1) == Estimate(1.0)
     assert estimate(NOW, NOW, expected=2 * FARTHEST) == Estimate()

@@ -38,7 +38,7 @@ def a_range(job: Job, token: int, first: dt.datetime, last: dt.datetime, **field
     return run
 
 
-def test_instants_that_nobody_has_claimed_are_due() -> None:
+def test_scheduled_times_without_a_claim_are_due() -> None:
     job = a_due_job(minutes=3)
     now = state_of(job).next_instant
     assert now is not None
@@ -46,7 +46,7 @@ def test_instants_that_nobody_has_claimed_are_due() -> None:
     assert [(entry.instant, entry.verdict) for entry in found] == [(now + n * MINUTE, NoRun.DUE) for n in (3, 2, 1, 0)]
 
 
-def test_a_run_is_the_answer_for_each_instant_it_covers() -> None:
+def test_a_run_is_listed_for_each_scheduled_time_it_covers() -> None:
     job = a_due_job(minutes=3)
     (run,) = tick.tick().claimed
     found = [entry for entry in entries(job) if entry.run]
@@ -57,7 +57,7 @@ def test_a_run_is_the_answer_for_each_instant_it_covers() -> None:
     assert all(entry.certain for entry in found)
 
 
-def test_it_says_how_long_after_the_instant_a_run_started() -> None:
+def test_the_ledger_shows_the_delay_between_scheduled_time_and_start() -> None:
     job = a_due_job(minutes=1)
     (run,) = tick.tick().claimed
     assert entries(job)[-1].started_after is None
@@ -67,7 +67,7 @@ def test_it_says_how_long_after_the_instant_a_run_started() -> None:
     assert entries(job)[-1].started_after == run.started_at - run.scheduled_for
 
 
-def test_what_was_skipped_is_listed_with_its_run() -> None:
+def test_skipped_times_are_listed_with_their_run() -> None:
     job = a_due_job(minutes=5, misfire_grace_seconds=150)
     tick.tick()
     (missed,) = Run.objects.filter(job=job, status=Status.SKIPPED)
@@ -76,7 +76,7 @@ def test_what_was_skipped_is_listed_with_its_run() -> None:
     assert missed.reason.startswith("Missed")
 
 
-def test_a_disabled_job_s_instants_are_called_so_until_it_is_enabled_again() -> None:
+def test_times_of_a_disabled_job_are_listed_as_disabled_until_it_is_enabled() -> None:
     job = a_due_job(minutes=3)
     tick.tick()
     Job.objects.filter(pk=job.pk).update(enabled=False)
@@ -88,7 +88,7 @@ def test_a_disabled_job_s_instants_are_called_so_until_it_is_enabled_again() -> 
     assert all(entry.certain for entry in found)
 
 
-def test_instants_within_a_range_of_an_earlier_schedule_are_not_certain_but_its_ends_are() -> None:
+def test_times_within_a_range_of_an_earlier_schedule_are_uncertain_but_not_its_ends() -> None:
     since = database_now().replace(minute=0, second=0, microsecond=0) - 60 * MINUTE
     job = a_booked_job(since=since, cron="*/10 * * * *", timezone="UTC")
     a_range(job, 1, first := since + 10 * MINUTE, last := since + 40 * MINUTE)
@@ -105,7 +105,7 @@ def test_instants_within_a_range_of_an_earlier_schedule_are_not_certain_but_its_
     ]
 
 
-def test_a_job_that_is_disabled_and_enabled_keeps_what_is_known_of_its_schedule() -> None:
+def test_disabling_and_enabling_a_job_keeps_the_history_of_its_schedule() -> None:
     job = a_due_job(minutes=3)
     tick.tick()
     for enabled in (False, True):
@@ -115,7 +115,7 @@ def test_a_job_that_is_disabled_and_enabled_keeps_what_is_known_of_its_schedule(
     assert all(entry.certain for entry in entries(job))
 
 
-def test_the_last_attempt_is_the_answer_and_a_run_by_hand_is_none() -> None:
+def test_the_last_attempt_is_listed_and_a_manual_run_is_not() -> None:
     job = a_booked_job(cron="0 0 1 1 *")
     now = database_now().replace(microsecond=0)
     run = a_range(job, 1, now - MINUTE, now - MINUTE, status=Status.FAILED)
@@ -128,7 +128,7 @@ def test_the_last_attempt_is_the_answer_and_a_run_by_hand_is_none() -> None:
     assert (entry.run, entry.retry, entry.verdict) == (run, last, Status.SUCCEEDED)
 
 
-def test_pages_follow_each_other_without_a_gap_or_a_repeat() -> None:
+def test_successive_pages_have_no_gap_and_no_repetition() -> None:
     since = database_now().replace(second=0, microsecond=0) - 100 * MINUTE
     job = a_booked_job(since=since)
     for token, start in enumerate(range(1, 91, 6), 1):
@@ -148,7 +148,7 @@ def test_pages_follow_each_other_without_a_gap_or_a_repeat() -> None:
     assert [entry.instant for entry in paged] == [since + n * MINUTE for n in range(95, 0, -1)]
 
 
-def test_what_was_deleted_is_called_so_as_one_stretch() -> None:
+def test_times_of_deleted_runs_are_listed_as_one_range() -> None:
     since = database_now().replace(second=0, microsecond=0) - 60 * MINUTE
     job = a_booked_job(since=since)
     for token, start in enumerate((1, 11, 21, 31), 1):
@@ -161,7 +161,7 @@ def test_what_was_deleted_is_called_so_as_one_stretch() -> None:
     assert asked[0].verdict == NoRun.NO_RECORD and asked[0].instant == since + 25 * MINUTE
 
 
-def test_a_range_of_a_million_instants_costs_a_page(django_assert_max_num_queries: Any) -> None:
+def test_a_page_of_a_range_with_a_million_times_reads_one_page(django_assert_max_num_queries: Any) -> None:
     since = database_now().replace(second=0, microsecond=0) - 1_000_100 * SECOND
     job = a_booked_job(since=since, cron="", frequency="SECONDLY", params="interval:1")
     a_range(job, 1, since + SECOND, since + 1_000_000 * SECOND, status=Status.LOST)
@@ -174,7 +174,7 @@ def test_a_range_of_a_million_instants_costs_a_page(django_assert_max_num_querie
     assert not ledger.page(job, state, now, since + 10 * SECOND, size=50).more
 
 
-def test_a_page_costs_the_same_however_long_the_history() -> None:
+def test_a_page_needs_a_constant_number_of_statements_for_any_history() -> None:
     since = database_now().replace(second=0, microsecond=0) - 400 * MINUTE
     job = a_booked_job(since=since)
     for token in range(1, 301):
@@ -185,7 +185,7 @@ def test_a_page_costs_the_same_however_long_the_history() -> None:
     assert len(captured) == 2 and page.more
 
 
-def test_a_schedule_that_cannot_be_computed_leaves_the_facts() -> None:
+def test_an_invalid_schedule_still_shows_the_stored_runs() -> None:
     job = a_booked_job()
     now = database_now().replace(second=0, microsecond=0)
     a_range(job, 1, now - 10 * MINUTE, now - 2 * MINUTE)
@@ -196,7 +196,7 @@ def test_a_schedule_that_cannot_be_computed_leaves_the_facts() -> None:
     assert [entry.instant for entry in found] == [now - 2 * MINUTE, now - 10 * MINUTE]
 
 
-def test_the_end_of_a_lost_run_is_noted_so_that_it_can_be_counted() -> None:
+def test_a_lost_run_is_recorded_so_that_it_can_be_counted() -> None:
     a_due_job(minutes=1)
     (run,) = tick.tick().claimed
     started(run)

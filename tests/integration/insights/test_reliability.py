@@ -47,28 +47,28 @@ def met(**options: Any) -> list[int]:
     return [each.run.token for each in reliability.overlaps(database_now(), **options).found]
 
 
-def test_runs_that_follow_each_other_do_not_overlap() -> None:
+def test_successive_runs_do_not_overlap() -> None:
     job, other = a_booked_job(), a_booked_job()
     a_run(job, 1, 10, 8), a_run(job, 2, 8 - 0.001, 6), a_run(job, 3, 5, None)
     a_run(other, 1, 9, 7)
     assert met() == met(everything=True) == []
 
 
-def test_one_that_ends_at_the_moment_the_next_one_starts_does_not_overlap() -> None:
+def test_a_run_that_ends_when_the_next_starts_does_not_overlap() -> None:
     job = a_booked_job()
     first, second = a_run(job, 1, 10, 8), a_run(job, 2, 8, 6)
     Run.objects.filter(pk=second.pk).update(started_at=first.finished_at)
     assert met() == []
 
 
-def test_one_that_took_no_time_at_all_overlaps_nothing() -> None:
+def test_a_run_without_duration_does_not_overlap() -> None:
     job = a_booked_job()
     _long, short = a_run(job, 1, 10, 5), a_run(job, 2, 8, 8)
     Run.objects.filter(pk=short.pk).update(started_at=short.finished_at)
     assert met() == []
 
 
-def test_two_that_run_at_one_moment_are_found_neighbours_or_not() -> None:
+def test_overlapping_runs_are_found_even_if_they_are_not_neighbours() -> None:
     job = a_booked_job()
     a_run(job, 1, 30, 5), a_run(job, 2, 20, 18), a_run(job, 3, 10, 8), a_run(job, 4, 4, 3)
     assert met() == [3, 2]
@@ -78,33 +78,33 @@ def test_two_that_run_at_one_moment_are_found_neighbours_or_not() -> None:
     assert not third.is_now
 
 
-def test_each_slot_is_looked_at_by_itself() -> None:
+def test_each_slot_is_evaluated_separately() -> None:
     job = a_booked_job()
     a_run(job, 1, 30, 5), a_run(job, 2, 29, 6, slot="host-1"), a_run(job, 3, 29, 6, slot="host-2")
     assert met() == []
 
 
-def test_two_that_are_open_now_are_said_to_be() -> None:
+def test_two_open_runs_are_a_current_overlap() -> None:
     job = a_booked_job()
     a_run(job, 1, 30, None), a_run(job, 2, 10, None)
     found = reliability.overlaps(database_now())
     assert found.now == 1 and [each.run.token for each in found.found] == [2]
 
 
-def test_one_that_is_open_and_met_one_that_has_ended_is_no_overlap_of_this_moment() -> None:
+def test_an_open_run_and_an_ended_run_are_not_a_current_overlap() -> None:
     job = a_booked_job()
     a_run(job, 1, 30, 5), a_run(job, 2, 10, None)
     found = reliability.overlaps(database_now())
     assert found.now == 0 and [each.run.token for each in found.found] == [2]
 
 
-def test_a_run_that_is_open_for_longer_than_a_week_is_compared_too() -> None:
+def test_a_run_that_is_open_for_more_than_a_week_is_compared() -> None:
     job = a_booked_job()
     a_run(job, 1, 15_000, None), a_run(job, 2, 10, 5)
     assert met() == [2]
 
 
-def test_what_is_older_is_found_when_all_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_older_overlaps_are_found_when_everything_is_requested(monkeypatch: pytest.MonkeyPatch) -> None:
     job = a_booked_job()
     a_run(job, 1, 20_000, 19_000), a_run(job, 2, 19_500, 19_400)
     assert met() == [] and met(everything=True) == [2]
@@ -131,7 +131,7 @@ def test_events_are_counted_by_kind_and_age() -> None:
     }
 
 
-def test_of_one_job_its_latest_runs_are_looked_at() -> None:
+def test_only_the_latest_runs_of_one_job_are_compared() -> None:
     job, other = a_booked_job(), a_booked_job()
     lifecycle.note(a_run(job, 1, 30, 20).pk, EventKind.REFUSED_DELIVERY)
     a_run(job, 2, 25, 10)
@@ -144,7 +144,7 @@ def test_of_one_job_its_latest_runs_are_looked_at() -> None:
     assert (found.found, events[EventKind.REFUSED_DELIVERY]) == ([], 1)
 
 
-def test_the_figures_take_a_constant_number_of_statements() -> None:
+def test_the_figures_need_a_constant_number_of_statements() -> None:
     job = a_booked_job()
     for token in range(1, 30):
         a_run(job, token, 100 - token, 100 - token - 0.5)

@@ -128,7 +128,7 @@ def known() -> set[UUID]:
     has_host=st.booleans(),
     batch=st.sampled_from([1, 2, 100]),
 )
-def test_a_tick_does_what_was_forecast(
+def test_a_tick_does_what_the_dry_run_predicted(
     drawn: list[Drawn],
     groups: list[dict[str, Any]],
     waits: list[tuple[int, int, set[str]]],

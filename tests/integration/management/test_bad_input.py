@@ -20,19 +20,19 @@ def refused(*words: str) -> str:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("words", [("cron", "--jobs", "import date"), ("run_job", "import date")])
-def test_an_unknown_job_is_shown_the_nearest_name(words: tuple[str, ...]) -> None:
+def test_the_error_for_an_unknown_job_suggests_the_nearest_name(words: tuple[str, ...]) -> None:
     a_job(name="import data")
     assert refused(*words) == "There is no job with the name or id “import date”. Did you mean “import data”?"
 
 
 @pytest.mark.django_db
-def test_an_id_that_is_out_of_all_bounds_is_an_unknown_job() -> None:
+def test_an_id_out_of_range_is_an_unknown_job() -> None:
     a_job()
     assert "There is no job with the name or id" in refused("run_job", "9" * 40)
 
 
 @pytest.mark.django_db
-def test_without_any_job_there_is_nothing_near() -> None:
+def test_no_name_is_suggested_if_there_are_no_jobs() -> None:
     assert "There are no jobs yet" in refused("run_job", "anything")
 
 
@@ -48,11 +48,11 @@ def test_force_run_without_jobs_is_refused() -> None:
 
 
 @pytest.mark.parametrize("words", [("0",), ("--", "-5"), ("nan",), ("inf",), ("--drain", "-1"), ("--drain", "nan")])
-def test_seconds_that_are_no_time_are_refused(words: tuple[str, ...]) -> None:
+def test_invalid_seconds_are_refused(words: tuple[str, ...]) -> None:
     assert "give seconds" in refused("cronserver", *words)
 
 
-def test_wrong_settings_are_told_before_anything_is_done() -> None:
+def test_invalid_settings_are_reported_before_any_work() -> None:
     from django.core.management.base import SystemCheckError
 
     with override_settings(CHRONIKER_HEARTBEAT_MISSES="six"), pytest.raises(SystemCheckError, match=r"chroniker\.E006"):
@@ -79,6 +79,6 @@ def test_with_traceback_the_cause_is_shown(manage: Manage) -> None:
 
 
 @pytest.mark.parametrize("name", ["cron", "cronserver", "run_job"])
-def test_the_help_says_what_signals_do(name: str) -> None:
+def test_the_help_describes_the_signals(name: str) -> None:
     command = load_command_class("chroniker", name)
     assert "SIGTERM" in command.create_parser("manage.py", name).format_help()

@@ -36,13 +36,13 @@ def chroniker(*words: str | Path, **env: str) -> subprocess.CompletedProcess[str
     )
 
 
-def test_one_tick_in_the_environment_and_project_that_are_named(project: BareProject, virtualenv: Path) -> None:
+def test_chroniker_runs_one_tick_in_the_given_environment_and_project(project: BareProject, virtualenv: Path) -> None:
     done = chroniker("-e", virtualenv, "-p", project.directory, "-s", "site_.settings")
     assert (done.returncode, done.stderr) == (0, "")
     assert "claimed “witness”" in done.stdout and project.witness.exists()
 
 
-def test_what_the_project_says_itself_need_not_be_said(project: BareProject, virtualenv: Path) -> None:
+def test_the_settings_module_is_read_from_manage_py(project: BareProject, virtualenv: Path) -> None:
     assert chroniker("-e", virtualenv / "bin" / "activate", "-p", project.directory).returncode == 0
     assert project.witness.exists()
 
@@ -56,7 +56,7 @@ def test_the_virtual_environment_may_be_named_by_a_script_that_venv_does_not_cre
     assert project.witness.exists()
 
 
-def test_the_environment_s_programs_are_found_by_raw_commands(project: BareProject, virtualenv: Path) -> None:
+def test_raw_commands_find_programs_of_the_environment(project: BareProject, virtualenv: Path) -> None:
     (virtualenv / "bin" / "leave-a-mark").write_text("#!/bin/sh\ntouch witness\n")
     (virtualenv / "bin" / "leave-a-mark").chmod(0o755)
     jobs = project.directory / "shop" / "jobs.py"
@@ -66,7 +66,7 @@ def test_the_environment_s_programs_are_found_by_raw_commands(project: BareProje
     assert project.witness.exists()
 
 
-def test_quiet_prints_nothing_and_a_log_file_takes_what_would_be_printed(
+def test_quiet_prints_nothing_and_a_log_file_receives_the_output(
     project: BareProject, virtualenv: Path, tmp_path: Path
 ) -> None:
     log = tmp_path / "ticks.log"
@@ -80,7 +80,7 @@ def test_quiet_prints_nothing_and_a_log_file_takes_what_would_be_printed(
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_only_the_jobs_that_are_named_are_claimed(project: BareProject, virtualenv: Path) -> None:
+def test_only_the_given_jobs_are_claimed(project: BareProject, virtualenv: Path) -> None:
     jobs = project.directory / "shop" / "jobs.py"
     jobs.write_text(jobs.read_text() + 'other = chroniker.job(name="other", raw_command="true", cron="0 0 1 1 *")\n')
     project.migrate(virtualenv / "bin" / "python")
@@ -89,13 +89,13 @@ def test_only_the_jobs_that_are_named_are_claimed(project: BareProject, virtuale
     assert chroniker(*words, "1,2").returncode == 0 and project.witness.exists()
 
 
-def test_help_says_what_to_write_into_a_crontab() -> None:
+def test_the_help_shows_a_crontab_line() -> None:
     said = chroniker("--help").stdout
     assert "* * * * * /srv/site/venv/bin/chroniker -p /srv/site" in said
     assert all(option in said for option in ("-e ", "-p ", "-s ", "-q", "-l", "--log-file", "--jobs"))
 
 
-def test_what_is_missing_is_named(tmp_path: Path) -> None:
+def test_invalid_arguments_are_explained(tmp_path: Path) -> None:
     for words, said in (
         (["-p", tmp_path / "nowhere"], "does not exist (-p)"),
         (["-e", tmp_path], "is not a virtual environment"),
@@ -117,7 +117,7 @@ def busybox() -> str | None:
 
 
 @pytest.mark.skipif(busybox() is None, reason="needs root and the package busybox-static")
-def test_a_line_in_a_crontab_is_enough(project: BareProject, virtualenv: Path, tmp_path: Path) -> None:
+def test_a_line_in_a_crontab_runs_jobs(project: BareProject, virtualenv: Path, tmp_path: Path) -> None:
     spool, log, told = tmp_path / "crontabs", tmp_path / "crond.log", tmp_path / "tick.log"
     spool.mkdir()
     line = f"* * * * * {' '.join(PROGRAM)} -e {virtualenv} -p {project.directory} --log-file {told}\n"

@@ -35,7 +35,7 @@ def printed(*words: str) -> str:
     return out.getvalue()
 
 
-def test_the_longest_way_through_is_the_critical_one() -> None:
+def test_the_longest_path_is_the_critical_path() -> None:
     first = a_job_of(10, "first")
     short, long = a_job_of(5, "short", first), a_job_of(4000, "long", first)
     a_job_of(20, "last", short, long)
@@ -48,7 +48,7 @@ def test_the_longest_way_through_is_the_critical_one() -> None:
     assert printed().endswith("Critical path: first → long → last\nTotal: 1:07:10\n")
 
 
-def test_of_a_named_job_only_what_waits_for_it_counts() -> None:
+def test_for_a_given_job_only_its_dependents_count() -> None:
     first = a_job_of(10, "first")
     middle = a_job_of(20, "middle", first)
     a_job_of(30, "last", middle)
@@ -57,7 +57,7 @@ def test_of_a_named_job_only_what_waits_for_it_counts() -> None:
     assert "Total: 60.0 s" not in printed("middle") and "Total: 50.0 s" in printed(str(middle.pk))
 
 
-def test_chains_that_have_nothing_in_common_are_told_apart() -> None:
+def test_independent_chains_are_listed_separately() -> None:
     a_job_of(1, "b", a_job_of(1, "a"))
     a_job_of(1, "d", a_job_of(1, "c"))
     a_job_of(1, "alone")
@@ -75,7 +75,7 @@ def test_a_disabled_job_takes_no_time() -> None:
     assert "off (disabled)" in printed() and "Total: 10.0 s\n" in printed()
 
 
-def test_circles_left_by_other_programs_are_named() -> None:
+def test_existing_cycles_are_named() -> None:
     one, other = a_job_of(1, "one"), a_job_of(1, "other")
     JobDependency.objects.bulk_create(
         [JobDependency(dependent=one, dependee=other), JobDependency(dependent=other, dependee=one)]
@@ -111,7 +111,7 @@ def test_json_is_one_object_for_each_chain() -> None:
     }  # fmt: skip
 
 
-def test_no_dependencies_and_no_such_job_are_said() -> None:
+def test_missing_dependencies_and_unknown_jobs_are_reported() -> None:
     a_job_of(1, "alone")
     assert printed() == "No job depends on another.\n"
     assert "Total: 1.0 s" in printed("alone")
@@ -119,7 +119,7 @@ def test_no_dependencies_and_no_such_job_are_said() -> None:
         printed("alnoe")
 
 
-def test_three_statements_for_any_number_of_jobs() -> None:
+def test_the_command_needs_three_statements_for_any_number_of_jobs() -> None:
     def statements() -> int:
         with CaptureQueriesContext(connection) as asked:
             chains()

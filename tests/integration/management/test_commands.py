@@ -16,7 +16,7 @@ from tests.support.run_history import ended, with_belongings
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_cron_clean_deletes_what_is_old_and_keeps_what_is_running(manage: Manage) -> None:
+def test_cron_clean_deletes_old_runs_and_keeps_running_ones(manage: Manage) -> None:
     job = a_booked_job(cron="0 0 1 1 *")
     for run in ended(job, 60, 45, 31, 2):
         with_belongings(run)
@@ -31,7 +31,7 @@ def test_cron_clean_deletes_what_is_old_and_keeps_what_is_running(manage: Manage
         assert set(Run.objects.values_list("status", flat=True)) == {Status.SUCCEEDED, Status.RUNNING}
 
 
-def test_jobs_lists_each_job_with_its_state_for_people_and_for_programs(manage: Manage) -> None:
+def test_jobs_lists_each_job_with_its_state_as_text_and_json(manage: Manage) -> None:
     job = a_job_of_new_year(name="new year")
     head, line = manage("jobs").stdout.splitlines()
     assert head.startswith("id") and line.split()[:4] == [str(job.pk), "new", "year", "idle"]
@@ -39,7 +39,7 @@ def test_jobs_lists_each_job_with_its_state_for_people_and_for_programs(manage: 
     assert (told["id"], told["name"], told["state"]) == (job.pk, "new year", "idle")
 
 
-def test_stop_job_ends_a_running_command_wherever_it_runs(manage: Manage) -> None:
+def test_stop_job_ends_a_command_that_runs_in_another_process(manage: Manage) -> None:
     job = a_job_of_new_year(name="long", command="sleep_for", args="600")
     with manage.process("run_job", "long") as process:
         wait_until(lambda: is_running(job))
@@ -60,7 +60,7 @@ def test_calculate_job_chain_prints_duration_and_critical_path(manage: Manage) -
     assert done.stdout.endswith("Critical path: first → last\nTotal: 2.0 s\n"), done.stderr
 
 
-def test_doctor_says_what_is_wrong_and_what_to_do_with_an_exit_status_for_monitoring(manage: Manage) -> None:
+def test_doctor_reports_problems_with_advice_and_an_exit_status(manage: Manage) -> None:
     a_job_of_new_year()
     sick = manage("doctor")
     assert sick.returncode == 2 and "ERROR    hosts: No host was seen" in sick.stdout and sick.stderr == ""

@@ -39,7 +39,7 @@ def test_progress_and_failure_and_timeout_are_recorded(manage: Manage) -> None:
     assert (the_run(hanging).status, the_run(hanging).exit_code) == (Status.TIMED_OUT, -signal.SIGKILL)
 
 
-def test_what_waits_for_a_job_runs_after_it_in_the_same_cron(manage: Manage, tmp_path: Path) -> None:
+def test_a_dependent_runs_after_its_dependee_in_the_same_cron_process(manage: Manage, tmp_path: Path) -> None:
     path = tmp_path / "witness"
     last, middle, first = (
         a_job_due_once(command="witness", args=f"{path} {name}") for name in ("last", "middle", "first")
@@ -51,7 +51,7 @@ def test_what_waits_for_a_job_runs_after_it_in_the_same_cron(manage: Manage, tmp
     assert len(done.stdout.splitlines()) == 3
 
 
-def test_two_crons_at_once_run_each_job_once(manage: Manage, tmp_path: Path) -> None:
+def test_two_concurrent_cron_processes_run_each_job_once(manage: Manage, tmp_path: Path) -> None:
     path = tmp_path / "witness"
     jobs = [a_job_due_once(command="witness", args=f"{path} {number} --seconds 0.2") for number in range(6)]
     with manage.process("cron") as one, manage.process("cron") as other:
@@ -60,7 +60,7 @@ def test_two_crons_at_once_run_each_job_once(manage: Manage, tmp_path: Path) -> 
     assert [the_run(job).status for job in jobs] == [Status.SUCCEEDED] * 6
 
 
-def test_after_a_killed_cron_the_tree_is_gone_and_the_next_one_says_lost(manage: Manage, tmp_path: Path) -> None:
+def test_the_runs_of_a_killed_cron_process_are_killed_and_lost(manage: Manage, tmp_path: Path) -> None:
     manage = manage.having(CHRONIKER_LOCK_TIMEOUT=3)
     pidfile = tmp_path / "pids"
     job = a_job_due_once(command="fork_daemon", args=f"{pidfile} --stay 600")
@@ -80,7 +80,7 @@ def test_after_a_killed_cron_the_tree_is_gone_and_the_next_one_says_lost(manage:
 
 
 @pytest.mark.database("sqlite")
-def test_on_one_host_a_killed_cron_is_noticed_at_once(manage: Manage) -> None:
+def test_a_killed_cron_process_on_the_same_host_is_detected_at_once(manage: Manage) -> None:
     manage = manage.having(CHRONIKER_LOCK_TIMEOUT=3600)
     job = a_job_due_once(command="sleep_for", args="600")
     with manage.process("cron") as cron:
@@ -92,7 +92,7 @@ def test_on_one_host_a_killed_cron_is_noticed_at_once(manage: Manage) -> None:
     assert the_run(job).status == Status.LOST
 
 
-def test_a_stop_asked_by_flag_ends_the_run(manage: Manage) -> None:
+def test_the_force_stop_flag_ends_the_run(manage: Manage) -> None:
     job = a_job_due_once(command="sleep_for", args="600")
     with manage.process("cron") as cron:
         wait_until(lambda: is_running(job))

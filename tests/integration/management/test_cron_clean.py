@@ -32,13 +32,13 @@ def test_a_dry_run_counts_and_deletes_nothing() -> None:
 
 
 @pytest.mark.parametrize(("unit", "kept"), [("minutes", 1), ("hours", 2), ("days", 3), ("weeks", 4)])
-def test_each_unit_is_what_it_says(unit: str, kept: int) -> None:
+def test_each_time_unit_has_its_length(unit: str, kept: int) -> None:
     ended(a_booked_job(), 20, 3, 0.5, 0.05, 0)
     cron_clean(unit, "2")
     assert Run.objects.count() == kept
 
 
-def test_progress_is_told_on_stderr(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_is_written_to_stderr(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "PORTION", 2)
     ended(a_booked_job(), *range(20, 0, -1))
     out, err = cron_clean("days", "0")
@@ -48,7 +48,7 @@ def test_progress_is_told_on_stderr(monkeypatch: pytest.MonkeyPatch) -> None:
     assert cron_clean("days", "0", verbosity=0) == ("", "")
 
 
-def test_as_a_job_it_reports_its_progress_and_writes_nothing_on_stderr(manage: Manage) -> None:
+def test_as_a_job_the_command_reports_progress_and_writes_nothing_to_stderr(manage: Manage) -> None:
     ended(a_booked_job(cron="0 0 1 1 *"), 40, 35, 1)
     job = a_job_of_new_year(command="cron_clean", args="days 30", fail_on_stderr=True)
     done = manage("run_job", job.name)

@@ -41,20 +41,20 @@ def test_each_claimed_run_is_one_line() -> None:
     assert all(str(the_run(job).pk) in out for job in jobs)
 
 
-def test_a_job_that_is_not_due_is_left_alone_and_the_host_is_seen() -> None:
+def test_a_job_that_is_not_due_is_not_claimed_and_the_host_is_recorded() -> None:
     a_job_of_new_year()
     assert cron() == ("", "")
     assert (Run.objects.count(), Host.objects.count()) == (0, 1)
 
 
-def test_only_the_named_jobs_are_claimed() -> None:
+def test_only_the_given_jobs_are_claimed() -> None:
     by_name, by_id = a_job_due_once(name="this one"), a_job_due_once()
     a_job_due_once()
     cron("--jobs", "this one", str(by_id.pk))
     assert set(Run.objects.values_list("job", flat=True)) == {by_name.pk, by_id.pk}
 
 
-def test_force_run_claims_whatever_the_schedule_says_and_leaves_it_where_it_is() -> None:
+def test_force_run_claims_regardless_of_the_schedule_and_does_not_change_it() -> None:
     job = a_job_of_new_year()
     before = state_of(job).next_run
     out, _ = cron("--jobs", job.name, "--force-run")
@@ -63,7 +63,7 @@ def test_force_run_claims_whatever_the_schedule_says_and_leaves_it_where_it_is()
     assert "by hand" in out
 
 
-def test_force_run_says_who_is_refused_and_why() -> None:
+def test_force_run_reports_refused_jobs_with_the_reason() -> None:
     free, disabled = a_job_of_new_year(name="free"), a_job_of_new_year(name="disabled", enabled=False)
     err = io.StringIO()
     with pytest.raises(CommandError, match="Not all of these jobs were claimed"):
@@ -72,7 +72,7 @@ def test_force_run_says_who_is_refused_and_why() -> None:
     assert (the_run(free).status, Run.objects.filter(job=disabled).count()) == (Status.SUCCEEDED, 0)
 
 
-def test_a_job_whose_executor_does_not_exist_keeps_nobody_from_running() -> None:
+def test_a_job_with_an_unknown_executor_does_not_prevent_other_runs() -> None:
     fine, stranded = a_job_due_once(), a_job_due_once(executor="nowhere")
     cron()
     assert the_run(fine).status == Status.SUCCEEDED
@@ -80,7 +80,7 @@ def test_a_job_whose_executor_does_not_exist_keeps_nobody_from_running() -> None
     assert the_run(stranded).redispatch_at is not None, "it is offered again"
 
 
-def test_an_executor_that_cannot_be_made_keeps_nobody_from_running() -> None:
+def test_an_executor_that_cannot_be_created_does_not_prevent_other_runs() -> None:
     fine = a_job_due_once()
     with override_settings(CHRONIKER_EXECUTORS={**INLINE, "broken": {"BACKEND": "nowhere.Executor"}}):
         cron()

@@ -23,7 +23,7 @@ def has_succeeded(job: Job) -> bool:
     return Run.objects.filter(job=job, status=Status.SUCCEEDED).exists()
 
 
-def test_it_sleeps_until_what_is_booked_and_then_wakes(manage: Manage) -> None:
+def test_cronserver_sleeps_until_the_next_booked_time(manage: Manage) -> None:
     """With an hour between two ticks only the booking can have woken it."""
     job = a_job_of_new_year()
     Job.objects.filter(pk=job.pk).update(
@@ -34,7 +34,7 @@ def test_it_sleeps_until_what_is_booked_and_then_wakes(manage: Manage) -> None:
         assert "claimed" in server.log
 
 
-def test_edits_flags_and_dependents_are_noticed_while_it_serves(manage: Manage) -> None:
+def test_cronserver_detects_edits_flags_and_dependents(manage: Manage) -> None:
     """The dependent is claimed when the job it waits for ends, not at the next tick."""
     first, dependent = a_job_of_new_year(), a_job_of_new_year()
     a_dependency(dependent, first, wait_for_success=True)
@@ -45,7 +45,7 @@ def test_edits_flags_and_dependents_are_noticed_while_it_serves(manage: Manage) 
     assert the_run(first).finished_at <= the_run(dependent).claimed_at  # type: ignore[operator]
 
 
-def test_a_paused_server_claims_nothing(manage: Manage) -> None:
+def test_a_paused_cronserver_claims_nothing(manage: Manage) -> None:
     job = a_job_of_new_year(force_run=True)
     with manage.having(CHRONIKER_PAUSED=True).process("cronserver", "0.2"):
         wait_until(Host.objects.exists, what="the first tick")
@@ -53,7 +53,7 @@ def test_a_paused_server_claims_nothing(manage: Manage) -> None:
 
 
 @pytest.mark.database("postgres", "mariadb")
-def test_it_goes_on_when_the_database_was_away_and_says_so_once_each_way(manage: Manage) -> None:
+def test_cronserver_survives_a_database_outage_and_logs_begin_and_end_once(manage: Manage) -> None:
     job = a_job_of_new_year()
     port = int(databases.configuration()["PORT"])
     with FaultProxy(port) as proxy:
@@ -70,7 +70,7 @@ def test_it_goes_on_when_the_database_was_away_and_says_so_once_each_way(manage:
 
 
 @pytest.mark.database("sqlite")
-def test_it_starts_before_there_is_a_database_and_begins_when_there_is(manage: Manage) -> None:
+def test_cronserver_starts_without_a_database_and_waits_for_it(manage: Manage) -> None:
     name = manage.env["CHRONIKER_TEST_DB_NAME"]
     job = a_job_of_new_year(force_run=True)
     elsewhere = manage.directory / "link.sqlite3"
@@ -84,7 +84,7 @@ def test_it_starts_before_there_is_a_database_and_begins_when_there_is(manage: M
         wait_until(lambda: Run.objects.filter(job=job).exists(), what="the job to be claimed")
 
 
-def test_it_prints_its_start_and_the_result_of_each_run(manage: Manage) -> None:
+def test_cronserver_prints_its_start_and_the_result_of_each_run(manage: Manage) -> None:
     job = a_job_due_once(name="nightly", command="fails", args="--status 3")
     with manage.process("cronserver", "0.2") as server:
         wait_until(lambda: "“nightly”: run 1" in server.log and "failed after" in server.log, what="the result")
@@ -94,7 +94,7 @@ def test_it_prints_its_start_and_the_result_of_each_run(manage: Manage) -> None:
 
 
 @pytest.mark.database("sqlite")
-def test_missing_tables_are_reported_with_the_remedy(manage: Manage) -> None:
+def test_missing_tables_are_reported_with_advice(manage: Manage) -> None:
     config = {"default": {**databases.configuration(), "NAME": str(manage.directory / "empty.sqlite3")}}
     with manage.having(DATABASES=config).process("cronserver", "0.2") as server:
         wait_until(lambda: "Run: manage.py migrate" in server.log, what="the remedy")

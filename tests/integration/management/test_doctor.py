@@ -55,7 +55,7 @@ def findings(level: Level) -> list[tuple[str, str]]:
     return [(each["about"], each["text"]) for each in found if each["level"] == level.name]
 
 
-def test_each_check_is_ok_where_nothing_is_wrong() -> None:
+def test_each_check_is_ok_in_a_healthy_installation() -> None:
     a_job_of_new_year()
     status, out = doctor()
     assert status == 0 and {line.split()[0] for line in out.splitlines()} == {"OK"}
@@ -120,7 +120,7 @@ def test_a_missing_migration_is_an_error(monkeypatch: pytest.MonkeyPatch) -> Non
         MigrationRecorder(connection).record_applied("chroniker", latest)
 
 
-def test_a_check_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_check_that_does_not_end_is_abandoned(monkeypatch: pytest.MonkeyPatch) -> None:
     end = threading.Event()
 
     def silent() -> Findings:

@@ -28,7 +28,7 @@ def everything() -> list[list[tuple[Any, ...]]]:
     return [list(model._default_manager.order_by("pk").values_list()) for model in (Job, JobState, Run, Lease, Host)]
 
 
-def test_what_is_due_would_be_claimed_for_its_instant() -> None:
+def test_a_due_job_would_be_claimed_for_its_scheduled_time() -> None:
     a_job_due_once(name="due")
     a_job_of_new_year(name="later")
     [line] = lines()
@@ -42,7 +42,7 @@ def test_nothing_is_written() -> None:
     assert everything() == before
 
 
-def test_an_edit_is_seen_as_the_tick_would_see_it() -> None:
+def test_an_edit_has_the_same_effect_as_in_a_tick() -> None:
     """It is not booked yet, and yet the answer is that of the next tick."""
     job = a_job_due_once(name="edited")
     Job.objects.filter(pk=job.pk).update(enabled=False)
@@ -51,7 +51,7 @@ def test_an_edit_is_seen_as_the_tick_would_see_it() -> None:
     assert lines("--jobs", "edited")[1:] == ["would not claim “edited”: It is disabled."]
 
 
-def test_what_a_tick_then_claims_is_what_was_foretold() -> None:
+def test_the_next_tick_claims_what_the_dry_run_listed() -> None:
     a_due_job(name="due"), a_job_of_new_year(name="forced", force_run=True), a_job_of_new_year(name="later")
     foretold = {line.split("“")[1].split("”")[0] for line in lines() if line.startswith("would claim")}
     with override_settings(CHRONIKER_EXECUTORS=DUMMY):
@@ -85,7 +85,7 @@ def test_a_running_job_that_is_due_is_listed_with_the_reason() -> None:
     assert line.startswith(f"would not claim “busy”: It is queued since {claimed_at:%Y-%m-%d %H:%M:%S}; ")
 
 
-def test_instants_that_are_too_late_would_be_skipped() -> None:
+def test_times_beyond_the_misfire_grace_would_be_skipped() -> None:
     a_booked_job_long_ago = a_due_job(name="late", minutes=3, misfire_grace_seconds=0, cron="0 0 1 1 *")
     JobState.objects.filter(pk=a_booked_job_long_ago.pk).update(**long_ago())
     [line] = lines()
@@ -105,7 +105,7 @@ def test_while_paused_nothing_would_be_claimed() -> None:
         assert lines() == ["would not claim “due”: The scheduler is paused."]
 
 
-def test_by_hand_the_schedule_is_not_asked() -> None:
+def test_a_manual_dry_run_ignores_the_schedule() -> None:
     a_job_of_new_year(name="free"), a_booked_job(name="disabled", enabled=False)
     assert lines("--force-run", "--jobs", "free", "disabled") == [
         "would claim “free”: by hand",

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
-def test_cron_asked_once_to_end_waits_for_what_runs_and_claims_nothing_more(
+def test_after_one_signal_cron_waits_for_its_runs_and_claims_nothing_more(
     manage: Manage, tmp_path: Path, signum: int
 ) -> None:
     go_on = tmp_path / "go on"
@@ -41,7 +41,7 @@ def test_cron_asked_once_to_end_waits_for_what_runs_and_claims_nothing_more(
     assert offered is not None and offered <= database_now() + NO_TAKER_WAIT, "given back, so that others take it soon"
 
 
-def test_cron_asked_twice_to_end_stops_what_runs(manage: Manage) -> None:
+def test_after_two_signals_cron_stops_its_runs(manage: Manage) -> None:
     job = a_job_due_once(command="sleep_for", args="600")
     with manage.process("cron") as cron:
         wait_until(lambda: is_running(job))
@@ -55,7 +55,7 @@ def test_cron_asked_twice_to_end_stops_what_runs(manage: Manage) -> None:
     assert run.stop_requested_by.startswith("manage.py cron by ")
 
 
-def test_cron_asked_three_times_ends_at_once_and_its_runs_with_it(manage: Manage) -> None:
+def test_after_three_signals_cron_and_its_runs_end_at_once(manage: Manage) -> None:
     manage = manage.having(CHRONIKER_STOP_GRACE_SECONDS=600)
     job = a_job_due_once(command="ignore_sigterm")
     with manage.process("cron") as cron:
@@ -69,7 +69,7 @@ def test_cron_asked_three_times_ends_at_once_and_its_runs_with_it(manage: Manage
         wait_until(lambda: not cron.survivors(), what="the tree to be gone")
 
 
-def test_cronserver_waits_as_long_as_it_was_told_and_then_stops_its_runs_which_are_lost(manage: Manage) -> None:
+def test_cronserver_waits_for_the_grace_and_then_stops_its_runs_which_are_lost(manage: Manage) -> None:
     job = a_job_due_once(command="sleep_for", args="600")
     with manage.process("cronserver", "1", "--drain", "0.5") as server:
         wait_until(lambda: is_running(job))
@@ -83,9 +83,7 @@ def test_cronserver_waits_as_long_as_it_was_told_and_then_stops_its_runs_which_a
 
 
 @pytest.mark.parametrize("command", [("cron",), ("cronserver", "1")])
-def test_another_cronserver_takes_over_what_was_stopped_because_its_process_ends(
-    manage: Manage, command: tuple[str, ...]
-) -> None:
+def test_another_cronserver_repeats_a_run_that_a_shutdown_stopped(manage: Manage, command: tuple[str, ...]) -> None:
     manage = manage.having(CHRONIKER_SHUTDOWN_GRACE_SECONDS=0)
     job = a_job_due_once(command="sleep_for", args="600", retry_on_lost=True, retry_backoff_seconds=3600)
     with manage.process(*command) as first:
@@ -107,7 +105,7 @@ def test_an_idle_cronserver_ends_at_once(manage: Manage) -> None:
         assert server.log.splitlines()[1:] == [], "only the line about its start"
 
 
-def test_run_job_asked_to_end_stops_its_run(manage: Manage) -> None:
+def test_a_signal_to_run_job_stops_its_run(manage: Manage) -> None:
     job = a_job_of_new_year(command="sleep_for", args="600")
     with manage.process("run_job", job.name) as process:
         wait_until(lambda: is_running(job) and "sleeping" in process.log)

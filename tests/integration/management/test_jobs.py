@@ -93,7 +93,7 @@ def test_json_has_all_fields_for_each_job() -> None:
     ]
 
 
-def test_the_last_result_is_told() -> None:
+def test_the_last_result_is_shown() -> None:
     from chroniker.models import JobState
 
     job = a_job_of_new_year(name="failing")
@@ -112,7 +112,7 @@ def test_bad_filters_are_explained() -> None:
         printed("--state", "asleep")
 
 
-def test_as_many_statements_for_many_jobs_as_for_few() -> None:
+def test_the_command_needs_the_same_statements_for_many_jobs_as_for_few() -> None:
     def statements() -> int:
         with CaptureQueriesContext(connection) as asked:
             printed()

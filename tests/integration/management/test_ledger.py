@@ -44,7 +44,7 @@ def a_history(minutes: int) -> tuple[Job, dt.datetime]:
     return job, since
 
 
-def test_each_instant_is_a_line_with_what_became_of_it() -> None:
+def test_each_scheduled_time_is_a_line_with_its_result() -> None:
     _job, since = a_history(3)
     head, *lines = printed("backup", "--until", (since + 4 * MINUTE).isoformat()).splitlines()
     assert head.split("  ")[0] == "scheduled time"
@@ -60,7 +60,7 @@ def test_from_and_until_are_both_included() -> None:
     assert printed("backup", "--until", "2001-01-01T00:00") == "No scheduled times.\n"
 
 
-def test_programs_get_one_object_a_line() -> None:
+def test_json_output_has_one_object_per_line() -> None:
     _job, since = a_history(3)
     skipped, ran = as_json("backup", "--until", (since + 4 * MINUTE).isoformat(), "--limit", "2")
     run = Run.objects.get(token=1)
@@ -80,7 +80,7 @@ def test_programs_get_one_object_a_line() -> None:
     assert (skipped["verdict"], skipped["code"], skipped["started_at"]) == ("SKIPPED", "OVERLAP", None)
 
 
-def test_any_number_is_written_out_page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_any_number_of_lines_is_written_page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
     _job, since = a_history(100)
     monkeypatch.setattr(ledger, "BATCH", 7)
     found = as_json("backup", "--limit", "0", "--until", (since + 101 * MINUTE).isoformat())
@@ -88,7 +88,7 @@ def test_any_number_is_written_out_page_by_page(monkeypatch: pytest.MonkeyPatch)
     assert len(as_json("backup", "--limit", "23")) == 23
 
 
-def test_a_job_or_a_time_that_is_none_is_refused_with_a_word() -> None:
+def test_an_unknown_job_and_an_invalid_time_are_refused_with_a_message() -> None:
     a_history(1)
     with pytest.raises(CommandError, match="Did you mean “backup”"):
         printed("backups")

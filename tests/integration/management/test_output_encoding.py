@@ -43,7 +43,7 @@ def test_help_is_printed(narrow: Manage, command: str) -> None:
 
 
 @pytest.mark.parametrize("words", [("jobs",), ("ledger", NAME), ("pause", "--reason", "é ✓"), ("check_monitor",)])
-def test_text_that_the_encoding_lacks_is_escaped(narrow: Manage, words: tuple[str, ...]) -> None:
+def test_characters_missing_in_the_encoding_are_escaped(narrow: Manage, words: tuple[str, ...]) -> None:
     a_job_of_new_year(name=NAME)
     done = narrow(*words)
     assert "UnicodeEncodeError" not in done.stdout + done.stderr

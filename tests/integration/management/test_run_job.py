@@ -19,7 +19,7 @@ from tests.support.processes import wait_until
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_output_and_result_are_shown_and_the_schedule_stays_where_it_is(manage: Manage) -> None:
+def test_output_and_result_are_shown_and_the_schedule_is_unchanged(manage: Manage) -> None:
     job = a_job_of_new_year(name="chat", command="chatty", args="--lines 10")
     before = state_of(job).next_run
     done = manage("run_job", "chat")
@@ -57,7 +57,7 @@ def test_a_running_job_is_refused_with_the_reason(manage: Manage) -> None:
     assert Run.objects.filter(job=job).count() == 1
 
 
-def test_only_the_job_asked_for_is_run_though_others_are_due() -> None:
+def test_only_the_given_job_runs_even_if_others_are_due() -> None:
     due, job, out = a_due_job(), a_job_of_new_year(command="chatty", args="--lines 1"), io.StringIO()
     with override_settings(CHRONIKER_EXECUTORS=INLINE):
         call_command("run_job", job.name, stdout=out)
@@ -65,14 +65,14 @@ def test_only_the_job_asked_for_is_run_though_others_are_due() -> None:
     assert not Run.objects.filter(job=due).exists()
 
 
-def test_of_a_run_that_executes_elsewhere_the_id_is_printed() -> None:
+def test_the_id_of_a_run_that_executes_elsewhere_is_printed() -> None:
     job, out = a_job_of_new_year(), io.StringIO()
     with override_settings(CHRONIKER_EXECUTORS=DUMMY):
         call_command("run_job", job.name, stdout=out)
     assert UUID(out.getvalue().strip()) == the_run(job).pk
 
 
-def test_a_claim_that_no_executor_took_is_said_to_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_claim_that_no_executor_accepted_is_reported_as_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     from chroniker.executors.dummy import DummyExecutor
 
     monkeypatch.setattr(DummyExecutor, "dispatch", lambda self, runs: 1 / 0)
@@ -95,7 +95,7 @@ def test_waiting_for_a_run_elsewhere_ends_with_it(manage: Manage) -> None:
         assert "was stopped" in process.log
 
 
-def test_a_signal_ends_the_waiting_and_not_the_run_elsewhere(manage: Manage) -> None:
+def test_a_signal_ends_the_waiting_but_not_a_run_that_executes_elsewhere(manage: Manage) -> None:
     job = a_job_of_new_year()
     with manage.having(CHRONIKER_EXECUTORS=DUMMY).process("run_job", job.name, "--wait") as process:
         wait_until(lambda: Run.objects.filter(job=job, dispatched_at__isnull=False).exists())

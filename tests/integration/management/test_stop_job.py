@@ -31,14 +31,14 @@ def a_claimed_run(name: str) -> Run:
         return manual_runs.run_now(a_job_of_new_year(name=name), "a test")
 
 
-def test_a_queued_run_ends_at_once() -> None:
+def test_a_queued_run_is_cancelled_at_once() -> None:
     run = a_claimed_run("queued")
     assert stop_job("queued") == (0, "Run 1 of “queued” was stopped before it started.\n", "")
     run.refresh_from_db()
     assert run.status == Status.STOPPED and run.stop_requested_by.startswith("manage.py stop_job by ")
 
 
-def test_a_running_one_is_asked_and_asking_again_says_so() -> None:
+def test_a_running_run_gets_a_stop_request_and_a_second_request_is_reported() -> None:
     run = a_claimed_run("busy")
     started(run, host="worker 7")
     assert stop_job(str(run.job_id)) == (0, "Run 1 of “busy” runs on worker 7; a stop was requested.\n", "")
@@ -48,7 +48,7 @@ def test_a_running_one_is_asked_and_asking_again_says_so() -> None:
     assert run.status == Status.RUNNING and run.stop_requested_at is not None
 
 
-def test_a_run_on_every_host_is_one_run_and_asked_on_each() -> None:
+def test_a_run_on_every_host_gets_a_stop_request_on_each_host() -> None:
     for name in ("here", "there"):
         hosts.record_heartbeat(["default"], name=name)
     job = a_job_of_new_year(name="everywhere", hostname="*")
@@ -59,14 +59,14 @@ def test_a_run_on_every_host_is_one_run_and_asked_on_each() -> None:
     assert not Run.objects.filter(job=job, stop_requested_at=None).exists()
 
 
-def test_what_is_not_running_is_said_and_the_others_are_stopped() -> None:
+def test_jobs_without_a_run_are_reported_and_the_others_are_stopped() -> None:
     a_job_of_new_year(name="idle"), a_claimed_run("queued")
     assert stop_job("idle", "queued") == (
         1, "Run 1 of “queued” was stopped before it started.\n", "“idle” is not running.\n",
     )  # fmt: skip
 
 
-def test_a_run_that_has_ended_is_said_with_its_end() -> None:
+def test_an_ended_run_is_reported_with_its_result() -> None:
     run = a_claimed_run("over")
     stop_job("over")
     status, out, err = stop_job("--run", str(run.pk))

@@ -38,7 +38,7 @@ def before_the_upgrade() -> Iterator[None]:
     call_command("migrate", verbosity=0)
 
 
-def test_an_upgrade_sets_the_ancestors_tables_aside_and_changes_nothing_in_them(before_the_upgrade: None) -> None:
+def test_an_upgrade_renames_the_tables_of_django_chroniker_without_changes(before_the_upgrade: None) -> None:
     call_command("migrate", verbosity=0)
     with connection.cursor() as cursor:
         cursor.execute("SELECT id, name FROM chroniker_v1_job")
@@ -47,5 +47,5 @@ def test_an_upgrade_sets_the_ancestors_tables_aside_and_changes_nothing_in_them(
     assert a_job() == Job.objects.get()
 
 
-def test_the_migrations_say_what_the_models_say() -> None:
+def test_the_migrations_match_the_models() -> None:
     call_command("makemigrations", "chroniker", check=True, dry_run=True, verbosity=0)

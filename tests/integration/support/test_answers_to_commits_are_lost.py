@@ -61,7 +61,7 @@ each_driver = pytest.mark.parametrize("connect", [by_psycopg, by_psycopg_binding
 @pytest.mark.parametrize(
     "statements", [["BEGIN", "INSERT INTO commits VALUES (7)", "COMMIT"], ["INSERT INTO commits VALUES (7)"]]
 )
-def test_what_is_committed_stays_although_nobody_was_told(
+def test_a_transaction_stays_committed_if_the_response_is_lost(
     proxy: FaultProxy, connect: Connect, statements: list[str]
 ) -> None:
     connection = connect(proxy.port)
@@ -73,7 +73,7 @@ def test_what_is_committed_stays_although_nobody_was_told(
 
 
 @each_driver
-def test_what_is_not_a_commit_is_answered(proxy: FaultProxy, connect: Connect) -> None:
+def test_only_responses_to_commits_are_lost(proxy: FaultProxy, connect: Connect) -> None:
     proxy.set("lose_commit")
     rolled_back = ["BEGIN", "INSERT INTO commits VALUES (7)", "UPDATE commits SET number = 8", "ROLLBACK"]
     assert run(connect(proxy.port), *rolled_back, "SELECT number FROM commits") == []

@@ -13,7 +13,7 @@ from tests.support.processes import wait_until
 pytestmark = [pytest.mark.celery, pytest.mark.django_db(transaction=True)]
 
 
-def test_a_started_worker_answers_through_the_broker_and_leaves_nothing_behind(
+def test_a_started_worker_responds_through_the_broker_and_leaves_nothing_behind(
     broker: Broker, subprocess_env: dict[str, str], tmp_path: Path
 ) -> None:
     from tests.celeryapp import app
@@ -24,7 +24,7 @@ def test_a_started_worker_answers_through_the_broker_and_leaves_nothing_behind(
     assert not worker.survivors()
 
 
-def test_what_a_killed_worker_leaves_is_found_and_cleared_away(
+def test_processes_of_a_killed_worker_are_found_and_killed(
     redis_broker: Broker, subprocess_env: dict[str, str], tmp_path: Path
 ) -> None:
     with CeleryWorker({**subprocess_env, **redis_broker.environ()}, tmp_path) as worker:

@@ -40,7 +40,7 @@ def ahead(server: Server) -> float:
 
 
 @pytest.mark.parametrize("kind", [PostgresServer, MariaDBServer], indirect=True)
-def test_a_database_whose_clock_jumps_forwards_and_back_goes_on(kind: type[Server]) -> None:
+def test_a_database_continues_when_its_clock_jumps(kind: type[Server]) -> None:
     with kind(may_err=True) as server:
         assert server.clock is not None
         assert abs(ahead(server)) < HOUR / 2
@@ -49,7 +49,7 @@ def test_a_database_whose_clock_jumps_forwards_and_back_goes_on(kind: type[Serve
             wait_until(lambda offset=offset: abs(ahead(server) - offset) < HOUR / 2, what=f"{offset} s ahead")  # type: ignore[misc]
 
 
-def test_a_process_and_what_it_starts_believe_a_wrong_clock_and_keep_the_monotonic_ones(tmp_path: Path) -> None:
+def test_a_process_and_its_children_use_a_wrong_wall_clock_and_correct_monotonic_clocks(tmp_path: Path) -> None:
     clock = WrongClock(tmp_path / "clock")
     clock.set(HOUR)
     tell = "import time; print(time.time(), time.monotonic(), time.clock_gettime(time.CLOCK_BOOTTIME))"

@@ -25,7 +25,7 @@ def ask(server: Server, statement: str) -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize("kind", [PostgresServer, MariaDBServer], indirect=True)
-def test_what_was_committed_survives_a_crash(kind: type[Server]) -> None:
+def test_committed_rows_survive_a_crash(kind: type[Server]) -> None:
     with kind() as server:
         schema = "public" if kind is PostgresServer else "kept"
         if kind is MariaDBServer:
@@ -38,7 +38,7 @@ def test_what_was_committed_survives_a_crash(kind: type[Server]) -> None:
         assert [number for (number,) in ask(server, f"SELECT number FROM {schema}.numbers ORDER BY 1")] == [*range(20)]
 
 
-def test_a_standby_follows_and_is_promoted_with_all_that_it_had_heard_of() -> None:
+def test_a_promoted_standby_has_all_replicated_rows() -> None:
     with PostgresServer() as primary, FaultProxy(primary.port) as wire, PostgresStandby(wire.port) as standby:
         ask(primary, "CREATE TABLE numbers (number INTEGER)")
         ask(primary, "INSERT INTO numbers VALUES (1)")

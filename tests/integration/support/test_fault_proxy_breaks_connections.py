@@ -64,7 +64,7 @@ def test_bytes_pass_both_ways(proxy: FaultProxy) -> None:
         assert connection.recv(100) == b"there and back"
 
 
-def test_a_frozen_connection_stays_open_and_thaws_with_nothing_lost(proxy: FaultProxy) -> None:
+def test_a_frozen_connection_stays_open_and_continues_without_loss(proxy: FaultProxy) -> None:
     with connect(proxy) as connection:
         proxy.set("freeze")
         connection.sendall(b"late")
@@ -109,7 +109,7 @@ def test_a_connection_can_be_frozen_in_one_direction(proxy: FaultProxy, way: str
         assert connection.recv(100) == b"one way"
 
 
-def test_a_cut_in_the_request_lets_only_its_beginning_through(heard: list[bytes], proxy: FaultProxy) -> None:
+def test_a_cut_in_the_request_forwards_only_its_beginning(heard: list[bytes], proxy: FaultProxy) -> None:
     proxy.set("cut", way="up", after=7)
     with connect(proxy) as connection:
         connection.sendall(b"UPDATE is never whole")
@@ -121,7 +121,7 @@ def test_a_cut_in_the_request_lets_only_its_beginning_through(heard: list[bytes]
     assert proxy.broken == 2
 
 
-def test_a_cut_in_the_answer_comes_after_the_request_got_through(heard: list[bytes], proxy: FaultProxy) -> None:
+def test_a_cut_in_the_response_happens_after_the_request_was_forwarded(heard: list[bytes], proxy: FaultProxy) -> None:
     with connect(proxy) as connection:
         connection.sendall(b"before")
         assert connection.recv(100) == b"before"
@@ -135,7 +135,7 @@ def test_a_cut_in_the_answer_comes_after_the_request_got_through(heard: list[byt
         assert connection.recv(100) == b"whole again"
 
 
-def test_wires_that_are_moved_lead_to_another_server(proxy: FaultProxy) -> None:
+def test_a_proxy_can_be_redirected_to_another_server(proxy: FaultProxy) -> None:
     with socket.create_server((HOST, 0)) as other, connect(proxy) as before:
         before.sendall(b"x")
         before.recv(1)
@@ -147,7 +147,7 @@ def test_wires_that_are_moved_lead_to_another_server(proxy: FaultProxy) -> None:
                 assert connection.recv(1) == b"y"
 
 
-def test_a_client_that_hangs_up_ends_the_connection_upstream(proxy: FaultProxy, echo: int) -> None:
+def test_a_client_that_disconnects_ends_the_connection_to_the_server(proxy: FaultProxy, echo: int) -> None:
     with connect(proxy) as connection:
         connection.sendall(b"x")
         connection.recv(1)

@@ -80,7 +80,7 @@ def talk(network: OwnNetwork) -> Iterator[Talk]:
 
 
 @pytest.mark.parametrize("way", list(Way))
-def test_a_cut_loses_what_goes_that_way_and_the_connection_outlives_it(
+def test_a_cut_drops_packets_of_one_direction_and_keeps_the_connection(
     network: OwnNetwork, talk: Talk, way: Way
 ) -> None:
     network.cut(way)
@@ -94,7 +94,7 @@ def test_a_cut_loses_what_goes_that_way_and_the_connection_outlives_it(
     assert talk.back.get(timeout=60) == "lost\n"
 
 
-def test_nothing_is_left_of_a_network_that_has_ended() -> None:
+def test_a_removed_network_leaves_nothing_behind() -> None:
     with OwnNetwork() as network:
         assert network.address in addresses()
     assert network.address not in addresses()

@@ -17,9 +17,7 @@ site.save()
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_process_sees_what_the_test_committed_and_the_test_what_the_process_did(
-    subprocess_env: dict[str, str], tmp_path: Path
-) -> None:
+def test_test_and_process_see_the_committed_rows_of_each_other(subprocess_env: dict[str, str], tmp_path: Path) -> None:
     site = Site.objects.create(domain="from.test", name="test")
     with Process(["-c", RENAME], subprocess_env, tmp_path) as process:
         assert process.wait() == 0
@@ -27,7 +25,7 @@ def test_a_process_sees_what_the_test_committed_and_the_test_what_the_process_di
     assert site.domain == "from.process"
 
 
-def test_a_process_reads_the_settings_it_was_given(subprocess_env: dict[str, str], tmp_path: Path) -> None:
+def test_a_process_reads_the_given_settings(subprocess_env: dict[str, str], tmp_path: Path) -> None:
     env = with_settings(subprocess_env, SITE_ID=42)
     program = "from django.conf import settings; print(settings.SITE_ID)"
     with Process(["-c", program], env, tmp_path) as process:

@@ -22,7 +22,7 @@ each_kind = pytest.mark.parametrize("kind", SERVERS, indirect=True, ids=lambda k
 
 
 @each_kind
-def test_a_server_answers_when_it_is_started_and_is_gone_when_it_is_stopped(kind: type[Server]) -> None:
+def test_a_server_responds_after_its_start_and_is_gone_after_its_stop(kind: type[Server]) -> None:
     with kind() as server:
         assert server.ready()
         directory, process = server.directory, psutil.Process(server.pid)
@@ -39,7 +39,7 @@ def test_a_server_does_not_run_as_root(kind: type[Server]) -> None:
 
 
 @pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGSTOP])
-def test_a_killed_or_frozen_server_is_cleared_away_and_starts_again_with_its_data(signum: signal.Signals) -> None:
+def test_a_killed_or_frozen_server_is_removed_and_restarts_with_its_data(signum: signal.Signals) -> None:
     if not PostgresServer.available():
         pytest.skip("postgres is not installed here")
     import psycopg
@@ -55,7 +55,7 @@ def test_a_killed_or_frozen_server_is_cleared_away_and_starts_again_with_its_dat
             connection.execute("SELECT * FROM kept")
 
 
-def test_a_server_ends_when_whoever_started_it_is_killed(tmp_path: Path) -> None:
+def test_a_server_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     if not RedisServer.available():
         pytest.skip("redis is not installed here")
     program = (

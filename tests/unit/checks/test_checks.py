@@ -62,18 +62,18 @@ def no_executor_left() -> Iterator[None]:
     executors.close()
 
 
-def test_sound_settings_have_no_message() -> None:
+def test_valid_settings_have_no_message() -> None:
     assert problems() == []
 
 
-def test_every_id_in_the_source_is_in_the_table_and_the_other_way_round() -> None:
+def test_the_check_ids_of_source_and_table_are_the_same() -> None:
     source = Path(chroniker.__file__).parent
     table = source / "checks" / "__init__.py"
     text = "".join(path.read_text() for path in source.rglob("*.py") if path != table)
     assert set(re.findall(r"chroniker\.[EWI]\d{3}", text)) == set(CHECKS)
 
 
-def test_ids_are_well_formed_and_each_has_its_own_meaning() -> None:
+def test_check_ids_are_well_formed_and_unique() -> None:
     assert all(re.fullmatch(r"chroniker\.[EW]\d{3}", check_id) for check_id in CHECKS)
     assert len(set(CHECKS.values())) == len(CHECKS)
 
@@ -82,11 +82,11 @@ def test_every_setting_has_a_rule() -> None:
     assert RULES.keys() | {"CHRONIKER_EXECUTORS", "CHRONIKER_WEBHOOKS"} == DEFAULTS.keys()
 
 
-def test_every_default_is_right_by_its_own_rule() -> None:
+def test_every_default_passes_its_own_rule() -> None:
     assert [name for name, rule in RULES.items() if rule(DEFAULTS[name]) is not None] == []
 
 
-def test_without_time_zones_nothing_can_be_scheduled() -> None:
+def test_disabled_time_zones_are_an_error() -> None:
     assert only(USE_TZ=False).id == "chroniker.E001"
 
 
@@ -105,26 +105,26 @@ def test_without_time_zones_nothing_can_be_scheduled() -> None:
         {"default": LOCAL, "x" * 51: LOCAL},
     ],
 )
-def test_executors_of_the_wrong_shape_are_shown_the_right_one(value: object) -> None:
+def test_the_message_for_malformed_executors_shows_a_valid_example(value: object) -> None:
     message = only(CHRONIKER_EXECUTORS=value)
     assert message.id == "chroniker.E002"
     assert message.hint and "BACKEND" in message.hint
 
 
-def test_an_executor_named_default_is_missed() -> None:
+def test_a_missing_default_executor_is_reported() -> None:
     assert only(CHRONIKER_EXECUTORS={"other": LOCAL}).id == "chroniker.E003"
 
 
 @pytest.mark.parametrize(
     "backend", ["nowhere.Executor", "chroniker.executors.local.NoSuch", "chroniker.conf.Settings", "nodots"]
 )
-def test_a_backend_that_is_no_executor_is_named_with_its_alias(backend: str) -> None:
+def test_a_backend_that_is_not_an_executor_is_named_with_its_alias(backend: str) -> None:
     message = only(CHRONIKER_EXECUTORS={"default": LOCAL, "broken": {"BACKEND": backend}})
     assert message.id == "chroniker.E004"
     assert "'broken'" in message.msg and backend in message.msg
 
 
-def test_an_executor_has_its_own_say() -> None:
+def test_an_executor_adds_its_own_messages() -> None:
     backend = f"{__name__}.{ComplainingExecutor.__qualname__}"
     assert only(CHRONIKER_EXECUTORS={"default": {"BACKEND": backend}}).id == "someone.W001"
 
@@ -181,29 +181,29 @@ def test_a_value_out_of_range_is_quoted(name: str, value: object) -> None:
     assert message.hint
 
 
-def test_a_misspelt_setting_is_shown_the_nearest_name() -> None:
+def test_the_message_for_a_misspelt_setting_suggests_the_nearest_name() -> None:
     message = only(CHRONIKER_LOCK_TIMOUT=5)
     assert message.id == "chroniker.W001"
     assert message.hint == "Did you mean CHRONIKER_LOCK_TIMEOUT?"
 
 
-def test_a_setting_that_resembles_none_is_shown_all_names() -> None:
+def test_the_message_for_an_unknown_setting_lists_all_names() -> None:
     message = only(CHRONIKER_XYZZY=5)
     assert message.hint and all(name in message.hint for name in DEFAULTS)
 
 
-def test_settings_of_the_celery_package_are_left_to_it() -> None:
+def test_settings_of_the_celery_package_are_ignored() -> None:
     assert problems(CHRONIKER_CELERY_ANYTHING=5) == []
 
 
 @pytest.mark.parametrize("name", OUTDATED)
-def test_a_setting_of_the_ancestor_is_told_what_to_do_instead(name: str) -> None:
+def test_a_removed_setting_of_django_chroniker_is_reported_with_its_replacement(name: str) -> None:
     message = only(**{name: "whatever"})
     assert message.id == "chroniker.W002"
     assert message.hint and message.hint.startswith(OUTDATED[name])
 
 
-def test_settings_of_the_ancestor_that_live_on_are_accepted() -> None:
+def test_settings_kept_from_django_chroniker_are_accepted() -> None:
     assert problems(CHRONIKER_LOCK_TIMEOUT=90, CHRONIKER_DISABLE_RAW_COMMAND=True) == []
 
 
@@ -211,12 +211,14 @@ def test_a_relative_runtime_directory_is_refused() -> None:
     assert only(CHRONIKER_RUNTIME_DIR="run/chroniker").id == "chroniker.E009"
 
 
-def test_a_file_is_no_runtime_directory(tmp_path: Path) -> None:
+def test_a_file_as_runtime_directory_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert only(CHRONIKER_RUNTIME_DIR=tmp_path / "file").id == "chroniker.E009"
 
 
-def test_a_long_path_is_too_long_only_where_sockets_need_it(private: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_path_too_long_for_sockets_is_refused_only_where_sockets_are_used(
+    private: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = private / ("long" * 30)
     path.mkdir(mode=0o700)
     monkeypatch.setattr(sys, "platform", "linux")
@@ -225,25 +227,23 @@ def test_a_long_path_is_too_long_only_where_sockets_need_it(private: Path, monke
     assert only(CHRONIKER_RUNTIME_DIR=path).id == "chroniker.E009"
 
 
-def test_a_runtime_directory_that_does_not_exist_yet_can_be_made(private: Path) -> None:
+def test_a_missing_runtime_directory_is_accepted_if_it_can_be_created(private: Path) -> None:
     assert problems(CHRONIKER_RUNTIME_DIR=private / "new" / "newer") == []
 
 
-def test_a_runtime_directory_that_others_may_write_into_is_refused(private: Path) -> None:
+def test_a_runtime_directory_writable_by_others_is_refused(private: Path) -> None:
     private.chmod(0o770)
     message = only(CHRONIKER_RUNTIME_DIR=private)
     assert message.id == "chroniker.E010"
     assert "0770" in message.msg
 
 
-def test_a_runtime_directory_of_someone_else_is_refused(private: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_runtime_directory_of_another_user_is_refused(private: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: private.stat().st_uid + 1)
     assert only(CHRONIKER_RUNTIME_DIR=private).id == "chroniker.E010"
 
 
-def test_root_may_look_at_a_runtime_directory_that_was_set_for_another_user(
-    private: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_root_may_check_a_runtime_directory_of_another_user(private: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     assert problems(CHRONIKER_RUNTIME_DIR=private) == []
 
@@ -253,7 +253,7 @@ def test_a_runtime_directory_that_cannot_be_written_is_refused(private: Path, mo
     assert only(CHRONIKER_RUNTIME_DIR=private).id == "chroniker.E010"
 
 
-def test_the_ancestor_installed_beside_us_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_installed_django_chroniker_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     info = tmp_path / "django_chroniker-1.0.23.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: django-chroniker\nVersion: 1.0.23\n")
@@ -263,7 +263,7 @@ def test_the_ancestor_installed_beside_us_is_an_error(tmp_path: Path, monkeypatc
     assert "1.0.23" in message.msg
 
 
-def test_sqlite_without_the_options_for_many_processes_is_shown_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_message_for_sqlite_shows_the_missing_options(monkeypatch: pytest.MonkeyPatch) -> None:
     be_of_kind("sqlite", monkeypatch)
     monkeypatch.setitem(connections["default"].settings_dict, "OPTIONS", {})
     message = only(CHRONIKER_CHECK_LOCK_FILE=True)
@@ -271,20 +271,20 @@ def test_sqlite_without_the_options_for_many_processes_is_shown_them(monkeypatch
     assert message.hint and SQLITE_OPTIONS in message.hint
 
 
-def test_sqlite_without_lock_files_is_warned_about(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sqlite_without_lock_files_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     be_of_kind("sqlite", monkeypatch)
     monkeypatch.setitem(connections["default"].settings_dict, "OPTIONS", SQLITE)
     assert only(CHRONIKER_CHECK_LOCK_FILE=False).id == "chroniker.W005"
 
 
 @pytest.mark.parametrize("vendor", ["postgresql", "mysql"])
-def test_lock_files_with_a_database_server_are_warned_about(vendor: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lock_files_with_a_database_server_are_a_warning(vendor: str, monkeypatch: pytest.MonkeyPatch) -> None:
     be_of_kind(vendor, monkeypatch)
     assert only(CHRONIKER_CHECK_LOCK_FILE=True).id == "chroniker.W004"
     assert problems(CHRONIKER_CHECK_LOCK_FILE=False) == []
 
 
-def test_the_options_in_the_hint_are_those_that_are_asked_for() -> None:
+def test_the_options_in_the_hint_pass_the_check() -> None:
     assert missing_options(SQLITE) == []
 
 
@@ -299,11 +299,11 @@ def test_the_options_in_the_hint_are_those_that_are_asked_for() -> None:
         ({"timeout": 20, "transaction_mode": "EXCLUSIVE", "init_command": "PRAGMA journal_mode='wal'"}, 0),
     ],
 )
-def test_what_is_missing_for_sqlite(options: dict[str, Any], missing: int) -> None:
+def test_missing_sqlite_options_are_found(options: dict[str, Any], missing: int) -> None:
     assert len(missing_options(options)) == missing
 
 
-def test_a_database_of_another_kind_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unsupported_database_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     be_of_kind("oracle", monkeypatch)
     message = only()
     assert message.id == "chroniker.E008"

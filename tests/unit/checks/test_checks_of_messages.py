@@ -28,7 +28,7 @@ def problems(**settings: Any) -> list[CheckMessage]:
         {"CHRONIKER_EMAIL_SUBJECT_ERROR": "{{ job.name|upper }}"},
     ],
 )
-def test_what_is_right_is_accepted(settings: dict[str, Any]) -> None:
+def test_valid_settings_are_accepted(settings: dict[str, Any]) -> None:
     assert problems(**settings) == []
 
 
@@ -57,18 +57,18 @@ def test_a_callback_that_cannot_be_called_is_named(path: str) -> None:
         ([HOOK, HOOK], "one URL twice"),
     ],
 )
-def test_a_webhook_of_the_wrong_shape_is_shown_the_right_one(webhooks: Any, said: str) -> None:
+def test_the_message_for_a_malformed_webhook_shows_a_valid_example(webhooks: Any, said: str) -> None:
     [message] = problems(CHRONIKER_WEBHOOKS=webhooks)
     assert message.id == "chroniker.E031" and said in message.msg
     assert message.hint and "SECRET" in message.hint and "s3cret" not in str(message)
 
 
 @pytest.mark.parametrize("name", ["CHRONIKER_EMAIL_SUBJECT_ERROR", "CHRONIKER_EMAIL_SUBJECT_SUCCESS"])
-def test_a_subject_that_is_no_template_is_named(name: str) -> None:
+def test_a_subject_that_is_not_a_template_is_named(name: str) -> None:
     [message] = problems(**{name: "Error: {% if %}"})
     assert message.id == "chroniker.E032" and name in message.msg
 
 
-def test_the_base_of_links_is_a_web_address() -> None:
+def test_the_base_url_of_links_must_be_a_web_address() -> None:
     [message] = problems(CHRONIKER_BASE_URL="jobs.example.com")
     assert message.id == "chroniker.E007"

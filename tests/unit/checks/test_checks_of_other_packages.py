@@ -57,7 +57,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> None:
         ({}, 0),
     ],
 )
-def test_cacheops_must_not_cache_our_queries(installed: None, settings: dict[str, Any], found: int) -> None:
+def test_cacheops_must_not_cache_queries_of_chroniker(installed: None, settings: dict[str, Any], found: int) -> None:
     messages = problems(CACHALOT_ENABLED=False, **settings)
     assert [message.id for message in messages] == ["chroniker.E014"] * found
     assert all("CACHEOPS" in message.msg for message in messages)
@@ -74,7 +74,7 @@ def test_cacheops_must_not_cache_our_queries(installed: None, settings: dict[str
         ({"CACHALOT_ENABLED": False}, 0),
     ],
 )
-def test_cachalot_must_not_cache_our_queries(installed: None, settings: dict[str, Any], found: int) -> None:
+def test_cachalot_must_not_cache_queries_of_chroniker(installed: None, settings: dict[str, Any], found: int) -> None:
     messages = problems(**settings)
     assert [message.id for message in messages] == ["chroniker.E014"] * found
 

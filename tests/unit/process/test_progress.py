@@ -24,7 +24,7 @@ def shared(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     os.close(descriptor)
 
 
-def test_nothing_written_is_no_progress(shared: int) -> None:
+def test_an_empty_record_is_no_progress(shared: int) -> None:
     assert progress.read(shared) is None
 
 
@@ -35,21 +35,19 @@ def test_the_newest_numbers_are_read(shared: int) -> None:
     assert progress.read(shared) == (77, 4)
 
 
-def test_it_does_nothing_outside_a_run(shared: int) -> None:
+def test_reporting_progress_outside_a_run_does_nothing(shared: int) -> None:
     progress.write(77, 1)
     assert progress.read(shared) is None
 
 
 @pytest.mark.parametrize(("given", "kept"), [((-3, -1), (0, 0)), ((2**80, 2**80), (2**63 - 1, 2**63 - 1))])
-def test_numbers_that_do_not_fit_are_brought_into_range(
-    shared: int, given: tuple[int, int], kept: tuple[int, int]
-) -> None:
+def test_numbers_out_of_range_are_limited(shared: int, given: tuple[int, int], kept: tuple[int, int]) -> None:
     progress.attach(shared)
     progress.write(*given)
     assert progress.read(shared) == kept
 
 
-def test_a_record_cut_off_in_the_middle_is_not_shown(shared: int) -> None:
+def test_an_incomplete_record_is_not_read(shared: int) -> None:
     progress.attach(shared)
     progress.write(77, 13)
     os.pwrite(shared, b"\xff", len(progress._MAGIC) + 3)
@@ -58,7 +56,7 @@ def test_a_record_cut_off_in_the_middle_is_not_shown(shared: int) -> None:
     assert progress.read(shared) == (77, 14)
 
 
-def test_a_reader_never_sees_half_of_one_record_and_half_of_another(shared: int) -> None:
+def test_a_reader_never_sees_parts_of_two_records(shared: int) -> None:
     progress.attach(shared)
     done = threading.Event()
 
@@ -79,7 +77,7 @@ def test_a_reader_never_sees_half_of_one_record_and_half_of_another(shared: int)
     assert all(pair[0] == pair[1] for pair in seen if pair)
 
 
-def test_it_outlives_the_descriptor_that_it_was_attached_by(shared: int) -> None:
+def test_the_progress_file_survives_closing_its_descriptor(shared: int) -> None:
     copy = os.dup(shared)
     progress.attach(copy)
     os.close(copy)
@@ -87,7 +85,7 @@ def test_it_outlives_the_descriptor_that_it_was_attached_by(shared: int) -> None
     assert progress.read(shared) == (3, 2)
 
 
-def test_another_file_of_that_number_is_left_alone(shared: int, tmp_path: Path) -> None:
+def test_another_file_with_the_same_descriptor_is_not_changed(shared: int, tmp_path: Path) -> None:
     other = tmp_path / "precious"
     other.write_bytes(b"x" * os.fstat(shared).st_size)
     with other.open("r+b") as file:
@@ -97,7 +95,7 @@ def test_another_file_of_that_number_is_left_alone(shared: int, tmp_path: Path) 
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="shared by way of /proc")
-def test_a_program_that_the_command_started_finds_it_by_the_environment(shared: int) -> None:
+def test_a_child_process_finds_the_progress_file_by_its_environment(shared: int) -> None:
     code = "from chroniker.process import progress; progress.write(9, 8)"
     env = {**os.environ, "CHRONIKER_PROGRESS": f"/proc/{os.getpid()}/fd/{shared}"}
     subprocess.run([sys.executable, "-c", code], env=env, check=True)

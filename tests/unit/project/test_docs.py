@@ -95,7 +95,7 @@ def test_each_field_of_a_job_is_in_the_reference(field: str) -> None:
 
 
 @pytest.mark.parametrize("path", sorted(DOCS.rglob("*.md")), ids=lambda path: path.stem)
-def test_each_row_of_a_table_has_as_many_cells_as_its_head(path: Path) -> None:
+def test_each_table_row_has_as_many_cells_as_its_header(path: Path) -> None:
     """What is too much would be left out without a word."""
     head = 0
     for number, line in enumerate(path.read_text().splitlines(), start=1):

@@ -51,7 +51,7 @@ def imported(node: ast.AST) -> Iterator[str]:
                 yield from imported(child)
 
 
-def test_no_files_import_each_other_in_a_circle() -> None:
+def test_there_are_no_import_cycles() -> None:
     graph = {
         name: set(imported(ast.parse(path.read_text(encoding="utf-8")))) - {name} for name, path in MODULES.items()
     }

@@ -21,7 +21,7 @@ def test_a_test_is_found_by_its_name(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["test_on", "one", "Other.test_one", "test_x"])
-def test_a_part_of_a_name_is_not_the_name(name: str) -> None:
+def test_a_part_of_a_name_does_not_select_the_test(name: str) -> None:
     assert not has_name(name)(item("tests/unit/test_x.py::TestCase::test_one"))
 
 
@@ -29,7 +29,7 @@ def report(**attributes: Any) -> Any:
     return SimpleNamespace(skipped=True, outcome="skipped", longrepr=("file", 1, "no server"), **attributes)
 
 
-def test_a_skip_is_a_failure_where_nothing_may_be_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_skip_is_a_failure_if_skips_are_forbidden(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHRONIKER_TESTS_NO_SKIPS", "1")
     skipped = report()
     fail_if_skipped(skipped)
@@ -37,14 +37,14 @@ def test_a_skip_is_a_failure_where_nothing_may_be_skipped(monkeypatch: pytest.Mo
     assert "no server" in skipped.longrepr
 
 
-def test_an_expected_failure_is_no_skip(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_expected_failure_is_not_a_skip(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHRONIKER_TESTS_NO_SKIPS", "1")
     expected = report(wasxfail="known")
     fail_if_skipped(expected)
     assert expected.outcome == "skipped"
 
 
-def test_elsewhere_a_skip_is_a_skip(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_skip_is_allowed_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CHRONIKER_TESTS_NO_SKIPS", raising=False)
     skipped = report()
     fail_if_skipped(skipped)

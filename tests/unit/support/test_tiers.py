@@ -38,7 +38,7 @@ class Item(SimpleNamespace):
         ("tests/integration/admin/test_x.py", []),
     ],
 )
-def test_a_folder_decides_about_the_tier(path: str, markers: list[str]) -> None:
+def test_the_folder_of_a_test_decides_its_tier(path: str, markers: list[str]) -> None:
     item: Any = Item(path)
     tiers.mark(item)
     assert item.added == markers
@@ -57,7 +57,7 @@ def test_a_test_of_one_database_runs_on_it() -> None:
 
 
 @pytest.mark.parametrize("place", [*tiers.EVERY_DATABASE, *tiers.NIGHTLY])
-def test_each_place_of_a_tier_exists(place: str) -> None:
+def test_each_folder_of_a_tier_exists(place: str) -> None:
     assert (ROOT / place).exists()
 
 
@@ -70,7 +70,7 @@ def test_each_place_of_a_tier_exists(place: str) -> None:
         (False, True, ["-m", "not second_broker"]),
     ],
 )
-def test_what_runs_on_a_database(
+def test_the_tests_of_a_database_are_selected(
     first: bool, nightly: bool, expression: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("TESTNAME", raising=False)

@@ -19,14 +19,14 @@ def mark(path: Path, event: str, at: float, *, job: str = "job", pid: int) -> No
         file.write(json.dumps(asdict(Mark(event, job, f"run-{pid}", pid, pid, at, at))) + "\n")
 
 
-def test_instances_one_after_the_other_do_not_overlap(path: Path) -> None:
+def test_successive_instances_do_not_overlap(path: Path) -> None:
     for pid, at in (1, 10.0), (2, 20.0):
         mark(path, "begin", at, pid=pid)
         mark(path, "end", at + 5, pid=pid)
     assert overlaps(path) == []
 
 
-def test_an_instance_that_begins_before_another_ended_overlaps_it(path: Path) -> None:
+def test_an_instance_that_begins_before_another_ends_overlaps_it(path: Path) -> None:
     mark(path, "begin", 10, pid=1)
     mark(path, "begin", 12, pid=2)
     mark(path, "end", 15, pid=1)
@@ -41,14 +41,14 @@ def test_instances_of_different_jobs_may_overlap(path: Path) -> None:
     assert overlaps(path) == []
 
 
-def test_an_instance_that_was_killed_is_not_said_to_overlap_its_successor(path: Path) -> None:
+def test_a_killed_instance_does_not_overlap_its_successor(path: Path) -> None:
     mark(path, "begin", 10, pid=1)
     mark(path, "begin", 20, pid=2)
     mark(path, "end", 25, pid=2)
     assert overlaps(path) == []
 
 
-def test_the_file_tells_which_run_began_and_ended(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_file_records_which_run_began_and_ended(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHRONIKER_RUN_ID", "some-run")
     monkeypatch.setenv("CHRONIKER_RUN_TOKEN", "7")
     with witnessed(path, "job"):

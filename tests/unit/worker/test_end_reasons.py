@@ -17,7 +17,7 @@ from chroniker.worker import end_reasons
         (None, "its exit status is unknown"),
     ],
 )
-def test_an_exit_status_in_words(exit_code: int | None, words: str) -> None:
+def test_an_exit_status_is_described_in_words(exit_code: int | None, words: str) -> None:
     assert str(end_reasons.of_exit(exit_code)) == words
 
 
@@ -28,7 +28,7 @@ def test_reasons_are_in_the_language_of_the_reader() -> None:
         assert str(reason) != english
 
 
-def test_the_log_is_english() -> None:
+def test_the_log_is_in_english() -> None:
     with override("de"):
         assert end_reasons.in_english(end_reasons.of_exit(3)) == "it exited with status 3"
 

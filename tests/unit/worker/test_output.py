@@ -25,7 +25,7 @@ def remarks(chunks: list[Chunk]) -> str:
 
 
 @given(st.text(alphabet=st.characters(exclude_characters="\0", exclude_categories=["Cs"])), st.integers(1, 7))
-def test_text_comes_out_as_it_was_written_however_it_is_cut(text: str, step: int) -> None:
+def test_text_is_unchanged_for_any_split_into_reads(text: str, step: int) -> None:
     data, output = text.encode(), stream()
     chunks: list[Chunk] = []
     for start in range(0, len(data), step):
@@ -35,7 +35,7 @@ def test_text_comes_out_as_it_was_written_however_it_is_cut(text: str, step: int
 
 
 @given(st.binary(max_size=200), st.integers(0, 60))
-def test_any_bytes_are_accepted_and_none_is_lost_silently(data: bytes, limit: int) -> None:
+def test_any_bytes_are_accepted_and_no_loss_is_silent(data: bytes, limit: int) -> None:
     output = stream(limit)
     chunks = output.feed(data) + output.close()
     assert "\0" not in written(chunks)
@@ -43,7 +43,7 @@ def test_any_bytes_are_accepted_and_none_is_lost_silently(data: bytes, limit: in
     written(chunks).encode()
 
 
-def test_bytes_that_are_no_utf8_become_replacement_characters() -> None:
+def test_invalid_utf8_becomes_replacement_characters() -> None:
     output = stream()
     assert written(output.feed(b"a\xff\xfeb\xc3") + output.close()) == "a\ufffd\ufffdb\ufffd"
 
@@ -63,7 +63,7 @@ def test_twenty_megabytes_in_one_line_are_cut_into_numbered_chunks() -> None:
     assert all(len(chunk.text) == CHUNK for chunk in chunks)
 
 
-def test_text_waits_no_longer_than_a_second_to_be_flushed() -> None:
+def test_text_is_flushed_after_at_most_a_second() -> None:
     output = stream()
     waits = [output.flush_at]
     assert output.feed(b"hello") == []
@@ -74,7 +74,7 @@ def test_text_waits_no_longer_than_a_second_to_be_flushed() -> None:
     assert output.flush() == []
 
 
-def test_half_a_character_stays_until_its_other_half_comes() -> None:
+def test_a_partial_character_waits_for_its_remaining_bytes() -> None:
     output = stream()
     output.feed("é".encode()[:1])
     assert output.flush() == []
@@ -82,7 +82,7 @@ def test_half_a_character_stays_until_its_other_half_comes() -> None:
     assert written(output.flush()) == "é"
 
 
-def test_over_the_limit_head_and_tail_are_kept_and_the_remark_counts_what_is_missing() -> None:
+def test_output_over_the_limit_keeps_head_and_tail_and_counts_the_missing_part() -> None:
     output = stream(1000)
     data = b"".join(b"%06d\n" % number for number in range(1000))
     chunks = []
@@ -95,14 +95,14 @@ def test_over_the_limit_head_and_tail_are_kept_and_the_remark_counts_what_is_mis
     assert [chunk.stream for chunk in chunks] == [STDOUT, REMARKS, STDOUT]
 
 
-def test_what_fits_the_limit_is_kept_whole_without_a_remark() -> None:
+def test_output_within_the_limit_is_stored_completely() -> None:
     output = stream(1000)
     chunks = output.feed(b"x" * 750) + output.close()
     assert written(chunks) == "x" * 750
     assert not remarks(chunks)
 
 
-def test_both_streams_share_one_allowance() -> None:
+def test_both_streams_share_one_limit() -> None:
     allowance = Allowance(1000)
     first, second = (OutputStream(number, allowance, Numbering(REMARKS)) for number in (1, 2))
     first.feed(b"x" * 5000)
@@ -137,5 +137,5 @@ def test_an_escaped_chunk_is_plain_ascii_and_keeps_its_number(text: str) -> None
     assert (other.stream, other.seq, other.written_at) == (chunk.stream, chunk.seq, chunk.written_at)
 
 
-def test_a_withheld_chunk_says_how_much_stood_there() -> None:
+def test_a_withheld_chunk_reports_its_length() -> None:
     assert "5 characters" in withhold(Numbering(STDOUT).chunk("abcde")).text

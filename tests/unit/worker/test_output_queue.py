@@ -16,7 +16,7 @@ def texts(chunks: list[Chunk]) -> list[str]:
     return [chunk.text for chunk in chunks]
 
 
-def test_a_batch_is_bounded() -> None:
+def test_the_size_of_a_batch_is_limited() -> None:
     backlog = filled(*["x" * 65536] * 20)
     assert sum(map(len, texts(backlog.batch()))) == BATCH
 
@@ -25,7 +25,7 @@ def test_a_batch_holds_at_least_one_chunk() -> None:
     assert len(filled("x" * (2 * BATCH), "y").batch()) == 1
 
 
-def test_what_was_not_stored_is_handed_out_again_with_the_same_numbers() -> None:
+def test_chunks_that_were_not_stored_are_returned_again_with_the_same_numbers() -> None:
     backlog = filled("a", "b")
     assert backlog.batch() == backlog.batch()
     backlog.stored(backlog.batch())
@@ -41,7 +41,7 @@ def test_after_a_failure_the_next_batch_is_smaller_until_one_succeeds() -> None:
     assert len(backlog.batch()) == 4
 
 
-def test_a_refused_chunk_is_found_then_escaped_then_withheld() -> None:
+def test_a_refused_chunk_is_isolated_then_escaped_then_withheld() -> None:
     backlog = filled("fine", "bäd", "fine too")
     backlog.refused(backlog.batch())
     assert texts(backlog.batch()) == ["fine"]
@@ -54,7 +54,7 @@ def test_a_refused_chunk_is_found_then_escaped_then_withheld() -> None:
     assert backlog.size == len("b\\xe4d") + len("fine too")
 
 
-def test_once_closed_it_only_counts_what_is_missing() -> None:
+def test_a_closed_queue_only_counts_missing_output() -> None:
     backlog = filled("abc")
     backlog.close()
     backlog.put([Numbering(STDOUT).chunk("de")])

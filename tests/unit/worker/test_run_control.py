@@ -29,13 +29,13 @@ def test_at_the_deadline_the_tree_is_killed_once() -> None:
     assert control.instructions(Lease(), 51.0, 0.0) == []
 
 
-def test_a_lost_lease_kills_before_its_deadline() -> None:
+def test_a_lost_lease_kills_the_tree_before_its_deadline() -> None:
     control = RunControl()
     assert control.instructions(Lease(lost="gone", stop="ann"), 1.0, 0.0) == [Kill("gone")]
     assert control.lost == "gone"
 
 
-def test_a_stop_is_passed_on_once_and_is_no_interruption() -> None:
+def test_a_stop_is_forwarded_once_and_is_not_an_interruption() -> None:
     control = RunControl()
     control.stop_at = 0.0
     assert control.instructions(Lease(stop="ann"), 1.0, 0.0) == [Stop()]
@@ -52,7 +52,7 @@ def test_a_shutdown_stops_the_run_at_its_time() -> None:
     assert control.interrupted
 
 
-def test_a_keeper_that_does_not_answer_die_or_kill_is_replaced() -> None:
+def test_a_keeper_that_does_not_respond_is_replaced() -> None:
     control = RunControl()
 
     def fault(silent: float = 0.0, dead: float = 0.0, now: float = 0.0) -> str:

@@ -42,23 +42,23 @@ def kind(action: Action) -> type[Action]:
     return type(action)
 
 
-def test_the_lease_counts_from_before_the_start_was_sent() -> None:
+def test_the_lease_is_measured_from_before_the_start_was_sent() -> None:
     assert started().lease.deadline == 1000.0 + 60.0 - 12.0
 
 
-def test_the_lease_counts_from_before_a_renewal_was_sent() -> None:
+def test_the_lease_is_measured_from_before_a_renewal_was_sent() -> None:
     report = started()
     renewed(report, 10.0, Renewal(held=True))
     assert report.lease.deadline == 1010.0 + 60.0 - 12.0
 
 
-def test_a_renewal_goes_before_output_and_outcome() -> None:
+def test_a_renewal_is_sent_before_output_and_outcome() -> None:
     report = with_output(started())
     report.finish(OUTCOME, 10.0, drain_first=False)
     assert kind(report.next_action(at(10.0))) is Renew
 
 
-def test_a_repeated_start_renews_before_the_command_may_begin() -> None:
+def test_a_repeated_start_renews_before_the_command_begins() -> None:
     report = RunReport(Numbering(REMARKS))
     action = report.next_action(at(0))
     assert isinstance(action, Start)
@@ -81,7 +81,7 @@ def test_a_refused_start_ends_the_report() -> None:
     assert report.next_action(at(1)) == Done()
 
 
-def test_a_start_is_given_up_after_some_tries() -> None:
+def test_a_start_is_abandoned_after_several_attempts() -> None:
     report, moment = RunReport(Numbering(REMARKS)), 0.0
     for _ in range(5):
         while isinstance(action := report.next_action(at(moment)), Wait):
@@ -106,7 +106,7 @@ def test_new_progress_is_reported_early_but_not_more_than_once_a_second() -> Non
     assert report.next_action(at(11.0, (10, 1))) == Renew(1011.0, (10, 1))
 
 
-def test_a_finish_waits_for_output_but_not_for_ever() -> None:
+def test_a_finish_waits_for_output_for_a_limited_time() -> None:
     report = with_output(started())
     report.finish(OUTCOME, 2.0, drain_first=True)
     insert = report.next_action(at(2.0))
@@ -118,7 +118,7 @@ def test_a_finish_waits_for_output_but_not_for_ever() -> None:
     assert finish.outcome.unstored == len("line\n")
 
 
-def test_output_may_follow_the_outcome_and_what_does_not_is_counted() -> None:
+def test_output_may_follow_the_outcome_and_missing_output_is_counted() -> None:
     report = with_output(started())
     report.finish(OUTCOME, 2.0, drain_first=False)
     finish = report.next_action(at(2.0))
@@ -131,7 +131,7 @@ def test_output_may_follow_the_outcome_and_what_does_not_is_counted() -> None:
     assert "characters were not stored" in report.missing_note
 
 
-def test_a_finish_that_is_never_answered_is_given_up() -> None:
+def test_a_finish_without_a_response_is_abandoned() -> None:
     report = started()
     report.finish(OUTCOME, 2.0, drain_first=True)
     report.lease.lose("for the test")

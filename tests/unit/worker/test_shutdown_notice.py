@@ -18,25 +18,25 @@ def farewell() -> Iterator[ShutdownNotice]:
     made.close()
 
 
-def test_until_it_is_said_nothing_is_to_be_stopped(farewell: ShutdownNotice) -> None:
+def test_nothing_is_stopped_before_the_notice(farewell: ShutdownNotice) -> None:
     assert not farewell.announced
     assert farewell.stop_at == float("inf")
 
 
-def test_without_a_grace_nothing_begins_and_nothing_is_stopped(farewell: ShutdownNotice) -> None:
+def test_a_notice_without_a_grace_prevents_starts_and_stops_nothing(farewell: ShutdownNotice) -> None:
     farewell.announce(None)
     assert farewell.announced
     assert farewell.stop_at == float("inf")
 
 
-def test_the_first_word_counts(farewell: ShutdownNotice) -> None:
+def test_the_first_notice_counts(farewell: ShutdownNotice) -> None:
     before = boot_clock()
     farewell.announce(100.0)
     farewell.announce(0.0)
     assert before + 100 <= farewell.stop_at <= boot_clock() + 100
 
 
-def test_a_process_that_was_forked_before_hears_it(farewell: ShutdownNotice) -> None:
+def test_a_process_forked_before_receives_the_notice(farewell: ShutdownNotice) -> None:
     reading, writing = os.pipe()
     pid = os.fork()
     if not pid:
