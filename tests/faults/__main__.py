@@ -1,10 +1,10 @@
-"""``python -m tests.faults --minutes 10 --seed 1``: the scheduler under fire, and what an independent checker counted.
+"""``python -m tests.faults --minutes 10 --seed 1``: the scheduler under faults, with an independent checker.
 
-Starts real servers, ticks, beats and Celery workers as processes, and some hundreds of jobs that never cease; then
-inflicts a seeded sequence of faults, about one a second, and starts again what was killed, as an init system would.
-Each command writes into a witness file when it begins, works and ends. Exits with 0 only if every count of harm is 0.
+Starts real servers, ticks, beats and Celery workers as processes, and some hundred jobs that run all the time; then
+injects a seeded sequence of faults, about one per second, and restarts what was killed, as an init system does.
+Each command writes to a witness file when it begins, works and ends. Exits with 0 only if there is no violation.
 
-``--mutations`` takes out one safeguard after the other instead, and exits with 0 only if the checker noticed each time.
+``--mutations`` removes one safeguard after the other instead; exits with 0 only if the checker reported each.
 """
 
 from __future__ import annotations
@@ -45,15 +45,15 @@ def main() -> int:
     with create(
         database, options.broker, configuration, without=options.without, clocks=clocks, start_deadline=deadline
     ) as environment:
-        played = run(environment, options.scenario, options.minutes, options.seed, options.jobs, log)
+        result = run(environment, options.scenario, options.minutes, options.seed, options.jobs, log)
         if options.without and not was_called(environment.mutation_calls):
             print(f"The mutation {options.without!r} was never called: the product no longer uses that name.")
             return MUTATION_NOT_CALLED
-        report = _report(options, played, versions.of_all(environment), round(time.monotonic() - began))
+        report = _report(options, result, versions.of_all(environment), round(time.monotonic() - began))
         if options.keep:
             history.write(environment, report, options.keep)
     show(report, as_json=options.json)
-    return 0 if played.findings.clean or options.scenario in NOT_PROMISED else 1
+    return 0 if result.findings.clean or options.scenario in NOT_PROMISED else 1
 
 
 def _end(number: int, frame: object) -> NoReturn:
@@ -83,8 +83,8 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _report(options: argparse.Namespace, played: TrialResult, using: dict[str, str], seconds: int) -> dict[str, Any]:
-    findings = played.findings
+def _report(options: argparse.Namespace, result: TrialResult, using: dict[str, str], seconds: int) -> dict[str, Any]:
+    findings = result.findings
     given = {
         name: getattr(options, name)
         for name in ("minutes", "seed", "jobs", "database", "broker", "scenario", "configuration")
@@ -97,13 +97,13 @@ def _report(options: argparse.Namespace, played: TrialResult, using: dict[str, s
         "seconds": seconds,
         **given,
         "versions": using,
-        "harm": {goal: findings.figures[goal] for goal in VIOLATIONS},
+        "violations": {goal: findings.figures[goal] for goal in VIOLATIONS},
         "figures": {name: value for name, value in findings.figures.items() if name not in VIOLATIONS},
         "examples": dict(findings.examples),
-        "faults": sum(played.injected.values()),
-        "injected": dict(played.injected.most_common()),
-        "failpoints": played.points,
-        "steps_not_reached": played.unreached,
+        "faults": sum(result.injected.values()),
+        "injected": dict(result.injected.most_common()),
+        "failpoints": result.points,
+        "steps_not_reached": result.unreached,
     }
 
 
@@ -113,8 +113,8 @@ def show(report: dict[str, Any], *, as_json: bool) -> None:
         return
     for name, value in report["versions"].items():
         print(f"  {name:<28} {value}")
-    print("\nHarm (each is to be 0)")
-    for name, value in report["harm"].items():
+    print("\nViolations (each must be 0)")
+    for name, value in report["violations"].items():
         print(f"  {name:<28} {value:>8}  {VIOLATIONS[name]}")
     for name, those in report["examples"].items():
         print("".join(f"\n    {name}: {one}" for one in those))

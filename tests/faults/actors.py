@@ -1,4 +1,4 @@
-"""The processes of the scheduler that play: ticks, beats and workers, on two hosts, each with wires of its own."""
+"""The processes under test: ticks, beats and workers on two hosts, each with its own proxies to the servers."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ CONCURRENCY = 6
 
 @dataclass
 class Actor:
-    """One process of the scheduler, with the wires by which it reaches database and broker."""
+    """One process of the scheduler, with the proxies through which it reaches database and broker."""
 
     role: str  # "tick", "beat" or "worker"
     process: Process
@@ -94,15 +94,15 @@ def create_actor(
     return Actor(spec.role, _process(spec, env, directory), proxies, spec.host, spec.pool)
 
 
-def _environ(part: ProcessSpec, wires: Mapping[str, FaultProxy], post: Broker, directory: Path) -> dict[str, str]:
+def _environ(part: ProcessSpec, proxies: Mapping[str, FaultProxy], post: Broker, directory: Path) -> dict[str, str]:
     parts = urlsplit(post.url)
-    wire = wires["broker"]
-    address = parts.netloc.replace(f"{HOST}:{post.server.port}", f"{wire.host}:{wire.port}")
+    proxy = proxies["broker"]
+    address = parts.netloc.replace(f"{HOST}:{post.server.port}", f"{proxy.host}:{proxy.port}")
     env = {**os.environ, **post.environ(url=urlunsplit(parts._replace(netloc=address)))}
     env[failpoints.VARIABLE] = str(directory / "failpoints")
-    if "database" in wires:
-        wire = wires["database"]
-        env |= {"CHRONIKER_TEST_DB_HOST": wire.host, "CHRONIKER_TEST_DB_PORT": str(wire.port)}
+    if "database" in proxies:
+        proxy = proxies["database"]
+        env |= {"CHRONIKER_TEST_DB_HOST": proxy.host, "CHRONIKER_TEST_DB_PORT": str(proxy.port)}
         env["CHRONIKER_TEST_DB_USER"] = administrator.ACTORS
     runtime = directory / f"runtime-{part.runtime or part.host}"
     return with_settings(env, CHRONIKER_HOSTNAME=part.host, CHRONIKER_RUNTIME_DIR=str(runtime))

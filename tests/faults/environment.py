@@ -1,4 +1,4 @@
-"""What the faults are played on: servers, and ticks, beats and workers as processes, each behind wires of its own."""
+"""The environment of a trial: servers and processes, and exclusive access for faults."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Busy(Exception):
 
 @dataclass
 class Environment:
-    """``actors`` play; ``revive`` starts again what was killed, as an init system would."""
+    """``restart`` starts a process that was killed, as an init system does."""
 
     directory: Path
     database: Server | None
@@ -70,14 +70,14 @@ class Environment:
             self._at_fault[what].release()
 
     def redirect_to(self, server: Server) -> None:
-        """All wires that end at this server lead to its port: it may be another one since it was started again."""
+        """All proxies that end at this server lead to its port: it may be another one since it was started again."""
         name = "broker" if server is self.broker.server else "database"
-        wires = [actor.proxies[name] for actor in self.actors]
+        proxies = [actor.proxies[name] for actor in self.actors]
         if name == "database" and self.checker_proxy is not None:
-            wires.append(self.checker_proxy)
-        for wire in wires:
-            if wire.upstream[1] != server.port:
-                wire.move(server.port)
+            proxies.append(self.checker_proxy)
+        for proxy in proxies:
+            if proxy.upstream[1] != server.port:
+                proxy.move(server.port)
 
     def replace_database(self, server: Server) -> None:
         """Another server takes the place of the database, which goes."""
@@ -111,13 +111,13 @@ class Environment:
                 process.start()
 
     def calm(self) -> None:
-        """Every wire whole, every process awake, every clock right, and connections of one's own that are new."""
+        """Every proxy whole, every process awake, every clock right, and connections of one's own that are new."""
         for clock in (self.host_clock, self.database_clock):
             if clock is not None:
                 clock.set(0)
         for actor in self.actors:
-            for wire in actor.proxies.values():
-                wire.set("pass")
+            for proxy in actor.proxies.values():
+                proxy.set("pass")
             if actor.network is not None:
                 actor.network.mend()
             for pid in actor.pids():

@@ -1,4 +1,4 @@
-"""Each safeguard taken out in turn, in the scenario that needs it most: the checker has to notice every time."""
+"""Removes each safeguard in turn, in the scenario that needs it most: the checker must report violations each time."""
 
 from __future__ import annotations
 
@@ -26,27 +26,30 @@ def main(database: str, broker: str, seed: int, *, as_json: bool) -> int:
         if database == "sqlite" and name in OF_LEASES:
             continue
         found[name] = trial(name, database, broker, seed)
-        print(f"without {name}: {found[name] or 'NOT NOTICED'}", file=sys.stderr, flush=True)
+        print(f"without {name}: {found[name] or 'NOT FOUND'}", file=sys.stderr, flush=True)
     if as_json:
-        print(json.dumps({"caught": {name: bool(harm) for name, harm in found.items()}, "harm": found}), flush=True)
+        print(
+            json.dumps({"caught": {name: bool(violations) for name, violations in found.items()}, "violations": found}),
+            flush=True,
+        )
     else:
-        for name, harm in found.items():
-            print(f"without {name:<24} {'caught by ' + str(harm) if harm else 'NOT NOTICED'}")
+        for name, violations in found.items():
+            print(f"without {name:<24} {'caught by ' + str(violations) if violations else 'NOT FOUND'}")
     return 0 if all(found.values()) else 1
 
 
 def trial(name: str, database: str, broker: str, seed: int) -> dict[str, float]:
-    """The expected harm that was counted; empty: nobody noticed."""
+    """The expected violations that were counted; empty: none."""
     scenario, minutes, expected = TRIALS[name]
     words = ["--without", name, "--scenario", scenario, "--minutes", str(minutes), "--jobs", str(JOBS)]
     words += ["--database", database, "--broker", broker, "--seed", str(seed), "--json"]
     with subprocess.Popen([sys.executable, "-m", "tests.faults", *words], stdout=subprocess.PIPE, text=True) as child:
         try:
-            said, _nothing = child.communicate()
+            output, _nothing = child.communicate()
         except BaseException:
             child.terminate()  # not killed: it has processes of its own to clear away
             raise
-    if child.returncode not in (0, 1) or not said:
+    if child.returncode not in (0, 1) or not output:
         raise SystemExit(f"{' '.join(words)} ended with {child.returncode}")
-    report: dict[str, Any] = json.loads(said)
-    return {goal: count for goal, count in report["harm"].items() if count and goal in expected}
+    report: dict[str, Any] = json.loads(output)
+    return {goal: count for goal, count in report["violations"].items() if count and goal in expected}

@@ -1,4 +1,4 @@
-"""The safeguards that can be removed, one at a time, to verify that the checker reports the harm.
+"""The safeguards that can be removed, one at a time, to verify that the checker reports the violations.
 
 A mutation that the product never calls proves nothing. Each call is recorded in a file, and the runner fails a trial
 without such a record. A name that the product no longer has raises ``AttributeError`` when a process starts.

@@ -34,7 +34,7 @@ def test_a_short_mix_of_faults_has_no_violations() -> None:
     done = subprocess.run([sys.executable, "-m", "tests.faults", *words], capture_output=True, text=True, check=False)
     assert done.stdout, done.stderr
     report: dict[str, Any] = json.loads(done.stdout)
-    assert not any(report["harm"].values()), report
+    assert not any(report["violations"].values()), report
     assert report["figures"]["executions"] and report["faults"], report
     assert done.returncode == 0
 

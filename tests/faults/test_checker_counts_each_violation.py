@@ -1,4 +1,4 @@
-"""The checker over a history in which nothing is wrong, and over the same one with one thing wrong."""
+"""The checker on a correct history, and on the same history with one change."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ GIVEN_UP = (
 )
 
 #: What is wrong, in the database or in the witness file -> the figure that says so.
-HARMS: list[tuple[str, str, list[Mark]]] = [
+VIOLATING_CHANGES: list[tuple[str, str, list[Mark]]] = [
     ("overlapping", "UPDATE chroniker_job SET group_id = NULL", [("b", "begin", 1.5)]),
     ("executed_beyond_runs", "", [("a", "begin", 1.6)]),
     ("executed_beyond_runs", "", [("never claimed", "begin", 9.0)]),
@@ -116,7 +116,7 @@ def test_where_nothing_is_wrong_every_goal_is_met(tmp_path: Path) -> None:
     assert findings.figures["executions"] == 3 and findings.figures["instants"] == 3
 
 
-@pytest.mark.parametrize(("figure", "change", "more"), HARMS)
+@pytest.mark.parametrize(("figure", "change", "more"), VIOLATING_CHANGES)
 def test_what_is_wrong_is_counted_under_its_name(figure: str, change: str, more: list[Mark], tmp_path: Path) -> None:
     findings = check_history(tmp_path, change, more)
     assert set(findings.violations) == {figure}, findings.examples
@@ -124,10 +124,10 @@ def test_what_is_wrong_is_counted_under_its_name(figure: str, change: str, more:
 
 
 def test_each_goal_is_tried() -> None:
-    assert {figure for figure, _change, _more in HARMS} == set(VIOLATIONS)
+    assert {figure for figure, _change, _more in VIOLATING_CHANGES} == set(VIOLATIONS)
 
 
-def test_an_end_that_is_said_to_be_missing_is_no_harm(tmp_path: Path) -> None:
+def test_an_end_that_is_said_to_be_missing_is_no_violation(tmp_path: Path) -> None:
     change = (
         "DELETE FROM chroniker_logchunk WHERE run_id = 'a' AND seq = 1;"
         "INSERT INTO chroniker_runevent (run_id, code) VALUES ('a', 'OUTPUT_MISSING')"
@@ -135,7 +135,7 @@ def test_an_end_that_is_said_to_be_missing_is_no_harm(tmp_path: Path) -> None:
     assert check_history(tmp_path, change).clean
 
 
-def test_a_flood_of_which_nothing_was_stored_is_no_harm_only_if_that_is_said(tmp_path: Path) -> None:
+def test_a_flood_of_which_nothing_was_stored_needs_a_mark(tmp_path: Path) -> None:
     flood = (
         "UPDATE chroniker_job SET name = 'flood 1000' WHERE id = 1; DELETE FROM chroniker_logchunk;"
         "INSERT INTO chroniker_logchunk VALUES ('b', 0, 0, '1000 bytes of stdout are missing');"
@@ -167,7 +167,7 @@ def test_a_lost_run_is_retried_within_the_bound_after_its_back_off(tmp_path: Pat
     assert figures["retry_of_lost_within_bound"] == 1
 
 
-def test_a_claim_that_was_given_up_while_nobody_took_any_is_no_harm(tmp_path: Path) -> None:
+def test_a_claim_that_was_given_up_while_nobody_took_any_is_no_violation(tmp_path: Path) -> None:
     findings = check_history(tmp_path, GIVEN_UP)
     assert findings.clean, findings.violations
     assert findings.figures["claims_given_up"] == 1
@@ -179,7 +179,7 @@ def imported(source: str) -> set[str]:
     return names | {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
 
 
-def test_the_judge_shares_no_code_with_what_it_judges() -> None:
+def test_the_checker_shares_no_code_with_the_product() -> None:
     assert checker.__file__
     used = {name for path in Path(checker.__file__).parent.glob("*.py") for name in imported(path.read_text())}
     assert not [name for name in used if name.startswith("chroniker") or name.partition(".")[0] == "django"]

@@ -1,4 +1,4 @@
-"""The play: jobs run, faults strike; then calm, until nothing can be open any more; then the checker."""
+"""A trial: jobs run, faults are injected; then none, until nothing can be open any more; then the checker."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ DATABASE_CLOCK_CHANGES = ("database-clock", "failover-async")
 
 @dataclass
 class TrialResult:
-    """What was done, and what the checker says."""
+    """The injected faults, and the findings of the checker."""
 
     findings: Findings
     injected: Counter[str] = field(default_factory=Counter)
@@ -69,7 +69,7 @@ def run(environment: Environment, scenario: str, minutes: float, seed: int, jobs
     workload.create_jobs(random.Random(seed), jobs)
     log.say(f"{jobs} jobs, {len(environment.actors)} processes: {', '.join(map(str, environment.actors))}")
     calm = threading.Event()
-    doctors = _threads(lambda number: _keep_running(environment, number, calm), range(len(environment.actors)))
+    restarters = _threads(lambda number: _keep_running(environment, number, calm), range(len(environment.actors)))
     try:
         _inject_faults(environment, scenario, minutes, seed, log)
         log.say(f"{sum(log.done.values())} faults were injected; calm, until every run has ended")
@@ -86,7 +86,7 @@ def run(environment: Environment, scenario: str, minutes: float, seed: int, jobs
         findings = check(Case(environment.witness, bounds, CHATTY_LINES, time.time() - time.monotonic()), tables.query)
     finally:
         calm.set()
-        for thread in doctors:
+        for thread in restarters:
             thread.join()
     return TrialResult(
         findings, log.done, failpoints.hits(environment.failpoints), failpoints.unreached(environment.failpoints)
@@ -98,12 +98,12 @@ def _inject_faults(environment: Environment, scenario: str, minutes: float, seed
     from django.db import connections
 
     rng = [random.Random(seed * 1000 + number) for number in range(INJECTORS)]
-    strikes = _threads(lambda each: _inject(environment, each, SCENARIOS[scenario], log), rng)
+    injectors = _threads(lambda each: _inject(environment, each, SCENARIOS[scenario], log), rng)
     try:
         environment.over.wait(minutes * 60)
     finally:
         environment.over.set()
-        for thread in strikes:
+        for thread in injectors:
             thread.join()
         environment.calm()
         connections.close_all()  # the database may have been restarted

@@ -1,4 +1,4 @@
-"""The checker: reads the witness file and the database's tables, and knows no line of the scheduler's code."""
+"""The checker: reads the witness file and the database's tables. It shares no code with the scheduler."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.faults.checker.findings import Findings, Query
 
 __all__ = ["VIOLATIONS", "Bounds", "Case", "Findings", "check"]
 
-#: Every figure of which one is one too many, with what it counts.
+#: Every figure that must be 0, with what it counts.
 VIOLATIONS = {
     "overlapping": "executions of a job's slot that began before the one before was over",
     "executed_beyond_runs": "executions beyond the runs that were claimed: a run begun twice, or one nobody claimed",
@@ -22,7 +22,7 @@ VIOLATIONS = {
     "runs_lost_early": "runs that a tick called lost before lease and drift had passed",
     "runs_ended_late": "runs that were lost, or closed with their hosts, later than the bound",
     "claims_not_taken": "claims that no worker took, though one took what was claimed much later",
-    "output_missing_unmarked": "runs whose output is not what they wrote, without a word about it",
+    "output_missing_unmarked": "runs whose stored output is not what they wrote, without a mark",
     "fenced_without_lease": "fenced transactions that were committed after a newer run's",
     "groups_over_limit": "moments at which a group ran more than it may",
 }
@@ -30,7 +30,7 @@ VIOLATIONS = {
 
 @dataclass(frozen=True)
 class Case:
-    """What the checker is given: the witness file, the bounds, and when the jobs were disabled."""
+    """The input of the checker: the witness file, the bounds, and how many lines a chatty job writes."""
 
     witness: Path
     bounds: Bounds

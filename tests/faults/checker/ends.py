@@ -51,7 +51,7 @@ def _claims_passed_over(findings: Findings, query: Query, bounds: Bounds) -> lis
     """Claims that were given up unstarted, though a run like it was begun that was claimed half a deadline later.
 
     Where workers are away, or have more to do than they can, claims wait in turn, and the last ones in vain: that is
-    no harm, as long as the runs say so. But a message that was lost has to be sent again in time.
+    no violation, if the runs record it. But a lost message has to be sent again in time.
     """
     untaken = [
         (pk, sent, required_host, to_datetime(since), to_datetime(until))
@@ -79,7 +79,7 @@ def _claims_passed_over(findings: Findings, query: Query, bounds: Bounds) -> lis
 
 
 def _early(query: Query, bounds: Bounds) -> list[str]:
-    """By a tick, that is: a worker that is told to end says so of its own runs, at once."""
+    """Runs that a tick closed. A worker that shuts down closes its own runs earlier, and rightly."""
     found = query(
         "SELECT l.run_id, l.expires_at, l.gone_at FROM fault_leases l JOIN chroniker_run r ON r.id = l.run_id"
         " WHERE r.status = 'LOST' AND r.code = 'LEASE'"

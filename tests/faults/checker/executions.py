@@ -1,4 +1,4 @@
-"""What was executed, by the witness: once for each run, never two of a slot at a time, no more of a group than may."""
+"""Executions by the witness file: one per run, one at a time per slot, and no more of a group than its limit."""
 
 from __future__ import annotations
 

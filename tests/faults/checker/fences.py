@@ -1,4 +1,4 @@
-"""Fenced transactions were committed under the lease, or not at all."""
+"""Fenced transactions are committed under the lease, or not at all."""
 
 from __future__ import annotations
 

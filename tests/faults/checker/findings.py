@@ -13,7 +13,7 @@ Query = Callable[[str], Sequence[Sequence[Any]]]
 
 @dataclass
 class Findings:
-    """``figures``: what was counted; ``examples``: a few of each kind of harm, for people."""
+    """``figures``: what was counted; ``examples``: a few of each kind of violation."""
 
     goals: Sequence[str]
     figures: dict[str, float] = field(default_factory=dict)
@@ -27,7 +27,7 @@ class Findings:
 
     @property
     def violations(self) -> dict[str, float]:
-        """The goals that were missed."""
+        """The kinds of violations that were counted."""
         return {goal: self.figures[goal] for goal in self.goals if self.figures[goal]}
 
     @property

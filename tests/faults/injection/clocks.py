@@ -58,6 +58,6 @@ SCENARIOS: dict[str, tuple[Fault, ...]] = {
     "host-clock": (host_is_off, host_jumps),
     "database-clock": (database_jumps_ahead, database_jumps_back),
 }
-#: Nothing starts for a lease after each jump, and how early or late a run was lost cannot be judged by a clock that is
-#: turned: in the mix it would hide what the other faults do.
+#: Nothing starts for a lease after each jump, and a clock that jumps cannot measure how early or late a run was lost:
+#: in the mix it would hide the effects of the other faults.
 ALONE = ("database-clock",)

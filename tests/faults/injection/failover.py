@@ -27,8 +27,8 @@ def fail_over(environment: Environment, rng: random.Random) -> str:
 
 def fail_over_to_a_stale_one(environment: Environment, rng: random.Random) -> str:
     """Replication is asynchronous and had stopped for a while: what was committed meanwhile is gone."""
-    with environment.exclusive("database"), _followed(environment) as (standby, wire):
-        wire.set("freeze")
+    with environment.exclusive("database"), _followed(environment) as (standby, proxy):
+        proxy.set("freeze")
         time.sleep(LEASE * rng.uniform(0.2, 1.5))
         _promote(environment, standby)
     return "the database died and a stale standby was promoted"
@@ -42,13 +42,13 @@ NOT_PROMISED = ("failover-async",)
 
 @contextmanager
 def _followed(environment: Environment) -> Iterator[tuple[PostgresStandby, FaultProxy]]:
-    """The database with a standby, and the wire between them."""
+    """The database with a standby, and the proxy between them."""
     if not isinstance(environment.database, PostgresServer):
         raise NoStandby
-    with FaultProxy(environment.database.port) as wire:
-        standby = PostgresStandby(wire.port, may_err=environment.database.clock is not None).start()
+    with FaultProxy(environment.database.port) as proxy:
+        standby = PostgresStandby(proxy.port, may_err=environment.database.clock is not None).start()
         try:
-            yield standby, wire
+            yield standby, proxy
         finally:
             if standby is not environment.database:
                 standby.stop()

@@ -55,16 +55,16 @@ def lose(environment: Environment, rng: random.Random) -> str:
 
     Where workers are quick, a broker that forgets has hardly any messages to lose.
     """
-    wires = [actor.proxies["broker"] for actor in environment.actors if actor.role == "worker"]
+    proxies = [actor.proxies["broker"] for actor in environment.actors if actor.role == "worker"]
     with environment.exclusive("broker"):
-        for wire in wires:
-            wire.set("reset")
+        for proxy in proxies:
+            proxy.set("reset")
         try:
             time.sleep(rng.uniform(1.0, 3.0))
             said = flush_broker(environment, rng)
         finally:
-            for wire in wires:
-                wire.set("pass")
+            for proxy in proxies:
+                proxy.set("pass")
     return f"{said}, and no worker had seen them"
 
 

@@ -1,7 +1,7 @@
-"""Faults of the wires between an actor and its servers: cut, torn in the middle of a word, slow, deaf one way.
+"""Faults of the connections between an actor and its servers: cut, broken within a message, slow, one-way.
 
-Each wire is a proxy on loopback, so neither root nor network namespaces are needed. Where there is root, one worker has
-a network of its own besides, whose packets get lost: connections then survive, or time out, as the kernel sees fit.
+Each connection goes through a proxy on loopback, so neither root nor network namespaces are needed. With root rights
+one worker has a network namespace, in which packets get lost: connections then survive or time out.
 """
 
 from __future__ import annotations
@@ -51,11 +51,11 @@ def lose_packets(environment: Environment, rng: random.Random) -> str:
 
 def tear_statement(environment: Environment, rng: random.Random) -> str:
     """A connection ends in the middle of a statement or of an answer, wherever that is; so does the next one."""
-    actor, wire = rng.choice(environment.actors), rng.choice(("database", "database", "broker"))
+    actor, proxy = rng.choice(environment.actors), rng.choice(("database", "database", "broker"))
     way = rng.choice(("up", "down"))
     after = int(10 ** rng.uniform(0, 4))
     return _while(
-        environment, actor, [wire], rng.uniform(1.0, LEASE), f"torn ({way})", mode="cut", way=way, after=after
+        environment, actor, [proxy], rng.uniform(1.0, LEASE), f"torn ({way})", mode="cut", way=way, after=after
     )
 
 
@@ -78,13 +78,13 @@ def slow_answers(environment: Environment, rng: random.Random) -> str:
 
 def slow_everything(environment: Environment, rng: random.Random) -> str:
     """A database that takes five seconds for each statement, whoever asks."""
-    wires = [actor.proxies["database"] for actor in environment.actors if "database" in actor.proxies]
-    for wire in wires:
-        wire.set("slow", way="down", delay=SLOW_SECONDS)
+    proxies = [actor.proxies["database"] for actor in environment.actors if "database" in actor.proxies]
+    for proxy in proxies:
+        proxy.set("slow", way="down", delay=SLOW_SECONDS)
     time.sleep(LEASE * rng.uniform(1.0, 3.0))
-    for wire in wires:
-        wire.set("pass")
-    return f"every statement {SLOW_SECONDS:g} s slow for everyone" if wires else "no wires to slow down"
+    for proxy in proxies:
+        proxy.set("pass")
+    return f"every statement {SLOW_SECONDS:g} s slow for everyone" if proxies else "no proxies to slow down"
 
 
 SCENARIOS: dict[str, tuple[Fault, ...]] = {
@@ -95,23 +95,23 @@ SCENARIOS: dict[str, tuple[Fault, ...]] = {
 }
 
 
-def _cut(environment: Environment, rng: random.Random, *wires: str) -> str:
+def _cut(environment: Environment, rng: random.Random, *proxies: str) -> str:
     """Now for a moment, now for longer than the lease."""
     how = rng.choice(list(CUTS))
-    return _while(environment, rng.choice(environment.actors), wires, LEASE * rng.uniform(0.2, 2.0), how, **CUTS[how])
+    return _while(environment, rng.choice(environment.actors), proxies, LEASE * rng.uniform(0.2, 2.0), how, **CUTS[how])
 
 
 def _while(environment: Environment, actor: Actor, names: Any, seconds: float, what: str, **how: Any) -> str:
-    wires = [actor.proxies[name] for name in names if name in actor.proxies]
+    proxies = [actor.proxies[name] for name in names if name in actor.proxies]
     to = " and ".join(names)
-    if not wires:
-        return f"no wire to the {to}"
-    before = sum(wire.broken for wire in wires)
-    for wire in wires:
-        wire.set(**how)
+    if not proxies:
+        return f"no proxy to the {to}"
+    before = sum(proxy.broken for proxy in proxies)
+    for proxy in proxies:
+        proxy.set(**how)
     time.sleep(seconds)
-    for wire in wires:
-        wire.set("pass")
-    if how["mode"] in ("cut", "lose_commit") and sum(wire.broken for wire in wires) == before:
+    for proxy in proxies:
+        proxy.set("pass")
+    if how["mode"] in ("cut", "lose_commit") and sum(proxy.broken for proxy in proxies) == before:
         return f"{actor.role} to {to}: {what}, if anything had been said"
     return f"{actor.role} to {to}: {what}"

@@ -16,7 +16,6 @@ SCENES: dict[str, type[Scene]] = {
     "run-now": claims.RunNow,
     "two-ticks": claims.TwoTicks,
     "doubled-message": runs.DoubledMessage,
-    "expiry-against-renewal": runs.ExpiryAgainstRenewal,
     "finish-against-expiry": runs.FinishAgainstExpiry,
     "late-message": runs.LateMessage,
     "lost-message": runs.LostMessage,

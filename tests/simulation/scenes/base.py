@@ -6,6 +6,8 @@ import datetime as dt
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+from django.db import OperationalError
+
 from chroniker.eligibility import hosts
 from chroniker.models import Job, Lease
 from chroniker.scheduler import tick
@@ -79,8 +81,15 @@ class Scene:
 
     def process(self, host: Host, name: str, target: Callable[[], Any], at: float) -> Process:
         process = Process(host, name)
-        process.start(target, delay=max(at - self.world.now, 0.0))
+        process.start(self._until_broken, target, delay=max(at - self.world.now, 0.0))
         return process
+
+    def _until_broken(self, target: Callable[[], Any]) -> None:
+        """A broken connection ends the process; any other error is a defect of the product."""
+        try:
+            target()
+        except OperationalError as error:
+            self.world.note("process ends", type(error).__name__)
 
     def book(self) -> None:
         """Both hosts are live, and all jobs are booked."""

@@ -126,14 +126,14 @@ class Pause(DuringAClaim):
 
         def act() -> None:
             pauses.pause("a person")
-            self.claimed_before = len(rows("SELECT id FROM chroniker_run"))
+            self.claimed_before = len(rows("SELECT id FROM chroniker_run WHERE status <> 'SKIPPED'"))
 
         return act
 
     claimed_before = 0
 
     def verify(self) -> None:
-        if len(rows("SELECT id FROM chroniker_run")) > self.claimed_before:
+        if len(rows("SELECT id FROM chroniker_run WHERE status <> 'SKIPPED'")) > self.claimed_before:
             self.world.violated("pause", "a run was claimed after the pause was committed")
 
 
@@ -145,14 +145,14 @@ class Disable(DuringAClaim):
 
         def act() -> None:
             Job.objects.filter(pk=job.pk).update(enabled=False)
-            self.claimed_before = len(rows("SELECT id FROM chroniker_run"))
+            self.claimed_before = len(rows("SELECT id FROM chroniker_run WHERE status <> 'SKIPPED'"))
 
         return act
 
     claimed_before = 0
 
     def verify(self) -> None:
-        if len(rows("SELECT id FROM chroniker_run")) > self.claimed_before:
+        if len(rows("SELECT id FROM chroniker_run WHERE status <> 'SKIPPED'")) > self.claimed_before:
             self.world.violated("disable", "a run was claimed after the job was disabled")
 
 

@@ -62,12 +62,12 @@ class Stopped(Busy):
 
 
 class SlowAnswer(Busy):
-    """The answer to a renewal takes 7 s; then the host loses the database."""
+    """The answer to a renewal takes 6 s; then the host loses the database."""
 
     def disturb(self) -> None:
         for process in list(self.world.processes.values()):
             if process.role == "supervisor":
-                self.world.interruption = Interruption(process, self.place % 4, 7.0, "slow answer")
+                self.world.interruption = Interruption(process, self.place % 4, 6.0, "slow answer")
                 self.world.after(3.5, partial(_cut, process.host))
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from chroniker import lifecycle
-from chroniker.conf import settings
 from chroniker.models import Run
 from chroniker.scheduler import stopping, tick
 from tests.simulation.checker.rows import rows
@@ -121,34 +119,6 @@ class FinishAgainstExpiry(OneRun):
         self.start_schedulers()
         self.finish(until=self.world.now + 10)
         self.world.interruption = planned
-
-
-class ExpiryAgainstRenewal(OneRun):
-    """A tick is delayed at each statement of an expiry, while the supervisor wakes up and renews."""
-
-    situation = WITH_SUPERVISOR
-
-    def play(self) -> None:
-        self.world.command_seconds = 60.0
-        self.claim()
-        worker = self.deliver()
-        self.world.run(until=self.world.now + 4)
-        worker.paused_until = self.world.now + 12.0
-        expiring = self.process(self.b, "expiring tick", self._expire, worker.paused_until - 0.3)
-        self.interrupt(expiring)
-        self.world.run(until=worker.paused_until + 1)
-        if expiring.threads and not worker.dead:
-            self.world.note(WITH_SUPERVISOR)
-        self.world.run(until=self.world.now + 3)
-        planned, self.world.interruption = self.world.interruption, None
-        self.world.broker.held = None
-        self.start_schedulers()
-        self.finish(until=self.world.now + 15)
-        self.world.interruption = planned
-
-    @staticmethod
-    def _expire() -> None:
-        lifecycle.expire(settings.batch_size)
 
 
 class StopAgainstFinish(OneRun):
