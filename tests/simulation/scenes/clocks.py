@@ -62,13 +62,20 @@ class Stopped(Busy):
 
 
 class SlowAnswer(Busy):
-    """The answer to a renewal takes 6 s; then the host loses the database."""
+    """The answer to a renewal takes 6 s; at once after it the host loses the database."""
 
     def disturb(self) -> None:
         for process in list(self.world.processes.values()):
             if process.role == "supervisor":
                 self.world.interruption = Interruption(process, self.place % 4, 6.0, "slow answer")
-                self.world.after(3.5, partial(_cut, process.host))
+                self._cut_after_answer(process.host)
+
+    def _cut_after_answer(self, host: Host) -> None:
+        """Between the late answer and the next renewal, which follows within milliseconds."""
+        if self.world.interruption is None:
+            self.world.after(6.0, partial(_cut, host))
+        else:
+            self.world.after(0.0005, partial(self._cut_after_answer, host))
 
 
 def _cut(host: Host) -> None:
