@@ -1,7 +1,10 @@
 """A job scheduler for Django: jobs start on time, and each has at most one running instance.
 
-The functions in ``__all__`` are the public interface. They import what they need when they are called, so that this
+The functions in ``__all__`` are the public interface. They import other modules when they are called, so that this
 package can be imported before Django's app registry is ready.
+
+Belongs here: modules that all folders use (settings, exceptions, reasons, signals). Everything else has a folder.
+Does not belong here: code that needs Celery (``chroniker_celery``).
 """
 
 from __future__ import annotations

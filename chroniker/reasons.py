@@ -1,6 +1,6 @@
 """Why a run waits, was skipped or ended: every code, with its English text and its parameters.
 
-A row keeps the code and the parameters; the text is made when somebody reads it, in that reader's language. So
+A row keeps the code and the parameters; the text is rendered when a page is read, in that reader's language. So
 programs can tell reasons apart, and two readers of one run need not share a language.
 """
 
@@ -81,7 +81,7 @@ class Code(TextChoices):
         return frozenset(re.findall(r"%\((\w+)\)", str(self.label)))
 
 
-#: Codes of skipped runs that count as missed: nobody decided to skip them, so notifications are sent.
+#: Codes of skipped runs that count as missed: no rule or person decided to skip them, so notifications are sent.
 MISSED = frozenset({Code.MISSED, Code.NO_HOST})
 
 _OUTCOMES = {

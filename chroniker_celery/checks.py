@@ -79,7 +79,7 @@ def broker_kind(app: Celery) -> str:
 def _broker(app: Celery) -> Iterator[CheckMessage]:
     kind = broker_kind(app)
     if not kind:
-        # Celery's default is a RabbitMQ on this host. An app that nobody configured has the same default.
+        # Celery's default is a RabbitMQ on this host. An app without configuration has the same default.
         hint = (
             "Set CELERY_BROKER_URL, and import the project's Celery app in its package's __init__.py, "
             'or name it in the executor\'s OPTIONS: {"app": "project.celery:app"}.'

@@ -1,4 +1,4 @@
-"""Asks broker and workers whether they are ready. Each request is limited by the executor's timeout."""
+"""Checks whether broker and workers are ready. Each request is limited by the executor's timeout."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether this worker can supervise runs, and which of its queues they would come from."""
+"""Whether this worker can supervise runs, and on which of its queues they would arrive."""
 
 from __future__ import annotations
 

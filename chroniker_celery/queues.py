@@ -1,4 +1,4 @@
-"""Which queues the messages of runs go to."""
+"""The queues for the messages of runs."""
 
 from __future__ import annotations
 

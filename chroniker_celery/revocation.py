@@ -26,7 +26,7 @@ class RunRequest(Request):
     """A run's message in the worker's main process."""
 
     def terminate(self, pool: Any, signal: Any = None) -> None:
-        """Stop the run, with any pool. ``signal`` is ignored: a run is always asked to end before it is killed."""
+        """Stop the run, with any pool. ``signal`` is ignored: a run always gets SIGTERM and its grace before SIGKILL."""
         stop_in_thread(self.id)
 
 
@@ -48,7 +48,7 @@ def stop_in_thread(task_id: str) -> None:
 def _stop(task_id: str) -> None:
     try:
         stopping.stop(UUID(task_id), _("a Celery control command"))
-    except Exception as error:  # an id that is none of ours, or no database: the run goes on, or is dispatched again
+    except Exception as error:  # an unknown id, or no database: the run continues, or is dispatched again
         logger.warning("Run %.100r could not be stopped by a control command: %s", task_id, error)
     finally:
         connections.close_all()

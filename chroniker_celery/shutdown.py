@@ -1,4 +1,4 @@
-"""How a worker's shutdown reaches its runs: they get the shutdown grace, and other workers get what has not started.
+"""The shutdown of a worker: running runs get the shutdown grace, and runs that have not started go to other workers.
 
 A warm shutdown (SIGTERM, ``docker stop``, remote control's ``shutdown``) begins with Celery's signal, or when the
 worker's parts close. From then on no run starts here: a message that arrives is sent again, for another worker.

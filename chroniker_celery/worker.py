@@ -1,4 +1,4 @@
-"""What each worker of the project does for its runs: a step of Celery's worker, and a control command."""
+"""The parts of each worker that runs need: a step of Celery's worker, and a control command."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The Django admin of this app: one folder per group of pages.
 
-What belongs here: admin classes, forms, and what pages show. What does not: any rule about runs and jobs. Buttons and
-actions call the same functions as commands and code do, and nothing here writes a run, a lease or a job state itself.
+Belongs here: admin classes, forms, and the contents of pages. Does not belong here: rules about runs and jobs. Buttons
+and actions call the same functions as commands do; no code here writes a run, a lease or a job state.
 """
 
 from chroniker.admin.jobs.job_admin import JobAdmin

@@ -1,4 +1,8 @@
-"""System checks. Each has an id that is never reused, a hint, and a line in ``CHECKS``."""
+"""System checks. Each has an id that is never reused, a hint, and a line in ``CHECKS``.
+
+Belongs here: problems of settings, jobs and hosts that Django can report before a run. Does not belong here: checks of
+live servers and workers (``management.diagnosis``), and checks of Celery (``chroniker_celery``).
+"""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from chroniker.process.runtime_dir import prepare
 
 logger = logging.getLogger(__name__)
 
-#: Of two clocks that nobody sets, one gains no more than this on the other in a second.
+#: The largest drift between two clocks that are not set, in seconds per second.
 DRIFT_RATE = 0.001
 #: A reading that took longer than this, and longer than the stored one, is too imprecise to store.
 SHARP_SECONDS = 0.5
@@ -36,7 +36,7 @@ class Observation:
     now: float
     after: float
     before: float
-    server: str | None = None  #: the server that answered; empty: it cannot be asked; None: not asked
+    server: str | None = None  #: the server that answered; empty: its name is not readable; None: not queried
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ _LATER = {
     "mysql": "UTC_TIMESTAMP(6) + INTERVAL %s SECOND",
     "sqlite": "STRFTIME('%%Y-%%m-%%d %%H:%%M:%%f', 'now', %s || ' seconds')",
 }
-# Which server it is that answers, as far as an unprivileged user can tell; empty where nothing can be told. PostgreSQL:
+# The identity of the server, as far as an unprivileged user can read it; empty where that is impossible. PostgreSQL:
 # the cluster, and its timeline, which each promotion of a standby counts up (in the name of the file that is written
 # now; the control file says so only after the next checkpoint). MariaDB and MySQL: the server's host and number, but
 # for Galera, whose nodes are one and the same to us.
@@ -54,7 +54,7 @@ def database_now(using: str | None = None) -> dt.datetime:
 
 
 def database_now_and_server(using: str | None = None) -> tuple[dt.datetime, str]:
-    """The database's clock and which server it is, in one statement; may raise where the server cannot be asked."""
+    """The database's clock and the server's identity, in one statement. May raise if the identity is not readable."""
     connection = connections[using or settings.database]
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {_sql(_NOW, connection.vendor)}, {_server_sql(connection)}", [])

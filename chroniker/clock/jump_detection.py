@@ -1,6 +1,6 @@
 """Detects jumps of the database's clock, and a change of the server that answers.
 
-A lease ends by the database's clock; its holder counts by the host's boot clock, which nobody can set. When the two
+A lease ends by the database's clock; its holder counts by the host's boot clock, which cannot be set. When the two
 disagree, a lease that looks expired may still be held. So after a host has detected a jump, nothing expires and
 nothing starts there for one lease: within that time every holder has renewed its lease, or has killed its command.
 
@@ -94,7 +94,7 @@ class PassClock:
 
 
 def known_server() -> str | None:
-    """Which server answered last; empty: it cannot be asked; None: nobody has tried."""
+    """The server that answered last; empty: its identity is not readable; None: not queried yet."""
     memory = clock_state.read()
     return memory.server if memory else None
 
@@ -119,7 +119,7 @@ def server_column() -> Expression:
 
 
 def evaluate(now: dt.datetime, server: str | None, before: HostClocks) -> ClockReading:
-    """Judge a reading and store the new state. ``before``: the host's clocks just before the database was asked."""
+    """Evaluate a reading and store the new state. ``before``: the host's clocks just before the query."""
     after = read_host_clocks()
     memory = clock_state.read()
     latest = clock_state.next_state(memory, clock_state.Observation(now.timestamp(), before.boot, after.boot, server))

@@ -89,7 +89,7 @@ def live_services() -> QuerySet[HostService]:
 
 
 def live_hosts(aliases: Collection[str]) -> dict[str, list[Host]]:
-    """By executor, in the order of their names. One statement; none if nobody asks about any."""
+    """By executor, in the order of their names. One statement; none for an empty list."""
     found: dict[str, list[Host]] = defaultdict(list)
     if aliases:
         for service in live_services().filter(executor__in=aliases).select_related("host").order_by("host__name"):
@@ -121,8 +121,8 @@ def no_live_host_message(job: Job) -> str:
 
 def without_unfinished_host_runs(waiting: QuerySet[JobDependency]) -> QuerySet[JobDependency]:
     """Without those that wait for a job whose run continues on other hosts: they are considered when all have ended."""
-    roster = Lease.objects.filter(job=OuterRef("dependee"), slot="", run__required_host=EVERY_HOST)
-    return waiting.filter(~Exists(roster))
+    parent_lease = Lease.objects.filter(job=OuterRef("dependee"), slot="", run__required_host=EVERY_HOST)
+    return waiting.filter(~Exists(parent_lease))
 
 
 def claims_for_this_host(here: Collection[str]) -> QuerySet[Run]:

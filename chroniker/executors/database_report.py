@@ -111,7 +111,7 @@ class DatabaseReport:
     def _limit(self, share: float = 1.0) -> Iterator[None]:
         """No statement may take longer than this share of the time between two renewals.
 
-        A connection of a pool goes back after each report: long runs must not keep those that the tick needs.
+        A pooled connection is returned after each report: long runs must not hold connections that the tick needs.
         """
         connection = connections[settings.database]
         try:

@@ -28,7 +28,7 @@ BOOKING = ("covered_until", "next_instant", "next_run", "last_token", "retry_at"
 def claim(plans: Sequence[Plan], now: dt.datetime, *, wait: bool = False) -> list[Run]:
     """Write those plans that still hold; the claimed runs, each with its ``job`` loaded.
 
-    A claim for every host is a run that nobody starts, followed by one for each live host (``host_runs``).
+    A claim for every host is a parent, which is never started, followed by a child for each live host (``host_runs``).
 
     Guarantees: a plan is written only if its job's state has the revision that the plan was drawn from, so that each
     instant is claimed once and no edit is overwritten. The next instant is booked in the same transaction that
@@ -37,7 +37,7 @@ def claim(plans: Sequence[Plan], now: dt.datetime, *, wait: bool = False) -> lis
     database's clock) is checked again under the claim's locks. A batch has the same result as its plans claimed one
     after the other. *Not checked again:* blackouts and live hosts, which may have changed since the plan was drawn.
 
-    ``wait``: for locks, instead of passing over locked rows (a person asked for this very job). Raises
+    ``wait``: wait for locks instead of skipping locked rows (a person requested this job). Raises
     ``ClockJumped``; then nothing is written.
     """
     if not plans:

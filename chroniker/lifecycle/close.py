@@ -95,7 +95,7 @@ def _cancel(run_ids: Collection[UUID]) -> list[Run]:
 
 
 def cancel(run_ids: Collection[UUID]) -> bool:
-    """CLAIMED → STOPPED, for those of these runs that were asked to stop and have not started; whether any was."""
+    """CLAIMED → STOPPED, for those of these runs with a stop request and without a start; returns whether any was."""
     ended = _cancel(run_ids)
     send_run_finished(ended)
     return bool(ended)
@@ -159,14 +159,14 @@ def _expire(run_ids: Collection[UUID], still: Q | None, not_taken: Code = Code.N
     states = list(locked(JobState.objects.filter(pk__in=job_ids), skip=True))
     held = Run.objects.filter(pk__in=run_ids, job_id__in=[state.pk for state in states])
     mine = list(locked(held, skip=True).values_list("pk", flat=True))
-    # The time is asked once more while locking the leases to remove: a renewal may have come in between.
+    # Compare the time again while locking the leases to remove: a lease may have been renewed in between.
     leases = Lease.objects.filter(pk__in=mine)
     ids = set(locked(leases.filter(still) if still else leases, skip=True).values_list("pk", flat=True))
     # After the locks, which may have taken their time. A tick has looked before; the clock may have jumped since.
     if not ids or jump_detection.read_clock().suspended_because:
         return []
     closed = set(Run.objects.filter(pk__in=ids).exclude(status__in=OPEN).values_list("pk", flat=True))
-    Lease.objects.filter(pk__in=closed).delete()  # the supervisor that waited for their processes is gone
+    Lease.objects.filter(pk__in=closed).delete()  # the supervisor that waited for their processes has ended
     ids -= closed
     parents = set(Run.objects.filter(pk__in=ids, required_host=EVERY_HOST).values_list("pk", flat=True))
     ids -= parents
@@ -188,8 +188,8 @@ def _conclude(
     states: Sequence[JobState], ended: list[Run], parents: Collection[UUID] = (), *, at_once: bool = False
 ) -> list[Run]:
     """Settle these runs, and ``parents`` and their own parents where no child is open any more; all that have ended."""
-    asked = {*parents, *(run.parent_id for run in ended if run.parent_id)}
-    closed = host_runs.close_finished_parents(asked)
+    candidates = {*parents, *(run.parent_id for run in ended if run.parent_id)}
+    closed = host_runs.close_finished_parents(candidates)
     if waiting := set(parents) - closed:
         host_runs.extend_parent_leases(waiting)
     if closed:
@@ -199,7 +199,7 @@ def _conclude(
 
 
 def _settle(states: Sequence[JobState], runs: Sequence[Run], at_once: bool) -> None:
-    """Book what the ended runs mean: the last result, a retry where the job's policy says so, and who is told."""
+    """Write the consequences of the ended runs: the last result, a retry by the job's policy, and the messages."""
     now = database_now()
     by_job = {state.pk: state for state in states}
     lost = host_runs.lost_children([run.pk for run in runs if run.required_host == EVERY_HOST])
@@ -215,7 +215,7 @@ def _settle(states: Sequence[JobState], runs: Sequence[Run], at_once: bool) -> N
 
 
 def retry_at(job: Job, run: Run, now: dt.datetime, *, lost: bool = False) -> dt.datetime | None:
-    """When to try again after ``run``, or ``None``. A run that was asked to stop is never retried.
+    """When to try again after ``run``, or ``None``. A run with a stop request is never retried.
 
     A failure or a timeout is retried ``max_retries`` times; a lost run, if ``retry_on_lost``, as often as it takes:
     the back-off doubles each time, up to a day. ``lost``: a run on some host was, so that this one counts as lost too.

@@ -1,4 +1,7 @@
-"""The arguments, record counts and templates of ``check_monitor``. Works with any model; knows no jobs."""
+"""The arguments, record counts and templates of ``check_monitor``. Works with any model; knows no jobs.
+
+Does not belong here: the report of the count to the run (``command_api``), and pages (``admin.monitors``).
+"""
 
 from chroniker.monitors.arguments import add_arguments, argument_error, record_source
 from chroniker.monitors.findings import RecordCount, count_records

@@ -22,7 +22,7 @@ def main() -> None:
     if not LINUX:  # without subreapers a parent could not find the processes of a dead keeper
         keep(given, CommandProcess().become)
     name_process("chroniker-guard")
-    guard = KeeperParent(own=frozenset(given))
-    guard.fork(given)
-    guard.serve()
+    parent = KeeperParent(own=frozenset(given))
+    parent.fork(given)
+    parent.serve()
     os._exit(0)

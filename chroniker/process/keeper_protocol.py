@@ -35,7 +35,7 @@ class KeeperConnection:
         return self._socket.fileno()
 
     def send(self, **message: Any) -> bool:
-        """Send one message; False when the other side is gone or has not read for seconds."""
+        """Send one message; False when the other side has closed or has not read for seconds."""
         data = memoryview(json.dumps(message).encode() + b"\n")
         until = clock.monotonic() + _SEND_PATIENCE
         while data:

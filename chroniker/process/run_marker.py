@@ -29,7 +29,7 @@ _QUIET_SCANS = 6
 def write_marker(run_id: UUID) -> bool:
     """Write the run's id over the placeholder in this process's first environment, which other processes see.
 
-    A fork shows the environment its ancestor was started with, whatever it puts into `os.environ`. False when
+    Other processes see the environment at the start of the program, not later changes of `os.environ`. False when
     the placeholder is not there (a library that rewrites the process title may have used its room).
     """
     if not LINUX:
@@ -63,7 +63,7 @@ def _carries(pid: int, entry: bytes) -> bool:
     try:
         environment = b"\0" + Path(f"/proc/{pid}/environ").read_bytes()
     except OSError:
-        return False  # gone, or another user's
+        return False  # it has ended, or belongs to another user
     return b"\0" + entry in environment and process_tree.state(pid) not in ("", "Z")
 
 

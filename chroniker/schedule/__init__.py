@@ -1,4 +1,8 @@
-"""Schedules: cron expressions, recurrence rules and one-time schedules. Pure functions of text and datetimes."""
+"""Schedules: cron expressions, recurrence rules and one-time schedules. Pure functions of text and datetimes.
+
+Belongs here: everything that follows from a schedule alone. Does not belong here: models, the present time, and rules
+whether a job may run (``eligibility``).
+"""
 
 from chroniker.schedule.blackouts import ClosedTime, closed_at, closed_until, last_open
 from chroniker.schedule.description import describe

@@ -1,1 +1,4 @@
-"""Imports periodic tasks of django-celery-beat, from its tables or from a dump. It need not be installed."""
+"""Imports periodic tasks of django-celery-beat, from its tables or from a dump. It need not be installed.
+
+Belongs here: reading and converting its rows. Does not belong here: saving jobs (``chroniker.importing``).
+"""

@@ -1,4 +1,4 @@
 """Jobs in the admin: the list, the form, and the pages of one job.
 
-What is used by other pages too (cells, filters, run and stop) belongs into ``shared``.
+Code that other pages use too (cells, filters, run and stop) does not belong here (``shared``).
 """

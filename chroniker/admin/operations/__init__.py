@@ -1,1 +1,4 @@
-"""Pages for operators: hosts, outgoing messages, reliability. Pages of jobs and runs do not belong here."""
+"""Pages for operators: hosts, outgoing messages, reliability.
+
+Pages about single jobs and runs do not belong here (``jobs``, ``runs``).
+"""

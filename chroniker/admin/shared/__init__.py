@@ -1,4 +1,4 @@
-"""What several pages of the admin use: cells, filters, live refresh, run and stop, pauses, links.
+"""Code that several pages of the admin use: cells, filters, live refresh, run and stop, pauses, links.
 
-What only one page uses belongs into the folder of that page.
+Code for a single page does not belong here, but in the folder of that page.
 """

@@ -1,4 +1,7 @@
-"""The checks of ``manage.py doctor``: what may keep jobs from running. They change nothing."""
+"""The checks of ``manage.py doctor``: problems that may prevent jobs from running. They change nothing.
+
+Belongs here: checks of live databases, hosts and servers. Does not belong here: checks of settings (``checks``).
+"""
 
 from __future__ import annotations
 
