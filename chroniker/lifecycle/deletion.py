@@ -13,7 +13,7 @@ from chroniker.models import Job, JobState, Lease
 def jobs_to_delete() -> QuerySet[Job]:
     """Disabled jobs with a deletion request and without an open run on any host."""
     is_open = Exists(Lease.objects.filter(job=OuterRef("pk")))
-    return Job.objects.filter(~is_open, deletion_asked_at__isnull=False, enabled=False)
+    return Job.objects.filter(~is_open, deletion_requested_at__isnull=False, enabled=False)
 
 
 @transactional

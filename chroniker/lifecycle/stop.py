@@ -36,5 +36,5 @@ def _request(run_id: UUID, by: str) -> list[UUID]:
         candidates.filter(pk__in=children).update(**values)
     if not candidates.filter(pk=run_id).update(**values):
         return children
-    note(run_id, EventKind.STOP_ASKED, by)
+    note(run_id, EventKind.STOP_REQUESTED, by)
     return [*children, run_id]

@@ -422,7 +422,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
-                    "deletion_asked_at",
+                    "deletion_requested_at",
                     models.DateTimeField(
                         editable=False,
                         help_text="The job was deleted while a run of it was open. It is removed when the run has ended.",
@@ -757,7 +757,7 @@ class Migration(migrations.Migration):
                         choices=[
                             ("REFUSED_DELIVERY", "delivery refused"),
                             ("ZOMBIE_REPORT", "report without the lease"),
-                            ("STOP_ASKED", "stop requested"),
+                            ("STOP_REQUESTED", "stop requested"),
                             ("LATE_OUTCOME", "late outcome"),
                             ("LOST", "lost"),
                             ("NOTE", "note"),
@@ -972,7 +972,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="job",
-            index=models.Index(fields=["deletion_asked_at"], name="chroniker_job_deletion"),
+            index=models.Index(fields=["deletion_requested_at"], name="chroniker_job_deletion"),
         ),
         migrations.AddConstraint(
             model_name="jobdependency",

@@ -141,7 +141,7 @@ class Job(JobFields):
             models.Index(fields=["force_stop"], name="chroniker_job_force_stop"),
             models.Index(fields=["edited_at"], name="chroniker_job_edited_at"),
             models.Index(fields=["is_monitor", "name"], name="chroniker_job_monitors"),
-            models.Index(fields=["deletion_asked_at"], name="chroniker_job_deletion"),
+            models.Index(fields=["deletion_requested_at"], name="chroniker_job_deletion"),
         )
 
     def __str__(self) -> str:
@@ -161,8 +161,8 @@ class Job(JobFields):
         if names is not None and TIMELINE_FIELDS & set(names):
             kwargs["update_fields"] = {*names, "edited_at"}
         if self.enabled and (names is None or "enabled" in names):  # enabling cancels a deletion
-            self.deletion_asked_at = None
-            kwargs["update_fields"] = names and {*kwargs["update_fields"], "deletion_asked_at"}
+            self.deletion_requested_at = None
+            kwargs["update_fields"] = names and {*kwargs["update_fields"], "deletion_requested_at"}
         super().save(*args, **kwargs)
         if is_edit:
             read_edit_again([self])

@@ -33,7 +33,7 @@ class JobQuerySet(models.QuerySet[J]):
         if TIMELINE_FIELDS & fields.keys():
             fields.setdefault("edited_at", FromNow())
         if fields.get("enabled"):
-            fields.setdefault("deletion_asked_at", None)
+            fields.setdefault("deletion_requested_at", None)
         return super().update(**fields)
 
     def delete(self) -> tuple[int, dict[str, int]]:
@@ -48,10 +48,10 @@ class JobQuerySet(models.QuerySet[J]):
     def bulk_update(self, objs: Iterable[J], fields: Iterable[str], batch_size: int | None = None) -> int:
         objs, fields = list(objs), set(fields)
         if fields & TIMELINE_FIELDS:
-            fields |= {"edited_at", "deletion_asked_at"} if "enabled" in fields else {"edited_at"}
+            fields |= {"edited_at", "deletion_requested_at"} if "enabled" in fields else {"edited_at"}
             for job in objs:
                 job.edited_at = FromNow()
-                job.deletion_asked_at = None if job.enabled else job.deletion_asked_at
+                job.deletion_requested_at = None if job.enabled else job.deletion_requested_at
         changed = super().bulk_update(objs, sorted(fields), batch_size)
         read_edit_again(objs)
         return changed

@@ -61,7 +61,7 @@ class ScheduleFields(models.Model):
         ),
     )
 
-    deletion_asked_at = models.DateTimeField(
+    deletion_requested_at = models.DateTimeField(
         null=True,
         editable=False,
         help_text=_("The job was deleted while a run of it was open. It is removed when the run has ended."),

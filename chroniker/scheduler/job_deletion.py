@@ -26,7 +26,7 @@ def request_deletion(job_ids: Sequence[int]) -> None:
     Enabling a job cancels its deletion. The force-stop flag is set in case the caller dies before it stops the runs.
     """
     marked = Job.objects.filter(pk__in=job_ids)
-    marked.update(enabled=False, force_run=False, force_stop=True, deletion_asked_at=FromNow())
+    marked.update(enabled=False, force_run=False, force_stop=True, deletion_requested_at=FromNow())
 
 
 def delete_closed_jobs() -> int:
@@ -35,7 +35,7 @@ def delete_closed_jobs() -> int:
     The history is deleted first, in portions, so that no transaction is long. When the time is over, a later tick
     continues. Jobs that rows of the project's own tables refer to are tried again by later ticks.
     """
-    ids = list(jobs_to_delete().order_by("deletion_asked_at").values_list("pk", flat=True)[:MOST])
+    ids = list(jobs_to_delete().order_by("deletion_requested_at").values_list("pk", flat=True)[:MOST])
     began, removed = time.monotonic(), 0
     for job_id in ids:
         try:

@@ -40,7 +40,7 @@ class Overview(JobStatus):
 
     def _switched_off(self) -> str:
         """A note for a disabled job with an open run, because its condition is that of the run."""
-        if self.job.deletion_asked_at is not None:
+        if self.job.deletion_requested_at is not None:
             return _("will be deleted when its run ends")
         return "" if self.job.enabled or not self.is_open else str(Condition.DISABLED.label)
 

@@ -108,7 +108,7 @@ def test_enabling_the_job_cancels_its_deletion(admin: Client, by_form: bool) -> 
     lifecycle.finish(run.pk, run.token, nonce, Outcome(Status.STOPPED))
     Job.objects.filter(pk=job.pk).update(enabled=False)  # later, for another reason
     tick()
-    assert Job.objects.get().deletion_asked_at is None
+    assert Job.objects.get().deletion_requested_at is None
 
 
 def test_the_job_is_deleted_also_when_its_run_is_lost(admin: Client) -> None:

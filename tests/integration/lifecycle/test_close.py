@@ -229,7 +229,7 @@ def test_a_stop_of_a_running_run_is_recorded_once_and_left_to_its_supervisor() -
     assert lifecycle.request_stop(run.pk, "bob")
     run.refresh_from_db()
     assert (run.status, run.stop_requested_by) == (Status.RUNNING, "ann")
-    assert RunEvent.objects.filter(run=run, kind=EventKind.STOP_ASKED).count() == 1
+    assert RunEvent.objects.filter(run=run, kind=EventKind.STOP_REQUESTED).count() == 1
 
 
 def test_a_stop_of_a_closed_run_returns_false() -> None:

@@ -212,7 +212,7 @@ def test_stopping_the_parent_stops_all_its_children() -> None:
     assert lifecycle.finish(first.pk, first.token, nonce, Outcome(Status.STOPPED))
     assert reread(parent).status == Status.STOPPED
     assert state_of(parent.job).retry_at is None
-    assert RunEvent.objects.filter(kind=EventKind.STOP_ASKED).count() == 1
+    assert RunEvent.objects.filter(kind=EventKind.STOP_REQUESTED).count() == 1
 
 
 def test_stopping_a_parent_without_started_children_ends_it_at_once() -> None:
