@@ -26,7 +26,7 @@ class RunRequest(Request):
     """A run's message in the worker's main process."""
 
     def terminate(self, pool: Any, signal: Any = None) -> None:
-        """Stop the run, with any pool. ``signal`` is ignored: a run always gets SIGTERM and its grace before SIGKILL."""
+        """Stop the run, with any pool. ``signal`` is ignored: SIGTERM and the grace always come before SIGKILL."""
         stop_in_thread(self.id)
 
 

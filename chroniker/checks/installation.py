@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
 
-OLD_DISTRIBUTION = "django-chroniker"
+ORIGINAL = "django-chroniker"
 
 
 def check_installation(**kwargs: Any) -> list[CheckMessage]:
@@ -30,13 +30,13 @@ def _time_zones() -> list[CheckMessage]:
 
 def _ancestor() -> list[CheckMessage]:
     try:
-        version = metadata.version(OLD_DISTRIBUTION)
+        version = metadata.version(ORIGINAL)
     except metadata.PackageNotFoundError:
         return []
     return [
         Error(
-            f"{OLD_DISTRIBUTION} {version} is installed, too; both distributions contain a package named chroniker.",
-            hint=f"Run: pip uninstall {OLD_DISTRIBUTION}. Then install django-chroniker-celery again: files may be missing.",
+            f"{ORIGINAL} {version} is installed, too; both distributions contain a package named chroniker.",
+            hint=f"Run: pip uninstall {ORIGINAL}. Then install django-chroniker-celery again: files may be missing.",
             id="chroniker.E011",
         )
     ]

@@ -41,7 +41,7 @@ class Command(ConsoleCommand):
         return self.stop_run(lease.run)
 
     def stop_run(self, run: Run) -> bool:
-        requested_at = run.stop_requested_at
+        since = run.stop_requested_at
         if not stopping.stop(run.pk, actor("stop_job")):
             run.refresh_from_db(fields=["status", "finished_at"])
             self.stderr.write(f"{_name(run)} is not running: it {_ended(run)}.")
@@ -49,9 +49,9 @@ class Command(ConsoleCommand):
         run.refresh_from_db(fields=["status"])
         if run.status not in OPEN:
             self.stdout.write(f"{_name(run)} was stopped before it started.")
-        elif requested_at is not None:
+        elif since is not None:
             self.stdout.write(
-                f"{_name(run)} is being stopped since {local(requested_at)}, requested by {one_line(run.stop_requested_by)}."
+                f"{_name(run)} is being stopped since {local(since)}, requested by {one_line(run.stop_requested_by)}."
             )
         else:
             where = "every host" if run.required_host == EVERY_HOST else one_line(run.host)
