@@ -55,7 +55,7 @@ def tick(only: Collection[int] | None = None, now: dt.datetime | None = None) ->
     if work.messages or work.claims or result.lost:
         outbox.send_soon()
     retention.trim([run.job_id for run in result.claimed])
-    if work.deletions and not result.suspended_because:
+    if (work.deletions or result.lost) and not result.suspended_because:  # a lost run may have been the last open one
         job_deletion.delete_closed_jobs()
     return result
 
