@@ -1,3 +1,5 @@
+"""The app: registers checks and signals, and passes the project's set-up to command processes."""
+
 from __future__ import annotations
 
 import os
@@ -21,5 +23,5 @@ class ChronikerConfig(AppConfig):
 
         checks.register()
         if settings.command_setup:
-            os.environ[VARIABLE] = settings.command_setup  # for the processes that run commands, which inherit it
+            os.environ[VARIABLE] = settings.command_setup  # command processes inherit it
         post_migrate.connect(sync_after_migrate, sender=self, dispatch_uid="chroniker.sync_jobs")

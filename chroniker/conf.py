@@ -67,7 +67,7 @@ class Settings:
 
     @property
     def lease(self) -> timedelta:
-        """How long a run keeps its lease without renewal."""
+        """The length of a lease without renewal."""
         return timedelta(seconds=float(self._value("CHRONIKER_LOCK_TIMEOUT")))
 
     @property
@@ -92,7 +92,7 @@ class Settings:
 
     @property
     def shutdown_grace(self) -> timedelta | None:
-        """How long runs may continue after their worker's shutdown began. Then they are stopped. None: no limit."""
+        """How long runs may continue after their worker's shutdown began, before they are stopped. None: no limit."""
         value = self._value("CHRONIKER_SHUTDOWN_GRACE_SECONDS")
         return None if value is None else timedelta(seconds=float(value))
 

@@ -20,7 +20,7 @@ ALSO = "also"
 
 
 class Code(TextChoices):
-    """The values are for programs and stay. ``required_host`` and ``host`` may be the run's own."""
+    """The values are a stable interface for programs. ``required_host`` and ``host`` may be the run's own."""
 
     # Skipped.
     MISSED = "MISSED", _("Missed: more than %(seconds)s s late.")

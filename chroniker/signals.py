@@ -21,5 +21,5 @@ run_finished = Signal()
 
 
 def send_after_commit(signal: Signal, sender: type, **arguments: Any) -> None:
-    """At once, or once the transaction around the caller is committed; not at all if it is rolled back."""
+    """Send at once, or after the commit of the caller's transaction; not at all if that is rolled back."""
     transaction.on_commit(lambda: signal.send_robust(sender, **arguments), using=settings.database)

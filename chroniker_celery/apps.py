@@ -1,3 +1,5 @@
+"""The app: registers the task, and adds the parts for runs to each worker."""
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any

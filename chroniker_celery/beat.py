@@ -82,4 +82,4 @@ class Scheduler(beat.Scheduler):
 
 
 def _print_nothing(done: tick_result.TickResult) -> None:
-    """What a tick did is in the database."""
+    """Nothing to save: the results of a tick are in the database."""

@@ -1,3 +1,5 @@
+"""The exception that a task raises when its run does not succeed."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -9,7 +11,7 @@ from chroniker.exceptions import ChronikerError
 class RunFailed(ChronikerError):
     """The run did not succeed."""
 
-    # Both are positional: so the exception survives pickling and the result backend's JSON.
+    # Positional arguments, so that the exception can be pickled and converted to JSON by the result backend.
     def __init__(self, message: str = "", outcome: Mapping[str, Any] | None = None) -> None:
         super().__init__(message)
         self.outcome = dict(outcome or {})

@@ -147,5 +147,5 @@ def chroniker_wake(state: Any, run_id: str) -> dict[str, str]:
 
 @inspect_command(name=UNKNOWN_RUNS)
 def chroniker_unknown_runs(state: Any, **kwargs: Any) -> dict[str, int]:
-    """How many messages for runs that are not in the database this worker has dropped since its start."""
+    """The number of dropped messages for unknown runs since this worker's start."""
     return {"count": unknown_runs.count()}

@@ -13,7 +13,7 @@ ORIGINAL = "django-chroniker"
 
 def check_installation(**kwargs: Any) -> list[CheckMessage]:
     """E001, E011."""
-    return [*_time_zones(), *_ancestor()]
+    return [*_time_zones(), *_original()]
 
 
 def _time_zones() -> list[CheckMessage]:
@@ -28,7 +28,7 @@ def _time_zones() -> list[CheckMessage]:
     ]
 
 
-def _ancestor() -> list[CheckMessage]:
+def _original() -> list[CheckMessage]:
     try:
         version = metadata.version(ORIGINAL)
     except metadata.PackageNotFoundError:

@@ -86,7 +86,7 @@ def next_state(memory: ClockState | None, seen: Observation) -> ClockState:
 
 
 def _allowed(elapsed: float) -> float:
-    """How far the clocks may have drifted apart: never so far that a lease could end before its holder's deadline."""
+    """The tolerated drift between the clocks: too small for a lease to end before its holder's deadline."""
     drift = settings.drift_allowance.total_seconds()
     return max(drift, min(drift + elapsed * DRIFT_RATE, settings.lease_margin.total_seconds()))
 

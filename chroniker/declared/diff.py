@@ -26,7 +26,7 @@ class ChangeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What happens to one job."""
+    """The change of one job."""
 
     name: str
     kind: ChangeKind

@@ -15,7 +15,7 @@ from chroniker.models import EVERY_HOST, JobDependency, Lease, Status
 
 
 class Scope(Enum):
-    """Which conditions of a dependency a claim must fulfil."""
+    """The conditions of a dependency that a claim must fulfil."""
 
     ALL = "all"  #: completion, success, and the dependee's turn
     CURRENT = "current"  #: completion and success: without a scheduled time there is no turn to wait for

@@ -1,4 +1,4 @@
-"""Which jobs are due, found by SQL; and, for any job, why it does not run now. Writes nothing."""
+"""Finds due jobs by SQL, and for any job the reason why it does not run now. Read-only."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _failed_args() -> Subquery:
 
 
 def jobs_with_pending_work(job_ids: Collection[int]) -> list[int]:
-    """Those of these few jobs that have anything to start by now, blocked or not: one statement."""
+    """The jobs of this short list with something to start now, blocked or not. One statement."""
     return list(JobState.objects.filter(any_pending(FromNow()), pk__in=job_ids).values_list("pk", flat=True))
 
 

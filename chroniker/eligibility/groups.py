@@ -42,13 +42,13 @@ def limited_groups(jobs: Iterable[Job]) -> set[int]:
 
 
 def open_jobs(group_ids: Collection[int]) -> dict[int, int]:
-    """How many jobs of each group are claimed or running; a group with none is left out."""
+    """The number of claimed or running jobs of each group; a group with none is left out."""
     leases = Lease.objects.filter(slot="", job__group__in=group_ids).order_by()
     return dict(leases.values_list("job__group").annotate(Count("pk")))
 
 
 def free_places(jobs: Iterable[Job]) -> dict[int, int]:
-    """How many jobs may be claimed now, for each group of these jobs that has a limit. Each must carry its group."""
+    """The number of jobs that may be claimed now, for each of their groups with a limit. Each must carry its group."""
     limits = {job.group.pk: job.group.limit for job in jobs if job.group is not None and job.group.limit is not None}
     taken = open_jobs(limits) if limits else {}
     return {pk: max(0, limit - taken.get(pk, 0)) for pk, limit in limits.items()}

@@ -18,7 +18,7 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ImportedHistory:
-    """What the job did in the other scheduler."""
+    """The past runs of the job in the other scheduler."""
 
     #: How many of its runs can be imported after it.
     runs: int = 0

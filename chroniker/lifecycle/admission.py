@@ -1,4 +1,4 @@
-"""Which plans of a batch may be written together: group limits and dependencies within the batch."""
+"""Selects the plans of a batch that may be written together: group limits and dependencies within the batch."""
 
 from __future__ import annotations
 

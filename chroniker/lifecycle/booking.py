@@ -38,7 +38,8 @@ def book(job_ids: Collection[int], now: dt.datetime) -> int:
     Instants of the old schedule up to the edit that no run covered, and instants that fell while a job was disabled,
     become one SKIPPED run with the reason; the new schedule counts from the edit. A job that is booked because the
     rules of time zones changed keeps its timeline: only what is not covered yet is computed again. Jobs whose row
-    someone else holds are left for the next tick, and jobs that this host alone cannot compute for other hosts.
+    another transaction has locked are left for the next tick. A job that only this host cannot compute is left for
+    other hosts.
     """
     _add_missing_states(job_ids)
     return _book(job_ids, now)
@@ -76,7 +77,7 @@ def _book(job_ids: Collection[int], now: dt.datetime) -> int:
 
 
 def is_host_local(error: Exception) -> bool:
-    """Whether another host, or this one a little later, may well compute a schedule that failed here with this error.
+    """Whether another host, or this one later, may be able to compute a schedule that failed here with this error.
 
     An unknown time zone is such a case: hosts have different versions of the time zone database.
     """
@@ -85,7 +86,7 @@ def is_host_local(error: Exception) -> bool:
 
 
 def _with_error(state: JobState, error: Exception) -> list[JobState]:
-    """For people: that this host cannot book the job. It stays edited, so that each host tries with each tick."""
+    """Record that this host cannot book the job. It stays marked as edited: each host tries again with each tick."""
     text = f"{settings.hostname}: {error}"
     if text == state.schedule_error:
         return []

@@ -1,4 +1,4 @@
-"""Nothing → CLAIMED, nothing → SKIPPED: one short transaction for a batch of jobs."""
+"""Claim a batch of jobs in one short transaction: inserts CLAIMED and SKIPPED runs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BOOKING = ("covered_until", "next_instant", "next_run", "last_token", "retry_at"
 
 
 def claim(plans: Sequence[Plan], now: dt.datetime, *, wait: bool = False) -> list[Run]:
-    """Write those plans that still hold; the claimed runs, each with its ``job`` loaded.
+    """Write those plans that still hold; returns the claimed runs, each with its ``job`` loaded.
 
     A claim for every host is a parent, which is never started, followed by a child for each live host (``host_runs``).
 
@@ -66,7 +66,7 @@ def _lock_unchanged(plans: Sequence[Plan], edges: Sequence[Edge], *, skip: bool)
     """Lock the states of these jobs and of their dependees; the plans whose revision is unchanged.
 
     The dependees are locked, so that none of them can start between the check of the dependencies and the commit. A
-    plan with a row that someone else holds is left out, if ``skip``.
+    plan with a row that another transaction has locked is left out, if ``skip``.
     """
     ids = {plan.state.pk for plan in plans} | {edge.dependee for edge in edges}
     revisions = dict(locked(JobState.objects.filter(pk__in=ids), skip=skip).values_list("pk", "revision"))
@@ -79,7 +79,7 @@ def _lock_unchanged(plans: Sequence[Plan], edges: Sequence[Edge], *, skip: bool)
 def _still_eligible(plans: Sequence[Plan]) -> list[Plan]:
     """Check, under the locks, what may change without the revision, and the clock. One statement.
 
-    A statement of its own: one that waits for locks sees other tables as they were before it waited.
+    A separate statement: one that waits for locks reads other tables as they were before the wait.
     """
     if not plans:
         return []
@@ -102,7 +102,7 @@ def _still_eligible(plans: Sequence[Plan]) -> list[Plan]:
 
 
 def _lower_flags(plans: list[Plan], *, skip: bool) -> list[Plan]:
-    """Lower the flags of plans by flag; without the plans whose flag was lowered by someone else."""
+    """Lower the flags of plans by flag; leave out plans whose flag another claimer has lowered."""
     by_flag = [plan.state.pk for plan in plans if plan.kind.by_flag]
     if not by_flag:
         return plans

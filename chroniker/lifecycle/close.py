@@ -1,4 +1,4 @@
-"""The moves to a final state: finished, cancelled, not taken, lost."""
+"""Close runs: finished, cancelled, not started in time, lost."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CLOSED = ("retry_at", "last_status", "last_finished_at")
 
 
 def finish(run_id: UUID, token: int, nonce: UUID, outcome: Outcome) -> bool:
-    """RUNNING → the outcome's status, by the supervisor that started the run; whether the run's row now shows it.
+    """RUNNING → the outcome's status, by the supervisor that started the run; returns whether the row now shows it.
 
     Idempotent by the nonce. A report that comes after the run was lost changes nothing and leaves an event. A report
     that comes before the last of the output is stored leaves an event too: the reporter may die before it stores that.
@@ -83,7 +83,7 @@ def _cancel(run_ids: Collection[UUID]) -> list[Run]:
     stoppable = runs.filter(status=Status.CLAIMED, stop_requested_at__isnull=False)
     ids = list(locked(stoppable, skip=False).values_list("pk", flat=True))
     if not ids:
-        return []  # they started first: their supervisors stop them
+        return []  # they have started meanwhile: their supervisors stop them
     Run.objects.filter(pk__in=ids, status=Status.CLAIMED).update(
         status=Status.STOPPED,
         finished_at=FromNow(),
@@ -102,7 +102,7 @@ def cancel(run_ids: Collection[UUID]) -> bool:
 
 
 class HostProcesses(Protocol):
-    """The processes of one host's runs. ``locks_decide``: a kernel lock file, not the lease, tells that a run lives."""
+    """The processes of one host's runs. ``locks_decide``: a kernel lock file, not the lease, decides if a run lives."""
 
     @property
     def host(self) -> str: ...
@@ -116,10 +116,10 @@ def expire(limit: int, here: HostProcesses | None = None) -> list[Run]:
     """CLAIMED → LOST past the start deadline; RUNNING → LOST when the lease ran out. Returns the runs that were closed.
 
     Where locks decide, a run of this host is lost at once when its lock is free, and never while it is held, whatever
-    its lease says; without a lock file (None) the lease decides. What is left of a run of this host is killed before
-    the run is closed; a run with processes that survive stays open. Runs that a fence holds are left for the next tick.
-    Of a run on every host, a child that has not begun is lost as soon as its host is not live any more; the parent is
-    closed with its last child. While the database's clock cannot be trusted nothing is closed.
+    its lease says; without a lock file (None) the lease decides. The remaining processes of a run of this host are
+    killed before the run is closed; a run with processes that survive stays open. Runs that a fence holds are left for
+    the next tick. Of a run on every host, a child that has not begun is lost as soon as its host is no longer live; the
+    parent is closed with its last child. While the database's clock cannot be trusted nothing is closed.
     """
     overdue = Q(expires_at__lt=FromNow(-settings.drift_allowance))
     lost: list[Run] = []
@@ -203,7 +203,9 @@ def _settle(states: Sequence[JobState], runs: Sequence[Run], at_once: bool) -> N
     now = database_now()
     by_job = {state.pk: state for state in states}
     lost = host_runs.lost_children([run.pk for run in runs if run.required_host == EVERY_HOST])
-    settled = [run for run in runs if run.slot == "" and run.job_id in by_job]  # a child's end is its parent's to judge
+    settled = [
+        run for run in runs if run.slot == "" and run.job_id in by_job
+    ]  # a child's end is settled with its parent
     for run in settled:
         state = by_job[run.job_id]
         state.last_status, state.last_finished_at = run.status, run.finished_at
@@ -215,7 +217,7 @@ def _settle(states: Sequence[JobState], runs: Sequence[Run], at_once: bool) -> N
 
 
 def retry_at(job: Job, run: Run, now: dt.datetime, *, lost: bool = False) -> dt.datetime | None:
-    """When to try again after ``run``, or ``None``. A run with a stop request is never retried.
+    """The time of the retry after ``run``, or ``None``. A run with a stop request is never retried.
 
     A failure or a timeout is retried ``max_retries`` times; a lost run, if ``retry_on_lost``, as often as it takes:
     the back-off doubles each time, up to a day. ``lost``: a run on some host was, so that this one counts as lost too.

@@ -134,7 +134,7 @@ def extend_parent_leases(ids: Collection[UUID]) -> None:
 
 
 def lost_children(ids: Collection[UUID]) -> set[UUID]:
-    """Those of these parents that have a LOST child. Its command may have finished."""
+    """The parents with a LOST child. Its command may have finished."""
     if not ids:
         return set()
     lost = Run.objects.filter(parent__in=ids, status=Status.LOST)

@@ -1,4 +1,4 @@
-"""The lease of a closed run stays while processes of the run live: its job does not run again beside them."""
+"""Keep the lease of a closed run while processes of the run live, so that its job does not run again beside them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from chroniker.reasons import Code, Reason
 def free_slot(run_id: UUID, survivors: Sequence[str]) -> None:
     """Delete the lease of a run that is being closed, or keep it for these processes.
 
-    Its supervisor renews a kept lease, and releases it when they have ended. Without a supervisor it runs out.
+    Its supervisor renews a kept lease, and releases it when they have ended. Without a supervisor it expires.
     """
     lease = Lease.objects.filter(pk=run_id)
     if not survivors:

@@ -1,4 +1,4 @@
-"""How a run ended, as its supervisor reports it."""
+"""The outcome of a run, as its supervisor reports it."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from chroniker.schedule import ClosedTime, closed_at, closed_until, jitter, last
 
 @dataclass(slots=True)
 class Plan:
-    """The state a claim leaves behind, and the runs it inserts (in order of token)."""
+    """The state after a claim, and the runs it inserts (in order of token)."""
 
     kind: ClaimKind  # what must still hold when the claim is written
     state: JobState  # as it was read; the claim compares it with the row it locks

@@ -1,4 +1,4 @@
-"""What the commands share: finding jobs by name, waiting, messages."""
+"""Functions that commands share: find jobs by name, wait, print messages."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def database_errors_explained() -> Iterator[None]:
 
 
 def actor(command: str) -> str:
-    """Who acts, for the record: the command, its user, the host."""
+    """The requester, for the record: command, user and host."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # in a container the user may have no name
@@ -118,7 +118,7 @@ _ENDED = {
 
 
 def result(run: Run) -> str:
-    """How a closed run ended, after how long, and why: “failed after 1.2 s: it exited with status 3”."""
+    """Status, duration and reason of a closed run: “failed after 1.2 s: it exited with status 3”."""
     duration = ""
     if run.started_at is not None and run.finished_at is not None:
         duration = f" after {(run.finished_at - run.started_at).total_seconds():.1f} s"

@@ -24,7 +24,7 @@ from chroniker.scheduler.tick_result import TickResult
 
 @dataclass(slots=True)
 class Forecast:
-    """What a pass would do, and why it would not start the other jobs that are due."""
+    """The forecast of a tick: the jobs it would start, and the reasons why it would not start other due jobs."""
 
     result: TickResult = field(default_factory=TickResult)
     skipped: list[Run] = field(default_factory=list)
@@ -32,12 +32,12 @@ class Forecast:
 
 
 def by_schedule(jobs: Sequence[Job] | None) -> list[str]:
-    """What the next tick would claim (of these jobs, or of all), and why it would not claim the others that are due."""
+    """The claims of the next tick (of these jobs, or of all), and the reasons for the other due jobs."""
     return list(_lines(forecast([job.pk for job in jobs] if jobs is not None else None)))
 
 
 def by_hand(jobs: Sequence[Job]) -> list[str]:
-    """Which of these jobs could be run by hand now, and why the others would be refused."""
+    """The jobs of these that could be run by hand now, and the reasons for the others."""
     return [_run_now(job) for job in jobs]
 
 

@@ -65,7 +65,7 @@ class RunEvent(models.Model):
 
     @property
     def description(self) -> str:
-        """What happened, in the active language."""
+        """The description of the event in the active language."""
         return reasons.render(self.code, self.args, self.text)
 
     def __str__(self) -> str:

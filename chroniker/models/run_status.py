@@ -60,7 +60,7 @@ class Trigger(models.TextChoices):
 
 
 class Overlap(models.TextChoices):
-    """What to do with instants that come due while the job still runs."""
+    """The policy for instants that come due while the job still runs."""
 
     WAIT = "WAIT", _("wait: start once when the run ends, for all of them")
     SKIP = "SKIP", _("skip them")

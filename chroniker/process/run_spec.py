@@ -1,4 +1,4 @@
-"""What a supervisor executes, and the outcome."""
+"""The run as a supervisor executes it, and its outcome."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Renewal:
 
 @dataclass(frozen=True, slots=True)
 class RunOutcome:
-    """How a run ended. Its processes are dead; `reason` names those that could not be killed."""
+    """The end of a run. Its processes are dead; `reason` names those that could not be killed."""
 
     #: "exited", "timed_out", "stopped"; "interrupted": stopped or killed because its worker ends; "lost": killed after
     #: the loss of the lease, or not reported

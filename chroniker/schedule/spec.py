@@ -25,7 +25,7 @@ class Frequency(TextChoices):
 
 
 class DstGap(TextChoices):
-    """What happens to a wall-clock time that does not exist, because the clock skips an hour (DST start)."""
+    """The policy for a wall-clock time that does not exist, because the clock skips an hour (DST start)."""
 
     RUN = "RUN", _("run right after the skipped hour")
     SKIP = "SKIP", _("do not run")

@@ -1,4 +1,4 @@
-"""Which version of the time zone database this process computes with."""
+"""The version of the time zone database that this process uses."""
 
 from __future__ import annotations
 

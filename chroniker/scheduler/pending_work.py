@@ -1,4 +1,4 @@
-"""One statement that tells a tick which of its steps have anything to do."""
+"""One statement that finds the steps of a tick that have work."""
 
 from __future__ import annotations
 

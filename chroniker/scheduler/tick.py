@@ -83,7 +83,7 @@ def book_and_claim(result: TickResult, clock: Clock, only: Collection[int] | Non
 
 
 def claim_after_run(job_id: int) -> TickResult:
-    """After a run of ``job_id`` ended: claim what waited for it, and send the messages about it, before the next tick.
+    """After a run of ``job_id`` ended: claim the jobs that waited for it, and send its messages, before the next tick.
 
     That is the job itself, its dependents, and the jobs for which its group had no room.
     """
@@ -107,7 +107,7 @@ def claim_after_run(job_id: int) -> TickResult:
 
 
 def expire() -> list[Run]:
-    """Step 1. What is left of a run of this host is killed before the run is closed as lost."""
+    """Step 1. The remaining processes of a run of this host are killed before the run is closed as lost."""
     here = HostProcesses(settings.hostname, settings.runtime_dir, locks_decide=settings.check_lock_file)
     return lifecycle.expire(settings.batch_size, here)
 

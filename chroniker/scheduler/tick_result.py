@@ -9,7 +9,7 @@ from chroniker.models import Job, Run
 
 @dataclass(slots=True)
 class TickResult:
-    """What one pass changed."""
+    """The changes by one tick."""
 
     claimed: list[Run] = field(default_factory=list)
     lost: list[Run] = field(default_factory=list)

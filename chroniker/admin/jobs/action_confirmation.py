@@ -22,7 +22,7 @@ MOST_LISTED = 100
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What the page asks. ``action`` is the name of the admin action that the answer starts."""
+    """The question on the page. ``action`` is the name of the admin action that the answer starts."""
 
     action: str
     title: Any

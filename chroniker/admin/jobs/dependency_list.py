@@ -28,7 +28,7 @@ def context(job: Job) -> dict[str, Any]:
 
 
 def blocking(job_id: int) -> Cell:
-    """Which dependencies block the job now."""
+    """The dependencies that block the job now."""
     reasons = dependencies.reasons([job_id]).get(job_id)
     if not reasons:
         return Cell(_("No dependency is blocking it."))

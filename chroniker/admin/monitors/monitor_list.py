@@ -1,4 +1,4 @@
-"""What the list of monitors shows: the status of the job, and the number that its latest run reported."""
+"""The columns of the list of monitors: the status of the job, and the number that its latest run reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every list and page shows: notices about pauses and suspended hosts, and the time zone of its times."""
+"""Texts on every list and page: notices about pauses and suspended hosts, and the time zone of its times."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ _NUL, _VISIBLE_NUL = "\0", "\u2400"
 
 
 def count_kept(old: OldJob, logs: int) -> int:
-    """How many of its logs are imported: as many as the job keeps."""
+    """The number of logs to import: as many as the job keeps."""
     return min(logs, old.maximum_log_entries or logs)
 
 

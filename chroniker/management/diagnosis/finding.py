@@ -1,4 +1,4 @@
-"""What a check of ``manage.py doctor`` reports."""
+"""The results of the checks of ``manage.py doctor``."""
 
 from __future__ import annotations
 
