@@ -23,7 +23,7 @@ class Condition(models.TextChoices):
     STOPPING = "stopping", _("stopping")
     QUEUED = "queued", _("queued")
     DISABLED = "disabled", _("disabled")
-    SET_ASIDE = "set_aside", _("schedule error")
+    SCHEDULE_ERROR = "schedule_error", _("schedule error")
     RETRYING = "retrying", _("retrying")
     DUE = "due", _("due")
     NEW = "new", _("new")
@@ -55,7 +55,7 @@ class JobStatus:
         if not self.job.enabled:
             return Condition.DISABLED
         if self.state.schedule_error:
-            return Condition.SET_ASIDE
+            return Condition.SCHEDULE_ERROR
         if self.state.retry_at is not None:
             return Condition.RETRYING
         if self.job.force_run or (self.state.next_run is not None and self.state.next_run <= self.now):

@@ -9,7 +9,7 @@ rules whether a job may run (``eligibility``), handing runs to executors (``exec
 """
 
 from chroniker.lifecycle.attention import needs_attention
-from chroniker.lifecycle.booking import book, is_host_local, set_aside
+from chroniker.lifecycle.booking import book, is_host_local, suspend_schedule
 from chroniker.lifecycle.claim import claim
 from chroniker.lifecycle.clock_jump import restart_after_clock_jump
 from chroniker.lifecycle.close import cancel, expire, finish
@@ -47,8 +47,8 @@ __all__ = [
     "renew",
     "request_stop",
     "restart_after_clock_jump",
-    "set_aside",
     "start",
+    "suspend_schedule",
     "take_for_dispatch",
     "wait_for",
 ]

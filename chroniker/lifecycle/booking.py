@@ -101,8 +101,8 @@ def _rebook(job: Job, state: JobState, now: dt.datetime) -> Run | None:
         state.covered_until = edit = _beginning(job, edit)
     edit = max(edit, state.covered_until)
     fingerprint = job.spec.fingerprint() if job.enabled else ""
-    was_off, was_set_aside = not state.booked_fingerprint, bool(state.schedule_error) and state.next_instant is None
-    same = fingerprint == state.booked_fingerprint and not was_set_aside
+    was_off, was_suspended = not state.booked_fingerprint, bool(state.schedule_error) and state.next_instant is None
+    same = fingerprint == state.booked_fingerprint and not was_suspended
     state.booked_fingerprint, state.schedule_error = fingerprint, ""
     state.booked_zone_rules = zone_rules_version()
     if job.enabled and fingerprint != state.last_fingerprint:
@@ -120,7 +120,7 @@ def _rebook(job: Job, state: JobState, now: dt.datetime) -> Run | None:
     except Exception as error:  # an error of one schedule concerns this job alone
         if is_host_local(error):
             raise
-        _put_aside(state, error)
+        _store_error(state, error)
     if not job.enabled:
         state.retry_at = None
     return run
@@ -155,19 +155,19 @@ def _closing_run(
     )
 
 
-def set_aside(job_id: int, error: Exception) -> None:
-    """Suspend the schedule of a job, with the error that any host would get, until someone edits the job."""
-    _set_aside(job_id, error)
+def suspend_schedule(job_id: int, error: Exception) -> None:
+    """Suspend the schedule of a job, with the error that any host would get, until the job is edited."""
+    _suspend_schedule(job_id, error)
 
 
 @transactional
-def _set_aside(job_id: int, error: Exception) -> None:
+def _suspend_schedule(job_id: int, error: Exception) -> None:
     for state in locked(JobState.objects.filter(pk=job_id), skip=True):
-        _put_aside(state, error)
+        _store_error(state, error)
         write_states([state], BOOKED)
 
 
-def _put_aside(state: JobState, error: Exception) -> None:
+def _store_error(state: JobState, error: Exception) -> None:
     kind = "" if isinstance(error, ScheduleError) else f"{type(error).__name__}: "
     state.schedule_error = f"{kind}{error}"
     state.next_instant = state.next_run = None

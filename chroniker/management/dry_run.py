@@ -72,7 +72,7 @@ def forecast(only: list[int] | None, now: dt.datetime | None = None) -> Forecast
 
 
 def _reasons(found: Forecast, only: list[int] | None, now: dt.datetime) -> list[tuple[str, str]]:
-    done = {run.job_id for run in found.result.claimed} | {job.pk for job, _error in found.result.set_aside}
+    done = {run.job_id for run in found.result.claimed} | {job.pk for job, _error in found.result.schedule_errors}
     states = list(_candidates(only, now).exclude(pk__in=done).select_related("job")[: settings.batch_size])
     reasons = due.why_not(states, now)
     return [(state.job.name, reasons[state.pk]) for state in states]
@@ -86,7 +86,7 @@ def _candidates(only: list[int] | None, now: dt.datetime) -> QuerySet[JobState]:
 def _lines(found: Forecast) -> Iterator[str]:
     for run in found.result.lost:
         yield f"would close {describe(run)} as lost: {run.reason}"
-    for job, error in found.result.set_aside:
+    for job, error in found.result.schedule_errors:
         yield f"would suspend the schedule of “{job.name}”: {error}"
     for run in found.skipped:
         yield f"would skip {describe(run)}: {run.reason}"

@@ -10,13 +10,13 @@ import chroniker.models.base
 import chroniker.models.schedule_fields
 import chroniker.reasons
 
-ANCESTOR_TABLES = ("chroniker_job", "chroniker_job_subscribers", "chroniker_log", "chroniker_jobdependency")
+OLD_TABLES = ("chroniker_job", "chroniker_job_subscribers", "chroniker_log", "chroniker_jobdependency")
 
 
-def set_ancestor_aside(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    """Give way to django-chroniker's tables, which have the same app label: rename them, change nothing in them."""
+def rename_old_tables(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
+    """Rename the tables of django-chroniker, which have the same app label, without changing their contents."""
     tables = set(schema_editor.connection.introspection.table_names())
-    for old in ANCESTOR_TABLES:
+    for old in OLD_TABLES:
         new = old.replace("chroniker_", "chroniker_v1_", 1)
         if old in tables and new not in tables:
             names = {"old_table": schema_editor.quote_name(old), "new_table": schema_editor.quote_name(new)}
@@ -32,7 +32,7 @@ class Migration(migrations.Migration):
 
     operations = [
         # Not atomic: MySQL refuses to rename within a transaction; the others run the whole migration in one.
-        migrations.RunPython(set_ancestor_aside, migrations.RunPython.noop, atomic=False),
+        migrations.RunPython(rename_old_tables, migrations.RunPython.noop, atomic=False),
         migrations.CreateModel(
             name="Calendar",
             fields=[

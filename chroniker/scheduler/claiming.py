@@ -51,7 +51,7 @@ def stop_replaced(now: dt.datetime, only: Collection[int] | None) -> None:
 def _in_blackout(state: JobState, now: dt.datetime) -> bool:
     try:
         return plan.in_blackout(state, now)
-    except Exception:  # an error of one schedule concerns this job alone; its plan is drawn next, and sets it aside
+    except Exception:  # an error of one schedule concerns this job alone; its plan is computed next, and suspends it
         logger.exception("Cannot compute whether a blackout holds job %s.", state.pk)
         return False
 
@@ -98,8 +98,8 @@ def _draw_plans(
                 logger.error("This host cannot compute the schedule of job %s, other hosts may: %s", state.pk, error)
                 continue
             logger.exception("The schedule of job %s cannot be computed; it is suspended.", state.pk)
-            lifecycle.set_aside(state.pk, error)
-            result.set_aside.append((state.job, error))
+            lifecycle.suspend_schedule(state.pk, error)
+            result.schedule_errors.append((state.job, error))
     if changed:
         lifecycle.book(changed, now)
     return plans

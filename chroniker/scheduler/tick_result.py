@@ -1,4 +1,4 @@
-"""The result of one pass."""
+"""The result of one tick."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ class TickResult:
 
     claimed: list[Run] = field(default_factory=list)
     lost: list[Run] = field(default_factory=list)
-    set_aside: list[tuple[Job, Exception]] = field(default_factory=list)  #: jobs whose schedule cannot be computed
+    schedule_errors: list[tuple[Job, Exception]] = field(
+        default_factory=list
+    )  #: jobs whose schedule cannot be computed
     dispatched: int = 0
     booked: int = 0
     suspended_because: str = ""  #: why it expired and claimed nothing

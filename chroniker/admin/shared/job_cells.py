@@ -15,7 +15,7 @@ from chroniker.models import Job
 #: The badge of a condition. Other conditions have a badge of their own name.
 KINDS = {
     Condition.STOPPING: "waiting",
-    Condition.SET_ASIDE: "failed",
+    Condition.SCHEDULE_ERROR: "failed",
     Condition.RETRYING: "waiting",
     Condition.DUE: "waiting",
     Condition.NEW: "idle",

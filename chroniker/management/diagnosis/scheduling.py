@@ -103,7 +103,7 @@ def jobs() -> Findings:
     for name, error in found[:MAX_NAMED]:
         yield Level.WARNING, f"Scheduling of “{name}” is suspended: {error}", "Fix its schedule and save the job."
     if len(found) > MAX_NAMED:
-        yield Level.WARNING, "Scheduling of more jobs is suspended.", "Run: manage.py jobs --state set_aside"
+        yield Level.WARNING, "Scheduling of more jobs is suspended.", "Run: manage.py jobs --state schedule_error"
     messages = list(from_messages(check_jobs(databases=[settings.database])))
     yield from messages
     if not found and not messages:

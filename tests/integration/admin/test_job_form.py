@@ -181,7 +181,7 @@ def test_bad_input_is_refused_at_its_field_and_nothing_is_written(admin: Client,
 
 def test_the_page_shows_the_job_state_and_the_latest_runs(admin: Client) -> None:
     job = a_due_job()
-    lifecycle.set_aside(job.pk, ValueError("no such day"))
+    lifecycle.suspend_schedule(job.pk, ValueError("no such day"))
     run = run_now(a_booked_job(name="other"), by="a test")
     html = admin.get(url(job)).content.decode()
     assert "Schedule error: ValueError: no such day" in html

@@ -70,7 +70,7 @@ def test_each_state_has_its_word(admin: Client) -> None:
     due, running, queued, aside = a_due_job(), a_booked_job(), a_booked_job(), a_booked_job()
     started(run_now(running, by="a test"))
     run_now(queued, by="a test")
-    lifecycle.set_aside(aside.pk, ValueError("no such day"))
+    lifecycle.suspend_schedule(aside.pk, ValueError("no such day"))
     stopping = a_booked_job()
     run = run_now(stopping, by="a test")
     started(run)
@@ -120,7 +120,7 @@ def test_names_arguments_and_errors_are_escaped(admin: Client) -> None:
     job = a_booked_job(name=f"n{evil}", args=f"a{evil}")
     other = a_due_job()
     a_dependency(other, job, wait_for_success=True)
-    lifecycle.set_aside(job.pk, ValueError(evil))
+    lifecycle.suspend_schedule(job.pk, ValueError(evil))
     run = run_now(a_booked_job(name=f"r{evil}"), by=evil)
     for address in (
         LIST,

@@ -99,13 +99,13 @@ def _edited() -> Job:
     return job
 
 
-def _set_aside() -> Job:
+def _schedule_suspended() -> Job:
     job = a_booked_job()
-    lifecycle.set_aside(job.pk, ValueError("no such day"))
+    lifecycle.suspend_schedule(job.pk, ValueError("no such day"))
     return job
 
 
-@pytest.mark.parametrize("write", [lambda: _claimed().job, _finished, _stopped, _expired, _edited, _set_aside])
+@pytest.mark.parametrize("write", [lambda: _claimed().job, _finished, _stopped, _expired, _edited, _schedule_suspended])
 def test_every_write_of_a_job_state_increments_its_revision(write: Callable[[], Job]) -> None:
     revisions: list[tuple[str, bool]] = []
 
@@ -117,7 +117,7 @@ def test_every_write_of_a_job_state_increments_its_revision(write: Callable[[], 
     with connection.execute_wrapper(watch):
         job = write()
     assert revisions and all(named for _sql, named in revisions), revisions
-    assert state_of(job).revision >= 2 - (write is _set_aside)
+    assert state_of(job).revision >= 2 - (write is _schedule_suspended)
 
 
 def test_job_states_are_written_only_in_the_two_functions_that_count_revisions() -> None:

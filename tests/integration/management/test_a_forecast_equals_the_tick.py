@@ -151,6 +151,8 @@ def test_a_tick_does_what_the_dry_run_predicted(
         done = tick(now=now)
         assert essence(Run.objects.exclude(pk__in=before)) == announced
         assert essence(done.claimed) == essence(forecast.result.claimed)
-        assert {job.pk for job, _error in done.set_aside} == {job.pk for job, _error in forecast.result.set_aside}
+        assert {job.pk for job, _error in done.schedule_errors} == {
+            job.pk for job, _error in forecast.result.schedule_errors
+        }
         assert not [reason for _name, reason in forecast.reasons if "the next tick" in reason]
         transaction.set_rollback(True)

@@ -19,7 +19,7 @@ ANCESTORS = (
     "CREATE INDEX chroniker_jobdependency_dependent_id_0b8d9a5c ON chroniker_jobdependency (dependent_id)",
     "INSERT INTO chroniker_job (id, name) VALUES (7, 'an old job')",
 )
-SET_ASIDE = ("chroniker_v1_job", "chroniker_v1_log", "chroniker_v1_jobdependency")
+RENAMED_TABLES = ("chroniker_v1_job", "chroniker_v1_log", "chroniker_v1_jobdependency")
 
 
 def execute(*statements: str) -> None:
@@ -34,7 +34,7 @@ def before_the_upgrade() -> Iterator[None]:
     call_command("migrate", "chroniker", "zero", verbosity=0)
     execute(*ANCESTORS)
     yield
-    execute(*(f"DROP TABLE IF EXISTS {table}" for table in SET_ASIDE))
+    execute(*(f"DROP TABLE IF EXISTS {table}" for table in RENAMED_TABLES))
     call_command("migrate", verbosity=0)
 
 
@@ -43,7 +43,7 @@ def test_an_upgrade_renames_the_tables_of_django_chroniker_without_changes(befor
     with connection.cursor() as cursor:
         cursor.execute("SELECT id, name FROM chroniker_v1_job")
         assert cursor.fetchall() in ([(7, "an old job")], ((7, "an old job"),))
-        assert {*SET_ASIDE} <= {*connection.introspection.table_names(cursor)}
+        assert {*RENAMED_TABLES} <= {*connection.introspection.table_names(cursor)}
     assert a_job() == Job.objects.get()
 
 
