@@ -37,7 +37,7 @@ def book(job_ids: Collection[int], now: dt.datetime) -> int:
 
     Instants of the old schedule up to the edit that no run covered, and instants that fell while a job was disabled,
     become one SKIPPED run with the reason; the new schedule counts from the edit. A job that is booked because the
-    rules of time zones changed keeps its timeline: only what is not covered yet is computed again. Jobs whose row
+    rules of time zones changed keeps its timeline: only instants that no run covers are computed again. Jobs whose row
     another transaction has locked are left for the next tick. A job that only this host cannot compute is left for
     other hosts.
     """

@@ -86,7 +86,7 @@ def _names(connection: BaseDatabaseWrapper, columns: Columns) -> list[str]:
 
 
 def _types(connection: BaseDatabaseWrapper, columns: Columns) -> list[str]:
-    """Without lengths: a cast to "varchar(10)" would silently truncate what the column refuses."""
+    """The types without lengths: a cast to "varchar(10)" would silently truncate a text that the column refuses."""
     return [str(field.db_type(connection)).partition("(")[0] for field in columns]
 
 

@@ -77,7 +77,7 @@ def _lock_unchanged(plans: Sequence[Plan], edges: Sequence[Edge], *, skip: bool)
 
 
 def _still_eligible(plans: Sequence[Plan]) -> list[Plan]:
-    """Check, under the locks, what may change without the revision, and the clock. One statement.
+    """Check, under the locks, the conditions that may change without the revision, and the clock. One statement.
 
     A separate statement: one that waits for locks reads other tables as they were before the wait.
     """

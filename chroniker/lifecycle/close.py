@@ -115,8 +115,8 @@ class HostProcesses(Protocol):
 def expire(limit: int, here: HostProcesses | None = None) -> list[Run]:
     """CLAIMED → LOST past the start deadline; RUNNING → LOST when the lease ran out. Returns the runs that were closed.
 
-    Where locks decide, a run of this host is lost at once when its lock is free, and never while it is held, whatever
-    its lease says; without a lock file (None) the lease decides. The remaining processes of a run of this host are
+    Where locks decide, a run of this host is lost at once when its lock is free, and never while it is held: the lease
+    does not matter then; without a lock file (None) the lease decides. Remaining processes of a run of this host are
     killed before the run is closed; a run with processes that survive stays open. Runs that a fence holds are left for
     the next tick. Of a run on every host, a child that has not begun is lost as soon as its host is no longer live; the
     parent is closed with its last child. While the database's clock cannot be trusted nothing is closed.
@@ -187,7 +187,7 @@ def _last_progress() -> dict[str, Subquery]:
 def _conclude(
     states: Sequence[JobState], ended: list[Run], parents: Collection[UUID] = (), *, at_once: bool = False
 ) -> list[Run]:
-    """Settle these runs, and ``parents`` and their own parents where no child is open any more; all that have ended."""
+    """Settle these runs, and their parents and ``parents`` without an open child. Returns all runs that have ended."""
     candidates = {*parents, *(run.parent_id for run in ended if run.parent_id)}
     closed = host_runs.close_finished_parents(candidates)
     if waiting := set(parents) - closed:

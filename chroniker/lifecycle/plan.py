@@ -1,4 +1,4 @@
-"""The plan of a claim: what it writes for one job, computed before its transaction. Pure."""
+"""The plan of a claim: the rows it writes for one job, computed before its transaction. Pure."""
 
 from __future__ import annotations
 

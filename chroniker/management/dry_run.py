@@ -1,4 +1,4 @@
-"""``cron --dry-run``: what a tick would do right now. Changes nothing."""
+"""``cron --dry-run``: a forecast of a tick at this moment. Changes nothing."""
 
 from __future__ import annotations
 

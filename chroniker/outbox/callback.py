@@ -20,7 +20,7 @@ def call(message: Outbox) -> None:
     """
     path = settings.job_error_callback
     if not path:
-        raise Undeliverable("CHRONIKER_JOB_ERROR_CALLBACK is not set any more.")
+        raise Undeliverable("CHRONIKER_JOB_ERROR_CALLBACK is no longer set.")
     run = message.run
     stdout, stderr = tail(run.pk, Stream.STDOUT, MOST), tail(run.pk, Stream.STDERR, MOST)
     import_string(path)(run.job, stdout=stdout, stderr=stderr or f"{Status(run.status).label}: {run.reason}")

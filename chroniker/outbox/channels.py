@@ -53,7 +53,7 @@ def webhooks() -> list[Webhook]:
 
 
 def webhook(entry: Any) -> Webhook | str:
-    """The webhook that this entry of the setting describes, or what is wrong with it."""
+    """The webhook of this entry of the setting, or a text about its error."""
     if not isinstance(entry, Mapping):
         return "is not a dictionary"
     if unknown := set(entry) - {"URL", "SECRET", "EVENTS"}:

@@ -1,4 +1,4 @@
-"""Inside the command's own process: close what was inherited, run the command, end with its exit status."""
+"""The command's own process: close inherited files, run the command, end with its exit status."""
 
 from __future__ import annotations
 

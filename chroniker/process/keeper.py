@@ -85,7 +85,7 @@ class Tree(Protocol):
         """Start the command; its process id."""
 
     def reap(self) -> bool:
-        """Collect what has ended; False when nothing is left of the tree."""
+        """Collect ended processes; False when no process of the tree is left."""
 
     def signal(self, number: int) -> None:
         """Send a signal to every process of the tree."""

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from chroniker.process.kernel import LINUX
 
-_WALK_LIMIT = 10_000  # a fork bomb: kill what is known, then look again
+_WALK_LIMIT = 10_000  # a fork bomb: kill the listed processes, then list again
 _NAMES_KEPT = 20
 _START_TIME = 22 - 3  # field of /proc/PID/stat, counted from 0 after the name
 _NOT_OURS_PATIENCE = 5.0

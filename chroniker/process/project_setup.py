@@ -14,7 +14,7 @@ _done = False
 def load() -> None:
     """Import the module, or call the function, that the variable names: ``package.module`` or ``package.module:name``.
 
-    Once per process and its forks, before Django is set up. Raises what the import or the call raises.
+    Once per process and its forks, before Django is set up. Raises the errors of the import or the call.
     """
     global _done
     path = os.environ.get(VARIABLE, "")

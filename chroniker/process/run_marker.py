@@ -51,7 +51,7 @@ def _entry(run_id: str) -> bytes:
 def find_marked_processes(run_id: UUID) -> Iterator[int]:
     """The living processes of this run that still have its mark.
 
-    Newest first, and each as soon as it is found: one that forks and ends all the time is gone a moment later.
+    Newest first, and each as soon as it is found: a process that forks and ends all the time exists only for a moment.
     """
     if LINUX:
         pids = sorted((int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()), reverse=True)

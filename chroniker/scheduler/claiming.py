@@ -1,4 +1,4 @@
-"""Claim what is due, batch by batch. Dispatching the claimed runs is left to the caller."""
+"""Claim due jobs, batch by batch. The caller dispatches the claimed runs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Clock = Callable[[], dt.datetime]
 
 
 def claim_due(result: TickResult, clock: Clock, only: Collection[int] | None = None) -> Iterator[list[Run]]:
-    """Claim what is due, and add it to ``result``. Yields the runs of each batch after its commit, to be dispatched."""
+    """Claim due jobs, and add the runs to ``result``. Yields the runs of each batch after its commit, for dispatch."""
     stop_replaced(clock(), only)
     for kind in TICK_KINDS:
         yield from _claim_kind(kind, result, clock, only)

@@ -52,7 +52,7 @@ def find(now: dt.datetime | None = None) -> PendingWork:
 
 
 def _questions(now: dt.datetime | Expression) -> dict[tuple[str, int], QuerySet[Any]]:
-    """For each step, the rows that give it work: supersets of what the step itself looks for, each with an index."""
+    """For each step, the rows that give it work: supersets of the rows that the step reads, each with an index."""
     here = executors.here()
     overdue = Lease.objects.filter(expires_at__lt=StatementNow(-settings.drift_allowance))
     expiry = [overdue, Lease.objects.exclude(slot="").filter(nonce=None)]

@@ -1,4 +1,4 @@
-"""One pass: close lost runs, redispatch lost messages, book edits, claim what is due, dispatch it."""
+"""One tick: close lost runs, repeat lost messages, book edits, claim due jobs, dispatch their runs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def tick(only: Collection[int] | None = None, now: dt.datetime | None = None) ->
     2. Dispatch again claims whose message seems lost.
     3. Pass on stops that were requested by flag; book edited jobs.
     4. Record or replace runs that overlap with their next instant.
-    5. Claim what is due, batch by batch, and dispatch each batch after its commit.
+    5. Claim due jobs, batch by batch, and dispatch each batch after its commit.
     6. Dispatch claims that other hosts' ticks made for this host.
     7. Start the thread that sends messages which are due; this pass does not wait for it.
     8. Delete surplus runs of the claimed jobs, and jobs whose deletion waited for the end of a run.
