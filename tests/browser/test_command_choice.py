@@ -30,14 +30,14 @@ def test_a_command_is_searched_for_and_chosen_with_the_keyboard(
     field.press("Enter")
     expect(field).to_have_value("takes")
     expect(page.get_by_role("listbox", name="Commands")).to_have_count(0)
-    told = page.locator("#chroniker-command")
-    expect(told).to_contain_text("Take every kind of argument that there is.")
-    expect(told.get_by_text("--colour {red,green}")).to_be_visible()
-    expect(told.get_by_text("--traceback")).to_be_hidden()
-    told.get_by_text("Common options").click()
-    expect(told.get_by_text("--traceback")).to_be_visible()
+    help_box = page.locator("#chroniker-command")
+    expect(help_box).to_contain_text("Take every kind of argument that there is.")
+    expect(help_box.get_by_text("--colour {red,green}")).to_be_visible()
+    expect(help_box.get_by_text("--traceback")).to_be_hidden()
+    help_box.get_by_text("Common options").click()
+    expect(help_box.get_by_text("--traceback")).to_be_visible()
     assert not Job.objects.exists(), "Enter has saved the form"
-    assert [said for said in complaints if "404" not in said] == []
+    assert [message for message in complaints if "404" not in message] == []
 
 
 def test_the_list_closes_on_escape_and_has_a_text_for_no_match(open_page: Callable[..., Page]) -> None:

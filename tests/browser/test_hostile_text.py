@@ -24,7 +24,7 @@ EVIL = "\"'></script><script>alert(1)</script><img src=x onerror=alert(1)><svg o
 
 @pytest.fixture
 def run(dummy: None) -> Run:
-    """A running run of a monitor, in a scene where every text that a person or a command can write is hostile."""
+    """A running run of a monitor, in a database where every text that a person or a command can write is hostile."""
     group, calendar = Group.objects.create(name=f"g{EVIL}"), Calendar.objects.create(name=f"c{EVIL}")
     Host.objects.create(name=f"h{EVIL}", last_seen=now())
     job = a_booked_job(
@@ -75,8 +75,8 @@ def test_no_page_executes_hostile_text(run: Run, open_page: Callable[..., Page],
         assert page.locator("img[src='x'], svg[onload]").count() == 0, address
         assert page.locator("a[href^='javascript']").count() == 0, address
         assert dialogs == [], address
-        said = [text for text in complaints if "404" not in text]  # the browser asks for a favicon
-        assert said == [], address
+        complaints_left = [text for text in complaints if "404" not in text]  # the browser asks for a favicon
+        assert complaints_left == [], address
     assert User.objects.exists()
 
 

@@ -33,7 +33,7 @@ def test_durations_are_drawn_and_can_be_read_with_the_keyboard(
     page.get_by_text("Show as a table").press("Enter")
     table = page.get_by_role("table", name="Durations")
     expect(table.get_by_role("row", name="#2")).to_contain_text("failed")
-    assert [said for said in complaints if "404" not in said] == []
+    assert [message for message in complaints if "404" not in message] == []
 
 
 def test_a_job_is_cloned(open_page: Callable[..., Page]) -> None:
@@ -66,7 +66,7 @@ def test_a_time_is_looked_up_with_the_keyboard(open_page: Callable[..., Page], c
     expect(page.get_by_role("status")).to_contain_text("it ran; succeeded.")
     page.get_by_role("status").get_by_role("link").press("Enter")
     expect(page.get_by_role("heading", level=1, name="backup #1")).to_be_visible()
-    assert [said for said in complaints if "404" not in said] == []
+    assert [message for message in complaints if "404" not in message] == []
 
 
 def test_the_latest_scheduled_times_are_refreshed(open_page: Callable[..., Page]) -> None:

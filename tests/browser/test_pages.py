@@ -63,7 +63,7 @@ def test_every_page_fits_its_width_and_the_strict_policy(
             expect(log).to_contain_text("onerror")
         assert page.title() != "taken"
         assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0, address
-    assert [said for said in complaints if "404" not in said] == []  # 404: the browser asks for a favicon
+    assert [message for message in complaints if "404" not in message] == []  # 404: the browser asks for a favicon
 
 
 UNNAMED = """() => [...document.querySelectorAll("#content-main :is(input, select, textarea):not([type=hidden])")]
@@ -121,4 +121,4 @@ def test_a_dependency_is_chosen_with_the_keyboard(open_page: Callable[..., Page]
     page.get_by_role("button", name="Save and continue editing").press("Enter")
     expect(page.locator(".messagelist .success")).to_be_visible()
     assert job.dependencies.get().dependee == other
-    assert [said for said in complaints if "404" not in said] == []
+    assert [message for message in complaints if "404" not in message] == []

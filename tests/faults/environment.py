@@ -119,7 +119,7 @@ class Environment:
             for proxy in actor.proxies.values():
                 proxy.set("pass")
             if actor.network is not None:
-                actor.network.mend()
+                actor.network.restore()
             for pid in actor.pids():
                 with suppress(OSError):
                     os.kill(pid, signal.SIGCONT)

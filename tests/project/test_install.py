@@ -50,8 +50,8 @@ class Newcomer:
             settings.write(f"\n{line}\n")
 
     def sees_a_job_run(self) -> None:
-        said = self.manage("check")
-        assert "chroniker.E" not in said and "chroniker_celery.E" not in said
+        printed = self.manage("check")
+        assert "chroniker.E" not in printed and "chroniker_celery.E" not in printed
         self.manage("migrate", "--verbosity", "0")
         self.manage("shell", "--verbosity", "0", "--command", MAKE_A_JOB)
         self.manage("cron")

@@ -25,14 +25,14 @@ def environ(**more: str) -> dict[str, str]:
 
 def test_one_test_can_be_selected_by_name_and_versions(tmp_path: Path) -> None:
     words: list[str | Path] = [sys.executable, "-m", "tox", "config", "--workdir", tmp_path, "-e", "py313-django61"]
-    said = run([*words, "-k", "deps", "set_env", "pass_env", "commands"], env=environ(), cwd=ROOT)
-    assert "Django<6.2,>=6.1" in said.replace(" ", "") or "Django>=6.1,<6.2" in said.replace(" ", "")
-    assert "TESTNAME" in said and "python -m pytest" in said
-    assert "TEST_DATABASE=" not in said.replace(" ", "")  # SQLite, which is always there
+    printed = run([*words, "-k", "deps", "set_env", "pass_env", "commands"], env=environ(), cwd=ROOT)
+    assert "Django<6.2,>=6.1" in printed.replace(" ", "") or "Django>=6.1,<6.2" in printed.replace(" ", "")
+    assert "TESTNAME" in printed and "python -m pytest" in printed
+    assert "TEST_DATABASE=" not in printed.replace(" ", "")  # SQLite, which is always there
     pytest_alone: list[str | Path] = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
     name = "test_one_test_can_be_selected_by_name_and_versions"
-    said = run(pytest_alone, env=environ(TESTNAME=f".{name}"), cwd=ROOT)
-    assert f"test_tests_and_docs.py::{name}" in said and said.count("::") == 1
+    printed = run(pytest_alone, env=environ(TESTNAME=f".{name}"), cwd=ROOT)
+    assert f"test_tests_and_docs.py::{name}" in printed and printed.count("::") == 1
 
 
 def test_the_documentation_is_built_without_a_warning(tmp_path: Path) -> None:

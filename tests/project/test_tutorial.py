@@ -17,7 +17,7 @@ from tests.support.servers import RedisServer
 pytestmark = pytest.mark.celery
 
 SETTINGS, COMMAND, CELERY = "site_/settings.py", "app/management/commands/refresh.py", "site_/celery.py"
-#: What goes on until it is told to end, asks at the terminal, makes an environment, or is for another database.
+#: Commands that run until they are stopped, ask at the terminal, create an environment, or need another database.
 ELSEWHERE = ("runserver", "createsuperuser", "cronserver", "venv", "pip install", "* * * *")
 MAKE_JOBS = """
 from chroniker.models import Job
@@ -41,7 +41,7 @@ class Reader(Newcomer):
         self.sections = dict(zip(parts[1::2], parts[2::2], strict=True))
 
     def does(self, section: str) -> list[str]:
-        """What of it goes on until it is told to end."""
+        """The commands that run until they are stopped."""
         endless = []
         for language, block in re.findall(r"^```(\w*)\n(.*?)^```$", self.sections[section], re.MULTILINE | re.DOTALL):
             if language == "python":

@@ -43,7 +43,7 @@ PEOPLE: dict[str, Any] = {
 
 
 def browser(person: str, *, strict: bool = False) -> Client:
-    """A browser with this person in it; ``strict``: as a real one is treated, with the CSRF token asked for."""
+    """A client logged in as this person; ``strict``: with the CSRF check, as in a real browser."""
     client, rights = Client(enforce_csrf_checks=strict), PEOPLE[person]
     if rights is None:
         return client

@@ -77,7 +77,7 @@ def test_a_symbolic_link_of_another_user_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PermissionError, match=f"is a link of user {SOMEBODY}"):
         RunLock.take(link, uuid4())
     with override_settings(CHRONIKER_RUNTIME_DIR=str(link)):
-        assert [said.id for said in check_runtime_dir()] == ["chroniker.E010"]
+        assert [message.id for message in check_runtime_dir()] == ["chroniker.E010"]
     assert list(ours.iterdir()) == []
 
 

@@ -51,7 +51,7 @@ def hostile(dummy: Any) -> Job:
     return job
 
 
-def said(*words: str) -> str:
+def printed_by(*words: str) -> str:
     """To stdout and stderr, with the text of the error that ended it."""
     out = io.StringIO()
     try:
@@ -80,7 +80,7 @@ COMMANDS = [
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_no_command_writes_escape_sequences_or_lines_begun_by_a_name(words: list[str], hostile: Job) -> None:
     pauses.pause(HOSTILE, HOSTILE, hostile.group)
-    text = said(*words)
+    text = printed_by(*words)
     assert text
     assert not ACTS.search(text)
     assert not any(line.lstrip().startswith(FORGED) for line in text.splitlines())
@@ -93,7 +93,7 @@ def test_no_command_about_one_job_writes_escape_sequences(hostile: Job) -> None:
         ["stop_job", hostile.name],
         ["run_job", "busy"],
     ):
-        text = said(*words)
+        text = printed_by(*words)
         assert text and not ACTS.search(text), words
         assert not any(line.lstrip().startswith(FORGED) for line in text.splitlines()), words
 
@@ -102,7 +102,7 @@ def test_an_import_shows_what_it_refuses_without_its_escapes(tmp_path: Path) -> 
     path = tmp_path / "dump.json"
     fields = f'{{"name": {json.dumps(HOSTILE)}, "command": "noop", "frequency": "DAILY"}}'
     path.write_text(f'[{{"model": "chroniker.job", "pk": 1, "fields": {fields}}}]')
-    text = said("import_chroniker", str(path))
+    text = printed_by("import_chroniker", str(path))
     assert "not imported" in text and not ACTS.search(text)
     assert not any(line.lstrip().startswith(FORGED) for line in text.splitlines())
     assert not Job.objects.exists()

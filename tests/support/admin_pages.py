@@ -61,10 +61,10 @@ def open_form(client: Client, job: Job | None = None) -> dict[str, Any]:
 def errors(page: Any) -> dict[str, list[str]]:
     """The form's errors by field; those of the dependencies by "dependee"."""
     context = page.context_data
-    found = {name: list(said) for name, said in context["adminform"].form.errors.items()}
+    found = {name: list(messages) for name, messages in context["adminform"].form.errors.items()}
     for formset in context["inline_admin_formsets"]:
         for form in formset.formset.forms:
-            found |= {name: list(said) for name, said in form.errors.items()}
+            found |= {name: list(messages) for name, messages in form.errors.items()}
     return found
 
 

@@ -47,7 +47,7 @@ class Shop:
         get_commands.cache_clear()  # type: ignore[attr-defined]  # the stubs do not know that it is cached
 
     def forget(self) -> None:
-        """Import its modules anew next time."""
+        """Import its modules again next time."""
         for module in [each for each in sys.modules if each.split(".")[0] == self.name and each != self.name]:
             del sys.modules[module]
         importlib.invalidate_caches()

@@ -22,7 +22,7 @@ def a_subscriber(name: str = "ann", **fields: Any) -> User:
     return User.objects.create(username=name, email=f"{name}@example.com", **fields)
 
 
-def a_job_told_to(*users: User, **fields: Any) -> Job:
+def a_job_with_subscribers(*users: User, **fields: Any) -> Job:
     """A job that is not due, with subscribers."""
     job = a_booked_job(**{"cron": NEW_YEAR, **fields})
     job.subscribers.set(users)

@@ -27,13 +27,13 @@ class MailServer:
     def __init__(self) -> None:
         self.mails: list[EmailMessage] = []
         self.refusing = False
-        self.asked = 0
+        self.attempts = 0
         self.port = 0
 
     async def handle_MAIL(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
-        self.asked += 1
+        self.attempts += 1
         if self.refusing:
             return "451 4.7.1 Come back later"
         envelope.mail_from = address

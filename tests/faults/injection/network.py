@@ -45,7 +45,7 @@ def lose_packets(environment: Environment, rng: random.Random) -> str:
     with environment.exclusive("network"):
         actor.network.cut(way)
         time.sleep(LEASE * rng.uniform(0.2, 2.5))
-        actor.network.mend()
+        actor.network.restore()
     return f"packets lost in a namespace ({way.value})"
 
 

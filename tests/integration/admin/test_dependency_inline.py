@@ -39,8 +39,8 @@ def test_a_circular_dependency_is_refused_and_named(admin: Client) -> None:
     load, clean, report = (a_booked_job(name=name) for name in ("load", "clean", "report"))
     a_dependency(clean, load)
     a_dependency(report, clean)
-    said = errors(waiting_for(admin, load, report))["dependee"][0]
-    assert "“load” → “report” → “clean” → “load”" in said
+    error = errors(waiting_for(admin, load, report))["dependee"][0]
+    assert "“load” → “report” → “clean” → “load”" in error
     assert JobDependency.objects.count() == 2
 
 

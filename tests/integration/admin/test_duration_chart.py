@@ -43,8 +43,8 @@ def test_each_run_that_started_is_a_bar_as_high_as_it_was_long(admin: Client) ->
 def test_the_table_has_the_same_data_as_the_bars(admin: Client) -> None:
     html = admin.get(url(a_history((Status.SUCCEEDED, 30), (Status.TIMED_OUT, 60)))).content.decode()
     table = html[html.index("Show as a table") :]
-    for said in ("#1</a>", "#2</a>", "<td>timed out</td>", "<td>30.0 s</td>", "<td>1 min 0 s</td>"):
-        assert said in table
+    for cell in ("#1</a>", "#2</a>", "<td>timed out</td>", "<td>30.0 s</td>", "<td>1 min 0 s</td>"):
+        assert cell in table
 
 
 def test_every_result_has_a_sign_beside_its_colour(admin: Client) -> None:

@@ -63,8 +63,10 @@ def test_a_job_with_an_open_run_is_stopped_and_deleted_after_its_end(admin: Clie
     nonce = started(run)
     question = admin.get(delete_url(job)).content.decode()
     assert "“backup” has an open run: the job is disabled, the run is stopped" in question
-    said = delete(admin, [job, idle]) if bulk else delete_one(admin, job)
-    assert said[-1] == "“backup” was disabled and its run is being stopped. The job will be deleted when the run ends."
+    messages = delete(admin, [job, idle]) if bulk else delete_one(admin, job)
+    assert (
+        messages[-1] == "“backup” was disabled and its run is being stopped. The job will be deleted when the run ends."
+    )
     assert Job.objects.filter(pk=idle.pk).exists() is not bulk
     run.refresh_from_db()
     assert (run.status, run.stop_requested_by) == (Status.RUNNING, "root")
@@ -141,13 +143,13 @@ def test_a_run_that_is_claimed_during_the_confirmation_is_stopped(
     job = a_booked_job(name="backup")
     started(run_now(job, by="a test"))
     monkeypatch.setattr(deletion, "consequences", lambda jobs: ([], {}, []))  # as it was a moment earlier
-    said = delete(admin, [job]) if bulk else delete_one(admin, job)
-    assert len(said) == 1 and "will be deleted when the run ends" in said[0]
+    messages = delete(admin, [job]) if bulk else delete_one(admin, job)
+    assert len(messages) == 1 and "will be deleted when the run ends" in messages[0]
     assert Job.objects.get().enabled is False
 
 
 def delete_one(client: Client, job: Job) -> list[str]:
-    """What is said then."""
+    """Delete through the confirmation page. Returns the messages."""
     response = client.post(delete_url(job), {"post": "yes"})
     return [str(message) for message in get_messages(response.wsgi_request)]
 

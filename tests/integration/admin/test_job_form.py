@@ -166,16 +166,16 @@ BAD: dict[str, tuple[dict[str, str], str, str]] = {
 
 @pytest.mark.parametrize("what", BAD)
 def test_bad_input_is_refused_at_its_field_and_nothing_is_written(admin: Client, what: str) -> None:
-    changes, field, said = BAD[what]
+    changes, field, message = BAD[what]
     good = {"name": "new", "command": "noop", "cron": "0 3 * * *"}
     page = admin.post(ADD, {**open_form(admin), **good, **changes})
     assert page.status_code == 200
-    assert said in errors(page)[field][0]
+    assert message in errors(page)[field][0]
     assert not Job.objects.exists()
 
     job = a_booked_job(cron="0 3 * * *")
     page = admin.post(url(job), {**open_form(admin, job), **changes})
-    assert said in errors(page)[field][0]
+    assert message in errors(page)[field][0]
     assert Job.objects.get() == job and Job.objects.get().cron == "0 3 * * *"
 
 

@@ -31,7 +31,7 @@ def options(client: Client) -> dict[str, tuple[str, str]]:
     found = re.findall(
         r'<option value="([^"]*)" data-app="([^"]*)" data-help="([^"]*)">', client.get(ADD).content.decode()
     )
-    return {name: (app, html.unescape(said)) for name, app, said in found}
+    return {name: (app, html.unescape(message)) for name, app, message in found}
 
 
 def described(client: Client, name: str) -> dict[str, Any]:
@@ -90,7 +90,7 @@ def test_arguments_are_written_as_on_a_command_line_with_options(admin: Client) 
 
 
 @pytest.mark.parametrize(
-    ("args", "said"),
+    ("args", "message"),
     [
         ("one --colour red --nonsense", "--nonsense"),
         ("one --color red", "Did you mean “--colour”"),
@@ -98,9 +98,9 @@ def test_arguments_are_written_as_on_a_command_line_with_options(admin: Client) 
         ("one --colour blue", "blue"),
     ],
 )
-def test_arguments_that_the_command_does_not_take_are_refused_and_named(admin: Client, args: str, said: str) -> None:
+def test_arguments_that_the_command_does_not_take_are_refused_and_named(admin: Client, args: str, message: str) -> None:
     form = {**open_form(admin), "name": "a", "command": "takes", "args": args, "cron": "0 3 * * *"}
-    assert said in errors(admin.post(ADD, form))["args"][0]
+    assert message in errors(admin.post(ADD, form))["args"][0]
     assert not Job.objects.exists()
 
 

@@ -76,12 +76,12 @@ def test_each_scheduled_time_is_a_row_with_result_run_start_and_reason(admin: Cl
 
 def test_whether_it_ran_at_a_time_has_an_answer(admin: Client) -> None:
     job, since = a_history(Status.SUCCEEDED, Status.SKIPPED, Status.LOST, Status.FAILED)
-    said = [answer(admin, job, f"{since + n * MINUTE:%Y-%m-%dT%H:%M}") for n in range(1, 6)]
-    assert said[0].endswith(": ran (succeeded).")
-    assert said[1].endswith(": did not run (skipped). The job was still running.")
-    assert said[2].endswith(": started, then lost. The command may have finished.")
-    assert said[3].endswith(": ran (failed).")
-    assert said[4].endswith(": due, not yet started.")
+    answers = [answer(admin, job, f"{since + n * MINUTE:%Y-%m-%dT%H:%M}") for n in range(1, 6)]
+    assert answers[0].endswith(": ran (succeeded).")
+    assert answers[1].endswith(": did not run (skipped). The job was still running.")
+    assert answers[2].endswith(": started, then lost. The command may have finished.")
+    assert answers[3].endswith(": ran (failed).")
+    assert answers[4].endswith(": due, not yet started.")
     between = answer(admin, job, f"{since + 2 * MINUTE:%Y-%m-%dT%H:%M}:30")
     assert between.startswith("Nothing was scheduled at") and between.endswith("the last scheduled time before it.")
     future = answer(admin, job, "2100-01-01T03:00")
@@ -209,8 +209,13 @@ def test_hosts_and_their_clocks_need_the_right_to_view_hosts(staff: Callable[...
 
 def test_both_pages_need_the_right_to_view_what_they_show(staff: Callable[..., Client]) -> None:
     job, _since = a_history(Status.SUCCEEDED)
-    asked = {("view_job", "view_run"): (200, 200), ("view_run",): (403, 200), ("view_job",): (403, 403), (): (403, 403)}
-    for rights, expected in asked.items():
+    expected_statuses = {
+        ("view_job", "view_run"): (200, 200),
+        ("view_run",): (403, 200),
+        ("view_job",): (403, 403),
+        (): (403, 403),
+    }
+    for rights, expected in expected_statuses.items():
         client = staff(*rights)
         assert (client.get(address(job)).status_code, client.get(FLEET).status_code) == expected, rights
     assert Client().get(address(job)).status_code == Client().get(FLEET).status_code == 302

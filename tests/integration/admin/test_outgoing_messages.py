@@ -13,7 +13,7 @@ from django.urls import reverse
 from chroniker.clock.database_clock import database_now
 from chroniker.models import Outbox, Status
 from tests.support.admin_pages import rows
-from tests.support.ended_runs import a_job_told_to, a_subscriber, ended
+from tests.support.ended_runs import a_job_with_subscribers, a_subscriber, ended
 
 LIST = "/admin/chroniker/outbox/"
 HOOKS = [{"URL": "https://hooks.example.com/services/s3cret-path", "SECRET": "s3cret-key"}]
@@ -23,7 +23,7 @@ HOOKS = [{"URL": "https://hooks.example.com/services/s3cret-path", "SECRET": "s3
 def messages() -> dict[str, Outbox]:
     """One in each state there is."""
     users = [a_subscriber(name) for name in ("waiting", "failing", "over", "sent")]
-    ended(a_job_told_to(*users, name="nightly"), Status.FAILED)
+    ended(a_job_with_subscribers(*users, name="nightly"), Status.FAILED)
     found = {message.payload["to"]: message for message in Outbox.objects.all()}
     Outbox.objects.filter(pk=found["failing"].pk).update(error="no answer", attempts=3)
     Outbox.objects.filter(pk=found["over"].pk).update(error="gone", attempts=22, send_at=None)
@@ -63,7 +63,7 @@ def test_the_list_shows_errors_and_links_to_the_run(admin: Client, messages: dic
 def test_the_list_needs_the_same_statements_for_one_row_as_for_many(admin: Client) -> None:
     costs = []
     for count in (1, 20):
-        ended(a_job_told_to(*[a_subscriber(f"u{count}-{n}") for n in range(count)]), Status.FAILED)
+        ended(a_job_with_subscribers(*[a_subscriber(f"u{count}-{n}") for n in range(count)]), Status.FAILED)
         with CaptureQueriesContext(connection) as queries:
             assert admin.get(LIST).status_code == 200
         costs.append(len(queries))
@@ -124,6 +124,6 @@ def test_messages_cannot_be_edited_added_or_deleted(admin: Client, messages: dic
 
 def test_a_webhook_s_path_and_secret_are_not_shown(admin: Client) -> None:
     with override_settings(CHRONIKER_WEBHOOKS=HOOKS):
-        ended(a_job_told_to(), Status.FAILED)
+        ended(a_job_with_subscribers(), Status.FAILED)
     page = admin.get(LIST).content.decode()
     assert "webhook:hooks.example.com" in page and "s3cret" not in page

@@ -22,20 +22,20 @@ if TYPE_CHECKING:
 LIST = "/admin/chroniker/job/"
 
 
-def told(response: Any) -> str:
+def messages_of(response: Any) -> str:
     return " ".join(str(message) for message in get_messages(response.wsgi_request))
 
 
 def press(client: Client, button: str, job: Job) -> str:
     client.cookies.pop("messages", None)
-    return told(client.post(reverse(f"admin:chroniker_job_{button}", args=[job.pk])))
+    return messages_of(client.post(reverse(f"admin:chroniker_job_{button}", args=[job.pk])))
 
 
 def act(client: Client, action: str, *jobs: Job, **more: str) -> str:
     client.cookies.pop("messages", None)
     selected = [str(job.pk) for job in jobs]
     chosen = {"action": action, "_selected_action": selected, "confirmed": str(len(selected)), **more}
-    return told(client.post(LIST, chosen))
+    return messages_of(client.post(LIST, chosen))
 
 
 def history() -> list[str]:
@@ -58,25 +58,25 @@ def test_run_claims_and_dispatches_within_the_request_and_leaves_the_schedule_al
 
 @pytest.mark.django_db(transaction=True)
 def test_the_message_about_a_queued_run_links_to_its_page(admin: Client, staff: Callable[..., Client]) -> None:
-    said = press(admin, "run", a_booked_job(name="backup"))
+    shown = press(admin, "run", a_booked_job(name="backup"))
     url = reverse("admin:chroniker_run_change", args=[Run.objects.get().pk])
-    assert said == f'<a href="{url}">Run 1</a> of “backup” is queued.'
+    assert shown == f'<a href="{url}">Run 1</a> of “backup” is queued.'
     assert press(staff("run_job"), "run", a_booked_job(name="other")) == "Run 1 of “other” is queued."
 
 
 @pytest.mark.django_db(transaction=True)
 def test_the_message_about_a_run_that_has_ended_gives_its_result(admin: Client) -> None:
     with override_settings(CHRONIKER_EXECUTORS={"default": {"BACKEND": "chroniker.executors.inline.InlineExecutor"}}):
-        said = press(admin, "run", a_booked_job(name="backup", command="noop"))
-    assert said.endswith("of “backup” has ended: succeeded.")
+        shown = press(admin, "run", a_booked_job(name="backup", command="noop"))
+    assert shown.endswith("of “backup” has ended: succeeded.")
 
 
 @pytest.mark.django_db(transaction=True)
 def test_the_message_gives_the_reason_when_no_executor_accepts_the_run(admin: Client) -> None:
     with override_settings(CHRONIKER_EXECUTORS={"default": {"BACKEND": "no.such.Backend"}}):
-        said = press(admin, "run", a_booked_job(name="backup"))
-    assert "of “backup” is queued, but no executor" in said
-    assert "cannot be imported" in said
+        shown = press(admin, "run", a_booked_job(name="backup"))
+    assert "of “backup” is queued, but no executor" in shown
+    assert "cannot be imported" in shown
 
 
 def test_a_refusal_gives_its_reason_and_leaves_no_log_entry(admin: Client) -> None:
@@ -121,9 +121,9 @@ def test_the_message_after_a_stop_gives_the_state_of_the_run(admin: Client) -> N
         queued: "Run 1 was cancelled before it started.",
         ended: "Run 1 has already ended: succeeded.",
     }
-    for run, said in expected.items():
+    for run, shown in expected.items():
         admin.cookies.pop("messages", None)
-        assert told(admin.post(reverse("admin:chroniker_run_stop", args=[run.pk]))) == said
+        assert messages_of(admin.post(reverse("admin:chroniker_run_stop", args=[run.pk]))) == shown
 
 
 def test_a_stop_of_a_run_that_ends_at_the_same_moment_gives_its_result(
@@ -174,10 +174,10 @@ def test_jobs_are_enabled_and_disabled_in_bulk_and_booked(
 
 def test_jobs_are_run_in_bulk_and_the_refusals_are_named(admin: Client) -> None:
     free, off = [a_booked_job() for _ in range(2)], [a_booked_job(name=f"off {n}", enabled=False) for n in range(7)]
-    said = act(admin, "run_now", *free, *off)
-    assert "2 runs were queued." in said
-    assert "7 jobs were not started." in said
-    assert "“off 4”: It is disabled." in said and "and 2 more" in said
+    shown = act(admin, "run_now", *free, *off)
+    assert "2 runs were queued." in shown
+    assert "7 jobs were not started." in shown
+    assert "“off 4”: It is disabled." in shown and "and 2 more" in shown
     assert Run.objects.count() == 2
     assert history() == ["Started manually."] * 2
 
@@ -193,8 +193,8 @@ def test_jobs_are_stopped_in_bulk(admin: Client) -> None:
 def test_one_action_runs_at_most_a_hundred_jobs(admin: Client) -> None:
     now = database_now()
     Job.objects.bulk_create([Job(name=f"job {n}", command="noop", cron="* * * * *", edited_at=now) for n in range(101)])
-    said = act(admin, "run_now", *Job.objects.all()[:1], select_across="1")
-    assert "101 jobs are selected, but at most 100" in said
+    shown = act(admin, "run_now", *Job.objects.all()[:1], select_across="1")
+    assert "101 jobs are selected, but at most 100" in shown
     assert not Run.objects.exists()
 
 

@@ -135,6 +135,6 @@ PACES = {
 
 @pytest.mark.parametrize("what", PACES)
 def test_a_rate_is_shown_in_a_unit_in_which_it_is_at_least_one(what: str) -> None:
-    seconds, total, done, said = PACES[what]
+    seconds, total, done, expected = PACES[what]
     run = Run(started_at=NOW - seconds * SECOND, total_parts=total, total_parts_complete=done)
-    assert RunProgress(run, run, NOW).cell().note == said
+    assert RunProgress(run, run, NOW).cell().note == expected

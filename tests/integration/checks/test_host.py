@@ -1,4 +1,4 @@
-"""What the checks and the doctor say about this host."""
+"""What the checks and the doctor report about this host."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ def test_with_use_pid_a_second_cron_waits_for_the_tick_of_the_first(one_at_a_tim
             assert not Run.objects.exists()
             cron.kill(signal.SIGTERM)
             assert cron.wait() == 0
-        assert not Run.objects.exists(), "whoever is told to end while it waits claims nothing"
+        assert not Run.objects.exists(), "a process that is stopped while it waits claims nothing"
     assert one_at_a_time("cron").returncode == 0
     assert the_run(job).status == Status.SUCCEEDED
 

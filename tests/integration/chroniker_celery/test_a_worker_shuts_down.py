@@ -1,4 +1,4 @@
-"""A worker is told to end while it executes: its runs get their grace, and others take what is left."""
+"""A worker is shut down while it executes: its runs get their grace, and other workers take over the rest."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ POOLS = ["prefork", "threads", "solo"]
 
 @pytest.fixture
 def settings_of_all(settings_of_all: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Runs get a second; a tick comes late, so that whatever is claimed again is so by the worker that ends."""
+    """Runs get a second. A tick comes late, so only the worker that shuts down can claim a job again."""
     values = {**settings_of_all, "CHRONIKER_SHUTDOWN_GRACE_SECONDS": 1}
     with override_settings(**values):
         yield values
 
 
 def the_next_run(run: Run) -> Run:
-    wait_until(lambda: Run.objects.filter(job=run.job_id, token__gt=run.token).exists(), what="claimed anew")
+    wait_until(lambda: Run.objects.filter(job=run.job_id, token__gt=run.token).exists(), what="claimed again")
     return Run.objects.get(job=run.job_id, token=run.token + 1)
 
 
@@ -54,7 +54,7 @@ def test_a_long_run_is_stopped_and_repeated_by_another_worker(env: dict[str, str
             assert not first.survivors()
             assert closed.status == Status.LOST
             assert "shut down" in closed.reason
-            assert closed.stop_requested_at is None, "nobody asked for that"
+            assert closed.stop_requested_at is None, "no stop was requested"
             assert "because its worker shuts down" in output_of(run, stream=0)
             assert again.attempt == 2
             stopping.stop(again.pk, "the end of the test")

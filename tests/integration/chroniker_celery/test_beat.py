@@ -84,4 +84,4 @@ def test_beat_logs_a_database_outage_once_and_continues_afterwards(redis_env: di
             proxy.set(Mode.PASS)
             wait_until(lambda: Run.objects.filter(job=job).exists(), what="claimed")
             assert beat.log.count("cannot be used") == 1
-            wait_until(lambda: "can be used again" in beat.log, what="said so")
+            wait_until(lambda: "can be used again" in beat.log, what="the log entry")

@@ -20,7 +20,7 @@ from tests.support.servers.base import free_port
 
 pytestmark = pytest.mark.celery
 
-#: Who sent it and when, and what differs with each message whoever sends it. Nobody waits for a reply.
+#: Headers that name the sender and the time, or that differ for each message.
 VOLATILE = {"origin", "delivery_tag", "redelivered", "message_count", "reply_to", "ignore_result"}
 
 
@@ -91,14 +91,14 @@ def test_a_refused_queue_prevents_only_its_own_messages(link: Connection, broker
 
 
 def test_celerys_signals_and_events_are_sent(broker: Broker) -> None:
-    heard: list[tuple[str, str]] = []
+    sent_signals: list[tuple[str, str]] = []
     run_id = uuid4()
 
     def before(headers: dict[str, Any], **kwargs: Any) -> None:
-        heard.append(("before", headers["id"]))
+        sent_signals.append(("before", headers["id"]))
 
     def after(headers: dict[str, Any], **kwargs: Any) -> None:
-        heard.append(("after", headers["id"]))
+        sent_signals.append(("after", headers["id"]))
 
     own = Celery("own", set_as_current=False, fixups=[])
     own.conf.update(broker_url=broker.url, task_send_sent_event=True)
@@ -107,18 +107,18 @@ def test_celerys_signals_and_events_are_sent(broker: Broker) -> None:
     try:
         with own.connection_for_read() as link:
             events = own.events.Receiver(
-                link, handlers={"task-sent": lambda event: heard.append(("task-sent", event["uuid"]))}
+                link, handlers={"task-sent": lambda event: sent_signals.append(("task-sent", event["uuid"]))}
             )
             with events.consumer_context() as (reading, _channel, _consumers):
                 with suppress(TimeoutError):  # Redis subscribes with the first look
                     reading.drain_events(timeout=0.5)
                 publish(own, [RunMessage(run_id, 1)], timeout=5)
-                while len(heard) < 3:
+                while len(sent_signals) < 3:
                     reading.drain_events(timeout=20)
     finally:
         before_task_publish.disconnect(before, sender=TASK)
         after_task_publish.disconnect(after, sender=TASK)
-    assert heard == [(what, str(run_id)) for what in ("before", "after", "task-sent")]
+    assert sent_signals == [(what, str(run_id)) for what in ("before", "after", "task-sent")]
 
 
 def test_an_unreachable_broker_is_an_error(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,7 +31,7 @@ def test_each_run_goes_to_the_worker_of_its_host(env: dict[str, str], tmp_path: 
 def test_a_job_for_every_host_runs_on_each_worker_and_the_last_to_report_closes_it(
     env: dict[str, str], tmp_path: Path
 ) -> None:
-    """Its command succeeds only where it meets the one on the other host. This host ticks, and is not called."""
+    """Its command succeeds only if it runs at the same time as that on the other host. This host only ticks."""
     hosts.record_heartbeat()
     with (
         CeleryWorker(with_settings(env, CHRONIKER_HOSTNAME="one"), tmp_path) as one,

@@ -17,29 +17,29 @@ from tests.support.factories import a_booked_job, started
 
 
 @pytest.fixture
-def farewell(monkeypatch: pytest.MonkeyPatch) -> Iterator[ShutdownNotice]:
+def notice(monkeypatch: pytest.MonkeyPatch) -> Iterator[ShutdownNotice]:
     made = ShutdownNotice()
     monkeypatch.setattr(shutdown, "_notice", made)
     yield made
     made.close()
 
 
-def test_a_running_worker_keeps_its_message(farewell: ShutdownNotice, dummy: DummyExecutor) -> None:
+def test_a_running_worker_keeps_its_message(notice: ShutdownNotice, dummy: DummyExecutor) -> None:
     run = run_now(a_booked_job(), by="a test")
     assert not shutdown.hand_over_unstarted(run.pk, run.token)
     assert dummy.dispatched == []
 
 
-def test_a_worker_in_shutdown_dispatches_it_again(farewell: ShutdownNotice, dummy: DummyExecutor) -> None:
+def test_a_worker_in_shutdown_dispatches_it_again(notice: ShutdownNotice, dummy: DummyExecutor) -> None:
     run = run_now(a_booked_job(), by="a test")
-    farewell.announce(None)
+    notice.announce(None)
     assert shutdown.hand_over_unstarted(run.pk, run.token)
     assert [each.pk for each in dummy.dispatched] == [run.pk]
 
 
-def test_a_run_that_started_elsewhere_is_not_dispatched(farewell: ShutdownNotice, dummy: DummyExecutor) -> None:
+def test_a_run_that_started_elsewhere_is_not_dispatched(notice: ShutdownNotice, dummy: DummyExecutor) -> None:
     run = run_now(a_booked_job(), by="a test")
     started(run)
-    farewell.announce(None)
+    notice.announce(None)
     assert shutdown.hand_over_unstarted(run.pk, run.token)
     assert dummy.dispatched == []

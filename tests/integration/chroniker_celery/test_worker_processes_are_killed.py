@@ -52,8 +52,8 @@ def test_a_worker_continues_after_its_fork_server_died(redis_env: dict[str, str]
     with CeleryWorker(redis_env, tmp_path) as worker:
         pool = {process.pid for process in worker.pool_processes()}
         children = psutil.Process(worker.pid).children()
-        (nursery,) = [process for process in children if process.pid not in pool]
-        nursery.kill()
+        (fork_server,) = [process for process in children if process.pid not in pool]
+        fork_server.kill()
         assert wait_until_closed(a_claimed_run()).status == Status.SUCCEEDED, worker.log
 
 

@@ -89,8 +89,8 @@ def test_concurrent_syncs_create_each_job_once(shop: Shop, subprocess_env: dict[
     each = [
         subprocess.Popen(words, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _n in range(4)
     ]
-    told = [process.communicate(timeout=120) for process in each]
-    assert [process.returncode for process in each] == [0] * 4, told
-    assert sum(out.count("  created") for out, _err in told) == 12
+    outputs = [process.communicate(timeout=120) for process in each]
+    assert [process.returncode for process in each] == [0] * 4, outputs
+    assert sum(out.count("  created") for out, _err in outputs) == 12
     assert Job.objects.count() == 12 and Group.objects.count() == 1 and JobDependency.objects.count() == 11
     assert not Job.objects.annotate(n=Count("dependencies")).filter(n__gt=1).exists()

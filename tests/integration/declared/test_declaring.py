@@ -126,12 +126,12 @@ BAD = {
 
 @pytest.mark.parametrize("what", BAD)
 def test_the_check_names_file_line_and_field(shop: Shop, what: str) -> None:
-    fields, field, said = BAD[what]
+    fields, field, expected = BAD[what]
     command = "" if "command=" in fields and "raw" not in fields else 'command="noop", '
     shop.jobs(f'\n\nbad = chroniker.job(name="bad", {command}{fields})')
     problem = only_problem()
     assert problem.startswith(f"{shop.name}.jobs.bad ({shop.root / shop.name / 'jobs.py'}:4): {field}"), problem
-    assert said in problem
+    assert expected in problem
 
 
 def test_a_decorated_command_must_not_name_another(shop: Shop) -> None:

@@ -47,8 +47,8 @@ def test_unchanged_declarations_write_nothing(shop: Shop) -> None:
     shop.sync()
     Job.objects.update(edited_at=None)
     with CaptureQueriesContext(connection) as captured:
-        said = shop.sync()
-    assert said == "Jobs declared in code: 2 unchanged.\n"
+        output = shop.sync()
+    assert output == "Jobs declared in code: 2 unchanged.\n"
     written = [each["sql"] for each in captured if each["sql"].split()[0] in ("UPDATE", "INSERT", "DELETE")]
     assert written == []
     assert not Job.objects.exclude(edited_at=None).exists()
@@ -106,10 +106,10 @@ def test_command_and_schedule_belong_to_the_declaration(shop: Shop) -> None:
 def test_an_existing_job_is_refused_without_adopt(shop: Shop) -> None:
     by_hand = a_booked_job(name="night", cron="0 5 * * *", enabled=False, max_retries=3)
     shop.jobs(NIGHT.format("") + '\nother = chroniker.job(name="other", command="noop", cron="0 3 * * *")')
-    said = shop.sync()
-    assert row(said) == ["night", "refused", "a job with this name was created by hand; --adopt takes it over"]
-    assert row(said, "other")[1] == "created"
-    assert "ERROR: Not all declared jobs are in the database." in said
+    output = shop.sync()
+    assert row(output) == ["night", "refused", "a job with this name was created by hand; --adopt takes it over"]
+    assert row(output, "other")[1] == "created"
+    assert "ERROR: Not all declared jobs are in the database." in output
     assert (the_job().cron, the_job().managed_by, the_job().edited_at) == ("0 5 * * *", "", None)
     assert row(shop.sync("--adopt"))[1] == "taken over"
     assert (the_job().pk, the_job().cron, the_job().enabled) == (by_hand.pk, "0 3 * * *", False)
@@ -178,9 +178,9 @@ def test_a_dependency_on_a_missing_job_is_refused(shop: Shop) -> None:
         late = chroniker.job(name="late", command="noop", cron="0 4 * * *", after=["night"])
         """
     )
-    said = shop.sync()
-    assert row(said) == ["night", "refused", "it depends on “early”, which does not exist"]
-    assert row(said, "late")[1] == "refused"
+    output = shop.sync()
+    assert row(output) == ["night", "refused", "it depends on “early”, which does not exist"]
+    assert row(output, "late")[1] == "refused"
     assert not Job.objects.exists()
 
 
@@ -190,8 +190,8 @@ def test_a_cycle_with_existing_dependencies_is_refused(shop: Shop) -> None:
     by_hand = a_job(name="by hand")
     a_dependency(by_hand, the_job())
     shop.jobs(NIGHT.format(', after=["by hand"]'))
-    said = row(shop.sync())
-    assert said[1] == "refused" and "“night” → “by hand”" in said[2]
+    output = row(shop.sync())
+    assert output[1] == "refused" and "“night” → “by hand”" in output[2]
     assert not JobDependency.objects.filter(dependent=the_job()).exists()
 
 
@@ -221,9 +221,9 @@ def test_groups_are_created_and_calendars_must_exist(shop: Shop) -> None:
 @pytest.mark.parametrize("word", ["--dry-run", "--check"])
 def test_dry_run_and_check_print_the_changes(shop: Shop, word: str) -> None:
     shop.jobs(NIGHT.format(', group="reports"'))
-    said = shop.sync(word)
-    assert row(said)[:2] == ["night", "created"]
-    assert ("ERROR" in said) == (word == "--check")
+    output = shop.sync(word)
+    assert row(output)[:2] == ["night", "created"]
+    assert ("ERROR" in output) == (word == "--check")
     assert not Job.objects.exists() and not Group.objects.exists()
     shop.sync()
     assert "ERROR" not in shop.sync(word)
@@ -236,8 +236,8 @@ def test_an_invalid_declaration_prevents_all_changes(shop: Shop) -> None:
     shop.jobs(NIGHT.format(""))
     shop.sync()
     shop.jobs(NIGHT.format("").replace("0 3", "61 3") + "\n" + NIGHT.replace("night", "early").format(""))
-    said = shop.sync()
-    assert "ERROR: Nothing was changed." in said and f"{shop.name}.jobs.night" in said and "cron" in said
+    output = shop.sync()
+    assert "ERROR: Nothing was changed." in output and f"{shop.name}.jobs.night" in output and "cron" in output
     assert [job.name for job in Job.objects.filter(enabled=True)] == ["night"]
 
 

@@ -192,12 +192,12 @@ def test_the_preview_marks_skipped_instants(admin: Client) -> None:
     job = a_booked_job(cron="0 12 * * *", timezone="UTC", calendar=calendar)
     mark = "skipped, blackout “a &lt;day&gt; off”"
     assert admin.get(url(job)).content.decode().count(mark) == 1
-    asked = {"frequency": "CRON", "cron": "0 12 * * *", "timezone": "UTC", "dst_gap": "RUN", "dst_fold": "FIRST"}
+    query = {"frequency": "CRON", "cron": "0 12 * * *", "timezone": "UTC", "dst_gap": "RUN", "dst_fold": "FIRST"}
     page = reverse("admin:chroniker_job_preview")
     marked = [
         [
             instant
-            for instant in admin.get(page, {**asked, "calendar": value}).json()["instants"]
+            for instant in admin.get(page, {**query, "calendar": value}).json()["instants"]
             if "blackout" in instant
         ]
         for value in (str(calendar.pk), "", "x", "9" * 30)

@@ -46,8 +46,8 @@ def test_the_form_refuses_a_dependency_cycle_and_names_it(admin: Client) -> None
         "dependencies-TOTAL_FORMS": "1", "dependencies-0-dependee": str(report.pk),
         "dependencies-0-dependent": str(load.pk), "dependencies-0-wait_for_success": "on",
     }  # fmt: skip
-    said = errors(admin.post(url(load), form))["dependee"][0]
-    assert "“load” → “report” → “clean” → “load”" in said
+    error = errors(admin.post(url(load), form))["dependee"][0]
+    assert "“load” → “report” → “clean” → “load”" in error
     assert JobDependency.objects.count() == 2
 
 

@@ -108,9 +108,9 @@ def test_a_group_that_fills_between_query_and_claim_gets_no_further_run(group: G
 def test_every_page_shows_why_a_job_waits(group: Group, admin: Client) -> None:
     jobs = members(group, 9, 8, 1)
     tick()
-    said = "It is due, but its group “reports” is full (2 of 2: reports 0, reports 1)."
-    assert due.why_not([state_of(jobs[2])], database_now())[jobs[2].pk] == said
-    assert said in admin.get("/admin/chroniker/job/").content.decode()
+    reason = "It is due, but its group “reports” is full (2 of 2: reports 0, reports 1)."
+    assert due.why_not([state_of(jobs[2])], database_now())[jobs[2].pk] == reason
+    assert reason in admin.get("/admin/chroniker/job/").content.decode()
 
 
 def test_a_dry_run_respects_the_group_limit(group: Group) -> None:

@@ -65,10 +65,10 @@ def test_a_group_pause_affects_only_jobs_of_the_group() -> None:
     assert claimed() == {outside}
     Job.objects.filter(pk=inside.pk).update(force_run=True)
     assert claimed() == set()
-    said = "The group “reports” is paused since"
-    with pytest.raises(ClaimRefused, match=said):
+    message = "The group “reports” is paused since"
+    with pytest.raises(ClaimRefused, match=message):
         run_now(inside, "a test")
-    assert due.why_not([state_of(inside)], database_now())[inside.pk].startswith(said)
+    assert due.why_not([state_of(inside)], database_now())[inside.pk].startswith(message)
     assert manage("resume", "--group", "reports").startswith("Resumed")
     assert claimed() == {inside}
 

@@ -140,10 +140,10 @@ def test_an_unknown_task_is_sent() -> None:
 def test_second_imports_and_dry_runs_change_nothing() -> None:
     assert "11 would be imported" in printed(str(DUMP), "--dry-run")
     assert not Job.objects.exists()
-    told = printed(str(DUMP))
-    assert "11 imported, 2 not imported" in told.replace("2 not imported, 11 imported", "11 imported, 2 not imported")
-    assert "Now disable these tasks there" in told
-    assert "differs" not in told
+    output = printed(str(DUMP))
+    assert "11 imported, 2 not imported" in output.replace("2 not imported, 11 imported", "11 imported, 2 not imported")
+    assert "Now disable these tasks there" in output
+    assert "differs" not in output
     Job.objects.filter(name="nightly").update(name="renamed", cron="1 1 * * *")
     before = list(Job.objects.order_by("pk").values())
     assert "11 imported before" in printed(str(DUMP))

@@ -1,4 +1,4 @@
-"""The database of a project that used the ancestor, and what ``migrate`` makes of it."""
+"""The database of a project that used django-chroniker, before and after ``migrate``."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def users() -> list[User]:
 
 @contextmanager
 def upgraded(version: str) -> Iterator[None]:
-    """The ancestor's tables, made as its migrations made them here, with its rows; then our migrations. Gone after."""
+    """The tables of django-chroniker as its migrations create them, with rows; then our migrations. Removed after the test."""
     call_command("migrate", "chroniker", "zero", verbosity=0)
     recorder = MigrationRecorder(connection)
     users()

@@ -157,8 +157,8 @@ def test_times_of_deleted_runs_are_listed_as_one_range() -> None:
     gaps = [entry for entry in entries(job, size=200) if entry.verdict == NoRun.NO_RECORD]
     stretches = [((gap.first or since) - since, gap.instant - since) for gap in gaps]
     assert stretches == [(21 * MINUTE, 30 * MINUTE), (1 * MINUTE, 10 * MINUTE)]
-    asked = entries(job, since + 25 * MINUTE, size=3)
-    assert asked[0].verdict == NoRun.NO_RECORD and asked[0].instant == since + 25 * MINUTE
+    newest = entries(job, since + 25 * MINUTE, size=3)
+    assert newest[0].verdict == NoRun.NO_RECORD and newest[0].instant == since + 25 * MINUTE
 
 
 def test_a_page_of_a_range_with_a_million_times_reads_one_page(django_assert_max_num_queries: Any) -> None:

@@ -1,4 +1,4 @@
-"""The figures about the guarantee, as far as the database can tell."""
+"""The figures about reliability, as far as they are in the database."""
 
 from __future__ import annotations
 

@@ -76,10 +76,10 @@ def test_the_form_refuses_invalid_variables(admin: Client) -> None:
     job = a_booked_job()
     bad = {"environment": "CHRONIKER_X=1", "secrets": f"KEY={SECRET}", "working_directory": "here"}
     page = admin.post(url(job), {**open_form(admin, job), **bad})
-    said: dict[str, Any] = errors(page)
-    assert set(said) == set(bad)
-    assert "reserved" in said["environment"][0]
-    assert "NAME=setting:SETTING" in said["secrets"][0] and SECRET not in said["secrets"][0]
+    shown_errors: dict[str, Any] = errors(page)
+    assert set(shown_errors) == set(bad)
+    assert "reserved" in shown_errors["environment"][0]
+    assert "NAME=setting:SETTING" in shown_errors["secrets"][0] and SECRET not in shown_errors["secrets"][0]
     good = {"environment": "LANGUAGE=fr", "secrets": "KEY=env:KEY", "working_directory": "/tmp"}
     assert admin.post(url(job), {**open_form(admin, job), **good}).status_code == 302
     job.refresh_from_db()

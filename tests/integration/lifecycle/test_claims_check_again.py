@@ -28,7 +28,7 @@ def drawn(job: Job, now: dt.datetime) -> lifecycle.Plan:
 
 
 def test_a_plan_made_before_an_edit_was_booked_is_not_written() -> None:
-    """Token, next instant and retry stay the same: only the revision tells that the plan is old."""
+    """Token, next scheduled time and retry stay the same: only the revision shows that the plan is old."""
     job = a_booked_job(cron="0 3 1 1 *")
     instant = state_of(job).next_instant
     assert instant is not None

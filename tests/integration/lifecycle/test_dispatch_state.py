@@ -77,15 +77,15 @@ def test_a_batch_with_many_deadlines_needs_one_update(django_assert_num_queries:
 
 def test_only_one_of_several_ticks_sends_the_message_of_a_claim(dummy: DummyExecutor) -> None:
     run, later = a_claim(), database_now() + dt.timedelta(minutes=2)
-    send, told = dummy.dispatch, []
+    send, results = dummy.dispatch, []
 
     def while_others_look(runs: Sequence[Run]) -> Collection[UUID]:
-        told.append([dispatch.dispatch_again(later) for _other in range(3)])
+        results.append([dispatch.dispatch_again(later) for _other in range(3)])
         return send(runs)
 
     with mock.patch.object(dummy, "dispatch", while_others_look):
         assert dispatch.dispatch_again(later) == 1
-    assert told == [[0, 0, 0]]
+    assert results == [[0, 0, 0]]
     run.refresh_from_db()
     assert run.dispatch_count == 1
 

@@ -346,9 +346,9 @@ def test_a_host_is_live_until_the_timeout(seconds: int, live: bool) -> None:
 def test_a_required_host_that_is_not_live_is_reported() -> None:
     named, every = a_booked_job(hostname="web9"), a_booked_job(hostname=EVERY_HOST)
     states = [state_of(named), state_of(every)]
-    said = due.why_not(states, database_now())
-    assert "“web9” is not live" in said[named.pk]
-    assert "not live" not in said[every.pk].lower()
+    reasons = due.why_not(states, database_now())
+    assert "“web9” is not live" in reasons[named.pk]
+    assert "not live" not in reasons[every.pk].lower()
     for name in NAMES:
         leave(name)
     assert "No live host" in due.why_not(states, database_now())[every.pk]

@@ -67,18 +67,18 @@ class Scheduler(RuleBasedStateMachine):
         runs = list(Run.objects.exclude(status=Status.SKIPPED).order_by("-claimed_at", "pk")[:6])
         if runs:
             run = runs[number % len(runs)]
-            nonce, asked = uuid4(), self.now
+            nonce, sent_at = uuid4(), self.now
             if lifecycle.start(run.pk, run.token, nonce, host="here", pid=1):
-                self.workers.append(Worker(run, nonce, asked + conf.lease - conf.lease_margin))
+                self.workers.append(Worker(run, nonce, sent_at + conf.lease - conf.lease_margin))
 
     @rule(number=pick)
     def a_worker_renews(self, number: int) -> None:
         if worker := self._worker(number):
-            asked = self.now
-            if asked < worker.deadline and lifecycle.renew(worker.run.pk, worker.run.token, worker.nonce).held:
-                worker.deadline = asked + conf.lease - conf.lease_margin
+            sent_at = self.now
+            if sent_at < worker.deadline and lifecycle.renew(worker.run.pk, worker.run.token, worker.nonce).held:
+                worker.deadline = sent_at + conf.lease - conf.lease_margin
             else:
-                self.workers.remove(worker)  # it kills its command, and goes home
+                self.workers.remove(worker)  # it kills its command and ends
 
     @rule(number=pick, status=st.sampled_from([Status.SUCCEEDED, Status.FAILED, Status.TIMED_OUT, Status.STOPPED]))
     def a_worker_finishes(self, number: int, status: Status) -> None:

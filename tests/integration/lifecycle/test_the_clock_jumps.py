@@ -234,7 +234,7 @@ def test_claims_delayed_by_a_jump_ahead_are_dispatched_again_after_the_jump_back
     assert lifecycle.start(run.pk, run.token, uuid4(), host="here", pid=1) is None
     jump(0)
     tick()
-    jump(HOUR)  # whoever puts it off asked for the time before the clock returned
+    jump(HOUR)  # the caller read the clock before it jumped back
     lifecycle.record_dispatched([run], database_now())
     jump(0)
     let_a_lease_pass()
@@ -317,21 +317,21 @@ def test_a_heartbeat_measures_the_clock_of_the_host_and_records_changes(monkeypa
     run, nonce = a_running_run()
     hosts.record_heartbeat()
 
-    def told() -> float:
+    def recorded_skew() -> float:
         lifecycle.renew(run.pk, run.token, nonce)
         skew = Host.objects.get(name="here").clock_skew_seconds
         assert skew is not None
         return skew
 
-    right = told()
+    right = recorded_skew()
     assert abs(right) < 1
     glance = jump_detection.read_host_clocks
     monkeypatch.setattr(
         jump_detection, "read_host_clocks", lambda: dataclasses.replace(glance(), wall=glance().wall + 5)
     )
-    assert told() == pytest.approx(5, abs=1)
+    assert recorded_skew() == pytest.approx(5, abs=1)
     Host.objects.update(clock_skew_seconds=0)
-    assert told() == 0, "the same again is no news"
+    assert recorded_skew() == 0, "the same again is no news"
 
 
 def test_a_lease_has_the_length_of_the_settings_of_its_holder() -> None:

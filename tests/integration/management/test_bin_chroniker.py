@@ -90,13 +90,13 @@ def test_only_the_given_jobs_are_claimed(project: BareProject, virtualenv: Path)
 
 
 def test_the_help_shows_a_crontab_line() -> None:
-    said = chroniker("--help").stdout
-    assert "* * * * * /srv/site/venv/bin/chroniker -p /srv/site" in said
-    assert all(option in said for option in ("-e ", "-p ", "-s ", "-q", "-l", "--log-file", "--jobs"))
+    message = chroniker("--help").stdout
+    assert "* * * * * /srv/site/venv/bin/chroniker -p /srv/site" in message
+    assert all(option in message for option in ("-e ", "-p ", "-s ", "-q", "-l", "--log-file", "--jobs"))
 
 
 def test_invalid_arguments_are_explained(tmp_path: Path) -> None:
-    for words, said in (
+    for words, message in (
         (["-p", tmp_path / "nowhere"], "does not exist (-p)"),
         (["-e", tmp_path], "is not a virtual environment"),
         (["-p", tmp_path], "Which settings?"),
@@ -104,7 +104,7 @@ def test_invalid_arguments_are_explained(tmp_path: Path) -> None:
     ):
         done = chroniker(*words)
         assert (done.returncode, done.stdout) == (2, "")
-        assert said in done.stderr and "Traceback" not in done.stderr
+        assert message in done.stderr and "Traceback" not in done.stderr
 
 
 def busybox() -> str | None:
@@ -118,15 +118,17 @@ def busybox() -> str | None:
 
 @pytest.mark.skipif(busybox() is None, reason="needs root and the package busybox-static")
 def test_a_line_in_a_crontab_runs_jobs(project: BareProject, virtualenv: Path, tmp_path: Path) -> None:
-    spool, log, told = tmp_path / "crontabs", tmp_path / "crond.log", tmp_path / "tick.log"
+    spool, log, log_file = tmp_path / "crontabs", tmp_path / "crond.log", tmp_path / "tick.log"
     spool.mkdir()
-    line = f"* * * * * {' '.join(PROGRAM)} -e {virtualenv} -p {project.directory} --log-file {told}\n"
+    line = f"* * * * * {' '.join(PROGRAM)} -e {virtualenv} -p {project.directory} --log-file {log_file}\n"
     (spool / getpass.getuser()).write_text(line)
     command = [str(busybox()), "crond", "-f", "-c", str(spool), "-L", str(log), "-l", "0"]
     cron = subprocess.Popen(command, env={}, cwd="/", start_new_session=True)
     try:
-        # Last of all: what a tick prints into a file is written when it ends.
-        wait_until(lambda: told.exists() and "claimed “witness”" in told.read_text(), seconds=180, what="a tick ended")
+        # The output in the file is written when the tick ends.
+        wait_until(
+            lambda: log_file.exists() and "claimed “witness”" in log_file.read_text(), seconds=180, what="a tick"
+        )
         assert project.witness.exists()
     finally:
         cron.kill()

@@ -121,9 +121,9 @@ def test_missing_dependencies_and_unknown_jobs_are_reported() -> None:
 
 def test_the_command_needs_three_statements_for_any_number_of_jobs() -> None:
     def statements() -> int:
-        with CaptureQueriesContext(connection) as asked:
+        with CaptureQueriesContext(connection) as queries:
             chains()
-        return len(asked)
+        return len(queries)
 
     job = a_job_of(1, "0", a_job_of(1, "start"))
     assert statements() == 3

@@ -35,8 +35,8 @@ def test_jobs_lists_each_job_with_its_state_as_text_and_json(manage: Manage) -> 
     job = a_job_of_new_year(name="new year")
     head, line = manage("jobs").stdout.splitlines()
     assert head.startswith("id") and line.split()[:4] == [str(job.pk), "new", "year", "idle"]
-    [told] = map(json.loads, manage("jobs", "--json", "--state", "idle").stdout.splitlines())
-    assert (told["id"], told["name"], told["state"]) == (job.pk, "new year", "idle")
+    [listed] = map(json.loads, manage("jobs", "--json", "--state", "idle").stdout.splitlines())
+    assert (listed["id"], listed["name"], listed["state"]) == (job.pk, "new year", "idle")
 
 
 def test_stop_job_ends_a_command_that_runs_in_another_process(manage: Manage) -> None:

@@ -70,7 +70,7 @@ def test_the_runs_of_a_killed_cron_process_are_killed_and_lost(manage: Manage, t
         cron.kill(signal.SIGKILL)
         cron.wait()
         wait_until(lambda: not psutil.pid_exists(daemon), what="the tree to be gone")
-        wait_until(lambda: not cron.survivors(), what="nursery and keeper to be gone")
+        wait_until(lambda: not cron.survivors(), what="fork server and keeper to be gone")
 
     def ends_it() -> bool:
         assert manage("cron").returncode == 0

@@ -59,7 +59,7 @@ def test_as_a_job_the_command_reports_progress_and_writes_nothing_to_stderr(mana
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["days", "-3"], "-3 days ago is in the future: give 0 or more"),
         (["weeks", "9" * 9], "before year 1"),
@@ -67,6 +67,6 @@ def test_as_a_job_the_command_reports_progress_and_writes_nothing_to_stderr(mana
         (["days", "many"], "invalid int value"),
     ],
 )
-def test_bad_input_is_explained(words: list[str], said: str) -> None:
-    with pytest.raises(CommandError, match=said):
+def test_bad_input_is_explained(words: list[str], message: str) -> None:
+    with pytest.raises(CommandError, match=message):
         cron_clean(*words)

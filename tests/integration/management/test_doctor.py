@@ -66,9 +66,9 @@ def test_each_check_is_ok_in_a_healthy_installation() -> None:
 def test_each_finding_is_one_object_with_advice() -> None:
     pauses.pause("somebody", "maintenance")
     status, out = doctor("--json")
-    [told] = [each for each in map(json.loads, out.splitlines()) if each["level"] == "WARNING"]
-    assert status == 1 and told.keys() == {"level", "about", "text", "advice"}
-    assert told["about"] == "pauses" and "maintenance" in told["text"] and "manage.py resume" in told["advice"]
+    [finding] = [each for each in map(json.loads, out.splitlines()) if each["level"] == "WARNING"]
+    assert status == 1 and finding.keys() == {"level", "about", "text", "advice"}
+    assert finding["about"] == "pauses" and "maintenance" in finding["text"] and "manage.py resume" in finding["advice"]
 
 
 def test_a_paused_group_is_named() -> None:
@@ -218,10 +218,10 @@ def test_a_database_of_an_unreleased_version_is_an_error() -> None:
 
 
 def test_each_used_executor_checks_the_queues_of_its_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = {}
+    queues_of_alias = {}
 
     def diagnose(self: DummyExecutor, queues: set[str]) -> list[Any]:
-        asked[self.alias] = queues
+        queues_of_alias[self.alias] = queues
         return []
 
     monkeypatch.setattr(DummyExecutor, "diagnose", diagnose)
@@ -229,7 +229,7 @@ def test_each_used_executor_checks_the_queues_of_its_jobs(monkeypatch: pytest.Mo
     a_job_of_new_year(executor="other")
     with override_settings(CHRONIKER_EXECUTORS={**DUMMY, "other": DUMMY["default"], "unused": DUMMY["default"]}):
         assert doctor()[0] == 0
-    assert asked == {"default": {"slow", "fast"}, "other": {""}}
+    assert queues_of_alias == {"default": {"slow", "fast"}, "other": {""}}
 
 
 def test_a_bad_runtime_directory_is_an_error(tmp_path: Path) -> None:

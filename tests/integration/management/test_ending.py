@@ -79,7 +79,7 @@ def test_cronserver_waits_for_the_grace_and_then_stops_its_runs_which_are_lost(m
     run = the_run(job)
     assert run.status == Status.LOST
     assert "shut down" in run.reason
-    assert run.stop_requested_at is None, "nobody asked this of the run"
+    assert run.stop_requested_at is None, "no stop was requested"
 
 
 @pytest.mark.parametrize("command", [("cron",), ("cronserver", "1")])

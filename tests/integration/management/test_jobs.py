@@ -99,8 +99,8 @@ def test_the_last_result_is_shown() -> None:
     job = a_job_of_new_year(name="failing")
     [run] = ended(job, 1, status=Status.FAILED)
     JobState.objects.filter(pk=job.pk).update(last_status=Status.FAILED, last_finished_at=run.finished_at)
-    [told] = as_json()
-    assert (told["last_result"], told["last_finished_at"]) == ("FAILED", run.finished_at.isoformat())  # type: ignore[union-attr]
+    [listed] = as_json()
+    assert (listed["last_result"], listed["last_finished_at"]) == ("FAILED", run.finished_at.isoformat())  # type: ignore[union-attr]
     assert "failed, " in printed()
 
 
@@ -114,9 +114,9 @@ def test_bad_filters_are_explained() -> None:
 
 def test_the_command_needs_the_same_statements_for_many_jobs_as_for_few() -> None:
     def statements() -> int:
-        with CaptureQueriesContext(connection) as asked:
+        with CaptureQueriesContext(connection) as queries:
             printed()
-        return len(asked)
+        return len(queries)
 
     night = Group.objects.create(name="night")
     a_due_job(group=night)

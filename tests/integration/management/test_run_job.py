@@ -1,4 +1,4 @@
-"""``manage.py run_job``: one job, now, for whoever waits for it."""
+"""``manage.py run_job``: run one job now."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ def test_an_ended_run_is_reported_with_its_result() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         ([], "Give NAME-OR-ID of a job"),
         (["--run", "seven"], "“seven” is not the id of a run"),
@@ -82,7 +82,7 @@ def test_an_ended_run_is_reported_with_its_result() -> None:
         (["bakcup"], "Did you mean “backup”"),
     ],
 )
-def test_bad_input_is_explained(words: list[str], said: str) -> None:
+def test_bad_input_is_explained(words: list[str], message: str) -> None:
     a_job_of_new_year(name="backup")
-    with pytest.raises(CommandError, match=said):
+    with pytest.raises(CommandError, match=message):
         stop_job(*words)

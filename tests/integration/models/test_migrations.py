@@ -30,7 +30,7 @@ def execute(*statements: str) -> None:
 
 @pytest.fixture
 def before_the_upgrade() -> Iterator[None]:
-    """The database of a project that used the ancestor: its tables are there, ours are not."""
+    """The database of a project that used django-chroniker: with its tables and without ours."""
     call_command("migrate", "chroniker", "zero", verbosity=0)
     execute(*ANCESTORS)
     yield

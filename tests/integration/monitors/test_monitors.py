@@ -78,18 +78,18 @@ def output(run: Run) -> str:
 
 def test_check_monitor_fails_if_records_match() -> None:
     users("late anna", "late bert", "carl")
-    status, said = check("--model", "auth.User", "--filter", "username__startswith=late")
+    status, printed = check("--model", "auth.User", "--filter", "username__startswith=late")
     assert status == 1
-    assert said.splitlines()[0] == "2 records need attention."
-    assert "late anna" in said and "late bert" in said and "carl" not in said
+    assert printed.splitlines()[0] == "2 records need attention."
+    assert "late anna" in printed and "late bert" in printed and "carl" not in printed
     assert check("--model", "auth.User", "--filter", "username__startswith=early")[0] == 0
 
 
 def test_check_monitor_calls_a_function() -> None:
     users("late anna", "carl")
     for function, count in (("late_users", 1), ("how_many", 7), ("names", 3)):
-        status, said = check(f"{__name__}.{function}")
-        assert (status, said.splitlines()[0].split(" ")[0]) == (1, str(count))
+        status, printed = check(f"{__name__}.{function}")
+        assert (status, printed.splitlines()[0].split(" ")[0]) == (1, str(count))
     User.objects.all().delete()
     assert check(f"{__name__}.late_users") == (0, "No record needs attention.\n")
 
@@ -102,8 +102,8 @@ def test_query_needs_raw_commands() -> None:
     )
     assert check(*words)[0] == 1
     with override_settings(CHRONIKER_DISABLE_RAW_COMMAND=True):
-        status, said = check(*words)
-        assert status == 2 and "CHRONIKER_DISABLE_RAW_COMMAND" in said
+        status, printed = check(*words)
+        assert status == 2 and "CHRONIKER_DISABLE_RAW_COMMAND" in printed
         with pytest.raises(ValidationError, match="CHRONIKER_DISABLE_RAW_COMMAND"):
             a_job(command="check_monitor", args=f"'{words[0]}' '{words[1]}'").full_clean()
 
@@ -112,8 +112,8 @@ def test_check_monitor_accepts_relative_dates() -> None:
     users("old", last_login=timezone.now() - dt.timedelta(days=8))
     users("new", last_login=timezone.now() - dt.timedelta(days=6))
     for value in ("now-7d", "now-7", "now-1w", "today-7", '{% now_offset "Y-m-d H:i:s" -7 %}', "now-168h"):
-        status, said = check("--model", "auth.User", "--filter", f"last_login__lt={value}")
-        assert (status, "old" in said, "new" in said) == (1, True, False), value
+        status, printed = check("--model", "auth.User", "--filter", f"last_login__lt={value}")
+        assert (status, "old" in printed, "new" in printed) == (1, True, False), value
 
 
 @pytest.mark.parametrize(
@@ -130,8 +130,8 @@ def test_check_monitor_accepts_relative_dates() -> None:
     ],
 )
 def test_check_monitor_explains_invalid_arguments(words: list[str], named: str) -> None:
-    status, said = check(*words)
-    assert status == 2 and named in said
+    status, printed = check(*words)
+    assert status == 2 and named in printed
 
 
 def test_a_failed_monitor_stores_the_count_in_its_run(manage: Manage) -> None:
@@ -184,7 +184,7 @@ def test_subscribers_receive_the_output_of_a_monitor(mailoutbox: list[Any]) -> N
 
 
 def test_project_commands_can_report_a_count() -> None:
-    assert chroniker.needs_attention(3) is False, "outside a run there is nobody to tell"
+    assert chroniker.needs_attention(3) is False, "outside a run there is no run to report to"
     job = a_booked_job(command="attends", args="3", is_monitor=True)
     assert a_run_of(job).attention_count == 3
 

@@ -1,4 +1,4 @@
-"""Callback, signals, webhook: the project's own code is told of runs, and so are other systems."""
+"""Callback, signals and webhooks: notifications to the project's code and to other systems."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from chroniker.models import Job, Outbox, Run, Status
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.stopping import stop
 from chroniker.scheduler.tick import tick
-from tests.support.ended_runs import a_job_told_to, ended, lost, make_due, missed
+from tests.support.ended_runs import a_job_with_subscribers, ended, lost, make_due, missed
 from tests.support.factories import a_booked_job, a_due_job, started
 from tests.support.message_servers import HOST, WebServer
 
@@ -66,7 +66,13 @@ def hooked(server: WebServer, **entry: Any) -> Iterator[None]:
 
 @pytest.mark.usefixtures("callback")
 def test_the_callback_receives_job_stdout_and_stderr() -> None:
-    ended(a_job_told_to(name="nightly"), Status.FAILED, output="one\n", stderr="it broke\n", reason="exit status 1")
+    ended(
+        a_job_with_subscribers(name="nightly"),
+        Status.FAILED,
+        output="one\n",
+        stderr="it broke\n",
+        reason="exit status 1",
+    )
     assert outbox.send_due() == 1
     assert called == [("nightly", "one\n", "it broke\n")]
 
@@ -74,8 +80,8 @@ def test_the_callback_receives_job_stdout_and_stderr() -> None:
 @pytest.mark.usefixtures("callback")
 def test_the_callback_is_called_for_each_kind_of_error_only() -> None:
     for status in (Status.SUCCEEDED, Status.STOPPED, Status.FAILED, Status.TIMED_OUT):
-        ended(a_job_told_to(name=status.value), status)
-    lost(a_job_told_to(name="LOST"))
+        ended(a_job_with_subscribers(name=status.value), status)
+    lost(a_job_with_subscribers(name="LOST"))
     missed(name="MISSED")
     make_due()
     outbox.send_due()
@@ -84,7 +90,7 @@ def test_the_callback_is_called_for_each_kind_of_error_only() -> None:
 
 @pytest.mark.usefixtures("callback")
 def test_the_callback_receives_the_end_reason_of_a_run_without_output() -> None:
-    lost(a_job_told_to(name="nightly"))
+    lost(a_job_with_subscribers(name="nightly"))
     outbox.send_due()
     [(_name, stdout, stderr)] = called
     assert stdout == "" and stderr.startswith("lost: Lost contact with the worker.")
@@ -92,7 +98,7 @@ def test_the_callback_receives_the_end_reason_of_a_run_without_output() -> None:
 
 @pytest.mark.usefixtures("callback")
 def test_the_callback_receives_the_end_of_long_output() -> None:
-    ended(a_job_told_to(), Status.FAILED, output="x" * 1_000_000 + "the end")
+    ended(a_job_with_subscribers(), Status.FAILED, output="x" * 1_000_000 + "the end")
     outbox.send_due()
     [(_name, stdout, _stderr)] = called
     assert len(stdout) == 100_000 and stdout.endswith("xthe end")
@@ -101,7 +107,7 @@ def test_the_callback_receives_the_end_of_long_output() -> None:
 @pytest.mark.usefixtures("callback")
 def test_a_callback_that_raises_is_retried(caplog: pytest.LogCaptureFixture) -> None:
     trouble.append(RuntimeError("no network"))
-    ended(a_job_told_to(), Status.FAILED)
+    ended(a_job_with_subscribers(), Status.FAILED)
     assert outbox.send_due() == 0
     assert "no network" in caplog.text and Outbox.objects.get().error == "RuntimeError: no network"
     make_due()
@@ -110,7 +116,7 @@ def test_a_callback_that_raises_is_retried(caplog: pytest.LogCaptureFixture) -> 
 
 @override_settings(CHRONIKER_JOB_ERROR_CALLBACK="shop.nowhere.at_all")
 def test_a_callback_that_cannot_be_imported_does_not_affect_a_run() -> None:
-    assert ended(a_job_told_to(), Status.FAILED).status == Status.FAILED
+    assert ended(a_job_with_subscribers(), Status.FAILED).status == Status.FAILED
     outbox.send_due()
     assert "ModuleNotFoundError" in Outbox.objects.get().error
 
@@ -120,16 +126,17 @@ def test_a_callback_that_cannot_be_imported_does_not_affect_a_run() -> None:
 
 def test_a_webhook_receives_json_signed_according_to_standard_webhooks(web_server: WebServer) -> None:
     with hooked(web_server):
-        run = ended(a_job_told_to(name="nightly"), Status.FAILED, reason="exit status 3", exit_code=3)
+        run = ended(a_job_with_subscribers(name="nightly"), Status.FAILED, reason="exit status 3", exit_code=3)
         assert outbox.send_due() == 1
     [post] = web_server.posts
     assert post.path == "/jobs?a=1" and post.headers["content-type"] == "application/json"
-    told = json.loads(post.body)
-    assert told["type"] == "run.failed"
-    assert told["data"]["job"] == {"id": run.job_id, "name": "nightly"}
-    assert (told["data"]["run"], told["data"]["token"]) == (str(run.pk), run.token)
-    assert (told["data"]["status"], told["data"]["reason"], told["data"]["exit_code"]) == ("FAILED", "exit status 3", 3)
-    assert run.finished_at and told["timestamp"] == told["data"]["finished_at"] == run.finished_at.isoformat()
+    payload = json.loads(post.body)
+    assert payload["type"] == "run.failed"
+    assert payload["data"]["job"] == {"id": run.job_id, "name": "nightly"}
+    data = payload["data"]
+    assert (data["run"], data["token"]) == (str(run.pk), run.token)
+    assert (data["status"], data["reason"], data["exit_code"]) == ("FAILED", "exit status 3", 3)
+    assert run.finished_at and payload["timestamp"] == payload["data"]["finished_at"] == run.finished_at.isoformat()
     assert post.headers["webhook-id"] == str(run.pk)
     signed = f"{post.headers['webhook-id']}.{post.headers['webhook-timestamp']}.".encode() + post.body
     signature = base64.b64encode(hmac.digest(KEY, signed, hashlib.sha256)).decode()
@@ -139,23 +146,23 @@ def test_a_webhook_receives_json_signed_according_to_standard_webhooks(web_serve
 def test_each_end_status_has_its_webhook_event(web_server: WebServer) -> None:
     with hooked(web_server):
         for status in (Status.SUCCEEDED, Status.FAILED, Status.TIMED_OUT, Status.STOPPED):
-            ended(a_job_told_to(), status)
-        lost(a_job_told_to())
+            ended(a_job_with_subscribers(), status)
+        lost(a_job_with_subscribers())
         missed()
         cancelled = run_now(a_booked_job(cron="0 0 1 1 *"), by="a test")
         stop(cancelled.pk, "a test")
         make_due()
         outbox.send_due()
-    told = sorted(json.loads(post.body)["type"] for post in web_server.posts)
-    assert told == sorted(
+    payload = sorted(json.loads(post.body)["type"] for post in web_server.posts)
+    assert payload == sorted(
         ["run.succeeded", "run.failed", "run.timed_out", "run.stopped", "run.lost", "run.missed", "run.stopped"]
     )
 
 
 def test_a_webhook_receives_only_the_events_it_lists(web_server: WebServer) -> None:
     with hooked(web_server, EVENTS=["run.lost"]):
-        ended(a_job_told_to(), Status.FAILED)
-        lost(a_job_told_to())
+        ended(a_job_with_subscribers(), Status.FAILED)
+        lost(a_job_with_subscribers())
         outbox.send_due()
     assert [json.loads(post.body)["type"] for post in web_server.posts] == ["run.lost"]
 
@@ -163,7 +170,7 @@ def test_a_webhook_receives_only_the_events_it_lists(web_server: WebServer) -> N
 def test_a_refused_webhook_is_retried_with_the_same_id_and_body(web_server: WebServer) -> None:
     web_server.answer = 503
     with hooked(web_server):
-        ended(a_job_told_to(), Status.FAILED)
+        ended(a_job_with_subscribers(), Status.FAILED)
         assert outbox.send_due() == 0
         assert Outbox.objects.get().error == "NotAccepted: The server answered 503 Service Unavailable."
         web_server.answer = 200
@@ -176,7 +183,7 @@ def test_a_refused_webhook_is_retried_with_the_same_id_and_body(web_server: WebS
 def test_redirects_are_not_followed(web_server: WebServer) -> None:
     web_server.answer, web_server.location = 302, f"{web_server.url}/elsewhere"
     with hooked(web_server):
-        ended(a_job_told_to(), Status.FAILED)
+        ended(a_job_with_subscribers(), Status.FAILED)
         assert outbox.send_due() == 0
     assert len(web_server.posts) == 1 and not web_server.gets
     assert "302" in Outbox.objects.get().error
@@ -186,14 +193,14 @@ def test_an_unreachable_webhook_does_not_affect_a_run() -> None:
     with socket.create_server((HOST, 0)) as free:
         url = f"http://{HOST}:{free.getsockname()[1]}/"
     with override_settings(CHRONIKER_WEBHOOKS=[{"URL": url, "SECRET": SECRET}]):
-        assert ended(a_job_told_to(), Status.FAILED).status == Status.FAILED
+        assert ended(a_job_with_subscribers(), Status.FAILED).status == Status.FAILED
         outbox.send_due()
     assert "refused" in Outbox.objects.get().error
 
 
 def test_messages_to_a_removed_webhook_address_are_abandoned(web_server: WebServer) -> None:
     with hooked(web_server):
-        ended(a_job_told_to(), Status.FAILED)
+        ended(a_job_with_subscribers(), Status.FAILED)
     assert outbox.send_due() == 0 and not web_server.posts
     message = Outbox.objects.get()
     assert message.send_at is None and message.sent_at is None and "no longer" in message.error
@@ -202,7 +209,7 @@ def test_messages_to_a_removed_webhook_address_are_abandoned(web_server: WebServ
 @pytest.mark.parametrize("setting", ["a string", [7], [{"URL": "ftp://example.com", "SECRET": "s"}], None])
 def test_a_malformed_setting_does_not_prevent_closing_a_run(setting: Any) -> None:
     with override_settings(CHRONIKER_WEBHOOKS=setting):
-        assert ended(a_job_told_to(), Status.FAILED).status == Status.FAILED
+        assert ended(a_job_with_subscribers(), Status.FAILED).status == Status.FAILED
     assert not Outbox.objects.exists()
 
 
@@ -211,16 +218,16 @@ def test_a_malformed_setting_does_not_prevent_closing_a_run(setting: Any) -> Non
 
 @contextmanager
 def received(signal: Signal) -> Iterator[list[dict[str, Any]]]:
-    heard: list[dict[str, Any]] = []
+    calls: list[dict[str, Any]] = []
 
-    def hear(sender: type, **arguments: Any) -> None:
-        heard.append({name: value for name, value in arguments.items() if name != "signal"})
+    def receive(sender: type, **arguments: Any) -> None:
+        calls.append({name: value for name, value in arguments.items() if name != "signal"})
 
-    signal.connect(hear)
+    signal.connect(receive)
     try:
-        yield heard
+        yield calls
     finally:
-        signal.disconnect(hear)
+        signal.disconnect(receive)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -246,16 +253,16 @@ def test_signals_are_sent_for_claim_start_and_end() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_a_signal_is_sent_for_every_other_end() -> None:
     with received(signals.run_finished) as finished:
-        lost(a_job_told_to())
+        lost(a_job_with_subscribers())
         cancelled = run_now(a_booked_job(cron="0 0 1 1 *"), by="a test")
         stop(cancelled.pk, "a test")
         missed()
         switched_off = a_due_job(minutes=3)
         Job.objects.filter(pk=switched_off.pk).update(enabled=False)
         tick()
-    ends = [heard["status"] for heard in finished]
+    ends = [call["status"] for call in finished]
     assert ends == ["LOST", "STOPPED", "SKIPPED", "SKIPPED"]
-    assert {heard["run_id"] for heard in finished} == set(
+    assert {call["run_id"] for call in finished} == set(
         Run.objects.exclude(finished_at=None).values_list("pk", flat=True)
     )
 
@@ -284,6 +291,6 @@ def test_a_signal_receiver_that_raises_does_not_affect_the_run() -> None:
 
     signals.run_finished.connect(explode)
     try:
-        assert ended(a_job_told_to(), Status.SUCCEEDED).status == Status.SUCCEEDED
+        assert ended(a_job_with_subscribers(), Status.SUCCEEDED).status == Status.SUCCEEDED
     finally:
         signals.run_finished.disconnect(explode)

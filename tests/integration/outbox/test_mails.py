@@ -16,7 +16,7 @@ from django.urls import reverse
 from chroniker import outbox
 from chroniker.models import Outbox, Run, Status
 from chroniker.scheduler.tick import tick
-from tests.support.ended_runs import a_job_told_to, a_subscriber, ended, lost, make_due, missed
+from tests.support.ended_runs import a_job_with_subscribers, a_subscriber, ended, lost, make_due, missed
 from tests.support.factories import a_booked_job
 from tests.support.message_servers import HOST, MailServer
 from tests.support.processes import Process, wait_until, with_settings
@@ -30,7 +30,7 @@ def text_of(server: MailServer) -> str:
 
 
 def test_subscribers_are_mailed_on_error_by_default(mail_server: MailServer) -> None:
-    job = a_job_told_to(a_subscriber("ann"), a_subscriber("bob"), name="nightly")
+    job = a_job_with_subscribers(a_subscriber("ann"), a_subscriber("bob"), name="nightly")
     run = ended(job, Status.FAILED, reason="exit status 3", exit_code=3, output="one\ntwo\n", stderr="it broke\n")
     assert outbox.send_due() == 2
     assert {mail["To"] for mail in mail_server.mails} == {"ann@example.com", "bob@example.com"}
@@ -42,12 +42,12 @@ def test_subscribers_are_mailed_on_error_by_default(mail_server: MailServer) -> 
 
 
 def test_subscribers_are_not_mailed_on_success_by_default(mail_server: MailServer) -> None:
-    ended(a_job_told_to(a_subscriber()), Status.SUCCEEDED)
+    ended(a_job_with_subscribers(a_subscriber()), Status.SUCCEEDED)
     assert not Outbox.objects.exists()
 
 
 def test_subscribers_are_mailed_on_success_if_the_job_enables_it(mail_server: MailServer) -> None:
-    job = a_job_told_to(
+    job = a_job_with_subscribers(
         a_subscriber(), name="nightly", email_success_to_subscribers=True, email_errors_to_subscribers=False
     )
     ended(job, Status.SUCCEEDED)
@@ -57,7 +57,7 @@ def test_subscribers_are_mailed_on_success_if_the_job_enables_it(mail_server: Ma
 
 
 def test_a_timed_out_run_is_mailed(mail_server: MailServer) -> None:
-    ended(a_job_told_to(a_subscriber()), Status.TIMED_OUT, reason="it ran longer than 5 seconds")
+    ended(a_job_with_subscribers(a_subscriber()), Status.TIMED_OUT, reason="it ran longer than 5 seconds")
     assert outbox.send_due() == 0, "its last output is stored after its outcome"
     make_due()
     assert outbox.send_due() == 1
@@ -65,7 +65,7 @@ def test_a_timed_out_run_is_mailed(mail_server: MailServer) -> None:
 
 
 def test_a_lost_run_is_mailed(mail_server: MailServer) -> None:
-    run = lost(a_job_told_to(a_subscriber()))
+    run = lost(a_job_with_subscribers(a_subscriber()))
     assert run.status == Status.LOST and outbox.send_due() == 1
     assert "Lost contact with the worker." in text_of(mail_server)
 
@@ -78,7 +78,7 @@ def test_a_missed_run_is_mailed(mail_server: MailServer) -> None:
 
 
 def test_a_stopped_run_is_not_mailed_as_an_error() -> None:
-    ended(a_job_told_to(a_subscriber()), Status.STOPPED)
+    ended(a_job_with_subscribers(a_subscriber()), Status.STOPPED)
     assert not Outbox.objects.exists()
 
 
@@ -86,13 +86,13 @@ def test_inactive_users_and_users_without_an_address_get_no_mail() -> None:
     inactive, unknown = a_subscriber("gone", is_active=False), a_subscriber("shy")
     unknown.email = ""
     unknown.save()
-    ended(a_job_told_to(inactive, unknown), Status.FAILED)
+    ended(a_job_with_subscribers(inactive, unknown), Status.FAILED)
     assert not Outbox.objects.exists()
 
 
 def test_a_user_who_unsubscribes_before_the_mail_is_sent_gets_none(mail_server: MailServer) -> None:
     user = a_subscriber()
-    ended(a_job_told_to(user), Status.FAILED)
+    ended(a_job_with_subscribers(user), Status.FAILED)
     user.is_active = False
     user.save()
     assert outbox.send_due() == 0 and not mail_server.mails
@@ -102,12 +102,12 @@ def test_a_user_who_unsubscribes_before_the_mail_is_sent_gets_none(mail_server: 
 
 def test_a_failing_mail_server_does_not_affect_a_run(mail_server: MailServer, admin: Client) -> None:
     mail_server.refusing = True
-    run = ended(a_job_told_to(a_subscriber()), Status.FAILED)
-    assert outbox.send_due() == 0 and mail_server.asked == 1
+    run = ended(a_job_with_subscribers(a_subscriber()), Status.FAILED)
+    assert outbox.send_due() == 0 and mail_server.attempts == 1
     assert run.status == Status.FAILED
     page = admin.get(reverse("admin:chroniker_outbox_changelist")).content.decode()
     assert "Come back later" in page, "the error is shown"
-    assert outbox.send_due() == 0 and mail_server.asked == 1, "not before its time"
+    assert outbox.send_due() == 0 and mail_server.attempts == 1, "not before its time"
     mail_server.refusing = False
     make_due()
     assert outbox.send_due() == 1 and len(mail_server.mails) == 1
@@ -116,7 +116,7 @@ def test_a_failing_mail_server_does_not_affect_a_run(mail_server: MailServer, ad
 
 
 def test_a_refused_address_does_not_cause_a_second_mail_to_the_others(mail_server: MailServer) -> None:
-    job = a_job_told_to(a_subscriber("ann"), a_subscriber("bob"))
+    job = a_job_with_subscribers(a_subscriber("ann"), a_subscriber("bob"))
     ended(job, Status.FAILED)
     mail_server.refusing = True
     outbox.send_due()
@@ -134,7 +134,7 @@ def test_a_mail_server_that_does_not_respond_does_not_delay_a_tick() -> None:
         server = MailServer()
         server.port = silent.getsockname()[1]
         with override_settings(**server.settings()):
-            ended(a_job_told_to(a_subscriber()), Status.FAILED)
+            ended(a_job_with_subscribers(a_subscriber()), Status.FAILED)
             tick()
             accepted = silent.accept()[0]
             assert outbox.is_sending(), "the tick has ended, its sender waits for an answer"
@@ -180,7 +180,7 @@ def test_the_sender_address_comes_from_a_setting(
     mail_server: MailServer, settings: dict[str, str], sender: str
 ) -> None:
     with override_settings(**settings):
-        ended(a_job_told_to(a_subscriber()), Status.FAILED)
+        ended(a_job_with_subscribers(a_subscriber()), Status.FAILED)
         outbox.send_due()
     assert mail_server.mails[0]["From"] == sender
 
@@ -190,7 +190,7 @@ def test_the_sender_address_comes_from_a_setting(
     CHRONIKER_EMAIL_SUBJECT_SUCCESS="[jobs] {{ job.name }} is fine",
 )
 def test_subjects_are_templates(mail_server: MailServer) -> None:
-    job = a_job_told_to(a_subscriber(), name="R&D", email_success_to_subscribers=True)
+    job = a_job_with_subscribers(a_subscriber(), name="R&D", email_success_to_subscribers=True)
     ended(job, Status.FAILED)
     ended(job, Status.SUCCEEDED)
     outbox.send_due()
@@ -198,7 +198,7 @@ def test_subjects_are_templates(mail_server: MailServer) -> None:
 
 
 def test_a_line_break_in_a_job_name_adds_no_mail_header(mail_server: MailServer) -> None:
-    ended(a_job_told_to(a_subscriber(), name="a\r\nBcc: eve@example.com\r\n\r\nb"), Status.FAILED)
+    ended(a_job_with_subscribers(a_subscriber(), name="a\r\nBcc: eve@example.com\r\n\r\nb"), Status.FAILED)
     assert outbox.send_due() == 1
     [mail] = mail_server.mails
     assert mail["Subject"] == "Error: a Bcc: eve@example.com b (failed)" and mail["Bcc"] is None
@@ -206,7 +206,7 @@ def test_a_line_break_in_a_job_name_adds_no_mail_header(mail_server: MailServer)
 
 def test_only_the_end_of_long_output_is_mailed(mail_server: MailServer) -> None:
     output = "".join(f"line {n}\n" for n in range(100_000))
-    ended(a_job_told_to(a_subscriber()), Status.FAILED, output=output)
+    ended(a_job_with_subscribers(a_subscriber()), Status.FAILED, output=output)
     outbox.send_due()
     text = text_of(mail_server)
     assert "line 99999" in text and "line 99950" in text and "line 99949\n" not in text
@@ -219,7 +219,7 @@ def link(server: MailServer) -> str:
 def test_the_link_uses_the_domain_of_the_site(mail_server: MailServer) -> None:
     Site.objects.update(domain="shop.example.com")
     Site.objects.clear_cache()
-    run = ended(a_job_told_to(a_subscriber()), Status.FAILED)
+    run = ended(a_job_with_subscribers(a_subscriber()), Status.FAILED)
     outbox.send_due()
     assert link(mail_server) == f"http://shop.example.com/admin/chroniker/run/{run.pk}/change/"
 
@@ -228,16 +228,16 @@ def test_the_link_uses_the_domain_of_the_site(mail_server: MailServer) -> None:
 @modify_settings(INSTALLED_APPS={"remove": "django.contrib.sites"})
 def test_without_the_sites_framework_the_link_uses_a_setting(mail_server: MailServer, base: Any) -> None:
     with override_settings(CHRONIKER_BASE_URL=base):
-        run = ended(a_job_told_to(a_subscriber()), Status.FAILED)
+        run = ended(a_job_with_subscribers(a_subscriber()), Status.FAILED)
         outbox.send_due()
     assert link(mail_server) == (f"https://jobs.example.com/admin/chroniker/run/{run.pk}/change/" if base else "")
 
 
 def test_a_job_without_notifications_needs_no_statement() -> None:
-    """The same job, with and without subscribers: the end of a run costs the one insert more, and whom to tell."""
+    """The same job with and without subscribers: the end of a run needs one more insert and the query for the addresses."""
     costs = []
     for users in ([], [a_subscriber("ann"), a_subscriber("bob"), a_subscriber("cem")]):
-        job = a_job_told_to(*users)
+        job = a_job_with_subscribers(*users)
         ended(job, Status.FAILED)
         with CaptureQueriesContext(
             connection,

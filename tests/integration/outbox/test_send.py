@@ -15,7 +15,7 @@ from chroniker.models import Job, Outbox, Run, Status
 from chroniker.outbox import delivery
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.tick import tick
-from tests.support.ended_runs import a_job_told_to, a_subscriber, ended, make_due
+from tests.support.ended_runs import a_job_with_subscribers, a_subscriber, ended, make_due
 from tests.support.factories import started
 from tests.support.message_servers import MailServer
 from tests.support.processes import wait_until
@@ -24,7 +24,7 @@ SECOND = dt.timedelta(seconds=1)
 
 
 def a_message() -> Outbox:
-    ended(a_job_told_to(a_subscriber()), Status.FAILED)
+    ended(a_job_with_subscribers(a_subscriber()), Status.FAILED)
     return Outbox.objects.get()
 
 
@@ -57,7 +57,7 @@ def test_a_late_report_of_a_sender_does_not_undo_a_sent_message(mail_server: Mai
 @pytest.mark.django_db(transaction=True)
 def test_concurrent_senders_send_each_message_once(mail_server: MailServer) -> None:
     users = [a_subscriber(f"user{n}") for n in range(12)]
-    ended(a_job_told_to(*users), Status.FAILED)
+    ended(a_job_with_subscribers(*users), Status.FAILED)
     counts: list[int] = []
 
     def send() -> None:
@@ -77,13 +77,13 @@ def test_concurrent_senders_send_each_message_once(mail_server: MailServer) -> N
 
 def test_more_messages_than_one_batch_are_all_sent(mail_server: MailServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delivery, "BATCH", 2)
-    ended(a_job_told_to(*[a_subscriber(f"user{n}") for n in range(5)]), Status.FAILED)
+    ended(a_job_with_subscribers(*[a_subscriber(f"user{n}") for n in range(5)]), Status.FAILED)
     assert outbox.send_due() == 5
 
 
 def test_no_message_is_started_after_the_time_limit(mail_server: MailServer) -> None:
     a_message()
-    assert outbox.send_due(seconds=0) == 0 and mail_server.asked == 0
+    assert outbox.send_due(seconds=0) == 0 and mail_server.attempts == 0
 
 
 def test_attempts_have_growing_intervals_and_a_limit(mail_server: MailServer) -> None:
@@ -95,7 +95,7 @@ def test_attempts_have_growing_intervals_and_a_limit(mail_server: MailServer) ->
         outbox.send_due()
         if send_at := Outbox.objects.get().send_at:
             waits.append(round((send_at - database_now()).total_seconds()))
-    assert mail_server.asked == delivery.MOST_ATTEMPTS == 22
+    assert mail_server.attempts == delivery.MOST_ATTEMPTS == 22
     assert waits[:4] == pytest.approx([30, 60, 120, 240], abs=10) and waits[-1] == pytest.approx(6 * 3600, abs=10)
     assert 3 * 86_400 - 7200 < sum(waits) < 3 * 86_400 + 14_400, "about three days"
     message = Outbox.objects.get()
@@ -125,12 +125,12 @@ def test_messages_are_deleted_with_their_job(mail_server: MailServer) -> None:
 
 
 def test_a_tick_with_nothing_to_send_needs_one_extra_query() -> None:
-    ended(a_job_told_to(a_subscriber()), Status.FAILED)
+    ended(a_job_with_subscribers(a_subscriber()), Status.FAILED)
     Outbox.objects.update(sent_at=database_now(), send_at=None)
     with CaptureQueriesContext(connection) as queries:
         tick()
-    asked = [query["sql"] for query in queries if "chroniker_outbox" in query["sql"]]
-    assert len(asked) == 1
+    statements = [query["sql"] for query in queries if "chroniker_outbox" in query["sql"]]
+    assert len(statements) == 1
 
 
 @pytest.mark.django_db(transaction=True)
@@ -153,7 +153,7 @@ def test_a_pause_does_not_delay_messages(mail_server: MailServer) -> None:
 
 def test_a_rolled_back_end_sends_no_message(monkeypatch: pytest.MonkeyPatch) -> None:
     """Run and messages are one transaction: a defect in writing the messages leaves the run open, not untold."""
-    job = a_job_told_to(a_subscriber())
+    job = a_job_with_subscribers(a_subscriber())
 
     def explode(*args: object) -> None:
         raise RuntimeError("boom")
@@ -165,7 +165,7 @@ def test_a_rolled_back_end_sends_no_message(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_child_run_of_a_run_on_every_host_sends_no_message() -> None:
-    job = a_job_told_to(a_subscriber())
+    job = a_job_with_subscribers(a_subscriber())
     run = run_now(job, by="a test")
     Run.objects.filter(pk=run.pk).update(slot="7")
     lifecycle.finish(run.pk, run.token, started(run), Outcome(Status.FAILED))

@@ -12,11 +12,11 @@ from chroniker.models import LogChunk, Stream
 from chroniker.outbox import output_tail as module
 from chroniker.outbox.output_tail import last_lines, tail
 from chroniker.scheduler.manual_runs import run_now
-from tests.support.ended_runs import a_job_told_to
+from tests.support.ended_runs import a_job_with_subscribers
 
 
 def a_run_that_wrote(texts: Sequence[str]) -> UUID:
-    run = run_now(a_job_told_to(), by="a test")
+    run = run_now(a_job_with_subscribers(), by="a test")
     now = database_now()
     LogChunk.objects.bulk_create(
         LogChunk(run=run, stream=Stream.STDOUT, seq=seq, text=text, written_at=now) for seq, text in enumerate(texts)

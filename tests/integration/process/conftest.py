@@ -1,5 +1,5 @@
 from __future__ import annotations
 
-from tests.support.supervision.fixtures import nursery, run, supervise, warm_nursery
+from tests.support.supervision.fixtures import fork_server, run, supervise, warm_fork_server
 
-__all__ = ["nursery", "run", "supervise", "warm_nursery"]
+__all__ = ["fork_server", "run", "supervise", "warm_fork_server"]

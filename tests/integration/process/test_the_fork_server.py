@@ -1,4 +1,4 @@
-"""Keepers from a nursery, and what happens when it is not there, dies, or hangs."""
+"""Keepers from a fork server that runs, is missing, dies or hangs."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from tests.support.processes import wait_until
 from tests.support.supervision.fake_report import FakeReport
 from tests.support.supervision.supervised import Supervised
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="no nursery elsewhere")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="no fork server elsewhere")
 
 
 @pytest.fixture
 def own(monkeypatch: pytest.MonkeyPatch) -> Iterator[ForkServer]:
     monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "tests.support.supervision.bare_settings")
-    nursery = ForkServer.start()
-    yield nursery
-    if nursery.pid is not None:
-        nursery.close()
+    fork_server = ForkServer.start()
+    yield fork_server
+    if fork_server.pid is not None:
+        fork_server.close()
 
 
 def execute(report: Report, fork_server: ForkServer | None, *, runtime_dir: Path) -> RunOutcome | None:
@@ -59,15 +59,15 @@ def test_a_forked_worker_uses_the_fork_server_of_its_parent(own: ForkServer, tmp
         "from chroniker.process.fork_server_client import ForkServer; "
         "from chroniker.worker.machine import ThisHost; from chroniker.worker.supervisor import Worker, execute\n"
         "from tests.support.supervision.fake_report import FakeReport\n"
-        "nursery = ForkServer.start()\n"
+        "fork_server = ForkServer.start()\n"
         "for _ in range(2):\n"
         "    if not os.fork():\n"
         "        report = FakeReport('sh', '-c', 'cat /proc/$PPID/stat')\n"
-        "        execute(report, Worker(ThisHost(pathlib.Path(sys.argv[1]), nursery)))\n"
+        "        execute(report, Worker(ThisHost(pathlib.Path(sys.argv[1]), fork_server)))\n"
         "        keeper = report.text().rsplit(')', 1)[1].split()\n"
-        "        os._exit(0 if int(keeper[1]) == nursery.pid else 1)\n"
+        "        os._exit(0 if int(keeper[1]) == fork_server.pid else 1)\n"
         "codes = [os.waitstatus_to_exitcode(os.wait()[1]) for _ in range(2)]\n"
-        "nursery.close()\n"
+        "fork_server.close()\n"
         "sys.exit(any(codes))\n"
     )
     root = str(ROOT)
@@ -174,11 +174,11 @@ def test_a_fork_server_that_cannot_load_the_project_ends_and_keepers_start_cold(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "no.such.settings")
-    nursery = ForkServer.start()
+    fork_server = ForkServer.start()
     report = FakeReport("echo", "hello")
-    assert execute(report, nursery, runtime_dir=tmp_path) is not None
+    assert execute(report, fork_server, runtime_dir=tmp_path) is not None
     assert report.text() == "hello\n"
-    nursery.close()
+    fork_server.close()
     assert "ModuleNotFoundError: No module named 'no'" in capfd.readouterr().err
 
 
@@ -190,28 +190,28 @@ def test_a_fork_server_whose_project_starts_threads_refuses_to_fork(
     (tmp_path / "threaded_settings.py").write_text(settings)
     monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "threaded_settings")
     monkeypatch.syspath_prepend(str(tmp_path))
-    nursery = ForkServer.start()
+    fork_server = ForkServer.start()
     report = FakeReport("echo", "hello")
-    assert execute(report, nursery, runtime_dir=tmp_path / "run") is not None
+    assert execute(report, fork_server, runtime_dir=tmp_path / "run") is not None
     assert report.text() == "hello\n"
-    nursery.close()
+    fork_server.close()
     assert "left threads running: x (package time)" in capfd.readouterr().err
 
 
 @pytest.fixture
 def checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The count of system checks, with a nursery of the project that counts them."""
+    """A file that counts the system checks, with a fork server of the project that writes it."""
     monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "tests.support.supervision.checked_settings")
     monkeypatch.setenv("CHRONIKER_TEST_CHECKED", str(tmp_path))
     return tmp_path / "checked"
 
 
 def commands_of_a_new_nursery(tmp_path: Path, *argvs: tuple[str, ...]) -> list[FakeReport]:
-    nursery = ForkServer.start()
+    fork_server = ForkServer.start()
     reports = [FakeReport(*argv, raw=False) for argv in argvs]
     for report in reports:
-        execute(report, nursery, runtime_dir=tmp_path / "runtime")
-    nursery.close()
+        execute(report, fork_server, runtime_dir=tmp_path / "runtime")
+    fork_server.close()
     return reports
 
 
@@ -219,7 +219,7 @@ def test_passing_system_checks_run_once_for_all_commands_of_a_fork_server(tmp_pa
     first, second, third = commands_of_a_new_nursery(tmp_path, ("noop",), ("noop", "--skip-checks"), ("check",))
     assert [report.text(2) for report in (first, second)] == ["", ""]
     assert "no issues" in third.text()
-    assert checked.read_text() == "xx", "once by the nursery, once by who asks for nothing else"
+    assert checked.read_text() == "xx", "once by the fork server, once by the command that ran cold"
 
 
 def test_failing_system_checks_fail_each_command(tmp_path: Path, checked: Path) -> None:
@@ -235,7 +235,7 @@ def test_commands_of_one_fork_server_do_not_inherit_each_others_files(own: ForkS
     first.wait_for_text("begun")
     second = Supervised(FakeReport("sh", "-c", "ls -l /proc/$PPID/fd | grep -c socket"), own, tmp_path)
     second.end()
-    assert second.report.text() == "1\n", "its keeper has its own lifeline, and no other"
+    assert second.report.text() == "1\n", "its keeper holds only its own connection to the supervisor"
     first.report.stop = "seen"
     first.end()
 
@@ -246,8 +246,8 @@ def test_no_file_descriptor_and_no_thread_is_leaked(own: ForkServer, tmp_path: P
 
     execute(FakeReport("true"), own, runtime_dir=tmp_path)
     before = held()
-    for nursery in (own, None):
-        execute(FakeReport("sh", "-c", "echo x"), nursery, runtime_dir=tmp_path)
+    for fork_server in (own, None):
+        execute(FakeReport("sh", "-c", "echo x"), fork_server, runtime_dir=tmp_path)
     wait_until(lambda: all(now <= then for now, then in zip(held(), before, strict=True)), what=f"{before} of either")
 
 

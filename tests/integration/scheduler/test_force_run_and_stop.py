@@ -98,7 +98,7 @@ def test_a_running_run_is_stopped_by_another_process(admin: Client, manage: Mana
     assert run.status == Status.STOPPED
     assert run.stop_requested_by
     assert run.reason.startswith(f"a stop was requested by {run.stop_requested_by}; ")
-    assert state_of(job).retry_at is None, "a run that was asked to stop is not retried"
+    assert state_of(job).retry_at is None, "a run with a stop request is not retried"
 
 
 def test_a_stop_of_a_job_that_does_not_run_has_no_later_effect(admin: Client) -> None:

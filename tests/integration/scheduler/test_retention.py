@@ -54,9 +54,9 @@ def test_large_output_is_deleted_in_several_transactions(monkeypatch: pytest.Mon
     job = a_booked_job()
     old, _new = ended(job, 2, 1)
     with_belongings(old, chunks=10)
-    with CaptureQueriesContext(connection) as asked:
+    with CaptureQueriesContext(connection) as queries:
         assert delete_all() == 1
-    deletions = [query["sql"] for query in asked if query["sql"].startswith("DELETE") and "logchunk" in query["sql"]]
+    deletions = [query["sql"] for query in queries if query["sql"].startswith("DELETE") and "logchunk" in query["sql"]]
     assert len(deletions) > 3 and not LogChunk.objects.exists()
 
 
@@ -169,9 +169,9 @@ def test_retention_needs_a_constant_number_of_statements_for_any_number_of_jobs(
         for job in jobs:
             for run in ended(job, 3, 2, 1):
                 with_belongings(run)
-        with CaptureQueriesContext(connection) as asked:
+        with CaptureQueriesContext(connection) as queries:
             assert retention.trim([job.pk for job in jobs]) == 2 * len(jobs)
-        return len(asked)
+        return len(queries)
 
     few = statements([a_booked_job(maximum_log_entries=1)])
     assert statements([a_booked_job(maximum_log_entries=1) for _ in range(8)]) == few

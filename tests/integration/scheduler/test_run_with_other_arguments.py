@@ -44,7 +44,7 @@ def test_an_empty_list_replaces_the_arguments_of_the_job() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "args", "said"),
+    ("fields", "args", "expected"),
     [
         ({}, "'one quote", "cannot be split into words"),
         ({"command": "chatty"}, "--lines many", "argument --lines: invalid int value: 'many'"),
@@ -52,9 +52,11 @@ def test_an_empty_list_replaces_the_arguments_of_the_job() -> None:
         ({"command": "", "raw_command": "true"}, "x", "Raw commands have no separate arguments"),
     ],
 )
-def test_invalid_arguments_are_refused_before_anything_is_written(fields: dict[str, Any], args: str, said: str) -> None:
+def test_invalid_arguments_are_refused_before_anything_is_written(
+    fields: dict[str, Any], args: str, expected: str
+) -> None:
     job = a_job(**fields)
-    with pytest.raises(ClaimRefused, match=said):
+    with pytest.raises(ClaimRefused, match=expected):
         run_now(job, "a test", args=args)
     assert not Run.objects.exists()
     assert not JobState.objects.exists()
@@ -111,8 +113,8 @@ def test_the_admin_form_is_prefilled_with_the_arguments_of_the_job(admin: Client
     job = a_booked_job(name="chat", command="chatty", args="--lines 5 '<b>'")
     change = admin.get(reverse("admin:chroniker_job_change", args=[job.pk])).content.decode()
     assert page_of(job) in change
-    asked = admin.get(page_of(job))
-    assert "--lines 5 &#x27;&lt;b&gt;&#x27;" in asked.content.decode()
+    form_page = admin.get(page_of(job))
+    assert "--lines 5 &#x27;&lt;b&gt;&#x27;" in form_page.content.decode()
     assert not Run.objects.exists()
     with override_settings(CHRONIKER_EXECUTORS=DUMMY):
         answer = admin.post(page_of(job), {"args": "--lines 2"})

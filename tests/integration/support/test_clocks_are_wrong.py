@@ -52,12 +52,12 @@ def test_a_database_continues_when_its_clock_jumps(kind: type[Server]) -> None:
 def test_a_process_and_its_children_use_a_wrong_wall_clock_and_correct_monotonic_clocks(tmp_path: Path) -> None:
     clock = WrongClock(tmp_path / "clock")
     clock.set(HOUR)
-    tell = "import time; print(time.time(), time.monotonic(), time.clock_gettime(time.CLOCK_BOOTTIME))"
-    start = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {tell!r}])"
-    told = subprocess.run(
+    script = "import time; print(time.time(), time.monotonic(), time.clock_gettime(time.CLOCK_BOOTTIME))"
+    start = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {script!r}])"
+    result = subprocess.run(
         [sys.executable, "-c", start], env={**os.environ, **clock.environ()}, capture_output=True, text=True, check=True
     )
-    wall, monotonic, boot = (float(each) for each in told.stdout.split())
+    wall, monotonic, boot = (float(each) for each in result.stdout.split())
     assert abs(wall - time.time() - HOUR) < HOUR / 2
     assert abs(monotonic - time.monotonic()) < HOUR / 2
     assert abs(boot - time.clock_gettime(time.CLOCK_BOOTTIME)) < HOUR / 2

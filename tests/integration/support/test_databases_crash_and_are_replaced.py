@@ -39,14 +39,14 @@ def test_committed_rows_survive_a_crash(kind: type[Server]) -> None:
 
 
 def test_a_promoted_standby_has_all_replicated_rows() -> None:
-    with PostgresServer() as primary, FaultProxy(primary.port) as wire, PostgresStandby(wire.port) as standby:
+    with PostgresServer() as primary, FaultProxy(primary.port) as proxy, PostgresStandby(proxy.port) as standby:
         ask(primary, "CREATE TABLE numbers (number INTEGER)")
         ask(primary, "INSERT INTO numbers VALUES (1)")
         wait_until(lambda: ask(standby, "SELECT 1 FROM pg_tables WHERE tablename = 'numbers'"), what="it follows")
         wait_until(lambda: ask(standby, "SELECT number FROM numbers") == [(1,)], what="it has the row")
         with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
             ask(standby, "INSERT INTO numbers VALUES (2)")
-        wire.set("freeze")
+        proxy.set("freeze")
         ask(primary, "INSERT INTO numbers VALUES (3)")
         primary.crash()
         standby.promote()

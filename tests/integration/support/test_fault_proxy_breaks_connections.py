@@ -13,13 +13,13 @@ from tests.support.servers import HOST, FaultProxy
 
 
 @pytest.fixture
-def heard() -> list[bytes]:
+def received() -> list[bytes]:
     """What the server got."""
     return []
 
 
 @pytest.fixture
-def echo(heard: list[bytes]) -> Iterator[int]:
+def echo(received: list[bytes]) -> Iterator[int]:
     """The port of a server that sends back what it gets."""
     listener = socket.create_server((HOST, 0))
 
@@ -35,7 +35,7 @@ def echo(heard: list[bytes]) -> Iterator[int]:
         with connection:
             try:
                 while data := connection.recv(1000):
-                    heard.append(data)
+                    received.append(data)
                     connection.sendall(data)
             except OSError:
                 return
@@ -109,11 +109,11 @@ def test_a_connection_can_be_frozen_in_one_direction(proxy: FaultProxy, way: str
         assert connection.recv(100) == b"one way"
 
 
-def test_a_cut_in_the_request_forwards_only_its_beginning(heard: list[bytes], proxy: FaultProxy) -> None:
+def test_a_cut_in_the_request_forwards_only_its_beginning(received: list[bytes], proxy: FaultProxy) -> None:
     proxy.set("cut", way="up", after=7)
     with connect(proxy) as connection:
         connection.sendall(b"UPDATE is never whole")
-        assert wait_until(lambda: b"".join(heard) == b"UPDATE ")
+        assert wait_until(lambda: b"".join(received) == b"UPDATE ")
         assert is_reset(connection)
     with connect(proxy) as connection:
         connection.sendall(b"shorter")
@@ -121,13 +121,15 @@ def test_a_cut_in_the_request_forwards_only_its_beginning(heard: list[bytes], pr
     assert proxy.broken == 2
 
 
-def test_a_cut_in_the_response_happens_after_the_request_was_forwarded(heard: list[bytes], proxy: FaultProxy) -> None:
+def test_a_cut_in_the_response_happens_after_the_request_was_forwarded(
+    received: list[bytes], proxy: FaultProxy
+) -> None:
     with connect(proxy) as connection:
         connection.sendall(b"before")
         assert connection.recv(100) == b"before"
         proxy.set("cut", way="down", after=3)
         connection.sendall(b"answered")
-        assert wait_until(lambda: b"".join(heard) == b"beforeanswered")
+        assert wait_until(lambda: b"".join(received) == b"beforeanswered")
         assert is_reset(connection)
     proxy.set("pass")
     with connect(proxy) as connection:

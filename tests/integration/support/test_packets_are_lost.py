@@ -24,7 +24,7 @@ for line in sys.stdin:
 
 
 class Talk:
-    """A connection from inside: what was said, what the server got, what came back."""
+    """A connection from inside the network, with what each side received."""
 
     def __init__(self, network: OwnNetwork) -> None:
         self.got: list[bytes] = []
@@ -90,7 +90,7 @@ def test_a_cut_drops_packets_of_one_direction_and_keeps_the_connection(
     with pytest.raises(queue.Empty):
         talk.back.get(timeout=0.5)
     assert (b"lost\n" in talk.got) == (way is Way.DOWN)
-    network.mend()
+    network.restore()
     assert talk.back.get(timeout=60) == "lost\n"
 
 

@@ -38,7 +38,7 @@ def test_a_management_command_succeeds(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "status", "said"),
+    ("words", "status", "message"),
     [
         ((), 1, "RuntimeError: something broke"),
         (("--command-error",), 1, "CommandError: it cannot be done"),
@@ -47,13 +47,13 @@ def test_a_management_command_succeeds(run: Run) -> None:
     ],
 )
 def test_a_failed_management_command_reports_exit_status_and_stderr(
-    run: Run, words: tuple[str, ...], status: int, said: str
+    run: Run, words: tuple[str, ...], status: int, message: str
 ) -> None:
     report = management("fails", *words)
     ending = run(report)
     assert (ending.how, ending.exit_code) == ("exited", status)
-    assert said in report.text(2)
-    assert ending.wrote_stderr is bool(said)
+    assert message in report.text(2)
+    assert ending.wrote_stderr is bool(message)
     assert "keeper" not in report.text(2)
 
 
@@ -153,10 +153,10 @@ def test_progress_is_reported_from_inside_the_command(run: Run) -> None:
 @linux
 def test_progress_is_reported_by_a_child_of_a_raw_command(supervise: Supervise) -> None:
     code = "import time; from chroniker.process import progress as p; p.write(9, 8); "
-    code += "print('told', flush=True); time.sleep(60)"
+    code += "print('ready', flush=True); time.sleep(60)"
     report = FakeReport("sh", "-c", f'{sys.executable} -c "{code}"; true')
     supervised = supervise(report)
-    supervised.wait_for_text("told")
+    supervised.wait_for_text("ready")
     wait_until(lambda: report.progress == (9, 8), what="progress reported")
     report.stop = "enough seen"
     assert supervised.end().progress == (9, 8)

@@ -74,7 +74,7 @@ def test_no_process_of_a_run_survives_a_killed_worker(tmp_path: Path, start: str
         worker.kill()
         wait_until(lambda: not worker.run_processes(), what="the tree dead")
         wait_until(lambda: not run_lock.is_held(worker.runtime_dir, worker.run_id), what="the lock free")
-        wait_until(lambda: not worker.survivors(), what="keeper and nursery gone")
+        wait_until(lambda: not worker.survivors(), what="keeper and fork server gone")
 
 
 def test_the_run_lock_is_held_until_the_last_process_is_dead(tmp_path: Path, start: str) -> None:

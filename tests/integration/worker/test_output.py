@@ -91,8 +91,8 @@ def test_output_over_the_cap_keeps_head_and_tail_and_reports_the_missing_part(ma
     written, output = "".join(f"{n}\n" for n in range(1, 20_001)), text(run, Stream.STDOUT)
     assert output.startswith("1\n2\n3\n") and output.endswith("19999\n20000\n")
     assert len(output) <= 4000
-    said = f"{len(written) - len(output)} bytes of stdout are missing here: over the limit of this job's log.\n"
-    assert text(run, Stream.REMARK) == said
+    remark = f"{len(written) - len(output)} bytes of stdout are missing here: over the limit of this job's log.\n"
+    assert text(run, Stream.REMARK) == remark
 
 
 def test_output_on_stderr_fails_the_run_if_the_job_is_configured_so(manage: Manage) -> None:

@@ -1,4 +1,4 @@
-"""A run's lock is held as long as it is executed; its doorbell wakes the supervisor."""
+"""The lock of a run is held while the run executes; its wake socket wakes the supervisor."""
 
 from __future__ import annotations
 

@@ -21,9 +21,9 @@ Run = Callable[[FakeReport], RunOutcome]
 
 
 @pytest.fixture
-def nursery(warm_nursery: object) -> object:
+def fork_server(warm_fork_server: object) -> object:
     """How the keeper was started makes no difference here."""
-    return warm_nursery
+    return warm_fork_server
 
 
 def test_renewals_continue_while_inserts_are_slow(run: Run) -> None:

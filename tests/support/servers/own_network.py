@@ -18,7 +18,7 @@ NOBODY = "02:00:00:00:00:01"  # no interface has this address: packets to it are
 class OwnNetwork:
     """Processes started with ``prefix`` reach this machine by ``address`` alone.
 
-    Ends with the processes in it, and with whoever made it: nothing is left behind, however that ends.
+    Ends with its processes and with the process that created it: nothing is left behind, however that process ends.
     """
 
     def __init__(self) -> None:
@@ -69,7 +69,7 @@ class OwnNetwork:
         if way in (Way.DOWN, Way.BOTH):
             self._do("neigh", "replace", self._inside, "lladdr", NOBODY, "dev", self._cable)
 
-    def mend(self) -> None:
+    def restore(self) -> None:
         """Let packets pass again. Lost ones are sent again by TCP."""
         self._do("neigh", "flush", "nud", "permanent", "dev", "cable", inside=True)
         self._do("neigh", "flush", "nud", "permanent", "dev", self._cable)

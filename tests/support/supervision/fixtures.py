@@ -14,25 +14,25 @@ from tests.support.supervision.supervised import Supervise, Supervised
 
 
 @pytest.fixture(scope="session")
-def warm_nursery() -> Iterator[ForkServer]:
-    nursery = ForkServer.start()
-    yield nursery
-    nursery.close()
+def warm_fork_server() -> Iterator[ForkServer]:
+    fork_server = ForkServer.start()
+    yield fork_server
+    fork_server.close()
 
 
 @pytest.fixture(params=["warm", "cold"])
-def nursery(request: pytest.FixtureRequest) -> ForkServer | None:
+def fork_server(request: pytest.FixtureRequest) -> ForkServer | None:
     """Each test runs with keepers from a fork server, and with keepers started cold."""
     if request.param == "cold":
         return None
-    nursery: ForkServer = request.getfixturevalue("warm_nursery")
-    return nursery
+    fork_server: ForkServer = request.getfixturevalue("warm_fork_server")
+    return fork_server
 
 
 @pytest.fixture
-def supervise(nursery: ForkServer | None, tmp_path: Path) -> Supervise:
+def supervise(fork_server: ForkServer | None, tmp_path: Path) -> Supervise:
     """Supervise the run of a report in a thread."""
-    return lambda report: Supervised(report, nursery, tmp_path)
+    return lambda report: Supervised(report, fork_server, tmp_path)
 
 
 @pytest.fixture

@@ -17,16 +17,16 @@ from tests.support.supervision.fake_report import FakeReport
 class Supervised:
     """A run that a thread supervises."""
 
-    def __init__(self, report: FakeReport, nursery: ForkServer | None, runtime_dir: Path) -> None:
+    def __init__(self, report: FakeReport, fork_server: ForkServer | None, runtime_dir: Path) -> None:
         self.report = report
         self.ending: RunOutcome | None = None
         self.error: BaseException | None = None
-        self._thread = threading.Thread(target=self._execute, args=(nursery, runtime_dir), daemon=True)
+        self._thread = threading.Thread(target=self._execute, args=(fork_server, runtime_dir), daemon=True)
         self._thread.start()
 
-    def _execute(self, nursery: ForkServer | None, runtime_dir: Path) -> None:
+    def _execute(self, fork_server: ForkServer | None, runtime_dir: Path) -> None:
         try:
-            self.ending = execute(self.report, Worker(ThisHost(runtime_dir, nursery)))
+            self.ending = execute(self.report, Worker(ThisHost(runtime_dir, fork_server)))
         except BaseException as error:  # raised again by ``end``
             self.error = error
 

@@ -39,7 +39,7 @@ def test_a_callback_that_cannot_be_called_is_named(path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("webhooks", "said"),
+    ("webhooks", "expected"),
     [
         (URL, "str, not a list"),
         ([URL], "[0] is not a dictionary"),
@@ -57,9 +57,9 @@ def test_a_callback_that_cannot_be_called_is_named(path: str) -> None:
         ([HOOK, HOOK], "one URL twice"),
     ],
 )
-def test_the_message_for_a_malformed_webhook_shows_a_valid_example(webhooks: Any, said: str) -> None:
+def test_the_message_for_a_malformed_webhook_shows_a_valid_example(webhooks: Any, expected: str) -> None:
     [message] = problems(CHRONIKER_WEBHOOKS=webhooks)
-    assert message.id == "chroniker.E031" and said in message.msg
+    assert message.id == "chroniker.E031" and expected in message.msg
     assert message.hint and "SECRET" in message.hint and "s3cret" not in str(message)
 
 

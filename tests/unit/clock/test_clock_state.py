@@ -1,4 +1,4 @@
-"""What a host makes of what it sees of the database's clock."""
+"""How a host evaluates its readings of the database clock."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_a_state_of_an_earlier_boot_is_ignored(runtime: Path) -> None:
     clock_state.write(dataclasses.replace(a_memory(), boot="another"))
     assert clock_state.read() is None
     clock_state.write(dataclasses.replace(a_memory(), seen=boot_clock() + 3600))
-    assert clock_state.read() is None, "where the system has no name for a boot, its clock began anew"
+    assert clock_state.read() is None, "without a boot id of the system, a smaller boot clock shows a new boot"
 
 
 def test_a_symbolic_link_is_not_followed(runtime: Path, tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_no_temporary_file_is_left_behind(runtime: Path) -> None:
 
 
 def test_a_reading_overtaken_by_a_newer_one_is_evaluated() -> None:
-    """It was ahead when asked for, and right again for who asked later and was quicker."""
+    """The clock was ahead at this reading, and correct again at a later reading that returned first."""
     memory = next_state(None, seen(110.0))
     assert next_state(memory, seen(109.9)) is memory
     judged = next_state(memory, seen(109.9, 3600.0))

@@ -7,19 +7,19 @@ import pytest
 from django.test import override_settings
 
 from chroniker.exceptions import CommandRefused
-from chroniker.job_commands import environment as surroundings
+from chroniker.job_commands import environment as command_environment
 from chroniker.process.run_spec import RunSpec
 
 
 def refusal(environment: str = "", secrets: str = "") -> str:
     with pytest.raises(CommandRefused) as refused:
-        surroundings.refuse_duplicate_names(environment, secrets)
+        command_environment.refuse_duplicate_names(environment, secrets)
     return str(refused.value)
 
 
 def test_a_value_begins_after_the_first_equals_sign() -> None:
     text = 'A=1\r\n# a remark\n\n  B = two words = "quoted" \nEMPTY=\nNL=a\u2028b'
-    assert surroundings.parse_variables(text) == {
+    assert command_environment.parse_variables(text) == {
         "A": "1",
         "B": ' two words = "quoted" ',
         "EMPTY": "",
@@ -28,7 +28,7 @@ def test_a_value_begins_after_the_first_equals_sign() -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
         ("no sign", "“=” is missing. Write NAME=value."),
         ("1A=x", "“1A” is not a valid name."),
@@ -37,17 +37,17 @@ def test_a_value_begins_after_the_first_equals_sign() -> None:
         ("FIRST=again", "“FIRST” is repeated."),
     ],
 )
-def test_an_invalid_line_is_named_by_its_number(line: str, said: str) -> None:
-    assert refusal(f"FIRST=1\n{line}").startswith(f"Line 2: {said}")
+def test_an_invalid_line_is_named_by_its_number(line: str, message: str) -> None:
+    assert refusal(f"FIRST=1\n{line}").startswith(f"Line 2: {message}")
 
 
 @pytest.mark.parametrize(
     "line", ["KEY=hunter2", "KEY=hunter2:x", "KEY=setting:hunter2", "KEY=env:hunter 2", "hunter2", "KEY=file:hunter2"]
 )
 def test_error_messages_never_repeat_a_secret(line: str) -> None:
-    said = refusal(secrets=line)
-    assert "hunter" not in said
-    assert said.startswith("Line 1: ")
+    message = refusal(secrets=line)
+    assert "hunter" not in message
+    assert message.startswith("Line 1: ")
 
 
 def test_a_name_is_either_a_variable_or_a_secret() -> None:
@@ -56,7 +56,7 @@ def test_a_name_is_either_a_variable_or_a_secret() -> None:
 
 @pytest.mark.parametrize("name", ["PATH", "LD_PRELOAD", "PYTHONPATH", "BASH_ENV"])
 def test_variables_that_select_code_need_raw_commands(name: str) -> None:
-    assert surroundings.parse_variables(f"{name}=x") == {name: "x"}
+    assert command_environment.parse_variables(f"{name}=x") == {name: "x"}
     with override_settings(CHRONIKER_DISABLE_RAW_COMMAND=True):
         assert "can change which code runs" in refusal(f"{name}=x")
         assert "can change which code runs" in refusal(secrets=f"{name}=env:HOME")
@@ -66,29 +66,29 @@ def test_secrets_are_resolved_on_the_executing_host(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("TOKEN_OF_THIS_HOST", "t0ken")
     lines = "TOKEN=env:TOKEN_OF_THIS_HOST\nKEY=setting:PAYMENT_KEY"
     with override_settings(PAYMENT_KEY="k3y"):
-        assert surroundings.resolve_environment("A=1", lines) == {"A": "1", "TOKEN": "t0ken", "KEY": "k3y"}
+        assert command_environment.resolve_environment("A=1", lines) == {"A": "1", "TOKEN": "t0ken", "KEY": "k3y"}
 
 
 def test_missing_or_non_text_secrets_are_named_without_a_value(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NOT_THERE", raising=False)
-    for line, said in {
+    for line, message in {
         "KEY=env:NOT_THERE": "has no variable “NOT_THERE”",
         "KEY=setting:NOT_THERE": "has no setting “NOT_THERE”",
         "KEY=setting:ODD": "“ODD” is not text",
     }.items():
-        with override_settings(ODD={"secret": "hunter2"}), pytest.raises(CommandRefused, match=said) as refused:
-            surroundings.resolve_environment("", line)
+        with override_settings(ODD={"secret": "hunter2"}), pytest.raises(CommandRefused, match=message) as refused:
+            command_environment.resolve_environment("", line)
         assert "“KEY”" in str(refused.value) and "hunter2" not in str(refused.value)
 
 
 def test_the_working_directory_is_absolute_and_must_exist(tmp_path: Path) -> None:
-    assert surroundings.resolve_directory("") is None
-    assert surroundings.resolve_directory(str(tmp_path)) == str(tmp_path)
+    assert command_environment.resolve_directory("") is None
+    assert command_environment.resolve_directory(str(tmp_path)) == str(tmp_path)
     for text in ("var/shop", "~/shop", "$HOME"):
         with pytest.raises(CommandRefused, match="is not an absolute path"):
-            surroundings.check_directory(text)
+            command_environment.check_directory(text)
     with pytest.raises(CommandRefused, match="There is no working directory “/no/such/place” on"):
-        surroundings.resolve_directory("/no/such/place")
+        command_environment.resolve_directory("/no/such/place")
 
 
 def test_a_printed_run_spec_shows_no_variable() -> None:

@@ -1,4 +1,4 @@
-"""A command's words, asked of its own parser, which must neither act nor end the process."""
+"""The arguments of a command, validated by its own parser, which must neither act nor end the process."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_valid_arguments_are_accepted(args: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("args", "said"),
+    ("args", "message"),
     [
         ("", "required: word"),
         ("one", "required: --colour"),
@@ -61,10 +61,10 @@ def test_valid_arguments_are_accepted(args: str) -> None:
         (f"{GOOD} --number", "expected one argument"),
     ],
 )
-def test_invalid_arguments_are_named(args: str, said: str) -> None:
+def test_invalid_arguments_are_named(args: str, message: str) -> None:
     found = argument_error("takes", args)
     assert found is not None and found.startswith("“takes” does not accept this: ")
-    assert said in found
+    assert message in found
 
 
 def test_validation_opens_and_converts_nothing(tmp_path: Path) -> None:

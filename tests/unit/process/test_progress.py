@@ -1,4 +1,4 @@
-"""Progress is shared memory: newest wins, a torn record is never shown, and outside a run nothing happens."""
+"""Progress is in shared memory: the newest record counts, an incomplete record is never read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the reference must name, taken from the code."""
+"""Names in the code that the reference must have."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_each_field_of_a_job_is_in_the_reference(field: str) -> None:
 
 @pytest.mark.parametrize("path", sorted(DOCS.rglob("*.md")), ids=lambda path: path.stem)
 def test_each_table_row_has_as_many_cells_as_its_header(path: Path) -> None:
-    """What is too much would be left out without a word."""
+    """Settings the code does not know would have no effect."""
     head = 0
     for number, line in enumerate(path.read_text().splitlines(), start=1):
         bars = CODE.sub("", line).count("|") if line.startswith("|") else 0

@@ -1,4 +1,4 @@
-"""Modules and functions stay short, and no files import each other in a circle."""
+"""Modules and functions stay short, and there are no import cycles."""
 
 from __future__ import annotations
 

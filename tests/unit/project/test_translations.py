@@ -81,9 +81,9 @@ def test_no_text_is_untranslated_or_guessed(catalogue: Path) -> None:
 
 def test_each_translation_names_the_same_values(catalogue: Path) -> None:
     for text, forms in entries_of(catalogue).items():
-        asked, *named = [set(PLACES.findall(each)) for each in (text, *forms)]
-        # One may be said in words: "every week", "every %(n)d weeks".
-        assert named == [asked] or [each - {"%(n)"} for each in named] == [asked - {"%(n)"}] * 2, text
+        expected, *named = [set(PLACES.findall(each)) for each in (text, *forms)]
+        # The singular may be written in words: "every week", "every %(n)d weeks".
+        assert named == [expected] or [each - {"%(n)"} for each in named] == [expected - {"%(n)"}] * 2, text
 
 
 def test_what_is_compiled_says_the_same(catalogue: Path) -> None:

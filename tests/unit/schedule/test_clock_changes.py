@@ -1,4 +1,4 @@
-"""What the policies for the hour that is left out and the hour that comes twice do to instants."""
+"""How the policies for skipped and repeated hours affect scheduled times."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What must hold for every schedule: instants grow, and both directions name the same ones."""
+"""Properties of every schedule: times increase, and both search directions find the same times."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The preview of a schedule: its next instants, notes on clock changes, and warnings."""
+"""The preview of a schedule: its next scheduled times, notes on clock changes, and warnings."""
 
 from __future__ import annotations
 

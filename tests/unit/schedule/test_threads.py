@@ -31,7 +31,7 @@ def eager_switching() -> Iterator[None]:
     sys.setswitchinterval(before)
 
 
-def asked(seed: int) -> list[tuple[dt.datetime | None, dt.datetime | None]]:
+def times_around(seed: int) -> list[tuple[dt.datetime | None, dt.datetime | None]]:
     random = Random(seed)
     answers = []
     for _ in range(60):
@@ -43,11 +43,11 @@ def asked(seed: int) -> list[tuple[dt.datetime | None, dt.datetime | None]]:
 
 @pytest.mark.usefixtures("eager_switching")
 def test_threads_that_share_rules_get_correct_results() -> None:
-    alone = [asked(seed) for seed in range(8)]
+    alone = [times_around(seed) for seed in range(8)]
     cron_rule.cache_clear()
     timeline.bounded.cache_clear()
     with ThreadPoolExecutor(8) as pool:
-        assert list(pool.map(asked, range(8))) == alone
+        assert list(pool.map(times_around, range(8))) == alone
 
 
 def test_the_caches_are_bounded() -> None:

@@ -1,4 +1,4 @@
-"""Bytes become numbered chunks: as written where that can be stored, and with a remark where it is too much."""
+"""Bytes become numbered chunks: unchanged if they can be stored, with a remark if the output is over the limit."""
 
 from __future__ import annotations
 

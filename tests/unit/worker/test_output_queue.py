@@ -1,4 +1,4 @@
-"""Output that waits to be stored is handed out in order, in bounded pieces, and counted."""
+"""Pending output is returned in order, in batches of limited size, and counted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a supervisor tells its keeper, decided without a process."""
+"""The instructions of a supervisor to its keeper, decided without a process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is reported next about a run, decided without a thread, a socket, a database or a clock."""
+"""The next report about a run, decided without a thread, a socket, a database or a clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""That a worker ends is heard in its own process and in those that it forked before it knew."""
+"""The shutdown notice of a worker reaches its own process and processes forked before the notice."""
 
 from __future__ import annotations
 
@@ -12,37 +12,37 @@ from chroniker.worker.shutdown_notice import ShutdownNotice
 
 
 @pytest.fixture
-def farewell() -> Iterator[ShutdownNotice]:
+def notice() -> Iterator[ShutdownNotice]:
     made = ShutdownNotice()
     yield made
     made.close()
 
 
-def test_nothing_is_stopped_before_the_notice(farewell: ShutdownNotice) -> None:
-    assert not farewell.announced
-    assert farewell.stop_at == float("inf")
+def test_nothing_is_stopped_before_the_notice(notice: ShutdownNotice) -> None:
+    assert not notice.announced
+    assert notice.stop_at == float("inf")
 
 
-def test_a_notice_without_a_grace_prevents_starts_and_stops_nothing(farewell: ShutdownNotice) -> None:
-    farewell.announce(None)
-    assert farewell.announced
-    assert farewell.stop_at == float("inf")
+def test_a_notice_without_a_grace_prevents_starts_and_stops_nothing(notice: ShutdownNotice) -> None:
+    notice.announce(None)
+    assert notice.announced
+    assert notice.stop_at == float("inf")
 
 
-def test_the_first_notice_counts(farewell: ShutdownNotice) -> None:
+def test_the_first_notice_counts(notice: ShutdownNotice) -> None:
     before = boot_clock()
-    farewell.announce(100.0)
-    farewell.announce(0.0)
-    assert before + 100 <= farewell.stop_at <= boot_clock() + 100
+    notice.announce(100.0)
+    notice.announce(0.0)
+    assert before + 100 <= notice.stop_at <= boot_clock() + 100
 
 
-def test_a_process_forked_before_receives_the_notice(farewell: ShutdownNotice) -> None:
+def test_a_process_forked_before_receives_the_notice(notice: ShutdownNotice) -> None:
     reading, writing = os.pipe()
     pid = os.fork()
     if not pid:
-        os.read(reading, 1)  # until it was said
-        os._exit(0 if farewell.announced and farewell.stop_at < boot_clock() + 100 else 1)
-    farewell.announce(50.0)
+        os.read(reading, 1)  # until the notice was given
+        os._exit(0 if notice.announced and notice.stop_at < boot_clock() + 100 else 1)
+    notice.announce(50.0)
     os.write(writing, b"!")
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
     os.close(reading)

@@ -66,7 +66,7 @@ class Command(BaseCommand):
             raise CommandError("as it was told to")
 
     def speak(self, job: str, lines: Iterable[int]) -> None:
-        """Numbered lines; now and then the witness hears how many of them have left this process for certain."""
+        """Numbered lines. From time to time the witness file gets the number of lines that were certainly written."""
         for number in lines:
             self.stdout.write(f"{number:06d}")
             if number % PORTION == PORTION - 1:
