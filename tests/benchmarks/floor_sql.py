@@ -14,7 +14,7 @@ from chroniker.models import Run
 
 
 class Wanted(NamedTuple):
-    """What is to be written for one job."""
+    """The values to write for one job."""
 
     run_id: UUID
     job_id: int
@@ -65,7 +65,7 @@ UPSERT = {
 
 
 def find(now: dt.datetime) -> list[tuple[int, dt.datetime, int]]:
-    """Job, instant and last token of what is due, locked."""
+    """Job, scheduled time and last token of due jobs, with row locks."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT s.job_id, s.next_instant, s.last_token"
@@ -77,7 +77,7 @@ def find(now: dt.datetime) -> list[tuple[int, dt.datetime, int]]:
 
 
 def write(wanted: Sequence[Wanted], now: dt.datetime) -> None:
-    """Runs and leases; and the states moved on."""
+    """Insert runs and leases, and update the job states."""
     redispatch, deadline = _moment(now + settings.redispatch), _moment(now + settings.start_deadline)
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
@@ -98,7 +98,7 @@ def write(wanted: Sequence[Wanted], now: dt.datetime) -> None:
 
 
 def mark(run_ids: Sequence[UUID], now: dt.datetime) -> None:
-    """The runs' messages are out."""
+    """Record that the messages of the runs are sent."""
     with connection.cursor() as cursor:
         change = "UPDATE chroniker_run SET dispatched_at = %s, redispatch_at = %s, dispatch_count = 1 WHERE id "
         values = [_moment(now), _moment(now + settings.redispatch)]

@@ -14,7 +14,7 @@ from tests.support.servers import MariaDBServer, PostgresServer, RedisServer, Se
 
 
 class DurablePostgres(PostgresServer):
-    """Commits reach the disk, as they do in production. Of an option named twice the last one counts."""
+    """Commits reach the disk, as in production. If an option is given twice, the last one counts."""
 
     def command(self) -> list[str]:
         return [*super().command(), "-c", "fsync=on", "-c", "full_page_writes=on", "-c", "shared_buffers=512MB"]

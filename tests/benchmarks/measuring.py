@@ -25,22 +25,22 @@ def percentile(values: Sequence[float], percent: float) -> float:
 
 
 def figure(value: float) -> float:
-    """Four digits that count: more would be noise."""
+    """Four significant digits; more would be noise."""
     return float(f"{value:.4g}")
 
 
 def ratio(values: Sequence[float], floors: Sequence[float]) -> float:
-    """The median over pairs measured one right after the other: what else the machine does weighs on both."""
+    """The median over pairs measured one directly after the other, so that other load affects both."""
     return figure(statistics.median(value / floor for value, floor in zip(values, floors, strict=True)))
 
 
 def load() -> float:
-    """Processes that wanted to run, on average over the last minute. Near the number of cores, distrust the figures."""
+    """The load average of the last minute. If it is near the number of cores, the figures are unreliable."""
     return round(os.getloadavg()[0], 1)
 
 
 class Stopwatch:
-    """``with Stopwatch() as watch: ...``, then ``watch.seconds``; ``lap`` adds up what parts of it took."""
+    """``with Stopwatch() as watch: ...``, then ``watch.seconds``; ``lap`` adds up the time of parts."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -51,7 +51,7 @@ class Stopwatch:
         return self
 
     def lap(self, name: str) -> None:
-        """What passed since the last lap belongs to ``name``."""
+        """Add the time since the last lap to ``name``."""
         now = time.perf_counter()
         self.laps[name] = self.laps.get(name, 0.0) + now - self._lap
         self._lap = now

@@ -1,4 +1,4 @@
-"""A table of jobs as a real project has them: many schedules, several zones, some dependencies. Made fast."""
+"""Jobs like those of a real project: many schedules, several time zones, some dependencies."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ KEYS: dict[type[models.Model], str] = {Job: "id", JobState: "job_id", JobDepende
 
 
 def populate(jobs: int) -> None:
-    """Bring the tables, which must be empty, to so many jobs, none of which is due within the next days."""
+    """Fill the empty tables with ``jobs`` jobs, none of which is due within the next days."""
     now = database_now()
     first = [_job(number) for number in range(1, min(jobs, DIFFERENT) + 1)]
     Job.objects.bulk_create(first)
@@ -77,7 +77,7 @@ def _state(job: Job, now: dt.datetime) -> JobState:
 
 
 def _copy(model: type[models.Model], shift: int, count: int) -> None:
-    """Insert the first ``count`` rows again, with every id moved on by ``shift``."""
+    """Insert the first ``count`` rows again, with ``shift`` added to every id."""
     meta, quote = model._meta, connection.ops.quote_name
     columns = [quote(str(field.column)) for field in meta.concrete_fields]
     values = [_copied(field, quote(str(field.column)), shift) for field in meta.concrete_fields]
@@ -97,7 +97,7 @@ def _copied(field: models.Field[Any, Any], column: str, shift: int) -> str:
 
 
 def tidy() -> None:
-    """What the server would do by itself in time. SQLite does nothing by itself, and has no statistics."""
+    """Update the statistics, as the server would do later by itself. SQLite has no statistics."""
     statement = {"postgresql": "VACUUM ANALYZE", "mysql": "ANALYZE TABLE"}.get(connection.vendor)
     if statement:
         with connection.cursor() as cursor:
@@ -106,7 +106,7 @@ def tidy() -> None:
 
 
 class Stage:
-    """Jobs become due, are claimed by what is measured, and are put back: other ones each time."""
+    """Makes jobs due for each measurement and resets them afterwards, other jobs each time."""
 
     def __init__(self, jobs: int, due: int) -> None:
         self.due = due
@@ -116,7 +116,7 @@ class Stage:
         self._touched: list[JobState] = []
 
     def set(self) -> list[JobState]:
-        """Undo what the last one did; make ``due`` other jobs due at their latest instant. Their states."""
+        """Reset the jobs of the last measurement and make as many other jobs due. Returns their states."""
         self.clear()
         ids = self._random.sample(self._eligible, self.due)
         states = list(JobState.objects.filter(pk__in=ids).select_related("job"))

@@ -1,4 +1,4 @@
-"""``run``: a command that does nothing, through the whole system, on a warm worker; and many of them at once."""
+"""``run``: a command that does nothing through the whole system on a warm worker, alone and many at once."""
 
 from __future__ import annotations
 

@@ -23,12 +23,12 @@ def client(url: str) -> redis.Redis:
 
 @shared_task(name=TASK, ignore_result=True)
 def answer(key: str) -> None:
-    """Say that this task was executed, in the fastest way there is."""
+    """Report the execution of this task in the fastest way."""
     client(current_app.conf.broker_url).lpush(key, 1)
 
 
 def round_trip(broker_url: str) -> None:
-    """Send that task, and wait for its answer."""
+    """Send the task and wait for its result."""
     key = f"answer-{uuid.uuid4()}"
     current_app.send_task(TASK, (key,), ignore_result=True)
     if client(broker_url).blpop([key], timeout=60) is None:
@@ -49,7 +49,7 @@ def fork() -> None:
 
 
 def commit(job_id: int) -> None:
-    """One row changed, and on the disk."""
+    """Change one row and commit it to disk."""
     from chroniker.models import JobState
 
     JobState.objects.filter(pk=job_id).update(retry_attempt=1)

@@ -1,4 +1,4 @@
-"""Runs through a real worker, one after the other and many at once. Their times are the database's own."""
+"""Runs through a real worker, one after the other and many at once, timed by the database clock."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STAGES = ("claimed", "started", "finished")
 
 
 def one_by_one(worker: CeleryWorker, broker_url: str, runs: int) -> Row:
-    """Claim to finished, each run alone; before each, what it would cost at least."""
+    """From claim to finish, each run alone; before each run its floor is measured."""
     job = Job.objects.create(name="alone", command="noop", cron="0 0 1 1 *")
     lifecycle.book([job.pk], database_now())
     for _each in range(WARM_UP):
@@ -37,7 +37,7 @@ def one_by_one(worker: CeleryWorker, broker_url: str, runs: int) -> Row:
 
 
 def at_once(worker: CeleryWorker, due: int) -> Row:
-    """So many jobs become due in the same moment; one tick claims them all."""
+    """``due`` jobs become due at the same time; one tick claims them all."""
     Job.objects.all().delete()
     populate(due * 2)
     Stage(due * 2, due).set()
@@ -55,7 +55,7 @@ def at_once(worker: CeleryWorker, due: int) -> Row:
 
 
 def _finished(worker: CeleryWorker, runs: Sequence[Run]) -> list[tuple[float, ...]]:
-    """Wait for the end of these runs; for each, when it reached which stage."""
+    """Wait for the end of these runs. Returns the time of each stage of each run."""
     mine = Run.objects.filter(pk__in=[run.pk for run in runs])
     wait_until(lambda: not mine.filter(status__in=OPEN).exists(), seconds=120, what="all runs finished")
     for run in mine.exclude(status=Status.SUCCEEDED):
@@ -98,6 +98,6 @@ def _floor_row(floors: Sequence[Stopwatch], times: Sequence[tuple[float, ...]]) 
 
 
 def _cpu(worker: CeleryWorker) -> float:
-    """Seconds of processor time that the worker, what lives below it, and what they have reaped have used."""
+    """Seconds of processor time of the worker, its descendants and their reaped children."""
     processes = [psutil.Process(worker.pid), *worker.children()]
     return sum(sum(process.cpu_times()[:4]) for process in processes)

@@ -1,4 +1,4 @@
-"""``tick``: what one pass costs with so many jobs, so many of them due, beside the least that it could cost."""
+"""``tick``: the cost of one tick for a number of jobs and of due jobs, beside its floor."""
 
 from __future__ import annotations
 

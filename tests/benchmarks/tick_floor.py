@@ -1,6 +1,6 @@
 """The least that a tick's work costs: the same rows by bare SQL, the next instants by croniter, bytes into Redis.
 
-It asks for what is due and enabled, and nothing else: no dependencies, no open or lost runs, no edits, no flags.
+It reads only jobs that are due and enabled: no dependencies, no open or lost runs, no edits, no flags.
 Whatever can be is prepared: every expression is parsed, the drivers are connected, the message is known but for its
 ids. So it is cheaper than any tick that starts with a new process.
 """

@@ -55,7 +55,7 @@ def wheel(dist: Path) -> Path:
 
 
 def shipped() -> Iterator[str]:
-    """Every file of the packages that is not made by Python."""
+    """Every file of the packages that Python does not generate."""
     for package in PACKAGES:
         for path in (ROOT / package).rglob("*"):
             if path.is_file() and "__pycache__" not in path.parts and not path.name.startswith("."):

@@ -1,4 +1,4 @@
-"""The tutorial, done to the letter: its code goes into the files that it names, its commands are executed."""
+"""The tutorial, step by step: its code is written into the named files, and its commands are executed."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ print([f"{run.job.name} {run.token} {run.status} {run.total_parts_complete}" for
 
 
 class Reader(Newcomer):
-    """Somebody who does what the tutorial says, section by section."""
+    """Executes the tutorial section by section."""
 
     def __init__(self, directory: Path) -> None:
         super().__init__(directory, "site_")

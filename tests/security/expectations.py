@@ -27,7 +27,7 @@ def _only(*people: str) -> frozenset[str]:
 
 @dataclass(frozen=True)
 class Page:
-    """Who gets an answer by GET, and which; all others get 403, or the login page if they are not logged in."""
+    """Users who may GET a page, and its status; others get 403, or the login page if they are not logged in."""
 
     sees: frozenset[str]
     status: int = 200
@@ -39,7 +39,7 @@ class Page:
 def _of_model(
     name: str, sees: frozenset[str], adds: frozenset[str], deletes: frozenset[str], of: Any
 ) -> dict[str, Page]:
-    """Those that Django's admin makes for every model."""
+    """The pages that Django's admin creates for every model."""
     return {
         f"{name}/": Page(sees),
         f"{name}/add/": Page(adds),
@@ -81,7 +81,7 @@ PAGES: dict[str, Page] = {
 
 @dataclass(frozen=True)
 class Deed:
-    """A POST that changes something, by these people, and by nobody else. It leaves an entry in the admin's log."""
+    """A POST that changes rows and is allowed only for these users. It adds an entry to the admin's log."""
 
     route: str
     by: frozenset[str]
@@ -94,7 +94,7 @@ class Deed:
 
 
 def _form(address: str, form: str, **changes: str) -> Callable[[Scene], dict[str, Any]]:
-    """What a browser would send that had the form open, with these changes."""
+    """The data that a browser would send from this form, with these changes."""
 
     def data(scene: Scene) -> dict[str, Any]:
         return {**fields(browser("root").get(f"/{PREFIX}{filled(address, scene)}"), form), **changes}
@@ -148,14 +148,14 @@ DEEDS: list[Deed] = [
 
 
 def filled(route: str, scene: Scene) -> str:
-    """The route's address, for the thing of the scene that its row names."""
+    """The address of the route, for the object that its row of the table names."""
     of = PAGES[route].of
     before, bracket, rest = route.partition("<")
     return f"{before}{of(scene)}{rest.partition('>')[2]}" if bracket and of else route
 
 
 def routes() -> Iterator[str]:
-    """All addresses of this app in the project, as the resolver has them."""
+    """All addresses of this app in the URL resolver of the project."""
     for route in _below(get_resolver(), ""):
         if route.startswith(PREFIX):
             yield route.removeprefix(PREFIX)

@@ -28,7 +28,7 @@ def scene(dummy: Any) -> Scene:
 
 @contextmanager
 def undone() -> Iterator[None]:
-    """What happens within is taken back, so that the next person finds the same scene."""
+    """Roll back all changes, so that the next user finds the same rows."""
     with transaction.atomic():
         yield
         transaction.set_rollback(True)
@@ -119,7 +119,7 @@ def test_a_post_to_a_read_only_page_changes_nothing(route: str, scene: Scene) ->
 
 @pytest.mark.parametrize("deed", [deed.name for deed in DEEDS if deed.action])
 def test_an_action_on_all_rows_needs_the_same_permission(deed: str, scene: Scene) -> None:
-    """ "Select all across pages" sends no more than a flag."""
+    """ "Select all across pages" sends only a flag."""
     chosen = {**BY_NAME[deed].data(scene), "select_across": "1"}
     before = everything()
     for person in sorted(PEOPLE.keys() - BY_NAME[deed].by):

@@ -39,7 +39,7 @@ EMPTY_QUERY: dict[str, Any] = {
 
 
 def refused(job: Job) -> str:
-    """Run it; it fails without having begun. The reason."""
+    """Run the job, which fails before its command starts. Returns the reason."""
     User.objects.get_or_create(username="who is still there")
     with override_settings(CHRONIKER_EXECUTORS=INLINE):
         run_now(job, "an attacker")
@@ -156,7 +156,7 @@ def test_the_list_of_allowed_commands_is_checked_at_execution_too() -> None:
 
 @pytest.fixture
 def evil(tmp_path: Path) -> Callable[[], bool]:
-    """A module that leaves a file behind when it is imported; whether it was."""
+    """A module that creates a file when it is imported, and a function that checks this."""
     (tmp_path / "evil.py").write_text(f"open({str(tmp_path / 'taken')!r}, 'w').close()\nfrom tests.settings import *\n")
     return (tmp_path / "taken").exists
 
@@ -230,7 +230,7 @@ def test_variables_that_decide_which_code_runs(name: str) -> None:
 
 
 def test_rows_of_an_unknown_user_are_data(admin: Client) -> None:
-    """What a job is called, or says, is never formatted, evaluated or looked up."""
+    """Names and texts of a job are never formatted, evaluated or looked up."""
     text = "%(name)s {0.__class__} {{ 7|add:7 }} ${IFS} %s"
     job: Any = a_job_of_new_year(name=text, command="noop")
     with override_settings(CHRONIKER_EXECUTORS=INLINE):
@@ -248,7 +248,7 @@ def test_rows_of_an_unknown_user_are_data(admin: Client) -> None:
     ],
 )
 def test_dangerous_commands_of_popular_packages_are_denied(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Interactive ones, those that never end, those that destroy data, and those that run any other command."""
+    """Interactive commands, endless commands, commands that destroy data, and commands that run other commands."""
     monkeypatch.setattr(policy, "get_commands", lambda: {name: "some_app"})
     assert "CHRONIKER_COMMANDS_DENIED" in str(policy.denial_reason(name))
 

@@ -183,7 +183,7 @@ RULES = [
 
 @pytest.mark.parametrize(("frequency", "params"), RULES)
 def test_the_search_of_an_endless_rule_ends(frequency: str, params: str) -> None:
-    """That this ends is the assertion: a search by steps would not, within any patience."""
+    """The test passes if the search ends; a search step by step would take years."""
     now = database_now()
     spec = Spec(frequency=frequency, params=params, timezone="Europe/Paris", starts_at=now.replace(year=1990, day=1))
     try:

@@ -58,7 +58,7 @@ def test_an_address_with_a_line_break_gets_no_email_and_blocks_no_other(
 
 
 def test_only_configured_addresses_are_posted_to(web_server: WebServer, dummy: Any) -> None:
-    """Neither a row, nor its payload, nor a job decides where: the setting does, at the moment of sending."""
+    """Only the setting at the time of sending decides the address, not a row, its payload or a job."""
     hook = {"URL": f"{web_server.url}/hook", "SECRET": "a secret"}
     with override_settings(CHRONIKER_WEBHOOKS=[hook]):
         channel = webhooks()[0].channel

@@ -26,7 +26,7 @@ def mode(path: Path) -> int:
 
 
 def of_somebody_else(tmp_path: Path) -> Path:
-    """Only root can give a directory away; everybody else has one that is root's at hand."""
+    """Only root can change the owner of a directory; other users use an existing directory of root."""
     if os.geteuid() != 0:
         return Path("/usr")
     directory = tmp_path / "theirs"

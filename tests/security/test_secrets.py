@@ -31,7 +31,7 @@ def assert_in_no_table() -> None:
 
 
 def command_lines() -> dict[str, str]:
-    """Of all processes, as ``ps`` shows them to every user of the host."""
+    """The arguments of all processes, as ``ps`` shows them to every user of the host."""
     found = {}
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:

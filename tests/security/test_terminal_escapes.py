@@ -39,7 +39,7 @@ ACTS = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2
 
 @pytest.fixture
 def hostile(dummy: Any) -> Job:
-    """A job with an open run; everything that has a name is called like that, or says so."""
+    """A job with an open run; every name and text of its rows is the hostile text."""
     group = Group.objects.create(name=f"group {HOSTILE}")
     Host.objects.create(name=f"host {HOSTILE}", last_seen=database_now(), clock_skew_seconds=99)
     job = a_due_job(name=f"busy {HOSTILE}", group=group)
@@ -52,7 +52,7 @@ def hostile(dummy: Any) -> Job:
 
 
 def printed_by(*words: str) -> str:
-    """To stdout and stderr, with the text of the error that ended it."""
+    """The text on stdout and stderr, and of the error that ended the command."""
     out = io.StringIO()
     try:
         call_command(*words, stdout=out, stderr=out, skip_checks=False)

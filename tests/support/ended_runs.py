@@ -49,7 +49,7 @@ def lost(job: Job) -> Run:
 
 
 def missed(*users: User, **fields: Any) -> Run:
-    """The SKIPPED run of a new job whose instants are older than its grace."""
+    """The SKIPPED run of a new job whose scheduled times are older than its misfire grace."""
     job = a_due_job(minutes=10, misfire_grace_seconds=60, **fields)
     job.subscribers.set(users)
     tick()

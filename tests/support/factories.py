@@ -32,7 +32,7 @@ def a_booked_job(*, since: dt.datetime | None = None, **fields: Any) -> Job:
 
 
 def a_due_job(*, minutes: int = 1, **fields: Any) -> Job:
-    """A job with one missed instant for each of the last ``minutes``."""
+    """A job with one missed scheduled time for each of the last ``minutes``."""
     now = database_now()
     return a_booked_job(since=now.replace(second=0, microsecond=0) - dt.timedelta(minutes=minutes, seconds=1), **fields)
 

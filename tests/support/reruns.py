@@ -25,6 +25,6 @@ def report(reporter: pytest.TerminalReporter, allowed: int | None) -> None:
 
 
 def too_many(session: pytest.Session, allowed: int | None) -> bool:
-    """Asked in the process that reports, which is the only one with a terminal reporter that counts."""
+    """Runs only in the reporting process, whose terminal reporter has the counts."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     return allowed is not None and reporter is not None and count(reporter) > allowed

@@ -1,4 +1,4 @@
-"""The examples of docs/how-to/fencing.md, as they stand there."""
+"""The examples of docs/how-to/fencing.md, unchanged."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def code_of(section: str) -> str:
 
 
 def names_of(section: str) -> dict[str, Any]:
-    """What that Python defines, once it was executed; it finds its models here."""
+    """The names that this Python defines; its models are in this app."""
     names: dict[str, Any] = {"Account": Account, "Report": Report}
     exec(compile(code_of(section), PAGE, "exec"), names)
     return names
@@ -41,7 +41,7 @@ def outcome(effect: Callable[[], object]) -> str:
 
 
 def effects(directory: Path, url: str) -> dict[str, str]:
-    """Each example in turn, and what came of it."""
+    """Execute each example and print its result."""
     return {
         "database": outcome(lambda: names_of("database")),
         "file": outcome(lambda: names_of("file")["replace"](directory / "report", "a report")),

@@ -1,4 +1,4 @@
-"""What the examples of docs/how-to/fencing.md write to."""
+"""The tables that the examples of docs/how-to/fencing.md write to."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from tests.support.factories import a_booked_job
 
 
 def a_history(*runs: tuple[Status, float | None]) -> Job:
-    """A job with these runs: how each ended, and after how many seconds; ``None``: it never started."""
+    """A job with runs of these statuses and durations in seconds; ``None`` for a run that never started."""
     job, now = a_booked_job(cron="0 0 1 1 *"), database_now()
     for token, (status, seconds) in enumerate(runs, 1):
         began = None if seconds is None else now - dt.timedelta(seconds=seconds)

@@ -27,7 +27,7 @@ def live(client: Client, *jobs: Job) -> dict[str, dict[str, object]]:
 
 
 def many_jobs(count: int) -> None:
-    """Of all kinds: waiting, running, with a result, and never booked."""
+    """Jobs of all kinds: waiting, running, with a result, and never booked."""
     first = a_booked_job()
     for number in range(count - 1):
         job = a_due_job() if number % 3 else a_job()

@@ -27,7 +27,7 @@ ADD = "/admin/chroniker/job/add/"
 
 
 def options(client: Client) -> dict[str, tuple[str, str]]:
-    """What the form offers: the app and the help of each command by its name."""
+    """The commands of the form: app and help by command name."""
     found = re.findall(
         r'<option value="([^"]*)" data-app="([^"]*)" data-help="([^"]*)">', client.get(ADD).content.decode()
     )
@@ -140,7 +140,7 @@ def test_the_next_ten_scheduled_times_are_shown_before_saving(admin: Client) -> 
 
 
 def clone_form(client: Client, job: Job) -> tuple[str, dict[str, Any]]:
-    """The address behind the page's button, and the form there as it is filled in."""
+    """The address of the page's button, and the values of the form at that address."""
     page = client.get(url(job)).content.decode()
     found = re.search(r'<a href="([^"]*clone=[^"]*)">Clone</a>', page)
     assert found, "no button"
@@ -204,7 +204,7 @@ def test_the_page_costs_the_same_statements_for_any_history(admin: Client) -> No
 
 
 def test_the_list_of_a_hundred_thousand_jobs_reads_only_the_shown_rows(admin: Client) -> None:
-    """All that grows with the number of jobs is what Django counts."""
+    """Only Django's count of the rows grows with the number of jobs."""
     now = database_now()
     Job.objects.bulk_create(Job(name=f"job {n}", command="noop", cron="0 0 1 1 *", edited_at=now) for n in range(120))
     with CaptureQueriesContext(connection) as queries:

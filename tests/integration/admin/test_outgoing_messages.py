@@ -21,7 +21,7 @@ HOOKS = [{"URL": "https://hooks.example.com/services/s3cret-path", "SECRET": "s3
 
 @pytest.fixture
 def messages() -> dict[str, Outbox]:
-    """One in each state there is."""
+    """One message in each state."""
     users = [a_subscriber(name) for name in ("waiting", "failing", "over", "sent")]
     ended(a_job_with_subscribers(*users, name="nightly"), Status.FAILED)
     found = {message.payload["to"]: message for message in Outbox.objects.all()}

@@ -20,7 +20,7 @@ SECOND = dt.timedelta(seconds=1)
 
 
 def a_run_with(streams: list[int], *, length: int = 10) -> tuple[Run, list[str]]:
-    """A run that wrote to these streams in turn; the texts in order."""
+    """A run that wrote to these streams in turn, and the texts in order."""
     run, began = run_now(a_booked_job(), by="a test"), database_now()
     counts = [0, 0, 0]
     rows = []
@@ -39,7 +39,7 @@ def read(*found: Page) -> list[str]:
 
 @pytest.fixture(params=range(5))
 def mixed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[Run, list[str]]:
-    """Streams that alternate, or of which one writes nothing for long. The pages are small, so there are many."""
+    """Streams that alternate, or of which one is silent for long. Pages are small, so there are many."""
     chance = random.Random(request.param)
     monkeypatch.setattr(output_pagination, "BUDGET", chance.choice([1, 25, 1000]))
     monkeypatch.setattr(output_pagination, "MOST", chance.choice([1, 3, 50]))

@@ -29,7 +29,7 @@ def mixtures(model: str) -> Iterator[tuple[str, ...]]:
 
 
 def rights(model: str) -> Iterator[tuple[bool, tuple[str, ...]]]:
-    """Each mixture for the model, with every page; then with other permissions too, with the page of the row alone."""
+    """Each mixture of the model's permissions with every page; other mixtures with the row's page only."""
     for mixture in mixtures(model):
         yield True, mixture
         yield False, tuple({*mixture, *OTHERS})

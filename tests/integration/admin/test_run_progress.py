@@ -27,7 +27,7 @@ SECOND = dt.timedelta(seconds=1)
 
 
 def a_running_run(*, since: int, progress: tuple[int, int] | None = (77, 13), past: int | None = None) -> Run:
-    """One that started so many seconds ago; ``past``: what each of three earlier runs took."""
+    """A run that started ``since`` seconds ago; ``past`` is the duration of each of three earlier runs."""
     job, now = a_booked_job(cron="0 0 1 1 *"), database_now()
     if past is not None:
         for token in (1, 2, 3):

@@ -25,7 +25,7 @@ EXECUTORS = {
 
 @pytest.fixture
 def lease(request: pytest.FixtureRequest) -> float:
-    """Seconds; a test parametrizes it to have another."""
+    """The lock timeout in seconds; a test can parametrize it."""
     return float(getattr(request, "param", LEASE))
 
 

@@ -64,7 +64,7 @@ def test_a_broker_that_does_not_answer_accepts_nothing(
 def test_run_now_waits_less_for_the_broker_than_a_tick(
     broker: Broker, settings_of_all: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A page waits for it. What could not be sent, the next tick sends."""
+    """A page waits for the broker. The next tick sends messages that could not be sent."""
     timeouts = []
 
     def fail(app: object, messages: object, *, timeout: float) -> None:

@@ -1,4 +1,4 @@
-"""Each check's id, by the settings that bring it up."""
+"""The id of each check, and the settings that cause it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``manage.py doctor`` reports about broker and workers."""
+"""The findings of ``manage.py doctor`` about broker and workers."""
 
 from __future__ import annotations
 

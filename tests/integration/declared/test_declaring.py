@@ -1,4 +1,4 @@
-"""Declarations are found, and what is wrong with one is named."""
+"""Declarations are discovered, and errors in them are named."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Jobs declared in code: found, brought into the database, and shown as what they are."""
+"""Jobs declared in code: discovered, synced into the database, and marked in the admin."""
 
 from __future__ import annotations
 

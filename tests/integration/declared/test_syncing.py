@@ -1,4 +1,4 @@
-"""What ``sync_jobs`` writes, and what it leaves alone."""
+"""The rows that ``sync_jobs`` writes, and those it does not change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Blackout calendars: an instant that falls into a blackout of the job's calendar is recorded as skipped."""
+"""Blackout calendars: a scheduled time within a blackout of the job's calendar is recorded as skipped."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("dummy")]
 
 
 def closed(*spans: tuple[int, int], name: str = "move") -> Calendar:
-    """Closed from so many minutes ago until, and without, so many minutes ago."""
+    """A calendar with a blackout for each span: from minutes ago (included) to minutes ago (excluded)."""
     calendar = Calendar.objects.create(name=f"calendar {Calendar.objects.count()}")
     for begin, until in spans:
         Blackout.objects.create(
@@ -44,7 +44,7 @@ def closed(*spans: tuple[int, int], name: str = "move") -> Calendar:
 
 
 def ledger(job: Job) -> list[tuple[str, int, int]]:
-    """Status, and how many minutes ago its range began and ended."""
+    """The status, and the start and end of the range in minutes before now."""
     found = []
     for run in Run.objects.filter(job=job).order_by("token"):
         assert run.scheduled_for is not None and run.covered_until is not None
@@ -60,7 +60,7 @@ def assert_tiled(job: Job) -> None:
 
 
 def at(calendar: Calendar, *, minutes: int, **fields: Any) -> Job:
-    """A job of this calendar that is due for so many minutes, and what a tick in this very minute makes of it."""
+    """A job with this calendar that has been due for ``minutes``, after a tick in the current minute."""
     since = NOW - minutes * MINUTE - dt.timedelta(seconds=1)
     job = a_booked_job(since=since, calendar=calendar, **fields)
     tick(now=NOW + dt.timedelta(seconds=1))

@@ -1,4 +1,4 @@
-"""Dependencies, in the admin: circles are refused and named; the page shows what a job waits for and why."""
+"""Dependencies in the admin: cycles are refused and named; the page shows why a job waits."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def page(client: Client, job: Job) -> str:
 
 
 def waits(client: Client, job: Job) -> str:
-    """The sentence below the list of those that ``job`` waits for; what the refresh says must be the same."""
+    """The reason below the list of dependencies. The live refresh must return the same text."""
     found = re.search(r'data-cell="job-\d+-waits".*?<span data-part="text">(.*?)</span>', page(client, job), re.DOTALL)
     assert found
     answer: Any = client.get(reverse("admin:chroniker_job_live"), {"ids": str(job.pk), "runs": "1"}).json()

@@ -33,7 +33,7 @@ def group() -> Group:
 
 
 def members(group: Group, *minutes: int, **fields: Any) -> list[Job]:
-    """Jobs of this group, each due for so many minutes."""
+    """Jobs of this group that have been due for these numbers of minutes."""
     return [a_due_job(name=f"{group} {n}", minutes=late, group=group, **fields) for n, late in enumerate(minutes)]
 
 

@@ -1,4 +1,4 @@
-"""Jobs of one host and of every host, with real processes that go by different names on one database."""
+"""Jobs for one host and for every host, with real processes that use different host names on one database."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def at(manage: Manage, host: str) -> Manage:
-    """``manage.py`` on that host: lock files of its own too."""
+    """``manage.py`` on that host, with its own lock files."""
     runtime = manage.directory / f"runtime-{host}"
     return manage.having(CHRONIKER_HOSTNAME=host, CHRONIKER_CHECK_LOCK_FILE=False, CHRONIKER_RUNTIME_DIR=str(runtime))
 
@@ -39,7 +39,7 @@ def all_succeeded(jobs: list[Job]) -> bool:
 
 
 def test_a_job_with_a_required_host_runs_only_on_that_host(manage: Manage) -> None:
-    """Both servers wake at the same instant, and either may claim; with an hour to the next pass, none may dawdle."""
+    """Both servers wake at the same time, and either may claim. The next tick is an hour later."""
     run_at = database_now() + dt.timedelta(seconds=8)
     names = ["one", "two"] * 3
     jobs = [a_booked_job(frequency=Frequency.ONCE, cron="", run_at=run_at, hostname=name) for name in names]
@@ -68,7 +68,7 @@ def test_run_job_on_the_wrong_host_names_the_required_host(manage: Manage) -> No
 
 
 def test_a_job_for_every_host_runs_on_each_and_ends_when_all_have_reported(manage: Manage, tmp_path: Path) -> None:
-    """Its command succeeds only where it meets the one on the other host."""
+    """Its command succeeds only if it runs at the same time as that on the other host."""
     job = a_job_of_new_year(hostname="*", command="meet", args=f"{tmp_path / 'witness'} 2")
     dependent = a_job_of_new_year()
     a_dependency(dependent, job, wait_for_success=True)

@@ -1,4 +1,4 @@
-"""Pause and resume: all jobs, or a group; who, since when, why."""
+"""Pause and resume all jobs or a group, with user, time and reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every executor must do. Subclass ``ExecutorContract``, name the backend, and pytest runs all of it.
+"""Tests that every executor must pass. Subclass ``ExecutorContract``, name the backend, and pytest runs all of it.
 
     class TestMyExecutor(ExecutorContract):
         BACKEND = "mine.Executor"
@@ -34,7 +34,7 @@ from tests.testapp import witnessing
 
 
 def a_claim(**fields: Any) -> Run:
-    """A claimed run that nobody dispatched yet, of a job that is not due by itself."""
+    """A claimed run that is not dispatched yet, of a job that is not due."""
     job = a_booked_job(cron="0 0 1 1 *", **fields)
     state = JobState.objects.select_related("job").get(pk=job.pk)
     now = database_now()
@@ -43,7 +43,7 @@ def a_claim(**fields: Any) -> Run:
 
 
 def open_here() -> None:
-    """Let the executor under test take runs, if they execute in this process."""
+    """Let the executor under test accept runs, if it executes them in this process."""
     if isinstance(executor := executors["default"], HostedExecutor):
         executor.open()
 
@@ -57,7 +57,7 @@ def running(executor: Executor) -> Collection[UUID]:
 
 
 def note_ends(executor: Executor, timeout: float) -> None:
-    """Let an executor of this process notice that runs have ended."""
+    """Let an executor of this process process the ends of its runs."""
     if isinstance(executor, HostedExecutor) and executor.busy:
         executor.finished(timeout)
 
@@ -68,7 +68,7 @@ def reread(run: Run) -> Run:
 
 @pytest.mark.django_db(transaction=True)
 class TakingContract:
-    """For executors that only take runs, without executing them."""
+    """Tests for executors that accept runs and do not execute them."""
 
     BACKEND: ClassVar[str] = ""
     OPTIONS: ClassVar[Mapping[str, Any]] = {}
@@ -93,13 +93,13 @@ class TakingContract:
     @pytest.fixture(scope="class")
     @classmethod
     def served(cls, env: dict[str, str]) -> Iterator[None]:
-        """While it is open, what is dispatched is executed by somebody. ``env``: for their processes."""
+        """Dispatched runs are executed while this context is open. ``env`` is for the processes that execute them."""
         yield
 
     @pytest.fixture(scope="class")
     @classmethod
     def opened(cls, env: dict[str, str], served: None) -> Iterator[None]:
-        """The settings in force, here and for what the executor starts from here; and the executor open."""
+        """The executor, open, with its settings in this process and in processes that it starts."""
         with pytest.MonkeyPatch.context() as patch:
             for name in ("CHRONIKER_TEST_DB_NAME", "CHRONIKER_TEST_SETTINGS", "DJANGO_SETTINGS_MODULE", "PYTHONPATH"):
                 patch.setenv(name, env[name])
@@ -136,7 +136,7 @@ class TakingContract:
     def test_runs_that_were_not_accepted_are_dispatched_again(
         self, executor: Executor, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Whatever it raises, or leaves out, harms neither the tick nor the claim."""
+        """An exception or an incomplete result of an executor affects neither the tick nor the claim."""
         run = a_claim()
         with monkeypatch.context() as patch:
             patch.setattr(executor, "dispatch", lambda runs: 1 / 0)
@@ -154,13 +154,13 @@ class TakingContract:
 
 
 class ExecutorContract(TakingContract):
-    """For executors whose runs are executed."""
+    """Tests for executors whose runs are executed."""
 
     #: A stop reaches a running command.
     STOPS: ClassVar[bool] = True
 
     def wait_for_end(self, executor: Executor, *runs: Run) -> list[Run]:
-        """Also lets an executor that executes here notice its ends."""
+        """Also lets a hosted executor process the ends of its runs."""
 
         def all_ended() -> bool:
             note_ends(executor, 0.05)

@@ -1,4 +1,4 @@
-"""What imports Celery when it is collected is no test where Celery is not installed."""
+"""Modules that import Celery are not collected if Celery is not installed."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def printed(*words: str) -> str:
 
 @contextmanager
 def beats_tables() -> Iterator[None]:
-    """The tables of django-celery-beat as its migrations made them, with the rows of the dump."""
+    """The tables of django-celery-beat as its migrations create them, with the rows of the dump."""
     with connection.cursor() as cursor:
         for statement in (FIXTURES / f"celery-beat-tables-{connection.vendor}.sql").read_text().split(";\n"):
             if statement.strip():

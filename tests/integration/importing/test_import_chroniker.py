@@ -31,7 +31,7 @@ NOW = dt.datetime(2026, 11, 30, 12, tzinfo=dt.UTC)
 
 
 def everything() -> list[list[dict[str, Any]]]:
-    """All rows that an import could touch."""
+    """All rows that an import could change."""
     models: list[Any] = [Job, JobState, JobDependency, Run, LogChunk, Job.subscribers.through]
     return [list(model._default_manager.order_by("pk").values()) for model in models]
 

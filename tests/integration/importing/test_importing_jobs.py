@@ -1,4 +1,4 @@
-"""Each way over, as its user goes it: with manage.py, on a database of its own."""
+"""Each import as a user does it: with manage.py, on a separate database."""
 
 from __future__ import annotations
 

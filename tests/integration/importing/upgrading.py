@@ -25,13 +25,13 @@ def dump(version: str) -> Path:
 
 
 def users() -> list[User]:
-    """Those who are in the dumps."""
+    """The users in the dumps."""
     return [User.objects.create(pk=pk, username=name, is_staff=True) for pk, name in ((1, "ann"), (2, "bob"))]
 
 
 @contextmanager
 def upgraded(version: str) -> Iterator[None]:
-    """The tables of django-chroniker as its migrations create them, with rows; then our migrations. Removed after the test."""
+    """The tables of django-chroniker with rows; then our migrations. Removed after the test."""
     call_command("migrate", "chroniker", "zero", verbosity=0)
     recorder = MigrationRecorder(connection)
     users()

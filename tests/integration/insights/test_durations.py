@@ -16,7 +16,7 @@ SECOND = dt.timedelta(seconds=1)
 
 
 def ran(job: Job, *seconds: float, status: Status = Status.SUCCEEDED, slot: str = "") -> None:
-    """Runs of ``job`` that took so long, the latest last."""
+    """Runs of ``job`` with these durations, the latest last."""
     state, now = JobState.objects.get(pk=job.pk), database_now()
     Run.objects.bulk_create(
         Run(

@@ -1,4 +1,4 @@
-"""What the ledger says of each instant of a job."""
+"""The entry of the ledger for each scheduled time of a job."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def entries(job: Job, until: dt.datetime | None = None, *, size: int = 50) -> li
 
 
 def a_range(job: Job, token: int, first: dt.datetime, last: dt.datetime, **fields: Any) -> Run:
-    """A run as if it had been claimed for these instants."""
+    """A run that covers the scheduled times of this range."""
     values: dict[str, Any] = {"status": Status.SUCCEEDED, "started_at": last, "finished_at": last, **fields}
     covered = {"scheduled_for": first, "covered_until": last, "claimed_at": last}
     run = Run.objects.create(job=job, token=token, trigger=Trigger.SCHEDULE, **covered, **values)

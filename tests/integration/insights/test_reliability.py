@@ -25,7 +25,7 @@ MINUTE, DAY = dt.timedelta(minutes=1), dt.timedelta(days=1)
 def a_run(
     job: Job, token: int, start: float, end: float | None, *, slot: str = "", claimed: float | None = None
 ) -> Run:
-    """From so many minutes ago until so many minutes ago; ``None``: it is open, with its lease."""
+    """A run from ``start`` to ``end`` minutes ago; with ``None`` it is open and has a lease."""
     now = database_now()
     run = Run.objects.create(
         job=job,

@@ -1,4 +1,4 @@
-"""Between the look-up of a job and its claim anything may happen: a claim checks again, under its locks."""
+"""The state may change between the query for due jobs and a claim, so a claim checks again under its locks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.factories import a_booked_job, a_dependency, a_due_job, start
 
 
 def drawn(job: Job, now: dt.datetime) -> lifecycle.Plan:
-    """The plan of a claim that a tick has found, and has not written yet."""
+    """The plan of a claim that a tick has made and not written yet."""
     state = due.find(SCHEDULED, now, [job.pk]).get()
     return plan.draw(SCHEDULED, state, now)
 

@@ -104,7 +104,7 @@ def test_a_claim_that_is_not_started_before_its_start_deadline_is_lost() -> None
 
 @dataclass
 class Here:
-    """Processes of a host where locks decide."""
+    """Processes of a host that uses lock files."""
 
     held: bool | None
     survivors: list[str] = field(default_factory=list)
@@ -268,7 +268,7 @@ def test_a_claim_whose_executor_fails_stays_claimed_with_the_reason() -> None:
 
 
 def test_a_run_lost_after_its_start_has_an_event_about_incomplete_output() -> None:
-    """Its worker would have recorded what it could not store; a worker that was killed records nothing."""
+    """A worker records output that it could not store; a killed worker records nothing."""
     run = claimed()
     started(run)
     let_expire(run)

@@ -1,4 +1,4 @@
-"""Jobs are deleted by the ORM only while no run of them is open."""
+"""The ORM deletes a job only if it has no open run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When a claim that nobody starts is offered again."""
+"""When a claim that was not started is dispatched again."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DAY = 86_400
 
 
 def waits(run: Run, messages: int) -> list[float]:
-    """Seconds until the next message, after each of so many."""
+    """Seconds until the next message, after each message."""
     found = []
     for _message in range(messages):
         now = database_now()

@@ -1,4 +1,4 @@
-"""Jobs that run on every live host: a parent for the instant, a child for each host."""
+"""Jobs that run on every live host: one parent run per scheduled time, one child run per host."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fence at the isolation levels that a project may set."""
+"""The fence at each isolation level that a project can set."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def lose(run: Run) -> None:
 
 
 def begin(level: str) -> None:
-    """For the next transaction (MariaDB), or for this one (PostgreSQL)."""
+    """Set the isolation level of the next transaction (MariaDB) or of this one (PostgreSQL)."""
     with connection.cursor() as cursor:
         cursor.execute(f"SET TRANSACTION ISOLATION LEVEL {level}")
 

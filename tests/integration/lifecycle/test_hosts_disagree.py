@@ -1,4 +1,4 @@
-"""Clocks, time zone databases and errors differ between hosts: none of that may move or suspend a job of the fleet."""
+"""Clocks, time zone databases and errors differ between hosts. This must not reschedule or suspend a job."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_a_host_that_cannot_book_an_edit_leaves_it_to_other_hosts(no_such_zone: 
 @pytest.mark.django_db
 @pytest.mark.parametrize("wrong", [-HOUR, HOUR])
 def test_newer_time_zone_rules_rebook_the_jobs_of_the_zone(wrong: dt.timedelta) -> None:
-    """They were booked an hour early, or late, by rules that do not hold any more."""
+    """They were booked an hour too early or too late, by outdated rules."""
     job = a_booked_job(cron="0 9 * * *", timezone="Asia/Almaty")
     state = state_of(job)
     right = state.next_instant
@@ -111,7 +111,7 @@ def test_older_time_zone_rules_do_not_rebook() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_postgresql_ends_a_hanging_transaction() -> None:
-    """The limit is that of the transaction alone: a pool's next user of the connection does not get it."""
+    """The limit applies to the transaction only, not to the next user of a pooled connection."""
 
     def limit() -> str:
         with connection.cursor() as cursor:

@@ -11,7 +11,7 @@ Rows = set[tuple[str, str, str]]
 
 
 def rows_of_the_comment() -> Rows:
-    """(event, from, to) of each move in the table beside the states."""
+    """(event, from, to) of each transition in the table beside the states."""
     text = Path(str(status_module.__file__)).read_text()
     rows = re.findall(r"^#   ([a-z ]+?)  +(\S+) +((?:[A-Z_]+ ?)+)  +", text, re.MULTILINE)
     return {(event, source, target) for event, source, targets in rows for target in targets.split()}

@@ -1,4 +1,4 @@
-"""Jobs that name their host: whose claims these are, who is offered them, and who may start them."""
+"""Jobs with a required host: which host claims, dispatches and starts their runs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ INLINE = {"default": {"BACKEND": "chroniker.executors.inline.InlineExecutor"}}
 
 @contextmanager
 def on(host: str) -> Iterator[None]:
-    """This process on that host, where it executes what it dispatches."""
+    """Use this host name in this process, which executes the runs that it dispatches."""
     with override_settings(CHRONIKER_HOSTNAME=host, CHRONIKER_EXECUTORS=INLINE):
         yield
     executors.close()

@@ -1,4 +1,4 @@
-"""Workers, ticks and people in any order, some of them dying: after each step the invariants hold."""
+"""Random sequences of steps by workers, ticks and users, with crashes: the invariants hold after each step."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ pick = st.integers(min_value=0, max_value=50)
 
 @dataclass
 class Worker:
-    """Somebody who got a message. It believes in its right until ``deadline``, by the clock of this test."""
+    """A worker that received a message. It may execute until ``deadline`` by the clock of this test."""
 
     run: Run
     nonce: UUID
@@ -38,7 +38,7 @@ class Worker:
 
 
 class Scheduler(RuleBasedStateMachine):
-    """The clock of this test runs ahead of the database's: ``ahead``. What had a time left has less by as much."""
+    """Advance the clock of this test, and shorten all times in the database by the same amount."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class Scheduler(RuleBasedStateMachine):
 
     @rule(number=pick)
     def a_message_is_delivered(self, number: int) -> None:
-        """To a new worker, for one of the latest runs: delivered twice, late, out of order."""
+        """A new worker receives a message of one of the latest runs: twice, late or out of order."""
         runs = list(Run.objects.exclude(status=Status.SKIPPED).order_by("-claimed_at", "pk")[:6])
         if runs:
             run = runs[number % len(runs)]
@@ -82,7 +82,7 @@ class Scheduler(RuleBasedStateMachine):
 
     @rule(number=pick, status=st.sampled_from([Status.SUCCEEDED, Status.FAILED, Status.TIMED_OUT, Status.STOPPED]))
     def a_worker_finishes(self, number: int, status: Status) -> None:
-        """Perhaps long after its deadline: its command was dead by then, and it reports what it saw."""
+        """May happen long after the deadline: the command was dead by then, and the worker reports its result."""
         if worker := self._worker(number):
             self.workers.remove(worker)
             held = Lease.objects.filter(pk=worker.run.pk, nonce=worker.nonce).exists()
@@ -161,7 +161,7 @@ class Scheduler(RuleBasedStateMachine):
 
 
 def _closure() -> set[tuple[Status | None, Status]]:
-    """One step may make several moves: a tick claims what it has just freed."""
+    """One step can make several transitions: a tick claims a job whose run it has just closed."""
     reached = set(MOVES)
     while more := {(a, d) for a, b in reached for c, d in MOVES if b == c} - reached:
         reached |= more

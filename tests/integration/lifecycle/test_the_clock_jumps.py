@@ -1,6 +1,6 @@
-"""The database's clock jumps, or another server answers: nothing expires and nothing starts here for one lease.
+"""The database clock jumps, or the server changes: for one lease nothing expires and nothing starts on this host.
 
-The clock that jumps is the one that this project's statements read: each database adds the jump in its own SQL. With
+Only the clock in the statements of chroniker jumps: each database adds the jump in its own SQL. With
 a server whose clock really jumps, under every process at once, `tests.faults` does the same.
 """
 
@@ -44,7 +44,7 @@ def runtime(tmp_path: Path) -> Iterator[None]:
 
 @pytest.fixture
 def jump(monkeypatch: pytest.MonkeyPatch) -> Jump:
-    """Has the database's clock jump by so many seconds, from where it was at first."""
+    """Set the offset of the database's clock, in seconds from its true time."""
     now, later = dict(database_clock._NOW), dict(database_clock._LATER)
 
     def jump(seconds: float) -> None:
@@ -60,14 +60,14 @@ def jump(monkeypatch: pytest.MonkeyPatch) -> Jump:
 
 
 def a_running_run() -> tuple[Run, UUID]:
-    """After a tick, so that this host has seen the clock."""
+    """After a tick, so that this host has read the clock."""
     a_due_job()
     (run,) = tick().claimed
     return run, started(run, "here")
 
 
 def let_a_lease_pass() -> None:
-    """The quiet time is over; nothing else has changed."""
+    """End the hold-off; nothing else changes."""
     memory = clock_state.read()
     assert memory is not None
     assert memory.seconds_left > 0
@@ -95,7 +95,7 @@ def test_a_jump_between_the_clock_reading_and_the_expiry_of_a_tick_is_detected(j
 
 @pytest.mark.parametrize("by", [HOUR, -HOUR])
 def test_a_clock_jump_during_a_tick_claims_and_books_nothing(jump: Jump, by: float) -> None:
-    """Whichever statement of the pass it comes before."""
+    """The jump may come before any statement of the tick."""
     for number in range(1000):
         jump(0)
         (clock_state._path()).unlink(missing_ok=True)
@@ -335,7 +335,7 @@ def test_a_heartbeat_measures_the_clock_of_the_host_and_records_changes(monkeypa
 
 
 def test_a_lease_has_the_length_of_the_settings_of_its_holder() -> None:
-    """A tick with a shorter lease in its settings must not cut what another process counts on."""
+    """A tick with a shorter lease in its settings must not shorten the leases of another process."""
     a_due_job()
     (run,) = tick().claimed
     with override_settings(CHRONIKER_LOCK_TIMEOUT=600):

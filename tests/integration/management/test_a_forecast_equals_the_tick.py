@@ -1,4 +1,4 @@
-"""Whatever jobs, states, pauses, groups and dependencies there are: a tick does what ``cron --dry-run`` announced."""
+"""For any jobs, states, pauses, groups and dependencies a tick does what ``cron --dry-run`` printed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ FLAGS = ("wait_for_completion", "wait_for_success", "wait_for_next_run")
 
 @dataclass
 class Drawn:
-    """One job of an example, and what happened to it before."""
+    """One job of an example, with its history."""
 
     fields: dict[str, Any] = field(default_factory=dict)
     state: dict[str, Any] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""What is wrong, and what would be right; never a traceback."""
+"""Invalid input gives a message with the error and a valid form, and no traceback."""
 
 from __future__ import annotations
 

@@ -108,7 +108,7 @@ def test_invalid_arguments_are_explained(tmp_path: Path) -> None:
 
 
 def busybox() -> str | None:
-    """A cron that reads a directory of its own, in the foreground, and touches nothing else of the system."""
+    """A cron daemon that runs in the foreground, reads a private directory, and changes nothing else in the system."""
     found = shutil.which("busybox")
     if found is None or os.getuid() != 0:
         return None

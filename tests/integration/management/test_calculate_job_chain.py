@@ -1,4 +1,4 @@
-"""``manage.py calculate_job_chain``: what a chain takes, and which way through it is the longest."""
+"""``manage.py calculate_job_chain``: the duration of a chain of jobs and its longest path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands of the operators, one test for each."""
+"""One test for each command for operators."""
 
 from __future__ import annotations
 

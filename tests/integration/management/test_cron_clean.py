@@ -1,4 +1,4 @@
-"""``manage.py cron_clean``: what it says, and how it behaves as a job."""
+"""``manage.py cron_clean``: its output, and how it runs as a job."""
 
 from __future__ import annotations
 

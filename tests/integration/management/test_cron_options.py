@@ -1,4 +1,4 @@
-"""What ``manage.py cron`` claims, prints and returns. The runs are executed inside, for it makes no difference here."""
+"""What ``manage.py cron`` claims, prints and returns. Runs are executed inline, which makes no difference here."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def has_succeeded(job: Job) -> bool:
 
 
 def test_cronserver_sleeps_until_the_next_booked_time(manage: Manage) -> None:
-    """With an hour between two ticks only the booking can have woken it."""
+    """The ticks are an hour apart, so only the booked time can wake it."""
     job = a_job_of_new_year()
     Job.objects.filter(pk=job.pk).update(
         frequency=Frequency.ONCE, cron="", run_at=database_now() + dt.timedelta(seconds=8)

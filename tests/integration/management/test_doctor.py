@@ -1,4 +1,4 @@
-"""``manage.py doctor`` reports each fault with its remedy."""
+"""``manage.py doctor`` reports each problem with advice."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def healthy(tmp_path: Path) -> Any:
-    """An installation without faults; each test adds one."""
+    """An installation without problems; each test adds one."""
     Host.objects.create(name="here", last_seen=database_now(), clock_skew_seconds=0.01)
     with override_settings(CHRONIKER_EXECUTORS=DUMMY, CHRONIKER_RUNTIME_DIR=str(tmp_path / "runtime")):
         yield

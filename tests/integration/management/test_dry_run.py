@@ -1,4 +1,4 @@
-"""``manage.py cron --dry-run``: what a tick would do, and why it would not do the rest."""
+"""``manage.py cron --dry-run``: the jobs that a tick would claim, and the reasons for the others."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_nothing_is_written() -> None:
 
 
 def test_an_edit_has_the_same_effect_as_in_a_tick() -> None:
-    """It is not booked yet, and yet the answer is that of the next tick."""
+    """The edit is not booked yet, but the output equals that of the next tick."""
     job = a_job_due_once(name="edited")
     Job.objects.filter(pk=job.pk).update(enabled=False)
     [line] = lines()

@@ -1,4 +1,4 @@
-"""What SIGTERM and SIGINT do to a process that ticks."""
+"""The effects of SIGTERM and SIGINT on a process that ticks."""
 
 from __future__ import annotations
 

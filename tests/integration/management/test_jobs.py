@@ -1,4 +1,4 @@
-"""``manage.py jobs``: what it shows, and to programs."""
+"""``manage.py jobs``: its text and its JSON."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def as_json(*words: str) -> list[dict[str, Any]]:
 
 
 def a_history(minutes: int) -> tuple[Job, dt.datetime]:
-    """One run that covers so many instants, and then one that was skipped."""
+    """One run that covers ``minutes`` scheduled times, and then a skipped run."""
     since = database_now().replace(second=0, microsecond=0) - (minutes + 3) * MINUTE
     job = a_booked_job(since=since, name="backup", timezone="UTC")
     last = since + minutes * MINUTE

@@ -1,4 +1,4 @@
-"""A terminal or a log may be ASCII or Latin-1: no command of ours fails because of a character."""
+"""A terminal or a log may be ASCII or Latin-1: no command of chroniker fails because of a character."""
 
 from __future__ import annotations
 

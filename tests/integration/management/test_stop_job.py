@@ -1,4 +1,4 @@
-"""``manage.py stop_job``: queued, running, neither."""
+"""``manage.py stop_job``: for queued runs, running runs, and jobs without a run."""
 
 from __future__ import annotations
 

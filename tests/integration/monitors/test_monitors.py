@@ -1,4 +1,4 @@
-"""Monitors: jobs that look whether something needs attention."""
+"""Monitors: jobs that check whether records need attention."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def check(*words: str, **options: Any) -> tuple[int, str]:
-    """Exit status, and all that it wrote."""
+    """The exit status and the complete output."""
     out, err = io.StringIO(), io.StringIO()
     status = 0
     try:
@@ -47,7 +47,7 @@ def users(*names: str, **fields: Any) -> None:
 
 
 def late_users() -> Any:
-    """What a project would write."""
+    """A monitor command as a project would write it."""
     return User.objects.filter(username__startswith="late")
 
 

@@ -1,4 +1,4 @@
-"""Mails: to subscribers on error and on success; none is lost with its mail server, and no run either."""
+"""Mails to subscribers on error and on success. A failing mail server loses neither mails nor runs."""
 
 from __future__ import annotations
 
@@ -234,7 +234,7 @@ def test_without_the_sites_framework_the_link_uses_a_setting(mail_server: MailSe
 
 
 def test_a_job_without_notifications_needs_no_statement() -> None:
-    """The same job with and without subscribers: the end of a run needs one more insert and the query for the addresses."""
+    """The same job with and without subscribers: the end of a run needs one more insert and one more query."""
     costs = []
     for users in ([], [a_subscriber("ann"), a_subscriber("bob"), a_subscriber("cem")]):
         job = a_job_with_subscribers(*users)

@@ -25,7 +25,7 @@ def page(name: str) -> str:
 
 @pytest.mark.parametrize("setting", DEFAULTS)
 def test_each_setting_is_in_the_reference(setting: str) -> None:
-    """In the table of settings: a row that slips into another table is shown there."""
+    """In the table of settings, not in another table."""
     rows = page("settings").split("\n\n")[2]
     assert f"\n| `{setting}` | " in rows
 
@@ -96,7 +96,7 @@ def test_each_field_of_a_job_is_in_the_reference(field: str) -> None:
 
 @pytest.mark.parametrize("path", sorted(DOCS.rglob("*.md")), ids=lambda path: path.stem)
 def test_each_table_row_has_as_many_cells_as_its_header(path: Path) -> None:
-    """Settings the code does not know would have no effect."""
+    """Markdown silently omits cells beyond the header."""
     head = 0
     for number, line in enumerate(path.read_text().splitlines(), start=1):
         bars = CODE.sub("", line).count("|") if line.startswith("|") else 0

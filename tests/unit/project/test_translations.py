@@ -1,4 +1,4 @@
-"""What people read is translated as a whole: each catalogue has all of its app's texts, and none that are gone."""
+"""The texts for users are translated completely: each catalogue has all texts of its app, and no old ones."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Entries = dict[str, list[str]]
 
 
 def texts_of(app: Path) -> Iterator[str]:
-    """All that the code of an app gives to gettext."""
+    """All texts that the code of an app passes to gettext."""
     for path in app.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in FUNCTIONS:
@@ -45,7 +45,7 @@ def _texts_in(argument: ast.expr) -> Iterator[str]:
 
 
 def entries_of(catalogue: Path) -> Entries:
-    """What a file of gettext has, its head left out."""
+    """The entries of a gettext file, without its header."""
     found: Entries = {}
     for block in catalogue.read_text().split("\n\n")[1:]:
         parts: list[tuple[str, str]] = []

@@ -79,7 +79,7 @@ def an_expression(random: Random, hour_star: float = 0.3) -> str:
 
 
 def a_fixed_expression_near_midnight(random: Random) -> str:
-    """No wildcard in hour or minute, and likely to meet a clock change."""
+    """No wildcard in hour or minute; often at a clock change."""
     minutes = random.choice(("0", "30", "15,45", "0-59/20", "59", "0,1,2", str(random.randint(0, 59))))
     hours = random.choice(("0", "1", "2", "3", "0-3", "1,2", "0,1,2,3,23", "23", str(random.randint(0, 23))))
     return f"{minutes} {hours} * * {random.choice(('*', '*', '*', 'sun', 'sat,sun', '0-6'))}"

@@ -37,7 +37,7 @@ def test_the_sample_clock_changes_exist(change: tuple[str, dt.datetime]) -> None
 
 
 class MovesAtNewYear(dt.tzinfo):
-    """No real zone does so at midnight UTC since 1970; the edges of our years must not depend on it."""
+    """No real zone did this at midnight UTC since 1970, but the result must not depend on it."""
 
     def utcoffset(self, moment: dt.datetime | None) -> dt.timedelta:
         assert moment is not None

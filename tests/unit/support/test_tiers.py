@@ -1,4 +1,4 @@
-"""Which tests run on which database, and how often a test may run."""
+"""The database of each test, and the number of its attempts."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def flood(size: int) -> None:
 
 
 def leave_a_daemon(job: str) -> None:
-    """A grandchild in a session of its own, which nobody waits for."""
+    """A grandchild in its own session, for which no process waits."""
     if os.fork():
         return
     os.setsid()
@@ -92,9 +92,9 @@ def leave_a_daemon(job: str) -> None:
 
 
 def leave_a_hydra(job: str) -> None:
-    """A process that is never where one looks: it forks its successor, in a session of its own, and ends.
+    """A process that is hard to find: it forks a successor in a new session, and ends.
 
-    One head never becomes two, and it dies out by itself: a machine survives it.
+    It never becomes more than one process, and it ends by itself.
     """
     if os.fork():
         return
@@ -109,7 +109,7 @@ def leave_a_hydra(job: str) -> None:
 
 
 def effect(job: str) -> None:
-    """Put the token into the job's next place. The counter is locked, so places are in the order of the commits."""
+    """Store the token at the job's next position. The counter is locked: positions follow the order of commits."""
     token = int(os.environ["CHRONIKER_RUN_TOKEN"])
     try:
         with chroniker.fence(), connection.cursor() as cursor:

@@ -8,13 +8,13 @@ from django.core.management.base import BaseCommand, CommandParser
 
 
 def converted(text: str) -> str:
-    """What a command's own conversion may do: leave a trace."""
+    """A conversion of a command with a side effect: it leaves a trace."""
     Path(text).write_text("converted")
     return text
 
 
 class Leaves(argparse.Action):
-    """What a command's own action may do: leave a trace."""
+    """An action of a command with a side effect: it leaves a trace."""
 
     def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
         Path(str(values)).write_text("acted")
