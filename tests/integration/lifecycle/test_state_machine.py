@@ -38,7 +38,7 @@ class Worker:
 
 
 class Scheduler(RuleBasedStateMachine):
-    """Advance the clock of this test, and shorten all times in the database by the same amount."""
+    """The clock of this test is ``ahead`` of the database's clock. Advancing it moves all times in the database back."""
 
     def __init__(self) -> None:
         super().__init__()
