@@ -18,7 +18,7 @@ app.autodiscover_tasks()
 
 @worker_ready.connect
 @beat_init.connect
-def say_ready(**_: Any) -> None:
+def report_ready(**_: Any) -> None:
     """Create the file that the test waits for."""
     if path := os.environ.get("CHRONIKER_TEST_READY_FILE"):
         Path(path).touch()

@@ -21,7 +21,7 @@ print([(run.job.name, run.status) for run in Run.objects.all()])
 """
 
 
-class Newcomer:
+class NewProject:
     """Somebody who has just begun a project."""
 
     def __init__(self, directory: Path, name: str = "shop") -> None:
@@ -60,22 +60,22 @@ class Newcomer:
 
 
 @pytest.fixture
-def newcomer(tmp_path: Path) -> Newcomer:
-    return Newcomer(tmp_path)
+def new_project(tmp_path: Path) -> NewProject:
+    return NewProject(tmp_path)
 
 
-def test_install_with_sites(newcomer: Newcomer) -> None:
-    newcomer.writes('INSTALLED_APPS += ["django.contrib.sites", "chroniker"]')
-    newcomer.sees_a_job_run()
+def test_install_with_sites(new_project: NewProject) -> None:
+    new_project.writes('INSTALLED_APPS += ["django.contrib.sites", "chroniker"]')
+    new_project.sees_a_job_run()
 
 
-def test_install_without_sites(newcomer: Newcomer) -> None:
-    newcomer.writes('INSTALLED_APPS += ["chroniker"]')
-    newcomer.sees_a_job_run()
+def test_install_without_sites(new_project: NewProject) -> None:
+    new_project.writes('INSTALLED_APPS += ["chroniker"]')
+    new_project.sees_a_job_run()
 
 
 @pytest.mark.celery
-def test_install_for_the_fleet(newcomer: Newcomer) -> None:
-    newcomer.writes('INSTALLED_APPS += ["django.contrib.sites", "chroniker"]')
-    newcomer.writes('INSTALLED_APPS += ["chroniker_celery", "django_celery_results"]')
-    newcomer.sees_a_job_run()
+def test_install_for_the_fleet(new_project: NewProject) -> None:
+    new_project.writes('INSTALLED_APPS += ["django.contrib.sites", "chroniker"]')
+    new_project.writes('INSTALLED_APPS += ["chroniker_celery", "django_celery_results"]')
+    new_project.sees_a_job_run()

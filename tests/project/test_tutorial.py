@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.project.test_install import Newcomer
+from tests.project.test_install import NewProject
 from tests.support import ROOT
 from tests.support.processes import Process, wait_until
 from tests.support.servers import RedisServer
@@ -31,7 +31,7 @@ print([f"{run.job.name} {run.token} {run.status} {run.total_parts_complete}" for
 """
 
 
-class Reader(Newcomer):
+class Reader(NewProject):
     """Executes the tutorial section by section."""
 
     def __init__(self, directory: Path) -> None:

@@ -155,24 +155,26 @@ def test_the_list_of_allowed_commands_is_checked_at_execution_too() -> None:
 
 
 @pytest.fixture
-def evil(tmp_path: Path) -> Callable[[], bool]:
+def side_effect(tmp_path: Path) -> Callable[[], bool]:
     """A module that creates a file when it is imported, and a function that checks this."""
-    (tmp_path / "evil.py").write_text(f"open({str(tmp_path / 'taken')!r}, 'w').close()\nfrom tests.settings import *\n")
+    (tmp_path / "side_effect.py").write_text(
+        f"open({str(tmp_path / 'taken')!r}, 'w').close()\nfrom tests.settings import *\n"
+    )
     return (tmp_path / "taken").exists
 
 
 @pytest.mark.parametrize(
     "options",
     [
-        "--pythonpath {dir} --settings evil",
-        "--pythonpath={dir} --settings=evil",
-        "--python {dir} --sett evil",
-        "--p={dir} --se=evil",
-        "x --settings=evil --pythonpath={dir}",
+        "--pythonpath {dir} --settings side_effect",
+        "--pythonpath={dir} --settings=side_effect",
+        "--python {dir} --sett side_effect",
+        "--p={dir} --se=side_effect",
+        "x --settings=side_effect --pythonpath={dir}",
     ],
 )
 def test_options_that_set_settings_or_paths_are_refused(
-    options: str, evil: Callable[[], bool], admin: Client, manage: Manage, tmp_path: Path
+    options: str, side_effect: Callable[[], bool], admin: Client, manage: Manage, tmp_path: Path
 ) -> None:
     args = options.format(dir=tmp_path)
     with NO_RAW:
@@ -186,7 +188,7 @@ def test_options_that_set_settings_or_paths_are_refused(
         with pytest.raises(ClaimRefused, match="can change which code runs"):
             run_now(a_job_of_new_year(command="env_dump"), "an attacker", args=args)
     assert manage.having(CHRONIKER_DISABLE_RAW_COMMAND=True)("run_job", job.name).returncode == 1
-    assert not evil()
+    assert not side_effect()
 
 
 def test_similar_words_are_accepted() -> None:

@@ -25,7 +25,7 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.lstat().st_mode)
 
 
-def of_somebody_else(tmp_path: Path) -> Path:
+def owned_by_another_user(tmp_path: Path) -> Path:
     """Only root can change the owner of a directory; other users use an existing directory of root."""
     if os.geteuid() != 0:
         return Path("/usr")
@@ -35,26 +35,26 @@ def of_somebody_else(tmp_path: Path) -> Path:
     return directory
 
 
-def open_to_others(tmp_path: Path) -> Path:
+def writable_by_others(tmp_path: Path) -> Path:
     directory = tmp_path / "open"
     directory.mkdir()
     directory.chmod(0o777)
     return directory
 
 
-def a_link_to_somebody_else_s(tmp_path: Path) -> Path:
+def a_link_of_another_user(tmp_path: Path) -> Path:
     link = tmp_path / "link"
-    link.symlink_to(of_somebody_else(tmp_path))
+    link.symlink_to(owned_by_another_user(tmp_path))
     return link
 
 
-def a_link_to_nothing(tmp_path: Path) -> Path:
+def a_broken_link(tmp_path: Path) -> Path:
     link = tmp_path / "nothing"
     link.symlink_to(tmp_path / "made by the victim")
     return link
 
 
-BAD = [of_somebody_else, open_to_others, a_link_to_somebody_else_s, a_link_to_nothing]
+BAD = [owned_by_another_user, writable_by_others, a_link_of_another_user, a_broken_link]
 
 
 @pytest.mark.parametrize("trap", BAD)
@@ -101,7 +101,7 @@ def test_no_command_runs_from_a_directory_of_another_user(manage: Manage, tmp_pa
     taken = tmp_path / "taken"
     job = a_job_of_new_year(command="", raw_command=f"touch {taken}")
     run_now(job, "a test")
-    manage.having(CHRONIKER_RUNTIME_DIR=str(open_to_others(tmp_path)))("cron", "--skip-checks")
+    manage.having(CHRONIKER_RUNTIME_DIR=str(writable_by_others(tmp_path)))("cron", "--skip-checks")
     assert not taken.exists()
     assert the_run(job).status == Status.CLAIMED
     assert Run.objects.count() == 1

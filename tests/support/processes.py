@@ -109,7 +109,7 @@ class Process:
             self.popen.terminate()
             with suppress(subprocess.TimeoutExpired):
                 self.popen.wait(seconds)
-        clear_away(self.mark)
+        kill_marked(self.mark)
         self.popen.wait()
 
     def __enter__(self) -> Self:
@@ -143,7 +143,7 @@ def _has_mark(pid: int, mark: str) -> bool:
         return False
 
 
-def clear_away(mark: str) -> None:
+def kill_marked(mark: str) -> None:
     """Kill all processes with the mark. Stop them first, since one of them may fork all the time."""
     stopped: set[psutil.Process] = set()
     quiet = 0

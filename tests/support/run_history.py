@@ -32,7 +32,7 @@ def ended(
     return runs
 
 
-def with_belongings(run: Run, *, chunks: int = 2, sent: bool = True) -> Run:
+def with_related_rows(run: Run, *, chunks: int = 2, sent: bool = True) -> Run:
     """Output, an event and a message of ``run``."""
     now = database_now()
     LogChunk.objects.bulk_create(

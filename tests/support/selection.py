@@ -17,13 +17,13 @@ def fits_database(item: pytest.Item) -> bool:
     return not marks or any(databases.chosen() in mark.args for mark in marks)
 
 
-def celery_is_there() -> bool:
+def celery_is_installed() -> bool:
     return installed.CELERY
 
 
 def fits_environment(item: pytest.Item) -> bool:
     """``@pytest.mark.celery``: deselected where Celery is not installed. The other markers work the same way."""
-    there = {"celery": celery_is_there, "faketime": WrongClock.available, "namespaces": OwnNetwork.available}
+    there = {"celery": celery_is_installed, "faketime": WrongClock.available, "namespaces": OwnNetwork.available}
     return all(item.get_closest_marker(name) is None or is_there() for name, is_there in there.items())
 
 

@@ -23,7 +23,7 @@ def page_of(client: Client, run: Run) -> str:
     return html.unescape(client.get(reverse("admin:chroniker_run_change", args=[run.pk])).content.decode())
 
 
-def called(*names: str) -> tuple[Run, list[Run]]:
+def a_parent_with_children(*names: str) -> tuple[Run, list[Run]]:
     for name in names:
         hosts.record_heartbeat(["default"], name=name)
     parent = run_now(a_booked_job(hostname=EVERY_HOST, cron="0 0 1 1 *"), by="a test")
@@ -35,7 +35,7 @@ def end(run: Run, status: Status, reason: str = "") -> None:
 
 
 def test_the_page_of_a_parent_lists_its_hosts_and_a_child_links_its_parent(admin: Client) -> None:
-    parent, (first, second) = called("web1", "web2")
+    parent, (first, second) = a_parent_with_children("web1", "web2")
     end(first, Status.FAILED, "exit status 3")
     shown = page_of(admin, parent)
     for child in (first, second):
@@ -47,7 +47,7 @@ def test_the_page_of_a_parent_lists_its_hosts_and_a_child_links_its_parent(admin
 
 
 def test_the_refresh_has_the_state_of_each_host(admin: Client) -> None:
-    parent, (first, second) = called("web1", "web2")
+    parent, (first, second) = a_parent_with_children("web1", "web2")
     end(first, Status.SUCCEEDED)
     cells: dict[str, Any] = admin.get(reverse("admin:chroniker_run_live", args=[parent.pk])).json()["cells"]
     assert cells[f"run-{first.pk}-status"]["text"] == "succeeded"
@@ -57,7 +57,7 @@ def test_the_refresh_has_the_state_of_each_host(admin: Client) -> None:
 
 def test_the_table_of_hosts_costs_the_same_statements_for_any_number(admin: Client) -> None:
     def statements(*names: str) -> int:
-        parent, _children = called(*names)
+        parent, _children = a_parent_with_children(*names)
         page_of(admin, parent)
         with CaptureQueriesContext(connection) as queries:
             page_of(admin, parent)
@@ -78,7 +78,7 @@ def test_the_form_suggests_every_host_and_recent_hosts_and_accepts_others(admin:
 
 
 def test_stop_on_the_job_s_page_stops_the_run_on_every_host(admin: Client) -> None:
-    parent, children = called("web1", "web2")
+    parent, children = a_parent_with_children("web1", "web2")
     started(children[0], host="web1")
     admin.post(reverse("admin:chroniker_job_stop", args=[parent.job_id]))
     assert Run.objects.filter(job=parent.job_id, stop_requested_by="root").count() == 3

@@ -116,12 +116,12 @@ def test_an_invalid_stored_schedule_does_not_break_the_list(admin: Client) -> No
 
 
 def test_names_arguments_and_errors_are_escaped(admin: Client) -> None:
-    evil = "<script>alert(1)</script>"
-    job = a_booked_job(name=f"n{evil}", args=f"a{evil}")
+    markup = "<script>alert(1)</script>"
+    job = a_booked_job(name=f"n{markup}", args=f"a{markup}")
     other = a_due_job()
     a_dependency(other, job, wait_for_success=True)
-    lifecycle.suspend_schedule(job.pk, ValueError(evil))
-    run = run_now(a_booked_job(name=f"r{evil}"), by=evil)
+    lifecycle.suspend_schedule(job.pk, ValueError(markup))
+    run = run_now(a_booked_job(name=f"r{markup}"), by=markup)
     for address in (
         LIST,
         reverse("admin:chroniker_job_change", args=[job.pk]),
@@ -130,7 +130,7 @@ def test_names_arguments_and_errors_are_escaped(admin: Client) -> None:
         reverse("admin:chroniker_job_delete", args=[job.pk]),
     ):
         html = admin.get(address).content.decode()
-        assert evil not in html, address
+        assert markup not in html, address
         assert "&lt;script&gt;" in html, address
 
 

@@ -85,17 +85,21 @@ def test_the_refresh_ends_after_late_output_has_arrived(admin: Client) -> None:
 
 
 def test_what_a_command_writes_cannot_become_markup(admin: Client) -> None:
-    evil = "<script>alert(1)</script>"
+    markup = "<script>alert(1)</script>"
     run = a_running_run()
-    write(run, "stdout", 0, evil)
-    RunEvent.objects.create(run=run, at=database_now(), kind=EventKind.NOTE, text=evil)
-    words = {"host": evil, "reason_text": evil, "stop_requested_by": evil}
+    write(run, "stdout", 0, markup)
+    RunEvent.objects.create(run=run, at=database_now(), kind=EventKind.NOTE, text=markup)
+    words = {
+        "host": markup,
+        "reason_text": markup,
+        "stop_requested_by": markup,
+    }
     Run.objects.filter(pk=run.pk).update(**words, stop_requested_at=database_now())
     page = admin.get(reverse("admin:chroniker_run_change", args=[run.pk]))
-    assert evil not in page.content.decode()
+    assert markup not in page.content.decode()
     answer = admin.get(reverse("admin:chroniker_run_live", args=[run.pk]))
     assert answer["Content-Type"] == "application/json" and answer["X-Content-Type-Options"] == "nosniff"
-    assert texts(answer.json()) == [("stdout", evil)]
+    assert texts(answer.json()) == [("stdout", markup)]
 
 
 def test_the_page_shows_every_fact(admin: Client) -> None:

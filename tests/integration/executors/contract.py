@@ -56,7 +56,7 @@ def running(executor: Executor) -> Collection[UUID]:
     return executor.running if isinstance(executor, HostedExecutor) else ()
 
 
-def note_ends(executor: Executor, timeout: float) -> None:
+def record_ends(executor: Executor, timeout: float) -> None:
     """Let an executor of this process process the ends of its runs."""
     if isinstance(executor, HostedExecutor) and executor.busy:
         executor.finished(timeout)
@@ -67,7 +67,7 @@ def reread(run: Run) -> Run:
 
 
 @pytest.mark.django_db(transaction=True)
-class TakingContract:
+class AcceptingContract:
     """Tests for executors that accept runs and do not execute them."""
 
     BACKEND: ClassVar[str] = ""
@@ -112,7 +112,7 @@ class TakingContract:
     def executor(self, transactional_db: None, opened: None) -> Iterator[Executor]:
         yield executors["default"]
         while busy(executors["default"]):
-            note_ends(executors["default"], 1)
+            record_ends(executors["default"], 1)
 
     def test_an_executor_accepts_every_run_it_is_given(self, executor: Executor) -> None:
         runs = [a_claim() for _ in range(3)]
@@ -153,7 +153,7 @@ class TakingContract:
         )
 
 
-class ExecutorContract(TakingContract):
+class ExecutorContract(AcceptingContract):
     """Tests for executors whose runs are executed."""
 
     #: A stop reaches a running command.
@@ -163,7 +163,7 @@ class ExecutorContract(TakingContract):
         """Also lets a hosted executor process the ends of its runs."""
 
         def all_ended() -> bool:
-            note_ends(executor, 0.05)
+            record_ends(executor, 0.05)
             return not Run.objects.filter(pk__in=[run.pk for run in runs], status__in=OPEN).exists()
 
         wait_until(all_ended, seconds=60, what="all runs to end")
@@ -220,7 +220,7 @@ class ExecutorContract(TakingContract):
 
     def wait_for_refusal(self, executor: Executor, run: Run) -> None:
         def refused() -> bool:
-            note_ends(executor, 0.05)
+            record_ends(executor, 0.05)
             return RunEvent.objects.filter(run=run.pk, kind=EventKind.REFUSED_DELIVERY).exists()
 
         wait_until(refused, what="the refusal to be recorded")

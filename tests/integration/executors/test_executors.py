@@ -6,7 +6,7 @@ from chroniker.executors import Executor, HostedExecutor
 from chroniker.executors.local import LocalExecutor
 from chroniker.models import EventKind, RunEvent
 from chroniker.scheduler import stopping
-from tests.integration.executors.contract import ExecutorContract, TakingContract, a_claim, reread
+from tests.integration.executors.contract import AcceptingContract, ExecutorContract, a_claim, reread
 from tests.support.processes import wait_until
 
 
@@ -42,5 +42,5 @@ class TestInlineExecutor(ExecutorContract):
     STOPS = False
 
 
-class TestDummyExecutor(TakingContract):
+class TestDummyExecutor(AcceptingContract):
     BACKEND = "chroniker.executors.dummy.DummyExecutor"

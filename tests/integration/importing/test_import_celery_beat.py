@@ -53,7 +53,7 @@ def printed(*words: str) -> str:
 
 
 @contextmanager
-def beats_tables() -> Iterator[None]:
+def tables_of_celery_beat() -> Iterator[None]:
     """The tables of django-celery-beat as its migrations create them, with the rows of the dump."""
     with connection.cursor() as cursor:
         for statement in (FIXTURES / f"celery-beat-tables-{connection.vendor}.sql").read_text().split(";\n"):
@@ -152,7 +152,7 @@ def test_second_imports_and_dry_runs_change_nothing() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_tables_are_read() -> None:
-    with beats_tables():
+    with tables_of_celery_beat():
         printed()
     assert Job.objects.count() == 11
     assert Job.objects.get(name="first monday").timezone == "America/New_York"

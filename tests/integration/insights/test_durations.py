@@ -15,7 +15,7 @@ NOW = dt.datetime(2030, 1, 1, 12, tzinfo=dt.UTC)
 SECOND = dt.timedelta(seconds=1)
 
 
-def ran(job: Job, *seconds: float, status: Status = Status.SUCCEEDED, slot: str = "") -> None:
+def runs_of(job: Job, *seconds: float, status: Status = Status.SUCCEEDED, slot: str = "") -> None:
     """Runs of ``job`` with these durations, the latest last."""
     state, now = JobState.objects.get(pk=job.pk), database_now()
     Run.objects.bulk_create(
@@ -31,24 +31,24 @@ def ran(job: Job, *seconds: float, status: Status = Status.SUCCEEDED, slot: str 
 @pytest.mark.django_db
 def test_a_job_is_expected_to_take_the_median_of_its_successes() -> None:
     job, other = a_booked_job(), a_booked_job()
-    ran(job, 10, 600, 20)
-    ran(other, 1, 2)
+    runs_of(job, 10, 600, 20)
+    runs_of(other, 1, 2)
     assert expected_durations([job.pk, other.pk]) == {job.pk: 20 * SECOND, other.pk: 1.5 * SECOND}
 
 
 @pytest.mark.django_db
 def test_failures_and_runs_of_single_hosts_do_not_count() -> None:
     job = a_booked_job()
-    ran(job, 10)
-    ran(job, 1, 1, 1, status=Status.FAILED)
-    ran(job, 1, 1, 1, slot="here")
+    runs_of(job, 10)
+    runs_of(job, 1, 1, 1, status=Status.FAILED)
+    runs_of(job, 1, 1, 1, slot="here")
     assert expected_durations([job.pk]) == {job.pk: 10 * SECOND}
 
 
 @pytest.mark.django_db
 def test_a_job_without_success_has_no_expected_duration() -> None:
     job = a_booked_job()
-    ran(job, 5, status=Status.LOST)
+    runs_of(job, 5, status=Status.LOST)
     assert expected_durations([job.pk]) == {}
     assert expected_durations([]) == {}
 
@@ -56,15 +56,15 @@ def test_a_job_without_success_has_no_expected_duration() -> None:
 @pytest.mark.django_db
 def test_only_the_latest_successes_count() -> None:
     job = a_booked_job()
-    ran(job, *[100] * 50, *[7] * LATEST)
+    runs_of(job, *[100] * 50, *[7] * LATEST)
     assert expected_durations([job.pk]) == {job.pk: 7 * SECOND}
 
 
 @pytest.mark.django_db
 def test_only_a_limited_number_of_runs_is_searched_for_successes() -> None:
     job = a_booked_job()
-    ran(job, 9)
-    ran(job, *[1] * LOOKED_AT, status=Status.FAILED)
+    runs_of(job, 9)
+    runs_of(job, *[1] * LOOKED_AT, status=Status.FAILED)
     assert expected_durations([job.pk]) == {}
 
 
@@ -72,7 +72,7 @@ def test_only_a_limited_number_of_runs_is_searched_for_successes() -> None:
 def test_the_durations_of_all_jobs_need_one_statement() -> None:
     jobs = [a_booked_job() for _ in range(30)]
     for job in jobs:
-        ran(job, 3)
+        runs_of(job, 3)
     with CaptureQueriesContext(connection) as queries:
         assert len(expected_durations([job.pk for job in jobs])) == 30
     assert len(queries) == 1

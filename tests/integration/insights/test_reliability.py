@@ -43,7 +43,7 @@ def a_run(
     return run
 
 
-def met(**options: Any) -> list[int]:
+def overlapping_tokens(**options: Any) -> list[int]:
     return [each.run.token for each in reliability.overlaps(database_now(), **options).found]
 
 
@@ -51,27 +51,27 @@ def test_successive_runs_do_not_overlap() -> None:
     job, other = a_booked_job(), a_booked_job()
     a_run(job, 1, 10, 8), a_run(job, 2, 8 - 0.001, 6), a_run(job, 3, 5, None)
     a_run(other, 1, 9, 7)
-    assert met() == met(everything=True) == []
+    assert overlapping_tokens() == overlapping_tokens(everything=True) == []
 
 
 def test_a_run_that_ends_when_the_next_starts_does_not_overlap() -> None:
     job = a_booked_job()
     first, second = a_run(job, 1, 10, 8), a_run(job, 2, 8, 6)
     Run.objects.filter(pk=second.pk).update(started_at=first.finished_at)
-    assert met() == []
+    assert overlapping_tokens() == []
 
 
 def test_a_run_without_duration_does_not_overlap() -> None:
     job = a_booked_job()
     _long, short = a_run(job, 1, 10, 5), a_run(job, 2, 8, 8)
     Run.objects.filter(pk=short.pk).update(started_at=short.finished_at)
-    assert met() == []
+    assert overlapping_tokens() == []
 
 
 def test_overlapping_runs_are_found_even_if_they_are_not_neighbours() -> None:
     job = a_booked_job()
     a_run(job, 1, 30, 5), a_run(job, 2, 20, 18), a_run(job, 3, 10, 8), a_run(job, 4, 4, 3)
-    assert met() == [3, 2]
+    assert overlapping_tokens() == [3, 2]
     (third, second) = reliability.overlaps(database_now()).found
     first = Run.objects.get(job=job, token=1)
     assert third.until == second.until == first.finished_at
@@ -81,7 +81,7 @@ def test_overlapping_runs_are_found_even_if_they_are_not_neighbours() -> None:
 def test_each_slot_is_evaluated_separately() -> None:
     job = a_booked_job()
     a_run(job, 1, 30, 5), a_run(job, 2, 29, 6, slot="host-1"), a_run(job, 3, 29, 6, slot="host-2")
-    assert met() == []
+    assert overlapping_tokens() == []
 
 
 def test_two_open_runs_are_a_current_overlap() -> None:
@@ -101,19 +101,19 @@ def test_an_open_run_and_an_ended_run_are_not_a_current_overlap() -> None:
 def test_a_run_that_is_open_for_more_than_a_week_is_compared() -> None:
     job = a_booked_job()
     a_run(job, 1, 15_000, None), a_run(job, 2, 10, 5)
-    assert met() == [2]
+    assert overlapping_tokens() == [2]
 
 
 def test_older_overlaps_are_found_when_everything_is_requested(monkeypatch: pytest.MonkeyPatch) -> None:
     job = a_booked_job()
     a_run(job, 1, 20_000, 19_000), a_run(job, 2, 19_500, 19_400)
-    assert met() == [] and met(everything=True) == [2]
+    assert overlapping_tokens() == [] and overlapping_tokens(everything=True) == [2]
     a_run(job, 3, 10, 5), a_run(job, 4, 8, 7), a_run(job, 5, 4, 3)
-    assert met() == [4]
+    assert overlapping_tokens() == [4]
     monkeypatch.setattr(reliability, "MOST_COMPARED", 2)
-    assert met() == []
+    assert overlapping_tokens() == []
     monkeypatch.setattr(reliability, "MOST_COMPARED", 3)
-    assert met() == [4]
+    assert overlapping_tokens() == [4]
 
 
 def test_events_are_counted_by_kind_and_age() -> None:

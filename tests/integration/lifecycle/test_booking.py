@@ -43,7 +43,7 @@ def test_disabling_and_enabling_covers_all_times_and_runs_no_old_ones() -> None:
     state = state_of(job)
     assert state.next_run is None
     Run.objects.filter(job=job).update(covered_until=state.covered_until)
-    lifecycle_of_a_day_ago(job)
+    disabled_since_yesterday(job)
     Job.objects.filter(pk=job.pk).update(enabled=True)
     assert tick().claimed == []
     reasons = list(Run.objects.filter(job=job).order_by("token").values_list("status", "code"))
@@ -52,7 +52,7 @@ def test_disabling_and_enabling_covers_all_times_and_runs_no_old_ones() -> None:
     assert next_instant is not None and next_instant > database_now()
 
 
-def lifecycle_of_a_day_ago(job: Job) -> None:
+def disabled_since_yesterday(job: Job) -> None:
     """As if the job had been disabled since yesterday."""
     state = state_of(job)
     assert state.covered_until is not None

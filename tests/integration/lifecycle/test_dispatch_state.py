@@ -79,11 +79,11 @@ def test_only_one_of_several_ticks_sends_the_message_of_a_claim(dummy: DummyExec
     run, later = a_claim(), database_now() + dt.timedelta(minutes=2)
     send, results = dummy.dispatch, []
 
-    def while_others_look(runs: Sequence[Run]) -> Collection[UUID]:
+    def dispatch_during_other_ticks(runs: Sequence[Run]) -> Collection[UUID]:
         results.append([dispatch.dispatch_again(later) for _other in range(3)])
         return send(runs)
 
-    with mock.patch.object(dummy, "dispatch", while_others_look):
+    with mock.patch.object(dummy, "dispatch", dispatch_during_other_ticks):
         assert dispatch.dispatch_again(later) == 1
     assert results == [[0, 0, 0]]
     run.refresh_from_db()

@@ -34,7 +34,7 @@ def live_hosts(dummy: DummyExecutor) -> None:
     hosts.record_heartbeat(name="only ticks")
 
 
-def called(**fields: Any) -> tuple[Run, list[Run]]:
+def a_parent_with_children(**fields: Any) -> tuple[Run, list[Run]]:
     """The parent and its children, by the name of their host."""
     job = a_due_job(hostname=EVERY_HOST, **fields)
     parent, *children = [run for run in tick().claimed if run.job_id == job.pk]
@@ -55,12 +55,12 @@ def reread(run: Run) -> Run:
     return Run.objects.select_related("job").get(pk=run.pk)
 
 
-def leave(name: str) -> None:
+def host_dies(name: str) -> None:
     HostService.objects.filter(host__name=name).update(last_seen=database_now() - dt.timedelta(seconds=151))
 
 
 def test_a_claim_creates_a_child_for_each_live_host_that_executes_runs() -> None:
-    parent, children = called()
+    parent, children = a_parent_with_children()
     assert (parent.status, parent.required_host, parent.slot, parent.parent_id) == (
         Status.RUNNING,
         EVERY_HOST,
@@ -79,26 +79,26 @@ def test_a_claim_creates_a_child_for_each_live_host_that_executes_runs() -> None
 
 
 def test_only_child_runs_are_dispatched(dummy: DummyExecutor) -> None:
-    _parent, children = called()
+    _parent, children = a_parent_with_children()
     assert {run.pk for run in dummy.dispatched} == {child.pk for child in children}
     assert tick(now=database_now() + 2 * MINUTE, only=[]).dispatched == 3
 
 
 def test_the_parent_run_cannot_be_started() -> None:
-    parent, _children = called()
+    parent, _children = a_parent_with_children()
     assert lifecycle.start(parent.pk, parent.token, uuid4(), host="web1", pid=1) is None
     assert lifecycle.start(parent.pk, parent.token, uuid4(), host="", pid=1) is None
 
 
 def test_each_host_starts_only_its_own_child_run() -> None:
-    _parent, (first, second, _third) = called()
+    _parent, (first, second, _third) = a_parent_with_children()
     assert lifecycle.start(first.pk, first.token, uuid4(), host=second.required_host, pid=1) is None
     begin(first)
     begin(second)
 
 
 def test_the_last_child_closes_the_parent_and_only_the_parent_counts() -> None:
-    parent, children = called()
+    parent, children = a_parent_with_children()
     for child in children[:-1]:
         end(child)
         assert reread(parent).status == Status.RUNNING
@@ -113,7 +113,7 @@ def test_the_last_child_closes_the_parent_and_only_the_parent_counts() -> None:
 
 
 def test_the_reason_of_a_failure_names_the_hosts_without_success() -> None:
-    parent, (first, second, third) = called()
+    parent, (first, second, third) = a_parent_with_children()
     end(first, Status.FAILED)
     end(second)
     end(third, Status.TIMED_OUT)
@@ -125,7 +125,7 @@ def test_the_reason_of_a_failure_names_the_hosts_without_success() -> None:
 
 
 def test_the_next_scheduled_time_waits_for_all_child_runs() -> None:
-    parent, children = called()
+    parent, children = a_parent_with_children()
     later = database_now() + 2 * MINUTE
     end(children[0])
     assert tick(now=later, only=[parent.job_id]).claimed == []
@@ -136,7 +136,7 @@ def test_the_next_scheduled_time_waits_for_all_child_runs() -> None:
 
 def test_without_a_live_host_the_scheduled_time_is_skipped_with_the_reason() -> None:
     for name in NAMES:
-        leave(name)
+        host_dies(name)
     job = a_due_job(hostname=EVERY_HOST)
     assert tick().claimed == []
     run = Run.objects.get(job=job)
@@ -149,16 +149,16 @@ def test_without_a_live_host_the_scheduled_time_is_skipped_with_the_reason() -> 
 
 def test_a_host_that_serves_another_executor_gets_no_child_run() -> None:
     hosts.record_heartbeat(["other"], name="elsewhere")
-    _parent, children = called()
+    _parent, children = a_parent_with_children()
     assert "elsewhere" not in [child.required_host for child in children]
 
 
 def test_a_child_of_a_dead_host_is_lost_and_named_and_the_parent_is_closed() -> None:
-    parent, (first, second, third) = called()
+    parent, (first, second, third) = a_parent_with_children()
     end(first)
     begin(third)
-    leave("web2")
-    leave("web3")  # has begun: its lease decides
+    host_dies("web2")
+    host_dies("web3")  # has begun: its lease decides
     assert [run.pk for run in expire()] == [second.pk]
     lost = reread(second)
     assert lost.status == Status.LOST and "“web2”" in lost.reason
@@ -171,7 +171,7 @@ def test_a_child_of_a_dead_host_is_lost_and_named_and_the_parent_is_closed() -> 
 
 
 def test_children_past_their_start_deadline_are_lost_and_the_parent_is_closed() -> None:
-    parent, children = called(start_deadline_seconds=60)
+    parent, children = a_parent_with_children(start_deadline_seconds=60)
     Lease.objects.filter(job=parent.job_id).update(expires_at=database_now() - 10 * MINUTE)
     assert {run.pk for run in expire()} == {parent.pk, *(child.pk for child in children)}
     assert reread(parent).status == Status.FAILED
@@ -180,7 +180,7 @@ def test_children_past_their_start_deadline_are_lost_and_the_parent_is_closed() 
 
 
 def test_a_parent_is_never_lost_while_a_child_is_open() -> None:
-    parent, (first, *others) = called(start_deadline_seconds=60)
+    parent, (first, *others) = a_parent_with_children(start_deadline_seconds=60)
     nonce = begin(first)
     for child in others:
         end(child)
@@ -193,7 +193,7 @@ def test_a_parent_is_never_lost_while_a_child_is_open() -> None:
 
 
 def test_a_parent_whose_children_were_deleted_still_ends() -> None:
-    parent, children = called()
+    parent, children = a_parent_with_children()
     Run.objects.filter(pk__in=[child.pk for child in children]).delete()
     Lease.objects.filter(run=parent).update(expires_at=database_now() - 10 * MINUTE)
     assert [run.pk for run in expire()] == [parent.pk]
@@ -201,7 +201,7 @@ def test_a_parent_whose_children_were_deleted_still_ends() -> None:
 
 
 def test_stopping_the_parent_stops_all_its_children() -> None:
-    parent, (first, second, third) = called(max_retries=3)
+    parent, (first, second, third) = a_parent_with_children(max_retries=3)
     nonce = begin(first)
     end(second)
     assert stop(parent.pk, "ann")
@@ -216,14 +216,14 @@ def test_stopping_the_parent_stops_all_its_children() -> None:
 
 
 def test_stopping_a_parent_without_started_children_ends_it_at_once() -> None:
-    parent, children = called()
+    parent, children = a_parent_with_children()
     Job.objects.filter(pk=parent.job_id).update(force_stop=True)
     tick()
     assert {reread(run).status for run in (parent, *children)} == {Status.STOPPED}
 
 
 def test_the_run_on_one_host_can_be_stopped_alone() -> None:
-    parent, (first, *others) = called()
+    parent, (first, *others) = a_parent_with_children()
     stop(first.pk, "ann")
     for child in others:
         end(child)
@@ -263,11 +263,11 @@ def test_a_retry_repeats_all_hosts_and_follows_the_worst_child_status(
     policy: dict[str, Any], ending: Status | None, retried: bool
 ) -> None:
     """``None``: the child is lost."""
-    parent, (first, *others) = called(**policy)
+    parent, (first, *others) = a_parent_with_children(**policy)
     for child in others:
         end(child)
     if ending is None:
-        leave("web1")
+        host_dies("web1")
         expire()
         hosts.record_heartbeat(["default"], name="web1")
     else:
@@ -296,7 +296,7 @@ def test_run_now_and_the_force_run_flag_start_the_job_on_every_host() -> None:
 
 
 def test_a_late_report_of_a_child_changes_neither_child_nor_parent() -> None:
-    parent, (first, *others) = called()
+    parent, (first, *others) = a_parent_with_children()
     nonce = begin(first)
     for child in others:
         end(child)
@@ -323,7 +323,7 @@ def test_a_claim_needs_the_same_number_of_statements_for_any_number_of_jobs_and_
 
 def test_closing_needs_the_same_number_of_statements_for_any_number_of_hosts() -> None:
     def statements() -> int:
-        parent, children = called()
+        parent, children = a_parent_with_children()
         Lease.objects.filter(job=parent.job_id).update(expires_at=database_now() - 10 * MINUTE)
         with CaptureQueriesContext(connection) as queries:
             assert len(expire()) == len(children) + 1
@@ -350,7 +350,7 @@ def test_a_required_host_that_is_not_live_is_reported() -> None:
     assert "“web9” is not live" in reasons[named.pk]
     assert "not live" not in reasons[every.pk].lower()
     for name in NAMES:
-        leave(name)
+        host_dies(name)
     assert "No live host" in due.why_not(states, database_now())[every.pk]
     waiting = run_now(named, by="a test")
     assert waiting.required_host == "web9"

@@ -47,7 +47,7 @@ def test_the_time_of_an_edit_comes_from_the_database(monkeypatch: pytest.MonkeyP
 
 
 @pytest.fixture
-def no_such_zone(monkeypatch: pytest.MonkeyPatch) -> None:
+def without_the_zone(monkeypatch: pytest.MonkeyPatch) -> None:
     """This host's time zone database has no US/Pacific."""
 
     def opened(name: str) -> object:
@@ -58,7 +58,7 @@ def no_such_zone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.django_db
-def test_a_host_without_the_time_zone_of_a_job_leaves_it_to_other_hosts(no_such_zone: None) -> None:
+def test_a_host_without_the_time_zone_of_a_job_leaves_it_to_other_hosts(without_the_zone: None) -> None:
     job = a_due_job()
     before = state_of(job)
     elsewhere = job.spec.__class__(cron="* * * * *", frequency="CRON", timezone="US/Pacific")
@@ -71,7 +71,7 @@ def test_a_host_without_the_time_zone_of_a_job_leaves_it_to_other_hosts(no_such_
 
 
 @pytest.mark.django_db
-def test_a_host_that_cannot_book_an_edit_leaves_it_to_other_hosts(no_such_zone: None) -> None:
+def test_a_host_that_cannot_book_an_edit_leaves_it_to_other_hosts(without_the_zone: None) -> None:
     job = a_due_job()
     Job.objects.filter(pk=job.pk).update(timezone="US/Pacific")
     with override_settings(CHRONIKER_HOSTNAME="web1"):

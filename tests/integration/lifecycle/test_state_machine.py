@@ -37,8 +37,8 @@ class Worker:
     deadline: dt.datetime
 
 
-class Scheduler(RuleBasedStateMachine):
-    """The clock of this test is ``ahead`` of the database's clock. Advancing it moves all times in the database back."""
+class SchedulerMachine(RuleBasedStateMachine):
+    """The clock of this test is ``ahead`` of the database clock. Advancing it moves all times in the database back."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -98,20 +98,20 @@ class Scheduler(RuleBasedStateMachine):
             self.workers.remove(worker)
 
     @rule(number=pick)
-    def somebody_asks_for_a_stop(self, number: int) -> None:
+    def a_user_requests_a_stop(self, number: int) -> None:
         if runs := list(Run.objects.filter(status__in=OPEN).order_by("job")):
             lifecycle.request_stop(runs[number % len(runs)].pk, "somebody")
 
     @rule(number=pick, enabled=st.booleans())
-    def somebody_switches_a_job(self, number: int, enabled: bool) -> None:
+    def a_user_enables_or_disables_a_job(self, number: int, enabled: bool) -> None:
         Job.objects.filter(pk=self.jobs[number % JOBS].pk).update(enabled=enabled)
 
     @rule(number=pick, cron=st.sampled_from(["* * * * *", "*/5 * * * * *", "*/15 * * * * *"]))
-    def somebody_changes_a_schedule(self, number: int, cron: str) -> None:
+    def a_user_changes_a_schedule(self, number: int, cron: str) -> None:
         Job.objects.filter(pk=self.jobs[number % JOBS].pk).update(cron=cron)
 
     @rule(number=pick)
-    def somebody_forces_a_run(self, number: int) -> None:
+    def a_user_forces_a_run(self, number: int) -> None:
         Job.objects.filter(pk=self.jobs[number % JOBS].pk).update(force_run=True)
 
     def _worker(self, number: int) -> Worker | None:
@@ -120,25 +120,25 @@ class Scheduler(RuleBasedStateMachine):
     # -- what must hold after each step ----------------------------------------------------------------------
 
     @invariant()
-    def at_most_one_instance_of_each_job_lives(self) -> None:
+    def at_most_one_instance_of_each_job_is_alive(self) -> None:
         now = self.now
         alive = [worker.run.job_id for worker in self.workers if now < worker.deadline]
         assert len(alive) == len(set(alive))
 
     @invariant()
-    def a_run_is_open_as_long_as_it_has_a_lease(self) -> None:
+    def a_run_has_a_lease_exactly_while_it_is_open(self) -> None:
         opened = set(Run.objects.filter(status__in=OPEN).values_list("pk", flat=True))
         assert opened == set(Lease.objects.values_list("pk", flat=True))
 
     @invariant()
-    def states_move_as_the_table_says(self) -> None:
+    def states_follow_the_transition_table(self) -> None:
         for pk, text in Run.objects.values_list("pk", "status"):
             status, before = Status(text), self.seen.get(pk)
             assert before == status or (before, status) in _REACHED, f"{before} -> {status}"
             self.seen[pk] = status
 
     @invariant()
-    def every_instant_is_accounted_for_once(self) -> None:
+    def every_scheduled_time_is_covered_once(self) -> None:
         for state in JobState.objects.filter(job__in=self.jobs).select_related("job"):
             ranges = list(
                 Run.objects.filter(job=state.pk, scheduled_for__isnull=False)
@@ -173,7 +173,7 @@ _REACHED = _closure()
 
 def test_the_invariants_hold_for_random_sequences_of_events() -> None:
     run_state_machine_as_test(
-        Scheduler,
+        SchedulerMachine,
         settings=settings(
             max_examples=15,
             stateful_step_count=40,

@@ -106,7 +106,7 @@ def test_a_clock_jump_during_a_tick_claims_and_books_nothing(jump: Jump, by: flo
         Job.objects.filter(pk=disabled.pk).update(enabled=False)
         edit = Job.objects.get(pk=disabled.pk).edited_at
         assert edit is not None
-        place = _Place(number, lambda: jump(by))
+        place = _Statement(number, lambda: jump(by))
         with connection.execute_wrapper(place):
             tick()
         jump(0)
@@ -123,7 +123,7 @@ def test_a_clock_jump_during_a_tick_claims_and_books_nothing(jump: Jump, by: flo
             return
 
 
-class _Place:
+class _Statement:
     """Calls ``act`` before the statement of this number."""
 
     def __init__(self, number: int, act: Callable[[], None]) -> None:

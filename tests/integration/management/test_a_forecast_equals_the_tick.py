@@ -30,7 +30,7 @@ FLAGS = ("wait_for_completion", "wait_for_success", "wait_for_next_run")
 
 
 @dataclass
-class Drawn:
+class ExampleJob:
     """One job of an example, with its history."""
 
     fields: dict[str, Any] = field(default_factory=dict)
@@ -43,7 +43,7 @@ class Drawn:
 
 
 jobs = st.builds(
-    Drawn,
+    ExampleJob,
     fields=st.fixed_dictionaries(
         {
             "cron": st.sampled_from(["* * * * *", "*/3 * * * *", "0 0 1 1 *"]),
@@ -71,7 +71,7 @@ group_rows = st.fixed_dictionaries({"limit": st.sampled_from([None, 1, 2]), "is_
 edges = st.tuples(st.integers(0, 4), st.integers(0, 4), st.sets(st.sampled_from(FLAGS), min_size=1))
 
 
-def build(drawn: list[Drawn], groups: list[dict[str, Any]], waits: list[tuple[int, int, set[str]]]) -> None:
+def build(drawn: list[ExampleJob], groups: list[dict[str, Any]], waits: list[tuple[int, int, set[str]]]) -> None:
     now = database_now()
     since = now.replace(second=0, microsecond=0) - 5 * MINUTE - dt.timedelta(seconds=1)
     calendar = Calendar.objects.create(name="closed")
@@ -87,7 +87,7 @@ def build(drawn: list[Drawn], groups: list[dict[str, Any]], waits: list[tuple[in
             JobDependency.objects.create(dependent=made[low], dependee=made[high], **values)
 
 
-def _job(each: Drawn, groups: list[Group], calendar: Calendar, since: dt.datetime, number: int) -> Job:
+def _job(each: ExampleJob, groups: list[Group], calendar: Calendar, since: dt.datetime, number: int) -> Job:
     fields = {**each.fields, "force_run": False}
     job = a_booked_job(since=since, name=f"job {number}", calendar=calendar if each.in_calendar else None, **fields)
     if each.is_open:
@@ -129,7 +129,7 @@ def known() -> set[UUID]:
     batch=st.sampled_from([1, 2, 100]),
 )
 def test_a_tick_does_what_the_dry_run_predicted(
-    drawn: list[Drawn],
+    drawn: list[ExampleJob],
     groups: list[dict[str, Any]],
     waits: list[tuple[int, int, set[str]]],
     is_paused: bool,

@@ -11,7 +11,7 @@ from tests.support.command_jobs import a_job_of_new_year, is_running
 from tests.support.factories import a_booked_job, a_dependency
 from tests.support.manage import Manage
 from tests.support.processes import wait_until
-from tests.support.run_history import ended, with_belongings
+from tests.support.run_history import ended, with_related_rows
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def test_cron_clean_deletes_old_runs_and_keeps_running_ones(manage: Manage) -> None:
     job = a_booked_job(cron="0 0 1 1 *")
     for run in ended(job, 60, 45, 31, 2):
-        with_belongings(run)
+        with_related_rows(run)
     busy = a_job_of_new_year(command="sleep_for", args="600")
     with manage.process("run_job", busy.name):
         wait_until(lambda: is_running(busy))

@@ -72,11 +72,11 @@ def test_the_runs_of_a_killed_cron_process_are_killed_and_lost(manage: Manage, t
         wait_until(lambda: not psutil.pid_exists(daemon), what="the tree to be gone")
         wait_until(lambda: not cron.survivors(), what="fork server and keeper to be gone")
 
-    def ends_it() -> bool:
+    def ends_the_run() -> bool:
         assert manage("cron").returncode == 0
         return the_run(job).status == Status.LOST
 
-    wait_until(ends_it, what="the run to be lost")
+    wait_until(ends_the_run, what="the run to be lost")
 
 
 @pytest.mark.database("sqlite")

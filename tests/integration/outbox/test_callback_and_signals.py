@@ -44,7 +44,7 @@ def note_failure(job: Job, stdout: str, stderr: str) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _empty_records() -> None:
+def _clear_records() -> None:
     called.clear()
     trouble.clear()
 
@@ -269,14 +269,14 @@ def test_a_signal_is_sent_for_every_other_end() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_signals_are_sent_after_the_commit_and_not_after_a_rollback() -> None:
-    class Undo(Exception):
+    class Rollback(Exception):
         pass
 
     job = a_booked_job(cron="0 0 1 1 *")
     with received(signals.run_claimed) as claimed:
-        with pytest.raises(Undo), transaction.atomic():
+        with pytest.raises(Rollback), transaction.atomic():
             run_now(job, by="a test")
-            raise Undo
+            raise Rollback
         assert not claimed
         with transaction.atomic():
             run_now(job, by="a test")

@@ -206,7 +206,7 @@ def checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "checked"
 
 
-def commands_of_a_new_nursery(tmp_path: Path, *argvs: tuple[str, ...]) -> list[FakeReport]:
+def commands_of_a_new_fork_server(tmp_path: Path, *argvs: tuple[str, ...]) -> list[FakeReport]:
     fork_server = ForkServer.start()
     reports = [FakeReport(*argv, raw=False) for argv in argvs]
     for report in reports:
@@ -216,7 +216,7 @@ def commands_of_a_new_nursery(tmp_path: Path, *argvs: tuple[str, ...]) -> list[F
 
 
 def test_passing_system_checks_run_once_for_all_commands_of_a_fork_server(tmp_path: Path, checked: Path) -> None:
-    first, second, third = commands_of_a_new_nursery(tmp_path, ("noop",), ("noop", "--skip-checks"), ("check",))
+    first, second, third = commands_of_a_new_fork_server(tmp_path, ("noop",), ("noop", "--skip-checks"), ("check",))
     assert [report.text(2) for report in (first, second)] == ["", ""]
     assert "no issues" in third.text()
     assert checked.read_text() == "xx", "once by the fork server, once by the command that ran cold"
@@ -224,7 +224,7 @@ def test_passing_system_checks_run_once_for_all_commands_of_a_fork_server(tmp_pa
 
 def test_failing_system_checks_fail_each_command(tmp_path: Path, checked: Path) -> None:
     (tmp_path / "unsound").touch()
-    first, second = commands_of_a_new_nursery(tmp_path, ("noop",), ("noop",))
+    first, second = commands_of_a_new_fork_server(tmp_path, ("noop",), ("noop",))
     assert "the roof leaks" in first.text(2)
     assert "the roof leaks" in second.text(2)
     assert checked.read_text() == "xxx"

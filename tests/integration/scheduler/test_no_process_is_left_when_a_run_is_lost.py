@@ -29,7 +29,7 @@ def is_alive(pid: int) -> bool:
     return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
 
-def kill_all_guardians(server: Process) -> None:
+def kill_keeper_and_supervisor(server: Process) -> None:
     """Kill the supervisor and each process of ours between it and the command, at once."""
     guardians = [each for each in server.children() if each.name() in {"chroniker-fork", "chroniker-keep"}]
     assert len(guardians) >= 2
@@ -72,7 +72,7 @@ def test_processes_that_survive_supervisor_and_keeper_are_killed_before_the_run_
     with manage.having(**settings).process("cronserver", "1") as server:
         wait_until(lambda: is_running(job) and pidfile.exists(), what="the run")
         daemon = int(pidfile.read_text().split()[0])
-        kill_all_guardians(server)
+        kill_keeper_and_supervisor(server)
         wait_until(lambda: not run_lock.is_held(runtime_dir, the_run(job).pk), what="the lock free")
         assert is_alive(daemon), "the daemon survives all that guarded it"
 
@@ -97,7 +97,7 @@ def test_the_host_sweeps_its_processes_before_another_host_can_start_the_job(
         monkeypatch.setattr(run_remains, "_MINIMUM_AGE", 0.0)
         sweeper.sweep()
         assert is_alive(daemon), "a run that is executed is not touched"
-        kill_all_guardians(server)
+        kill_keeper_and_supervisor(server)
         wait_until(lambda: not run_lock.is_held(runtime_dir, the_run(job).pk), what="the lock free")
         sweeper.sweep()
         assert not is_alive(daemon)

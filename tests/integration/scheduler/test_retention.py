@@ -17,7 +17,7 @@ from chroniker.models import EventKind, Job, Lease, LogChunk, Outbox, Run, RunEv
 from chroniker.scheduler import manual_runs, retention, tick
 from tests.support.command_jobs import DUMMY, INLINE
 from tests.support.factories import a_booked_job, a_due_job, state_of
-from tests.support.run_history import DAY, ended, with_belongings
+from tests.support.run_history import DAY, ended, with_related_rows
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -41,7 +41,7 @@ def delete_all() -> int:
 
 def test_deleting_a_run_deletes_its_related_rows_and_no_others() -> None:
     job = a_booked_job()
-    old, new = (with_belongings(run) for run in ended(job, 2, 1))
+    old, new = (with_related_rows(run) for run in ended(job, 2, 1))
     assert delete_all() == 1
     assert tokens(job) == [new.token]
     for model in (LogChunk, RunEvent, Outbox):
@@ -53,7 +53,7 @@ def test_large_output_is_deleted_in_several_transactions(monkeypatch: pytest.Mon
     monkeypatch.setattr(retention, "ROWS", 3)
     job = a_booked_job()
     old, _new = ended(job, 2, 1)
-    with_belongings(old, chunks=10)
+    with_related_rows(old, chunks=10)
     with CaptureQueriesContext(connection) as queries:
         assert delete_all() == 1
     deletions = [query["sql"] for query in queries if query["sql"].startswith("DELETE") and "logchunk" in query["sql"]]
@@ -72,7 +72,7 @@ def test_open_runs_and_the_last_closed_run_are_kept() -> None:
 def test_each_slot_keeps_its_last_run_and_children_are_deleted_with_their_parent() -> None:
     job = a_booked_job()
     [gone] = ended(job, 9)
-    with_belongings(ended(job, 9, slot="here", parent=gone)[0])
+    with_related_rows(ended(job, 9, slot="here", parent=gone)[0])
     [kept] = ended(job, 8)
     ended(job, 8, slot="here", parent=kept)
     ended(job, 8, slot="there", parent=kept)
@@ -94,7 +94,7 @@ def test_a_run_is_kept_while_one_of_its_children_is_open() -> None:
 def test_a_run_is_kept_until_its_messages_are_sent_or_abandoned() -> None:
     job = a_booked_job()
     old, _new = ended(job, 2, 1)
-    with_belongings(old, sent=False)
+    with_related_rows(old, sent=False)
     assert delete_all() == 0
     Outbox.objects.update(sent_at=database_now(), send_at=None)
     assert delete_all() == 1
@@ -168,7 +168,7 @@ def test_retention_needs_a_constant_number_of_statements_for_any_number_of_jobs(
     def statements(jobs: list[Job]) -> int:
         for job in jobs:
             for run in ended(job, 3, 2, 1):
-                with_belongings(run)
+                with_related_rows(run)
         with CaptureQueriesContext(connection) as queries:
             assert retention.trim([job.pk for job in jobs]) == 2 * len(jobs)
         return len(queries)

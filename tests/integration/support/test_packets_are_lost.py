@@ -34,7 +34,7 @@ class Talk:
         words = [*network.prefix, sys.executable, "-c", TALK, network.address, port]
         self._client = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self._connection, _address = self._listener.accept()
-        self._threads = [threading.Thread(target=target, daemon=True) for target in (self._repeat, self._hear)]
+        self._threads = [threading.Thread(target=target, daemon=True) for target in (self._repeat, self._receive)]
         for thread in self._threads:
             thread.start()
 
@@ -43,12 +43,12 @@ class Talk:
             self.got.append(data)
             self._connection.sendall(data)
 
-    def _hear(self) -> None:
+    def _receive(self) -> None:
         assert self._client.stdout is not None
         for line in self._client.stdout:
             self.back.put(line)
 
-    def say(self, line: str) -> None:
+    def send(self, line: str) -> None:
         assert self._client.stdin is not None
         self._client.stdin.write(line)
         self._client.stdin.flush()
@@ -73,7 +73,7 @@ def network() -> Iterator[OwnNetwork]:
 @pytest.fixture
 def talk(network: OwnNetwork) -> Iterator[Talk]:
     talk = Talk(network)
-    talk.say("hello\n")
+    talk.send("hello\n")
     assert talk.back.get(timeout=30) == "hello\n"
     yield talk
     talk.end()
@@ -84,7 +84,7 @@ def test_a_cut_drops_packets_of_one_direction_and_keeps_the_connection(
     network: OwnNetwork, talk: Talk, way: Way
 ) -> None:
     network.cut(way)
-    talk.say("lost\n")
+    talk.send("lost\n")
     if way is Way.DOWN:
         wait_until(lambda: b"lost\n" in talk.got, what="the question got through")
     with pytest.raises(queue.Empty):

@@ -46,8 +46,8 @@ class Worker(Process):
         }
         super().__init__(words, env, tmp_path, name="worker")
 
-    def stand(self) -> None:
-        """Wait until the run's daemon lives."""
+    def wait_for_the_daemon(self) -> None:
+        """Wait until the daemon of the run is alive."""
         wait_until(lambda: any("daemon" in words(each) for each in self.run_processes()))
         self.run_id = UUID(self.log.split()[0])
 
@@ -69,7 +69,7 @@ def start(request: pytest.FixtureRequest) -> str:
 
 def test_no_process_of_a_run_survives_a_killed_worker(tmp_path: Path, start: str) -> None:
     with Worker(tmp_path, start, lease=600.0) as worker:  # its deadline is far
-        worker.stand()
+        worker.wait_for_the_daemon()
         assert run_lock.is_held(worker.runtime_dir, worker.run_id)
         worker.kill()
         wait_until(lambda: not worker.run_processes(), what="the tree dead")
@@ -79,7 +79,7 @@ def test_no_process_of_a_run_survives_a_killed_worker(tmp_path: Path, start: str
 
 def test_the_run_lock_is_held_until_the_last_process_is_dead(tmp_path: Path, start: str) -> None:
     with Worker(tmp_path, start) as worker:
-        worker.stand()
+        worker.wait_for_the_daemon()
         worker.kill()
         wait_until(lambda: not run_lock.is_held(worker.runtime_dir, worker.run_id), what="the lock free")
         assert worker.run_processes() == []
@@ -87,7 +87,7 @@ def test_the_run_lock_is_held_until_the_last_process_is_dead(tmp_path: Path, sta
 
 def test_the_run_of_a_stopped_worker_is_killed_when_its_lease_expires(tmp_path: Path, start: str) -> None:
     with Worker(tmp_path, start, lease=10.0, margin=2.0, heartbeat=100.0) as worker:
-        worker.stand()
+        worker.wait_for_the_daemon()
         worker.kill(signal.SIGSTOP)
         wait_until(lambda: not worker.run_processes(), what="the tree dead")
 
@@ -96,7 +96,7 @@ def test_the_next_worker_sweeps_processes_left_when_keeper_and_supervisor_are_ki
     tmp_path: Path, start: str
 ) -> None:
     with Worker(tmp_path, start) as worker:
-        worker.stand()
+        worker.wait_for_the_daemon()
         assert run_lock.sweep_leftovers(worker.runtime_dir) == [], "a run that is executed is not touched"
         guardians = [each for each in worker.children() if name_of(each) in GUARDIANS]
         assert len(guardians) >= 2

@@ -51,7 +51,7 @@ class OwnNetwork:
         assert self._holder.stdout is not None
         try:
             self._holder.stdout.readline()  # it has entered the network
-            self._lay_cable(self._holder.pid)
+            self._create_link(self._holder.pid)
         except BaseException:
             self._end()
             raise
@@ -74,7 +74,7 @@ class OwnNetwork:
         self._do("neigh", "flush", "nud", "permanent", "dev", "cable", inside=True)
         self._do("neigh", "flush", "nud", "permanent", "dev", self._cable)
 
-    def _lay_cable(self, pid: int) -> None:
+    def _create_link(self, pid: int) -> None:
         self._do("link", "add", self._cable, "type", "veth", "peer", "name", "cable", "netns", str(pid))
         self._do("addr", "add", f"{self.address}/30", "dev", self._cable)
         self._do("link", "set", self._cable, "up")

@@ -43,9 +43,9 @@ class Command(BaseCommand):
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
         write(WORK, f"begin {Path(chroniker.__file__).parents[1].name}", job)
         if flags["daemon"]:
-            leave_a_daemon(job)
+            start_a_daemon(job)
         for _head in range(flags["hydra"]):
-            leave_a_hydra(job)
+            start_a_forking_chain(job)
         if flags["fenced"]:
             effect(job)
         lines = iter(range(flags["lines"]))
@@ -80,7 +80,7 @@ def flood(size: int) -> None:
         size -= os.write(1, piece[:size])
 
 
-def leave_a_daemon(job: str) -> None:
+def start_a_daemon(job: str) -> None:
     """A grandchild in its own session, for which no process waits."""
     if os.fork():
         return
@@ -91,7 +91,7 @@ def leave_a_daemon(job: str) -> None:
     os._exit(0)
 
 
-def leave_a_hydra(job: str) -> None:
+def start_a_forking_chain(job: str) -> None:
     """A process that is hard to find: it forks a successor in a new session, and ends.
 
     It never becomes more than one process, and it ends by itself.
