@@ -127,7 +127,7 @@ def test_resume_reports_the_pauses_that_remain() -> None:
 
 def test_pausing_an_unknown_group_does_not_pause_all_jobs() -> None:
     Group.objects.create(name="reports")
-    with pytest.raises(CommandError, match=r"There is no group named “report”\. Did you mean “reports”\?"):
+    with pytest.raises(CommandError, match=r"There is no group with the name “report”\. Did you mean “reports”\?"):
         manage("pause", "--group", "report")
     assert pauses.global_pause() is None
 
