@@ -176,7 +176,7 @@ def test_a_repeated_blackout_ends_before_its_next_occurrence() -> None:
             Blackout(
                 calendar=calendar, name="x", starts_at=start, ends_at=start + dt.timedelta(days=days), repeats=repeats
             ).full_clean()
-    with pytest.raises(ValidationError, match="ends after it starts"):
+    with pytest.raises(ValidationError, match="end of a blackout must be after its start"):
         Blackout(calendar=calendar, name="x", starts_at=start, ends_at=start).full_clean()
 
 
