@@ -4,25 +4,36 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+from typing import Any
 from uuid import UUID
 
 from chroniker.models import Run
 
 logger = logging.getLogger(__name__)
 
-#: Shared by the worker's main process and the processes of its pool.
-_counter = multiprocessing.get_context("fork").Value("Q", 0)
+#: Shared by the worker's main process and the processes of its pool. None in processes that are no worker.
+_counter: Any = None
+
+
+def prepare() -> None:
+    """Create the shared counter. To be called before the worker's pool forks.
+
+    Not at import: the counter's memory is a file, and each command would inherit its descriptor.
+    """
+    global _counter
+    _counter = multiprocessing.get_context("fork").Value("Q", 0)
 
 
 def report_if_unknown(run_id: UUID) -> None:
     """Log and count a message for a run that is not in the database."""
     if Run.objects.filter(pk=run_id).exists():
         return
-    with _counter.get_lock():
-        _counter.value += 1
+    if _counter is not None:
+        with _counter.get_lock():
+            _counter.value += 1
     logger.warning("Run %s is not in this database: do two projects share this broker? (Or was it deleted?)", run_id)
 
 
 def count() -> int:
     """Messages for unknown runs since the worker's start."""
-    return int(_counter.value)
+    return 0 if _counter is None else int(_counter.value)

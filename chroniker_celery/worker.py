@@ -69,6 +69,7 @@ class Supervision(bootsteps.StartStopStep):
         sweep()
         fork_server.start()
         shutdown.prepare()
+        unknown_runs.prepare()
 
     def start(self, parent: Worker) -> None:
         if ignored := ignored_annotations(parent.app.tasks[TASK]):

@@ -154,7 +154,7 @@ def test_a_file_that_is_larger_than_it_looks_is_refused_before_it_fills_the_memo
     path = tmp_path / "dump.json.gz"
     with gzip.open(path, "wb", compresslevel=1) as file:
         file.write(b" " * (dump_files.MAX_CHARACTERS + 1))
-    with pytest.raises(CommandError, match="holds more than"):
+    with pytest.raises(CommandError, match="has more than"):
         call_command("import_chroniker", str(path), stdout=io.StringIO())
 
 

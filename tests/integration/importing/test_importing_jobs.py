@@ -39,14 +39,14 @@ def test_a_crontab_is_imported(manage: Manage, tmp_path: Path) -> None:
     crontab = tmp_path / "crontab"
     project = tmp_path / "manage.py"
     crontab.write_text(f"CRON_TZ=Europe/Paris\n30 3 * * 1-5 python {project} noop > /dev/null\n@hourly df -h | sort\n")
-    done = manage("import_crontab", str(crontab), "--manage-py", str(project))
+    done = manage("import_crontab", str(crontab), "--manage-py", str(project), "--cron", "cronie")
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("differs") == 0
     assert set(Job.objects.values_list("name", "command", "raw_command", "timezone")) == {
         ("noop", "noop", "", "Europe/Paris"),
         ("df -h | sort", "", "sh -c 'df -h | sort'", "Europe/Paris"),
     }
-    again = manage("import_crontab", str(crontab), "--manage-py", str(project))
+    again = manage("import_crontab", str(crontab), "--manage-py", str(project), "--cron", "cronie")
     assert "2 imported before, unchanged\n" in again.stdout
 
 

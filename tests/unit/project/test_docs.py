@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -120,3 +122,8 @@ def test_each_option_of_the_celery_executor_is_in_the_reference() -> None:
 
     section = page("settings").split("## Options of the executors")[1].split("\n## ")[0]
     assert [name for name in sorted(OPTIONS) if f"| `{name}` |" not in section] == []
+
+
+def test_the_list_of_modules_is_current() -> None:
+    check = [sys.executable, ROOT / ".ci" / "module_map.py", "--check"]
+    assert subprocess.run(check, capture_output=True, check=False).returncode == 0, "run python .ci/module_map.py"
