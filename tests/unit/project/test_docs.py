@@ -125,5 +125,5 @@ def test_each_option_of_the_celery_executor_is_in_the_reference() -> None:
 
 
 def test_the_list_of_modules_is_current() -> None:
-    check = [sys.executable, ROOT / ".ci" / "module_map.py", "--check"]
+    check = [sys.executable, str(ROOT / ".ci" / "module_map.py"), "--check"]
     assert subprocess.run(check, capture_output=True, check=False).returncode == 0, "run python .ci/module_map.py"
