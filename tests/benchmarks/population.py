@@ -14,7 +14,7 @@ from chroniker.lifecycle.claim import BOOKING
 from chroniker.models import Job, JobDependency, JobState, Lease, Run, Status
 from chroniker.schedule import latest_until, next_after
 
-#: So many jobs are made through the ORM; further ones are copies of these, made by the database.
+#: The number of jobs created through the ORM; the database copies them to create more.
 DIFFERENT = 5_000
 #: Every fifth job waits for the one before it.
 DEPENDENT = 5
@@ -111,7 +111,7 @@ class Stage:
     def __init__(self, jobs: int, due: int) -> None:
         self.due = due
         self._random = random.Random(jobs)
-        # Never a job that another one waits for: that one would not be due then.
+        # Never a job with dependents: the dependent would not be due then.
         self._eligible = [number for number in range(1, jobs + 1) if number % DEPENDENT != DEPENDENT - 1]
         self._touched: list[JobState] = []
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from chroniker.executors.dummy import DummyExecutor
 
-# Where skips are failures a missing browser is one too.
+# If skips are failures, a missing browser is a failure too.
 collect_ignore_glob = [] if chromium.available() or selection.skips_are_failures() else ["test_*.py"]
 
 Open = Callable[..., "Page"]
@@ -27,7 +27,7 @@ Open = Callable[..., "Page"]
 def browser() -> Iterator[Browser]:
     from playwright.sync_api import expect, sync_playwright
 
-    expect.set_options(timeout=30_000)  # generous: it decides nothing about speed
+    expect.set_options(timeout=30_000)  # a long limit: speed is not tested
 
     # Playwright has an event loop in this thread, in which Django refuses to use the database.
     before = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")

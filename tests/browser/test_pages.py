@@ -59,7 +59,7 @@ def test_every_page_fits_its_width_and_the_strict_policy(
     page = open_page("/admin/", width=width, color_scheme=theme)
     for address in addresses(run):
         page.goto(address)
-        for log in page.get_by_role("log").all():  # it comes after the page; and a page that polls is never at rest
+        for log in page.get_by_role("log").all():  # it loads after the page; a page that polls is never idle
             expect(log).to_contain_text("onerror")
         assert page.title() != "taken"
         assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0, address

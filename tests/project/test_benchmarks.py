@@ -1,4 +1,4 @@
-"""That the benchmarks run and print what they should; how fast anything is, is no test."""
+"""The benchmarks run and print their rows. Speed is not tested."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from tests.support import ROOT, databases
 from tests.support.servers import RedisServer
 
-#: What the test run says to its own processes; a benchmark has its own servers.
+#: Variables of the test run's own processes; a benchmark has its own servers.
 OURS = ("CHRONIKER_TEST_DB_", "CHRONIKER_TEST_BROKER_", "CHRONIKER_TEST_SETTINGS", "DJANGO_SETTINGS_MODULE")
 
 pytestmark = [
@@ -23,7 +23,7 @@ pytestmark = [
 
 
 def printed_by(*words: str) -> list[dict[str, Any]]:
-    """The rows that a benchmark printed, on the database that is being tested."""
+    """The rows that a benchmark printed, on the database of this test run."""
     env = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
     done = subprocess.run(
         [sys.executable, "-m", "tests.benchmarks", *words, "--json", "--database", databases.chosen()],

@@ -1,4 +1,4 @@
-"""The demo, as ``make demo`` starts it: real processes, a real broker, and nothing left when it ends."""
+"""The demo as started by ``make demo``: real processes, a real broker, and no process left at the end."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def env() -> dict[str, str]:
 
 @pytest.fixture
 def demo(env: dict[str, str], tmp_path: Path) -> Iterator[Process]:
-    """The demo with its site, in a directory that stays; it is up, and every process of it runs."""
+    """The running demo with its site, in a directory that is kept."""
     port = ("--port", str(free_port()))
     with Process([str(DEMO), "--data", str(tmp_path / "data"), *port], env, tmp_path, name="demo") as process:
         wait_until(
@@ -61,7 +61,7 @@ def run(arguments: list[str], env: dict[str, str]) -> subprocess.CompletedProces
 
 
 def part(demo: Process, words: str) -> psutil.Process:
-    """The process that the demo itself started with these words."""
+    """The child process of the demo with these words in its command line."""
     children = psutil.Process(demo.pid).children()
     return next(child for child in children if words in " ".join(child.cmdline()))
 

@@ -1,4 +1,4 @@
-"""From nothing to a job that ran, with no more than the installation says."""
+"""From an empty project to a job that ran, with only the steps of the installation guide."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ print([(run.job.name, run.status) for run in Run.objects.all()])
 
 
 class NewProject:
-    """Somebody who has just begun a project."""
+    """A new Django project."""
 
     def __init__(self, directory: Path, name: str = "shop") -> None:
         self.name = name
@@ -30,7 +30,7 @@ class NewProject:
         self.directory.mkdir()
         self.env = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("CHRONIKER", "DJANGO"))},
-            "PYTHONPATH": str(ROOT),  # where pip would have put it
+            "PYTHONPATH": str(ROOT),  # where pip would install it
             "TMPDIR": str(directory),
         }
         self.run("-m", "django", "startproject", name, ".")

@@ -1,4 +1,4 @@
-"""What a release contains, and that it works where only its own files are."""
+"""The content of a release, which works without the files of the repository."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def run(*command: str | Path, cwd: Path, **env: str) -> str:
 
 @pytest.fixture(scope="module")
 def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Both archives, built from a copy: a build leaves files beside the sources."""
+    """Both archives, built from a copy, because a build leaves files beside the sources."""
     copy = tmp_path_factory.mktemp("source")
     for name in SOURCES:
         (copy / name).parent.mkdir(exist_ok=True)

@@ -18,7 +18,7 @@ __all__ = ["dist", "wheel"]
 
 
 def environ(**more: str) -> dict[str, str]:
-    """Without what this test run chose for itself."""
+    """The environment without the choices of this test run."""
     chosen = ("CHRONIKER_TEST", "DJANGO_SETTINGS_MODULE", "PYTEST_", "TEST_DATABASE", "TOX_")
     return {**{name: value for name, value in os.environ.items() if not name.startswith(chosen)}, **more}
 
@@ -83,7 +83,7 @@ def test_a_job_runs_in_a_new_environment_made_from_the_wheel(wheel: Path, tmp_pa
     run([python, "-m", "django", "shell", "--settings", "site_.settings", "-c", SHOW], env=EMPTY, cwd=project.directory)
 
 
-#: What is no Python: found by Django where the wheel put it.
+#: Files other than Python, which Django finds where the wheel puts them.
 SHOW = """
 from importlib.resources import files
 from django.contrib.staticfiles import finders

@@ -25,7 +25,7 @@ def _each(verb: str) -> tuple[str, ...]:
     return tuple(f"{verb}_{model}" for model in _MODELS)
 
 
-#: Who comes: the permissions of each, ``None`` for somebody who is not logged in, "all" for a superuser.
+#: Users and their permissions; ``None``: not logged in, "all": a superuser.
 PEOPLE: dict[str, Any] = {
     "anonymous": None,
     "nobody": (),

@@ -69,7 +69,7 @@ def test_a_get_needs_the_right_to_view_and_changes_nothing(route: str, scene: Sc
         if page.json:
             assert answer["Content-Type"] == "application/json", person
         if answer.streaming:
-            b"".join(answer)  # what it does, it does while it is read
+            b"".join(answer)  # the response does its work while it is read
         assert everything() == before, person
 
 

@@ -46,7 +46,7 @@ def refused(job: Job) -> str:
     run = the_run(job)
     assert run.status == Status.FAILED
     assert not LogChunk.objects.exists()
-    assert User.objects.exists()  # "flush" has not been here
+    assert User.objects.exists()  # "flush" has not run
     return run.reason
 
 

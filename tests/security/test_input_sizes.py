@@ -37,7 +37,7 @@ ORDINARY = {
     "enabled": True,
     "next_run": "2035-01-01T00:00:00Z",
 }
-#: Of each a text that would take long, or much, if it were read: at least a second for each million characters.
+#: A text for each format that would need much time or memory if it were parsed.
 FIELDS = {
     "name": "n" * HUGE,
     "command": "c" * HUGE,
@@ -166,7 +166,7 @@ def test_a_file_of_another_kind_is_refused_without_its_content(name: str) -> Non
     assert not Job.objects.exists()
 
 
-#: Rules that fire never, or nearly so; stepping through their seconds would take hours.
+#: Rules without a time or with very few; a search second by second would take hours.
 RULES = [
     ("SECONDLY", "bymonth:2;bymonthday:30"),
     ("SECONDLY", "interval:7;byyearday:366;byweekday:mo;byweekno:53;bysetpos:3"),

@@ -14,7 +14,7 @@ from tests.support.manage import Manage
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-#: What a shell would do something with.
+#: Texts with a meaning for a shell.
 METACHARACTERS = [
     "; touch {taken}",
     "&& touch {taken}",

@@ -69,7 +69,7 @@ def test_nothing_is_created_in_a_directory_that_others_can_write(trap: object, t
 
 def test_a_symbolic_link_of_another_user_is_refused(tmp_path: Path) -> None:
     if os.geteuid() != 0:
-        return  # nobody but root can make a link in the name of somebody else
+        return  # only root can create a link owned by another user
     ours, link = tmp_path / "ours", tmp_path / "link"
     ours.mkdir(mode=0o700)
     link.symlink_to(ours)

@@ -32,7 +32,7 @@ from tests.support.manage import Manage
 pytestmark = pytest.mark.django_db(transaction=True)
 
 FORGED = "2026-01-01 00:00:00 all is well"
-#: Sets the terminal's title, clears the screen, goes up a line, turns the text around, and begins a line of its own.
+#: Sets the terminal title, clears the screen, moves up a line, reverses the text direction, and starts a new line.
 HOSTILE = f"x\x1b]0;owned\x07\x1b[2J\x1b[1A\x9b31m\u202e\r\n{FORGED}\u2028"
 ACTS = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
@@ -112,12 +112,12 @@ def test_an_import_shows_what_it_refuses_without_its_escapes(tmp_path: Path) -> 
 def test_the_form_refuses_such_a_name(bad: str) -> None:
     with pytest.raises(ValidationError, match="one line of text"):
         a_job(name=bad).full_clean()
-    a_job(name="Überweisung 日報 👩‍💻 1\u00a0000 «ok»").full_clean()  # what merely looks unusual is a name
+    a_job(name="Überweisung 日報 👩‍💻 1\u00a0000 «ok»").full_clean()  # unusual characters are allowed
 
 
 def read_all(descriptor: int) -> str:
     parts = []
-    with suppress(OSError):  # the other side has gone
+    with suppress(OSError):  # the other side is closed
         while part := os.read(descriptor, 65536):
             parts.append(part)
     return b"".join(parts).decode()

@@ -40,7 +40,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 SETTINGS_PAGE = ROOT / "docs" / "reference" / "settings.md"
 
-#: All that its last releases, 1.0.24 and 1.1.0, read.
+#: All settings that its last releases, 1.0.24 and 1.1.0, read.
 ANCESTORS = (
     "CHRONIKER_AUTO_END_STALE_JOBS",
     "CHRONIKER_CHECK_LOCK_FILE",

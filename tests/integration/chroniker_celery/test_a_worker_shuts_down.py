@@ -100,7 +100,7 @@ def test_a_command_that_ignores_sigterm_is_killed_after_the_stop_grace(
     closed = Run.objects.get(pk=run.pk)
     assert closed.status == Status.LOST
     assert "SIGKILL" in closed.reason
-    assert closed.job.state.retry_at is None, "its job does not say that a lost run is to be tried again"
+    assert closed.job.state.retry_at is None, "its job does not retry lost runs"
 
 
 def test_a_shutdown_by_remote_control_stops_runs_the_same_way(redis_env: dict[str, str], tmp_path: Path) -> None:

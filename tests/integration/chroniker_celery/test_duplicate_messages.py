@@ -85,7 +85,7 @@ def test_forged_messages_start_nothing_and_leave_no_result(env: dict[str, str], 
     ):
         app.send_task(TASK, words, task_id=task_id)
     app.send_task(TASK, [run_id, run.token], {"command": "flush"}, task_id=run_id)
-    send_again(other)  # the last in the queue: when it has run, the others were looked at
+    send_again(other)  # the last in the queue: when it has run, the others were processed
     with CeleryWorker(env, tmp_path, pool="solo") as worker:
         wait_for_result(wait_until_closed(other))
         assert status_of(run) == Status.CLAIMED, worker.log

@@ -110,7 +110,7 @@ def test_celerys_signals_and_events_are_sent(broker: Broker) -> None:
                 link, handlers={"task-sent": lambda event: sent_signals.append(("task-sent", event["uuid"]))}
             )
             with events.consumer_context() as (reading, _channel, _consumers):
-                with suppress(TimeoutError):  # Redis subscribes with the first look
+                with suppress(TimeoutError):  # Redis subscribes at the first poll
                     reading.drain_events(timeout=0.5)
                 publish(own, [RunMessage(run_id, 1)], timeout=5)
                 while len(sent_signals) < 3:

@@ -65,7 +65,7 @@ def test_a_starting_worker_kills_processes_of_an_earlier_worker(redis_env: dict[
         wait_until(pidfile.exists, what="the daemon")
         guardians = [each for each in worker.children() if each.name().startswith("chroniker")]
         for process in guardians:
-            process.suspend()  # so that none has the time to do its work
+            process.suspend()  # so that no process has time to react
         for process in [*guardians, *worker.pool_processes()]:
             process.kill()
         worker.kill(signal.SIGKILL)

@@ -24,7 +24,7 @@ from tests.support.admin_pages import open_form, url
 from tests.support.factories import a_booked_job, a_due_job, started, state_of
 
 MINUTE = dt.timedelta(minutes=1)
-#: Past, and the same throughout: no minute ends in the middle of a test.
+#: A fixed time in the past, so that no minute ends during a test.
 NOW = dt.datetime.now(dt.UTC).replace(second=0, microsecond=0) - dt.timedelta(hours=1)
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("dummy")]

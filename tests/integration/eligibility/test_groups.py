@@ -139,7 +139,7 @@ def test_the_backlog_of_a_full_group_is_not_read(group: Group) -> None:
         a_due_job(group=group)
     with CaptureQueriesContext(connection) as blocked:
         assert tick().claimed == []
-    # What is new is booked; nothing is drawn or locked for jobs that cannot start.
+    # New jobs are booked; no plan is made and no row locked for jobs that cannot start.
     assert not [query for query in blocked if "INSERT" in query["sql"]]
     for _each in range(5):
         a_due_job(group=group)

@@ -138,7 +138,7 @@ def test_the_switch_is_read_within_other_statements() -> None:
     with CaptureQueriesContext(connection) as queries:
         tick()
     alone = [query for query in queries if 'FROM "chroniker_switch"' in query["sql"].replace("`", '"')]
-    assert len(alone) == 2, "once for the pass, and once under the locks of its claim"
+    assert len(alone) == 2, "once for the tick, and once under the locks of its claim"
     assert all("jobstate" in query["sql"] for query in alone)
 
 

@@ -149,7 +149,7 @@ class AcceptingContract:
         tick.tick(now=redispatch_at)
         offered = reread(run)
         assert offered.dispatch_count == 1 or offered.status != Status.CLAIMED, (
-            "it may have begun before that was counted"
+            "it may have started before the dispatch was counted"
         )
 
 

@@ -26,7 +26,7 @@ from tests.support.factories import a_job
 
 pytestmark = pytest.mark.django_db
 
-#: After the logs in the fixtures, before the first instant of its jobs.
+#: After the logs in the fixtures, before the first scheduled time of their jobs.
 NOW = dt.datetime(2026, 11, 30, 12, tzinfo=dt.UTC)
 
 

@@ -314,7 +314,7 @@ def test_a_claim_needs_the_same_number_of_statements_for_any_number_of_jobs_and_
             tick()
         return len(queries)
 
-    statements(1)  # from then on there are open children, which a tick has to look at
+    statements(1)  # now there are open child runs, which a tick has to check
     few = statements(2)
     for number in range(2):
         hosts.record_heartbeat(["default"], name=f"more{number}")

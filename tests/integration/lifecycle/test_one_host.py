@@ -70,7 +70,7 @@ def test_ticks_of_other_hosts_do_not_change_a_claim_that_waits_for_its_host() ->
     before = Run.objects.values().get(pk=run.pk)
     with on("web2"):
         assert tick(now=database_now() + 5 * MINUTES, only=[]).dispatched == 0
-        assert next_moment(database_now() + 5 * MINUTES) is None, "it wakes nobody either"
+        assert next_moment(database_now() + 5 * MINUTES) is None, "it sets no wake time either"
     assert Run.objects.values().get(pk=run.pk) == before
 
 

@@ -88,9 +88,7 @@ class SchedulerMachine(RuleBasedStateMachine):
             held = Lease.objects.filter(pk=worker.run.pk, nonce=worker.nonce).exists()
             moved = lifecycle.finish(worker.run.pk, worker.run.token, worker.nonce, Outcome(status))
             assert moved == held
-            assert lifecycle.finish(worker.run.pk, worker.run.token, worker.nonce, Outcome(status)) == moved, (
-                "asked again"
-            )
+            assert lifecycle.finish(worker.run.pk, worker.run.token, worker.nonce, Outcome(status)) == moved, "repeated"
 
     @rule(number=pick)
     def a_worker_dies(self, number: int) -> None:

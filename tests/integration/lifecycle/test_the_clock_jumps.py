@@ -81,7 +81,7 @@ def test_after_a_jump_ahead_the_run_of_a_dead_worker_is_lost_one_lease_later(jum
         done = tick()
         assert (done.lost, done.claimed) == ([], [])
         assert "jumped ahead by 36" in done.suspended_because
-    assert lifecycle.expire(10) == [], "also when somebody asks who has not looked before"
+    assert lifecycle.expire(10) == [], "also in a process that has not read the clock before"
     let_a_lease_pass()
     assert [lost.pk for lost in tick().lost] == [run.pk]
 
@@ -331,7 +331,7 @@ def test_a_heartbeat_measures_the_clock_of_the_host_and_records_changes(monkeypa
     )
     assert recorded_skew() == pytest.approx(5, abs=1)
     Host.objects.update(clock_skew_seconds=0)
-    assert recorded_skew() == 0, "the same again is no news"
+    assert recorded_skew() == 0, "an unchanged value is not recorded again"
 
 
 def test_a_lease_has_the_length_of_the_settings_of_its_holder() -> None:

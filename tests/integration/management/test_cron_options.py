@@ -77,7 +77,7 @@ def test_a_job_with_an_unknown_executor_does_not_prevent_other_runs() -> None:
     cron()
     assert the_run(fine).status == Status.SUCCEEDED
     assert the_run(stranded).status == Status.CLAIMED and "nowhere" in the_run(stranded).reason
-    assert the_run(stranded).redispatch_at is not None, "it is offered again"
+    assert the_run(stranded).redispatch_at is not None, "it is dispatched again"
 
 
 def test_an_executor_that_cannot_be_created_does_not_prevent_other_runs() -> None:

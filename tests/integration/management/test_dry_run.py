@@ -80,7 +80,7 @@ def test_a_running_job_that_is_due_is_listed_with_the_reason() -> None:
         tick()
     JobState.objects.update(next_run=Run.objects.get().claimed_at)
     claimed_at = Run.objects.get().claimed_at
-    Run.objects.update(dispatched_at=claimed_at + dt.timedelta(minutes=5))  # again, for nobody took it
+    Run.objects.update(dispatched_at=claimed_at + dt.timedelta(minutes=5))  # again, because it was not started
     [line] = lines()
     assert line.startswith(f"would not claim “busy”: It is queued since {claimed_at:%Y-%m-%d %H:%M:%S}; ")
 

@@ -38,7 +38,7 @@ def test_after_one_signal_cron_waits_for_its_runs_and_claims_nothing_more(
         assert cron.wait() == 0
     assert (the_run(job).status, the_run(waiting).status) == (Status.SUCCEEDED, Status.CLAIMED)
     offered = the_run(waiting).redispatch_at
-    assert offered is not None and offered <= database_now() + NO_TAKER_WAIT, "given back, so that others take it soon"
+    assert offered is not None and offered <= database_now() + NO_TAKER_WAIT, "released for another process"
 
 
 def test_after_two_signals_cron_stops_its_runs(manage: Manage) -> None:

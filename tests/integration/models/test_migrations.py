@@ -11,7 +11,7 @@ from tests.support.factories import a_job
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-#: As django-chroniker left them, with the least of columns; its names for indexes belong to the whole schema.
+#: Tables of django-chroniker with few columns; its index names are unique in the whole schema.
 ANCESTORS = (
     "CREATE TABLE chroniker_job (id integer NOT NULL PRIMARY KEY, name varchar(200) NOT NULL)",
     "CREATE TABLE chroniker_log (id integer NOT NULL PRIMARY KEY, job_id integer NOT NULL)",

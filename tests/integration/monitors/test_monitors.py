@@ -210,7 +210,7 @@ def test_monitor_arguments_are_validated_by_the_form(field: str, value: str, nam
     fields = {"command": "check_monitor", "args": "--model auth.User", "is_monitor": True, field: value}
     job = a_job(**fields)
     if not named:
-        return job.full_clean()  # a template engine takes it for text
+        return job.full_clean()  # a template engine treats it as text
     with pytest.raises(ValidationError) as refused:
         job.full_clean()
     assert named in str(refused.value.message_dict[field])
@@ -257,7 +257,7 @@ def test_the_monitor_list_shows_the_latest_count(admin: Client) -> None:
         assert shown() == {"text": "0", "kind": "succeeded"}
         Job.objects.filter(pk=monitor.pk).update(command="fails", args="")
         run_now(monitor, "a test")
-    assert shown()["kind"] == "", "the latest run did not say, so an older count says nothing"
+    assert shown()["kind"] == "", "the latest run reported no count, so an older count is not shown"
 
 
 def test_the_monitor_list_links_to_the_rendered_url(admin: Client) -> None:

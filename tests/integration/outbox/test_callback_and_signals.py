@@ -243,7 +243,7 @@ def test_signals_are_sent_for_claim_start_and_end() -> None:
         lifecycle.finish(run.pk, run.token, nonce, Outcome(Status.FAILED, reason="exit status 1"))
         lifecycle.finish(
             run.pk, run.token, nonce, Outcome(Status.FAILED, reason="exit status 1")
-        )  # its answer was lost
+        )  # its response was lost
     about = {"run_id": run.pk, "job_id": job.pk, "token": run.token}
     assert claimed == [{**about, "trigger": "SCHEDULE"}]
     assert begun == [{**about, "host": "web1"}]

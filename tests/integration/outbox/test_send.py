@@ -152,7 +152,7 @@ def test_a_pause_does_not_delay_messages(mail_server: MailServer) -> None:
 
 
 def test_a_rolled_back_end_sends_no_message(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run and messages are one transaction: a defect in writing the messages leaves the run open, not untold."""
+    """Run and messages are one transaction: if the messages cannot be written, the run stays open."""
     job = a_job_with_subscribers(a_subscriber())
 
     def explode(*args: object) -> None:

@@ -1,4 +1,4 @@
-"""What a management command leaves to the end of its process is done, as with ``manage.py``."""
+"""The process of a management command ends as with ``manage.py``: files are flushed, finalizers and hooks run."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_open_files_are_flushed_and_finalizers_run_when_the_command_ends(run: Ru
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Settings with these lines, for processes that the test starts."""
+    """Write settings with these lines for processes that the test starts."""
 
     def write(lines: str) -> None:
         common = "SECRET_KEY = 'x'\nUSE_TZ = True\nINSTALLED_APPS = ['tests.testapp']\n"

@@ -1,4 +1,4 @@
-"""What decides when Django starts has its effect, whether the command's process is warm or not."""
+"""Options and variables that Django reads at its start take effect in warm and cold processes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ COMMON = "SECRET_KEY = 'x'\nUSE_TZ = True\nINSTALLED_APPS = ['tests.testapp']\n"
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project whose settings print one line, and whose other settings print another."""
+    """A project with two settings modules, each of which prints its own line."""
     (tmp_path / "own_settings.py").write_text(
         COMMON + "import os\nCOLOUR = os.environ.get('COLOUR', 'none')\nprint('own settings', COLOUR)\n"
     )

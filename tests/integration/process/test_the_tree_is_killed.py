@@ -1,4 +1,4 @@
-"""However a run ends, none of its processes is left: descendants in other sessions, daemons, and those that fork on."""
+"""No process of a run is left after its end: descendants in other sessions, daemons and processes that keep forking."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Run = Callable[[FakeReport], RunOutcome]
 
 
 class Tree(FakeReport):
-    """The order to run a tree of processes that can be found by a mark."""
+    """A report for a run whose process tree can be found by a mark."""
 
     def __init__(self, seconds: float = 120, **order: object) -> None:
         self.mark = uuid4().hex
@@ -35,7 +35,7 @@ class Tree(FakeReport):
         return [process.pid for process in marked(self.mark)]
 
     def finish(self, ending: RunOutcome) -> bool:
-        """The tree is dead before the finish is reported, not after."""
+        """The process tree is dead before the finish is reported."""
         self.living_at_finish = self.living()
         return super().finish(ending)
 
@@ -47,7 +47,7 @@ def standing(supervise: Supervise, report: Tree) -> Supervised:
 
 
 def keeper_of(report: FakeReport) -> int:
-    """The parent of the command's process, which says so itself."""
+    """The keeper: the command reports the id of its parent process."""
     keeper = int(report.text().split("under ")[1].split()[0])
     assert Path(f"/proc/{keeper}/comm").read_text().strip() == "chroniker-keep"
     return keeper
@@ -128,7 +128,7 @@ def test_the_tree_is_killed_before_a_lease_that_cannot_be_renewed_expires(superv
     assert boot_clock() < renewed + 14.0
     assert supervised.end().how == "lost"
     names = report.names()
-    assert "renew" not in names[names.index("finish") :], "a lease that was given up is not renewed"
+    assert "renew" not in names[names.index("finish") :], "a released lease is not renewed"
 
 
 def test_the_command_survives_failing_renewals_while_the_lease_lasts(supervise: Supervise) -> None:
@@ -164,7 +164,7 @@ def test_a_keeper_stopped_by_sigstop_is_continued(supervise: Supervise, monkeypa
 
 @contextmanager
 def stopped(keeper: int) -> Iterator[None]:
-    """The keeper hangs, and its guard too, which would wake it at once."""
+    """The keeper hangs, and so does its guard, which would continue it at once."""
     guard = int(Path(f"/proc/{keeper}/stat").read_text().rsplit(")", 1)[1].split()[1])
     os.kill(guard, signal.SIGSTOP)
     os.kill(keeper, signal.SIGSTOP)

@@ -43,7 +43,7 @@ def work(group: int) -> dict[str, int]:
             look([run_now(Job.objects.get(pk=random.choice(ids)[0]), "the race")])
         except ClaimRefused:
             seen["refused"] = seen.get("refused", 0) + 1
-        time.sleep(0.02)  # a group that is too full stays so long enough to be seen
+        time.sleep(0.02)  # long enough that a group over its limit would be seen
         for run in [waiting.pop() for _each in waiting[:1]]:
             finish(run)
             look(claim_after_run(run.job_id).claimed)

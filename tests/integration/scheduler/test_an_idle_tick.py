@@ -1,4 +1,4 @@
-"""A tick that finds nothing to do: one statement, whatever exists."""
+"""A tick without work needs one statement for any number of rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Force run, force stop: the flags and the buttons. A forced run leaves the schedule where it was."""
+"""Force run and force stop: the flags and the buttons. A forced run does not change the schedule."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def schedule_of(job: Job) -> dict[str, Any]:
 
 
 def flag(client: Client, name: str, job: Job) -> None:
-    """Raised in the job's form; the next tick acts on it."""
+    """Set the flag in the job's form; the next tick acts on it."""
     assert client.post(url(job), {**open_form(client, job), name: "on"}).status_code == 302
     with override_settings(CHRONIKER_EXECUTORS=DUMMY):
         tick()
@@ -39,7 +39,7 @@ def press(client: Client, button: str, job: Job) -> None:
 
 
 def queue(job: Job) -> Run:
-    """A run that is claimed and sent, and that nobody takes."""
+    """A run that is claimed and dispatched, and not started."""
     with override_settings(CHRONIKER_EXECUTORS=DUMMY):
         return run_now(job, "a test")
 

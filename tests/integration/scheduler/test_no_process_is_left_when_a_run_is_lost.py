@@ -1,4 +1,4 @@
-"""The processes of a run are dead before a tick closes the run as lost, whatever guarded them was stopped or killed."""
+"""The processes of a run are dead before a tick closes it as lost, even if supervisor and keeper were killed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def is_alive(pid: int) -> bool:
 
 
 def kill_keeper_and_supervisor(server: Process) -> None:
-    """Kill the supervisor and each process of ours between it and the command, at once."""
+    """Kill the supervisor and each chroniker process between it and the command at once."""
     guardians = [each for each in server.children() if each.name() in {"chroniker-fork", "chroniker-keep"}]
     assert len(guardians) >= 2
     for guardian in guardians:
@@ -74,7 +74,7 @@ def test_processes_that_survive_supervisor_and_keeper_are_killed_before_the_run_
         daemon = int(pidfile.read_text().split()[0])
         kill_keeper_and_supervisor(server)
         wait_until(lambda: not run_lock.is_held(runtime_dir, the_run(job).pk), what="the lock free")
-        assert is_alive(daemon), "the daemon survives all that guarded it"
+        assert is_alive(daemon), "the daemon survives keeper and supervisor"
 
         def lost() -> bool:
             tick.tick()
@@ -96,7 +96,7 @@ def test_the_host_sweeps_its_processes_before_another_host_can_start_the_job(
         sweeper = run_remains.RemainsSweeper(runtime_dir, every=60.0)
         monkeypatch.setattr(run_remains, "_MINIMUM_AGE", 0.0)
         sweeper.sweep()
-        assert is_alive(daemon), "a run that is executed is not touched"
+        assert is_alive(daemon), "a running run is not changed"
         kill_keeper_and_supervisor(server)
         wait_until(lambda: not run_lock.is_held(runtime_dir, the_run(job).pk), what="the lock free")
         sweeper.sweep()

@@ -1,4 +1,4 @@
-"""Old runs go, with what belongs to them; what is open, or the last of its slot, stays."""
+"""Old runs are deleted with their related rows; open runs and the last run of each slot are kept."""
 
 from __future__ import annotations
 

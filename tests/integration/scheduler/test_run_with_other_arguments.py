@@ -1,4 +1,4 @@
-"""Run now with other arguments for this once."""
+"""Run a job now with other arguments for this run only."""
 
 from __future__ import annotations
 

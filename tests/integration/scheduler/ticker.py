@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import django
 
-SAMPLE = 8  # runs that each process tries to start before it looks again
+SAMPLE = 8  # runs that each process tries to start before its next query
 
 
 def race(now: dt.datetime) -> dict[str, list[str]]:

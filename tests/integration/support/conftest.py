@@ -7,7 +7,7 @@ from tests.support.servers import Server
 
 @pytest.fixture
 def kind(request: pytest.FixtureRequest) -> type[Server]:
-    """The class of servers that a test names, indirectly; where that is not installed the test is skipped."""
+    """The server class that a test selects by indirect parametrization; the test is skipped if it is not installed."""
     found: type[Server] = request.param
     if not found.available():
         pytest.skip(f"{found.name} is not installed here")

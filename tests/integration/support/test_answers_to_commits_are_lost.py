@@ -1,4 +1,4 @@
-"""What the proxy takes for a commit, by the servers' own answers through the drivers that Django uses."""
+"""The proxy detects commits by the servers' responses, with the drivers that Django uses."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def proxy(request: pytest.FixtureRequest, connect: Connect) -> Iterator[FaultPro
 
 
 def run(connection: Any, *statements: str) -> list[int]:
-    """Execute them all; the rows of the last."""
+    """Execute all statements. Returns the rows of the last."""
     with connection, connection.cursor() as cursor:
         for statement in statements:
             cursor.execute(statement)

@@ -1,4 +1,4 @@
-"""The clocks that the fault runner sets wrong: of a database server, of a process."""
+"""The fault runner sets wrong clocks for a database server and for a process."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HOUR = 3600.0
 
 
 def database_time(server: Server) -> float:
-    """By a connection of its own."""
+    """Uses a new connection."""
     connection: Any
     if isinstance(server, PostgresServer):
         connection = psycopg.connect(host=HOST, port=server.port, user=server.user, dbname="postgres")

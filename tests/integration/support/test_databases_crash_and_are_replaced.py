@@ -1,4 +1,4 @@
-"""What the fault runner does to databases, and what must be there afterwards."""
+"""Database crashes and failovers by the fault runner, and the rows that must remain."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.servers import HOST, FaultProxy, MariaDBServer, PostgresServe
 
 
 def ask(server: Server, statement: str) -> list[tuple[Any, ...]]:
-    """As its administrator, each time on a new connection."""
+    """Query as the administrator, on a new connection each time."""
     connection: Any
     if isinstance(server, PostgresServer):
         connection = psycopg.connect(host=HOST, port=server.port, user=server.user, dbname="postgres", autocommit=True)

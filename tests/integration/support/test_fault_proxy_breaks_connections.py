@@ -14,13 +14,13 @@ from tests.support.servers import HOST, FaultProxy
 
 @pytest.fixture
 def received() -> list[bytes]:
-    """What the server got."""
+    """The data that the server received."""
     return []
 
 
 @pytest.fixture
 def echo(received: list[bytes]) -> Iterator[int]:
-    """The port of a server that sends back what it gets."""
+    """The port of a server that sends received data back."""
     listener = socket.create_server((HOST, 0))
 
     def serve() -> None:
@@ -175,7 +175,7 @@ def refuses(proxy: FaultProxy) -> bool:
 
 
 def is_reset(connection: socket.socket) -> bool:
-    """Whatever came before, it ends with RST, not with an orderly close."""
+    """In any case the connection ends with RST, not with an orderly close."""
     try:
         while connection.recv(100):
             pass

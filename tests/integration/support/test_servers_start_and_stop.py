@@ -1,4 +1,4 @@
-"""The tests' own servers: if these fail, look here before anywhere else."""
+"""The servers of the tests. If these tests fail, fix them before all others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a command finds in its process, and what becomes of its exit status and its streams."""
+"""The process environment of a command, its exit status and its streams."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_a_raw_command_cannot_gain_privileges_and_is_the_first_victim_of_the_oom
 
 
 def masks(text: str) -> dict[str, int]:
-    """Masks of signals by name, without the two that the C library keeps to itself: nobody can set those back."""
+    """Signal masks by name, without the two signals that the C library reserves and that cannot be reset."""
     words = [line.split() for line in text.splitlines() if line.startswith("Sig")]
     return {name.rstrip(":"): int(mask, 16) & ~(0b11 << 31) for name, mask in words}
 
@@ -122,7 +122,7 @@ def test_a_raw_command_has_three_open_files_and_default_signal_handlers(run: Run
     files = FakeReport("sh", "-c", "ls /proc/$$/fd")
     run(files)
     assert files.text().split()[:3] == ["0", "1", "2"]
-    # Without a shell, which has a mask of its own making.
+    # Without a shell, which sets its own mask.
     report = FakeReport("grep", "-E", "Sig(Blk|Ign)", "/proc/self/status")
     run(report)
     assert masks(report.text()) == {"SigBlk": 0, "SigIgn": 0}

@@ -1,4 +1,4 @@
-"""The worker's process is killed: no process of its run outlives it, and the run's lock says so at once."""
+"""The worker process is killed: no process of its run survives, and the run lock is released at once."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Worker(Process):
 def name_of(process: psutil.Process) -> str:
     try:
         return process.name()
-    except psutil.NoSuchProcess:  # the tree has a process that is never the same for long
+    except psutil.NoSuchProcess:  # the tree has a process that keeps forking
         return ""
 
 
@@ -97,7 +97,7 @@ def test_the_next_worker_sweeps_processes_left_when_keeper_and_supervisor_are_ki
 ) -> None:
     with Worker(tmp_path, start) as worker:
         worker.wait_for_the_daemon()
-        assert run_lock.sweep_leftovers(worker.runtime_dir) == [], "a run that is executed is not touched"
+        assert run_lock.sweep_leftovers(worker.runtime_dir) == [], "a running run is not changed"
         guardians = [each for each in worker.children() if name_of(each) in GUARDIANS]
         assert len(guardians) >= 2
         for guardian in guardians:
@@ -109,7 +109,7 @@ def test_the_next_worker_sweeps_processes_left_when_keeper_and_supervisor_are_ki
         wait_until(lambda: not run_lock.is_held(worker.runtime_dir, worker.run_id), what="the lock free")
         assert run_lock.sweep_leftovers(worker.runtime_dir) == [worker.run_id]
         assert worker.run_processes() == []
-        assert [path.suffix for path in worker.runtime_dir.iterdir()] == [".lock"], "ticks shall see that it is dead"
+        assert [path.suffix for path in worker.runtime_dir.iterdir()] == [".lock"], "ticks must see that it is dead"
 
 
 def test_child_processes_of_a_forked_command_carry_the_run_marker(supervise: Supervise, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Output: stdout, stderr and Python's logging of the command; what is kept of it, and what the log says is missing."""
+"""Output: stdout, stderr and Python's logging of the command; the stored part and the remark about the rest."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def logging_to(handler: dict[str, str], level: str = "INFO") -> dict[str, Any]:
 
 
 def ran(manage: Manage, **fields: Any) -> Run:
-    """The run of a new job, in a process of its own below a supervisor in another."""
+    """Execute a run of a new job: supervisor and command are separate processes."""
     job = a_job_of_new_year(**fields)
     manage("run_job", job.name)
     return the_run(job)

@@ -1,4 +1,4 @@
-"""Processes that cannot be killed, as of another user: the run ends, its job and slot wait for them."""
+"""Processes that cannot be killed, such as those of another user: the run ends, and its slot is kept until they end."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def test_a_lock_released_by_an_exception_leaves_its_file_for_the_sweep(tmp_path:
         raise KeyboardInterrupt
     assert not is_held(tmp_path, run_id)
     assert sweep_leftovers(tmp_path) == [run_id]
-    (left,) = tmp_path.iterdir()  # ticks shall see for a while that the run is dead
+    (left,) = tmp_path.iterdir()  # ticks must see for some time that the run is dead
     os.utime(left, (0, 0))
     assert sweep_leftovers(tmp_path) == [run_id]
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""A slow, failing or refusing database costs time, never the run, and no output without a word."""
+"""A slow or failing database delays a run but never loses it; lost output is always recorded."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_while_output_cannot_be_stored_the_command_blocks_on_its_pipe(supervise:
     assert supervised.end().exit_code == 0
     assert len(report.text()) == 8_000_000
     assert report.largest_insert <= 256 * 1024
-    assert len(report.sent) > len(set(report.sent)), "what failed was sent again under the same number"
+    assert len(report.sent) > len(set(report.sent)), "a failed chunk was sent again with the same number"
 
 
 def test_a_chunk_refused_by_the_database_is_escaped(run: Run) -> None:
@@ -165,6 +165,6 @@ def test_the_deadline_counts_from_before_the_renewal_was_sent(supervise: Supervi
     begun = [begun for name, begun, _ in report.calls if name == "renew"][-1]
     report.failing["renew"] = 1000
     wait_until(lambda: not marked(mark))
-    assert boot_clock() < begun + 2.5 + 3.0, "it counted from the answer"
+    assert boot_clock() < begun + 2.5 + 3.0, "the lease was measured from the response"
     report.slow.clear()
     assert supervised.end().how == "lost"

@@ -14,7 +14,7 @@ from chroniker.clock import clock_state
 from chroniker.clock.clock_state import ClockState, Observation, next_state
 from chroniker.process.kernel import boot_clock, boot_id
 
-#: The database's clock minus the boot clock, as these tests have it.
+#: The database clock minus the boot clock in these tests.
 OFFSET = 1_000_000.0
 LEASE = 60.0
 #: A fiftieth of the lease and a second.
@@ -69,7 +69,7 @@ def test_the_drift_allowance_never_exceeds_the_safety_margin_of_a_lease() -> Non
 
 def test_a_slow_response_is_not_a_jump() -> None:
     memory = next_state(None, seen(100.0))
-    late = Observation(OFFSET + 110.0, 110.0, 170.0, "a:1")  # read at once, and the answer came a minute later
+    late = Observation(OFFSET + 110.0, 110.0, 170.0, "a:1")  # read at once, but the response came a minute later
     assert next_state(memory, late).until == 0.0
     assert next_state(memory, late) == memory, "nor is it worth remembering"
 
@@ -153,7 +153,7 @@ def test_a_reading_overtaken_by_a_newer_one_is_evaluated() -> None:
     assert next_state(memory, seen(109.9)) is memory
     judged = next_state(memory, seen(109.9, 3600.0))
     assert judged.until == pytest.approx(109.91 + LEASE + DRIFT)
-    assert judged.high == memory.high, "what was seen later is still what is remembered"
+    assert judged.high == memory.high, "the later reading is still stored"
     assert next_state(judged, seen(109.9, 3600.0)) is judged
 
 

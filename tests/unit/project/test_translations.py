@@ -20,7 +20,7 @@ FUNCTIONS = {"_", "gettext", "gettext_lazy", "gettext_noop", "ngettext", "ngette
 IN_TEMPLATES = re.compile(r"""gettext\(u?('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""")
 PLACES = re.compile(r"%\(\w+\)|\{\w+\}")
 
-#: A message, and what stands for it: two forms where there is a plural.
+#: A message and its translation: two forms if it has a plural.
 Entries = dict[str, list[str]]
 
 

@@ -9,7 +9,7 @@ from chroniker.schedule import Spec
 
 WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 
-#: A zone and a moment some hours before its clock changes.
+#: A time zone and a time some hours before its clock changes.
 CHANGES = (
     ("Europe/Paris", dt.datetime(2026, 3, 28, 20)),
     ("Europe/Paris", dt.datetime(2026, 10, 24, 20)),

@@ -99,7 +99,7 @@ def test_closed_instants_are_one_range_and_the_last_open_one_is_found() -> None:
 
 
 def test_adjacent_closed_times_of_one_name_are_one_range() -> None:
-    spec = Spec("CRON", cron="0 23 * * 5", timezone=PARIS)  # only ever in the night that is closed
+    spec = Spec("CRON", cron="0 23 * * 5", timezone=PARIS)  # only in the night that is blacked out
     night = [ClosedTime("night", paris("2026-05-01T22:00"), paris("2026-05-02T06:00"), "WEEKLY")]
     found = closed_until(spec, night, paris("2026-05-01T23:00"), paris("2027-05-01T00:00"))
     assert found is not None and found.end == paris("2027-04-30T23:00")

@@ -121,7 +121,7 @@ def test_the_policy_decides_how_often_a_daily_time_fires(change: tuple[str, dt.d
     time = dt.time(minute // 60, minute % 60)
     shown = clock_of_three_days(zone_name, begin)
     times = [wall for wall in shown if wall.time() == time]
-    # A time left out runs at the first moment after, which may be the very time of the next day.
+    # A skipped time runs at the first time after the gap, which may be the scheduled time of the next day.
     gaps = [
         after
         for before, after in left_out(shown)

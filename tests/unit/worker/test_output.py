@@ -112,7 +112,7 @@ def test_both_streams_share_one_limit() -> None:
 
 def test_memory_stays_bounded_under_a_flood_with_a_limit() -> None:
     output = stream(1_000_000_000_000)
-    output._allowance._left = 0  # the head is used up: from here on all goes to the tail
+    output._allowance._left = 0  # the head is full: all further output goes to the tail
     block = b"z" * (256 * 1024)
     tracemalloc.start()
     try:

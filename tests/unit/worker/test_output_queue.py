@@ -45,7 +45,7 @@ def test_a_refused_chunk_is_isolated_then_escaped_then_withheld() -> None:
     backlog = filled("fine", "bäd", "fine too")
     backlog.refused(backlog.batch())
     assert texts(backlog.batch()) == ["fine"]
-    backlog.refused(backlog.batch())  # already plain: only withholding is left
+    backlog.refused(backlog.batch())  # already plain ASCII: it can only be withheld
     assert texts(backlog.batch()) == ["[4 characters that the database refused]\n"]
     backlog.stored(backlog.batch())
     [refused] = [backlog.batch()[:1]]

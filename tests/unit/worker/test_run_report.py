@@ -64,7 +64,7 @@ def test_a_repeated_start_renews_before_the_command_begins() -> None:
     assert isinstance(action, Start)
     report.failed(action, OSError(), at(30))
     again = report.next_action(at(31))
-    assert again == Start(1000.0), "the first try may have been committed: the lease counts from it"
+    assert again == Start(1000.0), "the first attempt may be committed, so the lease is measured from it"
     report.answered(again, SPEC, at(50))
     started_before = report.is_started
     renewed(report, 50.0, Renewal(held=True))

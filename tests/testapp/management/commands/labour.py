@@ -63,7 +63,7 @@ class Command(BaseCommand):
             effect(job)
         write(WORK, "end", job)
         if flags["fail"]:
-            raise CommandError("as it was told to")
+            raise CommandError("as the option demands")
 
     def speak(self, job: str, lines: Iterable[int]) -> None:
         """Numbered lines. From time to time the witness file gets the number of lines that were certainly written."""
