@@ -8,7 +8,7 @@ from typing import Any
 
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from tests.security.scene import PEOPLE, Scene, browser
+from tests.security.sample_rows import PEOPLE, SampleRows, browser
 from tests.support.admin_pages import fields
 
 PREFIX = "admin/chroniker/"
@@ -33,7 +33,7 @@ class Page:
     status: int = 200
     json: bool = False
     query: str = ""
-    of: Callable[[Scene], object] | None = None
+    of: Callable[[SampleRows], object] | None = None
 
 
 def _of_model(
@@ -51,41 +51,41 @@ def _of_model(
 
 
 PAGES: dict[str, Page] = {
-    **_of_model("job", SEE_JOBS, _only("adder"), _only("deleter"), lambda scene: scene.idle.pk),
+    **_of_model("job", SEE_JOBS, _only("adder"), _only("deleter"), lambda rows: rows.idle.pk),
     "job/live/": Page(SEE_JOBS, json=True, query="?ids=1"),
     "job/pause/": Page(_only("pauser")),
     "job/preview/": Page(SEE_JOBS, json=True, query="?frequency=CRON&cron=0+3+*+*+*"),
     "job/command/": Page(_only("changer", "operator"), json=True, query="?name=noop"),
-    "job/<int:object_id>/run/": Page(_only("runner", "operator"), 302, of=lambda scene: scene.watch.pk),
-    "job/<int:object_id>/run-with/": Page(_only("operator"), of=lambda scene: scene.watch.pk),
-    "job/<int:object_id>/ledger/": Page(SEE_JOBS & SEE_RUNS, of=lambda scene: scene.job.pk),
-    "job/<int:object_id>/stop/": Page(_only("stopper", "watchman"), 302, of=lambda scene: scene.job.pk),
+    "job/<int:object_id>/run/": Page(_only("runner", "operator"), 302, of=lambda rows: rows.watch.pk),
+    "job/<int:object_id>/run-with/": Page(_only("operator"), of=lambda rows: rows.watch.pk),
+    "job/<int:object_id>/ledger/": Page(SEE_JOBS & SEE_RUNS, of=lambda rows: rows.job.pk),
+    "job/<int:object_id>/stop/": Page(_only("stopper", "watchman"), 302, of=lambda rows: rows.job.pk),
     "monitor/": Page(SEE_JOBS),
     "monitor/add/": Page(_only("adder"), 302),
     "monitor/live/": Page(SEE_JOBS, json=True, query="?ids=1"),
-    "monitor/<path:object_id>/change/": Page(STAFF, 302, of=lambda scene: scene.watch.pk),  # to the page that asks
-    **_of_model("run", SEE_RUNS, NOBODY, NOBODY, lambda scene: scene.run.pk),
+    "monitor/<path:object_id>/change/": Page(STAFF, 302, of=lambda rows: rows.watch.pk),  # to the page that asks
+    **_of_model("run", SEE_RUNS, NOBODY, NOBODY, lambda rows: rows.run.pk),
     "run/reliability/": Page(SEE_RUNS),
     "run/states/": Page(SEE_RUNS, json=True, query="?ids=00000000-0000-0000-0000-000000000000"),
-    "run/<uuid:object_id>/live/": Page(SEE_RUNS, json=True, of=lambda scene: scene.run.pk),
-    "run/<uuid:object_id>/output/": Page(SEE_RUNS, json=True, query="?before=0.0.0", of=lambda scene: scene.run.pk),
-    "run/<uuid:object_id>/log.txt": Page(SEE_RUNS, of=lambda scene: scene.run.pk),
-    "run/<uuid:object_id>/stop/": Page(_only("stopper", "watchman"), 302, of=lambda scene: scene.run.pk),
-    **_of_model("host", SEE, NOBODY, _only("deleter"), lambda scene: scene.host.pk),
-    **_of_model("group", SEE, _only("adder"), _only("deleter"), lambda scene: scene.group.pk),
-    "group/<int:object_id>/pause/": Page(_only("pauser"), of=lambda scene: scene.group.pk),
-    **_of_model("calendar", SEE, _only("adder"), _only("deleter"), lambda scene: scene.calendar.pk),
-    **_of_model("outbox", SEE, NOBODY, NOBODY, lambda scene: scene.outbox.pk),
+    "run/<uuid:object_id>/live/": Page(SEE_RUNS, json=True, of=lambda rows: rows.run.pk),
+    "run/<uuid:object_id>/output/": Page(SEE_RUNS, json=True, query="?before=0.0.0", of=lambda rows: rows.run.pk),
+    "run/<uuid:object_id>/log.txt": Page(SEE_RUNS, of=lambda rows: rows.run.pk),
+    "run/<uuid:object_id>/stop/": Page(_only("stopper", "watchman"), 302, of=lambda rows: rows.run.pk),
+    **_of_model("host", SEE, NOBODY, _only("deleter"), lambda rows: rows.host.pk),
+    **_of_model("group", SEE, _only("adder"), _only("deleter"), lambda rows: rows.group.pk),
+    "group/<int:object_id>/pause/": Page(_only("pauser"), of=lambda rows: rows.group.pk),
+    **_of_model("calendar", SEE, _only("adder"), _only("deleter"), lambda rows: rows.calendar.pk),
+    **_of_model("outbox", SEE, NOBODY, NOBODY, lambda rows: rows.outbox.pk),
 }
 
 
 @dataclass(frozen=True)
-class Deed:
+class Change:
     """A POST that changes rows and is allowed only for these users. It adds an entry to the admin's log."""
 
     route: str
     by: frozenset[str]
-    data: Callable[[Scene], dict[str, Any]] = field(default=lambda scene: {})
+    data: Callable[[SampleRows], dict[str, Any]] = field(default=lambda rows: {})
     action: str = ""
 
     @property
@@ -93,65 +93,65 @@ class Deed:
         return f"{self.route} {self.action}".strip()
 
 
-def _form(address: str, form: str, **changes: str) -> Callable[[Scene], dict[str, Any]]:
+def _form(address: str, form: str, **changes: str) -> Callable[[SampleRows], dict[str, Any]]:
     """The data that a browser would send from this form, with these changes."""
 
-    def data(scene: Scene) -> dict[str, Any]:
-        return {**fields(browser("root").get(f"/{PREFIX}{filled(address, scene)}"), form), **changes}
+    def data(rows: SampleRows) -> dict[str, Any]:
+        return {**fields(browser("root").get(f"/{PREFIX}{filled(address, rows)}"), form), **changes}
 
     return data
 
 
-def _action(model: str, action: str, by: frozenset[str], chosen: Callable[[Scene], Any]) -> Deed:
+def _action(model: str, action: str, by: frozenset[str], chosen: Callable[[SampleRows], Any]) -> Change:
     sent = {"action": action, "index": "0", "post": "yes", "confirmed": "1"}
-    return Deed(f"{model}/", by, lambda scene: {**sent, "_selected_action": [str(chosen(scene).pk)]}, action)
+    return Change(f"{model}/", by, lambda rows: {**sent, "_selected_action": [str(chosen(rows).pk)]}, action)
 
 
-CONFIRMED: Callable[[Scene], dict[str, Any]] = lambda scene: {"post": "yes"}  # noqa: E731
+CONFIRMED: Callable[[SampleRows], dict[str, Any]] = lambda rows: {"post": "yes"}  # noqa: E731
 
-DEEDS: list[Deed] = [
-    Deed("job/add/", _only("adder"), _form("job/add/", "job_form", name="new", command="noop", cron="0 3 * * *")),
-    Deed(
+CHANGES: list[Change] = [
+    Change("job/add/", _only("adder"), _form("job/add/", "job_form", name="new", command="noop", cron="0 3 * * *")),
+    Change(
         "job/<path:object_id>/change/",
         _only("changer", "operator"),
         _form("job/<path:object_id>/change/", "job_form", name="renamed"),
     ),
-    Deed("job/<path:object_id>/delete/", _only("deleter"), CONFIRMED),
-    Deed("job/<int:object_id>/run/", _only("runner", "operator")),
-    Deed("job/<int:object_id>/run-with/", _only("operator"), lambda scene: {"args": "--model auth.Group"}),
-    Deed("job/<int:object_id>/stop/", _only("stopper", "watchman")),
-    Deed("job/pause/", _only("pauser"), lambda scene: {"reason": "stocktaking"}),
-    _action("job", "enable", _only("changer", "operator"), lambda scene: scene.idle),
-    _action("job", "disable", _only("changer", "operator"), lambda scene: scene.job),
-    _action("job", "run_now", _only("operator"), lambda scene: scene.watch),
-    _action("job", "stop", _only("watchman"), lambda scene: scene.job),
-    _action("job", "delete_selected", _only(), lambda scene: scene.idle),
-    _action("monitor", "check_now", _only("operator"), lambda scene: scene.watch),
-    Deed("run/<uuid:object_id>/stop/", _only("stopper", "watchman")),
-    Deed("host/<path:object_id>/delete/", _only("deleter"), CONFIRMED),
-    _action("host", "delete_selected", _only(), lambda scene: scene.host),
-    Deed("group/add/", _only("adder"), lambda scene: {"name": "new"}),
-    Deed("group/<path:object_id>/change/", _only("changer"), lambda scene: {"name": "night", "limit": "7"}),
-    Deed("group/<path:object_id>/delete/", _only("deleter"), CONFIRMED),
-    Deed("group/<int:object_id>/pause/", _only("pauser"), lambda scene: {"reason": "stocktaking"}),
-    _action("group", "delete_selected", _only(), lambda scene: scene.group),
-    Deed("calendar/add/", _only("adder"), _form("calendar/add/", "calendar_form", name="new")),
-    Deed(
+    Change("job/<path:object_id>/delete/", _only("deleter"), CONFIRMED),
+    Change("job/<int:object_id>/run/", _only("runner", "operator")),
+    Change("job/<int:object_id>/run-with/", _only("operator"), lambda rows: {"args": "--model auth.Group"}),
+    Change("job/<int:object_id>/stop/", _only("stopper", "watchman")),
+    Change("job/pause/", _only("pauser"), lambda rows: {"reason": "stocktaking"}),
+    _action("job", "enable", _only("changer", "operator"), lambda rows: rows.idle),
+    _action("job", "disable", _only("changer", "operator"), lambda rows: rows.job),
+    _action("job", "run_now", _only("operator"), lambda rows: rows.watch),
+    _action("job", "stop", _only("watchman"), lambda rows: rows.job),
+    _action("job", "delete_selected", _only(), lambda rows: rows.idle),
+    _action("monitor", "check_now", _only("operator"), lambda rows: rows.watch),
+    Change("run/<uuid:object_id>/stop/", _only("stopper", "watchman")),
+    Change("host/<path:object_id>/delete/", _only("deleter"), CONFIRMED),
+    _action("host", "delete_selected", _only(), lambda rows: rows.host),
+    Change("group/add/", _only("adder"), lambda rows: {"name": "new"}),
+    Change("group/<path:object_id>/change/", _only("changer"), lambda rows: {"name": "night", "limit": "7"}),
+    Change("group/<path:object_id>/delete/", _only("deleter"), CONFIRMED),
+    Change("group/<int:object_id>/pause/", _only("pauser"), lambda rows: {"reason": "stocktaking"}),
+    _action("group", "delete_selected", _only(), lambda rows: rows.group),
+    Change("calendar/add/", _only("adder"), _form("calendar/add/", "calendar_form", name="new")),
+    Change(
         "calendar/<path:object_id>/change/",
         _only("changer"),
         _form("calendar/<path:object_id>/change/", "calendar_form", name="renamed"),
     ),
-    Deed("calendar/<path:object_id>/delete/", _only("deleter"), CONFIRMED),
-    _action("calendar", "delete_selected", _only(), lambda scene: scene.calendar),
-    _action("outbox", "send_again", _only("changer"), lambda scene: scene.outbox),
+    Change("calendar/<path:object_id>/delete/", _only("deleter"), CONFIRMED),
+    _action("calendar", "delete_selected", _only(), lambda rows: rows.calendar),
+    _action("outbox", "send_again", _only("changer"), lambda rows: rows.outbox),
 ]
 
 
-def filled(route: str, scene: Scene) -> str:
+def filled(route: str, rows: SampleRows) -> str:
     """The address of the route, for the object that its row of the table names."""
     of = PAGES[route].of
     before, bracket, rest = route.partition("<")
-    return f"{before}{of(scene)}{rest.partition('>')[2]}" if bracket and of else route
+    return f"{before}{of(rows)}{rest.partition('>')[2]}" if bracket and of else route
 
 
 def routes() -> Iterator[str]:

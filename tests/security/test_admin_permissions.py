@@ -14,16 +14,16 @@ from django.db import transaction
 from django.test import Client, RequestFactory
 
 from chroniker.admin.jobs import cloning
-from tests.security.expectations import DEEDS, PAGES, PREFIX, Deed, filled, routes
-from tests.security.scene import PEOPLE, Scene, browser, everything
+from tests.security.expectations import CHANGES, PAGES, PREFIX, Change, filled, routes
+from tests.security.sample_rows import PEOPLE, SampleRows, browser, everything
 
-BY_NAME = {deed.name: deed for deed in DEEDS}
-DEED_OF = {deed.route: deed for deed in DEEDS}
+BY_NAME = {change.name: change for change in CHANGES}
+CHANGE_OF = {change.route: change for change in CHANGES}
 
 
 @pytest.fixture
-def scene(dummy: Any) -> Scene:
-    return Scene.make()
+def rows(dummy: Any) -> SampleRows:
+    return SampleRows.make()
 
 
 @contextmanager
@@ -34,8 +34,8 @@ def undone() -> Iterator[None]:
         transaction.set_rollback(True)
 
 
-def address(route: str, scene: Scene) -> str:
-    return f"/{PREFIX}{filled(route, scene)}"
+def address(route: str, rows: SampleRows) -> str:
+    return f"/{PREFIX}{filled(route, rows)}"
 
 
 def test_every_address_of_the_project_s_admin_has_a_row_in_the_table() -> None:
@@ -51,14 +51,14 @@ def test_every_action_of_every_list_has_a_row_in_the_table(db: None) -> None:
         if model._meta.app_label == "chroniker"
         for action in page.get_actions(request)
     }
-    assert offered == {(deed.route, deed.action) for deed in DEEDS if deed.action}
+    assert offered == {(change.route, change.action) for change in CHANGES if change.action}
 
 
 @pytest.mark.parametrize("route", PAGES)
-def test_a_get_needs_the_right_to_view_and_changes_nothing(route: str, scene: Scene) -> None:
+def test_a_get_needs_the_right_to_view_and_changes_nothing(route: str, rows: SampleRows) -> None:
     page, before = PAGES[route], everything()
     for person in PEOPLE:
-        answer = browser(person).get(f"{address(route, scene)}{page.query}")
+        answer = browser(person).get(f"{address(route, rows)}{page.query}")
         if person in page.sees:
             assert answer.status_code == page.status, person
             assert "/login/" not in answer.headers.get("Location", ""), person
@@ -74,56 +74,56 @@ def test_a_get_needs_the_right_to_view_and_changes_nothing(route: str, scene: Sc
 
 
 @pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "PUT", "PATCH", "DELETE", "TRACE"])
-def test_no_other_method_changes_anything(method: str, scene: Scene) -> None:
+def test_no_other_method_changes_anything(method: str, rows: SampleRows) -> None:
     before, root = everything(), browser("root")
     for route in PAGES:
-        answer = root.generic(method, address(route, scene), "post=yes", "application/x-www-form-urlencoded")
+        answer = root.generic(method, address(route, rows), "post=yes", "application/x-www-form-urlencoded")
         assert answer.status_code < 500, route
         assert everything() == before, route
 
 
-@pytest.mark.parametrize("deed", BY_NAME)
-def test_a_post_with_permission_changes_rows_and_is_logged(deed: str, scene: Scene) -> None:
-    route, data = BY_NAME[deed].route, BY_NAME[deed].data(scene)
+@pytest.mark.parametrize("change", BY_NAME)
+def test_a_post_with_permission_changes_rows_and_is_logged(change: str, rows: SampleRows) -> None:
+    route, data = BY_NAME[change].route, BY_NAME[change].data(rows)
     before = everything()
     for person in PEOPLE:
         with undone():
-            answer = browser(person).post(address(route, scene), data)
-            if person in BY_NAME[deed].by:
+            answer = browser(person).post(address(route, rows), data)
+            if person in BY_NAME[change].by:
                 assert answer.status_code == 302 and "/login/" not in answer["Location"], person
                 assert everything() != before, person
                 assert LogEntry.objects.filter(user__username=person).exists(), person
             else:
-                assert answer.status_code in ((200, 302, 403) if BY_NAME[deed].action else (302, 403)), person
+                assert answer.status_code in ((200, 302, 403) if BY_NAME[change].action else (302, 403)), person
                 assert everything() == before, person
 
 
 @pytest.mark.parametrize("route", PAGES)
-def test_a_post_without_a_csrf_token_is_refused_and_changes_nothing(route: str, scene: Scene) -> None:
-    data = DEED_OF[route].data(scene) if route in DEED_OF else {}
+def test_a_post_without_a_csrf_token_is_refused_and_changes_nothing(route: str, rows: SampleRows) -> None:
+    data = CHANGE_OF[route].data(rows) if route in CHANGE_OF else {}
     before = everything()
     for person in PEOPLE:
-        assert browser(person, strict=True).post(address(route, scene), data).status_code == 403, person
+        assert browser(person, strict=True).post(address(route, rows), data).status_code == 403, person
         assert everything() == before, person
 
 
-@pytest.mark.parametrize("route", sorted(PAGES.keys() - DEED_OF.keys()))
-def test_a_post_to_a_read_only_page_changes_nothing(route: str, scene: Scene) -> None:
+@pytest.mark.parametrize("route", sorted(PAGES.keys() - CHANGE_OF.keys()))
+def test_a_post_to_a_read_only_page_changes_nothing(route: str, rows: SampleRows) -> None:
     before = everything()
     noise = {"post": "yes", "status": "LOST", "name": "taken", "action": "delete_selected", "_selected_action": "1"}
     for person in PEOPLE:
-        answer = browser(person).post(address(route, scene), noise)
+        answer = browser(person).post(address(route, rows), noise)
         assert answer.status_code < 500, person
         assert everything() == before, person
 
 
-@pytest.mark.parametrize("deed", [deed.name for deed in DEEDS if deed.action])
-def test_an_action_on_all_rows_needs_the_same_permission(deed: str, scene: Scene) -> None:
+@pytest.mark.parametrize("change", [change.name for change in CHANGES if change.action])
+def test_an_action_on_all_rows_needs_the_same_permission(change: str, rows: SampleRows) -> None:
     """ "Select all across pages" sends only a flag."""
-    chosen = {**BY_NAME[deed].data(scene), "select_across": "1"}
+    chosen = {**BY_NAME[change].data(rows), "select_across": "1"}
     before = everything()
-    for person in sorted(PEOPLE.keys() - BY_NAME[deed].by):
-        browser(person).post(address(BY_NAME[deed].route, scene), chosen)
+    for person in sorted(PEOPLE.keys() - BY_NAME[change].by):
+        browser(person).post(address(BY_NAME[change].route, rows), chosen)
         assert everything() == before, person
 
 
@@ -131,7 +131,7 @@ BAD_IDS = ["0", "999999", "9" * 30, "00000000-0000-0000-0000-000000000000", "..%
 
 
 @pytest.mark.parametrize("bad", BAD_IDS)
-def test_an_unknown_id_is_not_a_server_error_and_changes_nothing(bad: str, scene: Scene) -> None:
+def test_an_unknown_id_is_not_a_server_error_and_changes_nothing(bad: str, rows: SampleRows) -> None:
     before, root = everything(), browser("root")
     for route in (each for each in PAGES if "<" in each):
         start, _bracket, rest = route.partition("<")
@@ -141,17 +141,17 @@ def test_an_unknown_id_is_not_a_server_error_and_changes_nothing(bad: str, scene
 
 
 @pytest.mark.parametrize("question", ["subscribers__password__startswith=m", "group__jobs__secrets__contains=a"])
-def test_a_list_cannot_be_filtered_by_hidden_fields(question: str, scene: Scene) -> None:
+def test_a_list_cannot_be_filtered_by_hidden_fields(question: str, rows: SampleRows) -> None:
     for name in ("job", "monitor"):
         assert browser("root").get(f"/{PREFIX}{name}/?{question}").status_code in (302, 400)
 
 
-def test_a_clone_needs_the_right_to_view_the_job(staff: Callable[..., Client], scene: Scene) -> None:
-    address = cloning.clone_url(scene.idle)
+def test_a_clone_needs_the_right_to_view_the_job(staff: Callable[..., Client], rows: SampleRows) -> None:
+    address = cloning.clone_url(rows.idle)
     assert staff("add_job").get(address).status_code == 403
-    assert scene.idle.command in staff("add_job", "view_job").get(address).content.decode()
+    assert rows.idle.command in staff("add_job", "view_job").get(address).content.decode()
 
 
 def test_the_table_has_only_actions_of_known_pages() -> None:
-    assert {deed.route for deed in DEEDS} <= set(PAGES)
-    assert all(isinstance(deed, Deed) and deed.by <= set(PEOPLE) for deed in DEEDS)
+    assert {change.route for change in CHANGES} <= set(PAGES)
+    assert all(isinstance(change, Change) and change.by <= set(PEOPLE) for change in CHANGES)

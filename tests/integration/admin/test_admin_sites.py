@@ -9,7 +9,7 @@ from django.contrib import admin
 from django.test import Client
 from django.urls import path
 
-from tests.integration.admin.scenes import MODELS, addresses, one_of_each
+from tests.integration.admin.sample_pages import MODELS, addresses, one_of_each
 
 pytestmark = pytest.mark.urls(__name__)
 

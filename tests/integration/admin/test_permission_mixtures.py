@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 
 from chroniker.models import Blackout, JobDependency
-from tests.integration.admin.scenes import addresses, one_of_each
+from tests.integration.admin.sample_pages import addresses, one_of_each
 from tests.support.admin_pages import fields
 
 ACTIONS = ("view", "add", "change", "delete")

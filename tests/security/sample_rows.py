@@ -59,7 +59,7 @@ def browser(person: str, *, strict: bool = False) -> Client:
 
 
 @dataclass(frozen=True)
-class Scene:
+class SampleRows:
     """``job`` has an open run; ``idle`` has none and is disabled, so that it may be deleted and enabled."""
 
     job: Job
@@ -72,7 +72,7 @@ class Scene:
     outbox: Outbox
 
     @classmethod
-    def make(cls) -> Scene:
+    def make(cls) -> SampleRows:
         group, calendar = Group.objects.create(name="night", limit=2), Calendar.objects.create(name="holidays")
         Blackout.objects.create(calendar=calendar, name="one", starts_at=now(), ends_at=now() + dt.timedelta(days=1))
         host = Host.objects.create(name="worker-1", last_seen=now())
