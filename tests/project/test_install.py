@@ -45,11 +45,11 @@ class NewProject:
     def manage(self, *words: str) -> str:
         return self.run("manage.py", *words)
 
-    def writes(self, line: str) -> None:
+    def add_settings(self, line: str) -> None:
         with (self.directory / self.name / "settings.py").open("a") as settings:
             settings.write(f"\n{line}\n")
 
-    def sees_a_job_run(self) -> None:
+    def assert_that_a_job_runs(self) -> None:
         printed = self.manage("check")
         assert "chroniker.E" not in printed and "chroniker_celery.E" not in printed
         self.manage("migrate", "--verbosity", "0")
@@ -65,17 +65,17 @@ def new_project(tmp_path: Path) -> NewProject:
 
 
 def test_install_with_sites(new_project: NewProject) -> None:
-    new_project.writes('INSTALLED_APPS += ["django.contrib.sites", "chroniker"]')
-    new_project.sees_a_job_run()
+    new_project.add_settings('INSTALLED_APPS += ["django.contrib.sites", "chroniker"]')
+    new_project.assert_that_a_job_runs()
 
 
 def test_install_without_sites(new_project: NewProject) -> None:
-    new_project.writes('INSTALLED_APPS += ["chroniker"]')
-    new_project.sees_a_job_run()
+    new_project.add_settings('INSTALLED_APPS += ["chroniker"]')
+    new_project.assert_that_a_job_runs()
 
 
 @pytest.mark.celery
 def test_install_for_the_fleet(new_project: NewProject) -> None:
-    new_project.writes('INSTALLED_APPS += ["django.contrib.sites", "chroniker"]')
-    new_project.writes('INSTALLED_APPS += ["chroniker_celery", "django_celery_results"]')
-    new_project.sees_a_job_run()
+    new_project.add_settings('INSTALLED_APPS += ["django.contrib.sites", "chroniker"]')
+    new_project.add_settings('INSTALLED_APPS += ["chroniker_celery", "django_celery_results"]')
+    new_project.assert_that_a_job_runs()

@@ -40,26 +40,26 @@ class Reader(NewProject):
         parts = re.split(r"^## (.+)$", text, flags=re.MULTILINE)
         self.sections = dict(zip(parts[1::2], parts[2::2], strict=True))
 
-    def does(self, section: str) -> list[str]:
+    def follow(self, section: str) -> list[str]:
         """The commands that run until they are stopped."""
         endless = []
         for language, block in re.findall(r"^```(\w*)\n(.*?)^```$", self.sections[section], re.MULTILINE | re.DOTALL):
             if language == "python":
-                self.puts(block)
+                self.write_file(block)
                 continue
             for line in block.splitlines():
                 if line.startswith("celery "):
                     endless.append(line)
                 elif not any(word in line for word in ELSEWHERE):
-                    self.executes(line)
+                    self.execute(line)
         return endless
 
-    def puts(self, block: str) -> None:
+    def write_file(self, block: str) -> None:
         path = COMMAND if "class Command" in block else CELERY if "Celery(" in block else SETTINGS
         with (self.directory / path).open("a") as file:
             file.write("\n" + block)
 
-    def executes(self, line: str) -> None:
+    def execute(self, line: str) -> None:
         words = shlex.split(line)
         if words[0] == "python":
             self.run(*words[1:])
@@ -67,31 +67,31 @@ class Reader(NewProject):
             assert words[:2] == ["mkdir", "-p"], f"the tutorial has another command: {line}"
             (self.directory / words[2]).mkdir(parents=True)
 
-    def what_ran(self) -> str:
+    def finished_runs(self) -> str:
         return self.manage("shell", "--verbosity", "0", "--command", WHAT_RAN)
 
 
 def test_the_tutorial_leads_from_an_empty_project_to_a_running_fleet(tmp_path: Path, redis_server: RedisServer) -> None:
     reader = Reader(tmp_path)
-    assert reader.does("One host, no broker") == []
-    assert reader.does("A command of your own") == []
+    assert reader.follow("One host, no broker") == []
+    assert reader.follow("A command of your own") == []
     reader.manage("shell", "--verbosity", "0", "--command", MAKE_JOBS)
     reader.manage("cron")
-    ran = reader.what_ran()
+    ran = reader.finished_runs()
     assert "clear sessions 1 SUCCEEDED" in ran and "refresh 1 SUCCEEDED 77" in ran
 
     fleet = reader.sections["Celery workers on several hosts"]
     init = re.search(r"with `(from \.celery import \w+ as \w+)` in `(\S+)`", fleet)
     assert init, "the tutorial no longer says what goes into the package of the project"
     (reader.directory / init[2]).write_text(init[1] + "\n")
-    endless = reader.does("Celery workers on several hosts")
+    endless = reader.follow("Celery workers on several hosts")
     assert [line.split()[3] for line in endless] == ["worker", "beat"]
     redis_server.reset()
-    reader.writes(f'CELERY_BROKER_URL = "{redis_server.url}"')
+    reader.add_settings(f'CELERY_BROKER_URL = "{redis_server.url}"')
     reader.manage("shell", "--verbosity", "0", "--command", FORCE)
     with ExitStack() as stack:
         for line in endless:
             process = Process(["-m", *shlex.split(line)], reader.env, tmp_path)
             process.cwd = reader.directory
             stack.enter_context(process)
-        wait_until(lambda: "refresh 2 SUCCEEDED 77" in reader.what_ran(), seconds=300, what="a worker ran it")
+        wait_until(lambda: "refresh 2 SUCCEEDED 77" in reader.finished_runs(), seconds=300, what="a worker ran it")

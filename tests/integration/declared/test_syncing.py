@@ -124,7 +124,7 @@ def test_a_removed_declaration_disables_its_job_once(shop: Shop) -> None:
     assert row(shop.sync()) == ["night", "removed", f"disabled; no longer declared in {shop.name}.jobs.night"]
     assert not the_job().enabled and not the_job().is_declared
     assert the_job().edited_at is not None
-    Job.objects.update(enabled=True)  # by somebody who wants to keep it
+    Job.objects.update(enabled=True)  # by a user who wants to keep it
     assert shop.sync() == "No jobs are declared in code.\n"
     assert the_job().enabled
 

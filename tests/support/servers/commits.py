@@ -36,7 +36,7 @@ class PostgresDialogue:
         self._pass_refusals()
         committed = False
         while self._greeted and (message := self._next()) is not None:
-            committed |= self._says_committed(*message)
+            committed |= self._reports_commit(*message)
         return committed
 
     def _pass_refusals(self) -> None:
@@ -54,7 +54,7 @@ class PostgresDialogue:
         del self._heard[:size]
         return kind, body
 
-    def _says_committed(self, kind: bytes, body: bytes) -> bool:
+    def _reports_commit(self, kind: bytes, body: bytes) -> bool:
         if kind == b"C":  # a command is complete
             self._wrote |= body.startswith((b"COMMIT", *WRITES))
         if kind != b"Z":  # ready for the next query; "I" is: in no transaction

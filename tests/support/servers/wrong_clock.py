@@ -19,7 +19,7 @@ def library() -> Path | None:
 class WrongClock:
     """The right time at first. ``set`` changes it within a second for all processes started with ``environ``.
 
-    Monotonic clocks stay as they are, as when somebody sets a host's clock.
+    Monotonic clocks stay as they are, as when a user sets the clock of a host.
     """
 
     def __init__(self, directory: Path) -> None:
