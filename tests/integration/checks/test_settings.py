@@ -156,7 +156,7 @@ def test_without_select_for_update_claims_lock_rows_and_wait_for_locked_rows() -
         statements = statements_of_a_claim()
         [message] = run_checks(tags=[TAG])
     assert "FOR UPDATE" in statements.replace("NO KEY ", "") and "SKIP LOCKED" not in statements
-    assert message.id == "chroniker.W008" and "lock their rows all the same" in message.msg
+    assert message.id == "chroniker.W008" and "still lock their rows" in message.msg
 
 
 @pytest.mark.database("sqlite")
