@@ -10,25 +10,32 @@ from chroniker.lifecycle.plan import Plan
 from chroniker.lifecycle.transactions import locked
 from chroniker.models import Group
 
+#: By group: its limit under the lock. None: the limit was removed since the plan was drawn.
+Limits = dict[int, int | None]
 
-def lock_and_count_free(plans: Iterable[Plan], *, skip: bool) -> dict[int, int]:
-    """Lock the groups with a limit that these plans need; how many jobs each may claim now.
+
+def lock_limits(plans: Iterable[Plan], *, skip: bool) -> Limits:
+    """Lock the groups with a limit that these plans need; their limits.
 
     Every claimer for such a group counts and inserts under the lock of the group's row. These are the first locks of a
-    claim, before JobState: so the rows that another claimer inserted under the lock are committed before this
-    transaction reads. With ``skip``, a group that another transaction has locked has no free place: that claimer does
-    the work. Two statements; none where no plan needs such a group. Leases closed meanwhile only free places.
+    claim, before JobState. With ``skip``, a group that another transaction has locked has the limit 0: that claimer
+    does the work. One statement; none where no plan needs such a group.
     """
     ids = groups.limited_groups(plan.state.job for plan in plans if plan.claimed)
     if not ids:
         return {}
-    limits = dict(locked(Group.objects.filter(pk__in=ids), skip=skip).values_list("pk", "limit"))
-    taken = groups.open_jobs(list(limits))
-    return {pk: _free(limits[pk], taken.get(pk, 0)) if pk in limits else 0 for pk in ids}
+    found: Limits = dict(locked(Group.objects.filter(pk__in=ids), skip=skip).values_list("pk", "limit"))
+    return {pk: found.get(pk, 0) for pk in ids}
 
 
-def _free(limit: int | None, taken: int) -> int:
-    return 2**31 if limit is None else max(0, limit - taken)  # the limit may have been removed since it was read
+def count_free(limits: Limits) -> dict[int, int]:
+    """How many jobs of each group may be claimed now. One statement; leases closed meanwhile only free places.
+
+    To be called when all locks of the claim are held. At REPEATABLE READ the first plain read of a transaction fixes
+    what its later reads see, so it must come after the last wait for a lock.
+    """
+    taken = groups.open_jobs([pk for pk, limit in limits.items() if limit])
+    return {pk: 2**31 if limit is None else max(0, limit - taken.get(pk, 0)) for pk, limit in limits.items()}
 
 
 def admit(plans: Sequence[Plan], edges: Iterable[Edge], free_places: dict[int, int]) -> list[Plan]:

@@ -13,7 +13,7 @@ from chroniker.conf import settings
 from chroniker.eligibility import dependencies, pauses
 from chroniker.eligibility.dependencies import Edge, Scope
 from chroniker.lifecycle import host_runs
-from chroniker.lifecycle.admission import admit, lock_and_count_free
+from chroniker.lifecycle.admission import admit, count_free, lock_limits
 from chroniker.lifecycle.bulk import insert, write_states
 from chroniker.lifecycle.notify import enqueue, send_run_finished
 from chroniker.lifecycle.plan import Plan
@@ -52,9 +52,9 @@ def claim(plans: Sequence[Plan], now: dt.datetime, *, wait: bool = False) -> lis
 
 @transactional
 def _claim(plans: Sequence[Plan], edges: Sequence[Edge], now: dt.datetime, wait: bool) -> list[Run]:
-    free_places = lock_and_count_free(plans, skip=not wait)
+    limits = lock_limits(plans, skip=not wait)
     unchanged = _lock_unchanged(plans, edges, skip=not wait)
-    admitted = admit(_still_eligible(unchanged), edges, free_places)
+    admitted = admit(_still_eligible(unchanged), edges, count_free(limits))
     admitted = _lower_flags(admitted, skip=not wait)
     if admitted:
         _insert(admitted, now)

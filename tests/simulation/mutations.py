@@ -82,7 +82,10 @@ REPLACEMENTS = {
         "",
     ),
     "group-not-locked": Replacement(
-        "lifecycle/admission.py", "taken = groups.open_jobs(list(limits))", "taken: dict[int, int] = {}", "group-limit"
+        "lifecycle/admission.py",
+        "taken = groups.open_jobs([pk for pk, limit in limits.items() if limit])",
+        "taken: dict[int, int] = {}",
+        "group-limit",
     ),
     "no-second-message": Replacement(
         "eligibility/hosts.py",
