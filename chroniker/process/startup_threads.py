@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 #: Packages of tools that run the process: their threads do not belong to the project.
-_TOOLS = {"chroniker", "django", "execnet", "pytest", "xdist", "concurrent"}
+_TOOLS = {"asyncio", "chroniker", "concurrent", "django", "execnet", "pytest", "xdist"}
 
 
 def startup_threads() -> list[str]:

@@ -63,7 +63,7 @@ def test_a_time_is_looked_up_with_the_keyboard(open_page: Callable[..., Page], c
     page.get_by_role("link", name="Schedule history").press("Enter")
     page.get_by_label("Did it run at").fill(f"{run.scheduled_for:%Y-%m-%dT%H:%M:%S}")
     page.get_by_role("button", name="Look up").press("Enter")
-    expect(page.get_by_role("status")).to_contain_text("it ran; succeeded.")
+    expect(page.get_by_role("status")).to_contain_text("ran (succeeded).")
     page.get_by_role("status").get_by_role("link").press("Enter")
     expect(page.get_by_role("heading", level=1, name="backup #1")).to_be_visible()
     assert [message for message in complaints if "404" not in message] == []
