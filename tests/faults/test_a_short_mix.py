@@ -25,10 +25,6 @@ def servers_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
 
 
-@pytest.mark.xfail(
-    strict=False,
-    reason="the product does not kill what is left of a run whose guards were all killed",
-)
 def test_a_short_mix_of_faults_has_no_violations() -> None:
     words = ["--minutes", "0.3", "--jobs", "39", "--database", databases.chosen(), "--json"]
     done = subprocess.run([sys.executable, "-m", "tests.faults", *words], capture_output=True, text=True, check=False)
