@@ -131,7 +131,7 @@ class ForkServer:
 
 
 def _drop_far(server: ForkServer | None) -> None:
-    """Close the owner's socket in a fork: if it stayed open, requests to an ended server would wait for ever."""
+    """Close the owner's socket in a fork: if it stayed open, requests to an ended server would wait without end."""
     if server is not None and server._far is not None:
         server._far.close()
         server._far = None

@@ -5,8 +5,8 @@ begin (``tests.testapp.apps``). A point has the name of its step and a number: `
 that a claim does. What counts is what leaves the process: each statement, each commit (before and after), each batch of
 messages (before and after), the way back to the caller.
 
-A directory is how runner and processes talk: the runner makes a file with a point's name; whoever reaches that point
-first takes the file away and dies of SIGKILL.
+Runner and processes communicate by a directory: the runner creates a file with the name of a point, and the first
+process that reaches this point removes the file and dies of SIGKILL.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Points:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def _is_armed(self, point: str) -> bool:
-        """Whoever takes the file away is the one."""
+        """The process that removes the file is the one that dies."""
         try:
             (self._directory / f"armed-{point}").unlink()
         except FileNotFoundError:

@@ -19,7 +19,7 @@ import pytest
 from tests.mutants.operators import Mutant
 from tests.support import ROOT
 
-#: A mutant that loops for ever is found by this; a test that takes as long does not belong here.
+#: Ends a mutant that loops without end; a test that takes this long does not belong here.
 SECONDS = 300
 #: So many forks run tests without a change first: a failure there would count as a mutant that was noticed.
 CONTROLS = 8

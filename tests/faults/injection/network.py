@@ -60,7 +60,7 @@ def tear_statement(environment: Environment, rng: random.Random) -> str:
 
 
 def lose_commits(environment: Environment, rng: random.Random) -> str:
-    """The database commits, and whoever asked for it never hears."""
+    """The database commits, and the client never gets the answer."""
     actor = rng.choice(environment.actors)
     return _while(
         environment, actor, ["database"], rng.uniform(0.5, LEASE), "answers to commits lost", mode="lose_commit"
@@ -77,7 +77,7 @@ def slow_answers(environment: Environment, rng: random.Random) -> str:
 
 
 def slow_everything(environment: Environment, rng: random.Random) -> str:
-    """A database that takes five seconds for each statement, whoever asks."""
+    """A database that takes five seconds for each statement of any client."""
     proxies = [actor.proxies["database"] for actor in environment.actors if "database" in actor.proxies]
     for proxy in proxies:
         proxy.set("slow", way="down", delay=SLOW_SECONDS)

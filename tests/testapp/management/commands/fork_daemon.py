@@ -52,7 +52,7 @@ class Command(BaseCommand):
         os._exit(0)
 
     def note_pid(self, pidfile: Path) -> None:
-        """Append, but replace the file in one step: whoever finds it also finds a process id in it."""
+        """Append, but replace the file in one step: a reader that finds it also finds a process id in it."""
         known = pidfile.read_text() if pidfile.exists() else ""
         draft = pidfile.with_name(f"{pidfile.name}.{os.getpid()}")
         draft.write_text(f"{known}{os.getpid()}\n")
