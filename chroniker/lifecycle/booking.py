@@ -61,7 +61,7 @@ def _book(job_ids: Collection[int], now: dt.datetime) -> int:
         before = copy.copy(states[job.pk])
         try:
             run = _rebook(job, states[job.pk], now)
-        except Exception as error:
+        except Exception as error:  # only trouble of this host is handled; anything else concerns the caller
             if not is_host_local(error):
                 raise
             states[job.pk] = before

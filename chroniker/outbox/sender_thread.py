@@ -44,7 +44,7 @@ def _send() -> None:
         send_due()
     except Error as error:
         logger.warning("Messages about runs were not sent: the database cannot be used. %s", str(error).strip())
-    except Exception:
+    except Exception:  # nobody waits for this thread; the messages stay due
         logger.exception("Messages about runs were not sent.")
     finally:
         connections.close_all()

@@ -108,5 +108,5 @@ def _attempt(step: Any, each: object) -> None:
         step(each)
     except ValueError:
         pass  # a file that is closed, or detached
-    except Exception:
+    except Exception:  # as at the end of an interpreter: printed, and the next step runs
         traceback.print_exc()

@@ -176,7 +176,7 @@ class Reporter:
     def _carry_out(self, action: Call) -> None:
         try:
             answer = self._call(action)
-        except Exception as error:
+        except Exception as error:  # of any driver; the action is tried again until its own limit
             self._failed(type(action).__name__.lower(), error)
             refused = isinstance(error, (DataError, ValueError))  # the database works, but refuses this text
             with self._changed:
