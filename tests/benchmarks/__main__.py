@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from tests.benchmarks import measuring, run, tick
+from tests.benchmarks import measuring, modules, run, tick
 
-BENCHMARKS = {"tick": tick, "run": run}
+BENCHMARKS = {"tick": tick, "run": run, "modules": modules}
 
 
 def main() -> None:
