@@ -1,0 +1,99 @@
+"""Writes the declaration of a stored job as Python source. ``sync_jobs`` reads the same fields from it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from chroniker.declared.loading import DECLARABLE, RELATED
+from chroniker.models import Job
+
+INDENT = "    "
+#: Written even where the value is the default, because another project has another default.
+ALWAYS = ("timezone",)
+
+
+def decorator(job: Job, after: Sequence[str] = ()) -> str:
+    """``@job(…)`` for the class of the job's management command. Empty for a raw command, which has no class."""
+    if not job.command:
+        return ""
+    call = _call("@job", _fields(job, after, without=("command",)))
+    return f"{_imports(call)}\n{call}\nclass Command(BaseCommand): ...  # the command “{_comment(job.command)}”\n"
+
+
+def module(job: Job, after: Sequence[str] = ()) -> str:
+    """The source of a ``jobs`` module that declares this job."""
+    call = _call("job", _fields(job, after))
+    return f"{_imports(call)}\ndeclared = {call}\n"
+
+
+def _fields(job: Job, after: Sequence[str], without: Sequence[str] = ()) -> Iterator[tuple[str, Any]]:
+    """The declarable fields that differ from the defaults, in the order of the model's fields."""
+    for field in Job._meta.concrete_fields:
+        if field.name not in DECLARABLE or field.name in without:
+            continue
+        if field.name in RELATED:
+            related = getattr(job, field.name)
+            if related is not None:
+                yield field.name, related.name
+        else:
+            value = getattr(job, field.name)
+            if field.name in ALWAYS or value != field.get_default():
+                yield field.name, _in_zone(value, job.timezone)
+    if after:
+        yield "after", list(after)
+
+
+def _in_zone(value: Any, zone: str) -> Any:
+    """A time in the time zone of the job; in UTC where that zone is unknown, or has that local time twice.
+
+    Python takes a repeated local time for unequal to any time of another zone, so each sync would find a change.
+    """
+    if not isinstance(value, dt.datetime):
+        return value
+    try:
+        local = value.astimezone(ZoneInfo(zone))
+    except (KeyError, ValueError, OSError, OverflowError):  # a stored job may have an invalid zone
+        return value.astimezone(dt.UTC)
+    return local if local.replace(fold=1 - local.fold).utcoffset() == local.utcoffset() else value.astimezone(dt.UTC)
+
+
+def _call(function: str, fields: Iterator[tuple[str, Any]]) -> str:
+    lines = [f"{INDENT}{name}={_literal(value)},\n" for name, value in fields]
+    return f"{function}(\n{''.join(lines)})"
+
+
+def _imports(call: str) -> str:
+    """The imports that the call needs."""
+    lines = ["import datetime as dt"] if "dt.datetime(" in call else []
+    lines += ["from zoneinfo import ZoneInfo"] if "ZoneInfo(" in call else []
+    lines = [*lines, ""] if lines else []
+    lines += ["from django.core.management.base import BaseCommand", ""] if call.startswith("@") else []
+    return "\n".join([*lines, "from chroniker import job", ""])
+
+
+def _literal(value: Any) -> str:
+    """An expression for the value, with double quotes where the text allows them."""
+    if isinstance(value, dt.datetime):
+        return _time_literal(value)
+    if isinstance(value, list):
+        return f"[{', '.join(map(_literal, value))}]"
+    if isinstance(value, str):
+        plain = repr(str(value))  # also for a member of an enumeration
+        return f'"{plain[1:-1]}"' if plain[0] == "'" and '"' not in plain else plain
+    return repr(value)
+
+
+def _time_literal(value: dt.datetime) -> str:
+    numbers = [value.year, value.month, value.day, value.hour, value.minute, value.second, value.microsecond]
+    while len(numbers) > 5 and not numbers[-1]:
+        numbers.pop()
+    zone = f"ZoneInfo({_literal(value.tzinfo.key)})" if isinstance(value.tzinfo, ZoneInfo) else "dt.UTC"
+    return f"dt.datetime({', '.join(map(str, numbers))}, tzinfo={zone})"
+
+
+def _comment(text: str) -> str:
+    """One line, so that the text cannot leave its comment."""
+    return " ".join(text.split())

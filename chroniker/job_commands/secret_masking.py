@@ -1,0 +1,42 @@
+"""Masks the values of a job's secrets in texts that pages show: command lines, environments, error lines."""
+
+from __future__ import annotations
+
+import os
+
+from django.conf import settings as django_settings
+
+from chroniker.exceptions import CommandRefused
+from chroniker.job_commands.environment import SecretSource, parse_secrets
+
+MASK = "••••••"
+#: A shorter value is not masked: it would be found by accident in many texts, and its mask would tell the value.
+SHORTEST = 4
+
+
+def masked(text: str, secret_lines: str) -> str:
+    """The text with each secret's value replaced.
+
+    Limit: it knows the values that this process can read. A variable that only the worker has stays as it is.
+    """
+    if not text or not secret_lines:
+        return text
+    for value in secret_values(secret_lines):
+        text = text.replace(value, MASK)
+    return text
+
+
+def secret_values(secret_lines: str) -> list[str]:
+    """The values that this process can read, the longest first, because one may contain another."""
+    try:
+        sources = parse_secrets(secret_lines).values()
+    except CommandRefused:  # written by older code, or without the model's validation
+        return []
+    values = {value for source in sources if isinstance(value := _value(source), str)}
+    return sorted((value for value in values if len(value) >= SHORTEST), key=len, reverse=True)
+
+
+def _value(source: SecretSource) -> object:
+    if source.kind == "env":
+        return os.environ.get(source.name)
+    return getattr(django_settings, source.name, None)
