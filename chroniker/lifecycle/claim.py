@@ -54,10 +54,10 @@ def claim(plans: Sequence[Plan], now: dt.datetime, *, wait: bool = False) -> lis
 def _claim(plans: Sequence[Plan], edges: Sequence[Edge], now: dt.datetime, wait: bool) -> list[Run]:
     limits = lock_limits(plans, skip=not wait)
     unchanged = _lock_unchanged(plans, edges, skip=not wait)
-    admitted = admit(_still_eligible(unchanged), edges, count_free(limits))
-    admitted = _lower_flags(admitted, skip=not wait)
+    eligible, checked_at = _still_eligible(unchanged, now)
+    admitted = _lower_flags(admit(eligible, edges, count_free(limits)), skip=not wait)
     if admitted:
-        _insert(admitted, now)
+        _insert(admitted, checked_at)
         write_states([plan.after for plan in admitted], BOOKING)
     return [run for plan in admitted for run in plan.opened]
 
@@ -76,13 +76,14 @@ def _lock_unchanged(plans: Sequence[Plan], edges: Sequence[Edge], *, skip: bool)
     return [plan for plan in unchanged if plan.state.pk not in held]
 
 
-def _still_eligible(plans: Sequence[Plan]) -> list[Plan]:
+def _still_eligible(plans: Sequence[Plan], now: dt.datetime) -> tuple[list[Plan], dt.datetime]:
     """Check, under the locks, the conditions that may change without the revision, and the clock. One statement.
 
-    A separate statement: one that waits for locks reads other tables as they were before the wait.
+    A separate statement: one that waits for locks reads other tables as they were before the wait. The second value is
+    the time of the check, at least ``now``: a dependency that finished after ``now`` may have made a plan eligible.
     """
     if not plans:
-        return []
+        return [], now
     allowed = Q(pk__in=[])
     for kind in {plan.kind for plan in plans}:
         ids = [plan.state.pk for plan in plans if plan.kind is kind]
@@ -93,12 +94,13 @@ def _still_eligible(plans: Sequence[Plan]) -> list[Plan]:
         now=FromNow(), server=jump_detection.server_column()
     )
     found = {pk: (now, server) for pk, now, server in rows.values_list("pk", "now", "server")}
-    if found:
-        now, server = next(iter(found.values()))
-        reading = jump_detection.evaluate(now, server or None, before)
-        if reading.suspended_because:
-            raise jump_detection.ClockJumped(reading)
-    return [plan for plan in plans if plan.state.pk in found]
+    if not found:
+        return [], now
+    checked_at, server = next(iter(found.values()))
+    reading = jump_detection.evaluate(checked_at, server or None, before)
+    if reading.suspended_because:
+        raise jump_detection.ClockJumped(reading)
+    return [plan for plan in plans if plan.state.pk in found], max(now, checked_at)
 
 
 def _lower_flags(plans: list[Plan], *, skip: bool) -> list[Plan]:
@@ -112,16 +114,24 @@ def _lower_flags(plans: list[Plan], *, skip: bool) -> list[Plan]:
 
 
 def _insert(plans: Sequence[Plan], now: dt.datetime) -> None:
-    """Insert runs, leases, and the messages about missed instants."""
+    """Insert runs, leases, and the messages about missed instants. ``now``: when the plans were checked."""
     runs = [run for plan in plans for run in plan.runs]
     for plan in plans:
         for run in plan.runs:
             run.job = plan.state.job
+            _move_times(run, now)
             run.redispatch_at = now + settings.redispatch if run.status == Status.CLAIMED else None
     insert(Run, runs)
     enqueue([plan.missed for plan in plans if plan.missed], now)
     send_run_finished(run for run in runs if run.status == Status.SKIPPED)
     insert(Lease, [_lease(run, plan, now) for plan in plans for run in plan.opened])
+
+
+def _move_times(run: Run, now: dt.datetime) -> None:
+    """The plan was drawn earlier; its runs are claimed, skipped, or started (parents) now."""
+    run.claimed_at = now
+    run.started_at = now if run.started_at else None
+    run.finished_at = now if run.finished_at else None
 
 
 def _lease(run: Run, plan: Plan, now: dt.datetime) -> Lease:

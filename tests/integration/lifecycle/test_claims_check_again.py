@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 from collections.abc import Callable
 
 import pytest
@@ -128,3 +129,18 @@ def test_job_states_are_written_only_in_the_two_functions_that_count_revisions()
     source = {path: path.read_text() for path in Path(chroniker.__file__).parent.rglob("*.py")}
     calls = ("state.save(", "JobState.objects.bulk_update(", "JobState._base_manager", "UPDATE chroniker_jobstate")
     assert [(path, call) for path, text in source.items() for call in calls if call in text] == []
+
+
+def test_a_run_is_never_claimed_before_the_end_of_the_run_that_its_job_waited_for() -> None:
+    """Also when that run ended after the tick had read the clock, and before the claim checked the dependency."""
+    dependee, dependent = a_booked_job(cron="0 3 1 1 *"), a_due_job()
+    a_dependency(dependent, dependee, wait_for_completion=True)
+    before = run_now(dependee, "ann")
+    nonce, now = started(before), database_now()
+    time.sleep(0.01)  # SQLite's clock has milliseconds
+    lifecycle.finish(before.pk, before.token, nonce, Outcome(Status.SUCCEEDED))
+    (run,) = lifecycle.claim([drawn(dependent, now)], now)
+    before.refresh_from_db()
+    run.refresh_from_db()
+    assert run.job_id == dependent.pk
+    assert before.finished_at is not None and run.claimed_at >= before.finished_at
