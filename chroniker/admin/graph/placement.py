@@ -1,0 +1,123 @@
+"""Coordinates of a layered graph: boxes in columns, and edges that pass between them. Pure."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from statistics import median
+
+from chroniker.admin.graph.layering import Edge, Layers, Slot, components, layered
+
+BOX_WIDTH, BOX_HEIGHT = 172, 42
+#: From the left edge of a column to that of the next. Edges change their height only between columns.
+COLUMN = 232
+MARGIN, ROW_GAP, PASSING_GAP, COMPONENT_GAP = 8, 18, 12, 26
+#: The distance between the ends of edges at one box, at most.
+PORT = 9
+#: Passes over all layers, forwards and backwards in turn. Each moves a slot to the median of its neighbours; the last
+#: leads forwards, so that a box with one dependency stands level with it.
+PASSES = 5
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """``boxes``: the middle of each box's left side. ``routes``: for each edge its points, two for each column.
+
+    From point to point an edge is a curve in a gap between columns, then a level line through a column, and so on.
+    """
+
+    width: int
+    height: int
+    boxes: Mapping[int, Point]
+    routes: Mapping[Edge, Sequence[Point]]
+    reversed: frozenset[Edge]
+
+
+@lru_cache(maxsize=64)
+def picture(nodes: tuple[int, ...], edges: tuple[Edge, ...]) -> Picture:
+    """Place each connected part below the one before it. Equal arguments give an equal picture."""
+    boxes: dict[int, Point] = {}
+    routes: dict[Edge, Sequence[Point]] = {}
+    backward: frozenset[Edge] = frozenset()
+    bottom = right = 0.0
+    for members in components(nodes, edges):
+        inside = set(members)
+        layers = layered(members, [edge for edge in edges if edge[0] in inside])
+        heights = _heights(layers)
+        top = bottom + (COMPONENT_GAP if bottom else MARGIN) - min(heights[slot] - _half(slot) for slot in heights)
+        column = {slot: number for number, layer in enumerate(layers.order) for slot in layer}
+        place = {slot: (MARGIN + column[slot] * COLUMN, round(top + height, 1)) for slot, height in heights.items()}
+        boxes |= {node: place[node] for node in members}
+        routes |= {edge: _route(chain, place, layers) for edge, chain in layers.chains.items()}
+        backward |= layers.reversed
+        bottom = max(place[slot][1] + _half(slot) for slot in place)
+        right = max(right, MARGIN + (len(layers.order) - 1) * COLUMN + BOX_WIDTH)
+    return Picture(round(right + MARGIN), round(bottom + MARGIN), boxes, routes, backward)
+
+
+def _half(slot: Slot) -> float:
+    return BOX_HEIGHT / 2 if isinstance(slot, int) else 0.0
+
+
+def _distance(upper: Slot, lower: Slot) -> float:
+    """The smallest distance between the middles of two slots of a layer."""
+    gap = ROW_GAP if isinstance(upper, int) and isinstance(lower, int) else PASSING_GAP
+    return _half(upper) + gap + _half(lower)
+
+
+def _heights(layers: Layers) -> dict[Slot, float]:
+    """The height of each slot's middle. The order and the smallest distances within a layer are kept."""
+    height: dict[Slot, float] = {}
+    for layer in layers.order:
+        height |= dict(zip(layer, _spread(layer, [0.0] * len(layer)), strict=True))
+    for number in range(PASSES):
+        near = layers.after if number % 2 else layers.before
+        for layer in reversed(layers.order) if number % 2 else layers.order:
+            wanted = [median(height[other] for other in near.get(slot, [slot])) for slot in layer]
+            height |= dict(zip(layer, _spread(layer, wanted), strict=True))
+    return height
+
+
+def _spread(layer: Sequence[Slot], wanted: Sequence[float]) -> list[float]:
+    """The heights nearest to those wanted (least squares) that keep order and distances.
+
+    Slots that would be too close form a block, which is placed at the mean of what its members want.
+    """
+    offsets = [0.0]
+    for upper, lower in itertools.pairwise(layer):
+        offsets.append(offsets[-1] + _distance(upper, lower))
+    blocks: list[tuple[float, int]] = []
+    for offset, height in zip(offsets, wanted, strict=False):
+        total, count = height - offset, 1
+        while blocks and blocks[-1][0] / blocks[-1][1] >= total / count:
+            more, members = blocks.pop()
+            total, count = total + more, count + members
+        blocks.append((total, count))
+    starts = [total / count for total, count in blocks for _ in range(count)]
+    return [start + offset for start, offset in zip(starts, offsets, strict=False)]
+
+
+def _route(chain: Sequence[Slot], place: Mapping[Slot, Point], layers: Layers) -> list[Point]:
+    source, target = place[chain[0]], place[chain[-1]]
+    back = source[0] > target[0]  # an edge that closes a cycle leaves on the left and arrives on the right
+    points = [(source[0] + (0 if back else BOX_WIDTH), source[1])]
+    for slot in chain[1:-1]:
+        left, height = place[slot]
+        sides = [(left, height), (left + BOX_WIDTH, height)]
+        points += sides[::-1] if back else sides
+    height = target[1] + _port(chain, place, layers)
+    return [*points, (target[0] + (BOX_WIDTH if back else 0), height)]
+
+
+def _port(chain: Sequence[Slot], place: Mapping[Slot, Point], layers: Layers) -> float:
+    """How far from the middle of its target's side the edge ends, so that edges to one box end beside each other."""
+    near = (layers.after if place[chain[0]][0] > place[chain[-1]][0] else layers.before)[chain[-1]]
+    ordered = sorted(set(near), key=lambda slot: place[slot][1])
+    if len(ordered) == 1:
+        return 0.0
+    step = min(PORT, (BOX_HEIGHT - 14) / (len(ordered) - 1))
+    return round((ordered.index(chain[-2]) - (len(ordered) - 1) / 2) * step, 1)
