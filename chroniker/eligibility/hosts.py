@@ -42,7 +42,7 @@ def record_heartbeat(serves: Iterable[str] = (), *, name: str = "") -> None:
     )
     services = [HostService(host=host, executor=alias, last_seen=reading.now) for alias in serves]
     targeted = connections[settings.database].features.supports_update_conflicts_with_target
-    unique = ["host", "executor"] if targeted else None
+    unique = ["host", "executor", "worker"] if targeted else None
     HostService.objects.bulk_create(services, update_conflicts=True, update_fields=["last_seen"], unique_fields=unique)
 
 
@@ -93,7 +93,8 @@ def live_hosts(aliases: Collection[str]) -> dict[str, list[Host]]:
     found: dict[str, list[Host]] = defaultdict(list)
     if aliases:
         for service in live_services().filter(executor__in=aliases).select_related("host").order_by("host__name"):
-            found[service.executor].append(service.host)
+            if service.host not in found[service.executor]:  # a host may have several workers
+                found[service.executor].append(service.host)
     return found
 
 

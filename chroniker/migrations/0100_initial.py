@@ -529,20 +529,138 @@ class Migration(migrations.Migration):
                         verbose_name="for host",
                     ),
                 ),
+                (
+                    "chain",
+                    models.BigIntegerField(
+                        help_text="Token of the first attempt of its chain of retries. Empty: skipped or imported.",
+                        null=True,
+                    ),
+                ),
+                (
+                    "origin",
+                    models.CharField(
+                        blank=True,
+                        choices=[("SCHEDULE", "schedule"), ("MANUAL", "by hand"), ("RETRY", "retry")],
+                        help_text="Trigger of the first attempt of its chain.",
+                        max_length=10,
+                    ),
+                ),
+                ("cause", models.UUIDField(help_text="The run that triggered it. Empty: no run did.", null=True)),
+                (
+                    "asked_by",
+                    models.CharField(
+                        blank=True,
+                        help_text="Who requested this run. Empty: nobody did.",
+                        max_length=150,
+                        verbose_name="requested by",
+                    ),
+                ),
                 ("scheduled_for", models.DateTimeField(null=True, verbose_name="scheduled for")),
                 ("covered_until", models.DateTimeField(null=True, verbose_name="covers instants until")),
+                (
+                    "instant",
+                    models.DateTimeField(help_text="The first instant that it is for. Empty: imported.", null=True),
+                ),
+                (
+                    "instant_until",
+                    models.DateTimeField(help_text="The last instant that it is for. Empty: imported.", null=True),
+                ),
+                (
+                    "interval_start",
+                    models.DateTimeField(
+                        help_text="The last instant of its schedule before ``instant``. Empty: none is known.",
+                        null=True,
+                    ),
+                ),
                 ("claimed_at", models.DateTimeField(db_index=True, verbose_name="claimed at")),
                 ("dispatched_at", models.DateTimeField(null=True, verbose_name="dispatched at")),
                 ("dispatch_count", models.PositiveIntegerField(default=0)),
                 ("redispatch_at", models.DateTimeField(db_index=True, null=True)),
+                (
+                    "taken_at",
+                    models.DateTimeField(
+                        help_text="When a worker received it. Empty: none did yet, or it ended before it was started.",
+                        null=True,
+                        verbose_name="taken at",
+                    ),
+                ),
                 ("started_at", models.DateTimeField(null=True, verbose_name="started at")),
                 ("finished_at", models.DateTimeField(null=True, verbose_name="finished at")),
                 ("stop_requested_at", models.DateTimeField(null=True, verbose_name="stop requested at")),
                 ("stop_requested_by", models.CharField(blank=True, max_length=150, verbose_name="stop requested by")),
                 ("nonce", models.UUIDField(editable=False, null=True)),
                 ("host", models.CharField(blank=True, max_length=200, verbose_name="host")),
+                (
+                    "executor",
+                    models.CharField(
+                        blank=True,
+                        help_text="The job's executor at the claim. Empty: imported.",
+                        max_length=50,
+                        verbose_name="executor",
+                    ),
+                ),
+                (
+                    "queue",
+                    models.CharField(
+                        blank=True,
+                        help_text="The queue of its message. Empty: its executor has none.",
+                        max_length=200,
+                        verbose_name="queue",
+                    ),
+                ),
+                (
+                    "worker",
+                    models.CharField(
+                        blank=True,
+                        help_text="The worker that started it. Empty: not started.",
+                        max_length=200,
+                        verbose_name="worker",
+                    ),
+                ),
                 ("pid", models.BigIntegerField(null=True, verbose_name="process")),
+                (
+                    "argv",
+                    models.JSONField(
+                        help_text="The words of the command as it was started. Empty: not started.",
+                        null=True,
+                        verbose_name="command line",
+                    ),
+                ),
+                (
+                    "release",
+                    models.CharField(
+                        blank=True,
+                        help_text="CHRONIKER_RELEASE of the process that started it.",
+                        max_length=100,
+                        verbose_name="release",
+                    ),
+                ),
                 ("exit_code", models.IntegerField(null=True, verbose_name="exit status")),
+                (
+                    "error_line",
+                    models.CharField(
+                        blank=True,
+                        help_text="The last line on standard error of a run that did not succeed. Empty: there was none.",
+                        max_length=300,
+                        verbose_name="error",
+                    ),
+                ),
+                (
+                    "cpu_seconds",
+                    models.FloatField(
+                        help_text="Of the command and its ended children. Empty: not measured.",
+                        null=True,
+                        verbose_name="CPU seconds",
+                    ),
+                ),
+                (
+                    "max_rss_kb",
+                    models.BigIntegerField(
+                        help_text="Of its largest process. Empty: not measured.",
+                        null=True,
+                        verbose_name="peak memory, kB",
+                    ),
+                ),
                 (
                     "code",
                     models.CharField(
@@ -560,6 +678,14 @@ class Migration(migrations.Migration):
                         help_text="How many records need attention, as the command reported. Empty: it reported no count.",
                         null=True,
                         verbose_name="need attention",
+                    ),
+                ),
+                (
+                    "uncounted_since",
+                    models.DateTimeField(
+                        db_index=True,
+                        help_text="When it was closed, until it is counted in its RunHour. Empty: open, counted, or not to be counted.",
+                        null=True,
                     ),
                 ),
                 ("total_parts", models.BigIntegerField(null=True, verbose_name="parts")),
@@ -704,6 +830,13 @@ class Migration(migrations.Migration):
                     models.SmallIntegerField(choices=[(0, "remark"), (1, "standard output"), (2, "standard error")]),
                 ),
                 ("seq", models.IntegerField()),
+                (
+                    "first_line",
+                    models.BigIntegerField(
+                        help_text="The number, in its stream, of the line that the text begins in; lines count from 1. Empty: unknown.",
+                        null=True,
+                    ),
+                ),
                 ("text", models.TextField()),
                 ("written_at", models.DateTimeField()),
                 (
@@ -824,7 +957,55 @@ class Migration(migrations.Migration):
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("executor", models.CharField(max_length=50, verbose_name="executor")),
-                ("last_seen", models.DateTimeField(verbose_name="last seen")),
+                (
+                    "worker",
+                    models.CharField(
+                        blank=True,
+                        help_text="Its name. Empty: a process that gave none.",
+                        max_length=200,
+                        verbose_name="worker",
+                    ),
+                ),
+                ("last_seen", models.DateTimeField(db_index=True, verbose_name="last seen")),
+                (
+                    "queues",
+                    models.JSONField(
+                        default=list,
+                        help_text="The queues that it consumes. Empty: the executor has no queues.",
+                        verbose_name="queues",
+                    ),
+                ),
+                (
+                    "slots",
+                    models.PositiveIntegerField(
+                        help_text="How many runs it executes at once. Empty: unknown, or no limit.",
+                        null=True,
+                        verbose_name="slots",
+                    ),
+                ),
+                (
+                    "busy",
+                    models.PositiveIntegerField(
+                        help_text="How many of them were in use at the heartbeat. Empty: unknown.",
+                        null=True,
+                        verbose_name="busy",
+                    ),
+                ),
+                (
+                    "version",
+                    models.CharField(
+                        blank=True,
+                        help_text="The version of chroniker that it runs. Empty: unknown.",
+                        max_length=50,
+                        verbose_name="version",
+                    ),
+                ),
+                (
+                    "started_at",
+                    models.DateTimeField(
+                        help_text="When the worker started. Empty: unknown.", null=True, verbose_name="started at"
+                    ),
+                ),
                 (
                     "host",
                     models.ForeignKey(
@@ -837,7 +1018,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "constraints": [
-                    models.UniqueConstraint(fields=("host", "executor"), name="chroniker_host_service_once")
+                    models.UniqueConstraint(fields=("host", "executor", "worker"), name="chroniker_host_service_once")
                 ],
             },
         ),
@@ -854,10 +1035,7 @@ class Migration(migrations.Migration):
                         to="chroniker.job",
                     ),
                 ),
-                (
-                    "revision",
-                    models.BigIntegerField(default=0, help_text="Incremented by every write of this row."),
-                ),
+                ("revision", models.BigIntegerField(default=0, help_text="Incremented by every write of this row.")),
                 (
                     "booked_fingerprint",
                     models.CharField(
@@ -936,11 +1114,80 @@ class Migration(migrations.Migration):
                 ),
                 ("last_finished_at", models.DateTimeField(null=True, verbose_name="last finished")),
                 (
+                    "last_instant",
+                    models.DateTimeField(
+                        help_text="The last instant that a claim has covered or skipped. Empty: none yet.", null=True
+                    ),
+                ),
+                (
+                    "failures",
+                    models.PositiveIntegerField(
+                        default=0,
+                        help_text="Chains of attempts in a row that ended badly: failed, timed out or lost.",
+                        verbose_name="failures",
+                    ),
+                ),
+                (
+                    "failing_since",
+                    models.DateTimeField(
+                        help_text="The end of the first of these chains. Empty: it is not failing.",
+                        null=True,
+                        verbose_name="failing since",
+                    ),
+                ),
+                (
+                    "last_success_at",
+                    models.DateTimeField(
+                        help_text="The end of the last successful run. Empty: none.",
+                        null=True,
+                        verbose_name="last success",
+                    ),
+                ),
+                (
+                    "last_success_until",
+                    models.DateTimeField(
+                        help_text="The last instant of the schedule that a successful run was for. Empty: none.",
+                        null=True,
+                    ),
+                ),
+                ("n_succeeded", models.BigIntegerField(default=0)),
+                ("n_failed", models.BigIntegerField(default=0)),
+                ("n_timed_out", models.BigIntegerField(default=0)),
+                ("n_stopped", models.BigIntegerField(default=0)),
+                ("n_lost", models.BigIntegerField(default=0)),
+                ("n_skipped", models.BigIntegerField(default=0, help_text="Skipped ranges of instants.")),
+                (
+                    "seconds_total",
+                    models.FloatField(default=0.0, help_text="The durations of all its started and closed runs."),
+                ),
+                (
+                    "recent_seconds",
+                    models.JSONField(
+                        default=list, help_text="The durations of the last 50 successful runs, the newest last."
+                    ),
+                ),
+                (
+                    "p50",
+                    models.FloatField(help_text="The median of these durations. Empty: no success yet.", null=True),
+                ),
+                (
+                    "p95",
+                    models.FloatField(
+                        help_text="95 of 100 of these durations are not longer. Empty: no success yet.", null=True
+                    ),
+                ),
+                (
                     "schedule_error",
                     models.TextField(
                         blank=True,
                         help_text="Why the schedule cannot be computed. An edit of the job clears it.",
                         verbose_name="schedule error",
+                    ),
+                ),
+                (
+                    "schedule_error_since",
+                    models.DateTimeField(
+                        help_text="When the schedule error was found. Empty: there is none.", null=True
                     ),
                 ),
             ],
@@ -950,8 +1197,121 @@ class Migration(migrations.Migration):
                 "indexes": [
                     models.Index(fields=["next_run"], name="chroniker_state_next_run"),
                     models.Index(fields=["retry_at"], name="chroniker_state_retry_at"),
+                    models.Index(fields=["failing_since"], name="chroniker_state_failing"),
+                    models.Index(fields=["schedule_error_since"], name="chroniker_state_error"),
                     models.Index(fields=["booked_zone_rules"], name="chroniker_state_zone_rules"),
                 ],
+            },
+        ),
+        migrations.CreateModel(
+            name="TickMinute",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("host", models.CharField(max_length=200)),
+                ("minute", models.DateTimeField(db_index=True)),
+                ("passes", models.PositiveIntegerField(default=0)),
+                ("longest_pass", models.FloatField(default=0.0)),
+                (
+                    "longest_gap",
+                    models.FloatField(
+                        default=0.0, help_text="The longest time from the end of one pass to the end of the next."
+                    ),
+                ),
+                ("claimed", models.PositiveIntegerField(default=0, help_text="Runs that these passes claimed.")),
+            ],
+            options={
+                "default_permissions": (),
+                "constraints": [models.UniqueConstraint(fields=("host", "minute"), name="chroniker_tick_minute_once")],
+            },
+        ),
+        migrations.CreateModel(
+            name="Ticker",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("host", models.CharField(max_length=200, verbose_name="host")),
+                (
+                    "kind",
+                    models.CharField(
+                        help_text="The command or program: beat, cron or cronserver.",
+                        max_length=20,
+                        verbose_name="kind",
+                    ),
+                ),
+                (
+                    "version",
+                    models.CharField(
+                        help_text="The version of chroniker that it runs.", max_length=50, verbose_name="version"
+                    ),
+                ),
+                ("pid", models.BigIntegerField(verbose_name="process")),
+                (
+                    "period",
+                    models.FloatField(
+                        help_text="The longest time, in seconds, from the begin of one pass to the next.",
+                        verbose_name="period",
+                    ),
+                ),
+                (
+                    "last_at",
+                    models.DateTimeField(
+                        db_index=True, help_text="When its last recorded pass ended.", verbose_name="last pass"
+                    ),
+                ),
+                ("pass_seconds", models.FloatField(help_text="How long that pass took.", verbose_name="duration")),
+            ],
+            options={
+                "default_permissions": (),
+                "constraints": [models.UniqueConstraint(fields=("host", "kind"), name="chroniker_ticker_once")],
+            },
+        ),
+        migrations.CreateModel(
+            name="RunHour",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("hour", models.DateTimeField(db_index=True, verbose_name="hour")),
+                ("succeeded", models.PositiveIntegerField(default=0)),
+                ("failed", models.PositiveIntegerField(default=0)),
+                ("timed_out", models.PositiveIntegerField(default=0)),
+                ("stopped", models.PositiveIntegerField(default=0)),
+                ("lost", models.PositiveIntegerField(default=0)),
+                ("skipped", models.PositiveIntegerField(default=0)),
+                (
+                    "seconds_sum",
+                    models.FloatField(default=0.0, help_text="The durations of its runs that were started."),
+                ),
+                ("seconds_max", models.FloatField(default=0.0)),
+                ("delay_0", models.PositiveIntegerField(default=0)),
+                ("delay_1", models.PositiveIntegerField(default=0)),
+                ("delay_2", models.PositiveIntegerField(default=0)),
+                ("delay_3", models.PositiveIntegerField(default=0)),
+                ("delay_4", models.PositiveIntegerField(default=0)),
+                ("delay_5", models.PositiveIntegerField(default=0)),
+                ("delay_6", models.PositiveIntegerField(default=0)),
+                (
+                    "job",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="hours",
+                        to="chroniker.job",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "hourly count",
+                "verbose_name_plural": "hourly counts",
+                "default_permissions": (),
+            },
+        ),
+        migrations.CreateModel(
+            name="FleetWork",
+            fields=[
+                ("name", models.CharField(max_length=30, primary_key=True, serialize=False)),
+                ("due_at", models.DateTimeField()),
+            ],
+            options={
+                "default_permissions": (),
             },
         ),
         migrations.AddIndex(
@@ -1062,5 +1422,21 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="lease",
             constraint=models.UniqueConstraint(fields=("job", "slot"), name="chroniker_lease_one_instance"),
+        ),
+        migrations.AddIndex(
+            model_name="run",
+            index=models.Index(fields=["status", "claimed_at"], name="chroniker_run_status"),
+        ),
+        migrations.AddIndex(
+            model_name="run",
+            index=models.Index(fields=["trigger", "claimed_at"], name="chroniker_run_trigger"),
+        ),
+        migrations.AddIndex(
+            model_name="run",
+            index=models.Index(fields=["host", "claimed_at"], name="chroniker_run_host"),
+        ),
+        migrations.AddConstraint(
+            model_name="runhour",
+            constraint=models.UniqueConstraint(fields=("job", "hour"), name="chroniker_run_hour_once"),
         ),
     ]

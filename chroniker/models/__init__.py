@@ -15,9 +15,12 @@ from chroniker.models.log import EventKind, LogChunk, RunEvent, Stream
 from chroniker.models.monitor import Monitor
 from chroniker.models.outbox import Outbox
 from chroniker.models.run import Run
+from chroniker.models.run_hour import DELAY_BOUNDS, RunHour
 from chroniker.models.run_status import FINAL, MOVES, OPEN, REPORTED, Overlap, Status, Trigger
+from chroniker.models.ticker import FleetWork, Ticker, TickMinute
 
 __all__ = [
+    "DELAY_BOUNDS",
     "EVERY_HOST",
     "FINAL",
     "MOVES",
@@ -26,6 +29,7 @@ __all__ = [
     "Blackout",
     "Calendar",
     "EventKind",
+    "FleetWork",
     "Group",
     "Host",
     "HostService",
@@ -39,8 +43,11 @@ __all__ = [
     "Overlap",
     "Run",
     "RunEvent",
+    "RunHour",
     "Status",
     "Stream",
     "Switch",
+    "TickMinute",
+    "Ticker",
     "Trigger",
 ]

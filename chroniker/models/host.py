@@ -34,16 +34,40 @@ class Host(models.Model):
 
 
 class HostService(models.Model):
-    """A host executes runs of this executor. Hosts that only tick have no such row."""
+    """A worker on a host that executes runs of this executor. Hosts that only tick have no such row.
+
+    Written with each heartbeat of the worker, and deleted when it shuts down. A worker that was killed leaves its row
+    behind: ``last_seen`` tells, and the tick deletes it after a day.
+    """
 
     host = models.ForeignKey(Host, models.CASCADE, related_name="services", db_index=False)
     executor = models.CharField(_("executor"), max_length=50)
-    last_seen = models.DateTimeField(_("last seen"))
+    worker = models.CharField(
+        _("worker"), max_length=200, blank=True, help_text=_("Its name. Empty: a process that gave none.")
+    )
+    last_seen = models.DateTimeField(_("last seen"), db_index=True)
+    queues = models.JSONField(
+        _("queues"), default=list, help_text=_("The queues that it consumes. Empty: the executor has no queues.")
+    )
+    slots = models.PositiveIntegerField(
+        _("slots"), null=True, help_text=_("How many runs it executes at once. Empty: unknown, or no limit.")
+    )
+    busy = models.PositiveIntegerField(
+        _("busy"), null=True, help_text=_("How many of them were in use at the heartbeat. Empty: unknown.")
+    )
+    version = models.CharField(
+        _("version"), max_length=50, blank=True, help_text=_("The version of chroniker that it runs. Empty: unknown.")
+    )
+    started_at = models.DateTimeField(
+        _("started at"), null=True, help_text=_("When the worker started. Empty: unknown.")
+    )
 
     objects = DecidingManager()
 
     class Meta:
-        constraints = (models.UniqueConstraint(fields=["host", "executor"], name="chroniker_host_service_once"),)
+        constraints = (
+            models.UniqueConstraint(fields=["host", "executor", "worker"], name="chroniker_host_service_once"),
+        )
 
     def __str__(self) -> str:
         return f"{self.executor} on host {self.host_id}"

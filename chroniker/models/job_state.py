@@ -60,10 +60,44 @@ class JobState(models.Model):
         _("last result"), max_length=10, choices=Status, blank=True, help_text=_("How the latest attempt ended.")
     )
     last_finished_at = models.DateTimeField(_("last finished"), null=True)
+    last_instant = models.DateTimeField(
+        null=True, help_text=_("The last instant that a claim has covered or skipped. Empty: none yet.")
+    )
+    failures = models.PositiveIntegerField(
+        _("failures"),
+        default=0,
+        help_text=_("Chains of attempts in a row that ended badly: failed, timed out or lost."),
+    )
+    failing_since = models.DateTimeField(
+        _("failing since"), null=True, help_text=_("The end of the first of these chains. Empty: it is not failing.")
+    )
+    last_success_at = models.DateTimeField(
+        _("last success"), null=True, help_text=_("The end of the last successful run. Empty: none.")
+    )
+    last_success_until = models.DateTimeField(
+        null=True, help_text=_("The last instant of the schedule that a successful run was for. Empty: none.")
+    )
+    n_succeeded = models.BigIntegerField(default=0)
+    n_failed = models.BigIntegerField(default=0)
+    n_timed_out = models.BigIntegerField(default=0)
+    n_stopped = models.BigIntegerField(default=0)
+    n_lost = models.BigIntegerField(default=0)
+    n_skipped = models.BigIntegerField(default=0, help_text=_("Skipped ranges of instants."))
+    seconds_total = models.FloatField(default=0.0, help_text=_("The durations of all its started and closed runs."))
+    recent_seconds = models.JSONField(
+        default=list, help_text=_("The durations of the last 50 successful runs, the newest last.")
+    )
+    p50 = models.FloatField(null=True, help_text=_("The median of these durations. Empty: no success yet."))
+    p95 = models.FloatField(
+        null=True, help_text=_("95 of 100 of these durations are not longer. Empty: no success yet.")
+    )
     schedule_error = models.TextField(
         _("schedule error"),
         blank=True,
         help_text=_("Why the schedule cannot be computed. An edit of the job clears it."),
+    )
+    schedule_error_since = models.DateTimeField(
+        null=True, help_text=_("When the schedule error was found. Empty: there is none.")
     )
 
     objects = DecidingManager.from_queryset(JobStateQuerySet)()
@@ -74,6 +108,8 @@ class JobState(models.Model):
         indexes = (
             models.Index(fields=["next_run"], name="chroniker_state_next_run"),
             models.Index(fields=["retry_at"], name="chroniker_state_retry_at"),
+            models.Index(fields=["failing_since"], name="chroniker_state_failing"),
+            models.Index(fields=["schedule_error_since"], name="chroniker_state_error"),
             models.Index(fields=["booked_zone_rules"], name="chroniker_state_zone_rules"),
         )
 

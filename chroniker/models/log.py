@@ -22,6 +22,12 @@ class LogChunk(models.Model):
     run = models.ForeignKey(Run, models.CASCADE, related_name="chunks", db_index=False)
     stream = models.SmallIntegerField(choices=Stream)
     seq = models.IntegerField()
+    first_line = models.BigIntegerField(
+        null=True,
+        help_text=_(
+            "The number, in its stream, of the line that the text begins in; lines count from 1. Empty: unknown."
+        ),
+    )
     text = models.TextField()
     written_at = models.DateTimeField()
 

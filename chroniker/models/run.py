@@ -16,6 +16,10 @@ class Run(models.Model):
     """Opened by the schedule, on request, or as a retry. Written when claimed, dispatched, started and closed.
 
     ``id`` is also the id of the Celery task. Runs of a job are ordered by ``token``, never by ``id``.
+
+    ``scheduled_for`` to ``covered_until`` are the instants that the run covers: these ranges account for every instant
+    once. ``instant`` to ``instant_until`` are the instants that the run is for: a retry is for those of its chain's
+    first attempt, a run by hand for the moment of its claim. Imported runs have neither chain nor instant.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -32,20 +36,67 @@ class Run(models.Model):
     required_host = models.CharField(
         _("for host"), max_length=200, blank=True, help_text=_("The only host that may start the run. Empty: any host.")
     )
+    chain = models.BigIntegerField(
+        null=True, help_text=_("Token of the first attempt of its chain of retries. Empty: skipped or imported.")
+    )
+    origin = models.CharField(
+        max_length=10, choices=Trigger, blank=True, help_text=_("Trigger of the first attempt of its chain.")
+    )
+    cause = models.UUIDField(null=True, help_text=_("The run that triggered it. Empty: no run did."))
+    asked_by = models.CharField(
+        _("requested by"), max_length=150, blank=True, help_text=_("Who requested this run. Empty: nobody did.")
+    )
     scheduled_for = models.DateTimeField(_("scheduled for"), null=True)
     covered_until = models.DateTimeField(_("covers instants until"), null=True)
+    instant = models.DateTimeField(null=True, help_text=_("The first instant that it is for. Empty: imported."))
+    instant_until = models.DateTimeField(null=True, help_text=_("The last instant that it is for. Empty: imported."))
+    interval_start = models.DateTimeField(
+        null=True, help_text=_("The last instant of its schedule before ``instant``. Empty: none is known.")
+    )
     claimed_at = models.DateTimeField(_("claimed at"), db_index=True)
     dispatched_at = models.DateTimeField(_("dispatched at"), null=True)
     dispatch_count = models.PositiveIntegerField(default=0)
     redispatch_at = models.DateTimeField(null=True, db_index=True)
+    taken_at = models.DateTimeField(
+        _("taken at"),
+        null=True,
+        help_text=_("When a worker received it. Empty: none did yet, or it ended before it was started."),
+    )
     started_at = models.DateTimeField(_("started at"), null=True)
     finished_at = models.DateTimeField(_("finished at"), null=True)
     stop_requested_at = models.DateTimeField(_("stop requested at"), null=True)
     stop_requested_by = models.CharField(_("stop requested by"), max_length=150, blank=True)
     nonce = models.UUIDField(null=True, editable=False)
     host = models.CharField(_("host"), max_length=200, blank=True)
+    executor = models.CharField(
+        _("executor"), max_length=50, blank=True, help_text=_("The job's executor at the claim. Empty: imported.")
+    )
+    queue = models.CharField(
+        _("queue"), max_length=200, blank=True, help_text=_("The queue of its message. Empty: its executor has none.")
+    )
+    worker = models.CharField(
+        _("worker"), max_length=200, blank=True, help_text=_("The worker that started it. Empty: not started.")
+    )
     pid = models.BigIntegerField(_("process"), null=True)
+    argv = models.JSONField(
+        _("command line"), null=True, help_text=_("The words of the command as it was started. Empty: not started.")
+    )
+    release = models.CharField(
+        _("release"), max_length=100, blank=True, help_text=_("CHRONIKER_RELEASE of the process that started it.")
+    )
     exit_code = models.IntegerField(_("exit status"), null=True)
+    error_line = models.CharField(
+        _("error"),
+        max_length=300,
+        blank=True,
+        help_text=_("The last line on standard error of a run that did not succeed. Empty: there was none."),
+    )
+    cpu_seconds = models.FloatField(
+        _("CPU seconds"), null=True, help_text=_("Of the command and its ended children. Empty: not measured.")
+    )
+    max_rss_kb = models.BigIntegerField(
+        _("peak memory, kB"), null=True, help_text=_("Of its largest process. Empty: not measured.")
+    )
     code = models.CharField(_("reason"), max_length=20, blank=True, choices=reasons.choices)
     reason_args = models.JSONField(default=dict, blank=True)
     reason_text = models.TextField(_("reason"), blank=True, help_text=_("Free text, where there is no code."))
@@ -53,6 +104,13 @@ class Run(models.Model):
         _("need attention"),
         null=True,
         help_text=_("How many records need attention, as the command reported. Empty: it reported no count."),
+    )
+    uncounted_since = models.DateTimeField(
+        null=True,
+        db_index=True,
+        help_text=_(
+            "When it was closed, until it is counted in its RunHour. Empty: open, counted, or not to be counted."
+        ),
     )
     total_parts = models.BigIntegerField(_("parts"), null=True)
     total_parts_complete = models.BigIntegerField(_("parts done"), null=True)
@@ -62,6 +120,11 @@ class Run(models.Model):
     class Meta:
         verbose_name = _("run")
         verbose_name_plural = _("runs")
+        indexes = (
+            models.Index(fields=["status", "claimed_at"], name="chroniker_run_status"),
+            models.Index(fields=["trigger", "claimed_at"], name="chroniker_run_trigger"),
+            models.Index(fields=["host", "claimed_at"], name="chroniker_run_host"),
+        )
         constraints = (
             models.UniqueConstraint(fields=["job", "token"], name="chroniker_run_token"),
             models.UniqueConstraint(fields=["job", "slot", "scheduled_for"], name="chroniker_run_instant"),
