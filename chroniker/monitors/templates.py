@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from chroniker.exceptions import MonitorError
 from chroniker.monitors.render_limits import limit_nodes, render_budget
 
-TAGS = "chroniker.templatetags.chroniker_tags"
+TAGS = "chroniker.monitors.template_tags"
 SCHEMES = ("", "http", "https")
 #: Characters of a template. Django needs quadratic time to parse many unclosed tags.
 MAX_TEMPLATE = 5_000

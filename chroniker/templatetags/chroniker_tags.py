@@ -1,25 +1,110 @@
-"""Template tags, with ``{% load chroniker_tags %}``. Templates of monitors have them without ``load``."""
+"""Template tags, with ``{% load chroniker_tags %}``: states, times, durations, and the bar of the console.
+
+Templates of monitors do not have them; they have ``chroniker.monitors.template_tags``. This module must not import the
+admin, because Django imports it also in projects without an admin.
+"""
 
 from __future__ import annotations
 
-from django import template
-from django.template.defaultfilters import date
-from django.utils.translation import gettext as _
+import datetime as dt
+from typing import Any
 
-from chroniker.exceptions import MonitorError
-from chroniker.monitors.relative_times import shift
+from django import template
+from django.template import Context
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from chroniker.monitors import template_tags
+from chroniker.wording import formats
+from chroniker.wording.states import State
+from chroniker.wording.states import state as state_of
 
 register = template.Library()
-#: A variable may be the format, and each of its characters may become a word.
-MAX_FORMAT = 200
+register.tags.update(template_tags.register.tags)
+
+
+@register.simple_tag(name="state")
+def state_tag(code: str, word: str = "", pill: bool = False) -> SafeString:
+    """A badge: shape and word in the tone of the state. ``word`` replaces the usual word."""
+    found = state_of(code)
+    return format_html(
+        '<span class="state{}" data-tone="{}"{}>{}{}</span>',
+        " pill" if pill else "",
+        found.tone,
+        SafeString(" data-live") if found.is_live else "",
+        icon(found.shape),
+        word or found.word,
+    )
 
 
 @register.simple_tag
-def now_offset(format_string: str, offset: str | int = 0) -> str:
-    """Like ``{% now %}`` with an offset: ``{% now_offset "Y-m-d" -7 %}`` for days, otherwise ``"-2h30m"`` in quotes."""
-    if len(format_string) > MAX_FORMAT:
-        raise template.TemplateSyntaxError(_("The format has more than %(max)d characters.") % {"max": MAX_FORMAT})
-    try:
-        return date(shift(offset), format_string)
-    except MonitorError as error:
-        raise template.TemplateSyntaxError(str(error)) from None
+def icon(shape: str, tone: str = "") -> SafeString:
+    """The symbol alone, hidden from screen readers: a word must stand beside it."""
+    toned = format_html(' data-tone="{}"', tone) if tone else ""
+    return format_html(
+        '<svg class="ico"{} viewBox="0 0 16 16" aria-hidden="true"><use href="#s-{}"/></svg>', toned, shape
+    )
+
+
+@register.simple_tag
+def state_icon(code: str) -> SafeString:
+    found = state_of(code)
+    return icon(found.shape, found.tone)
+
+
+@register.filter
+def tone(code: str | State) -> str:
+    """The tone of a state's code, for ``data-tone``."""
+    return code.tone if isinstance(code, State) else state_of(code).tone
+
+
+@register.filter
+def short_time(value: dt.datetime | None, now: dt.datetime | None = None) -> str | SafeString:
+    return _moment(value, formats.short_time(value, now))
+
+
+@register.filter
+def exact_time(value: dt.datetime | None, now: dt.datetime | None = None) -> str | SafeString:
+    return _moment(value, formats.exact_time(value, now))
+
+
+@register.filter
+def relative(value: dt.datetime | None, now: dt.datetime | None = None) -> str | SafeString:
+    """“2 s ago”. A script keeps the number up to date."""
+    return _moment(value, formats.relative(value, now), SafeString(" data-rel"))
+
+
+@register.filter
+def elapsed(value: dt.datetime | None, now: dt.datetime | None = None) -> str | SafeString:
+    """The time since ``value``, as a duration without “ago”. A script keeps the number up to date."""
+    if value is None:
+        return formats.NOTHING
+    now = now or dt.datetime.now(dt.UTC)
+    return _moment(value, formats.short_duration(now - value), SafeString(" data-elapsed"))
+
+
+@register.filter
+def short_duration(length: dt.timedelta | float | None) -> str:
+    return formats.short_duration(length)
+
+
+@register.filter
+def grouped(number: int | None) -> str:
+    """“1,980”."""
+    return formats.count(number)
+
+
+def _moment(value: dt.datetime | None, text: str, more: str = "") -> str | SafeString:
+    if value is None:
+        return text
+    return format_html(
+        '<time datetime="{}" title="{}"{}>{}</time>', value.isoformat(), formats.full_time(value), more, text
+    )
+
+
+@register.inclusion_tag("chroniker/console/bar.html", takes_context=True)
+def console_bar(context: Context) -> dict[str, Any]:
+    """The page links and the health of the scheduler. For pages of the admin."""
+    from chroniker.admin.shared.console_bar import bar_context  # only a page of the admin has this tag
+
+    return bar_context(context["request"], context.get("console_page") or "", context.get("opts"))

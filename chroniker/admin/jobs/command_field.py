@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from django import forms
-from django.core.exceptions import BadRequest
+from django.core.exceptions import BadRequest, PermissionDenied
+from django.http import HttpRequest
+from django.urls import path
+from django.urls.resolvers import URLPattern
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from chroniker.admin.shared.live_refresh import json_view
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.exceptions import CommandRefused, CommandUnreadable
 from chroniker.job_commands import catalogue, options
@@ -55,6 +60,18 @@ class ArgumentsInput(forms.Textarea):
             _("Arguments and options"),
             _("Common options"),
         )
+
+
+def urls(job_admin: Any) -> list[URLPattern]:
+    return [path("command/", partial(command_view, job_admin), name="chroniker_job_command")]
+
+
+@json_view
+def command_view(job_admin: Any, request: HttpRequest) -> dict[str, Any]:
+    """``?name=``: help and options of a command. Needs the right to write jobs: it imports the command's code."""
+    if not (job_admin.has_add_permission(request) or job_admin.has_change_permission(request)):
+        raise PermissionDenied
+    return description(request.GET.get("name", ""))
 
 
 def description(name: str) -> dict[str, Any]:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth import get_user_model
-from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from django.urls.resolvers import URLPattern
 from django.utils.safestring import SafeString
@@ -22,6 +21,7 @@ from chroniker.admin.jobs import (
     dependency_list,
     job_page,
     ledger_page,
+    run_and_stop_views,
     run_with_arguments,
     schedule_preview,
 )
@@ -32,17 +32,27 @@ from chroniker.admin.jobs.deletion import Deletion
 from chroniker.admin.jobs.dependency_inline import DependencyInline
 from chroniker.admin.jobs.job_form import JobForm
 from chroniker.admin.jobs.list_columns import JobColumns
-from chroniker.admin.shared import page_notices, pause_page, run_and_stop
+from chroniker.admin.shared import page_notices, pause_page
 from chroniker.admin.shared.filters import ResultFilter, StateFilter
 from chroniker.admin.shared.job_cells import overviews
 from chroniker.admin.shared.live_refresh import MOST_ROWS, cells_json, json_view, live_url, requested_ids
-from chroniker.admin.shared.site_links import SiteLinks, admin_url, redirect_to
+from chroniker.admin.shared.site_links import SiteLinks, admin_url
 from chroniker.models import Job
 
 if TYPE_CHECKING:
     JobModelAdmin = admin.ModelAdmin[Job]
 else:
     JobModelAdmin = admin.ModelAdmin
+
+
+#: Modules with pages below the list of jobs. Each has ``urls(job_admin)``.
+PAGES: tuple[Any, ...] = (
+    ledger_page,
+    schedule_preview,
+    command_field,
+    run_with_arguments,
+    run_and_stop_views,
+)
 
 
 class JobChangeList(ChangeList):
@@ -141,18 +151,6 @@ class JobAdmin(SiteLinks, JobColumns, BulkActions, Cloning, Deletion, DeclaredFi
     def upcoming(self, job: Job | None) -> SafeString:
         return job_page.upcoming(job)
 
-    @json_view
-    def preview_view(self, request: HttpRequest) -> dict[str, Any]:
-        """The next scheduled times of the schedule in the query, which may not be saved yet."""
-        return schedule_preview.preview_of_form(request.GET)
-
-    @json_view
-    def command_view(self, request: HttpRequest) -> dict[str, Any]:
-        """``?name=``: help and options of a command. Needs the right to write jobs: it imports the command's code."""
-        if not (self.has_add_permission(request) or self.has_change_permission(request)):
-            raise PermissionDenied
-        return command_field.description(request.GET.get("name", ""))
-
     def save_model(self, request: HttpRequest, obj: Job, form: Any, change: bool) -> None:
         """Write only the changed columns; then book the job, after the commit."""
         if not change:
@@ -161,62 +159,13 @@ class JobAdmin(SiteLinks, JobColumns, BulkActions, Cloning, Deletion, DeclaredFi
             obj.save(update_fields=form.changed_columns)
         book_soon([obj.pk])
 
-    # -- run and stop ----------------------------------------------------------------------------------------
-
-    def run_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
-        if not self.has_run_permission(request):
-            raise PermissionDenied
-        job = self._get(object_id)
-        if request.method == "POST":
-            run_and_stop.run_job(request, job)
-        return self._back(request, job)
-
-    def run_with_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
-        if not self.has_run_with_permission(request):
-            raise PermissionDenied
-        job = self._get(object_id)
-        return run_with_arguments.arguments_page(self.admin_site, request, job) or self._back(request, job)
-
-    def ledger_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
-        """The schedule history. It shows jobs and runs, so it needs the right to view both."""
-        if not (self.has_view_or_change_permission(request) and request.user.has_perm("chroniker.view_run")):
-            raise PermissionDenied
-        return ledger_page.history_page(self.admin_site, request, self._get(object_id))
-
     def pause_view(self, request: HttpRequest) -> HttpResponse:
         """Pause or resume all jobs, whatever the list shows."""
         return pause_page.pause_page(self.admin_site, request, None, admin_url("chroniker_job_changelist"))
 
-    def stop_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
-        if not self.has_stop_permission(request):
-            raise PermissionDenied
-        job = self._get(object_id)
-        if request.method == "POST":
-            run_and_stop.stop_job(request, job)
-        return self._back(request, job)
-
-    def _get(self, pk: int) -> Job:
-        job = Job.objects.filter(pk=pk).first()
-        if job is None:
-            raise Http404
-        return job
-
-    def _back(self, request: HttpRequest, job: Job) -> HttpResponse:
-        """To the job's page, also after a GET: after a login the person has to press the button again."""
-        if self.has_view_or_change_permission(request):
-            return redirect_to("chroniker_job_change", job.pk)
-        return redirect_to("index")
-
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view
         own = [
             path("live/", self.live_view, name="chroniker_job_live"),
-            path("pause/", view(self.pause_view), name="chroniker_job_pause"),
-            path("preview/", self.preview_view, name="chroniker_job_preview"),
-            path("command/", self.command_view, name="chroniker_job_command"),
-            path("<int:object_id>/ledger/", view(self.ledger_view), name="chroniker_job_ledger"),
-            path("<int:object_id>/run/", view(self.run_view), name="chroniker_job_run"),
-            path("<int:object_id>/run-with/", view(self.run_with_view), name="chroniker_job_run_with"),
-            path("<int:object_id>/stop/", view(self.stop_view), name="chroniker_job_stop"),
+            path("pause/", self.admin_site.admin_view(self.pause_view), name="chroniker_job_pause"),
         ]
-        return own + super().get_urls()
+        return own + [address for page in PAGES for address in page.urls(self)] + super().get_urls()

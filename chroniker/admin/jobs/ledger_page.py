@@ -5,17 +5,22 @@ from __future__ import annotations
 import datetime as dt
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from django.contrib.admin import AdminSite
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
+from django.urls.resolvers import URLPattern
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 
 from chroniker.admin.shared.cells import Cell, moment, span
+from chroniker.admin.shared.console_page import page_path
 from chroniker.admin.shared.job_cells import Overview, overviews
 from chroniker.admin.shared.run_cells import status
 from chroniker.admin.shared.site_links import admin_url
@@ -32,6 +37,17 @@ COLUMNS = ("instant", "verdict", "run", "started", "why")
 KINDS = {NoRun.DUE: "waiting", NoRun.DISABLED: "disabled", NoRun.NO_RECORD: "idle"}
 
 _TICK = dt.timedelta(microseconds=1)
+
+
+def urls(job_admin: Any) -> list[URLPattern]:
+    return [page_path(job_admin, "<int:object_id>/ledger/", ledger_view, "chroniker_job_ledger")]
+
+
+def ledger_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
+    """The schedule history. It shows jobs and runs, so it needs the right to view both."""
+    if not (job_admin.has_view_or_change_permission(request) and request.user.has_perm("chroniker.view_run")):
+        raise PermissionDenied
+    return history_page(job_admin.admin_site, request, get_object_or_404(Job, pk=object_id))
 
 
 def newest_rows(overview: Overview) -> list[list[Cell]]:

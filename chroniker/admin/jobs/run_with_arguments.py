@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django import forms
 from django.contrib import messages
 from django.contrib.admin import AdminSite
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
+from django.urls.resolvers import URLPattern
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from chroniker.admin.jobs.run_and_stop_views import back_to_job
 from chroniker.admin.shared import run_and_stop
+from chroniker.admin.shared.console_page import page_path
 from chroniker.exceptions import CommandRefused
 from chroniker.job_commands import options
 from chroniker.models import Job
@@ -39,6 +46,17 @@ class ArgumentsForm(forms.Form):
         if error:
             raise forms.ValidationError(error)
         return args
+
+
+def urls(job_admin: Any) -> list[URLPattern]:
+    return [page_path(job_admin, "<int:object_id>/run-with/", run_with_view, "chroniker_job_run_with")]
+
+
+def run_with_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
+    if not job_admin.has_run_with_permission(request):
+        raise PermissionDenied
+    job = get_object_or_404(Job, pk=object_id)
+    return arguments_page(job_admin.admin_site, request, job) or back_to_job(job_admin, request, job)
 
 
 def arguments_page(site: AdminSite, request: HttpRequest, job: Job) -> HttpResponse | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,6 +12,9 @@ from django import forms
 from django.contrib.admin.widgets import AdminSplitDateTime
 from django.db import models
 from django.forms import fields_for_model
+from django.http import HttpRequest
+from django.urls import path
+from django.urls.resolvers import URLPattern
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
@@ -18,6 +22,7 @@ from django.utils.translation import gettext as _
 
 from chroniker import schedule
 from chroniker.admin.jobs.form_times import times_in
+from chroniker.admin.shared.live_refresh import json_view
 from chroniker.clock.database_clock import database_now
 from chroniker.exceptions import ScheduleError
 from chroniker.models import Job
@@ -26,6 +31,16 @@ from chroniker.models.schedule_fields import SPEC_FIELDS
 from chroniker.schedule import ClosedTime, Frequency, Spec
 
 INSTANTS = 10
+
+
+def urls(job_admin: Any) -> list[URLPattern]:
+    return [path("preview/", partial(preview_view, job_admin), name="chroniker_job_preview")]
+
+
+@json_view
+def preview_view(job_admin: Any, request: HttpRequest) -> dict[str, Any]:
+    """The next scheduled times of the schedule in the query, which may not be saved yet."""
+    return preview_of_form(request.GET)
 
 
 def preview(spec: Spec, closed: Sequence[ClosedTime] = (), *, runs_if_late: bool = False) -> dict[str, Any]:

@@ -6,14 +6,17 @@ import datetime as dt
 from typing import Any
 
 from django.contrib.admin import AdminSite
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.urls.resolvers import URLPattern
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from chroniker.admin.operations.host_admin import scheduling_cell, seen_cell, skew_cell
 from chroniker.admin.shared.cells import Cell, moment
+from chroniker.admin.shared.console_page import page_path
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.clock.database_clock import database_now
 from chroniker.insights import reliability
@@ -33,6 +36,16 @@ MEANINGS: dict[EventKind, Any] = {
         "A run was closed because contact with its worker was lost, or because no worker started it."
     ),
 }
+
+
+def urls(run_admin: Any) -> list[URLPattern]:
+    return [page_path(run_admin, "reliability/", reliability_view, "chroniker_run_reliability")]
+
+
+def reliability_view(run_admin: Any, request: HttpRequest) -> HttpResponse:
+    if not run_admin.has_view_permission(request):
+        raise PermissionDenied
+    return reliability_page(run_admin.admin_site, request)
 
 
 def reliability_page(site: AdminSite, request: HttpRequest) -> HttpResponse:

@@ -37,6 +37,10 @@ else:
     RunModelAdmin = admin.ModelAdmin
 
 
+#: Modules with pages below the list of runs. Each has ``urls(run_admin)``.
+PAGES: tuple[Any, ...] = (reliability_page,)
+
+
 @admin.register(Run)
 class RunAdmin(SiteLinks, RunModelAdmin):
     list_display = ("run", "state", "instant", "began", "where")
@@ -178,11 +182,6 @@ class RunAdmin(SiteLinks, RunModelAdmin):
             return redirect_to("chroniker_run_change", run.pk)
         return redirect_to("index")
 
-    def reliability_view(self, request: HttpRequest) -> HttpResponse:
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        return reliability_page.reliability_page(self.admin_site, request)
-
     def _get(self, pk: UUID) -> Run:
         run = Run.objects.filter(pk=pk).select_related("job").first()
         if run is None:
@@ -192,14 +191,13 @@ class RunAdmin(SiteLinks, RunModelAdmin):
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
         own = [
-            path("reliability/", view(self.reliability_view), name="chroniker_run_reliability"),
             path("states/", self.states_view, name="chroniker_run_states"),
             path("<uuid:object_id>/live/", self.live_view, name="chroniker_run_live"),
             path("<uuid:object_id>/output/", self.output_view, name="chroniker_run_output"),
             path("<uuid:object_id>/log.txt", view(self.download_view), name="chroniker_run_log"),
             path("<uuid:object_id>/stop/", view(self.stop_view), name="chroniker_run_stop"),
         ]
-        return own + super().get_urls()
+        return own + [address for page in PAGES for address in page.urls(self)] + super().get_urls()
 
 
 def _cell(run: Run, column: str, label: str = "") -> SafeString:

@@ -17,6 +17,8 @@ from django.shortcuts import redirect
 from django.urls import NoReverseMatch, reverse
 from django.urls.resolvers import URLPattern
 
+from chroniker.admin.shared import live_page
+
 if TYPE_CHECKING:
     from django.contrib.admin import AdminSite
 
@@ -30,6 +32,11 @@ def admin_url(view: str, *args: object) -> str:
         return reverse(f"admin:{view}", args=args, current_app=_current_site.get())
     except NoReverseMatch:
         return ""
+
+
+def use_site_of(request: HttpRequest) -> None:
+    """For the pages of the admin site itself, such as the index of an app: they are no views of this app."""
+    _current_site.set(getattr(request, "current_app", None))
 
 
 def redirect_to(view: str, *args: object) -> HttpResponse:
@@ -61,6 +68,7 @@ def _within(site: str, view: Callable[..., Any]) -> Callable[..., Any]:
     def within(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         _current_site.set(site)
         request.current_app = site  # read by the template tag "url"
+        live_page.take_parameter(request)
         return view(request, *args, **kwargs)
 
     return within

@@ -1,0 +1,77 @@
+"""Renders a page of the console: adds what every page has to the context of one page.
+
+A page is one view, also for its refresh. The script asks for the same address with ``?_live=ETAG``; then ``render``
+answers the page's fragments as JSON, or 304. So the refresh has the permissions, filters and statements of the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from django.apps import apps
+from django.contrib.admin import AdminSite, ModelAdmin
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import path
+from django.urls.resolvers import URLPattern
+from django.utils import timezone
+from django.utils.cache import add_never_cache_headers
+
+from chroniker.admin.shared.console_bar import PAGES
+from chroniker.admin.shared.live_page import fragments_json, live_address, live_etag
+from chroniker.admin.shared.site_links import admin_url
+
+#: Seconds between two refreshes; a page of a running run sets ``live_seconds`` to 1.
+LIVE_SECONDS = 5
+
+
+def render(
+    admin_site: AdminSite,
+    request: HttpRequest,
+    template: str,
+    name: str,
+    context: Mapping[str, Any],
+    fragments: Mapping[str, str] | None = None,
+) -> HttpResponse:
+    """The page ``name`` (one of ``console_bar.PAGES``) by ``template``, which extends ``chroniker/console/base.html``.
+
+    ``context`` has ``title``; optionally ``console_trail``: (title, url) of pages above this one, below its page link.
+    ``fragments``: id of an element to the template of its content, which the page includes there. Without fragments
+    the page is not refreshed.
+    """
+    full = {
+        **admin_site.each_context(request),
+        "console_page": name,
+        "console_now": timezone.localtime(),
+        "zone": timezone.get_current_timezone_name(),
+        "live_seconds": LIVE_SECONDS,
+        "live_url": live_address(request) if fragments else "",
+        **context,
+    }
+    full["console_trail"] = _trail(name, full)
+    etag = live_etag(request)
+    response: HttpResponse
+    if fragments and etag is not None:
+        response = fragments_json(request, full, fragments, etag)
+    else:
+        response = TemplateResponse(request, template, full)
+    add_never_cache_headers(response)
+    return response
+
+
+def _trail(name: str, context: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The app, the page of the bar unless this is it, and what the page itself gives."""
+    now = admin_url("chroniker_job_now")
+    app = {"title": apps.get_app_config("chroniker").verbose_name, "url": now or admin_url("app_list", "chroniker")}
+    above = [{"title": page.title, "url": admin_url(page.view)} for page in PAGES if page.name == name]
+    given = [{"title": title, "url": url} for title, url in context.get("console_trail", ())]
+    if above and str(above[0]["title"]) == str(context.get("title")):
+        above = []
+    return [app, *above, *given]
+
+
+def page_path(model_admin: ModelAdmin[Any], route: str, view: Callable[..., HttpResponse], name: str) -> URLPattern:
+    """The address of ``view(model_admin, request, …)``. It needs a login; the view checks the permissions."""
+    return path(route, model_admin.admin_site.admin_view(partial(view, model_admin)), name=name)

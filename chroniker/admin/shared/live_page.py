@@ -1,0 +1,48 @@
+"""The refresh of a page: its fragments as JSON, with an entity tag."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from django.http import HttpRequest, HttpResponse, HttpResponseNotModified, JsonResponse
+from django.template.loader import render_to_string
+
+#: The parameter that makes an address answer its fragments; its value is the tag of the fragments that the page has.
+PARAMETER = "_live"
+#: Texts that a script counts up by itself; alone they are no change.
+_COUNTED = re.compile(r"(<time [^>]*data-(?:rel|elapsed)[^>]*>)[^<]*")
+
+
+def take_parameter(request: HttpRequest) -> None:
+    """Move the parameter from the query to the request: lists refuse parameters that they do not know."""
+    if PARAMETER in request.GET:
+        query = request.GET.copy()
+        request.console_live = query.pop(PARAMETER)[-1]  # type: ignore[attr-defined]
+        request.GET = query  # type: ignore[assignment]
+
+
+def live_etag(request: HttpRequest) -> str | None:
+    """The tag in a request for fragments; ``None`` in a request for the page."""
+    return getattr(request, "console_live", None)
+
+
+def live_address(request: HttpRequest) -> str:
+    """The address of this page's fragments, with its filters. The script adds the tag at the end."""
+    pairs = [(key, value) for key, values in request.GET.lists() for value in values]
+    return f"{request.path}?{urlencode([*pairs, (PARAMETER, '')])}"
+
+
+def fragments_json(
+    request: HttpRequest, context: Mapping[str, Any], fragments: Mapping[str, str], etag: str
+) -> HttpResponse:
+    """``{"html": {id: content}, "etag": …}``; 304 if the page has these fragments already."""
+    html = {key: render_to_string(template, dict(context), request) for key, template in fragments.items()}
+    joined = "\0".join(_COUNTED.sub(r"\1", text) for text in html.values())
+    tag = hashlib.blake2b(joined.encode(), digest_size=12).hexdigest()
+    if tag == etag:
+        return HttpResponseNotModified()
+    return JsonResponse({"html": html, "etag": tag, "seconds": context.get("live_seconds")})

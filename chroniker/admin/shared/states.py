@@ -1,0 +1,3 @@
+"""See ``chroniker.wording.states``; this name goes when all pages import that one."""
+
+from chroniker.wording.states import *  # noqa: F403

@@ -1,0 +1,25 @@
+"""The tag ``now_offset``, for templates of monitors and, by ``{% load chroniker_tags %}``, for those of projects."""
+
+from __future__ import annotations
+
+from django import template
+from django.template.defaultfilters import date
+from django.utils.translation import gettext as _
+
+from chroniker.exceptions import MonitorError
+from chroniker.monitors.relative_times import shift
+
+register = template.Library()
+#: A variable may be the format, and each of its characters may become a word.
+MAX_FORMAT = 200
+
+
+@register.simple_tag
+def now_offset(format_string: str, offset: str | int = 0) -> str:
+    """Like ``{% now %}`` with an offset: ``{% now_offset "Y-m-d" -7 %}`` for days, otherwise ``"-2h30m"`` in quotes."""
+    if len(format_string) > MAX_FORMAT:
+        raise template.TemplateSyntaxError(_("The format has more than %(max)d characters.") % {"max": MAX_FORMAT})
+    try:
+        return date(shift(offset), format_string)
+    except MonitorError as error:
+        raise template.TemplateSyntaxError(str(error)) from None
