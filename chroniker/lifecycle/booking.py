@@ -60,7 +60,7 @@ def _book(job_ids: Collection[int], now: dt.datetime) -> int:
     for job in jobs:
         before = copy.copy(states[job.pk])
         try:
-            run = _rebook(job, states[job.pk], now)
+            run = rebook(job, states[job.pk], now)
         except Exception as error:  # only trouble of this host is handled; anything else concerns the caller
             if not is_host_local(error):
                 raise
@@ -94,8 +94,11 @@ def _with_error(state: JobState, error: Exception) -> list[JobState]:
     return [state]
 
 
-def _rebook(job: Job, state: JobState, now: dt.datetime) -> Run | None:
-    """Change ``state`` to fit ``job``; the run that closes the range until the edit, if an instant was in it."""
+def rebook(job: Job, state: JobState, now: dt.datetime) -> Run | None:
+    """Change ``state`` to fit ``job``; the run that closes the range until the edit, if an instant was in it.
+
+    Computes only, and writes nothing: a forecast of an edit calls it with copies.
+    """
     edit = min(job.edited_at or now, now)
     if is_new := state.covered_until is None:
         state.covered_until = edit = _beginning(job, edit)

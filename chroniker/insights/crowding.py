@@ -1,0 +1,96 @@
+"""Collisions: times at which more runs are expected than there are slots, or than the limit of a group allows. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush
+
+_MINUTE = dt.timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedRun:
+    """A run that is expected to start at ``start`` and to take ``length``; zero if its usual duration is unknown."""
+
+    start: dt.datetime
+    job_id: int
+    name: str
+    length: dt.timedelta = dt.timedelta()
+
+    @property
+    def end(self) -> dt.datetime:
+        return self.start + self.length
+
+
+@dataclass(slots=True)
+class Collision:
+    """From ``start`` (a whole minute) to ``end``, when the last waiting run starts."""
+
+    start: dt.datetime
+    end: dt.datetime
+    capacity: int
+    names: list[str] = field(default_factory=list)  #: the jobs that start
+    still_running: list[str] = field(default_factory=list)  #: the jobs that hold a slot when it begins
+    longest_wait: dt.timedelta = dt.timedelta()
+
+    @property
+    def jobs(self) -> int:
+        return len(self.names) + len(self.still_running)
+
+
+def collisions(
+    expected: Iterable[ExpectedRun], capacity: int, running: Iterable[tuple[dt.datetime, str]] = ()
+) -> list[Collision]:
+    """The collisions of these runs, if at most ``capacity`` of them run at once, the earliest start first.
+
+    ``running``: the expected end and the name of each run that holds a slot now. A collision begins with the minute
+    in which a run has to wait, and ends when no run waits any more; another one in the same minute belongs to it. A
+    capacity of 0 gives no collision: nothing would ever start, which is another fault.
+    """
+    if capacity <= 0:
+        return []
+    slots = [(end, name) for end, name in running]
+    heapify(slots)
+    found: list[Collision] = []
+    minute: list[ExpectedRun] = []  # the runs that start within the minute of the latest one
+    for run in sorted(expected, key=lambda each: (each.start, each.job_id)):
+        if minute and _minute_of(minute[0].start) != _minute_of(run.start):
+            minute = []
+        while slots and slots[0][0] <= run.start:
+            heappop(slots)
+        begin = run.start
+        if len(slots) >= capacity:
+            busy = [name for _end, name in slots]
+            while len(slots) >= capacity:
+                begin = heappop(slots)[0]
+            _record(found, run, begin, capacity, busy, minute)
+        minute.append(run)
+        heappush(slots, (begin + run.length, run.name))
+    return found
+
+
+def _record(
+    found: list[Collision],
+    run: ExpectedRun,
+    begin: dt.datetime,
+    capacity: int,
+    busy: Sequence[str],
+    minute: Sequence[ExpectedRun],
+) -> None:
+    """Add a run that waits until ``begin``: to the collision that goes on, or as a new one."""
+    if not found or _minute_of(run.start) > found[-1].end:
+        others = [each.name for each in minute]
+        still = list(busy)
+        for name in others:
+            if name in still:
+                still.remove(name)
+        found.append(Collision(_minute_of(run.start), begin, capacity, others, still))
+    found[-1].names.append(run.name)
+    found[-1].end = max(found[-1].end, begin)
+    found[-1].longest_wait = max(found[-1].longest_wait, begin - run.start)
+
+
+def _minute_of(moment: dt.datetime) -> dt.datetime:
+    return moment.replace(second=0, microsecond=0)

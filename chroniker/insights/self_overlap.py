@@ -1,0 +1,59 @@
+"""What becomes of a job's scheduled times when its runs take longer than the time between two of them. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chroniker.models import Overlap
+
+
+@dataclass(frozen=True, slots=True)
+class OverlapForecast:
+    """Every scheduled time gets a run of its own, is merged into a later run, or is skipped."""
+
+    runs: int = 0
+    merged: int = 0
+    skipped: int = 0
+    stopped: int = 0  #: runs that the next run replaces
+
+    @property
+    def affected(self) -> int:
+        return self.merged + self.skipped + self.stopped
+
+
+def forecast(starts: Sequence[dt.datetime], length: dt.timedelta, policy: str) -> OverlapForecast:
+    """For a job whose runs all take ``length``, with a tick at every moment and nothing else that delays a run.
+
+    ``starts``: its start times, in order. A run that ends at the moment of the next start does not overlap it.
+    """
+    if policy == Overlap.REPLACE:
+        later = (high - low < length for low, high in itertools.pairwise(starts))
+        return OverlapForecast(runs=len(starts), stopped=sum(later))
+    return _skipping(starts, length) if policy == Overlap.SKIP else _waiting(starts, length)
+
+
+def _skipping(starts: Sequence[dt.datetime], length: dt.timedelta) -> OverlapForecast:
+    runs = skipped = position = 0
+    while position < len(starts):
+        runs += 1
+        following = max(bisect_left(starts, starts[position] + length), position + 1)
+        skipped += following - position - 1
+        position = following
+    return OverlapForecast(runs=runs, skipped=skipped)
+
+
+def _waiting(starts: Sequence[dt.datetime], length: dt.timedelta) -> OverlapForecast:
+    """A run starts when the one before has ended, and covers all times that have come until then."""
+    runs = merged = position = 0
+    free = starts[0] if starts else None
+    while free is not None and position < len(starts):
+        begin = max(starts[position], free)
+        following = bisect_right(starts, begin)
+        runs += 1
+        merged += following - position - 1
+        free, position = begin + length, following
+    return OverlapForecast(runs=runs, merged=merged)

@@ -1,0 +1,112 @@
+"""The times at which a job starts by its schedule, and how they change with an edit. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass
+from heapq import merge
+from itertools import groupby, islice, pairwise, takewhile
+
+from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
+
+from chroniker.schedule import ClosedTime, Spec, closed_at, next_after
+
+DAY = dt.timedelta(days=1)
+#: The rate of a schedule is counted in this time, or in the time of this many instants if that is shorter.
+RATE_SPAN, RATE_INSTANTS = 28 * DAY, 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Timetable:
+    """A schedule with its blackouts and its jitter. A job that is disabled has no times."""
+
+    spec: Spec
+    closed: tuple[ClosedTime, ...] = ()
+    offset: dt.timedelta = dt.timedelta()
+    enabled: bool = True
+
+    def instants(self, after: dt.datetime) -> Iterator[dt.datetime]:
+        """All instants later than ``after``, in blackouts too. Raises ``ScheduleError`` for an invalid schedule."""
+        instant = next_after(self.spec, after) if self.enabled else None
+        while instant is not None:
+            yield instant
+            instant = next_after(self.spec, instant)
+
+    def blackout(self, instant: dt.datetime) -> str:
+        """The name of the blackout that contains ``instant``, or an empty text."""
+        within = closed_at(self.closed, instant, self.spec.timezone) if self.closed else None
+        return within.name if within else ""
+
+    def starts(self, after: dt.datetime, until: dt.datetime, most: int) -> list[dt.datetime]:
+        """At most ``most`` times after ``after`` and up to ``until`` at which a run starts, jitter included."""
+        times = takewhile(lambda instant: instant + self.offset <= until, self.instants(after - self.offset))
+        return [instant + self.offset for instant in islice(times, most) if not self.blackout(instant)]
+
+    def runs_a_day(self, now: dt.datetime) -> float:
+        """The average number of starts in a day from now on."""
+        times = list(islice(takewhile(lambda instant: instant <= now + RATE_SPAN, self.instants(now)), RATE_INSTANTS))
+        span = RATE_SPAN if len(times) < RATE_INSTANTS else _whole(times[-1] - now)
+        counted = (instant for instant in times if instant <= now + span)
+        return sum(not self.blackout(instant) for instant in counted) * (DAY / span)
+
+
+def _whole(span: dt.timedelta) -> dt.timedelta:
+    """Whole weeks or days where it has any, since schedules and blackouts repeat with them."""
+    unit = next((unit for unit in (7 * DAY, DAY) if span >= unit), span)
+    return span // unit * unit
+
+
+class Change(TextChoices):
+    """The effect of an edit on one scheduled time."""
+
+    UNCHANGED = "UNCHANGED", _("unchanged")
+    ADDED = "ADDED", _("added")
+    DROPPED = "DROPPED", _("dropped")
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedTime:
+    """One scheduled time before and after an edit. A blackout counts as no run."""
+
+    instant: dt.datetime
+    runs_before: bool
+    runs_after: bool
+    blackout: str = ""  #: the name of the blackout in which it does not run
+
+    @property
+    def change(self) -> Change:
+        if self.runs_before == self.runs_after:
+            return Change.UNCHANGED
+        return Change.ADDED if self.runs_after else Change.DROPPED
+
+
+def changed_times(before: Timetable | None, after: Timetable, now: dt.datetime, most: int) -> list[ChangedTime]:
+    """The next ``most`` scheduled times of both timetables, merged. ``before``: None for a new job."""
+    tables = [(table, table is after) for table in (before, after) if table is not None]
+    merged = merge(*(_marked(table, now, is_after) for table, is_after in tables))
+    found = []
+    for instant, marks in islice(groupby(merged, key=lambda pair: pair[0]), most):
+        sides = {is_after for _instant, is_after in marks}
+        names = {is_after: table.blackout(instant) for table, is_after in tables if is_after in sides}
+        runs = {is_after for is_after, name in names.items() if not name}
+        blackout = names.get(True, "") if True in names else names.get(False, "")
+        found.append(ChangedTime(instant, False in runs, True in runs, blackout))
+    return found
+
+
+def _marked(table: Timetable, now: dt.datetime, is_after: bool) -> Iterator[tuple[dt.datetime, bool]]:
+    return ((instant, is_after) for instant in table.instants(now))
+
+
+def stale_times(changed: Timetable, dependant: Timetable, now: dt.datetime, most: int) -> tuple[list[dt.datetime], int]:
+    """The next scheduled times of ``dependant`` for which ``changed`` has no run since the one before, so that the
+    dependant uses an older result; and the number of times examined, at most ``most``."""
+    times = list(islice((each for each in dependant.instants(now) if not dependant.blackout(each)), most + 1))
+    stale = []
+    for previous, instant in pairwise(times):
+        between = takewhile(lambda each, end=instant: each <= end, changed.instants(previous))  # type: ignore[misc]
+        if not any(not changed.blackout(each) for each in between):
+            stale.append(instant)
+    return stale, max(len(times) - 1, 0)
