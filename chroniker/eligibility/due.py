@@ -16,7 +16,7 @@ from chroniker.eligibility import dependencies, groups, hosts, pauses
 from chroniker.eligibility.claim_kinds import RETRY, ClaimKind, any_pending, pending_kinds
 from chroniker.eligibility.dependencies import Scope, Wait
 from chroniker.models import EVERY_HOST, Job, JobState, Lease, Overlap, Run, Status
-from chroniker.schedule.zone_rules import zone_rules_version
+from chroniker.schedule.zones import zone_rules_version
 
 # Each kind is searched for apart: "next_run <= now OR force_run" would lose the index on a large table.
 

@@ -1,4 +1,4 @@
-"""Hosts: which are alive, and which claims each of them may take."""
+"""Hosts: which are alive, for which executors, and on which of them starts are suspended."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from django.db import connections
-from django.db.models import Exists, Expression, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from chroniker.clock import jump_detection
 from chroniker.clock.database_clock import FromNow
 from chroniker.conf import settings
-from chroniker.models import EVERY_HOST, Host, HostService, Job, JobDependency, Lease, Run, Status
+from chroniker.models import EVERY_HOST, Host, HostService, Job, JobDependency, Lease
 
 logger = logging.getLogger(__name__)
 
@@ -26,8 +26,6 @@ HEARTBEAT_SECONDS = 60.0
 SILENT = dt.timedelta(minutes=5)
 #: A larger clock skew gets a warning: it decides nothing, but the times in the host's logs mislead.
 SKEW_SECONDS = 2.0
-
-_BEFORE_ALL_CLAIMS = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 
 
 def record_heartbeat(serves: Iterable[str] = (), *, name: str = "") -> None:
@@ -124,25 +122,3 @@ def without_unfinished_host_runs(waiting: QuerySet[JobDependency]) -> QuerySet[J
     """Without those that wait for a job whose run continues on other hosts: they are considered when all have ended."""
     parent_lease = Lease.objects.filter(job=OuterRef("dependee"), slot="", run__required_host=EVERY_HOST)
     return waiting.filter(~Exists(parent_lease))
-
-
-def claims_for_this_host(here: Collection[str]) -> QuerySet[Run]:
-    """Claims that this process may hand to one of its executors. ``here``: the executors that execute in this process.
-
-    A claim of such an executor for another host is left to that host's ticks.
-    """
-    elsewhere = Q(job__executor__in=here) & ~Q(required_host__in=["", settings.hostname])
-    return Run.objects.filter(~elsewhere, status=Status.CLAIMED)
-
-
-def claims_to_redispatch(now: dt.datetime | Expression, here: Collection[str]) -> QuerySet[Run]:
-    """Claims whose message seems lost, or that no worker took; the longest waiting first."""
-    return claims_for_this_host(here).filter(redispatch_at__lte=now).select_related("job").order_by("redispatch_at")
-
-
-def claims_left_for_this_host(here: Collection[str]) -> QuerySet[Run]:
-    """Claims by other hosts' ticks that only this host can take, and that were not dispatched yet."""
-    # Any time of redispatch will do; the condition is there for its index, which contains only open claims.
-    waiting = Run.objects.filter(status=Status.CLAIMED, redispatch_at__gt=_BEFORE_ALL_CLAIMS, dispatched_at=None)
-    mine = waiting.filter(required_host=settings.hostname, job__executor__in=here)
-    return mine.select_related("job").order_by("redispatch_at")

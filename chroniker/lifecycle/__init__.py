@@ -12,13 +12,12 @@ from chroniker.lifecycle.attention import needs_attention
 from chroniker.lifecycle.booking import book, is_host_local, suspend_schedule
 from chroniker.lifecycle.claim import claim
 from chroniker.lifecycle.clock_jump import restart_after_clock_jump
-from chroniker.lifecycle.close import cancel, expire, finish
+from chroniker.lifecycle.close import Outcome, cancel, finish, release
 from chroniker.lifecycle.deletion import delete_jobs, jobs_to_delete
 from chroniker.lifecycle.dispatch_state import leave_to_host, record_dispatched, record_not_accepted, take_for_dispatch
 from chroniker.lifecycle.events import note
+from chroniker.lifecycle.expiry import expire
 from chroniker.lifecycle.imported_history import keep_tokens, record_history
-from chroniker.lifecycle.kept_slots import release
-from chroniker.lifecycle.outcome import Outcome
 from chroniker.lifecycle.plan import Plan
 from chroniker.lifecycle.start import Started, renew, start
 from chroniker.lifecycle.stop import request_stop

@@ -15,7 +15,7 @@ from chroniker.lifecycle.transactions import locked, transactional
 from chroniker.models import Job, JobState, Run, Status, Trigger
 from chroniker.reasons import Code, Reason
 from chroniker.schedule import Frequency, jitter, next_after
-from chroniker.schedule.zone_rules import zone_rules_version
+from chroniker.schedule.zones import zone_rules_version
 
 #: What a booking may change in the state.
 BOOKED = (

@@ -17,9 +17,9 @@ from chroniker.lifecycle.admission import admit, count_free, lock_limits
 from chroniker.lifecycle.bulk import insert, write_states
 from chroniker.lifecycle.notify import enqueue, send_run_finished
 from chroniker.lifecycle.plan import Plan
-from chroniker.lifecycle.transactions import locked, transactional
+from chroniker.lifecycle.transactions import locked, send_after_commit, transactional
 from chroniker.models import EVERY_HOST, Job, JobState, Lease, Run, Status
-from chroniker.signals import run_claimed, send_after_commit
+from chroniker.signals import run_claimed
 
 #: What a claim changes in the state.
 BOOKING = ("covered_until", "next_instant", "next_run", "last_token", "retry_at", "retry_attempt")
@@ -42,7 +42,8 @@ def claim(plans: Sequence[Plan], now: dt.datetime, *, wait: bool = False) -> lis
     """
     if not plans:
         return []
-    host_runs.plan_children(plans, now)
+    if any(plan.claimed and plan.claimed.required_host == EVERY_HOST for plan in plans):
+        host_runs.plan_children(plans, now)
     edges = dependencies.edges_from([plan.state.pk for plan in plans if plan.kind.dependencies is not Scope.NONE])
     claimed = _claim(plans, edges, now, wait)
     for run in claimed:
@@ -52,10 +53,12 @@ def claim(plans: Sequence[Plan], now: dt.datetime, *, wait: bool = False) -> lis
 
 @transactional
 def _claim(plans: Sequence[Plan], edges: Sequence[Edge], now: dt.datetime, wait: bool) -> list[Run]:
-    limits = lock_limits(plans, skip=not wait)
+    limits = lock_limits(plans, skip=not wait) if any(plan.state.job.group for plan in plans) else {}
     unchanged = _lock_unchanged(plans, edges, skip=not wait)
-    eligible, checked_at = _still_eligible(unchanged, now)
-    admitted = _lower_flags(admit(eligible, edges, count_free(limits)), skip=not wait)
+    admitted, checked_at = _still_eligible(unchanged, now)
+    if limits or edges:
+        admitted = admit(admitted, edges, count_free(limits))
+    admitted = _lower_flags(admitted, skip=not wait)
     if admitted:
         _insert(admitted, checked_at)
         write_states([plan.after for plan in admitted], BOOKING)

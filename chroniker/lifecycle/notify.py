@@ -11,9 +11,10 @@ from django.contrib.auth import get_user_model
 from django.db.models import Exists, OuterRef
 
 from chroniker.conf import settings
+from chroniker.lifecycle.transactions import send_after_commit
 from chroniker.models import Job, Outbox, Run, Status
 from chroniker.outbox.channels import CALLBACK, ERRORS, EVENTS, MAIL, Webhook, webhooks
-from chroniker.signals import run_finished, send_after_commit
+from chroniker.signals import run_finished
 
 #: A killed run is closed before its last output is stored. Its messages wait for that output.
 DRAIN = dt.timedelta(seconds=5)
@@ -32,7 +33,7 @@ def enqueue(runs: Sequence[Run], now: dt.datetime) -> None:
     about the parent, none about the children.
     """
     reported = [run for run in runs if run.slot == "" and run.status in EVENTS]
-    hooks = webhooks() if reported else []
+    hooks = webhooks() if reported and settings.webhooks else []
     messages = [*_mails(reported, now), *_posts(reported, hooks, now), *_callbacks(reported, now)]
     if messages:
         Outbox.objects.bulk_create(messages)

@@ -68,10 +68,11 @@ def scheduled(state: JobState, now: dt.datetime, ready_until: dt.datetime | None
     if first is not None and first <= bound and job.misfire_grace_seconds is not None:
         limit = now - offset - dt.timedelta(seconds=job.misfire_grace_seconds, microseconds=1)
         first = _skip_missed(plan, now, closed, first, min(limit, bound), bound)
-    if first is None or (plan.runs and first > bound) or closed_at(closed, first, spec.timezone):
+    is_closed = bool(closed) and first is not None and closed_at(closed, first, spec.timezone) is not None
+    if first is None or (plan.runs and first > bound) or is_closed:
         next_booking(plan.after, first, offset)
         return plan
-    until = last_open(spec, closed, first, bound)
+    until = last_open(spec, closed, first, bound) if closed else max(latest_until(spec, bound) or first, first)
     _add(plan, now, Status.CLAIMED, Trigger.SCHEDULE, first, until)
     next_booking(plan.after, next_after(spec, until), offset)
     return plan

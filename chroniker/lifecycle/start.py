@@ -15,11 +15,11 @@ from chroniker.conf import settings
 from chroniker.eligibility import hosts
 from chroniker.lifecycle.dispatch_state import postponed
 from chroniker.lifecycle.events import note
-from chroniker.lifecycle.transactions import transactional
+from chroniker.lifecycle.transactions import send_after_commit, transactional
 from chroniker.models import EventKind, Job, Lease, Run, Status
 from chroniker.process.run_spec import Renewal
 from chroniker.reasons import NO_REASON
-from chroniker.signals import run_started, send_after_commit
+from chroniker.signals import run_started
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Run a short transaction, and repeat it after a deadlock or a serialization failure; lock rows."""
+"""Run a short transaction, and repeat it after a deadlock or a serialization failure; lock rows; send signals."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import functools
 import random
 import time
 from collections.abc import Callable, Collection
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from django.db import IntegrityError, OperationalError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model, QuerySet
+from django.dispatch import Signal
 
 from chroniker.conf import settings
 from chroniker.models import JobState
@@ -88,3 +89,8 @@ def locked(rows: QuerySet[M], *, skip: bool) -> QuerySet[M]:
         skip_locked=skip and settings.select_for_update and features.has_select_for_update_skip_locked,
         no_key=features.has_select_for_no_key_update,
     )
+
+
+def send_after_commit(signal: Signal, sender: type, **arguments: Any) -> None:
+    """Send a signal at once, or after the commit of the caller's transaction; not at all if that is rolled back."""
+    transaction.on_commit(lambda: signal.send_robust(sender, **arguments), using=settings.database)

@@ -7,9 +7,8 @@ whether a job may run (``eligibility``).
 from chroniker.schedule.blackouts import ClosedTime, closed_at, closed_until, last_open
 from chroniker.schedule.description import describe
 from chroniker.schedule.forecast import dst_notes, preview
-from chroniker.schedule.jitter import jitter
 from chroniker.schedule.schedule_warnings import warnings
-from chroniker.schedule.spec import DstFold, DstGap, Frequency, Spec
+from chroniker.schedule.spec import DstFold, DstGap, Frequency, Spec, jitter
 from chroniker.schedule.timeline import latest_until, next_after, validate
 
 __all__ = [

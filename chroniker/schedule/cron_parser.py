@@ -65,8 +65,17 @@ def parse_fields(text: str) -> tuple[str, ...]:
         raise _error(
             _("The expression has %(n)d characters; at most %(max)d are allowed.") % {"n": len(text), "max": MAX_LENGTH}
         )
-    if message := foreign_syntax.expression_message(text):
-        raise _error(message)
+    try:
+        if not text.isascii() and (message := foreign_syntax.expression_message(text)):  # a space that looks like one
+            raise _error(message)
+        return _parse(text)
+    except ScheduleError as error:
+        if message := foreign_syntax.expression_message(text):
+            raise _error(message) from error
+        raise
+
+
+def _parse(text: str) -> tuple[str, ...]:
     fields = _split(text.strip())
     for field, token in zip(FIELDS, fields, strict=True):
         for part in token.split(","):

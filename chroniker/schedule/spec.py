@@ -1,4 +1,4 @@
-"""The definition of a schedule: plain text and datetimes, no ORM."""
+"""The definition of a schedule, and the jitter of a job: plain text and datetimes, no ORM."""
 
 from __future__ import annotations
 
@@ -77,3 +77,13 @@ def _stamp(moment: dt.datetime | None) -> str:
     if moment is None:
         return ""
     return (moment.astimezone(dt.UTC) if moment.tzinfo else moment).isoformat()
+
+
+def jitter(job_id: int | str, jitter_seconds: float) -> dt.timedelta:
+    """The delay of this job: always the same, in [0, ``jitter_seconds``), evenly distributed over jobs.
+
+    Uses a hash instead of ``id % span``, because jobs with the same schedule often have regularly spaced ids.
+    """
+    digest = hashlib.blake2b(str(job_id).encode(), digest_size=8).digest()
+    span = int(jitter_seconds * 1_000_000)
+    return dt.timedelta(microseconds=int.from_bytes(digest) * max(span, 0) >> 64)

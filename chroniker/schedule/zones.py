@@ -9,8 +9,10 @@ arithmetic on aware datetimes ignores changes of the offset.
 from __future__ import annotations
 
 import datetime as dt
+import importlib
 import zoneinfo
 from functools import lru_cache
+from pathlib import Path
 from typing import NamedTuple
 
 from chroniker.exceptions import ScheduleError
@@ -89,3 +91,22 @@ def _change_between(tz: dt.tzinfo, low: dt.datetime, high: dt.datetime) -> dt.da
         else:
             low = middle
     return high
+
+
+@lru_cache(maxsize=1)
+def zone_rules_version() -> str:
+    """Like "2025b"; empty where it cannot be found out. Versions compare as text.
+
+    That of the system's files, or else of the package ``tzdata``, in the order in which ``zoneinfo`` looks for zones.
+    Read once: a process keeps the rules that it started with.
+    """
+    for folder in zoneinfo.TZPATH:
+        try:
+            with (Path(folder) / "tzdata.zi").open(encoding="utf-8") as file:
+                return file.readline().removeprefix("# version").strip()[:16]
+        except OSError:
+            continue
+    try:
+        return str(importlib.import_module("tzdata").IANA_VERSION)[:16]
+    except (ImportError, AttributeError):
+        return ""

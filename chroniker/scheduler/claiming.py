@@ -33,19 +33,23 @@ Clock = Callable[[], dt.datetime]
 
 def claim_due(result: TickResult, clock: Clock, only: Collection[int] | None = None) -> Iterator[list[Run]]:
     """Claim due jobs, and add the runs to ``result``. Yields the runs of each batch after its commit, for dispatch."""
-    stop_replaced(clock(), only)
+    result.messages |= stop_replaced(clock(), only)
     for kind in TICK_KINDS:
         yield from _claim_kind(kind, result, clock, only)
 
 
-def stop_replaced(now: dt.datetime, only: Collection[int] | None) -> None:
-    """Stop the runs that are in the way of their job's next instant, unless that instant lies in a blackout."""
+def stop_replaced(now: dt.datetime, only: Collection[int] | None) -> bool:
+    """Stop the runs that are in the way of their job's next instant, unless that instant lies in a blackout.
+
+    Returns whether there were any.
+    """
     leases = list(due.to_replace(now, only).select_related("job__state")[: settings.batch_size])
     fetch_closed_times(lease.job for lease in leases)
     for lease in leases:
         lease.job.state.job = lease.job
         if not lease.job.closed_times or not _in_blackout(lease.job.state, now):
             stop(lease.run_id, _("the overlap policy: replace"))
+    return bool(leases)
 
 
 def _in_blackout(state: JobState, now: dt.datetime) -> bool:
@@ -63,7 +67,9 @@ def _claim_kind(kind: ClaimKind, result: TickResult, clock: Clock, only: Collect
         states = list(due.find(kind, now, only)[: settings.batch_size])
         if not states:
             return
-        claimed = lifecycle.claim(_draw_plans(kind, states, now, result), now)
+        plans = _draw_plans(kind, states, now, result)
+        claimed = lifecycle.claim(plans, now)
+        result.messages |= any(plan.missed for plan in plans)
         _record(result, states, claimed)
         yield claimed
         if len(states) < settings.batch_size:
@@ -73,6 +79,8 @@ def _claim_kind(kind: ClaimKind, result: TickResult, clock: Clock, only: Collect
 
 def _record(result: TickResult, states: Sequence[JobState], claimed: Sequence[Run]) -> None:
     result.claimed += claimed
+    # Tokens number the runs of a job, so this costs no statement.
+    result.over_maximum |= {run.job_id for run in claimed if 0 < run.job.maximum_log_entries < run.token}
     won = {run.job_id for run in claimed}
     here = {settings.hostname, EVERY_HOST}
     result.lost_races |= {state.pk for state in states if state.job.hostname in here} - won

@@ -7,14 +7,17 @@ import logging
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 
+from django.db.models import Expression, Q, QuerySet
+
 from chroniker import lifecycle
 from chroniker.conf import settings
-from chroniker.eligibility import hosts
 from chroniker.escaping import one_line
 from chroniker.executors import HostedExecutor, executors
 from chroniker.models import EVERY_HOST, Run, Status
 
 logger = logging.getLogger(__name__)
+
+_BEFORE_ALL_CLAIMS = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 
 
 def dispatch(runs: Sequence[Run], now: dt.datetime) -> int:
@@ -45,9 +48,31 @@ def dispatch(runs: Sequence[Run], now: dt.datetime) -> int:
     return taken
 
 
+def claims_for_this_host(here: Collection[str]) -> QuerySet[Run]:
+    """Claims that this process may hand to one of its executors. ``here``: the executors that execute in this process.
+
+    A claim of such an executor for another host is left to that host's ticks.
+    """
+    elsewhere = Q(job__executor__in=here) & ~Q(required_host__in=["", settings.hostname])
+    return Run.objects.filter(~elsewhere, status=Status.CLAIMED)
+
+
+def claims_to_redispatch(now: dt.datetime | Expression, here: Collection[str]) -> QuerySet[Run]:
+    """Claims whose message seems lost, or that no worker took; the longest waiting first."""
+    return claims_for_this_host(here).filter(redispatch_at__lte=now).select_related("job").order_by("redispatch_at")
+
+
+def claims_left_for_this_host(here: Collection[str]) -> QuerySet[Run]:
+    """Claims by other hosts' ticks that only this host can take, and that were not dispatched yet."""
+    # Any time of redispatch will do; the condition is there for its index, which contains only open claims.
+    waiting = Run.objects.filter(status=Status.CLAIMED, redispatch_at__gt=_BEFORE_ALL_CLAIMS, dispatched_at=None)
+    mine = waiting.filter(required_host=settings.hostname, job__executor__in=here)
+    return mine.select_related("job").order_by("redispatch_at")
+
+
 def dispatch_again(now: dt.datetime) -> int:
     """Send a second message for claims whose first one seems lost. Harmless: only one start succeeds."""
-    waiting = list(hosts.claims_to_redispatch(now, executors.here())[: settings.batch_size])
+    waiting = list(claims_to_redispatch(now, executors.here())[: settings.batch_size])
     mine = lifecycle.take_for_dispatch([run.pk for run in waiting], now) if waiting else ()
     return dispatch([run for run in waiting if run.pk in mine], now)
 
@@ -64,7 +89,7 @@ def dispatch_claims_left_for_this_host(now: dt.datetime, contested: Collection[i
         return 0
     if contested:
         lifecycle.wait_for(contested)
-    return dispatch(list(hosts.claims_left_for_this_host(here)[: settings.batch_size]), now)
+    return dispatch(list(claims_left_for_this_host(here)[: settings.batch_size]), now)
 
 
 def wake_worker(run: Run) -> None:

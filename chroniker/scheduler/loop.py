@@ -15,7 +15,7 @@ from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import hosts
 from chroniker.executors import executors
 from chroniker.models import JobState
-from chroniker.scheduler import tick, tick_result
+from chroniker.scheduler import dispatch, tick, tick_result
 from chroniker.scheduler.database_errors import explain
 from chroniker.scheduler.local_runs import LocalRuns
 from chroniker.scheduler.shutdown_signals import ShutdownSignals
@@ -29,7 +29,7 @@ M = TypeVar("M", bound=Model)
 
 def next_moment(after: dt.datetime) -> dt.datetime | None:
     """The first time after ``after`` at which a run, a retry or a redispatch is due."""
-    claims = hosts.claims_for_this_host(executors.here())
+    claims = dispatch.claims_for_this_host(executors.here())
     states = JobState.objects.filter(job__enabled=True)
     moments = (
         _first(states, "next_run", after),

@@ -10,15 +10,15 @@ from typing import Any
 from django.db import connections
 from django.db.models import Exists, Expression, QuerySet
 
-from chroniker import lifecycle
 from chroniker.clock import jump_detection
 from chroniker.clock.database_clock import StatementNow, aware, clock_columns
 from chroniker.clock.jump_detection import ClockReading
 from chroniker.conf import settings
-from chroniker.eligibility import due, hosts, pauses
+from chroniker.eligibility import due, pauses
 from chroniker.eligibility.claim_kinds import START_KINDS
 from chroniker.executors import executors
 from chroniker.models import Job, JobState, Lease, Outbox, Run, Status, Switch
+from chroniker.scheduler import dispatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +61,12 @@ def _questions(now: dt.datetime | Expression) -> dict[tuple[str, int], QuerySet[
     claims = [JobState.objects.filter(kind.pending(now)) for kind in START_KINDS]
     steps: Mapping[str, list[QuerySet[Any]]] = {
         "expiry": expiry,
-        "redispatch": [hosts.claims_to_redispatch(now, here)],
-        "claims_for_this_host": [hosts.claims_left_for_this_host(here)],
+        "redispatch": [dispatch.claims_to_redispatch(now, here)],
+        "claims_for_this_host": [dispatch.claims_left_for_this_host(here)],
         "stops": [Job.objects.filter(force_stop__in=[True])],
         "claims": [*claims, Job.objects.filter(edited_at__isnull=False), due.booked_by_older_zone_rules()],
         "messages": [Outbox.objects.filter(send_at__lte=now)],
-        "deletions": [lifecycle.jobs_to_delete()],
+        "deletions": [Job.objects.filter(deletion_requested_at__isnull=False, enabled=False)],
         "paused": [Switch.objects.filter(pk=pauses.ALL, paused_at__isnull=False)],
     }
     return {(name, n): rows for name, all_rows in steps.items() for n, rows in enumerate(all_rows)}

@@ -52,9 +52,10 @@ def tick(only: Collection[int] | None = None, now: dt.datetime | None = None) ->
         hosts.record_suspension(jump.reading)
         result.suspended_because = jump.reading.suspended_because
         stop_flagged()
-    if work.messages or work.claims or result.lost:
+    if work.messages or result.messages or result.lost:
         outbox.send_soon()
-    retention.trim([run.job_id for run in result.claimed])
+    if result.over_maximum:
+        retention.trim(result.over_maximum)
     if (work.deletions or result.lost) and not result.suspended_because:  # a lost run may have been the last open one
         job_deletion.delete_closed_jobs()
     return result
@@ -101,7 +102,7 @@ def claim_after_run(job_id: int) -> TickResult:
             clock = PassClock(jump_detection.trusted_reading())
             for claimed in claim_due(result, clock, waiting):
                 result.dispatched += dispatch.dispatch(claimed, clock())
-        retention.trim([run.job_id for run in result.claimed])
+        retention.trim(result.over_maximum)
     outbox.send_soon()
     return result
 

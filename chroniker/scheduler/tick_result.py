@@ -20,3 +20,5 @@ class TickResult:
     booked: int = 0
     suspended_because: str = ""  #: why it expired and claimed nothing
     lost_races: set[int] = field(default_factory=set)  #: jobs for this host that another claimer won
+    over_maximum: set[int] = field(default_factory=set)  #: claimed jobs with more runs than they keep
+    messages: bool = False  #: the pass wrote messages that wait to be sent

@@ -13,6 +13,7 @@ from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.lifecycle import Outcome
 from chroniker.models import LogChunk, Run, Status
+from chroniker.reasons import Reason
 from chroniker.scheduler.manual_runs import run_now
 from tests.support.factories import a_booked_job, started
 
@@ -58,7 +59,7 @@ def test_the_page_of_a_run_follows_its_output_until_the_end(open_page: Callable[
     expect(output).to_contain_text("line 199")
     assert [word.inner_text() for word in page.locator(".chroniker-stream").all()] == ["stdout", "stderr", "stdout"]
     assert output.evaluate("box => box.scrollHeight - box.scrollTop - box.clientHeight") < 5
-    lifecycle.finish(run.pk, run.token, nonce, Outcome(Status.FAILED, exit_code=3, reason="exit status 3"))
+    lifecycle.finish(run.pk, run.token, nonce, Outcome(Status.FAILED, exit_code=3, reason=Reason(text="exit status 3")))
     write(run, 1, 2, "drained after the outcome\n")
     expect(page.locator('[data-cell$="-status"]')).to_have_text("failed")
     expect(output).to_contain_text("drained after the outcome")

@@ -103,7 +103,7 @@ def test_each_mutation_replaces_a_name_that_exists() -> None:
 def test_a_mutation_records_that_it_was_called(called: bool, tmp_path: Path) -> None:
     """The runner fails a trial without this record."""
     calls = tmp_path / "called"
-    use = "from chroniker.lifecycle import close; close.settings.drift_allowance" if called else ""
+    use = "from chroniker.lifecycle import expiry; expiry.settings.drift_allowance" if called else ""
     done = run_python(
         f"import django; django.setup(); {use}", CHRONIKER_TEST_WITHOUT="lease-check", **{CALLS_VARIABLE: str(calls)}
     )

@@ -15,6 +15,7 @@ from chroniker.models import Job, Outbox, Run, Status
 from chroniker.outbox.channels import webhooks
 from chroniker.outbox.delivery import send_due
 from chroniker.outbox.webhook import signed
+from chroniker.reasons import Reason
 from chroniker.scheduler.manual_runs import run_now
 from tests.support.factories import a_booked_job, started
 from tests.support.message_servers import MailServer, WebServer
@@ -29,7 +30,7 @@ def a_failed_run(address: str = "she@example.com", **fields: Any) -> Run:
     job = a_booked_job(**fields)
     job.subscribers.add(User.objects.create(username=f"person {job.pk}", email=address))
     run = run_now(job, by="a test")
-    finish(run.pk, run.token, started(run), Outcome(Status.FAILED, exit_code=1, reason=INJECTED))
+    finish(run.pk, run.token, started(run), Outcome(Status.FAILED, exit_code=1, reason=Reason(text=INJECTED)))
     return run
 
 

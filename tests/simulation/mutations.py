@@ -39,7 +39,7 @@ REPLACEMENTS = {
         ("worker/lease_renewal.py", "self.deadline = request.sent_at + self._held_for", "self.deadline += 10_000"),
     ),
     "expires-early": Replacement(
-        "lifecycle/close.py",
+        "lifecycle/expiry.py",
         "FromNow(-settings.drift_allowance))",
         "FromNow(settings.lease / 2))",
         "cut",
@@ -88,7 +88,7 @@ REPLACEMENTS = {
         "group-limit",
     ),
     "no-second-message": Replacement(
-        "eligibility/hosts.py",
+        "scheduler/dispatch.py",
         "filter(redispatch_at__lte=now)",
         "filter(redispatch_at__lte=now).none()",
         "lost-message",

@@ -11,6 +11,7 @@ from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.lifecycle import Outcome
 from chroniker.models import Job, Lease, LogChunk, Outbox, Run, Status, Stream
+from chroniker.reasons import Reason
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.tick import expire, tick
 from tests.support.factories import a_booked_job, a_due_job, started
@@ -29,14 +30,14 @@ def a_job_with_subscribers(*users: User, **fields: Any) -> Job:
     return job
 
 
-def ended(job: Job, status: Status, *, output: str = "", stderr: str = "", **ending: Any) -> Run:
+def ended(job: Job, status: Status, *, output: str = "", stderr: str = "", reason: str = "", **ending: Any) -> Run:
     """One run of ``job``, executed and closed as by a supervisor."""
     run = run_now(job, by="a test")
     nonce = started(run)
     for stream, text in ((Stream.STDOUT, output), (Stream.STDERR, stderr)):
         if text:
             LogChunk.objects.create(run=run, stream=stream, seq=0, text=text, written_at=database_now())
-    assert lifecycle.finish(run.pk, run.token, nonce, Outcome(status, **ending))
+    assert lifecycle.finish(run.pk, run.token, nonce, Outcome(status, reason=Reason(text=reason), **ending))
     return Run.objects.get(pk=run.pk)
 
 

@@ -14,6 +14,7 @@ from chroniker import lifecycle
 from chroniker.eligibility import hosts
 from chroniker.lifecycle import Outcome
 from chroniker.models import EVERY_HOST, Job, Run, Status
+from chroniker.reasons import Reason
 from chroniker.scheduler.manual_runs import run_now
 from tests.support.admin_pages import errors, open_form, url
 from tests.support.factories import a_booked_job, a_job, started
@@ -31,7 +32,9 @@ def a_parent_with_children(*names: str) -> tuple[Run, list[Run]]:
 
 
 def end(run: Run, status: Status, reason: str = "") -> None:
-    lifecycle.finish(run.pk, run.token, started(run, host=run.required_host), Outcome(status, reason=reason))
+    lifecycle.finish(
+        run.pk, run.token, started(run, host=run.required_host), Outcome(status, reason=Reason(text=reason))
+    )
 
 
 def test_the_page_of_a_parent_lists_its_hosts_and_a_child_links_its_parent(admin: Client) -> None:

@@ -13,6 +13,7 @@ from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.lifecycle import Outcome
 from chroniker.models import EventKind, Host, LogChunk, Run, RunEvent, Status
+from chroniker.reasons import Reason
 from chroniker.scheduler.manual_runs import run_now
 from tests.support.admin_pages import rows
 from tests.support.factories import a_booked_job, a_due_job, started
@@ -68,7 +69,9 @@ def test_progress_status_and_events_come_with_the_output(admin: Client) -> None:
     latest = answer["events"][-1]["id"]
     lifecycle.note(run.pk, EventKind.REFUSED_DELIVERY, "on worker-2")
     assert [event["text"] for event in news(admin, run, events=str(latest))["events"]] == ["on worker-2"]
-    lifecycle.finish(run.pk, run.token, nonce, Outcome(Status.FAILED, exit_code=-9, reason="killed", progress=(77, 20)))
+    lifecycle.finish(
+        run.pk, run.token, nonce, Outcome(Status.FAILED, exit_code=-9, reason=Reason(text="killed"), progress=(77, 20))
+    )
     ended = news(admin, run)
     cells = {name.split("-")[-1]: cell for name, cell in ended["cells"].items()}
     assert (cells["status"]["text"], cells["exit"]["text"]) == ("failed", "killed by SIGKILL")
@@ -109,7 +112,10 @@ def test_the_page_shows_every_fact(admin: Client) -> None:
     other = run_now(a_booked_job(name="other"), by="a test")
     nonce = started(other, host="worker-7")
     lifecycle.finish(
-        other.pk, other.token, nonce, Outcome(Status.TIMED_OUT, exit_code=-15, reason="It ran longer than 5 s.")
+        other.pk,
+        other.token,
+        nonce,
+        Outcome(Status.TIMED_OUT, exit_code=-15, reason=Reason(text="It ran longer than 5 s.")),
     )
     html = admin.get(reverse("admin:chroniker_run_change", args=[run.pk])).content.decode()
     for fact in ("stopped", "by hand", "by somebody at", "Stopped before it started.", "backup", str(run.pk)):

@@ -12,7 +12,7 @@ from django.utils import timezone
 from chroniker.clock.database_clock import database_now
 from chroniker.lifecycle.transactions import transactional
 from chroniker.models import Job, JobState, Run
-from chroniker.schedule import zone_rules, zones
+from chroniker.schedule import zones
 from chroniker.scheduler.tick import tick
 from tests.support.factories import a_booked_job, a_due_job, a_job, state_of
 
@@ -93,7 +93,7 @@ def test_newer_time_zone_rules_rebook_the_jobs_of_the_zone(wrong: dt.timedelta) 
     state = state_of(job)
     right = state.next_instant
     assert right is not None
-    assert state.booked_zone_rules == zone_rules.zone_rules_version() != ""
+    assert state.booked_zone_rules == zones.zone_rules_version() != ""
     old = {"next_instant": right + wrong, "next_run": right + wrong, "booked_zone_rules": "2023c"}
     JobState.objects.filter(pk=job.pk).update(**old)
     assert tick(now=right - HOUR).claimed == []

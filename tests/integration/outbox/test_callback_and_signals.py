@@ -19,6 +19,7 @@ from django.test import override_settings
 from chroniker import lifecycle, outbox, signals
 from chroniker.lifecycle import Outcome
 from chroniker.models import Job, Outbox, Run, Status
+from chroniker.reasons import Reason
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.stopping import stop
 from chroniker.scheduler.tick import tick
@@ -240,9 +241,9 @@ def test_signals_are_sent_for_claim_start_and_end() -> None:
     ):
         [run] = tick().claimed
         nonce = started(run, host="web1")
-        lifecycle.finish(run.pk, run.token, nonce, Outcome(Status.FAILED, reason="exit status 1"))
+        lifecycle.finish(run.pk, run.token, nonce, Outcome(Status.FAILED, reason=Reason(text="exit status 1")))
         lifecycle.finish(
-            run.pk, run.token, nonce, Outcome(Status.FAILED, reason="exit status 1")
+            run.pk, run.token, nonce, Outcome(Status.FAILED, reason=Reason(text="exit status 1"))
         )  # its response was lost
     about = {"run_id": run.pk, "job_id": job.pk, "token": run.token}
     assert claimed == [{**about, "trigger": "SCHEDULE"}]

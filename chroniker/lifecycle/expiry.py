@@ -1,0 +1,103 @@
+"""Close runs without a report of their worker: not started in time, lease expired, host gone."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Protocol
+from uuid import UUID
+
+from django.db.models import OuterRef, Q, Subquery
+
+from chroniker.clock import jump_detection
+from chroniker.clock.database_clock import FromNow, database_now
+from chroniker.conf import settings
+from chroniker.lifecycle import host_runs
+from chroniker.lifecycle.close import conclude
+from chroniker.lifecycle.events import note_output_missing
+from chroniker.lifecycle.notify import annotate_has_subscribers, send_run_finished
+from chroniker.lifecycle.transactions import locked, transactional
+from chroniker.models import EVERY_HOST, OPEN, JobState, Lease, Run, Status
+from chroniker.reasons import Code, Reason
+
+
+class HostProcesses(Protocol):
+    """The processes of one host's runs. ``locks_decide``: a kernel lock file, not the lease, decides if a run lives."""
+
+    @property
+    def host(self) -> str: ...
+    @property
+    def locks_decide(self) -> bool: ...
+    def is_held(self, run_id: UUID) -> bool | None: ...
+    def kill_remaining(self, run_id: UUID) -> Sequence[object]: ...
+
+
+def expire(limit: int, here: HostProcesses | None = None) -> list[Run]:
+    """CLAIMED → LOST past the start deadline; RUNNING → LOST when the lease ran out. Returns the runs that were closed.
+
+    Where locks decide, a run of this host is lost at once when its lock is free, and never while it is held: the lease
+    does not matter then; without a lock file (None) the lease decides. Remaining processes of a run of this host are
+    killed before the run is closed; a run with processes that survive stays open. Runs that a fence holds are left for
+    the next tick. Of a run on every host, a child that has not begun is lost as soon as its host is no longer live; the
+    parent is closed with its last child. While the database's clock cannot be trusted nothing is closed.
+    """
+    overdue = Q(expires_at__lt=FromNow(-settings.drift_allowance))
+    lost: list[Run] = []
+    if here is not None and here.locks_decide:
+        # From the few leases to their runs: the other way round SQLite would read the whole history.
+        leased = Run.objects.filter(pk__in=Lease.objects.values("pk"))
+        running = list(leased.filter(status=Status.RUNNING, host=here.host).values_list("pk", flat=True))
+        held = {run_id: here.is_held(run_id) for run_id in running}
+        dead = [run_id for run_id in running if held[run_id] is False][:limit]
+        lost = _expire(_without_processes(dead, here), None) if dead else []
+        overdue &= ~Q(pk__in=[run_id for run_id in running if held[run_id]])
+    ids = list(Lease.objects.filter(overdue).order_by("expires_at").values_list("pk", flat=True)[:limit])
+    if ids:
+        lost += _expire(ids if here is None else _without_processes(ids, here), overdue)
+    if ids := list(host_runs.children_of_dead_hosts().values_list("pk", flat=True)[:limit]):
+        lost += _expire(ids, Q(nonce=None), Code.HOST_GONE)
+    send_run_finished(lost)
+    return lost
+
+
+def _without_processes(run_ids: list[UUID], here: HostProcesses) -> list[UUID]:
+    """These runs, without those that have processes on this host which cannot be killed.
+
+    A run whose lock is held has a keeper: that kills the processes by its own deadline. None is killed because of a
+    jump of the database's clock: then these runs are not closed either.
+    """
+    if jump_detection.read_clock().suspended_because:
+        return []
+    running = Run.objects.filter(pk__in=run_ids, status=Status.RUNNING, host=here.host).values_list("pk", flat=True)
+    alive = {run_id for run_id in running if not here.is_held(run_id) and here.kill_remaining(run_id)}
+    return [run_id for run_id in run_ids if run_id not in alive]
+
+
+@transactional
+def _expire(run_ids: Collection[UUID], still: Q | None, not_taken: Code = Code.NOT_TAKEN) -> list[Run]:
+    job_ids = list(Run.objects.filter(pk__in=run_ids).values_list("job_id", flat=True))
+    states = list(locked(JobState.objects.filter(pk__in=job_ids), skip=True))
+    held = Run.objects.filter(pk__in=run_ids, job_id__in=[state.pk for state in states])
+    mine = list(locked(held, skip=True).values_list("pk", flat=True))
+    # Compare the time again while locking the leases to remove: a lease may have been renewed in between.
+    leases = Lease.objects.filter(pk__in=mine)
+    ids = set(locked(leases.filter(still) if still else leases, skip=True).values_list("pk", flat=True))
+    # After the locks, which may have taken their time. A tick has looked before; the clock may have jumped since.
+    if not ids or jump_detection.read_clock().suspended_because:
+        return []
+    closed = set(Run.objects.filter(pk__in=ids).exclude(status__in=OPEN).values_list("pk", flat=True))
+    Lease.objects.filter(pk__in=closed).delete()  # the supervisor that waited for their processes has ended
+    ids -= closed
+    parents = set(Run.objects.filter(pk__in=ids, required_host=EVERY_HOST).values_list("pk", flat=True))
+    ids -= parents
+    Run.objects.filter(pk__in=ids, status=Status.CLAIMED).update(**Reason.of(not_taken).columns())
+    Run.objects.filter(pk__in=ids, status=Status.RUNNING).update(**Reason.of(Code.LEASE).columns(), **_last_progress())
+    Run.objects.filter(pk__in=ids).update(status=Status.LOST, finished_at=FromNow(), redispatch_at=None)
+    Lease.objects.filter(pk__in=ids).delete()
+    lost = list(annotate_has_subscribers(Run.objects.filter(pk__in=ids).select_related("job")))
+    note_output_missing(lost, database_now())
+    return conclude(states, lost, parents)
+
+
+def _last_progress() -> dict[str, Subquery]:
+    lease = Lease.objects.filter(pk=OuterRef("pk"))
+    return {name: Subquery(lease.values(name)[:1]) for name in ("total_parts", "total_parts_complete")}
