@@ -10,8 +10,8 @@ from django.http import HttpRequest, StreamingHttpResponse
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
-from chroniker.admin.runs.output_pagination import pages
 from chroniker.admin.shared.cells import moment
+from chroniker.insights.output.pages import pages
 from chroniker.models import Run, Stream
 
 _WORDS = {Stream.REMARK: "remark", Stream.STDOUT: "stdout", Stream.STDERR: "stderr"}

@@ -21,7 +21,6 @@ from django.utils.translation import gettext_lazy as _
 from chroniker.admin.operations import reliability_page
 from chroniker.admin.runs import run_page
 from chroniker.admin.runs.output_download import download
-from chroniker.admin.runs.output_pagination import Cursor, page_before
 from chroniker.admin.shared import page_notices, run_and_stop
 from chroniker.admin.shared.cells import NOTHING, Cell
 from chroniker.admin.shared.filters import MOST_RUNS, FirstRows, OfJobFilter
@@ -29,6 +28,7 @@ from chroniker.admin.shared.live_refresh import MOST_ROWS, cell_name, cells_json
 from chroniker.admin.shared.run_cells import run_cells
 from chroniker.admin.shared.site_links import SiteLinks, admin_url, redirect_to
 from chroniker.clock.database_clock import FromNow, database_now
+from chroniker.insights.output.pages import Cursor, page_before
 from chroniker.models import OPEN, Job, Run
 
 if TYPE_CHECKING:

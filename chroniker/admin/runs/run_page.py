@@ -9,7 +9,6 @@ from django.core.exceptions import BadRequest
 from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from chroniker.admin.runs import host_runs
-from chroniker.admin.runs.output_pagination import Cursor, Page, Piece, last_page, page_after
 from chroniker.admin.shared import page_notices
 from chroniker.admin.shared.cells import NOTHING, Cell, moment
 from chroniker.admin.shared.live_refresh import cell_name, cells_json
@@ -17,6 +16,7 @@ from chroniker.admin.shared.run_cells import run_cells
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.clock.database_clock import database_now
 from chroniker.insights.durations import expected_durations
+from chroniker.insights.output.pages import Cursor, Page, Piece, last_page, page_after
 from chroniker.models import OPEN, EventKind, Lease, Run, RunEvent, Status, Stream
 
 #: Output in the pipes is stored after the outcome: the page looks for it this long.

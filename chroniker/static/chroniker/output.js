@@ -137,7 +137,7 @@
             while (this.size > MOST) {
                 const first = this.box.firstElementChild, pre = first.lastChild, piece = pre.firstChild;
                 if (piece.dataset.seq) {
-                    before[STREAMS.indexOf(first.dataset.kind)] = Number(piece.dataset.seq) + 1;
+                    before[STREAMS.indexOf(first.dataset.kind)] = Number(piece.dataset.seq);
                     this.size -= piece.textContent.length;
                     this.earlier.hidden = false;
                 }

@@ -9,13 +9,14 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from chroniker.admin.runs import output_pagination
-from chroniker.admin.runs.output_pagination import Cursor, Page, last_page, page_after, page_before, pages
 from chroniker.clock.database_clock import database_now
+from chroniker.insights.output import pages as output_pages
+from chroniker.insights.output.pages import Cursor, Page, last_page, page_after, page_before, pages
 from chroniker.models import LogChunk, Run
 from chroniker.scheduler.manual_runs import run_now
 from tests.support.factories import a_booked_job
 
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("dummy")]
 SECOND = dt.timedelta(seconds=1)
 
 
@@ -41,8 +42,8 @@ def read(*found: Page) -> list[str]:
 def mixed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[Run, list[str]]:
     """Streams that alternate, or of which one is silent for long. Pages are small, so there are many."""
     chance = random.Random(request.param)
-    monkeypatch.setattr(output_pagination, "BUDGET", chance.choice([1, 25, 1000]))
-    monkeypatch.setattr(output_pagination, "MOST", chance.choice([1, 3, 50]))
+    monkeypatch.setattr(output_pages, "BUDGET", chance.choice([1, 25, 1000]))
+    monkeypatch.setattr(output_pages, "MOST", chance.choice([1, 3, 50]))
     weights = chance.choice([[1, 1, 1], [0, 50, 1], [1, 0, 30]])
     return a_run_with(chance.choices([0, 1, 2], weights, k=120))
 
@@ -88,13 +89,13 @@ def test_a_page_costs_its_own_size_for_any_length_of_output() -> None:
     run, _written = a_run_with([1] * 2000, length=2000)
     with CaptureQueriesContext(connection) as queries:
         page = last_page(run.pk)
-    assert sum(len(piece.text) for piece in page.pieces) <= output_pagination.BUDGET
-    assert len(queries) == 4  # three looks, one fetch
+    assert sum(len(piece.text) for piece in page.pieces) <= output_pages.BUDGET
+    assert len(queries) == 3  # ends, lengths, texts
     assert page.more_before
 
 
 def test_one_piece_larger_than_a_page_is_a_page_of_its_own() -> None:
-    run, written = a_run_with([1, 1], length=output_pagination.BUDGET + 1)
+    run, written = a_run_with([1, 1], length=output_pages.BUDGET + 1)
     assert [read(page) for page in pages(run.pk)] == [[text] for text in written]
 
 

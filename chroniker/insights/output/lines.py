@@ -1,0 +1,104 @@
+"""Numbered lines of a page of output. Pure.
+
+A line belongs to one stream and is placed where it ends. Its number counts the line ends of all streams up to there.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+from chroniker.insights.output.pages import Page, Piece
+from chroniker.models import Stream
+
+
+class Line(NamedTuple):
+    """One line, with its escape sequences and carriage returns."""
+
+    number: int  #: from 1
+    stream: Stream
+    written_at: datetime  #: of the chunk in which it ends
+    text: str
+    missing: int = 0  #: the number of lost chunks of its stream just before its end
+    is_cut: bool = False  #: its beginning is on an earlier page
+    is_open: bool = False  #: it has no end yet: more may follow, and its number may change
+
+
+def lines(page: Page, counts: dict[Stream, int]) -> list[Line]:
+    """The lines that end on this page; on the last page also those without an end.
+
+    ``counts`` are the line ends before the page by stream, as in ``ends_before``.
+    """
+    reader = _Reader(page, counts)
+    found = [line for piece in page.pieces for line in reader.read(piece)]
+    return found if page.more_after else [*found, *reader.rest()]
+
+
+def ends_before(page: Page) -> dict[Stream, int | None]:
+    """The number of line ends before the page in each stream. ``None``: its chunks do not say."""
+    first: dict[Stream, Piece] = {}
+    for piece in page.pieces:
+        first.setdefault(piece.stream, piece)
+    return {stream: _ends_before(page, stream, first.get(stream)) for stream in Stream}
+
+
+def _ends_before(page: Page, stream: Stream, first: Piece | None) -> int | None:
+    previous = page.previous.get(stream)
+    if previous is not None and previous.first_line is not None:
+        return previous.first_line - 1 + previous.text.count("\n")
+    if first is not None and first.first_line is not None:
+        return first.first_line - 1
+    return 0 if page.before[stream] < 0 else None
+
+
+class _Reader:
+    """Splits the pieces of several streams into lines, in the order in which the lines end."""
+
+    def __init__(self, page: Page, counts: dict[Stream, int]) -> None:
+        self._counts = dict(counts)
+        self._began = {stream: _Beginning(page.previous.get(stream)) for stream in Stream}
+
+    def read(self, piece: Piece) -> list[Line]:
+        began, found = self._began[piece.stream], []
+        if piece.missing:
+            began.lose(piece.missing)
+        if piece.first_line is not None:
+            self._counts[piece.stream] = piece.first_line - 1
+        *ended, rest = piece.text.split("\n")
+        for text in ended:
+            self._counts[piece.stream] += 1
+            number = sum(self._counts.values())
+            found.append(Line(number, piece.stream, piece.written_at, began.text + text, began.missing, began.is_cut))
+            began.clear()
+        if rest:
+            began.text, began.written_at = began.text + rest, piece.written_at
+        return found
+
+    def rest(self) -> list[Line]:
+        ended = sum(self._counts.values())
+        begun = [(stream, began) for stream, began in self._began.items() if began.text or began.missing]
+        return [
+            Line(ended + n, stream, began.written_at, began.text, began.missing, began.is_cut, is_open=True)
+            for n, (stream, began) in enumerate(begun, 1)
+            if began.written_at is not None
+        ]
+
+
+class _Beginning:
+    """The beginning of a line whose end was not read yet. At the start of a page: from the chunk before it."""
+
+    def __init__(self, previous: Piece | None) -> None:
+        self.text, self.missing, self.is_cut = "", 0, False
+        self.written_at: datetime | None = None
+        if previous is not None:
+            _ended, newline, self.text = previous.text.rpartition("\n")
+            self.is_cut = not newline and previous.seq > 0
+            self.written_at = previous.written_at
+
+    def clear(self) -> None:
+        self.text, self.missing, self.is_cut = "", 0, False
+        self.written_at = None
+
+    def lose(self, chunks: int) -> None:
+        """Chunks are lost here: the beginning does not belong to the text that follows."""
+        self.text, self.missing, self.is_cut = "", self.missing + chunks, True

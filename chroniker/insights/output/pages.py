@@ -1,0 +1,222 @@
+"""Pages of a run's output: whole chunks, bounded in size, read from either end."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import reduce
+from operator import or_
+from typing import Any, NamedTuple, Self
+from uuid import UUID
+
+from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Length
+
+from chroniker.models import LogChunk, Run, Stream
+
+#: Characters on one page. A single chunk may be longer.
+BUDGET = 128 * 1024
+#: Chunks of one stream that are read for one page.
+MOST = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """A position between chunks: in each stream the number of the last chunk before it. Its text form is “-1.12.3”."""
+
+    remark: int = -1
+    stdout: int = -1
+    stderr: int = -1
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The inverse of ``str``. Raises ``ValueError``."""
+        remark, stdout, stderr = (max(-1, min(int(number), 2**31 - 1)) for number in text.split("."))
+        return cls(remark, stdout, stderr)
+
+    def __str__(self) -> str:
+        return f"{self.remark}.{self.stdout}.{self.stderr}"
+
+    def __getitem__(self, stream: int) -> int:
+        return (self.remark, self.stdout, self.stderr)[stream]
+
+    def moved(self, stream: int, seq: int) -> Cursor:
+        return replace(self, **{Stream(stream).name.lower(): seq})
+
+
+class Head(NamedTuple):
+    """A chunk without its text."""
+
+    stream: int
+    seq: int
+    written_at: datetime
+    first_line: int | None
+    length: int = 0
+
+
+class Piece(NamedTuple):
+    """A chunk as it is shown. ``missing``: the number of lost chunks of its stream just before it."""
+
+    stream: Stream
+    seq: int
+    written_at: datetime
+    first_line: int | None
+    text: str
+    missing: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Consecutive output.
+
+    ``before`` and ``after`` are the cursors of the neighbouring pages. ``previous`` has the chunk just before the page
+    for each stream, if it is stored: a line may begin there.
+    """
+
+    pieces: list[Piece]
+    before: Cursor
+    after: Cursor
+    more_before: bool = False
+    more_after: bool = False
+    previous: dict[Stream, Piece] = field(default_factory=dict)
+
+
+class _Window(NamedTuple):
+    """The chunk numbers of one stream that may be on the page, and the last number in this direction."""
+
+    low: int
+    high: int
+    end: int
+
+
+@dataclass(slots=True)
+class _Reach:
+    """The chunks in reach in one direction, and those of them that fit on a page."""
+
+    windows: dict[Stream, _Window]
+    heads: list[Head]
+    chosen: list[Head] = field(default_factory=list)
+
+    def choose(self, *, backwards: bool) -> None:
+        """Merge the streams by time, each in its own order, until the page is full.
+
+        The page ends where a stream has more chunks than were read: later chunks of other streams come after them.
+        """
+        size = 0
+        for head in self._merged(backwards=backwards):
+            size += head.length
+            if self.chosen and size > BUDGET:
+                return
+            self.chosen.append(head)
+            window = self.windows[Stream(head.stream)]
+            if head.seq == (window.low if backwards else window.high) != window.end:
+                return
+
+    def _merged(self, *, backwards: bool) -> Iterator[Head]:
+        streams = [
+            sorted((head for head in self.heads if head.stream == stream), reverse=backwards) for stream in Stream
+        ]
+        return heapq.merge(*streams, key=lambda head: (head.written_at, head.stream), reverse=backwards)
+
+
+def page_after(run_id: UUID, cursor: Cursor) -> Page:
+    """The page that follows ``cursor``. Three statements."""
+    windows = {
+        stream: _Window(near, min(near + MOST - 1, end), end)
+        for stream, near, end in _ends(run_id, {stream: Q(seq__gt=cursor[stream]) for stream in Stream}, "seq")
+    }
+    reach = _Reach(windows, _heads(run_id, windows))
+    reach.choose(backwards=False)
+    after = cursor
+    for head in reach.chosen:
+        after = after.moved(head.stream, head.seq)
+    more = any(after[stream] < window.end for stream, window in windows.items())
+    return _page(run_id, reach, cursor, after, cursor != Cursor(), more)
+
+
+def page_before(run_id: UUID, cursor: Cursor) -> Page:
+    """The page that ends at ``cursor``. Three statements."""
+    windows = _windows_before(run_id, {stream: Q(seq__lte=cursor[stream]) for stream in Stream})
+    return _backwards(run_id, windows, cursor, more_after=True)
+
+
+def last_page(run_id: UUID) -> Page:
+    """The last page. Three statements."""
+    windows = _windows_before(run_id, {stream: Q() for stream in Stream})
+    end = Cursor()
+    for stream, window in windows.items():
+        end = end.moved(stream, window.high)
+    return _backwards(run_id, windows, end, more_after=False)
+
+
+def pages(run_id: UUID) -> Iterator[Page]:
+    """All pages, one in memory at a time. For an open run: up to the output that is stored when the end is reached."""
+    page = page_after(run_id, Cursor())
+    while page.pieces:
+        yield page
+        page = page_after(run_id, page.after)
+
+
+def chunks_of(run_id: UUID, stream: int) -> QuerySet[LogChunk]:
+    return LogChunk.objects.filter(run=run_id, stream=stream)
+
+
+def _backwards(run_id: UUID, windows: dict[Stream, _Window], cursor: Cursor, *, more_after: bool) -> Page:
+    reach = _Reach(windows, _heads(run_id, windows))
+    reach.choose(backwards=True)
+    before = cursor
+    for head in reach.chosen:
+        before = before.moved(head.stream, head.seq - 1)
+    reach.chosen.reverse()
+    more = any(before[stream] >= window.end for stream, window in windows.items())
+    return _page(run_id, reach, before, cursor, more, more_after)
+
+
+def _windows_before(run_id: UUID, conditions: dict[Stream, Q]) -> dict[Stream, _Window]:
+    found = _ends(run_id, conditions, "-seq")
+    return {stream: _Window(max(near - MOST + 1, end), near, end) for stream, near, end in found}
+
+
+def _ends(run_id: UUID, conditions: dict[Stream, Q], order: str) -> list[tuple[Stream, int, int]]:
+    """For each stream that has such chunks: the number of the first one in this order, and of the last one."""
+    opposite = order.removeprefix("-") if order.startswith("-") else f"-{order}"
+    columns: dict[str, Any] = {}
+    for stream, condition in conditions.items():
+        chunks = LogChunk.objects.filter(condition, run=OuterRef("pk"), stream=stream)
+        columns[f"near{stream}"] = Subquery(chunks.order_by(order).values("seq")[:1])
+        columns[f"end{stream}"] = Subquery(chunks.order_by(opposite).values("seq")[:1])
+    row: dict[str, Any] = Run.objects.filter(pk=run_id).values(**columns).first() or {}  # type: ignore[assignment]
+    return [
+        (stream, row[f"near{stream}"], row[f"end{stream}"])
+        for stream in conditions
+        if row.get(f"near{stream}") is not None
+    ]
+
+
+def _heads(run_id: UUID, windows: dict[Stream, _Window]) -> list[Head]:
+    ranges = {stream: (window.low, window.high) for stream, window in windows.items()}
+    rows = _in_ranges(run_id, ranges).values_list("stream", "seq", "written_at", "first_line", Length("text"))
+    return [Head(*row) for row in rows]
+
+
+def _in_ranges(run_id: UUID, ranges: dict[Stream, tuple[int, int]]) -> QuerySet[LogChunk]:
+    """The chunks with these numbers. Each branch names the run, so that each can use the index."""
+    branches = [Q(run=run_id, stream=stream, seq__range=both) for stream, both in ranges.items()]
+    return LogChunk.objects.filter(reduce(or_, branches)) if branches else LogChunk.objects.none()
+
+
+def _page(run_id: UUID, reach: _Reach, before: Cursor, after: Cursor, more_before: bool, more_after: bool) -> Page:
+    """Fetch the texts of these chunks only, so that a page costs its own size, however long the output is."""
+    ranges = {stream: (max(before[stream], 0), after[stream]) for stream in Stream if after[stream] >= 0}
+    rows = _in_ranges(run_id, ranges).values_list("stream", "seq", "written_at", "first_line", "text")
+    found = {row[:2]: Piece(Stream(row[0]), *row[1:]) for row in rows}
+    previous = {stream: found[at] for stream in Stream if (at := (stream, before[stream])) in found}
+    last = {stream: before[stream] for stream in Stream}
+    pieces = []
+    for head in reach.chosen:
+        piece = found.get(head[:2]) or Piece(Stream(head.stream), head.seq, head.written_at, head.first_line, "")
+        pieces.append(piece._replace(missing=head.seq - last[piece.stream] - 1))
+        last[piece.stream] = head.seq
+    return Page(pieces, before, after, more_before, more_after, previous)

@@ -1,0 +1,140 @@
+"""Views of a run's output: a bounded number of lines at a place, at either end, or around a line number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Self
+from uuid import UUID
+
+from django.db.models import Sum
+
+from chroniker.insights.output.chunk_starts import NEWLINES, Start, chunk_starts
+from chroniker.insights.output.lines import Line, ends_before, lines
+from chroniker.insights.output.pages import Cursor, Page, last_page, page_after, page_before
+from chroniker.models import LogChunk, Stream
+
+#: Lines in one view.
+LINES = 1000
+#: Lines that a view shows before its target.
+CONTEXT = 200
+#: Pages without the end of a line that one request reads on. They hold one very long line.
+LONGEST = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A position between lines: a cursor, and the lines after it that come before the place. Text: “-1.12.3+40”."""
+
+    cursor: Cursor
+    skip: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The inverse of ``str``. Raises ``ValueError``."""
+        cursor, _plus, skip = text.partition("+")
+        return cls(Cursor.parse(cursor), max(0, min(int(skip or 0), 2**31 - 1)))
+
+    def __str__(self) -> str:
+        return f"{self.cursor}+{self.skip}" if self.skip else str(self.cursor)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Consecutive lines, and the places at its two ends."""
+
+    lines: list[Line]
+    before: Place
+    after: Place
+    more_before: bool
+    more_after: bool
+
+
+def view_after(run_id: UUID, place: Place, limit: int = LINES) -> View:
+    """The lines that follow ``place``. Empty at the end of the output."""
+    place, page, found = _page_at(run_id, place)
+    shown = found[place.skip : place.skip + limit]
+    rest = len(found) > place.skip + limit
+    after = Place(place.cursor, place.skip + limit) if rest else Place(page.after)
+    return View(shown, place, after, page.more_before or place.skip > 0, rest or page.more_after)
+
+
+def view_before(run_id: UUID, place: Place, limit: int = LINES) -> View:
+    """The lines that end at ``place``. Empty at the beginning of the output."""
+    if place.skip:
+        last, page, found = _page_at(run_id, Place(place.cursor, place.skip - 1))
+        return _end_of(found[: last.skip + 1], last.cursor, place, limit, page.more_before)
+    page = page_before(run_id, place.cursor)
+    found = lines_of(run_id, page)
+    for _page in range(LONGEST):
+        if found or not page.more_before:
+            break
+        page = page_before(run_id, page.before)
+        found = lines_of(run_id, page)
+    return _end_of(found, page.before, place, limit, page.more_before)
+
+
+def _page_at(run_id: UUID, place: Place) -> tuple[Place, Page, list[Line]]:
+    """The page that holds the line after ``place``, its lines, and ``place`` relative to this page."""
+    page = page_after(run_id, place.cursor)
+    found = lines_of(run_id, page)
+    for _page in range(LONGEST):
+        if len(found) > place.skip or not page.more_after:
+            break
+        place = Place(page.after, max(0, place.skip - len(found)))
+        page = page_after(run_id, place.cursor)
+        found = lines_of(run_id, page)
+    return place, page, found
+
+
+def last_view(run_id: UUID, limit: int = LINES) -> View:
+    """The last lines, also those without an end."""
+    page = last_page(run_id)
+    view = _end_of(lines_of(run_id, page), page.before, Place(page.after), limit, page.more_before)
+    return replace(view, more_after=False)
+
+
+def first_view(run_id: UUID, limit: int = LINES) -> View:
+    return view_after(run_id, Place(Cursor()), limit)
+
+
+def view_at(run_id: UUID, number: int, limit: int = LINES) -> View:
+    """The view that holds the line with this number; the last view if there are fewer lines."""
+    starts = list(chunk_starts(run_id))
+    for context in (CONTEXT, 0):  # with very long lines before it, a view from there may end before the line
+        view = view_after(run_id, _place_after(starts, max(number - 1 - context, 0)), limit)
+        if view.lines and view.lines[-1].number >= number:
+            return view
+    return last_view(run_id, limit)
+
+
+def _place_after(starts: list[Start], ends: int) -> Place:
+    """The place after this number of lines."""
+    found = next((start for start in reversed(starts) if start.ends <= ends), None)
+    return Place(found.cursor, ends - found.ends) if found else Place(Cursor())
+
+
+def first_error(run_id: UUID) -> int | None:
+    """The number of the first line on standard error. ``None``: nothing was written there."""
+    return next((start.ends + 1 for start in chunk_starts(run_id) if start.stream == Stream.STDERR), None)
+
+
+def _end_of(found: list[Line], start: Cursor, end: Place, limit: int, more_before: bool) -> View:
+    cut = max(0, len(found) - limit)
+    return View(found[cut:], Place(start, cut), end, more_before or cut > 0, more_after=True)
+
+
+def lines_of(run_id: UUID, page: Page) -> list[Line]:
+    """The lines of a page. Another statement if its chunks do not store line numbers."""
+    known = ends_before(page)
+    missing = [stream for stream, count in known.items() if count is None]
+    counted = _count(run_id, page.before, missing) if missing else {}
+    return lines(page, {stream: counted.get(stream, count or 0) for stream, count in known.items()})
+
+
+def _count(run_id: UUID, cursor: Cursor, streams: list[Stream]) -> dict[Stream, int]:
+    """The line ends before ``cursor``, counted in the text: for chunks without a line number, which are few."""
+    found = {}
+    for stream in streams:
+        chunks = LogChunk.objects.filter(run=run_id, stream=stream, seq__lte=cursor[stream])
+        found[stream] = chunks.aggregate(n=Sum(NEWLINES))["n"] or 0
+    return found
