@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
-from django.db.models import Exists, F, Min, OuterRef, Q
+from django.db.models import Exists, F, Min, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
-from chroniker.models import EVERY_HOST, JobDependency, Lease, Status
+from chroniker.models import EVERY_HOST, JobDependency, JobState, Lease, Status
 
 
 class Scope(Enum):
@@ -63,6 +63,12 @@ def _unready(scope: Scope, instant: OuterRef | F) -> Q:
         Q(dependee__state=None) | Q(dependee__state__next_instant__lte=instant) | ~Q(dependee__state__schedule_error="")
     )
     return unfinished | unsuccessful | unaccounted
+
+
+def blocking(scope: Scope, dependents: QuerySet[JobState]) -> QuerySet[JobDependency]:
+    """The dependencies that ``scope`` asks for and that are not fulfilled, of these jobs."""
+    unready = _unready(scope, F("dependent__state__next_instant"))
+    return JobDependency.objects.filter(unready, dependent__in=dependents.values("pk"))
 
 
 def edges_from(job_ids: Collection[int]) -> list[Edge]:

@@ -13,7 +13,7 @@ from chroniker.clock import jump_detection
 from chroniker.clock.database_clock import FromNow
 from chroniker.conf import settings
 from chroniker.eligibility import dependencies, groups, hosts, pauses
-from chroniker.eligibility.claim_kinds import RETRY, ClaimKind, any_pending, pending_kinds
+from chroniker.eligibility.claim_kinds import RETRY, START_KINDS, ClaimKind, any_pending, pending_kinds
 from chroniker.eligibility.dependencies import Scope, Wait
 from chroniker.models import EVERY_HOST, Job, JobState, Lease, Overlap, Run, Status
 from chroniker.schedule.zones import zone_rules_version
@@ -45,6 +45,16 @@ def _failed_args() -> Subquery:
     """The arguments of the attempt that failed: a retry takes the same."""
     attempts = Run.objects.filter(job=OuterRef("pk"), slot="").exclude(status=Status.SKIPPED)
     return Subquery(attempts.order_by("-token").values("args")[:1])
+
+
+def blocking_dependencies(now: dt.datetime, limit: int) -> set[tuple[int, int]]:
+    """Pairs (dependent, dependee): the dependee holds back a job that is due. One statement, ``limit`` pairs at most."""
+    pairs = []
+    for kind in START_KINDS:
+        has_open_run = Exists(Lease.objects.filter(job=OuterRef("pk"), slot=""))
+        waiting = JobState.objects.filter(kind.pending(now), ~has_open_run, job__enabled=True)
+        pairs.append(dependencies.blocking(kind.dependencies, waiting).values_list("dependent", "dependee"))
+    return set(pairs[0].union(*pairs[1:])[:limit])
 
 
 def jobs_with_pending_work(job_ids: Collection[int]) -> list[int]:

@@ -47,9 +47,9 @@ def chains(job_ids: Collection[int] | None = None) -> list[Chain]:
         waits_for.setdefault(dependent, set()).add(dependee)
         followers.setdefault(dependee, set()).add(dependent)
     if job_ids is None:
-        members = list(_connected(waits_for, followers))
+        members = list(connected(waits_for, followers))
     else:
-        members = [_reachable(job_id, followers) for job_id in job_ids]
+        members = [reachable(job_id, followers) for job_id in job_ids]
     all_ids = set().union(*members)
     jobs = {job.pk: job for job in Job.objects.filter(pk__in=all_ids).only("name", "enabled").order_by("name")}
     expected = {pk: length.total_seconds() for pk, length in expected_durations(all_ids).items()}
@@ -58,7 +58,8 @@ def chains(job_ids: Collection[int] | None = None) -> list[Chain]:
     return [_chain([job for pk, job in jobs.items() if pk in ids], waits_for, expected) for ids in members]
 
 
-def _reachable(start: int, *edges: Edges) -> set[int]:
+def reachable(start: int, *edges: Edges) -> set[int]:
+    """``start`` and all jobs that can be reached from it over these edges."""
     found, waiting = {start}, [start]
     while waiting:
         here = waiting.pop()
@@ -68,26 +69,39 @@ def _reachable(start: int, *edges: Edges) -> set[int]:
     return found
 
 
-def _connected(waits_for: Edges, followers: Edges) -> Iterator[set[int]]:
+def connected(waits_for: Edges, followers: Edges) -> Iterator[set[int]]:
+    """The connected parts of the graph, without jobs that have no dependency."""
     seen: set[int] = set()
     for start in sorted({*waits_for, *followers}):
         if start not in seen:
-            seen |= (chain := _reachable(start, waits_for, followers))
+            seen |= (chain := reachable(start, waits_for, followers))
             yield chain
 
 
 def _chain(members: Sequence[Job], waits_for: Edges, expected: Mapping[int, float]) -> Chain:
     jobs = {job.pk: job for job in members}
     before = {pk: [other for other in jobs if other in waits_for.get(pk, ())] for pk in jobs}
-    ordered = _in_order(before)
-    ends: dict[int, float] = {}
-    links = []
-    for pk in ordered:
-        start = max((ends[other] for other in before[pk]), default=0.0)
-        ends[pk] = start + expected.get(pk, 0.0)
-        links.append(Link(jobs[pk], [jobs[other] for other in before[pk]], expected.get(pk), start))
+    ends = _ends(before, expected)
+    links = [
+        Link(jobs[pk], [jobs[other] for other in before[pk]], expected.get(pk), end - expected.get(pk, 0.0))
+        for pk, end in ends.items()
+    ]
     path = [jobs[pk] for pk in _longest(ends, before)]
     return Chain(links, path, max(ends.values(), default=0.0), [job for pk, job in jobs.items() if pk not in ends])
+
+
+def critical_path(before: Mapping[int, Sequence[int]], expected: Mapping[int, float]) -> tuple[list[int], float]:
+    """The longest path and its duration. ``before``: for each job, in a fixed order, the jobs it waits for."""
+    ends = _ends(before, expected)
+    return _longest(ends, before), max(ends.values(), default=0.0)
+
+
+def _ends(before: Mapping[int, Sequence[int]], expected: Mapping[int, float]) -> dict[int, float]:
+    """When each job ends if it starts as soon as it may, in topological order."""
+    ends: dict[int, float] = {}
+    for pk in _in_order(before):
+        ends[pk] = max((ends[other] for other in before[pk]), default=0.0) + expected.get(pk, 0.0)
+    return ends
 
 
 def _in_order(before: Mapping[int, Sequence[int]]) -> list[int]:

@@ -1,0 +1,182 @@
+"""The graph of dependencies with the condition of each job, or a part of it that can be drawn. Read-only."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Q
+
+from chroniker.eligibility import due
+from chroniker.insights.dependency_graph import connected, critical_path, reachable
+from chroniker.insights.job_nodes import Node, nodes
+from chroniker.models import Job, JobDependency
+
+#: Dependencies that are read. Of a larger graph, only the surroundings of a chosen job are complete.
+MOST_LINKS = 20_000
+#: Jobs in one picture.
+MOST_NODES = 150
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """``dependent`` waits for ``dependee``."""
+
+    dependee: int
+    dependent: int
+    success: bool  #: until it succeeded
+    end: bool  #: until it has ended
+    turn: bool  #: until its scheduled times have run
+    holds: bool  #: the dependent is due and must wait for it now
+
+
+@dataclass(frozen=True, slots=True)
+class CriticalPath:
+    """The path through a connected part that takes longest; ``complete``: all its durations are known."""
+
+    jobs: list[int]
+    seconds: float
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What is to be drawn: all, or the jobs around one job, of one group, or only what is held back."""
+
+    job_id: int | None = None
+    group_id: int | None = None
+    only_held: bool = False
+
+
+@dataclass(slots=True)
+class JobGraph:
+    nodes: dict[int, Node]  #: those to be drawn; larger connected parts first, then by name
+    links: list[Link]
+    paths: list[CriticalPath]
+    dependent_jobs: int  #: all jobs with a dependency
+    other_jobs: int
+    held: int  #: jobs that are held back now, of all jobs
+    holders: Counter[int]  #: how many jobs each holds back now
+    holder_names: dict[int, str]
+    groups: dict[int, tuple[str, int]]  #: by id: its name, and how many jobs its picture shows
+    is_part: bool  #: not everything that was chosen is drawn
+
+
+def read(now: dt.datetime, choice: Choice) -> JobGraph:
+    """Read the graph. Four statements; with a chosen job in a graph of more than ``MOST_LINKS`` links, six."""
+    rows = list(_rows()[: MOST_LINKS + 1])
+    if len(rows) > MOST_LINKS and choice.job_id is not None:
+        rows = _surroundings(choice.job_id)
+    blocking = due.blocking_dependencies(now, MOST_LINKS)
+    links = [Link(row[1], row[0], *row[2:5], (row[0], row[1]) in blocking) for row in rows]
+    groups = _groups(rows)
+    chosen = _chosen(links, choice, groups)
+    ids = _few(chosen, choice)
+    shown = [link for link in chosen if link.dependee in ids and link.dependent in ids]
+    holders = Counter(dependee for _dependent, dependee in blocking)
+    first = [pk for pk, _count in holders.most_common(2)]
+    found = nodes(ids | {*first}, {low for low, _high in blocking}, now)
+    parts = _parts(shown, found)
+    jobs = Job.objects.count()
+    everything = {pk for link in links for pk in (link.dependee, link.dependent)}
+    return JobGraph(
+        nodes={pk: found[pk] for part in parts for pk in part},
+        links=shown,
+        paths=[path for part in parts if (path := _path(part, shown, found)) and len(path.jobs) > 1],
+        dependent_jobs=len(everything),
+        other_jobs=max(jobs - len(everything), 0),
+        holders=holders,
+        holder_names={pk: found[pk].name for pk in first if pk in found},
+        groups={pk: (name, len(members)) for pk, (name, members) in groups.items()},
+        is_part=len(shown) < len(chosen) or len(rows) > MOST_LINKS,
+        held=len({low for low, _high in blocking}),
+    )
+
+
+def _rows(condition: Q | None = None) -> Any:
+    """Rows: dependent, dependee, the conditions success, end and turn, and group and group name of both."""
+    rows = JobDependency.objects.filter(condition or Q()).order_by("pk")
+    groups = ("dependent__group", "dependent__group__name", "dependee__group", "dependee__group__name")
+    conditions = ("wait_for_success", "wait_for_completion", "wait_for_next_run")
+    return rows.values_list("dependent", "dependee", *conditions, *groups)
+
+
+def _surroundings(job_id: int) -> list[Any]:
+    """The dependencies of a job and of its neighbours. Two statements."""
+    near = list(_rows(Q(dependent=job_id) | Q(dependee=job_id))[:MOST_NODES])
+    ids = {pk for row in near for pk in row[:2]}
+    return list(_rows(Q(dependent__in=ids) | Q(dependee__in=ids))[:MOST_LINKS])
+
+
+def _groups(rows: Iterable[Any]) -> dict[int, tuple[str, set[int]]]:
+    """By group: its name, and its jobs with their direct neighbours; by name."""
+    found: dict[int, tuple[str, set[int]]] = {}
+    for row in rows:
+        for group, name in (row[5:7], row[7:9]):
+            if group is not None:
+                found.setdefault(group, (name, set()))[1].update(row[:2])
+    return dict(sorted(found.items(), key=lambda item: item[1][0]))
+
+
+def _chosen(links: list[Link], choice: Choice, groups: Mapping[int, tuple[str, set[int]]]) -> list[Link]:
+    if choice.only_held:
+        return [link for link in links if link.holds]
+    if choice.group_id is not None:
+        members = groups.get(choice.group_id, ("", set[int]()))[1]
+        return [link for link in links if link.dependee in members and link.dependent in members]
+    return links
+
+
+def _near(links: Iterable[Link]) -> dict[int, set[int]]:
+    near: dict[int, set[int]] = {}
+    for link in links:
+        near.setdefault(link.dependee, set()).add(link.dependent)
+        near.setdefault(link.dependent, set()).add(link.dependee)
+    return near
+
+
+def _few(links: list[Link], choice: Choice) -> set[int]:
+    """All jobs of these links, or at most ``MOST_NODES`` of them: one connected part, or the nearest to one job."""
+    near = _near(links)
+    if choice.job_id is not None:
+        part = reachable(choice.job_id, near) if choice.job_id in near else set()
+        return part if len(part) <= MOST_NODES else _nearest(choice.job_id, near)
+    if len(near) <= MOST_NODES:
+        return set(near)
+    held = {link.dependent for link in links if link.holds}
+    part = max(connected(near, near), key=lambda part: (bool(part & held), len(part)))
+    middle = max(part & held or part, key=lambda pk: (len(near[pk]), -pk))
+    return part if len(part) <= MOST_NODES else _nearest(middle, near)
+
+
+def _nearest(start: int, near: Mapping[int, Collection[int]]) -> set[int]:
+    """The jobs with the shortest distance from ``start``."""
+    found = dict.fromkeys([start])
+    waiting = [start]
+    for pk in waiting:  # grows while it is read
+        for other in sorted(near[pk]):
+            if other not in found and len(found) < MOST_NODES:
+                found[other] = None
+                waiting.append(other)
+    return set(found)
+
+
+def _parts(links: list[Link], nodes: Mapping[int, Node]) -> list[list[int]]:
+    """The connected parts, the largest first, each ordered by name. A job that was deleted meanwhile is left out."""
+    near = _near(link for link in links if link.dependee in nodes and link.dependent in nodes)
+    parts = [sorted(part, key=lambda pk: (nodes[pk].name, pk)) for part in connected(near, near)]
+    return sorted(parts, key=lambda part: (-len(part), nodes[part[0]].name))
+
+
+def _path(part: list[int], links: list[Link], nodes: Mapping[int, Node]) -> CriticalPath:
+    before: dict[int, list[int]] = {pk: [] for pk in part}
+    for link in links:
+        if link.dependent in before and link.dependee in before:
+            before[link.dependent].append(link.dependee)
+    usual = {pk: seconds for pk in part if (seconds := nodes[pk].usual) is not None}
+    usual |= {pk: 0.0 for pk in part if nodes[pk].condition == "disabled"}
+    jobs, seconds = critical_path(before, usual)
+    return CriticalPath(jobs, seconds, all(pk in usual for pk in jobs))

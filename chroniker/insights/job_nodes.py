@@ -1,0 +1,98 @@
+"""Jobs as nodes of the graph: each with its condition, in one statement. Read-only."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import FilteredRelation, Q
+
+from chroniker.models import Job, Status
+
+FIELDS = (
+    "pk",
+    "name",
+    "enabled",
+    "force_run",
+    "state__next_run",
+    "state__retry_at",
+    "state__schedule_error",
+    "state__last_status",
+    "state__failures",
+    "state__recent_seconds",
+    "state__p50",
+    "open__run__status",
+    "open__run__claimed_at",
+    "open__run__started_at",
+    "open__total_parts",
+    "open__total_parts_complete",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One job. ``condition``: the code of a state, as in ``chroniker.wording.states``."""
+
+    pk: int
+    name: str
+    condition: str
+    since: dt.datetime | None  #: since when it runs, is queued, or waits
+    next_run: dt.datetime | None
+    retry_at: dt.datetime | None
+    parts: tuple[int, int] | None  #: done and total, of the open run
+    failures: int  #: in a row
+    seconds: float | None  #: the duration of the last success
+    usual: float | None  #: the median duration
+
+
+def nodes(job_ids: Collection[int], held: Collection[int], now: dt.datetime) -> dict[int, Node]:
+    """These jobs by id. ``held``: jobs that wait for a dependency now. One statement, none for no jobs."""
+    if not job_ids:
+        return {}
+    jobs = Job.objects.filter(pk__in=job_ids)
+    rows = jobs.annotate(open=FilteredRelation("leases", condition=Q(leases__slot=""))).values(*FIELDS)
+    return {row["pk"]: _node(row, row["pk"] in held, now) for row in rows}
+
+
+def _node(row: dict[str, Any], is_held: bool, now: dt.datetime) -> Node:
+    condition = _condition(row, is_held, now)
+    since = {
+        "running": row["open__run__started_at"],
+        "queued": row["open__run__claimed_at"],
+        "waiting": row["state__next_run"] if _has_come(row["state__next_run"], now) else row["state__retry_at"],
+    }
+    total, done = row["open__total_parts"], row["open__total_parts_complete"]
+    recent = row["state__recent_seconds"] or [None]
+    return Node(
+        pk=row["pk"],
+        name=row["name"],
+        condition=condition,
+        since=since.get(condition),
+        next_run=row["state__next_run"],
+        retry_at=row["state__retry_at"],
+        parts=(done or 0, total) if total else None,
+        failures=row["state__failures"] or 0,
+        seconds=recent[-1],
+        usual=row["state__p50"],
+    )
+
+
+def _condition(row: dict[str, Any], is_held: bool, now: dt.datetime) -> str:
+    """What it does now; else what its latest run ended with; else when it runs next."""
+    if row["open__run__status"] is not None:
+        return "running" if row["open__run__status"] == Status.RUNNING else "queued"
+    if not row["enabled"]:
+        return "disabled"
+    if row["state__schedule_error"]:
+        return "schedule_error"
+    if is_held or row["force_run"] or _has_come(row["state__next_run"], now) or _has_come(row["state__retry_at"], now):
+        return "waiting"
+    if row["state__retry_at"] is not None:
+        return "retrying"
+    return str(row["state__last_status"] or "").lower() or ("scheduled" if row["state__next_run"] else "manual")
+
+
+def _has_come(moment: dt.datetime | None, now: dt.datetime) -> bool:
+    return moment is not None and moment <= now
