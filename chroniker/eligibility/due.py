@@ -48,7 +48,7 @@ def _failed_args() -> Subquery:
 
 
 def blocking_dependencies(now: dt.datetime, limit: int) -> set[tuple[int, int]]:
-    """Pairs (dependent, dependee): the dependee holds back a job that is due. One statement, ``limit`` pairs at most."""
+    """Pairs (dependent, dependee): the dependent is due, and must wait for the dependee. One statement."""
     pairs = []
     for kind in START_KINDS:
         has_open_run = Exists(Lease.objects.filter(job=OuterRef("pk"), slot=""))

@@ -71,7 +71,7 @@ def read(now: dt.datetime, choice: Choice) -> JobGraph:
     if len(rows) > MOST_LINKS and choice.job_id is not None:
         rows = _surroundings(choice.job_id)
     blocking = due.blocking_dependencies(now, MOST_LINKS)
-    links = [Link(row[1], row[0], *row[2:5], (row[0], row[1]) in blocking) for row in rows]
+    links = [Link(row[1], row[0], row[2], row[3], row[4], row[:2] in blocking) for row in rows]
     groups = _groups(rows)
     chosen = _chosen(links, choice, groups)
     ids = _few(chosen, choice)

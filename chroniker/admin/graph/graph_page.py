@@ -1,0 +1,93 @@
+"""The page of the graph: what holds what back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
+from django.urls.resolvers import URLPattern
+from django.utils.translation import gettext as _
+
+from chroniker.admin.graph import drawing
+from chroniker.admin.shared.console_page import page_path, render
+from chroniker.admin.shared.site_links import admin_url
+from chroniker.clock.database_clock import database_now
+from chroniker.insights import job_graph
+from chroniker.insights.job_graph import Choice, JobGraph
+from chroniker.models import Job
+
+#: Groups among the links above the picture, and critical paths below it.
+MOST_GROUPS, MOST_PATHS = 12, 5
+FRAGMENTS = {
+    "ops-sentence": "chroniker/console/graph_sentence.html",
+    "graph-choice": "chroniker/console/graph_choice.html",
+    "graph-picture": "chroniker/console/graph_picture.html",
+    "graph-paths": "chroniker/console/graph_paths.html",
+    "graph-table": "chroniker/console/graph_table.html",
+}
+
+
+def urls(job_admin: Any) -> list[URLPattern]:
+    return [page_path(job_admin, "graph/", graph_view, "chroniker_job_graph")]
+
+
+def graph_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
+    """``?job=ID`` or ``?q=NAME``: the jobs around one job; ``?group=ID``; ``?held=1``: only what is held back."""
+    if not job_admin.has_view_or_change_permission(request):
+        raise PermissionDenied
+    now = database_now()
+    choice, around = _choice(request)
+    graph = job_graph.read(now, choice)
+    context = {
+        "title": _("Graph"),
+        "graph": graph,
+        "holders": [_holder(graph, pk, count) for pk, count in graph.holders.most_common(1)],
+        "chips": _chips(graph, choice),
+        "around": around,
+        "query": request.GET.get("q", ""),
+        "picture": drawing.draw(graph, now),
+        "paths": [_path(graph, path) for path in graph.paths[:MOST_PATHS]],
+        "rows": list(drawing.table(graph)),
+    }
+    return render(job_admin.admin_site, request, "chroniker/console/graph.html", "graph", context, FRAGMENTS)
+
+
+def _choice(request: HttpRequest) -> tuple[Choice, Job | None]:
+    """The choice of the query, and the chosen job."""
+    job_id, group_id = (_number(request.GET.get(name, "")) for name in ("job", "group"))
+    jobs = Job.objects.only("name")
+    job = None
+    if name := request.GET.get("q", "").strip():
+        linked = jobs.filter(Q(dependencies__isnull=False) | Q(dependents__isnull=False), name__icontains=name)
+        job = linked.order_by("name").first()
+    elif job_id is not None:
+        job = jobs.filter(pk=job_id).first()
+    return Choice(job.pk if job else None, group_id, request.GET.get("held") == "1"), job
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
+def _holder(graph: JobGraph, pk: int, count: int) -> dict[str, Any]:
+    url = admin_url("chroniker_job_status", pk) or admin_url("chroniker_job_change", pk)
+    return {"name": graph.holder_names.get(pk, ""), "url": url, "count": count}
+
+
+def _chips(graph: JobGraph, choice: Choice) -> list[dict[str, Any]]:
+    chips = [
+        {"text": _("All"), "count": graph.dependent_jobs, "query": "?", "current": choice == Choice()},
+        {"text": _("Only what is held back"), "count": graph.held, "query": "?held=1", "current": choice.only_held},
+    ]
+    largest = sorted(graph.groups, key=lambda pk: -graph.groups[pk][1])[:MOST_GROUPS]
+    for pk in (pk for pk in graph.groups if pk in largest):
+        name, count = graph.groups[pk]
+        chips.append({"text": name, "count": count, "query": f"?group={pk}", "current": choice.group_id == pk})
+    return chips
+
+
+def _path(graph: JobGraph, path: job_graph.CriticalPath) -> dict[str, Any]:
+    jobs = [(graph.nodes[pk].name, admin_url("chroniker_job_status", pk)) for pk in path.jobs]
+    return {"jobs": jobs, "seconds": path.seconds, "complete": path.complete}
