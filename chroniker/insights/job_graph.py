@@ -63,13 +63,15 @@ class JobGraph:
     holder_names: dict[int, str]
     groups: dict[int, tuple[str, int]]  #: by id: its name, and how many jobs its picture shows
     is_part: bool  #: not everything that was chosen is drawn
+    is_large: bool  #: not all dependencies were read: there are more dependent jobs, and fewer others
 
 
 def read(now: dt.datetime, choice: Choice) -> JobGraph:
     """Read the graph. Four statements; with a chosen job in a graph of more than ``MOST_LINKS`` links, six."""
     rows = list(_rows()[: MOST_LINKS + 1])
-    if len(rows) > MOST_LINKS and choice.job_id is not None:
-        rows = _surroundings(choice.job_id)
+    everything = {pk for row in rows for pk in row[:2]}
+    if is_large := len(rows) > MOST_LINKS:
+        rows = rows if choice.job_id is None else _surroundings(choice.job_id)
     blocking = due.blocking_dependencies(now, MOST_LINKS)
     links = [Link(row[1], row[0], row[2], row[3], row[4], row[:2] in blocking) for row in rows]
     groups = _groups(rows)
@@ -81,7 +83,6 @@ def read(now: dt.datetime, choice: Choice) -> JobGraph:
     found = nodes(ids | {*first}, {low for low, _high in blocking}, now)
     parts = _parts(shown, found)
     jobs = Job.objects.count()
-    everything = {pk for link in links for pk in (link.dependee, link.dependent)}
     return JobGraph(
         nodes={pk: found[pk] for part in parts for pk in part},
         links=shown,
@@ -91,7 +92,8 @@ def read(now: dt.datetime, choice: Choice) -> JobGraph:
         holders=holders,
         holder_names={pk: found[pk].name for pk in first if pk in found},
         groups={pk: (name, len(members)) for pk, (name, members) in groups.items()},
-        is_part=len(shown) < len(chosen) or len(rows) > MOST_LINKS,
+        is_part=len(shown) < len(chosen) or is_large,
+        is_large=is_large,
         held=len({low for low, _high in blocking}),
     )
 

@@ -53,6 +53,7 @@ def _of_model(
 PAGES: dict[str, Page] = {
     **_of_model("job", SEE_JOBS, _only("adder"), _only("deleter"), lambda rows: rows.idle.pk),
     "job/live/": Page(SEE_JOBS, json=True, query="?ids=1"),
+    "job/graph/": Page(SEE_JOBS),
     "job/pause/": Page(_only("pauser")),
     "job/preview/": Page(SEE_JOBS, json=True, query="?frequency=CRON&cron=0+3+*+*+*"),
     "job/command/": Page(_only("changer", "operator"), json=True, query="?name=noop"),

@@ -46,7 +46,13 @@ class Box:
     @property
     def places(self) -> dict[str, float]:
         """Where the parts of the box are."""
-        return {"icon_x": self.x + 9, "icon_y": self.y + 8, "text_x": self.x + 27, "name": self.y + 18, "text": self.y + 33}
+        return {
+            "icon_x": self.x + 9,
+            "icon_y": self.y + 8,
+            "text_x": self.x + 27,
+            "name": self.y + 18,
+            "text": self.y + 33,
+        }
 
 
 @dataclass(frozen=True, slots=True)

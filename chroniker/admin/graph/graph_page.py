@@ -47,6 +47,7 @@ def graph_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
         "chips": _chips(graph, choice),
         "around": around,
         "query": request.GET.get("q", ""),
+        "sought": around.name if around else request.GET.get("q", ""),
         "picture": drawing.draw(graph, now),
         "paths": [_path(graph, path) for path in graph.paths[:MOST_PATHS]],
         "rows": list(drawing.table(graph)),

@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from chroniker.admin.graph import graph_page
 from chroniker.admin.jobs import (
     cloning,
     command_field,
@@ -52,6 +53,7 @@ PAGES: tuple[Any, ...] = (
     command_field,
     run_with_arguments,
     run_and_stop_views,
+    graph_page,
 )
 
 

@@ -36,7 +36,7 @@ PAGES = {
     "monitor": ("change/",),
 }
 #: Pages of a model, below its address.
-LISTS = {"job": ("", "add/", "pause/"), "run": ("", "reliability/"), "monitor": ("", "add/")}
+LISTS = {"job": ("", "add/", "pause/", "graph/"), "run": ("", "reliability/"), "monitor": ("", "add/")}
 
 
 def one_of_each() -> dict[str, Any]:
