@@ -107,4 +107,4 @@ def console_bar(context: Context) -> dict[str, Any]:
     """The page links and the health of the scheduler. For pages of the admin."""
     from chroniker.admin.shared.console_bar import bar_context  # only a page of the admin has this tag
 
-    return bar_context(context["request"], context.get("console_page") or "", context.get("opts"))
+    return {"bar": context.get("bar") or bar_context(context["request"], "", context.get("opts"))}

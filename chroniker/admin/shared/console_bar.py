@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from chroniker.admin.shared.pulse import pause_notice, pulse_cells
 from chroniker.admin.shared.site_links import admin_url, use_site_of
 
 
@@ -47,7 +48,13 @@ def bar_context(request: HttpRequest, current: str, opts: Any) -> dict[str, Any]
         if all(map(may, page.permissions)) and (url := admin_url(page.view))
     ]
     current = current or PAGE_OF_MODEL.get(getattr(opts, "model_name", None) or "", "")
-    return {"pages": pages, "current": current, "now": timezone.now()}
+    return {
+        "pages": pages,
+        "current": current,
+        "now": timezone.now(),
+        "cells": pulse_cells(may),
+        "pause": pause_notice(may),
+    }
 
 
 def permission_test(request: HttpRequest) -> Callable[[str], bool]:

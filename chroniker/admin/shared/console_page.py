@@ -19,12 +19,14 @@ from django.urls.resolvers import URLPattern
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
 
-from chroniker.admin.shared.console_bar import PAGES
+from chroniker.admin.shared.console_bar import PAGES, bar_context
 from chroniker.admin.shared.live_page import fragments_json, live_address, live_etag
 from chroniker.admin.shared.site_links import admin_url
 
 #: Seconds between two refreshes; a page of a running run sets ``live_seconds`` to 1.
 LIVE_SECONDS = 5
+#: Fragments of every page.
+COMMON_FRAGMENTS = {"ops-pulse": "chroniker/console/pulse.html"}
 
 
 def render(
@@ -43,7 +45,7 @@ def render(
     """
     full = {
         **admin_site.each_context(request),
-        "console_page": name,
+        "bar": bar_context(request, name, None),
         "console_now": timezone.localtime(),
         "zone": timezone.get_current_timezone_name(),
         "live_seconds": LIVE_SECONDS,
@@ -54,7 +56,7 @@ def render(
     etag = live_etag(request)
     response: HttpResponse
     if fragments and etag is not None:
-        response = fragments_json(request, full, fragments, etag)
+        response = fragments_json(request, full, {**fragments, **COMMON_FRAGMENTS}, etag)
     else:
         response = TemplateResponse(request, template, full)
     add_never_cache_headers(response)

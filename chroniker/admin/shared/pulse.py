@@ -1,0 +1,82 @@
+"""The health of the scheduler and a pause of all jobs, as the bar and the start page show them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from chroniker.admin.shared.site_links import admin_url
+from chroniker.eligibility import pauses
+from chroniker.wording.states import LEVELS, STATES
+
+#: The cells of ``Health``, with the page that explains each.
+CELLS: tuple[tuple[str, Any, str, str], ...] = (
+    ("tick", gettext_lazy("Tick"), "chroniker_host_changelist", "#ticks"),
+    ("workers", gettext_lazy("Workers"), "chroniker_host_changelist", "#workers"),
+    ("backlog", gettext_lazy("Backlog"), "chroniker_host_changelist", "#queues"),
+    ("clock", gettext_lazy("Clock"), "chroniker_host_changelist", "#hosts"),
+    ("mails", gettext_lazy("Mails"), "chroniker_outbox_changelist", ""),
+)
+#: Pages that need a right; without it the cell is no link.
+RIGHTS = {"chroniker_host_changelist": "view_host", "chroniker_outbox_changelist": "view_outbox"}
+
+
+@dataclass(frozen=True, slots=True)
+class PulseCell:
+    """``code``: a code of ``wording.states``."""
+
+    name: str
+    title: str
+    code: str
+    headline: str
+    detail: str
+    url: str
+    since: dt.datetime | None = None
+
+    @property
+    def tone(self) -> str:
+        return STATES[self.code].tone
+
+
+def pulse_cells(may: Callable[[str], bool], now: dt.datetime | None = None) -> list[PulseCell]:
+    """One cell for each part of the health. A part that cannot be read is unknown, never good."""
+    try:
+        health = import_module("chroniker.insights.health").health(now or timezone.now())
+    except ImportError:
+        health = None
+    return [_cell(name, str(title), getattr(health, name, None), view, part, may) for name, title, view, part in CELLS]
+
+
+def _cell(name: str, title: str, cell: Any, view: str, part: str, may: Callable[[str], bool]) -> PulseCell:
+    url = admin_url(view) if may(RIGHTS[view]) else ""
+    link = url and f"{url}{part}"
+    if cell is None:
+        return PulseCell(name, title, "unknown", _("unknown"), _("The health could not be read."), link)
+    code = LEVELS.get(str(cell.level), "unknown")
+    return PulseCell(name, title, code, str(cell.headline), str(cell.detail), link, cell.since)
+
+
+@dataclass(frozen=True, slots=True)
+class PauseNotice:
+    """A pause of all jobs. ``url``: the page to resume; empty for the setting, and without the right."""
+
+    by: str
+    since: dt.datetime | None
+    reason: str
+    url: str
+
+
+def pause_notice(may: Callable[[str], bool]) -> PauseNotice | None:
+    """At most one statement."""
+    pause = pauses.global_pause()
+    if pause is None:
+        return None
+    url = admin_url("chroniker_job_pause") if pause.since is not None and may("pause_jobs") else ""
+    return PauseNotice(pause.by, pause.since, pause.reason, url)

@@ -1,0 +1,105 @@
+"""What runs now and what waits, for the start page. A constant number of statements."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chroniker.eligibility import due
+from chroniker.eligibility.pauses import Pause
+from chroniker.insights.durations import Estimate, estimate
+from chroniker.models import Job, JobState, Lease, Run, Status
+
+#: Rows of each table; open runs that are counted.
+SHOWN, MOST_OPEN = 20, 1_000
+#: Jobs that are counted as on schedule.
+MOST_COUNTED = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class RunningRun:
+    """``usual``: the median duration of its job's latest successes."""
+
+    run: Run
+    lease: Lease
+    usual: dt.timedelta | None
+    estimate: Estimate
+
+    @property
+    def ends_at(self) -> dt.datetime | None:
+        """When it probably ends: by its progress, else by past runs."""
+        return self.estimate.by_rate or self.estimate.by_past
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingJob:
+    """``code``: a code of ``wording.states``. ``run``: its queued run, if it is claimed."""
+
+    job: Job
+    code: str
+    since: dt.datetime | None
+    why: str
+    run: Run | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentWork:
+    """``n_running``, ``n_queued``: of the first ``MOST_OPEN`` open runs. Lists hold the first ``SHOWN``."""
+
+    running: list[RunningRun]
+    waiting: list[WaitingJob]
+    n_running: int
+    n_queued: int
+    n_due: int  #: jobs that are due without a run; at most ``MOST_COUNTED``
+    n_on_schedule: int  #: enabled jobs with a later next run; at most ``MOST_COUNTED`` and one more
+
+    @property
+    def n_waiting(self) -> int:
+        return self.n_queued + self.n_due
+
+
+def current_work(now: dt.datetime, held: Pause | None = None) -> CurrentWork:
+    """``held``: the pause over all jobs, which the caller has read."""
+    leases = list(
+        Lease.objects.filter(slot="").select_related("run", "job__state", "job__group").order_by("pk")[:MOST_OPEN]
+    )
+    running = sorted((_running(lease, now) for lease in leases if lease.run.status == Status.RUNNING), key=_started)
+    queued = [lease for lease in leases if lease.run.status == Status.CLAIMED]
+    open_jobs = Lease.objects.filter(slot="").values("job")
+    overdue = JobState.objects.filter(next_run__lte=now, job__enabled=True).exclude(pk__in=open_jobs)
+    n_due = overdue.order_by()[:MOST_COUNTED].count()
+    states = list(overdue.select_related("job__group").order_by("next_run")[:SHOWN]) if n_due else []
+    later = JobState.objects.filter(next_run__gt=now, job__enabled=True).order_by()
+    return CurrentWork(
+        running=running[:SHOWN],
+        waiting=_waiting(queued[:SHOWN], states, now, held)[:SHOWN],
+        n_running=len(running),
+        n_queued=len(queued),
+        n_due=n_due,
+        n_on_schedule=later[: MOST_COUNTED + 1].count(),
+    )
+
+
+def _started(each: RunningRun) -> dt.datetime:
+    return each.run.started_at or each.run.claimed_at
+
+
+def _running(lease: Lease, now: dt.datetime) -> RunningRun:
+    state = getattr(lease.job, "state", None)
+    usual = dt.timedelta(seconds=state.p50) if state is not None and state.p50 is not None else None
+    found = estimate(
+        lease.run.started_at, now, total=lease.total_parts, done=lease.total_parts_complete, expected=usual
+    )
+    return RunningRun(lease.run, lease, usual, found)
+
+
+def _waiting(
+    leases: Sequence[Lease], states: Sequence[JobState], now: dt.datetime, held: Pause | None
+) -> list[WaitingJob]:
+    queued = [WaitingJob(lease.job, "queued", lease.run.claimed_at, lease.run.reason, lease.run) for lease in leases]
+    if not states:
+        return queued
+    pauses = {state.pk: held for state in states} if held else None
+    reasons = due.why_not(states, now, pauses)
+    return queued + [WaitingJob(state.job, "waiting", state.next_run, reasons[state.pk]) for state in states]

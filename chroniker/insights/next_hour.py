@@ -1,0 +1,77 @@
+"""Starts that the schedules give for the next hour. One statement."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from chroniker.exceptions import ScheduleError
+from chroniker.models import Job, JobState
+from chroniker.schedule import next_after
+
+MINUTES = 60
+#: Jobs that are read, the soonest first.
+MOST_JOBS = 200
+#: A job that runs more often than this is counted, but not listed.
+OFTEN = dt.timedelta(minutes=5)
+LISTED = 9
+
+
+@dataclass(frozen=True, slots=True)
+class NextRun:
+    job: Job
+    at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NextHour:
+    """``minutes``: the number of starts in each minute from now. ``listed``: the first runs of less frequent jobs."""
+
+    minutes: list[int]
+    listed: list[NextRun]
+    is_cut: bool  #: more than ``MOST_JOBS`` jobs run; the others are not counted
+
+    @property
+    def total(self) -> int:
+        return sum(self.minutes)
+
+    @property
+    def busiest(self) -> int:
+        """The index of the minute with the most starts."""
+        return max(range(MINUTES), key=self.minutes.__getitem__)
+
+
+def next_hour(now: dt.datetime) -> NextHour:
+    until = now + dt.timedelta(minutes=MINUTES)
+    states = JobState.objects.filter(next_run__gt=now, next_run__lt=until, job__enabled=True, schedule_error="")
+    rows = list(states.select_related("job").order_by("next_run")[: MOST_JOBS + 1])
+    minutes, listed = [0] * MINUTES, []
+    for state in rows[:MOST_JOBS]:
+        starts = list(_starts(state, until))
+        for at in starts:
+            minutes[min(int((at - now).total_seconds() // 60), MINUTES - 1)] += 1
+        if len(starts) < 2 or starts[1] - starts[0] >= OFTEN:
+            listed += [NextRun(state.job, at) for at in starts]
+    listed.sort(key=lambda each: (each.at, each.job.name))
+    return NextHour(minutes, listed[:LISTED], len(rows) > MOST_JOBS)
+
+
+def _starts(state: JobState, until: dt.datetime) -> Iterator[dt.datetime]:
+    """Its starts before ``until``. Frequent ones are repeated at the distance of the first two: computing is slow."""
+    if state.next_run is None or state.next_instant is None:
+        return
+    shift = state.next_run - state.next_instant  # by the job's jitter
+    at: dt.datetime | None = state.next_instant
+    following = _after(state.job, state.next_instant)
+    step = following - state.next_instant if following is not None else None
+    while at is not None and at + shift < until:
+        yield at + shift
+        at = at + step if step is not None and step < OFTEN else _after(state.job, at)
+
+
+def _after(job: Job, at: dt.datetime) -> dt.datetime | None:
+    try:
+        return next_after(job.spec, at)
+    except ScheduleError:
+        return None
