@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from tests.support import ROOT
 from tests.support.databases import VENDORS, installed
 
-#: Tests of real processes wait more than they compute: one process more than there are processors keeps those busy.
-PARALLEL = ["-n", str((os.cpu_count() or 1) + 1), "--dist", "worksteal"]
+#: Tests of real processes wait more than they compute: two workers for each processor keep it busy.
+PARALLEL = ["-n", str((os.cpu_count() or 1) * 2), "--dist", "worksteal"]
 OUTCOMES = {0: "passed", 1: "FAILED", 2: "interrupted", 5: "no tests"}
 
 

@@ -26,6 +26,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Start the database before Django reads its settings."""
     from django.conf import settings
 
+    # Tests start some hundred Python processes. Without stored bytecode each of them compiles the project again.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     stack = config.stash[SERVERS] = ExitStack()
     if settings.configured and not databases.described():
         raise pytest.UsageError("unset DJANGO_SETTINGS_MODULE: the tests choose their settings themselves")

@@ -12,8 +12,10 @@ from textwrap import dedent
 
 from tests.support import ROOT
 
+#: Set by coverage in a run of ``make coverage``: its processes measure themselves.
+COVERAGE = "COVERAGE_PROCESS_CONFIG"
 #: About the environment that cron gives to a command.
-EMPTY = {"PATH": os.defpath}
+EMPTY = {"PATH": os.defpath, **{name: value for name, value in os.environ.items() if name == COVERAGE}}
 
 SETTINGS = """
     from pathlib import Path
@@ -90,9 +92,10 @@ def environment(directory: Path, *, with_sources: bool = True) -> Path:
     venv.create(directory, with_pip=False, symlinks=True)
     python = directory / "bin" / "python"
     where = run([python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], env=EMPTY, cwd=directory)
-    paths = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
-    lines = [*([str(ROOT)] if with_sources else []), *sorted(paths)]
-    Path(where.strip(), "tests.pth").write_text("\n".join(lines) + "\n")
+    paths = sorted({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})
+    if with_sources:  # and with the .pth files of these directories: coverage has one, to measure each process
+        paths = [str(ROOT), *(f"import site; site.addsitedir({path!r})" for path in paths)]
+    Path(where.strip(), "tests.pth").write_text("\n".join(paths) + "\n")
     return python
 
 
