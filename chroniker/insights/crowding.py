@@ -10,14 +10,19 @@ from heapq import heapify, heappop, heappush
 _MINUTE = dt.timedelta(minutes=1)
 
 
+def usual_length(seconds: float | None) -> dt.timedelta:
+    """From ``JobState.p50``. A job that has not succeeded yet counts as one second, so that it needs a slot."""
+    return dt.timedelta(seconds=1 if seconds is None else seconds)
+
+
 @dataclass(frozen=True, slots=True)
 class ExpectedRun:
-    """A run that is expected to start at ``start`` and to take ``length``; zero if its usual duration is unknown."""
+    """A run that is expected to start at ``start`` and to take ``length``."""
 
     start: dt.datetime
     job_id: int
     name: str
-    length: dt.timedelta = dt.timedelta()
+    length: dt.timedelta
 
     @property
     def end(self) -> dt.datetime:

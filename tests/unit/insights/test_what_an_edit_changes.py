@@ -81,6 +81,15 @@ def test_the_stale_times_of_a_dependant_have_no_run_of_the_job_since_the_one_bef
     assert examined >= len(own) - 1
 
 
+def test_a_run_at_the_same_time_is_not_stale() -> None:
+    daily, nightly = Timetable(cron("0 3 * * *")), Timetable(cron("0 2 * * *"))
+    now = utc(2026, 11, 2)
+    assert stale_times(daily, daily, now, MOST) == ([], MOST)
+    assert stale_times(nightly, daily, now, MOST) == ([], MOST)
+    stale, _examined = stale_times(Timetable(cron("0 3 * * mon")), daily, now, MOST)
+    assert [each.weekday() for each in stale] == [1, 2, 3, 4, 5, 6, 1, 2, 3]
+
+
 def test_the_rate_of_a_schedule_is_counted_without_its_blackouts() -> None:
     spec = cron("*/15 * * * *")
     assert Timetable(spec).runs_a_day(utc(2026, 11, 2)) == 96
@@ -147,7 +156,7 @@ class Life:
 @settings(max_examples=30, deadline=None)
 @given(
     expression=st.sampled_from(["* * * * *", "*/2 * * * *", "0,1,5,20 * * * *", "*/10 * * * *"]),
-    seconds=st.integers(1, 700),
+    seconds=st.integers(1, 700) | st.sampled_from([60, 120, 300, 600]),
     policy=st.sampled_from(Overlap.values),
 )
 def test_overlaps_are_those_of_a_life_second_by_second(expression: str, seconds: int, policy: str) -> None:
@@ -195,6 +204,7 @@ def test_collisions_are_those_of_a_queue_second_by_second(
     expected = [ExpectedRun(epoch + at * SECOND, n, f"job {n}", taken * SECOND) for n, (at, taken) in enumerate(drawn)]
     found = collisions(expected, capacity, [(epoch + end * SECOND, f"open {n}") for n, end in enumerate(running)])
     waited = {n: wait for n, wait in waits(drawn, capacity, running).items() if wait}
+    assert bool(found) == bool(waited)
     named = Counter(name for each in found for name in each.names)
     assert {f"job {n}" for n in waited} <= set(named) and max(named.values(), default=1) == 1
     longest = max(waited.values(), default=0)

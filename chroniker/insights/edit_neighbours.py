@@ -1,0 +1,144 @@
+"""Other jobs that an edit of one job affects: those that start in the same minute, and those that wait for it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from chroniker.exceptions import ScheduleError
+from chroniker.insights.crowding import Collision, ExpectedRun, collisions, usual_length
+from chroniker.insights.timetable import DAY, ChangedTime, Timetable, stale_times
+from chroniker.models import Job, JobDependency, JobState, Status
+from chroniker.models.schedule_fields import SPEC_FIELDS
+from chroniker.schedule import Spec, jitter, latest_until, validate
+
+#: Other jobs that are examined, and schedules among them that are computed; of the rest only the next run counts.
+MOST_OTHERS, MOST_SCHEDULES = 2000, 300
+#: Dependants that are examined, and the scheduled times of each.
+MOST_DEPENDANTS, DEPENDANT_TIMES = 50, 10
+#: Scheduled times among which one outside the blackouts is searched.
+MOST_BLACKOUTS = 1000
+
+_MINUTE, _TICK = dt.timedelta(minutes=1), dt.timedelta(microseconds=1)
+_COLUMNS = ("next_run", "p50", *(f"job__{name}" for name in ("name", "group", "jitter_seconds", *SPEC_FIELDS)))
+
+
+@dataclass(frozen=True, slots=True)
+class Dependant:
+    """A job that waits for the edited one."""
+
+    job_id: int
+    name: str
+    waits_for_ever: bool  #: the edited job has to succeed first, and nothing starts it any more
+    stale: int  #: of the examined scheduled times, those without a run of the edited job since the one before
+    examined: int
+
+
+def others_until(job_id: int | None, last: dt.datetime) -> list[JobState]:
+    """The other enabled jobs whose next run comes before ``last``, the earliest first. One statement."""
+    states = JobState.objects.filter(next_run__lt=last, job__enabled=True).exclude(pk=job_id)
+    return list(states.select_related("job").only(*_COLUMNS).order_by("next_run")[:MOST_OTHERS])
+
+
+def same_minute(
+    times: Collection[ChangedTime], offset: dt.timedelta, others: Sequence[JobState], now: dt.datetime
+) -> dict[dt.datetime, list[JobState]]:
+    """For each scheduled time of the next day that runs: the other jobs that start in the same minute.
+
+    Blackouts of the others are not considered. Jobs of the same schedule and jitter are computed together.
+    """
+    alike: dict[tuple[Spec, dt.timedelta], list[JobState]] = {}
+    for state in others:
+        alike.setdefault((state.job.spec, jitter(state.pk, state.job.jitter_seconds)), []).append(state)
+    found: dict[dt.datetime, list[JobState]] = {}
+    for row in times:
+        if row.runs_after and row.instant + offset < now + DAY:
+            low = (row.instant + offset).replace(second=0, microsecond=0)
+            found[row.instant] = [
+                state
+                for number, ((spec, delay), states) in enumerate(alike.items())
+                for state in _starting(spec, delay, states, low, is_computed=number < MOST_SCHEDULES)
+            ]
+    return found
+
+
+def _starting(
+    spec: Spec, delay: dt.timedelta, states: list[JobState], low: dt.datetime, *, is_computed: bool
+) -> list[JobState]:
+    """Those of these jobs of one schedule that start in the minute that begins with ``low``."""
+    if is_computed:
+        try:
+            latest = latest_until(spec, low + _MINUTE - _TICK - delay)
+        except ScheduleError:  # written past the form; its next run was computed before
+            pass
+        else:
+            return states if latest is not None and latest >= low - delay else []
+    return [state for state in states if state.next_run is not None and low <= state.next_run < low + _MINUTE]
+
+
+def crowded_minutes(
+    edited: Job, own_seconds: float | None, offset: dt.timedelta, starting: dict[dt.datetime, list[JobState]]
+) -> list[Collision]:
+    """Minutes in which more jobs of its group start than its limit allows. Earlier runs are not considered."""
+    group = edited.group
+    if group is None or group.limit is None:
+        return []
+    found = []
+    for instant, states in starting.items():
+        start = (instant + offset).replace(second=0, microsecond=0)
+        runs = [
+            ExpectedRun(start, state.pk, state.job.name, usual_length(state.p50))
+            for state in states
+            if state.job.group_id == group.pk
+        ]
+        runs.append(ExpectedRun(start, edited.pk or 0, edited.name, usual_length(own_seconds)))
+        if len(runs) > group.limit:
+            found += collisions(runs, group.limit)[:1]
+    return found
+
+
+def dependants(job_id: int, state: JobState, after: Timetable, now: dt.datetime, *, will_run: bool) -> list[Dependant]:
+    """The enabled jobs that wait for this one. One statement. ``will_run``: as for ``waits_for_ever``."""
+    edges = JobDependency.objects.filter(dependee=job_id, dependent__enabled=True).select_related("dependent")
+    return [
+        Dependant(
+            edge.dependent_id,
+            edge.dependent.name,
+            waits_for_ever(edge, state, after, now, will_run=will_run),
+            *_stale(after, edge.dependent, now),
+        )
+        for edge in edges.order_by("dependent__name")[:MOST_DEPENDANTS]
+    ]
+
+
+def waits_for_ever(edge: JobDependency, state: JobState, after: Timetable, now: dt.datetime, *, will_run: bool) -> bool:
+    """Whether only a success of the edited job lets the dependant start, and nothing will start the edited job.
+
+    ``will_run``: it has an open run, or a request to run. A run by hand can always end the wait.
+    """
+    if will_run or not edge.wait_for_success or state.last_status == Status.SUCCEEDED:
+        return False
+    will_retry = after.enabled and state.retry_at is not None
+    return not will_retry and next(_open_instants(after, now), None) is None
+
+
+def _open_instants(table: Timetable, now: dt.datetime) -> Iterator[dt.datetime]:
+    return (instant for instant in islice(table.instants(now), MOST_BLACKOUTS) if not table.blackout(instant))
+
+
+def _stale(after: Timetable, dependant: Job, now: dt.datetime) -> tuple[int, int]:
+    """Blackouts of the dependant are not considered."""
+    stale, examined = stale_times(after, timetable_of(dependant, ()), now, DEPENDANT_TIMES)
+    return len(stale), examined
+
+
+def timetable_of(job: Job, closed: Sequence[object]) -> Timetable:
+    """The timetable of this job; without times if its schedule is invalid, because then nothing starts it."""
+    try:
+        validate(job.spec)
+    except ScheduleError:
+        return Timetable(job.spec, enabled=False)
+    offset = jitter(job.pk or 0, job.jitter_seconds)
+    return Timetable(job.spec, tuple(closed), offset, job.enabled)  # type: ignore[arg-type]

@@ -1,0 +1,161 @@
+"""The effects of an edit of a job's schedule, before it is saved. Reads the database; writes nothing.
+
+Guaranteed: what the save itself skips is what the next tick books, if it comes before another scheduled time. The
+other effects are estimates: they assume that every run takes as long as usual and that a tick is always in time.
+"""
+
+from __future__ import annotations
+
+import copy
+import datetime as dt
+from dataclasses import dataclass, field, replace
+
+from django.db.models import Exists, OuterRef
+
+from chroniker.clock.database_clock import FromNow, database_now
+from chroniker.insights.crowding import Collision
+from chroniker.insights.edit_neighbours import (
+    Dependant,
+    crowded_minutes,
+    dependants,
+    others_until,
+    same_minute,
+    timetable_of,
+)
+from chroniker.insights.self_overlap import OverlapForecast, forecast
+from chroniker.insights.timetable import DAY, ChangedTime, Timetable, changed_times
+from chroniker.lifecycle.booking import rebook
+from chroniker.models import Job, JobState, Lease
+from chroniker.models.calendar import closed_times
+from chroniker.reasons import Code
+from chroniker.schedule import latest_until, next_after
+
+#: Scheduled times that are shown; skipped ones that are counted; own starts that may overlap.
+TIMES, MOST_SKIPPED, MOST_STARTS = 10, 1000, 1440
+
+_MINUTE, _TICK = dt.timedelta(minutes=1), dt.timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedBySave:
+    """Scheduled times that are due and have not run, and that the save records as skipped."""
+
+    first: dt.datetime
+    last: dt.datetime
+    count: int
+    has_more: bool
+    code: Code
+
+
+@dataclass(frozen=True, slots=True)
+class OwnOverlap:
+    """The scheduled times of a day that overlap the run before, if each run takes so long."""
+
+    length: dt.timedelta
+    before: OverlapForecast
+    after: OverlapForecast
+
+
+@dataclass(frozen=True, slots=True)
+class WhatIf:
+    """The effects of one edit."""
+
+    now: dt.datetime
+    is_new: bool
+    times: list[ChangedTime]
+    same_minute: dict[dt.datetime, int]  #: by scheduled time: the other jobs that start in the same minute
+    runs_a_day: tuple[float, float]  #: before and after
+    skipped: SkippedBySave | None = None
+    drops_retry: bool = False
+    usual: OwnOverlap | None = None  #: if each run takes as long as half of them do
+    slow: OwnOverlap | None = None  #: if each run takes as long as 95 of 100 do
+    crowded: list[Collision] = field(default_factory=list)  #: starts within a minute beyond the limit of its group
+    dependants: list[Dependant] = field(default_factory=list)
+
+
+def what_if(edited: Job) -> WhatIf:
+    """The effects of saving ``edited``, an unsaved copy of a job with a valid schedule.
+
+    Three statements; one for a new job and its calendar, and one more where a calendar is used.
+    """
+    saved = _saved(edited.pk) if edited.pk else None
+    now: dt.datetime = saved.__dict__["now"] if saved is not None else database_now()
+    closed = closed_times({job.calendar_id for job in (saved, edited) if job is not None and job.calendar_id})
+    before = timetable_of(saved, closed.get(saved.calendar_id or 0, ())) if saved is not None else None
+    after = timetable_of(edited, closed.get(edited.calendar_id or 0, ()))
+    state = _state(saved)
+    times = changed_times(before, after, now, TIMES)
+    last = max((row.instant + after.offset for row in times), default=now) + _MINUTE
+    starting = same_minute(times, after.offset, others_until(edited.pk, min(last, now + DAY)), now)
+    usual, slow = (_own_overlap(edited, seconds, before, after, now) for seconds in (state.p50, state.p95))
+    found = WhatIf(
+        now=now,
+        is_new=saved is None,
+        times=times,
+        same_minute={instant: len(states) for instant, states in starting.items()},
+        runs_a_day=(before.runs_a_day(now) if before else 0.0, after.runs_a_day(now)),
+        usual=usual,
+        slow=slow,
+        crowded=crowded_minutes(edited, state.p50, after.offset, starting),
+    )
+    return found if saved is None else _with_saved(found, saved, edited, state, after)
+
+
+def _with_saved(found: WhatIf, saved: Job, edited: Job, state: JobState, after: Timetable) -> WhatIf:
+    """Add the effects on what the saved job has pending, and on the jobs that wait for it."""
+    will_run = (edited.enabled and saved.force_run) or saved.__dict__["is_open"]
+    return replace(
+        found,
+        skipped=_skipped(saved, edited, state, found.now),
+        drops_retry=state.retry_at is not None and not edited.enabled,
+        dependants=dependants(saved.pk, state, after, found.now, will_run=will_run),
+    )
+
+
+def _saved(pk: int) -> Job | None:
+    is_open = Exists(Lease.objects.filter(job=OuterRef("pk"), slot=""))
+    jobs = Job.objects.select_related("state", "group").annotate(now=FromNow(), is_open=is_open)
+    return jobs.filter(pk=pk).first()
+
+
+def _state(saved: Job | None) -> JobState:
+    """Its state; an empty one for a job that was never booked."""
+    state: JobState | None = getattr(saved, "state", None)
+    return state if state is not None else JobState()
+
+
+# -- the save itself -----------------------------------------------------------------------------------------
+
+
+def _skipped(saved: Job, edited: Job, state: JobState, now: dt.datetime) -> SkippedBySave | None:
+    """What the booking of this edit would record, computed by the booking itself."""
+    job = copy.copy(edited)
+    job.edited_at = now
+    run = rebook(job, copy.copy(state), now)
+    if run is None or run.scheduled_for is None or run.covered_until is None:
+        return None
+    was_on = bool(state.booked_fingerprint)
+    spec = saved.spec if was_on else job.spec
+    count, last, instant = 0, run.scheduled_for, next_after(spec, run.scheduled_for - _TICK)
+    while instant is not None and instant <= run.covered_until and count < MOST_SKIPPED:
+        count, last, instant = count + 1, instant, next_after(spec, instant)
+    has_more = instant is not None and instant <= run.covered_until
+    if has_more:
+        last = latest_until(spec, run.covered_until) or last
+    return SkippedBySave(run.scheduled_for, last, count, has_more, Code(run.code))
+
+
+# -- the job against itself ----------------------------------------------------------------------------------
+
+
+def _own_overlap(
+    edited: Job, seconds: float | None, before: Timetable | None, after: Timetable, now: dt.datetime
+) -> OwnOverlap | None:
+    if seconds is None:
+        return None
+    length = dt.timedelta(seconds=seconds)
+    old, new = (
+        forecast(table.starts(now, now + DAY, MOST_STARTS) if table else [], length, edited.overlap)
+        for table in (before, after)
+    )
+    return OwnOverlap(length, old, new)

@@ -1,0 +1,185 @@
+"""The effects of an edit, as they are shown before it is saved, compared with what the save then does."""
+
+from __future__ import annotations
+
+import copy
+import datetime as dt
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from chroniker import lifecycle
+from chroniker.clock.database_clock import database_now
+from chroniker.eligibility import dependencies
+from chroniker.insights.timetable import Change
+from chroniker.insights.what_if import what_if
+from chroniker.models import Group, Job, JobDependency, JobState, Lease, Run, Status
+from chroniker.models.calendar import Blackout, Calendar
+from chroniker.scheduler.manual_runs import run_now
+from tests.support.factories import a_booked_job, a_dependency, a_due_job, state_of
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("dummy")]
+
+MINUTE = dt.timedelta(minutes=1)
+NEVER = {"frequency": "ONCE", "cron": "", "run_at": dt.datetime(2020, 1, 1, tzinfo=dt.UTC)}
+edits: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
+    [
+        {},
+        {"enabled": False},
+        {"cron": "*/3 * * * *"},
+        {"cron": "0 3 * * *"},
+        {"timezone": "Asia/Tokyo"},
+        {"jitter_seconds": 90},
+        {"name": "another name"},
+        {**NEVER},
+    ]
+)
+
+
+def edited(job: Job, **fields: Any) -> Job:
+    """A copy with other values, as a form makes it."""
+    changed = copy.copy(job)
+    for name, value in fields.items():
+        setattr(changed, name, value)
+    return changed
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(before=st.sampled_from(["* * * * *", "*/2 * * * *", "0 0 1 1 *"]), was_on=st.booleans(), fields=edits)
+def test_the_save_skips_what_was_shown(before: str, was_on: bool, fields: dict[str, Any]) -> None:
+    with transaction.atomic():
+        job = a_due_job(minutes=5, cron=before)
+        if not was_on:
+            Job.objects.filter(pk=job.pk).update(enabled=False)
+            lifecycle.book([job.pk], database_now())
+            JobState.objects.filter(pk=job.pk).update(covered_until=database_now() - 4 * MINUTE)
+            fields = {"enabled": True, **fields}
+            Run.objects.all().delete()
+            job.refresh_from_db()
+        shown = what_if(edited(job, **fields))
+        changed = edited(job, **fields)
+        changed.save(update_fields=[*fields]) if fields else None
+        if Job.objects.filter(pk=job.pk, edited_at__isnull=False).exists():
+            lifecycle.book([job.pk], database_now())
+        found = Run.objects.filter(job=job.pk, status=Status.SKIPPED).first()
+        assume(database_now().minute == shown.now.minute)  # no scheduled time came in between
+        transaction.set_rollback(True)
+    if found is None:
+        assert shown.skipped is None
+        return
+    assert shown.skipped is not None and found.scheduled_for is not None and found.covered_until is not None
+    assert (shown.skipped.first, shown.skipped.code) == (found.scheduled_for, found.code)
+    step = {"* * * * *": 1, "*/2 * * * *": 2, "*/3 * * * *": 3}.get((fields if not was_on else {}).get("cron", before))
+    if step:
+        minutes = range(int((found.covered_until - found.scheduled_for) / MINUTE) + 1)
+        due = [m for n in minutes if (m := found.scheduled_for + n * MINUTE).minute % step == 0]
+        assert (shown.skipped.count, shown.skipped.last) == (len(due), due[-1])
+
+
+flags = st.fixed_dictionaries({f"wait_for_{each}": st.booleans() for each in ("completion", "success", "next_run")})
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    edge=flags,
+    result=st.sampled_from(["", Status.SUCCEEDED, Status.FAILED]),
+    fields=st.sampled_from([{}, {"enabled": False}, NEVER, {**NEVER, "force_run": True}]),
+    retry=st.booleans(),
+    is_open=st.booleans(),
+)
+def test_a_dependant_waits_for_ever_if_nothing_is_left_that_ends_its_wait(
+    edge: dict[str, bool], result: str, fields: dict[str, Any], retry: bool, is_open: bool
+) -> None:
+    with transaction.atomic():
+        job, other = a_booked_job(name="a"), a_booked_job(name="b")
+        JobDependency.objects.create(dependent=other, dependee=job, **edge)
+        if is_open:
+            run_now(job, "somebody")
+        retry_at = database_now() + 9 * MINUTE if retry else None
+        JobState.objects.filter(pk=job.pk).update(last_status=result, retry_at=retry_at)
+        job.force_run = bool(fields.get("force_run"))
+        job.save(update_fields=["force_run"])
+        (shown,) = what_if(edited(job, **fields)).dependants
+        edited(job, **fields).save(update_fields=[*fields]) if fields else None
+        lifecycle.book([job.pk], database_now() + MINUTE / 60)
+        later = JobState.objects.filter(dependencies.blocked(), pk=other.pk)
+        state, is_flagged = state_of(job), Job.objects.get(pk=job.pk).force_run
+        has_run = Lease.objects.filter(job=job.pk).exists()
+        something_runs = state.next_run is not None or state.retry_at is not None or is_flagged or has_run
+        expected = later.exists() and not something_runs
+        transaction.set_rollback(True)
+    assert shown.waits_for_ever == expected
+
+
+def test_jobs_of_the_same_minute_are_counted_by_their_schedules() -> None:
+    job = a_booked_job(cron="*/10 * * * *")
+    a_booked_job(cron="*/30 * * * *")
+    a_booked_job(cron="0 * * * *")
+    a_booked_job(cron="5 * * * *")
+    a_booked_job(cron="0,10,20,30,40,50 * * * *", enabled=False)
+    found = what_if(job)
+    counted = {instant.minute: number for instant, number in found.same_minute.items()}
+    assert counted == {0: 2, 10: 0, 20: 0, 30: 1, 40: 0, 50: 0}
+
+
+def test_a_group_beyond_its_limit_is_a_collision() -> None:
+    group = Group.objects.create(name="imports", limit=2)
+    job = a_booked_job(name="a", cron="0 * * * *", group=group)
+    for name in ("b", "c"):
+        other = a_booked_job(name=name, cron="*/5 * * * *", group=group)
+        JobState.objects.filter(pk=other.pk).update(p50=90.0)
+    a_booked_job(name="d", cron="*/5 * * * *")
+    collision = what_if(job).crowded[0]
+    assert (collision.names, collision.capacity) == (["a", "b", "c"], 2)
+    assert collision.longest_wait == dt.timedelta(seconds=1)
+    JobState.objects.filter(pk=job.pk).update(p50=120.0)
+    assert what_if(job).crowded[0].longest_wait == dt.timedelta(seconds=90)
+    group.limit = 3
+    assert what_if(edited(job, group=group)).crowded == []
+
+
+def test_an_estimate_needs_a_usual_duration() -> None:
+    job = a_booked_job(cron="0 * * * *", overlap="SKIP")
+    assert what_if(job).usual is None
+    JobState.objects.filter(pk=job.pk).update(p50=600.0, p95=1500.0)
+    found = what_if(edited(job, cron="*/20 * * * *"))
+    assert found.usual and found.slow
+    assert (found.usual.before.affected, found.usual.after.affected, found.slow.before.affected) == (0, 0, 0)
+    assert (found.slow.after.runs, found.slow.after.skipped) == (36, 36)
+    assert found.runs_a_day == (24, 72)
+
+
+def test_a_pending_retry_is_dropped_by_disabling() -> None:
+    job = a_booked_job()
+    JobState.objects.filter(pk=job.pk).update(retry_at=database_now() + MINUTE)
+    assert not what_if(job).drops_retry
+    assert what_if(edited(job, enabled=False)).drops_retry
+
+
+def test_a_saved_schedule_that_is_invalid_has_no_times() -> None:
+    job = a_booked_job()
+    Job.objects.filter(pk=job.pk).update(cron="61 * * * *")
+    found = what_if(edited(Job.objects.get(pk=job.pk), cron="0 3 * * *"))
+    assert found.runs_a_day == (0.0, 1.0)
+    assert {row.change for row in found.times} == {Change.ADDED}
+
+
+@pytest.mark.parametrize(("calendar", "statements"), [(False, 3), (True, 4)])
+def test_a_forecast_takes_three_statements_and_one_for_calendars(calendar: bool, statements: int) -> None:
+    closed = Calendar.objects.create(name="closed")
+    Blackout.objects.create(calendar=closed, name="x", starts_at=database_now(), ends_at=database_now() + MINUTE)
+    job = a_booked_job(calendar=closed if calendar else None, group=Group.objects.create(name="g", limit=1))
+    for number in range(20):
+        other = a_booked_job(cron=f"*/{number + 1} * * * *", group=job.group, calendar=closed)
+        a_dependency(other, job, wait_for_success=True)
+    job = Job.objects.select_related("group").get(pk=job.pk)
+    with CaptureQueriesContext(connection) as queries:
+        what_if(edited(job, cron="0 3 * * *"))
+    assert len(queries) == statements
+    with CaptureQueriesContext(connection) as queries:
+        what_if(Job(name="new", command="noop", cron="0 3 * * *", timezone="UTC"))
+    assert len(queries) == 2
