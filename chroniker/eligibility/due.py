@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection
+from dataclasses import dataclass
 
 from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from django.utils import timezone
@@ -17,6 +18,15 @@ from chroniker.eligibility.claim_kinds import RETRY, START_KINDS, ClaimKind, any
 from chroniker.eligibility.dependencies import Scope, Wait
 from chroniker.models import EVERY_HOST, Job, JobState, Lease, Overlap, Run, Status
 from chroniker.schedule.zones import zone_rules_version
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a job does not run now, as text. ``is_held``: it is due, and a pause, dependency or group holds it back."""
+
+    text: str
+    is_held: bool = False
+
 
 # Each kind is searched for apart: "next_run <= now OR force_run" would lose the index on a large table.
 
@@ -138,52 +148,76 @@ def why_not(
     held: dict[int, pauses.Pause] | None = None,
     missing: dict[int, str] | None = None,
 ) -> dict[int, str]:
+    """The texts of ``explain``."""
+    return {pk: found.text for pk, found in explain(states, now, held, missing).items()}
+
+
+def explain(
+    states: Collection[JobState],
+    now: dt.datetime,
+    held: dict[int, pauses.Pause] | None = None,
+    missing: dict[int, str] | None = None,
+    leases: dict[int, Lease] | None = None,
+) -> dict[int, Explanation]:
     """For people: for each job, why it does not run at ``now``. A constant number of statements.
 
     Each state must carry its ``job``. A job that is due and not blocked waits for the next tick. ``held``: the pauses
-    of these jobs, if the caller has read them; ``missing``: likewise, that the hosts of these jobs are not live.
+    of these jobs, if the caller has read them; ``missing``: likewise, that the hosts of these jobs are not live;
+    ``leases``: likewise, their open runs.
     """
-    ids = [state.pk for state in states]
-    leases = {lease.job_id: lease for lease in Lease.objects.filter(job__in=ids, slot="").select_related("run")}
-    waits = dependencies.reasons(ids)
+    if leases is None:
+        open_runs = Lease.objects.filter(job__in=[state.pk for state in states], slot="").select_related("run")
+        leases = {lease.job_id: lease for lease in open_runs}
+    pending = [state for state in states if state.pk not in leases and state.job.enabled and pending_kinds(state, now)]
+    waits = _waits(pending)
+    held = pauses.pauses_for([state.job for state in states]) if held is None else held
+    missing = hosts.jobs_without_live_host([state.job for state in states]) if missing is None else missing
+    suspended = " ".join(hosts.suspension_messages()) if pending else ""
+    found = {}
+    for state in states:
+        lease = leases.get(state.pk)
+        text, is_held = _why_not(state, lease, waits.get(state.pk, []), held.get(state.pk), now)
+        if state.pk in missing and (state.job.enabled if lease is None else lease.run.status == Status.CLAIMED):
+            text += f" {missing[state.pk]}"
+        if suspended and state in pending:
+            text += f" {suspended}"
+        found[state.pk] = Explanation(text, is_held)
+    return found
+
+
+def _waits(states: Collection[JobState]) -> dict[int, list[Wait]]:
+    """What holds these jobs back: dependencies, and groups without room. Three statements; none without jobs."""
+    if not states:
+        return {}
+    waits = dependencies.reasons([state.pk for state in states])
     full = groups.full_groups(state.job.group_id for state in states if state.job.group_id is not None)
     for state in states:
         if state.job.group_id in full:
             waits.setdefault(state.pk, []).append(Wait(full[state.job.group_id]))
-    held = pauses.pauses_for([state.job for state in states]) if held is None else held
-    missing = hosts.jobs_without_live_host([state.job for state in states]) if missing is None else missing
-    suspended = " ".join(hosts.suspension_messages())
-    found = {}
-    for state in states:
-        lease = leases.get(state.pk)
-        found[state.pk] = _why_not(state, lease, waits.get(state.pk, []), held.get(state.pk), now)
-        if state.pk in missing and (state.job.enabled if lease is None else lease.run.status == Status.CLAIMED):
-            found[state.pk] += f" {missing[state.pk]}"
-        if suspended and lease is None and state.job.enabled and pending_kinds(state, now):
-            found[state.pk] += f" {suspended}"
-    return found
+    return waits
 
 
 def _why_not(
     state: JobState, lease: Lease | None, waits: list[Wait], pause: pauses.Pause | None, now: dt.datetime
-) -> str:
+) -> tuple[str, bool]:
+    """The text, and whether a rule holds the job back."""
     if lease is not None:
-        return _open_reason(lease)
+        return _open_reason(lease), False
     if not state.job.enabled:
-        return _("It is disabled.")
+        return _("It is disabled."), False
     pending = pending_kinds(state, now)
     if state.schedule_error and not pending:
-        return _("Schedule error: %(error)s") % {"error": state.schedule_error}
+        return _("Schedule error: %(error)s") % {"error": state.schedule_error}, False
     if pause is not None:
-        return str(pause)
+        return str(pause), bool(pending)
     if state.job.edited_at is not None:
-        return _("It was edited; the next tick books it.")
+        return _("It was edited; the next tick books it."), False
     if not pending:
-        return _why_not_due(state)
+        return _why_not_due(state), False
     needs_turn = all(kind.dependencies is Scope.ALL for kind in pending)
     if texts := [wait.text for wait in waits if needs_turn or not wait.turn_only]:
-        return _("It is due, but %(reasons)s.") % {"reasons": "; ".join(texts)}
-    return _("It is due; the next tick starts it.")
+        return _("It is due, but %(reasons)s.") % {"reasons": "; ".join(texts)}, True
+    return _("It is due; the next tick starts it."), False
 
 
 def _why_not_due(state: JobState) -> str:

@@ -65,11 +65,16 @@ def group_pauses(group_ids: Iterable[int] | None = None) -> dict[int, Pause]:
 
 
 def pauses_for(jobs: Iterable[Job]) -> dict[int, Pause]:
-    """By job id: the pause that applies to the job, if any. At most two statements, however many jobs."""
+    """By job id: the pause that applies to the job, if any. At most two statements, however many jobs.
+
+    Groups that the jobs carry are not read again.
+    """
     jobs = list(jobs)
     if everything := global_pause():
         return {job.pk: everything for job in jobs}
-    groups = group_pauses(job.group_id for job in jobs if job.group_id is not None)
+    carried = {job.group.pk: job.group for job in jobs if job._state.fields_cache.get("group") and job.group}
+    groups = group_pauses({job.group_id for job in jobs if job.group_id is not None} - carried.keys())
+    groups |= {pk: found for pk, group in carried.items() if (found := _of(group, group.name))}
     return {job.pk: groups[job.group_id] for job in jobs if job.group_id in groups}
 
 

@@ -15,6 +15,9 @@ from chroniker.eligibility import due, hosts, pauses
 from chroniker.insights.durations import expected_durations
 from chroniker.models import Job, JobState, Lease, Status
 
+#: A job that is due this long, and that no rule holds back, is overdue: two periods of the slowest tick, cron's.
+OVERDUE_AFTER = dt.timedelta(minutes=2)
+
 
 class Condition(models.TextChoices):
     """A job's condition in one word. The values are a stable interface for programs; the labels are for people."""
@@ -43,6 +46,7 @@ class JobStatus:
     expected: dt.timedelta | None = None  #: its expected duration, from past runs; only while it runs
     unserved: str = ""  #: a message, if its required host is not live
     pause: pauses.Pause | None = None  #: the pause that applies to it
+    is_held: bool = False  #: it is due, and a pause, a dependency or its group holds it back
 
     @property
     def is_open(self) -> bool:
@@ -63,6 +67,24 @@ class JobStatus:
         if self.state.next_run is None:
             return Condition.NEW if self.job.edited_at else Condition.OVER
         return Condition.IDLE
+
+    @property
+    def state_code(self) -> str:
+        """The code of its state, as in ``chroniker.wording.states``."""
+        condition = self.condition
+        if condition == Condition.DUE:
+            return self._due_code()
+        if condition == Condition.IDLE and self.state.failures:
+            return "failing"
+        if condition == Condition.OVER:
+            return "ended"
+        return str(condition.value)
+
+    def _due_code(self) -> str:
+        if self.is_held:
+            return "paused" if self.pause is not None else "waiting"
+        due_at = self.state.next_run
+        return "overdue" if due_at is not None and due_at < self.now - OVERDUE_AFTER else "due"
 
     @property
     def is_self_explanatory(self) -> bool:
@@ -94,27 +116,47 @@ def _of_open(lease: Lease) -> Condition:
 F = TypeVar("F", bound=JobStatus)
 
 
-def fetch_job_status(jobs: Sequence[Job], kind: type[F]) -> dict[int, F]:
-    """The status by job id. A constant number of statements. A job that was never booked gets an empty state."""
-    now, ids = database_now(), [job.pk for job in jobs]
-    states = {state.pk: state for state in JobState.objects.filter(pk__in=ids)}
+def fetch_job_status(jobs: Sequence[Job], kind: type[F], now: dt.datetime | None = None) -> dict[int, F]:
+    """The status by job id. A constant number of statements. A job that was never booked gets an empty state.
+
+    ``now``: the database's clock, if the caller has read it. States and groups that the jobs carry are not read again.
+    """
+    now, ids = now or database_now(), [job.pk for job in jobs]
+    states = _states(jobs)
     leases = {lease.job_id: lease for lease in Lease.objects.filter(job__in=ids, slot="").select_related("run")}
-    for job in jobs:
-        states.setdefault(job.pk, JobState(job_id=job.pk)).job = job
     held = pauses.pauses_for(jobs)
     missing = hosts.jobs_without_live_host(jobs)
-    reasons = due.why_not(list(states.values()), now, held, missing)
-    expected = expected_durations([pk for pk, lease in leases.items() if lease.run.status == Status.RUNNING])
+    reasons = due.explain(list(states.values()), now, held, missing, leases)
+    expected = _expected(states, leases)
     return {
         job.pk: kind(
             job,
             states[job.pk],
             leases.get(job.pk),
-            reasons[job.pk],
+            reasons[job.pk].text,
             now,
             expected=expected.get(job.pk),
             unserved=missing.get(job.pk, ""),
             pause=held.get(job.pk),
+            is_held=reasons[job.pk].is_held,
         )
         for job in jobs
     }
+
+
+def _states(jobs: Sequence[Job]) -> dict[int, JobState]:
+    """By job id. At most one statement."""
+    carried = [job for job in jobs if "state" in job._state.fields_cache]
+    states = {job.pk: job.state for job in carried if job._state.fields_cache["state"] is not None}
+    if others := [job.pk for job in jobs if "state" not in job._state.fields_cache]:
+        states |= {state.pk: state for state in JobState.objects.filter(pk__in=others)}
+    for job in jobs:
+        states.setdefault(job.pk, JobState(job_id=job.pk)).job = job
+    return states
+
+
+def _expected(states: dict[int, JobState], leases: dict[int, Lease]) -> dict[int, dt.timedelta]:
+    """The usual durations of the jobs that run. A statement only for those without a stored median."""
+    running = [pk for pk, lease in leases.items() if lease.run.status == Status.RUNNING]
+    stored = {pk: dt.timedelta(seconds=usual) for pk in running if (usual := states[pk].p50) is not None}
+    return {**expected_durations([pk for pk in running if pk not in stored]), **stored}
