@@ -102,9 +102,18 @@ def _moment(value: dt.datetime | None, text: str, more: str = "") -> str | SafeS
     )
 
 
-@register.inclusion_tag("chroniker/console/bar.html", takes_context=True)
-def console_bar(context: Context) -> dict[str, Any]:
+@register.inclusion_tag("chroniker/console/bar.html", takes_context=True, name="console_bar")
+def console_bar_tag(context: Context) -> dict[str, Any]:
     """The page links and the health of the scheduler. For pages of the admin."""
-    from chroniker.admin.shared.console_bar import bar_context  # only a page of the admin has this tag
+    from chroniker.admin.shared import console_bar  # only a page of the admin has this tag
 
-    return {"bar": context.get("bar") or bar_context(context["request"], "", context.get("opts"))}
+    model = getattr(context.get("opts"), "model_name", "")
+    return {"bar": context.get("bar") or console_bar.bar_of_admin_page(context["request"], model)}
+
+
+@register.simple_tag(takes_context=True)
+def console_url(context: Context, name: str) -> str:
+    """The address of a page of the console; empty if the user may not open it."""
+    from chroniker.admin.shared import console_bar
+
+    return console_bar.page_url(context["request"], name)

@@ -11,8 +11,8 @@ from django.urls.resolvers import URLPattern
 from django.utils.translation import gettext as _
 
 from chroniker.admin.operations.now_pictures import day_bars, hour_bars
-from chroniker.admin.shared.console_bar import permission_test
-from chroniker.admin.shared.console_page import page_path, render
+from chroniker.admin.shared.console_bar import PULSE, permission_test
+from chroniker.admin.shared.console_page import page_path, pulse_view, render
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.clock.database_clock import database_now
 from chroniker.insights.current_work import RunningRun, WaitingJob, current_work
@@ -32,7 +32,10 @@ FRAGMENTS = {
 
 
 def urls(job_admin: Any) -> list[URLPattern]:
-    return [page_path(job_admin, "now/", now_view, "chroniker_job_now")]
+    return [
+        page_path(job_admin, "now/", now_view, "chroniker_job_now"),
+        page_path(job_admin, "pulse/", pulse_view, PULSE),
+    ]
 
 
 def now_view(job_admin: Any, request: HttpRequest) -> HttpResponse:

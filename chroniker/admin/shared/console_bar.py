@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from chroniker.admin.shared.live_page import live_address
 from chroniker.admin.shared.pulse import pause_notice, pulse_cells
 from chroniker.admin.shared.site_links import admin_url, use_site_of
 
@@ -34,27 +35,45 @@ PAGES = (
     PageLink("fleet", _("Fleet"), "chroniker_host_changelist", ("view_host",), "f"),
     PageLink("reliability", _("Reliability"), "chroniker_run_reliability", ("view_run",)),
 )
+#: The view that refreshes the bar alone.
+PULSE = "chroniker_job_pulse"
 #: The page to mark on Django's own pages, by the model.
 PAGE_OF_MODEL = {"job": "jobs", "run": "runs", "host": "fleet"}
 
 
-def bar_context(request: HttpRequest, current: str, opts: Any) -> dict[str, Any]:
-    """For the template ``bar.html``. ``current``: the name of the page; without one it follows from the model."""
-    use_site_of(request)
+def bar_context(request: HttpRequest, current: str) -> dict[str, Any]:
+    """For the template ``bar.html``. ``current``: the name of the page."""
     may = permission_test(request)
     pages = [
         {"name": page.name, "title": page.title, "url": url, "key": page.key}
         for page in PAGES
         if all(map(may, page.permissions)) and (url := admin_url(page.view))
     ]
-    current = current or PAGE_OF_MODEL.get(getattr(opts, "model_name", None) or "", "")
+    cells = pulse_cells(may)
+    # The tick is always shown, the rest if it is not good. The start page has all cells in its content.
+    shown = [] if current == "now" else [cell for cell in cells if cell.name == "tick" or cell.tone != "good"]
     return {
         "pages": pages,
         "current": current,
         "now": timezone.now(),
-        "cells": pulse_cells(may),
+        "cells": cells,
+        "pulse": shown,
         "pause": pause_notice(may),
     }
+
+
+def bar_of_admin_page(request: HttpRequest, model: str) -> dict[str, Any]:
+    """The bar of a page that Django renders: about a model of this app, or the app itself. It refreshes itself."""
+    use_site_of(request)
+    return {**bar_context(request, PAGE_OF_MODEL.get(model, "")), "live_url": live_address(admin_url(PULSE))}
+
+
+def page_url(request: HttpRequest, name: str) -> str:
+    """The address of a page of the bar; empty if the user may not open it, or the site does not have it."""
+    use_site_of(request)
+    may = permission_test(request)
+    found = next(page for page in PAGES if page.name == name)
+    return admin_url(found.view) if all(map(may, found.permissions)) else ""
 
 
 def permission_test(request: HttpRequest) -> Callable[[str], bool]:

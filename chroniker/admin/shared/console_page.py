@@ -45,11 +45,11 @@ def render(
     """
     full = {
         **admin_site.each_context(request),
-        "bar": bar_context(request, name, None),
+        "bar": bar_context(request, name),
         "console_now": timezone.localtime(),
         "zone": timezone.get_current_timezone_name(),
         "live_seconds": LIVE_SECONDS,
-        "live_url": live_address(request) if fragments else "",
+        "live_url": live_address(request.path, request.GET) if fragments else "",
         **context,
     }
     full["console_trail"] = _trail(name, full)
@@ -59,6 +59,13 @@ def render(
         response = fragments_json(request, full, {**fragments, **COMMON_FRAGMENTS}, etag)
     else:
         response = TemplateResponse(request, template, full)
+    add_never_cache_headers(response)
+    return response
+
+
+def pulse_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
+    """The refresh of the bar, for pages that Django renders. It shows nothing that needs a permission."""
+    response = fragments_json(request, {"bar": bar_context(request, "")}, COMMON_FRAGMENTS, live_etag(request) or "")
     add_never_cache_headers(response)
     return response
 

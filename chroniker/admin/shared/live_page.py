@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from django.http import HttpRequest, HttpResponse, HttpResponseNotModified, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotModified, JsonResponse, QueryDict
 from django.template.loader import render_to_string
 
 #: The parameter that makes an address answer its fragments; its value is the tag of the fragments that the page has.
@@ -30,10 +30,10 @@ def live_etag(request: HttpRequest) -> str | None:
     return getattr(request, "console_live", None)
 
 
-def live_address(request: HttpRequest) -> str:
-    """The address of this page's fragments, with its filters. The script adds the tag at the end."""
-    pairs = [(key, value) for key, values in request.GET.lists() for value in values]
-    return f"{request.path}?{urlencode([*pairs, (PARAMETER, '')])}"
+def live_address(path: str, query: QueryDict | None = None) -> str:
+    """The address of a page's fragments, with its filters. The script adds the tag at the end. Empty without a path."""
+    pairs = [(key, value) for key, values in query.lists() for value in values] if query else []
+    return f"{path}?{urlencode([*pairs, (PARAMETER, '')])}" if path else ""
 
 
 def fragments_json(

@@ -16,6 +16,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import NoReverseMatch, reverse
 from django.urls.resolvers import URLPattern
+from django.utils.text import capfirst
 
 from chroniker.admin.shared import live_page
 
@@ -48,12 +49,20 @@ def redirect_to(view: str, *args: object) -> HttpResponse:
 
 
 class SiteLinks:
-    """Put this first among the bases of a ``ModelAdmin``: its views then know which site they belong to."""
+    """Put this first among the bases of a ``ModelAdmin``: its views then know which site they belong to.
+
+    Lists have the name of their model as title.
+    """
 
     if TYPE_CHECKING:
         admin_site: AdminSite
+        opts: Any
 
         def get_urls(self) -> list[URLPattern]: ...
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        title = capfirst(self.opts.verbose_name_plural)
+        return super().changelist_view(request, {"title": title, **(extra_context or {})})  # type: ignore[misc,no-any-return]
 
     @property
     def urls(self) -> list[URLPattern]:

@@ -4,5 +4,5 @@ from django.views.generic import RedirectView
 
 urlpatterns = [
     path("admin/", admin.site.urls),
-    path("", RedirectView.as_view(pattern_name="admin:chroniker_job_changelist")),
+    path("", RedirectView.as_view(pattern_name="admin:chroniker_job_now")),
 ]

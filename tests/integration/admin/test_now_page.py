@@ -97,3 +97,17 @@ def test_a_job_with_a_past_schedule_or_an_error_does_not_break_it(admin: Client)
     Job.objects.filter(pk=job.pk).update(cron="nonsense")
     job.state.__class__.objects.filter(pk=job.pk).update(next_run=database_now() + dt.timedelta(minutes=2))
     assert admin.get(NOW).status_code == 200
+
+
+def test_the_bar_is_on_djangos_own_pages_of_the_app_with_an_address_to_refresh_it(admin: Client) -> None:
+    group = Group.objects.create(name="nightly")
+    for page in ("", "add/", f"{group.pk}/change/", f"{group.pk}/delete/", f"{group.pk}/history/"):
+        html = admin.get(f"/admin/chroniker/group/{page}").content.decode()
+        assert 'aria-label="Scheduler health"' in html, page
+        assert 'data-live-url="/admin/chroniker/job/pulse/?_live="' in html, page
+    assert "ops-pulse" in admin.get("/admin/chroniker/job/pulse/", {"_live": ""}).json()["html"]
+
+
+def test_the_index_of_the_app_leads_to_the_start_page_for_those_who_may_see_it(admin: Client) -> None:
+    assert 'content="0; url=/admin/chroniker/job/now/"' in admin.get("/admin/chroniker/").content.decode()
+    assert "http-equiv" not in logged_in("view_group").get("/admin/chroniker/").content.decode()

@@ -7,7 +7,7 @@
     const TIMEOUT = 8000; // milliseconds
     const SLOWER = [10, 20, 40, 60]; // seconds between requests while they fail
     const updated = source.querySelector("[data-updated]");
-    let seconds = Number(source.dataset.liveSeconds) || 5, etag = "", failures = 0, timer = null, busy = false;
+    let seconds = Number(source.dataset.liveSeconds) || 5, etag = "", failures = 0, timer = null, busy = false, last = clock();
     const pending = new Map(); // table bodies whose rows wait until nobody is in the table
 
     /* The HTML as the browser writes it, without texts that change by themselves. */
@@ -146,7 +146,8 @@
             seconds = answer.seconds || seconds;
             Object.entries(answer.html).forEach(([id, html]) => put(id, html));
         }
-        if (updated) { updated.textContent = clock(); }
+        last = clock();
+        if (updated) { updated.textContent = last; }
         return true;
     }
 
@@ -162,7 +163,7 @@
             offer();
         } catch {
             failures += 1;
-            if (failures === 2) { say(notice.dataset.late.replace("{time}", updated ? updated.textContent : "")); }
+            if (failures === 2) { say(notice.dataset.late.replace("{time}", last)); }
         }
         busy = false;
         if (more) {
