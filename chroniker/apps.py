@@ -8,7 +8,7 @@ from django.apps import AppConfig
 from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
 
-from chroniker.process.project_setup import VARIABLE
+from chroniker.process.command_start import SETUP_VARIABLE
 
 
 class ChronikerConfig(AppConfig):
@@ -23,5 +23,5 @@ class ChronikerConfig(AppConfig):
 
         checks.register()
         if settings.command_setup:
-            os.environ[VARIABLE] = settings.command_setup  # command processes inherit it
+            os.environ[SETUP_VARIABLE] = settings.command_setup  # command processes inherit it
         post_migrate.connect(sync_after_migrate, sender=self, dispatch_uid="chroniker.sync_jobs")

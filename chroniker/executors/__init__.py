@@ -6,8 +6,7 @@ decision which runs to dispatch (``scheduler``), and the supervision of a run (`
 
 from __future__ import annotations
 
-from chroniker.executors.base import Executor
-from chroniker.executors.hosted import HostedExecutor
+from chroniker.executors.base import Executor, HostedExecutor
 from chroniker.executors.registry import executors
 
 __all__ = ["Executor", "HostedExecutor", "executors"]

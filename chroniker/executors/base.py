@@ -1,4 +1,4 @@
-"""The interface of all executors. The contract test suite runs against each of them."""
+"""The interfaces of executors: of all, and of those whose runs execute in the dispatching process."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.core.checks import CheckMessage
 
+from chroniker.conf import settings
 from chroniker.models import Run
 
 #: The longest wait of a page for each step of a dispatch. The next tick dispatches the remaining runs.
@@ -77,3 +78,39 @@ class Executor:
 
     def close(self) -> None:
         """Free its resources; an executor of this host waits for its runs first."""
+
+
+class HostedExecutor(Executor):
+    """Executes runs in this process. It accepts only runs that this host may start."""
+
+    executes_here: ClassVar[bool] = True
+
+    @staticmethod
+    def for_here(runs: Sequence[Run]) -> list[Run]:
+        """The runs that this host may start; the others wait for a tick of their own host."""
+        return [run for run in runs if run.required_host in ("", settings.hostname)]
+
+    def open(self) -> None:
+        """Allow ``dispatch`` to accept runs: this process stays until they have ended."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether ``finished`` has not yet returned all runs that this process accepted."""
+        return False
+
+    @property
+    def running(self) -> Collection[UUID]:
+        """The accepted runs that have not ended."""
+        return ()
+
+    def give_back(self) -> Collection[UUID]:
+        """At shutdown: drop the accepted runs that have not begun; returns their ids, for another dispatch."""
+        return ()
+
+    def end_runs(self) -> None:
+        """At shutdown: stop the running runs. They are closed as interrupted."""
+
+    def finished(self, timeout: float | None) -> list[int]:
+        """Wait for the end of a run, or ``timeout`` seconds; returns the jobs of the runs that ended meanwhile."""
+        del timeout
+        return []

@@ -13,14 +13,18 @@ from django.utils.translation import gettext as _
 from chroniker import lifecycle
 from chroniker.conf import settings
 from chroniker.exceptions import CommandRefused
-from chroniker.executors.spec_from_run import spec_from_run
 from chroniker.executors.statement_limit import statement_limit
-from chroniker.executors.verdict import outcome_of
-from chroniker.job_commands import policy
+from chroniker.job_commands import environment, policy
 from chroniker.models import EventKind, Job, LogChunk, Run, Status
 from chroniker.process.run_spec import Renewal, RunOutcome, RunSpec
 from chroniker.reasons import NO_REASON, Code, Reason
 from chroniker.worker.output import Chunk
+
+_STATUSES = {
+    "timed_out": Status.TIMED_OUT,
+    "stopped": Status.STOPPED,
+    "interrupted": Status.LOST,  # it may have finished its work: the job's policy for lost runs applies at once
+}
 
 _RENEWAL_SHARE = 0.45  # a renewal that hangs leaves time for another before the next is due
 
@@ -131,3 +135,46 @@ def _restart_hint(job: Job) -> str:
     if job.raw_command or policy.is_known(job.command):
         return ""
     return _(" If the command is new, restart the workers.")
+
+
+def spec_from_run(run: Run, job: Job, *, stop: bool) -> RunSpec:
+    """Build the spec. Raises ``CommandRefused``: the rules for commands are checked again at execution."""
+    raw = bool(job.raw_command)
+    args = job.args if run.args is None else run.args
+    argv = policy.raw_argv(job.raw_command) if raw else policy.management_argv(job.command, args)
+    return RunSpec(
+        run_id=run.pk,
+        token=run.token,
+        job_id=job.pk,
+        argv=argv,
+        raw=raw,
+        env=environment.resolve_environment(job.environment, job.secrets) if job.environment or job.secrets else {},
+        cwd=environment.resolve_directory(job.working_directory) if job.working_directory else None,
+        timeout=float(job.timeout_seconds) if job.timeout_seconds else None,
+        grace=settings.stop_grace.total_seconds(),
+        lease=settings.lease.total_seconds(),
+        margin=settings.lease_margin.total_seconds(),
+        heartbeat=settings.heartbeat.total_seconds(),
+        log_stdout=job.log_stdout,
+        log_stderr=job.log_stderr,
+        log_max_bytes=job.log_max_bytes,
+        fail_on_stderr=job.fail_on_stderr,
+        stop_requested=stop,
+    )
+
+
+def outcome_of(ending: RunOutcome, *, fail_on_stderr: bool) -> lifecycle.Outcome:
+    """Success is exit status 0, and no output on stderr if the job requires that."""
+    succeeded = ending.how == "exited" and ending.exit_code == 0
+    only_stderr = succeeded and fail_on_stderr and ending.wrote_stderr
+    reasons = [*([Reason.of(Code.STDERR)] if only_stderr else []), *filter(None, [ending.reason])]
+    by_exit_code = Status.SUCCEEDED if succeeded and not only_stderr else Status.FAILED
+    return lifecycle.Outcome(
+        _STATUSES.get(ending.how, by_exit_code),
+        exit_code=ending.exit_code,
+        reason=Reason.joined(*reasons) if reasons else NO_REASON,
+        progress=ending.progress,
+        unstored=ending.unstored,
+        survivors=tuple(each.name for each in ending.survivors),
+        retry_at_once=ending.how == "interrupted",
+    )

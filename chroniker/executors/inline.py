@@ -13,8 +13,8 @@ from uuid import UUID
 
 from django.core.management import CommandError, call_command
 
+from chroniker.executors.base import HostedExecutor
 from chroniker.executors.database_report import DatabaseReport
-from chroniker.executors.hosted import HostedExecutor
 from chroniker.models import Run
 from chroniker.process.run_spec import RUN_ID, RUN_TOKEN, RunOutcome, RunSpec
 from chroniker.reasons import Code, Reason

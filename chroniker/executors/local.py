@@ -13,8 +13,8 @@ from django.core.checks import CheckMessage, Error
 from django.db import connections
 
 from chroniker.conf import settings
+from chroniker.executors.base import HostedExecutor
 from chroniker.executors.database_report import DatabaseReport
-from chroniker.executors.hosted import HostedExecutor
 from chroniker.models import Run
 from chroniker.process.fork_server_client import ForkServer
 from chroniker.worker import supervisor

@@ -11,9 +11,9 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from chroniker.process import progress, project_setup, run_marker
+from chroniker.process import progress, run_marker
 from chroniker.process.command_exit import leave, status_of_exit, status_of_uncaught
-from chroniker.process.command_start import become_new_python, needs_new_python
+from chroniker.process.command_start import become_new_python, load_setup, needs_new_python
 from chroniker.process.keeper_protocol import Descriptors
 from chroniker.process.kernel import (
     close_descriptors,
@@ -150,7 +150,7 @@ def run_management_command(argv: tuple[str, ...]) -> int:
     """Like `manage.py`; returns the exit status."""
     sys.argv = ["manage.py", *argv]
     try:
-        project_setup.load()
+        load_setup()
         # Imported here: in a cold start Django is loaded by this line. Its start applies LOGGING to the new streams.
         # The fork server closed its connections before it forked.
         from django.core.management import ManagementUtility

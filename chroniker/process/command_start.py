@@ -1,4 +1,4 @@
-"""Decides whether a management command needs a new Python instead of a fork with Django loaded, and starts it.
+"""The start of a management command: the project's own set-up, and the decision whether it needs a new Python.
 
 Django reads settings once, at its start. Options and variables of a job that are read at that time have no effect in a
 fork of a process that has already started Django.
@@ -6,6 +6,7 @@ fork of a process that has already started Django.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import sys
@@ -20,9 +21,13 @@ PYTHON_PROGRAM = (
 _OPTIONS = ("--settings", "--pythonpath")
 _READ_BY_PROGRAMS = ("PYTHON", "LD_", "MALLOC_", "GLIBC_")  #: read by the interpreter and the C library at their start
 
+#: Set by the app ``chroniker`` from the setting of this name, and inherited by the processes that run commands.
+SETUP_VARIABLE = "CHRONIKER_COMMAND_SETUP"
+
 #: Names that the project's start-up has read from the environment.
 _read_at_start: set[str] = set()
 _read_all = False
+_setup_done = False
 
 
 class _WatchedEnvironment(os._Environ):  # type: ignore[type-arg]
@@ -76,3 +81,19 @@ def become_new_python(title: str, argv: Sequence[str]) -> NoReturn:
     """Run the command in a new Python in this process: same process id, files, limits and parent."""
     words = python_words("command_main", title, *argv)
     os.execve(words[0], words, dict(os.environ))  # nosec B606  # our own interpreter
+
+
+def load_setup() -> None:
+    """Import the module, or call the function, that the variable names: ``package.module`` or ``package.module:name``.
+
+    Once per process and its forks, before Django is set up. Raises the errors of the import or the call.
+    """
+    global _setup_done
+    path = os.environ.get(SETUP_VARIABLE, "")
+    if _setup_done or not path:
+        return
+    _setup_done = True
+    module, _colon, name = path.partition(":")
+    loaded = importlib.import_module(module)
+    if name:
+        getattr(loaded, name)()

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from chroniker.process import process_tree
-from chroniker.process.child_wakeup import ChildWakeup
 from chroniker.process.keeper_protocol import Descriptors
+from chroniker.process.process_tree import ChildWakeup
 from chroniker.process.run_spec import RunSpec
 
 #: Called in the command's process with the spec, the files and the keeper's pid. Never returns.

@@ -13,9 +13,9 @@ import sys
 import threading
 from contextlib import suppress
 
-from chroniker.process import command_main, project_setup
+from chroniker.process import command_main
 from chroniker.process.command_exit import remember_open_files
-from chroniker.process.command_start import watch_environment
+from chroniker.process.command_start import load_setup, watch_environment
 from chroniker.process.keeper import ignore_signals
 from chroniker.process.keeper_parent import KeeperParent
 from chroniker.process.kernel import name_process
@@ -48,7 +48,7 @@ def main() -> None:
 
 def warm_up() -> None:
     """Load the modules that every command needs, and close the connections that forks must not share."""
-    project_setup.load()
+    load_setup()
     import django
 
     django.setup()

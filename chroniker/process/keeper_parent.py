@@ -16,11 +16,11 @@ import socket
 import sys
 
 from chroniker.process import process_tree
-from chroniker.process.child_wakeup import ChildWakeup
 from chroniker.process.command_main import CommandProcess
 from chroniker.process.keeper import ignore_signals, keep
 from chroniker.process.keeper_protocol import Descriptors
 from chroniker.process.kernel import become_subreaper, open_descriptors
+from chroniker.process.process_tree import ChildWakeup
 
 _LOOK_SECONDS = 1.0
 

@@ -77,6 +77,28 @@ class Tally:
         self.max_rss_kb = max(self.max_rss_kb, usage.ru_maxrss if LINUX else usage.ru_maxrss // 1024)
 
 
+class ChildWakeup:
+    """For a process with one thread: it installs a handler for SIGCHLD, and Python's wake-up descriptor for signals."""
+
+    def __init__(self) -> None:
+        self._reading, writing = os.pipe()
+        os.set_blocking(self._reading, False)
+        os.set_blocking(writing, False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+
+    def fileno(self) -> int:
+        return self._reading
+
+    def clear(self) -> None:
+        """Not readable again until the next child ends."""
+        try:
+            while len(os.read(self._reading, 4096)) == 4096:
+                pass
+        except BlockingIOError:
+            pass
+
+
 def children(pid: int) -> list[int]:
     """The direct children of a process, of all its threads. While it runs, the answer may be out of date."""
     found: list[int] = []

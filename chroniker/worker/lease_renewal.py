@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chroniker.process.run_spec import RunSpec
-from chroniker.worker import end_reasons
+from chroniker.reasons import Code
 from chroniker.worker import report_timing as timing
 from chroniker.worker.report_actions import Moment, Renew
 from chroniker.worker.report_interface import Renewed
@@ -49,7 +49,7 @@ class LeaseRenewal:
         self._renewed_at, self._renew_at = request.sent_at, request.sent_at + self._heartbeat
         self._reported_progress = request.progress
         if not answer.held:
-            self.lose(end_reasons.UNKNOWN_LEASE)
+            self.lose(Code.LEASE_UNKNOWN)
             return
         self.deadline = request.sent_at + self._held_for
         self.renewals += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
-from chroniker.worker import end_reasons
+from chroniker.reasons import Code
 
 KILL_PATIENCE = 5.0  #: how long a keeper may take for a kill before it is replaced by a sweep
 SILENCE = 15.0  #: how long a keeper may take to acknowledge a message; SIGCONT after a third of this
@@ -62,7 +62,7 @@ class RunControl:
         if self.lost:
             return []
         if lease.lost or now >= lease.deadline:
-            self.lost = lease.lost or end_reasons.LATE
+            self.lost = lease.lost or Code.LEASE_LATE
             self._kill_sent_at = monotonic
             return [Kill(self.lost)]
         found: list[Instruction] = []
@@ -85,9 +85,9 @@ class RunControl:
     def keeper_fault(self, *, silent_for: float, dead_for: float, monotonic: float) -> str:
         """Why to replace the keeper by a sweep; empty: it works. Call it after reading the keeper's messages."""
         if silent_for > SILENCE:
-            return end_reasons.SILENT
+            return Code.KEEPER_SILENT
         if monotonic - self._kill_sent_at > KILL_PATIENCE:
-            return end_reasons.TOO_SLOW
+            return Code.KEEPER_SLOW
         if dead_for > KILL_PATIENCE:  # and its parent has not killed the tree
-            return end_reasons.DIED
+            return Code.KEEPER_DIED
         return ""

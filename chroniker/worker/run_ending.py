@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import override
+
 from chroniker.process.process_tree import Survivor
 from chroniker.process.run_spec import RunOutcome, RunSpec
-from chroniker.reasons import Reason
-from chroniker.worker import end_reasons
+from chroniker.reasons import Code, Reason
+
+#: The meaning of exit statuses in shells; programs may use them differently.
+_SPECIAL = {126: Code.NOT_EXECUTABLE, 127: Code.NOT_FOUND}
+_SIGNALLED = 128
+_KILLED = {_SIGNALLED + number for number in (signal.SIGINT, signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM)}
 
 _REPORTED = {"exited", "timed_out", "stopped"}
 _STOPPED = {"timed_out": "Timed out", "stopped": "Stopped", "interrupted": "Stopped, because its worker shuts down"}
@@ -55,21 +62,21 @@ def outcome(spec: RunSpec, seen: Observations) -> RunOutcome:
 def _reasons(spec: RunSpec, seen: Observations) -> Iterator[Reason]:
     match seen.how:
         case "timed_out":
-            yield end_reasons.too_long(spec.timeout)
+            yield Reason.of(Code.TIMEOUT, seconds=spec.timeout or 0)
         case "stopped":
-            yield end_reasons.stop_requested(seen.stopped_by)
+            yield Reason.of(Code.STOP, who=seen.stopped_by)
         case "interrupted":
-            yield end_reasons.shut_down(seen.host)
+            yield Reason.of(Code.WORKER_SHUTDOWN, host=seen.host)
     if seen.how == "lost":
-        yield end_reasons.because(seen.lost or end_reasons.LATE)
+        yield because(seen.lost or Code.LEASE_LATE)
     else:
-        yield end_reasons.of_exit(exit_code := seen.keeper.get("exit_code"))
+        yield of_exit(exit_code := seen.keeper.get("exit_code"))
         if seen.how == "exited" and exit_code and seen.last_stderr_line:
-            yield end_reasons.last_stderr_line(seen.last_stderr_line)
+            yield Reason.of(Code.LAST_LINE, line=seen.last_stderr_line)
     if seen.replaced:
-        yield end_reasons.because(seen.replaced)
+        yield because(seen.replaced)
     if seen.survivors:
-        yield end_reasons.survived([each.name for each in seen.survivors])
+        yield Reason.of(Code.SURVIVORS, names=[each.name for each in seen.survivors])
 
 
 def remarks(spec: RunSpec, seen: Observations) -> Iterator[str]:
@@ -82,10 +89,33 @@ def remarks(spec: RunSpec, seen: Observations) -> Iterator[str]:
         rest = f"SIGKILL to those left after {spec.grace:g} seconds: {listed}" if killed else "all ended"
         yield f"{_STOPPED[how]}: SIGTERM to the whole tree; {rest}."
     elif how == "lost":
-        yield f"Killed: {_in_english(seen.lost or end_reasons.LATE)}. The end may be missing."
+        yield f"Killed: {in_english(because(seen.lost or Code.LEASE_LATE))}. The end may be missing."
     if seen.replaced:
-        yield f"{_in_english(seen.replaced).capitalize()}. {seen.keeper_error}".strip()
+        yield f"{in_english(because(seen.replaced)).capitalize()}. {seen.keeper_error}".strip()
 
 
-def _in_english(why: str) -> str:
-    return end_reasons.in_english(end_reasons.because(why))
+def because(why: str) -> Reason:
+    """The reason for one of the codes above; for any other text, that text."""
+    return Reason.of(Code(why)) if why in Code.values else Reason.of(Code.OTHER, text=why)
+
+
+def in_english(reason: Reason) -> str:
+    """The reason in English, for the run's log."""
+    with override("en"):
+        return str(reason)
+
+
+def of_exit(exit_code: int | None) -> Reason:
+    """The reason for an exit status. Negative: the signal that killed it; ``None``: unknown."""
+    if exit_code is None:
+        return Reason.of(Code.EXIT_UNKNOWN)
+    if exit_code in _SPECIAL:
+        return Reason.of(_SPECIAL[exit_code])
+    if exit_code in _KILLED:
+        return Reason.of(Code.EXIT_SIGNAL, status=exit_code, signal=signal.Signals(exit_code - _SIGNALLED).name)
+    if exit_code >= 0:
+        return Reason.of(Code.EXIT, status=exit_code)
+    try:
+        return Reason.of(Code.SIGNAL, signal=signal.Signals(-exit_code).name)
+    except ValueError:
+        return Reason.of(Code.SIGNAL_NUMBER, number=-exit_code)

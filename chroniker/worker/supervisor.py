@@ -18,8 +18,8 @@ from chroniker.process.keeper_client import KeeperClient
 from chroniker.process.kernel import clock
 from chroniker.process.process_tree import Survivor
 from chroniker.process.run_spec import RunOutcome, RunSpec
-from chroniker.reasons import Reason
-from chroniker.worker import end_reasons, run_control, run_ending
+from chroniker.reasons import Code, Reason
+from chroniker.worker import run_control, run_ending
 from chroniker.worker.machine import Machine
 from chroniker.worker.output import REMARKS, Numbering
 from chroniker.worker.output_pump import OutputPump
@@ -71,9 +71,11 @@ def execute(report: Report, worker: Worker) -> RunOutcome | None:
         if spec is None:
             return None
         if spec.stop_requested:
-            return _report_outcome(reporter, RunOutcome("stopped", reason=end_reasons.stopped_before_start()))
+            return _report_outcome(reporter, RunOutcome("stopped", reason=Reason.of(Code.STOPPED_EARLY)))
         if isinstance(keeper, OSError):
-            return _report_outcome(reporter, RunOutcome("exited", reason=end_reasons.not_started(keeper)))
+            return _report_outcome(
+                reporter, RunOutcome("exited", reason=Reason.of(Code.NOT_STARTED, error=str(keeper)))
+            )
         ending = _supervise(Supervision(spec, keeper, reporter, remarks, worker), wake_socket)
         if ending.how != "lost":
             hold_slot(report, spec, ending.survivors, worker.shutdown_notice)
@@ -104,7 +106,7 @@ def _report_outcome(reporter: Reporter, ending: RunOutcome) -> RunOutcome:
     finished = reporter.wait()
     if finished or ending.how == "lost":
         return ending
-    not_saved = end_reasons.result_not_saved(late=finished is False)
+    not_saved = Reason.of(Code.REPORT_LATE if finished is False else Code.NOT_SAVED)
     reason = Reason.joined(ending.reason, not_saved) if ending.reason else not_saved
     return dataclasses.replace(ending, how="lost", reason=reason)
 
@@ -140,7 +142,7 @@ class Supervision:
                     self._instruct(each)
                 self._look_after_keeper()
         if self.keeper.ended is None and not self._replaced:
-            self._replace_keeper(end_reasons.DIED)
+            self._replace_keeper(Code.KEEPER_DIED)
         self._pump.finish()
         seen = self._observations()
         for remark in run_ending.remarks(self._spec, seen):
@@ -158,8 +160,8 @@ class Supervision:
         if self.keeper.ended is None:
             self._worker.machine.kill_marked(self._spec.run_id, self.keeper.alive_pid)
         self._pump.finish()
-        reason = end_reasons.worker_ended(self._worker.host)
-        self._pump.remark(f"Killed: {end_reasons.in_english(reason)}.")
+        reason = Reason.of(Code.WORKER_ENDED, host=self._worker.host)
+        self._pump.remark(f"Killed: {run_ending.in_english(reason)}.")
         return RunOutcome("interrupted", reason=reason)
 
     def _listen(self, wake_socket: WakeSocket) -> None:

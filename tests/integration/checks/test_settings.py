@@ -25,7 +25,7 @@ from chroniker.checks.row_locks import check_skip_locked
 from chroniker.clock.database_clock import database_now
 from chroniker.conf import DEFAULTS
 from chroniker.exceptions import CommandRefused
-from chroniker.executors.spec_from_run import spec_from_run
+from chroniker.executors.database_report import spec_from_run
 from chroniker.models import Lease, Run, Status
 from chroniker.scheduler import manual_runs, tick
 from chroniker.scheduler import pass_lock as passlock

@@ -4,7 +4,7 @@ import pytest
 from django.utils.translation import override
 
 from chroniker.reasons import Code, Reason
-from chroniker.worker import end_reasons
+from chroniker.worker import run_ending
 
 
 @pytest.mark.parametrize(
@@ -18,11 +18,11 @@ from chroniker.worker import end_reasons
     ],
 )
 def test_an_exit_status_is_described_in_words(exit_code: int | None, words: str) -> None:
-    assert str(end_reasons.of_exit(exit_code)) == words
+    assert str(run_ending.of_exit(exit_code)) == words
 
 
 def test_reasons_are_in_the_language_of_the_reader() -> None:
-    reason = end_reasons.because(end_reasons.LATE)
+    reason = run_ending.because(Code.LEASE_LATE)
     english = str(reason)
     with override("de"):
         assert str(reason) != english
@@ -30,19 +30,21 @@ def test_reasons_are_in_the_language_of_the_reader() -> None:
 
 def test_the_log_is_in_english() -> None:
     with override("de"):
-        assert end_reasons.in_english(end_reasons.of_exit(3)) == "it exited with status 3"
+        assert run_ending.in_english(run_ending.of_exit(3)) == "it exited with status 3"
 
 
 def test_a_text_without_a_code_is_kept() -> None:
     with override("de"):
-        assert str(end_reasons.because("the report failed: OSError()")) == "the report failed: OSError()"
+        assert str(run_ending.because("the report failed: OSError()")) == "the report failed: OSError()"
 
 
 def test_a_reason_of_several_parts_keeps_the_code_of_the_first() -> None:
-    reason = Reason.joined(end_reasons.too_long(5.0), end_reasons.of_exit(-9), end_reasons.survived(["sleep (12)"]))
+    reason = Reason.joined(
+        Reason.of(Code.TIMEOUT, seconds=5.0), run_ending.of_exit(-9), Reason.of(Code.SURVIVORS, names=["sleep (12)"])
+    )
     assert reason.code == Code.TIMEOUT
     assert str(reason) == (
         "it ran longer than 5 seconds; it was killed by SIGKILL; these processes could not be killed: sleep (12)"
     )
-    late = Reason.joined(reason, end_reasons.result_not_saved(late=True))
+    late = Reason.joined(reason, Reason.of(Code.REPORT_LATE))
     assert str(late) == f"{reason}; the report came too late"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from chroniker.worker.output import STDOUT, Chunk, Numbering
-from chroniker.worker.output_queue import BATCH, OutputQueue
+from chroniker.worker.output import BATCH, STDOUT, Chunk, Numbering, OutputQueue
 
 
 def filled(*texts: str) -> OutputQueue:

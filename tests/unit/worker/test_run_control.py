@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chroniker.worker import end_reasons
+from chroniker.reasons import Code
 from chroniker.worker.run_control import KILL_PATIENCE, SILENCE, Extend, Kill, RunControl, Stop
 
 
@@ -25,7 +25,7 @@ def test_each_renewal_moves_the_deadline_once() -> None:
 def test_at_the_deadline_the_tree_is_killed_once() -> None:
     control = RunControl()
     assert control.instructions(Lease(), 49.9, 0.0) == []
-    assert control.instructions(Lease(), 50.0, 0.0) == [Kill(end_reasons.LATE)]
+    assert control.instructions(Lease(), 50.0, 0.0) == [Kill(Code.LEASE_LATE)]
     assert control.instructions(Lease(), 51.0, 0.0) == []
 
 
@@ -59,8 +59,8 @@ def test_a_keeper_that_does_not_respond_is_replaced() -> None:
         return control.keeper_fault(silent_for=silent, dead_for=dead, monotonic=now)
 
     assert fault(SILENCE, KILL_PATIENCE) == ""
-    assert fault(silent=SILENCE + 1) == end_reasons.SILENT
-    assert fault(dead=KILL_PATIENCE + 1) == end_reasons.DIED
+    assert fault(silent=SILENCE + 1) == Code.KEEPER_SILENT
+    assert fault(dead=KILL_PATIENCE + 1) == Code.KEEPER_DIED
     control.instructions(Lease(), 50.0, 100.0)
     assert fault(now=100.0 + KILL_PATIENCE) == ""
-    assert fault(now=101.0 + KILL_PATIENCE) == end_reasons.TOO_SLOW
+    assert fault(now=101.0 + KILL_PATIENCE) == Code.KEEPER_SLOW

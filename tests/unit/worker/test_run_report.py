@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from chroniker.process.run_spec import Renewal, RunOutcome, RunSpec
-from chroniker.worker import end_reasons
+from chroniker.reasons import Code
 from chroniker.worker.output import REMARKS, STDOUT, Numbering
 from chroniker.worker.report_actions import Action, Done, Finish, Insert, Moment, Renew, Start, Wait
 from chroniker.worker.run_report import RunReport
@@ -95,7 +95,7 @@ def test_a_start_is_abandoned_after_several_attempts() -> None:
 def test_a_lost_lease_is_not_renewed_again() -> None:
     report = started()
     renewed(report, 10.0, Renewal(held=False))
-    assert report.lease.lost == end_reasons.UNKNOWN_LEASE
+    assert report.lease.lost == Code.LEASE_UNKNOWN
     assert isinstance(report.next_action(at(1e6)), Wait)
 
 
