@@ -893,6 +893,7 @@ class Migration(migrations.Migration):
                             ("STOP_REQUESTED", "stop requested"),
                             ("LATE_OUTCOME", "late outcome"),
                             ("LOST", "lost"),
+                            ("OVERLAP", "overlap"),
                             ("NOTE", "note"),
                         ],
                         max_length=20,
@@ -1312,6 +1313,54 @@ class Migration(migrations.Migration):
             ],
             options={
                 "default_permissions": (),
+            },
+        ),
+        migrations.CreateModel(
+            name="GuaranteeProgress",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("since", models.DateTimeField(help_text="Runs that were claimed after this time were tested.")),
+                (
+                    "until",
+                    models.DateTimeField(help_text="Runs that are claimed after this time are still to be tested."),
+                ),
+                (
+                    "open_runs",
+                    models.JSONField(
+                        default=list,
+                        help_text="Tested runs that were open then. They are tested again, because their end counts.",
+                    ),
+                ),
+            ],
+            options={
+                "default_permissions": (),
+            },
+        ),
+        migrations.CreateModel(
+            name="GuaranteeHour",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "guarantee",
+                    models.CharField(
+                        choices=[
+                            ("1", "One instance per job"),
+                            ("2", "Every scheduled time has one record"),
+                            ("3", "Every claim ends"),
+                            ("9", "A group keeps its limit"),
+                        ],
+                        max_length=2,
+                    ),
+                ),
+                ("hour", models.DateTimeField(db_index=True)),
+                ("tests", models.PositiveIntegerField(default=0)),
+                ("violations", models.PositiveIntegerField(default=0)),
+            ],
+            options={
+                "default_permissions": (),
+                "constraints": [
+                    models.UniqueConstraint(fields=("guarantee", "hour"), name="chroniker_guarantee_hour_once")
+                ],
             },
         ),
         migrations.AddIndex(

@@ -7,6 +7,7 @@ state (``lifecycle``), and rules whether a job may run (``eligibility``).
 from chroniker.models.calendar import Blackout, Calendar
 from chroniker.models.dependency import JobDependency
 from chroniker.models.group import Group, Switch
+from chroniker.models.guarantee import Guarantee, GuaranteeHour, GuaranteeProgress
 from chroniker.models.host import EVERY_HOST, Host, HostService
 from chroniker.models.job import Job
 from chroniker.models.job_state import JobState
@@ -31,6 +32,9 @@ __all__ = [
     "EventKind",
     "FleetWork",
     "Group",
+    "Guarantee",
+    "GuaranteeHour",
+    "GuaranteeProgress",
     "Host",
     "HostService",
     "Job",

@@ -48,6 +48,7 @@ class EventKind(models.TextChoices):
     STOP_REQUESTED = "STOP_REQUESTED", _("stop requested")
     LATE_OUTCOME = "LATE_OUTCOME", _("late outcome")
     LOST = "LOST", _("lost")
+    OVERLAP = "OVERLAP", _("overlap")
     NOTE = "NOTE", _("note")
 
 

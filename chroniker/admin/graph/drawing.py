@@ -13,7 +13,7 @@ from django.utils.translation import ngettext
 
 from chroniker.admin.graph.layering import Edge
 from chroniker.admin.graph.placement import BOX_HEIGHT, BOX_WIDTH, Point, picture
-from chroniker.admin.shared.site_links import admin_url
+from chroniker.admin.shared.site_links import job_url
 from chroniker.insights.job_graph import JobGraph, Link
 from chroniker.insights.job_nodes import Node
 from chroniker.wording.formats import coarse_duration, percent, short_duration, short_time
@@ -116,7 +116,7 @@ def _box(node: Node, place: Point, critical: bool, now: dt.datetime) -> Box:
     shown = state(node.condition)
     text = " · ".join(filter(None, [str(shown.word), detail(node, now)]))
     return Box(
-        url=admin_url("chroniker_job_status", node.pk) or admin_url("chroniker_job_change", node.pk),
+        url=job_url(node.pk),
         label=f"{node.name}: {text}",
         name=shortened(node.name),
         text=shortened(text),
@@ -173,10 +173,10 @@ def table(graph: JobGraph) -> Iterable[dict[str, Any]]:
         low, high = graph.nodes[link.dependee], graph.nodes[link.dependent]
         yield {
             "job": low.name,
-            "url": admin_url("chroniker_job_status", low.pk) or admin_url("chroniker_job_change", low.pk),
+            "url": job_url(low.pk),
             "rule": rule(link),
             "also_turn": link.turn and style(link) != "turn",
             "dependent": high.name,
-            "dependent_url": admin_url("chroniker_job_status", high.pk) or admin_url("chroniker_job_change", high.pk),
+            "dependent_url": job_url(high.pk),
             "holds": link.holds,
         }

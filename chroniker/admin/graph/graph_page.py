@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from chroniker.admin.graph import drawing
 from chroniker.admin.shared.console_page import page_path, render
-from chroniker.admin.shared.site_links import admin_url
+from chroniker.admin.shared.site_links import job_url
 from chroniker.clock.database_clock import database_now
 from chroniker.insights import job_graph
 from chroniker.insights.job_graph import Choice, JobGraph
@@ -73,7 +73,7 @@ def _number(text: str) -> int | None:
 
 
 def _holder(graph: JobGraph, pk: int, count: int) -> dict[str, Any]:
-    url = admin_url("chroniker_job_status", pk) or admin_url("chroniker_job_change", pk)
+    url = job_url(pk)
     return {"name": graph.holder_names.get(pk, ""), "url": url, "count": count}
 
 
@@ -90,5 +90,5 @@ def _chips(graph: JobGraph, choice: Choice) -> list[dict[str, Any]]:
 
 
 def _path(graph: JobGraph, path: job_graph.CriticalPath) -> dict[str, Any]:
-    jobs = [(graph.nodes[pk].name, admin_url("chroniker_job_status", pk)) for pk in path.jobs]
+    jobs = [(graph.nodes[pk].name, job_url(pk)) for pk in path.jobs]
     return {"jobs": jobs, "seconds": path.seconds, "complete": path.complete}

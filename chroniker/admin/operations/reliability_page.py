@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from typing import Any
 
-from django.contrib.admin import AdminSite
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.urls.resolvers import URLPattern
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from chroniker.admin.operations.host_admin import scheduling_cell, seen_cell, skew_cell
+from chroniker.admin.operations import guarantee_rows
+from chroniker.admin.operations.reliability_pictures import delay_bars, failure_bars
 from chroniker.admin.shared.cells import Cell, moment
-from chroniker.admin.shared.console_page import page_path
-from chroniker.admin.shared.site_links import admin_url
+from chroniker.admin.shared.console_page import page_path, render
+from chroniker.admin.shared.site_links import admin_url, job_url
 from chroniker.clock.database_clock import database_now
-from chroniker.insights import reliability
+from chroniker.insights import guarantees, reliability
 from chroniker.insights.reliability import COUNTED, Overlap, Overlaps
-from chroniker.models import EventKind, Host, Run, Status
+from chroniker.models import DELAY_BOUNDS, EventKind, RunEvent, Status
+from chroniker.outbox.delivery import MOST_ATTEMPTS
+from chroniker.wording.formats import short_duration
 
-#: Hosts on the page, the most recently seen first.
-MOST_HOSTS = 50
-#: The explanation of each figure.
+#: The meaning of an event without a text of its own.
 MEANINGS: dict[EventKind, Any] = {
     EventKind.REFUSED_DELIVERY: gettext_lazy(
         "A duplicate or forged message for a run was refused. It started nothing."
@@ -35,6 +34,18 @@ MEANINGS: dict[EventKind, Any] = {
     EventKind.LOST: gettext_lazy(
         "A run was closed because contact with its worker was lost, or because no worker started it."
     ),
+    EventKind.OVERLAP: gettext_lazy(
+        "It was open at the same time as an earlier run of its job. Did the database's clock jump, or was it restored"
+        " or failed over? Otherwise report this."
+    ),
+}
+FRAGMENTS = {
+    "ops-sentence": "chroniker/console/reliability/sentence.html",
+    "reliability-guarantees": "chroniker/console/reliability/guarantees.html",
+    "reliability-events": "chroniker/console/reliability/events.html",
+    "reliability-delays": "chroniker/console/reliability/delays.html",
+    "reliability-failures": "chroniker/console/reliability/failures.html",
+    "reliability-messages": "chroniker/console/reliability/messages.html",
 }
 
 
@@ -45,25 +56,48 @@ def urls(run_admin: Any) -> list[URLPattern]:
 def reliability_view(run_admin: Any, request: HttpRequest) -> HttpResponse:
     if not run_admin.has_view_permission(request):
         raise PermissionDenied
-    return reliability_page(run_admin.admin_site, request)
+    context = {"title": _("Reliability"), **reliability_context(database_now())}
+    template = "chroniker/console/reliability/page.html"
+    return render(run_admin.admin_site, request, template, "reliability", context, FRAGMENTS)
 
 
-def reliability_page(site: AdminSite, request: HttpRequest) -> HttpResponse:
-    """``?all=1``: look for overlaps among all stored runs, not only the latest."""
-    now = database_now()
-    found = reliability.overlaps(now, everything="all" in request.GET)
-    context = {
-        **site.each_context(request),
-        "title": _("Reliability"),
-        "opts": Run._meta,
-        "zone": timezone.get_current_timezone_name(),
-        "verdict": verdict(found).html(""),
-        "since": moment(found.since) if found.since else None,
-        "overlaps": [_overlap(each) for each in found.found],
-        "figures": [(each.label, MEANINGS[each], numbers) for each, numbers in reliability.counts(now).items()],
-        "hosts": hosts(now) if request.user.has_perm("chroniker.view_host") else None,
+def reliability_context(now: dt.datetime) -> dict[str, Any]:
+    """For the templates. Six statements."""
+    events = guarantees.counted_events(now)
+    late, messages = guarantees.late_messages(now)
+    tested = {str(each.value): measured for each, measured in guarantees.tested(now).items()}
+    found = guarantee_rows.rows({**tested, **events, "messages": messages}, late)
+    delays, days = guarantees.delays_and_days(now)
+    return {
+        "now": now,
+        "rows": found,
+        "held": guarantee_rows.sentence(found, now),
+        "late": late,
+        "most_attempts": MOST_ATTEMPTS,
+        "messages_url": admin_url("chroniker_outbox_changelist"),
+        "events": [_event(event) for event in guarantees.latest_events(now)],
+        "delay_bars": delay_bars(delays),
+        "delays": delays,
+        "percentiles": [(f"p{share}", _delay(delays.percentile(share / 100))) for share in (50, 95, 99)],
+        "slowest": [(name, job_url(pk)) for pk, name in guarantees.slowest_starts(now)],
+        "failures": failure_bars(days),
     }
-    return TemplateResponse(request, "admin/chroniker/run/reliability.html", context)
+
+
+def _delay(seconds: float | None) -> str:
+    if seconds is not None and math.isinf(seconds):
+        return _("over %(time)s") % {"time": short_duration(DELAY_BOUNDS[-1])}
+    return short_duration(seconds)
+
+
+def _event(event: RunEvent) -> dict[str, Any]:
+    return {
+        "at": event.at,
+        "kind": EventKind(event.kind).label,
+        "text": event.description or MEANINGS.get(EventKind(event.kind), ""),
+        "run": f"{event.run.job.name} {event.run.token}",
+        "url": admin_url("chroniker_run_change", event.run_id),
+    }
 
 
 def verdict(found: Overlaps) -> Cell:
@@ -95,15 +129,3 @@ def _overlap(each: Overlap) -> dict[str, Any]:
         "status": Status(run.status).label,
         "until": _("still open") if each.is_now else moment(each.until),
     }
-
-
-def hosts(now: dt.datetime) -> list[dict[str, Any]]:
-    return [
-        {
-            "host": host,
-            "seen": seen_cell(host, now).html(""),
-            "skew": skew_cell(host).html(""),
-            "scheduling": scheduling_cell(host, now).html(""),
-        }
-        for host in Host.objects.order_by("-last_seen")[:MOST_HOSTS]
-    ]

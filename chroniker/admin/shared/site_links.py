@@ -40,6 +40,11 @@ def use_site_of(request: HttpRequest) -> None:
     _current_site.set(getattr(request, "current_app", None))
 
 
+def job_url(pk: int) -> str:
+    """The page of a job; empty if the current site has none."""
+    return admin_url("chroniker_job_status", pk) or admin_url("chroniker_job_change", pk)
+
+
 def redirect_to(view: str, *args: object) -> HttpResponse:
     """Redirect to ``view``. Raises ``Http404`` if the current site does not have it."""
     url = admin_url(view, *args)

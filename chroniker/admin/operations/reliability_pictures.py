@@ -1,0 +1,78 @@
+"""The pictures of the reliability page: bars of start delays, and of failed runs by day."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.utils.dateformat import format as format_date
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, pgettext
+
+from chroniker.insights.guarantees import DayOfRuns, Delays
+from chroniker.wording.formats import count, percent
+
+#: One label and tone for each bucket of ``RunHour``.
+BUCKETS = (
+    (gettext_lazy("< 0.5 s"), "good"),
+    (gettext_lazy("0.5–1 s"), "good"),  # noqa: RUF001  a dash
+    (gettext_lazy("1–2 s"), "good"),  # noqa: RUF001
+    (gettext_lazy("2–5 s"), "good"),  # noqa: RUF001
+    (gettext_lazy("5–30 s"), "wait"),  # noqa: RUF001
+    (gettext_lazy("30 s–5 min"), "wait"),  # noqa: RUF001
+    (gettext_lazy("> 5 min"), "bad"),
+)
+BAR, ROW = 220, 22
+WIDTH, HEIGHT = 384, 70
+#: The share of failed runs at the upper line, and from which a bar is amber; above the upper line it is red.
+UPPER, RAISED = 0.05, 0.01
+
+
+def delay_bars(delays: Delays) -> list[dict[str, Any]]:
+    most = max(delays.buckets, default=0) or 1
+    bars = []
+    for number, ((label, tone), runs) in enumerate(zip(BUCKETS, delays.buckets, strict=True)):
+        width = max(round(BAR * runs / most), 2) if runs else 0
+        bars.append(
+            {"label": label, "tone": tone, "width": width, "runs": count(runs), "y": 2 + ROW * number,
+             "text_y": 14 + ROW * number, "text_x": 88 + width}
+        )  # fmt: skip
+    return bars
+
+
+def failure_bars(days: Sequence[DayOfRuns]) -> dict[str, Any]:
+    """One bar for each day; the scale ends at the largest share, and at ``UPPER`` at least."""
+    step = WIDTH / max(len(days), 1)
+    shares = [day.bad / day.runs if day.runs else 0.0 for day in days]
+    top = max([*shares, UPPER])
+    bars = []
+    for number, (day, share) in enumerate(zip(days, shares, strict=True)):
+        height = max(round(HEIGHT * share / top), 2) if day.bad else 0
+        bars.append(
+            {"x": round(step * number, 1), "inner": round(step * number + 1, 1), "step": round(step, 1),
+             "width": round(step - 2, 1), "y": HEIGHT + 6 - height, "height": height, "tone": _tone(share),
+             "say": _say(day)}
+        )  # fmt: skip
+    runs, bad = sum(day.runs for day in days), sum(day.bad for day in days)
+    return {
+        "bars": bars,
+        "upper": round(HEIGHT + 6 - HEIGHT * UPPER / top, 1),
+        "share": percent(bad, runs) if runs else "",
+        "runs": count(runs),
+        "first": _day(days[0]) if days else "",
+        "middle": _day(days[len(days) // 2]) if days else "",
+    }
+
+
+def _tone(share: float) -> str:
+    return "bad" if share > UPPER else "wait" if share > RAISED else "idle"
+
+
+def _day(day: DayOfRuns) -> str:
+    # Translators: a date as in “10 Dec”, in the letters of Django's date format.
+    return format_date(day.day, pgettext("date format", "j M"))
+
+
+def _say(day: DayOfRuns) -> str:
+    words = {"day": format_date(day.day, "D") + " " + _day(day), "share": percent(day.bad, day.runs), "runs": day.runs}
+    return _("%(day)s: %(share)s of %(runs)d runs failed") % words if day.runs else _("%(day)s: no runs") % words

@@ -1,0 +1,153 @@
+"""Whether the guarantees held in the last 24 hours, 7 and 30 days, and the start delays. Read-only.
+
+No statement reads runs. The counts come from hourly counts, from events, and from the regular tests of the guarantees.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db.models import Count, Max, Min, Q, Sum
+from django.utils import timezone
+
+from chroniker import reasons
+from chroniker.insights.day_counts import percentile
+from chroniker.models import EventKind, Guarantee, GuaranteeHour, Outbox, RunEvent, RunHour
+from chroniker.models.run_hour import DELAY_BOUNDS
+
+DAY = dt.timedelta(days=1)
+SPANS = (DAY, 7 * DAY, 30 * DAY)
+#: A guarantee counts as measured now if a test ran in this hour or the one before.
+FRESH = dt.timedelta(hours=2)
+#: A message that is not sent so long after the end of its run is late.
+LATE_AFTER = dt.timedelta(minutes=10)
+MOST_LATE, MOST_EVENTS, MOST_SLOW = 1000, 10, 3
+LATE_REPORTS = (EventKind.ZOMBIE_REPORT, EventKind.LATE_OUTCOME)
+LISTED = (*LATE_REPORTS, EventKind.OVERLAP, EventKind.LOST, EventKind.REFUSED_DELIVERY)
+OUTPUT_CODES = (reasons.Code.OUTPUT_MISSING, reasons.Code.OUTPUT_UNSTORED)
+_DELAYS = tuple(f"delay_{n}" for n in range(len(DELAY_BOUNDS) + 1))
+_BAD = ("failed", "timed_out", "lost")
+_ENDS = ("succeeded", *_BAD, "stopped")
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """``counts``: in 24 hours, 7 and 30 days; ``None``: not measured in that span."""
+
+    counts: tuple[int | None, int | None, int | None]
+    since: dt.datetime | None = None  #: when the first test of the 30 days ran
+    is_fresh: bool = True  #: tests run regularly now
+
+    @property
+    def worst(self) -> int:
+        return max((count for count in self.counts if count is not None), default=0)
+
+
+@dataclass(frozen=True, slots=True)
+class LateMessages:
+    """Messages that should have been sent, the oldest first; at most ``MOST_LATE``."""
+
+    count: int = 0
+    since: dt.datetime | None = None
+    error: str = ""
+    attempts: int = 0
+    next_attempt: dt.datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delays:
+    """Start delays of the last 24 hours. ``buckets``: as in ``RunHour``."""
+
+    buckets: list[int] = field(default_factory=list)
+
+    def percentile(self, share: float) -> float | None:
+        return percentile(self.buckets, share)
+
+
+@dataclass(frozen=True, slots=True)
+class DayOfRuns:
+    day: dt.date
+    runs: int
+    bad: int
+
+
+def tested(now: dt.datetime) -> dict[Guarantee, Measured]:
+    """What the regular tests found. One statement."""
+    rows = GuaranteeHour.objects.filter(hour__gt=now - SPANS[-1]).order_by().values("guarantee")
+    sums = {
+        f"{name}_{n}": Sum(name, filter=Q(hour__gt=now - span))
+        for n, span in enumerate(SPANS)
+        for name in ("tests", "violations")
+    }
+    found = {row["guarantee"]: row for row in rows.annotate(**sums, first=Min("hour"), last=Max("hour"))}
+    return {each: _tested(found.get(each.value), now) for each in Guarantee}
+
+
+def _tested(row: Mapping[str, Any] | None, now: dt.datetime) -> Measured:
+    if row is None:
+        return Measured((None, None, None), None, False)
+    counts = [row[f"violations_{n}"] if row[f"tests_{n}"] else None for n in range(len(SPANS))]
+    return Measured((counts[0], counts[1], counts[2]), row["first"], row["last"] > now - FRESH)
+
+
+def counted_events(now: dt.datetime) -> dict[str, Measured]:
+    """By name: late reports, refused deliveries, and runs with missing output. One statement, by (kind, at)."""
+    kinds = Q(kind__in=(*LATE_REPORTS, EventKind.REFUSED_DELIVERY)) | Q(kind=EventKind.NOTE, code__in=OUTPUT_CODES)
+    rows = RunEvent.objects.filter(kinds, at__gt=now - SPANS[-1]).order_by().values_list("kind")
+    counts = [Count("pk", filter=Q(at__gt=now - span)) for span in SPANS]
+    found = {kind: numbers for kind, *numbers in rows.annotate(a=counts[0], b=counts[1], c=counts[2])}
+    return {
+        "late_reports": _summed(found.get(kind) for kind in LATE_REPORTS),
+        "deliveries": _summed([found.get(EventKind.REFUSED_DELIVERY)]),
+        "output": _summed([found.get(EventKind.NOTE)]),
+    }
+
+
+def _summed(rows: Iterable[list[int] | None]) -> Measured:
+    known = [row for row in rows if row]
+    first, second, third = (sum(row[n] for row in known) for n in range(len(SPANS)))
+    return Measured((first, second, third))
+
+
+def late_messages(now: dt.datetime) -> tuple[LateMessages, Measured]:
+    """Messages that are not sent, or were given up. One statement."""
+    late = Outbox.objects.filter(sent_at=None, run__finished_at__lt=now - LATE_AFTER).order_by("run__finished_at")
+    rows = list(late.values_list("run__finished_at", "error", "attempts", "send_at")[:MOST_LATE])
+    first, second, third = (sum(row[0] is not None and row[0] > now - span for row in rows) for span in SPANS)
+    if not rows:
+        return LateMessages(), Measured((0, 0, 0))
+    worst = next((row for row in rows if row[1]), rows[0])
+    return LateMessages(len(rows), *worst), Measured((first, second, third))
+
+
+def latest_events(now: dt.datetime) -> list[RunEvent]:
+    """The newest events that concern the guarantees, with their runs and jobs. One statement."""
+    events = RunEvent.objects.filter(kind__in=LISTED, at__gt=now - SPANS[-1])
+    return list(events.select_related("run__job").order_by("-at", "-pk")[:MOST_EVENTS])
+
+
+def delays_and_days(now: dt.datetime) -> tuple[Delays, list[DayOfRuns]]:
+    """The start delays of 24 hours, and the failed runs of each of the last 30 local days. One statement."""
+    days = [timezone.localdate(now) - n * DAY for n in reversed(range(30))]
+    since = timezone.make_aware(dt.datetime.combine(days[0], dt.time.min))
+    sums = {f"n_{name}": Sum(name) for name in (*_ENDS, *_DELAYS)}
+    buckets, ends = [0] * len(_DELAYS), {day: [0, 0] for day in days}
+    rows: Iterable[Any] = RunHour.objects.filter(hour__gte=since).order_by().values("hour").annotate(**sums)
+    for row in rows:
+        day = ends.setdefault(timezone.localdate(row["hour"]), [0, 0])
+        day[0] += sum(row[f"n_{name}"] for name in _ENDS)
+        day[1] += sum(row[f"n_{name}"] for name in _BAD)
+        if row["hour"] > now - DAY:
+            buckets = [total + row[f"n_{name}"] for total, name in zip(buckets, _DELAYS, strict=True)]
+    return Delays(buckets), [DayOfRuns(day, *ends[day]) for day in days]
+
+
+def slowest_starts(now: dt.datetime) -> list[tuple[int, str]]:
+    """Jobs with the most runs that started more than 30 seconds late, as (id, name). One statement."""
+    rows = RunHour.objects.filter(hour__gt=now - DAY).order_by().values("job")
+    slow = rows.annotate(worst=Sum("delay_6"), bad=Sum("delay_5")).filter(Q(worst__gt=0) | Q(bad__gt=0))
+    named = slow.filter(job__name__isnull=False).order_by("-worst", "-bad", "job__name")
+    return [(pk, name) for pk, name in named.values_list("job", "job__name")[:MOST_SLOW]]

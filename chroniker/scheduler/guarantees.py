@@ -1,0 +1,111 @@
+"""Tests of the guarantees in the database: regular, over the runs since the last test, with stored results.
+
+They read; the only rows that they write are their own, and an event of each run that overlapped with an earlier one.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+from uuid import UUID
+
+from django.db import models, transaction
+from django.db.models import Count, DateTimeField, Exists, F, OuterRef, Q, QuerySet, Value
+from django.db.models.functions import Cast, Coalesce
+
+from chroniker import lifecycle
+from chroniker.conf import settings
+from chroniker.models import (
+    EventKind,
+    Group,
+    Guarantee,
+    GuaranteeHour,
+    GuaranteeProgress,
+    Lease,
+    Run,
+    RunEvent,
+)
+
+#: How often the tick tests.
+EVERY = dt.timedelta(minutes=10)
+#: Runs that were claimed less than this ago are left to the next test: their transaction may not be committed yet.
+COMMIT_MARGIN = dt.timedelta(minutes=1)
+#: The first test begins this long ago.
+FIRST_SPAN = dt.timedelta(days=1)
+#: A run is compared with this many runs before it.
+COMPARED = 50
+#: Open runs that are remembered, the oldest first; and overlaps that one test records.
+MOST_OPEN, MOST_RECORDED = 1000, 100
+#: A claim is closed at the latest by the second pass after its deadline, if passes are at most a minute apart.
+CLOSING_TIME = dt.timedelta(minutes=3)
+KEPT = dt.timedelta(days=31)
+ONLY = 1
+
+
+def measure(now: dt.datetime) -> None:
+    """Test all guarantees that have a test, and add the results to the current hour. About ten statements."""
+    with transaction.atomic(using=settings.database):
+        progress = GuaranteeProgress.objects.select_for_update().filter(pk=ONLY).first()
+        since = progress.until if progress else now - FIRST_SPAN
+        until = max(since, now - COMMIT_MARGIN)
+        window = Q(claimed_at__gt=since, claimed_at__lte=until)
+        again = [UUID(pk) for pk in progress.open_runs] if progress else []
+        found = {
+            Guarantee.ONE_INSTANCE: _record_overlaps(_overlapping(window | Q(pk__in=again), now)),
+            Guarantee.ONE_RECORD: _recorded_twice(window).count(),
+            Guarantee.CLAIMS_END: Lease.objects.filter(expires_at__lt=now - CLOSING_TIME).count(),
+            Guarantee.GROUP_LIMIT: _groups_above_limit().count(),
+        }
+        _add_results(found, now)
+        open_runs = Lease.objects.filter(run__claimed_at__lte=until).order_by("run__claimed_at")
+        values = {"until": until, "open_runs": [str(pk) for pk in open_runs.values_list("pk", flat=True)[:MOST_OPEN]]}
+        GuaranteeProgress.objects.update_or_create(pk=ONLY, defaults=values, create_defaults={**values, "since": since})
+
+
+def _overlapping(which: Q, now: dt.datetime) -> QuerySet[Run]:
+    """Runs that started before an earlier run of their job and slot had ended, and are not recorded yet."""
+    # The cast: MariaDB converts a datetime to text if the other argument is text.
+    end = Coalesce("finished_at", Cast(Value(now), DateTimeField()))
+    earlier = Run.objects.annotate(end=end).filter(
+        _before(),
+        slot=OuterRef("slot"),
+        started_at__lt=OuterRef("end"),
+        end__gt=OuterRef("started_at"),
+    )
+    recorded = RunEvent.objects.filter(run=OuterRef("pk"), kind=EventKind.OVERLAP)
+    return Run.objects.annotate(end=end).filter(which, Exists(earlier), ~Exists(recorded), started_at__isnull=False)
+
+
+def _before() -> Q:
+    """The ``COMPARED`` runs of the same job before the outer run."""
+    return Q(job=OuterRef("job"), token__lt=OuterRef("token"), token__gte=OuterRef("token") - COMPARED)
+
+
+def _record_overlaps(runs: QuerySet[Run]) -> int:
+    ids = list(runs.values_list("pk", flat=True)[:MOST_RECORDED])
+    for pk in ids:  # none, unless a guarantee is broken
+        lifecycle.note(pk, EventKind.OVERLAP)
+    return len(ids)
+
+
+def _recorded_twice(which: Q) -> QuerySet[Run]:
+    """Runs and skipped ranges that begin within the range of an earlier one of their job and slot."""
+    earlier = Run.objects.filter(_before(), slot=OuterRef("slot"), covered_until__gte=OuterRef("scheduled_for"))
+    return Run.objects.filter(which, Exists(earlier), scheduled_for__isnull=False, parent=None)
+
+
+def _groups_above_limit() -> QuerySet[Any]:
+    """Groups with more open runs than their limit. A limit that was lowered while they ran counts, too."""
+    leases = Lease.objects.filter(slot="", job__group=OuterRef("pk")).order_by().values("job__group")
+    counted = models.Subquery(leases.annotate(n=Count("pk")).values("n"))
+    return Group.objects.filter(limit__isnull=False).annotate(open=counted).filter(open__gt=F("limit"))
+
+
+def _add_results(found: dict[Guarantee, int], now: dt.datetime) -> None:
+    hour = now.astimezone(dt.UTC).replace(minute=0, second=0, microsecond=0)
+    rows = [GuaranteeHour(guarantee=each, hour=hour) for each in found]
+    GuaranteeHour.objects.bulk_create(rows, ignore_conflicts=True)
+    for guarantee, violations in found.items():
+        row = GuaranteeHour.objects.filter(guarantee=guarantee, hour=hour)
+        row.update(tests=F("tests") + 1, violations=F("violations") + violations)
+    GuaranteeHour.objects.filter(hour__lt=now - KEPT).delete()
