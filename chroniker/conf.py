@@ -43,6 +43,7 @@ DEFAULTS: dict[str, Any] = {
     "CHRONIKER_MONITOR_FUNCTIONS": None,
     "CHRONIKER_COMMAND_SETUP": None,
     "CHRONIKER_SYNC_JOBS": True,
+    "CHRONIKER_RELEASE": "",
     "CHRONIKER_BASE_URL": None,
     "CHRONIKER_EMAIL_SENDER": None,
     "CHRONIKER_EMAIL_HOST_USER": None,
@@ -202,6 +203,11 @@ class Settings:
     def sync_jobs(self) -> bool:
         """Whether ``migrate`` writes the jobs declared in code to the database."""
         return bool(self._value("CHRONIKER_SYNC_JOBS"))
+
+    @property
+    def release(self) -> str:
+        """The project's release, recorded with each run that this process starts. Cut after 100 characters."""
+        return str(self._value("CHRONIKER_RELEASE"))[:100]
 
     @property
     def base_url(self) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import ClassVar
 from uuid import UUID
 
@@ -58,12 +58,12 @@ class CeleryExecutor(Executor):
     def timeout(self) -> float:
         return float(self.options.get("timeout", TIMEOUT))
 
-    def dispatch(self, runs: Sequence[Run]) -> Collection[UUID]:
+    def dispatch(self, runs: Sequence[Run]) -> Mapping[UUID, str]:
         app = self.app
         if app.conf.task_always_eager:
             raise ExecutorError("Celery's task_always_eager is on; runs need workers.")
         if not runs:
-            return []
+            return {}
         messages = [
             publish.RunMessage(run.pk, run.token, run.job.queue or self.queue, run.job.priority, run.required_host)
             for run in runs

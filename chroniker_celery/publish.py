@@ -66,8 +66,9 @@ def connection(app: Celery, timeout: float) -> Iterator[Connection]:
     made.release()
 
 
-def publish(app: Celery, messages: Sequence[RunMessage], *, timeout: float) -> list[UUID]:
-    """Send the messages; returns the ids of those sent. Raises when the broker may not have received all of them.
+def publish(app: Celery, messages: Sequence[RunMessage], *, timeout: float) -> dict[UUID, str]:
+    """Send the messages; returns the ids of those sent, each with the name of its queue (empty: that of an exchange
+    which Celery's routing chose). Raises when the broker may not have received all of them.
 
     On Redis they are pipelined pushes. On RabbitMQ one synchronous request follows the messages; its answer confirms
     that the broker has received them. The messages, signals and events are those of Celery's ``send_task``
@@ -82,7 +83,11 @@ def publish(app: Celery, messages: Sequence[RunMessage], *, timeout: float) -> l
                 _send(app, producer, options, group)
         if link.transport.driver_type == "amqp":
             producer.channel.basic_qos(0, 1, False)  # answered in order, so after all messages
-    return [message.run_id for _options, group in routed for message in group]
+    return {message.run_id: _queue_name(options) for options, group in routed for message in group}
+
+
+def _queue_name(options: dict[str, Any]) -> str:
+    return str(getattr(options.get("queue"), "name", ""))
 
 
 def _routed(

@@ -48,7 +48,10 @@ def execute(self: RunTask, *words: Any, **named: Any) -> dict[str, Any]:
     """
     run_id, token = _delivered(str(self.request.id), words, named)
     _refuse_if_unfit(run_id)
-    report = DatabaseReport(run_id, token)
+    delivery = self.request.delivery_info or {}
+    report = DatabaseReport(
+        run_id, token, worker=str(self.request.hostname or ""), queue=str(delivery.get("routing_key") or "")
+    )
     try:
         if shutdown.hand_over_unstarted(run_id, token):
             raise Ignore(f"Run {run_id} was sent to another worker.")

@@ -99,6 +99,7 @@ RULES: Mapping[str, Rule] = {
         (str, os.PathLike, type(None)), "Give an absolute path, or None for one under the temporary directory."
     ),
     "CHRONIKER_HOSTNAME": hostname,
+    "CHRONIKER_RELEASE": TEXT,
     "CHRONIKER_BASE_URL": web_address,
     "CHRONIKER_EMAIL_SENDER": TEXT_OR_NONE,
     "CHRONIKER_EMAIL_HOST_USER": TEXT_OR_NONE,

@@ -48,6 +48,8 @@ OVERLAPPED = ClaimKind("overlapped", "next_run", Scope.NONE, covers_instants=Tru
 FORCED = ClaimKind("forced", "", Scope.CURRENT, by_flag=True)
 SCHEDULED = ClaimKind("scheduled", "next_run", Scope.ALL, covers_instants=True)
 RETRY = ClaimKind("retry", "retry_at", Scope.CURRENT)
+#: What a retry takes over from the attempt before it: ``failed_…`` of the state that ``due.find`` returns.
+RETRY_INHERITS = ("args", "chain", "origin", "cause", "instant", "instant_until", "interval_start")
 #: A person asks for one run now: never pending, so that no tick looks for it.
 MANUAL = ClaimKind("manual", "", Scope.CURRENT)
 

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from chroniker.clock import jump_detection
 from chroniker.clock.database_clock import FromNow
 from chroniker.conf import settings
-from chroniker.eligibility import dependencies, groups, hosts, pauses
+from chroniker.eligibility import claim_kinds, dependencies, groups, hosts, pauses
 from chroniker.eligibility.claim_kinds import RETRY, START_KINDS, ClaimKind, any_pending, pending_kinds
 from chroniker.eligibility.dependencies import Scope, Wait
 from chroniker.models import EVERY_HOST, Job, JobState, Lease, Overlap, Run, Status
@@ -39,6 +39,7 @@ def find(kind: ClaimKind, now: dt.datetime, only: Collection[int] | None = None)
     """
     has_open_run = Exists(Lease.objects.filter(job=OuterRef("pk"), slot=""))
     states = JobState.objects.filter(kind.pending(now), job__enabled=True).select_related("job__group")
+    states = states.defer("recent_seconds")
     if only is not None:
         states = states.filter(pk__in=only)
     if kind.while_open:
@@ -47,14 +48,14 @@ def find(kind: ClaimKind, now: dt.datetime, only: Collection[int] | None = None)
         states = states.filter(groups.is_open(), ~has_open_run)
     states = states.filter(~dependencies.blocked(kind.dependencies))
     if kind is RETRY:
-        states = states.annotate(failed_args=_failed_args())
+        states = states.annotate(**{f"failed_{name}": _of_latest_attempt(name) for name in claim_kinds.RETRY_INHERITS})
     return states.order_by(*filter(None, [kind.due_field]), "pk")
 
 
-def _failed_args() -> Subquery:
-    """The arguments of the attempt that failed: a retry takes the same."""
+def _of_latest_attempt(name: str) -> Subquery:
+    """A column of the attempt that failed."""
     attempts = Run.objects.filter(job=OuterRef("pk"), slot="").exclude(status=Status.SKIPPED)
-    return Subquery(attempts.order_by("-token").values("args")[:1])
+    return Subquery(attempts.order_by("-token").values(name)[:1])
 
 
 def blocking_dependencies(now: dt.datetime, limit: int) -> set[tuple[int, int]]:

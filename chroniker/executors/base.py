@@ -53,7 +53,8 @@ class Executor:
         self.options = options
 
     def dispatch(self, runs: Sequence[Run]) -> Collection[UUID]:
-        """Hand over runs, each with its ``job`` loaded; returns the ids of the accepted runs.
+        """Hand over runs, each with its ``job`` loaded; returns the ids of the accepted runs, if they have queues as a
+        mapping from the id to the name of the queue.
 
         Called after the commit of the claim, outside any transaction. A later tick offers the other runs again. An
         exception means that, as far as known, no run was accepted.

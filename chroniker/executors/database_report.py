@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from uuid import UUID, uuid4
@@ -16,6 +17,7 @@ from chroniker.exceptions import CommandRefused
 from chroniker.executors.statement_limit import statement_limit
 from chroniker.job_commands import environment, policy
 from chroniker.models import EventKind, Job, LogChunk, Run, Status
+from chroniker.process.kernel import clock
 from chroniker.process.run_spec import Renewal, RunOutcome, RunSpec
 from chroniker.reasons import NO_REASON, Code, Reason
 from chroniker.worker.output import Chunk
@@ -35,9 +37,11 @@ class DatabaseReport:
     Every call may raise database errors, and may be repeated until it returns.
     """
 
-    def __init__(self, run_id: UUID, token: int) -> None:
+    def __init__(self, run_id: UUID, token: int, *, worker: str = "", queue: str = "") -> None:
+        """To be called when the run is received. ``worker``: this worker's name; ``queue``: where it got the run."""
         self.run_id = run_id
         self.token = token
+        self._worker, self._queue, self._received = worker, queue, clock.monotonic()
         self.nonce = uuid4()
         self.fail_on_stderr = False
         self.status: Status | None = None
@@ -45,16 +49,24 @@ class DatabaseReport:
     def start(self, pid: int) -> RunSpec | None:
         """Start the run; returns its spec. ``None``: refused; an event or the run's outcome records the reason."""
         with self._limit():
-            started = lifecycle.start(self.run_id, self.token, self.nonce, host=settings.hostname, pid=pid)
+            started = self._acquire(pid)
             if started is None:
                 return None
             self.fail_on_stderr = started.job.fail_on_stderr
             try:
-                return spec_from_run(started.run, started.job, stop=started.stop)
+                spec = spec_from_run(started.run, started.job, stop=started.stop)
+                if [*spec.argv] != started.run.argv:
+                    lifecycle.correct_argv(self.run_id, self.nonce, spec.argv)
+                return spec
             except CommandRefused as refusal:  # the settings may have changed while it was queued
                 error = f"{refusal}{_restart_hint(started.job)}"
                 self._close(lifecycle.Outcome(Status.FAILED, reason=Reason.of(Code.REFUSED, error=error)))
                 return None
+
+    def _acquire(self, pid: int) -> lifecycle.Started | None:
+        waited = dt.timedelta(seconds=clock.monotonic() - self._received)
+        by = {"host": settings.hostname, "worker": self._worker, "queue": self._queue}
+        return lifecycle.start(self.run_id, self.token, self.nonce, pid=pid, waited=waited, **by)
 
     def renew(self, progress: tuple[int, int] | None) -> Renewal:
         with self._limit(_RENEWAL_SHARE):
@@ -177,4 +189,7 @@ def outcome_of(ending: RunOutcome, *, fail_on_stderr: bool) -> lifecycle.Outcome
         unstored=ending.unstored,
         survivors=tuple(each.name for each in ending.survivors),
         retry_at_once=ending.how == "interrupted",
+        error_line="" if succeeded and not only_stderr else ending.error_line,
+        cpu_seconds=ending.cpu_seconds,
+        max_rss_kb=ending.max_rss_kb,
     )

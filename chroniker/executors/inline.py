@@ -13,6 +13,7 @@ from uuid import UUID
 
 from django.core.management import CommandError, call_command
 
+from chroniker.conf import settings
 from chroniker.executors.base import HostedExecutor
 from chroniker.executors.database_report import DatabaseReport
 from chroniker.models import Run
@@ -25,7 +26,7 @@ class InlineExecutor(HostedExecutor):
     def dispatch(self, runs: Sequence[Run]) -> Collection[UUID]:
         runs = self.for_here(runs)
         for run in runs:
-            self._execute(DatabaseReport(run.pk, run.token))
+            self._execute(DatabaseReport(run.pk, run.token, worker=f"{self.alias}@{settings.hostname}"))
         return [run.pk for run in runs]
 
     def _execute(self, report: DatabaseReport) -> None:
@@ -43,11 +44,13 @@ class InlineExecutor(HostedExecutor):
                 exit_code=code,
                 reason=None if code == 0 else Reason.of(Code.EXIT, status=code),
                 wrote_stderr=bool(texts[1]),
-                progress=None,
-                cpu_seconds=0.0,
-                max_rss_kb=0,
+                error_line=_last_line(texts[1]),
             )
         )
+
+
+def _last_line(text: str) -> str:
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
 
 
 @contextlib.contextmanager

@@ -87,7 +87,8 @@ class LocalExecutor(HostedExecutor):
         try:
             machine = ThisHost(settings.runtime_dir, self._fork_server)
             worker = Worker(machine, settings.hostname, self._shutdown_notice)
-            supervisor.execute(DatabaseReport(run_id, token), worker)
+            name = f"{self.alias}@{settings.hostname}"
+            supervisor.execute(DatabaseReport(run_id, token, worker=name), worker)
         except Exception:  # the run ends with its lease; this thread continues with other runs
             logger.exception("The supervisor of run %s failed.", run_id)
         finally:

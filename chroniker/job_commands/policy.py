@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import shlex
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
@@ -84,6 +85,15 @@ def raw_argv(raw_command: str) -> tuple[str, ...]:
     if not argv:
         raise CommandRefused(_("The raw command is empty."))
     return tuple(argv)
+
+
+@functools.lru_cache(maxsize=4096)
+def planned_argv(command: str, raw_command: str, args: str) -> tuple[str, ...] | None:
+    """The words of a command line, for the record: without checking the rules. ``None``: they cannot be split."""
+    try:
+        return tuple(shlex.split(raw_command) if raw_command else [command, *shlex.split(args)])
+    except ValueError:
+        return None
 
 
 def _matches(command: str, patterns: Sequence[str]) -> bool:

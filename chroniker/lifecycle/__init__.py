@@ -19,7 +19,7 @@ from chroniker.lifecycle.events import note
 from chroniker.lifecycle.expiry import expire
 from chroniker.lifecycle.imported_history import keep_tokens, record_history
 from chroniker.lifecycle.plan import Plan
-from chroniker.lifecycle.start import Started, renew, start
+from chroniker.lifecycle.start import Started, correct_argv, renew, start
 from chroniker.lifecycle.stop import request_stop
 from chroniker.lifecycle.transactions import wait_for
 
@@ -30,6 +30,7 @@ __all__ = [
     "book",
     "cancel",
     "claim",
+    "correct_argv",
     "delete_jobs",
     "expire",
     "finish",

@@ -6,8 +6,10 @@ import copy
 import datetime as dt
 from collections.abc import Collection
 
+from chroniker.clock.database_clock import database_now
 from chroniker.conf import settings
 from chroniker.exceptions import ScheduleError
+from chroniker.lifecycle import job_health
 from chroniker.lifecycle.bulk import write_states
 from chroniker.lifecycle.notify import send_run_finished
 from chroniker.lifecycle.plan import next_booking
@@ -29,6 +31,10 @@ BOOKED = (
     "last_token",
     "retry_at",
     "schedule_error",
+    "schedule_error_since",
+    "last_instant",
+    *job_health.CHAIN,
+    *job_health.SKIPPED,
 )
 
 
@@ -65,7 +71,7 @@ def _book(job_ids: Collection[int], now: dt.datetime) -> int:
             if not is_host_local(error):
                 raise
             states[job.pk] = before
-            failed += _with_error(before, error)
+            failed += _with_error(before, error, now)
             continue
         booked.append(job)
         skipped += [run] if run else []
@@ -85,12 +91,12 @@ def is_host_local(error: Exception) -> bool:
     return unknown_zone or isinstance(error, (OSError, MemoryError, ImportError))
 
 
-def _with_error(state: JobState, error: Exception) -> list[JobState]:
+def _with_error(state: JobState, error: Exception, now: dt.datetime) -> list[JobState]:
     """Record that this host cannot book the job. It stays marked as edited: each host tries again with each tick."""
     text = f"{settings.hostname}: {error}"
     if text == state.schedule_error:
         return []
-    state.schedule_error = text
+    state.schedule_error, state.schedule_error_since = text, state.schedule_error_since or now
     return [state]
 
 
@@ -106,7 +112,7 @@ def rebook(job: Job, state: JobState, now: dt.datetime) -> Run | None:
     fingerprint = job.spec.fingerprint() if job.enabled else ""
     was_off, was_suspended = not state.booked_fingerprint, bool(state.schedule_error) and state.next_instant is None
     same = fingerprint == state.booked_fingerprint and not was_suspended
-    state.booked_fingerprint, state.schedule_error = fingerprint, ""
+    state.booked_fingerprint, state.schedule_error, state.schedule_error_since = fingerprint, "", None
     state.booked_zone_rules = zone_rules_version()
     if job.enabled and fingerprint != state.last_fingerprint:
         state.last_fingerprint, state.fingerprint_since = fingerprint, edit
@@ -123,9 +129,9 @@ def rebook(job: Job, state: JobState, now: dt.datetime) -> Run | None:
     except Exception as error:  # an error of one schedule concerns this job alone
         if is_host_local(error):
             raise
-        _store_error(state, error)
+        _store_error(state, error, now)
     if not job.enabled:
-        state.retry_at = None
+        job_health.drop_retry(state, now)
     return run
 
 
@@ -142,18 +148,23 @@ def _closing_run(
     if pending is None or pending > edit:
         state.covered_until = edit
         return None
-    state.covered_until = edit
-    state.last_token += 1
+    state.covered_until, interval_start, state.last_instant = edit, state.last_instant, pending
+    state.last_token, state.n_skipped = state.last_token + 1, state.n_skipped + 1
     return Run(
         job_id=job.pk,
         token=state.last_token,
         status=Status.SKIPPED,
         trigger=Trigger.SCHEDULE,
+        origin=Trigger.SCHEDULE,
         attempt=0,
         scheduled_for=pending,
         covered_until=edit,
+        instant=pending,
+        instant_until=edit,
+        interval_start=interval_start,
         claimed_at=now,
         finished_at=now,
+        uncounted_since=now,
         **because.columns(),
     )
 
@@ -166,11 +177,11 @@ def suspend_schedule(job_id: int, error: Exception) -> None:
 @transactional
 def _suspend_schedule(job_id: int, error: Exception) -> None:
     for state in locked(JobState.objects.filter(pk=job_id), skip=True):
-        _store_error(state, error)
+        _store_error(state, error, database_now())
         write_states([state], BOOKED)
 
 
-def _store_error(state: JobState, error: Exception) -> None:
+def _store_error(state: JobState, error: Exception, now: dt.datetime) -> None:
     kind = "" if isinstance(error, ScheduleError) else f"{type(error).__name__}: "
-    state.schedule_error = f"{kind}{error}"
+    state.schedule_error, state.schedule_error_since = f"{kind}{error}", state.schedule_error_since or now
     state.next_instant = state.next_run = None

@@ -66,7 +66,7 @@ def write_states(states: Sequence[JobState], fields: Sequence[str]) -> None:
         new = f"{_arrays(connection, columns)} AS new ({', '.join([key, *names])})"
         with connection.cursor() as cursor:
             statement = f"UPDATE {table} SET {changes} FROM {new} WHERE {table}.{key} = new.{key}"  # nosec B608  # names
-            cursor.execute(statement, [*columns.values()])
+            cursor.execute(statement, [*_adapted(columns)])
 
 
 def _columns(rows: Sequence[Model], fields: Sequence[Any]) -> Columns:

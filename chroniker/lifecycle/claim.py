@@ -12,7 +12,7 @@ from chroniker.clock.database_clock import FromNow
 from chroniker.conf import settings
 from chroniker.eligibility import dependencies, pauses
 from chroniker.eligibility.dependencies import Edge, Scope
-from chroniker.lifecycle import host_runs
+from chroniker.lifecycle import host_runs, job_health
 from chroniker.lifecycle.admission import admit, count_free, lock_limits
 from chroniker.lifecycle.bulk import insert, write_states
 from chroniker.lifecycle.notify import enqueue, send_run_finished
@@ -22,7 +22,17 @@ from chroniker.models import EVERY_HOST, Job, JobState, Lease, Run, Status
 from chroniker.signals import run_claimed
 
 #: What a claim changes in the state.
-BOOKING = ("covered_until", "next_instant", "next_run", "last_token", "retry_at", "retry_attempt")
+BOOKING = (
+    "covered_until",
+    "next_instant",
+    "next_run",
+    "last_token",
+    "retry_at",
+    "retry_attempt",
+    "last_instant",
+    *job_health.CHAIN,
+    *job_health.SKIPPED,
+)
 
 
 def claim(plans: Sequence[Plan], now: dt.datetime, *, wait: bool = False) -> list[Run]:

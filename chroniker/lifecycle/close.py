@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from chroniker.clock.database_clock import FromNow, database_now
 from chroniker.conf import settings
-from chroniker.lifecycle import host_runs
+from chroniker.lifecycle import host_runs, job_health
 from chroniker.lifecycle.bulk import write_states
 from chroniker.lifecycle.events import note, note_lost
 from chroniker.lifecycle.notify import annotate_has_subscribers, enqueue, send_run_finished
@@ -22,7 +22,9 @@ from chroniker.reasons import NO_REASON, Code, Reason
 LONGEST_BACKOFF = dt.timedelta(days=1)
 
 #: What closing a run may change in the state.
-CLOSED = ("retry_at", "last_status", "last_finished_at")
+CLOSED = ("retry_at", "last_status", "last_finished_at", *job_health.RESULT)
+
+ERROR_LINE_LENGTH = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,9 @@ class Outcome:
     unstored: int = 0  #: characters of output that are not stored yet
     survivors: tuple[str, ...] = ()  #: names of processes that could not be killed: the job's slot waits for their end
     retry_at_once: bool = False  #: if the run is retried, then without a back-off
+    error_line: str = ""  #: its last line on stderr, if it did not succeed
+    cpu_seconds: float | None = None
+    max_rss_kb: int | None = None
 
 
 def finish(run_id: UUID, token: int, nonce: UUID, outcome: Outcome) -> bool:
@@ -59,9 +64,13 @@ def _finish(run_id: UUID, token: int, nonce: UUID, outcome: Outcome) -> tuple[bo
     moved = Run.objects.filter(pk=run_id, token=token, nonce=nonce, status=Status.RUNNING).update(
         status=outcome.status,
         finished_at=FromNow(),
+        uncounted_since=FromNow(),
         exit_code=outcome.exit_code,
         total_parts=total,
         total_parts_complete=done,
+        error_line=outcome.error_line[:ERROR_LINE_LENGTH],
+        cpu_seconds=outcome.cpu_seconds,
+        max_rss_kb=outcome.max_rss_kb,
         **outcome.reason.columns(),
     )
     job = run.job
@@ -115,6 +124,7 @@ def _cancel(run_ids: Collection[UUID]) -> list[Run]:
     Run.objects.filter(pk__in=ids, status=Status.CLAIMED).update(
         status=Status.STOPPED,
         finished_at=FromNow(),
+        uncounted_since=FromNow(),
         redispatch_at=None,
         **Reason.of(Code.STOPPED_EARLY).columns(),
     )
@@ -143,7 +153,7 @@ def conclude(
 
 
 def _settle(states: Sequence[JobState], runs: Sequence[Run], at_once: bool) -> None:
-    """Write the consequences of the ended runs: the last result, a retry by the job's policy, and the messages."""
+    """Write the consequences of the ended runs: the job's results, a retry by its policy, and the messages."""
     now = database_now()
     by_job = {state.pk: state for state in states}
     parents = [run.pk for run in runs if run.required_host == EVERY_HOST]
@@ -156,6 +166,7 @@ def _settle(states: Sequence[JobState], runs: Sequence[Run], at_once: bool) -> N
         state.last_status, state.last_finished_at = run.status, run.finished_at
         again = retry_at(run.job, run, now, lost=run.pk in lost)
         state.retry_at = now if again is not None and at_once else again
+        job_health.record_end(state, run)
     write_states([by_job[run.job_id] for run in settled], CLOSED)
     if any(run.status == Status.LOST for run in runs):
         note_lost(runs, now)

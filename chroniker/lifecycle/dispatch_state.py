@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import Any
 from uuid import UUID
 
-from django.db.models import Case, DateTimeField, F, QuerySet, Value, When
+from django.db.models import Case, CharField, DateTimeField, F, Field, QuerySet, Value, When
 
 from chroniker.clock.database_clock import FromNow
 from chroniker.conf import settings
@@ -26,20 +27,26 @@ NO_TAKER_WAIT = dt.timedelta(seconds=5)
 def record_dispatched(runs: Collection[Run], now: dt.datetime) -> None:
     """Record that executors accepted these runs, each with its ``job``, and set the time of the next dispatch.
 
-    The delay doubles with each dispatch, up to ``LONGEST_WAIT`` or a tenth of the start deadline.
+    The delay doubles with each dispatch, up to ``LONGEST_WAIT`` or a tenth of the start deadline. ``queue`` of each run
+    is the queue that its message was sent to.
     """
-    waits = defaultdict(list)
-    for run in runs:
-        waits[_wait(run)].append(run.pk)
-    *others, usual = sorted(waits, key=lambda wait: len(waits[wait]))
-    again = Case(
-        *(When(pk__in=waits[wait], then=Value(now + wait)) for wait in others),
-        default=Value(now + usual),
-        output_field=DateTimeField(),
-    )
     _open_claims([run.pk for run in runs]).update(
-        dispatched_at=now, redispatch_at=again, dispatch_count=F("dispatch_count") + 1, **NO_REASON.columns()
+        dispatched_at=now,
+        redispatch_at=_by_run({run.pk: now + _wait(run) for run in runs}, DateTimeField()),
+        dispatch_count=F("dispatch_count") + 1,
+        queue=_by_run({run.pk: run.queue for run in runs}, CharField()),
+        **NO_REASON.columns(),
     )
+
+
+def _by_run(values: Mapping[UUID, Any], field: Field[Any, Any]) -> Case:
+    """SQL expression: the value of each run. Runs with the most frequent value are not listed."""
+    groups = defaultdict(list)
+    for run_id, value in values.items():
+        groups[value].append(run_id)
+    *others, usual = sorted(groups, key=lambda value: len(groups[value]))
+    cases = [When(pk__in=groups[value], then=Value(value, field)) for value in others]
+    return Case(*cases, default=Value(usual, field), output_field=field)
 
 
 def _wait(run: Run) -> dt.timedelta:

@@ -91,7 +91,9 @@ def _expire(run_ids: Collection[UUID], still: Q | None, not_taken: Code = Code.N
     ids -= parents
     Run.objects.filter(pk__in=ids, status=Status.CLAIMED).update(**Reason.of(not_taken).columns())
     Run.objects.filter(pk__in=ids, status=Status.RUNNING).update(**Reason.of(Code.LEASE).columns(), **_last_progress())
-    Run.objects.filter(pk__in=ids).update(status=Status.LOST, finished_at=FromNow(), redispatch_at=None)
+    Run.objects.filter(pk__in=ids).update(
+        status=Status.LOST, finished_at=FromNow(), uncounted_since=FromNow(), redispatch_at=None
+    )
     Lease.objects.filter(pk__in=ids).delete()
     lost = list(annotate_has_subscribers(Run.objects.filter(pk__in=ids).select_related("job")))
     note_output_missing(lost, database_now())

@@ -18,12 +18,14 @@ from django.db.models import Case, Count, Exists, F, JSONField, OuterRef, Q, Que
 from chroniker.clock.database_clock import FromNow
 from chroniker.conf import settings
 from chroniker.eligibility import hosts
+from chroniker.eligibility.claim_kinds import RETRY_INHERITS
 from chroniker.lifecycle.plan import Plan
 from chroniker.models import EVERY_HOST, OPEN, Host, Lease, Run, Status
 from chroniker.reasons import NO_REASON, Code, Reason
 
 #: A parent's reason names at most this many hosts and counts the others. The run's page lists all.
 MOST_NAMED = 20
+COPIED_TO_CHILDREN = ("trigger", "attempt", "executor", "queue", "argv", "asked_by", *RETRY_INHERITS)
 
 
 def plan_children(plans: Sequence[Plan], now: dt.datetime) -> None:
@@ -40,7 +42,9 @@ def plan_children(plans: Sequence[Plan], now: dt.datetime) -> None:
 def _add_children(plan: Plan, live: Sequence[Host], now: dt.datetime) -> None:
     parent, job = plan.runs[-1], plan.state.job
     if not live:
-        parent.status, parent.finished_at, parent.attempt = Status.SKIPPED, now, 0
+        parent.status, parent.finished_at, parent.uncounted_since = Status.SKIPPED, now, now
+        parent.attempt, parent.chain, parent.argv = 0, None, None
+        plan.after.n_skipped += 1
         parent.code = Code.NO_HOST
         parent.reason_args = {"executor": job.executor, "seconds": f"{settings.host_timeout.total_seconds():g}"}
         plan.missed = plan.missed or parent  # subscribers to missed runs get a message about it
@@ -55,10 +59,8 @@ def _add_children(plan: Plan, live: Sequence[Host], now: dt.datetime) -> None:
             required_host=host.name,
             token=plan.after.last_token,
             status=Status.CLAIMED,
-            trigger=parent.trigger,
-            attempt=parent.attempt,
-            args=parent.args,
             claimed_at=now,
+            **{name: getattr(parent, name) for name in COPIED_TO_CHILDREN},
         )
         plan.runs.append(child)
 
@@ -109,6 +111,7 @@ def _close(parents: Sequence[Run]) -> None:
         total_parts=Case(*(When(pk=pk, then=Value(count)) for pk, count in counts.items())),
         total_parts_complete=Case(*(When(pk=pk, then=Value(count)) for pk, count in counts.items())),
         finished_at=FromNow(),
+        uncounted_since=FromNow(),
     )
     Lease.objects.filter(pk__in=outcomes).delete()
 

@@ -4,12 +4,33 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, field
+from typing import Any
 
 from chroniker.conf import settings
-from chroniker.eligibility.claim_kinds import MANUAL, OVERLAPPED, RETRY, SCHEDULED, ClaimKind
+from chroniker.eligibility.claim_kinds import MANUAL, OVERLAPPED, RETRY, RETRY_INHERITS, SCHEDULED, ClaimKind
+from chroniker.job_commands import policy
+from chroniker.lifecycle import job_health
 from chroniker.models import OPEN, JobState, Run, Status, Trigger
 from chroniker.reasons import NO_REASON, Code, Reason
 from chroniker.schedule import ClosedTime, closed_at, closed_until, jitter, last_open, latest_until, next_after
+
+#: What a plan may change in the state, or needs to compute the changes.
+_COPIED = (
+    "revision",
+    "booked_fingerprint",
+    "covered_until",
+    "next_instant",
+    "next_run",
+    "last_token",
+    "retry_at",
+    "retry_attempt",
+    "last_instant",
+    "last_status",
+    "last_finished_at",
+    *job_health.CHAIN,
+    *job_health.SKIPPED,
+)
+ASKED_BY_LENGTH = 150
 
 
 @dataclass(slots=True)
@@ -139,34 +160,29 @@ def in_blackout(state: JobState, now: dt.datetime) -> bool:
     return first is None or first > bound
 
 
-def by_hand(state: JobState, now: dt.datetime, args: str | None = None, *, kind: ClaimKind = MANUAL) -> Plan:
+def by_hand(
+    state: JobState, now: dt.datetime, args: str | None = None, *, kind: ClaimKind = MANUAL, asked_by: str = ""
+) -> Plan:
     """One run on request: covers no instants and leaves the schedule where it is. ``args``: for this run only."""
     plan = _plan(kind, state)
-    _add(plan, now, Status.CLAIMED, Trigger.MANUAL)
-    plan.runs[-1].args = args
+    _add(plan, now, Status.CLAIMED, Trigger.MANUAL, args=args)
+    plan.runs[-1].asked_by = asked_by[:ASKED_BY_LENGTH]
     return plan
 
 
 def retry(state: JobState, now: dt.datetime) -> Plan:
-    """The next attempt of a chain, with the arguments of the one before. Covers no instants."""
+    """The next attempt of a chain, for the instants and with the arguments of the one before. Covers no instants."""
     plan = _plan(RETRY, state)
-    _add(plan, now, Status.CLAIMED, Trigger.RETRY)
-    plan.runs[-1].args = state.__dict__.get("failed_args")  # as ``due.find`` has read it
+    failed = {name: state.__dict__.get(f"failed_{name}") for name in RETRY_INHERITS}  # as ``due.find`` has read them
+    _add(plan, now, Status.CLAIMED, Trigger.RETRY, args=failed["args"])
+    for name, value in failed.items():
+        setattr(plan.runs[-1], name, value)
+    plan.runs[-1].origin = failed["origin"] or ""
     return plan
 
 
 def _plan(kind: ClaimKind, state: JobState) -> Plan:
-    after = JobState(
-        job_id=state.pk,
-        revision=state.revision,
-        booked_fingerprint=state.booked_fingerprint,
-        covered_until=state.covered_until,
-        next_instant=state.next_instant,
-        next_run=state.next_run,
-        last_token=state.last_token,
-        retry_at=state.retry_at,
-        retry_attempt=state.retry_attempt,
-    )
+    after = JobState(job_id=state.pk, **{name: getattr(state, name) for name in _COPIED})
     return Plan(kind, state, after, start_deadline=settings.start_deadline_of(state.job.start_deadline_seconds))
 
 
@@ -178,26 +194,50 @@ def _add(
     first: dt.datetime | None = None,
     until: dt.datetime | None = None,
     because: Reason = NO_REASON,
+    args: str | None = None,
 ) -> None:
-    after = plan.after
+    after, interval_start = plan.after, plan.after.last_instant
     after.last_token += 1
     if until is not None:
-        after.covered_until = until
-    if status == Status.CLAIMED:
-        after.retry_attempt = after.retry_attempt + 1 if trigger == Trigger.RETRY else 1
-        after.retry_at = None  # a new claim replaces a pending retry
+        after.covered_until = after.last_instant = until
     plan.runs.append(
         Run(
             job_id=plan.state.pk,
             token=after.last_token,
             status=status,
             trigger=trigger,
-            attempt=after.retry_attempt if status == Status.CLAIMED else 0,
-            required_host=plan.state.job.hostname if status == Status.CLAIMED else "",
+            origin=trigger,
             scheduled_for=first,
             covered_until=until,
+            instant=first or now,
+            instant_until=until or now,
+            interval_start=interval_start,
             claimed_at=now,
-            finished_at=None if status == Status.CLAIMED else now,
+            **(_skipped(plan, now) if status == Status.SKIPPED else _to_execute(plan, now, trigger, args)),
             **because.columns(),
         )
     )
+
+
+def _skipped(plan: Plan, now: dt.datetime) -> dict[str, Any]:
+    plan.after.n_skipped += 1
+    return {"attempt": 0, "finished_at": now, "uncounted_since": now}
+
+
+def _to_execute(plan: Plan, now: dt.datetime, trigger: Trigger, args: str | None) -> dict[str, Any]:
+    """The columns of a claimed run about its attempt, and about where and what it executes, as the job is now."""
+    job, after = plan.state.job, plan.after
+    if trigger == Trigger.RETRY:
+        after.retry_at, after.retry_attempt = None, after.retry_attempt + 1
+    else:  # a new claim replaces a pending retry
+        job_health.drop_retry(after, now)
+        after.retry_attempt = 1
+    return {
+        "chain": after.last_token,  # of a retry it is replaced
+        "attempt": after.retry_attempt,
+        "required_host": job.hostname,
+        "executor": job.executor,
+        "queue": job.queue,
+        "argv": policy.planned_argv(job.command, job.raw_command, job.args if args is None else args),
+        "args": args,
+    }

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Case, F, QuerySet, Value, When
 from django.db.models.functions import Coalesce
 
 from chroniker.clock import jump_detection
@@ -31,38 +33,67 @@ class Started:
     stop: bool
 
 
-def start(run_id: UUID, token: int, nonce: UUID, *, host: str, pid: int) -> Started | None:
+@dataclass(frozen=True, slots=True)
+class Taker:
+    """The process that starts a run, as described at ``start``."""
+
+    host: str
+    pid: int
+    worker: str
+    queue: str
+    waited: dt.timedelta
+
+
+def start(
+    run_id: UUID,
+    token: int,
+    nonce: UUID,
+    *,
+    host: str,
+    pid: int,
+    worker: str = "",
+    queue: str = "",
+    waited: dt.timedelta = dt.timedelta(),
+) -> Started | None:
     """Acquire the right to execute this run. ``None``: refused; an event records the reason.
 
     Exactly one nonce ever gets the right; if the run requires a host, only a nonce of that host. A repeated call with
     the same nonce (the commit's answer was lost) gets the same answer while the run is running. While the database's
     clock is not trusted, starts on this host are refused; the claim is offered again later.
+
+    For the record: ``worker``, the queue that it got the run from (if the dispatch recorded none), and the time that it
+    ``waited`` since then, by a clock of its own. So ``taken_at`` is a time of the database's clock.
     """
+    taker = Taker(host, pid, worker, queue, waited)
     try:
-        started = _start(run_id, token, nonce, host, pid)
+        started = _start(run_id, token, nonce, taker)
     except _TooLate:
         started = None
     except jump_detection.ClockJumped as refusal:
-        hosts.record_suspension(refusal.reading, name=host)
+        hosts.record_suspension(refusal.reading, name=taker.host)
         postponed(run_id, token, refusal.reading.seconds, refusal.reading.suspended_because)
         return None
     if started is None:
-        _record_refusal(run_id, token, host, pid)
+        _record_refusal(run_id, token, taker)
     else:
         run = started.run
-        send_after_commit(run_started, Run, run_id=run.pk, job_id=run.job_id, token=run.token, host=host)
+        send_after_commit(run_started, Run, run_id=run.pk, job_id=run.job_id, token=run.token, host=taker.host)
     return started
 
 
 @transactional
-def _start(run_id: UUID, token: int, nonce: UUID, host: str, pid: int) -> Started | None:
-    Run.objects.filter(pk=run_id, token=token, status=Status.CLAIMED, required_host__in=["", host]).update(
+def _start(run_id: UUID, token: int, nonce: UUID, taker: Taker) -> Started | None:
+    Run.objects.filter(pk=run_id, token=token, status=Status.CLAIMED, required_host__in=["", taker.host]).update(
         status=Status.RUNNING,
+        taken_at=FromNow(-taker.waited),
         started_at=FromNow(),
         dispatched_at=Coalesce("dispatched_at", FromNow()),  # the worker may be faster than the dispatcher
         nonce=nonce,
-        host=host,
-        pid=pid,
+        host=taker.host,
+        pid=taker.pid,
+        worker=taker.worker,
+        queue=Case(When(queue="", then=Value(taker.queue)), default=F("queue")),
+        release=settings.release,
         redispatch_at=None,
         **NO_REASON.columns(),
     )
@@ -88,14 +119,20 @@ class _TooLate(Exception):
     """The start deadline has passed, but no tick has closed the run yet. Rolls the start back."""
 
 
-def _record_refusal(run_id: UUID, token: int, host: str, pid: int) -> None:
+def _record_refusal(run_id: UUID, token: int, taker: Taker) -> None:
     run = Run.objects.filter(pk=run_id).only("status", "token", "required_host").first()
     if run is None:
         return  # a forged id, or the job was deleted: there is no run to record the event for
     state = str(Status(run.status).label) if run.token == token else f"token {run.token}, not {token}"
-    if run.required_host not in ("", host):
+    if run.required_host not in ("", taker.host):
         state += f", and for {run.required_host} only"
-    note(run_id, EventKind.REFUSED_DELIVERY, f"on {host}, process {pid}: the run is {state}")
+    note(run_id, EventKind.REFUSED_DELIVERY, f"on {taker.host}, process {taker.pid}: the run is {state}")
+
+
+@transactional
+def correct_argv(run_id: UUID, nonce: UUID, argv: Sequence[str]) -> None:
+    """Record that this run executes another command line than its claim recorded: the job was edited in between."""
+    Run.objects.filter(pk=run_id, nonce=nonce).update(argv=list(argv))
 
 
 def renew(run_id: UUID, token: int, nonce: UUID, progress: tuple[int, int] | None = None) -> Renewal:

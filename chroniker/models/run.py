@@ -19,7 +19,7 @@ class Run(models.Model):
 
     ``scheduled_for`` to ``covered_until`` are the instants that the run covers: these ranges account for every instant
     once. ``instant`` to ``instant_until`` are the instants that the run is for: a retry is for those of its chain's
-    first attempt, a run by hand for the moment of its claim. Imported runs have neither chain nor instant.
+    first attempt, a run by hand for the moment of its request. Imported runs have neither chain nor instant.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)

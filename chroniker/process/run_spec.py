@@ -67,7 +67,8 @@ class RunOutcome:
     reason: Reason | None = None
     wrote_stderr: bool = False
     progress: tuple[int, int] | None = None  #: (total, complete)
-    cpu_seconds: float = 0.0
-    max_rss_kb: int = 0
+    error_line: str = ""  #: the last line on stderr, if the job logs it
+    cpu_seconds: float | None = None  #: None: not measured
+    max_rss_kb: int | None = None
     survivors: tuple[Survivor, ...] = ()  #: processes that could not be killed
     unstored: int = 0  #: characters of its output that were not stored yet when the outcome was reported

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from django.db.models import Expression, Q, QuerySet
 
@@ -31,11 +31,15 @@ def dispatch(runs: Sequence[Run], now: dt.datetime) -> int:
         ids = [run.pk for run in group]
         try:
             executor = executors[alias]
-            accepted = set(executor.dispatch(group))
+            accepted = executor.dispatch(group)
         except Exception as error:  # no broker, or a bad alias: the claims wait, with the reason
             logger.warning("Executor %r accepted none of %d runs: %s", alias, len(group), one_line(error))
             lifecycle.record_not_accepted(ids, now, error=f"{type(error).__name__}: {error}")
             continue
+        if isinstance(accepted, Mapping):
+            for run in group:
+                run.queue = accepted.get(run.pk, run.queue)
+        accepted = set(accepted)
         if sent := [run for run in group if run.pk in accepted]:
             lifecycle.record_dispatched(sent, now)
         mine = set(ids)

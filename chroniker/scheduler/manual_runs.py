@@ -33,7 +33,7 @@ def run_now(job: Job, by: str, args: str | None = None) -> Run:
     _refuse_if_not_free(state)
     now = _trusted_now()
     try:
-        claimed = lifecycle.claim([plan.by_hand(state, now, args)], now, wait=True)
+        claimed = lifecycle.claim([plan.by_hand(state, now, args, asked_by=by)], now, wait=True)
     except jump_detection.ClockJumped as jump:
         raise ClaimRefused(due.clock_jump_message(jump.reading.suspended_because)) from jump
     if not claimed:

@@ -17,7 +17,7 @@ CHUNK = 64 * 1024  #: characters at most in one chunk
 BATCH = 256 * 1024  #: characters in one insert
 FLUSH_SECONDS = 1.0  #: text waits no longer than this for its chunk to become full
 _TAIL = 128 * 1024
-_RECENT, _LINE = 2048, 200
+_RECENT, _LINE = 2048, 300
 _NAMES = {STDOUT: "stdout", STDERR: "stderr"}
 _NUL, _VISIBLE_NUL = "\0", "\u2400"  # PostgreSQL stores no NUL
 

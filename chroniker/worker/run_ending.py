@@ -54,8 +54,9 @@ def outcome(spec: RunSpec, seen: Observations) -> RunOutcome:
         wrote_stderr=seen.wrote_stderr,
         progress=seen.progress,
         survivors=tuple(seen.survivors),
-        cpu_seconds=seen.keeper.get("cpu_seconds", 0.0),
-        max_rss_kb=seen.keeper.get("max_rss_kb", 0),
+        error_line=seen.last_stderr_line,
+        cpu_seconds=seen.keeper.get("cpu_seconds"),
+        max_rss_kb=seen.keeper.get("max_rss_kb"),
     )
 
 

@@ -72,7 +72,7 @@ def start_compare_and_set() -> None:
     from chroniker.lifecycle.start import Started
     from chroniker.models import Run, Status
 
-    def start(run_id: UUID, token: int, nonce: UUID, *, host: str, pid: int) -> Started | None:
+    def start(run_id: UUID, token: int, nonce: UUID, *, host: str, pid: int, **story: Any) -> Started | None:
         record_call()
         Run.objects.filter(pk=run_id, finished_at=None).update(
             status=Status.RUNNING, started_at=FromNow(), nonce=nonce, host=host, pid=pid, redispatch_at=None

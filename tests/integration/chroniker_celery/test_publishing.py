@@ -59,7 +59,9 @@ def test_a_message_is_equal_to_a_message_of_send_task(link: Connection, queue: s
     if priority is not None:
         options["priority"] = priority
     app.send_task(TASK, (str(run_id), 7), task_id=str(run_id), **options)
-    assert publish(app, [RunMessage(run_id, 7, queue, priority)], timeout=5) == [run_id]
+    assert publish(app, [RunMessage(run_id, 7, queue, priority)], timeout=5) == {
+        run_id: queue or app.conf.task_default_queue
+    }
     theirs, ours = received(link, queue or app.conf.task_default_queue)
     assert ours == theirs
 
@@ -75,7 +77,7 @@ def test_messages_arrive_in_order_in_their_queues(link: Connection) -> None:
 def test_a_missing_queue_prevents_only_its_own_messages(link: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(app.amqp.queues, "create_missing", False)
     lost, sent = RunMessage(uuid4(), 1, "nowhere"), RunMessage(uuid4(), 1)
-    assert publish(app, [lost, sent], timeout=5) == [sent.run_id]
+    assert publish(app, [lost, sent], timeout=5) == {sent.run_id: app.conf.task_default_queue}
     assert len(received(link, app.conf.task_default_queue)) == 1
 
 
@@ -86,7 +88,7 @@ def test_a_refused_queue_prevents_only_its_own_messages(link: Connection, broker
     channel = link.channel()
     Queue(name, durable=False, exclusive=True, channel=channel).declare()
     lost, sent = RunMessage(uuid4(), 1, name), RunMessage(uuid4(), 1)
-    assert publish(app, [lost, sent], timeout=5) == [sent.run_id]
+    assert publish(app, [lost, sent], timeout=5) == {sent.run_id: app.conf.task_default_queue}
     assert len(received(link, app.conf.task_default_queue)) == 1
 
 

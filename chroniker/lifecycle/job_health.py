@@ -1,0 +1,84 @@
+"""The record of a job's results in its state: counters, failures in a row, usual duration. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+
+from chroniker.models import JobState, Run, Status, Trigger
+
+#: The usual duration is taken from this many latest successes.
+RECENT = 50
+#: A lost run may be retried without limit. From this attempt on, each lost attempt counts as a failure of its chain.
+LOST_ATTEMPTS = 3
+
+#: The columns of the state that a claim, a booking or the end of a run may change here.
+CHAIN = ("failures", "failing_since")
+SKIPPED = ("n_skipped",)
+RESULT = (
+    *CHAIN,
+    "last_success_at",
+    "last_success_until",
+    "n_succeeded",
+    "n_failed",
+    "n_timed_out",
+    "n_stopped",
+    "n_lost",
+    "seconds_total",
+    "recent_seconds",
+    "p50",
+    "p95",
+)
+
+_COUNTERS = {
+    Status.SUCCEEDED: "n_succeeded",
+    Status.FAILED: "n_failed",
+    Status.TIMED_OUT: "n_timed_out",
+    Status.STOPPED: "n_stopped",
+    Status.LOST: "n_lost",
+}
+_BAD = (Status.FAILED, Status.TIMED_OUT, Status.LOST)
+
+
+def record_end(state: JobState, run: Run) -> None:
+    """Record that this run was closed. Its chain ends with it if ``state`` has no pending retry."""
+    assert run.finished_at is not None
+    counter = _COUNTERS[Status(run.status)]
+    setattr(state, counter, getattr(state, counter) + 1)
+    seconds = None if run.started_at is None else max(0.0, (run.finished_at - run.started_at).total_seconds())
+    state.seconds_total += seconds or 0.0
+    if run.status == Status.SUCCEEDED:
+        _record_success(state, run, run.finished_at, seconds)
+    is_lost = run.status == Status.LOST and run.attempt >= LOST_ATTEMPTS
+    if state.retry_at is None or is_lost:
+        end_chain(state, run.status, run.finished_at)
+
+
+def _record_success(state: JobState, run: Run, ended_at: dt.datetime, seconds: float | None) -> None:
+    state.last_success_at = ended_at
+    if run.origin == Trigger.SCHEDULE and run.instant_until is not None:
+        state.last_success_until = max(state.last_success_until or run.instant_until, run.instant_until)
+    if seconds is not None:
+        state.recent_seconds = [*state.recent_seconds[-(RECENT - 1) :], round(seconds, 3)]
+        state.p50, state.p95 = percentile(state.recent_seconds, 50), percentile(state.recent_seconds, 95)
+
+
+def percentile(values: list[float], percent: int) -> float:
+    """The smallest of the values that at least this share of them does not exceed (nearest rank)."""
+    return sorted(values)[math.ceil(len(values) * percent / 100) - 1]
+
+
+def end_chain(state: JobState, status: str, at: dt.datetime) -> None:
+    """Record the result of a chain of attempts. A chain that a person stopped leaves the failures as they are."""
+    if status == Status.SUCCEEDED:
+        state.failures, state.failing_since = 0, None
+    elif status in _BAD:
+        state.failures += 1
+        state.failing_since = state.failing_since or at
+
+
+def drop_retry(state: JobState, now: dt.datetime) -> None:
+    """No retry will follow: the pending one, if any, is cancelled, and its chain ends as its last attempt did."""
+    if state.retry_at is not None:
+        end_chain(state, state.last_status, state.last_finished_at or now)
+    state.retry_at = None
