@@ -1,8 +1,9 @@
 """``python -m tests [--nightly] [pytest's arguments]``: the tests on one database after the other, and one summary.
 
 ``CHRONIKER_TEST_DATABASES`` names the databases; without it: those of sqlite, postgres and mariadb that are installed.
-All tests but the nightly ones run on the first database. On the others run those marked ``every_database``, with one
-broker. With ``--nightly`` all tests run on each database; the second broker is used on the first database only.
+All tests but the nightly ones run on the first database; with the second broker, those of what may differ between
+brokers. On the other databases run those marked ``every_database``, with one broker. With ``--nightly`` all tests run
+on each database; the second broker is used on the first database only.
 """
 
 from __future__ import annotations

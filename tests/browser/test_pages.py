@@ -48,8 +48,7 @@ def addresses(run: Run) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 390)])
 def test_every_page_fits_its_width_and_the_strict_policy(
     open_page: Callable[..., Page], complaints: list[str], theme: str, width: int
 ) -> None:

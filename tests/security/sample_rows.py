@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.apps import apps
+from django.conf import settings
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.db import connection
@@ -42,10 +43,17 @@ PEOPLE: dict[str, Any] = {
 }
 
 
+#: Session cookies of people who stay logged in from test to test.
+logged_in: dict[str, str] = {}
+
+
 def browser(person: str, *, strict: bool = False) -> Client:
     """A client logged in as this person; ``strict``: with the CSRF check, as in a real browser."""
     client, rights = Client(enforce_csrf_checks=strict), PEOPLE[person]
     if rights is None:
+        return client
+    if person in logged_in:
+        client.cookies[settings.SESSION_COOKIE_NAME] = logged_in[person]
         return client
     user, made = User.objects.get_or_create(
         username=person, defaults={"is_staff": True, "is_superuser": rights == "all"}

@@ -7,23 +7,37 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.test import Client, RequestFactory
+from django.test import Client, RequestFactory, override_settings
 
 from chroniker.admin.jobs import cloning
 from tests.security.expectations import CHANGES, PAGES, PREFIX, Change, filled, routes
-from tests.security.sample_rows import PEOPLE, SampleRows, browser, everything
+from tests.security.sample_rows import PEOPLE, SampleRows, browser, everything, logged_in
+from tests.support.command_jobs import DUMMY
 
 BY_NAME = {change.name: change for change in CHANGES}
 CHANGE_OF = {change.route: change for change in CHANGES}
 
 
+@pytest.fixture(scope="module")
+def shared_rows(django_db_setup: None, django_db_blocker: Any) -> Iterator[SampleRows]:
+    """Rows and logged-in users for all tests of this module: each test's own changes are rolled back."""
+    with django_db_blocker.unblock(), override_settings(CHRONIKER_EXECUTORS=DUMMY), transaction.atomic():
+        made = SampleRows.make()
+        for person in PEOPLE.keys() - {"anonymous"}:
+            logged_in[person] = browser(person).cookies[settings.SESSION_COOKIE_NAME].value
+        yield made
+        logged_in.clear()
+        transaction.set_rollback(True)
+
+
 @pytest.fixture
-def rows(dummy: Any) -> SampleRows:
-    return SampleRows.make()
+def rows(shared_rows: SampleRows, dummy: Any) -> SampleRows:
+    return shared_rows
 
 
 @contextmanager

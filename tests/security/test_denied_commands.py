@@ -187,7 +187,7 @@ def test_options_that_set_settings_or_paths_are_refused(
         assert "can change which code runs" in refused(job)
         with pytest.raises(ClaimRefused, match="can change which code runs"):
             run_now(a_job_of_new_year(command="env_dump"), "an attacker", args=args)
-    assert manage.having(CHRONIKER_DISABLE_RAW_COMMAND=True)("run_job", job.name).returncode == 1
+    assert manage.having(CHRONIKER_DISABLE_RAW_COMMAND=True).in_process("run_job", job.name).returncode == 1
     assert not side_effect()
 
 
@@ -205,7 +205,7 @@ def test_python_in_a_monitor(args: str, admin: Client, manage: Manage) -> None:
         page = admin.post(reverse(ADD), {**admin_pages.open_form(admin), **sent})
         assert "which CHRONIKER_DISABLE_RAW_COMMAND forbids" in admin_pages.errors(page)["args"][0]
     job = a_job_of_new_year(command="check_monitor", args=args)
-    done = manage.having(CHRONIKER_DISABLE_RAW_COMMAND=True)("run_job", job.name)
+    done = manage.having(CHRONIKER_DISABLE_RAW_COMMAND=True).in_process("run_job", job.name)
     assert done.returncode == 2 and "which CHRONIKER_DISABLE_RAW_COMMAND forbids" in done.stderr
 
 

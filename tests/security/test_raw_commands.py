@@ -15,31 +15,23 @@ from tests.support.manage import Manage
 pytestmark = pytest.mark.django_db(transaction=True)
 
 #: Texts with a meaning for a shell.
-METACHARACTERS = [
-    "; touch {taken}",
-    "&& touch {taken}",
-    "| tee {taken}",
-    "> {taken}",
-    "$(touch {taken})",
-    "`touch {taken}`",
-]
+METACHARACTERS = "; touch {taken} && touch {taken} | tee {taken} > {taken} $(touch {taken}) `touch {taken}`"
 
 
-@pytest.mark.parametrize("tail", METACHARACTERS)
-def test_no_shell_reads_a_raw_command(tail: str, manage: Manage, tmp_path: Path) -> None:
+def test_no_shell_reads_a_raw_command(manage: Manage, tmp_path: Path) -> None:
     taken = tmp_path / "taken"
-    line = f"echo $HOME * {tail.format(taken=taken)} & \\#"
-    job = a_job_of_new_year(command="", raw_command=line)
-    done = manage("run_job", job.name)
+    words = METACHARACTERS.format(taken=taken)
+    job = a_job_of_new_year(command="", raw_command=f"echo $HOME * {words} & \\#")
+    done = manage.in_process("run_job", job.name)
     assert done.returncode == 0, done.stderr
-    assert stdout_of(the_run(job)).startswith("$HOME * ")
+    assert stdout_of(the_run(job)) == f"$HOME * {words} & #\n"
     assert not taken.exists()
 
 
 def test_a_line_break_is_a_space_and_starts_no_second_command(manage: Manage, tmp_path: Path) -> None:
     taken = tmp_path / "taken"
     job = a_job_of_new_year(command="", raw_command=f"echo one\ntouch {taken}")
-    assert manage("run_job", job.name).returncode == 0
+    assert manage.in_process("run_job", job.name).returncode == 0
     assert stdout_of(the_run(job)) == f"one touch {taken}\n"
     assert not taken.exists()
 
@@ -47,14 +39,14 @@ def test_a_line_break_is_a_space_and_starts_no_second_command(manage: Manage, tm
 def test_the_arguments_of_a_management_command_are_words_too(manage: Manage, tmp_path: Path) -> None:
     taken = tmp_path / "taken"
     job = a_job_of_new_year(command="env_dump", args=f"'; touch {taken}' $(touch\\ {taken})")
-    assert manage("run_job", job.name).returncode == 0
+    assert manage.in_process("run_job", job.name).returncode == 0
     assert not taken.exists()
 
 
 def test_a_setuid_program_gains_nothing(manage: Manage) -> None:
     """With this bit the kernel ignores setuid, setgid and file capabilities, and no program can take it back."""
     job = a_job_of_new_year(command="", raw_command="sh -c 'sh -c \"grep NoNewPrivs /proc/self/status\"'")
-    assert manage("run_job", job.name).returncode == 0
+    assert manage.in_process("run_job", job.name).returncode == 0
     assert stdout_of(the_run(job)).split() == ["NoNewPrivs:", "1"]
 
 
@@ -63,7 +55,7 @@ def test_a_setting_that_changes_while_the_run_is_queued_is_applied(manage: Manag
     job = a_job_of_new_year(command="", raw_command=f"touch {taken}")
     run_now(job, "a test")  # claimed: nothing executes here
     Run.objects.update(redispatch_at=database_now())
-    done = manage.having(CHRONIKER_DISABLE_RAW_COMMAND=True)("cron")
+    done = manage.having(CHRONIKER_DISABLE_RAW_COMMAND=True).in_process("cron")
     assert done.returncode == 0, done.stderr
     run = the_run(job)
     assert (run.status, taken.exists()) == (Status.FAILED, False)

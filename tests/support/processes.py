@@ -20,6 +20,8 @@ import psutil
 T = TypeVar("T")
 WAIT_SECONDS = 90.0
 MARK = "CHRONIKER_TEST_MARK"
+#: A JSON object: settings of a test for the processes that it starts; ``tests.settings`` reads it.
+SETTINGS_VARIABLE = "CHRONIKER_TEST_SETTINGS"
 QUIET_SCANS = 6
 PROC = Path("/proc") if Path("/proc/self/environ").exists() else None
 
@@ -36,8 +38,8 @@ def wait_until(condition: Callable[[], T], *, seconds: float = WAIT_SECONDS, wha
 
 def with_settings(env: Mapping[str, str], **settings: Any) -> dict[str, str]:
     """A copy of the environment in which Django's settings differ: ``with_settings(env, CHRONIKER_LOCK_TIMEOUT=4)``."""
-    before = json.loads(env.get("CHRONIKER_TEST_SETTINGS", "{}"))
-    return {**env, "CHRONIKER_TEST_SETTINGS": json.dumps({**before, **settings})}
+    before = json.loads(env.get(SETTINGS_VARIABLE, "{}"))
+    return {**env, SETTINGS_VARIABLE: json.dumps({**before, **settings})}
 
 
 class Process:

@@ -28,6 +28,13 @@ EVERY_DATABASE = (
     "tests/integration/scheduler/",
     "tests/security/test_input_sizes.py",
 )
+#: Tests of what may differ between brokers. The others with a broker run on the second one at night.
+SECOND_BROKER = (
+    "tests/integration/chroniker_celery/test_broker_or_backend_is_down.py",
+    "tests/integration/chroniker_celery/test_duplicate_messages.py",
+    "tests/integration/chroniker_celery/test_publishing.py",
+    "tests/integration/chroniker_celery/test_runs_on_workers.py",
+)
 #: Tests of the distribution and of the test tools.
 NIGHTLY = (
     "tests/faults/test_a_short_mix.py",
@@ -41,10 +48,11 @@ def mark(item: pytest.Item) -> None:
     path = Path(item.path).relative_to(ROOT).as_posix()
     if path.startswith(EVERY_DATABASE) or item.get_closest_marker("database"):
         item.add_marker("every_database")
-    if path.startswith(NIGHTLY):
-        item.add_marker("nightly")
-    if not uses_first_broker(item):
+    on_second_broker = not uses_first_broker(item)
+    if on_second_broker:
         item.add_marker("second_broker")
+    if path.startswith(NIGHTLY) or (on_second_broker and path not in SECOND_BROKER):
+        item.add_marker("nightly")
 
 
 def uses_first_broker(item: pytest.Item) -> bool:

@@ -37,7 +37,7 @@ def narrow(manage: Manage) -> Manage:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_is_printed(narrow: Manage, command: str) -> None:
-    done = narrow(command, "--help")
+    done = narrow.in_process(command, "--help")
     assert done.returncode == 0, done.stderr
     assert "UnicodeEncodeError" not in done.stdout + done.stderr
 

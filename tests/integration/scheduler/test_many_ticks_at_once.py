@@ -18,7 +18,7 @@ from tests.testapp import witnessing
 
 TICKS = 8
 DUE = 50
-ROUNDS = 20
+ROUNDS = 8
 MINUTE = dt.timedelta(minutes=1)
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -31,7 +31,7 @@ def logging_to(handler: dict[str, str], level: str = "INFO") -> dict[str, Any]:
 def ran(manage: Manage, **fields: Any) -> Run:
     """Execute a run of a new job: supervisor and command are separate processes."""
     job = a_job_of_new_year(**fields)
-    manage("run_job", job.name)
+    manage.in_process("run_job", job.name)
     return the_run(job)
 
 

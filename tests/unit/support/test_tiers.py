@@ -44,10 +44,14 @@ def test_the_folder_of_a_test_decides_its_tier(path: str, markers: list[str]) ->
     assert item.added == markers
 
 
-def test_a_test_on_rabbitmq_is_marked() -> None:
-    item: Any = Item(callspec=SimpleNamespace(params={"broker_session": "rabbitmq"}))
+@pytest.mark.parametrize(
+    ("path", "markers"),
+    [(tiers.SECOND_BROKER[0], ["second_broker"]), ("tests/unit/test_x.py", ["second_broker", "nightly"])],
+)
+def test_a_test_on_rabbitmq_runs_at_night_unless_brokers_may_differ_in_it(path: str, markers: list[str]) -> None:
+    item: Any = Item(path, callspec=SimpleNamespace(params={"broker_session": "rabbitmq"}))
     tiers.mark(item)
-    assert item.added == ["second_broker"]
+    assert item.added == markers
 
 
 def test_a_test_of_one_database_runs_on_it() -> None:
@@ -56,7 +60,7 @@ def test_a_test_of_one_database_runs_on_it() -> None:
     assert item.added == ["every_database"]
 
 
-@pytest.mark.parametrize("place", [*tiers.EVERY_DATABASE, *tiers.NIGHTLY])
+@pytest.mark.parametrize("place", [*tiers.EVERY_DATABASE, *tiers.SECOND_BROKER, *tiers.NIGHTLY])
 def test_each_folder_of_a_tier_exists(place: str) -> None:
     assert (ROOT / place).exists()
 
