@@ -141,6 +141,13 @@ CELERY_RESULT_BACKEND = "django-db"
 CELERY_RESULT_EXTENDED = True
 CELERY_TIMEZONE = TIME_ZONE
 
+# --- mails -----------------------------------------------------------------------------------------------------------
+
+# Without a mail server, mails about failed runs wait and are tried again; the console shows them as late.
+EMAIL_HOST = os.environ.get("EMAIL_HOST", "localhost")
+EMAIL_PORT = int(os.environ.get("EMAIL_PORT", "25"))
+EMAIL_TIMEOUT = 5
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

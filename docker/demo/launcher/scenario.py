@@ -54,7 +54,7 @@ class Scenario:
         try:
             async with asyncio.timeout(seconds):
                 await self._prepare("--hurry")
-                await self._scheduler()
+                await self._scheduler(hurry=True)
                 wait = max(1.0, seconds - (time.monotonic() - began) - REPORT_SECONDS)
                 words = (*MANAGE, "report_runs", "--wait", f"{wait:.0f}")
                 report = Service("check", words, env=self._env, tell=self.findings.append)
@@ -78,10 +78,14 @@ class Scenario:
         await self._processes.step(self._service("django", *MANAGE, "migrate", "--verbosity", "0"))
         await self._processes.step(self._service("django", *MANAGE, "seed", *seed, DEMO_PASSWORD=self._password))
 
-    async def _scheduler(self) -> None:
-        worker = ("worker", "--hostname", "demo@%h", "--loglevel", "INFO", "--without-gossip", "--without-mingle")
+    async def _scheduler(self, hurry: bool = False) -> None:
+        quiet = ("--loglevel", "INFO", "--without-gossip", "--without-mingle")
+        worker = ("worker", "--hostname", "demo@%h", *quiet)
+        heavy = ("worker", "--hostname", "heavy@%h", "--queues", "heavy", "--concurrency", "3", *quiet)
         beat = ("beat", "--scheduler", "chroniker_celery.beat:Scheduler", "--loglevel", "INFO", "--pidfile=")
         await self._processes.start(self._service("worker", *CELERY, *worker, ending=WARM_THEN_COLD))
+        if not hurry:
+            await self._processes.start(self._service("heavy", *CELERY, *heavy, ending=WARM_THEN_COLD))
         await self._processes.start(self._service("beat", *CELERY, *beat))
 
     async def _site(self, port: int) -> None:

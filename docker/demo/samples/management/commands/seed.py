@@ -9,17 +9,18 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import transaction
 
 from chroniker.models import Job, JobDependency
+from samples import shop_jobs
 from samples.jobs import SAMPLES, Sample
 
 
 class Command(BaseCommand):
     help = (
-        "Creates missing sample jobs and requests a run of each. Does not change existing jobs, so it may run at every "
-        "start. With DEMO_PASSWORD, also creates a superuser “demo”."
+        "Creates missing jobs and requests a run of each sample job. Does not change existing jobs, so it may run at "
+        "every start. With DEMO_PASSWORD, also creates a superuser “demo”."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--hurry", action="store_true", help="create shorter jobs, for the check")
+        parser.add_argument("--hurry", action="store_true", help="only the sample jobs, and shorter, for the check")
 
     @transaction.atomic
     def handle(self, *, hurry: bool, **options: Any) -> None:
@@ -28,8 +29,12 @@ class Command(BaseCommand):
             for name in sample.waits_for:
                 JobDependency.objects.get_or_create(dependent=job, dependee=Job.objects.get(name=name))
         Job.objects.filter(name__in=[sample.name for sample in SAMPLES if sample.at_once]).update(force_run=True)
+        if not hurry:
+            for name in shop_jobs.create():
+                self.stdout.write(f"Job “{name}” added.")
         if password := os.environ.get("DEMO_PASSWORD"):
             self.ensure_user(password)
+            shop_jobs.subscribe("demo")
 
     def ensure_job(self, sample: Sample, hurried: Mapping[str, Any]) -> Job:
         job = Job.objects.filter(name=sample.name).first()
@@ -42,7 +47,7 @@ class Command(BaseCommand):
 
     def ensure_user(self, password: str) -> None:
         user, _ = get_user_model().objects.get_or_create(
-            username="demo", defaults={"is_staff": True, "is_superuser": True}
+            username="demo", defaults={"is_staff": True, "is_superuser": True, "email": "demo@example.com"}
         )
         user.set_password(password)
         user.save(update_fields=["password"])
