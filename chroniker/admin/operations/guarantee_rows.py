@@ -33,6 +33,7 @@ NAMES: dict[str, tuple[Any, Any]] = {
 }
 #: A count of these is no violation: the guarantee held, and says so by an event.
 REFUSALS = ("late_reports", "output", "deliveries")
+NEVER_MEASURED = ("tick", "dependencies")
 NOT_MEASURED = Measured((None, None, None), is_fresh=False)
 
 
@@ -85,7 +86,7 @@ def _result(key: str, measured: Measured, late: LateMessages) -> tuple[str, Any]
 
 def sentence(found: list[Row], now: dt.datetime) -> dict[str, Any]:
     """Which guarantees did not hold or are not known; those that are never measured are left out."""
-    regular = [row for row in found if row.key not in ("tick", "dependencies", "messages")]
+    regular = [row for row in found if row.key not in (*NEVER_MEASURED, "messages")]
     since = min((row.measured.since for row in regular if row.measured.since), default=None)
     return {
         "broken": [row for row in regular if row.result == "broken"],
