@@ -19,7 +19,7 @@ from django.urls.resolvers import URLPattern
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
 
-from chroniker.admin.shared.console_bar import PAGES, bar_context
+from chroniker.admin.shared.console_bar import PAGES, bar_context, page_url
 from chroniker.admin.shared.live_page import fragments_json, live_address, live_etag
 from chroniker.admin.shared.site_links import admin_url
 
@@ -52,7 +52,7 @@ def render(
         "live_url": live_address(request.path, request.GET) if fragments else "",
         **context,
     }
-    full["console_trail"] = _trail(name, full)
+    full["console_trail"] = _trail(name, full, page_url(request, "now"))
     etag = live_etag(request)
     response: HttpResponse
     if fragments and etag is not None:
@@ -70,9 +70,8 @@ def pulse_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
     return response
 
 
-def _trail(name: str, context: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _trail(name: str, context: Mapping[str, Any], now: str) -> list[dict[str, Any]]:
     """The app, the page of the bar unless this is it, and what the page itself gives."""
-    now = admin_url("chroniker_job_now")
     app = {"title": apps.get_app_config("chroniker").verbose_name, "url": now or admin_url("app_list", "chroniker")}
     above = [{"title": page.title, "url": admin_url(page.view)} for page in PAGES if page.name == name]
     given = [{"title": title, "url": url} for title, url in context.get("console_trail", ())]

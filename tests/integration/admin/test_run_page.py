@@ -195,16 +195,6 @@ def test_where_celery_s_results_are_not_installed_there_is_no_link(
     assert "Celery result" not in admin.get(reverse("admin:chroniker_run_change", args=[run.pk])).content.decode()
 
 
-def test_the_list_of_hosts_marks_silent_hosts_and_wrong_clocks(admin: Client) -> None:
-    now = database_now()
-    Host.objects.create(name="good", last_seen=now, clock_skew_seconds=0.01)
-    Host.objects.create(name="bad", last_seen=now - dt.timedelta(days=2), clock_skew_seconds=-7.5)
-    html = admin.get("/admin/chroniker/host/").content.decode()
-    for word in ("alive", "silent", "clock skew is too large", "-7.500 s", "+0.010 s"):
-        assert word in html
-    assert admin.get("/admin/chroniker/host/add/").status_code == 403
-
-
 def test_suspended_hosts_are_shown_with_the_reason(admin: Client) -> None:
     job, now = a_due_job(), database_now()
     Host.objects.create(
@@ -214,7 +204,7 @@ def test_suspended_hosts_are_shown_with_the_reason(admin: Client) -> None:
         name="here", last_seen=now, suspended_until=now - dt.timedelta(minutes=1), suspended_because="long ago"
     )
     html = admin.get("/admin/chroniker/host/").content.decode()
-    assert "&lt;It jumped.&gt;" in html and "normal" in html and "long ago" not in html
+    assert "&lt;It jumped.&gt;" in html and "long ago" not in html
     for page in ("/admin/chroniker/job/", f"/admin/chroniker/job/{job.pk}/change/", "/admin/chroniker/run/"):
         assert (
             "&lt;It jumped.&gt; On the host “there” starts and expiry are suspended" in admin.get(page).content.decode()

@@ -1,0 +1,137 @@
+"""The fleet: ticks of the last hour, workers with their slots and versions, queues, hosts and their clocks."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib.admin import AdminSite
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+
+from chroniker.admin.operations.fleet_pictures import clock_picture, slots_picture, tick_picture
+from chroniker.admin.shared.console_bar import permission_test
+from chroniker.admin.shared.console_page import render
+from chroniker.admin.shared.site_links import admin_url
+from chroniker.clock.database_clock import database_now
+from chroniker.eligibility.hosts import SKEW_SECONDS
+from chroniker.insights.fleet import FleetHost, Queue, Worker, fleet
+from chroniker.insights.tick_history import TickHistory, tick_history
+from chroniker.models import Ticker
+from chroniker.wording.formats import NOTHING, short_duration
+
+FRAGMENTS = {
+    "ops-sentence": "chroniker/console/fleet/sentence.html",
+    "ticks": "chroniker/console/fleet/ticks.html",
+    "workers": "chroniker/console/fleet/workers.html",
+    "queues": "chroniker/console/fleet/queues.html",
+    "hosts": "chroniker/console/fleet/hosts.html",
+}
+
+
+def fleet_page(site: AdminSite, request: HttpRequest) -> HttpResponse:
+    """For users who may view hosts."""
+    now = database_now()
+    found, history = fleet(now), tick_history(now)
+    may, hosts = permission_test(request), [each.host for each in found.hosts]
+    runs = admin_url("chroniker_run_changelist") if may("view_run") else ""
+    context = {
+        "title": _("Fleet"),
+        "now": now,
+        "fleet": found,
+        "silent": len(found.workers) - len(found.alive),
+        "wrong_clocks": [host.name for host in hosts if abs(host.clock_skew_seconds or 0) > SKEW_SECONDS],
+        "history": history,
+        "ticker": _newest(found.tickers),
+        "is_ticking": _is_ticking(found.tickers, now),
+        "ticks": tick_picture(history),
+        "tick_starts": [history.minutes[index].start for index in (0, 15, 30, 45)],
+        "stats": _tick_stats(history),
+        "workers": [_worker_row(worker) for worker in found.workers],
+        "slots": _slots(found.alive),
+        "queues": [_queue_row(queue, runs) for queue in found.queues],
+        "hosts": [_host_row(each, now) for each in found.hosts],
+        "tick_hosts": sorted({ticker.host for ticker in found.tickers if _is_ticking([ticker], now)}),
+    }
+    return render(site, request, "chroniker/console/fleet/page.html", "fleet", context, FRAGMENTS)
+
+
+def _newest(tickers: Sequence[Ticker]) -> Ticker | None:
+    return tickers[0] if tickers else None
+
+
+def _is_ticking(tickers: Sequence[Ticker], now: dt.datetime) -> bool:
+    """Whether any of them made a pass within three of its periods, at least 30 s."""
+    return any((now - each.last_at).total_seconds() <= max(3 * each.period, 30) for each in tickers)
+
+
+def _tick_stats(history: TickHistory) -> dict[str, Any]:
+    gap = history.gap
+    is_long = gap is not None and gap.longest_gap > 120
+    return {
+        "pass_p95": short_duration(history.pass_p95),
+        "gap": short_duration(gap.longest_gap) if gap is not None else NOTHING,
+        "gap_at": gap.start if gap is not None else None,
+        "gap_tone": "wait" if is_long else "",
+    }
+
+
+def _worker_row(worker: Worker) -> dict[str, Any]:
+    service = worker.service
+    return {
+        "key": service.pk,
+        "name": service.worker or service.host.name,
+        "host": service.host.name,
+        "executor": service.executor,
+        "code": "alive" if worker.is_alive else "silent",
+        "seen": service.last_seen,
+        "queues": ", ".join(service.queues or []),
+        "slots": slots_picture(service.slots, service.busy if worker.is_alive else 0),
+        "started": service.started_at if worker.is_alive else None,
+        "version": service.version,
+        "is_older": worker.is_older,
+    }
+
+
+def _slots(alive: Sequence[Worker]) -> str:
+    """“11 of 16 slots busy”, of the workers that report their slots."""
+    known = [worker.service for worker in alive if worker.service.slots is not None]
+    if not known:
+        return ""
+    words = {"busy": sum(each.busy or 0 for each in known), "slots": sum(each.slots or 0 for each in known)}
+    return _("%(busy)d of %(slots)d slots busy") % words
+
+
+def _queue_row(queue: Queue, runs: str) -> dict[str, Any]:
+    is_full = queue.code == "full"
+    words = {"busy": queue.busy, "slots": queue.slots}
+    return {
+        "key": f"{queue.executor}/{queue.name}",
+        "name": queue.name or _("executor %(name)s") % {"name": queue.executor or NOTHING},
+        "executor": queue.executor if queue.name else "",
+        "queued": queue.queued,
+        "runs_url": f"{runs}?status__exact=CLAIMED" if runs and queue.queued else "",
+        "oldest": queue.oldest,
+        "workers": queue.workers,
+        "wait": short_duration(queue.wait_p95),
+        "code": queue.code,
+        "word": _("Full, %(busy)d of %(slots)d") % words if is_full else "",
+    }
+
+
+def _host_row(each: FleetHost, now: dt.datetime) -> dict[str, Any]:
+    host = each.host
+    does = [_("ticks (%(kinds)s)") % {"kinds": ", ".join(each.ticks)}] if each.ticks else []
+    does += [_("executes runs of %(names)s") % {"names": ", ".join(each.executes)}] if each.executes else []
+    suspended = host.suspended_until is not None and host.suspended_until > now
+    return {
+        "key": host.pk,
+        "name": host.name,
+        "does": ", ".join(does) or NOTHING,
+        "is_alive": each.is_alive,
+        "seen": host.last_seen,
+        "clock": clock_picture(host.clock_skew_seconds),
+        "suspended_until": host.suspended_until if suspended else None,
+        "because": host.suspended_because if suspended else "",
+    }

@@ -1,0 +1,75 @@
+"""The pictures of the fleet: passes of the tick, slots of a worker, the clock of a host."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from chroniker.eligibility.hosts import SKEW_SECONDS
+from chroniker.insights.tick_history import MINUTES, Minute, TickHistory, gaps
+from chroniker.wording.formats import short_duration
+
+WIDTH, HEIGHT = 1120, 50
+STEP = WIDTH / MINUTES
+#: A worker with more slots gets no picture, only the numbers.
+MOST_SLOTS = 32
+CLOCK = 120
+#: A pass is marked if it takes so many times the usual.
+FAR_ABOVE = 3
+
+
+def tick_picture(history: TickHistory) -> dict[str, Any]:
+    """Bars for minutes with a pass, frames for stretches without one. A pass far above the usual is cut off."""
+    usual = history.pass_p95 or 0.0
+    tall = max((minute.longest_pass or 0.0 for minute in history.minutes), default=0.0)
+    tall = min(tall, FAR_ABOVE * usual) or 1.0
+    bars = [
+        {
+            "x": round(STEP * index, 1),
+            "width": round(STEP - 3, 1),
+            "y": HEIGHT - height,
+            "height": height,
+            "tone": "wait" if minute.longest_pass > tall else "busy",
+            "say": _minute_text(minute),
+        }
+        for index, minute in enumerate(history.minutes)
+        if minute.longest_pass is not None and (height := _height(minute.longest_pass / tall))
+    ]
+    frames = [
+        {"x": round(STEP * first, 1), "width": round(STEP * count - 3, 1), "say": _gap_text(history, first, count)}
+        for first, count in gaps(history)
+    ]
+    return {"bars": bars, "frames": frames, "n_gaps": len(frames)}
+
+
+def _height(share: float) -> int:
+    return max(round((HEIGHT - 6) * min(share, 1.0)), 2)
+
+
+def _minute_text(minute: Minute) -> str:
+    words = {"time": f"{timezone.localtime(minute.start):%H:%M}", "took": short_duration(minute.longest_pass)}
+    return _("%(time)s: the longest tick took %(took)s, %(n)d runs claimed") % {**words, "n": minute.claimed}
+
+
+def _gap_text(history: TickHistory, first: int, count: int) -> str:
+    words = {"time": f"{timezone.localtime(history.minutes[first].start):%H:%M}", "n": count}
+    return _("from %(time)s: no tick for %(n)d min") % words
+
+
+def slots_picture(slots: int | None, busy: int | None) -> dict[str, Any]:
+    """``boxes``: their positions, and whether they are in use. Empty if unknown or too many."""
+    if slots is None or busy is None:
+        return {"boxes": [], "text": _("unknown")}
+    boxes = [{"x": 13 * index + 0.5, "used": index < busy} for index in range(slots)] if slots <= MOST_SLOTS else []
+    return {"boxes": boxes, "width": 13 * slots, "text": _("%(busy)d of %(slots)d") % {"busy": busy, "slots": slots}}
+
+
+def clock_picture(skew: float | None) -> dict[str, Any]:
+    """A point on a line of one second to each side; a larger skew is at the end of the line."""
+    if skew is None:
+        return {"text": _("unknown"), "tone": "wait", "x": None}
+    place = round(CLOCK / 2 + max(-1.0, min(1.0, skew)) * (CLOCK / 2 - 6), 1)
+    tone = "bad" if abs(skew) > SKEW_SECONDS else "wait" if abs(skew) > SKEW_SECONDS / 4 else "good"
+    return {"text": _("%(skew)s s") % {"skew": f"{skew:+.2f}"}, "tone": tone, "x": place}

@@ -1,0 +1,161 @@
+"""Who works: workers, queues, hosts and the latest passes of the tick. A constant number of statements."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from chroniker.conf import settings
+from chroniker.eligibility.hosts import SILENT
+from chroniker.models import Host, HostService, Lease, Run, Status, Ticker
+
+#: Hosts and workers that were silent for longer are left out.
+FORGOTTEN = dt.timedelta(days=1)
+#: Rows that are read: workers and hosts, queued runs, latest runs for the waiting times.
+MOST_ROWS, MOST_QUEUED, MOST_RUNS = 500, 1_000, 1_000
+RECENTLY = dt.timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """``is_older``: another live worker runs a later version."""
+
+    service: HostService
+    is_alive: bool
+    is_older: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """``name`` is empty for an executor without queues. ``wait_p95``: of the runs of the last hour, in seconds."""
+
+    executor: str
+    name: str
+    queued: int
+    oldest: dt.datetime | None
+    workers: int
+    slots: int | None
+    busy: int | None
+    wait_p95: float | None
+
+    @property
+    def code(self) -> str:
+        """A code of ``wording.states``."""
+        if not self.workers:
+            return "no_worker" if self.queued else "unknown"
+        is_full = self.slots is not None and self.busy is not None and self.busy >= self.slots
+        return "full" if is_full and self.queued else "ok"
+
+
+@dataclass(frozen=True, slots=True)
+class FleetHost:
+    host: Host
+    is_alive: bool
+    ticks: list[str]
+    executes: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    workers: list[Worker] = field(default_factory=list)
+    queues: list[Queue] = field(default_factory=list)
+    hosts: list[FleetHost] = field(default_factory=list)
+    tickers: list[Ticker] = field(default_factory=list)
+
+    @property
+    def alive(self) -> list[Worker]:
+        return [worker for worker in self.workers if worker.is_alive]
+
+    @property
+    def without_worker(self) -> list[Queue]:
+        """Queues with runs and no worker."""
+        return [queue for queue in self.queues if queue.code == "no_worker"]
+
+
+def fleet(now: dt.datetime) -> Fleet:
+    """Five statements."""
+    since = now - FORGOTTEN
+    services = list(
+        HostService.objects.filter(last_seen__gt=since)
+        .select_related("host")
+        .order_by("host__name", "executor", "worker")[:MOST_ROWS]
+    )
+    hosts = list(Host.objects.filter(last_seen__gt=since).order_by("name")[:MOST_ROWS])
+    tickers = list(Ticker.objects.filter(last_at__gt=since).order_by("-last_at")[:MOST_ROWS])
+    alive = [service for service in services if is_alive(service, now)]
+    return Fleet(
+        workers=_workers(services, alive, now),
+        queues=_queues(alive, now),
+        hosts=[_host(host, tickers, services, now) for host in hosts],
+        tickers=tickers,
+    )
+
+
+def is_alive(service: HostService, now: dt.datetime) -> bool:
+    return now - service.last_seen <= settings.host_timeout
+
+
+def _workers(services: Sequence[HostService], alive: Sequence[HostService], now: dt.datetime) -> list[Worker]:
+    newest = max((_version(service.version) for service in alive if service.version), default=())
+    return [
+        Worker(service, is_alive(service, now), bool(service.version) and _version(service.version) < newest)
+        for service in services
+    ]
+
+
+def _version(text: str) -> tuple[tuple[int, str], ...]:
+    """For comparisons: numbers by value, other parts by their letters and before any number."""
+    return tuple((int(part), "") if part.isdecimal() else (-1, part) for part in text.split("."))
+
+
+def _queues(alive: Iterable[HostService], now: dt.datetime) -> list[Queue]:
+    """Those that a live worker consumes, and those in which a run waits."""
+    consumers: dict[tuple[str, str], list[HostService]] = defaultdict(list)
+    for service in alive:
+        for name in service.queues or [""]:
+            consumers[service.executor, name].append(service)
+    rows = Lease.objects.filter(run__status=Status.CLAIMED).order_by("run__claimed_at")
+    queued = list(rows.values_list("run__executor", "run__queue", "run__claimed_at")[:MOST_QUEUED])
+    counts = Counter((executor, name) for executor, name, _claimed in queued)
+    oldest = {(executor, name): claimed for executor, name, claimed in reversed(queued)}
+    waits = _waits(now)
+    return [
+        Queue(
+            executor=executor,
+            name=name,
+            queued=counts[executor, name],
+            oldest=oldest.get((executor, name)),
+            workers=len(consumers[executor, name]),
+            slots=_total(service.slots for service in consumers[executor, name]),
+            busy=_total(service.busy for service in consumers[executor, name]),
+            wait_p95=waits.get((executor, name)),
+        )
+        for executor, name in sorted({*consumers, *counts})
+    ]
+
+
+def _total(numbers: Iterable[int | None]) -> int | None:
+    """``None`` if any of them is unknown."""
+    found = list(numbers)
+    return sum(number or 0 for number in found) if found and None not in found else None
+
+
+def _waits(now: dt.datetime) -> dict[tuple[str, str], float]:
+    """By executor and queue: 95 of 100 of the latest runs waited no longer between claim and worker."""
+    rows = Run.objects.filter(claimed_at__gt=now - RECENTLY, claimed_at__lte=now).order_by("-claimed_at")
+    found: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for executor, name, claimed, taken in rows.values_list("executor", "queue", "claimed_at", "taken_at")[:MOST_RUNS]:
+        if taken is not None:
+            found[executor, name].append(max((taken - claimed).total_seconds(), 0.0))
+    return {key: sorted(waits)[(len(waits) * 95 - 1) // 100] for key, waits in found.items()}
+
+
+def _host(host: Host, tickers: Sequence[Ticker], services: Sequence[HostService], now: dt.datetime) -> FleetHost:
+    return FleetHost(
+        host,
+        now - host.last_seen <= SILENT,
+        [ticker.kind for ticker in tickers if ticker.host == host.name],
+        sorted({service.executor for service in services if service.host_id == host.pk and is_alive(service, now)}),
+    )

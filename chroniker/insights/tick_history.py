@@ -1,0 +1,78 @@
+"""The passes of the tick, minute by minute. Two statements."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+from django.db.models import Max, Sum
+
+from chroniker.models import TickMinute
+
+MINUTES = 60
+DAY = dt.timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Minute:
+    """The passes of all hosts in one minute. Without a pass, ``longest_pass`` is ``None``."""
+
+    start: dt.datetime
+    longest_pass: float | None = None
+    longest_gap: float = 0.0
+    claimed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TickHistory:
+    """``minutes``: the last hour, without the current minute, which is not complete. ``gap``: the longest in 24 h."""
+
+    minutes: list[Minute]
+    gap: Minute | None
+
+    @property
+    def claimed(self) -> int:
+        return sum(minute.claimed for minute in self.minutes)
+
+    @property
+    def first_known(self) -> dt.datetime | None:
+        """The first minute with a pass. Before it, nothing is known."""
+        return next((minute.start for minute in self.minutes if minute.longest_pass is not None), None)
+
+    @property
+    def pass_p95(self) -> float | None:
+        """95 of 100 minutes had no longer pass, in seconds."""
+        passes = sorted(minute.longest_pass for minute in self.minutes if minute.longest_pass is not None)
+        return passes[(len(passes) * 95 - 1) // 100] if passes else None
+
+
+def tick_history(now: dt.datetime) -> TickHistory:
+    end = now.replace(second=0, microsecond=0)
+    begin = end - dt.timedelta(minutes=MINUTES)
+    rows = TickMinute.objects.filter(minute__gte=begin, minute__lt=end).order_by("minute").values("minute")
+    found = {
+        row["minute"]: Minute(row["minute"], row["longest"], row["gap"], row["n"])
+        for row in rows.annotate(longest=Max("longest_pass"), gap=Max("longest_gap"), n=Sum("claimed"))
+    }
+    starts = [begin + dt.timedelta(minutes=number) for number in range(MINUTES)]
+    minutes = [found.get(start, Minute(start)) for start in starts]
+    return TickHistory(minutes, _longest_gap(now))
+
+
+def _longest_gap(now: dt.datetime) -> Minute | None:
+    row = TickMinute.objects.filter(minute__gte=now - DAY).order_by("-longest_gap").first()
+    return Minute(row.minute, row.longest_pass, row.longest_gap) if row is not None else None
+
+
+def gaps(history: TickHistory) -> list[tuple[int, int]]:
+    """Stretches without a pass after the first known one, as (index of the first minute, number)."""
+    found: list[tuple[int, int]] = []
+    first = history.first_known
+    for index, minute in enumerate(history.minutes):
+        if minute.longest_pass is not None or first is None or minute.start < first:
+            continue
+        if found and sum(found[-1]) == index:
+            found[-1] = (found[-1][0], found[-1][1] + 1)
+        else:
+            found.append((index, 1))
+    return found
