@@ -13,7 +13,8 @@ from django.utils.translation import gettext as _
 from chroniker.clock import jump_detection
 from chroniker.clock.database_clock import FromNow
 from chroniker.conf import settings
-from chroniker.eligibility import claim_kinds, dependencies, groups, hosts, pauses
+from chroniker.eligibility import claim_kinds, dependencies, hosts, pauses
+from chroniker.eligibility import groups as group_limits
 from chroniker.eligibility.claim_kinds import RETRY, START_KINDS, ClaimKind, any_pending, pending_kinds
 from chroniker.eligibility.dependencies import Scope, Wait
 from chroniker.models import EVERY_HOST, Job, JobState, Lease, Overlap, Run, Status
@@ -31,21 +32,22 @@ class Explanation:
 # Each kind is searched for apart: "next_run <= now OR force_run" would lose the index on a large table.
 
 
-def find(kind: ClaimKind, now: dt.datetime, only: Collection[int] | None = None) -> QuerySet[JobState]:
+def find(
+    kind: ClaimKind, now: dt.datetime, only: Collection[int] | None = None, *, groups: bool = True
+) -> QuerySet[JobState]:
     """Jobs for which a claim of this kind is pending and nothing blocks it, the longest waiting first.
 
-    Each state carries its job and group. ``only``: among these jobs. The pause over all jobs is not part of it: a tick
-    reads that once, and each claim once more under its locks.
+    Each state carries its job and group. ``only``: among these jobs. ``groups``: whether any group may be paused or
+    full. The pause over all jobs is not part of it: a tick reads that once, and each claim once more under its locks.
     """
     has_open_run = Exists(Lease.objects.filter(job=OuterRef("pk"), slot=""))
     states = JobState.objects.filter(kind.pending(now), job__enabled=True).select_related("job__group")
     states = states.defer("recent_seconds")
     if only is not None:
         states = states.filter(pk__in=only)
-    if kind.while_open:
-        states = states.filter(groups.is_not_paused(), has_open_run)
-    else:
-        states = states.filter(groups.is_open(), ~has_open_run)
+    states = states.filter(has_open_run if kind.while_open else ~has_open_run)
+    if groups:
+        states = states.filter(group_limits.is_not_paused() if kind.while_open else group_limits.is_open())
     states = states.filter(~dependencies.blocked(kind.dependencies))
     if kind is RETRY:
         states = states.annotate(**{f"failed_{name}": _of_latest_attempt(name) for name in claim_kinds.RETRY_INHERITS})
@@ -86,7 +88,7 @@ def pending_jobs_in_group_of(job_id: int, limit: int) -> list[int]:
 def to_replace(now: dt.datetime, only: Collection[int] | None = None) -> QuerySet[Lease]:
     """Leases of runs that are in the way of their job's next instant, by the policy "replace", and not yet stopped."""
     leases = Lease.objects.filter(
-        groups.is_not_paused(),
+        group_limits.is_not_paused(),
         job__state__next_run__lte=now,
         job__enabled=True,
         job__overlap=Overlap.REPLACE,
@@ -131,7 +133,7 @@ def reason_cannot_run_now(state: JobState) -> str | None:
     waits = dependencies.reasons([state.pk]).get(state.pk, [])
     if texts := [wait.text for wait in waits if not wait.turn_only]:
         return _("It %(reasons)s.") % {"reasons": "; ".join(texts)}
-    full = groups.full_groups(filter(None, [state.job.group_id])).get(state.job.group_id or 0)
+    full = group_limits.full_groups(filter(None, [state.job.group_id])).get(state.job.group_id or 0)
     return _("It has to wait: %(reason)s.") % {"reason": full} if full else None
 
 
@@ -191,7 +193,7 @@ def _waits(states: Collection[JobState]) -> dict[int, list[Wait]]:
     if not states:
         return {}
     waits = dependencies.reasons([state.pk for state in states])
-    full = groups.full_groups(state.job.group_id for state in states if state.job.group_id is not None)
+    full = group_limits.full_groups(state.job.group_id for state in states if state.job.group_id is not None)
     for state in states:
         if state.job.group_id in full:
             waits.setdefault(state.pk, []).append(Wait(full[state.job.group_id]))

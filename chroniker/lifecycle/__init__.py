@@ -20,7 +20,7 @@ from chroniker.lifecycle.expiry import expire
 from chroniker.lifecycle.imported_history import keep_tokens, record_history
 from chroniker.lifecycle.plan import Plan
 from chroniker.lifecycle.start import Started, correct_argv, renew, start
-from chroniker.lifecycle.stop import request_stop
+from chroniker.lifecycle.stop import request_stop, request_stops
 from chroniker.lifecycle.transactions import wait_for
 
 __all__ = [
@@ -46,6 +46,7 @@ __all__ = [
     "release",
     "renew",
     "request_stop",
+    "request_stops",
     "restart_after_clock_jump",
     "start",
     "suspend_schedule",

@@ -18,6 +18,11 @@ def note(run_id: UUID, kind: EventKind, text: str = "", *, reason: Reason = NO_R
     )
 
 
+def note_all(run_ids: Iterable[UUID], kind: EventKind, text: str) -> None:
+    """Add the same event to several runs. One statement."""
+    RunEvent.objects.bulk_create([RunEvent(run_id=pk, at=FromNow(), kind=kind, text=text) for pk in run_ids])
+
+
 def note_lost(ended: Iterable[Run], now: dt.datetime) -> None:
     """Add an event for each lost run among ``ended``, so that losses can be counted by kind and time.
 

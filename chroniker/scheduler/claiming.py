@@ -6,6 +6,7 @@ import datetime as dt
 import logging
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
@@ -17,7 +18,7 @@ from chroniker.eligibility.dependencies import Scope
 from chroniker.lifecycle import plan
 from chroniker.models import EVERY_HOST, JobState, Run
 from chroniker.models.job import fetch_closed_times
-from chroniker.scheduler.stopping import stop
+from chroniker.scheduler.stopping import stop_all
 from chroniker.scheduler.tick_result import TickResult
 
 logger = logging.getLogger(__name__)
@@ -31,11 +32,26 @@ MOST_LOST_BATCHES = 3
 Clock = Callable[[], dt.datetime]
 
 
-def claim_due(result: TickResult, clock: Clock, only: Collection[int] | None = None) -> Iterator[list[Run]]:
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What a pass looks for. What changes after the search was decided is found by the next pass."""
+
+    kinds: tuple[ClaimKind, ...] = TICK_KINDS
+    replaced: bool = True  #: some due job may replace its open run
+    groups: bool = True  #: some group is paused or has a limit
+
+
+EVERYTHING = Search()
+
+
+def claim_due(
+    result: TickResult, clock: Clock, only: Collection[int] | None = None, search: Search = EVERYTHING
+) -> Iterator[list[Run]]:
     """Claim due jobs, and add the runs to ``result``. Yields the runs of each batch after its commit, for dispatch."""
-    result.messages |= stop_replaced(clock(), only)
-    for kind in TICK_KINDS:
-        yield from _claim_kind(kind, result, clock, only)
+    if search.replaced:
+        result.messages |= stop_replaced(clock(), only)
+    for kind in search.kinds:
+        yield from _claim_kind(kind, result, clock, only, search.groups)
 
 
 def stop_replaced(now: dt.datetime, only: Collection[int] | None) -> bool:
@@ -47,8 +63,8 @@ def stop_replaced(now: dt.datetime, only: Collection[int] | None) -> bool:
     fetch_closed_times(lease.job for lease in leases)
     for lease in leases:
         lease.job.state.job = lease.job
-        if not lease.job.closed_times or not _in_blackout(lease.job.state, now):
-            stop(lease.run_id, _("the overlap policy: replace"))
+    replaced = [lease for lease in leases if not lease.job.closed_times or not _in_blackout(lease.job.state, now)]
+    stop_all([lease.run_id for lease in replaced], _("the overlap policy: replace"))
     return bool(leases)
 
 
@@ -60,11 +76,13 @@ def _in_blackout(state: JobState, now: dt.datetime) -> bool:
         return False
 
 
-def _claim_kind(kind: ClaimKind, result: TickResult, clock: Clock, only: Collection[int] | None) -> Iterator[list[Run]]:
+def _claim_kind(
+    kind: ClaimKind, result: TickResult, clock: Clock, only: Collection[int] | None, groups: bool
+) -> Iterator[list[Run]]:
     began, lost_batches = time.monotonic(), 0
     while lost_batches < MOST_LOST_BATCHES and time.monotonic() - began < TIME_BOX.total_seconds():
         now = clock()
-        states = list(due.find(kind, now, only)[: settings.batch_size])
+        states = list(due.find(kind, now, only, groups=groups)[: settings.batch_size])
         if not states:
             return
         plans = _draw_plans(kind, states, now, result)
@@ -92,7 +110,7 @@ def _draw_plans(
     """The plans of one batch. Suspends a job whose schedule raises; books one edited past the model."""
     ids = [state.pk for state in states]
     until = dependencies.ready_until(ids, now) if kind.dependencies is Scope.ALL else {}
-    if kind.covers_instants:
+    if kind.covers_instants and any(state.job.calendar_id for state in states):
         fetch_closed_times(state.job for state in states)
     plans, changed = [], []
     for state in states:

@@ -96,13 +96,14 @@ def dispatch_claims_left_for_this_host(now: dt.datetime, contested: Collection[i
     return dispatch(list(claims_left_for_this_host(here)[: settings.batch_size]), now)
 
 
-def wake_worker(run: Run) -> None:
-    """Send the run's worker a hint that a stop was requested. For a run on every host: to each child's worker."""
-    ids = [run.pk]
-    if run.required_host == EVERY_HOST:
-        ids = list(Run.objects.filter(parent=run.pk, status=Status.RUNNING).values_list("pk", flat=True))
-    try:
-        for run_id in ids:
-            executors[run.job.executor].request_stop(run_id)
-    except Exception as error:  # only a hint: the next renewal reports the stop anyway
-        logger.info("The hint to stop run %s could not be sent: %s", run.pk, one_line(error))
+def wake_workers(runs: Collection[Run]) -> None:
+    """Send a hint to the workers of these runs that a stop was requested; of a run on every host, to each child's."""
+    executor_of = {run.pk: run.job.executor for run in runs}
+    if parents := [run.pk for run in runs if run.required_host == EVERY_HOST]:
+        children = Run.objects.filter(parent__in=parents, status=Status.RUNNING).values_list("pk", "parent")
+        executor_of |= {pk: executor_of[parent] for pk, parent in children if parent}
+    for run_id in executor_of.keys() - set(parents):
+        try:
+            executors[executor_of[run_id]].request_stop(run_id)
+        except Exception as error:  # only a hint: the next renewal reports the stop anyway
+            logger.info("The hint to stop run %s could not be sent: %s", run_id, one_line(error))

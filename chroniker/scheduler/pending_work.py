@@ -8,17 +8,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connections
-from django.db.models import Exists, Expression, QuerySet
+from django.db.models import Exists, Expression, OuterRef, Q, QuerySet
 
 from chroniker.clock import jump_detection
 from chroniker.clock.database_clock import StatementNow, aware, clock_columns
 from chroniker.clock.jump_detection import ClockReading
 from chroniker.conf import settings
 from chroniker.eligibility import due, pauses
-from chroniker.eligibility.claim_kinds import START_KINDS
+from chroniker.eligibility.claim_kinds import OVERLAPPED, SCHEDULED, START_KINDS, TICK_KINDS
 from chroniker.executors import executors
-from chroniker.models import Job, JobState, Lease, Outbox, Run, Status, Switch
+from chroniker.models import Group, Job, JobState, Lease, Outbox, Overlap, Run, Status, Switch
 from chroniker.scheduler import dispatch
+from chroniker.scheduler.claiming import Search
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +34,15 @@ class PendingWork:
     redispatch: bool
     claims_for_this_host: bool
     stops: bool
-    claims: bool
+    edits: bool
+    search: Search
     messages: bool
     deletions: bool
     paused: bool
+
+    @property
+    def claims(self) -> bool:
+        return self.edits or bool(self.search.kinds)
 
 
 def find(now: dt.datetime | None = None) -> PendingWork:
@@ -46,9 +52,10 @@ def find(now: dt.datetime | None = None) -> PendingWork:
     before = jump_detection.read_host_clocks()
     clock, server, answers = _ask(_questions(now or StatementNow()))
     reading = jump_detection.evaluate(clock, server or None, before)
-    return PendingWork(
-        reading, **{name: any(answers[key] for key in answers if key[0] == name) for name, _n in answers}
-    )
+    found = {name: any(answers[key] for key in answers if key[0] == name) for name, _n in answers}
+    kinds = tuple(kind for kind in TICK_KINDS if found.pop(kind.name))
+    search = Search(kinds, replaced=found.pop("replaced"), groups=found.pop("groups"))
+    return PendingWork(reading, search=search, **found)
 
 
 def _questions(now: dt.datetime | Expression) -> dict[tuple[str, int], QuerySet[Any]]:
@@ -58,13 +65,22 @@ def _questions(now: dt.datetime | Expression) -> dict[tuple[str, int], QuerySet[
     expiry = [overdue, Lease.objects.exclude(slot="").filter(nonce=None)]
     if settings.check_lock_file:
         expiry.append(Lease.objects.filter(run__status=Status.RUNNING, run__host=settings.hostname))
-    claims = [JobState.objects.filter(kind.pending(now)) for kind in START_KINDS]
+    claims: dict[str, list[QuerySet[Any]]] = {
+        kind.name: [JobState.objects.filter(kind.pending(now), job__enabled=True)] for kind in START_KINDS
+    }
+    due_now = JobState.objects.filter(SCHEDULED.pending(now))
+    is_open = Exists(Lease.objects.filter(job=OuterRef("pk"), slot=""))
+    edited = Job.objects.filter(edited_at__isnull=False)
     steps: Mapping[str, list[QuerySet[Any]]] = {
         "expiry": expiry,
         "redispatch": [dispatch.claims_to_redispatch(now, here)],
         "claims_for_this_host": [dispatch.claims_left_for_this_host(here)],
         "stops": [Job.objects.filter(force_stop__in=[True])],
-        "claims": [*claims, Job.objects.filter(edited_at__isnull=False), due.booked_by_older_zone_rules()],
+        "edits": [edited, due_now.filter(job__enabled=False), due.booked_by_older_zone_rules()],
+        **claims,
+        OVERLAPPED.name: [JobState.objects.filter(OVERLAPPED.pending(now), is_open)],
+        "replaced": [due_now.filter(job__overlap=Overlap.REPLACE)],
+        "groups": [Group.objects.filter(Q(paused_at__isnull=False) | Q(limit__isnull=False))],
         "messages": [Outbox.objects.filter(send_at__lte=now)],
         "deletions": [Job.objects.filter(deletion_requested_at__isnull=False, enabled=False)],
         "paused": [Switch.objects.filter(pk=pauses.ALL, paused_at__isnull=False)],

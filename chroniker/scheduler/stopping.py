@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from uuid import UUID
 
 from django.db import transaction
@@ -18,8 +19,17 @@ def stop(run_id: UUID | str, by: str) -> bool:
     run = Run.objects.filter(pk=run_id).select_related("job").first()
     if run is None or not lifecycle.request_stop(run.pk, by):
         return False
-    transaction.on_commit(lambda: dispatch.wake_worker(run), using=settings.database, robust=True)
+    transaction.on_commit(lambda: dispatch.wake_workers([run]), using=settings.database, robust=True)
     return True
+
+
+def stop_all(run_ids: Collection[UUID], by: str) -> None:
+    """Like ``stop`` for several runs, with a constant number of statements."""
+    if not run_ids:
+        return
+    lifecycle.request_stops(run_ids, by)
+    runs = list(Run.objects.filter(pk__in=run_ids).select_related("job"))
+    transaction.on_commit(lambda: dispatch.wake_workers(runs), using=settings.database, robust=True)
 
 
 def stop_flagged() -> None:
@@ -28,6 +38,6 @@ def stop_flagged() -> None:
     raised = Job.objects.filter(force_stop__in=[True]).order_by("pk")
     flagged = list(raised.values_list("pk", flat=True)[: settings.batch_size])
     if flagged:
-        for lease in Lease.objects.filter(job__in=flagged, slot=""):
-            stop(lease.run_id, _("the force-stop flag"))
+        runs = Lease.objects.filter(job__in=flagged, slot="").order_by("pk")
+        stop_all(list(runs.values_list("pk", flat=True)), _("the force-stop flag"))
         Job.objects.filter(pk__in=flagged).update(force_stop=False)

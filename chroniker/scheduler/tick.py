@@ -14,7 +14,7 @@ from chroniker.conf import settings
 from chroniker.eligibility import due, hosts, pauses
 from chroniker.models import JobDependency, Run
 from chroniker.scheduler import dispatch, job_deletion, pending_work, retention
-from chroniker.scheduler.claiming import TIME_BOX, Clock, claim_due
+from chroniker.scheduler.claiming import EVERYTHING, TIME_BOX, Clock, Search, claim_due
 from chroniker.scheduler.pending_work import PendingWork
 from chroniker.scheduler.stopping import stop_flagged
 from chroniker.scheduler.tick_result import TickResult
@@ -71,16 +71,24 @@ def _advance(result: TickResult, work: PendingWork, clock: PassClock, only: Coll
         stop_flagged()
     claims = (work.claims or bool(result.lost)) and not work.paused and not settings.paused
     if claims:  # a lost run may be retried at once
-        for claimed in book_and_claim(result, clock, only):
+        for claimed in book_and_claim(result, clock, only, search=work.search, edits=work.edits):
             result.dispatched += dispatch.dispatch(claimed, clock())
     if claims or work.claims_for_this_host:  # another host may have claimed for this one since the first statement
         result.dispatched += dispatch.dispatch_claims_left_for_this_host(clock(), result.lost_races)
 
 
-def book_and_claim(result: TickResult, clock: Clock, only: Collection[int] | None) -> Iterator[list[Run]]:
+def book_and_claim(
+    result: TickResult,
+    clock: Clock,
+    only: Collection[int] | None,
+    *,
+    search: Search = EVERYTHING,
+    edits: bool = True,
+) -> Iterator[list[Run]]:
     """Steps 3 (second half) to 5, without dispatching: they decide which runs a pass claims. Yields each batch."""
-    result.booked = book_edited(clock())
-    yield from claim_due(result, clock, only)
+    if edits:
+        result.booked = book_edited(clock())
+    yield from claim_due(result, clock, only, EVERYTHING if result.booked or result.lost else search)
 
 
 def claim_after_run(job_id: int) -> TickResult:
