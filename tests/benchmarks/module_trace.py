@@ -32,7 +32,7 @@ class Trace:
         os.close(window)
         self._package = os.environ["CHRONIKER_TRACE_PACKAGE"]
         self._names: dict[CodeType, tuple[str, str] | None] = {}
-        self._entered: set[str] = set()
+        self._entered: set[tuple[str, str]] = set()
         self._starting = False
         os.register_at_fork(after_in_child=self._entered.clear)
 
@@ -51,12 +51,12 @@ class Trace:
             self._starting = True
         elif place == FORK_REQUEST:
             self._starting = False
-        module = place[0]
-        if module in self._entered or self._starting or self._window[0:1] != DURING or _is_importing(frame):
+        module, role = place[0], _role()
+        if (role, module) in self._entered or self._starting or self._window[0:1] != DURING or _is_importing(frame):
             return
-        self._entered.add(module)
+        self._entered.add((role, module))
         entry = os.open(os.environ[ENTRIES], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-        os.write(entry, f"{os.getpid()} {_role()} {module} {place[1]}\n".encode())
+        os.write(entry, f"{os.getpid()} {role} {module} {place[1]}\n".encode())
         os.close(entry)
 
     def _place(self, code: CodeType) -> tuple[str, str] | None:
@@ -79,8 +79,14 @@ def _is_importing(frame: FrameType | None) -> bool:
 
 
 def _role() -> str:
-    """The name by which ``ps`` shows this process: the keeper, the fork server and the command set their own."""
-    return Path("/proc/self/comm").read_text(encoding="utf-8").strip()
+    """The process's name, which the keeper, the fork server and the command set; in ``cron`` also the thread's kind.
+
+    With the local executor the threads of ``cron`` do what with Celery the processes of a worker do.
+    """
+    name = Path(f"/proc/{os.getpid()}/comm").read_text(encoding="utf-8").strip()
+    if name.startswith("chroniker"):
+        return name
+    return "tick" if threading.current_thread() is threading.main_thread() else "worker"
 
 
 def install() -> None:

@@ -34,7 +34,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def rows(options: argparse.Namespace) -> Iterator[Row]:
-    """One row per module and process, then the totals."""
+    """One row per module and process, then the totals. ``tick`` and ``worker`` are threads of one process here."""
     by_role = entered()
     for role, modules in by_role.items():
         for module, function in sorted(modules.items()):
@@ -42,6 +42,7 @@ def rows(options: argparse.Namespace) -> Iterator[Row]:
     for role, modules in by_role.items():
         yield {"process": role, "modules": len(modules)}
     yield {"process": "all", "modules": len(set().union(*by_role.values()))}
+    yield {"process": "sum", "modules": sum(map(len, by_role.values()))}
 
 
 def entered() -> dict[str, dict[str, str]]:
@@ -84,5 +85,5 @@ def _read(entries: Path) -> dict[str, dict[str, str]]:
     for line in entries.read_text(encoding="utf-8").splitlines():
         _pid, role, module, function = line.split()
         if not module.startswith(LEFT_OUT):
-            found[ROLES.get(role, "cron")].setdefault(module, function)
+            found[ROLES.get(role, role)].setdefault(module, function)
     return dict(found)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.benchmarks.modules import entered
 from tests.support import ROOT, databases
 from tests.support.servers import RedisServer
 
@@ -50,3 +51,11 @@ def test_the_benchmark_of_runs_prints_a_row_for_runs_alone_and_one_for_many() ->
     assert (alone["count"], many["count"]) == (2, 4)
     assert 0 < alone["p50_ms"] <= alone["p99_ms"]
     assert alone["floor_ms"] > 0 and many["runs_per_second"] > 0 and many["cpu_ms_per_run"] > 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows the name of a process")
+def test_one_due_job_enters_few_modules() -> None:
+    """See decision 32 in the documentation."""
+    by_role = entered()
+    assert by_role.keys() == {"tick", "worker", "fork server", "keeper", "command"}
+    assert len(set().union(*by_role.values())) <= 72
