@@ -17,6 +17,7 @@ TEST = [
     "psutil>=7.0,<8",
     "psycopg[binary]>=3.2,<4",
     "PyMySQL>=1.2,<2",
+    "PyYAML>=6,<7",
     "pytest-rerunfailures>=16",
     "pytest>=8.4,<10",
     "pytest-django>=4.11,<5",
@@ -42,6 +43,7 @@ DEV = [
     "ruff>=0.9,<1",
     "types-psutil",
     "types-PyMySQL",
+    "types-PyYAML",
     "types-python-dateutil",
 ]
 

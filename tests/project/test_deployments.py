@@ -1,0 +1,37 @@
+"""The examples of deployments are accepted by the tools that read them."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.support import ROOT
+
+EXAMPLES = ROOT / "docs" / "examples"
+UNITS = sorted((EXAMPLES / "systemd").glob("*.service"))
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd")
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_systemd_accepts_the_unit(unit: Path, tmp_path: Path) -> None:
+    """With a program that exists here."""
+    copy = tmp_path / unit.name
+    copy.write_text(re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", unit.read_text(), flags=re.MULTILINE))
+    done = subprocess.run(["systemd-analyze", "verify", copy], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_pods_of_each_deployment_have_the_labels_that_it_selects() -> None:
+    documents = list(yaml.safe_load_all((EXAMPLES / "kubernetes" / "chroniker.yaml").read_text()))
+    deployments = [each for each in documents if each["kind"] == "Deployment"]
+    assert len(deployments) == 2
+    for each in deployments:
+        labels = each["spec"]["template"]["metadata"]["labels"]
+        assert each["spec"]["selector"]["matchLabels"] == labels
+        mounts = {mount["name"] for mount in each["spec"]["template"]["spec"]["containers"][0]["volumeMounts"]}
+        assert mounts == {volume["name"] for volume in each["spec"]["template"]["spec"]["volumes"]}
