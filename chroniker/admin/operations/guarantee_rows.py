@@ -56,9 +56,9 @@ class Row:
     @property
     def code(self) -> str:
         """The code of its state, for the badge."""
-        return {"held": "held", "events": "warning", "warning": "warning", "broken": "broken"}.get(
-            self.result, "unknown"
-        )
+        if self.key in NEVER_MEASURED:
+            return "no_record"
+        return "warning" if self.result == "events" else self.result
 
 
 def rows(found: dict[str, Measured], late: LateMessages) -> list[Row]:

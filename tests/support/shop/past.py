@@ -1,0 +1,153 @@
+"""The past of the shop: closed runs, job states and hourly counts."""
+
+from __future__ import annotations
+
+import datetime as dt
+import statistics
+from collections.abc import Iterable
+from random import Random
+from uuid import UUID
+
+from chroniker.models import DELAY_BOUNDS, Job, JobState, Run, RunHour, Status, Trigger
+from chroniker.schedule import next_after
+from tests.support.shop.jobs import ShopJob
+
+DAY, HOUR = dt.timedelta(days=1), dt.timedelta(hours=1)
+#: Runs are kept so long, and so many of each job.
+KEPT, MOST_RUNS = 14 * DAY, 120
+COUNTED_DAYS = 30
+ERROR = "ConnectionError: HTTP 503 from https://api.supplier.example/orders"
+
+
+def an_id(random: Random, at: dt.datetime) -> UUID:
+    """An id as ``uuid7`` makes them, from this source of randomness."""
+    milliseconds = int(at.timestamp() * 1000)
+    return UUID(int=(milliseconds << 80) | (7 << 76) | (2 << 62) | random.getrandbits(62))
+
+
+def instants(job: Job, since: dt.datetime, now: dt.datetime) -> list[dt.datetime]:
+    """The newest ``MOST_RUNS`` scheduled times since then."""
+    found: list[dt.datetime] = []
+    moment = next_after(job.spec, since)
+    while moment is not None and moment < now:
+        found.append(moment)
+        moment = next_after(job.spec, moment)
+    return found[-MOST_RUNS:]
+
+
+def delay(random: Random) -> float:
+    """Seconds from the scheduled time to the claim: mostly within a second, rarely long."""
+    return random.choice((0.2, 0.4, 0.4, 0.6, 0.9, 1.4)) if random.random() < 0.97 else random.uniform(3, 40)
+
+
+def closed_runs(job: Job, shop_job: ShopJob, random: Random, now: dt.datetime) -> list[Run]:
+    """One run for each scheduled time, each begun after the one before it had ended."""
+    runs: list[Run] = []
+    free_at = now - KEPT
+    for instant in instants(job, now - KEPT, now):
+        claimed = max(instant + dt.timedelta(seconds=delay(random)), free_at)
+        started = claimed + dt.timedelta(seconds=random.uniform(0.05, 0.4))
+        seconds = shop_job.usual * random.lognormvariate(0, 0.12)
+        fails = random.random() < shop_job.fails
+        finished = started + dt.timedelta(seconds=seconds * (0.4 if fails else 1))
+        if finished >= now:
+            break
+        runs.append(a_run(job, len(runs) + 1, instant, claimed, started, finished, fails, random))
+        free_at = finished
+    return runs
+
+
+def a_run(
+    job: Job, token: int, instant: dt.datetime, claimed: dt.datetime, started: dt.datetime | None,
+    finished: dt.datetime | None, fails: bool, random: Random,
+) -> Run:  # fmt: skip
+    """A run of the schedule; without ``finished`` it is open, without ``started`` it is queued."""
+    ended = Status.FAILED if fails else Status.SUCCEEDED
+    return Run(
+        id=an_id(random, claimed),
+        job=job,
+        token=token,
+        chain=token,
+        origin=Trigger.SCHEDULE,
+        status=ended if finished else Status.RUNNING if started else Status.CLAIMED,
+        trigger=Trigger.SCHEDULE,
+        scheduled_for=instant,
+        covered_until=instant,
+        instant=instant,
+        instant_until=instant,
+        claimed_at=claimed,
+        dispatched_at=claimed,
+        dispatch_count=1,
+        taken_at=started and claimed + (started - claimed) / 2,
+        started_at=started,
+        finished_at=finished,
+        nonce=UUID(int=random.getrandbits(128)) if started else None,
+        host="batch-1" if job.queue == "heavy" else "web-1",
+        executor="default",
+        queue=job.queue or "celery",
+        worker=f"{job.queue or 'default'}@{'batch-1' if job.queue == 'heavy' else 'web-1'}" if started else "",
+        pid=4000 + token,
+        argv=["manage.py", job.command, *job.args.split()],
+        release="2.0.0",
+        exit_code=int(fails) if finished else None,
+        code="EXIT" if finished else "",
+        reason_args={"status": int(fails)} if finished else {},
+        error_line=ERROR if fails else "",
+        cpu_seconds=(finished - started).total_seconds() * 0.4 if finished and started else None,
+        max_rss_kb=random.randrange(60_000, 240_000) if finished else None,
+    )
+
+
+def write_state(job: Job, runs: list[Run], now: dt.datetime) -> None:
+    """The state that these runs would have left."""
+    values: dict[str, object] = {}
+    if runs:
+        last, good = runs[-1], [run for run in runs if run.status == Status.SUCCEEDED]
+        bad = [run for run in runs if run.status == Status.FAILED]
+        failures = next((n for n, run in enumerate(reversed(runs)) if run.status == Status.SUCCEEDED), len(runs))
+        seconds = [round((run.finished_at - run.started_at).total_seconds(), 3) for run in good][-50:]  # type: ignore[operator]
+        values = {
+            "last_token": last.token,
+            "last_status": last.status,
+            "last_finished_at": last.finished_at,
+            "covered_until": last.covered_until,
+            "last_instant": last.instant,
+            "failures": failures,
+            "failing_since": runs[-failures].finished_at if failures else None,
+            "last_success_at": good[-1].finished_at if good else None,
+            "n_succeeded": len(good),
+            "n_failed": len(bad),
+            "recent_seconds": seconds,
+            "p50": statistics.median(seconds) if seconds else None,
+            "p95": sorted(seconds)[int(len(seconds) * 0.95)] if seconds else None,
+        }
+    following = next_after(job.spec, now) if job.enabled else None
+    JobState.objects.update_or_create(job=job, defaults={**values, "next_instant": following, "next_run": following})
+
+
+def hourly_counts(job: Job, shop_job: ShopJob, random: Random, now: dt.datetime) -> Iterable[RunHour]:
+    """One row for each hour of the last 30 days in which the job ran, without looking at each run."""
+    hour = now.astimezone(dt.UTC).replace(minute=0, second=0, microsecond=0) - COUNTED_DAYS * DAY
+    per_day = _runs_a_day(job, hour)
+    while hour <= now and per_day:
+        runs = per_day // 24 if per_day >= 24 else int(random.random() < per_day / 24)
+        share = shop_job.fails * (6 if (now - hour).days == 17 else 1)
+        failed = sum(random.random() < share for _ in range(runs))
+        if runs:
+            buckets = [0] * (len(DELAY_BOUNDS) + 1)
+            for _run in range(runs):
+                buckets[random.choices(range(7), (41, 35, 20, 3, 0.7, 0.4, 0.15))[0]] += 1
+            counts = {f"delay_{n}": number for n, number in enumerate(buckets)}
+            seconds = runs * shop_job.usual
+            yield RunHour(
+                job=job, hour=hour, succeeded=runs - failed, failed=failed, seconds_sum=seconds,
+                seconds_max=shop_job.usual * 1.3, **counts,
+            )  # fmt: skip
+        hour += HOUR
+
+
+def _runs_a_day(job: Job, day: dt.datetime) -> int:
+    count, moment = 0, next_after(job.spec, day)
+    while moment is not None and moment < day + DAY:
+        count, moment = count + 1, next_after(job.spec, moment)
+    return count
