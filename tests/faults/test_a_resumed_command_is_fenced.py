@@ -58,7 +58,7 @@ def service() -> Iterator[str]:
 def said(directory: Path, name: str) -> dict[str, str]:
     """What came of the effects of this token, in this round."""
     path = directory / name
-    wait_until(path.exists, seconds=60, what=name)
+    wait_until(path.exists, what=name)
     words: dict[str, str] = json.loads(path.read_text())
     return words
 
@@ -81,7 +81,7 @@ def test_what_it_still_does_is_refused_by_database_file_and_service(
     send(signal.SIGSTOP, *guards, command)
     try:
         start("cronserver", "0.5", CHRONIKER_HOSTNAME="other", CHRONIKER_RUNTIME_DIR=str(tmp_path / "b"))
-        wait_until(lambda: Run.objects.get(job=job, token=1).status == Status.LOST, seconds=60, what="lost")
+        wait_until(lambda: Run.objects.get(job=job, token=1).status == Status.LOST, what="lost")
         Job.objects.filter(pk=job.pk).update(force_run=True)
         assert said(tmp_path, "2.first") == ALL_DONE
         (tmp_path / "again").touch()

@@ -20,7 +20,7 @@ def run_of(start: Start, args: str, **fields: Any) -> tuple[Run, ManagementComma
     job = a_booked_job(cron="0 3 1 1 *", command="spew", args=args, **fields)
     Job.objects.filter(pk=job.pk).update(force_run=True)
     cron = start("cron")
-    assert cron.wait(120) == 0, cron.log
+    assert cron.wait() == 0, cron.log
     return Run.objects.get(job=job), cron
 
 
@@ -76,6 +76,6 @@ def test_the_supervisor_keeps_little_of_it_in_memory(start: Start, tmp_path: Pat
             pass
         return not cron.running()
 
-    wait_until(ended, seconds=120)
+    wait_until(ended)
     assert Run.objects.get(job=job).status == Status.SUCCEEDED
     assert 0 < peak < 160 * 1024  # kilobytes; most of it is Django itself

@@ -68,7 +68,7 @@ def ended(job: Job) -> Run | None:
 def test_renewals_go_on_while_every_insert_of_output_is_slow(start: Start, slow_inserts_of_output: None) -> None:
     job = a_run("chatty", f"--lines 60 --every {2 * LEASE / 60}")
     start("cronserver", "0.5", CHRONIKER_HEARTBEAT_MISSES=3)
-    run = wait_until(lambda: ended(job), seconds=60, what="ended")
+    run = wait_until(lambda: ended(job), what="ended")
     assert run is not None and run.status == Status.SUCCEEDED
     assert LogChunk.objects.filter(run=run).exists()
     assert not RunEvent.objects.filter(run=run).exclude(kind="NOTE").exists()
@@ -81,7 +81,7 @@ def test_an_outcome_that_goes_before_its_output_says_so_even_if_its_supervisor_d
     job = a_run("chatty", "--lines 3000 --every 0.01 --no-stderr")
     Job.objects.filter(pk=job.pk).update(timeout_seconds=4)
     server = start("cronserver", "0.5")
-    run = wait_until(lambda: ended(job), seconds=60, what="ended")
+    run = wait_until(lambda: ended(job), what="ended")
     server.kill()
     assert run is not None and run.status == Status.TIMED_OUT
     event = RunEvent.objects.get(run=run, code="OUTPUT_UNSTORED")
@@ -92,7 +92,7 @@ def test_a_fence_held_for_half_a_lease_harms_nobody(start: Start, tmp_path: Path
     witness = tmp_path / "witness"
     job = a_run("fence_hold", f"{witness} fenced --before {LEASE} --seconds {LEASE / 2}")
     start("cronserver", "0.5")
-    run = wait_until(lambda: ended(job), seconds=60, what="ended")
+    run = wait_until(lambda: ended(job), what="ended")
     assert run is not None and run.status == Status.SUCCEEDED
     assert len(witnessing.ended(witness)) == 1
 

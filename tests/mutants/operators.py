@@ -49,6 +49,7 @@ class Mutant:
     path: Path
     function: str
     first_line: int
+    last_line: int
     number: int
     line: int
     change: str
@@ -86,7 +87,8 @@ def mutants(path: Path) -> Iterator[Mutant]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for name, function in functions(tree):
         for number, site in enumerate(sites(function)):
-            yield Mutant(path, name, first_line(function), number, site.line, site.change)
+            last_line = function.end_lineno or site.line
+            yield Mutant(path, name, first_line(function), last_line, number, site.line, site.change)
 
 
 def functions(tree: ast.Module | ast.ClassDef, prefix: str = "") -> Iterator[tuple[str, ast.FunctionDef]]:

@@ -8,23 +8,25 @@ import random
 import shutil
 import signal
 import sys
-from collections import Counter, defaultdict
+import time
+from collections import defaultdict
 from collections.abc import Iterator
 from functools import _lru_cache_wrapper
 from pathlib import Path
 from types import FunctionType
 
+import coverage
 import pytest
 
 from tests.mutants.operators import Mutant
 from tests.support import ROOT
 
-#: Ends a mutant that loops without end; a test that takes this long does not belong here.
-SECONDS = 300
+#: A mutant that loops without end is ended after so many times the duration of its tests, and so many seconds more.
+TIMES, SECONDS = 5, 30
 #: So many forks run tests without a change first: a failure there would count as a mutant that was noticed.
 CONTROLS = 8
 #: Fixtures of tests that start processes or servers: those see the code as it is in the files.
-PROCESSES = {"subprocess_env", "manage", "broker", "redis_broker", "live_server", "supervise", "run", "nursery"}
+PROCESSES = {"subprocess_env", "broker_session", "redis_broker_session", "live_server", "supervise"}
 
 
 class MutantSession:
@@ -36,9 +38,8 @@ class MutantSession:
         self.failed: list[str] = []
         self.finished = False
         self.timed_out = 0
-        self._reached: dict[tuple[str, int], set[str]] = defaultdict(set)
-        self._entered: Counter[str] = Counter()
-        self._current = ""
+        self._reached: dict[Path, dict[int, list[str]]] = {}
+        self._seconds: dict[str, float] = defaultdict(float)
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -66,24 +67,25 @@ class MutantSession:
             self.failed.append(report.nodeid)
 
     def _run_unchanged(self, items: list[pytest.Item]) -> None:
-        """Record which test enters which function. The last test leaves the database to the forks."""
-        sys.setprofile(self._note)
-        for item, following in _pairs(items):
-            self._current = item.nodeid
-            item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
-            sys.setprofile(self._note)
-        sys.setprofile(None)
-        self._entered = Counter(test for tests in self._reached.values() for test in tests)
-
-    def _note(self, frame: object, event: str, _argument: object) -> None:
-        if event == "call":
-            code = frame.f_code  # type: ignore[attr-defined]
-            self._reached[(code.co_filename, code.co_firstlineno)].add(self._current)
+        """Record which test reaches which line. The last test leaves the database to the forks."""
+        files = {mutant.path.resolve() for mutant in self.chosen}
+        tracer = coverage.Coverage(data_file=None, config_file=False, include=[str(file) for file in files])
+        with tracer.collect():
+            for item, following in _pairs(items):
+                tracer.switch_context(item.nodeid)
+                started = time.monotonic()
+                item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+                self._seconds[item.nodeid] = time.monotonic() - started
+        self._reached = {file: tracer.get_data().contexts_by_lineno(str(file)) for file in files}
 
     def _tests_of(self, items: list[pytest.Item], mutant: Mutant) -> list[pytest.Item]:
-        """Tests that enter the function, those that enter few functions first."""
-        reached = self._reached.get((str(mutant.path.resolve()), mutant.first_line), set())
-        return sorted((item for item in items if item.nodeid in reached), key=lambda item: self._entered[item.nodeid])
+        """Tests that reach the line, or else the function; those that end soonest first."""
+        lines = self._reached[mutant.path.resolve()]
+        reached = set(lines.get(mutant.line, ()))
+        if not reached:  # a line of a longer statement
+            body = range(mutant.first_line + 1, mutant.last_line + 1)
+            reached = {test for line in body for test in lines.get(line, ())}
+        return sorted((item for item in items if item.nodeid in reached), key=lambda item: self._seconds[item.nodeid])
 
     def _function(self, mutant: Mutant) -> list[FunctionType]:
         file = str(mutant.path.resolve())
@@ -117,7 +119,7 @@ class MutantSession:
             quiet = os.open(os.devnull, os.O_WRONLY)
             os.dup2(quiet, 1)
             os.dup2(quiet, 2)
-            signal.alarm(SECONDS)
+            signal.alarm(SECONDS + int(TIMES * sum(self._seconds[test.nodeid] for test in tests)))
             _use_own_database()
             _forget_results()
             if change:

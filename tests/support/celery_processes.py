@@ -11,8 +11,6 @@ import psutil
 
 from tests.support.processes import Process, wait_until
 
-START_SECONDS = 60.0
-
 
 class CeleryProcess(Process):
     """``python -m celery -A tests.celeryapp ...``; ``start`` returns when it is ready."""
@@ -26,7 +24,7 @@ class CeleryProcess(Process):
         self.ready_file.unlink(missing_ok=True)
         super().start()
         try:
-            wait_until(self._ready_or_gone, seconds=START_SECONDS, what=f"{self.words[3]} ready")
+            wait_until(self._ready_or_gone, what=f"{self.words[3]} ready")
         except BaseException:
             self.stop()
             raise

@@ -31,6 +31,7 @@ EVERY_DATABASE = (
 #: Tests of what may differ between brokers. The others with a broker run on the second one at night.
 SECOND_BROKER = (
     "tests/integration/chroniker_celery/test_broker_or_backend_is_down.py",
+    "tests/integration/chroniker_celery/test_doctor.py",
     "tests/integration/chroniker_celery/test_duplicate_messages.py",
     "tests/integration/chroniker_celery/test_publishing.py",
     "tests/integration/chroniker_celery/test_runs_on_workers.py",

@@ -7,10 +7,14 @@ from pathlib import Path
 
 import pytest
 import redis
+from django.db import OperationalError
 
 from chroniker.clock.database_clock import database_now
 from chroniker.models import Host, Job, Run, Status
 from chroniker.schedule import Frequency
+from chroniker.scheduler.loop import Ticker
+from chroniker_celery.beat import PERIOD, SHORTEST_WAIT, Scheduler
+from tests.celeryapp import app
 from tests.integration.chroniker_celery.steps import NEVER, wait_until_closed
 from tests.support.brokers import Broker
 from tests.support.celery_processes import CeleryBeat, CeleryWorker
@@ -70,6 +74,49 @@ def test_beat_sends_the_other_entries_of_the_app(
         wait_until(lambda: client.llen("celery") >= 3, what="sent again and again")
         wait_until(lambda: Run.objects.filter(job=job).exists(), what="claimed in between")
     client.close()
+
+
+class Steps:
+    """In place of a tick: each step returns the next of these seconds, or raises the next of these errors."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *results: float | Exception) -> None:
+        self._results = iter(results)
+        self.taken = 0
+        monkeypatch.setattr(Ticker, "step", self)
+
+    def __call__(self) -> float:
+        self.taken += 1
+        result = next(self._results)
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+
+def test_beat_sleeps_until_the_next_tick_and_no_longer_than_the_period(monkeypatch: pytest.MonkeyPatch) -> None:
+    scheduler, steps = Scheduler(app, lazy=True), Steps(monkeypatch, 3.0, 0.0)
+    assert 0 < scheduler.tick() <= 3.0
+    assert 0 < scheduler.tick() <= 3.0
+    assert steps.taken == 1, "no tick before its time"
+    scheduler._next_tick = 0.0
+    assert scheduler.tick() <= SHORTEST_WAIT
+    assert steps.taken == 2
+    assert Scheduler(app, lazy=True, max_interval=3600).max_interval == PERIOD
+    assert scheduler.info.endswith("a tick when one is due, and every 5 s")
+
+
+def test_beat_tries_each_second_while_the_database_is_down_and_logs_begin_and_end(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    scheduler, down = Scheduler(app, lazy=True), OperationalError("the server is gone")
+    steps = Steps(monkeypatch, down, down, 3.0, 3.0)
+    with caplog.at_level("WARNING", logger="chroniker_celery.beat"):
+        for longest in (1.0, 1.0, 3.0, 3.0):
+            scheduler._next_tick = 0.0
+            assert scheduler.tick() <= longest
+    assert steps.taken == 4
+    begin, end = (record.getMessage() for record in caplog.records)
+    assert "cannot be used" in begin and "the server is gone" in begin
+    assert "can be used again" in end
 
 
 @pytest.mark.database("postgres", "mariadb")

@@ -39,7 +39,7 @@ def test_the_run_is_lost_and_its_process_tree_is_killed(
         else:
             for process in worker.pool_processes():
                 process.kill()
-        closed = wait_until_closed(run, ticking=True, seconds=60)
+        closed = wait_until_closed(run, ticking=True)
         assert not living(pidfile)
         assert closed.status == Status.LOST
         with CeleryWorker(redis_env, tmp_path, pool=pool):

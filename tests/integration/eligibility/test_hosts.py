@@ -44,7 +44,7 @@ def test_a_job_with_a_required_host_runs_only_on_that_host(manage: Manage) -> No
     names = ["one", "two"] * 3
     jobs = [a_booked_job(frequency=Frequency.ONCE, cron="", run_at=run_at, hostname=name) for name in names]
     with at(manage, "one").process("cronserver", "3600"), at(manage, "two").process("cronserver", "3600"):
-        wait_until(lambda: all_succeeded(jobs), what="all to be run", seconds=60)
+        wait_until(lambda: all_succeeded(jobs), what="all to be run")
     assert hosts_of(jobs) == names
 
 
@@ -75,7 +75,7 @@ def test_a_job_for_every_host_runs_on_each_and_ends_when_all_have_reported(manag
     with at(manage, "one").process("cronserver", "0.5"), at(manage, "two").process("cronserver", "0.5"):
         wait_until(lambda: HostService.objects.count() == 2, what="both to be live")
         Job.objects.filter(pk__in=[job.pk, dependent.pk]).update(force_run=True)
-        wait_until(lambda: all_succeeded([dependent]), what="the dependent to be run", seconds=60)
+        wait_until(lambda: all_succeeded([dependent]), what="the dependent to be run")
     parent = Run.objects.get(job=job, parent=None)
     assert parent.status == Status.SUCCEEDED
     assert sorted(parent.children.values_list("host", "required_host", "status")) == [

@@ -54,7 +54,7 @@ def test_two_cronservers_with_different_runtime_directories_never_overlap(
         wait_until(lambda: witnessing.begun(witness), what="the first run")
         frozen.kill(signal.SIGSTOP)
         with second.process("cronserver", "1"):
-            wait_until(lambda: len(witnessing.begun(witness)) == 2, seconds=60, what="the second run")
+            wait_until(lambda: len(witnessing.begun(witness)) >= 2, what="the second run")
             assert not is_alive(witnessing.begun(witness)[0].pid)
 
 
