@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import pytest
 from django.contrib.sessions.models import Session
 from django.urls import reverse
 
@@ -49,7 +47,7 @@ def test_the_page_of_a_run_follows_its_output_until_the_end(open_page: Callable[
     run = run_now(a_booked_job(), by="a test")
     nonce = started(run)
     page = open_page(reverse("admin:chroniker_run_change", args=[run.pk]))
-    output, stop = page.get_by_role("log"), page.get_by_role("button", name="Stop")
+    output, stop = page.get_by_role("log"), page.get_by_role("link", name="Stop…")
     expect(stop).to_be_visible()
     write(run, 1, 0, "first héllo 你好\n")
     expect(output).to_contain_text("first héllo 你好")
@@ -57,11 +55,12 @@ def test_the_page_of_a_run_follows_its_output_until_the_end(open_page: Callable[
     write(run, 1, 1, "".join(f"line {n}\n" for n in range(200)))
     expect(output).to_contain_text("<script>document.title = 'taken'</script>")
     expect(output).to_contain_text("line 199")
-    assert [word.inner_text() for word in page.locator(".chroniker-stream").all()] == ["stdout", "stderr", "stdout"]
+    assert [word.inner_text() for word in page.locator(".ops-lines .tag").all()] == ["stderr"]
     assert output.evaluate("box => box.scrollHeight - box.scrollTop - box.clientHeight") < 5
     lifecycle.finish(run.pk, run.token, nonce, Outcome(Status.FAILED, exit_code=3, reason=Reason(text="exit status 3")))
     write(run, 1, 2, "drained after the outcome\n")
-    expect(page.locator('[data-cell$="-status"]')).to_have_text("failed")
+    expect(page.locator("#run-state")).to_have_text("Failed")
+    expect(page.locator("#run-say")).to_contain_text("exit status 3")
     expect(output).to_contain_text("drained after the outcome")
     expect(stop).to_be_hidden()
     assert page.title() != "taken"
@@ -70,15 +69,24 @@ def test_the_page_of_a_run_follows_its_output_until_the_end(open_page: Callable[
 SHORT_TIMEOUT = "const real = AbortSignal.timeout; AbortSignal.timeout = () => real.call(AbortSignal, 200);"
 
 
-@pytest.mark.parametrize("address", ["/admin/chroniker/job/", "run"])
-def test_a_server_that_does_not_respond_is_shown(open_page: Callable[..., Page], address: str) -> None:
+def test_a_server_that_does_not_respond_is_shown(open_page: Callable[..., Page]) -> None:
+    from playwright.sync_api import expect
+
+    page = open_page("about:blank", before=SHORT_TIMEOUT)
+    page.route("**/live/**", lambda route: None)  # no response, and the connection stays open
+    a_booked_job()
+    page.goto(LIST)
+    expect(page.get_by_text("No response from the server.")).to_be_visible()
+
+
+def test_output_that_cannot_be_loaded_is_shown(open_page: Callable[..., Page]) -> None:
     from playwright.sync_api import expect
 
     run = run_now(a_booked_job(), by="a test")
     page = open_page("about:blank", before=SHORT_TIMEOUT)
-    page.route("**/live/**", lambda route: None)  # no response, and the connection stays open
-    page.goto(reverse("admin:chroniker_run_change", args=[run.pk]) if address == "run" else address)
-    expect(page.get_by_text("No response from the server.")).to_be_visible()
+    page.route("**/output/**", lambda route: None)
+    page.goto(reverse("admin:chroniker_run_change", args=[run.pk]))
+    expect(page.get_by_text("The output could not be loaded. The server does not answer.")).to_be_visible()
 
 
 def test_scrolling_up_ends_following(open_page: Callable[..., Page]) -> None:
@@ -88,34 +96,112 @@ def test_scrolling_up_ends_following(open_page: Callable[..., Page]) -> None:
     started(run)
     write(run, 1, 0, "".join(f"line {n}\n" for n in range(500)))
     page = open_page(reverse("admin:chroniker_run_change", args=[run.pk]))
-    output, follow = page.get_by_role("log"), page.get_by_label("Follow")
+    output, follow = page.get_by_role("log"), page.get_by_role("button", name="Follow")
     expect(output).to_contain_text("line 499")
-    output.evaluate("box => { box.scrollTop = 0; }")
-    expect(follow).not_to_be_checked()
+    expect(follow).to_have_attribute("aria-pressed", "true")
+    output.evaluate("box => { box.scrollTop = 500; }")
+    expect(follow).to_have_attribute("aria-pressed", "false")
     write(run, 1, 1, "more\n")
     expect(output).to_contain_text("more")
-    assert output.evaluate("box => box.scrollTop") == 0
-    follow.check()
+    assert output.evaluate("box => box.scrollTop") == 500
+    follow.click()
     assert output.evaluate("box => box.scrollHeight - box.scrollTop - box.clientHeight") < 5
+
+
+def numbers(output: Any) -> list[int]:
+    """The numbers of the lines in the page, which must be consecutive."""
+    found = [
+        int(line.removeprefix("L")) for line in output.evaluate("box => [...box.querySelectorAll('.l')].map(l => l.id)")
+    ]
+    assert found == list(range(found[0], found[-1] + 1))
+    return found
+
+
+def a_long_run() -> Run:
+    """It wrote 30,000 lines, and then an error."""
+    run = run_now(a_booked_job(), by="a test")
+    started(run)
+    for seq in range(30):
+        write(run, 1, seq, "".join(f"line {1000 * seq + n} of the import\n" for n in range(1, 1001)))
+    write(run, 2, 0, "Traceback (most recent call last):\nValueError: oops\n")
+    return run
 
 
 def test_long_output_begins_at_its_end_and_earlier_output_is_loaded_on_demand(open_page: Callable[..., Page]) -> None:
     from playwright.sync_api import expect
 
-    run = run_now(a_booked_job(), by="a test")
-    started(run)
-    for seq in range(6):
-        write(run, 1, seq, f"piece {seq} begins\n" + "x" * 60_000 + f"\npiece {seq} ends\n")
-    page = open_page(reverse("admin:chroniker_run_change", args=[run.pk]))
-    output, earlier = page.get_by_role("log"), page.get_by_role("button", name="Show earlier output")
-    expect(output).to_contain_text("piece 5 ends")
-    expect(output).not_to_contain_text("piece 0 begins")
-    for first in (2, 0):
-        earlier.click()
-        expect(output).to_contain_text(f"piece {first} begins")
-    expect(earlier).to_be_hidden()
-    found = re.findall(r"piece (\d) begins", output.inner_text())
-    assert found == list("012345")
+    page = open_page(reverse("admin:chroniker_run_change", args=[a_long_run().pk]))
+    output = page.get_by_role("log")
+    expect(output).to_contain_text("ValueError: oops")
+    assert numbers(output)[-1] == 30_002
+    for _time in range(9):
+        before = numbers(output)[0]
+        output.evaluate("box => { box.scrollTop = 0; }")
+        expect(page.locator(f"#L{before - 1}")).to_be_attached()
+    assert len(numbers(output)) <= 7000  # those at the other end were dropped
+    expect(page.get_by_role("link", name="Later lines")).to_be_visible()
+    page.get_by_role("link", name="Start").click()
+    expect(page.locator("#L1")).to_be_visible()
+    expect(page.get_by_role("link", name="Earlier lines")).to_be_hidden()
+    output.evaluate("box => { box.scrollTop = box.scrollHeight; }")
+    expect(page.locator("#L1001")).to_be_attached()
+    numbers(output)
+    page.get_by_role("link", name="End", exact=True).click()
+    expect(page.locator("#L30002")).to_be_visible()
+
+
+def test_a_line_is_found_by_search_number_and_first_error(
+    open_page: Callable[..., Page], complaints: list[str]
+) -> None:
+    from playwright.sync_api import expect
+
+    address = reverse("admin:chroniker_run_change", args=[a_long_run().pk])
+    page = open_page(f"{address}#L12345")
+    expect(page.locator("#L12345.hit")).to_be_in_viewport()
+    page.get_by_label("Search the output").fill("LINE 2000")
+    expect(page.locator("#L2000.hit")).to_be_in_viewport()
+    expect(page.locator("output")).to_have_text("1 of 11")  # and those from 20,000 to 20,009
+    page.keyboard.press("Enter")
+    expect(page.locator("#L20000.hit")).to_be_in_viewport()
+    page.keyboard.press("Shift+Enter")
+    expect(page.locator("#L2000.hit")).to_be_in_viewport()
+    page.get_by_label("Search the output").fill("no such text")
+    expect(page.locator("output")).to_have_text("no match")
+    page.get_by_role("link", name="First error").click()
+    expect(page.locator("#L30001.hit")).to_be_in_viewport()
+    assert [message for message in complaints if "404" not in message] == []
+
+
+def test_the_keys_of_the_output(open_page: Callable[..., Page]) -> None:
+    from playwright.sync_api import expect
+
+    page = open_page(reverse("admin:chroniker_run_change", args=[a_long_run().pk]))
+    expect(page.locator("#L30000 .w")).to_be_hidden()
+    page.keyboard.press("t")
+    expect(page.locator("#L30000 .w")).to_be_visible()
+    page.keyboard.press("e")
+    expect(page.locator("#L30000")).to_be_hidden()
+    expect(page.locator("#L30001")).to_be_visible()
+    page.keyboard.press("e")
+    page.keyboard.press("w")
+    expect(page.get_by_role("button", name="No wrap")).to_have_attribute("aria-pressed", "true")
+    page.get_by_role("link", name="Start").click()
+    expect(page.locator("#L1")).to_be_visible()
+    page.locator("body").press("f")
+    expect(page.locator("#L30002")).to_be_visible()
+
+
+def test_without_scripts_the_output_can_be_read(open_page: Callable[..., Page]) -> None:
+    from playwright.sync_api import expect
+
+    page = open_page(reverse("admin:chroniker_run_change", args=[a_long_run().pk]), java_script_enabled=False)
+    expect(page.locator("#L30002")).to_be_visible()
+    expect(page.locator(".l")).to_have_count(200)
+    page.get_by_role("link", name="Earlier lines").click()
+    expect(page.locator("#L29802")).to_be_visible()
+    page.get_by_role("link", name="Start").click()
+    expect(page.locator("#L1")).to_be_visible()
+    expect(page.get_by_role("button", name="Times")).to_be_hidden()
 
 
 def test_a_hidden_tab_sends_no_requests_and_refreshes_when_shown(open_page: Callable[..., Page]) -> None:
@@ -123,11 +209,11 @@ def test_a_hidden_tab_sends_no_requests_and_refreshes_when_shown(open_page: Call
 
     run = run_now(a_booked_job(), by="a test")
     started(run)
-    write(run, 1, 0, "written meanwhile\n")
     page = open_page(reverse("admin:chroniker_run_change", args=[run.pk]), before=HIDDEN)
     page.wait_for_load_state("networkidle")
-    expect(page.get_by_role("log")).to_have_text("")
-    with page.expect_request(lambda request: "/live/" in request.url):
+    write(run, 1, 0, "written meanwhile\n")
+    expect(page.locator(".l")).to_have_count(0)
+    with page.expect_request(lambda request: "/output/" in request.url):
         page.evaluate("window.isHidden = false; document.dispatchEvent(new Event('visibilitychange'));")
     expect(page.get_by_role("log")).to_contain_text("written meanwhile")
 

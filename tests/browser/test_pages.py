@@ -58,7 +58,7 @@ def test_every_page_fits_its_width_and_the_strict_policy(
     page = open_page("/admin/", width=width, color_scheme=theme)
     for address in addresses(run):
         page.goto(address)
-        for log in page.get_by_role("log").all():  # it loads after the page; a page that polls is never idle
+        for log in page.get_by_role("log").all():
             expect(log).to_contain_text("onerror")
         assert page.title() != "taken"
         assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0, address
@@ -95,15 +95,17 @@ def test_the_colours_have_enough_contrast_in_both_themes(open_page: Callable[...
         while (/, 0\\)$/.test(getComputedStyle(below).backgroundColor)) below = below.parentElement;
         const pair = [getComputedStyle(element).color, getComputedStyle(below).backgroundColor].map(luminance);
         return (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05); }}"""
-    kinds = ["succeeded", "failed", "running", "queued", "waiting", "idle", "disabled", "stopped", "lost", "skipped"]
     for theme in ("light", "dark"):
         page = open_page(reverse("admin:chroniker_run_change", args=[run.pk]), color_scheme=theme)
-        cell = page.locator('[data-cell$="-status"]')
-        for kind in kinds:
-            cell.evaluate("(element, kind) => { element.dataset.kind = kind; }", kind)
-            assert cell.locator('[data-part="text"]').evaluate(script) >= 4.5, (theme, kind)
-        for stream in page.locator(".chroniker-stream").all():
-            assert stream.evaluate(script) >= 4.5, theme
+        badge, line = page.locator("#run-state .state"), page.locator(".ops-lines .c").first
+        for tone in ("good", "bad", "busy", "wait", "idle"):
+            badge.evaluate("(element, tone) => { element.dataset.tone = tone; }", tone)
+            assert badge.evaluate(script) >= 4.5, (theme, tone)
+        for word in page.locator(".ops-lines :is(.n, .c, .tag)").all():
+            assert word.evaluate(script) >= 4.5, theme
+        for colour in (*range(30, 38), *range(90, 98), *range(40, 48), *range(100, 108)):
+            line.evaluate("(element, name) => { element.className = name; }", f"c a{colour}")
+            assert line.evaluate(script) >= 4.5, (theme, colour)
         page.context.close()
 
 

@@ -7,11 +7,14 @@ from collections.abc import AsyncIterator, Iterator
 from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, StreamingHttpResponse
+from django.utils import timezone
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
 from chroniker.admin.shared.cells import moment
+from chroniker.insights.output.ansi import plain
 from chroniker.insights.output.pages import pages
+from chroniker.insights.output.views import lines_of
 from chroniker.models import Run, Stream
 
 _WORDS = {Stream.REMARK: "remark", Stream.STDOUT: "stdout", Stream.STDERR: "stderr"}
@@ -20,10 +23,12 @@ _WORDS = {Stream.REMARK: "remark", Stream.STDOUT: "stdout", Stream.STDERR: "stde
 def download(request: HttpRequest, run: Run) -> StreamingHttpResponse:
     """Plain text in the order in which it was written, with a separator line where the stream changes.
 
-    ``?stream=stdout`` (or stderr, remark): that stream alone, exactly as stored.
+    ``?stream=stdout`` (or stderr, remark): that stream alone, exactly as stored. ``?times=1``: one line “ISO time,
+    stream, text” for each line, without colours.
     """
     only = {word: stream for stream, word in _WORDS.items()}.get(request.GET.get("stream", ""))
-    text = _all(run) if only is None else _one(run, only)
+    with_times = "times" in request.GET
+    text = _with_times(run, only) if with_times else _all(run) if only is None else _one(run, only)
     name = f"{slugify(run.job.name) or 'job'}-{run.token}{f'-{_WORDS[only]}' if only is not None else ''}.txt"
     return StreamingHttpResponse(
         _asynchronous(text) if isinstance(request, ASGIRequest) else text,
@@ -52,6 +57,16 @@ def _all(run: Run) -> Iterator[str]:
             parts.append(piece.text)
             at_line_start = piece.text.endswith("\n")
         yield "".join(parts)
+
+
+def _with_times(run: Run, only: Stream | None) -> Iterator[str]:
+    for page in pages(run.pk):
+        yield "".join(
+            f"{timezone.localtime(line.written_at).isoformat(timespec='milliseconds')} {_WORDS[line.stream]} "
+            f"{plain(line.text)}\n"
+            for line in lines_of(run.pk, page)
+            if only in (None, line.stream)
+        )
 
 
 async def _asynchronous(text: Iterator[str]) -> AsyncIterator[str]:

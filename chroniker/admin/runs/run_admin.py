@@ -6,11 +6,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from django.apps import apps
 from django.contrib import admin
-from django.core.exceptions import BadRequest, PermissionDenied
+from django.core.exceptions import BadRequest
 from django.db.models import Q, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from django.urls.resolvers import URLPattern
 from django.utils.html import format_html
@@ -19,16 +18,14 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from chroniker.admin.operations import reliability_page
-from chroniker.admin.runs import run_page
-from chroniker.admin.runs.output_download import download
-from chroniker.admin.shared import page_notices, run_and_stop
+from chroniker.admin.runs import run_actions, run_page
+from chroniker.admin.shared import page_notices
 from chroniker.admin.shared.cells import NOTHING, Cell
 from chroniker.admin.shared.filters import MOST_RUNS, FirstRows, OfJobFilter
 from chroniker.admin.shared.live_refresh import MOST_ROWS, cell_name, cells_json, json_view, live_url
 from chroniker.admin.shared.run_cells import run_cells
-from chroniker.admin.shared.site_links import SiteLinks, admin_url, redirect_to
+from chroniker.admin.shared.site_links import SiteLinks
 from chroniker.clock.database_clock import FromNow, database_now
-from chroniker.insights.output.pages import Cursor, page_before
 from chroniker.models import OPEN, Job, Run
 
 if TYPE_CHECKING:
@@ -38,7 +35,7 @@ else:
 
 
 #: Modules with pages below the list of runs. Each has ``urls(run_admin)``.
-PAGES: tuple[Any, ...] = (reliability_page,)
+PAGES: tuple[Any, ...] = (run_page, run_actions, reliability_page)
 
 
 @admin.register(Run)
@@ -55,14 +52,12 @@ class RunAdmin(SiteLinks, RunModelAdmin):
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     actions = None
-    fieldsets = ((None, {"fields": ()}),)
-    change_form_template = "admin/chroniker/run/change_form.html"
     change_list_template = "admin/chroniker/run/change_list.html"
     when_empty = _("No runs yet. A run is created when a job is due, or when someone selects “Run now”.")
 
     class Media:
         css = {"all": ("chroniker/admin.css",)}
-        js = ("chroniker/live.js", "chroniker/output.js")
+        js = ("chroniker/live.js",)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -135,68 +130,14 @@ class RunAdmin(SiteLinks, RunModelAdmin):
 
     # -- the page --------------------------------------------------------------------------------------------
 
-    def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        run: Run = kwargs["obj"]
-        context |= run_page.context(run)
-        context |= {"title": f"{run.job} #{run.token}", "subtitle": None, "result_url": self._result_url(request, run)}
-        context["can_stop"] = run.status in OPEN and request.user.has_perm("chroniker.stop_job")
-        return super().render_change_form(request, context, *args, **kwargs)
-
-    def _result_url(self, request: HttpRequest, run: Run) -> str | None:
-        """The address of Celery's result: the id of the task is the id of the run."""
-        if not apps.is_installed("django_celery_results") or not request.user.has_perm(
-            "django_celery_results.view_taskresult"
-        ):
-            return None
-        results = admin_url("django_celery_results_taskresult_changelist")
-        return f"{results}?task_id__exact={run.pk}" if results else None
-
-    @json_view
-    def live_view(self, request: HttpRequest, object_id: UUID) -> dict[str, Any]:
-        """``?after=CURSOR&events=ID``: current state, new events, new output. Without a cursor: the last page."""
-        return run_page.updates(self._get(object_id), request.GET.get("after", ""), request.GET.get("events", "0"))
-
-    @json_view
-    def output_view(self, request: HttpRequest, object_id: UUID) -> dict[str, Any]:
-        """``?before=CURSOR``: the output before it."""
-        try:
-            cursor = Cursor.parse(request.GET.get("before", ""))
-        except ValueError:
-            raise BadRequest("before must be a cursor.") from None
-        return run_page.page_json(page_before(self._get(object_id).pk, cursor))
-
-    def download_view(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        return download(request, self._get(object_id))  # type: ignore[return-value]
-
-    def stop_view(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
-        if not request.user.has_perm("chroniker.stop_job"):
-            raise PermissionDenied
-        run = self._get(object_id)
-        if request.method == "POST":
-            run_and_stop.stop_run(request, run)
-        if self.has_view_permission(request):
-            return redirect_to("chroniker_run_change", run.pk)
-        return redirect_to("index")
-
-    def _get(self, pk: UUID) -> Run:
-        run = Run.objects.filter(pk=pk).select_related("job").first()
-        if run is None:
-            raise Http404
-        return run
+        del form_url, extra_context
+        return run_page.run_view(self, request, object_id)
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view
-        own = [
-            path("states/", self.states_view, name="chroniker_run_states"),
-            path("<uuid:object_id>/live/", self.live_view, name="chroniker_run_live"),
-            path("<uuid:object_id>/output/", self.output_view, name="chroniker_run_output"),
-            path("<uuid:object_id>/log.txt", view(self.download_view), name="chroniker_run_log"),
-            path("<uuid:object_id>/stop/", view(self.stop_view), name="chroniker_run_stop"),
-        ]
+        own = [path("states/", self.states_view, name="chroniker_run_states")]
         return own + [address for page in PAGES for address in page.urls(self)] + super().get_urls()
 
 

@@ -1,122 +1,210 @@
-"""The page of one run: its facts, events and output, for the template and for the refresh."""
+"""The page of one run: what happened and where the time went, its output, attempts and events, and its buttons."""
 
 from __future__ import annotations
 
 import datetime as dt
+from functools import partial
 from typing import Any
+from uuid import UUID
 
-from django.core.exceptions import BadRequest
-from django.utils.translation import gettext, gettext_lazy, ngettext
+from django.apps import apps
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import BadRequest, PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import path
+from django.urls.resolvers import URLPattern
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
+from django.utils.translation import gettext as _
 
-from chroniker.admin.runs import host_runs
-from chroniker.admin.shared import page_notices
-from chroniker.admin.shared.cells import NOTHING, Cell, moment
-from chroniker.admin.shared.live_refresh import cell_name, cells_json
-from chroniker.admin.shared.run_cells import run_cells
+from chroniker.admin.runs import output_lines, run_details, run_events, run_times
+from chroniker.admin.runs.run_sentence import run_estimate, sentence
+from chroniker.admin.shared.console_page import render
+from chroniker.admin.shared.live_page import live_etag
+from chroniker.admin.shared.live_refresh import json_view
+from chroniker.admin.shared.run_progress import rate_in_words
 from chroniker.admin.shared.site_links import admin_url
-from chroniker.clock.database_clock import database_now
-from chroniker.insights.durations import expected_durations
-from chroniker.insights.output.pages import Cursor, Page, Piece, last_page, page_after
-from chroniker.models import OPEN, EventKind, Lease, Run, RunEvent, Status, Stream
+from chroniker.insights.run_story import RunStory, fetch_story
+from chroniker.models import EVERY_HOST, OPEN, Run, Status
+from chroniker.reasons import Code
+from chroniker.wording.formats import count, exact_time, percent, relative, short_duration
 
 #: Output in the pipes is stored after the outcome: the page looks for it this long.
 DRAINS = dt.timedelta(minutes=2)
-#: Events on the page. Each repeated delivery adds one.
-MOST_EVENTS = 100
-
-#: The labels of a run's facts, by cell name, in the order of a run's life.
-LABELS: dict[str, Any] = {
-    "status": gettext_lazy("Status"),
-    "reason": gettext_lazy("Reason"),
-    "progress": gettext_lazy("Progress"),
-    "duration": gettext_lazy("Duration"),
-    "exit": gettext_lazy("Exit status"),
-    "trigger": gettext_lazy("Started by"),
-    "args": gettext_lazy("Arguments"),
-    "scheduled_for": gettext_lazy("Scheduled for"),
-    "claimed": gettext_lazy("Claimed"),
-    "dispatched": gettext_lazy("Dispatched"),
-    "started": gettext_lazy("Started"),
-    "finished": gettext_lazy("Finished"),
-    "required_host": gettext_lazy("For host"),
-    "where": gettext_lazy("Host"),
-    "stop": gettext_lazy("Stop requested"),
+#: Lines that the page has before any script runs.
+FIRST_LINES = 200
+FRAGMENTS = {
+    f"run-{name}": f"chroniker/console/run/{name}.html"
+    for name in (
+        "state",
+        "actions",
+        "say",
+        "times",
+        "progress",
+        "attempts",
+        "hosts",
+        "events",
+        "details",
+        "amount",
+        "hint",
+    )
 }
-_WORDS = {Stream.REMARK: gettext_lazy("remark"), Stream.STDOUT: "stdout", Stream.STDERR: "stderr"}
 
 
-def context(run: Run) -> dict[str, Any]:
-    now = database_now()
-    cells = _cells(run, now)
+def urls(run_admin: Any) -> list[URLPattern]:
+    return [path("<uuid:object_id>/output/", partial(output_view, run_admin), name="chroniker_run_output")]
+
+
+def run_view(run_admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:
+    if request.method not in ("GET", "HEAD") or not run_admin.has_view_permission(request):
+        raise PermissionDenied  # nobody edits a run
+    story = _story(object_id)
+    context = {**_context(run_admin, request, story), **_output(request, story)}
+    context["live_seconds"] = 5 if story.run.status in OPEN else 60
+    return render(run_admin.admin_site, request, "chroniker/console/run/page.html", "runs", context, FRAGMENTS)
+
+
+@json_view
+def output_view(run_admin: Any, request: HttpRequest, object_id: UUID) -> dict[str, Any]:
+    """Lines of the output, or the numbers of lines with a text. See ``output_lines.answer``."""
+    del run_admin
+    run = Run.objects.filter(pk=object_id).only("status", "finished_at").first()
+    if run is None:
+        raise Http404
+    return {**output_lines.answer(run.pk, request.GET), "open": run.status in OPEN}
+
+
+def _story(object_id: str) -> RunStory:
+    try:
+        story = fetch_story(UUID(unquote(object_id)))
+    except ValueError:
+        story = None
+    if story is None:
+        raise Http404
+    return story
+
+
+def _context(run_admin: Any, request: HttpRequest, story: RunStory) -> dict[str, Any]:
+    run = story.run
+    job_url = admin_url("chroniker_job_status", run.job_id) or admin_url("chroniker_job_change", run.job_id)
     return {
-        "facts": [(label, cells[name].html(cell_name("run", run.pk, name))) for name, label in LABELS.items()],
-        "live_url": admin_url("chroniker_run_live", run.pk),
+        "title": _("%(job)s, run %(token)d") % {"job": run.job.name, "token": run.token},
+        "console_trail": [(run.job.name, job_url)],
+        "run": run,
+        "now": story.now,
+        "state_code": _state_code(run),
+        "lead": _lead(run),
+        "say": sentence(story),
+        "bar_of_time": run_times.bar(story),
+        "progress": _progress(story),
+        "attempts": run_details.attempt_rows(story),
+        "hosts": run_details.host_rows(story),
+        "events": run_events.event_rows(story),
+        "details": run_details.details(story, request, _result_url(request, run)),
+        **_actions(request, story),
+    }
+
+
+def _state_code(run: Run) -> str:
+    is_stopping = run.status == Status.RUNNING and run.stop_requested_at is not None
+    return "stopping" if is_stopping else str(run.status)
+
+
+def _lead(run: Run) -> str:
+    """“Tue 24 Nov, due 08:30:00”."""
+    moment = localtime(run.scheduled_for or run.claimed_at)
+    words = {"day": date_format(moment, "D j N Y"), "time": f"{moment:%H:%M:%S}"}
+    return (_("%(day)s, due %(time)s") if run.scheduled_for else _("%(day)s, claimed %(time)s")) % words
+
+
+def _actions(request: HttpRequest, story: RunStory) -> dict[str, Any]:
+    """The addresses behind the buttons; empty where the user may not, or where it makes no sense."""
+    run, user = story.run, request.user
+    is_open, may_run = run.status in OPEN, user.has_perm("chroniker.run_job")
+    again = admin_url("chroniker_run_again", run.pk) if may_run and not is_open else ""
+    with_arguments = again and run.job.command and user.has_perm("chroniker.change_job")
+    return {
+        "is_open": is_open,
+        "stop_url": admin_url("chroniker_run_stop", run.pk) if is_open and user.has_perm("chroniker.stop_job") else "",
+        "again_url": again,
+        "with_arguments_url": admin_url("chroniker_job_run_with", run.job_id) if with_arguments else "",
+        "previous": story.previous,
+        "previous_url": admin_url("chroniker_run_change", story.previous.pk) if story.previous else "",
+        "next": story.next,
+        "next_url": admin_url("chroniker_run_change", story.next.pk) if story.next else "",
+    }
+
+
+def _progress(story: RunStory) -> dict[str, Any] | None:
+    """“11,692 of 14,800 (79 %), 17.4 per second”, and the estimated end. ``None``: nothing was reported."""
+    run, held = story.run, story.lease or story.run
+    total, done = held.total_parts, held.total_parts_complete
+    if not total or total <= 0 or run.status == Status.SKIPPED:
+        return None
+    done = min(done or 0, total)
+    guess = run_estimate(story)
+    words = {"done": count(done), "total": count(total), "percent": percent(done, total)}
+    text = (
+        _("%(done)s of %(total)s hosts")
+        if run.required_host == EVERY_HOST
+        else _("%(done)s of %(total)s (%(percent)s)")
+    )
+    texts, notes = [text % words], []
+    if guess.rate is not None:
+        texts.append(rate_in_words(guess.rate))
+    if run.status == Status.RUNNING and guess.by_rate is not None and guess.by_rate > story.now:
+        left = relative(guess.by_rate, story.now)
+        notes.append(_("ends %(left)s, %(time)s") % {"left": left, "time": exact_time(guess.by_rate, story.now)})
+    if story.state.p50 is not None:
+        notes.append(_("usually a run takes %(time)s") % {"time": short_duration(story.state.p50)})
+    return {"done": done, "total": total, "text": ", ".join(texts), "note": ", ".join(notes)}
+
+
+def _output(request: HttpRequest, story: RunStory) -> dict[str, Any]:
+    """The last lines, or those that the address asks for. A refresh does not read them."""
+    run = story.run
+    drains = run.finished_at is not None and story.now - run.finished_at < DRAINS
+    found = {
         "output_url": admin_url("chroniker_run_output", run.pk),
         "log_url": admin_url("chroniker_run_log", run.pk),
-        **page_notices.context(),
-        "hosts": host_runs.rows(run, now),
+        "output_grows": run.status in OPEN or drains,
+        "missing": _missing(story),
+        "output_hint": _hint(run),
     }
-
-
-def updates(run: Run, after: str, events: str) -> dict[str, Any]:
-    """For the refresh: the current state, events after the id ``events``, output after the cursor ``after``."""
+    if live_etag(request) is not None:
+        return found
     try:
-        page = page_after(run.pk, Cursor.parse(after)) if after else last_page(run.pk)
-        latest = max(0, min(int(events), 2**63 - 1))
+        view, target = output_lines.view_of(run.pk, request.GET, FIRST_LINES)
     except ValueError:
-        raise BadRequest("after must be a cursor, events a number.") from None
-    now = database_now()
-    return {
-        "cells": cells_json("run", run.pk, _cells(run, now)) | host_runs.updates(run, now),
-        "events": [_event_json(event) for event in _events(run, latest)],
-        "output": page_json(page),
-        "open": run.status in OPEN,
-        "more": run.finished_at is None or now - run.finished_at < DRAINS,
-    }
+        raise BadRequest("after and before must be places, at a number.") from None
+    html, amount = output_lines.html(view.lines), output_lines.amount(view)
+    return {**found, "view": view, "lines": html, "amount": amount, "target": target}
 
 
-def page_json(page: Page) -> dict[str, Any]:
-    return {
-        "pieces": [_piece_json(piece) for piece in page.pieces],
-        "before": str(page.before),
-        "after": str(page.after),
-        "more_before": page.more_before,
-        "more_after": page.more_after,
-    }
-
-
-def _cells(run: Run, now: dt.datetime) -> dict[str, Cell]:
+def _hint(run: Run) -> str:
+    """In place of the lines."""
+    if run.status == Status.CLAIMED:
+        return _("No output: it has not started yet. This page shows it as soon as it does.")
     if run.status == Status.RUNNING:
-        lease = Lease.objects.filter(pk=run.pk).first()
-        cells = run_cells(run, now, lease, expected_durations([run.job_id]).get(run.job_id))
-    else:
-        cells = run_cells(run, now)
-    return {**cells, "args": _args(run)}
+        return _("No output yet.")
+    if not (run.job.log_stdout or run.job.log_stderr):
+        return _("Output is not kept for this job.")
+    return _("It wrote nothing.") if run.started_at is not None else _("It did not start, so there is no output.")
 
 
-def _args(run: Run) -> Cell:
-    if run.args is not None:
-        return Cell(run.args or NOTHING, note=gettext("for this run only"))
-    return Cell(run.job.args or NOTHING, note=gettext("the job's current arguments") if run.job.args else "")
+def _missing(story: RunStory) -> str:
+    """Whether all output is stored, as far as known; empty while the run is open."""
+    if story.run.status in OPEN or story.run.started_at is None:
+        return ""
+    lost = {Code.OUTPUT_MISSING, Code.OUTPUT_UNSTORED} & {event.code for event in story.events}
+    return _("The end may be missing.") if lost else _("No output is known to be missing.")
 
 
-def _events(run: Run, latest: int) -> list[RunEvent]:
-    newest = RunEvent.objects.filter(run=run, pk__gt=latest).order_by("-pk")[:MOST_EVENTS]
-    return list(newest)[::-1]
-
-
-def _event_json(event: RunEvent) -> dict[str, Any]:
-    kind = str(EventKind(event.kind).label) if event.kind in EventKind else event.kind
-    return {"id": event.pk, "at": moment(event.at), "kind": kind, "text": event.description}
-
-
-def _piece_json(piece: Piece) -> dict[str, Any]:
-    text = ngettext("%(n)d output chunk is missing here", "%(n)d output chunks are missing here", piece.missing)
-    return {
-        "kind": piece.stream.name.lower(),
-        "word": str(_WORDS[piece.stream]),
-        "seq": piece.seq,
-        "at": moment(piece.written_at),
-        "text": piece.text,
-        "missing": text % {"n": piece.missing} if piece.missing > 0 else "",
-    }
+def _result_url(request: HttpRequest, run: Run) -> str | None:
+    """The address of Celery's result: the id of the task is the id of the run."""
+    if not apps.is_installed("django_celery_results"):
+        return None
+    if not request.user.has_perm("django_celery_results.view_taskresult"):
+        return None
+    results = admin_url("django_celery_results_taskresult_changelist")
+    return f"{results}?task_id__exact={run.pk}" if results else None

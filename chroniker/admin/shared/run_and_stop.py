@@ -27,20 +27,20 @@ if TYPE_CHECKING:
 MOST_NAMED = 5
 
 
-def run_job(request: HttpRequest, job: Job, args: str | None = None) -> bool:
-    """Claim and dispatch one run of ``job``, and show the result; whether a run was claimed."""
+def run_job(request: HttpRequest, job: Job, args: str | None = None) -> Run | None:
+    """Claim and dispatch one run of ``job``, and show the result; ``None`` if no run was claimed."""
     try:
         run = manual_runs.run_now(job, by=request.user.get_username(), args=args)
     except ClaimRefused as refusal:
         messages.error(request, _("“%(job)s” was not started: %(why)s") % {"job": job, "why": refusal})
-        return False
+        return None
     text = _("Run %(token)d started manually.")
     if args is not None:
         text = _("Run %(token)d started manually with the arguments: %(args)s")
     log(request, [job], text % {"token": run.token, "args": args})
     run.refresh_from_db()
     _show_state(request, run)
-    return True
+    return run
 
 
 def _show_state(request: HttpRequest, run: Run) -> None:

@@ -44,7 +44,7 @@ class RunProgress:
 def _rate(found: Estimate, now: dt.datetime, *, ends: bool) -> str:
     if found.rate is None:
         return ""
-    rate = _rate_in_words(found.rate)
+    rate = rate_in_words(found.rate)
     if not ends or found.by_rate is None:
         return f"{rate}."
     if found.by_rate <= now:
@@ -52,7 +52,7 @@ def _rate(found: Estimate, now: dt.datetime, *, ends: bool) -> str:
     return _("%(rate)s: done %(when)s.") % {"rate": rate, "when": _when(found.by_rate, now)}
 
 
-def _rate_in_words(rate: float) -> str:
+def rate_in_words(rate: float) -> str:
     """In the unit in which the number is at least one, with three digits."""
     if rate >= 1:
         return _("%(n).3g per second") % {"n": rate} if rate < 1000 else _("%(n)d per second") % {"n": rate}

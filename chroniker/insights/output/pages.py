@@ -20,6 +20,8 @@ from chroniker.models import LogChunk, Run, Stream
 BUDGET = 128 * 1024
 #: Chunks of one stream that are read for one page.
 MOST = 300
+#: Characters, and chunks, that are read before a page for the beginning of a line.
+BEGINNING, MOST_EARLIER = 16 * 1024, 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +73,9 @@ class Piece(NamedTuple):
 class Page:
     """Consecutive output.
 
-    ``before`` and ``after`` are the cursors of the neighbouring pages. ``previous`` has the chunk just before the page
-    for each stream, if it is stored: a line may begin there.
+    ``before`` and ``after`` are the cursors of the neighbouring pages. ``previous`` has for each stream the text just
+    before the page, if it is stored: a line may begin there. It is one chunk, or several joined as one if the line is
+    longer.
     """
 
     pieces: list[Piece]
@@ -212,7 +215,9 @@ def _page(run_id: UUID, reach: _Reach, before: Cursor, after: Cursor, more_befor
     ranges = {stream: (max(before[stream], 0), after[stream]) for stream in Stream if after[stream] >= 0}
     rows = _in_ranges(run_id, ranges).values_list("stream", "seq", "written_at", "first_line", "text")
     found = {row[:2]: Piece(Stream(row[0]), *row[1:]) for row in rows}
-    previous = {stream: found[at] for stream in Stream if (at := (stream, before[stream])) in found}
+    previous = {
+        stream: _with_beginning(run_id, found[at]) for stream in Stream if (at := (stream, before[stream])) in found
+    }
     last = {stream: before[stream] for stream in Stream}
     pieces = []
     for head in reach.chosen:
@@ -220,3 +225,22 @@ def _page(run_id: UUID, reach: _Reach, before: Cursor, after: Cursor, more_befor
         pieces.append(piece._replace(missing=head.seq - last[piece.stream] - 1))
         last[piece.stream] = head.seq
     return Page(pieces, before, after, more_before, more_after, previous)
+
+
+def _with_beginning(run_id: UUID, piece: Piece) -> Piece:
+    """Join earlier chunks to a piece without a line end, as far as the limits allow. None or two statements."""
+    if "\n" in piece.text or piece.seq == 0 or len(piece.text) > BEGINNING:
+        return piece
+    lowest, room = piece.seq, BEGINNING - len(piece.text)
+    earlier = chunks_of(run_id, piece.stream).filter(seq__range=(piece.seq - MOST_EARLIER, piece.seq - 1))
+    for seq, length in earlier.order_by("-seq").values_list("seq", Length("text")):
+        room -= length
+        if seq != lowest - 1 or room < 0:
+            break
+        lowest = seq
+    rows = earlier.filter(seq__gte=lowest).order_by("-seq").values_list("seq", "first_line", "text")
+    for seq, first_line, text in rows:
+        piece = piece._replace(seq=seq, first_line=first_line, text=text + piece.text)
+        if "\n" in text:
+            break
+    return piece

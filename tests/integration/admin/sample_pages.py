@@ -31,7 +31,7 @@ MODELS: dict[str, type[Model]] = {
 #: Pages of one row, below its address.
 PAGES = {
     "job": ("change/", "delete/", "history/", "ledger/", "run-with/"),
-    "run": ("change/", "delete/", "history/", "live/", "log.txt", "output/?before=1.1.1"),
+    "run": ("change/", "delete/", "history/", "stop/", "again/", "log.txt", "output/?before=1.1.1"),
     "group": ("change/", "delete/", "history/", "pause/"),
     "monitor": ("change/",),
 }

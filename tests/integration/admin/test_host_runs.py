@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-from typing import Any
 
 from django.db import connection
 from django.test import Client
@@ -46,16 +45,18 @@ def test_the_page_of_a_parent_lists_its_hosts_and_a_child_links_its_parent(admin
     assert "exit status 3" in shown and "every live host" in shown
     back = page_of(admin, first)
     assert reverse("admin:chroniker_run_change", args=[parent.pk]) in back
-    assert f"run #{parent.token} on every host" in back
+    assert f"run {parent.token} on every host" in back
 
 
 def test_the_refresh_has_the_state_of_each_host(admin: Client) -> None:
     parent, (first, second) = a_parent_with_children("web1", "web2")
     end(first, Status.SUCCEEDED)
-    cells: dict[str, Any] = admin.get(reverse("admin:chroniker_run_live", args=[parent.pk])).json()["cells"]
-    assert cells[f"run-{first.pk}-status"]["text"] == "succeeded"
-    assert cells[f"run-{second.pk}-status"]["text"] == "queued"
-    assert cells[f"run-{parent.pk}-progress"]["text"].startswith("1 / 2")
+    address = reverse("admin:chroniker_run_change", args=[parent.pk])
+    shown: dict[str, str] = admin.get(address, {"_live": ""}).json()["html"]
+    rows = shown["run-hosts"].split("<tr data-row")
+    assert f'data-key="{first.pk}"' in rows[1] and "Succeeded" in rows[1]
+    assert f'data-key="{second.pk}"' in rows[2] and "Queued" in rows[2]
+    assert "1 of 2 hosts" in shown["run-progress"]
 
 
 def test_the_table_of_hosts_costs_the_same_statements_for_any_number(admin: Client) -> None:

@@ -90,7 +90,7 @@ def test_a_get_changes_nothing_for_any_person(person: str, staff: Callable[..., 
         of_job("stop", run.job),
         reverse("admin:chroniker_run_stop", args=[run.pk]),
     ):
-        assert client.get(address).status_code in (302, 403)
+        assert client.get(address).status_code in (200, 302, 403)  # 200: the page asks
     run.refresh_from_db()
     assert run.stop_requested_at is None
     assert Run.objects.count() == 1
@@ -137,8 +137,7 @@ def test_a_refused_live_request_gets_json(person: str, staff: Callable[..., Clie
         f"{reverse('admin:chroniker_job_live')}?ids={run.job_id}": SEES_JOBS,
         f"{reverse('admin:chroniker_job_preview')}?frequency=CRON": SEES_JOBS,
         f"{reverse('admin:chroniker_run_states')}?ids={run.pk}": SEES_RUNS,
-        reverse("admin:chroniker_run_live", args=[run.pk]): SEES_RUNS,
-        f"{reverse('admin:chroniker_run_output', args=[run.pk])}?before=0.0.0": SEES_RUNS,
+        reverse("admin:chroniker_run_output", args=[run.pk]): SEES_RUNS,
     }
     for question, allowed in questions.items():
         response = client.get(question)

@@ -49,13 +49,11 @@ def a_success(job: Job, token: int, seconds: int, now: dt.datetime) -> None:
 
 
 def shown(client: Client, run: Run) -> dict[str, str]:
-    """The note below the bar: in the list, on the job's and on the run's page, and in what refreshes these."""
-    job_page, run_page = ("admin:chroniker_job_change", run.job_id), ("admin:chroniker_run_change", run.pk)
-    pages = {"list": LIST} | {name: reverse(name, args=[key]) for name, key in (job_page, run_page)}
+    """The note below the bar: in the list and on the job's page, and in what refreshes these."""
+    pages = {"list": LIST, "job": reverse("admin:chroniker_job_change", args=[run.job_id])}
     notes = {place: _note(client.get(address).content.decode()) for place, address in pages.items()}
     answers = {
         "live list": client.get(reverse("admin:chroniker_job_live"), {"ids": str(run.job_id)}),
-        "live run": client.get(reverse("admin:chroniker_run_live", args=[run.pk])),
     }
     for place, answer in answers.items():
         cells: dict[str, Any] = answer.json()["cells"]
@@ -102,8 +100,8 @@ def test_an_ended_run_shows_its_rate_and_no_estimate(admin: Client) -> None:
     lease = Lease.objects.get(pk=run.pk)
     assert lease.nonce
     lifecycle.finish(run.pk, run.token, lease.nonce, Outcome(Status.SUCCEEDED, progress=(77, 77)))
-    note = _note(admin.get(reverse("admin:chroniker_run_change", args=[run.pk])).content.decode())
-    assert re.fullmatch(r"[\d.]+ per minute\.", note)
+    html = admin.get(reverse("admin:chroniker_run_change", args=[run.pk]), {"_live": ""}).json()["html"]["run-progress"]
+    assert re.search(r"77 of 77 \(100 %\), [\d.]+ per minute<", html) and "ends" not in html
 
 
 def test_past_durations_of_all_rows_are_one_statement(admin: Client) -> None:

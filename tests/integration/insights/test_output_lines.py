@@ -161,8 +161,19 @@ def test_the_search_ignores_case_and_colours_and_goes_on_where_it_stopped(monkey
     assert (found, steps) == ([1, 4], 3)
 
 
+def test_a_line_in_many_chunks_is_complete_within_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = a_run_that_wrote((Stream.STDOUT, "start\n"), *[(Stream.STDOUT, f"{n} ") for n in range(30)])
+    view = views.view_after(run.pk, Place(Cursor(stdout=20)))
+    expected = "".join(f"{n} " for n in range(30))
+    assert [(line.number, line.text, line.is_cut) for line in view.lines] == [(2, expected, False)]
+    monkeypatch.setattr(pages, "BEGINNING", 10)
+    (line,) = views.view_after(run.pk, Place(Cursor(stdout=20))).lines
+    assert line.is_cut and expected.endswith(line.text) and len(line.text) < len(expected)
+
+
 def test_a_very_long_line_is_marked_as_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pages, "BUDGET", 10)
+    monkeypatch.setattr(pages, "BEGINNING", 10)
     run = a_run_that_wrote((Stream.STDOUT, "start\n"), *[(Stream.STDOUT, "x" * 10)] * 5, (Stream.STDOUT, "\nend\n"))
     found = forwards_lines(run)
     assert [(line.number, line.is_cut) for line in found] == [(1, False), (2, True), (3, False)]

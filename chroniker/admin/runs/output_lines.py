@@ -1,0 +1,121 @@
+"""Lines of output as HTML, and the answers of the output viewer's requests."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.core.exceptions import BadRequest
+from django.http import QueryDict
+from django.utils import timezone
+from django.utils.html import escape, format_html
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import ngettext
+
+from chroniker.insights.output import ansi, views
+from chroniker.insights.output.lines import Line
+from chroniker.insights.output.pages import Cursor
+from chroniker.insights.output.search import search
+from chroniker.insights.output.views import Place, View
+from chroniker.models import Stream
+from chroniker.wording.formats import count
+
+#: Characters of one line that are shown; a longer line is in the download.
+LONGEST = 10_000
+#: The short names of the streams, for style sheets; and as they are shown.
+CODES = {Stream.REMARK: "rem", Stream.STDOUT: "out", Stream.STDERR: "err"}
+_TAGS = {Stream.REMARK: "", Stream.STDOUT: "", Stream.STDERR: '<span class="tag">stderr</span>'}
+
+
+def answer(run_id: UUID, query: QueryDict) -> dict[str, Any]:
+    """``?after=PLACE``, ``?before=PLACE``, ``?at=start|end|error|NUMBER``, ``?q=TEXT&from=CURSOR``, else the end."""
+    try:
+        if "q" in query:
+            found = search(run_id, query.get("q", ""), Cursor.parse(query.get("from", "-1.-1.-1")))
+            return {"numbers": found.numbers, "next": str(found.next) if found.next else ""}
+        view, target = view_of(run_id, query)
+    except ValueError:
+        raise BadRequest("after and before must be places, at a number.") from None
+    return {**attributes(view), "html": html(view.lines), "target": target}
+
+
+def view_of(run_id: UUID, query: QueryDict, limit: int = views.LINES) -> tuple[View, int | None]:
+    """The lines that a query asks for, and the number of the line to show. Raises ``ValueError``."""
+    if after := query.get("after"):
+        return views.view_after(run_id, Place.parse(after), limit), None
+    if before := query.get("before"):
+        return views.view_before(run_id, Place.parse(before), limit), None
+    at = query.get("at", "end")
+    if at == "end":
+        return views.last_view(run_id, limit), None
+    if at == "start":
+        return views.first_view(run_id, limit), None
+    number = views.first_error(run_id) if at == "error" else max(1, min(int(at), 2**53))
+    if number is None:
+        return views.last_view(run_id, limit), None
+    return views.view_at(run_id, number, limit), number
+
+
+def attributes(view: View) -> dict[str, Any]:
+    """Where the view lies in the output."""
+    return {
+        "before": str(view.before),
+        "after": str(view.after),
+        "more_before": view.more_before,
+        "more_after": view.more_after,
+        "amount": amount(view),
+    }
+
+
+def html(lines: list[Line]) -> SafeString:
+    """One element per line. What a command wrote is escaped; colours are classes."""
+    styles = dict.fromkeys(Stream, ansi.PLAIN)
+    found: list[str] = []
+    for line in lines:
+        if line.missing:
+            found.append(_missing(line.missing))
+        text, styles[line.stream] = _text(line, styles[line.stream])
+        found.append(_line(line, text))
+    return mark_safe("".join(found))
+
+
+def _line(line: Line, text: str) -> str:
+    moment = f"{timezone.localtime(line.written_at):%H:%M:%S.%f}"[:-3]
+    ends = " data-open" if line.is_open else ""
+    return (
+        f'<div class="l" id="L{line.number}" data-s="{CODES[line.stream]}"{ends}>'
+        f'<a class="n" href="#L{line.number}">{line.number}</a><span class="w">{moment}</span>'
+        f'<span class="c">{_TAGS[line.stream]}{text}</span></div>'
+    )
+
+
+def _text(line: Line, style: ansi.Style) -> tuple[str, ansi.Style]:
+    segments, style = ansi.segments(line.text, style)
+    left, found = LONGEST, ["… " if line.is_cut else ""]
+    for classes, text in segments:
+        shown = escape(text[:left])
+        found.append(f'<span class="{classes}">{shown}</span>' if classes and shown else shown)
+        left -= len(text)
+    if left < 0:
+        found.append(_more(-left))
+    return "".join(found), style
+
+
+def _more(characters: int) -> SafeString:
+    text = ngettext(
+        "… %(n)s more character is in the download", "… %(n)s more characters are in the download", characters
+    )
+    return format_html(' <span class="a2">{}</span>', text % {"n": count(characters)})
+
+
+def _missing(chunks: int) -> SafeString:
+    text = ngettext("%(n)d output chunk is missing here", "%(n)d output chunks are missing here", chunks)
+    return format_html('<div class="ops-cut">{}</div>', text % {"n": chunks})
+
+
+def amount(view: View) -> str:
+    """“1,215 lines”; empty if the view does not reach the end, since nothing counts the lines then."""
+    last = view.lines[-1].number if view.lines else 0
+    if view.more_after or not last:
+        return ""
+    return ngettext("%(n)s line", "%(n)s lines", last) % {"n": count(last)}

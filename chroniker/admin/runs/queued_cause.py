@@ -1,0 +1,76 @@
+"""Why a run is still queued, and what to do about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from chroniker.insights.run_story import RunStory
+from chroniker.job_commands.secret_masking import masked
+from chroniker.models import HostService
+from chroniker.wording.formats import exact_time, short_duration
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedCause:
+    text: str
+    notes: list[SafeString | str] = field(default_factory=list)
+
+
+def queued_cause(story: RunStory) -> QueuedCause:
+    words = {"time": short_duration(story.now - story.run.claimed_at), "cause": _cause(story)}
+    text = _("It has been queued for %(time)s: %(cause)s.") % words
+    return QueuedCause(text, [*_remedy(story), *_deadline(story)])
+
+
+def _cause(story: RunStory) -> str:
+    run = story.run
+    if run.dispatched_at is None:
+        why = masked(run.reason, run.job.secrets).rstrip(".")
+        return why[:1].lower() + why[1:] if why else _("it was not handed to its executor yet; the next tick does it")
+    words = {"queue": run.queue, "executor": run.executor, "host": run.required_host}
+    if not story.workers:
+        return _("no worker of the executor “%(executor)s” is alive") % words
+    if not story.consumers:
+        if run.required_host and not any(run.required_host == worker.host.name for worker in story.workers):
+            return _("no worker on the host “%(host)s” is alive") % words
+        return _("no worker consumes the queue “%(queue)s”") % words
+    return _busy(story.consumers)
+
+
+def _busy(workers: list[HostService]) -> str:
+    n = len(workers)
+    slots = [worker.slots for worker in workers if worker.slots]
+    busy = sum(worker.busy or 0 for worker in workers)
+    if len(slots) == n and busy >= sum(slots):
+        words = {"n": n, "slots": sum(slots)}
+        text = ngettext(
+            "all %(slots)d slots of the only worker for it are busy",
+            "all %(slots)d slots of the %(n)d workers for it are busy", n,
+        )  # fmt: skip
+        return text % words
+    text = ngettext(
+        "the only worker for it has not taken it yet", "none of the %(n)d workers for it has taken it yet", n
+    )
+    return text % {"n": n}
+
+
+def _remedy(story: RunStory) -> list[SafeString | str]:
+    run = story.run
+    if run.dispatched_at is None or story.consumers:
+        return []
+    if run.queue and not run.required_host:
+        command = format_html("<code>celery worker -Q {}</code>", run.queue)
+        return [format_html(_("Start a worker with {command}, or change the job's queue."), command=command)]
+    return [_("Start a worker, or cancel the run.")]
+
+
+def _deadline(story: RunStory) -> list[str]:
+    if story.lease is None:
+        return []
+    words = {"time": exact_time(story.lease.expires_at, story.now)}
+    return [_("At %(time)s the run is closed as lost.") % words]

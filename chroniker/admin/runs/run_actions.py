@@ -1,0 +1,76 @@
+"""The buttons of a run's page: stop it, run it again, download its output."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls.resolvers import URLPattern
+from django.utils.translation import gettext as _
+
+from chroniker.admin.runs.output_download import download
+from chroniker.admin.shared import run_and_stop
+from chroniker.admin.shared.console_page import page_path, render
+from chroniker.admin.shared.site_links import admin_url, redirect_to
+from chroniker.models import OPEN, Run
+
+
+def urls(run_admin: Any) -> list[URLPattern]:
+    return [
+        page_path(run_admin, "<uuid:object_id>/stop/", stop_view, "chroniker_run_stop"),
+        page_path(run_admin, "<uuid:object_id>/again/", again_view, "chroniker_run_again"),
+        page_path(run_admin, "<uuid:object_id>/log.txt", download_view, "chroniker_run_log"),
+    ]
+
+
+def stop_view(run_admin: Any, request: HttpRequest, object_id: UUID) -> HttpResponse:
+    """GET asks, POST requests the stop."""
+    if not request.user.has_perm("chroniker.stop_job"):
+        raise PermissionDenied
+    run = _run(object_id)
+    if request.method == "POST":
+        run_and_stop.stop_run(request, run)
+    elif run.status in OPEN:
+        return _question(run_admin, request, run)
+    return _to_run(run_admin, request, run)
+
+
+def again_view(run_admin: Any, request: HttpRequest, object_id: UUID) -> HttpResponse:
+    """POST runs the job once more with the arguments of this run, and goes to the new run."""
+    if not request.user.has_perm("chroniker.run_job"):
+        raise PermissionDenied
+    run = _run(object_id)
+    if request.method == "POST":
+        run = run_and_stop.run_job(request, run.job, run.args) or run
+    return _to_run(run_admin, request, run)
+
+
+def download_view(run_admin: Any, request: HttpRequest, object_id: UUID) -> HttpResponse:
+    if not run_admin.has_view_permission(request):
+        raise PermissionDenied
+    return download(request, _run(object_id))  # type: ignore[return-value]
+
+
+def _question(run_admin: Any, request: HttpRequest, run: Run) -> HttpResponse:
+    words = {"token": run.token, "job": run.job.name}
+    context = {
+        "title": _("Stop run %(token)d?") % words if run.started_at else _("Cancel run %(token)d?") % words,
+        "console_trail": [(_("%(job)s, run %(token)d") % words, admin_url("chroniker_run_change", run.pk))],
+        "run": run,
+        "back_url": admin_url("chroniker_run_change", run.pk),
+    }
+    return render(run_admin.admin_site, request, "chroniker/console/run/stop.html", "runs", context)
+
+
+def _to_run(run_admin: Any, request: HttpRequest, run: Run) -> HttpResponse:
+    """To the run's page, also after a GET: after a login the person has to press the button again."""
+    if run_admin.has_view_permission(request):
+        return redirect_to("chroniker_run_change", run.pk)
+    return redirect_to("index")
+
+
+def _run(pk: UUID) -> Run:
+    return get_object_or_404(Run.objects.select_related("job"), pk=pk)

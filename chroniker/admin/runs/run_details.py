@@ -1,0 +1,166 @@
+"""Tables of a run's page: attempts, hosts, and the list of details."""
+
+from __future__ import annotations
+
+import shlex
+from typing import NamedTuple
+
+from django.http import HttpRequest
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from chroniker.admin.runs.run_sentence import covers, took
+from chroniker.admin.shared.site_links import admin_url
+from chroniker.insights.run_story import RunStory
+from chroniker.job_commands.secret_masking import masked
+from chroniker.models import Run, Status, Trigger
+from chroniker.wording.formats import NOTHING, count, exact_time, short_duration, times
+
+
+class Row(NamedTuple):
+    """A run of a table: an attempt, or the run of one host."""
+
+    run: Run
+    name: str
+    url: str  #: empty for the run of this page
+    took: str
+    why: str
+
+
+def attempt_rows(story: RunStory) -> list[Row]:
+    """Empty for a single attempt without retries."""
+    if len(story.attempts) < 2 and not story.run.job.max_retries:
+        return []
+    return [
+        Row(each, str(each.attempt), _url(each) if each.pk != story.run.pk else "", took(each), _why(each, story))
+        for each in story.attempts
+    ]
+
+
+def host_rows(story: RunStory) -> list[Row]:
+    return [Row(each, each.required_host, _url(each), took(each), _why(each, story)) for each in story.hosts]
+
+
+def details(story: RunStory, request: HttpRequest, result_url: str | None) -> list[tuple[str, SafeString | str]]:
+    """Label and value, without those that are not known."""
+    run = story.run
+    found = [
+        (_("Job"), _job(run)),
+        (_("Started by"), _origin(run)),
+        (_("Command"), _command(run)),
+        (_("Queue, worker"), _where(run)),
+        (_("For host"), _("every live host") if run.required_host == "*" else run.required_host),
+        (_("Part of"), _parent(run)),
+        (_("Celery task"), format_html('<a href="{}"><code>{}</code></a>', result_url, run.pk) if result_url else ""),
+        (_("ID"), "" if result_url else format_html("<code>{}</code>", run.pk)),
+        (_("Sent"), _sent(run)),
+        (_("Release"), run.release),
+        (_("Lease"), _lease(story)),
+        (_("Memory, CPU"), _measured(run)),
+        (_("Needs attention"), "" if run.attention_count is None else count(run.attention_count)),
+        (_("Messages"), _messages(story, request)),
+        (_("Stop requested"), _stop(run)),
+    ]
+    return [(label, value) for label, value in found if value]
+
+
+def _url(run: Run) -> str:
+    return admin_url("chroniker_run_change", run.pk)
+
+
+def _why(run: Run, story: RunStory) -> str:
+    return masked(run.reason, story.run.job.secrets)
+
+
+def _job(run: Run) -> SafeString:
+    url = admin_url("chroniker_job_status", run.job_id) or admin_url("chroniker_job_change", run.job_id)
+    name = format_html('<a href="{}">{}</a>', url, run.job.name) if url else format_html("{}", run.job.name)
+    return format_html(_("{job}, run {token}"), job=name, token=str(run.token))
+
+
+def _origin(run: Run) -> str:
+    """“schedule, due 08:30:00”, “a person: admin”, “retry, attempt 2”."""
+    if run.trigger == Trigger.SCHEDULE and run.scheduled_for is not None:
+        text = _("schedule, due %(time)s") % {"time": exact_time(run.scheduled_for)}
+        return f"{text} {covers(run)}".rstrip()
+    if run.trigger == Trigger.RETRY:
+        return _("retry, attempt %(n)d") % {"n": run.attempt}
+    word = str(Trigger(run.trigger).label)
+    return f"{word}: {run.asked_by}" if run.asked_by else word
+
+
+def _command(run: Run) -> SafeString | str:
+    """As it was started; before that the job's present command line."""
+    job = run.job
+    if run.argv:
+        text = shlex.join(map(str, run.argv))
+    elif job.command:
+        text = f"manage.py {job.command} {job.args if run.args is None else run.args}".rstrip()
+    else:
+        text = job.raw_command
+    shown = format_html("<code>{}</code>", masked(text, job.secrets))
+    notes = []
+    if run.args is not None:
+        notes.append(_("arguments for this run only"))
+    if not run.argv and run.status != Status.CLAIMED:
+        notes.append(_("as the job has it now"))
+    return format_html("{} <small>{}</small>", shown, ", ".join(notes)) if notes else shown
+
+
+def _where(run: Run) -> SafeString | str:
+    fleet = admin_url("chroniker_host_changelist")
+    names = [name for name in (run.queue, run.worker or run.host) if name]
+    linked = (
+        format_html_join(", ", '<a href="{}">{}</a>', ((fleet, name) for name in names)) if fleet else ", ".join(names)
+    )
+    if run.pid is None:
+        return linked
+    return format_html("{}, {}", linked or NOTHING, _("process %(pid)d") % {"pid": run.pid})
+
+
+def _parent(run: Run) -> SafeString | str:
+    if run.parent_id is None or run.parent is None:
+        return ""
+    text = _("run %(token)d on every host") % {"token": run.parent.token}
+    url = admin_url("chroniker_run_change", run.parent_id)
+    return format_html('<a href="{}">{}</a>', url, text) if url else text
+
+
+def _sent(run: Run) -> str:
+    if run.dispatched_at is None:
+        return ""
+    words = {"time": exact_time(run.dispatched_at), "times": times(run.dispatch_count)}
+    return _("%(time)s, %(times)s") % words if run.dispatch_count > 1 else words["time"]
+
+
+def _lease(story: RunStory) -> str:
+    if story.lease is None or story.lease.nonce is None:
+        return ""
+    return _("held until %(time)s, unless it is renewed") % {"time": exact_time(story.lease.expires_at, story.now)}
+
+
+def _measured(run: Run) -> str:
+    found = []
+    if run.max_rss_kb is not None:
+        found.append(_("%(n)s MB at most") % {"n": count(round(run.max_rss_kb / 1024))})
+    if run.cpu_seconds is not None:
+        found.append(_("%(time)s of CPU") % {"time": short_duration(run.cpu_seconds)})
+    return ", ".join(found)
+
+
+def _messages(story: RunStory, request: HttpRequest) -> SafeString | str:
+    if not story.messages:
+        return ""
+    url = admin_url("chroniker_outbox_changelist") if request.user.has_perm("chroniker.view_outbox") else ""
+    names = ", ".join(sorted({message.channel.partition(":")[0] for message in story.messages}))
+    sent = [message.sent_at for message in story.messages if message.sent_at is not None]
+    words = {"n": len(story.messages), "sent": len(sent), "names": names}
+    text = _("%(sent)d of %(n)d sent (%(names)s)") % words
+    return format_html('<a href="{}?q={}">{}</a>', url, story.run.pk, text) if url else text
+
+
+def _stop(run: Run) -> str:
+    if run.stop_requested_at is None:
+        return ""
+    return _("by %(who)s at %(time)s") % {"who": run.stop_requested_by, "time": exact_time(run.stop_requested_at)}

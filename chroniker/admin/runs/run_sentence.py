@@ -1,0 +1,196 @@
+"""The sentence of a run's page: what happened, and what comes of it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field
+
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from chroniker.admin.runs.queued_cause import queued_cause
+from chroniker.admin.shared.site_links import admin_url
+from chroniker.insights.durations import Estimate, estimate
+from chroniker.insights.run_story import RunStory
+from chroniker.job_commands.secret_masking import masked
+from chroniker.models import EVERY_HOST, Run, Status
+from chroniker.reasons import Code
+from chroniker.wording.exit_status import exit_status
+from chroniker.wording.formats import NOTHING, count, exact_time, short_duration, short_time
+from chroniker.wording.states import state
+
+#: Reasons that the exit status says already.
+_EXITS = {"", Code.EXIT, Code.NOT_EXECUTABLE, Code.NOT_FOUND, Code.EXIT_SIGNAL, Code.SIGNAL, Code.SIGNAL_NUMBER}
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """``text``: the answer. ``notes``: what comes of it, in smaller letters."""
+
+    text: SafeString | str
+    notes: list[SafeString | str] = field(default_factory=list)
+    tone: str = "idle"
+
+
+def sentence(story: RunStory) -> Sentence:
+    tone = state(story.run.status).tone
+    status = Status(story.run.status)
+    if status == Status.CLAIMED:
+        cause = queued_cause(story)
+        return Sentence(cause.text, [*cause.notes, *_stop(story.run)], tone)
+    if status == Status.RUNNING:
+        return Sentence(_running(story), [*_pace(story), *_stop(story.run)], tone)
+    return Sentence(_ended(story), [*_chain(story), *_same_error(story), *_usual(story)], tone)
+
+
+def run_estimate(story: RunStory) -> Estimate:
+    """The rate of a run, and the estimated end of a running one, by its progress and by past runs."""
+    held = story.lease or story.run
+    usual = dt.timedelta(seconds=story.state.p50) if story.state.p50 else None
+    total, done = held.total_parts, held.total_parts_complete
+    at = story.run.finished_at or story.now
+    return estimate(story.run.started_at, at, total=total, done=done, expected=usual)
+
+
+def reason(run: Run) -> str:
+    """The stored reason, without the values of secrets."""
+    return masked(run.reason, run.job.secrets)
+
+
+def error_line(run: Run) -> str:
+    return masked(run.error_line, run.job.secrets)
+
+
+def took(run: Run) -> str:
+    if run.started_at is None or run.finished_at is None:
+        return ""
+    return short_duration(run.finished_at - run.started_at)
+
+
+def _running(story: RunStory) -> str:
+    run = story.run
+    words = {"time": short_duration(story.now - (run.started_at or story.now)), "host": run.host or NOTHING}
+    if run.required_host == EVERY_HOST:
+        return _("It has been running for %(time)s on every host.") % words
+    found = run_estimate(story)
+    ends = found.by_rate or found.by_past
+    if ends is None or ends <= story.now:
+        return _("It has been running for %(time)s on %(host)s.") % words
+    words["left"] = short_duration(ends - story.now)
+    return _("It has been running for %(time)s on %(host)s, and needs about %(left)s more.") % words
+
+
+def _pace(story: RunStory) -> list[str]:
+    run, found = story.run, []
+    since = run.started_at or story.now
+    if story.state.p95 and (story.now - since).total_seconds() > story.state.p95:
+        found.append(_("Slower than 95 of 100 runs."))
+    if run.job.timeout_seconds:
+        limit = since + dt.timedelta(seconds=run.job.timeout_seconds)
+        words = {"left": short_duration(max(limit - story.now, dt.timedelta())), "time": exact_time(limit, story.now)}
+        found.append(_("Timeout in %(left)s, at %(time)s.") % words)
+    return found
+
+
+def _stop(run: Run) -> list[str]:
+    if run.stop_requested_at is None:
+        return []
+    words = {"who": run.stop_requested_by, "time": exact_time(run.stop_requested_at)}
+    return [_("Stop requested by %(who)s at %(time)s.") % words]
+
+
+def _ended(story: RunStory) -> SafeString | str:
+    run = story.run
+    words = {"time": took(run), "host": run.host or NOTHING, "reason": reason(run), "who": run.stop_requested_by}
+    if run.status == Status.SKIPPED:
+        return _("It did not run. %(reason)s") % words
+    if run.status == Status.LOST:
+        return _("It was lost. %(reason)s") % {"reason": words["reason"][:1].upper() + words["reason"][1:]}
+    if run.status == Status.STOPPED:
+        return _stopped(run, words)
+    if run.status == Status.TIMED_OUT:
+        return _("It was stopped after %(time)s on %(host)s: it ran longer than its limit.") % words
+    if run.status == Status.SUCCEEDED:
+        return _("It succeeded after %(time)s on %(host)s.") % words if run.started_at else _("It succeeded.")
+    return _failed(run, words)
+
+
+def _stopped(run: Run, words: dict[str, str]) -> str:
+    if run.started_at is None:
+        return (
+            _("%(who)s cancelled it before it started.") % words if words["who"] else _("Cancelled before it started.")
+        )
+    if words["who"]:
+        return _("Stopped by %(who)s after %(time)s on %(host)s.") % words
+    return _("Stopped after %(time)s on %(host)s: %(reason)s") % words
+
+
+def _failed(run: Run, words: dict[str, str]) -> SafeString | str:
+    if not run.started_at:
+        return _("It failed: %(reason)s") % words
+    words["exit"] = exit_status(run.exit_code)
+    if run.exit_code in (None, 0) or run.code not in _EXITS:
+        text = _("It failed after %(time)s on %(host)s: %(reason)s") % words
+    else:
+        text = _("It failed after %(time)s on %(host)s with %(exit)s") % words
+    line = error_line(run)
+    return format_html("{}: <code>{}</code>", text.rstrip("."), line) if line else f"{text.rstrip('.')}."
+
+
+def _chain(story: RunStory) -> list[SafeString | str]:
+    """“Attempt 1 of 2. The retry, run 1478, failed too.”"""
+    run, job = story.run, story.run.job
+    if run.status in (Status.SKIPPED, Status.SUCCEEDED) and run.attempt == 1:
+        return []
+    found: list[SafeString | str] = []
+    if run.attempt > 1 or job.max_retries:
+        words = {"n": run.attempt, "all": max(job.max_retries + 1, run.attempt)}
+        found.append(_("Attempt %(n)d of %(all)d.") % words)
+    if (retry := story.retry) is not None:
+        found.append(_retry(retry))
+    elif story.is_last_of_job and story.state.retry_at is not None:
+        found.append(_("A retry is booked for %(time)s.") % {"time": exact_time(story.state.retry_at, story.now)})
+    return found
+
+
+def _retry(retry: Run) -> SafeString:
+    texts = {
+        Status.SUCCEEDED: _("The retry, {run}, succeeded."),
+        Status.FAILED: _("The retry, {run}, failed too."),
+        Status.TIMED_OUT: _("The retry, {run}, timed out."),
+        Status.LOST: _("The retry, {run}, was lost."),
+        Status.STOPPED: _("The retry, {run}, was stopped."),
+        Status.RUNNING: _("The retry, {run}, is running."),
+    }
+    return format_html(texts.get(Status(retry.status), _("The retry, {run}, is queued.")), run=run_link(retry))
+
+
+def run_link(run: Run) -> SafeString:
+    """“run 12”, linked where this site has the page."""
+    text, url = _("run %(token)d") % {"token": run.token}, admin_url("chroniker_run_change", run.pk)
+    return format_html('<a href="{}">{}</a>', url, text) if url else format_html("{}", text)
+
+
+def _same_error(story: RunStory) -> list[str]:
+    if not story.same_error:
+        return []
+    text = ngettext(
+        "The same error ended %(n)s other run in 7 days.", "The same error ended %(n)s other runs in 7 days.",
+        story.same_error,
+    )  # fmt: skip
+    return [text % {"n": count(story.same_error)}]
+
+
+def _usual(story: RunStory) -> list[str]:
+    if story.state.p50 is None or story.run.status not in (Status.SUCCEEDED, Status.TIMED_OUT):
+        return []
+    return [_("Usually a run takes %(time)s.") % {"time": short_duration(story.state.p50)}]
+
+
+def covers(run: Run) -> str:
+    """“and all scheduled times until 09:41”; empty for a single one."""
+    if run.covered_until is None or run.covered_until == run.scheduled_for:
+        return ""
+    return _("and all scheduled times until %(time)s") % {"time": short_time(run.covered_until)}

@@ -1,0 +1,113 @@
+"""The time bar of a run, with its moments and gaps in words."""
+
+from __future__ import annotations
+
+import datetime as dt
+from itertools import pairwise
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from chroniker.admin.runs import time_bar
+from chroniker.admin.runs.run_sentence import run_estimate
+from chroniker.insights.run_story import RunStory
+from chroniker.models import OPEN, Run, Status
+from chroniker.wording.exit_status import exit_status
+from chroniker.wording.formats import exact_time, short_duration
+from chroniker.wording.states import state
+
+
+def bar(story: RunStory) -> dict[str, Any]:
+    """For the template ``times.html``. Empty for a skipped or imported run, which has one moment only."""
+    moments = _moments(story)
+    texts = [_text(story, begin, end) for begin, end in pairwise(moments)]
+    parts = [_part(part, text) for part, text in zip(time_bar.parts(moments, texts), texts, strict=True)]
+    if not parts:
+        return {}
+    shown = [part for part in parts if not part["is_future"]]
+    return {
+        "parts": parts,
+        "end": _end(story, moments[-1]),
+        "text": ", ".join(part["text"] for part in shown),
+        "caption": _caption(story, parts),
+        "width": time_bar.WIDTH,
+    }
+
+
+def _moments(story: RunStory) -> list[time_bar.Moment]:
+    """In the order in which they happened. A moment that was not recorded joins the gaps beside it."""
+    run, now = story.run, story.now
+    if run.status == Status.SKIPPED:
+        return []
+    found = []
+    if run.scheduled_for is not None and run.scheduled_for <= run.claimed_at:
+        found.append(_moment(run.scheduled_for, _("%(time)s due"), _("tick delay"), "wait"))
+    known = run.taken_at is not None
+    found.append(_moment(run.claimed_at, _("%(time)s claimed") if not found else _("claimed"), *_queue(run, known)))
+    if run.taken_at is not None:
+        found.append(_moment(run.taken_at, _("taken"), _("start-up"), "busy"))
+    if run.started_at is not None:
+        tone = state(run.status).tone
+        found.append(_moment(run.started_at, _("%(time)s started"), _("running"), tone))
+    found += _ends(story, now)
+    return found
+
+
+def _moment(at: dt.datetime, label: str, gap: str, tone: str) -> time_bar.Moment:
+    return time_bar.Moment(at, label % {"time": exact_time(at)} if "%(" in label else label, gap, tone)
+
+
+def _queue(run: Run, known: bool) -> tuple[str, str]:
+    """The gap that begins with the claim."""
+    if run.status == Status.CLAIMED:
+        return _("queue"), "wait"
+    return (_("queue") if known or run.started_at is None else _("queue and start-up")), "idle"
+
+
+def _ends(story: RunStory, now: dt.datetime) -> list[time_bar.Moment]:
+    run = story.run
+    if run.finished_at is not None:
+        return [time_bar.Moment(run.finished_at, "")]
+    found = [time_bar.Moment(now, "", "", "idle", is_future=True)]
+    if run.status == Status.CLAIMED and story.lease is not None and story.lease.expires_at > now:
+        found.append(time_bar.Moment(story.lease.expires_at, "", is_future=True))
+    elif run.status == Status.RUNNING:
+        guess = run_estimate(story)
+        ends = guess.by_rate or guess.by_past
+        if ends is not None and ends > now:
+            found.append(time_bar.Moment(ends, "", is_future=True))
+    return found
+
+
+def _text(story: RunStory, begin: time_bar.Moment, end: time_bar.Moment) -> str:
+    """“tick delay 1.1 s”; empty for a part that lies ahead."""
+    if begin.is_future:
+        return ""
+    is_current = story.run.status in OPEN and end.at == story.now
+    text = _("%(gap)s %(time)s so far") if is_current else "%(gap)s %(time)s"
+    return text % {"gap": begin.gap, "time": short_duration(end.at - begin.at)}
+
+
+def _part(part: time_bar.Part, text: str) -> dict[str, Any]:
+    words = {"text": text, "from": exact_time(part.begins), "to": exact_time(part.ends)}
+    said = _("%(text)s, from %(from)s to %(to)s") % words
+    return {"part": part, "text": text, "said": said, "is_future": part.is_future, "label": part.label}
+
+
+def _end(story: RunStory, last: time_bar.Moment) -> str:
+    run, words = story.run, {"time": exact_time(last.at), "exit": exit_status(story.run.exit_code)}
+    if run.finished_at is not None:
+        return _("%(time)s ended, %(exit)s") % words if words["exit"] else _("%(time)s ended") % words
+    if last.at <= story.now:
+        return _("%(time)s now") % words
+    return _("%(time)s start deadline") % words if run.status == Status.CLAIMED else _("%(time)s expected end") % words
+
+
+def _caption(story: RunStory, parts: list[dict[str, Any]]) -> str:
+    run = story.run
+    begins = parts[0]["part"].begins
+    words = {"time": short_duration((run.finished_at or story.now) - begins)}
+    text = _("Total %(time)s.") % words if run.finished_at else _("%(time)s so far.") % words
+    if any(part["part"].is_widened for part in parts):
+        text += " " + _("Short parts are drawn wider than they are.")
+    return text

@@ -1,0 +1,142 @@
+"""What happened to one run: its attempts, events and messages, and while it is queued the workers that may take it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from django.db.models import OuterRef, Subquery
+
+from chroniker.clock.database_clock import FromNow
+from chroniker.conf import settings
+from chroniker.models import EVERY_HOST, HostService, JobState, Lease, Outbox, Run, RunEvent, Status
+
+#: Events that are read. Each repeated delivery adds one.
+MOST_EVENTS = 100
+#: Messages that are read.
+MOST_MESSAGES = 20
+#: The attempts of a chain are searched for among so many runs of the job; runs with the same error as well.
+MOST_LATER = 100
+MOST_EARLIER = 500
+#: How far back runs with the same error are counted.
+SAME_ERROR = dt.timedelta(days=7)
+
+BAD = (Status.FAILED, Status.TIMED_OUT, Status.LOST)
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """The run before or after this one, by token, in the same job."""
+
+    pk: UUID
+    token: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunStory:
+    """A run with its job, and what belongs to it, at ``now``."""
+
+    run: Run
+    now: dt.datetime
+    lease: Lease | None  #: while it is open
+    state: JobState
+    previous: Neighbour | None
+    next: Neighbour | None
+    attempts: list[Run]  #: of its chain, itself included, in the order of the attempts
+    events: list[RunEvent]
+    messages: list[Outbox]
+    hosts: list[Run] = field(default_factory=list)  #: of a run on every host: the run of each host
+    workers: list[HostService] = field(default_factory=list)  #: live workers of its executor, while it is queued
+    same_error: int = 0  #: other runs of the last days that ended with the same error line
+
+    @property
+    def retry(self) -> Run | None:
+        """The next attempt of its chain."""
+        return next((each for each in self.attempts if each.token > self.run.token), None)
+
+    @property
+    def is_last_of_job(self) -> bool:
+        """Whether no later attempt of the job was claimed, so that a booked retry is a retry of this run."""
+        return self.run.token == self.state.last_token
+
+    @property
+    def consumers(self) -> list[HostService]:
+        """The live workers that may take it: those that consume its queue and are on the required host."""
+        return [
+            worker
+            for worker in self.workers
+            if (not worker.queues or not self.run.queue or self.run.queue in worker.queues)
+            and self.run.required_host in ("", worker.host.name)
+        ]
+
+
+def fetch_run(run_id: UUID) -> Run | None:
+    """The run with its job, group, state, lease and parent, and its neighbours. One statement."""
+    others = Run.objects.filter(job=OuterRef("job"))
+    before = others.filter(token__lt=OuterRef("token")).order_by("-token")
+    after = others.filter(token__gt=OuterRef("token")).order_by("token")
+    return (
+        Run.objects.filter(pk=run_id)
+        .select_related("job__group", "job__state", "lease", "parent")
+        .annotate(
+            now=FromNow(),
+            previous_pk=Subquery(before.values("pk")[:1]),
+            previous_token=Subquery(before.values("token")[:1]),
+            next_pk=Subquery(after.values("pk")[:1]),
+            next_token=Subquery(after.values("token")[:1]),
+        )
+        .first()
+    )
+
+
+def fetch_story(run_id: UUID) -> RunStory | None:
+    """At most six statements, whatever the run and its job have been through. ``None``: there is no such run."""
+    run = fetch_run(run_id)
+    if run is None:
+        return None
+    extra: dict[str, Any] = run.__dict__
+    now = extra["now"]
+    return RunStory(
+        run=run,
+        now=now,
+        lease=getattr(run, "lease", None),
+        state=getattr(run.job, "state", None) or JobState(job=run.job),
+        previous=_neighbour(extra["previous_pk"], extra["previous_token"]),
+        next=_neighbour(extra["next_pk"], extra["next_token"]),
+        attempts=_attempts(run),
+        events=list(run.events.order_by("-pk")[:MOST_EVENTS])[::-1],
+        messages=list(run.messages.order_by("pk")[:MOST_MESSAGES]),
+        hosts=list(run.children.order_by("required_host")) if run.required_host == EVERY_HOST else [],
+        workers=_workers(run) if run.status == Status.CLAIMED else [],
+        same_error=_same_error(run, now) if run.status in BAD and run.error_line else 0,
+    )
+
+
+def _neighbour(pk: UUID | None, token: int | None) -> Neighbour | None:
+    return None if pk is None or token is None else Neighbour(pk, token)
+
+
+def _attempts(run: Run) -> list[Run]:
+    """Looks among the next runs of the job only: a job may have very many later ones."""
+    if run.chain is None:
+        return [run]
+    later = max(run.token, run.chain) + MOST_LATER
+    chain = Run.objects.filter(job=run.job_id, slot=run.slot, chain=run.chain, token__range=(run.chain, later))
+    return list(chain.order_by("token")) or [run]
+
+
+def _workers(run: Run) -> list[HostService]:
+    alive = HostService.objects.filter(executor=run.executor, last_seen__gt=FromNow(-settings.host_timeout))
+    return list(alive.select_related("host").order_by("host__name", "worker"))
+
+
+def _same_error(run: Run, now: dt.datetime) -> int:
+    others = Run.objects.filter(job=run.job_id, token__gt=run.token - MOST_EARLIER).exclude(pk=run.pk)
+    return others.filter(
+        token__lt=run.token + MOST_LATER,
+        status__in=BAD,
+        error_line=run.error_line,
+        finished_at__gt=(run.finished_at or now) - SAME_ERROR,
+    ).count()
