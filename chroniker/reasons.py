@@ -6,6 +6,7 @@ programs can tell reasons apart, and two readers of one run need not share a lan
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,8 @@ from django.db.models import TextChoices
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+#: Parameters that are the code of a run's status.
+_STATUS_PARAMETERS = {"outcome", "run_status"}
 #: In the parameters of a reason that has several parts: the other parts, as (code, parameters).
 ALSO = "also"
 
@@ -74,6 +77,21 @@ class Code(TextChoices):
     )
     SLOT_KEPT = "SLOT_KEPT", _("The next run of this job waits until these processes have ended: %(names)s.")
     OUTPUT_MISSING = "OUTPUT_MISSING", _("The end of the output may be missing: the worker did not report the end.")
+    OUTPUT_LOST = "OUTPUT_LOST", _("The end of the output may be missing: %(n)d characters were not stored.")
+    REQUESTED = "REQUESTED", _("requested by %(who)s")
+    LATE_RESULT = "LATE_RESULT", _("it ended as “%(outcome)s” after it had been closed as “%(run_status)s”")
+    REFUSED_STATE = "REFUSED_STATE", _("on %(host)s, process %(pid)d: the run is “%(run_status)s”")
+    REFUSED_TOKEN = "REFUSED_TOKEN", _("on %(host)s, process %(pid)d: the run has token %(current)d, not %(token)d")
+    OTHER_HOST = "OTHER_HOST", _("the run is for the host “%(required_host)s” only")
+    ALREADY_HERE = "ALREADY_HERE", _("a process on %(host)s is executing this run already")
+    # The database's clock.
+    CLOCK_AHEAD = "CLOCK_AHEAD", _("The database's clock jumped ahead by %(seconds)d s.")
+    CLOCK_BACK = "CLOCK_BACK", _("The database's clock went back by %(seconds)d s.")
+    CLOCK_BOTH = "CLOCK_BOTH", _("The database's clock jumped forward and back.")
+    OTHER_SERVER = (
+        "OTHER_SERVER",
+        _("Another database server answers than before; a standby may have been promoted."),
+    )
 
     @property
     def parameters(self) -> frozenset[str]:
@@ -84,7 +102,11 @@ class Code(TextChoices):
 #: Codes of skipped runs that count as missed: no rule or person decided to skip them, so notifications are sent.
 MISSED = frozenset({Code.MISSED, Code.NO_HOST})
 
-_OUTCOMES = {
+_STATUSES = {
+    "CLAIMED": _("queued"),
+    "RUNNING": _("running"),
+    "SUCCEEDED": _("succeeded"),
+    "SKIPPED": _("skipped"),
     "FAILED": _("failed"),
     "TIMED_OUT": _("timed out"),
     "STOPPED": _("stopped"),
@@ -112,6 +134,8 @@ class Reason:
 
     def _parts(self) -> list[list[Any]]:
         """Itself and its other parts, as ``ALSO`` keeps them."""
+        if not self.code:
+            return [[Code.OTHER, {"text": self.text}]]
         own = {name: value for name, value in self.args.items() if name != ALSO}
         return [[self.code, own], *self.args.get(ALSO, ())]
 
@@ -120,6 +144,19 @@ class Reason:
 
     def __str__(self) -> str:
         return render(self.code or "", self.args, self.text)
+
+    def to_text(self) -> str:
+        """For a single text column; ``from_text`` reads it."""
+        return json.dumps([self.code, dict(self.args)]) if self.code else self.text
+
+    @classmethod
+    def from_text(cls, stored: str) -> Reason:
+        """Never raises: other text is free text."""
+        try:
+            code, args = json.loads(stored)
+            return cls.of(Code(code), **args)
+        except (ValueError, TypeError):
+            return cls(text=stored)
 
     def columns(self) -> dict[str, Any]:
         """The values of the columns that keep a run's reason: each UPDATE that sets one must set them all."""
@@ -148,7 +185,9 @@ def render(code: str, args: Mapping[str, Any], text: str = "") -> str:
 
 def _render_part(code: str, args: Mapping[str, Any]) -> str:
     try:
-        return str(Code(code).label) % {name: _in_words(value, args) for name, value in args.items()}
+        words = {name: _in_words(value, args) for name, value in args.items()}
+        words |= {name: _STATUSES.get(args[name], args[name]) for name in _STATUS_PARAMETERS & args.keys()}
+        return str(Code(code).label) % words
     except (KeyError, TypeError, ValueError):
         return " ".join([code, *(f"{name}={value}" for name, value in args.items())])
 
@@ -157,7 +196,7 @@ def _in_words(value: Any, args: Mapping[str, Any]) -> Any:
     """A list is written out: of texts, or of hosts with the outcome of each."""
     if not isinstance(value, Sequence) or isinstance(value, str):
         return value
-    words = [each if isinstance(each, str) else f"{each[0]}: {_OUTCOMES.get(each[1], each[1])}" for each in value]
+    words = [each if isinstance(each, str) else f"{each[0]}: {_STATUSES.get(each[1], each[1])}" for each in value]
     if args.get("more"):
         words.append(gettext("and %(n)d more") % {"n": args["more"]})
     return ", ".join(words) or gettext("none")

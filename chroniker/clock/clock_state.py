@@ -11,11 +11,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from django.utils.translation import gettext as _
-
 from chroniker.conf import settings
 from chroniker.process.kernel import boot_clock, boot_id
 from chroniker.process.runtime_dir import prepare
+from chroniker.reasons import NO_REASON, Code, Reason
 
 logger = logging.getLogger(__name__)
 
@@ -49,13 +48,18 @@ class ClockState:
     high: float
     server: str | None = None
     until: float = 0.0  #: nothing starts or expires here before
-    why: str = ""
+    code: str = ""  #: of the reason, with the seconds of the jump
+    jump_seconds: int = 0
     unsettled: bool = False  #: ``restart_after_clock_jump`` has not run on this host since the jump
     told_skew: float | None = None
 
     @property
     def seconds_left(self) -> float:
         return max(0.0, self.until - boot_clock())
+
+    @property
+    def why(self) -> Reason:
+        return Reason.of(Code(self.code), seconds=self.jump_seconds) if self.code in Code else NO_REASON
 
 
 def next_state(memory: ClockState | None, seen: Observation) -> ClockState:
@@ -68,16 +72,15 @@ def next_state(memory: ClockState | None, seen: Observation) -> ClockState:
     if seen.after <= memory.seen:  # another process has read the clock later, and stored it first
         if max(forward, back) <= allowed or memory.until > seen.before:
             return memory
-        return _quieted(memory, seen, _("The database's clock jumped forward and back."))
+        return _quieted(memory, seen, Code.CLOCK_BOTH)
     known = dataclasses.replace(memory, server=memory.server if seen.server is None else seen.server)
     new = dataclasses.replace(known, seen=seen.after, low=low, high=high)
     if forward > allowed:
-        return _quieted(new, seen, _("The database's clock jumped ahead by %(seconds).0f s.") % {"seconds": forward})
+        return _quieted(new, seen, Code.CLOCK_AHEAD, forward)
     if back > allowed:
-        why = _("The database's clock went back by %(seconds).0f s.") % {"seconds": back}
-        return _quieted(new, seen, why)
+        return _quieted(new, seen, Code.CLOCK_BACK, back)
     if memory.server and seen.server and memory.server != seen.server:
-        return _quieted(new, seen, _("Another database server answers than before; a standby may have been promoted."))
+        return _quieted(new, seen, Code.OTHER_SERVER)
     if high - low > max(SHARP_SECONDS, memory.high - memory.low):
         return known if known != memory else memory
     if known == memory and seen.after - memory.seen < WRITE_SECONDS:
@@ -91,10 +94,11 @@ def _allowed(elapsed: float) -> float:
     return max(drift, min(drift + elapsed * DRIFT_RATE, settings.lease_margin.total_seconds()))
 
 
-def _quieted(memory: ClockState, seen: Observation, why: str) -> ClockState:
+def _quieted(memory: ClockState, seen: Observation, code: Code, jumped: float = 0.0) -> ClockState:
     """Suspended for one lease plus the drift allowance, counted from now: the process may have slept for longer than
     that between the reading and its evaluation."""
-    return dataclasses.replace(memory, until=seen.before + _quiet_seconds(), why=why, unsettled=True)
+    until = seen.before + _quiet_seconds()
+    return dataclasses.replace(memory, until=until, code=code.value, jump_seconds=round(jumped), unsettled=True)
 
 
 def _quiet_seconds() -> float:

@@ -24,6 +24,7 @@ from chroniker.clock import clock_state
 from chroniker.clock.database_clock import Server, database_now, database_now_and_server
 from chroniker.conf import settings
 from chroniker.process.kernel import boot_clock
+from chroniker.reasons import NO_REASON, Reason
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +44,7 @@ class ClockReading:
 
     now: dt.datetime
     skew: float
-    suspended_because: str = ""
+    suspended_because: Reason = NO_REASON
     seconds: float = 0.0
 
 
@@ -51,7 +52,7 @@ class ClockJumped(Exception):
     """The database's clock cannot be trusted now: no decision may use it."""
 
     def __init__(self, reading: ClockReading) -> None:
-        super().__init__(reading.suspended_because)
+        super().__init__(str(reading.suspended_because))
         self.reading = reading
 
 
@@ -129,13 +130,13 @@ def evaluate(now: dt.datetime, server: str | None, before: HostClocks) -> ClockR
             logger.warning("%s Starts and expiry are suspended here for %.0f s.", latest.why, latest.seconds_left)
     left = max(0.0, latest.until - after.boot)
     skew = (before.wall + after.wall) / 2 - now.timestamp()
-    return ClockReading(now, skew, latest.why if left else "", left)
+    return ClockReading(now, skew, latest.why if left else NO_REASON, left)
 
 
-def suspended_because() -> str:
+def suspended_because() -> Reason:
     """Why starts are suspended on this host, as far as it is known already. No statement."""
     memory = clock_state.read()
-    return memory.why if memory and memory.seconds_left else ""
+    return memory.why if memory and memory.seconds_left else NO_REASON
 
 
 def is_unsettled() -> bool:

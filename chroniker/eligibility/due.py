@@ -18,6 +18,7 @@ from chroniker.eligibility import groups as group_limits
 from chroniker.eligibility.claim_kinds import RETRY, START_KINDS, ClaimKind, any_pending, pending_kinds
 from chroniker.eligibility.dependencies import Scope, Wait
 from chroniker.models import EVERY_HOST, Job, JobState, Lease, Overlap, Run, Status
+from chroniker.reasons import Reason
 from chroniker.schedule.zones import zone_rules_version
 
 
@@ -137,7 +138,7 @@ def reason_cannot_run_now(state: JobState) -> str | None:
     return _("It has to wait: %(reason)s.") % {"reason": full} if full else None
 
 
-def clock_jump_message(why: str) -> str:
+def clock_jump_message(why: Reason) -> str:
     """``why``: what the database's clock did."""
     return _("%(why)s Starts on this host are suspended for %(seconds)d s.") % {
         "why": why,
@@ -235,7 +236,7 @@ def _open_reason(lease: Lease) -> str:
     run = lease.run
     if run.status == Status.RUNNING:
         if run.stop_requested_at is not None:
-            return _("It is running and was asked to stop.")
+            return _("It is running; its stop was requested.")
         if run.required_host == EVERY_HOST:
             words = {"done": lease.total_parts_complete or 0, "all": lease.total_parts or 0}
             return _("It is running on every host; %(done)d of %(all)d have reported.") % words

@@ -17,6 +17,7 @@ from chroniker.clock import jump_detection
 from chroniker.clock.database_clock import FromNow
 from chroniker.conf import settings
 from chroniker.models import EVERY_HOST, Host, HostService, Job, JobDependency, Lease
+from chroniker.reasons import Reason
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ def _clock_columns(reading: jump_detection.ClockReading) -> dict[str, Any]:
     return {
         "clock_skew_seconds": round(reading.skew, 3),
         "suspended_until": until,
-        "suspended_because": reading.suspended_because,
+        "suspended_because": reading.suspended_because.to_text(),
     }
 
 
@@ -66,6 +67,11 @@ def record_suspension(reading: jump_detection.ClockReading, *, name: str = "") -
     Host.objects.filter(name=name or settings.hostname).update(**_clock_columns(reading))
 
 
+def suspension_reason(host: Host) -> Reason:
+    """Why starts and expiry are suspended on this host; empty where they are not."""
+    return Reason.from_text(host.suspended_because)
+
+
 def suspension_messages() -> list[str]:
     """For people: on which hosts starts are suspended, until when, and why. One statement."""
     hosts = Host.objects.filter(suspended_until__gt=FromNow()).order_by("name")
@@ -73,7 +79,7 @@ def suspension_messages() -> list[str]:
     return [
         words
         % {
-            "why": host.suspended_because,
+            "why": suspension_reason(host),
             "host": host.name,
             "time": f"{timezone.localtime(host.suspended_until):%H:%M:%S}",
         }

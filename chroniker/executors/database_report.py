@@ -109,10 +109,10 @@ class DatabaseReport:
         with self._limit():
             lifecycle.release(self.run_id, self.token, self.nonce)
 
-    def note(self, kind: str, text: str) -> None:
+    def note(self, kind: str, reason: Reason) -> None:
         known = EventKind(kind) if kind in EventKind else EventKind.NOTE
         with self._limit():
-            lifecycle.note(self.run_id, known, text)
+            lifecycle.note(self.run_id, known, reason=reason)
 
     def close(self) -> None:
         connections.close_all()

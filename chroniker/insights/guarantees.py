@@ -27,7 +27,7 @@ LATE_AFTER = dt.timedelta(minutes=10)
 MOST_LATE, MOST_EVENTS, MOST_SLOW = 1000, 10, 3
 LATE_REPORTS = (EventKind.ZOMBIE_REPORT, EventKind.LATE_OUTCOME)
 LISTED = (*LATE_REPORTS, EventKind.OVERLAP, EventKind.LOST, EventKind.REFUSED_DELIVERY)
-OUTPUT_CODES = (reasons.Code.OUTPUT_MISSING, reasons.Code.OUTPUT_UNSTORED)
+OUTPUT_CODES = (reasons.Code.OUTPUT_LOST, reasons.Code.OUTPUT_MISSING, reasons.Code.OUTPUT_UNSTORED)
 _DELAYS = tuple(f"delay_{n}" for n in range(len(DELAY_BOUNDS) + 1))
 _BAD = ("failed", "timed_out", "lost")
 _ENDS = ("succeeded", *_BAD, "stopped")

@@ -7,8 +7,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.utils.translation import gettext as _
-
 from chroniker.clock.database_clock import FromNow, database_now
 from chroniker.conf import settings
 from chroniker.lifecycle import host_runs, job_health
@@ -82,13 +80,8 @@ def _finish(run_id: UUID, token: int, nonce: UUID, outcome: Outcome) -> tuple[bo
             note(run_id, EventKind.NOTE, reason=Reason.of(Code.OUTPUT_UNSTORED, n=outcome.unstored))
         return True, conclude(states, [run], at_once=outcome.retry_at_once)
     if run.nonce != nonce or run.status != outcome.status:
-        text = _("It ended as %(outcome)s after it had been closed as %(status)s. %(reason)s")
-        words = {
-            "outcome": outcome.status.label,
-            "status": Status(run.status).label,
-            "reason": str(outcome.reason),
-        }
-        note(run_id, EventKind.LATE_OUTCOME, text % words)
+        late = Reason.of(Code.LATE_RESULT, outcome=outcome.status, run_status=run.status)
+        note(run_id, EventKind.LATE_OUTCOME, reason=Reason.joined(late, *filter(None, [outcome.reason])))
         return False, []
     return True, []
 

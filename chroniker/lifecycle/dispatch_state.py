@@ -75,10 +75,10 @@ def record_not_accepted(run_ids: Collection[UUID], now: dt.datetime, error: str 
 
 
 @transactional
-def postponed(run_id: UUID, token: int, seconds: float, why: str) -> None:
+def postponed(run_id: UUID, token: int, seconds: float, why: Reason) -> None:
     """Record that a worker may not start this run now: its message is consumed, so redispatch after ``seconds``."""
     later = FromNow(dt.timedelta(seconds=seconds))
-    _open_claims([run_id]).filter(token=token).update(redispatch_at=later, **Reason(text=why).columns())
+    _open_claims([run_id]).filter(token=token).update(redispatch_at=later, **why.columns())
 
 
 @transactional

@@ -20,7 +20,7 @@ from chroniker.lifecycle.events import note
 from chroniker.lifecycle.transactions import send_after_commit, transactional
 from chroniker.models import EventKind, Job, Lease, Run, Status
 from chroniker.process.run_spec import Renewal
-from chroniker.reasons import NO_REASON
+from chroniker.reasons import NO_REASON, Code, Reason
 from chroniker.signals import run_started
 
 
@@ -123,10 +123,13 @@ def _record_refusal(run_id: UUID, token: int, taker: Taker) -> None:
     run = Run.objects.filter(pk=run_id).only("status", "token", "required_host").first()
     if run is None:
         return  # a forged id, or the job was deleted: there is no run to record the event for
-    state = str(Status(run.status).label) if run.token == token else f"token {run.token}, not {token}"
+    if run.token == token:
+        because = Reason.of(Code.REFUSED_STATE, host=taker.host, pid=taker.pid, run_status=run.status)
+    else:
+        because = Reason.of(Code.REFUSED_TOKEN, host=taker.host, pid=taker.pid, current=run.token, token=token)
     if run.required_host not in ("", taker.host):
-        state += f", and for {run.required_host} only"
-    note(run_id, EventKind.REFUSED_DELIVERY, f"on {taker.host}, process {taker.pid}: the run is {state}")
+        because = Reason.joined(because, Reason.of(Code.OTHER_HOST, required_host=run.required_host))
+    note(run_id, EventKind.REFUSED_DELIVERY, reason=because)
 
 
 @transactional

@@ -19,6 +19,7 @@ from chroniker.checks import TAG
 from chroniker.conf import settings
 from chroniker.escaping import one_line, shortened
 from chroniker.models import OPEN, Group, Job, Run, Status, Trigger
+from chroniker.reasons import NO_REASON
 from chroniker.scheduler.database_errors import explain
 from chroniker.scheduler.shutdown_signals import ShutdownSignals
 from chroniker.scheduler.tick_result import TickResult
@@ -131,7 +132,7 @@ class TickPrinter:
 
     def __init__(self, write: Callable[[str], None], verbosity: int) -> None:
         self._write, self._verbosity = write, verbosity
-        self._suspended_because = ""
+        self._suspended_because = NO_REASON
 
     def __call__(self, result: TickResult) -> None:
         if result.suspended_because and result.suspended_because != self._suspended_because:

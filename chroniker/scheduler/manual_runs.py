@@ -16,6 +16,7 @@ from chroniker.executors.base import a_person_waits
 from chroniker.job_commands import options, policy
 from chroniker.lifecycle import plan
 from chroniker.models import EventKind, Job, JobState, Run
+from chroniker.reasons import Code, Reason
 from chroniker.scheduler import dispatch, retention
 
 
@@ -39,7 +40,7 @@ def run_now(job: Job, by: str, args: str | None = None) -> Run:
     if not claimed:
         _refuse_if_not_free(JobState.objects.select_related("job__group").get(pk=job.pk))
         raise ClaimRefused(_("The job was changed or claimed by someone else just now; try again."))
-    lifecycle.note(claimed[0].pk, EventKind.NOTE, _("requested by %(who)s") % {"who": by})
+    lifecycle.note(claimed[0].pk, EventKind.NOTE, reason=Reason.of(Code.REQUESTED, who=by))
     transaction.on_commit(lambda: _dispatch(claimed, now), using=settings.database, robust=True)
     transaction.on_commit(lambda: retention.trim([job.pk]), using=settings.database, robust=True)
     return claimed[0]

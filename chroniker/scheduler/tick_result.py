@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from chroniker.models import Job, Run
+from chroniker.reasons import NO_REASON, Reason
 
 
 @dataclass(slots=True)
@@ -18,7 +19,7 @@ class TickResult:
     )  #: jobs whose schedule cannot be computed
     dispatched: int = 0
     booked: int = 0
-    suspended_because: str = ""  #: why it expired and claimed nothing
+    suspended_because: Reason = NO_REASON  #: why it expired and claimed nothing
     lost_races: set[int] = field(default_factory=set)  #: jobs for this host that another claimer won
     over_maximum: set[int] = field(default_factory=set)  #: claimed jobs with more runs than they keep
     messages: bool = False  #: the pass wrote messages that wait to be sent

@@ -198,9 +198,9 @@ class Reporter:
 
     def _note_missing(self) -> None:
         """Record missing output as an event of the run: events are accepted even without the lease."""
-        if text := self._state.missing_note:
+        if missing := self._state.missing_note:
             try:
-                self._report.note(NOTE, text)
+                self._report.note(NOTE, missing)
             except Exception as error:
                 self._failed("note", error)
 

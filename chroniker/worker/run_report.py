@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from chroniker.process.run_spec import RunOutcome, RunSpec
-from chroniker.reasons import Code
+from chroniker.reasons import NO_REASON, Code, Reason
 from chroniker.worker import report_timing as timing
 from chroniker.worker.lease_renewal import LeaseRenewal
 from chroniker.worker.output import Chunk, Numbering, OutputQueue
@@ -190,9 +190,9 @@ class RunReport:
             self.put([self._remarks.chunk(text)])
 
     @property
-    def missing_note(self) -> str:
+    def missing_note(self) -> Reason:
         """The text of an event about output that was, or may have been, not stored; empty if all is stored."""
         missing = self.output.size + self.output.missing
         if self.spec is None or not (missing or self.lease.lost):
-            return ""
-        return f"The end of the output may be missing: {missing} characters were not stored."
+            return NO_REASON
+        return Reason.of(Code.OUTPUT_LOST, n=missing)

@@ -56,7 +56,7 @@ def execute(report: Report, worker: Worker) -> RunOutcome | None:
     with ExitStack() as stack:
         lock = machine.lock(report.run_id)
         if lock is None:
-            report.note(REFUSED, f"A process on {worker.host} is executing this run already.")
+            report.note(REFUSED, Reason.of(Code.ALREADY_HERE, host=worker.host))
             return None
         stack.enter_context(lock)
         wake_socket = stack.enter_context(machine.wake_socket(report.run_id))

@@ -125,4 +125,4 @@ def start_scheduler(world: World, host: Host) -> None:
 
 def _note_tick(done: TickResult) -> None:
     host = active().process.host.name
-    active().note("tick", host, f"claimed {len(done.claimed)} lost {len(done.lost)}", done.suspended_because or "")
+    active().note("tick", host, f"claimed {len(done.claimed)} lost {len(done.lost)}", str(done.suspended_because))

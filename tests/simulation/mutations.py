@@ -62,7 +62,7 @@ REPLACEMENTS = {
     ),
     "clock-is-believed": Replacement(
         "clock/clock_state.py",
-        "return dataclasses.replace(memory, until=seen.before + _quiet_seconds(), why=why, unsettled=True)",
+        "return dataclasses.replace(memory, until=until, code=code.value, jump_seconds=round(jumped), unsettled=True)",
         "return memory",
         "clock-jump",
     ),

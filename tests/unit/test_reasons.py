@@ -67,3 +67,18 @@ def test_missed_runs_are_recognized_by_code_and_not_by_text() -> None:
     assert Run(status=Status.SKIPPED, code=Code.NO_HOST).is_missed
     assert not Run(status=Status.SKIPPED, code=Code.OVERLAP).is_missed
     assert not Run(status=Status.SKIPPED, reason_text="Missed: more than 5 s late.").is_missed
+
+
+def test_a_status_among_the_parameters_is_shown_by_its_label() -> None:
+    for status in Status:
+        assert f"“{status.label}”" in str(Reason.of(Code.LATE_RESULT, outcome=status.value, run_status=status.value))
+
+
+def test_free_text_stays_when_it_is_joined_to_a_reason() -> None:
+    joined = Reason.joined(Reason.of(Code.LATE_RESULT, outcome="FAILED", run_status="LOST"), Reason(text="it broke"))
+    assert str(joined) == "it ended as “failed” after it had been closed as “lost”; it broke"
+
+
+@pytest.mark.parametrize("reason", [Reason.of(Code.CLOCK_AHEAD, seconds=3), Reason(text="It jumped."), Reason()])
+def test_a_reason_can_be_stored_as_one_text(reason: Reason) -> None:
+    assert str(Reason.from_text(reason.to_text())) == str(reason)

@@ -15,7 +15,7 @@ from chroniker.admin.shared.console_bar import permission_test
 from chroniker.admin.shared.console_page import render
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.clock.database_clock import database_now
-from chroniker.eligibility.hosts import SKEW_SECONDS
+from chroniker.eligibility.hosts import SKEW_SECONDS, suspension_reason
 from chroniker.insights.fleet import FleetHost, Queue, Worker, fleet
 from chroniker.insights.tick_history import TickHistory, tick_history
 from chroniker.models import Ticker
@@ -133,5 +133,5 @@ def _host_row(each: FleetHost, now: dt.datetime) -> dict[str, Any]:
         "seen": host.last_seen,
         "clock": clock_picture(host.clock_skew_seconds),
         "suspended_until": host.suspended_until if suspended else None,
-        "because": host.suspended_because if suspended else "",
+        "because": str(suspension_reason(host)) if suspended else "",
     }

@@ -53,7 +53,7 @@ def test_run_claims_and_dispatches_within_the_request_and_leaves_the_schedule_al
     assert [sent.pk for sent in dummy.dispatched] == [run.pk]
     assert state_of(job).next_run == before
     assert history() == ["Run 1 started manually."]
-    assert [event.text for event in run.events.all()] == ["requested by root"]
+    assert [event.description for event in run.events.all()] == ["requested by root"]
 
 
 @pytest.mark.django_db(transaction=True)

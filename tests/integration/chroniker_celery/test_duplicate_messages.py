@@ -90,6 +90,6 @@ def test_forged_messages_start_nothing_and_leave_no_result(env: dict[str, str], 
         wait_for_result(wait_until_closed(other))
         assert status_of(run) == Status.CLAIMED, worker.log
         assert [stored.task_id for stored in TaskResult.objects.all()] == [str(other.pk)]
-        assert [event.text for event in events_of(run, EventKind.REFUSED_DELIVERY)] != []
+        assert [event.description for event in events_of(run, EventKind.REFUSED_DELIVERY)] != []
     assert not witness.exists()
     assert "Traceback" not in worker.log

@@ -59,7 +59,7 @@ def test_a_late_finish_only_adds_an_event() -> None:
     assert (run.status, run.exit_code) == (Status.LOST, None)
     assert state_of(run.job).__dict__ | {"_state": None} == before
     event = RunEvent.objects.get(run=run, kind=EventKind.LATE_OUTCOME)
-    assert "succeeded" in event.text
+    assert "succeeded" in event.description
 
 
 def test_a_finish_by_another_supervisor_changes_nothing() -> None:

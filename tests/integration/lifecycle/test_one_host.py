@@ -46,7 +46,7 @@ def test_only_the_required_host_starts_a_run_and_other_hosts_record_a_refusal() 
     run = run_now(a_booked_job(hostname="web1"), by="a test")
     assert lifecycle.start(run.pk, run.token, uuid4(), host="web2", pid=1) is None
     event = RunEvent.objects.get(run=run, kind=EventKind.REFUSED_DELIVERY)
-    assert "on web2" in event.text and "for web1 only" in event.text
+    assert "on web2" in event.description and "for the host “web1” only" in event.description
     assert Run.objects.get(pk=run.pk).status == Status.CLAIMED
     started(run, host="web1")
 

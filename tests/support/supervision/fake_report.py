@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from chroniker.process.kernel import boot_clock
 from chroniker.process.run_spec import Renewal, RunOutcome, RunSpec
+from chroniker.reasons import Reason
 from chroniker.worker.output import Chunk
 
 
@@ -31,7 +32,7 @@ class FakeReport:
         self.chunks: dict[tuple[int, int], Chunk] = {}
         self.sent: list[tuple[int, int]] = []
         self.ending: RunOutcome | None = None
-        self.notes: list[tuple[str, str]] = []
+        self.notes: list[tuple[str, str]] = []  # kind, text
         self.calls: list[tuple[str, float, float]] = []
         self.progress: tuple[int, int] | None = None
         self.largest_insert = 0
@@ -73,9 +74,9 @@ class FakeReport:
     def release(self) -> None:
         self._called("release")
 
-    def note(self, kind: str, text: str) -> None:
+    def note(self, kind: str, reason: Reason) -> None:
         self._called("note")
-        self.notes.append((kind, text))
+        self.notes.append((kind, str(reason)))
 
     def close(self) -> None:
         self.calls.append(("close", boot_clock(), boot_clock()))

@@ -128,7 +128,7 @@ def test_output_may_follow_the_outcome_and_missing_output_is_counted() -> None:
     assert isinstance(insert, Insert)
     report.failed(insert, OSError(), at(2.0))
     assert report.next_action(at(33.0)) == Done()
-    assert "characters were not stored" in report.missing_note
+    assert "characters were not stored" in str(report.missing_note)
 
 
 def test_a_finish_without_a_response_is_abandoned() -> None:
