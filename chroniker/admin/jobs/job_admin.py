@@ -33,7 +33,7 @@ from chroniker.admin.jobs.deletion import Deletion
 from chroniker.admin.jobs.dependency_inline import DependencyInline
 from chroniker.admin.jobs.job_form import JobForm
 from chroniker.admin.jobs.list_columns import JobColumns
-from chroniker.admin.operations import now_page
+from chroniker.admin.operations import now_page, timeline_page
 from chroniker.admin.shared import page_notices, pause_page
 from chroniker.admin.shared.filters import ResultFilter, StateFilter
 from chroniker.admin.shared.job_cells import overviews
@@ -50,6 +50,7 @@ else:
 #: Modules with pages below the list of jobs. Each has ``urls(job_admin)``.
 PAGES: tuple[Any, ...] = (
     now_page,
+    timeline_page,
     ledger_page,
     schedule_preview,
     command_field,

@@ -1,0 +1,87 @@
+"""Collisions by pool: the slots of a queue's workers, and the limit of a group. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from chroniker.insights.crowding import Collision, ExpectedRun, collisions, usual_length
+from chroniker.models import Group, HostService, JobState, Run
+
+Queue = tuple[str, str]  #: executor and queue; the queue is empty for an executor without queues
+
+
+@dataclass(frozen=True, slots=True)
+class PoolCollision:
+    """``group`` or ``queue``: what has too few places."""
+
+    collision: Collision
+    queue: Queue | None = None
+    group: str = ""
+
+
+def slots_by_queue(services: Iterable[HostService]) -> dict[Queue, int | None]:
+    """The slots of the live workers of each queue; None if the number of one of them is unknown, or has no limit."""
+    found: dict[Queue, int | None] = {}
+    for service in services:
+        for name in service.queues or [""]:
+            key, known = (service.executor, str(name)), found.get((service.executor, str(name)), 0)
+            found[key] = None if known is None or service.slots is None else known + service.slots
+    return found
+
+
+def pool_collisions(
+    expected: Sequence[ExpectedRun],
+    states: Iterable[JobState],
+    open_runs: Sequence[Run],
+    past: Iterable[Run],
+    services: Iterable[HostService],
+    now: dt.datetime,
+) -> list[PoolCollision]:
+    """In order of time. A job's queue is that of its latest run, or that of the job if it has not run.
+
+    Each pool is examined on its own, as if nothing else delayed its runs.
+    """
+    jobs = {state.pk: state.job for state in states}
+    queues: dict[int, Queue] = {pk: (job.executor, job.queue) for pk, job in jobs.items()}
+    queues |= {run.job_id: (run.executor, run.queue) for run in reversed([*open_runs, *past]) if run.executor}
+    by_queue: dict[Queue, list[ExpectedRun]] = defaultdict(list)
+    by_group: dict[int, list[ExpectedRun]] = defaultdict(list)
+    groups: dict[int, Group] = {}
+    for run in expected:
+        by_queue[queues[run.job_id]].append(run)
+        group = jobs[run.job_id].group
+        if group is not None and group.limit is not None:
+            groups[group.pk] = group
+            by_group[group.pk].append(run)
+    slots = slots_by_queue(services)
+    found = [
+        PoolCollision(each, queue=queue)
+        for queue, runs in by_queue.items()
+        for each in collisions(runs, slots.get(queue) or 0, _running(open_runs, now, queue=queue))
+    ]
+    found += [
+        PoolCollision(each, group=group.name)
+        for pk, group in groups.items()
+        for each in collisions(by_group[pk], group.limit or 0, _running(open_runs, now, group=pk))
+    ]
+    return sorted(found, key=lambda each: each.collision.start)
+
+
+def _running(
+    open_runs: Iterable[Run], now: dt.datetime, *, queue: Queue | None = None, group: int | None = None
+) -> list[tuple[dt.datetime, str]]:
+    """The expected end and the name of the open runs of a pool. One that is late is expected to end now."""
+    return [
+        (max(expected_end(run, now), now), run.job.name)
+        for run in open_runs
+        if (queue is None or (run.executor, run.queue) == queue) and (group is None or run.job.group_id == group)
+    ]
+
+
+def expected_end(run: Run, now: dt.datetime) -> dt.datetime:
+    """Of an open run, by the usual duration of its job."""
+    state: JobState | None = getattr(run.job, "state", None)
+    return (run.started_at or now) + usual_length(state.p50 if state is not None else None)

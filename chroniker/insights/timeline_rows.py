@@ -1,0 +1,199 @@
+"""The rows of the timeline: bars of single runs, bands of many runs, and the busy slots above each worker. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+from chroniker.insights.collision_pools import expected_end
+from chroniker.insights.crowding import usual_length
+from chroniker.insights.expected_runs import expected_starts
+from chroniker.models import Group, Job, JobState, Run, RunHour, Status
+
+#: Expected runs of one row; a job that is expected more often is a band.
+MOST_EXPECTED = 150
+#: The line of busy slots has so many points.
+POINTS = 96
+HOUR = dt.timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One run, or one expected run. ``code``: its status in small letters, or "expected"."""
+
+    start: dt.datetime
+    end: dt.datetime
+    code: str
+    run: Run | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """Many runs that are not shown one by one. An expected band has no counts."""
+
+    start: dt.datetime
+    end: dt.datetime
+    succeeded: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+    is_expected: bool = False
+
+
+@dataclass(slots=True)
+class JobRow:
+    """One job within one lane."""
+
+    job_id: int
+    name: str
+    lane: str
+    usual: float | None = None
+    bars: list[Bar] = field(default_factory=list)
+    bands: list[Band] = field(default_factory=list)
+
+    @property
+    def seconds(self) -> float:
+        """The time that its bars and bands take: the busiest rows are kept."""
+        bars = sum((bar.end - bar.start).total_seconds() for bar in self.bars)
+        return bars + sum(self.usual or 0 for band in self.bands if band.is_expected)
+
+
+@dataclass(slots=True)
+class Lane:
+    """A worker, a group, or all jobs (with an empty title)."""
+
+    title: str
+    rows: list[JobRow] = field(default_factory=list)
+    busy: list[float] = field(default_factory=list)  #: the average number of runs at once, in equal parts of the time
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Arranged:
+    lanes: list[Lane]
+    bars_left_out: int
+
+
+class Rows:
+    """Collects the rows of one timeline."""
+
+    def __init__(
+        self, low: dt.datetime, now: dt.datetime, high: dt.datetime, single_since: dt.datetime | None, by: str
+    ) -> None:
+        self.low, self.now, self.high, self.single_since, self.by = low, now, high, single_since, by
+        self.groups: dict[str, Group] = {}
+        self._found: dict[tuple[str, int], JobRow] = {}
+        self._last_lane: dict[int, str] = {}
+        self._frequent: set[int] = set()
+
+    @property
+    def count(self) -> int:
+        return len(self._found)
+
+    def add_runs(self, runs: Iterable[Run]) -> None:
+        """Closed runs, newest first."""
+        for run in runs:
+            row = self._row(run.job, self._lane_of(run))
+            start, end = run.started_at or run.claimed_at, run.finished_at or self.now
+            if end >= self.low:
+                row.bars.append(Bar(max(start, self.low), max(end, start), str(run.status).lower(), run))
+
+    def add_open(self, runs: Iterable[Run]) -> None:
+        """Open runs, with ``job.state``."""
+        for run in runs:
+            row = self._row(run.job, self._lane_of(run))
+            start = max(run.started_at or run.claimed_at, self.low)
+            end = max(self.now, min(expected_end(run, self.now), self.high)) if run.started_at else self.now
+            row.bars.append(Bar(start, end, "running" if run.status == Status.RUNNING else "queued", run))
+
+    def add_expected(self, states: Iterable[JobState], frequent: Collection[int]) -> None:
+        """Expected runs in the lane of the job's latest run."""
+        self._frequent = set(frequent)
+        for state in states:
+            row = self._row(state.job, self._last_lane.get(state.pk, self._lane_of_job(state.job)))
+            row.usual, length = state.p50, usual_length(state.p50)
+            starts = list(islice(expected_starts(state, self.high), MOST_EXPECTED + 1))
+            if state.pk in frequent or len(starts) > MOST_EXPECTED:
+                first = max(starts[0], self.now) if starts else self.now
+                row.bands.append(Band(first, self.high, is_expected=True))
+            else:
+                row.bars += [Bar(start, start + length, "expected") for start in starts if start >= self.now]
+
+    def busiest(self, most: int) -> list[JobRow]:
+        return sorted(self._found.values(), key=lambda row: (-row.seconds, row.name))[:most]
+
+    def job_ids(self, rows: Iterable[JobRow]) -> list[int]:
+        """The jobs of which hourly counts are needed: some of their runs were not read."""
+        ids = {row.job_id for row in rows}
+        return sorted(ids if self.single_since is not None else ids & self._frequent)
+
+    def add_hours(self, rows: Iterable[JobRow], hours: Iterable[RunHour]) -> None:
+        """Bands of the runs that are not shown one by one, in the lane of the job's latest run."""
+        by_job = {row.job_id: row for row in rows if row.lane == self._last_lane.get(row.job_id, row.lane)}
+        for hour in hours:
+            row = by_job.get(hour.job_id)
+            if row is None:
+                continue
+            end = self.now if hour.job_id in self._frequent else min(self.single_since or self.low, self.now)
+            low, high = max(hour.hour, self.low), min(hour.hour + HOUR, end)
+            if low < high:
+                bad = hour.failed + hour.timed_out + hour.lost
+                row.bands.append(Band(low, high, hour.succeeded, bad, hour.seconds_sum * ((high - low) / HOUR)))
+
+    def _row(self, job: Job, lane: str) -> JobRow:
+        return self._found.setdefault((lane, job.pk), JobRow(job.pk, job.name, lane))
+
+    def _lane_of(self, run: Run) -> str:
+        lane = (run.worker or run.host) if self.by == "worker" else self._lane_of_job(run.job)
+        self._last_lane.setdefault(run.job_id, lane)
+        return lane
+
+    def _lane_of_job(self, job: Job) -> str:
+        if self.by != "group" or job.group is None:
+            return ""
+        self.groups[job.group.name] = job.group
+        return job.group.name
+
+
+def arrange(shown: Sequence[JobRow], rows: Rows, most_bars: int) -> Arranged:
+    """The lanes by title, each with its rows by name. Of too many bars, those of the least busy rows are left out."""
+    left, omitted = most_bars, 0
+    lanes: dict[str, Lane] = {}
+    for row in shown:
+        row.bars.sort(key=lambda bar: bar.start)
+        if len(row.bars) > left:
+            omitted += len(row.bars) - left
+            row.bars = row.bars[-left:] if left else []
+        left -= len(row.bars)
+        group = rows.groups.get(row.lane)
+        lanes.setdefault(row.lane, Lane(row.lane, limit=group.limit if group else None)).rows.append(row)
+    for lane in lanes.values():
+        lane.rows.sort(key=lambda row: row.name)
+        lane.busy = busy_line(lane.rows, rows.low, rows.high)
+    return Arranged([lanes[title] for title in sorted(lanes, key=lambda title: (title == "", title))], omitted)
+
+
+def busy_line(rows: Iterable[JobRow], low: dt.datetime, high: dt.datetime) -> list[float]:
+    """The average number of runs at once, in ``POINTS`` equal parts of the time."""
+    step = (high - low) / POINTS
+    seconds: Counter[int] = Counter()
+    for row in rows:
+        for bar in row.bars:
+            _spread(seconds, bar.start, bar.end, (bar.end - bar.start).total_seconds(), low, step)
+        for band in row.bands:
+            _spread(seconds, band.start, band.end, band.seconds, low, step)
+    return [seconds[part] / step.total_seconds() for part in range(POINTS)]
+
+
+def _spread(
+    seconds: Counter[int], start: dt.datetime, end: dt.datetime, total: float, low: dt.datetime, step: dt.timedelta
+) -> None:
+    """Add ``total`` seconds, evenly from ``start`` to ``end``, to the parts of the time."""
+    if end <= start or total <= 0:
+        return
+    first, last = max(int((start - low) / step), 0), min(int((end - low) / step), POINTS - 1)
+    for part in range(first, last + 1):
+        inside = min(end, low + (part + 1) * step) - max(start, low + part * step)
+        seconds[part] += total * max(inside / (end - start), 0)  # type: ignore[assignment]
