@@ -55,7 +55,7 @@ class Scheduler(beat.Scheduler):
     def _tick_jobs(self) -> float:
         """Tick; returns the seconds until the next. While the database is down: logs it once, and tries again."""
         if self._ticker is None:
-            self._ticker = Ticker(self.max_interval or PERIOD, _print_nothing)
+            self._ticker = Ticker(self.max_interval or PERIOD, _print_nothing, kind="beat")
         try:
             pause = self._ticker.step()
         except Error as error:

@@ -17,6 +17,7 @@ from chroniker.lifecycle.deletion import delete_jobs, jobs_to_delete
 from chroniker.lifecycle.dispatch_state import leave_to_host, record_dispatched, record_not_accepted, take_for_dispatch
 from chroniker.lifecycle.events import note
 from chroniker.lifecycle.expiry import expire
+from chroniker.lifecycle.hourly_counts import count_closed_runs
 from chroniker.lifecycle.imported_history import keep_tokens, record_history
 from chroniker.lifecycle.plan import Plan
 from chroniker.lifecycle.start import Started, correct_argv, renew, start
@@ -31,6 +32,7 @@ __all__ = [
     "cancel",
     "claim",
     "correct_argv",
+    "count_closed_runs",
     "delete_jobs",
     "expire",
     "finish",

@@ -6,7 +6,7 @@ module hands whole columns to the driver instead.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, TypeVar
 
 from django.db import connections
@@ -92,3 +92,38 @@ def _types(connection: BaseDatabaseWrapper, columns: Columns) -> list[str]:
 
 def _arrays(connection: BaseDatabaseWrapper, columns: Columns) -> str:
     return f"unnest({', '.join(f'%s::{name}[]' for name in _types(connection, columns))})"
+
+
+def add(rows: Sequence[Model], *, key: Sequence[str], largest: Collection[str]) -> None:
+    """Insert these rows, or add their numbers to the rows with the same key. Of the columns in ``largest``, the larger
+    number is kept. One statement; SQLite, which takes fewer parameters, may need more."""
+    connection = connections[settings.database]
+    if not rows:
+        return
+    meta, quote = rows[0]._meta, connection.ops.quote_name
+    fields = [field for field in meta.concrete_fields if not field.primary_key]
+    columns = ", ".join(quote(str(field.column)) for field in fields)
+    place = f"({', '.join(['%s'] * len(fields))})"
+    portion = (connection.features.max_query_params or 30_000) // len(fields)
+    for start in range(0, len(rows), portion):
+        part = rows[start : start + portion]
+        values = [field.get_db_prep_save(getattr(row, field.attname), connection) for row in part for field in fields]
+        sql = f"INSERT INTO {quote(meta.db_table)} ({columns}) VALUES {', '.join([place] * len(part))} "  # nosec B608
+        with connection.cursor() as cursor:
+            cursor.execute(sql + _addition(connection, type(rows[0]), key, largest), values)
+
+
+def _addition(connection: BaseDatabaseWrapper, model: type[Model], key: Sequence[str], largest: Collection[str]) -> str:
+    """What to do with a row whose key exists already."""
+    meta, quote = model._meta, connection.ops.quote_name
+    targeted = connection.vendor != "mysql"
+    greatest = "MAX" if connection.vendor == "sqlite" else "GREATEST"
+    changes = []
+    for field in meta.concrete_fields:
+        name = quote(str(field.column))
+        old, new = (f"{quote(meta.db_table)}.{name}", f"excluded.{name}") if targeted else (name, f"VALUES({name})")
+        if not field.primary_key and field.name not in key:
+            changes.append(f"{name} = " + (f"{greatest}({old}, {new})" if field.name in largest else f"{old} + {new}"))
+    unique = ", ".join(quote(str(meta.get_field(name).column)) for name in key)  # type: ignore[union-attr]
+    then = f"ON CONFLICT ({unique}) DO UPDATE SET" if targeted else "ON DUPLICATE KEY UPDATE"
+    return f"{then} {', '.join(changes)}"

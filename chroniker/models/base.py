@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 import uuid
 from typing import TypeVar
@@ -20,6 +21,11 @@ def uuid7() -> uuid.UUID:
     value = millis << 80 | int.from_bytes(os.urandom(10), "big")
     value = value & ~(0xF << 76) | 0x7 << 76
     return uuid.UUID(int=value & ~(0b11 << 62) | 0b10 << 62)
+
+
+def installed_version() -> str:
+    """The version of chroniker in this process."""
+    return str(sys.modules["chroniker"].__version__)  # not imported: it imports modules above this one
 
 
 class DecidingManager(models.Manager[M]):

@@ -19,6 +19,7 @@ from chroniker.scheduler import dispatch, tick, tick_result
 from chroniker.scheduler.database_errors import explain
 from chroniker.scheduler.local_runs import LocalRuns
 from chroniker.scheduler.shutdown_signals import ShutdownSignals
+from chroniker.scheduler.tick_record import TickRecord
 
 logger = logging.getLogger(__name__)
 
@@ -50,9 +51,16 @@ class Ticker:
     """Ticks when something is due, and at least every ``period`` seconds, to notice edits and lost runs."""
 
     def __init__(
-        self, period: float, on_result: Callable[[tick_result.TickResult], None], only: Collection[int] | None = None
+        self,
+        period: float,
+        on_result: Callable[[tick_result.TickResult], None],
+        only: Collection[int] | None = None,
+        *,
+        kind: str = "",
     ) -> None:
+        """``kind``: the name of the program, under which its passes are recorded. Empty: they are not."""
         self._period, self._on_result, self._only = period, on_result, only
+        self._record = TickRecord(kind, period) if kind else None
         self._heartbeat_at = -hosts.HEARTBEAT_SECONDS
         self._serves: Collection[str] = ()
         self._unusable_since: float | None = None
@@ -68,6 +76,7 @@ class Ticker:
                 runs.wait(min(left, hosts.HEARTBEAT_SECONDS))
                 if self._heartbeat_is_due and self._unusable_since is None:
                     self._try(self._send_heartbeat)
+        self.close()
 
     def _try(self, part: Callable[[], float]) -> float:
         try:
@@ -84,15 +93,32 @@ class Ticker:
 
         1. Record this host's heartbeat, once a minute.
         2. Tick.
-        3. Find the next time after the start of this tick, so that jobs that became due meanwhile are due now.
+        3. Record the pass.
+        4. Find the next time after the start of this tick, so that jobs that became due meanwhile are due now.
         """
         began = database_now()
         self._send_heartbeat()
-        self._on_result(tick.tick(self._only))
+        result, seconds = self._timed_tick()
+        self._on_result(result)
+        if self._record is not None:
+            self._record.passed(began + dt.timedelta(seconds=seconds), seconds, len(result.claimed))
         moment = next_moment(began)
         if moment is None:
             return self._period
         return min(self._period, max(0.0, (moment - database_now()).total_seconds()))
+
+    def _timed_tick(self) -> tuple[tick_result.TickResult, float]:
+        began = time.monotonic()
+        result = tick.tick(self._only)
+        return result, time.monotonic() - began
+
+    def close(self) -> None:
+        """Record the passes that are not recorded yet. Errors are logged."""
+        if self._record is not None:
+            try:
+                self._record.close()
+            except Error as error:
+                logger.warning("The last passes were not recorded. %s", explain(error))
 
     @property
     def _heartbeat_is_due(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from chroniker.eligibility import due, pauses
 from chroniker.eligibility.claim_kinds import OVERLAPPED, SCHEDULED, START_KINDS, TICK_KINDS
 from chroniker.executors import executors
 from chroniker.models import Group, Job, JobState, Lease, Outbox, Overlap, Run, Status, Switch
-from chroniker.scheduler import dispatch
+from chroniker.scheduler import dispatch, fleet_work
 from chroniker.scheduler.claiming import Search
 
 
@@ -39,6 +39,7 @@ class PendingWork:
     messages: bool
     deletions: bool
     paused: bool
+    fleet_work: Sequence[str] = ()  #: names of the regular work that is due
 
     @property
     def claims(self) -> bool:
@@ -55,7 +56,16 @@ def find(now: dt.datetime | None = None) -> PendingWork:
     found = {name: any(answers[key] for key in answers if key[0] == name) for name, _n in answers}
     kinds = tuple(kind for kind in TICK_KINDS if found.pop(kind.name))
     search = Search(kinds, replaced=found.pop("replaced"), groups=found.pop("groups"))
-    return PendingWork(reading, search=search, **found)
+    regular = []
+    for name in fleet_work.WORK:
+        is_waiting, is_not_due = found.pop(name, True), found.pop(_not_due(name))
+        if is_waiting and not is_not_due:
+            regular.append(name)
+    return PendingWork(reading, search=search, fleet_work=regular, **found)
+
+
+def _not_due(name: str) -> str:
+    return f"{name}: not due"
 
 
 def _questions(now: dt.datetime | Expression) -> dict[tuple[str, int], QuerySet[Any]]:
@@ -71,7 +81,7 @@ def _questions(now: dt.datetime | Expression) -> dict[tuple[str, int], QuerySet[
     due_now = JobState.objects.filter(SCHEDULED.pending(now))
     is_open = Exists(Lease.objects.filter(job=OuterRef("pk"), slot=""))
     edited = Job.objects.filter(edited_at__isnull=False)
-    steps: Mapping[str, list[QuerySet[Any]]] = {
+    steps: dict[str, list[QuerySet[Any]]] = {
         "expiry": expiry,
         "redispatch": [dispatch.claims_to_redispatch(now, here)],
         "claims_for_this_host": [dispatch.claims_left_for_this_host(here)],
@@ -85,6 +95,10 @@ def _questions(now: dt.datetime | Expression) -> dict[tuple[str, int], QuerySet[
         "deletions": [Job.objects.filter(deletion_requested_at__isnull=False, enabled=False)],
         "paused": [Switch.objects.filter(pk=pauses.ALL, paused_at__isnull=False)],
     }
+    for name, work in fleet_work.WORK.items():
+        steps[_not_due(name)] = [fleet_work.not_due(name, now)]
+        if work.waiting is not None:
+            steps[name] = [work.waiting()]
     return {(name, n): rows for name, all_rows in steps.items() for n, rows in enumerate(all_rows)}
 
 

@@ -86,13 +86,16 @@ def delete_before(moment: dt.datetime) -> Iterator[int]:
 
 
 def deletable() -> QuerySet[Run]:
-    """Closed top-level runs, except the newest closed run of each slot, and parents of such a run."""
+    """Closed top-level runs, except the newest closed run of each slot, parents of such a run, and runs that the hourly
+    counts do not contain yet."""
     later = Exists(
         Run.objects.filter(job=OuterRef("job"), slot=OuterRef("slot"), token__gt=OuterRef("token"), status__in=FINAL)
     )
     needed_children = Run.objects.filter(Q(status__in=OPEN) | ~Q(later), parent=OuterRef("pk"))
     unsent = Outbox.objects.filter(run=OuterRef("pk"), send_at__isnull=False)
-    return Run.objects.filter(later, ~Exists(needed_children), ~Exists(unsent), status__in=FINAL, parent=None)
+    return Run.objects.filter(
+        later, ~Exists(needed_children), ~Exists(unsent), status__in=FINAL, parent=None, uncounted_since=None
+    )
 
 
 def delete(run_ids: Sequence[UUID]) -> int:

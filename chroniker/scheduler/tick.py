@@ -13,7 +13,7 @@ from chroniker.clock.jump_detection import PassClock
 from chroniker.conf import settings
 from chroniker.eligibility import due, hosts, pauses
 from chroniker.models import JobDependency, Run
-from chroniker.scheduler import dispatch, job_deletion, pending_work, retention
+from chroniker.scheduler import dispatch, fleet_work, job_deletion, pending_work, retention
 from chroniker.scheduler.claiming import EVERYTHING, TIME_BOX, Clock, Search, claim_due
 from chroniker.scheduler.pending_work import PendingWork
 from chroniker.scheduler.stopping import stop_flagged
@@ -33,6 +33,7 @@ def tick(only: Collection[int] | None = None, now: dt.datetime | None = None) ->
     6. Dispatch claims that other hosts' ticks made for this host.
     7. Start the thread that sends messages which are due; this pass does not wait for it.
     8. Delete surplus runs of the claimed jobs, and jobs whose deletion waited for the end of a run.
+    9. Do regular work of the fleet that is due, if no other tick has taken it.
 
     One statement reads the clock and says which steps have work, so that an idle pass costs no other. A pass with work
     costs a constant number of statements, plus a constant number for each batch of due jobs. ``now`` is for tests. The
@@ -56,6 +57,7 @@ def tick(only: Collection[int] | None = None, now: dt.datetime | None = None) ->
         outbox.send_soon()
     if result.over_maximum:
         retention.trim(result.over_maximum)
+    fleet_work.do(() if result.suspended_because else work.fleet_work, work.reading.now)
     if (work.deletions or result.lost) and not result.suspended_because:  # a lost run may have been the last open one
         job_deletion.delete_closed_jobs()
     return result

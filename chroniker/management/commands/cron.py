@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import datetime as dt
+import sys
+import time
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
+from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import hosts
 from chroniker.escaping import one_line
 from chroniker.exceptions import ClaimRefused
@@ -23,6 +27,7 @@ from chroniker.scheduler import manual_runs, tick, tick_result
 from chroniker.scheduler.local_runs import LocalRuns
 from chroniker.scheduler.pass_lock import PassLock
 from chroniker.scheduler.shutdown_signals import ShutdownSignals
+from chroniker.scheduler.tick_record import record_single_pass
 
 #: Seconds to wait for messages about runs that are being sent. A later tick sends the rest.
 MESSAGES_SECONDS = 60.0
@@ -85,7 +90,12 @@ class Command(ConsoleCommand):
         hosts.record_heartbeat(serves)
         if force_run:
             return all([self.claim(job, printer) for job in jobs or []])
-        printer(tick.tick([job.pk for job in jobs] if jobs else None))
+        began, clock = time.monotonic(), database_now()
+        result = tick.tick([job.pk for job in jobs] if jobs else None)
+        printer(result)
+        if not jobs and not sys.stdin.isatty():
+            seconds = time.monotonic() - began
+            record_single_pass("cron", clock + dt.timedelta(seconds=seconds), seconds, len(result.claimed))
         return True
 
     def claim(self, job: Job, printer: TickPrinter) -> bool:

@@ -60,5 +60,5 @@ class Command(ConsoleCommand):
                 on_end=printer.run_ended,
             ) as runs,
         ):
-            Ticker(seconds, printer).serve(runs, signals)
+            Ticker(seconds, printer, kind="cronserver").serve(runs, signals)
             wait_for_messages(signals, MESSAGES_SECONDS)

@@ -1,0 +1,94 @@
+"""Regular work for the whole fleet: of all ticks, the one that moves the row's due time forward does it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import Error
+from django.db.models import Expression, Q, QuerySet
+
+from chroniker import lifecycle
+from chroniker.clock.database_clock import FromNow, StatementNow
+from chroniker.models import FleetWork, Host, HostService, Run, RunHour, Ticker, TickMinute
+from chroniker.scheduler import guarantees
+
+logger = logging.getLogger(__name__)
+
+#: A pass starts no further portion of counting after this time.
+TIME_BOX = dt.timedelta(seconds=5)
+#: Minutes of ticks, tickers and workers are kept this long; a host without a heartbeat is kept longer.
+DAY, HOST_AGE = dt.timedelta(days=1), dt.timedelta(days=30)
+#: Hourly counts are kept this long: the pages show 30 days.
+COUNTS_AGE = dt.timedelta(days=35)
+#: Rows of hourly counts deleted by one statement.
+PORTION = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    every: dt.timedelta
+    do: Callable[[dt.datetime], object]
+    waiting: Callable[[], QuerySet[Any]] | None = None  #: rows without which there is nothing to do
+
+
+def count_runs(now: dt.datetime) -> None:
+    """Add the closed runs to the hourly counts, portion by portion. What is left is counted next time."""
+    del now
+    began = time.monotonic()
+    while lifecycle.count_closed_runs() and time.monotonic() - began < TIME_BOX.total_seconds():
+        pass
+
+
+def delete_old_records(now: dt.datetime) -> None:
+    """Delete old minutes of ticks, hourly counts, silent workers and hosts. The newest ticker is always kept."""
+    TickMinute.objects.filter(minute__lt=now - DAY).delete()
+    newest = Ticker.objects.order_by("-last_at").values_list("last_at", flat=True).first()
+    if newest is not None:
+        Ticker.objects.filter(last_at__lt=newest - DAY).delete()
+    HostService.objects.filter(last_seen__lt=now - DAY).delete()
+    Host.objects.filter(last_seen__lt=now - HOST_AGE, services=None).delete()
+    began, old = time.monotonic(), RunHour.objects.filter(hour__lt=now - COUNTS_AGE)
+    while time.monotonic() - began < TIME_BOX.total_seconds():
+        ids = list(old.order_by("hour").values_list("pk", flat=True)[:PORTION])  # first: MariaDB has no LIMIT inside
+        RunHour.objects.filter(pk__in=ids).delete()
+        if len(ids) < PORTION:
+            break
+
+
+WORK = {
+    "counts": Work(dt.timedelta(seconds=10), count_runs, lambda: Run.objects.filter(uncounted_since__isnull=False)),
+    "deletion": Work(dt.timedelta(hours=1), delete_old_records),
+    "guarantees": Work(guarantees.EVERY, guarantees.measure),
+}
+
+
+def not_due(name: str, now: dt.datetime | Expression) -> QuerySet[FleetWork]:
+    """The row of this work, unless the work is due. A time farther away than one period is a jump of the clock."""
+    every = WORK[name].every
+    latest = StatementNow(every) if isinstance(now, Expression) else now + every
+    return FleetWork.objects.filter(name=name, due_at__gt=now, due_at__lte=latest)
+
+
+def do(names: Collection[str], now: dt.datetime) -> None:
+    """Do the work with these names that no other tick has taken. A database error is logged; the tick continues."""
+    for name in names:
+        try:
+            if _take(name):
+                WORK[name].do(now)
+        except Error:
+            logger.exception("The regular work %r failed; it is tried again after %s.", name, WORK[name].every)
+
+
+def _take(name: str) -> bool:
+    """Whether this tick is the one to do the work now."""
+    every = WORK[name].every
+    later = FromNow(every)
+    is_due = Q(due_at__lte=FromNow()) | Q(due_at__gt=later)
+    if FleetWork.objects.filter(is_due, name=name).update(due_at=later):
+        return True
+    return FleetWork.objects.get_or_create(name=name, defaults={"due_at": later})[1]

@@ -1,0 +1,90 @@
+"""Records the passes of a process that ticks: the last one, and counts by minute."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import time
+
+from django.db import connections
+
+from chroniker.conf import settings
+from chroniker.lifecycle.bulk import add
+from chroniker.models import Ticker, TickMinute
+from chroniker.models.base import installed_version
+
+#: The row of a ticker is written at most this often.
+EVERY_SECONDS = 10.0
+#: Limits of the period that is concluded from two passes: a person may have started one of them.
+SHORTEST_PERIOD, LONGEST_PERIOD = 60.0, 600.0
+
+
+class TickRecord:
+    """The passes of one process. Each call of ``passed`` writes at most one row.
+
+    ``kind``: the command or program, such as "beat". ``period``: the longest time between two of its passes.
+    """
+
+    def __init__(self, kind: str, period: float) -> None:
+        self._kind, self._period = kind, period
+        self._written_at = -EVERY_SECONDS
+        self._ended_at: float | None = None
+        self._minute: TickMinute | None = None
+
+    def passed(self, ended: dt.datetime, seconds: float, claimed: int) -> None:
+        """A pass ended at ``ended``, by the database's clock, after this many seconds."""
+        over = self._minute if self._minute and self._minute.minute != _minute_of(ended) else None
+        if over is not None:
+            self._minute = None
+        self._count(ended, seconds, claimed)
+        if over is not None:
+            _add(over)
+        elif time.monotonic() - self._written_at >= EVERY_SECONDS:
+            self._write(ended, seconds)
+
+    def close(self) -> None:
+        """The process ends: write the minute that is not over."""
+        if self._minute is not None:
+            _add(self._minute)
+            self._minute = None
+
+    def _count(self, ended: dt.datetime, seconds: float, claimed: int) -> None:
+        now = time.monotonic()
+        if self._minute is None:
+            self._minute = TickMinute(host=settings.hostname, minute=_minute_of(ended))
+        gap = seconds if self._ended_at is None else now - self._ended_at
+        self._minute.passes += 1
+        self._minute.claimed += claimed
+        self._minute.longest_pass = max(self._minute.longest_pass, seconds)
+        self._minute.longest_gap = max(self._minute.longest_gap, gap)
+        self._ended_at = now
+
+    def _write(self, ended: dt.datetime, seconds: float) -> None:
+        row = Ticker(host=settings.hostname, kind=self._kind, version=installed_version(), pid=os.getpid())
+        row.period, row.last_at, row.pass_seconds = self._period, ended, seconds
+        targeted = connections[settings.database].features.supports_update_conflicts_with_target
+        Ticker.objects.bulk_create(
+            [row],
+            update_conflicts=True,
+            update_fields=["version", "pid", "period", "last_at", "pass_seconds"],
+            unique_fields=["host", "kind"] if targeted else None,
+        )
+        self._written_at = time.monotonic()
+
+
+def _minute_of(moment: dt.datetime) -> dt.datetime:
+    return moment.replace(second=0, microsecond=0)
+
+
+def _add(minute: TickMinute) -> None:
+    add([minute], key=("host", "minute"), largest=("longest_pass", "longest_gap"))
+
+
+def record_single_pass(kind: str, ended: dt.datetime, seconds: float, claimed: int) -> None:
+    """Record the only pass of a process that a crontab starts. Its period is the time since the pass before it."""
+    before = Ticker.objects.filter(host=settings.hostname, kind=kind).values_list("last_at", flat=True).first()
+    gap = seconds if before is None else max(seconds, (ended - before).total_seconds())
+    TickRecord(kind, min(max(gap, SHORTEST_PERIOD), LONGEST_PERIOD)).passed(ended, seconds, claimed)
+    minute = TickMinute(host=settings.hostname, minute=_minute_of(ended), passes=1, claimed=claimed)
+    minute.longest_pass, minute.longest_gap = seconds, gap
+    _add(minute)

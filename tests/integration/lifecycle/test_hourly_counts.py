@@ -1,0 +1,188 @@
+"""Closed runs are added to the counts of their hour, each run once."""
+
+from __future__ import annotations
+
+import datetime as dt
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from django.db import connections
+
+from chroniker import lifecycle
+from chroniker.clock.database_clock import database_now
+from chroniker.lifecycle import Outcome, bulk, hourly_counts
+from chroniker.models import EVERY_HOST, FleetWork, Job, Run, RunHour, Status, Trigger
+from chroniker.scheduler import fleet_work
+from chroniker.scheduler.manual_runs import run_now
+from chroniker.scheduler.retention import deletable
+from chroniker.scheduler.tick import tick
+from tests.support.factories import a_booked_job, a_due_job, a_job, started
+
+NEVER = "0 0 1 1 *"
+HOUR, SECOND = dt.timedelta(hours=1), dt.timedelta(seconds=1)
+ENDS = ("succeeded", "failed", "timed_out", "stopped", "lost", "skipped")
+
+
+def ended(job: Job, status: Status = Status.SUCCEEDED) -> Run:
+    run = run_now(job, by="a test")
+    assert lifecycle.finish(run.pk, run.token, started(run), Outcome(status))
+    return Run.objects.get(pk=run.pk)
+
+
+def closed_runs(job: Job, count: int, **fields: Any) -> list[Run]:
+    """Runs that ended and are not counted yet."""
+    now = database_now()
+    values = {
+        "status": Status.SUCCEEDED,
+        "trigger": Trigger.MANUAL,
+        "claimed_at": now - 10 * SECOND,
+        "started_at": now - 9 * SECOND,
+        "finished_at": now,
+        "uncounted_since": now,
+        **fields,
+    }
+    first = Run.objects.filter(job=job).count() + 1
+    return Run.objects.bulk_create(Run(job=job, token=first + n, **values) for n in range(count))
+
+
+def total(name: str = "succeeded") -> int:
+    return sum(RunHour.objects.values_list(name, flat=True))
+
+
+@pytest.mark.django_db
+def test_each_end_is_counted_by_its_status() -> None:
+    job = a_booked_job(cron=NEVER)
+    for status in (Status.SUCCEEDED, Status.FAILED, Status.TIMED_OUT, Status.STOPPED, Status.SUCCEEDED):
+        ended(job, status)
+    assert lifecycle.count_closed_runs() == 5
+    assert [total(name) for name in ENDS] == [2, 1, 1, 1, 0, 0]
+    assert lifecycle.count_closed_runs() == 0
+    assert not Run.objects.filter(uncounted_since__isnull=False).exists()
+
+
+@pytest.mark.django_db
+def test_skipped_runs_and_cancelled_runs_are_counted_without_a_duration() -> None:
+    job = a_due_job(minutes=10, misfire_grace_seconds=1)
+    tick()
+    cancelled = run_now(a_booked_job(cron=NEVER), by="a test")
+    lifecycle.request_stop(cancelled.pk, "ann")
+    lifecycle.count_closed_runs()
+    assert (total("skipped"), total("stopped"), total("seconds_sum")) == (1, 1, 0.0)
+    assert RunHour.objects.filter(job=job).get().delay_0 == 0
+
+
+@pytest.mark.django_db
+def test_the_hour_is_that_of_the_end_and_durations_are_added() -> None:
+    job, end = a_job(), dt.datetime(2026, 3, 1, 10, 59, 59, tzinfo=dt.UTC)
+    closed_runs(job, 1, started_at=end - 5 * SECOND, finished_at=end)
+    lifecycle.count_closed_runs()
+    closed_runs(job, 1, started_at=end - 3 * SECOND, finished_at=end)
+    closed_runs(job, 1, started_at=end, finished_at=end + SECOND)
+    lifecycle.count_closed_runs()
+    rows = RunHour.objects.order_by("hour").values_list("hour", "succeeded", "seconds_sum", "seconds_max")
+    ten = end.replace(minute=0, second=0)
+    assert list(rows) == [(ten, 2, 8.0, 5.0), (ten + HOUR, 1, 1.0, 1.0)]
+
+
+@pytest.mark.django_db
+def test_the_delay_is_counted_from_the_instant_plus_the_jitter_or_from_the_claim() -> None:
+    job, now = a_job(), database_now()
+    seconds = [0.1, 0.7, 1.5, 4, 20, 200, 400]
+    for delay in seconds:
+        closed_runs(job, 1, claimed_at=now - delay * SECOND, started_at=now)
+    closed_runs(job, 1, trigger=Trigger.SCHEDULE, scheduled_for=now - 100 * SECOND, covered_until=now, started_at=now)
+    lifecycle.count_closed_runs()
+    row = RunHour.objects.get()
+    assert [getattr(row, f"delay_{n}") for n in range(7)] == [1, 1, 1, 1, 1, 2, 1]
+
+
+@pytest.mark.django_db
+def test_of_a_run_on_every_host_the_parent_is_counted() -> None:
+    parent = closed_runs(a_job(), 1, required_host=EVERY_HOST)[0]
+    closed_runs(parent.job, 3, parent=parent)
+    assert lifecycle.count_closed_runs() == 4
+    assert total() == 1
+
+
+@pytest.mark.django_db
+def test_a_run_that_is_not_counted_yet_is_not_deleted() -> None:
+    job = a_booked_job(cron=NEVER)
+    ended(job)
+    ended(job)
+    assert not deletable().exists()
+    lifecycle.count_closed_runs()
+    assert deletable().count() == 1
+
+
+@pytest.mark.django_db
+def test_a_tick_counts_what_was_closed_and_then_rests() -> None:
+    job = a_booked_job(cron=NEVER)
+    ended(job)
+    tick()
+    assert total() == 1
+    ended(job)
+    tick()
+    assert total() == 1, "it counts at most every 10 s"
+    FleetWork.objects.filter(name="counts").update(due_at=database_now() - SECOND)
+    tick()
+    assert total() == 2
+
+
+@pytest.mark.django_db
+def test_old_counts_are_deleted_and_rows_of_deleted_jobs_go_with_them() -> None:
+    job = a_job()
+    now = database_now()
+    for hours in (1, 24 * 34, 24 * 36):
+        RunHour.objects.create(job=job, hour=now - hours * HOUR)
+    fleet_work.delete_old_records(now)
+    assert RunHour.objects.count() == 2
+    job.delete()
+    assert not RunHour.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_each_run_is_counted_once_when_several_ticks_count_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hourly_counts, "PORTION", 20)
+    for job in [a_job() for _each in range(3)]:
+        closed_runs(job, 100)
+
+    def count(number: int) -> None:
+        try:
+            while Run.objects.filter(uncounted_since__isnull=False).exists():
+                lifecycle.count_closed_runs()
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(count, range(4)))
+    assert total() == 300
+    assert RunHour.objects.count() == len(set(RunHour.objects.values_list("job", "hour")))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_run_is_counted_that_was_closed_before_others_and_committed_after_them() -> None:
+    """A watermark in time would pass over it."""
+    job, now = a_job(), database_now()
+    closed_runs(job, 1)
+    lifecycle.count_closed_runs()
+    closed_runs(job, 1, finished_at=now - 5 * SECOND, uncounted_since=now - 5 * SECOND)
+    lifecycle.count_closed_runs()
+    assert total() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nothing_is_counted_twice_after_a_failure_between_the_addition_and_the_removal_of_the_marks() -> None:
+    closed_runs(a_job(), 5)
+
+    def fails_afterwards(*args: Any, **named: Any) -> None:
+        bulk.add(*args, **named)
+        raise RuntimeError("the process ends")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hourly_counts, "add", fails_afterwards)
+        with pytest.raises(RuntimeError):
+            lifecycle.count_closed_runs()
+    assert total() == 0
+    lifecycle.count_closed_runs()
+    assert total() == 5
