@@ -19,7 +19,6 @@ TEST = [
     "psycopg[binary]>=3.2,<4",
     "PyMySQL>=1.2,<2",
     "PyYAML>=6,<7",
-    "pytest-rerunfailures>=16",
     "pytest>=8.4,<10",
     "pytest-django>=4.11,<5",
     "pytest-xdist>=3.6,<4",

@@ -10,15 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import ROOT, databases, installed, reruns, tiers
+from tests.support import ROOT, databases, installed, tiers
 from tests.support.brokers import broker_names
 
 pytest_plugins = ["tests.support.fixtures"]
 SERVERS = pytest.StashKey[ExitStack]()
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--max-reruns", type=int, help="fail when more tests than this had to run again")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -58,23 +54,12 @@ def pytest_report_header() -> str:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """First, so that ``-m`` and the plugin for reruns see the markers."""
+    """First, so that ``-m`` sees the markers."""
     from tests.support import selection
 
     for item in items:
         tiers.mark(item)
-        reruns.allow(item)
     selection.select(config, items)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    reruns.report(terminalreporter, config.option.max_reruns)
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    if exitstatus == pytest.ExitCode.OK and reruns.too_many(session, session.config.option.max_reruns):
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.hookimpl(wrapper=True)

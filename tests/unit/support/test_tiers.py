@@ -1,19 +1,14 @@
-"""The database of each test, and the number of its attempts."""
+"""The databases and the broker of each test."""
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Iterator
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from tests import __main__ as run_all
-from tests.support import ROOT, reruns, tiers
-
-MAX_REAL_PROCESSES = 40
+from tests.support import ROOT, tiers
 
 
 class Item(SimpleNamespace):
@@ -79,35 +74,3 @@ def test_the_tests_of_a_database_are_selected(
 ) -> None:
     monkeypatch.delenv("TESTNAME", raising=False)
     assert run_all.selected(first=first, nightly=nightly) == expression
-
-
-def test_only_a_test_with_a_cause_may_run_again() -> None:
-    plain: Any = Item()
-    reruns.allow(plain)
-    assert plain.added == []
-    allowed: Any = Item("", pytest.mark.real_processes("a signal may come late").mark)
-    reruns.allow(allowed)
-    assert allowed.added == ["flaky"]
-    with pytest.raises(pytest.UsageError, match="needs the cause"):
-        reruns.allow(Item("", pytest.mark.real_processes().mark))  # type: ignore[arg-type]
-
-
-def uses_of_real_processes() -> Iterator[Path]:
-    for path in ROOT.glob("tests/**/test_*.py"):
-        if path == Path(__file__):
-            continue
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Attribute) and node.attr == "real_processes":
-                yield path
-
-
-def test_few_tests_may_run_again() -> None:
-    assert len(list(uses_of_real_processes())) <= MAX_REAL_PROCESSES
-
-
-@pytest.mark.parametrize(("allowed", "too_many"), [(None, False), (2, False), (1, True)])
-def test_more_reruns_than_allowed_fail_the_run(allowed: int | None, too_many: bool) -> None:
-    reporter = SimpleNamespace(stats={"rerun": [1, 2]})
-    plugins = SimpleNamespace(get_plugin=lambda name: reporter)
-    session: Any = SimpleNamespace(config=SimpleNamespace(pluginmanager=plugins))
-    assert reruns.too_many(session, allowed) is too_many
