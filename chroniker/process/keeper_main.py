@@ -21,7 +21,7 @@ def main() -> None:
         os.set_inheritable(descriptor, False)
     if not LINUX:  # without subreapers a parent could not find the processes of a dead keeper
         keep(given, CommandProcess().become)
-    name_process("chroniker-guard")
+    name_process("chroniker-cold")
     parent = KeeperParent(own=frozenset(given))
     parent.fork(given)
     parent.serve()

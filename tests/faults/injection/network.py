@@ -1,4 +1,4 @@
-"""Faults of the connections between an actor and its servers: cut, broken within a message, slow, one-way.
+"""Faults of the connections between an actor and its servers: frozen, reset, ended within a message, slow.
 
 Each connection goes through a proxy on loopback, so neither root nor network namespaces are needed. With root rights
 one worker has a network namespace, in which packets get lost: connections then survive or time out.
@@ -14,10 +14,10 @@ from tests.faults.actors import Actor
 from tests.faults.environment import LEASE, Environment, Fault
 from tests.support.servers import Way
 
-#: Nothing comes through; or only answers, or only questions do not; or the peer is gone and says so.
+#: No data passes; no requests pass; no answers pass; or the connection is reset.
 CUTS: dict[str, dict[str, Any]] = {
     "frozen": {"mode": "freeze"},
-    "questions frozen": {"mode": "freeze", "way": "up"},
+    "requests frozen": {"mode": "freeze", "way": "up"},
     "answers frozen": {"mode": "freeze", "way": "down"},
     "reset": {"mode": "reset"},
 }
@@ -33,14 +33,14 @@ def cut_broker(environment: Environment, rng: random.Random) -> str:
 
 
 def cut_both(environment: Environment, rng: random.Random) -> str:
-    """As when the host's own network is gone."""
+    """Like a host without network."""
     return _cut(environment, rng, "broker", "database")
 
 
 def lose_packets(environment: Environment, rng: random.Random) -> str:
     actor = next((actor for actor in environment.actors if actor.network is not None), None)
     if actor is None or actor.network is None:
-        return "nobody has a network of its own"
+        return "no actor has a network of its own"
     way = rng.choice(list(Way))
     with environment.exclusive("network"):
         actor.network.cut(way)
@@ -50,7 +50,7 @@ def lose_packets(environment: Environment, rng: random.Random) -> str:
 
 
 def tear_statement(environment: Environment, rng: random.Random) -> str:
-    """A connection ends in the middle of a statement or of an answer, wherever that is; so does the next one."""
+    """A connection ends after a random number of bytes, within a statement or an answer. So do the next ones."""
     actor, proxy = rng.choice(environment.actors), rng.choice(("database", "database", "broker"))
     way = rng.choice(("up", "down"))
     after = int(10 ** rng.uniform(0, 4))
@@ -60,7 +60,7 @@ def tear_statement(environment: Environment, rng: random.Random) -> str:
 
 
 def lose_commits(environment: Environment, rng: random.Random) -> str:
-    """The database commits, and the client never gets the answer."""
+    """The database commits, and the client does not receive the answer."""
     actor = rng.choice(environment.actors)
     return _while(
         environment, actor, ["database"], rng.uniform(0.5, LEASE), "answers to commits lost", mode="lose_commit"
@@ -68,7 +68,7 @@ def lose_commits(environment: Environment, rng: random.Random) -> str:
 
 
 def slow_answers(environment: Environment, rng: random.Random) -> str:
-    """Each answer takes a while: some more than a heartbeat, some nearly as long as the lease."""
+    """Each answer is late: in some trials by more than a heartbeat, in others by nearly the length of a lease."""
     actor, delay = rng.choice(environment.actors), rng.choice((0.2, 1.0, 2.0, SLOW_SECONDS))
     seconds = max(LEASE, 2 * delay)
     return _while(
@@ -77,14 +77,14 @@ def slow_answers(environment: Environment, rng: random.Random) -> str:
 
 
 def slow_everything(environment: Environment, rng: random.Random) -> str:
-    """A database that takes five seconds for each statement of any client."""
+    """The database takes five seconds for each statement of each client."""
     proxies = [actor.proxies["database"] for actor in environment.actors if "database" in actor.proxies]
     for proxy in proxies:
         proxy.set("slow", way="down", delay=SLOW_SECONDS)
     time.sleep(LEASE * rng.uniform(1.0, 3.0))
     for proxy in proxies:
         proxy.set("pass")
-    return f"every statement {SLOW_SECONDS:g} s slow for everyone" if proxies else "no proxies to slow down"
+    return f"every statement {SLOW_SECONDS:g} s slow for all actors" if proxies else "no proxies to slow down"
 
 
 SCENARIOS: dict[str, tuple[Fault, ...]] = {
@@ -96,7 +96,7 @@ SCENARIOS: dict[str, tuple[Fault, ...]] = {
 
 
 def _cut(environment: Environment, rng: random.Random, *proxies: str) -> str:
-    """Now for a moment, now for longer than the lease."""
+    """For a random time: from a part of the lease to twice its length."""
     how = rng.choice(list(CUTS))
     return _while(environment, rng.choice(environment.actors), proxies, LEASE * rng.uniform(0.2, 2.0), how, **CUTS[how])
 
@@ -113,5 +113,5 @@ def _while(environment: Environment, actor: Actor, names: Any, seconds: float, w
     for proxy in proxies:
         proxy.set("pass")
     if how["mode"] in ("cut", "lose_commit") and sum(proxy.broken for proxy in proxies) == before:
-        return f"{actor.role} to {to}: {what}, if anything had been said"
+        return f"{actor.role} to {to}: {what}, but no data was sent meanwhile"
     return f"{actor.role} to {to}: {what}"

@@ -16,7 +16,7 @@ from tests.faults.environment import LEASE, Environment, Fault
 POOL_CHILD = "pool child"
 COMMAND = "chroniker-run"
 #: As the kernel keeps them: 15 bytes.
-PRODUCT_PROCESSES = ("chroniker-fork", "chroniker-guard", "chroniker-keep", COMMAND)
+PRODUCT_PROCESSES = ("chroniker-fork", "chroniker-cold", "chroniker-keep", COMMAND)
 
 
 def kill_actor(environment: Environment, rng: random.Random) -> str:

@@ -22,7 +22,7 @@ from tests.support.supervision.fake_report import FakeReport
 from tests.support.supervision.supervised import Supervise
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="whole trees are killed where they can be seen")
-GUARDIANS = {"chroniker-fork", "chroniker-guard", "chroniker-keep"}  # as far as the kernel keeps names
+GUARDIANS = {"chroniker-fork", "chroniker-cold", "chroniker-keep"}  # as far as the kernel keeps names
 
 
 def words(process: psutil.Process) -> str:
