@@ -15,6 +15,8 @@ from chroniker.models import Host, HostService, Lease, Run, Status, Ticker
 FORGOTTEN = dt.timedelta(days=1)
 #: Rows that are read: workers and hosts, queued runs, latest runs for the waiting times.
 MOST_ROWS, MOST_QUEUED, MOST_RUNS = 500, 1_000, 1_000
+#: A tick that is later than this, and than three periods, is missing.
+SHORTEST = dt.timedelta(seconds=30)
 RECENTLY = dt.timedelta(hours=1)
 
 
@@ -91,6 +93,11 @@ def fleet(now: dt.datetime) -> Fleet:
         hosts=[_host(host, tickers, services, now) for host in hosts],
         tickers=tickers,
     )
+
+
+def is_ticking(tickers: Iterable[Ticker], now: dt.datetime) -> bool:
+    """Whether any of them made a pass within three of its periods, at least ``SHORTEST``."""
+    return any((now - each.last_at) <= max(3 * dt.timedelta(seconds=each.period), SHORTEST) for each in tickers)
 
 
 def is_alive(service: HostService, now: dt.datetime) -> bool:

@@ -11,11 +11,10 @@ from typing import Any
 
 from django import template
 from django.template import Context
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from chroniker.monitors import template_tags
-from chroniker.wording import formats
+from chroniker.wording import badges, formats
 from chroniker.wording.states import State
 from chroniker.wording.states import state as state_of
 
@@ -25,31 +24,18 @@ register.tags.update(template_tags.register.tags)
 
 @register.simple_tag(name="state")
 def state_tag(code: str, word: str = "", pill: bool = False) -> SafeString:
-    """A badge: shape and word in the tone of the state. ``word`` replaces the usual word."""
-    found = state_of(code)
-    return format_html(
-        '<span class="state{}" data-tone="{}"{}>{}{}</span>',
-        " pill" if pill else "",
-        found.tone,
-        SafeString(" data-live") if found.is_live else "",
-        icon(found.shape),
-        word or found.word,
-    )
+    return badges.badge(code, word, pill=pill)
 
 
 @register.simple_tag
 def icon(shape: str, tone: str = "") -> SafeString:
-    """The symbol alone, hidden from screen readers: a word must stand beside it."""
-    toned = format_html(' data-tone="{}"', tone) if tone else ""
-    return format_html(
-        '<svg class="ico"{} viewBox="0 0 16 16" aria-hidden="true"><use href="#s-{}"/></svg>', toned, shape
-    )
+    return badges.icon(shape, tone)
 
 
 @register.simple_tag
 def state_icon(code: str) -> SafeString:
     found = state_of(code)
-    return icon(found.shape, found.tone)
+    return badges.icon(found.shape, found.tone)
 
 
 @register.filter
@@ -60,18 +46,18 @@ def tone(code: str | State) -> str:
 
 @register.filter
 def short_time(value: dt.datetime | None, now: dt.datetime | None = None) -> str | SafeString:
-    return _moment(value, formats.short_time(value, now))
+    return badges.time_html(value, formats.short_time(value, now))
 
 
 @register.filter
 def exact_time(value: dt.datetime | None, now: dt.datetime | None = None) -> str | SafeString:
-    return _moment(value, formats.exact_time(value, now))
+    return badges.time_html(value, formats.exact_time(value, now))
 
 
 @register.filter
 def relative(value: dt.datetime | None, now: dt.datetime | None = None) -> str | SafeString:
     """“2 s ago”. A script keeps the number up to date."""
-    return _moment(value, formats.relative(value, now), SafeString(" data-rel"))
+    return badges.relative_html(value, now)
 
 
 @register.filter
@@ -80,7 +66,7 @@ def elapsed(value: dt.datetime | None, now: dt.datetime | None = None) -> str | 
     if value is None:
         return formats.NOTHING
     now = now or dt.datetime.now(dt.UTC)
-    return _moment(value, formats.short_duration(now - value), SafeString(" data-elapsed"))
+    return badges.time_html(value, formats.short_duration(now - value), "data-elapsed")
 
 
 @register.filter
@@ -94,21 +80,14 @@ def grouped(number: int | None) -> str:
     return formats.count(number)
 
 
-def _moment(value: dt.datetime | None, text: str, more: str = "") -> str | SafeString:
-    if value is None:
-        return text
-    return format_html(
-        '<time datetime="{}" title="{}"{}>{}</time>', value.isoformat(), formats.full_time(value), more, text
-    )
-
-
 @register.inclusion_tag("chroniker/console/bar.html", takes_context=True, name="console_bar")
 def console_bar_tag(context: Context) -> dict[str, Any]:
     """The page links and the health of the scheduler. For pages of the admin."""
     from chroniker.admin.shared import console_bar  # only a page of the admin has this tag
 
     model = getattr(context.get("opts"), "model_name", "")
-    return {"bar": context.get("bar") or console_bar.bar_of_admin_page(context["request"], model)}
+    live_url = context.get("live_url") or ""
+    return {"bar": context.get("bar") or console_bar.bar_of_admin_page(context["request"], model, live_url)}
 
 
 @register.simple_tag(takes_context=True)

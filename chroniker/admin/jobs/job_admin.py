@@ -166,7 +166,7 @@ class JobAdmin(SiteLinks, JobColumns, BulkActions, Cloning, Deletion, DeclaredFi
 
     def pause_view(self, request: HttpRequest) -> HttpResponse:
         """Pause or resume all jobs, whatever the list shows."""
-        return pause_page.pause_page(self.admin_site, request, None, admin_url("chroniker_job_changelist"))
+        return pause_page.pause_page(self.admin_site, request, None, admin_url("chroniker_job_now"))
 
     def get_urls(self) -> list[URLPattern]:
         own = [

@@ -1,4 +1,4 @@
-"""The columns of the list of monitors: the status of the job, and the number that its latest run reported."""
+"""The rows of the list of monitors: the status of the job, and the number that its latest run reported."""
 
 from __future__ import annotations
 
@@ -7,48 +7,69 @@ from dataclasses import dataclass
 
 from django.db.models import OuterRef, Subquery, Sum
 from django.db.models.functions import Coalesce
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from chroniker import monitors
-from chroniker.admin.shared.cells import NOTHING, Cell
-from chroniker.admin.shared.job_cells import Overview, overviews
 from chroniker.exceptions import MonitorError
+from chroniker.insights.job_status import JobStatus, fetch_job_status
 from chroniker.models import REPORTED, Job, Run, Status
+from chroniker.wording.badges import badge, list_cell, relative_html
+from chroniker.wording.formats import NOTHING
 
 
 @dataclass(frozen=True, slots=True)
 class MonitorStatus:
     """One monitor. ``found``: records that need attention; ``None`` if the latest run reported no number."""
 
-    overview: Overview
+    status: JobStatus
     found: int | None
     url: str = ""
     wrong_url: str = ""
 
-    def cells(self) -> dict[str, Cell]:
-        cells = self.overview.cells()
-        shown = {name: cells[name] for name in ("state", "progress", "doubt", "last_result")}
-        return {**shown, "attention": self._attention()}
-
-    def _attention(self) -> Cell:
+    def attention(self) -> SafeString:
+        """The number, and the link to the records."""
+        label = _("Need attention")
         if self.found is None:
-            ran = self.overview.last_status is not None
-            return Cell(NOTHING, note=_("The latest run reported no count.") if ran else "")
-        return Cell(str(self.found), "failed" if self.found else "succeeded", url=self.url)
+            ran = self.status.last_status is not None
+            return list_cell(label, NOTHING, _("The latest run reported no count.") if ran else "")
+        shown = badge("failing" if self.found else "ok", str(self.found))
+        return list_cell(label, shown, self._link())
+
+    def _link(self) -> str | SafeString:
+        if self.wrong_url:
+            return format_html('<span class="tone" data-tone="bad">{}</span>', self.wrong_url)
+        if not self.url:
+            return ""
+        name = _("View details of “%(name)s”") % {"name": self.status.job.name}
+        return format_html('<a href="{}" aria-label="{}">{}</a>', self.url, name, _("View details"))
+
+    def state(self) -> SafeString:
+        why = "" if self.status.is_self_explanatory else self.status.why
+        return list_cell("", badge(self.status.state_code), why)
+
+    def last_result(self) -> SafeString:
+        last = self.status.last_status
+        if last is None:
+            return list_cell(_("Last result"), NOTHING)
+        return list_cell(
+            _("Last result"), badge(last), relative_html(self.status.state.last_finished_at, self.status.now)
+        )
 
 
 def monitor_statuses(jobs: Sequence[Job]) -> dict[int, MonitorStatus]:
     """By job id. A constant number of statements."""
-    facts, counts = overviews(jobs), found([job.pk for job in jobs])
+    facts, counts = fetch_job_status(jobs, JobStatus), found([job.pk for job in jobs])
     return {job.pk: _status(job, facts[job.pk], counts) for job in jobs}
 
 
-def _status(job: Job, overview: Overview, counts: Mapping[int, int | None]) -> MonitorStatus:
+def _status(job: Job, status: JobStatus, counts: Mapping[int, int | None]) -> MonitorStatus:
     try:
         url, wrong = monitors.render_url(job.monitor_url, monitors.template_values(job)), ""
     except MonitorError as error:  # the template may have become invalid after it was saved
         url, wrong = "", str(error)
-    return MonitorStatus(overview, counts.get(job.pk), url, wrong)
+    return MonitorStatus(status, counts.get(job.pk), url, wrong)
 
 
 def found(job_ids: Sequence[int]) -> dict[int, int | None]:

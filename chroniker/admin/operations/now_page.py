@@ -17,12 +17,14 @@ from chroniker.admin.shared.site_links import admin_url
 from chroniker.clock.database_clock import database_now
 from chroniker.insights.current_work import RunningRun, WaitingJob, current_work
 from chroniker.insights.day_counts import DayCounts, day_counts
+from chroniker.insights.first_steps import first_steps
 from chroniker.insights.next_hour import NextHour, next_hour
 from chroniker.wording.formats import count, percent, relative, short_duration, short_time
 
 #: The id of an element, and the template of its content.
 FRAGMENTS = {
     "ops-sentence": "chroniker/console/now/sentence.html",
+    "now-steps": "chroniker/console/now/steps.html",
     "now-health": "chroniker/console/now/health.html",
     "now-running": "chroniker/console/now/running.html",
     "now-waiting": "chroniker/console/now/waiting.html",
@@ -42,11 +44,13 @@ def now_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
     if not job_admin.has_view_or_change_permission(request):
         raise PermissionDenied
     may, now = permission_test(request), database_now()
-    work = current_work(now)
+    work, steps = current_work(now), first_steps(now)
     context = {
         "title": _("Now"),
         "now": now,
         "work": work,
+        "steps": steps,
+        "open_steps": [step.value for step in steps.open] if steps else [],
         "running": [_running_row(each, now, may) for each in work.running],
         "waiting": [_waiting_row(each, may) for each in work.waiting],
         "pause_url": admin_url("chroniker_job_pause") if may("pause_jobs") else "",

@@ -11,17 +11,19 @@ from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from chroniker import outbox
-from chroniker.admin.shared.cells import Cell, distance, moment
 from chroniker.admin.shared.filters import FirstRows
 from chroniker.admin.shared.site_links import SiteLinks, admin_url
 from chroniker.clock.database_clock import FromNow
 from chroniker.models import Job, Outbox
 from chroniker.outbox.channels import MAIL
+from chroniker.wording.badges import badge, list_cell, relative_html, time_html
+from chroniker.wording.formats import exact_time
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -70,9 +72,6 @@ class OutboxAdmin(SiteLinks, OutboxModelAdmin):
     when_empty = gettext_lazy("No messages. Emails and webhooks about runs are listed here, sent or not.")
     fields = ("message", "about", "state", "attempts", "error", "payload")
     readonly_fields = ("message", "about", "state")
-
-    class Media:
-        css = {"all": ("chroniker/admin.css",)}
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -124,16 +123,17 @@ class OutboxAdmin(SiteLinks, OutboxModelAdmin):
     @admin.display(description=gettext_lazy("run"), ordering="run")
     def about(self, message: Outbox) -> SafeString:
         run = message.run
-        return Cell(f"{run.job.name} #{run.token}", url=admin_url("chroniker_run_change", run.pk)).html("", _("Run"))
+        name, url = f"{run.job.name} #{run.token}", admin_url("chroniker_run_change", run.pk)
+        return list_cell(_("Run"), format_html('<a href="{}">{}</a>', url, name) if url else name)
 
     @admin.display(description=gettext_lazy("state"), ordering="send_at")
     def state(self, message: Outbox) -> SafeString:
         now: dt.datetime = message.__dict__["now"]
         if message.sent_at is not None:
-            cell = Cell(_("sent"), "succeeded", moment(message.sent_at))
+            cell, note = badge("sent"), time_html(message.sent_at, exact_time(message.sent_at, now))
         elif message.send_at is None:
-            cell = Cell(_("given up"), "failed")
+            cell, note = badge("given_up"), ""
         else:
-            word, kind = (_("retrying"), "waiting") if message.error else (_("waiting"), "queued")
-            cell = Cell(word, kind, _("next attempt %(when)s") % {"when": distance(message.send_at, now)})
-        return cell.html(f"outbox-{message.pk}-state")
+            cell = badge("retrying" if message.error else "waiting")
+            note = format_html(_("next attempt {when}"), when=relative_html(message.send_at, now))
+        return list_cell("", cell, note)

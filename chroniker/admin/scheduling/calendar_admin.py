@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from chroniker.admin.shared.input_labels import NamedInputs
 from chroniker.admin.shared.site_links import SiteLinks
 from chroniker.models import Blackout, Calendar
+from chroniker.wording.badges import list_cell
 
 if TYPE_CHECKING:
     CalendarModelAdmin = admin.ModelAdmin[Calendar]
@@ -34,20 +37,15 @@ class CalendarAdmin(SiteLinks, CalendarModelAdmin):
     inlines = (BlackoutInline,)
     when_empty = _("No calendars yet. A job with a calendar skips scheduled times that fall in a blackout.")
 
-    class Media:
-        css = {"all": ("chroniker/admin.css",)}
-
     def get_queryset(self, request: HttpRequest) -> QuerySet[Calendar]:
         """With the counts of each row, in the same statement."""
         jobs, blackouts = Count("jobs", distinct=True), Count("blackouts", distinct=True)
         return super().get_queryset(request).annotate(counted_jobs=jobs, counted_blackouts=blackouts)
 
     @admin.display(description=_("blackouts"))
-    def n_blackouts(self, calendar: Calendar) -> int:
-        count: int = calendar.__dict__["counted_blackouts"]
-        return count
+    def n_blackouts(self, calendar: Calendar) -> SafeString:
+        return list_cell(gettext("Blackouts"), calendar.__dict__["counted_blackouts"])
 
     @admin.display(description=_("jobs"))
-    def n_jobs(self, calendar: Calendar) -> int:
-        count: int = calendar.__dict__["counted_jobs"]
-        return count
+    def n_jobs(self, calendar: Calendar) -> SafeString:
+        return list_cell(gettext("Jobs"), calendar.__dict__["counted_jobs"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
@@ -10,15 +11,17 @@ from django.db.models.functions import Coalesce
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import path
 from django.urls.resolvers import URLPattern
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from chroniker.admin.shared import pause_page
-from chroniker.admin.shared.cells import NOTHING, Cell, moment
 from chroniker.admin.shared.site_links import SiteLinks, admin_url
 from chroniker.eligibility import pauses
 from chroniker.models import Group, Job, Lease
+from chroniker.wording.badges import badge, list_cell, time_html
+from chroniker.wording.formats import NOTHING, short_time
 
 if TYPE_CHECKING:
     GroupModelAdmin = admin.ModelAdmin[Group]
@@ -35,9 +38,6 @@ class GroupAdmin(SiteLinks, GroupModelAdmin):
     when_empty = _("No groups yet. A group limits how many of its jobs run at once, and can be paused as a whole.")
     change_form_template = "admin/chroniker/group/change_form.html"
 
-    class Media:
-        css = {"all": ("chroniker/admin.css",)}
-
     def get_queryset(self, request: HttpRequest) -> QuerySet[Group]:
         """With the counts of each row, in the same statement."""
         members = Job.objects.filter(group=OuterRef("pk")).order_by().values("group").annotate(n=Count("pk"))
@@ -50,8 +50,9 @@ class GroupAdmin(SiteLinks, GroupModelAdmin):
         if group._state.adding:
             return NOTHING
         jobs = admin_url("chroniker_job_changelist")
-        url = jobs and f"{jobs}?group__id__exact={group.pk}"
-        return Cell(str(group.__dict__["n_members"]), url=url).html("", gettext("Jobs"))
+        number = group.__dict__["n_members"]
+        link = format_html('<a href="{}?{}">{}</a>', jobs, urlencode({"group": group.name}), number) if jobs else number
+        return list_cell(gettext("Jobs"), link)
 
     @admin.display(description=_("queued or running"))
     def running(self, group: Group) -> str | SafeString:
@@ -59,23 +60,20 @@ class GroupAdmin(SiteLinks, GroupModelAdmin):
             return NOTHING
         count = group.__dict__["n_running"]
         full = group.limit is not None and count >= group.limit
-        cell = Cell(str(count), "waiting" if full else "", gettext("full") if full else "")
-        return cell.html("", gettext("Queued or running"))
+        shown = format_html("{} {}", count, badge("full")) if full else count
+        return list_cell(gettext("Queued or running"), shown)
 
     @admin.display(description=_("limit"), ordering="limit")
     def most(self, group: Group) -> SafeString:
-        return Cell(NOTHING if group.limit is None else str(group.limit)).html("", gettext("Limit"))
+        return list_cell(gettext("Limit"), NOTHING if group.limit is None else group.limit)
 
     @admin.display(description=_("paused"), ordering="paused_at")
     def pause(self, group: Group) -> SafeString:
         if group.paused_at is None:
-            return Cell(NOTHING).html("", gettext("Paused"))
-        note = gettext("since %(time)s by %(who)s. %(why)s") % {
-            "time": moment(group.paused_at),
-            "who": group.paused_by,
-            "why": group.paused_reason,
-        }
-        return Cell(gettext("paused"), "waiting", note).html("")
+            return list_cell(gettext("Paused"), NOTHING)
+        since = time_html(group.paused_at, short_time(group.paused_at))
+        text = format_html(gettext("since {time} by {name}."), time=since, name=group.paused_by)
+        return list_cell("", badge("paused"), format_html("{} {}", text, group.paused_reason))
 
     def pause_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         group = Group.objects.filter(pk=object_id).first()

@@ -62,10 +62,16 @@ def bar_context(request: HttpRequest, current: str) -> dict[str, Any]:
     }
 
 
-def bar_of_admin_page(request: HttpRequest, model: str) -> dict[str, Any]:
-    """The bar of a page that Django renders: about a model of this app, or the app itself. It refreshes itself."""
+def bar_of_admin_page(request: HttpRequest, model: str, live_url: str = "") -> dict[str, Any]:
+    """The bar of a page that Django renders: about a model of this app, or the app itself. It refreshes itself.
+
+    ``live_url``: the address for the refresh of the page. Without one, only the bar is refreshed.
+    """
     use_site_of(request)
-    return {**bar_context(request, PAGE_OF_MODEL.get(model, "")), "live_url": live_address(admin_url(PULSE))}
+    return {
+        **bar_context(request, PAGE_OF_MODEL.get(model, "")),
+        "live_url": live_url or live_address(admin_url(PULSE)),
+    }
 
 
 def page_url(request: HttpRequest, name: str) -> str:

@@ -13,6 +13,8 @@ from django.template.loader import render_to_string
 
 #: The parameter that makes an address answer its fragments; its value is the tag of the fragments that the page has.
 PARAMETER = "_live"
+#: The fragments of a list that Django has made.
+LIST_FRAGMENTS = {"ops-list": "chroniker/console/list_rows.html"}
 #: Texts that a script counts up by itself; alone they are no change.
 _COUNTED = re.compile(r"(<time [^>]*data-(?:rel|elapsed)[^>]*>)[^<]*")
 
@@ -46,3 +48,15 @@ def fragments_json(
     if tag == etag:
         return HttpResponseNotModified()
     return JsonResponse({"html": html, "etag": tag, "seconds": context.get("live_seconds")})
+
+
+def live_list(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """A list that Django has made: its fragments, or the list with the address of them. Other answers stay."""
+    context = getattr(response, "context_data", None)
+    if not context or "cl" not in context:
+        return response
+    etag = live_etag(request)
+    if etag is not None:
+        return fragments_json(request, context, LIST_FRAGMENTS, etag)
+    context.setdefault("live_url", live_address(request.path, request.GET))
+    return response

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import messages
@@ -12,13 +12,14 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from chroniker.admin.shared.console_page import render
+from chroniker.admin.shared.site_links import admin_url
 from chroniker.conf import settings
 from chroniker.eligibility import pauses
-from chroniker.models import Group, Job, Switch
+from chroniker.models import Group, Switch
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -47,15 +48,10 @@ def pause_page(site: AdminSite, request: HttpRequest, group: Group | None, back:
     pause = pauses.global_pause() if group is None else pauses.group_pauses([group.pk]).get(group.pk)
     what = _("all jobs") if group is None else _("the group “%(name)s”") % {"name": group}
     words = _("Resume %(what)s") if pause else _("Pause %(what)s")
-    context = {
-        **site.each_context(request),
-        "title": words % {"what": what},
-        "opts": Job._meta if group is None else Group._meta,
-        "pause": pause,
-        "form": form,
-        "back": back,
-    }
-    return TemplateResponse(request, "admin/chroniker/pause.html", context)
+    context: dict[str, Any] = {"title": words % {"what": what}, "pause": pause, "form": form, "back": back}
+    if group is not None:
+        context["console_trail"] = [(_("Groups"), admin_url("chroniker_group_changelist"))]
+    return render(site, request, "admin/chroniker/pause.html", "pause", context)
 
 
 def _pause_or_resume(request: HttpRequest, group: Group | None, reason: str) -> None:

@@ -66,8 +66,10 @@ class SiteLinks:
         def get_urls(self) -> list[URLPattern]: ...
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """The list, with the name of its model as title. It refreshes itself like the pages of the console."""
         title = capfirst(self.opts.verbose_name_plural)
-        return super().changelist_view(request, {"title": title, **(extra_context or {})})  # type: ignore[misc,no-any-return]
+        response: HttpResponse = super().changelist_view(request, {"title": title, **(extra_context or {})})  # type: ignore[misc]
+        return live_page.live_list(request, response)
 
     @property
     def urls(self) -> list[URLPattern]:

@@ -101,7 +101,7 @@ def test_a_job_with_a_past_schedule_or_an_error_does_not_break_it(admin: Client)
 
 def test_the_bar_is_on_djangos_own_pages_of_the_app_with_an_address_to_refresh_it(admin: Client) -> None:
     group = Group.objects.create(name="nightly")
-    for page in ("", "add/", f"{group.pk}/change/", f"{group.pk}/delete/", f"{group.pk}/history/"):
+    for page in ("add/", f"{group.pk}/change/", f"{group.pk}/delete/", f"{group.pk}/history/"):
         html = admin.get(f"/admin/chroniker/group/{page}").content.decode()
         assert 'aria-label="Scheduler health"' in html, page
         assert 'data-live-url="/admin/chroniker/job/pulse/?_live="' in html, page
@@ -111,3 +111,13 @@ def test_the_bar_is_on_djangos_own_pages_of_the_app_with_an_address_to_refresh_i
 def test_the_index_of_the_app_leads_to_the_start_page_for_those_who_may_see_it(admin: Client) -> None:
     assert 'content="0; url=/admin/chroniker/job/now/"' in admin.get("/admin/chroniker/").content.decode()
     assert "http-equiv" not in logged_in("view_group").get("/admin/chroniker/").content.decode()
+
+
+def test_before_the_first_run_it_lists_the_steps_that_are_missing(admin: Client) -> None:
+    html = admin.get(NOW).content.decode()
+    assert "3 steps until the first job runs." in html and "Nothing ticks yet." in html and "No job yet." in html
+    job = a_booked_job()
+    assert "2 steps until the first job runs." in admin.get(NOW).content.decode()
+    run_now(job, by="a test")
+    html = admin.get(NOW).content.decode()
+    assert "until the first job runs" not in html and "No job yet." not in html

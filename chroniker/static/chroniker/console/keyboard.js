@@ -14,7 +14,7 @@
     }
 
     function move(step) {
-        const rows = [...document.querySelectorAll("tr[data-row]")].filter(each => each.offsetParent);
+        const rows = [...document.querySelectorAll("tr[data-row], #result_list tbody tr")].filter(each => each.offsetParent);
         if (!rows.length) { return; }
         rows.forEach(each => each.classList.remove("on"));
         row = Math.max(0, Math.min(rows.length - 1, row + step));

@@ -49,10 +49,12 @@
         const active = element.contains(document.activeElement) ? document.activeElement : null;
         const focus = active && path(element, active), tag = active?.tagName;
         const open = [...element.querySelectorAll("details[open]")].map(each => path(element, each));
+        const checked = [...element.querySelectorAll("input[type=checkbox]:checked")].map(each => each.value);
         const scrolls = [...element.querySelectorAll(".ops-scroll, [data-keep-scroll]")]
             .map(each => [path(element, each), each.scrollLeft, each.scrollTop]);
         element.replaceChildren(fresh);
         open.forEach(steps => { const found = follow(element, steps); if (found?.tagName === "DETAILS") { found.open = true; } });
+        element.querySelectorAll("input[type=checkbox]").forEach(each => { each.checked = checked.includes(each.value); });
         scrolls.forEach(([steps, left, top]) => { const found = follow(element, steps); found?.scrollTo(left, top); });
         const target = focus && follow(element, focus);
         if (target && target.tagName === tag) { target.focus({preventScroll: true}); }

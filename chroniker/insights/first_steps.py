@@ -1,0 +1,50 @@
+"""The steps until the first job runs, for a new installation. None of them once a run exists."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from enum import Enum
+
+from chroniker.conf import settings
+from chroniker.insights.fleet import is_ticking
+from chroniker.models import HostService, Job, Run, Ticker
+
+#: Processes that tick, the latest first.
+MOST_TICKERS = 20
+
+
+class Step(Enum):
+    """In their order."""
+
+    DATABASE = "database"
+    TICK = "tick"
+    WORKER = "worker"
+    JOB = "job"
+
+
+@dataclass(frozen=True, slots=True)
+class FirstSteps:
+    """``done``: the steps that need nothing more."""
+
+    done: frozenset[Step]
+    ticked_before: bool = False  #: a process has ticked, but not recently
+
+    @property
+    def open(self) -> list[Step]:
+        return [step for step in Step if step not in self.done]
+
+
+def first_steps(now: dt.datetime) -> FirstSteps | None:
+    """``None`` once a run exists: one statement then, else four."""
+    if Run.objects.exists():
+        return None
+    tickers = list(Ticker.objects.order_by("-last_at")[:MOST_TICKERS])
+    done = {Step.DATABASE}
+    if is_ticking(tickers, now):
+        done.add(Step.TICK)
+    if HostService.objects.filter(last_seen__gt=now - settings.host_timeout).exists():
+        done.add(Step.WORKER)
+    if Job.objects.exists():
+        done.add(Step.JOB)
+    return FirstSteps(frozenset(done), bool(tickers))

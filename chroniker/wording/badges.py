@@ -1,0 +1,54 @@
+"""HTML of states and times, for template tags and for the columns of lists."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from chroniker.wording import formats
+from chroniker.wording.states import state
+
+
+def icon(shape: str, tone: str = "") -> SafeString:
+    """The symbol alone, hidden from screen readers: a word must stand beside it."""
+    toned = format_html(' data-tone="{}"', tone) if tone else ""
+    return format_html(
+        '<svg class="ico"{} viewBox="0 0 16 16" aria-hidden="true"><use href="#s-{}"/></svg>', toned, shape
+    )
+
+
+def badge(code: str, word: str = "", *, pill: bool = False) -> SafeString:
+    """Shape and word in the tone of a state. ``word`` replaces the usual word."""
+    found = state(code)
+    return format_html(
+        '<span class="state{}" data-tone="{}"{}>{}{}</span>',
+        " pill" if pill else "",
+        found.tone,
+        SafeString(" data-live") if found.is_live else "",
+        icon(found.shape),
+        word or found.word,
+    )
+
+
+def time_html(value: dt.datetime | None, text: str, attribute: str = "") -> str | SafeString:
+    """The text with the exact time for programs and as a tooltip. ``attribute``: of a text that a script updates."""
+    if value is None:
+        return text
+    more = SafeString(f" {attribute}") if attribute else ""
+    return format_html(
+        '<time datetime="{}" title="{}"{}>{}</time>', value.isoformat(), formats.full_time(value), more, text
+    )
+
+
+def relative_html(value: dt.datetime | None, now: dt.datetime | None = None) -> str | SafeString:
+    """“2 s ago”. A script keeps the number up to date."""
+    return time_html(value, formats.relative(value, now), "data-rel")
+
+
+def list_cell(label: str, content: object, note: object = "") -> SafeString:
+    """A cell of a list. ``label`` is shown on narrow screens, where the list has no head; ``note`` on a second line."""
+    small = format_html("<small>{}</small>", note) if note else ""
+    named = format_html('<span class="ops-label">{} </span>', label) if label else ""
+    return format_html('<div class="ops-cell">{}{}{}</div>', named, content, small)
