@@ -54,6 +54,8 @@ PAGES: dict[str, Page] = {
     **_of_model("job", SEE_JOBS, _only("adder"), _only("deleter"), lambda rows: rows.idle.pk),
     "job/live/": Page(SEE_JOBS, json=True, query="?ids=1"),
     "job/graph/": Page(SEE_JOBS),
+    "job/now/": Page(SEE_JOBS),
+    "job/pulse/": Page(STAFF - {"nobody"}),
     "job/pause/": Page(_only("pauser")),
     "job/preview/": Page(SEE_JOBS, json=True, query="?frequency=CRON&cron=0+3+*+*+*"),
     "job/command/": Page(_only("changer", "operator"), json=True, query="?name=noop"),
@@ -63,7 +65,6 @@ PAGES: dict[str, Page] = {
     "job/<int:object_id>/stop/": Page(_only("stopper", "watchman"), 302, of=lambda rows: rows.job.pk),
     "monitor/": Page(SEE_JOBS),
     "monitor/add/": Page(_only("adder"), 302),
-    "monitor/live/": Page(SEE_JOBS, json=True, query="?ids=1"),
     "monitor/<path:object_id>/change/": Page(STAFF, 302, of=lambda rows: rows.watch.pk),  # to the page that asks
     **_of_model("run", SEE_RUNS, NOBODY, NOBODY, lambda rows: rows.run.pk),
     "run/reliability/": Page(SEE_RUNS),
@@ -73,6 +74,7 @@ PAGES: dict[str, Page] = {
     "run/<uuid:object_id>/log.txt": Page(SEE_RUNS, of=lambda rows: rows.run.pk),
     "run/<uuid:object_id>/stop/": Page(_only("stopper", "watchman"), 302, of=lambda rows: rows.run.pk),
     **_of_model("host", SEE, NOBODY, _only("deleter"), lambda rows: rows.host.pk),
+    "host/<path:object_id>/change/": Page(SEE, 302, of=lambda rows: rows.host.pk),  # to the page of the fleet
     **_of_model("group", SEE, _only("adder"), _only("deleter"), lambda rows: rows.group.pk),
     "group/<int:object_id>/pause/": Page(_only("pauser"), of=lambda rows: rows.group.pk),
     **_of_model("calendar", SEE, _only("adder"), _only("deleter"), lambda rows: rows.calendar.pk),
@@ -130,7 +132,6 @@ CHANGES: list[Change] = [
     _action("monitor", "check_now", _only("operator"), lambda rows: rows.watch),
     Change("run/<uuid:object_id>/stop/", _only("stopper", "watchman")),
     Change("host/<path:object_id>/delete/", _only("deleter"), CONFIRMED),
-    _action("host", "delete_selected", _only(), lambda rows: rows.host),
     Change("group/add/", _only("adder"), lambda rows: {"name": "new"}),
     Change("group/<path:object_id>/change/", _only("changer"), lambda rows: {"name": "night", "limit": "7"}),
     Change("group/<path:object_id>/delete/", _only("deleter"), CONFIRMED),

@@ -33,7 +33,8 @@ class MonitorStatus:
         label = _("Need attention")
         if self.found is None:
             ran = self.status.last_status is not None
-            return list_cell(label, NOTHING, _("The latest run reported no count.") if ran else "")
+            note = _("The latest run reported no count.") if ran else ""
+            return list_cell(label, NOTHING, format_html("{} {}", note, self._link()))
         shown = badge("failing" if self.found else "ok", str(self.found))
         return list_cell(label, shown, self._link())
 

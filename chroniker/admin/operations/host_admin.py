@@ -20,6 +20,8 @@ else:
 
 @admin.register(Host)
 class HostAdmin(SiteLinks, HostModelAdmin):
+    actions = None
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
@@ -32,4 +34,6 @@ class HostAdmin(SiteLinks, HostModelAdmin):
         return fleet_page(self.admin_site, request)
 
     def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
         return redirect_to("chroniker_host_changelist")

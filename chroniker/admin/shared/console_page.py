@@ -12,6 +12,7 @@ from typing import Any
 
 from django.apps import apps
 from django.contrib.admin import AdminSite, ModelAdmin
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import path
@@ -64,7 +65,9 @@ def render(
 
 
 def pulse_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
-    """The refresh of the bar, for pages that Django renders. It shows nothing that needs a permission."""
+    """The refresh of the bar, for pages that Django renders. It needs any right of this app."""
+    if not request.user.has_module_perms("chroniker"):
+        raise PermissionDenied
     response = fragments_json(request, {"bar": bar_context(request, "")}, COMMON_FRAGMENTS, live_etag(request) or "")
     add_never_cache_headers(response)
     return response

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -241,23 +242,25 @@ def test_the_monitor_list_shows_monitors_only(admin: Client) -> None:
 
 def test_the_monitor_list_shows_the_latest_count(admin: Client) -> None:
     monitor = a_monitor()
-    name = f"monitor-{monitor.pk}-attention"
 
-    def shown() -> dict[str, str]:
-        cells = admin.get(f"{LIST}live/", {"ids": str(monitor.pk)}).json()["cells"]
-        assert f'data-cell="{name}" data-kind="{cells[name]["kind"]}"' in text_of(admin.get(LIST))
-        return {key: cells[name][key] for key in ("text", "kind")}
+    def shown() -> tuple[str, str] | None:
+        """Tone and number, on the page and in its refresh."""
+        refreshed = admin.get(LIST, {"_live": ""}).json()["html"]["ops-list"]
+        cell = re.search(r'class="field-attention">(.*?)</td>', refreshed, re.DOTALL)
+        assert cell is not None and cell[1] in text_of(admin.get(LIST))
+        found = re.search(r'data-tone="(\w+)">.*</svg>(\d+)</span>', cell[1])
+        return (found[1], found[2]) if found else None
 
-    assert shown()["kind"] == ""
+    assert shown() is None
     a_run_of(monitor)
-    assert shown() == {"text": "3", "kind": "failed"}
+    assert shown() == ("bad", "3")
     Job.objects.filter(pk=monitor.pk).update(args="0")
     with override_settings(CHRONIKER_EXECUTORS=INLINE):
         run_now(monitor, "a test")
-        assert shown() == {"text": "0", "kind": "succeeded"}
+        assert shown() == ("good", "0")
         Job.objects.filter(pk=monitor.pk).update(command="fails", args="")
         run_now(monitor, "a test")
-    assert shown()["kind"] == "", "the latest run reported no count, so an older count is not shown"
+    assert shown() is None, "the latest run reported no count, so an older count is not shown"
 
 
 def test_the_monitor_list_links_to_the_rendered_url(admin: Client) -> None:
@@ -320,7 +323,7 @@ def test_the_monitor_list_has_its_own_permission(
     page = client.get(LIST)
     assert (page.status_code == 200) == sees
     assert (f'href="/admin/chroniker/job/{monitor.pk}/change/"' in page.content.decode()) == links
-    assert client.get(f"{LIST}live/", {"ids": str(monitor.pk)}).status_code == (200 if sees else 403)
+    assert client.get(LIST, {"_live": ""}).status_code == (200 if sees else 403)
     with override_settings(CHRONIKER_EXECUTORS=INLINE):
         client.post(LIST, {"action": "check_now", "_selected_action": [str(monitor.pk)], "confirmed": "1"})
     assert Run.objects.exists() == runs
