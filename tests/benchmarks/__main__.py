@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from tests.benchmarks import measuring, modules, run, tick
+from tests.benchmarks import measuring, modules, output, run, tick
 
-BENCHMARKS = {"tick": tick, "run": run, "modules": modules}
+BENCHMARKS = {"tick": tick, "run": run, "modules": modules, "output": output}
 
 
 def main() -> None:

@@ -45,7 +45,12 @@ PLAIN = Style()
 
 def plain(line: str) -> str:
     """The visible text of one line: the state after its last carriage return, without escapes and controls."""
-    return _INVISIBLE.sub("", _last_state(line)[1])
+    return without_escapes(_last_state(line)[1])
+
+
+def without_escapes(text: str) -> str:
+    """The text without escapes, controls and line ends; also what carriage returns overwrite stays."""
+    return _INVISIBLE.sub("", text)
 
 
 def segments(line: str, style: Style = PLAIN) -> tuple[list[tuple[str, str]], Style]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from chroniker.insights.output.ansi import plain
-from chroniker.insights.output.pages import Cursor, page_after
+from chroniker.insights.output.ansi import plain, without_escapes
+from chroniker.insights.output.pages import Cursor, Page, page_after
 from chroniker.insights.output.views import lines_of
 
 #: One request reads no further page after so many lines, or so many matches.
-STEP, MOST = 20_000, 1000
+STEP, MOST = 50_000, 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +27,19 @@ def search(run_id: UUID, text: str, cursor: Cursor) -> Matches:
     numbers: list[int] = []
     while read < STEP and len(numbers) < MOST:
         page = page_after(run_id, cursor)
-        found = lines_of(run_id, page)
-        numbers += [line.number for line in found if wanted in plain(line.text).casefold()]
-        read += max(len(found), len(page.pieces))
+        if _may_match(page, wanted):
+            found = lines_of(run_id, page)
+            numbers += [line.number for line in found if wanted in plain(line.text).casefold()]
+        read += sum(piece.text.count("\n") or 1 for piece in page.pieces)
         cursor = page.after
         if not page.more_after:
             return Matches(numbers, None)
     return Matches(numbers, cursor)
+
+
+def _may_match(page: Page, wanted: str) -> bool:
+    """False if no line of the page can match. Much faster than to look at each line."""
+    texts = {stream: [piece.text] for stream, piece in page.previous.items()}
+    for piece in page.pieces:
+        texts.setdefault(piece.stream, []).append(piece.text)
+    return any(wanted in without_escapes("".join(parts)).casefold() for parts in texts.values())
