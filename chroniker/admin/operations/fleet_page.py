@@ -106,7 +106,7 @@ def _queue_row(queue: Queue, runs: str) -> dict[str, Any]:
         "name": queue.name or _("executor %(name)s") % {"name": queue.executor or NOTHING},
         "executor": queue.executor if queue.name else "",
         "queued": queue.queued,
-        "runs_url": f"{runs}?status__exact=CLAIMED" if runs and queue.queued else "",
+        "runs_url": f"{runs}?status=CLAIMED" if runs and queue.queued else "",
         "oldest": queue.oldest,
         "workers": queue.workers,
         "wait": short_duration(queue.wait_p95),

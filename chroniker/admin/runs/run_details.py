@@ -14,7 +14,8 @@ from chroniker.admin.runs.run_sentence import covers, took
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.insights.run_story import RunStory
 from chroniker.job_commands.secret_masking import masked
-from chroniker.models import Run, Status, Trigger
+from chroniker.models import OPEN, Run, Status, Trigger
+from chroniker.wording.exit_status import exit_status
 from chroniker.wording.formats import NOTHING, count, exact_time, short_duration, times
 
 
@@ -70,7 +71,9 @@ def _url(run: Run) -> str:
 
 
 def _why(run: Run, story: RunStory) -> str:
-    return masked(run.reason, story.run.job.secrets)
+    """The reason; of a run that ended badly without one, the exit status."""
+    ended_well = run.status in (Status.SUCCEEDED, *OPEN)
+    return masked(run.reason or ("" if ended_well else exit_status(run.exit_code)), story.run.job.secrets)
 
 
 def _job(run: Run) -> SafeString:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import datetime as dt
 
-from django.contrib.admin.models import LogEntry
 from django.db import connection
 from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
@@ -11,10 +10,10 @@ from django.urls import reverse
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.lifecycle import Outcome
-from chroniker.models import Job, JobState, Lease, Status
+from chroniker.models import Job, JobState, Status
 from chroniker.scheduler.manual_runs import run_now
 from tests.support.admin_pages import rows
-from tests.support.factories import a_booked_job, a_dependency, a_due_job, a_job, started, state_of
+from tests.support.factories import a_booked_job, a_dependency, a_due_job, a_job, started
 
 LIST = "/admin/chroniker/job/"
 
@@ -142,8 +141,6 @@ def test_the_lists_can_be_searched_and_filtered(admin: Client) -> None:
     shown = {
         f"{LIST}?q=good": good, f"{LIST}?result=bad": bad, f"{LIST}?result=FAILED": bad,
         f"{LIST}?state=running": good, f"{LIST}?state=idle": bad,
-        "/admin/chroniker/run/?q=bad": bad, f"/admin/chroniker/run/?job={bad.pk}": bad,
-        f"/admin/chroniker/run/?q={run.pk}": bad, "/admin/chroniker/run/?status__exact=FAILED": bad,
     }  # fmt: skip
     for address, job in shown.items():
         assert [getattr(row, "job", row) for row in rows(admin, address)] == [job], address
@@ -152,10 +149,8 @@ def test_the_lists_can_be_searched_and_filtered(admin: Client) -> None:
 def test_an_invalid_filter_is_not_a_server_error(admin: Client) -> None:
     for nonsense in ("?state=x", "?result=x", "?o=99", "?p=99"):
         assert admin.get(LIST + nonsense).status_code in (200, 302)
-    assert admin.get("/admin/chroniker/run/?job=x").status_code in (200, 302)
     for ids in ("", "x", "1,", "9" * 30, ",".join(["1"] * 101)):
         assert admin.get(reverse("admin:chroniker_job_live"), {"ids": ids}).status_code == 400
-        assert admin.get(reverse("admin:chroniker_run_states"), {"ids": ids}).status_code == 400
 
 
 def test_a_pause_is_shown_on_list_and_page(admin: Client) -> None:
@@ -163,15 +158,3 @@ def test_a_pause_is_shown_on_list_and_page(admin: Client) -> None:
     with override_settings(CHRONIKER_PAUSED=True):
         for address in (LIST, reverse("admin:chroniker_job_change", args=[job.pk])):
             assert "The scheduler is paused" in admin.get(address).content.decode()
-
-
-def test_the_list_of_runs_selects_no_output_and_counts_no_further_than_it_pages(admin: Client) -> None:
-    run = run_now(a_booked_job(), by="a test")
-    with CaptureQueriesContext(connection) as queries:
-        assert admin.get("/admin/chroniker/run/").status_code == 200
-    statements = [query["sql"] for query in queries]
-    assert not [sql for sql in statements if "logchunk" in sql]
-    (count,) = [sql for sql in statements if "COUNT(" in sql]
-    assert "LIMIT 10000" in count
-    assert Lease.objects.get(run=run).job_id == state_of(run.job).pk
-    assert not LogEntry.objects.exists()

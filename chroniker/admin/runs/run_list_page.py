@@ -1,0 +1,163 @@
+"""The page Runs: all runs, newest first, with filters. New runs are announced, not inserted."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext as _
+
+from chroniker.admin.shared.console_page import render
+from chroniker.admin.shared.live_page import PARAMETER, live_etag
+from chroniker.admin.shared.site_links import admin_url
+from chroniker.insights.run_list import MOST_NEW, Filters, Key, count_newer, jobs_named, older
+from chroniker.job_commands.secret_masking import masked
+from chroniker.models import OPEN, Host, Run, Status, Trigger
+from chroniker.wording.exit_status import exit_status
+from chroniker.wording.formats import NOTHING, short_duration
+
+ROWS = 50
+#: Hosts to choose from.
+MOST_HOSTS = 200
+TEMPLATE = "chroniker/console/runs/page.html"
+FRAGMENTS = {"ops-sentence": "chroniker/console/runs/news.html", "runs-rows": "chroniker/console/runs/rows.html"}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    run: Run
+    code: str
+    name: str
+    url: str
+    took: str
+    delay: str
+    started_by: str
+    reason: str
+    is_open: bool
+    stop_url: str
+    again_url: str
+
+
+def list_view(run_admin: Any, request: HttpRequest) -> HttpResponse:
+    """``?before=KEY``: the runs after it. ``?top=KEY``, in a refresh: the rows that the page has, not newer ones."""
+    if not run_admin.has_view_permission(request):
+        raise PermissionDenied
+    filters = _filters(request)
+    before, top = _key(request, "before"), _key(request, "top")
+    found = older(filters, ROWS + 1, before, top)
+    shown, may = found[:ROWS], _may(request)
+    now = shown[0].__dict__["now"] if shown else timezone.now()
+    newest = top or before or (Key.of(shown[0]) if shown else None)
+    is_refresh = live_etag(request) is not None
+    context = {
+        "title": _("Runs"),
+        "now": now,
+        "rows": [_row(run, now, may) for run in shown],
+        "older": _query(request, before=Key.of(shown[-1])) if len(found) > ROWS else "",
+        "newest": _query(request) if before else "",
+        "n_new": count_newer(filters, newest) if is_refresh and newest and not before else 0,
+        "most_new": MOST_NEW,
+        "new_url": _query(request),
+        "is_filtered": not filters.is_empty,
+        "filters": filters,
+        **_choices(filters, shown),
+    }
+    if not before and newest is not None:
+        context["live_url"] = f"{request.path}{_query(request, top=newest)}&{PARAMETER}="
+    return render(run_admin.admin_site, request, TEMPLATE, "runs", context, FRAGMENTS)
+
+
+def _filters(request: HttpRequest) -> Filters:
+    """Values that do not exist are no filter."""
+    query = request.GET
+    text, job = query.get("q", "").strip(), query.get("job", "")
+    found = Filters(
+        text=text,
+        status=_one_of(query.get("status", ""), Status.values),
+        trigger=_one_of(query.get("trigger", ""), Trigger.values),
+        host=query.get("host", ""),
+        since=_moment(query.get("from", "")),
+        job=int(job) if job.isdecimal() and len(job) < 19 else None,
+    )
+    if text and found.run_id is None:
+        found.jobs.extend(jobs_named(text))
+    return found
+
+
+def _one_of(value: str, values: list[str]) -> str:
+    return value if value in values else ""
+
+
+def _moment(text: str) -> dt.datetime | None:
+    try:
+        moment = parse_datetime(text)
+        return timezone.make_aware(moment) if moment is not None and moment.tzinfo is None else moment
+    except (ValueError, OverflowError):
+        return None
+
+
+def _key(request: HttpRequest, name: str) -> Key | None:
+    try:
+        return Key.parse(request.GET.get(name, ""))
+    except ValueError:
+        return None
+
+
+def _query(request: HttpRequest, **keys: Key) -> str:
+    """The present filters, with another place in the list."""
+    filters = {name: value for name, value in request.GET.dict().items() if value and name not in ("before", "top")}
+    return f"?{urlencode({**filters, **{name: str(key) for name, key in keys.items()}})}"
+
+
+def _may(request: HttpRequest) -> dict[str, bool]:
+    return {name: request.user.has_perm(f"chroniker.{name}_job") for name in ("run", "stop")}
+
+
+def _row(run: Run, now: dt.datetime, may: dict[str, bool]) -> Row:
+    is_open = run.status in OPEN
+    is_stopping = run.status == Status.RUNNING and run.stop_requested_at is not None
+    start = run.scheduled_for or run.claimed_at
+    return Row(
+        run=run,
+        code="stopping" if is_stopping else str(run.status),
+        name=f"{run.job.name} · {run.token}",
+        url=admin_url("chroniker_run_change", run.pk),
+        took=short_duration((run.finished_at or now) - run.started_at) if run.started_at else NOTHING,
+        delay=short_duration(run.started_at - start) if run.started_at else NOTHING,
+        started_by=_started_by(run),
+        reason=_reason(run),
+        is_open=is_open,
+        stop_url=admin_url("chroniker_run_stop", run.pk) if is_open and may["stop"] else "",
+        again_url=admin_url("chroniker_run_again", run.pk) if not is_open and may["run"] else "",
+    )
+
+
+def _started_by(run: Run) -> str:
+    if run.trigger == Trigger.RETRY:
+        return _("retry %(n)d") % {"n": run.attempt - 1}
+    return run.asked_by if run.trigger == Trigger.MANUAL and run.asked_by else str(Trigger(run.trigger).label)
+
+
+def _reason(run: Run) -> str:
+    if run.status in (Status.RUNNING, Status.SUCCEEDED):
+        return ""
+    text = run.error_line if run.error_line and run.error_line not in run.reason else ""
+    return masked(": ".join(filter(None, [run.reason or exit_status(run.exit_code), text])), run.job.secrets)
+
+
+def _choices(filters: Filters, shown: list[Run]) -> dict[str, Any]:
+    hosts = list(Host.objects.order_by("name").values_list("name", flat=True)[:MOST_HOSTS])
+    if filters.host and filters.host not in hosts:
+        hosts.append(filters.host)
+    return {
+        "hosts": hosts,
+        "statuses": [(status.value, status.label) for status in Status],
+        "triggers": [(trigger.value, trigger.label) for trigger in Trigger],
+        "job_name": shown[0].job.name if shown else "",
+    }

@@ -1,0 +1,114 @@
+"""The list of runs: filtered, newest first, page by page along a key. Nothing is counted beyond a small limit."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field
+from typing import Self
+from uuid import UUID
+
+from django.db.models import F, QuerySet
+
+from chroniker.clock.database_clock import FromNow
+from chroniker.models import Job, Run
+
+#: Jobs of which a text in the name selects runs; and of each, so many of its newest runs.
+MOST_JOBS, NEWEST = 50, 2_000
+#: New runs are counted up to this number.
+MOST_NEW = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """The place of a run in the list: its claim, then its id. Its text is “2026-11-28T09:41:12+00:00~UUID”."""
+
+    claimed_at: dt.datetime
+    pk: UUID
+
+    @classmethod
+    def of(cls, run: Run) -> Self:
+        return cls(run.claimed_at, run.pk)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The inverse of ``str``. Raises ``ValueError``."""
+        moment, _tilde, pk = text.partition("~")
+        found = cls(dt.datetime.fromisoformat(moment), UUID(pk))
+        if found.claimed_at.tzinfo is None:
+            raise ValueError(text)
+        return found
+
+    def __str__(self) -> str:
+        return f"{self.claimed_at.isoformat()}~{self.pk}"
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """``text``: a run's id, which is looked up alone; or a part of a job's name."""
+
+    text: str = ""
+    status: str = ""
+    trigger: str = ""
+    host: str = ""
+    since: dt.datetime | None = None
+    job: int | None = None
+    jobs: list[int] = field(default_factory=list)  #: those whose name contains the text; at most ``MOST_JOBS``
+
+    @property
+    def run_id(self) -> UUID | None:
+        try:
+            return UUID(self.text.strip())
+        except ValueError:
+            return None
+
+    @property
+    def is_empty(self) -> bool:
+        return not any((self.text, self.status, self.trigger, self.host, self.since, self.job))
+
+
+def jobs_named(text: str) -> list[int]:
+    """The first jobs whose name contains ``text``. One statement."""
+    found = Job.objects.filter(name__icontains=text).order_by("name")
+    return list(found.values_list("pk", flat=True)[:MOST_JOBS])
+
+
+def older(filters: Filters, limit: int, before: Key | None = None, top: Key | None = None) -> list[Run]:
+    """Runs, newest first: those after ``before`` in the list, and none newer than ``top``. One statement.
+
+    Each has its job, and the database's time as ``now``.
+    """
+    runs = _matching(filters).select_related("job").annotate(now=FromNow())
+    if top is not None:
+        runs = runs.filter(claimed_at__lte=top.claimed_at).exclude(claimed_at=top.claimed_at, pk__gt=top.pk)
+    if before is not None:
+        runs = runs.filter(claimed_at__lte=before.claimed_at).exclude(claimed_at=before.claimed_at, pk__gte=before.pk)
+    return list(runs.order_by("-claimed_at", "-pk")[:limit])
+
+
+def count_newer(filters: Filters, top: Key) -> int:
+    """How many matching runs are newer than ``top``; at most ``MOST_NEW``. One statement."""
+    runs = _matching(filters).filter(claimed_at__gte=top.claimed_at).exclude(claimed_at=top.claimed_at, pk__lte=top.pk)
+    return runs.order_by()[:MOST_NEW].count()
+
+
+def _matching(filters: Filters) -> QuerySet[Run]:
+    """Each filter is a condition on an index; a run's id is asked for by the primary key alone."""
+    if filters.run_id is not None:
+        return Run.objects.filter(pk=filters.run_id)
+    runs = Run.objects.all()
+    if filters.job is not None:
+        runs = _of_jobs(runs, [filters.job])
+    if filters.text:
+        runs = _of_jobs(runs, filters.jobs)
+    if filters.status:
+        runs = runs.filter(status=filters.status)
+    if filters.trigger:
+        runs = runs.filter(trigger=filters.trigger)
+    if filters.host:
+        runs = runs.filter(host=filters.host)
+    return runs.filter(claimed_at__gte=filters.since) if filters.since else runs
+
+
+def _of_jobs(runs: QuerySet[Run], jobs: list[int]) -> QuerySet[Run]:
+    """The newest runs of these jobs, along the index of tokens: not all runs between them by time."""
+    return runs.filter(job__in=jobs, token__gt=F("job__state__last_token") - NEWEST)
