@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chroniker.eligibility import due
+from chroniker.eligibility import explanations
 from chroniker.eligibility.pauses import Pause
 from chroniker.insights.durations import Estimate, estimate
 from chroniker.models import Job, JobState, Lease, Run, Status
@@ -101,5 +101,5 @@ def _waiting(
     if not states:
         return queued
     pauses = {state.pk: held for state in states} if held else None
-    reasons = due.why_not(states, now, pauses)
+    reasons = explanations.why_not(states, now, pauses)
     return queued + [WaitingJob(state.job, "waiting", state.next_run, reasons[state.pk]) for state in states]

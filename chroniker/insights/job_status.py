@@ -11,7 +11,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from chroniker.clock.database_clock import database_now
-from chroniker.eligibility import due, hosts, pauses
+from chroniker.eligibility import explanations, hosts, pauses
 from chroniker.insights.durations import expected_durations
 from chroniker.models import Job, JobState, Lease, Status
 
@@ -126,7 +126,7 @@ def fetch_job_status(jobs: Sequence[Job], kind: type[F], now: dt.datetime | None
     leases = {lease.job_id: lease for lease in Lease.objects.filter(job__in=ids, slot="").select_related("run")}
     held = pauses.pauses_for(jobs)
     missing = hosts.jobs_without_live_host(jobs)
-    reasons = due.explain(list(states.values()), now, held, missing, leases)
+    reasons = explanations.explain(list(states.values()), now, held, missing, leases)
     expected = _expected(states, leases)
     return {
         job.pk: kind(

@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from chroniker.clock import jump_detection
 from chroniker.clock.database_clock import database_now
 from chroniker.conf import settings
-from chroniker.eligibility import due, pauses
+from chroniker.eligibility import explanations, pauses
 from chroniker.eligibility.claim_kinds import any_pending
 from chroniker.lifecycle.transactions import transactional
 from chroniker.management.console import describe
@@ -43,7 +43,7 @@ def by_hand(jobs: Sequence[Job]) -> list[str]:
 
 def _run_now(job: Job) -> str:
     state = JobState.objects.select_related("job").filter(pk=job.pk).first()
-    reason = due.reason_cannot_run_now(state) if state else pauses.pauses_for([job]).get(job.pk)
+    reason = explanations.reason_cannot_run_now(state) if state else pauses.pauses_for([job]).get(job.pk)
     return f"would refuse “{job.name}”: {reason}" if reason else f"would claim “{job.name}”: by hand"
 
 
@@ -74,7 +74,7 @@ def forecast(only: list[int] | None, now: dt.datetime | None = None) -> Forecast
 def _reasons(found: Forecast, only: list[int] | None, now: dt.datetime) -> list[tuple[str, str]]:
     done = {run.job_id for run in found.result.claimed} | {job.pk for job, _error in found.result.schedule_errors}
     states = list(_candidates(only, now).exclude(pk__in=done).select_related("job")[: settings.batch_size])
-    reasons = due.why_not(states, now)
+    reasons = explanations.why_not(states, now)
     return [(state.job.name, reasons[state.pk]) for state in states]
 
 

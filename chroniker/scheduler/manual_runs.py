@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from chroniker import lifecycle
 from chroniker.clock import jump_detection
 from chroniker.conf import settings
-from chroniker.eligibility import due
+from chroniker.eligibility import explanations
 from chroniker.exceptions import ClaimRefused, CommandRefused
 from chroniker.executors.base import a_person_waits
 from chroniker.job_commands import options, policy
@@ -36,7 +36,7 @@ def run_now(job: Job, by: str, args: str | None = None) -> Run:
     try:
         claimed = lifecycle.claim([plan.by_hand(state, now, args, asked_by=by)], now, wait=True)
     except jump_detection.ClockJumped as jump:
-        raise ClaimRefused(due.clock_jump_message(jump.reading.suspended_because)) from jump
+        raise ClaimRefused(explanations.clock_jump_message(jump.reading.suspended_because)) from jump
     if not claimed:
         _refuse_if_not_free(JobState.objects.select_related("job__group").get(pk=job.pk))
         raise ClaimRefused(_("The job was changed or claimed by someone else just now; try again."))
@@ -55,7 +55,7 @@ def _trusted_now() -> dt.datetime:
     try:
         return jump_detection.trusted_now()
     except jump_detection.ClockJumped as jump:
-        raise ClaimRefused(due.clock_jump_message(jump.reading.suspended_because)) from jump
+        raise ClaimRefused(explanations.clock_jump_message(jump.reading.suspended_because)) from jump
 
 
 def _check_arguments(job: Job, args: str) -> None:
@@ -71,5 +71,5 @@ def _check_arguments(job: Job, args: str) -> None:
 
 
 def _refuse_if_not_free(state: JobState) -> None:
-    if reason := due.reason_cannot_run_now(state):
+    if reason := explanations.reason_cannot_run_now(state):
         raise ClaimRefused(reason)

@@ -69,6 +69,7 @@ def errors(page: Any) -> dict[str, list[str]]:
 
 
 def rows(client: Client, address: str) -> list[Any]:
-    """The rows of a list."""
+    """The rows of a list: of the console's, or of Django's."""
     page: Any = client.get(address)
-    return list(page.context_data["cl"].result_list)
+    found = page.context_data
+    return list(found["cl"].result_list if "cl" in found else found["jobs"])

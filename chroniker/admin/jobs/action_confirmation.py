@@ -1,23 +1,46 @@
-"""The page that asks for confirmation before a bulk action disables, runs or stops jobs."""
+"""The page that asks before an action disables, runs or stops jobs. It says what will happen to each."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
-from chroniker.models import Job
+from chroniker.admin.jobs.job_head import placement
+from chroniker.admin.shared.console_page import render
+from chroniker.admin.shared.job_cells import Overview
+from chroniker.admin.shared.site_links import admin_url
+from chroniker.eligibility import explanations
+from chroniker.insights.job_status import fetch_job_status
+from chroniker.models import Job, Status
+from chroniker.wording.formats import NOTHING, count, short_duration, short_time
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin
 
 #: Jobs that the page names; of the others it gives the number.
 MOST_LISTED = 100
+TEMPLATE = "chroniker/console/jobs/confirm.html"
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What will happen to one job."""
+
+    overview: Overview
+    text: str
+    tone: str = ""
+    usual: str = NOTHING
+
+    @property
+    def url(self) -> str:
+        return admin_url("chroniker_job_status", self.overview.job.pk)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,55 +48,121 @@ class Question:
     """The question on the page. ``action`` is the name of the admin action that the answer starts."""
 
     action: str
-    title: Any
-    consequence: Any
-    button: Any
+    title: Callable[[int], str]
+    note: Callable[[], str]
+    button: Callable[[int], str]
+    effects: Callable[[Sequence[Overview]], list[Effect]]
+
+
+def _run_effects(overviews: Sequence[Overview]) -> list[Effect]:
+    reasons = explanations.reasons_cannot_run_now([overview.state for overview in overviews])
+    return [_run_effect(overview, reasons[overview.job.pk]) for overview in overviews]
+
+
+def _run_effect(overview: Overview, reason: str | None) -> Effect:
+    usual = short_duration(overview.state.p50)
+    if reason is not None:
+        return Effect(overview, _("Is left out. %(reason)s") % {"reason": reason}, "wait", usual)
+    return Effect(overview, _("Runs at once: %(where)s") % {"where": placement(overview.job)}, usual=usual)
+
+
+def _stop_effects(overviews: Sequence[Overview]) -> list[Effect]:
+    return [_stop_effect(overview) for overview in overviews]
+
+
+def _stop_effect(overview: Overview) -> Effect:
+    if overview.lease is None:
+        return Effect(overview, _("Is left as it is: it has no open run"), "idle")
+    run = overview.lease.run
+    if run.status != Status.RUNNING:
+        return Effect(overview, _("Run %(token)d is cancelled before it starts") % {"token": run.token}, "wait")
+    words = {"token": run.token, "time": short_duration(overview.now - (run.started_at or run.claimed_at))}
+    text = _("Run %(token)d is stopped, after %(time)s") % words
+    return Effect(overview, text, "wait", short_duration(overview.state.p50))
+
+
+def _disable_effects(overviews: Sequence[Overview]) -> list[Effect]:
+    return [_disable_effect(overview) for overview in overviews]
+
+
+def _disable_effect(overview: Overview) -> Effect:
+    if not overview.job.enabled:
+        return Effect(overview, _("Is disabled already"), "idle")
+    text = _("Is not started any more")
+    if overview.next_run is not None:
+        text = _("Is not started any more; the next run was due at %(time)s") % {
+            "time": short_time(overview.next_run, overview.now)
+        }
+    if overview.is_open:
+        text = _("%(text)s. Its open run continues") % {"text": text}
+    return Effect(overview, text)
 
 
 DISABLE = Question(
     "disable",
-    _("Disable jobs"),
-    _("These jobs will not be started until they are enabled again. Open runs continue."),
-    _("Disable"),
+    lambda n: ngettext("Disable %(n)s job?", "Disable %(n)s jobs?", n) % {"n": count(n)},
+    lambda: _("Nothing starts these jobs until they are enabled again. The log notes it with your name."),
+    lambda n: ngettext("Disable %(n)s job", "Disable %(n)s jobs", n) % {"n": count(n)},
+    _disable_effects,
 )
 RUN = Question(
     "run_now",
-    _("Run jobs now"),
-    _("One run of each job will be started now, in addition to its schedule. Jobs that cannot run now are left out."),
-    _("Run now"),
+    lambda n: ngettext("Run %(n)s job now?", "Run %(n)s jobs now?", n) % {"n": count(n)},
+    lambda: _("Their schedules stay as they are. The log notes it with your name."),
+    lambda n: ngettext("Run %(n)s job", "Run %(n)s jobs", n) % {"n": count(n)},
+    _run_effects,
 )
 STOP = Question(
     "stop",
-    _("Stop jobs"),
-    _("The open run of each job will be stopped. Jobs without an open run are left as they are."),
-    _("Stop"),
+    lambda n: ngettext("Stop %(n)s job?", "Stop %(n)s jobs?", n) % {"n": count(n)},
+    lambda: _("Their schedules stay as they are. The log notes it with your name."),
+    lambda n: ngettext("Stop %(n)s job", "Stop %(n)s jobs", n) % {"n": count(n)},
+    _stop_effects,
 )
 CHECK = Question(
-    "check_now", _("Check monitors now"), _("One run of each monitor will be started now."), _("Check now")
+    "check_now",
+    lambda n: ngettext("Check %(n)s monitor now?", "Check %(n)s monitors now?", n) % {"n": count(n)},
+    lambda: _("One run of each monitor is started, in addition to its schedule."),
+    lambda n: ngettext("Check %(n)s monitor", "Check %(n)s monitors", n) % {"n": count(n)},
+    _run_effects,
 )
 
 
 def unconfirmed(
-    model_admin: ModelAdmin[Any], request: HttpRequest, jobs: QuerySet[Job], question: Question
+    model_admin: ModelAdmin[Any], request: HttpRequest, jobs: QuerySet[Any], question: Question
 ) -> HttpResponse | None:
     """The page that asks; ``None`` if the person has confirmed the action for this number of jobs.
 
     The number is compared because "select all" selects again when the answer arrives: if it differs, the page asks
     again.
     """
-    count = jobs.count()
-    if request.POST.get("confirmed") == str(count):
+    number = jobs.count()
+    if request.POST.get("confirmed") == str(number):
         return None
-    listed = list(jobs.only("name")[:MOST_LISTED])
+    chosen = Job.objects.filter(pk__in=jobs.order_by().values("pk")).select_related("group", "state")
+    listed = list(chosen.order_by("name")[:MOST_LISTED])
+    overviews = list(fetch_job_status(listed, Overview).values())
+    of_list = admin_url(f"chroniker_{model_admin.opts.model_name}_changelist")
     context = {
-        **model_admin.admin_site.each_context(request),
-        "title": question.title,
+        "title": question.title(number),
+        "note": question.note(),
+        "button": question.button(number),
         "question": question,
         "opts": model_admin.opts,
-        "count": count,
+        "count": number,
         "number_changed": "confirmed" in request.POST,
+        "effects": question.effects(overviews),
         "jobs": listed,
-        "unlisted": count - len(listed),
+        "unlisted": number - len(listed),
         "checkbox_name": ACTION_CHECKBOX_NAME,
+        "next": request.POST.get("next", ""),
+        "back": _back(request, of_list, listed),
     }
-    return TemplateResponse(request, "admin/chroniker/job/confirm_action.html", context)
+    return render(model_admin.admin_site, request, TEMPLATE, "jobs", context)
+
+
+def _back(request: HttpRequest, of_list: str, listed: Sequence[Job]) -> str:
+    """Where “Cancel” leads: to the list as it was, or to the page of the job."""
+    if request.path == of_list:
+        return request.get_full_path()
+    return admin_url("chroniker_job_status", listed[0].pk) if len(listed) == 1 else of_list

@@ -50,7 +50,7 @@ class BulkActions(Base):
 
     @admin.action(description=gettext_lazy("Enable selected jobs"), permissions=["change"])
     def enable(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
-        changed = self._switch(request, jobs, on=True)
+        changed = self.switch(request, jobs, on=True)
         text = ngettext("%(n)d job was enabled.", "%(n)d jobs were enabled.", changed)
         self.message_user(request, text % {"n": changed}, messages.SUCCESS if changed else messages.INFO)
 
@@ -58,7 +58,7 @@ class BulkActions(Base):
     def disable(self, request: HttpRequest, jobs: QuerySet[Job]) -> HttpResponse | None:
         if page := unconfirmed(self, request, jobs, action_confirmation.DISABLE):
             return page
-        changed = self._switch(request, jobs, on=False)
+        changed = self.switch(request, jobs, on=False)
         text = ngettext(
             "%(n)d job was disabled. If it has an open run, the run continues.",
             "%(n)d jobs were disabled. Open runs continue.",
@@ -100,7 +100,7 @@ class BulkActions(Base):
     def has_stop_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("chroniker.stop_job")
 
-    def _switch(self, request: HttpRequest, jobs: QuerySet[Job], *, on: bool) -> int:
+    def switch(self, request: HttpRequest, jobs: QuerySet[Job], *, on: bool) -> int:
         """Set ``enabled``; the number of jobs that changed, as counted by the update itself."""
         chosen = Job.objects.filter(pk__in=jobs.order_by().values("pk"))
         others = list(chosen.exclude(enabled=on).only("name").order_by("pk"))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
-from django.contrib.admin.views.main import ChangeList
+from django.contrib.admin.options import IS_POPUP_VAR
 from django.contrib.auth import get_user_model
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import path
 from django.urls.resolvers import URLPattern
 from django.utils.safestring import SafeString
@@ -18,13 +17,18 @@ from django.utils.translation import gettext_lazy as _
 from chroniker.admin.graph import graph_page
 from chroniker.admin.jobs import (
     cloning,
+    code_page,
     command_field,
     dependency_list,
     job_page,
     ledger_page,
+    list_page,
     run_and_stop_views,
     run_with_arguments,
+    runs_page,
     schedule_preview,
+    status_page,
+    switching,
 )
 from chroniker.admin.jobs.bulk_actions import BulkActions, book_soon
 from chroniker.admin.jobs.cloning import Cloning
@@ -32,12 +36,10 @@ from chroniker.admin.jobs.declared_fields import DeclaredFields
 from chroniker.admin.jobs.deletion import Deletion
 from chroniker.admin.jobs.dependency_inline import DependencyInline
 from chroniker.admin.jobs.job_form import JobForm
-from chroniker.admin.jobs.list_columns import JobColumns
 from chroniker.admin.operations import now_page, timeline_page
 from chroniker.admin.shared import page_notices, pause_page
-from chroniker.admin.shared.filters import ResultFilter, StateFilter
 from chroniker.admin.shared.job_cells import overviews
-from chroniker.admin.shared.live_refresh import MOST_ROWS, cells_json, json_view, live_url, requested_ids
+from chroniker.admin.shared.live_refresh import MOST_ROWS, cells_json, json_view, requested_ids
 from chroniker.admin.shared.site_links import SiteLinks, admin_url
 from chroniker.models import Job
 
@@ -56,29 +58,20 @@ PAGES: tuple[Any, ...] = (
     command_field,
     run_with_arguments,
     run_and_stop_views,
+    switching,
+    status_page,
+    runs_page,
+    code_page,
     graph_page,
 )
 
 
-class JobChangeList(ChangeList):
-    """Fetches the status of all jobs of the page in a constant number of statements."""
-
-    def get_results(self, request: HttpRequest) -> None:
-        super().get_results(request)
-        jobs: Sequence[Job] = list(self.result_list)
-        self.result_list = jobs
-        for overview in overviews(jobs).values():
-            overview.job.__dict__["overview"] = overview
-
-
 @admin.register(Job)
-class JobAdmin(SiteLinks, JobColumns, BulkActions, Cloning, Deletion, DeclaredFields, JobModelAdmin):
+class JobAdmin(SiteLinks, BulkActions, Cloning, Deletion, DeclaredFields, JobModelAdmin):
     actions = (*BulkActions.actions, "delete_selected")
     form = JobForm
     inlines = (DependencyInline,)
-    list_display = ("job", "now", "next_run", "last_result")
-    list_display_links = None  # the column "job" links itself
-    list_filter = ("enabled", StateFilter, ResultFilter, "group")
+    list_display = ("name", "command")
     list_per_page = MOST_ROWS
     list_max_show_all = MOST_ROWS
     search_fields = ("name", "command", "raw_command", "args")
@@ -89,7 +82,6 @@ class JobAdmin(SiteLinks, JobColumns, BulkActions, Cloning, Deletion, DeclaredFi
     readonly_fields = ("upcoming",)
     fieldsets = job_page.FIELDSETS
     change_form_template = "admin/chroniker/job/change_form.html"
-    change_list_template = "admin/chroniker/job/change_list.html"
     when_empty = _(
         "No jobs yet. Add one, declare jobs in code, or import jobs with “manage.py import_crontab” "
         "or “manage.py import_chroniker”."
@@ -101,15 +93,14 @@ class JobAdmin(SiteLinks, JobColumns, BulkActions, Cloning, Deletion, DeclaredFi
 
     # -- the list --------------------------------------------------------------------------------------------
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        return JobChangeList
-
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        response = super().changelist_view(request, {**(extra_context or {}), **page_notices.context()})
-        shown = getattr(response, "context_data", None) or {}
-        if "cl" in shown:
-            shown["live_url"] = live_url("chroniker_job_live", (job.pk for job in shown["cl"].result_list))
-        return response
+        """The console's list. Django's own one runs the actions, and is the pop-up that chooses a job."""
+        if IS_POPUP_VAR in request.GET:
+            return super().changelist_view(request, extra_context)
+        if request.method != "POST":
+            return list_page.list_page(self, request)
+        request.GET = QueryDict()  # Django's list refuses parameters that it does not know
+        return super().changelist_view(request, extra_context)
 
     @json_view
     def live_view(self, request: HttpRequest) -> dict[str, Any]:

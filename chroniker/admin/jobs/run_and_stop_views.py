@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
+from django.shortcuts import get_object_or_404, redirect
 from django.urls.resolvers import URLPattern
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
 
 from chroniker.admin.shared import run_and_stop
 from chroniker.admin.shared.console_page import page_path
 from chroniker.admin.shared.site_links import redirect_to
+from chroniker.conf import settings
 from chroniker.models import Job
 
 
@@ -27,8 +32,20 @@ def run_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpRespon
         raise PermissionDenied
     job = get_object_or_404(Job, pk=object_id)
     if request.method == "POST":
-        run_and_stop.run_job(request, job)
+        if "after" in request.POST:
+            _run_after_the_open_one(request, job)
+        else:
+            run_and_stop.run_job(request, job)
     return back_to_job(job_admin, request, job)
+
+
+def _run_after_the_open_one(request: HttpRequest, job: Job) -> None:
+    """Raise the job's flag: the tick claims a run as soon as the open one has ended."""
+    with transaction.atomic(using=settings.database):
+        changed = Job.objects.filter(pk=job.pk, force_run=False).update(force_run=True)
+        if changed:
+            run_and_stop.log(request, [job], _("A run after the open one was requested."))
+    messages.success(request, _("“%(job)s” runs once more when its open run has ended.") % {"job": job})
 
 
 def stop_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
@@ -41,7 +58,13 @@ def stop_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpRespo
 
 
 def back_to_job(job_admin: Any, request: HttpRequest, job: Job) -> HttpResponse:
-    """To the job's page, also after a GET: after a login the person has to press the button again."""
-    if job_admin.has_view_or_change_permission(request):
-        return redirect_to("chroniker_job_change", job.pk)
-    return redirect_to("index")
+    """To the page that the form names in ``next``, else to the job's page.
+
+    Also after a GET: after a login the person has to press the button again.
+    """
+    if not job_admin.has_view_or_change_permission(request):
+        return redirect_to("index")
+    back = request.POST.get("next", "")
+    if back and url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=request.is_secure()):
+        return redirect(back)
+    return redirect_to("chroniker_job_status", job.pk)

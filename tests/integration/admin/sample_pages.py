@@ -30,7 +30,7 @@ MODELS: dict[str, type[Model]] = {
 }  # fmt: skip
 #: Pages of one row, below its address.
 PAGES = {
-    "job": ("change/", "delete/", "history/", "ledger/", "run-with/"),
+    "job": ("change/", "delete/", "history/", "ledger/", "run-with/", "status/", "runs/", "code/"),
     "run": ("change/", "delete/", "history/", "stop/", "again/", "log.txt", "output/?before=1.1.1"),
     "group": ("change/", "delete/", "history/", "pause/"),
     "monitor": ("change/",),

@@ -148,7 +148,7 @@ def test_stop_without_an_open_run_gives_that_as_the_reason(admin: Client) -> Non
 
 def test_a_get_after_a_login_redirects_to_the_job_and_starts_nothing(admin: Client) -> None:
     job = a_booked_job()
-    assert admin.get(reverse("admin:chroniker_job_run", args=[job.pk]))["Location"].endswith(f"/{job.pk}/change/")
+    assert admin.get(reverse("admin:chroniker_job_run", args=[job.pk]))["Location"].endswith(f"/{job.pk}/status/")
     assert not Run.objects.exists()
 
 
@@ -198,14 +198,17 @@ def test_one_action_runs_at_most_a_hundred_jobs(admin: Client) -> None:
     assert not Run.objects.exists()
 
 
-@pytest.mark.parametrize("action", ["disable", "run_now", "stop"])
+TITLES = {"disable": "Disable", "run_now": "Run", "stop": "Stop"}
+
+
+@pytest.mark.parametrize("action", TITLES)
 def test_a_bulk_action_asks_first_with_number_and_names(admin: Client, action: str) -> None:
     jobs = [a_booked_job(name=f"<job {n}>") for n in range(2)]
     open_run = run_now(a_booked_job(), by="a test")
     selected = [str(job.pk) for job in (*jobs, open_run.job)]
     page = admin.post(LIST, {"action": action, "_selected_action": selected})
     html = page.content.decode()
-    assert "3 jobs are selected." in html and "&lt;job 0&gt;" in html and "&lt;job 1&gt;" in html
+    assert f"{TITLES[action]} 3 jobs" in html and "&lt;job 0&gt;" in html and "&lt;job 1&gt;" in html
     assert Run.objects.count() == 1 and Job.objects.filter(enabled=True).count() == 3 and history() == []
     sent = {"action": action, "confirmed": "3", "_selected_action": selected}
     for name, value in sent.items():
@@ -225,10 +228,10 @@ def test_a_bulk_action_asks_again_if_the_number_of_jobs_has_changed(admin: Clien
     Job.objects.bulk_create([Job(name=f"job {n}", command="noop", cron="* * * * *", edited_at=now) for n in range(105)])
     select_all = {"action": "disable", "_selected_action": str(Job.objects.first().pk), "select_across": "1"}  # type: ignore[union-attr]
     html = admin.post(LIST, select_all).content.decode()
-    assert "105 jobs are selected." in html and "and 5 more jobs" in html and 'name="select_across"' in html
+    assert "Disable 105 jobs?" in html and "and 5 more jobs" in html and 'name="select_across"' in html
     Job.objects.filter(name="job 7").delete()
     again = admin.post(LIST, {**select_all, "confirmed": "105"}).content.decode()
-    assert "104 jobs are selected." in again and "has changed" in again
+    assert "Disable 104 jobs?" in again and "has changed" in again
     assert not Job.objects.filter(enabled=False).exists()
     admin.post(LIST, {**select_all, "confirmed": "104"})
     assert not Job.objects.filter(enabled=True).exists()

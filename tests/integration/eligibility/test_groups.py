@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
-from chroniker.eligibility import due
+from chroniker.eligibility import due, explanations
 from chroniker.eligibility.claim_kinds import SCHEDULED
 from chroniker.exceptions import ClaimRefused
 from chroniker.lifecycle import Outcome, plan
@@ -109,7 +109,7 @@ def test_every_page_shows_why_a_job_waits(group: Group, admin: Client) -> None:
     jobs = members(group, 9, 8, 1)
     tick()
     reason = "It is due, but its group “reports” is full (2 of 2: reports 0, reports 1)."
-    assert due.why_not([state_of(jobs[2])], database_now())[jobs[2].pk] == reason
+    assert explanations.why_not([state_of(jobs[2])], database_now())[jobs[2].pk] == reason
     assert reason in admin.get("/admin/chroniker/job/").content.decode()
 
 

@@ -18,7 +18,7 @@ from django.urls import reverse
 
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
-from chroniker.eligibility import due, pauses
+from chroniker.eligibility import due, explanations, pauses
 from chroniker.eligibility.claim_kinds import SCHEDULED
 from chroniker.exceptions import ClaimRefused
 from chroniker.lifecycle import Outcome, plan
@@ -53,7 +53,7 @@ def test_a_global_pause_prevents_claims_and_lets_runs_finish() -> None:
         run_now(due_job, "a test")
     assert lifecycle.finish(run.pk, run.token, nonce, Outcome(Status.SUCCEEDED))
     assert claim_after_run(running.pk).claimed == []
-    assert "paused since" in due.why_not([state_of(due_job)], database_now())[due_job.pk]
+    assert "paused since" in explanations.why_not([state_of(due_job)], database_now())[due_job.pk]
     assert manage("resume").startswith("Resumed")
     assert due_job in claimed()
 
@@ -68,7 +68,7 @@ def test_a_group_pause_affects_only_jobs_of_the_group() -> None:
     message = "The group “reports” is paused since"
     with pytest.raises(ClaimRefused, match=message):
         run_now(inside, "a test")
-    assert due.why_not([state_of(inside)], database_now())[inside.pk].startswith(message)
+    assert explanations.why_not([state_of(inside)], database_now())[inside.pk].startswith(message)
     assert manage("resume", "--group", "reports").startswith("Resumed")
     assert claimed() == {inside}
 

@@ -21,7 +21,7 @@ from django.test import override_settings
 from chroniker import lifecycle
 from chroniker.clock import clock_state, database_clock, jump_detection
 from chroniker.clock.database_clock import database_now
-from chroniker.eligibility import due, hosts
+from chroniker.eligibility import explanations, hosts
 from chroniker.exceptions import ClaimRefused
 from chroniker.lifecycle import Outcome
 from chroniker.models import Host, Job, Lease, Run, Status
@@ -301,7 +301,7 @@ def test_nothing_is_claimed_during_the_hold_off_and_each_command_reports_the_rea
     with pytest.raises(ClaimRefused, match="jumped ahead by 36"):
         run_now(job, "a person")
     assert claim_after_run(job.pk).claimed == []
-    assert "jumped ahead" in due.why_not([state_of(job)], database_now())[job.pk]
+    assert "jumped ahead" in explanations.why_not([state_of(job)], database_now())[job.pk]
     call_command("cron", dry_run=True)
     assert "would not claim" in capsys.readouterr().out
     host = Host.objects.get(name="here")

@@ -7,7 +7,7 @@ from django.test.utils import CaptureQueriesContext
 
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
-from chroniker.eligibility import dependencies, due
+from chroniker.eligibility import dependencies, explanations
 from chroniker.lifecycle import Outcome
 from chroniker.models import Job, JobState, Run, Status
 from chroniker.scheduler.tick import claim_after_run, tick
@@ -96,14 +96,14 @@ def test_the_reason_for_waiting_is_described_in_words() -> None:
     a_dependency(dependent, dependee, wait_for_completion=True, wait_for_success=True)
     tick(only=[dependee.pk])
     state = JobState.objects.select_related("job").get(pk=dependent.pk)
-    assert "waits for “load” to end" in due.why_not([state], database_now())[dependent.pk]
+    assert "waits for “load” to end" in explanations.why_not([state], database_now())[dependent.pk]
 
 
 def test_the_reasons_for_waiting_need_a_constant_number_of_statements() -> None:
     jobs = [a_due_job() for _each in range(10)]
     states = list(JobState.objects.filter(pk__in=[job.pk for job in jobs]).select_related("job"))
     with CaptureQueriesContext(connection) as few:
-        due.why_not(states[:1], database_now())
+        explanations.why_not(states[:1], database_now())
     with CaptureQueriesContext(connection) as many:
-        due.why_not(states, database_now())
+        explanations.why_not(states, database_now())
     assert len(few) == len(many)

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
-from chroniker.eligibility import due, hosts
+from chroniker.eligibility import explanations, hosts
 from chroniker.exceptions import ClaimRefused
 from chroniker.executors.dummy import DummyExecutor
 from chroniker.lifecycle import Outcome
@@ -236,7 +236,7 @@ def test_dependents_wait_for_the_parent_and_are_evaluated_once(monkeypatch: pyte
     children = list(parent.children.all())
     dependent = a_due_job()
     a_dependency(dependent, parent.job, wait_for_completion=True, wait_for_success=True)
-    (reason,) = due.why_not([state_of(dependent)], database_now()).values()
+    (reason,) = explanations.why_not([state_of(dependent)], database_now()).values()
     assert "to end on every host" in reason
     with monkeypatch.context() as patch:
         patch.setattr(
@@ -346,12 +346,12 @@ def test_a_host_is_live_until_the_timeout(seconds: int, live: bool) -> None:
 def test_a_required_host_that_is_not_live_is_reported() -> None:
     named, every = a_booked_job(hostname="web9"), a_booked_job(hostname=EVERY_HOST)
     states = [state_of(named), state_of(every)]
-    reasons = due.why_not(states, database_now())
+    reasons = explanations.why_not(states, database_now())
     assert "“web9” is not live" in reasons[named.pk]
     assert "not live" not in reasons[every.pk].lower()
     for name in NAMES:
         host_dies(name)
-    assert "No live host" in due.why_not(states, database_now())[every.pk]
+    assert "No live host" in explanations.why_not(states, database_now())[every.pk]
     waiting = run_now(named, by="a test")
     assert waiting.required_host == "web9"
-    assert "“web9” is not live" in due.why_not([state_of(named)], database_now())[named.pk]
+    assert "“web9” is not live" in explanations.why_not([state_of(named)], database_now())[named.pk]

@@ -1,0 +1,59 @@
+"""The page “Export as code”: the declaration of a job, as Python source to copy or to download."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.urls.resolvers import URLPattern
+
+from chroniker.admin.jobs import job_head
+from chroniker.admin.shared.console_page import page_path, render
+from chroniker.admin.shared.site_links import admin_url
+from chroniker.declared import source_code
+from chroniker.job_commands.secret_masking import masked
+from chroniker.models import Job, JobDependency
+
+TEMPLATE = "chroniker/console/job/code.html"
+
+
+def urls(job_admin: Any) -> list[URLPattern]:
+    return [page_path(job_admin, "<int:object_id>/code/", code_view, "chroniker_job_code")]
+
+
+def code_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
+    """``?download=1``: the source of a ``jobs`` module as a file."""
+    if not job_admin.has_view_or_change_permission(request):
+        raise PermissionDenied
+    overview = job_head.overview_or_404(object_id)
+    job = overview.job
+    after = _after(job)
+    module = source_code.module(job, after)
+    shown = masked(module, job.secrets)
+    if "download" in request.GET:
+        return _file(job, shown)
+    context = {
+        **job_head.head_context(job_admin, request, overview, "code"),
+        "console_trail": [(job.name, admin_url("chroniker_job_status", job.pk))],
+        "module": shown,
+        "decorator": masked(source_code.decorator(job, after), job.secrets),
+        "is_masked": shown != module,
+        "has_conditions": bool(after),
+    }
+    return render(job_admin.admin_site, request, TEMPLATE, "jobs", context, job_head.FRAGMENTS)
+
+
+def _after(job: Job) -> list[str]:
+    names = JobDependency.objects.filter(dependent=job).order_by("dependee__name")
+    return list(names.values_list("dependee__name", flat=True))
+
+
+def _file(job: Job, source: str) -> HttpResponse:
+    """A file whose name is letters and digits, whatever the job's name is."""
+    stem = re.sub(r"[^A-Za-z0-9]+", "_", job.name).strip("_").lower()[:60] or f"job_{job.pk}"
+    response = HttpResponse(source, content_type="text/plain; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{stem}.py"'
+    response["X-Content-Type-Options"] = "nosniff"
+    return response

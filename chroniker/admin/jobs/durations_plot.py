@@ -1,0 +1,206 @@
+"""The picture of a job's durations: where each mark, line and label stands. Numbers are texts, for any language."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django.utils import timezone
+from django.utils.dateformat import format as format_date
+from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
+
+from chroniker.admin.shared.site_links import admin_url
+from chroniker.insights.run_durations import Durations, Mark
+from chroniker.models import Status
+from chroniker.wording.formats import count, short_duration, short_time
+from chroniker.wording.states import state
+
+WIDTH, HEIGHT = 694, 190
+LEFT, RIGHT, TOP, BOTTOM = 2, 592, 12, 172
+#: Steps between the lines of the scale, in seconds.
+STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400)
+LABEL_HEIGHT = 12
+HOUR, DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class PlotMark:
+    """``shape``: dot, cross, triangle, square or column."""
+
+    shape: str
+    tone: str
+    path: str  #: of cross, triangle and column
+    x: str
+    y: str
+    say: str
+    url: str
+    bad: str = ""  #: of a column with failures: the path of their cross
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    y: str
+    label: str
+    label_y: str
+    kind: str  #: rule, p50, p95 or timeout
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """From durations and times to coordinates."""
+
+    top: float  #: seconds at the upper edge
+    first: dt.datetime
+    last: dt.datetime
+
+    def y(self, seconds: float) -> float:
+        return BOTTOM - min(seconds / self.top, 1.0) * (BOTTOM - TOP)
+
+    def x(self, moment: dt.datetime) -> float:
+        length = (self.last - self.first).total_seconds()
+        share = (moment - self.first).total_seconds() / length if length > 0 else 0.5
+        return LEFT + min(max(share, 0.0), 1.0) * (RIGHT - LEFT)
+
+
+def plot(found: Durations, timeout: float | None, now: dt.datetime) -> dict[str, Any]:
+    """For the template; empty without runs."""
+    if not found.marks:
+        return {}
+    scale = _scale(found, timeout, now)
+    return {
+        "width": WIDTH,
+        "height": HEIGHT,
+        "view_box": f"0 0 {WIDTH} {HEIGHT}",
+        "marks": [_mark(mark, scale, now) for mark in found.marks],
+        "lines": _all_lines(found, timeout, scale),
+        "dates": list(_dates(scale)),
+        "label": label(found),
+        "left": LEFT,
+        "right": RIGHT,
+        "label_x": RIGHT + 6,
+        "top": TOP,
+        "bottom": BOTTOM,
+        "date_y": BOTTOM + 14,
+    }
+
+
+def label(found: Durations) -> str:
+    """The picture in words."""
+    words = {"n": count(found.runs), "bad": count(found.bad), "p50": short_duration(found.p50),
+             "p95": short_duration(found.p95)}  # fmt: skip
+    if found.p50 is None:
+        return _("Durations of %(n)s runs; %(bad)s failed, timed out or were lost") % words
+    text = _(
+        "Durations of %(n)s runs: half of the successful ones took up to %(p50)s, 95 of 100 up to %(p95)s; "
+        "%(bad)s failed, timed out or were lost"
+    )
+    return text % words
+
+
+def _scale(found: Durations, timeout: float | None, now: dt.datetime) -> Scale:
+    longest = max(found.longest, found.p95 or 0.0)
+    if timeout is not None and timeout <= 4 * longest:  # a far timeout would press the marks to the ground
+        longest = max(longest, timeout)
+    first = found.since if found.since is not None else found.marks[0].started_at
+    return Scale(max(longest * 1.04, 0.001), min(first, found.marks[0].started_at), now)
+
+
+def _all_lines(found: Durations, timeout: float | None, scale: Scale) -> list[Line]:
+    """Rules whose label would touch another one have no label."""
+    lines = list(_lines(found, timeout, scale))
+    taken = [float(line.label_y) for line in lines if line.kind != "timeout"]
+    rules = [
+        replace(rule, label="") if any(abs(float(rule.label_y) - y) < LABEL_HEIGHT for y in taken) else rule
+        for rule in _rules(scale)
+    ]
+    return [*rules, *lines]
+
+
+def _rules(scale: Scale) -> Iterator[Line]:
+    step = next((step for step in STEPS if scale.top / step <= 4.5), math.ceil(scale.top / 86400 / 4) * 86400)
+    for number in range(math.floor(scale.top / step) + 1):
+        y = scale.y(number * step)
+        yield Line(f"{y:.1f}", short_duration(number * step) if number else "0", f"{y + 4:.1f}", "rule")
+
+
+def _lines(found: Durations, timeout: float | None, scale: Scale) -> Iterator[Line]:
+    if timeout is not None and timeout <= scale.top:
+        y = scale.y(timeout)
+        yield Line(f"{y:.1f}", _("timeout"), f"{y + 13:.1f}", "timeout")
+    if found.p50 is None or found.p95 is None:
+        return
+    low, high = scale.y(found.p50), scale.y(found.p95)
+    shift = max(LABEL_HEIGHT - (low - high), 0) / 2  # the labels must not cover each other
+    yield Line(f"{low:.1f}", f"p50 {short_duration(found.p50)}", f"{low + 4 + shift:.1f}", "p50")
+    yield Line(f"{high:.1f}", f"p95 {short_duration(found.p95)}", f"{high + 4 - shift:.1f}", "p95")
+
+
+def _dates(scale: Scale) -> Iterator[dict[str, str]]:
+    """Lines at midnights, or at full hours of a short range; at most seven."""
+    length = scale.last - scale.first
+    step = next(step for step in (HOUR, 3 * HOUR, 6 * HOUR, DAY, 2 * DAY, 7 * DAY, 31 * DAY, 3650 * DAY)
+                if length / step <= 7)  # fmt: skip
+    first = timezone.localtime(scale.first)
+    at = first.replace(hour=0, minute=0, second=0, microsecond=0)
+    # Translators: a date as in “Sun 22 Nov”, in the letters of Django's date format.
+    form = "H:i" if step < DAY else pgettext("date format", "D j M")
+    while at <= scale.last:
+        if at >= scale.first:
+            x = scale.x(at)
+            yield {"x": f"{x:.1f}", "label_x": f"{x + 3:.1f}", "text": format_date(at, form)}
+        at += step
+
+
+def _mark(mark: Mark, scale: Scale, now: dt.datetime) -> PlotMark:
+    x, y = scale.x(mark.started_at), scale.y(mark.seconds)
+    if mark.is_column:
+        low, high = scale.y(mark.low), scale.y(mark.high)
+        path = f"M{x:.1f} {low:.1f}V{min(high, low - 1):.1f}"
+        bad = _cross(x, BOTTOM - 3, 2) if mark.bad else ""
+        return PlotMark("column", "good", path, f"{x:.1f}", f"{y:.1f}", _say_column(mark, now), "", bad)
+    shapes = {Status.SUCCEEDED: "dot", Status.TIMED_OUT: "triangle", Status.STOPPED: "square"}
+    shape = shapes.get(Status(mark.status), "cross")
+    paths = {"cross": _cross(x, y, 3), "triangle": f"M{x:.1f} {y - 4:.1f}l4 7h-8z",
+             "square": f"M{x - 3:.1f} {y - 3:.1f}h6v6h-6z"}  # fmt: skip
+    url = admin_url("chroniker_run_change", mark.pk) if mark.bad else ""
+    tone = state(mark.status).tone
+    return PlotMark(shape, tone, paths.get(shape, ""), f"{x:.1f}", f"{y:.1f}", _say(mark, now), url)
+
+
+def _cross(x: float, y: float, r: int) -> str:
+    return f"M{x - r:.1f} {y - r:.1f}l{2 * r} {2 * r}m0-{2 * r}l-{2 * r} {2 * r}"
+
+
+def _say(mark: Mark, now: dt.datetime) -> str:
+    words = {"token": mark.token, "time": short_time(mark.started_at, now), "took": short_duration(mark.seconds),
+             "status": Status(mark.status).label}  # fmt: skip
+    return _("run %(token)d, %(time)s: %(status)s after %(took)s") % words
+
+
+def _say_column(mark: Mark, now: dt.datetime) -> str:
+    words = {"first": mark.token, "last": mark.last_token, "time": short_time(mark.started_at, now),
+             "low": short_duration(mark.low), "middle": short_duration(mark.seconds),
+             "high": short_duration(mark.high), "bad": mark.bad, "n": mark.runs}  # fmt: skip
+    text = _("runs %(first)d to %(last)d, from %(time)s: %(low)s to %(high)s, half up to %(middle)s; %(bad)d failed")
+    return text % words
+
+
+def rows(found: Durations, now: dt.datetime) -> list[dict[str, Any]]:
+    """The same data for the table, the newest first."""
+    return [
+        {
+            "runs": f"{mark.token}–{mark.last_token}" if mark.is_column else str(mark.token),  # noqa: RUF001
+            "url": admin_url("chroniker_run_change", mark.pk) if mark.pk else "",
+            "started": mark.started_at,
+            "status": mark.status,
+            "low": short_duration(mark.low if mark.is_column else mark.seconds),
+            "middle": short_duration(mark.seconds),
+            "high": short_duration(mark.high if mark.is_column else mark.seconds),
+            "bad": mark.bad,
+        }
+        for mark in reversed(found.marks)
+    ]

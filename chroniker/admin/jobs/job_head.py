@@ -1,0 +1,99 @@
+"""The head of the pages of one job: name, state, schedule, command, actions and tabs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import Http404, HttpRequest
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from chroniker.admin.jobs import cloning
+from chroniker.admin.shared.job_cells import Overview
+from chroniker.admin.shared.site_links import admin_url
+from chroniker.clock.database_clock import StatementNow
+from chroniker.insights.job_status import fetch_job_status
+from chroniker.job_commands.secret_masking import masked
+from chroniker.models import Job
+from chroniker.schedule import describe
+
+#: Name, title, address, and whether it needs the right to view runs.
+TABS = (
+    ("status", gettext_lazy("Status"), "chroniker_job_status", False),
+    ("schedule", gettext_lazy("Schedule history"), "chroniker_job_schedule", True),
+    ("runs", gettext_lazy("Runs"), "chroniker_job_runs", True),
+    ("edit", gettext_lazy("Edit"), "chroniker_job_change", False),
+)
+#: The parts of the head that change while the page is open.
+FRAGMENTS = {
+    "job-state": "chroniker/console/job/state.html",
+    "job-actions": "chroniker/console/job/actions.html",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What the user may do with a job."""
+
+    run: bool
+    run_with: bool
+    stop: bool
+    change: bool
+    add: bool
+    delete: bool
+    view_runs: bool
+
+
+def rights(job_admin: Any, request: HttpRequest) -> Rights:
+    return Rights(
+        run=job_admin.has_run_permission(request),
+        run_with=job_admin.has_run_with_permission(request),
+        stop=job_admin.has_stop_permission(request),
+        change=job_admin.has_change_permission(request),
+        add=job_admin.has_add_permission(request),
+        delete=job_admin.has_delete_permission(request),
+        view_runs=request.user.has_perm("chroniker.view_run"),
+    )
+
+
+def overview_or_404(job_id: int) -> Overview:
+    """The job with its group, state and open run."""
+    job = Job.objects.select_related("group", "state").annotate(read_at=StatementNow()).filter(pk=job_id).first()
+    if job is None:
+        raise Http404
+    return fetch_job_status([job], Overview, job.__dict__["read_at"])[job_id]
+
+
+def head_context(job_admin: Any, request: HttpRequest, overview: Overview, tab: str) -> dict[str, Any]:
+    """For the template ``job/base.html``. ``tab``: the name of one of ``TABS``, or of a page beside them."""
+    job, may = overview.job, rights(job_admin, request)
+    return {
+        "title": job.name,
+        "original": job,
+        "opts": Job._meta,
+        "overview": overview,
+        "may": may,
+        "job_words": describe(job.spec),
+        "job_command": command_line(job),
+        "job_tabs": [
+            {"title": title, "url": url, "is_current": name == tab}
+            for name, title, view, shows_runs in TABS
+            if (may.view_runs or not shows_runs) and (url := admin_url(view, job.pk))
+        ],
+        "clone_url": cloning.clone_url(job) if may.add else "",
+    }
+
+
+def command_line(job: Job) -> str:
+    """The command as it is started, without the values of secrets."""
+    words = job.raw_command.strip() if job.raw_command else f"manage.py {job.command} {job.args}".strip()
+    return masked(words, job.secrets)
+
+
+def placement(job: Job) -> str:
+    """Executor, queue and priority, as far as they are set."""
+    parts = [job.executor, job.queue]
+    if job.priority is not None:
+        parts.append(_("priority %(n)d") % {"n": job.priority})
+    return ", ".join(filter(None, parts))

@@ -1,0 +1,132 @@
+"""The list of jobs: chips, search, selects, bands, and actions for the selected jobs."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from chroniker.admin.jobs.job_head import rights
+from chroniker.admin.jobs.list_rows import bands, job_rows
+from chroniker.admin.shared.console_page import render
+from chroniker.admin.shared.job_cells import Overview
+from chroniker.clock.database_clock import database_now
+from chroniker.insights import job_filters, job_order
+from chroniker.insights.job_filters import MOST_COUNTED, SHOWS, Conditions, JobFilter
+from chroniker.insights.job_status import fetch_job_status
+from chroniker.insights.latest_runs import latest_runs
+from chroniker.models import Job
+from chroniker.wording.formats import count
+
+TEMPLATE = "chroniker/console/jobs/list.html"
+FRAGMENTS = {"jobs-chips": "chroniker/console/jobs/chips.html", "jobs-table": "chroniker/console/jobs/table.html"}
+#: Longer texts in the address are cut.
+LONGEST = 200
+#: Title, state of the icon, by the name of the chip.
+CHIPS: dict[str, tuple[Any, str]] = {
+    "all": (gettext_lazy("All"), ""),
+    "attention": (gettext_lazy("Needs attention"), "overdue"),
+    "running": (gettext_lazy("Running"), "running"),
+    "waiting": (gettext_lazy("Waiting"), "waiting"),
+    "overdue": (gettext_lazy("Overdue"), "overdue"),
+    "failing": (gettext_lazy("Failing"), "failing"),
+    "never": (gettext_lazy("Never ran"), "scheduled"),
+    "disabled": (gettext_lazy("Disabled"), "disabled"),
+}
+ORDERS: dict[str, Any] = {
+    "attention": gettext_lazy("Attention first"),
+    "next": gettext_lazy("Next run"),
+    "name": gettext_lazy("Name"),
+    "last": gettext_lazy("Last run"),
+    "slowest": gettext_lazy("Slowest"),
+    "success": gettext_lazy("Lowest success"),
+}
+
+
+def list_page(job_admin: Any, request: HttpRequest) -> HttpResponse:
+    """``?show=``, ``q``, ``group``, ``queue``, ``executor``, ``command``, ``host``, ``o`` and ``after``.
+
+    A value that is unknown shows no job, or is ignored where it cannot be one.
+    """
+    if not job_admin.has_view_or_change_permission(request):
+        raise PermissionDenied
+    chosen, order = _filter(request), request.GET.get("o", "")
+    order = order if order in ORDERS else "attention"
+    now = database_now()
+    conditions = Conditions(now)
+    cursor = request.GET.get("after", "")
+    page = job_order.page(job_filters.matching(chosen, conditions), conditions, order, cursor)
+    may = rights(job_admin, request)
+    overviews = fetch_job_status(page.jobs, Overview, now).values()
+    past = latest_runs([job.pk for job in page.jobs]) if may.view_runs else {}
+    counts = job_filters.counts(conditions)
+    rows = job_rows(overviews, past, may)
+    context = {
+        "title": _("Jobs"),
+        "opts": Job._meta,
+        "media": job_admin.media,
+        "may": may,
+        "now": now,
+        "when_empty": job_admin.when_empty,
+        "chips": _chips(request, chosen.show, counts),
+        "filter": chosen,
+        "is_filtered": not chosen.is_empty,
+        "has_jobs": counts["all"] > 0,
+        "selects": _selects(chosen, now),
+        "order": order,
+        "orders": list(ORDERS.items()),
+        "jobs": page.jobs,
+        "bands": bands(rows, banded=order == "attention", is_whole=not (page.cursor or cursor)),
+        "next_page": _query(request, after=page.cursor) if page.cursor else "",
+        "first_page": _query(request, after="") if cursor else "",
+        "here": request.get_full_path(),
+    }
+    return render(job_admin.admin_site, request, TEMPLATE, "jobs", context, FRAGMENTS)
+
+
+def _filter(request: HttpRequest) -> JobFilter:
+    texts = {name: request.GET.get(name, "")[:LONGEST].replace("\0", "") for name in
+             ("group", "queue", "executor", "command", "host")}  # fmt: skip
+    show, search = request.GET.get("show", ""), request.GET.get("q", "")[:LONGEST].replace("\0", "").strip()
+    return JobFilter(show=show if show in SHOWS else "all", search=search, **texts)
+
+
+def _chips(request: HttpRequest, shown: str, counts: dict[str, int]) -> list[dict[str, Any]]:
+    return [
+        {
+            "title": title,
+            "code": code,
+            "count": count(counts[name]) if counts[name] <= MOST_COUNTED else f"{count(MOST_COUNTED)}+",
+            "url": _query(request, show=name if name != "all" else "", after=""),
+            "is_current": name == shown,
+        }
+        for name, (title, code) in CHIPS.items()
+        if counts[name] or name in ("all", shown)
+    ]
+
+
+def _selects(chosen: JobFilter, now: Any) -> list[dict[str, Any]]:
+    """Each with the chosen value, even if no job has it now. Without a choice there is no select."""
+    found = job_filters.choices(now)
+    selects = (
+        ("group", _("Group"), found.groups),
+        ("queue", _("Queue"), found.queues),
+        ("executor", _("Executor"), found.executors),
+        ("command", _("Command"), found.commands),
+        ("host", _("Ran on"), found.hosts),
+    )
+    return [
+        {"name": name, "title": title, "values": sorted({*values, value} - {""}, key=str.casefold), "value": value}
+        for name, title, values in selects
+        if (value := getattr(chosen, name)) or len(values) > 1
+    ]
+
+
+def _query(request: HttpRequest, **changed: str) -> str:
+    """The query of this page with other values; an empty value removes the parameter."""
+    pairs = {**request.GET.dict(), **changed}
+    return f"?{urlencode({name: value for name, value in pairs.items() if value})}"

@@ -1,0 +1,190 @@
+"""The rows of the list of jobs, in bands. All data are read before, for the whole page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from chroniker.admin.jobs.sparkline import Sparkline, sparkline
+from chroniker.admin.shared.job_cells import Overview
+from chroniker.admin.shared.site_links import admin_url
+from chroniker.insights.durations import estimate
+from chroniker.insights.job_filters import STUCK_AFTER
+from chroniker.insights.latest_runs import PastRun, succeeded_and_ended
+from chroniker.job_commands.secret_masking import masked
+from chroniker.models import OPEN, Job, Status
+from chroniker.schedule import describe
+from chroniker.wording.formats import NOTHING, count, short_duration
+from chroniker.wording.states import state
+
+#: A lower share of successes is coloured.
+LOW_SUCCESS = 0.75
+BANDS = {
+    "attention": gettext_lazy("Needs attention"),
+    "active": gettext_lazy("Running and waiting"),
+    "quiet": gettext_lazy("On schedule"),
+    "unplanned": gettext_lazy("Without a next run"),
+    "disabled": gettext_lazy("Disabled"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    percent: int
+    left: str
+    right: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    overview: Overview
+    code: str
+    band: str
+    words: str
+    reason: str
+    reason_tone: str
+    progress: Progress | None
+    spark: Sparkline | None
+    success: str
+    success_tone: str
+    took: str
+    usual: str
+    took_tone: str
+    host: str
+    last_run_url: str
+    action: str  #: run, stop, enable or edit; empty: the user may do none of them
+
+    @property
+    def job(self) -> Any:
+        return self.overview.job
+
+
+def job_rows(overviews: Iterable[Overview], past: Mapping[int, Sequence[PastRun]], may: Any) -> list[JobRow]:
+    return [_row(overview, past.get(overview.job.pk, ()), may) for overview in overviews]
+
+
+def _row(overview: Overview, runs: Sequence[PastRun], may: Any) -> JobRow:
+    job, code = overview.job, overview.state_code
+    good, ended = succeeded_and_ended(runs)
+    took, usual, took_tone = _took(overview, runs)
+    reason, tone = _reason(overview, code, runs)
+    return JobRow(
+        overview=overview,
+        code=code,
+        band=_band(overview, code),
+        words=_schedule(job),
+        reason=masked(reason, job.secrets),
+        reason_tone=tone,
+        progress=_progress(overview),
+        spark=sparkline(runs),
+        success=_("%(n)d %%") % {"n": 100 * good // ended} if ended else NOTHING,
+        success_tone="bad" if ended and good < LOW_SUCCESS * ended else "",
+        took=took,
+        usual=usual,
+        took_tone=took_tone,
+        host=next((run.host for run in reversed(runs) if run.host), NOTHING),
+        last_run_url=admin_url("chroniker_run_change", runs[-1].pk) if runs and may.view_runs else "",
+        action=_action(overview, may),
+    )
+
+
+def _schedule(job: Job) -> str:
+    """In words; the time zone only if it is not that of the page."""
+    words = describe(job.spec)
+    zone = timezone.get_current_timezone_name()
+    return words.removesuffix(f" ({zone})") if job.timezone == zone else words
+
+
+def _band(overview: Overview, code: str) -> str:
+    """As ``job_filters.Conditions`` decides, so that a row is in the band in which it is listed."""
+    lease = overview.lease
+    is_on = overview.job.enabled
+    if is_on and (overview.state.failing_since or overview.state.schedule_error_since or code == "overdue"):
+        return "attention"
+    if lease is not None:
+        is_stuck = lease.run.status == Status.CLAIMED and lease.run.claimed_at < overview.now - STUCK_AFTER
+        return "attention" if is_stuck else "active"
+    if not is_on:
+        return "disabled"
+    next_run = overview.state.next_run
+    if overview.state.retry_at is not None or (next_run is not None and next_run <= overview.now):
+        return "active"
+    return "quiet" if next_run is not None else "unplanned"
+
+
+def _reason(overview: Overview, code: str, runs: Sequence[PastRun]) -> tuple[str, str]:
+    """Why it is not simply on schedule, and the tone of that."""
+    if overview.state.failures and overview.job.enabled and code not in ("running", "stopping"):
+        n = overview.state.failures
+        text = ngettext("The last run failed", "%(n)d failures in a row", n) % {"n": n}
+        last = next((run for run in reversed(runs) if run.status not in (*OPEN, Status.SKIPPED)), None)
+        if last is None:
+            return f"{text}.", "bad"
+        error = last.error_line or str(Status(last.status).label)
+        return f"{text}: {error}", "bad"
+    if overview.is_self_explanatory or code == "disabled":
+        return ("" if overview.job.deletion_requested_at is None else _("Is deleted when its run ends.")), "wait"
+    if overview.pause is not None and not overview.pause.group:
+        return "", ""  # the bar of every page says it once
+    tone = state(code).tone
+    return overview.why, tone if tone in ("bad", "wait") else ""
+
+
+def _progress(overview: Overview) -> Progress | None:
+    lease = overview.lease
+    if lease is None or lease.run.status != Status.RUNNING:
+        return None
+    total, done = lease.total_parts, lease.total_parts_complete or 0
+    found = estimate(lease.run.started_at, overview.now, total=total, done=done, expected=overview.expected)
+    end = found.by_rate or found.by_past
+    left = _("%(time)s left") % {"time": short_duration(end - overview.now)} if end and end > overview.now else ""
+    usual = _("usually %(time)s") % {"time": short_duration(overview.expected)} if overview.expected else ""
+    if total:
+        share = min(100 * done // total, 100)
+        return Progress(share, _("%(done)s of %(total)s") % {"done": count(done), "total": count(total)}, left or usual)
+    if overview.expected and lease.run.started_at:
+        share = min(int(100 * ((overview.now - lease.run.started_at) / overview.expected)), 99)
+        return Progress(share, "", usual)
+    return None
+
+
+def _took(overview: Overview, runs: Sequence[PastRun]) -> tuple[str, str, str]:
+    """The last duration, the usual one, and a tone if the last one reached the timeout."""
+    last = next((run for run in reversed(runs) if run.seconds is not None), None)
+    usual = _("usually %(time)s") % {"time": short_duration(overview.state.p50)} if overview.state.p50 else ""
+    if last is None:
+        return NOTHING, usual, ""
+    if last.status == Status.TIMED_OUT:
+        return short_duration(last.seconds), _("its limit"), "bad"
+    return short_duration(last.seconds), usual, ""
+
+
+def _action(overview: Overview, may: Any) -> str:
+    """The one action that the row offers first."""
+    if overview.lease is not None:
+        return "stop" if may.stop else ""
+    if not overview.job.enabled:
+        return "enable" if may.change else ""
+    if overview.state.schedule_error:
+        return "edit" if may.change else ""
+    return "run" if may.run else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    title: str
+    rows: list[JobRow]
+    is_counted: bool  #: whether these are all jobs of the band
+
+
+def bands(rows: Sequence[JobRow], *, banded: bool, is_whole: bool) -> list[Band]:
+    """The rows in bands; one band without a title for another order. ``is_whole``: the list has this page only."""
+    if not banded:
+        return [Band("", list(rows), is_counted=False)] if rows else []
+    found = [Band(str(title), [row for row in rows if row.band == name], is_whole) for name, title in BANDS.items()]
+    return [band for band in found if band.rows]

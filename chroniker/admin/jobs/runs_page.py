@@ -1,0 +1,57 @@
+"""The page Runs of a job: its runs, the newest first, page by page along the tokens."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.urls.resolvers import URLPattern
+
+from chroniker.admin.jobs import job_head
+from chroniker.admin.jobs.run_rows import run_row
+from chroniker.admin.shared.console_page import page_path, render
+from chroniker.models import Run, Status
+
+ROWS = 100
+TEMPLATE = "chroniker/console/job/runs.html"
+FRAGMENTS = {**job_head.FRAGMENTS, "job-runs": "chroniker/console/job/runs_table.html"}
+
+
+def urls(job_admin: Any) -> list[URLPattern]:
+    return [page_path(job_admin, "<int:object_id>/runs/", runs_view, "chroniker_job_runs")]
+
+
+def runs_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
+    """``?status=FAILED``: runs with this status. ``?before=``: runs with a smaller token."""
+    may_view_job = job_admin.has_view_or_change_permission(request)
+    if not (may_view_job and request.user.has_perm("chroniker.view_run")):
+        raise PermissionDenied
+    overview = job_head.overview_or_404(object_id)
+    status, before = _status(request), _before(request)
+    runs = Run.objects.filter(job=object_id, parent=None, **status)
+    if before is not None:
+        runs = runs.filter(token__lt=before)
+    found = list(runs.order_by("-token")[: ROWS + 1])
+    older = urlencode({**request.GET.dict(), "before": found[ROWS - 1].token}) if len(found) > ROWS else ""
+    context = {
+        **job_head.head_context(job_admin, request, overview, "runs"),
+        "rows": [run_row(run, overview) for run in found[:ROWS]],
+        "older": older,
+        "is_newest": before is None,
+        "chosen": status.get("status", ""),
+        "statuses": [(each.value, each.label) for each in Status],
+    }
+    fragments = FRAGMENTS if before is None else job_head.FRAGMENTS
+    return render(job_admin.admin_site, request, TEMPLATE, "jobs", context, fragments)
+
+
+def _status(request: HttpRequest) -> dict[str, str]:
+    status = request.GET.get("status", "")
+    return {"status": status} if status in Status.values else {}
+
+
+def _before(request: HttpRequest) -> int | None:
+    text = request.GET.get("before", "")
+    return int(text) if text.isdecimal() and len(text) < 19 else None

@@ -1,0 +1,56 @@
+"""The small picture of a job's last runs: a bar each, as high as its duration; failed runs hang below the line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+
+from chroniker.insights.latest_runs import LATEST, PastRun, succeeded_and_ended
+from chroniker.models import OPEN, Status
+from chroniker.wording.states import state
+
+STEP, BAR, LINE = 6, 4, 17
+HIGHEST, BELOW = 15, 7
+FLAT = (Status.SKIPPED, Status.STOPPED)
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    x: int
+    y: int
+    height: int
+    tone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sparkline:
+    bars: list[Bar]
+    open_x: int | None  #: where the open run is drawn
+    label: str
+
+
+def sparkline(runs: Sequence[PastRun]) -> Sparkline | None:
+    """``None`` without runs."""
+    if not runs:
+        return None
+    closed = [run for run in runs if run.status not in OPEN][-LATEST:]
+    longest = max((run.seconds or 0.0 for run in closed if run.status == Status.SUCCEEDED), default=0.0)
+    shift = LATEST - len(closed)
+    bars = [_bar(1 + STEP * (number + shift), run, longest) for number, run in enumerate(closed)]
+    is_open = len(closed) < len(runs)
+    good, ended = succeeded_and_ended(runs)
+    words = {"n": len(closed), "good": good, "bad": ended - good}
+    label = _("Last %(n)d runs: %(good)d succeeded, %(bad)d failed") % words
+    return Sparkline(bars, STEP * LATEST + 2 if is_open else None, label)
+
+
+def _bar(x: int, run: PastRun, longest: float) -> Bar:
+    tone = state(run.status).tone
+    if run.status == Status.SUCCEEDED:
+        height = 2 + round((HIGHEST - 2) * ((run.seconds or 0.0) / longest)) if longest else 2
+        return Bar(x, LINE - height, height, tone)
+    if run.status in FLAT:
+        return Bar(x, LINE - 2, 2, tone)
+    return Bar(x, LINE + 1, BELOW, tone)

@@ -1,0 +1,116 @@
+"""The boxes “At a glance” and “What and where” of the page Status."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+from django.contrib.auth import get_user_model
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from chroniker.admin.jobs.job_head import command_line, placement
+from chroniker.admin.shared.job_cells import Overview
+from chroniker.exceptions import CommandRefused
+from chroniker.insights.run_counts import RunCounts
+from chroniker.job_commands import environment
+from chroniker.job_commands.secret_masking import masked
+from chroniker.models import DELAY_BOUNDS, EVERY_HOST, Job, Overlap
+from chroniker.wording.formats import NOTHING, count, percent, relative, short_duration, short_time
+
+#: Subscribers that the page names.
+MOST_NAMED = 5
+DAYS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    label: str
+    value: str
+    note: str = ""
+    tone: str = ""
+    is_code: bool = False
+
+
+def glance(overview: Overview, counts: RunCounts | None) -> list[Fact]:
+    """``counts``: of the last ``DAYS`` days, if the user may view runs."""
+    now, last = overview.now, overview.state.last_success_at
+    facts = [
+        _moment(_("Next run"), overview.next_run, now),
+        _moment(_("Last success"), last, now),
+    ]
+    if counts is None:
+        return facts
+    total = {"done": count(counts.succeeded), "all": count(counts.finished)}
+    note = _("%(done)s of %(all)s") % total if counts.finished else ""
+    rate = percent(counts.succeeded, counts.finished)
+    return [
+        *facts,
+        Fact(_("Success, 30 days"), rate, note),
+        Fact(_("Start delay, p95"), _delay(counts.delay_95), _("due to started")),
+    ]
+
+
+def _moment(label: str, value: dt.datetime | None, now: dt.datetime) -> Fact:
+    return Fact(label, short_time(value, now), relative(value, now) if value else "")
+
+
+def _delay(seconds: float | None) -> str:
+    if seconds is None:
+        return NOTHING
+    if seconds == float("inf"):
+        return _("over %(time)s") % {"time": short_duration(DELAY_BOUNDS[-1])}
+    return _("up to %(time)s") % {"time": short_duration(seconds)}
+
+
+def facts(job: Job) -> list[Fact]:
+    """What the job runs, where and by which rules. One statement, for its subscribers."""
+    found = [
+        Fact(_("Command"), command_line(job), is_code=True),
+        Fact(_("Executor, queue"), placement(job)),
+        Fact(_("Host"), _host(job)),
+        Fact(_("Overlap"), str(Overlap(job.overlap).label) if job.overlap in Overlap else job.overlap),
+        Fact(_("Timeout"), short_duration(job.timeout_seconds) if job.timeout_seconds else _("none")),
+        Fact(_("Retries"), _retries(job)),
+        Fact(_("Notified on failure"), _notified(job)),
+    ]
+    found += [Fact(label, masked(value, job.secrets), is_code=True) for label, value in _surroundings(job) if value]
+    if job.calendar_id is not None:
+        found.append(Fact(_("Blackouts"), str(job.calendar)))
+    return found
+
+
+def _host(job: Job) -> str:
+    return _("every live host") if job.hostname == EVERY_HOST else job.hostname or _("any")
+
+
+def _retries(job: Job) -> str:
+    if not job.max_retries:
+        return _("none")
+    words = {"n": job.max_retries, "delay": short_duration(job.retry_backoff_seconds)}
+    return ngettext("%(n)d, after %(delay)s", "%(n)d, the first after %(delay)s", job.max_retries) % words
+
+
+def _surroundings(job: Job) -> list[tuple[str, str]]:
+    return [
+        (_("Environment"), job.environment.strip()),
+        (_("Secrets"), _secret_names(job.secrets)),
+        (_("Working directory"), job.working_directory),
+        (_("Declared in"), job.managed_by),
+    ]
+
+
+def _secret_names(lines: str) -> str:
+    """The names alone."""
+    try:
+        return ", ".join(environment.parse_secrets(lines))
+    except CommandRefused:
+        return _("(cannot be read)") if lines.strip() else ""
+
+
+def _notified(job: Job) -> str:
+    if not job.email_errors_to_subscribers:
+        return _("nobody")
+    field = get_user_model().USERNAME_FIELD
+    names = list(job.subscribers.order_by(field).values_list(field, flat=True)[: MOST_NAMED + 1])
+    return ", ".join([*names[:MOST_NAMED], *(["…"] if len(names) > MOST_NAMED else [])]) or _("nobody")

@@ -1,0 +1,95 @@
+"""The page Status of a job: how it is doing."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.urls.resolvers import URLPattern
+from django.utils.translation import gettext_lazy as _
+
+from chroniker.admin.jobs import dependency_list, durations_plot, job_head, status_facts
+from chroniker.admin.jobs.run_rows import run_row
+from chroniker.admin.jobs.status_sentence import sentence
+from chroniker.admin.shared.console_page import page_path, render
+from chroniker.admin.shared.job_cells import Overview
+from chroniker.admin.shared.site_links import admin_url
+from chroniker.insights import run_counts, run_durations
+from chroniker.models import OPEN, Run
+
+RECENT = 10
+TEMPLATE = "chroniker/console/job/status.html"
+FRAGMENTS = {
+    **job_head.FRAGMENTS,
+    "job-sentence": "chroniker/console/job/status_sentence.html",
+    "job-recent": "chroniker/console/job/status_recent.html",
+    "job-glance": "chroniker/console/job/status_glance.html",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    name: str
+    title: Any
+    length: dt.timedelta | None
+
+
+RANGES = (
+    Range("24h", _("24 hours"), dt.timedelta(hours=24)),
+    Range("3d", _("3 days"), dt.timedelta(days=3)),
+    Range("30d", _("30 days"), dt.timedelta(days=30)),
+    Range("all", _("all"), None),
+)
+DEFAULT_RANGE = RANGES[1]
+
+
+def urls(job_admin: Any) -> list[URLPattern]:
+    return [page_path(job_admin, "<int:object_id>/status/", status_view, "chroniker_job_status")]
+
+
+def status_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
+    if not job_admin.has_view_or_change_permission(request):
+        raise PermissionDenied
+    overview = job_head.overview_or_404(object_id)
+    context = {
+        **job_head.head_context(job_admin, request, overview, "status"),
+        "facts": status_facts.facts(overview.job),
+        **dependency_list.context(overview.job),
+        **_history(request, overview),
+        "live_seconds": 1 if overview.lease is not None and overview.lease.run.started_at else 5,
+    }
+    return render(job_admin.admin_site, request, TEMPLATE, "jobs", context, FRAGMENTS)
+
+
+def _history(request: HttpRequest, overview: Overview) -> dict[str, Any]:
+    """What comes from runs, if the user may view them."""
+    if not request.user.has_perm("chroniker.view_run"):
+        return {"sentence": sentence(overview, None), "glance": status_facts.glance(overview, None)}
+    job, now = overview.job, overview.now
+    recent = list(Run.objects.filter(job=job.pk, parent=None).order_by("-token")[:RECENT])
+    closed = next((run for run in recent if run.status not in OPEN), None)
+    counts = run_counts.of_job(job.pk, now, status_facts.DAYS)
+    return {
+        "sentence": sentence(overview, closed),
+        "glance": status_facts.glance(overview, counts),
+        "recent": [run_row(run, overview) for run in recent],
+        "runs_url": admin_url("chroniker_job_runs", job.pk),
+        **_durations(request, overview),
+    }
+
+
+def _durations(request: HttpRequest, overview: Overview) -> dict[str, Any]:
+    chosen = next((each for each in RANGES if each.name == request.GET.get("range")), DEFAULT_RANGE)
+    now = overview.now
+    found = run_durations.read(overview.state, now - chosen.length if chosen.length else None)
+    timeout = overview.job.timeout_seconds
+    return {
+        "durations": found,
+        "plot": durations_plot.plot(found, float(timeout) if timeout else None, now),
+        "duration_rows": durations_plot.rows(found, now),
+        "range": chosen,
+        "ranges": [{"title": each.title, "name": each.name, "is_current": each is chosen} for each in RANGES],
+    }

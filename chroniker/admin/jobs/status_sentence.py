@@ -1,0 +1,145 @@
+"""The sentence of the page Status: how the job is doing, and what happens next."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from chroniker.admin.shared.job_cells import Overview
+from chroniker.admin.shared.site_links import admin_url
+from chroniker.insights.durations import estimate
+from chroniker.job_commands.secret_masking import masked
+from chroniker.models import Overlap, Run
+from chroniker.wording.formats import count, relative, short_duration, short_time
+from chroniker.wording.states import state
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    text: str | SafeString
+    note: str
+    tone: str
+
+
+def sentence(overview: Overview, last: Run | None) -> Sentence:
+    """``last``: the latest closed run, if the user may view runs."""
+    code = overview.state_code
+    writers = {"running": _running, "stopping": _running, "queued": _queued}
+    if overview.lease is not None:
+        text, note = writers.get(code, _queued)(overview)
+    elif code == "failing":
+        text, note = _failing(overview, last), _next(overview)
+    elif code in ("scheduled", "idle"):
+        text, note = _on_schedule(overview), _next(overview)
+    elif code == "schedule_error":
+        text, note = overview.why, _("Fix the schedule and save the job: then it is scheduled again.")
+    elif code == "overdue":
+        text = _("Due since %(time)s, and not started.") % {"time": short_time(overview.state.next_run, overview.now)}
+        note = overview.why
+    else:
+        text, note = overview.why, _latest(overview)
+    tone = state(code).tone
+    return Sentence(text, note, "good" if code == "idle" and overview.state.last_success_at else tone)
+
+
+def _running(overview: Overview) -> tuple[str | SafeString, str]:
+    assert overview.lease is not None
+    run, now = overview.lease.run, overview.now
+    took = now - (run.started_at or run.claimed_at)
+    words = {"run": _linked(run), "time": short_duration(took), "host": run.host}
+    text = format_html(_("Run {run} has been running for {time} on {host}"), **words)
+    parts = _progress(overview)
+    text = format_html("{}: {}.", text, parts) if parts else format_html("{}.", text)
+    notes = [_slow(overview, took), _meanwhile(overview)]
+    if run.stop_requested_at is not None:
+        notes.insert(0, _("A stop was requested by %(name)s.") % {"name": run.stop_requested_by})
+    return text, " ".join(filter(None, notes))
+
+
+def _progress(overview: Overview) -> str:
+    """“11,692 of 14,800, about 3 min left (09:44)”."""
+    lease = overview.lease
+    assert lease is not None
+    total, done = lease.total_parts, lease.total_parts_complete
+    found = estimate(lease.run.started_at, overview.now, total=total, done=done, expected=overview.expected)
+    parts = [_("%(done)s of %(total)s") % {"done": count(done or 0), "total": count(total)}] if total else []
+    end = found.by_rate or found.by_past
+    if end is not None and end > overview.now:
+        words = {"left": short_duration(end - overview.now), "time": short_time(end, overview.now)}
+        parts.append(_("about %(left)s left (%(time)s)") % words)
+    return ", ".join(parts)
+
+
+def _slow(overview: Overview, took: dt.timedelta) -> str:
+    p95 = overview.state.p95
+    return _("It is slower than 95 of 100 successful runs.") if p95 and took.total_seconds() > p95 else ""
+
+
+def _meanwhile(overview: Overview) -> str:
+    """What becomes of the next scheduled time, should this run still be open."""
+    due = overview.next_run
+    if due is None:
+        return ""
+    words = {"time": short_time(due, overview.now)}
+    if overview.job.overlap == Overlap.SKIP:
+        return _("The next run is due at %(time)s; if this one still runs then, that one is skipped.") % words
+    if overview.job.overlap == Overlap.REPLACE:
+        return _("The next run is due at %(time)s; if this one still runs then, it is stopped.") % words
+    return _("The next run is due at %(time)s; if this one still runs then, that one waits.") % words
+
+
+def _queued(overview: Overview) -> tuple[str | SafeString, str]:
+    assert overview.lease is not None
+    run = overview.lease.run
+    words = {"run": _linked(run), "time": short_duration(overview.now - run.claimed_at)}
+    return format_html(_("Run {run} has been queued for {time}."), **words), overview.why
+
+
+def _failing(overview: Overview, last: Run | None) -> str:
+    n = overview.state.failures
+    text = ngettext("The last run failed", "%(n)d failures in a row", n) % {"n": n}
+    if n > 1 and overview.state.failing_since is not None:
+        text = _("%(text)s since %(time)s") % {
+            "text": text, "time": short_time(overview.state.failing_since, overview.now),
+        }  # fmt: skip
+    error = failure_line(last, overview.job.secrets) if last else ""
+    return f"{text}: {error}" if error else f"{text}."
+
+
+def failure_line(run: Run, secrets: str) -> str:
+    """The error line of a run, else its reason; without the values of secrets."""
+    return masked(run.error_line or run.reason, secrets)
+
+
+def _on_schedule(overview: Overview) -> str:
+    if (at := overview.state.last_success_at) is None:
+        return _("It has not run yet.") if overview.state.last_finished_at is None else _latest(overview)
+    words = {"time": short_time(at, overview.now), "ago": relative(at, overview.now)}
+    return _("The last run succeeded at %(time)s, %(ago)s.") % words
+
+
+def _latest(overview: Overview) -> str:
+    status = overview.last_status
+    if status is None:
+        return _("It has not run yet.")
+    words = {"status": status.label, "time": short_time(overview.state.last_finished_at, overview.now)}
+    return _("The latest run ended at %(time)s: %(status)s.") % words
+
+
+def _next(overview: Overview) -> str:
+    if overview.pause is not None:
+        return str(overview.pause)
+    if overview.next_run is None:
+        return _("There is no further scheduled time.")
+    words = {"time": short_time(overview.next_run, overview.now), "in": relative(overview.next_run, overview.now)}
+    return _("Next run: %(time)s, %(in)s.") % words
+
+
+def _linked(run: Run) -> SafeString:
+    url = admin_url("chroniker_run_change", run.pk)
+    return format_html('<a href="{}">{}</a>', url, run.token) if url else format_html("{}", run.token)

@@ -1,0 +1,61 @@
+"""The addresses behind “Enable” and “Disable…” of one job. Disabling asks first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls.resolvers import URLPattern
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+
+from chroniker.admin.jobs import action_confirmation
+from chroniker.admin.jobs.run_and_stop_views import back_to_job
+from chroniker.admin.shared.console_page import page_path
+from chroniker.admin.shared.site_links import admin_url
+from chroniker.models import Job
+
+
+def urls(job_admin: Any) -> list[URLPattern]:
+    return [
+        page_path(job_admin, "<int:object_id>/enable/", enable_view, "chroniker_job_enable"),
+        page_path(job_admin, "<int:object_id>/disable/", disable_view, "chroniker_job_disable"),
+    ]
+
+
+def enable_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
+    return _switch(job_admin, request, object_id, on=True)
+
+
+def disable_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
+    return _switch(job_admin, request, object_id, on=False)
+
+
+def _switch(job_admin: Any, request: HttpRequest, object_id: int, *, on: bool) -> HttpResponse:
+    if not job_admin.has_change_permission(request):
+        raise PermissionDenied
+    job = get_object_or_404(Job, pk=object_id)
+    if request.method != "POST":
+        return back_to_job(job_admin, request, job)
+    chosen = Job.objects.filter(pk=object_id)
+    if not on and (page := action_confirmation.unconfirmed(job_admin, request, chosen, action_confirmation.DISABLE)):
+        return page
+    changed = job_admin.switch(request, chosen, on=on)
+    _show(request, job, changed=bool(changed), on=on)
+    return back_to_job(job_admin, request, job)
+
+
+def _show(request: HttpRequest, job: Job, *, changed: bool, on: bool) -> None:
+    texts = {
+        (True, True): _("{job} was enabled."),
+        (True, False): _("{job} was disabled. If it has an open run, the run continues."),
+        (False, True): _("{job} is enabled already."),
+        (False, False): _("{job} is disabled already."),
+    }
+    url = admin_url("chroniker_job_status", job.pk)
+    link = format_html('<a href="{}">{}</a>', url, job.name) if url else job.name
+    level = messages.SUCCESS if changed else messages.INFO
+    messages.add_message(request, level, format_html(texts[changed, on], job=link))

@@ -1,0 +1,174 @@
+"""Why a job does not run now, for people. Read-only; a constant number of statements for any number of jobs."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from chroniker.clock import jump_detection
+from chroniker.conf import settings
+from chroniker.eligibility import dependencies, hosts, pauses
+from chroniker.eligibility import groups as group_limits
+from chroniker.eligibility.claim_kinds import pending_kinds
+from chroniker.eligibility.dependencies import Scope, Wait
+from chroniker.models import EVERY_HOST, JobState, Lease, Status
+from chroniker.reasons import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a job does not run now, as text. ``is_held``: it is due, and a pause, dependency or group holds it back."""
+
+    text: str
+    is_held: bool = False
+
+
+def reason_cannot_run_now(state: JobState) -> str | None:
+    """For people: why this job cannot be run by hand now; ``None``: it can."""
+    return reasons_cannot_run_now([state])[state.pk]
+
+
+def reasons_cannot_run_now(states: Collection[JobState]) -> dict[int, str | None]:
+    """The same for many jobs, in a constant number of statements. Each state must carry its ``job``."""
+    ids = [state.pk for state in states]
+    leases = {lease.job_id: lease for lease in Lease.objects.filter(job__in=ids, slot="").select_related("run")}
+    held = pauses.pauses_for([state.job for state in states])
+    why = jump_detection.suspended_because()
+    # A run for one host waits for it; one for every host would have no child.
+    missing = hosts.jobs_without_live_host([state.job for state in states if state.job.hostname == EVERY_HOST])
+    waits = dependencies.reasons(ids)
+    full = group_limits.full_groups(state.job.group_id for state in states if state.job.group_id is not None)
+
+    def reason(state: JobState) -> str | None:
+        if state.pk in leases:
+            return _open_reason(leases[state.pk])
+        if not state.job.enabled:
+            return _("It is disabled.")
+        if state.pk in held:
+            return str(held[state.pk])
+        if why:
+            return clock_jump_message(why)
+        if state.pk in missing:
+            return missing[state.pk]
+        if texts := [wait.text for wait in waits.get(state.pk, ()) if not wait.turn_only]:
+            return _("It %(reasons)s.") % {"reasons": "; ".join(texts)}
+        words = full.get(state.job.group_id or 0)
+        return _("It has to wait: %(reason)s.") % {"reason": words} if words else None
+
+    return {state.pk: reason(state) for state in states}
+
+
+def clock_jump_message(why: Reason) -> str:
+    """``why``: what the database's clock did."""
+    return _("%(why)s Starts on this host are suspended for %(seconds)d s.") % {
+        "why": why,
+        "seconds": settings.lease.total_seconds(),
+    }
+
+
+def why_not(
+    states: Collection[JobState],
+    now: dt.datetime,
+    held: dict[int, pauses.Pause] | None = None,
+    missing: dict[int, str] | None = None,
+) -> dict[int, str]:
+    """The texts of ``explain``."""
+    return {pk: found.text for pk, found in explain(states, now, held, missing).items()}
+
+
+def explain(
+    states: Collection[JobState],
+    now: dt.datetime,
+    held: dict[int, pauses.Pause] | None = None,
+    missing: dict[int, str] | None = None,
+    leases: dict[int, Lease] | None = None,
+) -> dict[int, Explanation]:
+    """For people: for each job, why it does not run at ``now``. A constant number of statements.
+
+    Each state must carry its ``job``. A job that is due and not blocked waits for the next tick. ``held``: the pauses
+    of these jobs, if the caller has read them; ``missing``: likewise, that the hosts of these jobs are not live;
+    ``leases``: likewise, their open runs.
+    """
+    if leases is None:
+        open_runs = Lease.objects.filter(job__in=[state.pk for state in states], slot="").select_related("run")
+        leases = {lease.job_id: lease for lease in open_runs}
+    pending = [state for state in states if state.pk not in leases and state.job.enabled and pending_kinds(state, now)]
+    waits = _waits(pending)
+    held = pauses.pauses_for([state.job for state in states]) if held is None else held
+    missing = hosts.jobs_without_live_host([state.job for state in states]) if missing is None else missing
+    suspended = " ".join(hosts.suspension_messages()) if pending else ""
+    found = {}
+    for state in states:
+        lease = leases.get(state.pk)
+        text, is_held = _why_not(state, lease, waits.get(state.pk, []), held.get(state.pk), now)
+        if state.pk in missing and (state.job.enabled if lease is None else lease.run.status == Status.CLAIMED):
+            text += f" {missing[state.pk]}"
+        if suspended and state in pending:
+            text += f" {suspended}"
+        found[state.pk] = Explanation(text, is_held)
+    return found
+
+
+def _waits(states: Collection[JobState]) -> dict[int, list[Wait]]:
+    """What holds these jobs back: dependencies, and groups without room. Three statements; none without jobs."""
+    if not states:
+        return {}
+    waits = dependencies.reasons([state.pk for state in states])
+    full = group_limits.full_groups(state.job.group_id for state in states if state.job.group_id is not None)
+    for state in states:
+        if state.job.group_id in full:
+            waits.setdefault(state.pk, []).append(Wait(full[state.job.group_id]))
+    return waits
+
+
+def _why_not(
+    state: JobState, lease: Lease | None, waits: list[Wait], pause: pauses.Pause | None, now: dt.datetime
+) -> tuple[str, bool]:
+    """The text, and whether a rule holds the job back."""
+    if lease is not None:
+        return _open_reason(lease), False
+    if not state.job.enabled:
+        return _("It is disabled."), False
+    pending = pending_kinds(state, now)
+    if state.schedule_error and not pending:
+        return _("Schedule error: %(error)s") % {"error": state.schedule_error}, False
+    if pause is not None:
+        return str(pause), bool(pending)
+    if state.job.edited_at is not None:
+        return _("It was edited; the next tick books it."), False
+    if not pending:
+        return _why_not_due(state), False
+    needs_turn = all(kind.dependencies is Scope.ALL for kind in pending)
+    if texts := [wait.text for wait in waits if needs_turn or not wait.turn_only]:
+        return _("It is due, but %(reasons)s.") % {"reasons": "; ".join(texts)}, True
+    return _("It is due; the next tick starts it."), False
+
+
+def _why_not_due(state: JobState) -> str:
+    if state.retry_at is not None and not (state.next_run and state.next_run < state.retry_at):
+        return _("It failed and is retried at %(time)s.") % {"time": _local(state.retry_at)}
+    if state.next_run is None:
+        return _("It has no further scheduled time.")
+    return _("Its next run is at %(time)s.") % {"time": _local(state.next_run)}
+
+
+def _open_reason(lease: Lease) -> str:
+    run = lease.run
+    if run.status == Status.RUNNING:
+        if run.stop_requested_at is not None:
+            return _("It is running; its stop was requested.")
+        if run.required_host == EVERY_HOST:
+            words = {"done": lease.total_parts_complete or 0, "all": lease.total_parts or 0}
+            return _("It is running on every host; %(done)d of %(all)d have reported.") % words
+        return _("It is running.")
+    if run.dispatched_at is None:
+        return _("It is claimed; no executor has taken it yet. %(why)s") % {"why": run.reason}
+    return _("It is queued since %(time)s; no worker has taken it yet.") % {"time": _local(run.claimed_at)}
+
+
+def _local(moment: dt.datetime) -> str:
+    return f"{timezone.localtime(moment):%Y-%m-%d %H:%M:%S}"

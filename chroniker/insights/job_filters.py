@@ -1,0 +1,144 @@
+"""Which jobs a list shows: their groups of states, as conditions that use indexes, and their numbers."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import CharField, IntegerField, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Cast
+
+from chroniker.eligibility import due, pauses
+from chroniker.eligibility.claim_kinds import SCHEDULED
+from chroniker.insights.job_status import OVERDUE_AFTER
+from chroniker.models import Group, Host, Job, JobState, Lease, Run, Status
+
+#: Numbers above this one are not counted.
+MOST_COUNTED = 1_000
+#: A queued run that no worker has taken for this long needs attention.
+STUCK_AFTER = dt.timedelta(minutes=2)
+#: A job ran on a host if it has a run there that was claimed within this time.
+RAN_WITHIN = dt.timedelta(days=1)
+#: The names of the groups of states, in the order of the chips.
+SHOWS = ("all", "attention", "running", "waiting", "overdue", "failing", "never", "disabled")
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """``show``: one of ``SHOWS``. Empty texts do not restrict."""
+
+    show: str = "all"
+    search: str = ""
+    group: str = ""
+    queue: str = ""
+    executor: str = ""
+    command: str = ""
+    host: str = ""
+
+    @property
+    def is_empty(self) -> bool:
+        return self == JobFilter()
+
+
+class Conditions:
+    """The conditions on Job at ``now``. Makes at most two statements: the pause, and groups without room."""
+
+    def __init__(self, now: dt.datetime) -> None:
+        self.now = now
+        is_paused = pauses.global_pause() is not None
+        overdue = JobState.objects.none() if is_paused else due.find(SCHEDULED, now - OVERDUE_AFTER)
+        open_runs = Lease.objects.filter(slot="")
+        running = open_runs.filter(run__status=Status.RUNNING).values("job")
+        queued = open_runs.filter(run__status=Status.CLAIMED).values("job")
+        stuck = open_runs.filter(run__status=Status.CLAIMED, run__claimed_at__lt=now - STUCK_AFTER).values("job")
+        due_now = JobState.objects.filter(next_run__lte=now).exclude(pk__in=open_runs.values("job")).values("pk")
+        retrying = JobState.objects.filter(retry_at__isnull=False).values("pk")
+        failing = JobState.objects.filter(failing_since__isnull=False).values("pk")
+        broken = JobState.objects.filter(schedule_error_since__isnull=False).values("pk")
+        on, is_overdue = Q(enabled=True), Q(pk__in=overdue.order_by().values("pk"))
+        self.attention = (on & (Q(pk__in=failing) | Q(pk__in=broken) | is_overdue)) | Q(pk__in=stuck)
+        self.running = Q(pk__in=running)
+        self.waiting = Q(pk__in=queued) | (on & (Q(pk__in=due_now) | Q(pk__in=retrying)))
+        self.overdue = on & is_overdue
+        self.failing = on & Q(pk__in=failing)
+        self.never = Q(state__last_finished_at=None) & ~Q(pk__in=open_runs.values("job"))
+        self.disabled = Q(enabled=False)
+
+    def shown(self, name: str) -> Q:
+        found: Q = Q() if name == "all" else getattr(self, name)
+        return found
+
+    @property
+    def active(self) -> Q:
+        """Those of the first two bands: they need attention, run, or wait."""
+        return self.attention | self.running | self.waiting
+
+
+def matching(chosen: JobFilter, conditions: Conditions) -> QuerySet[Job]:
+    found = Job.objects.filter(conditions.shown(chosen.show))
+    equal = {
+        "group__name": chosen.group, "queue": chosen.queue, "executor": chosen.executor, "command": chosen.command,
+    }  # fmt: skip
+    found = found.filter(**{name: value for name, value in equal.items() if value})
+    if chosen.host:
+        since = conditions.now - RAN_WITHIN
+        runs = Run.objects.filter(host=chosen.host, claimed_at__gt=since).values("job")
+        found = found.filter(Q(pk__in=runs) | Q(hostname=chosen.host))
+    for word in chosen.search.split():
+        found = found.filter(_contains(word))
+    return found
+
+
+def _contains(word: str) -> Q:
+    condition = Q()
+    for field in ("name", "command", "raw_command", "args"):
+        condition |= Q(**{f"{field}__icontains": word})
+    return condition
+
+
+class CountUpTo(Subquery):
+    """The number of rows, at most ``MOST_COUNTED`` and one more."""
+
+    template = "(SELECT COUNT(*) FROM (%(subquery)s) counted)"
+    output_field = IntegerField()
+
+    def __init__(self, rows: QuerySet[Any]) -> None:
+        super().__init__(rows.order_by().values("pk")[: MOST_COUNTED + 1])
+
+
+def counts(conditions: Conditions) -> dict[str, int]:
+    """By the names of ``SHOWS``. One statement."""
+    numbers = {f"n_{name}": CountUpTo(Job.objects.filter(conditions.shown(name))) for name in SHOWS}
+    row = Job.objects.annotate(**numbers).order_by("pk").values(*numbers).first() or {}
+    return {name: row.get(f"n_{name}", 0) for name in SHOWS}
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """The values that the selects offer."""
+
+    groups: list[str]
+    queues: list[str]
+    executors: list[str]
+    commands: list[str]
+    hosts: list[str]
+
+
+def choices(now: dt.datetime) -> Choices:
+    """One statement: the groups, the hosts of the last day, and the queues, executors and commands of jobs."""
+    rows = _values("group", Group.objects.all(), "name").union(
+        _values("host", Host.objects.filter(last_seen__gt=now - RAN_WITHIN), "name"),
+        *(_values(field, Job.objects.exclude(**{field: ""}), field) for field in ("queue", "executor", "command")),
+    )
+    found: dict[str, list[str]] = {}
+    for kind, value in rows:
+        found.setdefault(kind, []).append(value)
+    names = ("group", "queue", "executor", "command", "host")
+    return Choices(*(sorted(found.get(name, ()), key=str.casefold) for name in names))
+
+
+def _values(kind: str, rows: QuerySet[Any], field: str) -> Any:
+    text = Cast(Value(kind), CharField(max_length=20))
+    named = rows.order_by().annotate(kind=text, found=Cast(field, CharField(max_length=200)))
+    return named.values_list("kind", "found").distinct()

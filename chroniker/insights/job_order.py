@@ -1,0 +1,149 @@
+"""The order of a list of jobs, and pages of it that continue after a key instead of counting rows."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import BigIntegerField, Case, F, IntegerField, Q, QuerySet, Value, When
+from django.db.models.functions import Cast
+
+from chroniker.insights.job_filters import Conditions
+from chroniker.models import Job
+
+#: Rows of one page.
+ROWS = 100
+ORDERS = ("attention", "next", "name", "last", "slowest", "success")
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A part of the list with an order of its own. ``keys``: fields, with "-" for descending; the last is unique."""
+
+    jobs: QuerySet[Job]
+    keys: tuple[str, ...]
+
+    def page(self, after: Sequence[Any] | None, limit: int) -> list[Job]:
+        rows = self.jobs if after is None else self.jobs.filter(_after(self.keys, after))
+        return list(rows.order_by(*self.keys).select_related("group", "state")[:limit])
+
+
+@dataclass(frozen=True, slots=True)
+class JobPage:
+    """``cursor``: where the next page begins; empty on the last page."""
+
+    jobs: list[Job]
+    cursor: str
+
+
+def page(found: QuerySet[Job], conditions: Conditions, order: str, cursor: str) -> JobPage:
+    """One page. A statement for each segment that it touches, of at most three.
+
+    An invalid cursor gives the first page.
+    """
+    segments = _segments(found, conditions, order)
+    number, after = _decode(cursor, segments)
+    jobs: list[Job] = []
+    while number < len(segments):
+        rows = segments[number].page(after, ROWS + 1 - len(jobs))
+        jobs += rows
+        if len(jobs) > ROWS:
+            last = jobs[ROWS - 1]
+            in_this = len(jobs) - len(rows) < ROWS
+            at = number if in_this else number - 1
+            return JobPage(jobs[:ROWS], _encode(at, [_value(last, key) for key in segments[at].keys]))
+        number, after = number + 1, None
+    return JobPage(jobs, "")
+
+
+def _segments(found: QuerySet[Job], conditions: Conditions, order: str) -> list[Segment]:
+    planned = Q(enabled=True, state__next_run__isnull=False)
+    if order == "attention":
+        band = Case(When(conditions.attention, then=Value(0)), default=Value(1), output_field=IntegerField())
+        quiet = found.exclude(pk__in=Job.objects.filter(conditions.active).values("pk"))
+        return [
+            Segment(found.filter(conditions.active).annotate(band=band), ("band", "name")),
+            Segment(quiet.filter(planned, state__next_run__gt=conditions.now), ("state__next_run", "pk")),
+            _unplanned(quiet),
+        ]
+    if order == "next":
+        return [Segment(found.filter(planned), ("state__next_run", "pk")), _unplanned(found)]
+    if order == "last":
+        ended = found.filter(state__last_finished_at__isnull=False)
+        return [Segment(ended, ("-state__last_finished_at", "pk")), _rest(found, ended)]
+    if order == "slowest":
+        measured = found.filter(state__p50__isnull=False)
+        return [Segment(measured, ("-state__p50", "pk")), _rest(found, measured)]
+    if order == "success":
+        ended = found.filter(state__last_finished_at__isnull=False).annotate(share=_share_of_failures())
+        return [Segment(ended, ("-share", "pk")), _rest(found, ended)]
+    return [Segment(found, ("name",))]
+
+
+def _unplanned(found: QuerySet[Job]) -> Segment:
+    """Jobs without a next run; disabled jobs last."""
+    off = Case(When(enabled=False, then=Value(1)), default=Value(0), output_field=IntegerField())
+    return Segment(found.filter(Q(enabled=False) | Q(state__next_run=None)).annotate(off=off), ("off", "name"))
+
+
+def _rest(found: QuerySet[Job], listed: QuerySet[Job]) -> Segment:
+    return Segment(found.exclude(pk__in=listed.order_by().values("pk")), ("name",))
+
+
+def _share_of_failures() -> Any:
+    """In millionths: whole numbers compare equal on each database, whatever way they went."""
+    bad = F("state__n_failed") + F("state__n_timed_out") + F("state__n_lost")
+    return Cast(bad * 1_000_000 / (bad + F("state__n_succeeded") + 1), BigIntegerField())
+
+
+def _after(keys: Sequence[str], values: Sequence[Any]) -> Q:
+    """The rows behind these values, in the order of the keys."""
+    condition, equal = Q(), Q()
+    for key, value in zip(keys, values, strict=True):
+        field, lookup = key.removeprefix("-"), "lt" if key.startswith("-") else "gt"
+        condition |= equal & Q(**{f"{field}__{lookup}": value})
+        equal &= Q(**{field: value})
+    return condition
+
+
+def _value(job: Job, key: str) -> Any:
+    value: Any = job
+    for name in key.removeprefix("-").split("__"):
+        value = getattr(value, name)
+    return value.isoformat() if isinstance(value, dt.datetime) else value
+
+
+def _encode(segment: int, values: list[Any]) -> str:
+    return json.dumps([segment, *values])
+
+
+def _decode(cursor: str, segments: Sequence[Segment]) -> tuple[int, list[Any] | None]:
+    """The segment and the values of its keys. Whatever a user types gives a page."""
+    try:
+        number, *values = json.loads(cursor)
+        keys = segments[number].keys if type(number) is int and number >= 0 else ()
+        if keys and len(values) == len(keys):
+            return number, [_checked(key, value) for key, value in zip(keys, values, strict=True)]
+    except (ValueError, TypeError, IndexError, RecursionError):
+        pass
+    return 0, None
+
+
+def _checked(key: str, value: Any) -> Any:
+    """A value of the key's type. Raises ``ValueError``."""
+    field = key.removeprefix("-")
+    if field == "name":
+        if isinstance(value, str) and "\0" not in value:
+            return value
+    elif field in ("state__next_run", "state__last_finished_at"):
+        found = dt.datetime.fromisoformat(value)
+        if found.tzinfo is not None:
+            return found.astimezone(dt.UTC)
+    elif field == "state__p50":
+        return float(value)
+    elif isinstance(value, int) and abs(value) < 2**63:
+        return value
+    raise ValueError(field)

@@ -1,0 +1,46 @@
+"""The last runs of many jobs, for one page of a list. One statement, however many jobs and runs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import F
+
+from chroniker.models import Run, Status
+
+LATEST = 20
+
+
+@dataclass(frozen=True, slots=True)
+class PastRun:
+    """``seconds``: how long it ran; ``None``: it did not start, or has not ended."""
+
+    pk: UUID
+    token: int
+    status: str
+    seconds: float | None
+    host: str
+    error_line: str
+
+
+def latest_runs(job_ids: Collection[int]) -> dict[int, list[PastRun]]:
+    """By job: its runs among the last ``LATEST`` tokens, the oldest first. Uses the unique index on (job, token)."""
+    if not job_ids:
+        return {}
+    runs = Run.objects.filter(job__in=job_ids, slot="", token__gt=F("job__state__last_token") - LATEST)
+    columns = ("job_id", "pk", "token", "status", "started_at", "finished_at", "host", "error_line")
+    found: dict[int, list[PastRun]] = {}
+    for job_id, pk, token, status, started, finished, host, error in runs.order_by("job", "token").values_list(
+        *columns
+    ):
+        seconds = max((finished - started).total_seconds(), 0.0) if started and finished else None
+        found.setdefault(job_id, []).append(PastRun(pk, token, status, seconds, host, error))
+    return found
+
+
+def succeeded_and_ended(runs: Collection[PastRun]) -> tuple[int, int]:
+    """How many succeeded, of those that ran to an end. Skipped and stopped runs are not counted."""
+    ended = [run for run in runs if run.status in (Status.SUCCEEDED, Status.FAILED, Status.TIMED_OUT, Status.LOST)]
+    return sum(run.status == Status.SUCCEEDED for run in ended), len(ended)

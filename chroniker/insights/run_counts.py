@@ -1,0 +1,49 @@
+"""How often the runs of a job succeeded, and how late they started: sums of the hourly counts. Read-only."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+from django.db.models import Sum
+
+from chroniker.models import DELAY_BOUNDS, RunHour
+
+COUNTED = ("succeeded", "failed", "timed_out", "stopped", "lost", "skipped")
+DELAYS = tuple(f"delay_{number}" for number in range(len(DELAY_BOUNDS) + 1))
+
+
+@dataclass(frozen=True, slots=True)
+class RunCounts:
+    """``delay_95``: 95 of 100 starts were not later than this many seconds; infinite above the largest bound."""
+
+    succeeded: int
+    bad: int  #: failed, timed out or lost
+    skipped: int
+    delay_95: float | None
+
+    @property
+    def finished(self) -> int:
+        return self.succeeded + self.bad
+
+
+def of_job(job_id: int, now: dt.datetime, days: int) -> RunCounts:
+    """The runs of the last ``days`` days. One statement."""
+    rows = RunHour.objects.filter(job=job_id, hour__gt=now - dt.timedelta(days=days))
+    found = rows.aggregate(**{name: Sum(name) for name in (*COUNTED, *DELAYS)})
+    values = {name: int(value or 0) for name, value in found.items()}
+    delays = [values[name] for name in DELAYS]
+    bad = values["failed"] + values["timed_out"] + values["lost"]
+    return RunCounts(values["succeeded"], bad, values["skipped"], _delay_95(delays))
+
+
+def _delay_95(delays: list[int]) -> float | None:
+    """The upper bound of the bucket with the start that 95 of 100 are not later than."""
+    wanted, seen = sum(delays) * 0.95, 0
+    if not wanted:
+        return None
+    for bound, number in zip((*DELAY_BOUNDS, float("inf")), delays, strict=True):
+        seen += number
+        if seen >= wanted:
+            return bound
+    return None
