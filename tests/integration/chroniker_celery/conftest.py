@@ -15,10 +15,13 @@ from tests.support.processes import with_settings
 #: Seconds: long enough for a busy machine; short for tests that kill processes.
 LEASE, SHORT_LEASE = 60, 6
 
+#: Seconds within which a broker that works answers, also on a busy machine.
+PATIENCE = 60
+
 EXECUTORS = {
     "default": {
         "BACKEND": "chroniker_celery.executor.CeleryExecutor",
-        "OPTIONS": {"app": "tests.celeryapp:app", "timeout": 2},
+        "OPTIONS": {"app": "tests.celeryapp:app", "timeout": PATIENCE},
     }
 }
 
@@ -30,9 +33,9 @@ def lease(request: pytest.FixtureRequest) -> float:
 
 
 @pytest.fixture
-def settings_of_all(tmp_path: Path, lease: float) -> Iterator[dict[str, Any]]:
-    """Settings of this process and of the processes that it starts."""
-    from chroniker.executors import executors
+def settings_of_all(tmp_path: Path, lease: float, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+    """Settings of this process and of the processes that it starts. Runs that a test claims are sent in any case."""
+    from chroniker.executors import base, executors
 
     values = {
         "CHRONIKER_EXECUTORS": EXECUTORS,
@@ -40,6 +43,7 @@ def settings_of_all(tmp_path: Path, lease: float) -> Iterator[dict[str, Any]]:
         "CHRONIKER_STOP_GRACE_SECONDS": 2,
         "CHRONIKER_RUNTIME_DIR": str(tmp_path / "runtime"),
     }
+    monkeypatch.setattr(base, "PERSON_SECONDS", PATIENCE)
     with override_settings(**values):
         yield values
     executors.close()

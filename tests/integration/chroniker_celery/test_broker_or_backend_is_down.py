@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
 from chroniker.clock.database_clock import database_now
-from chroniker.executors.base import PERSON_SECONDS
+from chroniker.executors import base
 from chroniker.models import Run, Status
 from chroniker.scheduler import stopping, tick
 from chroniker_celery import publish
 from tests.celeryapp import app
+from tests.integration.chroniker_celery.conftest import PATIENCE
 from tests.integration.chroniker_celery.steps import a_claimed_run, wait_until_closed
 from tests.support.brokers import Broker
 from tests.support.celery_processes import CeleryWorker
@@ -21,6 +24,13 @@ from tests.support.servers import FaultProxy, Mode
 from tests.support.servers.base import free_port
 
 pytestmark = [pytest.mark.celery, pytest.mark.django_db(transaction=True)]
+
+
+@contextmanager
+def impatient() -> Iterator[None]:
+    """A claim waits only a second for the broker."""
+    with patch.object(base, "PERSON_SECONDS", 1.0):
+        yield
 
 
 @pytest.fixture
@@ -35,8 +45,8 @@ def proxied(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultPr
 def test_a_claim_waits_until_the_broker_is_back(
     env: dict[str, str], tmp_path: Path, broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr(app.conf, "broker_url", broker.url.replace(str(broker.server.port), str(free_port())))
+    with monkeypatch.context() as context, impatient():
+        context.setattr(app.conf, "broker_url", broker.url.replace(str(broker.server.port), str(free_port())))
         run = a_claimed_run()
         waiting = Run.objects.get(pk=run.pk)
         assert (waiting.status, waiting.dispatched_at) == (Status.CLAIMED, None)
@@ -52,7 +62,8 @@ def test_a_broker_that_does_not_answer_accepts_nothing(
     proxied: FaultProxy, settings_of_all: dict[str, object], mode: Mode
 ) -> None:
     proxied.set(mode)
-    run = Run.objects.get(pk=a_claimed_run().pk)
+    with impatient():
+        run = Run.objects.get(pk=a_claimed_run().pk)
     assert (run.status, run.dispatched_at) == (Status.CLAIMED, None)
     assert run.reason
     stopping.stop(run.pk, by="a test")  # the hint is lost and takes no longer
@@ -72,10 +83,11 @@ def test_run_now_waits_less_for_the_broker_than_a_tick(
         raise OSError("no broker")
 
     monkeypatch.setattr(publish, "publish", fail)
-    run = a_claimed_run()
+    with impatient():
+        run = a_claimed_run()
     Run.objects.filter(pk=run.pk).update(redispatch_at=database_now())
     tick.tick()
-    assert timeouts == [PERSON_SECONDS, 2]
+    assert timeouts == [1.0, PATIENCE]
 
 
 def test_runs_succeed_while_the_result_backend_is_down(redis_env: dict[str, str], tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from kombu import Queue
 from chroniker.executors import executors
 from chroniker_celery.publish import RunMessage, publish
 from tests.celeryapp import app
+from tests.integration.chroniker_celery.conftest import PATIENCE
 from tests.support.brokers import Broker
 from tests.support.celery_processes import CeleryWorker
 from tests.support.processes import wait_until
@@ -30,8 +31,8 @@ def found(broker: Broker, *queues: str) -> list[str]:
 
 def test_a_queue_that_no_worker_consumes_is_a_warning(env: dict[str, str], broker: Broker, tmp_path: Path) -> None:
     with CeleryWorker(env, tmp_path):
-        assert found(broker, "") == []
-        assert found(broker, "", "elsewhere") == ["chroniker_celery.W004"]
+        wait_until(lambda: found(broker, "") == [], what="an answer in time")
+        wait_until(lambda: found(broker, "", "elsewhere") == ["chroniker_celery.W004"], what="the warning")
 
 
 def test_no_worker_is_an_error(env: dict[str, str], broker: Broker) -> None:
@@ -42,9 +43,9 @@ def test_messages_for_unknown_runs_are_logged_and_reported(env: dict[str, str], 
     """Another project that shares the broker sends them."""
     unknown = uuid4()
     with CeleryWorker(env, tmp_path) as worker:
-        publish(app, [RunMessage(unknown, 1)], timeout=5)
+        publish(app, [RunMessage(unknown, 1)], timeout=PATIENCE)
         wait_until(lambda: f"Run {unknown} is not in this database" in worker.log)
-        assert found(broker, "") == ["chroniker_celery.W007"]
+        wait_until(lambda: found(broker, "") == ["chroniker_celery.W007"], what="the report")
 
 
 def test_the_delivery_limit_of_rabbitmq_is_reported_unless_the_queue_has_its_own(
