@@ -82,9 +82,15 @@ def grouped(number: int | None) -> str:
 
 @register.inclusion_tag("chroniker/console/bar.html", takes_context=True, name="console_bar")
 def console_bar_tag(context: Context) -> dict[str, Any]:
-    """The page links and the health of the scheduler. For pages of the admin."""
+    """The page links and the health of the scheduler. For pages of the admin.
+
+    Once per page: templates have it in the block "nav-breadcrumbs", and in "messages" for themes without breadcrumbs.
+    """
     from chroniker.admin.shared import console_bar  # only a page of the admin has this tag
 
+    if context.render_context.get("console_bar"):
+        return {"bar": None}
+    context.render_context["console_bar"] = True
     model = getattr(context.get("opts"), "model_name", "")
     live_url = context.get("live_url") or ""
     return {"bar": context.get("bar") or console_bar.bar_of_admin_page(context["request"], model, live_url)}
