@@ -10,7 +10,8 @@ from tests.support.shop import past, present
 from tests.support.shop.jobs import GROUPS, JOBS
 
 
-def fill(now: dt.datetime, seed: int = 11) -> None:
+def fill(now: dt.datetime, days: int = 30, seed: int = 11) -> None:
+    """``days``: how far the hourly counts go back; the runs go back two weeks at most."""
     random = Random(seed)
     groups = {name: Group.objects.create(name=name, limit=limit) for name, limit in GROUPS.items()}
     jobs = {each.name: Job(**each.fields, group=groups[each.group], timezone="UTC", edited_at=None) for each in JOBS}
@@ -18,10 +19,10 @@ def fill(now: dt.datetime, seed: int = 11) -> None:
     saved = {job.name: job for job in Job.objects.all()}
     for each in JOBS:
         job = saved[each.name]
-        runs = past.closed_runs(job, each, random, now)
+        runs = past.closed_runs(job, each, random, now, days)
         Run.objects.bulk_create(runs)
         past.write_state(job, runs, now)
-        RunHour.objects.bulk_create(past.hourly_counts(job, each, random, now))
+        RunHour.objects.bulk_create(past.hourly_counts(job, each, random, now, days))
         for dependee in (*each.after, *each.when_ended):
             JobDependency.objects.create(
                 dependent=job,

@@ -13,9 +13,8 @@ from chroniker.schedule import next_after
 from tests.support.shop.jobs import ShopJob
 
 DAY, HOUR = dt.timedelta(days=1), dt.timedelta(hours=1)
-#: Runs are kept so long, and so many of each job.
-KEPT, MOST_RUNS = 14 * DAY, 120
-COUNTED_DAYS = 30
+#: Runs are kept so many days, and so many of each job.
+KEPT_DAYS, MOST_RUNS = 14, 120
 ERROR = "ConnectionError: HTTP 503 from https://api.supplier.example/orders"
 
 
@@ -40,11 +39,11 @@ def delay(random: Random) -> float:
     return random.choice((0.2, 0.4, 0.4, 0.6, 0.9, 1.4)) if random.random() < 0.97 else random.uniform(3, 40)
 
 
-def closed_runs(job: Job, shop_job: ShopJob, random: Random, now: dt.datetime) -> list[Run]:
+def closed_runs(job: Job, shop_job: ShopJob, random: Random, now: dt.datetime, days: int) -> list[Run]:
     """One run for each scheduled time, each begun after the one before it had ended."""
     runs: list[Run] = []
-    free_at = now - KEPT
-    for instant in instants(job, now - KEPT, now):
+    free_at = since = now - min(days, KEPT_DAYS) * DAY
+    for instant in instants(job, since, now):
         claimed = max(instant + dt.timedelta(seconds=delay(random)), free_at)
         started = claimed + dt.timedelta(seconds=random.uniform(0.05, 0.4))
         seconds = shop_job.usual * random.lognormvariate(0, 0.12)
@@ -125,9 +124,9 @@ def write_state(job: Job, runs: list[Run], now: dt.datetime) -> None:
     JobState.objects.update_or_create(job=job, defaults={**values, "next_instant": following, "next_run": following})
 
 
-def hourly_counts(job: Job, shop_job: ShopJob, random: Random, now: dt.datetime) -> Iterable[RunHour]:
-    """One row for each hour of the last 30 days in which the job ran, without looking at each run."""
-    hour = now.astimezone(dt.UTC).replace(minute=0, second=0, microsecond=0) - COUNTED_DAYS * DAY
+def hourly_counts(job: Job, shop_job: ShopJob, random: Random, now: dt.datetime, days: int) -> Iterable[RunHour]:
+    """One row for each hour of the last days in which the job ran, without looking at each run."""
+    hour = now.astimezone(dt.UTC).replace(minute=0, second=0, microsecond=0) - days * DAY
     per_day = _runs_a_day(job, hour)
     while hour <= now and per_day:
         runs = per_day // 24 if per_day >= 24 else int(random.random() < per_day / 24)
