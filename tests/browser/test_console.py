@@ -21,7 +21,9 @@ OURS = {"include": [["#content"], [".ops-bar"]], "exclude": [["#searchbar"], ["t
 REACHABLE = """() => [...document.querySelectorAll("#content :is(a[href], button, input, select, textarea, summary, "
         + "[tabindex='0'])")]
     .filter(each => each.checkVisibility() && !each.disabled && each.tabIndex >= 0)
-    .filter(each => each.type !== "radio" && !each.matches(".sortremove") /* Django's own */ && !each.closest("details:not([open]) > :not(summary)"))
+    .filter(each => each.type !== "radio")
+    .filter(each => !each.matches(".sortremove")) // Django's own
+    .filter(each => !each.closest("details:not([open]) > :not(summary)"))
     .map((each, number) => { each.dataset.reached = number; return each.outerHTML.slice(0, 120); })"""
 FOCUSED = """() => { const now = document.activeElement;
     return [now.dataset?.reached ?? null, now === document.body || !now.closest("#content")]; }"""
