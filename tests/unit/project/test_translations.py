@@ -17,7 +17,11 @@ from tests.support import ROOT
 
 CATALOGUES = sorted(ROOT.glob("chroniker*/locale/*/LC_MESSAGES/django.po"))
 FUNCTIONS = {"_", "gettext", "gettext_lazy", "gettext_noop", "ngettext", "ngettext_lazy"}
-IN_TEMPLATES = re.compile(r"""gettext\(u?('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""")
+WITH_CONTEXT = {"pgettext", "pgettext_lazy", "npgettext", "npgettext_lazy"}
+STRING = r"""u?('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
+IN_TEMPLATES = re.compile(rf"n?(p?)gettext\({STRING}(?:, ?{STRING})?")
+#: As in a compiled catalogue: between a context and its text.
+SEPARATOR = "\x04"
 PLACES = re.compile(r"%\(\w+\)|\{\w+\}")
 
 #: A message and its translation: two forms if it has a plural.
@@ -28,11 +32,16 @@ def texts_of(app: Path) -> Iterator[str]:
     """All texts that the code of an app passes to gettext."""
     for path in app.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in FUNCTIONS:
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
+                continue
+            if node.func.id in FUNCTIONS:
                 yield from _texts_in(node.args[0])
+            elif node.func.id in WITH_CONTEXT:
+                yield SEPARATOR.join(ast.literal_eval(argument) for argument in node.args[:2])
     for path in [*app.rglob("*.html"), *app.rglob("*.txt")]:
-        for text in IN_TEMPLATES.findall(templatize(path.read_text(), origin=str(path))):
-            yield ast.literal_eval(text)
+        for has_context, *strings in IN_TEMPLATES.findall(templatize(path.read_text(), origin=str(path))):
+            first, second = (ast.literal_eval(string or "''") for string in strings)
+            yield first + SEPARATOR + second if has_context else first
 
 
 def _texts_in(argument: ast.expr) -> Iterator[str]:
@@ -45,7 +54,7 @@ def _texts_in(argument: ast.expr) -> Iterator[str]:
 
 
 def entries_of(catalogue: Path) -> Entries:
-    """The entries of a gettext file, without its header."""
+    """The entries of a gettext file, without its header. A context precedes its text in the key."""
     found: Entries = {}
     for block in catalogue.read_text().split("\n\n")[1:]:
         parts: list[tuple[str, str]] = []
@@ -56,7 +65,8 @@ def entries_of(catalogue: Path) -> Entries:
             elif line.startswith('"'):
                 parts[-1] = (parts[-1][0], parts[-1][1] + ast.literal_eval(line))
         if parts:
-            found[parts[0][1]] = [text for word, text in parts if word.startswith("msgstr")]
+            key = SEPARATOR.join(text for word, text in parts if word in ("msgctxt", "msgid"))
+            found[key] = [text for word, text in parts if word.startswith("msgstr")]
     return found
 
 
