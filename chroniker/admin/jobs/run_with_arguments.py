@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.contrib import messages
@@ -18,9 +19,10 @@ from django.utils.translation import gettext_lazy
 from chroniker.admin.jobs.run_and_stop_views import back_to_job
 from chroniker.admin.shared import run_and_stop
 from chroniker.admin.shared.console_page import page_path
+from chroniker.admin.shared.site_links import redirect_to
 from chroniker.exceptions import CommandRefused
 from chroniker.job_commands import options
-from chroniker.models import Job
+from chroniker.models import Job, Run
 
 
 class ArgumentsForm(forms.Form):
@@ -33,8 +35,8 @@ class ArgumentsForm(forms.Form):
         ),
     )
 
-    def __init__(self, job: Job, data: object = None) -> None:
-        super().__init__(data, initial={"args": job.args})  # type: ignore[arg-type]
+    def __init__(self, job: Job, data: object, args: str) -> None:
+        super().__init__(data, initial={"args": args})  # type: ignore[arg-type]
         self._job = job
 
     def clean_args(self) -> str:
@@ -60,13 +62,19 @@ def run_with_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpR
 
 
 def arguments_page(site: AdminSite, request: HttpRequest, job: Job) -> HttpResponse | None:
-    """The page with the form; ``None`` if the run was claimed or is impossible, then go back to the job."""
+    """The page with the form; ``None`` if the run was claimed or is impossible, then go back to the job.
+
+    ``?run=ID``: the form begins with the arguments of that run of the job, and leads to the new run.
+    """
     if not job.command:
         messages.error(request, _("Raw commands have no separate arguments; edit the command instead."))
         return None
-    form = ArgumentsForm(job, request.POST if request.method == "POST" else None)
-    if form.is_valid() and run_and_stop.run_job(request, job, form.cleaned_data["args"]):
-        return None
+    again = _run_to_repeat(request, job)
+    args = job.args if again is None or again.args is None else again.args
+    form = ArgumentsForm(job, request.POST if request.method == "POST" else None, args)
+    if form.is_valid() and (run := run_and_stop.run_job(request, job, form.cleaned_data["args"])):
+        may_view = again is not None and request.user.has_perm("chroniker.view_run")
+        return redirect_to("chroniker_run_change", run.pk) if may_view else None
     context = {
         **site.each_context(request),
         "title": _("Run with other arguments"),
@@ -76,3 +84,10 @@ def arguments_page(site: AdminSite, request: HttpRequest, job: Job) -> HttpRespo
         "form": form,
     }
     return TemplateResponse(request, "admin/chroniker/job/run_with.html", context)
+
+
+def _run_to_repeat(request: HttpRequest, job: Job) -> Run | None:
+    try:
+        return Run.objects.filter(pk=UUID(request.GET.get("run", "")), job=job).only("args").first()
+    except ValueError:
+        return None

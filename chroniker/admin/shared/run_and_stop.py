@@ -90,15 +90,15 @@ def stop_run(request: HttpRequest, run: Run) -> None:
     """Request a stop of ``run``. The message says what the run is doing after the request."""
     requested = stopping.stop(run.pk, by=request.user.get_username())
     run.refresh_from_db()
-    words = {"token": run.token, "status": Status(run.status).label}
     if requested:
-        log(request, [run.job], _("Stop of run %(token)d requested.") % words)
+        log(request, [run.job], _("Stop of run %(token)d requested.") % {"token": run.token})
+    words = {"run": _linked(request, run), "job": run.job, "status": Status(run.status).label}
     if run.status in OPEN:
-        messages.success(request, _("Stop of run %(token)d requested.") % words)
+        messages.success(request, format_html(_("{run} of “{job}”: stop requested."), **words))
     elif requested and run.status == Status.STOPPED and run.started_at is None:
-        messages.success(request, _("Run %(token)d was cancelled before it started.") % words)
+        messages.success(request, format_html(_("{run} of “{job}” was cancelled before it started."), **words))
     else:
-        messages.warning(request, _("Run %(token)d has already ended: %(status)s.") % words)
+        messages.warning(request, format_html(_("{run} of “{job}” has already ended: {status}."), **words))
 
 
 def stop_job(request: HttpRequest, job: Job) -> None:

@@ -26,6 +26,11 @@ def messages_of(response: Any) -> str:
     return " ".join(str(message) for message in get_messages(response.wsgi_request))
 
 
+def linked(run: Run, message: str) -> str:
+    """The message with a link to the page of the run."""
+    return message.replace("Run 1", f'<a href="{reverse("admin:chroniker_run_change", args=[run.pk])}">Run 1</a>')
+
+
 def press(client: Client, button: str, job: Job) -> str:
     client.cookies.pop("messages", None)
     return messages_of(client.post(reverse(f"admin:chroniker_job_{button}", args=[job.pk])))
@@ -117,13 +122,13 @@ def test_the_message_after_a_stop_gives_the_state_of_the_run(admin: Client) -> N
     started(running)
     lifecycle.finish(ended.pk, ended.token, started(ended), Outcome(Status.SUCCEEDED))
     expected = {
-        running: "Stop of run 1 requested.",
-        queued: "Run 1 was cancelled before it started.",
-        ended: "Run 1 has already ended: succeeded.",
+        running: f"Run 1 of “{running.job}”: stop requested.",
+        queued: f"Run 1 of “{queued.job}” was cancelled before it started.",
+        ended: f"Run 1 of “{ended.job}” has already ended: succeeded.",
     }
     for run, shown in expected.items():
         admin.cookies.pop("messages", None)
-        assert messages_of(admin.post(reverse("admin:chroniker_run_stop", args=[run.pk]))) == shown
+        assert messages_of(admin.post(reverse("admin:chroniker_run_stop", args=[run.pk]))) == linked(run, shown)
 
 
 def test_a_stop_of_a_run_that_ends_at_the_same_moment_gives_its_result(
@@ -139,7 +144,7 @@ def test_a_stop_of_a_run_that_ends_at_the_same_moment_gives_its_result(
         return requested
 
     monkeypatch.setattr(lifecycle, "request_stop", ends_meanwhile)
-    assert press(admin, "stop", run.job) == "Run 1 has already ended: succeeded."
+    assert press(admin, "stop", run.job) == linked(run, f"Run 1 of “{run.job}” has already ended: succeeded.")
 
 
 def test_stop_without_an_open_run_gives_that_as_the_reason(admin: Client) -> None:

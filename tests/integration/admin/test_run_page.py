@@ -259,6 +259,19 @@ def test_run_again_takes_the_same_arguments_and_goes_to_the_new_run(admin: Clien
     assert Run.objects.filter(job=run.job).count() == 2
 
 
+def test_run_again_with_arguments_begins_with_those_of_the_run(admin: Client) -> None:
+    run = run_now(a_booked_job(args="--verbosity 1"), by="a test", args="--verbosity 2")
+    lifecycle.finish(run.pk, run.token, started(run), Outcome(Status.FAILED, exit_code=1))
+    address = f"{reverse('admin:chroniker_job_run_with', args=[run.job_id])}?run={run.pk}"
+    assert address in page(admin, run)
+    assert "--verbosity 2</textarea>" in admin.get(address).content.decode()
+    assert "--verbosity 1</textarea>" in admin.get(f"{address[:-36]}x").content.decode()
+    answer = admin.post(address, {"args": "--verbosity 3"})
+    new = Run.objects.get(job=run.job, token__gt=run.token)
+    assert answer["Location"] == reverse("admin:chroniker_run_change", args=[new.pk])
+    assert new.args == "--verbosity 3"
+
+
 def test_stop_asks_first(admin: Client) -> None:
     run = a_running_run(name="backup")
     address = reverse("admin:chroniker_run_stop", args=[run.pk])
