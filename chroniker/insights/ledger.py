@@ -10,8 +10,10 @@ import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
+from typing import Any
 
 from django.db import models
+from django.db.models.functions import Coalesce, Least
 from django.utils.translation import gettext_lazy as _
 
 from chroniker.exceptions import ScheduleError
@@ -20,8 +22,11 @@ from chroniker.schedule import latest_until, next_after, validate
 
 #: Retries of a page's runs are searched among at most so many runs, and so many after the newest of them.
 MOST_ATTEMPTS, FOLLOWING = 500, 100
+#: Runs and instants of a window: one each five minutes for 14 days.
+MOST_RUNS = 4032
 
-_TICK = dt.timedelta(microseconds=1)
+TICK = dt.timedelta(microseconds=1)
+_BEGINNING = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 class NoRun(models.TextChoices):
@@ -51,6 +56,12 @@ class Entry:
         return Status((self.retry or self.run).status)
 
     @property
+    def is_merged(self) -> bool:
+        """Whether its run covers later instants too, so that it has no run of its own."""
+        run = self.run
+        return run is not None and run.status != Status.SKIPPED and self.instant != (run.covered_until or self.instant)
+
+    @property
     def started_after(self) -> dt.timedelta | None:
         """The delay from the instant to the start of its first attempt."""
         started = self.run.started_at if self.run else None
@@ -77,6 +88,39 @@ def page(job: Job, state: JobState, now: dt.datetime, until: dt.datetime | None 
     return Page(_with_retries(job.pk, found[:size]), more=len(found) > size)
 
 
+def window(job: Job, state: JobState, now: dt.datetime, low: dt.datetime, high: dt.datetime, *, rows: int) -> Page:
+    """All instants from ``low`` to ``high`` and ``now``, newest first; and older ones until there are ``rows``.
+
+    At most two statements, and at most ``MOST_RUNS`` runs and instants: ``more`` says that there are older ones, be
+    it before ``low`` or not.
+    """
+    bound = min(high, now)
+    ranges = Run.objects.filter(job=job.pk, slot="", scheduled_for__lte=bound).order_by("-scheduled_for")
+    across = ranges.filter(scheduled_for__lt=low).values("scheduled_for")[:1]
+    last_row = ranges.values("scheduled_for")[rows : rows + 1]
+    first = Least(_or(across, low), _or(last_row, _BEGINNING))
+    runs = list(ranges.filter(scheduled_for__gte=first)[: MOST_RUNS + 1])
+    walk = _Walk(job, state, bound)
+    found: list[Entry] = []
+    # If there is a run before `low`, one was read; with more than `rows` of them the loop ends at the oldest.
+    is_all = len(runs) <= rows or (len(runs) <= MOST_RUNS and not any(_first(run) < low for run in runs[-1:]))
+    for entry in walk.entries(runs, is_all=is_all):
+        if len(found) == MOST_RUNS or (entry.instant < low and len(found) >= rows):
+            return Page(_with_retries(job.pk, found, MOST_RUNS), more=True)
+        found.append(entry)
+    return Page(_with_retries(job.pk, found, MOST_RUNS), more=False)
+
+
+def _first(run: Run) -> dt.datetime:
+    assert run.scheduled_for is not None
+    return run.scheduled_for
+
+
+def _or(instants: models.QuerySet[Run, Any], otherwise: dt.datetime) -> Coalesce:
+    """SQL expression: the one instant of this query, or ``otherwise`` if it has none."""
+    return Coalesce(models.Subquery(instants), models.Value(otherwise, output_field=models.DateTimeField()))
+
+
 class _Walk:
     """Walks a timeline backwards from ``bound``."""
 
@@ -101,7 +145,7 @@ class _Walk:
             yield from self._no_record(run.covered_until, upper)
             for instant, certain in self._covered(run.scheduled_for, run.covered_until):
                 yield Entry(instant, run, certain=certain)
-            upper = run.scheduled_for - _TICK
+            upper = run.scheduled_for - TICK
         if is_all and self.state.fingerprint_since is not None:
             yield from self._no_record(self.state.fingerprint_since, upper)
 
@@ -111,18 +155,18 @@ class _Walk:
         instant = self._latest(self.bound)
         while instant is not None and instant > accounted:
             yield Entry(instant, without=without, certain=self.is_same)
-            instant = self._latest(instant - _TICK)
+            instant = self._latest(instant - TICK)
 
     def _covered(self, first: dt.datetime, last: dt.datetime) -> Iterator[tuple[dt.datetime, bool]]:
         certain, latest = self._is_certain(first), min(last, self.bound)
         # If an edit closed the range, its end is the time of the edit, not an instant: instants are whole seconds.
         if not certain and first < last == latest and not last.microsecond:
             yield last, True
-            latest = last - _TICK
+            latest = last - TICK
         instant = self._latest(latest)
         while instant is not None and instant > first:
             yield instant, certain
-            instant = self._latest(instant - _TICK)
+            instant = self._latest(instant - TICK)
         yield first, True
 
     def _no_record(self, low: dt.datetime, high: dt.datetime) -> Iterator[Entry]:
@@ -145,7 +189,7 @@ class _Walk:
         return latest_until(self.job.spec, moment) if self.computable else None
 
 
-def _with_retries(job_id: int, entries: Sequence[Entry]) -> list[Entry]:
+def _with_retries(job_id: int, entries: Sequence[Entry], most: int = MOST_ATTEMPTS) -> list[Entry]:
     """Add the last retry to each entry: the retries that follow its run, up to the next first attempt."""
     runs = {entry.run.pk: entry.run for entry in entries if entry.run}
     failed = [run.token for run in runs.values() if run.status in (Status.FAILED, Status.TIMED_OUT, Status.LOST)]
@@ -154,7 +198,7 @@ def _with_retries(job_id: int, entries: Sequence[Entry]) -> list[Entry]:
     tokens = (min(failed), max(failed) + FOLLOWING)
     attempts = Run.objects.filter(job=job_id, slot="", parent=None, token__range=tokens).exclude(status=Status.SKIPPED)
     of, latest = None, {}
-    for attempt in attempts.order_by("token")[:MOST_ATTEMPTS]:
+    for attempt in attempts.order_by("token")[:most]:
         if attempt.trigger != Trigger.RETRY:
             of = attempt.pk
         elif of in runs:

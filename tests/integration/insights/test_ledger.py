@@ -205,3 +205,30 @@ def test_a_lost_run_is_recorded_so_that_it_can_be_counted() -> None:
     event = RunEvent.objects.get(run=run, kind=EventKind.LOST)
     run.refresh_from_db()
     assert (run.status, event.description) == (Status.LOST, run.reason)
+
+
+def test_a_window_has_the_same_entries_as_pages_of_any_size() -> None:
+    since = database_now().replace(second=0, microsecond=0) - 41 * MINUTE
+    job = a_booked_job(since=since)
+    ranges = [(1, 3), (4, 4), (5, 9), (12, 12), (13, 20), (21, 22), (25, 30), (31, 31)]
+    for token, (first, last) in enumerate(ranges, 1):
+        status = Status.FAILED if token % 3 == 0 else Status.SUCCEEDED
+        a_range(job, token, since + first * MINUTE, since + last * MINUTE, status=status)
+    now = database_now()
+    every = ledger.page(job, state_of(job), now, size=1000)
+    assert not every.more
+    for low, high, rows in [
+        (0, 40, 3),
+        (15, 40, 1),
+        (15, 40, 30),
+        (15, 18, 1),
+        (26, 28, 2),
+        (15, 40, 500),
+        (39, 40, 6),
+    ]:
+        bounds = since + low * MINUTE, since + high * MINUTE
+        found = ledger.window(job, state_of(job), now, *bounds, rows=rows)
+        expected = [entry for entry in every.entries if entry.instant <= bounds[1]]
+        shown = [entry for n, entry in enumerate(expected) if entry.instant >= bounds[0] or n < rows]
+        assert found.entries == shown, (low, high, rows)
+        assert found.more == (len(shown) < len(expected)), (low, high, rows)

@@ -1,0 +1,157 @@
+"""The calendar of a job's schedule history as a picture: one row a day, one cell a scheduled time or an hour."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.utils import timezone
+from django.utils.dateformat import format as format_date
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from chroniker.admin.shared.site_links import admin_url
+from chroniker.insights.run_calendar import HOUR, CalendarCell, CalendarDay, Mark
+
+#: Pixels: the begin of the cells, an hour, a row, and the cells' least and greatest width.
+LEFT, HOUR_WIDTH, TOP, ROW, NARROWEST, WIDEST = 92.0, 41.5, 16, 21, 3.0, 14.0
+#: By mark: the class and the tone of its shape.
+SHAPES = {
+    Mark.FAILED: ("f cell", "bad"),
+    Mark.OPEN: ("f cell", "busy"),
+    Mark.DUE: ("soft", "wait"),
+    Mark.MERGED: ("soft", "wait"),
+    Mark.SUCCEEDED: ("f calm cell", "good"),
+    Mark.STOPPED: ("f cell", "wait"),
+    Mark.SKIPPED: ("f cell", "idle"),
+    Mark.UNKNOWN: ("ghost", "idle"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """For the template: all numbers are pixels, as text."""
+
+    width: str
+    height: str
+    hours: list[dict[str, str]]
+    rows: list[dict[str, Any]]
+    counts: list[tuple[Mark, int]]  #: in the order of marks
+    pick: dict[str, str] | None  #: a frame around the requested time
+
+
+def picture(
+    days: Sequence[CalendarDay], zone: ZoneInfo, now: dt.datetime, requested: dt.datetime | None = None
+) -> Picture:
+    """``requested``: the scheduled time that was asked for, if it is in one of these days."""
+    longest = max((day.hours for day in days), default=24)
+    width = _cell_width(days)
+    marked = [day for day in days if requested is not None and day.start <= requested < day.end]
+    counts = Counter(cell.mark for day in days for cell in day.cells)
+    return Picture(
+        width=_px(LEFT + max(longest, 24) * HOUR_WIDTH + 8),
+        height=_px(TOP + len(days) * ROW),
+        hours=[{"x": _px(LEFT + hour * HOUR_WIDTH), "text": f"{hour:02}"} for hour in range(0, 25, 3)],
+        rows=[_row(day, n, width, zone, now) for n, day in enumerate(days)],
+        counts=[(mark, counts[mark]) for mark in Mark if counts[mark]],
+        pick=_pick(days.index(marked[0]), marked[0], width, requested) if marked and requested else None,
+    )
+
+
+def _cell_width(days: Sequence[CalendarDay]) -> float:
+    """As wide as the time to the next cell, within limits."""
+    gaps = [high.start - low.start for day in days for low, high in pairwise(day.cells)]
+    if any(cell.hour for day in days for cell in day.cells):
+        return HOUR_WIDTH
+    return min(max(min(gaps, default=HOUR) / HOUR * HOUR_WIDTH, NARROWEST), WIDEST)
+
+
+def _row(day: CalendarDay, number: int, width: float, zone: ZoneInfo, now: dt.datetime) -> dict[str, Any]:
+    top = TOP + number * ROW
+    future = max(now, day.start)
+    return {
+        "label": format_date(day.date, "D j M"),
+        "label_y": _px(top + 13),
+        "is_today": day.start <= now < day.end,
+        "note": _clock_note(day),
+        "cells": [_cell(cell, day, top, width, zone) for cell in day.cells],
+        "to_come": {
+            "x": _px(_x(future, day) + 0.5),
+            "y": _px(top + 1.5),
+            "width": _px(max(_x(day.end, day) - _x(future, day) - 1, 0)),
+        }
+        if now < day.end and day.start < day.end
+        else None,
+    }
+
+
+def _clock_note(day: CalendarDay) -> str:
+    """For a day on which the clock changes."""
+    if day.start == day.end:
+        return _("left out by the time zone")
+    if day.hours == 24:
+        return ""
+    return _("%(n)s h: the clock changes") % {"n": f"{day.hours:g}"}
+
+
+def _cell(cell: CalendarCell, day: CalendarDay, top: int, width: float, zone: ZoneInfo) -> dict[str, Any]:
+    shape, tone = SHAPES[cell.mark]
+    thin = cell.mark == Mark.SKIPPED
+    framed = "cell" not in shape
+    x = _x(cell.start, day)
+    return {
+        "class": shape,
+        "tone": tone,
+        "x": _px(x + framed * 0.5),
+        "y": _px(top + (6 if thin else framed * 0.5)),
+        "width": _px(max(width - framed, 1)),
+        "height": _px(6 if thin else 18 - framed),
+        "cross": f"M{_px(x + width / 2 - 2)} {top + 6.5}l4 5m0-5l-4 5" if cell.mark == Mark.FAILED else "",
+        "say": _say(cell, zone),
+        "url": _url(cell),
+    }
+
+
+def _say(cell: CalendarCell, zone: ZoneInfo) -> str:
+    with timezone.override(zone):
+        local = timezone.localtime(cell.start)
+        at = format_date(local, "D j M, H:i" if not local.second else "D j M, H:i:s")
+    if cell.hour is not None:
+        hour = cell.hour
+        bad = hour.failed + hour.timed_out + hour.lost
+        words = {"at": at, "good": hour.succeeded, "bad": bad, "skipped": hour.skipped}
+        return _("%(at)s and the hour after it: %(good)d succeeded, %(bad)d failed, %(skipped)d skipped") % words
+    text = _("%(at)s: %(what)s") % {"at": at, "what": cell.mark.label}
+    reason = cell.entry.run.reason if cell.entry is not None and cell.entry.run is not None else ""
+    return f"{text}. {reason}" if reason else text
+
+
+def _url(cell: CalendarCell) -> str:
+    entry = cell.entry
+    run = (entry.retry or entry.run) if entry is not None else None
+    return admin_url("chroniker_run_change", run.pk) if run is not None else ""
+
+
+def _pick(number: int, day: CalendarDay, width: float, requested: dt.datetime) -> dict[str, str]:
+    return {"x": _px(_x(requested, day)), "y": _px(TOP + number * ROW - 1), "width": _px(width), "height": "20"}
+
+
+def _x(moment: dt.datetime, day: CalendarDay) -> float:
+    """Hours that have really passed since the begin of the day: a repeated hour has a place of its own."""
+    return LEFT + (moment - day.start) / HOUR * HOUR_WIDTH
+
+
+def _px(value: float) -> str:
+    return f"{value:.1f}".removesuffix(".0")
+
+
+def summary(days: Sequence[CalendarDay], counts: Sequence[tuple[Mark, int]]) -> str:
+    """The picture in words, for screen readers."""
+    listed = ", ".join(_("%(n)d %(what)s") % {"n": number, "what": mark.label} for mark, number in counts)
+    text = ngettext("%(n)d day, one row a day.", "%(n)d days, one row a day.", len(days)) % {"n": len(days)}
+    return f"{text} {listed or _('Nothing was scheduled.')}"

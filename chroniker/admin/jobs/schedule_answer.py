@@ -1,0 +1,161 @@
+"""The answer to “Did it run at …?”, in one sentence."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from zoneinfo import ZoneInfo
+
+from django.utils.translation import gettext as _
+
+from chroniker.admin.shared.job_cells import Overview
+from chroniker.exceptions import ScheduleError
+from chroniker.insights.ledger import Entry, NoRun
+from chroniker.models import Run, Status
+from chroniker.schedule import next_after
+from chroniker.wording.formats import exact_time, short_duration, short_time
+from chroniker.wording.states import state
+
+_TICK = dt.timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A local time as it was given. Two moments if the clock shows it twice, none if the clock skips it."""
+
+    date: dt.date
+    time: dt.time
+    spans: list[tuple[dt.datetime, dt.datetime]] = field(default_factory=list)  #: first and last moment of each
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """``runs``: the runs that it names."""
+
+    tone: str
+    text: str
+    note: str = ""
+    runs: Sequence[Run] = ()
+    instant: dt.datetime | None = None
+
+
+def question(date: dt.date, time: dt.time, zone: ZoneInfo, *, to_the_second: bool) -> Question:
+    """03:00 means the whole minute, 03:00:00 the second."""
+    length = dt.timedelta(seconds=1) if to_the_second else dt.timedelta(minutes=1)
+    spans = []
+    for fold in (0, 1):
+        local = dt.datetime.combine(date, time, zone).replace(fold=fold)
+        moment = local.astimezone(dt.UTC)
+        is_real = moment.astimezone(zone).replace(tzinfo=None) == local.replace(tzinfo=None)
+        if is_real and (moment, moment + length - _TICK) not in spans:
+            spans.append((moment, moment + length - _TICK))
+    return Question(date, time, spans)
+
+
+def answer(asked: Question, entries: Sequence[Entry], overview: Overview, *, is_all: bool) -> Answer:
+    """``entries``: newest first, of a time that contains the question. ``is_all``: there are no older ones."""
+    if not asked.spans:
+        return Answer("idle", _("The clock skipped this time on that day."))
+    for low, high in asked.spans:
+        for position, entry in enumerate(entries):
+            if low <= entry.instant <= high:
+                return _with_neighbours(_of_entry(entry, overview), entries, position, overview.now)
+    low, high = asked.spans[0]
+    if low > overview.now:
+        return Answer("idle", _("That time is in the future."), _next(overview, low))
+    within = [entry for entry in entries if entry.first is not None and entry.first <= high and low <= entry.instant]
+    if within:
+        return Answer("wait", _("Unknown: the runs of that time were deleted."))
+    older = next((entry for entry in entries if entry.instant < low), None)
+    if older is None and is_all:
+        return Answer("idle", _("The history of this job does not reach back to that time."))
+    return Answer("idle", _("Nothing was due then."), _next(overview, low))
+
+
+def _next(overview: Overview, low: dt.datetime) -> str:
+    with suppress(ScheduleError):
+        following = next_after(overview.job.spec, low - _TICK)
+        if following is not None:
+            text = _("By its present schedule the next scheduled time is %(time)s.")
+            return text % {"time": exact_time(following, overview.now)}
+        return _("Nothing is scheduled from then on.")
+    return ""
+
+
+def _of_entry(entry: Entry, overview: Overview) -> Answer:
+    words = {"time": short_time(entry.instant, overview.now)}
+    if entry.run is None:
+        text, tone, note = {
+            NoRun.DUE: (_("Not yet: it is due since %(time)s."), "wait", overview.why),
+            NoRun.DISABLED: (_("No: the job was disabled at %(time)s."), "idle", ""),
+            NoRun.NO_RECORD: (_("Unknown: the run of %(time)s was deleted."), "wait", ""),
+        }[NoRun(entry.verdict)]
+        return Answer(tone, text % words, note, instant=entry.instant)
+    run = entry.retry or entry.run
+    if run.status == Status.SKIPPED:
+        text = _("No: %(time)s was skipped. %(why)s") % {**words, "why": run.reason}
+        return Answer("idle", text, instant=entry.instant)
+    note = "" if run.status == Status.SUCCEEDED else run.reason
+    text = _ran(entry, run, words) if run.started_at is not None else _not_started(run) % words
+    return Answer(state(run.status).tone, text, note, [run], entry.instant)
+
+
+def _not_started(run: Run) -> str:
+    if run.status == Status.CLAIMED:
+        return _("Not yet: the run due at %(time)s is queued.")
+    if run.status == Status.STOPPED:
+        return _("No: the run due at %(time)s was cancelled before it started.")
+    return _("No: the run due at %(time)s was lost before it started.")
+
+
+def _ran(entry: Entry, run: Run, words: dict[str, str]) -> str:
+    """A run that has started: when, where, and how it ended."""
+    assert run.started_at is not None
+    words |= {
+        "delay": short_duration(run.started_at - entry.instant),
+        "where": run.worker or run.host or _("an unknown host"),
+        "length": short_duration(run.finished_at - run.started_at if run.finished_at else None),
+        "until": short_time(entry.run.covered_until) if entry.run is not None else "",
+        "n": str(run.attempt),
+    }
+    if run.status == Status.RUNNING:
+        return _("It runs now: the run due at %(time)s started %(delay)s later on %(where)s.") % words
+    first = _("The run due at %(time)s started %(delay)s later on %(where)s")
+    if entry.is_merged:
+        first = _("%(time)s was merged with later times up to %(until)s into one run, which started on %(where)s")
+    elif run is not entry.run:
+        first = _("The run due at %(time)s was repeated. Attempt %(n)s started %(delay)s after that time on %(where)s")
+    return f"{_yes_or_no(run)} {first % words} {_ending(run) % words}"
+
+
+def _yes_or_no(run: Run) -> str:
+    if run.status == Status.SUCCEEDED:
+        return _("Yes.")
+    return _("Perhaps.") if run.status == Status.LOST else _("Yes, but it did not succeed.")
+
+
+def _ending(run: Run) -> str:
+    return {
+        Status.SUCCEEDED: _("and succeeded after %(length)s."),
+        Status.FAILED: _("and failed after %(length)s."),
+        Status.TIMED_OUT: _("and was stopped by its timeout after %(length)s."),
+        Status.STOPPED: _("and was stopped after %(length)s."),
+    }.get(Status(run.status), _("and was lost after %(length)s. The command may have finished."))
+
+
+def _with_neighbours(found: Answer, entries: Sequence[Entry], position: int, now: dt.datetime) -> Answer:
+    """Add the scheduled times before and after, and a doubt where the schedule has changed since."""
+    notes = [found.note] if found.note else []
+    for text, place in (
+        (_("Before it: %(time)s, %(what)s."), position + 1),
+        (_("After it: %(time)s, %(what)s."), position - 1),
+    ):
+        if 0 <= place < len(entries):
+            other = entries[place]
+            words = {"time": short_time(other.instant, now), "what": str(other.verdict.label)}
+            notes.append(text % words)
+    if not entries[position].certain:
+        notes.append(_("Computed from the present schedule, which has changed since then."))
+    return Answer(found.tone, found.text, " ".join(notes), found.runs, found.instant)

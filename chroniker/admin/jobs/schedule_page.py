@@ -1,0 +1,180 @@
+"""The schedule history of a job: did it run at a given time, a calendar of 14 days, and each scheduled time."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.urls.resolvers import URLPattern
+from django.utils import timezone
+from django.utils.dateparse import parse_date, parse_datetime, parse_time
+from django.utils.translation import gettext as _
+
+from chroniker.admin.jobs import job_head
+from chroniker.admin.jobs.calendar_picture import picture, summary
+from chroniker.admin.jobs.schedule_answer import Question, answer, question
+from chroniker.admin.jobs.schedule_rows import history_rows
+from chroniker.admin.shared.console_page import page_path, render
+from chroniker.admin.shared.job_cells import Overview
+from chroniker.admin.shared.site_links import admin_url
+from chroniker.exceptions import ScheduleError
+from chroniker.insights import ledger
+from chroniker.insights.run_calendar import CalendarDay, calendar_days, cells_of_entries, cells_of_hours, fill
+from chroniker.insights.timetable import DAY, Timetable
+from chroniker.models import Job, RunHour
+from chroniker.schedule.zones import zone as zone_named
+
+DAYS, ROWS = 14, 25
+#: A job with more scheduled times in a day is shown by hours.
+MOST_CELLS = 288
+#: Days after the requested one that the calendar shows, so that the day does not stand at its end.
+AFTER = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The parameters of the page, as far as they are valid."""
+
+    query: QueryDict
+    asked: Question | None
+    last: dt.date  #: the last day of the calendar
+    before: dt.datetime | None  #: only rows before this moment
+    only_bad: bool
+
+    def link(self, **values: str) -> str:
+        """The address of the same page with other parameters; an empty value removes one."""
+        kept = {name: self.query[name] for name in ("d", "t", "to", "only") if self.query.get(name)}
+        return f"?{urlencode({name: value for name, value in {**kept, **values}.items() if value})}"
+
+
+def urls(job_admin: Any) -> list[URLPattern]:
+    return [page_path(job_admin, "<int:object_id>/schedule/", schedule_view, "chroniker_job_schedule")]
+
+
+def schedule_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
+    """It shows jobs and runs, so it needs the right to view both."""
+    if not (job_admin.has_view_or_change_permission(request) and request.user.has_perm("chroniker.view_run")):
+        raise PermissionDenied
+    overview = job_head.overview_or_404(object_id)
+    with timezone.override(_zone(overview.job)):
+        context = {
+            **job_head.head_context(job_admin, request, overview, "schedule"),
+            "title": _("Schedule history"),
+            "console_trail": [(overview.job.name, admin_url("chroniker_job_status", object_id))],
+            "zone": timezone.get_current_timezone_name(),
+            "job_zone": timezone.get_current_timezone(),
+            **_history(request, overview),
+        }
+    return render(job_admin.admin_site, request, "chroniker/console/schedule/page.html", "jobs", context)
+
+
+def _zone(job: Job) -> ZoneInfo:
+    """The zone of the job; the project's if this host does not know it."""
+    with suppress(ScheduleError):
+        return zone_named(job.timezone)
+    return ZoneInfo(timezone.get_default_timezone_name())
+
+
+def _wanted(query: QueryDict, zone: ZoneInfo, today: dt.date) -> Wanted:
+    date, time = _parsed(parse_date, query.get("d", "")), _parsed(parse_time, query.get("t", ""))
+    asked = None
+    if date is not None and time is not None and 1970 <= date.year < 9000:
+        exact = query.get("t", "").count(":") > 1
+        asked = question(date, time.replace(microsecond=0, tzinfo=None), zone, to_the_second=exact)
+    last = _parsed(parse_date, query.get("to", ""))
+    if last is None and asked is not None and asked.date <= today - dt.timedelta(days=DAYS):
+        last = asked.date + dt.timedelta(days=AFTER)
+    before = _parsed(parse_datetime, query.get("before", ""))
+    return Wanted(
+        query,
+        asked,
+        last if last is not None and dt.date(1971, 1, 1) < last < today else today,
+        before if before is not None and timezone.is_aware(before) else None,
+        query.get("only") == "bad",
+    )
+
+
+def _parsed(parse: Any, text: str) -> Any:
+    """The value, or ``None``, also for one that cannot be a date or time."""
+    with suppress(ValueError, OverflowError):
+        return parse(text)
+    return None
+
+
+def _history(request: HttpRequest, overview: Overview) -> dict[str, Any]:
+    zone = _zone(overview.job)
+    today = overview.now.astimezone(zone).date()
+    wanted = _wanted(request.GET, zone, today)
+    days = calendar_days(zone, wanted.last, DAYS)
+    low, high = days[0].start, days[-1].end
+    is_dense = _is_dense(overview.job, overview.now)
+    if is_dense:
+        until = _until(wanted, high)
+        page = ledger.page(overview.job, overview.state, overview.now, until, size=ROWS * 2)
+        hours = RunHour.objects.filter(job=overview.job.pk, hour__gte=low, hour__lt=high).order_by("hour")
+        fill(days, cells_of_hours(hours))
+    else:
+        page = ledger.window(overview.job, overview.state, overview.now, low, high - ledger.TICK, rows=ROWS)
+        fill(days, cells_of_entries(page.entries))
+    found = answer(wanted.asked, page.entries, overview, is_all=not page.more) if wanted.asked else None
+    drawn = picture(days, zone, overview.now, found.instant if found else None)
+    return {
+        "days": days,
+        "is_dense": is_dense,
+        "picture": drawn,
+        "picture_summary": summary(days, drawn.counts),
+        "answer": found,
+        "asked_date": request.GET.get("d") or str(today),
+        "asked_time": request.GET.get("t") or f"{overview.now.astimezone(zone):%H:%M}",
+        "not_a_time": bool(request.GET.get("d") or request.GET.get("t")) and wanted.asked is None,
+        "only_bad": wanted.only_bad,
+        "filter_link": wanted.link(only="" if wanted.only_bad else "bad"),
+        **_links(wanted, days, today),
+        **_rows(wanted, page, overview),
+    }
+
+
+def _until(wanted: Wanted, high: dt.datetime) -> dt.datetime:
+    """The newest moment of the rows of a job that is shown by hours: the question, the cursor, or the last day."""
+    spans = wanted.asked.spans if wanted.asked is not None and wanted.before is None else []
+    moments = [high, *([wanted.before] if wanted.before else []), *(last + DAY / 24 for _first, last in spans[-1:])]
+    return min(moments) - ledger.TICK
+
+
+def _is_dense(job: Job, now: dt.datetime) -> bool:
+    with suppress(ScheduleError):
+        times = list(islice(Timetable(job.spec).instants(now - DAY), MOST_CELLS + 1))
+        return len(times) > MOST_CELLS and times[-1] - times[0] < DAY
+    return False
+
+
+def _links(wanted: Wanted, days: Sequence[CalendarDay], today: dt.date) -> dict[str, str]:
+    earlier, later = (wanted.last + dt.timedelta(days=step) for step in (-DAYS, DAYS))
+    is_newest = wanted.last >= today
+    return {
+        "earlier_link": wanted.link(to=str(earlier), d="", t="") if days[0].date.year > 1971 else "",
+        "later_link": "" if is_newest else wanted.link(to=str(later) if later < today else "", d="", t=""),
+    }
+
+
+def _rows(wanted: Wanted, page: ledger.Page, overview: Overview) -> dict[str, Any]:
+    """The rows of the table, and the link to older ones: further down in what was read, or in earlier days."""
+    before = wanted.before
+    entries = [entry for entry in page.entries if before is None or entry.instant < before]
+    rows, rest = history_rows(entries, overview, ROWS, only_bad=wanted.only_bad)
+    older = ""
+    if rest is not None:
+        older = wanted.link(before=rest.isoformat(), to=wanted.query.get("to", ""))
+    elif page.more and page.entries:
+        last = page.entries[-1].first or page.entries[-1].instant
+        day = last.astimezone(timezone.get_current_timezone()).date()
+        older = wanted.link(to=str(day), d="", t="", before=last.isoformat())
+    return {"rows": rows, "older_link": older, "is_first_page": before is None}

@@ -1,0 +1,106 @@
+"""The rows of a job's schedule history: each scheduled time with its result, or a range of them with one result."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby, islice
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from chroniker.admin.shared.job_cells import Overview
+from chroniker.admin.shared.site_links import admin_url
+from chroniker.insights.ledger import Entry, NoRun
+from chroniker.models import Run, Status
+from chroniker.wording.formats import NOTHING, exact_time, short_duration, short_time
+
+
+@dataclass(slots=True)
+class HistoryRow:
+    """``state``: a code of ``chroniker.wording.states``. ``runs``: number and address of its attempts."""
+
+    when: str
+    state: str
+    runs: list[tuple[int, str]] = field(default_factory=list)
+    started: str = NOTHING
+    delay: str = NOTHING
+    reason: str = ""
+    doubt: str = ""
+
+
+def history_rows(
+    entries: Sequence[Entry], overview: Overview, most: int, *, only_bad: bool
+) -> tuple[list[HistoryRow], dt.datetime | None]:
+    """At most ``most`` rows, newest first, and the oldest moment that they cover if there are more."""
+    groups = _groups([entry for entry in entries if not only_bad or entry.verdict != Status.SUCCEEDED])
+    shown = list(islice(groups, most))
+    more = next(groups, None) is not None
+    oldest = shown[-1][-1] if shown else None
+    rest = (oldest.first or oldest.instant) if more and oldest is not None else None
+    return [_row(group, overview) for group in shown], rest
+
+
+def _groups(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
+    """Scheduled times that one run covers stay together."""
+    numbered = enumerate(entries)
+    for _key, group in groupby(numbered, key=lambda pair: pair[1].run.pk if pair[1].run is not None else pair[0]):
+        yield [entry for _number, entry in group]
+
+
+def _row(group: Sequence[Entry], overview: Overview) -> HistoryRow:
+    newest, oldest = group[0], group[-1]
+    row = HistoryRow(_when(oldest.first or oldest.instant, newest.instant, overview.now), _state(newest))
+    if newest.run is not None:
+        _add_run(row, newest.run, newest.retry, oldest.instant)
+    row.reason = _reason(group, overview)
+    if not all(entry.certain for entry in group):
+        row.doubt = _("Computed from the present schedule, which has changed since then.")
+    return row
+
+
+def _when(first: dt.datetime, last: dt.datetime, now: dt.datetime) -> str:
+    show = exact_time if first.second or last.second else short_time
+    if first == last:
+        return show(last, now)
+    return _("%(first)s to %(last)s") % {"first": show(first, now), "last": show(last, now)}
+
+
+def _state(entry: Entry) -> str:
+    if isinstance(entry.verdict, NoRun):
+        return {NoRun.DUE: "due", NoRun.DISABLED: "disabled"}.get(entry.verdict, "no_record")
+    return str(entry.verdict)
+
+
+def _add_run(row: HistoryRow, run: Run, retry: Run | None, first: dt.datetime) -> None:
+    """The number is shown, the delay is that of the first attempt from the first scheduled time."""
+    if run.status == Status.SKIPPED:
+        return
+    row.runs = [(each.token, admin_url("chroniker_run_change", each.pk)) for each in (run, retry) if each is not None]
+    if run.started_at is not None:
+        row.started = exact_time(run.started_at)
+        row.delay = short_duration(run.started_at - first)
+
+
+def _reason(group: Sequence[Entry], overview: Overview) -> str:
+    entry = group[0]
+    if entry.run is None:
+        return {
+            NoRun.DUE: overview.why,
+            NoRun.DISABLED: _("The job is disabled. When it is enabled, this is recorded as skipped."),
+        }.get(NoRun(entry.verdict), _("The record was deleted together with old runs."))
+    texts = []
+    if len(group) > 1:
+        text = (
+            ngettext("%(n)d scheduled time.", "%(n)d scheduled times.", len(group))
+            if entry.run.status == Status.SKIPPED
+            else ngettext("%(n)d scheduled time.", "%(n)d scheduled times merged into one run.", len(group))
+        )
+        texts.append(text % {"n": len(group)})
+    if entry.retry is not None:
+        words: dict[str, Any] = {"n": entry.retry.attempt, "status": Status(entry.run.status).label}
+        texts.append(_("Attempt %(n)d; the first attempt: %(status)s.") % words)
+    texts.append((entry.retry or entry.run).reason)
+    return " ".join(filter(None, texts))

@@ -1,0 +1,111 @@
+"""The days of a schedule history in the job's time zone, and the results of their scheduled times. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from zoneinfo import ZoneInfo
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from chroniker.insights.ledger import Entry, NoRun
+from chroniker.models import OPEN, RunHour, Status
+
+HOUR = dt.timedelta(hours=1)
+
+
+class Mark(models.TextChoices):
+    """What a cell of the calendar shows. The order is that of importance: the worst of an hour comes first."""
+
+    FAILED = "FAILED", _("failed")
+    OPEN = "OPEN", _("queued or running")
+    DUE = "DUE", _("due, not yet started")
+    MERGED = "MERGED", _("merged into a later run")
+    SUCCEEDED = "SUCCEEDED", _("succeeded")
+    STOPPED = "STOPPED", _("stopped")
+    SKIPPED = "SKIPPED", _("skipped, with a reason")
+    UNKNOWN = "UNKNOWN", _("no record")
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarCell:
+    """One scheduled time, or one hour with all its scheduled times."""
+
+    start: dt.datetime
+    mark: Mark
+    entry: Entry | None = None
+    hour: RunHour | None = None
+
+
+@dataclass(slots=True)
+class CalendarDay:
+    """One day. ``hours`` is not 24 if the clock changes; it is 0 for a day that the zone leaves out."""
+
+    date: dt.date
+    start: dt.datetime
+    end: dt.datetime
+    cells: list[CalendarCell] = field(default_factory=list)
+
+    @property
+    def hours(self) -> float:
+        return (self.end - self.start) / HOUR
+
+
+def calendar_days(zone: ZoneInfo, last: dt.date, number: int) -> list[CalendarDay]:
+    """``number`` days up to ``last``, in order. Every moment between the first start and the last end is in one.
+
+    Where the clock returns to the date before for some minutes, the minutes before that belong to the date before.
+    """
+    dates = [last - dt.timedelta(days=back) for back in range(number - 1, -2, -1)]
+    starts = [_midnight(date, zone) for date in dates]
+    return [
+        CalendarDay(date, start, max(start, end))
+        for date, start, end in zip(dates[:-1], starts[:-1], starts[1:], strict=True)
+    ]
+
+
+def _midnight(date: dt.date, zone: ZoneInfo) -> dt.datetime:
+    """The begin of this date: the end of the gap if the clock skips midnight, the second one if it repeats it."""
+    local = dt.datetime.combine(date, dt.time(), zone)
+    return max(local.replace(fold=fold).astimezone(dt.UTC) for fold in (0, 1))
+
+
+def fill(days: Sequence[CalendarDay], cells: Iterable[CalendarCell]) -> None:
+    """Put each cell into its day; cells outside the days are left out."""
+    for cell in sorted(cells, key=lambda each: each.start):
+        day = next((day for day in days if day.start <= cell.start < day.end), None)
+        if day is not None:
+            day.cells.append(cell)
+
+
+def cells_of_entries(entries: Iterable[Entry]) -> list[CalendarCell]:
+    """One cell a scheduled time. Ranges without a record have none: their number is unknown."""
+    return [CalendarCell(entry.instant, mark_of(entry), entry) for entry in entries if entry.without != NoRun.NO_RECORD]
+
+
+def cells_of_hours(hours: Iterable[RunHour]) -> list[CalendarCell]:
+    """One cell an hour, with the worst of its results."""
+    return [CalendarCell(hour.hour, _mark_of_hour(hour), hour=hour) for hour in hours]
+
+
+def mark_of(entry: Entry) -> Mark:
+    verdict = entry.verdict
+    if isinstance(verdict, NoRun):
+        return {NoRun.DUE: Mark.DUE, NoRun.DISABLED: Mark.SKIPPED}.get(verdict, Mark.UNKNOWN)
+    if verdict in OPEN:
+        return Mark.OPEN
+    if verdict == Status.SUCCEEDED:
+        return Mark.MERGED if entry.is_merged else Mark.SUCCEEDED
+    return {Status.SKIPPED: Mark.SKIPPED, Status.STOPPED: Mark.STOPPED}.get(verdict, Mark.FAILED)
+
+
+def _mark_of_hour(hour: RunHour) -> Mark:
+    counts = {
+        Mark.FAILED: hour.failed + hour.timed_out + hour.lost,
+        Mark.STOPPED: hour.stopped,
+        Mark.SUCCEEDED: hour.succeeded,
+        Mark.SKIPPED: hour.skipped,
+    }
+    return next((mark for mark, number in counts.items() if number), Mark.UNKNOWN)
