@@ -24,9 +24,14 @@ def is_open() -> Q:
     Jobs of full groups are left out of what is due: else a backlog of theirs would fill batch after batch in which
     nothing can be claimed.
     """
+    return _outside(closed_groups())
+
+
+def closed_groups() -> QuerySet[Group]:
+    """The groups that are paused or full."""
     leases = Lease.objects.filter(slot="", job__group__limit__isnull=False).order_by()
     counted = leases.values("job__group").annotate(n=Count("pk")).filter(n__gte=F("job__group__limit"))
-    return _outside(Group.objects.filter(Q(paused_at__isnull=False) | Q(pk__in=counted.values("job__group"))))
+    return Group.objects.filter(Q(paused_at__isnull=False) | Q(pk__in=counted.values("job__group")))
 
 
 def _outside(shut: QuerySet[Group]) -> Q:

@@ -23,6 +23,17 @@ if TYPE_CHECKING:
     from chroniker.executors.dummy import DummyExecutor
 
 
+@pytest.fixture(autouse=True)
+def _health_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The health of the scheduler is unknown until a test calls ``health_facts.forget``.
+
+    A process keeps it for some seconds: the statements of a page would depend on the test before.
+    """
+    from chroniker.insights import health_facts
+
+    monkeypatch.setattr(health_facts, "_cached", (float("inf"), None))
+
+
 def _running(server: type[Server]) -> Iterator[Server]:
     if not server.available():
         pytest.skip(f"{server.name} is not installed here")

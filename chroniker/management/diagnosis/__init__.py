@@ -24,6 +24,7 @@ CHECKS: tuple[tuple[str, Callable[[], Findings], bool], ...] = (
     ("this host", installation.this_host, False),
     ("pauses", scheduling.pauses, True),
     ("hosts", scheduling.hosts, True),
+    ("health", scheduling.health, True),
     ("backlog", scheduling.backlog, True),
     ("queued", scheduling.queued_runs, True),
     ("jobs", scheduling.jobs, True),

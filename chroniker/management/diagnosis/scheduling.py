@@ -9,19 +9,15 @@ from django.db.models import Min
 from chroniker.checks.jobs import check_jobs
 from chroniker.clock.database_clock import database_now
 from chroniker.conf import settings
-from chroniker.eligibility import due
 from chroniker.eligibility import hosts as host_list
 from chroniker.eligibility import pauses as active_pauses
-from chroniker.eligibility.claim_kinds import SCHEDULED
+from chroniker.insights import health as figures_of_health
+from chroniker.insights import health_facts
 from chroniker.insights import reliability as figures
 from chroniker.management.console import local
 from chroniker.management.diagnosis.finding import MAX_NAMED, Findings, Level, from_messages, some
 from chroniker.models import Host, Job, JobState, Lease, Status
 
-#: Jobs that have been due for longer should have been claimed. A crontab ticks once a minute.
-LATE, VERY_LATE = dt.timedelta(minutes=2), dt.timedelta(minutes=10)
-#: Claimed runs should start within this time.
-WAITING = dt.timedelta(minutes=5)
 #: Hosts that have been silent for longer are not reported.
 FORGOTTEN = dt.timedelta(days=1)
 #: Rows that are counted.
@@ -65,23 +61,37 @@ def _no_live_host(known: list[Host]) -> tuple[Level, str, str]:
     return Level.ERROR, text, "No process ticks. Start cronserver, celery beat or a worker, or put cron into a crontab."
 
 
+def health() -> Findings:
+    """The tick and late messages, as the pages show them. Workers are asked by the check of their executor."""
+    now = database_now()
+    facts = health_facts.read(now)
+    advice = "See the page Fleet of the admin. Start celery beat, cronserver or workers, or read their log."
+    cells = [figures_of_health.tick(facts, now), figures_of_health.mails(facts, now)]
+    for cell in cells:
+        if cell.level in ("warn", "bad"):
+            text = f"{cell.headline.capitalize()}. {cell.detail}"
+            yield Level.ERROR if cell.level == "bad" else Level.WARNING, text, advice
+    if all(cell.level == "good" for cell in cells):
+        yield Level.OK, f"The last tick was {cells[0].headline}: {cells[0].detail}.", ""
+
+
 def backlog() -> Findings:
     now = database_now()
     if active_pauses.global_pause() is not None:
         yield Level.OK, "Not checked while all jobs are paused.", ""
         return
-    late = due.find(SCHEDULED, now - LATE).order_by()
+    late = health_facts.overdue(now - health_facts.OVERDUE).order_by()
     count, oldest = late[:MAX_COUNTED].count(), late.aggregate(oldest=Min("next_run"))["oldest"]
     if not oldest:
         yield Level.OK, "No job is overdue.", ""
         return
-    level = Level.ERROR if now - oldest > VERY_LATE else Level.WARNING
+    level = Level.ERROR if now - oldest > figures_of_health.VERY_LATE else Level.WARNING
     advice = "Does any process tick? See “hosts”. If so, the ticks are too slow: read their log, and start more."
     yield level, f"{count} jobs are due and not claimed, the oldest since {local(oldest)}.", advice
 
 
 def queued_runs() -> Findings:
-    limit = database_now() - WAITING
+    limit = database_now() - figures_of_health.WAITING
     waiting = Lease.objects.filter(run__status=Status.CLAIMED, run__claimed_at__lt=limit, run__children=None)
     oldest = waiting.select_related("run__job").order_by("run__claimed_at").first()
     if oldest is None:

@@ -22,7 +22,7 @@ from chroniker.executors.dummy import DummyExecutor
 from chroniker.management import diagnosis
 from chroniker.management.diagnosis import Level, installation
 from chroniker.management.diagnosis.finding import Findings
-from chroniker.models import Group, Host, Job, JobState, Run
+from chroniker.models import Group, Host, Job, JobState, Run, Ticker
 from chroniker.scheduler import manual_runs
 from tests.support.command_jobs import DUMMY, a_job_of_new_year
 from tests.support.factories import a_booked_job, a_due_job
@@ -34,6 +34,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def healthy(tmp_path: Path) -> Any:
     """An installation without problems; each test adds one."""
     Host.objects.create(name="here", last_seen=database_now(), clock_skew_seconds=0.01)
+    values = {"version": "2", "pid": 1, "period": 5, "pass_seconds": 0.1}
+    Ticker.objects.create(host="here", kind="beat", last_at=database_now(), **values)
     with override_settings(CHRONIKER_EXECUTORS=DUMMY, CHRONIKER_RUNTIME_DIR=str(tmp_path / "runtime")):
         yield
 
@@ -253,3 +255,10 @@ def test_two_runs_of_a_job_that_overlapped_are_a_warning() -> None:
         )  # fmt: skip
     [(about, text)] = findings(Level.WARNING)
     assert about == "reliability" and "Two runs of “backup” overlapped: run 2" in text
+
+
+@pytest.mark.parametrize(("seconds", "level"), [(22, Level.WARNING), (3600, Level.ERROR)])
+def test_a_tick_that_is_late_is_reported(seconds: int, level: Level) -> None:
+    Ticker.objects.update(last_at=database_now() - dt.timedelta(seconds=seconds))
+    [(about, text)] = findings(level)
+    assert about == "health" and "beat on here" in text

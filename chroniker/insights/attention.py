@@ -1,0 +1,155 @@
+"""What needs a person, the worst first. Read-only; a constant number of statements."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import F, Q
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from chroniker.insights import health, health_facts
+from chroniker.insights.health_facts import Facts
+from chroniker.models import Job, JobState, Run, Status
+from chroniker.wording.formats import coarse_duration, count, relative, short_time
+
+#: Items that are read of each kind; the page shows fewer, and says that there are more.
+MOST = 21
+DAY = dt.timedelta(days=1)
+#: A job is overdue after two periods of the tick, but not before this time.
+SOONEST_OVERDUE = dt.timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing that needs a person.
+
+    ``kind``: "no_tick", "failing", "lost", "overdue", "no_worker", "schedule_error" or "mails". ``job`` is empty for
+    things that concern no job; ``run_id`` names the run that shows the cause. ``what``: what is wrong; ``why``: the
+    cause and what happens next; ``error``: the last line on stderr.
+    """
+
+    kind: str
+    job: Job | None
+    since: dt.datetime | None
+    run_id: UUID | None
+    what: str
+    why: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """``items``: at most ``MOST`` of each kind. ``is_complete``: whether all kinds could be read."""
+
+    items: list[Item]
+    is_complete: bool
+
+
+def attention(now: dt.datetime) -> Attention:
+    """Five statements besides those of the health: failing jobs with their last runs, lost runs, overdue jobs, schedule
+    errors."""
+    facts = health_facts.cached(now)
+    by_kind = [
+        *(_no_tick(facts, now) if facts else ()),
+        *_failing(now),
+        *_lost(now),
+        *(_overdue(facts, now) if facts else ()),
+        *(_no_worker(facts, now) if facts else ()),
+        *_schedule_errors(),
+        *(_mails(facts, now) if facts else ()),
+    ]
+    return Attention(by_kind, facts is not None)
+
+
+def _no_tick(facts: Facts, now: dt.datetime) -> Iterator[Item]:
+    cell = health.tick(facts, now)
+    if cell.level == "bad":
+        yield Item("no_tick", None, cell.since, None, _("Nothing ticks."), cell.detail)
+
+
+def _failing(now: dt.datetime) -> Iterator[Item]:
+    """Enabled jobs whose last chains of attempts ended badly, those that fail for longest first."""
+    failing = JobState.objects.filter(failing_since__isnull=False, job__enabled=True).select_related("job")
+    states = list(failing.order_by("failing_since", "pk")[:MOST])
+    runs = _last_failures(states)
+    for state in states:
+        run = runs.get(state.pk)
+        words = {"n": count(state.failures), "since": short_time(state.failing_since, now)}
+        what = (
+            ngettext("Failed once, %(since)s.", "Failed %(n)s times in a row since %(since)s.", state.failures) % words
+        )
+        why = " ".join(filter(None, [run.reason if run else "", _next(state, now)]))
+        yield Item(
+            "failing", state.job, state.failing_since, run.pk if run else None, what, why, run.error_line if run else ""
+        )
+
+
+def _last_failures(states: list[JobState]) -> dict[int, Run]:
+    """The latest badly ended run of each job, among its last runs. By the index on (job, token)."""
+    recent = Q()
+    for state in states:
+        recent |= Q(job=state.pk, token__gt=state.last_token - 20)
+    if not states:
+        return {}
+    bad = Run.objects.filter(recent, slot="", status__in=[Status.FAILED, Status.TIMED_OUT, Status.LOST])
+    return {run.job_id: run for run in bad.order_by("token")}
+
+
+def _next(state: JobState, now: dt.datetime) -> str:
+    if state.retry_at is not None:
+        return _("It is retried %(time)s.") % {"time": relative(state.retry_at, now)}
+    return "" if state.next_run is None else _("Next run %(time)s.") % {"time": relative(state.next_run, now)}
+
+
+def _lost(now: dt.datetime) -> Iterator[Item]:
+    """Runs lost in the last 24 hours that no success of their job has followed. Failing jobs are listed as such."""
+    lost = Run.objects.filter(status=Status.LOST, claimed_at__gt=now - DAY, slot="", job__state__failing_since=None)
+    succeeded_later = Q(job__state__last_success_at__gt=F("finished_at"))
+    rows = lost.exclude(succeeded_later).select_related("job__state").order_by("-claimed_at")
+    seen: set[int] = set()
+    for run in rows[:MOST]:
+        if run.job_id not in seen:
+            seen.add(run.job_id)
+            what = _("Lost %(time)s.") % {"time": relative(run.finished_at, now)}
+            why = " ".join(filter(None, [run.reason, _next(run.job.state, now)]))
+            yield Item("lost", run.job, run.finished_at, run.pk, what, why, run.error_line)
+
+
+def _overdue(facts: Facts, now: dt.datetime) -> Iterator[Item]:
+    """Jobs that a tick should have claimed two periods ago."""
+    periods = [2 * ticker.period for ticker in facts.tickers[:1]]
+    before = now - max([SOONEST_OVERDUE, *(dt.timedelta(seconds=each) for each in periods)])
+    for state in health_facts.overdue(before)[:MOST]:
+        assert state.next_run is not None
+        what = _("Due since %(time)s.") % {"time": short_time(state.next_run, now)}
+        yield Item("overdue", state.job, state.next_run, None, what, health.tick(facts, now).detail)
+
+
+def _no_worker(facts: Facts, now: dt.datetime) -> Iterator[Item]:
+    for queue in health.queues_without_worker(facts, now)[:MOST]:
+        words = {
+            "queue": queue.name or queue.executor,
+            "n": count(queue.queued),
+            "time": coarse_duration(now - queue.oldest),
+        }
+        what = _("No worker consumes the queue “%(queue)s”.") % words
+        why = _("%(n)s runs wait, the oldest for %(time)s. Start a worker for this queue.") % words
+        yield Item("no_worker", None, queue.oldest, None, what, why)
+
+
+def _schedule_errors() -> Iterator[Item]:
+    broken = JobState.objects.filter(schedule_error_since__isnull=False, job__enabled=True).select_related("job")
+    for state in broken.order_by("schedule_error_since", "pk")[:MOST]:
+        what = _("Its schedule cannot be computed.")
+        why = _("%(error)s Edit the schedule to resume.") % {"error": f"{state.schedule_error.rstrip('.')}."}
+        yield Item("schedule_error", state.job, state.schedule_error_since, None, what, why)
+
+
+def _mails(facts: Facts, now: dt.datetime) -> Iterator[Item]:
+    cell = health.mails(facts, now)
+    if cell.level in ("warn", "bad"):
+        yield Item("mails", None, cell.since, None, _("Messages: %(late)s.") % {"late": cell.headline}, cell.detail)

@@ -1,0 +1,191 @@
+"""The health of the scheduler: tick, workers, backlog, clock, mails. What could not be read is unknown, never good."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Literal
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from chroniker.conf import settings
+from chroniker.eligibility.hosts import SKEW_SECONDS, suspension_reason
+from chroniker.insights import health_facts
+from chroniker.insights.health_facts import Facts, WaitingQueue
+from chroniker.models import HostService, Ticker
+from chroniker.wording.formats import coarse_duration, count, relative, short_duration, short_time
+
+Level = Literal["good", "warn", "bad", "unknown"]
+LEVELS: tuple[Level, ...] = ("good", "unknown", "warn", "bad")
+
+#: The row of a ticker is written at most this often, so it may be this old while all is well.
+WRITTEN_EVERY = dt.timedelta(seconds=10)
+#: A queued run should start within this time, and a message should be sent within it.
+PATIENCE = dt.timedelta(minutes=1)
+WAITING, VERY_LATE = dt.timedelta(minutes=5), dt.timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """``since``: when the trouble began, if it is known."""
+
+    level: Level
+    headline: str
+    detail: str = ""
+    since: dt.datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    tick: Cell
+    workers: Cell
+    backlog: Cell
+    clock: Cell
+    mails: Cell
+
+    @property
+    def level(self) -> Level:
+        """The worst of its cells."""
+        return max((self.tick, self.workers, self.backlog, self.clock, self.mails), key=_severity).level
+
+
+def _severity(cell: Cell) -> int:
+    return LEVELS.index(cell.level)
+
+
+def health(now: dt.datetime) -> Health:
+    """Five statements; none if they were executed less than 3 s ago. Never raises: all is unknown then."""
+    facts = health_facts.cached(now)
+    if facts is None:
+        unknown = Cell("unknown", _("unknown"), _("The health could not be read in time."), now)
+        return Health(unknown, unknown, unknown, unknown, unknown)
+    return Health(tick(facts, now), workers(facts, now), backlog(facts, now), clock(facts, now), mails(facts, now))
+
+
+def late_after(ticker: Ticker, periods: int) -> dt.timedelta:
+    """How old the last recorded pass of this ticker may be, if so many periods may pass without one."""
+    return dt.timedelta(seconds=periods * ticker.period + ticker.pass_seconds) + WRITTEN_EVERY
+
+
+def tick(facts: Facts, now: dt.datetime) -> Cell:
+    """By the freshest of all processes that tick: one is enough."""
+    if not facts.tickers:
+        return Cell(
+            "bad", _("nothing ticks"), _("No process has ticked yet. Start celery beat or manage.py cronserver.")
+        )
+    best = min(facts.tickers, key=lambda ticker: now - ticker.last_at - late_after(ticker, 2))
+    age = now - best.last_at
+    where = _("%(kind)s on %(host)s, every %(period)s") % {
+        "kind": best.kind,
+        "host": best.host,
+        "period": short_duration(best.period),
+    }
+    if age <= late_after(best, 2):
+        return Cell("good", relative(min(best.last_at, now), now), where)
+    level: Level = "bad" if age > late_after(best, 3) else "warn"
+    headline = _("nothing ticks") if level == "bad" else _("late")
+    text = _("The last tick was %(ago)s (%(where)s). Start celery beat or manage.py cronserver.")
+    return Cell(level, headline, text % {"ago": relative(best.last_at, now), "where": where}, best.last_at)
+
+
+def workers(facts: Facts, now: dt.datetime) -> Cell:
+    live, silent = _split(facts.services, now)
+    if live:
+        text = ngettext("%(n)d alive", "%(n)d alive", len(live)) % {"n": len(live)}
+        lost = [service for service in silent if service.worker not in {each.worker for each in live}]
+        if lost:
+            words = {"worker": _name(lost[0]), "ago": relative(lost[0].last_seen, now)}
+            return Cell("warn", text, _("%(worker)s was last seen %(ago)s.") % words, lost[0].last_seen)
+        return Cell("good", text, _slots(live))
+    if silent:
+        words = {"worker": _name(silent[0]), "ago": relative(silent[0].last_seen, now)}
+        return Cell("bad", _("none alive"), _("%(worker)s was last seen %(ago)s.") % words, silent[0].last_seen)
+    return Cell("bad", _("none alive"), _("No worker was seen in the last 24 hours."))
+
+
+def _split(services: list[HostService], now: dt.datetime) -> tuple[list[HostService], list[HostService]]:
+    """Live and silent workers, each with the latest heartbeat first."""
+    live = [service for service in services if now - service.last_seen <= settings.host_timeout]
+    return live, [service for service in services if now - service.last_seen > settings.host_timeout]
+
+
+def _name(service: HostService) -> str:
+    return service.worker or f"{service.executor}@{service.host.name}"
+
+
+def _slots(live: list[HostService]) -> str:
+    known = [service for service in live if service.slots is not None and service.busy is not None]
+    if not known:
+        return ""
+    busy, slots = sum(service.busy or 0 for service in known), sum(service.slots or 0 for service in known)
+    return _("%(busy)s of %(slots)s slots busy") % {"busy": count(busy), "slots": count(slots)}
+
+
+def queues_without_worker(facts: Facts, now: dt.datetime) -> list[WaitingQueue]:
+    """Queues in which runs wait and that no live worker consumes. A worker that names no queues consumes all.
+
+    An executor none of whose workers was ever seen has a minute: its workers may not send heartbeats.
+    """
+    known = {service.executor for service in facts.services}
+    consumed: set[tuple[str, str]] = set()
+    for service in _split(facts.services, now)[0]:
+        consumed |= {(service.executor, name) for name in service.queues or [""]}
+    return [
+        queue
+        for queue in facts.queues
+        if not {(queue.executor, queue.name), (queue.executor, "")} & consumed
+        and (queue.name or queue.executor not in {executor for executor, _name in consumed})
+        and (queue.executor in known or now - queue.oldest > PATIENCE)
+    ]
+
+
+def backlog(facts: Facts, now: dt.datetime) -> Cell:
+    queued = sum(queue.queued for queue in facts.queues)
+    if lonely := queues_without_worker(facts, now):
+        worst = lonely[0]
+        text = _("No worker consumes the queue “%(queue)s”; %(n)s runs wait.")
+        words = {"queue": worst.name or worst.executor, "n": count(worst.queued)}
+        return Cell("bad", _("no worker"), text % words, worst.oldest)
+    if facts.overdue_since is not None:
+        level: Level = "bad" if now - facts.overdue_since > VERY_LATE else "warn"
+        text = _("A job is due since %(time)s and was not claimed.") % {"time": short_time(facts.overdue_since, now)}
+        return Cell(level, _("jobs are overdue"), text, facts.overdue_since)
+    if not queued:
+        return Cell("good", _("nothing waits"))
+    oldest = min(queue.oldest for queue in facts.queues)
+    words = {"n": count(queued), "time": coarse_duration(now - oldest)}
+    detail = _("The oldest queued run waits for %(time)s.") % words
+    if now - oldest > WAITING:
+        return Cell("warn", _("%(n)s queued") % words, detail, oldest)
+    return Cell("good", _("%(n)s queued") % words, detail)
+
+
+def clock(facts: Facts, now: dt.datetime) -> Cell:
+    hosts = [host for host in facts.hosts if now - host.last_seen <= settings.host_timeout]
+    for host in hosts:
+        if host.suspended_until is not None and host.suspended_until > now:
+            text = _("%(why)s Starts on “%(host)s” are suspended until %(time)s.")
+            words = {"why": suspension_reason(host), "host": host.name, "time": short_time(host.suspended_until, now)}
+            return Cell("bad", _("starts suspended"), text % words)
+    skewed = [host for host in hosts if host.clock_skew_seconds is not None]
+    if not skewed:
+        return Cell("unknown", _("unknown"), _("No live host has reported its clock."))
+    worst = max(skewed, key=lambda host: abs(host.clock_skew_seconds or 0))
+    skew = worst.clock_skew_seconds or 0.0
+    words = {"host": worst.name, "skew": f"{skew:+.1f}"}
+    if abs(skew) > SKEW_SECONDS:
+        text = _("The clock of “%(host)s” is %(skew)s s off the database's. Synchronize it with NTP.")
+        return Cell("warn", _("%(skew)s s off") % words, text % words)
+    return Cell("good", _("within %(time)s") % {"time": short_duration(abs(skew))})
+
+
+def mails(facts: Facts, now: dt.datetime) -> Cell:
+    if not facts.late_messages:
+        return Cell("good", _("none waits"))
+    first = facts.late_messages[0]
+    n = len(facts.late_messages)
+    words = {"n": f"{n}+" if n >= health_facts.MOST_MESSAGES else count(n), "error": first.error}
+    level: Level = "bad" if now - first.since > VERY_LATE else "warn"
+    detail = _("Not sent: %(error)s") % words if first.error else _("They wait to be sent.")
+    return Cell(level, _("%(n)s late") % words, detail, first.since)

@@ -1,0 +1,142 @@
+"""What the health of the scheduler is derived from: five statements, at most every 3 s in each process."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import threading
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from django.db import connections, transaction
+from django.db.models import Count, Min, Q, QuerySet
+
+from chroniker.conf import settings
+from chroniker.eligibility import due, groups, pauses
+from chroniker.eligibility.claim_kinds import SCHEDULED
+from chroniker.executors.statement_limit import statement_limit
+from chroniker.models import Host, HostService, JobState, Outbox, Run, Status, Ticker
+
+logger = logging.getLogger(__name__)
+
+#: The facts are read again after this time. A read that takes longer than the limit counts as failed.
+CACHED_SECONDS, LIMIT_SECONDS = 3.0, 2.0
+#: Workers and hosts that were silent for longer are left out.
+FORGOTTEN = dt.timedelta(days=1)
+#: A job that is due for longer is overdue; a message that waits for longer is late.
+OVERDUE, LATE_MESSAGE = dt.timedelta(minutes=2), dt.timedelta(minutes=2)
+MOST_ROWS, MOST_QUEUES, MOST_MESSAGES = 500, 100, 100
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingQueue:
+    """Claimed runs that no worker has taken. ``name``: empty where the executor has no queues."""
+
+    executor: str
+    name: str
+    queued: int
+    oldest: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LateMessage:
+    since: dt.datetime
+    channel: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """``services``, ``tickers``: the latest first; ``queues``, ``late_messages``: the oldest first."""
+
+    tickers: list[Ticker]
+    hosts: list[Host]
+    services: list[HostService]
+    queues: list[WaitingQueue]
+    overdue_since: dt.datetime | None
+    late_messages: list[LateMessage]
+
+
+_lock = threading.Lock()
+_cached: tuple[float, Facts | None] | None = None
+
+
+def cached(now: dt.datetime) -> Facts | None:
+    """The facts, read at most every 3 s. ``None``: they could not be read, or not in time."""
+    global _cached
+    with _lock:
+        if _cached is None or time.monotonic() - _cached[0] > CACHED_SECONDS:
+            _cached = (time.monotonic(), _read_in_time(now))
+        return _cached[1]
+
+
+def forget() -> None:
+    """Read the facts again at the next use."""
+    global _cached
+    _cached = None
+
+
+def _read_in_time(now: dt.datetime) -> Facts | None:
+    began = time.monotonic()
+    try:
+        with ExitStack() as stack:
+            stack.enter_context(statement_limit(settings.database, LIMIT_SECONDS))
+            if connections[settings.database].in_atomic_block:  # of the request: an error must not break it
+                stack.enter_context(transaction.atomic(using=settings.database))
+            facts = read(now)
+    except Exception as error:  # of any driver: whatever it is, the health is unknown
+        logger.warning("The health of the scheduler could not be read: %s: %s", type(error).__name__, error)
+        return None
+    return facts if time.monotonic() - began <= LIMIT_SECONDS else None
+
+
+def read(now: dt.datetime) -> Facts:
+    """Five statements: tickers, hosts with their workers, queued runs, overdue jobs, late messages."""
+    tickers = list(Ticker.objects.order_by("-last_at")[:MOST_ROWS])
+    hosts, services = _hosts_and_services(now)
+    services.sort(key=lambda service: service.last_seen, reverse=True)
+    return Facts(tickers, hosts, services, _queues(), _overdue_since(now), _late_messages(now))
+
+
+def _hosts_and_services(now: dt.datetime) -> tuple[list[Host], list[HostService]]:
+    """One statement: a host that only ticks has no services."""
+    own = [field.attname for field in Host._meta.concrete_fields]
+    theirs = [field.attname for field in HostService._meta.concrete_fields]
+    rows = Host.objects.filter(last_seen__gt=now - FORGOTTEN).order_by("-last_seen", "pk")
+    hosts: dict[int, Host] = {}
+    services = []
+    for row in rows.values_list(*own, *(f"services__{name}" for name in theirs))[:MOST_ROWS]:
+        host = hosts.setdefault(row[0], Host(**dict(zip(own, row[: len(own)], strict=True))))
+        values = dict(zip(theirs, row[len(own) :], strict=True))
+        if values["id"] is not None and values["last_seen"] > now - FORGOTTEN:
+            service = HostService(**values)
+            service.host = host
+            services.append(service)
+    return list(hosts.values()), services
+
+
+def _queues() -> list[WaitingQueue]:
+    waiting = Run.objects.filter(status=Status.CLAIMED, taken_at=None).order_by().values("executor", "queue")
+    counted = waiting.annotate(n=Count("pk"), oldest=Min("claimed_at")).order_by("oldest")[:MOST_QUEUES]
+    return [WaitingQueue(row["executor"], row["queue"], row["n"], row["oldest"]) for row in counted]
+
+
+def _overdue_since(now: dt.datetime) -> dt.datetime | None:
+    return None if settings.paused else overdue(now - OVERDUE).values_list("next_run", flat=True).first()
+
+
+def overdue(before: dt.datetime) -> QuerySet[JobState]:
+    """Jobs that a tick should have claimed before this moment, the longest waiting first. A pause, a group, a
+    dependency or a run of its own that holds a job back makes it no longer overdue."""
+    held = Q(job__group__in=groups.closed_groups())
+    return due.find(SCHEDULED, before, groups=False).filter(Q(job__group=None) | ~held, ~pauses.switched_off())
+
+
+def _late_messages(now: dt.datetime) -> list[LateMessage]:
+    """Messages that were tried without success, or that nobody has tried in time."""
+    late = Outbox.objects.filter(Q(attempts__gt=0) | Q(send_at__lt=now - LATE_MESSAGE), send_at__isnull=False)
+    rows = late.order_by("run__finished_at", "pk").values_list("run__finished_at", "send_at", "channel", "error")
+    return [
+        LateMessage(closed or due_at or now, channel, error) for closed, due_at, channel, error in rows[:MOST_MESSAGES]
+    ]
