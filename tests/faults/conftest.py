@@ -8,7 +8,7 @@ from django.test import override_settings
 
 from tests.support.processes import ManagementCommand, with_settings
 
-LEASE = 6
+LEASE = 12
 
 SETTINGS = {
     "CHRONIKER_LOCK_TIMEOUT": LEASE,

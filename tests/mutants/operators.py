@@ -42,6 +42,10 @@ class Site:
     apply: Callable[[], None]
 
 
+#: A function: the absolute path of its file, its qualified name and its first line, as in compiled code.
+Place = tuple[str, str, int]
+
+
 @dataclass(frozen=True)
 class Mutant:
     """A changed function. ``key`` stays the same while other lines of the file change."""
@@ -57,6 +61,10 @@ class Mutant:
     @property
     def key(self) -> str:
         return f"{self.path.as_posix()}::{self.function}: {self.change}"
+
+    @property
+    def place(self) -> Place:
+        return str(self.path.resolve()), self.function, self.first_line
 
     def code(self) -> CodeType:
         """The compiled code of the changed function."""

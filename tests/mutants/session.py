@@ -14,11 +14,12 @@ from collections.abc import Iterator
 from functools import _lru_cache_wrapper
 from pathlib import Path
 from types import FunctionType
+from typing import TypeGuard
 
 import coverage
 import pytest
 
-from tests.mutants.operators import Mutant
+from tests.mutants.operators import Mutant, Place
 from tests.support import ROOT
 
 #: A mutant that loops without end is ended after so many times the duration of its tests, and so many seconds more.
@@ -40,6 +41,8 @@ class MutantSession:
         self.timed_out = 0
         self._reached: dict[Path, dict[int, list[str]]] = {}
         self._seconds: dict[str, float] = defaultdict(float)
+        self._functions: dict[Place, list[FunctionType]] = {}
+        self._caches: list[_lru_cache_wrapper[object]] = []
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -51,9 +54,7 @@ class MutantSession:
         items = [item for item in session.items if item.nodeid not in self.failed]
         print("\nleft out, since they fail without a mutant:", self.failed or "none", flush=True)
         self.failed = []
-        from django.db import connections
-
-        connections.close_all()
+        self._prepare_forks()
         unchanged = self._survivors_of(items, self.chosen[:CONTROLS], change=False)
         self.finished = len(unchanged) == len(self.chosen[:CONTROLS])
         if self.finished:
@@ -78,6 +79,16 @@ class MutantSession:
                 self._seconds[item.nodeid] = time.monotonic() - started
         self._reached = {file: tracer.get_data().contexts_by_lineno(str(file)) for file in files}
 
+    def _prepare_forks(self) -> None:
+        """Look once for the functions and the caches, and let no fork's garbage collector look at what exists now."""
+        from django.db import connections
+
+        connections.close_all()
+        self._functions = _functions_by_place()
+        self._caches = [each for each in gc.get_objects() if _is_cache(each)]
+        gc.collect()
+        gc.freeze()
+
     def _tests_of(self, items: list[pytest.Item], mutant: Mutant) -> list[pytest.Item]:
         """Tests that reach the line, or else the function; those that end soonest first."""
         lines = self._reached[mutant.path.resolve()]
@@ -86,16 +97,6 @@ class MutantSession:
             body = range(mutant.first_line + 1, mutant.last_line + 1)
             reached = {test for line in body for test in lines.get(line, ())}
         return sorted((item for item in items if item.nodeid in reached), key=lambda item: self._seconds[item.nodeid])
-
-    def _function(self, mutant: Mutant) -> list[FunctionType]:
-        file = str(mutant.path.resolve())
-        return [
-            each
-            for each in gc.get_objects()
-            if isinstance(each, FunctionType)
-            and each.__code__.co_filename == file
-            and mutant.is_function(each.__code__.co_qualname, each.__code__.co_firstlineno)
-        ]
 
     def _survivors_of(self, items: list[pytest.Item], mutants: list[Mutant], *, change: bool) -> list[Mutant]:
         """Fork for each mutant. Without ``change`` its tests run with the code as it is, and must pass."""
@@ -121,10 +122,11 @@ class MutantSession:
             os.dup2(quiet, 2)
             signal.alarm(SECONDS + int(TIMES * sum(self._seconds[test.nodeid] for test in tests)))
             _use_own_database()
-            _forget_results()
+            for cache in self._caches:  # computed by the unchanged code
+                cache.cache_clear()
             if change:
                 code = mutant.code()
-                for function in self._function(mutant):
+                for function in self._functions[mutant.place]:
                     function.__code__ = code
             status = int(self._any_fails(tests))
         except BaseException:  # such as a mutant that ends the test run
@@ -162,11 +164,17 @@ def _use_own_database() -> None:
     connection.settings_dict["NAME"] = str(copy)
 
 
-def _forget_results() -> None:
-    """What ``functools.cache`` holds was computed by the unchanged code."""
+def _functions_by_place() -> dict[Place, list[FunctionType]]:
+    found: dict[Place, list[FunctionType]] = defaultdict(list)
     for each in gc.get_objects():
-        if isinstance(each, _lru_cache_wrapper) and (each.__module__ or "").startswith("chroniker"):
-            each.cache_clear()
+        if isinstance(each, FunctionType):
+            code = each.__code__
+            found[code.co_filename, code.co_qualname, code.co_firstlineno].append(each)
+    return found
+
+
+def _is_cache(each: object) -> TypeGuard[_lru_cache_wrapper[object]]:
+    return isinstance(each, _lru_cache_wrapper) and (each.__module__ or "").startswith("chroniker")
 
 
 def source_files(packages: list[str]) -> list[Path]:

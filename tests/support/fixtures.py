@@ -165,10 +165,10 @@ def web_server() -> Iterator[message_servers.WebServer]:
 
 @pytest.fixture
 def manage(subprocess_env: dict[str, str], tmp_path: Path) -> Manage:
-    """``manage.py`` with the local executor, short leases and its own directory of lock files."""
+    """``manage.py`` with the local executor, leases that a busy machine renews, and its own directory of lock files."""
     settings = {
         "CHRONIKER_RUNTIME_DIR": str(tmp_path / "runtime"),
-        "CHRONIKER_LOCK_TIMEOUT": 10,
+        "CHRONIKER_LOCK_TIMEOUT": 60,
         "CHRONIKER_STOP_GRACE_SECONDS": 1,
     }
     return Manage(with_settings(subprocess_env, **settings), tmp_path)

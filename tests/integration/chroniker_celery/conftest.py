@@ -13,7 +13,7 @@ from tests.support.brokers import Broker
 from tests.support.processes import with_settings
 
 #: Seconds: long enough for a busy machine; short for tests that kill processes.
-LEASE, SHORT_LEASE = 60, 6
+LEASE, SHORT_LEASE = 60, 12
 
 #: Seconds within which a broker that works answers, also on a busy machine.
 PATIENCE = 60

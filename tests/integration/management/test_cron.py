@@ -8,7 +8,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from chroniker.models import Job, Status
+from chroniker.clock.database_clock import database_now
+from chroniker.models import Job, Lease, Status
 from tests.support.command_jobs import a_job_due_once, is_running, stdout_of, the_run
 from tests.support.factories import a_dependency
 from tests.support.manage import Manage
@@ -61,7 +62,7 @@ def test_two_concurrent_cron_processes_run_each_job_once(manage: Manage, tmp_pat
 
 
 def test_the_runs_of_a_killed_cron_process_are_killed_and_lost(manage: Manage, tmp_path: Path) -> None:
-    manage = manage.having(CHRONIKER_LOCK_TIMEOUT=3)
+    manage = manage.having(CHRONIKER_LOCK_TIMEOUT=10)
     pidfile = tmp_path / "pids"
     job = a_job_due_once(command="fork_daemon", args=f"{pidfile} --stay 600")
     with manage.process("cron") as cron:
@@ -72,11 +73,10 @@ def test_the_runs_of_a_killed_cron_process_are_killed_and_lost(manage: Manage, t
         wait_until(lambda: not psutil.pid_exists(daemon), what="the tree to be gone")
         wait_until(lambda: not cron.survivors(), what="fork server and keeper to be gone")
 
-    def ends_the_run() -> bool:
-        assert manage("cron").returncode == 0
-        return the_run(job).status == Status.LOST
-
-    wait_until(ends_the_run, what="the run to be lost")
+    lease = Lease.objects.filter(job=job)
+    wait_until(lambda: not lease.filter(expires_at__gt=database_now()).exists(), what="the lease to expire")
+    assert manage("cron").returncode == 0
+    assert the_run(job).status == Status.LOST
 
 
 @pytest.mark.database("sqlite")
