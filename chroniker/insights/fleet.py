@@ -9,14 +9,12 @@ from dataclasses import dataclass, field
 
 from chroniker.conf import settings
 from chroniker.eligibility.hosts import SILENT
+from chroniker.insights import health_facts
+from chroniker.insights.health import late_after
 from chroniker.models import Host, HostService, Lease, Run, Status, Ticker
 
-#: Hosts and workers that were silent for longer are left out.
-FORGOTTEN = dt.timedelta(days=1)
-#: Rows that are read: workers and hosts, queued runs, latest runs for the waiting times.
-MOST_ROWS, MOST_QUEUED, MOST_RUNS = 500, 1_000, 1_000
-#: A tick that is later than this, and than three periods, is missing.
-SHORTEST = dt.timedelta(seconds=30)
+#: Rows that are read: queued runs, latest runs for the waiting times.
+MOST_QUEUED, MOST_RUNS = 1_000, 1_000
 RECENTLY = dt.timedelta(hours=1)
 
 
@@ -61,10 +59,13 @@ class FleetHost:
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
+    """``is_known``: whether it could be read in time."""
+
     workers: list[Worker] = field(default_factory=list)
     queues: list[Queue] = field(default_factory=list)
     hosts: list[FleetHost] = field(default_factory=list)
     tickers: list[Ticker] = field(default_factory=list)
+    is_known: bool = True
 
     @property
     def alive(self) -> list[Worker]:
@@ -77,27 +78,23 @@ class Fleet:
 
 
 def fleet(now: dt.datetime) -> Fleet:
-    """Five statements."""
-    since = now - FORGOTTEN
-    services = list(
-        HostService.objects.filter(last_seen__gt=since)
-        .select_related("host")
-        .order_by("host__name", "executor", "worker")[:MOST_ROWS]
-    )
-    hosts = list(Host.objects.filter(last_seen__gt=since).order_by("name")[:MOST_ROWS])
-    tickers = list(Ticker.objects.filter(last_at__gt=since).order_by("-last_at")[:MOST_ROWS])
+    """Two statements besides those of the health."""
+    facts = health_facts.cached(now)
+    if facts is None:
+        return Fleet(is_known=False)
+    services = sorted(facts.services, key=lambda each: (each.host.name, each.executor, each.worker))
     alive = [service for service in services if is_alive(service, now)]
     return Fleet(
         workers=_workers(services, alive, now),
         queues=_queues(alive, now),
-        hosts=[_host(host, tickers, services, now) for host in hosts],
-        tickers=tickers,
+        hosts=[_host(host, facts.tickers, services, now) for host in sorted(facts.hosts, key=lambda each: each.name)],
+        tickers=facts.tickers,
     )
 
 
 def is_ticking(tickers: Iterable[Ticker], now: dt.datetime) -> bool:
-    """Whether any of them made a pass within three of its periods, at least ``SHORTEST``."""
-    return any((now - each.last_at) <= max(3 * dt.timedelta(seconds=each.period), SHORTEST) for each in tickers)
+    """Whether any of them made a pass within its last three periods, as the health judges it."""
+    return any(now - each.last_at <= late_after(each, 3) for each in tickers)
 
 
 def is_alive(service: HostService, now: dt.datetime) -> bool:

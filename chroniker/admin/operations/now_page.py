@@ -10,11 +10,13 @@ from django.http import HttpRequest, HttpResponse
 from django.urls.resolvers import URLPattern
 from django.utils.translation import gettext as _
 
+from chroniker.admin.operations.attention_rows import SHOWN, attention_rows
 from chroniker.admin.operations.now_pictures import day_bars, hour_bars
 from chroniker.admin.shared.console_bar import PULSE, permission_test
 from chroniker.admin.shared.console_page import page_path, pulse_view, render
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.clock.database_clock import database_now
+from chroniker.insights.attention import Attention, attention
 from chroniker.insights.current_work import RunningRun, WaitingJob, current_work
 from chroniker.insights.day_counts import DayCounts, day_counts
 from chroniker.insights.first_steps import first_steps
@@ -26,6 +28,7 @@ FRAGMENTS = {
     "ops-sentence": "chroniker/console/now/sentence.html",
     "now-steps": "chroniker/console/now/steps.html",
     "now-health": "chroniker/console/now/health.html",
+    "now-attention": "chroniker/console/now/attention.html",
     "now-running": "chroniker/console/now/running.html",
     "now-waiting": "chroniker/console/now/waiting.html",
     "now-day": "chroniker/console/now/day.html",
@@ -56,6 +59,7 @@ def now_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
         "pause_url": admin_url("chroniker_job_pause") if may("pause_jobs") else "",
         "add_url": admin_url("chroniker_job_add") if may("add_job") else "",
         "runs_url": admin_url("chroniker_run_changelist") if may("view_run") else "",
+        **_attention(attention(now), may),
         **_day(day_counts(now), may),
         **_hour(next_hour(now), now),
     }
@@ -114,6 +118,18 @@ def _job_url(pk: int) -> str:
 
 def _run_url(pk: Any, may: Any) -> str:
     return admin_url("chroniker_run_change", pk) if may("view_run") else ""
+
+
+def _attention(found: Attention, may: Any) -> dict[str, Any]:
+    kinds = {item.kind for item in found.items}
+    return {
+        "attention": attention_rows(found.items, may),
+        "attention_count": len(found.items),
+        "attention_more": max(len(found.items) - SHOWN, 0),
+        "attention_is_complete": found.is_complete,
+        "nothing_ticks": "no_tick" in kinds,
+        "jobs_url": admin_url("chroniker_job_changelist"),
+    }
 
 
 def _day(found: DayCounts, may: Any) -> dict[str, Any]:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
 from django.utils import timezone
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.eligibility import pauses
+from chroniker.insights.health import Cell, health
 from chroniker.wording.states import LEVELS, STATES
 
 #: The cells of ``Health``, with the page that explains each.
@@ -47,20 +46,14 @@ class PulseCell:
 
 def pulse_cells(may: Callable[[str], bool], now: dt.datetime | None = None) -> list[PulseCell]:
     """One cell for each part of the health. A part that cannot be read is unknown, never good."""
-    try:
-        health = import_module("chroniker.insights.health").health(now or timezone.now())
-    except ImportError:
-        health = None
-    return [_cell(name, str(title), getattr(health, name, None), view, part, may) for name, title, view, part in CELLS]
+    found = health(now or timezone.now())
+    return [_cell(name, str(title), getattr(found, name), view, part, may) for name, title, view, part in CELLS]
 
 
-def _cell(name: str, title: str, cell: Any, view: str, part: str, may: Callable[[str], bool]) -> PulseCell:
+def _cell(name: str, title: str, cell: Cell, view: str, part: str, may: Callable[[str], bool]) -> PulseCell:
     url = admin_url(view) if may(RIGHTS[view]) else ""
     link = url and f"{url}{part}"
-    if cell is None:
-        return PulseCell(name, title, "unknown", _("unknown"), _("The health could not be read."), link)
-    code = LEVELS.get(str(cell.level), "unknown")
-    return PulseCell(name, title, code, str(cell.headline), str(cell.detail), link, cell.since)
+    return PulseCell(name, title, LEVELS[cell.level], cell.headline, cell.detail, link, cell.since)
 
 
 @dataclass(frozen=True, slots=True)
