@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from chroniker.eligibility import explanations
 from chroniker.eligibility.pauses import Pause
 from chroniker.insights.durations import Estimate, estimate
+from chroniker.insights.job_status import OVERDUE_AFTER
 from chroniker.models import Job, JobState, Lease, Run, Status
 
 #: Rows of each table; open runs that are counted.
@@ -68,12 +69,12 @@ def current_work(now: dt.datetime, held: Pause | None = None) -> CurrentWork:
     queued = [lease for lease in leases if lease.run.status == Status.CLAIMED]
     open_jobs = Lease.objects.filter(slot="").values("job")
     overdue = JobState.objects.filter(next_run__lte=now, job__enabled=True).exclude(pk__in=open_jobs)
-    n_due = overdue.order_by()[:MOST_COUNTED].count()
-    states = list(overdue.select_related("job__group").order_by("next_run")[:SHOWN]) if n_due else []
+    states = list(overdue.select_related("job__group").order_by("next_run")[: SHOWN + 1])
+    n_due = len(states) if len(states) <= SHOWN else overdue.order_by()[:MOST_COUNTED].count()
     later = JobState.objects.filter(next_run__gt=now, job__enabled=True).order_by()
     return CurrentWork(
         running=running[:SHOWN],
-        waiting=_waiting(queued[:SHOWN], states, now, held)[:SHOWN],
+        waiting=_waiting(queued[:SHOWN], states[:SHOWN], now, held)[:SHOWN],
         n_running=len(running),
         n_queued=len(queued),
         n_due=n_due,
@@ -101,5 +102,11 @@ def _waiting(
     if not states:
         return queued
     pauses = {state.pk: held for state in states} if held else None
-    reasons = explanations.why_not(states, now, pauses)
-    return queued + [WaitingJob(state.job, "waiting", state.next_run, reasons[state.pk]) for state in states]
+    found = explanations.explain(states, now, pauses, leases={})
+    return queued + [_waiting_job(state, found[state.pk], now) for state in states]
+
+
+def _waiting_job(state: JobState, found: explanations.Explanation, now: dt.datetime) -> WaitingJob:
+    late = state.next_run is not None and state.next_run < now - OVERDUE_AFTER
+    code = "waiting" if found.is_held else "overdue" if late else "due"
+    return WaitingJob(state.job, code, state.next_run, found.text)

@@ -54,7 +54,8 @@ def short_duration(length: dt.timedelta | float | None) -> str:
     if seconds < 0.9995:
         return _("%(n)d ms") % {"n": round(seconds * 1000)}
     if seconds < 9.95:
-        return _("%(n)s s") % {"n": number_format(round(seconds, 1), 1)}
+        tenths = round(seconds, 1)
+        return _("%(n)s s") % {"n": number_format(tenths, 0 if tenths.is_integer() else 1)}
     if seconds < 59.5:
         return _("%(n)d s") % {"n": round(seconds)}
     return _long_duration(round(seconds))

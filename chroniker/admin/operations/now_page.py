@@ -21,6 +21,7 @@ from chroniker.insights.current_work import RunningRun, WaitingJob, current_work
 from chroniker.insights.day_counts import DayCounts, day_counts
 from chroniker.insights.first_steps import first_steps
 from chroniker.insights.next_hour import NextHour, next_hour
+from chroniker.models import Run
 from chroniker.wording.formats import count, percent, relative, short_duration, short_time
 
 #: The id of an element, and the template of its content.
@@ -47,7 +48,8 @@ def now_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
     if not job_admin.has_view_or_change_permission(request):
         raise PermissionDenied
     may, now = permission_test(request), database_now()
-    work, steps = current_work(now), first_steps(now)
+    work = current_work(now)
+    steps = None if work.n_running or work.n_queued else first_steps(now)
     context = {
         "title": _("Now"),
         "now": now,
@@ -108,8 +110,14 @@ def _waiting_row(each: WaitingJob, may: Any) -> dict[str, Any]:
         "code": each.code,
         "url": run_url or _job_url(each.job.pk),
         "since": each.since,
-        "why": each.why,
+        "why": each.why or (_queued_text(each.run) if each.run is not None else ""),
     }
+
+
+def _queued_text(run: Run) -> str:
+    if run.queue:
+        return _("No worker of the queue %(queue)s has taken it yet.") % {"queue": run.queue}
+    return _("No worker has taken it yet.")
 
 
 def _job_url(pk: int) -> str:

@@ -27,7 +27,7 @@ from chroniker.admin.shared.site_links import admin_url
 #: Seconds between two refreshes; a page of a running run sets ``live_seconds`` to 1.
 LIVE_SECONDS = 5
 #: Fragments of every page.
-COMMON_FRAGMENTS = {"ops-pulse": "chroniker/console/pulse.html"}
+COMMON_FRAGMENTS = {"ops-pulse": "chroniker/console/pulse.html", "ops-alarm": "chroniker/console/alarm.html"}
 
 
 def render(

@@ -1,17 +1,20 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import pauses
-from chroniker.models import Group, Job, RunHour
+from chroniker.insights import health_facts
+from chroniker.lifecycle import Outcome
+from chroniker.models import Group, Job, JobState, Run, RunHour, Status, Ticker
 from chroniker.scheduler.manual_runs import run_now
 from tests.support.factories import a_booked_job, a_due_job, started
 
@@ -41,6 +44,7 @@ def some_work(count: int) -> None:
 
 def test_it_shows_what_runs_what_waits_the_day_and_the_next_hour(admin: Client) -> None:
     some_work(1)
+    a_tick(ago=1)
     html = admin.get(NOW).content.decode()
     assert "1 run is active" in html and "2 wait" in html
     assert "13 of 77" in html and "Stop the run of running 1 0?" in html
@@ -51,6 +55,7 @@ def test_it_shows_what_runs_what_waits_the_day_and_the_next_hour(admin: Client) 
 
 def test_it_costs_the_same_statements_for_forty_jobs_as_for_four(admin: Client) -> None:
     def statements() -> int:
+        health_facts.forget()
         with CaptureQueriesContext(connection) as queries:
             assert admin.get(NOW).status_code == 200
         return len(queries)
@@ -121,3 +126,94 @@ def test_before_the_first_run_it_lists_the_steps_that_are_missing(admin: Client)
     run_now(job, by="a test")
     html = admin.get(NOW).content.decode()
     assert "until the first job runs" not in html and "No job yet." not in html
+
+
+def a_tick(*, ago: float) -> None:
+    """A process that ticks every 5 s, whose last pass was some seconds ago."""
+    last = database_now() - dt.timedelta(seconds=ago)
+    Ticker.objects.create(host="app-1", kind="beat", version="2", pid=7, period=5, last_at=last, pass_seconds=0.04)
+    health_facts.forget()
+
+
+def a_failing_job(**fields: Any) -> Run:
+    """Its last run."""
+    run = run_now(a_booked_job(**fields), by="a test")
+    lifecycle.finish(run.pk, run.token, started(run), Outcome(Status.FAILED, exit_code=1))
+    Run.objects.filter(pk=run.pk).update(error_line="no answer from s3cret-host")
+    return run
+
+
+def test_a_failing_job_is_named_with_its_error_and_one_click_from_its_output_and_a_new_run(admin: Client) -> None:
+    run = a_failing_job(name="settle")
+    html = admin.get(NOW).content.decode()
+    assert "The scheduler does not tick." in html and "2 items" in html, "that comes before the failing job"
+    a_tick(ago=1)
+    html = admin.get(NOW).content.decode()
+    assert "1 thing needs you." in html and "no answer from s3cret-host" in html
+    assert f'href="/admin/chroniker/run/{run.pk}/change/#output"' in html
+    again = f"/admin/chroniker/run/{run.pk}/again/"
+    assert f'formaction="{again}"' in html
+    assert admin.post(again).status_code == 302 and Run.objects.filter(job=run.job, status=Status.CLAIMED).exists()
+
+
+def test_the_error_of_a_job_hides_its_secrets(admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOST_OF_BANK", "s3cret-host")
+    a_failing_job(name="settle", secrets="BANK=env:HOST_OF_BANK")
+    html = admin.get(NOW).content.decode()
+    assert "no answer from" in html and "s3cret-host" not in html
+
+
+def test_buttons_of_a_failing_job_need_their_permissions(db: None) -> None:
+    run = a_failing_job(name="settle")
+    html = logged_in("view_job").get(NOW).content.decode()
+    assert "settle" in html and str(run.pk) not in html and "no answer" not in html
+    html = logged_in("view_job", "view_run").get(NOW).content.decode()
+    assert f"{run.pk}/change/" in html and "/again/" not in html
+
+
+def test_when_nothing_ticks_the_first_sentence_and_every_page_say_so_with_the_command(admin: Client) -> None:
+    a_failing_job()
+    a_tick(ago=360)
+    html = admin.get(NOW).content.decode()
+    assert "The scheduler does not tick." in html and "The last tick was 6 min ago" in html and "cronserver" in html
+    for page in ("job/", "run/", "host/", "group/", "group/add/", "calendar/", "outbox/", "monitor/", "job/pause/"):
+        html = admin.get(f"/admin/chroniker/{page}").content.decode()
+        assert "Nothing ticks, so no run starts." in html and "The last tick was 6 min ago" in html, page
+    assert "ops-alarm" in admin.get("/admin/chroniker/job/pulse/", {"_live": ""}).json()["html"]
+
+
+def test_a_health_that_cannot_be_read_is_unknown_and_never_good(admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(now: dt.datetime) -> None:
+        raise OperationalError("no answer")
+
+    a_failing_job(name="settle")
+    monkeypatch.setattr(health_facts, "read", broken)
+    health_facts.forget()
+    html = admin.get(NOW).content.decode()
+    assert html.count("The health could not be read in time.") == 5 and "Health is unknown." in html
+    assert '<li data-tone="good">' not in html and "settle" in html
+    assert "Tick: unknown" in admin.get("/admin/chroniker/group/").content.decode()
+
+
+def test_more_than_twenty_items_are_counted_with_a_link(admin: Client) -> None:
+    a_tick(ago=1)
+    first = a_failing_job()
+    for _number in range(20):
+        JobState.objects.filter(pk=a_booked_job().pk).update(failures=1, failing_since=first.claimed_at)
+    html = admin.get(NOW).content.decode()
+    assert "21 things need you." in html and "and 1 more" in html and "/admin/chroniker/job/?show=attention" in html
+
+
+@pytest.mark.parametrize(("page", "budget"), [(NOW, 16), ("/admin/chroniker/host/", 8)])
+def test_its_statements_besides_those_of_the_health_and_of_the_login_are_within_the_budget(
+    admin: Client, page: str, budget: int
+) -> None:
+    some_work(2)
+    a_failing_job()
+    admin.get(page)  # reads the health, which is kept for 3 s, and the content types
+    with CaptureQueriesContext(connection) as queries:
+        admin.get(page)
+    own = [
+        query["sql"] for query in queries if "chroniker_" in query["sql"] and "django_content_type" not in query["sql"]
+    ]
+    assert len(own) <= budget, "\n".join(own)
