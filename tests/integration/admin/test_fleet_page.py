@@ -10,6 +10,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from chroniker.clock.database_clock import database_now
+from chroniker.insights import health_facts
 from chroniker.models import Host, HostService, Run, Ticker, TickMinute
 from chroniker.scheduler.manual_runs import run_now
 from tests.support.factories import a_booked_job
@@ -32,6 +33,8 @@ def a_ticker(*, ago: float = 1, period: float = 5) -> Ticker:
 
 
 def shown(client: Client) -> str:
+    """The page, with the health as it is now."""
+    health_facts.forget()
     response = client.get(FLEET)
     assert response.status_code == 200
     return response.content.decode()

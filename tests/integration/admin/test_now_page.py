@@ -145,6 +145,7 @@ def a_failing_job(**fields: Any) -> Run:
 
 def test_a_failing_job_is_named_with_its_error_and_one_click_from_its_output_and_a_new_run(admin: Client) -> None:
     run = a_failing_job(name="settle")
+    health_facts.forget()
     html = admin.get(NOW).content.decode()
     assert "The scheduler does not tick." in html and "2 items" in html, "that comes before the failing job"
     a_tick(ago=1)
