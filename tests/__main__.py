@@ -58,6 +58,8 @@ def run(vendor: str, arguments: list[str]) -> Result:
 
 def main(arguments: list[str]) -> int:
     nightly = "--nightly" in arguments
+    if nightly:
+        os.environ.setdefault("CHRONIKER_TEST_EXAMPLES", "nightly")  # random ones
     options = [argument for argument in arguments if argument != "--nightly"]
     results: list[Result] = []
     for vendor in vendors():

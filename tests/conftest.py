@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.support import ROOT, databases, installed, tiers
@@ -15,6 +16,11 @@ from tests.support.brokers import broker_names
 
 pytest_plugins = ["tests.support.fixtures"]
 SERVERS = pytest.StashKey[ExitStack]()
+
+#: The same examples in each run, so that a failure has a cause in the change that is tested; others at night.
+hypothesis.settings.register_profile("daily", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("nightly", deadline=None)
+hypothesis.settings.load_profile(os.environ.get("CHRONIKER_TEST_EXAMPLES", "daily"))
 
 
 @pytest.hookimpl(tryfirst=True)
