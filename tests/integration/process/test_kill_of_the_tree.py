@@ -67,7 +67,7 @@ def test_processes_left_behind_by_a_command_are_killed_and_named(supervise: Supe
 
 
 def test_a_child_that_ends_shortly_after_the_command_is_not_killed(run: Run) -> None:
-    report = FakeReport("sh", "-c", "(sleep 0.2; echo last words) & exit 0")
+    report = FakeReport("sh", "-c", "(while kill -0 $$ 2>/dev/null; do sleep 0.01; done; echo last words) & exit 0")
     assert run(report).exit_code == 0
     assert report.text() == "last words\n"
     assert report.text(0) == ""
