@@ -65,10 +65,16 @@ def decided_fields(job: Job) -> frozenset[str]:
 
     If this process's code does not contain the declaration, as in another release: ``CORE_FIELDS``.
     """
-    for located in discover().located:
-        if (located.where, located.name) == (job.managed_by, job.name):
-            return frozenset((CORE_FIELDS | located.declaration.fields.keys()) - {"name", "enabled"})
-    return CORE_FIELDS
+    located = declaration_of(job)
+    if located is None:
+        return CORE_FIELDS
+    return frozenset((CORE_FIELDS | located.declaration.fields.keys()) - {"name", "enabled"})
+
+
+def declaration_of(job: Job) -> LocatedDeclaration | None:
+    """The declaration of this job, with its file and line; ``None`` if this process's code does not contain it."""
+    found = (each for each in discover().located if (each.where, each.name) == (job.managed_by, job.name))
+    return next(found, None)
 
 
 def find_cycle(after: Mapping[str, Collection[str]]) -> list[str]:

@@ -47,15 +47,20 @@ class Timetable:
     def runs_a_day(self, now: dt.datetime) -> float:
         """The average number of starts in a day from now on."""
         times = list(islice(takewhile(lambda instant: instant <= now + RATE_SPAN, self.instants(now)), RATE_INSTANTS))
-        span = RATE_SPAN if len(times) < RATE_INSTANTS else _whole(times[-1] - now)
-        counted = (instant for instant in times if instant <= now + span)
+        begin, span = now, RATE_SPAN
+        if len(times) == RATE_INSTANTS:
+            begin, span = _counted_span(now, times)
+        counted = (instant for instant in times if begin < instant <= begin + span)
         return sum(not self.blackout(instant) for instant in counted) * (DAY / span)
 
 
-def _whole(span: dt.timedelta) -> dt.timedelta:
-    """Whole weeks or days where it has any, since schedules and blackouts repeat with them."""
-    unit = next((unit for unit in (7 * DAY, DAY) if span >= unit), span)
-    return span // unit * unit
+def _counted_span(now: dt.datetime, times: list[dt.datetime]) -> tuple[dt.datetime, dt.timedelta]:
+    """Whole weeks or days where the times fill them, since schedules and blackouts repeat with them; else all of it."""
+    full = times[-1] - now
+    for unit in (7 * DAY, DAY):
+        if full >= unit:
+            return now, full // unit * unit
+    return times[0], times[-1] - times[0]
 
 
 class Change(TextChoices):

@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from chroniker.models import Job
+from chroniker.models import Job, JobState
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -15,15 +15,15 @@ def test_the_next_scheduled_times_are_shown_while_typing(open_page: Callable[...
     from playwright.sync_api import expect
 
     page = open_page(ADD)
-    preview = page.locator("#chroniker-preview")
-    expect(preview).to_have_text("")
+    preview = page.locator("#edit-preview")
+    expect(preview).to_contain_text("Enter a schedule")
     page.get_by_label("Cron expression").fill("0 3 * * *")
     page.get_by_label("Time zone").fill("Asia/Tokyo")
     expect(preview).to_contain_text("at 03:00 every day (Asia/Tokyo)")
-    expect(preview.get_by_role("listitem")).to_have_count(10)
+    expect(preview.get_by_role("row")).to_have_count(11)
     page.get_by_label("Cron expression").fill("61 3 * * *")
     expect(preview).to_contain_text("“61”")
-    expect(preview.get_by_role("listitem")).to_have_count(0)
+    expect(preview.get_by_role("row")).to_have_count(0)
 
 
 def test_only_the_fields_of_the_frequency_are_shown(open_page: Callable[..., Page]) -> None:
@@ -47,4 +47,6 @@ def test_a_new_job_has_a_next_run_at_once(open_page: Callable[..., Page]) -> Non
     page.get_by_label("Cron expression").fill("0 3 * * *")
     page.get_by_role("button", name="Save and continue editing").click()
     job = Job.objects.get(name="backup")
-    expect(page.locator(f'[data-cell="job-{job.pk}-next_run"]')).to_contain_text("03:00:00")
+    expect(page.locator("#edit-preview")).to_contain_text("at 03:00 every day")
+    expect(page.get_by_role("heading", name="backup")).to_contain_text("Scheduled")
+    assert JobState.objects.get(pk=job.pk).next_run is not None

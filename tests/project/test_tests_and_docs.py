@@ -88,7 +88,7 @@ SHOW = """
 from importlib.resources import files
 from django.contrib.staticfiles import finders
 from django.template.loader import get_template
-get_template("chroniker/job_panel.html")
+get_template("chroniker/console/edit/preview.html")
 assert finders.find("chroniker/live.js")
 assert files("chroniker").joinpath("py.typed").is_file()
 """

@@ -8,9 +8,7 @@ from typing import Any
 from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext as _
 
-from chroniker.admin.shared.cells import Cell
 from chroniker.admin.shared.site_links import admin_url
-from chroniker.eligibility import dependencies
 from chroniker.models import Job, JobDependency, Lease
 from chroniker.wording.states import state
 
@@ -31,14 +29,6 @@ def context(job: Job) -> dict[str, Any]:
         "waits_for": _rows((each.dependee, each, "dependee") for each in found if each.dependent_id == job.pk),
         "waited_for_by": _rows((each.dependent, each, "dependent") for each in found if each.dependee_id == job.pk),
     }
-
-
-def blocking(job_id: int) -> Cell:
-    """The dependencies that block the job now."""
-    reasons = dependencies.reasons([job_id]).get(job_id)
-    if not reasons:
-        return Cell(_("No dependency is blocking it."))
-    return Cell(_("Blocked: it %(reasons)s.") % {"reasons": "; ".join(wait.text for wait in reasons)})
 
 
 def _rows(found: Iterable[tuple[Job, JobDependency, str]]) -> list[dict[str, str]]:

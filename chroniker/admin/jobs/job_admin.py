@@ -10,23 +10,20 @@ from django.contrib.auth import get_user_model
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import path
 from django.urls.resolvers import URLPattern
-from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from chroniker.admin.graph import graph_page
 from chroniker.admin.jobs import (
-    cloning,
     code_page,
     command_field,
-    dependency_list,
+    edit_preview,
     job_page,
     list_page,
     run_and_stop_views,
     run_with_arguments,
     runs_page,
     schedule_page,
-    schedule_preview,
     status_page,
     switching,
 )
@@ -54,7 +51,7 @@ PAGES: tuple[Any, ...] = (
     now_page,
     timeline_page,
     schedule_page,
-    schedule_preview,
+    edit_preview,
     command_field,
     run_with_arguments,
     run_and_stop_views,
@@ -79,7 +76,6 @@ class JobAdmin(SiteLinks, BulkActions, Cloning, Deletion, DeclaredFields, JobMod
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     save_on_top = False
-    readonly_fields = ("upcoming",)
     fieldsets = job_page.FIELDSETS
     change_form_template = "admin/chroniker/job/change_form.html"
     when_empty = _(
@@ -88,7 +84,7 @@ class JobAdmin(SiteLinks, BulkActions, Cloning, Deletion, DeclaredFields, JobMod
     )
 
     class Media:
-        css = {"all": ("chroniker/admin.css",)}
+        css = {"all": ("chroniker/admin.css", "chroniker/console/job-form.css")}
         js = ("chroniker/live.js", "chroniker/job-form.js", "chroniker/command-choice.js")
 
     # -- the list --------------------------------------------------------------------------------------------
@@ -104,21 +100,12 @@ class JobAdmin(SiteLinks, BulkActions, Cloning, Deletion, DeclaredFields, JobMod
 
     @json_view
     def live_view(self, request: HttpRequest) -> dict[str, Any]:
-        """``?ids=1,2``: the current cells of these jobs. With ``&runs=1`` and one id: also its latest runs."""
+        """``?ids=1,2``: the current cells of these jobs."""
         found = overviews(list(Job.objects.filter(pk__in=requested_ids(request))))
         cells: dict[str, Any] = {}
         for pk, overview in found.items():
             cells |= cells_json("job", pk, overview.cells())
-        answer: dict[str, Any] = {
-            "cells": cells,
-            "open": sorted(pk for pk, overview in found.items() if overview.is_open),
-        }
-        if "runs" in request.GET and len(found) == 1:
-            job_id, overview = next(iter(found.items()))
-            answer["runs"] = job_page.latest_runs_json(request, job_id)
-            answer["ledger"] = job_page.newest_instants_json(request, overview)
-            cells |= cells_json("job", job_id, {"waits": dependency_list.blocking(job_id)})
-        return answer
+        return {"cells": cells, "open": sorted(pk for pk, overview in found.items() if overview.is_open)}
 
     # -- the page --------------------------------------------------------------------------------------------
 
@@ -132,20 +119,11 @@ class JobAdmin(SiteLinks, BulkActions, Cloning, Deletion, DeclaredFields, JobMod
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
         job: Job | None = kwargs.get("obj")
-        if job is not None:
-            context |= job_page.status_context(request, job)
-            context["can_run"] = self.has_run_permission(request)
-            context["can_run_with"] = self.has_run_with_permission(request)
-            context["can_stop"] = self.has_stop_permission(request)
-            context["clone_url"] = cloning.clone_url(job) if self.has_add_permission(request) else None
-        elif source := self.cloned(request):
+        context |= job_page.edit_context(self, request, job)
+        if job is None and (source := self.cloned(request)):
             context["title"] = gettext("Clone “%(job)s”") % {"job": source}
         context |= page_notices.context()
         return super().render_change_form(request, context, *args, **kwargs)
-
-    @admin.display(description=_("next scheduled times"))
-    def upcoming(self, job: Job | None) -> SafeString:
-        return job_page.upcoming(job)
 
     def save_model(self, request: HttpRequest, obj: Job, form: Any, change: bool) -> None:
         """Write only the changed columns; then book the job, after the commit."""

@@ -95,6 +95,10 @@ class JobForm(TimesInJobZone, EditedFieldsForm):
         model = Job
         fields = "__all__"
 
+    def is_valid(self) -> bool:
+        """Also false for a form that is posted for its preview: then the page is shown again, and nothing is saved."""
+        return "_preview" not in self.data and super().is_valid()
+
     def add_error(self, field: str | None, error: Any) -> None:
         """Ignore errors of fields that code declares: they cannot be fixed here and must not prevent disabling."""
         if field is None and self.instance.is_declared and isinstance(error, ValidationError):

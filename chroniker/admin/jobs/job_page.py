@@ -1,36 +1,22 @@
-"""The page of one job: the groups of its form, and the panel with state, latest runs and history above it."""
+"""The page Edit of a job: Django's form, with the preview of the edit beside it."""
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Any
 
 from django.http import HttpRequest
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from chroniker.admin.jobs import dependency_list, duration_chart, ledger_page, schedule_preview
-from chroniker.admin.operations import reliability_page
-from chroniker.admin.shared.job_cells import Overview, overviews
-from chroniker.admin.shared.live_refresh import cell_name
-from chroniker.admin.shared.run_cells import run_cells
+from chroniker.admin.jobs import edit_preview, job_head
 from chroniker.admin.shared.site_links import admin_url
-from chroniker.clock.database_clock import database_now
-from chroniker.models import Job, Run
+from chroniker.declared.loading import declaration_of
+from chroniker.insights.what_if import saved_job
+from chroniker.models import Job
 
-LATEST_RUNS = 10
-RUN_COLUMNS = ("status", "trigger", "scheduled_for", "started", "duration", "reason")
-
+#: The first group stands above the preview on narrow pages.
 FIELDSETS: Any = (
-    (_("Command"), {"fields": ("name", "enabled", "command", "args", "raw_command")}),
     (
-        _("Environment"),
-        {"fields": ("environment", "secrets", "working_directory"), "classes": ("collapse",)},
-    ),
-    (
-        _("Schedule"),
+        _("When"),
         {
             "fields": (
                 "frequency",
@@ -38,16 +24,16 @@ FIELDSETS: Any = (
                 "params",
                 "run_at",
                 "timezone",
-                ("starts_at", "ends_at"),
-                ("dst_gap", "dst_fold"),
                 "jitter_seconds",
                 "calendar",
-                "upcoming",
+                ("starts_at", "ends_at"),
+                ("dst_gap", "dst_fold"),
             )
         },
     ),
+    (_("What"), {"fields": ("name", "enabled", "command", "args", "raw_command")}),
     (
-        _("Execution"),
+        _("Rules"),
         {
             "fields": (
                 "overlap",
@@ -62,6 +48,10 @@ FIELDSETS: Any = (
                 "force_stop",
             ),
         },
+    ),
+    (
+        _("Environment"),
+        {"fields": ("environment", "secrets", "working_directory"), "classes": ("collapse",)},
     ),
     (_("Executor and host"), {"fields": ("executor", "queue", "priority", "hostname"), "classes": ("collapse",)}),
     (
@@ -90,69 +80,18 @@ FIELDSETS: Any = (
 )
 
 
-def status_context(request: HttpRequest, job: Job) -> dict[str, Any]:
-    """For the template: the current state, and the latest runs if the person may view runs."""
-    overview = overviews([job])[job.pk]
-    rows = latest_runs(request, job.pk, overview.now)
-    cells = {**overview.cells(), "waits": dependency_list.blocking(job.pk)}
-    return {
-        "overview": overview,
-        "cells": {column: cell.html(cell_name("job", job.pk, column)) for column, cell in cells.items()},
-        "live_url": f"{admin_url('chroniker_job_live')}?ids={job.pk}&runs=1",
-        "latest_runs": rows and [{**row, "html": [cell.html("") for cell in row["cells"]]} for row in rows],
-        **({} if rows is None else _history(overview)),
-        **dependency_list.context(job),
-    }
-
-
-def _history(overview: Overview) -> dict[str, Any]:
-    job_id, last_token, now = overview.job.pk, overview.state.last_token, overview.now
-    return {
-        "instants": [[cell.html("") for cell in row] for row in ledger_page.newest_rows(overview)],
-        "chart": duration_chart.durations(job_id, last_token, now),
-        "reliability": reliability_page.of_job(job_id, last_token, now),
-    }
-
-
-def newest_instants_json(request: HttpRequest, overview: Overview) -> list[list[dict[str, Any]]] | None:
-    if not request.user.has_perm("chroniker.view_run"):
-        return None
-    return [[cell.json() for cell in row] for row in ledger_page.newest_rows(overview)]
-
-
-def latest_runs(request: HttpRequest, job_id: int, now: dt.datetime) -> list[dict[str, Any]] | None:
-    """One row of cells per run; ``None`` if the person may not view runs."""
-    if not request.user.has_perm("chroniker.view_run"):
-        return None
-    runs = Run.objects.filter(job=job_id, parent=None).order_by("-token")[:LATEST_RUNS]
-    return [_row(run, now) for run in runs]
-
-
-def latest_runs_json(request: HttpRequest, job_id: int) -> list[dict[str, Any]] | None:
-    rows = latest_runs(request, job_id, database_now())
-    return rows and [{**row, "cells": [cell.json() for cell in row["cells"]]} for row in rows]
-
-
-def _row(run: Run, now: dt.datetime) -> dict[str, Any]:
-    cells = run_cells(run, now)
-    return {
-        "token": run.token,
-        "url": admin_url("chroniker_run_change", run.pk),
-        "cells": [cells[column] for column in RUN_COLUMNS],
-    }
-
-
-def upcoming(job: Job | None) -> SafeString:
-    """The next scheduled times of the saved schedule; a script updates them while the form is edited."""
-    shown = (
-        schedule_preview.preview_html(schedule_preview.preview(job.spec, job.closed_times))
-        if job is not None and job.pk
-        else SafeString("")
-    )
-    return format_html(
-        '<div id="chroniker-preview" data-url="{}" data-failed="{}" data-is-new="{}" aria-live="polite">{}</div>',
-        admin_url("chroniker_job_preview"),
-        gettext("No response from the server."),
-        int(job is None or not job.pk),
-        shown,
-    )
+def edit_context(job_admin: Any, request: HttpRequest, job: Job | None) -> dict[str, Any]:
+    """For the template of the form. A form that was posted and not saved is previewed as it is."""
+    context: dict[str, Any] = {"preview_url": admin_url("chroniker_job_preview")}
+    saved = saved_job(job.pk) if job is not None else None
+    data = request.POST if request.method == "POST" else None
+    if saved is not None or data is not None:
+        context |= edit_preview.preview_context(saved, data)
+    if job is None:
+        return context
+    overview = job_head.overview_or_404(job.pk)
+    head = job_head.head_context(job_admin, request, overview, "edit")
+    context |= {name: value for name, value in head.items() if name not in ("title", "original", "opts")}
+    located = declaration_of(job) if job.is_declared else None
+    context["declared_in"] = str(located) if located is not None else job.managed_by
+    return context

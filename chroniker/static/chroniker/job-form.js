@@ -1,4 +1,4 @@
-/* The job's form: shows the fields of the chosen frequency, and a preview of the schedule before it is saved. */
+/* The job's form: shows the fields of the chosen frequency, and the server's preview of the edit before it is saved. */
 "use strict";
 
 (function () {
@@ -8,8 +8,9 @@
         dst_gap: ["CRON", ...RULES], dst_fold: ["CRON", ...RULES],
     };
     const NAMES = ["frequency", "cron", "params", "run_at_0", "run_at_1", "starts_at_0", "starts_at_1", "ends_at_0",
-        "ends_at_1", "timezone", "dst_gap", "dst_fold", "calendar"];
+        "ends_at_1", "timezone", "dst_gap", "dst_fold", "jitter_seconds", "calendar", "overlap", "group"];
     const DELAY = 400; // milliseconds after the last key
+    const TIMEOUT = 8000; // milliseconds until a request without a response counts as failed
 
     function showFields(form) {
         for (const [name, frequencies] of Object.entries(USED_BY)) {
@@ -19,53 +20,72 @@
         }
     }
 
-    function list(tag, items) {
-        const made = document.createElement(tag);
-        made.className = "chroniker-instants";
-        made.append(...items.map(text => line("li", "", text)));
-        return made;
-    }
-
-    function line(tag, className, text) {
-        const made = document.createElement(tag);
-        made.className = className;
-        made.textContent = text;
-        return made;
-    }
-
-    function render(answer) {
-        if (answer.error) {
-            return [line("p", "chroniker-error", answer.error)];
+    function queryOf(form, preview) {
+        const values = NAMES.filter(name => form.elements[name]).map(name => [name, form.elements[name].value]);
+        if (preview.dataset.job) {
+            values.push(["job", preview.dataset.job]);
         }
-        return [line("p", "", answer.words), list("ol", answer.instants),
-            ...answer.remarks.map(text => line("p", "chroniker-remark", text))];
+        if (form.elements.enabled) {
+            values.push(["has_enabled", "1"]);
+            if (form.elements.enabled.checked) {
+                values.push(["enabled", "1"]);
+            }
+        }
+        return new URLSearchParams(values).toString();
+    }
+
+    async function ask(url, signal) {
+        const response = await fetch(url, {headers: {Accept: "application/json"}, credentials: "same-origin",
+            signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT)])});
+        const answer = await response.json();
+        if (!response.ok) {
+            throw Object.assign(new Error(answer.error || response.statusText), {isFinal: true});
+        }
+        return answer;
+    }
+
+    function fail(preview, text) {
+        const note = document.createElement("p");
+        note.className = "ops-say";
+        note.dataset.tone = "wait";
+        note.textContent = text;
+        preview.prepend(note);
     }
 
     document.addEventListener("DOMContentLoaded", () => {
-        const form = document.getElementById("job_form"), preview = document.getElementById("chroniker-preview");
-        if (!form || !preview || !form.elements.frequency) {
+        const form = document.getElementById("job_form"), preview = document.getElementById("edit-preview");
+        if (!form || !preview || !form.elements.frequency && !form.elements.enabled) {
             return;
         }
-        let timer = null, requests = 0, shown = "";
+        form.querySelector('[name="_preview"]')?.remove(); // the script asks by itself
+        let timer = null, shown = queryOf(form, preview), running = new AbortController();
 
         async function refresh() {
-            const values = NAMES.filter(name => form.elements[name]).map(name => [name, form.elements[name].value]);
-            values.push(["is_new", preview.dataset.isNew], ["enabled", form.elements.enabled?.checked ? "1" : ""]);
-            const query = new URLSearchParams(values), mine = ++requests;
-            if (query.toString() === shown) {
+            const query = queryOf(form, preview);
+            if (query === shown) {
                 return;
             }
-            shown = query.toString();
-            const answer = await window.chroniker.ask(`${preview.dataset.url}?${query}`)
-                .catch(error => ({error: error.final ? error.message : preview.dataset.failed}));
-            if (mine === requests) { // the response to an older request may arrive later
-                preview.replaceChildren(...render(answer));
+            shown = query;
+            running.abort(); // the response to an older request is of no use
+            const mine = running = new AbortController();
+            try {
+                const answer = await ask(`${preview.dataset.url}?${query}`, mine.signal);
+                for (const [id, html] of Object.entries(answer.html)) {
+                    document.getElementById(id).innerHTML = html; // made by the server's templates
+                }
+            } catch (error) {
+                if (!mine.signal.aborted) {
+                    shown = "";
+                    fail(preview, error.isFinal ? error.message : preview.dataset.failed);
+                }
             }
         }
 
         function changed(event) {
             if (NAMES.includes(event.target.name) || event.target.name === "enabled") {
-                showFields(form);
+                if (form.elements.frequency) {
+                    showFields(form);
+                }
                 clearTimeout(timer);
                 timer = setTimeout(refresh, DELAY);
             }
@@ -74,8 +94,11 @@
         for (const kind of ["input", "change", "focusout"]) {
             form.addEventListener(kind, changed);
         }
-        showFields(form);
-        if (document.querySelector(".errornote")) { // the form holds what was not saved
+        if (form.elements.frequency) {
+            showFields(form);
+        }
+        if (!preview.dataset.job && form.elements.cron?.value) { // a clone: the form is filled in
+            shown = "";
             refresh();
         }
     });

@@ -35,7 +35,7 @@ def declared(shop: Shop, more: str = "") -> Job:
 def test_command_and_schedule_are_shown_read_only(admin: Client, shop: Shop) -> None:
     job = declared(shop)
     html = admin.get(url(job)).content.decode()
-    assert f"This job is declared in {shop.name}.jobs.night." in html
+    assert f"This job is declared in {shop.name}.jobs.night (" in html and "jobs.py:" in html
     assert "0 3 * * *" in html
     form = open_form(admin, job)
     assert not {"name", "command", "args", "raw_command", *SCHEDULE} & form.keys()

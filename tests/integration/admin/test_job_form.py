@@ -7,12 +7,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client, override_settings
-from django.urls import reverse
 
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.models import Job
-from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.tick import tick
 from tests.support.admin_pages import errors, open_form, url
 from tests.support.factories import a_booked_job, a_due_job, state_of
@@ -179,60 +177,6 @@ def test_bad_input_is_refused_at_its_field_and_nothing_is_written(admin: Client,
     assert Job.objects.get() == job and Job.objects.get().cron == "0 3 * * *"
 
 
-def test_the_page_shows_the_job_state_and_the_latest_runs(admin: Client) -> None:
-    job = a_due_job()
-    lifecycle.suspend_schedule(job.pk, ValueError("no such day"))
-    run = run_now(a_booked_job(name="other"), by="a test")
-    html = admin.get(url(job)).content.decode()
-    assert "Schedule error: ValueError: no such day" in html
-    assert "No runs yet." in html
-    html = admin.get(url(run.job)).content.decode()
-    assert reverse("admin:chroniker_run_change", args=[run.pk]) in html
-    assert "queued" in html
-
-
-def test_the_next_ten_scheduled_times_are_shown_in_the_job_s_time_zone(admin: Client) -> None:
-    job = a_booked_job(cron="30 2 * * *", timezone="Asia/Tokyo")
-    html = admin.get(url(job)).content.decode()
-    assert html.count("02:30:00 +0900</li>") == 10
-
-
-def preview(client: Client, **changes: str) -> dict[str, Any]:
-    values = {
-        "frequency": "CRON", "cron": "", "params": "", "run_at_0": "", "run_at_1": "", "timezone": "UTC",
-        "dst_gap": "RUN", "dst_fold": "FIRST", **changes,
-    }  # fmt: skip
-    answer: dict[str, Any] = client.get(reverse("admin:chroniker_job_preview"), values).json()
-    return answer
-
-
-def test_a_schedule_is_previewed_before_it_is_saved(admin: Client) -> None:
-    answer = preview(admin, cron="0 3 * * *", timezone="Europe/Paris")
-    assert answer["words"] == "at 03:00 every day (Europe/Paris)"
-    assert len(answer["instants"]) == 10
-    assert preview(admin, cron="59/15 * * * *")["remarks"]
-    assert "the clock" in " ".join(preview(admin, cron="30 2 * * *", timezone="Europe/Paris")["remarks"])
-    assert preview(admin, frequency="ONCE", run_at_0="2020-01-01", run_at_1="00:00")["remarks"] == [
-        "No further scheduled times."
-    ]
-    late = {"frequency": "ONCE", "run_at_0": "2020-01-01", "run_at_1": "00:00", "enabled": "1"}
-    assert preview(admin, **late, is_new="1")["remarks"] == [
-        "This time is in the past: the job runs once, as soon as it is saved."
-    ]
-    assert preview(admin, **late, is_new="0")["remarks"] == ["No further scheduled times."]
-    future = f"{database_now() + dt.timedelta(days=400):%Y-%m-%d}"
-    assert len(preview(admin, frequency="ONCE", run_at_0=future, run_at_1="00:00")["instants"]) == 1
-
-
-def test_the_preview_of_an_invalid_schedule_is_its_error(admin: Client) -> None:
-    assert preview(admin, cron="61 * * * *")["field"] == "cron"
-    assert preview(admin, timezone="Mars/Olympus", cron="* * * * *")["field"] == "timezone"
-    assert preview(admin, frequency="ONCE", run_at_0="2020-02-31", run_at_1="00:00")["field"] == "run_at"
-    assert preview(admin, frequency="ONCE", run_at_0="x", run_at_1="")["error"].startswith("Run at: ")
-    assert preview(admin, frequency="SOMETIMES")["field"] == "frequency"
-    assert "error" in preview(admin, cron="1" * 300)
-
-
 def test_the_form_works_if_the_admin_has_no_users(admin: Client) -> None:
     from django.contrib.admin import site
 
@@ -262,11 +206,3 @@ def test_times_are_in_the_zone_of_the_job(admin: Client) -> None:
     admin.post(url(job), {**open_form(admin, job), "timezone": "UTC"})
     job.refresh_from_db()
     assert job.run_at == dt.datetime(2026, 3, 29, 2, 30, tzinfo=dt.UTC)
-
-
-@override_settings(TIME_ZONE="Europe/Paris")
-def test_the_preview_reads_times_in_the_zone_of_the_job(admin: Client) -> None:
-    answer = preview(admin, frequency="ONCE", timezone="Asia/Tokyo", run_at_0="2027-03-28", run_at_1="02:30")
-    assert answer["words"] == "once at 2027-03-28 02:30 (Asia/Tokyo)"
-    answer = preview(admin, frequency="ONCE", timezone="Europe/Paris", run_at_0="2027-03-28", run_at_1="02:30")
-    assert answer["field"] == "run_at"

@@ -124,21 +124,6 @@ def test_arguments_for_one_run_are_checked_by_the_same_rule(admin: Client) -> No
     assert not job.runs.exists()
 
 
-def test_the_next_ten_scheduled_times_are_shown_before_saving(admin: Client) -> None:
-    values = {
-        "frequency": "CRON",
-        "cron": "30 2 * * *",
-        "timezone": "Asia/Tokyo",
-        "dst_gap": "RUN",
-        "dst_fold": "FIRST",
-    }
-    answer = admin.get(reverse("admin:chroniker_job_preview"), values).json()
-    assert len(answer["instants"]) == 10
-    assert all(instant.endswith("02:30:00 +0900") for instant in answer["instants"])
-    wrong = admin.get(reverse("admin:chroniker_job_preview"), {**values, "cron": "61 * * * *"}).json()
-    assert "61" in wrong["error"]
-
-
 def clone_form(client: Client, job: Job) -> tuple[str, dict[str, Any]]:
     """The address of the page's button, and the values of the form at that address."""
     page = client.get(url(job)).content.decode()

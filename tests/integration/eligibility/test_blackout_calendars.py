@@ -183,29 +183,6 @@ def test_a_repeated_blackout_ends_before_its_next_occurrence() -> None:
 # -- the admin ---------------------------------------------------------------------------------------------------
 
 
-def test_the_preview_marks_skipped_instants(admin: Client) -> None:
-    tomorrow = (database_now() + dt.timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
-    calendar = Calendar.objects.create(name="holidays")
-    Blackout.objects.create(
-        calendar=calendar, name="a <day> off", starts_at=tomorrow, ends_at=tomorrow + dt.timedelta(days=1)
-    )
-    job = a_booked_job(cron="0 12 * * *", timezone="UTC", calendar=calendar)
-    mark = "skipped, blackout “a &lt;day&gt; off”"
-    assert admin.get(url(job)).content.decode().count(mark) == 1
-    query = {"frequency": "CRON", "cron": "0 12 * * *", "timezone": "UTC", "dst_gap": "RUN", "dst_fold": "FIRST"}
-    page = reverse("admin:chroniker_job_preview")
-    marked = [
-        [
-            instant
-            for instant in admin.get(page, {**query, "calendar": value}).json()["instants"]
-            if "blackout" in instant
-        ]
-        for value in (str(calendar.pk), "", "x", "9" * 30)
-    ]
-    assert [len(found) for found in marked] == [1, 0, 0, 0]
-    assert f"{tomorrow:%Y-%m-%d} 12:00:00" in marked[0][0]
-
-
 def test_a_calendar_is_added_in_the_admin(admin: Client) -> None:
     fields = {
         "name": "holidays",

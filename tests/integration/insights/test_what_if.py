@@ -16,7 +16,7 @@ from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import dependencies
 from chroniker.insights.timetable import Change
-from chroniker.insights.what_if import what_if
+from chroniker.insights.what_if import WhatIf, saved_job, what_if
 from chroniker.models import Group, Job, JobDependency, JobState, Lease, Run, Status
 from chroniker.models.calendar import Blackout, Calendar
 from chroniker.scheduler.manual_runs import run_now
@@ -40,6 +40,13 @@ edits: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
 )
 
 
+def shown_for(job: Job, **fields: Any) -> WhatIf:
+    """The forecast of saving these values."""
+    saved = saved_job(job.pk)
+    assert saved is not None
+    return what_if(edited(saved, **fields), saved)
+
+
 def edited(job: Job, **fields: Any) -> Job:
     """A copy with other values, as a form makes it."""
     changed = copy.copy(job)
@@ -60,7 +67,7 @@ def test_the_save_skips_what_was_shown(before: str, was_on: bool, fields: dict[s
             fields = {"enabled": True, **fields}
             Run.objects.all().delete()
             job.refresh_from_db()
-        shown = what_if(edited(job, **fields))
+        shown = shown_for(job, **fields)
         changed = edited(job, **fields)
         changed.save(update_fields=[*fields]) if fields else None
         if Job.objects.filter(pk=job.pk, edited_at__isnull=False).exists():
@@ -103,7 +110,7 @@ def test_a_dependant_waits_for_ever_if_nothing_is_left_that_ends_its_wait(
         JobState.objects.filter(pk=job.pk).update(last_status=result, retry_at=retry_at)
         job.force_run = bool(fields.get("force_run"))
         job.save(update_fields=["force_run"])
-        (shown,) = what_if(edited(job, **fields)).dependants
+        (shown,) = shown_for(job, **fields).dependants
         edited(job, **fields).save(update_fields=[*fields]) if fields else None
         lifecycle.book([job.pk], database_now() + MINUTE / 60)
         later = JobState.objects.filter(dependencies.blocked(), pk=other.pk)
@@ -121,7 +128,7 @@ def test_jobs_of_the_same_minute_are_counted_by_their_schedules() -> None:
     a_booked_job(cron="0 * * * *")
     a_booked_job(cron="5 * * * *")
     a_booked_job(cron="0,10,20,30,40,50 * * * *", enabled=False)
-    found = what_if(job)
+    found = shown_for(job)
     counted = {instant.minute: number for instant, number in found.same_minute.items()}
     assert counted == {0: 2, 10: 0, 20: 0, 30: 1, 40: 0, 50: 0}
 
@@ -133,20 +140,20 @@ def test_a_group_beyond_its_limit_is_a_collision() -> None:
         other = a_booked_job(name=name, cron="*/5 * * * *", group=group)
         JobState.objects.filter(pk=other.pk).update(p50=90.0)
     a_booked_job(name="d", cron="*/5 * * * *")
-    collision = what_if(job).crowded[0]
+    collision = shown_for(job).crowded[0]
     assert (collision.names, collision.capacity) == (["a", "b", "c"], 2)
     assert collision.longest_wait == dt.timedelta(seconds=1)
     JobState.objects.filter(pk=job.pk).update(p50=120.0)
-    assert what_if(job).crowded[0].longest_wait == dt.timedelta(seconds=90)
+    assert shown_for(job).crowded[0].longest_wait == dt.timedelta(seconds=90)
     group.limit = 3
-    assert what_if(edited(job, group=group)).crowded == []
+    assert shown_for(job, group=group).crowded == []
 
 
 def test_an_estimate_needs_a_usual_duration() -> None:
     job = a_booked_job(cron="0 * * * *", overlap="SKIP")
-    assert what_if(job).usual is None
+    assert shown_for(job).usual is None
     JobState.objects.filter(pk=job.pk).update(p50=600.0, p95=1500.0)
-    found = what_if(edited(job, cron="*/20 * * * *"))
+    found = shown_for(job, cron="*/20 * * * *")
     assert found.usual and found.slow
     assert (found.usual.before.affected, found.usual.after.affected, found.slow.before.affected) == (0, 0, 0)
     assert (found.slow.after.runs, found.slow.after.skipped) == (36, 36)
@@ -156,14 +163,14 @@ def test_an_estimate_needs_a_usual_duration() -> None:
 def test_a_pending_retry_is_dropped_by_disabling() -> None:
     job = a_booked_job()
     JobState.objects.filter(pk=job.pk).update(retry_at=database_now() + MINUTE)
-    assert not what_if(job).drops_retry
-    assert what_if(edited(job, enabled=False)).drops_retry
+    assert not shown_for(job).drops_retry
+    assert shown_for(job, enabled=False).drops_retry
 
 
 def test_a_saved_schedule_that_is_invalid_has_no_times() -> None:
     job = a_booked_job()
     Job.objects.filter(pk=job.pk).update(cron="61 * * * *")
-    found = what_if(edited(Job.objects.get(pk=job.pk), cron="0 3 * * *"))
+    found = shown_for(job, cron="0 3 * * *")
     assert found.runs_a_day == (0.0, 1.0)
     assert {row.change for row in found.times} == {Change.ADDED}
 
@@ -178,7 +185,7 @@ def test_a_forecast_takes_three_statements_and_one_for_calendars(calendar: bool,
         a_dependency(other, job, wait_for_success=True)
     job = Job.objects.select_related("group").get(pk=job.pk)
     with CaptureQueriesContext(connection) as queries:
-        what_if(edited(job, cron="0 3 * * *"))
+        shown_for(job, cron="0 3 * * *")
     assert len(queries) == statements
     with CaptureQueriesContext(connection) as queries:
         what_if(Job(name="new", command="noop", cron="0 3 * * *", timezone="UTC"))

@@ -95,6 +95,7 @@ def test_the_rate_of_a_schedule_is_counted_without_its_blackouts() -> None:
     assert Timetable(spec).runs_a_day(utc(2026, 11, 2)) == 96
     nightly = tuple(ClosedTime("night", utc(2020, 1, day), utc(2020, 1, day, 12), "WEEKLY") for day in range(6, 13))
     assert abs(Timetable(spec, nightly).runs_a_day(utc(2026, 11, 2)) - 48) < 1
+    assert Timetable(cron("* * * * *")).runs_a_day(utc(2026, 11, 2, 0, 0, 30)) == 1440
     assert Timetable(spec, enabled=False).runs_a_day(utc(2026, 11, 2)) == 0
     assert Timetable(Spec("CRON", cron="0 3 * * mon", timezone="UTC")).runs_a_day(utc(2026, 11, 2)) == 4 / 28
 

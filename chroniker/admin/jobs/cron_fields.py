@@ -1,0 +1,46 @@
+"""The fields of a cron expression with their values, for the job's form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+
+from chroniker.schedule import Frequency, Spec
+from chroniker.schedule.cron_parser import CRONITER_ERRORS, FIELDS, expand_part, parse_fields
+
+#: Values that are written out; “…” stands for the others.
+MOST_VALUES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class CronField:
+    """For example “*/10” and “minute: 0, 10, 20 …”."""
+
+    text: str
+    meaning: str
+
+
+def cron_fields(spec: Spec) -> list[CronField]:
+    """The five fields of a valid cron schedule, six if it has seconds. None for other schedules."""
+    if spec.frequency != Frequency.CRON:
+        return []
+    texts = parse_fields(spec.cron)
+    return [
+        CronField(text, f"{FIELDS[position].name}: {_values(position, text)}")
+        for position, text in enumerate(texts)
+        if position or text != "0"
+    ]
+
+
+def _values(position: int, text: str) -> str:
+    if text in ("*", "?"):
+        return _("each")
+    try:
+        values = [str(value) for value in expand_part(position, text)]
+    except CRONITER_ERRORS:  # a part that has a meaning only beside other fields
+        return text
+    if values == ["*"]:
+        return _("each")
+    shown = ", ".join(values[:MOST_VALUES])
+    return f"{shown} …" if len(values) > MOST_VALUES else shown

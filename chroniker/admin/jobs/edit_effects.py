@@ -1,0 +1,182 @@
+"""The effects of an edit in sentences: what the save skips, overlaps, crowded minutes, dependants, runs a day."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from chroniker.admin.shared.site_links import admin_url
+from chroniker.insights.crowding import Collision
+from chroniker.insights.edit_neighbours import Dependant
+from chroniker.insights.self_overlap import OverlapForecast
+from chroniker.insights.what_if import OwnOverlap, SkippedBySave, WhatIf
+from chroniker.models import Job
+from chroniker.reasons import Code
+from chroniker.wording.formats import count, exact_time, short_duration, short_time
+
+#: Names that one sentence lists; of the others it gives the number.
+MOST_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """``tone`` and ``shape`` as in ``chroniker.wording.states``."""
+
+    tone: str
+    shape: str
+    text: str
+    why: str = ""
+    url: str = ""
+    link: str = ""
+
+
+def effects(found: WhatIf, edited: Job) -> list[Effect]:
+    """The worst first; the number of runs a day last."""
+    listed = [
+        *_of_the_save(found),
+        *_dependants(found.dependants),
+        *_overlap(found, edited),
+        *_crowded(found.crowded, edited),
+        *_rate(found),
+    ]
+    order = ("bad", "wait", "good", "idle")
+    return sorted(listed, key=lambda effect: order.index(effect.tone))
+
+
+def _of_the_save(found: WhatIf) -> Iterator[Effect]:
+    if found.skipped is not None:
+        yield _skipped(found.skipped, found.now)
+    if found.drops_retry:
+        yield Effect("wait", "late", _("The pending retry is dropped."), _("The job is disabled."))
+
+
+def _skipped(skipped: SkippedBySave, now: dt.datetime) -> Effect:
+    number = skipped.count
+    words = {"n": f"{count(number)}{'+' * skipped.has_more}", "first": exact_time(skipped.first, now)}
+    words["last"] = exact_time(skipped.last, now)
+    text = ngettext(
+        "%(n)s scheduled time that is due and has not run (%(first)s) will be skipped.",
+        "%(n)s scheduled times that are due and have not run (%(first)s … %(last)s) will be skipped.",
+        number,
+    )
+    why = {Code.EDITED: _("The schedule is changed."), Code.DISABLED: _("The job is or was disabled at that time.")}
+    return Effect("wait", "late", text % words, why.get(skipped.code, ""))
+
+
+# -- dependants ----------------------------------------------------------------------------------------------
+
+
+def _dependants(dependants: Sequence[Dependant]) -> Iterator[Effect]:
+    stuck = [each for each in dependants if each.waits_for_ever]
+    stale = [each for each in dependants if each.stale and not each.waits_for_ever]
+    fine = len(dependants) - len(stuck) - len(stale)
+    if stuck:
+        text = ngettext("%(n)d dependant would wait for ever.", "%(n)d dependants would wait for ever.", len(stuck))
+        why = _("They wait for a success of this job, and nothing would start it: %(names)s.")
+        yield Effect("bad", "fail", text % {"n": len(stuck)}, why % {"names": _named(each.name for each in stuck)})
+    for each in stale[:MOST_NAMED]:
+        text = _("%(name)s would use an older result at %(n)d of its next %(all)d scheduled times.")
+        why = _("This job has no scheduled time since the one before.")
+        yield Effect("wait", "late", text % {"name": each.name, "n": each.stale, "all": each.examined}, why)
+    if fine:
+        text = ngettext("%(n)d dependant still gets its turn.", "%(n)d dependants still get their turn.", fine)
+        names = (each.name for each in dependants if not each.waits_for_ever and not each.stale)
+        yield Effect("good", "ok", text % {"n": fine}, _named(names))
+
+
+def _named(names: Iterator[str]) -> str:
+    listed = list(names)
+    shown = ", ".join(listed[:MOST_NAMED])
+    more = len(listed) - MOST_NAMED
+    return _("%(names)s and %(n)d more") % {"names": shown, "n": more} if more > 0 else shown
+
+
+# -- the job against itself ----------------------------------------------------------------------------------
+
+
+def _overlap(found: WhatIf, edited: Job) -> Iterator[Effect]:
+    usual, slow = found.usual, found.slow
+    if usual is None or slow is None:
+        if not found.is_new:
+            text = _("Whether its runs overlap is not known: it has not succeeded yet.")
+            yield Effect("idle", "idle", text)
+        return
+    why = _("Half of its runs take up to %(usual)s, 95 of 100 up to %(slow)s.")
+    why %= {"usual": short_duration(usual.length), "slow": short_duration(slow.length)}
+    if usual.after.affected:
+        yield Effect("wait", "late", _affected(usual), why)
+    elif slow.after.affected:
+        more = _("The slowest would still run when the next one is due.")
+        yield Effect("wait", "late", _affected(slow), f"{why} {more}")
+    elif usual.after.runs:
+        yield Effect("good", "ok", _("No run should still run when the next one is due."), why)
+
+
+def _affected(overlap: OwnOverlap) -> str:
+    after: OverlapForecast = overlap.after
+    number, total = after.affected, after.affected + after.runs - after.stopped
+    words = {"n": count(number), "all": count(total)}
+    if after.skipped:
+        text = ngettext(
+            "Up to %(n)s of %(all)s scheduled times of a day will be skipped.",
+            "Up to %(n)s of %(all)s scheduled times of a day will be skipped.",
+            number,
+        )
+    elif after.merged:
+        text = ngettext(
+            "Up to %(n)s of %(all)s scheduled times of a day will be merged into a later run.",
+            "Up to %(n)s of %(all)s scheduled times of a day will be merged into a later run.",
+            number,
+        )
+    else:
+        text = ngettext(
+            "Up to %(n)s of %(all)s runs of a day will be stopped by the next one.",
+            "Up to %(n)s of %(all)s runs of a day will be stopped by the next one.",
+            number,
+        )
+    return text % words
+
+
+# -- other jobs ----------------------------------------------------------------------------------------------
+
+
+def _crowded(crowded: Sequence[Collision], edited: Job) -> Iterator[Effect]:
+    for each in crowded[:1]:
+        text = _("%(time)s gets crowded.") % {"time": short_time(each.start)}
+        why = _(
+            "%(n)d jobs of group %(group)s start in the same minute; its limit is %(limit)d. Estimated longest wait:"
+        )
+        words = {"n": each.jobs, "group": edited.group, "limit": each.capacity}
+        wait = short_duration(each.longest_wait)
+        url = admin_url("chroniker_job_timeline")
+        yield Effect("wait", "late", text, f"{why % words} {wait}.", url, _("Timeline"))
+
+
+def _rate(found: WhatIf) -> Iterator[Effect]:
+    before, after = found.runs_a_day
+    text = _runs(after) if found.is_new or before == after else _("%(after)s instead of %(before)s")
+    text %= {"after": _runs(after), "before": _runs(before)}
+    if found.usual is not None and (before or after):
+        work = [short_duration(found.usual.length * rate) for rate in (before, after)]
+        more = (
+            _("about %(after)s of work a day")
+            if before == after
+            else _("about %(after)s of work a day instead of %(before)s")
+        )
+        text = f"{text}; {more % {'before': work[0], 'after': work[1]}}"
+    yield Effect("idle", "idle", f"{text}.")
+
+
+def _runs(a_day: float) -> str:
+    """“144 runs a day”, “a run every 7 days”."""
+    if a_day == 0:
+        return _("no runs")
+    if a_day < 1:
+        return _("a run every %(n)s days") % {"n": number_format(round(1 / a_day, 1), use_l10n=True)}
+    number = round(a_day)
+    return ngettext("%(n)s run a day", "%(n)s runs a day", number) % {"n": count(number)}

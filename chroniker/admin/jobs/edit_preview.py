@@ -1,0 +1,174 @@
+"""The preview beside the job's form: the next scheduled times before and after the edit, and what it would cause."""
+
+from __future__ import annotations
+
+import copy
+import datetime as dt
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from django import forms
+from django.contrib.admin.widgets import AdminSplitDateTime
+from django.core.exceptions import BadRequest
+from django.db import models
+from django.forms import fields_for_model
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.urls import path
+from django.urls.resolvers import URLPattern
+from django.utils import timezone
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+
+from chroniker import schedule
+from chroniker.admin.jobs.cron_fields import cron_fields
+from chroniker.admin.jobs.edit_effects import effects
+from chroniker.admin.jobs.form_times import times_in
+from chroniker.admin.shared.live_refresh import json_view
+from chroniker.exceptions import ScheduleError
+from chroniker.insights.timetable import Change, ChangedTime
+from chroniker.insights.what_if import WhatIf, saved_job, what_if
+from chroniker.models import Group, Job
+from chroniker.models.schedule_fields import SPEC_FIELDS
+from chroniker.schedule import Frequency, describe
+from chroniker.wording.formats import exact_time, short_time
+
+TEMPLATE, CRON_TEMPLATE = "chroniker/console/edit/preview.html", "chroniker/console/edit/cron.html"
+#: Longer numbers are no ids.
+MOST_DIGITS = 18
+
+
+def urls(job_admin: Any) -> list[URLPattern]:
+    return [path("preview/", partial(preview_view, job_admin), name="chroniker_job_preview")]
+
+
+@json_view
+def preview_view(job_admin: Any, request: HttpRequest) -> dict[str, Any]:
+    """The preview of the form in the query, as HTML by the id of its element. ``job``: its id; none for a new one."""
+    number = request.GET.get("job", "")
+    saved = saved_job(int(number)) if number.isdecimal() and len(number) <= MOST_DIGITS else None
+    if number and saved is None:
+        raise BadRequest(_("There is no such job."))
+    context = preview_context(saved, request.GET)
+    templates = {"edit-preview": TEMPLATE, "edit-cron": CRON_TEMPLATE}
+    return {"html": {key: render_to_string(template, context, request) for key, template in templates.items()}}
+
+
+def _formfield(field: models.Field[Any, Any], **kwargs: Any) -> forms.Field | None:
+    if isinstance(field, models.DateTimeField):
+        label = capfirst(field.verbose_name)
+        return forms.SplitDateTimeField(required=False, widget=AdminSplitDateTime, label=label)
+    return field.formfield(**kwargs)
+
+
+class ScheduleForm(forms.Form):
+    """The fields of the job's form that the preview needs, as far as the form has them."""
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        super().__init__(data)
+        for name in [*self.fields]:
+            if name not in data and f"{name}_0" not in data:
+                del self.fields[name]
+
+
+ScheduleForm.base_fields = fields_for_model(
+    Job, fields=(*SPEC_FIELDS, "jitter_seconds", "overlap"), formfield_callback=_formfield
+)
+
+
+def preview_context(saved: Job | None, data: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """For the template. ``data``: the fields of the form; without it the saved job. The error if a field is invalid."""
+    edited = copy.copy(saved) if saved is not None else Job()
+    if data is not None:
+        form = ScheduleForm(data)
+        with times_in(str(data.get("timezone", edited.timezone))):
+            is_valid = form.is_valid()
+        if not is_valid:
+            field, errors = next(iter(form.errors.items()))
+            return {"error": f"{form.fields[field].label}: {errors[0]}", "error_field": field}
+        _apply(edited, saved, form.cleaned_data, data)
+    try:
+        schedule.validate(edited.spec)
+    except ScheduleError as error:
+        return {"error": str(error), "error_field": error.field}
+    with times_in(edited.timezone):
+        return _context(what_if(edited, saved), edited, saved)
+
+
+def _apply(edited: Job, saved: Job | None, cleaned: Mapping[str, Any], data: Mapping[str, Any]) -> None:
+    for name, value in cleaned.items():
+        setattr(edited, name, value)
+    if saved is None or not {"has_enabled", "_preview"}.isdisjoint(data):
+        edited.enabled = bool(data.get("enabled"))
+    if "calendar" in data:
+        edited.calendar_id = _id(data["calendar"])
+    if "group" in data and _id(data["group"]) != edited.group_id:
+        number = _id(data["group"])
+        edited.group = Group.objects.filter(pk=number).first() if number is not None else None
+
+
+def _id(text: Any) -> int | None:
+    return int(text) if str(text).isdecimal() and len(str(text)) <= MOST_DIGITS else None
+
+
+def _context(found: WhatIf, edited: Job, saved: Job | None) -> dict[str, Any]:
+    words = describe(edited.spec)
+    before = _words_of(saved)
+    is_changed = saved is not None and any(row.change != Change.UNCHANGED for row in found.times)
+    first = next((row.instant for row in found.times if row.runs_after), None)
+    seconds = any(row.instant.second for row in found.times)
+    return {
+        "cron_fields": cron_fields(edited.spec),
+        "words": words,
+        "words_before": before if before != words else "",
+        "is_changed": is_changed or (before != "" and before != words),
+        "next": _shown(first, found.now, seconds) if first is not None else "",
+        "rows": [_row(row, found, seconds) for row in found.times],
+        "effects": effects(found, edited),
+        "remarks": [
+            *_none_left(found, edited),
+            *schedule.warnings(edited.spec),
+            *schedule.dst_notes(edited.spec, found.now),
+        ],
+        "preview_zone": timezone.get_current_timezone_name(),
+        "is_enabled": edited.enabled,
+    }
+
+
+def _words_of(saved: Job | None) -> str:
+    if saved is None:
+        return ""
+    try:
+        return describe(saved.spec)
+    except ScheduleError:
+        return _("an invalid schedule")
+
+
+def _shown(instant: dt.datetime, now: dt.datetime, seconds: bool) -> str:
+    """With the UTC offset where it differs from that of now: it shows a clock change."""
+    text = exact_time(instant, now) if seconds else short_time(instant, now)
+    offset = timezone.localtime(instant).utcoffset()
+    return text if offset == timezone.localtime(now).utcoffset() else f"{text} {timezone.localtime(instant):%z}"
+
+
+def _row(row: ChangedTime, found: WhatIf, seconds: bool) -> dict[str, Any]:
+    word = "" if found.is_new else str(row.change.label)
+    return {
+        "time": _shown(row.instant, found.now, seconds),
+        "before": row.runs_before,
+        "after": row.runs_after,
+        "change": row.change,
+        "word": _("skipped: blackout “%(name)s”") % {"name": row.blackout} if row.blackout else word,
+        "others": found.same_minute.get(row.instant),
+    }
+
+
+def _none_left(found: WhatIf, edited: Job) -> list[str]:
+    if any(row.runs_after for row in found.times):
+        return []
+    if not edited.enabled:
+        return [_("The job is disabled: nothing starts it.")]
+    if found.is_new and edited.frequency == Frequency.ONCE:
+        return [_("This time is in the past: the job runs once, as soon as it is saved.")]
+    return [_("No further scheduled times.")]
