@@ -63,14 +63,14 @@ def _segments(found: QuerySet[Job], conditions: Conditions, order: str) -> list[
     planned = Q(enabled=True, state__next_run__isnull=False)
     if order == "attention":
         band = Case(When(conditions.attention, then=Value(0)), default=Value(1), output_field=IntegerField())
-        quiet = found.exclude(pk__in=Job.objects.filter(conditions.active).values("pk"))
+        quiet = found.exclude(conditions.active)
         return [
             Segment(found.filter(conditions.active).annotate(band=band), ("band", "name")),
             Segment(quiet.filter(planned, state__next_run__gt=conditions.now), ("state__next_run", "pk")),
-            _unplanned(quiet),
+            _unplanned(quiet, conditions),
         ]
     if order == "next":
-        return [Segment(found.filter(planned), ("state__next_run", "pk")), _unplanned(found)]
+        return [Segment(found.filter(planned), ("state__next_run", "pk")), _unplanned(found, conditions)]
     if order == "last":
         ended = found.filter(state__last_finished_at__isnull=False)
         return [Segment(ended, ("-state__last_finished_at", "pk")), _rest(found, ended)]
@@ -83,10 +83,10 @@ def _segments(found: QuerySet[Job], conditions: Conditions, order: str) -> list[
     return [Segment(found, ("name",))]
 
 
-def _unplanned(found: QuerySet[Job]) -> Segment:
+def _unplanned(found: QuerySet[Job], conditions: Conditions) -> Segment:
     """Jobs without a next run; disabled jobs last."""
     off = Case(When(enabled=False, then=Value(1)), default=Value(0), output_field=IntegerField())
-    return Segment(found.filter(Q(enabled=False) | Q(state__next_run=None)).annotate(off=off), ("off", "name"))
+    return Segment(found.filter(conditions.unplanned).annotate(off=off), ("off", "name"))
 
 
 def _rest(found: QuerySet[Job], listed: QuerySet[Job]) -> Segment:

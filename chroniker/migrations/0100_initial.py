@@ -1383,6 +1383,22 @@ class Migration(migrations.Migration):
             model_name="job",
             index=models.Index(fields=["deletion_requested_at"], name="chroniker_job_deletion"),
         ),
+        migrations.AddIndex(
+            model_name="job",
+            index=models.Index(fields=["enabled", "name"], name="chroniker_job_enabled"),
+        ),
+        migrations.AddIndex(
+            model_name="job",
+            index=models.Index(fields=["queue"], name="chroniker_job_queue"),
+        ),
+        migrations.AddIndex(
+            model_name="job",
+            index=models.Index(fields=["executor"], name="chroniker_job_executor"),
+        ),
+        migrations.AddIndex(
+            model_name="job",
+            index=models.Index(fields=["command"], name="chroniker_job_command"),
+        ),
         migrations.AddConstraint(
             model_name="jobdependency",
             constraint=models.UniqueConstraint(fields=("dependent", "dependee"), name="chroniker_dependency_once"),
