@@ -13,10 +13,12 @@ from chroniker.admin.jobs import cloning
 from chroniker.admin.shared.job_cells import Overview
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.clock.database_clock import StatementNow
+from chroniker.insights.health import health
 from chroniker.insights.job_status import fetch_job_status
 from chroniker.job_commands.secret_masking import masked
 from chroniker.models import Job
 from chroniker.schedule import describe
+from chroniker.wording.formats import short_time
 
 #: Name, title, address, and whether it needs the right to view runs.
 TABS = (
@@ -89,6 +91,15 @@ def command_line(job: Job) -> str:
     """The command as it is started, without the values of secrets."""
     words = job.raw_command.strip() if job.raw_command else f"manage.py {job.command} {job.args}".strip()
     return masked(words, job.secrets)
+
+
+def due_text(overview: Overview) -> str:
+    """“Due since 09:40. …”: of a job that no rule holds back. It says if nothing ticks."""
+    words = {"time": short_time(overview.state.next_run or overview.now, overview.now)}
+    tick = health(overview.now).tick
+    if tick.level == "bad":
+        return _("Due since %(time)s. Nothing ticks. %(detail)s") % {**words, "detail": tick.detail}
+    return _("Due since %(time)s; the next tick starts it.") % words
 
 
 def placement(job: Job) -> str:

@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from chroniker.admin.jobs.job_head import due_text
 from chroniker.admin.jobs.sparkline import Sparkline, sparkline
 from chroniker.admin.shared.job_cells import Overview
 from chroniker.admin.shared.site_links import admin_url
@@ -132,6 +133,8 @@ def _reason(overview: Overview, code: str, runs: Sequence[PastRun]) -> tuple[str
     if overview.pause is not None and not overview.pause.group:
         return "", ""  # the bar of every page says it once
     tone = state(code).tone
+    if code in ("due", "overdue") and not overview.job.force_run:
+        return due_text(overview), "bad" if code == "overdue" else ""
     return overview.why, tone if tone in ("bad", "wait") else ""
 
 

@@ -10,6 +10,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from chroniker.admin.jobs.job_head import due_text
 from chroniker.admin.shared.job_cells import Overview
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.insights.durations import estimate
@@ -38,9 +39,8 @@ def sentence(overview: Overview, last: Run | None) -> Sentence:
         text, note = _on_schedule(overview), _next(overview)
     elif code == "schedule_error":
         text, note = overview.why, _("Fix the schedule and save the job: then it is scheduled again.")
-    elif code == "overdue":
-        text = _("Due since %(time)s, and not started.") % {"time": short_time(overview.state.next_run, overview.now)}
-        note = overview.why
+    elif code in ("due", "overdue") and not overview.job.force_run:
+        text, note = due_text(overview), _latest(overview)
     else:
         text, note = overview.why, _latest(overview)
     tone = state(code).tone

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -11,8 +12,9 @@ from django.urls import reverse
 
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
+from chroniker.insights import health_facts
 from chroniker.lifecycle import Outcome
-from chroniker.models import Job, JobState, Status
+from chroniker.models import Job, JobState, Status, Ticker
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.wording.states import state
 from tests.support.admin_pages import rows
@@ -250,3 +252,17 @@ def test_a_pause_is_shown_on_list_and_page(admin: Client) -> None:
     with override_settings(CHRONIKER_PAUSED=True):
         for address in (LIST, reverse("admin:chroniker_job_change", args=[job.pk])):
             assert "Paused" in admin.get(address).content.decode()
+
+
+def test_a_due_job_says_since_when_and_that_nothing_ticks(admin: Client) -> None:
+    job = a_due_job(minutes=9)
+    health_facts.forget()
+    [row] = shown_rows(admin)
+    assert re.fullmatch(r"Due since \d\d:\d\d\. Nothing ticks\. No process has ticked yet\. .*", row.reason)
+    assert row.reason_tone == "bad"
+    now = database_now()
+    Ticker.objects.create(host="here", kind="beat", version="2", pid=1, period=5, last_at=now, pass_seconds=0.1)
+    JobState.objects.filter(pk=job.pk).update(next_run=now - dt.timedelta(seconds=3))
+    health_facts.forget()
+    [row] = shown_rows(admin)
+    assert re.fullmatch(r"Due since \d\d:\d\d; the next tick starts it\.", row.reason) and row.reason_tone == ""
