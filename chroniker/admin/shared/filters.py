@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
-from chroniker.models import Job, Lease, Run, Status
+from chroniker.models import Job, Lease, Status
 
 if TYPE_CHECKING:
     RowPaginator = Paginator[Any]
@@ -60,26 +60,6 @@ class ResultFilter(admin.SimpleListFilter):
         if self.value() == "bad":
             return queryset.filter(~Q(state__last_status__in=["", Status.SUCCEEDED]), state__isnull=False)
         return queryset.filter(state__last_status=self.value()) if self.value() else queryset
-
-
-class OfJobFilter(admin.SimpleListFilter):
-    """Shows the job that a link from its page selected. It offers no other jobs."""
-
-    title = _("job")
-    parameter_name = "job"
-
-    def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> list[tuple[str, str]]:
-        chosen = self.value() or request.GET.get(self.parameter_name, "")
-        if not chosen.isdecimal():
-            return []
-        return [(str(pk), name) for pk, name in Job.objects.filter(pk=int(chosen)).values_list("pk", "name")]
-
-    def value(self) -> str | None:
-        found = self.used_parameters.get(self.parameter_name)
-        return found if found and found.isdecimal() else None
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Run]) -> QuerySet[Run]:
-        return queryset.filter(job=int(found)) if (found := self.value()) else queryset
 
 
 class FirstRows(RowPaginator):
