@@ -112,6 +112,13 @@ def test_a_view_at_a_number_holds_that_line(mixed: tuple[Run, list[str], int], m
     assert len(expected) in [line.number for line in views.view_at(run.pk, 10**9, 10).lines]
 
 
+def test_a_place_beyond_its_page_is_found_on_a_later_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "BUDGET", 1)  # one chunk on a page
+    run = a_run_that_wrote(*[(Stream.STDOUT, f"{n}\n") for n in range(1, 7)])
+    assert shown(views.view_after(run.pk, Place(Cursor(), 3))) == [(4, "4")]
+    assert shown(views.view_before(run.pk, Place(Cursor(), 3))) == [(3, "3")]
+
+
 def test_an_open_line_comes_last_and_is_marked() -> None:
     run = a_run_that_wrote((Stream.STDOUT, "one\nhalf"), (Stream.STDERR, "oops\n"))
     view = views.last_view(run.pk)
