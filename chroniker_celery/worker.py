@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 import threading
-from collections.abc import Collection
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 from celery import bootsteps
 from celery.signals import worker_shutdown
+from celery.worker import state
 from celery.worker.control import control_command, inspect_command
 from django.db import connections
 
+from chroniker.clock.database_clock import database_now
 from chroniker.conf import settings
 from chroniker.eligibility import hosts
 from chroniker.worker import run_lock
@@ -28,6 +31,9 @@ logger = logging.getLogger(__name__)
 
 #: A run may take days. Celery's time limits would end the pool's process, which is the supervisor. Jobs have timeouts.
 NO_LIMIT_SECONDS = 10 * 365 * 86_400
+
+#: A worker waits this long for the record of its shutdown.
+GOODBYE_SECONDS = 5.0
 
 
 def equip(worker: Worker) -> None:
@@ -74,7 +80,7 @@ class Supervision(bootsteps.StartStopStep):
     def start(self, parent: Worker) -> None:
         if ignored := ignored_annotations(parent.app.tasks[TASK]):
             logger.warning("task_annotations do not apply to scheduled jobs; ignored: %s.", ", ".join(ignored))
-        self._heartbeat = HostHeartbeat([executor.alias for executor in fitness.executors_of(parent.app)])
+        self._heartbeat = HostHeartbeat(parent)
         self._heartbeat.start()
         every = settings.heartbeat.total_seconds()
         self._sweeper = RemainsSweeper(settings.runtime_dir, every, fork_server.current())
@@ -107,23 +113,36 @@ def sweep() -> None:
 
 
 class HostHeartbeat(threading.Thread):
-    """Records once a minute that this host executes runs."""
+    """Records once a minute that this worker executes runs, and at its end that it has shut down."""
 
-    def __init__(self, aliases: Collection[str]) -> None:
+    def __init__(self, parent: Worker) -> None:
         super().__init__(name="chroniker-heartbeat", daemon=True)
-        self._aliases = aliases
+        self._parent = parent
+        self._started_at: dt.datetime | None = None
         self._ended = threading.Event()
         self._failing = False
 
     def run(self) -> None:
         while True:
-            self._record()
+            self._record(hosts.record_heartbeat)
             if self._ended.wait(hosts.HEARTBEAT_SECONDS):
+                self._record(hosts.record_goodbye)
                 return
 
-    def _record(self) -> None:
+    def _reports(self) -> list[hosts.WorkerReport]:
+        """What this worker reports about itself, for each executor whose runs it executes."""
+        app, name, slots = self._parent.app, str(self._parent.hostname), _slots(self._parent)
+        queues = sorted(map(str, app.amqp.queues.consume_from))  # as changed by remote control
+        busy = min(len(state.active_requests), slots)
+        return [
+            hosts.WorkerReport(executor.alias, name, queues, slots, busy, self._started_at)
+            for executor in fitness.executors_of(app)
+        ]
+
+    def _record(self, step: Callable[[list[hosts.WorkerReport]], None]) -> None:
         try:
-            hosts.record_heartbeat(self._aliases)
+            self._started_at = self._started_at or database_now()
+            step(self._reports())
             self._failing = False
         except Exception as error:  # the database is down: supervisors handle that themselves
             if not self._failing:
@@ -133,7 +152,13 @@ class HostHeartbeat(threading.Thread):
             connections.close_all()
 
     def end(self) -> None:
+        """Wait until the shutdown is recorded, but not for a database that does not answer."""
         self._ended.set()
+        self.join(GOODBYE_SECONDS)
+
+
+def _slots(parent: Worker) -> int:
+    return int(getattr(parent.pool, "num_processes", None) or parent.concurrency or 1)
 
 
 @control_command(name=WAKE, args=[("run_id", str)], signature="<run id>")

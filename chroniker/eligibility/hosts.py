@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import connections
@@ -17,6 +18,7 @@ from chroniker.clock import jump_detection
 from chroniker.clock.database_clock import FromNow
 from chroniker.conf import settings
 from chroniker.models import EVERY_HOST, Host, HostService, Job, JobDependency, Lease
+from chroniker.models.base import installed_version
 from chroniker.reasons import Reason
 
 logger = logging.getLogger(__name__)
@@ -29,7 +31,22 @@ SILENT = dt.timedelta(minutes=5)
 SKEW_SECONDS = 2.0
 
 
-def record_heartbeat(serves: Iterable[str] = (), *, name: str = "") -> None:
+@dataclass(frozen=True, slots=True)
+class WorkerReport:
+    """What a worker reports about itself, for one executor. ``None`` and empty: unknown."""
+
+    executor: str
+    worker: str = ""
+    queues: Sequence[str] = ()
+    slots: int | None = None
+    busy: int | None = None
+    started_at: dt.datetime | None = None
+
+
+_REPORTED = ("last_seen", "queues", "slots", "busy", "version", "started_at", "ended_at")
+
+
+def record_heartbeat(serves: Iterable[str | WorkerReport] = (), *, name: str = "") -> None:
     """Record that this host is alive, and its clock skew.
 
     ``serves``: the executors whose runs the calling process executes; without further heartbeats the host stops being
@@ -39,10 +56,26 @@ def record_heartbeat(serves: Iterable[str] = (), *, name: str = "") -> None:
     host, _created = Host.objects.update_or_create(
         name=name or settings.hostname, defaults={"last_seen": reading.now, **_clock_columns(reading)}
     )
-    services = [HostService(host=host, executor=alias, last_seen=reading.now) for alias in serves]
+    services = [_service(each, host, reading.now) for each in serves]
     targeted = connections[settings.database].features.supports_update_conflicts_with_target
     unique = ["host", "executor", "worker"] if targeted else None
-    HostService.objects.bulk_create(services, update_conflicts=True, update_fields=["last_seen"], unique_fields=unique)
+    HostService.objects.bulk_create(services, update_conflicts=True, update_fields=_REPORTED, unique_fields=unique)
+
+
+def _service(report: str | WorkerReport, host: Host, now: dt.datetime) -> HostService:
+    if isinstance(report, str):
+        report = WorkerReport(report)
+    row = HostService(host=host, executor=report.executor, worker=report.worker, last_seen=now)
+    row.queues, row.slots, row.busy = list(report.queues), report.slots, report.busy
+    row.version, row.started_at = installed_version(), report.started_at
+    return row
+
+
+def record_goodbye(serves: Iterable[WorkerReport]) -> None:
+    """Record that these workers of this host have shut down. The host stays live until its heartbeats are too old."""
+    for report in serves:
+        rows = HostService.objects.filter(host__name=settings.hostname, executor=report.executor, worker=report.worker)
+        rows.update(ended_at=FromNow(), busy=0)
 
 
 def _clock_columns(reading: jump_detection.ClockReading) -> dict[str, Any]:

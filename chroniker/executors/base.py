@@ -91,6 +91,16 @@ class HostedExecutor(Executor):
         """The runs that this host may start; the others wait for a tick of their own host."""
         return [run for run in runs if run.required_host in ("", settings.hostname)]
 
+    @property
+    def worker(self) -> str:
+        """The name of this process as a worker, in runs and in the list of workers."""
+        return f"{self.alias}@{settings.hostname}"
+
+    @property
+    def slots(self) -> int | None:
+        """How many runs it executes at once. ``None``: one after the other, in the dispatching thread."""
+        return None
+
     def open(self) -> None:
         """Allow ``dispatch`` to accept runs: this process stays until they have ended."""
 

@@ -76,7 +76,12 @@ class DatabaseReport:
         """Store output; a repeated call stores nothing twice. ``False``: the lease was lost; nothing was stored."""
         rows = [
             LogChunk(
-                run_id=self.run_id, stream=chunk.stream, seq=chunk.seq, text=chunk.text, written_at=chunk.written_at
+                run_id=self.run_id,
+                stream=chunk.stream,
+                seq=chunk.seq,
+                first_line=chunk.first_line,
+                text=chunk.text,
+                written_at=chunk.written_at,
             )
             for chunk in chunks
         ]

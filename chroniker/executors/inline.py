@@ -13,7 +13,6 @@ from uuid import UUID
 
 from django.core.management import CommandError, call_command
 
-from chroniker.conf import settings
 from chroniker.executors.base import HostedExecutor
 from chroniker.executors.database_report import DatabaseReport
 from chroniker.models import Run
@@ -26,7 +25,7 @@ class InlineExecutor(HostedExecutor):
     def dispatch(self, runs: Sequence[Run]) -> Collection[UUID]:
         runs = self.for_here(runs)
         for run in runs:
-            self._execute(DatabaseReport(run.pk, run.token, worker=f"{self.alias}@{settings.hostname}"))
+            self._execute(DatabaseReport(run.pk, run.token, worker=self.worker))
         return [run.pk for run in runs]
 
     def _execute(self, report: DatabaseReport) -> None:

@@ -47,6 +47,10 @@ class LocalExecutor(HostedExecutor):
     def workers(self) -> int:
         return int(self.options.get("workers", 4 * (os.cpu_count() or 1)))
 
+    @property
+    def slots(self) -> int:
+        return self.workers
+
     def open(self) -> None:
         self._shutdown_notice = ShutdownNotice()
         self._pool = ThreadPoolExecutor(self.workers, thread_name_prefix=f"chroniker-{self.alias}")
@@ -87,8 +91,7 @@ class LocalExecutor(HostedExecutor):
         try:
             machine = ThisHost(settings.runtime_dir, self._fork_server)
             worker = Worker(machine, settings.hostname, self._shutdown_notice)
-            name = f"{self.alias}@{settings.hostname}"
-            supervisor.execute(DatabaseReport(run_id, token, worker=name), worker)
+            supervisor.execute(DatabaseReport(run_id, token, worker=self.worker), worker)
         except Exception:  # the run ends with its lease; this thread continues with other runs
             logger.exception("The supervisor of run %s failed.", run_id)
         finally:

@@ -109,7 +109,7 @@ def _hosts_and_services(now: dt.datetime) -> tuple[list[Host], list[HostService]
     for row in rows.values_list(*own, *(f"services__{name}" for name in theirs))[:MOST_ROWS]:
         host = hosts.setdefault(row[0], Host(**dict(zip(own, row[: len(own)], strict=True))))
         values = dict(zip(theirs, row[len(own) :], strict=True))
-        if values["id"] is not None and values["last_seen"] > now - FORGOTTEN:
+        if values["id"] is not None and values["ended_at"] is None and values["last_seen"] > now - FORGOTTEN:
             service = HostService(**values)
             service.host = host
             services.append(service)

@@ -1008,6 +1008,10 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "ended_at",
+                    models.DateTimeField(help_text="When the worker shut down. Empty: it did not.", null=True),
+                ),
+                (
                     "host",
                     models.ForeignKey(
                         db_index=False,

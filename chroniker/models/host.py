@@ -36,8 +36,9 @@ class Host(models.Model):
 class HostService(models.Model):
     """A worker on a host that executes runs of this executor. Hosts that only tick have no such row.
 
-    Written with each heartbeat of the worker, and deleted when it shuts down. A worker that was killed leaves its row
-    behind: ``last_seen`` tells, and the tick deletes it after a day.
+    Written with each heartbeat of the worker, and when it shuts down. A worker that was killed leaves its row as it is.
+    The tick deletes rows without a heartbeat for a day. A host is live by ``last_seen`` alone, so that runs which wait
+    for it survive the restart of its worker.
     """
 
     host = models.ForeignKey(Host, models.CASCADE, related_name="services", db_index=False)
@@ -61,6 +62,8 @@ class HostService(models.Model):
     started_at = models.DateTimeField(
         _("started at"), null=True, help_text=_("When the worker started. Empty: unknown.")
     )
+
+    ended_at = models.DateTimeField(null=True, help_text=_("When the worker shut down. Empty: it did not."))
 
     objects = DecidingManager()
 

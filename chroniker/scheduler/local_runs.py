@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 import time
 from collections.abc import Callable, Collection
@@ -14,6 +15,7 @@ from django.db import Error, close_old_connections
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.conf import settings
+from chroniker.eligibility.hosts import WorkerReport
 from chroniker.escaping import one_line
 from chroniker.exceptions import ExecutorError
 from chroniker.executors import HostedExecutor, executors
@@ -54,6 +56,7 @@ class LocalRuns:
         self._shutdown, self._who, self._aliases, self._drain, self._stops = shutdown, who, aliases, drain, stops
         self._on_result, self._log, self._on_end = on_result, log, on_end
         self._open: list[HostedExecutor] = []
+        self._opened_at: dt.datetime | None = None
         self._sweeper = RemainsSweeper(settings.runtime_dir, settings.heartbeat.total_seconds())
 
     def __enter__(self) -> Self:
@@ -61,14 +64,18 @@ class LocalRuns:
         if self._open:
             run_lock.sweep_leftovers(settings.runtime_dir)
             self._sweeper.start()
+            self._opened_at = database_now()
         for executor in self._open:
             executor.open()
         return self
 
-    @property
-    def aliases(self) -> list[str]:
-        """The executors whose runs execute in this process."""
-        return [executor.alias for executor in self._open]
+    def reports(self) -> list[WorkerReport]:
+        """What this process reports about the executors whose runs it executes."""
+        return [self._report(executor) for executor in self._open]
+
+    def _report(self, executor: HostedExecutor) -> WorkerReport:
+        busy = len(executor.running) if executor.slots is None else min(len(executor.running), executor.slots)
+        return WorkerReport(executor.alias, executor.worker, (), executor.slots, busy, self._opened_at)
 
     @property
     def busy(self) -> bool:

@@ -62,13 +62,13 @@ class Ticker:
         self._period, self._on_result, self._only = period, on_result, only
         self._record = TickRecord(kind, period) if kind else None
         self._heartbeat_at = -hosts.HEARTBEAT_SECONDS
-        self._serves: Collection[str] = ()
+        self._reports: Callable[[], list[hosts.WorkerReport]] = list
         self._unusable_since: float | None = None
         self._tries = 0
 
     def serve(self, runs: LocalRuns, shutdown: ShutdownSignals) -> None:
         """Tick until a shutdown signal. Database errors are retried; any other error is a defect and ends the loop."""
-        self._serves = runs.aliases
+        self._reports = runs.reports
         while not shutdown:
             pause = self._try(self.step)
             until = time.monotonic() + pause
@@ -113,12 +113,13 @@ class Ticker:
         return result, time.monotonic() - began
 
     def close(self) -> None:
-        """Record the passes that are not recorded yet. Errors are logged."""
-        if self._record is not None:
-            try:
+        """Record the passes that are not recorded yet, and the end of this worker. Errors are logged."""
+        try:
+            hosts.record_goodbye(self._reports())
+            if self._record is not None:
                 self._record.close()
-            except Error as error:
-                logger.warning("The last passes were not recorded. %s", explain(error))
+        except Error as error:
+            logger.warning("The end of this process was not recorded. %s", explain(error))
 
     @property
     def _heartbeat_is_due(self) -> bool:
@@ -127,7 +128,7 @@ class Ticker:
     def _send_heartbeat(self) -> float:
         """Record this host's heartbeat if it is due; also between ticks, or this host would not count as live."""
         if self._heartbeat_is_due:
-            hosts.record_heartbeat(self._serves)
+            hosts.record_heartbeat(self._reports())
             self._heartbeat_at = time.monotonic()
         return 0.0
 

@@ -30,17 +30,20 @@ class Chunk:
     seq: int
     text: str
     written_at: datetime
+    first_line: int = 1  #: the number, in its stream, of the line that the text begins in; lines count from 1
 
 
 class Numbering:
-    """Gives the chunks of one stream their numbers."""
+    """Gives the chunks of one stream their numbers, and those of their first lines."""
 
     def __init__(self, stream: int) -> None:
         self.stream = stream
         self._numbers = itertools.count()
+        self._line = 1
 
     def chunk(self, text: str) -> Chunk:
-        return Chunk(self.stream, next(self._numbers), text, datetime.fromtimestamp(clock.wall(), UTC))
+        first_line, self._line = self._line, self._line + text.count("\n")
+        return Chunk(self.stream, next(self._numbers), text, datetime.fromtimestamp(clock.wall(), UTC), first_line)
 
 
 class Allowance:

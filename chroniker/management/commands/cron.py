@@ -9,6 +9,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import hosts
+from chroniker.eligibility.hosts import WorkerReport
 from chroniker.escaping import one_line
 from chroniker.exceptions import ClaimRefused
 from chroniker.management import dry_run
@@ -77,7 +78,7 @@ class Command(ConsoleCommand):
                 shutdown, who=actor("cron"), drain=shutdown_grace(), on_result=printer, log=printer.print
             ) as runs:
                 try:
-                    all_claimed = self.one_tick(jobs, force_run, printer, serves=runs.aliases)
+                    all_claimed = self.one_tick(jobs, force_run, printer, serves=runs.reports())
                 finally:
                     turn.release()
                 runs.wait_for_all()
@@ -85,7 +86,9 @@ class Command(ConsoleCommand):
         if not all_claimed:
             raise CommandError("Not all of these jobs were claimed.")
 
-    def one_tick(self, jobs: list[Job] | None, force_run: bool, printer: TickPrinter, *, serves: list[str]) -> bool:
+    def one_tick(
+        self, jobs: list[Job] | None, force_run: bool, printer: TickPrinter, *, serves: list[WorkerReport]
+    ) -> bool:
         """Returns False if one of the jobs to be forced was refused."""
         hosts.record_heartbeat(serves)
         if force_run:

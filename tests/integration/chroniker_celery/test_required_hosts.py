@@ -59,3 +59,17 @@ def test_stopping_a_run_on_every_host_reaches_each_worker(redis_env: dict[str, s
         assert stopping.stop(parent.pk, "a test")
         assert wait_until_closed(parent).status == Status.STOPPED
         assert set(parent.children.values_list("status", flat=True)) == {Status.STOPPED}
+
+
+def test_a_worker_reports_its_queues_its_slots_and_its_end(env: dict[str, str], tmp_path: Path) -> None:
+    with CeleryWorker(env, tmp_path, queues=["fast", "slow"]) as worker:
+        wait_until(HostService.objects.exists, what="its heartbeat")
+        row = HostService.objects.get()
+        assert {"fast", "slow"} <= set(row.queues), worker.log
+        assert row.slots and row.busy == 0 and row.version
+        run = a_claimed_run("noop", queue="fast")
+        closed = wait_until_closed(run)
+        assert (closed.worker, closed.queue, closed.executor) == (row.worker, "fast", "default")
+        assert closed.taken_at and closed.started_at and run.claimed_at <= closed.taken_at <= closed.started_at
+        assert closed.cpu_seconds and closed.max_rss_kb and closed.argv == ["noop"]
+    wait_until(lambda: HostService.objects.exclude(ended_at=None).exists(), what="its end")

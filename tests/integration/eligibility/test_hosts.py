@@ -10,9 +10,11 @@ import pytest
 from django.core.checks import run_checks
 from django.test import Client
 
+from chroniker import __version__
 from chroniker.clock.database_clock import database_now
+from chroniker.conf import settings
 from chroniker.eligibility import hosts
-from chroniker.models import HostService, Job, Lease, Run, Status
+from chroniker.models import HostService, Job, Lease, Run, Status, Ticker
 from chroniker.schedule import Frequency
 from tests.support.command_jobs import a_job_due_once, a_job_of_new_year, the_run
 from tests.support.factories import a_booked_job, a_dependency
@@ -117,3 +119,34 @@ def test_a_required_host_that_is_not_live_is_reported_by_the_list_and_a_check(ad
     hosts.record_heartbeat(["default"], name="web9")
     assert "not live" not in admin.get(JOBS).content.decode()
     assert not [each for each in run_checks(tags=["chroniker"], databases=["default"]) if "web9" in each.msg]
+
+
+def test_a_heartbeat_records_what_the_worker_reports_and_its_end() -> None:
+    report = hosts.WorkerReport("default", "celery@here", ["fast", "slow"], 4, 2, database_now())
+    hosts.record_heartbeat([report])
+    hosts.record_heartbeat([hosts.WorkerReport("default", "second@here", slots=1)])
+    row = HostService.objects.get(worker="celery@here")
+    assert (row.queues, row.slots, row.busy, row.version) == (["fast", "slow"], 4, 2, __version__)
+    assert row.started_at == report.started_at
+    assert [host.name for host in hosts.live_hosts(["default"])["default"]] == [settings.hostname]
+    hosts.record_goodbye([report])
+    row.refresh_from_db()
+    assert row.ended_at is not None
+    assert row.busy == 0
+    assert hosts.live_hosts(["default"]), "runs that wait for this host survive the restart of its worker"
+    hosts.record_heartbeat([report])
+    row.refresh_from_db()
+    assert row.ended_at is None
+
+
+def test_cronserver_reports_its_slots_its_passes_and_its_end(manage: Manage) -> None:
+    with at(manage, "one").process("cronserver", "0.5"):
+        wait_until(HostService.objects.exists, what="its heartbeat")
+        row = HostService.objects.get()
+        assert (row.worker, row.queues, row.busy, row.ended_at) == ("default@one", [], 0, None)
+        assert row.slots
+        assert row.started_at is not None
+        wait_until(Ticker.objects.exists, what="its first pass")
+    wait_until(lambda: HostService.objects.exclude(ended_at=None).exists(), what="its end")
+    ticker = Ticker.objects.get()
+    assert (ticker.host, ticker.kind, ticker.period) == ("one", "cronserver", 0.5)

@@ -34,6 +34,17 @@ def test_text_is_unchanged_for_any_split_into_reads(text: str, step: int) -> Non
     assert written(chunks + output.close()) == text
 
 
+@given(st.text(alphabet="a\n", max_size=30), st.integers(1, 7))
+def test_each_chunk_has_the_number_of_the_line_that_it_begins_in(text: str, step: int) -> None:
+    output, stored = stream(), ""
+    for start in range(0, len(text), step):
+        output.feed(text[start : start + step].encode())
+        for chunk in output.flush():
+            assert chunk.first_line == 1 + stored.count("\n")
+            stored += chunk.text
+    assert stored == text
+
+
 @given(st.binary(max_size=200), st.integers(0, 60))
 def test_any_bytes_are_accepted_and_no_loss_is_silent(data: bytes, limit: int) -> None:
     output = stream(limit)
