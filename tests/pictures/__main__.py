@@ -52,8 +52,8 @@ def site(directory: Path) -> Iterator[str]:
     }  # fmt: skip
     if WrongClock.available():
         clock = WrongClock(directory / "clock")
-        clock.set((MOMENT - dt.datetime.now(dt.UTC)).total_seconds())
-        env |= clock.environ()
+        clock.freeze(MOMENT)
+        env |= {**clock.environ(), "TZ": "UTC"}
     words = [sys.executable, "-m", "tests.pictures.site", str(port)]
     with (
         (directory / "site.log").open("w") as log,
@@ -80,7 +80,7 @@ def take(address: str, only: list[str]) -> None:
                 color_scheme=theme,
             )
             page = context.new_page()
-            page.clock.install(time=MOMENT)
+            page.clock.set_fixed_time(MOMENT)
             log_in(page)
             for name, target in addresses(page).items():
                 if only and name not in only:

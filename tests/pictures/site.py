@@ -1,6 +1,6 @@
 """Creates the database of the pictures, then serves the admin: ``python -m tests.pictures.site DATABASE PORT``.
 
-It runs in a process of its own, because its clock is wrong: the time of day begins at the same moment each time.
+It runs in a process of its own, because its clock stands still at the same moment each time.
 """
 
 from __future__ import annotations

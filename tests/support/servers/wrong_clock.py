@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import importlib.util
 import shutil
 from collections.abc import Mapping
@@ -48,7 +49,14 @@ class WrongClock:
 
     def set(self, seconds: float) -> None:
         """Set how far it is ahead of the true time."""
+        self._write(f"{seconds:+f}s")
+
+    def freeze(self, moment: dt.datetime) -> None:
+        """Stop it at this moment, in whole seconds of UTC. The processes must run with ``TZ=UTC``."""
+        self._write(f"{moment.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S}")
+
+    def _write(self, text: str) -> None:
         new = self._file.with_suffix(".new")
-        new.write_text(f"{seconds:+f}s\n")
+        new.write_text(f"{text}\n")
         new.chmod(0o644)
         new.replace(self._file)

@@ -7,7 +7,7 @@ from typing import Any
 
 #: Group to limit.
 GROUPS = {
-    "Billing": 1, "Imports": 1, "Mail": None, "Maintenance": 1, "Monitors": None, "Nightly reports": 2, "Search": None,
+    "Billing": None, "Imports": 2, "Mail": None, "Maintenance": 1, "Monitors": None, "Nightly reports": 2, "Search": None,
     "Warehouse": 2,
 }  # fmt: skip
 

@@ -81,10 +81,10 @@ def a_run(
         started_at=started,
         finished_at=finished,
         nonce=UUID(int=random.getrandbits(128)) if started else None,
-        host="batch-1" if job.queue == "heavy" else "web-1",
+        host=host_of(job),
         executor="default",
         queue=job.queue or "celery",
-        worker=f"{job.queue or 'default'}@{'batch-1' if job.queue == 'heavy' else 'web-1'}" if started else "",
+        worker=f"{job.queue or 'default'}@{host_of(job)}" if started else "",
         pid=4000 + token,
         argv=["manage.py", job.command, *job.args.split()],
         release="2.0.0",
@@ -95,6 +95,10 @@ def a_run(
         cpu_seconds=(finished - started).total_seconds() * 0.4 if finished and started else None,
         max_rss_kb=random.randrange(60_000, 240_000) if finished else None,
     )
+
+
+def host_of(job: Job) -> str:
+    return "batch-1" if job.queue in ("heavy", "billing") else "web-1"
 
 
 def write_state(job: Job, runs: list[Run], now: dt.datetime) -> None:

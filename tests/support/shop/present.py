@@ -37,6 +37,7 @@ MINUTE, HOUR = dt.timedelta(minutes=1), dt.timedelta(hours=1)
 OPEN: tuple[tuple[str, float, bool, tuple[int, int] | None], ...] = (
     ("Import the catalogue", 5.5, True, (61, 77)),
     ("Rebuild the search index", 19, True, (880, 1000)),
+    ("Import stock levels", 0.6, True, None),
     ("Refresh dashboards", 1.2, True, None),
     ("Charge open invoices", 0.9, True, (23, 50)),
     ("Train recommendations", 8, False, None),
@@ -45,7 +46,7 @@ OPEN: tuple[tuple[str, float, bool, tuple[int, int] | None], ...] = (
 WAITING = (("Warm the page cache", 3), ("Synchronise images", 1))
 WORKERS = (
     ("web-1", "default@web-1", ["celery"], 8, 2), ("web-1", "mail@web-1", ["mail"], 2, 0),
-    ("batch-1", "heavy@batch-1", ["heavy"], 4, 3), ("batch-1", "billing@batch-1", ["billing"], 2, 1),
+    ("batch-1", "heavy@batch-1", ["heavy"], 4, 2), ("batch-1", "billing@batch-1", ["billing"], 2, 1),
 )  # fmt: skip
 FAILING = "Import supplier orders"
 TRACEBACK = f"""Traceback (most recent call last):
@@ -102,7 +103,11 @@ def _failing(job: Job, now: dt.datetime) -> None:
     Run.objects.filter(pk__in=[run.pk for run in runs]).update(
         status=Status.FAILED, exit_code=1, reason_args={"status": 1}, error_line=ERROR
     )
-    JobState.objects.filter(job=job).update(last_status=Status.FAILED, failures=3, failing_since=runs[-1].finished_at)
+    good = Run.objects.filter(job=job, status=Status.SUCCEEDED).order_by("-token").first()
+    JobState.objects.filter(job=job).update(
+        last_status=Status.FAILED, failures=3, failing_since=runs[-1].finished_at,
+        last_success_at=good.finished_at if good else None,
+    )  # fmt: skip
     for number, run in enumerate(runs):
         at: Any = run.finished_at
         out = "".join(f"fetched page {page}\nstored 200 rows\n" for page in range(1, 60))
@@ -139,11 +144,10 @@ def _machines(now: dt.datetime) -> None:
         pass_seconds=0.031,
     )  # fmt: skip
     minute = now.replace(second=0, microsecond=0)
-    for number in range(1, 61):
-        passes = 0 if number in (22, 23) else 12
+    for number in (number for number in range(1, 61) if number not in (22, 23)):
         TickMinute.objects.create(
-            host="web-1", minute=minute - number * MINUTE, passes=passes, longest_pass=0.03 + (number % 7) / 100,
-            longest_gap=120 if not passes else 5, claimed=3 + number % 5,
+            host="web-1", minute=minute - number * MINUTE, passes=12, longest_pass=0.03 + (number % 7) / 100,
+            longest_gap=125 if number == 21 else 5, claimed=3 + number % 5,
         )  # fmt: skip
 
 
