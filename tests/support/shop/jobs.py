@@ -7,8 +7,8 @@ from typing import Any
 
 #: Group to limit.
 GROUPS = {
-    "Billing": None, "Imports": 2, "Mail": None, "Maintenance": 1, "Monitors": None, "Nightly reports": 2, "Search": None,
-    "Warehouse": 2,
+    "Billing": None, "Imports": 2, "Mail": None, "Maintenance": 1, "Monitors": None, "Nightly reports": 2,
+    "Search": None, "Warehouse": 2,
 }  # fmt: skip
 
 

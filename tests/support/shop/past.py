@@ -13,8 +13,8 @@ from chroniker.schedule import next_after
 from tests.support.shop.jobs import ShopJob
 
 DAY, HOUR = dt.timedelta(days=1), dt.timedelta(hours=1)
-#: Runs are kept so many days, and so many of each job.
-KEPT_DAYS, MOST_RUNS = 14, 120
+#: Runs are kept so many days.
+KEPT_DAYS = 14
 ERROR = "ConnectionError: HTTP 503 from https://api.supplier.example/orders"
 
 
@@ -25,13 +25,13 @@ def an_id(random: Random, at: dt.datetime) -> UUID:
 
 
 def instants(job: Job, since: dt.datetime, now: dt.datetime) -> list[dt.datetime]:
-    """The newest ``MOST_RUNS`` scheduled times since then."""
+    """The scheduled times since then: 25 for each day at most, the newest."""
     found: list[dt.datetime] = []
     moment = next_after(job.spec, since)
     while moment is not None and moment < now:
         found.append(moment)
         moment = next_after(job.spec, moment)
-    return found[-MOST_RUNS:]
+    return found[-25 * (now - since).days :]
 
 
 def delay(random: Random) -> float:
