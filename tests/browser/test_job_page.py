@@ -9,6 +9,7 @@ from chroniker import lifecycle
 from chroniker.lifecycle import Outcome
 from chroniker.models import Job, Status
 from chroniker.scheduler import tick
+from chroniker.scheduler.manual_runs import run_now
 from tests.support.factories import a_booked_job, a_dependency, a_due_job, started
 
 if TYPE_CHECKING:
@@ -73,3 +74,35 @@ def test_the_preview_follows_the_fields_and_works_without_scripts(
     expect(page.get_by_label("Cron expression")).to_have_value("30 4 * * *")
     assert Job.objects.get().cron == "0 3 * * *"
     assert [message for message in complaints if "404" not in message] == []
+
+
+def test_durations_are_drawn_and_can_be_read_with_the_keyboard(
+    open_page: Callable[..., Page], complaints: list[str]
+) -> None:
+    from playwright.sync_api import expect
+
+    job = a_booked_job(cron="0 0 1 1 *")
+    for end in (Status.SUCCEEDED, Status.FAILED):
+        run = run_now(job, by="a test")
+        lifecycle.finish(run.pk, run.token, started(run), Outcome(end))
+    page = open_page(reverse("admin:chroniker_job_status", args=[job.pk]))
+    expect(page.locator("#durations svg.plot [data-say]")).to_have_count(2)
+    page.get_by_text("The same as a table").press("Enter")
+    row = page.locator("#durations-table").get_by_role("row").filter(has_text="Failed")
+    row.get_by_role("link", name="2").press("Enter")
+    page.wait_for_url(f"**{reverse('admin:chroniker_run_change', args=[run.pk])}")
+    assert [message for message in complaints if "404" not in message] == []
+
+
+def test_selected_jobs_are_disabled_after_a_question(open_page: Callable[..., Page]) -> None:
+    from playwright.sync_api import expect
+
+    job, other = a_booked_job(name="backup"), a_booked_job(name="report")
+    page = open_page("/admin/chroniker/job/?q=backup")
+    page.get_by_label("Select backup").check()
+    page.get_by_role("button", name="Disable…").click()
+    expect(page.get_by_role("heading", name="Disable 1 job?")).to_be_visible()
+    page.get_by_role("button", name="Disable 1 job").click()
+    expect(page.locator(".messagelist .success")).to_contain_text("1 job was disabled.")
+    assert page.url.endswith("?q=backup")
+    assert [Job.objects.get(pk=each.pk).enabled for each in (job, other)] == [False, True]

@@ -33,7 +33,7 @@ def addresses(run: Run) -> list[str]:
         "/admin/chroniker/job/",
         "/admin/chroniker/job/add/",
         reverse("admin:chroniker_job_change", args=[run.job_id]),
-        reverse("admin:chroniker_job_schedule", args=[run.job_id]),
+        *(reverse(f"admin:chroniker_job_{name}", args=[run.job_id]) for name in ("schedule", "status", "runs", "code")),
         "/admin/chroniker/run/reliability/",
         "/admin/chroniker/run/",
         reverse("admin:chroniker_run_change", args=[run.pk]),
