@@ -121,9 +121,10 @@ def _past_runs(low: dt.datetime, frequent: Collection[int]) -> QuerySet[Run]:
     Only the newest ``MOST_SEARCHED`` runs of any kind are searched, so that the statement stays bounded.
     """
     newest = Run.objects.order_by("-claimed_at").values("claimed_at")[MOST_SEARCHED : MOST_SEARCHED + 1]
-    bound = Coalesce(Subquery(newest), Value(low, output_field=DateTimeField()))
+    bound = Subquery(newest)  # MariaDB returns text for an annotation with Coalesce
     runs = Run.objects.filter(claimed_at__gte=low, parent=None).exclude(status=Status.SKIPPED)
-    runs = runs.filter(claimed_at__gte=bound).annotate(searched_since=bound)
+    searched = Coalesce(bound, Value(low, output_field=DateTimeField()))
+    runs = runs.filter(claimed_at__gte=searched).annotate(searched_since=bound)
     if frequent:
         runs = runs.exclude(Q(status=Status.SUCCEEDED) & Q(job__in=sorted(frequent)[:MOST_FREQUENT]))
     columns = (
@@ -146,8 +147,8 @@ def _single_since(past: Sequence[Run], low: dt.datetime) -> dt.datetime | None:
     """The moment from which on every run was read; None if that is the begin of the picture."""
     if len(past) > MOST_RUNS:
         return past[MOST_RUNS - 1].claimed_at
-    since: dt.datetime = past[0].__dict__["searched_since"] if past else low
-    return since if since > low else None
+    since: dt.datetime | None = past[0].__dict__["searched_since"] if past else None
+    return since if since is not None and since > low else None
 
 
 def _hours(job_ids: Sequence[int], low: dt.datetime) -> list[RunHour]:
