@@ -46,6 +46,7 @@ class ClockReading:
     skew: float
     suspended_because: Reason = NO_REASON
     seconds: float = 0.0
+    took: float = 0.0  #: seconds between the question and the answer: the skew is known as precisely as this
 
 
 class ClockJumped(Exception):
@@ -130,7 +131,7 @@ def evaluate(now: dt.datetime, server: str | None, before: HostClocks) -> ClockR
             logger.warning("%s Starts and expiry are suspended here for %.0f s.", latest.why, latest.seconds_left)
     left = max(0.0, latest.until - after.boot)
     skew = (before.wall + after.wall) / 2 - now.timestamp()
-    return ClockReading(now, skew, latest.why if left else NO_REASON, left)
+    return ClockReading(now, skew, latest.why if left else NO_REASON, left, after.boot - before.boot)
 
 
 def suspended_because() -> Reason:
@@ -150,12 +151,15 @@ def mark_settled() -> None:
         clock_state.write(dataclasses.replace(memory, unsettled=False))
 
 
-def skew_changed(skew: float) -> bool:
-    """Whether this host's clock skew differs much from the recorded one, which is then replaced by this one."""
+def skew_changed(reading: ClockReading) -> bool:
+    """Whether this host's clock skew differs much from the recorded one, which is then replaced by this one.
+
+    A reading that took long says too little about the skew.
+    """
     memory = clock_state.read()
-    if memory is None:
+    if memory is None or reading.took > clock_state.SHARP_SECONDS:
         return False
-    if memory.told_skew is not None and abs(skew - memory.told_skew) < clock_state.TELLING_SECONDS:
+    if memory.told_skew is not None and abs(reading.skew - memory.told_skew) < clock_state.TELLING_SECONDS:
         return False
-    clock_state.write(dataclasses.replace(memory, told_skew=skew))
+    clock_state.write(dataclasses.replace(memory, told_skew=reading.skew))
     return True

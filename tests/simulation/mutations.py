@@ -46,7 +46,10 @@ REPLACEMENTS = {
         ("scheduler/pending_work.py", "Now(-settings.drift_allowance)", "Now(settings.lease / 2)"),
     ),
     "renewal-revives": Replacement(
-        "lifecycle/start.py", "valid = lease if settings.check_lock_file else", "valid = lease if True else", ""
+        "lifecycle/start.py",
+        "valid = lease if settings.check_lock_file else",
+        "valid = lease if True else",
+        "renewal-against-expiry",
     ),
     "claim-does-not-compare": Replacement(
         "lifecycle/claim.py",
@@ -79,7 +82,7 @@ REPLACEMENTS = {
         "worker/lease_renewal.py",
         "self.deadline = request.sent_at + self._held_for",
         "self.deadline = boot_clock() + self._held_for",
-        "",
+        "late-answer",
     ),
     "group-not-locked": Replacement(
         "lifecycle/admission.py",
@@ -103,10 +106,7 @@ OF_FAULT_RUNNER = {
     "redispatch": "lost-message",
 }
 #: Those that no scene finds, and why.
-NOT_FOUND = {
-    "lease-from-the-answer": "no scene loses the database between a late answer and the renewal right after it",
-    "renewal-revives": "the keeper kills the tree before the lease ends, so a revived lease guards nothing alive",
-}
+NOT_FOUND: dict[str, str] = {}
 #: Names that a replacement needs at the top of its file.
 IMPORTS = {"lease-from-the-answer": "from chroniker.process.kernel import boot_clock\n"}
 NAMES = (*REPLACEMENTS, *OF_FAULT_RUNNER)

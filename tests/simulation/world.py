@@ -37,7 +37,9 @@ class Interruption:
     process: Process
     place: int
     seconds: float = 0.0
-    fault: str = ""  #: "kill", "fail": before the statement; "lose answer", "slow answer": after it
+    fault: str = (
+        ""  #: "kill", "fail": before the statement; "lose answer", "slow answer", "late answer, then cut": after it
+    )
 
 
 class World:

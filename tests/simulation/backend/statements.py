@@ -16,6 +16,8 @@ from tests.simulation.world import World, active, is_inside
 #: The one connection that all simulated threads share.
 connections: list[sqlite3.Connection] = []
 LOCK_TRIES = 20
+#: Of the fault "late answer, then cut", for a lease of ten seconds.
+LATE_SECONDS, CUT_SECONDS = 6.0, 30.0
 #: SQLite's savepoints are not statements of the product.
 SAVEPOINT_VERBS = ("SAVEPO", "RELEAS", "ROLLBA")
 
@@ -47,11 +49,17 @@ def after(query: str) -> None:
     if not is_inside():
         return
     world = active()
-    if world.transaction is world.current or query[:6] not in ("UPDATE", "INSERT", "DELETE"):
+    if world.transaction is world.current:
         return
-    world.note("write", world.process.name, query[:40])
-    world.after_commit()
-    answer(world)
+    writes = query[:6] in ("UPDATE", "INSERT", "DELETE")
+    if writes:
+        world.note("write", world.process.name, query[:40])
+        world.after_commit()
+    if _takes(world, "late answer, then cut", counts=True):
+        world.block(LATE_SECONDS)
+        world.process.host.unreachable_until = world.now + CUT_SECONDS
+    if writes:
+        answer(world)
 
 
 def answer(world: World) -> None:
@@ -100,8 +108,10 @@ def _pause(world: World) -> None:
 
 def _interrupt(world: World, thread: Thread) -> None:
     planned = world.interruption
-    if planned is None or planned.process is not thread.process or planned.fault == "kill in transaction":
+    if planned is None or planned.process is not thread.process:
         return
+    if planned.fault in ("kill in transaction", "late answer, then cut"):
+        return  # counted where it is taken
     if planned.place > 0:
         planned.place -= 1
         return

@@ -1,12 +1,17 @@
-"""After each commit: an open run has a lease, groups keep their limit, no job runs beside one that it waits for."""
+"""After each commit: an open run has a lease, no expired lease is renewed, groups keep their limit, no job runs beside
+one that it waits for."""
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
-from tests.simulation.checker.rows import rows
+from tests.simulation.checker.rows import rows, to_datetime, true_time
 from tests.simulation.checker.witness import Witness
 from tests.simulation.world import World
+
+SLACK = dt.timedelta(seconds=0.05)
+_IS_RUNNING = "SELECT 1 FROM chroniker_run r WHERE id = ? AND status = 'RUNNING' AND required_host <> '*'"
 
 
 class Leases:
@@ -26,12 +31,27 @@ class Leases:
             self._check_open(leases)
         for row in gone:
             self._count_lost(row)
+        for run, row in leases.items():
+            if run in self.known:
+                self._check_renewal(self.known[run], row)
         self.known = leases
 
     def _check_open(self, leases: dict[Any, tuple[Any, ...]]) -> None:
         opened = {run for (run,) in rows("SELECT id FROM chroniker_run WHERE finished_at IS NULL")}
         if opened != set(leases):
             self.world.violated("open means leased", f"{len(opened)} open runs, {len(leases)} leases")
+
+    def _check_renewal(self, before: tuple[Any, ...], after: tuple[Any, ...]) -> None:
+        """Not of a parent, which no worker renews, nor where a lock file or a jump of the clock decides."""
+        *_key, old, nonce = before
+        same_holder = nonce is not None and nonce == after[4]
+        if not same_holder or after[3] <= old or self.world.clock_jumped or self._uses_lock_files():
+            return
+        if to_datetime(old) < true_time(self.world) - SLACK and rows(_IS_RUNNING, before[0]):
+            self.world.violated("no expired lease is renewed", f"job {before[1]}: it had expired at {old}")
+
+    def _uses_lock_files(self) -> bool:
+        return any(host.settings["CHRONIKER_CHECK_LOCK_FILE"] for host in self.world.hosts.values())
 
     def _count_lost(self, lease: tuple[Any, ...]) -> None:
         found = rows("SELECT status, code, token FROM chroniker_run WHERE id = ?", lease[0])

@@ -21,10 +21,11 @@ class Busy(Scene):
     situation = "run lost"
     places = 8
     step: ClassVar[float] = 0.55
+    period: ClassVar[float] = 2.0  #: of the ticks
 
     def play(self) -> None:
         world = self.world
-        world.command_seconds, world.period = 200.0, 2.0
+        world.command_seconds, world.period = 200.0, self.period
         self.job = self.add_job(cron=OFTEN, retry_on_lost=True, retry_backoff_seconds=1)
         self.start_schedulers()
         world.run(until=9 + self.place * self.step)
@@ -76,6 +77,17 @@ class SlowAnswer(Busy):
             self.world.after(6.0, partial(_cut, host))
         else:
             self.world.after(0.0005, partial(self._cut_after_answer, host))
+
+
+class LateAnswer(Busy):
+    """One answer to a supervisor takes 6 s, and when it has come its host loses the database."""
+
+    period = 0.5
+
+    def disturb(self) -> None:
+        for process in list(self.world.processes.values()):
+            if process.role == "supervisor":
+                self.world.interruption = Interruption(process, self.place % 4, fault="late answer, then cut")
 
 
 def _cut(host: Host) -> None:

@@ -6,10 +6,11 @@ from typing import ClassVar
 
 from chroniker.models import Run
 from chroniker.scheduler import stopping, tick
-from tests.simulation.checker.rows import rows
+from tests.simulation.checker.rows import rows, true_time
 from tests.simulation.processes import Process
 from tests.simulation.scenes.base import INSTANT, NEVER, Scene
 
+FORMAT = "%Y-%m-%d %H:%M:%S.%f"
 WITH_SUPERVISOR = "another process acted while the supervisor was under way"
 
 
@@ -114,6 +115,28 @@ class FinishAgainstExpiry(OneRun):
         self.world.run(until=self.world.now + 1.5)
         self.note_if_under_way(worker, WITH_SUPERVISOR)
         self.world.run(until=self.world.now + 4)
+        planned, self.world.interruption = self.world.interruption, None
+        self.world.broker.held = None
+        self.start_schedulers()
+        self.finish(until=self.world.now + 10)
+        self.world.interruption = planned
+
+
+class RenewalAgainstExpiry(OneRun):
+    """The supervisor is delayed beyond its lease at each of its statements; no tick expires the run meanwhile."""
+
+    delay = 13.0
+    situation = "the lease ran out"
+
+    def play(self) -> None:
+        self.world.command_seconds = 60.0
+        self.claim()
+        worker = self.deliver()
+        self.interrupt(worker)
+        for _second in range(24):
+            self.world.run(until=self.world.now + 1)
+            if rows("SELECT 1 FROM chroniker_lease WHERE expires_at < ?", true_time(self.world).strftime(FORMAT)):
+                self.world.note(self.situation)
         planned, self.world.interruption = self.world.interruption, None
         self.world.broker.held = None
         self.start_schedulers()
