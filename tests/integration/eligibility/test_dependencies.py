@@ -9,6 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from chroniker import lifecycle
+from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import dependencies
 from chroniker.lifecycle import Outcome
 from chroniker.models import Job, JobDependency, Status
@@ -95,3 +96,13 @@ def test_a_page_lists_a_limited_number_of_dependents(admin: Client) -> None:
     html = page(admin, load)
     assert html[html.index("Waited for by") :].count("until it succeeded") == 50
     assert "and more</a>" in html
+
+
+def test_a_job_waits_for_the_scheduled_times_of_another_and_nothing_else() -> None:
+    """Only such a wait ends by itself as time passes."""
+    early, late, other = a_due_job(minutes=3), a_due_job(minutes=1), a_due_job(minutes=1)
+    for dependent in (late, other):
+        a_dependency(dependent, early, wait_for_next_run=True)
+    [wait] = dependencies.reasons([late.pk])[late.pk]
+    assert wait.turn_only and "waits for the scheduled times of" in str(wait.text)
+    assert dependencies.ready_until([late.pk], database_now()).keys() == {late.pk}

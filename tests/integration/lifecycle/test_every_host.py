@@ -355,3 +355,10 @@ def test_a_required_host_that_is_not_live_is_reported() -> None:
     waiting = run_now(named, by="a test")
     assert waiting.required_host == "web9"
     assert "“web9” is not live" in explanations.why_not([state_of(named)], database_now())[named.pk]
+
+
+def test_the_reason_counts_the_hosts_that_have_reported() -> None:
+    parent, (first, *_others) = a_parent_with_children()
+    end(first)
+    state = JobState.objects.select_related("job").get(job=parent.job_id)
+    assert "1 of 3 have reported" in str(explanations.reason_cannot_run_now(state))

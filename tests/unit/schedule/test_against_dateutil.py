@@ -47,6 +47,8 @@ RULES = [
     ("HOURLY", "interval:5;byweekday:mo", {"byweekday": 0}),
     ("HOURLY", "interval:7;byhour:3", {"byhour": 3}),
     ("HOURLY", "byminute:0,15;bysetpos:-1", {"byminute": (0, 15), "bysetpos": -1}),
+    ("HOURLY", "byminute:30", {"byminute": 30}),
+    ("HOURLY", "interval:5;byminute:20,40;bysetpos:1", {"byminute": (20, 40), "bysetpos": 1}),
     ("MINUTELY", "interval:15;byhour:7,8,9", {"byhour": (7, 8, 9)}),
     ("MINUTELY", "interval:7;byminute:0", {"byminute": 0}),
     ("MINUTELY", "interval:90;bysecond:10,50", {"bysecond": (10, 50)}),
@@ -115,6 +117,12 @@ def test_random_rules_have_the_same_times_as_in_dateutil(seed: int) -> None:
 
 def _ever(frequency: str, text: str) -> bool:
     return made(frequency, text, dt.datetime(2020, 1, 1, 3, 30)).at_or_after(dt.datetime(2020, 1, 1)) is not None
+
+
+def test_a_daily_interval_of_hours_meets_the_hour_of_its_start() -> None:
+    agree("HOURLY", "interval:24;byhour:5", {"byhour": 5}, dt.datetime(2024, 1, 1, 5, 0))
+    other = made("HOURLY", "interval:24;byhour:6", dt.datetime(2024, 1, 1, 5, 0))
+    assert other.at_or_after(dt.datetime(2024, 1, 1)) is None
 
 
 def test_an_old_anchor_gives_the_same_times() -> None:

@@ -1,0 +1,25 @@
+"""A claim kind decides the same in SQL and for a loaded state."""
+
+from __future__ import annotations
+
+import pytest
+
+from chroniker.clock.database_clock import database_now
+from chroniker.eligibility.claim_kinds import TICK_KINDS, ClaimKind
+from chroniker.models import JobState, Overlap
+from tests.support.factories import a_booked_job, a_due_job
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize("kind", TICK_KINDS, ids=lambda kind: kind.name)
+def test_a_kind_is_pending_for_the_same_jobs_in_sql_and_in_memory(kind: ClaimKind) -> None:
+    now = database_now()
+    for overlap in (Overlap.SKIP, Overlap.WAIT):
+        a_due_job(overlap=overlap)
+        a_booked_job(overlap=overlap, cron="0 0 1 1 *")
+        a_booked_job(overlap=overlap, cron="0 0 1 1 *", force_run=True)
+        JobState.objects.filter(job=a_booked_job(overlap=overlap, cron="0 0 1 1 *")).update(retry_at=now)
+    states = JobState.objects.select_related("job")
+    in_memory = {state.pk for state in states if kind.is_pending(state, now)}
+    assert in_memory == set(states.filter(kind.pending(now)).values_list("pk", flat=True)) != set()
