@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db import Error
 
 from chroniker.conf import settings
+from chroniker.eligibility.hosts import WorkerReport
 from chroniker.executors.base import Executor
 from chroniker.executors.database_report import DatabaseReport
 from chroniker.models import Run
@@ -95,7 +96,9 @@ def _execute(run_id: UUID, token: int) -> None:
 class _Waiting:
     """What `Ticker.serve` waits with."""
 
-    aliases = ("default",)
+    @staticmethod
+    def reports() -> list[WorkerReport]:
+        return [WorkerReport("default")]
 
     @staticmethod
     def wait(seconds: float) -> None:
