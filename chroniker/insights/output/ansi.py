@@ -14,6 +14,8 @@ _ESCAPE = (
 )
 #: Also control characters, except the tab. A line has no line feed, and carriage returns are resolved before.
 _INVISIBLE = re.compile(rf"{_ESCAPE}|[\x00-\x08\x0a-\x1f\x7f-\x9f]")
+#: Finds out fast that there is nothing to remove, in text of several lines too.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _COLOUR = re.compile(r"(?:\x1b\[|\x9b)([0-9;:]*)m")
 #: The usual 16 colours of a terminal, in the order of their codes 30-37 and 90-97.
 _PALETTE = (
@@ -49,8 +51,8 @@ def plain(line: str) -> str:
 
 
 def without_escapes(text: str) -> str:
-    """The text without escapes, controls and line ends; also what carriage returns overwrite stays."""
-    return _INVISIBLE.sub("", text)
+    """The text without escapes and controls; what carriage returns overwrite stays."""
+    return _INVISIBLE.sub("", text) if _CONTROL.search(text) else text
 
 
 def segments(line: str, style: Style = PLAIN) -> tuple[list[tuple[str, str]], Style]:

@@ -10,7 +10,7 @@ from chroniker.insights.output.pages import Cursor, Page, page_after
 from chroniker.insights.output.views import lines_of
 
 #: One request reads no further page after so many lines, or so many matches.
-STEP, MOST = 50_000, 1000
+STEP, MOST = 20_000, 1000
 
 
 @dataclass(frozen=True, slots=True)
