@@ -89,6 +89,6 @@ from importlib.resources import files
 from django.contrib.staticfiles import finders
 from django.template.loader import get_template
 get_template("chroniker/console/edit/preview.html")
-assert finders.find("chroniker/live.js")
+assert finders.find("chroniker/console/live.js")
 assert files("chroniker").joinpath("py.typed").is_file()
 """

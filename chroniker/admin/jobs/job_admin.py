@@ -34,7 +34,7 @@ from chroniker.admin.jobs.deletion import Deletion
 from chroniker.admin.jobs.dependency_inline import DependencyInline
 from chroniker.admin.jobs.job_form import JobForm
 from chroniker.admin.operations import now_page, timeline_page
-from chroniker.admin.shared import page_notices, pause_page
+from chroniker.admin.shared import pause_page
 from chroniker.admin.shared.job_cells import overviews
 from chroniker.admin.shared.live_refresh import MOST_ROWS, cells_json, json_view, requested_ids
 from chroniker.admin.shared.site_links import SiteLinks, admin_url
@@ -84,8 +84,8 @@ class JobAdmin(SiteLinks, BulkActions, Cloning, Deletion, DeclaredFields, JobMod
     )
 
     class Media:
-        css = {"all": ("chroniker/admin.css", "chroniker/console/job-form.css")}
-        js = ("chroniker/live.js", "chroniker/job-form.js", "chroniker/command-choice.js")
+        css = {"all": ("chroniker/console/job-form.css",)}
+        js = ("chroniker/job-form.js", "chroniker/command-choice.js")
 
     # -- the list --------------------------------------------------------------------------------------------
 
@@ -122,7 +122,6 @@ class JobAdmin(SiteLinks, BulkActions, Cloning, Deletion, DeclaredFields, JobMod
         context |= job_page.edit_context(self, request, job)
         if job is None and (source := self.cloned(request)):
             context["title"] = gettext("Clone “%(job)s”") % {"job": source}
-        context |= page_notices.context()
         return super().render_change_form(request, context, *args, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Job, form: Any, change: bool) -> None:

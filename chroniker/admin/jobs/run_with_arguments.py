@@ -11,15 +11,14 @@ from django.contrib.admin import AdminSite
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
-from django.template.response import TemplateResponse
 from django.urls.resolvers import URLPattern
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from chroniker.admin.jobs.run_and_stop_views import back_to_job
 from chroniker.admin.shared import run_and_stop
-from chroniker.admin.shared.console_page import page_path
-from chroniker.admin.shared.site_links import redirect_to
+from chroniker.admin.shared.console_page import page_path, render
+from chroniker.admin.shared.site_links import admin_url, redirect_to
 from chroniker.exceptions import CommandRefused
 from chroniker.job_commands import options
 from chroniker.models import Job, Run
@@ -75,15 +74,15 @@ def arguments_page(site: AdminSite, request: HttpRequest, job: Job) -> HttpRespo
     if form.is_valid() and (run := run_and_stop.run_job(request, job, form.cleaned_data["args"])):
         may_view = again is not None and request.user.has_perm("chroniker.view_run")
         return redirect_to("chroniker_run_change", run.pk) if may_view else None
+    back = admin_url("chroniker_job_status", job.pk)
     context = {
-        **site.each_context(request),
         "title": _("Run with other arguments"),
-        "subtitle": str(job),
-        "opts": Job._meta,
+        "console_trail": [(str(job), back)],
         "original": job,
         "form": form,
+        "back": back,
     }
-    return TemplateResponse(request, "admin/chroniker/job/run_with.html", context)
+    return render(site, request, "admin/chroniker/job/run_with.html", "jobs", context)
 
 
 def _run_to_repeat(request: HttpRequest, job: Job) -> Run | None:

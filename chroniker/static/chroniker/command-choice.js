@@ -3,6 +3,7 @@
 "use strict";
 
 (function () {
+    const TIMEOUT = 10000; // milliseconds until a request without a response counts as failed
     const DELAY = 400; // milliseconds after the last key
 
     function element(tag, className, text) {
@@ -168,6 +169,13 @@
             ...folded(box.dataset.options, own, true), ...folded(box.dataset.common, common, false)];
     }
 
+    /* The answer as JSON; a refusal is an answer with the reason as `error`. Throws if there is none in time. */
+    async function ask(url) {
+        const response = await fetch(url, {headers: {Accept: "application/json"}, credentials: "same-origin",
+            signal: AbortSignal.timeout(TIMEOUT)});
+        return response.json();
+    }
+
     /* Requests one command at a time: the server imports its code for the response. */
     function watch(field, box) {
         let timer = null, shown = "", requests = 0;
@@ -178,8 +186,8 @@
                 return;
             }
             shown = name;
-            const answer = name && await window.chroniker.ask(`${box.dataset.url}?${new URLSearchParams({name})}`)
-                .catch(error => ({error: error.final ? error.message : box.dataset.failed}));
+            const answer = name && await ask(`${box.dataset.url}?${new URLSearchParams({name})}`)
+                .catch(() => ({error: box.dataset.failed}));
             if (mine === requests) { // the response to an older request may arrive later
                 box.replaceChildren(...(answer ? render(box, answer) : []));
             }

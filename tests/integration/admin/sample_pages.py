@@ -36,7 +36,11 @@ PAGES = {
     "monitor": ("change/",),
 }
 #: Pages of a model, below its address.
-LISTS = {"job": ("", "add/", "pause/", "graph/"), "run": ("", "reliability/"), "monitor": ("", "add/")}
+LISTS = {
+    "job": ("", "add/", "now/", "pause/", "pulse/", "timeline/", "graph/"),
+    "run": ("", "reliability/"),
+    "monitor": ("", "add/"),
+}
 
 
 def one_of_each() -> dict[str, Any]:
