@@ -16,6 +16,7 @@ from django.urls import reverse
 
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
+from chroniker.insights import health_facts
 from chroniker.lifecycle import Outcome
 from chroniker.models import EventKind, Host, HostService, LogChunk, Run, RunEvent, Status
 from chroniker.reasons import Reason
@@ -393,9 +394,9 @@ def test_suspended_hosts_are_shown_with_the_reason(admin: Client) -> None:
     Host.objects.create(
         name="here", last_seen=now, suspended_until=now - dt.timedelta(minutes=1), suspended_because="long ago"
     )
+    health_facts.forget()
     html = admin.get("/admin/chroniker/host/").content.decode()
     assert "&lt;It jumped.&gt;" in html and "long ago" not in html
-    for page in ("/admin/chroniker/job/", f"/admin/chroniker/job/{job.pk}/change/"):
-        assert (
-            "&lt;It jumped.&gt; On the host “there” starts and expiry are suspended" in admin.get(page).content.decode()
-        )
+    for page in ("/admin/chroniker/job/", f"/admin/chroniker/job/{job.pk}/change/", "/admin/chroniker/run/"):
+        html = admin.get(page).content.decode()
+        assert "starts suspended" in html and "&lt;It jumped.&gt; Starts on “there” are suspended" in html, page
