@@ -143,6 +143,7 @@ def choices(now: dt.datetime) -> Choices:
         _values("host", Host.objects.filter(last_seen__gt=now - RAN_WITHIN), "name"),
         *(_values(field, Job.objects.exclude(**{field: ""}), field) for field in ("queue", "executor", "command")),
     )
+    rows = rows.order_by()  # Django 6.1 gives a union the order of its first model, whose columns it does not have
     found: dict[str, list[str]] = {}
     for kind, value in rows:
         found.setdefault(kind, []).append(value)
