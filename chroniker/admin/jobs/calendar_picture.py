@@ -153,5 +153,6 @@ def _px(value: float) -> str:
 def summary(days: Sequence[CalendarDay], counts: Sequence[tuple[Mark, int]]) -> str:
     """The picture in words, for screen readers."""
     listed = ", ".join(_("%(n)d %(what)s") % {"n": number, "what": mark.label} for mark, number in counts)
+    found = listed or _("Nothing was scheduled.")
     text = ngettext("%(n)d day, one row a day.", "%(n)d days, one row a day.", len(days)) % {"n": len(days)}
-    return f"{text} {listed or _('Nothing was scheduled.')}"
+    return f"{text} {found}"

@@ -7,6 +7,7 @@ import gettext
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from django.utils.translation import override
@@ -24,8 +25,15 @@ IN_TEMPLATES = re.compile(rf"n?(p?)gettext\({STRING}(?:, ?{STRING})?")
 SEPARATOR = "\x04"
 PLACES = re.compile(r"%\(\w+\)|\{\w+\}")
 
-#: A message and its translation: two forms if it has a plural.
-Entries = dict[str, list[str]]
+
+class Entry(NamedTuple):
+    """A message and its translation: two of each if it has a plural."""
+
+    texts: list[str]
+    forms: list[str]
+
+
+Entries = dict[str, Entry]
 
 
 def texts_of(app: Path) -> Iterator[str]:
@@ -66,7 +74,8 @@ def entries_of(catalogue: Path) -> Entries:
                 parts[-1] = (parts[-1][0], parts[-1][1] + ast.literal_eval(line))
         if parts:
             key = SEPARATOR.join(text for word, text in parts if word in ("msgctxt", "msgid"))
-            found[key] = [text for word, text in parts if word.startswith("msgstr")]
+            texts = [text for word, text in parts if word.startswith("msgid")]
+            found[key] = Entry(texts, [text for word, text in parts if word.startswith("msgstr")])
     return found
 
 
@@ -85,22 +94,25 @@ def test_no_text_is_left_out_and_none_is_left_over(catalogue: Path) -> None:
 
 
 def test_no_text_is_untranslated_or_guessed(catalogue: Path) -> None:
-    assert [text for text, forms in entries_of(catalogue).items() if not all(forms)] == []
+    assert [key for key, entry in entries_of(catalogue).items() if not all(entry.forms)] == []
     assert "fuzzy" not in catalogue.read_text()
 
 
 def test_each_translation_names_the_same_values(catalogue: Path) -> None:
-    for text, forms in entries_of(catalogue).items():
-        expected, *named = [set(PLACES.findall(each)) for each in (text, *forms)]
-        # The singular may be written in words: "every week", "every %(n)d weeks".
-        assert named == [expected] or [each - {"%(n)"} for each in named] == [expected - {"%(n)"}] * 2, text
+    for key, entry in entries_of(catalogue).items():
+        for text, form in zip(entry.texts, entry.forms, strict=True):
+            expected, named = set(PLACES.findall(text)), set(PLACES.findall(form))
+            # The singular may be written in words: "every week", "every %(n)d weeks".
+            ignored = {"%(n)"} if len(entry.texts) == 2 else set()
+            assert named - ignored == expected - ignored, key
 
 
 def test_what_is_compiled_says_the_same(catalogue: Path) -> None:
     with catalogue.with_suffix(".mo").open("rb") as file:
         compiled = gettext.GNUTranslations(file)
-    for text, forms in entries_of(catalogue).items():
-        assert [compiled.gettext(text)] == forms or [compiled.ngettext(text, text, n) for n in (1, 2)] == forms, text
+    for key, entry in entries_of(catalogue).items():
+        found = [compiled.gettext(key)] if len(entry.texts) == 1 else [compiled.ngettext(key, key, n) for n in (1, 2)]
+        assert found == entry.forms, key
 
 
 def test_the_admin_speaks_the_language_of_its_reader() -> None:
