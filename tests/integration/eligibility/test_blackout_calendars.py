@@ -8,9 +8,7 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.db import connection
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from chroniker import lifecycle
@@ -22,6 +20,7 @@ from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.tick import tick
 from tests.support.admin_pages import open_form, url
 from tests.support.factories import a_booked_job, a_due_job, started, state_of
+from tests.support.statements import statements_of_a_tick
 
 MINUTE = dt.timedelta(minutes=1)
 #: A fixed time in the past, so that no minute ends during a test.
@@ -159,9 +158,7 @@ def test_a_deleted_blackout_skips_nothing() -> None:
 def statements(jobs: int, calendar: Calendar | None) -> int:
     for _each in range(jobs):
         a_due_job(calendar=calendar)
-    with CaptureQueriesContext(connection) as queries:
-        assert len(tick().claimed) == jobs
-    return len(queries)
+    return statements_of_a_tick(jobs)
 
 
 def test_calendars_need_one_statement_for_each_batch() -> None:

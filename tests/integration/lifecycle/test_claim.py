@@ -4,9 +4,8 @@ import datetime as dt
 import itertools
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.test import override_settings
-from django.test.utils import CaptureQueriesContext
 
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
@@ -18,6 +17,7 @@ from chroniker.schedule import next_after
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.tick import tick
 from tests.support.factories import LONG_AGO, a_booked_job, a_due_job, started, state_of
+from tests.support.statements import statements_of_a_tick
 
 MINUTE = dt.timedelta(minutes=1)
 
@@ -223,9 +223,7 @@ def test_the_database_refuses_inconsistent_rows(impossible: dict[str, object]) -
 def statements_of_a_tick_over(due_jobs: int) -> int:
     for _each in range(due_jobs):
         a_due_job()
-    with CaptureQueriesContext(connection) as statements:
-        assert len(tick().claimed) == due_jobs
-    return len(statements)
+    return statements_of_a_tick(due_jobs)
 
 
 def test_the_number_of_statements_of_a_tick_does_not_depend_on_the_number_of_jobs() -> None:
