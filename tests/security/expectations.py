@@ -74,11 +74,10 @@ PAGES: dict[str, Page] = {
     "monitor/<path:object_id>/change/": Page(STAFF, 302, of=lambda rows: rows.watch.pk),  # to the page that asks
     **_of_model("run", SEE_RUNS, NOBODY, NOBODY, lambda rows: rows.run.pk),
     "run/reliability/": Page(SEE_RUNS),
-    "run/states/": Page(SEE_RUNS, json=True, query="?ids=00000000-0000-0000-0000-000000000000"),
-    "run/<uuid:object_id>/live/": Page(SEE_RUNS, json=True, of=lambda rows: rows.run.pk),
     "run/<uuid:object_id>/output/": Page(SEE_RUNS, json=True, query="?before=0.0.0", of=lambda rows: rows.run.pk),
     "run/<uuid:object_id>/log.txt": Page(SEE_RUNS, of=lambda rows: rows.run.pk),
-    "run/<uuid:object_id>/stop/": Page(_only("stopper", "watchman"), 302, of=lambda rows: rows.run.pk),
+    "run/<uuid:object_id>/stop/": Page(_only("stopper", "watchman"), of=lambda rows: rows.run.pk),
+    "run/<uuid:object_id>/again/": Page(_only("runner", "operator"), 302, of=lambda rows: rows.ended.pk),
     **_of_model("host", SEE, NOBODY, _only("deleter"), lambda rows: rows.host.pk),
     "host/<path:object_id>/change/": Page(SEE, 302, of=lambda rows: rows.host.pk),  # to the page of the fleet
     **_of_model("group", SEE, _only("adder"), _only("deleter"), lambda rows: rows.group.pk),
@@ -139,6 +138,7 @@ CHANGES: list[Change] = [
     _action("job", "delete_selected", _only(), lambda rows: rows.idle),
     _action("monitor", "check_now", _only("operator"), lambda rows: rows.watch),
     Change("run/<uuid:object_id>/stop/", _only("stopper", "watchman")),
+    Change("run/<uuid:object_id>/again/", _only("runner", "operator")),
     Change("host/<path:object_id>/delete/", _only("deleter"), CONFIRMED),
     Change("group/add/", _only("adder"), lambda rows: {"name": "new"}),
     Change("group/<path:object_id>/change/", _only("changer"), lambda rows: {"name": "night", "limit": "7"}),

@@ -15,8 +15,9 @@ from django.db.models import Model
 from django.test import Client
 from django.utils.timezone import now
 
-from chroniker.models import Blackout, Calendar, Group, Host, Job, Outbox, Run
+from chroniker.models import Blackout, Calendar, Group, Host, Job, Outbox, Run, Status
 from chroniker.scheduler.manual_runs import run_now
+from tests.support.ended_runs import ended
 from tests.support.factories import a_booked_job
 
 _MODELS = ("job", "jobdependency", "run", "host", "group", "calendar", "blackout", "outbox")
@@ -68,12 +69,16 @@ def browser(person: str, *, strict: bool = False) -> Client:
 
 @dataclass(frozen=True)
 class SampleRows:
-    """``job`` has an open run; ``idle`` has none and is disabled, so that it may be deleted and enabled."""
+    """``job`` has an open run; ``idle`` has none and is disabled, so that it may be deleted and enabled.
+
+    ``ended`` is a closed run of ``watch``.
+    """
 
     job: Job
     idle: Job
     watch: Job
     run: Run
+    ended: Run
     group: Group
     calendar: Calendar
     host: Host
@@ -87,9 +92,9 @@ class SampleRows:
         job = a_booked_job(name="busy", group=group)
         idle = a_booked_job(name="idle", enabled=False)
         watch = a_booked_job(name="watch", is_monitor=True, command="check_monitor", args="--model auth.User")
-        run = run_now(job, by="a test")
+        run, last = run_now(job, by="a test"), ended(watch, Status.FAILED)
         outbox = Outbox.objects.create(run=run, channel="mail:1", payload={"to": "somebody"}, sent_at=now())
-        return cls(job, idle, watch, run, group, calendar, host, outbox)
+        return cls(job, idle, watch, run, last, group, calendar, host, outbox)
 
 
 def everything() -> dict[str, list[str]]:
