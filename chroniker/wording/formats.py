@@ -47,7 +47,10 @@ def _time(value: dt.datetime | None, now: dt.datetime | None, clock: str) -> str
 
 
 def short_duration(length: dt.timedelta | float | None) -> str:
-    """“640 ms”, “4.2 s”, “38 s”, “6 min 22 s”, “52 min”, “2 h 25 min”, “3 d 4 h”. A number is in seconds."""
+    """“640 ms”, “4.2 s”, “2 s”, “38 s”, “6 min 22 s”, “52 min”, “2 h 25 min”, “3 d 4 h”. A number is in seconds.
+
+    One decimal below 10 s, and none where it is zero, as the second unit of longer durations.
+    """
     if length is None:
         return NOTHING
     seconds = max(length.total_seconds() if isinstance(length, dt.timedelta) else float(length), 0.0)

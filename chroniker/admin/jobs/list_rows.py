@@ -129,7 +129,7 @@ def _reason(overview: Overview, code: str, runs: Sequence[PastRun]) -> tuple[str
         error = last.error_line or str(Status(last.status).label)
         return f"{text}: {error}", "bad"
     if overview.is_self_explanatory or code == "disabled":
-        return ("" if overview.job.deletion_requested_at is None else _("Is deleted when its run ends.")), "wait"
+        return ("" if overview.job.deletion_requested_at is None else _("Will be deleted when its run ends.")), "wait"
     if overview.pause is not None and not overview.pause.group:
         return "", ""  # the bar of every page says it once
     tone = state(code).tone

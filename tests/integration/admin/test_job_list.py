@@ -180,7 +180,7 @@ def test_a_row_has_the_last_runs_their_success_and_the_usual_duration(admin: Cli
     ended(job, 3, 2, status=Status.FAILED, took=dt.timedelta(seconds=2))
     JobState.objects.filter(pk=job.pk).update(p50=4.0)
     [row] = shown_rows(admin)
-    assert (len(row.spark.bars), row.success, row.took, row.usual) == (20, "90 %", "2.0 s", "usually 4.0 s")
+    assert (len(row.spark.bars), row.success, row.took, row.usual) == (20, "90 %", "2 s", "usually 4 s")
     assert row.spark.label == "Last 20 runs: 18 succeeded, 2 failed"
     assert {bar.y > 17 for bar in row.spark.bars[-2:]} == {True}  # below the line
     assert {bar.y > 17 for bar in row.spark.bars[:-2]} == {False}

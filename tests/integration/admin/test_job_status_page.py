@@ -93,7 +93,7 @@ def test_counts_and_delays_come_from_the_hourly_counts(admin: Client) -> None:
     RunHour.objects.create(job=job, hour=hour - dt.timedelta(days=40), failed=1000)
     facts = {fact.label: fact for fact in shown(admin, job)["glance"]}
     assert (facts["Success, 30 days"].value, facts["Success, 30 days"].note) == ("98.3 %", "59 of 60")
-    assert facts["Start delay, p95"].value == "up to 2.0 s"
+    assert facts["Start delay, p95"].value == "up to 2 s"
 
 
 def test_values_of_secrets_are_not_shown(admin: Client) -> None:

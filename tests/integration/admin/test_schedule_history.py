@@ -75,7 +75,7 @@ def test_each_scheduled_time_is_a_row_with_result_run_start_and_reason(admin: Cl
     job, _since = a_history(Status.SUCCEEDED, Status.SKIPPED, Status.LOST)
     due, lost, skipped, succeeded = rows(admin, job)[-4:]
     assert due[1:] == ["Due", NOTHING, NOTHING, NOTHING, "It is due; the next tick starts it."]
-    assert lost[1:3] == ["Lost", "3"] and lost[4] == "3.0 s"
+    assert lost[1:3] == ["Lost", "3"] and lost[4] == "3 s"
     assert skipped[1:] == ["Skipped", NOTHING, NOTHING, NOTHING, "The job was still running."]
     assert succeeded[1:3] == ["Succeeded", "1"]
 
@@ -83,11 +83,11 @@ def test_each_scheduled_time_is_a_row_with_result_run_start_and_reason(admin: Cl
 def test_whether_it_ran_at_a_time_has_an_answer(admin: Client) -> None:
     job, since = a_history(Status.SUCCEEDED, Status.SKIPPED, Status.LOST, Status.FAILED)
     answers = [answer_at(admin, job, since + n * 5 * MINUTE) for n in range(1, 6)]
-    assert answers[0].startswith("Yes. The run due at ") and "started 3.0 s later on worker-1" in answers[0]
-    assert "and succeeded after 6.0 s." in answers[0] and "After it: " in answers[0]
+    assert answers[0].startswith("Yes. The run due at ") and "started 3 s later on worker-1" in answers[0]
+    assert "and succeeded after 6 s." in answers[0] and "After it: " in answers[0]
     assert answers[1].startswith("No: ") and "was skipped. The job was still running." in answers[1]
     assert answers[2].startswith("Perhaps.") and "The command may have finished." in answers[2]
-    assert answers[3].startswith("Yes, but it did not succeed.") and "and failed after 6.0 s." in answers[3]
+    assert answers[3].startswith("Yes, but it did not succeed.") and "and failed after 6 s." in answers[3]
     assert answers[4].startswith("Not yet: it is due since")
     between = answer_at(admin, job, since + 7 * MINUTE)
     assert between.startswith("Nothing was due then. By its present schedule the next scheduled time is")

@@ -148,18 +148,18 @@ def test_the_switch_is_read_within_other_statements() -> None:
 def test_all_jobs_are_paused_and_resumed_in_the_admin(admin: Client) -> None:
     job = a_due_job()
     page = reverse("admin:chroniker_job_pause")
-    assert page in admin.get(LIST).content.decode()
+    assert page in admin.get(reverse("admin:chroniker_job_now")).content.decode()
     assert "Pause all jobs" in admin.get(page).content.decode()
     assert pauses.global_pause() is None
     assert admin.post(page, {"pause": "Pause", "reason": "a <b>move</b>"}).status_code == 302
     assert tick().claimed == []
     for address in (LIST, reverse("admin:chroniker_job_change", args=[job.pk])):
         shown = admin.get(address).content.decode()
-        assert "The scheduler is paused since" in shown and "by root. a &lt;b&gt;move&lt;/b&gt;. No new runs" in shown
+        assert "Paused by root since" in shown and ": a &lt;b&gt;move&lt;/b&gt;. Resume…" in shown
         assert page in shown
     assert "Resume all jobs" in admin.get(page).content.decode()
     admin.post(page, {"resume": "Resume"})
-    assert "The scheduler is paused" not in admin.get(LIST).content.decode()
+    assert "Paused by root" not in admin.get(LIST).content.decode()
     entries, switch = LogEntry.objects.order_by("pk"), ContentType.objects.get_for_model(Switch)
     assert [(entry.content_type, entry.get_change_message()) for entry in entries] == [
         (switch, "Paused. a <b>move</b>"),
@@ -169,10 +169,12 @@ def test_all_jobs_are_paused_and_resumed_in_the_admin(admin: Client) -> None:
 
 def test_a_group_is_paused_and_resumed_in_the_admin(admin: Client) -> None:
     group = Group.objects.create(name="reports")
+    a_due_job(group=group)
     page = reverse("admin:chroniker_group_pause", args=[group.pk])
     assert page in admin.get(reverse("admin:chroniker_group_change", args=[group.pk])).content.decode()
     admin.post(page, {"pause": "Pause", "reason": "a move"})
-    assert "The group “reports” is paused since" in admin.get(LIST).content.decode()
+    shown = admin.get(LIST).content.decode()
+    assert "The group “reports” is paused since" in shown and "by root. a move" in shown
     assert "a move" in admin.get("/admin/chroniker/group/").content.decode()
     admin.post(page, {"resume": "Resume"})
     group.refresh_from_db()
