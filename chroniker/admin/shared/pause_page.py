@@ -1,4 +1,4 @@
-"""Pause and resume all jobs or a group: the page with the form, and the notices on other pages."""
+"""The page with the form that pauses or resumes all jobs or a group."""
 
 from __future__ import annotations
 
