@@ -138,12 +138,13 @@ def _why_not(
         return _("Schedule error: %(error)s") % {"error": state.schedule_error}, False
     if pause is not None:
         return str(pause), bool(pending)
+    needs_turn = all(kind.dependencies is Scope.ALL for kind in pending)
+    texts = [wait.text for wait in waits if needs_turn or not wait.turn_only]
     if state.job.edited_at is not None:
-        return _("It was edited; the next tick books it."), False
+        return _("It was edited; the next tick books it."), bool(pending and texts)
     if not pending:
         return _why_not_due(state), False
-    needs_turn = all(kind.dependencies is Scope.ALL for kind in pending)
-    if texts := [wait.text for wait in waits if needs_turn or not wait.turn_only]:
+    if texts:
         return _("It is due, but %(reasons)s.") % {"reasons": "; ".join(texts)}, True
     return _("It is due; the next tick starts it."), False
 

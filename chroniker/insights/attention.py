@@ -19,8 +19,6 @@ from chroniker.wording.formats import coarse_duration, count, relative, short_ti
 #: Items that are read of each kind; the page shows fewer, and says that there are more.
 MOST = 21
 DAY = dt.timedelta(days=1)
-#: A job is overdue after two periods of the tick, but not before this time.
-SOONEST_OVERDUE = dt.timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +118,7 @@ def _lost(now: dt.datetime) -> Iterator[Item]:
 
 
 def _overdue(facts: Facts, now: dt.datetime) -> Iterator[Item]:
-    """Jobs that a tick should have claimed two periods ago."""
-    periods = [2 * ticker.period for ticker in facts.tickers[:1]]
-    before = now - max([SOONEST_OVERDUE, *(dt.timedelta(seconds=each) for each in periods)])
-    for state in health_facts.overdue(before)[:MOST]:
+    for state in health_facts.overdue(now - health_facts.overdue_after(facts.tickers))[:MOST]:
         assert state.next_run is not None
         what = _("Due since %(time)s.") % {"time": short_time(state.next_run, now)}
         yield Item("overdue", state.job, state.next_run, None, what, health.tick(facts, now).detail)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from chroniker.eligibility import explanations
 from chroniker.eligibility.pauses import Pause
+from chroniker.insights import health_facts
 from chroniker.insights.durations import Estimate, estimate
-from chroniker.insights.job_status import OVERDUE_AFTER
 from chroniker.models import Job, JobState, Lease, Run, Status
 
 #: Rows of each table; open runs that are counted.
@@ -103,10 +103,11 @@ def _waiting(
         return queued
     pauses = {state.pk: held for state in states} if held else None
     found = explanations.explain(states, now, pauses, leases={})
-    return queued + [_waiting_job(state, found[state.pk], now) for state in states]
+    overdue_before = now - health_facts.cached_overdue_after(now)
+    return queued + [_waiting_job(state, found[state.pk], overdue_before) for state in states]
 
 
-def _waiting_job(state: JobState, found: explanations.Explanation, now: dt.datetime) -> WaitingJob:
-    late = state.next_run is not None and state.next_run < now - OVERDUE_AFTER
+def _waiting_job(state: JobState, found: explanations.Explanation, overdue_before: dt.datetime) -> WaitingJob:
+    late = state.next_run is not None and state.next_run <= overdue_before
     code = "waiting" if found.is_held else "overdue" if late else "due"
     return WaitingJob(state.job, code, state.next_run, found.text)

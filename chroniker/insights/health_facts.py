@@ -6,6 +6,7 @@ import datetime as dt
 import logging
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -24,8 +25,10 @@ logger = logging.getLogger(__name__)
 CACHED_SECONDS, LIMIT_SECONDS = 3.0, 2.0
 #: Workers and hosts that were silent for longer are left out.
 FORGOTTEN = dt.timedelta(days=1)
-#: A job that is due for longer is overdue; a message that waits for longer is late.
-OVERDUE, LATE_MESSAGE = dt.timedelta(minutes=2), dt.timedelta(minutes=2)
+#: A job is overdue after two periods of the tick, but not before this time.
+SOONEST_OVERDUE = dt.timedelta(seconds=30)
+#: A message that waits for longer is late.
+LATE_MESSAGE = dt.timedelta(minutes=2)
 MOST_ROWS, MOST_QUEUES, MOST_MESSAGES = 500, 100, 100
 
 
@@ -96,7 +99,7 @@ def read(now: dt.datetime) -> Facts:
     tickers = list(Ticker.objects.order_by("-last_at")[:MOST_ROWS])
     hosts, services = _hosts_and_services(now)
     services.sort(key=lambda service: service.last_seen, reverse=True)
-    return Facts(tickers, hosts, services, _queues(), _overdue_since(now), _late_messages(now))
+    return Facts(tickers, hosts, services, _queues(), _overdue_since(tickers, now), _late_messages(now))
 
 
 def _hosts_and_services(now: dt.datetime) -> tuple[list[Host], list[HostService]]:
@@ -122,13 +125,26 @@ def _queues() -> list[WaitingQueue]:
     return [WaitingQueue(row["executor"], row["queue"], row["n"], row["oldest"]) for row in counted]
 
 
-def _overdue_since(now: dt.datetime) -> dt.datetime | None:
-    return None if settings.paused else overdue(now - OVERDUE).values_list("next_run", flat=True).first()
+def _overdue_since(tickers: Sequence[Ticker], now: dt.datetime) -> dt.datetime | None:
+    return overdue(now - overdue_after(tickers)).values_list("next_run", flat=True).first()
+
+
+def overdue_after(tickers: Sequence[Ticker]) -> dt.timedelta:
+    """How long a job may be due before it is overdue. By the period of the latest ticker, the first of ``tickers``."""
+    return max([SOONEST_OVERDUE, *(dt.timedelta(seconds=2 * ticker.period) for ticker in tickers[:1])])
+
+
+def cached_overdue_after(now: dt.datetime) -> dt.timedelta:
+    """The same by the cached facts. The minimum if they cannot be read."""
+    facts = cached(now)
+    return overdue_after(facts.tickers if facts else ())
 
 
 def overdue(before: dt.datetime) -> QuerySet[JobState]:
     """Jobs that a tick should have claimed before this moment, the longest waiting first. A pause, a group, a
     dependency or a run of its own that holds a job back makes it no longer overdue."""
+    if settings.paused:
+        return JobState.objects.none()
     held = Q(job__group__in=groups.closed_groups())
     return due.find(SCHEDULED, before, groups=False).filter(Q(job__group=None) | ~held, ~pauses.switched_off())
 

@@ -11,7 +11,7 @@ from django.db.models.functions import Cast
 
 from chroniker.eligibility import due, pauses
 from chroniker.eligibility.claim_kinds import SCHEDULED
-from chroniker.insights.job_status import OVERDUE_AFTER
+from chroniker.insights import health_facts
 from chroniker.models import Group, Host, Job, JobState, Lease, Run, Status
 
 #: Numbers above this one are not counted.
@@ -42,16 +42,18 @@ class JobFilter:
 
 
 class Conditions:
-    """The conditions on Job at ``now``. Makes at most two statements: the pause, and groups without room.
+    """The conditions on Job at ``now``. Makes at most two statements besides those of the health, which are cached: the
+    pause, and groups without room.
 
     Each is a search among the ids that an index gives: one "OR" over two tables would read all jobs.
     """
 
     def __init__(self, now: dt.datetime) -> None:
         self.now = now
+        overdue_before = now - health_facts.cached_overdue_after(now)
         is_paused = pauses.global_pause() is not None
         on = JobState.objects.filter(job__enabled=True)
-        overdue = JobState.objects.none() if is_paused else due.find(SCHEDULED, now - OVERDUE_AFTER)
+        overdue = JobState.objects.none() if is_paused else due.find(SCHEDULED, overdue_before)
         open_runs = Lease.objects.filter(slot="")
         running = open_runs.filter(run__status=Status.RUNNING)
         queued = open_runs.filter(run__status=Status.CLAIMED)

@@ -12,11 +12,9 @@ from django.utils.translation import gettext_lazy as _
 
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import explanations, hosts, pauses
+from chroniker.insights import health_facts
 from chroniker.insights.durations import expected_durations
 from chroniker.models import Job, JobState, Lease, Status
-
-#: A job that is due this long, and that no rule holds back, is overdue: two periods of the slowest tick, cron's.
-OVERDUE_AFTER = dt.timedelta(minutes=2)
 
 
 class Condition(models.TextChoices):
@@ -47,6 +45,7 @@ class JobStatus:
     unserved: str = ""  #: a message, if its required host is not live
     pause: pauses.Pause | None = None  #: the pause that applies to it
     is_held: bool = False  #: it is due, and a pause, a dependency or its group holds it back
+    overdue_after: dt.timedelta = health_facts.SOONEST_OVERDUE  #: how long it may be due before it is overdue
 
     @property
     def is_open(self) -> bool:
@@ -72,7 +71,7 @@ class JobStatus:
     def state_code(self) -> str:
         """The code of its state, as in ``chroniker.wording.states``."""
         condition = self.condition
-        if condition == Condition.DUE:
+        if condition == Condition.DUE or (condition == Condition.RETRYING and self._is_overdue):
             return self._due_code()
         if condition == Condition.IDLE and self.state.failures:
             return "failing"
@@ -83,8 +82,13 @@ class JobStatus:
     def _due_code(self) -> str:
         if self.is_held:
             return "paused" if self.pause is not None else "waiting"
+        return "overdue" if self._is_overdue else "due"
+
+    @property
+    def _is_overdue(self) -> bool:
+        """By time, if no rule holds it back."""
         due_at = self.state.next_run
-        return "overdue" if due_at is not None and due_at < self.now - OVERDUE_AFTER else "due"
+        return not self.is_held and due_at is not None and due_at <= self.now - self.overdue_after
 
     @property
     def is_self_explanatory(self) -> bool:
@@ -117,7 +121,8 @@ F = TypeVar("F", bound=JobStatus)
 
 
 def fetch_job_status(jobs: Sequence[Job], kind: type[F], now: dt.datetime | None = None) -> dict[int, F]:
-    """The status by job id. A constant number of statements. A job that was never booked gets an empty state.
+    """The status by job id. A constant number of statements, besides those of the health, which are
+    cached. A job that was never booked gets an empty state.
 
     ``now``: the database's clock, if the caller has read it. States and groups that the jobs carry are not read again.
     """
@@ -128,6 +133,7 @@ def fetch_job_status(jobs: Sequence[Job], kind: type[F], now: dt.datetime | None
     missing = hosts.jobs_without_live_host(jobs)
     reasons = explanations.explain(list(states.values()), now, held, missing, leases)
     expected = _expected(states, leases)
+    overdue_after = _overdue_after(states, now)
     return {
         job.pk: kind(
             job,
@@ -139,6 +145,7 @@ def fetch_job_status(jobs: Sequence[Job], kind: type[F], now: dt.datetime | None
             unserved=missing.get(job.pk, ""),
             pause=held.get(job.pk),
             is_held=reasons[job.pk].is_held,
+            overdue_after=overdue_after,
         )
         for job in jobs
     }
@@ -153,6 +160,13 @@ def _states(jobs: Sequence[Job]) -> dict[int, JobState]:
     for job in jobs:
         states.setdefault(job.pk, JobState(job_id=job.pk)).job = job
     return states
+
+
+def _overdue_after(states: dict[int, JobState], now: dt.datetime) -> dt.timedelta:
+    """Reads the health only if a job may be overdue."""
+    soonest = health_facts.SOONEST_OVERDUE
+    may_be = any(state.next_run is not None and state.next_run <= now - soonest for state in states.values())
+    return health_facts.cached_overdue_after(now) if may_be else soonest
 
 
 def _expected(states: dict[int, JobState], leases: dict[int, Lease]) -> dict[int, dt.timedelta]:

@@ -80,7 +80,7 @@ def backlog() -> Findings:
     if active_pauses.global_pause() is not None:
         yield Level.OK, "Not checked while all jobs are paused.", ""
         return
-    late = health_facts.overdue(now - health_facts.OVERDUE).order_by()
+    late = health_facts.overdue(now - health_facts.cached_overdue_after(now)).order_by()
     count, oldest = late[:MAX_COUNTED].count(), late.aggregate(oldest=Min("next_run"))["oldest"]
     if not oldest:
         yield Level.OK, "No job is overdue.", ""

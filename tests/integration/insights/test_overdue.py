@@ -1,0 +1,87 @@
+"""Which jobs are overdue: the start page, the list, its filter, a job's state and the health agree."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+from django.test import override_settings
+
+from chroniker.clock.database_clock import database_now
+from chroniker.insights import health_facts, job_filters
+from chroniker.insights.attention import attention
+from chroniker.insights.current_work import current_work
+from chroniker.insights.job_filters import Conditions, JobFilter
+from chroniker.insights.job_status import JobStatus, fetch_job_status
+from chroniker.models import Job, JobState, Ticker
+from tests.support.factories import a_dependency, a_due_job, a_job
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("dummy")]
+
+EVERYWHERE = {"state", "filter", "start page", "attention", "health"}
+
+
+def due_for(seconds: int) -> Job:
+    job = a_due_job()
+    JobState.objects.filter(pk=job.pk).update(next_run=database_now() - dt.timedelta(seconds=seconds))
+    return job
+
+
+def a_tick_every(seconds: int) -> None:
+    values = {"host": "here", "kind": "cron", "version": "2", "pid": 1, "pass_seconds": 0.1}
+    Ticker.objects.create(period=seconds, last_at=database_now(), **values)
+
+
+def overdue_in(job: Job) -> set[str]:
+    """The places that show the job as overdue."""
+    health_facts.forget()
+    now = database_now()
+    facts = health_facts.cached(now)
+    assert facts is not None
+    status = fetch_job_status([Job.objects.get(pk=job.pk)], JobStatus, now)[job.pk]
+    found = {
+        "state": status.state_code == "overdue",
+        "filter": job_filters.matching(JobFilter(show="overdue"), Conditions(now)).filter(pk=job.pk).exists(),
+        "start page": ("overdue", job.pk) in [(each.code, each.job.pk) for each in current_work(now).waiting],
+        "attention": ("overdue", job) in [(item.kind, item.job) for item in attention(now).items],
+        "health": facts.overdue_since is not None,
+    }
+    return {place for place, is_overdue in found.items() if is_overdue}
+
+
+@pytest.mark.parametrize(
+    ("period", "seconds", "expected"),
+    [
+        (5, 45, EVERYWHERE),
+        (60, 45, set()),
+        (60, 150, EVERYWHERE),
+        (300, 150, set()),
+        (None, 45, EVERYWHERE),
+        (None, 15, set()),
+    ],
+)
+def test_a_job_is_overdue_after_two_periods_of_the_tick(period: int | None, seconds: int, expected: set[str]) -> None:
+    if period is not None:
+        a_tick_every(period)
+    assert overdue_in(due_for(seconds)) == expected
+
+
+def test_a_job_whose_retry_is_later_is_overdue_by_its_schedule() -> None:
+    job = due_for(150)
+    JobState.objects.filter(pk=job.pk).update(retry_at=database_now() + dt.timedelta(hours=1))
+    assert overdue_in(job) == EVERYWHERE
+
+
+@pytest.mark.parametrize("edited", [False, True])
+def test_a_job_that_a_dependency_holds_back_is_not_overdue(edited: bool) -> None:
+    job = due_for(150)
+    a_dependency(job, a_job(), wait_for_success=True)
+    if edited:
+        Job.objects.filter(pk=job.pk).update(edited_at=database_now())
+    assert overdue_in(job) == set()
+
+
+def test_no_job_is_overdue_while_all_are_paused() -> None:
+    job = due_for(150)
+    with override_settings(CHRONIKER_PAUSED=True):
+        assert overdue_in(job) == set()
