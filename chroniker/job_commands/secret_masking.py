@@ -26,6 +26,18 @@ def masked(text: str, secret_lines: str) -> str:
     return text
 
 
+def names_only(lines: str) -> str:
+    """``NAME=value`` lines with every value replaced. A line without a name is replaced as a whole."""
+    return "\n".join(_name_only(line) for line in lines.splitlines())
+
+
+def _name_only(line: str) -> str:
+    name, equals, value = line.partition("=")
+    if not line.strip() or (equals and not value):
+        return line
+    return f"{name}={MASK}" if equals and name.strip().isidentifier() else MASK
+
+
 def secret_values(secret_lines: str) -> list[str]:
     """The values that this process can read, the longest first, because one may contain another."""
     try:

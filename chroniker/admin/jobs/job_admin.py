@@ -32,9 +32,11 @@ from chroniker.admin.jobs.cloning import Cloning
 from chroniker.admin.jobs.declared_fields import DeclaredFields
 from chroniker.admin.jobs.deletion import Deletion
 from chroniker.admin.jobs.dependency_inline import DependencyInline
+from chroniker.admin.jobs.form_times import times_in
 from chroniker.admin.jobs.job_form import JobForm
 from chroniker.admin.operations import now_page, timeline_page
 from chroniker.admin.shared import pause_page
+from chroniker.admin.shared.changed_values import ChangedValues
 from chroniker.admin.shared.job_cells import overviews
 from chroniker.admin.shared.live_refresh import MOST_ROWS, cells_json, json_view, requested_ids
 from chroniker.admin.shared.site_links import SiteLinks, admin_url
@@ -64,7 +66,7 @@ PAGES: tuple[Any, ...] = (
 
 
 @admin.register(Job)
-class JobAdmin(SiteLinks, BulkActions, Cloning, Deletion, DeclaredFields, JobModelAdmin):
+class JobAdmin(SiteLinks, ChangedValues, BulkActions, Cloning, Deletion, DeclaredFields, JobModelAdmin):
     actions = (*BulkActions.actions, "delete_selected")
     form = JobForm
     inlines = (DependencyInline,)
@@ -131,6 +133,10 @@ class JobAdmin(SiteLinks, BulkActions, Cloning, Deletion, DeclaredFields, JobMod
         elif form.changed_columns:
             obj.save(update_fields=form.changed_columns)
         book_soon([obj.pk])
+
+    def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
+        with times_in(form.instance.timezone):
+            return super().construct_change_message(request, form, formsets, add)
 
     def pause_view(self, request: HttpRequest) -> HttpResponse:
         """Pause or resume all jobs, whatever the list shows."""

@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from chroniker.admin.shared.changed_values import ChangedValues
 from chroniker.admin.shared.input_labels import NamedInputs
 from chroniker.admin.shared.site_links import SiteLinks
 from chroniker.models import Blackout, Calendar
@@ -31,7 +32,7 @@ class BlackoutInline(TabularInline):
 
 
 @admin.register(Calendar)
-class CalendarAdmin(SiteLinks, CalendarModelAdmin):
+class CalendarAdmin(SiteLinks, ChangedValues, CalendarModelAdmin):
     list_display = ("name", "n_blackouts", "n_jobs")
     search_fields = ("name",)
     inlines = (BlackoutInline,)

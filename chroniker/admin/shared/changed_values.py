@@ -1,0 +1,96 @@
+"""The old and the new value of each changed field, in the change messages of the admin."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from typing import Any
+
+from django import forms
+from django.conf import settings as django_settings
+from django.core.exceptions import ValidationError
+from django.db.models import Model
+from django.http import HttpRequest
+from django.utils import timezone, translation
+from django.utils.translation import gettext as _
+
+from chroniker.job_commands.secret_masking import masked, names_only
+from chroniker.wording.formats import NOTHING, full_time
+
+#: A longer value is cut.
+LONGEST = 200
+#: Fields of ``NAME=value`` lines whose values are not written.
+NAMES_ONLY = frozenset({"environment", "secrets"})
+
+
+class ChangedValues:
+    """Mixin of a ``ModelAdmin``. Writes “Limit from “2” to “3”” where Django writes “Limit”.
+
+    In the language of the project: Django translates the names of fields at display, but no text around values.
+    """
+
+    def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
+        message: Any = super().construct_change_message(request, form, formsets, add)  # type: ignore[misc]
+        changed = [entry["changed"] for entry in message if "changed" in entry]
+        with translation.override(django_settings.LANGUAGE_CODE):
+            for entry, (each, names) in zip(changed, _changed_forms(form, formsets, add), strict=True):
+                entry["fields"] = [_change(each, name) for name in names]
+        return message
+
+
+def _changed_forms(form: Any, formsets: Any, add: bool) -> Iterable[tuple[Any, list[str]]]:
+    """The forms with their changed fields, in the order of Django's message."""
+    if form.changed_data and not add:
+        yield form, form.changed_data
+    for formset in formsets or ():
+        by_row = {id(each.instance): each for each in formset.initial_forms}
+        for row, names in formset.changed_objects:
+            yield by_row[id(row)], names
+
+
+def _change(form: Any, name: str) -> str:
+    """The label alone for values that look the same, such as two values of a secret."""
+    field = form.fields.get(name)
+    label = str((field and field.label) or name)
+    old = _shown(form, name, form.initial.get(name))
+    new = _shown(form, name, form.cleaned_data.get(name))
+    if old == new:
+        return label
+    return _("%(field)s from “%(old)s” to “%(new)s”") % {"field": label, "old": old, "new": new}
+
+
+def _shown(form: Any, name: str, value: Any) -> str:
+    text = _text(form.fields.get(name), value)
+    if name in NAMES_ONLY:
+        text = names_only(text)
+    for secret_lines in (form.initial.get("secrets"), getattr(form.instance, "secrets", "")):
+        text = masked(text, secret_lines or "")
+    return f"{text[: LONGEST - 1]}…" if len(text) > LONGEST else text
+
+
+def _text(field: forms.Field | None, value: Any) -> str:
+    if isinstance(value, bool):
+        return _("Yes") if value else _("No")
+    if isinstance(value, dt.datetime):
+        return full_time(value) if timezone.is_aware(value) else f"{value:%Y-%m-%d %H:%M:%S}"
+    if hasattr(value, "__iter__") and not isinstance(value, str):
+        return ", ".join(_text(None, each) for each in value) or NOTHING
+    if value is None or value == "":
+        return NOTHING
+    if isinstance(field, forms.ModelChoiceField):
+        return _row(field, value)
+    if isinstance(field, forms.ChoiceField):
+        choices: Any = field.choices
+        labels = {str(key): label for key, label in choices}
+        return str(labels.get(str(value), value))
+    return str(value)
+
+
+def _row(field: Any, value: Any) -> str:
+    """The row that a choice names. A row that cannot be chosen any more is named by its key."""
+    if isinstance(value, Model):
+        return str(value)
+    try:
+        return str(field.to_python(value))
+    except ValidationError:
+        return str(value)
