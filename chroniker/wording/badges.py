@@ -36,7 +36,7 @@ def time_html(value: dt.datetime | None, text: str, attribute: str = "") -> str 
     """The text with the exact time for programs and as a tooltip. ``attribute``: of a text that a script updates."""
     if value is None:
         return text
-    more = SafeString(f" {attribute}") if attribute else ""
+    more = format_html(" {}", attribute) if attribute else ""
     return format_html(
         '<time datetime="{}" title="{}"{}>{}</time>', value.isoformat(), formats.full_time(value), more, text
     )
