@@ -46,9 +46,10 @@ class Command(ConsoleCommand):
             run.refresh_from_db(fields=["status", "finished_at"])
             self.stderr.write(f"{_name(run)} is not running: it {_ended(run)}.")
             return False
-        run.refresh_from_db(fields=["status"])
+        run.refresh_from_db(fields=["status", "started_at", "finished_at"])
         if run.status not in OPEN:
-            self.stdout.write(f"{_name(run)} was stopped before it started.")
+            before = run.status == Status.STOPPED and run.started_at is None
+            self.stdout.write(f"{_name(run)} {'was stopped before it started' if before else _ended(run)}.")
         elif since is not None:
             self.stdout.write(
                 f"{_name(run)} is being stopped since {local(since)}, requested by {one_line(run.stop_requested_by)}."

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
+from uuid import UUID
 
 import pytest
+from django.core.management import call_command
 
+from chroniker import lifecycle
+from chroniker.lifecycle import Outcome
 from chroniker.models import Run, Status
+from chroniker.scheduler import stopping
+from chroniker.scheduler.manual_runs import run_now
 from tests.support.command_jobs import a_job_of_new_year, is_running
-from tests.support.factories import a_booked_job, a_dependency
+from tests.support.factories import a_booked_job, a_dependency, started
 from tests.support.manage import Manage
 from tests.support.processes import wait_until
 from tests.support.run_history import ended, with_related_rows
@@ -44,7 +51,7 @@ def test_stop_job_ends_a_command_that_runs_in_another_process(manage: Manage) ->
     with manage.process("run_job", "long") as process:
         wait_until(lambda: is_running(job))
         done = manage("stop_job", "long")
-        assert done.returncode == 0 and done.stdout.endswith("; a stop was requested.\n"), done.stderr
+        assert done.returncode == 0 and re.search("; a stop was requested.$| ended as stopped, ", done.stdout), done
         assert process.wait() != 0
     assert Run.objects.get(job=job).status == Status.STOPPED
     done = manage("stop_job", "long")
@@ -69,3 +76,19 @@ def test_doctor_reports_problems_with_advice_and_an_exit_status(manage: Manage) 
     well = manage("doctor", "--json")
     assert well.returncode == 0, well.stdout
     assert {json.loads(line)["level"] for line in well.stdout.splitlines()} == {"OK"}
+
+
+def test_stop_job_tells_a_run_that_ended_at_once_from_one_that_never_started(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = run_now(a_booked_job(name="quick", cron="0 0 1 1 *"), by="ann")
+    nonce, stop = started(run), stopping.stop
+
+    def stop_and_end(pk: UUID, by: str) -> bool:
+        requested = stop(pk, by)
+        lifecycle.finish(run.pk, run.token, nonce, Outcome(Status.STOPPED))
+        return requested
+
+    monkeypatch.setattr(stopping, "stop", stop_and_end)
+    call_command("stop_job", "quick")
+    assert capsys.readouterr().out.startswith("Run 1 of “quick” ended as stopped, ")

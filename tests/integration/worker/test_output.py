@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -44,9 +45,9 @@ def test_stdout_and_stderr_are_stored_separately_and_shown_on_the_run_page(admin
     assert run.status == Status.SUCCEEDED
     assert text(run, Stream.STDOUT).splitlines()[-1] == "line 20 of 20"
     assert text(run, Stream.STDERR) == "10 lines so far\n20 lines so far\n"
-    pieces = admin.get(reverse("admin:chroniker_run_live", args=[run.pk])).json()["output"]["pieces"]
-    shown = {kind: "".join(piece["text"] for piece in pieces if piece["kind"] == kind) for kind in ("stdout", "stderr")}
-    assert shown == {"stdout": text(run, Stream.STDOUT), "stderr": text(run, Stream.STDERR)}
+    lines = admin.get(reverse("admin:chroniker_run_output", args=[run.pk])).json()["html"]
+    shown = {code: re.findall(rf'data-s="{code}".*?<span class="c">(?:<i.*?</i>)?(.*?)</span>', lines) for code in "oe"}
+    assert shown == {"o": text(run, Stream.STDOUT).splitlines(), "e": text(run, Stream.STDERR).splitlines()}
 
 
 def test_logging_follows_the_settings_of_the_project(manage: Manage) -> None:
