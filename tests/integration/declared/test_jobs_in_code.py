@@ -65,7 +65,8 @@ def test_the_admin_shows_declared_jobs_with_a_read_only_schedule(shop: Shop, adm
     shop.sync()
     job = Job.objects.get()
     html = admin.get(url(job)).content.decode()
-    assert re.search(rf"This job is declared in \S*{shop.name}/management/commands/report.py:\d+\.", html)
+    where = rf"{shop.name}\.management\.commands\.report\.Command \(\S+report\.py:\d+\)"
+    assert re.search(rf"This job is declared in {where}\.", html)
     form = open_form(admin, job)
     form.pop("enabled")
     admin.post(url(job), {**form, "cron": "* * * * *"})
