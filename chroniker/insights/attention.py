@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 from chroniker.insights import health, health_facts
 from chroniker.insights.health_facts import Facts
 from chroniker.models import Job, JobState, Run, Status
-from chroniker.wording.formats import coarse_duration, count, relative, short_time
+from chroniker.wording.formats import as_sentence, coarse_duration, count, relative, short_time
 
 #: Items that are read of each kind; the page shows fewer, and says that there are more.
 MOST = 21
@@ -80,7 +80,7 @@ def _failing(now: dt.datetime) -> Iterator[Item]:
         what = (
             ngettext("Failed once, %(since)s.", "Failed %(n)s times in a row since %(since)s.", state.failures) % words
         )
-        why = " ".join(filter(None, [run.reason if run else "", _next(state, now)]))
+        why = " ".join(filter(None, [as_sentence(run.reason) if run else "", _next(state, now)]))
         yield Item(
             "failing", state.job, state.failing_since, run.pk if run else None, what, why, run.error_line if run else ""
         )
@@ -113,7 +113,7 @@ def _lost(now: dt.datetime) -> Iterator[Item]:
         if run.job_id not in seen:
             seen.add(run.job_id)
             what = _("Lost %(time)s.") % {"time": relative(run.finished_at, now)}
-            why = " ".join(filter(None, [run.reason, _next(run.job.state, now)]))
+            why = " ".join(filter(None, [as_sentence(run.reason), _next(run.job.state, now)]))
             yield Item("lost", run.job, run.finished_at, run.pk, what, why, run.error_line)
 
 
@@ -132,8 +132,12 @@ def _no_worker(facts: Facts, now: dt.datetime) -> Iterator[Item]:
             "time": coarse_duration(now - queue.oldest),
         }
         what = _("No worker consumes the queue “%(queue)s”.") % words
-        why = _("%(n)s runs wait, the oldest for %(time)s. Start a worker for this queue.") % words
-        yield Item("no_worker", None, queue.oldest, None, what, why)
+        text = ngettext(
+            "%(n)s run has been waiting for %(time)s. Start a worker for this queue.",
+            "%(n)s runs wait, the oldest for %(time)s. Start a worker for this queue.",
+            queue.queued,
+        )
+        yield Item("no_worker", None, queue.oldest, None, what, text % words)
 
 
 def _schedule_errors() -> Iterator[Item]:

@@ -144,7 +144,11 @@ def backlog(facts: Facts, now: dt.datetime) -> Cell:
     queued = sum(queue.queued for queue in facts.queues)
     if lonely := queues_without_worker(facts, now):
         worst = lonely[0]
-        text = _("No worker consumes the queue “%(queue)s”; %(n)s runs wait.")
+        text = ngettext(
+            "No worker consumes the queue “%(queue)s”; %(n)s run waits.",
+            "No worker consumes the queue “%(queue)s”; %(n)s runs wait.",
+            worst.queued,
+        )
         words = {"queue": worst.name or worst.executor, "n": count(worst.queued)}
         return Cell("bad", _("no worker"), text % words, worst.oldest)
     if facts.overdue_since is not None:

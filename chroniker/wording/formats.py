@@ -7,6 +7,7 @@ import datetime as dt
 from django.utils import timezone
 from django.utils.dateformat import format as format_date
 from django.utils.formats import number_format
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
@@ -118,3 +119,8 @@ def percent(part: float, whole: float) -> str:
 def times(number: int) -> str:
     """“once”, “3 times”."""
     return ngettext("once", "%(n)d times", number) % {"n": number}
+
+
+def as_sentence(reason: str) -> str:
+    """A reason, such as “it exited with status 1”, with a capital letter and a full stop."""
+    return f"{capfirst(reason)}{'' if not reason or reason[-1] in '.!?…' else '.'}"
