@@ -55,8 +55,8 @@ class DatabaseReport:
             self.fail_on_stderr = started.job.fail_on_stderr
             try:
                 spec = spec_from_run(started.run, started.job, stop=started.stop)
-                if [*spec.argv] != started.run.argv:
-                    lifecycle.correct_argv(self.run_id, self.nonce, spec.argv)
+                if (argv := policy.recorded_argv(spec.argv)) != started.run.argv:
+                    lifecycle.correct_argv(self.run_id, self.nonce, argv)
                 return spec
             except CommandRefused as refusal:  # the settings may have changed while it was queued
                 error = f"{refusal}{_restart_hint(started.job)}"

@@ -87,13 +87,25 @@ def raw_argv(raw_command: str) -> tuple[str, ...]:
     return tuple(argv)
 
 
+#: Characters of a command line that is stored with its run. MariaDB refuses statements of 16 MB.
+LONGEST_RECORDED = 16_384
+
+
 @functools.lru_cache(maxsize=4096)
 def planned_argv(command: str, raw_command: str, args: str) -> tuple[str, ...] | None:
-    """The words of a command line, for the record: without checking the rules. ``None``: they cannot be split."""
+    """The words of a command line, for the record: without checking the rules. ``None``: they cannot be split, or are
+    too long."""
+    if len(args) + len(raw_command) > LONGEST_RECORDED:
+        return None
     try:
         return tuple(shlex.split(raw_command) if raw_command else [command, *shlex.split(args)])
     except ValueError:
         return None
+
+
+def recorded_argv(argv: Sequence[str]) -> list[str] | None:
+    """These words, if they are short enough for the record of a run."""
+    return [*argv] if sum(map(len, argv)) <= LONGEST_RECORDED else None
 
 
 def _matches(command: str, patterns: Sequence[str]) -> bool:

@@ -133,9 +133,9 @@ def _record_refusal(run_id: UUID, token: int, taker: Taker) -> None:
 
 
 @transactional
-def correct_argv(run_id: UUID, nonce: UUID, argv: Sequence[str]) -> None:
+def correct_argv(run_id: UUID, nonce: UUID, argv: Sequence[str] | None) -> None:
     """Record that this run executes another command line than its claim recorded: the job was edited in between."""
-    Run.objects.filter(pk=run_id, nonce=nonce).update(argv=list(argv))
+    Run.objects.filter(pk=run_id, nonce=nonce).update(argv=argv)
 
 
 def renew(run_id: UUID, token: int, nonce: UUID, progress: tuple[int, int] | None = None) -> Renewal:

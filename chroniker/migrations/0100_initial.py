@@ -621,7 +621,7 @@ class Migration(migrations.Migration):
                 (
                     "argv",
                     models.JSONField(
-                        help_text="The words of the command as it was started. Empty: not started.",
+                        help_text="The words of the command as it was started. Empty: not started, or too long to store.",
                         null=True,
                         verbose_name="command line",
                     ),

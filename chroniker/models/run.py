@@ -79,7 +79,9 @@ class Run(models.Model):
     )
     pid = models.BigIntegerField(_("process"), null=True)
     argv = models.JSONField(
-        _("command line"), null=True, help_text=_("The words of the command as it was started. Empty: not started.")
+        _("command line"),
+        null=True,
+        help_text=_("The words of the command as it was started. Empty: not started, or too long to store."),
     )
     release = models.CharField(
         _("release"), max_length=100, blank=True, help_text=_("CHRONIKER_RELEASE of the process that started it.")

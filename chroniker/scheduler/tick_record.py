@@ -10,6 +10,7 @@ from django.db import connections
 
 from chroniker.conf import settings
 from chroniker.lifecycle.bulk import add
+from chroniker.lifecycle.transactions import transactional
 from chroniker.models import Ticker, TickMinute
 from chroniker.models.base import installed_version
 
@@ -62,13 +63,7 @@ class TickRecord:
     def _write(self, ended: dt.datetime, seconds: float) -> None:
         row = Ticker(host=settings.hostname, kind=self._kind, version=installed_version(), pid=os.getpid())
         row.period, row.last_at, row.pass_seconds = self._period, ended, seconds
-        targeted = connections[settings.database].features.supports_update_conflicts_with_target
-        Ticker.objects.bulk_create(
-            [row],
-            update_conflicts=True,
-            update_fields=["version", "pid", "period", "last_at", "pass_seconds"],
-            unique_fields=["host", "kind"] if targeted else None,
-        )
+        _store(row)
         self._written_at = time.monotonic()
 
 
@@ -76,6 +71,18 @@ def _minute_of(moment: dt.datetime) -> dt.datetime:
     return moment.replace(second=0, microsecond=0)
 
 
+@transactional  # MariaDB may end one of several inserts of the same key with a deadlock
+def _store(ticker: Ticker) -> None:
+    targeted = connections[settings.database].features.supports_update_conflicts_with_target
+    Ticker.objects.bulk_create(
+        [ticker],
+        update_conflicts=True,
+        update_fields=["version", "pid", "period", "last_at", "pass_seconds"],
+        unique_fields=["host", "kind"] if targeted else None,
+    )
+
+
+@transactional
 def _add(minute: TickMinute) -> None:
     add([minute], key=("host", "minute"), largest=("longest_pass", "longest_gap"))
 

@@ -12,6 +12,7 @@ from chroniker.eligibility import hosts
 from chroniker.eligibility.hosts import WorkerReport
 from chroniker.escaping import one_line
 from chroniker.exceptions import ClaimRefused
+from chroniker.lifecycle.transactions import transactional
 from chroniker.management import dry_run
 from chroniker.management.console import (
     CHECKS,
@@ -90,7 +91,7 @@ class Command(ConsoleCommand):
         self, jobs: list[Job] | None, force_run: bool, printer: TickPrinter, *, serves: list[WorkerReport]
     ) -> bool:
         """Returns False if one of the jobs to be forced was refused."""
-        hosts.record_heartbeat(serves)
+        transactional(hosts.record_heartbeat)(serves)  # several may insert the row of this host
         if force_run:
             return all([self.claim(job, printer) for job in jobs or []])
         began, clock = time.monotonic(), database_now()
