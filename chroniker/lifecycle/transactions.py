@@ -54,10 +54,33 @@ def transactional(step: Callable[P, R]) -> Callable[P, R]:
             except OperationalError as error:
                 if attempt == tries or not _asks_for_another_try(error):
                     raise
-            time.sleep(random.uniform(0, 0.02 * 2**attempt))  # nosec B311  # jitter, not a secret
+            _pause(attempt)
         raise AssertionError("unreachable")
 
     return wrapper
+
+
+def repeated_after_deadlock(step: Callable[P, R]) -> Callable[P, R]:
+    """Repeat ``step`` a few times after a deadlock: an upsert that needs no transaction. MariaDB may end one of several
+    inserts of the same key so. Inside a transaction of the caller nothing is repeated."""
+
+    @functools.wraps(step)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+        tries = 1 if connections[settings.database].in_atomic_block else TRIES
+        for attempt in range(1, tries + 1):
+            try:
+                return step(*args, **kwargs)
+            except OperationalError as error:
+                if attempt == tries or not _asks_for_another_try(error):
+                    raise
+            _pause(attempt)
+        raise AssertionError("unreachable")
+
+    return wrapper
+
+
+def _pause(attempt: int) -> None:
+    time.sleep(random.uniform(0, 0.02 * 2**attempt))  # nosec B311  # jitter, not a secret
 
 
 def _limit_idle_time(connection: BaseDatabaseWrapper) -> None:

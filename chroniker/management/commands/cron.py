@@ -12,7 +12,7 @@ from chroniker.eligibility import hosts
 from chroniker.eligibility.hosts import WorkerReport
 from chroniker.escaping import one_line
 from chroniker.exceptions import ClaimRefused
-from chroniker.lifecycle.transactions import transactional
+from chroniker.lifecycle.transactions import repeated_after_deadlock
 from chroniker.management import dry_run
 from chroniker.management.console import (
     CHECKS,
@@ -91,7 +91,7 @@ class Command(ConsoleCommand):
         self, jobs: list[Job] | None, force_run: bool, printer: TickPrinter, *, serves: list[WorkerReport]
     ) -> bool:
         """Returns False if one of the jobs to be forced was refused."""
-        transactional(hosts.record_heartbeat)(serves)  # several may insert the row of this host
+        repeated_after_deadlock(hosts.record_heartbeat)(serves)
         if force_run:
             return all([self.claim(job, printer) for job in jobs or []])
         began, clock = time.monotonic(), database_now()
