@@ -150,6 +150,23 @@ def test_long_output_begins_at_its_end_and_earlier_output_is_loaded_on_demand(op
     expect(page.locator("#L30002")).to_be_visible()
 
 
+def test_a_request_for_lines_waits_while_another_one_has_no_response(open_page: Callable[..., Page]) -> None:
+    from playwright.sync_api import Route, expect
+
+    page, held = open_page("about:blank"), list[Route]()
+    page.route("**/output/?after=*", lambda route: held.append(route))
+    page.goto(reverse("admin:chroniker_run_change", args=[a_long_run().pk]))
+    output = page.get_by_role("log")
+    before = numbers(output)[0]
+    while not held:  # the request for new lines
+        page.wait_for_timeout(50)
+    output.evaluate("box => { box.scrollTop = 0; }")
+    page.get_by_role("link", name="First error").click()
+    held[0].continue_()
+    expect(page.locator(f"#L{before - 1}")).to_be_attached()
+    expect(page.locator("#L30001.hit")).to_be_in_viewport()
+
+
 def test_a_line_is_found_by_search_number_and_first_error(
     open_page: Callable[..., Page], complaints: list[str]
 ) -> None:

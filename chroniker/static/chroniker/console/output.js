@@ -14,7 +14,7 @@
     const notice = root.querySelector("[data-notice]"), amount = root.querySelector("[data-amount]");
     const field = root.querySelector("input[type=search]"), count = root.querySelector("output");
     const toggles = Object.fromEntries([...root.querySelectorAll("[data-toggle]")].map(each => [each.dataset.toggle, each]));
-    let grows = root.dataset.grows !== undefined, busy = false, failures = 0, timer = null, lastOpen = "";
+    let grows = root.dataset.grows !== undefined, failures = 0, timer = null, lastOpen = "";
 
     /* -- the server ---------------------------------------------------------------------------------------- */
 
@@ -25,22 +25,24 @@
         return response.json();
     }
 
-    /* Ask, unless an answer is awaited; show it when the server does not answer. */
-    async function load(query, use) {
-        if (busy) { return false; }
-        busy = true;
+    /* Requests wait for each other. `query()` is called when its turn comes; without a query nothing is requested. */
+    let turn = Promise.resolve();
+    function load(query, use) {
+        turn = turn.then(() => request(query(), use));
+        return turn;
+    }
+
+    /* Show it when the server does not answer. */
+    async function request(query, use) {
+        if (!query) { return; }
         try {
             use(await ask(query));
             failures = 0;
             notice.hidden = true;
-            return true;
         } catch {
             failures += 1;
             notice.textContent = root.dataset.failed;
             notice.hidden = false;
-            return false;
-        } finally {
-            busy = false;
         }
     }
 
@@ -117,13 +119,14 @@
         if (isFollowing()) { toEnd(); }
     }
 
-    function more(edge) {
-        if (!hasMore(edge) || busy) { return; }
-        if (edge === "before") {
-            load({before: first().dataset.before}, prepend);
-        } else {
-            load({after: last().dataset.after}, append);
-        }
+    const pending = new Set(); // edges at which a request for more lines waits or runs
+
+    async function more(edge) {
+        if (!hasMore(edge) || pending.has(edge)) { return; }
+        pending.add(edge);
+        await load(() => hasMore(edge) && {[edge]: (edge === "before" ? first() : last()).dataset[edge]},
+            edge === "before" ? prepend : append);
+        pending.delete(edge);
     }
 
     /* -- following --------------------------------------------------------------------------------------------- */
@@ -136,12 +139,11 @@
     async function step() {
         clearTimeout(timer);
         if (!grows || document.hidden) { return; }
-        if (!hasMore("after")) {
-            await load({after: last().dataset.after}, answer => {
-                append(answer);
-                if (!answer.open) { settle(); }
-            });
-        }
+        await load(() => !hasMore("after") && {after: last().dataset.after}, answer => {
+            append(answer);
+            if (!answer.open) { settle(); }
+        });
+        clearTimeout(timer); // of a step that began meanwhile
         timer = setTimeout(step, 1000 * (failures ? SLOWER[Math.min(failures, SLOWER.length) - 1] : SECONDS));
     }
 
@@ -199,7 +201,7 @@
 
     async function go(number) {
         const line = document.getElementById(`L${number}`);
-        if (line) { show(line); } else { await load({at: number}, replaceAll); }
+        if (line) { show(line); } else { await load(() => ({at: number}), replaceAll); }
     }
 
     /* -- what people press ------------------------------------------------------------------------------------- */
@@ -207,9 +209,9 @@
     const jumps = {
         next: () => next(1),
         prev: () => next(-1),
-        start: () => { setFollow(false); load({at: "start"}, answer => { replaceAll(answer); box.scrollTop = 0; }); },
-        end: () => load({at: "end"}, answer => { setFollow(true); replaceAll(answer); toEnd(); }),
-        error: () => load({at: "error"}, answer => {
+        start: () => { setFollow(false); load(() => ({at: "start"}), answer => { replaceAll(answer); box.scrollTop = 0; }); },
+        end: () => load(() => ({at: "end"}), answer => { setFollow(true); replaceAll(answer); toEnd(); }),
+        error: () => load(() => ({at: "error"}), answer => {
             if (answer.target) { setFollow(false); replaceAll(answer); } else { count.textContent = root.dataset.noError; }
         }),
     };
