@@ -37,7 +37,7 @@ def test_rows_change_in_place_while_a_person_is_in_the_table_and_new_ones_wait(o
     run = run_now(a_booked_job(name="backup"), by="a test")
     nonce = started(run)
     page = open_page(NOW)
-    stop = page.get_by_role("button", name="Stop backup")
+    stop = page.get_by_role("link", name="Stop backup")
     stop.focus()
     lifecycle.renew(run.pk, run.token, nonce, (77, 13))
     started(run_now(a_booked_job(name="cleanup"), by="a test"))

@@ -47,7 +47,7 @@ def test_it_shows_what_runs_what_waits_the_day_and_the_next_hour(admin: Client) 
     a_tick(ago=1)
     html = admin.get(NOW).content.decode()
     assert "1 run is active" in html and "2 wait" in html
-    assert "13 of 77" in html and "Stop the run of running 1 0?" in html
+    assert "13 of 77" in html and '/stop/" aria-label="Stop running 1 0"' in html
     assert "is full (1 of 1: queued 1 0)" in html
     assert "2,014" in html and "98.3 %" in html and "1.9 s" in html
     assert 'role="img" aria-label="Starts per minute in the next hour' in html
@@ -84,10 +84,10 @@ def test_without_a_login_the_refresh_redirects_and_does_not_answer() -> None:
 def test_buttons_and_links_need_their_permissions(db: None) -> None:
     some_work(1)
     html = logged_in("view_job").get(NOW).content.decode()
-    assert "Stop the run" not in html and "Pause all" not in html and "Add job" not in html
+    assert "Stop…" not in html and "Pause all" not in html and "Add job" not in html
     assert "/admin/chroniker/run/" not in html and "/admin/chroniker/host/" not in html
     html = logged_in("view_job", "stop_job", "pause_jobs", "add_job", "view_run").get(NOW).content.decode()
-    assert "Stop the run" in html and "Pause all" in html and "Add job" in html and "/admin/chroniker/run/" in html
+    assert "Stop…" in html and "Pause all" in html and "Add job" in html and "/admin/chroniker/run/" in html
     assert logged_in("view_run").get(NOW).status_code == 403
 
 

@@ -55,7 +55,7 @@
     document.addEventListener("ops:replaced", event => prepare(event.target));
     prepare(document);
 
-    /* A button with `data-confirm` asks first; without this script the server's page asks. */
+    /* A button with `data-confirm` asks first; without this script it acts at once. */
     document.addEventListener("click", event => {
         const button = event.target.closest("[data-confirm]");
         if (button && !window.confirm(button.dataset.confirm)) { event.preventDefault(); }
