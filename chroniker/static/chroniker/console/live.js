@@ -50,7 +50,7 @@
         const focus = active && path(element, active), tag = active?.tagName;
         const open = [...element.querySelectorAll("details[open]")].map(each => path(element, each));
         const checked = [...element.querySelectorAll("input[type=checkbox]:checked")].map(each => each.value);
-        const scrolls = [...element.querySelectorAll(".ops-scroll, [data-keep-scroll]")]
+        const scrolls = [...element.querySelectorAll(".ops-scroll")]
             .map(each => [path(element, each), each.scrollLeft, each.scrollTop]);
         element.replaceChildren(fresh);
         open.forEach(steps => { const found = follow(element, steps); if (found?.tagName === "DETAILS") { found.open = true; } });
