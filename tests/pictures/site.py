@@ -1,4 +1,4 @@
-"""Creates the database of the pictures, then serves the admin: ``python -m tests.pictures.site DATABASE PORT``.
+"""Creates the database of the pictures, then serves the admin: ``python -m tests.pictures.site PORT``.
 
 It runs in a process of its own, because its clock stands still at the same moment each time.
 """

@@ -1,4 +1,7 @@
-"""Fills the database with many jobs and runs, in SQL: for tests of plans and of the cost of pages."""
+"""Fills the database with many jobs and runs, in SQL: for tests of plans and of the cost of pages.
+
+For SQLite and PostgreSQL alone: the plans of MariaDB are not tested.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from django.db import connection, models
 from chroniker.clock.database_clock import database_now
 from chroniker.models import Job, JobState, Lease, Run, RunHour, Status, Trigger
 
-#: By vendor: a new id of a run; a time so many seconds earlier; the command that collects statistics.
+#: By vendor: a new id of a run; a time so many seconds earlier.
 NEW_ID = {"sqlite": "lower(hex(randomblob(16)))", "postgresql": "gen_random_uuid()"}
 EARLIER = {"sqlite": "datetime({0}, '-' || ({1}) || ' seconds')", "postgresql": "{0} - ({1}) * interval '1 second'"}
 TIMES = ("claimed_at", "dispatched_at", "taken_at", "started_at", "finished_at", "scheduled_for", "covered_until")
