@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -117,10 +116,7 @@ def _of_open(lease: Lease) -> Condition:
     return Condition.STOPPING if lease.run.stop_requested_at is not None else Condition.RUNNING
 
 
-F = TypeVar("F", bound=JobStatus)
-
-
-def fetch_job_status(jobs: Sequence[Job], kind: type[F], now: dt.datetime | None = None) -> dict[int, F]:
+def fetch_job_status(jobs: Sequence[Job], now: dt.datetime | None = None) -> dict[int, JobStatus]:
     """The status by job id. A constant number of statements, besides those of the health, which are
     cached. A job that was never booked gets an empty state.
 
@@ -135,7 +131,7 @@ def fetch_job_status(jobs: Sequence[Job], kind: type[F], now: dt.datetime | None
     expected = _expected(states, leases)
     overdue_after = _overdue_after(states, now)
     return {
-        job.pk: kind(
+        job.pk: JobStatus(
             job,
             states[job.pk],
             leases.get(job.pk),

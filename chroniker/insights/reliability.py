@@ -8,13 +8,11 @@ have lived on until its keeper killed it.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.db.models import Count, DateTimeField, F, Max, Q, QuerySet, RowRange, Value, Window
 from django.db.models.functions import Cast, Coalesce
 
-from chroniker.insights.durations import LOOKED_AT
 from chroniker.models import EventKind, Lease, Run, RunEvent
 
 #: The events that are counted, in this order.
@@ -95,11 +93,3 @@ def _overlaps(runs: QuerySet[Run], now: dt.datetime, since: dt.datetime | None) 
     named = Run.objects.filter(pk__in=ends).select_related("job").order_by("-started_at")[:MOST_NAMED] if ends else ()
     found = [Overlap(run, ends[run.pk], run.finished_at is None and ends[run.pk] >= now) for run in named]
     return Overlaps(found, len(ends) > MOST_NAMED, since)
-
-
-def of_job(job_id: int, last_token: int, now: dt.datetime) -> tuple[Overlaps, Mapping[EventKind, int]]:
-    """Overlaps and event counts among the latest ``LOOKED_AT`` runs of one job. Two statements."""
-    latest = Run.objects.filter(job=job_id, token__gt=last_token - LOOKED_AT)
-    events = RunEvent.objects.filter(run__job=job_id, run__token__gt=last_token - LOOKED_AT, kind__in=COUNTED)
-    rows = dict(events.order_by().values_list("kind").annotate(count=Count("at")))
-    return _overlaps(latest, now, None), {kind: rows.get(kind, 0) for kind in COUNTED}

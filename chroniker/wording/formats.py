@@ -116,6 +116,20 @@ def percent(part: float, whole: float) -> str:
     return _("%(n)s %%") % {"n": number_format(round(share, 1), 1)}
 
 
+def rate_in_words(rate: float) -> str:
+    """“17.4 per second”, “6 per minute”: with three digits, in the first unit in which the number is at least 1.
+
+    ``rate``: per second.
+    """
+    if rate >= 1:
+        return _("%(n).3g per second") % {"n": rate} if rate < 1000 else _("%(n)d per second") % {"n": rate}
+    if rate * 60 >= 1:
+        return _("%(n).3g per minute") % {"n": rate * 60}
+    if rate * 3600 >= 1:
+        return _("%(n).3g per hour") % {"n": rate * 3600}
+    return _("%(n).3g per day") % {"n": rate * 86400}
+
+
 def times(number: int) -> str:
     """“once”, “3 times”."""
     return ngettext("once", "%(n)d times", number) % {"n": number}

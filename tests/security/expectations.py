@@ -52,7 +52,6 @@ def _of_model(
 
 PAGES: dict[str, Page] = {
     **_of_model("job", SEE_JOBS, _only("adder"), _only("deleter"), lambda rows: rows.idle.pk),
-    "job/live/": Page(SEE_JOBS, json=True, query="?ids=1"),
     "job/graph/": Page(SEE_JOBS),
     "job/now/": Page(SEE_JOBS),
     "job/timeline/": Page(SEE_JOBS),

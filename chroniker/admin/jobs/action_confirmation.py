@@ -14,10 +14,9 @@ from django.utils.translation import ngettext
 
 from chroniker.admin.jobs.job_head import placement
 from chroniker.admin.shared.console_page import render
-from chroniker.admin.shared.job_cells import Overview
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.eligibility import explanations
-from chroniker.insights.job_status import fetch_job_status
+from chroniker.insights.job_status import JobStatus, fetch_job_status
 from chroniker.models import Job, Status
 from chroniker.wording.formats import NOTHING, count, short_duration, short_time
 
@@ -33,7 +32,7 @@ TEMPLATE = "chroniker/console/jobs/confirm.html"
 class Effect:
     """What will happen to one job."""
 
-    overview: Overview
+    overview: JobStatus
     text: str
     tone: str = ""
     usual: str = NOTHING
@@ -51,26 +50,26 @@ class Question:
     title: Callable[[int], str]
     note: Callable[[], str]
     button: Callable[[int], str]
-    effects: Callable[[Sequence[Overview]], list[Effect]]
+    effects: Callable[[Sequence[JobStatus]], list[Effect]]
 
 
-def _run_effects(overviews: Sequence[Overview]) -> list[Effect]:
+def _run_effects(overviews: Sequence[JobStatus]) -> list[Effect]:
     reasons = explanations.reasons_cannot_run_now([overview.state for overview in overviews])
     return [_run_effect(overview, reasons[overview.job.pk]) for overview in overviews]
 
 
-def _run_effect(overview: Overview, reason: str | None) -> Effect:
+def _run_effect(overview: JobStatus, reason: str | None) -> Effect:
     usual = short_duration(overview.state.p50)
     if reason is not None:
         return Effect(overview, _("Is left out. %(reason)s") % {"reason": reason}, "wait", usual)
     return Effect(overview, _("Runs at once: %(where)s") % {"where": placement(overview.job)}, usual=usual)
 
 
-def _stop_effects(overviews: Sequence[Overview]) -> list[Effect]:
+def _stop_effects(overviews: Sequence[JobStatus]) -> list[Effect]:
     return [_stop_effect(overview) for overview in overviews]
 
 
-def _stop_effect(overview: Overview) -> Effect:
+def _stop_effect(overview: JobStatus) -> Effect:
     if overview.lease is None:
         return Effect(overview, _("Is left as it is: it has no open run"), "idle")
     run = overview.lease.run
@@ -81,11 +80,11 @@ def _stop_effect(overview: Overview) -> Effect:
     return Effect(overview, text, "wait", short_duration(overview.state.p50))
 
 
-def _disable_effects(overviews: Sequence[Overview]) -> list[Effect]:
+def _disable_effects(overviews: Sequence[JobStatus]) -> list[Effect]:
     return [_disable_effect(overview) for overview in overviews]
 
 
-def _disable_effect(overview: Overview) -> Effect:
+def _disable_effect(overview: JobStatus) -> Effect:
     if not overview.job.enabled:
         return Effect(overview, _("Is disabled already"), "idle")
     text = _("Is not started any more")
@@ -141,7 +140,7 @@ def unconfirmed(
         return None
     chosen = Job.objects.filter(pk__in=jobs.order_by().values("pk")).select_related("group", "state")
     listed = list(chosen.order_by("name")[:MOST_LISTED])
-    overviews = list(fetch_job_status(listed, Overview).values())
+    overviews = list(fetch_job_status(listed).values())
     of_list = admin_url(f"chroniker_{model_admin.opts.model_name}_changelist")
     context = {
         "title": question.title(number),

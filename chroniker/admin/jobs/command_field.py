@@ -15,7 +15,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from chroniker.admin.shared.live_refresh import json_view
+from chroniker.admin.shared.json_view import json_view
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.exceptions import CommandRefused, CommandUnreadable
 from chroniker.job_commands import catalogue, options

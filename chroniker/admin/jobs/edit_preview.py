@@ -25,7 +25,7 @@ from chroniker import schedule
 from chroniker.admin.jobs.cron_fields import cron_fields
 from chroniker.admin.jobs.edit_effects import effects
 from chroniker.admin.jobs.form_times import times_in
-from chroniker.admin.shared.live_refresh import json_view
+from chroniker.admin.shared.json_view import json_view
 from chroniker.exceptions import ScheduleError
 from chroniker.insights.timetable import Change, ChangedTime
 from chroniker.insights.what_if import WhatIf, saved_job, what_if

@@ -37,8 +37,6 @@ from chroniker.admin.jobs.job_form import JobForm
 from chroniker.admin.operations import now_page, timeline_page
 from chroniker.admin.shared import pause_page
 from chroniker.admin.shared.changed_values import ChangedValues
-from chroniker.admin.shared.job_cells import overviews
-from chroniker.admin.shared.live_refresh import MOST_ROWS, cells_json, json_view, requested_ids
 from chroniker.admin.shared.site_links import SiteLinks, admin_url
 from chroniker.models import Job
 
@@ -71,8 +69,7 @@ class JobAdmin(SiteLinks, ChangedValues, BulkActions, Cloning, Deletion, Declare
     form = JobForm
     inlines = (DependencyInline,)
     list_display = ("name", "command")
-    list_per_page = MOST_ROWS
-    list_max_show_all = MOST_ROWS
+    list_max_show_all = 100
     search_fields = ("name", "command", "raw_command", "args")
     search_help_text = _("Name, command or arguments")
     show_full_result_count = False
@@ -99,15 +96,6 @@ class JobAdmin(SiteLinks, ChangedValues, BulkActions, Cloning, Deletion, Declare
             return list_page.list_page(self, request)
         request.GET = QueryDict()  # Django's list refuses parameters that it does not know
         return super().changelist_view(request, extra_context)
-
-    @json_view
-    def live_view(self, request: HttpRequest) -> dict[str, Any]:
-        """``?ids=1,2``: the current cells of these jobs."""
-        found = overviews(list(Job.objects.filter(pk__in=requested_ids(request))))
-        cells: dict[str, Any] = {}
-        for pk, overview in found.items():
-            cells |= cells_json("job", pk, overview.cells())
-        return {"cells": cells, "open": sorted(pk for pk, overview in found.items() if overview.is_open)}
 
     # -- the page --------------------------------------------------------------------------------------------
 
@@ -143,8 +131,5 @@ class JobAdmin(SiteLinks, ChangedValues, BulkActions, Cloning, Deletion, Declare
         return pause_page.pause_page(self.admin_site, request, None, admin_url("chroniker_job_now"))
 
     def get_urls(self) -> list[URLPattern]:
-        own = [
-            path("live/", self.live_view, name="chroniker_job_live"),
-            path("pause/", self.admin_site.admin_view(self.pause_view), name="chroniker_job_pause"),
-        ]
+        own = [path("pause/", self.admin_site.admin_view(self.pause_view), name="chroniker_job_pause")]
         return own + [address for page in PAGES for address in page.urls(self)] + super().get_urls()

@@ -10,11 +10,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from chroniker.admin.jobs import cloning
-from chroniker.admin.shared.job_cells import Overview
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.clock.database_clock import StatementNow
 from chroniker.insights.health import health
-from chroniker.insights.job_status import fetch_job_status
+from chroniker.insights.job_status import JobStatus, fetch_job_status
 from chroniker.job_commands.secret_masking import masked
 from chroniker.models import Job
 from chroniker.schedule import describe
@@ -59,15 +58,15 @@ def rights(job_admin: Any, request: HttpRequest) -> Rights:
     )
 
 
-def overview_or_404(job_id: int) -> Overview:
+def overview_or_404(job_id: int) -> JobStatus:
     """The job with its group, state and open run."""
     job = Job.objects.select_related("group", "state").annotate(read_at=StatementNow()).filter(pk=job_id).first()
     if job is None:
         raise Http404
-    return fetch_job_status([job], Overview, job.__dict__["read_at"])[job_id]
+    return fetch_job_status([job], job.__dict__["read_at"])[job_id]
 
 
-def head_context(job_admin: Any, request: HttpRequest, overview: Overview, tab: str) -> dict[str, Any]:
+def head_context(job_admin: Any, request: HttpRequest, overview: JobStatus, tab: str) -> dict[str, Any]:
     """For the template ``job/base.html``. ``tab``: the name of one of ``TABS``, or of a page beside them."""
     job, may = overview.job, rights(job_admin, request)
     return {
@@ -93,7 +92,7 @@ def command_line(job: Job) -> str:
     return masked(words, job.secrets)
 
 
-def due_text(overview: Overview) -> str:
+def due_text(overview: JobStatus) -> str:
     """“Due since 09:40. …”: of a job that no rule holds back. It says if nothing ticks."""
     words = {"time": short_time(overview.state.next_run or overview.now, overview.now)}
     tick = health(overview.now).tick

@@ -13,7 +13,6 @@ from django.utils.translation import gettext_lazy
 from chroniker.admin.jobs.job_head import rights
 from chroniker.admin.jobs.list_rows import bands, job_rows
 from chroniker.admin.shared.console_page import render
-from chroniker.admin.shared.job_cells import Overview
 from chroniker.clock.database_clock import database_now
 from chroniker.insights import job_filters, job_order
 from chroniker.insights.job_filters import MOST_COUNTED, SHOWS, Conditions, JobFilter
@@ -61,7 +60,7 @@ def list_page(job_admin: Any, request: HttpRequest) -> HttpResponse:
     cursor = request.GET.get("after", "")
     page = job_order.page(job_filters.matching(chosen, conditions), conditions, order, cursor)
     may = rights(job_admin, request)
-    overviews = fetch_job_status(page.jobs, Overview, now).values()
+    overviews = fetch_job_status(page.jobs, now).values()
     past = latest_runs([job.pk for job in page.jobs]) if may.view_runs else {}
     counts = job_filters.counts(conditions)
     rows = job_rows(overviews, past, may)

@@ -12,10 +12,10 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from chroniker.admin.jobs.job_head import due_text
 from chroniker.admin.jobs.sparkline import Sparkline, sparkline
-from chroniker.admin.shared.job_cells import Overview
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.insights.durations import estimate
 from chroniker.insights.job_filters import STUCK_AFTER
+from chroniker.insights.job_status import JobStatus
 from chroniker.insights.latest_runs import PastRun, succeeded_and_ended
 from chroniker.job_commands.secret_masking import masked
 from chroniker.models import OPEN, Job, Status
@@ -43,7 +43,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class JobRow:
-    overview: Overview
+    overview: JobStatus
     code: str
     band: str
     words: str
@@ -65,11 +65,11 @@ class JobRow:
         return self.overview.job
 
 
-def job_rows(overviews: Iterable[Overview], past: Mapping[int, Sequence[PastRun]], may: Any) -> list[JobRow]:
+def job_rows(overviews: Iterable[JobStatus], past: Mapping[int, Sequence[PastRun]], may: Any) -> list[JobRow]:
     return [_row(overview, past.get(overview.job.pk, ()), may) for overview in overviews]
 
 
-def _row(overview: Overview, runs: Sequence[PastRun], may: Any) -> JobRow:
+def _row(overview: JobStatus, runs: Sequence[PastRun], may: Any) -> JobRow:
     job, code = overview.job, overview.state_code
     good, ended = succeeded_and_ended(runs)
     took, usual, took_tone = _took(overview, runs)
@@ -101,7 +101,7 @@ def _schedule(job: Job) -> str:
     return words.removesuffix(f" ({zone})") if job.timezone == zone else words
 
 
-def _band(overview: Overview, code: str) -> str:
+def _band(overview: JobStatus, code: str) -> str:
     """As ``job_filters.Conditions`` decides, so that a row is in the band in which it is listed."""
     lease = overview.lease
     is_on = overview.job.enabled
@@ -118,7 +118,7 @@ def _band(overview: Overview, code: str) -> str:
     return "quiet" if next_run is not None else "unplanned"
 
 
-def _reason(overview: Overview, code: str, runs: Sequence[PastRun]) -> tuple[str, str]:
+def _reason(overview: JobStatus, code: str, runs: Sequence[PastRun]) -> tuple[str, str]:
     """Why it is not simply on schedule, and the tone of that."""
     if overview.state.failures and overview.job.enabled and code not in ("running", "stopping"):
         n = overview.state.failures
@@ -138,7 +138,7 @@ def _reason(overview: Overview, code: str, runs: Sequence[PastRun]) -> tuple[str
     return overview.why, tone if tone in ("bad", "wait") else ""
 
 
-def _progress(overview: Overview) -> Progress | None:
+def _progress(overview: JobStatus) -> Progress | None:
     lease = overview.lease
     if lease is None or lease.run.status != Status.RUNNING:
         return None
@@ -156,7 +156,7 @@ def _progress(overview: Overview) -> Progress | None:
     return None
 
 
-def _took(overview: Overview, runs: Sequence[PastRun]) -> tuple[str, str, str]:
+def _took(overview: JobStatus, runs: Sequence[PastRun]) -> tuple[str, str, str]:
     """The last duration, the usual one, and a tone if the last one reached the timeout."""
     last = next((run for run in reversed(runs) if run.seconds is not None), None)
     usual = _("usually %(time)s") % {"time": short_duration(overview.state.p50)} if overview.state.p50 else ""
@@ -167,7 +167,7 @@ def _took(overview: Overview, runs: Sequence[PastRun]) -> tuple[str, str, str]:
     return short_duration(last.seconds), usual, ""
 
 
-def _action(overview: Overview, may: Any) -> str:
+def _action(overview: JobStatus, may: Any) -> str:
     """The one action that the row offers first."""
     if overview.lease is not None:
         return "stop" if may.stop else ""

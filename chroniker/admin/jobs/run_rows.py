@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
-from chroniker.admin.shared.job_cells import Overview
 from chroniker.admin.shared.site_links import admin_url
+from chroniker.insights.job_status import JobStatus
 from chroniker.job_commands.secret_masking import masked
 from chroniker.models import OPEN, Run, Status, Trigger
 from chroniker.wording.formats import NOTHING, short_duration
@@ -25,7 +25,7 @@ class RunRow:
     is_open: bool
 
 
-def run_row(run: Run, overview: Overview) -> RunRow:
+def run_row(run: Run, overview: JobStatus) -> RunRow:
     return RunRow(
         run=run,
         url=admin_url("chroniker_run_change", run.pk),
@@ -38,7 +38,7 @@ def run_row(run: Run, overview: Overview) -> RunRow:
     )
 
 
-def _took(run: Run, overview: Overview) -> str:
+def _took(run: Run, overview: JobStatus) -> str:
     if run.started_at is None:
         return NOTHING
     return short_duration((run.finished_at or overview.now) - run.started_at)
@@ -51,7 +51,7 @@ def _delay(run: Run) -> str:
     return short_duration(run.started_at - (run.scheduled_for or run.claimed_at))
 
 
-def _started_by(run: Run, overview: Overview) -> str:
+def _started_by(run: Run, overview: JobStatus) -> str:
     if run.trigger == Trigger.RETRY:
         return _("retry %(n)d of %(most)d") % {"n": run.attempt - 1, "most": overview.job.max_retries}
     if run.trigger == Trigger.MANUAL and run.asked_by:
@@ -59,7 +59,7 @@ def _started_by(run: Run, overview: Overview) -> str:
     return str(Trigger(run.trigger).label)
 
 
-def _reason(run: Run, overview: Overview) -> str:
+def _reason(run: Run, overview: JobStatus) -> str:
     lease = overview.lease
     if run.status == Status.RUNNING and lease is not None and lease.run_id == run.pk and lease.total_parts:
         done = lease.total_parts_complete or 0

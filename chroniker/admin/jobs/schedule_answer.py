@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 from django.utils.translation import gettext as _
 
-from chroniker.admin.shared.job_cells import Overview
 from chroniker.exceptions import ScheduleError
+from chroniker.insights.job_status import JobStatus
 from chroniker.insights.ledger import Entry, NoRun
 from chroniker.models import Run, Status
 from chroniker.schedule import next_after
@@ -54,7 +54,7 @@ def question(date: dt.date, time: dt.time, zone: ZoneInfo, *, to_the_second: boo
     return Question(date, time, spans)
 
 
-def answer(asked: Question, entries: Sequence[Entry], overview: Overview, *, is_all: bool) -> Answer:
+def answer(asked: Question, entries: Sequence[Entry], overview: JobStatus, *, is_all: bool) -> Answer:
     """``entries``: newest first, of a time that contains the question. ``is_all``: there are no older ones."""
     if not asked.spans:
         return Answer("idle", _("The clock skipped this time on that day."))
@@ -74,7 +74,7 @@ def answer(asked: Question, entries: Sequence[Entry], overview: Overview, *, is_
     return Answer("idle", _("Nothing was due then."), _next(overview, low))
 
 
-def _next(overview: Overview, low: dt.datetime) -> str:
+def _next(overview: JobStatus, low: dt.datetime) -> str:
     with suppress(ScheduleError):
         following = next_after(overview.job.spec, low - _TICK)
         if following is not None:
@@ -84,7 +84,7 @@ def _next(overview: Overview, low: dt.datetime) -> str:
     return ""
 
 
-def _of_entry(entry: Entry, overview: Overview) -> Answer:
+def _of_entry(entry: Entry, overview: JobStatus) -> Answer:
     words = {"time": short_time(entry.instant, overview.now)}
     if entry.run is None:
         text, tone, note = {

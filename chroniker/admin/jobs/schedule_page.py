@@ -23,10 +23,10 @@ from chroniker.admin.jobs.calendar_picture import picture, summary
 from chroniker.admin.jobs.schedule_answer import Question, answer, question
 from chroniker.admin.jobs.schedule_rows import history_rows
 from chroniker.admin.shared.console_page import page_path, render
-from chroniker.admin.shared.job_cells import Overview
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.exceptions import ScheduleError
 from chroniker.insights import ledger
+from chroniker.insights.job_status import JobStatus
 from chroniker.insights.run_calendar import CalendarDay, calendar_days, cells_of_entries, cells_of_hours, fill
 from chroniker.insights.timetable import DAY, Timetable
 from chroniker.models import Job, RunHour
@@ -109,7 +109,7 @@ def _parsed(parse: Any, text: str) -> Any:
     return None
 
 
-def _history(request: HttpRequest, overview: Overview) -> dict[str, Any]:
+def _history(request: HttpRequest, overview: JobStatus) -> dict[str, Any]:
     zone = _zone(overview.job)
     today = overview.now.astimezone(zone).date()
     wanted = _wanted(request.GET, zone, today)
@@ -165,7 +165,7 @@ def _links(wanted: Wanted, days: Sequence[CalendarDay], today: dt.date) -> dict[
     }
 
 
-def _rows(wanted: Wanted, page: ledger.Page, overview: Overview) -> dict[str, Any]:
+def _rows(wanted: Wanted, page: ledger.Page, overview: JobStatus) -> dict[str, Any]:
     """The rows of the table, and the link to older ones: further down in what was read, or in earlier days."""
     before = wanted.before
     entries = [entry for entry in page.entries if before is None or entry.instant < before]

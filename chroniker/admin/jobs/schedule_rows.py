@@ -11,8 +11,8 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from chroniker.admin.shared.job_cells import Overview
 from chroniker.admin.shared.site_links import admin_url
+from chroniker.insights.job_status import JobStatus
 from chroniker.insights.ledger import Entry, NoRun
 from chroniker.models import Run, Status
 from chroniker.wording.formats import NOTHING, exact_time, short_duration, short_time
@@ -32,7 +32,7 @@ class HistoryRow:
 
 
 def history_rows(
-    entries: Sequence[Entry], overview: Overview, most: int, *, only_bad: bool
+    entries: Sequence[Entry], overview: JobStatus, most: int, *, only_bad: bool
 ) -> tuple[list[HistoryRow], dt.datetime | None]:
     """At most ``most`` rows, newest first, and the oldest moment that they cover if there are more."""
     groups = _groups([entry for entry in entries if not only_bad or entry.verdict != Status.SUCCEEDED])
@@ -50,7 +50,7 @@ def _groups(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
         yield [entry for _number, entry in group]
 
 
-def _row(group: Sequence[Entry], overview: Overview) -> HistoryRow:
+def _row(group: Sequence[Entry], overview: JobStatus) -> HistoryRow:
     newest, oldest = group[0], group[-1]
     row = HistoryRow(_when(oldest.first or oldest.instant, newest.instant, overview.now), _state(newest))
     if newest.run is not None:
@@ -84,7 +84,7 @@ def _add_run(row: HistoryRow, run: Run, retry: Run | None, first: dt.datetime) -
         row.delay = short_duration(run.started_at - first)
 
 
-def _reason(group: Sequence[Entry], overview: Overview) -> str:
+def _reason(group: Sequence[Entry], overview: JobStatus) -> str:
     entry = group[0]
     if entry.run is None:
         return {

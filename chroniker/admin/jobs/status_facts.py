@@ -10,8 +10,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from chroniker.admin.jobs.job_head import command_line, placement
-from chroniker.admin.shared.job_cells import Overview
 from chroniker.exceptions import CommandRefused
+from chroniker.insights.job_status import JobStatus
 from chroniker.insights.run_counts import RunCounts
 from chroniker.job_commands import environment
 from chroniker.job_commands.secret_masking import masked
@@ -32,7 +32,7 @@ class Fact:
     is_code: bool = False
 
 
-def glance(overview: Overview, counts: RunCounts | None) -> list[Fact]:
+def glance(overview: JobStatus, counts: RunCounts | None) -> list[Fact]:
     """``counts``: of the last ``DAYS`` days, if the user may view runs."""
     now, last = overview.now, overview.state.last_success_at
     facts = [

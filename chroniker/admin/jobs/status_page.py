@@ -15,9 +15,9 @@ from chroniker.admin.jobs import dependency_list, durations_plot, job_head, stat
 from chroniker.admin.jobs.run_rows import run_row
 from chroniker.admin.jobs.status_sentence import sentence
 from chroniker.admin.shared.console_page import page_path, render
-from chroniker.admin.shared.job_cells import Overview
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.insights import run_counts, run_durations
+from chroniker.insights.job_status import JobStatus
 from chroniker.models import OPEN, Run
 
 RECENT = 10
@@ -64,7 +64,7 @@ def status_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpRes
     return render(job_admin.admin_site, request, TEMPLATE, "jobs", context, FRAGMENTS)
 
 
-def _history(request: HttpRequest, overview: Overview) -> dict[str, Any]:
+def _history(request: HttpRequest, overview: JobStatus) -> dict[str, Any]:
     """What comes from runs, if the user may view them."""
     if not request.user.has_perm("chroniker.view_run"):
         return {"sentence": sentence(overview, None), "glance": status_facts.glance(overview, None)}
@@ -81,7 +81,7 @@ def _history(request: HttpRequest, overview: Overview) -> dict[str, Any]:
     }
 
 
-def _durations(request: HttpRequest, overview: Overview) -> dict[str, Any]:
+def _durations(request: HttpRequest, overview: JobStatus) -> dict[str, Any]:
     chosen = next((each for each in RANGES if each.name == request.GET.get("range")), DEFAULT_RANGE)
     now = overview.now
     found = run_durations.read(overview.state, now - chosen.length if chosen.length else None)

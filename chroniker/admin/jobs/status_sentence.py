@@ -11,9 +11,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from chroniker.admin.jobs.job_head import due_text
-from chroniker.admin.shared.job_cells import Overview
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.insights.durations import estimate
+from chroniker.insights.job_status import JobStatus
 from chroniker.job_commands.secret_masking import masked
 from chroniker.models import Overlap, Run
 from chroniker.wording.formats import count, relative, short_duration, short_time
@@ -27,7 +27,7 @@ class Sentence:
     tone: str
 
 
-def sentence(overview: Overview, last: Run | None) -> Sentence:
+def sentence(overview: JobStatus, last: Run | None) -> Sentence:
     """``last``: the latest closed run, if the user may view runs."""
     code = overview.state_code
     writers = {"running": _running, "stopping": _running, "queued": _queued}
@@ -47,7 +47,7 @@ def sentence(overview: Overview, last: Run | None) -> Sentence:
     return Sentence(text, note, "good" if code == "idle" and overview.state.last_success_at else tone)
 
 
-def _running(overview: Overview) -> tuple[str | SafeString, str]:
+def _running(overview: JobStatus) -> tuple[str | SafeString, str]:
     assert overview.lease is not None
     run, now = overview.lease.run, overview.now
     took = now - (run.started_at or run.claimed_at)
@@ -61,7 +61,7 @@ def _running(overview: Overview) -> tuple[str | SafeString, str]:
     return text, " ".join(filter(None, notes))
 
 
-def _progress(overview: Overview) -> str:
+def _progress(overview: JobStatus) -> str:
     """“11,692 of 14,800, about 3 min left (09:44)”."""
     lease = overview.lease
     assert lease is not None
@@ -75,12 +75,12 @@ def _progress(overview: Overview) -> str:
     return ", ".join(parts)
 
 
-def _slow(overview: Overview, took: dt.timedelta) -> str:
+def _slow(overview: JobStatus, took: dt.timedelta) -> str:
     p95 = overview.state.p95
     return _("It is slower than 95 of 100 successful runs.") if p95 and took.total_seconds() > p95 else ""
 
 
-def _meanwhile(overview: Overview) -> str:
+def _meanwhile(overview: JobStatus) -> str:
     """What becomes of the next scheduled time, should this run still be open."""
     due = overview.next_run
     if due is None:
@@ -93,14 +93,14 @@ def _meanwhile(overview: Overview) -> str:
     return _("The next run is due at %(time)s; if this one still runs then, that one waits.") % words
 
 
-def _queued(overview: Overview) -> tuple[str | SafeString, str]:
+def _queued(overview: JobStatus) -> tuple[str | SafeString, str]:
     assert overview.lease is not None
     run = overview.lease.run
     words = {"run": _linked(run), "time": short_duration(overview.now - run.claimed_at)}
     return format_html(_("Run {run} has been queued for {time}."), **words), overview.why
 
 
-def _failing(overview: Overview, last: Run | None) -> str:
+def _failing(overview: JobStatus, last: Run | None) -> str:
     n = overview.state.failures
     text = ngettext("The last run failed", "%(n)d failures in a row", n) % {"n": n}
     if n > 1 and overview.state.failing_since is not None:
@@ -116,14 +116,14 @@ def failure_line(run: Run, secrets: str) -> str:
     return masked(run.error_line or run.reason, secrets)
 
 
-def _on_schedule(overview: Overview) -> str:
+def _on_schedule(overview: JobStatus) -> str:
     if (at := overview.state.last_success_at) is None:
         return _("It has not run yet.") if overview.state.last_finished_at is None else _latest(overview)
     words = {"time": short_time(at, overview.now), "ago": relative(at, overview.now)}
     return _("The last run succeeded at %(time)s, %(ago)s.") % words
 
 
-def _latest(overview: Overview) -> str:
+def _latest(overview: JobStatus) -> str:
     status = overview.last_status
     if status is None:
         return _("It has not run yet.")
@@ -131,7 +131,7 @@ def _latest(overview: Overview) -> str:
     return _("The latest run ended at %(time)s: %(status)s.") % words
 
 
-def _next(overview: Overview) -> str:
+def _next(overview: JobStatus) -> str:
     if overview.pause is not None:
         return str(overview.pause)
     if overview.next_run is None:

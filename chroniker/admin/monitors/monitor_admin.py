@@ -21,7 +21,6 @@ from chroniker.admin.jobs.action_confirmation import CHECK
 from chroniker.admin.jobs.bulk_actions import BulkActions
 from chroniker.admin.monitors.monitor_list import MonitorStatus, monitor_statuses
 from chroniker.admin.shared.filters import ResultFilter
-from chroniker.admin.shared.live_refresh import MOST_ROWS
 from chroniker.admin.shared.site_links import SiteLinks, admin_url, redirect_to
 from chroniker.models import Job, Monitor
 from chroniker.schedule import describe
@@ -80,8 +79,7 @@ class MonitorAdmin(SiteLinks, MonitorColumns, BulkActions, JobModelAdmin):
     list_display = ("monitor", "attention", "now", "last_result")
     list_display_links = None  # the column "monitor" links itself
     list_filter = ("enabled", ResultFilter)
-    list_per_page = MOST_ROWS
-    list_max_show_all = MOST_ROWS
+    list_max_show_all = 100
     search_fields = ("name", "monitor_description")
     search_help_text = _("Name or description")
     show_full_result_count = False

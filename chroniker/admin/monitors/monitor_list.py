@@ -61,7 +61,7 @@ class MonitorStatus:
 
 def monitor_statuses(jobs: Sequence[Job]) -> dict[int, MonitorStatus]:
     """By job id. A constant number of statements."""
-    facts, counts = fetch_job_status(jobs, JobStatus), found([job.pk for job in jobs])
+    facts, counts = fetch_job_status(jobs), found([job.pk for job in jobs])
     return {job.pk: _status(job, facts[job.pk], counts) for job in jobs}
 
 

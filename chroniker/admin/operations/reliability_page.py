@@ -1,4 +1,4 @@
-"""Reliability: overlaps and refused events. A page for all jobs, and a line on each job's page."""
+"""The page Reliability: the guarantees with what was measured, events, start delays and failures."""
 
 from __future__ import annotations
 
@@ -10,17 +10,15 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.urls.resolvers import URLPattern
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy
 
 from chroniker.admin.operations import guarantee_rows
 from chroniker.admin.operations.reliability_pictures import delay_bars, failure_bars
-from chroniker.admin.shared.cells import Cell, moment
 from chroniker.admin.shared.console_page import page_path, render
 from chroniker.admin.shared.site_links import admin_url, job_url
 from chroniker.clock.database_clock import database_now
-from chroniker.insights import guarantees, reliability
-from chroniker.insights.reliability import COUNTED, Overlap, Overlaps
-from chroniker.models import DELAY_BOUNDS, EventKind, RunEvent, Status
+from chroniker.insights import guarantees
+from chroniker.models import DELAY_BOUNDS, EventKind, RunEvent
 from chroniker.outbox.delivery import MOST_ATTEMPTS
 from chroniker.wording.formats import short_duration
 
@@ -97,35 +95,4 @@ def _event(event: RunEvent) -> dict[str, Any]:
         "text": event.description or MEANINGS.get(EventKind(event.kind), ""),
         "run": f"{event.run.job.name} {event.run.token}",
         "url": admin_url("chroniker_run_change", event.run_id),
-    }
-
-
-def verdict(found: Overlaps) -> Cell:
-    """“no overlap”, “2 overlaps, 1 of them now”."""
-    count = len(found.found)
-    if not count:
-        return Cell(_("no overlap"), "succeeded")
-    text = ngettext("%(n)d overlap", "%(n)d overlaps", count) % {"n": count}
-    if found.more:
-        text = _("more than %(n)d overlaps") % {"n": count}
-    return Cell(text, "failed", note=_("%(n)d of them still open") % {"n": found.now} if found.now else "")
-
-
-def of_job(job_id: int, last_token: int, now: dt.datetime) -> dict[str, Any]:
-    """For the job's page: two statements."""
-    found, events = reliability.of_job(job_id, last_token, now)
-    counts = [f"{kind.label}: {events[kind]}" for kind in COUNTED if events[kind]]
-    return {"cell": verdict(found).html(""), "events": ", ".join(counts), "overlaps": list(map(_overlap, found.found))}
-
-
-def _overlap(each: Overlap) -> dict[str, Any]:
-    run = each.run
-    return {
-        "job": run.job,
-        "url": admin_url("chroniker_run_change", run.pk),
-        "token": f"#{run.token}",
-        "slot": run.slot,
-        "started": moment(run.started_at),
-        "status": Status(run.status).label,
-        "until": _("still open") if each.is_now else moment(each.until),
     }

@@ -11,11 +11,11 @@ from django.utils import timezone
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
-from chroniker.admin.shared.cells import moment
 from chroniker.insights.output.ansi import plain
 from chroniker.insights.output.pages import pages
 from chroniker.insights.output.views import lines_of
 from chroniker.models import Run, Stream
+from chroniker.wording.formats import full_time
 
 _WORDS = {Stream.REMARK: "remark", Stream.STDOUT: "stdout", Stream.STDERR: "stderr"}
 
@@ -50,7 +50,7 @@ def _all(run: Run) -> Iterator[str]:
             if piece.stream != stream:
                 stream = piece.stream
                 parts.append(
-                    f"{'' if at_line_start else chr(10)}--- {_WORDS[stream]}, {moment(piece.written_at)} ---\n"
+                    f"{'' if at_line_start else chr(10)}--- {_WORDS[stream]}, {full_time(piece.written_at)} ---\n"
                 )
             if piece.missing > 0:
                 parts.append(_("--- %(n)d output chunks are missing here ---\n") % {"n": piece.missing})

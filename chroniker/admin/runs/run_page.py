@@ -20,14 +20,13 @@ from django.utils.translation import gettext as _
 from chroniker.admin.runs import output_lines, run_details, run_events, run_times
 from chroniker.admin.runs.run_sentence import run_estimate, sentence
 from chroniker.admin.shared.console_page import render
+from chroniker.admin.shared.json_view import json_view
 from chroniker.admin.shared.live_page import live_etag
-from chroniker.admin.shared.live_refresh import json_view
-from chroniker.admin.shared.run_progress import rate_in_words
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.insights.run_story import RunStory, fetch_story
 from chroniker.models import EVERY_HOST, OPEN, Run, Status
 from chroniker.reasons import Code
-from chroniker.wording.formats import count, exact_time, percent, relative, short_duration
+from chroniker.wording.formats import count, exact_time, percent, rate_in_words, relative, short_duration
 
 #: Output in the pipes is stored after the outcome: the page looks for it this long.
 DRAINS = dt.timedelta(minutes=2)

@@ -55,7 +55,7 @@ def statuses(jobs: QuerySet[Job]) -> Iterator[JobStatus]:
     ids = list(jobs.values_list("pk", flat=True))
     for start in range(0, len(ids), BATCH):
         yield from fetch_job_status(
-            list(jobs.filter(pk__in=ids[start : start + BATCH]).select_related("group")), JobStatus
+            list(jobs.filter(pk__in=ids[start : start + BATCH]).select_related("group"))
         ).values()
 
 

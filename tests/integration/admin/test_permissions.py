@@ -134,7 +134,6 @@ def test_a_refused_live_request_gets_json(person: str, staff: Callable[..., Clie
     run = an_open_run()
     client = browser(person, staff)
     questions = {
-        f"{reverse('admin:chroniker_job_live')}?ids={run.job_id}": SEES_JOBS,
         f"{reverse('admin:chroniker_job_preview')}?frequency=CRON": SEES_JOBS,
         reverse("admin:chroniker_run_output", args=[run.pk]): SEES_RUNS,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -89,6 +90,15 @@ def test_events_are_counted_by_span_and_listed_with_their_runs(client: Client) -
     assert "load 1</a>" in text and "&lt;b&gt;forged" in text and "not counted" not in text
 
 
+def test_refused_messages_are_counted(client: Client) -> None:
+    run = a_closed_run()
+    for _each in range(3):
+        lifecycle.note(run.pk, EventKind.REFUSED_DELIVERY)
+    rows = page(client)[1]
+    assert rows["deliveries"].measured.counts == (3, 3, 3)
+    assert rows["late_reports"].measured.counts == (0, 0, 0)
+
+
 def test_messages_are_late_ten_minutes_after_the_end_of_their_run(client: Client) -> None:
     run = a_closed_run()
     message = Outbox.objects.create(
@@ -112,6 +122,18 @@ def test_the_pictures_count_what_the_hourly_counts_say(client: Client) -> None:
     assert "5.0 % of 200 runs failed" in text and "over 5 min" in text
     assert "&lt; 0.5 s: 90; 0.5–1 s: 0;" in text  # noqa: RUF001
     assert "The slowest:" in text and "slow one</a>" in text
+
+
+def test_the_page_needs_the_right_to_view_runs(staff: Callable[..., Client]) -> None:
+    for rights, status in {("view_job", "view_run"): 200, ("view_run",): 200, ("view_job",): 403, (): 403}.items():
+        assert staff(*rights).get(PAGE).status_code == status, rights
+    assert Client().get(PAGE).status_code == 302
+
+
+def test_the_lists_link_to_the_page(client: Client, staff: Callable[..., Client]) -> None:
+    for name in ("job", "run", "host"):
+        assert PAGE in client.get(f"/admin/chroniker/{name}/").content.decode()
+    assert PAGE not in staff("view_job").get("/admin/chroniker/job/").content.decode()
 
 
 def test_the_page_takes_six_statements_however_many_rows() -> None:

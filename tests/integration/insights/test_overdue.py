@@ -12,7 +12,7 @@ from chroniker.insights import health_facts, job_filters
 from chroniker.insights.attention import attention
 from chroniker.insights.current_work import current_work
 from chroniker.insights.job_filters import Conditions, JobFilter
-from chroniker.insights.job_status import JobStatus, fetch_job_status
+from chroniker.insights.job_status import fetch_job_status
 from chroniker.models import Job, JobState, Ticker
 from tests.support.factories import a_dependency, a_due_job, a_job
 
@@ -38,7 +38,7 @@ def overdue_in(job: Job) -> set[str]:
     now = database_now()
     facts = health_facts.cached(now)
     assert facts is not None
-    status = fetch_job_status([Job.objects.get(pk=job.pk)], JobStatus, now)[job.pk]
+    status = fetch_job_status([Job.objects.get(pk=job.pk)], now)[job.pk]
     found = {
         "state": status.state_code == "overdue",
         "filter": job_filters.matching(JobFilter(show="overdue"), Conditions(now)).filter(pk=job.pk).exists(),

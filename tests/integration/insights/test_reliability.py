@@ -9,10 +9,8 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.insights import reliability
-from chroniker.insights.durations import LOOKED_AT
 from chroniker.insights.reliability import Counts
 from chroniker.models import EventKind, Job, Lease, Run, RunEvent, Status, Trigger
 from tests.support.factories import a_booked_job
@@ -131,19 +129,6 @@ def test_events_are_counted_by_kind_and_age() -> None:
     }
 
 
-def test_only_the_latest_runs_of_one_job_are_compared() -> None:
-    job, other = a_booked_job(), a_booked_job()
-    lifecycle.note(a_run(job, 1, 30, 20).pk, EventKind.REFUSED_DELIVERY)
-    a_run(job, 2, 25, 10)
-    lifecycle.note(a_run(job, 3, 5, 4).pk, EventKind.REFUSED_DELIVERY)
-    lifecycle.note(a_run(other, 1, 30, 20).pk, EventKind.REFUSED_DELIVERY)
-    found, events = reliability.of_job(job.pk, 3, database_now())
-    assert [each.run.token for each in found.found] == [2]
-    assert events[EventKind.REFUSED_DELIVERY] == 2 and events[EventKind.LOST] == 0
-    found, events = reliability.of_job(job.pk, 2 + LOOKED_AT, database_now())
-    assert (found.found, events[EventKind.REFUSED_DELIVERY]) == ([], 1)
-
-
 def test_the_figures_need_a_constant_number_of_statements() -> None:
     job = a_booked_job()
     for token in range(1, 30):
@@ -151,5 +136,4 @@ def test_the_figures_need_a_constant_number_of_statements() -> None:
     with CaptureQueriesContext(connection) as captured:
         reliability.counts(now := database_now())
         reliability.overlaps(now)
-        reliability.of_job(job.pk, 29, now)
-    assert len(captured) == 7  # with the one that asks for the time
+    assert len(captured) == 5  # with the one that asks for the time

@@ -51,6 +51,17 @@ def test_a_time_relative_to_now_has_one_unit() -> None:
     assert formats.relative(NOW - dt.timedelta(days=4, hours=5), NOW) == "4 d ago"
 
 
+@pytest.mark.parametrize(
+    ("rate", "text"),
+    [
+        (123_456_789, "123456789 per second"), (100, "100 per second"), (17.44, "17.4 per second"),
+        (0.1, "6 per minute"), (2 / 3600, "2 per hour"), (2 / 86_400, "2 per day"),
+    ],
+)  # fmt: skip
+def test_a_rate_is_in_a_unit_in_which_it_is_at_least_one(rate: float, text: str) -> None:
+    assert formats.rate_in_words(rate) == text
+
+
 def test_a_share_is_100_percent_only_if_nothing_is_missing() -> None:
     assert formats.percent(1946, 1980) == "98.3 %"
     assert formats.percent(99_999, 100_000) == "99.9 %"
