@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
@@ -86,6 +86,19 @@ def test_without_a_tick_for_three_periods_the_sentence_says_so(admin: Client, ag
 def test_an_empty_fleet_says_what_to_start(admin: Client) -> None:
     html = shown(admin)
     assert "Nothing has ticked yet." in html and "celery beat" in html and "No worker was seen" in html
+
+
+def test_an_unknown_fleet_is_not_shown_as_an_empty_one(admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(now: dt.datetime) -> None:
+        raise OperationalError("no answer")
+
+    a_worker("app-1")
+    monkeypatch.setattr(health_facts, "read", broken)
+    html = shown(admin)
+    health_facts.forget()
+    assert "The fleet is unknown." in html and html.count("The database did not answer in time.") == 4
+    assert "No worker was seen" not in html and "No queue" not in html and "No hosts yet" not in html
+    assert "0 of 0 alive" not in html and "<dt>Ticking hosts</dt><dd>0" not in html
 
 
 def test_minutes_without_a_tick_have_a_frame_and_the_longest_gap_is_named(admin: Client) -> None:
