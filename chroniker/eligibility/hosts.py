@@ -19,6 +19,7 @@ from chroniker.clock.database_clock import FromNow
 from chroniker.conf import settings
 from chroniker.models import EVERY_HOST, Host, HostService, Job, JobDependency, Lease
 from chroniker.models.base import installed_version
+from chroniker.models.conflicts import repeated_after_conflict
 from chroniker.reasons import Reason
 
 logger = logging.getLogger(__name__)
@@ -46,6 +47,7 @@ class WorkerReport:
 _REPORTED = ("last_seen", "queues", "slots", "busy", "version", "started_at", "ended_at")
 
 
+@repeated_after_conflict
 def record_heartbeat(serves: Iterable[str | WorkerReport] = (), *, name: str = "") -> None:
     """Record that this host is alive, and its clock skew.
 

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from chroniker.clock.database_clock import FromNow
 from chroniker.conf import settings
 from chroniker.models import Group, Job, Switch
+from chroniker.models.conflicts import repeated_after_conflict
 
 #: The number of the one row over all jobs.
 ALL = 1
@@ -78,6 +79,7 @@ def pauses_for(jobs: Iterable[Job]) -> dict[int, Pause]:
     return {job.pk: groups[job.group_id] for job in jobs if job.group_id in groups}
 
 
+@repeated_after_conflict
 def pause(by: str, reason: str = "", group: Group | None = None) -> bool:
     """Pause all jobs, or this group. ``False``: it was paused already, and nothing changed."""
     if group is None:

@@ -12,7 +12,7 @@ class Ticker(models.Model):
     """The last pass of a process that ticks: one row per host and kind of process.
 
     Written after a pass, at most every 10 s. Passes of ``cron --jobs`` and passes started in a terminal are not
-    recorded: nobody promises that another one follows.
+    recorded: no other pass has to follow them.
     """
 
     host = models.CharField(_("host"), max_length=200)

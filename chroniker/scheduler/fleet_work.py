@@ -15,6 +15,7 @@ from django.db.models import Expression, Q, QuerySet
 from chroniker import lifecycle
 from chroniker.clock.database_clock import FromNow, StatementNow
 from chroniker.models import FleetWork, Host, HostService, Run, RunHour, Ticker, TickMinute
+from chroniker.models.conflicts import repeated_after_conflict
 from chroniker.scheduler import guarantees
 
 logger = logging.getLogger(__name__)
@@ -84,6 +85,7 @@ def do(names: Collection[str], now: dt.datetime) -> None:
             logger.exception("The regular work %r failed; it is tried again after %s.", name, WORK[name].every)
 
 
+@repeated_after_conflict
 def _take(name: str) -> bool:
     """Whether this tick is the one to do the work now."""
     every = WORK[name].every

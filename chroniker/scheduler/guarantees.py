@@ -9,12 +9,12 @@ import datetime as dt
 from typing import Any
 from uuid import UUID
 
-from django.db import models, transaction
+from django.db import models
 from django.db.models import Count, DateTimeField, Exists, F, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Cast, Coalesce
 
 from chroniker import lifecycle
-from chroniker.conf import settings
+from chroniker.lifecycle.transactions import transactional
 from chroniker.models import (
     EventKind,
     Group,
@@ -42,24 +42,24 @@ KEPT = dt.timedelta(days=31)
 ONLY = 1
 
 
+@transactional
 def measure(now: dt.datetime) -> None:
     """Test all guarantees that have a test, and add the results to the current hour. About ten statements."""
-    with transaction.atomic(using=settings.database):
-        progress = GuaranteeProgress.objects.select_for_update().filter(pk=ONLY).first()
-        since = progress.until if progress else now - FIRST_SPAN
-        until = max(since, now - COMMIT_MARGIN)
-        window = Q(claimed_at__gt=since, claimed_at__lte=until)
-        again = [UUID(pk) for pk in progress.open_runs] if progress else []
-        found = {
-            Guarantee.ONE_INSTANCE: _record_overlaps(_overlapping(window | Q(pk__in=again), now)),
-            Guarantee.ONE_RECORD: _recorded_twice(window).count(),
-            Guarantee.CLAIMS_END: Lease.objects.filter(expires_at__lt=now - CLOSING_TIME).count(),
-            Guarantee.GROUP_LIMIT: _groups_above_limit().count(),
-        }
-        _add_results(found, now)
-        open_runs = Lease.objects.filter(run__claimed_at__lte=until).order_by("run__claimed_at")
-        values = {"until": until, "open_runs": [str(pk) for pk in open_runs.values_list("pk", flat=True)[:MOST_OPEN]]}
-        GuaranteeProgress.objects.update_or_create(pk=ONLY, defaults=values, create_defaults={**values, "since": since})
+    progress = GuaranteeProgress.objects.select_for_update().filter(pk=ONLY).first()
+    since = progress.until if progress else now - FIRST_SPAN
+    until = max(since, now - COMMIT_MARGIN)
+    window = Q(claimed_at__gt=since, claimed_at__lte=until)
+    again = [UUID(pk) for pk in progress.open_runs] if progress else []
+    found = {
+        Guarantee.ONE_INSTANCE: _record_overlaps(_overlapping(window | Q(pk__in=again), now)),
+        Guarantee.ONE_RECORD: _recorded_twice(window).count(),
+        Guarantee.CLAIMS_END: Lease.objects.filter(expires_at__lt=now - CLOSING_TIME).count(),
+        Guarantee.GROUP_LIMIT: _groups_above_limit().count(),
+    }
+    _add_results(found, now)
+    open_runs = Lease.objects.filter(run__claimed_at__lte=until).order_by("run__claimed_at")
+    values = {"until": until, "open_runs": [str(pk) for pk in open_runs.values_list("pk", flat=True)[:MOST_OPEN]]}
+    GuaranteeProgress.objects.update_or_create(pk=ONLY, defaults=values, create_defaults={**values, "since": since})
 
 
 def _overlapping(which: Q, now: dt.datetime) -> QuerySet[Run]:

@@ -10,9 +10,9 @@ from django.db import connections
 
 from chroniker.conf import settings
 from chroniker.lifecycle.bulk import add
-from chroniker.lifecycle.transactions import repeated_after_deadlock
 from chroniker.models import Ticker, TickMinute
 from chroniker.models.base import installed_version
+from chroniker.models.conflicts import repeated_after_conflict
 
 #: The row of a ticker is written at most this often.
 EVERY_SECONDS = 10.0
@@ -71,7 +71,7 @@ def _minute_of(moment: dt.datetime) -> dt.datetime:
     return moment.replace(second=0, microsecond=0)
 
 
-@repeated_after_deadlock
+@repeated_after_conflict
 def _store(ticker: Ticker) -> None:
     targeted = connections[settings.database].features.supports_update_conflicts_with_target
     Ticker.objects.bulk_create(
@@ -82,7 +82,7 @@ def _store(ticker: Ticker) -> None:
     )
 
 
-@repeated_after_deadlock
+@repeated_after_conflict
 def _add(minute: TickMinute) -> None:
     add([minute], key=("host", "minute"), largest=("longest_pass", "longest_gap"))
 

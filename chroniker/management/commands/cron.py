@@ -12,7 +12,6 @@ from chroniker.eligibility import hosts
 from chroniker.eligibility.hosts import WorkerReport
 from chroniker.escaping import one_line
 from chroniker.exceptions import ClaimRefused
-from chroniker.lifecycle.transactions import repeated_after_deadlock
 from chroniker.management import dry_run
 from chroniker.management.console import (
     CHECKS,
@@ -91,13 +90,13 @@ class Command(ConsoleCommand):
         self, jobs: list[Job] | None, force_run: bool, printer: TickPrinter, *, serves: list[WorkerReport]
     ) -> bool:
         """Returns False if one of the jobs to be forced was refused."""
-        repeated_after_deadlock(hosts.record_heartbeat)(serves)
+        hosts.record_heartbeat(serves)
         if force_run:
             return all([self.claim(job, printer) for job in jobs or []])
         began, clock = time.monotonic(), database_now()
         result = tick.tick([job.pk for job in jobs] if jobs else None)
         printer(result)
-        if not jobs and not sys.stdin.isatty():
+        if not jobs and not (sys.stdin and sys.stdin.isatty()):
             seconds = time.monotonic() - began
             record_single_pass("cron", clock + dt.timedelta(seconds=seconds), seconds, len(result.claimed))
         return True
