@@ -19,8 +19,9 @@ from chroniker.clock.database_clock import FromNow
 from chroniker.conf import settings
 from chroniker.eligibility import hosts
 from chroniker.eligibility.claim_kinds import RETRY_INHERITS
+from chroniker.lifecycle import job_health
 from chroniker.lifecycle.plan import Plan
-from chroniker.models import EVERY_HOST, OPEN, Host, Lease, Run, Status
+from chroniker.models import EVERY_HOST, OPEN, Host, Lease, Run, Status, Trigger
 from chroniker.reasons import NO_REASON, Code, Reason
 
 #: A parent's reason names at most this many hosts and counts the others. The run's page lists all.
@@ -45,6 +46,9 @@ def _add_children(plan: Plan, live: Sequence[Host], now: dt.datetime) -> None:
         parent.status, parent.finished_at, parent.uncounted_since = Status.SKIPPED, now, now
         parent.attempt, parent.chain, parent.argv = 0, None, None
         plan.after.n_skipped += 1
+        if parent.trigger == Trigger.RETRY:  # its chain ends without this attempt
+            plan.after.retry_at, plan.after.retry_attempt = plan.state.retry_at, plan.state.retry_attempt
+            job_health.drop_retry(plan.after, now)
         parent.code = Code.NO_HOST
         parent.reason_args = {"executor": job.executor, "seconds": f"{settings.host_timeout.total_seconds():g}"}
         plan.missed = plan.missed or parent  # subscribers to missed runs get a message about it

@@ -78,7 +78,11 @@ def end_chain(state: JobState, status: str, at: dt.datetime) -> None:
 
 
 def drop_retry(state: JobState, now: dt.datetime) -> None:
-    """No retry will follow: the pending one, if any, is cancelled, and its chain ends as its last attempt did."""
-    if state.retry_at is not None:
+    """No retry will follow: the pending one, if any, is cancelled, and its chain ends as its last attempt did.
+
+    A lost attempt that counted as a failure already (``LOST_ATTEMPTS``) is not counted again.
+    """
+    is_counted = state.last_status == Status.LOST and state.retry_attempt >= LOST_ATTEMPTS
+    if state.retry_at is not None and not is_counted:
         end_chain(state, state.last_status, state.last_finished_at or now)
     state.retry_at = None

@@ -9,9 +9,10 @@ import pytest
 
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
+from chroniker.eligibility import hosts
 from chroniker.lifecycle import Outcome
 from chroniker.lifecycle.job_health import LOST_ATTEMPTS, RECENT, percentile
-from chroniker.models import Job, JobState, Lease, Run, Status
+from chroniker.models import EVERY_HOST, HostService, Job, JobState, Lease, Run, Status
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.tick import book_edited, expire, tick
 from tests.support.factories import a_booked_job, a_due_job, started, state_of
@@ -28,6 +29,12 @@ def a_quiet_job(**fields: Any) -> Job:
 def ended(run: Run, status: Status = Status.SUCCEEDED) -> Run:
     assert lifecycle.finish(run.pk, run.token, started(run), Outcome(status))
     return Run.objects.get(pk=run.pk)
+
+
+def lose(run: Run) -> None:
+    started(run)
+    Lease.objects.filter(pk=run.pk).update(expires_at=database_now() - HOUR)
+    expire()
 
 
 def by_hand(job: Job, status: Status = Status.SUCCEEDED) -> Run:
@@ -133,13 +140,36 @@ def test_a_lost_run_that_is_retried_without_limit_counts_as_failing_from_its_thi
     run = run_now(job, by="a test")
     seen = []
     for _each in range(LOST_ATTEMPTS + 1):
-        started(run)
-        Lease.objects.filter(pk=run.pk).update(expires_at=database_now() - HOUR)
-        expire()
+        lose(run)
         seen.append(state_of(job).failures)
         run = retried(job)
     assert seen == [0, 0, 1, 2]
     assert state_of(job).n_lost == LOST_ATTEMPTS + 1
+
+
+def test_a_lost_attempt_that_counted_already_is_not_counted_again_when_its_retry_is_dropped() -> None:
+    job = a_quiet_job(retry_on_lost=True)
+    run = run_now(job, by="a test")
+    for _each in range(LOST_ATTEMPTS - 1):
+        lose(run)
+        run = retried(job)
+    lose(run)
+    assert state_of(job).failures == 1
+    run_now(job, by="a test")
+    assert state_of(job).failures == 1
+
+
+def test_a_retry_on_every_host_that_no_live_host_can_take_ends_its_chain() -> None:
+    hosts.record_heartbeat(["default"], name="here")
+    job = a_quiet_job(max_retries=5, hostname=EVERY_HOST)
+    parent = run_now(job, by="a test")
+    ended(Run.objects.get(parent=parent), Status.FAILED)
+    failed = Run.objects.get(pk=parent.pk)
+    assert (failed.status, state_of(job).failures) == (Status.FAILED, 0)
+    HostService.objects.all().delete()
+    assert tick().claimed == []
+    state = state_of(job)
+    assert (state.failures, state.failing_since, state.retry_at) == (1, failed.finished_at, None)
 
 
 def test_skipped_ranges_are_counted_by_the_claim_and_by_the_booking() -> None:
