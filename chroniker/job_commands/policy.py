@@ -91,12 +91,17 @@ def raw_argv(raw_command: str) -> tuple[str, ...]:
 LONGEST_RECORDED = 16_384
 
 
-@functools.lru_cache(maxsize=4096)
-def planned_argv(command: str, raw_command: str, args: str) -> tuple[str, ...] | None:
+def planned_argv(command: str, raw_command: str, args: str) -> list[str] | None:
     """The words of a command line, for the record: without checking the rules. ``None``: they cannot be split, or are
     too long."""
-    if len(args) + len(raw_command) > LONGEST_RECORDED:
+    if len(args) + len(raw_command) > LONGEST_RECORDED:  # long texts are not split, and not kept in the cache
         return None
+    words = _words(command, raw_command, args)
+    return None if words is None else recorded_argv(words)
+
+
+@functools.lru_cache(maxsize=4096)
+def _words(command: str, raw_command: str, args: str) -> tuple[str, ...] | None:
     try:
         return tuple(shlex.split(raw_command) if raw_command else [command, *shlex.split(args)])
     except ValueError:

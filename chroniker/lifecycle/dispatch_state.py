@@ -28,8 +28,10 @@ def record_dispatched(runs: Collection[Run], now: dt.datetime) -> None:
     """Record that executors accepted these runs, each with its ``job``, and set the time of the next dispatch.
 
     The delay doubles with each dispatch, up to ``LONGEST_WAIT`` or a tenth of the start deadline. ``queue`` of each run
-    is the queue that its message was sent to.
+    is the queue that its message was sent to. ``now`` may be a little before the time of the claims, which read the
+    database's clock later: then the dispatch gets that time.
     """
+    now = max([now, *(run.claimed_at for run in runs)])
     _open_claims([run.pk for run in runs]).update(
         dispatched_at=now,
         redispatch_at=_by_run({run.pk: now + _wait(run) for run in runs}, DateTimeField()),

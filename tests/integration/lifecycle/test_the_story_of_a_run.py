@@ -14,6 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.executors.database_report import DatabaseReport
+from chroniker.job_commands.policy import LONGEST_RECORDED
 from chroniker.lifecycle import Outcome
 from chroniker.lifecycle.close import ERROR_LINE_LENGTH
 from chroniker.models import Job, Run, Status, Trigger
@@ -52,6 +53,20 @@ def test_a_claim_of_a_command_that_cannot_be_split_records_no_words() -> None:
     job = a_due_job()
     Job.objects.filter(pk=job.pk).update(args="'open")
     assert reread(claimed(job)).argv is None
+
+
+@pytest.mark.parametrize(
+    "args",
+    ["x" * LONGEST_RECORDED, "x" * (LONGEST_RECORDED + 1), "word " * 10_000],
+    ids=["words", "text", "many words"],
+)
+def test_a_very_long_command_line_is_executed_and_not_recorded(args: str) -> None:
+    run = claimed(a_due_job(command="noop", args=args))
+    assert reread(run).argv is None
+    spec = DatabaseReport(run.pk, run.token).start(1)
+    assert spec is not None
+    assert [*spec.argv] == ["noop", *args.split()]
+    assert reread(run).argv is None
 
 
 def test_a_scheduled_run_is_for_the_instants_that_it_covers() -> None:
@@ -100,6 +115,14 @@ def test_a_start_records_the_worker_and_when_it_received_the_run() -> None:
     assert run.taken_at is not None
     assert run.started_at is not None
     assert abs(run.started_at - run.taken_at - waited) < SECOND
+
+
+def test_a_run_is_never_dispatched_before_its_claim() -> None:
+    """The time of a pass is read before its claims, which read the database's clock again."""
+    run = claimed(a_due_job())
+    lifecycle.record_dispatched([run], run.claimed_at - 5 * SECOND)
+    run = reread(run)
+    assert run.dispatched_at == run.claimed_at
 
 
 def test_a_start_keeps_the_queue_that_the_dispatch_recorded() -> None:

@@ -54,7 +54,7 @@ def test_a_run_on_every_host_gets_a_stop_request_on_each_host() -> None:
     job = a_job_of_new_year(name="everywhere", hostname="*")
     with override_settings(CHRONIKER_EXECUTORS=DUMMY):
         parent = manual_runs.run_now(job, "a test")
-    started(Run.objects.filter(parent=parent)[0])
+    started(Run.objects.filter(parent=parent).order_by("token")[0])
     assert stop_job("everywhere") == (0, "Run 1 of “everywhere” runs on every host; a stop was requested.\n", "")
     assert not Run.objects.filter(job=job, stop_requested_at=None).exists()
 
