@@ -1,4 +1,4 @@
-# Everything here needs python3 (3.11 or newer) with venv and pip, and nothing else; servers come with the packages.
+# Everything here needs python3 (3.11 or newer) with venv and pip, and nothing else; servers come as Python packages.
 # PYTHON=python3.13 uses another interpreter, VENV=.venv313 keeps another environment beside the first.
 
 PYTHON ?= python3
@@ -7,7 +7,7 @@ ARGS ?=
 
 BIN := $(VENV)/bin
 MADE := $(VENV)/.made-by-$(notdir $(PYTHON))
-# -qq: errors, and nothing else.
+# -qq: print errors only.
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
 .DEFAULT_GOAL := help
@@ -15,27 +15,27 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 .SECONDARY:
 .PHONY: help venv demo test nightly coverage mutants lint audit types docs benchmarks faults pictures clean
 
-help: ## Show what there is
+help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-venv: $(VENV)/.with-test ## Make the environment in .venv with all that the tests need
+venv: $(VENV)/.with-test ## Create the environment in .venv with everything that the tests need
 
 demo: $(VENV)/.with-demo ## Run the demo; ARGS=--check runs every sample job, prints a table and ends
 	$(BIN)/python docker/demo $(ARGS)
 
-test: $(VENV)/.with-test ## Run the tests of each day; ARGS goes to pytest, TESTNAME=test_name runs one test on each database
+test: $(VENV)/.with-test ## Run the daily tests; ARGS goes to pytest, TESTNAME=test_name runs one test on each database
 	$(BIN)/python -m tests $(ARGS)
 
 nightly: $(VENV)/.with-test ## Run all tests on each database
 	$(BIN)/python -m tests --nightly $(ARGS)
 
-coverage: $(VENV)/.with-test ## Run all tests on each database, and show what of both packages they do not reach
+coverage: $(VENV)/.with-test ## Run all tests on each database, and list the lines of both packages that they do not reach
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m tests --nightly $(ARGS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --fail-under=95
 
-mutants: $(VENV)/.with-test ## Change the code at random places, and name the changes that no test notices
+mutants: $(VENV)/.with-test ## Change the code at random places, and list the changes that no test notices
 	$(BIN)/python -m tests.mutants $(ARGS)
 
 lint: $(VENV)/.with-dev ## Style, import layers, container files
@@ -47,7 +47,7 @@ lint: $(VENV)/.with-dev ## Style, import layers, container files
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/ci.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/bug.yml .github/ISSUE_TEMPLATE/feature.yml
 
-audit: $(VENV)/.with-dev ## Look for what is known to be dangerous, in the code and in what it requires
+audit: $(VENV)/.with-dev ## Search the code and its requirements for known vulnerabilities
 	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml chroniker chroniker_celery
 	$(BIN)/python .ci/audit.py
 
@@ -60,19 +60,19 @@ docs: $(VENV)/.with-docs ## Build the documentation into site/
 benchmarks: $(VENV)/.with-test ## Run the benchmarks; ARGS="tick --json" runs one
 	$(BIN)/python -m tests.benchmarks $(ARGS)
 
-faults: $(VENV)/.with-test ## Kill and cut off everything for ten minutes; ARGS="--minutes 2 --database mariadb"
-	@$(MAKE) --no-print-directory -s $(VENV)/.with-faults 2>/dev/null || echo "Without a C compiler all clocks stay right"
+faults: $(VENV)/.with-test ## Ten minutes of kills, freezes and cut connections; ARGS="--minutes 2 --database mariadb"
+	@$(MAKE) --no-print-directory -s $(VENV)/.with-faults 2>/dev/null || echo "Without a C compiler no clock is set wrong"
 	$(BIN)/python -m tests.faults $(ARGS)
 
 pictures: $(VENV)/.with-pictures ## Write the screenshots of the documentation; ARGS="now graph" writes these pages
 	@$(MAKE) --no-print-directory -s $(VENV)/.with-faults 2>/dev/null || echo "Without a C compiler the pictures show the present time"
 	$(BIN)/python -m tests.pictures $(ARGS)
 
-clean: ## Remove what was made here
+clean: ## Remove the environment, built files and caches
 	rm -rf $(VENV) build dist site *.egg-info .tox .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# Made anew whenever setup.py or the interpreter changes: nothing of an older list of requirements stays behind.
+# Created again when setup.py or the interpreter changes, so that no package of an older list of requirements remains.
 $(MADE): setup.py
 	@echo "Making $(VENV) with $$($(PYTHON) --version)"
 	@$(PYTHON) -m venv --clear $(VENV)

@@ -50,7 +50,7 @@ DEV = [
 setup(
     name="django-chroniker-celery",
     version="2.0.0.dev0",
-    description="Django jobs on time, once, and seen: a scheduler with at most one running instance per job, on Celery",
+    description="Scheduled jobs for Django, on Celery or on one host, with at most one running instance of each job",
     long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     author="the django-chroniker-celery authors",
