@@ -1,4 +1,7 @@
-"""The statements of the floor: as few as each database allows. PostgreSQL takes whole columns as arrays."""
+"""The statements of the floor: as few as each database allows. PostgreSQL takes whole columns as arrays.
+
+Columns that may not be NULL and have no value here get the default of their model.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db import connection
+from django.db import connection, models
 
 from chroniker.conf import settings
-from chroniker.models import Run
+from chroniker.models import JobState, Run
 
 
 class Wanted(NamedTuple):
@@ -25,21 +28,22 @@ class Wanted(NamedTuple):
 
 LOCKS = {"postgresql": "FOR NO KEY UPDATE OF s SKIP LOCKED", "mysql": "FOR UPDATE SKIP LOCKED", "sqlite": ""}
 
-RUN = """
-    INSERT INTO chroniker_run (id, job_id, token, slot, status, "trigger", attempt, scheduled_for, covered_until,
-        claimed_at, dispatch_count, redispatch_at, stop_requested_by, host, reason, required_host)
-"""
+RUN_COLUMNS = (
+    "id", "job_id", "token", "status", "trigger", "attempt", "scheduled_for", "covered_until", "claimed_at",
+    "redispatch_at",
+)  # fmt: skip
+STATE_COLUMNS = ("job_id", "covered_until", "next_instant", "next_run", "last_token", "retry_attempt")
 LEASE = "INSERT INTO chroniker_lease (run_id, job_id, slot, token, expires_at)"
 
-ALL_AT_ONCE = f"""
+ALL_AT_ONCE = """
     WITH wanted AS (
         SELECT * FROM unnest(%s::uuid[], %s::bigint[], %s::bigint[], %s::timestamptz[], %s::timestamptz[])
             AS wanted (id, job_id, token, instant, upcoming)
     ), runs AS (
-        {RUN}
-        SELECT id, job_id, token, '', 'CLAIMED', 'SCHEDULE', 1, instant, instant, %s, 0, %s, '', '', '', '' FROM wanted
+        INSERT INTO chroniker_run ({columns})
+        SELECT id, job_id, token, 'CLAIMED', 'SCHEDULE', 1, instant, instant, %s, %s, {places} FROM wanted
     ), leases AS (
-        {LEASE} SELECT id, job_id, '', token, %s FROM wanted
+        {lease} SELECT id, job_id, '', token, %s FROM wanted
     )
     UPDATE chroniker_jobstate s SET covered_until = instant, next_instant = upcoming, next_run = upcoming,
         last_token = token, retry_attempt = 1, retry_at = NULL
@@ -47,16 +51,12 @@ ALL_AT_ONCE = f"""
 """
 UPSERT = {
     "mysql": """
-        INSERT INTO chroniker_jobstate (job_id, covered_until, next_instant, next_run, last_token, retry_attempt,
-            booked_fingerprint, last_fingerprint, last_status, schedule_error)
-        VALUES (%s, %s, %s, %s, %s, 1, '', '', '', '')
+        INSERT INTO chroniker_jobstate ({columns}) VALUES (%s, %s, %s, %s, %s, 1, {places})
         ON DUPLICATE KEY UPDATE covered_until = VALUES(covered_until), next_instant = VALUES(next_instant),
             next_run = VALUES(next_run), last_token = VALUES(last_token), retry_attempt = 1, retry_at = NULL
     """,
     "sqlite": """
-        INSERT INTO chroniker_jobstate (job_id, covered_until, next_instant, next_run, last_token, retry_attempt,
-            booked_fingerprint, last_fingerprint, last_status, schedule_error)
-        VALUES (%s, %s, %s, %s, %s, 1, '', '', '', '')
+        INSERT INTO chroniker_jobstate ({columns}) VALUES (%s, %s, %s, %s, %s, 1, {places})
         ON CONFLICT (job_id) DO UPDATE SET covered_until = excluded.covered_until,
             next_instant = excluded.next_instant, next_run = excluded.next_run, last_token = excluded.last_token,
             retry_attempt = 1, retry_at = NULL
@@ -81,20 +81,24 @@ def write(wanted: Sequence[Wanted], now: dt.datetime) -> None:
     redispatch, deadline = _moment(now + settings.redispatch), _moment(now + settings.start_deadline)
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            columns = [list(column) for column in zip(*wanted, strict=True)]
-            cursor.execute(ALL_AT_ONCE, [*columns, now, redispatch, deadline])
+            given = [list(column) for column in zip(*wanted, strict=True)]
+            columns, places, others = _columns(Run, RUN_COLUMNS)
+            sql = ALL_AT_ONCE.format(columns=columns, places=places, lease=LEASE)
+            cursor.execute(sql, [*given, now, redispatch, *others, deadline])
             return
         rows = [(_key(run_id), job, token, _moment(at), _moment(then)) for run_id, job, token, at, then in wanted]
-        values = "VALUES (%s, %s, %s, '', 'CLAIMED', 'SCHEDULE', 1, %s, %s, %s, 0, %s, '', '', '', '')"
-        run = RUN.replace('"', connection.ops.quote_name("")[0])
+        columns, places, others = _columns(Run, RUN_COLUMNS)
         cursor.executemany(
-            f"{run} {values}", [(key, job, token, at, at, _moment(now), redispatch) for key, job, token, at, _ in rows]
+            f"INSERT INTO chroniker_run ({columns})"
+            f" VALUES (%s, %s, %s, 'CLAIMED', 'SCHEDULE', 1, %s, %s, %s, %s, {places})",
+            [(key, job, token, at, at, _moment(now), redispatch, *others) for key, job, token, at, _ in rows],
         )
         cursor.executemany(
             f"{LEASE} VALUES (%s, %s, '', %s, %s)", [(key, job, token, deadline) for key, job, token, _, _ in rows]
         )
-        states = [(job, at, then, then, token) for _, job, token, at, then in rows]
-        cursor.executemany(UPSERT[connection.vendor], states)
+        columns, places, others = _columns(JobState, STATE_COLUMNS)
+        states = [(job, at, then, then, token, *others) for _, job, token, at, then in rows]
+        cursor.executemany(UPSERT[connection.vendor].format(columns=columns, places=places), states)
 
 
 def mark(run_ids: Sequence[UUID], now: dt.datetime) -> None:
@@ -107,6 +111,16 @@ def mark(run_ids: Sequence[UUID], now: dt.datetime) -> None:
         else:
             places = ", ".join(["%s"] * len(run_ids))
             cursor.execute(f"{change} IN ({places})", [*values, *map(_key, run_ids)])
+
+
+def _columns(model: type[models.Model], named: Sequence[str]) -> tuple[str, str, list[Any]]:
+    """The named columns and all others that may not be NULL; placeholders and default values of the others."""
+    others: list[models.Field[Any, Any]] = [
+        field for field in model._meta.concrete_fields if not field.null and field.column not in named
+    ]
+    values = [field.get_db_prep_save(field.get_default(), connection) for field in others]
+    columns = ", ".join(map(connection.ops.quote_name, [*named, *(str(field.column) for field in others)]))
+    return columns, ", ".join(["%s"] * len(others)), values
 
 
 def _moment(value: dt.datetime) -> Any:

@@ -13,6 +13,7 @@ from chroniker.lifecycle.bulk import write_states
 from chroniker.lifecycle.claim import BOOKING
 from chroniker.models import Job, JobDependency, JobState, Lease, Run, Status
 from chroniker.schedule import latest_until, next_after
+from chroniker.schedule.zones import zone_rules_version
 
 #: The number of jobs created through the ORM; the database copies them to create more.
 DIFFERENT = 5_000
@@ -28,6 +29,7 @@ def populate(jobs: int) -> None:
     now = database_now()
     first = [_job(number) for number in range(1, min(jobs, DIFFERENT) + 1)]
     Job.objects.bulk_create(first)
+    Job.objects.update(edited_at=None)  # their states are booked below
     JobState.objects.bulk_create(_state(job, now) for job in first)
     JobDependency.objects.bulk_create(
         JobDependency(dependent_id=job.pk, dependee_id=job.pk - 1) for job in first if job.pk % DEPENDENT == 0
@@ -59,7 +61,6 @@ def _job(number: int) -> Job:
         args="--verbosity 1 --no-color",
         cron=expressions[number % len(expressions)],
         timezone=ZONES[number // len(expressions) % len(ZONES)],
-        edited_at=None,
     )
 
 
@@ -68,6 +69,7 @@ def _state(job: Job, now: dt.datetime) -> JobState:
     return JobState(
         job=job,
         booked_fingerprint=job.spec.fingerprint(),
+        booked_zone_rules=zone_rules_version(),
         covered_until=now,
         next_instant=upcoming,
         next_run=upcoming,
