@@ -38,6 +38,17 @@ def test_only_the_fields_of_the_frequency_are_shown(open_page: Callable[..., Pag
             expect(row).to_be_visible(visible=other == label)
 
 
+OUTSIDE = """() => [...document.querySelectorAll(".ops-edit fieldset.module :is(input, select, textarea, a)")]
+    .filter(control => control.checkVisibility() && !control.closest(".inline-group"))
+    .map(control => [control.id, ...[control, control.closest("fieldset")].map(each => each.getBoundingClientRect())])
+    .filter(([id, control, box]) => control.right > box.right).map(([id]) => id)"""
+
+
+def test_the_inputs_stay_within_their_box_on_a_narrow_page(open_page: Callable[..., Page]) -> None:
+    page = open_page("/admin/chroniker/job/add/", width=390)
+    assert page.evaluate(OUTSIDE) == []
+
+
 def test_a_new_job_has_a_next_run_at_once(open_page: Callable[..., Page]) -> None:
     from playwright.sync_api import expect
 

@@ -30,14 +30,37 @@ MODELS: dict[str, type[Model]] = {
 }  # fmt: skip
 #: Pages of one row, below its address.
 PAGES = {
-    "job": ("change/", "delete/", "history/", "ledger/", "run-with/", "status/", "runs/", "code/"),
+    "job": (
+        "change/",
+        "delete/",
+        "history/",
+        "schedule/",
+        "run-with/",
+        "status/",
+        "runs/",
+        "code/",
+        "run/",
+        "stop/",
+        "enable/",
+        "disable/",
+    ),
     "run": ("change/", "delete/", "history/", "stop/", "again/", "log.txt", "output/?before=1.1.1"),
     "group": ("change/", "delete/", "history/", "pause/"),
     "monitor": ("change/",),
 }
 #: Pages of a model, below its address.
 LISTS = {
-    "job": ("", "add/", "now/", "pause/", "pulse/", "timeline/", "graph/"),
+    "job": (
+        "",
+        "add/",
+        "now/",
+        "pause/",
+        "pulse/",
+        "timeline/",
+        "graph/",
+        "preview/?frequency=CRON",
+        "command/?name=noop",
+    ),
     "run": ("", "reliability/"),
     "monitor": ("", "add/"),
 }

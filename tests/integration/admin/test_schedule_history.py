@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from django.test import Client
+from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
@@ -139,6 +139,9 @@ def test_the_result_is_that_of_the_last_attempt_and_names_the_first(admin: Clien
     assert row[1:3] == ["Succeeded", "1 , 2"] and row[5] == "Attempt 2; the first attempt: failed."
     assert answer_at(admin, job, moment).startswith("Yes. The run due at")
     assert "was repeated. Attempt 2" in answer_at(admin, job, moment)
+    Run.objects.filter(token=1).update(reason_text="it exited with status 1", code="")
+    (cell,) = [cell for row in page(admin, job).context_data["picture"].rows for cell in row["cells"]]
+    assert "succeeded" in cell["say"] and "status 1" not in cell["say"]
 
 
 def test_older_scheduled_times_are_on_a_linked_page(admin: Client) -> None:
@@ -188,12 +191,14 @@ def test_a_job_with_too_many_scheduled_times_is_shown_by_hours(admin: Client) ->
     "query",
     [
         "d=nonsense&t=03:00", "d=2026-13-45&t=99:99", "d=&t=", "before=x&to=x", "d=9999-12-31&t=23:59",
+        "before=0001-01-01T00:00:00%2B00:00", "before=0001-01-01T00:00:00%2B14:00", "before=9999-12-31T23:59:59-14:00",
         "d=0001-01-01&t=00:00", "to=0001-01-01", "to=9999-12-31", "d=2026-01-01&t=03:00%2B01:00", "before=2026-01-01",
     ],
 )  # fmt: skip
 def test_invalid_parameters_are_not_a_server_error(admin: Client, query: str) -> None:
     job, _since = a_history(Status.SUCCEEDED)
-    assert admin.get(f"{address(job)}?{query}").status_code == 200
+    dense, _since = a_history(Status.SUCCEEDED, step=1)
+    assert [admin.get(f"{address(each)}?{query}").status_code for each in (job, dense)] == [200, 200]
     assert "Enter a date and a time" in page(admin, job, d="nonsense", t="03:00").content.decode()
 
 
@@ -209,6 +214,17 @@ def test_names_and_reasons_are_escaped(admin: Client) -> None:
     Run.objects.update(reason_text="<img src=x onerror=alert(2)>", code="")
     html = page(admin, job).content.decode()
     assert "<script>alert" not in html and "<img src=x" not in html
+
+
+def test_values_of_secrets_are_not_shown(admin: Client) -> None:
+    job, _since = a_history(Status.FAILED, Status.SUCCEEDED, secrets="KEY=setting:A_KEY")
+    Run.objects.update(reason_text="refused: s3cret-value", code="")
+    failed = Run.objects.get(token=1).scheduled_for
+    assert failed is not None
+    with override_settings(A_KEY="s3cret-value"):
+        html = page(admin, job, d=f"{failed:%Y-%m-%d}", t=f"{failed:%H:%M}").content.decode()
+    assert "s3cret-value" not in html
+    assert html.count("refused: ••••••") == 2 + 2 + 1  # rows, cells of the picture, answer
 
 
 def test_the_page_takes_the_same_statements_for_any_number_of_rows(admin: Client) -> None:

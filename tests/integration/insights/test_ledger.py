@@ -57,16 +57,6 @@ def test_a_run_is_listed_for_each_scheduled_time_it_covers() -> None:
     assert all(entry.certain for entry in found)
 
 
-def test_the_ledger_shows_the_delay_between_scheduled_time_and_start() -> None:
-    job = a_due_job(minutes=1)
-    (run,) = tick.tick().claimed
-    assert entries(job)[-1].started_after is None
-    started(run)
-    run.refresh_from_db()
-    assert run.started_at is not None and run.scheduled_for is not None
-    assert entries(job)[-1].started_after == run.started_at - run.scheduled_for
-
-
 def test_skipped_times_are_listed_with_their_run() -> None:
     job = a_due_job(minutes=5, misfire_grace_seconds=150)
     tick.tick()
