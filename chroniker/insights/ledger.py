@@ -51,9 +51,9 @@ class Entry:
     @property
     def verdict(self) -> Status | NoRun:
         """The status of the last attempt, or the reason why there is no run."""
-        if self.run is None:
+        if self.last_attempt is None:
             return self.without or NoRun.NO_RECORD
-        return Status((self.retry or self.run).status)
+        return Status(self.last_attempt.status)
 
     @property
     def is_merged(self) -> bool:
@@ -62,10 +62,9 @@ class Entry:
         return run is not None and run.status != Status.SKIPPED and self.instant != (run.covered_until or self.instant)
 
     @property
-    def started_after(self) -> dt.timedelta | None:
-        """The delay from the instant to the start of its first attempt."""
-        started = self.run.started_at if self.run else None
-        return started - self.instant if started else None
+    def last_attempt(self) -> Run | None:
+        """The run that decides the result."""
+        return self.retry or self.run
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from django.utils.translation import ngettext
 
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.insights.run_calendar import HOUR, CalendarCell, CalendarDay, Mark
+from chroniker.job_commands.secret_masking import masked
 
 #: Pixels: the begin of the cells, an hour, a row, and the cells' least and greatest width.
 LEFT, HOUR_WIDTH, TOP, ROW, NARROWEST, WIDEST = 92.0, 41.5, 16, 21, 3.0, 14.0
@@ -46,9 +47,14 @@ class Picture:
 
 
 def picture(
-    days: Sequence[CalendarDay], zone: ZoneInfo, now: dt.datetime, requested: dt.datetime | None = None
+    days: Sequence[CalendarDay],
+    zone: ZoneInfo,
+    now: dt.datetime,
+    requested: dt.datetime | None = None,
+    *,
+    secrets: str = "",
 ) -> Picture:
-    """``requested``: the scheduled time that was asked for, if it is in one of these days."""
+    """``requested``: the scheduled time of the question, if it is in one of these days. ``secrets`` are masked."""
     longest = max((day.hours for day in days), default=24)
     width = _cell_width(days)
     marked = [day for day in days if requested is not None and day.start <= requested < day.end]
@@ -57,7 +63,7 @@ def picture(
         width=_px(LEFT + max(longest, 24) * HOUR_WIDTH + 8),
         height=_px(TOP + len(days) * ROW),
         hours=[{"x": _px(LEFT + hour * HOUR_WIDTH), "text": f"{hour:02}"} for hour in range(0, 25, 3)],
-        rows=[_row(day, n, width, zone, now) for n, day in enumerate(days)],
+        rows=[_row(day, n, width, zone, now, secrets) for n, day in enumerate(days)],
         counts=[(mark, counts[mark]) for mark in Mark if counts[mark]],
         pick=_pick(days.index(marked[0]), marked[0], width, requested) if marked and requested else None,
     )
@@ -71,7 +77,7 @@ def _cell_width(days: Sequence[CalendarDay]) -> float:
     return min(max(min(gaps, default=HOUR) / HOUR * HOUR_WIDTH, NARROWEST), WIDEST)
 
 
-def _row(day: CalendarDay, number: int, width: float, zone: ZoneInfo, now: dt.datetime) -> dict[str, Any]:
+def _row(day: CalendarDay, number: int, width: float, zone: ZoneInfo, now: dt.datetime, secrets: str) -> dict[str, Any]:
     top = TOP + number * ROW
     future = max(now, day.start)
     return {
@@ -79,7 +85,7 @@ def _row(day: CalendarDay, number: int, width: float, zone: ZoneInfo, now: dt.da
         "label_y": _px(top + 13),
         "is_today": day.start <= now < day.end,
         "note": _clock_note(day),
-        "cells": [_cell(cell, day, top, width, zone) for cell in day.cells],
+        "cells": [_cell(cell, day, top, width, zone, secrets) for cell in day.cells],
         "to_come": {
             "x": _px(_x(future, day) + 0.5),
             "y": _px(top + 1.5),
@@ -99,7 +105,7 @@ def _clock_note(day: CalendarDay) -> str:
     return _("%(n)s h: the clock changes") % {"n": f"{day.hours:g}"}
 
 
-def _cell(cell: CalendarCell, day: CalendarDay, top: int, width: float, zone: ZoneInfo) -> dict[str, Any]:
+def _cell(cell: CalendarCell, day: CalendarDay, top: int, width: float, zone: ZoneInfo, secrets: str) -> dict[str, Any]:
     shape, tone = SHAPES[cell.mark]
     thin = cell.mark == Mark.SKIPPED
     framed = "cell" not in shape
@@ -112,7 +118,7 @@ def _cell(cell: CalendarCell, day: CalendarDay, top: int, width: float, zone: Zo
         "width": _px(max(width - framed, 1)),
         "height": _px(6 if thin else 18 - framed),
         "cross": f"M{_px(x + width / 2 - 2)} {top + 6.5}l4 5m0-5l-4 5" if cell.mark == Mark.FAILED else "",
-        "say": _say(cell, zone),
+        "say": masked(_say(cell, zone), secrets),
         "url": _url(cell),
     }
 
@@ -127,13 +133,13 @@ def _say(cell: CalendarCell, zone: ZoneInfo) -> str:
         words = {"at": at, "good": hour.succeeded, "bad": bad, "skipped": hour.skipped}
         return _("%(at)s and the hour after it: %(good)d succeeded, %(bad)d failed, %(skipped)d skipped") % words
     text = _("%(at)s: %(what)s") % {"at": at, "what": cell.mark.label}
-    reason = cell.entry.run.reason if cell.entry is not None and cell.entry.run is not None else ""
+    run = cell.entry.last_attempt if cell.entry is not None else None
+    reason = run.reason if run is not None else ""
     return f"{text}. {reason}" if reason else text
 
 
 def _url(cell: CalendarCell) -> str:
-    entry = cell.entry
-    run = (entry.retry or entry.run) if entry is not None else None
+    run = cell.entry.last_attempt if cell.entry is not None else None
     return admin_url("chroniker_run_change", run.pk) if run is not None else ""
 
 

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from chroniker.exceptions import ScheduleError
 from chroniker.insights.job_status import JobStatus
 from chroniker.insights.ledger import Entry, NoRun
+from chroniker.job_commands.secret_masking import masked
 from chroniker.models import Run, Status
 from chroniker.schedule import next_after
 from chroniker.wording.formats import exact_time, short_duration, short_time
@@ -86,18 +87,19 @@ def _next(overview: JobStatus, low: dt.datetime) -> str:
 
 def _of_entry(entry: Entry, overview: JobStatus) -> Answer:
     words = {"time": short_time(entry.instant, overview.now)}
-    if entry.run is None:
+    run = entry.last_attempt
+    if run is None:
         text, tone, note = {
             NoRun.DUE: (_("Not yet: it is due since %(time)s."), "wait", overview.why),
             NoRun.DISABLED: (_("No: the job was disabled at %(time)s."), "idle", ""),
             NoRun.NO_RECORD: (_("Unknown: the run of %(time)s was deleted."), "wait", ""),
         }[NoRun(entry.verdict)]
         return Answer(tone, text % words, note, instant=entry.instant)
-    run = entry.retry or entry.run
+    reason = masked(run.reason, overview.job.secrets)
     if run.status == Status.SKIPPED:
-        text = _("No: %(time)s was skipped. %(why)s") % {**words, "why": run.reason}
+        text = _("No: %(time)s was skipped. %(why)s") % {**words, "why": reason}
         return Answer("idle", text, instant=entry.instant)
-    note = "" if run.status == Status.SUCCEEDED else run.reason
+    note = "" if run.status == Status.SUCCEEDED else reason
     text = _ran(entry, run, words) if run.started_at is not None else _not_started(run) % words
     return Answer(state(run.status).tone, text, note, [run], entry.instant)
 

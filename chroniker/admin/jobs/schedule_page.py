@@ -93,11 +93,12 @@ def _wanted(query: QueryDict, zone: ZoneInfo, today: dt.date) -> Wanted:
     if last is None and asked is not None and asked.date <= today - dt.timedelta(days=DAYS):
         last = asked.date + dt.timedelta(days=AFTER)
     before = _parsed(parse_datetime, query.get("before", ""))
+    is_usable = before is not None and timezone.is_aware(before) and 1970 <= before.year < 9000
     return Wanted(
         query,
         asked,
         last if last is not None and dt.date(1971, 1, 1) < last < today else today,
-        before if before is not None and timezone.is_aware(before) else None,
+        before if is_usable else None,
         query.get("only") == "bad",
     )
 
@@ -125,7 +126,7 @@ def _history(request: HttpRequest, overview: JobStatus) -> dict[str, Any]:
         page = ledger.window(overview.job, overview.state, overview.now, low, high - ledger.TICK, rows=ROWS)
         fill(days, cells_of_entries(page.entries))
     found = answer(wanted.asked, page.entries, overview, is_all=not page.more) if wanted.asked else None
-    drawn = picture(days, zone, overview.now, found.instant if found else None)
+    drawn = picture(days, zone, overview.now, found.instant if found else None, secrets=overview.job.secrets)
     return {
         "days": days,
         "is_dense": is_dense,

@@ -14,6 +14,7 @@ from django.utils.translation import ngettext
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.insights.job_status import JobStatus
 from chroniker.insights.ledger import Entry, NoRun
+from chroniker.job_commands.secret_masking import masked
 from chroniker.models import Run, Status
 from chroniker.wording.formats import NOTHING, exact_time, short_duration, short_time
 
@@ -86,7 +87,7 @@ def _add_run(row: HistoryRow, run: Run, retry: Run | None, first: dt.datetime) -
 
 def _reason(group: Sequence[Entry], overview: JobStatus) -> str:
     entry = group[0]
-    if entry.run is None:
+    if entry.run is None or entry.last_attempt is None:
         return {
             NoRun.DUE: overview.why,
             NoRun.DISABLED: _("The job is disabled. When it is enabled, this is recorded as skipped."),
@@ -102,5 +103,5 @@ def _reason(group: Sequence[Entry], overview: JobStatus) -> str:
     if entry.retry is not None:
         words: dict[str, Any] = {"n": entry.retry.attempt, "status": Status(entry.run.status).label}
         texts.append(_("Attempt %(n)d; the first attempt: %(status)s.") % words)
-    texts.append((entry.retry or entry.run).reason)
-    return " ".join(filter(None, texts))
+    texts.append(entry.last_attempt.reason)
+    return masked(" ".join(filter(None, texts)), overview.job.secrets)
