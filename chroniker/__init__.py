@@ -59,9 +59,9 @@ def run_now(job: Job, by: str, args: str | None = None) -> Run:
     ``by`` is recorded as the person or program that started it. ``args`` replaces the job's arguments for this run.
     Raises ``ClaimRefused`` when the job may not run now, with the reason.
     """
-    from chroniker.scheduler import manual_runs
+    from chroniker.scheduler import requests
 
-    return manual_runs.run_now(job, by, args)
+    return requests.run_now(job, by, args)
 
 
 def stop(run_id: UUID | str, by: str) -> bool:
@@ -69,23 +69,23 @@ def stop(run_id: UUID | str, by: str) -> bool:
 
     ``by`` is recorded as the person or program that requested it.
     """
-    from chroniker.scheduler import stopping
+    from chroniker.scheduler import requests
 
-    return stopping.stop(run_id, by)
+    return requests.stop(run_id, by)
 
 
 def pause(by: str, reason: str = "", group: Group | None = None) -> bool:
     """Pause all jobs, or the jobs of one group. Returns whether that changed anything. Open runs continue."""
-    from chroniker.eligibility import pauses
+    from chroniker.scheduler import requests
 
-    return pauses.pause(by, reason, group)
+    return requests.pause(by, reason, group)
 
 
-def resume(group: Group | None = None) -> bool:
-    """End the pause of all jobs, or of one group. Returns whether there was one."""
-    from chroniker.eligibility import pauses
+def resume(by: str, group: Group | None = None) -> bool:
+    """End the pause of all jobs, or of one group. Returns whether there was one. ``by`` is recorded in the audit."""
+    from chroniker.scheduler import requests
 
-    return pauses.resume(group)
+    return requests.resume(by, group)
 
 
 def job(**fields: Unpack[JobFields]) -> Declaration:

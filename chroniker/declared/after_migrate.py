@@ -21,12 +21,13 @@ def sync_after_migrate(
     from chroniker.declared.diff import ChangeKind
     from chroniker.declared.loading import load_declared_jobs
     from chroniker.declared.sync import sync
+    from chroniker.models.audit import command_actor
 
     declared, problems = load_declared_jobs()
     if problems:
         print("Declared jobs were not synchronised:", *problems, sep="\n  ", file=sys.stderr)
         return
-    for change in sync(declared):
+    for change in sync(declared, by=command_actor("migrate")):
         if change.kind == ChangeKind.REFUSED:
             print(f"Job “{change.name}” was refused: {change.details}", file=sys.stderr)
         elif change.kind != ChangeKind.UNCHANGED and verbosity >= 1:

@@ -13,6 +13,9 @@ from chroniker.declared.loading import DeclaredJob
 from chroniker.declared.stored_jobs import StoredJobs
 from chroniker.models import Group, Job
 
+#: Fields whose values are not shown: the details are printed and kept in the audit.
+CONFIDENTIAL = frozenset({"environment", "secrets"})
+
 
 class ChangeKind(StrEnum):
     CREATED = "created"
@@ -89,6 +92,8 @@ class SyncPlan:
         if old == value:
             return {}
         setattr(job, name, value)
+        if name in CONFIDENTIAL:
+            return {name: f"{name}: changed"}
         return {name: f"{name}: {reprlib.repr(old)} → {reprlib.repr(value)}"}
 
     def _relate(self, job: Job, name: str, value: str | None) -> dict[str, str]:

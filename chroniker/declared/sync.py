@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chroniker.declared.diff import Change, SyncPlan, plan_changes
+from chroniker.declared.diff import Change, ChangeKind, SyncPlan, plan_changes
 from chroniker.declared.loading import DeclaredJob
 from chroniker.declared.stored_jobs import read_stored_jobs
 from chroniker.lifecycle.transactions import transactional
-from chroniker.models import Group, Job, JobDependency
+from chroniker.models import Action, AuditEntry, Group, Job, JobDependency
 from chroniker.models.schedule_fields import TIMELINE_FIELDS
 
 
@@ -21,11 +21,12 @@ def plan_sync(declared: Sequence[DeclaredJob], *, adopt: bool = False) -> list[C
 
 
 @transactional
-def sync(declared: Sequence[DeclaredJob], *, adopt: bool = False) -> list[Change]:
+def sync(declared: Sequence[DeclaredJob], *, by: str, adopt: bool = False) -> list[Change]:
     """Create, update and disable jobs in one transaction and a constant number of statements. Returns the changes.
 
     ``adopt``: take over jobs with these names that were created by hand; without it they are refused. Concurrent syncs
-    wait for each other. Unchanged jobs are not written, so they are not booked again.
+    wait for each other. Unchanged jobs are not written, so they are not booked again. Each change has an entry in the
+    audit, by ``by``.
     """
     plan = plan_changes(declared, read_stored_jobs(declared, lock=True), adopt=adopt)
     _create_groups(plan.new_groups)
@@ -34,7 +35,16 @@ def sync(declared: Sequence[DeclaredJob], *, adopt: bool = False) -> list[Change
     _update(plan)
     if plan.edges:
         _write_dependencies(plan)
+    _record(by, plan.changes)
     return plan.changes
+
+
+def _record(by: str, changes: Sequence[Change]) -> None:
+    made = {each.name: each for each in changes if each.kind not in (ChangeKind.REFUSED, ChangeKind.UNCHANGED)}
+    if made:
+        jobs = [(job, made[job.name]) for job in Job.objects.filter(name__in=made).only("name")]
+        rows = [(job, {"details": "; ".join(filter(None, (each.kind, each.details)))}) for job, each in jobs]
+        AuditEntry.objects.record_each(by, Action.SYNCHRONISED, rows)
 
 
 def _create_groups(groups: list[Group]) -> None:

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from chroniker import lifecycle
 from chroniker.conf import settings
 from chroniker.importing.candidate import Candidate, ImportedDependency, Outcome
-from chroniker.models import Job, JobDependency
+from chroniker.models import Action, AuditEntry, Job, JobDependency
 
 #: A job with an invalid value in one of these fields is imported, but disabled.
 FIXABLE_FIELDS = frozenset(
@@ -38,14 +38,15 @@ def save_candidates(
     candidates: Sequence[Candidate],
     waits: Sequence[ImportedDependency] = (),
     *,
+    by: str,
     dry_run: bool = False,
     disabled: bool = False,
 ) -> None:
     """Save the candidates as jobs in one transaction, and set the outcome of each.
 
     A job that was imported before stays unchanged, even if it was renamed. A candidate with the name of another job is
-    refused; the others are imported. ``dry_run`` sets the outcomes and writes nothing. ``disabled`` imports all jobs
-    disabled.
+    refused; the others are imported, each with an entry in the audit, by ``by``. ``dry_run`` sets the
+    outcomes and writes nothing. ``disabled`` imports all jobs disabled.
     """
     with transaction.atomic(using=settings.database):
         _match_existing(candidates)
@@ -53,7 +54,9 @@ def save_candidates(
             if candidate.outcome is Outcome.WOULD_BE:
                 _validate(candidate, disabled)
         if not dry_run:
-            _save([each for each in candidates if each.outcome is Outcome.WOULD_BE], waits)
+            new = [each for each in candidates if each.outcome is Outcome.WOULD_BE]
+            _save(new, waits)
+            AuditEntry.objects.record(by, Action.IMPORTED, [each.job for each in new])
 
 
 def _match_existing(candidates: Sequence[Candidate]) -> None:

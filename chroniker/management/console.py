@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import getpass
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -86,15 +84,6 @@ def database_errors_explained() -> Iterator[None]:
     except Error as error:
         question = "Is it running and reachable, and were the migrations applied?"
         raise CommandError(f"The database cannot be used: {explain(error)}\n{question}") from error
-
-
-def actor(command: str) -> str:
-    """The requester, for the record: command, user and host."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # in a container the user may have no name
-        user = f"user {os.getuid()}"
-    return f"manage.py {command} by {user} on {settings.hostname}"
 
 
 def describe(run: Run) -> str:

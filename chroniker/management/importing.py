@@ -16,12 +16,18 @@ from chroniker.exceptions import ImportRefused
 from chroniker.importing import Candidate, report
 from chroniker.management.console import CHECKS, database_errors_explained
 from chroniker.management.terminal import ConsoleCommand
+from chroniker.models.audit import command_actor
 
 
 class ImportCommand(ConsoleCommand):
     """A command that imports jobs and prints each one as it is in the other scheduler and here."""
 
     requires_system_checks = CHECKS
+
+    @property
+    def by(self) -> str:
+        """The actor of the entries in the audit: this command, and the user of the system."""
+        return command_actor(type(self).__module__.rpartition(".")[2])
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--dry-run", action="store_true", help="print what would be imported; write nothing")

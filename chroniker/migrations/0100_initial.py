@@ -1367,6 +1367,29 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
+        migrations.CreateModel(
+            name="AuditEntry",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("at", models.DateTimeField(db_index=True, verbose_name="time")),
+                (
+                    "actor",
+                    models.CharField(
+                        help_text="The name of the command or program.", max_length=150, verbose_name="by"
+                    ),
+                ),
+                ("action", models.CharField(max_length=20, verbose_name="action")),
+                ("args", models.JSONField(default=dict)),
+                ("kind", models.CharField(help_text="The kind of object: job, group or switch.", max_length=10)),
+                ("object_id", models.BigIntegerField()),
+            ],
+            options={
+                "verbose_name": "audit entry",
+                "verbose_name_plural": "audit entries",
+                "default_permissions": (),
+                "indexes": [models.Index(fields=["kind", "object_id"], name="chroniker_audit_object")],
+            },
+        ),
         migrations.AddIndex(
             model_name="job",
             index=models.Index(fields=["force_run"], name="chroniker_job_force_run"),

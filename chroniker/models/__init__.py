@@ -4,6 +4,7 @@ Belongs here: fields, constraints, querysets, and validation of a job's fields. 
 state (``lifecycle``), and rules whether a job may run (``eligibility``).
 """
 
+from chroniker.models.audit import Action, AuditEntry
 from chroniker.models.calendar import Blackout, Calendar
 from chroniker.models.dependency import JobDependency
 from chroniker.models.group import Group, Switch
@@ -27,6 +28,8 @@ __all__ = [
     "MOVES",
     "OPEN",
     "REPORTED",
+    "Action",
+    "AuditEntry",
     "Blackout",
     "Calendar",
     "EventKind",

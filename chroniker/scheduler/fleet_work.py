@@ -14,7 +14,7 @@ from django.db.models import Expression, Q, QuerySet
 
 from chroniker import lifecycle
 from chroniker.clock.database_clock import FromNow, StatementNow
-from chroniker.models import FleetWork, Host, HostService, Run, RunHour, Ticker, TickMinute
+from chroniker.models import AuditEntry, FleetWork, Host, HostService, Run, RunHour, Ticker, TickMinute
 from chroniker.models.conflicts import repeated_after_conflict
 from chroniker.scheduler import guarantees
 
@@ -26,7 +26,9 @@ TIME_BOX = dt.timedelta(seconds=5)
 DAY, HOST_AGE = dt.timedelta(days=1), dt.timedelta(days=30)
 #: Hourly counts are kept this long: the pages show 30 days.
 COUNTS_AGE = dt.timedelta(days=35)
-#: Rows of hourly counts deleted by one statement.
+#: Entries of the audit are kept this long.
+AUDIT_AGE = dt.timedelta(days=365)
+#: Rows of hourly counts or of the audit deleted by one statement.
 PORTION = 10_000
 
 
@@ -46,17 +48,22 @@ def count_runs(now: dt.datetime) -> None:
 
 
 def delete_old_records(now: dt.datetime) -> None:
-    """Delete old minutes of ticks, hourly counts, silent workers and hosts. The newest ticker is always kept."""
+    """Delete old minutes of ticks, hourly counts, audit entries, silent workers and hosts; keep the newest ticker."""
     TickMinute.objects.filter(minute__lt=now - DAY).delete()
     newest = Ticker.objects.order_by("-last_at").values_list("last_at", flat=True).first()
     if newest is not None:
         Ticker.objects.filter(last_at__lt=newest - DAY).delete()
     HostService.objects.filter(last_seen__lt=now - DAY).delete()
     Host.objects.filter(last_seen__lt=now - HOST_AGE, services=None).delete()
-    began, old = time.monotonic(), RunHour.objects.filter(hour__lt=now - COUNTS_AGE)
+    _delete_in_portions(RunHour.objects.filter(hour__lt=now - COUNTS_AGE).order_by("hour"))
+    _delete_in_portions(AuditEntry.objects.filter(at__lt=now - AUDIT_AGE).order_by("at"))
+
+
+def _delete_in_portions(old: QuerySet[Any]) -> None:
+    began = time.monotonic()
     while time.monotonic() - began < TIME_BOX.total_seconds():
-        ids = list(old.order_by("hour").values_list("pk", flat=True)[:PORTION])  # first: MariaDB has no LIMIT inside
-        RunHour.objects.filter(pk__in=ids).delete()
+        ids = list(old.values_list("pk", flat=True)[:PORTION])  # first: MariaDB has no LIMIT inside
+        old.model._default_manager.filter(pk__in=ids).delete()
         if len(ids) < PORTION:
             break
 

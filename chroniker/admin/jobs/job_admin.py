@@ -36,6 +36,7 @@ from chroniker.admin.jobs.form_times import times_in
 from chroniker.admin.jobs.job_form import JobForm
 from chroniker.admin.operations import now_page, timeline_page
 from chroniker.admin.shared import pause_page
+from chroniker.admin.shared.audit_rows import AuditedHistory
 from chroniker.admin.shared.changed_values import ChangedValues
 from chroniker.admin.shared.site_links import SiteLinks, admin_url
 from chroniker.models import Job
@@ -64,7 +65,7 @@ PAGES: tuple[Any, ...] = (
 
 
 @admin.register(Job)
-class JobAdmin(SiteLinks, ChangedValues, BulkActions, Cloning, Deletion, DeclaredFields, JobModelAdmin):
+class JobAdmin(SiteLinks, ChangedValues, AuditedHistory, BulkActions, Cloning, Deletion, DeclaredFields, JobModelAdmin):
     actions = (*BulkActions.actions, "delete_selected")
     form = JobForm
     inlines = (DependencyInline,)

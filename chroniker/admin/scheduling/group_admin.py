@@ -17,6 +17,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from chroniker.admin.shared import pause_page
+from chroniker.admin.shared.audit_rows import AuditedHistory
 from chroniker.admin.shared.changed_values import ChangedValues
 from chroniker.admin.shared.site_links import SiteLinks, admin_url
 from chroniker.eligibility import pauses
@@ -31,7 +32,7 @@ else:
 
 
 @admin.register(Group)
-class GroupAdmin(SiteLinks, ChangedValues, GroupModelAdmin):
+class GroupAdmin(SiteLinks, ChangedValues, AuditedHistory, GroupModelAdmin):
     list_display = ("name", "members", "running", "most", "pause")
     search_fields = ("name",)
     fields = ("name", "limit", "members", "running", "pause")

@@ -15,6 +15,7 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from chroniker.admin.shared import audit_rows
 from chroniker.admin.shared.console_page import render
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.conf import settings
@@ -49,6 +50,7 @@ def pause_page(site: AdminSite, request: HttpRequest, group: Group | None, back:
     what = _("all jobs") if group is None else _("the group “%(name)s”") % {"name": group}
     words = _("Resume %(what)s") if pause else _("Pause %(what)s")
     context: dict[str, Any] = {"title": words % {"what": what}, "pause": pause, "form": form, "back": back}
+    context["earlier"] = audit_rows.pauses_of(group or Switch(pk=pauses.ALL))
     if group is not None:
         context["console_trail"] = [(_("Groups"), admin_url("chroniker_group_changelist"))]
     return render(site, request, "admin/chroniker/pause.html", "pause", context)

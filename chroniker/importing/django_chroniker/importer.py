@@ -15,7 +15,7 @@ from chroniker.importing.saving import save_candidates
 
 
 def import_jobs(
-    source: Source, options: ImportOptions, *, dry_run: bool = False, disabled: bool = False
+    source: Source, options: ImportOptions, *, by: str, dry_run: bool = False, disabled: bool = False
 ) -> dict[int, Candidate]:
     """Import all jobs with their subscribers and dependencies, or none. Returns them by their old ids."""
     log_counts = {old.pk: logs.count_kept(old, source.logs[old.pk]) for old in source.jobs}
@@ -23,7 +23,7 @@ def import_jobs(
     for pk, candidate in found.items():
         candidate.subscribers = source.subscribers.get(pk, [])
     dependencies = [new for old in source.dependencies if (new := _dependency(old, found))]
-    save_candidates(list(found.values()), dependencies, dry_run=dry_run, disabled=disabled)
+    save_candidates(list(found.values()), dependencies, by=by, dry_run=dry_run, disabled=disabled)
     return found
 
 

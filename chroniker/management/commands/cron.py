@@ -16,7 +16,6 @@ from chroniker.management import dry_run
 from chroniker.management.console import (
     CHECKS,
     TickPrinter,
-    actor,
     database_errors_explained,
     jobs_named,
     shutdown_grace,
@@ -24,6 +23,7 @@ from chroniker.management.console import (
 )
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import Job
+from chroniker.models.audit import command_actor
 from chroniker.scheduler import manual_runs, tick, tick_result
 from chroniker.scheduler.local_runs import LocalRuns
 from chroniker.scheduler.pass_lock import PassLock
@@ -75,7 +75,7 @@ class Command(ConsoleCommand):
             if not turn.is_ours:
                 return
             with LocalRuns(
-                shutdown, who=actor("cron"), drain=shutdown_grace(), on_result=printer, log=printer.print
+                shutdown, who=command_actor("cron"), drain=shutdown_grace(), on_result=printer, log=printer.print
             ) as runs:
                 try:
                     all_claimed = self.one_tick(jobs, force_run, printer, serves=runs.reports())
@@ -103,7 +103,7 @@ class Command(ConsoleCommand):
 
     def claim(self, job: Job, printer: TickPrinter) -> bool:
         try:
-            printer(tick_result.TickResult(claimed=[manual_runs.run_now(job, actor("cron --force-run"))]))
+            printer(tick_result.TickResult(claimed=[manual_runs.run_now(job, command_actor("cron --force-run"))]))
         except ClaimRefused as refusal:
             self.stderr.write(one_line(f"refused “{job.name}”: {refusal}"))
             return False

@@ -5,8 +5,9 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from chroniker.conf import settings
-from chroniker.management.console import CHECKS, TickPrinter, actor, shutdown_grace, wait_for_messages
+from chroniker.management.console import CHECKS, TickPrinter, shutdown_grace, wait_for_messages
 from chroniker.management.terminal import ConsoleCommand
+from chroniker.models.audit import command_actor
 from chroniker.scheduler.local_runs import LocalRuns
 from chroniker.scheduler.loop import Ticker
 from chroniker.scheduler.shutdown_signals import ShutdownSignals
@@ -53,7 +54,7 @@ class Command(ConsoleCommand):
             ShutdownSignals() as signals,
             LocalRuns(
                 signals,
-                who=actor("cronserver"),
+                who=command_actor("cronserver"),
                 drain=drain,
                 on_result=printer,
                 log=printer.print,

@@ -35,7 +35,7 @@ class Command(ImportCommand):
         with refusals_explained():
             source: Source = Dump(file) if file else Tables()
             import_options = ImportOptions(now := database_now(), options["timezone"], not options["no_catch_up"])
-            found = import_jobs(source, import_options, dry_run=dry_run, disabled=disabled)
+            found = import_jobs(source, import_options, by=self.by, dry_run=dry_run, disabled=disabled)
             self.show(list(found.values()), now, options["json"])
             if not options["json"]:
                 self.print_lines(omission_notes(source))

@@ -55,7 +55,7 @@ class Command(ImportCommand):
                 options["cron"],
             )
             found = candidates(entries(_read(file), system=system), import_options)
-            save_candidates(found, dry_run=dry_run, disabled=disabled)
+            save_candidates(found, by=self.by, dry_run=dry_run, disabled=disabled)
         self.show(found, import_options.now, options["json"])
         if any(each.outcome is Outcome.IMPORTED and each.job.enabled for each in found) and not options["json"]:
             self.print_lines(["Now remove these lines from the crontab. Until then cron runs them, too."])

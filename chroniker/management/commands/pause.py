@@ -6,8 +6,10 @@ from django.core.management.base import CommandParser
 
 from chroniker.eligibility import pauses
 from chroniker.escaping import one_line
-from chroniker.management.console import CHECKS, actor, database_errors_explained, group_named
+from chroniker.management.console import CHECKS, database_errors_explained, group_named
 from chroniker.management.terminal import ConsoleCommand
+from chroniker.models.audit import command_actor
+from chroniker.scheduler import requests
 
 
 class Command(ConsoleCommand):
@@ -24,6 +26,6 @@ class Command(ConsoleCommand):
     def handle(self, *, group: str | None, reason: str, **options: Any) -> None:
         with database_errors_explained():
             found = group_named(group) if group is not None else None
-            pauses.pause(actor("pause"), reason, found)
+            requests.pause(command_actor("pause"), reason, found)
             pause = pauses.group_pauses([found.pk]).get(found.pk) if found else pauses.global_pause()
         self.stdout.write(one_line(pause))

@@ -9,6 +9,8 @@ from chroniker.eligibility import pauses
 from chroniker.escaping import one_line
 from chroniker.management.console import CHECKS, database_errors_explained, group_named
 from chroniker.management.terminal import ConsoleCommand
+from chroniker.models.audit import command_actor
+from chroniker.scheduler import requests
 
 
 class Command(ConsoleCommand):
@@ -25,7 +27,7 @@ class Command(ConsoleCommand):
     def handle(self, *, group: str | None, **options: Any) -> None:
         with database_errors_explained():
             found = group_named(group) if group is not None else None
-            lifted = pauses.resume(found)
+            lifted = requests.resume(command_actor("resume"), found)
             left = [str(pause) for pause in pauses.group_pauses().values()]
         self.stdout.write("Resumed; due jobs start with the next tick." if lifted else "It was not paused.")
         for pause in left:

@@ -8,11 +8,12 @@ from django.core.management.base import CommandError, CommandParser
 from chroniker.escaping import one_line
 from chroniker.exceptions import ClaimRefused, ExecutorError
 from chroniker.executors import HostedExecutor, executors
-from chroniker.management.console import CHECKS, actor, database_errors_explained, job_named
+from chroniker.management.console import CHECKS, database_errors_explained, job_named
 from chroniker.management.follow_run import Follower
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import EVERY_HOST, Job
-from chroniker.scheduler import manual_runs
+from chroniker.models.audit import command_actor
+from chroniker.scheduler import requests
 from chroniker.scheduler.local_runs import LocalRuns
 from chroniker.scheduler.shutdown_signals import ShutdownSignals
 
@@ -57,9 +58,9 @@ class Command(ConsoleCommand):
             executor = executors[job.executor]
             with (
                 ShutdownSignals() as shutdown,
-                LocalRuns(shutdown, who=actor("run_job"), aliases=[job.executor], drain=0, stops=True) as runs,
+                LocalRuns(shutdown, who=command_actor("run_job"), aliases=[job.executor], drain=0, stops=True) as runs,
             ):
-                run = manual_runs.run_now(job, actor("run_job"), args)
+                run = requests.run_now(job, command_actor("run_job"), args)
                 everywhere = run.required_host == EVERY_HOST
                 here = isinstance(executor, HostedExecutor) and (everywhere or bool(executor.for_here([run])))
                 follower = Follower(run.pk, self.stdout, self.stderr)

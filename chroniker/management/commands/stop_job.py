@@ -6,10 +6,11 @@ from uuid import UUID
 from django.core.management.base import CommandError, CommandParser
 
 from chroniker.escaping import one_line
-from chroniker.management.console import CHECKS, actor, database_errors_explained, jobs_named, local
+from chroniker.management.console import CHECKS, database_errors_explained, jobs_named, local
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import EVERY_HOST, OPEN, Job, Lease, Run, Status
-from chroniker.scheduler import stopping
+from chroniker.models.audit import command_actor
+from chroniker.scheduler import requests
 
 
 class Command(ConsoleCommand):
@@ -42,7 +43,7 @@ class Command(ConsoleCommand):
 
     def stop_run(self, run: Run) -> bool:
         since = run.stop_requested_at
-        if not stopping.stop(run.pk, actor("stop_job")):
+        if not requests.stop(run.pk, command_actor("stop_job")):
             run.refresh_from_db(fields=["status", "finished_at"])
             self.stderr.write(f"{_name(run)} is not running: it {_ended(run)}.")
             return False

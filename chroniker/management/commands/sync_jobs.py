@@ -11,6 +11,7 @@ from chroniker.declared.sync import plan_sync, sync
 from chroniker.management.console import CHECKS, database_errors_explained
 from chroniker.management.table import table
 from chroniker.management.terminal import ConsoleCommand
+from chroniker.models.audit import command_actor
 
 
 class Command(ConsoleCommand):
@@ -34,7 +35,10 @@ class Command(ConsoleCommand):
         if problems:
             raise CommandError("\n".join(["Nothing was changed.", *map(str, problems)]))
         with database_errors_explained():
-            changes = (plan_sync if dry_run or check else sync)(declared, adopt=adopt)
+            if dry_run or check:
+                changes = plan_sync(declared, adopt=adopt)
+            else:
+                changes = sync(declared, by=command_actor("sync_jobs"), adopt=adopt)
         for line in table(_rows(changes, everything=verbosity > 1), ("job", "change", "details")):
             self.stdout.write(line)
         if verbosity:

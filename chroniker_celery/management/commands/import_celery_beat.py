@@ -31,7 +31,7 @@ class Command(ImportCommand):
             app.loader.import_default_modules()
             import_options = ImportOptions(database_now(), set(app.tasks), send)
             found = candidates(beat, import_options)
-            save_candidates(found, dry_run=dry_run, disabled=disabled)
+            save_candidates(found, by=self.by, dry_run=dry_run, disabled=disabled)
         self.show(found, import_options.now, options["json"])
         if any(each.outcome is Outcome.IMPORTED and each.job.enabled for each in found) and not options["json"]:
             self.print_lines(["Now disable these tasks there, or stop that beat. Until then it sends them, too."])

@@ -260,6 +260,6 @@ def test_the_number_of_statements_is_constant(shop: Shop) -> None:
             declared, problems = load_declared_jobs()
             assert problems == []
             with CaptureQueriesContext(connection) as captured:
-                assert len(sync(declared)) == many
+                assert len(sync(declared, by="a test")) == many
             counts.append(len(captured))
     assert counts[:2] == counts[2:]

@@ -42,7 +42,7 @@ def fail() -> None:
 
 def imported(*known: str, send: bool = False) -> dict[str, Candidate]:
     found = candidates(read_file(str(DUMP)), ImportOptions(NOW, known, send))
-    save_candidates(found)
+    save_candidates(found, by="a test")
     return {each.job.name: each for each in found}
 
 

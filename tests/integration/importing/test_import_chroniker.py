@@ -43,7 +43,7 @@ def printed(*words: str, **options: Any) -> str:
 
 
 def imported(path: Path, now: dt.datetime = NOW, **options: Any) -> dict[str, Candidate]:
-    found = import_jobs(Dump(str(path)), ImportOptions(now, **options))
+    found = import_jobs(Dump(str(path)), ImportOptions(now, **options), by="a test")
     return {candidate.job.name: candidate for candidate in found.values()}
 
 
@@ -60,7 +60,7 @@ def a_dump(tmp_path: Path, *jobs: dict[str, Any]) -> Path:
 @pytest.mark.parametrize("version", VERSIONS)
 def test_jobs_keep_the_instants_of_django_chroniker(version: str) -> None:
     given = json.loads((FIXTURES / f"instants-{version}.json").read_text())
-    found = import_jobs(Dump(str(dump(version))), ImportOptions(NOW))
+    found = import_jobs(Dump(str(dump(version))), ImportOptions(NOW), by="a test")
     compared = 0
     for pk, texts in given.items():
         candidate = found[int(pk)]
@@ -181,7 +181,7 @@ def test_a_dry_run_shows_both_schedules_and_changes_nothing() -> None:
 def test_a_killed_import_continues(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logs, "BATCH", 1)
     source = Dump(str(dump("1.1.0")))
-    batches = import_logs(source, import_jobs(source, ImportOptions(NOW)))
+    batches = import_logs(source, import_jobs(source, ImportOptions(NOW), by="a test"))
     next(batches)
     next(batches)
     del batches
@@ -212,7 +212,7 @@ def test_an_error_rolls_back_all_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Job, "save", save)
     with pytest.raises(RuntimeError):
-        import_jobs(Dump(str(dump("1.1.0"))), ImportOptions(NOW))
+        import_jobs(Dump(str(dump("1.1.0"))), ImportOptions(NOW), by="a test")
     assert len(saved) == 3
     assert not Job.objects.exists()
 

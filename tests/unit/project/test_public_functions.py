@@ -15,7 +15,7 @@ SIGNATURES = {
     "job": "(**fields: 'Unpack[JobFields]') -> 'Declaration'",
     "needs_attention": "(records: 'int') -> 'bool'",
     "pause": "(by: 'str', reason: 'str' = '', group: 'Group | None' = None) -> 'bool'",
-    "resume": "(group: 'Group | None' = None) -> 'bool'",
+    "resume": "(by: 'str', group: 'Group | None' = None) -> 'bool'",
     "run_now": "(job: 'Job', by: 'str', args: 'str | None' = None) -> 'Run'",
     "stop": "(run_id: 'UUID | str', by: 'str') -> 'bool'",
 }

@@ -1,0 +1,59 @@
+"""Requests of commands and programs: pause, resume, run, stop. Each that has an effect adds an entry to the audit.
+
+Pages of the admin call the functions below these, and add their entries to the log of Django's admin.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db import transaction
+
+from chroniker.conf import settings
+from chroniker.eligibility import pauses
+from chroniker.models import Action, AuditEntry, Group, Job, Run, Switch
+from chroniker.scheduler import manual_runs, stopping
+
+#: Longer arguments of a run are cut in its entry; the run has them whole.
+ARGS_LENGTH = 500
+
+
+def pause(by: str, reason: str = "", group: Group | None = None) -> bool:
+    """Pause all jobs, or this group. ``False``: it was paused already. The entry is written in the same transaction."""
+    with transaction.atomic(using=settings.database):
+        changed = pauses.pause(by, reason, group)
+        if changed:
+            AuditEntry.objects.record(by, Action.PAUSED, [_paused_row(group)], why=reason.strip()[:500])
+    return changed
+
+
+def resume(by: str, group: Group | None = None) -> bool:
+    """End the pause of all jobs, or of this group. ``False``: it was not paused. The entry as for ``pause``."""
+    with transaction.atomic(using=settings.database):
+        changed = pauses.resume(group)
+        if changed:
+            AuditEntry.objects.record(by, Action.RESUMED, [_paused_row(group)])
+    return changed
+
+
+def run_now(job: Job, by: str, args: str | None = None) -> Run:
+    """Like ``manual_runs.run_now``. The run itself names ``by``; its entry is written after the claim."""
+    run = manual_runs.run_now(job, by, args)
+    if args is None:
+        AuditEntry.objects.record(by, Action.RUN, [job], token=run.token)
+    else:
+        AuditEntry.objects.record(by, Action.RUN_WITH, [job], token=run.token, args=args[:ARGS_LENGTH])
+    return run
+
+
+def stop(run_id: UUID | str, by: str) -> bool:
+    """Like ``stopping.stop``; returns whether the run was open. A repeated request adds no entry."""
+    run = Run.objects.filter(pk=run_id).select_related("job").first()
+    was_open = stopping.stop(run_id, by)
+    if run is not None and was_open and run.stop_requested_at is None:
+        AuditEntry.objects.record(by, Action.STOPPED, [run.job], token=run.token)
+    return was_open
+
+
+def _paused_row(group: Group | None) -> Group | Switch:
+    return Switch(pk=pauses.ALL) if group is None else group
