@@ -12,7 +12,7 @@ from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import dependencies
 from chroniker.lifecycle import Outcome
-from chroniker.models import Job, JobDependency, Status
+from chroniker.models import EVERY_HOST, Job, JobDependency, Lease, Run, Status
 from chroniker.scheduler.manual_runs import run_now
 from tests.support.admin_pages import errors, open_form, url
 from tests.support.factories import a_booked_job, a_dependency, a_due_job, started
@@ -66,6 +66,17 @@ def test_the_reason_follows_the_state_of_the_dependee() -> None:
     assert waits(report) == ["waits for “load” to end"]
     lifecycle.finish(run.pk, run.token, nonce, Outcome(Status.SUCCEEDED))
     assert waits(report) == []
+
+
+def test_a_job_does_not_wait_for_the_lease_of_a_host_whose_run_on_every_host_has_ended() -> None:
+    load, report = a_booked_job(name="load", cron=FAR, hostname=EVERY_HOST), a_due_job(name="report")
+    a_dependency(report, load, wait_for_completion=True, wait_for_success=True)
+    now = database_now()
+    child = Run.objects.create(
+        job=load, token=1, slot="7", status=Status.FAILED, claimed_at=now, started_at=now, finished_at=now
+    )
+    Lease.objects.create(run=child, job=load, slot="7", expires_at=now)
+    assert waits(report) == ["waits for “load” to succeed"]
 
 
 def test_a_job_waits_for_the_next_run_of_its_dependee() -> None:

@@ -132,3 +132,11 @@ def test_an_old_anchor_gives_the_same_times() -> None:
     wall = dt.datetime(2026, 1, 1, 0, 0, 7)
     assert walked(far, wall, 50) == walked(near, wall, 50)
     assert far.before(wall + dt.timedelta(days=3)) == near.before(wall + dt.timedelta(days=3))
+
+
+@pytest.mark.parametrize("days, years", [(275, [2024]), (276, []), (286, []), (-90, [2024])])
+def test_a_day_after_easter_that_lies_in_the_next_year_is_left_out(days: int, years: list[int]) -> None:
+    """Easter 2024 was on 31 March, 275 days before the year's end. For 286 days dateutil raises an error."""
+    rule = made("YEARLY", f"byeaster:{days}", dt.datetime(2024, 1, 1))
+    found = rule.at_or_after(dt.datetime(2024, 1, 1))
+    assert [time.year for time in [found] if time is not None and time.year == 2024] == years
