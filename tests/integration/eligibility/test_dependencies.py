@@ -75,7 +75,7 @@ def test_a_job_does_not_wait_for_the_lease_of_a_host_whose_run_on_every_host_has
     child = Run.objects.create(
         job=load, token=1, slot="7", status=Status.FAILED, claimed_at=now, started_at=now, finished_at=now
     )
-    Lease.objects.create(run=child, job=load, slot="7", expires_at=now)
+    Lease.objects.create(run=child, job=load, slot="7", token=1, expires_at=now)
     assert waits(report) == ["waits for “load” to succeed"]
 
 
