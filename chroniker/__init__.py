@@ -14,16 +14,28 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import datetime as dt
     from typing import Unpack
     from uuid import UUID
 
     from chroniker.command_api.fence import Fence
     from chroniker.declared.declaration import Declaration, JobFields
     from chroniker.models import Group, Job, Run
+    from chroniker.process.run_variables import CurrentRun
 
-__all__ = ["fence", "job", "needs_attention", "pause", "resume", "run_now", "stop"]
+__all__ = ["current_run", "fence", "job", "needs_attention", "pause", "resume", "run_now", "stop"]
 
 __version__ = "2.0.0.dev0"
+
+
+def current_run() -> CurrentRun | None:
+    """The run that this process is part of: its job, its scheduled times, its attempt. ``None`` outside a run.
+
+    Reads the environment (``CHRONIKER_…``) and nothing else.
+    """
+    from chroniker.command_api import current
+
+    return current.current_run()
 
 
 def fence() -> AbstractContextManager[Fence]:
@@ -53,15 +65,16 @@ def needs_attention(records: int) -> bool:
     return attention.report(records)
 
 
-def run_now(job: Job, by: str, args: str | None = None) -> Run:
+def run_now(job: Job, by: str, args: str | None = None, scheduled_for: dt.datetime | None = None) -> Run:
     """Claim a run of this job now, whatever its schedule. Returns the run.
 
     ``by`` is recorded as the person or program that started it. ``args`` replaces the job's arguments for this run.
+    ``scheduled_for`` is the time that the command is told as its scheduled time, instead of now; it needs a time zone.
     Raises ``ClaimRefused`` when the job may not run now, with the reason.
     """
     from chroniker.scheduler import requests
 
-    return requests.run_now(job, by, args)
+    return requests.run_now(job, by, args, scheduled_for)
 
 
 def stop(run_id: UUID | str, by: str) -> bool:

@@ -19,6 +19,7 @@ from chroniker.job_commands import environment, policy
 from chroniker.models import EventKind, Job, LogChunk, Run, Status
 from chroniker.process.kernel import clock
 from chroniker.process.run_spec import Renewal, RunOutcome, RunSpec
+from chroniker.process.run_variables import CurrentRun
 from chroniker.reasons import NO_REASON, Code, Reason
 from chroniker.worker.output import Chunk
 
@@ -54,7 +55,7 @@ class DatabaseReport:
                 return None
             self.fail_on_stderr = started.job.fail_on_stderr
             try:
-                spec = spec_from_run(started.run, started.job, stop=started.stop)
+                spec = spec_from_run(started.run, started.job, started.last_success, stop=started.stop)
                 if (argv := policy.recorded_argv(spec.argv)) != started.run.argv:
                     lifecycle.correct_argv(self.run_id, self.nonce, argv)
                 return spec
@@ -154,7 +155,24 @@ def _restart_hint(job: Job) -> str:
     return _(" If the command is new, restart the workers.")
 
 
-def spec_from_run(run: Run, job: Job, *, stop: bool) -> RunSpec:
+def variables_of(run: Run, job: Job, last_success: dt.datetime | None) -> CurrentRun:
+    """What the command of this run can read about it."""
+    return CurrentRun(
+        job_id=job.pk,
+        job_name=job.name,
+        timezone=job.timezone,
+        run_id=run.pk,
+        token=run.token,
+        attempt=run.attempt,
+        trigger=run.origin,
+        scheduled_for=run.instant,
+        covered_until=run.instant_until,
+        interval_start=run.interval_start,
+        last_success=last_success,
+    )
+
+
+def spec_from_run(run: Run, job: Job, last_success: dt.datetime | None = None, *, stop: bool) -> RunSpec:
     """Build the spec. Raises ``CommandRefused``: the rules for commands are checked again at execution."""
     raw = bool(job.raw_command)
     args = job.args if run.args is None else run.args
@@ -166,6 +184,7 @@ def spec_from_run(run: Run, job: Job, *, stop: bool) -> RunSpec:
         argv=argv,
         raw=raw,
         env=environment.resolve_environment(job.environment, job.secrets) if job.environment or job.secrets else {},
+        variables=variables_of(run, job, last_success).to_environment(),
         cwd=environment.resolve_directory(job.working_directory) if job.working_directory else None,
         timeout=float(job.timeout_seconds) if job.timeout_seconds else None,
         grace=settings.stop_grace.total_seconds(),

@@ -17,6 +17,7 @@ from chroniker.executors.base import HostedExecutor
 from chroniker.executors.database_report import DatabaseReport
 from chroniker.models import Run
 from chroniker.process.run_spec import RUN_ID, RUN_TOKEN, RunOutcome, RunSpec
+from chroniker.process.run_variables import replace_variables
 from chroniker.reasons import Code, Reason
 from chroniker.worker.output import Chunk
 
@@ -57,6 +58,7 @@ def _environment(spec: RunSpec) -> Iterator[None]:
     """Set the variables and the directory of the run, for the whole process."""
     before = dict(os.environ)
     os.environ.update(spec.env)
+    replace_variables(os.environ, spec.variables)
     os.environ |= {RUN_ID: str(spec.run_id), RUN_TOKEN: str(spec.token)}
     try:
         with contextlib.chdir(spec.cwd) if spec.cwd else contextlib.nullcontext():

@@ -19,7 +19,7 @@ from chroniker.lifecycle.events import note
 from chroniker.lifecycle.expiry import expire
 from chroniker.lifecycle.hourly_counts import count_closed_runs
 from chroniker.lifecycle.imported_history import keep_tokens, record_history
-from chroniker.lifecycle.plan import Plan
+from chroniker.lifecycle.planned_rows import Plan
 from chroniker.lifecycle.start import Started, correct_argv, renew, start
 from chroniker.lifecycle.stop import request_stop, request_stops
 from chroniker.lifecycle.transactions import wait_for

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from chroniker.eligibility import groups
 from chroniker.eligibility.dependencies import Edge
-from chroniker.lifecycle.plan import Plan
+from chroniker.lifecycle.planned_rows import Plan
 from chroniker.lifecycle.transactions import locked
 from chroniker.models import Group
 

@@ -12,7 +12,7 @@ from chroniker.exceptions import ScheduleError
 from chroniker.lifecycle import job_health
 from chroniker.lifecycle.bulk import write_states
 from chroniker.lifecycle.notify import send_run_finished
-from chroniker.lifecycle.plan import next_booking
+from chroniker.lifecycle.planned_rows import next_booking
 from chroniker.lifecycle.transactions import locked, transactional
 from chroniker.models import Job, JobState, Run, Status, Trigger
 from chroniker.reasons import Code, Reason

@@ -20,7 +20,7 @@ from chroniker.conf import settings
 from chroniker.eligibility import hosts
 from chroniker.eligibility.claim_kinds import RETRY_INHERITS
 from chroniker.lifecycle import job_health
-from chroniker.lifecycle.plan import Plan
+from chroniker.lifecycle.planned_rows import Plan
 from chroniker.models import EVERY_HOST, OPEN, Host, Lease, Run, Status, Trigger
 from chroniker.reasons import NO_REASON, Code, Reason
 

@@ -31,6 +31,7 @@ class Started:
     run: Run
     job: Job
     stop: bool
+    last_success: dt.datetime | None = None  #: the last instant of the schedule that a successful run was for
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,11 @@ def _start(run_id: UUID, token: int, nonce: UUID, taker: Taker) -> Started | Non
     # Read even if no row was updated: a repeated start finds its own nonce; any other caller finds nothing.
     mine = Run.objects.filter(pk=run_id, token=token, nonce=nonce, status=Status.RUNNING).select_related("job")
     before = jump_detection.read_host_clocks()
-    run = mine.annotate(now=FromNow(), server=jump_detection.server_column()).first()
+    run = mine.annotate(
+        now=FromNow(),
+        server=jump_detection.server_column(),
+        last_success=F("job__state__last_success_until"),
+    ).first()
     if run is None:
         return None
     reading = jump_detection.evaluate(run.now, run.server or None, before)
@@ -112,7 +117,7 @@ def _start(run_id: UUID, token: int, nonce: UUID, taker: Taker) -> Started | Non
     )
     if not held:
         raise _TooLate
-    return Started(run, run.job, stop=run.stop_requested_at is not None)
+    return Started(run, run.job, run.stop_requested_at is not None, run.last_success)
 
 
 class _TooLate(Exception):

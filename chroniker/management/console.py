@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import difflib
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -11,6 +12,7 @@ from typing import Any
 from django.core.management import CommandError
 from django.db import Error
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 
 from chroniker import outbox
 from chroniker.checks import TAG
@@ -92,6 +94,19 @@ def describe(run: Run) -> str:
         return one_line(f"“{run.job.name}”: run {run.token}, on {run.required_host}")
     why = {Trigger.SCHEDULE: f"for {local(run.scheduled_for)}", Trigger.RETRY: f"attempt {run.attempt}"}
     return one_line(f"“{run.job.name}”: run {run.token}, {why.get(Trigger(run.trigger), 'by hand')}")
+
+
+def moment(text: str | None, *, fold: int = 0) -> dt.datetime | None:
+    """In the project's time zone, unless the text has an offset."""
+    if text is None:
+        return None
+    try:
+        found = parse_datetime(text)
+    except ValueError:
+        found = None
+    if found is None:
+        raise CommandError(f"“{text}” is not a time; write it like 2026-03-29T03:00 or 2026-03-29T03:00+02:00.")
+    return found.replace(tzinfo=timezone.get_current_timezone(), fold=fold) if timezone.is_naive(found) else found
 
 
 def local(moment: Any) -> str:

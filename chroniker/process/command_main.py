@@ -24,6 +24,7 @@ from chroniker.process.kernel import (
     set_title,
 )
 from chroniker.process.run_spec import PROGRESS, RUN_ID, RUN_TOKEN, RunSpec
+from chroniker.process.run_variables import replace_variables
 
 if TYPE_CHECKING:
     from django.core.management.base import BaseCommand, CommandParser
@@ -103,6 +104,7 @@ def _take_streams(given: Descriptors) -> None:
 
 def _enter_environment(spec: RunSpec, progress_path: str) -> None:
     os.environ.update(spec.env)
+    replace_variables(os.environ, spec.variables)
     os.environ[RUN_ID] = str(spec.run_id)
     os.environ[RUN_TOKEN] = str(spec.token)
     os.environ[PROGRESS] = progress_path

@@ -27,6 +27,7 @@ class RunSpec:
     argv: tuple[str, ...]  #: a management command's name and words, or the words of a raw command
     raw: bool = False
     env: Mapping[str, str] = field(default_factory=dict, repr=False)  #: secrets are among them
+    variables: Mapping[str, str] = field(default_factory=dict)  #: about the run itself, see `run_variables`
     cwd: str | None = None
     timeout: float | None = None
     grace: float = 10.0  #: between SIGTERM and SIGKILL
@@ -41,7 +42,7 @@ class RunSpec:
 
     def to_json(self) -> dict[str, Any]:
         values = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
-        return {**values, "run_id": str(self.run_id), "env": dict(self.env)}
+        return {**values, "run_id": str(self.run_id), "env": dict(self.env), "variables": dict(self.variables)}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> RunSpec:

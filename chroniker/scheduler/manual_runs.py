@@ -20,12 +20,15 @@ from chroniker.reasons import Code, Reason
 from chroniker.scheduler import dispatch, retention
 
 
-def run_now(job: Job, by: str, args: str | None = None) -> Run:
+def run_now(job: Job, by: str, args: str | None = None, instant: dt.datetime | None = None) -> Run:
     """Claim and dispatch one run of ``job`` now, at the request of ``by``. The schedule is not changed.
 
-    ``args`` replaces the job's own arguments for this run and its retries. The rules are the same as for a tick: raises
-    ``ClaimRefused`` with the reason when the job may not run now.
+    ``args`` replaces the job's own arguments for this run and its retries. ``instant``: the scheduled time that the
+    command is told, instead of now. The rules are the same as for a tick: raises ``ClaimRefused`` with the reason when
+    the job may not run now.
     """
+    if instant is not None and instant.utcoffset() is None:
+        raise ValueError(f"{instant} has no time zone")
     if args is not None:
         _check_arguments(job, args)
     if not Job.objects.filter(pk=job.pk, edited_at=None, state__isnull=False).exists():
@@ -34,7 +37,7 @@ def run_now(job: Job, by: str, args: str | None = None) -> Run:
     _refuse_if_not_free(state)
     now = _trusted_now()
     try:
-        claimed = lifecycle.claim([plan.by_hand(state, now, args, asked_by=by)], now, wait=True)
+        claimed = lifecycle.claim([plan.by_hand(state, now, args, asked_by=by, instant=instant)], now, wait=True)
     except jump_detection.ClockJumped as jump:
         raise ClaimRefused(explanations.clock_jump_message(jump.reading.suspended_because)) from jump
     if not claimed:

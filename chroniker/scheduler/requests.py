@@ -5,6 +5,7 @@ Pages of the admin call the functions below these, and add their entries to the 
 
 from __future__ import annotations
 
+import datetime as dt
 from uuid import UUID
 
 from django.db import transaction
@@ -36,9 +37,9 @@ def resume(by: str, group: Group | None = None) -> bool:
     return changed
 
 
-def run_now(job: Job, by: str, args: str | None = None) -> Run:
+def run_now(job: Job, by: str, args: str | None = None, instant: dt.datetime | None = None) -> Run:
     """Like ``manual_runs.run_now``. The run itself names ``by``; its entry is written after the claim."""
-    run = manual_runs.run_now(job, by, args)
+    run = manual_runs.run_now(job, by, args, instant)
     if args is None:
         AuditEntry.objects.record(by, Action.RUN, [job], token=run.token)
     else:

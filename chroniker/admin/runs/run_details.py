@@ -49,6 +49,7 @@ def details(story: RunStory, request: HttpRequest, result_url: str | None) -> li
     found = [
         (_("Job"), _job(run)),
         (_("Started by"), _origin(run)),
+        (_("Scheduled time"), _is_for(run)),
         (_("Command"), _command(run)),
         (_("Queue, worker"), _where(run)),
         (_("For host"), _("every live host") if run.required_host == "*" else run.required_host),
@@ -91,6 +92,15 @@ def _origin(run: Run) -> str:
         return _("retry, attempt %(n)d") % {"n": run.attempt}
     word = str(Trigger(run.trigger).label)
     return f"{word}: {run.asked_by}" if run.asked_by else word
+
+
+def _is_for(run: Run) -> str:
+    """The scheduled times of a run that covers none: of a retry or a run by hand. Empty: the same as its origin."""
+    if run.instant is None or run.instant_until is None or run.scheduled_for is not None:
+        return ""
+    if run.instant_until == run.instant:
+        return exact_time(run.instant)
+    return _("%(first)s to %(last)s") % {"first": exact_time(run.instant), "last": exact_time(run.instant_until)}
 
 
 def _command(run: Run) -> SafeString | str:

@@ -5,14 +5,12 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from django.core.management.base import CommandError, CommandParser
-from django.utils.dateparse import parse_datetime
-from django.utils.timezone import get_current_timezone, is_naive
+from django.core.management.base import CommandParser
 
 from chroniker.clock.database_clock import database_now
 from chroniker.insights import ledger
 from chroniker.insights.ledger import Entry
-from chroniker.management.console import CHECKS, database_errors_explained, job_named, local
+from chroniker.management.console import CHECKS, database_errors_explained, job_named, local, moment
 from chroniker.management.table import table
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import Job, JobState
@@ -50,19 +48,6 @@ class Command(ConsoleCommand):
             else:
                 lines = list(table([row(entry) for entry in found], HEAD))
                 self.stdout.write("\n".join(lines) or "No scheduled times.")
-
-
-def moment(text: str | None, *, fold: int) -> dt.datetime | None:
-    """In the project's time zone, unless the text has an offset."""
-    if text is None:
-        return None
-    try:
-        found = parse_datetime(text)
-    except ValueError:
-        found = None
-    if found is None:
-        raise CommandError(f"“{text}” is not a time; write it like 2026-03-29T03:00 or 2026-03-29T03:00+02:00.")
-    return found.replace(tzinfo=get_current_timezone(), fold=fold) if is_naive(found) else found
 
 
 def instants(job: Job, low: dt.datetime | None, high: dt.datetime | None, limit: int) -> Iterator[Entry]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import datetime as dt
 import shlex
 from typing import Any
 
@@ -8,7 +9,7 @@ from django.core.management.base import CommandError, CommandParser
 from chroniker.escaping import one_line
 from chroniker.exceptions import ClaimRefused, ExecutorError
 from chroniker.executors import HostedExecutor, executors
-from chroniker.management.console import CHECKS, database_errors_explained, job_named
+from chroniker.management.console import CHECKS, database_errors_explained, job_named, moment
 from chroniker.management.follow_run import Follower
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import EVERY_HOST, Job
@@ -35,6 +36,12 @@ class Command(ConsoleCommand):
             help="arguments for this run, in place of the job's: --args='--since 2026-01-01'; or words after “--”",
         )
         parser.add_argument(
+            "--for",
+            dest="instant",
+            metavar="TIME",
+            help="the scheduled time that the command is told, instead of now: 2026-03-29T03:00",
+        )
+        parser.add_argument(
             "--wait",
             action="store_true",
             help="also wait for a run that executes on another host; a signal ends the waiting, not the run",
@@ -47,20 +54,21 @@ class Command(ConsoleCommand):
             argv = [*argv[:end], f"--args={shlex.join(argv[end + 1 :])}"]
         super().run_from_argv(argv)
 
-    def handle(self, *, job: str, wait: bool, line: str | None, **options: Any) -> None:
+    def handle(self, *, job: str, wait: bool, line: str | None, instant: str | None, **options: Any) -> None:
+        asked = moment(instant)
         with database_errors_explained():
-            status = self.run(job_named(job), wait, line)
+            status = self.run(job_named(job), wait, line, asked)
         if status:
             raise SystemExit(status)
 
-    def run(self, job: Job, wait: bool, args: str | None) -> int:
+    def run(self, job: Job, wait: bool, args: str | None, instant: dt.datetime | None) -> int:
         try:
             executor = executors[job.executor]
             with (
                 ShutdownSignals() as shutdown,
                 LocalRuns(shutdown, who=command_actor("run_job"), aliases=[job.executor], drain=0, stops=True) as runs,
             ):
-                run = requests.run_now(job, command_actor("run_job"), args)
+                run = requests.run_now(job, command_actor("run_job"), args, instant)
                 everywhere = run.required_host == EVERY_HOST
                 here = isinstance(executor, HostedExecutor) and (everywhere or bool(executor.for_here([run])))
                 follower = Follower(run.pk, self.stdout, self.stderr)

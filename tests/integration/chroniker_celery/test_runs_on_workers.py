@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,7 @@ def test_a_due_job_runs_on_a_worker_and_its_result_has_the_runs_id(
         args="--non-ascii --c-level",
     )
     failing = a_claimed_run("fails", "--status 3")
+    telling = a_claimed_run("env_dump")
     with CeleryWorker(env, tmp_path, pool=pool) as worker:
         tick.tick()
         run = wait_until_closed(only_run_of(job))
@@ -52,6 +54,12 @@ def test_a_due_job_runs_on_a_worker_and_its_result_has_the_runs_id(
             "job": job.name,
             "token": 1,
         }
+
+        told = wait_until_closed(telling)
+        seen = json.loads(output_of(told))["environ"]
+        assert told.instant is not None
+        assert seen["CHRONIKER_SCHEDULED_FOR"] == seen["CHRONIKER_COVERED_UNTIL"] == told.instant.isoformat()
+        assert (seen["CHRONIKER_RUN_ID"], seen["CHRONIKER_TRIGGER"]) == (str(told.pk), "MANUAL")
 
         failed = wait_for_result(wait_until_closed(failing))
         assert failed.state == "FAILURE"

@@ -9,6 +9,7 @@ environment it is given.
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 from collections.abc import Collection, Iterator, Mapping
@@ -26,11 +27,14 @@ from chroniker.clock.database_clock import database_now
 from chroniker.executors import Executor, HostedExecutor, executors
 from chroniker.lifecycle import plan
 from chroniker.models import OPEN, EventKind, Job, JobState, Lease, LogChunk, Run, RunEvent, Status, Stream
+from chroniker.process.run_variables import VARIABLES
 from chroniker.scheduler import dispatch, stopping, tick
 from tests.support import ROOT
-from tests.support.factories import a_booked_job
+from tests.support.factories import a_booked_job, a_due_job
 from tests.support.processes import wait_until, with_settings
 from tests.testapp import witnessing
+
+LONG_AGO = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 
 
 def a_claim(**fields: Any) -> Run:
@@ -180,6 +184,32 @@ class ExecutorContract(AcceptingContract):
     def stdout(run: Run) -> str:
         chunks = LogChunk.objects.filter(run=run.pk, stream=Stream.STDOUT).order_by("seq")
         return "".join(chunks.values_list("text", flat=True))
+
+    def test_the_command_can_read_what_its_run_is_for(self, executor: Executor) -> None:
+        """Its variables, for a run that covers six scheduled times."""
+        job = a_due_job(name="two words --and more", minutes=6, command="env_dump")
+        JobState.objects.filter(pk=job.pk).update(last_success_until=LONG_AGO)
+        state, now = JobState.objects.select_related("job").get(pk=job.pk), database_now()
+        [run] = lifecycle.claim([plan.scheduled(state, now)], now, wait=True)
+        executor.dispatch([run])
+        self.wait_for_end(executor, run)
+        wait_until(lambda: self.stdout(run).endswith("}"), what="its output")
+        first, last = run.scheduled_for, run.covered_until
+        assert first is not None and last is not None and last - first >= dt.timedelta(minutes=5)
+        seen = json.loads(self.stdout(run))["environ"]
+        assert {name: value for name, value in seen.items() if name in VARIABLES.values()} == {
+            "CHRONIKER_JOB_ID": str(job.pk),
+            "CHRONIKER_JOB_NAME": "two words --and more",
+            "CHRONIKER_TIMEZONE": "UTC",
+            "CHRONIKER_RUN_ID": str(run.pk),
+            "CHRONIKER_RUN_TOKEN": "1",
+            "CHRONIKER_ATTEMPT": "1",
+            "CHRONIKER_TRIGGER": "SCHEDULE",
+            "CHRONIKER_SCHEDULED_FOR": first.isoformat(),
+            "CHRONIKER_COVERED_UNTIL": last.isoformat(),
+            "CHRONIKER_INTERVAL_START": (first - dt.timedelta(minutes=1)).isoformat(),
+            "CHRONIKER_LAST_SUCCESS": LONG_AGO.isoformat(),
+        }
 
     def test_a_raw_command_is_executed(self, executor: Executor) -> None:
         run = a_claim(command="", raw_command="echo 'two  words'")

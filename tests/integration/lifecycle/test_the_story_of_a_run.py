@@ -19,13 +19,14 @@ from chroniker.lifecycle import Outcome
 from chroniker.lifecycle.close import ERROR_LINE_LENGTH
 from chroniker.models import Job, Run, Status, Trigger
 from chroniker.process.run_spec import RunOutcome
+from chroniker.schedule import Frequency
 from chroniker.scheduler import dispatch
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.tick import tick
 from tests.support.factories import a_booked_job, a_due_job, started, state_of
 from tests.support.statements import do_regular_work
 
-SECOND = dt.timedelta(seconds=1)
+SECOND, MINUTE = dt.timedelta(seconds=1), dt.timedelta(minutes=1)
 
 
 def claimed(job: Job) -> Run:
@@ -72,8 +73,57 @@ def test_a_very_long_command_line_is_executed_and_not_recorded(args: str) -> Non
 def test_a_scheduled_run_is_for_the_instants_that_it_covers() -> None:
     job = a_due_job(minutes=3)
     run = reread(claimed(job))
-    assert (run.instant, run.instant_until, run.interval_start) == (run.scheduled_for, run.covered_until, None)
+    assert (run.instant, run.instant_until) == (run.scheduled_for, run.covered_until)
     assert state_of(job).last_instant == run.covered_until
+
+
+def test_the_interval_of_the_first_run_begins_at_the_scheduled_time_before_it() -> None:
+    """Which no claim has covered: the job was saved after it."""
+    run = reread(claimed(a_due_job(minutes=6)))
+    assert run.instant is not None and run.instant_until is not None
+    assert run.interval_start == run.instant - MINUTE
+    assert run.instant_until - run.instant >= 5 * MINUTE
+
+
+def test_the_first_run_of_a_job_that_runs_once_has_no_interval() -> None:
+    run_at = database_now() - MINUTE
+    job = a_booked_job(frequency=Frequency.ONCE, cron="", run_at=run_at)
+    assert reread(claimed(job)).interval_start is None
+
+
+def test_a_retry_is_for_the_old_scheduled_time_after_an_edit_of_schedule_and_arguments() -> None:
+    job = a_due_job(minutes=3, command="takes", args="--old", max_retries=1, retry_backoff_seconds=0)
+    first = reread(claimed(job))
+    Job.objects.filter(pk=job.pk).update(args="--new")
+    job.refresh_from_db()
+    job.cron = "0 0 1 1 *"
+    job.save()
+    again = reread(retried(first))
+    assert (again.trigger, again.origin) == (Trigger.RETRY, Trigger.SCHEDULE)
+    for name in ("instant", "instant_until", "interval_start"):
+        assert getattr(again, name) == getattr(first, name), name
+    assert (first.argv, again.argv) == (["takes", "--old"], ["takes", "--new"])
+
+
+def test_a_run_by_hand_is_for_the_scheduled_time_that_was_requested() -> None:
+    job = a_booked_job(cron="0 3 * * *")
+    asked = dt.datetime(2026, 3, 29, 3, tzinfo=dt.UTC)
+    run = reread(run_now(job, by="ann", instant=asked))
+    assert (run.instant, run.instant_until, run.scheduled_for) == (asked, asked, None)
+    assert run.interval_start == asked - dt.timedelta(days=1)
+
+
+def test_a_requested_time_needs_a_time_zone() -> None:
+    job = a_booked_job(cron="0 3 * * *")
+    with pytest.raises(ValueError, match="2026-03-29 03:00:00 has no time zone"):
+        run_now(job, by="ann", instant=dt.datetime(2026, 3, 29, 3))
+    assert not Run.objects.filter(job=job).exists()
+
+
+def test_a_requested_time_for_a_schedule_that_is_not_valid_has_no_interval() -> None:
+    job = a_booked_job(cron="0 3 * * *")
+    Job.objects.filter(pk=job.pk).update(cron="no cron")
+    assert reread(run_now(job, by="ann", instant=database_now())).interval_start is None
 
 
 def test_the_interval_of_a_run_begins_at_the_last_instant_of_the_claim_before_it() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import signal
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from django.core.management import CommandError, call_command
 from django.test import override_settings
 
 from chroniker.models import Run, RunEvent, Status, Trigger
-from tests.support.command_jobs import DUMMY, INLINE, a_job_of_new_year, is_running, the_run
+from tests.support.command_jobs import DUMMY, INLINE, a_job_of_new_year, is_running, stdout_of, the_run
 from tests.support.factories import a_due_job, state_of
 from tests.support.manage import Manage
 from tests.support.processes import wait_until
@@ -28,6 +29,22 @@ def test_output_and_result_are_shown_and_the_schedule_is_unchanged(manage: Manag
     assert "10 lines so far\n" in done.stderr
     assert (the_run(job).trigger, state_of(job).next_run) == (Trigger.MANUAL, before)
     assert RunEvent.objects.filter(run=the_run(job), args__who__startswith="manage.py run_job by ").exists()
+
+
+def test_a_run_can_be_for_another_time(manage: Manage) -> None:
+    job = a_job_of_new_year(name="report", command="env_dump")
+    assert manage("run_job", "report", "--for", "2026-03-29T03:00+02:00").returncode == 0
+    seen = json.loads(stdout_of(the_run(job)))["environ"]
+    assert seen["CHRONIKER_SCHEDULED_FOR"] == seen["CHRONIKER_COVERED_UNTIL"] == "2026-03-29T01:00:00+00:00"
+    assert seen["CHRONIKER_INTERVAL_START"] == "2026-01-01T00:00:00+00:00"
+    assert (seen["CHRONIKER_TRIGGER"], "CHRONIKER_LAST_SUCCESS" in seen) == ("MANUAL", False)
+
+
+def test_a_time_that_is_none_is_refused() -> None:
+    a_job_of_new_year(name="report")
+    with pytest.raises(CommandError, match="“yesterday” is not a time; write it like 2026-03-29T03:00"):
+        call_command("run_job", "report", instant="yesterday")
+    assert not Run.objects.exists()
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from chroniker.insights.crowding import ExpectedRun, collisions
 from chroniker.insights.self_overlap import OverlapForecast, forecast
 from chroniker.insights.timetable import Change, Timetable, changed_times, stale_times
-from chroniker.lifecycle import plan
+from chroniker.lifecycle import Plan, plan
 from chroniker.models import Job, JobState, Overlap, Status
 from chroniker.schedule import ClosedTime, Spec, next_after
 from tests.unit.schedule.samples import CHANGES, cron, utc
@@ -134,7 +134,7 @@ class Life:
             self.found["stopped"] += self.ends is not None
             self._apply(plan.scheduled(self.state, now), now)
 
-    def _apply(self, drawn: plan.Plan, now: dt.datetime) -> None:
+    def _apply(self, drawn: Plan, now: dt.datetime) -> None:
         for run in drawn.runs:
             assert run.scheduled_for is not None and run.covered_until is not None
             covered = sum(1 for _each in self._covered(run.scheduled_for, run.covered_until))

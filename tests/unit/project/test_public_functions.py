@@ -11,12 +11,14 @@ import pytest
 import chroniker
 
 SIGNATURES = {
+    "current_run": "() -> 'CurrentRun | None'",
     "fence": "() -> 'AbstractContextManager[Fence]'",
     "job": "(**fields: 'Unpack[JobFields]') -> 'Declaration'",
     "needs_attention": "(records: 'int') -> 'bool'",
     "pause": "(by: 'str', reason: 'str' = '', group: 'Group | None' = None) -> 'bool'",
     "resume": "(by: 'str', group: 'Group | None' = None) -> 'bool'",
-    "run_now": "(job: 'Job', by: 'str', args: 'str | None' = None) -> 'Run'",
+    "run_now": "(job: 'Job', by: 'str', args: 'str | None' = None, "
+    "scheduled_for: 'dt.datetime | None' = None) -> 'Run'",
     "stop": "(run_id: 'UUID | str', by: 'str') -> 'bool'",
 }
 

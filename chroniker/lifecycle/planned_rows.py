@@ -1,0 +1,132 @@
+"""The rows that a plan writes: the runs of a claim, and the state after it. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from chroniker.conf import settings
+from chroniker.eligibility.claim_kinds import ClaimKind
+from chroniker.exceptions import ScheduleError
+from chroniker.job_commands import policy
+from chroniker.lifecycle import job_health
+from chroniker.models import OPEN, JobState, Run, Status, Trigger
+from chroniker.reasons import NO_REASON, Reason
+from chroniker.schedule import Spec, latest_until
+
+#: What a plan may change in the state, or needs to compute the changes.
+_COPIED = (
+    "revision",
+    "booked_fingerprint",
+    "covered_until",
+    "next_instant",
+    "next_run",
+    "last_token",
+    "retry_at",
+    "retry_attempt",
+    "last_instant",
+    "last_status",
+    "last_finished_at",
+    *job_health.CHAIN,
+    *job_health.SKIPPED,
+)
+
+
+@dataclass(slots=True)
+class Plan:
+    """The state after a claim, and the runs it inserts (in order of token)."""
+
+    kind: ClaimKind  # what must still hold when the claim is written
+    state: JobState  # as it was read; the claim compares it with the row it locks
+    after: JobState  # as the claim leaves it
+    runs: list[Run] = field(default_factory=list)
+    start_deadline: dt.timedelta = dt.timedelta()
+    missed: Run | None = None  # the one of the runs, if any, that records missed instants
+
+    @property
+    def opened(self) -> list[Run]:
+        """The runs that get a lease: the claimed one, or a parent with its children."""
+        return [run for run in self.runs if run.status in OPEN]
+
+    @property
+    def claimed(self) -> Run | None:
+        """The run that gets a lease, if any: a plan may consist of skipped instants only."""
+        return self.runs[-1] if self.runs and self.runs[-1].status == Status.CLAIMED else None
+
+
+def next_booking(state: JobState, instant: dt.datetime | None, offset: dt.timedelta) -> None:
+    state.next_instant = instant
+    state.next_run = instant + offset if instant else None
+
+
+def instant_before(spec: Spec, instant: dt.datetime) -> dt.datetime | None:
+    """The last instant of the schedule before this time; ``None``: there is none, or the schedule is not valid."""
+    with suppress(ScheduleError):
+        return latest_until(spec, instant - dt.timedelta(microseconds=1))
+    return None
+
+
+def begin(kind: ClaimKind, state: JobState) -> Plan:
+    after = JobState(job_id=state.pk, **{name: getattr(state, name) for name in _COPIED})
+    return Plan(kind, state, after, start_deadline=settings.start_deadline_of(state.job.start_deadline_seconds))
+
+
+def add_run(
+    plan: Plan,
+    now: dt.datetime,
+    status: Status,
+    trigger: Trigger,
+    first: dt.datetime | None = None,
+    until: dt.datetime | None = None,
+    because: Reason = NO_REASON,
+    args: str | None = None,
+) -> None:
+    after, interval_start = plan.after, plan.after.last_instant
+    if interval_start is None and first is not None:  # the first claim of this job
+        interval_start = instant_before(plan.state.job.spec, first)
+    after.last_token += 1
+    if until is not None:
+        after.covered_until = after.last_instant = until
+    plan.runs.append(
+        Run(
+            job_id=plan.state.pk,
+            token=after.last_token,
+            status=status,
+            trigger=trigger,
+            origin=trigger,
+            scheduled_for=first,
+            covered_until=until,
+            instant=first or now,
+            instant_until=until or now,
+            interval_start=interval_start,
+            claimed_at=now,
+            **(_skipped(plan, now) if status == Status.SKIPPED else _to_execute(plan, now, trigger, args)),
+            **because.columns(),
+        )
+    )
+
+
+def _skipped(plan: Plan, now: dt.datetime) -> dict[str, Any]:
+    plan.after.n_skipped += 1
+    return {"attempt": 0, "finished_at": now, "uncounted_since": now}
+
+
+def _to_execute(plan: Plan, now: dt.datetime, trigger: Trigger, args: str | None) -> dict[str, Any]:
+    """The columns of a claimed run about its attempt, and about where and what it executes, as the job is now."""
+    job, after = plan.state.job, plan.after
+    if trigger == Trigger.RETRY:
+        after.retry_at, after.retry_attempt = None, after.retry_attempt + 1
+    else:  # a new claim replaces a pending retry
+        job_health.drop_retry(after, now)
+        after.retry_attempt = 1
+    return {
+        "chain": after.last_token,  # of a retry it is replaced
+        "attempt": after.retry_attempt,
+        "required_host": job.hostname,
+        "executor": job.executor,
+        "queue": job.queue,
+        "argv": policy.planned_argv(job.command, job.raw_command, job.args if args is None else args),
+        "args": args,
+    }
