@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 class ChronikerCeleryConfig(AppConfig):
     name = "chroniker_celery"
     verbose_name = _("Scheduled jobs on Celery")
+    default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
         """Register the task, and equip workers when they start. Works with and without ``app.autodiscover_tasks()``."""

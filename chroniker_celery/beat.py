@@ -12,6 +12,7 @@ from django.db import Error, close_old_connections
 from chroniker.scheduler import tick_result
 from chroniker.scheduler.database_errors import explain
 from chroniker.scheduler.loop import Ticker
+from chroniker_celery.beat_sender import EntrySender
 
 logger = logging.getLogger(__name__)
 
@@ -23,34 +24,35 @@ SHORTEST_WAIT = 0.01
 
 
 class Scheduler(beat.Scheduler):
-    """Ticks when a job is due, and at least every 5 seconds.
+    """Ticks when a job is due, and at least every 5 seconds. Sends the entries of ``beat_schedule``, too.
 
-    Entries of the Celery app's ``beat_schedule`` are sent too. Their last times are kept in memory only, so intervals
-    restart with beat. Any number of beats may run at once: each scheduled time of a job is claimed once. Entries of
-    ``beat_schedule`` are sent by each beat, as with Celery's own schedulers.
+    Any number of beats may run at once: each scheduled time of a job is claimed once, and each entry is sent once for
+    each of its scheduled times. What was sent is in the database, so intervals go on when beat restarts.
     """
 
     max_interval = PERIOD
 
     def __init__(self, app: Celery, *args: Any, **kwargs: Any) -> None:
         self._ticker: Ticker | None = None
+        self._sender = EntrySender(self, str(kwargs.get("schedule_filename") or ""))
         self._next_tick = 0.0  # monotonic
         self._down_since: float | None = None
         super().__init__(app, *args, **kwargs)
         self.max_interval = min(self.max_interval or PERIOD, PERIOD)
 
-    @property
-    def producer(self) -> None:  # type: ignore[override]
-        """None: entries use the app's pool, with its retries. Celery's own beat waits for its broker without limit."""
+    def setup_schedule(self) -> None:
+        """Celery's default entries come last: merging the project's entries would remove them."""
+        self.merge_inplace(self.app.conf.beat_schedule)
+        self.install_default_entries(self.schedule)
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
         """Send one entry of ``beat_schedule`` if it is due, and tick. Returns the seconds to sleep."""
-        wait = super().tick(*args, **kwargs)
+        wait = self._sender.send_next()
         now = time.monotonic()
         if now >= self._next_tick:
             self._next_tick = now + self._tick_jobs()
             now = time.monotonic()
-        return max(0.0, min(float(wait), self._next_tick - now))
+        return max(0.0, min(wait, self._next_tick - now))
 
     def _tick_jobs(self) -> float:
         """Tick; returns the seconds until the next. While the database is down: logs it once, and tries again."""

@@ -1,0 +1,122 @@
+"""Which beat sends an entry of ``beat_schedule``: a conditional UPDATE decides, by the database's clock."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Iterable
+from typing import Any, TypeAlias
+
+from celery.schedules import schedule
+from django.db import router
+
+from chroniker.clock.database_clock import database_now
+from chroniker.models import Job
+from chroniker_celery.beat_file import last_runs
+from chroniker_celery.models import BeatEntry, key_of
+
+#: ``celery.beat.ScheduleEntry``; its stubs are incomplete.
+Entry: TypeAlias = Any
+
+#: Before the name of the entry, in the origin of the job that was made from it.
+ORIGIN = "beat_schedule:"
+
+
+def database() -> str:
+    """The database of the table, whose clock decides when an entry is due."""
+    return router.db_for_write(BeatEntry)
+
+
+def is_job(name: str) -> bool:
+    """Whether a job was made from this entry. It need not be enabled."""
+    return Job.objects.filter(origin=f"{ORIGIN}{name}").exists()
+
+
+class DatabaseClock:
+    """The database's clock. Between two readings this process's monotonic clock counts, so a wrong wall clock of this
+    host makes no entry due."""
+
+    def __init__(self) -> None:
+        self._moment = dt.datetime.now(dt.UTC)
+        self._read_at = time.monotonic()
+
+    def read(self) -> dt.datetime:
+        self._moment = database_now(database())
+        self._read_at = time.monotonic()
+        return self._moment
+
+    def now(self) -> dt.datetime:
+        """Without a statement. ``read`` must have succeeded before."""
+        return self._moment + dt.timedelta(seconds=time.monotonic() - self._read_at)
+
+
+def read_rows(entries: Iterable[Entry], now: dt.datetime, schedule_file: str) -> dict[str, BeatEntry]:
+    """The rows of these entries by their keys; adds those that are missing.
+
+    A new row counts from the time at which Celery's own beat sent the entry, according to its ``schedule_file``, or
+    from now.
+    """
+    wanted = {key_of(entry.name): entry for entry in entries}
+    here = BeatEntry.objects.using(database()).in_bulk(field_name="key")
+    if wanted.keys() - here.keys():
+        sent = last_runs(schedule_file)
+        missing = [
+            BeatEntry(key=key, served_until=min(sent.get(entry.name, now), now), **_shown(entry))
+            for key, entry in wanted.items()
+            if key not in here
+        ]
+        # Another beat may add them at the same time.
+        BeatEntry.objects.using(database()).bulk_create(missing, batch_size=100, ignore_conflicts=True)
+        here = BeatEntry.objects.using(database()).in_bulk(field_name="key")
+    rows = {key: here[key] for key in wanted}
+    _update_shown([(rows[key], _shown(entry)) for key, entry in wanted.items()])
+    return rows
+
+
+def _update_shown(pairs: Iterable[tuple[BeatEntry, dict[str, str]]]) -> None:
+    """What pages show follows the beat that started last. It decides nothing."""
+    changed = []
+    for row, shown in pairs:
+        if (row.task, row.schedule) != (shown["task"], shown["schedule"]):
+            row.task, row.schedule = shown["task"], shown["schedule"]
+            changed.append(row)
+    if changed:
+        BeatEntry.objects.using(database()).bulk_update(changed, ["task", "schedule"], batch_size=100)
+
+
+def _shown(entry: Entry) -> dict[str, str]:
+    texts = {"name": entry.name, "task": entry.task, "schedule": entry.schedule}
+    return {field: str(text)[:200] for field, text in texts.items()}
+
+
+def read_row(entry: Entry, now: dt.datetime) -> BeatEntry:
+    """The entry's row as it is now. A row that somebody deleted is added again, and counts from ``now``."""
+    row, _created = BeatEntry.objects.using(database()).get_or_create(
+        key=key_of(entry.name), defaults={"served_until": now, **_shown(entry)}
+    )
+    return row
+
+
+def take(row: BeatEntry, until: dt.datetime, sent_at: dt.datetime | None) -> bool:
+    """Account for the entry's scheduled times until ``until``. False: another beat did it, and sends the entry."""
+    mine = BeatEntry.objects.using(database()).filter(pk=row.pk, served_until=row.served_until)
+    return mine.update(served_until=until, sent_at=sent_at) == 1
+
+
+def give_back(row: BeatEntry, until: dt.datetime) -> bool:
+    """Undo ``take``: the broker refused the message, and the entry is due again for any beat."""
+    mine = BeatEntry.objects.using(database()).filter(pk=row.pk, served_until=until)
+    return mine.update(served_until=row.served_until, sent_at=row.sent_at) == 1
+
+
+def served(entry: Entry, last: dt.datetime, now: dt.datetime) -> dt.datetime:
+    """Until when an entry that is due is accounted for when it is sent at ``now``.
+
+    An interval keeps its rhythm from ``last``, however late each message is. Several missed times are sent once.
+    """
+    has_rhythm = type(entry.schedule) is schedule and not entry.schedule.relative
+    every: dt.timedelta | None = entry.schedule.run_every if has_rhythm else None
+    if not every or now - last < every:
+        return now
+    missed: int = (now - last) // every
+    return last + missed * every

@@ -1,0 +1,270 @@
+"""The entries of ``beat_schedule``: each of their scheduled times is sent once, whatever the number of beats."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+import time_machine
+from celery import Celery
+from celery.beat import PersistentScheduler
+from celery.schedules import crontab, schedule
+from django.db import ProgrammingError
+from kombu.exceptions import EncodeError
+from kombu.exceptions import OperationalError as BrokerDown
+
+from chroniker.clock.database_clock import database_now
+from chroniker_celery import beat_entries, beat_sender
+from chroniker_celery.beat import Scheduler
+from chroniker_celery.beat_entries import ORIGIN
+from chroniker_celery.beat_sender import RETRY_SECONDS, EntrySender
+from chroniker_celery.models import BeatEntry, key_of
+from tests.support.brokers import Broker
+from tests.support.celery_processes import CeleryBeat
+from tests.support.factories import a_job
+from tests.support.processes import wait_until, with_settings
+
+pytestmark = [pytest.mark.celery, pytest.mark.django_db(transaction=True)]
+
+DAY, HOUR, SECOND = dt.timedelta(days=1), dt.timedelta(hours=1), dt.timedelta(seconds=1)
+
+
+class ABeat(Scheduler):
+    """A beat of this process, which records what it would send."""
+
+    def __init__(
+        self, entries: dict[str, Any], *, fails_with: Exception | None = None, expires: int = 0, **kwargs: Any
+    ) -> None:
+        app = Celery("entries", broker="memory://", set_as_current=False)
+        app.conf.update(beat_schedule=entries, timezone="UTC", result_backend="django-db", result_expires=expires)
+        super().__init__(app, **kwargs)
+        self.sent: list[str] = []
+        self.fails_with = fails_with
+
+    def send_task(self, name: str, *args: Any, **kwargs: Any) -> None:
+        if self.fails_with is not None:
+            raise self.fails_with
+        self.sent.append(name)
+
+    def send_what_is_due(self) -> list[str]:
+        """The tasks that it sends before it would sleep."""
+        for _ in range(100):
+            if self._sender.send_next() > 0:
+                break
+        sent, self.sent = self.sent, []
+        return sent
+
+
+def entry(every: Any, task: str = "shop.report") -> dict[str, Any]:
+    return {"task": task, "schedule": every}
+
+
+def served(name: str, ago: dt.timedelta) -> None:
+    """The entry was sent so long ago."""
+    BeatEntry.objects.filter(name=name).update(served_until=database_now() - ago)
+
+
+def test_a_new_entry_is_not_due_before_its_interval_has_passed() -> None:
+    beat = ABeat({"daily": entry(DAY)})
+    assert beat.send_what_is_due() == []
+    row = BeatEntry.objects.get(name="daily")
+    assert (row.task, row.schedule, row.sent_at) == ("shop.report", "<freq: 1.00 day>", None)
+
+
+@pytest.mark.parametrize("every", [DAY, crontab(minute=0, hour=0)], ids=["interval", "crontab"])
+def test_a_beat_that_was_restarted_sends_what_became_due_meanwhile_once(every: Any) -> None:
+    entries = {"daily": entry(every)}
+    assert ABeat(entries).send_what_is_due() == []
+    served("daily", 3 * DAY)
+    assert ABeat(entries).send_what_is_due() == ["shop.report"]
+    assert ABeat(entries).send_what_is_due() == []
+
+
+def test_an_interval_keeps_its_rhythm() -> None:
+    beat = ABeat({"hourly": entry(HOUR)})
+    beat.send_what_is_due()
+    served("hourly", 90 * dt.timedelta(minutes=1))
+    before = BeatEntry.objects.get(name="hourly").served_until
+    assert ABeat({"hourly": entry(HOUR)}).send_what_is_due() == ["shop.report"]
+    row = BeatEntry.objects.get(name="hourly")
+    assert row.served_until == before + HOUR
+    assert row.sent_at is not None and row.sent_at > row.served_until
+
+
+def test_of_two_beats_that_find_an_entry_due_one_sends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    entries = {"hourly": entry(HOUR)}
+    first, second = ABeat(entries), ABeat(entries)
+    first.send_what_is_due()
+    served("hourly", 2 * HOUR)
+    take, sent_by_second = beat_entries.take, []
+
+    def take_after_the_other(*args: Any) -> bool:
+        """The second beat sends after the first has read the row and before it writes."""
+        monkeypatch.setattr(beat_entries, "take", take)
+        sent_by_second.extend(second.send_what_is_due())
+        return take(*args)
+
+    monkeypatch.setattr(beat_entries, "take", take_after_the_other)
+    first._sender._wake_at.clear()
+    assert first.send_what_is_due() == []
+    assert sent_by_second == ["shop.report"]
+
+
+def test_a_wrong_clock_of_the_host_makes_no_entry_due() -> None:
+    entries = {"hourly": entry(HOUR), "crontab": entry(crontab(minute=0))}
+    with time_machine.travel(dt.datetime.now(dt.UTC) + 36 * HOUR):
+        beat = ABeat(entries)
+        assert beat.send_what_is_due() == []
+        served("hourly", 2 * HOUR)
+        assert ABeat(entries).send_what_is_due() == ["shop.report"]
+        assert ABeat(entries).send_what_is_due() == []
+
+
+def test_an_entry_that_the_broker_refuses_is_due_again_for_any_beat(caplog: pytest.LogCaptureFixture) -> None:
+    entries = {"hourly": entry(HOUR)}
+    broken, other = ABeat(entries, fails_with=BrokerDown("refused")), ABeat(entries)
+    broken.send_what_is_due()
+    served("hourly", 2 * HOUR)
+    broken._sender._wake_at.clear()
+    before = BeatEntry.objects.values().get()
+    assert broken.send_what_is_due() == []
+    assert BeatEntry.objects.values().get() == before
+    assert "The entry 'hourly' of beat_schedule was not sent" in caplog.text
+    assert 0 < broken._sender.send_next() <= RETRY_SECONDS
+    assert other.send_what_is_due() == ["shop.report"]
+
+
+def test_an_entry_that_cannot_be_sent_at_all_waits_for_its_next_time(caplog: pytest.LogCaptureFixture) -> None:
+    beat = ABeat({"hourly": entry(HOUR)}, fails_with=EncodeError("a set is not JSON"))
+    beat.send_what_is_due()
+    served("hourly", 2 * HOUR)
+    beat._sender._wake_at.clear()
+    assert beat.send_what_is_due() == []
+    assert "a set is not JSON" in caplog.text
+    assert database_now() - BeatEntry.objects.get().served_until < HOUR
+
+
+def test_an_entry_that_is_a_job_is_not_sent_and_this_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    entries = {"hourly": entry(HOUR), "other": entry(HOUR, "shop.other")}
+    a_job(name="anything", origin=f"{ORIGIN}hourly", enabled=False)
+    beat = ABeat(entries)
+    beat.send_what_is_due()
+    for _ in range(2):
+        served("hourly", 2 * HOUR)
+        served("other", 2 * HOUR)
+        beat._sender._wake_at.clear()
+        assert beat.send_what_is_due() == ["shop.other"]
+    assert caplog.text.count("'hourly' of beat_schedule is a job now, and is not sent") == 1
+    assert BeatEntry.objects.get(name="hourly").sent_at is None
+
+
+class Broken(schedule):
+    def is_due(self, last_run_at: dt.datetime) -> Any:
+        raise LookupError("no such calendar")
+
+
+def test_an_entry_whose_schedule_fails_does_not_stop_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    entries = {"broken": entry(Broken(SECOND)), "hourly": entry(HOUR)}
+    ABeat(entries).send_what_is_due()
+    served("hourly", 2 * HOUR)
+    assert ABeat(entries).send_what_is_due() == ["shop.report"]
+    assert "The next time of the entry 'broken' cannot be computed" in caplog.text
+
+
+def test_an_entry_whose_row_was_deleted_counts_from_now() -> None:
+    beat = ABeat({"hourly": entry(HOUR)})
+    beat.send_what_is_due()
+    served("hourly", 2 * HOUR)
+    beat._sender._wake_at.clear()
+    beat._sender._prepare(beat.schedule)
+    BeatEntry.objects.all().delete()
+    assert beat.send_what_is_due() == []
+    assert BeatEntry.objects.get().name == "hourly"
+
+
+def test_a_changed_schedule_counts_from_what_was_sent() -> None:
+    ABeat({"report": entry(DAY)}).send_what_is_due()
+    served("report", 2 * HOUR)
+    assert ABeat({"report": entry(DAY)}).send_what_is_due() == []
+    assert ABeat({"report": entry(HOUR)}).send_what_is_due() == ["shop.report"]
+    assert BeatEntry.objects.get().schedule == "<freq: 1.00 hour>"
+
+
+def test_names_that_differ_only_by_case_or_are_long_are_different_entries() -> None:
+    names = ("report", "Report", "r" * 300 + "a", "r" * 300 + "b")
+    ABeat({name: entry(HOUR) for name in names}).send_what_is_due()
+    assert BeatEntry.objects.count() == 4
+
+
+def test_celerys_default_entries_are_there() -> None:
+    beat = ABeat({"hourly": entry(HOUR)}, expires=3600)
+    assert set(beat.schedule) == {"hourly", "celery.backend_cleanup"}
+
+
+def test_a_beat_continues_from_the_file_of_celerys_own_beat(tmp_path: Path) -> None:
+    path, entries = str(tmp_path / "celerybeat-schedule"), {"daily": entry(DAY), "hourly": entry(HOUR)}
+    app = Celery("entries", broker="memory://", set_as_current=False)
+    app.conf.update(beat_schedule=entries, timezone="UTC")
+    theirs = PersistentScheduler(app, schedule_filename=path)
+    theirs.schedule["daily"].last_run_at = database_now() - 25 * HOUR
+    theirs.close()
+    assert ABeat(entries, schedule_filename=path).send_what_is_due() == ["shop.report"]
+    assert ABeat(entries, schedule_filename=path).send_what_is_due() == []
+
+
+def test_without_a_readable_file_an_entry_counts_from_now(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "broken").write_bytes(b"no database")
+    assert ABeat({"daily": entry(DAY)}, schedule_filename=str(tmp_path / "absent")).send_what_is_due() == []
+    assert not caplog.records
+    BeatEntry.objects.all().delete()
+    assert ABeat({"daily": entry(DAY)}, schedule_filename=str(tmp_path / "broken")).send_what_is_due() == []
+    assert "cannot be read" in caplog.text
+
+
+def test_a_missing_table_is_logged_once(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    def missing(*_: Any) -> None:
+        raise ProgrammingError("no such table: chroniker_celery_beatentry")
+
+    monkeypatch.setattr(beat_entries, "read_rows", missing)
+    beat = ABeat({"daily": entry(DAY)})
+    assert [beat._sender.send_next() for _ in range(3)] == [beat_sender.DATABASE_RETRY_SECONDS] * 3
+    assert caplog.text.count("wait for the database") == 1
+    monkeypatch.undo()
+    assert beat.send_what_is_due() == []
+
+
+def test_nothing_is_read_while_nothing_is_due(django_assert_num_queries: Callable[[int], Any]) -> None:
+    beat = ABeat({"daily": entry(DAY), "hourly": entry(HOUR)})
+    beat.send_what_is_due()
+    with django_assert_num_queries(0):
+        assert beat._sender.send_next() > 0
+        assert EntrySender(Scheduler(beat.app, lazy=True), "").send_next() > 0
+
+
+def test_two_beats_send_each_time_of_an_interval_once(
+    redis_env: dict[str, str], redis_broker: Broker, tmp_path: Path
+) -> None:
+    env = with_settings(
+        redis_env,
+        CELERY_BEAT_SCHEDULE={"often": entry(1.0, "somewhere.else")},
+        CHRONIKER_EXECUTORS={"default": {"BACKEND": "chroniker.executors.dummy.DummyExecutor"}},
+    )
+    client = redis.Redis.from_url(redis_broker.url)
+    (tmp_path / "second").mkdir()
+    start = database_now()
+    BeatEntry.objects.create(key=key_of("often"), name="often", served_until=start)
+    with CeleryBeat(env, tmp_path) as first, CeleryBeat(env, tmp_path / "second") as second:
+        wait_until(lambda: client.llen("celery") >= 6, what="sent again and again")
+        for beat in (first, second):
+            beat.popen.terminate()  # type: ignore[union-attr]
+            assert beat.wait() == 0
+            assert "Traceback" not in beat.log
+    times = (BeatEntry.objects.get(name="often").served_until - start) // SECOND
+    sent = client.llen("celery")
+    client.close()
+    assert first.log.count("Sending often") + second.log.count("Sending often") == sent
+    assert sent <= times, "a time was sent twice"
