@@ -14,6 +14,8 @@ from celery import Celery
 from celery.beat import PersistentScheduler
 from celery.schedules import crontab, schedule
 from django.db import ProgrammingError
+from django.test import Client
+from django.urls import reverse
 from kombu.exceptions import EncodeError
 from kombu.exceptions import OperationalError as BrokerDown
 
@@ -243,6 +245,20 @@ def test_nothing_is_read_while_nothing_is_due(django_assert_num_queries: Callabl
     with django_assert_num_queries(0):
         assert beat._sender.send_next() > 0
         assert EntrySender(Scheduler(beat.app, lazy=True), "").send_next() > 0
+
+
+def test_the_admin_lists_the_entries_and_deletes_old_ones(admin_client: Client) -> None:
+    url = reverse("admin:chroniker_celery_beatentry_changelist")
+    assert "No entries. Beat lists the entries" in admin_client.get(url).content.decode()
+    ABeat({"hourly": entry(HOUR), "old": entry(DAY)}).send_what_is_due()
+    served("hourly", 2 * HOUR)
+    ABeat({"hourly": entry(HOUR)}).send_what_is_due()
+    page = admin_client.get(url).content.decode()
+    assert "shop.report" in page and "&lt;freq: 1.00 hour&gt;" in page
+    assert admin_client.get(reverse("admin:chroniker_celery_beatentry_add")).status_code == 403
+    old = BeatEntry.objects.get(name="old")
+    admin_client.post(reverse("admin:chroniker_celery_beatentry_delete", args=[old.pk]), {"post": "yes"})
+    assert [row.name for row in BeatEntry.objects.all()] == ["hourly"]
 
 
 def test_two_beats_send_each_time_of_an_interval_once(

@@ -48,4 +48,4 @@ def test_an_upgrade_renames_the_tables_of_django_chroniker_without_changes(befor
 
 
 def test_the_migrations_match_the_models() -> None:
-    call_command("makemigrations", "chroniker", check=True, dry_run=True, verbosity=0)
+    call_command("makemigrations", check=True, dry_run=True, verbosity=0)
