@@ -18,6 +18,8 @@ from django.utils.translation import gettext_lazy as _
 
 #: Parameters that are the code of a run's status.
 _STATUS_PARAMETERS = {"outcome", "run_status"}
+#: Parameters that name a requester: the name of a user or program, or a code in the form of ``Reason.to_text``.
+_REQUESTERS = {"who"}
 #: In the parameters of a reason that has several parts: the other parts, as (code, parameters).
 ALSO = "also"
 
@@ -84,6 +86,10 @@ class Code(TextChoices):
     REFUSED_TOKEN = "REFUSED_TOKEN", _("on %(host)s, process %(pid)d: the run has token %(current)d, not %(token)d")
     OTHER_HOST = "OTHER_HOST", _("the run is for the host “%(required_host)s” only")
     ALREADY_HERE = "ALREADY_HERE", _("a process on %(host)s is executing this run already")
+    # Requesters that are no user or program.
+    FORCE_STOP = "FORCE_STOP", _("the force-stop flag")
+    REPLACE = "REPLACE", _("the overlap policy: replace")
+    CONTROL_COMMAND = "CONTROL_COMMAND", _("a Celery control command")
     # The database's clock.
     CLOCK_AHEAD = "CLOCK_AHEAD", _("The database's clock jumped ahead by %(seconds)d s.")
     CLOCK_BACK = "CLOCK_BACK", _("The database's clock went back by %(seconds)d s.")
@@ -155,7 +161,7 @@ class Reason:
         try:
             code, args = json.loads(stored)
             return cls.of(Code(code), **args)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, RecursionError):
             return cls(text=stored)
 
     def columns(self) -> dict[str, Any]:
@@ -187,6 +193,7 @@ def _render_part(code: str, args: Mapping[str, Any]) -> str:
     try:
         words = {name: _in_words(value, args) for name, value in args.items()}
         words |= {name: _STATUSES.get(args[name], args[name]) for name in _STATUS_PARAMETERS & args.keys()}
+        words |= {name: str(Reason.from_text(str(args[name]))) for name in _REQUESTERS & args.keys()}
         return str(Code(code).label) % words
     except (KeyError, TypeError, ValueError):
         return " ".join([code, *(f"{name}={value}" for name, value in args.items())])

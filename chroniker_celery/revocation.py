@@ -14,8 +14,8 @@ from uuid import UUID
 from celery.signals import task_revoked
 from celery.worker.request import Request
 from django.db import connections
-from django.utils.translation import gettext as _
 
+from chroniker.reasons import Code, Reason
 from chroniker.scheduler import stopping
 from chroniker_celery.publish import TASK
 
@@ -47,7 +47,7 @@ def stop_in_thread(task_id: str) -> None:
 
 def _stop(task_id: str) -> None:
     try:
-        stopping.stop(UUID(task_id), _("a Celery control command"))
+        stopping.stop(UUID(task_id), Reason.of(Code.CONTROL_COMMAND).to_text())
     except Exception as error:  # an unknown id, or no database: the run continues, or is dispatched again
         logger.warning("Run %.100r could not be stopped by a control command: %s", task_id, error)
     finally:

@@ -168,7 +168,7 @@ def _open_reason(lease: Lease) -> str:
         return _("It is running.")
     if run.dispatched_at is None:
         return _("It is claimed; no executor has taken it yet. %(why)s") % {"why": run.reason}
-    return _("It is queued since %(time)s; no worker has taken it yet.") % {"time": _local(run.claimed_at)}
+    return _("It has been queued since %(time)s; no worker has taken it yet.") % {"time": _local(run.claimed_at)}
 
 
 def _local(moment: dt.datetime) -> str:

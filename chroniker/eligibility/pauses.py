@@ -38,9 +38,9 @@ class Pause:
             return _("The scheduler is paused.")
         words["time"] = f"{timezone.localtime(self.since):%Y-%m-%d %H:%M:%S}"
         if self.group:
-            said = _("The group “%(group)s” is paused since %(time)s by %(who)s.") % words
+            said = _("The group “%(group)s” has been paused since %(time)s by %(who)s.") % words
         else:
-            said = _("The scheduler is paused since %(time)s by %(who)s.") % words
+            said = _("The scheduler has been paused since %(time)s by %(who)s.") % words
         return f"{said} {_as_a_sentence(self.reason)}".strip()
 
 

@@ -153,7 +153,9 @@ def backlog(facts: Facts, now: dt.datetime) -> Cell:
         return Cell("bad", _("no worker"), text % words, worst.oldest)
     if facts.overdue_since is not None:
         level: Level = "bad" if now - facts.overdue_since > VERY_LATE else "warn"
-        text = _("A job is due since %(time)s and was not claimed.") % {"time": short_time(facts.overdue_since, now)}
+        text = _("A job has been due since %(time)s and was not claimed.") % {
+            "time": short_time(facts.overdue_since, now)
+        }
         return Cell(level, _("jobs are overdue"), text, facts.overdue_since)
     if not queued:
         return Cell("good", _("nothing waits"))

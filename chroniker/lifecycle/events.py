@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
+from typing import Any
 from uuid import UUID
 
 from chroniker.clock.database_clock import FromNow
@@ -18,9 +19,10 @@ def note(run_id: UUID, kind: EventKind, text: str = "", *, reason: Reason = NO_R
     )
 
 
-def note_all(run_ids: Iterable[UUID], kind: EventKind, text: str) -> None:
+def note_all(run_ids: Iterable[UUID], kind: EventKind, reason: Reason) -> None:
     """Add the same event to several runs. One statement."""
-    RunEvent.objects.bulk_create([RunEvent(run_id=pk, at=FromNow(), kind=kind, text=text) for pk in run_ids])
+    values: dict[str, Any] = {"kind": kind, "code": reason.code or "", "args": dict(reason.args), "text": reason.text}
+    RunEvent.objects.bulk_create([RunEvent(run_id=pk, at=FromNow(), **values) for pk in run_ids])
 
 
 def note_lost(ended: Iterable[Run], now: dt.datetime) -> None:

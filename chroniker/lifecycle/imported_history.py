@@ -5,8 +5,10 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Sequence
 
+from chroniker.lifecycle import job_health
+from chroniker.lifecycle.bulk import write_states
 from chroniker.lifecycle.transactions import locked, transactional
-from chroniker.models import JobState, LogChunk, Run
+from chroniker.models import JobState, LogChunk, Run, Status
 
 
 def keep_tokens(job_id: int, runs: int, last_status: str, last_finished_at: dt.datetime | None) -> None:
@@ -20,11 +22,24 @@ def keep_tokens(job_id: int, runs: int, last_status: str, last_finished_at: dt.d
 @transactional
 def record_history(job_id: int, runs: Sequence[Run], chunks: Iterable[LogChunk]) -> int:
     """Insert closed runs with their output; returns how many. Leaves out runs whose token exists already or was not
-    reserved, so that a repeated import is harmless."""
+    reserved, so that a repeated import is harmless. The job's counters and usual duration include the new ones; the
+    failures in a row do not: they count chains of attempts, which the other scheduler did not record."""
     state = locked(JobState.objects.filter(pk=job_id), skip=False).first()
     taken = set(Run.objects.filter(job=job_id, token__in=[run.token for run in runs]).values_list("token", flat=True))
     new = [run for run in runs if state and run.token <= state.last_token and run.token not in taken]
     ids = {run.pk for run in new}
     Run.objects.bulk_create(new)
     LogChunk.objects.bulk_create([chunk for chunk in chunks if chunk.run_id in ids])
+    if state and new:
+        for run in new:
+            job_health.count_end(state, run)
+        job_health.use_recent(state, _recent_seconds(job_id))
+        write_states([state], job_health.RESULT)
     return len(new)
+
+
+def _recent_seconds(job_id: int) -> list[float]:
+    """The durations of the newest successful runs, the newest last: imported ones may be older than own ones."""
+    runs = Run.objects.filter(job=job_id, parent=None, status=Status.SUCCEEDED, started_at__isnull=False)
+    newest = runs.order_by("-token").only("started_at", "finished_at")[: job_health.RECENT]
+    return [seconds for run in reversed(list(newest)) if (seconds := job_health.seconds_of(run)) is not None]

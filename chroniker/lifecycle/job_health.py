@@ -43,24 +43,43 @@ _BAD = (Status.FAILED, Status.TIMED_OUT, Status.LOST)
 def record_end(state: JobState, run: Run) -> None:
     """Record that this run was closed. Its chain ends with it if ``state`` has no pending retry."""
     assert run.finished_at is not None
-    counter = _COUNTERS[Status(run.status)]
-    setattr(state, counter, getattr(state, counter) + 1)
-    seconds = None if run.started_at is None else max(0.0, (run.finished_at - run.started_at).total_seconds())
-    state.seconds_total += seconds or 0.0
+    count_end(state, run)
     if run.status == Status.SUCCEEDED:
-        _record_success(state, run, run.finished_at, seconds)
+        _record_success(state, run)
     is_lost = run.status == Status.LOST and run.attempt >= LOST_ATTEMPTS
     if state.retry_at is None or is_lost:
         end_chain(state, run.status, run.finished_at)
 
 
-def _record_success(state: JobState, run: Run, ended_at: dt.datetime, seconds: float | None) -> None:
-    state.last_success_at = ended_at
+def count_end(state: JobState, run: Run) -> None:
+    """Add this closed run to the counters. An imported run may be older than the last success."""
+    counter = _COUNTERS[Status(run.status)]
+    setattr(state, counter, getattr(state, counter) + 1)
+    state.seconds_total += seconds_of(run) or 0.0
+    if run.status == Status.SUCCEEDED and run.finished_at is not None:
+        state.last_success_at = max(state.last_success_at or run.finished_at, run.finished_at)
+
+
+def seconds_of(run: Run) -> float | None:
+    """The duration of a closed run; none if it was not started."""
+    if run.started_at is None or run.finished_at is None:
+        return None
+    return max(0.0, (run.finished_at - run.started_at).total_seconds())
+
+
+def use_recent(state: JobState, seconds: list[float]) -> None:
+    """Take these durations of successes, the newest last, as the usual ones."""
+    if seconds:
+        state.recent_seconds = [round(each, 3) for each in seconds[-RECENT:]]
+        state.p50, state.p95 = percentile(state.recent_seconds, 50), percentile(state.recent_seconds, 95)
+
+
+def _record_success(state: JobState, run: Run) -> None:
+    state.last_success_at = run.finished_at
     if run.origin == Trigger.SCHEDULE and run.instant_until is not None:
         state.last_success_until = max(state.last_success_until or run.instant_until, run.instant_until)
-    if seconds is not None:
-        state.recent_seconds = [*state.recent_seconds[-(RECENT - 1) :], round(seconds, 3)]
-        state.p50, state.p95 = percentile(state.recent_seconds, 50), percentile(state.recent_seconds, 95)
+    if (seconds := seconds_of(run)) is not None:
+        use_recent(state, [*state.recent_seconds, seconds])
 
 
 def percentile(values: list[float], percent: int) -> float:

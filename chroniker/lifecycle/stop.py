@@ -11,10 +11,12 @@ from chroniker.lifecycle.close import cancel
 from chroniker.lifecycle.events import note_all
 from chroniker.lifecycle.transactions import locked, transactional
 from chroniker.models import OPEN, EventKind, Run
+from chroniker.reasons import Reason
 
 
 def request_stop(run_id: UUID, by: str) -> bool:
-    """Request the stop of an open run; returns whether it was open. ``by``: the requester's name, for the record.
+    """Request the stop of an open run; returns whether it was open. ``by``: the requester's name, or its code as
+    ``Reason.to_text`` writes it.
 
     A run that has not started ends at once as STOPPED. The supervisor of a running one learns of the request with its
     next renewal at the latest: it sends SIGTERM, waits for the grace time, then kills. A second request changes
@@ -43,5 +45,5 @@ def _request(run_ids: Collection[UUID], by: str) -> list[UUID]:
         return []
     values: Any = {"stop_requested_at": FromNow(), "stop_requested_by": by[:150]}
     candidates.filter(pk__in=[*children, *own]).update(**values)
-    note_all(own, EventKind.STOP_REQUESTED, by)
+    note_all(own, EventKind.STOP_REQUESTED, Reason.from_text(by))
     return [*children, *own]

@@ -153,6 +153,11 @@ class Run(models.Model):
         return reasons.render(self.code, {**self.own_parameters, **self.reason_args}, self.reason_text)
 
     @property
+    def stop_requester(self) -> str:
+        """Who or what requested its stop, in the active language; empty if no stop was requested."""
+        return str(reasons.Reason.from_text(self.stop_requested_by))
+
+    @property
     def own_parameters(self) -> dict[str, str]:
         """Parameters for reasons that the run stores in columns."""
         return {"required_host": self.required_host, "host": self.host}

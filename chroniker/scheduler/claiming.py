@@ -8,8 +8,6 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from django.utils.translation import gettext as _
-
 from chroniker import lifecycle
 from chroniker.conf import settings
 from chroniker.eligibility import dependencies, due
@@ -18,6 +16,7 @@ from chroniker.eligibility.dependencies import Scope
 from chroniker.lifecycle import plan
 from chroniker.models import EVERY_HOST, JobState, Run
 from chroniker.models.job import fetch_closed_times
+from chroniker.reasons import Code, Reason
 from chroniker.scheduler.stopping import stop_all
 from chroniker.scheduler.tick_result import TickResult
 
@@ -64,7 +63,7 @@ def stop_replaced(now: dt.datetime, only: Collection[int] | None) -> bool:
     for lease in leases:
         lease.job.state.job = lease.job
     replaced = [lease for lease in leases if not lease.job.closed_times or not _in_blackout(lease.job.state, now)]
-    stop_all([lease.run_id for lease in replaced], _("the overlap policy: replace"))
+    stop_all([lease.run_id for lease in replaced], Reason.of(Code.REPLACE).to_text())
     return bool(leases)
 
 

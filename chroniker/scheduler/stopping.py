@@ -6,11 +6,11 @@ from collections.abc import Collection
 from uuid import UUID
 
 from django.db import transaction
-from django.utils.translation import gettext as _
 
 from chroniker import lifecycle
 from chroniker.conf import settings
 from chroniker.models import Job, Lease, Run
+from chroniker.reasons import Code, Reason
 from chroniker.scheduler import dispatch
 
 
@@ -39,5 +39,5 @@ def stop_flagged() -> None:
     flagged = list(raised.values_list("pk", flat=True)[: settings.batch_size])
     if flagged:
         runs = Lease.objects.filter(job__in=flagged, slot="").order_by("pk")
-        stop_all(list(runs.values_list("pk", flat=True)), _("the force-stop flag"))
+        stop_all(list(runs.values_list("pk", flat=True)), Reason.of(Code.FORCE_STOP).to_text())
         Job.objects.filter(pk__in=flagged).update(force_stop=False)

@@ -82,3 +82,18 @@ def test_free_text_stays_when_it_is_joined_to_a_reason() -> None:
 @pytest.mark.parametrize("reason", [Reason.of(Code.CLOCK_AHEAD, seconds=3), Reason(text="It jumped."), Reason()])
 def test_a_reason_can_be_stored_as_one_text(reason: Reason) -> None:
     assert str(Reason.from_text(reason.to_text())) == str(reason)
+
+
+def test_a_requester_that_is_no_person_is_rendered_in_the_language_of_the_reader() -> None:
+    by = Reason.of(Code.FORCE_STOP).to_text()
+    run = Run(status=Status.STOPPED, stop_requested_by=by, **Reason.of(Code.STOP, who=by).columns())
+    assert run.stop_requester == "the force-stop flag" and run.reason == "a stop was requested by the force-stop flag"
+    with override("de"):
+        assert run.stop_requester == gettext("the force-stop flag") != "the force-stop flag"
+        assert run.stop_requester in run.reason
+
+
+@pytest.mark.parametrize("name", ["ann", "12", "null", '"ab"', '["NEWER", {}]', "[" * 100_000])
+def test_the_name_of_a_requester_is_shown_unchanged(name: str) -> None:
+    assert Run(stop_requested_by=name).stop_requester == name
+    assert reasons.render("REQUESTED", {"who": name}) == f"requested by {name}"

@@ -23,6 +23,7 @@ class RunRow:
     started_by: str
     reason: str
     is_open: bool
+    again_url: str  #: empty while it is open
 
 
 def run_row(run: Run, overview: JobStatus) -> RunRow:
@@ -35,6 +36,7 @@ def run_row(run: Run, overview: JobStatus) -> RunRow:
         started_by=_started_by(run, overview),
         reason=masked(_reason(run, overview), overview.job.secrets),
         is_open=run.status in OPEN,
+        again_url="" if run.status in OPEN else admin_url("chroniker_run_again", run.pk),
     )
 
 

@@ -90,7 +90,7 @@ def _of_entry(entry: Entry, overview: JobStatus) -> Answer:
     run = entry.last_attempt
     if run is None:
         text, tone, note = {
-            NoRun.DUE: (_("Not yet: it is due since %(time)s."), "wait", overview.why),
+            NoRun.DUE: (_("Not yet: it has been due since %(time)s."), "wait", overview.why),
             NoRun.DISABLED: (_("No: the job was disabled at %(time)s."), "idle", ""),
             NoRun.NO_RECORD: (_("Unknown: the run of %(time)s was deleted."), "wait", ""),
         }[NoRun(entry.verdict)]

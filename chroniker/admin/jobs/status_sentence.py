@@ -57,7 +57,7 @@ def _running(overview: JobStatus) -> tuple[str | SafeString, str]:
     text = format_html("{}: {}.", text, parts) if parts else format_html("{}.", text)
     notes = [_slow(overview, took), _meanwhile(overview)]
     if run.stop_requested_at is not None:
-        notes.insert(0, _("A stop was requested by %(name)s.") % {"name": run.stop_requested_by})
+        notes.insert(0, _("A stop was requested by %(name)s.") % {"name": run.stop_requester})
     return text, " ".join(filter(None, notes))
 
 

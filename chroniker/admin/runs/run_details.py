@@ -176,4 +176,4 @@ def _messages(story: RunStory, request: HttpRequest) -> SafeString | str:
 def _stop(run: Run) -> str:
     if run.stop_requested_at is None:
         return ""
-    return _("by %(who)s at %(time)s") % {"who": run.stop_requested_by, "time": exact_time(run.stop_requested_at)}
+    return _("by %(who)s at %(time)s") % {"who": run.stop_requester, "time": exact_time(run.stop_requested_at)}

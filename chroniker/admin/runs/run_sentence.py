@@ -97,13 +97,13 @@ def _pace(story: RunStory) -> list[str]:
 def _stop(run: Run) -> list[str]:
     if run.stop_requested_at is None:
         return []
-    words = {"who": run.stop_requested_by, "time": exact_time(run.stop_requested_at)}
+    words = {"who": run.stop_requester, "time": exact_time(run.stop_requested_at)}
     return [_("Stop requested by %(who)s at %(time)s.") % words]
 
 
 def _ended(story: RunStory) -> SafeString | str:
     run = story.run
-    words = {"time": took(run), "host": run.host or NOTHING, "reason": reason(run), "who": run.stop_requested_by}
+    words = {"time": took(run), "host": run.host or NOTHING, "reason": reason(run), "who": run.stop_requester}
     if run.status == Status.SKIPPED:
         return _("It did not run. %(reason)s") % words
     if run.status == Status.LOST:

@@ -53,7 +53,7 @@ class Command(ConsoleCommand):
             self.stdout.write(f"{_name(run)} {'was stopped before it started' if before else _ended(run)}.")
         elif since is not None:
             self.stdout.write(
-                f"{_name(run)} is being stopped since {local(since)}, requested by {one_line(run.stop_requested_by)}."
+                f"{_name(run)} has been stopping since {local(since)}; requested by {one_line(run.stop_requester)}."
             )
         else:
             where = "every host" if run.required_host == EVERY_HOST else one_line(run.host)

@@ -44,7 +44,7 @@ def hosts() -> Findings:
     else:
         yield Level.OK, f"{len(live)} alive: {some([host.name for host in live])}.", ""
         for host in known[len(live) :][:MAX_NAMED]:
-            text = f"“{host.name}” is silent since {local(host.last_seen)}."
+            text = f"“{host.name}” has been silent since {local(host.last_seen)}."
             yield Level.WARNING, text, "If it was taken out of service, ignore this. Otherwise check its processes."
     for text in host_list.suspension_messages()[:MAX_NAMED]:
         advice = "Wait until then. Did the database's clock jump, or was a standby promoted? See docs: reliability."

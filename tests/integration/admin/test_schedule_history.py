@@ -88,7 +88,7 @@ def test_whether_it_ran_at_a_time_has_an_answer(admin: Client) -> None:
     assert answers[1].startswith("No: ") and "was skipped. The job was still running." in answers[1]
     assert answers[2].startswith("Perhaps.") and "The command may have finished." in answers[2]
     assert answers[3].startswith("Yes, but it did not succeed.") and "and failed after 6 s." in answers[3]
-    assert answers[4].startswith("Not yet: it is due since")
+    assert answers[4].startswith("Not yet: it has been due since")
     between = answer_at(admin, job, since + 7 * MINUTE)
     assert between.startswith("Nothing was due then. By its present schedule the next scheduled time is")
     assert answer(admin, job, "2100-01-01", "03:00").startswith("That time is in the future. By its present schedule")

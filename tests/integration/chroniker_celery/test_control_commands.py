@@ -37,4 +37,4 @@ def test_revoke_closes_a_queued_run(env: dict[str, str], tmp_path: Path) -> None
         app.control.revoke(str(running.pk), terminate=True)
         closed = wait_until_closed(waiting)
         assert closed.status == Status.STOPPED, worker.log
-        assert "Celery control command" in closed.stop_requested_by
+        assert "Celery control command" in closed.stop_requester

@@ -49,7 +49,7 @@ def test_a_global_pause_prevents_claims_and_lets_runs_finish() -> None:
     manage("pause", "--reason", "a move")
     Job.objects.filter(pk=due_job.pk).update(force_run=True)
     assert claimed() == set()
-    with pytest.raises(ClaimRefused, match=r"The scheduler is paused since .* by manage.py pause by .* a move"):
+    with pytest.raises(ClaimRefused, match=r"The scheduler has been paused since .* by manage.py pause by .* a move"):
         run_now(due_job, "a test")
     assert lifecycle.finish(run.pk, run.token, nonce, Outcome(Status.SUCCEEDED))
     assert claim_after_run(running.pk).claimed == []
@@ -65,7 +65,7 @@ def test_a_group_pause_affects_only_jobs_of_the_group() -> None:
     assert claimed() == {outside}
     Job.objects.filter(pk=inside.pk).update(force_run=True)
     assert claimed() == set()
-    message = "The group “reports” is paused since"
+    message = "The group “reports” has been paused since"
     with pytest.raises(ClaimRefused, match=message):
         run_now(inside, "a test")
     assert explanations.why_not([state_of(inside)], database_now())[inside.pk].startswith(message)
@@ -120,7 +120,7 @@ def test_a_second_pause_does_not_change_the_first() -> None:
 
 def test_resume_reports_the_pauses_that_remain() -> None:
     pauses.pause("anna", "inventory", Group.objects.create(name="stock"))
-    assert "The group “stock” is paused since" in manage("resume")
+    assert "The group “stock” has been paused since" in manage("resume")
     with override_settings(CHRONIKER_PAUSED=True), pytest.raises(CommandError, match="CHRONIKER_PAUSED still pauses"):
         manage("resume")
 
@@ -174,7 +174,7 @@ def test_a_group_is_paused_and_resumed_in_the_admin(admin: Client) -> None:
     assert page in admin.get(reverse("admin:chroniker_group_change", args=[group.pk])).content.decode()
     admin.post(page, {"pause": "Pause", "reason": "a move"})
     shown = admin.get(LIST).content.decode()
-    assert "The group “reports” is paused since" in shown and "by root. a move" in shown
+    assert "The group “reports” has been paused since" in shown and "by root. a move" in shown
     assert "a move" in admin.get("/admin/chroniker/group/").content.decode()
     admin.post(page, {"resume": "Resume"})
     group.refresh_from_db()

@@ -146,6 +146,11 @@ def test_logs_become_closed_runs_with_output() -> None:
     texts = {(chunk.stream, chunk.text) for chunk in LogChunk.objects.filter(run=runs[1])}
     assert texts == {(Stream.STDOUT, "héllo 你好\n"), (Stream.STDERR, "no rows\n")}
     assert job.state.last_status == Status.FAILED
+    assert (job.state.n_succeeded, job.state.n_failed, job.state.n_timed_out) == (1, 1, 1)
+    assert (job.state.recent_seconds, job.state.p50) == ([10.0], 10.0)
+    assert job.state.last_success_at == runs[0].finished_at and job.state.failures == 0
+    took = [run.finished_at - run.started_at for run in runs if run.finished_at and run.started_at]
+    assert job.state.seconds_total == sum(each.total_seconds() for each in took)
     run = manual_runs.run_now(job, "a test")
     assert run.token == 4
 
@@ -190,6 +195,8 @@ def test_a_killed_import_continues(monkeypatch: pytest.MonkeyPatch) -> None:
     printed(str(dump("1.1.0")))
     tokens = Run.objects.filter(job__name="nightly report").order_by("token").values_list("token", flat=True)
     assert list(tokens) == [1, 2, 3, 4]
+    state = Job.objects.get(name="nightly report").state
+    assert (state.n_succeeded, state.n_failed, state.n_timed_out) == (1, 1, 1), "each log is counted once"
     assert Run.objects.count() == 8
 
 

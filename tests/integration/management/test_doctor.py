@@ -150,7 +150,7 @@ def test_a_silent_host_beside_live_ones_and_a_wrong_clock_are_warnings() -> None
     Host.objects.create(name="fast", last_seen=database_now(), clock_skew_seconds=-90)
     Host.objects.create(name="gone", last_seen=database_now() - dt.timedelta(days=9))
     silent, wrong = findings(Level.WARNING)
-    assert "“there” is silent" in silent[1] and "“fast” is -90.0 s off" in wrong[1]
+    assert "“there” has been silent since" in silent[1] and "“fast” is -90.0 s off" in wrong[1]
 
 
 def test_a_suspended_host_is_named_with_the_reason() -> None:

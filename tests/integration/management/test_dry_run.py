@@ -82,7 +82,7 @@ def test_a_running_job_that_is_due_is_listed_with_the_reason() -> None:
     claimed_at = Run.objects.get().claimed_at
     Run.objects.update(dispatched_at=claimed_at + dt.timedelta(minutes=5))  # again, because it was not started
     [line] = lines()
-    assert line.startswith(f"would not claim “busy”: It is queued since {claimed_at:%Y-%m-%d %H:%M:%S}; ")
+    assert line.startswith(f"would not claim “busy”: It has been queued since {claimed_at:%Y-%m-%d %H:%M:%S}; ")
 
 
 def test_times_beyond_the_misfire_grace_would_be_skipped() -> None:

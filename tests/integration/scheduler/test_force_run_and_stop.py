@@ -97,7 +97,7 @@ def test_a_running_run_is_stopped_by_another_process(admin: Client, manage: Mana
     run = the_run(job)
     assert run.status == Status.STOPPED
     assert run.stop_requested_by
-    assert run.reason.startswith(f"a stop was requested by {run.stop_requested_by}; ")
+    assert run.reason.startswith(f"a stop was requested by {run.stop_requester}; ")
     assert state_of(job).retry_at is None, "a run with a stop request is not retried"
 
 
