@@ -16,42 +16,10 @@ from django.apps import apps
 from django.conf import settings as django_settings
 from django.db import connections, router
 
+from chroniker.default_settings import DEFAULTS
 from chroniker.denied_commands import DENIED_COMMANDS
 
-LOCAL_EXECUTOR: Mapping[str, Any] = {"BACKEND": "chroniker.executors.local.LocalExecutor", "OPTIONS": {}}
-
-#: Name of the setting -> default. ``None``: see the property of the same name.
-DEFAULTS: dict[str, Any] = {
-    "CHRONIKER_EXECUTORS": {"default": LOCAL_EXECUTOR},
-    "CHRONIKER_LOCK_TIMEOUT": 60,
-    "CHRONIKER_HEARTBEAT_MISSES": 6,
-    "CHRONIKER_STOP_GRACE_SECONDS": 10,
-    "CHRONIKER_SHUTDOWN_GRACE_SECONDS": None,
-    "CHRONIKER_START_DEADLINE_SECONDS": 86_400,
-    "CHRONIKER_REDISPATCH_SECONDS": 60,
-    "CHRONIKER_BATCH_SIZE": 500,
-    "CHRONIKER_PAUSED": False,
-    "CHRONIKER_CHECK_LOCK_FILE": None,
-    "CHRONIKER_SELECT_FOR_UPDATE": True,
-    "CHRONIKER_USE_PID": False,
-    "CHRONIKER_RUNTIME_DIR": None,
-    "CHRONIKER_HOSTNAME": None,
-    "CHRONIKER_HOST_TIMEOUT": 150,
-    "CHRONIKER_DISABLE_RAW_COMMAND": False,
-    "CHRONIKER_COMMANDS": ("*",),
-    "CHRONIKER_COMMANDS_DENIED": DENIED_COMMANDS,
-    "CHRONIKER_MONITOR_FUNCTIONS": None,
-    "CHRONIKER_COMMAND_SETUP": None,
-    "CHRONIKER_SYNC_JOBS": True,
-    "CHRONIKER_RELEASE": "",
-    "CHRONIKER_BASE_URL": None,
-    "CHRONIKER_EMAIL_SENDER": None,
-    "CHRONIKER_EMAIL_HOST_USER": None,
-    "CHRONIKER_EMAIL_SUBJECT_ERROR": "Error: {{ job.name }} ({{ outcome }})",
-    "CHRONIKER_EMAIL_SUBJECT_SUCCESS": "Success: {{ job.name }}",
-    "CHRONIKER_JOB_ERROR_CALLBACK": None,
-    "CHRONIKER_WEBHOOKS": (),
-}
+__all__ = ["DEFAULTS", "DENIED_COMMANDS", "Settings", "settings"]
 
 
 class Settings:
@@ -156,6 +124,25 @@ class Settings:
     def host_timeout(self) -> timedelta:
         """A host is live for this long after its last heartbeat. The default allows for one missed crontab line."""
         return timedelta(seconds=float(self._value("CHRONIKER_HOST_TIMEOUT")))
+
+    @property
+    def tick_timeout(self) -> timedelta:
+        """The alarm “nothing ticks” is raised after this time without a pass, or 2.5 periods of the slowest ticker."""
+        return timedelta(seconds=float(self._value("CHRONIKER_TICK_TIMEOUT")))
+
+    @property
+    def alarm_emails(self) -> Sequence[str]:
+        """Addresses that get a mail when nothing ticks, or a queue has no worker. Default: those of ``ADMINS``."""
+        value: Sequence[str] | None = self._value("CHRONIKER_ALARM_EMAILS")
+        if value is None:
+            return [admin if isinstance(admin, str) else str(admin[1]) for admin in django_settings.ADMINS]
+        return value
+
+    @property
+    def heartbeat_url(self) -> str | None:
+        """Requested after a pass, at most once a minute in the whole fleet: for a service that misses it."""
+        value: str | None = self._value("CHRONIKER_HEARTBEAT_URL")
+        return value
 
     @property
     def database(self) -> str:

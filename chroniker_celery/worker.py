@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
@@ -18,6 +19,8 @@ from django.db import connections
 from chroniker.clock.database_clock import database_now
 from chroniker.conf import settings
 from chroniker.eligibility import hosts
+from chroniker.scheduler import watch
+from chroniker.scheduler.watch import Watch
 from chroniker.worker import run_lock
 from chroniker.worker.run_remains import RemainsSweeper
 from chroniker.worker.wake_socket import wake
@@ -113,7 +116,10 @@ def sweep() -> None:
 
 
 class HostHeartbeat(threading.Thread):
-    """Records once a minute that this worker executes runs, and at its end that it has shut down."""
+    """Records once a minute that this worker executes runs, and at its end that it has shut down.
+
+    Between, it watches the scheduler: if nothing ticks, a worker has to report it.
+    """
 
     def __init__(self, parent: Worker) -> None:
         super().__init__(name="chroniker-heartbeat", daemon=True)
@@ -121,13 +127,26 @@ class HostHeartbeat(threading.Thread):
         self._started_at: dt.datetime | None = None
         self._ended = threading.Event()
         self._failing = False
+        self._watch = Watch()
 
     def run(self) -> None:
+        recorded_at = float("-inf")
         while True:
-            self._record(hosts.record_heartbeat)
-            if self._ended.wait(hosts.HEARTBEAT_SECONDS):
+            if time.monotonic() - recorded_at >= hosts.HEARTBEAT_SECONDS:
+                recorded_at = time.monotonic()
+                self._record(hosts.record_heartbeat)
+            self._look()
+            if self._ended.wait(watch.interval()):
                 self._record(hosts.record_goodbye)
                 return
+
+    def _look(self) -> None:
+        try:
+            self._watch.look()
+        except Exception:  # a defect must not end the heartbeats
+            logger.exception("The scheduler could not be watched.")
+        finally:
+            connections.close_all()
 
     def _reports(self) -> list[hosts.WorkerReport]:
         """What this worker reports about itself, for each executor whose runs it executes."""

@@ -17,6 +17,8 @@ from chroniker.outbox.channels import is_web_address
 Rule = Callable[[Any], tuple[str, str] | None]
 
 WRONG_TYPE, OUT_OF_RANGE = "chroniker.E006", "chroniker.E007"
+#: Settings whose value may contain a secret and is not shown.
+SECRET = frozenset({"CHRONIKER_HEARTBEAT_URL"})
 
 
 def number(*, least: float, unit: str = "", above: bool = False, whole: bool = False) -> Rule:
@@ -72,6 +74,22 @@ def web_address(value: Any) -> tuple[str, str] | None:
     return None if value is None or is_web_address(value) else (right, OUT_OF_RANGE)
 
 
+def addresses_or_none(value: Any) -> tuple[str, str] | None:
+    hint = 'Give a list of e-mail addresses, ["ops@example.com"], or None for those of ADMINS.'
+    if value is None:
+        return None
+    if patterns(value) is not None:
+        return hint, WRONG_TYPE
+    return None if all("@" in each for each in value) else (hint, OUT_OF_RANGE)
+
+
+def heartbeat_address(value: Any) -> tuple[str, str] | None:
+    right = "Give an address such as https://hc-ping.com/…, or None for no requests."
+    if value is not None and not isinstance(value, str):
+        return right, WRONG_TYPE
+    return None if value is None or is_web_address(value) else (right, OUT_OF_RANGE)
+
+
 TEXT = instance((str,), "Give text.")
 TEXT_OR_NONE = instance((str, type(None)), "Give text, or None.")
 BOOLEAN = instance((bool,), "Give True or False.")
@@ -107,6 +125,9 @@ RULES: Mapping[str, Rule] = {
     "CHRONIKER_EMAIL_SUBJECT_SUCCESS": TEXT,
     "CHRONIKER_JOB_ERROR_CALLBACK": TEXT_OR_NONE,
     "CHRONIKER_HOST_TIMEOUT": number(least=60, above=True, unit="seconds"),
+    "CHRONIKER_TICK_TIMEOUT": number(least=0, above=True, unit="seconds"),
+    "CHRONIKER_ALARM_EMAILS": addresses_or_none,
+    "CHRONIKER_HEARTBEAT_URL": heartbeat_address,
     "CHRONIKER_COMMANDS": patterns,
     "CHRONIKER_COMMANDS_DENIED": patterns,
     "CHRONIKER_MONITOR_FUNCTIONS": patterns_or_none,
@@ -122,5 +143,6 @@ def check_values(**kwargs: Any) -> list[CheckMessage]:
         value = getattr(settings, name, DEFAULTS[name])
         if (wrong := rule(value)) is not None:
             hint, check_id = wrong
-            found.append(Error(f"{name} is {value!r} ({type(value).__name__}).", hint=hint, id=check_id))
+            shown = "…" if name in SECRET else repr(value)
+            found.append(Error(f"{name} is {shown} ({type(value).__name__}).", hint=hint, id=check_id))
     return found

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from chroniker.clock import jump_detection
 from chroniker.conf import settings
-from chroniker.eligibility import dependencies, hosts, pauses
+from chroniker.eligibility import dependencies, hosts, liveness, pauses
 from chroniker.eligibility import groups as group_limits
 from chroniker.eligibility.claim_kinds import pending_kinds
 from chroniker.eligibility.dependencies import Scope, Wait
@@ -25,6 +25,7 @@ class Explanation:
 
     text: str
     is_held: bool = False
+    waits_for_tick: bool = False  #: and for nothing else
 
 
 def reason_cannot_run_now(state: JobState) -> str | None:
@@ -104,12 +105,34 @@ def explain(
     found = {}
     for state in states:
         lease = leases.get(state.pk)
-        text, is_held = _why_not(state, lease, waits.get(state.pk, []), held.get(state.pk), now)
+        found[state.pk] = _why_not(state, lease, waits.get(state.pk, []), held.get(state.pk), now)
+        more = []
         if state.pk in missing and (state.job.enabled if lease is None else lease.run.status == Status.CLAIMED):
-            text += f" {missing[state.pk]}"
+            more.append(missing[state.pk])
         if suspended and state in pending:
-            text += f" {suspended}"
-        found[state.pk] = Explanation(text, is_held)
+            more.append(suspended)
+        found[state.pk] = replace(found[state.pk], text=" ".join([found[state.pk].text, *more]))
+    return _with_silence(found, states, leases, now)
+
+
+def _with_silence(
+    found: dict[int, Explanation], states: Collection[JobState], leases: dict[int, Lease], now: dt.datetime
+) -> dict[int, Explanation]:
+    """Say so where a job waits for a tick and nothing ticks, or for a worker of a queue that has none.
+
+    One statement for jobs that wait for a tick, two for queued runs; none without such jobs.
+    """
+    ticking = [state.pk for state in states if found[state.pk].waits_for_tick]
+    silent = liveness.silent_ticker(liveness.tickers(), now) if ticking else None
+    if silent is not None:
+        text = _("Nothing has ticked since %(time)s.") % {"time": _local(silent.last_at)}
+        found |= {pk: replace(found[pk], text=f"{found[pk].text} {text}") for pk in ticking}
+    queued = {pk: lease.run for pk, lease in leases.items() if pk in found and lease.run.status == Status.CLAIMED}
+    lonely = liveness.lonely_queues(now) if queued else {}
+    for pk, run in queued.items():
+        if run.taken_at is None and (run.executor, run.queue) in lonely:
+            text = _("No worker consumes the queue “%(queue)s”.") % {"queue": run.queue or run.executor}
+            found[pk] = replace(found[pk], text=f"{found[pk].text} {text}")
     return found
 
 
@@ -127,26 +150,25 @@ def _waits(states: Collection[JobState]) -> dict[int, list[Wait]]:
 
 def _why_not(
     state: JobState, lease: Lease | None, waits: list[Wait], pause: pauses.Pause | None, now: dt.datetime
-) -> tuple[str, bool]:
-    """The text, and whether a rule holds the job back."""
+) -> Explanation:
     if lease is not None:
-        return _open_reason(lease), False
+        return Explanation(_open_reason(lease))
     if not state.job.enabled:
-        return _("It is disabled."), False
+        return Explanation(_("It is disabled."))
     pending = pending_kinds(state, now)
     if state.schedule_error and not pending:
-        return _("Schedule error: %(error)s") % {"error": state.schedule_error}, False
+        return Explanation(_("Schedule error: %(error)s") % {"error": state.schedule_error})
     if pause is not None:
-        return str(pause), bool(pending)
+        return Explanation(str(pause), bool(pending))
     needs_turn = all(kind.dependencies is Scope.ALL for kind in pending)
     texts = [wait.text for wait in waits if needs_turn or not wait.turn_only]
     if state.job.edited_at is not None:
-        return _("It was edited; the next tick books it."), bool(pending and texts)
+        return Explanation(_("It was edited; the next tick books it."), bool(pending and texts), waits_for_tick=True)
     if not pending:
-        return _why_not_due(state), False
+        return Explanation(_why_not_due(state))
     if texts:
-        return _("It is due, but %(reasons)s.") % {"reasons": "; ".join(texts)}, True
-    return _("It is due; the next tick starts it."), False
+        return Explanation(_("It is due, but %(reasons)s.") % {"reasons": "; ".join(texts)}, True)
+    return Explanation(_("It is due; the next tick starts it."), waits_for_tick=True)
 
 
 def _why_not_due(state: JobState) -> str:

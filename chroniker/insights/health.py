@@ -10,30 +10,29 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from chroniker.conf import settings
+from chroniker.eligibility import liveness
 from chroniker.eligibility.hosts import SKEW_SECONDS, suspension_reason
+from chroniker.eligibility.liveness import WRITTEN_EVERY, WaitingQueue
 from chroniker.insights import health_facts
-from chroniker.insights.health_facts import Facts, WaitingQueue
+from chroniker.insights.health_facts import Facts
 from chroniker.models import HostService, Ticker
 from chroniker.wording.formats import coarse_duration, count, relative, short_duration, short_time
 
 Level = Literal["good", "warn", "bad", "unknown"]
 LEVELS: tuple[Level, ...] = ("good", "unknown", "warn", "bad")
 
-#: The row of a ticker is written at most this often, so it may be this old while all is well.
-WRITTEN_EVERY = dt.timedelta(seconds=10)
-#: A queued run should start within this time, and a message should be sent within it.
-PATIENCE = dt.timedelta(minutes=1)
 WAITING, VERY_LATE = dt.timedelta(minutes=5), dt.timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """``since``: when the trouble began, if it is known."""
+    """``since``: when the trouble began, if it is known. ``alarm``: the trouble as a sentence, for every page."""
 
     level: Level
     headline: str
     detail: str = ""
     since: dt.datetime | None = None
+    alarm: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +70,8 @@ def late_after(ticker: Ticker, periods: int) -> dt.timedelta:
 def tick(facts: Facts, now: dt.datetime) -> Cell:
     """By the freshest of all processes that tick: one is enough."""
     if not facts.tickers:
-        return Cell(
-            "bad", _("nothing ticks"), _("No process has ticked yet. Start celery beat or manage.py cronserver.")
-        )
+        text = _("No process has ticked yet. Start celery beat or manage.py cronserver.")
+        return Cell("bad", _("nothing ticks"), text, alarm=_no_tick())
     best = min(facts.tickers, key=lambda ticker: now - ticker.last_at - late_after(ticker, 2))
     age = now - best.last_at
     where = _("%(kind)s on %(host)s, every %(period)s") % {
@@ -86,7 +84,12 @@ def tick(facts: Facts, now: dt.datetime) -> Cell:
     level: Level = "bad" if age > late_after(best, 3) else "warn"
     headline = _("nothing ticks") if level == "bad" else _("late")
     text = _("The last tick was %(ago)s (%(where)s). Start celery beat or manage.py cronserver.")
-    return Cell(level, headline, text % {"ago": relative(best.last_at, now), "where": where}, best.last_at)
+    words = {"ago": relative(best.last_at, now), "where": where}
+    return Cell(level, headline, text % words, best.last_at, _no_tick() if level == "bad" else "")
+
+
+def _no_tick() -> str:
+    return _("Nothing ticks, so no run starts.")
 
 
 def workers(facts: Facts, now: dt.datetime) -> Cell:
@@ -123,21 +126,8 @@ def _slots(live: list[HostService]) -> str:
 
 
 def queues_without_worker(facts: Facts, now: dt.datetime) -> list[WaitingQueue]:
-    """Queues in which runs wait and that no live worker consumes. A worker that names no queues consumes all.
-
-    An executor none of whose workers was ever seen has a minute: its workers may not send heartbeats.
-    """
-    known = {service.executor for service in facts.services}
-    consumed: set[tuple[str, str]] = set()
-    for service in _split(facts.services, now)[0]:
-        consumed |= {(service.executor, name) for name in service.queues or [""]}
-    return [
-        queue
-        for queue in facts.queues
-        if not {(queue.executor, queue.name), (queue.executor, "")} & consumed
-        and (queue.name or queue.executor not in {executor for executor, _name in consumed})
-        and (queue.executor in known or now - queue.oldest > PATIENCE)
-    ]
+    """Queues in which runs wait and that no live worker consumes."""
+    return liveness.queues_without_worker(facts.queues, facts.services, now)
 
 
 def backlog(facts: Facts, now: dt.datetime) -> Cell:
@@ -150,7 +140,7 @@ def backlog(facts: Facts, now: dt.datetime) -> Cell:
             worst.queued,
         )
         words = {"queue": worst.name or worst.executor, "n": count(worst.queued)}
-        return Cell("bad", _("no worker"), text % words, worst.oldest)
+        return Cell("bad", _("no worker"), text % words, worst.oldest, _("Runs wait for a worker."))
     if facts.overdue_since is not None:
         level: Level = "bad" if now - facts.overdue_since > VERY_LATE else "warn"
         text = _("A job has been due since %(time)s and was not claimed.") % {

@@ -11,35 +11,24 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from django.db import connections, transaction
-from django.db.models import Count, Min, Q, QuerySet
+from django.db.models import Q, QuerySet
 
 from chroniker.conf import settings
-from chroniker.eligibility import due, groups, pauses
+from chroniker.eligibility import due, groups, liveness, pauses
 from chroniker.eligibility.claim_kinds import SCHEDULED
+from chroniker.eligibility.liveness import FORGOTTEN, WaitingQueue
 from chroniker.executors.statement_limit import statement_limit
-from chroniker.models import Host, HostService, JobState, Outbox, Run, Status, Ticker
+from chroniker.models import Host, HostService, JobState, Outbox, Ticker
 
 logger = logging.getLogger(__name__)
 
 #: The facts are read again after this time. A read that takes longer than the limit counts as failed.
 CACHED_SECONDS, LIMIT_SECONDS = 3.0, 2.0
-#: Workers and hosts that were silent for longer are left out.
-FORGOTTEN = dt.timedelta(days=1)
 #: A job is overdue after two periods of the tick, but not before this time.
 SOONEST_OVERDUE = dt.timedelta(seconds=30)
 #: A message that waits for longer is late.
 LATE_MESSAGE = dt.timedelta(minutes=2)
-MOST_ROWS, MOST_QUEUES, MOST_MESSAGES = 500, 100, 100
-
-
-@dataclass(frozen=True, slots=True)
-class WaitingQueue:
-    """Claimed runs that no worker has taken. ``name``: empty where the executor has no queues."""
-
-    executor: str
-    name: str
-    queued: int
-    oldest: dt.datetime
+MOST_ROWS, MOST_MESSAGES = 500, 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +85,10 @@ def _read_in_time(now: dt.datetime) -> Facts | None:
 
 def read(now: dt.datetime) -> Facts:
     """Five statements: tickers, hosts with their workers, queued runs, overdue jobs, late messages."""
-    tickers = list(Ticker.objects.order_by("-last_at")[:MOST_ROWS])
+    tickers = liveness.tickers()
     hosts, services = _hosts_and_services(now)
     services.sort(key=lambda service: service.last_seen, reverse=True)
-    return Facts(tickers, hosts, services, _queues(), _overdue_since(tickers, now), _late_messages(now))
+    return Facts(tickers, hosts, services, liveness.waiting_queues(), _overdue_since(tickers, now), _late_messages(now))
 
 
 def _hosts_and_services(now: dt.datetime) -> tuple[list[Host], list[HostService]]:
@@ -117,12 +106,6 @@ def _hosts_and_services(now: dt.datetime) -> tuple[list[Host], list[HostService]
             service.host = host
             services.append(service)
     return list(hosts.values()), services
-
-
-def _queues() -> list[WaitingQueue]:
-    waiting = Run.objects.filter(status=Status.CLAIMED, taken_at=None).order_by().values("executor", "queue")
-    counted = waiting.annotate(n=Count("pk"), oldest=Min("claimed_at")).order_by("oldest")[:MOST_QUEUES]
-    return [WaitingQueue(row["executor"], row["queue"], row["n"], row["oldest"]) for row in counted]
 
 
 def _overdue_since(tickers: Sequence[Ticker], now: dt.datetime) -> dt.datetime | None:

@@ -66,9 +66,13 @@ def _suggestion(text: str, kind: type[Job] | type[Group] = Job) -> str:
 
 
 def wait_for_messages(shutdown: ShutdownSignals, seconds: float) -> None:
-    """Wait until no message about runs is being sent, for so many seconds, or until a second signal."""
+    """Wait until no message is being sent, for so many seconds, or until a second signal."""
     until = time.monotonic() + seconds
-    while outbox.is_sending() and shutdown.count < 2 and time.monotonic() < until:
+    while (
+        (outbox.is_sending() or outbox.heartbeat_url.is_requesting())
+        and shutdown.count < 2
+        and time.monotonic() < until
+    ):
         time.sleep(POLL_SECONDS)
 
 

@@ -868,6 +868,7 @@ class Migration(migrations.Migration):
                     "run",
                     models.ForeignKey(
                         db_index=False,
+                        null=True,
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="messages",
                         to="chroniker.run",
@@ -1306,6 +1307,20 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "hourly count",
                 "verbose_name_plural": "hourly counts",
+                "default_permissions": (),
+            },
+        ),
+        migrations.CreateModel(
+            name="Alarm",
+            fields=[
+                ("subject", models.CharField(max_length=200, primary_key=True, serialize=False)),
+                ("episode", models.PositiveIntegerField(default=0)),
+                ("raised_at", models.DateTimeField(db_index=True, null=True)),
+                ("since", models.DateTimeField(null=True)),
+                ("channels", models.JSONField(default=list)),
+                ("ended_at", models.DateTimeField(null=True)),
+            ],
+            options={
                 "default_permissions": (),
             },
         ),

@@ -4,6 +4,7 @@ Belongs here: fields, constraints, querysets, and validation of a job's fields. 
 state (``lifecycle``), and rules whether a job may run (``eligibility``).
 """
 
+from chroniker.models.alarm import Alarm
 from chroniker.models.audit import Action, AuditEntry
 from chroniker.models.calendar import Blackout, Calendar
 from chroniker.models.dependency import JobDependency
@@ -29,6 +30,7 @@ __all__ = [
     "OPEN",
     "REPORTED",
     "Action",
+    "Alarm",
     "AuditEntry",
     "Blackout",
     "Calendar",

@@ -1,10 +1,16 @@
-"""Sends the messages about runs (mails, webhooks, the error callback), each at least once.
+"""Sends the messages about runs and alarms (mails, webhooks, the error callback), each at least once.
 
 Belongs here: channels, attempts, the sender thread. Does not belong here: the decision which messages are written
-(``lifecycle.notify``).
+(``lifecycle.notify``, ``lifecycle.alarms``).
 """
 
+from chroniker.outbox import heartbeat_url
 from chroniker.outbox.delivery import again, send_due
 from chroniker.outbox.sender_thread import is_sending, send_soon
 
-__all__ = ["again", "is_sending", "send_due", "send_soon"]
+__all__ = ["again", "heartbeat_url", "is_busy", "is_sending", "send_due", "send_soon"]
+
+
+def is_busy() -> bool:
+    """Whether a thread of this process sends messages, or requests ``CHRONIKER_HEARTBEAT_URL``."""
+    return is_sending() or heartbeat_url.is_requesting()

@@ -13,10 +13,19 @@ from chroniker.models import Run
 
 def link(run: Run) -> str:
     """The URL of the run's page in the admin; empty where the site's host is not configured."""
+    return _page("admin:chroniker_run_change", run.pk)
+
+
+def fleet_link() -> str:
+    """The URL of the page Fleet; empty likewise."""
+    return _page("admin:chroniker_host_changelist")
+
+
+def _page(name: str, *args: object) -> str:
     base = _base()
     try:
-        return base and base.rstrip("/") + reverse("admin:chroniker_run_change", args=[run.pk])
-    except NoReverseMatch:  # the project has no admin, or its admin has another name
+        return base and base.rstrip("/") + reverse(name, args=args)
+    except (NoReverseMatch, ImproperlyConfigured):  # no pages, no admin, or its admin has another name
         return ""
 
 

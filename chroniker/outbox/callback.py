@@ -22,5 +22,7 @@ def call(message: Outbox) -> None:
     if not path:
         raise Undeliverable("CHRONIKER_JOB_ERROR_CALLBACK is no longer set.")
     run = message.run
+    if run is None:
+        raise Undeliverable("The callback is called about runs alone.")
     stdout, stderr = tail(run.pk, Stream.STDOUT, MOST), tail(run.pk, Stream.STDERR, MOST)
     import_string(path)(run.job, stdout=stdout, stderr=stderr or f"{Status(run.status).label}: {run.reason}")

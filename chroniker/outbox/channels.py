@@ -1,4 +1,4 @@
-"""The channels for messages about runs, and the names of events. Uses settings, no models."""
+"""The channels for messages about runs and alarms, and the names of events. Uses settings, no models."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 from chroniker.conf import settings
 
 MAIL, WEBHOOK, CALLBACK = "mail", "webhook", "callback"
+#: A mail to an address that is no user's. The address is in the payload.
+ADDRESS = "address"
 
 #: The event for each final status. A skipped run is reported only if it was missed.
 EVENTS: Mapping[str, str] = {
@@ -23,6 +25,13 @@ EVENTS: Mapping[str, str] = {
     "LOST": "run.lost",
     "SKIPPED": "run.missed",
 }
+
+#: The events when an alarm about the scheduler is raised and when it ends, by kind of alarm.
+ALARM_EVENTS: Mapping[str, tuple[str, str]] = {
+    "tick": ("scheduler.silent", "scheduler.back"),
+    "queue": ("queue.silent", "queue.back"),
+}
+ALL_EVENTS = (*EVENTS.values(), *(event for pair in ALARM_EVENTS.values() for event in pair))
 
 #: Statuses that count as errors: mail is sent by default, and the callback is called. STOPPED is not an error.
 ERRORS = frozenset({"FAILED", "TIMED_OUT", "LOST", "SKIPPED"})
@@ -58,13 +67,13 @@ def webhook(entry: Any) -> Webhook | str:
         return "is not a dictionary"
     if unknown := set(entry) - {"URL", "SECRET", "EVENTS"}:
         return f"has a key {sorted(map(repr, unknown))[0]}, which nothing reads"
-    url, secret, events = entry.get("URL"), entry.get("SECRET"), entry.get("EVENTS", [*EVENTS.values()])
+    url, secret, events = entry.get("URL"), entry.get("SECRET"), entry.get("EVENTS", [*ALL_EVENTS])
     if not isinstance(url, str) or not is_web_address(url):
         return "has a URL that is not http:// or https:// and a host"
     if not isinstance(secret, str) or (key := _key(secret)) is None:
         return f'has a SECRET that is not text, is empty, or has no base64 after "{SECRET_PREFIX}"'
-    if not _listed(events) or not set(events) <= set(EVENTS.values()):
-        return f"has EVENTS that are not a list of some of {', '.join(EVENTS.values())}"
+    if not _listed(events) or not set(events) <= set(ALL_EVENTS):
+        return f"has EVENTS that are not a list of some of {', '.join(ALL_EVENTS)}"
     if not events:
         return "has an empty list of EVENTS; remove EVENTS to receive all"
     return Webhook(url, key, frozenset(events))

@@ -14,7 +14,7 @@ from chroniker.escaping import one_line
 from chroniker.exceptions import Undeliverable
 from chroniker.models import Outbox
 from chroniker.outbox import callback, mail, webhook
-from chroniker.outbox.channels import CALLBACK, MAIL, WEBHOOK
+from chroniker.outbox.channels import ADDRESS, CALLBACK, MAIL, WEBHOOK
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +29,12 @@ MOST_ATTEMPTS = 22
 BATCH = 100
 LONGEST_ERROR = 1000
 
-CHANNELS: Mapping[str, Callable[[Outbox], None]] = {MAIL: mail.send, WEBHOOK: webhook.send, CALLBACK: callback.call}
+CHANNELS: Mapping[str, Callable[[Outbox], None]] = {
+    MAIL: mail.send,
+    ADDRESS: mail.send,
+    WEBHOOK: webhook.send,
+    CALLBACK: callback.call,
+}
 
 
 def is_due() -> bool:

@@ -1,4 +1,4 @@
-"""Sends one mail to one subscriber."""
+"""Sends one mail: about a run to a subscriber, or about an alarm."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from chroniker.conf import settings
 from chroniker.exceptions import Undeliverable
 from chroniker.models import Outbox, Run, Status, Stream, Trigger
 from chroniker.outbox.admin_links import link
-from chroniker.outbox.channels import ERRORS
+from chroniker.outbox.channels import ADDRESS, ERRORS
 from chroniker.outbox.output_tail import last_lines, tail
 
 #: Seconds to wait for a mail server where the project sets no ``EMAIL_TIMEOUT``. Django's default is no limit.
@@ -28,19 +28,29 @@ LONGEST_SUBJECT = 200
 
 def send(message: Outbox) -> None:
     """Send it with the project's mail backend. Raises the errors of the backend."""
-    words = context(message.run)
-    text = engine().get_template("chroniker/mail.txt").render(Context(words, autoescape=False))
-    address = _address(message.channel.partition(":")[2])
+    kind, _colon, user_id = message.channel.partition(":")
+    address = str(message.payload["to"]) if kind == ADDRESS else _address(user_id)
+    if message.run is None:
+        title, text = _line(str(message.payload["title"])), str(message.payload["text"])
+    else:
+        words = context(message.run)
+        title, text = (
+            subject(words),
+            engine().get_template("chroniker/mail.txt").render(Context(words, autoescape=False)),
+        )
     # RFC 3834: no out-of-office replies
     headers = {"Auto-Submitted": "auto-generated"}
-    _post(EmailMessage(subject(words), text, settings.email_sender, [address], headers=headers))
+    _post(EmailMessage(title, text, settings.email_sender, [address], headers=headers))
 
 
 def subject(words: dict[str, Any]) -> str:
     """The subject on one line, whatever the job's name: a line break here could inject a mail header."""
     error = words["run"].status in ERRORS
     template = settings.email_subject_error if error else settings.email_subject_success
-    text = engine().from_string(template).render(Context(words, autoescape=False))
+    return _line(engine().from_string(template).render(Context(words, autoescape=False)))
+
+
+def _line(text: str) -> str:
     line = " ".join("".join(each if each.isprintable() else " " for each in text).split())
     return line[:LONGEST_SUBJECT]
 

@@ -31,14 +31,18 @@ def send(message: Outbox) -> None:
     headers = {
         "Content-Type": "application/json",
         "User-Agent": "django-chroniker-celery",
-        **signed(hook.key, str(message.run_id), int(time.time()), body),
+        **signed(hook.key, _message_id(message), int(time.time()), body),
     }
     try:
-        with _opener().open(request.Request(hook.url, body, headers, method="POST"), timeout=TIMEOUT):
+        with opener().open(request.Request(hook.url, body, headers, method="POST"), timeout=TIMEOUT):
             pass  # the answer's body is not used
     except HTTPError as refusal:
         with refusal:
             raise NotAccepted(f"The server answered {refusal.code} {refusal.reason}.") from None
+
+
+def _message_id(message: Outbox) -> str:
+    return str(message.run_id) if message.run_id else f"alarm-{message.pk}"
 
 
 def signed(key: bytes, message_id: str, timestamp: int, body: bytes) -> dict[str, str]:
@@ -51,7 +55,7 @@ def signed(key: bytes, message_id: str, timestamp: int, body: bytes) -> dict[str
     }
 
 
-def _opener() -> request.OpenerDirector:
+def opener() -> request.OpenerDirector:
     """HTTP and HTTPS with the environment's proxies. No redirects, which could lead to any server, and no files."""
     opener = request.OpenerDirector()
     for part in (

@@ -14,8 +14,10 @@ from django.db.models import Expression, Q, QuerySet
 
 from chroniker import lifecycle
 from chroniker.clock.database_clock import FromNow, StatementNow
-from chroniker.models import AuditEntry, FleetWork, Host, HostService, Run, RunHour, Ticker, TickMinute
+from chroniker.conf import settings
+from chroniker.models import Alarm, AuditEntry, FleetWork, Host, HostService, Outbox, Run, RunHour, Ticker, TickMinute
 from chroniker.models.conflicts import repeated_after_conflict
+from chroniker.outbox import heartbeat_url
 from chroniker.scheduler import guarantees
 
 logger = logging.getLogger(__name__)
@@ -24,7 +26,7 @@ logger = logging.getLogger(__name__)
 TIME_BOX = dt.timedelta(seconds=5)
 #: Minutes of ticks, tickers and workers are kept this long; a host without a heartbeat is kept longer.
 DAY, HOST_AGE = dt.timedelta(days=1), dt.timedelta(days=30)
-#: Hourly counts are kept this long: the pages show 30 days.
+#: Hourly counts and messages about alarms are kept this long: the pages show 30 days.
 COUNTS_AGE = dt.timedelta(days=35)
 #: Entries of the audit are kept this long.
 AUDIT_AGE = dt.timedelta(days=365)
@@ -37,6 +39,7 @@ class Work:
     every: dt.timedelta
     do: Callable[[dt.datetime], object]
     waiting: Callable[[], QuerySet[Any]] | None = None  #: rows without which there is nothing to do
+    is_wanted: Callable[[], bool] = lambda: True  #: whether the settings ask for it
 
 
 def count_runs(now: dt.datetime) -> None:
@@ -48,8 +51,13 @@ def count_runs(now: dt.datetime) -> None:
 
 
 def delete_old_records(now: dt.datetime) -> None:
-    """Delete old minutes of ticks, hourly counts, audit entries, silent workers and hosts; keep the newest ticker."""
+    """Delete old minutes of ticks, hourly counts, audit entries, silent workers and hosts, and alarms that ended.
+
+    The newest ticker is always kept.
+    """
     TickMinute.objects.filter(minute__lt=now - DAY).delete()
+    Alarm.objects.filter(raised_at=None, ended_at__lt=now - DAY).delete()
+    Outbox.objects.filter(run=None, sent_at__lt=now - COUNTS_AGE).delete()
     newest = Ticker.objects.order_by("-last_at").values_list("last_at", flat=True).first()
     if newest is not None:
         Ticker.objects.filter(last_at__lt=newest - DAY).delete()
@@ -68,10 +76,17 @@ def _delete_in_portions(old: QuerySet[Any]) -> None:
             break
 
 
+def ping(now: dt.datetime) -> None:
+    """Request the heartbeat's URL, where one is set."""
+    del now
+    heartbeat_url.request_soon()
+
+
 WORK = {
     "counts": Work(dt.timedelta(seconds=10), count_runs, lambda: Run.objects.filter(uncounted_since__isnull=False)),
     "deletion": Work(dt.timedelta(hours=1), delete_old_records),
     "guarantees": Work(guarantees.EVERY, guarantees.measure),
+    "heartbeat": Work(dt.timedelta(minutes=1), ping, is_wanted=lambda: bool(settings.heartbeat_url)),
 }
 
 
@@ -80,6 +95,11 @@ def not_due(name: str, now: dt.datetime | Expression) -> QuerySet[FleetWork]:
     every = WORK[name].every
     latest = StatementNow(every) if isinstance(now, Expression) else now + every
     return FleetWork.objects.filter(name=name, due_at__gt=now, due_at__lte=latest)
+
+
+def wanted() -> dict[str, Work]:
+    """The work that the settings ask for, by name."""
+    return {name: work for name, work in WORK.items() if work.is_wanted()}
 
 
 def do(names: Collection[str], now: dt.datetime) -> None:

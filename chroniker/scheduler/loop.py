@@ -20,6 +20,7 @@ from chroniker.scheduler.database_errors import explain
 from chroniker.scheduler.local_runs import LocalRuns
 from chroniker.scheduler.shutdown_signals import ShutdownSignals
 from chroniker.scheduler.tick_record import TickRecord
+from chroniker.scheduler.watch import Watch
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +62,7 @@ class Ticker:
         """``kind``: the name of the program, under which its passes are recorded. Empty: they are not."""
         self._period, self._on_result, self._only = period, on_result, only
         self._record = TickRecord(kind, period) if kind else None
+        self._watch = Watch()
         self._heartbeat_at = -hosts.HEARTBEAT_SECONDS
         self._reports: Callable[[], list[hosts.WorkerReport]] = list
         self._unusable_since: float | None = None
@@ -126,10 +128,15 @@ class Ticker:
         return time.monotonic() - self._heartbeat_at >= hosts.HEARTBEAT_SECONDS
 
     def _send_heartbeat(self) -> float:
-        """Record this host's heartbeat if it is due; also between ticks, or this host would not count as live."""
+        """Record this host's heartbeat if it is due; also between ticks, or this host would not count as live.
+
+        A process whose passes are recorded watches the workers, too.
+        """
         if self._heartbeat_is_due:
             hosts.record_heartbeat(self._reports())
             self._heartbeat_at = time.monotonic()
+        if self._record is not None and self._watch.is_due:
+            self._watch.look()
         return 0.0
 
     def _back_off(self, error: Error) -> float:

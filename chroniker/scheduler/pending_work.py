@@ -57,7 +57,7 @@ def find(now: dt.datetime | None = None) -> PendingWork:
     kinds = tuple(kind for kind in TICK_KINDS if found.pop(kind.name))
     search = Search(kinds, replaced=found.pop("replaced"), groups=found.pop("groups"))
     regular = []
-    for name in fleet_work.WORK:
+    for name in fleet_work.wanted():
         is_waiting, is_not_due = found.pop(name, True), found.pop(_not_due(name))
         if is_waiting and not is_not_due:
             regular.append(name)
@@ -95,7 +95,7 @@ def _questions(now: dt.datetime | Expression) -> dict[tuple[str, int], QuerySet[
         "deletions": [Job.objects.filter(deletion_requested_at__isnull=False, enabled=False)],
         "paused": [Switch.objects.filter(pk=pauses.ALL, paused_at__isnull=False)],
     }
-    for name, work in fleet_work.WORK.items():
+    for name, work in fleet_work.wanted().items():
         steps[_not_due(name)] = [fleet_work.not_due(name, now)]
         if work.waiting is not None:
             steps[name] = [work.waiting()]

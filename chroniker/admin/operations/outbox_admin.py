@@ -21,7 +21,7 @@ from chroniker.admin.shared.filters import FirstRows
 from chroniker.admin.shared.site_links import SiteLinks, admin_url
 from chroniker.clock.database_clock import FromNow
 from chroniker.models import Job, Outbox
-from chroniker.outbox.channels import MAIL
+from chroniker.outbox.channels import ADDRESS, MAIL
 from chroniker.wording.badges import badge, list_cell, relative_html, time_html
 from chroniker.wording.formats import exact_time
 
@@ -80,7 +80,7 @@ class OutboxAdmin(SiteLinks, OutboxModelAdmin):
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False  # they go with their runs
+        return False  # they are deleted with their runs, and after a time
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         own = ("chroniker.view_outbox", "chroniker.change_outbox")
@@ -116,13 +116,16 @@ class OutboxAdmin(SiteLinks, OutboxModelAdmin):
 
     @admin.display(description=gettext_lazy("message"), ordering="channel")
     def message(self, message: Outbox) -> str:
-        if message.channel.partition(":")[0] == MAIL:
+        if message.channel.partition(":")[0] in (MAIL, ADDRESS):
             return _("email to %(who)s") % {"who": message.payload.get("to", "")}
         return message.channel.rpartition(":")[0] or message.channel  # without a webhook's digest
 
     @admin.display(description=gettext_lazy("run"), ordering="run")
     def about(self, message: Outbox) -> SafeString:
         run = message.run
+        if run is None:
+            data = message.payload.get("data", message.payload)
+            return list_cell(_("Alarm"), str(data.get("title", "")))
         name, url = f"{run.job.name} #{run.token}", admin_url("chroniker_run_change", run.pk)
         return list_cell(_("Run"), format_html('<a href="{}">{}</a>', url, name) if url else name)
 

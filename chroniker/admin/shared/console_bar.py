@@ -52,13 +52,12 @@ def bar_context(request: HttpRequest, current: str) -> dict[str, Any]:
     cells = pulse_cells(may)
     # The tick is always shown, the rest if it is not good. The start page has all cells in its content.
     shown = [] if current == "now" else [cell for cell in cells if cell.name == "tick" or cell.tone != "good"]
-    alarm = next((cell for cell in cells if cell.name == "tick" and cell.tone == "bad"), None)
     return {
         "pages": pages,
         "current": current,
         "now": timezone.now(),
         "cells": cells,
-        "alarm": None if current == "now" else alarm,
+        "alarms": [] if current == "now" else [cell for cell in cells if cell.alarm],
         "pulse": shown,
         "pause": pause_notice(may),
     }

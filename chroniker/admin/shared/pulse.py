@@ -38,6 +38,7 @@ class PulseCell:
     detail: str
     url: str
     since: dt.datetime | None = None
+    alarm: str = ""
 
     @property
     def tone(self) -> str:
@@ -53,7 +54,7 @@ def pulse_cells(may: Callable[[str], bool], now: dt.datetime | None = None) -> l
 def _cell(name: str, title: str, cell: Cell, view: str, part: str, may: Callable[[str], bool]) -> PulseCell:
     url = admin_url(view) if may(RIGHTS[view]) else ""
     link = url and f"{url}{part}"
-    return PulseCell(name, title, LEVELS[cell.level], cell.headline, cell.detail, link, cell.since)
+    return PulseCell(name, title, LEVELS[cell.level], cell.headline, cell.detail, link, cell.since, cell.alarm)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from chroniker.scheduler.local_runs import LocalRuns
 from chroniker.scheduler.pass_lock import PassLock
 from chroniker.scheduler.shutdown_signals import ShutdownSignals
 from chroniker.scheduler.tick_record import record_single_pass
+from chroniker.scheduler.watch import Watch
 
 #: Seconds to wait for messages about runs that are being sent. A later tick sends the rest.
 MESSAGES_SECONDS = 60.0
@@ -99,6 +100,7 @@ class Command(ConsoleCommand):
         if not jobs and not (sys.stdin and sys.stdin.isatty()):
             seconds = time.monotonic() - began
             record_single_pass("cron", clock + dt.timedelta(seconds=seconds), seconds, len(result.claimed))
+            Watch(is_patient=False).look()
         return True
 
     def claim(self, job: Job, printer: TickPrinter) -> bool:

@@ -57,6 +57,7 @@ def test_the_list_shows_errors_and_links_to_the_run(admin: Client, messages: dic
     page = admin.get(LIST).content.decode()
     assert "mail to failing" in page and "no answer" in page and "given up" in page
     run = messages["sent"].run
+    assert run is not None
     assert reverse("admin:chroniker_run_change", args=[run.pk]) in page and "nightly #1" in page
 
 
@@ -77,6 +78,7 @@ def test_messages_are_found_by_job(admin: Client, messages: dict[str, Outbox], t
 
 def test_messages_are_found_by_run_as_its_page_links_to_them(admin: Client, messages: dict[str, Outbox]) -> None:
     run = messages["sent"].run
+    assert run is not None
     page = admin.get(reverse("admin:chroniker_run_change", args=[run.pk])).content.decode()
     assert f"{LIST}?q={run.pk}" in page
     assert len(rows(admin, f"{LIST}?q={run.pk}")) == 4

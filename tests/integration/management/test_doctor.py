@@ -36,7 +36,8 @@ def healthy(tmp_path: Path) -> Any:
     Host.objects.create(name="here", last_seen=database_now(), clock_skew_seconds=0.01)
     values = {"version": "2", "pid": 1, "period": 5, "pass_seconds": 0.1}
     Ticker.objects.create(host="here", kind="beat", last_at=database_now(), **values)
-    with override_settings(CHRONIKER_EXECUTORS=DUMMY, CHRONIKER_RUNTIME_DIR=str(tmp_path / "runtime")):
+    own = {"CHRONIKER_EXECUTORS": DUMMY, "CHRONIKER_RUNTIME_DIR": str(tmp_path / "runtime")}
+    with override_settings(ADMINS=[("Ann", "ann@example.com")], **own):
         yield
 
 
@@ -177,6 +178,7 @@ def test_overdue_jobs_are_not_reported_while_all_is_paused() -> None:
 
 
 def test_claimed_runs_that_do_not_start_are_reported() -> None:
+    hosts.record_heartbeat(["default"], name="here")
     run = manual_runs.run_now(a_job_of_new_year(name="stuck"), "a test")
     assert doctor()[0] == 0, "it has some minutes"
     Run.objects.filter(pk=run.pk).update(claimed_at=database_now() - dt.timedelta(minutes=30), reason_text="no broker")
@@ -262,3 +264,18 @@ def test_a_tick_that_is_late_is_reported(seconds: int, level: Level) -> None:
     Ticker.objects.update(last_at=database_now() - dt.timedelta(seconds=seconds))
     [(about, text)] = findings(level)
     assert about == "health" and "beat on here" in text
+
+
+@override_settings(ADMINS=[])
+def test_it_warns_if_nobody_would_be_notified_of_a_silent_scheduler() -> None:
+    [(about, text)] = findings(Level.WARNING)
+    assert about == "health" and text == "Nobody gets a message when nothing ticks, or when a queue has no worker."
+
+
+def test_a_queue_without_a_worker_is_an_error() -> None:
+    run = manual_runs.run_now(a_booked_job(cron="0 0 1 1 *"), by="a test")
+    Run.objects.filter(pk=run.pk).update(claimed_at=database_now() - dt.timedelta(minutes=3), queue="slow")
+    [(about, text)] = findings(Level.ERROR)
+    assert about == "health" and text.startswith(
+        "No worker consumes the queue “slow”, in which 1 runs wait, the oldest"
+    )

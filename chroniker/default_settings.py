@@ -1,0 +1,46 @@
+"""The defaults of all settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from chroniker.denied_commands import DENIED_COMMANDS
+
+LOCAL_EXECUTOR: Mapping[str, Any] = {"BACKEND": "chroniker.executors.local.LocalExecutor", "OPTIONS": {}}
+
+#: Name of the setting -> default. ``None``: see the property of the same name.
+DEFAULTS: dict[str, Any] = {
+    "CHRONIKER_EXECUTORS": {"default": LOCAL_EXECUTOR},
+    "CHRONIKER_LOCK_TIMEOUT": 60,
+    "CHRONIKER_HEARTBEAT_MISSES": 6,
+    "CHRONIKER_STOP_GRACE_SECONDS": 10,
+    "CHRONIKER_SHUTDOWN_GRACE_SECONDS": None,
+    "CHRONIKER_START_DEADLINE_SECONDS": 86_400,
+    "CHRONIKER_REDISPATCH_SECONDS": 60,
+    "CHRONIKER_BATCH_SIZE": 500,
+    "CHRONIKER_PAUSED": False,
+    "CHRONIKER_CHECK_LOCK_FILE": None,
+    "CHRONIKER_SELECT_FOR_UPDATE": True,
+    "CHRONIKER_USE_PID": False,
+    "CHRONIKER_RUNTIME_DIR": None,
+    "CHRONIKER_HOSTNAME": None,
+    "CHRONIKER_HOST_TIMEOUT": 150,
+    "CHRONIKER_TICK_TIMEOUT": 150,
+    "CHRONIKER_ALARM_EMAILS": None,
+    "CHRONIKER_HEARTBEAT_URL": None,
+    "CHRONIKER_DISABLE_RAW_COMMAND": False,
+    "CHRONIKER_COMMANDS": ("*",),
+    "CHRONIKER_COMMANDS_DENIED": DENIED_COMMANDS,
+    "CHRONIKER_MONITOR_FUNCTIONS": None,
+    "CHRONIKER_COMMAND_SETUP": None,
+    "CHRONIKER_SYNC_JOBS": True,
+    "CHRONIKER_RELEASE": "",
+    "CHRONIKER_BASE_URL": None,
+    "CHRONIKER_EMAIL_SENDER": None,
+    "CHRONIKER_EMAIL_HOST_USER": None,
+    "CHRONIKER_EMAIL_SUBJECT_ERROR": "Error: {{ job.name }} ({{ outcome }})",
+    "CHRONIKER_EMAIL_SUBJECT_SUCCESS": "Success: {{ job.name }}",
+    "CHRONIKER_JOB_ERROR_CALLBACK": None,
+    "CHRONIKER_WEBHOOKS": (),
+}

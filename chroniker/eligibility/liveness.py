@@ -1,0 +1,95 @@
+"""Whether something ticks, and whether a live worker consumes each queue in which runs wait. Read-only."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from django.db.models import Count, Min
+
+from chroniker.conf import settings
+from chroniker.models import HostService, Run, Status, Ticker
+
+#: The row of a ticker is written at most this often, so it may be this old while all is well.
+WRITTEN_EVERY = dt.timedelta(seconds=10)
+#: A queued run should start within this time, and a message should be sent within it.
+PATIENCE = dt.timedelta(minutes=1)
+#: Periods of a ticker after which it is silent.
+PERIODS = 2.5
+#: A queue without a worker is a trouble when its oldest run has waited for this time.
+LONELY = dt.timedelta(seconds=90)
+#: Workers that were silent for longer are left out.
+FORGOTTEN = dt.timedelta(days=1)
+MOST_QUEUES = 100
+MOST_TICKERS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingQueue:
+    """Claimed runs that no worker has taken. ``name``: empty where the executor has no queues."""
+
+    executor: str
+    name: str
+    queued: int
+    oldest: dt.datetime
+
+
+def tickers() -> list[Ticker]:
+    """The latest first. One statement."""
+    return list(Ticker.objects.order_by("-last_at")[:MOST_TICKERS])
+
+
+def silent_after(ticker: Ticker) -> dt.timedelta:
+    """A ticker is silent if its last recorded pass is older than this."""
+    periods = dt.timedelta(seconds=PERIODS * ticker.period + ticker.pass_seconds) + WRITTEN_EVERY
+    return max(settings.tick_timeout, periods)
+
+
+def silent_ticker(known: Iterable[Ticker], now: dt.datetime, since: dt.datetime | None = None) -> Ticker | None:
+    """The ticker that ticked last, if all are silent. ``None``: one ticks, or none has ever ticked.
+
+    ``since``: when the caller began to watch. Silence before it does not count: perhaps nobody could tick then.
+    """
+    known = list(known)
+    if not known or any(now - max(each.last_at, since or each.last_at) <= silent_after(each) for each in known):
+        return None
+    return max(known, key=lambda ticker: ticker.last_at)
+
+
+def waiting_queues() -> list[WaitingQueue]:
+    """The oldest first. One statement."""
+    waiting = Run.objects.filter(status=Status.CLAIMED, taken_at=None).order_by().values("executor", "queue")
+    counted = waiting.annotate(n=Count("pk"), oldest=Min("claimed_at")).order_by("oldest")[:MOST_QUEUES]
+    return [WaitingQueue(row["executor"], row["queue"], row["n"], row["oldest"]) for row in counted]
+
+
+def queues_without_worker(
+    queues: Iterable[WaitingQueue], services: Sequence[HostService], now: dt.datetime
+) -> list[WaitingQueue]:
+    """Queues that no live worker consumes. A worker that names no queues consumes all.
+
+    An executor none of whose workers was ever seen has a minute: its workers may not send heartbeats.
+    """
+    known = {service.executor for service in services}
+    consumed: set[tuple[str, str]] = set()
+    for service in services:
+        if now - service.last_seen <= settings.host_timeout:
+            consumed |= {(service.executor, name) for name in service.queues or [""]}
+    served = {executor for executor, _name in consumed}
+    return [
+        queue
+        for queue in queues
+        if not {(queue.executor, queue.name), (queue.executor, "")} & consumed
+        and (queue.name or queue.executor not in served)
+        and (queue.executor in known or now - queue.oldest > PATIENCE)
+    ]
+
+
+def lonely_queues(now: dt.datetime) -> dict[tuple[str, str], WaitingQueue]:
+    """By executor and name: the queues in which runs wait and that no live worker consumes. Two statements."""
+    queues = waiting_queues()
+    if not queues:
+        return {}
+    services = HostService.objects.filter(ended_at=None, last_seen__gt=now - FORGOTTEN)
+    return {(queue.executor, queue.name): queue for queue in queues_without_worker(queues, list(services), now)}

@@ -1,0 +1,24 @@
+"""What monitoring programs get to know about the scheduler: failures as codes, without names of jobs or hosts."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from chroniker.eligibility import liveness
+from chroniker.insights.health import VERY_LATE
+from chroniker.insights.health_facts import Facts
+
+
+def failures(facts: Facts, now: dt.datetime) -> dict[str, str]:
+    """By the rules of the alarms. Empty: the scheduler works."""
+    found = {}
+    if not facts.tickers:
+        found["tick"] = "never"
+    elif liveness.silent_ticker(facts.tickers, now) is not None:
+        found["tick"] = "silent"
+    lonely = liveness.queues_without_worker(facts.queues, facts.services, now)
+    if any(now - queue.oldest >= liveness.LONELY for queue in lonely):
+        found["workers"] = "missing"
+    if facts.overdue_since is not None and now - facts.overdue_since > VERY_LATE:
+        found["backlog"] = "late"
+    return found

@@ -1,0 +1,119 @@
+"""Raise and end alarms about the scheduler itself; write their messages in the same transaction.
+
+Any number of processes may see the same trouble. One conditional UPDATE decides which of them writes the messages, so
+each episode is reported once when it begins and once when it ends.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.exceptions import FieldDoesNotExist
+from django.db.models import F
+
+from chroniker.clock.database_clock import FromNow
+from chroniker.conf import settings
+from chroniker.lifecycle.transactions import transactional
+from chroniker.models import Alarm, Job, Outbox
+from chroniker.outbox.channels import ADDRESS, ALARM_EVENTS, MAIL, webhooks
+
+#: Subscribers that get alarms where the project names no addresses.
+MOST_SUBSCRIBERS = 50
+LONGEST_CHANNEL = 100
+
+TICK = "tick"
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmText:
+    """What the messages say. ``title`` is the subject of mails."""
+
+    title: str
+    text: str
+
+
+def queue_subject(executor: str, queue: str) -> str:
+    return f"queue:{executor}:{queue}"[:200]
+
+
+def raised() -> dict[str, Alarm]:
+    """The alarms that are raised now, by subject. One statement."""
+    return {alarm.subject: alarm for alarm in Alarm.objects.filter(raised_at__isnull=False)}
+
+
+@transactional
+def raise_alarm(subject: str, since: dt.datetime, text: AlarmText, now: dt.datetime) -> bool:
+    """``False``: another process has raised it, and nothing was written."""
+    Alarm.objects.get_or_create(subject=subject)
+    quiet = Alarm.objects.filter(subject=subject, raised_at=None)
+    if not quiet.update(raised_at=FromNow(), episode=F("episode") + 1, since=since, ended_at=None):
+        return False
+    recipients = _recipients(ALARM_EVENTS[_kind(subject)][0])
+    Alarm.objects.filter(subject=subject).update(channels=recipients)
+    _write(recipients, ALARM_EVENTS[_kind(subject)][0], subject, since, text, now)
+    return True
+
+
+@transactional
+def end_alarm(alarm: Alarm, text: AlarmText, now: dt.datetime) -> bool:
+    """Reports the end to those that got the first message. ``False``: another process has ended it."""
+    ours = Alarm.objects.filter(subject=alarm.subject, episode=alarm.episode, raised_at__isnull=False)
+    if not ours.update(raised_at=None, ended_at=FromNow()):
+        return False
+    _write(alarm.channels, ALARM_EVENTS[_kind(alarm.subject)][1], alarm.subject, alarm.since, text, now)
+    return True
+
+
+def has_recipients() -> bool:
+    """Whether anybody gets the message that nothing ticks. At most one statement."""
+    return bool(_recipients(ALARM_EVENTS[TICK][0]))
+
+
+def _kind(subject: str) -> str:
+    return subject.partition(":")[0]
+
+
+def _recipients(event: str) -> list[list[str]]:
+    """Pairs of channel and name: webhooks for this event; the addresses of the setting, else subscribers of errors."""
+    addresses = list(dict.fromkeys(settings.alarm_emails))
+    mails = [[f"{ADDRESS}:{each}"[:LONGEST_CHANNEL], each] for each in addresses] or list(_subscribers())
+    hooks = {hook.channel: hook for hook in webhooks() if event in hook.events}
+    return [*mails, *([channel, ""] for channel in hooks)]
+
+
+def _subscribers() -> Iterable[list[str]]:
+    """Active users with an address that are subscribed to the errors of an enabled job."""
+    model = get_user_model()
+    email = model.get_email_field_name()
+    try:
+        model._meta.get_field(email)
+    except FieldDoesNotExist:
+        return
+    conditions: dict[str, Any] = {f"subscribers__{email}__gt": ""}
+    if any(field.name == "is_active" for field in model._meta.get_fields()):
+        conditions["subscribers__is_active"] = True
+    rows = Job.objects.filter(enabled=True, email_errors_to_subscribers=True, **conditions).order_by("subscribers")
+    found = rows.values_list("subscribers", f"subscribers__{model.USERNAME_FIELD}").distinct()
+    for user_id, name in found[:MOST_SUBSCRIBERS]:
+        yield [f"{MAIL}:{user_id}", str(name)]
+
+
+def _write(
+    recipients: Iterable[Iterable[str]],
+    event: str,
+    subject: str,
+    since: dt.datetime | None,
+    text: AlarmText,
+    now: dt.datetime,
+) -> None:
+    data = {"subject": subject, "since": since.isoformat() if since else None, "title": text.title, "text": text.text}
+    body = {"type": event, "timestamp": now.astimezone(dt.UTC).isoformat(), "data": data}
+    messages = []
+    for channel, to in recipients:
+        payload = {"to": to, "title": text.title, "text": text.text} if to else body
+        messages.append(Outbox(channel=channel, payload=payload, send_at=now))
+    Outbox.objects.bulk_create(messages)

@@ -1,0 +1,147 @@
+"""Watches that something ticks, and that a worker consumes each queue in which runs wait. Reports it when not.
+
+Every process that lives long watches: workers, beat, cronserver; and each pass of ``cron``. So one is left to report
+it, whichever has died. If all are dead, only a service outside can (``CHRONIKER_HEARTBEAT_URL``).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import time
+
+from django.db import Error
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from chroniker import outbox
+from chroniker.clock import jump_detection
+from chroniker.clock.database_clock import database_now
+from chroniker.conf import settings
+from chroniker.eligibility import hosts, liveness
+from chroniker.eligibility.liveness import WaitingQueue
+from chroniker.escaping import one_line
+from chroniker.lifecycle import alarms
+from chroniker.lifecycle.alarms import AlarmText
+from chroniker.models import Ticker
+from chroniker.outbox.admin_links import fleet_link
+from chroniker.wording.formats import coarse_duration, full_time, short_duration
+
+logger = logging.getLogger(__name__)
+
+
+def interval() -> float:
+    """Seconds between two looks. A silent scheduler is reported within its timeout and one interval."""
+    return min(hosts.HEARTBEAT_SECONDS, settings.tick_timeout.total_seconds() / 2.5)
+
+
+class Watch:
+    """The watch of one process.
+
+    ``is_patient``: silence counts from the first look at the earliest, or from the first after a time without looks
+    (the database was away, the machine slept): perhaps nothing could tick then. Not for a process that looks once.
+    """
+
+    def __init__(self, *, is_patient: bool = True) -> None:
+        self._is_patient = is_patient
+        self._since: dt.datetime | None = None
+        self._looked_at = float("-inf")  # monotonic, as the next look
+
+    @property
+    def is_due(self) -> bool:
+        return time.monotonic() - self._looked_at >= interval()
+
+    def look(self) -> None:
+        """Raise and end alarms. About five statements. A database error is logged, and the next look begins anew."""
+        try:
+            self._look()
+        except Error as error:
+            self._since = None
+            logger.warning("The scheduler could not be watched: %s", one_line(error))
+
+    def _look(self) -> None:
+        has_paused = time.monotonic() - self._looked_at > 3 * interval()
+        self._looked_at = time.monotonic()
+        now = database_now()
+        if jump_detection.suspended_because():
+            self._since = None
+            return
+        if self._is_patient and (self._since is None or has_paused):
+            self._since = now
+        found = self._troubles(now)
+        open_alarms = alarms.raised()
+        for subject, (since, text) in found.items():
+            if subject not in open_alarms and alarms.raise_alarm(subject, since, text, now):
+                logger.error("%s", one_line(" ".join(f"{text.title} {text.text}".split())))
+        for subject, alarm in open_alarms.items():
+            if subject not in found and self._has_ended(subject, now):
+                text = _end_text(subject, now - (alarm.since or now))
+                if alarms.end_alarm(alarm, text, now):
+                    logger.warning("%s", one_line(text.title))
+        if found or open_alarms:
+            outbox.send_soon()  # nothing else does, if nothing ticks
+
+    def _troubles(self, now: dt.datetime) -> dict[str, tuple[dt.datetime, AlarmText]]:
+        """By subject: since when, and what to say. Three statements."""
+        found = {}
+        if last := liveness.silent_ticker(liveness.tickers(), now, self._since):
+            found[alarms.TICK] = (last.last_at, _tick_text(last, now))
+        for queue in liveness.lonely_queues(now).values():
+            if now - max(queue.oldest, self._since or queue.oldest) >= liveness.LONELY:
+                found[alarms.queue_subject(queue.executor, queue.name)] = (queue.oldest, _queue_text(queue, now))
+        return found
+
+    def _has_ended(self, subject: str, now: dt.datetime) -> bool:
+        """Without patience: a process that has just started must not end an alarm that continues."""
+        if subject == alarms.TICK:
+            return liveness.silent_ticker(liveness.tickers(), now) is None
+        lonely = {alarms.queue_subject(queue.executor, queue.name) for queue in liveness.lonely_queues(now).values()}
+        return subject not in lonely
+
+
+def _tick_text(last: Ticker, now: dt.datetime) -> AlarmText:
+    words = {
+        "since": f"{full_time(last.last_at)} {timezone.localtime(last.last_at):%Z}",
+        "length": coarse_duration(now - last.last_at),
+        "kind": last.kind,
+        "host": last.host,
+        "period": short_duration(last.period),
+        "by": settings.hostname,
+    }
+    text = _(
+        "The last tick was at %(since)s, %(length)s ago: %(kind)s on the host %(host)s, every %(period)s. Until "
+        "something ticks again, no run starts.\n\nStart it again: celery beat with the scheduler "
+        "chroniker_celery.beat:Scheduler, manage.py cronserver, or manage.py cron in a crontab. If its process lives, "
+        "look at its log: perhaps it hangs. manage.py doctor says more.\n\nThis was noticed on the host %(by)s."
+    )
+    return AlarmText(_("Nothing ticks since %(since)s: no run starts.") % words, _with_link(text % words))
+
+
+def _queue_text(queue: WaitingQueue, now: dt.datetime) -> AlarmText:
+    words = {
+        "queue": queue.name or queue.executor,
+        "n": queue.queued,
+        "time": coarse_duration(now - queue.oldest),
+        "by": settings.hostname,
+    }
+    text = ngettext(
+        "%(n)d run has been waiting for %(time)s. Start a worker that consumes this queue.",
+        "%(n)d runs wait, the oldest for %(time)s. Start a worker that consumes this queue.",
+        queue.queued,
+    )
+    noticed = _("This was noticed on the host %(by)s.")
+    return AlarmText(_("No worker consumes the queue “%(queue)s”.") % words, _with_link(f"{text}\n\n{noticed}" % words))
+
+
+def _end_text(subject: str, length: dt.timedelta) -> AlarmText:
+    words = {"length": coarse_duration(length)}
+    if subject == alarms.TICK:
+        text = _("Scheduled times in between run now or are recorded as missed, as each job's misfire grace says.")
+        return AlarmText(_("The scheduler ticks again, after %(length)s.") % words, text)
+    words["queue"] = subject.split(":", 2)[2] or subject.split(":", 2)[1]
+    return AlarmText(_("The queue “%(queue)s” has a worker again, or no run waits in it.") % words, "")
+
+
+def _with_link(text: str) -> str:
+    return f"{text}\n\n{link}" if (link := fleet_link()) else text

@@ -1,0 +1,15 @@
+"""Addresses that a project includes: ``path("chroniker/", include("chroniker.urls"))``. They need no login."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from chroniker import health_views
+
+app_name = "chroniker"
+
+urlpatterns = [
+    path("healthz/live", health_views.live, name="live"),
+    path("healthz/ready", health_views.ready, name="ready"),
+    path("healthz/scheduler", health_views.scheduler, name="scheduler"),
+]
