@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from chroniker.admin.shared.site_links import SiteLinks
+from chroniker.admin.shared.site_links import SiteLinks, admin_url
+from chroniker.importing import Outcome
 from chroniker.wording.badges import list_cell, time_html
 from chroniker.wording.formats import exact_time
+from chroniker_celery.importing import settings_entries
 from chroniker_celery.models import BeatEntry
 
 if TYPE_CHECKING:
@@ -32,6 +36,32 @@ class BeatEntryAdmin(SiteLinks, BeatEntryModelAdmin):
     delete_confirmation_template = "admin/chroniker/delete_confirmation.html"
     delete_selected_confirmation_template = "admin/chroniker/delete_selected_confirmation.html"
     when_empty = gettext_lazy("No entries. Beat lists the entries of the project's beat_schedule here when it starts.")
+
+    actions = ("make_jobs",)
+
+    def has_import_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("chroniker.add_job")
+
+    @admin.action(description=gettext_lazy("Make jobs of the selected entries"), permissions=["import"])
+    def make_jobs(self, request: HttpRequest, chosen: QuerySet[BeatEntry]) -> None:
+        """Import these entries like ``import_celery_beat --schedule``. Beat then passes them over."""
+        keys = set(chosen.values_list("key", flat=True))
+        found = settings_entries.import_entries(keys, by=request.user.get_username())
+        for candidate in found:
+            job, outcome = candidate.job, candidate.outcome
+            if outcome is Outcome.IMPORTED:
+                url = admin_url("chroniker_job_change", job.pk)
+                name = format_html('<a href="{}">{}</a>', url, job.name) if url else job.name
+                text = _("“{name}” is a job now. Delete the entry from the settings.")
+                self.message_user(request, format_html(text, name=name), messages.SUCCESS)
+            elif outcome is Outcome.ALREADY:
+                self.message_user(request, _("“%(name)s” is a job already.") % {"name": job.name}, messages.INFO)
+            else:
+                names = {"name": job.name, "why": candidate.refusal}
+                self.message_user(request, _("“%(name)s” was not imported: %(why)s") % names, messages.ERROR)
+        if len(found) < len(keys):
+            text = _("Selected entries that are not in the settings of this site were left out.")
+            self.message_user(request, text, messages.WARNING)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

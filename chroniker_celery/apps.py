@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from celery.signals import worker_init
 from django.apps import AppConfig
+from django.core import checks
 from django.utils.translation import gettext_lazy as _
 
 if TYPE_CHECKING:
@@ -19,8 +20,11 @@ class ChronikerCeleryConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the task, and equip workers when they start. Works with and without ``app.autodiscover_tasks()``."""
+        from chroniker.checks import TAG
         from chroniker_celery import tasks  # noqa: F401  a shared task: every Celery app gets it
+        from chroniker_celery.beat_checks import check_entries
 
+        checks.register(check_entries, TAG, checks.Tags.database)
         worker_init.connect(equip, dispatch_uid="chroniker_celery.equip")
 
 

@@ -84,6 +84,13 @@ def _update_shown(pairs: Iterable[tuple[BeatEntry, dict[str, str]]]) -> None:
         BeatEntry.objects.using(database()).bulk_update(changed, ["task", "schedule"], batch_size=100)
 
 
+def last_times(names: Iterable[str]) -> dict[str, dt.datetime]:
+    """Until when each of these entries was sent by a beat of this project."""
+    keys = {key_of(name): name for name in names}
+    rows = BeatEntry.objects.using(database()).in_bulk(field_name="key")
+    return {keys[key]: row.served_until for key, row in rows.items() if key in keys}
+
+
 def _shown(entry: Entry) -> dict[str, str]:
     texts = {"name": entry.name, "task": entry.task, "schedule": entry.schedule}
     return {field: str(text)[:200] for field, text in texts.items()}

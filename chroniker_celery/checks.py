@@ -8,6 +8,7 @@ from typing import Any
 from celery import Celery
 from django.apps import apps
 from django.core.checks import CheckMessage, Error, Warning
+from kombu.utils.imports import symbol_by_name
 
 #: id -> meaning.
 CHECKS: dict[str, str] = {
@@ -25,11 +26,15 @@ CHECKS: dict[str, str] = {
     "chroniker_celery.W005": "worker_disable_prefetch is off on Redis: a run can wait for a busy worker.",
     "chroniker_celery.W006": "RabbitMQ's consumer_timeout may end workers (checked by manage.py doctor).",
     "chroniker_celery.W007": "Workers received messages for unknown runs (checked by manage.py doctor).",
+    "chroniker_celery.W008": "Entries of beat_schedule are also jobs (checked with --database).",
+    "chroniker_celery.W009": "beat_schedule has entries, and beat_scheduler is not that of this project.",
 }
 
 #: What ``OPTIONS`` may contain.
 OPTIONS = frozenset({"app", "queue", "timeout"})
 
+#: The scheduler for beat.
+SCHEDULER = "chroniker_celery.beat:Scheduler"
 GREEN_POOLS = frozenset({"gevent", "eventlet"})
 GREEN = "Runs cannot be supervised from a gevent or eventlet pool."
 EAGER = "Runs cannot be supervised in Celery's eager mode (task_always_eager): they need a worker."
@@ -68,6 +73,7 @@ def check_app(app: Celery) -> Iterator[CheckMessage]:
     yield from _broker(app)
     yield from _results(app)
     yield from _prefetch(app)
+    yield from _beat(app)
 
 
 def broker_kind(app: Celery) -> str:
@@ -115,3 +121,28 @@ def _prefetch(app: Celery) -> Iterator[CheckMessage]:
             "tasks share them, use separate workers for runs, or silence this check."
         )
         yield Warning(message, hint=hint, id="chroniker_celery.W005")
+
+
+def _beat(app: Celery) -> Iterator[CheckMessage]:
+    """W009, for a project with entries."""
+    named = app.conf.beat_scheduler
+    if not app.conf.beat_schedule or _is_ours(named):
+        return
+    message = (
+        f"beat_scheduler is {str(named)!r}. A beat that is started without another --scheduler ticks no jobs, and each "
+        "such beat sends every entry of beat_schedule."
+    )
+    hint = f'Set CELERY_BEAT_SCHEDULER to "{SCHEDULER}".'
+    yield Warning(message, hint=hint, id="chroniker_celery.W009")
+
+
+def _is_ours(named: Any) -> bool:
+    if named == SCHEDULER:
+        return True
+    from chroniker_celery.beat import Scheduler  # late: executors are checked in processes that need no beat
+
+    try:
+        found: object = symbol_by_name(named)
+    except (ImportError, AttributeError, ValueError):
+        return False
+    return isinstance(found, type) and issubclass(found, Scheduler)

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from celery import Celery, current_app
 
+from chroniker.exceptions import ExecutorError, ImportRefused
 from chroniker.executors import executors
 from chroniker_celery.executor import CeleryExecutor
+
+
+def app_named(path: str) -> Celery:
+    """The app at ``project.celery:app``. Raises ``ImportRefused``."""
+    try:
+        return CeleryExecutor("", {"app": path}).app
+    except ExecutorError as error:
+        raise ImportRefused(str(error)) from error
 
 
 def project_app() -> Celery:

@@ -32,11 +32,11 @@ class ImportOptions:
 
 
 def candidates(beat: Beat, options: ImportOptions) -> list[Candidate]:
-    return [_candidate(task, beat, options) for task in beat.tasks]
+    return [candidate(task, beat, options, f"django-celery-beat:{task.name}") for task in beat.tasks]
 
 
-def _candidate(task: Task, beat: Beat, options: ImportOptions) -> Candidate:
-    origin = f"django-celery-beat:{task.name}"
+def candidate(task: Task, beat: Beat, options: ImportOptions, origin: str) -> Candidate:
+    """The job for one task; ``beat`` has its schedule."""
     try:
         rule = convert_schedule(task, beat, options.now)
         args, notes = _arguments(task, options)
@@ -44,16 +44,16 @@ def _candidate(task: Task, beat: Beat, options: ImportOptions) -> Candidate:
         return Candidate(origin, Job(name=task.name), task.task, refusal=str(refusal))
     job = _job(task, rule, args)
     instants = [moment for moment in rule.instants if task.expires is None or moment < task.expires]
-    candidate = Candidate(origin, job, f"{rule.there}, task {task.task}", differences=notes)
-    candidate.instants_there = instants if task.enabled else []
+    found = Candidate(origin, job, f"{rule.there}, task {task.task}", differences=notes)
+    found.instants_there = instants if task.enabled else []
     if task.one_off:
-        _once(task, job, candidate)
+        _once(task, job, found)
     if task.enabled and task.expires and task.expires <= options.now:
         job.enabled = False
         notes.append(_("It has expired there: it is disabled here."))
     if task.description:
         notes.append(_("Its description is not imported: %(text)s") % {"text": task.description})
-    return candidate
+    return found
 
 
 def _job(task: Task, rule: ConvertedSchedule, args: str) -> Job:

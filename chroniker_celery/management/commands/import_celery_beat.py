@@ -2,36 +2,54 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from chroniker.clock.database_clock import database_now
 from chroniker.importing import Outcome, save_candidates
 from chroniker.management.importing import ImportCommand, refusals_explained
+from chroniker_celery.importing import jobs, settings_entries
 from chroniker_celery.importing.beat_tables import read_file, read_tables
-from chroniker_celery.importing.celery_app import project_app
-from chroniker_celery.importing.jobs import ImportOptions, candidates
+from chroniker_celery.importing.celery_app import app_named, project_app
+from chroniker_celery.importing.jobs import ImportOptions
+
+AFTER_TABLES = "Now disable these tasks there, or stop that beat. Until then it sends them, too."
+AFTER_ENTRIES = (
+    "Now delete these entries from the settings. Until then, only a beat with chroniker_celery.beat:Scheduler passes "
+    "them over; Celery's own beat sends them, too."
+)
 
 
 class Command(ImportCommand):
     help = (
         "Imports the periodic tasks of django-celery-beat as jobs that run them, from its tables or from a FILE of "
-        "“dumpdata django_celery_beat”. Prints each task as it is there and here. May be repeated: imported jobs stay "
-        "unchanged."
+        "“dumpdata django_celery_beat”; with --schedule the entries of beat_schedule. Prints each task as it is there "
+        "and here. May be repeated: imported jobs stay unchanged."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.add_argument("file", nargs="?", help="JSON or jsonl, also as .gz, .bz2 or .xz; default: the tables")
         parser.add_argument("--send", action="store_true", help="let all jobs send their task instead of running it")
+        parser.add_argument(
+            "--schedule",
+            nargs="?",
+            const="",
+            metavar="APP",
+            help="import the entries of beat_schedule: those of the executor's Celery app, or of “project.celery:app”",
+        )
 
-    def handle(self, *, file: str | None, dry_run: bool, disabled: bool, send: bool, **options: Any) -> None:
+    def handle(self, *, file: str | None, schedule: str | None, **options: Any) -> None:
+        if file and schedule is not None:
+            raise CommandError("Give a FILE or --schedule, not both.")
         with refusals_explained():
-            beat = read_file(file) if file else read_tables()
-            app = project_app()
+            app = app_named(schedule) if schedule else project_app()
             app.loader.import_default_modules()
-            import_options = ImportOptions(database_now(), set(app.tasks), send)
-            found = candidates(beat, import_options)
-            save_candidates(found, by=self.by, dry_run=dry_run, disabled=disabled)
+            import_options = ImportOptions(database_now(), set(app.tasks), options["send"])
+            if schedule is None:
+                found = jobs.candidates(read_file(file) if file else read_tables(), import_options)
+            else:
+                found = settings_entries.candidates(app, import_options)
+            save_candidates(found, by=self.by, dry_run=options["dry_run"], disabled=options["disabled"])
         self.show(found, import_options.now, options["json"])
         if any(each.outcome is Outcome.IMPORTED and each.job.enabled for each in found) and not options["json"]:
-            self.print_lines(["Now disable these tasks there, or stop that beat. Until then it sends them, too."])
+            self.print_lines([AFTER_TABLES if schedule is None else AFTER_ENTRIES])

@@ -90,14 +90,32 @@ def test_missing_apps_are_reported(monkeypatch: pytest.MonkeyPatch, settings: An
         assert ids(monkeypatch) == {expected}
 
 
+@pytest.mark.parametrize(
+    ("scheduler", "expected"),
+    [
+        ("celery.beat:PersistentScheduler", {"chroniker_celery.W009"}),
+        ("no.such:Scheduler", {"chroniker_celery.W009"}),
+        ("chroniker_celery.beat:Scheduler", set()),
+        ("chroniker_celery.beat.Scheduler", set()),
+    ],
+)
+def test_entries_need_the_scheduler_of_this_project(
+    monkeypatch: pytest.MonkeyPatch, scheduler: str, expected: set[str]
+) -> None:
+    entries = {"report": {"task": "shop.report", "schedule": 60}}
+    assert ids(monkeypatch, beat_scheduler=scheduler, beat_schedule=entries) == expected
+    assert ids(monkeypatch, beat_scheduler=scheduler, beat_schedule={}) == set()
+
+
 def test_enabled_prefetching_is_not_reported_on_rabbitmq(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ids(monkeypatch, broker_url="amqp://localhost:1//", worker_disable_prefetch=False) == set()
 
 
 def test_every_check_id_is_documented() -> None:
-    here = {"E001", "E002", "E003", "E004", "E005", "W001", "W002", "W003", "W005"}
+    here = {"E001", "E002", "E003", "E004", "E005", "W001", "W002", "W003", "W005", "W009"}
     of_the_doctor = {"E006", "E007", "W004", "W006", "W007"}  # test_doctor.py
-    assert set(CHECKS) == {f"chroniker_celery.{each}" for each in here | of_the_doctor}
+    of_the_import = {"W008"}  # test_import_beat_schedule.py
+    assert set(CHECKS) == {f"chroniker_celery.{each}" for each in here | of_the_doctor | of_the_import}
 
 
 def test_in_eager_mode_nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,144 @@
+"""Converts the entries of ``beat_schedule``, in the settings or from ``add_periodic_task``, to jobs."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from celery import Celery
+from celery.beat import ScheduleEntry
+from celery.schedules import crontab, schedule, solar
+from django.utils.translation import gettext as _
+
+from chroniker.clock.database_clock import database_now
+from chroniker.exceptions import ImportRefused
+from chroniker.importing import save_candidates
+from chroniker.importing.candidate import Candidate
+from chroniker.models import Job
+from chroniker_celery import beat_entries, beat_file
+from chroniker_celery.beat_entries import ORIGIN, Entry
+from chroniker_celery.importing import jobs
+from chroniker_celery.importing.beat_tables import Beat, Crontab, Interval, Solar, Task
+from chroniker_celery.importing.celery_app import project_app
+from chroniker_celery.importing.jobs import ImportOptions
+from chroniker_celery.models import key_of
+
+#: Options of an entry that have a place in the job or in its command. The report names others.
+KNOWN_OPTIONS = frozenset({"queue", "exchange", "routing_key", "headers", "priority", "expires"})
+SECOND = dt.timedelta(seconds=1)
+
+
+def candidates(app: Celery, options: ImportOptions, names: Collection[str] | None = None) -> list[Candidate]:
+    """A job for each entry, or for each with one of these names. Entries that Celery itself adds are left out.
+
+    A job goes on where the last message of its entry was: that of our beat, or of Celery's own beat on this host.
+    """
+    chosen = {name: entry for name, entry in app.conf.beat_schedule.items() if names is None or name in names}
+    sent = beat_file.last_runs(str(app.conf.beat_schedule_filename)) | beat_entries.last_times(chosen)
+    return [_candidate(name, entry, app, options, sent.get(name)) for name, entry in chosen.items()]
+
+
+def import_entries(keys: Collection[str], *, by: str) -> list[Candidate]:
+    """Save a job for each entry of the project's app with one of these keys (of ``key_of``)."""
+    app = project_app()
+    app.loader.import_default_modules()
+    names = {name for name in app.conf.beat_schedule if key_of(name) in keys}
+    found = candidates(app, ImportOptions(database_now(), set(app.tasks)), names)
+    save_candidates(found, by=by)
+    return found
+
+
+def _candidate(
+    name: str, settings: Mapping[str, Any], app: Celery, options: ImportOptions, last: dt.datetime | None
+) -> Candidate:
+    try:
+        entry: Entry = ScheduleEntry(**dict(settings, name=name, app=app))
+        task, beat = _task(entry, last), Beat([], {}, {}, {}, {})
+        _add_schedule(entry.schedule, task, beat)
+    except ImportRefused as refusal:
+        return Candidate(f"{ORIGIN}{name}", Job(name=name), str(settings.get("task", "")), refusal=str(refusal))
+    candidate = jobs.candidate(task, beat, options, f"{ORIGIN}{name}")
+    if candidate.refusal:
+        return candidate
+    if others := sorted(set(entry.options) - KNOWN_OPTIONS):
+        candidate.differences.append(_("These options are not imported: %(names)s.") % {"names": ", ".join(others)})
+    if getattr(entry.schedule, "relative", False):
+        candidate.differences.append(_("There its times were rounded (relative); here they are not."))
+    if last is not None:
+        candidate.due_since = _due_since(entry.schedule, last, options.now)
+    return candidate
+
+
+def _due_since(theirs: Any, last: dt.datetime, now: dt.datetime) -> dt.datetime | None:
+    """The first time after the last message, if it has passed."""
+    theirs.nowfun = lambda: now
+    try:
+        first: dt.datetime = now + theirs.remaining_estimate(last)
+    finally:
+        theirs.nowfun = None
+    return first if first <= now else None
+
+
+def _task(entry: Entry, last: dt.datetime | None) -> Task:
+    """As django-celery-beat would store the entry."""
+    options = entry.options
+    expires = options.get("expires")
+    return Task(
+        name=entry.name,
+        task=entry.task,
+        args=_json(entry.args, list),
+        kwargs=_json(entry.kwargs, dict),
+        queue=_name(options.get("queue")),
+        exchange=_name(options.get("exchange")),
+        routing_key=options.get("routing_key"),
+        headers=_json(options.get("headers"), dict),
+        priority=options.get("priority"),
+        expires=expires if isinstance(expires, dt.datetime) else None,
+        expire_seconds=int(expires) if isinstance(expires, int | float) else None,
+        last_run_at=last,
+    )
+
+
+def _name(option: Any) -> str | None:
+    """A queue or an exchange may be an object of kombu."""
+    return None if option is None else str(getattr(option, "name", option))
+
+
+def _json(value: Any, kind: type) -> str:
+    try:
+        return json.dumps(kind(value or ()))
+    except (TypeError, ValueError) as error:  # also arguments that are computed when the entry is sent
+        raise ImportRefused(_("Its arguments are not JSON: %(error)s") % {"error": error}) from error
+
+
+def _add_schedule(theirs: Any, task: Task, beat: Beat) -> None:
+    """The schedule as a row of its table. Raises ``ImportRefused`` for a class of the project."""
+    if type(theirs) is crontab:
+        beat.crontabs[1] = _crontab(theirs)
+        task.crontab = 1
+    elif type(theirs) is schedule:
+        beat.intervals[1] = _interval(theirs)
+        task.interval = 1
+    elif isinstance(theirs, solar):
+        beat.solar[1] = Solar(event=theirs.event)
+        task.solar = 1
+    else:
+        raise ImportRefused(_("A schedule of the type %(type)s has no equivalent.") % {"type": type(theirs).__name__})
+
+
+def _crontab(theirs: Any) -> Crontab:
+    names = ("minute", "hour", "day_of_month", "month_of_year", "day_of_week")
+    return Crontab(timezone=str(theirs.tz), **{name: _field(getattr(theirs, f"_orig_{name}")) for name in names})
+
+
+def _field(value: Any) -> str:
+    return str(value) if isinstance(value, str | int) else ",".join(str(each) for each in sorted(value))
+
+
+def _interval(theirs: Any) -> Interval:
+    every: dt.timedelta = theirs.run_every
+    if every % SECOND:
+        return Interval(every=every // dt.timedelta(microseconds=1), period="microseconds")
+    return Interval(every=every // SECOND, period="seconds")

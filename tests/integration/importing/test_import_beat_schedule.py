@@ -1,0 +1,171 @@
+"""``import_celery_beat --schedule``: the entries of ``beat_schedule`` become jobs."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import shlex
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from celery import Celery
+from celery.schedules import crontab, schedule, solar
+from django.core.checks import run_checks
+from django.core.management import CommandError, call_command
+from django.test import Client
+from django.urls import reverse
+
+from chroniker.clock.database_clock import database_now
+from chroniker.importing import Candidate, Outcome, save_candidates
+from chroniker.models import Job, JobState
+from chroniker.schedule import Frequency, preview
+from chroniker_celery.beat_entries import ORIGIN
+from chroniker_celery.importing import settings_entries
+from chroniker_celery.importing.jobs import ImportOptions
+from chroniker_celery.models import BeatEntry, key_of
+from tests.celeryapp import app as project_app
+
+pytestmark = [pytest.mark.django_db, pytest.mark.celery]
+
+NOW = dt.datetime(2026, 11, 30, 12, 0, 30, tzinfo=dt.UTC)
+HOUR = dt.timedelta(hours=1)
+
+
+class Sunset(solar):
+    def __init__(self) -> None:  # without the library that computes its times
+        self.event, self.nowfun = "sunset", None
+
+
+def imported(entry: dict[str, Any], *, zone: str = "UTC", now: dt.datetime = NOW) -> Candidate:
+    """The job of one entry of a task that the project has."""
+    app = Celery("importing", set_as_current=False, fixups=[])
+    app.conf.update(timezone=zone, beat_schedule={"report": {"task": "shop.report", **entry}})
+    found = settings_entries.candidates(app, ImportOptions(now, {"shop.report"}))
+    save_candidates(found, by="a test")
+    return found[0]
+
+
+@pytest.fixture
+def entries() -> Iterator[dict[str, Any]]:
+    """Entries of the project's app."""
+    before = project_app.conf.beat_schedule
+    project_app.conf.beat_schedule = found = {
+        "report": {"task": "testapp.witness", "schedule": crontab(minute=0), "args": ("a file", "report")},
+        "too often": {"task": "testapp.witness", "schedule": 0.5},
+    }
+    try:
+        yield found
+    finally:
+        project_app.conf.beat_schedule = before
+
+
+def printed(*words: str) -> str:
+    out = io.StringIO()
+    call_command("import_celery_beat", "--schedule", *words, stdout=out)
+    return out.getvalue()
+
+
+def test_a_crontab_keeps_its_times_in_the_zone_of_the_app() -> None:
+    found = imported({"schedule": crontab(minute="*/30", hour={9, 17}, day_of_week="mon-fri")}, zone="Europe/Paris")
+    assert (found.job.cron, found.job.timezone) == ("*/30 9,17 * * mon-fri", "Europe/Paris")
+    assert preview(found.job.spec, NOW, 10) == found.instants_there
+    assert found.job.origin == f"{ORIGIN}report"
+
+
+@pytest.mark.parametrize("every", [90, 90.0, dt.timedelta(seconds=90), schedule(90)])
+def test_an_interval_begins_after_the_import(every: Any) -> None:
+    found = imported({"schedule": every})
+    assert (found.job.frequency, found.job.params) == (Frequency.SECONDLY, "interval:90")
+    assert preview(found.job.spec, NOW, 2) == found.instants_there[:2]
+    assert found.due_since is None
+
+
+def test_arguments_and_options_are_kept() -> None:
+    options = {"queue": "slow", "priority": 3, "expires": 600, "serializer": "json"}
+    entry = {"schedule": 60, "args": ("a", [1]), "kwargs": {"full": True}, "options": options}
+    found = imported(entry)
+    job = found.job
+    words = ["shop.report", "--args", '["a", [1]]', "--kwargs", '{"full": true}']
+    assert (job.command, shlex.split(job.args)) == ("run_celery_task", words)
+    assert (job.queue, job.priority, job.start_deadline_seconds) == ("slow", 3, 600)
+    assert "These options are not imported: serializer." in found.differences
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ({"schedule": 0.5}, "the shortest is a second"),
+        ({"schedule": Sunset()}, "A solar schedule (sunset) has no equivalent."),
+        ({"schedule": type("Tides", (schedule,), {})(60)}, "A schedule of the type Tides has no equivalent."),
+        ({"schedule": 60, "args": (object(),)}, "Its arguments are not JSON"),
+        ({"schedule": 60, "kwargs": {"since": NOW}}, "Its arguments are not JSON"),
+    ],
+)
+def test_an_entry_without_an_equivalent_is_reported(entry: dict[str, Any], words: str) -> None:
+    found = imported(entry)
+    assert found.outcome is Outcome.REFUSED
+    assert words in found.refusal
+    assert not Job.objects.exists()
+
+
+@pytest.mark.parametrize("every", [24 * HOUR, crontab(minute=0, hour=4)], ids=["interval", "crontab"])
+def test_a_job_runs_at_once_if_its_entry_was_due_while_no_beat_ran(every: Any) -> None:
+    now = database_now()
+    BeatEntry.objects.create(key=key_of("report"), name="report", served_until=now - 25 * HOUR)
+    found = imported({"schedule": every}, now=now)
+    assert found.due_since is not None and now - 25 * HOUR < found.due_since <= now
+    call_command("cron", "--dry-run", stdout=(out := io.StringIO()))
+    assert "report" in out.getvalue()
+    assert JobState.objects.filter(job=found.job).exists()
+
+
+def test_the_command_imports_once_and_explains_what_remains(entries: dict[str, Any]) -> None:
+    assert "1 would be imported" in printed("--dry-run")
+    assert not Job.objects.exists()
+    output = printed()
+    assert "“too often”  (not imported: An interval of 500000 microseconds has no equivalent" in output
+    assert "Now delete these entries from the settings." in output
+    assert "differs" not in output
+    job = Job.objects.get()
+    job.name = "renamed"
+    job.save()
+    assert "1 imported before, unchanged" in printed("tests.celeryapp:app")
+    assert Job.objects.get().name == "renamed"
+
+
+def test_a_file_and_the_schedule_are_refused_together() -> None:
+    with pytest.raises(CommandError, match="Give a FILE or --schedule, not both"):
+        call_command("import_celery_beat", "dump.json", "--schedule", "")
+
+
+def test_an_app_that_cannot_be_imported_is_refused() -> None:
+    with pytest.raises(CommandError, match=r"The Celery app 'no.such:app' cannot be imported"):
+        printed("no.such:app")
+
+
+def test_entries_that_are_also_jobs_are_named_by_a_check(entries: dict[str, Any]) -> None:
+    def found() -> list[str]:
+        messages = run_checks(tags=["chroniker"], databases=["default"])
+        return [str(message.msg) for message in messages if message.id == "chroniker_celery.W008"]
+
+    assert found() == []
+    printed("--disabled")
+    assert found() == ["These entries of beat_schedule are also jobs: “report”."]
+    del entries["report"]
+    assert found() == []
+
+
+def test_the_admin_makes_jobs_of_entries(admin_client: Client, entries: dict[str, Any]) -> None:
+    rows = [
+        BeatEntry.objects.create(key=key_of(name), name=name, served_until=database_now())
+        for name in ("report", "too often", "removed")
+    ]
+    data = {"action": "make_jobs", "_selected_action": [row.pk for row in rows]}
+    url = reverse("admin:chroniker_celery_beatentry_changelist")
+    page = admin_client.post(url, data, follow=True).content.decode()
+    assert "is a job now. Delete the entry from the settings." in page
+    assert "“too often” was not imported: An interval of" in page
+    assert "entries that are not in the settings of this site were left out" in page
+    assert [job.name for job in Job.objects.all()] == ["report"]
+    assert "“report” is a job already." in admin_client.post(url, data, follow=True).content.decode()
