@@ -67,7 +67,7 @@ def printed(*words: str) -> str:
 
 
 def test_a_crontab_keeps_its_times_in_the_zone_of_the_app() -> None:
-    found = imported({"schedule": crontab(minute="*/30", hour={9, 17}, day_of_week="mon-fri")}, zone="Europe/Paris")
+    found = imported({"schedule": crontab(minute="*/30", hour=[17, 9], day_of_week="mon-fri")}, zone="Europe/Paris")
     assert (found.job.cron, found.job.timezone) == ("*/30 9,17 * * mon-fri", "Europe/Paris")
     assert preview(found.job.spec, NOW, 10) == found.instants_there
     assert found.job.origin == f"{ORIGIN}report"
