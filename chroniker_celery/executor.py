@@ -21,6 +21,8 @@ from chroniker_celery import checks, diagnosis, publish
 TIMEOUT = 5.0
 #: The same for a hint to stop a run. The stop itself is in the database.
 HINT_TIMEOUT = 0.5
+#: The same for a hint that a host is draining.
+DRAIN_TIMEOUT = 3.0
 
 
 class CeleryExecutor(Executor):
@@ -74,6 +76,12 @@ class CeleryExecutor(Executor):
         """Wake the run's supervisor: directly if it is on this host, else by a message to all workers."""
         if not wake(settings.runtime_dir, run_id):
             publish.wake(self.app, run_id, timeout=min(self.timeout, HINT_TIMEOUT))
+
+    def stop_or_continue_consuming(self, worker: str, queues: Sequence[str], *, stop: bool) -> None:
+        """By Celery's own control commands. Messages that the worker has received already go to other workers."""
+        command = "cancel_consumer" if stop else "add_consumer"
+        for queue in queues:
+            publish.control(self.app, command, {"queue": queue}, [worker], timeout=min(self.timeout, DRAIN_TIMEOUT))
 
     def check(self) -> list[CheckMessage]:
         try:

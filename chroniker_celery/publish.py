@@ -143,19 +143,26 @@ def _send(app: Celery, producer: Producer, options: dict[str, Any], messages: Se
 
 def wake(app: Celery, run_id: UUID, *, timeout: float) -> None:
     """Tell all workers to wake the run's supervisor. Does not wait for answers."""
+    control(app, WAKE, {"run_id": str(run_id)}, None, timeout=timeout)
+
+
+def control(
+    app: Celery, command: str, arguments: dict[str, Any], workers: Sequence[str] | None, *, timeout: float
+) -> None:
+    """Send a control command to these workers, or to all. Does not wait for answers."""
     untyped: Any = app  # its stubs lack the mailbox and the clock
     mailbox = untyped.control.mailbox
-    command = {
-        "method": WAKE,
-        "arguments": {"run_id": str(run_id)},
-        "destination": None,
+    message = {
+        "method": command,
+        "arguments": arguments,
+        "destination": None if workers is None else list(workers),
         "pattern": None,
         "matcher": None,
     }
     # Not ``control.broadcast``: it uses the app's pool and retries without limit while the broker is down.
     with connection(app, timeout) as link:
         app.amqp.Producer(link, auto_declare=False).publish(
-            command,
+            message,
             exchange=mailbox.exchange.name,
             declare=[mailbox.exchange],
             headers={"clock": untyped.clock.forward(), "expires": 0},

@@ -18,7 +18,7 @@ from django.db import connections
 
 from chroniker.clock.database_clock import database_now
 from chroniker.conf import settings
-from chroniker.eligibility import hosts
+from chroniker.eligibility import draining, hosts
 from chroniker.scheduler import watch
 from chroniker.scheduler.watch import Watch
 from chroniker.worker import run_lock
@@ -34,6 +34,9 @@ logger = logging.getLogger(__name__)
 
 #: A run may take days. Celery's time limits would end the pool's process, which is the supervisor. Jobs have timeouts.
 NO_LIMIT_SECONDS = 10 * 365 * 86_400
+
+#: In place of the queues of a worker that consumes none now. (No name at all means that there are no queues.)
+NO_QUEUE = "(none)"
 
 #: A worker waits this long for the record of its shutdown.
 GOODBYE_SECONDS = 5.0
@@ -151,7 +154,7 @@ class HostHeartbeat(threading.Thread):
     def _reports(self) -> list[hosts.WorkerReport]:
         """What this worker reports about itself, for each executor whose runs it executes."""
         app, name, slots = self._parent.app, str(self._parent.hostname), _slots(self._parent)
-        queues = sorted(map(str, app.amqp.queues.consume_from))  # as changed by remote control
+        queues = sorted(map(str, app.amqp.queues.consume_from)) or [NO_QUEUE]  # as changed by remote control
         busy = min(len(state.active_requests), slots)
         return [
             hosts.WorkerReport(executor.alias, name, queues, slots, busy, self._started_at)
@@ -160,7 +163,9 @@ class HostHeartbeat(threading.Thread):
 
     def _record(self, step: Callable[[list[hosts.WorkerReport]], None]) -> None:
         try:
-            self._started_at = self._started_at or database_now()
+            if self._started_at is None:
+                draining.end_drain()  # this worker is the deploy that the drain was for
+                self._started_at = database_now()
             step(self._reports())
             self._failing = False
         except Exception as error:  # the database is down: supervisors handle that themselves

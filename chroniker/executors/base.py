@@ -64,6 +64,12 @@ class Executor:
     def request_stop(self, run_id: UUID) -> None:
         """A stop was requested for this run: wake its supervisor, so that it does not wait for its next renewal."""
 
+    def stop_or_continue_consuming(self, worker: str, queues: Sequence[str], *, stop: bool) -> None:
+        """A hint: this worker's host is draining (or no longer), so that the worker should get no more messages.
+
+        The start of a run checks the drain in any case.
+        """
+
     def check(self) -> list[CheckMessage]:
         """Problems with this executor's settings, for Django's system checks. Must not need a server."""
         return []

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Case, F, QuerySet, Value, When
+from django.db.models import Case, Exists, F, QuerySet, Value, When
 from django.db.models.functions import Coalesce
 
 from chroniker.clock import jump_detection
 from chroniker.clock.database_clock import FromNow
 from chroniker.conf import settings
-from chroniker.eligibility import hosts
+from chroniker.eligibility import draining, hosts
 from chroniker.lifecycle.dispatch_state import postponed
 from chroniker.lifecycle.events import note
 from chroniker.lifecycle.transactions import send_after_commit, transactional
@@ -22,6 +22,9 @@ from chroniker.models import EventKind, Job, Lease, Run, Status
 from chroniker.process.run_spec import Renewal
 from chroniker.reasons import NO_REASON, Code, Reason
 from chroniker.signals import run_started
+
+#: A run that a draining host may not start is sent again after this time.
+DRAINING_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ def start(
 
     Exactly one nonce ever gets the right; if the run requires a host, only a nonce of that host. A repeated call with
     the same nonce (the commit's answer was lost) gets the same answer while the run is running. While the database's
-    clock is not trusted, starts on this host are refused; the claim is offered again later.
+    clock is not trusted, or this host is draining, starts on this host are refused; the claim is offered again later.
 
     For the record: ``worker``, the queue that it got the run from (if the dispatch recorded none), and the time that it
     ``waited`` since then, by a clock of its own. So ``taken_at`` is a time of the database's clock.
@@ -70,6 +73,9 @@ def start(
         started = _start(run_id, token, nonce, taker)
     except _TooLate:
         started = None
+    except _Draining:
+        postponed(run_id, token, DRAINING_SECONDS, Reason.of(Code.DRAINING, host=taker.host))
+        return None
     except jump_detection.ClockJumped as refusal:
         hosts.record_suspension(refusal.reading, name=taker.host)
         postponed(run_id, token, refusal.reading.seconds, refusal.reading.suspended_because)
@@ -105,9 +111,12 @@ def _start(run_id: UUID, token: int, nonce: UUID, taker: Taker) -> Started | Non
         now=FromNow(),
         server=jump_detection.server_column(),
         last_success=F("job__state__last_success_until"),
+        draining=Exists(draining.draining_here()),
     ).first()
     if run is None:
         return None
+    if run.draining:
+        raise _Draining
     reading = jump_detection.evaluate(run.now, run.server or None, before)
     if reading.suspended_because:
         # The lease may have been taken from a holder that still executes the job.
@@ -118,6 +127,10 @@ def _start(run_id: UUID, token: int, nonce: UUID, taker: Taker) -> Started | Non
     if not held:
         raise _TooLate
     return Started(run, run.job, run.stop_requested_at is not None, run.last_success)
+
+
+class _Draining(Exception):
+    """This host is draining: another one has to start the run. Rolls the start back."""
 
 
 class _TooLate(Exception):

@@ -141,11 +141,15 @@ class TickPrinter:
     def __init__(self, write: Callable[[str], None], verbosity: int) -> None:
         self._write, self._verbosity = write, verbosity
         self._suspended_because = NO_REASON
+        self._draining = False
 
     def __call__(self, result: TickResult) -> None:
         if result.suspended_because and result.suspended_because != self._suspended_because:
             self.print(f"nothing is claimed or closed as lost for one lease: {result.suspended_because}")
         self._suspended_because = result.suspended_because
+        if result.draining and not self._draining:
+            self.print("this host is draining: nothing is claimed; see manage.py drain --undo")
+        self._draining = result.draining
         for run in result.claimed if self._verbosity >= 1 else ():
             self.print(f"claimed {describe(run)} ({run.pk})")
         for run in result.lost if self._verbosity >= 2 else ():

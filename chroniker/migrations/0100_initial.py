@@ -96,6 +96,16 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("suspended_because", models.TextField(blank=True, verbose_name="suspended because")),
+                (
+                    "draining_since",
+                    models.DateTimeField(
+                        help_text="Since then this host claims and starts nothing. Empty: it does.",
+                        null=True,
+                        verbose_name="draining since",
+                    ),
+                ),
+                ("draining_by", models.CharField(blank=True, max_length=150, verbose_name="drained by")),
+                ("draining_workers", models.JSONField(blank=True, default=list)),
             ],
             options={
                 "verbose_name": "host",

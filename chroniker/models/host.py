@@ -21,6 +21,11 @@ class Host(models.Model):
         _("suspended until"), null=True, help_text=_("Until then no run starts and no lease expires on this host.")
     )
     suspended_because = models.TextField(_("suspended because"), blank=True)
+    draining_since = models.DateTimeField(
+        _("draining since"), null=True, help_text=_("Since then this host claims and starts nothing. Empty: it does.")
+    )
+    draining_by = models.CharField(_("drained by"), max_length=150, blank=True)
+    draining_workers = models.JSONField(default=list, blank=True)  #: executor, worker, and the queues to consume again
 
     objects = DecidingManager()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from django.db.models import Expression, Q, QuerySet
 
@@ -74,9 +74,16 @@ def claims_left_for_this_host(here: Collection[str]) -> QuerySet[Run]:
     return mine.select_related("job").order_by("redispatch_at")
 
 
-def dispatch_again(now: dt.datetime) -> int:
-    """Send a second message for claims whose first one seems lost. Harmless: only one start succeeds."""
-    waiting = list(claims_to_redispatch(now, executors.here())[: settings.batch_size])
+def dispatch_again(now: dt.datetime, *, is_draining: bool = False) -> int:
+    """Send a second message for claims whose first one seems lost. Harmless: only one start succeeds.
+
+    While this host is draining, claims of executors that execute here are left to other hosts.
+    """
+    here = executors.here()
+    claims = claims_to_redispatch(now, here)
+    if is_draining:
+        claims = claims.exclude(job__executor__in=here)
+    waiting = list(claims[: settings.batch_size])
     mine = lifecycle.take_for_dispatch([run.pk for run in waiting], now) if waiting else ()
     return dispatch([run for run in waiting if run.pk in mine], now)
 
@@ -94,6 +101,15 @@ def dispatch_claims_left_for_this_host(now: dt.datetime, contested: Collection[i
     if contested:
         lifecycle.wait_for(contested)
     return dispatch(list(claims_left_for_this_host(here)[: settings.batch_size]), now)
+
+
+def stop_or_continue_consuming(workers: Iterable[tuple[str, str, Sequence[str]]], *, stop: bool) -> None:
+    """Send a hint to workers whose host is draining, or no longer. ``workers``: executor, name and queues of each."""
+    for alias, worker, queues in workers:
+        try:
+            executors[alias].stop_or_continue_consuming(worker, queues, stop=stop)
+        except Exception as error:  # only a hint: a draining host refuses the start of runs
+            logger.info("The hint about a drain could not be sent to %s: %s", worker, one_line(error))
 
 
 def wake_workers(runs: Collection[Run]) -> None:

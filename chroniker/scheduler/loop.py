@@ -12,7 +12,7 @@ from django.db import Error, close_old_connections
 from django.db.models import Model, QuerySet
 
 from chroniker.clock.database_clock import database_now
-from chroniker.eligibility import hosts
+from chroniker.eligibility import draining, hosts
 from chroniker.executors import executors
 from chroniker.models import JobState
 from chroniker.scheduler import dispatch, tick, tick_result
@@ -63,6 +63,7 @@ class Ticker:
         self._period, self._on_result, self._only = period, on_result, only
         self._record = TickRecord(kind, period) if kind else None
         self._watch = Watch()
+        self._has_begun = False
         self._heartbeat_at = -hosts.HEARTBEAT_SECONDS
         self._reports: Callable[[], list[hosts.WorkerReport]] = list
         self._unusable_since: float | None = None
@@ -132,6 +133,9 @@ class Ticker:
 
         A process whose passes are recorded watches the workers, too.
         """
+        if self._record is not None and not self._has_begun:
+            draining.end_drain()  # this process is the deploy that the drain was for
+            self._has_begun = True
         if self._heartbeat_is_due:
             hosts.record_heartbeat(self._reports())
             self._heartbeat_at = time.monotonic()

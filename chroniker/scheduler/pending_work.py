@@ -14,7 +14,7 @@ from chroniker.clock import jump_detection
 from chroniker.clock.database_clock import StatementNow, aware, clock_columns
 from chroniker.clock.jump_detection import ClockReading
 from chroniker.conf import settings
-from chroniker.eligibility import due, pauses
+from chroniker.eligibility import draining, due, pauses
 from chroniker.eligibility.claim_kinds import OVERLAPPED, SCHEDULED, START_KINDS, TICK_KINDS
 from chroniker.executors import executors
 from chroniker.models import Group, Job, JobState, Lease, Outbox, Overlap, Run, Status, Switch
@@ -39,6 +39,7 @@ class PendingWork:
     messages: bool
     deletions: bool
     paused: bool
+    draining: bool  #: this host claims nothing
     fleet_work: Sequence[str] = ()  #: names of the regular work that is due
 
     @property
@@ -93,6 +94,7 @@ def _questions(now: dt.datetime | Expression) -> dict[tuple[str, int], QuerySet[
         "groups": [Group.objects.filter(Q(paused_at__isnull=False) | Q(limit__isnull=False))],
         "messages": [Outbox.objects.filter(send_at__lte=now)],
         "deletions": [Job.objects.filter(deletion_requested_at__isnull=False, enabled=False)],
+        "draining": [draining.draining_here()],
         "paused": [Switch.objects.filter(pk=pauses.ALL, paused_at__isnull=False)],
     }
     for name, work in fleet_work.wanted().items():

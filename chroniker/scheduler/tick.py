@@ -11,7 +11,7 @@ from chroniker import lifecycle, outbox
 from chroniker.clock import jump_detection
 from chroniker.clock.jump_detection import PassClock
 from chroniker.conf import settings
-from chroniker.eligibility import due, hosts, pauses
+from chroniker.eligibility import draining, due, hosts, pauses
 from chroniker.models import JobDependency, Run
 from chroniker.scheduler import dispatch, fleet_work, job_deletion, pending_work, retention
 from chroniker.scheduler.claiming import EVERYTHING, TIME_BOX, Clock, Search, claim_due
@@ -68,14 +68,16 @@ def _advance(result: TickResult, work: PendingWork, clock: PassClock, only: Coll
     if work.expiry:
         result.lost = expire()
     if work.redispatch:
-        result.dispatched += dispatch.dispatch_again(clock())
+        result.dispatched += dispatch.dispatch_again(clock(), is_draining=work.draining)
     if work.stops:
         stop_flagged()
-    claims = (work.claims or bool(result.lost)) and not work.paused and not settings.paused
+    result.draining = work.draining
+    claims = (work.claims or bool(result.lost)) and not work.paused and not settings.paused and not work.draining
     if claims:  # a lost run may be retried at once
         for claimed in book_and_claim(result, clock, only, search=work.search, edits=work.edits):
             result.dispatched += dispatch.dispatch(claimed, clock())
-    if claims or work.claims_for_this_host:  # another host may have claimed for this one since the first statement
+    # Another host may have claimed for this one since the first statement.
+    if claims or (work.claims_for_this_host and not work.draining):
         result.dispatched += dispatch.dispatch_claims_left_for_this_host(clock(), result.lost_races)
 
 
@@ -107,7 +109,7 @@ def claim_after_run(job_id: int) -> TickResult:
         *due.jobs_with_pending_work([job_id, *dependents]),
         *due.pending_jobs_in_group_of(job_id, settings.batch_size),
     }
-    if waiting and not jump_detection.suspended_because() and pauses.global_pause() is None:
+    if waiting and _may_claim():
         with suppress(jump_detection.ClockJumped):  # the next tick records it
             clock = PassClock(jump_detection.trusted_reading())
             for claimed in claim_due(result, clock, waiting):
@@ -115,6 +117,13 @@ def claim_after_run(job_id: int) -> TickResult:
         retention.trim(result.over_maximum)
     outbox.send_soon()
     return result
+
+
+def _may_claim() -> bool:
+    """Two statements: of the pause, and of a drain of this host."""
+    if jump_detection.suspended_because() or pauses.global_pause() is not None:
+        return False
+    return not draining.draining_here().exists()
 
 
 def expire() -> list[Run]:

@@ -22,4 +22,5 @@ class TickResult:
     suspended_because: Reason = NO_REASON  #: why it expired and claimed nothing
     lost_races: set[int] = field(default_factory=set)  #: jobs for this host that another claimer won
     over_maximum: set[int] = field(default_factory=set)  #: claimed jobs with more runs than they keep
+    draining: bool = False  #: this host is draining: it claimed nothing
     messages: bool = False  #: the pass wrote messages that wait to be sent

@@ -50,6 +50,7 @@ STATES: dict[str, State] = {
     "warning": State(_("Warning"), "wait", "late"),
     "unknown": State(_("Unknown"), "wait", "late"),
     "suspended": State(_("Suspended"), "wait", "pause"),
+    "draining": State(_("Draining"), "wait", "pause"),
     "paused": State(_("Paused"), "wait", "pause"),
     "stopped": State(_("Stopped"), "wait", "stop"),
     "stopping": State(_("Stopping"), "wait", "stop"),

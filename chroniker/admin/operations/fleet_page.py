@@ -129,4 +129,6 @@ def _host_row(each: FleetHost, now: dt.datetime) -> dict[str, Any]:
         "clock": clock_picture(host.clock_skew_seconds),
         "suspended_until": host.suspended_until if suspended else None,
         "because": str(suspension_reason(host)) if suspended else "",
+        "draining_since": host.draining_since,
+        "draining_by": host.draining_by,
     }

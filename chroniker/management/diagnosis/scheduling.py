@@ -9,6 +9,7 @@ from django.db.models import Min
 from chroniker.checks.jobs import check_jobs
 from chroniker.clock.database_clock import database_now
 from chroniker.conf import settings
+from chroniker.eligibility import draining
 from chroniker.eligibility import hosts as host_list
 from chroniker.eligibility import pauses as active_pauses
 from chroniker.insights import health as figures_of_health
@@ -50,6 +51,8 @@ def hosts() -> Findings:
     for text in host_list.suspension_messages()[:MAX_NAMED]:
         advice = "Wait until then. Did the database's clock jump, or was a standby promoted? See docs: reliability."
         yield Level.WARNING, text, advice
+    for text in draining.messages()[:MAX_NAMED]:
+        yield Level.WARNING, text, "Shut it down, start its processes again, or run manage.py drain --undo there."
     for host in live:
         if abs(host.clock_skew_seconds or 0) > host_list.SKEW_SECONDS:
             text = f"The clock of “{host.name}” is {host.clock_skew_seconds:+.1f} s off the database's."
