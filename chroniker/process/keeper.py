@@ -196,14 +196,15 @@ class Keeper:
         how = self._terminating or "exited"
         if alone:
             return how
+        if self._kill_at is not None:
+            return ""
         if self._linger_until is None:
             self._linger_until = now + LINGER
-        lingers = now < self._linger_until or self._kill_at is not None
-        return "" if lingers else how
+        return "" if now < self._linger_until else how
 
     def _terminate(self, why: str, now: float) -> None:
         self._terminating = why
-        self._timeout_at = None
+        self._timeout_at = self._linger_until = None  # a moment that has passed must not keep the loop awake
         self._kill_at = now + self._grace
         for number in (signal.SIGTERM, signal.SIGCONT):  # a stopped process reacts to SIGTERM only after SIGCONT
             self._tree.signal(number)

@@ -1,0 +1,79 @@
+"""What a keeper decides, without processes and clocks."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from chroniker.process.keeper import Keeper
+from chroniker.process.keeper_protocol import KeeperConnection
+from chroniker.process.process_tree import Killed
+from chroniker.process.run_spec import RunSpec
+
+
+class TreeWithALivingChild:
+    """The command has ended; a process that it started takes no notice of SIGTERM."""
+
+    status: int | None = 0
+    cpu_seconds = 0.0
+    max_rss_kb = 0
+
+    def __init__(self, bell: socket.socket) -> None:
+        self._bell = bell
+        self.signals: list[int] = []
+
+    def fileno(self) -> int:
+        return self._bell.fileno()
+
+    def clear(self) -> None:
+        """Nothing rings."""
+
+    def start(self, spec: RunSpec) -> int:
+        return 1
+
+    def reap(self) -> bool:
+        return True
+
+    def signal(self, number: int) -> None:
+        self.signals.append(number)
+
+    def kill(self) -> Killed:
+        return Killed()
+
+
+@pytest.fixture
+def keeper() -> Iterator[Keeper]:
+    with ExitStack() as stack:
+        near, far = socket.socketpair()
+        bell, other = socket.socketpair()
+        for each in (near, far, bell, other):
+            stack.enter_context(each)
+        keeper = Keeper(KeeperConnection(near), TreeWithALivingChild(bell))
+        keeper._grace = 10.0
+        yield keeper
+
+
+@pytest.mark.parametrize("stopped_at", [99.0, 100.3], ids=["before the command ended", "while its processes linger"])
+def test_a_stop_waits_for_its_grace_without_turning_in_a_loop(keeper: Keeper, stopped_at: float) -> None:
+    if stopped_at > 100.0:
+        assert keeper._judge(100.0, False) == ""
+    keeper._obey([{"stop": True}], stopped_at)
+    for now in (100.5, 101.0, 105.0):
+        assert keeper._judge(now, False) == ""
+        assert keeper._patience(now) > 0
+    assert keeper._judge(stopped_at + 10.0, False) == "stopped"
+
+
+def test_processes_of_a_command_that_ended_by_itself_have_half_a_second(keeper: Keeper) -> None:
+    assert [keeper._judge(now, False) for now in (100.0, 100.4, 100.6)] == ["", "", "exited"]
+
+
+def test_sigterm_reaches_the_tree_once(keeper: Keeper) -> None:
+    keeper._obey([{"stop": True}, {"stop": True}], 100.0)
+    tree = keeper._tree
+    assert isinstance(tree, TreeWithALivingChild)
+    assert tree.signals == [signal.SIGTERM, signal.SIGCONT]
