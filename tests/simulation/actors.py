@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.db import Error
 
-from chroniker.conf import settings
+from chroniker.conf import DEFAULTS, settings
 from chroniker.eligibility.hosts import WorkerReport
 from chroniker.executors.base import Executor
 from chroniker.executors.database_report import DatabaseReport
 from chroniker.models import Run
 from chroniker.scheduler import loop, tick
 from chroniker.worker import supervisor
+from chroniker.worker.run_remains import RemainsSweeper
+from tests.simulation.channels import Event
 from tests.simulation.machine import SimulatedHost
 from tests.simulation.processes import Host, Process
 from tests.simulation.world import World, active
@@ -121,6 +124,28 @@ def start_scheduler(world: World, host: Host) -> None:
     def start_again() -> None:
         if world.schedulers_run:
             start_scheduler(world, host)
+
+    process.start(serve, delay=world.rng.random())
+    process.at_death.append(restart)
+
+
+def start_worker(world: World, host: Host) -> None:
+    """A worker, as far as it sweeps: the product's own loop. Its runs are processes of their own here."""
+    process = Process(host, f"worker of {host.name}", "worker")
+    every = float(host.settings["CHRONIKER_LOCK_TIMEOUT"]) / DEFAULTS["CHRONIKER_HEARTBEAT_MISSES"]
+
+    def serve() -> None:
+        sweeper = RemainsSweeper(Path(), every)
+        vars(sweeper)["_ended"] = Event()
+        sweeper.run()
+
+    def restart() -> None:
+        if world.schedulers_run:
+            world.after(world.rng.expovariate(1 / 4), start_again)
+
+    def start_again() -> None:
+        if world.schedulers_run:
+            start_worker(world, host)
 
     process.start(serve, delay=world.rng.random())
     process.at_death.append(restart)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Self
 
 from tests.simulation.processes import Process, Thread
@@ -30,12 +31,21 @@ class End:
         self.closed = False
         self.ended = False  # the other side is closed
         self.waiters: set[Thread] = set()
+        self.holders: set[Process] = set()
         open_files[self.number] = self
         if owner is not None:
             self.belongs_to(owner)
 
-    def belongs_to(self, owner: Process) -> None:
-        owner.at_death.append(self.close_now)
+    def belongs_to(self, *owners: Process) -> None:
+        """It is closed when the last of these processes has died or has let it go."""
+        for owner in owners:
+            self.holders.add(owner)
+            owner.at_death.append(partial(self.let_go, owner))
+
+    def let_go(self, owner: Process) -> None:
+        self.holders.discard(owner)
+        if not self.holders:
+            self.close_now()
 
     def fileno(self) -> int:
         return self.number

@@ -3,45 +3,81 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Collection
 from typing import Any, Self
 from uuid import UUID
 
 from chroniker.process.keeper import Keeper
 from chroniker.process.keeper_client import KeeperClient
 from chroniker.process.keeper_protocol import KeeperConnection
-from chroniker.process.process_tree import Killed
+from chroniker.process.process_tree import Killed, Survivor
 from tests.simulation import channels
 from tests.simulation.command import Command
+from tests.simulation.guards import KeeperProcess, LockFile, fork_server_of
 from tests.simulation.processes import Process
 from tests.simulation.world import active
 
 SWEEP_SECONDS = 0.02
+NOT_OURS_PATIENCE = 5.0
 
 
 class Lock:
-    """A run's file lock: held as long as its supervisor or its keeper lives."""
+    """A run's file lock: held as long as its supervisor, its keeper or the keeper's parent lives."""
 
-    def __init__(self, run_id: UUID, holders: set[Process]) -> None:
-        self.run_id, self.holders = run_id, holders
+    def __init__(self, run_id: UUID, file: LockFile) -> None:
+        self.run_id, self.file = run_id, file
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
         active().check_alive()
-        self.holders.discard(active().process)
+        self.file.holders.discard(active().process)
         if kind is None:
             active().process.host.locks.pop(self.run_id, None)
 
 
 def is_held(runtime_dir: object, run_id: UUID) -> bool | None:
     """As `run_lock.is_held`. None: this host has no such file."""
-    holders = active().process.host.locks.get(run_id)
-    return None if holders is None else _any_alive(holders)
+    file = active().process.host.locks.get(run_id)
+    return None if file is None else file.is_held
 
 
-def _any_alive(holders: set[Process]) -> bool:
-    return any(not process.dead for process in holders)
+def sweep_leftovers(
+    runtime_dir: object, *, known: Collection[UUID] = (), minimum_age: float = float("-inf")
+) -> list[UUID]:
+    """As `run_lock.sweep_leftovers`."""
+    swept = []
+    for run_id, file in list(active().process.host.locks.items()):
+        if run_id not in known and active().now - file.created >= minimum_age and not file.is_held:
+            kill_marked_processes(run_id)
+            swept.append(run_id)
+    return swept
+
+
+def kill_marked_processes(run_id: UUID, keeper: int = 0) -> list[Survivor]:
+    """As `run_marker.kill_marked_processes`, on the machine of the calling process."""
+    world = active()
+    if keeper in world.processes:
+        found = world.processes[keeper]
+        _kill([*found.descendants(), found])
+    world.block(SWEEP_SECONDS)
+    machine = world.process.host.machine
+    _kill([each for each in world.processes.values() if each.host.machine is machine and each.marker == run_id])
+    return []
+
+
+def _kill(processes: Collection[Process]) -> list[Process]:
+    """Returns those that belong to another user and live on."""
+    for each in processes:
+        if each.ours:
+            each.kill()
+    return [each for each in processes if not each.dead]
+
+
+def process_state(pid: int) -> str:
+    """As `process_tree.state`."""
+    return "S" if pid in active().processes else ""
 
 
 class WakeSocket:
@@ -96,25 +132,26 @@ class Tree:
         return self._command.pid
 
     def reap(self) -> bool:
-        for child in list(self._me.children):
-            if child.dead:
-                self._me.children.remove(child)
-                if child is self._command:
-                    self.status = self._command.exit_code
-        return bool(self._me.children)
+        if self._command is not None and self._command.dead:
+            self.status = self._command.exit_code
+        return bool(self._me.descendants())
 
     def signal(self, number: int) -> None:
-        if number == signal.SIGTERM and self._command is not None and not self._command.dead:
-            self._command.terminate()
+        if number == signal.SIGTERM:
+            for each in self._me.descendants():
+                each.terminate()
 
     def kill(self) -> Killed:
         seconds = active().kill_seconds
         active().block(active().rng.expovariate(200) if seconds is None else seconds)
-        found = [child for child in self._me.children if not child.dead]
-        for child in found:
-            child.kill()
+        found = self._me.descendants()
+        left = _kill(found)
+        if left:
+            active().block(NOT_OURS_PATIENCE)
+            left = [each for each in left if not each.dead]
         self.reap()
-        return Killed(count=len(found), names=[child.name for child in found])
+        survivors = [Survivor(each.pid, "", each.name) for each in left]
+        return Killed(count=len(found) - len(left), names=[each.name for each in found], survivors=survivors)
 
 
 class SimulatedHost:
@@ -122,11 +159,11 @@ class SimulatedHost:
 
     def lock(self, run_id: UUID) -> Lock | None:
         process = active().process
-        holders = process.host.locks.setdefault(run_id, set())
-        if _any_alive(holders):
+        file = process.host.locks.setdefault(run_id, LockFile(active().now))
+        if file.is_held:
             return None
-        holders.add(process)
-        return Lock(run_id, holders)
+        file.holders.add(process)
+        return Lock(run_id, file)
 
     def wake_socket(self, run_id: UUID) -> WakeSocket:
         return WakeSocket(run_id)
@@ -142,12 +179,14 @@ class SimulatedHost:
         out, out_end = channels.pair()
         err, err_end = channels.pair()
         shared = channels.End(supervisor)
-        keeper = Process(supervisor.host, f"keeper of {supervisor.name}", "keeper")
+        server = fork_server_of(supervisor.host)
+        keeper = KeeperProcess(server, f"keeper of {supervisor.name}")
+        server.keep(keeper, lock.file, far)
         for end in (near, out, err):
             end.belongs_to(supervisor)
-        for end in (far, out_end, err_end):
+        far.belongs_to(keeper, server)
+        for end in (out_end, err_end):
             end.belongs_to(keeper)
-        lock.holders.add(keeper)
         client = SimulatedKeeperClient(_connection(near), out.number, err.number, shared.number)
         keeper.start(_guard, keeper, far, out_end)
         if not client.wait_ready():
@@ -155,15 +194,8 @@ class SimulatedHost:
             raise OSError("its keeper did not start")
         return client
 
-    def kill_marked(self, run_id: UUID, keeper: int) -> list[str]:
-        world = active()
-        if keeper in world.processes:
-            world.processes[keeper].kill()
-        world.block(SWEEP_SECONDS)
-        for process in list(world.processes.values()):
-            if process.host is world.process.host and process.marker == run_id:
-                process.kill()
-        return []
+    def kill_marked(self, run_id: UUID, keeper: int) -> list[Survivor]:
+        return kill_marked_processes(run_id, keeper)
 
 
 def _connection(end: Any) -> KeeperConnection:

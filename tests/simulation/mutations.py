@@ -90,6 +90,51 @@ REPLACEMENTS = {
         "taken: dict[int, int] = {}",
         "group-limit",
     ),
+    "deadline-without-lock-files-only": Replacement(
+        "executors/database_report.py",
+        "        lease=settings.lease.total_seconds(),\n",
+        "        lease=10_000.0 if settings.check_lock_file else settings.lease.total_seconds(),\n",
+        "lock-file-unseen",
+    ),
+    "lock-is-not-asked": Replacement(
+        "lifecycle/expiry.py",
+        "        overdue &= ~Q(pk__in=[run_id for run_id in running if held[run_id]])\n",
+        "",
+        "lock-file-stopped",
+    ),
+    "no-sweep-before-expiry": Replacement(
+        "lifecycle/expiry.py",
+        "if not here.is_held(run_id) and here.kill_remaining(run_id)}",
+        "if False}",
+        "killed-guards,lock-file-killed-guards",
+    ),
+    "no-periodic-sweep": Replacement(
+        "worker/run_remains.py",
+        "                    self.sweep()\n",
+        "                    pass\n",
+        "killed-guards-elsewhere",
+    ),
+    "survivors-are-forgotten": Replacement(
+        "lifecycle/close.py", "_free_slot(run_id, outcome.survivors)", "_free_slot(run_id, ())", "survivor"
+    ),
+    "missing-output-is-not-marked": Replacement(
+        "lifecycle/expiry.py",
+        "    note_output_missing(lost, database_now())\n",
+        "",
+        "supervisor-dies,lock-file-supervisor-dies",
+    ),
+    "lease-of-the-own-length": Replacement(
+        "lifecycle/clock_jump.py",
+        "    length = dt.timedelta(seconds=seconds)\n",
+        "    length = settings.lease\n",
+        "unequal",
+    ),
+    "dependency-is-not-checked-again": Replacement(
+        "lifecycle/claim.py",
+        "allowed |= Q(~dependencies.blocked(kind.dependencies), pk__in=ids)",
+        "allowed |= Q(pk__in=ids)",
+        "dependency",
+    ),
     "no-second-message": Replacement(
         "scheduler/dispatch.py",
         "filter(redispatch_at__lte=now)",

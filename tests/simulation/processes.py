@@ -29,8 +29,10 @@ class Host:
         self.unreachable_until = 0.0  #: true time; no process of it reaches the database before
         self.boots = 0
         self.clock_state: Any = None  #: the file in which a host keeps what it knows of the database's clock
-        self.locks: dict[Any, set[Process]] = {}  #: run id -> holders; a key without holders: the file exists
+        self.locks: dict[Any, Any] = {}  #: the lock files of its runtime directory, by run id
         self.wake_sockets: dict[Any, Any] = {}
+        self.fork_server: Any = None
+        self.machine = self  #: hosts of one machine see each other's processes, and have directories of their own
 
     def boot(self) -> float:
         return self.boot_at_zero + self.world.now * (1 + self.drift)
@@ -46,10 +48,19 @@ class Host:
         self.clock_state = None
         self.locks.clear()
         self.wake_sockets.clear()
+        self.fork_server = None
 
 
 class Process:
-    """A process. ``role`` is what faults choose by: scheduler, supervisor, keeper, command, person."""
+    """A process. ``role`` is what faults choose by: scheduler, worker, supervisor, keeper, command, person, and so on.
+
+    ``dies_with_parent``: the parent-death signal. A process that loses its parent becomes a child of the nearest living
+    subreaper above it, if there is one.
+    """
+
+    subreaper = False
+    dies_with_parent = False
+    ours = True  #: False: it belongs to another user, and our SIGKILL does not reach it
 
     def __init__(self, host: Host, name: str, role: str = "", parent: Process | None = None) -> None:
         self.host, self.name, self.role, self.world = host, name, role, host.world
@@ -59,7 +70,9 @@ class Process:
         self.threads: list[Thread] = []
         self.at_death: list[Callable[[], None]] = []
         self.children: list[Process] = []
+        self.parent = parent
         self.marker: Any = None  #: the run id in its environment
+        self.slot: tuple[Any, str] = ("", "")  #: of a command's process: its job and slot, by the witness
         if parent is not None:
             parent.children.append(self)
         self.world.processes[self.pid] = self
@@ -84,8 +97,31 @@ class Process:
             thread.unwind()
         if self.world.transaction is not None and self.world.transaction.process is self:
             self.world.roll_back()
+        for child in [each for each in self.children if not each.dead]:
+            child.lose_parent()
         for act in self.at_death:
             act()
+
+    def terminate(self) -> None:
+        """SIGTERM, of which most take no notice."""
+
+    def lose_parent(self) -> None:
+        if self.dies_with_parent:
+            self.kill()
+            return
+        above = self.parent
+        while above is not None and (above.dead or not above.subreaper):
+            above = above.parent
+        self.parent = above
+        if above is not None:
+            above.children.append(self)
+
+    def descendants(self) -> list[Process]:
+        """All living processes below this one."""
+        found: list[Process] = []
+        for child in self.children:
+            found += [] if child.dead else [child, *child.descendants()]
+        return found
 
 
 class Thread:

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from chroniker.eligibility import pauses
 from chroniker.models import Job, Lease
 from tests.simulation import faults, people, site
-from tests.simulation.actors import start_scheduler
+from tests.simulation.actors import start_scheduler, start_worker
 from tests.simulation.processes import Process
 from tests.simulation.world import World
 
+LOCK_FILE_SHARE = 0.2  #: of the histories, in which lock files decide, on one host
 WARM_UP = 12.0  #: seconds without faults at the beginning
 LONGEST_COMMAND = 90.0
 HOST_RETURN = 60.0  #: after a cut a host needs this long to be live again
@@ -48,7 +49,7 @@ class RandomHistory:
         if options.deeds is not None:
             self.deeds = list(options.deeds)
         self.rates |= options.rates
-        self.lock_files = options.lock_files
+        self.lock_files = options.lock_files or rng.random() < LOCK_FILE_SHARE
         world.start_deadline = self.start_deadline
         world.shortest_lease = None if self.lock_files else self.lease
         self._add_hosts()
@@ -74,6 +75,7 @@ class RandomHistory:
             self.jobs = site.draw_jobs(world, lock_files=self.lock_files)
         for host in world.hosts.values():
             start_scheduler(world, host)
+            start_worker(world, host)
         world.run(until=WARM_UP)
         world.faults = dict(self.rates)
         self._disturb(until=WARM_UP + self.options.seconds)

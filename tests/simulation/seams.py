@@ -168,7 +168,7 @@ def _replace_ids() -> None:
 def _replace_host_files() -> None:
     from chroniker import outbox
     from chroniker.clock import clock_state
-    from chroniker.process import progress
+    from chroniker.process import process_tree, progress, run_marker
     from chroniker.worker import run_lock
     from tests.simulation import machine
 
@@ -186,7 +186,9 @@ def _replace_host_files() -> None:
 
     vars(clock_state).update(boot_id=boot_id, read=read, write=write)
     vars(progress)["read"] = lambda shared: None
-    vars(run_lock)["is_held"] = machine.is_held
+    vars(run_lock).update(is_held=machine.is_held, sweep_leftovers=machine.sweep_leftovers)
+    vars(run_marker)["kill_marked_processes"] = machine.kill_marked_processes
+    vars(process_tree).update(state=machine.process_state, _start_time=lambda pid: "")
     vars(outbox)["send_soon"] = lambda: None
 
 

@@ -29,7 +29,7 @@ def create_world(seed: int, verbose: bool = False) -> World:
 
 
 def add_host(world: World, name: str, **settings: Any) -> Host:
-    host = world.hosts[name] = Host(world, name, CHRONIKER_HOSTNAME=name, **settings)
+    host = world.hosts[name] = Host(world, name, **{"CHRONIKER_HOSTNAME": name, **settings})
     return host
 
 

@@ -17,7 +17,7 @@ pytest.importorskip("greenlet")
 
 #: Also on a machine that is busy with other tests.
 SECONDS = 600.0
-SCENES = "two-ticks,doubled-message,late-message,lost-message,jump-of-a-claim"
+SCENES = "two-ticks,doubled-message,late-message,lost-message,jump-of-a-claim,killed-guards,lock-file-unseen"
 
 
 def simulate(*words: str) -> subprocess.CompletedProcess[str]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tests.simulation.checker.witness import Witness
 
 INFINITY = float("inf")
-MOST_EVENTS = 200_000  #: a history with more has a loop in which no time passes
+MOST_EVENTS = 40_000  #: a history with more has a loop in which no time passes
 
 
 @dataclass
@@ -67,10 +67,12 @@ class World:
         self.period = 5.0  #: seconds between two ticks when nothing is due
         self.schedulers_run = True  #: a scheduler that died is started again
         self.command_seconds: float | None = None  #: how long commands take; None: drawn
+        self.child_seconds: float | None = None  #: how long a process lives that each command starts; None: drawn
+        self.children_are_ours = True  #: False: they belong to another user, and cannot be killed
         self.kill_seconds: float | None = None  #: how long it takes to kill a tree; None: some milliseconds
         self.shortest_lease: float | None = None  #: for the checker; None: it is not one
         self.start_deadline: float | None = None  #: for the checker
-        self.clock_jumped = False  #: the database's clock
+        self.jumped_at = -INFINITY  #: when the database's clock jumped last
         self.witness: Witness
         self.promises: Promises
         self.broker: Broker
@@ -99,6 +101,15 @@ class World:
     def chance(self, fault: str) -> bool:
         rate = self.faults.get(fault, 0.0)
         return rate > 0 and self.rng.random() < rate
+
+    @property
+    def clock_jumped(self) -> bool:
+        return self.jumped_at >= 0
+
+    def jump(self, seconds: float) -> None:
+        """The database's clock jumps."""
+        self.database_offset += seconds
+        self.jumped_at = self.now
 
     # -- time ------------------------------------------------------------------------------------------------
 

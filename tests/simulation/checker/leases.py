@@ -59,6 +59,17 @@ class Leases:
             self.world.note("run lost", f"job {lease[1]}, run {found[0][2]}:", found[0][1])
             if self.witness.tree_of(lease[0]) is not None:
                 self.world.note("lost with its tree alive", f"job {lease[1]}, run {found[0][2]}")
+            if self._is_locked(lease[0]):
+                self.world.violated("a held lock keeps its run", f"run {found[0][2]} of job {lease[1]} was lost")
+
+    def _is_locked(self, run: str) -> bool:
+        """Where lock files decide and every process sees them."""
+        hosts = list(self.world.hosts.values())
+        return (
+            self._uses_lock_files()
+            and len(hosts) == 1
+            and any(file.is_held for run_id, file in hosts[0].locks.items() if run_id.hex == run)
+        )
 
     def _check_dependencies(self, new: list[tuple[Any, ...]], found: list[tuple[Any, ...]]) -> None:
         begun = {row[1] for row in new if row[2] == ""}

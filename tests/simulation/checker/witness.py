@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 from tests.simulation.checker.rows import rows
@@ -10,12 +10,13 @@ from tests.simulation.world import World
 
 if TYPE_CHECKING:
     from tests.simulation.command import Command
+    from tests.simulation.processes import Process
 
 
 class Witness:
     def __init__(self, world: World) -> None:
         self.world = world
-        self.alive: dict[tuple[Any, str], list[Command]] = {}
+        self.alive: dict[tuple[Any, str], list[Process]] = {}  #: commands, and the processes that they started
         self.begun: dict[UUID, int] = {}
         self.lines: dict[UUID, int] = {}  #: by run: lines that left the command
 
@@ -31,19 +32,28 @@ class Witness:
             self.world.violated("one instance", f"{command.name} begins beside {others[0].name}")
         self.alive.setdefault(command.slot, []).append(command)
 
-    def ended(self, command: Command) -> None:
+    def joined(self, process: Process) -> None:
+        """A process that a command started: a part of its tree."""
+        self.world.note("process begins", process.name)
+        self.alive.setdefault(process.slot, []).append(process)
+
+    def ended(self, process: Process) -> None:
+        living = self.alive.get(process.slot, [])
+        if process in living:
+            living.remove(process)
+        if process.role == "command":
+            self._command_ended(cast("Command", process))
+
+    def _command_ended(self, command: Command) -> None:
         self.world.note("tree ends", command.name, command.exit_code)
         self.lines[command.spec.run_id] = command.lines
-        living = self.alive.get(command.slot, [])
-        if command in living:
-            living.remove(command)
 
-    def tree_of(self, run_id: str) -> Command | None:
-        """The live tree of this run (its id without hyphens)."""
-        for commands in self.alive.values():
-            for command in commands:
-                if command.marker.hex == run_id and not command.dead:
-                    return command
+    def tree_of(self, run_id: str) -> Process | None:
+        """A living process of this run (its id without hyphens)."""
+        for processes in self.alive.values():
+            for process in processes:
+                if process.marker.hex == run_id and not process.dead:
+                    return process
         return None
 
     def _slot(self, run: UUID) -> tuple[Any, str]:

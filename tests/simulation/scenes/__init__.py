@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.simulation.scenes import claims, clocks, runs
+from tests.simulation.scenes import claims, clocks, guards, runs
 from tests.simulation.scenes.base import Scene
 
 SCENES: dict[str, type[Scene]] = {
@@ -33,6 +33,15 @@ SCENES: dict[str, type[Scene]] = {
     "slow-kill": clocks.SlowKill,
     "stopped": clocks.Stopped,
     "unequal": clocks.Unequal,
+    "killed-guards": guards.KilledGuards,
+    "killed-guards-elsewhere": guards.KilledGuardsElsewhere,
+    "survivor": guards.Survivor,
+    "lock-file-doubled-message": guards.LockFileDoubledMessage,
+    "lock-file-finish": guards.LockFileFinish,
+    "lock-file-killed-guards": guards.LockFileKilledGuards,
+    "lock-file-stopped": guards.LockFileStopped,
+    "lock-file-supervisor-dies": guards.LockFileSupervisorDies,
+    "lock-file-unseen": guards.LockFileUnseen,
 }
 
 __all__ = ["SCENES", "Scene"]

@@ -34,14 +34,17 @@ class Scene:
     places: ClassVar[int | None] = None  #: of a scene that varies a time; None: as many as there are statements
     situation: ClassVar[str] = "interrupted"
     settings: ClassVar[dict[str, Any]] = {"CHRONIKER_LOCK_TIMEOUT": 10}
+    names: ClassVar[tuple[str, ...]] = ("a", "b")  #: of the hosts; of one host, ``b`` is ``a``
 
     def __init__(self, place: int, fault: str) -> None:
         self.place, self.fault = place, fault
         self.world = site.create_world(place)
         self.world.schedulers_run = False
         self.world.command_seconds = 3.0
-        self.a, self.b = self.add_host("a"), self.add_host("b")
-        self.world.shortest_lease = float(self.a.settings["CHRONIKER_LOCK_TIMEOUT"])
+        hosts = [self.add_host(name) for name in self.names]
+        self.a, self.b = hosts[0], hosts[-1]
+        lock_files = self.a.settings["CHRONIKER_CHECK_LOCK_FILE"]
+        self.world.shortest_lease = None if lock_files else float(self.a.settings["CHRONIKER_LOCK_TIMEOUT"])
         self.world.start_deadline = float(self.a.settings["CHRONIKER_START_DEADLINE_SECONDS"])
 
     def run(self) -> World:
@@ -93,7 +96,7 @@ class Scene:
 
     def book(self) -> None:
         """Both hosts are live, and all jobs are booked."""
-        for host in (self.a, self.b):
+        for host in self.world.hosts.values():
             self.process(host, f"first tick of {host.name}", self._book, self.world.now)
         self.world.run(until=self.world.now + 2)
 
@@ -112,7 +115,7 @@ class Scene:
 
     def start_schedulers(self) -> None:
         self.world.schedulers_run = True
-        for host in (self.a, self.b):
+        for host in self.world.hosts.values():
             start_scheduler(self.world, host)
 
     def finish(self, until: float) -> None:

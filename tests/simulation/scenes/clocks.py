@@ -22,11 +22,12 @@ class Busy(Scene):
     places = 8
     step: ClassVar[float] = 0.55
     period: ClassVar[float] = 2.0  #: of the ticks
+    hostname: ClassVar[str] = ""  #: of the job
 
     def play(self) -> None:
         world = self.world
         world.command_seconds, world.period = 200.0, self.period
-        self.job = self.add_job(cron=OFTEN, retry_on_lost=True, retry_backoff_seconds=1)
+        self.job = self.add_job(cron=OFTEN, retry_on_lost=True, retry_backoff_seconds=1, hostname=self.hostname)
         self.start_schedulers()
         world.run(until=9 + self.place * self.step)
         self.disturb()
@@ -95,7 +96,13 @@ def _cut(host: Host) -> None:
 
 
 class Unequal(Busy):
-    """Two hosts with leases of other lengths; a failover, seen by one of them."""
+    """Two hosts with leases of other lengths; a failover, seen by the one with the shorter lease.
+
+    The places cover the time between two renewals of the longer lease.
+    """
+
+    places = 20
+    hostname = "a"
 
     def __init__(self, place: int, fault: str) -> None:
         super().__init__(place, fault)
@@ -118,8 +125,7 @@ class ClockJump(Busy):
 
     def disturb(self) -> None:
         self.world.note("clock jump")
-        self.world.database_offset += 300
-        self.world.clock_jumped = True
+        self.world.jump(300)
 
 
 class ClockJumpBack(Busy):
@@ -129,8 +135,7 @@ class ClockJumpBack(Busy):
 
     def disturb(self) -> None:
         self.world.note("clock jump")
-        self.world.database_offset -= 60
-        self.world.clock_jumped = True
+        self.world.jump(-60)
 
 
 class JumpOfAClaim(OneRun):
@@ -144,8 +149,7 @@ class JumpOfAClaim(OneRun):
         self.claim()
         world.run(until=world.now + 5 + 2 * self.place)
         world.note("clock jump")
-        world.database_offset += 300
-        world.clock_jumped = True
+        world.jump(300)
         self.start_schedulers()
         world.run(until=world.now + 26)
         world.broker.held = None

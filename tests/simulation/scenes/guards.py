@@ -1,0 +1,126 @@
+"""Scenes in which all guards of a run die, in which a process cannot be killed, or in which lock files decide."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from chroniker.models import Job
+from tests.simulation import faults
+from tests.simulation.actors import start_worker
+from tests.simulation.checker.rows import rows
+from tests.simulation.scenes.base import INSTANT
+from tests.simulation.scenes.clocks import Busy, Stopped
+from tests.simulation.scenes.runs import DoubledMessage, FinishAgainstExpiry, OneRun, SupervisorDies
+
+LOCK_FILES = {"CHRONIKER_LOCK_TIMEOUT": 10, "CHRONIKER_CHECK_LOCK_FILE": True}
+WITHOUT_GUARDS = "a process lives on without guards"
+
+
+class KilledGuards(Busy):
+    """All guards of a run die at once, and a process of its command lives on. Nothing on this host sweeps but ticks."""
+
+    names: ClassVar[tuple[str, ...]] = ("a",)
+    situation = WITHOUT_GUARDS
+
+    def play(self) -> None:
+        self.world.child_seconds = 200.0
+        super().play()
+
+    def disturb(self) -> None:
+        for process in [each for each in self.world.processes.values() if each.role == "supervisor"]:
+            faults.kill_guards(self.world, process)
+
+
+class KilledGuardsElsewhere(KilledGuards):
+    """As above; the ticks are on another host. The worker on the run's host sweeps before the lease ends."""
+
+    names: ClassVar[tuple[str, ...]] = ("a", "b")
+
+    def start_schedulers(self) -> None:
+        super().start_schedulers()
+        for host in (self.a, self.b):
+            start_worker(self.world, host)
+
+
+class LockFileKilledGuards(KilledGuards):
+    """As killed-guards, where lock files decide: the run is lost as soon as its lock is free."""
+
+    settings: ClassVar = LOCK_FILES
+
+
+class LockFileStopped(Stopped):
+    """Where lock files decide, the supervisor is stopped for longer than the lease. It holds its lock all the time."""
+
+    names: ClassVar[tuple[str, ...]] = ("a",)
+    settings: ClassVar = LOCK_FILES
+    situation = "a stopped supervisor holds its lock"
+
+    def disturb(self) -> None:
+        super().disturb()
+        self.world.after(15.0, self._look)
+
+    def _look(self) -> None:
+        stopped = [each for each in self.world.processes.values() if each.resumes_at > self.world.now]
+        for file in self.a.locks.values():
+            if file.is_held and any(each in file.holders for each in stopped):
+                self.world.note(self.situation)
+
+
+class LockFileUnseen(Stopped):
+    """Two containers with one host name, where lock files decide that the other container cannot see.
+
+    Neither sees the other's processes, so only the deadline of the keeper ends the tree before the lease ends.
+    """
+
+    settings: ClassVar = LOCK_FILES
+
+    def __init__(self, place: int, fault: str) -> None:
+        super().__init__(place, fault)
+        self.b.settings["CHRONIKER_HOSTNAME"] = self.a.settings["CHRONIKER_HOSTNAME"]
+
+
+class LockFileSupervisorDies(SupervisorDies):
+    """As supervisor-dies, where lock files decide."""
+
+    names: ClassVar[tuple[str, ...]] = ("a",)
+    settings: ClassVar = LOCK_FILES
+
+
+class LockFileDoubledMessage(DoubledMessage):
+    """As doubled-message, where lock files decide."""
+
+    names: ClassVar[tuple[str, ...]] = ("a",)
+    settings: ClassVar = LOCK_FILES
+
+
+class LockFileFinish(FinishAgainstExpiry):
+    """As finish-against-expiry, where lock files decide: a late supervisor that lives keeps its run."""
+
+    names: ClassVar[tuple[str, ...]] = ("a",)
+    settings: ClassVar = LOCK_FILES
+    situation = "tree begins"
+
+
+class Survivor(OneRun):
+    """A command leaves a process of another user, which cannot be killed. The job waits until that has ended."""
+
+    places = 4
+    situation = "the run ended beside a survivor"
+
+    def play(self) -> None:
+        world = self.world
+        world.child_seconds, world.children_are_ours = 25.0 + self.place, False
+        self.claim()
+        self.deliver()
+        world.broker.held = None
+        self.start_schedulers()
+        world.run(until=INSTANT + 12)
+        if rows("SELECT 1 FROM chroniker_run WHERE finished_at IS NOT NULL"):
+            world.note(self.situation)
+        self.process(self.b, "a person", self._run_again, world.now)
+        world.run(until=world.now + 30)
+        world.child_seconds = 0.0
+        self.finish(until=world.now + 10)
+
+    def _run_again(self) -> None:
+        Job.objects.filter(pk=self.job.pk).update(force_run=True)
