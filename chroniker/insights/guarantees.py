@@ -1,6 +1,6 @@
 """Whether the guarantees held in the last 24 hours, 7 and 30 days, and the start delays. Read-only.
 
-No statement reads runs. The counts come from hourly counts, from events, and from the regular tests of the guarantees.
+No statement reads runs. The numbers come from the counts of runs, from events, and from regular tests.
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ from django.db.models import Count, Max, Min, Q, Sum
 from django.utils import timezone
 
 from chroniker import reasons
-from chroniker.insights.day_counts import percentile
-from chroniker.models import EventKind, Guarantee, GuaranteeHour, Outbox, RunEvent, RunHour
-from chroniker.models.run_hour import DELAY_BOUNDS
+from chroniker.insights.day_counts import DELAYS, bad, percentile
+from chroniker.models import EventKind, Guarantee, GuaranteeHour, Outbox, RunEvent, RunHour, RunTotal
 
 DAY = dt.timedelta(days=1)
 SPANS = (DAY, 7 * DAY, 30 * DAY)
@@ -28,9 +27,8 @@ MOST_LATE, MOST_EVENTS, MOST_SLOW = 1000, 10, 3
 LATE_REPORTS = (EventKind.ZOMBIE_REPORT, EventKind.LATE_OUTCOME)
 LISTED = (*LATE_REPORTS, EventKind.OVERLAP, EventKind.LOST, EventKind.REFUSED_DELIVERY)
 OUTPUT_CODES = (reasons.Code.OUTPUT_LOST, reasons.Code.OUTPUT_MISSING, reasons.Code.OUTPUT_UNSTORED)
-_DELAYS = tuple(f"delay_{n}" for n in range(len(DELAY_BOUNDS) + 1))
-_BAD = ("failed", "timed_out", "lost")
-_ENDS = ("succeeded", *_BAD, "stopped")
+#: Late rows of hourly counts among which the jobs with the most late starts are searched, the newest first.
+MOST_SEARCHED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,21 +131,22 @@ def delays_and_days(now: dt.datetime) -> tuple[Delays, list[DayOfRuns]]:
     """The start delays of 24 hours, and the failed runs of each of the last 30 local days. One statement."""
     days = [timezone.localdate(now) - n * DAY for n in reversed(range(30))]
     since = timezone.make_aware(dt.datetime.combine(days[0], dt.time.min))
-    sums = {f"n_{name}": Sum(name) for name in (*_ENDS, *_DELAYS)}
-    buckets, ends = [0] * len(_DELAYS), {day: [0, 0] for day in days}
-    rows: Iterable[Any] = RunHour.objects.filter(hour__gte=since).order_by().values("hour").annotate(**sums)
-    for row in rows:
-        day = ends.setdefault(timezone.localdate(row["hour"]), [0, 0])
-        day[0] += sum(row[f"n_{name}"] for name in _ENDS)
-        day[1] += sum(row[f"n_{name}"] for name in _BAD)
-        if row["hour"] > now - DAY:
-            buckets = [total + row[f"n_{name}"] for total, name in zip(buckets, _DELAYS, strict=True)]
+    buckets, ends = [0] * len(DELAYS), {day: [0, 0] for day in days}
+    for row in RunTotal.objects.filter(start__gte=since):
+        day = ends.setdefault(timezone.localdate(row.start), [0, 0])
+        day[0] += row.succeeded + bad(row) + row.stopped
+        day[1] += bad(row)
+        if row.start > now - DAY:
+            buckets = [total + getattr(row, name) for total, name in zip(buckets, DELAYS, strict=True)]
     return Delays(buckets), [DayOfRuns(day, *ends[day]) for day in days]
 
 
 def slowest_starts(now: dt.datetime) -> list[tuple[int, str]]:
-    """Jobs with the most runs that started more than 30 seconds late, as (id, name). One statement."""
-    rows = RunHour.objects.filter(hour__gt=now - DAY).order_by().values("job")
-    slow = rows.annotate(worst=Sum("delay_6"), bad=Sum("delay_5")).filter(Q(worst__gt=0) | Q(bad__gt=0))
-    named = slow.filter(job__name__isnull=False).order_by("-worst", "-bad", "job__name")
-    return [(pk, name) for pk, name in named.values_list("job", "job__name")[:MOST_SLOW]]
+    """Jobs with the most runs that started more than 30 seconds late, as (id, name). One statement, of at most
+    ``MOST_SEARCHED`` rows."""
+    late = RunHour.objects.filter(late_hour__gt=now - DAY, job__name__isnull=False).order_by("-late_hour")
+    worst: dict[tuple[int, str], tuple[int, int]] = {}
+    for pk, name, above, below in late.values_list("job", "job__name", "delay_6", "delay_5")[:MOST_SEARCHED]:
+        known = worst.get((pk, name), (0, 0))
+        worst[pk, name] = known[0] + above, known[1] + below
+    return sorted(worst, key=lambda job: (*(-number for number in worst[job]), job[1]))[:MOST_SLOW]

@@ -20,8 +20,10 @@ MOST_COUNTED = 1_000
 STUCK_AFTER = dt.timedelta(minutes=2)
 #: A job ran on a host if it has a run there that was claimed within this time.
 RAN_WITHIN = dt.timedelta(days=1)
-#: The names of the groups of states, in the order of the chips.
-SHOWS = ("all", "attention", "running", "waiting", "overdue", "failing", "never", "disabled")
+#: Groups of states whose jobs all need attention, run or wait.
+ACTIVE = ("attention", "running", "waiting", "overdue", "failing")
+#: The names of all groups of states, in the order of the chips.
+SHOWS = ("all", *ACTIVE, "never", "disabled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,19 +70,24 @@ class Conditions:
         self.waiting = _any_of(*waiting)
         self.overdue = _any_of(overdue)
         self.failing = _any_of(failing)
-        self.never = Q(state__last_finished_at=None) & ~Q(pk__in=open_runs.values("job"))
+        never = JobState.objects.filter(last_status="").exclude(pk__in=open_runs.values("job")).order_by().values("pk")
+        self.never = Q(pk__in=never.union(jobs_without_state()))
         # SQLite looks up no index for a column that stands alone as a condition.
         disabled = Job.objects.filter(enabled__in=[False]).values("pk")
-        not_booked = Job.objects.filter(edited_at__isnull=False, state=None).values("pk")
         without_next_run = JobState.objects.filter(next_run=None).values("pk")
         self.disabled = Q(pk__in=disabled)
-        self.unplanned = Q(pk__in=disabled.order_by().union(not_booked.order_by(), without_next_run.order_by()))
+        self.unplanned = Q(pk__in=disabled.order_by().union(jobs_without_state(), without_next_run.order_by()))
         #: Those of the first two bands: they need attention, run, or wait.
         self.active = _any_of(*attention, running, *waiting)
 
     def shown(self, name: str) -> Q:
         found: Q = Q() if name == "all" else getattr(self, name)
         return found
+
+
+def jobs_without_state() -> QuerySet[Any]:
+    """The ids of jobs that were never booked."""
+    return Job.objects.filter(edited_at__isnull=False, state=None).order_by().values("pk")
 
 
 def _any_of(*rows: QuerySet[Any]) -> Q:

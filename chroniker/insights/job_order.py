@@ -8,15 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import BigIntegerField, Case, F, IntegerField, Q, QuerySet, Value, When
-from django.db.models.functions import Cast
+from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
 
-from chroniker.insights.job_filters import Conditions
-from chroniker.models import Job
+from chroniker.insights.job_filters import ACTIVE, Conditions, JobFilter, jobs_without_state, matching
+from chroniker.models import Job, JobState
 
 #: Rows of one page.
 ROWS = 100
 ORDERS = ("attention", "next", "name", "last", "slowest", "success")
+#: The value that an order of jobs by their results compares. Jobs without it come last.
+KEYS = {"last": "state__last_finished_at", "slowest": "state__p50", "success": "state__bad_permille"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +40,12 @@ class JobPage:
     cursor: str
 
 
-def page(found: QuerySet[Job], conditions: Conditions, order: str, cursor: str) -> JobPage:
-    """One page. A statement for each segment that it touches, of at most three.
+def page(chosen: JobFilter, conditions: Conditions, order: str, cursor: str) -> JobPage:
+    """One page of the jobs that match the filter. A statement for each segment that it touches, of at most three.
 
     An invalid cursor gives the first page.
     """
-    segments = _segments(found, conditions, order)
+    segments = _segments(chosen, conditions, order)
     number, after = _decode(cursor, segments)
     jobs: list[Job] = []
     while number < len(segments):
@@ -59,28 +60,24 @@ def page(found: QuerySet[Job], conditions: Conditions, order: str, cursor: str) 
     return JobPage(jobs, "")
 
 
-def _segments(found: QuerySet[Job], conditions: Conditions, order: str) -> list[Segment]:
+def _segments(chosen: JobFilter, conditions: Conditions, order: str) -> list[Segment]:
+    found = matching(chosen, conditions)
     planned = Q(enabled=True, state__next_run__isnull=False)
     if order == "attention":
         band = Case(When(conditions.attention, then=Value(0)), default=Value(1), output_field=IntegerField())
+        active = found if chosen.show in ACTIVE else found.filter(conditions.active)
+        first = Segment(active.annotate(band=band), ("band", "name"))
+        if chosen.show in ACTIVE:
+            return [first]
         quiet = found.exclude(conditions.active)
-        return [
-            Segment(found.filter(conditions.active).annotate(band=band), ("band", "name")),
-            Segment(quiet.filter(planned, state__next_run__gt=conditions.now), ("state__next_run", "pk")),
-            _unplanned(quiet, conditions),
-        ]
+        later = quiet.filter(planned, state__next_run__gt=conditions.now)
+        return [first, Segment(later, ("state__next_run", "pk")), _unplanned(quiet, conditions)]
     if order == "next":
         return [Segment(found.filter(planned), ("state__next_run", "pk")), _unplanned(found, conditions)]
-    if order == "last":
-        ended = found.filter(state__last_finished_at__isnull=False)
-        return [Segment(ended, ("-state__last_finished_at", "pk")), _rest(found, ended)]
-    if order == "slowest":
-        measured = found.filter(state__p50__isnull=False)
-        return [Segment(measured, ("-state__p50", "pk")), _rest(found, measured)]
-    if order == "success":
-        ended = found.filter(state__last_finished_at__isnull=False).annotate(share=_share_of_failures())
-        return [Segment(ended, ("-share", "pk")), _rest(found, ended)]
-    return [Segment(found, ("name",))]
+    if order == "name":
+        return [Segment(found, ("name",))]
+    key = KEYS[order]
+    return [Segment(found.filter(**{f"{key}__isnull": False}), (f"-{key}", "-pk")), _without(found, key)]
 
 
 def _unplanned(found: QuerySet[Job], conditions: Conditions) -> Segment:
@@ -89,24 +86,22 @@ def _unplanned(found: QuerySet[Job], conditions: Conditions) -> Segment:
     return Segment(found.filter(conditions.unplanned).annotate(off=off), ("off", "name"))
 
 
-def _rest(found: QuerySet[Job], listed: QuerySet[Job]) -> Segment:
-    return Segment(found.exclude(pk__in=listed.order_by().values("pk")), ("name",))
-
-
-def _share_of_failures() -> Any:
-    """In millionths: whole numbers compare equal on each database, whatever way they went."""
-    bad = F("state__n_failed") + F("state__n_timed_out") + F("state__n_lost")
-    return Cast(bad * 1_000_000 / (bad + F("state__n_succeeded") + 1), BigIntegerField())
+def _without(found: QuerySet[Job], key: str) -> Segment:
+    """Jobs whose state has no such value, and jobs without a state."""
+    field = key.removeprefix("state__")
+    empty = JobState.objects.filter(**{f"{field}__isnull": True}).order_by().values("pk")
+    return Segment(found.filter(Q(pk__in=empty.union(jobs_without_state()))), ("name",))
 
 
 def _after(keys: Sequence[str], values: Sequence[Any]) -> Q:
-    """The rows behind these values, in the order of the keys."""
+    """The rows behind these values, in the order of the keys. The first condition is the one that an index serves."""
     condition, equal = Q(), Q()
     for key, value in zip(keys, values, strict=True):
         field, lookup = key.removeprefix("-"), "lt" if key.startswith("-") else "gt"
         condition |= equal & Q(**{f"{field}__{lookup}": value})
         equal &= Q(**{field: value})
-    return condition
+    field, lookup = keys[0].removeprefix("-"), "lte" if keys[0].startswith("-") else "gte"
+    return Q(**{f"{field}__{lookup}": values[0]}) & condition
 
 
 def _value(job: Job, key: str) -> Any:

@@ -1,4 +1,4 @@
-"""Add closed runs to the counts of their hour. Each run is counted once."""
+"""Add closed runs to the counts of their hour and of all jobs. Each run is counted once."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from uuid import UUID
 
 from chroniker.lifecycle.bulk import add
 from chroniker.lifecycle.transactions import locked, transactional
-from chroniker.models import DELAY_BOUNDS, Run, RunHour, Status, Trigger
+from chroniker.models import DELAY_BOUNDS, CountedRuns, Run, RunHour, RunTotal, Status, Trigger
 from chroniker.schedule import jitter
 
 #: Runs counted in one transaction.
 PORTION = 1000
+#: The bucket of start delays from which on a start is late.
+LATE = 5
 
 _READ = ("job", "parent", "status", "trigger", "scheduled_for", "claimed_at", "started_at", "finished_at")
 _COUNTERS = {
@@ -27,7 +29,7 @@ _COUNTERS = {
 
 @transactional
 def count_closed_runs() -> int:
-    """Count a portion of the closed runs that are not counted yet; returns how many. Five statements.
+    """Count a portion of the closed runs that are not counted yet; returns how many. Six statements.
 
     The mark of each run is removed in the transaction that adds the run, so that a run is counted once also when two
     ticks do this at the same time, or when the transaction that closed it commits late.
@@ -37,17 +39,23 @@ def count_closed_runs() -> int:
     if not ids:
         return 0
     runs = locked(waiting.filter(pk__in=ids).only(*_READ), skip=True)
-    counts: dict[tuple[int, dt.datetime], RunHour] = {}
     mine: list[UUID] = []
+    hours: dict[tuple[int, dt.datetime], RunHour] = {}
+    totals: dict[dt.datetime, RunTotal] = {}
     jitters = _jitters(ids)
     for run in runs:
         mine.append(run.pk)
         if run.parent_id is None:
             assert run.finished_at is not None
             hour = run.finished_at.replace(minute=0, second=0, microsecond=0)
-            row = counts.setdefault((run.job_id, hour), RunHour(job_id=run.job_id, hour=hour))
-            _count(row, run, jitters.get(run.job_id, 0))
-    add([counts[key] for key in sorted(counts)], key=("job", "hour"), largest=("seconds_max",))
+            start = hour.replace(minute=30 if run.finished_at.minute >= 30 else 0)
+            row = hours.setdefault((run.job_id, hour), RunHour(job_id=run.job_id, hour=hour))
+            bucket = _bucket(run, jitters.get(run.job_id, 0))
+            row.late_hour = hour if bucket is not None and bucket >= LATE else row.late_hour
+            for counts in (row, totals.setdefault(start, RunTotal(start=start))):
+                _count(counts, run, bucket)
+    add([hours[key] for key in sorted(hours)], key=("job", "hour"), largest=("seconds_max", "late_hour"))
+    add([totals[key] for key in sorted(totals)], key=("start",), largest=("seconds_max",))
     Run.objects.filter(pk__in=mine).update(uncounted_since=None)
     return len(mine)
 
@@ -57,16 +65,22 @@ def _jitters(ids: list[UUID]) -> dict[int, int]:
     return dict(rows.values_list("job", "job__jitter_seconds").distinct())
 
 
-def _count(row: RunHour, run: Run, jitter_seconds: int) -> None:
-    counter = _COUNTERS[Status(run.status)]
-    setattr(row, counter, getattr(row, counter) + 1)
-    if run.started_at is None or run.finished_at is None:
-        return
-    seconds = max(0.0, (run.finished_at - run.started_at).total_seconds())
-    row.seconds_sum += seconds
-    row.seconds_max = max(row.seconds_max, seconds)
+def _bucket(run: Run, jitter_seconds: int) -> int | None:
+    """The number of the bucket of its start delay; ``None``: it was not started."""
+    if run.started_at is None:
+        return None
     since = run.claimed_at
     if run.trigger == Trigger.SCHEDULE and run.scheduled_for is not None:
         since = run.scheduled_for + jitter(run.job_id, jitter_seconds)
-    bucket = f"delay_{bisect_right(DELAY_BOUNDS, (run.started_at - since).total_seconds())}"
-    setattr(row, bucket, getattr(row, bucket) + 1)
+    return bisect_right(DELAY_BOUNDS, (run.started_at - since).total_seconds())
+
+
+def _count(row: CountedRuns, run: Run, bucket: int | None) -> None:
+    names = [_COUNTERS[Status(run.status)]]
+    if run.started_at is not None and run.finished_at is not None:
+        seconds = max(0.0, (run.finished_at - run.started_at).total_seconds())
+        row.seconds_sum += seconds
+        row.seconds_max = max(row.seconds_max, seconds)
+        names.append(f"delay_{bucket}")
+    for name in names:
+        setattr(row, name, getattr(row, name) + 1)

@@ -24,6 +24,7 @@ RESULT = (
     "n_timed_out",
     "n_stopped",
     "n_lost",
+    "bad_permille",
     "seconds_total",
     "recent_seconds",
     "p50",
@@ -55,6 +56,7 @@ def count_end(state: JobState, run: Run) -> None:
     """Add this closed run to the counters. An imported run may be older than the last success."""
     counter = _COUNTERS[Status(run.status)]
     setattr(state, counter, getattr(state, counter) + 1)
+    state.bad_permille = bad_permille(state)
     state.seconds_total += seconds_of(run) or 0.0
     if run.status == Status.SUCCEEDED and run.finished_at is not None:
         state.last_success_at = max(state.last_success_at or run.finished_at, run.finished_at)
@@ -80,6 +82,12 @@ def _record_success(state: JobState, run: Run) -> None:
         state.last_success_until = max(state.last_success_until or run.instant_until, run.instant_until)
     if (seconds := seconds_of(run)) is not None:
         use_recent(state, [*state.recent_seconds, seconds])
+
+
+def bad_permille(state: JobState) -> int:
+    """By the counters of ``state``. Stopped runs are not counted."""
+    bad = state.n_failed + state.n_timed_out + state.n_lost
+    return 1000 * bad // (bad + state.n_succeeded + 1)
 
 
 def percentile(values: list[float], percent: int) -> float:

@@ -1,3 +1,5 @@
+import datetime
+
 import django.core.validators
 import django.db.models.deletion
 import django.utils.timezone
@@ -1171,6 +1173,13 @@ class Migration(migrations.Migration):
                 ("n_timed_out", models.BigIntegerField(default=0)),
                 ("n_stopped", models.BigIntegerField(default=0)),
                 ("n_lost", models.BigIntegerField(default=0)),
+                (
+                    "bad_permille",
+                    models.PositiveSmallIntegerField(
+                        help_text="The share of runs that failed, timed out or were lost, in thousandths. Empty: no end.",
+                        null=True,
+                    ),
+                ),
                 ("n_skipped", models.BigIntegerField(default=0, help_text="Skipped ranges of instants.")),
                 (
                     "seconds_total",
@@ -1211,10 +1220,14 @@ class Migration(migrations.Migration):
                 "verbose_name": "job state",
                 "verbose_name_plural": "job states",
                 "indexes": [
-                    models.Index(fields=["next_run"], name="chroniker_state_next_run"),
+                    models.Index(fields=["next_run", "job"], name="chroniker_state_next_run"),
                     models.Index(fields=["retry_at"], name="chroniker_state_retry_at"),
                     models.Index(fields=["failing_since"], name="chroniker_state_failing"),
                     models.Index(fields=["schedule_error_since"], name="chroniker_state_error"),
+                    models.Index(fields=["last_status"], name="chroniker_state_result"),
+                    models.Index(fields=["last_finished_at", "job"], name="chroniker_state_finished"),
+                    models.Index(fields=["p50", "job"], name="chroniker_state_usual"),
+                    models.Index(fields=["bad_permille", "job"], name="chroniker_state_bad"),
                     models.Index(fields=["booked_zone_rules"], name="chroniker_state_zone_rules"),
                 ],
             },
@@ -1285,6 +1298,14 @@ class Migration(migrations.Migration):
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("hour", models.DateTimeField(db_index=True, verbose_name="hour")),
+                (
+                    "late_hour",
+                    models.DateTimeField(
+                        db_index=True,
+                        default=datetime.datetime(1970, 1, 1, 0, 0, tzinfo=datetime.UTC),
+                        help_text="The hour, if a run in it started more than 30 s late; else 1970.",
+                    ),
+                ),
                 ("succeeded", models.PositiveIntegerField(default=0)),
                 ("failed", models.PositiveIntegerField(default=0)),
                 ("timed_out", models.PositiveIntegerField(default=0)),
@@ -1331,6 +1352,36 @@ class Migration(migrations.Migration):
                 ("ended_at", models.DateTimeField(null=True)),
             ],
             options={
+                "default_permissions": (),
+            },
+        ),
+        migrations.CreateModel(
+            name="RunTotal",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("start", models.DateTimeField(unique=True)),
+                ("succeeded", models.PositiveIntegerField(default=0)),
+                ("failed", models.PositiveIntegerField(default=0)),
+                ("timed_out", models.PositiveIntegerField(default=0)),
+                ("stopped", models.PositiveIntegerField(default=0)),
+                ("lost", models.PositiveIntegerField(default=0)),
+                ("skipped", models.PositiveIntegerField(default=0)),
+                (
+                    "seconds_sum",
+                    models.FloatField(default=0.0, help_text="The durations of its runs that were started."),
+                ),
+                ("seconds_max", models.FloatField(default=0.0)),
+                ("delay_0", models.PositiveIntegerField(default=0)),
+                ("delay_1", models.PositiveIntegerField(default=0)),
+                ("delay_2", models.PositiveIntegerField(default=0)),
+                ("delay_3", models.PositiveIntegerField(default=0)),
+                ("delay_4", models.PositiveIntegerField(default=0)),
+                ("delay_5", models.PositiveIntegerField(default=0)),
+                ("delay_6", models.PositiveIntegerField(default=0)),
+            ],
+            options={
+                "verbose_name": "count of all runs",
+                "verbose_name_plural": "counts of all runs",
                 "default_permissions": (),
             },
         ),

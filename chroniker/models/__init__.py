@@ -18,7 +18,7 @@ from chroniker.models.log import EventKind, LogChunk, RunEvent, Stream
 from chroniker.models.monitor import Monitor
 from chroniker.models.outbox import Outbox
 from chroniker.models.run import Run
-from chroniker.models.run_hour import DELAY_BOUNDS, RunHour
+from chroniker.models.run_hour import DELAY_BOUNDS, CountedRuns, RunHour, RunTotal
 from chroniker.models.run_status import FINAL, MOVES, OPEN, REPORTED, Overlap, Status, Trigger
 from chroniker.models.ticker import FleetWork, Ticker, TickMinute
 
@@ -34,6 +34,7 @@ __all__ = [
     "AuditEntry",
     "Blackout",
     "Calendar",
+    "CountedRuns",
     "EventKind",
     "FleetWork",
     "Group",
@@ -53,6 +54,7 @@ __all__ = [
     "Run",
     "RunEvent",
     "RunHour",
+    "RunTotal",
     "Status",
     "Stream",
     "Switch",

@@ -82,6 +82,9 @@ class JobState(models.Model):
     n_timed_out = models.BigIntegerField(default=0)
     n_stopped = models.BigIntegerField(default=0)
     n_lost = models.BigIntegerField(default=0)
+    bad_permille = models.PositiveSmallIntegerField(
+        null=True, help_text=_("The share of runs that failed, timed out or were lost, in thousandths. Empty: no end.")
+    )
     n_skipped = models.BigIntegerField(default=0, help_text=_("Skipped ranges of instants."))
     seconds_total = models.FloatField(default=0.0, help_text=_("The durations of all its started and closed runs."))
     recent_seconds = models.JSONField(
@@ -106,10 +109,15 @@ class JobState(models.Model):
         verbose_name = _("job state")
         verbose_name_plural = _("job states")
         indexes = (
-            models.Index(fields=["next_run"], name="chroniker_state_next_run"),
+            models.Index(fields=["next_run", "job"], name="chroniker_state_next_run"),
             models.Index(fields=["retry_at"], name="chroniker_state_retry_at"),
             models.Index(fields=["failing_since"], name="chroniker_state_failing"),
             models.Index(fields=["schedule_error_since"], name="chroniker_state_error"),
+            # For the orders of the list of jobs, and for the jobs that never ran.
+            models.Index(fields=["last_status"], name="chroniker_state_result"),
+            models.Index(fields=["last_finished_at", "job"], name="chroniker_state_finished"),
+            models.Index(fields=["p50", "job"], name="chroniker_state_usual"),
+            models.Index(fields=["bad_permille", "job"], name="chroniker_state_bad"),
             models.Index(fields=["booked_zone_rules"], name="chroniker_state_zone_rules"),
         )
 

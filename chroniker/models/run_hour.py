@@ -1,6 +1,8 @@
-"""Counts of closed runs, by job and hour."""
+"""Counts of closed runs: by job and hour, and of all jobs by half hour."""
 
 from __future__ import annotations
+
+import datetime as dt
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -10,18 +12,17 @@ from chroniker.models.job import Job
 
 #: The upper bounds of the start delay, in seconds, of ``delay_0`` to ``delay_5``. ``delay_6`` has no bound.
 DELAY_BOUNDS = (0.5, 1.0, 2.0, 5.0, 30.0, 300.0)
+#: The hour of late starts in a row without any: a maximum of two hours must not meet an empty value.
+NEVER = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
-class RunHour(models.Model):
-    """What became of the runs of one job that were closed in one hour (UTC).
+class CountedRuns(models.Model):
+    """What became of a number of closed runs.
 
     The tick adds closed runs at most every 10 s, each run once; of a run on every host, the parent. Imported runs are
     not counted. A start delay is the time from the instant (of a run by hand or a retry: from the claim) to the start.
     """
 
-    # No database constraint: on MariaDB an insert would lock the job's row. Rows of deleted jobs are deleted by age.
-    job = models.ForeignKey(Job, models.CASCADE, related_name="hours", db_index=False, db_constraint=False)
-    hour = models.DateTimeField(_("hour"), db_index=True)
     succeeded = models.PositiveIntegerField(default=0)
     failed = models.PositiveIntegerField(default=0)
     timed_out = models.PositiveIntegerField(default=0)
@@ -38,6 +39,20 @@ class RunHour(models.Model):
     delay_5 = models.PositiveIntegerField(default=0)
     delay_6 = models.PositiveIntegerField(default=0)
 
+    class Meta:
+        abstract = True
+
+
+class RunHour(CountedRuns):
+    """The runs of one job that were closed in one hour (UTC)."""
+
+    # No database constraint: on MariaDB an insert would lock the job's row. Rows of deleted jobs are deleted by age.
+    job = models.ForeignKey(Job, models.CASCADE, related_name="hours", db_index=False, db_constraint=False)
+    hour = models.DateTimeField(_("hour"), db_index=True)
+    late_hour = models.DateTimeField(
+        default=NEVER, db_index=True, help_text=_("The hour, if a run in it started more than 30 s late; else 1970.")
+    )
+
     objects = DecidingManager()
 
     class Meta:
@@ -48,3 +63,19 @@ class RunHour(models.Model):
 
     def __str__(self) -> str:
         return f"runs of job {self.job_id} closed in the hour of {self.hour:%Y-%m-%d %H:%M}"
+
+
+class RunTotal(CountedRuns):
+    """The runs of all jobs that were closed in one half hour (UTC): pages about all jobs read no ``RunHour``."""
+
+    start = models.DateTimeField(unique=True)
+
+    objects = DecidingManager()
+
+    class Meta:
+        verbose_name = _("count of all runs")
+        verbose_name_plural = _("counts of all runs")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"runs closed in the half hour of {self.start:%Y-%m-%d %H:%M}"

@@ -15,7 +15,19 @@ from django.db.models import Expression, Q, QuerySet
 from chroniker import lifecycle
 from chroniker.clock.database_clock import FromNow, StatementNow
 from chroniker.conf import settings
-from chroniker.models import Alarm, AuditEntry, FleetWork, Host, HostService, Outbox, Run, RunHour, Ticker, TickMinute
+from chroniker.models import (
+    Alarm,
+    AuditEntry,
+    FleetWork,
+    Host,
+    HostService,
+    Outbox,
+    Run,
+    RunHour,
+    RunTotal,
+    Ticker,
+    TickMinute,
+)
 from chroniker.models.conflicts import repeated_after_conflict
 from chroniker.outbox import heartbeat_url
 from chroniker.scheduler import guarantees
@@ -58,6 +70,7 @@ def delete_old_records(now: dt.datetime) -> None:
     TickMinute.objects.filter(minute__lt=now - DAY).delete()
     Alarm.objects.filter(raised_at=None, ended_at__lt=now - DAY).delete()
     Outbox.objects.filter(run=None, sent_at__lt=now - COUNTS_AGE).delete()
+    RunTotal.objects.filter(start__lt=now - COUNTS_AGE).delete()
     newest = Ticker.objects.order_by("-last_at").values_list("last_at", flat=True).first()
     if newest is not None:
         Ticker.objects.filter(last_at__lt=newest - DAY).delete()

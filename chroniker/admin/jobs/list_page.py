@@ -58,7 +58,7 @@ def list_page(job_admin: Any, request: HttpRequest) -> HttpResponse:
     now = database_now()
     conditions = Conditions(now)
     cursor = request.GET.get("after", "")
-    page = job_order.page(job_filters.matching(chosen, conditions), conditions, order, cursor)
+    page = job_order.page(chosen, conditions, order, cursor)
     may = rights(job_admin, request)
     overviews = fetch_job_status(page.jobs, now).values()
     past = latest_runs([job.pk for job in page.jobs]) if may.view_runs else {}

@@ -147,8 +147,8 @@ def _day(found: DayCounts, may: Any) -> dict[str, Any]:
         "day_bars": day_bars(found),
         "day_success": percent(found.succeeded, found.succeeded + found.bad),
         "day_delay": _("over 5 min") if delay == float("inf") else short_duration(delay),
-        "day_first": found.hours[0].start,
-        "day_middle": found.hours[len(found.hours) // 2].start,
+        "day_first": found.parts[0].start,
+        "day_middle": found.parts[len(found.parts) // 2].start,
         "reliability_url": admin_url("chroniker_run_reliability") if may("view_run") else "",
     }
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from chroniker.insights.day_counts import DayCounts
+from chroniker.insights.day_counts import PART, DayCounts
 from chroniker.insights.next_hour import MINUTES, NextHour
 from chroniker.wording.formats import short_time
 
@@ -19,22 +19,22 @@ ABOVE, BELOW, HOUR = 54, 14, 40
 
 
 def day_bars(counts: DayCounts) -> list[dict[str, Any]]:
-    """One bar for each hour: what succeeded above the line, what ended badly below it."""
-    step = WIDTH / len(counts.hours)
-    most = max((hour.succeeded for hour in counts.hours), default=0) or 1
-    worst = max((hour.bad for hour in counts.hours), default=0) or 1
+    """One bar for each half hour: what succeeded above the line, what ended badly below it."""
+    step = WIDTH / len(counts.parts)
+    most = max((part.succeeded for part in counts.parts), default=0) or 1
+    worst = max((part.bad for part in counts.parts), default=0) or 1
     return [
         {
             "x": round(step * index, 1),
             "inner": round(step * index + 1, 1),
             "step": round(step, 1),
             "width": round(step - 2, 1),
-            "good": _height(hour.succeeded, most, ABOVE),
-            "good_y": ABOVE - _height(hour.succeeded, most, ABOVE),
-            "bad": _height(hour.bad, worst, BELOW),
-            "say": _hour_text(hour.start, hour.succeeded, hour.bad),
+            "good": _height(part.succeeded, most, ABOVE),
+            "good_y": ABOVE - _height(part.succeeded, most, ABOVE),
+            "bad": _height(part.bad, worst, BELOW),
+            "say": _part_text(part.start, part.succeeded, part.bad),
         }
-        for index, hour in enumerate(counts.hours)
+        for index, part in enumerate(counts.parts)
     ]
 
 
@@ -43,8 +43,8 @@ def _height(value: int, most: int, room: int) -> int:
     return max(round(room * value / most), 2) if value else 0
 
 
-def _hour_text(start: dt.datetime, succeeded: int, bad: int) -> str:
-    end = timezone.localtime(start + dt.timedelta(hours=1))
+def _part_text(start: dt.datetime, succeeded: int, bad: int) -> str:
+    end = timezone.localtime(start + PART)
     words = {"low": short_time(start), "high": f"{end:%H:%M}", "good": succeeded, "bad": bad}
     return _("%(low)s to %(high)s: %(good)d succeeded, %(bad)d failed") % words
 

@@ -14,7 +14,7 @@ from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import pauses
 from chroniker.insights import health_facts
 from chroniker.lifecycle import Outcome
-from chroniker.models import Group, Job, JobState, Run, RunHour, Status, Ticker
+from chroniker.models import Group, Job, JobState, Run, RunTotal, Status, Ticker
 from chroniker.scheduler.manual_runs import run_now
 from tests.support.factories import a_booked_job, a_due_job, started
 
@@ -37,9 +37,8 @@ def some_work(count: int) -> None:
         run_now(a_booked_job(name=f"queued {count} {number}", group=group if number == 0 else None), by="a test")
         a_due_job(name=f"due {count} {number}", group=group)
         a_booked_job(name=f"later {count} {number}", cron="7 * * * *")
-    job = Job.objects.get(name=f"running {count} 0")
-    hour = database_now().replace(minute=0, second=0, microsecond=0)
-    RunHour.objects.create(job=job, hour=hour, succeeded=1_980, failed=34, delay_2=100)
+    start = database_now().replace(minute=0, second=0, microsecond=0) - dt.timedelta(hours=count)
+    RunTotal.objects.create(start=start, succeeded=1_980, failed=34, delay_2=100)
 
 
 def test_it_shows_what_runs_what_waits_the_day_and_the_next_hour(admin: Client) -> None:

@@ -17,7 +17,7 @@ from chroniker import lifecycle
 from chroniker.admin.operations.reliability_page import reliability_context
 from chroniker.clock.database_clock import database_now
 from chroniker.lifecycle import Outcome
-from chroniker.models import EventKind, Guarantee, GuaranteeHour, Outbox, Run, RunHour, Status
+from chroniker.models import EventKind, Guarantee, GuaranteeHour, Outbox, Run, RunHour, RunTotal, Status
 from chroniker.reasons import Code, Reason
 from chroniker.scheduler import guarantees
 from chroniker.scheduler.manual_runs import run_now
@@ -113,15 +113,17 @@ def test_messages_are_late_ten_minutes_after_the_end_of_their_run(client: Client
     assert "Given up after 4 attempts." in page(client)[0]
 
 
-def test_the_pictures_count_what_the_hourly_counts_say(client: Client) -> None:
+def test_the_pictures_show_the_counts_of_all_runs(client: Client) -> None:
     now = database_now().replace(minute=0, second=0, microsecond=0)
     job = a_booked_job(name="slow one")
-    RunHour.objects.create(job=job, hour=now, succeeded=90, failed=10, delay_0=90, delay_6=10)
-    RunHour.objects.create(job=job, hour=now - 3 * DAY, succeeded=100, delay_1=100)
+    RunTotal.objects.create(start=now, succeeded=90, failed=10, delay_0=90, delay_6=10)
+    RunTotal.objects.create(start=now - 3 * DAY, succeeded=100, delay_1=100)
+    RunHour.objects.create(job=job, hour=now, late_hour=now, failed=10, delay_6=10)
+    RunHour.objects.create(job=a_booked_job(name="punctual"), hour=now, succeeded=90, delay_0=90)
     text, _rows = page(client)
     assert "5.0 % of 200 runs failed" in text and "over 5 min" in text
     assert "&lt; 0.5 s: 90; 0.5–1 s: 0;" in text  # noqa: RUF001
-    assert "The slowest:" in text and "slow one</a>" in text
+    assert "The slowest:" in text and "slow one</a>" in text and "punctual" not in text
 
 
 def test_the_page_needs_the_right_to_view_runs(staff: Callable[..., Client]) -> None:

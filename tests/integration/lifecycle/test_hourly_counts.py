@@ -12,7 +12,7 @@ from django.db import connections
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.lifecycle import Outcome, bulk, hourly_counts
-from chroniker.models import EVERY_HOST, FleetWork, Job, Run, RunHour, Status, Trigger
+from chroniker.models import EVERY_HOST, FleetWork, Job, Run, RunHour, RunTotal, Status, Trigger
 from chroniker.scheduler import fleet_work
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.retention import deletable
@@ -98,6 +98,31 @@ def test_the_delay_is_counted_from_the_instant_plus_the_jitter_or_from_the_claim
 
 
 @pytest.mark.django_db
+def test_runs_of_all_jobs_are_added_up_by_half_hour() -> None:
+    end = dt.datetime(2026, 3, 1, 10, 29, 59, tzinfo=dt.UTC)
+    for job in (a_job(), a_job()):
+        closed_runs(job, 2, started_at=end - 5 * SECOND, claimed_at=end - 45 * SECOND, finished_at=end)
+        closed_runs(job, 1, started_at=None, finished_at=end + SECOND, status=Status.STOPPED)
+        lifecycle.count_closed_runs()
+    names = ("start", "succeeded", "stopped", "seconds_sum", "seconds_max", "delay_5")
+    assert list(RunTotal.objects.order_by("start").values_list(*names)) == [
+        (end.replace(minute=0, second=0), 4, 0, 20.0, 5.0, 4),
+        (end.replace(minute=30, second=0), 0, 2, 0.0, 0.0, 0),
+    ]
+
+
+@pytest.mark.django_db
+def test_an_hour_with_a_late_start_is_marked_for_good() -> None:
+    job, end = a_job(), dt.datetime(2026, 3, 1, 10, 29, 59, tzinfo=dt.UTC)
+    marked = []
+    for delay in (1, 31, 1):
+        closed_runs(job, 1, claimed_at=end - delay * SECOND, started_at=end, finished_at=end)
+        lifecycle.count_closed_runs()
+        marked.append(RunHour.objects.filter(late_hour=end.replace(minute=0, second=0)).exists())
+    assert marked == [False, True, True]
+
+
+@pytest.mark.django_db
 def test_of_a_run_on_every_host_the_parent_is_counted() -> None:
     parent = closed_runs(a_job(), 1, required_host=EVERY_HOST)[0]
     closed_runs(parent.job, 3, parent=parent)
@@ -135,8 +160,9 @@ def test_old_counts_are_deleted_and_rows_of_deleted_jobs_go_with_them() -> None:
     now = database_now()
     for hours in (1, 24 * 34, 24 * 36):
         RunHour.objects.create(job=job, hour=now - hours * HOUR)
+        RunTotal.objects.create(start=now - hours * HOUR)
     fleet_work.delete_old_records(now)
-    assert RunHour.objects.count() == 2
+    assert RunHour.objects.count() == RunTotal.objects.count() == 2
     job.delete()
     assert not RunHour.objects.exists()
 
@@ -157,6 +183,7 @@ def test_each_run_is_counted_once_when_several_ticks_count_at_once(monkeypatch: 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(count, range(4)))
     assert total() == 300
+    assert sum(RunTotal.objects.values_list("succeeded", flat=True)) == 300
     assert RunHour.objects.count() == len(set(RunHour.objects.values_list("job", "hour")))
 
 

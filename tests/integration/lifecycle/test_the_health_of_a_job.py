@@ -51,6 +51,7 @@ def test_every_ended_run_is_counted_by_its_status() -> None:
     runs = [by_hand(job, status) for status in statuses]
     state = state_of(job)
     assert (state.n_succeeded, state.n_failed, state.n_timed_out, state.n_stopped) == (2, 1, 1, 1)
+    assert state.bad_permille == 400  # of five, so that a single failed run is not the worst of all jobs
     assert state.seconds_total == pytest.approx(sum(_seconds(run) for run in runs))
 
 

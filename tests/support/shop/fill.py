@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from random import Random
 
-from chroniker.models import Group, Job, JobDependency, Run, RunHour
+from chroniker.models import Group, Job, JobDependency, Run, RunHour, RunTotal
 from tests.support.shop import past, present
 from tests.support.shop.jobs import GROUPS, JOBS
 
@@ -17,12 +17,14 @@ def fill(now: dt.datetime, days: int = 30, seed: int = 11) -> None:
     jobs = {each.name: Job(**each.fields, group=groups[each.group], timezone="UTC", edited_at=None) for each in JOBS}
     Job.objects.bulk_create(jobs.values())
     saved = {job.name: job for job in Job.objects.all()}
+    totals: dict[dt.datetime, RunTotal] = {}
     for each in JOBS:
         job = saved[each.name]
         runs = past.closed_runs(job, each, random, now, days)
         Run.objects.bulk_create(runs)
         past.write_state(job, runs, now)
-        RunHour.objects.bulk_create(past.hourly_counts(job, each, random, now, days))
+        hours = RunHour.objects.bulk_create(past.hourly_counts(job, each, random, now, days))
+        past.add_to_totals(totals, hours)
         for dependee in (*each.after, *each.when_ended):
             JobDependency.objects.create(
                 dependent=job,
@@ -30,6 +32,7 @@ def fill(now: dt.datetime, days: int = 30, seed: int = 11) -> None:
                 wait_for_success=dependee in each.after,
                 wait_for_next_run=False,
             )
+    RunTotal.objects.bulk_create(totals.values())
     Run.objects.update(uncounted_since=None)
     Job.objects.update(edited_at=None)  # booked: see past.write_state
     present.add(now, random)

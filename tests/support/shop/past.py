@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from random import Random
 from uuid import UUID
 
-from chroniker.models import DELAY_BOUNDS, Job, JobState, Run, RunHour, Status, Trigger
+from chroniker.models import DELAY_BOUNDS, Job, JobState, Run, RunHour, RunTotal, Status, Trigger
 from chroniker.schedule import next_after
 from tests.support.shop.jobs import ShopJob
 
@@ -147,6 +147,17 @@ def hourly_counts(job: Job, shop_job: ShopJob, random: Random, now: dt.datetime,
                 seconds_max=shop_job.usual * 1.3, **counts,
             )  # fmt: skip
         hour += HOUR
+
+
+def add_to_totals(totals: dict[dt.datetime, RunTotal], hours: Iterable[RunHour]) -> None:
+    """Add the counts of these hours to those of all jobs, one half of them to each half hour."""
+    names = ("succeeded", "failed", *(f"delay_{n}" for n in range(len(DELAY_BOUNDS) + 1)))
+    for hour in hours:
+        for second in (False, True):
+            start = hour.hour + HOUR / 2 * second
+            total = totals.setdefault(start, RunTotal(start=start))
+            for name in names:
+                setattr(total, name, getattr(total, name) + (getattr(hour, name) + second) // 2)
 
 
 def _runs_a_day(job: Job, day: dt.datetime) -> int:
