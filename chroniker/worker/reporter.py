@@ -14,6 +14,7 @@ from contextlib import suppress
 
 from django.db.utils import DataError
 
+from chroniker import logs
 from chroniker.process import progress
 from chroniker.process.kernel import clock
 from chroniker.process.run_spec import RunOutcome, RunSpec
@@ -34,6 +35,7 @@ class Reporter:
 
     def __init__(self, report: Report, remarks: Numbering) -> None:
         self._report = report
+        self._about = logs.current()
         self._state = RunReport(remarks)
         self._near, self._far = socket.socketpair()
         self._near.setblocking(False)
@@ -138,6 +140,10 @@ class Reporter:
     # The thread.
 
     def _run(self) -> None:
+        with logs.shared(self._about):
+            self._report_run()
+
+    def _report_run(self) -> None:
         try:
             while self._step():
                 pass

@@ -13,6 +13,7 @@ import selectors
 from contextlib import ExitStack
 from functools import partial
 
+from chroniker import logs
 from chroniker.process import progress
 from chroniker.process.keeper_client import KeeperClient
 from chroniker.process.kernel import clock
@@ -54,6 +55,7 @@ def execute(report: Report, worker: Worker) -> RunOutcome | None:
     """
     machine = worker.machine
     with ExitStack() as stack:
+        about = stack.enter_context(logs.about_run(report.run_id))
         lock = machine.lock(report.run_id)
         if lock is None:
             report.note(REFUSED, Reason.of(Code.ALREADY_HERE, host=worker.host))
@@ -70,6 +72,7 @@ def execute(report: Report, worker: Worker) -> RunOutcome | None:
         spec = reporter.start_spec()
         if spec is None:
             return None
+        about.add(spec.variables)
         if spec.stop_requested:
             return _report_outcome(reporter, RunOutcome("stopped", reason=Reason.of(Code.STOPPED_EARLY)))
         if isinstance(keeper, OSError):

@@ -67,6 +67,17 @@ def test_logging_to_stdout_is_stored_as_stdout(manage: Manage) -> None:
     assert "from the command" not in text(run, Stream.STDERR)
 
 
+def test_the_filter_adds_job_and_run_to_the_records_of_a_command(manage: Manage) -> None:
+    """The example of the documentation."""
+    setting = logging_to({**HANDLER, "filters": ["run"]}, "WARNING")  # type: ignore[dict-item]
+    setting |= {
+        "filters": {"run": {"()": "chroniker.logs.RunFilter"}},
+        "formatters": {"line": {"format": "%(chroniker)s%(levelname)s %(message)s (%(chroniker_run)s)"}},
+    }
+    run = ran(manage.having(LOGGING=setting), command="logs", name="nightly\r report")
+    assert text(run, Stream.STDERR) == f"[nightly\\u000d report #1] WARNING a warning from the command ({run.pk})\n"
+
+
 def test_without_logging_settings_warnings_go_to_stderr(manage: Manage) -> None:
     run = ran(manage, command="logs")
     assert text(run, Stream.STDERR) == "a warning from the command\n"

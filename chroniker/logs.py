@@ -1,0 +1,83 @@
+"""A filter for ``LOGGING`` that adds job and run to log records: of commands, and of the processes that execute them.
+
+In a command's process (and the programs that it starts with Python) job and run come from the environment, in a worker
+from the run that the thread supervises.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from uuid import UUID
+
+from chroniker.escaping import one_line
+from chroniker.process.run_marker import PLACEHOLDER_ID
+from chroniker.process.run_variables import VARIABLES
+
+
+@dataclass(slots=True)
+class RunOfRecords:
+    """The run that a thread works for. Its job is known once it has started."""
+
+    run: str = ""
+    token: str = ""
+    job_id: str = ""
+    job: str = ""
+
+    def add(self, variables: Mapping[str, str]) -> None:
+        """Add what the variables of a run say."""
+        self.run = variables.get(VARIABLES["run_id"], self.run)
+        self.token = variables.get(VARIABLES["token"], self.token)
+        self.job_id = variables.get(VARIABLES["job_id"], self.job_id)
+        self.job = variables.get(VARIABLES["job_name"], self.job)
+
+
+_current: ContextVar[RunOfRecords | None] = ContextVar("chroniker_run_of_records", default=None)
+
+
+@contextmanager
+def about_run(run_id: UUID) -> Iterator[RunOfRecords]:
+    """Records of this thread are about this run."""
+    with shared(RunOfRecords(str(run_id))) as run:
+        yield run
+
+
+@contextmanager
+def shared(run: RunOfRecords) -> Iterator[RunOfRecords]:
+    """The same for another thread that works for the run."""
+    token = _current.set(run)
+    try:
+        yield run
+    finally:
+        _current.reset(token)
+
+
+def current() -> RunOfRecords:
+    """The run that this thread works for, or that this process is part of; else one with empty values."""
+    run = _current.get()
+    if run is None:
+        run = RunOfRecords()
+        if os.environ.get(VARIABLES["run_id"], PLACEHOLDER_ID) != PLACEHOLDER_ID:
+            run.add(os.environ)
+    return run
+
+
+class RunFilter(logging.Filter):
+    """Adds to each record, as text that is empty outside a run: ``chroniker_job`` (name), ``chroniker_job_id``,
+    ``chroniker_run`` (id), ``chroniker_token``, and ``chroniker``, for the begin of a line: “[nightly #12] ”.
+
+    Add it to handlers, not to loggers: records of child loggers pass a handler's filters only. It drops no record.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        run = current()
+        job = one_line(run.job)
+        record.chroniker_run, record.chroniker_token = run.run, run.token
+        record.chroniker_job_id, record.chroniker_job = run.job_id, job
+        label = " ".join(filter(None, [job, run.token and f"#{run.token}"])) or run.run
+        record.chroniker = f"[{label}] " if label else ""
+        return True
