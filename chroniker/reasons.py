@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -178,8 +178,8 @@ def choices() -> list[tuple[str, Any]]:
     return list(Code.choices)
 
 
-def render(code: str, args: Mapping[str, Any], text: str = "") -> str:
-    """The reason in the active language; ``text`` where there is no code.
+def render(code: str, args: Mapping[str, Any], text: str = "", *, without: Collection[str] = ()) -> str:
+    """The reason in the active language; ``text`` where there is no code. ``without``: codes of parts to leave out.
 
     Never raises: a code or a parameter that another version wrote is shown as it is.
     """
@@ -187,7 +187,7 @@ def render(code: str, args: Mapping[str, Any], text: str = "") -> str:
         return text
     shared = {name: value for name, value in args.items() if name != ALSO}
     parts = [(code, {}), *args.get(ALSO, ())]
-    return "; ".join(_render_part(part, {**shared, **values}) for part, values in parts)
+    return "; ".join(_render_part(part, {**shared, **values}) for part, values in parts if part not in without)
 
 
 def _render_part(code: str, args: Mapping[str, Any]) -> str:

@@ -80,7 +80,7 @@ def _failing(now: dt.datetime) -> Iterator[Item]:
         what = (
             ngettext("Failed once, %(since)s.", "Failed %(n)s times in a row since %(since)s.", state.failures) % words
         )
-        why = " ".join(filter(None, [as_sentence(run.reason) if run else "", _next(state, now)]))
+        why = " ".join(filter(None, [as_sentence(run.reason_without_output) if run else "", _next(state, now)]))
         yield Item(
             "failing", state.job, state.failing_since, run.pk if run else None, what, why, run.error_line if run else ""
         )
@@ -113,7 +113,7 @@ def _lost(now: dt.datetime) -> Iterator[Item]:
         if run.job_id not in seen:
             seen.add(run.job_id)
             what = _("Lost %(time)s.") % {"time": relative(run.finished_at, now)}
-            why = " ".join(filter(None, [as_sentence(run.reason), _next(run.job.state, now)]))
+            why = " ".join(filter(None, [as_sentence(run.reason_without_output), _next(run.job.state, now)]))
             yield Item("lost", run.job, run.finished_at, run.pk, what, why, run.error_line)
 
 

@@ -123,7 +123,8 @@ def late_messages(now: dt.datetime) -> tuple[LateMessages, Measured]:
 
 def latest_events(now: dt.datetime) -> list[RunEvent]:
     """The newest events that concern the guarantees, with their runs and jobs. One statement."""
-    events = RunEvent.objects.filter(kind__in=LISTED, at__gt=now - SPANS[-1])
+    listed = Q(kind__in=LISTED) | Q(kind=EventKind.NOTE, code__in=OUTPUT_CODES)
+    events = RunEvent.objects.filter(listed, at__gt=now - SPANS[-1])
     return list(events.select_related("run__job").order_by("-at", "-pk")[:MOST_EVENTS])
 
 

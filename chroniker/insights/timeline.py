@@ -9,7 +9,7 @@ import datetime as dt
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from django.db.models import DateTimeField, Q, QuerySet, Subquery, Value
+from django.db.models import DateTimeField, F, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 
 from chroniker.eligibility.hosts import live_services
@@ -60,7 +60,7 @@ class Timeline:
 def timeline(now: dt.datetime, span: dt.timedelta, by: str, *, with_runs: bool = True) -> Timeline:
     """``span``: of the whole picture. ``by``: "worker", "job" or "group". ``with_runs``: also past and present runs.
 
-    Five statements: jobs, open runs, past runs, hourly counts, workers.
+    Six statements: jobs, open runs, past runs, latest runs of frequent jobs, hourly counts, workers.
     """
     low, high = now - span / 2, now + span / 2
     states = list(_states(high)[: MOST_JOBS + 1])
@@ -72,6 +72,7 @@ def timeline(now: dt.datetime, span: dt.timedelta, by: str, *, with_runs: bool =
     rows = Rows(low, now, high, single_since, by)
     rows.add_runs([run for run in past[:MOST_RUNS] if run.finished_at is not None])
     rows.add_open(open_runs if with_runs else [])
+    rows.use_lanes(_latest_runs(frequent) if with_runs and by == "worker" else ())
     rows.add_expected(states, frequent)
     shown = rows.busiest(MOST_ROWS)
     hours = _hours(rows.job_ids(shown), low) if with_runs else []
@@ -141,6 +142,13 @@ def _past_runs(low: dt.datetime, frequent: Collection[int]) -> QuerySet[Run]:
     )
     runs = runs.select_related("job__group").only(*columns, "job__name", "job__group__name", "job__group__limit")
     return runs.order_by("-claimed_at")
+
+
+def _latest_runs(frequent: Collection[int]) -> QuerySet[Run]:
+    """The newest runs of frequent jobs, newest first: their successes are not among the past runs."""
+    runs = Run.objects.filter(job__in=sorted(frequent)[:MOST_FREQUENT], token__gt=F("job__state__last_token") - 3)
+    started = runs.filter(parent=None, started_at__isnull=False).select_related("job__group")
+    return started.only("job", "token", "worker", "host", "job__name", "job__group__name").order_by("-token")
 
 
 def _single_since(past: Sequence[Run], low: dt.datetime) -> dt.datetime | None:

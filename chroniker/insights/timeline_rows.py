@@ -108,6 +108,11 @@ class Rows:
             end = max(self.now, min(expected_end(run, self.now), self.high)) if run.started_at else self.now
             row.bars.append(Bar(start, end, "running" if run.status == Status.RUNNING else "queued", run))
 
+    def use_lanes(self, runs: Iterable[Run]) -> None:
+        """The lanes of jobs none of whose runs was added, by these runs, the newest first."""
+        for run in runs:
+            self._lane_of(run)
+
     def add_expected(self, states: Iterable[JobState], frequent: Collection[int]) -> None:
         """Expected runs in the lane of the job's latest run."""
         self._frequent = set(frequent)

@@ -153,6 +153,12 @@ class Run(models.Model):
         return reasons.render(self.code, {**self.own_parameters, **self.reason_args}, self.reason_text)
 
     @property
+    def reason_without_output(self) -> str:
+        """``reason`` without the last line on stderr, for places that show ``error_line`` or no output."""
+        args = {**self.own_parameters, **self.reason_args}
+        return reasons.render(self.code, args, self.reason_text, without=[reasons.Code.LAST_LINE])
+
+    @property
     def stop_requester(self) -> str:
         """Who or what requested its stop, in the active language; empty if no stop was requested."""
         return str(reasons.Reason.from_text(self.stop_requested_by))

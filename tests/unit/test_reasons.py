@@ -93,6 +93,13 @@ def test_a_requester_that_is_no_person_is_rendered_in_the_language_of_the_reader
         assert run.stop_requester in run.reason
 
 
+def test_a_reason_can_be_shown_without_the_last_line_of_output() -> None:
+    reason = Reason.joined(Reason.of(Code.EXIT, status=1), Reason.of(Code.LAST_LINE, line="token abc"))
+    run = Run(status=Status.FAILED, **reason.columns())
+    assert run.reason == "it exited with status 1; last line on stderr: token abc"
+    assert run.reason_without_output == "it exited with status 1"
+
+
 @pytest.mark.parametrize("name", ["ann", "12", "null", '"ab"', '["NEWER", {}]', "[" * 100_000])
 def test_the_name_of_a_requester_is_shown_unchanged(name: str) -> None:
     assert Run(stop_requested_by=name).stop_requester == name

@@ -123,7 +123,14 @@ def test_the_picture_is_bounded_and_says_what_is_left_out(admin: Client, monkeyp
     assert "Collisions are computed until" in text
 
 
-def test_the_page_takes_five_statements_for_any_number_of_jobs(admin: Client) -> None:
+def test_a_frequent_job_is_in_the_lane_of_its_latest_worker(admin: Client) -> None:
+    job = a_booked_job(name="each minute", cron="* * * * *")
+    a_past_run(job, 1, worker="batch-9")
+    JobState.objects.update(p50=1.0)
+    assert [lane.title for lane in insight.timeline(database_now(), 48 * HOUR, "worker").lanes] == ["batch-9"]
+
+
+def test_the_page_takes_six_statements_for_any_number_of_jobs(admin: Client) -> None:
     a_past_run(a_booked_job(cron="* * * * *"), 1)
 
     def of_the_page() -> int:
@@ -137,11 +144,11 @@ def test_the_page_takes_five_statements_for_any_number_of_jobs(admin: Client) ->
         job = a_booked_job(cron=f"*/{number + 1} * * * *", group=Group.objects.create(name=f"{number}", limit=1))
         a_past_run(job, number, executor="celery")
         run_now(job, "somebody") if number % 2 else None
-    JobState.objects.update(p50=1.0)  # some of them are frequent: their hours are read
-    assert of_the_page() == few + 1
+    JobState.objects.update(p50=1.0)  # some of them are frequent: their hours and latest runs are read
+    assert of_the_page() == few + 2
     with CaptureQueriesContext(connection) as captured:
         insight.timeline(database_now(), 48 * HOUR, "worker")
-    assert len(captured) == 6  # with the clock
+    assert len(captured) == 7  # with the clock
 
 
 def test_an_empty_timeline_says_so(admin: Client) -> None:

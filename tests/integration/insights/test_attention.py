@@ -14,6 +14,7 @@ from chroniker.insights import health_facts
 from chroniker.insights.attention import Attention, attention
 from chroniker.lifecycle import Outcome
 from chroniker.models import Job, Lease, Run, Status
+from chroniker.reasons import Code, Reason
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.tick import expire
 from tests.integration.insights.test_health import a_queued_run, a_ticker, a_worker
@@ -69,6 +70,15 @@ def test_a_failing_job_shows_its_last_error_and_the_run() -> None:
     assert "2 times" in item.what
     ended(job, Status.SUCCEEDED)
     assert kinds() == []
+
+
+def test_the_cause_of_a_failure_does_not_repeat_the_error_line() -> None:
+    job = a_booked_job(cron=NEVER)
+    run = ended(job, Status.FAILED, "token abc")
+    reason = Reason.joined(Reason.of(Code.EXIT, status=1), Reason.of(Code.LAST_LINE, line="token abc"))
+    Run.objects.filter(pk=run.pk).update(**reason.columns())
+    (item,) = found().items
+    assert item.error == "token abc" and "status 1" in item.why and "abc" not in item.why
 
 
 def test_a_disabled_job_does_not_need_a_person() -> None:
