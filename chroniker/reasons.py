@@ -33,6 +33,7 @@ class Code(TextChoices):
     BLACKOUT = "BLACKOUT", _("Blackout: %(name)s")
     DISABLED = "DISABLED", _("The job was disabled.")
     EDITED = "EDITED", _("The schedule was changed.")
+    CATCH_UP = "CATCH_UP", _("A later scheduled time runs instead: of those that wait, only the last runs.")
     NO_HOST = "NO_HOST", _("No live host: none was seen executing for the executor “%(executor)s” in %(seconds)s s.")
     # Waiting to start.
     NOT_ACCEPTED = "NOT_ACCEPTED", _("The executor did not accept it: %(error)s")

@@ -36,6 +36,8 @@ class JobFields(TypedDict, total=False):
     calendar: str | None
     overlap: str
     misfire_grace_seconds: int | None
+    catch_up: str
+    hold_on_failure: bool
     start_deadline_seconds: int | None
     timeout_seconds: int | None
     max_retries: int

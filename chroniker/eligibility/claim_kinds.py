@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from django.db.models import Expression, Q
 
 from chroniker.eligibility.dependencies import Scope
-from chroniker.models import Job, JobState, Overlap
+from chroniker.models import CatchUp, Job, JobState, Overlap, Trigger
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,30 +25,53 @@ class ClaimKind:
     by_flag: bool = False  #: pending while the job's ``force_run`` flag is up; the claim lowers it
     covers_instants: bool = False  #: needs the job's blackouts, and a booking of the schedule as it is now
     while_open: bool = False  #: for jobs whose run is open, and whose policy is to skip; else for jobs without one
+    waits_for_retry: bool = False  #: not while a retry is pending which such a claim may not replace
 
     def pending(self, now: dt.datetime | Expression) -> Q:
         """SQL condition on JobState: a claim of this kind is pending. Each kind has an index of its own."""
         # "IN (true)", since SQLite looks up no index for a column that stands alone as a condition.
         flagged = Q(pk__in=Job.objects.filter(force_run__in=[True]).values("pk")) if self.by_flag else Q()
         due = Q(**{f"{self.due_field}__lte": now}) if self.due_field else Q()
-        return flagged & due & (Q(job__overlap=Overlap.SKIP) if self.while_open else Q())
+        found = flagged & due & (Q(job__overlap=Overlap.SKIP) if self.while_open else Q())
+        if self.covers_instants:
+            found &= Q(held_at__isnull=True)
+        return found & ~retry_comes_first() if self.waits_for_retry else found
 
     def is_pending(self, state: JobState, now: dt.datetime) -> bool:
         """The same for a loaded state that carries its ``job``."""
         moment: dt.datetime | None = getattr(state, self.due_field) if self.due_field else now
         flagged = state.job.force_run or not self.by_flag
-        return flagged and moment is not None and moment <= now and (not self.while_open or _skips(state))
+        return flagged and moment is not None and moment <= now and not self._is_kept_back(state)
+
+    def _is_kept_back(self, state: JobState) -> bool:
+        return (
+            (self.while_open and state.job.overlap != Overlap.SKIP)
+            or (self.covers_instants and state.held_at is not None)
+            or (self.waits_for_retry and has_retry_first(state))
+        )
 
 
-def _skips(state: JobState) -> bool:
-    return state.job.overlap == Overlap.SKIP
+def retry_comes_first() -> Q:
+    """SQL condition on JobState: a run of the schedule is retried before the next instants are claimed."""
+    keeps = Q(job__catch_up=CatchUp.EACH) | Q(job__hold_on_failure=True)
+    return Q(keeps, retry_at__isnull=False, retry_origin=Trigger.SCHEDULE)
+
+
+def has_retry_first(state: JobState) -> bool:
+    """The same for a loaded state that carries its ``job``."""
+    return state.retry_at is not None and state.retry_origin == Trigger.SCHEDULE and keeps_retries(state.job)
+
+
+def keeps_retries(job: Job) -> bool:
+    """Whether a claim of the job's next instants leaves a pending retry, rather than to replace it."""
+    return job.catch_up == CatchUp.EACH or job.hold_on_failure
 
 
 OVERLAPPED = ClaimKind("overlapped", "next_run", Scope.NONE, covers_instants=True, while_open=True)
 FORCED = ClaimKind("forced", "", Scope.CURRENT, by_flag=True)
-SCHEDULED = ClaimKind("scheduled", "next_run", Scope.ALL, covers_instants=True)
+SCHEDULED = ClaimKind("scheduled", "next_run", Scope.ALL, covers_instants=True, waits_for_retry=True)
 RETRY = ClaimKind("retry", "retry_at", Scope.CURRENT)
-#: What a retry takes over from the attempt before it: ``failed_…`` of the state that ``due.find`` returns.
+#: What a retry takes over from the attempt before it in its chain: ``failed_…`` of the state that ``due.find`` returns.
 RETRY_INHERITS = ("args", "chain", "origin", "cause", "instant", "instant_until", "interval_start")
 #: A person asks for one run now: never pending, so that no tick looks for it.
 MANUAL = ClaimKind("manual", "", Scope.CURRENT)

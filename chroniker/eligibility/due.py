@@ -10,8 +10,8 @@ from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from chroniker.clock.database_clock import FromNow
 from chroniker.eligibility import claim_kinds, dependencies
 from chroniker.eligibility import groups as group_limits
-from chroniker.eligibility.claim_kinds import RETRY, START_KINDS, ClaimKind, any_pending
-from chroniker.models import Job, JobState, Lease, Overlap, Run, Status
+from chroniker.eligibility.claim_kinds import RETRY, SCHEDULED, START_KINDS, ClaimKind, any_pending
+from chroniker.models import Job, JobState, Lease, Overlap, Run
 from chroniker.schedule.zones import zone_rules_version
 
 # Each kind is searched for apart: "next_run <= now OR force_run" would lose the index on a large table.
@@ -40,8 +40,8 @@ def find(
 
 
 def _of_latest_attempt(name: str) -> Subquery:
-    """A column of the attempt that failed."""
-    attempts = Run.objects.filter(job=OuterRef("pk"), slot="").exclude(status=Status.SKIPPED)
+    """A column of the attempt that failed: the last one of the retry's chain."""
+    attempts = Run.objects.filter(job=OuterRef("pk"), slot="", chain=OuterRef("retry_of"))
     return Subquery(attempts.order_by("-token").values(name)[:1])
 
 
@@ -74,7 +74,7 @@ def to_replace(now: dt.datetime, only: Collection[int] | None = None) -> QuerySe
     """Leases of runs that are in the way of their job's next instant, by the policy "replace", and not yet stopped."""
     leases = Lease.objects.filter(
         group_limits.is_not_paused(),
-        job__state__next_run__lte=now,
+        job__in=JobState.objects.filter(SCHEDULED.pending(now)).values("pk"),
         job__enabled=True,
         job__overlap=Overlap.REPLACE,
         run__stop_requested_at=None,

@@ -13,7 +13,7 @@ from chroniker.clock import jump_detection
 from chroniker.conf import settings
 from chroniker.eligibility import dependencies, hosts, liveness, pauses
 from chroniker.eligibility import groups as group_limits
-from chroniker.eligibility.claim_kinds import pending_kinds
+from chroniker.eligibility.claim_kinds import has_retry_first, pending_kinds
 from chroniker.eligibility.dependencies import Scope, Wait
 from chroniker.models import EVERY_HOST, JobState, Lease, Status
 from chroniker.reasons import Reason
@@ -21,7 +21,7 @@ from chroniker.reasons import Reason
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why a job does not run now, as text. ``is_held``: it is due, and a pause, dependency or group holds it back."""
+    """Why a job does not run now, as text. ``is_held``: a rule holds it back: pause, dependency, group, failure."""
 
     text: str
     is_held: bool = False
@@ -160,19 +160,27 @@ def _why_not(
         return Explanation(_("Schedule error: %(error)s") % {"error": state.schedule_error})
     if pause is not None:
         return Explanation(str(pause), bool(pending))
+    if state.held_at is not None and not pending:
+        return Explanation(held_message(state), True)
     needs_turn = all(kind.dependencies is Scope.ALL for kind in pending)
     texts = [wait.text for wait in waits if needs_turn or not wait.turn_only]
     if state.job.edited_at is not None:
         return Explanation(_("It was edited; the next tick books it."), bool(pending and texts), waits_for_tick=True)
     if not pending:
-        return Explanation(_why_not_due(state))
+        return Explanation(_why_not_due(state), has_retry_first(state))
     if texts:
         return Explanation(_("It is due, but %(reasons)s.") % {"reasons": "; ".join(texts)}, True)
     return Explanation(_("It is due; the next tick starts it."), waits_for_tick=True)
 
 
+def held_message(state: JobState) -> str:
+    """Of a job that is held after a failure."""
+    return _("It is held since run %(token)s failed.") % {"token": state.held_by_run}
+
+
 def _why_not_due(state: JobState) -> str:
-    if state.retry_at is not None and not (state.next_run and state.next_run < state.retry_at):
+    is_first = has_retry_first(state) or not (state.next_run and state.retry_at and state.next_run < state.retry_at)
+    if state.retry_at is not None and is_first:
         return _("It failed and is retried at %(time)s.") % {"time": _local(state.retry_at)}
     if state.next_run is None:
         return _("It has no further scheduled time.")

@@ -25,9 +25,9 @@ DAY = dt.timedelta(days=1)
 class Item:
     """One thing that needs a person.
 
-    ``kind``: "no_tick", "failing", "lost", "overdue", "no_worker", "schedule_error" or "mails". ``job`` is empty for
-    things that concern no job; ``run_id`` names the run that shows the cause. ``what``: what is wrong; ``why``: the
-    cause and what happens next; ``error``: the last line on stderr.
+    ``kind``: "no_tick", "failing", "held", "lost", "overdue", "no_worker", "schedule_error" or "mails". ``job`` is
+    empty for things that concern no job; ``run_id`` names the run that shows the cause. ``what``: what is wrong;
+    ``why``: the cause and what happens next; ``error``: the last line on stderr.
     """
 
     kind: str
@@ -81,8 +81,12 @@ def _failing(now: dt.datetime) -> Iterator[Item]:
             ngettext("Failed once, %(since)s.", "Failed %(n)s times in a row since %(since)s.", state.failures) % words
         )
         why = " ".join(filter(None, [as_sentence(run.reason_without_output) if run else "", _next(state, now)]))
+        kind = "failing"
+        if state.held_at is not None:
+            held = {"token": state.held_by_run, "since": short_time(state.held_at, now)}
+            kind, what = "held", _("Held since run %(token)s failed, %(since)s.") % held
         yield Item(
-            "failing", state.job, state.failing_since, run.pk if run else None, what, why, run.error_line if run else ""
+            kind, state.job, state.failing_since, run.pk if run else None, what, why, run.error_line if run else ""
         )
 
 
@@ -98,6 +102,8 @@ def _last_failures(states: list[JobState]) -> dict[int, Run]:
 
 
 def _next(state: JobState, now: dt.datetime) -> str:
+    if state.held_at is not None:
+        return _("Its scheduled times wait until it is resumed.")
     if state.retry_at is not None:
         return _("It is retried %(time)s.") % {"time": relative(state.retry_at, now)}
     return "" if state.next_run is None else _("Next run %(time)s.") % {"time": relative(state.next_run, now)}

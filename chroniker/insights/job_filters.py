@@ -21,7 +21,7 @@ STUCK_AFTER = dt.timedelta(minutes=2)
 #: A job ran on a host if it has a run there that was claimed within this time.
 RAN_WITHIN = dt.timedelta(days=1)
 #: Groups of states whose jobs all need attention, run or wait.
-ACTIVE = ("attention", "running", "waiting", "overdue", "failing")
+ACTIVE = ("attention", "running", "waiting", "overdue", "failing", "held")
 #: The names of all groups of states, in the order of the chips.
 SHOWS = ("all", *ACTIVE, "never", "disabled")
 
@@ -60,16 +60,18 @@ class Conditions:
         running = open_runs.filter(run__status=Status.RUNNING)
         queued = open_runs.filter(run__status=Status.CLAIMED)
         stuck = queued.filter(run__claimed_at__lt=now - STUCK_AFTER)
-        due_now = on.filter(next_run__lte=now).exclude(pk__in=open_runs.values("job"))
+        held = on.filter(held_at__isnull=False)
+        due_now = on.filter(next_run__lte=now, held_at=None).exclude(pk__in=open_runs.values("job"))
         retrying = on.filter(retry_at__isnull=False)
         failing = on.filter(failing_since__isnull=False)
         broken = on.filter(schedule_error_since__isnull=False)
-        attention, waiting = (failing, broken, overdue, stuck), (queued, due_now, retrying)
+        attention, waiting = (failing, broken, held, overdue, stuck), (queued, due_now, retrying)
         self.attention = _any_of(*attention)
         self.running = _any_of(running)
         self.waiting = _any_of(*waiting)
         self.overdue = _any_of(overdue)
         self.failing = _any_of(failing)
+        self.held = _any_of(held)
         never = JobState.objects.filter(last_status="").exclude(pk__in=open_runs.values("job")).order_by().values("pk")
         self.never = Q(pk__in=never.union(jobs_without_state()))
         # SQLite looks up no index for a column that stands alone as a condition.

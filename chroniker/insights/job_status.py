@@ -24,6 +24,7 @@ class Condition(models.TextChoices):
     QUEUED = "queued", _("queued")
     DISABLED = "disabled", _("disabled")
     SCHEDULE_ERROR = "schedule_error", _("schedule error")
+    HELD = "held", _("held")
     RETRYING = "retrying", _("retrying")
     DUE = "due", _("due")
     NEW = "new", _("new")
@@ -43,7 +44,7 @@ class JobStatus:
     expected: dt.timedelta | None = None  #: its expected duration, from past runs; only while it runs
     unserved: str = ""  #: a message, if its required host is not live
     pause: pauses.Pause | None = None  #: the pause that applies to it
-    is_held: bool = False  #: it is due, and a pause, a dependency or its group holds it back
+    is_held: bool = False  #: it is due, and a rule holds it back: a pause, a dependency, its group, a failure
     overdue_after: dt.timedelta = health_facts.SOONEST_OVERDUE  #: how long it may be due before it is overdue
 
     @property
@@ -58,6 +59,8 @@ class JobStatus:
             return Condition.DISABLED
         if self.state.schedule_error:
             return Condition.SCHEDULE_ERROR
+        if self.state.held_at is not None and not self.job.force_run:
+            return Condition.HELD
         if self.state.retry_at is not None:
             return Condition.RETRYING
         if self.job.force_run or (self.state.next_run is not None and self.state.next_run <= self.now):
@@ -74,6 +77,8 @@ class JobStatus:
             return self._due_code()
         if condition == Condition.IDLE and self.state.failures:
             return "failing"
+        if condition == Condition.HELD:
+            return "on_hold"
         if condition == Condition.OVER:
             return "ended"
         return str(condition.value)

@@ -189,17 +189,12 @@ class _Walk:
 
 
 def _with_retries(job_id: int, entries: Sequence[Entry], most: int = MOST_ATTEMPTS) -> list[Entry]:
-    """Add the last retry to each entry: the retries that follow its run, up to the next first attempt."""
+    """Add the last retry to each entry: of the chain that began with its run."""
     runs = {entry.run.pk: entry.run for entry in entries if entry.run}
     failed = [run.token for run in runs.values() if run.status in (Status.FAILED, Status.TIMED_OUT, Status.LOST)]
     if not failed:
         return list(entries)
     tokens = (min(failed), max(failed) + FOLLOWING)
-    attempts = Run.objects.filter(job=job_id, slot="", parent=None, token__range=tokens).exclude(status=Status.SKIPPED)
-    of, latest = None, {}
-    for attempt in attempts.order_by("token")[:most]:
-        if attempt.trigger != Trigger.RETRY:
-            of = attempt.pk
-        elif of in runs:
-            latest[of] = attempt
-    return [replace(entry, retry=latest.get(entry.run.pk)) if entry.run else entry for entry in entries]
+    retries = Run.objects.filter(job=job_id, slot="", parent=None, token__range=tokens, trigger=Trigger.RETRY)
+    latest = {retry.chain: retry for retry in retries.exclude(status=Status.SKIPPED).order_by("token")[:most]}
+    return [replace(entry, retry=latest.get(entry.run.token)) if entry.run else entry for entry in entries]

@@ -17,6 +17,7 @@ from chroniker.lifecycle.deletion import delete_jobs, jobs_to_delete
 from chroniker.lifecycle.dispatch_state import leave_to_host, record_dispatched, record_not_accepted, take_for_dispatch
 from chroniker.lifecycle.events import note
 from chroniker.lifecycle.expiry import expire
+from chroniker.lifecycle.holds import resume_jobs
 from chroniker.lifecycle.hourly_counts import count_closed_runs
 from chroniker.lifecycle.imported_history import keep_tokens, record_history
 from chroniker.lifecycle.planned_rows import Plan
@@ -50,6 +51,7 @@ __all__ = [
     "request_stop",
     "request_stops",
     "restart_after_clock_jump",
+    "resume_jobs",
     "start",
     "suspend_schedule",
     "take_for_dispatch",

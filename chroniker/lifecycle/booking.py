@@ -29,10 +29,11 @@ BOOKED = (
     "next_instant",
     "next_run",
     "last_token",
-    "retry_at",
     "schedule_error",
     "schedule_error_since",
     "last_instant",
+    *job_health.RETRY,
+    *job_health.HOLD,
     *job_health.CHAIN,
     *job_health.SKIPPED,
 )
@@ -131,7 +132,7 @@ def rebook(job: Job, state: JobState, now: dt.datetime) -> Run | None:
             raise
         _store_error(state, error, now)
     if not job.enabled:
-        job_health.drop_retry(state, now)
+        job_health.drop_retry(state, job, now)
     return run
 
 

@@ -27,9 +27,9 @@ BOOKING = (
     "next_instant",
     "next_run",
     "last_token",
-    "retry_at",
-    "retry_attempt",
     "last_instant",
+    *job_health.RETRY,
+    *job_health.HOLD,
     *job_health.CHAIN,
     *job_health.SKIPPED,
 )

@@ -14,13 +14,13 @@ from chroniker.lifecycle.bulk import write_states
 from chroniker.lifecycle.events import note, note_lost
 from chroniker.lifecycle.notify import annotate_has_subscribers, enqueue, send_run_finished
 from chroniker.lifecycle.transactions import locked, transactional
-from chroniker.models import EVERY_HOST, OPEN, EventKind, Job, JobState, Lease, Run, Status
+from chroniker.models import EVERY_HOST, OPEN, EventKind, Job, JobState, Lease, Run, Status, Trigger
 from chroniker.reasons import NO_REASON, Code, Reason
 
 LONGEST_BACKOFF = dt.timedelta(days=1)
 
 #: What closing a run may change in the state.
-CLOSED = ("retry_at", "last_status", "last_finished_at", *job_health.RESULT)
+CLOSED = ("last_status", "last_finished_at", *job_health.RETRY, *job_health.HOLD, *job_health.RESULT)
 
 ERROR_LINE_LENGTH = 300
 
@@ -158,8 +158,8 @@ def _settle(states: Sequence[JobState], runs: Sequence[Run], at_once: bool) -> N
         state = by_job[run.job_id]
         state.last_status, state.last_finished_at = run.status, run.finished_at
         again = retry_at(run.job, run, now, lost=run.pk in lost)
-        state.retry_at = now if again is not None and at_once else again
-        job_health.record_end(state, run)
+        goes_on = again is not None and job_health.book_retry(state, run, now if at_once else again)
+        job_health.record_end(state, run, goes_on=goes_on)
     write_states([by_job[run.job_id] for run in settled], CLOSED)
     if any(run.status == Status.LOST for run in runs):
         note_lost(runs, now)
@@ -170,13 +170,15 @@ def retry_at(job: Job, run: Run, now: dt.datetime, *, lost: bool = False) -> dt.
     """The time of the retry after ``run``, or ``None``. A run with a stop request is never retried.
 
     A failure or a timeout is retried ``max_retries`` times; a lost run, if ``retry_on_lost``, as often as it takes:
-    the back-off doubles each time, up to a day. ``lost``: a run on some host was, so that this one counts as lost too.
+    the back-off doubles each time, up to a day. A job that is held on failure is held after ``LOST_ATTEMPTS`` lost
+    ones. ``lost``: a run on some host was, so that this one counts as lost too.
     """
     if run.stop_requested_at is not None or not job.enabled:
         return None
     lost = lost or run.status == Status.LOST
     failed = not lost and run.status in (Status.FAILED, Status.TIMED_OUT) and run.attempt <= job.max_retries
-    if failed or (lost and job.retry_on_lost):
+    is_held = job.hold_on_failure and run.origin == Trigger.SCHEDULE and run.attempt >= job_health.LOST_ATTEMPTS
+    if failed or (lost and job.retry_on_lost and not is_held):
         backoff = dt.timedelta(seconds=job.retry_backoff_seconds * 2 ** min(run.attempt - 1, 20))
         return now + min(backoff, LONGEST_BACKOFF)
     return None

@@ -47,8 +47,9 @@ def _add_children(plan: Plan, live: Sequence[Host], now: dt.datetime) -> None:
         parent.attempt, parent.chain, parent.argv = 0, None, None
         plan.after.n_skipped += 1
         if parent.trigger == Trigger.RETRY:  # its chain ends without this attempt
-            plan.after.retry_at, plan.after.retry_attempt = plan.state.retry_at, plan.state.retry_attempt
-            job_health.drop_retry(plan.after, now)
+            for name in job_health.RETRY:
+                setattr(plan.after, name, getattr(plan.state, name))
+            job_health.drop_retry(plan.after, job, now)
         parent.code = Code.NO_HOST
         parent.reason_args = {"executor": job.executor, "seconds": f"{settings.host_timeout.total_seconds():g}"}
         plan.missed = plan.missed or parent  # subscribers to missed runs get a message about it

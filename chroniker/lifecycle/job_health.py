@@ -1,11 +1,11 @@
-"""The record of a job's results in its state: counters, failures in a row, usual duration. Pure."""
+"""The record of a job's results in its state: counters, failures in a row, pending retry, hold, durations. Pure."""
 
 from __future__ import annotations
 
 import datetime as dt
 import math
 
-from chroniker.models import JobState, Run, Status, Trigger
+from chroniker.models import Job, JobState, Run, Status, Trigger
 
 #: The usual duration is taken from this many latest successes.
 RECENT = 50
@@ -14,6 +14,8 @@ LOST_ATTEMPTS = 3
 
 #: The columns of the state that a claim, a booking or the end of a run may change here.
 CHAIN = ("failures", "failing_since")
+RETRY = ("retry_at", "retry_attempt", "retry_of", "retry_origin", "retry_status")
+HOLD = ("held_at", "held_by_run")
 SKIPPED = ("n_skipped",)
 RESULT = (
     *CHAIN,
@@ -41,15 +43,17 @@ _COUNTERS = {
 _BAD = (Status.FAILED, Status.TIMED_OUT, Status.LOST)
 
 
-def record_end(state: JobState, run: Run) -> None:
-    """Record that this run was closed. Its chain ends with it if ``state`` has no pending retry."""
+def record_end(state: JobState, run: Run, *, goes_on: bool) -> None:
+    """Record that this run was closed. ``goes_on``: a retry of its chain is booked; else its chain ends with it."""
     assert run.finished_at is not None
     count_end(state, run)
     if run.status == Status.SUCCEEDED:
         _record_success(state, run)
     is_lost = run.status == Status.LOST and run.attempt >= LOST_ATTEMPTS
-    if state.retry_at is None or is_lost:
+    if not goes_on or is_lost:
         end_chain(state, run.status, run.finished_at)
+    if not goes_on and run.origin == Trigger.SCHEDULE and run.status in _BAD:
+        _hold(state, run.job, run.token, run.finished_at)
 
 
 def count_end(state: JobState, run: Run) -> None:
@@ -78,6 +82,8 @@ def use_recent(state: JobState, seconds: list[float]) -> None:
 
 def _record_success(state: JobState, run: Run) -> None:
     state.last_success_at = run.finished_at
+    if run.origin == Trigger.MANUAL:
+        lift_hold(state)
     if run.origin == Trigger.SCHEDULE and run.instant_until is not None:
         state.last_success_until = max(state.last_success_until or run.instant_until, run.instant_until)
     if (seconds := seconds_of(run)) is not None:
@@ -104,12 +110,43 @@ def end_chain(state: JobState, status: str, at: dt.datetime) -> None:
         state.failing_since = state.failing_since or at
 
 
-def drop_retry(state: JobState, now: dt.datetime) -> None:
+def book_retry(state: JobState, run: Run, at: dt.datetime | None) -> bool:
+    """Book a retry of this run, unless one of another chain is pending; returns whether it was booked.
+
+    A run of the schedule replaces the pending retry of a run by hand, whose chain ends.
+    """
+    if state.retry_at is not None:
+        if run.origin != Trigger.SCHEDULE or state.retry_origin == Trigger.SCHEDULE:
+            return False
+        end_chain(state, state.retry_status, run.finished_at or state.retry_at)
+    state.retry_at, state.retry_attempt = at, run.attempt
+    state.retry_of, state.retry_origin, state.retry_status = run.chain, run.origin, run.status
+    return True
+
+
+def clear_retry(state: JobState) -> None:
+    state.retry_at, state.retry_of, state.retry_origin, state.retry_status = None, None, "", ""
+
+
+def drop_retry(state: JobState, job: Job, now: dt.datetime) -> None:
     """No retry will follow: the pending one, if any, is cancelled, and its chain ends as its last attempt did.
 
     A lost attempt that counted as a failure already (``LOST_ATTEMPTS``) is not counted again.
     """
-    is_counted = state.last_status == Status.LOST and state.retry_attempt >= LOST_ATTEMPTS
-    if state.retry_at is not None and not is_counted:
-        end_chain(state, state.last_status, state.last_finished_at or now)
-    state.retry_at = None
+    if state.retry_at is not None:
+        ended_at = state.last_finished_at or now
+        if state.retry_status != Status.LOST or state.retry_attempt < LOST_ATTEMPTS:
+            end_chain(state, state.retry_status, ended_at)
+        if state.retry_origin == Trigger.SCHEDULE:
+            _hold(state, job, state.retry_of, ended_at)
+    clear_retry(state)
+
+
+def _hold(state: JobState, job: Job, token: int | None, at: dt.datetime) -> None:
+    """A chain of the schedule has ended badly. A job that is held already keeps the cause."""
+    if job.hold_on_failure and state.held_at is None:
+        state.held_at, state.held_by_run = at, token
+
+
+def lift_hold(state: JobState) -> None:
+    state.held_at = state.held_by_run = None

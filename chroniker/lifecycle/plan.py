@@ -6,7 +6,7 @@ import datetime as dt
 
 from chroniker.eligibility.claim_kinds import MANUAL, OVERLAPPED, RETRY, RETRY_INHERITS, SCHEDULED, ClaimKind
 from chroniker.lifecycle.planned_rows import Plan, add_run, begin, instant_before, next_booking
-from chroniker.models import JobState, Status, Trigger
+from chroniker.models import CatchUp, JobState, Status, Trigger
 from chroniker.reasons import Code, Reason
 from chroniker.schedule import ClosedTime, closed_at, closed_until, jitter, last_open, latest_until, next_after
 
@@ -26,7 +26,7 @@ def draw(kind: ClaimKind, state: JobState, now: dt.datetime, ready_until: dt.dat
 
 def scheduled(state: JobState, now: dt.datetime, ready_until: dt.datetime | None = None) -> Plan:
     """Cover the instants that are due (and, for a dependent, ready): skip those in blackouts and those that are too
-    late, and run once for the rest.
+    late, and run for the rest, as the job's catch-up says: once for all of them, for the first, or for the last.
 
     ``ready_until``: the first pending instant of a dependee; only earlier instants are ready. The claimed run covers
     all instants from its first to the last one outside blackouts, including those in blackouts between the two.
@@ -47,6 +47,11 @@ def scheduled(state: JobState, now: dt.datetime, ready_until: dt.datetime | None
         next_booking(plan.after, first, offset)
         return plan
     until = last_open(spec, closed, first, bound) if closed else max(latest_until(spec, bound) or first, first)
+    if job.catch_up == CatchUp.EACH:
+        until = first
+    elif job.catch_up == CatchUp.LATEST and (before := instant_before(spec, until)) is not None and before >= first:
+        add_run(plan, now, Status.SKIPPED, Trigger.SCHEDULE, first, before, Reason.of(Code.CATCH_UP))
+        first = until
     add_run(plan, now, Status.CLAIMED, Trigger.SCHEDULE, first, until)
     next_booking(plan.after, next_after(spec, until), offset)
     return plan

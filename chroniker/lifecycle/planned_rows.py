@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chroniker.conf import settings
-from chroniker.eligibility.claim_kinds import ClaimKind
+from chroniker.eligibility.claim_kinds import ClaimKind, keeps_retries
 from chroniker.exceptions import ScheduleError
 from chroniker.job_commands import policy
 from chroniker.lifecycle import job_health
@@ -24,11 +24,11 @@ _COPIED = (
     "next_instant",
     "next_run",
     "last_token",
-    "retry_at",
-    "retry_attempt",
     "last_instant",
     "last_status",
     "last_finished_at",
+    *job_health.RETRY,
+    *job_health.HOLD,
     *job_health.CHAIN,
     *job_health.SKIPPED,
 )
@@ -116,14 +116,15 @@ def _skipped(plan: Plan, now: dt.datetime) -> dict[str, Any]:
 def _to_execute(plan: Plan, now: dt.datetime, trigger: Trigger, args: str | None) -> dict[str, Any]:
     """The columns of a claimed run about its attempt, and about where and what it executes, as the job is now."""
     job, after = plan.state.job, plan.after
+    attempt = 1
     if trigger == Trigger.RETRY:
-        after.retry_at, after.retry_attempt = None, after.retry_attempt + 1
-    else:  # a new claim replaces a pending retry
-        job_health.drop_retry(after, now)
-        after.retry_attempt = 1
+        attempt = after.retry_attempt + 1
+        job_health.clear_retry(after)
+    elif trigger == Trigger.SCHEDULE and after.retry_origin == Trigger.SCHEDULE and not keeps_retries(job):
+        job_health.drop_retry(after, job, now)  # the new run does the work of the pending retry
     return {
         "chain": after.last_token,  # of a retry it is replaced
-        "attempt": after.retry_attempt,
+        "attempt": attempt,
         "required_host": job.hostname,
         "executor": job.executor,
         "queue": job.queue,

@@ -273,7 +273,7 @@ class Migration(migrations.Migration):
                     "overlap",
                     models.CharField(
                         choices=[
-                            ("WAIT", "wait: start once when the run ends, for all of them"),
+                            ("WAIT", "wait: start when the run ends"),
                             ("SKIP", "skip them"),
                             ("REPLACE", "replace: stop the run, then start"),
                         ],
@@ -289,6 +289,28 @@ class Migration(migrations.Migration):
                         help_text="A scheduled time that is later than this is skipped. Leave empty to run late starts once.",
                         null=True,
                         verbose_name="misfire grace, seconds",
+                    ),
+                ),
+                (
+                    "catch_up",
+                    models.CharField(
+                        choices=[
+                            ("COALESCE", "one run for all of them"),
+                            ("EACH", "one run for each, in order"),
+                            ("LATEST", "one run for the last; skip the others"),
+                        ],
+                        default="COALESCE",
+                        help_text="What becomes of several scheduled times that wait: after an outage, or while the job was running.",
+                        max_length=8,
+                        verbose_name="catch-up",
+                    ),
+                ),
+                (
+                    "hold_on_failure",
+                    models.BooleanField(
+                        default=False,
+                        help_text="When a run of the schedule has failed, and its retries too, the scheduled times wait until someone resumes the job or a run by hand succeeds.",
+                        verbose_name="hold on failure",
                     ),
                 ),
                 (
@@ -1109,7 +1131,54 @@ class Migration(migrations.Migration):
                 ("retry_at", models.DateTimeField(null=True, verbose_name="retry at")),
                 (
                     "retry_attempt",
-                    models.PositiveIntegerField(default=0, help_text="Attempts made in the current chain of retries."),
+                    models.PositiveIntegerField(
+                        default=0, help_text="Attempts made in the chain of the pending retry, or of the last one."
+                    ),
+                ),
+                (
+                    "retry_of",
+                    models.BigIntegerField(
+                        help_text="The chain of the pending retry. Empty: none is pending.", null=True
+                    ),
+                ),
+                (
+                    "retry_origin",
+                    models.CharField(
+                        blank=True,
+                        choices=[("SCHEDULE", "schedule"), ("MANUAL", "by hand"), ("RETRY", "retry")],
+                        help_text="The trigger of the first attempt of that chain.",
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "retry_status",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("CLAIMED", "queued"),
+                            ("RUNNING", "running"),
+                            ("SUCCEEDED", "succeeded"),
+                            ("FAILED", "failed"),
+                            ("TIMED_OUT", "timed out"),
+                            ("STOPPED", "stopped"),
+                            ("LOST", "lost"),
+                            ("SKIPPED", "skipped"),
+                        ],
+                        help_text="How the latest attempt of that chain ended.",
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "held_at",
+                    models.DateTimeField(
+                        help_text="Its scheduled times wait since then: see hold_on_failure. Empty: no.",
+                        null=True,
+                        verbose_name="held since",
+                    ),
+                ),
+                (
+                    "held_by_run",
+                    models.BigIntegerField(help_text="Token of the run whose failure holds the job.", null=True),
                 ),
                 (
                     "last_status",
@@ -1222,6 +1291,7 @@ class Migration(migrations.Migration):
                 "indexes": [
                     models.Index(fields=["next_run", "job"], name="chroniker_state_next_run"),
                     models.Index(fields=["retry_at"], name="chroniker_state_retry_at"),
+                    models.Index(fields=["held_at"], name="chroniker_state_held"),
                     models.Index(fields=["failing_since"], name="chroniker_state_failing"),
                     models.Index(fields=["schedule_error_since"], name="chroniker_state_error"),
                     models.Index(fields=["last_status"], name="chroniker_state_result"),

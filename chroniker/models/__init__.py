@@ -19,7 +19,7 @@ from chroniker.models.monitor import Monitor
 from chroniker.models.outbox import Outbox
 from chroniker.models.run import Run
 from chroniker.models.run_hour import DELAY_BOUNDS, CountedRuns, RunHour, RunTotal
-from chroniker.models.run_status import FINAL, MOVES, OPEN, REPORTED, Overlap, Status, Trigger
+from chroniker.models.run_status import FINAL, MOVES, OPEN, REPORTED, CatchUp, Overlap, Status, Trigger
 from chroniker.models.ticker import FleetWork, Ticker, TickMinute
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "AuditEntry",
     "Blackout",
     "Calendar",
+    "CatchUp",
     "CountedRuns",
     "EventKind",
     "FleetWork",

@@ -24,6 +24,7 @@ class Action(models.TextChoices):
 
     PAUSED = "PAUSED", _("Paused. %(why)s")
     RESUMED = "RESUMED", _("Resumed.")
+    UNHELD = "UNHELD", _("Resumed after the hold.")
     RUN = "RUN", _("Run %(token)d started manually.")
     RUN_WITH = "RUN_WITH", _("Run %(token)d started manually with the arguments: %(args)s")
     STOPPED = "STOPPED", _("Stop of run %(token)d requested.")

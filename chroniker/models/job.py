@@ -21,7 +21,6 @@ from chroniker.models.group import Group
 from chroniker.models.job_fields import JobFields
 from chroniker.models.job_validation import validate
 from chroniker.models.querysets import JobQuerySet, read_edit_again, refuse_open
-from chroniker.models.run_status import Overlap
 from chroniker.models.schedule_fields import TIMELINE_FIELDS
 from chroniker.process import progress
 from chroniker.schedule import ClosedTime
@@ -63,13 +62,6 @@ class Job(JobFields):
     )
 
     # -- rules -----------------------------------------------------------------------------------------------
-    overlap = models.CharField(_("overlap"), max_length=8, choices=Overlap, default=Overlap.WAIT)
-    misfire_grace_seconds = models.PositiveIntegerField(
-        _("misfire grace, seconds"),
-        null=True,
-        blank=True,
-        help_text=_("A scheduled time that is later than this is skipped. Leave empty to run late starts once."),
-    )
     start_deadline_seconds = models.PositiveIntegerField(
         _("start deadline, seconds"),
         null=True,

@@ -6,7 +6,7 @@ from django.core.validators import MaxValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from chroniker.models.schedule_fields import ScheduleFields
+from chroniker.models.schedule_fields import ScheduleFields, WaitingFields
 
 
 class CommandFields(models.Model):
@@ -94,6 +94,6 @@ class MonitorFields(models.Model):
         abstract = True
 
 
-class JobFields(CommandFields, PlacementFields, ScheduleFields, MonitorFields):
+class JobFields(CommandFields, PlacementFields, ScheduleFields, WaitingFields, MonitorFields):
     class Meta:
         abstract = True

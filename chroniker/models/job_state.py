@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from chroniker.models.base import DecidingManager
 from chroniker.models.job import Job
-from chroniker.models.run_status import Status
+from chroniker.models.run_status import Status, Trigger
 
 
 class JobStateQuerySet(models.QuerySet["JobState"]):
@@ -54,8 +54,19 @@ class JobState(models.Model):
     last_token = models.BigIntegerField(default=0)
     retry_at = models.DateTimeField(_("retry at"), null=True)
     retry_attempt = models.PositiveIntegerField(
-        default=0, help_text=_("Attempts made in the current chain of retries.")
+        default=0, help_text=_("Attempts made in the chain of the pending retry, or of the last one.")
     )
+    retry_of = models.BigIntegerField(null=True, help_text=_("The chain of the pending retry. Empty: none is pending."))
+    retry_origin = models.CharField(
+        max_length=10, blank=True, choices=Trigger, help_text=_("The trigger of the first attempt of that chain.")
+    )
+    retry_status = models.CharField(
+        max_length=10, blank=True, choices=Status, help_text=_("How the latest attempt of that chain ended.")
+    )
+    held_at = models.DateTimeField(
+        _("held since"), null=True, help_text=_("Its scheduled times wait since then: see hold_on_failure. Empty: no.")
+    )
+    held_by_run = models.BigIntegerField(null=True, help_text=_("Token of the run whose failure holds the job."))
     last_status = models.CharField(
         _("last result"), max_length=10, choices=Status, blank=True, help_text=_("How the latest attempt ended.")
     )
@@ -111,6 +122,7 @@ class JobState(models.Model):
         indexes = (
             models.Index(fields=["next_run", "job"], name="chroniker_state_next_run"),
             models.Index(fields=["retry_at"], name="chroniker_state_retry_at"),
+            models.Index(fields=["held_at"], name="chroniker_state_held"),
             models.Index(fields=["failing_since"], name="chroniker_state_failing"),
             models.Index(fields=["schedule_error_since"], name="chroniker_state_error"),
             # For the orders of the list of jobs, and for the jobs that never ran.

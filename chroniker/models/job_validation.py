@@ -14,6 +14,10 @@ from chroniker.exceptions import CommandRefused, ScheduleError
 from chroniker.job_commands import environment, policy
 from chroniker.models.host import EVERY_HOST
 from chroniker.models.job_fields import JobFields
+from chroniker.models.run_status import CatchUp, Overlap
+
+#: Seconds: 366 days.
+LONGEST_CATCH_UP = 366 * 86_400
 
 
 def validate(job: JobFields) -> None:
@@ -25,6 +29,7 @@ def validate(job: JobFields) -> None:
     _templates(job, errors)
     _environment(job, errors)
     _schedule(job, errors)
+    _catch_up(job, errors)
     if job.executor not in settings.executors:
         known = ", ".join(sorted(settings.executors))
         errors["executor"] = _("There is no executor “%(name)s”; there is: %(known)s.") % {
@@ -79,6 +84,19 @@ def _environment(job: JobFields, errors: dict[str, str]) -> None:
                 environment.refuse_duplicate_names(job.environment, job.secrets)
         except CommandRefused as error:
             errors[field] = str(error)
+
+
+def _catch_up(job: JobFields, errors: dict[str, str]) -> None:
+    """One run for each scheduled time: the backlog must be bounded, and no run of it may skip or stop the others."""
+    if job.catch_up != CatchUp.EACH:
+        return
+    words = {"each": CatchUp.EACH.label}
+    if not 1 <= (job.misfire_grace_seconds or 0) <= LONGEST_CATCH_UP:
+        text = _("The catch-up “%(each)s” needs a misfire grace from 1 second to 366 days: it limits the backlog.")
+        errors["misfire_grace_seconds"] = text % words
+    if job.overlap != Overlap.WAIT:
+        text = _("The catch-up “%(each)s” needs the overlap “wait”: else its first run would skip or stop the others.")
+        errors["overlap"] = text % words
 
 
 def _schedule(job: JobFields, errors: dict[str, str]) -> None:

@@ -59,9 +59,17 @@ class Trigger(models.TextChoices):
     RETRY = "RETRY", _("retry")
 
 
+class CatchUp(models.TextChoices):
+    """The policy for instants that are due together: after an outage, or because a run was open."""
+
+    COALESCE = "COALESCE", _("one run for all of them")
+    EACH = "EACH", _("one run for each, in order")
+    LATEST = "LATEST", _("one run for the last; skip the others")
+
+
 class Overlap(models.TextChoices):
     """The policy for instants that come due while the job still runs."""
 
-    WAIT = "WAIT", _("wait: start once when the run ends, for all of them")
+    WAIT = "WAIT", _("wait: start when the run ends")
     SKIP = "SKIP", _("skip them")
     REPLACE = "REPLACE", _("replace: stop the run, then start")

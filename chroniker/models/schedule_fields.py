@@ -1,4 +1,4 @@
-"""The columns of a job's schedule, and of its timeline."""
+"""The columns of a job's schedule, of its timeline, and of the rules for scheduled times that wait."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from django.db import models
 from django.utils.timezone import get_default_timezone_name, now
 from django.utils.translation import gettext_lazy as _
 
+from chroniker.models.run_status import CatchUp, Overlap
 from chroniker.schedule import DstFold, DstGap, Frequency, Spec
 
 #: The fields of a schedule, with the same names as in ``Spec``.
@@ -19,6 +20,38 @@ TIMELINE_FIELDS = frozenset({*SPEC_FIELDS, "jitter_seconds", "enabled"})
 
 def project_timezone() -> str:
     return get_default_timezone_name()
+
+
+class WaitingFields(models.Model):
+    """The rules for scheduled times that cannot run when they come."""
+
+    overlap = models.CharField(_("overlap"), max_length=8, choices=Overlap, default=Overlap.WAIT)
+    misfire_grace_seconds = models.PositiveIntegerField(
+        _("misfire grace, seconds"),
+        null=True,
+        blank=True,
+        help_text=_("A scheduled time that is later than this is skipped. Leave empty to run late starts once."),
+    )
+    catch_up = models.CharField(
+        _("catch-up"),
+        max_length=8,
+        choices=CatchUp,
+        default=CatchUp.COALESCE,
+        help_text=_(
+            "What becomes of several scheduled times that wait: after an outage, or while the job was running."
+        ),
+    )
+    hold_on_failure = models.BooleanField(
+        _("hold on failure"),
+        default=False,
+        help_text=_(
+            "When a run of the schedule has failed, and its retries too, the scheduled times wait until someone resumes"
+            " the job or a run by hand succeeds."
+        ),
+    )
+
+    class Meta:
+        abstract = True
 
 
 class ScheduleFields(models.Model):

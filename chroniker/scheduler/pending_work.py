@@ -80,6 +80,7 @@ def _questions(now: dt.datetime | Expression) -> dict[tuple[str, int], QuerySet[
         kind.name: [JobState.objects.filter(kind.pending(now), job__enabled=True)] for kind in START_KINDS
     }
     due_now = JobState.objects.filter(SCHEDULED.pending(now))
+    switched_off = JobState.objects.filter(next_run__lte=now, job__enabled=False)
     is_open = Exists(Lease.objects.filter(job=OuterRef("pk"), slot=""))
     edited = Job.objects.filter(edited_at__isnull=False)
     steps: dict[str, list[QuerySet[Any]]] = {
@@ -87,7 +88,7 @@ def _questions(now: dt.datetime | Expression) -> dict[tuple[str, int], QuerySet[
         "redispatch": [dispatch.claims_to_redispatch(now, here)],
         "claims_for_this_host": [dispatch.claims_left_for_this_host(here)],
         "stops": [Job.objects.filter(force_stop__in=[True])],
-        "edits": [edited, due_now.filter(job__enabled=False), due.booked_by_older_zone_rules()],
+        "edits": [edited, switched_off, due.booked_by_older_zone_rules()],
         **claims,
         OVERLAPPED.name: [JobState.objects.filter(OVERLAPPED.pending(now), is_open)],
         "replaced": [due_now.filter(job__overlap=Overlap.REPLACE)],

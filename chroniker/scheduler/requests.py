@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from chroniker import lifecycle
 from chroniker.conf import settings
 from chroniker.eligibility import pauses
 from chroniker.models import Action, AuditEntry, Group, Job, Run, Switch
@@ -34,6 +35,15 @@ def resume(by: str, group: Group | None = None) -> bool:
         changed = pauses.resume(group)
         if changed:
             AuditEntry.objects.record(by, Action.RESUMED, [_paused_row(group)])
+    return changed
+
+
+def resume_job(job: Job, by: str) -> bool:
+    """Lift the hold of this job. ``False``: it was not held. The entry as for ``pause``."""
+    with transaction.atomic(using=settings.database):
+        changed = bool(lifecycle.resume_jobs([job.pk]))
+        if changed:
+            AuditEntry.objects.record(by, Action.UNHELD, [job])
     return changed
 
 

@@ -43,6 +43,7 @@ STATES: dict[str, State] = {
     "lost": State(_("Lost"), "bad", "lost"),
     "silent": State(_("Silent"), "bad", "lost"),
     "schedule_error": State(_("Schedule error"), "bad", "aside"),
+    "on_hold": State(pgettext_lazy("a job after a failure", "Held"), "bad", "pause"),
     "queued": State(_("Queued"), "wait", "queue"),
     "waiting": State(_("Waiting"), "wait", "wait"),
     "retrying": State(_("Retrying"), "wait", "wait"),

@@ -36,12 +36,12 @@ FIELDSETS: Any = (
         _("Rules"),
         {
             "fields": (
-                "overlap",
+                ("overlap", "catch_up"),
                 "group",
                 "timeout_seconds",
                 "fail_on_stderr",
                 ("max_retries", "retry_backoff_seconds"),
-                "retry_on_lost",
+                ("retry_on_lost", "hold_on_failure"),
                 "misfire_grace_seconds",
                 "start_deadline_seconds",
                 "force_run",

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from chroniker.admin.jobs.job_head import rights
 from chroniker.admin.jobs.list_rows import bands, job_rows
@@ -33,6 +33,7 @@ CHIPS: dict[str, tuple[Any, str]] = {
     "waiting": (gettext_lazy("Waiting"), "waiting"),
     "overdue": (gettext_lazy("Overdue"), "overdue"),
     "failing": (gettext_lazy("Failing"), "failing"),
+    "held": (pgettext_lazy("a job after a failure", "Held"), "on_hold"),
     "never": (gettext_lazy("Never ran"), "scheduled"),
     "disabled": (gettext_lazy("Disabled"), "disabled"),
 }

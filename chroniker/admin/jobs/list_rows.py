@@ -58,7 +58,7 @@ class JobRow:
     took_tone: str
     host: str
     last_run_url: str
-    action: str  #: run, stop, enable or edit; empty: the user may do none of them
+    action: str  #: run, stop, enable, edit or resume; empty: the user may do none of them
 
     @property
     def job(self) -> Any:
@@ -104,8 +104,8 @@ def _schedule(job: Job) -> str:
 def _band(overview: JobStatus, code: str) -> str:
     """As ``job_filters.Conditions`` decides, so that a row is in the band in which it is listed."""
     lease = overview.lease
-    is_on = overview.job.enabled
-    if is_on and (overview.state.failing_since or overview.state.schedule_error_since or code == "overdue"):
+    is_on, is_broken = overview.job.enabled, overview.state.failing_since or overview.state.schedule_error_since
+    if is_on and (is_broken or code in ("overdue", "on_hold")):
         return "attention"
     if lease is not None:
         is_stuck = lease.run.status == Status.CLAIMED and lease.run.claimed_at < overview.now - STUCK_AFTER
@@ -120,6 +120,8 @@ def _band(overview: JobStatus, code: str) -> str:
 
 def _reason(overview: JobStatus, code: str, runs: Sequence[PastRun]) -> tuple[str, str]:
     """Why it is not simply on schedule, and the tone of that."""
+    if code == "on_hold":
+        return overview.why, "bad"
     if overview.state.failures and overview.job.enabled and code not in ("running", "stopping"):
         n = overview.state.failures
         text = ngettext("The last run failed", "%(n)d failures in a row", n) % {"n": n}
@@ -175,6 +177,8 @@ def _action(overview: JobStatus, may: Any) -> str:
         return "enable" if may.change else ""
     if overview.state.schedule_error:
         return "edit" if may.change else ""
+    if overview.state_code == "on_hold" and may.change:
+        return "resume"
     return "run" if may.run else ""
 
 

@@ -1,4 +1,4 @@
-"""The addresses behind the buttons “Run” and “Stop” of a job."""
+"""The addresses behind the buttons “Run”, “Stop” and “Resume” of a job."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ def urls(job_admin: Any) -> list[URLPattern]:
     return [
         page_path(job_admin, "<int:object_id>/run/", run_view, "chroniker_job_run"),
         page_path(job_admin, "<int:object_id>/stop/", stop_view, "chroniker_job_stop"),
+        page_path(job_admin, "<int:object_id>/resume/", resume_view, "chroniker_job_resume"),
     ]
 
 
@@ -54,6 +55,16 @@ def stop_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpRespo
     job = get_object_or_404(Job, pk=object_id)
     if request.method == "POST":
         run_and_stop.stop_job(request, job)
+    return back_to_job(job_admin, request, job)
+
+
+def resume_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
+    """Lift the hold of a job. Needs the right to change jobs, as a pause does."""
+    if not job_admin.has_change_permission(request):
+        raise PermissionDenied
+    job = get_object_or_404(Job, pk=object_id)
+    if request.method == "POST":
+        run_and_stop.resume_job(request, job)
     return back_to_job(job_admin, request, job)
 
 

@@ -15,7 +15,7 @@ from chroniker.insights.job_status import JobStatus
 from chroniker.insights.run_counts import RunCounts
 from chroniker.job_commands import environment
 from chroniker.job_commands.secret_masking import masked
-from chroniker.models import DELAY_BOUNDS, EVERY_HOST, Job, Overlap
+from chroniker.models import DELAY_BOUNDS, EVERY_HOST, CatchUp, Job, Overlap
 from chroniker.wording.formats import NOTHING, count, percent, relative, short_duration, short_time
 
 #: Subscribers that the page names.
@@ -70,8 +70,10 @@ def facts(job: Job) -> list[Fact]:
         Fact(_("Executor, queue"), placement(job)),
         Fact(_("Host"), _host(job)),
         Fact(_("Overlap"), str(Overlap(job.overlap).label) if job.overlap in Overlap else job.overlap),
+        Fact(_("Catch-up"), str(CatchUp(job.catch_up).label) if job.catch_up in CatchUp else job.catch_up),
         Fact(_("Timeout"), short_duration(job.timeout_seconds) if job.timeout_seconds else _("none")),
         Fact(_("Retries"), _retries(job)),
+        Fact(_("After a failure"), _("held") if job.hold_on_failure else _("continues")),
         Fact(_("Notified on failure"), _notified(job)),
     ]
     found += [Fact(label, masked(value, job.secrets), is_code=True) for label, value in _surroundings(job) if value]

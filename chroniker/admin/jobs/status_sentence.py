@@ -37,6 +37,8 @@ def sentence(overview: JobStatus, last: Run | None) -> Sentence:
         text, note = _failing(overview, last), _next(overview)
     elif code in ("scheduled", "idle"):
         text, note = _on_schedule(overview), _next(overview)
+    elif code == "on_hold":
+        text, note = _held(overview, last), _("Its scheduled times wait. Resume it, or run it: a success resumes it.")
     elif code == "schedule_error":
         text, note = overview.why, _("Fix the schedule and save the job: then it is scheduled again.")
     elif code in ("due", "overdue") and not overview.job.force_run:
@@ -109,6 +111,11 @@ def _failing(overview: JobStatus, last: Run | None) -> str:
         }  # fmt: skip
     error = failure_line(last, overview.job.secrets) if last else ""
     return f"{text}: {error}" if error else f"{text}."
+
+
+def _held(overview: JobStatus, last: Run | None) -> str:
+    error = failure_line(last, overview.job.secrets) if last and last.token == overview.state.held_by_run else ""
+    return f"{overview.why.rstrip('.')}: {error}" if error else overview.why
 
 
 def failure_line(run: Run, secrets: str) -> str:

@@ -11,13 +11,16 @@ from django.utils.translation import gettext as _
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.insights.attention import Item
 from chroniker.job_commands.secret_masking import masked
+from chroniker.models import Job
 
 #: Rows of the page. The rest is a number with a link.
 SHOWN = 20
+MOST_BUTTONS = 2
 #: The state of each kind of item.
 CODES = {
     "no_tick": "overdue",
     "failing": "failing",
+    "held": "on_hold",
     "lost": "lost",
     "overdue": "overdue",
     "no_worker": "queued",
@@ -57,6 +60,8 @@ def _row(item: Item, may: Callable[[str], bool]) -> dict[str, Any]:
 
 
 def _buttons(item: Item, may: Callable[[str], bool]) -> list[Button]:
+    if item.kind == "held" and item.job is not None:
+        return [_resume(item.job, may), *_of_run(item, may)][:MOST_BUTTONS]
     if item.kind in ("failing", "lost"):
         return _of_run(item, may)
     if item.kind == "schedule_error" and item.job is not None:
@@ -68,6 +73,11 @@ def _buttons(item: Item, may: Callable[[str], bool]) -> list[Button]:
     if item.kind == "no_worker":
         return [Button(_("Queues"), fleet and f"{fleet}#queues")]
     return [Button(_("How to check"), fleet and f"{fleet}#ticks")] if item.kind == "no_tick" else []
+
+
+def _resume(job: Job, may: Callable[[str], bool]) -> Button:
+    url = admin_url("chroniker_job_resume", job.pk) if may("change_job") else ""
+    return Button(_("Resume"), url, _("Resume %(job)s") % {"job": job}, posts=True)
 
 
 def _of_run(item: Item, may: Callable[[str], bool]) -> list[Button]:

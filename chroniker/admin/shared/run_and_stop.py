@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from chroniker import lifecycle
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.conf import settings
 from chroniker.exceptions import ClaimRefused
@@ -122,6 +123,21 @@ def stop_jobs(request: HttpRequest, jobs: Iterable[Job]) -> None:
     if idle := len(by_id) - len(stopped):
         text = ngettext("%(n)d job has no open run.", "%(n)d jobs have no open run.", idle)
         messages.info(request, text % {"n": idle})
+
+
+def resume_job(request: HttpRequest, job: Job) -> None:
+    """Lift the hold of ``job``."""
+    with transaction.atomic(using=settings.database):
+        resumed = lifecycle.resume_jobs([job.pk])
+        if resumed:
+            log(request, [job], _("Resumed after the hold."))
+    url = admin_url("chroniker_job_status", job.pk)
+    link = format_html('<a href="{}">{}</a>', url, job.name) if url else job.name
+    if resumed:
+        text = _("{job} was resumed. Its scheduled times that are due start with the next tick.")
+        messages.success(request, format_html(text, job=link))
+    else:
+        messages.info(request, format_html(_("{job} was not held."), job=link))
 
 
 def log(request: HttpRequest, jobs: list[Job], message: str) -> None:

@@ -7,7 +7,7 @@ from django.core.management.base import CommandError, CommandParser
 from chroniker.conf import settings
 from chroniker.eligibility import pauses
 from chroniker.escaping import one_line
-from chroniker.management.console import CHECKS, database_errors_explained, group_named
+from chroniker.management.console import CHECKS, database_errors_explained, group_named, jobs_named
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models.audit import command_actor
 from chroniker.scheduler import requests
@@ -17,14 +17,38 @@ class Command(ConsoleCommand):
     help = (
         "Resumes all jobs, or those of a group, after a pause. From the next tick on, missed times run once or are "
         "recorded as skipped, depending on each job's misfire grace. A group that was paused separately stays paused "
-        "when all jobs are resumed."
+        "when all jobs are resumed. With --job: resumes held jobs; exit status 1 if one was not held."
     )
     requires_system_checks = CHECKS
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--group", metavar="NAME", help="only the jobs of this group")
+        what = parser.add_mutually_exclusive_group()
+        what.add_argument("--group", metavar="NAME", help="only the jobs of this group")
+        what.add_argument(
+            "--job",
+            dest="jobs",
+            action="append",
+            metavar="NAME-OR-ID",
+            help="this job, which is held after a failure; may be repeated",
+        )
 
-    def handle(self, *, group: str | None, **options: Any) -> None:
+    def handle(self, *, group: str | None, jobs: list[str] | None, **options: Any) -> None:
+        if jobs:
+            self.resume_jobs(jobs)
+        else:
+            self.end_pause(group)
+
+    def resume_jobs(self, names: list[str]) -> None:
+        with database_errors_explained():
+            found = jobs_named(names)
+            held = [requests.resume_job(job, command_actor("resume")) for job in found]
+        for job, was_held in zip(found, held, strict=True):
+            text = "resumed; it starts with the next tick if it is due." if was_held else "was not held."
+            self.stdout.write(f"“{one_line(job.name)}”: {text}")
+        if not all(held):
+            raise SystemExit(1)
+
+    def end_pause(self, group: str | None) -> None:
         with database_errors_explained():
             found = group_named(group) if group is not None else None
             lifted = requests.resume(command_actor("resume"), found)

@@ -187,7 +187,9 @@ def test_nothing_is_claimed_while_paused() -> None:
 
 def test_a_scheduled_claim_replaces_a_waiting_retry() -> None:
     job = a_due_job()
-    JobState.objects.filter(pk=job.pk).update(retry_at=database_now(), retry_attempt=2)
+    JobState.objects.filter(pk=job.pk).update(
+        retry_at=database_now(), retry_attempt=2, retry_of=1, retry_origin=Trigger.SCHEDULE
+    )
     (run,) = tick().claimed
     assert (run.trigger, run.attempt) == (Trigger.SCHEDULE, 1)
     assert state_of(job).retry_at is None

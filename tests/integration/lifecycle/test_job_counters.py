@@ -120,11 +120,21 @@ def test_a_claim_that_replaces_a_pending_retry_ends_its_chain() -> None:
     assert state_of(job).failures == 1, "the second chain has a pending retry"
 
 
-def test_a_run_by_hand_that_replaces_a_pending_retry_ends_its_chain() -> None:
+def test_a_run_by_hand_leaves_a_pending_retry_of_another_chain() -> None:
     job = a_quiet_job(max_retries=5, retry_backoff_seconds=3600)
+    failed = by_hand(job, Status.FAILED)
+    before = state_of(job)
+    ended(run_now(job, by="a test"))
+    after = state_of(job)
+    assert (after.retry_at, after.retry_of, after.retry_attempt) == (before.retry_at, failed.chain, 1)
+
+
+def test_a_failed_run_by_hand_is_not_retried_while_a_retry_of_another_chain_is_pending() -> None:
+    job = a_quiet_job(max_retries=5, retry_backoff_seconds=3600)
+    failed = by_hand(job, Status.FAILED)
     by_hand(job, Status.FAILED)
-    run_now(job, by="a test")
-    assert state_of(job).failures == 1
+    state = state_of(job)
+    assert (state.retry_of, state.failures) == (failed.chain, 1), "the chain of the second run has ended"
 
 
 def test_disabling_a_job_with_a_pending_retry_ends_its_chain() -> None:

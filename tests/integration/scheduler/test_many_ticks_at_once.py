@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import json
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 from cronsim import CronSim
 
-from chroniker.models import Lease, Run, RunEvent, Status
+from chroniker.models import CatchUp, Lease, Run, RunEvent, Status
 from tests.support.factories import a_booked_job
 from tests.support.processes import ManagementCommand, wait_until, with_settings
 from tests.testapp import witnessing
@@ -106,3 +107,22 @@ def test_concurrent_cron_processes_run_each_due_job_once(subprocess_env: dict[st
     assert len(witnessing.begun(witness)) == len(witnessing.ended(witness)) == len(jobs)
     assert witnessing.overlaps(witness) == []
     assert set(Run.objects.values_list("job", "status")) == {(job.pk, Status.SUCCEEDED) for job in jobs}
+
+
+def test_one_run_for_each_catches_up_in_order_and_one_at_a_time(tickers: list[subprocess.Popen[str]]) -> None:
+    """An hour without ticks, of a job that runs every ten minutes."""
+    end = dt.datetime.now(dt.UTC).replace(minute=0, second=30, microsecond=0)
+    job = a_booked_job(
+        since=end - dt.timedelta(hours=1), cron="*/10 * * * *", catch_up=CatchUp.EACH, misfire_grace_seconds=86_400
+    )
+    claimed: list[str] = []
+    while new := one_round(tickers[:4], end)[0]:
+        claimed += new
+    assert len(claimed) == len(set(claimed)) == 6
+    runs = Run.objects.filter(job=job).order_by("token")
+    first = end - dt.timedelta(minutes=50, seconds=30)
+    assert [(run.scheduled_for, run.covered_until) for run in runs] == [
+        (first + n * 10 * MINUTE, first + n * 10 * MINUTE) for n in range(6)
+    ]
+    for before, after in itertools.pairwise(runs):
+        assert before.finished_at is not None and before.finished_at <= after.claimed_at

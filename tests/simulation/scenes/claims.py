@@ -8,7 +8,7 @@ from typing import ClassVar
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import pauses
 from chroniker.exceptions import ClaimRefused
-from chroniker.models import Group, Job, JobDependency, JobState
+from chroniker.models import Group, Job, JobDependency, JobState, Trigger
 from chroniker.scheduler import manual_runs, tick
 from tests.simulation import site
 from tests.simulation.checker.rows import rows
@@ -115,7 +115,9 @@ class Retry(DuringAClaim):
     def book(self) -> None:
         super().book()
         with self.world.outside():
-            JobState.objects.filter(pk=self.job).update(retry_at=self.instant_before(), retry_attempt=1)
+            JobState.objects.filter(pk=self.job).update(
+                retry_at=self.instant_before(), retry_attempt=1, retry_origin=Trigger.SCHEDULE
+            )
 
 
 class Pause(DuringAClaim):
