@@ -110,10 +110,10 @@ def test_the_last_attempt_is_listed_and_a_manual_run_is_not() -> None:
     now = database_now().replace(microsecond=0)
     run = a_range(job, 1, now - MINUTE, now - MINUTE, status=Status.FAILED)
     other = {"job": job, "claimed_at": now, "started_at": now, "finished_at": now}
-    Run.objects.create(token=2, status=Status.FAILED, trigger=Trigger.RETRY, attempt=2, **other)
-    last = Run.objects.create(token=3, status=Status.SUCCEEDED, trigger=Trigger.RETRY, attempt=3, **other)
-    Run.objects.create(token=4, status=Status.FAILED, trigger=Trigger.MANUAL, **other)
-    Run.objects.create(token=5, status=Status.LOST, trigger=Trigger.RETRY, attempt=2, **other)
+    Run.objects.create(token=2, status=Status.FAILED, trigger=Trigger.RETRY, attempt=2, chain=1, **other)
+    last = Run.objects.create(token=3, status=Status.SUCCEEDED, trigger=Trigger.RETRY, attempt=3, chain=1, **other)
+    Run.objects.create(token=4, status=Status.FAILED, trigger=Trigger.MANUAL, chain=4, **other)
+    Run.objects.create(token=5, status=Status.LOST, trigger=Trigger.RETRY, attempt=2, chain=4, **other)
     (entry,) = [each for each in entries(job) if each.run]
     assert (entry.run, entry.retry, entry.verdict) == (run, last, Status.SUCCEEDED)
 
