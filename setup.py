@@ -61,7 +61,11 @@ setup(
         "chroniker": ["py.typed", "templates/**/*", "static/**/*", "locale/**/*"],
         "chroniker_celery": ["py.typed", "templates/**/*", "static/**/*", "locale/**/*"],
     },
-    entry_points={"console_scripts": ["chroniker = chroniker.cli:main"]},
+    entry_points={
+        "console_scripts": ["chroniker = chroniker.cli:main"],
+        # The name is that of the module, so that "-p chroniker.pytest_plugin" loads no second one.
+        "pytest11": ["chroniker.pytest_plugin = chroniker.pytest_plugin"],
+    },
     zip_safe=False,
     python_requires=">=3.11",
     install_requires=[

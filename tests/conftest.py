@@ -14,7 +14,7 @@ import pytest
 from tests.support import ROOT, databases, installed, tiers
 from tests.support.brokers import broker_names
 
-pytest_plugins = ["tests.support.fixtures"]
+pytest_plugins = ["chroniker.pytest_plugin", "tests.support.fixtures"]
 SERVERS = pytest.StashKey[ExitStack]()
 
 #: The same examples in each run, so that a failure has a cause in the change that is tested; others at night.

@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+import math
 import os
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from chroniker.clock import simulated_time
 from chroniker.conf import settings
 from chroniker.process.kernel import boot_clock, boot_id
 from chroniker.process.runtime_dir import prepare
@@ -107,6 +109,8 @@ def _quiet_seconds() -> float:
 
 def read() -> ClockState | None:
     """The stored state for the deciding database, if it was stored since this host booted."""
+    if simulated_time.moment() is not None:
+        return _agrees_with_everything()
     try:
         descriptor = os.open(_path(), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         with os.fdopen(descriptor, "rb") as file:
@@ -118,8 +122,15 @@ def read() -> ClockState | None:
     return memory if memory.boot == boot_id() and memory.seen <= boot_clock() else None
 
 
+def _agrees_with_everything() -> ClockState:
+    """The state in simulated time: no reading differs from it."""
+    return ClockState(boot_id(), boot_clock(), low=-math.inf, high=math.inf, server="")
+
+
 def write(memory: ClockState) -> None:
     """Replace the stored state. Where nothing can be written, only the checks of the runtime directory report it."""
+    if simulated_time.moment() is not None:
+        return
     path = _path()
     draft = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
     try:

@@ -10,6 +10,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import DateTimeField, Func, TextField
 from django.db.models.sql.compiler import SQLCompiler
 
+from chroniker.clock import simulated_time
 from chroniker.conf import settings
 
 # Not Django's ``Now``: on MySQL that is the session's local time, on SQLite whole seconds, and on PostgreSQL the
@@ -23,6 +24,17 @@ _LATER = {
     "postgresql": "clock_timestamp() + make_interval(secs => %s)",
     "mysql": "UTC_TIMESTAMP(6) + INTERVAL %s SECOND",
     "sqlite": "STRFTIME('%%Y-%%m-%%d %%H:%%M:%%f', 'now', %s || ' seconds')",
+}
+# The same with a simulated time, as a literal.
+_SIMULATED_NOW = {
+    "postgresql": "TIMESTAMPTZ '{moment}+00'",
+    "mysql": "TIMESTAMP '{moment}'",
+    "sqlite": "STRFTIME('%%Y-%%m-%%d %%H:%%M:%%f', '{moment}')",
+}
+_SIMULATED_LATER = {
+    "postgresql": "TIMESTAMPTZ '{moment}+00' + make_interval(secs => %s)",
+    "mysql": "TIMESTAMP '{moment}' + INTERVAL %s SECOND",
+    "sqlite": "STRFTIME('%%Y-%%m-%%d %%H:%%M:%%f', '{moment}', %s || ' seconds')",
 }
 # The identity of the server, as far as an unprivileged user can read it; empty where that is impossible. PostgreSQL:
 # the cluster, and its timeline, which each promotion of a standby counts up (in the name of the file that is written
@@ -44,11 +56,26 @@ def _sql(templates: dict[str, str], vendor: str) -> str:
         raise NotSupportedError(f"chroniker runs on PostgreSQL, MariaDB, MySQL and SQLite, not on {vendor}.") from None
 
 
+def _now_sql(vendor: str) -> str:
+    return _clock_sql(_NOW, _SIMULATED_NOW, vendor)
+
+
+def _later_sql(vendor: str) -> str:
+    return _clock_sql(_LATER, _SIMULATED_LATER, vendor)
+
+
+def _clock_sql(real: dict[str, str], simulated: dict[str, str], vendor: str) -> str:
+    moment = simulated_time.moment()
+    if moment is None:
+        return _sql(real, vendor)
+    return _sql(simulated, vendor).format(moment=f"{moment:%Y-%m-%d %H:%M:%S.%f}")
+
+
 def database_now(using: str | None = None) -> dt.datetime:
     """The database's clock, aware, in UTC."""
     connection = connections[using or settings.database]
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {_sql(_NOW, connection.vendor)}", [])
+        cursor.execute(f"SELECT {_now_sql(connection.vendor)}", [])
         (value,) = cursor.fetchone()
     return aware(value)
 
@@ -57,7 +84,7 @@ def database_now_and_server(using: str | None = None) -> tuple[dt.datetime, str]
     """The database's clock and the server's identity, in one statement. May raise if the identity is not readable."""
     connection = connections[using or settings.database]
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {_sql(_NOW, connection.vendor)}, {_server_sql(connection)}", [])
+        cursor.execute(f"SELECT {_now_sql(connection.vendor)}, {_server_sql(connection)}", [])
         value, server = cursor.fetchone()
     return aware(value), str(server)
 
@@ -94,7 +121,7 @@ class FromNow(Func):
     def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any) -> tuple[str, Any]:  # type: ignore[override]
         # SQLite wants a sign and text ("+2.500000 seconds"), the others a number.
         seconds: Any = f"{self.seconds:+f}" if connection.vendor == "sqlite" else self.seconds
-        return f"({_sql(_LATER, connection.vendor)})", [seconds]
+        return f"({_later_sql(connection.vendor)})", [seconds]
 
 
 class StatementNow(FromNow):
@@ -112,4 +139,4 @@ def clock_columns(using: str, *, with_server: bool) -> str:
     """SQL of the columns "now" (to be read with ``aware``) and "server", for a statement of the caller's."""
     connection = connections[using]
     server = _server_sql(connection) if with_server else "''"
-    return f"{_sql(_NOW, connection.vendor)}, {server}"
+    return f"{_now_sql(connection.vendor)}, {server}"

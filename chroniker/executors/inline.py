@@ -16,6 +16,7 @@ from django.core.management import CommandError, call_command
 from chroniker.executors.base import HostedExecutor
 from chroniker.executors.database_report import DatabaseReport
 from chroniker.models import Run
+from chroniker.process import progress
 from chroniker.process.run_spec import RUN_ID, RUN_TOKEN, RunOutcome, RunSpec
 from chroniker.process.run_variables import replace_variables
 from chroniker.reasons import Code, Reason
@@ -33,8 +34,9 @@ class InlineExecutor(HostedExecutor):
         spec = report.start(os.getpid())
         if spec is None:
             return
-        with _environment(spec):
+        with _environment(spec), progress.collected() as read_progress:
             code, texts = _raw(spec) if spec.raw else _management(spec)
+            parts = read_progress()
         now = datetime.now(UTC)
         kept = [(1, texts[0], spec.log_stdout), (2, texts[1], spec.log_stderr)]
         report.output([Chunk(stream, 0, text, now) for stream, text, keep in kept if text and keep])
@@ -44,6 +46,7 @@ class InlineExecutor(HostedExecutor):
                 exit_code=code,
                 reason=None if code == 0 else Reason.of(Code.EXIT, status=code),
                 wrote_stderr=bool(texts[1]),
+                progress=parts,
                 error_line=_last_line(texts[1]),
             )
         )

@@ -7,6 +7,7 @@ import threading
 
 from django.db import Error, connections, transaction
 
+from chroniker.clock import simulated_time
 from chroniker.conf import settings
 from chroniker.outbox.delivery import is_due, send_due
 
@@ -20,9 +21,9 @@ def send_soon() -> None:
     """If a message is due, start the thread that sends it. Costs one read of an index.
 
     Inside a transaction of the caller, the thread starts after the commit. Messages that are not sent, because of an
-    error or the end of the process, stay for the next call.
+    error or the end of the process, stay for the next call. In simulated time the simulation sends them.
     """
-    if not is_sending() and is_due():
+    if simulated_time.moment() is None and not is_sending() and is_due():
         transaction.on_commit(_begin, using=settings.database)
 
 

@@ -12,6 +12,8 @@ import os
 import struct
 import tempfile
 import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from chroniker.process.run_spec import PROGRESS
 
@@ -61,6 +63,20 @@ def attach(descriptor: int) -> None:
     memory = mmap.mmap(descriptor, _SIZE)
     if memory[: len(_MAGIC)] == _MAGIC:
         _shared = memory
+
+
+@contextmanager
+def collected() -> Iterator[Callable[[], tuple[int, int] | None]]:
+    """Within this block this process writes its progress to memory of its own. Yields a function that reads it."""
+    global _shared, _looked
+    before = _shared, _looked
+    descriptor = create()
+    try:
+        attach(descriptor)
+        yield lambda: read(descriptor)
+    finally:
+        _shared, _looked = before
+        os.close(descriptor)
 
 
 def write(total: int, complete: int) -> None:
