@@ -39,17 +39,19 @@ class Outcome:
         return self.status == Status.SUCCEEDED
 
 
-def run_job(job: Job | Declaration | str, *, args: str | None = None, instant: dt.datetime | None = None) -> Outcome:
+def run_job(
+    job: Job | Declaration | str, *, args: str | None = None, scheduled_for: dt.datetime | None = None
+) -> Outcome:
     """Run this job now, in this process, and return its outcome.
 
-    ``job``: a name, a declaration or a row. ``args`` and ``instant`` as in ``chroniker.run_now``. The run is real: it
-    has a row, a lease and stored output, so that ``fence()`` and ``current_run()`` work in the command. Raises
+    ``job``: a name, a declaration or a row. ``args`` and ``scheduled_for`` as in ``chroniker.run_now``. The run is
+    real: it has a row, a lease and stored output, so that ``fence()`` and ``current_run()`` work in the command. Raises
     ``ClaimRefused`` if the job may not run now: it is running, paused or disabled, or its group is full.
 
     *Limits:* no timeout, no stop, and no process of its own: a command that ends the process ends the test.
     """
     with inline_executors():
-        claimed = manual_runs.run_now(find_job(job), BY, args, instant)
+        claimed = manual_runs.run_now(find_job(job), BY, args, scheduled_for)
     return outcome_of(Run.objects.get(pk=claimed.pk))
 
 

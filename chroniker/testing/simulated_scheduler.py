@@ -104,10 +104,10 @@ class Scheduler:
 def scheduler(start: dt.datetime) -> Iterator[Scheduler]:
     """The scheduler in simulated time, which begins at ``start`` and moves when ``advance`` is called.
 
-    The timelines of all jobs begin at ``start``. The code that decides is the real one, on the test's database; workers
-    and their commands are simulated (``Scheduler.ends``). Mails are sent, as Django's test runner sends them; webhooks
-    are not. *Limits:* the clock of this process's Python stays the real one; no run is lost because its worker died; a
-    pass takes place when a run, a retry or an end is due, not every few seconds.
+    The timelines of jobs that were never scheduled begin at ``start``. The code that decides is the real one, on the
+    test's database; workers and their commands are simulated (``Scheduler.ends``). Mails are sent, as Django's test
+    runner sends them; webhooks are not. *Limits:* the clock of this process's Python stays the real one; no run is lost
+    because its worker died; a pass takes place when a run, a retry or an end is due, not every few seconds.
     """
     fleet, start = Fleet(), _aware(start)
     backend = {"BACKEND": "chroniker.testing.simulated_fleet.SimulatedExecutor", "OPTIONS": {"fleet": fleet}}

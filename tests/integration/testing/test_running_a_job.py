@@ -49,7 +49,7 @@ def test_a_failure_has_its_reason() -> None:
 def test_the_command_is_within_a_run(shop: Shop) -> None:
     shop.write("management/commands/report.py", COMMAND)
     job = a_job(name="report", command="report")
-    outcome = run_job(job, instant=dt.datetime(2026, 1, 2, 3, tzinfo=dt.UTC))
+    outcome = run_job(job, scheduled_for=dt.datetime(2026, 1, 2, 3, tzinfo=dt.UTC))
     assert outcome.stdout == "report 1 2026-01-02 03:00:00+00:00\n", outcome.stderr
     assert chroniker.current_run() is None
 

@@ -16,6 +16,7 @@ from chroniker import signals
 from chroniker.clock.database_clock import database_now
 from chroniker.conf import settings
 from chroniker.models import Group, Overlap, Run, Status, Trigger
+from chroniker.outbox import sender_thread
 from chroniker.testing import Scheduler, scheduler, simulated_scheduler
 from tests.support.ended_runs import a_subscriber
 from tests.support.factories import a_booked_job, a_dependency, a_job
@@ -152,12 +153,25 @@ def test_the_code_of_a_test_may_start_pause_and_edit() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_without_a_transaction_of_the_test_it_is_the_same() -> None:
-    a_job(name="nightly", cron="30 3 * * *", max_retries=1)
+def test_without_a_transaction_of_the_test_it_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mails are sent here too, not by a thread, which would not know when the test ends."""
+    threads: list[str] = []
+    monkeypatch.setattr(sender_thread, "_begin", lambda: threads.append("begun"))
+    a_job(name="nightly", cron="30 3 * * *", max_retries=1).subscribers.set([a_subscriber()])
     with scheduler(START) as simulated:
         simulated.ends("nightly", Status.FAILED)
         simulated.advance(hours=24)
         assert statuses(simulated, "nightly") == ["FAILED", "FAILED"]
+    assert len(mail.outbox) == 2 and threads == []
+
+
+def test_timelines_begin_at_the_start_also_in_the_future() -> None:
+    a_job(name="hourly", cron="0 * * * *")
+    with scheduler(START + dt.timedelta(days=3650)) as simulated:
+        simulated.advance(minutes=59)
+        assert simulated.runs("hourly") == []
+        simulated.advance(minutes=1)
+        assert statuses(simulated, "hourly") == ["SUCCEEDED"]
 
 
 @pytest.fixture
