@@ -17,11 +17,13 @@ class ChronikerConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from chroniker import checks
+        from chroniker import checks, monitors
         from chroniker.conf import settings
         from chroniker.declared.after_migrate import sync_after_migrate
+        from chroniker.job_commands import argument_rules
 
         checks.register()
+        argument_rules.register("check_monitor", monitors.argument_error)
         if settings.command_setup:
             os.environ[SETUP_VARIABLE] = settings.command_setup  # command processes inherit it
         post_migrate.connect(sync_after_migrate, sender=self, dispatch_uid="chroniker.sync_jobs")

@@ -66,11 +66,13 @@ class CeleryExecutor(Executor):
             raise ExecutorError("Celery's task_always_eager is on; runs need workers.")
         if not runs:
             return {}
-        messages = [
-            publish.RunMessage(run.pk, run.token, run.job.queue or self.queue, run.job.priority, run.required_host)
-            for run in runs
-        ]
-        return publish.publish(app, messages, timeout=min(self.timeout, seconds_a_person_waits()))
+        timeout = min(self.timeout, seconds_a_person_waits())
+        return publish.publish(app, [self._message(run) for run in runs], timeout=timeout)
+
+    def _message(self, run: Run) -> publish.RunMessage:
+        job = run.job
+        queue = job.queue or self.queue
+        return publish.RunMessage(run.pk, run.token, queue, job.priority, run.required_host, name=job.name)
 
     def request_stop(self, run_id: UUID) -> None:
         """Wake the run's supervisor: directly if it is on this host, else by a message to all workers."""

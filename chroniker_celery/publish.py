@@ -46,6 +46,7 @@ class RunMessage(NamedTuple):
     queue: str = ""  #: empty: Celery's routing decides
     priority: int | None = None
     host: str = ""  #: the required host; its queue takes precedence over ``queue``
+    name: str = ""  #: of the job, for logs, events, Flower and results. It decides nothing
 
 
 @contextmanager
@@ -136,7 +137,10 @@ def _send(app: Celery, producer: Producer, options: dict[str, Any], messages: Se
             argsrepr=repr(args),
             kwargsrepr="{}",
             origin=origin,
+            shadow=message.name or None,
         )
+        if message.name:
+            task_message.headers["periodic_task_name"] = message.name  # read by django-celery-results
         # Declared before. No retry: it could send twice, and the next tick sends again anyway.
         app.amqp.send_task_message(producer, TASK, task_message, declare=[], retry=False, **options)
 

@@ -18,7 +18,7 @@ from django.core.management.base import BaseCommand, CommandParser, DjangoHelpFo
 from django.utils.translation import gettext as _
 
 from chroniker.exceptions import CommandUnreadable
-from chroniker.job_commands import catalogue, policy
+from chroniker.job_commands import argument_rules, catalogue, policy
 
 #: Conversions without side effects. Others may open files or query a database; only the run applies them.
 _PURE = (None, str, int, float, complex, bool, Decimal, uuid.UUID, pathlib.Path, pathlib.PurePath, os.fspath)
@@ -58,7 +58,16 @@ def describe(command: str) -> Description:
 
 
 def argument_error(command: str, args: str) -> str | None:
-    """Why the command would refuse this argument line. None if it accepts the line, or if that is unknown.
+    """Why the command would refuse this argument line, by its parser or by its rule. None if it accepts the line.
+
+    Raises ``CommandRefused`` like ``policy.management_argv``.
+    """
+    words = policy.management_argv(command, args)[1:]
+    return parser_error(command, args) or argument_rules.problem(command, words) or None
+
+
+def parser_error(command: str, args: str) -> str | None:
+    """Why the command's parser would refuse this argument line. None if it accepts the line, or if that is unknown.
 
     Validates options, their number of values, plain types and choices. Raises ``CommandRefused`` like
     ``policy.management_argv``. A command that parses its arguments itself is not validated.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
@@ -11,7 +12,7 @@ from chroniker import monitors, schedule
 from chroniker.conf import settings
 from chroniker.escaping import has_control_characters, shortened
 from chroniker.exceptions import CommandRefused, ScheduleError
-from chroniker.job_commands import environment, policy
+from chroniker.job_commands import argument_rules, environment, policy
 from chroniker.models.host import EVERY_HOST
 from chroniker.models.job_fields import JobFields
 from chroniker.models.run_status import CatchUp, Overlap
@@ -19,10 +20,15 @@ from chroniker.models.run_status import CatchUp, Overlap
 #: Seconds: 366 days.
 LONGEST_CATCH_UP = 366 * 86_400
 
+Errors: TypeAlias = dict[str, str | ValidationError]
+
+#: Code of an error in the arguments that a rule of their command found.
+ARGUMENT_RULE = "argument_rule"
+
 
 def validate(job: JobFields) -> None:
     """Raises one ``ValidationError`` with all errors, by field."""
-    errors: dict[str, str] = {}
+    errors: Errors = {}
     if has_control_characters(job.name):
         errors["name"] = _("A name is one line of text, without control characters.")
     _command(job, errors)
@@ -43,7 +49,7 @@ def validate(job: JobFields) -> None:
         raise ValidationError(errors)
 
 
-def _command(job: JobFields, errors: dict[str, str]) -> None:
+def _command(job: JobFields, errors: Errors) -> None:
     if bool(job.command) == bool(job.raw_command.strip()):
         both = _("Give a management command or a raw command, not both.")
         errors["command"] = both if job.command else _("Give a management command or a raw command.")
@@ -54,8 +60,8 @@ def _command(job: JobFields, errors: dict[str, str]) -> None:
             policy.management_argv(job.command, "")
             field = "args"
             words = policy.management_argv(job.command, job.args)[1:]
-            if job.command == "check_monitor" and (refusal := monitors.argument_error(words)):
-                errors["args"] = refusal
+            if refusal := argument_rules.problem(job.command, words):
+                errors["args"] = ValidationError(refusal, code=ARGUMENT_RULE)
         else:
             policy.raw_argv(job.raw_command)
             if job.args.strip():
@@ -64,14 +70,14 @@ def _command(job: JobFields, errors: dict[str, str]) -> None:
         errors[field] = str(error)
 
 
-def _templates(job: JobFields, errors: dict[str, str]) -> None:
+def _templates(job: JobFields, errors: Errors) -> None:
     for field in ("monitor_url", "monitor_error_template"):
         template = getattr(job, field)
         if problem := monitors.template_error(template, monitors.template_values(job), is_url=field == "monitor_url"):
             errors[field] = problem
 
 
-def _environment(job: JobFields, errors: dict[str, str]) -> None:
+def _environment(job: JobFields, errors: Errors) -> None:
     validators: dict[str, Callable[[], object]] = {
         "environment": lambda: environment.parse_variables(job.environment),
         "secrets": lambda: environment.parse_secrets(job.secrets),
@@ -86,7 +92,7 @@ def _environment(job: JobFields, errors: dict[str, str]) -> None:
             errors[field] = str(error)
 
 
-def _catch_up(job: JobFields, errors: dict[str, str]) -> None:
+def _catch_up(job: JobFields, errors: Errors) -> None:
     """One run for each scheduled time: the backlog must be bounded, and no run of it may skip or stop the others."""
     if job.catch_up != CatchUp.EACH:
         return
@@ -99,7 +105,7 @@ def _catch_up(job: JobFields, errors: dict[str, str]) -> None:
         errors["overlap"] = text % words
 
 
-def _schedule(job: JobFields, errors: dict[str, str]) -> None:
+def _schedule(job: JobFields, errors: Errors) -> None:
     try:
         schedule.validate(job.spec)
     except ScheduleError as error:

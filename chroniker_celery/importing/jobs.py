@@ -16,8 +16,7 @@ from chroniker.models import Job
 from chroniker.schedule import Frequency
 from chroniker_celery.importing.beat_schedules import ConvertedSchedule, convert_schedule
 from chroniker_celery.importing.beat_tables import Beat, Task
-
-COMMAND = "run_celery_task"
+from chroniker_celery.task_call import COMMAND
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 from celery import shared_task
 
@@ -16,3 +17,39 @@ def witness(path: str, job: str, seconds: float = 0.0) -> str:
     with witnessed(Path(path), job):
         time.sleep(seconds)
     return f"witnessed by {job}"
+
+
+@shared_task(name="testapp.retries", bind=True, max_retries=0)
+def retries(self: Any, fail_until: int = 1, countdown: float = 5) -> str:
+    """Ask for a retry in the first attempts."""
+    if self.request.retries < fail_until:
+        try:
+            raise LookupError("no such shop yet")
+        except LookupError as error:
+            raise self.retry(exc=error, countdown=countdown) from error
+    request = self.request
+    return f"run {request.id}, attempt {request.retries + 1}, job {request.headers['CHRONIKER_JOB_NAME']}"
+
+
+@shared_task(name="testapp.retries_by_itself", autoretry_for=(LookupError,), retry_backoff=5)
+def retries_by_itself() -> None:
+    raise LookupError("no such shop yet")
+
+
+@shared_task(name="testapp.retries_without_a_reason", bind=True)
+def retries_without_a_reason(self: Any) -> None:
+    self.retry()
+
+
+@shared_task(name="testapp.takes", typing=True)
+def takes(year: int, *, full: bool = False) -> int:
+    """Take arguments.
+
+    More words.
+    """
+    return year
+
+
+@shared_task(name="testapp.takes_anything", typing=False)
+def takes_anything(year: int) -> str:
+    return "x" * 20_000

@@ -92,9 +92,9 @@ def _option(option: options.Option) -> dict[str, Any]:
     return {**asdict(option), "note": ", ".join(notes)}
 
 
-def argument_error(command: str, args: str) -> str | None:
-    """Why the command would refuse these arguments; ``None`` if not, or if the command itself is not allowed."""
+def parser_error(command: str, args: str) -> str | None:
+    """Why the command's parser would refuse these arguments; ``None`` if not, or if the command is not allowed."""
     try:
-        return options.argument_error(command, args)
+        return options.parser_error(command, args)
     except CommandRefused:
         return None

@@ -13,11 +13,12 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from chroniker.admin.jobs.command_field import ArgumentsInput, CommandInput, argument_error
+from chroniker.admin.jobs.command_field import ArgumentsInput, CommandInput, parser_error
 from chroniker.admin.jobs.form_times import TimesInJobZone
 from chroniker.admin.shared.input_labels import name_inputs
 from chroniker.conf import settings
 from chroniker.models import EVERY_HOST, Host, Job
+from chroniker.models.job_validation import ARGUMENT_RULE
 
 if TYPE_CHECKING:
     JobModelForm = forms.ModelForm[Job]
@@ -101,11 +102,24 @@ class JobForm(TimesInJobZone, EditedFieldsForm):
 
     def add_error(self, field: str | None, error: Any) -> None:
         """Ignore errors of fields that code declares: they cannot be fixed here and must not prevent disabling."""
+        self._drop_rule_errors(error)
         if field is None and self.instance.is_declared and isinstance(error, ValidationError):
             said = getattr(error, "error_dict", {NON_FIELD_ERRORS: [error]})
             error = {name: each for name, each in said.items() if name in self.fields or name == NON_FIELD_ERRORS}
         if error:
             super().add_error(field, error)
+
+    def _drop_rule_errors(self, error: Any) -> None:
+        """Drop what the command's rule says about arguments that were not edited, or that have an error already.
+
+        The rule may have changed since the job was saved, or a task may be gone.
+        """
+        by_field: dict[str, list[ValidationError]] = getattr(error, "error_dict", {})
+        is_edited = bool({"command", "args"} & set(self.changed_data))
+        if is_edited and not self.has_error("args"):
+            return
+        if any(each.code == ARGUMENT_RULE for each in by_field.get("args", ())):
+            del by_field["args"]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -134,6 +148,6 @@ class JobForm(TimesInJobZone, EditedFieldsForm):
         cleaned = super().clean()
         if {"command", "args"} & set(self.changed_data) and not {"command", "args"} & self.errors.keys():
             command, args = cleaned.get("command", self.instance.command), cleaned.get("args", self.instance.args)
-            if error := argument_error(command, args):
+            if error := parser_error(command, args):
                 self.add_error("args" if "args" in self.fields else None, error)
         return cleaned

@@ -1,66 +1,40 @@
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
+from chroniker.command_api.current import current_run
 from chroniker.management.terminal import ConsoleCommand
+from chroniker_celery import task_call, task_run
 from chroniker_celery.importing.celery_app import project_app
-
-
-def values(text: str) -> list[Any]:
-    found: list[Any] = _of_kind(text, list)
-    return found
-
-
-def pairs(text: str) -> dict[str, Any]:
-    found: dict[str, Any] = _of_kind(text, dict)
-    return found
-
-
-def _of_kind(text: str, kind: type) -> Any:
-    found = json.loads(text)
-    if not isinstance(found, kind):
-        raise ValueError
-    return found
 
 
 class Command(ConsoleCommand):
     help = (
         "Runs a Celery task in this process, as the run of a job: the run stores its output, and fails when it fails. "
-        "With --send the task is sent to a worker instead, and the command ends at once."
+        "self.retry() fails the run, and the job's retry policy decides. With --send the task is sent to a worker "
+        "instead, and the command ends at once: what becomes of the task is not tracked."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("name", help="the task's name: shop.tasks.report")
-        # Django keeps "args" for itself.
-        parser.add_argument(
-            "--args", dest="values", type=values, default=[], metavar="JSON", help="""a list: '["a", 1]'"""
-        )
-        parser.add_argument(
-            "--kwargs", dest="pairs", type=pairs, default={}, metavar="JSON", help="""an object: '{"full": true}'"""
-        )
-        parser.add_argument(
-            "--send", action="store_true", help="send it to a worker; only then the options below apply"
-        )
-        parser.add_argument("--queue")
-        parser.add_argument("--exchange")
-        parser.add_argument("--routing-key")
-        parser.add_argument("--headers", type=pairs, metavar="JSON")
-        parser.add_argument("--priority", type=int)
-        parser.add_argument("--expires", type=float, metavar="SECONDS")
+        task_call.add_arguments(parser)
 
     def handle(self, *_args: Any, name: str, send: bool, **options: Any) -> None:
-        app, given = project_app(), {"args": options["values"], "kwargs": options["pairs"]}
+        app, args, kwargs = project_app(), options["values"], options["pairs"]
         if send:
             known = ("queue", "exchange", "routing_key", "headers", "priority", "expires")
             routing = {option: options[option] for option in known if options[option] is not None}
-            self.stdout.write(f"sent as {app.send_task(name, **given, **routing).id}")
+            run = current_run()
+            if run is not None:  # the name in logs and Flower
+                routing["shadow"] = run.job_name
+            sent = app.send_task(name, args=args, kwargs=kwargs, **routing)
+            self.stdout.write(f"sent as {sent.id}; what becomes of it is not tracked")
             return
         app.loader.import_default_modules()
         if name not in app.tasks:
-            raise CommandError(f"There is no task “{name}” in this project; --send sends it to a worker that has it.")
-        result = app.tasks[name].apply(**given).get()
-        if result is not None:
-            self.stdout.write(repr(result))
+            raise CommandError(task_call.unknown_task(app, name))
+        if refusal := task_call.signature_problem(app.tasks[name], args, kwargs):
+            raise CommandError(refusal)
+        if text := task_run.run(app.tasks[name], args, kwargs, retry_inline=options["retry_inline"]):
+            self.stdout.write(text)

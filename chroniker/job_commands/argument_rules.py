@@ -1,0 +1,21 @@
+"""What commands demand of their arguments beyond their parser. Apps register one rule for a command of theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+#: Why a command would refuse these words; empty if it accepts them. It must not run the command.
+Rule = Callable[[Sequence[str]], str]
+
+_rules: dict[str, Rule] = {}
+
+
+def register(command: str, rule: Rule) -> None:
+    """Called in ``AppConfig.ready``. Asked when a job is saved, declared or imported, and before a run by hand."""
+    _rules[command] = rule
+
+
+def problem(command: str, words: Sequence[str]) -> str:
+    """Why the command would refuse these words; empty if it accepts them, or has no rule."""
+    rule = _rules.get(command)
+    return rule(words) if rule is not None else ""

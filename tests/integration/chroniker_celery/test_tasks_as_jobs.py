@@ -1,0 +1,206 @@
+"""Celery tasks as jobs: their arguments are checked, their retries follow the job, their runs have the job's name."""
+
+from __future__ import annotations
+
+import io
+import shlex
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.core.management import CommandError, call_command
+from django.test import Client
+from django.urls import reverse
+from django_celery_results.models import TaskResult
+
+from chroniker import job as declare
+from chroniker.exceptions import ClaimRefused
+from chroniker.job_commands import options
+from chroniker.models import Job, Run, Status
+from chroniker.scheduler import manual_runs
+from tests.celeryapp import app
+from tests.integration.chroniker_celery.steps import NEVER, a_claimed_run, output_of, wait_until_closed
+from tests.support.celery_processes import CeleryWorker
+from tests.support.factories import a_booked_job, a_job
+from tests.support.processes import WAIT_SECONDS, wait_until
+
+pytestmark = [pytest.mark.celery, pytest.mark.django_db(transaction=True)]
+
+COMMAND = "run_celery_task"
+
+
+def words(*given: str) -> str:
+    return shlex.join(given)
+
+
+REFUSED = {
+    "an unknown task": (
+        ("testapp.take",),
+        "There is no task “testapp.take” in this project; --send sends it to a worker that has it. "
+        "Did you mean “testapp.takes”?",
+    ),
+    "a missing argument": (
+        ("testapp.takes",),
+        "The task does not accept these arguments: takes() missing 1 required positional argument: 'year'.",
+    ),
+    "an unknown argument": (
+        ("testapp.takes", "--args", "[2026]", "--kwargs", '{"ful": true}'),
+        "The task does not accept these arguments: takes() got an unexpected keyword argument 'ful'",
+    ),
+    "too many arguments of a bound task": (
+        ("testapp.retries", "--args", "[1, 2, 3]"),
+        "The task does not accept these arguments:",
+    ),
+    "no JSON": (("testapp.takes", "--args", "[2026"), "[2026 is not JSON:"),
+    "an object as list": (
+        ("testapp.takes", "--args", "{}"),
+        '{} has the wrong type. Write a list, like ["a", 1].',
+    ),
+    "a list as object": (
+        ("testapp.takes", "--kwargs", "[1]"),
+        '[1] has the wrong type. Write an object, like {"full": true}.',
+    ),
+    "too much": (("testapp.takes", "--args", f'["{"x" * 70_000}"]'), "characters; at most 65536 are allowed."),
+}
+
+ACCEPTED = {
+    "its arguments": ("testapp.takes", "--args", "[2026]", "--kwargs", '{"full": true}'),
+    "a bound task": ("testapp.retries", "--args", "[1]"),
+    "a task without typing": ("testapp.takes_anything", "--args", "[1, 2, 3]"),
+    "an unknown task that is sent": ("other.project.task", "--args", "[1]", "--send"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_arguments_that_the_task_would_refuse_are_refused_when_the_job_is_saved(case: str) -> None:
+    given, message = REFUSED[case]
+    with pytest.raises(ValidationError) as refusal:
+        Job(name="a task", command=COMMAND, args=words(*given), cron="* * * * *").full_clean()
+    (text,) = refusal.value.message_dict["args"]
+    assert message in text
+    assert options.argument_error(COMMAND, words(*given)) is not None
+
+
+@pytest.mark.parametrize("case", ACCEPTED)
+def test_arguments_that_the_task_accepts_are_saved(case: str) -> None:
+    Job(name="a task", command=COMMAND, args=words(*ACCEPTED[case]), cron="* * * * *").full_clean()
+
+
+def test_the_same_words_are_shown_by_the_form_run_now_and_a_declaration(admin_client: Client) -> None:
+    job = a_booked_job(command=COMMAND, args=words("testapp.takes", "--args", "[2026]"), cron=NEVER)
+    url = reverse("admin:chroniker_job_change", args=[job.pk])
+    data = {**_fields_of(admin_client, url), "args": words("testapp.take")}
+    page = admin_client.post(url, data).content.decode()
+    assert page.count("There is no task “testapp.take” in this project") == 1
+    with pytest.raises(ClaimRefused, match=r"missing 1 required positional argument"):
+        manual_runs.run_now(job, "a test", args="testapp.takes")
+    declaration = declare(name="declared", command=COMMAND, args="testapp.take", cron=NEVER)
+    with pytest.raises(ValidationError, match=r"There is no task"):
+        Job(name="declared", command=COMMAND, args=declaration.fields["args"], cron=NEVER).full_clean()
+
+
+def test_a_job_whose_task_is_gone_can_still_be_disabled_in_its_form(admin_client: Client) -> None:
+    job = a_job(command=COMMAND, args="removed.task", cron=NEVER)
+    url = reverse("admin:chroniker_job_change", args=[job.pk])
+    fields = _fields_of(admin_client, url)
+    del fields["enabled"]
+    assert admin_client.post(url, fields).status_code == 302
+    job.refresh_from_db()
+    assert not job.enabled
+
+
+def _fields_of(client: Client, url: str) -> dict[str, Any]:
+    """The fields of the page as a browser would send them."""
+    page = client.get(url)
+    form = page.context["adminform"].form
+    fields = {form.add_prefix(name): form[name].value() for name in form.fields}
+    for name in form.fields:
+        if form.fields[name].show_hidden_initial:
+            fields[form.add_initial_prefix(name)] = form[name].initial
+    for inline in page.context["inline_admin_formsets"]:
+        management = inline.formset.management_form
+        fields |= {management.add_prefix(name): management[name].value() for name in management.fields}
+    return {name: "" if value is None else value for name, value in fields.items() if value is not False}
+
+
+@pytest.mark.parametrize(
+    ("task", "reason"),
+    [
+        ("testapp.retries", "LookupError: no such shop yet"),
+        ("testapp.retries_by_itself", "LookupError: no such shop yet"),
+        ("testapp.retries_without_a_reason", "It gave no reason."),
+    ],
+)
+def test_a_task_that_asks_for_a_retry_fails_the_command(
+    task: str, reason: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(CommandError, match=f"The task asked for a retry: {reason}"):
+        call_command(COMMAND, task)
+    assert ("Traceback" in capfd.readouterr().err) is ("LookupError" in reason)
+    assert "retry" not in vars(app.tasks[task]), "the task is left as it was"
+
+
+def test_with_retry_inline_celery_repeats_the_task_at_once() -> None:
+    with pytest.raises(LookupError, match="no such shop yet"):
+        call_command(COMMAND, "testapp.retries_by_itself", "--retry-inline")
+
+
+def test_a_long_result_is_cut() -> None:
+    out = io.StringIO()
+    call_command(COMMAND, "testapp.takes_anything", "--args", "[1]", stdout=out)
+    assert len(out.getvalue().strip()) == 10_000
+
+
+def test_the_retry_of_a_task_follows_the_policy_of_the_job(redis_env: dict[str, str], tmp_path: Any) -> None:
+    with CeleryWorker(redis_env, tmp_path):
+        first = a_claimed_run(
+            COMMAND, words("testapp.retries", "--args", "[1, 86400]"), max_retries=1, retry_backoff_seconds=0
+        )
+        assert wait_until_closed(first, ticking=True).status == Status.FAILED
+        job = first.job
+        wait_until(lambda: Run.objects.filter(job=job).count() == 2, what="the retry")
+        second = wait_until_closed(Run.objects.order_by("token").last(), ticking=True)  # type: ignore[arg-type]
+    assert second.status == Status.SUCCEEDED, second.reason
+    assert second.attempt == 2
+    assert output_of(second).strip() == repr(f"run {second.pk}, attempt 2, job {job.name}")
+    assert "The task asked for a retry: LookupError: no such shop yet" in output_of(first, stream=2)
+
+
+def test_log_result_and_flower_show_the_name_of_the_job(redis_env: dict[str, str], tmp_path: Any) -> None:
+    names: list[str] = []
+    with (
+        CeleryWorker(redis_env, tmp_path, options=["--task-events"]) as worker,
+        events({"task-received": lambda event: names.append(event["name"])}),
+    ):
+        run = a_claimed_run(name="Tägliche Übersicht")
+        wait_until_closed(run)
+        wait_until(lambda: TaskResult.objects.filter(task_id=str(run.pk)).exists(), what="the result")
+        wait_until(lambda: names, what="the event that Flower reads")
+        assert f"Task Tägliche Übersicht[{run.pk}] received" in worker.log
+    assert names == ["Tägliche Übersicht"]
+    result: Any = TaskResult.objects.get(task_id=str(run.pk))
+    assert (result.periodic_task_name, result.task_name) == ("Tägliche Übersicht", "chroniker_celery.execute")
+
+
+@contextmanager
+def events(handlers: dict[str, Any]) -> Iterator[None]:
+    """Read the events of workers, as Flower does."""
+    with app.connection_for_read() as link:
+        receiver: Any = app.events.Receiver(link, handlers=handlers)
+        ready = threading.Event()
+        receiver.on_consume_ready = lambda *_, **__: ready.set()
+        thread = threading.Thread(target=_capture, args=[receiver], daemon=True)
+        thread.start()
+        assert ready.wait(WAIT_SECONDS)
+        try:
+            yield
+        finally:
+            receiver.should_stop = True
+            thread.join(WAIT_SECONDS)
+
+
+def _capture(receiver: Any) -> None:
+    receiver.capture(limit=None, timeout=None, wakeup=False)
