@@ -190,7 +190,7 @@ def test_a_missing_task_is_refused() -> None:
 
 @pytest.mark.parametrize("words", [["--args", "{}"], ["--kwargs", "[1]"], ["--args", "nonsense"]])
 def test_invalid_json_arguments_are_refused(words: list[str]) -> None:
-    with pytest.raises(CommandError, match="is not JSON|has the wrong type"):
+    with pytest.raises(CommandError, match=r"is not JSON|has the wrong type"):
         call_command("run_celery_task", "tests.integration.importing.echo", *words)
 
 
