@@ -23,6 +23,7 @@ from chroniker.signals import run_claimed
 
 #: What a claim changes in the state.
 BOOKING = (
+    "booked_zone_rules",
     "covered_until",
     "next_instant",
     "next_run",

@@ -15,11 +15,13 @@ from chroniker.lifecycle import job_health
 from chroniker.models import OPEN, JobState, Run, Status, Trigger
 from chroniker.reasons import NO_REASON, Reason
 from chroniker.schedule import Spec, latest_until
+from chroniker.schedule.zones import zone_rules_version
 
 #: What a plan may change in the state, or needs to compute the changes.
 _COPIED = (
     "revision",
     "booked_fingerprint",
+    "booked_zone_rules",
     "covered_until",
     "next_instant",
     "next_run",
@@ -57,6 +59,8 @@ class Plan:
 
 
 def next_booking(state: JobState, instant: dt.datetime | None, offset: dt.timedelta) -> None:
+    """Book this instant. It is by this host's rules of time zones: a host with newer ones books the job again."""
+    state.booked_zone_rules = zone_rules_version()
     state.next_instant = instant
     state.next_run = instant + offset if instant else None
 

@@ -10,6 +10,8 @@ from django.test import override_settings
 from django.utils import timezone
 
 from chroniker.clock.database_clock import database_now
+from chroniker.eligibility import due
+from chroniker.lifecycle import planned_rows
 from chroniker.lifecycle.transactions import transactional
 from chroniker.models import Job, JobState, Run
 from chroniker.schedule import zones
@@ -107,6 +109,26 @@ def test_older_time_zone_rules_do_not_rebook() -> None:
     JobState.objects.filter(pk=job.pk).update(booked_zone_rules="2999a")
     tick()
     assert state_of(job).booked_zone_rules == "2999a"
+
+
+@pytest.mark.django_db
+def test_what_a_host_with_older_rules_claims_is_booked_again_by_one_with_newer_rules(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its claim books the next instant by its own rules."""
+    job = a_booked_job(cron="0 9 * * *", timezone="Asia/Almaty")
+    right = state_of(job).next_instant
+    assert right is not None
+    for module in (planned_rows, due):
+        monkeypatch.setattr(module, "zone_rules_version", lambda: "2023c")
+    (run,) = tick(now=right).claimed
+    assert state_of(job).booked_zone_rules == "2023c"
+    wrong = {"next_instant": right + HOUR, "next_run": right + HOUR}  # as the older rules have it
+    JobState.objects.filter(pk=job.pk).update(**wrong)
+    monkeypatch.undo()
+    assert tick(now=right + HOUR).claimed == []
+    assert state_of(job).next_instant == right + 24 * HOUR
+    assert run.scheduled_for == right
 
 
 @pytest.mark.django_db(transaction=True)
