@@ -1,4 +1,4 @@
-"""Named configurations of the installation under test: isolation levels, lock files, unequal settings, host names."""
+"""Named configurations of the installation under test: isolation levels, poolers, lock files, settings, host names."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from typing import Any
 from tests.faults.actors import LAYOUT, ProcessSpec
 
 LONG_LEASE = 12.0
+LOCAL_EXECUTOR: Mapping[str, Any] = {
+    "CHRONIKER_EXECUTORS": {"default": {"BACKEND": "chroniker.executors.local.LocalExecutor", "OPTIONS": {}}}
+}
 LOCK_FILE: Mapping[str, Any] = {"CHRONIKER_CHECK_LOCK_FILE": True}
 
 
@@ -24,6 +27,7 @@ class Configuration:
     layout: tuple[ProcessSpec, ...] = LAYOUT
     longest_lease: float = 0.0  # 0: that of the environment
     by_lease: bool = True  # a run is given up by its lease, not by a file lock
+    pooler: bool = False  # PgBouncer in transaction mode stands between the processes and the database
     promised: bool = True  # the documentation promises one instance in this configuration
 
 
@@ -39,6 +43,11 @@ def two_directories() -> tuple[ProcessSpec, ...]:
 
 def two_names_one_directory() -> tuple[ProcessSpec, ...]:
     return tuple(ProcessSpec(each.role, each.host, each.pool, runtime="shared") for each in LAYOUT)
+
+
+def ticks_that_execute() -> tuple[ProcessSpec, ...]:
+    """Each tick executes the runs that it claims; no Celery."""
+    return (ProcessSpec("tick", "alder"), ProcessSpec("tick", "birch"), ProcessSpec("tick", "birch"))
 
 
 def isolation(level: str | int) -> Mapping[str, Any]:
@@ -60,6 +69,14 @@ CONFIGURATIONS: dict[str, Configuration] = {
         "one host has leases twice as long",
         settings_of={"birch": {"CHRONIKER_LOCK_TIMEOUT": LONG_LEASE}},
         longest_lease=LONG_LEASE,
+    ),
+    "pgbouncer": Configuration("PgBouncer in transaction mode", "postgres", pooler=True),
+    "psycopg-pool": Configuration(
+        "the local executor, with a pool of few connections in each process",
+        "postgres",
+        {"pool": {"min_size": 1, "max_size": 4, "timeout": 10}},
+        LOCAL_EXECUTOR,
+        layout=ticks_that_execute(),
     ),
     "two-host-names": Configuration(
         "two host names on one machine, with one runtime directory", layout=two_names_one_directory()

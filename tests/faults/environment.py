@@ -46,6 +46,8 @@ class Environment:
     start_deadline: float = START_DEADLINE
     lease: float = LEASE  # the longest one
     by_lease: bool = True  # a run is given up by its lease, not by a file lock
+    database_port: int = 0  # to which the actors' proxies lead; 0: that of the database
+    pooler_proxy: FaultProxy | None = None  # between PgBouncer and the database; the actors' proxies lead to PgBouncer
     releases: int = 0
     has_burst: bool = False
     over: Event = field(default_factory=Event)  # no more faults
@@ -73,6 +75,8 @@ class Environment:
         """All proxies that end at this server lead to its port: it may be another one since it was started again."""
         name = "broker" if server is self.broker.server else "database"
         proxies = [actor.proxies[name] for actor in self.actors]
+        if name == "database" and self.pooler_proxy is not None:
+            proxies = [self.pooler_proxy]
         if name == "database" and self.checker_proxy is not None:
             proxies.append(self.checker_proxy)
         for proxy in proxies:
@@ -126,7 +130,13 @@ class Environment:
         administrator.wait_for_database()
 
     def choose(self, rng: random.Random, role: str) -> Actor:
-        return rng.choice([actor for actor in self.actors if actor.role == role])
+        """One with this role; where none has it, any."""
+        return rng.choice([actor for actor in self.actors if actor.role == role] or self.actors)
+
+    @property
+    def executing(self) -> list[Actor]:
+        """The processes in which runs are executed: workers, or without any the ticks."""
+        return [actor for actor in self.actors if actor.role == "worker"] or self.actors
 
 
 #: It breaks something, waits, mends it, and returns what it did, in words.

@@ -25,6 +25,7 @@ from tests.support.servers import (
     MariaDBDialogue,
     MariaDBServer,
     OwnNetwork,
+    PgBouncerServer,
     PostgresDialogue,
     PostgresServer,
     Server,
@@ -46,6 +47,7 @@ SETTINGS = {
 #: A message that a worker holds back comes again to another one before the longest runs end; not so soon that what
 #: comes again, before all that waits, is all that ever comes.
 BROKER_OPTIONS = {**REDIS_OPTIONS, "visibility_timeout": 15}
+POOL_SIZE = 20  #: sessions of PgBouncer for all processes
 DATABASES: Mapping[str, type[Server]] = {"postgres": PostgresServer, "mariadb": MariaDBServer}
 HOST_WITH_WRONG_CLOCK = "birch"
 PROCESS_WITH_OWN_NETWORK = LAYOUT[2]
@@ -93,6 +95,10 @@ def create(
             lease=max(LEASE, configuration.longest_lease),
             by_lease=configuration.by_lease and server is not None,
         )
+        if configuration.pooler and server is not None:
+            environment.pooler_proxy = stack.enter_context(FaultProxy(server.port))
+            pooler = stack.enter_context(PgBouncerServer(environment.pooler_proxy.port, pool_size=POOL_SIZE))
+            environment.database_port = pooler.port
         environment.failpoints.mkdir()
         stack.callback(environment.stop_database)
         if may_err:
@@ -113,7 +119,6 @@ def _environ(directory: Path, post: Broker, configuration: Configuration, start_
         **with_settings({}, **settings),
         **post.environ(),
         "DJANGO_SETTINGS_MODULE": "tests.settings",
-        databases.OPTIONS_VARIABLE: json.dumps(dict(configuration.database_options)),
         "CHRONIKER_TEST_WITNESS": str(directory / "witness"),
         mutations.CALLS_VARIABLE: str(directory / "mutation-called"),
         "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
@@ -152,12 +157,13 @@ def _start_processes(
         proxies = {"broker": stack.enter_context(FaultProxy(environment.broker.server.port, host=address))}
         if environment.database is not None:
             proxies["database"] = stack.enter_context(
-                FaultProxy(environment.database.port, host=address, dialogue=dialogue)
+                FaultProxy(environment.database_port or environment.database.port, host=address, dialogue=dialogue)
             )
         on = spec if environment.database is not None else replace(spec, host="here")
         settings = configuration.settings_of.get(on.host, {})
         actor = create_actor(on, proxies, environment.broker, environment.directory, settings)
         clock = environment.database_clock if environment.database is None else environment.host_clock
+        actor.process.env[databases.OPTIONS_VARIABLE] = json.dumps(dict(configuration.database_options))
         if clock is not None and (environment.database is None or on.host == HOST_WITH_WRONG_CLOCK):
             actor.process.env |= clock.environ()
         if network is not None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.faults import mutation_run
+from tests.faults.configurations import CONFIGURATIONS
 from tests.support import ROOT, databases
 
 #: It has a database of its own, and still is a test of each kind of them.
@@ -25,14 +26,31 @@ def servers_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
 
 
-def test_a_short_mix_of_faults_has_no_violations() -> None:
-    words = ["--minutes", "0.3", "--jobs", "39", "--database", databases.chosen(), "--json"]
+def run_mix(*words: str) -> dict[str, Any]:
+    words = ("--minutes", "0.3", "--jobs", "39", "--json", *words)
     done = subprocess.run([sys.executable, "-m", "tests.faults", *words], capture_output=True, text=True, check=False)
     assert done.stdout, done.stderr
     report: dict[str, Any] = json.loads(done.stdout)
     assert not any(report["violations"].values()), report
     assert report["figures"]["executions"] and report["faults"], report
     assert done.returncode == 0
+    return report
+
+
+def test_a_short_mix_of_faults_has_no_violations() -> None:
+    run_mix("--database", databases.chosen())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.database(each.database or "postgres"))
+        for name, each in CONFIGURATIONS.items()
+        if name != "default"
+    ],
+)
+def test_a_short_mix_in_each_configuration_has_no_violations(name: str) -> None:
+    run_mix("--configuration", name, "--database", databases.chosen())
 
 
 def test_without_the_unique_lease_the_checker_reports_overlaps() -> None:

@@ -41,10 +41,12 @@ def kill_pair(environment: Environment, rng: random.Random) -> str:
 
 def kill_all_guards(environment: Environment, rng: random.Random) -> str:
     """Supervisors, fork server and keepers of one worker at the same moment; only the commands are left."""
-    parts = _parts(environment.choose(rng, "worker"))
-    guards = [each for name, group in sorted(parts.items()) if name != COMMAND for each in group]
-    for each in guards:
-        _send(each.pid, signal.SIGKILL)
+    actor = environment.choose(rng, "worker")
+    guards = [each.pid for name, group in sorted(_parts(actor).items()) if name != COMMAND for each in group]
+    if actor.pool != "prefork":  # its own threads supervise
+        guards.append(actor.process.pid)
+    for pid in guards:
+        _send(pid, signal.SIGKILL)
     return "SIGKILL to all guards of one worker" if guards else "no guards to kill"
 
 
@@ -141,8 +143,8 @@ def _to_part(environment: Environment, rng: random.Random, number: signal.Signal
 def _part(environment: Environment, rng: random.Random) -> psutil.Process | None:
     """A pool child, nursery, keeper or command of a worker; each kind is as likely as the others."""
     parts: dict[str, list[psutil.Process]] = {}
-    for actor in environment.actors:
-        for name, those in _parts(actor).items() if actor.role == "worker" else ():
+    for actor in environment.executing:
+        for name, those in _parts(actor).items():
             parts.setdefault(name, []).extend(those)
     return rng.choice(parts[rng.choice(sorted(parts))]) if parts else None
 
