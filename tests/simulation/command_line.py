@@ -31,7 +31,7 @@ def run(options: argparse.Namespace, began: float) -> int:
     if options.explore:
         from tests.simulation.exploration import explore
 
-        found = explore(options.explore, stop_early=bool(options.mutate), verbose=options.verbose)
+        found = explore(options.explore, stop_early=bool(options.mutate), verbose=options.verbose, pairs=options.pairs)
     else:
         found = [str(seed) for seed in _random_histories(options, began)]
     if options.mutate:
@@ -60,6 +60,7 @@ def seeds(options: argparse.Namespace) -> Iterable[int]:
 
 def _random_histories(options: argparse.Namespace, began: float) -> list[int]:
     """The seeds with a violation, an unexpected error, or another digest when replayed."""
+    from tests.simulation import shrinking
     from tests.simulation.random_history import RandomHistory
 
     given = _options(options)
@@ -77,11 +78,23 @@ def _random_histories(options: argparse.Namespace, began: float) -> list[int]:
             print(f"{seed} {world.digest.hexdigest()}")
         if world.violations or world.errors:
             bad.append(seed)
-            show(f"seed {seed}", world)
+            if options.verbose or options.mutate:
+                show(f"seed {seed}", world)
+            if not options.verbose:
+                shrinking.show(seed, given, world)
             if options.mutate:
                 break
+            if options.save:
+                _save(seed, world)
     _summarize(counts, bad, time.process_time() - processor)
     return bad
+
+
+def _save(seed: int, world: World) -> None:
+    """Add the seed to the file that every test run repeats."""
+    what = [*world.violations, *world.errors][0].strip().splitlines()[-1]
+    with SAVED.open("a") as file:
+        file.write(f"{seed} {what}\n")
 
 
 def _options(options: argparse.Namespace) -> Options:

@@ -135,6 +135,27 @@ REPLACEMENTS = {
         "allowed |= Q(pk__in=ids)",
         "dependency",
     ),
+    "zone-rules-are-not-compared": Replacement(
+        "eligibility/due.py",
+        "filter(booked_zone_rules__lt=zone_rules_version())",
+        "none()",
+        "zone-rules",
+    ),
+    "claim-keeps-the-newer-zone-rules": Replacement(
+        "lifecycle/planned_rows.py", "    state.booked_zone_rules = zone_rules_version()\n", "", "zone-rules"
+    ),
+    "error-of-one-host-suspends": Replacement(
+        "lifecycle/booking.py",
+        "    return unknown_zone or isinstance(error, (OSError, MemoryError, ImportError))\n",
+        "    return False\n",
+        "zone-missing",
+    ),
+    "edit-is-dated-by-its-host": Replacement(
+        "models/job.py",
+        "        if is_edit:\n            self.edited_at = FromNow()",
+        "        if is_edit:\n            self.edited_at = timezone.now()",
+        "edit-by-slow-clock",
+    ),
     "no-second-message": Replacement(
         "scheduler/dispatch.py",
         "filter(redispatch_at__lte=now)",
@@ -153,7 +174,10 @@ OF_FAULT_RUNNER = {
 #: Those that no scene finds, and why.
 NOT_FOUND: dict[str, str] = {}
 #: Names that a replacement needs at the top of its file.
-IMPORTS = {"lease-from-the-answer": "from chroniker.process.kernel import boot_clock\n"}
+IMPORTS = {
+    "edit-is-dated-by-its-host": "from django.utils import timezone\n",
+    "lease-from-the-answer": "from chroniker.process.kernel import boot_clock\n",
+}
 NAMES = (*REPLACEMENTS, *OF_FAULT_RUNNER)
 
 

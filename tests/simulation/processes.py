@@ -32,6 +32,8 @@ class Host:
         self.locks: dict[Any, Any] = {}  #: the lock files of its runtime directory, by run id
         self.wake_sockets: dict[Any, Any] = {}
         self.fork_server: Any = None
+        self.zone_rules = "2025a"  #: the version of its time zone database
+        self.zones: dict[str, Any] = {}  #: by name, what it has instead of the real zone; None: it lacks this zone
         self.machine = self  #: hosts of one machine see each other's processes, and have directories of their own
 
     def boot(self) -> float:

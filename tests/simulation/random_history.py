@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from chroniker.eligibility import pauses
@@ -9,7 +10,7 @@ from chroniker.models import Job, Lease
 from tests.simulation import faults, people, site
 from tests.simulation.actors import start_scheduler, start_worker
 from tests.simulation.processes import Process
-from tests.simulation.world import World
+from tests.simulation.world import Fault, World
 
 LOCK_FILE_SHARE = 0.2  #: of the histories, in which lock files decide, on one host
 WARM_UP = 12.0  #: seconds without faults at the beginning
@@ -32,9 +33,11 @@ class Options:
 class RandomHistory:
     """Each history has only some kinds of faults, so that no kind hides what another would show."""
 
-    def __init__(self, seed: int, options: Options) -> None:
+    def __init__(self, seed: int, options: Options, only: Collection[Fault] | None = None) -> None:
+        """``only``: of the faults and deeds that are drawn, these happen and no others."""
         self.options = options
         self.world = world = site.create_world(seed, options.verbose)
+        world.only = None if only is None else frozenset(only)
         rng = world.rng
         self.lease: float = rng.choice([10, 20, 30])
         self.start_deadline: float = rng.choice([20, 40])
@@ -90,14 +93,17 @@ class RandomHistory:
 
         def strike() -> None:
             if world.now < until and self.faults:
-                faults.strike(world, rng.choice(self.faults), self.lease)
+                kind = rng.choice(self.faults)
+                if world.happens(kind):
+                    faults.strike(world, kind, self.lease)
                 world.after(rng.expovariate(1 / self.options.pace), strike)
 
         def act() -> None:
             if world.now < until and self.deeds:
-                host = rng.choice(list(world.hosts.values()))
-                person = Process(host, f"person {next(world.numbers)}", "person")
-                person.start(people.act, world, rng.choice(self.deeds), rng.choice(self.jobs))
+                host, deed, job = rng.choice(list(world.hosts.values())), rng.choice(self.deeds), rng.choice(self.jobs)
+                if world.happens(deed):
+                    person = Process(host, f"person {next(world.numbers)}", "person")
+                    person.start(people.act, world, deed, job)
                 # half of the deeds fall within 50 ms of an instant
                 near = 5 - world.now % 5 + rng.uniform(-0.05, 0.05)
                 world.after(max(rng.expovariate(1 / 6) if rng.random() < 0.5 else near, 0.001), act)

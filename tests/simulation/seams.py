@@ -85,6 +85,7 @@ def install() -> None:
     _replace_now(modules)
     _replace_ids()
     _replace_host_files()
+    _replace_zones()
     _replace_settings()
     Connections.install()
 
@@ -190,6 +191,35 @@ def _replace_host_files() -> None:
     vars(run_marker)["kill_marked_processes"] = machine.kill_marked_processes
     vars(process_tree).update(state=machine.process_state, _start_time=lambda pid: "")
     vars(outbox)["send_soon"] = lambda: None
+
+
+def _replace_zones() -> None:
+    from chroniker.eligibility import due
+    from chroniker.exceptions import ScheduleError
+    from chroniker.lifecycle import booking, planned_rows
+    from chroniker.schedule import timeline
+
+    real_zone = vars(timeline)["zone"]
+
+    def zone(name: str) -> Any:
+        zones = active().process.host.zones if is_inside() else {}
+        if name in zones and zones[name] is None:
+            raise ScheduleError("timezone", "simulated: this host does not know it")
+        return zones.get(name) or real_zone(name)
+
+    real_bounded = timeline.bounded
+
+    def bounded(spec: Any) -> Any:
+        """Parsed schedules are kept for the whole Python process, but these zones differ between hosts."""
+        own = is_inside() and spec.timezone in active().process.host.zones
+        return real_bounded.__wrapped__(spec) if own else real_bounded(spec)
+
+    vars(timeline)["zone"] = zone
+    for module in [module for name, module in sys.modules.items() if name.startswith("chroniker.schedule")]:
+        if vars(module).get("bounded") is real_bounded:
+            vars(module)["bounded"] = bounded
+    for module in (due, booking, planned_rows):
+        vars(module)["zone_rules_version"] = lambda: active().process.host.zone_rules
 
 
 def _replace_settings() -> None:

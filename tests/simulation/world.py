@@ -12,10 +12,11 @@ import heapq
 import itertools
 import random
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import greenlet
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from tests.simulation.checker.witness import Witness
 
 INFINITY = float("inf")
+#: Its kind, and the number of the opportunity for this kind.
+Fault: TypeAlias = tuple[str, int]
 MOST_EVENTS = 40_000  #: a history with more has a loop in which no time passes
 
 
@@ -63,7 +66,11 @@ class World:
         self.transaction: Thread | None = None  #: the holder of the database's one write lock
         self.waiting: list[Thread] = []
         self.interruption: Interruption | None = None
+        self.following: Interruption | None = None  #: comes after it, counted from then on
         self.faults: dict[str, float] = {}  #: by kind, the probability
+        self.opportunities: Counter[str] = Counter()
+        self.fired: list[Fault] = []
+        self.only: frozenset[Fault] | None = None  #: these faults happen and no others; None: as drawn
         self.period = 5.0  #: seconds between two ticks when nothing is due
         self.schedulers_run = True  #: a scheduler that died is started again
         self.command_seconds: float | None = None  #: how long commands take; None: drawn
@@ -99,8 +106,21 @@ class World:
         process.kill()
 
     def chance(self, fault: str) -> bool:
+        """Whether a fault of this kind happens at this opportunity."""
         rate = self.faults.get(fault, 0.0)
-        return rate > 0 and self.rng.random() < rate
+        return rate > 0 and self.happens(fault, self.rng.random() < rate)
+
+    def happens(self, fault: str, drawn: bool = True) -> bool:
+        """As drawn, or as the list of faults of a history that is shrunk says."""
+        self.opportunities[fault] += 1
+        this = (fault, self.opportunities[fault])
+        if drawn if self.only is None else this in self.only:
+            self.fired.append(this)
+            return True
+        return False
+
+    def next_interruption(self) -> None:
+        self.interruption, self.following = self.following, None
 
     @property
     def clock_jumped(self) -> bool:

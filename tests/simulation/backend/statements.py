@@ -102,8 +102,7 @@ def _within_transaction(world: World, query: str) -> None:
 
 
 def _pause(world: World) -> None:
-    slow = world.rng.random() < world.faults.get("slow", 0.0)
-    world.block(20 * world.rng.random() ** 3 if slow else world.rng.expovariate(2_000))
+    world.block(20 * world.rng.random() ** 3 if world.chance("slow") else world.rng.expovariate(2_000))
 
 
 def _interrupt(world: World, thread: Thread) -> None:
@@ -117,7 +116,7 @@ def _interrupt(world: World, thread: Thread) -> None:
         return
     if planned.fault in ("lose answer", "slow answer"):
         return  # taken after the statement
-    world.interruption = None
+    world.next_interruption()
     world.note("interrupted", planned.fault or f"{planned.seconds:g} s", thread.process.name)
     if planned.fault == "kill":
         die(world)
@@ -139,7 +138,7 @@ def _takes(world: World, fault: str, *, counts: bool = False) -> bool:
     if planned.place > 0:
         planned.place -= counts
         return False
-    world.interruption = None
+    world.next_interruption()
     world.note("interrupted", fault, world.process.name)
     return True
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.simulation.scenes import claims, clocks, guards, runs
+from tests.simulation.scenes import claims, clocks, guards, runs, schedules
 from tests.simulation.scenes.base import Scene
 
 SCENES: dict[str, type[Scene]] = {
@@ -33,6 +33,9 @@ SCENES: dict[str, type[Scene]] = {
     "slow-kill": clocks.SlowKill,
     "stopped": clocks.Stopped,
     "unequal": clocks.Unequal,
+    "edit-by-slow-clock": schedules.EditBySlowClock,
+    "zone-missing": schedules.ZoneMissing,
+    "zone-rules": schedules.ZoneRules,
     "killed-guards": guards.KilledGuards,
     "killed-guards-elsewhere": guards.KilledGuardsElsewhere,
     "survivor": guards.Survivor,

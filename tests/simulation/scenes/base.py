@@ -33,6 +33,8 @@ class Scene:
     delay: ClassVar[float] = DELAY
     places: ClassVar[int | None] = None  #: of a scene that varies a time; None: as many as there are statements
     situation: ClassVar[str] = "interrupted"
+    has_other: ClassVar[bool] = False  #: of a pair of interruptions, the second befalls another process
+    second: tuple[int, str] | None = None  #: place and fault of a second interruption
     settings: ClassVar[dict[str, Any]] = {"CHRONIKER_LOCK_TIMEOUT": 10}
     names: ClassVar[tuple[str, ...]] = ("a", "b")  #: of the hosts; of one host, ``b`` is ``a``
 
@@ -105,9 +107,23 @@ class Scene:
         tick.book_edited(true_time(self.world))
 
     def interrupt(self, process: Process) -> None:
-        """The one interruption of this history befalls this process."""
-        fault = "" if self.fault == "delay" else self.fault
-        self.world.interruption = Interruption(process, self.place, self.delay, fault)
+        """The one interruption of this history, or the first of a pair, befalls this process."""
+        self.world.interruption = self._interruption(process, self.place, self.fault)
+        if self.second is not None and not self.has_other:
+            self.world.following = self._interruption(process, *self.second)
+
+    def interrupt_other(self, process: Process) -> None:
+        """The second interruption of a pair befalls this process."""
+        if self.second is None:
+            return
+        second = self._interruption(process, *self.second)
+        if self.world.interruption is None:
+            self.world.interruption = second
+        else:
+            self.world.following = second
+
+    def _interruption(self, process: Process, place: int, fault: str) -> Interruption:
+        return Interruption(process, place, self.delay, "" if fault == "delay" else fault)
 
     def note_if_under_way(self, process: Process, situation: str) -> None:
         if process.threads and not process.dead:

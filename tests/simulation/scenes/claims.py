@@ -21,6 +21,7 @@ class DuringAClaim(Scene):
     """A tick is delayed at each of its statements in turn; meanwhile another process acts."""
 
     situation = DURING
+    has_other = True
 
     def play(self) -> None:
         act = self.prepare()
@@ -33,8 +34,8 @@ class DuringAClaim(Scene):
             act()
             self.note_if_under_way(late, DURING)
 
-        self.process(self.b, "the other", other, INSTANT + 0.6)
-        self.world.run(until=INSTANT + 4 * DELAY)
+        self.interrupt_other(self.process(self.b, "the other", other, INSTANT + 0.6))
+        self.world.run(until=INSTANT + 5 * DELAY)
 
     def prepare(self) -> Callable[[], object]:
         """Add the jobs; returns what the other process does."""
@@ -100,8 +101,8 @@ class GroupLimit(DuringAClaim):
             act()
             self.note_if_under_way(late, DURING)
 
-        self.process(self.b, "the other", other, INSTANT + 0.6)
-        self.world.run(until=INSTANT + 4 * DELAY)
+        self.interrupt_other(self.process(self.b, "the other", other, INSTANT + 0.6))
+        self.world.run(until=INSTANT + 5 * DELAY)
 
 
 class Retry(DuringAClaim):

@@ -48,12 +48,15 @@ class OneRun(Scene):
 class DoubledMessage(OneRun):
     """A message comes twice; the first supervisor is delayed at each of its statements."""
 
+    has_other = True
+
     def play(self) -> None:
         self.claim()
         first = self.deliver()
         self.interrupt(first)
         self.world.run(until=self.world.now + 0.3)
         second = self.deliver()
+        self.interrupt_other(second)
         self.world.run(until=self.world.now + 1)
         self.note_if_under_way(first, WITH_SUPERVISOR)
         self.world.run(until=self.world.now + 1)
@@ -103,6 +106,7 @@ class SupervisorDies(OneRun):
 class FinishAgainstExpiry(OneRun):
     """The supervisor is delayed beyond its lease at each of its statements; a tick expires the run meanwhile."""
 
+    has_other = True
     delay = 16.0
     situation = "run lost"
 
@@ -111,7 +115,7 @@ class FinishAgainstExpiry(OneRun):
         worker = self.deliver()
         self.interrupt(worker)
         self.world.run(until=self.world.now + 12.5)
-        self.process(self.b, "expiring tick", tick.tick, self.world.now)
+        self.interrupt_other(self.process(self.b, "expiring tick", tick.tick, self.world.now))
         self.world.run(until=self.world.now + 1.5)
         self.note_if_under_way(worker, WITH_SUPERVISOR)
         self.world.run(until=self.world.now + 4)
@@ -147,6 +151,8 @@ class RenewalAgainstExpiry(OneRun):
 class StopAgainstFinish(OneRun):
     """A person stops the run while its supervisor is delayed at each of its statements."""
 
+    has_other = True
+
     def play(self) -> None:
         self.claim()
         worker = self.deliver()
@@ -158,7 +164,7 @@ class StopAgainstFinish(OneRun):
             stopping.stop(run.pk, "a person")
             self.note_if_under_way(worker, WITH_SUPERVISOR)
 
-        self.process(self.b, "a person", stop, self.world.now + 3.2)
+        self.interrupt_other(self.process(self.b, "a person", stop, self.world.now + 3.2))
         self.world.run(until=self.world.now + 8)
         planned, self.world.interruption = self.world.interruption, None
         self.world.broker.held = None
