@@ -15,7 +15,7 @@ from chroniker import lifecycle
 from chroniker.conf import settings
 from chroniker.exceptions import CommandRefused
 from chroniker.executors.statement_limit import statement_limit
-from chroniker.job_commands import environment, policy
+from chroniker.job_commands import environment, placeholders, policy
 from chroniker.models import EventKind, Job, LogChunk, Run, Status
 from chroniker.process.kernel import clock
 from chroniker.process.run_spec import Renewal, RunOutcome, RunSpec
@@ -176,15 +176,20 @@ def spec_from_run(run: Run, job: Job, last_success: dt.datetime | None = None, *
     """Build the spec. Raises ``CommandRefused``: the rules for commands are checked again at execution."""
     raw = bool(job.raw_command)
     args = job.args if run.args is None else run.args
-    argv = policy.raw_argv(job.raw_command) if raw else policy.management_argv(job.command, args)
+    current = variables_of(run, job, last_success)
+    is_filled = any("{{" in text for text in (args, job.raw_command, job.environment))
+    values = placeholders.values_of(current, settings.hostname) if is_filled else {}
+    argv = policy.raw_argv(job.raw_command, values) if raw else policy.management_argv(job.command, args, values)
     return RunSpec(
         run_id=run.pk,
         token=run.token,
         job_id=job.pk,
         argv=argv,
         raw=raw,
-        env=environment.resolve_environment(job.environment, job.secrets) if job.environment or job.secrets else {},
-        variables=variables_of(run, job, last_success).to_environment(),
+        env=environment.resolve_environment(job.environment, job.secrets, values)
+        if job.environment or job.secrets
+        else {},
+        variables=current.to_environment(),
         cwd=environment.resolve_directory(job.working_directory) if job.working_directory else None,
         timeout=float(job.timeout_seconds) if job.timeout_seconds else None,
         grace=settings.stop_grace.total_seconds(),

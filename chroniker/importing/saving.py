@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from chroniker import lifecycle
 from chroniker.conf import settings
 from chroniker.importing.candidate import Candidate, ImportedDependency, Outcome
+from chroniker.job_commands import placeholders
 from chroniker.models import Action, AuditEntry, Job, JobDependency
 
 #: A job with an invalid value in one of these fields is imported, but disabled.
@@ -83,6 +84,8 @@ def _comparable(name: str) -> str:
 def _validate(candidate: Candidate, disabled: bool) -> None:
     """Validate like the form. A job whose errors can be fixed later is imported disabled; otherwise it is refused."""
     job = candidate.job
+    for name in ("args", "raw_command", "environment"):  # they have no placeholders in the other scheduler
+        setattr(job, name, placeholders.escape(getattr(job, name)))
     if disabled:
         job.enabled = False
     try:

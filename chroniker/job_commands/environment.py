@@ -18,6 +18,8 @@ from django.utils.translation import gettext as _
 
 from chroniker.conf import settings
 from chroniker.exceptions import CommandRefused
+from chroniker.job_commands import placeholders
+from chroniker.job_commands.placeholders import Values
 
 #: Prefix of the variables that the run sets.
 RESERVED = "CHRONIKER_"
@@ -45,9 +47,17 @@ class SecretSource(NamedTuple):
 def parse_variables(text: str) -> dict[str, str]:
     """Parse ``NAME=value`` lines. Raises ``CommandRefused`` with the number of an invalid line."""
     found: dict[str, str] = {}
+    number_of_placeholders = 0
     for number, name, value in _lines(text, _("Write NAME=value.")):
         _refuse_repeated(number, name, found)
+        try:
+            number_of_placeholders += len(placeholders.cut(value)[1])
+            placeholders.fill(value, placeholders.SAMPLE)
+        except CommandRefused as refusal:
+            raise _refusal(number, str(refusal), "") from refusal
         found[name] = value
+    if number_of_placeholders > placeholders.MOST:
+        raise CommandRefused(_("There are more than %(n)d placeholders.") % {"n": placeholders.MOST})
     return found
 
 
@@ -87,10 +97,14 @@ def check_directory(text: str) -> str | None:
     return text
 
 
-def resolve_environment(environment: str, secret_lines: str) -> dict[str, str]:
-    """The variables and the secrets of this process. Raises ``CommandRefused`` for a missing secret."""
+def resolve_environment(environment: str, secret_lines: str, values: Values = placeholders.SAMPLE) -> dict[str, str]:
+    """The variables, with these values of placeholders, and the secrets of this process.
+
+    Raises ``CommandRefused`` for a missing secret or value.
+    """
     found = {name: _value(name, source) for name, source in parse_secrets(secret_lines).items()}
-    return {**parse_variables(environment), **found}
+    variables = {name: placeholders.fill(value, values) for name, value in parse_variables(environment).items()}
+    return {**variables, **found}
 
 
 def resolve_directory(text: str) -> str | None:
@@ -154,4 +168,5 @@ def _refuse_repeated(number: int, name: str, found: dict[str, str] | dict[str, S
 
 
 def _refusal(number: int, error: str, hint: str) -> CommandRefused:
-    return CommandRefused(_("Line %(n)d: %(error)s %(hint)s") % {"n": number, "error": error, "hint": hint})
+    text = _("Line %(n)d: %(error)s %(hint)s") % {"n": number, "error": error, "hint": hint}
+    return CommandRefused(text.rstrip())

@@ -14,6 +14,8 @@ from django.utils.translation import gettext as _
 from chroniker.conf import settings
 from chroniker.escaping import shortened
 from chroniker.exceptions import CommandRefused
+from chroniker.job_commands import placeholders
+from chroniker.job_commands.placeholders import SAMPLE, Values
 
 #: Characters of an argument line: the limit of Linux for one argument.
 MAX_LINE = 131_072
@@ -34,11 +36,15 @@ def split_words(text: str, what: str) -> list[str]:
         raise CommandRefused(hint % {"what": what, "error": str(error).lower(), "text": shortened(text)}) from None
 
 
-def management_argv(command: str, args: str) -> tuple[str, ...]:
-    """The command and its arguments. Raises ``CommandRefused`` if it is unknown or not allowed, or a quote is open."""
+def management_argv(command: str, args: str, values: Values = SAMPLE) -> tuple[str, ...]:
+    """The command and its arguments, with these values of placeholders: to validate a job, with samples.
+
+    Raises ``CommandRefused`` if the command is unknown, a word is not allowed, or a quote is open.
+    """
     if reason := denial_reason(command):
         raise CommandRefused(reason)
-    argv = split_words(args, _("The argument line"))
+    marked, found = placeholders.cut(args)
+    argv = [placeholders.put(word, found, values) for word in split_words(marked, _("The argument line"))]
     if not settings.raw_commands_allowed and (option := _code_option(argv)):
         message = _(
             "“%(option)s” can change which code runs; it is refused while raw commands are disabled (%(switch)s)."
@@ -77,14 +83,17 @@ def denial_reason(command: str) -> str | None:
     return None
 
 
-def raw_argv(raw_command: str) -> tuple[str, ...]:
-    """The program and its arguments. Raises ``CommandRefused`` while raw commands are disabled."""
+def raw_argv(raw_command: str, values: Values = SAMPLE) -> tuple[str, ...]:
+    """The program and its arguments, with these values. Raises ``CommandRefused`` while raw commands are disabled."""
     if not settings.raw_commands_allowed:
         raise CommandRefused(_("Raw commands are disabled here (CHRONIKER_DISABLE_RAW_COMMAND)."))
-    argv = split_words(raw_command, _("The raw command"))
+    marked, found = placeholders.cut(raw_command)
+    argv = split_words(marked, _("The raw command"))
     if not argv:
         raise CommandRefused(_("The raw command is empty."))
-    return tuple(argv)
+    if found and placeholders.has_mark(argv[0]):
+        raise CommandRefused(_("The program cannot contain a placeholder; only its arguments can."))
+    return tuple(placeholders.put(word, found, values) for word in argv)
 
 
 #: Characters of a command line that is stored with its run. MariaDB refuses statements of 16 MB.
@@ -92,8 +101,8 @@ LONGEST_RECORDED = 16_384
 
 
 def planned_argv(command: str, raw_command: str, args: str) -> list[str] | None:
-    """The words of a command line, for the record: without checking the rules. ``None``: they cannot be split, or are
-    too long."""
+    """The words of a command line, for the record: without checking the rules. ``None``: they cannot be split, are
+    too long, or are known only when the run starts."""
     if len(args) + len(raw_command) > LONGEST_RECORDED:  # long texts are not split, and not kept in the cache
         return None
     words = _words(command, raw_command, args)
@@ -103,9 +112,11 @@ def planned_argv(command: str, raw_command: str, args: str) -> list[str] | None:
 @functools.lru_cache(maxsize=4096)
 def _words(command: str, raw_command: str, args: str) -> tuple[str, ...] | None:
     try:
-        return tuple(shlex.split(raw_command) if raw_command else [command, *shlex.split(args)])
-    except ValueError:
+        marked, found = placeholders.cut(raw_command or args)
+        words = shlex.split(marked)
+    except (ValueError, CommandRefused):
         return None
+    return None if found else tuple(words if raw_command else [command, *words])
 
 
 def recorded_argv(argv: Sequence[str]) -> list[str] | None:

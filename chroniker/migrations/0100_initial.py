@@ -133,7 +133,7 @@ class Migration(migrations.Migration):
                     "args",
                     models.TextField(
                         blank=True,
-                        help_text="As on a command line: --verbosity 2 'two words' file.txt",
+                        help_text="As on a command line: --verbosity 2 'two words' file.txt. Placeholders are filled in when it starts: --day {{ scheduled_for|date:\"Y-m-d\" }}",
                         verbose_name="arguments",
                     ),
                 ),

@@ -17,7 +17,12 @@ class CommandFields(models.Model):
         _("command"), max_length=200, blank=True, help_text=_("A management command of this project.")
     )
     args = models.TextField(
-        _("arguments"), blank=True, help_text=_("As on a command line: --verbosity 2 'two words' file.txt")
+        _("arguments"),
+        blank=True,
+        help_text=_(
+            "As on a command line: --verbosity 2 'two words' file.txt. Placeholders are filled in when it starts:"
+            ' --day {{ scheduled_for|date:"Y-m-d" }}'
+        ),
     )
     raw_command = models.TextField(
         _("raw command"),

@@ -25,6 +25,7 @@ from chroniker import schedule
 from chroniker.admin.jobs.cron_fields import cron_fields
 from chroniker.admin.jobs.edit_effects import effects
 from chroniker.admin.jobs.form_times import times_in
+from chroniker.admin.jobs.line_preview import line_preview
 from chroniker.admin.shared.json_view import json_view
 from chroniker.exceptions import ScheduleError
 from chroniker.insights.timetable import Change, ChangedTime
@@ -60,6 +61,10 @@ def _formfield(field: models.Field[Any, Any], **kwargs: Any) -> forms.Field | No
         label = capfirst(field.verbose_name)
         return forms.SplitDateTimeField(required=False, widget=AdminSplitDateTime, label=label)
     return field.formfield(**kwargs)
+
+
+#: The fields of the command line. A script sends them only if they are short and may have placeholders.
+LINE_FIELDS = ("command", "args", "raw_command")
 
 
 class ScheduleForm(forms.Form):
@@ -101,6 +106,9 @@ def _apply(edited: Job, saved: Job | None, cleaned: Mapping[str, Any], data: Map
         setattr(edited, name, value)
     if saved is None or not {"has_enabled", "_preview"}.isdisjoint(data):
         edited.enabled = bool(data.get("enabled"))
+    for name in LINE_FIELDS:
+        if name in data:
+            setattr(edited, name, str(data[name]))
     if "calendar" in data:
         edited.calendar_id = _id(data["calendar"])
     if "group" in data and _id(data["group"]) != edited.group_id:
@@ -118,7 +126,10 @@ def _context(found: WhatIf, edited: Job, saved: Job | None) -> dict[str, Any]:
     is_changed = saved is not None and any(row.change != Change.UNCHANGED for row in found.times)
     first = next((row.instant for row in found.times if row.runs_after), None)
     seconds = any(row.instant.second for row in found.times)
+    line = line_preview(edited, getattr(saved, "state", None), first)
     return {
+        "line": line.line,
+        "line_problem": line.problem,
         "cron_fields": cron_fields(edited.spec),
         "words": words,
         "words_before": before if before != words else "",
@@ -130,6 +141,7 @@ def _context(found: WhatIf, edited: Job, saved: Job | None) -> dict[str, Any]:
             *_none_left(found, edited),
             *schedule.warnings(edited.spec),
             *schedule.dst_notes(edited.spec, found.now),
+            *line.warnings,
         ],
         "preview_zone": timezone.get_current_timezone_name(),
         "is_enabled": edited.enabled,

@@ -6,9 +6,11 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
+from chroniker.clock.database_clock import database_now
 from chroniker.escaping import one_line
-from chroniker.exceptions import ClaimRefused, ExecutorError
+from chroniker.exceptions import ClaimRefused, CommandRefused, ExecutorError
 from chroniker.executors import HostedExecutor, executors
+from chroniker.insights.planned_start import start_by_hand
 from chroniker.management.console import CHECKS, database_errors_explained, job_named, moment
 from chroniker.management.follow_run import Follower
 from chroniker.management.terminal import ConsoleCommand
@@ -42,6 +44,12 @@ class Command(ConsoleCommand):
             help="the scheduled time that the command is told, instead of now: 2026-03-29T03:00",
         )
         parser.add_argument(
+            "--print",
+            action="store_true",
+            dest="only_print",
+            help="print the command line and the variables of such a run, and run nothing",
+        )
+        parser.add_argument(
             "--wait",
             action="store_true",
             help="also wait for a run that executes on another host; a signal ends the waiting, not the run",
@@ -54,12 +62,26 @@ class Command(ConsoleCommand):
             argv = [*argv[:end], f"--args={shlex.join(argv[end + 1 :])}"]
         super().run_from_argv(argv)
 
-    def handle(self, *, job: str, wait: bool, line: str | None, instant: str | None, **options: Any) -> None:
+    def handle(
+        self, *, job: str, wait: bool, line: str | None, instant: str | None, only_print: bool, **options: Any
+    ) -> None:
         asked = moment(instant)
         with database_errors_explained():
+            if only_print:
+                return self.print_start(job_named(job), line, asked)
             status = self.run(job_named(job), wait, line, asked)
         if status:
             raise SystemExit(status)
+
+    def print_start(self, job: Job, args: str | None, instant: dt.datetime | None) -> None:
+        """One line for the command, and one for each variable."""
+        try:
+            start = start_by_hand(job, database_now(), args, instant)
+        except CommandRefused as refusal:
+            raise CommandError(f"“{one_line(job.name)}” would not start. {one_line(refusal)}") from refusal
+        self.stdout.write(one_line(shlex.join(start.argv if job.raw_command else ("manage.py", *start.argv))))
+        for name, value in sorted({**start.environment, **start.variables}.items()):
+            self.stdout.write(one_line(f"{name}={value}"))
 
     def run(self, job: Job, wait: bool, args: str | None, instant: dt.datetime | None) -> int:
         try:

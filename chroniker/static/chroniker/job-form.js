@@ -9,6 +9,7 @@
     };
     const NAMES = ["frequency", "cron", "params", "run_at_0", "run_at_1", "starts_at_0", "starts_at_1", "ends_at_0",
         "ends_at_1", "timezone", "dst_gap", "dst_fold", "jitter_seconds", "calendar", "overlap", "group"];
+    const LINE = ["command", "args", "raw_command"], LONGEST = 2000;
     const DELAY = 400; // milliseconds after the last key
     const TIMEOUT = 8000; // milliseconds until a request without a response counts as failed
 
@@ -22,6 +23,10 @@
 
     function queryOf(form, preview) {
         const values = NAMES.filter(name => form.elements[name]).map(name => [name, form.elements[name].value]);
+        const line = LINE.filter(name => form.elements[name]).map(name => [name, form.elements[name].value]);
+        if (line.some(([, text]) => text.includes("{{")) && line.every(([, text]) => text.length < LONGEST)) {
+            values.push(...line);
+        }
         if (preview.dataset.job) {
             values.push(["job", preview.dataset.job]);
         }

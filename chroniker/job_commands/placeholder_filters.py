@@ -1,0 +1,153 @@
+"""The filters of placeholders: `|date:"Y-m-d"`, `|shift:"-1d"`, `|default:"none"`. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.utils import dateformat, translation
+from django.utils.translation import gettext as _
+
+from chroniker.exceptions import CommandRefused, ScheduleError
+from chroniker.schedule.zones import zone
+
+LONGEST_SHIFT = dt.timedelta(days=3660)
+
+_ONE = re.compile(r'\s*\|\s*(?P<name>[A-Za-z_]*)\s*(?::\s*(?:"(?P<value>[^"]*)")?)?')
+_SHIFT = re.compile(r"(?P<number>[+-]?\d{1,9})(?P<unit>[wdhms])\Z")
+_UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    name: str
+    value: str
+
+    def apply(self, found: dt.datetime | str | None) -> dt.datetime | str | None:
+        """``None`` stays ``None``, but for a default. Raises ``CommandRefused`` for a time beyond the calendar."""
+        if self.name == "default":
+            return self.value if found is None else found
+        if not isinstance(found, dt.datetime):
+            return found
+        try:
+            return (_TO_TIME.get(self.name) or _TO_TEXT[self.name])(found, self.value)
+        except (OverflowError, ValueError):
+            text = _("The placeholder's filter %(filter)s leads beyond the calendar.")
+            raise CommandRefused(text % {"filter": f"{self.name}:“{self.value}”"}) from None
+
+
+def read(text: str, position: int, name: str, *, is_time: bool) -> tuple[tuple[Filter, ...], int]:
+    """The filters of the placeholder ``name`` from this position on, and the position after them.
+
+    Raises ``CommandRefused``, with a correct form, for a filter that is unknown, has a wrong value or cannot follow.
+    """
+    found: list[Filter] = []
+    while (one := _ONE.match(text, position)) is not None:
+        each = Filter(one["name"], one["value"] or "")
+        if found and found[-1].name == "default":
+            raise CommandRefused(_("In {{ %(name)s }} the filter “default” must be the last one.") % {"name": name})
+        _check(each, name, has_value=one["value"] is not None, is_time=is_time)
+        is_time = is_time and each.name in _TO_TIME
+        found.append(each)
+        position = one.end()
+    return tuple(found), position
+
+
+def _check(each: Filter, name: str, *, has_value: bool, is_time: bool) -> None:
+    words = {"name": name, "filter": each.name}
+    if each.name not in FILTERS:
+        known = ", ".join(FILTERS)
+        raise CommandRefused(
+            _("{{ %(name)s }} has no filter “%(filter)s”; there is: %(known)s.") % {**words, "known": known}
+        )
+    if each.name != "default" and not is_time:
+        raise CommandRefused(_("In {{ %(name)s }} the filter “%(filter)s” follows no time.") % words)
+    example = FILTERS[each.name]
+    if has_value != bool(example) or (has_value and not each.value and each.name != "default"):
+        form = f'|{each.name}:"{example}"' if example else f"|{each.name}"
+        raise CommandRefused(_("In {{ %(name)s }} write the filter like %(form)s.") % {**words, "form": form})
+    problem = _VALUES[each.name](each.value) if each.name in _VALUES else ""
+    if problem:
+        raise CommandRefused(_("In {{ %(name)s }}: %(problem)s") % {**words, "problem": problem})
+
+
+def _shift_problem(value: str) -> str:
+    shift = _SHIFT.match(value)
+    if shift is None:
+        return _("“%(value)s” is no shift; write a number and w, d, h, m or s, such as -1d.") % {"value": value[:40]}
+    if abs(_length(shift)) > LONGEST_SHIFT:
+        return _("the shift “%(value)s” is longer than 3,660 days.") % {"value": value}
+    return ""
+
+
+def _start_problem(value: str) -> str:
+    return (
+        ""
+        if value in _STARTS
+        else _("“%(value)s” is no unit; there is: hour, day, week, month.") % {"value": value[:40]}
+    )
+
+
+def _zone_problem(value: str) -> str:
+    try:
+        zone(value)
+    except ScheduleError as error:
+        return str(error)
+    return ""
+
+
+def _length(shift: re.Match[str]) -> dt.timedelta:
+    return dt.timedelta(**{_UNITS[shift["unit"]]: int(shift["number"])})
+
+
+def _shift(moment: dt.datetime, value: str) -> dt.datetime:
+    """Weeks and days keep the wall-clock time; hours, minutes and seconds are real time."""
+    shift = _SHIFT.match(value)
+    assert shift is not None
+    if shift["unit"] in "wd":
+        return _at_wall(moment.replace(tzinfo=None) + _length(shift), moment.tzinfo)
+    return (moment.astimezone(dt.UTC) + _length(shift)).astimezone(moment.tzinfo)
+
+
+def _at_wall(wall: dt.datetime, place: dt.tzinfo | None) -> dt.datetime:
+    """The moment of a wall-clock time. Of a repeated one, the first; a skipped one is later by the skipped time."""
+    return wall.replace(tzinfo=place, fold=0).astimezone(dt.UTC).astimezone(place)
+
+
+def _start_of(moment: dt.datetime, value: str) -> dt.datetime:
+    if value == "hour":  # of the real hour, also if it is repeated
+        return moment.replace(minute=0, second=0, microsecond=0)
+    return _at_wall(
+        _STARTS[value](moment.replace(tzinfo=None, hour=0, minute=0, second=0, microsecond=0)), moment.tzinfo
+    )
+
+
+def _date(moment: dt.datetime, value: str) -> str:
+    with translation.override("en"):  # a file has the same name, whatever the language of the worker
+        return dateformat.format(moment, value)
+
+
+#: The start of the unit, as wall-clock time, from a midnight. Weeks begin on Monday (ISO 8601).
+_STARTS: dict[str, Callable[[dt.datetime], dt.datetime]] = {
+    "hour": lambda midnight: midnight,
+    "day": lambda midnight: midnight,
+    "week": lambda midnight: midnight - dt.timedelta(days=midnight.weekday()),
+    "month": lambda midnight: midnight.replace(day=1),
+}
+_TO_TIME: dict[str, Callable[[dt.datetime, str], dt.datetime]] = {
+    "zone": lambda moment, value: moment.astimezone(zone(value)),
+    "shift": _shift,
+    "start_of": _start_of,
+}
+_TO_TEXT: dict[str, Callable[[dt.datetime, str], str]] = {
+    "date": _date,
+    "iso": lambda moment, value: moment.isoformat(),
+    "epoch": lambda moment, value: str(int(moment.timestamp())),
+}
+_VALUES = {"shift": _shift_problem, "start_of": _start_problem, "zone": _zone_problem}
+#: Each filter with an example of its value; empty: it takes none.
+FILTERS = {
+    "date": "Y-m-d", "iso": "", "epoch": "", "zone": "UTC", "shift": "-1d", "start_of": "day", "default": "none",
+}  # fmt: skip

@@ -1,0 +1,153 @@
+"""Placeholders in arguments, raw commands and variables: `{{ scheduled_for|date:"Y-m-d" }}`. Found and filled in.
+
+A small language: names, and filters with a constant. No tags, no attributes, no calls. `{{` before any other word, and
+`{{{{`, which stands for `{{`, are plain text. A value is put into a line after that was split into words, so that it
+never becomes two words. The filters are in `placeholder_filters`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.utils.translation import gettext as _
+
+from chroniker.exceptions import CommandRefused, ScheduleError
+from chroniker.job_commands import placeholder_filters
+from chroniker.job_commands.placeholder_filters import Filter
+from chroniker.process.run_variables import CurrentRun
+from chroniker.schedule.zones import zone
+
+#: The value of each name. Times are in the time zone of the job; None: there is no such time.
+Values = Mapping[str, "dt.datetime | str | None"]
+
+TIMES = ("scheduled_for", "covered_until", "interval_start", "last_success")
+NAMES = (*TIMES, "job", "job_id", "run_id", "token", "attempt", "trigger", "host")
+#: Placeholders of one field, and characters of a word with placeholders.
+MOST, LONGEST_WORD = 50, 8192
+
+#: Stands for a placeholder in a text, with its number added.
+_MARK = 0xE000
+_MARKS = re.compile(f"[{chr(_MARK)}-{chr(_MARK + MOST - 1)}]")
+_ESCAPED, _LITERAL = "{{{{", "{{"
+_BEGIN = re.compile(r"\{\{\{\{|\{\{\s*(?P<name>" + "|".join(NAMES) + r")\s*(?=\||\}\})")
+_END = re.compile(r"\s*\}\}")
+_WORD = re.compile(r"\{\{\s*(?P<name>[A-Za-z_]{3,40})\s*(?=\||\}\})")
+
+
+@dataclass(frozen=True, slots=True)
+class Placeholder:
+    name: str
+    filters: tuple[Filter, ...]
+
+    def value(self, values: Values) -> str:
+        """Raises ``CommandRefused`` if there is no value and no default."""
+        found = values.get(self.name)
+        for each in self.filters:
+            found = each.apply(found)
+        if found is None:
+            text = _('{{ %(name)s }} has no value for this run. Write {{ %(name)s|default:"…" }} to allow that.')
+            raise CommandRefused(text % {"name": self.name})
+        return found.isoformat() if isinstance(found, dt.datetime) else found
+
+
+def cut(text: str) -> tuple[str, list[Placeholder]]:
+    """The text with one private-use character for each placeholder, and the placeholders in this order.
+
+    Raises ``CommandRefused`` for a placeholder that cannot be read, and for too many of them.
+    """
+    if _LITERAL not in text:
+        return text, []
+    parts, found, position = list[str](), list[Placeholder](), 0
+    while (begin := _BEGIN.search(text, position)) is not None:
+        parts.append(text[position : begin.start()])
+        position = begin.end()
+        if begin["name"] is None:
+            parts.append(_LITERAL)
+            continue
+        filters, position = placeholder_filters.read(text, position, begin["name"], is_time=begin["name"] in TIMES)
+        end = _END.match(text, position)
+        if end is None:
+            raise _unreadable(text[begin.start() : position + 20])
+        parts.append(chr(_MARK + len(found)))
+        found.append(Placeholder(begin["name"], filters))
+        position = end.end()
+        if len(found) > MOST:
+            raise CommandRefused(_("There are more than %(n)d placeholders.") % {"n": MOST})
+    if found and _MARKS.search(text):
+        raise CommandRefused(_("A text with placeholders cannot contain the characters U+E000 to U+E031."))
+    return "".join([*parts, text[position:]]), found
+
+
+def has_mark(word: str) -> bool:
+    """Whether this word of a cut text contains a placeholder."""
+    return _MARKS.search(word) is not None
+
+
+def put(word: str, found: Sequence[Placeholder], values: Values) -> str:
+    """This word of a cut text with the values of its placeholders. Raises ``CommandRefused`` if it is too long."""
+    if not found:
+        return word
+    filled = _MARKS.sub(lambda mark: found[ord(mark[0]) - _MARK].value(values), word)
+    if len(filled) > LONGEST_WORD:
+        text = _("A word with placeholders has %(n)d characters; at most %(max)d are allowed.")
+        raise CommandRefused(text % {"n": len(filled), "max": LONGEST_WORD})
+    return filled
+
+
+def fill(text: str, values: Values) -> str:
+    """A text that is not split into words, with its values."""
+    marked, found = cut(text)
+    return put(marked, found, values)
+
+
+def escape(text: str) -> str:
+    """A text that means the same as ``text`` without placeholders: for commands of other schedulers."""
+    return _BEGIN.sub(lambda begin: begin[0].replace(_LITERAL, _ESCAPED), text)
+
+
+def warnings(*texts: str) -> list[str]:
+    """Words in braces that are no placeholders, but nearly: they stay as they are."""
+    found = []
+    for text in texts:
+        for word in _WORD.finditer(_BEGIN.sub("", text)):
+            if near := difflib.get_close_matches(word["name"].lower(), NAMES, n=1, cutoff=0.75):
+                message = _("{{ %(word)s }} is no placeholder and stays as it is. Did you mean {{ %(near)s }}?")
+                found.append(message % {"word": word["name"], "near": near[0]})
+    return found
+
+
+def values_of(run: CurrentRun, host: str) -> Values:
+    """The values for a run. Raises ``CommandRefused`` if this host does not know the time zone."""
+    try:
+        local = zone(run.timezone)
+    except ScheduleError as error:
+        raise CommandRefused(str(error)) from error
+    times = {name: getattr(run, name) for name in TIMES}
+    return {
+        **{name: moment.astimezone(local) if moment else None for name, moment in times.items()},
+        "job": run.job_name.replace("\0", ""),
+        "job_id": str(run.job_id),
+        "run_id": str(run.run_id),
+        "token": str(run.token),
+        "attempt": str(run.attempt),
+        "trigger": run.trigger,
+        "host": host,
+    }
+
+
+def _unreadable(text: str) -> CommandRefused:
+    message = _('A placeholder cannot be read at “%(text)s”. Write it like {{ scheduled_for|date:"Y-m-d" }}.')
+    hint = _("For the two braces themselves write four.")
+    return CommandRefused(message % {"text": text[:60]} + " " + hint)
+
+
+_SOME_TIME = dt.datetime(2026, 1, 1, 3, tzinfo=dt.UTC)
+#: Values for the validation of a job, when there is no run.
+SAMPLE = values_of(
+    CurrentRun(1, "job", "UTC", UUID(int=0), 1, 1, "SCHEDULE", _SOME_TIME, _SOME_TIME, _SOME_TIME, _SOME_TIME), "host"
+)

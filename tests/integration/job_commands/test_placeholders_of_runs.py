@@ -1,0 +1,187 @@
+"""Placeholders from the form to the command: validated, previewed, filled in when the run starts, and recorded."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import json
+from typing import Any
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.core.management import CommandError, call_command
+from django.test import Client, override_settings
+
+from chroniker import lifecycle
+from chroniker.clock.database_clock import database_now
+from chroniker.importing.candidate import Candidate
+from chroniker.importing.saving import save_candidates
+from chroniker.lifecycle import Outcome
+from chroniker.models import Job, JobState, Run, Status
+from chroniker.scheduler.manual_runs import run_now
+from chroniker.scheduler.tick import tick
+from tests.support.command_jobs import INLINE, a_job_of_new_year, stdout_of, the_run
+from tests.support.factories import a_due_job, a_job, started
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+DAY = '{{ scheduled_for|date:"Y-m-d H:i" }}'
+ASKED = dt.datetime(2026, 3, 29, 1, tzinfo=dt.UTC)
+
+
+def ran(job: Job, **options: Any) -> Run:
+    with override_settings(CHRONIKER_EXECUTORS=INLINE):
+        run = run_now(job, "a test", **options)
+    return Run.objects.get(pk=run.pk)
+
+
+def test_a_command_gets_the_values_in_its_words_and_variables() -> None:
+    job = a_job_of_new_year(
+        name="two words --and more",
+        command="env_dump",
+        args=f"'{DAY}' {DAY} 'a {{{{ job }}}}'",
+        environment=f"DAY={DAY}",
+        timezone="Europe/Paris",
+    )
+    run = ran(job, instant=ASKED)
+    seen = json.loads(stdout_of(run))
+    words = ["2026-03-29 03:00", "2026-03-29 03:00", "a two words --and more"]
+    assert (seen["words"], seen["environ"]["DAY"]) == (words, "2026-03-29 03:00")
+    assert run.argv == ["env_dump", *words], "the record has the words that were executed"
+
+
+def test_a_raw_command_gets_the_values() -> None:
+    job = a_job_of_new_year(command="", raw_command=f"echo '{{{{.Names}}}}' {DAY}")
+    assert stdout_of(ran(job, instant=ASKED)) == "{{.Names}} 2026-03-29 01:00\n"
+
+
+def test_arguments_for_one_run_have_placeholders_too() -> None:
+    job = a_job_of_new_year(command="env_dump")
+    run = ran(job, args="{{ token }} {{ attempt }} {{ trigger }}")
+    assert json.loads(stdout_of(run))["words"] == ["1", "1", "MANUAL"]
+
+
+def test_a_run_without_a_needed_value_fails_before_its_command_begins() -> None:
+    job = a_job_of_new_year(command="env_dump", args="{{ last_success }}")
+    run = ran(job)
+    assert (run.status, run.code, stdout_of(run)) == (Status.FAILED, "REFUSED", "")
+    assert (
+        '{{ last_success }} has no value for this run. Write {{ last_success|default:"…" }} to allow that.'
+        in run.reason
+    )
+    Job.objects.filter(pk=job.pk).update(args='{{ last_success|default:"never" }}')
+    job.refresh_from_db()
+    assert json.loads(stdout_of(ran(job)))["words"] == ["never"]
+
+
+def test_a_retry_after_an_edit_has_the_old_time_and_the_new_arguments() -> None:
+    job = a_due_job(command="env_dump", args=f"old {DAY}", max_retries=1, retry_backoff_seconds=0)
+    [first] = tick().claimed
+    lifecycle.finish(first.pk, first.token, started(first), Outcome(Status.FAILED))
+    Job.objects.filter(pk=job.pk).update(args=f"new {DAY}", cron="0 0 1 1 *", edited_at=database_now())
+    with override_settings(CHRONIKER_EXECUTORS=INLINE):
+        tick()
+    retry = Run.objects.get(job=job, trigger="RETRY")
+    assert first.scheduled_for is not None
+    assert json.loads(stdout_of(retry))["words"] == ["new", f"{first.scheduled_for:%Y-%m-%d %H:%M}"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "message"),
+    [
+        ({"command": "env_dump", "args": '{{ token|date:"Y" }}'}, "args", "the filter “date” follows no time."),
+        (
+            {"command": "", "raw_command": "/bin/{{ job }}"},
+            "raw_command",
+            "The program cannot contain a placeholder; only its arguments can.",
+        ),
+        (
+            {"command": "env_dump", "environment": 'A={{ scheduled_for|shift:"x" }}'},
+            "environment",
+            "Line 1: In {{ scheduled_for }}: “x” is no shift; write a number and w, d, h, m or s, such as -1d.",
+        ),
+    ],
+)
+def test_a_wrong_placeholder_is_refused_when_the_job_is_saved(fields: dict[str, str], field: str, message: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        a_job(**fields).full_clean()
+    assert message in refused.value.message_dict[field][0]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"args": "{{ scheduld_for }} {{.Names}}"},
+        {"args": '{"a": {"b": 1}}'.replace('"', '\\"')},
+        {
+            "args": '{{ interval_start|default:"begin" }} {{ host }}',
+            "environment": "X={{ job }}",
+        },
+    ],
+)
+def test_other_braces_are_accepted(fields: dict[str, str]) -> None:
+    a_job(command="env_dump", **fields).full_clean()
+
+
+def preview(admin: Client, **fields: str) -> str:
+    query = {"frequency": "CRON", "cron": "0 3 * * *", "timezone": "UTC", "enabled": "1", **fields}
+    answer: str = admin.get("/admin/chroniker/job/preview/", query).json()["html"]["edit-preview"]
+    return answer
+
+
+def test_the_form_previews_the_line_for_the_next_scheduled_time(admin: Client) -> None:
+    html = preview(admin, command="env_dump", args='--flag {{ scheduled_for|date:"H:i" }} {{ run_id }}')
+    assert "manage.py env_dump --flag 03:00 &#x27;…&#x27;" in html
+    assert 'data-part="line"' not in preview(admin, command="env_dump", args="--flag")
+
+
+def test_the_preview_names_a_missing_value_and_a_word_that_is_nearly_a_placeholder(admin: Client) -> None:
+    assert "{{ last_success }} has no value for this run." in preview(
+        admin, command="env_dump", args="{{ last_success }}"
+    )
+    html = preview(admin, command="env_dump", args="{{ scheduld_for }}")
+    assert "{{ scheduld_for }} is no placeholder and stays as it is. Did you mean {{ scheduled_for }}?" in html
+
+
+def printed(*words: str) -> list[str]:
+    out = io.StringIO()
+    call_command("run_job", *words, stdout=out, skip_checks=True)
+    return out.getvalue().splitlines()
+
+
+def test_print_shows_the_line_and_the_variables_and_runs_nothing() -> None:
+    job = a_job_of_new_year(
+        name="report", command="env_dump", args=f"'{DAY}'", environment="A={{ attempt }}", secrets="TOKEN=env:NOT_THERE"
+    )
+    JobState.objects.filter(pk=job.pk).update(last_success_until=ASKED)
+    assert printed("report", "--print", "--for", "2026-03-29T01:00+00:00") == [
+        "manage.py env_dump '2026-03-29 01:00'",
+        "A=1",
+        "CHRONIKER_ATTEMPT=1",
+        "CHRONIKER_COVERED_UNTIL=2026-03-29T01:00:00+00:00",
+        "CHRONIKER_INTERVAL_START=2026-01-01T00:00:00+00:00",
+        f"CHRONIKER_JOB_ID={job.pk}",
+        "CHRONIKER_JOB_NAME=report",
+        "CHRONIKER_LAST_SUCCESS=2026-03-29T01:00:00+00:00",
+        "CHRONIKER_SCHEDULED_FOR=2026-03-29T01:00:00+00:00",
+        "CHRONIKER_TIMEZONE=UTC",
+        "CHRONIKER_TRIGGER=MANUAL",
+        "TOKEN=***",
+    ]
+    assert not Run.objects.exists()
+
+
+def test_print_says_why_a_run_would_not_start() -> None:
+    a_job_of_new_year(name="report", command="env_dump", args="{{ last_success }}")
+    with pytest.raises(CommandError, match=r"“report” would not start\. \{\{ last_success \}\} has no value"):
+        printed("report", "--print")
+
+
+def test_imported_commands_keep_their_meaning() -> None:
+    job = Job(name="old", command="env_dump", args="{{ host }} {{.Names}}", environment="A={{ job }}", cron="0 0 1 1 *")
+    save_candidates([Candidate(job=job, origin="test:1", schedule_there="0 0 1 1 *")], by="a test")
+    found = Job.objects.get(name="old")
+    assert (found.args, found.environment) == ("{{{{ host }} {{.Names}}", "A={{{{ job }}")
+    seen = json.loads(stdout_of(ran(found)))
+    assert (seen["words"], seen["environ"]["A"]) == (["{{", "host", "}}", "{{.Names}}"], "{{ job }}")
+    assert the_run(found).status == Status.SUCCEEDED
