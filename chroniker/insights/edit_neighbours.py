@@ -5,14 +5,14 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, takewhile
 
 from chroniker.exceptions import ScheduleError
-from chroniker.insights.crowding import Collision, ExpectedRun, collisions, usual_length
 from chroniker.insights.timetable import DAY, ChangedTime, Timetable, stale_times
 from chroniker.models import Job, JobDependency, JobState, Status
+from chroniker.models.calendar import closed_times
 from chroniker.models.schedule_fields import SPEC_FIELDS
-from chroniker.schedule import Spec, jitter, latest_until, validate
+from chroniker.schedule import jitter, validate
 
 #: Other jobs that are examined, and schedules among them that are computed; of the rest only the next run counts.
 MOST_OTHERS, MOST_SCHEDULES = 2000, 300
@@ -22,7 +22,8 @@ MOST_DEPENDANTS, DEPENDANT_TIMES = 50, 10
 MOST_BLACKOUTS = 1000
 
 _MINUTE, _TICK = dt.timedelta(minutes=1), dt.timedelta(microseconds=1)
-_COLUMNS = ("next_run", "p50", *(f"job__{name}" for name in ("name", "group", "jitter_seconds", *SPEC_FIELDS)))
+_JOB = ("name", "group", "calendar", "executor", "queue", "jitter_seconds", *SPEC_FIELDS)
+_COLUMNS = ("next_run", "p50", *(f"job__{name}" for name in _JOB))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,56 +48,36 @@ def same_minute(
 ) -> dict[dt.datetime, list[JobState]]:
     """For each scheduled time of the next day that runs: the other jobs that start in the same minute.
 
-    Blackouts of the others are not considered. Jobs of the same schedule and jitter are computed together.
+    Jobs of the same schedule, jitter and calendar are computed together. One statement where one has a calendar.
     """
-    alike: dict[tuple[Spec, dt.timedelta], list[JobState]] = {}
+    closed = closed_times({state.job.calendar_id for state in others if state.job.calendar_id})
+    alike: dict[tuple[Timetable, dt.timedelta], list[JobState]] = {}
     for state in others:
-        alike.setdefault((state.job.spec, jitter(state.pk, state.job.jitter_seconds)), []).append(state)
+        table = Timetable(state.job.spec, tuple(closed.get(state.job.calendar_id or 0, ())))
+        alike.setdefault((table, jitter(state.pk, state.job.jitter_seconds)), []).append(state)
     found: dict[dt.datetime, list[JobState]] = {}
     for row in times:
         if row.runs_after and row.instant + offset < now + DAY:
             low = (row.instant + offset).replace(second=0, microsecond=0)
             found[row.instant] = [
                 state
-                for number, ((spec, delay), states) in enumerate(alike.items())
-                for state in _starting(spec, delay, states, low, is_computed=number < MOST_SCHEDULES)
+                for number, ((table, delay), states) in enumerate(alike.items())
+                for state in _starting(table, delay, states, low, is_computed=number < MOST_SCHEDULES)
             ]
     return found
 
 
 def _starting(
-    spec: Spec, delay: dt.timedelta, states: list[JobState], low: dt.datetime, *, is_computed: bool
+    table: Timetable, delay: dt.timedelta, states: list[JobState], low: dt.datetime, *, is_computed: bool
 ) -> list[JobState]:
     """Those of these jobs of one schedule that start in the minute that begins with ``low``."""
     if is_computed:
         try:
-            latest = latest_until(spec, low + _MINUTE - _TICK - delay)
+            times = takewhile(lambda instant: instant < low + _MINUTE - delay, table.instants(low - delay - _TICK))
+            return states if any(not table.blackout(instant) for instant in times) else []
         except ScheduleError:  # written past the form; its next run was computed before
             pass
-        else:
-            return states if latest is not None and latest >= low - delay else []
     return [state for state in states if state.next_run is not None and low <= state.next_run < low + _MINUTE]
-
-
-def crowded_minutes(
-    edited: Job, own_seconds: float | None, offset: dt.timedelta, starting: dict[dt.datetime, list[JobState]]
-) -> list[Collision]:
-    """Minutes in which more jobs of its group start than its limit allows. Earlier runs are not considered."""
-    group = edited.group
-    if group is None or group.limit is None:
-        return []
-    found = []
-    for instant, states in starting.items():
-        start = (instant + offset).replace(second=0, microsecond=0)
-        runs = [
-            ExpectedRun(start, state.pk, state.job.name, usual_length(state.p50))
-            for state in states
-            if state.job.group_id == group.pk
-        ]
-        runs.append(ExpectedRun(start, edited.pk or 0, edited.name, usual_length(own_seconds)))
-        if len(runs) > group.limit:
-            found += collisions(runs, group.limit)[:1]
-    return found
 
 
 def dependants(job_id: int, state: JobState, after: Timetable, now: dt.datetime, *, will_run: bool) -> list[Dependant]:

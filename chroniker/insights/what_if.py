@@ -13,10 +13,10 @@ from dataclasses import dataclass, field, replace
 from django.db.models import Exists, OuterRef
 
 from chroniker.clock.database_clock import FromNow, database_now
-from chroniker.insights.crowding import Collision
+from chroniker.insights.collision_pools import PoolCollision
+from chroniker.insights.edit_crowding import crowded_minutes
 from chroniker.insights.edit_neighbours import (
     Dependant,
-    crowded_minutes,
     dependants,
     others_until,
     same_minute,
@@ -69,7 +69,7 @@ class WhatIf:
     drops_retry: bool = False
     usual: OwnOverlap | None = None  #: if each run takes as long as half of them do
     slow: OwnOverlap | None = None  #: if each run takes as long as 95 of 100 do
-    crowded: list[Collision] = field(default_factory=list)  #: starts within a minute beyond the limit of its group
+    crowded: list[PoolCollision] = field(default_factory=list)  #: starts within a minute beyond its group or its slots
     dependants: list[Dependant] = field(default_factory=list)
 
 
@@ -83,7 +83,8 @@ def saved_job(pk: int) -> Job | None:
 def what_if(edited: Job, saved: Job | None = None) -> WhatIf:
     """The effects of saving ``edited``, an unsaved copy of ``saved`` with a valid schedule, or a new job.
 
-    ``saved``: from ``saved_job``. Two statements more; and one where a calendar is used, one for another group.
+    ``saved``: from ``saved_job``. Two statements more. One each for its calendars, for those of other jobs, for
+    workers, and for the queues of other jobs, where they matter.
     """
     now: dt.datetime = saved.__dict__["now"] if saved is not None else database_now()
     closed = closed_times({job.calendar_id for job in (saved, edited) if job is not None and job.calendar_id})

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from chroniker.admin.shared.site_links import admin_url
-from chroniker.insights.crowding import Collision
+from chroniker.insights.collision_pools import PoolCollision
 from chroniker.insights.edit_neighbours import Dependant
 from chroniker.insights.self_overlap import OverlapForecast
 from chroniker.insights.what_if import OwnOverlap, SkippedBySave, WhatIf
@@ -41,7 +41,7 @@ def effects(found: WhatIf, edited: Job) -> list[Effect]:
         *_of_the_save(found),
         *_dependants(found.dependants),
         *_overlap(found, edited),
-        *_crowded(found.crowded, edited),
+        *_crowded(found.crowded),
         *_rate(found),
     ]
     order = ("bad", "wait", "good", "idle")
@@ -145,16 +145,27 @@ def _affected(overlap: OwnOverlap) -> str:
 # -- other jobs ----------------------------------------------------------------------------------------------
 
 
-def _crowded(crowded: Sequence[Collision], edited: Job) -> Iterator[Effect]:
-    for each in crowded[:1]:
-        text = _("%(time)s gets crowded.") % {"time": short_time(each.start)}
-        why = _(
+def _crowded(crowded: Sequence[PoolCollision]) -> Iterator[Effect]:
+    """The first minute that is crowded in the group, and the first one in the queue."""
+    of_group, of_queue = ([each for each in crowded if bool(each.group) == is_group] for is_group in (True, False))
+    for pool in (*of_group[:1], *of_queue[:1]):
+        text = _("%(time)s gets crowded.") % {"time": short_time(pool.collision.start)}
+        why = f"{_pool(pool)} {short_duration(pool.collision.longest_wait)}."
+        yield Effect("wait", "late", text, why, admin_url("chroniker_job_timeline"), _("Timeline"))
+
+
+def _pool(pool: PoolCollision) -> str:
+    words = {"n": pool.collision.jobs, "limit": pool.collision.capacity}
+    if pool.queue is None:
+        text = _(
             "%(n)d jobs of group %(group)s start in the same minute; its limit is %(limit)d. Estimated longest wait:"
         )
-        words = {"n": each.jobs, "group": edited.group, "limit": each.capacity}
-        wait = short_duration(each.longest_wait)
-        url = admin_url("chroniker_job_timeline")
-        yield Effect("wait", "late", text, f"{why % words} {wait}.", url, _("Timeline"))
+        return text % {**words, "group": pool.group}
+    text = _(
+        "%(n)d jobs of queue %(queue)s start in the same minute; its workers have %(limit)d slots."
+        " Estimated longest wait:"
+    )
+    return text % {**words, "queue": pool.queue[1] or pool.queue[0]}
 
 
 def _rate(found: WhatIf) -> Iterator[Effect]:

@@ -17,14 +17,15 @@ from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import dependencies
 from chroniker.insights.timetable import Change
 from chroniker.insights.what_if import WhatIf, saved_job, what_if
-from chroniker.models import Group, Job, JobDependency, JobState, Lease, Run, Status
+from chroniker.models import Group, Host, HostService, Job, JobDependency, JobState, Lease, Run, Status
 from chroniker.models.calendar import Blackout, Calendar
+from chroniker.schedule import jitter, next_after
 from chroniker.scheduler.manual_runs import run_now
 from tests.support.factories import a_booked_job, a_dependency, a_due_job, state_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("dummy")]
 
-MINUTE = dt.timedelta(minutes=1)
+MINUTE, HOUR = dt.timedelta(minutes=1), dt.timedelta(hours=1)
 NEVER = {"frequency": "ONCE", "cron": "", "run_at": dt.datetime(2020, 1, 1, tzinfo=dt.UTC)}
 edits: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
     [
@@ -140,13 +141,83 @@ def test_a_group_beyond_its_limit_is_a_collision() -> None:
         other = a_booked_job(name=name, cron="*/5 * * * *", group=group)
         JobState.objects.filter(pk=other.pk).update(p50=90.0)
     a_booked_job(name="d", cron="*/5 * * * *")
-    collision = shown_for(job).crowded[0]
+    (pool, *_later) = shown_for(job).crowded
+    collision = pool.collision
     assert (collision.names, collision.capacity) == (["a", "b", "c"], 2)
     assert collision.longest_wait == dt.timedelta(seconds=1)
     JobState.objects.filter(pk=job.pk).update(p50=120.0)
-    assert shown_for(job).crowded[0].longest_wait == dt.timedelta(seconds=90)
+    assert shown_for(job).crowded[0].collision.longest_wait == dt.timedelta(seconds=90)
     group.limit = 3
     assert shown_for(job, group=group).crowded == []
+
+
+CRONS = ["* * * * *", "*/5 * * * *", "*/7 2-4 * * *", "30 3 * * 1-5", "0 */6 * * *"]
+a_neighbour = st.fixed_dictionaries(
+    {
+        "cron": st.sampled_from(CRONS),
+        "is_closed": st.booleans(),
+        "in_group": st.booleans(),
+        "queue": st.sampled_from(["", "gpu"]),
+        "jitter_seconds": st.sampled_from([0, 90]),
+    }
+)
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    neighbours=st.lists(a_neighbour, max_size=6),
+    cron=st.sampled_from(CRONS[1:]),
+    slots=st.integers(1, 4),
+    limit=st.integers(1, 4),
+)
+def test_crowded_minutes_are_those_of_a_timeline_of_minutes(
+    neighbours: list[dict[str, Any]], cron: str, slots: int, limit: int
+) -> None:
+    with transaction.atomic():
+        now = database_now()
+        closed = Calendar.objects.create(name="closed")
+        pause = Blackout.objects.create(calendar=closed, name="x", starts_at=now + 2 * HOUR, ends_at=now + 9 * HOUR)
+        group = Group.objects.create(name="g", limit=limit)
+        host = Host.objects.create(name="h", last_seen=now)
+        HostService.objects.create(
+            host=host, executor="default", worker="w", queues=["gpu"], slots=slots, last_seen=now
+        )
+        job = a_booked_job(cron="0 0 1 1 *", group=group, queue="gpu")
+        others = [
+            a_booked_job(
+                cron=each["cron"],
+                calendar=closed if each["is_closed"] else None,
+                group=group if each["in_group"] else None,
+                queue=each["queue"],
+                jitter_seconds=each["jitter_seconds"],
+            )
+            for each in neighbours
+        ]
+        shown = shown_for(job, cron=cron)
+        transaction.set_rollback(True)
+    expected = {}
+    for instant, number in shown.same_minute.items():
+        at_once = [other for other in others if _starts_in(other, pause, instant)]
+        assert number == len(at_once), instant
+        expected[instant] = (
+            sum(other.group_id == group.pk for other in at_once) + 1 > limit,
+            sum(other.queue == "gpu" for other in at_once) + 1 > slots,
+        )
+    wanted = {(instant, True) for instant, (of_group, _of_queue) in expected.items() if of_group}
+    wanted |= {(instant, False) for instant, (_of_group, of_queue) in expected.items() if of_queue}
+    assert {(each.collision.start, bool(each.group)) for each in shown.crowded} == wanted
+
+
+def _starts_in(job: Job, pause: Blackout, minute: dt.datetime) -> bool:
+    """Whether the job starts in this minute: each minute before it is tried as its scheduled time."""
+    delay = jitter(job.pk, job.jitter_seconds)
+    for back in range(3):
+        instant = minute - back * MINUTE
+        due = next_after(job.spec, instant - dt.timedelta(seconds=1)) == instant
+        is_closed = job.calendar_id is not None and pause.starts_at <= instant < pause.ends_at
+        if due and not is_closed and (instant + delay).replace(second=0, microsecond=0) == minute:
+            return True
+    return False
 
 
 def test_an_estimate_needs_a_usual_duration() -> None:
@@ -175,18 +246,20 @@ def test_a_saved_schedule_that_is_invalid_has_no_times() -> None:
     assert {row.change for row in found.times} == {Change.ADDED}
 
 
-@pytest.mark.parametrize(("calendar", "statements"), [(False, 3), (True, 4)])
-def test_a_forecast_takes_three_statements_and_one_for_calendars(calendar: bool, statements: int) -> None:
+@pytest.mark.parametrize(("calendar", "statements"), [(False, 6), (True, 7)])
+def test_a_forecast_takes_six_statements_and_one_for_its_calendar(calendar: bool, statements: int) -> None:
     closed = Calendar.objects.create(name="closed")
     Blackout.objects.create(calendar=closed, name="x", starts_at=database_now(), ends_at=database_now() + MINUTE)
+    host = Host.objects.create(name="h", last_seen=database_now())
+    HostService.objects.create(host=host, executor="default", queues=[], slots=2, last_seen=host.last_seen)
     job = a_booked_job(calendar=closed if calendar else None, group=Group.objects.create(name="g", limit=1))
     for number in range(20):
         other = a_booked_job(cron=f"*/{number + 1} * * * *", group=job.group, calendar=closed)
         a_dependency(other, job, wait_for_success=True)
     job = Job.objects.select_related("group").get(pk=job.pk)
     with CaptureQueriesContext(connection) as queries:
-        shown_for(job, cron="0 3 * * *")
+        shown_for(job, cron="*/2 * * * *")
     assert len(queries) == statements
     with CaptureQueriesContext(connection) as queries:
-        what_if(Job(name="new", command="noop", cron="0 3 * * *", timezone="UTC"))
-    assert len(queries) == 2
+        what_if(Job(name="new", command="noop", cron="*/2 * * * *", timezone="UTC"))
+    assert len(queries) == 5

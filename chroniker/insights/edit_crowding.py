@@ -1,0 +1,66 @@
+"""Minutes in which an edit lets more jobs start than its group, or the workers of its queue, have places for."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Sequence
+
+from django.db.models import F
+
+from chroniker.eligibility.hosts import live_services
+from chroniker.insights.collision_pools import PoolCollision, Queue, slots_by_queue
+from chroniker.insights.crowding import ExpectedRun, collisions, usual_length
+from chroniker.models import Job, JobState, Run
+
+#: Live workers that are read.
+MOST_WORKERS = 3000
+
+
+def crowded_minutes(
+    edited: Job, own_seconds: float | None, offset: dt.timedelta, starting: dict[dt.datetime, list[JobState]]
+) -> list[PoolCollision]:
+    """``starting``: by scheduled time, the other jobs that start in the same minute.
+
+    Runs that started earlier are not considered, and workers of several queues count for each. Two statements at most.
+    """
+    if not any(starting.values()):
+        return []
+    found = []
+    queue, queues, slots = _queues_and_slots(edited, starting.values())
+    for instant, states in starting.items():
+        start = (instant + offset).replace(second=0, microsecond=0)
+        own = ExpectedRun(start, edited.pk or 0, edited.name, usual_length(own_seconds))
+        group = edited.group
+        if group is not None and group.limit is not None:
+            runs = [*_runs(start, [state for state in states if state.job.group_id == group.pk]), own]
+            found += [PoolCollision(each, group=group.name) for each in collisions(runs, group.limit)[:1]]
+        if slots:
+            runs = [*_runs(start, [state for state in states if queues.get(state.pk, _own(state.job)) == queue]), own]
+            found += [PoolCollision(each, queue=queue) for each in collisions(runs, slots)[:1]]
+    return found
+
+
+def _runs(start: dt.datetime, states: Sequence[JobState]) -> list[ExpectedRun]:
+    return [ExpectedRun(start, state.pk, state.job.name, usual_length(state.p50)) for state in states]
+
+
+def _own(job: Job) -> Queue:
+    return job.executor, job.queue
+
+
+def _queues_and_slots(
+    edited: Job, starting: Collection[Sequence[JobState]]
+) -> tuple[Queue, dict[int, Queue], int | None]:
+    """The queue of the edited job, the queues of the others by id, and the slots of the former.
+
+    A job's queue is that of its latest run, which names the executor's own queue where the job names none.
+    """
+    slots = slots_by_queue(live_services()[:MOST_WORKERS])
+    if not any(slots.values()):
+        return _own(edited), {}, None
+    ids = {state.pk for states in starting for state in states}
+    latest = Run.objects.filter(job__in=[*ids, edited.pk or 0], parent=None, token=F("job__state__last_token"))
+    names = latest.exclude(executor="").values_list("job", "executor", "queue")
+    queues = {pk: (executor, queue) for pk, executor, queue in names}
+    queue = queues.get(edited.pk or 0, _own(edited))
+    return queue, queues, slots.get(queue)
