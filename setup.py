@@ -1,5 +1,7 @@
 """The distribution. An upper bound is the next release that may break it."""
 
+import os
+import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
@@ -47,12 +49,43 @@ DEV = [
     "types-python-dateutil",
 ]
 
+
+def repository() -> str:
+    """The address of the repository: that of the release workflow, or REPOSITORY_URL. Empty: it is not known here."""
+    if "REPOSITORY_URL" in os.environ:
+        return os.environ["REPOSITORY_URL"].rstrip("/")
+    server, name = os.environ.get("GITHUB_SERVER_URL"), os.environ.get("GITHUB_REPOSITORY")
+    return f"{server}/{name}" if server and name else ""
+
+
+def long_description(url: str) -> str:
+    """The README. With an address its links are absolute: the package index knows no files."""
+    text = Path(__file__).with_name("README.md").read_text(encoding="utf-8")
+    text = re.sub(r"<!-- --8<--.*?-->\n\n?", "", text)
+    if not url:
+        return text
+    kinds = {True: "raw", False: "blob"}
+    link = re.compile(r"\]\((?!https?:|#)([^)#\s]+)(#[^)\s]*)?\)")
+    return link.sub(lambda at: f"]({url}/{kinds[at[1].endswith('.png')]}/HEAD/{at[1]}{at[2] or ''})", text)
+
+
+URL = repository()
+
 setup(
     name="django-chroniker-celery",
     version="2.0.0.dev0",
     description="Scheduled jobs for Django, on Celery or on one host, with at most one running instance of each job",
-    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description=long_description(URL),
     long_description_content_type="text/markdown",
+    keywords=["django", "celery", "cron", "scheduler", "jobs", "periodic tasks", "management commands"],
+    project_urls={
+        "Documentation": f"{URL}/tree/HEAD/docs",
+        "Source": URL,
+        "Issues": f"{URL}/issues",
+        "Changelog": f"{URL}/blob/HEAD/CHANGELOG.md",
+    }
+    if URL
+    else {},
     author="the django-chroniker-celery authors",
     license="BSD-3-Clause",
     license_files=["LICENSE"],
