@@ -18,7 +18,7 @@ TEST = [
     "mkdocs-material>=9.7,<10",
     "playwright>=1.49,<2",
     "psutil>=7.0,<8",
-    "psycopg[binary]>=3.2,<4",
+    "psycopg[binary]>=3.2.1,<4",
     "PyMySQL>=1.2,<2",
     "PyYAML>=6,<7",
     "pytest>=8.4,<10",
@@ -112,7 +112,7 @@ setup(
         "tzdata>=2025.2",  # for hosts whose system has no time zone database, or leaves out zones
     ],
     extras_require={
-        "postgres": ["psycopg[binary]>=3.2,<4"],
+        "postgres": ["psycopg[binary]>=3.2.1,<4"],
         "mysql": ["PyMySQL>=1.2,<2"],
         "demo": [
             "psutil>=7.0,<8",
