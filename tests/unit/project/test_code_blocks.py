@@ -84,6 +84,8 @@ def check(words: list[str]) -> None:
         check_managed(rest[1:])
     elif program in ("manage.py", "django-admin"):
         check_managed(rest)
+    elif program in get_commands():
+        check_managed(words)
     elif program == "make":
         assert re.search(rf"^{rest[0]}:", (ROOT / "Makefile").read_text(), re.MULTILINE), rest[0]
     elif program == "celery":
