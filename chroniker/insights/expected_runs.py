@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from heapq import merge
+from itertools import count, islice
 
 from chroniker.exceptions import ScheduleError
 from chroniker.insights.crowding import ExpectedRun, usual_length
@@ -36,27 +37,38 @@ def expected_starts(state: JobState, high: dt.datetime) -> Iterator[dt.datetime]
             return
 
 
-def interval_of(state: JobState) -> dt.timedelta | None:
-    """The time from the next scheduled time to the one after it; None if there is none."""
-    if state.next_instant is None:
-        return None
-    try:
-        following = next_after(state.job.spec, state.next_instant)
-    except ScheduleError:
-        return None
-    return following - state.next_instant if following is not None else None
+class Starts:
+    """The expected starts of jobs until ``high``. Each is computed once, however often it is read."""
+
+    def __init__(self, high: dt.datetime) -> None:
+        self.high = high
+        self._found: dict[int, tuple[list[dt.datetime], Iterator[dt.datetime]]] = {}
+
+    def of(self, state: JobState) -> Iterator[dt.datetime]:
+        known, rest = self._found.setdefault(state.pk, ([], expected_starts(state, self.high)))
+        for number in count():
+            if number == len(known):
+                known += islice(rest, 1)
+            if number == len(known):
+                return
+            yield known[number]
+
+    def interval(self, state: JobState) -> dt.timedelta | None:
+        """The time between the first two; None if there is only one."""
+        first = list(islice(self.of(state), 2))
+        return first[1] - first[0] if len(first) > 1 else None
 
 
-def expectation(states: Iterable[JobState], high: dt.datetime, most: int) -> Expectation:
-    """The ``most`` first expected runs of these jobs until ``high``."""
+def expectation(states: Iterable[JobState], starts: Starts, most: int) -> Expectation:
+    """The ``most`` first expected runs of these jobs."""
     runs: list[ExpectedRun] = []
-    for run in merge(*(_runs(state, high) for state in states), key=lambda each: (each.start, each.job_id)):
+    for run in merge(*(_runs(state, starts) for state in states), key=lambda each: (each.start, each.job_id)):
         if len(runs) == most:
             return Expectation(runs, run.start)
         runs.append(run)
     return Expectation(runs)
 
 
-def _runs(state: JobState, high: dt.datetime) -> Iterator[ExpectedRun]:
+def _runs(state: JobState, starts: Starts) -> Iterator[ExpectedRun]:
     length = usual_length(state.p50)
-    return (ExpectedRun(start, state.pk, state.job.name, length) for start in expected_starts(state, high))
+    return (ExpectedRun(start, state.pk, state.job.name, length) for start in starts.of(state))

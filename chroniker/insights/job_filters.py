@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import CharField, IntegerField, Q, QuerySet, Subquery, Value
-from django.db.models.functions import Cast
+from django.db.models import IntegerField, Model, Q, QuerySet, Subquery
 
 from chroniker.eligibility import due, pauses
 from chroniker.eligibility.claim_kinds import SCHEDULED
 from chroniker.insights import health_facts
-from chroniker.models import Group, Host, Job, JobState, Lease, Run, Status
+from chroniker.insights.distinct_values import distinct_values
+from chroniker.models import Group, Job, JobState, Lease, Run, Status
 
 #: Numbers above this one are not counted.
 MOST_COUNTED = 1_000
@@ -22,6 +23,8 @@ STUCK_AFTER = dt.timedelta(minutes=2)
 RAN_WITHIN = dt.timedelta(days=1)
 #: Groups of states whose jobs all need attention, run or wait.
 ACTIVE = ("attention", "running", "waiting", "overdue", "failing", "held")
+#: Of the runs of a host, the newest ones are searched.
+MOST_RUNS = 2_000
 #: The names of all groups of states, in the order of the chips.
 SHOWS = ("all", *ACTIVE, "never", "disabled")
 
@@ -47,40 +50,40 @@ class Conditions:
     """The conditions on Job at ``now``. Makes at most two statements besides those of the health, which are cached: the
     pause, and groups without room.
 
-    Each is a search among the ids that an index gives: one "OR" over two tables would read all jobs.
+    Each is a search among the ids that an index gives: one "OR" over two tables would read all jobs. Whether a job is
+    enabled is asked of the jobs that are found: a join with the states would read all jobs too.
     """
 
     def __init__(self, now: dt.datetime) -> None:
         self.now = now
         overdue_before = now - health_facts.cached_overdue_after(now)
         is_paused = pauses.global_pause() is not None
-        on = JobState.objects.filter(job__enabled=True)
-        overdue = JobState.objects.none() if is_paused else due.find(SCHEDULED, overdue_before)
-        open_runs = Lease.objects.filter(slot="")
+        states, open_runs = JobState.objects.all(), Lease.objects.filter(slot="")
+        overdue = states.none() if is_paused else due.find(SCHEDULED, overdue_before)
         running = open_runs.filter(run__status=Status.RUNNING)
         queued = open_runs.filter(run__status=Status.CLAIMED)
         stuck = queued.filter(run__claimed_at__lt=now - STUCK_AFTER)
-        held = on.filter(held_at__isnull=False)
-        due_now = on.filter(next_run__lte=now, held_at=None).exclude(pk__in=open_runs.values("job"))
-        retrying = on.filter(retry_at__isnull=False)
-        failing = on.filter(failing_since__isnull=False)
-        broken = on.filter(schedule_error_since__isnull=False)
-        attention, waiting = (failing, broken, held, overdue, stuck), (queued, due_now, retrying)
-        self.attention = _any_of(*attention)
-        self.running = _any_of(running)
-        self.waiting = _any_of(*waiting)
-        self.overdue = _any_of(overdue)
-        self.failing = _any_of(failing)
-        self.held = _any_of(held)
-        never = JobState.objects.filter(last_status="").exclude(pk__in=open_runs.values("job")).order_by().values("pk")
+        held = states.filter(held_at__isnull=False)
+        due_now = states.filter(next_run__lte=now, held_at=None).exclude(pk__in=open_runs.values("job"))
+        retrying = states.filter(retry_at__isnull=False)
+        failing = states.filter(failing_since__isnull=False)
+        broken = states.filter(schedule_error_since__isnull=False)
+        attention, waiting = (failing, broken, held, overdue), (due_now, retrying)
+        self.attention = _any_of(attention, stuck)
+        self.running = Q(pk__in=_jobs_of(running))
+        self.waiting = _any_of(waiting, queued)
+        self.overdue = Q(pk__in=_jobs_of(overdue))
+        self.failing = _any_of([failing])
+        self.held = _any_of([held])
+        never = states.filter(last_status="").exclude(pk__in=open_runs.values("job")).order_by().values("pk")
         self.never = Q(pk__in=never.union(jobs_without_state()))
         # SQLite looks up no index for a column that stands alone as a condition.
         disabled = Job.objects.filter(enabled__in=[False]).values("pk")
         without_next_run = JobState.objects.filter(next_run=None).values("pk")
-        self.disabled = Q(pk__in=disabled)
+        self.disabled = Q(enabled__in=[False])
         self.unplanned = Q(pk__in=disabled.order_by().union(jobs_without_state(), without_next_run.order_by()))
         #: Those of the first two bands: they need attention, run, or wait.
-        self.active = _any_of(*attention, running, *waiting)
+        self.active = _any_of([*attention, *waiting], open_runs)
 
     def shown(self, name: str) -> Q:
         found: Q = Q() if name == "all" else getattr(self, name)
@@ -92,10 +95,16 @@ def jobs_without_state() -> QuerySet[Any]:
     return Job.objects.filter(edited_at__isnull=False, state=None).order_by().values("pk")
 
 
-def _any_of(*rows: QuerySet[Any]) -> Q:
-    """The jobs of any of these states and leases. As one union, which uses their indexes; an OR reads all jobs."""
-    first, *others = (each.order_by().values_list("job", flat=True) for each in rows)
-    return Q(pk__in=first.union(*others) if others else first)
+def _any_of(states: Iterable[QuerySet[JobState]], leases: QuerySet[Lease] | None = None) -> Q:
+    """The enabled jobs of any of these states, and the jobs of these leases. As one union, which uses their indexes."""
+    parts = [_jobs_of(each) for each in states]
+    if leases is None:
+        return Q(pk__in=parts[0].union(*parts[1:]) if len(parts) > 1 else parts[0], enabled=True)
+    return Q(pk__in=parts[0].union(*parts[1:], _jobs_of(leases))) & (Q(enabled=True) | Q(pk__in=_jobs_of(leases)))
+
+
+def _jobs_of(rows: QuerySet[Any]) -> QuerySet[Any]:
+    return rows.order_by().values_list("job", flat=True)
 
 
 def matching(chosen: JobFilter, conditions: Conditions) -> QuerySet[Job]:
@@ -105,12 +114,25 @@ def matching(chosen: JobFilter, conditions: Conditions) -> QuerySet[Job]:
     }  # fmt: skip
     found = found.filter(**{name: value for name, value in equal.items() if value})
     if chosen.host:
-        since = conditions.now - RAN_WITHIN
-        runs = Run.objects.filter(host=chosen.host, claimed_at__gt=since).values("job")
-        found = found.filter(Q(pk__in=runs) | Q(hostname=chosen.host))
-    for word in chosen.search.split():
-        found = found.filter(_contains(word))
-    return found
+        found = found.filter(pk__in=_ran_on(chosen.host, conditions.now - RAN_WITHIN))
+    return found.filter(_search(found, chosen.search.split())) if chosen.search else found
+
+
+def _ran_on(host: str, since: dt.datetime) -> set[int]:
+    """The jobs that ran there lately, by its newest runs, or that may run nowhere else. Two statements."""
+    runs = Run.objects.filter(host=host, claimed_at__gt=since).order_by("-claimed_at")
+    bound = Job.objects.filter(hostname=host).order_by()
+    return {*runs.values_list("job", flat=True)[:MOST_RUNS], *bound.values_list("pk", flat=True)[:MOST_RUNS]}
+
+
+def _search(jobs: QuerySet[Job], words: Sequence[str]) -> Q:
+    """The jobs that contain all words. Few ones are read at once, so that the parts of the list do not search all jobs
+    again. At most one statement."""
+    condition = Q()
+    for word in words:
+        condition &= _contains(word)
+    ids = list(jobs.filter(condition).order_by("name").values_list("pk", flat=True)[: MOST_COUNTED + 1])
+    return condition if len(ids) > MOST_COUNTED else Q(pk__in=ids)
 
 
 def _contains(word: str) -> Q:
@@ -149,20 +171,12 @@ class Choices:
 
 
 def choices(now: dt.datetime) -> Choices:
-    """One statement: the groups, the hosts of the last day, and the queues, executors and commands of jobs."""
-    rows = _values("group", Group.objects.all(), "name").union(
-        _values("host", Host.objects.filter(last_seen__gt=now - RAN_WITHIN), "name"),
-        *(_values(field, Job.objects.exclude(**{field: ""}), field) for field in ("queue", "executor", "command")),
-    )
-    rows = rows.order_by()  # Django 6.1 gives a union the order of its first model, whose columns it does not have
-    found: dict[str, list[str]] = {}
-    for kind, value in rows:
-        found.setdefault(kind, []).append(value)
-    names = ("group", "queue", "executor", "command", "host")
-    return Choices(*(sorted(found.get(name, ()), key=str.casefold) for name in names))
-
-
-def _values(kind: str, rows: QuerySet[Any], field: str) -> Any:
-    text = Cast(Value(kind), CharField(max_length=20))
-    named = rows.order_by().annotate(kind=text, found=Cast(field, CharField(max_length=200)))
-    return named.values_list("kind", "found").distinct()
+    """One statement for the groups, and the queues, executors and commands of jobs. The hosts are those of the health,
+    which is cached."""
+    columns: list[tuple[type[Model], str]] = [
+        (Group, "name"),
+        *((Job, name) for name in ("queue", "executor", "command")),
+    ]
+    facts = health_facts.cached(now)
+    found = [*distinct_values(columns), [host.name for host in facts.hosts] if facts else []]
+    return Choices(*(sorted(values, key=str.casefold) for values in found))

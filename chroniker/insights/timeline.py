@@ -14,14 +14,14 @@ from django.db.models.functions import Coalesce
 
 from chroniker.eligibility.hosts import live_services
 from chroniker.insights.collision_pools import PoolCollision, pool_collisions
-from chroniker.insights.expected_runs import expectation, interval_of
+from chroniker.insights.expected_runs import Starts, expectation
 from chroniker.insights.timeline_rows import Lane, Rows, arrange
 from chroniker.models import HostService, JobState, Lease, Run, RunHour, Status
 
 #: Jobs with a next run, past runs, expected runs for the collisions, and hourly counts that are read or computed.
-MOST_JOBS, MOST_RUNS, MOST_EXPECTED = 2000, 3000, 5000
+MOST_JOBS, MOST_RUNS, MOST_EXPECTED = 2000, 2000, 5000
 #: Runs of any kind among which the past runs are searched.
-MOST_SEARCHED = 50_000
+MOST_SEARCHED = 10_000
 #: Rows and bars of one picture.
 MOST_ROWS, MOST_BARS = 60, 2000
 #: Frequent jobs whose successes are not read one by one.
@@ -65,7 +65,8 @@ def timeline(now: dt.datetime, span: dt.timedelta, by: str, *, with_runs: bool =
     low, high = now - span / 2, now + span / 2
     states = list(_states(high)[: MOST_JOBS + 1])
     is_cut, states = len(states) > MOST_JOBS, states[:MOST_JOBS]
-    frequent = _frequent(states, span / FREQUENT)
+    starts = Starts(high)
+    frequent = _frequent(states, starts, span / FREQUENT)
     open_runs = list(_open_runs()[:MOST_RUNS])
     past = list(_past_runs(low, frequent)[: MOST_RUNS + 1]) if with_runs else []
     single_since = _single_since(past, low)
@@ -73,12 +74,12 @@ def timeline(now: dt.datetime, span: dt.timedelta, by: str, *, with_runs: bool =
     rows.add_runs([run for run in past[:MOST_RUNS] if run.finished_at is not None])
     rows.add_open(open_runs if with_runs else [])
     rows.use_lanes(_latest_runs(frequent) if with_runs and by == "worker" else ())
-    rows.add_expected(states, frequent)
+    rows.add_expected(states, frequent, starts)
     shown = rows.busiest(MOST_ROWS)
     hours = _hours(rows.job_ids(shown), low) if with_runs else []
     rows.add_hours(shown, hours)
     arranged = arrange(shown, rows, MOST_BARS)
-    found = expectation(states, high, MOST_EXPECTED)
+    found = expectation(states, starts, MOST_EXPECTED)
     services = _services()
     collisions = pool_collisions(found.runs, states, open_runs, past, services, now)
     return Timeline(
@@ -101,11 +102,11 @@ def _states(high: dt.datetime) -> QuerySet[JobState]:
     return states.select_related("job__group").only(*_COLUMNS).order_by("next_run")
 
 
-def _frequent(states: Iterable[JobState], often: dt.timedelta) -> set[int]:
+def _frequent(states: Iterable[JobState], starts: Starts, often: dt.timedelta) -> set[int]:
     """Jobs that run so often, and so shortly, that single bars would touch each other."""
     found = set[int]()
     for state in states:
-        interval = interval_of(state)
+        interval = starts.interval(state)
         if interval is not None and interval < often and (state.p50 or 0) < often.total_seconds() / 4:
             found.add(state.pk)
     return found

@@ -10,7 +10,7 @@ from itertools import islice
 
 from chroniker.insights.collision_pools import expected_end
 from chroniker.insights.crowding import usual_length
-from chroniker.insights.expected_runs import expected_starts
+from chroniker.insights.expected_runs import Starts
 from chroniker.models import Group, Job, JobState, Run, RunHour, Status
 
 #: Expected runs of one row; a job that is expected more often is a band.
@@ -113,13 +113,13 @@ class Rows:
         for run in runs:
             self._lane_of(run)
 
-    def add_expected(self, states: Iterable[JobState], frequent: Collection[int]) -> None:
+    def add_expected(self, states: Iterable[JobState], frequent: Collection[int], expected: Starts) -> None:
         """Expected runs in the lane of the job's latest run."""
         self._frequent = set(frequent)
         for state in states:
             row = self._row(state.job, self._last_lane.get(state.pk, self._lane_of_job(state.job)))
             row.usual, length = state.p50, usual_length(state.p50)
-            starts = list(islice(expected_starts(state, self.high), MOST_EXPECTED + 1))
+            starts = list(islice(expected.of(state), MOST_EXPECTED + 1))
             if state.pk in frequent or len(starts) > MOST_EXPECTED:
                 first = max(starts[0], self.now) if starts else self.now
                 row.bands.append(Band(first, self.high, is_expected=True))

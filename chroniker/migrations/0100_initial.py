@@ -1572,6 +1572,10 @@ class Migration(migrations.Migration):
             model_name="job",
             index=models.Index(fields=["command"], name="chroniker_job_command"),
         ),
+        migrations.AddIndex(
+            model_name="job",
+            index=models.Index(fields=["hostname"], name="chroniker_job_hostname"),
+        ),
         migrations.AddConstraint(
             model_name="jobdependency",
             constraint=models.UniqueConstraint(fields=("dependent", "dependee"), name="chroniker_dependency_once"),

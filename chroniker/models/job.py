@@ -139,6 +139,7 @@ class Job(JobFields):
             models.Index(fields=["queue"], name="chroniker_job_queue"),
             models.Index(fields=["executor"], name="chroniker_job_executor"),
             models.Index(fields=["command"], name="chroniker_job_command"),
+            models.Index(fields=["hostname"], name="chroniker_job_hostname"),
         )
 
     def __str__(self) -> str:

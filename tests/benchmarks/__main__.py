@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from tests.benchmarks import measuring, modules, output, run, tick
+from tests.benchmarks import measuring, modules, output, pages, run, tick
 
-BENCHMARKS = {"tick": tick, "run": run, "modules": modules, "output": output}
+BENCHMARKS = {"tick": tick, "run": run, "modules": modules, "output": output, "pages": pages}
 
 
 def main() -> None:

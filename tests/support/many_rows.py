@@ -71,11 +71,11 @@ def fill(jobs: int, runs_each: int = 1, hours_each: int = 1) -> None:
 
 def vary(jobs: int) -> None:
     """Make the jobs of ``fill`` different: groups, queues and commands; next runs within a day; one in a hundred is
-    disabled, one in two hundred fails, one in a thousand is due; one in twenty waits for the job before it."""
+    disabled, one in a thousand fails, one in a thousand is due; one in twenty waits for the job before it."""
     low, vendor = Job.objects.order_by("pk").values_list("pk", flat=True)[0], connection.vendor
     groups = [Group.objects.create(name=f"group {n}").pk for n in range(GROUPS)]
     n = f"({{0}} - {low})"
-    due = EARLIER[vendor].format("next_run", f"CASE WHEN {n} % 1000 = 3 THEN 32520 ELSE ({n} * 7) % 32000 END")
+    due = EARLIER[vendor].format("next_run", f"CASE WHEN {n} % 1000 = 3 THEN 32520 ELSE ({n} * 7) % 28800 END")
     since = EARLIER[vendor].format("next_run", "36000")
     ended = EARLIER[vendor].format("last_finished_at", f"{n} * 7 % 86400")
     updates = (
@@ -84,7 +84,7 @@ def vary(jobs: int) -> None:
         f"UPDATE chroniker_job SET group_id = {groups[0]} + {n} % {GROUPS}, queue = 'queue-' || {n} % {QUEUES},"
         f" command = 'command_' || {n} % {COMMANDS}, enabled = ({n} % 100 <> 11)".format("id"),
         f"UPDATE chroniker_jobstate SET failing_since = {since}, failures = 3, last_status = 'FAILED'"
-        f" WHERE {n} % 200 = 5".format("job_id"),
+        f" WHERE {n} % 1000 = 5".format("job_id"),
         f"UPDATE chroniker_jobstate SET next_run = {due}, next_instant = {due}".format("job_id"),
         "UPDATE chroniker_jobstate SET next_run = NULL, next_instant = NULL"
         " WHERE job_id IN (SELECT id FROM chroniker_job WHERE NOT enabled)",
@@ -163,7 +163,7 @@ def _copy_hours(low: int, jobs: int, each: int) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             f"INSERT INTO {table} ({names}) {_numbers(1, jobs * each - 1)} SELECT {values} FROM numbers, {table} t"
-            " ON CONFLICT DO NOTHING"
+            " WHERE true ON CONFLICT DO NOTHING"
         )
 
 

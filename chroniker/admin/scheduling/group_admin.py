@@ -42,7 +42,7 @@ class GroupAdmin(SiteLinks, ChangedValues, AuditedHistory, GroupModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Group]:
         """With the counts of each row, in the same statement."""
-        members = Job.objects.filter(group=OuterRef("pk")).order_by().values("group").annotate(n=Count("pk"))
+        members = Job.objects.filter(group=OuterRef("pk")).order_by().values("group").annotate(n=Count("*"))
         leases = Lease.objects.filter(job__group=OuterRef("pk"), slot="").order_by()
         running = leases.values("job__group").annotate(n=Count("pk"))
         return super().get_queryset(request).annotate(n_members=_number(members), n_running=_number(running))

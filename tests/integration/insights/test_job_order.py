@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from chroniker.clock.database_clock import database_now
-from chroniker.insights import job_filters, job_order
+from chroniker.insights import distinct_values, health_facts, job_filters, job_order
 from chroniker.insights.job_filters import Conditions, JobFilter
 from chroniker.models import Group, Host, Job, JobState, Run
 from chroniker.scheduler.manual_runs import run_now
@@ -102,11 +102,22 @@ def test_the_choices_are_those_in_use() -> None:
     Host.objects.create(name="gone", last_seen=database_now() - dt.timedelta(days=2))
     a_booked_job(queue="b", group=Group.objects.create(name="night"))
     a_booked_job(queue="a", command="check")
+    now = database_now()
+    health_facts.forget()
+    health_facts.cached(now)
     with CaptureQueriesContext(connection) as captured:
-        found = job_filters.choices(database_now())
+        found = job_filters.choices(now)
     assert (found.groups, found.queues, found.commands) == (["night"], ["a", "b"], ["check", "noop"])
     assert (found.executors, found.hosts) == (["default"], ["web-1"])
-    assert len(captured) == 2  # one reads the clock
+    assert len(captured) == 1
+
+
+def test_no_more_choices_are_read_than_a_select_can_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(distinct_values, "MOST", 3)
+    for name in "cabdea":
+        a_booked_job(queue=name)
+    a_booked_job(queue="")
+    assert job_filters.choices(database_now()).queues == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize("order", job_order.ORDERS)

@@ -1,0 +1,39 @@
+"""The different values of indexed columns, each found by a search behind the one before: as many steps as values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.db import connections
+from django.db.models import Model
+
+from chroniker.conf import settings
+
+#: Values of one column that are read.
+MOST = 500
+
+# A DISTINCT would read the whole index: no supported database skips from one value to the next by itself.
+_SEARCH = """
+    {name}(value) AS (
+        SELECT MIN({column}) FROM {table} WHERE {column} > ''
+        UNION ALL
+        SELECT (SELECT MIN({column}) FROM {table} WHERE {column} > {name}.value) FROM {name} WHERE value IS NOT NULL
+    )"""
+_RESULT = "SELECT {number}, value FROM (SELECT value FROM {name} WHERE value IS NOT NULL LIMIT {most}) AS some_{name}"
+
+
+def distinct_values(columns: Sequence[tuple[type[Model], str]]) -> list[list[str]]:
+    """For each of these text fields the first ``MOST`` values that are not empty. Each field needs an index. One
+    statement."""
+    connection, searches, results = connections[settings.database], [], []
+    quote = connection.ops.quote_name
+    for number, (model, field) in enumerate(columns):
+        table, column = quote(model._meta.db_table), quote(str(model._meta.get_field(field).column))  # type: ignore[union-attr]
+        searches.append(_SEARCH.format(name=f"found_{number}", column=column, table=table))
+        results.append(_RESULT.format(name=f"found_{number}", number=number, most=MOST))
+    found: list[list[str]] = [[] for _column in columns]
+    with connection.cursor() as cursor:
+        cursor.execute(f"WITH RECURSIVE {','.join(searches)} {' UNION ALL '.join(results)}")  # nosec B608  # names
+        for number, value in cursor.fetchall():
+            found[number].append(value)
+    return found

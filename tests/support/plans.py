@@ -1,0 +1,47 @@
+"""How many rows a statement reads on PostgreSQL, by its executed plan."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.db import connection
+
+
+def rows_read(sql: str) -> Counter[str]:
+    """By table: the rows that this statement takes from the table or one of its indexes, also those it drops then."""
+    with connection.cursor() as cursor:
+        cursor.execute("EXPLAIN (ANALYZE, FORMAT JSON) " + sql)
+        plan = cursor.fetchone()[0]
+    found: Counter[str] = Counter()
+    for node in nodes(json.loads(plan) if isinstance(plan, str) else plan):
+        found[table_of(node)] += round(_rows(node) * node["Actual Loops"])
+    return found
+
+
+def table_of(node: Mapping[str, Any]) -> str:
+    """The table of a node that reads one, else empty. A search of an index for a bitmap is not counted twice."""
+    return str(node.get("Relation Name", ""))
+
+
+def _rows(node: Mapping[str, Any]) -> int:
+    dropped = ("Rows Removed by Filter", "Rows Removed by Index Recheck")
+    return int(node["Actual Rows"] + sum(node.get(name, 0) for name in dropped))
+
+
+def nodes(plan: Any) -> Iterable[Mapping[str, Any]]:
+    """All nodes of a plan."""
+    if isinstance(plan, list):
+        for part in plan:
+            yield from nodes(part)
+        return
+    if "Node Type" in plan:
+        yield plan
+    for key in ("Plan", "Plans"):
+        yield from nodes(plan.get(key, []))
+
+
+def is_query(sql: str) -> bool:
+    return sql.lstrip("( ").upper().startswith(("SELECT", "WITH"))
