@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chroniker.insights import expected_runs
 from chroniker.insights.collision_pools import pool_collisions, slots_by_queue
 from chroniker.insights.expected_runs import Starts, expectation
 from chroniker.insights.timeline_rows import POINTS, Band, Bar, JobRow, Rows, arrange, busy_line
@@ -62,9 +61,13 @@ def test_the_interval_is_the_time_between_the_next_two_scheduled_times() -> None
 
 
 def test_each_start_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    computed = []
-    real = expected_runs.next_after
-    monkeypatch.setattr(expected_runs, "next_after", lambda *args: computed.append(args) or real(*args))
+    computed: list[object] = []
+
+    def counted(*args: Any) -> Any:
+        computed.append(args)
+        return next_after(*args)
+
+    monkeypatch.setattr("chroniker.insights.expected_runs.next_after", counted)
     starts, state = Starts(NOW + dt.timedelta(hours=1)), a_state(1, "*/7 * * * *")
     assert starts.interval(state) == 7 * MINUTE
     first = list(starts.of(state))
