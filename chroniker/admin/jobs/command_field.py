@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from chroniker.admin.shared.json_view import json_view
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.exceptions import CommandRefused, CommandUnreadable
-from chroniker.job_commands import catalogue, options
+from chroniker.job_commands import catalogue, options, pickers
 
 
 class CommandInput(forms.TextInput):
@@ -27,6 +27,11 @@ class CommandInput(forms.TextInput):
     Other names are accepted too: a command may have been removed since, and the page must still show it.
     """
 
+    def __init__(self, attrs: dict[str, Any], what_runs: str) -> None:
+        """``what_runs``: of ``what_runs.choice``."""
+        super().__init__(attrs)
+        self._what_runs = what_runs
+
     def render(self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: Any = None) -> SafeString:
         list_id = f"{name}-offers"
         own = {"list": list_id, "autocomplete": "off", "spellcheck": "false"}
@@ -34,9 +39,11 @@ class CommandInput(forms.TextInput):
         rows = ((offer.name, offer.app, offer.help, _label(offer)) for offer in catalogue.available_commands())
         options = format_html_join("", '<option value="{}" data-app="{}" data-help="{}">{}</option>', rows)
         return format_html(
-            '<span class="chroniker-choice" data-none="{}" data-label="{}">{}<datalist id="{}">{}</datalist></span>',
+            '<span class="chroniker-choice" data-none="{}" data-label="{}" data-what-runs="{}">{}'
+            '<datalist id="{}">{}</datalist></span>',
             _("No matching command. The search covers names, apps and help texts."),
             _("Commands"),
+            self._what_runs,
             field,
             list_id,
             options,
@@ -82,7 +89,8 @@ def description(name: str) -> dict[str, Any]:
         found = options.describe(name)
     except (CommandRefused, CommandUnreadable) as problem:
         return {"error": str(problem)}
-    return {"help": found.help, "options": [_option(option) for option in found.options]}
+    picked = [asdict(offer) for offer in pickers.offers(name)]
+    return {"help": found.help, "options": [_option(option) for option in found.options], "offers": picked}
 
 
 def _option(option: options.Option) -> dict[str, Any]:

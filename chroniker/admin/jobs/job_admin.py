@@ -85,7 +85,7 @@ class JobAdmin(SiteLinks, ChangedValues, AuditedHistory, BulkActions, Cloning, D
 
     class Media:
         css = {"all": ("chroniker/console/job-form.css",)}
-        js = ("chroniker/job-form.js", "chroniker/command-choice.js")
+        js = ("chroniker/job-form.js", "chroniker/command-choice.js", "chroniker/what-runs.js")
 
     # -- the list --------------------------------------------------------------------------------------------
 

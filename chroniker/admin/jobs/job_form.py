@@ -13,6 +13,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from chroniker.admin.jobs import what_runs
 from chroniker.admin.jobs.command_field import ArgumentsInput, CommandInput, parser_error
 from chroniker.admin.jobs.form_times import TimesInJobZone
 from chroniker.admin.shared.input_labels import name_inputs
@@ -130,7 +131,10 @@ class JobForm(TimesInJobZone, EditedFieldsForm):
             "hostname": [(EVERY_HOST, _("every live host")), *_recent_hosts()],
         }
         widgets: dict[str, forms.Widget] = {name: SuggestionInput(each, wide) for name, each in suggestions.items()}
-        widgets |= {"command": CommandInput(wide), "args": ArgumentsInput({"class": "vLargeTextField"})}
+        if {"command", "args"} <= self.fields.keys():
+            texts = what_runs.choice(self["command"].value() or "", self["args"].value() or "")
+            widgets["command"] = CommandInput(wide, texts)
+        widgets |= {"args": ArgumentsInput({"class": "vLargeTextField"})}
         for name, widget in widgets.items():
             if name in self.fields:
                 self.fields[name].widget = widget

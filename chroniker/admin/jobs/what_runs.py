@@ -1,0 +1,59 @@
+"""The choice *What does it run?* above the command of a job, drawn by a script: command, program, or what apps offer.
+
+Without the script the form has the fields of the command, its arguments and the raw command.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from chroniker.exceptions import CommandRefused
+from chroniker.job_commands import policy
+from chroniker.job_commands.pickers import Picker, pickers
+
+
+def choice(command: str, args: str) -> str:
+    """What the script needs, as JSON: texts, and the present arguments of each picker's command."""
+    allowed = [picker for picker in pickers() if policy.denial_reason(picker.command) is None]
+    return json.dumps(
+        {
+            "legend": _("What does it run?"),
+            "command": _("Management command"),
+            "program": _("Program"),
+            "pickers": [_picker(picker, args if command == picker.command else "") for picker in allowed],
+        }
+    )
+
+
+def _picker(picker: Picker, args: str) -> dict[str, Any]:
+    return {
+        "command": picker.command,
+        "label": str(picker.label),
+        "call": _call(picker, args),
+        "texts": {
+            "name": str(picker.label),
+            "args": _("Positional arguments"),
+            "kwargs": _("Keyword arguments"),
+            "others": _("Other options"),
+            "argsHelp": _("A list in JSON: %(example)s") % {"example": '["a", 1]'},
+            "kwargsHelp": _("An object in JSON: %(example)s") % {"example": '{"full": true}'},
+            "unknown": _("This project has nothing of that name."),
+        },
+    }
+
+
+def _call(picker: Picker, args: str) -> dict[str, str] | None:
+    """``None``: the script must not take these arguments apart."""
+    if not args.strip():
+        return {"name": "", "args": "", "kwargs": "", "others": ""}
+    try:
+        call = picker.read(policy.split_words(args, ""))
+    except CommandRefused:
+        return None
+    if call is None:
+        return None
+    return {"name": call.name, "args": call.args, "kwargs": call.kwargs, "others": shlex.join(call.others)}

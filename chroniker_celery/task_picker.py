@@ -1,0 +1,63 @@
+"""Picks a task in the form of a job."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+
+from django.utils.translation import gettext_lazy as _
+
+from chroniker.exceptions import ExecutorError
+from chroniker.job_commands.pickers import Call, Offer, Picker
+from chroniker_celery.importing.celery_app import project_app
+from chroniker_celery.task_call import COMMAND, AnyTask, task_names
+
+#: Characters of a docstring's first line.
+MAX_HELP = 200
+JSON_OPTIONS = ("--args", "--kwargs")
+
+
+def offers() -> list[Offer]:
+    """The project's tasks. Empty if its Celery app cannot be imported, which a system check reports."""
+    try:
+        app = project_app()
+        app.loader.import_default_modules()
+    except (ExecutorError, ImportError):
+        return []
+    return [Offer(name, _signature(app.tasks[name]), _first_line(app.tasks[name])) for name in task_names(app)]
+
+
+def _signature(task: AnyTask) -> str:
+    """Without annotations, which may be long."""
+    try:
+        found = inspect.signature(task.run)
+    except (TypeError, ValueError):  # a task without a Python function
+        return "(…)"
+    plain = [each.replace(annotation=inspect.Parameter.empty) for each in found.parameters.values()]
+    return str(found.replace(parameters=plain, return_annotation=inspect.Signature.empty))
+
+
+def _first_line(task: AnyTask) -> str:
+    text = inspect.getdoc(task.run) or ""
+    return text.partition("\n")[0].strip()[:MAX_HELP]
+
+
+def read(words: Sequence[str]) -> Call | None:
+    """The words of a job of ``run_celery_task``. ``None`` if they do not begin with the task, or end in an option."""
+    if not words or words[0].startswith("-"):
+        return None
+    found = {option: "" for option in JSON_OPTIONS}
+    others, rest = [], iter(words[1:])
+    for word in rest:
+        option, equals, value = word.partition("=")
+        if option not in found:
+            others.append(word)
+            continue
+        given = value if equals else next(rest, None)
+        if given is None:
+            return None
+        found[option] = given
+    return Call(words[0], found["--args"], found["--kwargs"], others)
+
+
+PICKER = Picker(COMMAND, _("Celery task"), offers, read)
