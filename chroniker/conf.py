@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from email.utils import formataddr, parseaddr
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from django.apps import apps
 from django.conf import settings as django_settings
@@ -142,6 +142,13 @@ class Settings:
     def heartbeat_url(self) -> str | None:
         """Requested after a pass, at most once a minute in the whole fleet: for a service that misses it."""
         value: str | None = self._value("CHRONIKER_HEARTBEAT_URL")
+        return value
+
+    @property
+    def installation(self) -> str | Literal[False] | None:
+        """The name of this environment, stored in its database. ``None``: the database itself is recognised. ``False``:
+        copies of databases are not detected."""
+        value: str | Literal[False] | None = self._value("CHRONIKER_INSTALLATION")
         return value
 
     @property

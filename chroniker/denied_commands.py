@@ -3,7 +3,7 @@
 #: Default of ``CHRONIKER_COMMANDS_DENIED``: commands that never end, are interactive, destroy data, or run any other
 #: command. The second part has those of popular packages.
 DENIED_COMMANDS = (
-    *("cron", "cronserver", "run_job"),
+    *("cron", "cronserver", "run_job", "drain", "chroniker_adopt"),
     *("runserver", "testserver", "shell", "dbshell", "createsuperuser", "changepassword", "flush", "sqlflush", "test"),
     # never end: development servers and workers
     *("runserver_plus", "runprofileserver", "runsslserver", "livereload", "mail_debug", "tailwind", "runmodwsgi"),

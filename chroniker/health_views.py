@@ -18,6 +18,7 @@ from django.views.decorators.http import require_safe
 from chroniker.conf import settings
 from chroniker.executors.statement_limit import statement_limit
 from chroniker.insights import health_facts, scheduler_health
+from chroniker.models import installation
 
 #: The database has to answer within this time.
 LIMIT_SECONDS = 2.0
@@ -54,7 +55,11 @@ def scheduler(request: HttpRequest) -> HttpResponse:
     facts = health_facts.cached(timezone.now())
     if facts is None:
         return _answer({"database": "failing"})
-    return _answer(scheduler_health.failures(facts, timezone.now()))
+    try:
+        copied = installation.copied().exists()
+    except Exception:  # of any driver
+        return _answer({"database": "failing"})
+    return _answer({"installation": "copied"} if copied else scheduler_health.failures(facts, timezone.now()))
 
 
 def _answer(failures: dict[str, str]) -> HttpResponse:

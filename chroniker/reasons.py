@@ -37,6 +37,8 @@ class Code(TextChoices):
     NO_HOST = "NO_HOST", _("No live host: none was seen executing for the executor “%(executor)s” in %(seconds)s s.")
     # Waiting to start.
     NOT_ACCEPTED = "NOT_ACCEPTED", _("The executor did not accept it: %(error)s")
+    COPIED = "COPIED", _("This database is a copy: nothing starts before “manage.py chroniker_adopt”.")
+    ADOPTED = "ADOPTED", _("The database was a copy, and was adopted without the times before.")
     DRAINING = "DRAINING", _("The host “%(host)s” is draining and starts nothing; it is sent to another.")
     WAITS_FOR_HOST = "WAITS_FOR_HOST", _("It waits for the host “%(required_host)s” to take it.")
     # Closed without a worker's report.

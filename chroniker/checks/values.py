@@ -90,6 +90,15 @@ def heartbeat_address(value: Any) -> tuple[str, str] | None:
     return None if value is None or is_web_address(value) else (right, OUT_OF_RANGE)
 
 
+def installation(value: Any) -> tuple[str, str] | None:
+    right = "Give a name of at most 100 characters, None to recognise the database, or False to detect no copies."
+    if value is None or value is False:
+        return None
+    if not isinstance(value, str):
+        return right, WRONG_TYPE
+    return None if 0 < len(value) <= 100 else (right, OUT_OF_RANGE)
+
+
 TEXT = instance((str,), "Give text.")
 TEXT_OR_NONE = instance((str, type(None)), "Give text, or None.")
 BOOLEAN = instance((bool,), "Give True or False.")
@@ -125,6 +134,7 @@ RULES: Mapping[str, Rule] = {
     "CHRONIKER_EMAIL_SUBJECT_SUCCESS": TEXT,
     "CHRONIKER_JOB_ERROR_CALLBACK": TEXT_OR_NONE,
     "CHRONIKER_HOST_TIMEOUT": number(least=60, above=True, unit="seconds"),
+    "CHRONIKER_INSTALLATION": installation,
     "CHRONIKER_TICK_TIMEOUT": number(least=0, above=True, unit="seconds"),
     "CHRONIKER_ALARM_EMAILS": addresses_or_none,
     "CHRONIKER_HEARTBEAT_URL": heartbeat_address,

@@ -10,17 +10,15 @@ import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.db.models import Exists
+from django.db.models import Exists, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from chroniker.clock.database_clock import FromNow
 from chroniker.conf import settings
-from chroniker.models import Group, Job, Switch
+from chroniker.models import Group, Job, Switch, installation
 from chroniker.models.conflicts import repeated_after_conflict
-
-#: The number of the one row over all jobs.
-ALL = 1
+from chroniker.models.group import ALL as ALL
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +29,11 @@ class Pause:
     since: dt.datetime | None = None  #: none: the setting, whose time is not known
     by: str = ""
     reason: str = ""
+    is_copy: bool = False  #: not a pause by anybody: this database was copied
 
     def __str__(self) -> str:
+        if self.is_copy:
+            return copy_message()
         words = {"group": self.group, "who": self.by, "reason": self.reason}
         if self.since is None:
             return _("The scheduler is paused.")
@@ -48,12 +49,24 @@ def global_pause() -> Pause | None:
     """The pause over all jobs. At most one statement; the setting needs none."""
     if settings.paused:
         return Pause()
-    return _of(Switch.objects.filter(pk=ALL, paused_at__isnull=False).first())
+    rows = Switch.objects.filter(pk=ALL).annotate(is_copy=installation.is_copied())
+    row = rows.first()
+    if row is not None and row.is_copy:
+        return Pause(since=row.copied_since, is_copy=True)
+    return _of(row)
+
+
+def copy_message() -> str:
+    """For people: why nothing runs here, and what to do."""
+    return _(
+        "This database is a copy of another one, or was restored from a backup. So that no job runs by surprise, "
+        "nothing is claimed, started or sent. If its jobs are to run here: manage.py chroniker_adopt"
+    )
 
 
 def switched_off() -> Exists:
-    """SQL condition: the switch pauses all jobs. A claim checks it again under its locks."""
-    return Exists(Switch.objects.filter(pk=ALL, paused_at__isnull=False))
+    """SQL condition: all jobs are paused, or this database is a copy. A claim checks it again under its locks."""
+    return Exists(Switch.objects.filter(Q(paused_at__isnull=False) | installation.is_copied(), pk=ALL))
 
 
 def group_pauses(group_ids: Iterable[int] | None = None) -> dict[int, Pause]:

@@ -8,6 +8,7 @@ Belongs here: every change of a run's state, a lease or a job state, and the eve
 rules whether a job may run (``eligibility``), handing runs to executors (``executors``), and loops (``scheduler``).
 """
 
+from chroniker.lifecycle.adoption import adopt_jobs, stop_claims
 from chroniker.lifecycle.attention import needs_attention
 from chroniker.lifecycle.booking import book, is_host_local, suspend_schedule
 from chroniker.lifecycle.claim import claim
@@ -29,6 +30,7 @@ __all__ = [
     "Outcome",
     "Plan",
     "Started",
+    "adopt_jobs",
     "book",
     "cancel",
     "claim",
@@ -53,6 +55,7 @@ __all__ = [
     "restart_after_clock_jump",
     "resume_jobs",
     "start",
+    "stop_claims",
     "suspend_schedule",
     "take_for_dispatch",
     "wait_for",

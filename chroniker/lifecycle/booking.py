@@ -121,10 +121,10 @@ def rebook(job: Job, state: JobState, now: dt.datetime) -> Run | None:
     try:
         if was_off and job.enabled and not is_new:
             pending = next_after(job.spec, state.covered_until)
-            run = _closing_run(job, state, pending, edit, now, Reason.of(Code.DISABLED))
+            run = closing_run(job, state, pending, edit, now, Reason.of(Code.DISABLED))
         elif not was_off and not same:
             because = Reason.of(Code.EDITED if job.enabled else Code.DISABLED)
-            run = _closing_run(job, state, state.next_instant, edit, now, because)
+            run = closing_run(job, state, state.next_instant, edit, now, because)
         instant = next_after(job.spec, state.covered_until) if job.enabled else None
         next_booking(state, instant, jitter(job.pk, job.jitter_seconds))
     except Exception as error:  # an error of one schedule concerns this job alone
@@ -143,9 +143,10 @@ def _beginning(job: Job, edit: dt.datetime) -> dt.datetime:
     return edit
 
 
-def _closing_run(
+def closing_run(
     job: Job, state: JobState, pending: dt.datetime | None, edit: dt.datetime, now: dt.datetime, because: Reason
 ) -> Run | None:
+    """The SKIPPED run for the instants from ``pending`` to ``edit``; changes ``state``, and writes nothing."""
     if pending is None or pending > edit:
         state.covered_until = edit
         return None

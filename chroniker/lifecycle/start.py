@@ -18,7 +18,7 @@ from chroniker.eligibility import draining, hosts
 from chroniker.lifecycle.dispatch_state import postponed
 from chroniker.lifecycle.events import note
 from chroniker.lifecycle.transactions import send_after_commit, transactional
-from chroniker.models import EventKind, Job, Lease, Run, Status
+from chroniker.models import EventKind, Job, Lease, Run, Status, installation
 from chroniker.process.run_spec import Renewal
 from chroniker.reasons import NO_REASON, Code, Reason
 from chroniker.signals import run_started
@@ -73,6 +73,9 @@ def start(
         started = _start(run_id, token, nonce, taker)
     except _TooLate:
         started = None
+    except _Copied:
+        postponed(run_id, token, settings.redispatch.total_seconds(), Reason.of(Code.COPIED))
+        return None
     except _Draining:
         postponed(run_id, token, DRAINING_SECONDS, Reason.of(Code.DRAINING, host=taker.host))
         return None
@@ -112,9 +115,12 @@ def _start(run_id: UUID, token: int, nonce: UUID, taker: Taker) -> Started | Non
         server=jump_detection.server_column(),
         last_success=F("job__state__last_success_until"),
         draining=Exists(draining.draining_here()),
+        copied=installation.is_copied(),
     ).first()
     if run is None:
         return None
+    if run.copied:
+        raise _Copied
     if run.draining:
         raise _Draining
     reading = jump_detection.evaluate(run.now, run.server or None, before)
@@ -131,6 +137,10 @@ def _start(run_id: UUID, token: int, nonce: UUID, taker: Taker) -> Started | Non
 
 class _Draining(Exception):
     """This host is draining: another one has to start the run. Rolls the start back."""
+
+
+class _Copied(Exception):
+    """This database is a copy that was not adopted. Rolls the start back."""
 
 
 class _TooLate(Exception):

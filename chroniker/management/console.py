@@ -17,6 +17,7 @@ from django.utils.dateparse import parse_datetime
 from chroniker import outbox
 from chroniker.checks import TAG
 from chroniker.conf import settings
+from chroniker.eligibility import pauses
 from chroniker.escaping import one_line, shortened
 from chroniker.models import OPEN, Group, Job, Run, Status, Trigger
 from chroniker.reasons import NO_REASON
@@ -141,12 +142,15 @@ class TickPrinter:
     def __init__(self, write: Callable[[str], None], verbosity: int) -> None:
         self._write, self._verbosity = write, verbosity
         self._suspended_because = NO_REASON
-        self._draining = False
+        self._draining = self._copied = False
 
     def __call__(self, result: TickResult) -> None:
         if result.suspended_because and result.suspended_because != self._suspended_because:
             self.print(f"nothing is claimed or closed as lost for one lease: {result.suspended_because}")
         self._suspended_because = result.suspended_because
+        if result.copied and not self._copied:
+            self.print(pauses.copy_message())
+        self._copied = result.copied
         if result.draining and not self._draining:
             self.print("this host is draining: nothing is claimed; see manage.py drain --undo")
         self._draining = result.draining

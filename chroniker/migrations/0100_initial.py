@@ -758,6 +758,10 @@ class Migration(migrations.Migration):
                     "paused_reason",
                     models.CharField(blank=True, editable=False, max_length=500, verbose_name="paused because"),
                 ),
+                ("server_identity", models.CharField(blank=True, editable=False, max_length=300)),
+                ("table_identity", models.CharField(blank=True, editable=False, max_length=300)),
+                ("installation", models.CharField(blank=True, editable=False, max_length=100)),
+                ("copied_since", models.DateTimeField(editable=False, null=True)),
             ],
             options={
                 "verbose_name": "switch",
@@ -1128,6 +1132,17 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("last_token", models.BigIntegerField(default=0)),
+                (
+                    "raised_from",
+                    models.BigIntegerField(
+                        help_text="The last token before tokens were raised, when a copy of the database was adopted.",
+                        null=True,
+                    ),
+                ),
+                (
+                    "raised_to",
+                    models.BigIntegerField(help_text="The last token after that. No run has one between.", null=True),
+                ),
                 ("retry_at", models.DateTimeField(null=True, verbose_name="retry at")),
                 (
                     "retry_attempt",

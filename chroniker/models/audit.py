@@ -29,6 +29,7 @@ class Action(models.TextChoices):
     RUN_WITH = "RUN_WITH", _("Run %(token)d started manually with the arguments: %(args)s")
     STOPPED = "STOPPED", _("Stop of run %(token)d requested.")
     SYNCHRONISED = "SYNCHRONISED", _("Synchronised with the declaration in code: %(details)s")
+    ADOPTED = "ADOPTED", _("This copy of the database was adopted. %(details)s")
     IMPORTED = "IMPORTED", _("Imported from another scheduler.")
 
 

@@ -8,6 +8,9 @@ from django.utils.translation import gettext_lazy as _
 
 from chroniker.models.base import DecidingManager, NamedManager
 
+#: The number of the one row of ``Switch``.
+ALL = 1
+
 
 class Pausable(models.Model):
     """While it is paused, none of its jobs is claimed. Open runs continue."""
@@ -47,7 +50,15 @@ class Group(Pausable):
 
 
 class Switch(Pausable):
-    """The pause switch for all jobs: one row with id 1. No row means not paused."""
+    """The pause switch for all jobs: one row with id 1. No row means not paused.
+
+    It also has the identity of the database in which the jobs run, see ``models.installation``.
+    """
+
+    server_identity = models.CharField(max_length=300, blank=True, editable=False)
+    table_identity = models.CharField(max_length=300, blank=True, editable=False)
+    installation = models.CharField(max_length=100, blank=True, editable=False)  #: CHRONIKER_INSTALLATION
+    copied_since = models.DateTimeField(null=True, editable=False)  #: when a tick noticed that this is a copy
 
     objects = DecidingManager()
 

@@ -52,6 +52,10 @@ class JobState(models.Model):
         _("next run"), null=True, help_text=_("When a tick may start it: the next instant plus the job's jitter.")
     )
     last_token = models.BigIntegerField(default=0)
+    raised_from = models.BigIntegerField(
+        null=True, help_text=_("The last token before tokens were raised, when a copy of the database was adopted.")
+    )
+    raised_to = models.BigIntegerField(null=True, help_text=_("The last token after that. No run has one between."))
     retry_at = models.DateTimeField(_("retry at"), null=True)
     retry_attempt = models.PositiveIntegerField(
         default=0, help_text=_("Attempts made in the chain of the pending retry, or of the last one.")

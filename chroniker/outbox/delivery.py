@@ -8,11 +8,12 @@ import time
 from collections.abc import Callable, Collection, Mapping
 
 from django.db import Error
+from django.db.models import QuerySet
 
 from chroniker.clock.database_clock import database_now
 from chroniker.escaping import one_line
 from chroniker.exceptions import Undeliverable
-from chroniker.models import Outbox
+from chroniker.models import Outbox, installation
 from chroniker.outbox import callback, mail, webhook
 from chroniker.outbox.channels import ADDRESS, CALLBACK, MAIL, WEBHOOK
 
@@ -39,7 +40,7 @@ CHANNELS: Mapping[str, Callable[[Outbox], None]] = {
 
 def is_due() -> bool:
     """Whether a message is due. One read of an index without sent messages."""
-    return Outbox.objects.filter(send_at__lte=database_now()).exists()
+    return _due_rows().exists()
 
 
 def send_due(seconds: float = 60.0) -> int:
@@ -65,8 +66,12 @@ def again(ids: Collection[int]) -> int:
 
 
 def _due() -> list[Outbox]:
-    due = Outbox.objects.filter(send_at__lte=database_now()).order_by("send_at")
-    return list(due.select_related("run__job")[:BATCH])
+    return list(_due_rows().order_by("send_at").select_related("run__job")[:BATCH])
+
+
+def _due_rows() -> QuerySet[Outbox]:
+    """None in a copy of the database: there the messages of the original wait."""
+    return Outbox.objects.filter(~installation.is_copied(), send_at__lte=database_now())
 
 
 def _take(message: Outbox) -> bool:

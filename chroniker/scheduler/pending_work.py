@@ -17,7 +17,7 @@ from chroniker.conf import settings
 from chroniker.eligibility import draining, due, pauses
 from chroniker.eligibility.claim_kinds import OVERLAPPED, SCHEDULED, START_KINDS, TICK_KINDS
 from chroniker.executors import executors
-from chroniker.models import Group, Job, JobState, Lease, Outbox, Overlap, Run, Status, Switch
+from chroniker.models import Group, Job, JobState, Lease, Outbox, Overlap, Run, Status, Switch, installation
 from chroniker.scheduler import dispatch, fleet_work
 from chroniker.scheduler.claiming import Search
 
@@ -39,6 +39,8 @@ class PendingWork:
     messages: bool
     deletions: bool
     paused: bool
+    copied: bool  #: this database is a copy: nothing may be done here
+    recorded: bool  #: the identity of this database is stored
     draining: bool  #: this host claims nothing
     fleet_work: Sequence[str] = ()  #: names of the regular work that is due
 
@@ -95,6 +97,8 @@ def _questions(now: dt.datetime | Expression) -> dict[tuple[str, int], QuerySet[
         "groups": [Group.objects.filter(Q(paused_at__isnull=False) | Q(limit__isnull=False))],
         "messages": [Outbox.objects.filter(send_at__lte=now)],
         "deletions": [Job.objects.filter(deletion_requested_at__isnull=False, enabled=False)],
+        "copied": [installation.copied()],
+        "recorded": [installation.recorded()],
         "draining": [draining.draining_here()],
         "paused": [Switch.objects.filter(pk=pauses.ALL, paused_at__isnull=False)],
     }

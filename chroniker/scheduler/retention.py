@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterator, Sequence
 from uuid import UUID
 
 from django.db import IntegrityError
-from django.db.models import Exists, F, Model, OuterRef, Q, QuerySet
+from django.db.models import BigIntegerField, Case, Exists, F, Model, OuterRef, Q, QuerySet, When
 
 from chroniker.conf import settings
 from chroniker.lifecycle.transactions import transactional
@@ -57,7 +57,11 @@ def trim(job_ids: Collection[int]) -> int:
 def _surplus(job_ids: Sequence[int]) -> list[UUID]:
     maximum = F("job__maximum_log_entries")
     longer = JobState.objects.filter(pk__in=job_ids, job__maximum_log_entries__gt=0, last_token__gt=maximum)
-    cuts = longer.annotate(cut=F("last_token") - maximum).values_list("pk", "cut")
+    plain = F("last_token") - maximum
+    # Tokens between ``raised_from`` and ``raised_to`` belong to no run.
+    across = F("raised_from") + F("last_token") - F("raised_to") - maximum
+    cut = Case(When(raised_to__gt=plain, then=across), default=plain, output_field=BigIntegerField())
+    cuts = longer.annotate(cut=cut).values_list("pk", "cut")
     older = [Q(job=job_id, token__lte=cut) for job_id, cut in cuts]
     if not older:
         return []

@@ -12,7 +12,7 @@ from chroniker.clock import jump_detection
 from chroniker.clock.jump_detection import PassClock
 from chroniker.conf import settings
 from chroniker.eligibility import draining, due, hosts, pauses
-from chroniker.models import JobDependency, Run
+from chroniker.models import JobDependency, Run, installation
 from chroniker.scheduler import dispatch, fleet_work, job_deletion, pending_work, retention
 from chroniker.scheduler.claiming import EVERYTHING, TIME_BOX, Clock, Search, claim_due
 from chroniker.scheduler.pending_work import PendingWork
@@ -24,7 +24,8 @@ from chroniker.worker.run_remains import HostProcesses
 def tick(only: Collection[int] | None = None, now: dt.datetime | None = None) -> TickResult:
     """One pass over all jobs, or over these jobs only. Any number of ticks may run at once.
 
-    0. Read the database's clock. If it jumped, only pass on stops and send messages (steps 3 and 7) for one lease.
+    0. In a copy of the database that was not adopted, do nothing. Read the database's clock: if it jumped, only pass on
+       stops and send messages (steps 3 and 7) for one lease.
     1. Close claims and runs whose time is over.
     2. Dispatch again claims whose message seems lost.
     3. Pass on stops that were requested by flag; book edited jobs.
@@ -41,6 +42,12 @@ def tick(only: Collection[int] | None = None, now: dt.datetime | None = None) ->
     """
     result = TickResult()
     work = pending_work.find(now)
+    if work.copied:
+        installation.mark_copied()
+        result.copied = True
+        return result
+    if not work.recorded:
+        installation.record()
     if jump_detection.is_unsettled():
         lifecycle.restart_after_clock_jump()
         if not work.reading.suspended_because:

@@ -22,5 +22,6 @@ class TickResult:
     suspended_because: Reason = NO_REASON  #: why it expired and claimed nothing
     lost_races: set[int] = field(default_factory=set)  #: jobs for this host that another claimer won
     over_maximum: set[int] = field(default_factory=set)  #: claimed jobs with more runs than they keep
+    copied: bool = False  #: this database is a copy: it did nothing
     draining: bool = False  #: this host is draining: it claimed nothing
     messages: bool = False  #: the pass wrote messages that wait to be sent

@@ -24,7 +24,7 @@ from chroniker.eligibility.liveness import WaitingQueue
 from chroniker.escaping import one_line
 from chroniker.lifecycle import alarms
 from chroniker.lifecycle.alarms import AlarmText
-from chroniker.models import Ticker
+from chroniker.models import Ticker, installation
 from chroniker.outbox.admin_links import fleet_link
 from chroniker.wording.formats import coarse_duration, full_time, short_duration
 
@@ -64,7 +64,7 @@ class Watch:
         has_paused = time.monotonic() - self._looked_at > 3 * interval()
         self._looked_at = time.monotonic()
         now = database_now()
-        if jump_detection.suspended_because():
+        if jump_detection.suspended_because() or installation.copied().exists():
             self._since = None
             return
         if self._is_patient and (self._since is None or has_paused):

@@ -59,12 +59,16 @@ def _cell(name: str, title: str, cell: Cell, view: str, part: str, may: Callable
 
 @dataclass(frozen=True, slots=True)
 class PauseNotice:
-    """A pause of all jobs. ``url``: the page to resume; empty for the setting, and without the right."""
+    """A pause of all jobs. ``url``: the page to resume; empty for the setting and a copy, and without the right.
+
+    ``copy``: not a pause, but that this database is a copy, as text.
+    """
 
     by: str
     since: dt.datetime | None
     reason: str
     url: str
+    copy: str = ""
 
 
 def pause_notice(may: Callable[[str], bool]) -> PauseNotice | None:
@@ -72,5 +76,7 @@ def pause_notice(may: Callable[[str], bool]) -> PauseNotice | None:
     pause = pauses.global_pause()
     if pause is None:
         return None
+    if pause.is_copy:
+        return PauseNotice("", pause.since, "", "", str(pause))
     url = admin_url("chroniker_job_pause") if pause.since is not None and may("pause_jobs") else ""
     return PauseNotice(pause.by, pause.since, pause.reason, url)

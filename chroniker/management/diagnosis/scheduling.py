@@ -28,7 +28,10 @@ MAX_COUNTED = 10_000
 
 def pauses() -> Findings:
     advice = "Run manage.py resume when the work is done. CHRONIKER_PAUSED in the settings pauses all jobs, too."
-    if everything := active_pauses.global_pause():
+    everything = active_pauses.global_pause()
+    if everything is not None and everything.is_copy:
+        yield Level.ERROR, "Nothing runs here. " + str(everything), "See docs: operate, copied databases."
+    elif everything:
         yield Level.WARNING, str(everything), advice
     groups = list(active_pauses.group_pauses().values())
     for pause in groups[:MAX_NAMED]:

@@ -1,0 +1,73 @@
+"""Adopt a copy of the database: raise tokens, skip the times before, and end what was queued."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection
+
+from chroniker.conf import settings
+from chroniker.lifecycle import job_health
+from chroniker.lifecycle.booking import BOOKED, closing_run, is_host_local
+from chroniker.lifecycle.bulk import write_states
+from chroniker.lifecycle.notify import send_run_finished
+from chroniker.lifecycle.planned_rows import next_booking
+from chroniker.lifecycle.stop import request_stops
+from chroniker.lifecycle.transactions import locked, transactional
+from chroniker.models import Job, JobState, Run, Status
+from chroniker.reasons import Code, Reason
+from chroniker.schedule import jitter, next_after
+
+_WRITTEN = (*BOOKED, "raised_from", "raised_to")
+
+
+@transactional
+def adopt_jobs(job_ids: Collection[int], now: dt.datetime, *, raise_by: int, skip: bool) -> int:
+    """Raise the tokens of these jobs; with ``skip`` also pass over their instants until ``now`` and their retries.
+
+    The original may have given further tokens after the copy was made: a receiver that compares tokens must not see one
+    of them again. Skipped instants become one SKIPPED run of each job. Returns how many jobs have one. Jobs whose
+    schedule cannot be computed here only get their tokens raised.
+    """
+    states = list(locked(JobState.objects.filter(pk__in=job_ids), skip=False))
+    jobs = Job.objects.in_bulk([state.pk for state in states])
+    skipped = []
+    for state in states:
+        state.raised_from = state.last_token
+        state.last_token += raise_by
+        state.raised_to = state.last_token
+        if skip:
+            job_health.drop_retry(state, now)
+            skipped += [run] if (run := _skip(jobs[state.pk], state, now)) else []
+    Run.objects.bulk_create(skipped)
+    send_run_finished(skipped)
+    write_states(states, _WRITTEN)
+    return len(skipped)
+
+
+def _skip(job: Job, state: JobState, now: dt.datetime) -> Run | None:
+    pending = state.next_instant
+    if pending is None or pending > now or not job.enabled:
+        return None
+    try:
+        instant = next_after(job.spec, now)
+    except Exception as error:  # an error of one schedule concerns this job alone; the next claim finds it again
+        if is_host_local(error):
+            raise
+        return None
+    run = closing_run(job, state, pending, now, now, Reason.of(Code.ADOPTED))
+    next_booking(state, instant, jitter(job.pk, job.jitter_seconds))
+    return run
+
+
+def stop_claims(by: str) -> int:
+    """Request the stop of all queued runs, which ends them; returns how many. Runs by flag are not requested any more.
+
+    Running runs keep their leases: whoever executes them may be alive. They are closed as lost when these expire.
+    """
+    Job.objects.filter(force_run=True).update(force_run=False)
+    claims = Run.objects.filter(status=Status.CLAIMED, stop_requested_at=None).order_by("pk")
+    count = 0
+    while ids := list(claims.values_list("pk", flat=True)[: settings.batch_size]):
+        request_stops(ids, by)
+        count += len(ids)
+    return count

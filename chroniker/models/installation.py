@@ -1,0 +1,143 @@
+"""Whether this database is the one that its jobs were scheduled in, or a copy: cloned, or restored from a backup.
+
+The row of ``Switch`` has the identity of the database in which the jobs run: of the server, and of this very table. A
+dump has the row, too; where it is restored, the identity is another one. No name of a host takes part in it: hosts
+come and go. *Limits:* a copy of the server's files has the same identity (name it with ``CHRONIKER_INSTALLATION``).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Exists, Func, Q, QuerySet, TextField, Value
+from django.db.models.functions import Coalesce
+from django.db.models.sql.compiler import SQLCompiler
+
+from chroniker.clock import jump_detection
+from chroniker.clock.database_clock import FromNow
+from chroniker.conf import settings
+from chroniker.models.group import ALL, Switch
+
+#: In place of an identity that cannot be read.
+UNKNOWN = "unknown"
+
+_TABLE = Switch._meta.db_table
+# MariaDB: the name of its host changes with each container, and the time of the table with each ALTER TABLE: one of
+# them has to be the same. Nodes of Galera differ and are one database: unknown, which is NULL and equals nothing.
+_SERVER = {
+    "postgresql": "(SELECT system_identifier::text FROM pg_control_system()) || ':' || "
+    "(SELECT oid::text FROM pg_database WHERE datname = current_database())",
+    "mysql": "CONCAT(@@server_uuid, ':', DATABASE())",
+    "mariadb": "IF(@@wsrep_on, NULL, CONCAT(@@hostname, ':', @@datadir, ':', DATABASE()))",
+}
+_CREATED = (
+    "(SELECT CONCAT(UNIX_TIMESTAMP(CREATE_TIME), ':', DATABASE()) FROM information_schema.TABLES "
+    f"WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = '{_TABLE}')"
+)
+_TABLES = {
+    "postgresql": f"to_regclass('{_TABLE}')::oid::text",
+    "mysql": _CREATED,
+    "mariadb": f"IF(@@wsrep_on, NULL, {_CREATED})",
+}
+
+
+class _Identity(Func):
+    output_field = TextField()
+
+    def __init__(self, templates: dict[str, str]) -> None:
+        super().__init__()
+        self.templates = templates
+
+    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any) -> tuple[str, Any]:  # type: ignore[override]
+        return f"({self.templates[_vendor(connection)]})", []
+
+
+def _vendor(connection: BaseDatabaseWrapper) -> str:
+    return "mariadb" if getattr(connection, "mysql_is_mariadb", False) else connection.vendor
+
+
+def _identity() -> tuple[Any, Any]:
+    """SQL expressions, or texts: identity of the server, and of the table. Empty: unknown."""
+    connection = connections[settings.database]
+    if connection.vendor == "sqlite":
+        return _sqlite_identity(str(connection.settings_dict["NAME"])), ""
+    if connection.vendor == "postgresql" and not jump_detection.known_server():
+        return "", ""  # not known to be readable for this user
+    return _Identity(_SERVER), _Identity(_TABLES)
+
+
+def _sqlite_identity(name: str) -> str:
+    """The number of the file on its file system: another path may lead to the same file."""
+    try:
+        return f"inode:{Path(name).stat().st_ino}"
+    except OSError:  # in memory
+        return ""
+
+
+def _differs() -> Q:
+    """The row has the identity of another database than this one. Unknown identities do not differ."""
+    server, table = _identity()
+    is_known = ~Q(server_identity__in=["", UNKNOWN])
+    if server == "":
+        return Q(pk__in=[])
+    if table == "":
+        return is_known & ~Q(server_identity=server)
+    connection = connections[settings.database]
+    if connection.vendor == "postgresql":
+        return is_known & ~Q(server_identity=server, table_identity=table)
+    return is_known & ~Q(server_identity=server) & ~Q(table_identity=table)
+
+
+def copied() -> QuerySet[Switch]:
+    """The row, if this database is a copy that was not adopted. No row: it is none, or nothing is known."""
+    name = settings.installation
+    rows = Switch.objects.filter(pk=ALL)
+    if name is False:
+        return rows.none()
+    if name is None:
+        return rows.filter(Q(copied_since__isnull=False) | _differs())
+    other_name = ~Q(installation__in=["", name])
+    return rows.filter(Q(copied_since__isnull=False) | other_name | (Q(installation="") & _differs()))
+
+
+def recorded() -> QuerySet[Switch]:
+    """The row, if it has the identity of this database, and its name."""
+    rows = Switch.objects.filter(pk=ALL).exclude(server_identity="")
+    return rows if settings.installation in (None, False) else rows.filter(installation=settings.installation)
+
+
+def is_copied() -> Exists:
+    """SQL condition: nothing may be claimed, started or sent from here."""
+    return Exists(copied())
+
+
+def record() -> None:
+    """Record the identity of this database, if the row has none, and its name. Called where ``copied`` has no row."""
+    Switch.objects.get_or_create(pk=ALL)
+    rows = Switch.objects.filter(pk=ALL, copied_since=None)
+    rows.filter(server_identity="").update(**_columns())
+    if settings.installation:
+        rows.filter(installation="").update(installation=settings.installation)
+
+
+def mark_copied() -> None:
+    """Record that this is a copy, for processes that cannot read its identity. It stays until ``adopt``."""
+    copied().filter(copied_since=None).update(copied_since=FromNow())
+
+
+def adopt() -> None:
+    """This database is where the jobs run from now on."""
+    Switch.objects.get_or_create(pk=ALL)
+    name = settings.installation or ""
+    Switch.objects.filter(pk=ALL).update(**_columns(), installation=name, copied_since=None)
+
+
+def _columns() -> dict[str, Any]:
+    server, table = _identity()
+    return {
+        name: (identity or UNKNOWN) if isinstance(identity, str) else Coalesce(identity, Value(UNKNOWN))
+        for name, identity in (("server_identity", server), ("table_identity", table))
+    }
