@@ -73,11 +73,8 @@ def start(
         started = _start(run_id, token, nonce, taker)
     except _TooLate:
         started = None
-    except _Copied:
-        postponed(run_id, token, settings.redispatch.total_seconds(), Reason.of(Code.COPIED))
-        return None
-    except _Draining:
-        postponed(run_id, token, DRAINING_SECONDS, Reason.of(Code.DRAINING, host=taker.host))
+    except _Postponed as why:
+        postponed(run_id, token, why.seconds, why.reason)
         return None
     except jump_detection.ClockJumped as refusal:
         hosts.record_suspension(refusal.reading, name=taker.host)
@@ -107,7 +104,7 @@ def _start(run_id: UUID, token: int, nonce: UUID, taker: Taker) -> Started | Non
         redispatch_at=None,
         **NO_REASON.columns(),
     )
-    # Read even if no row was updated: a repeated start finds its own nonce; any other caller finds nothing.
+    # A repeated start, which updated no row, finds its own nonce; any other caller finds nothing.
     mine = Run.objects.filter(pk=run_id, token=token, nonce=nonce, status=Status.RUNNING).select_related("job")
     before = jump_detection.read_host_clocks()
     run = mine.annotate(
@@ -119,10 +116,7 @@ def _start(run_id: UUID, token: int, nonce: UUID, taker: Taker) -> Started | Non
     ).first()
     if run is None:
         return None
-    if run.copied:
-        raise _Copied
-    if run.draining:
-        raise _Draining
+    _postpone_if_held(run, taker)
     reading = jump_detection.evaluate(run.now, run.server or None, before)
     if reading.suspended_because:
         # The lease may have been taken from a holder that still executes the job.
@@ -135,12 +129,19 @@ def _start(run_id: UUID, token: int, nonce: UUID, taker: Taker) -> Started | Non
     return Started(run, run.job, run.stop_requested_at is not None, run.last_success)
 
 
-class _Draining(Exception):
-    """This host is draining: another one has to start the run. Rolls the start back."""
+def _postpone_if_held(run: Any, taker: Taker) -> None:
+    if run.copied:
+        raise _Postponed(settings.redispatch.total_seconds(), Reason.of(Code.COPIED))
+    if run.draining:
+        raise _Postponed(DRAINING_SECONDS, Reason.of(Code.DRAINING, host=taker.host))
 
 
-class _Copied(Exception):
-    """This database is a copy that was not adopted. Rolls the start back."""
+class _Postponed(Exception):
+    """This host is draining, or this database is a copy. Rolls the start back."""
+
+    def __init__(self, seconds: float, reason: Reason) -> None:
+        super().__init__(str(reason))
+        self.seconds, self.reason = seconds, reason
 
 
 class _TooLate(Exception):

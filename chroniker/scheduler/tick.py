@@ -46,12 +46,7 @@ def tick(only: Collection[int] | None = None, now: dt.datetime | None = None) ->
         installation.mark_copied()
         result.copied = True
         return result
-    if not work.recorded:
-        installation.record()
-    if jump_detection.is_unsettled():
-        lifecycle.restart_after_clock_jump()
-        if not work.reading.suspended_because:
-            jump_detection.mark_settled()
+    _prepare(work)
     try:
         if work.reading.suspended_because:
             raise jump_detection.ClockJumped(work.reading)
@@ -68,6 +63,16 @@ def tick(only: Collection[int] | None = None, now: dt.datetime | None = None) ->
     if (work.deletions or result.lost) and not result.suspended_because:  # a lost run may have been the last open one
         job_deletion.delete_closed_jobs()
     return result
+
+
+def _prepare(work: PendingWork) -> None:
+    """What only the first pass needs, and the first one after a jump of the clock."""
+    if not work.recorded:
+        installation.record()
+    if jump_detection.is_unsettled():
+        lifecycle.restart_after_clock_jump()
+        if not work.reading.suspended_because:
+            jump_detection.mark_settled()
 
 
 def _advance(result: TickResult, work: PendingWork, clock: PassClock, only: Collection[int] | None) -> None:

@@ -22,7 +22,7 @@ from chroniker.eligibility import due, explanations, pauses
 from chroniker.eligibility.claim_kinds import SCHEDULED
 from chroniker.exceptions import ClaimRefused
 from chroniker.lifecycle import Outcome, plan
-from chroniker.models import Group, Job, Run, Status, Switch
+from chroniker.models import Group, Job, Run, Status, Switch, installation
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.tick import claim_after_run, tick
 from tests.support.factories import a_booked_job, a_due_job, started, state_of
@@ -135,6 +135,7 @@ def test_pausing_an_unknown_group_does_not_pause_all_jobs() -> None:
 def test_the_switch_is_read_within_other_statements() -> None:
     for _each in range(3):
         a_due_job()
+    installation.record()
     with CaptureQueriesContext(connection) as queries:
         tick()
     alone = [query for query in queries if 'FROM "chroniker_switch"' in query["sql"].replace("`", '"')]
