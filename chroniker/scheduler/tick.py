@@ -38,13 +38,11 @@ def tick(only: Collection[int] | None = None, now: dt.datetime | None = None) ->
 
     One statement reads the clock and says which steps have work, so that an idle pass costs no other. A pass with work
     costs a constant number of statements, plus a constant number for each batch of due jobs. ``now`` is for tests. The
-    database's clock is read once for the pass and judged; each claim and expiry judges it again in its transaction.
-    """
-    result = TickResult()
+    database's clock is read once for the pass and judged; each claim and expiry judges it again in its transaction."""
     work = pending_work.find(now)
+    result = TickResult(copied=work.copied)
     if work.copied:
         installation.mark_copied()
-        result.copied = True
         return result
     _prepare(work)
     try:
@@ -60,7 +58,7 @@ def tick(only: Collection[int] | None = None, now: dt.datetime | None = None) ->
     if result.over_maximum:
         retention.trim(result.over_maximum)
     fleet_work.do(() if result.suspended_because else work.fleet_work, work.reading.now)
-    if (work.deletions or result.lost) and not result.suspended_because:  # a lost run may have been the last open one
+    if (work.deletions or result.lost) and not result.suspended_because:  # a lost run may have been the last one
         job_deletion.delete_closed_jobs()
     return result
 
