@@ -36,7 +36,7 @@ def adopt_jobs(job_ids: Collection[int], now: dt.datetime, *, raise_by: int, ski
         state.last_token += raise_by
         state.raised_to = state.last_token
         if skip:
-            job_health.drop_retry(state, now)
+            job_health.drop_retry(state, jobs[state.pk], now)
             skipped += [run] if (run := _skip(jobs[state.pk], state, now)) else []
     Run.objects.bulk_create(skipped)
     send_run_finished(skipped)
