@@ -34,6 +34,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--explore", metavar="SCENE", help="name of a scene, or: all")
     parser.add_argument("--pairs", action="store_true", help="with --explore: every pair of delays and deaths")
     parser.add_argument("--mutate", metavar="NAME", default="", help="name of a mutation, or: all (prints a table)")
+    parser.add_argument("--postgres", action="store_true", help="a real server instead of SQLite in memory")
     parser.add_argument("--replay", action="store_true", help="run each seed twice and compare")
     parser.add_argument("--list", action="store_true", help="list scenes and mutations")
     parser.add_argument("--digests", action="store_true", help="print the digest of each seed")

@@ -26,7 +26,7 @@ def run(options: argparse.Namespace, began: float) -> int:
     if options.mutate == "all":
         return mutations.table()
     mutations.prepare(options.mutate)
-    configure.configure()
+    configure.configure(postgres=options.postgres)
     mutations.apply(options.mutate)
     if options.explore:
         from tests.simulation.exploration import explore

@@ -6,8 +6,10 @@ import logging
 import warnings
 
 
-def configure() -> None:
+def configure(*, postgres: bool = False) -> None:
     from django.conf import settings
+
+    from tests.simulation import database
 
     settings.configure(
         SECRET_KEY="for the simulation only",
@@ -15,13 +17,7 @@ def configure() -> None:
         TIME_ZONE="UTC",
         DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
         INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "chroniker"],
-        DATABASES={
-            "default": {
-                "ENGINE": "tests.simulation.backend",
-                "NAME": ":memory:",
-                "OPTIONS": {"transaction_mode": "IMMEDIATE"},
-            }
-        },
+        DATABASES={"default": database.use_postgres() if postgres else database.SQLITE},
         CHRONIKER_EXECUTORS={"default": {"BACKEND": "tests.simulation.actors.BrokerExecutor"}},
         CHRONIKER_SYNC_JOBS=False,
     )
@@ -30,7 +26,7 @@ def configure() -> None:
     django.setup()
     logging.disable(logging.CRITICAL)
     warnings.simplefilter("ignore")
-    from tests.simulation import database, seams
+    from tests.simulation import seams
     from tests.simulation.world import World, activate
 
     activate(World(0))

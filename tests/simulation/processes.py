@@ -95,6 +95,8 @@ class Process:
         self.dead = True
         self.world.note("process dies", self.name, self.host.name)
         self.world.processes.pop(self.pid, None)
+        if self.world.row_locks:
+            self.world.end_sessions(self)
         for thread in list(self.threads):
             thread.unwind()
         if self.world.transaction is not None and self.world.transaction.process is self:
@@ -144,6 +146,11 @@ class Thread:
             self.process.world.failed(self.process, error)
         if self in self.process.threads:
             self.process.threads.remove(self)
+
+    @property
+    def in_transaction(self) -> bool:
+        world = self.process.world
+        return self in world.transactions if world.row_locks else world.transaction is self
 
     def unwind(self) -> None:
         """Its process is dead. The thread that runs now unwinds at its next call of the world."""

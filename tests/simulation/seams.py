@@ -127,9 +127,10 @@ def _replace_clock() -> None:
     clock.boot = clock.monotonic = lambda: active().process.host.boot()
     clock.wall = VirtualTime.time
     clock.sleep = VirtualTime.sleep
-    database_clock._NOW["sqlite"] = "SIM_NOW(0)"
-    database_clock._LATER["sqlite"] = "SIM_NOW(%s)"
-    database_clock._SERVER["sqlite"] = "SIM_SERVER()"
+    for vendor in ("sqlite", "postgresql"):
+        database_clock._NOW[vendor] = "SIM_NOW(0)"
+        database_clock._LATER[vendor] = "SIM_NOW(%s)"
+        database_clock._SERVER[vendor] = "SIM_SERVER()"
 
 
 def _now() -> dt.datetime:

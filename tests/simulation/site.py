@@ -7,7 +7,6 @@ from typing import Any
 from chroniker.models import EVERY_HOST, Group, Job, JobDependency, Overlap
 from tests.simulation import channels, database
 from tests.simulation.actors import Broker
-from tests.simulation.backend import statements
 from tests.simulation.checker.promises import Promises
 from tests.simulation.checker.rows import true_time
 from tests.simulation.processes import Host
@@ -19,11 +18,10 @@ SECONDS_CRONS = ("*/5 * * * * *", "*/10 * * * * *", "*/15 * * * * *", "* * * * *
 def create_world(seed: int, verbose: bool = False) -> World:
     world = activate(World(seed, verbose))
     channels.reset()
-    database.restore()
+    database.restore(world)
     world.promises = Promises(world)
     world.witness = world.promises.witness
     world.broker = Broker(world)
-    world.roll_back = lambda: statements.release(rollback=True)
     world.after_commit = world.promises.after_commit
     return world
 

@@ -65,6 +65,8 @@ class World:
         self.database_server = "cluster:00000001"
         self.transaction: Thread | None = None  #: the holder of the database's one write lock
         self.waiting: list[Thread] = []
+        self.row_locks = False  #: a database in which transactions go on beside each other
+        self.transactions: set[Thread] = set()  #: of that one, the threads that are in a transaction
         self.interruption: Interruption | None = None
         self.following: Interruption | None = None  #: comes after it, counted from then on
         self.faults: dict[str, float] = {}  #: by kind, the probability
@@ -85,6 +87,8 @@ class World:
         self.broker: Broker
         self.after_commit: Callable[[], None] = lambda: None
         self.roll_back: Callable[[], None] = lambda: None
+        self.end_sessions: Callable[[Process], None] = lambda process: None
+        self.before_turn: Callable[[], None] = lambda: None
 
     # -- the record ------------------------------------------------------------------------------------------
 
@@ -164,6 +168,7 @@ class World:
             self.at(thread.process.resumes_at + self.jitter(), lambda: self._switch(thread, number, value))
             return
         thread.number += 1
+        self.before_turn()
         self.current = thread
         thread.greenlet.switch(value)
         self.current = None

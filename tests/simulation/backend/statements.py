@@ -1,7 +1,7 @@
 """What happens around a statement: others run, the host may be cut off, the connection may break, the process may die.
 
-A statement outside of a transaction is an event: others run between any two of them. A transaction holds the whole
-database, as SQLite's writers do; others wait for it.
+A statement outside of a transaction is an event: others run between any two of them. On SQLite a transaction holds the
+whole database, as its writers do; others wait for it. On PostgreSQL statements within transactions are events, too.
 """
 
 from __future__ import annotations
@@ -34,12 +34,16 @@ def before(query: str) -> None:
     if thread.process.dead:
         raise Killed
     world.statements += 1
-    if world.transaction is thread:
+    if not world.row_locks and thread.in_transaction:
         _within_transaction(world, query)
         return
     _pause(world)
     _interrupt(world, thread)
     _reach_database(world, thread)
+    if thread.in_transaction:
+        _within_transaction(world, query)
+    if world.row_locks:
+        return
     _wait_for_transaction(world, thread)
     if query[:5].upper() == "BEGIN":
         world.transaction = thread
@@ -49,7 +53,7 @@ def after(query: str) -> None:
     if not is_inside():
         return
     world = active()
-    if world.transaction is world.current:
+    if world.thread.in_transaction:
         return
     writes = query[:6] in ("UPDATE", "INSERT", "DELETE")
     if writes:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from tests.simulation.backend.statements import raw
+from tests.simulation.database import rows
 from tests.simulation.processes import EPOCH
 from tests.simulation.world import World
 
-
-def rows(statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
-    return raw().execute(statement, parameters).fetchall()
+__all__ = ["rows", "to_datetime", "true_time"]
 
 
 def to_datetime(value: Any) -> dt.datetime:

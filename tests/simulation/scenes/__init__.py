@@ -16,6 +16,7 @@ SCENES: dict[str, type[Scene]] = {
     "run-now": claims.RunNow,
     "two-ticks": claims.TwoTicks,
     "doubled-message": runs.DoubledMessage,
+    "fence-against-expiry": runs.FenceAgainstExpiry,
     "finish-against-expiry": runs.FinishAgainstExpiry,
     "late-message": runs.LateMessage,
     "renewal-against-expiry": runs.RenewalAgainstExpiry,

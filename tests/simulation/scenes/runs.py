@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from typing import ClassVar
+from uuid import UUID
 
-from chroniker.models import Run
+from django.db import connection, transaction
+
+from chroniker.command_api.fence import Fence
+from chroniker.exceptions import LeaseLost
+from chroniker.models import Group, Run
 from chroniker.scheduler import stopping, tick
 from tests.simulation.checker.rows import rows, true_time
 from tests.simulation.processes import Process
 from tests.simulation.scenes.base import INSTANT, NEVER, Scene
 
 FORMAT = "%Y-%m-%d %H:%M:%S.%f"
+EFFECT, EFFECTS = "an effect", "SELECT 1 FROM chroniker_group WHERE name = ?"
 WITH_SUPERVISOR = "another process acted while the supervisor was under way"
 
 
@@ -190,3 +196,48 @@ class LostMessage(OneRun):
         for status, started_at in rows("SELECT status, started_at FROM chroniker_run"):
             if started_at is None:
                 self.world.violated("dispatched again", f"the run never began, and is {status}")
+
+
+class FenceAgainstExpiry(OneRun):
+    """A command's transaction has read already, and is delayed at each of its statements; a tick expires its run.
+
+    Where the database has isolation levels, the transaction is at REPEATABLE READ.
+    """
+
+    delay = 16.0
+    situation = "run lost"
+    names: ClassVar[tuple[str, ...]] = ("a", "b", "c")
+
+    def play(self) -> None:
+        self.claim()
+        worker = self.deliver()
+        self.world.run(until=self.world.now + 1)
+        ((self.token,),) = rows("SELECT token FROM chroniker_run")
+        self.check, self.world.after_commit = self.world.after_commit, self._look
+        worker.host.unreachable_until = self.world.now + 30
+        other, third = (host for host in self.world.hosts.values() if host is not worker.host)
+        self.interrupt(self.process(other, "the command", self._effect, self.world.now))
+        self.world.run(until=self.world.now + 13)
+        self.process(third, "expiring tick", tick.tick, self.world.now)
+        self.world.run(until=self.world.now + 10)
+
+    def _effect(self) -> None:
+        fence = Fence()
+        fence.run_id, fence.token = UUID(self.run_id()), self.token
+        try:
+            with transaction.atomic():
+                if connection.vendor == "postgresql":
+                    with connection.cursor() as cursor:
+                        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+                Run.objects.count()
+                with fence:
+                    Group.objects.create(name=EFFECT)
+        except LeaseLost:
+            self.world.note("the fence refuses")
+
+    def _look(self) -> None:
+        self.check()
+        if not self.world.counts.get("the effect was committed") and rows(EFFECTS, EFFECT):
+            self.world.note("the effect was committed")
+            if rows("SELECT 1 FROM chroniker_run WHERE finished_at IS NOT NULL"):
+                self.world.violated("fence", "an effect was committed after its run was closed")

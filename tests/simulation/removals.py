@@ -1,0 +1,161 @@
+"""The safeguards of the product that can be removed, each as a replacement of text in its source."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Replacement(NamedTuple):
+    file: str
+    old: str
+    new: str
+    scenes: str  #: that find it; empty: none does, see ``NOT_FOUND``
+    also: tuple[str, str, str] | None = None  #: a second replacement: the same rule, asked in another statement
+    postgres: bool = False  #: they find it on PostgreSQL only
+
+
+REPLACEMENTS = {
+    "no-compare-and-set": Replacement(
+        "lifecycle/start.py", "token=token, status=Status.CLAIMED, ", "token=token, ", "doubled-message"
+    ),
+    "no-margin": Replacement("conf.py", "return self.lease / 5\n", "return self.lease * 0\n", "slow-kill"),
+    "no-deadline": Replacement(
+        "worker/lease_renewal.py",
+        "self.deadline = sent_at + self._held_for",
+        "self.deadline = sent_at + 10_000",
+        "cut",
+        ("worker/lease_renewal.py", "self.deadline = request.sent_at + self._held_for", "self.deadline += 10_000"),
+    ),
+    "expires-early": Replacement(
+        "lifecycle/expiry.py",
+        "FromNow(-settings.drift_allowance))",
+        "FromNow(settings.lease / 2))",
+        "cut",
+        ("scheduler/pending_work.py", "Now(-settings.drift_allowance)", "Now(settings.lease / 2)"),
+    ),
+    "renewal-revives": Replacement(
+        "lifecycle/start.py",
+        "valid = lease if settings.check_lock_file else",
+        "valid = lease if True else",
+        "renewal-against-expiry",
+    ),
+    "claim-does-not-compare": Replacement(
+        "lifecycle/claim.py",
+        "if revisions.get(plan.state.pk) == plan.state.revision]",
+        "if plan.state.pk in revisions]",
+        "edit,two-ticks",
+    ),
+    "start-too-late": Replacement(
+        "lifecycle/start.py",
+        "held = Lease.objects.filter(pk=run_id, expires_at__gt=FromNow())",
+        "held = Lease.objects.filter(pk=run_id)",
+        "late-message",
+    ),
+    "clock-is-believed": Replacement(
+        "clock/clock_state.py",
+        "return dataclasses.replace(memory, until=until, code=code.value, jump_seconds=round(jumped), unsettled=True)",
+        "return memory",
+        "clock-jump",
+    ),
+    "no-restart-after-jump": Replacement(
+        "scheduler/tick.py", "        lifecycle.restart_after_clock_jump()\n", "        pass\n", "jump-of-a-claim"
+    ),
+    "finish-by-anyone": Replacement(
+        "lifecycle/close.py",
+        "filter(pk=run_id, token=token, nonce=nonce, status=Status.RUNNING).update(",
+        "filter(pk=run_id, token=token).update(",
+        "finish-against-expiry",
+    ),
+    "fence-reads-without-a-lock": Replacement(
+        "command_api/fence.py", "{_OPEN} FOR SHARE", "{_OPEN}", "fence-against-expiry", postgres=True
+    ),
+    "lease-from-the-answer": Replacement(
+        "worker/lease_renewal.py",
+        "self.deadline = request.sent_at + self._held_for",
+        "self.deadline = boot_clock() + self._held_for",
+        "late-answer",
+    ),
+    "group-not-locked": Replacement(
+        "lifecycle/admission.py",
+        "taken = groups.open_jobs([pk for pk, limit in limits.items() if limit])",
+        "taken: dict[int, int] = {}",
+        "group-limit",
+    ),
+    "deadline-without-lock-files-only": Replacement(
+        "executors/database_report.py",
+        "        lease=settings.lease.total_seconds(),\n",
+        "        lease=10_000.0 if settings.check_lock_file else settings.lease.total_seconds(),\n",
+        "lock-file-unseen",
+    ),
+    "lock-is-not-asked": Replacement(
+        "lifecycle/expiry.py",
+        "        overdue &= ~Q(pk__in=[run_id for run_id in running if held[run_id]])\n",
+        "",
+        "lock-file-stopped",
+    ),
+    "no-sweep-before-expiry": Replacement(
+        "lifecycle/expiry.py",
+        "if not here.is_held(run_id) and here.kill_remaining(run_id)}",
+        "if False}",
+        "killed-guards,lock-file-killed-guards",
+    ),
+    "no-periodic-sweep": Replacement(
+        "worker/run_remains.py",
+        "                    self.sweep()\n",
+        "                    pass\n",
+        "killed-guards-elsewhere",
+    ),
+    "survivors-are-forgotten": Replacement(
+        "lifecycle/close.py", "_free_slot(run_id, outcome.survivors)", "_free_slot(run_id, ())", "survivor"
+    ),
+    "missing-output-is-not-marked": Replacement(
+        "lifecycle/expiry.py",
+        "    note_output_missing(lost, database_now())\n",
+        "",
+        "supervisor-dies,lock-file-supervisor-dies",
+    ),
+    "lease-of-the-own-length": Replacement(
+        "lifecycle/clock_jump.py",
+        "    length = dt.timedelta(seconds=seconds)\n",
+        "    length = settings.lease\n",
+        "unequal",
+    ),
+    "dependency-is-not-checked-again": Replacement(
+        "lifecycle/claim.py",
+        "allowed |= Q(~dependencies.blocked(kind.dependencies), pk__in=ids)",
+        "allowed |= Q(pk__in=ids)",
+        "dependency",
+    ),
+    "zone-rules-are-not-compared": Replacement(
+        "eligibility/due.py",
+        "filter(booked_zone_rules__lt=zone_rules_version())",
+        "none()",
+        "zone-rules",
+    ),
+    "claim-keeps-the-newer-zone-rules": Replacement(
+        "lifecycle/planned_rows.py", "    state.booked_zone_rules = zone_rules_version()\n", "", "zone-rules"
+    ),
+    "error-of-one-host-suspends": Replacement(
+        "lifecycle/booking.py",
+        "    return unknown_zone or isinstance(error, (OSError, MemoryError, ImportError))\n",
+        "    return False\n",
+        "zone-missing",
+    ),
+    "edit-is-dated-by-its-host": Replacement(
+        "models/job.py",
+        "        if is_edit:\n            self.edited_at = FromNow()",
+        "        if is_edit:\n            self.edited_at = timezone.now()",
+        "edit-by-slow-clock",
+    ),
+    "no-second-message": Replacement(
+        "scheduler/dispatch.py",
+        "filter(redispatch_at__lte=now)",
+        "filter(redispatch_at__lte=now).none()",
+        "lost-message",
+    ),
+}
+#: Names that a replacement needs at the top of its file.
+IMPORTS = {
+    "edit-is-dated-by-its-host": "from django.utils import timezone\n",
+    "lease-from-the-answer": "from chroniker.process.kernel import boot_clock\n",
+}
