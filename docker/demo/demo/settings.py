@@ -140,6 +140,9 @@ CELERY_WORKER_CONCURRENCY = 4
 CELERY_RESULT_BACKEND = "django-db"
 CELERY_RESULT_EXTENDED = True
 CELERY_TIMEZONE = TIME_ZONE
+# Beat ticks the jobs, and sends these entries, each once whatever the number of beats: see "Beat entries" in the admin.
+CELERY_BEAT_SCHEDULER = "chroniker_celery.beat:Scheduler"
+CELERY_BEAT_SCHEDULE = {"Clear sessions": {"task": "samples.tasks.clear_sessions", "schedule": 300.0}}
 
 # --- mails -----------------------------------------------------------------------------------------------------------
 

@@ -51,6 +51,11 @@ SHOP_JOBS = (
         "Import prices", "Imports", "*/5 * * * *", "import_data", "prices --seconds 12",
         after=("Import exchange rates",),
     ),
+    ShopJob(
+        "Fetch reviews", "Imports", "*/3 * * * *", "run_celery_task",
+        """samples.tasks.fetch_reviews --args '["web shop"]' --kwargs '{"pages": 4}'""",
+        more=_more(max_retries=2, retry_backoff_seconds=20),
+    ),
     ShopJob("Synchronise images", "Imports", "*/6 * * * *", "import_data", "images --seconds 35 --parts 120", HEAVY),
     ShopJob(
         "Rebuild the search index", "Search", "*/3 * * * *", "build_index", "products --seconds 140 --parts 91", HEAVY,

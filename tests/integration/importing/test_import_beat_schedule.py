@@ -40,8 +40,8 @@ class Sunset(solar):
 def imported(entry: dict[str, Any], *, zone: str = "UTC", now: dt.datetime = NOW) -> Candidate:
     """The job of one entry of a task that the project has."""
     app = Celery("importing", set_as_current=False, fixups=[])
-    app.conf.update(timezone=zone, beat_schedule={"report": {"task": "shop.report", **entry}})
-    found = settings_entries.candidates(app, ImportOptions(now, {"shop.report"}))
+    app.conf.update(timezone=zone, beat_schedule={"report": {"task": "testapp.takes_anything", **entry}})
+    found = settings_entries.candidates(app, ImportOptions(now, {"testapp.takes_anything"}))
     save_candidates(found, by="a test")
     return found[0]
 
@@ -86,7 +86,7 @@ def test_arguments_and_options_are_kept() -> None:
     entry = {"schedule": 60, "args": ("a", [1]), "kwargs": {"full": True}, "options": options}
     found = imported(entry)
     job = found.job
-    words = ["shop.report", "--args", '["a", [1]]', "--kwargs", '{"full": true}']
+    words = ["testapp.takes_anything", "--args", '["a", [1]]', "--kwargs", '{"full": true}']
     assert (job.command, shlex.split(job.args)) == ("run_celery_task", words)
     assert (job.queue, job.priority, job.start_deadline_seconds) == ("slow", 3, 600)
     assert "These options are not imported: serializer." in found.differences
@@ -114,6 +114,7 @@ def test_a_job_runs_at_once_if_its_entry_was_due_while_no_beat_ran(every: Any) -
     now = database_now()
     BeatEntry.objects.create(key=key_of("report"), name="report", served_until=now - 25 * HOUR)
     found = imported({"schedule": every}, now=now)
+    assert found.job.enabled
     assert found.due_since is not None and now - 25 * HOUR < found.due_since <= now
     call_command("cron", "--dry-run", stdout=(out := io.StringIO()))
     assert "report" in out.getvalue()
