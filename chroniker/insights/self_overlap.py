@@ -8,24 +8,27 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chroniker.models import Overlap
+from chroniker.models import CatchUp, Overlap
 
 
 @dataclass(frozen=True, slots=True)
 class OverlapForecast:
-    """Every scheduled time gets a run of its own, is merged into a later run, or is skipped."""
+    """Every scheduled time gets a run of its own, perhaps late, is merged into a later run, or is skipped."""
 
     runs: int = 0
     merged: int = 0
     skipped: int = 0
     stopped: int = 0  #: runs that the next run replaces
+    late: int = 0  #: scheduled times that wait for a run of an earlier one, and then have a run of their own
 
     @property
     def affected(self) -> int:
-        return self.merged + self.skipped + self.stopped
+        return self.merged + self.skipped + self.stopped + self.late
 
 
-def forecast(starts: Sequence[dt.datetime], length: dt.timedelta, policy: str) -> OverlapForecast:
+def forecast(
+    starts: Sequence[dt.datetime], length: dt.timedelta, policy: str, catch_up: str = CatchUp.COALESCE
+) -> OverlapForecast:
     """For a job whose runs all take ``length``, with a tick at every moment and nothing else that delays a run.
 
     ``starts``: its start times, in order. A run that ends at the moment of the next start does not overlap it.
@@ -33,7 +36,22 @@ def forecast(starts: Sequence[dt.datetime], length: dt.timedelta, policy: str) -
     if policy == Overlap.REPLACE:
         later = (high - low < length for low, high in itertools.pairwise(starts))
         return OverlapForecast(runs=len(starts), stopped=sum(later))
-    return _skipping(starts, length) if policy == Overlap.SKIP else _waiting(starts, length)
+    if policy == Overlap.SKIP:
+        return _skipping(starts, length)
+    if catch_up == CatchUp.EACH:
+        return _queueing(starts, length)
+    found = _waiting(starts, length)
+    return OverlapForecast(runs=found.runs, skipped=found.merged) if catch_up == CatchUp.LATEST else found
+
+
+def _queueing(starts: Sequence[dt.datetime], length: dt.timedelta) -> OverlapForecast:
+    """Each has a run of its own, in order. A misfire grace, which may skip some of a long queue, is not considered."""
+    late, free = 0, starts[0] if starts else None
+    for start in starts:
+        assert free is not None
+        late += free > start
+        free = max(start, free) + length
+    return OverlapForecast(runs=len(starts), late=late)
 
 
 def _skipping(starts: Sequence[dt.datetime], length: dt.timedelta) -> OverlapForecast:

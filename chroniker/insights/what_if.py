@@ -156,7 +156,7 @@ def _own_overlap(
         return None
     length = dt.timedelta(seconds=seconds)
     old, new = (
-        forecast(table.starts(now, now + DAY, MOST_STARTS) if table else [], length, edited.overlap)
+        forecast(table.starts(now, now + DAY, MOST_STARTS) if table else [], length, edited.overlap, edited.catch_up)
         for table in (before, after)
     )
     return OwnOverlap(length, old, new)

@@ -17,6 +17,7 @@ BOUNDS = Bounds(lease=6, start_deadline=60, period=5, away=10)
 
 SOUND = """
 CREATE TABLE chroniker_job (id INTEGER, name TEXT, cron TEXT, group_id INTEGER,
+    catch_up TEXT DEFAULT 'COALESCE', hold_on_failure INTEGER DEFAULT 0,
     retry_on_lost INTEGER DEFAULT 0, retry_backoff_seconds INTEGER DEFAULT 1);
 CREATE TABLE chroniker_run (id TEXT, job_id INTEGER, slot TEXT DEFAULT '', status TEXT DEFAULT 'SUCCEEDED',
     scheduled_for TEXT, covered_until TEXT, claimed_at TEXT DEFAULT '2026-01-01 00:00:10', parent_id TEXT,
@@ -57,6 +58,12 @@ VIOLATING_CHANGES: list[tuple[str, str, list[Mark]]] = [
     ("instants_unaccounted", "UPDATE chroniker_run SET scheduled_for = '2026-01-01 00:00:20' WHERE id = 'a'", []),
     ("instants_unaccounted", "UPDATE fault_timelines SET until_ = '2026-01-01 00:00:40'", []),
     ("instants_accounted_twice", "UPDATE chroniker_run SET scheduled_for = '2026-01-01 00:00:20' WHERE id = 'b'", []),
+    ("instants_sharing_a_run", "UPDATE chroniker_job SET catch_up = 'EACH'", []),
+    (
+        "held_jobs_claimed",
+        "UPDATE chroniker_job SET hold_on_failure = 1; UPDATE chroniker_run SET status = 'FAILED' WHERE id = 'a'",
+        [],
+    ),
     ("runs_left_open", "UPDATE chroniker_run SET finished_at = NULL, status = 'RUNNING' WHERE id = 'c'", []),
     ("runs_left_open", "INSERT INTO chroniker_lease VALUES ('c')", []),
     (

@@ -21,6 +21,9 @@ KINDS: dict[str, dict[str, Any]] = {
     "failing": {"args": "--seconds 1 --lines 500 --fail", "max_retries": 2, "retry_backoff_seconds": 1},
     "replaced": {"args": "--lines 4000 --talk --seconds 12", "overlap": "REPLACE"},
     "strict": {"args": "--seconds 1", "misfire_grace_seconds": 5},
+    "each": {"args": "--seconds 2", "catch_up": "EACH", "misfire_grace_seconds": 3600, "max_retries": 1},
+    "latest": {"args": "--seconds 2", "catch_up": "LATEST", "retry_on_lost": True, "retry_backoff_seconds": 1},
+    "held": {"args": "--seconds 1 --fail", "hold_on_failure": True},
     "dependent": {"args": ""},
 }
 #: Due at every moment: the next one begins as soon as anybody believes that the one before is over.

@@ -48,7 +48,7 @@ class Command(Process):
         obeys = rng.random() < 0.8
         seconds = rng.expovariate(1 / 8) if rng.random() < 0.8 else rng.uniform(20, 90)
         code = 0 if rng.random() < 0.85 else 1
-        return obeys, seconds if fixed is None else fixed, code if fixed is None else 0
+        return obeys, seconds if fixed is None else fixed, code if fixed is None else self.world.command_code
 
     def _draw_child(self) -> tuple[float, float]:
         """How many seconds before its end it starts a process, and how long that one lives. 0: it starts none."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import Error
 
+from chroniker import lifecycle
 from chroniker.eligibility import pauses
 from chroniker.exceptions import ClaimRefused
 from chroniker.models import OPEN, Job, Run
@@ -11,7 +12,7 @@ from chroniker.scheduler import manual_runs, stopping
 from tests.simulation import site
 from tests.simulation.world import World
 
-DEEDS = ("run now", "stop", "force run", "edit", "switch", "pause")
+DEEDS = ("run now", "stop", "force run", "edit", "switch", "pause", "resume")
 EDITS = ("*/5 * * * * *", "*/7 * * * * *", "*/10 * * * * *")
 
 
@@ -39,6 +40,8 @@ def _act(world: World, deed: str, job_id: int) -> None:
         Job.objects.filter(pk=job_id).update(enabled=False)
         world.block(rng.expovariate(1 / 10))
         Job.objects.filter(pk=job_id).update(enabled=True)
+    elif deed == "resume":
+        lifecycle.resume_jobs([job_id])
     elif deed == "pause":
         pauses.pause("a person")
         world.block(rng.expovariate(1 / 10))

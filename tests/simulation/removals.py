@@ -147,6 +147,40 @@ REPLACEMENTS = {
         "        if is_edit:\n            self.edited_at = timezone.now()",
         "edit-by-slow-clock",
     ),
+    "held-job-is-claimed": Replacement(
+        "eligibility/claim_kinds.py",
+        "            found &= Q(held_at__isnull=True)\n",
+        "            pass\n",
+        "hold",
+    ),
+    "failure-holds-nothing": Replacement(
+        "lifecycle/job_health.py",
+        "    if job.hold_on_failure and state.held_at is None:\n",
+        "    if False:\n",
+        "hold",
+    ),
+    "retry-is-overtaken": Replacement(
+        "eligibility/claim_kinds.py",
+        "return found & ~retry_comes_first() if self.waits_for_retry else found",
+        "return found",
+        "retry-first",
+    ),
+    "retry-of-the-latest-run": Replacement(
+        "eligibility/due.py", 'slot="", chain=OuterRef("retry_of"))', 'slot="")', "retry-first"
+    ),
+    "run-by-hand-drops-a-retry": Replacement(
+        "lifecycle/planned_rows.py",
+        "elif trigger == Trigger.SCHEDULE and after.retry_origin == Trigger.SCHEDULE and not keeps_retries(job):",
+        "else:",
+        "retry-first",
+    ),
+    "each-covers-all": Replacement("lifecycle/plan.py", "        until = first\n", "        pass\n", "catch-up-each"),
+    "latest-covers-all": Replacement(
+        "lifecycle/plan.py",
+        "        first = until\n",
+        "        first = before + dt.timedelta(microseconds=1)\n",
+        "catch-up-latest",
+    ),
     "no-second-message": Replacement(
         "scheduler/dispatch.py",
         "filter(redispatch_at__lte=now)",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chroniker.models import EVERY_HOST, Group, Job, JobDependency, Overlap
+from chroniker.models import EVERY_HOST, CatchUp, Group, Job, JobDependency, Overlap
 from tests.simulation import channels, database
 from tests.simulation.actors import Broker
 from tests.simulation.checker.promises import Promises
@@ -52,6 +52,18 @@ def edit_cron(world: World, job_id: int, cron: str, **fields: Any) -> None:
     Job.objects.filter(pk=job_id).update(cron=cron, **fields)
 
 
+def draw_catch_up(world: World) -> dict[str, Any]:
+    rng = world.rng
+    catch_up = rng.choice([CatchUp.COALESCE, CatchUp.COALESCE, CatchUp.EACH, CatchUp.LATEST])
+    each = catch_up == CatchUp.EACH
+    return {
+        "catch_up": catch_up,
+        "hold_on_failure": rng.random() < 0.25,
+        "overlap": Overlap.WAIT if each else rng.choice([Overlap.WAIT, Overlap.WAIT, Overlap.SKIP, Overlap.REPLACE]),
+        "misfire_grace_seconds": rng.choice([10, 30]) if each else rng.choice([None, None, 10]),
+    }
+
+
 def draw_jobs(world: World, *, lock_files: bool) -> list[int]:
     """Two to four jobs with different rules; often the last one waits for the first."""
     rng = world.rng
@@ -62,15 +74,14 @@ def draw_jobs(world: World, *, lock_files: bool) -> list[int]:
             world,
             f"job {number}",
             rng.choice(SECONDS_CRONS),
-            overlap=rng.choice([Overlap.WAIT, Overlap.WAIT, Overlap.SKIP, Overlap.REPLACE]),
             max_retries=rng.choice([0, 2]),
             retry_backoff_seconds=rng.choice([1, 5]),
             retry_on_lost=rng.random() < 0.5,
             timeout_seconds=rng.choice([None, None, 15]),
-            misfire_grace_seconds=rng.choice([None, None, 10]),
             group=group if rng.random() < 0.3 else None,
             hostname=rng.choice(["", "", "", "a", EVERY_HOST]) if not lock_files else "",
             jitter_seconds=rng.choice([0, 0, 3]),
+            **draw_catch_up(world),
         )
         jobs.append(job.pk)
     if rng.random() < 0.6:

@@ -20,7 +20,8 @@ SECONDS = 600.0
 #: Those that find most of the removed safeguards in the shortest time.
 SCENES = (
     "two-ticks,edit,dependency,doubled-message,late-message,lost-message,jump-of-a-claim,cut,clock-jump,"
-    "finish-against-expiry,killed-guards,lock-file-unseen,survivor,zone-rules,zone-missing,edit-by-slow-clock"
+    "finish-against-expiry,killed-guards,lock-file-unseen,survivor,zone-rules,zone-missing,edit-by-slow-clock,"
+    "hold,retry-first"
 )
 
 

@@ -76,6 +76,7 @@ class World:
         self.period = 5.0  #: seconds between two ticks when nothing is due
         self.schedulers_run = True  #: a scheduler that died is started again
         self.command_seconds: float | None = None  #: how long commands take; None: drawn
+        self.command_code = 0  #: the exit status of commands whose time is not drawn
         self.child_seconds: float | None = None  #: how long a process lives that each command starts; None: drawn
         self.children_are_ours = True  #: False: they belong to another user, and cannot be killed
         self.kill_seconds: float | None = None  #: how long it takes to kill a tree; None: some milliseconds

@@ -119,7 +119,7 @@ def _overlap(found: WhatIf, edited: Job) -> Iterator[Effect]:
 
 def _affected(overlap: OwnOverlap) -> str:
     after: OverlapForecast = overlap.after
-    number, total = after.affected, after.affected + after.runs - after.stopped
+    number, total = after.affected, after.affected + after.runs - after.stopped - after.late
     words = {"n": count(number), "all": count(total)}
     if after.skipped:
         text = ngettext(
@@ -131,6 +131,12 @@ def _affected(overlap: OwnOverlap) -> str:
         text = ngettext(
             "Up to %(n)s of %(all)s scheduled times of a day will be merged into a later run.",
             "Up to %(n)s of %(all)s scheduled times of a day will be merged into a later run.",
+            number,
+        )
+    elif after.late:
+        text = ngettext(
+            "Up to %(n)s of %(all)s scheduled times of a day will wait for the run before.",
+            "Up to %(n)s of %(all)s scheduled times of a day will wait for the run before.",
             number,
         )
     else:

@@ -78,7 +78,7 @@ class ScheduleForm(forms.Form):
 
 
 ScheduleForm.base_fields = fields_for_model(
-    Job, fields=(*SPEC_FIELDS, "jitter_seconds", "overlap"), formfield_callback=_formfield
+    Job, fields=(*SPEC_FIELDS, "jitter_seconds", "overlap", "catch_up"), formfield_callback=_formfield
 )
 
 

@@ -8,7 +8,7 @@
         dst_gap: ["CRON", ...RULES], dst_fold: ["CRON", ...RULES],
     };
     const NAMES = ["frequency", "cron", "params", "run_at_0", "run_at_1", "starts_at_0", "starts_at_1", "ends_at_0",
-        "ends_at_1", "timezone", "dst_gap", "dst_fold", "jitter_seconds", "calendar", "overlap", "group"];
+        "ends_at_1", "timezone", "dst_gap", "dst_fold", "jitter_seconds", "calendar", "overlap", "catch_up", "group"];
     const LINE = ["command", "args", "raw_command"], LONGEST = 2000;
     const DELAY = 400; // milliseconds after the last key
     const TIMEOUT = 8000; // milliseconds until a request without a response counts as failed

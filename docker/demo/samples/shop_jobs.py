@@ -13,7 +13,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.utils import timezone
 
-from chroniker.models import Blackout, Calendar, Group, Job, JobDependency
+from chroniker.models import Blackout, Calendar, CatchUp, Group, Job, JobDependency
 
 #: Name to limit.
 GROUPS = {
@@ -56,6 +56,10 @@ SHOP_JOBS = (
         """samples.tasks.fetch_reviews --args '["web shop"]' --kwargs '{"pages": 4}'""",
         more=_more(max_retries=2, retry_backoff_seconds=20),
     ),
+    ShopJob(
+        "Import bank statements", "Imports", "*/3 * * * *", "import_data", "statements --seconds 3 --fail 1",
+        more=_more(hold_on_failure=True),
+    ),
     ShopJob("Synchronise images", "Imports", "*/6 * * * *", "import_data", "images --seconds 35 --parts 120", HEAVY),
     ShopJob(
         "Rebuild the search index", "Search", "*/3 * * * *", "build_index", "products --seconds 140 --parts 91", HEAVY,
@@ -84,6 +88,11 @@ SHOP_JOBS = (
     ShopJob(
         "Report margins", "Nightly reports", "*/5 * * * *", "write_report", "margins --seconds 9",
         after=("Load the warehouse",),
+    ),
+    ShopJob(
+        "Report each five minutes", "Nightly reports", "*/5 * * * *", "write_report",
+        """'sales until {{ covered_until|date:"H:i" }}' --seconds 12""",
+        more=_more(catch_up=CatchUp.EACH, misfire_grace_seconds=86_400),
     ),
     ShopJob(
         "Report to the board", "Nightly reports", "0 4 * * 1", "write_report", "board --seconds 9",

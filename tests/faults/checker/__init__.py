@@ -18,6 +18,8 @@ VIOLATIONS = {
     "executed_beyond_runs": "executions beyond the runs that were claimed: a run begun twice, or one nobody claimed",
     "instants_unaccounted": "instants of a schedule without a run and without a reason",
     "instants_accounted_twice": "instants that more than one run covers",
+    "instants_sharing_a_run": "runs for several instants, of jobs whose instants each get a run or none",
+    "held_jobs_claimed": "runs of the schedule after a failed one, of jobs that a failure holds",
     "runs_left_open": "runs not in a final state after the bound",
     "runs_lost_early": "runs that a tick called lost before lease and drift had passed",
     "runs_ended_late": "runs that were lost, or closed with their hosts, later than the bound",

@@ -32,6 +32,36 @@ def check(findings: Findings, query: Query) -> None:
     findings.figures["instants"] = instants
     findings.count("instants_unaccounted", missing)
     findings.count("instants_accounted_twice", twice)
+    findings.count("instants_sharing_a_run", _shared(query))
+    findings.count("held_jobs_claimed", _claimed_while_held(query))
+
+
+_CLAIMED = "scheduled_for IS NOT NULL AND status <> 'SKIPPED'"
+
+
+def _shared(query: Query) -> list[str]:
+    rows = query(
+        "SELECT id, job_id FROM chroniker_run"  # nosec B608  # no values
+        f" WHERE {_CLAIMED} AND covered_until <> scheduled_for"
+        " AND job_id IN (SELECT id FROM chroniker_job WHERE catch_up <> 'COALESCE')"
+    )
+    return [f"run {run} of job {job}" for run, job in rows]
+
+
+def _claimed_while_held(query: Query) -> list[str]:
+    """Nobody resumes such a job in a trial, and no run by hand of it succeeds."""
+    rows = query(
+        "SELECT id, job_id, status FROM chroniker_run"  # nosec B608  # no values
+        f" WHERE {_CLAIMED} AND job_id IN (SELECT id FROM chroniker_job WHERE hold_on_failure)"
+        " ORDER BY job_id, scheduled_for"
+    )
+    held, found = set(), []
+    for run, job, status in rows:
+        if job in held:
+            found.append(f"run {run} of job {job}")
+        if status in ("FAILED", "TIMED_OUT", "LOST"):
+            held.add(job)
+    return found
 
 
 def _instants(cron: str, since: dt.datetime, until: dt.datetime) -> list[dt.datetime]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.simulation.checker import output
+from tests.simulation.checker.chains import Chains
 from tests.simulation.checker.leases import Leases
 from tests.simulation.checker.ledger import Ledger
 from tests.simulation.checker.rows import rows
@@ -18,12 +19,14 @@ class Promises:
         self.leases = Leases(world, self.witness)
         self.ledger = Ledger(world)
         self.runs = Runs(world)
+        self.chains = Chains(world)
 
     def after_commit(self) -> None:
         with self.world.outside():
             self.leases.after_commit()
             self.ledger.after_commit()
             self.runs.after_commit()
+            self.chains.after_commit()
 
     def at_the_end(self) -> None:
         """When everything should have ended."""

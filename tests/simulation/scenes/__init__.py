@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.simulation.scenes import claims, clocks, guards, runs, schedules
+from tests.simulation.scenes import claims, clocks, guards, runs, schedules, waiting
 from tests.simulation.scenes.base import Scene
 
 SCENES: dict[str, type[Scene]] = {
@@ -37,6 +37,10 @@ SCENES: dict[str, type[Scene]] = {
     "edit-by-slow-clock": schedules.EditBySlowClock,
     "zone-missing": schedules.ZoneMissing,
     "zone-rules": schedules.ZoneRules,
+    "catch-up-each": waiting.CatchUpEach,
+    "catch-up-latest": waiting.CatchUpLatest,
+    "hold": waiting.Hold,
+    "retry-first": waiting.RetryFirst,
     "killed-guards": guards.KilledGuards,
     "killed-guards-elsewhere": guards.KilledGuardsElsewhere,
     "survivor": guards.Survivor,

@@ -15,7 +15,7 @@ from chroniker.insights.crowding import ExpectedRun, collisions
 from chroniker.insights.self_overlap import OverlapForecast, forecast
 from chroniker.insights.timetable import Change, Timetable, changed_times, stale_times
 from chroniker.lifecycle import Plan, plan
-from chroniker.models import Job, JobState, Overlap, Status
+from chroniker.models import CatchUp, Job, JobState, Overlap, Status
 from chroniker.schedule import ClosedTime, Spec, next_after
 from tests.unit.schedule.samples import CHANGES, cron, utc
 
@@ -120,7 +120,7 @@ class Life:
         while now <= end or self.ends is not None:
             self._second(now, end)
             now += SECOND
-        return OverlapForecast(self.found["runs"], self.found["merged"], self.found["skipped"], self.found["stopped"])
+        return OverlapForecast(*(self.found[name] for name in ("runs", "merged", "skipped", "stopped", "late")))
 
     def _second(self, now: dt.datetime, end: dt.datetime) -> None:
         if self.ends is not None and self.ends <= now:
@@ -143,6 +143,7 @@ class Life:
             else:
                 self.found["runs"] += 1
                 self.found["merged"] += covered - 1
+                self.found["late"] += self.job.catch_up == CatchUp.EACH and now > run.scheduled_for
                 self.ends = now + self.seconds * SECOND
         drawn.after.job = self.job
         self.state = drawn.after
@@ -159,18 +160,24 @@ class Life:
     expression=st.sampled_from(["* * * * *", "*/2 * * * *", "0,1,5,20 * * * *", "*/10 * * * *"]),
     seconds=st.integers(1, 700) | st.sampled_from([60, 120, 300, 600]),
     policy=st.sampled_from(Overlap.values),
+    catch_up=st.sampled_from(CatchUp.values),
 )
-def test_overlaps_are_those_of_a_life_second_by_second(expression: str, seconds: int, policy: str) -> None:
+def test_overlaps_are_those_of_a_life_second_by_second(
+    expression: str, seconds: int, policy: str, catch_up: str
+) -> None:
     begin = utc(2026, 11, 2, 8, 0, 30)
-    job = Job(pk=1, command="noop", cron=expression, timezone="UTC", overlap=policy)
+    job = Job(pk=1, command="noop", cron=expression, timezone="UTC", overlap=policy, catch_up=catch_up)
     end = begin + 40 * MINUTE
     starts = Timetable(job.spec).starts(begin, end, 1000)
     expected = Life(job, seconds).live(begin, end)
-    found = forecast(starts, seconds * SECOND, policy)
-    if policy == Overlap.WAIT:  # the last run may also cover times after the end: compare what was due until then
-        assert found.runs + found.merged == len(starts)
+    found = forecast(starts, seconds * SECOND, policy, catch_up)
+    if catch_up == CatchUp.EACH and policy == Overlap.WAIT:
+        assert (found.runs, found.late) == (len(starts), expected.late)
         assert found.runs == expected.runs
-    else:
+    elif policy == Overlap.WAIT:  # the last run may also cover times after the end: compare what was due until then
+        assert found.runs + found.merged + found.skipped == len(starts)
+        assert found.runs == expected.runs
+    elif catch_up != CatchUp.EACH:  # which needs the overlap "wait"
         assert found == expected
 
 
