@@ -86,6 +86,7 @@ def test_output_that_cannot_be_loaded_is_shown(open_page: Callable[..., Page]) -
     page = open_page("about:blank", before=SHORT_TIMEOUT)
     page.route("**/output/**", lambda route: None)
     page.goto(reverse("admin:chroniker_run_change", args=[run.pk]))
+    page.get_by_role("link", name="Start").click()
     expect(page.get_by_text("The output could not be loaded. The server does not answer.")).to_be_visible()
 
 
@@ -150,21 +151,34 @@ def test_long_output_begins_at_its_end_and_earlier_output_is_loaded_on_demand(op
     expect(page.locator("#L30002")).to_be_visible()
 
 
-def test_a_request_for_lines_waits_while_another_one_has_no_response(open_page: Callable[..., Page]) -> None:
+def test_new_lines_that_come_after_another_view_was_loaded_are_dropped(open_page: Callable[..., Page]) -> None:
     from playwright.sync_api import Route, expect
 
-    page, held = open_page("about:blank"), list[Route]()
-    page.route("**/output/?after=*", lambda route: held.append(route))
-    page.goto(reverse("admin:chroniker_run_change", args=[a_long_run().pk]))
+    page, held, run = open_page("about:blank"), list[Route](), a_long_run()
+    page.route("**/*_after=*", lambda route: held.append(route))
+    page.goto(reverse("admin:chroniker_run_change", args=[run.pk]))
     output = page.get_by_role("log")
-    before = numbers(output)[0]
+    write(run, 1, 30, "written meanwhile\n")
     while not held:  # the request for new lines
         page.wait_for_timeout(50)
-    output.evaluate("box => { box.scrollTop = 0; }")
-    page.get_by_role("link", name="First error").click()
-    held[0].continue_()
-    expect(page.locator(f"#L{before - 1}")).to_be_attached()
-    expect(page.locator("#L30001.hit")).to_be_in_viewport()
+    page.get_by_role("link", name="Start").click()
+    expect(page.locator("#L1")).to_be_visible()
+    with page.expect_response("**/*_after=*"):
+        held[0].continue_()
+    page.wait_for_timeout(200)
+    assert numbers(output)[0] == 1 and "written meanwhile" not in output.inner_text()
+
+
+def test_the_page_of_a_running_run_sends_one_request_at_a_time(open_page: Callable[..., Page]) -> None:
+    run = run_now(a_booked_job(), by="a test")
+    started(run)
+    page, sent = open_page("about:blank"), list[str]()
+    page.on("request", lambda request: sent.append(request.url) if request.resource_type == "fetch" else None)
+    page.goto(reverse("admin:chroniker_run_change", args=[run.pk]))
+    for number in range(3):
+        write(run, 1, number, f"line {number}\n")
+        page.get_by_text(f"line {number}").wait_for()
+    assert sent and {url.partition("?")[0].rsplit("/", 2)[-2] for url in sent} == {"change"}
 
 
 def test_a_line_is_found_by_search_number_and_first_error(
@@ -230,7 +244,7 @@ def test_a_hidden_tab_sends_no_requests_and_refreshes_when_shown(open_page: Call
     page.wait_for_load_state("networkidle")
     write(run, 1, 0, "written meanwhile\n")
     expect(page.locator(".l")).to_have_count(0)
-    with page.expect_request(lambda request: "/output/" in request.url):
+    with page.expect_request(lambda request: "_after=" in request.url):
         page.evaluate("window.isHidden = false; document.dispatchEvent(new Event('visibilitychange'));")
     expect(page.get_by_role("log")).to_contain_text("written meanwhile")
 

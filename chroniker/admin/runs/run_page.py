@@ -5,12 +5,13 @@ from __future__ import annotations
 import datetime as dt
 from functools import partial
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.apps import apps
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import BadRequest, PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.urls import path
 from django.urls.resolvers import URLPattern
 from django.utils.formats import date_format
@@ -32,6 +33,8 @@ from chroniker.wording.formats import count, exact_time, percent, rate_in_words,
 DRAINS = dt.timedelta(minutes=2)
 #: Lines that the page has before any script runs.
 FIRST_LINES = 200
+#: The parameter of a refresh for the lines behind a place.
+AFTER = "_after"
 FRAGMENTS = {
     f"run-{name}": f"chroniker/console/run/{name}.html"
     for name in (
@@ -59,8 +62,26 @@ def run_view(run_admin: Any, request: HttpRequest, object_id: str) -> HttpRespon
         raise PermissionDenied  # nobody edits a run
     story = _story(object_id)
     context = {**_context(run_admin, request, story), **_output(request, story)}
-    context["live_seconds"] = 5 if story.run.status in OPEN else 60
-    return render(run_admin.admin_site, request, "chroniker/console/run/page.html", "runs", context, FRAGMENTS)
+    context["live_seconds"] = _live_seconds(story)
+    template, more = "chroniker/console/run/page.html", _new_lines(request, story.run)
+    return render(run_admin.admin_site, request, template, "runs", context, FRAGMENTS, more)
+
+
+def _live_seconds(story: RunStory) -> int:
+    """Seconds between two refreshes."""
+    if story.run.status == Status.RUNNING:
+        return 1
+    return 5 if story.run.status in OPEN or _drains(story) else 60
+
+
+def _new_lines(request: HttpRequest, run: Run) -> dict[str, Any] | None:
+    """The lines behind a place, for a refresh of a page that follows the output: ``?_after=PLACE``."""
+    place = request.GET.get(AFTER)
+    if live_etag(request) is None or not place:
+        return None
+    found = output_lines.answer(run.pk, QueryDict(urlencode({"after": place})))
+    is_open = run.status in OPEN
+    return {"output": {**found, "open": is_open}} if found["html"] or not is_open else None
 
 
 @json_view
@@ -162,11 +183,10 @@ def _progress(story: RunStory) -> dict[str, Any] | None:
 def _output(request: HttpRequest, story: RunStory) -> dict[str, Any]:
     """The last lines, or those that the address asks for. A refresh does not read them."""
     run = story.run
-    drains = run.finished_at is not None and story.now - run.finished_at < DRAINS
     found = {
         "output_url": admin_url("chroniker_run_output", run.pk),
         "log_url": admin_url("chroniker_run_log", run.pk),
-        "output_grows": run.status in OPEN or drains,
+        "output_grows": run.status in OPEN or _drains(story),
         "missing": _missing(story),
         "output_hint": _hint(run),
     }
@@ -178,6 +198,10 @@ def _output(request: HttpRequest, story: RunStory) -> dict[str, Any]:
         raise BadRequest("after and before must be places, at a number.") from None
     html, amount = output_lines.html(view.lines), output_lines.amount(view)
     return {**found, "view": view, "lines": html, "amount": amount, "target": target}
+
+
+def _drains(story: RunStory) -> bool:
+    return story.run.finished_at is not None and story.now - story.run.finished_at < DRAINS
 
 
 def _hint(run: Run) -> str:

@@ -37,12 +37,13 @@ def render(
     name: str,
     context: Mapping[str, Any],
     fragments: Mapping[str, str] | None = None,
+    more: Mapping[str, Any] | None = None,
 ) -> HttpResponse:
     """The page ``name`` (one of ``console_bar.PAGES``) by ``template``, which extends ``chroniker/console/base.html``.
 
     ``context`` has ``title``; optionally ``console_trail``: (title, url) of pages above this one, below its page link.
     ``fragments``: id of an element to the template of its content, which the page includes there. Without fragments
-    the page is not refreshed.
+    the page is not refreshed. ``more``: what the answer to a refresh has besides them.
     """
     full = {
         **admin_site.each_context(request),
@@ -57,7 +58,7 @@ def render(
     etag = live_etag(request)
     response: HttpResponse
     if fragments and etag is not None:
-        response = fragments_json(request, full, {**fragments, **COMMON_FRAGMENTS}, etag)
+        response = fragments_json(request, full, {**fragments, **COMMON_FRAGMENTS}, etag, more)
     else:
         response = TemplateResponse(request, template, full)
     add_never_cache_headers(response)

@@ -39,15 +39,21 @@ def live_address(path: str, query: QueryDict | None = None) -> str:
 
 
 def fragments_json(
-    request: HttpRequest, context: Mapping[str, Any], fragments: Mapping[str, str], etag: str
+    request: HttpRequest,
+    context: Mapping[str, Any],
+    fragments: Mapping[str, str],
+    etag: str,
+    more: Mapping[str, Any] | None = None,
 ) -> HttpResponse:
-    """``{"html": {id: content}, "etag": …}``; 304 if the page has these fragments already."""
+    """``{"html": {id: content}, "etag": …}``; 304 if the page has these fragments already. ``more``: further values of
+    the answer, which the page does not have yet."""
     html = {key: render_to_string(template, dict(context), request) for key, template in fragments.items()}
     joined = "\0".join(_COUNTED.sub(r"\1", text) for text in html.values())
     tag = hashlib.blake2b(joined.encode(), digest_size=12).hexdigest()
-    if tag == etag:
+    if tag == etag and not more:
         return HttpResponseNotModified()
-    return JsonResponse({"html": html, "etag": tag, "seconds": context.get("live_seconds")})
+    shown = html if tag != etag else {}
+    return JsonResponse({**(more or {}), "html": shown, "etag": tag, "seconds": context.get("live_seconds")})
 
 
 def live_list(request: HttpRequest, response: HttpResponse) -> HttpResponse:

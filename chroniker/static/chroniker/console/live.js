@@ -125,8 +125,11 @@
         notice.hidden = !text;
     }
 
+    /* Other scripts of the page may add parameters: there is one request for the whole page. */
     function address() {
-        return source.dataset.liveUrl + encodeURIComponent(etag);
+        const more = new URLSearchParams();
+        document.dispatchEvent(new CustomEvent("ops:ask", {detail: more}));
+        return `${source.dataset.liveUrl}${encodeURIComponent(etag)}${more.size ? "&" : ""}${more}`;
     }
 
     function clock() {
@@ -147,6 +150,7 @@
             etag = answer.etag;
             seconds = answer.seconds || seconds;
             Object.entries(answer.html).forEach(([id, html]) => put(id, html));
+            document.dispatchEvent(new CustomEvent("ops:answer", {detail: answer}));
         }
         last = clock();
         if (updated) { updated.textContent = last; }

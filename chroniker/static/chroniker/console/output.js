@@ -9,12 +9,11 @@
     const NEAR = 400; // pixels from an end at which the next view is loaded
     const END = 30; // pixels from the end that still count as the end
     const TIMEOUT = 8000; // milliseconds
-    const SECONDS = 1, SLOWER = [10, 20, 40, 60];
     const box = root.querySelector(".ops-lines"), hint = root.querySelector("[data-hint]");
     const notice = root.querySelector("[data-notice]"), amount = root.querySelector("[data-amount]");
     const field = root.querySelector("input[type=search]"), count = root.querySelector("output");
     const toggles = Object.fromEntries([...root.querySelectorAll("[data-toggle]")].map(each => [each.dataset.toggle, each]));
-    let grows = root.dataset.grows !== undefined, failures = 0, timer = null, lastOpen = "";
+    let grows = root.dataset.grows !== undefined, lastOpen = "";
 
     /* -- the server ---------------------------------------------------------------------------------------- */
 
@@ -37,10 +36,8 @@
         if (!query) { return; }
         try {
             use(await ask(query));
-            failures = 0;
             notice.hidden = true;
         } catch {
-            failures += 1;
             notice.textContent = root.dataset.failed;
             notice.hidden = false;
         }
@@ -136,16 +133,20 @@
     const setFollow = on => toggles.follow.setAttribute("aria-pressed", String(on));
     const toEnd = () => { box.scrollTop = box.scrollHeight; };
 
-    async function step() {
-        clearTimeout(timer);
-        if (!grows || document.hidden) { return; }
-        await load(() => !hasMore("after") && {after: last().dataset.after}, answer => {
-            append(answer);
-            if (!answer.open) { settle(); }
-        });
-        clearTimeout(timer); // of a step that began meanwhile
-        timer = setTimeout(step, 1000 * (failures ? SLOWER[Math.min(failures, SLOWER.length) - 1] : SECONDS));
-    }
+    /* New lines come with the refresh of the page. They are dropped if another view was loaded meanwhile. */
+    let asked = "";
+
+    document.addEventListener("ops:ask", event => {
+        asked = grows && !hasMore("after") ? last()?.dataset.after ?? "" : "";
+        if (asked) { event.detail.set("_after", asked); }
+    });
+
+    document.addEventListener("ops:answer", event => {
+        const answer = event.detail.output;
+        if (!answer || hasMore("after") || last()?.dataset.after !== asked) { return; }
+        append(answer);
+        if (!answer.open) { settle(); }
+    });
 
     /* Output in the pipes is stored after the end of the run: ask for two more minutes. */
     let settles = false;
@@ -263,7 +264,6 @@
         if (box.scrollHeight - box.scrollTop - box.clientHeight < NEAR) { more("after"); }
     });
     window.addEventListener("hashchange", openLinked);
-    document.addEventListener("visibilitychange", step);
 
     function openLinked() {
         const number = /^#L(\d+)$/.exec(location.hash)?.[1];
@@ -276,5 +276,4 @@
     refresh(null);
     const target = root.dataset.target && document.getElementById(`L${root.dataset.target}`);
     if (target) { show(target); } else if (!openLinked() && isFollowing()) { toEnd(); }
-    step();
 })();
