@@ -37,6 +37,10 @@ DAYS, ROWS = 14, 25
 MOST_CELLS = 288
 #: Days after the requested one that the calendar shows, so that the day does not stand at its end.
 AFTER = 3
+FRAGMENTS = {
+    **job_head.FRAGMENTS,
+    **{f"schedule-{part}": f"chroniker/console/schedule/{part}.html" for part in ("answer", "calendar", "times")},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,8 @@ def schedule_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpR
             "job_zone": timezone.get_current_timezone(),
             **_history(request, overview),
         }
-    return render(job_admin.admin_site, request, "chroniker/console/schedule/page.html", "jobs", context)
+    template = "chroniker/console/schedule/page.html"
+    return render(job_admin.admin_site, request, template, "jobs", context, FRAGMENTS)
 
 
 def _zone(job: Job) -> ZoneInfo:

@@ -30,6 +30,10 @@ SPANS = {
     "48h": (gettext_lazy("48 hours"), dt.timedelta(hours=48)),
     "7d": (gettext_lazy("7 days"), dt.timedelta(days=7)),
 }
+FRAGMENTS = {
+    "ops-sentence": "chroniker/console/timeline/sentence.html",
+    **{f"timeline-{part}": f"chroniker/console/timeline/{part}.html" for part in ("picture", "collisions", "table")},
+}
 #: Collisions that the table shows, and jobs that each of its rows names.
 MOST_COLLISIONS, MOST_NAMED = 30, 4
 
@@ -58,7 +62,7 @@ def timeline_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
         "rows": [_row(row, lane.title, found) for lane in found.lanes for row in lane.rows],
         "left_out": _left_out(found),
     }
-    return render(job_admin.admin_site, request, "chroniker/console/timeline/page.html", "timeline", context)
+    return render(job_admin.admin_site, request, "chroniker/console/timeline/page.html", "timeline", context, FRAGMENTS)
 
 
 def _choices(by: str, span: str) -> list[dict[str, Any]]:
