@@ -9,7 +9,7 @@ from typing import Any
 from celery import Celery, beat
 from django.db import Error, close_old_connections
 
-from chroniker.scheduler import tick_result
+from chroniker.scheduler import start_report, tick_result
 from chroniker.scheduler.database_errors import explain
 from chroniker.scheduler.loop import Ticker
 from chroniker_celery.beat_sender import EntrySender
@@ -80,7 +80,9 @@ class Scheduler(beat.Scheduler):
 
     @property
     def info(self) -> str:
-        return f"    . jobs -> a tick when one is due, and every {self.max_interval:g} s"
+        """For Celery's lines at the start."""
+        lines = [f"    . {line.replace(': ', ' -> ', 1)}" for line in start_report.lines()]
+        return "\n".join([*lines, f"    . ticks -> when a job is due, and every {self.max_interval:g} s"])
 
 
 def _print_nothing(done: tick_result.TickResult) -> None:

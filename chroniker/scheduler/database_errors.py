@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 from django.db import Error, OperationalError, ProgrammingError, connections
+from django.db.migrations.loader import MigrationLoader
 
 from chroniker.conf import settings
 from chroniker.models import Job
 
+MIGRATE = "Run: manage.py migrate"
+
 
 def explain(error: Error) -> str:
-    """The error's text, and a remedy where the tables are missing."""
+    """The error's text, and a remedy where tables or columns are missing."""
     text = str(error).strip()
-    if isinstance(error, (OperationalError, ProgrammingError)) and _tables_are_missing():
-        return f"{text}. The tables of chroniker do not exist. Run: manage.py migrate"
-    return text
+    missing = what_is_missing(error)
+    return f"{text}. {missing} {MIGRATE}" if missing else text
 
 
-def _tables_are_missing() -> bool:
+def what_is_missing(error: Exception) -> str:
+    """The cause of this error in a sentence, if ``migrate`` removes it. Empty also while the database is down."""
+    if not isinstance(error, (OperationalError, ProgrammingError)):
+        return ""
+    connection = connections[settings.database]
     try:
-        return Job._meta.db_table not in connections[settings.database].introspection.table_names()
-    except Error:  # the database is down, which is another fault
-        return False
+        if Job._meta.db_table not in connection.introspection.table_names():
+            return "The tables of chroniker do not exist."
+        loader = MigrationLoader(connection, ignore_no_migrations=True)
+    except Error:
+        return ""
+    known = {key for key in loader.graph.nodes if key[0] == "chroniker"}
+    return "Not all migrations of chroniker are applied." if known - loader.applied_migrations.keys() else ""

@@ -8,6 +8,7 @@ from chroniker.conf import settings
 from chroniker.management.console import CHECKS, TickPrinter, shutdown_grace, wait_for_messages
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models.audit import command_actor
+from chroniker.scheduler import start_report
 from chroniker.scheduler.local_runs import LocalRuns
 from chroniker.scheduler.loop import Ticker
 from chroniker.scheduler.shutdown_signals import ShutdownSignals
@@ -50,6 +51,8 @@ class Command(ConsoleCommand):
             raise CommandError(f"--drain {drain:g}: give seconds, 0 or more.")
         printer = TickPrinter(self.stdout.write, verbosity)
         printer.print(f"cronserver on {settings.hostname}: ticks at least every {seconds:g} s. Ctrl-C ends it.")
+        for line in start_report.lines() if verbosity >= 1 else ():
+            printer.print(line)
         with (
             ShutdownSignals() as signals,
             LocalRuns(

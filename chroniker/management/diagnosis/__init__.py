@@ -8,11 +8,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 
-from django.db import connections
+from django.db import Error, connections
 
 from chroniker.escaping import one_line
 from chroniker.management.diagnosis import installation, scheduling
 from chroniker.management.diagnosis.finding import Finding, Findings, Level
+from chroniker.scheduler.database_errors import MIGRATE, what_is_missing
 
 __all__ = ["Finding", "Level", "examine"]
 
@@ -47,6 +48,17 @@ def examine(seconds: float) -> Iterator[Finding]:
             usable = False
 
 
+def _failed(about: str, error: Exception) -> Finding:
+    text = f"{type(error).__name__}: {one_line(str(error).strip())}"
+    if missing := what_is_missing(error):
+        return Finding(Level.ERROR, about, f"{missing} {text}", MIGRATE)
+    if isinstance(error, Error):
+        advice = "Start the database server, or correct DATABASES; then run doctor again."
+    else:
+        advice = "Correct what the message names, then run doctor again."
+    return Finding(Level.ERROR, about, text, advice)
+
+
 def _with_time_limit(about: str, check: Callable[[], Findings], seconds: float) -> list[Finding]:
     """In a thread, which is abandoned when its time is over: a driver may wait for minutes."""
     found: list[Finding] = []
@@ -55,8 +67,7 @@ def _with_time_limit(about: str, check: Callable[[], Findings], seconds: float) 
         try:
             found.extend(Finding(level, about, text, advice) for level, text, advice in check())
         except Exception as error:  # any exception of a driver is a finding
-            text = f"{type(error).__name__}: {one_line(str(error).strip())}"
-            found.append(Finding(Level.ERROR, about, text, "Fix this first, then run doctor again."))
+            found.append(_failed(about, error))
         finally:
             connections.close_all()
 

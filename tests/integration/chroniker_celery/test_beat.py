@@ -101,7 +101,15 @@ def test_beat_sleeps_until_the_next_tick_and_no_longer_than_the_period(monkeypat
     assert scheduler.tick() <= SHORTEST_WAIT
     assert steps.taken == 2
     assert Scheduler(app, lazy=True, max_interval=3600).max_interval == PERIOD
-    assert scheduler.info.endswith("a tick when one is due, and every 5 s")
+
+
+@pytest.mark.django_db
+def test_beat_says_at_its_start_what_it_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    a_job(name="nightly", enabled=False)
+    database, jobs, ticks = Scheduler(app, lazy=True).info.splitlines()
+    assert database.startswith("    . database -> ") and "default (" in database
+    assert jobs == "    . jobs -> none is enabled"
+    assert ticks.endswith("when a job is due, and every 5 s")
 
 
 def test_beat_tries_each_second_while_the_database_is_down_and_logs_begin_and_end(

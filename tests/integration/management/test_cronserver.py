@@ -89,7 +89,10 @@ def test_cronserver_prints_its_start_and_the_result_of_each_run(manage: Manage) 
     with manage.process("cronserver", "0.2") as server:
         wait_until(lambda: "“nightly”: run 1" in server.log and "failed after" in server.log, what="the result")
         run = the_run(job)
-        assert server.log.startswith("cronserver on ")
+        start, database, jobs = server.log.splitlines()[:3]
+        assert start.startswith("cronserver on ")
+        assert database.startswith("database: ") and database.endswith("executors: default (LocalExecutor)")
+        assert jobs.startswith("jobs: 1 enabled; ")
         assert "it exited with status 3" in server.log and f"({run.pk})" in server.log
 
 
