@@ -1,8 +1,10 @@
-"""The jobs that run while faults are injected: short, long, chatty, deaf to SIGTERM, forking, waiting, retried."""
+"""The jobs that run while faults are injected: short, long, chatty, deaf to SIGTERM, waiting, retried, a task."""
 
 from __future__ import annotations
 
+import json
 import random
+import shlex
 from typing import Any
 
 from chroniker.models import EVERY_HOST, Group, Job, JobDependency
@@ -24,6 +26,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "each": {"args": "--seconds 2", "catch_up": "EACH", "misfire_grace_seconds": 3600, "max_retries": 1},
     "latest": {"args": "--seconds 2", "catch_up": "LATEST", "retry_on_lost": True, "retry_backoff_seconds": 1},
     "held": {"args": "--seconds 1 --fail", "hold_on_failure": True},
+    "task": {"task": {"seconds": 1, "lines": 500, "fail": True}, "max_retries": 2, "retry_backoff_seconds": 1},
     "dependent": {"args": ""},
 }
 #: Due at every moment: the next one begins as soon as anybody believes that the one before is over.
@@ -68,8 +71,14 @@ def create_jobs(rng: random.Random, jobs: int) -> None:
 
 
 def _job(name: str, cron: str, fields: dict[str, Any]) -> Job:
-    words = {**fields, "args": f"'{name}' {fields['args']}"}
-    return Job.objects.create(name=name, command="labour", cron=cron, timezone="UTC", **words)
+    """Of the command ``labour``, or of the Celery task that calls it and asks for a retry when it fails."""
+    others = {key: value for key, value in fields.items() if key not in ("args", "task")}
+    if "task" in fields:
+        words = ["testapp.labour", "--args", json.dumps([name]), "--kwargs", json.dumps(fields["task"])]
+        others |= {"command": "run_celery_task", "args": shlex.join(words)}
+    else:
+        others |= {"command": "labour", "args": f"'{name}' {fields['args']}"}
+    return Job.objects.create(name=name, cron=cron, timezone="UTC", **others)
 
 
 def _cron(rng: random.Random, kind: str, *, hot: bool) -> str:

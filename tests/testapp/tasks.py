@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from celery import shared_task
+from django.core.management import CommandError, call_command
 
 from tests.testapp.witnessing import witnessed
 
@@ -53,3 +54,12 @@ def takes(year: int, *, full: bool = False) -> int:
 @shared_task(name="testapp.takes_anything", typing=False)
 def takes_anything(year: int) -> str:
     return "x" * 20_000
+
+
+@shared_task(name="testapp.labour", bind=True, max_retries=None, default_retry_delay=86_400)
+def labour(self: Any, job: str, /, **options: Any) -> None:
+    """The command ``labour`` as a task: asks for a retry when it fails."""
+    try:
+        call_command("labour", job, **options)
+    except CommandError as error:
+        raise self.retry(exc=error) from error
