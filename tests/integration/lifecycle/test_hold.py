@@ -6,6 +6,7 @@ import datetime as dt
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
@@ -220,3 +221,12 @@ def test_the_reason_names_the_run() -> None:
     state = JobState.objects.select_related("job").get(pk=job.pk)
     found = explanations.explain([state], database_now())[job.pk]
     assert (found.text, found.is_held) == ("It is held since run 1 failed.", True)
+
+
+def test_a_held_job_that_was_disabled_past_the_model_is_booked() -> None:
+    job = a_held_job()
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE chroniker_job SET enabled = %s WHERE id = %s", [False, job.pk])
+    assert pending_work.find().edits
+    tick()
+    assert state_of(job).next_run is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -18,13 +19,13 @@ from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.conf import settings as conf
 from chroniker.lifecycle import Outcome
-from chroniker.models import MOVES, OPEN, Job, JobState, Lease, Overlap, Run, Status
+from chroniker.models import MOVES, OPEN, CatchUp, Job, JobState, Lease, Overlap, Run, Status, Trigger
 from chroniker.scheduler import tick
 from tests.support.factories import a_booked_job
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-JOBS = 3
+JOBS = 5
 pick = st.integers(min_value=0, max_value=50)
 
 
@@ -44,7 +45,13 @@ class SchedulerMachine(RuleBasedStateMachine):
         super().__init__()
         Lease.objects.all().delete()
         Job.objects.all().delete()
-        policies = ({"max_retries": 2}, {"retry_on_lost": True, "overlap": Overlap.SKIP}, {"overlap": Overlap.REPLACE})
+        policies: tuple[dict[str, Any], ...] = (
+            {"max_retries": 2},
+            {"retry_on_lost": True, "overlap": Overlap.SKIP},
+            {"overlap": Overlap.REPLACE},
+            {"catch_up": CatchUp.EACH, "misfire_grace_seconds": 60, "max_retries": 1},
+            {"catch_up": CatchUp.LATEST, "hold_on_failure": True, "retry_on_lost": True},
+        )
         self.jobs = [a_booked_job(cron="*/5 * * * * *", retry_backoff_seconds=5, **each) for each in policies]
         self.ahead = dt.timedelta()
         self.workers: list[Worker] = []
@@ -112,6 +119,10 @@ class SchedulerMachine(RuleBasedStateMachine):
     def a_user_forces_a_run(self, number: int) -> None:
         Job.objects.filter(pk=self.jobs[number % JOBS].pk).update(force_run=True)
 
+    @rule(number=pick)
+    def a_user_resumes_a_job(self, number: int) -> None:
+        lifecycle.resume_jobs([self.jobs[number % JOBS].pk])
+
     def _worker(self, number: int) -> Worker | None:
         return self.workers[number % len(self.workers)] if self.workers else None
 
@@ -149,6 +160,27 @@ class SchedulerMachine(RuleBasedStateMachine):
                 assert state.next_instant > state.covered_until
                 if state.booked_fingerprint == state.job.spec.fingerprint():
                     assert state.next_instant == next(CronSim(state.job.cron, state.covered_until))
+
+    @invariant()
+    def a_held_job_has_a_cause_and_no_run_of_its_schedule(self) -> None:
+        for state in JobState.objects.filter(held_at__isnull=False).select_related("job"):
+            assert state.job.hold_on_failure and state.held_by_run is not None
+            cause = Run.objects.get(job=state.pk, token=state.held_by_run)
+            assert cause.status in (Status.FAILED, Status.TIMED_OUT, Status.LOST)
+            assert not Run.objects.filter(job=state.pk, status__in=OPEN, origin=Trigger.SCHEDULE).exists()
+
+    @invariant()
+    def a_pending_retry_names_an_earlier_chain(self) -> None:
+        for state in JobState.objects.all():
+            assert (state.retry_at is None) == (state.retry_of is None)
+            if state.retry_of is not None:
+                first = Run.objects.get(job=state.pk, token=state.retry_of)
+                assert (first.chain, first.origin) == (state.retry_of, state.retry_origin)
+
+    @invariant()
+    def a_run_covers_one_scheduled_time_unless_all_become_one(self) -> None:
+        several = Run.objects.filter(covered_until__gt=F("scheduled_for")).exclude(status=Status.SKIPPED)
+        assert not several.exclude(job__catch_up=CatchUp.COALESCE).exists()
 
     @invariant()
     def tokens_only_grow(self) -> None:
