@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -27,6 +27,13 @@ def module(job: Job, after: Sequence[str] = ()) -> str:
     """The source of a ``jobs`` module that declares this job."""
     call = _call("job", _fields(job, after))
     return f"{_imports(call)}\ndeclared = {call}\n"
+
+
+def module_of_all(jobs: Iterable[tuple[Job, Sequence[str]]]) -> str:
+    """The source of a ``jobs`` module that declares all these jobs, each with the names of the jobs it waits for."""
+    calls = [_call("job", _fields(job, after)) for job, after in jobs]
+    named = "\n".join(f"job_{number} = {call}\n" for number, call in enumerate(calls, start=1))
+    return f"{_imports(named)}\n{named}"
 
 
 def _fields(job: Job, after: Sequence[str], without: Sequence[str] = ()) -> Iterator[tuple[str, Any]]:

@@ -65,6 +65,7 @@ PAGES: dict[str, Page] = {
     "job/<int:object_id>/stop/": Page(_only("stopper", "watchman"), 302, of=lambda rows: rows.job.pk),
     "job/<int:object_id>/status/": Page(SEE_JOBS, of=lambda rows: rows.job.pk),
     "job/<int:object_id>/runs/": Page(SEE_JOBS & SEE_RUNS, of=lambda rows: rows.job.pk),
+    "job/code/": Page(SEE_JOBS),
     "job/<int:object_id>/code/": Page(SEE_JOBS, of=lambda rows: rows.job.pk),
     "job/<int:object_id>/enable/": Page(_only("changer", "operator"), 302, of=lambda rows: rows.idle.pk),
     "job/<int:object_id>/disable/": Page(_only("changer", "operator"), 302, of=lambda rows: rows.watch.pk),

@@ -1,8 +1,9 @@
-"""The page “Export as code”: the declaration of a job, as Python source to copy or to download."""
+"""“Export as code”: the declaration of a job as a page, and those of all jobs that a list shows as a file."""
 
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -10,17 +11,24 @@ from django.http import HttpRequest, HttpResponse
 from django.urls.resolvers import URLPattern
 
 from chroniker.admin.jobs import job_head
+from chroniker.admin.jobs.list_page import job_filter
 from chroniker.admin.shared.console_page import page_path, render
 from chroniker.admin.shared.site_links import admin_url
+from chroniker.clock.database_clock import database_now
 from chroniker.declared import source_code
+from chroniker.insights import job_filters
 from chroniker.job_commands.secret_masking import masked
 from chroniker.models import Job, JobDependency
 
 TEMPLATE = "chroniker/console/job/code.html"
+MOST_JOBS = 1000
 
 
 def urls(job_admin: Any) -> list[URLPattern]:
-    return [page_path(job_admin, "<int:object_id>/code/", code_view, "chroniker_job_code")]
+    return [
+        page_path(job_admin, "<int:object_id>/code/", code_view, "chroniker_job_code"),
+        page_path(job_admin, "code/", list_code_view, "chroniker_job_list_code"),
+    ]
 
 
 def code_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
@@ -45,6 +53,23 @@ def code_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpRespo
     return render(job_admin.admin_site, request, TEMPLATE, "jobs", context, job_head.FRAGMENTS)
 
 
+def list_code_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
+    """The source of a ``jobs`` module with the jobs that the list shows with this query, at most ``MOST_JOBS``."""
+    if not job_admin.has_view_or_change_permission(request):
+        raise PermissionDenied
+    shown = job_filters.matching(job_filter(request), job_filters.Conditions(database_now()))
+    jobs = list(shown.select_related("group", "calendar").order_by("name", "pk")[: MOST_JOBS + 1])
+    after: dict[int, list[str]] = defaultdict(list)
+    edges = JobDependency.objects.filter(dependent__in=[job.pk for job in jobs[:MOST_JOBS]])
+    for pk, name in edges.order_by("dependee__name").values_list("dependent", "dependee__name"):
+        after[pk].append(name)
+    source = source_code.module_of_all((job, after[job.pk]) for job in jobs[:MOST_JOBS])
+    for secrets in dict.fromkeys(job.secrets for job in jobs):
+        source = masked(source, secrets)
+    cut = f"# Only the first {MOST_JOBS} jobs by name. Use a filter for the others.\n" if len(jobs) > MOST_JOBS else ""
+    return _download("jobs", cut + source)
+
+
 def _after(job: Job) -> list[str]:
     names = JobDependency.objects.filter(dependent=job).order_by("dependee__name")
     return list(names.values_list("dependee__name", flat=True))
@@ -53,6 +78,10 @@ def _after(job: Job) -> list[str]:
 def _file(job: Job, source: str) -> HttpResponse:
     """A file whose name is letters and digits, whatever the job's name is."""
     stem = re.sub(r"[^A-Za-z0-9]+", "_", job.name).strip("_").lower()[:60] or f"job_{job.pk}"
+    return _download(stem, source)
+
+
+def _download(stem: str, source: str) -> HttpResponse:
     response = HttpResponse(source, content_type="text/plain; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{stem}.py"'
     response["X-Content-Type-Options"] = "nosniff"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlencode
 
+from django.apps import apps
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
@@ -13,6 +14,7 @@ from django.utils.translation import gettext_lazy, pgettext_lazy
 from chroniker.admin.jobs.job_head import rights
 from chroniker.admin.jobs.list_rows import bands, job_rows
 from chroniker.admin.shared.console_page import render
+from chroniker.admin.shared.site_links import admin_url
 from chroniker.clock.database_clock import database_now
 from chroniker.insights import job_filters, job_order
 from chroniker.insights.job_filters import MOST_COUNTED, SHOWS, Conditions, JobFilter
@@ -25,6 +27,8 @@ TEMPLATE = "chroniker/console/jobs/list.html"
 FRAGMENTS = {"jobs-chips": "chroniker/console/jobs/chips.html", "jobs-table": "chroniker/console/jobs/table.html"}
 #: Longer texts in the address are cut.
 LONGEST = 200
+#: Commands that import jobs; the last one needs Celery.
+IMPORTS = ("import_crontab --dry-run FILE", "import_chroniker --dry-run", "import_celery_beat --dry-run")
 #: Title, state of the icon, by the name of the chip.
 CHIPS: dict[str, tuple[Any, str]] = {
     "all": (gettext_lazy("All"), ""),
@@ -54,7 +58,7 @@ def list_page(job_admin: Any, request: HttpRequest) -> HttpResponse:
     """
     if not job_admin.has_view_or_change_permission(request):
         raise PermissionDenied
-    chosen, order = _filter(request), request.GET.get("o", "")
+    chosen, order = job_filter(request), request.GET.get("o", "")
     order = order if order in ORDERS else "attention"
     now = database_now()
     conditions = Conditions(now)
@@ -84,11 +88,14 @@ def list_page(job_admin: Any, request: HttpRequest) -> HttpResponse:
         "next_page": _query(request, after=page.cursor) if page.cursor else "",
         "first_page": _query(request, after="") if cursor else "",
         "here": request.get_full_path(),
+        "code_url": f"{admin_url('chroniker_job_list_code')}{_query(request, after='', o='')}",
+        "import_commands": IMPORTS if apps.is_installed("chroniker_celery") else IMPORTS[:2],
     }
     return render(job_admin.admin_site, request, TEMPLATE, "jobs", context, FRAGMENTS)
 
 
-def _filter(request: HttpRequest) -> JobFilter:
+def job_filter(request: HttpRequest) -> JobFilter:
+    """The filter in the query."""
     texts = {name: request.GET.get(name, "")[:LONGEST].replace("\0", "") for name in
              ("group", "queue", "executor", "command", "host")}  # fmt: skip
     show, search = request.GET.get("show", ""), request.GET.get("q", "")[:LONGEST].replace("\0", "").strip()

@@ -58,6 +58,7 @@ LISTS = {
         "pulse/",
         "timeline/",
         "graph/",
+        "code/",
         "preview/?frequency=CRON",
         "command/?name=noop",
     ),

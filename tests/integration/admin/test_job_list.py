@@ -247,3 +247,18 @@ def test_a_due_job_says_since_when_and_that_nothing_ticks(admin: Client) -> None
     health_facts.forget()
     [row] = shown_rows(admin)
     assert re.fullmatch(r"Due since \d\d:\d\d; the next tick starts it\.", row.reason) and row.reason_tone == ""
+
+
+@override_settings(SHOP_KEY="abc123")
+def test_the_shown_jobs_are_exported_as_code(admin: Client) -> None:
+    before = a_booked_job(name="before", cron="0 3 * * *", secrets="KEY=setting:SHOP_KEY", environment="A=abc123")
+    a_dependency(a_booked_job(name="night", cron="0 4 * * *", queue="heavy"), before, wait_for_success=True)
+    html = admin.get(LIST, {"q": "night"}).content.decode()
+    address = re.search(r'href="([^"]*/job/code/[^"]*)"', html)
+    assert address is not None
+    answer = admin.get(address[1].replace("&amp;", "&"))
+    source = answer.content.decode()
+    assert answer["Content-Disposition"] == 'attachment; filename="jobs.py"'
+    assert source.count("= job(") == 1 and 'after=["before"]' in source and "manage.py import_crontab" in html
+    whole = admin.get(reverse("admin:chroniker_job_list_code")).content.decode()
+    assert whole.count("= job(") == 2 and "setting:SHOP_KEY" in whole and "abc123" not in whole

@@ -73,6 +73,15 @@ def test_group_calendar_and_dependencies_are_declared_by_name(shop: Shop) -> Non
     assert loaded.after == ("load", "clean")
 
 
+def test_a_module_of_several_jobs_declares_all_of_them(shop: Shop) -> None:
+    jobs = [a_job(name=f"job {name}", **fields) for name, fields in CASES.items()]
+    shop.write("jobs.py", source_code.module_of_all((job, ["job raw"] * (job == jobs[0])) for job in jobs))
+    loaded, problems = load_declared_jobs()
+    assert problems == []
+    assert sorted(each.name for each in loaded) == sorted(job.name for job in jobs)
+    assert next(each.after for each in loaded if each.name == jobs[0].name) == ("job raw",)
+
+
 def test_texts_cannot_leave_their_literals() -> None:
     job = a_job(name='x", evil=1) #\nimport os')
     namespace: dict[str, Any] = {}
