@@ -69,6 +69,7 @@ PAGES: dict[str, Page] = {
     "job/<int:object_id>/code/": Page(SEE_JOBS, of=lambda rows: rows.job.pk),
     "job/<int:object_id>/enable/": Page(_only("changer", "operator"), 302, of=lambda rows: rows.idle.pk),
     "job/<int:object_id>/disable/": Page(_only("changer", "operator"), 302, of=lambda rows: rows.watch.pk),
+    "job/<int:object_id>/resume/": Page(_only("changer", "operator"), 302, of=lambda rows: rows.idle.pk),
     "monitor/": Page(SEE_JOBS),
     "monitor/add/": Page(_only("adder"), 302),
     "monitor/<path:object_id>/change/": Page(STAFF, 302, of=lambda rows: rows.watch.pk),  # to the page that asks

@@ -88,10 +88,17 @@ def list_page(job_admin: Any, request: HttpRequest) -> HttpResponse:
         "next_page": _query(request, after=page.cursor) if page.cursor else "",
         "first_page": _query(request, after="") if cursor else "",
         "here": request.get_full_path(),
+        **_exchange(request),
+    }
+    return render(job_admin.admin_site, request, TEMPLATE, "jobs", context, FRAGMENTS)
+
+
+def _exchange(request: HttpRequest) -> dict[str, Any]:
+    """The address that exports the shown jobs, and the commands that import jobs."""
+    return {
         "code_url": f"{admin_url('chroniker_job_list_code')}{_query(request, after='', o='')}",
         "import_commands": IMPORTS if apps.is_installed("chroniker_celery") else IMPORTS[:2],
     }
-    return render(job_admin.admin_site, request, TEMPLATE, "jobs", context, FRAGMENTS)
 
 
 def job_filter(request: HttpRequest) -> JobFilter:
