@@ -60,4 +60,10 @@ def read(words: Sequence[str]) -> Call | None:
     return Call(words[0], found["--args"], found["--kwargs"], others)
 
 
-PICKER = Picker(COMMAND, _("Celery task"), offers, read)
+PICKER = Picker(
+    COMMAND,
+    _("Celery task"),
+    _("With --send the task is handed over to other workers: what becomes of it is not tracked."),
+    offers,
+    read,
+)

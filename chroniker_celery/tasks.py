@@ -20,7 +20,7 @@ from chroniker.scheduler import tick
 from chroniker.worker import supervisor
 from chroniker.worker.machine import ThisHost
 from chroniker.worker.supervisor import Worker
-from chroniker_celery import fitness, fork_server, shutdown, unknown_runs
+from chroniker_celery import fitness, fork_server, sentry, shutdown, unknown_runs
 from chroniker_celery.exceptions import RunFailed
 from chroniker_celery.publish import TASK
 from chroniker_celery.results import RunTask
@@ -48,6 +48,7 @@ def execute(self: RunTask, *words: Any, **named: Any) -> dict[str, Any]:
     """
     run_id, token = _delivered(str(self.request.id), words, named)
     _refuse_if_unfit(run_id)
+    sentry.name_run(str(self.request.shadow or ""), str(run_id))
     delivery = self.request.delivery_info or {}
     report = DatabaseReport(
         run_id, token, worker=str(self.request.hostname or ""), queue=str(delivery.get("routing_key") or "")

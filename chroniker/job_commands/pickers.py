@@ -32,6 +32,7 @@ class Picker:
 
     command: str
     label: Any  #: translated late
+    options_help: Any  #: about the other options of the command; translated late
     offers: Callable[[], list[Offer]]
     #: ``None``: the words are not of this form.
     read: Callable[[Sequence[str]], Call | None]

@@ -41,6 +41,7 @@ def _picker(picker: Picker, args: str) -> dict[str, Any]:
             "others": _("Other options"),
             "argsHelp": _("A list in JSON: %(example)s") % {"example": '["a", 1]'},
             "kwargsHelp": _("An object in JSON: %(example)s") % {"example": '{"full": true}'},
+            "othersHelp": str(picker.options_help),
             "unknown": _("This project has nothing of that name."),
         },
     }

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import shlex
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,6 +23,7 @@ from chroniker.exceptions import ClaimRefused
 from chroniker.job_commands import options
 from chroniker.models import Job, Run, Status
 from chroniker.scheduler import manual_runs
+from chroniker_celery import sentry
 from tests.celeryapp import app
 from tests.integration.chroniker_celery.steps import NEVER, a_claimed_run, output_of, wait_until_closed
 from tests.support.celery_processes import CeleryWorker
@@ -146,6 +149,31 @@ def test_a_task_that_asks_for_a_retry_fails_the_command(
 def test_with_retry_inline_celery_repeats_the_task_at_once() -> None:
     with pytest.raises(LookupError, match="no such shop yet"):
         call_command(COMMAND, "testapp.retries_by_itself", "--retry-inline")
+
+
+class FakeScope:
+    def __init__(self) -> None:
+        self.calls: list[tuple[Any, ...]] = []
+
+    def set_transaction_name(self, name: str, source: str) -> None:
+        self.calls.append(("transaction", name, source))
+
+    def set_tag(self, name: str, value: str) -> None:
+        self.calls.append((name, value))
+
+
+def test_sentry_shows_the_name_of_the_job_where_it_is_loaded(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    scope = FakeScope()
+    monkeypatch.setitem(sys.modules, "sentry_sdk", SimpleNamespace(get_current_scope=lambda: scope))
+    sentry.name_run("nightly", "an id")
+    assert scope.calls == [("transaction", "nightly", "task"), ("chroniker.job", "nightly"), ("chroniker.run", "an id")]
+    monkeypatch.setitem(sys.modules, "sentry_sdk", SimpleNamespace())
+    sentry.name_run("nightly", "an id")
+    assert "Sentry does not show the name of run an id" in caplog.text
+    monkeypatch.delitem(sys.modules, "sentry_sdk")
+    sentry.name_run("nightly", "an id")
 
 
 def test_a_long_result_is_cut() -> None:

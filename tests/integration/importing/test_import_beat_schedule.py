@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from celery import Celery
 from celery.schedules import crontab, schedule, solar
+from django.contrib.auth.models import Permission, User
 from django.core.checks import run_checks
 from django.core.management import CommandError, call_command
 from django.test import Client
@@ -170,3 +171,21 @@ def test_the_admin_makes_jobs_of_entries(admin_client: Client, entries: dict[str
     assert "entries that are not in the settings of this site were left out" in page
     assert [job.name for job in Job.objects.all()] == ["report"]
     assert "“report” is a job already." in admin_client.post(url, data, follow=True).content.decode()
+
+
+@pytest.mark.parametrize(("permissions", "may"), [(["view_beatentry"], False), (["view_beatentry", "add_job"], True)])
+def test_making_jobs_of_entries_needs_the_permission_to_add_jobs(
+    client: Client, entries: dict[str, Any], permissions: list[str], may: bool
+) -> None:
+    user = User.objects.create_user("clerk", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    client.force_login(user)
+    row = BeatEntry.objects.create(key=key_of("report"), name="report", served_until=database_now())
+    url = reverse("admin:chroniker_celery_beatentry_changelist")
+    assert client.get(url).status_code == 200
+    client.post(url, {"action": "make_jobs", "_selected_action": [row.pk]})
+    assert Job.objects.exists() is may
+    assert (
+        client.post(reverse("admin:chroniker_celery_beatentry_delete", args=[row.pk]), {"post": "yes"}).status_code
+        == 403
+    )
