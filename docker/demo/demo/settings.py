@@ -4,6 +4,8 @@ Without variables it is a project on one machine: SQLite, and Redis or Valkey on
 
     DEMO_DATA                directory of the SQLite file
     POSTGRES_HOST            PostgreSQL instead of SQLite, with POSTGRES_PORT, _DB, _USER, _PASSWORD
+    MARIADB_HOST             MariaDB instead, with MARIADB_PORT, _DB, _USER, _PASSWORD
+    DJANGO_STATIC_ROOT       where collectstatic wrote the static files
     CELERY_BROKER_URL        redis://…, redis+socket://…, amqp://…
     CHRONIKER_RUNTIME_DIR    locks and sockets of the runs on this host
     CHRONIKER_HOSTNAME       this host's name, if the system's host name is not useful
@@ -58,11 +60,12 @@ MIDDLEWARE = [
 ]
 if find_spec("whitenoise"):  # serves static files in the container, which has no web server
     MIDDLEWARE.insert(1, "whitenoise.middleware.WhiteNoiseMiddleware")
-    WHITENOISE_USE_FINDERS = True
+    WHITENOISE_USE_FINDERS = "DJANGO_STATIC_ROOT" not in os.environ
 
 ROOT_URLCONF = "demo.urls"
 WSGI_APPLICATION = "demo.wsgi.application"
 STATIC_URL = "static/"
+STATIC_ROOT = os.environ.get("DJANGO_STATIC_ROOT")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 TEMPLATES = [
     {
@@ -95,6 +98,20 @@ if host := os.environ.get("POSTGRES_HOST"):
             "NAME": os.environ.get("POSTGRES_DB", "demo"),
             "USER": os.environ.get("POSTGRES_USER", "demo"),
             "PASSWORD": os.environ.get("POSTGRES_PASSWORD", ""),
+        }
+    }
+elif host := os.environ.get("MARIADB_HOST"):
+    import pymysql
+
+    pymysql.install_as_MySQLdb()
+    DATABASES = {
+        "default": {
+            "ENGINE": "django.db.backends.mysql",
+            "HOST": host,
+            "PORT": os.environ.get("MARIADB_PORT", "3306"),
+            "NAME": os.environ.get("MARIADB_DB", "demo"),
+            "USER": os.environ.get("MARIADB_USER", "demo"),
+            "PASSWORD": os.environ.get("MARIADB_PASSWORD", ""),
         }
     }
 else:

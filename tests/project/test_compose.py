@@ -1,0 +1,155 @@
+"""The containers of the demo, without containers: the same commands and variables, and the demo's own check."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.support import ROOT
+from tests.support.bare_project import run
+from tests.support.processes import Process, wait_until
+from tests.support.servers import PostgresServer, RedisServer
+from tests.support.servers.base import HOST, free_port
+
+pytestmark = pytest.mark.celery
+
+DOCKER = ROOT / "docker"
+DEMO = DOCKER / "demo"
+SECRETS = ("POSTGRES_PASSWORD", "DJANGO_SECRET_KEY", "DEMO_PASSWORD", "RABBITMQ_PASSWORD", "MARIADB_PASSWORD")
+CHECK_SECONDS = 240
+
+
+def load(name: str) -> dict[str, Any]:
+    """The services, with the secrets filled in."""
+    text = re.sub(r"\$\{(\w+):\?set it\}", lambda found: f"secret of {found[1]}", (DOCKER / name).read_text())
+    assert "${" not in text, "a secret with a default"
+    services: dict[str, Any] = yaml.safe_load(text)["services"]
+    return services
+
+
+BASE = load("compose.yaml")
+OURS = {name: service for name, service in BASE.items() if name not in ("database", "broker")}
+
+
+@pytest.mark.parametrize("variant", ["compose.rabbitmq.yaml", "compose.mariadb.yaml"])
+def test_a_variant_replaces_one_server_for_all_processes(variant: str) -> None:
+    services = load(variant)
+    servers = services.keys() & {"database", "broker"}
+    assert len(servers) == 1 and services.keys() == OURS.keys() | servers
+    for server in servers:
+        assert services[server]["image"] != BASE[server]["image"]
+        assert services[server]["healthcheck"]["test"] != BASE[server]["healthcheck"]["test"]
+
+
+def test_each_variable_is_known_to_the_settings() -> None:
+    known = (DEMO / "demo" / "settings.py").read_text() + (DEMO / "samples/management/commands/seed.py").read_text()
+    for name in ("compose.yaml", "compose.rabbitmq.yaml", "compose.mariadb.yaml"):
+        services = load(name)
+        used = {key for each in OURS.keys() & services.keys() for key in services[each]["environment"]}
+        assert [key for key in used if f'"{key}"' not in known] == []
+
+
+def test_each_process_has_a_health_check_and_a_file_system_that_it_cannot_write() -> None:
+    assert all(service["read_only"] and service["tmpfs"] == ["/tmp"] for service in OURS.values())
+    assert all("healthcheck" in service for name, service in BASE.items() if name != "setup")
+    assert {name: OURS[name]["deploy"]["replicas"] for name in ("tick", "worker")} == {"tick": 2, "worker": 2}
+
+
+def test_the_health_checks_of_the_site_name_addresses_that_exist() -> None:
+    addresses = re.findall(r"/chroniker/(healthz/\w+)", str(OURS))
+    routes = (ROOT / "chroniker" / "urls.py").read_text()
+    assert set(addresses) == {"healthz/ready", "healthz/scheduler"}
+    assert all(f'"{address}"' in routes for address in addresses)
+
+
+def test_docker_waits_longer_than_a_worker_needs() -> None:
+    settings = (DEMO / "demo" / "settings.py").read_text()
+    graces = re.findall(r"^CHRONIKER_(?:SHUTDOWN|STOP)_GRACE_SECONDS = (\d+)$", settings, re.MULTILINE)
+    assert int(OURS["worker"]["stop_grace_period"].rstrip("s")) >= sum(map(int, graces)) + 10
+
+
+@pytest.fixture
+def variables(postgres_server: PostgresServer, redis_server: RedisServer, tmp_path: Path) -> Iterator[dict[str, str]]:
+    """Those of the file, with the addresses of servers that run here."""
+    import psycopg
+
+    server: dict[str, Any] = {"host": HOST, "port": postgres_server.port, "user": postgres_server.user}
+    with psycopg.connect(**server, dbname="postgres", autocommit=True) as connection:
+        connection.execute("CREATE ROLE demo LOGIN")
+        connection.execute("CREATE DATABASE demo OWNER demo")
+    redis_server.reset()
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("CHRONIKER_", "DJANGO_"))}
+    yield {
+        **kept,
+        **BASE["setup"]["environment"],
+        "PYTHONPATH": f"{ROOT}{os.pathsep}{DEMO}",
+        "DJANGO_SETTINGS_MODULE": "demo.settings",
+        "POSTGRES_HOST": HOST,
+        "POSTGRES_PORT": str(postgres_server.port),
+        "CELERY_BROKER_URL": redis_server.url,
+        "TMPDIR": str(tmp_path),
+    }
+    with psycopg.connect(**server, dbname="postgres", autocommit=True) as connection:
+        connection.execute("DROP DATABASE demo WITH (FORCE)")
+        connection.execute("DROP ROLE demo")
+
+
+def words(service: str) -> list[str]:
+    """The arguments of Python that do what the service's command does."""
+    program, *rest = OURS[service]["command"]
+    assert program == "celery"
+    return ["-m", program, *rest]
+
+
+def site_words(port: int) -> list[str]:
+    """gunicorn is in the image; where it is not installed here, Django's own server takes its place."""
+    line = re.search(r"^CMD (\[.*\])$", (DOCKER / "Dockerfile").read_text(), re.MULTILINE)
+    assert line
+    program, *rest = yaml.safe_load(line[1])
+    if find_spec(program) is None:
+        return ["manage.py", "runserver", "--noreload", f"{HOST}:{port}"]
+    return ["-m", program, *(word.replace("0.0.0.0:8000", f"{HOST}:{port}") for word in rest)]
+
+
+def test_the_processes_of_the_file_pass_the_check_of_the_demo(variables: dict[str, str], tmp_path: Path) -> None:
+    shell, _option, line = OURS["setup"]["command"]
+    assert shell == "sh"
+    for command in line.split(" && "):
+        program, *rest = shlex.split(command)
+        assert program == "python"
+        more = ["--hurry"] if "seed" in rest else []
+        run([sys.executable, *rest, *more], env=variables, cwd=DEMO)
+    port = free_port()
+    with ExitStack() as stack:
+
+        def start(arguments: list[str], name: str) -> Process:
+            here = {"CHRONIKER_HOSTNAME": name, "CHRONIKER_RUNTIME_DIR": str(tmp_path / name[-4:])}
+            process = Process(arguments, {**variables, **here}, tmp_path, name=name)
+            process.cwd = DEMO
+            return stack.enter_context(process)
+
+        processes = [start([*words("tick")], f"tick{number}") for number in (1, 2)]
+        processes += [start([*words("worker"), "-n", f"celery@w{number}"], f"worker{number}") for number in (1, 2)]
+        processes.append(start(site_words(port), "web"))
+        report = ["manage.py", "report_runs", "--wait", str(CHECK_SECONDS)]
+        done = start(report, "report")
+        wait_until(lambda: not done.running(), seconds=CHECK_SECONDS + 60, what="the report")
+        assert "Every sample job ran" in done.log, done.log
+        for service in ("web", "tick"):
+            code = OURS[service]["healthcheck"]["test"][-1].replace("127.0.0.1:8000", f"{HOST}:{port}")
+            run([sys.executable, "-c", code.replace("web:8000", f"{HOST}:{port}")], env=variables, cwd=DEMO)
+        assert all(process.running() for process in processes)
+        worker = processes[2]
+        os.kill(worker.pid, signal.SIGTERM)
+        wait_until(lambda: not worker.running(), seconds=60, what="the end of a worker within its grace")
