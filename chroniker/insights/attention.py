@@ -7,18 +7,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import F, Q
+from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from chroniker.insights import health, health_facts
+from chroniker.insights import health, health_facts, jobs_in_trouble
 from chroniker.insights.health_facts import Facts
 from chroniker.models import Job, JobState, Run, Status
 from chroniker.wording.formats import as_sentence, coarse_duration, count, relative, short_time
 
 #: Items that are read of each kind; the page shows fewer, and says that there are more.
-MOST = 21
-DAY = dt.timedelta(days=1)
+MOST = health_facts.MOST_NEEDING
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +62,15 @@ def attention(now: dt.datetime) -> Attention:
     return Attention(by_kind, facts is not None)
 
 
+def attention_count(now: dt.datetime) -> int:
+    """The number of items of ``attention``, by what the health has read."""
+    facts = health_facts.cached(now)
+    if facts is None:
+        return 0
+    others = (_no_tick(facts, now), _no_worker(facts, now), _mails(facts, now))
+    return facts.needing + sum(len(list(items)) for items in others)
+
+
 def _no_tick(facts: Facts, now: dt.datetime) -> Iterator[Item]:
     cell = health.tick(facts, now)
     if cell.level == "bad":
@@ -71,8 +79,7 @@ def _no_tick(facts: Facts, now: dt.datetime) -> Iterator[Item]:
 
 def _failing(now: dt.datetime) -> Iterator[Item]:
     """Enabled jobs whose last chains of attempts ended badly, those that fail for longest first."""
-    failing = JobState.objects.filter(failing_since__isnull=False, job__enabled=True).select_related("job")
-    states = list(failing.order_by("failing_since", "pk")[:MOST])
+    states = list(jobs_in_trouble.failing().select_related("job").order_by("failing_since", "pk")[:MOST])
     runs = _last_failures(states)
     for state in states:
         run = runs.get(state.pk)
@@ -111,9 +118,7 @@ def _next(state: JobState, now: dt.datetime) -> str:
 
 def _lost(now: dt.datetime) -> Iterator[Item]:
     """Runs lost in the last 24 hours that no success of their job has followed. Failing jobs are listed as such."""
-    lost = Run.objects.filter(status=Status.LOST, claimed_at__gt=now - DAY, slot="", job__state__failing_since=None)
-    succeeded_later = Q(job__state__last_success_at__gt=F("finished_at"))
-    rows = lost.exclude(succeeded_later).select_related("job__state").order_by("-claimed_at")
+    rows = jobs_in_trouble.lost(now).select_related("job__state").order_by("-claimed_at")
     seen: set[int] = set()
     for run in rows[:MOST]:
         if run.job_id not in seen:
@@ -147,8 +152,9 @@ def _no_worker(facts: Facts, now: dt.datetime) -> Iterator[Item]:
 
 
 def _schedule_errors() -> Iterator[Item]:
-    broken = JobState.objects.filter(schedule_error_since__isnull=False, job__enabled=True).select_related("job")
-    for state in broken.order_by("schedule_error_since", "pk")[:MOST]:
+    for state in (
+        jobs_in_trouble.with_schedule_error().select_related("job").order_by("schedule_error_since", "pk")[:MOST]
+    ):
         what = _("Its schedule cannot be computed.")
         why = _("%(error)s Edit the schedule to resume.") % {"error": f"{state.schedule_error.rstrip('.')}."}
         yield Item("schedule_error", state.job, state.schedule_error_since, None, what, why)

@@ -11,14 +11,16 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from django.db import connections, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, Subquery
 
 from chroniker.conf import settings
 from chroniker.eligibility import due, groups, liveness, pauses
 from chroniker.eligibility.claim_kinds import SCHEDULED
 from chroniker.eligibility.liveness import FORGOTTEN, WaitingQueue
 from chroniker.executors.statement_limit import statement_limit
-from chroniker.models import Host, HostService, JobState, Outbox, Ticker
+from chroniker.insights import jobs_in_trouble
+from chroniker.insights.capped_counts import CountUpTo
+from chroniker.models import Host, HostService, Job, JobState, Outbox, Ticker
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +31,8 @@ SOONEST_OVERDUE = dt.timedelta(seconds=30)
 #: A message that waits for longer is late.
 LATE_MESSAGE = dt.timedelta(minutes=2)
 MOST_ROWS, MOST_MESSAGES = 500, 100
+#: Jobs of each kind that are counted as in need of a person.
+MOST_NEEDING = 21
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,7 @@ class Facts:
     queues: list[WaitingQueue]
     overdue_since: dt.datetime | None
     late_messages: list[LateMessage]
+    needing: int = 0  #: jobs that are failing, lost a run, are overdue or have a schedule error
 
 
 _lock = threading.Lock()
@@ -84,11 +89,12 @@ def _read_in_time(now: dt.datetime) -> Facts | None:
 
 
 def read(now: dt.datetime) -> Facts:
-    """Five statements: tickers, hosts with their workers, queued runs, overdue jobs, late messages."""
+    """Five statements: tickers, hosts with their workers, queued runs, jobs in trouble, late messages."""
     tickers = liveness.tickers()
     hosts, services = _hosts_and_services(now)
     services.sort(key=lambda service: service.last_seen, reverse=True)
-    return Facts(tickers, hosts, services, liveness.waiting_queues(), _overdue_since(tickers, now), _late_messages(now))
+    overdue_since, needing = _jobs(tickers, now)
+    return Facts(tickers, hosts, services, liveness.waiting_queues(), overdue_since, _late_messages(now), needing)
 
 
 def _hosts_and_services(now: dt.datetime) -> tuple[list[Host], list[HostService]]:
@@ -108,8 +114,19 @@ def _hosts_and_services(now: dt.datetime) -> tuple[list[Host], list[HostService]
     return list(hosts.values()), services
 
 
-def _overdue_since(tickers: Sequence[Ticker], now: dt.datetime) -> dt.datetime | None:
-    return overdue(now - overdue_after(tickers)).values_list("next_run", flat=True).first()
+def _jobs(tickers: Sequence[Ticker], now: dt.datetime) -> tuple[dt.datetime | None, int]:
+    """Since when a job is overdue, and how many jobs need a person. One statement."""
+    late = overdue(now - overdue_after(tickers))
+    counts = {
+        "failing": CountUpTo(jobs_in_trouble.failing(), MOST_NEEDING),
+        "lost": CountUpTo(jobs_in_trouble.lost(now), MOST_NEEDING, of="job"),
+        "late": CountUpTo(late, MOST_NEEDING),
+        "broken": CountUpTo(jobs_in_trouble.with_schedule_error(), MOST_NEEDING),
+    }
+    numbers = {f"n_{name}": count for name, count in counts.items()}
+    rows = Job.objects.annotate(since=Subquery(late.values("next_run")[:1]), **numbers).order_by("pk")
+    row = rows.values("since", *numbers).first()
+    return (row["since"], sum(row[name] for name in numbers)) if row else (None, 0)
 
 
 def overdue_after(tickers: Sequence[Ticker]) -> dt.timedelta:

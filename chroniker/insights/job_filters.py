@@ -7,11 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import IntegerField, Model, Q, QuerySet, Subquery
+from django.db.models import Model, Q, QuerySet
 
 from chroniker.eligibility import due, pauses
 from chroniker.eligibility.claim_kinds import SCHEDULED
 from chroniker.insights import health_facts
+from chroniker.insights.capped_counts import CountUpTo
 from chroniker.insights.distinct_values import distinct_values
 from chroniker.models import Group, Job, JobState, Lease, Run, Status
 
@@ -142,19 +143,9 @@ def _contains(word: str) -> Q:
     return condition
 
 
-class CountUpTo(Subquery):
-    """The number of rows, at most ``MOST_COUNTED`` and one more."""
-
-    template = "(SELECT COUNT(*) FROM (%(subquery)s) counted)"
-    output_field = IntegerField()
-
-    def __init__(self, rows: QuerySet[Any]) -> None:
-        super().__init__(rows.order_by().values("pk")[: MOST_COUNTED + 1])
-
-
 def counts(conditions: Conditions) -> dict[str, int]:
     """By the names of ``SHOWS``. One statement."""
-    numbers = {f"n_{name}": CountUpTo(Job.objects.filter(conditions.shown(name))) for name in SHOWS}
+    numbers = {f"n_{name}": CountUpTo(Job.objects.filter(conditions.shown(name)), MOST_COUNTED + 1) for name in SHOWS}
     row = Job.objects.annotate(**numbers).order_by("pk").values(*numbers).first() or {}
     return {name: row.get(f"n_{name}", 0) for name in SHOWS}
 

@@ -17,13 +17,9 @@ def rows_read(sql: str) -> Counter[str]:
         plan = cursor.fetchone()[0]
     found: Counter[str] = Counter()
     for node in nodes(json.loads(plan) if isinstance(plan, str) else plan):
-        found[table_of(node)] += round(_rows(node) * node["Actual Loops"])
+        if table := node.get("Relation Name"):  # a search of an index for a bitmap names the index alone
+            found[table] += round(_rows(node) * node["Actual Loops"])
     return found
-
-
-def table_of(node: Mapping[str, Any]) -> str:
-    """The table of a node that reads one, else empty. A search of an index for a bitmap is not counted twice."""
-    return str(node.get("Relation Name", ""))
 
 
 def _rows(node: Mapping[str, Any]) -> int:

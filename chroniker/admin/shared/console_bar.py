@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from chroniker.admin.shared.live_page import live_address
 from chroniker.admin.shared.pulse import pause_notice, pulse_cells
 from chroniker.admin.shared.site_links import admin_url, use_site_of
+from chroniker.insights.attention import attention_count
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ def bar_context(request: HttpRequest, current: str) -> dict[str, Any]:
         "current": current,
         "now": timezone.now(),
         "cells": cells,
+        "attention": attention_count(timezone.now()),
         "alarms": [] if current == "now" else [cell for cell in cells if cell.alarm],
         "pulse": shown,
         "pause": pause_notice(may),

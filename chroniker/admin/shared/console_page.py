@@ -27,7 +27,11 @@ from chroniker.admin.shared.site_links import admin_url
 #: Seconds between two refreshes; a page of a running run sets ``live_seconds`` to 1.
 LIVE_SECONDS = 5
 #: Fragments of every page.
-COMMON_FRAGMENTS = {"ops-pulse": "chroniker/console/pulse.html", "ops-alarm": "chroniker/console/alarm.html"}
+COMMON_FRAGMENTS = {
+    "ops-pulse": "chroniker/console/pulse.html",
+    "ops-alarm": "chroniker/console/alarm.html",
+    "ops-attention": "chroniker/console/attention_count.html",
+}
 
 
 def render(

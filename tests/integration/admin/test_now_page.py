@@ -195,6 +195,26 @@ def test_a_health_that_cannot_be_read_is_unknown_and_never_good(admin: Client, m
     assert "Tick: unknown" in admin.get("/admin/chroniker/group/").content.decode()
 
 
+def test_the_bar_of_each_page_counts_what_needs_a_person_beside_now(admin: Client) -> None:
+    a_tick(ago=1)
+    assert 'class="count"' not in admin.get("/admin/chroniker/job/").content.decode()
+    a_failing_job(name="settle")
+    a_due_job(name="late", minutes=10)
+    broken = a_booked_job(name="broken")
+    now = database_now()
+    JobState.objects.filter(pk=broken.pk).update(schedule_error="no such zone", schedule_error_since=now)
+    for _number in range(2):
+        lost = run_now(a_booked_job(cron="0 0 1 1 *"), by="a test")
+        Run.objects.filter(pk=lost.pk).update(status=Status.LOST, finished_at=now)
+    health_facts.forget()
+    assert "5 things need you." in admin.get(NOW).content.decode()
+    for page in (NOW, "/admin/chroniker/job/", "/admin/chroniker/group/"):
+        assert (
+            'class="count"><span class="visually-hidden">Needs attention: </span>5<' in admin.get(page).content.decode()
+        )
+    assert ">5<" in admin.get("/admin/chroniker/job/pulse/", {"_live": ""}).json()["html"]["ops-attention"]
+
+
 def test_more_than_twenty_items_are_counted_with_a_link(admin: Client) -> None:
     a_tick(ago=1)
     first = a_failing_job()

@@ -1,0 +1,19 @@
+"""Numbers of rows that are counted up to a limit, so that their cost is bounded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import IntegerField, QuerySet, Subquery
+
+
+class CountUpTo(Subquery):
+    """The number of rows, at most ``most``; of different values if ``of`` names another column than the key."""
+
+    template = "(SELECT COUNT(*) FROM (%(subquery)s) counted)"
+    output_field = IntegerField()
+    empty_result_set_value = 0
+
+    def __init__(self, rows: QuerySet[Any], most: int, of: str = "pk") -> None:
+        chosen = rows.order_by().values(of)
+        super().__init__((chosen if of == "pk" else chosen.distinct())[:most])

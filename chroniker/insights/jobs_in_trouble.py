@@ -1,0 +1,26 @@
+"""Jobs and runs that need a person, as conditions that use indexes."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from django.db.models import F, QuerySet
+
+from chroniker.models import JobState, Run, Status
+
+DAY = dt.timedelta(days=1)
+
+
+def failing() -> QuerySet[JobState]:
+    """Enabled jobs whose last chains of attempts ended badly."""
+    return JobState.objects.filter(failing_since__isnull=False, job__enabled=True)
+
+
+def with_schedule_error() -> QuerySet[JobState]:
+    return JobState.objects.filter(schedule_error_since__isnull=False, job__enabled=True)
+
+
+def lost(now: dt.datetime) -> QuerySet[Run]:
+    """Runs lost in the last 24 hours that no success of their job has followed; without those of failing jobs."""
+    found = Run.objects.filter(status=Status.LOST, claimed_at__gt=now - DAY, slot="", job__state__failing_since=None)
+    return found.exclude(job__state__last_success_at__gt=F("finished_at"))
