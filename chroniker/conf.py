@@ -126,6 +126,11 @@ class Settings:
         return timedelta(seconds=float(self._value("CHRONIKER_HOST_TIMEOUT")))
 
     @property
+    def host_forget(self) -> timedelta:
+        """A host that was silent for so long is deleted, unless an enabled job or an open run names it."""
+        return timedelta(days=float(self._value("CHRONIKER_HOST_FORGET_DAYS")))
+
+    @property
     def tick_timeout(self) -> timedelta:
         """The alarm “nothing ticks” is raised after this time without a pass, or 2.5 periods of the slowest ticker."""
         return timedelta(seconds=float(self._value("CHRONIKER_TICK_TIMEOUT")))

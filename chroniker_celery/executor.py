@@ -15,7 +15,7 @@ from chroniker.exceptions import ExecutorError
 from chroniker.executors.base import Executor, seconds_a_person_waits
 from chroniker.models import Run
 from chroniker.worker.wake_socket import wake
-from chroniker_celery import checks, diagnosis, publish
+from chroniker_celery import checks, diagnosis, publish, results
 
 #: Seconds to connect to the broker, and then for each operation.
 TIMEOUT = 5.0
@@ -84,6 +84,10 @@ class CeleryExecutor(Executor):
         command = "cancel_consumer" if stop else "add_consumer"
         for queue in queues:
             publish.control(self.app, command, {"queue": queue}, [worker], timeout=min(self.timeout, DRAIN_TIMEOUT))
+
+    def forget(self, run_ids: Collection[UUID]) -> None:
+        """Delete the results of their tasks, if django-celery-results has them. Other backends have expiry times."""
+        results.delete(self.app, run_ids)
 
     def check(self) -> list[CheckMessage]:
         try:

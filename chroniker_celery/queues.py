@@ -6,14 +6,22 @@ from collections.abc import Collection
 from typing import Any
 
 from celery import Celery
+from kombu import Exchange, Queue
 
 #: Before the host's name in the name of the queue that only workers of that host consume.
-HOST_QUEUE = "chroniker.host."
+HOST_QUEUE = "chroniker.on."
+#: RabbitMQ deletes such a queue when no worker has consumed it for so many seconds: hosts such as pods never return.
+EXPIRES = 3600.0
 
 
 def queue_of_host(app: Celery, hostname: str) -> Any:
-    """The queue that only workers of this host consume. Senders and receivers declare it in the same way."""
-    return app.amqp.queues.add(app.amqp.queues.new_missing(f"{HOST_QUEUE}{hostname}"))
+    """The queue that only workers of this host consume. Senders and receivers declare it in the same way.
+
+    It is bound to the default exchange: an exchange of its own would stay when the queue expires. Messages that are
+    lost with it are sent again when the host is back.
+    """
+    name = f"{HOST_QUEUE}{hostname}"
+    return app.amqp.queues.add(Queue(name, Exchange(""), routing_key=name, expires=EXPIRES))
 
 
 def queue_names(app: Celery, default: str, wanted: Collection[str]) -> set[str]:

@@ -19,7 +19,7 @@ from django.db import connections
 from chroniker.clock.database_clock import database_now
 from chroniker.conf import settings
 from chroniker.eligibility import draining, hosts
-from chroniker.scheduler import watch
+from chroniker.scheduler import dispatch, watch
 from chroniker.scheduler.watch import Watch
 from chroniker.worker import run_lock
 from chroniker.worker.run_remains import RemainsSweeper
@@ -27,7 +27,7 @@ from chroniker.worker.wake_socket import wake
 from chroniker_celery import fitness, fork_server, revocation, shutdown, unknown_runs
 from chroniker_celery.fitness import Worker
 from chroniker_celery.publish import TASK, UNKNOWN_RUNS, WAKE
-from chroniker_celery.queues import queue_of_host
+from chroniker_celery.queues import EXPIRES, queue_of_host
 from chroniker_celery.results import ignored_annotations
 
 logger = logging.getLogger(__name__)
@@ -165,6 +165,7 @@ class HostHeartbeat(threading.Thread):
         try:
             if self._started_at is None:
                 draining.end_drain()  # this worker is the deploy that the drain was for
+                dispatch.send_again_to_this_host(dt.timedelta(seconds=EXPIRES))
                 self._started_at = database_now()
             step(self._reports())
             self._failing = False

@@ -135,6 +135,7 @@ RULES: Mapping[str, Rule] = {
     "CHRONIKER_JOB_ERROR_CALLBACK": TEXT_OR_NONE,
     "CHRONIKER_HOST_TIMEOUT": number(least=60, above=True, unit="seconds"),
     "CHRONIKER_INSTALLATION": installation,
+    "CHRONIKER_HOST_FORGET_DAYS": number(least=1, unit="days"),
     "CHRONIKER_TICK_TIMEOUT": number(least=0, above=True, unit="seconds"),
     "CHRONIKER_ALARM_EMAILS": addresses_or_none,
     "CHRONIKER_HEARTBEAT_URL": heartbeat_address,

@@ -70,6 +70,9 @@ class Executor:
         The start of a run checks the drain in any case.
         """
 
+    def forget(self, run_ids: Collection[UUID]) -> None:
+        """These runs are deleted: delete what is stored about them elsewhere, such as results of tasks."""
+
     def check(self) -> list[CheckMessage]:
         """Problems with this executor's settings, for Django's system checks. Must not need a server."""
         return []

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from django.db.models import Expression, Q, QuerySet
 
 from chroniker import lifecycle
+from chroniker.clock.database_clock import FromNow, database_now
 from chroniker.conf import settings
 from chroniker.escaping import one_line
 from chroniker.executors import HostedExecutor, executors
@@ -101,6 +102,16 @@ def dispatch_claims_left_for_this_host(now: dt.datetime, contested: Collection[i
     if contested:
         lifecycle.wait_for(contested)
     return dispatch(list(claims_left_for_this_host(here)[: settings.batch_size]), now)
+
+
+def send_again_to_this_host(age: dt.timedelta) -> int:
+    """A worker of this host starts: dispatch claims that only it can take and whose message is older than this.
+
+    While the host was away, its queue may have expired with the messages. One statement where there are none.
+    """
+    claims = Run.objects.filter(status=Status.CLAIMED, required_host=settings.hostname)
+    lost = claims.filter(dispatched_at__lt=FromNow(-age)).select_related("job").order_by("claimed_at")
+    return dispatch(list(lost[: settings.batch_size]), database_now())
 
 
 def stop_or_continue_consuming(workers: Iterable[tuple[str, str, Sequence[str]]], *, stop: bool) -> None:

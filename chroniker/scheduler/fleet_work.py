@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import Error
-from django.db.models import Expression, Q, QuerySet
+from django.db.models import Exists, Expression, OuterRef, Q, QuerySet
 
 from chroniker import lifecycle
 from chroniker.clock.database_clock import FromNow, StatementNow
@@ -21,6 +21,8 @@ from chroniker.models import (
     FleetWork,
     Host,
     HostService,
+    Job,
+    Lease,
     Outbox,
     Run,
     RunHour,
@@ -37,7 +39,7 @@ logger = logging.getLogger(__name__)
 #: A pass starts no further portion of counting after this time.
 TIME_BOX = dt.timedelta(seconds=5)
 #: Minutes of ticks, tickers and workers are kept this long; a host without a heartbeat is kept longer.
-DAY, HOST_AGE = dt.timedelta(days=1), dt.timedelta(days=30)
+DAY = dt.timedelta(days=1)
 #: Hourly counts and messages about alarms are kept this long: the pages show 30 days.
 COUNTS_AGE = dt.timedelta(days=35)
 #: Entries of the audit are kept this long.
@@ -75,7 +77,7 @@ def delete_old_records(now: dt.datetime) -> None:
     if newest is not None:
         Ticker.objects.filter(last_at__lt=newest - DAY).delete()
     HostService.objects.filter(last_seen__lt=now - DAY).delete()
-    Host.objects.filter(last_seen__lt=now - HOST_AGE, services=None).delete()
+    _forgotten_hosts(now).delete()
     _delete_in_portions(RunHour.objects.filter(hour__lt=now - COUNTS_AGE).order_by("hour"))
     _delete_in_portions(AuditEntry.objects.filter(at__lt=now - AUDIT_AGE).order_by("at"))
 
@@ -93,6 +95,14 @@ def ping(now: dt.datetime) -> None:
     """Request the heartbeat's URL, where one is set."""
     del now
     heartbeat_url.request_soon()
+
+
+def _forgotten_hosts(now: dt.datetime) -> QuerySet[Host]:
+    """Hosts that were silent for long, and that neither an enabled job nor an open run names."""
+    silent = Host.objects.filter(last_seen__lt=now - settings.host_forget, services=None)
+    jobs = Job.objects.filter(enabled=True, hostname=OuterRef("name"))
+    runs = Lease.objects.filter(Q(run__required_host=OuterRef("name")) | Q(run__host=OuterRef("name")))
+    return silent.filter(~Exists(jobs), ~Exists(runs))
 
 
 WORK = {

@@ -12,6 +12,7 @@ import functools
 import logging
 import operator
 import time
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from uuid import UUID
 
@@ -19,6 +20,8 @@ from django.db import IntegrityError
 from django.db.models import BigIntegerField, Case, Exists, F, Model, OuterRef, Q, QuerySet, When
 
 from chroniker.conf import settings
+from chroniker.escaping import one_line
+from chroniker.executors import executors
 from chroniker.lifecycle.transactions import transactional
 from chroniker.models import FINAL, OPEN, JobState, LogChunk, Outbox, Run, RunEvent
 
@@ -111,9 +114,23 @@ def delete(run_ids: Sequence[UUID]) -> int:
     if not run_ids:
         return 0
     family = [*run_ids, *Run.objects.filter(parent__in=run_ids).values_list("pk", flat=True)]
+    _forget(family)
     _delete_rows(LogChunk, family)
     _delete_rows(RunEvent, family)
     return _delete(run_ids, family)
+
+
+def _forget(run_ids: Sequence[UUID]) -> None:
+    """Let the executors delete what they have stored about these runs. An error is logged: the runs are deleted."""
+    by_alias = defaultdict(list)
+    for pk, alias in Run.objects.filter(pk__in=run_ids).values_list("pk", "executor"):
+        by_alias[alias].append(pk)
+    for alias, ids in by_alias.items():
+        try:
+            if alias in executors:
+                executors[alias].forget(ids)
+        except Exception as error:  # of any executor
+            logger.warning("Executor %r could not forget %d runs: %s", alias, len(ids), one_line(error))
 
 
 def _delete_rows(model: type[LogChunk] | type[RunEvent], run_ids: Sequence[UUID]) -> None:

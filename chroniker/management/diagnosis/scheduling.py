@@ -48,7 +48,9 @@ def hosts() -> Findings:
         yield _no_live_host(known)
     else:
         yield Level.OK, f"{len(live)} alive: {some([host.name for host in live])}.", ""
-        for host in known[len(live) :][:MAX_NAMED]:
+        left = set(Host.objects.filter(services__ended_at__isnull=False).values_list("pk", flat=True))
+        left -= set(Host.objects.filter(services__isnull=False, services__ended_at=None).values_list("pk", flat=True))
+        for host in [host for host in known[len(live) :] if host.pk not in left][:MAX_NAMED]:
             text = f"“{host.name}” has been silent since {local(host.last_seen)}."
             yield Level.WARNING, text, "If it was taken out of service, ignore this. Otherwise check its processes."
     for text in host_list.suspension_messages()[:MAX_NAMED]:

@@ -38,7 +38,7 @@ def reorder(environment: Environment, rng: random.Random) -> str:
     count = 0
     with suppress(Exception), app.connection_for_write() as connection:  # the broker may be away
         producer: Any = app.amqp.Producer(connection, auto_declare=False)
-        for name in (app.conf.task_default_queue, *{f"chroniker.host.{part.host}" for part in LAYOUT}):
+        for name in (app.conf.task_default_queue, *{f"chroniker.on.{part.host}" for part in LAYOUT}):
             queue = Queue(name, channel=connection.default_channel)
             waiting: list[Any] = []
             while message := queue.get(no_ack=True):

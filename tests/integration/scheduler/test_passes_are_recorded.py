@@ -12,10 +12,11 @@ from django.test.utils import CaptureQueriesContext
 from chroniker import __version__
 from chroniker.clock.database_clock import database_now
 from chroniker.conf import settings
-from chroniker.models import FleetWork, Host, HostService, Ticker, TickMinute
+from chroniker.models import FleetWork, Host, HostService, Run, Ticker, TickMinute
 from chroniker.scheduler import fleet_work, loop
+from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.tick_record import TickRecord, record_single_pass
-from tests.support.factories import a_job
+from tests.support.factories import a_booked_job, a_job
 
 pytestmark = pytest.mark.django_db
 
@@ -116,3 +117,22 @@ def test_only_one_tick_of_the_fleet_does_the_work_that_is_due(monkeypatch: pytes
     FleetWork.objects.update(due_at=now + DAY)
     fleet_work.do(["a test"], now)
     assert len(done) == 2, "a due time farther away than a period was written before a jump of the clock"
+
+
+@pytest.mark.parametrize(("days", "left"), [(6, True), (8, False)])
+def test_a_host_without_heartbeats_is_forgotten_after_days(days: int, left: bool) -> None:
+    now = database_now()
+    Host.objects.create(name="pod-1", last_seen=now - days * DAY)
+    fleet_work.delete_old_records(now)
+    assert Host.objects.exists() is left
+
+
+def test_a_host_that_an_enabled_job_or_an_open_run_names_is_not_forgotten() -> None:
+    now, never = database_now(), "0 0 1 1 *"
+    for name in ("named", "off", "awaited", "unnamed"):
+        Host.objects.create(name=name, last_seen=now - 100 * DAY)
+    a_booked_job(hostname="named", cron=never), a_booked_job(hostname="off", cron=never, enabled=False)
+    run = run_now(a_booked_job(cron=never), by="a test")
+    Run.objects.filter(pk=run.pk).update(required_host="awaited")
+    fleet_work.delete_old_records(now)
+    assert set(Host.objects.values_list("name", flat=True)) == {"named", "awaited"}

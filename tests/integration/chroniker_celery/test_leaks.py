@@ -1,0 +1,77 @@
+"""Nothing stays for ever: results go with their runs, and queues of vanished hosts by themselves."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+
+import kombu
+import pytest
+from amqp.exceptions import NotFound
+from django.test import override_settings
+from django_celery_results.models import TaskResult
+
+from chroniker.clock.database_clock import database_now
+from chroniker.models import Run, Status
+from chroniker.scheduler import retention
+from chroniker.scheduler.manual_runs import run_now
+from chroniker_celery import queues
+from chroniker_celery.publish import RunMessage, publish
+from tests.celeryapp import app
+from tests.integration.chroniker_celery.conftest import EXECUTORS, PATIENCE
+from tests.integration.chroniker_celery.steps import NEVER, wait_until_closed
+from tests.support.brokers import Broker
+from tests.support.celery_processes import CeleryWorker
+from tests.support.factories import a_booked_job
+from tests.support.processes import wait_until, with_settings
+
+pytestmark = [pytest.mark.celery, pytest.mark.django_db(transaction=True)]
+
+
+@override_settings(CHRONIKER_EXECUTORS=EXECUTORS)
+def test_the_results_of_runs_are_deleted_with_them() -> None:
+    job, now = a_booked_job(cron=NEVER), database_now()
+    runs = [
+        Run(job=job, token=token, status=Status.STOPPED, trigger="MANUAL", claimed_at=now,
+            finished_at=now, executor="default" if token < 42 else "a removed executor")
+        for token in range(1, 43)
+    ]  # fmt: skip
+    Run.objects.bulk_create(runs)
+    others = uuid.uuid4()
+    TaskResult.objects.bulk_create([TaskResult(task_id=str(pk)) for pk in (*(run.pk for run in runs), others)])
+    assert retention.delete([run.pk for run in runs]) == 42
+    left = set(TaskResult.objects.values_list("task_id", flat=True))
+    assert left == {str(others), str(runs[-1].pk)}
+
+
+def test_a_host_that_is_back_gets_the_runs_whose_queue_has_expired(
+    redis_env: dict[str, str], redis_broker: Broker, tmp_path: Path
+) -> None:
+    run = run_now(a_booked_job(cron=NEVER, hostname="back"), by="a test")
+    Run.objects.filter(pk=run.pk).update(dispatched_at=run.claimed_at.replace(year=2020))
+    redis_broker.server.reset()  # its messages are lost; nothing ticks
+    with CeleryWorker(with_settings(redis_env, CHRONIKER_HOSTNAME="back"), tmp_path):
+        assert wait_until_closed(run).status == Status.SUCCEEDED
+
+
+def test_queues_of_vanished_hosts_expire_on_rabbitmq(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queues, "EXPIRES", 1.0)
+    if broker.name != "rabbitmq":
+        pytest.skip("Redis removes an empty list by itself")
+    hosts = [f"pod-{uuid.uuid4().hex[:8]}" for _ in range(20)]
+    messages = [RunMessage(uuid.uuid4(), 1, host=host) for host in hosts]
+    assert len(publish(app, messages, timeout=PATIENCE)) == 20
+    wait_until(lambda: not any(exists(queue=f"{queues.HOST_QUEUE}{host}") for host in hosts), what="all expired")
+    assert not any(exists(exchange=f"{queues.HOST_QUEUE}{host}") for host in hosts)
+
+
+def exists(queue: str = "", exchange: str = "") -> bool:
+    with app.connection_for_write() as link:
+        try:
+            if queue:
+                kombu.Queue(queue, channel=link.default_channel).queue_declare(passive=True)
+            else:
+                kombu.Exchange(exchange, channel=link.default_channel).declare(passive=True)
+        except NotFound:
+            return False
+    return True
