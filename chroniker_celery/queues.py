@@ -17,8 +17,8 @@ EXPIRES = 3600.0
 def queue_of_host(app: Celery, hostname: str) -> Any:
     """The queue that only workers of this host consume. Senders and receivers declare it in the same way.
 
-    It is bound to the default exchange: an exchange of its own would stay when the queue expires. Messages that are
-    lost with it are sent again when the host is back.
+    It is bound to the app's default exchange: an exchange of its own would stay when the queue expires. Messages that
+    are lost with it are sent again when the host is back.
     """
     name = f"{HOST_QUEUE}{hostname}"
     return app.amqp.queues.add(Queue(name, Exchange(""), routing_key=name, expires=EXPIRES))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from pathlib import Path
 
 import kombu
 import pytest
+import redis
 from amqp.exceptions import NotFound
 from django.test import override_settings
 from django_celery_results.models import TaskResult
@@ -49,7 +51,7 @@ def test_a_host_that_is_back_gets_the_runs_whose_queue_has_expired(
 ) -> None:
     run = run_now(a_booked_job(cron=NEVER, hostname="back"), by="a test")
     Run.objects.filter(pk=run.pk).update(dispatched_at=run.claimed_at.replace(year=2020))
-    redis_broker.server.reset()  # its messages are lost; nothing ticks
+    redis.Redis.from_url(redis_broker.url).flushall()  # its messages are lost; nothing ticks
     with CeleryWorker(with_settings(redis_env, CHRONIKER_HOSTNAME="back"), tmp_path):
         assert wait_until_closed(run).status == Status.SUCCEEDED
 
@@ -57,12 +59,18 @@ def test_a_host_that_is_back_gets_the_runs_whose_queue_has_expired(
 def test_queues_of_vanished_hosts_expire_on_rabbitmq(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queues, "EXPIRES", 1.0)
     if broker.name != "rabbitmq":
-        pytest.skip("Redis removes an empty list by itself")
+        return  # Redis removes an empty list by itself
     hosts = [f"pod-{uuid.uuid4().hex[:8]}" for _ in range(20)]
     messages = [RunMessage(uuid.uuid4(), 1, host=host) for host in hosts]
     assert len(publish(app, messages, timeout=PATIENCE)) == 20
-    wait_until(lambda: not any(exists(queue=f"{queues.HOST_QUEUE}{host}") for host in hosts), what="all expired")
+    wait_until(lambda: all_gone(hosts), what="all expired")
     assert not any(exists(exchange=f"{queues.HOST_QUEUE}{host}") for host in hosts)
+
+
+def all_gone(hosts: list[str]) -> bool:
+    """A question counts as a use, so it is asked after a time in which the queues may expire."""
+    time.sleep(3)
+    return not any(exists(queue=f"{queues.HOST_QUEUE}{host}") for host in hosts)
 
 
 def exists(queue: str = "", exchange: str = "") -> bool:
