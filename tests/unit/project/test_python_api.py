@@ -105,7 +105,7 @@ def exists(path: str) -> bool:
 
 def test_each_dotted_path_of_the_documentation_is_on_the_page() -> None:
     pages = [ROOT / "README.md", *(ROOT / "docs" / "how-to").glob("*.md"), *(ROOT / "docs" / "reference").glob("*.md")]
-    pattern = re.compile(r"\bchroniker(?:_celery)?(?:\.(?!host\b)[a-z_]+)+[.:][A-Z]\w+")
+    pattern = re.compile(r"\bchroniker(?:_celery)?(?:\.(?!on\b)[a-z_]+)+[.:][A-Z]\w+")
     used = {path for each in pages for path in pattern.findall(each.read_text())}
     known = page("python-api")
     assert [path for path in sorted(used) if path not in known and not is_exception(path)] == []
