@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Collection
+from collections.abc import Mapping
 from pathlib import Path
 from uuid import UUID
 
@@ -38,6 +38,7 @@ class RunLock:
         while True:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             if _lock(descriptor, fcntl.LOCK_EX) and _is_still(path, descriptor):
+                os.utime(descriptor)  # a sweeper that has seen this file before looks at it again
                 return cls(path, descriptor)
             os.close(descriptor)
             if clock.monotonic() > until:
@@ -70,23 +71,27 @@ def is_held(runtime_dir: Path, run_id: UUID) -> bool | None:
 
 
 def sweep_leftovers(
-    runtime_dir: Path, *, known: Collection[UUID] = (), minimum_age: float = float("-inf")
-) -> list[UUID]:
+    runtime_dir: Path, *, known: Mapping[UUID, float] | None = None, minimum_age: float = float("-inf")
+) -> dict[UUID, float]:
     """Kill the remaining processes of runs whose supervisor and keeper are both dead. Returns those runs.
 
-    Running runs are not touched, nor runs in `known`, which are swept already. A lock file stays for a day: ticks see
-    by it that the run is dead. Lock files younger than `minimum_age` are left: their owner may not hold them yet.
+    Running runs are not touched. A run in `known` has been swept already: it is left out, unless its lock was taken
+    since (the values are the times at which the locks were taken). A lock file stays for a day: ticks see by it that
+    the run is dead. Lock files younger than `minimum_age` are left: their owner may not hold them yet.
     """
-    swept = []
+    swept = {}
     for path in sorted(runtime_dir.glob(f"*{_SUFFIX}")):
-        run_id = _run_of(path)
-        if run_id is None or run_id in known or _age(path) < minimum_age or is_held(runtime_dir, run_id):
+        run_id, taken_at = _run_of(path), _taken_at(path)
+        if run_id is None or taken_at is None or (known or {}).get(run_id) == taken_at:
+            continue
+        age = clock.wall() - taken_at
+        if age < minimum_age or is_held(runtime_dir, run_id):
             continue
         run_marker.kill_marked_processes(run_id)
         path.with_suffix(".sock").unlink(missing_ok=True)
-        if _age(path) > _KEPT_SECONDS:
+        if age > _KEPT_SECONDS:
             path.unlink(missing_ok=True)
-        swept.append(run_id)
+        swept[run_id] = taken_at
     return swept
 
 
@@ -97,12 +102,12 @@ def _run_of(path: Path) -> UUID | None:
         return None  # another program's file
 
 
-def _age(path: Path) -> float:
-    """Age in seconds; 0 if the file was removed: its run has just ended."""
+def _taken_at(path: Path) -> float | None:
+    """When the lock was taken last; None if the file was removed: its run has just ended."""
     try:
-        return clock.wall() - path.stat().st_mtime
+        return path.stat().st_mtime
     except FileNotFoundError:
-        return 0.0
+        return None
 
 
 def _path(runtime_dir: Path, run_id: UUID) -> Path:

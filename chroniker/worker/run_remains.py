@@ -52,7 +52,7 @@ class RemainsSweeper(threading.Thread):
         self._every = every
         self._fork_server = fork_server
         self._ended = threading.Event()
-        self._swept: set[UUID] = set()
+        self._swept: dict[UUID, float] = {}  #: when their locks were taken
 
     def run(self) -> None:
         sweep_at = clock.monotonic() + self._every

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -41,16 +41,16 @@ def test_a_lock_released_by_an_exception_leaves_its_file_for_the_sweep(tmp_path:
     with pytest.raises(KeyboardInterrupt), RunLock.take(tmp_path, run_id):  # type: ignore[union-attr]
         raise KeyboardInterrupt
     assert not is_held(tmp_path, run_id)
-    assert sweep_leftovers(tmp_path) == [run_id]
+    assert list(sweep_leftovers(tmp_path)) == [run_id]
     (left,) = tmp_path.iterdir()  # ticks must see for some time that the run is dead
     os.utime(left, (0, 0))
-    assert sweep_leftovers(tmp_path) == [run_id]
+    assert list(sweep_leftovers(tmp_path)) == [run_id]
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_sweep_ignores_files_that_are_not_run_locks(tmp_path: Path) -> None:
     (tmp_path / "other.lock").touch()
-    assert sweep_leftovers(tmp_path) == []
+    assert not sweep_leftovers(tmp_path)
     assert (tmp_path / "other.lock").exists()
 
 
@@ -102,3 +102,20 @@ def test_a_wake_message_alone_changes_nothing(tmp_path: Path) -> None:
 
 def test_waking_a_missing_supervisor_returns_false(tmp_path: Path) -> None:
     assert not wake_socket.wake(tmp_path, uuid4())
+
+
+def test_a_sweeper_looks_again_at_a_run_whose_lock_was_taken_again(tmp_path: Path) -> None:
+    """The first supervisor died before the start; a second one may have started the run, and died too."""
+    run_id = uuid4()
+    leave_lock_file(tmp_path, run_id)
+    swept = sweep_leftovers(tmp_path)
+    assert not sweep_leftovers(tmp_path, known=swept)
+    leave_lock_file(tmp_path, run_id)
+    assert list(sweep_leftovers(tmp_path, known=swept)) == [run_id]
+
+
+def leave_lock_file(directory: Path, run_id: UUID) -> None:
+    """As a supervisor that is killed leaves it."""
+    lock = RunLock.take(directory, run_id)
+    assert lock is not None
+    os.close(lock.descriptor)
