@@ -11,8 +11,8 @@ from tests.simulation.processes import Host, Process
 class LockFile:
     """A lock file: held while one of its holders lives."""
 
-    def __init__(self, created: float) -> None:
-        self.created = created
+    def __init__(self, taken_at: float) -> None:
+        self.taken_at = taken_at
         self.holders: set[Process] = set()
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, Self
 from uuid import UUID
 
@@ -44,14 +44,15 @@ def is_held(runtime_dir: object, run_id: UUID) -> bool | None:
 
 
 def sweep_leftovers(
-    runtime_dir: object, *, known: Collection[UUID] = (), minimum_age: float = float("-inf")
-) -> list[UUID]:
+    runtime_dir: object, *, known: Mapping[UUID, float] | None = None, minimum_age: float = float("-inf")
+) -> dict[UUID, float]:
     """As `run_lock.sweep_leftovers`."""
-    swept = []
+    swept = {}
     for run_id, file in list(active().process.host.locks.items()):
-        if run_id not in known and active().now - file.created >= minimum_age and not file.is_held:
+        is_known = known is not None and known.get(run_id) == file.taken_at
+        if not is_known and active().now - file.taken_at >= minimum_age and not file.is_held:
+            swept[run_id] = file.taken_at
             kill_marked_processes(run_id)
-            swept.append(run_id)
     return swept
 
 
@@ -162,6 +163,7 @@ class SimulatedHost:
         file = process.host.locks.setdefault(run_id, LockFile(active().now))
         if file.is_held:
             return None
+        file.taken_at = active().now
         file.holders.add(process)
         return Lock(run_id, file)
 

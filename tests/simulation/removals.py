@@ -181,6 +181,27 @@ REPLACEMENTS = {
         "        first = before + dt.timedelta(microseconds=1)\n",
         "catch-up-latest",
     ),
+    "pause-is-not-checked-again": Replacement(
+        "lifecycle/claim.py", "filter(allowed, ~pauses.switched_off(), job", "filter(allowed, job", "pause"
+    ),
+    "switch-is-not-checked-again": Replacement(
+        "lifecycle/claim.py", "~pauses.switched_off(), job__enabled=True)", "~pauses.switched_off())", "disable"
+    ),
+    "group-row-is-not-locked": Replacement(
+        "lifecycle/admission.py",
+        "dict(locked(Group.objects.filter(pk__in=ids), skip=skip).values_list",
+        "dict(Group.objects.filter(pk__in=ids).values_list",
+        "group-limit",
+        postgres=True,
+    ),
+    "dependees-are-not-locked": Replacement(
+        "lifecycle/claim.py",
+        "    ids = {plan.state.pk for plan in plans} | {edge.dependee for edge in edges}\n",
+        "    ids = {plan.state.pk for plan in plans}\n",
+        "dependency",
+        ("lifecycle/claim.py", "edge.has_state and edge.dependee not in revisions}", "False}"),
+        postgres=True,
+    ),
     "no-second-message": Replacement(
         "scheduler/dispatch.py",
         "filter(redispatch_at__lte=now)",

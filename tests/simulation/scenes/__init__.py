@@ -43,6 +43,7 @@ SCENES: dict[str, type[Scene]] = {
     "retry-first": waiting.RetryFirst,
     "killed-guards": guards.KilledGuards,
     "killed-guards-elsewhere": guards.KilledGuardsElsewhere,
+    "killed-guards-of-a-second-start": guards.KilledGuardsOfASecondStart,
     "survivor": guards.Survivor,
     "lock-file-doubled-message": guards.LockFileDoubledMessage,
     "lock-file-finish": guards.LockFileFinish,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -11,7 +12,7 @@ from chroniker.exceptions import ClaimRefused
 from chroniker.models import Group, Job, JobDependency, JobState, Trigger
 from chroniker.scheduler import manual_runs, tick
 from tests.simulation import site
-from tests.simulation.checker.rows import rows
+from tests.simulation.checker.rows import rows, to_datetime, true_time
 from tests.simulation.scenes.base import DELAY, EVERY_20, INSTANT, NEVER, Scene
 
 DURING = "a change came while the tick was under way"
@@ -40,6 +41,13 @@ class DuringAClaim(Scene):
     def prepare(self) -> Callable[[], object]:
         """Add the jobs; returns what the other process does."""
         raise NotImplementedError
+
+    acted_at: dt.datetime | None = None  #: when the act of the other process was committed
+
+    def claimed_later(self) -> bool:
+        """Whether a claim was checked after that act. One that was checked before may be committed after it."""
+        found = rows("SELECT claimed_at FROM chroniker_run WHERE status <> 'SKIPPED'")
+        return self.acted_at is not None and any(to_datetime(at) > self.acted_at for (at,) in found)
 
 
 class Dependency(DuringAClaim):
@@ -129,14 +137,12 @@ class Pause(DuringAClaim):
 
         def act() -> None:
             pauses.pause("a person")
-            self.claimed_before = len(rows("SELECT id FROM chroniker_run WHERE status <> 'SKIPPED'"))
+            self.acted_at = true_time(self.world)
 
         return act
 
-    claimed_before = 0
-
     def verify(self) -> None:
-        if len(rows("SELECT id FROM chroniker_run WHERE status <> 'SKIPPED'")) > self.claimed_before:
+        if self.claimed_later():
             self.world.violated("pause", "a run was claimed after the pause was committed")
 
 
@@ -148,14 +154,12 @@ class Disable(DuringAClaim):
 
         def act() -> None:
             Job.objects.filter(pk=job.pk).update(enabled=False)
-            self.claimed_before = len(rows("SELECT id FROM chroniker_run WHERE status <> 'SKIPPED'"))
+            self.acted_at = true_time(self.world)
 
         return act
 
-    claimed_before = 0
-
     def verify(self) -> None:
-        if len(rows("SELECT id FROM chroniker_run WHERE status <> 'SKIPPED'")) > self.claimed_before:
+        if self.claimed_later():
             self.world.violated("disable", "a run was claimed after the job was disabled")
 
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from chroniker.models import Job
 from tests.simulation import faults
-from tests.simulation.actors import start_worker
+from tests.simulation.actors import start_scheduler, start_worker
 from tests.simulation.checker.rows import rows
 from tests.simulation.scenes.base import INSTANT
 from tests.simulation.scenes.clocks import Busy, Stopped
@@ -40,6 +40,36 @@ class KilledGuardsElsewhere(KilledGuards):
         super().start_schedulers()
         for host in (self.a, self.b):
             start_worker(self.world, host)
+
+
+class KilledGuardsOfASecondStart(OneRun):
+    """A supervisor dies with its lock and is swept; a second message starts the run there, and all its guards die."""
+
+    situation = WITHOUT_GUARDS
+    places = 3
+
+    def play(self) -> None:
+        world = self.world
+        world.child_seconds, world.command_seconds = 200.0, 200.0
+        self.claim()
+        with world.outside():
+            Job.objects.update(retry_on_lost=True, retry_backoff_seconds=1)
+        for host in world.hosts.values():
+            start_worker(world, host)
+        first = self.deliver()
+        world.run(until=world.now + 0.001)
+        first.kill()
+        world.run(until=world.now + 9 + self.place)
+        run_id, token, _host = world.broker.held[0] if world.broker.held else (None, 0, "")
+        assert run_id is not None
+        second = world.broker.deliver(run_id, token, first.host.name)
+        assert second is not None
+        world.run(until=world.now + 2)
+        faults.kill_guards(world, second)
+        world.broker.held = None
+        other = next(host for host in world.hosts.values() if host is not first.host)
+        start_scheduler(world, other)
+        world.run(until=world.now + 30)
 
 
 class LockFileKilledGuards(KilledGuards):
