@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pytest
 
 from tests.simulation import mutations
@@ -14,16 +16,21 @@ RACES = (
     "fence-against-expiry,finish-against-expiry,stop-against-finish"
 )
 PAIRS = ("two-ticks", "edit", "dependency", "group-limit", "doubled-message", "finish-against-expiry")
-pytestmark = pytest.mark.nightly
+#: Once: it has databases of its own.
+pytestmark = [pytest.mark.nightly, pytest.mark.database("sqlite")]
+HISTORIES, SECONDS_OF_HISTORIES = 20_000, 1500
 
 
 def test_every_scene_keeps_all_promises_at_every_place() -> None:
-    done = simulate("--explore", "all")
+    done = simulate("--explore", "all", seconds=SECONDS_OF_HISTORIES)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_many_random_histories_keep_all_promises() -> None:
-    done = simulate("--seeds", "1000:1200")
+    """Other ones each night; a violation prints its seed."""
+    first = dt.date.today().toordinal() * HISTORIES
+    words = ("--seeds", f"{first}:{first + HISTORIES}", "--budget", str(SECONDS_OF_HISTORIES))
+    done = simulate(*words, seconds=2 * SECONDS_OF_HISTORIES)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -39,7 +46,7 @@ def test_random_histories_on_postgresql_repeat_and_keep_all_promises() -> None:
 
 @pytest.mark.parametrize("scene", PAIRS)
 def test_two_interruptions_of_two_processes_keep_all_promises(scene: str) -> None:
-    done = simulate("--explore", scene, "--pairs")
+    done = simulate("--explore", scene, "--pairs", seconds=SECONDS_OF_HISTORIES)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -25,14 +25,14 @@ SCENES = (
 )
 
 
-def simulate(*words: str) -> subprocess.CompletedProcess[str]:
+def simulate(*words: str, seconds: float = SECONDS) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "tests.simulation", *words],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
-        timeout=SECONDS,
+        timeout=seconds,
     )
 
 
