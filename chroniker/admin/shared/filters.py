@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
-from chroniker.models import Job, Lease, Status
+from chroniker.models import Job, Status
 
 if TYPE_CHECKING:
     RowPaginator = Paginator[Any]
@@ -21,31 +21,6 @@ else:
 
 #: Rows of a list that the pagination reaches. Counting millions of rows would be too slow.
 MOST_RUNS = 10_000
-
-
-class StateFilter(admin.SimpleListFilter):
-    title = _("state")
-    parameter_name = "state"
-
-    def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> list[tuple[str, Any]]:
-        return [
-            ("running", _("running")),
-            ("queued", _("queued")),
-            ("retrying", _("retrying")),
-            ("aside", _("schedule error")),
-            ("idle", _("neither running nor queued")),
-        ]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
-        leases = Lease.objects.filter(slot="")
-        conditions = {
-            "running": Q(pk__in=leases.filter(run__status=Status.RUNNING).values("job")),
-            "queued": Q(pk__in=leases.filter(run__status=Status.CLAIMED).values("job")),
-            "retrying": Q(state__retry_at__isnull=False),
-            "aside": ~Q(state__schedule_error="") & Q(state__isnull=False),
-            "idle": ~Q(pk__in=leases.values("job")),
-        }
-        return queryset.filter(conditions.get(self.value() or "", Q()))
 
 
 class ResultFilter(admin.SimpleListFilter):
