@@ -106,7 +106,8 @@ class JobStatus:
 
     @property
     def next_run(self) -> dt.datetime | None:
-        return self.state.next_run if self.job.enabled else None
+        """``None`` also while it is held: nobody knows when it will be resumed."""
+        return self.state.next_run if self.job.enabled and self.state.held_at is None else None
 
     @property
     def last_status(self) -> Status | None:

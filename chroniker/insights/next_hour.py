@@ -44,7 +44,8 @@ class NextHour:
 
 def next_hour(now: dt.datetime) -> NextHour:
     until = now + dt.timedelta(minutes=MINUTES)
-    states = JobState.objects.filter(next_run__gt=now, next_run__lt=until, job__enabled=True, schedule_error="")
+    states = JobState.objects.filter(next_run__gt=now, next_run__lt=until, job__enabled=True)
+    states = states.filter(schedule_error="", held_at=None)
     rows = list(states.select_related("job").order_by("next_run")[: MOST_JOBS + 1])
     minutes, listed = [0] * MINUTES, []
     for state in rows[:MOST_JOBS]:

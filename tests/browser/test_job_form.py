@@ -61,3 +61,16 @@ def test_a_new_job_has_a_next_run_at_once(open_page: Callable[..., Page]) -> Non
     expect(page.locator("#edit-preview")).to_contain_text("at 03:00 every day")
     expect(page.get_by_role("heading", name="backup")).to_contain_text("Scheduled")
     assert JobState.objects.get(pk=job.pk).next_run is not None
+
+
+def test_the_line_of_the_next_scheduled_time_is_shown_while_typing(open_page: Callable[..., Page]) -> None:
+    from playwright.sync_api import expect
+
+    page = open_page(ADD)
+    page.get_by_label("Cron expression").fill("0 3 * * *")
+    page.locator("#id_command").fill("env_dump")
+    page.locator("#id_args").fill('--flag {{ scheduled_for|date:"H:i" }}')
+    preview = page.locator("#edit-preview")
+    expect(preview).to_contain_text("It starts manage.py env_dump --flag 03:00")
+    page.locator("#id_args").fill("{{ scheduld_for }}")
+    expect(preview).to_contain_text("Did you mean {{ scheduled_for }}?")

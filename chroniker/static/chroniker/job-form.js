@@ -87,7 +87,7 @@
         }
 
         function changed(event) {
-            if (NAMES.includes(event.target.name) || event.target.name === "enabled") {
+            if ([...NAMES, ...LINE, "enabled"].includes(event.target.name)) {
                 if (form.elements.frequency) {
                     showFields(form);
                 }

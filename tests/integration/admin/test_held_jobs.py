@@ -116,7 +116,8 @@ def test_the_command_jobs_lists_held_jobs() -> None:
     lines = manage("jobs", "--state", "held").splitlines()
     assert len(lines) == 2
     assert "held" in lines[1] and "It is held since run 1 failed." in lines[1]
-    assert json.loads(manage("jobs", "--state", "held", "--json"))["state"] == "held"
+    found = json.loads(manage("jobs", "--state", "held", "--json"))
+    assert (found["state"], found["next_run"]) == ("held", None), "nobody knows when it will be resumed"
 
 
 def test_the_form_takes_both_rules_and_names_what_is_missing(admin: Client) -> None:
