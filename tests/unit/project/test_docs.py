@@ -124,6 +124,11 @@ def test_each_option_of_the_celery_executor_is_in_the_reference() -> None:
     assert [name for name in sorted(OPTIONS) if f"| `{name}` |" not in section] == []
 
 
+def test_each_diagram_belongs_to_its_source() -> None:
+    check = [sys.executable, str(ROOT / ".ci" / "diagrams.py"), "--check"]
+    assert subprocess.run(check, capture_output=True, check=False).returncode == 0, "run .ci/diagrams.py mermaid.min.js"
+
+
 def test_the_list_of_modules_is_current() -> None:
     check = [sys.executable, str(ROOT / ".ci" / "module_map.py"), "--check"]
     assert subprocess.run(check, capture_output=True, check=False).returncode == 0, "run python .ci/module_map.py"
