@@ -13,8 +13,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 
 from chroniker.escaping import shortened
-from chroniker.exceptions import ExecutorError
-from chroniker_celery.importing.celery_app import project_app
+from chroniker_celery.importing.celery_app import load_tasks, project_app
 
 COMMAND = "run_celery_task"
 #: Characters of the positional or the keyword arguments.
@@ -83,8 +82,9 @@ def problem(words: Sequence[str]) -> str:
         return _("--help and --version only print a text.")
     try:
         app = project_app()
-        app.loader.import_default_modules()
-    except (ExecutorError, ImportError):  # a system check reports it
+        if not load_tasks(app):
+            return ""
+    except Exception:  # of the project's code; a system check reports an app that cannot be imported
         return ""
     name = options["name"]
     if name not in app.tasks:

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 
 from django.utils.translation import gettext_lazy as _
 
-from chroniker.exceptions import ExecutorError
 from chroniker.job_commands.pickers import Call, Offer, Picker
-from chroniker_celery.importing.celery_app import project_app
+from chroniker_celery.importing.celery_app import load_tasks, project_app
 from chroniker_celery.task_call import COMMAND, AnyTask, task_names
 
 #: Characters of a docstring's first line.
@@ -18,11 +17,11 @@ JSON_OPTIONS = ("--args", "--kwargs")
 
 
 def offers() -> list[Offer]:
-    """The project's tasks. Empty if its Celery app cannot be imported, which a system check reports."""
+    """The project's tasks. Empty if its Celery app or a module with tasks cannot be imported."""
     try:
         app = project_app()
-        app.loader.import_default_modules()
-    except (ExecutorError, ImportError):
+        load_tasks(app)
+    except Exception:  # of the project's code
         return []
     return [Offer(name, _signature(app.tasks[name]), _first_line(app.tasks[name])) for name in task_names(app)]
 

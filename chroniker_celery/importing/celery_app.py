@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from weakref import WeakKeyDictionary
+
 from celery import Celery, current_app
 
 from chroniker.exceptions import ExecutorError, ImportRefused
@@ -23,3 +26,26 @@ def project_app() -> Celery:
         if isinstance(found := executors[alias], CeleryExecutor):
             return found.app
     return current_app._get_current_object()  # type: ignore[attr-defined, no-any-return]
+
+
+_lock = threading.RLock()
+#: App -> whether its modules are imported. False: they are just being imported.
+_loaded: WeakKeyDictionary[Celery, bool] = WeakKeyDictionary()
+
+
+def load_tasks(app: Celery) -> bool:
+    """Import the modules with this app's tasks, once in this process. Raises what they raise.
+
+    False if this thread is importing them: Celery then runs Django's checks, which validate declared jobs, before all
+    tasks are there.
+    """
+    with _lock:
+        if app not in _loaded:
+            _loaded[app] = False
+            try:
+                app.loader.import_default_modules()
+            except BaseException:
+                del _loaded[app]
+                raise
+            _loaded[app] = True
+        return _loaded[app]

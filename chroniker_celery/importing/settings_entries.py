@@ -21,7 +21,7 @@ from chroniker_celery import beat_entries, beat_file
 from chroniker_celery.beat_entries import ORIGIN, Entry
 from chroniker_celery.importing import jobs
 from chroniker_celery.importing.beat_tables import Beat, Crontab, Interval, Solar, Task
-from chroniker_celery.importing.celery_app import project_app
+from chroniker_celery.importing.celery_app import load_tasks, project_app
 from chroniker_celery.importing.jobs import ImportOptions
 from chroniker_celery.models import key_of
 
@@ -43,7 +43,7 @@ def candidates(app: Celery, options: ImportOptions, names: Collection[str] | Non
 def import_entries(keys: Collection[str], *, by: str) -> list[Candidate]:
     """Save a job for each entry of the project's app with one of these keys (of ``key_of``)."""
     app = project_app()
-    app.loader.import_default_modules()
+    load_tasks(app)
     names = {name for name in app.conf.beat_schedule if key_of(name) in keys}
     found = candidates(app, ImportOptions(database_now(), set(app.tasks)), names)
     save_candidates(found, by=by)

@@ -9,7 +9,7 @@ from chroniker.importing import Outcome, save_candidates
 from chroniker.management.importing import ImportCommand, refusals_explained
 from chroniker_celery.importing import jobs, settings_entries
 from chroniker_celery.importing.beat_tables import read_file, read_tables
-from chroniker_celery.importing.celery_app import app_named, project_app
+from chroniker_celery.importing.celery_app import app_named, load_tasks, project_app
 from chroniker_celery.importing.jobs import ImportOptions
 
 AFTER_TABLES = "Now disable these tasks there, or stop that beat. Until then it sends them, too."
@@ -43,7 +43,7 @@ class Command(ImportCommand):
             raise CommandError("Give a FILE or --schedule, not both.")
         with refusals_explained():
             app = app_named(schedule) if schedule else project_app()
-            app.loader.import_default_modules()
+            load_tasks(app)
             import_options = ImportOptions(database_now(), set(app.tasks), options["send"])
             if schedule is None:
                 found = jobs.candidates(read_file(file) if file else read_tables(), import_options)

@@ -7,7 +7,7 @@ from django.core.management.base import CommandError, CommandParser
 from chroniker.command_api.current import current_run
 from chroniker.management.terminal import ConsoleCommand
 from chroniker_celery import task_call, task_run
-from chroniker_celery.importing.celery_app import project_app
+from chroniker_celery.importing.celery_app import load_tasks, project_app
 
 
 class Command(ConsoleCommand):
@@ -31,7 +31,7 @@ class Command(ConsoleCommand):
             sent = app.send_task(name, args=args, kwargs=kwargs, **routing)
             self.stdout.write(f"sent as {sent.id}; what becomes of it is not tracked")
             return
-        app.loader.import_default_modules()
+        load_tasks(app)
         if name not in app.tasks:
             raise CommandError(task_call.unknown_task(app, name))
         if refusal := task_call.signature_problem(app.tasks[name], args, kwargs):

@@ -27,6 +27,7 @@ from chroniker_celery import sentry
 from tests.celeryapp import app
 from tests.integration.chroniker_celery.steps import NEVER, a_claimed_run, output_of, wait_until_closed
 from tests.support.celery_processes import CeleryWorker
+from tests.support.declared_app import Shop
 from tests.support.factories import a_booked_job, a_job
 from tests.support.processes import WAIT_SECONDS, wait_until
 
@@ -103,6 +104,14 @@ def test_the_same_words_are_shown_by_the_form_run_now_and_a_declaration(admin_cl
     declaration = declare(name="declared", command=COMMAND, args="testapp.take", cron=NEVER)
     with pytest.raises(ValidationError, match=r"There is no task"):
         Job(name="declared", command=COMMAND, args=declaration.fields["args"], cron=NEVER).full_clean()
+
+
+def test_sync_jobs_refuses_a_declared_job_with_a_misspelt_task(shop: Shop) -> None:
+    shop.jobs(
+        """report = chroniker.job(name="report", command="run_celery_task", args="testapp.take", cron="@daily")"""
+    )
+    assert "Did you mean “testapp.takes”?" in shop.sync("--check")
+    assert not Job.objects.exists()
 
 
 def test_a_job_whose_task_is_gone_can_still_be_disabled_in_its_form(admin_client: Client) -> None:
