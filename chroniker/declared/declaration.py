@@ -55,6 +55,8 @@ class JobFields(TypedDict, total=False):
     maximum_log_entries: int
     email_errors_to_subscribers: bool
     email_success_to_subscribers: bool
+    owner: str
+    runbook_url: str
     is_monitor: bool
     monitor_url: str
     monitor_error_template: str

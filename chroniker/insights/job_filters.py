@@ -138,7 +138,7 @@ def _search(jobs: QuerySet[Job], words: Sequence[str]) -> Q:
 
 def _contains(word: str) -> Q:
     condition = Q()
-    for field in ("name", "command", "raw_command", "args"):
+    for field in ("name", "command", "raw_command", "args", "owner"):
         condition |= Q(**{f"{field}__icontains": word})
     return condition
 

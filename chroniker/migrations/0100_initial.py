@@ -400,6 +400,30 @@ class Migration(migrations.Migration):
                     models.BooleanField(default=False, verbose_name="mail successes to subscribers"),
                 ),
                 (
+                    "owner",
+                    models.CharField(
+                        blank=True,
+                        help_text="The person or team to ask when it fails.",
+                        max_length=200,
+                        verbose_name="owner",
+                    ),
+                ),
+                (
+                    "runbook_url",
+                    models.CharField(
+                        blank=True,
+                        help_text="What to do when it fails: an address, or a path of this site.",
+                        max_length=500,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^(https?://[^\\s/?#]+|/(?!/))[^\\s]*\\Z",
+                                "Give an address that begins with https://, http:// or /.",
+                            )
+                        ],
+                        verbose_name="runbook",
+                    ),
+                ),
+                (
                     "is_monitor",
                     models.BooleanField(
                         default=False,

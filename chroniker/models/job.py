@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
 from django.conf import settings as django_settings
-from django.core.validators import MinValueValidator
+from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models, transaction
 from django.db.models.signals import pre_save
 from django.dispatch import receiver
@@ -24,6 +25,9 @@ from chroniker.models.querysets import JobQuerySet, read_edit_again, refuse_open
 from chroniker.models.schedule_fields import TIMELINE_FIELDS
 from chroniker.process import progress
 from chroniker.schedule import ClosedTime
+
+#: The address of a runbook: http or https, or a path of this site. Not "//host" and no script.
+RUNBOOK = r"^(https?://[^\s/?#]+|/(?!/))[^\s]*\Z"
 
 
 class Job(JobFields):
@@ -114,6 +118,16 @@ class Job(JobFields):
     )
     email_errors_to_subscribers = models.BooleanField(_("mail errors to subscribers"), default=True)
     email_success_to_subscribers = models.BooleanField(_("mail successes to subscribers"), default=False)
+    owner = models.CharField(
+        _("owner"), max_length=200, blank=True, help_text=_("The person or team to ask when it fails.")
+    )
+    runbook_url = models.CharField(
+        _("runbook"),
+        max_length=500,
+        blank=True,
+        validators=[RegexValidator(RUNBOOK, _("Give an address that begins with https://, http:// or /."))],
+        help_text=_("What to do when it fails: an address, or a path of this site."),
+    )
     # -- flags: set by any program, cleared by a tick --------------------------------------------------------
     force_run = models.BooleanField(
         _("force run"), default=False, help_text=_("Runs the job at the next tick. The schedule does not change.")
@@ -141,6 +155,11 @@ class Job(JobFields):
             models.Index(fields=["command"], name="chroniker_job_command"),
             models.Index(fields=["hostname"], name="chroniker_job_hostname"),
         )
+
+    @property
+    def runbook(self) -> str:
+        """The address of the runbook for a link; empty if it is none that a link may have."""
+        return self.runbook_url if re.match(RUNBOOK, self.runbook_url) else ""
 
     def __str__(self) -> str:
         return self.name

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from chroniker.conf import settings
 from chroniker.exceptions import Undeliverable
 from chroniker.models import Outbox, Run, Status, Stream, Trigger
-from chroniker.outbox.admin_links import link
+from chroniker.outbox.admin_links import absolute, link
 from chroniker.outbox.channels import ADDRESS, ERRORS
 from chroniker.outbox.output_tail import last_lines, tail
 
@@ -72,6 +72,7 @@ def context(run: Run) -> dict[str, Any]:
         "trigger": str(Trigger(run.trigger).label),
         "duration": _duration(run),
         "url": link(run),
+        "runbook": absolute(run.job.runbook),
         "output": [(name, text) for name, stream in _STREAMS.items() if (text := _end(run, stream))],
     }
 

@@ -73,7 +73,11 @@ FIELDSETS: Any = (
                 "Users who receive an email when a run ends. Errors are runs that failed, timed out, were lost or "
                 "were missed."
             ),
-            "fields": ("subscribers", ("email_errors_to_subscribers", "email_success_to_subscribers")),
+            "fields": (
+                "subscribers",
+                ("email_errors_to_subscribers", "email_success_to_subscribers"),
+                ("owner", "runbook_url"),
+            ),
             "classes": ("collapse",),
         },
     ),

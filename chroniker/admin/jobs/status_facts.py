@@ -6,6 +6,7 @@ import datetime as dt
 from dataclasses import dataclass
 
 from django.contrib.auth import get_user_model
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -75,6 +76,8 @@ def facts(job: Job) -> list[Fact]:
         Fact(_("Retries"), _retries(job)),
         Fact(_("After a failure"), _("held") if job.hold_on_failure else _("continues")),
         Fact(_("Notified on failure"), _notified(job)),
+        *([Fact(_("Owner"), job.owner)] if job.owner else []),
+        *([Fact(_("Runbook"), format_html('<a href="{0}">{0}</a>', job.runbook))] if job.runbook else []),
     ]
     found += [Fact(label, masked(value, job.secrets), is_code=True) for label, value in _surroundings(job) if value]
     if job.calendar_id is not None:

@@ -53,13 +53,24 @@ def _row(item: Item, may: Callable[[str], bool]) -> dict[str, Any]:
         "name": job.name if job else "",
         "url": url,
         "what": item.what,
-        "why": item.why,
+        "why": " ".join(filter(None, [item.why, _owner(item)])),
         "error": masked(item.error, job.secrets) if job and may("view_run") else "",
         "buttons": [button for button in _buttons(item, may) if button.url],
     }
 
 
+def _owner(item: Item) -> str:
+    return _("Owner: %(owner)s.") % {"owner": item.job.owner} if item.job is not None and item.job.owner else ""
+
+
 def _buttons(item: Item, may: Callable[[str], bool]) -> list[Button]:
+    buttons = _actions(item, may)
+    if item.job is not None and item.job.runbook:
+        buttons.append(Button(_("Runbook"), item.job.runbook, _("Runbook of %(job)s") % {"job": item.job}))
+    return buttons
+
+
+def _actions(item: Item, may: Callable[[str], bool]) -> list[Button]:
     if item.kind == "held" and item.job is not None:
         return [_resume(item.job, may), *_of_run(item, may)][:MOST_BUTTONS]
     if item.kind in ("failing", "lost"):
