@@ -17,7 +17,19 @@ from chroniker.eligibility import explanations, hosts
 from chroniker.exceptions import ClaimRefused
 from chroniker.executors.dummy import DummyExecutor
 from chroniker.lifecycle import Outcome
-from chroniker.models import EVERY_HOST, EventKind, HostService, Job, JobState, Lease, Run, RunEvent, Status, Trigger
+from chroniker.models import (
+    EVERY_HOST,
+    CatchUp,
+    EventKind,
+    HostService,
+    Job,
+    JobState,
+    Lease,
+    Run,
+    RunEvent,
+    Status,
+    Trigger,
+)
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.stopping import stop
 from chroniker.scheduler.tick import claim_after_run, expire, tick
@@ -362,3 +374,38 @@ def test_the_reason_counts_the_hosts_that_have_reported() -> None:
     end(first)
     state = JobState.objects.select_related("job").get(job=parent.job_id)
     assert "1 of 3 have reported" in str(explanations.reason_cannot_run_now(state))
+
+
+def test_each_child_is_for_the_scheduled_times_of_its_parent() -> None:
+    parent, children = a_parent_with_children(minutes=3)
+    for name in ("instant", "instant_until", "interval_start", "origin", "chain"):
+        assert {getattr(reread(child), name) for child in children} == {getattr(reread(parent), name)}, name
+    assert parent.instant is not None and parent.interval_start is not None
+
+
+def test_a_run_for_another_time_is_for_that_time_on_each_host() -> None:
+    asked = dt.datetime(2026, 3, 29, 3, tzinfo=dt.UTC)
+    job = a_booked_job(hostname=EVERY_HOST, cron="0 3 * * *")
+    run_now(job, "ann", instant=asked)
+    assert set(Run.objects.filter(job=job).values_list("instant", flat=True)) == {asked}
+
+
+def test_one_run_for_each_runs_on_every_host_for_one_scheduled_time_after_the_other() -> None:
+    job = a_due_job(hostname=EVERY_HOST, minutes=2, catch_up=CatchUp.EACH, misfire_grace_seconds=86_400)
+    for _each in range(2):
+        parent, *children = tick().claimed
+        assert parent.scheduled_for == parent.covered_until and len(children) == 3
+        assert tick().claimed == []
+        for child in children:
+            end(child)
+    first, second = Run.objects.filter(job=job, parent=None).order_by("token")
+    assert first.scheduled_for is not None and second.scheduled_for == first.scheduled_for + MINUTE
+
+
+def test_a_failure_on_one_host_holds_the_job() -> None:
+    parent, (first, second, third) = a_parent_with_children(hold_on_failure=True)
+    end(first)
+    end(second, Status.FAILED)
+    assert state_of(parent.job).held_at is None, "a host still runs"
+    end(third)
+    assert state_of(parent.job).held_by_run == parent.token
