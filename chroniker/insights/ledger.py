@@ -17,7 +17,7 @@ from django.db.models.functions import Coalesce, Least
 from django.utils.translation import gettext_lazy as _
 
 from chroniker.exceptions import ScheduleError
-from chroniker.models import Job, JobState, Run, Status, Trigger
+from chroniker.models import BAD, Job, JobState, Run, Status, Trigger
 from chroniker.schedule import latest_until, next_after, validate
 
 #: Retries of a page's runs are searched among at most so many runs, and so many after the newest of them.
@@ -191,7 +191,7 @@ class _Walk:
 def _with_retries(job_id: int, entries: Sequence[Entry], most: int = MOST_ATTEMPTS) -> list[Entry]:
     """Add the last retry to each entry: of the chain that began with its run."""
     runs = {entry.run.pk: entry.run for entry in entries if entry.run}
-    failed = [run.token for run in runs.values() if run.status in (Status.FAILED, Status.TIMED_OUT, Status.LOST)]
+    failed = [run.token for run in runs.values() if run.status in BAD]
     if not failed:
         return list(entries)
     tokens = (min(failed), max(failed) + FOLLOWING)

@@ -26,11 +26,10 @@ from django.db.models import (
 )
 from django.db.models.functions import RowNumber
 
-from chroniker.models import JobState, Run, Status
+from chroniker.models import BAD, JobState, Run, Status
 
 #: More runs than this are drawn as columns; and so many columns there are at most.
 MOST_MARKS, MOST_COLUMNS = 500, 590
-BAD = (Status.FAILED, Status.TIMED_OUT, Status.LOST)
 
 
 class Seconds(Func):

@@ -10,10 +10,12 @@ from uuid import UUID
 from django.db.models import F, QuerySet
 
 from chroniker.clock.database_clock import FromNow
-from chroniker.models import Job, Run
+from chroniker.models import BAD, Job, Run
 
 #: Jobs of which a text in the name selects runs; and of each, so many of its newest runs.
 MOST_JOBS, NEWEST = 50, 2_000
+#: The value of ``Filters.status`` for all runs that ended badly.
+ANY_BAD = "bad"
 #: New runs are counted up to this number.
 MOST_NEW = 100
 
@@ -62,6 +64,15 @@ class Filters:
             return None
 
     @property
+    def statuses(self) -> tuple[str, ...]:
+        """Empty: all of them. A run's id is looked up alone."""
+        if self.run_id is not None:
+            return ()
+        if self.status == ANY_BAD:
+            return tuple(BAD)
+        return (self.status,) if self.status else ()
+
+    @property
     def is_empty(self) -> bool:
         return not any((self.text, self.status, self.trigger, self.host, self.since, self.job))
 
@@ -73,21 +84,31 @@ def jobs_named(text: str) -> list[int]:
 
 
 def older(filters: Filters, limit: int, before: Key | None = None, top: Key | None = None) -> list[Run]:
-    """Runs, newest first: those after ``before`` in the list, and none newer than ``top``. One statement.
+    """Runs, newest first: those after ``before`` in the list, and none newer than ``top``.
+
+    One statement for each requested status, so that each follows an index; without a status, one.
 
     Each has its job, and the database's time as ``now``.
     """
+    found = [run for status in filters.statuses or ("",) for run in _older(filters, status, limit, before, top)]
+    return sorted(found, key=lambda run: (run.claimed_at, run.pk), reverse=True)[:limit]
+
+
+def _older(filters: Filters, status: str, limit: int, before: Key | None, top: Key | None) -> QuerySet[Run]:
     runs = _matching(filters).select_related("job").annotate(now=FromNow())
     if top is not None:
         runs = runs.filter(claimed_at__lte=top.claimed_at).exclude(claimed_at=top.claimed_at, pk__gt=top.pk)
     if before is not None:
         runs = runs.filter(claimed_at__lte=before.claimed_at).exclude(claimed_at=before.claimed_at, pk__gte=before.pk)
-    return list(runs.order_by("-claimed_at", "-pk")[:limit])
+    runs = runs.filter(status=status) if status else runs
+    return runs.order_by("-claimed_at", "-pk")[:limit]
 
 
 def count_newer(filters: Filters, top: Key) -> int:
     """How many matching runs are newer than ``top``; at most ``MOST_NEW``. One statement."""
-    runs = _matching(filters).filter(claimed_at__gte=top.claimed_at).exclude(claimed_at=top.claimed_at, pk__lte=top.pk)
+    runs = _matching(filters)
+    runs = runs.filter(status__in=filters.statuses) if filters.statuses else runs
+    runs = runs.filter(claimed_at__gte=top.claimed_at).exclude(claimed_at=top.claimed_at, pk__lte=top.pk)
     return runs.order_by()[:MOST_NEW].count()
 
 
@@ -100,8 +121,6 @@ def _matching(filters: Filters) -> QuerySet[Run]:
         runs = _of_jobs(runs, [filters.job])
     if filters.text:
         runs = _of_jobs(runs, filters.jobs)
-    if filters.status:
-        runs = runs.filter(status=filters.status)
     if filters.trigger:
         runs = runs.filter(trigger=filters.trigger)
     if filters.host:

@@ -11,7 +11,7 @@ from django.db.models import OuterRef, Subquery
 
 from chroniker.clock.database_clock import FromNow
 from chroniker.conf import settings
-from chroniker.models import EVERY_HOST, HostService, JobState, Lease, Outbox, Run, RunEvent, Status
+from chroniker.models import BAD, EVERY_HOST, HostService, JobState, Lease, Outbox, Run, RunEvent, Status
 
 #: Events that are read. Each repeated delivery adds one.
 MOST_EVENTS = 100
@@ -22,8 +22,6 @@ MOST_LATER = 100
 MOST_EARLIER = 500
 #: How far back runs with the same error are counted.
 SAME_ERROR = dt.timedelta(days=7)
-
-BAD = (Status.FAILED, Status.TIMED_OUT, Status.LOST)
 
 
 @dataclass(frozen=True, slots=True)

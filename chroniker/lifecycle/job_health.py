@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 
-from chroniker.models import Job, JobState, Run, Status, Trigger
+from chroniker.models import BAD, Job, JobState, Run, Status, Trigger
 
 #: The usual duration is taken from this many latest successes.
 RECENT = 50
@@ -40,7 +40,6 @@ _COUNTERS = {
     Status.STOPPED: "n_stopped",
     Status.LOST: "n_lost",
 }
-_BAD = (Status.FAILED, Status.TIMED_OUT, Status.LOST)
 
 
 def record_end(state: JobState, run: Run, *, goes_on: bool) -> None:
@@ -52,7 +51,7 @@ def record_end(state: JobState, run: Run, *, goes_on: bool) -> None:
     is_lost = run.status == Status.LOST and run.attempt >= LOST_ATTEMPTS
     if not goes_on or is_lost:
         end_chain(state, run.status, run.finished_at)
-    if not goes_on and run.origin == Trigger.SCHEDULE and run.status in _BAD:
+    if not goes_on and run.origin == Trigger.SCHEDULE and run.status in BAD:
         _hold(state, run.job, run.token, run.finished_at)
 
 
@@ -105,7 +104,7 @@ def end_chain(state: JobState, status: str, at: dt.datetime) -> None:
     """Record the result of a chain of attempts. A chain that a person stopped leaves the failures as they are."""
     if status == Status.SUCCEEDED:
         state.failures, state.failing_since = 0, None
-    elif status in _BAD:
+    elif status in BAD:
         state.failures += 1
         state.failing_since = state.failing_since or at
 

@@ -19,10 +19,11 @@ from chroniker.models.monitor import Monitor
 from chroniker.models.outbox import Outbox
 from chroniker.models.run import Run
 from chroniker.models.run_hour import DELAY_BOUNDS, CountedRuns, RunHour, RunTotal
-from chroniker.models.run_status import FINAL, MOVES, OPEN, REPORTED, CatchUp, Overlap, Status, Trigger
+from chroniker.models.run_status import BAD, FINAL, MOVES, OPEN, REPORTED, CatchUp, Overlap, Status, Trigger
 from chroniker.models.ticker import FleetWork, Ticker, TickMinute
 
 __all__ = [
+    "BAD",
     "DELAY_BOUNDS",
     "EVERY_HOST",
     "FINAL",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from typing import Any
+from urllib.parse import urlencode
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
@@ -21,6 +22,7 @@ from chroniker.insights.current_work import RunningRun, WaitingJob, current_work
 from chroniker.insights.day_counts import DayCounts, day_counts
 from chroniker.insights.first_steps import first_steps
 from chroniker.insights.next_hour import NextHour, next_hour
+from chroniker.insights.run_list import ANY_BAD
 from chroniker.models import Run
 from chroniker.wording.formats import count, percent, relative, short_duration, short_time
 
@@ -142,6 +144,7 @@ def _attention(found: Attention, may: Any) -> dict[str, Any]:
 
 def _day(found: DayCounts, may: Any) -> dict[str, Any]:
     delay = found.delay_p95
+    bad = urlencode({"status": ANY_BAD, "from": found.parts[0].start.isoformat(timespec="minutes")})
     return {
         "day": found,
         "day_bars": day_bars(found),
@@ -149,6 +152,7 @@ def _day(found: DayCounts, may: Any) -> dict[str, Any]:
         "day_delay": _("over 5 min") if delay == float("inf") else short_duration(delay),
         "day_first": found.parts[0].start,
         "day_middle": found.parts[len(found.parts) // 2].start,
+        "day_bad_url": f"{admin_url('chroniker_run_changelist')}?{bad}" if may("view_run") else "",
         "reliability_url": admin_url("chroniker_run_reliability") if may("view_run") else "",
     }
 

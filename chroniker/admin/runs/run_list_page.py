@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from chroniker.admin.shared.console_page import render
 from chroniker.admin.shared.live_page import PARAMETER, live_etag
 from chroniker.admin.shared.site_links import admin_url
-from chroniker.insights.run_list import MOST_NEW, Filters, Key, count_newer, jobs_named, older
+from chroniker.insights.run_list import ANY_BAD, MOST_NEW, Filters, Key, count_newer, jobs_named, older
 from chroniker.job_commands.secret_masking import masked
 from chroniker.models import OPEN, Host, Run, Status, Trigger
 from chroniker.wording.exit_status import exit_status
@@ -79,7 +79,7 @@ def _filters(request: HttpRequest) -> Filters:
     text, job = query.get("q", "").strip(), query.get("job", "")
     found = Filters(
         text=text,
-        status=_one_of(query.get("status", ""), Status.values),
+        status=_one_of(query.get("status", ""), [ANY_BAD, *Status.values]),
         trigger=_one_of(query.get("trigger", ""), Trigger.values),
         host=query.get("host", ""),
         since=_moment(query.get("from", "")),
@@ -157,7 +157,7 @@ def _choices(filters: Filters, shown: list[Run]) -> dict[str, Any]:
         hosts.append(filters.host)
     return {
         "hosts": hosts,
-        "statuses": [(status.value, status.label) for status in Status],
+        "statuses": [*((status.value, status.label) for status in Status), (ANY_BAD, _("failed, timed out or lost"))],
         "triggers": [(trigger.value, trigger.label) for trigger in Trigger],
         "job_name": shown[0].job.name if shown else "",
     }

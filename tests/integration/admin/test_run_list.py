@@ -16,6 +16,7 @@ from django.urls import reverse
 
 from chroniker.admin.runs import run_list_page
 from chroniker.clock.database_clock import database_now
+from chroniker.lifecycle.hourly_counts import count_closed_runs
 from chroniker.models import Host, Job, JobState, Run, Status, Trigger
 from tests.support.factories import a_booked_job
 
@@ -156,3 +157,19 @@ def test_names_and_reasons_are_escaped(admin: Client) -> None:
     runs_of(a_booked_job(name=markup), 1, status=Status.FAILED, reason_text=markup, host=markup, error_line=markup)
     html = admin.get(f"{LIST}?q=script&host={markup}").content.decode()
     assert markup not in html and "&lt;script&gt;" in html
+
+
+def test_now_leads_to_all_runs_that_ended_badly(admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_list_page, "ROWS", 2)
+    names = {Status.FAILED: "failed", Status.LOST: "lost", Status.TIMED_OUT: "late", Status.STOPPED: "stopped"}
+    jobs = {status: a_booked_job(name=name) for status, name in names.items()}
+    for ago, status in enumerate([*names, Status.FAILED], 1):
+        runs_of(jobs[status], ago, status=status, uncounted_since=database_now())
+    count_closed_runs()
+    now_page = unescape(admin.get(reverse("admin:chroniker_job_now")).content.decode())
+    found = re.search(rf'<a href="({LIST}[?]status=bad&[^"]*)">4</a>', now_page)
+    assert found is not None
+    assert shown(admin, found[1]) == ["failed · 1", "lost · 1"]
+    following = link(admin, found[1], "Older")
+    assert following is not None and shown(admin, following) == ["late · 1", "failed · 2"]
+    assert link(admin, following, "Older") is None
