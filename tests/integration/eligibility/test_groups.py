@@ -18,7 +18,7 @@ from chroniker.eligibility.claim_kinds import SCHEDULED
 from chroniker.exceptions import ClaimRefused
 from chroniker.lifecycle import Outcome, plan
 from chroniker.management import dry_run
-from chroniker.models import Group, Job, Lease, Run, Status
+from chroniker.models import Group, Job, Lease, Run, Status, installation
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.tick import claim_after_run, tick
 from tests.support.admin_pages import open_form, rows, url
@@ -156,6 +156,7 @@ def statements(jobs: int, group: Group | None) -> int:
 
 
 def test_group_limits_need_three_statements_per_batch_and_none_without_groups() -> None:
+    installation.record()  # the first tick would
     without = statements(3, None)
     wide = Group.objects.create(name="wide", limit=100)
     assert statements(2, wide) == statements(9, wide) == without + 3
