@@ -6,13 +6,15 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from chroniker.clock.database_clock import database_now
+from chroniker.models import installation
 from chroniker.scheduler import fleet_work
 from chroniker.scheduler.tick import tick
 
 
 def do_regular_work() -> None:
-    """Do the regular work of the fleet, so that the next tick has only the work of jobs."""
+    """Do the regular work of the fleet, and record the database, so that the next tick has only the work of jobs."""
     fleet_work.do(fleet_work.WORK, database_now())
+    installation.record()
 
 
 def statements_of_a_tick(claims: int) -> int:

@@ -134,7 +134,8 @@ def test_the_result_is_that_of_the_last_attempt_and_names_the_first(admin: Clien
     job, since = a_history(Status.FAILED)
     moment = since + 5 * MINUTE
     times = {"claimed_at": moment, "started_at": moment, "finished_at": moment}
-    Run.objects.create(job=job, token=2, status=Status.SUCCEEDED, trigger=Trigger.RETRY, attempt=2, **times)
+    values = {"trigger": Trigger.RETRY, "attempt": 2, "chain": 1, **times}
+    Run.objects.create(job=job, token=2, status=Status.SUCCEEDED, **values)
     row = rows(admin, job)[-1]
     assert row[1:3] == ["Succeeded", "1 , 2"] and row[5] == "Attempt 2; the first attempt: failed."
     assert answer_at(admin, job, moment).startswith("Yes. The run due at")
