@@ -56,7 +56,7 @@ def messages() -> list[str]:
 def message(host: Host) -> str:
     """For people: since when this host, which is draining, claims and starts nothing, and who requested it."""
     words = {"host": host.name, "time": full_time(host.draining_since), "who": host.draining_by}
-    return _("The host “%(host)s” is draining since %(time)s (%(who)s): it claims and starts nothing.") % words
+    return _("The host “%(host)s” has been draining since %(time)s (%(who)s): it claims and starts nothing.") % words
 
 
 def open_runs(name: str = "") -> QuerySet[Run]:

@@ -175,7 +175,7 @@ def _why_not(
 
 def held_message(state: JobState) -> str:
     """Of a job that is held after a failure."""
-    return _("It is held since run %(token)s failed.") % {"token": state.held_by_run}
+    return _("It has been held since run %(token)s failed.") % {"token": state.held_by_run}
 
 
 def _why_not_due(state: JobState) -> str:

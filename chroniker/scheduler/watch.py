@@ -115,7 +115,7 @@ def _tick_text(last: Ticker, now: dt.datetime) -> AlarmText:
         "chroniker_celery.beat:Scheduler, manage.py cronserver, or manage.py cron in a crontab. If its process lives, "
         "look at its log: perhaps it hangs. manage.py doctor says more.\n\nThis was noticed on the host %(by)s."
     )
-    return AlarmText(_("Nothing ticks since %(since)s: no run starts.") % words, _with_link(text % words))
+    return AlarmText(_("Nothing has ticked since %(since)s: no run starts.") % words, _with_link(text % words))
 
 
 def _queue_text(queue: WaitingQueue, now: dt.datetime) -> AlarmText:

@@ -60,14 +60,14 @@ def test_the_list_has_a_filter_for_held_jobs(admin: Client) -> None:
     job, other = a_held_job(), a_job(name="other one")
     html = admin.get("/admin/chroniker/job/?show=held").content.decode()
     assert "import" in html and other.name not in html
-    assert "It is held since run 1 failed." in html
+    assert "It has been held since run 1 failed." in html
     assert f'formaction="{resume_url(job)}"' in html
 
 
 def test_the_page_of_the_job_says_why_and_offers_to_resume(admin: Client) -> None:
     job = a_held_job()
     html = admin.get(reverse("admin:chroniker_job_status", args=[job.pk])).content.decode()
-    assert "It is held since run 1 failed: no such file" in html
+    assert "It has been held since run 1 failed: no such file" in html
     assert "Its scheduled times wait. Resume it, or run it: a success resumes it." in html
     assert f'formaction="{resume_url(job)}"' in html
 
@@ -115,7 +115,7 @@ def test_the_command_jobs_lists_held_jobs() -> None:
     a_job(name="other one")
     lines = manage("jobs", "--state", "held").splitlines()
     assert len(lines) == 2
-    assert "held" in lines[1] and "It is held since run 1 failed." in lines[1]
+    assert "held" in lines[1] and "It has been held since run 1 failed." in lines[1]
     found = json.loads(manage("jobs", "--state", "held", "--json"))
     assert (found["state"], found["next_run"]) == ("held", None), "nobody knows when it will be resumed"
 

@@ -49,6 +49,6 @@ def test_a_frozen_beat_is_reported_by_one_worker_and_its_return_too(
         beat.kill(signal.SIGCONT)
         wait_until(lambda: len(mail_server.mails) == 2, what="the end is reported")
     subjects = [str(mail["Subject"]) for mail in mail_server.mails]
-    assert subjects[0].startswith("Nothing ticks since "), subjects
+    assert subjects[0].startswith("Nothing has ticked since "), subjects
     assert subjects[1].startswith("The scheduler ticks again"), subjects
     assert Alarm.objects.get().episode == 1

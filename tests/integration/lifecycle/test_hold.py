@@ -220,7 +220,7 @@ def test_the_reason_names_the_run() -> None:
     job = a_held_job()
     state = JobState.objects.select_related("job").get(pk=job.pk)
     found = explanations.explain([state], database_now())[job.pk]
-    assert (found.text, found.is_held) == ("It is held since run 1 failed.", True)
+    assert (found.text, found.is_held) == ("It has been held since run 1 failed.", True)
 
 
 def test_a_held_job_that_was_disabled_past_the_model_is_booked() -> None:

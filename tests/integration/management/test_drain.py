@@ -77,7 +77,7 @@ def test_a_draining_host_starts_nothing_and_the_run_goes_to_another() -> None:
 def test_without_runs_it_ends_at_once_with_status_0() -> None:
     status, out = drain("--timeout", "60")
     assert status == 0
-    assert f"The host “{settings.hostname}” is draining since" in out and "No run is left." in out
+    assert f"The host “{settings.hostname}” has been draining since" in out and "No run is left." in out
 
 
 @pytest.mark.usefixtures("dummy")

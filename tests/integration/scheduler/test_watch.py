@@ -67,7 +67,7 @@ def look() -> list[str]:
 def test_a_silent_scheduler_is_reported_once_and_its_return_once(mail_server: MailServer) -> None:
     ticker = a_ticker(4 * MINUTE)
     [title] = look()
-    assert title.startswith("Nothing ticks since ") and title.endswith(": no run starts.")
+    assert title.startswith("Nothing has ticked since ") and title.endswith(": no run starts.")
     assert look() == look() == []
     Ticker.objects.filter(pk=ticker.pk).update(last_at=database_now())
     assert look() == ["The scheduler ticks again, after 4 min."]
@@ -194,7 +194,7 @@ def test_webhooks_get_the_message_if_they_want_the_event(web_server: WebServer) 
     [post] = web_server.posts
     body = json.loads(post.body)
     assert body["type"] == "scheduler.silent"
-    assert body["data"]["title"].startswith("Nothing ticks since ")
+    assert body["data"]["title"].startswith("Nothing has ticked since ")
     assert post.headers["webhook-id"].startswith("alarm-")
 
 
@@ -203,7 +203,7 @@ def test_the_page_of_messages_shows_a_message_about_an_alarm(admin: Client) -> N
     a_ticker(4 * MINUTE)
     look()
     page = admin.get("/admin/chroniker/outbox/").content.decode()
-    assert "email to ops@example.com" in page and "Nothing ticks since" in page
+    assert "email to ops@example.com" in page and "Nothing has ticked since" in page
 
 
 def test_why_not_says_that_nothing_ticks() -> None:
