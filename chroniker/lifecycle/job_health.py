@@ -90,7 +90,8 @@ def _record_success(state: JobState, run: Run) -> None:
 
 
 def bad_permille(state: JobState) -> int:
-    """By the counters of ``state``. Stopped runs are not counted."""
+    """By the counters of ``state``, without stopped runs. For the order of the list: one good run is added, so that a
+    single failed run is not the worst of all."""
     bad = state.n_failed + state.n_timed_out + state.n_lost
     return 1000 * bad // (bad + state.n_succeeded + 1)
 
