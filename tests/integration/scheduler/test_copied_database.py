@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import io
 import json
-import os
 import sqlite3
 import subprocess
 import uuid
@@ -335,7 +334,6 @@ def test_a_dump_restored_elsewhere_starts_nothing_until_it_is_adopted(manage: Ma
     assert restored("run_job", "nightly").returncode == 0
 
 
-@pytest.mark.skipif(os.environ.get("TEST_DATABASE", "sqlite") != "sqlite", reason="about files")
 def test_a_moved_file_is_no_copy_and_a_copied_file_is(tmp_path: Path) -> None:
     first, moved, copy = (tmp_path / name for name in ("a", "b", "c"))
     first.write_text("x")
