@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-import shelve
+import shelve  # nosec B403  # as Celery itself reads it
 from contextlib import closing
 
 from chroniker.escaping import one_line
@@ -18,7 +18,7 @@ def last_runs(path: str) -> dict[str, dt.datetime]:
     The file is a pickle: as Celery does, this trusts the directory in which beat runs.
     """
     try:
-        with closing(shelve.open(path, flag="r")) as stored:  # nosec B301  # as Celery itself reads it
+        with closing(shelve.open(path, flag="r")) as stored:  # nosec B301
             entries = dict(stored.get("entries") or {})
     except Exception as error:  # there is no such file, another beat has it open, or another Python wrote it
         if not _is_absent(error):

@@ -34,7 +34,7 @@ _SERVER = {
     "mariadb": "IF(@@wsrep_on, NULL, CONCAT(@@hostname, ':', @@datadir, ':', DATABASE()))",
 }
 _CREATED = (
-    "(SELECT CONCAT(UNIX_TIMESTAMP(CREATE_TIME), ':', DATABASE()) FROM information_schema.TABLES "
+    "(SELECT CONCAT(UNIX_TIMESTAMP(CREATE_TIME), ':', DATABASE()) FROM information_schema.TABLES "  # nosec B608
     f"WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = '{_TABLE}')"
 )
 _TABLES = {
