@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from tests.support import installed
 
-collect_ignore = [] if installed.CELERY else ["test_import_celery_beat.py"]
+collect_ignore = [] if installed.CELERY else ["test_import_beat_schedule.py", "test_import_celery_beat.py"]
