@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -13,7 +14,7 @@ from chroniker.models import Job, JobState, Run, Status
 from chroniker.scheduler.tick import claim_after_run, tick
 from tests.support.factories import a_booked_job, a_dependency, a_due_job, started, state_of
 
-MINUTE = dt.timedelta(minutes=1)
+MINUTE, DAY = dt.timedelta(minutes=1), dt.timedelta(days=1)
 
 
 def claimed_jobs() -> set[int]:
@@ -74,7 +75,9 @@ def test_a_suspended_job_blocks_jobs_that_wait_for_its_next_run() -> None:
 
 
 def test_a_finish_evaluates_the_dependents_at_once() -> None:
-    dependee, dependent, stranger = a_due_job(), a_due_job(), a_booked_job()
+    # Due since New Year: no other scheduled time comes while the test runs.
+    yearly: dict[str, Any] = {"cron": "0 0 1 1 *", "since": database_now() - 370 * DAY}
+    dependee, dependent, stranger = a_booked_job(**yearly), a_booked_job(**yearly), a_booked_job()
     a_dependency(dependent, dependee, wait_for_completion=True, wait_for_success=True, wait_for_next_run=True)
     (run,) = tick().claimed
     JobState.objects.filter(pk=stranger.pk).update(next_run=database_now() - MINUTE)
