@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -117,16 +117,8 @@ def start_scheduler(world: World, host: Host) -> None:
     def serve() -> None:
         loop.Ticker(world.period, _note_tick, None).serve(runs, asked)
 
-    def restart() -> None:
-        if world.schedulers_run:
-            world.after(world.rng.expovariate(1 / 4), start_again)
-
-    def start_again() -> None:
-        if world.schedulers_run:
-            start_scheduler(world, host)
-
     process.start(serve, delay=world.rng.random())
-    process.at_death.append(restart)
+    _start_again_after_death(world, process, lambda: start_scheduler(world, host))
 
 
 def start_worker(world: World, host: Host) -> None:
@@ -139,15 +131,21 @@ def start_worker(world: World, host: Host) -> None:
         vars(sweeper)["_ended"] = Event()
         sweeper.run()
 
+    process.start(serve, delay=world.rng.random())
+    _start_again_after_death(world, process, lambda: start_worker(world, host))
+
+
+def _start_again_after_death(world: World, process: Process, start: Callable[[], None]) -> None:
+    """As a supervisor of processes does, after a random time, while the world still starts processes."""
+
+    def start_again() -> None:
+        if world.schedulers_run:
+            start()
+
     def restart() -> None:
         if world.schedulers_run:
             world.after(world.rng.expovariate(1 / 4), start_again)
 
-    def start_again() -> None:
-        if world.schedulers_run:
-            start_worker(world, host)
-
-    process.start(serve, delay=world.rng.random())
     process.at_death.append(restart)
 
 
