@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from django.utils import dateformat, translation
@@ -77,9 +78,10 @@ def _shift_problem(value: str) -> str:
     shift = _SHIFT.match(value)
     if shift is None:
         return _("“%(value)s” is no shift; write a number and w, d, h, m or s, such as -1d.") % {"value": value[:40]}
-    if abs(_length(shift)) > LONGEST_SHIFT:
-        return _("the shift “%(value)s” is longer than 3,660 days.") % {"value": value}
-    return ""
+    with suppress(OverflowError):
+        if abs(_length(shift)) <= LONGEST_SHIFT:
+            return ""
+    return _("the shift “%(value)s” is longer than 3,660 days.") % {"value": value}
 
 
 def _start_problem(value: str) -> str:

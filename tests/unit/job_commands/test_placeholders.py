@@ -154,6 +154,7 @@ def test_any_text_is_filled_in_or_refused(text: str) -> None:
             "In {{ scheduled_for }}: “yesterday” is no shift; write a number and w, d, h, m or s, such as -1d.",
         ),
         ('{{ scheduled_for|shift:"3661d" }}', "In {{ scheduled_for }}: the shift “3661d” is longer than 3,660 days."),
+        ('{{ scheduled_for|shift:"-999999999w" }}', "the shift “-999999999w” is longer than 3,660 days."),
         ('{{ scheduled_for|start_of:"year" }}', "“year” is no unit; there is: hour, day, week, month."),
         ('{{ scheduled_for|zone:"Europe/Pari" }}', "Europe/Paris"),
         ('{{ last_success|default:"x"|date:"Y" }}', "In {{ last_success }} the filter “default” must be the last one."),
