@@ -1,8 +1,8 @@
 """Delete old runs, a bounded number of rows at a time.
 
-Always kept: open runs, runs with an unsent message, and the newest closed run of each slot, so that the last result
-stays known. A run's children, output, events and messages are deleted with it. Only ids are loaded, so Django sends no
-signals about deleted rows.
+Always kept: open runs, runs with an unsent message, the attempt that a pending retry repeats, and the newest closed run
+of each slot, so that the last result stays known. A run's children, output, events and messages are deleted with it.
+Only ids are loaded, so Django sends no signals about deleted rows.
 """
 
 from __future__ import annotations
@@ -93,16 +93,16 @@ def delete_before(moment: dt.datetime) -> Iterator[int]:
 
 
 def deletable() -> QuerySet[Run]:
-    """Closed top-level runs, except the newest closed run of each slot, parents of such a run, and runs that the hourly
-    counts do not contain yet."""
+    """Closed top-level runs, except the newest closed run of each slot, parents of such a run, attempts with a pending
+    retry, and runs that the hourly counts do not contain yet."""
     later = Exists(
         Run.objects.filter(job=OuterRef("job"), slot=OuterRef("slot"), token__gt=OuterRef("token"), status__in=FINAL)
     )
     needed_children = Run.objects.filter(Q(status__in=OPEN) | ~Q(later), parent=OuterRef("pk"))
     unsent = Outbox.objects.filter(run=OuterRef("pk"), send_at__isnull=False)
-    return Run.objects.filter(
-        later, ~Exists(needed_children), ~Exists(unsent), status__in=FINAL, parent=None, uncounted_since=None
-    )
+    retried = JobState.objects.filter(pk=OuterRef("job"), retry_of=OuterRef("chain"), retry_attempt=OuterRef("attempt"))
+    needed = Exists(needed_children) | Exists(unsent) | Exists(retried)
+    return Run.objects.filter(later, ~needed, status__in=FINAL, parent=None, uncounted_since=None)
 
 
 def delete(run_ids: Sequence[UUID]) -> int:

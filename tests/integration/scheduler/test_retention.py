@@ -12,11 +12,11 @@ from django.test.utils import CaptureQueriesContext
 
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
-from chroniker.lifecycle import plan
-from chroniker.models import EventKind, Job, Lease, LogChunk, Outbox, Run, RunEvent, Status
+from chroniker.lifecycle import Outcome, plan
+from chroniker.models import EventKind, Job, Lease, LogChunk, Outbox, Run, RunEvent, Status, Trigger
 from chroniker.scheduler import manual_runs, retention, tick
 from tests.support.command_jobs import DUMMY, INLINE
-from tests.support.factories import a_booked_job, a_due_job, state_of
+from tests.support.factories import a_booked_job, a_due_job, started, state_of
 from tests.support.run_history import DAY, ended, with_related_rows
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -155,6 +155,19 @@ def test_a_maximum_of_zero_keeps_all_and_of_one_keeps_the_last_closed_run() -> N
         claim(job)
     assert retention.trim([everything.pk, one.pk]) == 2
     assert tokens(everything) == [1, 2, 3, 4] and tokens(one) == [3, 4]
+
+
+def test_the_attempt_that_is_to_be_retried_is_kept() -> None:
+    """The retry takes its arguments and its scheduled times from it."""
+    job = a_due_job(maximum_log_entries=1, max_retries=1, retry_backoff_seconds=0, cron="0 0 1 1 *", minutes=600_000)
+    (first,) = tick.tick().claimed
+    assert lifecycle.finish(first.pk, first.token, started(first), Outcome(Status.FAILED))
+    ended(job, 3, 2, 1)
+    lifecycle.count_closed_runs()
+    assert retention.trim([job.pk]) + delete_all() == 2
+    (again,) = tick.tick().claimed
+    assert (again.chain, again.instant, again.origin) == (first.token, first.scheduled_for, Trigger.SCHEDULE)
+    assert first.token not in tokens(job), "kept no longer than until the retry is claimed"
 
 
 def test_a_large_surplus_is_deleted_over_several_claims(monkeypatch: pytest.MonkeyPatch) -> None:
