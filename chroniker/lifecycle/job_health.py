@@ -118,7 +118,7 @@ def book_retry(state: JobState, run: Run, at: dt.datetime | None) -> bool:
     if state.retry_at is not None:
         if run.origin != Trigger.SCHEDULE or state.retry_origin == Trigger.SCHEDULE:
             return False
-        end_chain(state, state.retry_status, run.finished_at or state.retry_at)
+        _end_retried_chain(state, run.finished_at or state.retry_at)
     state.retry_at, state.retry_attempt = at, run.attempt
     state.retry_of, state.retry_origin, state.retry_status = run.chain, run.origin, run.status
     return True
@@ -129,17 +129,19 @@ def clear_retry(state: JobState) -> None:
 
 
 def drop_retry(state: JobState, job: Job, now: dt.datetime) -> None:
-    """No retry will follow: the pending one, if any, is cancelled, and its chain ends as its last attempt did.
-
-    A lost attempt that counted as a failure already (``LOST_ATTEMPTS``) is not counted again.
-    """
+    """No retry will follow: the pending one, if any, is cancelled, and its chain ends as its last attempt did."""
     if state.retry_at is not None:
         ended_at = state.last_finished_at or now
-        if state.retry_status != Status.LOST or state.retry_attempt < LOST_ATTEMPTS:
-            end_chain(state, state.retry_status, ended_at)
+        _end_retried_chain(state, ended_at)
         if state.retry_origin == Trigger.SCHEDULE:
             _hold(state, job, state.retry_of, ended_at)
     clear_retry(state)
+
+
+def _end_retried_chain(state: JobState, at: dt.datetime) -> None:
+    """A lost attempt that counted as a failure already (``LOST_ATTEMPTS``) is not counted again."""
+    if state.retry_status != Status.LOST or state.retry_attempt < LOST_ATTEMPTS:
+        end_chain(state, state.retry_status, at)
 
 
 def _hold(state: JobState, job: Job, token: int | None, at: dt.datetime) -> None:

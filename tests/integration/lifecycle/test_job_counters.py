@@ -166,8 +166,28 @@ def test_a_lost_attempt_that_counted_already_is_not_counted_again_when_its_retry
         run = retried(job)
     lose(run)
     assert state_of(job).failures == 1
-    run_now(job, by="a test")
-    assert state_of(job).failures == 1
+    Job.objects.filter(pk=job.pk).update(enabled=False, edited_at=database_now())
+    book_edited(database_now())
+    state = state_of(job)
+    assert (state.failures, state.retry_at) == (1, None)
+
+
+def test_nor_when_a_failed_run_of_the_schedule_takes_the_place_of_its_retry() -> None:
+    job = a_due_job(retry_on_lost=True, max_retries=1, retry_backoff_seconds=0)
+    due = state_of(job)
+    JobState.objects.filter(pk=job.pk).update(next_instant=None, next_run=None)
+    run = run_now(job, by="a test")
+    for _each in range(LOST_ATTEMPTS - 1):
+        lose(run)
+        run = retried(job)
+    lose(run)
+    JobState.objects.filter(pk=job.pk).update(
+        next_instant=due.next_instant, next_run=due.next_run, retry_at=database_now() + HOUR
+    )
+    (scheduled,) = tick().claimed
+    ended(scheduled, Status.FAILED)
+    state = state_of(job)
+    assert (state.retry_of, state.failures) == (scheduled.chain, 1), "its own chain continues"
 
 
 def test_a_retry_on_every_host_that_no_live_host_can_take_ends_its_chain() -> None:
