@@ -8,11 +8,9 @@ from __future__ import annotations
 import datetime as dt
 from uuid import UUID
 
-from django.db import transaction
-
 from chroniker import lifecycle
-from chroniker.conf import settings
 from chroniker.eligibility import pauses
+from chroniker.lifecycle.transactions import transactional
 from chroniker.models import Action, AuditEntry, Group, Job, Run, Switch
 from chroniker.scheduler import manual_runs, stopping
 
@@ -20,30 +18,30 @@ from chroniker.scheduler import manual_runs, stopping
 ARGS_LENGTH = 500
 
 
+@transactional
 def pause(by: str, reason: str = "", group: Group | None = None) -> bool:
     """Pause all jobs, or this group. ``False``: it was paused already. The entry is written in the same transaction."""
-    with transaction.atomic(using=settings.database):
-        changed = pauses.pause(by, reason, group)
-        if changed:
-            AuditEntry.objects.record(by, Action.PAUSED, [_paused_row(group)], why=reason.strip()[:500])
+    changed = pauses.pause(by, reason, group)
+    if changed:
+        AuditEntry.objects.record(by, Action.PAUSED, [_paused_row(group)], why=reason.strip()[:500])
     return changed
 
 
+@transactional
 def resume(by: str, group: Group | None = None) -> bool:
     """End the pause of all jobs, or of this group. ``False``: it was not paused. The entry as for ``pause``."""
-    with transaction.atomic(using=settings.database):
-        changed = pauses.resume(group)
-        if changed:
-            AuditEntry.objects.record(by, Action.RESUMED, [_paused_row(group)])
+    changed = pauses.resume(group)
+    if changed:
+        AuditEntry.objects.record(by, Action.RESUMED, [_paused_row(group)])
     return changed
 
 
+@transactional
 def resume_job(job: Job, by: str) -> bool:
     """Lift the hold of this job. ``False``: it was not held. The entry as for ``pause``."""
-    with transaction.atomic(using=settings.database):
-        changed = bool(lifecycle.resume_jobs([job.pk]))
-        if changed:
-            AuditEntry.objects.record(by, Action.UNHELD, [job])
+    changed = bool(lifecycle.resume_jobs([job.pk]))
+    if changed:
+        AuditEntry.objects.record(by, Action.UNHELD, [job])
     return changed
 
 

@@ -13,9 +13,9 @@ from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import hosts, pauses
 from chroniker.eligibility.hosts import WorkerReport
 from chroniker.lifecycle.transactions import transactional
-from chroniker.models import FleetWork, GuaranteeProgress, HostService, Switch, Ticker, TickMinute
+from chroniker.models import AuditEntry, FleetWork, GuaranteeProgress, HostService, Switch, Ticker, TickMinute
 from chroniker.models.conflicts import TRIES, repeated_after_conflict
-from chroniker.scheduler import fleet_work, guarantees
+from chroniker.scheduler import fleet_work, guarantees, requests
 from chroniker.scheduler.tick_record import TickRecord
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -49,8 +49,9 @@ def do_regular_work() -> None:
         (do_regular_work, FleetWork),
         (lambda: guarantees.measure(database_now()), GuaranteeProgress),
         (lambda: pauses.pause("a test"), Switch),
+        (lambda: requests.pause("a test"), AuditEntry),
     ],
-    ids=["heartbeat", "ticker", "minute", "regular work", "guarantees", "pause"],
+    ids=["heartbeat", "ticker", "minute", "regular work", "guarantees", "pause", "pause by a command"],
 )
 def test_an_upsert_is_repeated_after_a_deadlock(step: Callable[[], Any], model: Any) -> None:
     table = connection.ops.quote_name(model._meta.db_table)
