@@ -90,7 +90,8 @@ def start(
 
 @transactional
 def _start(run_id: UUID, token: int, nonce: UUID, taker: Taker) -> Started | None:
-    Run.objects.filter(pk=run_id, token=token, status=Status.CLAIMED, required_host__in=["", taker.host]).update(
+    claims = Run.objects.filter(pk=run_id, token=token, status=Status.CLAIMED, required_host__in=["", taker.host])
+    moved = claims.update(
         status=Status.RUNNING,
         taken_at=FromNow(-taker.waited),
         started_at=FromNow(),
@@ -116,7 +117,8 @@ def _start(run_id: UUID, token: int, nonce: UUID, taker: Taker) -> Started | Non
     ).first()
     if run is None:
         return None
-    _postpone_if_held(run, taker)
+    if moved:
+        _postpone_if_held(run, taker)
     reading = jump_detection.evaluate(run.now, run.server or None, before)
     if reading.suspended_because:
         # The lease may have been taken from a holder that still executes the job.

@@ -7,6 +7,7 @@ import pytest
 
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
+from chroniker.eligibility import draining
 from chroniker.models import EventKind, Lease, Run, RunEvent, Status
 from chroniker.scheduler.tick import tick
 from tests.support.factories import a_due_job, started
@@ -43,6 +44,13 @@ def test_repeating_a_start_with_the_same_nonce_gives_the_same_result(run: Run) -
     again = lifecycle.start(run.pk, run.token, nonce, host="here", pid=1)
     assert again is not None and again.run.pk == run.pk
     assert not RunEvent.objects.filter(run=run, kind=EventKind.REFUSED_DELIVERY).exists()
+
+
+def test_nor_does_a_drain_in_between_change_the_result_of_a_repeated_start(run: Run) -> None:
+    nonce = started(run)
+    draining.drain("a test")
+    again = lifecycle.start(run.pk, run.token, nonce, host="here", pid=1)
+    assert again is not None and again.run.pk == run.pk
 
 
 def test_a_forged_message_starts_nothing(run: Run) -> None:
