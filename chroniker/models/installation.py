@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import Exists, Func, Q, QuerySet, TextField, Value
+from django.db.models import Exists, F, Func, Q, QuerySet, TextField
 from django.db.models.functions import Coalesce
 from django.db.models.sql.compiler import SQLCompiler
 
@@ -104,8 +104,8 @@ def copied() -> QuerySet[Switch]:
 
 
 def recorded() -> QuerySet[Switch]:
-    """The row, if it has the identity of this database, and its name."""
-    rows = Switch.objects.filter(pk=ALL).exclude(server_identity="")
+    """The row, if it has the identity of this database as far as it can be read here, and its name."""
+    rows = Switch.objects.filter(pk=ALL, **_known_parts()).exclude(server_identity="")
     return rows if settings.installation in (None, False) else rows.filter(installation=settings.installation)
 
 
@@ -115,10 +115,16 @@ def is_copied() -> Exists:
 
 
 def record() -> None:
-    """Record the identity of this database, if the row has none, and its name. Called where ``copied`` has no row."""
+    """Record the identity of this database, and its name if the row has none. Called where ``copied`` has no row.
+
+    A part that has changed is replaced: on MariaDB and MySQL the other part may change later, and both together would
+    look like a copy. A part that cannot be read here stays as it is.
+    """
     Switch.objects.get_or_create(pk=ALL)
     rows = Switch.objects.filter(pk=ALL, copied_since=None)
-    rows.filter(server_identity="").update(**_columns())
+    rows.filter(server_identity="").update(server_identity=UNKNOWN, table_identity=UNKNOWN)
+    if parts := _known_parts():
+        rows.update(**parts)
     if settings.installation:
         rows.filter(installation="").update(installation=settings.installation)
 
@@ -131,13 +137,12 @@ def mark_copied() -> None:
 def adopt() -> None:
     """This database is where the jobs run from now on."""
     Switch.objects.get_or_create(pk=ALL)
-    name = settings.installation or ""
-    Switch.objects.filter(pk=ALL).update(**_columns(), installation=name, copied_since=None)
+    rows, name = Switch.objects.filter(pk=ALL), settings.installation or ""
+    rows.update(server_identity=UNKNOWN, table_identity=UNKNOWN, installation=name, copied_since=None)
+    record()
 
 
-def _columns() -> dict[str, Any]:
-    server, table = _identity()
-    return {
-        name: (identity or UNKNOWN) if isinstance(identity, str) else Coalesce(identity, Value(UNKNOWN))
-        for name, identity in (("server_identity", server), ("table_identity", table))
-    }
+def _known_parts() -> dict[str, Any]:
+    """The parts of the identity that can be read here, by column. A part that turns out to be NULL is the row's own."""
+    parts = zip(("server_identity", "table_identity"), _identity(), strict=True)
+    return {name: part if isinstance(part, str) else Coalesce(part, F(name)) for name, part in parts if part != ""}

@@ -146,7 +146,32 @@ def test_what_cannot_be_read_is_no_copy(dummy: object, monkeypatch: pytest.Monke
     tick()
     assert Switch.objects.get().server_identity == installation.UNKNOWN
     monkeypatch.undo()
+    jump_detection.read_clock()
     assert not tick().copied
+    assert Switch.objects.get().server_identity != installation.UNKNOWN, "recorded as soon as it can be read"
+
+
+def test_a_process_that_cannot_read_the_identity_keeps_the_recorded_one(
+    dummy: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first_tick()
+    before = Switch.objects.get().server_identity
+    monkeypatch.setattr(installation, "_identity", lambda: ("", ""))
+    tick()
+    installation.record()
+    assert Switch.objects.get().server_identity == before
+
+
+@pytest.mark.parametrize("parts", [("server_identity", "table_identity"), ("table_identity", "server_identity")])
+def test_server_and_table_that_change_one_after_the_other_are_no_copy(dummy: object, parts: tuple[str, str]) -> None:
+    """A new container of the server, and weeks later a migration of the table."""
+    if connection.vendor != "mysql":
+        pytest.skip("elsewhere each part identifies the database")
+    first_tick()
+    for part in parts:
+        Switch.objects.update(**{part: "of before"})
+        assert not tick().copied
+        assert getattr(Switch.objects.get(), part) != "of before"
 
 
 @override_settings(CHRONIKER_INSTALLATION=False)
