@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from chroniker.admin.graph import drawing
 from chroniker.admin.shared.console_page import page_path, render
+from chroniker.admin.shared.query_values import text
 from chroniker.admin.shared.site_links import job_url
 from chroniker.clock.database_clock import database_now
 from chroniker.insights import job_graph
@@ -60,7 +61,7 @@ def _choice(request: HttpRequest) -> tuple[Choice, Job | None]:
     job_id, group_id = (_number(request.GET.get(name, "")) for name in ("job", "group"))
     jobs = Job.objects.only("name")
     job = None
-    if name := request.GET.get("q", "").strip():
+    if name := text(request.GET, "q").strip():
         linked = jobs.filter(Q(dependencies__isnull=False) | Q(dependents__isnull=False), name__icontains=name)
         job = linked.order_by("name").first()
     elif job_id is not None:

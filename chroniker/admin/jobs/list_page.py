@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy, pgettext_lazy
 from chroniker.admin.jobs.job_head import rights
 from chroniker.admin.jobs.list_rows import bands, job_rows
 from chroniker.admin.shared.console_page import render
+from chroniker.admin.shared.query_values import text
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.clock.database_clock import database_now
 from chroniker.insights import job_filters, job_order
@@ -25,8 +26,6 @@ from chroniker.wording.formats import count
 
 TEMPLATE = "chroniker/console/jobs/list.html"
 FRAGMENTS = {"jobs-chips": "chroniker/console/jobs/chips.html", "jobs-table": "chroniker/console/jobs/table.html"}
-#: Longer texts in the address are cut.
-LONGEST = 200
 #: Commands that import jobs; the last one needs Celery.
 IMPORTS = ("import_crontab --dry-run FILE", "import_chroniker --dry-run", "import_celery_beat --dry-run")
 #: Title, state of the icon, by the name of the chip.
@@ -103,9 +102,8 @@ def _exchange(request: HttpRequest) -> dict[str, Any]:
 
 def job_filter(request: HttpRequest) -> JobFilter:
     """The filter in the query."""
-    texts = {name: request.GET.get(name, "")[:LONGEST].replace("\0", "") for name in
-             ("group", "queue", "executor", "command", "host")}  # fmt: skip
-    show, search = request.GET.get("show", ""), request.GET.get("q", "")[:LONGEST].replace("\0", "").strip()
+    texts = {name: text(request.GET, name) for name in ("group", "queue", "executor", "command", "host")}
+    show, search = request.GET.get("show", ""), text(request.GET, "q").strip()
     return JobFilter(show=show if show in SHOWS else "all", search=search, **texts)
 
 

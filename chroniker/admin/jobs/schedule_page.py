@@ -23,6 +23,7 @@ from chroniker.admin.jobs.calendar_picture import picture, summary
 from chroniker.admin.jobs.schedule_answer import Question, answer, question
 from chroniker.admin.jobs.schedule_rows import history_rows
 from chroniker.admin.shared.console_page import page_path, render
+from chroniker.admin.shared.query_values import YEARS, is_usable
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.exceptions import ScheduleError
 from chroniker.insights import ledger
@@ -91,19 +92,18 @@ def _zone(job: Job) -> ZoneInfo:
 def _wanted(query: QueryDict, zone: ZoneInfo, today: dt.date) -> Wanted:
     date, time = _parsed(parse_date, query.get("d", "")), _parsed(parse_time, query.get("t", ""))
     asked = None
-    if date is not None and time is not None and 1970 <= date.year < 9000:
+    if date is not None and time is not None and date.year in YEARS:
         exact = query.get("t", "").count(":") > 1
         asked = question(date, time.replace(microsecond=0, tzinfo=None), zone, to_the_second=exact)
     last = _parsed(parse_date, query.get("to", ""))
     if last is None and asked is not None and asked.date <= today - dt.timedelta(days=DAYS):
         last = asked.date + dt.timedelta(days=AFTER)
     before = _parsed(parse_datetime, query.get("before", ""))
-    is_usable = before is not None and timezone.is_aware(before) and 1970 <= before.year < 9000
     return Wanted(
         query,
         asked,
         last if last is not None and dt.date(1971, 1, 1) < last < today else today,
-        before if is_usable else None,
+        before if before is not None and is_usable(before) else None,
         query.get("only") == "bad",
     )
 

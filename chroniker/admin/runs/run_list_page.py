@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from chroniker.admin.shared.console_page import render
 from chroniker.admin.shared.live_page import PARAMETER, live_etag
+from chroniker.admin.shared.query_values import is_usable, text
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.insights.run_list import ANY_BAD, MOST_NEW, Filters, Key, count_newer, jobs_named, older
 from chroniker.job_commands.secret_masking import masked
@@ -76,17 +77,17 @@ def list_view(run_admin: Any, request: HttpRequest) -> HttpResponse:
 def _filters(request: HttpRequest) -> Filters:
     """Values that do not exist are no filter."""
     query = request.GET
-    text, job = query.get("q", "").strip(), query.get("job", "")
+    sought, job = text(query, "q").strip(), query.get("job", "")
     found = Filters(
-        text=text,
+        text=sought,
         status=_one_of(query.get("status", ""), [ANY_BAD, *Status.values]),
         trigger=_one_of(query.get("trigger", ""), Trigger.values),
-        host=query.get("host", ""),
+        host=text(query, "host"),
         since=_moment(query.get("from", "")),
         job=int(job) if job.isdecimal() and len(job) < 19 else None,
     )
-    if text and found.run_id is None:
-        found.jobs.extend(jobs_named(text))
+    if sought and found.run_id is None:
+        found.jobs.extend(jobs_named(sought))
     return found
 
 
@@ -94,19 +95,21 @@ def _one_of(value: str, values: list[str]) -> str:
     return value if value in values else ""
 
 
-def _moment(text: str) -> dt.datetime | None:
+def _moment(value: str) -> dt.datetime | None:
     try:
-        moment = parse_datetime(text)
-        return timezone.make_aware(moment) if moment is not None and moment.tzinfo is None else moment
+        moment = parse_datetime(value)
+        moment = timezone.make_aware(moment) if moment is not None and moment.tzinfo is None else moment
     except (ValueError, OverflowError):
         return None
+    return moment if moment is not None and is_usable(moment) else None
 
 
 def _key(request: HttpRequest, name: str) -> Key | None:
     try:
-        return Key.parse(request.GET.get(name, ""))
+        key = Key.parse(request.GET.get(name, ""))
     except ValueError:
         return None
+    return key if is_usable(key.claimed_at) else None
 
 
 def _query(request: HttpRequest, **keys: Key) -> str:

@@ -75,7 +75,9 @@ def test_a_job_is_found_by_a_part_of_its_name(client: Client) -> None:
     assert "No job with this name has a dependency." in text(client, "?q=nothing")
 
 
-@pytest.mark.parametrize("query", ["?job=x", "?job=99999999999999999999", "?group=-1", "?group=7", "?held=2", "?job=9"])
+@pytest.mark.parametrize(
+    "query", ["?job=x", "?job=99999999999999999999", "?group=-1", "?group=7", "?held=2", "?job=9", "?q=%00"]
+)
 def test_a_query_with_unknown_values_is_answered(client: Client, query: str) -> None:
     a_dependency(a_booked_job(), a_booked_job())
     text(client, query)

@@ -103,9 +103,15 @@ def test_a_run_s_id_is_looked_up_by_the_primary_key_alone(admin: Client) -> None
 
 def test_nonsense_is_no_filter_and_no_server_error(admin: Client) -> None:
     runs_of(a_booked_job(name="a"), 1)
-    for query in ("status=x", "trigger=x", "job=x", f"job={'9' * 40}", "from=x", "before=x", "top=1~2", "o=9&p=9"):
+    for query in ("status=x", "trigger=x", "job=x", f"job={'9' * 40}", "from=x", "before=x", "top=1~2", "o=9&p=9",
+                  "q=%00", "host=%00"):  # fmt: skip
         assert shown(admin, f"{LIST}?{query}") == ["a · 1"], query
-    assert shown(admin, f"{LIST}?from=9999-12-31T23:59") == []
+    key = "~00000000-0000-0000-0000-000000000001"
+    for time in ("0001-01-01T00:00:00%2B14:00", "0001-01-01T00:00:00%2B00:00", "9999-12-31T23:59:59-14:00"):
+        for query in (f"from={time}", f"before={time}{key}", f"top={time}{key}", f"top={time}{key}&_live="):
+            assert admin.get(f"{LIST}?{query}").status_code == 200, query
+        assert shown(admin, f"{LIST}?from={time}") == ["a · 1"], time
+    assert shown(admin, f"{LIST}?from=8999-12-31T23:59") == []
 
 
 def test_new_runs_are_announced_and_the_rows_stay(admin: Client) -> None:
