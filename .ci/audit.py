@@ -1,6 +1,6 @@
-"""Ask pip-audit about what is installed here. Where no advisories can be had, say so; that is no failure.
+"""Run pip-audit on the installed packages. If the advisories cannot be reached, print that; it is no failure.
 
-A first question about one package finds that out, so that not each of the others is asked for in vain.
+One package is queried first, so that the others are not queried if the database of advisories cannot be reached.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def main() -> int:
     bad = [(each, one) for each in answered for one in each["vulns"]]
     for each, one in bad:
         fixed = ", ".join(one["fix_versions"]) or "no version yet"
-        print(f"{each['name']} {each['version']}: {one['id']}, mended in {fixed}")
+        print(f"{each['name']} {each['version']}: {one['id']}, fixed in {fixed}")
     print(f"{len(answered)} packages looked at, {len(bad)} known vulnerabilities in them.")
     return 1 if bad else 0
 
