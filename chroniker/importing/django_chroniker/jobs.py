@@ -45,7 +45,7 @@ class ImportOptions:
 
 
 def zone_there(moment: dt.datetime | None) -> ZoneInfo:
-    """django-chroniker computed in UTC with USE_TZ, whatever TIME_ZONE was, and in local time without."""
+    """django-chroniker computed in UTC with USE_TZ, independent of TIME_ZONE, and in local time without."""
     is_naive = moment is not None and moment.tzinfo is None
     return ZoneInfo(timezone.get_default_timezone_name()) if is_naive else UTC
 

@@ -12,32 +12,32 @@ from chroniker.models.audit import command_actor
 from chroniker.scheduler import adoption
 from chroniker.scheduler.adoption import Choices
 
-#: Option, choices (the first passes over or drops it), and the question. It gets the number of what waits.
+#: Option, choices (the first one is the default), and what the choice is about.
 QUESTIONS = (
-    ("missed", ("skip", "run"), "%d jobs have scheduled times or retries that are due"),
-    ("queued", ("stop", "run"), "%d runs are queued"),
-    ("messages", ("discard", "send"), "%d messages were not sent"),
+    ("missed", ("skip", "run"), "jobs with due scheduled times or retries"),
+    ("queued", ("stop", "run"), "queued runs"),
+    ("messages", ("discard", "send"), "unsent messages"),
 )
 
 
 class Command(ConsoleCommand):
     help = (
         "Lets jobs run in a copy of a database: one that was cloned, or restored from a backup. Raises the tokens of "
-        "all jobs, so that none is given twice, and asks what becomes of what was due, queued or unsent in the copy. "
+        "all jobs, so that none is used twice, and asks what to do with due jobs, queued runs and unsent messages. "
         "Exit status 1 if this database is no copy, or without answers."
     )
     requires_system_checks = CHECKS
 
     def add_arguments(self, parser: CommandParser) -> None:
         for name, choices, about in QUESTIONS:
-            text = f"{about.removeprefix('%d ')}: {choices[0]} or {choices[1]} (default: ask)"
+            text = f"{about}: {choices[0]} or {choices[1]} (default: ask if there are any)"
             parser.add_argument(f"--{name}", choices=choices, help=text)
         parser.add_argument(
             "--noinput",
             "--no-input",
             action="store_false",
             dest="interactive",
-            help="do not ask; what no option names is skipped, stopped, discarded",
+            help="do not ask: skip, stop and discard, unless an option says otherwise",
         )
 
     def handle(self, *, interactive: bool, **options: Any) -> None:
@@ -46,20 +46,21 @@ class Command(ConsoleCommand):
                 raise CommandError("This database is no copy; there is nothing to adopt.")
             found = adoption.waiting()
             answers = {
-                name: options[name] or self._answer(about % getattr(found, name), choices, interactive)
+                name: options[name] or self._answer(about, getattr(found, name), choices, interactive)
                 for name, choices, about in QUESTIONS
             }
             skip, stop, discard = (answers[name] == choices[0] for name, choices, _about in QUESTIONS)
             adoption.adopt(command_actor("chroniker_adopt"), Choices(skip, stop, discard))
         self.stdout.write("Adopted. Jobs run here from the next tick on. Runs that were running end as lost.")
 
-    def _answer(self, about: str, choices: tuple[str, str], interactive: bool) -> str:
-        if not interactive:
+    def _answer(self, about: str, number: int, choices: tuple[str, str], interactive: bool) -> str:
+        if not number or not interactive:
             return choices[0]
+        question = f"{about.capitalize()}: {number}."
         if not sys.stdin.isatty():
-            raise CommandError(f"{about}. Nobody can be asked here: give --noinput, or an option for each answer.")
+            raise CommandError(f"{question} This is no terminal: give --noinput, or an option for each answer.")
         while True:
-            answer = input(f"{about}. {choices[0]} or {choices[1]}? [{choices[0]}] ").strip().lower() or choices[0]
+            answer = input(f"{question} {choices[0]} or {choices[1]}? [{choices[0]}] ").strip().lower() or choices[0]
             matching = [choice for choice in choices if choice.startswith(answer)]
             if len(matching) == 1:
                 return matching[0]

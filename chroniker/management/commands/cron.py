@@ -54,7 +54,7 @@ class Command(ConsoleCommand):
         parser.add_argument(
             "--force-run",
             action="store_true",
-            help="with --jobs: claim them now, whatever their schedules; exit status 1 if one is refused",
+            help="with --jobs: claim them now, independent of their schedules; exit status 1 if one is refused",
         )
 
     def handle(self, *, jobs: list[str], dry_run: bool, force_run: bool, verbosity: int, **options: Any) -> None:

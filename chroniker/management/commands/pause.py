@@ -21,7 +21,7 @@ class Command(ConsoleCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--group", metavar="NAME", help="only the jobs of this group")
-        parser.add_argument("--reason", default="", help="shown wherever the pause is shown")
+        parser.add_argument("--reason", default="", help="shown beside the pause")
 
     def handle(self, *, group: str | None, reason: str, **options: Any) -> None:
         with database_errors_explained():

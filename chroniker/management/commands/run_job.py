@@ -23,9 +23,9 @@ from chroniker.scheduler.shutdown_signals import ShutdownSignals
 
 class Command(ConsoleCommand):
     help = (
-        "Runs one job now, whatever its schedule. Exit status 1, with the reason, if it runs already or may not run. "
-        "If the run executes on this host, waits for its end, shows its output and ends with its exit status; SIGTERM "
-        "or SIGINT stops the run. Otherwise prints the run's id and ends."
+        "Runs one job now, independent of its schedule. Exit status 1, with the reason, if it runs already or may not "
+        "run. If the run executes on this host, waits for its end, shows its output and ends with its exit status; "
+        "SIGTERM or SIGINT stops the run. Otherwise prints the run's id and ends."
     )
     requires_system_checks = CHECKS
 
@@ -41,7 +41,7 @@ class Command(ConsoleCommand):
             "--for",
             dest="instant",
             metavar="TIME",
-            help="the scheduled time that the command is told, instead of now: 2026-03-29T03:00",
+            help="the scheduled time that the run is for, instead of now: 2026-03-29T03:00",
         )
         parser.add_argument(
             "--print",

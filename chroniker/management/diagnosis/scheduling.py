@@ -30,7 +30,11 @@ def pauses() -> Findings:
     advice = "Run manage.py resume when the work is done. CHRONIKER_PAUSED in the settings pauses all jobs, too."
     everything = active_pauses.global_pause()
     if everything is not None and everything.is_copy:
-        yield Level.ERROR, "Nothing runs here. " + str(everything), "See docs: operate, copied databases."
+        yield (
+            Level.ERROR,
+            "Nothing runs here. " + str(everything),
+            "See the documentation: How to operate it, copy or restore a database.",
+        )
     elif everything:
         yield Level.WARNING, str(everything), advice
     groups = list(active_pauses.group_pauses().values())
@@ -84,7 +88,7 @@ def health() -> Findings:
         text = f"No worker consumes the queue “{queue.name or queue.executor}”, in which {queue.queued} runs wait, "
         yield Level.ERROR, f"{text}the oldest since {local(queue.oldest)}.", "Start a worker that consumes this queue."
     if not has_recipients():
-        text = "Nobody gets a message when nothing ticks, or when a queue has no worker."
+        text = "No address or webhook gets a message when nothing ticks, or when a queue has no worker."
         yield Level.WARNING, text, "Set ADMINS or CHRONIKER_ALARM_EMAILS, or add a webhook to CHRONIKER_WEBHOOKS."
     if all(cell.level == "good" for cell in cells):
         yield Level.OK, f"The last tick was {cells[0].headline}: {cells[0].detail}.", ""

@@ -269,7 +269,10 @@ def test_a_tick_that_is_late_is_reported(seconds: int, level: Level) -> None:
 @override_settings(ADMINS=[])
 def test_it_warns_if_nobody_would_be_notified_of_a_silent_scheduler() -> None:
     [(about, text)] = findings(Level.WARNING)
-    assert about == "health" and text == "Nobody gets a message when nothing ticks, or when a queue has no worker."
+    assert (
+        about == "health"
+        and text == "No address or webhook gets a message when nothing ticks, or when a queue has no worker."
+    )
 
 
 def test_a_queue_without_a_worker_is_an_error() -> None:

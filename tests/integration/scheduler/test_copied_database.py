@@ -286,14 +286,14 @@ def test_without_a_terminal_it_asks_for_options(copied: None, monkeypatch: pytes
     with pytest.raises(CommandError) as refusal:
         adopt()
     assert str(refusal.value) == (
-        "1 jobs have scheduled times or retries that are due. Nobody can be asked here: give --noinput, or an option "
-        "for each answer."
+        "Jobs with due scheduled times or retries: 1. This is no terminal: give --noinput, or an option for each "
+        "answer."
     )
     assert installation.copied().exists()
 
 
 def test_it_asks_on_a_terminal(copied: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    due, asked, answers = a_due_job(), [], iter(["what?", "r", "", "send"])
+    due, asked, answers = a_due_job(), [], iter(["what?", "r"])
 
     def answer(prompt: str) -> str:
         asked.append(prompt)
@@ -302,8 +302,14 @@ def test_it_asks_on_a_terminal(copied: None, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     monkeypatch.setattr("builtins.input", answer)
     adopt()
-    assert asked[0] == asked[1] == "1 jobs have scheduled times or retries that are due. skip or run? [skip] "
+    assert asked[0] == asked[1] == "Jobs with due scheduled times or retries: 1. skip or run? [skip] "
     assert [run.job_id for run in tick().claimed] == [due.pk]
+
+
+def test_without_anything_that_waits_it_asks_nothing(copied: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    assert adopt().startswith("Adopted.")
+    assert not installation.copied().exists()
 
 
 def restored_elsewhere(directory: Path) -> str:
