@@ -62,9 +62,8 @@ def _skip_closed(
 ) -> dt.datetime | None:
     """Record the instants in blackouts from ``first`` on as skipped. Returns the first instant outside, or not due."""
     spec, following = plan.state.job.spec, first
-    for _each in range(
-        len(closed) * 2 if first <= bound else 0
-    ):  # each round ends one blackout; the next tick continues
+    rounds = len(closed) * 2 if first <= bound else 0  # each ends one blackout; the next tick continues
+    for _each in range(rounds):
         within = closed_until(spec, closed, following, bound)
         if within is None:
             break
