@@ -66,6 +66,12 @@ def at(calendar: Calendar, *, minutes: int, **fields: Any) -> Job:
     return job
 
 
+def test_a_scheduled_time_in_a_blackout_is_skipped_in_the_moment_it_is_due() -> None:
+    job = a_booked_job(since=NOW - dt.timedelta(seconds=1), calendar=closed((1, -1)))
+    tick(now=NOW)
+    assert ledger(job) == [(Status.SKIPPED, 0, 0)]
+
+
 def end(job: Job) -> None:
     run = Run.objects.get(job=job, status=Status.CLAIMED)
     lifecycle.finish(run.pk, run.token, started(run), Outcome(Status.SUCCEEDED))

@@ -6,7 +6,8 @@ from django.db import connection
 
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
-from chroniker.models import Job, Run, Status
+from chroniker.exceptions import ScheduleError
+from chroniker.models import Job, JobState, Run, Status
 from chroniker.scheduler.tick import tick
 from tests.support.factories import LONG_AGO, a_booked_job, a_due_job, a_job, state_of
 
@@ -22,6 +23,21 @@ def test_a_new_job_is_booked_from_the_time_it_was_saved() -> None:
     assert state.next_instant is not None
     assert dt.timedelta() < state.next_instant - saved <= dt.timedelta(minutes=1)
     assert Job.objects.get(pk=job.pk).edited_at is None
+
+
+def test_other_jobs_are_not_booked() -> None:
+    job, other = a_job(), a_job()
+    lifecycle.book([job.pk], database_now())
+    assert list(JobState.objects.values_list("job", flat=True)) == [job.pk]
+    assert Job.objects.get(pk=other.pk).edited_at is not None
+
+
+def test_a_schedule_error_begins_with_its_kind_unless_its_text_is_for_people() -> None:
+    job = a_booked_job()
+    lifecycle.suspend_schedule(job.pk, ScheduleError("cron", "There is no such day."))
+    assert state_of(job).schedule_error == "There is no such day."
+    lifecycle.suspend_schedule(job.pk, ZeroDivisionError("division by zero"))
+    assert state_of(job).schedule_error == "ZeroDivisionError: division by zero"
 
 
 def test_changing_the_schedule_closes_the_range_so_far_with_a_reason() -> None:

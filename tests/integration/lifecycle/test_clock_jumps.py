@@ -215,6 +215,21 @@ def test_after_a_jump_ahead_a_claim_that_could_not_start_gets_a_new_start_deadli
     assert 590 < (Lease.objects.get(pk=run.pk).expires_at - database_now()).total_seconds() <= 600
 
 
+def test_after_a_jump_each_claim_gets_the_start_deadline_of_its_own_job(jump: Jump) -> None:
+    for deadline in (86_400, 600, 6000):
+        a_due_job(start_deadline_seconds=deadline)
+    tick()
+    jump(HOUR)
+    tick()
+    now = database_now()
+    left = {lease.job.start_deadline_seconds: lease.expires_at - now for lease in Lease.objects.select_related("job")}
+    assert [each for each in sorted(left) if each and each - 60 < left[each].total_seconds() <= each] == [
+        600,
+        6000,
+        86_400,
+    ]
+
+
 @pytest.mark.parametrize("deadline", [None, 600])
 def test_after_a_jump_back_claims_get_a_new_start_deadline_and_a_new_message(jump: Jump, deadline: int | None) -> None:
     a_due_job(start_deadline_seconds=deadline)

@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.db import connections, transaction
 
+from chroniker import lifecycle
+from chroniker.clock.database_clock import database_now
 from chroniker.exceptions import DeletionRefused
 from chroniker.models import Job, Lease, Monitor, Run, Status
 from chroniker.scheduler.tick import tick
@@ -35,6 +37,13 @@ def test_a_job_with_an_open_run_is_not_deleted(delete: Callable[[Job], object]) 
 def test_a_job_without_an_open_run_is_deleted(delete: Callable[[Job], object]) -> None:
     delete(a_booked_job(is_monitor=True))
     assert not Job.objects.exists()
+
+
+def test_a_requested_deletion_does_not_wait_for_the_runs_of_other_jobs() -> None:
+    a_due_job()
+    assert tick().claimed
+    job = a_booked_job(enabled=False, deletion_requested_at=database_now())
+    assert lifecycle.delete_jobs([job.pk]) == [job.pk]
 
 
 @pytest.mark.database("postgres", "mariadb")

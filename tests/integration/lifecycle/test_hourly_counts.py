@@ -12,7 +12,7 @@ from django.db import connections
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.lifecycle import Outcome, bulk, hourly_counts
-from chroniker.models import EVERY_HOST, FleetWork, Job, Run, RunHour, RunTotal, Status, Trigger
+from chroniker.models import EVERY_HOST, FleetWork, Job, Lease, Run, RunHour, RunTotal, Status, Trigger
 from chroniker.scheduler import fleet_work
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.retention import deletable
@@ -59,6 +59,17 @@ def test_each_end_is_counted_by_its_status() -> None:
     assert [total(name) for name in ENDS] == [2, 1, 1, 1, 0, 0]
     assert lifecycle.count_closed_runs() == 0
     assert not Run.objects.filter(uncounted_since__isnull=False).exists()
+
+
+@pytest.mark.django_db
+def test_a_lost_run_is_counted() -> None:
+    a_due_job()
+    (run,) = tick().claimed
+    started(run)
+    Lease.objects.filter(pk=run.pk).update(expires_at=database_now() - HOUR)
+    assert [lost.pk for lost in lifecycle.expire(10)] == [run.pk]
+    assert lifecycle.count_closed_runs() == 1
+    assert [total(name) for name in ENDS] == [0, 0, 0, 0, 1, 0]
 
 
 @pytest.mark.django_db

@@ -74,7 +74,7 @@ def test_failures_are_counted_until_a_success() -> None:
     first = by_hand(job, Status.FAILED)
     by_hand(job, Status.TIMED_OUT)
     state = state_of(job)
-    assert (state.failures, state.failing_since) == (2, first.finished_at)
+    assert (state.failures, state.failing_since, state.last_success_at) == (2, first.finished_at, None)
     success = by_hand(job)
     state = state_of(job)
     assert (state.failures, state.failing_since, state.last_success_at) == (0, None, success.finished_at)

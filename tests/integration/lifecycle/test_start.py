@@ -82,9 +82,10 @@ def test_a_renewal_never_extends_an_expired_lease(run: Run) -> None:
 
 
 def test_a_renewal_by_another_supervisor_changes_nothing(run: Run) -> None:
-    started(run)
+    nonce = started(run)
     before = Lease.objects.get(pk=run.pk).expires_at
     assert not lifecycle.renew(run.pk, run.token, uuid4()).held
+    assert not lifecycle.renew(run.pk, run.token + 1, nonce).held
     assert Lease.objects.get(pk=run.pk).expires_at == before
 
 
