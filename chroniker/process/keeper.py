@@ -194,6 +194,7 @@ class Keeper:
     def _judge_ended(self, now: float, alone: bool) -> str:
         """The command has ended. The rest of its tree keeps its grace, or LINGER (a pipeline's other processes)."""
         how = self._terminating or "exited"
+        self._timeout_at = None  # it was for the command
         if alone:
             return how
         if self._kill_at is not None:
