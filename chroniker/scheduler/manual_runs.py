@@ -13,7 +13,7 @@ from chroniker.conf import settings
 from chroniker.eligibility import explanations
 from chroniker.exceptions import ClaimRefused, CommandRefused
 from chroniker.executors.base import a_person_waits
-from chroniker.job_commands import options, policy
+from chroniker.job_commands import options
 from chroniker.lifecycle import plan
 from chroniker.models import EventKind, Job, JobState, Run
 from chroniker.reasons import Code, Reason
@@ -23,9 +23,9 @@ from chroniker.scheduler import dispatch, retention
 def run_now(job: Job, by: str, args: str | None = None, instant: dt.datetime | None = None) -> Run:
     """Claim and dispatch one run of ``job`` now, at the request of ``by``. The schedule is not changed.
 
-    ``args`` replaces the job's own arguments for this run and its retries. ``instant``: the scheduled time that the
-    command is told, instead of now. The rules are the same as for a tick: raises ``ClaimRefused`` with the reason when
-    the job may not run now.
+    ``args`` replaces the job's own arguments for this run and its retries. ``instant``: the scheduled time that the run
+    is for, instead of now; raises ``ValueError`` if it has no time zone. The rules are the same as for a tick: raises
+    ``ClaimRefused`` with the reason when the job may not run now.
     """
     if instant is not None and instant.utcoffset() is None:
         raise ValueError(f"{instant} has no time zone")
@@ -65,7 +65,6 @@ def _check_arguments(job: Job, args: str) -> None:
     if not job.command:
         raise ClaimRefused(_("Raw commands have no separate arguments; edit the command instead."))
     try:
-        policy.management_argv(job.command, args)
         problem = options.argument_error(job.command, args)
     except CommandRefused as refusal:
         raise ClaimRefused(str(refusal)) from refusal
