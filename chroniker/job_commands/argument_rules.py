@@ -1,4 +1,4 @@
-"""What commands demand of their arguments beyond their parser. Apps register one rule for a command of theirs."""
+"""Rules for the arguments of commands that their parsers cannot check. An app registers one rule for each command."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ _rules: dict[str, Rule] = {}
 
 
 def register(command: str, rule: Rule) -> None:
-    """Called in ``AppConfig.ready``. Asked when a job is saved, declared or imported, and before a run by hand."""
+    """Call it in ``AppConfig.ready``. The rule is applied when a job is saved, declared or imported, and before a run
+    by hand."""
     _rules[command] = rule
 
 

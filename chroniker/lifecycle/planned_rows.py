@@ -59,7 +59,7 @@ class Plan:
 
 
 def next_booking(state: JobState, instant: dt.datetime | None, offset: dt.timedelta) -> None:
-    """Book this instant. It is by this host's rules of time zones: a host with newer ones books the job again."""
+    """Book this instant. This host's rules of time zones gave it: a host with newer ones books the job again."""
     state.booked_zone_rules = zone_rules_version()
     state.next_instant = instant
     state.next_run = instant + offset if instant else None

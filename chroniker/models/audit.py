@@ -35,7 +35,7 @@ class Action(models.TextChoices):
 
 class AuditEntryManager(DecidingManager["AuditEntry"]):
     def record(self, actor: str, action: Action, rows: Iterable[Job | Group | Switch], **args: Any) -> None:
-        """One entry for each of ``rows``, in one statement. ``actor``: who, as text."""
+        """One entry for each of ``rows``, in one statement. ``actor``: the name of the command or program."""
         self.record_each(actor, action, [(row, args) for row in rows])
 
     def record_each(

@@ -34,7 +34,7 @@ class Status(models.TextChoices):
 OPEN = (Status.CLAIMED, Status.RUNNING)
 FINAL = tuple(status for status in Status if status not in OPEN)
 
-#: Final states that count as failures. A stopped run does not: someone wanted it.
+#: Final states that count as failures. A stopped run does not: its stop was requested.
 BAD = (Status.FAILED, Status.TIMED_OUT, Status.LOST)
 #: Final states a supervisor may report.
 REPORTED = (Status.SUCCEEDED, Status.FAILED, Status.TIMED_OUT, Status.STOPPED)

@@ -79,7 +79,7 @@ def test_the_next_scheduled_time_waits_while_a_retry_is_pending_and_the_reason_s
     found = explanations.explain([state], database_now())[job.pk]
     assert found.text.startswith("It failed and is retried at ")
     assert found.is_held
-    assert state_of(job).failures == 0, "the chain goes on"
+    assert state_of(job).failures == 0, "the chain continues"
 
 
 def test_a_retry_of_a_run_by_hand_does_not_keep_the_scheduled_times_waiting() -> None:
