@@ -112,8 +112,14 @@ def _next(state: JobState, now: dt.datetime) -> str:
     if state.held_at is not None:
         return _("Its scheduled times wait until it is resumed.")
     if state.retry_at is not None:
+        if state.retry_at <= now:
+            return _("Its retry is due.")
         return _("It is retried %(time)s.") % {"time": relative(state.retry_at, now)}
-    return "" if state.next_run is None else _("Next run %(time)s.") % {"time": relative(state.next_run, now)}
+    if state.next_run is None:
+        return ""
+    if state.next_run <= now:
+        return _("Its next run is due.")
+    return _("Next run %(time)s.") % {"time": relative(state.next_run, now)}
 
 
 def _lost(now: dt.datetime) -> Iterator[Item]:

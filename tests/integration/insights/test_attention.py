@@ -13,7 +13,7 @@ from chroniker.clock.database_clock import database_now
 from chroniker.insights import health_facts
 from chroniker.insights.attention import Attention, attention
 from chroniker.lifecycle import Outcome
-from chroniker.models import Job, Lease, Run, Status
+from chroniker.models import Job, JobState, Lease, Run, Status
 from chroniker.reasons import Code, Reason
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.tick import expire
@@ -70,6 +70,14 @@ def test_a_failing_job_shows_its_last_error_and_the_run() -> None:
     assert "2 times" in item.what
     ended(job, Status.SUCCEEDED)
     assert kinds() == []
+
+
+def test_a_run_that_is_due_is_not_announced_for_a_past_time() -> None:
+    job = a_booked_job(cron=NEVER)
+    ended(job, Status.FAILED)
+    for field, text in (("next_run", "Its next run is due."), ("retry_at", "Its retry is due.")):
+        JobState.objects.filter(pk=job.pk).update(**{field: database_now() - MINUTE / 6})
+        assert found().items[0].why.endswith(text)
 
 
 def test_the_cause_of_a_failure_does_not_repeat_the_error_line() -> None:
