@@ -19,6 +19,7 @@ from django.db import connections
 from chroniker.clock.database_clock import database_now
 from chroniker.conf import settings
 from chroniker.eligibility import draining, hosts
+from chroniker.models import NO_QUEUE
 from chroniker.scheduler import dispatch, watch
 from chroniker.scheduler.watch import Watch
 from chroniker.worker import run_lock
@@ -34,9 +35,6 @@ logger = logging.getLogger(__name__)
 
 #: A run may take days. Celery's time limits would end the pool's process, which is the supervisor. Jobs have timeouts.
 NO_LIMIT_SECONDS = 10 * 365 * 86_400
-
-#: In place of the queues of a worker that consumes none now. (No name at all means that there are no queues.)
-NO_QUEUE = "(none)"
 
 #: A worker waits this long for the record of its shutdown.
 GOODBYE_SECONDS = 5.0

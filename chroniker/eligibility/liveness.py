@@ -75,7 +75,7 @@ def queues_without_worker(
     consumed: set[tuple[str, str]] = set()
     for service in services:
         if now - service.last_seen <= settings.host_timeout:
-            consumed |= {(service.executor, name) for name in service.queues or [""]}
+            consumed |= {(service.executor, name) for name in service.consumed}
     served = {executor for executor, _name in consumed}
     return [
         queue

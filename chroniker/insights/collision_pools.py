@@ -26,9 +26,9 @@ def slots_by_queue(services: Iterable[HostService]) -> dict[Queue, int | None]:
     """The slots of the live workers of each queue; None if the number of one of them is unknown, or has no limit."""
     found: dict[Queue, int | None] = {}
     for service in services:
-        for name in service.queues or [""]:
-            key, known = (service.executor, str(name)), found.get((service.executor, str(name)), 0)
-            found[key] = None if known is None or service.slots is None else known + service.slots
+        for name in service.consumed:
+            known = found.get((service.executor, name), 0)
+            found[service.executor, name] = None if known is None or service.slots is None else known + service.slots
     return found
 
 

@@ -118,7 +118,7 @@ def _queues(alive: Iterable[HostService], now: dt.datetime) -> list[Queue]:
     """Those that a live worker consumes, and those in which a run waits."""
     consumers: dict[tuple[str, str], list[HostService]] = defaultdict(list)
     for service in alive:
-        for name in service.queues or [""]:
+        for name in service.consumed:
             consumers[service.executor, name].append(service)
     rows = Lease.objects.filter(run__status=Status.CLAIMED).order_by("run__claimed_at")
     queued = list(rows.values_list("run__executor", "run__queue", "run__claimed_at")[:MOST_QUEUED])

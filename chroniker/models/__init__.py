@@ -10,7 +10,7 @@ from chroniker.models.calendar import Blackout, Calendar
 from chroniker.models.dependency import JobDependency
 from chroniker.models.group import Group, Switch
 from chroniker.models.guarantee import Guarantee, GuaranteeHour, GuaranteeProgress
-from chroniker.models.host import EVERY_HOST, Host, HostService
+from chroniker.models.host import EVERY_HOST, NO_QUEUE, Host, HostService
 from chroniker.models.job import Job
 from chroniker.models.job_state import JobState
 from chroniker.models.lease import Lease
@@ -28,6 +28,7 @@ __all__ = [
     "EVERY_HOST",
     "FINAL",
     "MOVES",
+    "NO_QUEUE",
     "OPEN",
     "REPORTED",
     "Action",

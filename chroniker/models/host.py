@@ -38,6 +38,10 @@ class Host(models.Model):
         return self.name
 
 
+#: In place of the queues of a worker that consumes none now, as while it drains. (An empty list: there are no queues.)
+NO_QUEUE = "(none)"
+
+
 class HostService(models.Model):
     """A worker on a host that executes runs of this executor. Hosts that only tick have no such row.
 
@@ -79,3 +83,8 @@ class HostService(models.Model):
 
     def __str__(self) -> str:
         return f"{self.executor} on host {self.host_id}"
+
+    @property
+    def consumed(self) -> list[str]:
+        """The names of its queues: one empty name if its executor has no queues."""
+        return [name for name in self.queues if name != NO_QUEUE] if self.queues else [""]

@@ -81,7 +81,7 @@ def _worker_row(worker: Worker) -> dict[str, Any]:
         "executor": service.executor,
         "code": "alive" if worker.is_alive else "silent",
         "seen": service.last_seen,
-        "queues": ", ".join(service.queues or []),
+        "queues": ", ".join(service.consumed),
         "slots": slots_picture(service.slots, service.busy if worker.is_alive else 0),
         "started": service.started_at if worker.is_alive else None,
         "version": service.version,

@@ -8,10 +8,9 @@ import pytest
 
 from chroniker.conf import settings
 from chroniker.eligibility import draining
-from chroniker.models import Host, HostService, Status
+from chroniker.models import NO_QUEUE, Host, HostService, Status
 from chroniker.scheduler import dispatch
 from chroniker.scheduler.manual_runs import run_now
-from chroniker_celery.worker import NO_QUEUE
 from tests.integration.chroniker_celery.steps import NEVER, wait_until_closed
 from tests.support.celery_processes import CeleryWorker
 from tests.support.factories import a_booked_job
