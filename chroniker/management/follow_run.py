@@ -1,4 +1,4 @@
-"""Shows a run to the person who waits for it."""
+"""Waits for a run and shows its output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the faults reach the database: as its administrator, while the actors are nobody special to it."""
+"""How the faults reach the database: as its administrator. The actors are ordinary users."""
 
 from __future__ import annotations
 

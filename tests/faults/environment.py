@@ -57,9 +57,9 @@ class Environment:
 
     @contextmanager
     def exclusive(self, what: str, rest: float = LEASE) -> Iterator[None]:
-        """One fault at a time for a server, a clock, or whatever else can be at fault in one way only.
+        """One fault at a time for a server, a clock, or anything else that can have only one fault at a time.
 
-        Afterwards it is left alone for so many seconds. Raises ``Spared`` while it is at fault, or rests.
+        Afterwards it has no fault for ``rest`` seconds. Raises ``Spared`` during the fault and this time.
         """
         if not self._at_fault[what].acquire(blocking=False):
             raise Busy
@@ -139,5 +139,5 @@ class Environment:
         return [actor for actor in self.actors if actor.role == "worker"] or self.actors
 
 
-#: It breaks something, waits, mends it, and returns what it did, in words.
+#: It breaks something, waits, repairs it, and returns a description.
 Fault = Callable[[Environment, random.Random], str]

@@ -131,7 +131,7 @@ def unreached(directory: Path) -> list[str]:
 
 
 def disarm(directory: Path, point: str) -> bool:
-    """Whether nobody had come by."""
+    """Whether no process had reached the point."""
     try:
         (directory / f"armed-{point}").unlink()
     except FileNotFoundError:
@@ -140,7 +140,7 @@ def disarm(directory: Path, point: str) -> bool:
 
 
 def hits(directory: Path) -> dict[str, int]:
-    """By point, how often somebody died there; also those that were passed and never armed."""
+    """By point, how often a process died there; also points that were passed and never armed."""
     hit = read(directory / "hit")
     return {point: hit[point] for point in sorted(read(directory / "known"), key=_order)}
 

@@ -54,7 +54,7 @@ def lease_check() -> None:
 
 
 def keeper_deadline() -> None:
-    """The command lives on although its lease could not be renewed."""
+    """The command continues although its lease could not be renewed."""
 
     def make(order: Callable[..., Any]) -> Callable[..., Any]:
         def endless(*args: Any, **options: Any) -> Any:

@@ -17,7 +17,7 @@ TABLES = (
     "CREATE TABLE fault_groups (id BIGINT PRIMARY KEY, limit_ INTEGER)",
 )
 
-#: What a lease said at the moment when it was removed.
+#: The values of a lease when it was deleted.
 LEASES = {
     "postgresql": (
         "CREATE TABLE fault_leases (run_id UUID, expires_at TIMESTAMPTZ, gone_at TIMESTAMPTZ)",

@@ -86,7 +86,7 @@ def test_what_it_still_does_is_refused_by_database_file_and_service(
         assert said(tmp_path, "2.first") == ALL_DONE
         (tmp_path / "again").touch()
         assert said(tmp_path, "2.again") == ALL_DONE
-        send(signal.SIGCONT, command)  # a moment before those who will kill it
+        send(signal.SIGCONT, command)  # shortly before the processes that will kill it
         assert said(tmp_path, "1.again") == ALL_REFUSED
     finally:
         send(signal.SIGCONT, *guards)

@@ -53,7 +53,7 @@ def closed(run: Run) -> bool:
 
 
 #: what is killed -> how the run may end. A killed command is a failure that its supervisor reports; without a
-#: supervisor nobody knows, and a tick says so; the keeper's death is seen by its supervisor.
+#: supervisor the result is unknown, and a tick records this; the keeper's death is seen by its supervisor.
 ENDINGS = {
     "command": {Status.FAILED},
     "keeper": {Status.FAILED, Status.LOST},

@@ -49,13 +49,13 @@ class FaultLog:
     began: float = field(default_factory=time.monotonic)
     done: Counter[str] = field(default_factory=Counter)
     latest: list[str] = field(default_factory=list)
-    told: float = 0.0
+    logged_at: float = 0.0
 
     def note(self, what: str) -> None:
         self.done[what] += 1
         self.latest.append(what)
-        if (now := time.monotonic() - self.began) - self.told > LOG_INTERVAL:
-            self.told = now
+        if (now := time.monotonic() - self.began) - self.logged_at > LOG_INTERVAL:
+            self.logged_at = now
             self.say(f"{sum(self.done.values())} faults so far; the latest: {'; '.join(self.latest[-3:])}")
             self.latest.clear()
 
@@ -94,7 +94,7 @@ def run(environment: Environment, scenario: str, minutes: float, seed: int, jobs
 
 
 def _inject_faults(environment: Environment, scenario: str, minutes: float, seed: int, log: FaultLog) -> None:
-    """Returns in calm: all faults are over, and what they broke is whole."""
+    """Returns when all faults are over and everything is repaired."""
     from django.db import connections
 
     rng = [random.Random(seed * 1000 + number) for number in range(INJECTORS)]

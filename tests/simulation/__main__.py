@@ -28,7 +28,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--budget", type=float, default=float("inf"), help="start no history after so many seconds")
     parser.add_argument("--calm", action="store_true", help="no faults")
     parser.add_argument("--faults", nargs="*", help="these faults of processes and hosts in each history; not drawn")
-    parser.add_argument("--deeds", nargs="*", help="these deeds of people in each history; not drawn")
+    parser.add_argument("--actions", nargs="*", help="these actions of people in each history; not drawn")
     parser.add_argument("--rates", nargs="*", default=[], metavar="NAME=RATE", help="of faults at statements")
     parser.add_argument("--lock-files", action="store_true", help="one host, where lock files decide")
     parser.add_argument("--explore", metavar="SCENE", help="name of a scene, or: all")

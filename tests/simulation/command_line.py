@@ -104,7 +104,7 @@ def _options(options: argparse.Namespace) -> Options:
         seconds=options.seconds,
         calm=options.calm,
         faults=None if options.faults is None else tuple(options.faults),
-        deeds=None if options.deeds is None else tuple(options.deeds),
+        actions=None if options.actions is None else tuple(options.actions),
         rates={name: float(rate) for name, _equals, rate in (each.partition("=") for each in options.rates)},
         lock_files=options.lock_files,
         verbose=options.verbose,

@@ -61,13 +61,13 @@ def _strike_process(world: World, verb: str, victim: Process, lease: float) -> N
 
 
 def kill_guards(world: World, supervisor: Process) -> None:
-    """All guards of a run at once. What the command started lives on."""
+    """All guards of a run at once. The processes that the command started survive."""
     world.note("fault", "kill all guards of", supervisor.name)
     marked = [each.marker for guard in guards_of(supervisor) for each in guard.descendants() if each.marker]
     for guard in guards_of(supervisor):
         guard.kill()
     if any(each.marker in marked for each in world.processes.values()):
-        world.note("a process lives on without guards")
+        world.note("a process survives without guards")
 
 
 def _strike_host(world: World, kind: str, lease: float) -> None:

@@ -24,7 +24,7 @@ class Options:
     pace: float = 8.0  #: mean seconds between two faults
     calm: bool = False  #: no faults at all
     faults: tuple[str, ...] | None = None  #: instead of a draw
-    deeds: tuple[str, ...] | None = None  #: instead of a draw
+    actions: tuple[str, ...] | None = None  #: instead of a draw
     rates: dict[str, float] = field(default_factory=dict)
     lock_files: bool = False
     verbose: bool = False
@@ -34,7 +34,7 @@ class RandomHistory:
     """Each history has only some kinds of faults, so that no kind hides what another would show."""
 
     def __init__(self, seed: int, options: Options, only: Collection[Fault] | None = None) -> None:
-        """``only``: of the faults and deeds that are drawn, these happen and no others."""
+        """``only``: of the faults and actions that are drawn, these happen and no others."""
         self.options = options
         self.world = world = site.create_world(seed, options.verbose)
         world.only = None if only is None else frozenset(only)
@@ -44,13 +44,13 @@ class RandomHistory:
         drawn = [name for name in faults.AT_STATEMENTS if rng.random() < 0.35]
         self.rates = {name: faults.AT_STATEMENTS[name] * rng.choice([0.3, 1, 3]) for name in drawn}
         self.faults = [name for name in (*faults.OF_PROCESSES, *faults.OF_HOSTS) if rng.random() < 0.3]
-        self.deeds = [name for name in people.DEEDS if rng.random() < 0.4]
+        self.actions = [name for name in people.ACTIONS if rng.random() < 0.4]
         if options.calm:
             self.rates, self.faults = {}, []
         if options.faults is not None:
             self.faults = list(options.faults)
-        if options.deeds is not None:
-            self.deeds = list(options.deeds)
+        if options.actions is not None:
+            self.actions = list(options.actions)
         self.rates |= options.rates
         self.lock_files = options.lock_files or rng.random() < LOCK_FILE_SHARE
         world.start_deadline = self.start_deadline
@@ -99,12 +99,16 @@ class RandomHistory:
                 world.after(rng.expovariate(1 / self.options.pace), strike)
 
         def act() -> None:
-            if world.now < until and self.deeds:
-                host, deed, job = rng.choice(list(world.hosts.values())), rng.choice(self.deeds), rng.choice(self.jobs)
-                if world.happens(deed):
+            if world.now < until and self.actions:
+                host, action, job = (
+                    rng.choice(list(world.hosts.values())),
+                    rng.choice(self.actions),
+                    rng.choice(self.jobs),
+                )
+                if world.happens(action):
                     person = Process(host, f"person {next(world.numbers)}", "person")
-                    person.start(people.act, world, deed, job)
-                # half of the deeds fall within 50 ms of an instant
+                    person.start(people.act, world, action, job)
+                # half of the actions fall within 50 ms of an instant
                 near = 5 - world.now % 5 + rng.uniform(-0.05, 0.05)
                 world.after(max(rng.expovariate(1 / 6) if rng.random() < 0.5 else near, 0.001), act)
 

@@ -1,7 +1,7 @@
-"""Shrinks a history with a violation to few faults that still bring it about, and prints what happened.
+"""Shrinks a history with a violation to few faults that still cause it, and prints these events.
 
-Faults and deeds are known by their kind and by the number of the opportunity. A history in which some do not happen
-goes another way from there on, so a smaller list is kept only if the same promise is violated again.
+Faults and actions are known by their kind and by the number of the opportunity. A history without some of them
+differs from there on, so a smaller list is kept only if the same promise is violated again.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def _without_one_part(faults: Sequence[Fault], parts: int) -> list[list[Fault]]:
 def show(seed: int, options: Options, world: World) -> None:
     """Print the shrunk history: its faults, and the events around the violation."""
     best, faults = shrink(seed, options, world)
-    print(f"\nseed {seed}: {len(faults)} of {len(world.fired)} faults and deeds are enough:")
+    print(f"\nseed {seed}: {len(faults)} of {len(world.fired)} faults and actions are enough:")
     print("".join(f"  {kind}, opportunity {number}\n" for kind, number in faults), end="")
     for line in readable(best):
         print(f"  {line}")

@@ -15,7 +15,7 @@ __all__ = ["VIOLATIONS", "Bounds", "Case", "Findings", "check"]
 #: Every figure that must be 0, with what it counts.
 VIOLATIONS = {
     "overlapping": "executions of a job's slot that began before the one before was over",
-    "executed_beyond_runs": "executions beyond the runs that were claimed: a run begun twice, or one nobody claimed",
+    "executed_beyond_runs": "executions beyond the claimed runs: a run that started twice, or was not claimed",
     "instants_unaccounted": "instants of a schedule without a run and without a reason",
     "instants_accounted_twice": "instants that more than one run covers",
     "instants_sharing_a_run": "runs for several instants, of jobs whose instants each get a run or none",

@@ -11,10 +11,10 @@ from tests.faults.checker.findings import Findings, Query, run_key, to_datetime
 
 @dataclass(frozen=True)
 class Bounds:
-    """What the formulas in docs/reliability.md are made of, in seconds.
+    """The values of the formulas in docs/reliability.md, in seconds.
 
     ``away``: how long the faults may keep every tick from its work ("something must tick"). ``by_lease``: a run is
-    given up by its lease, not by a file lock. ``steady``: nobody turned the database's clock.
+    given up by its lease, not by a file lock. ``steady``: the database's clock was not set.
     """
 
     lease: float
@@ -48,10 +48,10 @@ def check(findings: Findings, query: Query, bounds: Bounds) -> None:
 
 
 def _claims_passed_over(findings: Findings, query: Query, bounds: Bounds) -> list[str]:
-    """Claims that were given up unstarted, though a run like it was begun that was claimed half a deadline later.
+    """Claims that were closed without a start, although a similar run that was claimed half a deadline later started.
 
-    Where workers are away, or have more to do than they can, claims wait in turn, and the last ones in vain: that is
-    no violation, if the runs record it. But a lost message has to be sent again in time.
+    Where workers are missing or overloaded, claims wait in order, and the last ones are not started: this is no
+    violation if the runs record it. But a lost message has to be sent again in time.
     """
     untaken = [
         (pk, sent, required_host, to_datetime(since), to_datetime(until))
@@ -89,7 +89,7 @@ def _early(query: Query, bounds: Bounds) -> list[str]:
 
 
 def _late(findings: Findings, query: Query, bounds: Bounds) -> list[str]:
-    """By how much each lost run outlived its lease: a trigger kept what the lease said when it was removed."""
+    """By how much each lost run outlived its lease: a trigger recorded the lease's values when it was deleted."""
     states = {
         run_key(pk): (status, parent) for pk, status, parent in query("SELECT id, status, parent_id FROM chroniker_run")
     }

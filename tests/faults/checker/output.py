@@ -21,7 +21,7 @@ def check(findings: Findings, query: Query, executions: list[Execution], lines: 
     texts, remarks = _texts(query), _remarks(query)
     events = "SELECT run_id FROM chroniker_runevent WHERE code LIKE 'OUTPUT%%' OR text LIKE '%%missing%%'"
     marked = {run_key(pk) for (pk,) in query(events)}
-    announced = set(marked)  # the outcome was reported before the output, and who had that died
+    announced = set(marked)  # the outcome was reported before the output, and the process that had the output died
     marked |= {run_key(pk) for (pk,) in query("SELECT run_id FROM chroniker_logchunk WHERE text LIKE '%%missing%%'")}
     whole = "".join(f"{number:06d}\n" for number in range(lines))
     bad, stored = [], 0
@@ -60,7 +60,7 @@ def _lines(text: str, whole: str, due: int, *, said: bool) -> str:
 
 def _flood(text: str, size: int, remarks: str | None) -> str:
     """ "xxx…" without end, more than the log may hold: what is missing is counted to the byte. None: it did not end,
-    or its end is said to be missing."""
+    or its end is marked as missing."""
     if text.strip("x"):
         return "not what was written"
     missing = sum(int(each) for each in _MISSING.findall(remarks or ""))

@@ -49,7 +49,7 @@ def _shared(query: Query) -> list[str]:
 
 
 def _claimed_while_held(query: Query) -> list[str]:
-    """Nobody resumes such a job in a trial, and no run by hand of it succeeds."""
+    """Such jobs are not resumed in a trial, and none of their runs by hand succeeds."""
     rows = query(
         "SELECT id, job_id, status FROM chroniker_run"  # nosec B608  # no values
         f" WHERE {_CLAIMED} AND job_id IN (SELECT id FROM chroniker_job WHERE hold_on_failure)"

@@ -24,7 +24,7 @@ def scenarios() -> dict[str, tuple[Fault, ...]]:
 
 SCENARIOS = scenarios()
 START_DEADLINES = messages.START_DEADLINES
-#: Their findings says nothing for or against: see docs/reliability.md.
+#: Their findings are measured only, and are no violations: see docs/reliability.md.
 NOT_PROMISED = failover.NOT_PROMISED
 #: Those in which processes and servers are started so that their clocks can be set wrong.
 WITH_CLOCKS = ("mix", *clocks.SCENARIOS)

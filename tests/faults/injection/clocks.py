@@ -8,7 +8,7 @@ import time
 from tests.faults.environment import LEASE, Environment, Fault
 
 HOUR = 3600.0
-#: Nothing starts for one lease after either jump; what is claimed should get its turn before its start deadline.
+#: Nothing starts for one lease after either jump; claimed runs should start before their start deadline.
 BETWEEN_JUMPS = 4 * LEASE
 
 

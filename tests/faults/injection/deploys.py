@@ -16,7 +16,7 @@ PATIENCE = 15.0  #: as ``docker stop`` has it: then SIGKILL
 
 
 def roll(environment: Environment, rng: random.Random) -> str:
-    """Alone: who deploys does so once at a time."""
+    """Alone: one deploy at a time."""
     if not environment.deploying.acquire(blocking=False):
         return "a deploy was going on"
     try:
@@ -34,7 +34,7 @@ def roll(environment: Environment, rng: random.Random) -> str:
 
 
 def _end(actor: Actor, number: signal.Signals) -> None:
-    """Returns when the process is gone; it is started again by who looks after it."""
+    """Returns when the process is gone; its owner starts it again."""
     with suppress(psutil.NoSuchProcess, ProcessLookupError):
         process = psutil.Process(actor.process.pid)
         process.send_signal(number)

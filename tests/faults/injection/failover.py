@@ -26,7 +26,7 @@ def fail_over(environment: Environment, rng: random.Random) -> str:
 
 
 def fail_over_to_a_stale_one(environment: Environment, rng: random.Random) -> str:
-    """Replication is asynchronous and had stopped for a while: what was committed meanwhile is gone."""
+    """Replication is asynchronous and had stopped for a while: later commits are lost."""
     with environment.exclusive("database"), _followed(environment) as (standby, proxy):
         proxy.set("freeze")
         time.sleep(LEASE * rng.uniform(0.2, 1.5))

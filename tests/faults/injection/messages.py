@@ -13,7 +13,7 @@ from tests.faults.environment import Environment, Fault
 from tests.faults.injection.servers import flush_broker
 
 BURST = 10_000
-SOME = 40  #: a refused message costs a worker a moment, and what was claimed waits behind it
+SOME = 40  #: a worker needs time to refuse a message, and claimed runs wait behind it
 
 
 def replay(environment: Environment, rng: random.Random) -> str:
@@ -115,6 +115,6 @@ SCENARIOS: dict[str, tuple[Fault, ...]] = {
     "lost-messages": (lose,),
 }
 ALONE = ("messages", "replay", "lost-messages")
-#: Seconds. Ten thousand refusals take a while, and what was claimed waits behind them; a message that is lost and not
-#: sent again is to be missed within the trial.
+#: Seconds. Ten thousand refusals take time, and claimed runs wait behind them. A message that is lost and not
+#: sent again must be noticed within the trial.
 START_DEADLINES = {"messages": 900.0, "lost-messages": 45.0}

@@ -27,7 +27,7 @@ def crash_at_point(environment: Environment, rng: random.Random) -> str:
     while failpoints.is_armed(environment.failpoints, point) and time.monotonic() < until:
         time.sleep(0.05)
     missed = failpoints.disarm(environment.failpoints, point)
-    return f"death within {step}" if not missed else f"death within {step}: nobody came by in time"
+    return f"death within {step}" if not missed else f"death within {step}: no process reached it in time"
 
 
 SCENARIOS: dict[str, tuple[Fault, ...]] = {"failpoints": (crash_at_point,)}

@@ -30,7 +30,7 @@ def kill_part(environment: Environment, rng: random.Random) -> str:
 
 
 def kill_pair(environment: Environment, rng: random.Random) -> str:
-    """Who supervises and who guards, of one worker, at the same moment."""
+    """Kill two different parts of one worker (supervisor, keeper, command, …) at the same moment."""
     parts = _parts(environment.choose(rng, "worker"))
     pair = [rng.choice(parts[name]) for name in rng.sample(sorted(parts), min(2, len(parts)))]
     names = [_name(each) for each in pair]
@@ -51,7 +51,7 @@ def kill_all_guards(environment: Environment, rng: random.Random) -> str:
 
 
 def kill_one_freeze_other(environment: Environment, rng: random.Random) -> str:
-    """The one that would clear up after the other is asleep, and wakes too late."""
+    """The part that would clean up after the killed one is stopped, and continues too late."""
     parts = _parts(environment.choose(rng, "worker"))
     if len(parts) < 2:
         return "no two there"
@@ -65,10 +65,10 @@ def kill_one_freeze_other(environment: Environment, rng: random.Random) -> str:
 
 
 def stop_part(environment: Environment, rng: random.Random) -> str:
-    """Frozen for longer than the lease; what it does when it wakes is too late."""
+    """Frozen for longer than the lease; its actions after it continues are too late."""
     part = _part(environment, rng)
     if part is None:
-        return "nobody there to freeze"
+        return "no process to freeze"
     name = _name(part)
     _send(part.pid, signal.SIGSTOP)
     time.sleep(LEASE * rng.uniform(1.0, 2.0))
@@ -134,7 +134,7 @@ WEIGHT = 3
 def _to_part(environment: Environment, rng: random.Random, number: signal.Signals) -> str:
     part = _part(environment, rng)
     if part is None:
-        return "nobody there to kill"
+        return "no process to kill"
     name = _name(part)
     _send(part.pid, number)
     return f"{number.name} to {name}"

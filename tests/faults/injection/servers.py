@@ -72,7 +72,7 @@ def out_of_connections(environment: Environment, rng: random.Random) -> str:
                 time.sleep(LEASE * rng.uniform(0.3, 2.0))
         finally:
             query(relieve)
-    return "out of connections" if ended else "out of connections that nobody had"
+    return "out of connections" if ended else "out of connections; none was open"
 
 
 def hold_locks(environment: Environment, rng: random.Random) -> str:

@@ -85,7 +85,7 @@ def die(world: World) -> None:
 
 
 def release(rollback: bool = False) -> None:
-    """The end of a transaction: who waits for the database goes on."""
+    """The end of a transaction: threads that wait for the database continue."""
     world = active()
     if rollback and raw().in_transaction:
         raw().rollback()

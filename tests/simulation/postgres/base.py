@@ -44,7 +44,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self._ended()
 
     def _ended(self) -> None:
-        """A transaction is over: who waits for its locks tries again."""
+        """A transaction is over: threads that wait for its locks try again."""
         if is_inside():
             active().transactions.discard(active().thread)
             waits.released()

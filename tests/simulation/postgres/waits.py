@@ -1,8 +1,8 @@
 """Waits for row locks, made deterministic.
 
-A statement is sent without waiting. While no answer has come, another session asks the server who blocks it. If nobody
-does, the server is still working, which takes no virtual time. Otherwise the thread sleeps until some transaction
-ends. In a circle of waits the server chooses a victim, which is awaited in real time.
+A statement is sent without waiting. While no answer has come, another session reads which sessions block it. If
+none does, the server is still working, which takes no virtual time. Otherwise the thread sleeps until some transaction
+ends. In a deadlock the server chooses a victim, which is awaited in real time.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def _is_deadlock(pid: int) -> bool:
 
 
 def released() -> None:
-    """Some transaction has ended: every thread that waits looks again, in the order in which they came."""
+    """Some transaction has ended: every waiting thread checks again, in the order in which they began to wait."""
     world = active()
     for thread in world.waiting:
         world.wake(thread)

@@ -33,7 +33,7 @@ class Scene:
     delay: ClassVar[float] = DELAY
     places: ClassVar[int | None] = None  #: of a scene that varies a time; None: as many as there are statements
     situation: ClassVar[str] = "interrupted"
-    has_other: ClassVar[bool] = False  #: of a pair of interruptions, the second befalls another process
+    has_other: ClassVar[bool] = False  #: of a pair of interruptions, the second one is for another process
     second: tuple[int, str] | None = None  #: place and fault of a second interruption
     settings: ClassVar[dict[str, Any]] = {"CHRONIKER_LOCK_TIMEOUT": 10}
     names: ClassVar[tuple[str, ...]] = ("a", "b")  #: of the hosts; of one host, ``b`` is ``a``
@@ -107,13 +107,13 @@ class Scene:
         tick.book_edited(true_time(self.world))
 
     def interrupt(self, process: Process) -> None:
-        """The one interruption of this history, or the first of a pair, befalls this process."""
+        """The one interruption of this history, or the first of a pair, happens to this process."""
         self.world.interruption = self._interruption(process, self.place, self.fault)
         if self.second is not None and not self.has_other:
             self.world.following = self._interruption(process, *self.second)
 
     def interrupt_other(self, process: Process) -> None:
-        """The second interruption of a pair befalls this process."""
+        """The second interruption of a pair happens to this process."""
         if self.second is None:
             return
         second = self._interruption(process, *self.second)

@@ -13,11 +13,11 @@ from tests.simulation.scenes.clocks import Busy, Stopped
 from tests.simulation.scenes.runs import DoubledMessage, FinishAgainstExpiry, OneRun, SupervisorDies
 
 LOCK_FILES = {"CHRONIKER_LOCK_TIMEOUT": 10, "CHRONIKER_CHECK_LOCK_FILE": True}
-WITHOUT_GUARDS = "a process lives on without guards"
+WITHOUT_GUARDS = "a process survives without guards"
 
 
 class KilledGuards(Busy):
-    """All guards of a run die at once, and a process of its command lives on. Nothing on this host sweeps but ticks."""
+    """All guards of a run die at once, and a process of its command survives. Only ticks sweep on this host."""
 
     names: ClassVar[tuple[str, ...]] = ("a",)
     situation = WITHOUT_GUARDS
