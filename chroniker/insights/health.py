@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from chroniker.conf import settings
-from chroniker.eligibility import liveness
+from chroniker.eligibility import draining, liveness
 from chroniker.eligibility.hosts import SKEW_SECONDS, suspension_reason
 from chroniker.eligibility.liveness import WRITTEN_EVERY, WaitingQueue
 from chroniker.insights import health_facts
@@ -80,12 +80,22 @@ def tick(facts: Facts, now: dt.datetime) -> Cell:
         "period": short_duration(best.period),
     }
     if age <= late_after(best, 2):
-        return Cell("good", relative(min(best.last_at, now), now), where)
+        return _draining(facts, now) or Cell("good", relative(min(best.last_at, now), now), where)
     level: Level = "bad" if age > late_after(best, 3) else "warn"
     headline = _("nothing ticks") if level == "bad" else _("late")
     text = _("The last tick was %(ago)s (%(where)s). Start celery beat or manage.py cronserver.")
     words = {"ago": relative(best.last_at, now), "where": where}
     return Cell(level, headline, text % words, best.last_at, _no_tick() if level == "bad" else "")
+
+
+def _draining(facts: Facts, now: dt.datetime) -> Cell | None:
+    """If all hosts that tick are draining: then no run is claimed."""
+    known = {host.name: host for host in facts.hosts if host.draining_since is not None}
+    ticking = {ticker.host for ticker in facts.tickers if now - ticker.last_at <= late_after(ticker, 2)}
+    if not ticking <= known.keys():
+        return None
+    host = known[min(ticking)]
+    return Cell("warn", _("draining"), str(draining.message(host)), host.draining_since)
 
 
 def _no_tick() -> str:

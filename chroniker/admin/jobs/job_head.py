@@ -93,11 +93,13 @@ def command_line(job: Job) -> str:
 
 
 def due_text(overview: JobStatus) -> str:
-    """“Due since 09:40. …”: of a job that no rule holds back. It says if nothing ticks."""
+    """“Due since 09:40. …”: of a job that no rule holds back. With the trouble of the tick, if there is any."""
     words = {"time": short_time(overview.state.next_run or overview.now, overview.now)}
     tick = health(overview.now).tick
     if tick.level == "bad":
         return _("Due since %(time)s. Nothing ticks. %(detail)s") % {**words, "detail": tick.detail}
+    if tick.level == "warn":
+        return _("Due since %(time)s. %(detail)s") % {**words, "detail": tick.detail}
     return _("Due since %(time)s; the next tick starts it.") % words
 
 

@@ -19,7 +19,7 @@ from tests.support.factories import a_booked_job, a_due_job, started
 
 pytestmark = pytest.mark.django_db
 
-SECOND, MINUTE = dt.timedelta(seconds=1), dt.timedelta(minutes=1)
+SECOND, MINUTE, HOUR = dt.timedelta(seconds=1), dt.timedelta(minutes=1), dt.timedelta(hours=1)
 NEVER = "0 0 1 1 *"
 
 
@@ -73,6 +73,20 @@ def test_one_process_that_ticks_is_enough() -> None:
     a_ticker(3 * MINUTE)
     a_ticker(30 * SECOND, kind="cron", period=60)
     assert now_healthy().tick.level == "good"
+
+
+def test_a_tick_of_draining_hosts_alone_is_not_good() -> None:
+    for name in ("h1", "h2"):
+        a_ticker(host=name)
+        a_worker(host=name)
+    a_ticker(HOUR, host="stopped")
+    since = database_now() - MINUTE
+    Host.objects.filter(name="h1").update(draining_since=since, draining_by="a test")
+    assert now_healthy().tick.level == "good"
+    Host.objects.filter(name="h2").update(draining_since=since, draining_by="a test")
+    found = now_healthy().tick
+    assert (found.level, found.headline, found.since) == ("warn", "draining", since)
+    assert "it claims and starts nothing" in found.detail
 
 
 def test_silent_workers_are_named() -> None:
