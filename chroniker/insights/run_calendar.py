@@ -86,7 +86,10 @@ def cells_of_entries(entries: Iterable[Entry]) -> list[CalendarCell]:
 
 
 def cells_of_hours(hours: Iterable[RunHour]) -> list[CalendarCell]:
-    """One cell an hour, with the worst of its results."""
+    """One cell an hour, with the worst of its results.
+
+    The counts are of attempts: they do not tell which failure a retry has made good.
+    """
     return [CalendarCell(hour.hour, _mark_of_hour(hour), hour=hour) for hour in hours]
 
 

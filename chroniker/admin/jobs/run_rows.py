@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
+from chroniker.admin.shared import run_cells
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.insights.job_status import JobStatus
 from chroniker.job_commands.secret_masking import masked
-from chroniker.models import OPEN, Run, Status, Trigger
-from chroniker.wording.formats import NOTHING, short_duration
+from chroniker.models import OPEN, Run, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,35 +30,14 @@ def run_row(run: Run, overview: JobStatus) -> RunRow:
     return RunRow(
         run=run,
         url=admin_url("chroniker_run_change", run.pk),
-        code="stopping" if run.status == Status.RUNNING and run.stop_requested_at else run.status.lower(),
-        took=_took(run, overview),
-        delay=_delay(run),
-        started_by=_started_by(run, overview),
+        code=run_cells.state_code(run),
+        took=run_cells.took(run, overview.now),
+        delay=run_cells.delay(run),
+        started_by=run_cells.started_by(run, overview.job),
         reason=masked(_reason(run, overview), overview.job.secrets),
         is_open=run.status in OPEN,
         again_url="" if run.status in OPEN else admin_url("chroniker_run_again", run.pk),
     )
-
-
-def _took(run: Run, overview: JobStatus) -> str:
-    if run.started_at is None:
-        return NOTHING
-    return short_duration((run.finished_at or overview.now) - run.started_at)
-
-
-def _delay(run: Run) -> str:
-    """From the scheduled time, else from the claim, to the start."""
-    if run.started_at is None:
-        return NOTHING
-    return short_duration(run.started_at - (run.scheduled_for or run.claimed_at))
-
-
-def _started_by(run: Run, overview: JobStatus) -> str:
-    if run.trigger == Trigger.RETRY:
-        return _("retry %(n)d of %(most)d") % {"n": run.attempt - 1, "most": overview.job.max_retries}
-    if run.trigger == Trigger.MANUAL and run.asked_by:
-        return run.asked_by
-    return str(Trigger(run.trigger).label)
 
 
 def _reason(run: Run, overview: JobStatus) -> str:

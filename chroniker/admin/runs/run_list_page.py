@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 
+from chroniker.admin.shared import run_cells
 from chroniker.admin.shared.console_page import render
 from chroniker.admin.shared.live_page import PARAMETER, live_etag
 from chroniker.admin.shared.query_values import is_usable, text
@@ -21,7 +22,6 @@ from chroniker.insights.run_list import ANY_BAD, MOST_NEW, Filters, Key, count_n
 from chroniker.job_commands.secret_masking import masked
 from chroniker.models import OPEN, Host, Run, Status, Trigger
 from chroniker.wording.exit_status import exit_status
-from chroniker.wording.formats import NOTHING, short_duration
 
 ROWS = 50
 #: Hosts to choose from.
@@ -124,27 +124,19 @@ def _may(request: HttpRequest) -> dict[str, bool]:
 
 def _row(run: Run, now: dt.datetime, may: dict[str, bool]) -> Row:
     is_open = run.status in OPEN
-    is_stopping = run.status == Status.RUNNING and run.stop_requested_at is not None
-    start = run.scheduled_for or run.claimed_at
     return Row(
         run=run,
-        code="stopping" if is_stopping else str(run.status),
+        code=run_cells.state_code(run),
         name=f"{run.job.name} · {run.token}",
         url=admin_url("chroniker_run_change", run.pk),
-        took=short_duration((run.finished_at or now) - run.started_at) if run.started_at else NOTHING,
-        delay=short_duration(run.started_at - start) if run.started_at else NOTHING,
-        started_by=_started_by(run),
+        took=run_cells.took(run, now),
+        delay=run_cells.delay(run),
+        started_by=run_cells.started_by(run, run.job),
         reason=_reason(run),
         is_open=is_open,
         stop_url=admin_url("chroniker_run_stop", run.pk) if is_open and may["stop"] else "",
         again_url=admin_url("chroniker_run_again", run.pk) if not is_open and may["run"] else "",
     )
-
-
-def _started_by(run: Run) -> str:
-    if run.trigger == Trigger.RETRY:
-        return _("retry %(n)d") % {"n": run.attempt - 1}
-    return run.asked_by if run.trigger == Trigger.MANUAL and run.asked_by else str(Trigger(run.trigger).label)
 
 
 def _reason(run: Run) -> str:

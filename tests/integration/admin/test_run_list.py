@@ -101,6 +101,17 @@ def test_a_run_s_id_is_looked_up_by_the_primary_key_alone(admin: Client) -> None
     assert "LIKE" not in own and "last_token" not in own
 
 
+def test_the_lists_of_runs_agree_on_what_started_a_run(admin: Client) -> None:
+    job = a_booked_job(max_retries=3)
+    runs_of(job, 4, trigger=Trigger.SCHEDULE)
+    runs_of(job, 3, trigger=Trigger.RETRY, attempt=2)
+    runs_of(job, 2, trigger=Trigger.MANUAL, asked_by="alice")
+    runs_of(job, 1, trigger=Trigger.MANUAL)
+    for address in (LIST, f"/admin/chroniker/job/{job.pk}/runs/"):
+        page: Any = admin.get(address)
+        assert [row.started_by for row in page.context_data["rows"]] == ["by hand", "alice", "retry 1 of 3", "schedule"]
+
+
 def test_nonsense_is_no_filter_and_no_server_error(admin: Client) -> None:
     runs_of(a_booked_job(name="a"), 1)
     for query in ("status=x", "trigger=x", "job=x", f"job={'9' * 40}", "from=x", "before=x", "top=1~2", "o=9&p=9",

@@ -1,0 +1,31 @@
+"""The cells that every table of runs has."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from django.utils.translation import gettext as _
+
+from chroniker.models import Job, Run, Status, Trigger
+from chroniker.wording.formats import NOTHING, short_duration
+
+
+def state_code(run: Run) -> str:
+    """As in ``chroniker.wording.states``."""
+    is_stopping = run.status == Status.RUNNING and run.stop_requested_at is not None
+    return "stopping" if is_stopping else str(run.status)
+
+
+def took(run: Run, now: dt.datetime) -> str:
+    return short_duration((run.finished_at or now) - run.started_at) if run.started_at else NOTHING
+
+
+def delay(run: Run) -> str:
+    """From the scheduled time, else from the claim, to the start."""
+    return short_duration(run.started_at - (run.scheduled_for or run.claimed_at)) if run.started_at else NOTHING
+
+
+def started_by(run: Run, job: Job) -> str:
+    if run.trigger == Trigger.RETRY:
+        return _("retry %(n)d of %(most)d") % {"n": run.attempt - 1, "most": job.max_retries}
+    return run.asked_by if run.trigger == Trigger.MANUAL and run.asked_by else str(Trigger(run.trigger).label)
