@@ -39,7 +39,7 @@ class Code(TextChoices):
     NOT_ACCEPTED = "NOT_ACCEPTED", _("The executor did not accept it: %(error)s")
     COPIED = "COPIED", _("This database is a copy: nothing starts before “manage.py chroniker_adopt”.")
     ADOPTED = "ADOPTED", _("The database was a copy, and was adopted without the times before.")
-    DRAINING = "DRAINING", _("The host “%(host)s” is draining and starts nothing; it is sent to another.")
+    DRAINING = "DRAINING", _("The host “%(host)s” is draining: the run waits for another host or the end of the drain.")
     WAITS_FOR_HOST = "WAITS_FOR_HOST", _("It waits for the host “%(required_host)s” to take it.")
     # Closed without a worker's report.
     STOPPED_EARLY = "STOPPED_EARLY", _("Stopped before it started.")
