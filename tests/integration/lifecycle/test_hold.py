@@ -88,6 +88,17 @@ def test_a_run_that_is_lost_again_and_again_holds_the_job_instead_of_a_further_r
     assert (state.held_by_run, state.retry_at, state.failures) == (run.token, None, 1)
 
 
+def test_a_run_by_hand_that_is_lost_again_and_again_is_retried_without_limit() -> None:
+    job = a_holding_job(retry_on_lost=True, cron="0 0 1 1 *", minutes=0)
+    run = run_now(job, by="ann")
+    for _each in range(LOST_ATTEMPTS):
+        started(run)
+        Lease.objects.filter(pk=run.pk).update(expires_at=database_now() - HOUR)
+        expire()
+        run = claimed(job)
+    assert (run.trigger, run.attempt, state_of(job).held_at) == (Trigger.RETRY, LOST_ATTEMPTS + 1, None)
+
+
 @pytest.mark.parametrize("status", [Status.SUCCEEDED, Status.STOPPED])
 def test_a_run_that_succeeded_or_was_stopped_holds_nothing(status: Status) -> None:
     job = a_holding_job()
@@ -108,6 +119,8 @@ def test_the_retries_come_before_the_hold_and_no_scheduled_time_replaces_one() -
     first = ended(claimed(job), Status.FAILED)
     make_due(job)
     assert not is_claimed(job), "it waits for the retry"
+    found = explanations.explain([JobState.objects.select_related("job").get(pk=job.pk)], database_now())[job.pk]
+    assert found.text.startswith("It failed and is retried at ") and found.is_held
     assert state_of(job).held_at is None
     JobState.objects.filter(pk=job.pk).update(retry_at=database_now())
     retry = claimed(job)
@@ -190,6 +203,15 @@ def test_disabling_a_job_with_a_pending_retry_ends_its_chain_and_holds_it() -> N
     book_edited(database_now())
     state = state_of(job)
     assert (state.retry_at, state.retry_of, state.held_by_run) == (None, None, failed.token)
+
+
+def test_disabling_a_job_with_a_pending_retry_of_a_run_by_hand_does_not_hold_it() -> None:
+    job = a_holding_job(max_retries=1, retry_backoff_seconds=3600)
+    ended(run_now(job, by="ann"), Status.FAILED)
+    Job.objects.filter(pk=job.pk).update(enabled=False, edited_at=database_now())
+    book_edited(database_now())
+    state = state_of(job)
+    assert (state.failures, state.retry_at, state.held_at) == (1, None, None)
 
 
 def test_a_retry_that_finds_no_host_ends_its_chain_and_holds_the_job() -> None:

@@ -17,7 +17,7 @@ from chroniker.executors.database_report import DatabaseReport
 from chroniker.job_commands.policy import LONGEST_RECORDED
 from chroniker.lifecycle import Outcome
 from chroniker.lifecycle.close import ERROR_LINE_LENGTH
-from chroniker.models import Job, Run, Status, Trigger
+from chroniker.models import Job, JobState, Run, Status, Trigger
 from chroniker.process.run_spec import RunOutcome
 from chroniker.schedule import Frequency
 from chroniker.scheduler import dispatch
@@ -153,6 +153,18 @@ def test_a_retry_belongs_to_the_chain_and_is_for_the_instants_of_the_first_attem
     assert (third.trigger, third.origin, third.chain) == (Trigger.RETRY, Trigger.SCHEDULE, first.token)
     assert (third.instant, third.instant_until) == (first.scheduled_for, first.covered_until)
     assert third.argv == ["noop", "--changed"]
+
+
+def test_a_retry_after_a_run_by_hand_still_belongs_to_its_own_chain() -> None:
+    job = a_due_job(cron="0 0 1 1 *", minutes=600_000, max_retries=1, retry_backoff_seconds=3600)
+    first = claimed(job)
+    assert lifecycle.finish(first.pk, first.token, started(first), Outcome(Status.FAILED))
+    other = run_now(job, by="ann", args="--verbosity 2")
+    assert lifecycle.finish(other.pk, other.token, started(other), Outcome(Status.SUCCEEDED))
+    JobState.objects.filter(pk=job.pk).update(retry_at=database_now())
+    again = reread(claimed(job))
+    assert (again.chain, again.origin, again.args) == (first.token, Trigger.SCHEDULE, None)
+    assert (again.instant, again.instant_until) == (first.scheduled_for, first.covered_until)
 
 
 def test_a_start_records_the_worker_and_when_it_received_the_run() -> None:

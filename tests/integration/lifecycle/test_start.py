@@ -93,3 +93,4 @@ def test_a_renewal_returns_who_requested_a_stop(run: Run) -> None:
     nonce = started(run)
     lifecycle.request_stop(run.pk, "ann")
     assert lifecycle.renew(run.pk, run.token, nonce).stop == "ann"
+    assert RunEvent.objects.get(run=run, kind=EventKind.STOP_REQUESTED).text == "ann"
