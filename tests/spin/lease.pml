@@ -25,7 +25,7 @@ mtype = { NONE, CLAIMED, RUNNING };
 
 mtype status = NONE;        /* the run's row and its lease, in the database */
 byte token = 0;             /* of the open run */
-byte owner = 0;             /* the nonce: 1 + the worker that started it; 0: nobody */
+byte owner = 0;             /* the nonce: 1 + the worker that started it; 0: none */  
 byte left = 0;              /* until the lease runs out, by the database's clock */
 byte starts = 0;            /* granted for the open token */
 
@@ -83,7 +83,7 @@ end:
     od
 }
 
-/* One delivery after the other; whatever it does, it may die before its next step. */
+/* One delivery after the other; it may die before each step. */
 active [WORKERS] proctype worker() {
     byte me = _pid - 2;
     byte mine;
