@@ -52,7 +52,7 @@ class Conditions:
     pause, and groups without room.
 
     Each is a search among the ids that an index gives: one "OR" over two tables would read all jobs. Whether a job is
-    enabled is asked of the jobs that are found: a join with the states would read all jobs too.
+    enabled is checked for the jobs that were found: a join with the states would read all jobs too.
     """
 
     def __init__(self, now: dt.datetime) -> None:

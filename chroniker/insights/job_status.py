@@ -106,7 +106,7 @@ class JobStatus:
 
     @property
     def next_run(self) -> dt.datetime | None:
-        """``None`` also while it is held: nobody knows when it will be resumed."""
+        """``None`` also while it is held: the time of its next run is unknown."""
         return self.state.next_run if self.job.enabled and self.state.held_at is None else None
 
     @property

@@ -113,7 +113,7 @@ def count_newer(filters: Filters, top: Key) -> int:
 
 
 def _matching(filters: Filters) -> QuerySet[Run]:
-    """Each filter is a condition on an index; a run's id is asked for by the primary key alone."""
+    """Each filter is a condition on an index; a run's id is looked up by the primary key alone."""
     if filters.run_id is not None:
         return Run.objects.filter(pk=filters.run_id)
     runs = Run.objects.all()

@@ -1,4 +1,4 @@
-"""What monitoring programs get to know about the scheduler: failures as codes, without names of jobs or hosts."""
+"""The failures of the scheduler for monitoring programs: as codes, without names of jobs or hosts."""
 
 from __future__ import annotations
 

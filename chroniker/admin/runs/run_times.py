@@ -21,13 +21,14 @@ def bar(story: RunStory) -> dict[str, Any]:
     """For the template ``times.html``. Empty for a skipped or imported run, which has one moment only."""
     moments = _moments(story)
     texts = [_text(story, begin, end) for begin, end in pairwise(moments)]
-    parts = [_part(part, text) for part, text in zip(time_bar.parts(moments, texts), texts, strict=True)]
+    end = _end(story, moments[-1]) if moments else ""
+    parts = [_part(part, text) for part, text in zip(time_bar.parts(moments, texts, end), texts, strict=True)]
     if not parts:
         return {}
     shown = [part for part in parts if not part["is_future"]]
     return {
         "parts": parts,
-        "end": _end(story, moments[-1]),
+        "end": end,
         "text": ", ".join(part["text"] for part in shown),
         "caption": _caption(story, parts),
         "width": time_bar.WIDTH,

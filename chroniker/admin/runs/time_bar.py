@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 
 #: The width of the picture and of the space between parts, in pixels.
 WIDTH, GAP = 860, 3
@@ -47,14 +47,18 @@ class Part:
         return self.x + 8
 
 
-def parts(moments: Sequence[Moment], texts: Sequence[str] = ()) -> list[Part]:
+def parts(moments: Sequence[Moment], texts: Sequence[str] = (), end: str = "") -> list[Part]:
     """The parts between the moments, which are in their order. Together they are as wide as the picture.
 
-    ``texts``: what stands in each part. A part has room for its text, as long as all fit.
+    ``texts``: the text within each part. ``end``: the label above the end of the last part. A part has room for its
+    text and its labels, as long as all fit.
     """
     gaps = list(pairwise(moments))
     lengths = [max((end.at - begin.at).total_seconds(), 0.0) for begin, end in gaps]
-    least = [max(LEAST, round(20 + CHARACTER * len(text))) for text in texts] or [LEAST] * len(gaps)
+    labels = [begin.label for begin, _end in gaps]
+    labels[-1:] = [f"{label} {end}" for label in labels[-1:]]
+    characters = [max(map(len, pair)) for pair in zip_longest(labels, texts, fillvalue="")]
+    least = [max(LEAST, round(20 + CHARACTER * number)) for number in characters]
     widths = shares(lengths, WIDTH, least)
     scale = WIDTH / (sum(lengths) or 1.0)
     found, x = [], 0

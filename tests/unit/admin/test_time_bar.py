@@ -8,7 +8,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chroniker.admin.runs.time_bar import GAP, LEAST, WIDTH, Moment, parts, shares
+from chroniker.admin.runs.time_bar import CHARACTER, GAP, LEAST, WIDTH, Moment, parts, shares
 
 LENGTHS = st.lists(st.floats(0, 1e7), min_size=1, max_size=6)
 
@@ -40,3 +40,10 @@ def test_parts_follow_each_other_and_say_that_they_are_widened() -> None:
     assert sum(part.width + GAP for part in found) == WIDTH
     assert found[2].length == dt.timedelta(seconds=598.5)
     assert parts([Moment(at, "alone")]) == []
+
+
+def test_the_labels_at_the_ends_of_the_last_part_do_not_overlap() -> None:
+    at = dt.datetime(2030, 1, 1, tzinfo=dt.UTC)
+    moments = [Moment(at + dt.timedelta(seconds=each), "13:48:26 started", "gap") for each in (0, 600, 601)]
+    end = "13:48:27 ended, exit status 1"
+    assert parts(moments)[-1].width < CHARACTER * (len(moments[1].label) + len(end)) < parts(moments, end=end)[-1].width
