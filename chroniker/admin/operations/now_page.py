@@ -144,6 +144,7 @@ def _attention(found: Attention, may: Any) -> dict[str, Any]:
 
 def _day(found: DayCounts, may: Any) -> dict[str, Any]:
     delay = found.delay_p95
+    runs = admin_url("chroniker_run_changelist") if may("view_run") else ""
     bad = urlencode({"status": ANY_BAD, "from": found.parts[0].start.isoformat(timespec="minutes")})
     return {
         "day": found,
@@ -152,7 +153,7 @@ def _day(found: DayCounts, may: Any) -> dict[str, Any]:
         "day_delay": _("over 5 min") if delay == float("inf") else short_duration(delay),
         "day_first": found.parts[0].start,
         "day_middle": found.parts[len(found.parts) // 2].start,
-        "day_bad_url": f"{admin_url('chroniker_run_changelist')}?{bad}" if may("view_run") else "",
+        "day_bad_url": f"{runs}?{bad}" if runs else "",
         "reliability_url": admin_url("chroniker_run_reliability") if may("view_run") else "",
     }
 

@@ -43,6 +43,7 @@ PAGES = {
         "stop/",
         "enable/",
         "disable/",
+        "resume/",
     ),
     "run": ("change/", "delete/", "history/", "stop/", "again/", "log.txt", "output/?before=1.1.1"),
     "group": ("change/", "delete/", "history/", "pause/"),
