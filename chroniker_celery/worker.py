@@ -18,7 +18,7 @@ from django.db import connections
 
 from chroniker.clock.database_clock import database_now
 from chroniker.conf import settings
-from chroniker.eligibility import draining, hosts
+from chroniker.eligibility import hosts
 from chroniker.models import NO_QUEUE
 from chroniker.scheduler import dispatch, watch
 from chroniker.scheduler.watch import Watch
@@ -162,7 +162,8 @@ class HostHeartbeat(threading.Thread):
     def _record(self, step: Callable[[list[hosts.WorkerReport]], None]) -> None:
         try:
             if self._started_at is None:
-                draining.end_drain()  # this worker is the deploy that the drain was for
+                # This worker is the deploy that the drain was for.
+                dispatch.end_drain(starting=str(self._parent.hostname))
                 dispatch.send_again_to_this_host(dt.timedelta(seconds=EXPIRES))
                 self._started_at = database_now()
             step(self._reports())

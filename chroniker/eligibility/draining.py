@@ -31,10 +31,15 @@ def drain(by: str) -> list[Consumer]:
 
 
 def end_drain() -> list[Consumer] | None:
-    """``None``: this host was not draining. Else the workers that should consume their queues again."""
+    """``None``: this host was not draining. Else the workers that should consume their queues again.
+
+    Workers that have shut down since are left out: under the same name another one may have started, with other queues.
+    """
     row = draining_here().values_list("draining_workers", flat=True).first()
-    ended = row is not None and draining_here().update(draining_since=None, draining_by="", draining_workers=[])
-    return [(executor, worker, queues) for executor, worker, queues in row or ()] if ended else None
+    if row is None or not draining_here().update(draining_since=None, draining_by="", draining_workers=[]):
+        return None
+    live = {(executor, worker) for executor, worker, _queues in _consumers()}
+    return [(executor, worker, queues) for executor, worker, queues in row if (executor, worker) in live]
 
 
 def _consumers() -> list[Consumer]:

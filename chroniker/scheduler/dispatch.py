@@ -12,6 +12,7 @@ from django.db.models import Expression, Q, QuerySet
 from chroniker import lifecycle
 from chroniker.clock.database_clock import FromNow, database_now
 from chroniker.conf import settings
+from chroniker.eligibility import draining
 from chroniker.escaping import one_line
 from chroniker.executors import HostedExecutor, executors
 from chroniker.models import EVERY_HOST, Run, Status
@@ -121,6 +122,16 @@ def stop_or_continue_consuming(workers: Iterable[tuple[str, str, Sequence[str]]]
             executors[alias].stop_or_continue_consuming(worker, queues, stop=stop)
         except Exception as error:  # only a hint: a draining host refuses the start of runs
             logger.info("The hint about a drain could not be sent to %s: %s", worker, one_line(error))
+
+
+def end_drain(*, starting: str = "") -> bool:
+    """End the drain of this host: its live workers consume their queues again. ``False``: it was not draining.
+
+    ``starting``: the worker that calls this, if any; it consumes its queues already.
+    """
+    workers = draining.end_drain()
+    stop_or_continue_consuming([each for each in workers or () if each[1] != starting], stop=False)
+    return workers is not None
 
 
 def wake_workers(runs: Collection[Run]) -> None:

@@ -12,7 +12,7 @@ from django.db import Error, close_old_connections
 from django.db.models import Model, QuerySet
 
 from chroniker.clock.database_clock import database_now
-from chroniker.eligibility import draining, hosts
+from chroniker.eligibility import hosts
 from chroniker.executors import executors
 from chroniker.models import JobState
 from chroniker.scheduler import dispatch, tick, tick_result
@@ -134,7 +134,7 @@ class Ticker:
         A process whose passes are recorded watches the workers, too.
         """
         if self._record is not None and not self._has_begun:
-            draining.end_drain()  # this process is the deploy that the drain was for
+            dispatch.end_drain()  # this process is the deploy that the drain was for
             self._has_begun = True
         if self._heartbeat_is_due:
             hosts.record_heartbeat(self._reports())

@@ -55,12 +55,7 @@ class Command(ConsoleCommand):
             raise SystemExit(1)
 
     def _undo(self, fleet: bool) -> int:
-        if fleet:
-            ended = requests.resume(command_actor("drain"))
-        else:
-            workers = draining.end_drain()
-            ended = workers is not None
-            dispatch.stop_or_continue_consuming(workers or [], stop=False)
+        ended = requests.resume(command_actor("drain")) if fleet else dispatch.end_drain()
         what = "All jobs" if fleet else f"The host “{settings.hostname}”"
         done = "were resumed" if fleet else "claims and starts runs again"
         idle = "were not paused" if fleet else "was not draining"

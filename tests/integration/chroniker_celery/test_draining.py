@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from chroniker.clock.database_clock import database_now
 from chroniker.conf import settings
 from chroniker.eligibility import draining
 from chroniker.models import NO_QUEUE, Host, HostService, Status
 from chroniker.scheduler import dispatch
+from chroniker.scheduler.loop import Ticker
 from chroniker.scheduler.manual_runs import run_now
 from tests.integration.chroniker_celery.steps import NEVER, wait_until_closed
 from tests.support.celery_processes import CeleryWorker
@@ -43,9 +45,28 @@ def test_undo_lets_the_workers_consume_again(redis_env: dict[str, str], tmp_path
         wait_until(HostService.objects.exists, what="it is known")
         dispatch.stop_or_continue_consuming(draining.drain("a test"), stop=True)
         wait_until(lambda: "Canceling queue celery" in worker.log, what="it stops consuming")
-        workers = draining.end_drain()
-        assert workers and NO_QUEUE not in workers[0][2]
-        dispatch.stop_or_continue_consuming(workers, stop=False)
+        [queues] = draining.draining_here().values_list("draining_workers", flat=True)
+        assert queues and NO_QUEUE not in queues[0][2]
+        assert dispatch.end_drain()
         wait_until(lambda: "Started consuming from celery" in worker.log, what="it consumes again")
         run = run_now(a_booked_job(cron=NEVER), by="a test")
         assert wait_until_closed(run).status == Status.SUCCEEDED
+
+
+def test_the_start_of_another_process_lets_the_workers_consume_again(redis_env: dict[str, str], tmp_path: Path) -> None:
+    """Its start ends the drain: a worker that was not restarted must not stay without queues."""
+    with CeleryWorker(redis_env, tmp_path) as worker:
+        wait_until(HostService.objects.exists, what="it is known")
+        dispatch.stop_or_continue_consuming(draining.drain("a test"), stop=True)
+        wait_until(lambda: "Canceling queue celery" in worker.log, what="it stops consuming")
+        Ticker(5, print, kind="cronserver").step()
+        wait_until(lambda: "Started consuming from celery" in worker.log, what="it consumes again")
+
+
+def test_a_worker_that_has_shut_down_gets_no_hint() -> None:
+    host = Host.objects.create(name=settings.hostname, last_seen=database_now())
+    for name in ("left", "ended"):
+        HostService.objects.create(host=host, executor="default", worker=name, queues=["q"], last_seen=host.last_seen)
+    draining.drain("a test")
+    HostService.objects.filter(worker="ended").update(ended_at=database_now())
+    assert draining.end_drain() == [("default", "left", ["q"])]
