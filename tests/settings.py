@@ -10,6 +10,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+import django
+
 from tests.support import databases, installed
 
 SECRET_KEY = "for tests only"
@@ -68,6 +70,9 @@ if databases.chosen() == "mariadb":
     import pymysql
 
     pymysql.install_as_MySQLdb()
+
+if django.VERSION >= (6, 1):  # which warns of mail without MAILERS
+    MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
 
 # The broker of the test that runs; tests without one never connect.
 CELERY_BROKER_URL = os.environ.get("CHRONIKER_TEST_BROKER_URL", "memory://")
