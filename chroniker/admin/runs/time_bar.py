@@ -47,16 +47,16 @@ class Part:
         return self.x + 8
 
 
-def parts(moments: Sequence[Moment], texts: Sequence[str] = (), end: str = "") -> list[Part]:
+def parts(moments: Sequence[Moment], texts: Sequence[str] = (), end_label: str = "") -> list[Part]:
     """The parts between the moments, which are in their order. Together they are as wide as the picture.
 
-    ``texts``: the text within each part. ``end``: the label above the end of the last part. A part has room for its
-    text and its labels, as long as all fit.
+    ``texts``: the text within each part. ``end_label``: the label above the end of the last part. A part has room for
+    its text and its labels, as long as all fit.
     """
     gaps = list(pairwise(moments))
     lengths = [max((end.at - begin.at).total_seconds(), 0.0) for begin, end in gaps]
     labels = [begin.label for begin, _end in gaps]
-    labels[-1:] = [f"{label} {end}" for label in labels[-1:]]
+    labels[-1:] = [f"{label} {end_label}" for label in labels[-1:]]
     characters = [max(map(len, pair)) for pair in zip_longest(labels, texts, fillvalue="")]
     least = [max(LEAST, round(20 + CHARACTER * number)) for number in characters]
     widths = shares(lengths, WIDTH, least)

@@ -46,4 +46,5 @@ def test_the_labels_at_the_ends_of_the_last_part_do_not_overlap() -> None:
     at = dt.datetime(2030, 1, 1, tzinfo=dt.UTC)
     moments = [Moment(at + dt.timedelta(seconds=each), "13:48:26 started", "gap") for each in (0, 600, 601)]
     end = "13:48:27 ended, exit status 1"
-    assert parts(moments)[-1].width < CHARACTER * (len(moments[1].label) + len(end)) < parts(moments, end=end)[-1].width
+    needed = CHARACTER * (len(moments[1].label) + len(end))
+    assert parts(moments)[-1].width < needed < parts(moments, end_label=end)[-1].width
