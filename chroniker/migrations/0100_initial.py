@@ -1720,4 +1720,72 @@ class Migration(migrations.Migration):
             model_name="runhour",
             constraint=models.UniqueConstraint(fields=("job", "hour"), name="chroniker_run_hour_once"),
         ),
+        # -- alerts --
+        migrations.CreateModel(
+            name="Alert",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=chroniker.models.base.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("scope", models.CharField(max_length=50)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("late", "late"),
+                            ("slow", "slow"),
+                            ("overdue", "overdue"),
+                            ("failing", "failing"),
+                            ("missed", "missed"),
+                            ("held", "on hold"),
+                            ("set_aside", "schedule error"),
+                        ],
+                        max_length=10,
+                        verbose_name="kind",
+                    ),
+                ),
+                ("key", models.CharField(max_length=100)),
+                ("raised_at", models.DateTimeField(verbose_name="since")),
+                (
+                    "ended_at",
+                    models.DateTimeField(
+                        db_index=True, help_text="Empty: it is open.", null=True, verbose_name="ended"
+                    ),
+                ),
+                ("args", models.JSONField(default=dict)),
+                (
+                    "job",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="alerts",
+                        to="chroniker.job",
+                        verbose_name="job",
+                    ),
+                ),
+                (
+                    "run",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="chroniker.run",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "alert",
+                "verbose_name_plural": "alerts",
+                "default_permissions": ("view",),
+            },
+        ),
+        migrations.AddConstraint(
+            model_name="alert",
+            constraint=models.UniqueConstraint(fields=("scope", "kind", "key"), name="chroniker_alert_once"),
+        ),
     ]

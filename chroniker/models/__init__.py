@@ -5,6 +5,7 @@ state (``lifecycle``), and rules whether a job may run (``eligibility``).
 """
 
 from chroniker.models.alarm import Alarm
+from chroniker.models.alert import Alert, AlertKind
 from chroniker.models.audit import Action, AuditEntry
 from chroniker.models.calendar import Blackout, Calendar
 from chroniker.models.dependency import JobDependency
@@ -33,6 +34,8 @@ __all__ = [
     "REPORTED",
     "Action",
     "Alarm",
+    "Alert",
+    "AlertKind",
     "AuditEntry",
     "Blackout",
     "Calendar",

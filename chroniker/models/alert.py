@@ -1,0 +1,98 @@
+"""Alerts: episodes of something wrong with a job, from the moment it was noticed until it ended."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from django.db import models
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+
+from chroniker.models.base import DecidingManager, uuid7
+from chroniker.models.job import Job
+from chroniker.models.run import Run
+from chroniker.wording.formats import as_sentence, count, full_time, short_duration
+
+
+class AlertKind(models.TextChoices):
+    """What is wrong. Messages about an alert have the type ``alert.KIND``, and ``alert.recovered`` when it ends."""
+
+    LATE = "late", _("late")
+    SLOW = "slow", _("slow")
+    OVERDUE = "overdue", _("overdue")
+    FAILING = "failing", _("failing")
+    MISSED = "missed", _("missed")
+    HELD = "held", _("on hold")
+    SET_ASIDE = "set_aside", _("schedule error")
+
+
+class Alert(models.Model):
+    """One episode. The unique key decides which of several processes has noticed it first: only that one reports it.
+
+    ``key`` tells the episodes of one kind apart: an instant, the id of a run, a date, or the begin of the failures.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    scope = models.CharField(max_length=50)  #: "job:42", or "fleet": a NULL job would not be unique
+    job = models.ForeignKey(Job, models.CASCADE, null=True, related_name="alerts", verbose_name=_("job"))
+    kind = models.CharField(_("kind"), max_length=10, choices=AlertKind)
+    key = models.CharField(max_length=100)
+    raised_at = models.DateTimeField(_("since"))
+    ended_at = models.DateTimeField(_("ended"), null=True, db_index=True, help_text=_("Empty: it is open."))
+    run = models.ForeignKey(  # without a constraint: old runs are deleted past the models
+        Run, models.DO_NOTHING, null=True, db_constraint=False, db_index=False, related_name="+"
+    )
+    args = models.JSONField(default=dict)  #: the parameters of its text
+
+    objects = DecidingManager()
+
+    class Meta:
+        verbose_name = _("alert")
+        verbose_name_plural = _("alerts")
+        default_permissions = ("view",)
+        constraints = (models.UniqueConstraint(fields=["scope", "kind", "key"], name="chroniker_alert_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.scope}"
+
+    @property
+    def text(self) -> str:
+        """One sentence or two, in the active language: what was expected, what happened, and why."""
+        words = {name: _in_words(name, value) for name, value in self.args.items()}
+        try:
+            return " ".join(filter(None, [_sentence(self.kind, self.args, words), words.get("why", "")]))
+        except (KeyError, TypeError, ValueError):  # of another version
+            return " ".join([self.kind, *(f"{name}={value}" for name, value in self.args.items())])
+
+
+def scope_of(job_id: int) -> str:
+    return f"job:{job_id}"
+
+
+#: Parameters that are times in ISO format, or seconds.
+_TIMES = frozenset({"instant", "until", "since", "started", "deadline"})
+_SECONDS = frozenset({"limit"})
+
+
+def _in_words(name: str, value: Any) -> str:
+    if name in _TIMES:
+        return full_time(dt.datetime.fromisoformat(value))
+    if name in _SECONDS:
+        return short_duration(value)
+    return as_sentence(str(value)) if name in ("why", "error") else str(value)
+
+
+def _sentence(kind: str, args: dict[str, Any], words: dict[str, str]) -> str:
+    if kind == AlertKind.FAILING:
+        text = ngettext("It failed once, %(since)s.", "It failed %(n)s times in a row since %(since)s.", args["n"])
+        return text % {**words, "n": count(args["n"])}
+    texts = {
+        AlertKind.LATE: gettext("It was scheduled for %(instant)s and had not started by %(until)s."),
+        AlertKind.SLOW: gettext("Run %(token)s, started %(started)s, takes longer than %(limit)s."),
+        AlertKind.OVERDUE: gettext("No run for %(instant)s had succeeded by %(deadline)s."),
+        AlertKind.MISSED: gettext("The scheduled times from %(instant)s to %(until)s were missed."),
+        AlertKind.HELD: gettext("It is held since run %(token)s failed: its scheduled times wait until it is resumed."),
+        AlertKind.SET_ASIDE: gettext("Its schedule cannot be computed. %(error)s"),
+    }
+    return texts[AlertKind(kind)] % words
