@@ -17,6 +17,7 @@ from chroniker.eligibility.claim_kinds import has_retry_first, pending_kinds
 from chroniker.eligibility.dependencies import Scope, Wait
 from chroniker.models import EVERY_HOST, JobState, Lease, Status
 from chroniker.reasons import Reason
+from chroniker.schedule import Frequency
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +183,8 @@ def _why_not_due(state: JobState) -> str:
     is_first = has_retry_first(state) or not (state.next_run and state.retry_at and state.next_run < state.retry_at)
     if state.retry_at is not None and is_first:
         return _("It failed and is retried at %(time)s.") % {"time": _local(state.retry_at)}
+    if state.job.frequency == Frequency.MANUAL:
+        return _("It has no schedule; it runs by hand or by a trigger.")
     if state.next_run is None:
         return _("It has no further scheduled time.")
     return _("Its next run is at %(time)s.") % {"time": _local(state.next_run)}

@@ -14,6 +14,7 @@ from chroniker.eligibility import explanations, hosts, pauses
 from chroniker.insights import health_facts
 from chroniker.insights.durations import expected_durations
 from chroniker.models import Job, JobState, Lease, Status
+from chroniker.schedule import Frequency
 
 
 class Condition(models.TextChoices):
@@ -28,6 +29,7 @@ class Condition(models.TextChoices):
     RETRYING = "retrying", _("retrying")
     DUE = "due", _("due")
     NEW = "new", _("new")
+    MANUAL = "manual", _("manual")
     OVER = "over", _("over")
     IDLE = "idle", _("idle")
 
@@ -66,8 +68,12 @@ class JobStatus:
         if self.job.force_run or (self.state.next_run is not None and self.state.next_run <= self.now):
             return Condition.DUE
         if self.state.next_run is None:
-            return Condition.NEW if self.job.edited_at else Condition.OVER
+            return Condition.NEW if self.job.edited_at else self._without_instants
         return Condition.IDLE
+
+    @property
+    def _without_instants(self) -> Condition:
+        return Condition.MANUAL if self.job.frequency == Frequency.MANUAL else Condition.OVER
 
     @property
     def state_code(self) -> str:
@@ -75,7 +81,7 @@ class JobStatus:
         condition = self.condition
         if condition == Condition.DUE or (condition == Condition.RETRYING and self._is_overdue):
             return self._due_code()
-        if condition == Condition.IDLE and self.state.failures:
+        if condition in (Condition.IDLE, Condition.MANUAL) and self.state.failures:
             return "failing"
         if condition == Condition.HELD:
             return "on_hold"

@@ -212,6 +212,7 @@ class Migration(migrations.Migration):
                             ("HOURLY", "hourly"),
                             ("MINUTELY", "every n minutes"),
                             ("SECONDLY", "every n seconds"),
+                            ("MANUAL", "by hand only, or by a trigger"),
                         ],
                         default="CRON",
                         max_length=10,

@@ -21,6 +21,8 @@ def describe(spec: Spec) -> str:
 
     A rule without a simple description is quoted. Never raises: an invalid schedule is quoted and marked as invalid.
     """
+    if spec.frequency == Frequency.MANUAL:
+        return _("no schedule: by hand, or by a trigger")
     try:
         validate(spec)
         text = _with_limits(spec, _rule(spec))

@@ -22,6 +22,7 @@ class Frequency(TextChoices):
     HOURLY = "HOURLY", _("hourly")
     MINUTELY = "MINUTELY", _("every n minutes")
     SECONDLY = "SECONDLY", _("every n seconds")
+    MANUAL = "MANUAL", _("by hand only, or by a trigger")
 
 
 class DstGap(TextChoices):
@@ -41,7 +42,7 @@ class DstFold(TextChoices):
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """One schedule. Not validated here; see ``timeline.validate``.
+    """One schedule. Not validated here; see ``timeline.validate``. The frequency MANUAL has no instants.
 
     ``starts_at`` and ``ends_at`` limit every frequency, both included. ``starts_at`` is also the anchor of recurrence
     rules. Without it the anchor is Monday, 2001-01-01 00:00 in the schedule's zone, so that the same rule has the same
@@ -63,7 +64,9 @@ class Spec:
 
         Fields that the frequency does not use are not part of it. Neither are the rules of the time zone database.
         """
-        parts = [str(self.frequency), *self._own_parts(), _stamp(self.starts_at), _stamp(self.ends_at)]
+        parts = [str(self.frequency)]
+        if self.frequency != Frequency.MANUAL:
+            parts += [*self._own_parts(), _stamp(self.starts_at), _stamp(self.ends_at)]
         return hashlib.blake2b("\0".join(parts).encode(errors="surrogatepass"), digest_size=16).hexdigest()
 
     def _own_parts(self) -> list[str]:

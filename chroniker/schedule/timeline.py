@@ -78,10 +78,21 @@ class Once:
         return self.at if self.at <= moment else None
 
 
+@dataclass(frozen=True, slots=True)
+class Never:
+    """No instants: something else than a schedule starts the job."""
+
+    def after(self, moment: dt.datetime) -> dt.datetime | None:
+        return None
+
+    def until(self, moment: dt.datetime) -> dt.datetime | None:
+        return None
+
+
 def validate(spec: Spec) -> None:
     """Raises ``ScheduleError`` with the name of the invalid field. A valid schedule never makes ``next_after`` raise.
 
-    A schedule whose last instant has passed is valid. A schedule that can never fire is not.
+    A schedule whose last instant has passed is valid. A schedule that can never fire is not, unless it is MANUAL.
     """
     span = bounded(spec)
     if span.first > span.last:
@@ -130,6 +141,8 @@ def timeline_of(spec: Spec) -> Timeline:
         if spec.run_at is None:
             raise ScheduleError("run_at", _("A schedule that runs once needs the date and time of its run."))
         return Once(_checked_moment("run_at", spec.run_at))
+    if spec.frequency == Frequency.MANUAL:
+        return Never()
     if spec.frequency == Frequency.CRON:
         rule: dst.WallRule = cron_rule(spec.cron)
         return OnWall(rule, tz, dst.REAL_TIME if rule.by_interval else policy)

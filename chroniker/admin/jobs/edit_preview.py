@@ -181,6 +181,8 @@ def _none_left(found: WhatIf, edited: Job) -> list[str]:
         return []
     if not edited.enabled:
         return [_("The job is disabled: nothing starts it.")]
+    if edited.frequency == Frequency.MANUAL:
+        return [_("No scheduled times: it runs by hand, or when another job or a program triggers it.")]
     if found.is_new and edited.frequency == Frequency.ONCE:
         return [_("This time is in the past: the job runs once, as soon as it is saved.")]
     return [_("No further scheduled times.")]

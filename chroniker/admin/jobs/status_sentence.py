@@ -16,6 +16,7 @@ from chroniker.insights.durations import estimate
 from chroniker.insights.job_status import JobStatus
 from chroniker.job_commands.secret_masking import masked
 from chroniker.models import Overlap, Run
+from chroniker.schedule import Frequency
 from chroniker.wording.formats import count, relative, short_duration, short_time
 from chroniker.wording.states import state
 
@@ -141,6 +142,8 @@ def _latest(overview: JobStatus) -> str:
 def _next(overview: JobStatus) -> str:
     if overview.pause is not None:
         return str(overview.pause)
+    if overview.job.frequency == Frequency.MANUAL:
+        return _("It has no schedule; it runs by hand or by a trigger.")
     if overview.next_run is None:
         return _("There is no further scheduled time.")
     words = {"time": short_time(overview.next_run, overview.now), "in": relative(overview.next_run, overview.now)}

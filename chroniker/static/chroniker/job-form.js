@@ -6,6 +6,8 @@
     const USED_BY = {
         cron: ["CRON"], params: RULES, run_at: ["ONCE"],
         dst_gap: ["CRON", ...RULES], dst_fold: ["CRON", ...RULES],
+        starts_at: ["CRON", "ONCE", ...RULES], ends_at: ["CRON", "ONCE", ...RULES],
+        jitter_seconds: ["CRON", "ONCE", ...RULES], calendar: ["CRON", "ONCE", ...RULES],
     };
     const NAMES = ["frequency", "cron", "params", "run_at_0", "run_at_1", "starts_at_0", "starts_at_1", "ends_at_0",
         "ends_at_1", "timezone", "dst_gap", "dst_fold", "jitter_seconds", "calendar", "overlap", "catch_up", "group"];

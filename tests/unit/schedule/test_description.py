@@ -127,3 +127,7 @@ def test_a_translation_may_change_the_word_order(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("chroniker.schedule.cron_description._", lambda text: turned.get(text, text))
     monkeypatch.setattr("chroniker.schedule.phrases._", lambda text: turned.get(text, text))
     assert describe(cron("0 3 * * *")) == "täglich um 03:00 (UTC)"
+
+
+def test_a_job_without_a_schedule() -> None:
+    assert describe(Spec("MANUAL", starts_at=utc(2026, 1, 1))) == "no schedule: by hand, or by a trigger"
