@@ -100,7 +100,8 @@ def test_no_text_is_untranslated_or_guessed(catalogue: Path) -> None:
 
 def test_each_translation_names_the_same_values(catalogue: Path) -> None:
     for key, entry in entries_of(catalogue).items():
-        for text, form in zip(entry.texts, entry.forms, strict=True):
+        # A language without plurals has one form, for any number.
+        for text, form in zip(entry.texts[-len(entry.forms) :], entry.forms, strict=True):
             expected, named = set(PLACES.findall(text)), set(PLACES.findall(form))
             # The singular may be written in words: "every week", "every %(n)d weeks".
             ignored = {"%(n)"} if len(entry.texts) == 2 else set()
@@ -112,7 +113,7 @@ def test_what_is_compiled_says_the_same(catalogue: Path) -> None:
         compiled = gettext.GNUTranslations(file)
     for key, entry in entries_of(catalogue).items():
         found = [compiled.gettext(key)] if len(entry.texts) == 1 else [compiled.ngettext(key, key, n) for n in (1, 2)]
-        assert found == entry.forms, key
+        assert list(dict.fromkeys(found)) == list(dict.fromkeys(entry.forms)), key
 
 
 def test_the_admin_speaks_the_language_of_its_reader() -> None:
