@@ -17,6 +17,7 @@ TEST = [
     "hypothesis>=6.100,<7",
     "mkdocs-material>=9.7,<10",
     "playwright>=1.49,<2",
+    "prometheus-client>=0.22,<1",  # only its parsers
     "psutil>=7.0,<8",
     "psycopg[binary]>=3.2.1,<4",
     "PyMySQL>=1.2,<2",

@@ -18,15 +18,13 @@ from django.db import connections, router
 
 from chroniker.default_settings import DEFAULTS
 from chroniker.denied_commands import DENIED_COMMANDS
+from chroniker.monitoring_settings import MonitoringSettings
 
 __all__ = ["DEFAULTS", "DENIED_COMMANDS", "Settings", "settings"]
 
 
-class Settings:
+class Settings(MonitoringSettings):
     """Typed access to Django's settings. Use the instance ``settings``."""
-
-    def _value(self, name: str) -> Any:
-        return getattr(django_settings, name, DEFAULTS[name])
 
     @property
     def executors(self) -> Mapping[str, Mapping[str, Any]]:
@@ -129,25 +127,6 @@ class Settings:
     def host_forget(self) -> timedelta:
         """A host that was silent for so long is deleted, unless an enabled job or an open run names it."""
         return timedelta(days=float(self._value("CHRONIKER_HOST_FORGET_DAYS")))
-
-    @property
-    def tick_timeout(self) -> timedelta:
-        """The alarm “nothing ticks” is raised after this time without a pass, or 2.5 periods of the slowest ticker."""
-        return timedelta(seconds=float(self._value("CHRONIKER_TICK_TIMEOUT")))
-
-    @property
-    def alarm_emails(self) -> Sequence[str]:
-        """Addresses that get a mail when nothing ticks, or a queue has no worker. Default: those of ``ADMINS``."""
-        value: Sequence[str] | None = self._value("CHRONIKER_ALARM_EMAILS")
-        if value is None:
-            return [admin if isinstance(admin, str) else str(admin[1]) for admin in django_settings.ADMINS]
-        return value
-
-    @property
-    def heartbeat_url(self) -> str | None:
-        """Requested after a pass, at most once a minute in the whole fleet: for a service that misses it."""
-        value: str | None = self._value("CHRONIKER_HEARTBEAT_URL")
-        return value
 
     @property
     def installation(self) -> str | Literal[False] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from chroniker import health_views
+from chroniker import health_views, metrics_views
 
 app_name = "chroniker"
 
@@ -12,4 +12,5 @@ urlpatterns = [
     path("healthz/live", health_views.live, name="live"),
     path("healthz/ready", health_views.ready, name="ready"),
     path("healthz/scheduler", health_views.scheduler, name="scheduler"),
+    path("metrics", metrics_views.metrics, name="metrics"),
 ]

@@ -18,7 +18,7 @@ Rule = Callable[[Any], tuple[str, str] | None]
 
 WRONG_TYPE, OUT_OF_RANGE = "chroniker.E006", "chroniker.E007"
 #: Settings whose value may contain a secret and is not shown.
-SECRET = frozenset({"CHRONIKER_HEARTBEAT_URL"})
+SECRET = frozenset({"CHRONIKER_HEARTBEAT_URL", "CHRONIKER_METRICS_TOKEN"})
 
 
 def number(*, least: float, unit: str = "", above: bool = False, whole: bool = False) -> Rule:
@@ -139,6 +139,9 @@ RULES: Mapping[str, Rule] = {
     "CHRONIKER_TICK_TIMEOUT": number(least=0, above=True, unit="seconds"),
     "CHRONIKER_ALARM_EMAILS": addresses_or_none,
     "CHRONIKER_HEARTBEAT_URL": heartbeat_address,
+    "CHRONIKER_METRICS_TOKEN": TEXT,
+    "CHRONIKER_METRICS_PUBLIC": BOOLEAN,
+    "CHRONIKER_METRICS_JOBS": number(least=0, whole=True),
     "CHRONIKER_COMMANDS": patterns,
     "CHRONIKER_COMMANDS_DENIED": patterns,
     "CHRONIKER_MONITOR_FUNCTIONS": patterns_or_none,

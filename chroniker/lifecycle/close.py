@@ -20,7 +20,7 @@ from chroniker.reasons import NO_REASON, Code, Reason
 LONGEST_BACKOFF = dt.timedelta(days=1)
 
 #: What closing a run may change in the state.
-CLOSED = ("last_status", "last_finished_at", *job_health.RETRY, *job_health.HOLD, *job_health.RESULT)
+CLOSED = ("last_status", "last_finished_at", "last_seconds", *job_health.RETRY, *job_health.HOLD, *job_health.RESULT)
 
 ERROR_LINE_LENGTH = 300
 
@@ -157,6 +157,7 @@ def _settle(states: Sequence[JobState], runs: Sequence[Run], at_once: bool) -> N
     for run in settled:
         state = by_job[run.job_id]
         state.last_status, state.last_finished_at = run.status, run.finished_at
+        state.last_seconds = job_health.seconds_of(run)
         again = retry_at(run.job, run, now, lost=run.pk in lost)
         goes_on = again is not None and job_health.book_retry(state, run, now if at_once else again)
         job_health.record_end(state, run, goes_on=goes_on)

@@ -1,14 +1,16 @@
-"""Add closed runs to the counts of their hour and of all jobs. Each run is counted once."""
+"""Add closed runs to the counts of their hour, of all jobs, and of their outcome. Each run is counted once."""
 
 from __future__ import annotations
 
 import datetime as dt
 from bisect import bisect_right
+from collections.abc import Iterable, Mapping
 from uuid import UUID
 
 from chroniker.lifecycle.bulk import add
+from chroniker.lifecycle.job_health import seconds_of
 from chroniker.lifecycle.transactions import locked, transactional
-from chroniker.models import DELAY_BOUNDS, CountedRuns, Run, RunHour, RunTotal, Status, Trigger
+from chroniker.models import DELAY_BOUNDS, CountedRuns, Run, RunCount, RunHour, RunTotal, Status, Trigger
 from chroniker.schedule import jitter
 
 #: Runs counted in one transaction.
@@ -29,7 +31,7 @@ _COUNTERS = {
 
 @transactional
 def count_closed_runs() -> int:
-    """Count a portion of the closed runs that are not counted yet; returns how many. Six statements.
+    """Count a portion of the closed runs that are not counted yet; returns how many. Seven statements.
 
     The mark of each run is removed in the transaction that adds the run, so that a run is counted once also when two
     ticks do this at the same time, or when the transaction that closed it commits late.
@@ -38,13 +40,23 @@ def count_closed_runs() -> int:
     ids = list(waiting.order_by("uncounted_since").values_list("pk", flat=True)[:PORTION])
     if not ids:
         return 0
-    runs = locked(waiting.filter(pk__in=ids).only(*_READ), skip=True)
-    mine: list[UUID] = []
+    runs = list(locked(waiting.filter(pk__in=ids).only(*_READ), skip=True))
+    hours, totals, outcomes = _sums(runs, _jitters(ids))
+    add([hours[key] for key in sorted(hours)], key=("job", "hour"), largest=("seconds_max", "late_hour"))
+    add([totals[key] for key in sorted(totals)], key=("start",), largest=("seconds_max",))
+    add([outcomes[key] for key in sorted(outcomes)], key=("outcome",), largest=())
+    Run.objects.filter(pk__in=[run.pk for run in runs]).update(uncounted_since=None)
+    return len(runs)
+
+
+def _sums(
+    runs: Iterable[Run], jitters: Mapping[int, int]
+) -> tuple[dict[tuple[int, dt.datetime], RunHour], dict[dt.datetime, RunTotal], dict[str, RunCount]]:
+    """By job and hour, by half hour, and by outcome. Of a run on every host, the parent counts."""
     hours: dict[tuple[int, dt.datetime], RunHour] = {}
     totals: dict[dt.datetime, RunTotal] = {}
-    jitters = _jitters(ids)
+    outcomes: dict[str, RunCount] = {}
     for run in runs:
-        mine.append(run.pk)
         if run.parent_id is None:
             assert run.finished_at is not None
             hour = run.finished_at.replace(minute=0, second=0, microsecond=0)
@@ -54,10 +66,11 @@ def count_closed_runs() -> int:
             row.late_hour = hour if bucket is not None and bucket >= LATE else row.late_hour
             for counts in (row, totals.setdefault(start, RunTotal(start=start))):
                 _count(counts, run, bucket)
-    add([hours[key] for key in sorted(hours)], key=("job", "hour"), largest=("seconds_max", "late_hour"))
-    add([totals[key] for key in sorted(totals)], key=("start",), largest=("seconds_max",))
-    Run.objects.filter(pk__in=mine).update(uncounted_since=None)
-    return len(mine)
+            name = _COUNTERS[Status(run.status)]
+            outcome = outcomes.setdefault(name, RunCount(outcome=name))
+            outcome.runs += 1
+            outcome.seconds += seconds_of(run) or 0.0
+    return hours, totals, outcomes
 
 
 def _jitters(ids: list[UUID]) -> dict[int, int]:
@@ -77,8 +90,7 @@ def _bucket(run: Run, jitter_seconds: int) -> int | None:
 
 def _count(row: CountedRuns, run: Run, bucket: int | None) -> None:
     names = [_COUNTERS[Status(run.status)]]
-    if run.started_at is not None and run.finished_at is not None:
-        seconds = max(0.0, (run.finished_at - run.started_at).total_seconds())
+    if (seconds := seconds_of(run)) is not None:
         row.seconds_sum += seconds
         row.seconds_max = max(row.seconds_max, seconds)
         names.append(f"delay_{bucket}")

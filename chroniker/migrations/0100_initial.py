@@ -1241,6 +1241,12 @@ class Migration(migrations.Migration):
                 ),
                 ("last_finished_at", models.DateTimeField(null=True, verbose_name="last finished")),
                 (
+                    "last_seconds",
+                    models.FloatField(
+                        help_text="How long the latest attempt ran. Empty: it was not started.", null=True
+                    ),
+                ),
+                (
                     "last_instant",
                     models.DateTimeField(
                         help_text="The last instant that a claim has covered or skipped. Empty: none yet.", null=True
@@ -1492,6 +1498,21 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "count of all runs",
                 "verbose_name_plural": "counts of all runs",
+                "default_permissions": (),
+            },
+        ),
+        migrations.CreateModel(
+            name="RunCount",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "outcome",
+                    models.CharField(help_text="The status at the end, in small letters.", max_length=10, unique=True),
+                ),
+                ("runs", models.BigIntegerField(default=0)),
+                ("seconds", models.FloatField(default=0.0, help_text="The durations of those that were started.")),
+            ],
+            options={
                 "default_permissions": (),
             },
         ),

@@ -19,7 +19,7 @@ from chroniker.models.log import EventKind, LogChunk, RunEvent, Stream
 from chroniker.models.monitor import Monitor
 from chroniker.models.outbox import Outbox
 from chroniker.models.run import Run
-from chroniker.models.run_hour import DELAY_BOUNDS, CountedRuns, RunHour, RunTotal
+from chroniker.models.run_hour import DELAY_BOUNDS, CountedRuns, RunCount, RunHour, RunTotal
 from chroniker.models.run_status import BAD, FINAL, MOVES, OPEN, REPORTED, CatchUp, Overlap, Status, Trigger
 from chroniker.models.ticker import FleetWork, Ticker, TickMinute
 
@@ -58,6 +58,7 @@ __all__ = [
     "Outbox",
     "Overlap",
     "Run",
+    "RunCount",
     "RunEvent",
     "RunHour",
     "RunTotal",

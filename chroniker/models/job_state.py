@@ -75,6 +75,9 @@ class JobState(models.Model):
         _("last result"), max_length=10, choices=Status, blank=True, help_text=_("How the latest attempt ended.")
     )
     last_finished_at = models.DateTimeField(_("last finished"), null=True)
+    last_seconds = models.FloatField(
+        null=True, help_text=_("How long the latest attempt ran. Empty: it was not started.")
+    )
     last_instant = models.DateTimeField(
         null=True, help_text=_("The last instant that a claim has covered or skipped. Empty: none yet.")
     )

@@ -1,4 +1,4 @@
-"""Counts of closed runs: by job and hour, and of all jobs by half hour."""
+"""Counts of closed runs: by job and hour, of all jobs by half hour, and of all jobs since the installation."""
 
 from __future__ import annotations
 
@@ -79,3 +79,22 @@ class RunTotal(CountedRuns):
 
     def __str__(self) -> str:
         return f"runs closed in the half hour of {self.start:%Y-%m-%d %H:%M}"
+
+
+class RunCount(models.Model):
+    """How many runs of all jobs have ended in this way since the installation, also of deleted jobs. It never falls.
+
+    Counted together with ``RunHour``.
+    """
+
+    outcome = models.CharField(max_length=10, unique=True, help_text=_("The status at the end, in small letters."))
+    runs = models.BigIntegerField(default=0)
+    seconds = models.FloatField(default=0.0, help_text=_("The durations of those that were started."))
+
+    objects = DecidingManager()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"runs that ended as {self.outcome}"

@@ -14,6 +14,7 @@ from django.core.management.base import BaseCommand
 
 from chroniker.checks import CHECKS
 from chroniker.conf import DEFAULTS
+from chroniker.insights.metrics.families import FAMILIES
 from chroniker.models import EventKind, Job, Status
 from tests.support import ROOT
 
@@ -94,6 +95,22 @@ def test_the_reference_names_no_setting_that_does_not_exist(setting: str) -> Non
 @pytest.mark.parametrize("field", [each.name for each in Job._meta.get_fields() if each.concrete])
 def test_each_field_of_a_job_is_in_the_reference(field: str) -> None:
     assert f"`{field}`" in page("jobs")
+
+
+def test_the_reference_has_the_table_of_all_metrics() -> None:
+    rows = re.findall(r"\n\| `(chroniker_\w+)` \| (\w+) \| (.*) \| (.*) \|", page("metrics"))
+    assert rows == [
+        (each.full_name, each.kind, ", ".join(f"`{label}`" for label in each.labels) or "-", each.help)
+        for each in FAMILIES
+    ]
+
+
+def test_the_reference_has_each_answer_about_the_health() -> None:
+    codes = {("installation", "copied"), ("database", "failing"), ("migrations", "missing")}
+    source = (ROOT / "chroniker" / "insights" / "scheduler_health.py").read_text()
+    codes |= set(re.findall(r'found\["(\w+)"\] = "(\w+)"', source))
+    rows = dict(re.findall(r"\n\| `(\w+)` \| (.*) \|", page("metrics").partition("| check | values |")[2]))
+    assert codes == {(check, code) for check, text in rows.items() for code in re.findall(r"`(\w+)`: ", text)}
 
 
 @pytest.mark.parametrize("path", sorted(DOCS.rglob("*.md")), ids=lambda path: path.stem)

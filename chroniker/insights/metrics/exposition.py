@@ -1,0 +1,41 @@
+"""The text formats of Prometheus (0.0.4) and OpenMetrics (1.0.0). Pure.
+
+Written here, not by ``prometheus_client``: that library is about counters within a process. These come from the
+database, and only the text is needed. The tests parse it with that library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from chroniker.insights.metrics.families import FAMILIES, Family, Samples
+
+PLAIN = "text/plain; version=0.0.4; charset=utf-8"
+OPEN_METRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+
+def text(samples: Samples, *, openmetrics: bool = False) -> str:
+    """Each metric that has a value, in the order of the list."""
+    lines = [line for family in FAMILIES if samples.get(family.name) for line in _lines(family, samples, openmetrics)]
+    if openmetrics:
+        lines.append("# EOF")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _lines(family: Family, samples: Samples, openmetrics: bool) -> Iterator[str]:
+    # In OpenMetrics a counter is called without the suffix that its samples have.
+    name = family.full_name.removesuffix("_total") if openmetrics else family.full_name
+    meaning = _escaped(family.help) if openmetrics else _escaped(family.help).replace('\\"', '"')
+    yield f"# HELP {name} {meaning}"
+    yield f"# TYPE {name} {family.kind}"
+    for values, number in samples[family.name]:
+        labels = ",".join(f'{label}="{_escaped(value)}"' for label, value in zip(family.labels, values, strict=True))
+        yield f"{family.full_name}{{{labels}}} {_number(number)}" if labels else f"{family.full_name} {_number(number)}"
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if float(value).is_integer() else repr(float(value))

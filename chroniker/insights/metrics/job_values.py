@@ -1,0 +1,76 @@
+"""The metrics with the label ``job``: of the first jobs, enabled ones first. Two statements, however many jobs."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Collection
+from typing import Any
+
+from django.db.models import FilteredRelation, Q
+
+from chroniker.insights import health_facts
+from chroniker.insights.metrics.families import Samples
+from chroniker.models import Job, Status
+
+OUTCOMES = ("succeeded", "failed", "timed_out", "stopped", "lost")
+_STATE = (
+    *(f"n_{outcome}" for outcome in OUTCOMES),
+    *("n_skipped", "seconds_total", "last_status", "last_seconds", "last_finished_at", "last_success_at", "p50"),
+    *("next_run", "failures", "held_at"),
+)
+_RUN = ("status", "scheduled_for", "claimed_at")
+
+
+def read(now: dt.datetime, most: int) -> tuple[Samples, int]:
+    """The values of at most ``most`` jobs, and how many jobs these are."""
+    if most <= 0:
+        return {}, 0
+    jobs = Job.objects.annotate(lease=FilteredRelation("leases", condition=Q(leases__slot="")))
+    columns = ("pk", "name", "enabled", *(f"state__{name}" for name in _STATE), *(f"lease__run__{n}" for n in _RUN))
+    rows = list(jobs.order_by("-enabled", "pk").values(*columns)[:most])
+    due = _due_since([row["pk"] for row in rows], now)
+    found: dict[str, list[tuple[tuple[str, ...], float]]] = defaultdict(list)
+    for row in rows:
+        _add(found, row, _lateness(row, due.get(row["pk"]), now))
+    return found, len(rows)
+
+
+def _due_since(ids: Collection[int], now: dt.datetime) -> dict[int, dt.datetime | None]:
+    """Jobs that a tick would claim now."""
+    return dict(health_facts.overdue(now).filter(pk__in=ids).order_by().values_list("pk", "next_run"))
+
+
+def _lateness(row: dict[str, Any], due: dt.datetime | None, now: dt.datetime) -> float:
+    if row["lease__run__status"] == Status.CLAIMED:
+        due = row["lease__run__scheduled_for"] or row["lease__run__claimed_at"]
+    return max(0.0, (now - due).total_seconds()) if due else 0.0
+
+
+def _add(found: dict[str, list[tuple[tuple[str, ...], float]]], row: dict[str, Any], lateness: float) -> None:
+    job, state = row["name"], {name: row[f"state__{name}"] for name in _STATE}
+    for outcome in OUTCOMES:
+        found["job_runs_total"].append(((job, outcome), state[f"n_{outcome}"] or 0))
+    ended = bool(state["last_status"])
+    values = {
+        "job_skips_total": state["n_skipped"] or 0,
+        "job_run_seconds_total": state["seconds_total"] or 0,
+        "job_enabled": row["enabled"],
+        "job_running": row["lease__run__status"] == Status.RUNNING,
+        "job_held": state["held_at"] is not None,
+        "job_failures_in_a_row": state["failures"] or 0,
+        "job_last_run_succeeded": state["last_status"] == Status.SUCCEEDED if ended else None,
+        "job_last_run_seconds": state["last_seconds"],
+        "job_expected_run_seconds": state["p50"],
+        "job_last_end_timestamp_seconds": _timestamp(state["last_finished_at"]),
+        "job_last_success_timestamp_seconds": _timestamp(state["last_success_at"]),
+        "job_next_run_timestamp_seconds": _timestamp(state["next_run"]) if row["enabled"] else None,
+        "job_lateness_seconds": lateness,
+    }
+    for name, value in values.items():
+        if value is not None:
+            found[name].append(((job,), float(value)))
+
+
+def _timestamp(moment: dt.datetime | None) -> float | None:
+    return moment.timestamp() if moment else None

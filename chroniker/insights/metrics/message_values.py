@@ -1,0 +1,77 @@
+"""The metrics that count rows by kind: messages, alerts, events of runs, and pauses. One statement: a union."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+from django.db.models import Case, CharField, Count, DateTimeField, F, Min, QuerySet, Value, When
+from django.db.models.functions import Cast
+
+from chroniker.conf import settings
+from chroniker.eligibility import pauses
+from chroniker.insights.metrics.families import Samples
+from chroniker.models import Alarm, EventKind, Group, Outbox, RunEvent, Switch
+from chroniker.outbox import channels
+
+DAY = dt.timedelta(days=1)
+MESSAGE_KINDS = (channels.MAIL, channels.WEBHOOK, channels.CALLBACK)
+#: By the beginning of a channel's name.
+_CHANNELS = {**{kind: kind for kind in MESSAGE_KINDS}, channels.ADDRESS: channels.MAIL}
+ALERT_KINDS = tuple(channels.ALARM_EVENTS)
+SCOPES = ("all", "group")
+
+_NO_TIME = Cast(Value(None), DateTimeField())
+
+
+def read(now: dt.datetime) -> Samples:
+    first, *others = _parts(now)
+    rows: dict[str, dict[str, tuple[int, dt.datetime | None]]] = defaultdict(dict)
+    for what, kind, number, since in first.union(*others, all=True):
+        rows[what][kind] = number, since
+    if settings.paused:
+        rows["paused"]["all"] = 1, None
+    kinds = {"outbox_pending": MESSAGE_KINDS, "outbox_given_up": MESSAGE_KINDS, "alerts_open": ALERT_KINDS}
+    kinds |= {"events_day": tuple(EventKind.values), "paused": SCOPES}
+    none = 0, None
+    samples = {
+        what: [((kind.lower(),), float(rows[what].get(kind, none)[0])) for kind in known]
+        for what, known in kinds.items()
+    }
+    samples["outbox_oldest_seconds"] = [
+        ((kind,), _age(rows["outbox_pending"].get(kind, none)[1], now)) for kind in MESSAGE_KINDS
+    ]
+    return samples
+
+
+def _age(since: dt.datetime | None, now: dt.datetime) -> float:
+    return max(0.0, (now - since).total_seconds()) if since else 0.0
+
+
+def _parts(now: dt.datetime) -> list[QuerySet[Any, Any]]:
+    """Each by an index: of messages that are not sent, open alarms, the events of a day, and the few groups."""
+    unsent = Outbox.objects.filter(sent_at=None)
+    alarms = Alarm.objects.filter(raised_at__isnull=False)
+    return [
+        _count(
+            "outbox_pending", unsent.filter(send_at__isnull=False), _by_beginning("channel", _CHANNELS), Min("send_at")
+        ),
+        _count("outbox_given_up", unsent.filter(send_at=None), _by_beginning("channel", _CHANNELS)),
+        _count("alerts_open", alarms, _by_beginning("subject", {kind: kind for kind in ALERT_KINDS})),
+        _count("events_day", RunEvent.objects.filter(at__gt=now - DAY, kind__in=EventKind.values), F("kind")),
+        _count("paused", Switch.objects.filter(pauses.switched_off(), pk=pauses.ALL), Value("all", CharField())),
+        _count("paused", Group.objects.filter(paused_at__isnull=False), Value("group", CharField())),
+    ]
+
+
+def _count(what: str, rows: QuerySet[Any], of: Any, since: Any = _NO_TIME) -> QuerySet[Any, Any]:
+    named = rows.order_by().annotate(what=Value(what, CharField()), of=of).values("what", "of")
+    counted: QuerySet[Any, Any] = named.annotate(n=Count("pk"), since=since).values_list("what", "of", "n", "since")
+    return counted
+
+
+def _by_beginning(column: str, known: Mapping[str, str]) -> Case:
+    cases = [When(**{f"{column}__startswith": beginning}, then=Value(kind)) for beginning, kind in known.items()]
+    return Case(*cases, default=Value(""), output_field=CharField())

@@ -1,0 +1,56 @@
+"""The metrics as text: read at most every 5 s in each process, all of it or nothing."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import ExitStack
+
+from django.db import connections, transaction
+
+from chroniker.clock.database_clock import database_now
+from chroniker.conf import settings
+from chroniker.executors.statement_limit import statement_limit
+from chroniker.insights.metrics import exposition, fleet_values, job_values, message_values
+from chroniker.insights.metrics.families import Samples
+
+CACHED_SECONDS = 5.0
+#: Each statement has to end within this time: Prometheus waits 10 s for all of them.
+LIMIT_SECONDS = 5.0
+
+_lock = threading.Lock()
+_cached: tuple[float, Samples] | None = None
+
+
+def text(*, openmetrics: bool = False) -> str:
+    """Raises the driver's error if the database cannot be used."""
+    global _cached
+    with _lock:
+        if _cached is None or time.monotonic() - _cached[0] > CACHED_SECONDS:
+            _cached = (time.monotonic(), read())
+        samples = _cached[1]
+    return exposition.text(samples, openmetrics=openmetrics)
+
+
+def forget() -> None:
+    """Read the values again at the next use."""
+    global _cached
+    _cached = None
+
+
+def read() -> Samples:
+    """At most 12 statements, however many jobs there are."""
+    with ExitStack() as stack:
+        stack.enter_context(statement_limit(settings.database, LIMIT_SECONDS))
+        if connections[settings.database].in_atomic_block:  # of the request: an error must not break it
+            stack.enter_context(transaction.atomic(using=settings.database))
+        now = database_now()
+        of_jobs, labelled = job_values.read(now, settings.metrics_jobs)
+        of_fleet = fleet_values.read(now)
+        left_out = sum(number for _labels, number in of_fleet["jobs"]) - labelled
+        return {
+            **of_jobs,
+            **of_fleet,
+            **message_values.read(now),
+            "metrics_jobs_left_out": [((), max(0, left_out))],
+        }

@@ -1,0 +1,54 @@
+"""The address of the metrics for Prometheus. Needs a token, unless the settings make the metrics public."""
+
+from __future__ import annotations
+
+import logging
+
+from django.http import HttpRequest, HttpResponse
+from django.utils.crypto import constant_time_compare
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from chroniker.conf import settings
+from chroniker.insights.metrics import exposition, scrape
+
+logger = logging.getLogger(__name__)
+
+_SCHEME = "Bearer "
+
+
+@never_cache
+@require_safe
+def metrics(request: HttpRequest) -> HttpResponse:
+    """All metrics, or 503 without any: never a part of them."""
+    if not settings.metrics_public:
+        if not settings.metrics_token:
+            return _message("Set CHRONIKER_METRICS_TOKEN, or CHRONIKER_METRICS_PUBLIC = True.", 403)
+        if not _has_token(request):
+            refused = _message('Send the token as "Authorization: Bearer …".', 401)
+            refused.headers["WWW-Authenticate"] = 'Bearer realm="metrics"'
+            return refused
+    openmetrics = _prefers_openmetrics(request)
+    try:
+        text = scrape.text(openmetrics=openmetrics)
+    except Exception as error:  # of any driver
+        logger.warning("The metrics could not be read: %s: %s", type(error).__name__, error)
+        return _message("The database cannot be used.", 503)
+    return HttpResponse(text, content_type=exposition.OPEN_METRICS if openmetrics else exposition.PLAIN)
+
+
+def _has_token(request: HttpRequest) -> bool:
+    sent = request.headers.get("Authorization", "")
+    return sent.startswith(_SCHEME) and constant_time_compare(sent[len(_SCHEME) :].strip(), settings.metrics_token)
+
+
+def _prefers_openmetrics(request: HttpRequest) -> bool:
+    """Prometheus names OpenMetrics among other types, with parameters that differ by its version."""
+    return any(
+        (each.main_type, each.sub_type) == ("application", "openmetrics-text") and each.quality > 0
+        for each in request.accepted_types
+    )
+
+
+def _message(text: str, status: int) -> HttpResponse:
+    return HttpResponse(f"{text}\n", status=status, content_type="text/plain; charset=utf-8")

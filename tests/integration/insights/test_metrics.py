@@ -1,0 +1,315 @@
+"""The metrics: their values, their text formats, and who may read them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import DatabaseError, connection
+from django.test import Client, override_settings
+from django.test.utils import CaptureQueriesContext
+from prometheus_client import Metric
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+from prometheus_client.parser import text_string_to_metric_families as parse
+
+from chroniker import lifecycle
+from chroniker.clock.database_clock import database_now
+from chroniker.eligibility import pauses
+from chroniker.insights.metrics import scrape
+from chroniker.insights.metrics.families import FAMILIES
+from chroniker.lifecycle import Outcome
+from chroniker.models import Alarm, EventKind, Group, Host, Job, JobState, Outbox, Run, RunEvent, Status, Ticker
+from chroniker.scheduler.manual_runs import run_now
+from tests.support.factories import a_booked_job, a_dependency, a_due_job, started
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("dummy"), pytest.mark.every_database]
+
+NEVER = "0 0 1 1 *"
+TOKEN = "s3cret"
+#: What Prometheus 3 sends.
+ACCEPTED = (
+    "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,application/openmetrics-text;version=0.0.1"
+    ";q=0.5,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
+)
+#: Labels by name and value -> number.
+Found = dict[tuple[str, ...], float]
+
+
+@pytest.fixture(autouse=True)
+def _read_again() -> Iterator[None]:
+    scrape.forget()
+    yield
+    scrape.forget()
+
+
+def metrics() -> dict[str, Found]:
+    """By name of the sample, without prefix, and values of the labels, in the order of their names."""
+    scrape.forget()
+    return by_name(parse(scrape.text()))
+
+
+def strictly(text: str) -> Iterable[Metric]:
+    """By the parser of OpenMetrics, which refuses more."""
+    families: Iterable[Metric] = text_string_to_metric_families(text)  # type: ignore[no-untyped-call]
+    return families
+
+
+def by_name(families: Iterable[Metric]) -> dict[str, Found]:
+    found: dict[str, Found] = {}
+    for sample in (sample for family in families for sample in family.samples):
+        labels = tuple(value for _name, value in sorted(sample.labels.items()))
+        row = found.setdefault(sample.name.removeprefix("chroniker_"), {})
+        assert labels not in row, f"{sample.name}{labels} stands twice"
+        row[labels] = float(sample.value)
+    return found
+
+
+def ended(job: Job, status: Status = Status.SUCCEEDED, seconds: float = 0) -> Run:
+    run = run_now(job, by="a test")
+    nonce = started(run)
+    if seconds:
+        Run.objects.filter(pk=run.pk).update(started_at=database_now() - dt.timedelta(seconds=seconds))
+    assert lifecycle.finish(run.pk, run.token, nonce, Outcome(status))
+    return Run.objects.get(pk=run.pk)
+
+
+def test_a_job_s_runs_are_counted_by_outcome() -> None:
+    job = a_booked_job(name="report", cron=NEVER)
+    ended(job, seconds=30)
+    ended(job, Status.FAILED, seconds=10)
+    ended(job, Status.FAILED, seconds=10)
+    lifecycle.count_closed_runs()
+    found = metrics()
+    assert found["job_runs_total"]["report", "succeeded"] == found["runs_total"]["succeeded",] == 1
+    assert found["job_runs_total"]["report", "failed"] == found["runs_total"]["failed",] == 2
+    assert found["job_runs_total"]["report", "lost"] == found["runs_total"]["lost",] == 0
+    assert int(found["job_run_seconds_total"]["report",]) == int(found["run_seconds_total"][()]) == 50
+    state = JobState.objects.get(pk=job.pk)
+    assert state.last_success_at is not None and state.last_finished_at is not None and state.next_run is not None
+    assert int(found["job_last_run_seconds"]["report",]) == 10
+    assert int(found["job_expected_run_seconds"]["report",]) == 30
+    assert found["job_last_success_timestamp_seconds"]["report",] == pytest.approx(state.last_success_at.timestamp())
+    assert found["job_last_end_timestamp_seconds"]["report",] == pytest.approx(state.last_finished_at.timestamp())
+    assert found["job_next_run_timestamp_seconds"]["report",] == state.next_run.timestamp()
+    assert found["job_failures_in_a_row"]["report",] == 2
+    assert found["job_last_run_succeeded"]["report",] == 0
+    assert found["jobs"] == {("ok",): 0, ("failing",): 1, ("held",): 0, ("disabled",): 0, ("schedule_error",): 0}
+
+
+def test_counters_do_not_fall_when_runs_or_the_job_are_deleted() -> None:
+    job = a_booked_job(name="report", cron=NEVER)
+    for _each in range(3):
+        ended(job, seconds=5)
+    lifecycle.count_closed_runs()
+    before = metrics()
+    call_command("cron_clean", "days", "0", verbosity=0)
+    after = metrics()
+    assert Run.objects.count() == 1
+    counters = [family.name for family in FAMILIES if family.kind == "counter"]
+    assert {name: after[name] for name in counters} == {name: before[name] for name in counters}
+    job.delete()
+    after = metrics()
+    totals = [name for name in counters if not name.startswith("job_")]
+    assert {name: after[name] for name in totals} == {name: before[name] for name in totals}
+    assert before["runs_total"]["succeeded",] == 3
+    assert "job_runs_total" not in after
+
+
+def test_a_job_is_late_only_while_a_tick_would_claim_it_or_its_run_is_queued() -> None:
+    _late, behind, queued = (a_due_job(name=name, minutes=10) for name in ("late", "behind", "queued"))
+    a_due_job(name="paused", minutes=10, group=Group.objects.create(name="g", paused_at=database_now()))
+    waiting = a_due_job(name="waiting", minutes=10)
+    a_dependency(waiting, a_booked_job(name="first", cron=NEVER), wait_for_success=True)
+    started(run_now(behind, by="a test"))
+    run = run_now(queued, by="a test")
+    Run.objects.filter(pk=run.pk).update(claimed_at=database_now() - dt.timedelta(minutes=5))
+    found = metrics()
+    lateness = {name: seconds // 60 for (name,), seconds in found["job_lateness_seconds"].items()}
+    assert lateness.pop("late") >= 9
+    assert lateness == {"behind": 0, "queued": 5, "paused": 0, "waiting": 0, "first": 0}
+    assert found["due_jobs"][()] == 1 and found["due_oldest_seconds"][()] >= 540
+    assert found["job_running"]["behind",] == 1 and found["job_running"]["queued",] == 0
+    assert found["runs_open"]["default", "queued"] == found["runs_open"]["default", "running"] == 1
+    assert found["queued_oldest_seconds"]["default",] // 60 == 5
+    with override_settings(CHRONIKER_PAUSED=True):
+        found = metrics()
+    assert found["due_jobs"][()] == 0 and found["paused"] == {("all",): 1, ("group",): 1}
+
+
+def test_hosts_and_ticks_of_the_last_day_are_there() -> None:
+    now = database_now()
+    for name, hours in (("new", 1), ("old", 25)):
+        Host.objects.create(name=name, last_seen=now - dt.timedelta(hours=hours), clock_skew_seconds=-0.25)
+        values = {"version": "2", "pid": 1, "period": 5, "pass_seconds": 0.125}
+        Ticker.objects.create(host=name, kind="beat", last_at=now - dt.timedelta(hours=hours), **values)
+    found = metrics()
+    assert found["host_clock_skew_seconds"] == {("new",): -0.25}
+    assert set(found["host_seen_timestamp_seconds"]) == {("new",)}
+    assert found["tick_pass_seconds"] == {("new", "beat"): 0.125}
+    assert found["tick_timestamp_seconds"]["new", "beat"] == pytest.approx((now - dt.timedelta(hours=1)).timestamp())
+
+
+def test_messages_alerts_events_and_pauses_are_counted_by_kind() -> None:
+    found = metrics()
+    assert found["outbox_pending"] == {("mail",): 0, ("webhook",): 0, ("callback",): 0}
+    assert found["alerts_open"] == {("tick",): 0, ("queue",): 0}
+    assert found["paused"] == {("all",): 0, ("group",): 0}
+    now, run = database_now(), ended(a_booked_job(cron=NEVER))
+    Outbox.objects.create(channel="address:a@example.com", send_at=now - dt.timedelta(minutes=7))
+    Outbox.objects.create(channel="mail:1", send_at=now)
+    Outbox.objects.create(channel="webhook:h:1", error="refused")
+    Outbox.objects.create(channel="webhook:h:2", sent_at=now)
+    Alarm.objects.create(subject="queue:default:slow", raised_at=now)
+    Alarm.objects.create(subject="tick", ended_at=now)
+    for hours in (1, 2, 30):
+        RunEvent.objects.create(run=run, at=now - dt.timedelta(hours=hours), kind=EventKind.ZOMBIE_REPORT)
+    pauses.pause("a test")
+    found = metrics()
+    assert found["outbox_pending"] == {("mail",): 2, ("webhook",): 0, ("callback",): 0}
+    assert round(found["outbox_oldest_seconds"]["mail",] / 60) == 7
+    assert found["outbox_given_up"] == {("mail",): 0, ("webhook",): 1, ("callback",): 0}
+    assert found["alerts_open"] == {("tick",): 0, ("queue",): 1}
+    assert found["events_day"]["zombie_report",] == 2 and found["events_day"]["overlap",] == 0
+    assert found["paused"] == {("all",): 1, ("group",): 0}
+
+
+@override_settings(CHRONIKER_METRICS_JOBS=2)
+def test_only_the_first_jobs_have_values_of_their_own_enabled_ones_first() -> None:
+    a_booked_job(name="off", cron=NEVER, enabled=False)
+    for name in ("a", "b", "c"):
+        a_booked_job(name=name, cron=NEVER)
+    found = metrics()
+    assert found["job_enabled"] == {("a",): 1, ("b",): 1}
+    assert found["metrics_jobs_left_out"][()] == 2
+    assert sum(found["jobs"].values()) == 4
+    with override_settings(CHRONIKER_METRICS_JOBS=0):
+        assert metrics()["metrics_jobs_left_out"][()] == 4
+
+
+def test_the_number_of_statements_does_not_depend_on_the_number_of_jobs() -> None:
+    numbers = []
+    for count in (1, 30):
+        for _each in range(count):
+            run_now(a_booked_job(cron=NEVER), by="a test")
+            a_due_job(group=Group.objects.create(name=f"g {Group.objects.count()}", limit=5))
+        scrape.forget()
+        with CaptureQueriesContext(connection) as queries:
+            scrape.text()
+        numbers.append(len([each for each in queries if "SAVEPOINT" not in each["sql"]]))
+    assert numbers[0] == numbers[1] <= 12
+
+
+NAMES = ['quo"te', "back\\slash", "new\nline", "ünïcode 日本", "{braces}=,", "a # b", "\\n"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_any_name_of_a_job_is_read_back_by_other_programs(name: str) -> None:
+    Job.objects.filter(pk=a_booked_job(cron=NEVER).pk).update(name=name)
+    assert (name,) in by_name(parse(scrape.text()))["job_enabled"]
+    assert (name,) in by_name(strictly(scrape.text(openmetrics=True)))["job_enabled"]
+
+
+def test_both_formats_have_the_same_values_and_every_metric() -> None:
+    ended(a_booked_job(cron=NEVER), seconds=1)
+    Host.objects.create(name="h", last_seen=database_now(), clock_skew_seconds=0)
+    Ticker.objects.create(host="h", kind="beat", last_at=database_now(), version="2", pid=1, period=5, pass_seconds=1)
+    plain, strict = by_name(parse(scrape.text())), by_name(strictly(scrape.text(openmetrics=True)))
+    assert plain == strict
+    assert set(plain) == {family.name for family in FAMILIES}
+
+
+def test_the_names_obey_the_rules_of_promtool() -> None:
+    units = "milliseconds|minutes|hours|days|weeks|kilobytes|kb|ms|percent|grams|meters"
+    for family in FAMILIES:
+        assert re.fullmatch(r"chroniker(_[a-z]+)+", family.full_name)
+        assert family.name.endswith("_total") == (family.kind == "counter")
+        assert not re.search(
+            rf"(^|_)({units}|counter|gauge|histogram|summary|count|sum|bucket|info_total)(_|$)", family.name
+        )
+        assert family.help.endswith(".") and "\n" not in family.help
+        assert len({*family.labels}) == len(family.labels) and not {"le", "quantile", "instance"} & {*family.labels}
+    assert len({family.name for family in FAMILIES}) == len(FAMILIES)
+
+
+def test_the_address_needs_the_token(client: Client) -> None:
+    assert client.get("/chroniker/metrics").status_code == 403
+    with override_settings(CHRONIKER_METRICS_TOKEN=TOKEN):
+        refused = client.get("/chroniker/metrics")
+        assert (refused.status_code, refused.headers["WWW-Authenticate"]) == (401, 'Bearer realm="metrics"')
+        for wrong in (f"Bearer {TOKEN}x", f"Basic {TOKEN}", TOKEN, "Bearer ", "Bearer"):
+            assert client.get("/chroniker/metrics", headers={"Authorization": wrong}).status_code == 401, wrong
+        answer = client.get("/chroniker/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+        assert answer.status_code == 200 and TOKEN not in answer.content.decode()
+        assert client.post("/chroniker/metrics").status_code == 405
+    with override_settings(CHRONIKER_METRICS_PUBLIC=True):
+        assert client.get("/chroniker/metrics").status_code == 200
+
+
+@override_settings(CHRONIKER_METRICS_PUBLIC=True)
+def test_the_format_follows_the_accept_header(client: Client) -> None:
+    def content_type(accept: str) -> str:
+        return client.get("/chroniker/metrics", headers={"Accept": accept}).headers["Content-Type"]
+
+    for accept in ("*/*", "text/plain;version=0.0.4", "text/html", "application/openmetrics-text;q=0"):
+        assert content_type(accept) == "text/plain; version=0.0.4; charset=utf-8", accept
+    assert content_type(ACCEPTED) == "application/openmetrics-text; version=1.0.0; charset=utf-8"
+    assert client.get("/chroniker/metrics", headers={"Accept": ACCEPTED}).content.endswith(b"\n# EOF\n")
+
+
+@override_settings(CHRONIKER_METRICS_PUBLIC=True)
+def test_without_the_database_the_answer_is_503_and_no_part_of_the_metrics(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: object) -> None:
+        raise DatabaseError("could not connect to db1.internal as root")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("chroniker.insights.metrics.message_values.read", fail)
+        answer = client.get("/chroniker/metrics")
+        assert (answer.status_code, answer.content) == (503, b"The database cannot be used.\n")
+    assert client.get("/chroniker/metrics").status_code == 200, "an error is not cached"
+
+
+@override_settings(CHRONIKER_METRICS_PUBLIC=True)
+def test_many_requests_read_the_database_once(client: Client) -> None:
+    client.get("/chroniker/metrics")
+    with CaptureQueriesContext(connection) as queries:
+        for _each in range(5):
+            client.get("/chroniker/metrics")
+    assert not queries.captured_queries
+
+
+def test_the_command_replaces_its_file_in_one_step(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    a_booked_job(name="report", cron=NEVER)
+    file = tmp_path / "chroniker.prom"
+    file.write_text("old")
+    held = file.open()
+    call_command("metrics", output=file)
+    assert held.read() == "old", "a reader keeps what it opened"
+    held.close()
+    assert ("report",) in by_name(parse(file.read_text()))["job_enabled"]
+    assert [each.name for each in tmp_path.iterdir()] == ["chroniker.prom"]
+    assert file.stat().st_mode & 0o777 == 0o644
+    call_command("metrics")
+    assert by_name(parse(capsys.readouterr().out))["job_enabled"] == {("report",): 1}
+    with pytest.raises(CommandError, match="cannot be written: No such file or directory"):
+        call_command("metrics", output=tmp_path / "none" / "chroniker.prom")
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "chroniker.prom"
+    file.write_text("old")
+
+    def fail(self: Path, target: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", fail)
+        with pytest.raises(CommandError, match="No space left on device"):
+            call_command("metrics", output=file)
+    assert file.read_text() == "old"
+    assert [each.name for each in tmp_path.iterdir()] == ["chroniker.prom"]
