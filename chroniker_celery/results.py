@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from celery.app.task import Task
 from celery.backends.base import Backend
 
 from chroniker.escaping import one_line
+from chroniker.executors import kept_connections
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +43,12 @@ class Results:
 
     def _mark(self, method: str, task_id: str, *args: Any, **kwargs: Any) -> None:
         try:
-            getattr(_with_few_retries(self._backend), method)(task_id, *args, **kwargs)
+            store = partial(getattr(_with_few_retries(self._backend), method), task_id, *args, **kwargs)
+            # The parent of a pool stores results of lost processes: it keeps no connection, because it forks.
+            if _is_in_database(self._backend) and kept_connections.has_idle():
+                kept_connections.twice(store)
+            else:
+                store()
         except Exception as error:  # any backend's exception
             logger.warning(
                 "The result of run %s was not stored: %s: %s", task_id, type(error).__name__, one_line(error)
@@ -56,9 +63,14 @@ def _with_few_retries(backend: Any) -> Any:
     return copied
 
 
+def _is_in_database(backend: Backend) -> bool:
+    """Whether it is the backend of django-celery-results, which stores results through Django's connections."""
+    return type(backend).__module__.startswith("django_celery_results.backends.database")
+
+
 def delete(app: Celery, run_ids: Collection[UUID]) -> None:
     """One DELETE, where the result backend is that of django-celery-results; else nothing."""
-    if type(app.backend).__module__.startswith("django_celery_results.") and run_ids:
+    if _is_in_database(app.backend) and run_ids:
         from django_celery_results.models import TaskResult  # an optional package
 
         TaskResult.objects.filter(task_id__in=[str(run_id) for run_id in run_ids]).delete()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import Any, NoReturn
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.conf import settings
 from chroniker.escaping import one_line
+from chroniker.executors import kept_connections
 from chroniker.executors.database_report import DatabaseReport
 from chroniker.models import OPEN, Run, Status
 from chroniker.process.run_spec import RunOutcome
@@ -105,11 +107,7 @@ def _conclude(run_id: UUID, token: int, ending: RunOutcome | None, status: Statu
         "token": token,
     }
     try:
-        run = Run.objects.select_related("job").get(pk=run_id)
-        outcome |= {"reason": run.reason or outcome["reason"], "job": run.job.name}
-        if run.status not in OPEN:
-            outcome["status"] = run.status
-        tick.claim_after_run(run.job_id)
+        outcome |= kept_connections.twice(partial(_claim_after, run_id, outcome))
     except Exception as error:  # the run's end is recorded already; the next tick claims these jobs
         logger.warning(
             "Jobs that wait for run %s were not checked: %s: %s", run_id, type(error).__name__, one_line(error)
@@ -118,3 +116,11 @@ def _conclude(run_id: UUID, token: int, ending: RunOutcome | None, status: Statu
         return outcome
     message = f"{outcome['job']}: {outcome['status']}. {outcome['reason']}"
     raise RunFailed(message, outcome)
+
+
+def _claim_after(run_id: UUID, reported: dict[str, Any]) -> dict[str, Any]:
+    """What the run's row shows of its outcome. Claims the jobs that waited for its end."""
+    run = Run.objects.select_related("job").get(pk=run_id)
+    tick.claim_after_run(run.job_id)
+    status = reported["status"] if run.status in OPEN else run.status
+    return {"reason": run.reason or reported["reason"], "job": run.job.name, "status": status}

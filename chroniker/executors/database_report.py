@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from uuid import UUID, uuid4
 
 from django.db import IntegrityError, connections, transaction
-from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils.translation import gettext as _
 
 from chroniker import lifecycle
 from chroniker.conf import settings
 from chroniker.exceptions import CommandRefused
+from chroniker.executors import kept_connections
 from chroniker.executors.statement_limit import statement_limit
 from chroniker.job_commands import environment, placeholders, policy
 from chroniker.models import EventKind, Job, LogChunk, Run, Status
@@ -121,6 +121,7 @@ class DatabaseReport:
             lifecycle.note(self.run_id, known, reason=reason)
 
     def close(self) -> None:
+        """Close what this thread has opened itself, such as connections of receivers of signals to other databases."""
         connections.close_all()
 
     def _close(self, outcome: lifecycle.Outcome) -> bool:
@@ -133,19 +134,13 @@ class DatabaseReport:
     def _limit(self, share: float = 1.0) -> Iterator[None]:
         """No statement may take longer than this share of the time between two renewals.
 
-        A pooled connection is returned after each report: long runs must not hold connections that the tick needs.
+        The connection is borrowed for one report: long runs must not hold connections that the tick needs.
         """
-        connection = connections[settings.database]
-        try:
-            with statement_limit(settings.database, settings.heartbeat.total_seconds() * share):
-                yield
-        finally:
-            if _is_pooled(connection) and not connection.in_atomic_block:
-                connection.close()
-
-
-def _is_pooled(connection: BaseDatabaseWrapper) -> bool:
-    return bool(connection.settings_dict["OPTIONS"].get("pool"))
+        with (
+            kept_connections.borrowed(),
+            statement_limit(settings.database, settings.heartbeat.total_seconds() * share),
+        ):
+            yield
 
 
 def _restart_hint(job: Job) -> str:

@@ -114,6 +114,8 @@ def _replace_modules(modules: list[types.ModuleType]) -> None:
         for name in names & set(vars(module)):
             if isinstance(getattr(module, name), types.ModuleType):
                 setattr(module, name, replacements[name])
+    # Kept ones would be shared by all simulated processes.
+    sys.modules["chroniker.executors.kept_connections"].KEPT_VENDORS = ()  # type: ignore[attr-defined]
     reporter: Any = sys.modules["chroniker.worker.reporter"]
     reporter.threading = threading
     reporter.socket = types.SimpleNamespace(socketpair=channels.socketpair)

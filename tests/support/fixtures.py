@@ -34,6 +34,15 @@ def _health_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health_facts, "_cached", (float("inf"), None))
 
 
+@pytest.fixture(autouse=True)
+def _no_connection_is_kept() -> Iterator[None]:
+    """A kept connection of a test would hold up the removal of the test database."""
+    yield
+    from chroniker.executors import kept_connections
+
+    kept_connections.close_idle()
+
+
 def _running(server: type[Server]) -> Iterator[Server]:
     if not server.available():
         pytest.skip(f"{server.name} is not installed here")

@@ -1,0 +1,182 @@
+"""Connections to the deciding database that a worker process keeps between the reports of its runs.
+
+To open one costs more than all statements of a short run. Each report borrows one only while it uses it. So a process
+has as many as it has reports at the same moment, however many runs it supervises, and none after some idle seconds.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TypeVar
+
+from django.db import Error, InterfaceError, OperationalError, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from chroniker.conf import settings
+from chroniker.process.kernel import clock
+
+R = TypeVar("R")
+
+#: A connection that nothing has used for this long is closed.
+IDLE_SECONDS = 10.0
+#: To open a file of SQLite costs little, and a kept one could be a file that was replaced meanwhile.
+KEPT_VENDORS = ("postgresql", "mysql")
+
+
+class _Idle:
+    """The idle connections of this process, each with the time of its last use; the latest used is last."""
+
+    def __init__(self) -> None:
+        self._connections: list[tuple[float, BaseDatabaseWrapper]] = []
+        self._of_parents: list[object] = []
+        self._changed = threading.Condition()
+        self._closer: threading.Thread | None = None
+
+    def __len__(self) -> int:
+        return len(self._connections)
+
+    def take(self, alias: str) -> BaseDatabaseWrapper | None:
+        """The latest used connection that its server has not closed."""
+        while True:
+            with self._changed:
+                place = next((n for n in reversed(range(len(self))) if self._connections[n][1].alias == alias), None)
+                if place is None:
+                    return None
+                _since, connection = self._connections.pop(place)
+            if _is_open(connection):
+                return connection
+            _close(connection)
+
+    def put(self, connection: BaseDatabaseWrapper) -> None:
+        with self._changed:
+            self._connections.append((clock.monotonic(), connection))
+            if self._closer is None:
+                self._closer = threading.Thread(target=self._close_old, name="chroniker-connections", daemon=True)
+                self._closer.start()
+
+    def close(self) -> None:
+        with self._changed:
+            old, self._connections = self._connections, []
+            self._changed.notify()
+        for _since, connection in old:
+            _close(connection)
+
+    def forget_after_fork(self) -> None:
+        """A fork must neither use the connections of its parent nor close them: the server would end the session."""
+        self._of_parents.append(self._connections)
+        self._connections, self._closer, self._changed = [], None, threading.Condition()
+
+    def _close_old(self) -> None:
+        """In a thread of its own, which ends when nothing is idle any more."""
+        while True:
+            with self._changed:
+                if not self._connections:
+                    self._closer = None
+                    return
+                left = self._connections[0][0] + IDLE_SECONDS - clock.monotonic()
+                if left > 0:
+                    self._changed.wait(left)
+                    continue
+                _since, connection = self._connections.pop(0)
+            _close(connection)
+
+
+_idle = _Idle()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_idle.forget_after_fork)
+
+close_idle = _idle.close
+
+
+def has_idle() -> bool:
+    """Whether a connection is kept now. Not so in a process that executes no runs, such as the parent of a pool."""
+    return bool(len(_idle))
+
+
+@contextmanager
+def borrowed() -> Iterator[None]:
+    """Within this block, the current thread uses a kept connection to the deciding database, or opens one to keep.
+
+    A connection that this thread has open already stays in use. After an error, nothing is kept: the server may have
+    closed all of them. With ``OPTIONS["pool"]`` the connection goes back to the pool.
+    """
+    alias = settings.database
+    own = connections[alias]
+    if own.in_atomic_block or own.connection is not None or not _is_kept(own):
+        try:
+            yield
+        finally:
+            if is_pooled(own) and not own.in_atomic_block:
+                own.close()
+        return
+    kept = _idle.take(alias) or _new_connection(alias)
+    connections[alias] = kept
+    try:
+        yield
+    except BaseException as error:
+        _close(kept)
+        if isinstance(error, Error):
+            close_idle()
+        raise
+    else:
+        (_idle.put if _is_clean(kept) else _close)(kept)
+    finally:
+        connections[alias] = own
+
+
+def twice(step: Callable[[], R]) -> R:
+    """Call ``step`` with a kept connection; after an error of the connection, once more with a new one."""
+    try:
+        with borrowed():
+            return step()
+    except (InterfaceError, OperationalError):
+        own = connections[settings.database]
+        if not own.in_atomic_block:
+            _close(own)
+        with borrowed():
+            return step()
+
+
+def is_pooled(connection: BaseDatabaseWrapper) -> bool:
+    return bool(connection.settings_dict["OPTIONS"].get("pool"))
+
+
+def _is_kept(connection: BaseDatabaseWrapper) -> bool:
+    return connection.vendor in KEPT_VENDORS and not is_pooled(connection)
+
+
+def _new_connection(alias: str) -> BaseDatabaseWrapper:
+    connection: BaseDatabaseWrapper = connections.create_connection(alias)
+    connection.inc_thread_sharing()  # used by one thread after another, never by two at once
+    return connection
+
+
+def _is_clean(connection: BaseDatabaseWrapper) -> bool:
+    """Whether the next report may use it: open, outside any transaction, and without an error."""
+    return (
+        connection.connection is not None
+        and not connection.in_atomic_block
+        and not connection.errors_occurred
+        and connection.autocommit
+    )
+
+
+def _is_open(connection: BaseDatabaseWrapper) -> bool:
+    """PostgreSQL: a socket that is readable while nothing was asked has been closed by the server. No round trip."""
+    if connection.vendor != "postgresql":
+        return connection.is_usable()
+    try:
+        poll = select.poll()
+        poll.register(connection.connection.fileno(), select.POLLIN)
+        return not poll.poll(0)
+    except Exception:  # of any driver: closed on this side
+        return False
+
+
+def _close(connection: BaseDatabaseWrapper) -> None:
+    with suppress(Exception):  # a broken connection may also fail to close
+        connection.close()
