@@ -116,6 +116,9 @@ def test_what_is_compiled_says_the_same(catalogue: Path) -> None:
         assert list(dict.fromkeys(found)) == list(dict.fromkeys(entry.forms)), key
 
 
-def test_the_admin_speaks_the_language_of_its_reader() -> None:
-    with override("de"):
-        assert str(Status.SUCCEEDED.label) == "erfolgreich"
+@pytest.mark.parametrize(
+    ("language", "word"), [("de", "erfolgreich"), ("es", "éxito"), ("fr", "succès"), ("zh-hans", "成功")]
+)
+def test_the_admin_speaks_the_language_of_its_reader(language: str, word: str) -> None:
+    with override(language):
+        assert str(Status.SUCCEEDED.label) == word
