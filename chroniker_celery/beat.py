@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from celery import Celery, beat
-from django.db import Error, close_old_connections
+from django.db import Error
 
 from chroniker.scheduler import start_report, tick_result
 from chroniker.scheduler.database_errors import explain
@@ -64,7 +64,7 @@ class Scheduler(beat.Scheduler):
             self._report_down(error)
             return 1.0
         finally:
-            close_old_connections()
+            self._ticker.connection.release()
         self._report_up()
         return max(pause, SHORTEST_WAIT)
 

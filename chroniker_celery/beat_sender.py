@@ -8,11 +8,12 @@ import time
 from typing import Any
 
 from celery.beat import Scheduler
-from django.db import Error, close_old_connections
+from django.db import Error
 from kombu.exceptions import OperationalError
 
 from chroniker.escaping import one_line
 from chroniker.scheduler.database_errors import explain
+from chroniker.scheduler.kept_connection import KeptConnection
 from chroniker_celery import beat_entries
 from chroniker_celery.beat_entries import DatabaseClock, Entry
 from chroniker_celery.models import BeatEntry, key_of
@@ -45,6 +46,7 @@ class EntrySender:
         self._wake_at: dict[str, float] = {}  #: name -> when to look at the entry again, monotonic
         self._logged: set[str] = set()  #: names of entries that are jobs
         self._failing = False
+        self._connection = KeptConnection()
 
     def send_next(self) -> float:
         """Send one entry if one is due. Returns the seconds until the next look."""
@@ -62,7 +64,7 @@ class EntrySender:
         except Error as error:
             return self._report_down(error)
         finally:
-            close_old_connections()
+            self._connection.release()
         self._failing = False
         self._wake_at[name] = time.monotonic() + wait
         return 0.0

@@ -97,6 +97,11 @@ def to_book(now: dt.datetime, limit: int, only: Collection[int] | None = None) -
     return ids
 
 
+def own_zone_rules() -> str:
+    """The version of this host's time zone database, with which ``booked_by_older_zone_rules`` compares."""
+    return zone_rules_version()
+
+
 def booked_by_older_zone_rules() -> QuerySet[JobState]:
     """Jobs that were booked by an older time zone database than this host's. Hosts with an older one leave them."""
     return JobState.objects.filter(booked_zone_rules__lt=zone_rules_version())

@@ -69,6 +69,12 @@ def _identity() -> tuple[Any, Any]:
     return _Identity(_SERVER), _Identity(_TABLES)
 
 
+def known_identity() -> str:
+    """The part of the identity that this process reads without the database: it may change under a process."""
+    server, _table = _identity()
+    return server if isinstance(server, str) else ""
+
+
 def _sqlite_identity(name: str) -> str:
     """The number of the file on its file system: another path may lead to the same file."""
     try:

@@ -59,8 +59,10 @@ def claims_for_this_host(here: Collection[str]) -> QuerySet[Run]:
 
     A claim of such an executor for another host is left to that host's ticks.
     """
-    elsewhere = Q(job__executor__in=here) & ~Q(required_host__in=["", settings.hostname])
-    return Run.objects.filter(~elsewhere, status=Status.CLAIMED)
+    claims = Run.objects.filter(status=Status.CLAIMED)
+    if not here:
+        return claims
+    return claims.exclude(Q(job__executor__in=here) & ~Q(required_host__in=["", settings.hostname]))
 
 
 def claims_to_redispatch(now: dt.datetime | Expression, here: Collection[str]) -> QuerySet[Run]:

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import logging
 import time
 from collections.abc import Callable, Collection
-from typing import TypeVar
 
-from django.db import Error, close_old_connections
-from django.db.models import Model, QuerySet
+from django.db import Error
 
-from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import hosts
-from chroniker.executors import executors
-from chroniker.models import JobState
 from chroniker.scheduler import dispatch, tick, tick_result
 from chroniker.scheduler.database_errors import explain
+from chroniker.scheduler.kept_connection import KeptConnection
 from chroniker.scheduler.local_runs import LocalRuns
+from chroniker.scheduler.questions import next_moment
 from chroniker.scheduler.shutdown_signals import ShutdownSignals
 from chroniker.scheduler.tick_record import TickRecord
 from chroniker.scheduler.watch import Watch
@@ -25,27 +21,6 @@ from chroniker.scheduler.watch import Watch
 logger = logging.getLogger(__name__)
 
 LONGEST_BACKOFF_SECONDS = 30.0
-
-M = TypeVar("M", bound=Model)
-
-
-def next_moment(after: dt.datetime) -> dt.datetime | None:
-    """The first time after ``after`` at which a run, a retry or a redispatch is due."""
-    claims = dispatch.claims_for_this_host(executors.here())
-    states = JobState.objects.filter(job__enabled=True)
-    moments = (
-        _first(states, "next_run", after),
-        _first(states, "retry_at", after),
-        _first(claims, "redispatch_at", after),
-    )
-    return min((moment for moment in moments if moment is not None), default=None)
-
-
-def _first(rows: QuerySet[M], field: str, after: dt.datetime) -> dt.datetime | None:
-    # One statement for each index; the minimum of three columns in one statement would use none.
-    moments = rows.filter(**{f"{field}__gt": after}).order_by(field).values_list(field, flat=True)
-    moment: dt.datetime | None = moments.first()
-    return moment
 
 
 class Ticker:
@@ -68,6 +43,7 @@ class Ticker:
         self._reports: Callable[[], list[hosts.WorkerReport]] = list
         self._unusable_since: float | None = None
         self._tries = 0
+        self.connection = KeptConnection()
 
     def serve(self, runs: LocalRuns, shutdown: ShutdownSignals) -> None:
         """Tick until a shutdown signal. Database errors are retried; any other error is a defect and ends the loop."""
@@ -87,7 +63,7 @@ class Ticker:
         except Error as error:
             return self._back_off(error)
         finally:
-            close_old_connections()
+            self.connection.release()
         self._log_recovery()
         return pause
 
@@ -97,18 +73,19 @@ class Ticker:
         1. Record this host's heartbeat, once a minute.
         2. Tick.
         3. Record the pass.
-        4. Find the next time after the start of this tick, so that jobs that became due meanwhile are due now.
+        4. Find the next time after the start of this tick, so that jobs that became due meanwhile are due now. A pass
+           without work knows it already.
         """
-        began = database_now()
         self._send_heartbeat()
         result, seconds = self._timed_tick()
         self._on_result(result)
+        ended = result.clock()
         if self._record is not None:
-            self._record.passed(began + dt.timedelta(seconds=seconds), seconds, len(result.claimed))
-        moment = next_moment(began)
+            self._record.passed(ended, seconds, len(result.claimed))
+        moment = result.next_moment if result.next_moment_is_known else next_moment(result.began or ended)
         if moment is None:
             return self._period
-        return min(self._period, max(0.0, (moment - database_now()).total_seconds()))
+        return min(self._period, max(0.0, (moment - result.clock()).total_seconds()))
 
     def _timed_tick(self) -> tuple[tick_result.TickResult, float]:
         began = time.monotonic()

@@ -1,25 +1,31 @@
-"""One statement that finds the steps of a tick that have work."""
+"""One statement that finds the steps of a tick that have work, and the next time at which something becomes due."""
 
 from __future__ import annotations
 
 import datetime as dt
+import functools
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
+from django.core.signals import setting_changed
 from django.db import connections
-from django.db.models import Exists, Expression, OuterRef, Q, QuerySet
+from django.db.models import Exists, Expression, Subquery
 
-from chroniker.clock import jump_detection
+from chroniker.clock import jump_detection, simulated_time
 from chroniker.clock.database_clock import StatementNow, aware, clock_columns
 from chroniker.clock.jump_detection import ClockReading
 from chroniker.conf import settings
-from chroniker.eligibility import draining, due, pauses
-from chroniker.eligibility.claim_kinds import OVERLAPPED, SCHEDULED, START_KINDS, TICK_KINDS
-from chroniker.executors import executors
-from chroniker.models import Group, Job, JobState, Lease, Outbox, Overlap, Run, Status, Switch, installation
-from chroniker.scheduler import dispatch, fleet_work
+from chroniker.eligibility import due
+from chroniker.eligibility.claim_kinds import TICK_KINDS
+from chroniker.models import Run, installation
+from chroniker.scheduler import fleet_work
 from chroniker.scheduler.claiming import Search
+from chroniker.scheduler.questions import first_after, moments, not_due, questions
+
+#: A statement is compiled again after this time: Django needs longer for it than the database for the answer.
+COMPILED_FOR_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +36,7 @@ class PendingWork:
     """
 
     reading: ClockReading
+    next_moment: dt.datetime | None  #: when something becomes due that is not yet due
     expiry: bool
     redispatch: bool
     claims_for_this_host: bool
@@ -42,11 +49,16 @@ class PendingWork:
     copied: bool  #: this database is a copy: nothing may be done here
     recorded: bool  #: the identity of this database is stored
     draining: bool  #: this host claims nothing
-    fleet_work: Sequence[str] = ()  #: names of the regular work that is due
+    fleet_work: Sequence[str] = field(default=())  #: names of the regular work that is due
 
     @property
     def claims(self) -> bool:
         return self.edits or bool(self.search.kinds)
+
+    @property
+    def changes_times(self) -> bool:
+        """Whether some step may change when something becomes due."""
+        return self.claims or self.expiry or self.redispatch or self.claims_for_this_host or self.stops
 
 
 def find(now: dt.datetime | None = None) -> PendingWork:
@@ -54,71 +66,77 @@ def find(now: dt.datetime | None = None) -> PendingWork:
     if jump_detection.known_server() is None:
         jump_detection.read_clock()
     before = jump_detection.read_host_clocks()
-    clock, server, answers = _ask(_questions(now or StatementNow()))
+    clock, server, upcoming, found = _ask(now)
     reading = jump_detection.evaluate(clock, server or None, before)
-    found = {name: any(answers[key] for key in answers if key[0] == name) for name, _n in answers}
     kinds = tuple(kind for kind in TICK_KINDS if found.pop(kind.name))
     search = Search(kinds, replaced=found.pop("replaced"), groups=found.pop("groups"))
     regular = []
     for name in fleet_work.wanted():
-        is_waiting, is_not_due = found.pop(name, True), found.pop(_not_due(name))
+        is_waiting, is_not_due = found.pop(name, True), found.pop(not_due(name))
         if is_waiting and not is_not_due:
             regular.append(name)
-    return PendingWork(reading, search=search, fleet_work=regular, **found)
+    return PendingWork(reading, upcoming, search=search, fleet_work=regular, **found)
 
 
-def _not_due(name: str) -> str:
-    return f"{name}: not due"
+class _Statement(NamedTuple):
+    """``names`` are those of the columns after the clock's two and those of ``moments``."""
+
+    sql: str
+    params: tuple[Any, ...]
+    names: tuple[str, ...]
+    n_moments: int
 
 
-def _questions(now: dt.datetime | Expression) -> dict[tuple[str, int], QuerySet[Any]]:
-    """For each step, the rows that give it work: supersets of the rows that the step reads, each with an index."""
-    here = executors.here()
-    overdue = Lease.objects.filter(expires_at__lt=StatementNow(-settings.drift_allowance))
-    expiry = [overdue, Lease.objects.exclude(slot="").filter(nonce=None)]
-    if settings.check_lock_file:
-        expiry.append(Lease.objects.filter(run__status=Status.RUNNING, run__host=settings.hostname))
-    claims: dict[str, list[QuerySet[Any]]] = {
-        kind.name: [JobState.objects.filter(kind.pending(now), job__enabled=True)] for kind in START_KINDS
-    }
-    due_now = JobState.objects.filter(SCHEDULED.pending(now))
-    switched_off = JobState.objects.filter(next_run__lte=now, job__enabled=False)
-    is_open = Exists(Lease.objects.filter(job=OuterRef("pk"), slot=""))
-    edited = Job.objects.filter(edited_at__isnull=False)
-    steps: dict[str, list[QuerySet[Any]]] = {
-        "expiry": expiry,
-        "redispatch": [dispatch.claims_to_redispatch(now, here)],
-        "claims_for_this_host": [dispatch.claims_left_for_this_host(here)],
-        "stops": [Job.objects.filter(force_stop__in=[True])],
-        "edits": [edited, switched_off, due.booked_by_older_zone_rules()],
-        **claims,
-        OVERLAPPED.name: [JobState.objects.filter(OVERLAPPED.pending(now), is_open)],
-        "replaced": [due_now.filter(job__overlap=Overlap.REPLACE)],
-        "groups": [Group.objects.filter(Q(paused_at__isnull=False) | Q(limit__isnull=False))],
-        "messages": [Outbox.objects.filter(send_at__lte=now)],
-        "deletions": [Job.objects.filter(deletion_requested_at__isnull=False, enabled=False)],
-        "copied": [installation.copied()],
-        "recorded": [installation.recorded()],
-        "draining": [draining.draining_here()],
-        "paused": [Switch.objects.filter(pk=pauses.ALL, paused_at__isnull=False)],
-    }
-    for name, work in fleet_work.wanted().items():
-        steps[_not_due(name)] = [fleet_work.not_due(name, now)]
-        if work.waiting is not None:
-            steps[name] = [work.waiting()]
-    return {(name, n): rows for name, all_rows in steps.items() for n, rows in enumerate(all_rows)}
+def _ask(now: dt.datetime | None) -> tuple[dt.datetime, str, dt.datetime | None, dict[str, bool]]:
+    """The database's clock, the server, the next moment, and the answer to each question."""
+    is_fixed = now is not None or simulated_time.moment() is not None
+    statement = _compiled(now or StatementNow()) if is_fixed else _remembered(*_what_it_depends_on())
+    with connections[settings.database].cursor() as cursor:
+        cursor.execute(statement.sql, statement.params)
+        clock, server, *answers = cursor.fetchone()
+    upcoming = [aware(each) for each in answers[: statement.n_moments] if each is not None]
+    found = dict.fromkeys(statement.names, False)
+    for name, answer in zip(statement.names, answers[statement.n_moments :], strict=True):
+        found[name] |= bool(answer)
+    return aware(clock), str(server), min(upcoming, default=None), found
 
 
-def _ask(questions: dict[tuple[str, int], QuerySet[Any]]) -> tuple[dt.datetime, str, dict[tuple[str, int], bool]]:
+def _what_it_depends_on() -> tuple[Any, ...]:
+    """What the text and the parameters of the statement contain. The time, for whatever is missing here."""
+    return (
+        (settings.database, settings.hostname, settings.installation),
+        (settings.drift_allowance, settings.check_lock_file),
+        bool(jump_detection.known_server()),
+        tuple(fleet_work.wanted()),
+        due.own_zone_rules(),
+        installation.known_identity(),
+        time.monotonic() // COMPILED_FOR_SECONDS,
+    )
+
+
+@functools.lru_cache(maxsize=4)
+def _remembered(*inputs: Any) -> _Statement:
+    del inputs
+    return _compiled(StatementNow())
+
+
+def _compiled(now: dt.datetime | Expression) -> _Statement:
     connection = connections[settings.database]
     compiler = Run.objects.all().query.get_compiler(connection=connection)
+    times = [Subquery(first_after(rows, column, now)) for rows, column in moments()]
+    asked = [(name, Exists(rows.order_by())) for name, each in questions(now).items() for rows in each]
     columns = [clock_columns(settings.database, with_server=bool(jump_detection.known_server()))]
     params: list[Any] = []
-    for rows in questions.values():
-        sql, values = Exists(rows.order_by()).as_sql(compiler, connection)
+    for expression in [*times, *(exists for _name, exists in asked)]:
+        sql, values = expression.as_sql(compiler, connection)
         columns.append(sql)
         params += values
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {', '.join(columns)}", params)  # nosec B608  # compiled by Django
-        clock, server, *found = cursor.fetchone()
-    return aware(clock), str(server), {key: bool(each) for key, each in zip(questions, found, strict=True)}
+    names = tuple(name for name, _exists in asked)
+    return _Statement(f"SELECT {', '.join(columns)}", tuple(params), names, len(times))  # nosec B608  # by Django
+
+
+def _forget(**kwargs: Any) -> None:
+    _remembered.cache_clear()
+
+
+setting_changed.connect(_forget)

@@ -40,7 +40,7 @@ def tick(only: Collection[int] | None = None, now: dt.datetime | None = None) ->
     costs a constant number of statements, plus a constant number for each batch of due jobs. ``now`` is for tests. The
     database's clock is read once for the pass and judged; each claim and expiry judges it again in its transaction."""
     work = pending_work.find(now)
-    result = TickResult(copied=work.copied)
+    result = _begin(work, PassClock(work.reading, now))
     if work.copied:
         installation.mark_copied()
         return result
@@ -48,7 +48,7 @@ def tick(only: Collection[int] | None = None, now: dt.datetime | None = None) ->
     try:
         if work.reading.suspended_because:
             raise jump_detection.ClockJumped(work.reading)
-        _advance(result, work, PassClock(work.reading, now), only)
+        _advance(result, work, only)
     except jump_detection.ClockJumped as jump:
         hosts.record_suspension(jump.reading)
         result.suspended_because = jump.reading.suspended_because
@@ -63,6 +63,12 @@ def tick(only: Collection[int] | None = None, now: dt.datetime | None = None) ->
     return result
 
 
+def _begin(work: PendingWork, clock: PassClock) -> TickResult:
+    result = TickResult(began=clock(), clock=clock, copied=work.copied)
+    result.next_moment, result.next_moment_is_known = work.next_moment, not work.changes_times
+    return result
+
+
 def _prepare(work: PendingWork) -> None:
     """What only the first pass needs, and the first one after a jump of the clock."""
     if not work.recorded:
@@ -73,8 +79,9 @@ def _prepare(work: PendingWork) -> None:
             jump_detection.mark_settled()
 
 
-def _advance(result: TickResult, work: PendingWork, clock: PassClock, only: Collection[int] | None) -> None:
+def _advance(result: TickResult, work: PendingWork, only: Collection[int] | None) -> None:
     """Steps 1 to 6, as far as they have work."""
+    clock = result.clock
     if work.expiry:
         result.lost = expire()
     if work.redispatch:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from chroniker.clock.database_clock import database_now
 from chroniker.models import Job, Run
 from chroniker.reasons import NO_REASON, Reason
 
@@ -11,6 +14,11 @@ from chroniker.reasons import NO_REASON, Reason
 @dataclass(slots=True)
 class TickResult:
     """The changes by one tick."""
+
+    began: dt.datetime | None = None  #: by the database's clock
+    clock: Callable[[], dt.datetime] = database_now  #: the database's time now; that of a pass needs no statement
+    next_moment: dt.datetime | None = None  #: when something becomes due next, as it was before the pass
+    next_moment_is_known: bool = False  #: the pass has changed nothing about it
 
     claimed: list[Run] = field(default_factory=list)
     lost: list[Run] = field(default_factory=list)

@@ -16,7 +16,7 @@ from chroniker.conf import settings
 from chroniker.eligibility import hosts
 from chroniker.executors import executors
 from chroniker.models import EVERY_HOST, Job, JobState, Run, Status
-from chroniker.scheduler import fleet_work, loop
+from chroniker.scheduler import fleet_work, questions
 from chroniker.scheduler.tick import claim_after_run, tick
 from chroniker.testing.commits import committing
 from chroniker.testing.simulated_fleet import ENDINGS, NOTHING, Fleet, Script
@@ -92,7 +92,7 @@ class Scheduler:
         outbox.send_due()
 
     def _next_moment(self) -> dt.datetime | None:
-        moments = (loop.next_moment(self._now), self._fleet.next_end)
+        moments = (questions.next_moment(self._now), self._fleet.next_end)
         return min((each for each in moments if each is not None), default=None)
 
     def _move_to(self, moment: dt.datetime) -> None:

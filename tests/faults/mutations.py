@@ -49,7 +49,7 @@ def lease_check() -> None:
             record_call()
             return -2 * self.lease
 
-    for module in ("chroniker.lifecycle.expiry", "chroniker.scheduler.pending_work"):
+    for module in ("chroniker.lifecycle.expiry", "chroniker.scheduler.questions"):
         replace(module, "settings", lambda original: WithoutDrift())
 
 

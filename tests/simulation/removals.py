@@ -31,7 +31,7 @@ REPLACEMENTS = {
         "FromNow(-settings.drift_allowance))",
         "FromNow(settings.lease / 2))",
         "cut",
-        ("scheduler/pending_work.py", "Now(-settings.drift_allowance)", "Now(settings.lease / 2)"),
+        ("scheduler/questions.py", "Now(-settings.drift_allowance)", "Now(settings.lease / 2)"),
     ),
     "renewal-revives": Replacement(
         "lifecycle/start.py",

@@ -16,8 +16,8 @@ from chroniker.clock.database_clock import database_now
 from chroniker.executors import executors
 from chroniker.models import EventKind, Run, RunEvent, Status
 from chroniker.scheduler import dispatch
-from chroniker.scheduler.loop import next_moment
 from chroniker.scheduler.manual_runs import run_now
+from chroniker.scheduler.questions import next_moment
 from chroniker.scheduler.tick import tick
 from tests.support.factories import a_booked_job, a_due_job, a_job, started
 from tests.support.statements import statements_of_a_tick

@@ -1,0 +1,37 @@
+"""Keeps the database connection of a process that ticks, whatever ``CONN_MAX_AGE`` says."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from django.db import connections
+
+from chroniker.conf import settings
+
+#: A connection is opened again after this time, so that a process follows a change of the server's address.
+KEPT_SECONDS = 60.0
+
+
+class KeptConnection:
+    """``release`` is called after each pass, as Django closes old connections after each request.
+
+    The next pass is some seconds away, and a new connection costs more than an idle pass. A connection that has failed,
+    that is old or that belongs to a pool is not kept.
+    """
+
+    def __init__(self) -> None:
+        self._raw: Any = None
+        self._since = 0.0
+
+    def release(self) -> None:
+        for connection in connections.all(initialized_only=True):
+            if connection.alias != settings.database or not self._is_kept(connection):
+                connection.close_if_unusable_or_obsolete()
+
+    def _is_kept(self, connection: Any) -> bool:
+        if connection.errors_occurred or connection.settings_dict["OPTIONS"].get("pool"):
+            return False
+        if connection.connection is not self._raw:
+            self._raw, self._since = connection.connection, time.monotonic()
+        return time.monotonic() - self._since < KEPT_SECONDS

@@ -1,0 +1,93 @@
+"""The questions of a tick: for each kind of work, the rows that give it. ``pending_work`` asks all in one statement.
+
+A new kind of work is one line here, a field of ``PendingWork``, and a case in the test of all questions.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.db.models import Exists, Expression, OuterRef, Q, QuerySet
+
+from chroniker.clock.database_clock import StatementNow
+from chroniker.conf import settings
+from chroniker.eligibility import draining, due, pauses
+from chroniker.eligibility.claim_kinds import OVERLAPPED, SCHEDULED, START_KINDS
+from chroniker.executors import executors
+from chroniker.models import Group, Job, JobState, Lease, Outbox, Overlap, Status, Switch, installation
+from chroniker.scheduler import dispatch, fleet_work
+
+Questions = Mapping[str, Sequence[QuerySet[Any]]]
+
+
+def questions(now: dt.datetime | Expression) -> Questions:
+    """For each kind of work, rows of which one is enough. Supersets of what the steps read, each found by an index."""
+    here = executors.here()
+    due_now = JobState.objects.filter(SCHEDULED.pending(now))
+    is_open = Exists(Lease.objects.filter(job=OuterRef("pk"), slot=""))
+    return {
+        "expiry": _expiry(),
+        "redispatch": [dispatch.claims_to_redispatch(now, here)],
+        "claims_for_this_host": [dispatch.claims_left_for_this_host(here)],
+        "stops": [Job.objects.filter(force_stop__in=[True])],
+        "edits": [
+            Job.objects.filter(edited_at__isnull=False),
+            JobState.objects.filter(next_run__lte=now, job__enabled=False),
+            due.booked_by_older_zone_rules(),
+        ],
+        **{kind.name: [JobState.objects.filter(kind.pending(now), job__enabled=True)] for kind in START_KINDS},
+        OVERLAPPED.name: [JobState.objects.filter(OVERLAPPED.pending(now), is_open)],
+        "replaced": [due_now.filter(job__overlap=Overlap.REPLACE)],
+        "groups": [Group.objects.filter(Q(paused_at__isnull=False) | Q(limit__isnull=False))],
+        "messages": [Outbox.objects.filter(send_at__lte=now)],
+        "deletions": [Job.objects.filter(deletion_requested_at__isnull=False, enabled=False)],
+        "copied": [installation.copied()],
+        "recorded": [installation.recorded()],
+        "draining": [draining.draining_here()],
+        "paused": [Switch.objects.filter(pk=pauses.ALL, paused_at__isnull=False)],
+        **_fleet_work(now),
+    }
+
+
+def _expiry() -> list[QuerySet[Any]]:
+    overdue = Lease.objects.filter(expires_at__lt=StatementNow(-settings.drift_allowance))
+    rows: list[QuerySet[Any]] = [overdue, Lease.objects.exclude(slot="").filter(nonce=None)]
+    if settings.check_lock_file:
+        rows.append(Lease.objects.filter(run__status=Status.RUNNING, run__host=settings.hostname))
+    return rows
+
+
+def _fleet_work(now: dt.datetime | Expression) -> dict[str, list[QuerySet[Any]]]:
+    rows: dict[str, list[QuerySet[Any]]] = {}
+    for name, work in fleet_work.wanted().items():
+        rows[not_due(name)] = [fleet_work.not_due(name, now)]
+        if work.waiting is not None:
+            rows[name] = [work.waiting()]
+    return rows
+
+
+def not_due(name: str) -> str:
+    """The question whether this regular work of the fleet has to wait: a row that is missing does not."""
+    return f"{name}: not due"
+
+
+def moments() -> list[tuple[QuerySet[Any], str]]:
+    """The times at which something becomes due, each with its column, which has an index. ``loop`` wakes at the next.
+
+    Jobs that were disabled past the model count: the pass at that time books them.
+    """
+    claims = dispatch.claims_for_this_host(executors.here())
+    return [(JobState.objects.all(), "next_run"), (JobState.objects.all(), "retry_at"), (claims, "redispatch_at")]
+
+
+def first_after(rows: QuerySet[Any], column: str, now: dt.datetime | Expression) -> QuerySet[Any]:
+    """The first of these times after ``now``, as a row with one column. One index each: three in one use none."""
+    return rows.filter(**{f"{column}__gt": now}).order_by(column).values(column)[:1]
+
+
+def next_moment(after: dt.datetime) -> dt.datetime | None:
+    """The first time after ``after`` at which a run, a retry or a redispatch is due. One statement for each."""
+    found = [first_after(rows, column, after).values_list(column, flat=True).first() for rows, column in moments()]
+    return min((each for each in found if each is not None), default=None)
