@@ -221,5 +221,11 @@ class Settings(MonitoringSettings):
         """The raw value; ``chroniker.outbox.channels.webhooks`` parses it."""
         return self._value("CHRONIKER_WEBHOOKS")
 
+    @property
+    def channel_hosts(self) -> Sequence[str]:
+        """Hosts and networks to which channels may send although they are not public: names, or as 10.1.0.0/16."""
+        value: Any = self._value("CHRONIKER_CHANNEL_HOSTS")
+        return [each for each in value if isinstance(each, str)] if isinstance(value, list | tuple | set) else []
+
 
 settings = Settings()

@@ -48,4 +48,5 @@ DEFAULTS: dict[str, Any] = {
     "CHRONIKER_EMAIL_SUBJECT_SUCCESS": "Success: {{ job.name }}",
     "CHRONIKER_JOB_ERROR_CALLBACK": None,
     "CHRONIKER_WEBHOOKS": (),
+    "CHRONIKER_CHANNEL_HOSTS": (),
 }

@@ -54,5 +54,9 @@ class Undeliverable(ChronikerError):
     """This message cannot be sent, now or later."""
 
 
+class Outdated(Undeliverable):
+    """This message is too old to be sent."""
+
+
 class CannotStart(ChronikerError):
     """The tick cannot be started."""

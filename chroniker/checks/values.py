@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error
 
 from chroniker.conf import DEFAULTS
-from chroniker.outbox.channels import is_web_address
+from chroniker.web_addresses import is_web_address, network_of
 
 #: Takes a value. Returns ``None`` if it is valid, else a hint and the id of the check.
 Rule = Callable[[Any], tuple[str, str] | None]
@@ -99,6 +99,14 @@ def installation(value: Any) -> tuple[str, str] | None:
     return None if 0 < len(value) <= 100 else (right, OUT_OF_RANGE)
 
 
+def hosts(value: Any) -> tuple[str, str] | None:
+    hint = 'Give a list of host names and networks: ["chat.internal", "10.1.0.0/16"].'
+    if patterns(value) is not None:
+        return hint, WRONG_TYPE
+    right = all((each and not set(each) & set(":/ @*")) or network_of(each) is not None for each in value)
+    return None if right else (hint, OUT_OF_RANGE)
+
+
 TEXT = instance((str,), "Give text.")
 TEXT_OR_NONE = instance((str, type(None)), "Give text, or None.")
 BOOLEAN = instance((bool,), "Give True or False.")
@@ -142,6 +150,7 @@ RULES: Mapping[str, Rule] = {
     "CHRONIKER_METRICS_TOKEN": TEXT,
     "CHRONIKER_METRICS_PUBLIC": BOOLEAN,
     "CHRONIKER_METRICS_JOBS": number(least=0, whole=True),
+    "CHRONIKER_CHANNEL_HOSTS": hosts,
     "CHRONIKER_COMMANDS": patterns,
     "CHRONIKER_COMMANDS_DENIED": patterns,
     "CHRONIKER_MONITOR_FUNCTIONS": patterns_or_none,

@@ -17,9 +17,12 @@ from django.db.models import F
 
 from chroniker.clock.database_clock import FromNow
 from chroniker.conf import settings
+from chroniker.lifecycle.alert_messages import wrapped
+from chroniker.lifecycle.recipients import defaults
 from chroniker.lifecycle.transactions import transactional
+from chroniker.message_events import ALARM_EVENTS
 from chroniker.models import Alarm, Job, Outbox
-from chroniker.outbox.channels import ADDRESS, ALARM_EVENTS, MAIL, webhooks
+from chroniker.outbox.channels import ADDRESS, CHANNEL, MAIL, webhooks
 
 #: Subscribers that get alarms where the project names no addresses.
 MOST_SUBSCRIBERS = 50
@@ -69,7 +72,7 @@ def end_alarm(alarm: Alarm, text: AlarmText, now: dt.datetime) -> bool:
 
 
 def has_recipients() -> bool:
-    """Whether anybody gets the message that nothing ticks. At most one statement."""
+    """Whether anybody gets the message that nothing ticks. At most two statements."""
     return bool(_recipients(ALARM_EVENTS[TICK][0]))
 
 
@@ -78,11 +81,13 @@ def _kind(subject: str) -> str:
 
 
 def _recipients(event: str) -> list[list[str]]:
-    """Pairs of channel and name: webhooks for this event; the addresses of the setting, else subscribers of errors."""
+    """Pairs of channel and name: webhooks and default channels for this event; the addresses of the setting, else
+    subscribers of errors."""
     addresses = list(dict.fromkeys(settings.alarm_emails))
     mails = [[f"{ADDRESS}:{each}"[:LONGEST_CHANNEL], each] for each in addresses] or list(_subscribers())
     hooks = {hook.channel: hook for hook in webhooks() if event in hook.events}
-    return [*mails, *([channel, ""] for channel in hooks)]
+    channels = [[channel.key, channel.name] for channel in defaults().of(None, None, event)]
+    return [*mails, *([channel, ""] for channel in hooks), *channels]
 
 
 def _subscribers() -> Iterable[list[str]]:
@@ -114,6 +119,9 @@ def _write(
     body = {"type": event, "timestamp": now.astimezone(dt.UTC).isoformat(), "data": data}
     messages = []
     for channel, to in recipients:
-        payload = {"to": to, "title": text.title, "text": text.text} if to else body
-        messages.append(Outbox(channel=channel, payload=payload, send_at=now))
+        if channel.startswith(f"{CHANNEL}:"):
+            payload = wrapped(to, body)
+        else:
+            payload = {"to": to, "title": text.title, "text": text.text} if to else body
+        messages.append(Outbox(channel=channel, event=event, is_urgent=True, payload=payload, send_at=now))
     Outbox.objects.bulk_create(messages)

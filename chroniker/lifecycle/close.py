@@ -12,7 +12,7 @@ from chroniker.conf import settings
 from chroniker.lifecycle import host_runs, job_health
 from chroniker.lifecycle.bulk import write_states
 from chroniker.lifecycle.events import note, note_lost
-from chroniker.lifecycle.notify import annotate_has_subscribers, enqueue, send_run_finished
+from chroniker.lifecycle.notify import annotate_recipients, enqueue, send_run_finished
 from chroniker.lifecycle.transactions import locked, transactional
 from chroniker.models import EVERY_HOST, OPEN, EventKind, Job, JobState, Lease, Run, Status, Trigger
 from chroniker.reasons import NO_REASON, Code, Reason
@@ -54,7 +54,7 @@ def finish(run_id: UUID, token: int, nonce: UUID, outcome: Outcome) -> bool:
 
 @transactional
 def _finish(run_id: UUID, token: int, nonce: UUID, outcome: Outcome) -> tuple[bool, list[Run]]:
-    run = annotate_has_subscribers(Run.objects.filter(pk=run_id).select_related("job")).first()
+    run = annotate_recipients(Run.objects.filter(pk=run_id).select_related("job")).first()
     if run is None:
         return False, []  # its job was deleted meanwhile
     states = list(locked(JobState.objects.filter(pk=run.job_id), skip=False))
@@ -122,7 +122,7 @@ def _cancel(run_ids: Collection[UUID]) -> list[Run]:
         **Reason.of(Code.STOPPED_EARLY).columns(),
     )
     Lease.objects.filter(pk__in=ids).delete()
-    return conclude(states, list(annotate_has_subscribers(Run.objects.filter(pk__in=ids).select_related("job"))))
+    return conclude(states, list(annotate_recipients(Run.objects.filter(pk__in=ids).select_related("job"))))
 
 
 def cancel(run_ids: Collection[UUID]) -> bool:
@@ -140,7 +140,7 @@ def conclude(
         closed = host_runs.close_finished_parents(candidates)
         if waiting := set(parents) - closed:
             host_runs.extend_parent_leases(waiting)
-        ended += annotate_has_subscribers(Run.objects.filter(pk__in=closed).select_related("job"))
+        ended += annotate_recipients(Run.objects.filter(pk__in=closed).select_related("job"))
     _settle(states, ended, at_once)
     return ended
 

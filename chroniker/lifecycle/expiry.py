@@ -14,7 +14,7 @@ from chroniker.conf import settings
 from chroniker.lifecycle import host_runs
 from chroniker.lifecycle.close import conclude
 from chroniker.lifecycle.events import note_output_missing
-from chroniker.lifecycle.notify import annotate_has_subscribers, send_run_finished
+from chroniker.lifecycle.notify import annotate_recipients, send_run_finished
 from chroniker.lifecycle.transactions import locked, transactional
 from chroniker.models import EVERY_HOST, OPEN, JobState, Lease, Run, Status
 from chroniker.reasons import Code, Reason
@@ -95,7 +95,7 @@ def _expire(run_ids: Collection[UUID], still: Q | None, not_taken: Code = Code.N
         status=Status.LOST, finished_at=FromNow(), uncounted_since=FromNow(), redispatch_at=None
     )
     Lease.objects.filter(pk__in=ids).delete()
-    lost = list(annotate_has_subscribers(Run.objects.filter(pk__in=ids).select_related("job")))
+    lost = list(annotate_recipients(Run.objects.filter(pk__in=ids).select_related("job")))
     note_output_missing(lost, database_now())
     return conclude(states, lost, parents)
 

@@ -11,32 +11,60 @@ from django.contrib.auth import get_user_model
 from django.db.models import Exists, OuterRef
 
 from chroniker.conf import settings
+from chroniker.job_commands.secret_masking import masked
+from chroniker.lifecycle.alert_messages import wrapped
+from chroniker.lifecycle.recipients import Recipients, has_run_channels, recipients
 from chroniker.lifecycle.transactions import send_after_commit
+from chroniker.message_events import RUN_EVENTS, STARTED
 from chroniker.models import Job, Outbox, Run, Status
-from chroniker.outbox.channels import CALLBACK, ERRORS, EVENTS, MAIL, Webhook, webhooks
+from chroniker.outbox.channels import CALLBACK, ERRORS, MAIL, Webhook, webhooks
 from chroniker.signals import run_finished
 
 #: A killed run is closed before its last output is stored. Its messages wait for that output.
 DRAIN = dt.timedelta(seconds=5)
 
 
-def annotate_has_subscribers(runs: Any) -> Any:
-    """Annotate runs with ``subscribed``: whether the job has subscribers. Saves ``enqueue`` a query."""
+def annotate_recipients(runs: Any) -> Any:
+    """Annotate runs with ``subscribed`` and ``channelled``: whether the job has subscribers, and channels for runs.
+
+    Saves ``enqueue`` their statements where there are none.
+    """
     subscriptions = Job.subscribers.through._default_manager.filter(job=OuterRef("job"))
-    return runs.annotate(subscribed=Exists(subscriptions))
+    return runs.annotate(subscribed=Exists(subscriptions), channelled=has_run_channels("job", "job__group"))
 
 
 def enqueue(runs: Sequence[Run], now: dt.datetime) -> None:
     """Write the messages about the ends of these runs, one for each run and channel.
 
-    At most two statements, however many runs; none without recipients. For a run on every host, one message is written
-    about the parent, none about the children.
+    At most five statements, however many runs; none without recipients. For a run on every host, one message is
+    written about the parent, none about the children.
     """
-    reported = [run for run in runs if run.slot == "" and run.status in EVENTS]
+    reported = [run for run in runs if run.slot == "" and run.status in RUN_EVENTS]
     hooks = webhooks() if reported and settings.webhooks else []
     messages = [*_mails(reported, now), *_posts(reported, hooks, now), *_callbacks(reported, now)]
+    messages += _to_channels(reported, now)
     if messages:
         Outbox.objects.bulk_create(messages)
+
+
+def enqueue_start(run: Run, now: dt.datetime) -> None:
+    """Write the messages about the start of this run, for the channels that get pings or check-ins."""
+    found = recipients([run.job_id], [run.job.group_id])
+    Outbox.objects.bulk_create(_channel_messages(run, found, STARTED, now))
+
+
+def _to_channels(runs: Sequence[Run], now: dt.datetime) -> list[Outbox]:
+    wanted = [run for run in runs if run.__dict__.get("channelled", True)]
+    if not wanted:
+        return []
+    found = recipients({run.job_id for run in wanted}, {run.job.group_id for run in wanted})
+    return [each for run in wanted for each in _channel_messages(run, found, RUN_EVENTS[run.status], now)]
+
+
+def _channel_messages(run: Run, found: Recipients, event: str, now: dt.datetime) -> list[Outbox]:
+    channels = found.of(run.job_id, run.job.group_id, event)
+    text = body(run, event) if channels else {}
+    return [_message(run, each.key, event, now, wrapped(each.name, text)) for each in channels]
 
 
 def send_run_finished(runs: Iterable[Run]) -> None:
@@ -58,7 +86,7 @@ def _mails(runs: Sequence[Run], now: dt.datetime) -> list[Outbox]:
     wanted = [run for run in runs if _wants_mail(run)]
     users = _subscribers({run.job_id for run in wanted}) if wanted else {}
     return [
-        _message(run, f"{MAIL}:{user_id}", now, {"to": name})
+        _message(run, f"{MAIL}:{user_id}", RUN_EVENTS[run.status], now, {"to": name})
         for run in wanted
         for user_id, name in users.get(run.job_id, ())
     ]
@@ -91,34 +119,35 @@ def _subscribers(job_ids: Iterable[int]) -> dict[int, list[tuple[Any, str]]]:
 def _posts(runs: Sequence[Run], hooks: Sequence[Webhook], now: dt.datetime) -> list[Outbox]:
     by_channel = {hook.channel: hook for hook in hooks}  # a URL that is configured twice gets one message
     return [
-        _message(run, channel, now, body(run))
+        _message(run, channel, RUN_EVENTS[run.status], now, body(run, RUN_EVENTS[run.status]))
         for channel, hook in by_channel.items()
         for run in runs
-        if EVENTS[run.status] in hook.events
+        if RUN_EVENTS[run.status] in hook.events
     ]
 
 
 def _callbacks(runs: Sequence[Run], now: dt.datetime) -> list[Outbox]:
-    return [_message(run, CALLBACK, now) for run in runs if settings.job_error_callback and run.status in ERRORS]
+    wanted = [run for run in runs if settings.job_error_callback and run.status in ERRORS]
+    return [_message(run, CALLBACK, RUN_EVENTS[run.status], now) for run in wanted]
 
 
-def _message(run: Run, channel: str, now: dt.datetime, payload: dict[str, Any] | None = None) -> Outbox:
+def _message(run: Run, channel: str, event: str, now: dt.datetime, payload: dict[str, Any] | None = None) -> Outbox:
     send_at = now + DRAIN if run.status == Status.TIMED_OUT else now
-    return Outbox(run_id=run.pk, channel=channel, payload=payload or {}, send_at=send_at)
+    return Outbox(run_id=run.pk, channel=channel, event=event, payload=payload or {}, send_at=send_at)
 
 
-def body(run: Run) -> dict[str, Any]:
+def body(run: Run, event: str) -> dict[str, Any]:
     """The body of a webhook's message. Fixed when the run is closed, so that every attempt sends the same body."""
     return {
-        "type": EVENTS[run.status],
-        "timestamp": _text(run.finished_at),
+        "type": event,
+        "timestamp": _text(run.finished_at or run.started_at),
         "data": {
             "job": {"id": run.job_id, "name": run.job.name},
             "run": str(run.pk),
             "token": run.token,
             "status": run.status,
             "code": run.code,
-            "reason": run.reason,
+            "reason": masked(run.reason, run.job.secrets),
             "trigger": run.trigger,
             "attempt": run.attempt,
             "exit_code": run.exit_code,

@@ -17,6 +17,8 @@ from chroniker.conf import settings
 from chroniker.eligibility import draining, hosts
 from chroniker.lifecycle.dispatch_state import postponed
 from chroniker.lifecycle.events import note
+from chroniker.lifecycle.notify import enqueue_start
+from chroniker.lifecycle.recipients import has_run_channels
 from chroniker.lifecycle.transactions import send_after_commit, transactional
 from chroniker.models import EventKind, Job, Lease, Run, Status, installation
 from chroniker.process.run_spec import Renewal
@@ -105,16 +107,9 @@ def _start(run_id: UUID, token: int, nonce: UUID, taker: Taker) -> Started | Non
         redispatch_at=None,
         **NO_REASON.columns(),
     )
-    # A repeated start, which updated no row, finds its own nonce; any other caller finds nothing.
-    mine = Run.objects.filter(pk=run_id, token=token, nonce=nonce, status=Status.RUNNING).select_related("job")
     before = jump_detection.read_host_clocks()
-    run = mine.annotate(
-        now=FromNow(),
-        server=jump_detection.server_column(),
-        last_success=F("job__state__last_success_until"),
-        draining=Exists(draining.draining_here()),
-        copied=installation.is_copied(),
-    ).first()
+    # A repeated start, which updated no row, finds its own nonce; any other caller finds nothing.
+    run = _with_facts(Run.objects.filter(pk=run_id, token=token, nonce=nonce, status=Status.RUNNING)).first()
     if run is None:
         return None
     if moved:
@@ -128,7 +123,21 @@ def _start(run_id: UUID, token: int, nonce: UUID, taker: Taker) -> Started | Non
     )
     if not held:
         raise _TooLate
+    if moved and run.pinged and run.slot == "":
+        enqueue_start(run, run.now)
     return Started(run, run.job, run.stop_requested_at is not None, run.last_success)
+
+
+def _with_facts(runs: QuerySet[Run]) -> Any:
+    """The runs with their jobs, and what a start has to know, in one statement."""
+    return runs.select_related("job").annotate(
+        now=FromNow(),
+        server=jump_detection.server_column(),
+        last_success=F("job__state__last_success_until"),
+        draining=Exists(draining.draining_here()),
+        copied=installation.is_copied(),
+        pinged=has_run_channels("job", "job__group", check_ins_only=True),
+    )
 
 
 def _postpone_if_held(run: Any, taker: Taker) -> None:

@@ -1714,10 +1714,6 @@ class Migration(migrations.Migration):
             model_name="logchunk",
             constraint=models.UniqueConstraint(fields=("run", "stream", "seq"), name="chroniker_log_seq"),
         ),
-        migrations.AddConstraint(
-            model_name="outbox",
-            constraint=models.UniqueConstraint(fields=("run", "channel"), name="chroniker_outbox_once"),
-        ),
         migrations.AddIndex(
             model_name="runevent",
             index=models.Index(fields=["kind", "at"], name="chroniker_event_kind_at"),
@@ -1810,4 +1806,175 @@ class Migration(migrations.Migration):
             model_name="alert",
             constraint=models.UniqueConstraint(fields=("scope", "kind", "key"), name="chroniker_alert_once"),
         ),
+        # -- channels --
+        migrations.CreateModel(
+            name="Channel",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=100, unique=True, verbose_name="name")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("MAIL", "email"),
+                            ("WEBHOOK", "webhook"),
+                            ("SLACK", "Slack"),
+                            ("TEAMS", "Microsoft Teams"),
+                            ("PAGERDUTY", "PagerDuty"),
+                            ("JSON", "JSON of your own"),
+                            ("PING", "ping (healthchecks.io and others)"),
+                            ("SENTRY", "Sentry check-in"),
+                        ],
+                        max_length=10,
+                        verbose_name="kind",
+                    ),
+                ),
+                (
+                    "target",
+                    models.CharField(
+                        blank=True,
+                        help_text="Where the messages go: the address that the service gave you; for email, addresses, user:NAME and owner, separated by commas. Or setting:CHRONIKER_CHANNEL_NAME or env:CHRONIKER_CHANNEL_NAME, to keep it out of the database.",
+                        max_length=1000,
+                        verbose_name="target",
+                    ),
+                ),
+                (
+                    "secret",
+                    models.CharField(
+                        blank=True,
+                        help_text="Webhook: the key that signs each message, or empty. PagerDuty: the integration key. Or setting: or env:, as for the target.",
+                        max_length=300,
+                        verbose_name="secret",
+                    ),
+                ),
+                (
+                    "template",
+                    models.TextField(
+                        blank=True,
+                        help_text="JSON of your own: the body, with placeholders in its texts, such as {{ job }} and {{ text }}.",
+                        max_length=10000,
+                        verbose_name="template",
+                    ),
+                ),
+                (
+                    "events",
+                    models.JSONField(
+                        blank=True,
+                        default=list,
+                        help_text="Choose none for all alerts and alarms, and no runs.",
+                        verbose_name="events",
+                    ),
+                ),
+                (
+                    "is_default",
+                    models.BooleanField(
+                        default=False,
+                        help_text="For jobs for which neither the job nor its group has a channel, and for alarms about the scheduler.",
+                        verbose_name="default",
+                    ),
+                ),
+                (
+                    "send_output",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Email and ping: with the last 50 lines of the run's output.",
+                        verbose_name="send output",
+                    ),
+                ),
+                ("is_about_runs", models.BooleanField(default=False, editable=False)),
+            ],
+            options={
+                "verbose_name": "channel",
+                "verbose_name_plural": "channels",
+                "ordering": ("name",),
+            },
+        ),
+        migrations.CreateModel(
+            name="FailingChannel",
+            fields=[
+                ("channel", models.CharField(max_length=100, primary_key=True, serialize=False)),
+                ("failures", models.PositiveIntegerField(default=0)),
+                ("since", models.DateTimeField()),
+                ("deferred_until", models.DateTimeField()),
+                ("error", models.CharField(blank=True, max_length=300)),
+            ],
+            options={
+                "default_permissions": (),
+            },
+        ),
+        migrations.AddField(
+            model_name="outbox",
+            name="alert",
+            field=models.ForeignKey(
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="messages",
+                to="chroniker.alert",
+            ),
+        ),
+        migrations.AddField(
+            model_name="outbox",
+            name="digest",
+            field=models.UUIDField(editable=False, null=True),
+        ),
+        migrations.AddField(
+            model_name="outbox",
+            name="event",
+            field=models.CharField(blank=True, max_length=30, verbose_name="event"),
+        ),
+        migrations.AddField(
+            model_name="outbox",
+            name="is_urgent",
+            field=models.BooleanField(default=False),
+        ),
+        migrations.AddField(
+            model_name="outbox",
+            name="message_id",
+            field=models.UUIDField(default=chroniker.models.base.uuid7, editable=False),
+        ),
+        migrations.AddField(
+            model_name="outbox",
+            name="sequence",
+            field=models.PositiveIntegerField(default=0),
+        ),
+        migrations.AddIndex(
+            model_name="outbox",
+            index=models.Index(fields=["is_urgent", "send_at"], name="chroniker_outbox_urgent"),
+        ),
+        migrations.AddConstraint(
+            model_name="outbox",
+            constraint=models.UniqueConstraint(
+                fields=("run", "channel", "event", "sequence"), name="chroniker_outbox_once"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="outbox",
+            constraint=models.UniqueConstraint(
+                fields=("alert", "channel", "event", "sequence"), name="chroniker_outbox_alert"
+            ),
+        ),
+        migrations.AddField(
+            model_name="group",
+            name="channels",
+            field=models.ManyToManyField(
+                blank=True,
+                help_text="They get messages about its jobs that have no channel of their own.",
+                related_name="groups",
+                to="chroniker.channel",
+                verbose_name="channels",
+            ),
+        ),
+        migrations.AddField(
+            model_name="job",
+            name="channels",
+            field=models.ManyToManyField(
+                blank=True,
+                help_text="They get messages about this job. Choose none for those of its group, else the default ones.",
+                related_name="jobs",
+                to="chroniker.channel",
+                verbose_name="channels",
+            ),
+        ),
+        # -- end of channels --
     ]

@@ -8,6 +8,8 @@ from chroniker.models.alarm import Alarm
 from chroniker.models.alert import Alert, AlertKind
 from chroniker.models.audit import Action, AuditEntry
 from chroniker.models.calendar import Blackout, Calendar
+from chroniker.models.channel import Channel, FailingChannel
+from chroniker.models.channel_kind import ChannelKind
 from chroniker.models.dependency import JobDependency
 from chroniker.models.group import Group, Switch
 from chroniker.models.guarantee import Guarantee, GuaranteeHour, GuaranteeProgress
@@ -40,8 +42,11 @@ __all__ = [
     "Blackout",
     "Calendar",
     "CatchUp",
+    "Channel",
+    "ChannelKind",
     "CountedRuns",
     "EventKind",
+    "FailingChannel",
     "FleetWork",
     "Group",
     "Guarantee",

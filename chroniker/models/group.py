@@ -7,6 +7,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from chroniker.models.base import DecidingManager, NamedManager
+from chroniker.models.channel import Channel
 
 #: The number of the one row of ``Switch``.
 ALL = 1
@@ -33,6 +34,13 @@ class Group(Pausable):
         blank=True,
         validators=[MinValueValidator(1)],
         help_text=_("The number of jobs of the group that may be queued or running at once. Leave empty for no limit."),
+    )
+    channels = models.ManyToManyField(
+        Channel,
+        verbose_name=_("channels"),
+        blank=True,
+        related_name="groups",
+        help_text=_("They get messages about its jobs that have no channel of their own."),
     )
 
     objects = NamedManager()

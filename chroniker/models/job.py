@@ -18,6 +18,7 @@ from chroniker.clock.database_clock import FromNow
 from chroniker.conf import settings
 from chroniker.models.base import NamedManager
 from chroniker.models.calendar import Calendar, closed_times
+from chroniker.models.channel import Channel
 from chroniker.models.group import Group
 from chroniker.models.job_fields import JobFields
 from chroniker.models.job_validation import validate
@@ -115,6 +116,13 @@ class Job(JobFields):
         blank=True,
         related_name="chroniker_jobs",
         db_table="chroniker_subscription",  # as for JobDependency: django-chroniker uses the default name
+    )
+    channels = models.ManyToManyField(
+        Channel,
+        verbose_name=_("channels"),
+        blank=True,
+        related_name="jobs",
+        help_text=_("They get messages about this job. Choose none for those of its group, else the default ones."),
     )
     email_errors_to_subscribers = models.BooleanField(_("mail errors to subscribers"), default=True)
     email_success_to_subscribers = models.BooleanField(_("mail successes to subscribers"), default=False)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from chroniker.models.base import DecidingManager
+from chroniker.models.alert import Alert
+from chroniker.models.base import DecidingManager, uuid7
 from chroniker.models.run import Run
 
 
 class Outbox(models.Model):
-    """One message for one channel about one run, or about an alarm; sent at least once.
+    """One message for one channel about one run, an alert or an alarm; sent at least once.
 
     ``send_at``: the time of the next attempt; while a sender works on it, the end of its reservation. Empty: no further
     attempt, because the message was sent (``sent_at``) or given up (``error``).
@@ -19,7 +20,13 @@ class Outbox(models.Model):
     run = models.ForeignKey(  #: empty: about an alarm, whose text is in ``payload``
         Run, models.CASCADE, null=True, related_name="messages", db_index=False
     )
+    alert = models.ForeignKey(Alert, models.CASCADE, null=True, related_name="messages", db_index=False)
     channel = models.CharField(_("channel"), max_length=100)
+    event = models.CharField(_("event"), max_length=30, blank=True)
+    sequence = models.PositiveIntegerField(default=0)  #: counts repeats about the same event
+    message_id = models.UUIDField(default=uuid7, editable=False)  #: the same in each attempt, so that receivers see it
+    digest = models.UUIDField(null=True, editable=False)  #: ``message_id`` of the message that contains this one
+    is_urgent = models.BooleanField(default=False)  #: sent before others: alerts and alarms
     payload = models.JSONField(default=dict)
     send_at = models.DateTimeField(_("next attempt"), null=True, db_index=True)
     sent_at = models.DateTimeField(_("sent at"), null=True, db_index=True)
@@ -31,7 +38,13 @@ class Outbox(models.Model):
     class Meta:
         verbose_name = _("outgoing message")
         verbose_name_plural = _("outgoing messages")
-        constraints = (models.UniqueConstraint(fields=["run", "channel"], name="chroniker_outbox_once"),)
+        constraints = (
+            models.UniqueConstraint(fields=["run", "channel", "event", "sequence"], name="chroniker_outbox_once"),
+            models.UniqueConstraint(fields=["alert", "channel", "event", "sequence"], name="chroniker_outbox_alert"),
+        )
+        indexes = (models.Index(fields=["is_urgent", "send_at"], name="chroniker_outbox_urgent"),)
 
     def __str__(self) -> str:
-        return f"{self.channel} about run {self.run_id}" if self.run_id else f"{self.channel} about an alarm"
+        if self.run_id:
+            return f"{self.channel} about run {self.run_id}"
+        return f"{self.channel} about {f'alert {self.alert_id}' if self.alert_id else 'an alarm'}"

@@ -16,6 +16,16 @@ def link(run: Run) -> str:
     return _page("admin:chroniker_run_change", run.pk)
 
 
+def job_link(job_id: int) -> str:
+    """The URL of the page Status of a job; empty likewise."""
+    return _page("admin:chroniker_job_status", job_id)
+
+
+def now_link() -> str:
+    """The URL of the start page; empty likewise."""
+    return _page("admin:chroniker_job_now")
+
+
 def fleet_link() -> str:
     """The URL of the page Fleet; empty likewise."""
     return _page("admin:chroniker_host_changelist")

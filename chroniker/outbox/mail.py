@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from chroniker.conf import settings
 from chroniker.exceptions import Undeliverable
+from chroniker.job_commands.secret_masking import masked
 from chroniker.models import Outbox, Run, Status, Stream, Trigger
 from chroniker.outbox.admin_links import absolute, link
 from chroniker.outbox.channels import ADDRESS, ERRORS
@@ -31,23 +32,24 @@ def send(message: Outbox) -> None:
     kind, _colon, user_id = message.channel.partition(":")
     address = str(message.payload["to"]) if kind == ADDRESS else _address(user_id)
     if message.run is None:
-        title, text = _line(str(message.payload["title"])), str(message.payload["text"])
+        post(_line(str(message.payload["title"])), str(message.payload["text"]), [address])
     else:
         words = context(message.run)
-        title, text = (
-            subject(words),
-            engine().get_template("chroniker/mail.txt").render(Context(words, autoescape=False)),
-        )
-    # RFC 3834: no out-of-office replies
-    headers = {"Auto-Submitted": "auto-generated"}
-    _post(EmailMessage(title, text, settings.email_sender, [address], headers=headers))
+        post(subject(words), run_text(words), [address])
+
+
+def run_text(words: dict[str, Any]) -> str:
+    """The text of a mail about a run, whose ``context`` is given."""
+    text = engine().get_template("chroniker/mail.txt").render(Context(words, autoescape=False))
+    return masked(text, words["job"].secrets)
 
 
 def subject(words: dict[str, Any]) -> str:
     """The subject on one line, whatever the job's name: a line break here could inject a mail header."""
     error = words["run"].status in ERRORS
     template = settings.email_subject_error if error else settings.email_subject_success
-    return _line(engine().from_string(template).render(Context(words, autoescape=False)))
+    text = engine().from_string(template).render(Context(words, autoescape=False))
+    return _line(masked(text, words["job"].secrets))
 
 
 def _line(text: str) -> str:
@@ -103,7 +105,10 @@ def _address(user_id: str) -> str:
     return address
 
 
-def _post(message: EmailMessage) -> None:
+def post(title: str, text: str, to: list[str]) -> None:
+    """Send one mail with the project's mail backend. ``title`` is one line."""
+    # RFC 3834: no out-of-office replies
+    message = EmailMessage(title, text, settings.email_sender, to, headers={"Auto-Submitted": "auto-generated"})
     mailers = getattr(mail, "mailers", None)  # Django 6.1 and later
     connection: Any = mailers.default if mailers is not None else mail.get_connection()
     if getattr(connection, "timeout", TIMEOUT) is None:

@@ -1,25 +1,20 @@
-"""Sends one POST request, signed as in Standard Webhooks (version 1, symmetric)."""
+"""Sends a message to a webhook of the settings: one POST request, signed as in Standard Webhooks."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import json
 import time
 from urllib import request
 from urllib.error import HTTPError
 
-from chroniker.exceptions import ChronikerError, Undeliverable
+from chroniker.exceptions import Undeliverable
 from chroniker.models import Outbox
 from chroniker.outbox.channels import webhooks
+from chroniker.outbox.checked_request import NotDelivered
+from chroniker.outbox.kinds.standard_webhook import signed
 
 #: Seconds to wait for the server's answer.
 TIMEOUT = 10.0
-
-
-class NotAccepted(ChronikerError):
-    """The webhook's server did not accept the message."""
 
 
 def send(message: Outbox) -> None:
@@ -31,28 +26,15 @@ def send(message: Outbox) -> None:
     headers = {
         "Content-Type": "application/json",
         "User-Agent": "django-chroniker-celery",
-        **signed(hook.key, _message_id(message), int(time.time()), body),
+        **signed(hook.key, str(message.message_id), int(time.time()), body),
     }
     try:
         with opener().open(request.Request(hook.url, body, headers, method="POST"), timeout=TIMEOUT):
             pass  # the answer's body is not used
     except HTTPError as refusal:
         with refusal:
-            raise NotAccepted(f"The server answered {refusal.code} {refusal.reason}.") from None
-
-
-def _message_id(message: Outbox) -> str:
-    return str(message.run_id) if message.run_id else f"alarm-{message.pk}"
-
-
-def signed(key: bytes, message_id: str, timestamp: int, body: bytes) -> dict[str, str]:
-    """Headers for the receiver: id (to drop repeats), time, and signature (to verify the sender)."""
-    digest = hmac.new(key, f"{message_id}.{timestamp}.".encode() + body, hashlib.sha256).digest()
-    return {
-        "webhook-id": message_id,
-        "webhook-timestamp": str(timestamp),
-        "webhook-signature": f"v1,{base64.b64encode(digest).decode()}",
-    }
+            text = f"The server answered {refusal.code} {refusal.reason}."
+            raise NotDelivered(text, status=refusal.code) from None
 
 
 def opener() -> request.OpenerDirector:

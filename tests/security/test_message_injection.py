@@ -14,7 +14,7 @@ from chroniker.lifecycle import Outcome, finish
 from chroniker.models import Job, Outbox, Run, Status
 from chroniker.outbox.channels import webhooks
 from chroniker.outbox.delivery import send_due
-from chroniker.outbox.webhook import signed
+from chroniker.outbox.kinds.standard_webhook import signed
 from chroniker.reasons import Reason
 from chroniker.scheduler.manual_runs import run_now
 from tests.support.factories import a_booked_job, started
@@ -95,17 +95,17 @@ def test_a_redirect_is_a_failure_and_not_followed(code: int, web_server: WebServ
 
 def test_a_receiver_detects_a_forged_message(web_server: WebServer, dummy: Any) -> None:
     with override_settings(CHRONIKER_WEBHOOKS=[{"URL": web_server.url, "SECRET": "a secret"}]):
-        run = a_failed_run(name=INJECTED)
+        a_failed_run(name=INJECTED)
         send_due()
     (post,) = web_server.posts
     stamp = int(post.headers["webhook-timestamp"])
     signature = post.headers["webhook-signature"]
-    assert signed(b"a secret", str(run.pk), stamp, post.body)["webhook-signature"] == signature
+    assert signed(b"a secret", post.headers["webhook-id"], stamp, post.body)["webhook-signature"] == signature
     for key, run_id, when, body in (
-        (b"another", str(run.pk), stamp, post.body),
+        (b"another", post.headers["webhook-id"], stamp, post.body),
         (b"a secret", "0", stamp, post.body),
-        (b"a secret", str(run.pk), stamp + 1, post.body),
-        (b"a secret", str(run.pk), stamp, post.body.replace(b"failed", b"succeeded")),
+        (b"a secret", post.headers["webhook-id"], stamp + 1, post.body),
+        (b"a secret", post.headers["webhook-id"], stamp, post.body.replace(b"failed", b"succeeded")),
     ):
         assert signed(key, run_id, when, body)["webhook-signature"] != signature
     assert json.loads(post.body)["data"]["job"]["name"] == INJECTED

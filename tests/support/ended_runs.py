@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.lifecycle import Outcome
-from chroniker.models import Job, Lease, LogChunk, Outbox, Run, Status, Stream
+from chroniker.models import FailingChannel, Job, Lease, LogChunk, Outbox, Run, Status, Stream
 from chroniker.reasons import Reason
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.tick import expire, tick
@@ -59,4 +59,6 @@ def missed(*users: User, **fields: Any) -> Run:
 
 def make_due() -> None:
     """Make all waiting messages due now."""
-    Outbox.objects.exclude(send_at=None).update(send_at=database_now() - dt.timedelta(seconds=1))
+    moment = database_now() - dt.timedelta(seconds=1)
+    Outbox.objects.exclude(send_at=None).update(send_at=moment)
+    FailingChannel.objects.update(deferred_until=moment)

@@ -19,7 +19,7 @@ from chroniker.admin.shared.site_links import admin_url, job_url
 from chroniker.clock.database_clock import database_now
 from chroniker.insights import guarantees
 from chroniker.models import DELAY_BOUNDS, EventKind, RunEvent
-from chroniker.outbox.delivery import MOST_ATTEMPTS
+from chroniker.outbox.failing_channels import MOST_ATTEMPTS
 from chroniker.wording.formats import short_duration
 
 #: The meaning of an event without a text of its own.

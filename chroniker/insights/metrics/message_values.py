@@ -13,14 +13,15 @@ from django.db.models.functions import Cast
 from chroniker.conf import settings
 from chroniker.eligibility import pauses
 from chroniker.insights.metrics.families import Samples
+from chroniker.message_events import ALARM_EVENTS
 from chroniker.models import Alarm, EventKind, Group, Outbox, RunEvent, Switch
 from chroniker.outbox import channels
 
 DAY = dt.timedelta(days=1)
-MESSAGE_KINDS = (channels.MAIL, channels.WEBHOOK, channels.CALLBACK)
+MESSAGE_KINDS = (channels.MAIL, channels.WEBHOOK, channels.CALLBACK, channels.CHANNEL)
 #: By the beginning of a channel's name.
 _CHANNELS = {**{kind: kind for kind in MESSAGE_KINDS}, channels.ADDRESS: channels.MAIL}
-ALERT_KINDS = tuple(channels.ALARM_EVENTS)
+ALERT_KINDS = tuple(ALARM_EVENTS)
 SCOPES = ("all", "group")
 
 _NO_TIME = Cast(Value(None), DateTimeField())

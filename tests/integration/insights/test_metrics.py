@@ -155,7 +155,7 @@ def test_hosts_and_ticks_of_the_last_day_are_there() -> None:
 
 def test_messages_alerts_events_and_pauses_are_counted_by_kind() -> None:
     found = metrics()
-    assert found["outbox_pending"] == {("mail",): 0, ("webhook",): 0, ("callback",): 0}
+    assert found["outbox_pending"] == {("mail",): 0, ("webhook",): 0, ("callback",): 0, ("channel",): 0}
     assert found["alerts_open"] == {("tick",): 0, ("queue",): 0}
     assert found["paused"] == {("all",): 0, ("group",): 0}
     now, run = database_now(), ended(a_booked_job(cron=NEVER))
@@ -169,9 +169,9 @@ def test_messages_alerts_events_and_pauses_are_counted_by_kind() -> None:
         RunEvent.objects.create(run=run, at=now - dt.timedelta(hours=hours), kind=EventKind.ZOMBIE_REPORT)
     pauses.pause("a test")
     found = metrics()
-    assert found["outbox_pending"] == {("mail",): 2, ("webhook",): 0, ("callback",): 0}
+    assert found["outbox_pending"] == {("mail",): 2, ("webhook",): 0, ("callback",): 0, ("channel",): 0}
     assert round(found["outbox_oldest_seconds"]["mail",] / 60) == 7
-    assert found["outbox_given_up"] == {("mail",): 0, ("webhook",): 1, ("callback",): 0}
+    assert found["outbox_given_up"] == {("mail",): 0, ("webhook",): 1, ("callback",): 0, ("channel",): 0}
     assert found["alerts_open"] == {("tick",): 0, ("queue",): 1}
     assert found["events_day"]["zombie_report",] == 2 and found["events_day"]["overlap",] == 0
     assert found["paused"] == {("all",): 1, ("group",): 0}

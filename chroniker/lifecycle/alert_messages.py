@@ -1,0 +1,154 @@
+"""Messages about alerts: written in the transaction that raises or ends them, sent later by the outbox."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings as django_settings
+from django.db.models import Max
+from django.utils import translation
+
+from chroniker.clock.database_clock import database_now
+from chroniker.job_commands.secret_masking import masked
+from chroniker.lifecycle.recipients import Recipients, recipients
+from chroniker.message_events import DIGEST, RECOVERED
+from chroniker.models import Alert, Channel, ChannelKind, Job, Outbox
+from chroniker.models.base import uuid7
+from chroniker.outbox.channels import webhooks
+
+#: More alerts of one call for one channel become one message.
+MOST_SINGLE = 10
+#: Alerts that this message names; the others are counted.
+MOST_NAMED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class AlertEvent:
+    """``event``: ``alert.KIND`` when it was raised or is repeated, ``alert.recovered`` when it has ended."""
+
+    alert: Alert
+    event: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Addressee:
+    key: str  #: in the outbox
+    name: str
+    joins: bool  #: many alerts become one message
+
+
+def announce(events: Sequence[AlertEvent]) -> None:
+    """Write the messages about these alerts, within the caller's transaction.
+
+    For the channels of the job, else of its group, else the default ones; and for the webhooks of the settings. An end
+    is reported only to those that got the first message. A constant number of statements, and none but two where
+    nobody gets anything.
+    """
+    hooks = {hook.channel: hook for hook in webhooks()}
+    if not events or not (hooks or Channel.objects.exists()):
+        return
+    now = database_now()
+    jobs = _jobs(events)
+    found = recipients(jobs.keys(), {job.group_id for job in jobs.values()})
+    earlier = _earlier([each.alert for each in events])
+    by_addressee: dict[_Addressee, list[AlertEvent]] = defaultdict(list)
+    for each in events:
+        told = {channel for channel, _event in earlier[each.alert.pk]}
+        for addressee in _addressees(each, jobs.get(each.alert.job_id or 0), found, hooks):
+            if each.event != RECOVERED or addressee.key in told:
+                by_addressee[addressee].append(each)
+    with translation.override(django_settings.LANGUAGE_CODE):
+        bodies = {(each.alert.pk, each.event): body(each, jobs.get(each.alert.job_id or 0), now) for each in events}
+    messages = []
+    for addressee, own in by_addressee.items():
+        messages += _messages(addressee, own, bodies, earlier, now)
+    Outbox.objects.bulk_create(messages)
+
+
+def _jobs(events: Sequence[AlertEvent]) -> dict[int, Job]:
+    ids = {each.alert.job_id for each in events if each.alert.job_id is not None}
+    rows = Job.objects.filter(pk__in=ids).only("name", "group_id", "owner", "runbook_url", "secrets")
+    return {job.pk: job for job in rows}
+
+
+def _earlier(alerts: Sequence[Alert]) -> dict[Any, dict[tuple[str, str], int]]:
+    """By alert: the last sequence number of each channel and event."""
+    found: dict[Any, dict[tuple[str, str], int]] = defaultdict(dict)
+    rows = Outbox.objects.filter(alert__in=alerts).order_by().values_list("alert_id", "channel", "event")
+    for alert_id, channel, event, last in rows.annotate(last=Max("sequence")):
+        found[alert_id][channel, event] = last
+    return found
+
+
+def _addressees(each: AlertEvent, job: Job | None, found: Recipients, hooks: Mapping[str, Any]) -> list[_Addressee]:
+    channels = found.of(job.pk if job else None, job.group_id if job else None, each.event)
+    # PagerDuty closes an incident by its key, so each alert needs an incident of its own.
+    chosen = [_Addressee(one.key, one.name, one.kind != ChannelKind.PAGERDUTY) for one in channels]
+    return chosen + [_Addressee(key, "", True) for key, hook in hooks.items() if each.event in hook.events]
+
+
+def _messages(
+    addressee: _Addressee,
+    events: Sequence[AlertEvent],
+    bodies: Mapping[tuple[Any, str], dict[str, Any]],
+    earlier: Mapping[Any, Mapping[tuple[str, str], int]],
+    now: dt.datetime,
+) -> list[Outbox]:
+    is_joined = addressee.joins and len(events) > MOST_SINGLE
+    digest = _digest(addressee, [bodies[each.alert.pk, each.event] for each in events], now) if is_joined else None
+    messages = [] if digest is None else [digest]
+    for each in events:
+        last = earlier[each.alert.pk].get((addressee.key, each.event), -1)
+        message = Outbox(
+            alert=each.alert, channel=addressee.key, event=each.event, sequence=last + 1, is_urgent=True, send_at=now
+        )
+        if digest is None:
+            message.payload = wrapped(addressee.name, bodies[each.alert.pk, each.event])
+        else:  # for the record: who gets the message that it has ended
+            message.send_at, message.sent_at, message.digest = None, now, digest.message_id
+            message.payload = wrapped(addressee.name, {})
+        messages.append(message)
+    return messages
+
+
+def _digest(addressee: _Addressee, bodies: Sequence[dict[str, Any]], now: dt.datetime) -> Outbox:
+    named = [{"type": each["type"], **each["data"]} for each in bodies[:MOST_NAMED]]
+    body = {"type": DIGEST, "timestamp": _text(now), "data": {"count": len(bodies), "alerts": named}}
+    payload = wrapped(addressee.name, body)
+    return Outbox(channel=addressee.key, event=DIGEST, message_id=uuid7(), is_urgent=True, send_at=now, payload=payload)
+
+
+def wrapped(to: str, body: dict[str, Any]) -> dict[str, Any]:
+    """The payload of a message for a channel, whose name is ``to``. A webhook of the settings has the body alone."""
+    return {"to": to, "body": body} if to else body
+
+
+def body(each: AlertEvent, job: Job | None, now: dt.datetime) -> dict[str, Any]:
+    """The body of a webhook's message. Fixed now, so that every attempt sends the same body."""
+    alert = each.alert
+    return {
+        "type": each.event,
+        "timestamp": _text(now),
+        "data": {
+            "alert": {
+                "id": str(alert.pk),
+                "kind": alert.kind,
+                "key": alert.key,
+                "raised_at": _text(alert.raised_at),
+                "ended_at": _text(alert.ended_at),
+                "text": masked(alert.text, job.secrets) if job else alert.text,
+            },
+            "job": {"id": job.pk, "name": job.name, "owner": job.owner, "runbook_url": job.runbook} if job else None,
+            "run": str(alert.run_id) if alert.run_id else None,
+            "scheduled_for": alert.args.get("instant"),
+        },
+    }
+
+
+def _text(moment: Any) -> str | None:
+    """Empty for one that only the database knows: an expression that was just written."""
+    return moment.astimezone(dt.UTC).isoformat() if isinstance(moment, dt.datetime) else None

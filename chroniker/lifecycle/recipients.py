@@ -1,0 +1,77 @@
+"""The channels of jobs: those of the job, else those of its group, else the default ones."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db.models import Exists, OuterRef, Q
+
+from chroniker.models import Channel, Group, Job
+from chroniker.models.channel_kind import CHECK_IN_KINDS
+
+Links = Mapping[Any, Collection[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipients:
+    """The channels of some jobs."""
+
+    channels: Mapping[int, Channel]
+    of_jobs: Links = field(default_factory=dict)
+    of_groups: Links = field(default_factory=dict)
+
+    def of(self, job_id: int | None, group_id: int | None, event: str) -> list[Channel]:
+        """The channels that get messages about this event of the job.
+
+        Pings and check-ins are apart: a job with a ping of its own still reports its alerts to the default channels.
+        """
+        found: list[Channel] = []
+        for is_check_in in (False, True):
+            for ids in (self.of_jobs.get(job_id, ()), self.of_groups.get(group_id, ()), None):
+                chosen = self._defaults() if ids is None else [self.channels[pk] for pk in ids if pk in self.channels]
+                if chosen := [channel for channel in chosen if channel.is_check_in == is_check_in]:
+                    found += chosen
+                    break
+        return [channel for channel in found if channel.takes(event)]
+
+    def _defaults(self) -> list[Channel]:
+        return [channel for channel in self.channels.values() if channel.is_default]
+
+
+def defaults() -> Recipients:
+    """The default channels alone. One statement."""
+    return Recipients({channel.pk: channel for channel in Channel.objects.filter(is_default=True)})
+
+
+def recipients(job_ids: Collection[int], group_ids: Iterable[int | None]) -> Recipients:
+    """The channels of these jobs and groups. One statement without any channel, else at most three."""
+    channels = {channel.pk: channel for channel in Channel.objects.all()}
+    if not channels:
+        return Recipients({})
+    groups = {group_id for group_id in group_ids if group_id is not None}
+    return Recipients(
+        channels,
+        _links(Job.channels.through._default_manager.filter(job__in=job_ids), "job_id"),
+        _links(Group.channels.through._default_manager.filter(group__in=groups), "group_id") if groups else {},
+    )
+
+
+def _links(rows: Any, owner: str) -> Links:
+    found: dict[int, list[int]] = defaultdict(list)
+    for owner_id, channel_id in rows.order_by("pk").values_list(owner, "channel_id"):
+        found[owner_id].append(channel_id)
+    return found
+
+
+def has_run_channels(job: str, group: str, *, check_ins_only: bool = False) -> Exists:
+    """Condition for a query of runs: whether a channel may get messages about the run. ``job``, ``group``: columns.
+
+    Part of a statement that is made anyway, so that a run without such a channel costs no statement for them.
+    """
+    of_job = Job.channels.through._default_manager.filter(channel=OuterRef("pk"), job=OuterRef(OuterRef(job)))
+    of_group = Group.channels.through._default_manager.filter(channel=OuterRef("pk"), group=OuterRef(OuterRef(group)))
+    chosen = Channel.objects.filter(Q(is_default=True) | Exists(of_job) | Exists(of_group), is_about_runs=True)
+    return Exists(chosen.filter(kind__in=CHECK_IN_KINDS) if check_ins_only else chosen)

@@ -1,0 +1,63 @@
+"""The targets and secrets of channels: written down, or in a setting or variable whose name begins with a prefix."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import re
+
+from django.conf import settings as django_settings
+from django.utils.translation import gettext as _
+
+from chroniker.exceptions import Undeliverable
+from chroniker.web_addresses import host_only, is_web_address
+
+#: Names of settings and variables that a channel may refer to. No other: it could send any secret anywhere.
+NAME = re.compile(r"CHRONIKER_CHANNEL_[A-Z0-9_]+\Z")
+#: A setting with the prefix that is no target.
+HOSTS = "CHRONIKER_CHANNEL_HOSTS"
+MASK = "••••••"
+#: Before a key in base64, as in Standard Webhooks. Public; what follows it is secret.
+SECRET_PREFIX = "whsec_"  # nosec B105
+
+
+def source(text: str) -> tuple[str, str] | None:
+    """Kind and name of ``setting:NAME`` and ``env:NAME``; ``None`` for a value that is written down."""
+    kind, colon, name = text.partition(":")
+    return (kind, name) if colon and kind in ("setting", "env") else None
+
+
+def is_permitted(name: str) -> bool:
+    return NAME.match(name) is not None and name != HOSTS
+
+
+def resolve(text: str) -> str:
+    """The value, read in this process at each attempt. Raises ``Undeliverable`` if there is none."""
+    found = source(text)
+    if found is None:
+        return text
+    kind, name = found
+    if not is_permitted(name):
+        raise Undeliverable(_("The name of a setting or variable for a channel begins with CHRONIKER_CHANNEL_."))
+    value = os.environ.get(name) if kind == "env" else getattr(django_settings, name, None)
+    if not isinstance(value, str) or not value:
+        raise Undeliverable(_("%(name)s is empty or not set in the process that sends the message.") % {"name": name})
+    return value
+
+
+def shown_target(kind: str, target: str) -> str:
+    """For pages and commands: names and mail addresses as they are, of an address only scheme and host."""
+    if source(target) is not None or kind == "MAIL" or not target:
+        return target
+    return host_only(target) if is_web_address(target) else MASK
+
+
+def signing_key(secret: str) -> bytes | None:
+    """The key of a webhook's secret; ``None`` if it is empty, or no base64 follows the prefix."""
+    if not secret.startswith(SECRET_PREFIX):
+        return secret.encode() or None
+    try:
+        return base64.b64decode(secret.removeprefix(SECRET_PREFIX), validate=True) or None
+    except binascii.Error:
+        return None

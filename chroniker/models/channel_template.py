@@ -1,0 +1,64 @@
+"""The JSON template of a channel: read as JSON first, then placeholders in its texts are filled in.
+
+So no value can change the structure, whatever it contains; and there is no language that could compute or read more.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+
+#: What a placeholder may stand for.
+NAMES = (
+    *("event", "title", "text", "severity", "timestamp", "job", "job_id", "kind", "status"),
+    *("owner", "runbook_url", "run", "url", "id"),
+)
+DEEPEST = 20
+#: Characters of one filled text, and of all of them.
+LONGEST_TEXT, LONGEST = 10_000, 100_000
+
+_PLACEHOLDER = re.compile(r"\{\{\s*([^{}]{0,60}?)\s*\}\}")
+
+
+def parse(text: str) -> Any:
+    """Raises ``ValidationError``."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValidationError(_("This is no JSON: %(error)s") % {"error": str(error)[:200]}) from None
+    if not isinstance(found, dict | list):
+        raise ValidationError(_('The template is a JSON object, like {"text": "{{ text }}"}.'))
+    fill(found, dict.fromkeys(NAMES, ""))
+    return found
+
+
+def fill(template: Any, values: Mapping[str, str]) -> Any:
+    """The template with the values in its texts. Raises ``ValidationError`` for a placeholder that does not exist."""
+    left = [LONGEST]
+
+    def filled(part: Any, depth: int) -> Any:
+        if depth > DEEPEST:
+            raise ValidationError(_("The template is nested more than %(n)d levels deep.") % {"n": DEEPEST})
+        if isinstance(part, dict):
+            return {key: filled(each, depth + 1) for key, each in part.items()}
+        if isinstance(part, list):
+            return [filled(each, depth + 1) for each in part]
+        if not isinstance(part, str):
+            return part
+        text = _PLACEHOLDER.sub(lambda found: _value(found[1], values), part)[:LONGEST_TEXT][: left[0]]
+        left[0] -= len(text)
+        return text
+
+    return filled(template, 1)
+
+
+def _value(name: str, values: Mapping[str, str]) -> str:
+    if name not in values:
+        text = _("{{ %(name)s }} is no placeholder; there are: %(names)s.")
+        raise ValidationError(text % {"name": name, "names": ", ".join(NAMES)})
+    return values[name]

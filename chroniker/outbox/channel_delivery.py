@@ -1,0 +1,96 @@
+"""Sends one message to a channel of the database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+
+from django.conf import settings as django_settings
+from django.core.exceptions import ValidationError
+from django.utils import translation
+from django.utils.translation import gettext as _
+
+from chroniker.conf import settings
+from chroniker.exceptions import Undeliverable
+from chroniker.job_commands.secret_masking import masked
+from chroniker.models import Channel, ChannelKind, Outbox, Run, Stream
+from chroniker.models.channel_target import resolve
+from chroniker.models.channel_validation import web_target
+from chroniker.outbox import channel_mail, check_in_order, notice
+from chroniker.outbox.checked_request import HttpRequest, post
+from chroniker.outbox.kinds.chat import slack, teams
+from chroniker.outbox.kinds.check_ins import ping, sentry
+from chroniker.outbox.kinds.endpoint import Endpoint
+from chroniker.outbox.kinds.own_json import own_json
+from chroniker.outbox.kinds.pagerduty import pagerduty
+from chroniker.outbox.kinds.standard_webhook import webhook
+from chroniker.outbox.notice import Notice
+from chroniker.outbox.output_tail import last_lines, tail
+
+#: How much of each output stream a message has, from the stream's end.
+MOST_CHARACTERS, MOST_LINES = 8000, 50
+
+REQUESTS: Mapping[str, Callable[[Notice, Endpoint], HttpRequest]] = {
+    ChannelKind.WEBHOOK: webhook,
+    ChannelKind.SLACK: slack,
+    ChannelKind.TEAMS: teams,
+    ChannelKind.PAGERDUTY: pagerduty,
+    ChannelKind.JSON: own_json,
+    ChannelKind.PING: ping,
+    ChannelKind.SENTRY: sentry,
+}
+
+
+def send(message: Outbox) -> None:
+    """Send it. Raises ``Undeliverable`` if that can never succeed, ``NotDelivered`` or an error of the mail backend."""
+    channel = Channel.objects.filter(pk=message.channel.partition(":")[2]).first()
+    if channel is None:
+        raise Undeliverable(_("The channel was deleted."))
+    if channel.is_check_in:
+        check_in_order.refuse_outdated(message)
+    _send(channel, notice.of_message(message))
+
+
+def send_test(channel: Channel) -> None:
+    """Send a message that says it is a test. PagerDuty: an incident, which is closed at once."""
+    found = notice.of_test(channel.name)
+    _send(channel, found)
+    if channel.kind == ChannelKind.PAGERDUTY:
+        _send(channel, notice.ended(found))
+
+
+def _send(channel: Channel, found: Notice) -> None:
+    with translation.override(django_settings.LANGUAGE_CODE):
+        if channel.kind == ChannelKind.MAIL:
+            channel_mail.send(resolve(channel.target), found, with_output=channel.send_output)
+            return
+        if channel.kind not in REQUESTS:
+            raise Undeliverable(_("There is no kind of channel “%(kind)s”.") % {"kind": channel.kind})
+        post(REQUESTS[channel.kind](found, _endpoint(channel, found)))
+
+
+def _endpoint(channel: Channel, found: Notice) -> Endpoint:
+    target = resolve(channel.target)
+    if target:
+        try:
+            web_target(channel.kind, target)
+        except ValidationError as error:
+            raise Undeliverable(" ".join(error.messages)) from None
+    output = _output(found.run) if channel.send_output and found.run else ""
+    return Endpoint(target, resolve(channel.secret), channel.template, site(), output)
+
+
+def _output(run: Run) -> str:
+    streams = (Stream.STDOUT, Stream.STDERR)
+    texts = [last_lines(tail(run.pk, stream, MOST_CHARACTERS), MOST_LINES) for stream in streams]
+    return masked("\n".join(filter(None, texts)), run.job.secrets)
+
+
+def site() -> str:
+    """The name of this installation: as set, else the host of its pages."""
+    if isinstance(settings.installation, str):
+        return settings.installation
+    with suppress(ValueError):
+        if host := notice.site_host():
+            return host
+    return settings.hostname

@@ -1,0 +1,67 @@
+"""Mails of a channel: about runs, alerts and alarms, to addresses, users, and the owner of the job."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.utils.translation import gettext as _
+
+from chroniker.exceptions import Undeliverable
+from chroniker.models.channel_validation import recipients
+from chroniker.outbox import mail
+from chroniker.outbox.notice import Notice
+
+
+def send(target: str, notice: Notice, *, with_output: bool) -> None:
+    """One mail to all recipients. Raises ``Undeliverable`` if there is none."""
+    try:
+        to = _addresses(recipients(target), notice.owner)
+    except ValidationError as error:
+        raise Undeliverable(" ".join(error.messages)) from None
+    if notice.run is not None:
+        words = mail.context(notice.run)
+        words["output"] = words["output"] if with_output else []
+        mail.post(mail.subject(words), mail.run_text(words), to)
+    else:
+        mail.post(notice.title, text(notice), to)
+
+
+def text(notice: Notice) -> str:
+    parts = [notice.text]
+    if notice.owner:
+        parts.append(_("Owner: %(owner)s") % {"owner": notice.owner})
+    if notice.runbook:
+        parts.append(_("Runbook: %(url)s") % {"url": notice.runbook})
+    parts.append(notice.url)
+    return "\n\n".join(filter(None, parts))
+
+
+def _addresses(parts: Sequence[str], owner: str) -> list[str]:
+    """Each address once. Users are read for each attempt: they leave, and their addresses change."""
+    names = [part.removeprefix("user:") for part in parts if part.startswith("user:")]
+    found = [part for part in parts if part != "owner" and not part.startswith("user:")]
+    found += _of_users(names) if names else []
+    if "owner" in parts and _is_address(owner):
+        found.append(owner)
+    if not found:
+        raise Undeliverable(_("There is no recipient: the users have no address, and the owner is no e-mail address."))
+    return list(dict.fromkeys(found))
+
+
+def _of_users(names: Sequence[str]) -> list[str]:
+    model = get_user_model()
+    users: Any = model._default_manager.filter(**{f"{model.USERNAME_FIELD}__in": names})
+    email = model.get_email_field_name()
+    return [str(address) for user in users if user.is_active and (address := getattr(user, email, ""))]
+
+
+def _is_address(text: str) -> bool:
+    try:
+        validate_email(text)
+    except ValidationError:
+        return False
+    return True

@@ -1,0 +1,40 @@
+"""The order of pings and check-ins: one that comes late is not sent, because it would report an old state."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from django.db.models import Q
+from django.utils.translation import gettext as _
+
+from chroniker.clock.database_clock import database_now
+from chroniker.exceptions import Outdated, Undeliverable
+from chroniker.message_events import STARTED
+from chroniker.models import Outbox
+
+#: A later ping would report a job as alive that may be dead since.
+EXPIRY = dt.timedelta(minutes=5)
+
+
+def refuse_outdated(message: Outbox) -> None:
+    """Raises ``Outdated`` for a message that is too old, or that a newer one has made wrong.
+
+    The messages of a newer run of the job replace those of an older one. The start of a run is dropped once its end was
+    sent; and it is not sent later than its end, because the end drops it first.
+    """
+    run = message.run
+    if run is None:
+        raise Undeliverable(_("Pings and check-ins are about runs alone."))
+    moment = run.started_at if message.event == STARTED else run.finished_at
+    if moment is not None and database_now() - moment > EXPIRY:
+        raise Outdated(_("It was not sent, because it was more than 5 minutes old."))
+    same = Outbox.objects.filter(channel=message.channel, run__job=run.job_id, run__slot="")
+    if same.filter(run__token__gt=run.token).exists():
+        raise Outdated(_("It was not sent, because a newer run of the job has started since."))
+    if message.event == STARTED:
+        if same.filter(~Q(event=STARTED), run=run.pk, sent_at__isnull=False).exists():
+            raise Outdated(_("It was not sent, because the end of the run was sent before."))
+    else:
+        same.filter(run=run.pk, event=STARTED, sent_at=None).exclude(send_at=None).update(
+            send_at=None, error=_("It was not sent, because the end of the run was sent before.")
+        )

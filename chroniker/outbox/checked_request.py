@@ -1,0 +1,114 @@
+"""Sends one HTTP request to an address that was checked after the name was resolved.
+
+The connection goes to that address: the name is not resolved again, so a resolver that changes its answer gains
+nothing. No redirects, no proxies, and no part of the answer but its status.
+"""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from urllib.parse import SplitResult, urlsplit
+
+from django.utils.translation import gettext as _
+
+from chroniker.conf import settings
+from chroniker.exceptions import ChronikerError
+from chroniker.web_addresses import may_be_contacted
+
+#: Seconds to wait for each step, and for the whole request.
+TIMEOUT, LONGEST = 10.0, 20.0
+#: Addresses of one host that are tried.
+MOST_ADDRESSES = 3
+#: Longest wait that a server may ask for, in seconds.
+LONGEST_WAIT = 6 * 3600
+#: Answers about this one message. Any other error is about the channel.
+_MESSAGE_ERRORS = frozenset({400, 413, 422})
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    url: str
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class NotDelivered(ChronikerError):
+    """The server could not be reached, or channels may not send to its address (CHRONIKER_CHANNEL_HOSTS)."""
+
+    def __init__(self, message: str = "", *, status: int | None = None, wait: int = 0) -> None:
+        super().__init__(message)
+        self.status, self.wait = status, wait
+
+    @property
+    def is_about_message(self) -> bool:
+        return self.status in _MESSAGE_ERRORS
+
+
+def post(request: HttpRequest) -> None:
+    """Send it. An answer of 2xx is success. Raises ``NotDelivered``, with the status of the answer and nothing else.
+
+    One text for all that comes before an answer, so that nobody learns which hosts and ports exist in a network.
+    """
+    parts = urlsplit(request.url)
+    try:
+        status, wait = _answer(request, parts)
+    except (OSError, http.client.HTTPException, ValueError):  # of the resolver, the network, TLS, or the server
+        raise NotDelivered(_(NotDelivered.__doc__ or "")) from None
+    if not 200 <= status < 300:
+        raise NotDelivered(_("The server answered %(status)s.") % {"status": status}, status=status, wait=wait)
+
+
+def _answer(request: HttpRequest, parts: SplitResult) -> tuple[int, int]:
+    headers = {"User-Agent": "django-chroniker-celery", **request.headers}
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    with _connection(parts) as connection:
+        connection.request("POST", path, request.body, headers)
+        answer = connection.getresponse()
+        asked = answer.getheader("Retry-After") or ""
+        return answer.status, min(int(asked), LONGEST_WAIT) if asked.isdecimal() else 0
+
+
+@contextmanager
+def _connection(parts: SplitResult) -> Iterator[http.client.HTTPConnection]:
+    """A connection to an address of the host that may be contacted. It is closed when the time is over."""
+    host, is_secure = parts.hostname or "", parts.scheme == "https"
+    port = parts.port or (443 if is_secure else 80)
+    sock = _connect(host, port)
+    timer = threading.Timer(LONGEST, _shut_down, [sock])
+    timer.daemon = True
+    timer.start()
+    connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT)
+    try:
+        if is_secure:
+            sock = ssl.create_default_context().wrap_socket(sock, server_hostname=host)
+            connection.default_port = http.client.HTTPS_PORT  # for the header Host
+        connection.sock = sock  # so that it does not connect by itself
+        yield connection
+    finally:
+        timer.cancel()
+        connection.close()
+        sock.close()
+
+
+def _connect(host: str, port: int) -> socket.socket:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    allowed = [each for each in addresses if may_be_contacted(host, each, settings.channel_hosts)]
+    error: OSError = PermissionError("No address of the host may be contacted.")
+    for address in allowed[:MOST_ADDRESSES]:
+        try:
+            return socket.create_connection((address, port), TIMEOUT)
+        except OSError as refusal:
+            error = refusal
+    raise error
+
+
+def _shut_down(sock: socket.socket) -> None:
+    with suppress(OSError):
+        sock.shutdown(socket.SHUT_RDWR)

@@ -1,0 +1,90 @@
+"""Channels that fail are deferred as a whole, so that a dead address costs one attempt, not one for each message."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+
+from django.db.models import F, Q, QuerySet
+
+from chroniker.clock.database_clock import database_now
+from chroniker.models import FailingChannel, Outbox
+
+#: The wait after the first failure; doubled for each further one, up to LONGEST_BACKOFF.
+BACKOFF = dt.timedelta(seconds=30)
+LONGEST_BACKOFF = dt.timedelta(hours=6)
+#: A message is given up after this many attempts (about three days).
+MOST_ATTEMPTS = 22
+LONGEST_ERROR = 300
+
+
+def backoff(attempts: int) -> dt.timedelta:
+    """The time between this attempt and the next."""
+    doubled: int = 2 ** min(attempts - 1, 20)
+    return min(BACKOFF * doubled, LONGEST_BACKOFF)
+
+
+@dataclass(slots=True)
+class Failing:
+    """The failing channels among those of a batch, and those that failed during it."""
+
+    known: set[str] = field(default_factory=set)
+    deferred: set[str] = field(default_factory=set)  #: nothing is sent to them now
+
+
+def read(channels: Collection[str]) -> Failing:
+    """The failing ones of these channels; the messages of those that are deferred are postponed, without an attempt."""
+    rows = FailingChannel.objects.filter(channel__in=channels).values_list("channel", "deferred_until")
+    found, now = dict(rows), None
+    failing = Failing(set(found))
+    for channel, until in found.items():
+        now = now or database_now()
+        if until > now:
+            _waiting(channel).update(send_at=until)
+            failing.deferred.add(channel)
+    return failing
+
+
+def record_failure(channel: str, error: str, wait: int) -> None:
+    """The channel failed: defer it, and let the attempt count for all its waiting messages.
+
+    ``wait``: seconds that the server asked for.
+    """
+    now = database_now()
+    row = _row(channel, now)
+    row.update(failures=F("failures") + 1, error=error[:LONGEST_ERROR])
+    failures = row.values_list("failures", flat=True).first() or 1
+    until = now + max(backoff(failures), dt.timedelta(seconds=wait))
+    row.update(deferred_until=until)
+    waiting = _waiting(channel)
+    waiting.filter(attempts__gte=MOST_ATTEMPTS - 1).update(send_at=None, attempts=F("attempts") + 1, error=error)
+    waiting.update(send_at=until, attempts=F("attempts") + 1, error=error)
+
+
+def record_refusal(channel: str, error: str) -> None:
+    """One message cannot be sent: remember that for ``doctor``. The channel is not deferred."""
+    _row(channel, database_now()).update(error=error[:LONGEST_ERROR])
+
+
+def _row(channel: str, now: dt.datetime) -> QuerySet[FailingChannel]:
+    FailingChannel.objects.get_or_create(channel=channel, defaults={"since": now, "deferred_until": now})
+    return FailingChannel.objects.filter(channel=channel)
+
+
+def try_again(channels: Iterable[str]) -> None:
+    """Let the next sender try these channels, deferred or not: a person asked for it."""
+    FailingChannel.objects.filter(channel__in=set(channels)).update(deferred_until=database_now())
+
+
+def record_success(channel: str) -> None:
+    """The channel works: forget its failures, and make the messages due that waited for it."""
+    rows = FailingChannel.objects.filter(channel=channel)
+    for until in rows.values_list("deferred_until", flat=True):
+        Outbox.objects.filter(channel=channel, send_at=until).update(send_at=database_now())
+    rows.delete()
+
+
+def _waiting(channel: str) -> QuerySet[Outbox]:
+    """Its messages that are due. Those that another sender has reserved are not."""
+    return Outbox.objects.filter(Q(sent_at=None), channel=channel, send_at__lte=database_now())

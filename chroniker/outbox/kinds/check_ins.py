@@ -1,0 +1,72 @@
+"""The start and the end of a run: pings, as of healthchecks.io, and check-ins of Sentry."""
+
+from __future__ import annotations
+
+import hashlib
+from urllib.parse import quote, urlsplit
+
+from django.utils.text import slugify
+
+from chroniker.message_events import RUN_EVENTS, STARTED
+from chroniker.models.channel_kind import SLUG
+from chroniker.outbox.checked_request import HttpRequest
+from chroniker.outbox.kinds.endpoint import Endpoint, json_request
+from chroniker.outbox.notice import TEST, Notice
+
+LONGEST_SLUG = 50
+#: The body of a ping: healthchecks.io keeps 100 KB.
+LONGEST_BODY = 50_000
+
+
+def ping(notice: Notice, endpoint: Endpoint) -> HttpRequest:
+    """``URL/start``, ``URL``, ``URL/EXIT_STATUS`` or ``URL/fail``; a test is ``URL/log``, which changes nothing."""
+    parts = urlsplit(endpoint.target.replace(SLUG, slug(notice.job or "chroniker-test")))
+    queries = [parts.query] if parts.query else []
+    if notice.run is not None:
+        queries.append(f"rid={notice.run.pk}")
+    path = parts.path.rstrip("/") + _suffix(notice)
+    url = parts._replace(path=path or "/", query="&".join(queries), fragment="").geturl()
+    body = "\n".join(filter(None, [notice.text, endpoint.output]))
+    return HttpRequest(
+        url, body.encode(errors="replace")[-LONGEST_BODY:], {"Content-Type": "text/plain; charset=utf-8"}
+    )
+
+
+def _suffix(notice: Notice) -> str:
+    if notice.event == TEST:
+        return "/log"
+    if notice.event == STARTED:
+        return "/start"
+    if notice.event == RUN_EVENTS["SUCCEEDED"]:
+        return ""
+    status = notice.run.exit_code if notice.run else None
+    return f"/{status}" if status is not None and 1 <= status <= 255 else "/fail"
+
+
+def sentry(notice: Notice, endpoint: Endpoint) -> HttpRequest:
+    """A check-in to ``/api/PROJECT/cron/SLUG/KEY/``, where the target is the DSN ``https://KEY@HOST/PROJECT``."""
+    parts = urlsplit(endpoint.target)
+    before, _slash, project = parts.path.rstrip("/").rpartition("/")
+    monitor = quote(slug(notice.job or "chroniker-test"))
+    host = (parts.netloc or "").rpartition("@")[2]
+    url = f"{parts.scheme}://{host}{before}/api/{project}/cron/{monitor}/{quote(parts.username or '')}/"
+    body: dict[str, object] = {"status": _sentry_status(notice.event)}
+    run = notice.run
+    if run is not None:
+        body["check_in_id"] = run.pk.hex
+        if run.started_at and run.finished_at and notice.event != STARTED:
+            body["duration"] = round((run.finished_at - run.started_at).total_seconds(), 3)
+    return json_request(url, body)
+
+
+def _sentry_status(event: str) -> str:
+    if event == STARTED:
+        return "in_progress"
+    return "ok" if event in (RUN_EVENTS["SUCCEEDED"], TEST) else "error"
+
+
+def slug(name: str) -> str:
+    """The name in ASCII letters, digits and hyphens. A longer one is cut and gets six digits of its digest."""
+    digest = hashlib.sha256(name.encode(errors="replace")).hexdigest()[:6]
+    short = slugify(name) or f"job-{digest}"
+    return short if len(short) <= LONGEST_SLUG else f"{short[: LONGEST_SLUG - 7].rstrip('-')}-{digest}"

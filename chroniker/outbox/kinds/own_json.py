@@ -1,0 +1,39 @@
+"""JSON of the project's own form."""
+
+from __future__ import annotations
+
+from django.core.exceptions import ValidationError
+
+from chroniker.exceptions import Undeliverable
+from chroniker.models import channel_template
+from chroniker.outbox.checked_request import HttpRequest
+from chroniker.outbox.kinds.endpoint import Endpoint, json_request
+from chroniker.outbox.notice import Notice
+
+
+def own_json(notice: Notice, endpoint: Endpoint) -> HttpRequest:
+    """The template with its placeholders filled in. Raises ``Undeliverable`` for one that was stored unvalidated."""
+    try:
+        template = channel_template.parse(endpoint.template)
+        return json_request(endpoint.target, channel_template.fill(template, values(notice)))
+    except ValidationError as error:
+        raise Undeliverable(" ".join(error.messages)) from None
+
+
+def values(notice: Notice) -> dict[str, str]:
+    return {
+        "id": notice.message_id,
+        "event": notice.event,
+        "title": notice.title,
+        "text": notice.text,
+        "severity": notice.severity,
+        "timestamp": notice.timestamp,
+        "job": notice.job,
+        "job_id": "" if notice.job_id is None else str(notice.job_id),
+        "kind": notice.kind,
+        "status": "recovered" if notice.is_end else "raised",
+        "owner": notice.owner,
+        "runbook_url": notice.runbook,
+        "run": str(notice.run.pk) if notice.run else str((notice.body.get("data") or {}).get("run") or ""),
+        "url": notice.url,
+    }

@@ -1,0 +1,69 @@
+"""Addresses of the web: whether a text is one, how it is shown, and which servers may be contacted."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+#: IPv6 addresses that contain an IPv4 address: a gateway sends what goes there to that one.
+_NAT64 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:1::/48"))
+
+
+def is_web_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018  raises for one that is no number
+    except ValueError:
+        return False
+    clean = url.isascii() and url.isprintable() and " " not in url
+    return clean and parts.scheme in ("http", "https") and bool(parts.hostname)
+
+
+def host_only(url: str) -> str:
+    """The address with scheme and host. The rest may be a secret."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname}/…"
+
+
+def literal(host: str) -> Address | None:
+    """The address that this host is; ``None`` for a name."""
+    try:
+        return ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return None
+
+
+def may_be_contacted(host: str, address: str, listed: Iterable[str]) -> bool:
+    """Whether a request to ``host`` may go to ``address``: it is public, or the host or its network is ``listed``."""
+    names = [str(entry).lower() for entry in listed]
+    if host.lower().rstrip(".") in names:
+        return True
+    found = literal(address)
+    if found is None:
+        return False
+    return _is_public(found) or any(found in network for network in map(network_of, names) if network is not None)
+
+
+def network_of(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+    """The network, or the single address, that this text is; ``None`` for a name."""
+    try:
+        return ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return None
+
+
+def _is_public(address: Address) -> bool:
+    inner = _inner(address) if isinstance(address, ipaddress.IPv6Address) else None
+    if inner is not None:
+        return _is_public(inner)
+    return address.is_global and not address.is_multicast
+
+
+def _inner(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    if any(address in network for network in _NAT64):
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    teredo = address.teredo and address.teredo[1]
+    return address.ipv4_mapped or address.sixtofour or teredo
