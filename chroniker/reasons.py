@@ -94,6 +94,12 @@ class Code(TextChoices):
     FORCE_STOP = "FORCE_STOP", _("the force-stop flag")
     REPLACE = "REPLACE", _("the overlap policy: replace")
     CONTROL_COMMAND = "CONTROL_COMMAND", _("a Celery control command")
+    # Why an activation got no run.
+    TOO_OLD = "TOO_OLD", _("It waited longer than the misfire grace of its job.")
+    LATER = "LATER", _("A later one runs instead: of those that wait, only the last runs.")
+    DISCARDED = "DISCARDED", _("Someone discarded it.")
+    TOO_DEEP = "TOO_DEEP", _("More than 50 triggers in a row: the jobs start each other in a circle.")
+    TOO_MANY = "TOO_MANY", _("10,000 were waiting for the job already.")
     # The database's clock.
     CLOCK_AHEAD = "CLOCK_AHEAD", _("The database's clock jumped ahead by %(seconds)d s.")
     CLOCK_BACK = "CLOCK_BACK", _("The database's clock went back by %(seconds)d s.")

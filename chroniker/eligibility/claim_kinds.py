@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from django.db.models import Expression, Q
 
 from chroniker.eligibility.dependencies import Scope
+from chroniker.eligibility.waiting_activations import waiting
 from chroniker.models import CatchUp, Job, JobState, Overlap, Trigger
 
 
@@ -26,6 +27,7 @@ class ClaimKind:
     covers_instants: bool = False  #: needs the job's blackouts, and a booking of the schedule as it is now
     while_open: bool = False  #: for jobs whose run is open, and whose policy is to skip; else for jobs without one
     waits_for_retry: bool = False  #: not while a retry is pending which such a claim may not replace
+    by_activation: bool = False  #: pending while an activation waits for the job and no retry does; the claim takes it
 
     def pending(self, now: dt.datetime | Expression) -> Q:
         """SQL condition on JobState: a claim of this kind is pending. Each kind has an index of its own."""
@@ -33,12 +35,14 @@ class ClaimKind:
         flagged = Q(pk__in=Job.objects.filter(force_run__in=[True]).values("pk")) if self.by_flag else Q()
         due = Q(**{f"{self.due_field}__lte": now}) if self.due_field else Q()
         found = flagged & due & (Q(job__overlap=Overlap.SKIP) if self.while_open else Q())
-        if self.covers_instants:
+        if self.by_activation:
+            found &= Q(pk__in=waiting().values("target"), retry_at__isnull=True)
+        if self.covers_instants or self.by_activation:
             found &= Q(held_at__isnull=True)
         return found & ~retry_comes_first() if self.waits_for_retry else found
 
     def is_pending(self, state: JobState, now: dt.datetime) -> bool:
-        """The same for a loaded state that carries its ``job``."""
+        """The same for a loaded state that carries its ``job``. Of activations: the ``n_waiting`` that it carries."""
         moment: dt.datetime | None = getattr(state, self.due_field) if self.due_field else now
         flagged = state.job.force_run or not self.by_flag
         return flagged and moment is not None and moment <= now and not self._is_kept_back(state)
@@ -46,20 +50,25 @@ class ClaimKind:
     def _is_kept_back(self, state: JobState) -> bool:
         return (
             (self.while_open and state.job.overlap != Overlap.SKIP)
-            or (self.covers_instants and state.held_at is not None)
+            or ((self.covers_instants or self.by_activation) and state.held_at is not None)
+            or (self.by_activation and (state.retry_at is not None or not state.__dict__.get("n_waiting")))
             or (self.waits_for_retry and has_retry_first(state))
         )
 
 
+#: A job with *hold on failure* is held when a chain with one of these triggers ended badly, and keeps its retries.
+HOLDING = (Trigger.SCHEDULE, Trigger.EVENT)
+
+
 def retry_comes_first() -> Q:
-    """SQL condition on JobState: a run of the schedule is retried before the next instants are claimed."""
+    """SQL condition on JobState: a failed run is retried before the next instants are claimed."""
     keeps = Q(job__catch_up=CatchUp.EACH) | Q(job__hold_on_failure=True)
-    return Q(keeps, retry_at__isnull=False, retry_origin=Trigger.SCHEDULE)
+    return Q(keeps, retry_at__isnull=False, retry_origin__in=HOLDING)
 
 
 def has_retry_first(state: JobState) -> bool:
     """The same for a loaded state that carries its ``job``."""
-    return state.retry_at is not None and state.retry_origin == Trigger.SCHEDULE and keeps_retries(state.job)
+    return state.retry_at is not None and state.retry_origin in HOLDING and keeps_retries(state.job)
 
 
 def keeps_retries(job: Job) -> bool:
@@ -72,14 +81,16 @@ FORCED = ClaimKind("forced", "", Scope.CURRENT, by_flag=True)
 SCHEDULED = ClaimKind("scheduled", "next_run", Scope.ALL, covers_instants=True, waits_for_retry=True)
 RETRY = ClaimKind("retry", "retry_at", Scope.CURRENT)
 #: What a retry takes over from the attempt before it in its chain: ``failed_…`` of the state that ``due.find`` returns.
-RETRY_INHERITS = ("args", "chain", "origin", "cause", "instant", "instant_until", "interval_start")
+RETRY_INHERITS = ("args", "chain", "origin", "cause", "depth", "instant", "instant_until", "interval_start")
+#: A trigger fired, or a program requested a run. The last one: a claim of another kind takes no activation.
+EVENT = ClaimKind("event", "", Scope.CURRENT, by_activation=True)
 #: A person asks for one run now: never pending, so that no tick looks for it.
 MANUAL = ClaimKind("manual", "", Scope.CURRENT)
 
 #: In the order of a tick. A claim of one kind leaves nothing to claim for the next ones.
-TICK_KINDS = (OVERLAPPED, FORCED, SCHEDULED, RETRY)
+TICK_KINDS = (OVERLAPPED, FORCED, SCHEDULED, RETRY, EVENT)
 #: Those that start a job which has no open run.
-START_KINDS = (FORCED, SCHEDULED, RETRY)
+START_KINDS = (FORCED, SCHEDULED, RETRY, EVENT)
 
 
 def any_pending(now: dt.datetime | Expression) -> Q:

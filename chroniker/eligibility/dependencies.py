@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
@@ -124,21 +124,3 @@ def _wait(dependency: JobDependency) -> Wait:
     if dependency.wait_for_success and row["result"] != Status.SUCCEEDED:
         return Wait(_("waits for “%(name)s” to succeed") % name)
     return Wait(_("waits for the scheduled times of “%(name)s”") % name, turn_only=True)
-
-
-def find_cycle(dependent_id: int, dependee_ids: Iterable[int]) -> list[int] | None:
-    """The cycle that these dependencies would close, as job ids from the dependent back to itself; or ``None``."""
-    edges: dict[int, list[int]] = {}
-    for low, high in JobDependency.objects.exclude(dependent=dependent_id).values_list("dependent", "dependee"):
-        edges.setdefault(low, []).append(high)
-    path_to = {dependee: [dependent_id, dependee] for dependee in dependee_ids}
-    waiting = list(path_to)
-    while waiting:
-        job_id = waiting.pop()
-        if job_id == dependent_id:
-            return path_to[job_id]
-        for dependee in edges.get(job_id, []):
-            if dependee not in path_to:
-                path_to[dependee] = [*path_to[job_id], dependee]
-                waiting.append(dependee)
-    return None

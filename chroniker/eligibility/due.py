@@ -11,6 +11,7 @@ from chroniker.clock.database_clock import FromNow
 from chroniker.eligibility import claim_kinds, dependencies
 from chroniker.eligibility import groups as group_limits
 from chroniker.eligibility.claim_kinds import RETRY, SCHEDULED, START_KINDS, ClaimKind, any_pending
+from chroniker.eligibility.waiting_activations import waiting
 from chroniker.models import Job, JobState, Lease, Overlap, Run
 from chroniker.schedule.zones import zone_rules_version
 
@@ -84,12 +85,13 @@ def to_replace(now: dt.datetime, only: Collection[int] | None = None) -> QuerySe
 
 
 def to_book(now: dt.datetime, limit: int, only: Collection[int] | None = None) -> list[int]:
-    """Jobs to be booked again, at most ``limit``: edited ones, those that were disabled by a write past the model, and
-    those that were booked by older rules of time zones."""
+    """Jobs to be booked again, at most ``limit``: edited ones, those that were disabled by a write past the model or
+    while an activation was inserted, and those that were booked by older rules of time zones."""
     edited = Job.objects.filter(edited_at__isnull=False).order_by("edited_at", "pk")
     disabled = JobState.objects.filter(next_run__lte=now, job__enabled=False).order_by("next_run", "pk")
     ids: list[int] = []
-    for rows in (edited, disabled, booked_by_older_zone_rules().order_by("booked_zone_rules", "pk")):
+    passed = Job.objects.filter(enabled=False, pk__in=waiting().values("target")).order_by("pk")
+    for rows in (edited, disabled, passed, booked_by_older_zone_rules().order_by("booked_zone_rules", "pk")):
         if only is not None:
             rows = rows.filter(pk__in=only)
         if len(ids) < limit:

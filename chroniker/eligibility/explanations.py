@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from chroniker.clock import jump_detection
 from chroniker.conf import settings
-from chroniker.eligibility import dependencies, hosts, liveness, pauses
+from chroniker.eligibility import dependencies, hosts, liveness, pauses, waiting_activations
 from chroniker.eligibility import groups as group_limits
 from chroniker.eligibility.claim_kinds import has_retry_first, pending_kinds
 from chroniker.eligibility.dependencies import Scope, Wait
@@ -27,6 +28,7 @@ class Explanation:
     text: str
     is_held: bool = False
     waits_for_tick: bool = False  #: and for nothing else
+    n_waiting: int = 0  #: activations that wait for it
 
 
 def reason_cannot_run_now(state: JobState) -> str | None:
@@ -98,6 +100,9 @@ def explain(
     if leases is None:
         open_runs = Lease.objects.filter(job__in=[state.pk for state in states], slot="").select_related("run")
         leases = {lease.job_id: lease for lease in open_runs}
+    activations = waiting_activations.counts([state.pk for state in states])
+    for state in states:
+        state.__dict__["n_waiting"] = activations.get(state.pk, 0)
     pending = [state for state in states if state.pk not in leases and state.job.enabled and pending_kinds(state, now)]
     waits = _waits(pending)
     held = pauses.pauses_for([state.job for state in states]) if held is None else held
@@ -112,7 +117,10 @@ def explain(
             more.append(missing[state.pk])
         if suspended and state in pending:
             more.append(suspended)
-        found[state.pk] = replace(found[state.pk], text=" ".join([found[state.pk].text, *more]))
+        if n := activations.get(state.pk, 0):
+            more.append(ngettext("%(n)d activation waits for it.", "%(n)d activations wait for it.", n) % {"n": n})
+        text = " ".join([found[state.pk].text, *more])
+        found[state.pk] = replace(found[state.pk], text=text, n_waiting=activations.get(state.pk, 0))
     return _with_silence(found, states, leases, now)
 
 

@@ -46,6 +46,7 @@ class JobStatus:
     expected: dt.timedelta | None = None  #: its expected duration, from past runs; only while it runs
     unserved: str = ""  #: a message, if its required host is not live
     pause: pauses.Pause | None = None  #: the pause that applies to it
+    n_waiting: int = 0  #: activations that wait for it
     is_held: bool = False  #: it is due, and a rule holds it back: a pause, a dependency, its group, a failure
     overdue_after: dt.timedelta = health_facts.SOONEST_OVERDUE  #: how long it may be due before it is overdue
 
@@ -65,7 +66,11 @@ class JobStatus:
             return Condition.HELD
         if self.state.retry_at is not None:
             return Condition.RETRYING
-        if self.job.force_run or (self.state.next_run is not None and self.state.next_run <= self.now):
+        if (
+            self.job.force_run
+            or self.n_waiting
+            or (self.state.next_run is not None and self.state.next_run <= self.now)
+        ):
             return Condition.DUE
         if self.state.next_run is None:
             return Condition.NEW if self.job.edited_at else self._without_instants
@@ -152,6 +157,7 @@ def fetch_job_status(jobs: Sequence[Job], now: dt.datetime | None = None) -> dic
             expected=expected.get(job.pk),
             unserved=missing.get(job.pk, ""),
             pause=held.get(job.pk),
+            n_waiting=reasons[job.pk].n_waiting,
             is_held=reasons[job.pk].is_held,
             overdue_after=overdue_after,
         )

@@ -2,12 +2,13 @@
 
 Each move is one conditional UPDATE that names the state it leaves; zero rows is an answer. A claim or a close locks
 JobState first; only a claim for a group with a limit locks that group before. Lock order everywhere: Group, JobState,
-Job, Run, Lease, each by id.
+Job, Run, Lease, Activation, each by id.
 
 Belongs here: every change of a run's state, a lease or a job state, and the events about it. Does not belong here:
 rules whether a job may run (``eligibility``), handing runs to executors (``executors``), and loops (``scheduler``).
 """
 
+from chroniker.lifecycle.activations import discard_waiting
 from chroniker.lifecycle.adoption import adopt_jobs, stop_claims
 from chroniker.lifecycle.attention import needs_attention
 from chroniker.lifecycle.booking import book, is_host_local, suspend_schedule
@@ -37,6 +38,7 @@ __all__ = [
     "correct_argv",
     "count_closed_runs",
     "delete_jobs",
+    "discard_waiting",
     "expire",
     "finish",
     "is_host_local",

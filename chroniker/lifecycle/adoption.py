@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Collection
 
 from chroniker.conf import settings
-from chroniker.lifecycle import job_health
+from chroniker.lifecycle import activations, job_health
 from chroniker.lifecycle.booking import BOOKED, closing_run, is_host_local
 from chroniker.lifecycle.bulk import write_states
 from chroniker.lifecycle.notify import send_run_finished
@@ -41,6 +41,7 @@ def adopt_jobs(job_ids: Collection[int], now: dt.datetime, *, raise_by: int, ski
     Run.objects.bulk_create(skipped)
     send_run_finished(skipped)
     write_states(states, _WRITTEN)
+    activations.record_ends([], states, now)
     return len(skipped)
 
 

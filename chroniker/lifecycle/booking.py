@@ -9,7 +9,7 @@ from collections.abc import Collection
 from chroniker.clock.database_clock import database_now
 from chroniker.conf import settings
 from chroniker.exceptions import ScheduleError
-from chroniker.lifecycle import job_health
+from chroniker.lifecycle import activations, job_health
 from chroniker.lifecycle.bulk import write_states
 from chroniker.lifecycle.notify import send_run_finished
 from chroniker.lifecycle.planned_rows import next_booking
@@ -79,6 +79,8 @@ def _book(job_ids: Collection[int], now: dt.datetime) -> int:
     Run.objects.bulk_create(skipped)
     send_run_finished(skipped)
     write_states([*(states[job.pk] for job in booked), *failed], BOOKED)
+    activations.record_ends([], [states[job.pk] for job in booked], now)
+    activations.pass_all([job.pk for job in booked if not job.enabled], now, Code.DISABLED)
     Job.objects.filter(pk__in=[job.pk for job in booked]).update(edited_at=None)
     return len(booked)
 

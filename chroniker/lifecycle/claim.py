@@ -12,7 +12,7 @@ from chroniker.clock.database_clock import FromNow
 from chroniker.conf import settings
 from chroniker.eligibility import dependencies, pauses
 from chroniker.eligibility.dependencies import Edge, Scope
-from chroniker.lifecycle import host_runs, job_health
+from chroniker.lifecycle import activations, host_runs, job_health
 from chroniker.lifecycle.admission import admit, count_free, lock_limits
 from chroniker.lifecycle.bulk import insert, write_states
 from chroniker.lifecycle.notify import enqueue, send_run_finished
@@ -73,6 +73,8 @@ def _claim(plans: Sequence[Plan], edges: Sequence[Edge], now: dt.datetime, wait:
     if admitted:
         _insert(admitted, checked_at)
         write_states([plan.after for plan in admitted], BOOKING)
+        activations.take(admitted, checked_at)
+        activations.record_ends([], [plan.after for plan in admitted], checked_at)
     return [run for plan in admitted for run in plan.opened]
 
 

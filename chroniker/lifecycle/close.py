@@ -9,12 +9,13 @@ from uuid import UUID
 
 from chroniker.clock.database_clock import FromNow, database_now
 from chroniker.conf import settings
-from chroniker.lifecycle import host_runs, job_health
+from chroniker.eligibility.claim_kinds import HOLDING
+from chroniker.lifecycle import activations, host_runs, job_health
 from chroniker.lifecycle.bulk import write_states
 from chroniker.lifecycle.events import note, note_lost
 from chroniker.lifecycle.notify import annotate_recipients, enqueue, send_run_finished
 from chroniker.lifecycle.transactions import locked, transactional
-from chroniker.models import EVERY_HOST, OPEN, EventKind, Job, JobState, Lease, Run, Status, Trigger
+from chroniker.models import EVERY_HOST, OPEN, EventKind, Job, JobState, Lease, Run, Status
 from chroniker.reasons import NO_REASON, Code, Reason
 
 LONGEST_BACKOFF = dt.timedelta(days=1)
@@ -151,9 +152,10 @@ def _settle(states: Sequence[JobState], runs: Sequence[Run], at_once: bool) -> N
     by_job = {state.pk: state for state in states}
     parents = [run.pk for run in runs if run.required_host == EVERY_HOST]
     lost = host_runs.lost_children(parents) if parents else set()
-    settled = [
-        run for run in runs if run.slot == "" and run.job_id in by_job
-    ]  # a child's end is settled with its parent
+    ended, settled = (
+        list[Run](),
+        [run for run in runs if run.slot == "" and run.job_id in by_job],
+    )  # a child's end is settled with its parent
     for run in settled:
         state = by_job[run.job_id]
         state.last_status, state.last_finished_at = run.status, run.finished_at
@@ -161,7 +163,9 @@ def _settle(states: Sequence[JobState], runs: Sequence[Run], at_once: bool) -> N
         again = retry_at(run.job, run, now, lost=run.pk in lost)
         goes_on = again is not None and job_health.book_retry(state, run, now if at_once else again)
         job_health.record_end(state, run, goes_on=goes_on)
+        ended += [] if goes_on else [run]
     write_states([by_job[run.job_id] for run in settled], CLOSED)
+    activations.record_ends(ended, [by_job[run.job_id] for run in settled], now)
     if any(run.status == Status.LOST for run in runs):
         note_lost(runs, now)
     enqueue(runs, now)
@@ -178,7 +182,7 @@ def retry_at(job: Job, run: Run, now: dt.datetime, *, lost: bool = False) -> dt.
         return None
     lost = lost or run.status == Status.LOST
     failed = not lost and run.status in (Status.FAILED, Status.TIMED_OUT) and run.attempt <= job.max_retries
-    is_held = job.hold_on_failure and run.origin == Trigger.SCHEDULE and run.attempt >= job_health.LOST_ATTEMPTS
+    is_held = job.hold_on_failure and run.origin in HOLDING and run.attempt >= job_health.LOST_ATTEMPTS
     if failed or (lost and job.retry_on_lost and not is_held):
         backoff = dt.timedelta(seconds=job.retry_backoff_seconds * 2 ** min(run.attempt - 1, 20))
         return now + min(backoff, LONGEST_BACKOFF)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 
+from chroniker.eligibility.claim_kinds import HOLDING
 from chroniker.models import BAD, Job, JobState, Run, Status, Trigger
 
 #: The usual duration is taken from this many latest successes.
@@ -51,7 +52,7 @@ def record_end(state: JobState, run: Run, *, goes_on: bool) -> None:
     is_lost = run.status == Status.LOST and run.attempt >= LOST_ATTEMPTS
     if not goes_on or is_lost:
         end_chain(state, run.status, run.finished_at)
-    if not goes_on and run.origin == Trigger.SCHEDULE and run.status in BAD:
+    if not goes_on and run.origin in HOLDING and run.status in BAD:
         _hold(state, run.job, run.token, run.finished_at)
 
 
@@ -133,13 +134,18 @@ def drop_retry(state: JobState, job: Job, now: dt.datetime) -> None:
     if state.retry_at is not None:
         ended_at = state.last_finished_at or now
         _end_retried_chain(state, ended_at)
-        if state.retry_origin == Trigger.SCHEDULE:
+        if state.retry_origin in HOLDING:
             _hold(state, job, state.retry_of, ended_at)
     clear_retry(state)
 
 
 def _end_retried_chain(state: JobState, at: dt.datetime) -> None:
-    """A lost attempt that counted as a failure already (``LOST_ATTEMPTS``) is not counted again."""
+    """The chain of the pending retry ends as its last attempt did.
+
+    A lost attempt that counted as a failure already (``LOST_ATTEMPTS``) is not counted again.
+    """
+    if state.retry_of is not None:
+        state.dropped_chain = (state.retry_of, state.retry_status)  # ``activations.record_ends`` reads it
     if state.retry_status != Status.LOST or state.retry_attempt < LOST_ATTEMPTS:
         end_chain(state, state.retry_status, at)
 

@@ -16,7 +16,7 @@ from chroniker.lifecycle.alert_messages import wrapped
 from chroniker.lifecycle.recipients import Recipients, has_run_channels, recipients
 from chroniker.lifecycle.transactions import send_after_commit
 from chroniker.message_events import RUN_EVENTS, STARTED
-from chroniker.models import Job, Outbox, Run, Status
+from chroniker.models import Job, JobTrigger, Outbox, Run, Status
 from chroniker.outbox.channels import CALLBACK, ERRORS, MAIL, Webhook, webhooks
 from chroniker.signals import run_finished
 
@@ -25,12 +25,14 @@ DRAIN = dt.timedelta(seconds=5)
 
 
 def annotate_recipients(runs: Any) -> Any:
-    """Annotate runs with ``subscribed`` and ``channelled``: whether the job has subscribers, and channels for runs.
+    """Annotate whether the job has subscribers (``subscribed``), channels for runs (``channelled``), and triggers.
 
-    Saves ``enqueue`` their statements where there are none.
+    Saves ``enqueue`` and ``activations.record_ends`` their statements where there are none.
     """
     subscriptions = Job.subscribers.through._default_manager.filter(job=OuterRef("job"))
-    return runs.annotate(subscribed=Exists(subscriptions), channelled=has_run_channels("job", "job__group"))
+    triggers = JobTrigger.objects.filter(source=OuterRef("job"))
+    channelled = has_run_channels("job", "job__group")
+    return runs.annotate(subscribed=Exists(subscriptions), channelled=channelled, has_triggers=Exists(triggers))
 
 
 def enqueue(runs: Sequence[Run], now: dt.datetime) -> None:

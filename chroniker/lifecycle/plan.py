@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 
-from chroniker.eligibility.claim_kinds import MANUAL, OVERLAPPED, RETRY, RETRY_INHERITS, SCHEDULED, ClaimKind
+from chroniker.eligibility.claim_kinds import EVENT, MANUAL, OVERLAPPED, RETRY, RETRY_INHERITS, SCHEDULED, ClaimKind
+from chroniker.lifecycle.event_plan import event
 from chroniker.lifecycle.planned_rows import Plan, add_run, begin, instant_before, next_booking
-from chroniker.models import CatchUp, JobState, Status, Trigger
+from chroniker.models import Activation, CatchUp, JobState, Status, Trigger
 from chroniker.reasons import Code, Reason
 from chroniker.schedule import ClosedTime, closed_at, closed_until, jitter, last_open, latest_until, next_after
 
 ASKED_BY_LENGTH = 150
 
 
-def draw(kind: ClaimKind, state: JobState, now: dt.datetime, ready_until: dt.datetime | None = None) -> Plan:
-    """The plan of a claim of this kind. ``ready_until``: as for ``scheduled``."""
+def draw(
+    kind: ClaimKind,
+    state: JobState,
+    now: dt.datetime,
+    ready_until: dt.datetime | None = None,
+    waiting: Sequence[Activation] = (),
+) -> Plan:
+    """The plan of a claim of this kind. ``ready_until``: as for ``scheduled``; ``waiting``: as for ``event``."""
     if kind is OVERLAPPED:
         return overlapped(state, now)
     if kind is SCHEDULED:
         return scheduled(state, now, ready_until)
     if kind is RETRY:
         return retry(state, now)
+    if kind is EVENT:
+        return event(state, now, waiting)
     return by_hand(state, now, kind=kind)
 
 

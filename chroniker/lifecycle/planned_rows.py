@@ -6,6 +6,7 @@ import datetime as dt
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from chroniker.conf import settings
 from chroniker.eligibility.claim_kinds import ClaimKind, keeps_retries
@@ -13,7 +14,7 @@ from chroniker.exceptions import ScheduleError
 from chroniker.job_commands import policy
 from chroniker.lifecycle import job_health
 from chroniker.models import OPEN, JobState, Run, Status, Trigger
-from chroniker.reasons import NO_REASON, Reason
+from chroniker.reasons import NO_REASON, Code, Reason
 from chroniker.schedule import Spec, latest_until
 from chroniker.schedule.zones import zone_rules_version
 
@@ -45,6 +46,8 @@ class Plan:
     after: JobState  # as the claim leaves it
     runs: list[Run] = field(default_factory=list)
     start_deadline: dt.timedelta = dt.timedelta()
+    taken: list[UUID] = field(default_factory=list)  # activations that the claimed run is for
+    passed: list[tuple[UUID, Code]] = field(default_factory=list)  # activations that get none, and why
     missed: Run | None = None  # the one of the runs, if any, that records missed instants
 
     @property

@@ -565,7 +565,12 @@ class Migration(migrations.Migration):
                 (
                     "trigger",
                     models.CharField(
-                        choices=[("SCHEDULE", "schedule"), ("MANUAL", "by hand"), ("RETRY", "retry")],
+                        choices=[
+                            ("SCHEDULE", "schedule"),
+                            ("MANUAL", "by hand"),
+                            ("RETRY", "retry"),
+                            ("EVENT", "trigger"),
+                        ],
                         max_length=10,
                         verbose_name="trigger",
                     ),
@@ -599,12 +604,21 @@ class Migration(migrations.Migration):
                     "origin",
                     models.CharField(
                         blank=True,
-                        choices=[("SCHEDULE", "schedule"), ("MANUAL", "by hand"), ("RETRY", "retry")],
+                        choices=[
+                            ("SCHEDULE", "schedule"),
+                            ("MANUAL", "by hand"),
+                            ("RETRY", "retry"),
+                            ("EVENT", "trigger"),
+                        ],
                         help_text="Trigger of the first attempt of its chain.",
                         max_length=10,
                     ),
                 ),
                 ("cause", models.UUIDField(help_text="The run that triggered it. Empty: no run did.", null=True)),
+                (
+                    "depth",
+                    models.PositiveSmallIntegerField(default=0, help_text="Triggers in a row that led to it."),
+                ),
                 (
                     "asked_by",
                     models.CharField(
@@ -1185,7 +1199,12 @@ class Migration(migrations.Migration):
                     "retry_origin",
                     models.CharField(
                         blank=True,
-                        choices=[("SCHEDULE", "schedule"), ("MANUAL", "by hand"), ("RETRY", "retry")],
+                        choices=[
+                            ("SCHEDULE", "schedule"),
+                            ("MANUAL", "by hand"),
+                            ("RETRY", "retry"),
+                            ("EVENT", "trigger"),
+                        ],
                         help_text="The trigger of the first attempt of that chain.",
                         max_length=10,
                     ),
@@ -1407,6 +1426,140 @@ class Migration(migrations.Migration):
             options={
                 "default_permissions": (),
                 "constraints": [models.UniqueConstraint(fields=("host", "kind"), name="chroniker_ticker_once")],
+            },
+        ),
+        # Triggers and events.
+        migrations.CreateModel(
+            name="Activation",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=chroniker.models.base.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "trigger",
+                    models.BigIntegerField(
+                        help_text="The id of the trigger. Empty: a program requested it.", null=True
+                    ),
+                ),
+                (
+                    "cause",
+                    models.UUIDField(help_text="The last run of the chain that ended. Empty: no run did.", null=True),
+                ),
+                (
+                    "cause_job",
+                    models.CharField(blank=True, help_text="The name of that run's job, at that time.", max_length=200),
+                ),
+                (
+                    "key",
+                    models.CharField(
+                        help_text="A second request with this key changes nothing.", max_length=200, null=True
+                    ),
+                ),
+                ("instant", models.DateTimeField(help_text="The scheduled time that its run is for.")),
+                (
+                    "args",
+                    models.JSONField(
+                        help_text="The words in place of the job's arguments. Empty: the job's own.", null=True
+                    ),
+                ),
+                ("depth", models.PositiveSmallIntegerField(default=1, help_text="Triggers in a row that led to it.")),
+                ("made_at", models.DateTimeField()),
+                (
+                    "asked_by",
+                    models.CharField(blank=True, help_text="Who requested it. Empty: a trigger did.", max_length=150),
+                ),
+                ("ended_at", models.DateTimeField(help_text="Empty: it waits.", null=True)),
+                (
+                    "outcome",
+                    models.CharField(
+                        blank=True,
+                        choices=[("RUN", "it got a run"), ("PASSED", "passed over"), ("REFUSED", "refused")],
+                        help_text="Empty: it waits.",
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "code",
+                    models.CharField(
+                        blank=True, choices=chroniker.reasons.choices, help_text="Why it got no run.", max_length=20
+                    ),
+                ),
+                ("run", models.UUIDField(help_text="The run that was claimed for it.", null=True)),
+                (
+                    "target",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="activations",
+                        to="chroniker.job",
+                        verbose_name="job",
+                    ),
+                ),
+            ],
+            options={
+                "default_permissions": (),
+                "indexes": [
+                    models.Index(fields=["ended_at", "target"], name="chroniker_activation_waiting"),
+                    models.Index(fields=["target", "made_at"], name="chroniker_activation_of_job"),
+                    models.Index(fields=["run"], name="chroniker_activation_run"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("trigger", "cause"), name="chroniker_activation_once"),
+                    models.UniqueConstraint(fields=("target", "key"), name="chroniker_activation_key"),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="JobTrigger",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "on",
+                    models.CharField(
+                        choices=[
+                            ("SUCCEEDED", "it succeeded"),
+                            ("FAILED", "it failed, timed out or was lost"),
+                            ("ENDED", "it ended, with any result"),
+                        ],
+                        default="SUCCEEDED",
+                        max_length=10,
+                        verbose_name="when",
+                    ),
+                ),
+                (
+                    "source",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="starts",
+                        to="chroniker.job",
+                        verbose_name="when this job ends",
+                    ),
+                ),
+                (
+                    "target",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="started_by",
+                        to="chroniker.job",
+                        verbose_name="starts",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "trigger",
+                "verbose_name_plural": "triggers",
+                "default_permissions": (),
+                "constraints": [
+                    models.UniqueConstraint(fields=("source", "target"), name="chroniker_trigger_once"),
+                    models.CheckConstraint(
+                        condition=models.Q(("source", models.F("target")), _negated=True),
+                        name="chroniker_trigger_not_itself",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(

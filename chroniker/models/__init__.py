@@ -24,6 +24,7 @@ from chroniker.models.run import Run
 from chroniker.models.run_hour import DELAY_BOUNDS, CountedRuns, RunCount, RunHour, RunTotal
 from chroniker.models.run_status import BAD, FINAL, MOVES, OPEN, REPORTED, CatchUp, Overlap, Status, Trigger
 from chroniker.models.ticker import FleetWork, Ticker, TickMinute
+from chroniker.models.trigger import Activation, JobTrigger, TriggerOn
 
 __all__ = [
     "BAD",
@@ -35,6 +36,7 @@ __all__ = [
     "OPEN",
     "REPORTED",
     "Action",
+    "Activation",
     "Alarm",
     "Alert",
     "AlertKind",
@@ -57,6 +59,7 @@ __all__ = [
     "Job",
     "JobDependency",
     "JobState",
+    "JobTrigger",
     "Lease",
     "LogChunk",
     "Monitor",
@@ -73,4 +76,5 @@ __all__ = [
     "TickMinute",
     "Ticker",
     "Trigger",
+    "TriggerOn",
 ]

@@ -23,7 +23,8 @@ class JobState(models.Model):
     """One row per job, written only by ``chroniker.lifecycle``.
 
     Every write increments ``revision``: a claim that was computed from another revision is not written. The row is
-    locked before a run of the job is claimed or closed. Lock order: Group, JobState, Job, Run, Lease, each by id.
+    locked before a run of the job is claimed or closed. Lock order: Group, JobState, Job, Run, Lease,
+    Activation, each by id.
     """
 
     job = models.OneToOneField(Job, models.CASCADE, primary_key=True, related_name="state")
@@ -122,6 +123,9 @@ class JobState(models.Model):
     )
 
     objects = DecidingManager.from_queryset(JobStateQuerySet)()
+
+    #: The chain whose pending retry was cancelled since the row was read, and its result: see ``job_health``.
+    dropped_chain: tuple[int, str] | None = None
 
     class Meta:
         verbose_name = _("job state")

@@ -43,6 +43,7 @@ class Run(models.Model):
         max_length=10, choices=Trigger, blank=True, help_text=_("Trigger of the first attempt of its chain.")
     )
     cause = models.UUIDField(null=True, help_text=_("The run that triggered it. Empty: no run did."))
+    depth = models.PositiveSmallIntegerField(default=0, help_text=_("Triggers in a row that led to it."))
     asked_by = models.CharField(
         _("requested by"), max_length=150, blank=True, help_text=_("Who requested this run. Empty: nobody did.")
     )

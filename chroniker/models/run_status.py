@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 #
 #   event       from      to                                  by
 #   ----------  --------  ----------------------------------  -------------------------------------------
-#   claimed     -         CLAIMED                             tick, run now, retry
+#   claimed     -         CLAIMED                             tick, run now, retry, trigger or event
 #   opened      -         RUNNING                             tick, run now, retry: a run on every host, with children
 #   skipped     -         SKIPPED                             tick, or an edit that closes a range
 #   started     CLAIMED   RUNNING                             supervisor
@@ -59,6 +59,7 @@ class Trigger(models.TextChoices):
     SCHEDULE = "SCHEDULE", _("schedule")
     MANUAL = "MANUAL", _("by hand")
     RETRY = "RETRY", _("retry")
+    EVENT = "EVENT", _("trigger")
 
 
 class CatchUp(models.TextChoices):

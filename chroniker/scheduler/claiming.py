@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from chroniker import lifecycle
 from chroniker.conf import settings
-from chroniker.eligibility import dependencies, due
+from chroniker.eligibility import dependencies, due, waiting_activations
 from chroniker.eligibility.claim_kinds import TICK_KINDS, ClaimKind
 from chroniker.eligibility.dependencies import Scope
 from chroniker.lifecycle import plan
@@ -111,13 +111,14 @@ def _draw_plans(
     until = dependencies.ready_until(ids, now) if kind.dependencies is Scope.ALL else {}
     if kind.covers_instants and any(state.job.calendar_id for state in states):
         fetch_closed_times(state.job for state in states)
+    waiting = waiting_activations.read(states) if kind.by_activation else {}
     plans, changed = [], []
     for state in states:
         try:
             if kind.covers_instants and state.booked_fingerprint != state.job.spec.fingerprint():
                 changed.append(state.pk)
             else:
-                plans.append(plan.draw(kind, state, now, until.get(state.pk)))
+                plans.append(plan.draw(kind, state, now, until.get(state.pk), waiting.get(state.pk, ())))
         except Exception as error:  # an error of one schedule concerns this job alone
             if lifecycle.is_host_local(error):
                 logger.error("This host cannot compute the schedule of job %s, other hosts may: %s", state.pk, error)

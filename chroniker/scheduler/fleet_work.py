@@ -16,6 +16,7 @@ from chroniker import lifecycle
 from chroniker.clock.database_clock import FromNow, StatementNow
 from chroniker.conf import settings
 from chroniker.models import (
+    Activation,
     Alarm,
     AuditEntry,
     FleetWork,
@@ -42,6 +43,8 @@ TIME_BOX = dt.timedelta(seconds=5)
 DAY = dt.timedelta(days=1)
 #: Hourly counts and messages about alarms are kept this long: the pages show 30 days.
 COUNTS_AGE = dt.timedelta(days=35)
+#: Activations that have ended are kept this long: a request with the same key changes nothing.
+ACTIVATION_AGE = dt.timedelta(days=30)
 #: Entries of the audit are kept this long.
 AUDIT_AGE = dt.timedelta(days=365)
 #: Rows of hourly counts or of the audit deleted by one statement.
@@ -65,7 +68,7 @@ def count_runs(now: dt.datetime) -> None:
 
 
 def delete_old_records(now: dt.datetime) -> None:
-    """Delete old minutes of ticks, hourly counts, audit entries, silent workers and hosts, and alarms that ended.
+    """Delete old minutes of ticks, hourly counts, audit entries, activations, silent workers and hosts, ended alarms.
 
     The newest ticker is always kept.
     """
@@ -79,6 +82,7 @@ def delete_old_records(now: dt.datetime) -> None:
     HostService.objects.filter(last_seen__lt=now - DAY).delete()
     _forgotten_hosts(now).delete()
     _delete_in_portions(RunHour.objects.filter(hour__lt=now - COUNTS_AGE).order_by("hour"))
+    _delete_in_portions(Activation.objects.filter(ended_at__lt=now - ACTIVATION_AGE).order_by("ended_at"))
     _delete_in_portions(AuditEntry.objects.filter(at__lt=now - AUDIT_AGE).order_by("at"))
 
 

@@ -15,6 +15,7 @@ from chroniker.clock.database_clock import StatementNow
 from chroniker.conf import settings
 from chroniker.eligibility import draining, due, pauses
 from chroniker.eligibility.claim_kinds import OVERLAPPED, SCHEDULED, START_KINDS
+from chroniker.eligibility.waiting_activations import waiting
 from chroniker.executors import executors
 from chroniker.models import Group, Job, JobState, Lease, Outbox, Overlap, Status, Switch, installation
 from chroniker.scheduler import dispatch, fleet_work
@@ -36,6 +37,7 @@ def questions(now: dt.datetime | Expression) -> Questions:
             Job.objects.filter(edited_at__isnull=False),
             JobState.objects.filter(next_run__lte=now, job__enabled=False),
             due.booked_by_older_zone_rules(),
+            waiting().filter(target__enabled=False),
         ],
         **{kind.name: [JobState.objects.filter(kind.pending(now), job__enabled=True)] for kind in START_KINDS},
         OVERLAPPED.name: [JobState.objects.filter(OVERLAPPED.pending(now), is_open)],

@@ -12,7 +12,7 @@ from chroniker.clock import jump_detection
 from chroniker.clock.jump_detection import PassClock
 from chroniker.conf import settings
 from chroniker.eligibility import draining, due, hosts, pauses
-from chroniker.models import JobDependency, Run, installation
+from chroniker.models import JobDependency, JobTrigger, Run, installation
 from chroniker.scheduler import dispatch, fleet_work, job_deletion, pending_work, retention
 from chroniker.scheduler.claiming import EVERYTHING, TIME_BOX, Clock, Search, claim_due
 from chroniker.scheduler.pending_work import PendingWork
@@ -115,15 +115,14 @@ def book_and_claim(
 def claim_after_run(job_id: int) -> TickResult:
     """After a run of ``job_id`` ended: claim the jobs that waited for it, and send its messages, before the next tick.
 
-    That is the job itself, its dependents, and the jobs for which its group had no room.
+    That is the job itself, its dependents, the jobs that it triggers, and the jobs for which its group had no room.
     """
-    dependents = hosts.without_unfinished_host_runs(JobDependency.objects.filter(dependee=job_id)).values_list(
-        "dependent", flat=True
-    )
+    dependents = hosts.without_unfinished_host_runs(JobDependency.objects.filter(dependee=job_id)).values("dependent")
+    targets = JobTrigger.objects.filter(source=job_id).values("target")
     result = TickResult()
     # After most runs nothing waits. The statements of a whole pass, each time, would cost more than the run did.
     waiting = {
-        *due.jobs_with_pending_work([job_id, *dependents]),
+        *due.jobs_with_pending_work([job_id, *dependents.union(targets).values_list("dependent", flat=True)]),
         *due.pending_jobs_in_group_of(job_id, settings.batch_size),
     }
     if waiting and _may_claim():

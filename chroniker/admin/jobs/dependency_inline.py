@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from chroniker.admin.jobs.declared_fields import fixed_fields
 from chroniker.admin.shared.input_labels import NamedInputs
-from chroniker.eligibility import dependencies
+from chroniker.eligibility import circles
 from chroniker.models import Job, JobDependency
 
 if TYPE_CHECKING:
@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 else:
     DependencyModelForm = forms.ModelForm
     TabularInline = admin.TabularInline
+
+
+def circle_in_words(job_ids: list[int]) -> str:
+    """For example “load” → “report” → “load”. One statement."""
+    names = dict(Job.objects.filter(pk__in=job_ids).values_list("pk", "name"))
+    return " → ".join(f"“{names.get(pk, pk)}”" for pk in job_ids)
 
 
 class DependencyForm(DependencyModelForm):
@@ -33,8 +39,8 @@ class DependencyForm(DependencyModelForm):
 
 
 class DependencyFormSet(NamedInputs):
-    """Refuses circular dependencies. If two people create one at the same moment it is stored; the jobs' pages then
-    show what each job waits for."""
+    """Refuses circular dependencies, also over triggers. If two people create one at the same moment it is stored; the
+    jobs' pages then show what each job waits for."""
 
     def clean(self) -> None:
         super().clean()
@@ -45,13 +51,9 @@ class DependencyFormSet(NamedInputs):
         # Stored rows stay as they are: a row that this person may not change has no cleaned data.
         changed = [form for form in self.forms if form.has_changed() and not self._should_delete_form(form)]  # type: ignore[attr-defined]
         by_dependee = {form.cleaned_data["dependee"].pk: form for form in changed}
-        if cycle := dependencies.find_cycle(self.instance.pk, by_dependee):
-            by_dependee[cycle[1]].add_error("dependee", self._cycle_error(cycle))
-
-    def _cycle_error(self, cycle: list[int]) -> ValidationError:
-        names = dict(Job.objects.filter(pk__in=cycle).values_list("pk", "name"))
-        path = " → ".join(f"“{names.get(pk, pk)}”" for pk in cycle)
-        return ValidationError(_("This would create a circular dependency: %(path)s.") % {"path": path})
+        if cycle := circles.of_dependencies(self.instance.pk, by_dependee):
+            text = _("This would create a circular dependency: %(path)s.")
+            by_dependee[cycle[1]].add_error("dependee", ValidationError(text % {"path": circle_in_words(cycle)}))
 
 
 class DependencyInline(TabularInline):

@@ -34,6 +34,7 @@ from chroniker.admin.jobs.deletion import Deletion
 from chroniker.admin.jobs.dependency_inline import DependencyInline
 from chroniker.admin.jobs.form_times import times_in
 from chroniker.admin.jobs.job_form import JobForm
+from chroniker.admin.jobs.trigger_inlines import StartedByInline, StartsInline
 from chroniker.admin.operations import now_page, timeline_page
 from chroniker.admin.shared import pause_page
 from chroniker.admin.shared.audit_rows import AuditedHistory
@@ -68,7 +69,7 @@ PAGES: tuple[Any, ...] = (
 class JobAdmin(SiteLinks, ChangedValues, AuditedHistory, BulkActions, Cloning, Deletion, DeclaredFields, JobModelAdmin):
     actions = (*BulkActions.actions, "delete_selected")
     form = JobForm
-    inlines = (DependencyInline,)
+    inlines = (DependencyInline, StartsInline, StartedByInline)
     list_display = ("name", "command")
     list_max_show_all = 100
     search_fields = ("name", "command", "raw_command", "args")

@@ -48,7 +48,7 @@ def test_the_error_is_at_the_dependency_that_closes_the_cycle(admin: Client) -> 
     load, clean, other = (a_booked_job(name=name) for name in ("load", "clean", "other"))
     a_dependency(clean, load)
     page = waiting_for(admin, load, other, clean)
-    (formset,) = (shown.formset for shown in page.context_data["inline_admin_formsets"])
+    formset = page.context_data["inline_admin_formsets"][0].formset
     assert [bool(form.errors) for form in formset.forms] == [False, True]
 
 

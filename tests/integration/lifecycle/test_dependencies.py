@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
-from chroniker.eligibility import dependencies, explanations
+from chroniker.eligibility import circles, explanations
 from chroniker.lifecycle import Outcome
 from chroniker.models import Job, JobState, Run, Status
 from chroniker.scheduler.tick import claim_after_run, tick
@@ -89,9 +89,9 @@ def test_a_dependency_cycle_is_found_and_named_completely() -> None:
     one, two, three = a_booked_job(), a_booked_job(), a_booked_job()
     a_dependency(two, three)
     a_dependency(three, one)
-    assert dependencies.find_cycle(one.pk, [two.pk]) == [one.pk, two.pk, three.pk, one.pk]
-    assert dependencies.find_cycle(one.pk, []) is None
-    assert dependencies.find_cycle(two.pk, [one.pk]) is None
+    assert circles.of_dependencies(one.pk, [two.pk]) == [one.pk, two.pk, three.pk, one.pk]
+    assert circles.of_dependencies(one.pk, []) is None
+    assert circles.of_dependencies(two.pk, [one.pk]) is None
 
 
 def test_the_reason_for_waiting_is_described_in_words() -> None:

@@ -19,7 +19,23 @@ from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.conf import settings as conf
 from chroniker.lifecycle import Outcome
-from chroniker.models import MOVES, OPEN, CatchUp, Job, JobState, Lease, Overlap, Run, Status, Trigger
+from chroniker.lifecycle.activations import STARTING
+from chroniker.models import (
+    BAD,
+    MOVES,
+    OPEN,
+    Activation,
+    CatchUp,
+    Job,
+    JobState,
+    JobTrigger,
+    Lease,
+    Overlap,
+    Run,
+    Status,
+    Trigger,
+    TriggerOn,
+)
 from chroniker.scheduler import tick
 from tests.support.factories import a_booked_job
 
@@ -45,6 +61,7 @@ class SchedulerMachine(RuleBasedStateMachine):
         super().__init__()
         Lease.objects.all().delete()
         Job.objects.all().delete()
+        Activation.objects.all().delete()
         policies: tuple[dict[str, Any], ...] = (
             {"max_retries": 2},
             {"retry_on_lost": True, "overlap": Overlap.SKIP},
@@ -53,6 +70,14 @@ class SchedulerMachine(RuleBasedStateMachine):
             {"catch_up": CatchUp.LATEST, "hold_on_failure": True, "retry_on_lost": True},
         )
         self.jobs = [a_booked_job(cron="*/5 * * * * *", retry_backoff_seconds=5, **each) for each in policies]
+        first, second, third, fourth, last = self.jobs
+        for source, target, on in (
+            (first, second, TriggerOn.ENDED),
+            (third, last, TriggerOn.FAILED),
+            (fourth, last, TriggerOn.SUCCEEDED),
+            (last, fourth, TriggerOn.ENDED),  # a circle: two saves at once may make one
+        ):
+            JobTrigger.objects.create(source=source, target=target, on=on)
         self.ahead = dt.timedelta()
         self.workers: list[Worker] = []
         self.seen: dict[UUID, Status] = {}
@@ -123,6 +148,10 @@ class SchedulerMachine(RuleBasedStateMachine):
     def a_user_resumes_a_job(self, number: int) -> None:
         lifecycle.resume_jobs([self.jobs[number % JOBS].pk])
 
+    @rule(number=pick)
+    def a_user_discards_what_waits(self, number: int) -> None:
+        lifecycle.discard_waiting([self.jobs[number % JOBS].pk])
+
     def _worker(self, number: int) -> Worker | None:
         return self.workers[number % len(self.workers)] if self.workers else None
 
@@ -167,7 +196,8 @@ class SchedulerMachine(RuleBasedStateMachine):
             assert state.job.hold_on_failure and state.held_by_run is not None
             cause = Run.objects.get(job=state.pk, token=state.held_by_run)
             assert cause.status in (Status.FAILED, Status.TIMED_OUT, Status.LOST)
-            assert not Run.objects.filter(job=state.pk, status__in=OPEN, origin=Trigger.SCHEDULE).exists()
+            held = (Trigger.SCHEDULE, Trigger.EVENT)
+            assert not Run.objects.filter(job=state.pk, status__in=OPEN, origin__in=held).exists()
 
     @invariant()
     def a_pending_retry_names_an_earlier_chain(self) -> None:
@@ -181,6 +211,30 @@ class SchedulerMachine(RuleBasedStateMachine):
     def a_run_covers_one_scheduled_time_unless_all_become_one(self) -> None:
         several = Run.objects.filter(covered_until__gt=F("scheduled_for")).exclude(status=Status.SKIPPED)
         assert not several.exclude(job__catch_up=CatchUp.COALESCE).exists()
+
+    @invariant()
+    def each_end_of_a_chain_activates_each_of_its_triggers_once(self) -> None:
+        expected = []
+        for trigger in JobTrigger.objects.all():
+            results = {TriggerOn.SUCCEEDED: (Status.SUCCEEDED,), TriggerOn.FAILED: BAD}.get(TriggerOn(trigger.on))
+            pending = JobState.objects.get(pk=trigger.source_id).retry_of
+            last: dict[int | None, Run] = {}
+            for run in Run.objects.filter(job=trigger.source_id, origin__in=STARTING, chain__isnull=False, slot=""):
+                if run.chain not in last or last[run.chain].token < run.token:
+                    last[run.chain] = run
+            ended = [run for chain, run in last.items() if chain != pending and run.status not in OPEN]
+            expected += [(trigger.pk, run.pk) for run in ended if results is None or run.status in results]
+        made = list(Activation.objects.values_list("trigger", "cause"))
+        assert sorted(made, key=str) == sorted(expected, key=str)
+
+    @invariant()
+    def each_activation_that_got_a_run_has_one_of_its_target(self) -> None:
+        for activation in Activation.objects.filter(outcome=Activation.Outcome.RUN):
+            assert activation.run is not None
+            run = Run.objects.get(pk=activation.run)
+            assert (run.job_id, run.trigger) == (activation.target_id, Trigger.EVENT)
+        events = Run.objects.filter(trigger=Trigger.EVENT, slot="").values_list("pk", flat=True)
+        assert set(events) == set(Activation.objects.filter(run__isnull=False).values_list("run", flat=True))
 
     @invariant()
     def tokens_only_grow(self) -> None:

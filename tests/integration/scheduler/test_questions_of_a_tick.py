@@ -16,7 +16,19 @@ from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.conf import settings
 from chroniker.eligibility import draining, pauses
-from chroniker.models import FleetWork, Group, Job, JobState, Lease, Outbox, Overlap, Run, Switch, installation
+from chroniker.models import (
+    Activation,
+    FleetWork,
+    Group,
+    Job,
+    JobState,
+    Lease,
+    Outbox,
+    Overlap,
+    Run,
+    Switch,
+    installation,
+)
 from chroniker.scheduler import fleet_work, loop, pending_work
 from chroniker.scheduler.kept_connection import KeptConnection
 from chroniker.scheduler.manual_runs import run_now
@@ -78,6 +90,11 @@ def a_pending_retry() -> None:
     JobState.objects.filter(pk=a_booked_job(**RARE).pk).update(retry_at=database_now())
 
 
+def an_activation(**fields: Any) -> None:
+    now = database_now()
+    Activation.objects.create(target=a_booked_job(**RARE, **fields), instant=now, made_at=now)
+
+
 def regular_work_done_a_moment_ago(name: str) -> None:
     FleetWork.objects.create(name=name, due_at=database_now() + dt.timedelta(seconds=5))
 
@@ -102,9 +119,11 @@ WORK: dict[tuple[str, int], Callable[[], Any]] = {
     ("edits", 0): lambda: Job.objects.filter(pk=a_booked_job(**RARE).pk).update(edited_at=database_now()),
     ("edits", 1): a_job_disabled_past_the_model,
     ("edits", 2): older_zone_rules,
+    ("edits", 3): lambda: an_activation(enabled=False),
     ("forced", 0): lambda: a_booked_job(**RARE, force_run=True),
     ("scheduled", 0): a_due_job,
     ("retry", 0): a_pending_retry,
+    ("event", 0): an_activation,
     ("overlapped", 0): lambda: a_job_due_while_it_runs(Overlap.SKIP),
     ("replaced", 0): lambda: a_job_due_while_it_runs(Overlap.REPLACE),
     ("groups", 0): lambda: Group.objects.create(name="one at a time", limit=1),

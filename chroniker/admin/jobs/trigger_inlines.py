@@ -1,0 +1,102 @@
+"""The tables of triggers within the job's form: the jobs that this one starts, and those that start it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from chroniker.admin.jobs.declared_fields import fixed_fields
+from chroniker.admin.jobs.dependency_inline import circle_in_words
+from chroniker.admin.shared.input_labels import NamedInputs
+from chroniker.eligibility import circles
+from chroniker.models import Job, JobTrigger
+
+if TYPE_CHECKING:
+    TriggerModelForm = forms.ModelForm[JobTrigger]
+    TabularInline = admin.TabularInline[JobTrigger, Job]
+else:
+    TriggerModelForm = forms.ModelForm
+    TabularInline = admin.TabularInline
+
+
+class TriggerForm(TriggerModelForm):
+    def clean(self) -> dict[str, Any]:
+        """The formset has set the job of the page."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        for name, own in (("target", self.instance.source_id), ("source", self.instance.target_id)):
+            if name in cleaned and own is not None and cleaned[name].pk == own:
+                self.add_error(name, _("A job cannot start itself."))
+        return cleaned
+
+
+class TriggerFormSet(NamedInputs):
+    """Refuses circles over triggers and dependencies. If two people make one at the same moment it is stored; the limit
+    of triggers in a row ends what it starts."""
+
+    other: ClassVar[str]
+
+    def clean(self) -> None:
+        super().clean()
+        if any(self.errors) or self.instance._state.adding:
+            return
+        # Stored rows stay as they are: a row that this person may not change has no cleaned data.
+        kept = [form for form in self.forms if form.cleaned_data and not self._should_delete_form(form)]  # type: ignore[attr-defined]
+        by_other = {form.cleaned_data[self.other].pk: form for form in kept if self.other in form.cleaned_data}
+        find = circles.of_targets if self.other == "target" else circles.of_sources
+        if circle := find(self.instance.pk, by_other):
+            text = _("This would make the jobs start each other in a circle: %(path)s.")
+            by_other[circle[1]].add_error(self.other, ValidationError(text % {"path": circle_in_words(circle)}))
+
+
+class TargetFormSet(TriggerFormSet):
+    other = "target"
+
+
+class SourceFormSet(TriggerFormSet):
+    other = "source"
+
+
+class TriggerInline(TabularInline):
+    """A trigger makes its target run: whoever may change jobs may change triggers."""
+
+    model = JobTrigger
+    form = TriggerForm
+    extra = 0
+    fixed: ClassVar[str] = ""  #: the name of these rows in a declaration in code
+
+    def _may_change(self, request: HttpRequest, obj: Job | None) -> bool:
+        fixed = bool(self.fixed) and self.fixed in fixed_fields(obj)
+        return request.user.has_perm("chroniker.change_job") and not fixed
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("chroniker.view_job") or request.user.has_perm("chroniker.change_job")
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._may_change(request, obj) or (request.user.has_perm("chroniker.add_job") and obj is None)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._may_change(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._may_change(request, obj)
+
+
+class StartsInline(TriggerInline):
+    fk_name = "source"
+    formset: type[Any] = TargetFormSet
+    autocomplete_fields = ("target",)
+    verbose_name_plural = gettext_lazy("starts, when it has ended")
+
+
+class StartedByInline(TriggerInline):
+    fk_name = "target"
+    formset: type[Any] = SourceFormSet
+    autocomplete_fields = ("source",)
+    fixed = "triggered_by"
+    verbose_name_plural = gettext_lazy("is started by the end of")

@@ -1,0 +1,61 @@
+"""Circles over dependencies and triggers together: jobs of which each one, in the end, comes after itself. Read-only.
+
+A dependency and a trigger mean the same here: one job comes after another. Each function returns the circle that new
+rows would close, as job ids from the edited job back to itself; or ``None``. Stored rows of the edited kind and job do
+not count: the form replaces them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.db.models import QuerySet
+
+from chroniker.models import JobDependency, JobTrigger
+
+#: (a job, the job that it comes after)
+Pair = tuple[int, int]
+
+
+def of_dependencies(dependent_id: int, dependee_ids: Iterable[int]) -> list[int] | None:
+    """``dependent_id`` shall wait for these jobs."""
+    stored = [*_dependencies().exclude(dependent=dependent_id), *_triggers()]
+    return _circle(dependent_id, dependee_ids, stored)
+
+
+def of_sources(target_id: int, source_ids: Iterable[int]) -> list[int] | None:
+    """These jobs shall start ``target_id``."""
+    stored = [*_dependencies(), *_triggers().exclude(target=target_id)]
+    return _circle(target_id, source_ids, stored)
+
+
+def of_targets(source_id: int, target_ids: Iterable[int]) -> list[int] | None:
+    """``source_id`` shall start these jobs. The circle in the order in which they start."""
+    stored = [*_dependencies(), *_triggers().exclude(source=source_id)]
+    return _circle(source_id, target_ids, [(before, after) for after, before in stored])
+
+
+def _dependencies() -> QuerySet[Any, Pair]:
+    return JobDependency.objects.values_list("dependent", "dependee")
+
+
+def _triggers() -> QuerySet[Any, Pair]:
+    return JobTrigger.objects.values_list("target", "source")
+
+
+def _circle(start: int, first: Iterable[int], stored: Iterable[Pair]) -> list[int] | None:
+    edges: dict[int, list[int]] = {}
+    for here, there in stored:
+        edges.setdefault(here, []).append(there)
+    path_to = {job_id: [start, job_id] for job_id in first}
+    waiting = list(path_to)
+    while waiting:
+        job_id = waiting.pop()
+        if job_id == start:
+            return path_to[job_id]
+        for there in edges.get(job_id, []):
+            if there not in path_to:
+                path_to[there] = [*path_to[job_id], there]
+                waiting.append(there)
+    return None

@@ -1,0 +1,47 @@
+"""Activations that wait for a claim of their target. Read-only."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from django.db.models import Count, F, QuerySet, Window
+from django.db.models.functions import RowNumber
+
+from chroniker.models import Activation, CatchUp, JobState
+
+#: More activations than this do not wait for one target: further ones are refused.
+MOST_WAITING = 10_000
+#: Of a target that gets a run for each, a claim reads this many: it takes the first one that is not too old.
+MOST_READ = 100
+
+
+def waiting() -> QuerySet[Activation]:
+    """By the index on (ended_at, target)."""
+    return Activation.objects.filter(ended_at__isnull=True)
+
+
+def is_full(target: Any) -> QuerySet[Activation]:
+    """A row, if no further activation may wait for this target."""
+    return waiting().filter(target=target).order_by("pk")[MOST_WAITING - 1 : MOST_WAITING]
+
+
+def counts(job_ids: Collection[int]) -> dict[int, int]:
+    """How many wait for each of these jobs. One statement."""
+    rows = waiting().filter(target__in=job_ids).order_by().values("target").annotate(n=Count("pk"))
+    return {row["target"]: row["n"] for row in rows}
+
+
+def read(states: Iterable[JobState]) -> dict[int, list[Activation]]:
+    """The waiting activations of these jobs, the oldest first. Each state carries its job. At most two statements."""
+    each, several = list[int](), list[int]()
+    for state in states:
+        (each if state.job.catch_up == CatchUp.EACH else several).append(state.pk)
+    oldest = F("made_at").asc(), F("pk").asc()
+    place = Window(RowNumber(), partition_by=F("target"), order_by=oldest)
+    found: dict[int, list[Activation]] = {}
+    for ids, rows in ((each, waiting().annotate(place=place).filter(place__lte=MOST_READ)), (several, waiting())):
+        if ids:
+            for activation in rows.filter(target__in=ids).order_by("target", *oldest):
+                found.setdefault(activation.target_id, []).append(activation)
+    return found

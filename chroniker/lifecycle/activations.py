@@ -1,0 +1,138 @@
+"""Activations: inserted when a chain of attempts ends, ended by a claim of their target, by a booking, or by a person.
+
+They are the last in the lock order: Group, JobState, Job, Run, Lease, Activation.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Case, Exists, OuterRef, Q, UUIDField, Value, When
+
+from chroniker.clock.database_clock import database_now
+from chroniker.eligibility.waiting_activations import is_full, waiting
+from chroniker.lifecycle.bulk import write_states
+from chroniker.lifecycle.planned_rows import Plan
+from chroniker.lifecycle.transactions import locked, transactional
+from chroniker.models import BAD, Activation, JobState, JobTrigger, Run, Status, Trigger, TriggerOn
+from chroniker.reasons import Code
+
+#: More triggers in a row than this: the jobs start each other in a circle.
+MOST_DEEP = 50
+#: The triggers of first attempts whose chains start other jobs.
+STARTING = (Trigger.SCHEDULE, Trigger.MANUAL, Trigger.EVENT)
+
+PASSED, REFUSED = Activation.Outcome.PASSED, Activation.Outcome.REFUSED
+
+
+def record_ends(runs: Iterable[Run], states: Iterable[JobState], now: dt.datetime) -> None:
+    """Insert the activations of chains that have ended: with these runs, and those whose pending retry was cancelled in
+    these states. To be called in the transaction that ends them.
+
+    Each run has ended its chain, so that no other call inserts activations with that cause. Two statements where the
+    jobs have triggers. Runs that carry ``has_triggers`` as false need none.
+    """
+    ended = [run for run in runs if run.origin in STARTING and run.__dict__.get("has_triggers", True)]
+    ended += _last_attempts(states)
+    if ended:
+        _insert(ended, now)
+
+
+def _last_attempts(states: Iterable[JobState]) -> list[Run]:
+    """The last attempts of the chains whose pending retry was cancelled. One statement; none for none."""
+    chains = Q()
+    for state in states:
+        if state.dropped_chain is not None:
+            chains |= Q(job=state.pk, chain=state.dropped_chain[0])
+            state.dropped_chain = None
+    if not chains:
+        return []
+    attempts = Run.objects.filter(chains, slot="", origin__in=STARTING).exclude(status=Status.SKIPPED)
+    has_triggers = Exists(JobTrigger.objects.filter(source=OuterRef("job")))
+    rows = attempts.filter(has_triggers).select_related("job").order_by("job", "token")
+    return list({run.job_id: run for run in rows}.values())
+
+
+def _insert(ended: Sequence[Run], now: dt.datetime) -> None:
+    triggers = defaultdict(list)
+    rows = JobTrigger.objects.filter(source__in={run.job_id for run in ended}).select_related("target")
+    for trigger in rows.annotate(is_full=Exists(is_full(OuterRef("target")))).order_by("pk"):
+        triggers[trigger.source_id].append(trigger)
+    made = [_activation(run, trigger, now) for run in ended for trigger in triggers[run.job_id] if _fires(run, trigger)]
+    Activation.objects.bulk_create(made)
+
+
+def _fires(run: Run, trigger: JobTrigger) -> bool:
+    results = {
+        TriggerOn.SUCCEEDED: (Status.SUCCEEDED,),
+        TriggerOn.FAILED: BAD,
+        TriggerOn.ENDED: (Status.SUCCEEDED, *BAD, Status.STOPPED),
+    }
+    return run.status in results[TriggerOn(trigger.on)]
+
+
+def _activation(run: Run, trigger: Any, now: dt.datetime) -> Activation:
+    row = Activation(
+        target_id=trigger.target_id,
+        trigger=trigger.pk,
+        cause=run.pk,
+        cause_job=run.job.name,
+        instant=run.instant_until or now,
+        depth=run.depth + 1,
+        made_at=now,
+    )
+    if row.depth > MOST_DEEP:
+        end(row, REFUSED, Code.TOO_DEEP)
+    elif not trigger.target.enabled:
+        end(row, PASSED, Code.DISABLED)
+    elif trigger.is_full:
+        end(row, REFUSED, Code.TOO_MANY)
+    return row
+
+
+def end(activation: Activation, outcome: Activation.Outcome, code: Code) -> None:
+    """Of a row that is not inserted yet: it never waits."""
+    activation.ended_at, activation.outcome, activation.code = activation.made_at, outcome, code
+
+
+def take(plans: Sequence[Plan], now: dt.datetime) -> None:
+    """End the activations of these plans, under the locks of their targets: a run was claimed for them, or they were
+    passed over. One statement for each outcome and code; none where no plan has any."""
+    runs = {plan.state.pk: plan.runs[-1].pk for plan in plans if plan.taken}
+    if runs:
+        ids = [pk for plan in plans for pk in plan.taken]
+        whose = [When(target=target, then=Value(run_id, UUIDField())) for target, run_id in runs.items()]
+        claimed = Case(*whose, output_field=UUIDField())
+        _end(ids, now, outcome=Activation.Outcome.RUN, run=claimed)
+    by_code: dict[Code, list[UUID]] = defaultdict(list)
+    for plan in plans:
+        for pk, code in plan.passed:
+            by_code[code].append(pk)
+    for code, ids in by_code.items():
+        _end(ids, now, outcome=PASSED, code=code)
+
+
+def pass_all(job_ids: Collection[int], now: dt.datetime, code: Code) -> int:
+    """End all that wait for these jobs, whose states the caller has locked and writes; returns how many.
+
+    The ids are read first: an UPDATE by the target would wait for the transaction of a program that inserts one.
+    """
+    ids = list(waiting().filter(target__in=job_ids).values_list("pk", flat=True)) if job_ids else []
+    return _end(ids, now, outcome=PASSED, code=code) if ids else 0
+
+
+def _end(ids: Collection[UUID], now: dt.datetime, **values: Any) -> int:
+    return waiting().filter(pk__in=ids).update(ended_at=now, **values)
+
+
+@transactional
+def discard_waiting(job_ids: Collection[int]) -> int:
+    """At the request of a person: end all activations that wait for these jobs; returns how many."""
+    states = list(locked(JobState.objects.filter(pk__in=job_ids), skip=False))
+    count = pass_all([state.pk for state in states], database_now(), Code.DISCARDED)
+    write_states(states, ())  # the revision: a claim that was planned before is not written
+    return count
