@@ -13,7 +13,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: help venv demo test nightly coverage mutants lint audit types docs benchmarks faults pictures clean
+.PHONY: help venv demo test nightly coverage mutants lint audit types docs benchmarks faults images pictures clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ benchmarks: $(VENV)/.with-test ## Run the benchmarks; ARGS="tick --json" runs on
 faults: $(VENV)/.with-test ## Ten minutes of kills, freezes and cut connections; ARGS="--minutes 2 --database mariadb"
 	@$(MAKE) --no-print-directory -s $(VENV)/.with-faults 2>/dev/null || echo "Without a C compiler no clock is set wrong"
 	$(BIN)/python -m tests.faults $(ARGS)
+
+images: $(VENV)/.with-test ## Build the image with buildah, and run the containers of the compose file (as root)
+	CHRONIKER_TESTS_NO_SKIPS=1 $(BIN)/python -m pytest tests/project/test_image.py $(ARGS)
 
 pictures: $(VENV)/.with-pictures ## Write the screenshots of the documentation; ARGS="now graph" writes these pages
 	@$(MAKE) --no-print-directory -s $(VENV)/.with-faults 2>/dev/null || echo "Without a C compiler the pictures show the present time"

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
+from tests.project.compose_file import BASE, DOCKER, OURS, load, variables_of
 from tests.support import ROOT
 from tests.support.bare_project import run
 from tests.support.processes import Process, wait_until
@@ -24,22 +24,8 @@ from tests.support.servers.base import HOST, free_port
 
 pytestmark = pytest.mark.celery
 
-DOCKER = ROOT / "docker"
 DEMO = DOCKER / "demo"
-SECRETS = ("POSTGRES_PASSWORD", "DJANGO_SECRET_KEY", "DEMO_PASSWORD", "RABBITMQ_PASSWORD", "MARIADB_PASSWORD")
 CHECK_SECONDS = 240
-
-
-def load(name: str) -> dict[str, Any]:
-    """The services, with the secrets filled in."""
-    text = re.sub(r"\$\{(\w+):\?set it\}", lambda found: f"secret of {found[1]}", (DOCKER / name).read_text())
-    assert "${" not in text, "a secret with a default"
-    services: dict[str, Any] = yaml.safe_load(text)["services"]
-    return services
-
-
-BASE = load("compose.yaml")
-OURS = {name: service for name, service in BASE.items() if name not in ("database", "broker")}
 
 
 @pytest.mark.parametrize("variant", ["compose.rabbitmq.yaml", "compose.mariadb.yaml"])
@@ -81,28 +67,15 @@ def test_docker_waits_longer_than_a_worker_needs() -> None:
 
 @pytest.fixture
 def variables(postgres_server: PostgresServer, redis_server: RedisServer, tmp_path: Path) -> Iterator[dict[str, str]]:
-    """Those of the file, with the addresses of servers that run here."""
-    import psycopg
-
-    server: dict[str, Any] = {"host": HOST, "port": postgres_server.port, "user": postgres_server.user}
-    with psycopg.connect(**server, dbname="postgres", autocommit=True) as connection:
-        connection.execute("CREATE ROLE demo LOGIN")
-        connection.execute("CREATE DATABASE demo OWNER demo")
-    redis_server.reset()
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("CHRONIKER_", "DJANGO_"))}
-    yield {
-        **kept,
-        **BASE["setup"]["environment"],
-        "PYTHONPATH": f"{ROOT}{os.pathsep}{DEMO}",
-        "DJANGO_SETTINGS_MODULE": "demo.settings",
-        "POSTGRES_HOST": HOST,
-        "POSTGRES_PORT": str(postgres_server.port),
-        "CELERY_BROKER_URL": redis_server.url,
-        "TMPDIR": str(tmp_path),
-    }
-    with psycopg.connect(**server, dbname="postgres", autocommit=True) as connection:
-        connection.execute("DROP DATABASE demo WITH (FORCE)")
-        connection.execute("DROP ROLE demo")
+    with variables_of(postgres_server, redis_server) as declared:
+        yield {
+            **kept,
+            **declared,
+            "PYTHONPATH": f"{ROOT}{os.pathsep}{DEMO}",
+            "DJANGO_SETTINGS_MODULE": "demo.settings",
+            "TMPDIR": str(tmp_path),
+        }
 
 
 def words(service: str) -> list[str]:
