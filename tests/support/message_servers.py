@@ -99,6 +99,7 @@ class WebServer(ThreadingHTTPServer):
         self.gets: list[str] = []
         self.answer = 204
         self.location = ""
+        self.retry_after = ""
 
     @property
     def url(self) -> str:
@@ -115,6 +116,8 @@ class _Answering(BaseHTTPRequestHandler):
         self.send_response(self.server.answer)
         if self.server.location:
             self.send_header("Location", self.server.location)
+        if self.server.retry_after:
+            self.send_header("Retry-After", self.server.retry_after)
         self.end_headers()
 
     def do_GET(self) -> None:

@@ -1,0 +1,237 @@
+"""Where requests may go, and what happens when a channel fails."""
+
+from __future__ import annotations
+
+import datetime as dt
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.test import override_settings
+
+from chroniker import outbox
+from chroniker.clock.database_clock import database_now
+from chroniker.models import Channel, ChannelKind, FailingChannel, Outbox, Status
+from chroniker.outbox import failing_channels
+from chroniker.outbox.checked_request import HttpRequest, NotDelivered, post
+from tests.support.channels import LOCAL, a_channel, an_alert, raised
+from tests.support.ended_runs import ended, make_due
+from tests.support.factories import a_booked_job, a_job
+from tests.support.message_servers import HOST, WebServer, web_server
+
+pytestmark = pytest.mark.django_db
+
+NOT_REACHED = str(NotDelivered())
+
+
+@pytest.fixture
+def _local() -> Iterator[None]:
+    with override_settings(**LOCAL):
+        yield
+
+
+def sent(**fields: Any) -> Outbox:
+    """One alert for a new default channel, after one attempt."""
+    a_channel(is_default=True, **fields)
+    raised(an_alert(a_job()))
+    outbox.send_due()
+    return Outbox.objects.get()
+
+
+# -- addresses ---------------------------------------------------------------------------------------------------
+
+
+def test_a_private_address_is_refused_unless_it_is_listed(web_server: WebServer) -> None:
+    message = sent(target=web_server.url)
+    assert not web_server.posts and message.error.startswith("This address is in a private network.")
+    for listed in ([HOST], ["127.0.0.0/8"]):
+        with override_settings(CHRONIKER_CHANNEL_HOSTS=listed):
+            outbox.again([message.pk])
+            assert outbox.send_due() == 1
+    assert len(web_server.posts) == 2
+
+
+def test_a_name_that_leads_to_a_private_address_is_refused(web_server: WebServer) -> None:
+    """With the same text as a server that does not answer: a channel is no means to explore a network."""
+    reached = sent(target=f"http://localhost:{web_server.server_port}/")
+    assert not web_server.posts and reached.error == NOT_REACHED
+    with socket.create_server((HOST, 0)) as free:
+        port = free.getsockname()[1]
+    Channel.objects.all().delete()
+    with override_settings(CHRONIKER_CHANNEL_HOSTS=["localhost"]):
+        a_channel(target=f"http://localhost:{port}/", is_default=True, name="closed")
+        raised(an_alert(a_job()))
+        outbox.send_due()
+    assert Outbox.objects.latest("pk").error == NOT_REACHED
+
+
+@pytest.mark.parametrize("address", ["169.254.169.254", "10.0.0.1", "::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1"])
+def test_addresses_that_are_not_public_are_not_contacted(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    def resolve(*args: Any, **options: Any) -> list[Any]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 80))]
+
+    def refuse(*args: Any) -> None:
+        raise AssertionError("connected")
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    with pytest.raises(NotDelivered, match="CHRONIKER_CHANNEL_HOSTS"):
+        post(HttpRequest("http://metadata.example.com/", b""))
+
+
+@override_settings(CHRONIKER_CHANNEL_HOSTS=["127.0.0.1/32"])
+def test_the_connection_goes_to_the_address_that_was_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A resolver that answers with a permitted address first, and with another one to every later question."""
+    real, asked = socket.getaddrinfo, list[str]()
+
+    def resolve(host: str, *args: Any, **options: Any) -> Any:
+        if host != "hooks.example.com":
+            return real(host, *args, **options)
+        asked.append(host)
+        return real("127.0.0.1" if len(asked) == 1 else "127.0.0.2", *args, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    with web_server() as checked, socket.create_server(("127.0.0.2", checked.server_port)) as other:
+        other.settimeout(0.1)
+        post(HttpRequest(f"http://hooks.example.com:{checked.server_port}/x", b"{}"))
+        with pytest.raises(TimeoutError):
+            other.accept()
+        [received] = checked.posts
+    assert received.headers["host"] == f"hooks.example.com:{checked.server_port}" and asked == ["hooks.example.com"]
+
+
+@pytest.mark.usefixtures("_local")
+def test_redirects_are_not_followed_and_errors_have_the_status_alone(web_server: WebServer) -> None:
+    web_server.answer, web_server.location = 302, f"{web_server.url}/elsewhere"
+    message = sent(target=f"{web_server.url}/a-secret-path")
+    assert len(web_server.posts) == 1 and message.error == "The server answered 302."
+
+
+# -- targets -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("_local")
+def test_a_target_is_read_from_a_setting_or_a_variable(web_server: WebServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHRONIKER_CHANNEL_OPS", f"{web_server.url}/env")
+    a_channel(target="env:CHRONIKER_CHANNEL_OPS", is_default=True)
+    a_channel(target="setting:CHRONIKER_CHANNEL_OPS", is_default=True)
+    raised(an_alert(a_job()))
+    with override_settings(CHRONIKER_CHANNEL_OPS=f"{web_server.url}/setting"):
+        assert outbox.send_due() == 2
+    assert {each.path for each in web_server.posts} == {"/env", "/setting"}
+
+
+@pytest.mark.parametrize("target", ["env:DATABASE_URL", "setting:SECRET_KEY", "setting:CHRONIKER_CHANNEL_HOSTS"])
+def test_no_other_setting_or_variable_is_read(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgres://hunter2@db/shop")
+    message = sent(target=target)
+    assert message.send_at is None and "begins with CHRONIKER_CHANNEL_" in message.error
+    assert "hunter2" not in message.error
+
+
+def test_a_message_for_an_empty_setting_is_given_up_and_says_so() -> None:
+    message = sent(target="setting:CHRONIKER_CHANNEL_MISSING")
+    assert message.send_at is None and "CHRONIKER_CHANNEL_MISSING is empty or not set" in message.error
+    assert FailingChannel.objects.get().error == message.error, "doctor lists it"
+
+
+def test_a_message_for_a_deleted_channel_is_given_up_and_says_so() -> None:
+    channel = a_channel(is_default=True)
+    raised(an_alert(a_job()))
+    channel.delete()
+    outbox.send_due()
+    message = Outbox.objects.get()
+    assert message.send_at is None and message.error == "The channel was deleted."
+
+
+def test_messages_are_deleted_with_the_job_of_their_alert() -> None:
+    a_channel(is_default=True)
+    job = a_job()
+    raised(an_alert(job))
+    job.delete()
+    assert not Outbox.objects.exists()
+
+
+# -- failures ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("_local")
+@pytest.mark.every_database
+def test_a_failing_channel_is_deferred_as_a_whole_and_delays_no_other(web_server: WebServer) -> None:
+    with socket.create_server((HOST, 0)) as free:
+        port = free.getsockname()[1]
+    dead = a_channel(target=f"http://{HOST}:{port}/", is_default=True)
+    a_channel(target=web_server.url, is_default=True)
+    for _ in range(5):
+        raised(an_alert(a_job()))
+    assert outbox.send_due() == 5 and len(web_server.posts) == 5
+    waiting = Outbox.objects.filter(channel=dead.key)
+    row = FailingChannel.objects.get()
+    assert row.failures == 1, "one attempt for all its messages"
+    assert set(waiting.values_list("attempts", flat=True)) == {1}
+    raised(an_alert(a_job()))
+    assert outbox.send_due() == 1 and FailingChannel.objects.get().failures == 1, "a new message waits too"
+    assert waiting.latest("pk").attempts == 0 and waiting.latest("pk").send_at == row.deferred_until
+
+
+@pytest.mark.usefixtures("_local")
+def test_a_channel_that_works_again_sends_what_waited(web_server: WebServer) -> None:
+    web_server.answer = 503
+    a_channel(target=web_server.url, is_default=True)
+    for _ in range(3):
+        raised(an_alert(a_job()))
+    assert outbox.send_due() == 0 and len(web_server.posts) == 1
+    web_server.answer = 204
+    make_due()
+    assert outbox.send_due() == 3 and not FailingChannel.objects.exists()
+
+
+@pytest.mark.usefixtures("_local")
+def test_a_message_that_the_server_cannot_read_does_not_defer_the_others(web_server: WebServer) -> None:
+    web_server.answer = 400
+    a_channel(target=web_server.url, is_default=True)
+    for _ in range(3):
+        raised(an_alert(a_job()))
+    outbox.send_due()
+    assert len(web_server.posts) == 3 and FailingChannel.objects.get().failures == 0
+
+
+@pytest.mark.usefixtures("_local")
+def test_the_wait_that_a_server_asks_for_is_kept(web_server: WebServer) -> None:
+    web_server.answer, web_server.retry_after = 429, "600"
+    sent(target=web_server.url)
+    left = FailingChannel.objects.get().deferred_until - database_now()
+    assert dt.timedelta(seconds=540) < left <= dt.timedelta(seconds=600)
+
+
+@pytest.mark.usefixtures("_local")
+def test_messages_of_a_channel_that_never_works_are_given_up(web_server: WebServer) -> None:
+    web_server.answer = 500
+    a_channel(target=web_server.url, is_default=True)
+    for _ in range(2):
+        raised(an_alert(a_job()))
+    while Outbox.objects.exclude(send_at=None).exists():
+        make_due()
+        outbox.send_due()
+    assert set(Outbox.objects.values_list("attempts", flat=True)) == {failing_channels.MOST_ATTEMPTS}
+
+
+@pytest.mark.usefixtures("_local")
+def test_alerts_are_sent_before_other_messages(web_server: WebServer) -> None:
+    a_channel(target=f"{web_server.url}/runs", is_default=True, events=["run.failed"])
+    a_channel(target=f"{web_server.url}/alerts", is_default=True)
+    ended(a_booked_job(), Status.FAILED)
+    raised(an_alert(a_job()))
+    assert outbox.send_due() == 2
+    assert [each.path for each in web_server.posts] == ["/alerts", "/runs"]
+
+
+def test_a_channel_of_an_unknown_kind_gives_its_messages_up() -> None:
+    message = sent(kind="PIGEON")
+    assert message.send_at is None and "PIGEON" in message.error
+
+
+def test_a_kind_of_mail_needs_no_address_of_a_server() -> None:
+    message = sent(kind=ChannelKind.MAIL, target="not an address")
+    assert message.send_at is None and "is no e-mail address" in message.error
