@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
     from chroniker.command_api.fence import Fence
     from chroniker.declared.declaration import Declaration, JobFields
-    from chroniker.models import Group, Job, Run
+    from chroniker.models import Backfill, Group, Job, Run
     from chroniker.process.run_variables import CurrentRun
 
-__all__ = ["current_run", "fence", "job", "needs_attention", "pause", "resume", "run_now", "stop"]
+__all__ = ["backfill", "current_run", "fence", "job", "needs_attention", "pause", "resume", "run_now", "stop"]
 
 __version__ = "2.0.0.dev0"
 
@@ -75,6 +75,31 @@ def run_now(job: Job, by: str, args: str | None = None, scheduled_for: dt.dateti
     from chroniker.scheduler import requests
 
     return requests.run_now(job, by, args, scheduled_for)
+
+
+def backfill(
+    job: Job,
+    first: dt.datetime,
+    last: dt.datetime,
+    by: str,
+    *,
+    which: str = "NOT_SUCCEEDED",
+    include_unknown: bool = False,
+    on_failure: str = "GO_ON",
+    args: str | None = None,
+    note: str = "",
+) -> Backfill:
+    """Run this job for its past scheduled times from ``first`` to ``last``, both included, one after the other.
+
+    ``which``: "NOT_SUCCEEDED", "NOT_RUN" or "ALL". Times of which no run is stored are left out unless
+    ``include_unknown``. ``on_failure``: "GO_ON", or "STOP" after the first run that fails with all its retries.
+    ``args`` replaces the job's arguments for these runs. ``by`` is recorded as the person or program that requested it.
+    Raises ``BackfillRefused`` with the reason. Returns the backfill; ticks claim its runs.
+    """
+    from chroniker.scheduler import backfilling, requests
+
+    wish = backfilling.Wish(job, first, last, which, include_unknown, on_failure, args, note)
+    return requests.backfill(wish, by)
 
 
 def stop(run_id: UUID | str, by: str) -> bool:

@@ -34,6 +34,10 @@ class ClaimRefused(ChronikerError):
     """The job cannot be claimed now."""
 
 
+class BackfillRefused(ChronikerError):
+    """The backfill cannot be made."""
+
+
 class DeletionRefused(ChronikerError):
     """A job with an open run cannot be deleted: stop the run first, or delete the job in the admin, which waits."""
 

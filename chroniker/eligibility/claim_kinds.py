@@ -28,6 +28,7 @@ class ClaimKind:
     while_open: bool = False  #: for jobs whose run is open, and whose policy is to skip; else for jobs without one
     waits_for_retry: bool = False  #: not while a retry is pending which such a claim may not replace
     by_activation: bool = False  #: pending while an activation waits for the job and no retry does; the claim takes it
+    comes_last: bool = False  #: not while the job is held, or any retry of it is pending
 
     def pending(self, now: dt.datetime | Expression) -> Q:
         """SQL condition on JobState: a claim of this kind is pending. Each kind has an index of its own."""
@@ -39,6 +40,8 @@ class ClaimKind:
             found &= Q(pk__in=waiting().values("target"), retry_at__isnull=True)
         if self.covers_instants or self.by_activation:
             found &= Q(held_at__isnull=True)
+        if self.comes_last:
+            found &= Q(held_at__isnull=True, retry_at__isnull=True)
         return found & ~retry_comes_first() if self.waits_for_retry else found
 
     def is_pending(self, state: JobState, now: dt.datetime) -> bool:
@@ -53,6 +56,7 @@ class ClaimKind:
             or ((self.covers_instants or self.by_activation) and state.held_at is not None)
             or (self.by_activation and (state.retry_at is not None or not state.__dict__.get("n_waiting")))
             or (self.waits_for_retry and has_retry_first(state))
+            or (self.comes_last and (state.held_at is not None or state.retry_at is not None))
         )
 
 
@@ -82,24 +86,28 @@ SCHEDULED = ClaimKind("scheduled", "next_run", Scope.ALL, covers_instants=True, 
 RETRY = ClaimKind("retry", "retry_at", Scope.CURRENT)
 #: What a retry takes over from the attempt before it in its chain: ``failed_…`` of the state that ``due.find`` returns.
 RETRY_INHERITS = ("args", "chain", "origin", "cause", "depth", "instant", "instant_until", "interval_start")
-#: A trigger fired, or a program requested a run. The last one: a claim of another kind takes no activation.
+#: A trigger fired, or a program requested a run. A claim of another kind takes no activation.
 EVENT = ClaimKind("event", "", Scope.CURRENT, by_activation=True)
+#: The last one: the runs of a backfill give way to all others.
+BACKFILL = ClaimKind("backfill", "backfill_at", Scope.CURRENT, comes_last=True)
 #: A person asks for one run now: never pending, so that no tick looks for it.
 MANUAL = ClaimKind("manual", "", Scope.CURRENT)
 
 #: In the order of a tick. A claim of one kind leaves nothing to claim for the next ones.
-TICK_KINDS = (OVERLAPPED, FORCED, SCHEDULED, RETRY, EVENT)
+TICK_KINDS = (OVERLAPPED, FORCED, SCHEDULED, RETRY, EVENT, BACKFILL)
+#: Those that the runs of a backfill give way to.
+URGENT_KINDS = (FORCED, SCHEDULED, RETRY, EVENT)
 #: Those that start a job which has no open run.
-START_KINDS = (FORCED, SCHEDULED, RETRY, EVENT)
+START_KINDS = (*URGENT_KINDS, BACKFILL)
 
 
-def any_pending(now: dt.datetime | Expression) -> Q:
+def any_pending(now: dt.datetime | Expression, kinds: tuple[ClaimKind, ...] = START_KINDS) -> Q:
     """SQL condition on JobState: the job has something to start by ``now``, blocked or not.
 
     For a few named jobs: over all jobs the OR would use no index.
     """
     pending = Q()
-    for kind in START_KINDS:
+    for kind in kinds:
         pending |= kind.pending(now)
     return pending
 

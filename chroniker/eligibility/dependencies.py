@@ -11,7 +11,7 @@ from typing import NamedTuple
 from django.db.models import Exists, F, Min, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
-from chroniker.models import EVERY_HOST, JobDependency, JobState, Lease, Status
+from chroniker.models import EVERY_HOST, JobDependency, JobState, Lease, Status, Trigger
 
 
 class Scope(Enum):
@@ -52,7 +52,8 @@ def blocked(scope: Scope = Scope.ALL) -> Exists:
 
 
 def _unready(scope: Scope, instant: OuterRef | F) -> Q:
-    is_open = Exists(Lease.objects.filter(job=OuterRef("dependee"), slot=""))
+    # A run of a backfill is for the past: it holds nobody back.
+    is_open = Exists(Lease.objects.filter(job=OuterRef("dependee"), slot="").exclude(run__origin=Trigger.BACKFILL))
     unfinished = Q(wait_for_completion=True) & (Q(is_open) | Q(dependee__state__retry_at__isnull=False))
     unsuccessful = Q(wait_for_success=True) & (
         Q(dependee__state=None) | ~Q(dependee__state__last_status=Status.SUCCEEDED)
@@ -98,7 +99,9 @@ def reasons(job_ids: Collection[int]) -> dict[int, list[Wait]]:
     unready = (
         JobDependency.objects.filter(_unready(Scope.ALL, F("dependent__state__next_instant")), dependent__in=job_ids)
         .annotate(
-            is_running=Exists(Lease.objects.filter(job=OuterRef("dependee"), slot="")),
+            is_running=Exists(
+                Lease.objects.filter(job=OuterRef("dependee"), slot="").exclude(run__origin=Trigger.BACKFILL)
+            ),
             retrying=F("dependee__state__retry_at"),
             result=F("dependee__state__last_status"),
             dependee_name=F("dependee__name"),

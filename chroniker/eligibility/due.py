@@ -10,9 +10,17 @@ from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from chroniker.clock.database_clock import FromNow
 from chroniker.eligibility import claim_kinds, dependencies
 from chroniker.eligibility import groups as group_limits
-from chroniker.eligibility.claim_kinds import RETRY, SCHEDULED, START_KINDS, ClaimKind, any_pending
+from chroniker.eligibility.claim_kinds import (
+    BACKFILL,
+    RETRY,
+    SCHEDULED,
+    START_KINDS,
+    URGENT_KINDS,
+    ClaimKind,
+    any_pending,
+)
 from chroniker.eligibility.waiting_activations import waiting
-from chroniker.models import Job, JobState, Lease, Overlap, Run
+from chroniker.models import Group, Job, JobState, Lease, Overlap, Run, Trigger
 from chroniker.schedule.zones import zone_rules_version
 
 # Each kind is searched for apart: "next_run <= now OR force_run" would lose the index on a large table.
@@ -26,7 +34,9 @@ def find(
     Each state carries its job and group. ``only``: among these jobs. ``groups``: whether any group may be paused or
     full. The pause over all jobs is not part of it: a tick reads that once, and each claim once more under its locks.
     """
-    has_open_run = Exists(Lease.objects.filter(job=OuterRef("pk"), slot=""))
+    leases = Lease.objects.filter(job=OuterRef("pk"), slot="")
+    # During a run of a backfill the instants wait, whatever the job's overlap says.
+    has_open_run = Exists(leases.exclude(run__origin=Trigger.BACKFILL) if kind.while_open else leases)
     states = JobState.objects.filter(kind.pending(now), job__enabled=True).select_related("job__group")
     states = states.defer("recent_seconds")
     if only is not None:
@@ -35,9 +45,19 @@ def find(
     if groups:
         states = states.filter(group_limits.is_not_paused() if kind.while_open else group_limits.is_open())
     states = states.filter(~dependencies.blocked(kind.dependencies))
+    if kind is BACKFILL and groups and (busy := groups_with_urgent_work(now)):
+        states = states.exclude(job__group__in=busy)
     if kind is RETRY:
         states = states.annotate(**{f"failed_{name}": _of_latest_attempt(name) for name in claim_kinds.RETRY_INHERITS})
     return states.order_by(*filter(None, [kind.due_field]), "pk")
+
+
+def groups_with_urgent_work(now: dt.datetime) -> list[int]:
+    """The groups with a limit of which another job is due. A backfill leaves it the place."""
+    has_open_run = Exists(Lease.objects.filter(job=OuterRef("pk"), slot=""))
+    urgent = JobState.objects.filter(any_pending(now, URGENT_KINDS), ~has_open_run, job__group=OuterRef("pk"))
+    waiting = Exists(urgent.filter(job__enabled=True))
+    return list(Group.objects.filter(waiting, limit__isnull=False).values_list("pk", flat=True))
 
 
 def _of_latest_attempt(name: str) -> Subquery:
@@ -72,13 +92,17 @@ def pending_jobs_in_group_of(job_id: int, limit: int) -> list[int]:
 
 
 def to_replace(now: dt.datetime, only: Collection[int] | None = None) -> QuerySet[Lease]:
-    """Leases of runs that are in the way of their job's next instant, by the policy "replace", and not yet stopped."""
+    """Leases of runs that are in the way of their job's next instant, by the policy "replace", and not yet stopped.
+
+    Only runs of the schedule, and their retries, are replaced.
+    """
     leases = Lease.objects.filter(
         group_limits.is_not_paused(),
         job__in=JobState.objects.filter(SCHEDULED.pending(now)).values("pk"),
         job__enabled=True,
         job__overlap=Overlap.REPLACE,
         run__stop_requested_at=None,
+        run__origin=Trigger.SCHEDULE,
         slot="",
     )
     return leases if only is None else leases.filter(job__in=only)

@@ -12,9 +12,9 @@ from django.utils.translation import ngettext
 
 from chroniker.clock import jump_detection
 from chroniker.conf import settings
-from chroniker.eligibility import dependencies, hosts, liveness, pauses, waiting_activations
+from chroniker.eligibility import dependencies, due, hosts, liveness, pauses, waiting_activations
 from chroniker.eligibility import groups as group_limits
-from chroniker.eligibility.claim_kinds import has_retry_first, pending_kinds
+from chroniker.eligibility.claim_kinds import BACKFILL, has_retry_first, pending_kinds
 from chroniker.eligibility.dependencies import Scope, Wait
 from chroniker.models import EVERY_HOST, JobState, Lease, Status
 from chroniker.reasons import Reason
@@ -104,7 +104,7 @@ def explain(
     for state in states:
         state.__dict__["n_waiting"] = activations.get(state.pk, 0)
     pending = [state for state in states if state.pk not in leases and state.job.enabled and pending_kinds(state, now)]
-    waits = _waits(pending)
+    waits = _waits(pending, now)
     held = pauses.pauses_for([state.job for state in states]) if held is None else held
     missing = hosts.jobs_without_live_host([state.job for state in states]) if missing is None else missing
     suspended = " ".join(hosts.suspension_messages()) if pending else ""
@@ -145,8 +145,11 @@ def _with_silence(
     return found
 
 
-def _waits(states: Collection[JobState]) -> dict[int, list[Wait]]:
-    """What holds these jobs back: dependencies, and groups without room. Three statements; none without jobs."""
+def _waits(states: Collection[JobState], now: dt.datetime) -> dict[int, list[Wait]]:
+    """What holds these jobs back: dependencies, and groups without room. Three statements; none without jobs.
+
+    A backfill leaves the room in a group to its due jobs, which takes one more statement.
+    """
     if not states:
         return {}
     waits = dependencies.reasons([state.pk for state in states])
@@ -154,6 +157,11 @@ def _waits(states: Collection[JobState]) -> dict[int, list[Wait]]:
     for state in states:
         if state.job.group_id in full:
             waits.setdefault(state.pk, []).append(Wait(full[state.job.group_id]))
+    last = [state for state in states if state.job.group_id and pending_kinds(state, now) == [BACKFILL]]
+    busy = due.groups_with_urgent_work(now) if last else []
+    for state in last:
+        if state.job.group_id in busy and state.job.group_id not in full:
+            waits.setdefault(state.pk, []).append(Wait(_("another job of its group is due")))
     return waits
 
 
@@ -165,6 +173,7 @@ def _why_not(
     if not state.job.enabled:
         return Explanation(_("It is disabled."))
     pending = pending_kinds(state, now)
+    is_backfill = pending == [BACKFILL]
     if state.schedule_error and not pending:
         return Explanation(_("Schedule error: %(error)s") % {"error": state.schedule_error})
     if pause is not None:
@@ -177,6 +186,10 @@ def _why_not(
         return Explanation(_("It was edited; the next tick books it."), bool(pending and texts), waits_for_tick=True)
     if not pending:
         return Explanation(_why_not_due(state), has_retry_first(state))
+    if is_backfill and texts:
+        return Explanation(_("Its backfill waits: %(reasons)s.") % {"reasons": "; ".join(texts)}, True)
+    if is_backfill:
+        return Explanation(_("The next tick starts the next run of its backfill."), waits_for_tick=True)
     if texts:
         return Explanation(_("It is due, but %(reasons)s.") % {"reasons": "; ".join(texts)}, True)
     return Explanation(_("It is due; the next tick starts it."), waits_for_tick=True)
@@ -195,6 +208,9 @@ def _why_not_due(state: JobState) -> str:
         return _("It has no schedule; it runs by hand or by a trigger.")
     if state.next_run is None:
         return _("It has no further scheduled time.")
+    if state.backfill_at is not None:
+        words = {"time": _local(state.next_run), "backfill": _local(state.backfill_at)}
+        return _("Its next run is at %(time)s. Its backfill goes on at %(backfill)s.") % words
     return _("Its next run is at %(time)s.") % {"time": _local(state.next_run)}
 
 

@@ -2,7 +2,7 @@
 
 Each move is one conditional UPDATE that names the state it leaves; zero rows is an answer. A claim or a close locks
 JobState first; only a claim for a group with a limit locks that group before. Lock order everywhere: Group, JobState,
-Job, Run, Lease, Activation, each by id.
+Job, Run, Lease, Activation, each by id. A backfill is only changed while its job's JobState is locked.
 
 Belongs here: every change of a run's state, a lease or a job state, and the events about it. Does not belong here:
 rules whether a job may run (``eligibility``), handing runs to executors (``executors``), and loops (``scheduler``).
@@ -11,6 +11,8 @@ rules whether a job may run (``eligibility``), handing runs to executors (``exec
 from chroniker.lifecycle.activations import discard_waiting
 from chroniker.lifecycle.adoption import adopt_jobs, stop_claims
 from chroniker.lifecycle.attention import needs_attention
+from chroniker.lifecycle.backfills import add as add_backfill
+from chroniker.lifecycle.backfills import cancel_backfill, fail_backfill
 from chroniker.lifecycle.booking import book, is_host_local, suspend_schedule
 from chroniker.lifecycle.claim import claim
 from chroniker.lifecycle.clock_jump import restart_after_clock_jump
@@ -31,15 +33,18 @@ __all__ = [
     "Outcome",
     "Plan",
     "Started",
+    "add_backfill",
     "adopt_jobs",
     "book",
     "cancel",
+    "cancel_backfill",
     "claim",
     "correct_argv",
     "count_closed_runs",
     "delete_jobs",
     "discard_waiting",
     "expire",
+    "fail_backfill",
     "finish",
     "is_host_local",
     "jobs_to_delete",

@@ -7,6 +7,7 @@ from collections.abc import Collection
 
 from chroniker.conf import settings
 from chroniker.lifecycle import activations, job_health
+from chroniker.lifecycle.backfills import end_open
 from chroniker.lifecycle.booking import BOOKED, closing_run, is_host_local
 from chroniker.lifecycle.bulk import write_states
 from chroniker.lifecycle.notify import send_run_finished
@@ -22,12 +23,15 @@ _WRITTEN = (*BOOKED, "raised_from", "raised_to")
 
 @transactional
 def adopt_jobs(job_ids: Collection[int], now: dt.datetime, *, raise_by: int, skip: bool) -> int:
-    """Raise the tokens of these jobs; with ``skip`` also pass over their instants until ``now`` and their retries.
+    """Raise the tokens of these jobs; with ``skip`` also pass over their instants until ``now`` and their retries,
+    and cancel their backfills.
 
     The original may have given further tokens after the copy was made: a receiver that compares tokens must not see one
     of them again. Skipped instants become one SKIPPED run of each job. Returns how many jobs have one. Jobs whose
     schedule cannot be computed here only get their tokens raised.
     """
+    if skip:
+        end_open(job_ids, "chroniker_adopt")
     states = list(locked(JobState.objects.filter(pk__in=job_ids), skip=False))
     jobs = Job.objects.in_bulk([state.pk for state in states])
     skipped = []

@@ -12,7 +12,7 @@ from chroniker.clock.database_clock import FromNow
 from chroniker.conf import settings
 from chroniker.eligibility import dependencies, pauses
 from chroniker.eligibility.dependencies import Edge, Scope
-from chroniker.lifecycle import activations, host_runs, job_health
+from chroniker.lifecycle import activations, backfills, host_runs, job_health
 from chroniker.lifecycle.admission import admit, count_free, lock_limits
 from chroniker.lifecycle.bulk import insert, write_states
 from chroniker.lifecycle.notify import enqueue, send_run_finished
@@ -27,6 +27,7 @@ BOOKING = (
     "covered_until",
     "next_instant",
     "next_run",
+    "backfill_at",
     "last_token",
     "last_instant",
     *job_health.RETRY,
@@ -55,6 +56,7 @@ def claim(plans: Sequence[Plan], now: dt.datetime, *, wait: bool = False) -> lis
         return []
     if any(plan.claimed and plan.claimed.required_host == EVERY_HOST for plan in plans):
         host_runs.plan_children(plans, now)
+        plans = [plan for plan in plans if not plan.is_dropped]
     edges = dependencies.edges_from([plan.state.pk for plan in plans if plan.kind.dependencies is not Scope.NONE])
     claimed = _claim(plans, edges, now, wait)
     for run in claimed:
@@ -65,7 +67,7 @@ def claim(plans: Sequence[Plan], now: dt.datetime, *, wait: bool = False) -> lis
 @transactional
 def _claim(plans: Sequence[Plan], edges: Sequence[Edge], now: dt.datetime, wait: bool) -> list[Run]:
     limits = lock_limits(plans, skip=not wait) if any(plan.state.job.group for plan in plans) else {}
-    unchanged = _lock_unchanged(plans, edges, skip=not wait)
+    unchanged = backfills.still_open(_lock_unchanged(plans, edges, skip=not wait))
     admitted, checked_at = _still_eligible(unchanged, now)
     if limits or edges:
         admitted = admit(admitted, edges, count_free(limits))
@@ -73,6 +75,7 @@ def _claim(plans: Sequence[Plan], edges: Sequence[Edge], now: dt.datetime, wait:
     if admitted:
         _insert(admitted, checked_at)
         write_states([plan.after for plan in admitted], BOOKING)
+        backfills.write([plan.backfill for plan in admitted if plan.backfill])
         activations.take(admitted, checked_at)
         activations.record_ends([], [plan.after for plan in admitted], checked_at)
     return [run for plan in admitted for run in plan.opened]

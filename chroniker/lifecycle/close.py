@@ -10,18 +10,26 @@ from uuid import UUID
 from chroniker.clock.database_clock import FromNow, database_now
 from chroniker.conf import settings
 from chroniker.eligibility.claim_kinds import HOLDING
-from chroniker.lifecycle import activations, host_runs, job_health
+from chroniker.lifecycle import activations, backfills, host_runs, job_health
 from chroniker.lifecycle.bulk import write_states
 from chroniker.lifecycle.events import note, note_lost
 from chroniker.lifecycle.notify import annotate_recipients, enqueue, send_run_finished
 from chroniker.lifecycle.transactions import locked, transactional
-from chroniker.models import EVERY_HOST, OPEN, EventKind, Job, JobState, Lease, Run, Status
+from chroniker.models import EVERY_HOST, OPEN, EventKind, Job, JobState, Lease, Run, Status, Trigger
 from chroniker.reasons import NO_REASON, Code, Reason
 
 LONGEST_BACKOFF = dt.timedelta(days=1)
 
 #: What closing a run may change in the state.
-CLOSED = ("last_status", "last_finished_at", "last_seconds", *job_health.RETRY, *job_health.HOLD, *job_health.RESULT)
+CLOSED = (
+    "last_status",
+    "last_finished_at",
+    "last_seconds",
+    "backfill_at",
+    *job_health.RETRY,
+    *job_health.HOLD,
+    *job_health.RESULT,
+)
 
 ERROR_LINE_LENGTH = 300
 
@@ -152,12 +160,15 @@ def _settle(states: Sequence[JobState], runs: Sequence[Run], at_once: bool) -> N
     by_job = {state.pk: state for state in states}
     parents = [run.pk for run in runs if run.required_host == EVERY_HOST]
     lost = host_runs.lost_children(parents) if parents else set()
-    ended, settled = (
-        list[Run](),
-        [run for run in runs if run.slot == "" and run.job_id in by_job],
-    )  # a child's end is settled with its parent
+    # A child's end is settled with its parent.
+    ended, settled = list[Run](), [run for run in runs if run.slot == "" and run.job_id in by_job]
+    backfill_of = backfills.of_runs(settled)
     for run in settled:
         state = by_job[run.job_id]
+        if run.origin == Trigger.BACKFILL:
+            again = retry_at(run.job, run, now, lost=run.pk in lost)
+            backfills.record_end(state, run, backfill_of.get(run.backfill), now, now if again and at_once else again)
+            continue
         state.last_status, state.last_finished_at = run.status, run.finished_at
         state.last_seconds = job_health.seconds_of(run)
         again = retry_at(run.job, run, now, lost=run.pk in lost)
@@ -165,6 +176,7 @@ def _settle(states: Sequence[JobState], runs: Sequence[Run], at_once: bool) -> N
         job_health.record_end(state, run, goes_on=goes_on)
         ended += [] if goes_on else [run]
     write_states([by_job[run.job_id] for run in settled], CLOSED)
+    backfills.write(list(backfill_of.values()))
     activations.record_ends(ended, [by_job[run.job_id] for run in settled], now)
     if any(run.status == Status.LOST for run in runs):
         note_lost(runs, now)
@@ -176,14 +188,15 @@ def retry_at(job: Job, run: Run, now: dt.datetime, *, lost: bool = False) -> dt.
 
     A failure or a timeout is retried ``max_retries`` times; a lost run, if ``retry_on_lost``, as often as it takes:
     the back-off doubles each time, up to a day. A job that is held on failure is held after ``LOST_ATTEMPTS`` lost
-    ones. ``lost``: a run on some host was, so that this one counts as lost too.
+    ones, and a backfill goes on after as many. ``lost``: a run on some host was, so that this one counts as lost too.
     """
     if run.stop_requested_at is not None or not job.enabled:
         return None
     lost = lost or run.status == Status.LOST
     failed = not lost and run.status in (Status.FAILED, Status.TIMED_OUT) and run.attempt <= job.max_retries
-    is_held = job.hold_on_failure and run.origin in HOLDING and run.attempt >= job_health.LOST_ATTEMPTS
-    if failed or (lost and job.retry_on_lost and not is_held):
+    is_bounded = run.origin == Trigger.BACKFILL or (job.hold_on_failure and run.origin in HOLDING)
+    is_last = is_bounded and run.attempt >= job_health.LOST_ATTEMPTS
+    if failed or (lost and job.retry_on_lost and not is_last):
         backoff = dt.timedelta(seconds=job.retry_backoff_seconds * 2 ** min(run.attempt - 1, 20))
         return now + min(backoff, LONGEST_BACKOFF)
     return None

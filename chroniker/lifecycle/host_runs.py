@@ -42,6 +42,9 @@ def plan_children(plans: Sequence[Plan], now: dt.datetime) -> None:
 
 def _add_children(plan: Plan, live: Sequence[Host], now: dt.datetime) -> None:
     parent, job = plan.runs[-1], plan.state.job
+    if not live and plan.backfill is not None:
+        plan.is_dropped = True  # nothing has to be accounted for: it waits for a host
+        return
     if not live:
         parent.status, parent.finished_at, parent.uncounted_since = Status.SKIPPED, now, now
         parent.attempt, parent.chain, parent.argv = 0, None, None

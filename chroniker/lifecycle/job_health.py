@@ -56,6 +56,15 @@ def record_end(state: JobState, run: Run, *, goes_on: bool) -> None:
         _hold(state, run.job, run.token, run.finished_at)
 
 
+def record_backfill_end(state: JobState, run: Run) -> None:
+    """Record the end of a run of a backfill: in the counters and durations, which say nothing about the present."""
+    last_success_at = state.last_success_at
+    count_end(state, run)
+    state.last_success_at = last_success_at
+    if run.status == Status.SUCCEEDED:
+        _record_duration(state, run)
+
+
 def count_end(state: JobState, run: Run) -> None:
     """Add this closed run to the counters. An imported run may be older than the last success."""
     counter = _COUNTERS[Status(run.status)]
@@ -86,6 +95,10 @@ def _record_success(state: JobState, run: Run) -> None:
         lift_hold(state)
     if run.origin == Trigger.SCHEDULE and run.instant_until is not None:
         state.last_success_until = max(state.last_success_until or run.instant_until, run.instant_until)
+    _record_duration(state, run)
+
+
+def _record_duration(state: JobState, run: Run) -> None:
     if (seconds := seconds_of(run)) is not None:
         use_recent(state, [*state.recent_seconds, seconds])
 

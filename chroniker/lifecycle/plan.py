@@ -5,7 +5,17 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 
-from chroniker.eligibility.claim_kinds import EVENT, MANUAL, OVERLAPPED, RETRY, RETRY_INHERITS, SCHEDULED, ClaimKind
+from chroniker.eligibility.claim_kinds import (
+    BACKFILL,
+    EVENT,
+    MANUAL,
+    OVERLAPPED,
+    RETRY,
+    RETRY_INHERITS,
+    SCHEDULED,
+    ClaimKind,
+)
+from chroniker.lifecycle import backfill_plan
 from chroniker.lifecycle.event_plan import event
 from chroniker.lifecycle.planned_rows import Plan, add_run, begin, instant_before, next_booking
 from chroniker.models import Activation, CatchUp, JobState, Status, Trigger
@@ -31,6 +41,8 @@ def draw(
         return retry(state, now)
     if kind is EVENT:
         return event(state, now, waiting)
+    if kind is BACKFILL:
+        return backfill_plan.next_run(state, now)
     return by_hand(state, now, kind=kind)
 
 

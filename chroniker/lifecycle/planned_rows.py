@@ -13,7 +13,7 @@ from chroniker.eligibility.claim_kinds import ClaimKind, keeps_retries
 from chroniker.exceptions import ScheduleError
 from chroniker.job_commands import policy
 from chroniker.lifecycle import job_health
-from chroniker.models import OPEN, JobState, Run, Status, Trigger
+from chroniker.models import OPEN, Backfill, JobState, Run, Status, Trigger
 from chroniker.reasons import NO_REASON, Code, Reason
 from chroniker.schedule import Spec, latest_until
 from chroniker.schedule.zones import zone_rules_version
@@ -30,6 +30,7 @@ _COPIED = (
     "last_instant",
     "last_status",
     "last_finished_at",
+    "backfill_at",
     *job_health.RETRY,
     *job_health.HOLD,
     *job_health.CHAIN,
@@ -49,6 +50,8 @@ class Plan:
     taken: list[UUID] = field(default_factory=list)  # activations that the claimed run is for
     passed: list[tuple[UUID, Code]] = field(default_factory=list)  # activations that get none, and why
     missed: Run | None = None  # the one of the runs, if any, that records missed instants
+    backfill: Backfill | None = None  # of a claim for a backfill: its row after the claim
+    is_dropped: bool = False  # it is not written
 
     @property
     def opened(self) -> list[Run]:

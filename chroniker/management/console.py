@@ -97,7 +97,11 @@ def describe(run: Run) -> str:
     """Job, number and trigger of a run. Not its id: a run in a preview has none."""
     if run.parent_id is not None:
         return one_line(f"“{run.job.name}”: run {run.token}, on {run.required_host}")
-    why = {Trigger.SCHEDULE: f"for {local(run.scheduled_for)}", Trigger.RETRY: f"attempt {run.attempt}"}
+    why = {
+        Trigger.SCHEDULE: f"for {local(run.scheduled_for)}",
+        Trigger.RETRY: f"attempt {run.attempt}",
+        Trigger.BACKFILL: f"backfill for {local(run.instant)}",
+    }
     return one_line(f"“{run.job.name}”: run {run.token}, {why.get(Trigger(run.trigger), 'by hand')}")
 
 

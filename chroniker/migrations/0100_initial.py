@@ -570,6 +570,7 @@ class Migration(migrations.Migration):
                             ("MANUAL", "by hand"),
                             ("RETRY", "retry"),
                             ("EVENT", "trigger"),
+                            ("BACKFILL", "backfill"),
                         ],
                         max_length=10,
                         verbose_name="trigger",
@@ -609,6 +610,7 @@ class Migration(migrations.Migration):
                             ("MANUAL", "by hand"),
                             ("RETRY", "retry"),
                             ("EVENT", "trigger"),
+                            ("BACKFILL", "backfill"),
                         ],
                         help_text="Trigger of the first attempt of its chain.",
                         max_length=10,
@@ -1204,6 +1206,7 @@ class Migration(migrations.Migration):
                             ("MANUAL", "by hand"),
                             ("RETRY", "retry"),
                             ("EVENT", "trigger"),
+                            ("BACKFILL", "backfill"),
                         ],
                         help_text="The trigger of the first attempt of that chain.",
                         max_length=10,
@@ -2130,4 +2133,151 @@ class Migration(migrations.Migration):
             ),
         ),
         # -- end of channels --
+        # -- backfills
+        migrations.CreateModel(
+            name="Backfill",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=chroniker.models.base.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("first", models.DateTimeField(help_text="The first moment of the range.", verbose_name="from")),
+                (
+                    "last",
+                    models.DateTimeField(help_text="The last moment of the range, included.", verbose_name="until"),
+                ),
+                (
+                    "which",
+                    models.CharField(
+                        choices=[
+                            ("NOT_SUCCEEDED", "those that did not succeed"),
+                            ("NOT_RUN", "those that were not started"),
+                            ("ALL", "all"),
+                        ],
+                        default="NOT_SUCCEEDED",
+                        max_length=15,
+                        verbose_name="scheduled times",
+                    ),
+                ),
+                (
+                    "include_unknown",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Run also for scheduled times of which no run is stored: deleted, or before the job existed.",
+                        verbose_name="also without a record",
+                    ),
+                ),
+                (
+                    "on_failure",
+                    models.CharField(
+                        choices=[("GO_ON", "continue"), ("STOP", "end the backfill")],
+                        default="GO_ON",
+                        max_length=8,
+                        verbose_name="after a failure",
+                    ),
+                ),
+                (
+                    "args",
+                    models.TextField(
+                        help_text="For its runs only. Empty: the job's own.", null=True, verbose_name="arguments"
+                    ),
+                ),
+                ("note", models.CharField(blank=True, max_length=500, verbose_name="note")),
+                ("spec", models.JSONField(help_text="The schedule when the backfill was made.")),
+                (
+                    "cursor",
+                    models.DateTimeField(help_text="The last instant that was decided. Empty: none yet.", null=True),
+                ),
+                (
+                    "attempt",
+                    models.PositiveIntegerField(
+                        default=0, help_text="Attempts for the instant at the cursor, if a retry is pending; else 0."
+                    ),
+                ),
+                (
+                    "chain",
+                    models.BigIntegerField(
+                        help_text="Token of the first attempt for the instant at the cursor.", null=True
+                    ),
+                ),
+                ("asked_by", models.CharField(blank=True, max_length=150, verbose_name="requested by")),
+                ("created_at", models.DateTimeField(verbose_name="requested at")),
+                ("cancelled_at", models.DateTimeField(null=True, verbose_name="cancelled at")),
+                ("cancelled_by", models.CharField(blank=True, max_length=150, verbose_name="cancelled by")),
+                (
+                    "finished_at",
+                    models.DateTimeField(help_text="No run is claimed after this.", null=True, verbose_name="ended at"),
+                ),
+                (
+                    "stopped_by_run",
+                    models.BigIntegerField(help_text="Token of the run whose failure ended it.", null=True),
+                ),
+                (
+                    "error",
+                    models.TextField(
+                        blank=True, help_text="Why its scheduled times cannot be computed.", verbose_name="error"
+                    ),
+                ),
+                (
+                    "planned",
+                    models.PositiveIntegerField(
+                        help_text="Runs that were expected when it was made.", verbose_name="planned"
+                    ),
+                ),
+                (
+                    "made",
+                    models.PositiveIntegerField(
+                        default=0, help_text="Instants that got a run.", verbose_name="started"
+                    ),
+                ),
+                ("succeeded", models.PositiveIntegerField(default=0, verbose_name="succeeded")),
+                (
+                    "failed",
+                    models.PositiveIntegerField(default=0, help_text="With all their retries.", verbose_name="failed"),
+                ),
+            ],
+            options={
+                "verbose_name": "backfill",
+                "verbose_name_plural": "backfills",
+                "default_permissions": ("view",),
+            },
+        ),
+        migrations.AddField(
+            model_name="jobstate",
+            name="backfill_at",
+            field=models.DateTimeField(
+                help_text="When a tick may claim the next run of its backfill. Empty: none, or its run is open.",
+                null=True,
+            ),
+        ),
+        migrations.AddField(
+            model_name="run",
+            name="backfill",
+            field=models.UUIDField(
+                help_text="The backfill that it is part of. Empty: none, or a child of such a run.", null=True
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="jobstate",
+            index=models.Index(fields=["backfill_at"], name="chroniker_state_backfill"),
+        ),
+        migrations.AddConstraint(
+            model_name="run",
+            constraint=models.UniqueConstraint(
+                fields=("job", "instant", "backfill", "attempt"), name="chroniker_run_backfill"
+            ),
+        ),
+        migrations.AddField(
+            model_name="backfill",
+            name="job",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="backfills", to="chroniker.job"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="backfill",
+            index=models.Index(fields=["finished_at", "job"], name="chroniker_backfill_open"),
+        ),
     ]

@@ -7,6 +7,7 @@ state (``lifecycle``), and rules whether a job may run (``eligibility``).
 from chroniker.models.alarm import Alarm
 from chroniker.models.alert import Alert, AlertKind
 from chroniker.models.audit import Action, AuditEntry
+from chroniker.models.backfill import Backfill, OnFailure, Which
 from chroniker.models.calendar import Blackout, Calendar
 from chroniker.models.channel import Channel, FailingChannel
 from chroniker.models.channel_kind import ChannelKind
@@ -41,6 +42,7 @@ __all__ = [
     "Alert",
     "AlertKind",
     "AuditEntry",
+    "Backfill",
     "Blackout",
     "Calendar",
     "CatchUp",
@@ -63,6 +65,7 @@ __all__ = [
     "Lease",
     "LogChunk",
     "Monitor",
+    "OnFailure",
     "Outbox",
     "Overlap",
     "Run",
@@ -77,4 +80,5 @@ __all__ = [
     "Ticker",
     "Trigger",
     "TriggerOn",
+    "Which",
 ]

@@ -27,6 +27,8 @@ class Action(models.TextChoices):
     UNHELD = "UNHELD", _("Resumed after the hold.")
     RUN = "RUN", _("Run %(token)d started manually.")
     RUN_WITH = "RUN_WITH", _("Run %(token)d started manually with the arguments: %(args)s")
+    BACKFILL = "BACKFILL", _("Backfill %(id)s requested: %(planned)d runs.")
+    BACKFILL_CANCELLED = "BACKFILL_CANCELLED", _("Backfill %(id)s cancelled.")
     STOPPED = "STOPPED", _("Stop of run %(token)d requested.")
     SYNCHRONISED = "SYNCHRONISED", _("Synchronised with the declaration in code: %(details)s")
     ADOPTED = "ADOPTED", _("This copy of the database was adopted. %(details)s")

@@ -68,6 +68,9 @@ class JobState(models.Model):
     retry_status = models.CharField(
         max_length=10, blank=True, choices=Status, help_text=_("How the latest attempt of that chain ended.")
     )
+    backfill_at = models.DateTimeField(
+        null=True, help_text=_("When a tick may claim the next run of its backfill. Empty: none, or its run is open.")
+    )
     held_at = models.DateTimeField(
         _("held since"), null=True, help_text=_("Its scheduled times wait since then: see hold_on_failure. Empty: no.")
     )
@@ -133,6 +136,7 @@ class JobState(models.Model):
         indexes = (
             models.Index(fields=["next_run", "job"], name="chroniker_state_next_run"),
             models.Index(fields=["retry_at"], name="chroniker_state_retry_at"),
+            models.Index(fields=["backfill_at"], name="chroniker_state_backfill"),
             models.Index(fields=["held_at"], name="chroniker_state_held"),
             models.Index(fields=["failing_since"], name="chroniker_state_failing"),
             models.Index(fields=["schedule_error_since"], name="chroniker_state_error"),

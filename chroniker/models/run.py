@@ -13,7 +13,7 @@ from chroniker.models.run_status import OPEN, Status, Trigger
 
 
 class Run(models.Model):
-    """Opened by the schedule, on request, or as a retry. Written when claimed, dispatched, started and closed.
+    """Opened by the schedule, on request, by a backfill, or as a retry. Written by claim, dispatch, start and close.
 
     ``id`` is also the id of the Celery task. Runs of a job are ordered by ``token``, never by ``id``.
 
@@ -44,6 +44,9 @@ class Run(models.Model):
     )
     cause = models.UUIDField(null=True, help_text=_("The run that triggered it. Empty: no run did."))
     depth = models.PositiveSmallIntegerField(default=0, help_text=_("Triggers in a row that led to it."))
+    backfill = models.UUIDField(
+        null=True, help_text=_("The backfill that it is part of. Empty: none, or a child of such a run.")
+    )
     asked_by = models.CharField(
         _("requested by"), max_length=150, blank=True, help_text=_("Who requested this run. Empty: nobody did.")
     )
@@ -131,6 +134,8 @@ class Run(models.Model):
         constraints = (
             models.UniqueConstraint(fields=["job", "token"], name="chroniker_run_token"),
             models.UniqueConstraint(fields=["job", "slot", "scheduled_for"], name="chroniker_run_instant"),
+            # Also the index for the runs that are for an instant. A backfill has one job.
+            models.UniqueConstraint(fields=["job", "instant", "backfill", "attempt"], name="chroniker_run_backfill"),
             models.CheckConstraint(
                 condition=Q(status__in=OPEN, finished_at__isnull=True)
                 | (~Q(status__in=OPEN) & Q(finished_at__isnull=False)),

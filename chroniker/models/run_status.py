@@ -9,8 +9,8 @@ from django.utils.translation import gettext_lazy as _
 #
 #   event       from      to                                  by
 #   ----------  --------  ----------------------------------  -------------------------------------------
-#   claimed     -         CLAIMED                             tick, run now, retry, trigger or event
-#   opened      -         RUNNING                             tick, run now, retry: a run on every host, with children
+#   claimed     -         CLAIMED                             tick, run now, retry, trigger or event, backfill
+#   opened      -         RUNNING                             tick, run now, retry, backfill: a run on every host
 #   skipped     -         SKIPPED                             tick, or an edit that closes a range
 #   started     CLAIMED   RUNNING                             supervisor
 #   finished    RUNNING   SUCCEEDED FAILED TIMED_OUT STOPPED  supervisor; for a run on every host, its last child
@@ -60,6 +60,7 @@ class Trigger(models.TextChoices):
     MANUAL = "MANUAL", _("by hand")
     RETRY = "RETRY", _("retry")
     EVENT = "EVENT", _("trigger")
+    BACKFILL = "BACKFILL", _("backfill")
 
 
 class CatchUp(models.TextChoices):

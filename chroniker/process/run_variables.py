@@ -20,7 +20,7 @@ class CurrentRun:
     run_id: UUID
     token: int
     attempt: int  #: 1, 2, … within its chain of retries
-    trigger: str  #: of the first attempt of its chain: SCHEDULE or MANUAL
+    trigger: str  #: of the first attempt of its chain: SCHEDULE, MANUAL or BACKFILL
     scheduled_for: dt.datetime | None  #: the first scheduled time that it is for
     covered_until: dt.datetime | None  #: the last one; it differs only where several became one run
     interval_start: dt.datetime | None = None  #: the scheduled time before ``scheduled_for``. None: none is known

@@ -8,15 +8,19 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
+from django.db import InterfaceError, OperationalError
+
 from chroniker import lifecycle
+from chroniker.clock import jump_detection
 from chroniker.conf import settings
 from chroniker.eligibility import dependencies, due, waiting_activations
-from chroniker.eligibility.claim_kinds import TICK_KINDS, ClaimKind
+from chroniker.eligibility.claim_kinds import BACKFILL, TICK_KINDS, ClaimKind
 from chroniker.eligibility.dependencies import Scope
 from chroniker.lifecycle import plan
 from chroniker.models import EVERY_HOST, JobState, Run
 from chroniker.models.job import fetch_closed_times
 from chroniker.reasons import Code, Reason
+from chroniker.scheduler.backfill_batches import with_open_backfills
 from chroniker.scheduler.stopping import stop_all
 from chroniker.scheduler.tick_result import TickResult
 
@@ -85,13 +89,30 @@ def _claim_kind(
         if not states:
             return
         plans = _draw_plans(kind, states, now, result)
-        claimed = lifecycle.claim(plans, now)
+        claimed = _claim(plans, now)
         result.messages |= any(plan.missed for plan in plans)
         _record(result, states, claimed)
         yield claimed
         if len(states) < settings.batch_size:
             return
         lost_batches = 0 if claimed else lost_batches + 1
+
+
+def _claim(plans: list[lifecycle.Plan], now: dt.datetime) -> list[Run]:
+    """Claim a batch. If that raises because of some job's data, claim its jobs one by one, so that only that job waits.
+
+    An unusable database raises: it concerns all jobs.
+    """
+    try:
+        return lifecycle.claim(plans, now)
+    except (jump_detection.ClockJumped, OperationalError, InterfaceError):
+        raise
+    except Exception:
+        if len(plans) == 1:
+            logger.exception("Job %s cannot be claimed; other jobs are.", plans[0].state.pk)
+            return []
+        logger.warning("A batch of %d jobs cannot be claimed at once; they are claimed one by one.", len(plans))
+    return [run for plan in plans for run in _claim([plan], now)]
 
 
 def _record(result: TickResult, states: Sequence[JobState], claimed: Sequence[Run]) -> None:
@@ -112,6 +133,8 @@ def _draw_plans(
     if kind.covers_instants and any(state.job.calendar_id for state in states):
         fetch_closed_times(state.job for state in states)
     waiting = waiting_activations.read(states) if kind.by_activation else {}
+    if kind is BACKFILL:
+        states = with_open_backfills(states, now)
     plans, changed = [], []
     for state in states:
         try:

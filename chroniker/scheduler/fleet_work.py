@@ -19,6 +19,7 @@ from chroniker.models import (
     Activation,
     Alarm,
     AuditEntry,
+    Backfill,
     FleetWork,
     Host,
     HostService,
@@ -45,7 +46,7 @@ DAY = dt.timedelta(days=1)
 COUNTS_AGE = dt.timedelta(days=35)
 #: Activations that have ended are kept this long: a request with the same key changes nothing.
 ACTIVATION_AGE = dt.timedelta(days=30)
-#: Entries of the audit are kept this long.
+#: Entries of the audit, and backfills that have ended, are kept this long.
 AUDIT_AGE = dt.timedelta(days=365)
 #: Rows of hourly counts or of the audit deleted by one statement.
 PORTION = 10_000
@@ -68,7 +69,7 @@ def count_runs(now: dt.datetime) -> None:
 
 
 def delete_old_records(now: dt.datetime) -> None:
-    """Delete old minutes of ticks, hourly counts, audit entries, activations, silent workers and hosts, ended alarms.
+    """Delete old records: of ticks, counts, the audit, activations, backfills, silent workers and hosts, ended alarms.
 
     The newest ticker is always kept.
     """
@@ -83,6 +84,7 @@ def delete_old_records(now: dt.datetime) -> None:
     _forgotten_hosts(now).delete()
     _delete_in_portions(RunHour.objects.filter(hour__lt=now - COUNTS_AGE).order_by("hour"))
     _delete_in_portions(Activation.objects.filter(ended_at__lt=now - ACTIVATION_AGE).order_by("ended_at"))
+    _delete_in_portions(Backfill.objects.filter(finished_at__lt=now - AUDIT_AGE).order_by("finished_at"))
     _delete_in_portions(AuditEntry.objects.filter(at__lt=now - AUDIT_AGE).order_by("at"))
 
 

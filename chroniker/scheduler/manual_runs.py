@@ -30,7 +30,7 @@ def run_now(job: Job, by: str, args: str | None = None, instant: dt.datetime | N
     if instant is not None and instant.utcoffset() is None:
         raise ValueError(f"{instant} has no time zone")
     if args is not None:
-        _check_arguments(job, args)
+        check_arguments(job, args)
     if not Job.objects.filter(pk=job.pk, edited_at=None, state__isnull=False).exists():
         lifecycle.book([job.pk], _trusted_now())
     state = JobState.objects.select_related("job__group").get(pk=job.pk)
@@ -61,7 +61,8 @@ def _trusted_now() -> dt.datetime:
         raise ClaimRefused(explanations.clock_jump_message(jump.reading.suspended_because)) from jump
 
 
-def _check_arguments(job: Job, args: str) -> None:
+def check_arguments(job: Job, args: str) -> None:
+    """Raises ``ClaimRefused`` if the job's command does not accept these arguments."""
     if not job.command:
         raise ClaimRefused(_("Raw commands have no separate arguments; edit the command instead."))
     try:

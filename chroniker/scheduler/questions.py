@@ -81,7 +81,8 @@ def moments() -> list[tuple[QuerySet[Any], str]]:
     Jobs that were disabled past the model count: the pass at that time books them.
     """
     claims = dispatch.claims_for_this_host(executors.here())
-    return [(JobState.objects.all(), "next_run"), (JobState.objects.all(), "retry_at"), (claims, "redispatch_at")]
+    states = [(JobState.objects.all(), column) for column in ("next_run", "retry_at", "backfill_at")]
+    return [*states, (claims, "redispatch_at")]
 
 
 def first_after(rows: QuerySet[Any], column: str, now: dt.datetime | Expression) -> QuerySet[Any]:

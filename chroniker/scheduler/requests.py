@@ -1,4 +1,4 @@
-"""Requests of commands and programs: pause, resume, run, stop. Each that has an effect adds an entry to the audit.
+"""Requests of commands and programs: pause, resume, run, backfill, stop. Each with an effect is added to the audit.
 
 Pages of the admin call the functions below these, and add their entries to the log of Django's admin.
 """
@@ -11,8 +11,8 @@ from uuid import UUID
 from chroniker import lifecycle
 from chroniker.eligibility import pauses
 from chroniker.lifecycle.transactions import transactional
-from chroniker.models import Action, AuditEntry, Group, Job, Run, Switch
-from chroniker.scheduler import manual_runs, stopping
+from chroniker.models import Action, AuditEntry, Backfill, Group, Job, Run, Switch
+from chroniker.scheduler import backfilling, manual_runs, stopping
 
 #: Longer arguments of a run are cut in its entry; the run has them whole.
 ARGS_LENGTH = 500
@@ -61,6 +61,22 @@ def stop(run_id: UUID | str, by: str) -> bool:
     was_open = stopping.stop(run_id, by)
     if run is not None and was_open and run.stop_requested_at is None:
         AuditEntry.objects.record(by, Action.STOPPED, [run.job], token=run.token)
+    return was_open
+
+
+def backfill(wish: backfilling.Wish, by: str) -> Backfill:
+    """Like ``backfilling.request``; the entry is written after it."""
+    made = backfilling.request(wish, by)
+    AuditEntry.objects.record(by, Action.BACKFILL, [wish.job], id=str(made.pk), planned=made.planned)
+    return made
+
+
+def cancel_backfill(backfill_id: UUID | str, by: str, *, stop_run: bool = False) -> bool:
+    """Like ``backfilling.cancel``. A repeated request adds no entry."""
+    was_open = backfilling.cancel(backfill_id, by, stop_run=stop_run)
+    if was_open:
+        job = Job.objects.get(backfills=UUID(str(backfill_id)))
+        AuditEntry.objects.record(by, Action.BACKFILL_CANCELLED, [job], id=str(backfill_id))
     return was_open
 
 

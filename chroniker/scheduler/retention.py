@@ -17,13 +17,14 @@ from collections.abc import Collection, Iterator, Sequence
 from uuid import UUID
 
 from django.db import IntegrityError
-from django.db.models import BigIntegerField, Case, Exists, F, Model, OuterRef, Q, QuerySet, When
+from django.db.models import BigIntegerField, Case, Exists, F, Model, OuterRef, Q, QuerySet, When, Window
+from django.db.models.functions import RowNumber
 
 from chroniker.conf import settings
 from chroniker.escaping import one_line
 from chroniker.executors import executors
 from chroniker.lifecycle.transactions import transactional
-from chroniker.models import FINAL, OPEN, JobState, LogChunk, Outbox, Run, RunEvent
+from chroniker.models import FINAL, OPEN, Backfill, JobState, LogChunk, Outbox, Run, RunEvent, Trigger
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +43,8 @@ def trim(job_ids: Collection[int]) -> int:
 
     Called with the jobs that were just claimed: only a claim makes a history grow, so the cost depends on the due jobs,
     not on all jobs. Tokens number a job's runs, so "all but the newest 1000" is a range of the index on (job, token),
-    and no kept row is read. Two statements for each 200 jobs, plus the deletion of at most ``PORTION`` runs. A larger
+    and no kept row is read. Of jobs with backfills, the runs of backfills are counted apart, which one more statement
+    does. Two statements for each 200 jobs, plus the deletion of at most ``PORTION`` runs. A larger
     surplus (the maximum was lowered) is deleted after later claims. Limit: the surplus of a job that is never claimed
     again stays.
     """
@@ -64,12 +66,27 @@ def _surplus(job_ids: Sequence[int]) -> list[UUID]:
     # Tokens between ``raised_from`` and ``raised_to`` belong to no run.
     across = F("raised_from") + F("last_token") - F("raised_to") - maximum
     cut = Case(When(raised_to__gt=plain, then=across), default=plain, output_field=BigIntegerField())
-    cuts = longer.annotate(cut=cut).values_list("pk", "cut")
-    older = [Q(job=job_id, token__lte=cut) for job_id, cut in cuts]
+    has_backfills = Exists(Backfill.objects.filter(job=OuterRef("pk")))
+    cuts = list(longer.annotate(cut=cut, counts_apart=has_backfills).values_list("pk", "cut", "counts_apart"))
+    older = [Q(job=job_id, token__lte=cut) for job_id, cut, counts_apart in cuts if not counts_apart]
+    if apart := [job_id for job_id, _cut, counts_apart in cuts if counts_apart]:
+        older.append(Q(pk__in=_surplus_apart(apart)))
     if not older:
         return []
     runs = deletable().filter(functools.reduce(operator.or_, older))
     return list(runs.order_by("job", "token").values_list("pk", flat=True)[:PORTION])
+
+
+def _surplus_apart(job_ids: Sequence[int]) -> list[UUID]:
+    """The surplus of jobs with backfills, whose runs are counted apart: they must not push out the schedule's history.
+
+    One statement, which reads all runs of these jobs.
+    """
+    of_backfill = Case(When(origin=Trigger.BACKFILL, then=1), default=0)
+    number = Window(RowNumber(), partition_by=[F("job"), of_backfill], order_by=F("token").desc())
+    runs = Run.objects.filter(job__in=job_ids, slot="").annotate(number=number, most=F("job__maximum_log_entries"))
+    surplus = runs.filter(number__gt=F("most")).order_by("job", "token")
+    return list(surplus.values_list("pk", flat=True)[:PORTION])
 
 
 def ended_before(moment: dt.datetime) -> QuerySet[Run]:

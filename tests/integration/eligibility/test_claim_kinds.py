@@ -21,6 +21,10 @@ def test_a_kind_is_pending_for_the_same_jobs_in_sql_and_in_memory(kind: ClaimKin
         a_booked_job(overlap=overlap, cron="0 0 1 1 *")
         a_booked_job(overlap=overlap, cron="0 0 1 1 *", force_run=True)
         JobState.objects.filter(job=a_booked_job(overlap=overlap, cron="0 0 1 1 *")).update(retry_at=now)
+        JobState.objects.filter(job=a_booked_job(overlap=overlap, cron="0 0 1 1 *")).update(backfill_at=now)
+        for waits in ("retry_at", "held_at"):
+            both = {"backfill_at": now, waits: now}
+            JobState.objects.filter(job=a_booked_job(overlap=overlap, cron="0 0 1 1 *")).update(**both)
     for fields in ({}, {"held_at": now}, {"retry_at": now}):
         target = a_booked_job(cron="0 0 1 1 *")
         Activation.objects.create(target=target, instant=now, made_at=now)

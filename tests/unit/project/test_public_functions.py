@@ -11,6 +11,9 @@ import pytest
 import chroniker
 
 SIGNATURES = {
+    "backfill": "(job: 'Job', first: 'dt.datetime', last: 'dt.datetime', by: 'str', *, which: 'str' = 'NOT_SUCCEEDED', "
+    "include_unknown: 'bool' = False, on_failure: 'str' = 'GO_ON', args: 'str | None' = None, "
+    "note: 'str' = '') -> 'Backfill'",
     "current_run": "() -> 'CurrentRun | None'",
     "fence": "() -> 'AbstractContextManager[Fence]'",
     "job": "(**fields: 'Unpack[JobFields]') -> 'Declaration'",

@@ -1,0 +1,159 @@
+"""The instants of a backfill: what the stored runs say about each, and which of them get a run. Read-only."""
+
+from __future__ import annotations
+
+import datetime as dt
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from django.db import models
+from django.db.models import DateTimeField, Q, Subquery, Value
+from django.db.models.functions import Coalesce
+from django.utils.translation import gettext_lazy as _
+
+from chroniker.models import Backfill, Run, Status, Trigger, Which
+from chroniker.schedule import ClosedTime, Spec, closed_at, next_after
+
+#: Instants that one pass looks at for a backfill.
+MOST_LOOKED_AT = 200
+#: Runs that are read at once. What they do not decide is left for the next pass.
+MOST_RUNS = 5000
+
+TICK = dt.timedelta(microseconds=1)
+
+
+class Answer(models.TextChoices):
+    """What the stored runs say about an instant. The values are a stable interface for programs."""
+
+    NO_RECORD = "NO_RECORD", _("no record")
+    NOT_RUN = "NOT_RUN", _("not started")
+    NOT_SUCCEEDED = "NOT_SUCCEEDED", _("did not succeed")
+    SUCCEEDED = "SUCCEEDED", _("succeeded")
+
+
+_RANK = list(Answer)
+
+
+class Window(NamedTuple):
+    """Instants of one job, in order."""
+
+    job_id: int
+    instants: list[dt.datetime]
+
+
+class Decided(NamedTuple):
+    instant: dt.datetime
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """The next instants of a backfill with their answers. All instants until ``until`` are decided."""
+
+    decided: Sequence[Decided]
+    until: dt.datetime
+    is_last: bool  #: there is no further instant
+
+
+def is_wanted(which: str, answer: Answer, *, include_unknown: bool) -> bool:
+    """Whether an instant with this answer gets a run."""
+    if which == Which.ALL:
+        return True
+    if answer is Answer.NO_RECORD:
+        return include_unknown
+    return answer is Answer.NOT_RUN or (which == Which.NOT_SUCCEEDED and answer is Answer.NOT_SUCCEEDED)
+
+
+def following(
+    spec: Spec, closed: list[ClosedTime], after: dt.datetime, last: dt.datetime, limit: int
+) -> tuple[list[dt.datetime], dt.datetime, bool]:
+    """The instants after this moment until ``last``, outside blackouts; the last one that was looked at; and whether
+    there is none after it. At most ``limit`` instants are looked at, those in blackouts included."""
+    found = []
+    instant = next_after(spec, after)
+    for _each in range(limit):
+        if instant is None or instant > last:
+            break
+        if not closed or closed_at(closed, instant, spec.timezone) is None:
+            found.append(instant)
+        after, instant = instant, next_after(spec, instant)
+    return found, after, instant is None or instant > last
+
+
+def answers(windows: Sequence[Window]) -> dict[int, list[Answer]]:
+    """By job: what the stored runs say about each instant of its window, or about the first of them.
+
+    A run of the schedule, and its retries, answer for all instants that they are for; a run of a backfill, or one by
+    hand for a given scheduled time, for that instant. One statement, which reads at most ``MOST_RUNS`` runs; where they
+    do not suffice, the list of answers is shorter, or missing for a job.
+    """
+    of_any = Q(pk__in=[])
+    for window in windows:
+        if window.instants:
+            of_any |= _are_for(window.job_id, window.instants[0], window.instants[-1])
+    columns = ("job", "instant", "instant_until", "status", "started_at")
+    origins = [Trigger.SCHEDULE, Trigger.MANUAL, Trigger.BACKFILL]
+    runs = Run.objects.filter(of_any, slot="", origin__in=origins).order_by("job", "instant")
+    rows = list(runs.values_list(*columns)[:MOST_RUNS])
+    by_job = defaultdict(list)
+    for job_id, *row in rows:
+        by_job[job_id].append(row)
+    is_cut = len(rows) == MOST_RUNS
+    found = {}
+    for window in windows:
+        instants = window.instants
+        if is_cut and window.job_id > rows[-1][0]:
+            continue
+        if is_cut and window.job_id == rows[-1][0]:
+            instants = instants[: bisect_left(instants, rows[-1][1])]
+        found[window.job_id] = _best(instants, by_job[window.job_id])
+    return found
+
+
+def _are_for(job_id: int, low: dt.datetime, high: dt.datetime) -> Q:
+    """The runs that are for an instant from ``low`` to ``high``: from the run that covers ``low`` on."""
+    covering = Run.objects.filter(job=job_id, slot="", scheduled_for__lte=low).order_by("-scheduled_for")
+    begin = Coalesce(Subquery(covering.values("scheduled_for")[:1]), Value(low, output_field=DateTimeField()))
+    return Q(job=job_id, instant__gte=begin, instant__lte=high, instant_until__gte=low)
+
+
+def _best(
+    instants: list[dt.datetime], runs: Sequence[tuple[dt.datetime, dt.datetime, str, dt.datetime | None]]
+) -> list[Answer]:
+    ranks = [0] * len(instants)
+    for first, until, status, started_at in runs:
+        answer = Answer.NOT_SUCCEEDED if started_at is not None else Answer.NOT_RUN
+        rank = _RANK.index(Answer.SUCCEEDED if status == Status.SUCCEEDED else answer)
+        for place in range(bisect_left(instants, first), bisect_right(instants, until)):
+            ranks[place] = max(ranks[place], rank)
+    return [_RANK[rank] for rank in ranks]
+
+
+def candidates(
+    backfills: Sequence[tuple[Backfill, list[ClosedTime]]],
+) -> tuple[dict[int, Candidates], dict[int, Exception]]:
+    """By job: the next instants of its backfill, with their answers; and the errors of schedules.
+
+    At most one statement. A backfill is in neither if too many runs would have to be read to decide anything.
+    """
+    limit = max(1, MOST_LOOKED_AT // max(1, len(backfills)))
+    found, errors = {}, {}
+    for backfill, closed in backfills:
+        after = backfill.first - TICK if backfill.cursor is None else backfill.cursor
+        try:
+            found[backfill.job_id] = following(backfill.schedule, closed, after, backfill.last, limit)
+        except Exception as error:  # an error of one schedule concerns this backfill alone
+            errors[backfill.job_id] = error
+    windows = [Window(job_id, instants) for job_id, (instants, _until, _is_last) in found.items() if instants]
+    known = answers(windows) if windows else {}
+    result = {}
+    for job_id, (instants, until, is_last) in found.items():
+        decided = [Decided(*each) for each in zip(instants, known.get(job_id, []), strict=False)]
+        if len(decided) == len(instants):
+            result[job_id] = Candidates(decided, until, is_last)
+        elif decided:
+            result[job_id] = Candidates(decided, decided[-1].instant, is_last=False)
+    return result, errors

@@ -1,0 +1,71 @@
+"""The plan of a claim for a backfill: the run for its next instant, or its end. Pure."""
+
+from __future__ import annotations
+
+import copy
+import datetime as dt
+from dataclasses import dataclass
+
+from chroniker.eligibility.backfill_instants import Candidates, is_wanted
+from chroniker.eligibility.claim_kinds import BACKFILL
+from chroniker.lifecycle.planned_rows import Plan, add_run, begin, instant_before
+from chroniker.models import Backfill, JobState, Status, Trigger
+
+
+@dataclass(frozen=True, slots=True)
+class OpenBackfill:
+    """The open backfill of a job, as a pass has read it."""
+
+    row: Backfill
+    candidates: Candidates | None  #: none is needed for a retry
+
+
+def next_run(state: JobState, now: dt.datetime) -> Plan:
+    """One run for the next instant, which covers no instants. ``state`` carries its backfill as ``open_backfill``.
+
+    A run that would probably not end before the job's next run of the schedule is not claimed: the plan looks again at
+    that time. Where no instant is left, the plan ends the backfill; where none of those that were looked at gets a run,
+    it moves the cursor behind them.
+    """
+    found: OpenBackfill = state.__dict__["open_backfill"]
+    plan = begin(BACKFILL, state)
+    plan.backfill = row = copy.copy(found.row)
+    if not fits(state, now):
+        plan.after.backfill_at = state.next_run
+    elif row.attempt:
+        _add_attempt(plan, row, now)
+    elif found.candidates is not None:
+        _look(plan, row, found.candidates, now)
+    return plan
+
+
+def fits(state: JobState, now: dt.datetime) -> bool:
+    """Whether a run of the usual duration ends before the next run of the schedule."""
+    return state.next_run is None or now + dt.timedelta(seconds=state.p50 or 0) < state.next_run
+
+
+def _look(plan: Plan, row: Backfill, candidates: Candidates, now: dt.datetime) -> None:
+    for instant, answer in candidates.decided:
+        if is_wanted(row.which, answer, include_unknown=row.include_unknown):
+            row.cursor, row.chain, row.made = instant, plan.after.last_token + 1, row.made + 1
+            _add_attempt(plan, row, now)
+            return
+    row.cursor = candidates.until
+    if candidates.is_last:
+        row.finished_at, plan.after.backfill_at = now, None
+    else:
+        plan.after.backfill_at = now
+
+
+def _add_attempt(plan: Plan, row: Backfill, now: dt.datetime) -> None:
+    assert row.cursor is not None
+    add_run(plan, now, Status.CLAIMED, Trigger.BACKFILL, args=row.args)
+    run = plan.runs[-1]
+    run.instant = run.instant_until = row.cursor
+    run.interval_start = instant_before(row.schedule, row.cursor)
+    run.backfill, run.asked_by = row.pk, row.asked_by
+    run.attempt, run.chain = row.attempt + 1, row.chain
+    if row.attempt:
+        run.trigger = Trigger.RETRY
+    row.attempt = 0
+    plan.after.backfill_at = None  # until this run ends

@@ -1,0 +1,117 @@
+"""Backfills: make one, cancel one, and record the ends of its runs. Each change is made under its job's JobState."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Sequence
+from uuid import UUID
+
+from django.utils.translation import gettext as _
+
+from chroniker.clock.database_clock import database_now
+from chroniker.exceptions import BackfillRefused
+from chroniker.lifecycle import job_health
+from chroniker.lifecycle.bulk import write_states
+from chroniker.lifecycle.planned_rows import Plan
+from chroniker.lifecycle.transactions import locked, transactional
+from chroniker.models import BAD, Backfill, JobState, OnFailure, Run, Status
+
+#: What a claim, or the end of a run, may change in a backfill.
+_WRITTEN = ("cursor", "attempt", "chain", "made", "succeeded", "failed", "finished_at", "stopped_by_run")
+
+
+@transactional
+def add(backfill: Backfill) -> Backfill:
+    """Store this backfill, and make its first run due. Raises ``BackfillRefused`` if the job has an open one."""
+    state = locked(JobState.objects.filter(pk=backfill.job_id), skip=False).get()
+    open_one = Backfill.objects.filter(job=backfill.job_id, finished_at=None).first()
+    if open_one is not None:
+        raise BackfillRefused(_("The job has an open backfill already: %(id)s.") % {"id": open_one.pk})
+    now = database_now()
+    backfill.created_at, state.backfill_at = now, now
+    backfill.save(force_insert=True)
+    write_states([state], ("backfill_at",))
+    return backfill
+
+
+@transactional
+def cancel_backfill(backfill_id: UUID, by: str) -> bool:
+    """Claim no further run of this backfill; returns whether it was open. Its open run continues."""
+    job_id = Backfill.objects.filter(pk=backfill_id).values_list("job", flat=True).first()
+    return bool(end_open([job_id], by, only=backfill_id)) if job_id is not None else False
+
+
+def end_open(job_ids: Collection[int], by: str, only: UUID | None = None) -> int:
+    """Cancel the open backfills of these jobs, within the caller's transaction; returns how many."""
+    states = list(locked(JobState.objects.filter(pk__in=job_ids), skip=False))
+    rows = Backfill.objects.filter(job__in=[state.pk for state in states], finished_at=None)
+    if only is not None:
+        rows = rows.filter(pk=only)
+    ended = {row.job_id: row for row in locked(rows, skip=False)}
+    now = database_now()
+    Backfill.objects.filter(pk__in=[row.pk for row in ended.values()]).update(
+        cancelled_at=now, cancelled_by=by[:150], finished_at=now
+    )
+    changed = [state for state in states if state.pk in ended]
+    for state in changed:
+        state.backfill_at = None
+    write_states(changed, ("backfill_at",))
+    return len(ended)
+
+
+@transactional
+def fail_backfill(backfill_id: UUID, error: str) -> None:
+    """End this backfill: its scheduled times cannot be computed on any host."""
+    job_id = Backfill.objects.filter(pk=backfill_id).values_list("job", flat=True).get()
+    state = locked(JobState.objects.filter(pk=job_id), skip=False).get()
+    if Backfill.objects.filter(pk=backfill_id, finished_at=None).update(finished_at=database_now(), error=error):
+        state.backfill_at = None
+        write_states([state], ("backfill_at",))
+
+
+def still_open(plans: list[Plan]) -> list[Plan]:
+    """Leave out the plans whose backfill has ended or moved since. Locks the rows; no statement without a backfill."""
+    ids = [plan.backfill.pk for plan in plans if plan.backfill is not None]
+    if not ids:
+        return plans
+    rows = {row.pk: row for row in locked(Backfill.objects.filter(pk__in=ids, finished_at=None), skip=False)}
+    return [plan for plan in plans if plan.backfill is None or _is_unmoved(plan, rows.get(plan.backfill.pk))]
+
+
+def _is_unmoved(plan: Plan, row: Backfill | None) -> bool:
+    drawn_from: Backfill = plan.state.__dict__["open_backfill"].row
+    return row is not None and (row.cursor, row.attempt) == (drawn_from.cursor, drawn_from.attempt)
+
+
+def of_runs(runs: Sequence[Run]) -> dict[UUID | None, Backfill]:
+    """The backfills that these runs are part of, locked. No statement without one."""
+    ids = {run.backfill for run in runs if run.backfill is not None}
+    return {row.pk: row for row in locked(Backfill.objects.filter(pk__in=ids), skip=False)} if ids else {}
+
+
+def record_end(
+    state: JobState, run: Run, backfill: Backfill | None, now: dt.datetime, retry_at: dt.datetime | None
+) -> None:
+    """Record the end of a run of a backfill: its retry, the next run, or the end of the backfill.
+
+    The job's last result, its failures, its hold and its pending retry stay as they are: they are about the present.
+    """
+    job_health.record_backfill_end(state, run)
+    if backfill is None:
+        return
+    if retry_at is not None and backfill.is_open:
+        backfill.attempt, state.backfill_at = run.attempt, retry_at
+        return
+    backfill.succeeded += run.status == Status.SUCCEEDED
+    backfill.failed += run.status in BAD
+    if not backfill.is_open:
+        return  # cancelled meanwhile: the job may have another one
+    state.backfill_at = now
+    if run.status in BAD and backfill.on_failure == OnFailure.STOP:
+        backfill.finished_at, backfill.stopped_by_run, state.backfill_at = now, run.token, None
+
+
+def write(backfills: Sequence[Backfill]) -> None:
+    """Write the rows that a claim or the end of runs has changed. The caller has locked them. One statement."""
+    if backfills:
+        Backfill.objects.bulk_update(backfills, _WRITTEN)

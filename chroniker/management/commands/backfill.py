@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import time
+from typing import Any
+from uuid import UUID
+
+from django.core.management.base import CommandError, CommandParser
+
+from chroniker.escaping import one_line
+from chroniker.exceptions import BackfillRefused
+from chroniker.management.console import CHECKS, POLL_SECONDS, database_errors_explained, job_named, local, moment
+from chroniker.management.table import table
+from chroniker.management.terminal import ConsoleCommand
+from chroniker.models import OPEN, Backfill, OnFailure, Run, Which
+from chroniker.models.audit import command_actor
+from chroniker.scheduler import backfilling, requests
+from chroniker.scheduler.backfilling import Preview, Wish
+from chroniker.wording.formats import short_duration
+
+CHOICES = {each.value.lower().replace("_", "-"): each for each in Which}
+HEAD = ("backfill", "job", "from", "until", "which", "progress", "failed", "requested by")
+
+
+class Command(ConsoleCommand):
+    help = (
+        "Runs a job for its past scheduled times, one after the other, the oldest first, after everything else that is "
+        "due. Both ends of the range are included. Exit status 1 with --wait if a run failed or the backfill did not "
+        "complete, and with --cancel if it was not open."
+    )
+    requires_system_checks = CHECKS
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("job", metavar="NAME-OR-ID", nargs="?")
+        parser.add_argument("--from", dest="first", metavar="TIME", help="the first moment: 2026-03-29T03:00")
+        parser.add_argument("--until", dest="last", metavar="TIME", help="the last moment, included")
+        parser.add_argument(
+            "--which",
+            choices=sorted(CHOICES),
+            default="not-succeeded",
+            help="the scheduled times that get a run (default: %(default)s)",
+        )
+        parser.add_argument(
+            "--include-unknown", action="store_true", help="run also for times of which no run is stored"
+        )
+        parser.add_argument(
+            "--stop-on-failure", action="store_true", help="end after the first run that fails with all its retries"
+        )
+        parser.add_argument("--arguments", dest="args_of_runs", metavar="TEXT", help="arguments for these runs only")
+        parser.add_argument("--note", default="", metavar="TEXT", help="a note about the reason, for people")
+        parser.add_argument("--dry-run", action="store_true", help="list what would run, and change nothing")
+        parser.add_argument("--wait", action="store_true", help="wait until it has ended")
+        other = parser.add_mutually_exclusive_group()
+        other.add_argument("--list", action="store_true", help="list the open backfills, or those of this job")
+        other.add_argument("--cancel", metavar="ID", help="start no further run of this backfill")
+        parser.add_argument("--stop-run", action="store_true", help="with --cancel: stop its open run, too")
+
+    def handle(self, **options: Any) -> None:
+        with database_errors_explained():
+            if options["cancel"] is not None:
+                self.cancel(options["cancel"], options["stop_run"])
+            elif options["list"]:
+                self.write_list(options["job"])
+            else:
+                self.request(options)
+
+    def request(self, options: dict[str, Any]) -> None:
+        first, last = moment(options["first"], fold=0), moment(options["last"], fold=1)
+        if not options["job"] or first is None or last is None:
+            raise CommandError("Name a job, and the range with --from and --until.")
+        wish = Wish(
+            job_named(options["job"]),
+            first,
+            last,
+            CHOICES[options["which"]],
+            options["include_unknown"],
+            OnFailure.STOP if options["stop_on_failure"] else OnFailure.GO_ON,
+            options["args_of_runs"],
+            options["note"],
+        )
+        try:
+            if options["dry_run"]:
+                self.write_preview(wish, backfilling.preview(wish))
+                return
+            made = requests.backfill(wish, command_actor("backfill"))
+        except BackfillRefused as refusal:
+            raise CommandError(one_line(str(refusal))) from refusal
+        self.stdout.write(f"Backfill {made.pk}: {made.planned} runs, from the next tick on.")
+        if options["wait"]:
+            self.wait(made)
+
+    def write_preview(self, wish: Wish, found: Preview) -> None:
+        rows = [
+            (local(each.instant), str(each.answer.label), "would run" if wish.wants(each) else "-")
+            for each in found.decided
+        ]
+        self.stdout.write("\n".join(table(rows, ("scheduled time", "record", "backfill"))))
+        takes = "" if found.seconds is None else f", about {short_duration(found.seconds)} in all"
+        self.stdout.write(f"{found.planned} of {len(rows)} scheduled times would run{takes}.")
+
+    def write_list(self, job: str | None) -> None:
+        rows = Backfill.objects.select_related("job").order_by("-created_at")
+        rows = rows.filter(finished_at=None) if job is None else rows.filter(job=job_named(job))
+        lines = [
+            (
+                str(row.pk),
+                one_line(row.job.name),
+                local(row.first),
+                local(row.last),
+                str(Which(row.which).label),
+                f"{row.made} of {row.planned}, {row.condition_label}",
+                str(row.failed),
+                one_line(row.asked_by),
+            )
+            for row in rows[:1000]
+        ]
+        self.stdout.write("\n".join(table(lines, HEAD)) if lines else "No backfills.")
+
+    def cancel(self, text: str, stop_run: bool) -> None:
+        try:
+            found = Backfill.objects.get(pk=UUID(text))
+        except (ValueError, Backfill.DoesNotExist):
+            raise CommandError(f"There is no backfill “{one_line(text)[:100]}”.") from None
+        was_open = requests.cancel_backfill(found.pk, command_actor("backfill"), stop_run=stop_run)
+        self.stdout.write("Cancelled." if was_open else "It has ended already.")
+        if not was_open:
+            raise SystemExit(1)
+
+    def wait(self, made: Backfill) -> None:
+        of_it = Run.objects.filter(job=made.job_id, backfill=made.pk, status__in=OPEN)
+        while made.is_open or of_it.exists():
+            time.sleep(POLL_SECONDS * 5)
+            made.refresh_from_db()
+        self.stdout.write(f"It has ended ({made.condition_label}): {made.succeeded} succeeded, {made.failed} failed.")
+        if made.failed or made.condition != "DONE":
+            raise SystemExit(1)

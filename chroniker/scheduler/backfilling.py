@@ -1,0 +1,165 @@
+"""Backfills at the request of a person or a program: a preview, the request itself, and its cancellation."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from chroniker import lifecycle
+from chroniker.clock.database_clock import database_now
+from chroniker.eligibility import backfill_instants
+from chroniker.eligibility.backfill_instants import MOST_LOOKED_AT, TICK, Decided, Window, is_wanted
+from chroniker.exceptions import BackfillRefused, ClaimRefused, ScheduleError
+from chroniker.models import OPEN, Backfill, Job, JobState, OnFailure, Run, Which
+from chroniker.models.backfill import frozen
+from chroniker.schedule import Frequency
+from chroniker.scheduler import manual_runs, stopping
+
+#: Instants of one backfill, those without a run included.
+MOST_INSTANTS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a backfill shall do. Both ends of the range are included; both have a time zone."""
+
+    job: Job
+    first: dt.datetime
+    last: dt.datetime
+    which: str = Which.NOT_SUCCEEDED
+    include_unknown: bool = False
+    on_failure: str = OnFailure.GO_ON
+    args: str | None = None
+    note: str = ""
+
+    def wants(self, each: Decided) -> bool:
+        return is_wanted(self.which, each.answer, include_unknown=self.include_unknown)
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """Each instant of the range with what the stored runs say about it, and how many get a run."""
+
+    decided: list[Decided]
+    planned: int
+    usual_seconds: float | None  #: of one run
+
+    @property
+    def seconds(self) -> float | None:
+        """The expected time of all runs, without the waits between them."""
+        return None if self.usual_seconds is None else self.planned * self.usual_seconds
+
+
+def preview(wish: Wish) -> Preview:
+    """What the backfill would run now. Raises ``BackfillRefused`` with the reason if it cannot be made."""
+    state = _booked_state(wish.job)
+    _refuse_arguments(wish)
+    decided = _decided(wish.job, _instants(wish, state))
+    planned = sum(wish.wants(each) for each in decided)
+    most = wish.job.maximum_log_entries
+    if 0 < most < planned:
+        raise BackfillRefused(
+            _("It needs %(planned)d runs, but only the last %(most)d runs of the job are kept (“runs kept”).")
+            % {"planned": planned, "most": most}
+        )
+    return Preview(decided, planned, state.p50)
+
+
+def request(wish: Wish, by: str) -> Backfill:
+    """Make the backfill; ticks claim its runs. Raises ``BackfillRefused`` like ``preview``, and if one is open."""
+    expected = preview(wish)
+    if not expected.planned:
+        raise BackfillRefused(_("Nothing to run: no scheduled time of the range needs a run. %(hint)s") % _hint(wish))
+    return lifecycle.add_backfill(
+        Backfill(
+            job=wish.job,
+            first=wish.first,
+            last=wish.last,
+            which=wish.which,
+            include_unknown=wish.include_unknown,
+            on_failure=wish.on_failure,
+            args=wish.args,
+            note=wish.note[:500],
+            spec=frozen(wish.job.spec),
+            planned=expected.planned,
+            asked_by=by[:150],
+        )
+    )
+
+
+def cancel(backfill_id: UUID | str, by: str, *, stop_run: bool = False) -> bool:
+    """Claim no further run of this backfill; returns whether it was open. ``stop_run``: stop its open run too."""
+    pk = UUID(str(backfill_id))
+    was_open = lifecycle.cancel_backfill(pk, by)
+    if stop_run:
+        job_ids = Backfill.objects.filter(pk=pk).values("job")
+        for run_id in Run.objects.filter(job__in=job_ids, backfill=pk, status__in=OPEN).values_list("pk", flat=True):
+            stopping.stop(run_id, by)  # at most one is open
+    return was_open
+
+
+def _booked_state(job: Job) -> JobState:
+    if job.frequency in (Frequency.ONCE, Frequency.MANUAL):
+        raise BackfillRefused(_("The job has no repeating schedule: run it by hand for its scheduled time instead."))
+    if not Job.objects.filter(pk=job.pk, edited_at=None, state__isnull=False).exists():
+        lifecycle.book([job.pk], database_now())
+        job.refresh_from_db()
+    return JobState.objects.get(pk=job.pk)
+
+
+def _refuse_arguments(wish: Wish) -> None:
+    if wish.which not in Which.values or wish.on_failure not in OnFailure.values:
+        raise BackfillRefused(_("“%(name)s” is not a known choice.") % {"name": f"{wish.which}, {wish.on_failure}"})
+    if wish.args is not None:
+        try:
+            manual_runs.check_arguments(wish.job, wish.args)
+        except ClaimRefused as refusal:
+            raise BackfillRefused(str(refusal)) from refusal
+
+
+def _instants(wish: Wish, state: JobState) -> list[dt.datetime]:
+    """The instants of the range outside blackouts. All of them are accounted for by the schedule."""
+    for moment in (wish.first, wish.last):
+        if moment.utcoffset() is None:
+            raise ValueError(f"{moment} has no time zone")
+    if wish.first > wish.last:
+        raise BackfillRefused(_("The range ends before it begins."))
+    if wish.last > database_now():
+        raise BackfillRefused(_("The range ends in the future; a backfill is for the past."))
+    try:
+        found, until, is_all = backfill_instants.following(
+            wish.job.spec, wish.job.closed_times, wish.first - TICK, wish.last, MOST_INSTANTS
+        )
+    except ScheduleError as error:
+        raise BackfillRefused(_("Schedule error: %(error)s") % {"error": error}) from error
+    if not is_all:
+        text = _("The range has more than %(most)d scheduled times; make it shorter.")
+        raise BackfillRefused(text % {"most": MOST_INSTANTS})
+    if not found:
+        raise BackfillRefused(_("The range has no scheduled time outside blackouts."))
+    if state.covered_until is None or until > state.covered_until:
+        words = {"time": f"{timezone.localtime(until):%Y-%m-%d %H:%M:%S}"}
+        raise BackfillRefused(
+            _("The schedule itself has not decided %(time)s yet; end the range before it, or try again later.") % words
+        )
+    return found
+
+
+def _decided(job: Job, instants: list[dt.datetime]) -> list[Decided]:
+    """With one statement for each ``MOST_LOOKED_AT`` instants, or for as many as one statement can decide."""
+    decided: list[Decided] = []
+    while len(decided) < len(instants):
+        window = Window(job.pk, instants[len(decided) : len(decided) + MOST_LOOKED_AT])
+        given = backfill_instants.answers([window])[job.pk]
+        decided += [Decided(*each) for each in zip(window.instants, given, strict=False)]
+    return decided
+
+
+def _hint(wish: Wish) -> dict[str, str]:
+    if wish.include_unknown or wish.which == Which.ALL:
+        return {"hint": ""}
+    return {"hint": _("Those without a record are left out unless you include them.")}
