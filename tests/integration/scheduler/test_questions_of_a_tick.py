@@ -95,6 +95,10 @@ def an_activation(**fields: Any) -> None:
     Activation.objects.create(target=a_booked_job(**RARE, **fields), instant=now, made_at=now)
 
 
+def a_waiting_backfill() -> None:
+    JobState.objects.filter(pk=a_booked_job(**RARE).pk).update(backfill_at=database_now())
+
+
 def regular_work_done_a_moment_ago(name: str) -> None:
     FleetWork.objects.create(name=name, due_at=database_now() + dt.timedelta(seconds=5))
 
@@ -124,6 +128,7 @@ WORK: dict[tuple[str, int], Callable[[], Any]] = {
     ("scheduled", 0): a_due_job,
     ("retry", 0): a_pending_retry,
     ("event", 0): an_activation,
+    ("backfill", 0): a_waiting_backfill,
     ("overlapped", 0): lambda: a_job_due_while_it_runs(Overlap.SKIP),
     ("replaced", 0): lambda: a_job_due_while_it_runs(Overlap.REPLACE),
     ("groups", 0): lambda: Group.objects.create(name="one at a time", limit=1),
@@ -187,6 +192,7 @@ def test_the_next_moment_is_the_first_of_instants_retries_and_redispatches() -> 
     changes: list[tuple[int, Callable[[dt.datetime], object]]] = [
         (900, lambda at: states.update(next_run=at)),
         (600, lambda at: states.update(retry_at=at)),
+        (500, lambda at: states.update(backfill_at=at)),
         (300, lambda at: Run.objects.filter(pk=a_run().pk).update(redispatch_at=at)),
     ]
     for seconds, change in changes:
