@@ -15,15 +15,27 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Sequence
     from typing import Unpack
     from uuid import UUID
 
     from chroniker.command_api.fence import Fence
     from chroniker.declared.declaration import Declaration, JobFields
-    from chroniker.models import Backfill, Group, Job, Run
+    from chroniker.models import Activation, Backfill, Group, Job, Run
     from chroniker.process.run_variables import CurrentRun
 
-__all__ = ["backfill", "current_run", "fence", "job", "needs_attention", "pause", "resume", "run_now", "stop"]
+__all__ = [
+    "backfill",
+    "current_run",
+    "fence",
+    "job",
+    "needs_attention",
+    "pause",
+    "resume",
+    "run_now",
+    "stop",
+    "trigger",
+]
 
 __version__ = "2.0.0.dev0"
 
@@ -100,6 +112,27 @@ def backfill(
 
     wish = backfilling.Wish(job, first, last, which, include_unknown, on_failure, args, note)
     return requests.backfill(wish, by)
+
+
+def trigger(
+    job: Job | str | int,
+    key: str | None = None,
+    instant: dt.datetime | None = None,
+    args: Sequence[str] | None = None,
+    by: str = "",
+) -> Activation:
+    """Request a run of this job (or the job with this name or id) in the transaction of the caller.
+
+    The request is rolled back with that transaction, and waits after its commit until the job may run: also while the
+    job is running or paused. A second call with the same ``key`` changes nothing and returns the first request.
+    ``instant`` is the time that the command is told as its scheduled time, instead of now. ``args`` are words in place
+    of the job's arguments. Raises ``EventRefused`` with the reason.
+    """
+    from chroniker.models import Job
+    from chroniker.scheduler import events
+
+    found = job if isinstance(job, Job) else Job.from_name_or_id(str(job))
+    return events.trigger(found, key, instant, args, by)
 
 
 def stop(run_id: UUID | str, by: str) -> bool:

@@ -38,6 +38,10 @@ class BackfillRefused(ChronikerError):
     """The backfill cannot be made."""
 
 
+class EventRefused(ChronikerError):
+    """This event cannot start the job."""
+
+
 class DeletionRefused(ChronikerError):
     """A job with an open run cannot be deleted: stop the run first, or delete the job in the admin, which waits."""
 

@@ -119,19 +119,25 @@ def claim_after_run(job_id: int) -> TickResult:
     """
     dependents = hosts.without_unfinished_host_runs(JobDependency.objects.filter(dependee=job_id)).values("dependent")
     targets = JobTrigger.objects.filter(source=job_id).values("target")
-    result = TickResult()
     # After most runs nothing waits. The statements of a whole pass, each time, would cost more than the run did.
     waiting = {
         *due.jobs_with_pending_work([job_id, *dependents.union(targets).values_list("dependent", flat=True)]),
         *due.pending_jobs_in_group_of(job_id, settings.batch_size),
     }
+    result = claim_waiting(waiting)
+    outbox.send_soon()
+    return result
+
+
+def claim_waiting(waiting: Collection[int]) -> TickResult:
+    """Claim and dispatch what these jobs wait for, if a tick would."""
+    result = TickResult()
     if waiting and _may_claim():
         with suppress(jump_detection.ClockJumped):  # the next tick records it
             clock = PassClock(jump_detection.trusted_reading())
             for claimed in claim_due(result, clock, waiting):
                 result.dispatched += dispatch.dispatch(claimed, clock())
         retention.trim(result.over_maximum)
-    outbox.send_soon()
     return result
 
 

@@ -23,6 +23,8 @@ SIGNATURES = {
     "run_now": "(job: 'Job', by: 'str', args: 'str | None' = None, "
     "scheduled_for: 'dt.datetime | None' = None) -> 'Run'",
     "stop": "(run_id: 'UUID | str', by: 'str') -> 'bool'",
+    "trigger": "(job: 'Job | str | int', key: 'str | None' = None, instant: 'dt.datetime | None' = None, "
+    "args: 'Sequence[str] | None' = None, by: 'str' = '') -> 'Activation'",
 }
 
 

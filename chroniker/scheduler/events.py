@@ -1,0 +1,120 @@
+"""Events: a program requests a run of a job, in its own transaction. The run is claimed after the commit."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+
+from django.db import IntegrityError, connections, transaction
+from django.utils.translation import gettext as _
+
+from chroniker.clock.database_clock import database_now
+from chroniker.conf import settings
+from chroniker.eligibility.waiting_activations import is_full
+from chroniker.escaping import shortened
+from chroniker.exceptions import CommandRefused, EventRefused, ExecutorError
+from chroniker.executors import executors
+from chroniker.executors.base import a_person_waits
+from chroniker.job_commands import options
+from chroniker.lifecycle.activations import PASSED, end
+from chroniker.lifecycle.event_plan import line_of
+from chroniker.models import Activation, Job
+from chroniker.reasons import Code, Reason
+from chroniker.scheduler.tick import claim_waiting
+
+LONGEST_KEY = 200
+
+
+def trigger(
+    job: Job,
+    key: str | None = None,
+    instant: dt.datetime | None = None,
+    args: Sequence[str] | None = None,
+    by: str = "",
+) -> Activation:
+    """Insert an activation of ``job`` in the caller's transaction: rolled back with it, claimed after its commit.
+
+    A second call with the same ``key`` returns the first activation, however that ended. ``instant``: the scheduled
+    time that the run is for, instead of now. ``args``: words in place of the job's arguments; they are neither split
+    nor searched for placeholders. A disabled job is passed over: the activation says so.
+
+    Raises ``EventRefused`` with the reason, ``ValueError`` for a time without a time zone, and ``TypeError`` for
+    arguments that are no list of texts. Nothing is written then.
+    """
+    _check_connection(job)
+    _check(job, key, instant, args)
+    now = database_now()
+    row = Activation(
+        target_id=job.pk,
+        key=key,
+        instant=instant or now,
+        args=None if args is None else list(args),
+        made_at=now,
+        asked_by=by[:150],
+    )
+    enabled = Job.objects.filter(pk=job.pk).values_list("enabled", flat=True).first()
+    if enabled is None:
+        raise EventRefused(_("The job was deleted."))
+    if not enabled:
+        end(row, PASSED, Code.DISABLED)
+    elif is_full(job.pk).exists():
+        raise EventRefused(str(Reason.of(Code.TOO_MANY)))
+    return _insert(row)
+
+
+def _check_connection(job: Job) -> None:
+    """Refuse a caller whose transaction is on another database: the activation would not be rolled back with it."""
+    ours = settings.database
+    others = [alias for alias in connections if alias != ours and connections[alias].in_atomic_block]
+    if job._state.db not in (None, ours) or (others and not connections[ours].in_atomic_block):
+        text = _("Jobs are in the database “%(ours)s”, and this transaction is on “%(theirs)s”.")
+        raise EventRefused(text % {"ours": ours, "theirs": others[0] if others else job._state.db})
+
+
+def _check(job: Job, key: str | None, instant: dt.datetime | None, args: Sequence[str] | None) -> None:
+    if instant is not None and instant.utcoffset() is None:
+        raise ValueError(f"{instant} has no time zone")
+    if key is not None and not (0 < len(key) <= LONGEST_KEY and key.isprintable()):
+        text = _("“%(key)s” is no key: it has 1 to %(max)d printable characters.")
+        raise EventRefused(text % {"key": shortened(key), "max": LONGEST_KEY})
+    if args is None:
+        return
+    if isinstance(args, str) or not all(isinstance(word, str) for word in args):
+        raise TypeError(f"args is a list of texts, not {args!r}")
+    if not job.command:
+        raise EventRefused(_("Raw commands have no separate arguments; edit the command instead."))
+    if any("\0" in word for word in args):
+        raise EventRefused(_("An argument contains the character NUL."))
+    try:
+        problem = options.argument_error(job.command, line_of(args))
+    except CommandRefused as refusal:
+        raise EventRefused(str(refusal)) from refusal
+    if problem:
+        raise EventRefused(problem)
+
+
+def _insert(row: Activation) -> Activation:
+    """A plain insert in a savepoint: “insert or ignore” ends with deadlocks on MariaDB."""
+    try:
+        with transaction.atomic(using=settings.database):
+            row.save(force_insert=True)
+    except IntegrityError:
+        if row.key is None:
+            raise
+        # At REPEATABLE READ this transaction may not see the other one's row yet: then the new one stands for it.
+        return Activation.objects.filter(target=row.target_id, key=row.key).first() or row
+    target = row.target_id
+    transaction.on_commit(lambda: _claim_soon(target), using=settings.database, robust=True)
+    return row
+
+
+def _claim_soon(job_id: int) -> None:
+    """Before the next tick, unless the run executes in the process that claims it."""
+    alias = Job.objects.filter(pk=job_id).values_list("executor", flat=True).first()
+    try:
+        if alias is None or executors[alias].executes_here:
+            return
+    except ExecutorError:
+        return  # the next tick shows the problem
+    with a_person_waits():
+        claim_waiting([job_id])
