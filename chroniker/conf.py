@@ -130,8 +130,7 @@ class Settings(MonitoringSettings):
 
     @property
     def installation(self) -> str | Literal[False] | None:
-        """The name of this environment, stored in its database. ``None``: the database itself is recognised. ``False``:
-        copies of databases are not detected."""
+        """This environment's name, stored in its database. None: the database is recognised; False: nothing is."""
         value: str | Literal[False] | None = self._value("CHRONIKER_INSTALLATION")
         return value
 
@@ -215,6 +214,11 @@ class Settings(MonitoringSettings):
         """Dotted path of a function, called with ``(job, stdout=..., stderr=...)`` after a run ended with an error."""
         value: str | None = self._value("CHRONIKER_JOB_ERROR_CALLBACK")
         return value
+
+    @property
+    def alerts(self) -> Mapping[str, Any]:
+        """The alert fields of all jobs that have none, nor their group."""
+        return dict(self._value("CHRONIKER_ALERTS"))
 
     @property
     def webhooks(self) -> Any:

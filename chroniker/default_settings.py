@@ -49,4 +49,5 @@ DEFAULTS: dict[str, Any] = {
     "CHRONIKER_JOB_ERROR_CALLBACK": None,
     "CHRONIKER_WEBHOOKS": (),
     "CHRONIKER_CHANNEL_HOSTS": (),
+    "CHRONIKER_ALERTS": {},
 }

@@ -7,10 +7,13 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
+from django.core.exceptions import ValidationError
 
 from chroniker.conf import DEFAULTS
+from chroniker.models.alert_fields import ALERT_FIELDS
 from chroniker.web_addresses import is_web_address, network_of
 
 #: Takes a value. Returns ``None`` if it is valid, else a hint and the id of the check.
@@ -117,6 +120,24 @@ def shutdown_grace(value: Any) -> tuple[str, str] | None:
     return wrong and (f"{wrong[0].rstrip('.')}, or None to wait until they have ended.", wrong[1])
 
 
+def alerts(value: Any) -> tuple[str, str] | None:
+    """The alert fields of all jobs, with values as in a job."""
+    hint = 'Give the fields of alerts of all jobs: {"alert_start_seconds": 300, "alert_done_by": "06:00 mon-fri"}.'
+    if not isinstance(value, Mapping):
+        return hint, WRONG_TYPE
+    for name, each in value.items():
+        if name not in ALERT_FIELDS:
+            return f"{hint} The names are: {', '.join(sorted(ALERT_FIELDS))}.", OUT_OF_RANGE
+        if isinstance(each, bool) or not isinstance(each, str if name == "alert_done_by" else int):
+            return hint, WRONG_TYPE
+        try:
+            field: Any = apps.get_model("chroniker", "Group")._meta.get_field(name)
+            field.clean(each, None)
+        except ValidationError as error:
+            return f"{name}: {' '.join(error.messages)}", OUT_OF_RANGE
+    return None
+
+
 RULES: Mapping[str, Rule] = {
     "CHRONIKER_LOCK_TIMEOUT": number(least=0, above=True, unit="seconds"),
     "CHRONIKER_HEARTBEAT_MISSES": number(least=2),
@@ -156,6 +177,7 @@ RULES: Mapping[str, Rule] = {
     "CHRONIKER_MONITOR_FUNCTIONS": patterns_or_none,
     "CHRONIKER_COMMAND_SETUP": TEXT_OR_NONE,
     "CHRONIKER_SYNC_JOBS": BOOLEAN,
+    "CHRONIKER_ALERTS": alerts,
 }
 
 

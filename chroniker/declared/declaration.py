@@ -57,6 +57,11 @@ class JobFields(TypedDict, total=False):
     email_success_to_subscribers: bool
     owner: str
     runbook_url: str
+    alert_start_seconds: int | None
+    alert_run_seconds: int | None
+    alert_done_by: str
+    alert_failures: int | None
+    alert_repeat_seconds: int | None
     is_monitor: bool
     monitor_url: str
     monitor_error_template: str

@@ -12,7 +12,7 @@ from chroniker.declared.loading import DeclaredJob
 from chroniker.declared.stored_jobs import read_stored_jobs
 from chroniker.lifecycle.transactions import transactional
 from chroniker.models import Action, AuditEntry, Group, Job, JobDependency
-from chroniker.models.schedule_fields import TIMELINE_FIELDS
+from chroniker.models.schedule_fields import BOOKED_FIELDS
 
 
 def plan_sync(declared: Sequence[DeclaredJob], *, adopt: bool = False) -> list[Change]:
@@ -58,8 +58,8 @@ def _create_groups(groups: list[Group]) -> None:
 
 def _update(plan: SyncPlan) -> None:
     """In two groups, so that only jobs with a changed schedule or ``enabled`` are booked again."""
-    booked = [(job, fields) for job, fields in plan.updated if fields & TIMELINE_FIELDS]
-    others = [(job, fields) for job, fields in plan.updated if not fields & TIMELINE_FIELDS]
+    booked = [(job, fields) for job, fields in plan.updated if fields & BOOKED_FIELDS]
+    others = [(job, fields) for job, fields in plan.updated if not fields & BOOKED_FIELDS]
     for each in (booked, others):
         if each:
             Job.objects.bulk_update([job for job, _ in each], set().union(*(fields for _, fields in each)))

@@ -9,8 +9,9 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
-from django.db.models import Exists, Q
+from django.db.models import Exists, F, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -98,14 +99,17 @@ def pause(by: str, reason: str = "", group: Group | None = None) -> bool:
     if group is None:
         Switch.objects.get_or_create(pk=ALL)
     rows = Switch.objects.filter(pk=ALL) if group is None else Group.objects.filter(pk=group.pk)
-    values = {"paused_at": FromNow(), "paused_by": by[:150], "paused_reason": reason.strip()[:500]}
+    values: dict[str, Any] = {"paused_at": FromNow(), "paused_by": by[:150], "paused_reason": reason.strip()[:500]}
+    values["alert_revision"] = F("alert_revision") + 1
     return bool(rows.filter(paused_at=None).update(**values))
 
 
 def resume(group: Group | None = None) -> bool:
     """End the pause of all jobs, or of this group. ``False``: it was not paused. Does not change the setting."""
     rows = Switch.objects.filter(pk=ALL) if group is None else Group.objects.filter(pk=group.pk)
-    return bool(rows.filter(paused_at__isnull=False).update(paused_at=None, paused_by="", paused_reason=""))
+    values: dict[str, Any] = {"paused_at": None, "paused_by": "", "paused_reason": ""}
+    values |= {"resumed_at": FromNow(), "alert_revision": F("alert_revision") + 1}
+    return bool(rows.filter(paused_at__isnull=False).update(**values))
 
 
 def _as_a_sentence(reason: str) -> str:

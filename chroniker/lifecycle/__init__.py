@@ -10,6 +10,8 @@ rules whether a job may run (``eligibility``), handing runs to executors (``exec
 
 from chroniker.lifecycle.activations import discard_waiting
 from chroniker.lifecycle.adoption import adopt_jobs, stop_claims
+from chroniker.lifecycle.alert_mutes import mute, unmute
+from chroniker.lifecycle.alert_watch import begin_lateness_again, look_at_alerts, mark_changed
 from chroniker.lifecycle.attention import needs_attention
 from chroniker.lifecycle.backfills import add as add_backfill
 from chroniker.lifecycle.backfills import cancel_backfill, fail_backfill
@@ -35,6 +37,7 @@ __all__ = [
     "Started",
     "add_backfill",
     "adopt_jobs",
+    "begin_lateness_again",
     "book",
     "cancel",
     "cancel_backfill",
@@ -50,6 +53,9 @@ __all__ = [
     "jobs_to_delete",
     "keep_tokens",
     "leave_to_host",
+    "look_at_alerts",
+    "mark_changed",
+    "mute",
     "needs_attention",
     "note",
     "record_dispatched",
@@ -65,5 +71,6 @@ __all__ = [
     "stop_claims",
     "suspend_schedule",
     "take_for_dispatch",
+    "unmute",
     "wait_for",
 ]

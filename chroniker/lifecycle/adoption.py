@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Collection
 
 from chroniker.conf import settings
-from chroniker.lifecycle import activations, job_health
+from chroniker.lifecycle import activations, alert_conditions, alert_episodes, job_health
 from chroniker.lifecycle.backfills import end_open
 from chroniker.lifecycle.booking import BOOKED, closing_run, is_host_local
 from chroniker.lifecycle.bulk import write_states
@@ -33,7 +33,7 @@ def adopt_jobs(job_ids: Collection[int], now: dt.datetime, *, raise_by: int, ski
     if skip:
         end_open(job_ids, "chroniker_adopt")
     states = list(locked(JobState.objects.filter(pk__in=job_ids), skip=False))
-    jobs = Job.objects.in_bulk([state.pk for state in states])
+    jobs = Job.objects.select_related("group").in_bulk([state.pk for state in states])
     skipped = []
     for state in states:
         state.raised_from = state.last_token
@@ -42,8 +42,14 @@ def adopt_jobs(job_ids: Collection[int], now: dt.datetime, *, raise_by: int, ski
         if skip:
             job_health.drop_retry(state, jobs[state.pk], now)
             skipped += [run] if (run := _skip(jobs[state.pk], state, now)) else []
+            state.expected_since = now
     Run.objects.bulk_create(skipped)
     send_run_finished(skipped)
+    changes = alert_conditions.changes_of((state, jobs[state.pk]) for state in states)
+    for change in changes:
+        alert_conditions.standing(change)
+        change.state.alert_at = now if change.rules.need_looks else change.state.alert_at
+    alert_episodes.write(changes, now)
     write_states(states, _WRITTEN)
     activations.record_ends([], states, now)
     return len(skipped)

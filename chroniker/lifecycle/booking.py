@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import copy
 import datetime as dt
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 
 from chroniker.clock.database_clock import database_now
 from chroniker.conf import settings
 from chroniker.exceptions import ScheduleError
-from chroniker.lifecycle import activations, job_health
+from chroniker.lifecycle import activations, alert_conditions, alert_episodes, job_health
 from chroniker.lifecycle.bulk import write_states
 from chroniker.lifecycle.notify import send_run_finished
 from chroniker.lifecycle.planned_rows import next_booking
 from chroniker.lifecycle.transactions import locked, transactional
-from chroniker.models import Job, JobState, Run, Status, Trigger
+from chroniker.models import AlertKind, Group, Job, JobState, Run, Status, Trigger
 from chroniker.reasons import Code, Reason
 from chroniker.schedule import Frequency, jitter, next_after
 from chroniker.schedule.zones import zone_rules_version
@@ -32,6 +32,8 @@ BOOKED = (
     "schedule_error",
     "schedule_error_since",
     "last_instant",
+    "expected_since",
+    *alert_episodes.MARKS,
     *job_health.RETRY,
     *job_health.HOLD,
     *job_health.CHAIN,
@@ -62,8 +64,8 @@ def _add_missing_states(job_ids: Collection[int]) -> None:
 def _book(job_ids: Collection[int], now: dt.datetime) -> int:
     states = {state.pk: state for state in locked(JobState.objects.filter(pk__in=job_ids), skip=True)}
     # Lock the jobs before they are read: an edit that commits later sets ``edited_at`` again.
-    jobs = list(locked(Job.objects.filter(pk__in=states), skip=True))
-    skipped, booked, failed = list[Run](), list[Job](), list[JobState]()
+    jobs = with_groups(locked(Job.objects.filter(pk__in=states), skip=True))
+    skipped, booked, failed, edited = list[Run](), list[Job](), list[JobState](), set[int]()
     for job in jobs:
         before = copy.copy(states[job.pk])
         try:
@@ -75,14 +77,39 @@ def _book(job_ids: Collection[int], now: dt.datetime) -> int:
             failed += _with_error(before, error, now)
             continue
         booked.append(job)
+        edited |= {job.pk} if before.booked_fingerprint != states[job.pk].booked_fingerprint else set()
         skipped += [run] if run else []
     Run.objects.bulk_create(skipped)
     send_run_finished(skipped)
+    _write_alerts([(states[job.pk], job) for job in booked], edited, now)
     write_states([*(states[job.pk] for job in booked), *failed], BOOKED)
     activations.record_ends([], [states[job.pk] for job in booked], now)
     activations.pass_all([job.pk for job in booked if not job.enabled], now, Code.DISABLED)
     Job.objects.filter(pk__in=[job.pk for job in booked]).update(edited_at=None)
     return len(booked)
+
+
+def with_groups(jobs: Iterable[Job]) -> list[Job]:
+    """These jobs with their groups, which are not locked. One statement; none if no job has a group."""
+    jobs = list(jobs)
+    ids = {job.group_id for job in jobs if job.group_id is not None}
+    groups = Group.objects.in_bulk(ids) if ids else {}
+    for job in jobs:
+        if job.group_id is not None:
+            job.group = groups.get(job.group_id)
+    return jobs
+
+
+def _write_alerts(booked: Sequence[tuple[JobState, Job]], edited: Collection[int], now: dt.datetime) -> None:
+    """What these bookings raise and end; a tick looks at the rest soon. ``edited``: jobs with another schedule."""
+    changes = alert_conditions.changes_of(booked)
+    for change in changes:
+        alert_conditions.standing(change)
+        if change.job.pk in edited and alert_conditions.is_open(change.state, AlertKind.MISSED):
+            change.ended.add(AlertKind.MISSED)
+        is_watched = change.job.enabled and (change.rules.need_looks or change.state.alerts_open)
+        change.state.alert_at = now if is_watched else None
+    alert_episodes.write(changes, now)
 
 
 def is_host_local(error: Exception) -> bool:
@@ -121,6 +148,8 @@ def rebook(job: Job, state: JobState, now: dt.datetime) -> Run | None:
         state.last_fingerprint, state.fingerprint_since = fingerprint, edit
     run = None
     try:
+        if job.enabled and not same:
+            state.expected_since = edit
         if was_off and job.enabled and not is_new:
             pending = next_after(job.spec, state.covered_until)
             run = closing_run(job, state, pending, edit, now, Reason.of(Code.DISABLED))
@@ -181,7 +210,9 @@ def suspend_schedule(job_id: int, error: Exception) -> None:
 @transactional
 def _suspend_schedule(job_id: int, error: Exception) -> None:
     for state in locked(JobState.objects.filter(pk=job_id), skip=True):
-        _store_error(state, error, database_now())
+        now = database_now()
+        _store_error(state, error, now)
+        _write_alerts([(state, job) for job in with_groups(Job.objects.filter(pk=job_id))], (), now)
         write_states([state], BOOKED)
 
 

@@ -12,7 +12,7 @@ from chroniker.clock.database_clock import FromNow
 from chroniker.conf import settings
 from chroniker.eligibility import dependencies, pauses
 from chroniker.eligibility.dependencies import Edge, Scope
-from chroniker.lifecycle import activations, backfills, host_runs, job_health
+from chroniker.lifecycle import activations, alert_conditions, alert_episodes, backfills, host_runs, job_health
 from chroniker.lifecycle.admission import admit, count_free, lock_limits
 from chroniker.lifecycle.bulk import insert, write_states
 from chroniker.lifecycle.notify import enqueue, send_run_finished
@@ -34,6 +34,7 @@ BOOKING = (
     *job_health.HOLD,
     *job_health.CHAIN,
     *job_health.SKIPPED,
+    *alert_episodes.MARKS,
 )
 
 
@@ -74,6 +75,7 @@ def _claim(plans: Sequence[Plan], edges: Sequence[Edge], now: dt.datetime, wait:
     admitted = _lower_flags(admitted, skip=not wait)
     if admitted:
         _insert(admitted, checked_at)
+        _write_alerts(admitted, checked_at)
         write_states([plan.after for plan in admitted], BOOKING)
         backfills.write([plan.backfill for plan in admitted if plan.backfill])
         activations.take(admitted, checked_at)
@@ -144,6 +146,21 @@ def _insert(plans: Sequence[Plan], now: dt.datetime) -> None:
     enqueue([plan.missed for plan in plans if plan.missed], now)
     send_run_finished(run for run in runs if run.status == Status.SKIPPED)
     insert(Lease, [_lease(run, plan, now) for plan in plans for run in plan.opened])
+
+
+def _write_alerts(plans: Sequence[Plan], now: dt.datetime) -> None:
+    """What these claims raise and end, and when to look at their jobs. No statement where that is nothing."""
+    changes = alert_conditions.changes_of((plan.after, plan.state.job) for plan in plans)
+    for plan, change in zip(plans, changes, strict=True):
+        alert_conditions.standing(change)
+        if plan.missed is not None:
+            alert_conditions.missed(change, plan.missed)
+        opened = plan.opened[0] if plan.opened else None
+        moments = [alert_conditions.next_look(change, opened, now)]
+        if opened is None:  # another run may be open
+            moments.append(plan.state.alert_at)
+        plan.after.alert_at = min(filter(None, moments), default=None)
+    alert_episodes.write(changes, now)
 
 
 def _move_times(run: Run, now: dt.datetime) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from chroniker.clock.database_clock import FromNow, database_now
 from chroniker.conf import settings
 from chroniker.eligibility.claim_kinds import HOLDING
-from chroniker.lifecycle import activations, backfills, host_runs, job_health
+from chroniker.lifecycle import activations, alert_conditions, alert_episodes, backfills, host_runs, job_health
 from chroniker.lifecycle.bulk import write_states
 from chroniker.lifecycle.events import note, note_lost
 from chroniker.lifecycle.notify import annotate_recipients, enqueue, send_run_finished
@@ -29,6 +29,7 @@ CLOSED = (
     *job_health.RETRY,
     *job_health.HOLD,
     *job_health.RESULT,
+    *alert_episodes.MARKS,
 )
 
 ERROR_LINE_LENGTH = 300
@@ -63,7 +64,7 @@ def finish(run_id: UUID, token: int, nonce: UUID, outcome: Outcome) -> bool:
 
 @transactional
 def _finish(run_id: UUID, token: int, nonce: UUID, outcome: Outcome) -> tuple[bool, list[Run]]:
-    run = annotate_recipients(Run.objects.filter(pk=run_id).select_related("job")).first()
+    run = annotate_recipients(Run.objects.filter(pk=run_id).select_related("job__group")).first()
     if run is None:
         return False, []  # its job was deleted meanwhile
     states = list(locked(JobState.objects.filter(pk=run.job_id), skip=False))
@@ -131,7 +132,7 @@ def _cancel(run_ids: Collection[UUID]) -> list[Run]:
         **Reason.of(Code.STOPPED_EARLY).columns(),
     )
     Lease.objects.filter(pk__in=ids).delete()
-    return conclude(states, list(annotate_recipients(Run.objects.filter(pk__in=ids).select_related("job"))))
+    return conclude(states, list(annotate_recipients(Run.objects.filter(pk__in=ids).select_related("job__group"))))
 
 
 def cancel(run_ids: Collection[UUID]) -> bool:
@@ -149,7 +150,7 @@ def conclude(
         closed = host_runs.close_finished_parents(candidates)
         if waiting := set(parents) - closed:
             host_runs.extend_parent_leases(waiting)
-        ended += annotate_recipients(Run.objects.filter(pk__in=closed).select_related("job"))
+        ended += annotate_recipients(Run.objects.filter(pk__in=closed).select_related("job__group"))
     _settle(states, ended, at_once)
     return ended
 
@@ -168,6 +169,7 @@ def _settle(states: Sequence[JobState], runs: Sequence[Run], at_once: bool) -> N
         if run.origin == Trigger.BACKFILL:
             again = retry_at(run.job, run, now, lost=run.pk in lost)
             backfills.record_end(state, run, backfill_of.get(run.backfill), now, now if again and at_once else again)
+            job_health.record_done(state, run)
             continue
         state.last_status, state.last_finished_at = run.status, run.finished_at
         state.last_seconds = job_health.seconds_of(run)
@@ -175,12 +177,26 @@ def _settle(states: Sequence[JobState], runs: Sequence[Run], at_once: bool) -> N
         goes_on = again is not None and job_health.book_retry(state, run, now if at_once else again)
         job_health.record_end(state, run, goes_on=goes_on)
         ended += [] if goes_on else [run]
+    _write_alerts(by_job, settled, now)
     write_states([by_job[run.job_id] for run in settled], CLOSED)
     backfills.write(list(backfill_of.values()))
     activations.record_ends(ended, [by_job[run.job_id] for run in settled], now)
     if any(run.status == Status.LOST for run in runs):
         note_lost(runs, now)
     enqueue(runs, now)
+
+
+def _write_alerts(states: Mapping[int, JobState], runs: Sequence[Run], now: dt.datetime) -> None:
+    """What the ends of these runs raise and end. No statement where that is nothing."""
+    found = alert_conditions.changes_of({run.job_id: (states[run.job_id], run.job) for run in runs}.values())
+    changes = {change.job.pk: change for change in found}
+    for run in runs:
+        alert_conditions.ended_run(changes[run.job_id], run)
+    last = {run.job_id: run for run in runs if run.origin != Trigger.BACKFILL}
+    for pk, change in changes.items():
+        alert_conditions.standing(change, last.get(pk))
+        change.state.alert_at = alert_conditions.next_look(change, None, now)
+    alert_episodes.write(found, now)
 
 
 def retry_at(job: Job, run: Run, now: dt.datetime, *, lost: bool = False) -> dt.datetime | None:

@@ -95,7 +95,7 @@ def _expire(run_ids: Collection[UUID], still: Q | None, not_taken: Code = Code.N
         status=Status.LOST, finished_at=FromNow(), uncounted_since=FromNow(), redispatch_at=None
     )
     Lease.objects.filter(pk__in=ids).delete()
-    lost = list(annotate_recipients(Run.objects.filter(pk__in=ids).select_related("job")))
+    lost = list(annotate_recipients(Run.objects.filter(pk__in=ids).select_related("job__group")))
     note_output_missing(lost, database_now())
     return conclude(states, lost, parents)
 

@@ -22,6 +22,7 @@ RESULT = (
     *CHAIN,
     "last_success_at",
     "last_success_until",
+    "done_until",
     "n_succeeded",
     "n_failed",
     "n_timed_out",
@@ -93,6 +94,7 @@ def _record_success(state: JobState, run: Run) -> None:
     state.last_success_at = run.finished_at
     if run.origin == Trigger.MANUAL:
         lift_hold(state)
+    record_done(state, run)
     if run.origin == Trigger.SCHEDULE and run.instant_until is not None:
         state.last_success_until = max(state.last_success_until or run.instant_until, run.instant_until)
     _record_duration(state, run)
@@ -101,6 +103,12 @@ def _record_success(state: JobState, run: Run) -> None:
 def _record_duration(state: JobState, run: Run) -> None:
     if (seconds := seconds_of(run)) is not None:
         use_recent(state, [*state.recent_seconds, seconds])
+
+
+def record_done(state: JobState, run: Run) -> None:
+    """This run has done its instants, whatever triggered it: a deadline expects them no longer."""
+    if run.instant_until is not None and run.status == Status.SUCCEEDED:
+        state.done_until = max(state.done_until or run.instant_until, run.instant_until)
 
 
 def bad_permille(state: JobState) -> int:

@@ -35,6 +35,10 @@ _COPIED = (
     *job_health.HOLD,
     *job_health.CHAIN,
     *job_health.SKIPPED,
+    "schedule_error",
+    "schedule_error_since",
+    "alert_at",
+    "alerts_open",
 )
 
 

@@ -15,12 +15,13 @@ from chroniker.clock import jump_detection
 from chroniker.clock.database_clock import FromNow
 from chroniker.conf import settings
 from chroniker.eligibility import draining, hosts
+from chroniker.lifecycle.alert_mutes import look_soon
 from chroniker.lifecycle.dispatch_state import postponed
 from chroniker.lifecycle.events import note
 from chroniker.lifecycle.notify import enqueue_start
 from chroniker.lifecycle.recipients import has_run_channels
 from chroniker.lifecycle.transactions import send_after_commit, transactional
-from chroniker.models import EventKind, Job, Lease, Run, Status, installation
+from chroniker.models import AlertKind, EventKind, Job, Lease, Run, Status, installation
 from chroniker.process.run_spec import Renewal
 from chroniker.reasons import NO_REASON, Code, Reason
 from chroniker.signals import run_started
@@ -37,6 +38,7 @@ class Started:
     job: Job
     stop: bool
     last_success: dt.datetime | None = None  #: the last instant of the schedule that a successful run was for
+    was_late: bool = False  #: an alert says that it has not started
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,8 @@ def start(
         _record_refusal(run_id, token, taker)
     else:
         run = started.run
+        if started.was_late:
+            look_soon([run.job_id])  # after the start: the state is locked before the run
         send_after_commit(run_started, Run, run_id=run.pk, job_id=run.job_id, token=run.token, host=taker.host)
     return started
 
@@ -125,7 +129,11 @@ def _start(run_id: UUID, token: int, nonce: UUID, taker: Taker) -> Started | Non
         raise _TooLate
     if moved and run.pinged and run.slot == "":
         enqueue_start(run, run.now)
-    return Started(run, run.job, run.stop_requested_at is not None, run.last_success)
+    return Started(run, run.job, run.stop_requested_at is not None, run.last_success, _is_late(run.alerts_open))
+
+
+def _is_late(alerts_open: int | None) -> bool:
+    return bool((alerts_open or 0) & AlertKind.LATE.bit)
 
 
 def _with_facts(runs: QuerySet[Run]) -> Any:
@@ -134,6 +142,7 @@ def _with_facts(runs: QuerySet[Run]) -> Any:
         now=FromNow(),
         server=jump_detection.server_column(),
         last_success=F("job__state__last_success_until"),
+        alerts_open=F("job__state__alerts_open"),
         draining=Exists(draining.draining_here()),
         copied=installation.is_copied(),
         pinged=has_run_channels("job", "job__group", check_ins_only=True),

@@ -1929,28 +1929,15 @@ class Migration(migrations.Migration):
                         db_index=True, help_text="Empty: it is open.", null=True, verbose_name="ended"
                     ),
                 ),
+                (
+                    "told_at",
+                    models.DateTimeField(
+                        help_text="When messages about it were last written. Empty: it is muted.",
+                        null=True,
+                        verbose_name="reported",
+                    ),
+                ),
                 ("args", models.JSONField(default=dict)),
-                (
-                    "job",
-                    models.ForeignKey(
-                        null=True,
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="alerts",
-                        to="chroniker.job",
-                        verbose_name="job",
-                    ),
-                ),
-                (
-                    "run",
-                    models.ForeignKey(
-                        db_constraint=False,
-                        db_index=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.DO_NOTHING,
-                        related_name="+",
-                        to="chroniker.run",
-                    ),
-                ),
             ],
             options={
                 "verbose_name": "alert",
@@ -1958,9 +1945,278 @@ class Migration(migrations.Migration):
                 "default_permissions": ("view",),
             },
         ),
+        migrations.CreateModel(
+            name="AlertMute",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("starts_at", models.DateTimeField(verbose_name="from")),
+                ("ends_at", models.DateTimeField(db_index=True, verbose_name="until")),
+                ("reason", models.CharField(blank=True, max_length=500, verbose_name="reason")),
+                ("muted_by", models.CharField(blank=True, editable=False, max_length=150, verbose_name="muted by")),
+            ],
+            options={
+                "verbose_name": "mute",
+                "verbose_name_plural": "mutes",
+                "ordering": ("-ends_at",),
+            },
+        ),
+        migrations.AddField(
+            model_name="group",
+            name="alert_done_by",
+            field=models.CharField(
+                blank=True,
+                help_text="Alert when the last scheduled time before this time of day has no success by then: 06:00, or 06:00 mon-fri. In the time zone of the job. “never”: no such alert.",
+                max_length=50,
+                validators=[chroniker.models.alert_fields.validate_done_by],
+                verbose_name="done by",
+            ),
+        ),
+        migrations.AddField(
+            model_name="group",
+            name="alert_failures",
+            field=models.PositiveIntegerField(
+                blank=True,
+                help_text="Alert when so many runs in a row have failed, retries included in each. Empty: 1. 0: never.",
+                null=True,
+                verbose_name="failing after",
+            ),
+        ),
+        migrations.AddField(
+            model_name="group",
+            name="alert_repeat_seconds",
+            field=models.PositiveIntegerField(
+                blank=True,
+                help_text="Send an open alert again each time so long has passed. 0: never.",
+                null=True,
+                validators=[django.core.validators.MaxValueValidator(31622400)],
+                verbose_name="repeat after, seconds",
+            ),
+        ),
+        migrations.AddField(
+            model_name="group",
+            name="alert_revision",
+            field=models.BigIntegerField(default=0, editable=False),
+        ),
+        migrations.AddField(
+            model_name="group",
+            name="alert_revision_seen",
+            field=models.BigIntegerField(default=0, editable=False),
+        ),
+        migrations.AddField(
+            model_name="group",
+            name="alert_run_seconds",
+            field=models.PositiveIntegerField(
+                blank=True,
+                help_text="Alert when a run takes longer. 0: never.",
+                null=True,
+                validators=[django.core.validators.MaxValueValidator(31622400)],
+                verbose_name="slow after, seconds",
+            ),
+        ),
+        migrations.AddField(
+            model_name="group",
+            name="alert_start_seconds",
+            field=models.PositiveIntegerField(
+                blank=True,
+                help_text="Alert when a scheduled time has not started so long after it. 0: never.",
+                null=True,
+                validators=[django.core.validators.MaxValueValidator(31622400)],
+                verbose_name="late after, seconds",
+            ),
+        ),
+        migrations.AddField(
+            model_name="group",
+            name="resumed_at",
+            field=models.DateTimeField(
+                editable=False,
+                help_text="The end of its last pause: lateness counts from here at the earliest.",
+                null=True,
+            ),
+        ),
+        migrations.AddField(
+            model_name="job",
+            name="alert_done_by",
+            field=models.CharField(
+                blank=True,
+                help_text="Alert when the last scheduled time before this time of day has no success by then: 06:00, or 06:00 mon-fri. In the time zone of the job. “never”: no such alert.",
+                max_length=50,
+                validators=[chroniker.models.alert_fields.validate_done_by],
+                verbose_name="done by",
+            ),
+        ),
+        migrations.AddField(
+            model_name="job",
+            name="alert_failures",
+            field=models.PositiveIntegerField(
+                blank=True,
+                help_text="Alert when so many runs in a row have failed, retries included in each. Empty: 1. 0: never.",
+                null=True,
+                verbose_name="failing after",
+            ),
+        ),
+        migrations.AddField(
+            model_name="job",
+            name="alert_repeat_seconds",
+            field=models.PositiveIntegerField(
+                blank=True,
+                help_text="Send an open alert again each time so long has passed. 0: never.",
+                null=True,
+                validators=[django.core.validators.MaxValueValidator(31622400)],
+                verbose_name="repeat after, seconds",
+            ),
+        ),
+        migrations.AddField(
+            model_name="job",
+            name="alert_run_seconds",
+            field=models.PositiveIntegerField(
+                blank=True,
+                help_text="Alert when a run takes longer. 0: never.",
+                null=True,
+                validators=[django.core.validators.MaxValueValidator(31622400)],
+                verbose_name="slow after, seconds",
+            ),
+        ),
+        migrations.AddField(
+            model_name="job",
+            name="alert_start_seconds",
+            field=models.PositiveIntegerField(
+                blank=True,
+                help_text="Alert when a scheduled time has not started so long after it. 0: never.",
+                null=True,
+                validators=[django.core.validators.MaxValueValidator(31622400)],
+                verbose_name="late after, seconds",
+            ),
+        ),
+        migrations.AddField(
+            model_name="jobstate",
+            name="alert_at",
+            field=models.DateTimeField(
+                help_text="The earliest time at which an alert may have to be raised. Empty: time raises none.",
+                null=True,
+            ),
+        ),
+        migrations.AddField(
+            model_name="jobstate",
+            name="alerts_open",
+            field=models.PositiveSmallIntegerField(
+                default=0, help_text="The kinds of its open alerts, a bit each. 0: none is open."
+            ),
+        ),
+        migrations.AddField(
+            model_name="jobstate",
+            name="done_until",
+            field=models.DateTimeField(
+                help_text="The last instant that a successful run was for, whatever triggered it. Empty: none.",
+                null=True,
+            ),
+        ),
+        migrations.AddField(
+            model_name="jobstate",
+            name="expected_since",
+            field=models.DateTimeField(
+                help_text="Earlier instants are not expected to be done: the job was edited, enabled or adopted.",
+                null=True,
+            ),
+        ),
+        migrations.AddField(
+            model_name="jobstate",
+            name="resumed_at",
+            field=models.DateTimeField(
+                help_text="The end of its last hold: lateness counts from here at the earliest.", null=True
+            ),
+        ),
+        migrations.AddField(
+            model_name="switch",
+            name="alert_revision",
+            field=models.BigIntegerField(default=0, editable=False),
+        ),
+        migrations.AddField(
+            model_name="switch",
+            name="alert_revision_seen",
+            field=models.BigIntegerField(default=0, editable=False),
+        ),
+        migrations.AddField(
+            model_name="switch",
+            name="alert_settings",
+            field=models.CharField(blank=True, editable=False, max_length=64),
+        ),
+        migrations.AddField(
+            model_name="switch",
+            name="resumed_at",
+            field=models.DateTimeField(
+                editable=False,
+                help_text="The end of its last pause: lateness counts from here at the earliest.",
+                null=True,
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="jobstate",
+            index=models.Index(fields=["alert_at"], name="chroniker_state_alert_at"),
+        ),
+        migrations.AddField(
+            model_name="alert",
+            name="job",
+            field=models.ForeignKey(
+                db_constraint=False,
+                null=True,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="alerts",
+                to="chroniker.job",
+                verbose_name="job",
+            ),
+        ),
+        migrations.AddField(
+            model_name="alert",
+            name="run",
+            field=models.ForeignKey(
+                db_constraint=False,
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.DO_NOTHING,
+                related_name="+",
+                to="chroniker.run",
+            ),
+        ),
+        migrations.AddField(
+            model_name="alertmute",
+            name="group",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="alert_mutes",
+                to="chroniker.group",
+                verbose_name="group",
+            ),
+        ),
+        migrations.AddField(
+            model_name="alertmute",
+            name="job",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="alert_mutes",
+                to="chroniker.job",
+                verbose_name="job",
+            ),
+        ),
         migrations.AddConstraint(
             model_name="alert",
             constraint=models.UniqueConstraint(fields=("scope", "kind", "key"), name="chroniker_alert_once"),
+        ),
+        migrations.AddConstraint(
+            model_name="alertmute",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("ends_at__gte", models.F("starts_at"))), name="chroniker_mute_ends_after_start"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="alertmute",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("job__isnull", True), ("group__isnull", True), _connector="OR"),
+                name="chroniker_mute_job_or_group",
+            ),
         ),
         # -- channels --
         migrations.CreateModel(

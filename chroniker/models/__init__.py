@@ -6,6 +6,7 @@ state (``lifecycle``), and rules whether a job may run (``eligibility``).
 
 from chroniker.models.alarm import Alarm
 from chroniker.models.alert import Alert, AlertKind
+from chroniker.models.alert_mute import AlertMute
 from chroniker.models.audit import Action, AuditEntry
 from chroniker.models.backfill import Backfill, OnFailure, Which
 from chroniker.models.calendar import Blackout, Calendar
@@ -41,6 +42,7 @@ __all__ = [
     "Alarm",
     "Alert",
     "AlertKind",
+    "AlertMute",
     "AuditEntry",
     "Backfill",
     "Blackout",

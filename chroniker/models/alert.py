@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from chroniker.models.base import DecidingManager, uuid7
 from chroniker.models.job import Job
 from chroniker.models.run import Run
+from chroniker.reasons import Code, Reason, render
 from chroniker.wording.formats import as_sentence, count, full_time, short_duration
 
 
@@ -26,6 +27,15 @@ class AlertKind(models.TextChoices):
     HELD = "held", _("on hold")
     SET_ASIDE = "set_aside", _("schedule error")
 
+    @property
+    def bit(self) -> int:
+        """Its place in ``JobState.alerts_open``."""
+        return 1 << list(AlertKind).index(self)
+
+
+def open_kinds(bits: int) -> list[AlertKind]:
+    return [kind for kind in AlertKind if bits & kind.bit]
+
 
 class Alert(models.Model):
     """One episode. The unique key decides which of several processes has noticed it first: only that one reports it.
@@ -35,11 +45,16 @@ class Alert(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     scope = models.CharField(max_length=50)  #: "job:42", or "fleet": a NULL job would not be unique
-    job = models.ForeignKey(Job, models.CASCADE, null=True, related_name="alerts", verbose_name=_("job"))
+    job = models.ForeignKey(  # without a constraint: a long edit of the job must not hold up the end of its run
+        Job, models.CASCADE, null=True, db_constraint=False, related_name="alerts", verbose_name=_("job")
+    )
     kind = models.CharField(_("kind"), max_length=10, choices=AlertKind)
     key = models.CharField(max_length=100)
     raised_at = models.DateTimeField(_("since"))
     ended_at = models.DateTimeField(_("ended"), null=True, db_index=True, help_text=_("Empty: it is open."))
+    told_at = models.DateTimeField(
+        _("reported"), null=True, help_text=_("When messages about it were last written. Empty: it is muted.")
+    )
     run = models.ForeignKey(  # without a constraint: old runs are deleted past the models
         Run, models.DO_NOTHING, null=True, db_constraint=False, db_index=False, related_name="+"
     )
@@ -55,6 +70,11 @@ class Alert(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} of {self.scope}"
+
+    @property
+    def event(self) -> str:
+        """The type of the messages that report it."""
+        return f"alert.{self.kind}"
 
     @property
     def text(self) -> str:
@@ -80,7 +100,11 @@ def _in_words(name: str, value: Any) -> str:
         return full_time(dt.datetime.fromisoformat(value))
     if name in _SECONDS:
         return short_duration(value)
-    return as_sentence(str(value)) if name in ("why", "error") else str(value)
+    if name == "why":
+        because = Reason.from_text(str(value))
+        without = [Code.LAST_LINE]  # output may contain secrets
+        return as_sentence(render(because.code or "", because.args, because.text, without=without))
+    return as_sentence(str(value)) if name == "error" else str(value)
 
 
 def _sentence(kind: str, args: dict[str, Any], words: dict[str, str]) -> str:

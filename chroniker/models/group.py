@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.core.validators import MinValueValidator
 from django.db import models
+from django.db.models import F
 from django.utils.translation import gettext_lazy as _
 
+from chroniker.models.alert_fields import AlertFields
 from chroniker.models.base import DecidingManager, NamedManager
 from chroniker.models.channel import Channel
 
@@ -19,12 +23,18 @@ class Pausable(models.Model):
     paused_at = models.DateTimeField(_("paused since"), null=True, blank=True, editable=False)
     paused_by = models.CharField(_("paused by"), max_length=150, blank=True, editable=False)
     paused_reason = models.CharField(_("paused because"), max_length=500, blank=True, editable=False)
+    resumed_at = models.DateTimeField(
+        null=True, editable=False, help_text=_("The end of its last pause: lateness counts from here at the earliest.")
+    )
+    # Counts the changes that the alerts of its jobs depend on. A tick looks at these jobs, and writes the number seen.
+    alert_revision = models.BigIntegerField(default=0, editable=False)
+    alert_revision_seen = models.BigIntegerField(default=0, editable=False)
 
     class Meta:
         abstract = True
 
 
-class Group(Pausable):
+class Group(Pausable, AlertFields):
     """Jobs that share a limit and a pause switch."""
 
     name = models.CharField(_("name"), max_length=200, unique=True)
@@ -53,6 +63,15 @@ class Group(Pausable):
     def __str__(self) -> str:
         return self.name
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save, and let the next tick look at the alerts of its jobs."""
+        if not self._state.adding:
+            self.alert_revision = F("alert_revision") + 1
+        if (names := kwargs.get("update_fields")) is not None:
+            kwargs["update_fields"] = {*names, "alert_revision"}
+        super().save(*args, **kwargs)
+        self.__dict__.pop("alert_revision", None)  # the database has computed it: the next use reads it
+
     def natural_key(self) -> tuple[str]:
         return (self.name,)
 
@@ -66,6 +85,7 @@ class Switch(Pausable):
     server_identity = models.CharField(max_length=300, blank=True, editable=False)
     table_identity = models.CharField(max_length=300, blank=True, editable=False)
     installation = models.CharField(max_length=100, blank=True, editable=False)  #: CHRONIKER_INSTALLATION
+    alert_settings = models.CharField(max_length=64, blank=True, editable=False)  #: digest of CHRONIKER_ALERTS
     copied_since = models.DateTimeField(null=True, editable=False)  #: when a tick noticed that this is a copy
 
     objects = DecidingManager()

@@ -23,7 +23,7 @@ from chroniker.models.group import Group
 from chroniker.models.job_fields import JobFields
 from chroniker.models.job_validation import validate
 from chroniker.models.querysets import JobQuerySet, read_edit_again, refuse_open
-from chroniker.models.schedule_fields import TIMELINE_FIELDS
+from chroniker.models.schedule_fields import BOOKED_FIELDS
 from chroniker.process import progress
 from chroniker.schedule import ClosedTime
 
@@ -180,10 +180,10 @@ class Job(JobFields):
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Save, and mark the job for booking by the next tick, unless ``update_fields`` leaves out the schedule."""
         names = kwargs.get("update_fields")
-        is_edit = names is None or bool(TIMELINE_FIELDS & set(names))
+        is_edit = names is None or bool(BOOKED_FIELDS & set(names))
         if is_edit:
             self.edited_at = FromNow()  # the database's clock decides
-        if names is not None and TIMELINE_FIELDS & set(names):
+        if names is not None and BOOKED_FIELDS & set(names):
             kwargs["update_fields"] = {*names, "edited_at"}
         if self.enabled and (names is None or "enabled" in names):  # enabling cancels a deletion
             self.deletion_requested_at = None

@@ -6,6 +6,7 @@ from django.core.validators import MaxValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from chroniker.models.alert_fields import AlertFields
 from chroniker.models.schedule_fields import ScheduleFields, WaitingFields
 
 
@@ -99,6 +100,6 @@ class MonitorFields(models.Model):
         abstract = True
 
 
-class JobFields(CommandFields, PlacementFields, ScheduleFields, WaitingFields, MonitorFields):
+class JobFields(CommandFields, PlacementFields, ScheduleFields, WaitingFields, MonitorFields, AlertFields):
     class Meta:
         abstract = True

@@ -125,6 +125,23 @@ class JobState(models.Model):
         null=True, help_text=_("When the schedule error was found. Empty: there is none.")
     )
 
+    # -- alerts ----------------------------------------------------------------------------------------------
+    alert_at = models.DateTimeField(
+        null=True, help_text=_("The earliest time at which an alert may have to be raised. Empty: time raises none.")
+    )
+    alerts_open = models.PositiveSmallIntegerField(
+        default=0, help_text=_("The kinds of its open alerts, a bit each. 0: none is open.")
+    )
+    done_until = models.DateTimeField(
+        null=True, help_text=_("The last instant that a successful run was for, whatever triggered it. Empty: none.")
+    )
+    expected_since = models.DateTimeField(
+        null=True, help_text=_("Earlier instants are not expected to be done: the job was edited, enabled or adopted.")
+    )
+    resumed_at = models.DateTimeField(
+        null=True, help_text=_("The end of its last hold: lateness counts from here at the earliest.")
+    )
+
     objects = DecidingManager.from_queryset(JobStateQuerySet)()
 
     #: The chain whose pending retry was cancelled since the row was read, and its result: see ``job_health``.
@@ -145,6 +162,7 @@ class JobState(models.Model):
             models.Index(fields=["last_finished_at", "job"], name="chroniker_state_finished"),
             models.Index(fields=["p50", "job"], name="chroniker_state_usual"),
             models.Index(fields=["bad_permille", "job"], name="chroniker_state_bad"),
+            models.Index(fields=["alert_at"], name="chroniker_state_alert_at"),
             models.Index(fields=["booked_zone_rules"], name="chroniker_state_zone_rules"),
         )
 

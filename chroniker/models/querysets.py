@@ -10,7 +10,7 @@ from django.db import models, transaction
 
 from chroniker.clock.database_clock import FromNow
 from chroniker.exceptions import DeletionRefused
-from chroniker.models.schedule_fields import TIMELINE_FIELDS, ScheduleFields
+from chroniker.models.schedule_fields import BOOKED_FIELDS, ScheduleFields
 
 J = TypeVar("J", bound=ScheduleFields)
 
@@ -30,7 +30,7 @@ class JobQuerySet(models.QuerySet[J]):
 
         Enabling a job cancels a deletion that waits for the end of a run.
         """
-        if TIMELINE_FIELDS & fields.keys():
+        if BOOKED_FIELDS & fields.keys():
             fields.setdefault("edited_at", FromNow())
         if fields.get("enabled"):
             fields.setdefault("deletion_requested_at", None)
@@ -47,7 +47,7 @@ class JobQuerySet(models.QuerySet[J]):
 
     def bulk_update(self, objs: Iterable[J], fields: Iterable[str], batch_size: int | None = None) -> int:
         objs, fields = list(objs), set(fields)
-        if fields & TIMELINE_FIELDS:
+        if fields & BOOKED_FIELDS:
             fields |= {"edited_at", "deletion_requested_at"} if "enabled" in fields else {"edited_at"}
             for job in objs:
                 job.edited_at = FromNow()

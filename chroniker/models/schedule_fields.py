@@ -9,6 +9,7 @@ from django.db import models
 from django.utils.timezone import get_default_timezone_name, now
 from django.utils.translation import gettext_lazy as _
 
+from chroniker.models.alert_fields import ALERT_FIELDS
 from chroniker.models.run_status import CatchUp, Overlap
 from chroniker.schedule import DstFold, DstGap, Frequency, Spec
 
@@ -16,6 +17,8 @@ from chroniker.schedule import DstFold, DstGap, Frequency, Spec
 SPEC_FIELDS = tuple(field.name for field in dataclasses.fields(Spec))
 #: The fields of a job's timeline. After a change of one of them the next tick books the job again.
 TIMELINE_FIELDS = frozenset({*SPEC_FIELDS, "jitter_seconds", "enabled"})
+#: After a change of one of these the next tick books the job again: its timeline, or when to look at its alerts.
+BOOKED_FIELDS = TIMELINE_FIELDS | ALERT_FIELDS | {"group", "group_id"}
 
 
 def project_timezone() -> str:

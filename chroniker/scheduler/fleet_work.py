@@ -18,6 +18,8 @@ from chroniker.conf import settings
 from chroniker.models import (
     Activation,
     Alarm,
+    Alert,
+    AlertMute,
     AuditEntry,
     Backfill,
     FleetWork,
@@ -69,12 +71,14 @@ def count_runs(now: dt.datetime) -> None:
 
 
 def delete_old_records(now: dt.datetime) -> None:
-    """Delete old records: of ticks, counts, the audit, activations, backfills, silent workers and hosts, ended alarms.
+    """Delete old records: of ticks, counts, the audit, activations, backfills, silent workers and hosts, ended alerts.
 
     The newest ticker is always kept.
     """
     TickMinute.objects.filter(minute__lt=now - DAY).delete()
     Alarm.objects.filter(raised_at=None, ended_at__lt=now - DAY).delete()
+    _delete_in_portions(Alert.objects.filter(ended_at__lt=now - COUNTS_AGE).order_by("ended_at"))
+    AlertMute.objects.filter(ends_at__lt=now - COUNTS_AGE).delete()
     Outbox.objects.filter(run=None, sent_at__lt=now - COUNTS_AGE).delete()
     RunTotal.objects.filter(start__lt=now - COUNTS_AGE).delete()
     newest = Ticker.objects.order_by("-last_at").values_list("last_at", flat=True).first()

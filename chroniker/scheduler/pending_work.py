@@ -49,6 +49,8 @@ class PendingWork:
     copied: bool  #: this database is a copy: nothing may be done here
     recorded: bool  #: the identity of this database is stored
     draining: bool  #: this host claims nothing
+    alerts: bool  #: of some job time may have raised one
+    alert_changes: bool  #: some other row says so of its jobs
     fleet_work: Sequence[str] = field(default=())  #: names of the regular work that is due
 
     @property
@@ -58,7 +60,8 @@ class PendingWork:
     @property
     def changes_times(self) -> bool:
         """Whether some step may change when something becomes due."""
-        return self.claims or self.expiry or self.redispatch or self.claims_for_this_host or self.stops
+        alerts = self.alerts or self.alert_changes
+        return alerts or self.claims or self.expiry or self.redispatch or self.claims_for_this_host or self.stops
 
 
 def find(now: dt.datetime | None = None) -> PendingWork:

@@ -17,6 +17,7 @@ from chroniker.eligibility import draining, due, pauses
 from chroniker.eligibility.claim_kinds import OVERLAPPED, SCHEDULED, START_KINDS
 from chroniker.eligibility.waiting_activations import waiting
 from chroniker.executors import executors
+from chroniker.lifecycle import alert_watch
 from chroniker.models import Group, Job, JobState, Lease, Outbox, Overlap, Status, Switch, installation
 from chroniker.scheduler import dispatch, fleet_work
 
@@ -43,6 +44,8 @@ def questions(now: dt.datetime | Expression) -> Questions:
         OVERLAPPED.name: [JobState.objects.filter(OVERLAPPED.pending(now), is_open)],
         "replaced": [due_now.filter(job__overlap=Overlap.REPLACE)],
         "groups": [Group.objects.filter(Q(paused_at__isnull=False) | Q(limit__isnull=False))],
+        "alerts": [JobState.objects.filter(alert_at__lte=now)],
+        "alert_changes": alert_watch.changed(),
         "messages": [Outbox.objects.filter(send_at__lte=now)],
         "deletions": [Job.objects.filter(deletion_requested_at__isnull=False, enabled=False)],
         "copied": [installation.copied()],
@@ -81,8 +84,8 @@ def moments() -> list[tuple[QuerySet[Any], str]]:
     Jobs that were disabled past the model count: the pass at that time books them.
     """
     claims = dispatch.claims_for_this_host(executors.here())
-    states = [(JobState.objects.all(), column) for column in ("next_run", "retry_at", "backfill_at")]
-    return [*states, (claims, "redispatch_at")]
+    columns = ("next_run", "retry_at", "backfill_at", "alert_at")
+    return [*((JobState.objects.all(), column) for column in columns), (claims, "redispatch_at")]
 
 
 def first_after(rows: QuerySet[Any], column: str, now: dt.datetime | Expression) -> QuerySet[Any]:
@@ -91,6 +94,6 @@ def first_after(rows: QuerySet[Any], column: str, now: dt.datetime | Expression)
 
 
 def next_moment(after: dt.datetime) -> dt.datetime | None:
-    """The first time after ``after`` at which a run, a retry or a redispatch is due. One statement for each."""
+    """The first time after ``after`` at which something of ``moments`` is due. One statement for each."""
     found = [first_after(rows, column, after).values_list(column, flat=True).first() for rows, column in moments()]
     return min((each for each in found if each is not None), default=None)

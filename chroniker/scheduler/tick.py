@@ -76,6 +76,7 @@ def _prepare(work: PendingWork) -> None:
     if jump_detection.is_unsettled():
         lifecycle.restart_after_clock_jump()
         if not work.reading.suspended_because:
+            lifecycle.begin_lateness_again()
             jump_detection.mark_settled()
 
 
@@ -89,6 +90,8 @@ def _advance(result: TickResult, work: PendingWork, only: Collection[int] | None
     if work.stops:
         stop_flagged()
     result.draining = work.draining
+    if not settings.paused and only is None:
+        result.messages |= look_at_alerts(clock, work)
     claims = (work.claims or bool(result.lost)) and not work.paused and not settings.paused and not work.draining
     if claims:  # a lost run may be retried at once
         for claimed in book_and_claim(result, clock, only, search=work.search, edits=work.edits):
@@ -96,6 +99,20 @@ def _advance(result: TickResult, work: PendingWork, only: Collection[int] | None
     # Another host may have claimed for this one since the first statement.
     if claims or (work.claims_for_this_host and not work.draining):
         result.dispatched += dispatch.dispatch_claims_left_for_this_host(clock(), result.lost_races)
+
+
+def look_at_alerts(clock: Clock, work: PendingWork) -> bool:
+    """Before the claims of the pass: what has waited for too long until now was late. Returns whether any is reported.
+
+    A process that the settings pause leaves it to others, or to the time after the pause.
+    """
+    if work.alert_changes:
+        lifecycle.mark_changed()
+    began, reported, more = time.monotonic(), False, work.alerts or work.alert_changes
+    while more and time.monotonic() - began < TIME_BOX.total_seconds():
+        looked_at, told = lifecycle.look_at_alerts(clock(), settings.batch_size)
+        reported, more = reported or told, looked_at == settings.batch_size
+    return reported
 
 
 def book_and_claim(

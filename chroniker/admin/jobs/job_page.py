@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from chroniker.admin.jobs import edit_preview, job_head
+from chroniker.admin.shared.alert_fieldset import ALERT_FIELDSET
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.declared.loading import declaration_of
 from chroniker.insights.what_if import saved_job
@@ -78,6 +79,17 @@ FIELDSETS: Any = (
                 ("email_errors_to_subscribers", "email_success_to_subscribers"),
                 ("owner", "runbook_url"),
             ),
+            "classes": ("collapse",),
+        },
+    ),
+    (
+        _("Alerts"),
+        {
+            "description": _(
+                "When a job needs attention. Empty fields: as its group says, else as the project's settings say. "
+                "Missed scheduled times, a hold and a schedule error raise an alert in any case."
+            ),
+            "fields": ALERT_FIELDSET,
             "classes": ("collapse",),
         },
     ),

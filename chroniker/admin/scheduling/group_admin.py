@@ -17,6 +17,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from chroniker.admin.shared import pause_page
+from chroniker.admin.shared.alert_fieldset import ALERT_FIELDSET
 from chroniker.admin.shared.audit_rows import AuditedHistory
 from chroniker.admin.shared.changed_values import ChangedValues
 from chroniker.admin.shared.site_links import SiteLinks, admin_url
@@ -35,7 +36,19 @@ else:
 class GroupAdmin(SiteLinks, ChangedValues, AuditedHistory, GroupModelAdmin):
     list_display = ("name", "members", "running", "most", "pause")
     search_fields = ("name",)
-    fields = ("name", "limit", "members", "running", "pause")
+    fieldsets = (
+        (None, {"fields": ("name", "limit", "members", "running", "pause")}),
+        (
+            _("Alerts"),
+            {
+                "description": _(
+                    "For its jobs that have none of their own. Empty fields: as the project's settings say."
+                ),
+                "fields": ALERT_FIELDSET,
+                "classes": ("collapse",),
+            },
+        ),
+    )
     readonly_fields = ("members", "running", "pause")
     when_empty = _("No groups yet. A group limits how many of its jobs run at once, and can be paused as a whole.")
     change_form_template = "admin/chroniker/group/change_form.html"

@@ -1,0 +1,122 @@
+"""What time shows about a job: late, running too long, not done by its deadline. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+from chroniker.lifecycle.alert_conditions import (
+    Change,
+    Finding,
+    coming_deadline,
+    is_open,
+    iso,
+    slow,
+    standing,
+    waiting_since,
+)
+from chroniker.models import AlertKind, JobState, Run, Status
+from chroniker.schedule.deadlines import Deadline, latest_deadline
+
+#: While a job is late, and while its due instants lie in a blackout, it is looked at again after this time.
+AGAIN = dt.timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What a look at a job depends on, besides its state. ``paused``: nothing is expected of it now.
+
+    ``resumed``: lateness counts from here at the earliest. ``in_blackout``: all its due instants lie in blackouts.
+    ``overdue_for``: the instant of its open alert of that kind.
+    """
+
+    run: Run | None = None
+    paused: bool = False
+    resumed: dt.datetime | None = None
+    in_blackout: bool = False
+    overdue_for: dt.datetime | None = None
+
+
+def look(change: Change, seen: Situation, now: dt.datetime) -> None:
+    """Add everything that time has raised or ended by ``now``, and set the time of the next look."""
+    standing(change)
+    if not change.job.enabled:
+        change.state.alert_at = None
+        return
+    moments = [_look_for_lateness(change, seen, now), _look_for_slowness(change, seen, now)]
+    moments.append(_look_for_deadline(change, seen, now))
+    change.state.alert_at = min(filter(None, moments), default=None)
+
+
+def _settle(change: Change, kind: AlertKind, wanted: Finding | None, *, paused: bool = False) -> None:
+    if wanted is not None and not is_open(change.state, kind):
+        change.raised.append(wanted)
+    elif wanted is None and is_open(change.state, kind):
+        change.ended.add(kind)
+        if paused:
+            change.silent.add(kind)
+
+
+def _look_for_lateness(change: Change, seen: Situation, now: dt.datetime) -> dt.datetime | None:
+    state, limit, wanted, again = change.state, change.rules.start, None, None
+    paused = seen.paused or state.held_at is not None
+    since = min(waiting_since(change, seen.run), default=None)
+    if limit is not None and since is not None and not paused:
+        since = max(filter(None, [since, seen.resumed, state.resumed_at]))
+        again = since + limit
+        if again <= now:
+            again = now + AGAIN
+            if not seen.in_blackout:
+                wanted = _late(since, limit, seen.run)
+    _settle(change, AlertKind.LATE, wanted, paused=paused)
+    return again
+
+
+def _late(since: dt.datetime, limit: dt.timedelta, run: Run | None) -> Finding:
+    args = {"instant": iso(since), "until": iso(since + limit)}
+    return Finding(AlertKind.LATE, iso(since), args, run.pk if run and run.status == Status.CLAIMED else None)
+
+
+def _look_for_slowness(change: Change, seen: Situation, now: dt.datetime) -> dt.datetime | None:
+    run, limit, wanted, again = seen.run, change.rules.run, None, None
+    if limit is not None and run is not None:
+        again = (run.started_at or now) + limit
+        if again <= now:
+            wanted, again = slow(run, limit), None
+    _settle(change, AlertKind.SLOW, wanted)
+    return again
+
+
+def _look_for_deadline(change: Change, seen: Situation, now: dt.datetime) -> dt.datetime | None:
+    wanted, state, paused = None, change.state, seen.paused
+    if change.rules.done_by and not paused:
+        if is_open(state, AlertKind.OVERDUE) and seen.overdue_for is not None:
+            wanted = None if _is_done(state, seen.overdue_for) else _overdue(seen.overdue_for, now)
+        elif (latest := _deadline(change, now)) and _is_missed(state, latest, seen.resumed):
+            assert latest.instant is not None
+            wanted = _overdue(latest.instant, latest.at)
+    _settle(change, AlertKind.OVERDUE, wanted, paused=paused)
+    return None if paused else coming_deadline(change, now)
+
+
+def _deadline(change: Change, now: dt.datetime) -> Deadline | None:
+    job = change.job
+    try:
+        return latest_deadline(change.rules.done_by, job.spec, job.closed_times, now)
+    except Exception:  # an error of one schedule concerns this job alone; booking or a claim reports it
+        return None
+
+
+def _is_missed(state: JobState, latest: Deadline, resumed: dt.datetime | None) -> bool:
+    if latest.instant is None or (resumed is not None and resumed > latest.at):
+        return False
+    was_expected = state.expected_since is None or latest.instant > state.expected_since
+    return was_expected and not _is_done(state, latest.instant)
+
+
+def _is_done(state: JobState, instant: dt.datetime) -> bool:
+    return state.done_until is not None and state.done_until >= instant
+
+
+def _overdue(instant: dt.datetime, deadline: dt.datetime) -> Finding:
+    return Finding(AlertKind.OVERDUE, iso(deadline), {"instant": iso(instant), "deadline": iso(deadline)})

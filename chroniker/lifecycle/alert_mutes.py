@@ -1,0 +1,82 @@
+"""Mute alerts, and find which jobs are muted."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+
+from django.db.models import Q, QuerySet
+
+from chroniker.clock.database_clock import FromNow
+from chroniker.lifecycle.transactions import locked, transactional
+from chroniker.models import Alert, AlertMute, Group, Job, JobState
+
+#: Jobs that one transaction marks.
+PORTION = 500
+#: So much in the past that the pass which sets it finds it.
+SOON = dt.timedelta(seconds=1)
+
+
+def active(now: dt.datetime) -> QuerySet[AlertMute]:
+    return AlertMute.objects.filter(starts_at__lte=now, ends_at__gt=now)
+
+
+def muted_until(jobs: Mapping[int, Job], now: dt.datetime) -> dict[int, dt.datetime]:
+    """For each of these jobs that is muted: until when. One statement; none without jobs."""
+    if not jobs:
+        return {}
+    groups = {job.group_id for job in jobs.values() if job.group_id is not None}
+    wanted = Q(job__in=list(jobs)) | Q(group__in=groups) | Q(job=None, group=None)
+    until: dict[int, dt.datetime] = {}
+    for mute in active(now).filter(wanted):
+        for pk, job in jobs.items():
+            if mute.job_id == pk or (mute.job_id is None and mute.group_id in (None, job.group_id)):
+                until[pk] = max(until.get(pk, mute.ends_at), mute.ends_at)
+    return until
+
+
+@transactional
+def mute(
+    until: dt.datetime,
+    by: str,
+    *,
+    job: Job | None = None,
+    group: Group | None = None,
+    since: dt.datetime | None = None,
+    reason: str = "",
+) -> AlertMute:
+    """Mute this job, this group, or all jobs. ``since``: the beginning of a maintenance window; else now."""
+    begins = since or FromNow()
+    return AlertMute.objects.create(
+        job=job, group=group, starts_at=begins, ends_at=until, reason=reason.strip()[:500], muted_by=by[:150]
+    )
+
+
+def unmute(mutes: QuerySet[AlertMute]) -> int:
+    """End these mutes now, and let the next tick report what is still open; returns how many were ended or removed."""
+    ended = _end(list(mutes.values_list("pk", flat=True)))
+    if ended:
+        look_at_unreported()
+    return ended
+
+
+@transactional
+def _end(ids: list[int]) -> int:
+    planned = AlertMute.objects.filter(pk__in=ids, starts_at__gt=FromNow()).delete()[0]
+    return planned + AlertMute.objects.filter(pk__in=ids, ends_at__gt=FromNow()).update(ends_at=FromNow())
+
+
+def look_at_unreported() -> None:
+    """Let the next tick look at the jobs with open alerts that no message has reported."""
+    unreported = Alert.objects.filter(ended_at=None, told_at=None, job__isnull=False).order_by("job")
+    ids = list(unreported.values_list("job", flat=True).distinct())
+    for start in range(0, len(ids), PORTION):
+        look_soon(ids[start : start + PORTION])
+
+
+@transactional
+def look_soon(job_ids: list[int]) -> None:
+    """Let the next tick look at the alerts of these jobs."""
+    rows = JobState.objects.filter(pk__in=job_ids)
+    ids = list(locked(rows, skip=False).values_list("pk", flat=True))
+    JobState.objects.filter(pk__in=ids).update(alert_at=FromNow(-SOON))

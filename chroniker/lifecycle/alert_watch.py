@@ -1,0 +1,167 @@
+"""Look at the jobs whose alerts time may have changed, batch by batch. Called by ticks."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from django.db.models import F, Q, QuerySet
+
+from chroniker.clock.database_clock import FromNow
+from chroniker.conf import settings
+from chroniker.eligibility import explanations
+from chroniker.lifecycle import alert_episodes, alert_mutes
+from chroniker.lifecycle.alert_conditions import Change, changes_of
+from chroniker.lifecycle.alert_looks import Situation, look
+from chroniker.lifecycle.alert_messages import AlertEvent, announce
+from chroniker.lifecycle.bulk import write_states
+from chroniker.lifecycle.plan import in_blackout
+from chroniker.lifecycle.transactions import locked, transactional
+from chroniker.models import Alert, AlertKind, Group, Job, JobState, Lease, Switch, installation
+from chroniker.models.group import ALL
+from chroniker.models.job import fetch_closed_times
+
+PORTION = 1000
+
+
+def look_at_alerts(now: dt.datetime, limit: int) -> tuple[int, bool]:
+    """Look at the jobs whose time has come, at most ``limit``; returns how many, and whether messages were written.
+
+    A constant number of statements. Jobs whose state another transaction has locked are left for the next tick.
+    """
+    rows = JobState.objects.filter(alert_at__lte=now).order_by("alert_at", "pk")
+    ids = list(rows.values_list("pk", flat=True)[:limit])
+    return _look(ids, now) if ids else (0, False)
+
+
+@transactional
+def _look(job_ids: Collection[int], now: dt.datetime) -> tuple[int, bool]:
+    states = list(locked(JobState.objects.filter(pk__in=job_ids, alert_at__lte=now), skip=True))
+    jobs = Job.objects.select_related("group").in_bulk([state.pk for state in states])
+    fetch_closed_times(jobs.values())
+    for state in states:
+        state.job = jobs[state.pk]
+    changes = changes_of((state, state.job) for state in states)
+    alerts = _open_alerts(states)
+    situations = _situations(changes, alerts, now)
+    for change in changes:
+        look(change, situations[change.job.pk], now)
+    _explain(changes, now)
+    reported = any(changes)
+    alert_episodes.write(changes, now)
+    reported |= _report_again(changes, alerts, now)
+    write_states(states, alert_episodes.MARKS)
+    return len(states), reported
+
+
+def _open_alerts(states: Sequence[JobState]) -> dict[int, list[Alert]]:
+    """By job. One statement; none if none is open."""
+    found: dict[int, list[Alert]] = defaultdict(list)
+    marked = [state.pk for state in states if state.alerts_open]
+    for alert in Alert.objects.filter(job__in=marked, ended_at=None).order_by("pk") if marked else ():
+        found[alert.job_id or 0].append(alert)
+    return found
+
+
+def _situations(changes: Sequence[Change], alerts: dict[int, list[Alert]], now: dt.datetime) -> dict[int, Situation]:
+    """Two statements: the open runs, and the pause over all jobs."""
+    ids = [change.job.pk for change in changes]
+    runs = {lease.job_id: lease.run for lease in Lease.objects.filter(job__in=ids, slot="").select_related("run")}
+    switch = Switch.objects.filter(pk=ALL).annotate(is_copy=installation.is_copied()).first()
+    all_paused = switch is not None and (switch.paused_at is not None or switch.is_copy)
+    found = {}
+    for change in changes:
+        group = change.job.group
+        resumed = [switch.resumed_at if switch else None, group.resumed_at if group else None]
+        overdue = [each for each in alerts[change.job.pk] if each.kind == AlertKind.OVERDUE]
+        found[change.job.pk] = Situation(
+            runs.get(change.job.pk),
+            all_paused or (group is not None and group.paused_at is not None),
+            max(filter(None, resumed), default=None),
+            _is_in_blackout(change.state, now),
+            dt.datetime.fromisoformat(overdue[-1].args["instant"]) if overdue else None,
+        )
+    return found
+
+
+def _is_in_blackout(state: JobState, now: dt.datetime) -> bool:
+    try:
+        return bool(state.job.closed_times) and state.next_instant is not None and in_blackout(state, now)
+    except Exception:  # an error of one schedule concerns this job alone; a claim reports it
+        return False
+
+
+def _explain(changes: Sequence[Change], now: dt.datetime) -> None:
+    """Say why jobs are late, as far as it is known. A constant number of statements; none without such jobs."""
+    late = {change.job.pk: found for change in changes for found in change.raised if found.kind == AlertKind.LATE}
+    if late:
+        states = [change.state for change in changes if change.job.pk in late]
+        for pk, text in explanations.why_not(states, now).items():
+            late[pk].args["why"] = text
+
+
+def _report_again(changes: Sequence[Change], alerts: dict[int, list[Alert]], now: dt.datetime) -> bool:
+    """Report open alerts whose mute has ended, or whose messages are repeated. At most two statements and messages."""
+    due = []
+    going_on = [(each, one) for each in changes for one in alerts[each.job.pk] if one.kind not in each.ended]
+    muted = alert_mutes.muted_until({change.job.pk: change.job for change, _alert in going_on}, now)
+    for change, alert in going_on:
+        until, repeat = muted.get(change.job.pk), change.rules.repeat
+        next_at = now if alert.told_at is None else alert.told_at + repeat if repeat else None
+        if until is None and next_at is not None and next_at <= now:
+            alert.job = change.job
+            due.append(alert)
+            next_at = now + repeat if repeat else None
+        if next_at is not None:
+            moments = [change.state.alert_at, max(next_at, until or next_at)]
+            change.state.alert_at = min(filter(None, moments))
+    if due:
+        Alert.objects.filter(pk__in=[alert.pk for alert in due]).update(told_at=now)
+        announce([AlertEvent(alert, alert.event) for alert in due])
+    return bool(due)
+
+
+def changed() -> list[QuerySet[Any]]:
+    """The switch and the groups of which something changed that the alerts of their jobs depend on."""
+    unseen = Q(alert_revision__gt=F("alert_revision_seen"))
+    other_settings = ~Q(alert_settings=settings_digest())
+    return [
+        Switch.objects.filter(unseen | other_settings, pk=ALL),
+        Group.objects.filter(unseen),
+    ]
+
+
+def mark_changed() -> None:
+    """Let the ticks look at the jobs of ``changed``: in portions, each a transaction."""
+    switches, groups = changed()
+    for revision in list(switches.values_list("alert_revision", flat=True)):
+        _mark(None)
+        Switch.objects.filter(pk=ALL).update(alert_settings=settings_digest(), alert_revision_seen=revision)
+    for pk, revision in list(groups.values_list("pk", "alert_revision")):
+        _mark(pk)
+        Group.objects.filter(pk=pk).update(alert_revision_seen=revision)
+
+
+def _mark(group_id: int | None) -> None:
+    jobs = Job.objects.filter(enabled=True) if group_id is None else Job.objects.filter(enabled=True, group=group_id)
+    after = 0
+    while ids := list(jobs.filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)[:PORTION]):
+        alert_mutes.look_soon(ids)
+        after = ids[-1]
+
+
+def begin_lateness_again() -> None:
+    """After a time in which nothing could start: lateness counts from now at the earliest."""
+    Switch.objects.filter(pk=ALL).update(resumed_at=FromNow(), alert_revision=F("alert_revision") + 1)
+
+
+def settings_digest() -> str:
+    """Of ``CHRONIKER_ALERTS``: a tick that finds another one stored looks at all jobs. Empty: there are none."""
+    if not settings.alerts:
+        return ""
+    text = json.dumps(settings.alerts, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()

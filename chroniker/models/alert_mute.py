@@ -1,0 +1,45 @@
+"""Mutes: for some time no messages about the alerts of a job, of a group or of all jobs. Also maintenance windows."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from chroniker.models.base import DecidingManager
+from chroniker.models.group import Group
+from chroniker.models.job import Job
+
+
+class AlertMute(models.Model):
+    """From its beginning until its end, alerts are raised and shown, and no message reports them.
+
+    With neither job nor group it holds for all jobs. One that begins later is a maintenance window.
+    """
+
+    job = models.ForeignKey(
+        Job, models.CASCADE, null=True, blank=True, related_name="alert_mutes", verbose_name=_("job")
+    )
+    group = models.ForeignKey(
+        Group, models.CASCADE, null=True, blank=True, related_name="alert_mutes", verbose_name=_("group")
+    )
+    starts_at = models.DateTimeField(_("from"))
+    ends_at = models.DateTimeField(_("until"), db_index=True)
+    reason = models.CharField(_("reason"), max_length=500, blank=True)
+    muted_by = models.CharField(_("muted by"), max_length=150, blank=True, editable=False)
+
+    objects = DecidingManager()
+
+    class Meta:
+        verbose_name = _("mute")
+        verbose_name_plural = _("mutes")
+        ordering = ("-ends_at",)
+        constraints = (
+            models.CheckConstraint(condition=Q(ends_at__gte=F("starts_at")), name="chroniker_mute_ends_after_start"),
+            models.CheckConstraint(
+                condition=Q(job__isnull=True) | Q(group__isnull=True), name="chroniker_mute_job_or_group"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return str(self.job or self.group or _("all jobs"))

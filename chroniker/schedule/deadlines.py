@@ -1,0 +1,67 @@
+"""Deadlines of a day: “06:00” or “06:00 mon-fri”, in the time zone of a job. Pure functions of text and datetimes."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import NamedTuple
+
+from django.utils.translation import gettext as _
+
+from chroniker.exceptions import ScheduleError
+from chroniker.schedule.blackouts import ClosedTime, closed_at
+from chroniker.schedule.spec import Frequency, Spec
+from chroniker.schedule.timeline import latest_until, next_after
+
+_FORM = re.compile(r"(?P<hour>[01]?\d|2[0-3]):(?P<minute>[0-5]\d)(?:\s+(?P<days>\S+))?\Z")
+_TICK = dt.timedelta(microseconds=1)
+#: Instants in blackouts that are passed over to find an open one.
+_MOST_CLOSED = 500
+
+
+class Deadline(NamedTuple):
+    """``at``: the latest deadline. ``instant``: the last instant that should be done by then; none was expected."""
+
+    at: dt.datetime
+    instant: dt.datetime | None
+
+
+def daily(text: str, timezone: str) -> Spec:
+    """The deadlines as a schedule. Raises ``ScheduleError`` for another form of text."""
+    form = _FORM.match(text.strip())
+    if form is None:
+        raise ScheduleError(
+            "alert_done_by", _("“%(text)s” is no time of day. Write 06:00 or 06:00 mon-fri.") % {"text": text}
+        )
+    cron = f"{int(form['minute'])} {int(form['hour'])} * * {form['days'] or '*'}"
+    spec = Spec(Frequency.CRON, cron=cron, timezone=timezone)
+    try:
+        next_after(spec, dt.datetime(2001, 1, 1, tzinfo=dt.UTC))
+    except ScheduleError as error:
+        raise ScheduleError("alert_done_by", str(error)) from error
+    return spec
+
+
+def next_deadline(text: str, timezone: str, after: dt.datetime) -> dt.datetime | None:
+    return next_after(daily(text, timezone), after)
+
+
+def latest_deadline(text: str, spec: Spec, closed: list[ClosedTime], now: dt.datetime) -> Deadline | None:
+    """The latest deadline until ``now``, and the last instant of ``spec`` since the deadline before it.
+
+    An instant at a deadline counts for the next one. Instants in blackouts do not count.
+    """
+    days = daily(text, spec.timezone)
+    at = latest_until(days, now)
+    if at is None:
+        return None
+    before = latest_until(days, at - _TICK)
+    instant = latest_until(spec, at - _TICK)
+    for _each in range(_MOST_CLOSED):
+        within = closed_at(closed, instant, spec.timezone) if closed and instant else None
+        if within is None:
+            break
+        instant = latest_until(spec, within.start - _TICK)
+    if instant is not None and before is not None and instant < before:
+        instant = None
+    return Deadline(at, instant)

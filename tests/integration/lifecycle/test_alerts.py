@@ -1,0 +1,391 @@
+"""Alerts: raised once, reported once, and ended once."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import override_settings
+from django.test.utils import CaptureQueriesContext
+
+from chroniker import lifecycle
+from chroniker.clock import simulated_time
+from chroniker.eligibility import pauses
+from chroniker.lifecycle import alert_mutes, alert_watch
+from chroniker.models import Alert, AlertKind, Group, Job, JobState, Lease, Run, Status
+from chroniker.scheduler import fleet_work, requests
+from chroniker.scheduler.manual_runs import run_now
+from tests.support.alert_clock import START, AlertClock, finish, open_alerts, record_events
+from tests.support.factories import started, state_of
+
+pytestmark = [pytest.mark.django_db, pytest.mark.every_database]
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[AlertClock]:
+    clock = AlertClock()
+    record_events(monkeypatch, clock)
+    with simulated_time.simulated(), override_settings(CHRONIKER_LOCK_TIMEOUT=86_400):
+        simulated_time.set_moment(START)
+        yield clock
+
+
+def test_a_job_is_late_once_when_nothing_ticked(clock: AlertClock) -> None:
+    job = clock.job(frequency="SECONDLY", cron="", params="interval:5", alert_start_seconds=10)
+    clock.tick(seconds=1)
+    (run,) = clock.tick(seconds=24).claimed  # the first scheduled time was 19 s ago
+    assert clock.told == ["alert.late nightly"]
+    clock.tick(seconds=24.5)
+    started(run)
+    clock.tick(seconds=25)
+    finish(run)
+    assert clock.told == ["alert.late nightly", "alert.recovered nightly"]
+    alert = Alert.objects.get(job=job)
+    assert alert.raised_at == START + dt.timedelta(seconds=24) and alert.ended_at == START + dt.timedelta(seconds=25)
+    assert state_of(job).alerts_open == 0
+
+
+def test_a_queued_run_is_late_until_it_starts(clock: AlertClock) -> None:
+    clock.job(alert_start_seconds=100)
+    (run,) = clock.tick(minutes=1).claimed
+    clock.tick(seconds=159)
+    assert clock.told == []
+    clock.tick(seconds=160)
+    assert clock.told == ["alert.late nightly"]
+    text = Alert.objects.get().text
+    assert text.startswith("It was scheduled for 2026-03-02 00:01:00 and had not started by 2026-03-02 00:02:40.")
+    assert "no executor has taken it" in text or "queued since" in text
+    started(run)
+    clock.tick(seconds=161)
+    assert clock.told[1:] == ["alert.recovered nightly"]
+
+
+def test_two_ticks_report_one_message(clock: AlertClock) -> None:
+    job = clock.job(alert_start_seconds=10)
+    now = clock.at(minutes=2)
+    lifecycle.look_at_alerts(now, 100)
+    # Another tick has read the same job before.
+    JobState.objects.filter(pk=job.pk).update(alert_at=now, alerts_open=0)
+    lifecycle.look_at_alerts(now, 100)
+    assert clock.told == ["alert.late nightly"]
+    assert Alert.objects.count() == 1
+
+
+def fail(clock: AlertClock, minutes: int, status: Status = Status.FAILED) -> None:
+    (run,) = clock.tick(minutes=minutes).claimed
+    finish(run, status)
+
+
+def test_the_third_failure_is_reported_and_the_success_after_it(clock: AlertClock) -> None:
+    clock.job(alert_failures=3)
+    fail(clock, 1)
+    fail(clock, 2)
+    assert clock.told == [] and not Alert.objects.exists()
+    fail(clock, 3)
+    assert clock.told == ["alert.failing nightly"]
+    fail(clock, 4)
+    assert len(clock.told) == 1
+    fail(clock, 5, Status.SUCCEEDED)
+    assert clock.told == ["alert.failing nightly", "alert.recovered nightly"]
+    fail(clock, 6)
+    assert len(clock.told) == 2
+
+
+def test_a_failure_between_two_ticks_is_reported(clock: AlertClock) -> None:
+    job = clock.job()
+    (run,) = clock.tick(minutes=1).claimed
+    finish(run, Status.FAILED)
+    clock.at(minutes=1, seconds=2)
+    run = run_now(job, "anna")
+    finish(run)
+    assert clock.told == ["alert.failing nightly", "alert.recovered nightly"]
+
+
+def test_failures_by_hand_count_and_zero_means_never(clock: AlertClock) -> None:
+    job = clock.job(alert_failures=0)
+    finish(run_now(job, "anna"), Status.FAILED)
+    assert clock.told == [] and state_of(job).failures == 1
+
+
+def test_lost_attempts_count_from_the_number_of_failures_on(clock: AlertClock) -> None:
+    """A lost run that is retried without limit never ends its chain."""
+    clock.job(alert_failures=4, retry_on_lost=True, retry_backoff_seconds=0)
+    reported = []
+    for attempt in range(1, 6):
+        minutes = attempt * 5
+        runs = clock.tick(minutes=minutes).claimed
+        assert len(runs) == 1
+        Run.objects.filter(pk=runs[0].pk).update(attempt=attempt)
+        clock.at(minutes=minutes + 2)
+        Lease.objects.update(expires_at=START - dt.timedelta(hours=1))
+        lifecycle.expire(10)
+        reported.append(list(clock.told))
+    assert reported[2] == [] and reported[3] == ["alert.failing nightly"] and reported[4] == reported[3]
+
+
+def test_a_run_that_takes_too_long_is_slow_while_it_runs(clock: AlertClock) -> None:
+    clock.job(cron="0 0 * * *", alert_run_seconds=60)
+    (run,) = clock.tick(days=1).claimed
+    clock.at(days=1, seconds=5)
+    started(run)
+    clock.tick(days=1, seconds=64)
+    assert clock.told == []
+    clock.tick(days=1, seconds=65)
+    assert clock.told == ["alert.slow nightly"]
+    assert "Run 1, started 2026-03-03 00:00:05, takes longer than 1 min." in Alert.objects.get().text
+    clock.tick(days=1, seconds=100)
+    finish(run)
+    clock.tick(days=1, seconds=200)
+    assert clock.told == ["alert.slow nightly", "alert.recovered nightly"]
+
+
+def test_a_slow_run_that_has_ended_before_a_tick_is_reported(clock: AlertClock) -> None:
+    clock.job(cron="0 0 * * *", alert_run_seconds=60)
+    (run,) = clock.tick(days=1).claimed
+    started(run)
+    clock.at(days=1, seconds=61)
+    finish(run)
+    assert clock.told == ["alert.slow nightly", "alert.recovered nightly"]
+
+
+def test_missed_times_are_reported_until_a_success(clock: AlertClock) -> None:
+    clock.job(cron="*/10 * * * *", misfire_grace_seconds=60)
+    clock.tick(minutes=25)
+    assert clock.told == ["alert.missed nightly"]
+    clock.tick(minutes=45)
+    assert clock.told == ["alert.missed nightly"]
+    (run,) = clock.tick(minutes=50).claimed
+    finish(run)
+    assert clock.told == ["alert.missed nightly", "alert.recovered nightly"]
+
+
+def test_a_hold_is_reported_until_it_is_lifted(clock: AlertClock) -> None:
+    job = clock.job(hold_on_failure=True, alert_failures=0)
+    fail(clock, 1)
+    assert clock.told == ["alert.held nightly"]
+    requests.resume_job(job, "anna")
+    assert clock.told == ["alert.held nightly", "alert.recovered nightly"]
+
+
+def test_a_schedule_error_is_reported_until_the_edit(clock: AlertClock) -> None:
+    job = clock.job()
+    JobState.objects.filter(pk=job.pk).update(booked_fingerprint="x")
+    lifecycle.suspend_schedule(job.pk, ValueError("no such day"))
+    assert clock.told == ["alert.set_aside nightly"]
+    assert Alert.objects.get().text == "Its schedule cannot be computed. ValueError: no such day."
+    job.cron = "*/2 * * * *"
+    job.save()
+    clock.tick(seconds=30)
+    assert clock.told[1:] == ["alert.recovered nightly"]
+
+
+def done_by(clock: AlertClock, **fields: Any) -> Job:
+    return clock.job(cron="0 3 * * *", timezone="Europe/Paris", alert_done_by="06:00", **fields)
+
+
+def test_a_job_that_is_not_done_by_its_deadline_is_overdue(clock: AlertClock) -> None:
+    done_by(clock, alert_failures=0)
+    (run,) = clock.tick(hours=2).claimed  # 03:00 in Paris
+    finish(run, Status.FAILED)
+    clock.tick(hours=4, minutes=59)
+    assert clock.told == []
+    clock.tick(hours=5)
+    assert clock.told == ["alert.overdue nightly"]
+    assert "No run for 2026-03-02 02:00:00 had succeeded by 2026-03-02 05:00:00" in Alert.objects.get().text
+    finish(run_now(Job.objects.get(), "anna"))  # a run by hand that is for a later time
+    clock.tick(hours=5, minutes=1)
+    assert clock.told == ["alert.overdue nightly", "alert.recovered nightly"]
+
+
+def test_a_job_that_is_done_in_time_is_not_overdue(clock: AlertClock) -> None:
+    done_by(clock)
+    (run,) = clock.tick(hours=2).claimed
+    finish(run)
+    clock.tick(hours=5)
+    assert clock.told == []
+
+
+def test_the_day_before_the_job_existed_is_not_overdue(clock: AlertClock) -> None:
+    clock.job(cron="30 23 * * *", alert_done_by="06:00")
+    clock.tick(hours=6)
+    assert clock.told == []
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_nothing_is_late_while_paused_nor_at_once_afterwards(clock: AlertClock, whole: bool) -> None:
+    group = Group.objects.create(name="night")
+    clock.job(alert_start_seconds=100, group=group, catch_up="EACH", misfire_grace_seconds=86_400)
+    clock.tick(seconds=1)
+    pauses.pause("anna", "move", None if whole else group)
+    clock.tick(hours=1)
+    clock.tick(hours=1, minutes=2)
+    assert clock.told == []
+    pauses.resume(None if whole else group)
+    (run,) = clock.tick(hours=1, minutes=2, seconds=1).claimed
+    clock.tick(hours=1, minutes=3, seconds=39)
+    assert clock.told == []
+    clock.tick(hours=1, minutes=3, seconds=41)
+    assert clock.told == ["alert.late nightly"]
+    finish(run)
+    clock.tick(hours=1, minutes=4)
+    assert open_alerts() == ["late"]  # sixty times wait: one episode
+
+
+def test_a_pause_ends_an_open_alert_without_a_message(clock: AlertClock) -> None:
+    clock.job(alert_start_seconds=10)
+    Run.objects.all().delete()
+    lifecycle.look_at_alerts(clock.at(minutes=2), 10)
+    assert open_alerts() == ["late"]
+    pauses.pause("anna")
+    clock.tick(minutes=3)
+    assert open_alerts() == [] and clock.told == ["alert.late nightly"]
+
+
+def test_disabling_a_job_ends_its_alerts_without_a_message(clock: AlertClock) -> None:
+    job = clock.job(alert_failures=1)
+    fail(clock, 1)
+    job.refresh_from_db()
+    job.enabled = False
+    job.save()
+    clock.tick(minutes=2)
+    assert clock.told == ["alert.failing nightly"] and open_alerts() == []
+    assert state_of(job).alert_at is None
+
+
+def test_lateness_counts_from_the_end_of_a_hold_off(clock: AlertClock) -> None:
+    clock.job(alert_start_seconds=100)
+    clock.tick(seconds=1)
+    clock.at(hours=1)
+    lifecycle.begin_lateness_again()
+    clock.tick(hours=1, seconds=1)
+    assert clock.told == []
+
+
+def test_fields_of_the_group_and_of_the_settings_apply(clock: AlertClock) -> None:
+    group = Group.objects.create(name="night", alert_start_seconds=100)
+    for name, each in (("a", group), ("b", None), ("c", group)):
+        clock.job(name=name, group=each)
+    Job.objects.filter(name="c").update(alert_start_seconds=0)
+    with override_settings(CHRONIKER_ALERTS={"alert_start_seconds": 200}):
+        clock.tick(seconds=1)
+        clock.tick(seconds=2)
+        lifecycle.look_at_alerts(clock.at(seconds=161), 10)
+        assert clock.told == ["alert.late a"]
+        lifecycle.look_at_alerts(clock.at(seconds=261), 10)
+        assert clock.told == ["alert.late a", "alert.late b"]
+
+
+def test_an_edited_group_and_changed_settings_are_noticed(clock: AlertClock) -> None:
+    group = Group.objects.create(name="night")
+    job = clock.job(name="a", group=group, cron="0 0 * * *")
+    clock.tick(seconds=1)
+    assert state_of(job).alert_at is None
+    group.alert_start_seconds = 100
+    group.save()
+    clock.tick(seconds=2)
+    assert state_of(job).alert_at == START + dt.timedelta(days=1, seconds=100)
+    group.alert_start_seconds = None
+    group.save()
+    with override_settings(CHRONIKER_ALERTS={"alert_start_seconds": 300}):
+        clock.tick(seconds=3)
+        assert state_of(job).alert_at == START + dt.timedelta(days=1, seconds=300)
+    clock.tick(seconds=4)
+    assert state_of(job).alert_at is None
+    assert not alert_watch.changed()[0].exists() and not alert_watch.changed()[1].exists()
+
+
+def test_a_mute_keeps_quiet_and_what_is_still_open_is_reported_after_it(clock: AlertClock) -> None:
+    job = clock.job()
+    lifecycle.mute(START + dt.timedelta(minutes=10), "anna", job=job)
+    fail(clock, 1)
+    assert clock.told == [] and open_alerts() == ["failing"]
+    clock.tick(minutes=9)
+    assert clock.told == []
+    clock.tick(minutes=10)
+    assert clock.told == ["alert.failing nightly"]
+
+
+def test_an_alert_that_was_muted_ends_without_a_message(clock: AlertClock) -> None:
+    clock.job()
+    lifecycle.mute(START + dt.timedelta(minutes=10), "anna")
+    fail(clock, 1)
+    fail(clock, 2, Status.SUCCEEDED)
+    clock.tick(minutes=11)
+    assert clock.told == [] and open_alerts() == []
+
+
+def test_the_end_of_a_reported_alert_is_reported_under_a_mute_too(clock: AlertClock) -> None:
+    job = clock.job()
+    fail(clock, 1)
+    lifecycle.mute(START + dt.timedelta(minutes=10), "anna", job=job)
+    fail(clock, 2, Status.SUCCEEDED)
+    assert clock.told == ["alert.failing nightly", "alert.recovered nightly"]
+
+
+def test_a_maintenance_window_begins_later_and_a_mute_can_be_ended(clock: AlertClock) -> None:
+    group = Group.objects.create(name="night")
+    clock.job(group=group)
+    begin, end = START + dt.timedelta(minutes=2), START + dt.timedelta(hours=1)
+    mute = lifecycle.mute(end, "anna", group=group, since=begin)
+    assert alert_mutes.muted_until({job.pk: job for job in Job.objects.all()}, clock.at(minutes=1)) == {}
+    fail(clock, 3)
+    assert clock.told == []
+    clock.at(minutes=4)
+    assert lifecycle.unmute(type(mute).objects.filter(pk=mute.pk)) == 1
+    clock.tick(minutes=4, seconds=1)
+    assert clock.told == ["alert.failing nightly"]
+
+
+def test_an_open_alert_is_repeated(clock: AlertClock) -> None:
+    clock.job(cron="0 0 * * *", alert_repeat_seconds=3600)
+    (run,) = clock.tick(days=1).claimed
+    finish(run, Status.FAILED)
+    clock.tick(days=1, minutes=59)
+    assert len(clock.told) == 1
+    clock.tick(days=1, minutes=60)
+    clock.tick(days=1, minutes=61)
+    assert clock.told == ["alert.failing nightly"] * 2
+    clock.tick(days=1, minutes=121)
+    assert len(clock.told) == 3
+
+
+def test_a_thousand_late_jobs_cost_a_constant_number_of_statements(clock: AlertClock) -> None:
+    def statements(jobs: int) -> int:
+        Job.objects.all().delete()
+        Job.objects.bulk_create([a_job_row(n) for n in range(jobs)])
+        clock.at(seconds=0)
+        Job.objects.update(edited_at=START)
+        for _each in range(jobs // 500 + 1):
+            lifecycle.book(list(Job.objects.filter(edited_at__isnull=False).values_list("pk", flat=True)[:500]), START)
+        with CaptureQueriesContext(connection) as captured:
+            looked_at, _reported = lifecycle.look_at_alerts(clock.at(minutes=5), 1000)
+        assert looked_at == jobs and Alert.objects.filter(ended_at=None).count() == jobs
+        return len(captured)
+
+    few, many = statements(10), statements(1000)
+    batches = 1 if connection.vendor == "postgresql" else 1000 // 10
+    assert many <= few + (0 if connection.vendor == "postgresql" else batches)
+    assert clock.calls == 2
+
+
+def a_job_row(number: int) -> Job:
+    return Job(name=f"job {number}", command="noop", cron="* * * * *", timezone="UTC", alert_start_seconds=10)
+
+
+def test_a_job_without_alerts_costs_nothing(clock: AlertClock) -> None:
+    job = clock.job(alert_failures=0)
+    (run,) = clock.tick(minutes=1).claimed
+    finish(run)
+    assert state_of(job).alert_at is None and not Alert.objects.exists()
+
+
+def test_old_alerts_are_deleted(clock: AlertClock) -> None:
+    clock.job()
+    fail(clock, 1)
+    fail(clock, 2, Status.SUCCEEDED)
+    fail(clock, 3)
+    fleet_work.delete_old_records(START + dt.timedelta(days=40))
+    assert [alert.kind for alert in Alert.objects.all()] == [AlertKind.FAILING]
