@@ -53,6 +53,11 @@ def shown_target(kind: str, target: str) -> str:
     return host_only(target) if is_web_address(target) else MASK
 
 
+def shown_secret(secret: str) -> str:
+    """For pages: the name of the setting or variable, else a mask."""
+    return secret if not secret or source(secret) is not None else MASK
+
+
 def signing_key(secret: str) -> bytes | None:
     """The key of a webhook's secret; ``None`` if it is empty, or no base64 follows the prefix."""
     if not secret.startswith(SECRET_PREFIX):

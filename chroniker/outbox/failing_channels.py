@@ -77,12 +77,19 @@ def try_again(channels: Iterable[str]) -> None:
     FailingChannel.objects.filter(channel__in=set(channels)).update(deferred_until=database_now())
 
 
-def record_success(channel: str) -> None:
-    """The channel works: forget its failures, and make the messages due that waited for it."""
+def try_waiting(channel: str) -> None:
+    """Make the messages due that wait for this channel, and let the next sender try it."""
     rows = FailingChannel.objects.filter(channel=channel)
     for until in rows.values_list("deferred_until", flat=True):
-        Outbox.objects.filter(channel=channel, send_at=until).update(send_at=database_now())
-    rows.delete()
+        now = database_now()
+        Outbox.objects.filter(channel=channel, send_at=until).update(send_at=now)
+        rows.update(deferred_until=now)
+
+
+def record_success(channel: str) -> None:
+    """The channel works: forget its failures, and make the messages due that waited for it."""
+    try_waiting(channel)
+    FailingChannel.objects.filter(channel=channel).delete()
 
 
 def _waiting(channel: str) -> QuerySet[Outbox]:

@@ -40,7 +40,7 @@ from chroniker.admin.shared import pause_page
 from chroniker.admin.shared.audit_rows import AuditedHistory
 from chroniker.admin.shared.changed_values import ChangedValues
 from chroniker.admin.shared.site_links import SiteLinks, admin_url
-from chroniker.models import Job
+from chroniker.models import Channel, Job
 
 if TYPE_CHECKING:
     JobModelAdmin = admin.ModelAdmin[Job]
@@ -102,10 +102,10 @@ class JobAdmin(SiteLinks, ChangedValues, AuditedHistory, BulkActions, Cloning, D
     # -- the page --------------------------------------------------------------------------------------------
 
     def get_autocomplete_fields(self, request: HttpRequest) -> tuple[str, ...]:
-        """Subscribers are found by search where the site has an admin for users with a search."""
-        users = get_user_model()
-        registered = self.admin_site.is_registered(users) and self.admin_site.get_model_admin(users).search_fields
-        return ("subscribers",) if registered else ()
+        """Subscribers and channels are found by search where the site has an admin for them with a search."""
+        models: dict[str, Any] = {"subscribers": get_user_model(), "channels": Channel}
+        registered = {name: each for name, each in models.items() if self.admin_site.is_registered(each)}
+        return tuple(name for name, each in registered.items() if self.admin_site.get_model_admin(each).search_fields)
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any

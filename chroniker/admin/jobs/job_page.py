@@ -71,10 +71,11 @@ FIELDSETS: Any = (
         _("Notifications"),
         {
             "description": _(
-                "Users who receive an email when a run ends. Errors are runs that failed, timed out, were lost or "
-                "were missed."
+                "Channels get alerts. Subscribers receive an email when a run ends. Errors are runs that failed, timed "
+                "out, were lost or were missed."
             ),
             "fields": (
+                "channels",
                 "subscribers",
                 ("email_errors_to_subscribers", "email_success_to_subscribers"),
                 ("owner", "runbook_url"),

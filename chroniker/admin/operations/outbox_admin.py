@@ -21,7 +21,8 @@ from chroniker.admin.shared.filters import FirstRows
 from chroniker.admin.shared.site_links import SiteLinks, admin_url
 from chroniker.clock.database_clock import FromNow
 from chroniker.models import Job, Outbox
-from chroniker.outbox.channels import ADDRESS, MAIL
+from chroniker.outbox import notice
+from chroniker.outbox.channels import ADDRESS, CHANNEL, MAIL
 from chroniker.wording.badges import badge, list_cell, relative_html, time_html
 from chroniker.wording.formats import exact_time
 
@@ -59,7 +60,7 @@ class DeliveryFilter(admin.SimpleListFilter):
 class OutboxAdmin(SiteLinks, OutboxModelAdmin):
     list_display = ("message", "about", "state", "attempts", "error")
     list_filter = (DeliveryFilter,)
-    list_select_related = ("run__job",)
+    list_select_related = ("run__job", "alert__job")
     list_per_page = 50
     list_max_show_all = 0
     ordering = ("-pk",)
@@ -70,7 +71,7 @@ class OutboxAdmin(SiteLinks, OutboxModelAdmin):
     show_facets = admin.ShowFacets.NEVER
     actions = ("send_again",)
     when_empty = gettext_lazy("No messages. Emails and webhooks about runs are listed here, sent or not.")
-    fields = ("message", "about", "state", "attempts", "error", "payload")
+    fields = ("message", "event", "about", "state", "attempts", "error", "payload")
     readonly_fields = ("message", "about", "state")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -116,16 +117,18 @@ class OutboxAdmin(SiteLinks, OutboxModelAdmin):
 
     @admin.display(description=gettext_lazy("message"), ordering="channel")
     def message(self, message: Outbox) -> str:
-        if message.channel.partition(":")[0] in (MAIL, ADDRESS):
+        kind = message.channel.partition(":")[0]
+        if kind in (MAIL, ADDRESS):
             return _("email to %(who)s") % {"who": message.payload.get("to", "")}
+        if kind == CHANNEL:
+            return _("channel “%(name)s”") % {"name": message.payload.get("to", "")}
         return message.channel.rpartition(":")[0] or message.channel  # without a webhook's digest
 
     @admin.display(description=gettext_lazy("run"), ordering="run")
     def about(self, message: Outbox) -> SafeString:
         run = message.run
         if run is None:
-            data = message.payload.get("data", message.payload)
-            return list_cell(_("Alarm"), str(data.get("title", "")))
+            return list_cell(_("Alert"), notice.of_message(message).title)
         name, url = f"{run.job.name} #{run.token}", admin_url("chroniker_run_change", run.pk)
         return list_cell(_("Run"), format_html('<a href="{}">{}</a>', url, name) if url else name)
 

@@ -37,7 +37,7 @@ class GroupAdmin(SiteLinks, ChangedValues, AuditedHistory, GroupModelAdmin):
     list_display = ("name", "members", "running", "most", "pause")
     search_fields = ("name",)
     fieldsets = (
-        (None, {"fields": ("name", "limit", "members", "running", "pause")}),
+        (None, {"fields": ("name", "limit", "channels", "members", "running", "pause")}),
         (
             _("Alerts"),
             {

@@ -1,0 +1,1 @@
+"""Channels in the admin: the list, the form, and the button that sends a test."""

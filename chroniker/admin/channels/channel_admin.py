@@ -1,0 +1,156 @@
+"""The admin class of channels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.core.exceptions import PermissionDenied
+from django.db.models import CharField, Count, OuterRef, QuerySet, Subquery, Value
+from django.db.models.functions import Cast, Concat
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import path
+from django.urls.resolvers import URLPattern
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from chroniker.admin.channels.channel_form import ChannelForm
+from chroniker.admin.shared.changed_values import ChangedValues
+from chroniker.admin.shared.site_links import SiteLinks, admin_url, redirect_to
+from chroniker.models import Channel, FailingChannel
+from chroniker.models.channel_target import shown_secret
+from chroniker.outbox import channel_test
+from chroniker.wording.badges import badge, list_cell
+from chroniker.wording.formats import NOTHING
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+    ChannelModelAdmin = admin.ModelAdmin[Channel]
+else:
+    ChannelModelAdmin = admin.ModelAdmin
+
+#: The fields of a channel that are shown masked, and what shows them.
+MASKED = {"target": "masked_target", "secret": "masked_secret", "template": "masked_template"}
+
+
+@admin.register(Channel)
+class ChannelAdmin(SiteLinks, ChangedValues, ChannelModelAdmin):
+    form = ChannelForm
+    list_display = ("name", "kind_name", "masked_target", "what", "used_by", "state")
+    list_filter = ("kind", "is_default")
+    search_fields = ("name",)  # not the target: a search would find out what it is
+    show_facets = admin.ShowFacets.NEVER
+    when_empty = _("No channels yet. A channel gets messages about alerts: by mail, chat, webhook or paging service.")
+    change_form_template = "admin/chroniker/channel/change_form.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Channel]:
+        """With the counts and the last error of each row, in the same statement."""
+        key = Concat(Value("channel:"), Cast(OuterRef("pk"), CharField(max_length=20)))
+        errors = FailingChannel.objects.filter(channel=key).values("error")
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(
+                n_jobs=Count("jobs", distinct=True),
+                n_groups=Count("groups", distinct=True),
+                last_error=Subquery(errors),
+            )
+        )
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Who may only view a channel sees masked values."""
+        fields = list(ChannelForm.Meta.fields)
+        if obj is None or self.has_change_permission(request, obj):
+            return fields
+        return [MASKED.get(name, name) for name in fields]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return tuple(MASKED.values())
+
+    def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
+        form.mask_for_history()
+        return super().construct_change_message(request, form, formsets, add)
+
+    def save_model(self, request: HttpRequest, obj: Channel, form: Any, change: bool) -> None:
+        """Save it, and let its waiting messages be tried at once: the edit may have repaired it."""
+        super().save_model(request, obj, form, change)
+        if change:
+            channel_test.try_waiting(obj)
+
+    # -- the list --------------------------------------------------------------------------------------------
+
+    @admin.display(description=_("kind"), ordering="kind")
+    def kind_name(self, channel: Channel) -> SafeString:
+        return list_cell(gettext("Kind"), channel.get_kind_display())
+
+    @admin.display(description=_("target"))
+    def masked_target(self, channel: Channel) -> SafeString:
+        return list_cell(gettext("Target"), channel.shown_target or NOTHING)
+
+    @admin.display(description=_("secret"))
+    def masked_secret(self, channel: Channel) -> str:
+        return shown_secret(channel.secret) or NOTHING
+
+    @admin.display(description=_("template"))
+    def masked_template(self, channel: Channel) -> str:
+        return shown_secret(channel.template) or NOTHING
+
+    @admin.display(description=_("events"))
+    def what(self, channel: Channel) -> SafeString:
+        if channel.is_check_in:
+            text = gettext("start and end of runs")
+        else:
+            text = ", ".join(channel.events) or gettext("all alerts and alarms")
+        return list_cell(gettext("Events"), text)
+
+    @admin.display(description=_("used by"))
+    def used_by(self, channel: Channel) -> SafeString:
+        counts = channel.__dict__
+        parts = [gettext("default")] if channel.is_default else []
+        if counts["n_jobs"]:
+            parts.append(gettext("jobs: %(n)d") % {"n": counts["n_jobs"]})
+        if counts["n_groups"]:
+            parts.append(gettext("groups: %(n)d") % {"n": counts["n_groups"]})
+        return list_cell(gettext("Used by"), ", ".join(parts) or NOTHING)
+
+    @admin.display(description=_("state"))
+    def state(self, channel: Channel) -> SafeString:
+        error = channel.__dict__["last_error"]
+        return list_cell("", badge("failing" if error is not None else "ok"), error or "")
+
+    # -- the test --------------------------------------------------------------------------------------------
+
+    def test_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """Send a test, by POST only. It says what the answer's status was, and nothing else of the answer."""
+        channel = get_object_or_404(Channel, pk=object_id)
+        if not self.has_change_permission(request, channel):
+            raise PermissionDenied
+        if request.method == "POST":
+            user: User = request.user  # type: ignore[assignment]  # these views need a login
+            LogEntry.objects.log_actions(user.pk, [channel], CHANGE, gettext("A test was sent."))
+            error = channel_test.send(channel)
+            if error:
+                self.message_user(
+                    request, gettext("The test was not delivered. %(error)s") % {"error": error}, messages.ERROR
+                )
+            else:
+                self.message_user(
+                    request, gettext("The test was delivered to “%(name)s”.") % {"name": channel}, messages.SUCCESS
+                )
+        return redirect_to("chroniker_channel_change", channel.pk)
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.test_view)
+        return [path("<int:object_id>/test/", view, name="chroniker_channel_test"), *super().get_urls()]
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        channel: Channel | None = kwargs.get("obj")
+        if channel is not None and self.has_change_permission(request, channel):
+            context["test_url"] = admin_url("chroniker_channel_test", channel.pk)
+        return super().render_change_form(request, context, *args, **kwargs)

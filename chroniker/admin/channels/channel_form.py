@@ -1,0 +1,76 @@
+"""The form of a channel. Target and secret are shown masked; a field that is sent back masked keeps its value."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from chroniker.message_events import ALARM_EVENTS, ALERT_EVENTS, RUN_EVENTS
+from chroniker.models import Channel
+from chroniker.models.channel_target import MASK, shown_secret
+
+if TYPE_CHECKING:
+    ChannelModelForm = forms.ModelForm[Channel]
+else:
+    ChannelModelForm = forms.ModelForm
+
+
+def _choices(events: Any) -> list[tuple[str, str]]:
+    return [(event, event) for event in events]
+
+
+EVENTS = (
+    (_("Alerts about jobs"), _choices(ALERT_EVENTS)),
+    (_("Alarms about the scheduler"), _choices(event for pair in ALARM_EVENTS.values() for event in pair)),
+    (_("Ends of runs"), _choices(RUN_EVENTS.values())),
+)
+
+
+class ChannelForm(ChannelModelForm):
+    events = forms.MultipleChoiceField(
+        label=_("events"),
+        choices=EVENTS,
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=_("Choose none for all alerts and alarms, and no runs."),
+    )
+
+    class Meta:
+        model = Channel
+        fields = ("name", "kind", "target", "secret", "template", "events", "is_default", "send_output")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._stored = {"target": self.instance.target, "secret": self.instance.secret}
+        if self.instance.pk:
+            self.initial.update(self.masked(self._stored, self.instance.kind))
+        for name in self._stored:
+            if name in self.fields:
+                self.fields[name].widget.attrs |= {
+                    "class": "vLargeTextField",
+                    "autocomplete": "off",
+                    "spellcheck": "false",
+                }
+
+    @staticmethod
+    def masked(values: dict[str, Any], kind: str) -> dict[str, str]:
+        channel = Channel(kind=kind, target=values.get("target") or "")
+        return {"target": channel.shown_target, "secret": shown_secret(values.get("secret") or "")}
+
+    def clean_target(self) -> str:
+        return self._kept("target")
+
+    def clean_secret(self) -> str:
+        return self._kept("secret")
+
+    def _kept(self, name: str) -> str:
+        value: str = self.cleaned_data[name]
+        return self._stored[name] if self.instance.pk and value and value == self.initial.get(name) else value
+
+    def mask_for_history(self) -> None:
+        """Replace target and secret in what the history shows of a saved form. The form cannot be saved again."""
+        if "target" in self.cleaned_data:
+            self.cleaned_data |= self.masked(self.cleaned_data, self.cleaned_data.get("kind") or "")
+            self.cleaned_data["template"] = self.initial["template"] = MASK  # it may contain a key

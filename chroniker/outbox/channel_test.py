@@ -1,0 +1,29 @@
+"""The test of a channel, at the request of a person."""
+
+from __future__ import annotations
+
+from chroniker.escaping import one_line
+from chroniker.exceptions import Undeliverable
+from chroniker.models import Channel
+from chroniker.outbox import channel_delivery, failing_channels
+from chroniker.outbox.checked_request import NotDelivered
+
+
+def send(channel: Channel) -> str:
+    """Send a test in this process, at most about 20 s. Returns the error; empty: it was delivered.
+
+    A delivered test makes the messages due that waited for the channel.
+    """
+    try:
+        channel_delivery.send_test(channel)
+    except (NotDelivered, Undeliverable) as error:
+        return str(error)
+    except Exception as error:  # of the project's mail backend: its text may name hosts
+        return one_line(type(error).__name__)
+    failing_channels.record_success(channel.key)
+    return ""
+
+
+def try_waiting(channel: Channel) -> None:
+    """Let the next sender try the channel: a person has edited it."""
+    failing_channels.try_waiting(channel.key)
