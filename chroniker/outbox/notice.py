@@ -153,7 +153,7 @@ def _title_of(entry: Mapping[str, Any]) -> str:
 
 
 def _of_alarm(message: Outbox, event: str, body: dict[str, Any]) -> Notice:
-    data = body.get("data", {})
+    data = body.get("data", body)  # a mail has the texts alone
     return Notice(
         message_id=str(message.message_id),
         event=event,

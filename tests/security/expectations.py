@@ -84,6 +84,8 @@ PAGES: dict[str, Page] = {
     **_of_model("group", SEE, _only("adder"), _only("deleter"), lambda rows: rows.group.pk),
     "group/<int:object_id>/pause/": Page(_only("pauser"), of=lambda rows: rows.group.pk),
     **_of_model("calendar", SEE, _only("adder"), _only("deleter"), lambda rows: rows.calendar.pk),
+    **_of_model("channel", SEE, _only("adder"), _only("deleter"), lambda rows: rows.channel.pk),
+    "channel/<int:object_id>/test/": Page(_only("changer"), 302, of=lambda rows: rows.channel.pk),
     **_of_model("outbox", SEE, NOBODY, NOBODY, lambda rows: rows.outbox.pk),
 }
 
@@ -154,6 +156,19 @@ CHANGES: list[Change] = [
     ),
     Change("calendar/<path:object_id>/delete/", _only("deleter"), CONFIRMED),
     _action("calendar", "delete_selected", _only(), lambda rows: rows.calendar),
+    Change(
+        "channel/add/",
+        _only("adder"),
+        _form("channel/add/", "channel_form", name="new", kind="MAIL", target="a@example.com"),
+    ),
+    Change(
+        "channel/<path:object_id>/change/",
+        _only("changer"),
+        _form("channel/<path:object_id>/change/", "channel_form", name="renamed"),
+    ),
+    Change("channel/<int:object_id>/test/", _only("changer")),
+    Change("channel/<path:object_id>/delete/", _only("deleter"), CONFIRMED),
+    _action("channel", "delete_selected", _only(), lambda rows: rows.channel),
     _action("outbox", "send_again", _only("changer"), lambda rows: rows.outbox),
 ]
 

@@ -15,12 +15,12 @@ from django.db.models import Model
 from django.test import Client
 from django.utils.timezone import now
 
-from chroniker.models import Blackout, Calendar, Group, Host, Job, Outbox, Run, Status
+from chroniker.models import Blackout, Calendar, Channel, Group, Host, Job, Outbox, Run, Status
 from chroniker.scheduler.manual_runs import run_now
 from tests.support.ended_runs import ended
 from tests.support.factories import a_booked_job
 
-_MODELS = ("job", "jobdependency", "run", "host", "group", "calendar", "blackout", "outbox")
+_MODELS = ("job", "jobdependency", "run", "host", "group", "calendar", "blackout", "outbox", "channel")
 
 
 def _each(verb: str) -> tuple[str, ...]:
@@ -81,6 +81,7 @@ class SampleRows:
     ended: Run
     group: Group
     calendar: Calendar
+    channel: Channel
     host: Host
     outbox: Outbox
 
@@ -88,13 +89,14 @@ class SampleRows:
     def make(cls) -> SampleRows:
         group, calendar = Group.objects.create(name="night", limit=2), Calendar.objects.create(name="holidays")
         Blackout.objects.create(calendar=calendar, name="one", starts_at=now(), ends_at=now() + dt.timedelta(days=1))
+        channel = Channel.objects.create(name="ops", kind="MAIL", target="ops@example.com")
         host = Host.objects.create(name="worker-1", last_seen=now())
         job = a_booked_job(name="busy", group=group)
         idle = a_booked_job(name="idle", enabled=False)
         watch = a_booked_job(name="watch", is_monitor=True, command="check_monitor", args="--model auth.User")
         run, last = run_now(job, by="a test"), ended(watch, Status.FAILED)
         outbox = Outbox.objects.create(run=run, channel="mail:1", payload={"to": "somebody"}, sent_at=now())
-        return cls(job, idle, watch, run, last, group, calendar, host, outbox)
+        return cls(job, idle, watch, run, last, group, calendar, channel, host, outbox)
 
 
 def everything() -> dict[str, list[str]]:

@@ -36,6 +36,7 @@ LISTS = {
     "messages": ("outbox_changelist", ""),
     "monitors": ("monitor_changelist", ""),
     "groups": ("group_changelist", ""),
+    "channels": ("channel_changelist", ""),
     "calendars": ("calendar_changelist", ""),
     "pause": ("job_pause", ""),
     "pulse": ("job_pulse", ""),

@@ -13,6 +13,7 @@ from chroniker.lifecycle import Outcome
 from chroniker.models import (
     Blackout,
     Calendar,
+    Channel,
     Group,
     Host,
     Job,
@@ -26,7 +27,8 @@ from tests.support.factories import a_booked_job, a_dependency, started
 
 #: Every model that the admin registers, by the name in its addresses.
 MODELS: dict[str, type[Model]] = {
-    "calendar": Calendar, "group": Group, "host": Host, "job": Job, "monitor": Monitor, "outbox": Outbox, "run": Run,
+    "calendar": Calendar, "channel": Channel, "group": Group,
+    "host": Host, "job": Job, "monitor": Monitor, "outbox": Outbox, "run": Run,
 }  # fmt: skip
 #: Pages of one row, below its address.
 PAGES = {
@@ -46,6 +48,7 @@ PAGES = {
         "resume/",
     ),
     "run": ("change/", "delete/", "history/", "stop/", "again/", "log.txt", "output/?before=1.1.1"),
+    "channel": ("change/", "delete/", "history/", "test/"),
     "group": ("change/", "delete/", "history/", "pause/"),
     "monitor": ("change/",),
 }
@@ -73,6 +76,7 @@ def one_of_each() -> dict[str, Any]:
     now = database_now()
     calendar, group = Calendar.objects.create(name="holidays"), Group.objects.create(name="nightly", limit=2)
     Blackout.objects.create(calendar=calendar, name="freeze", starts_at=now, ends_at=now + dt.timedelta(days=1))
+    channel = Channel.objects.create(name="ops", kind="SLACK", target="https://hooks.slack.com/x")
     host = Host.objects.create(name="worker-1", last_seen=now)
     job = a_booked_job(name="report", calendar=calendar, group=group, is_monitor=True)
     ended = run_now(job, by="a test")
@@ -83,7 +87,8 @@ def one_of_each() -> dict[str, Any]:
     a_dependency(a_booked_job(name="clean"), job, wait_for_success=True)
     message = Outbox.objects.create(run=ended, channel="mail:1", payload={"to": "a@example.com"}, send_at=now)
     return {
-        "calendar": calendar, "group": group, "host": host, "job": job, "monitor": job, "outbox": message, "run": run,
+        "calendar": calendar, "channel": channel, "group": group,
+        "host": host, "job": job, "monitor": job, "outbox": message, "run": run,
     }  # fmt: skip
 
 
