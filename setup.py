@@ -96,7 +96,7 @@ setup(
         "chroniker_celery": ["py.typed", "templates/**/*", "static/**/*", "locale/**/*"],
     },
     entry_points={
-        "console_scripts": ["chroniker = chroniker.cli:main"],
+        "console_scripts": ["chroniker = chroniker.cli:main", "chroniker-alive = chroniker.alive:main"],
         # The name is that of the module, so that "-p chroniker.pytest_plugin" loads no second one.
         "pytest11": ["chroniker.pytest_plugin = chroniker.pytest_plugin"],
     },

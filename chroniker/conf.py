@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import socket
-import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from email.utils import formataddr, parseaddr
@@ -16,7 +14,7 @@ from django.apps import apps
 from django.conf import settings as django_settings
 from django.db import connections, router
 
-from chroniker.default_settings import DEFAULTS
+from chroniker.default_settings import DEFAULTS, default_runtime_dir
 from chroniker.denied_commands import DENIED_COMMANDS
 from chroniker.monitoring_settings import MonitoringSettings
 
@@ -109,9 +107,7 @@ class Settings(MonitoringSettings):
     def runtime_dir(self) -> Path:
         """Directory for lock files and sockets of runs. Default: one per user in the temporary directory."""
         value = self._value("CHRONIKER_RUNTIME_DIR")
-        if value is not None:
-            return Path(value)
-        return Path(tempfile.gettempdir()) / f"chroniker-{os.getuid()}"
+        return default_runtime_dir() if value is None else Path(value)
 
     @property
     def hostname(self) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from chroniker.denied_commands import DENIED_COMMANDS
@@ -51,3 +54,8 @@ DEFAULTS: dict[str, Any] = {
     "CHRONIKER_CHANNEL_HOSTS": (),
     "CHRONIKER_ALERTS": {},
 }
+
+
+def default_runtime_dir() -> Path:
+    """One per user in the temporary directory."""
+    return Path(tempfile.gettempdir()) / f"chroniker-{os.getuid()}"

@@ -47,24 +47,25 @@ class Scheduler(beat.Scheduler):
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
         """Send one entry of ``beat_schedule`` if it is due, and tick. Returns the seconds to sleep."""
+        if self._ticker is None:
+            self._ticker = Ticker(self.max_interval or PERIOD, _print_nothing, kind="beat")
+        self._ticker.touch()
         wait = self._sender.send_next()
         now = time.monotonic()
         if now >= self._next_tick:
-            self._next_tick = now + self._tick_jobs()
+            self._next_tick = now + self._tick_jobs(self._ticker)
             now = time.monotonic()
         return max(0.0, min(wait, self._next_tick - now))
 
-    def _tick_jobs(self) -> float:
+    def _tick_jobs(self, ticker: Ticker) -> float:
         """Tick; returns the seconds until the next. While the database is down: logs it once, and tries again."""
-        if self._ticker is None:
-            self._ticker = Ticker(self.max_interval or PERIOD, _print_nothing, kind="beat")
         try:
-            pause = self._ticker.step()
+            pause = ticker.step()
         except Error as error:
             self._report_down(error)
             return 1.0
         finally:
-            self._ticker.connection.release()
+            ticker.connection.release()
         self._report_up()
         return max(pause, SHORTEST_WAIT)
 
@@ -77,6 +78,11 @@ class Scheduler(beat.Scheduler):
         if self._down_since is not None:
             logger.warning("The database can be used again, after %.0f s.", time.monotonic() - self._down_since)
             self._down_since = None
+
+    def close(self) -> None:
+        super().close()
+        if self._ticker is not None:
+            self._ticker.remove_alive_file()
 
     @property
     def info(self) -> str:

@@ -25,7 +25,7 @@ from chroniker.scheduler.watch import Watch
 from chroniker.worker import run_lock
 from chroniker.worker.run_remains import RemainsSweeper
 from chroniker.worker.wake_socket import wake
-from chroniker_celery import fitness, fork_server, revocation, shutdown, unknown_runs
+from chroniker_celery import alive, fitness, fork_server, revocation, shutdown, unknown_runs
 from chroniker_celery.fitness import Worker
 from chroniker_celery.publish import TASK, UNKNOWN_RUNS, WAKE
 from chroniker_celery.queues import EXPIRES, queue_of_host
@@ -46,6 +46,7 @@ def equip(worker: Worker) -> None:
         return
     app = worker.app
     app.steps["worker"].add(Supervision)
+    app.steps["consumer"].add(alive.LoopTurns)
     app.amqp.queues.select_add(queue_of_host(app, settings.hostname))
     worker_shutdown.connect(close_fork_server, dispatch_uid="chroniker_celery.retire")
     revocation.connect()
@@ -57,6 +58,7 @@ def equip(worker: Worker) -> None:
 def close_fork_server(**kwargs: Any) -> None:
     """Called when the pool has ended."""
     fork_server.close()
+    alive.end()
 
 
 class Supervision(bootsteps.StartStopStep):
@@ -65,7 +67,8 @@ class Supervision(bootsteps.StartStopStep):
     1. Kills processes of earlier runs on this host whose supervisor and keeper are both dead.
     2. Starts the fork server and prepares the shutdown notice, before the pool forks.
     3. Records a heartbeat of this host once a minute, from a thread: the pool never waits for the database.
-    4. Kills processes of runs whose supervisor and keeper die later, and starts a killed fork server again.
+    4. Shows probes that the worker works.
+    5. Kills processes of runs whose supervisor and keeper die later, and starts a killed fork server again.
     """
 
     requires = ("celery.worker.components:Pool",)  # the order of starts; all steps are created before the first starts
@@ -84,6 +87,7 @@ class Supervision(bootsteps.StartStopStep):
     def start(self, parent: Worker) -> None:
         if ignored := ignored_annotations(parent.app.tasks[TASK]):
             logger.warning("task_annotations do not apply to scheduled jobs; ignored: %s.", ", ".join(ignored))
+        alive.begin(parent)
         self._heartbeat = HostHeartbeat(parent)
         self._heartbeat.start()
         every = settings.heartbeat.total_seconds()

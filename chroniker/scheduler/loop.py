@@ -8,7 +8,9 @@ from collections.abc import Callable, Collection
 
 from django.db import Error
 
+from chroniker.conf import settings
 from chroniker.eligibility import hosts
+from chroniker.process.alive_file import EVERY_SECONDS, AliveFile
 from chroniker.scheduler import dispatch, tick, tick_result
 from chroniker.scheduler.database_errors import explain
 from chroniker.scheduler.kept_connection import KeptConnection
@@ -40,6 +42,7 @@ class Ticker:
         self._watch = Watch()
         self._has_begun = False
         self._heartbeat_at = -hosts.HEARTBEAT_SECONDS
+        self._alive = AliveFile(kind, lambda: settings.runtime_dir) if kind else None
         self._reports: Callable[[], list[hosts.WorkerReport]] = list
         self._unusable_since: float | None = None
         self._tries = 0
@@ -49,13 +52,24 @@ class Ticker:
         """Tick until a shutdown signal. Database errors are retried; any other error is a defect and ends the loop."""
         self._reports = runs.reports
         while not shutdown:
+            self.touch()
             pause = self._try(self.step)
             until = time.monotonic() + pause
             while not shutdown and (left := until - time.monotonic()) > 0:
-                runs.wait(min(left, hosts.HEARTBEAT_SECONDS))
+                self.touch()
+                runs.wait(min(left, EVERY_SECONDS))
                 if self._heartbeat_is_due and self._unusable_since is None:
                     self._try(self._send_heartbeat)
         self.close()
+
+    def touch(self) -> None:
+        """Show to probes that this loop turns, also while the database is away."""
+        if self._alive is not None:
+            self._alive.touch()
+
+    def remove_alive_file(self) -> None:
+        if self._alive is not None:
+            self._alive.remove()
 
     def _try(self, part: Callable[[], float]) -> float:
         try:
@@ -94,6 +108,7 @@ class Ticker:
 
     def close(self) -> None:
         """Record the passes that are not recorded yet, and the end of this worker. Errors are logged."""
+        self.remove_alive_file()
         try:
             hosts.record_goodbye(self._reports())
             if self._record is not None:

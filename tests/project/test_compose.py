@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from chroniker.process import alive_file
 from tests.project.compose_file import BASE, DOCKER, OURS, load, variables_of
 from tests.support import ROOT
 from tests.support.bare_project import run
@@ -55,8 +56,11 @@ def test_each_process_has_a_health_check_and_a_file_system_that_it_cannot_write(
 def test_the_health_checks_of_the_site_name_addresses_that_exist() -> None:
     addresses = re.findall(r"/chroniker/(healthz/\w+)", str(OURS))
     routes = (ROOT / "chroniker" / "urls.py").read_text()
-    assert set(addresses) == {"healthz/ready", "healthz/scheduler"}
+    assert set(addresses) == {"healthz/ready"}
     assert all(f'"{address}"' in routes for address in addresses)
+    probes = {name: service["healthcheck"]["test"] for name, service in OURS.items() if "healthcheck" in service}
+    kinds = {name: words[2] for name, words in probes.items() if words[:2] == ["CMD", "chroniker-alive"]}
+    assert kinds == {"tick": "beat", "worker": "worker"} and set(kinds.values()) <= set(alive_file.KINDS)
 
 
 def test_docker_waits_longer_than_a_worker_needs() -> None:
@@ -119,9 +123,12 @@ def test_the_processes_of_the_file_pass_the_check_of_the_demo(variables: dict[st
         done = start(report, "report")
         wait_until(lambda: not done.running(), seconds=CHECK_SECONDS + 60, what="the report")
         assert "Every sample job ran" in done.log, done.log
-        for service in ("web", "tick"):
-            code = OURS[service]["healthcheck"]["test"][-1].replace("127.0.0.1:8000", f"{HOST}:{port}")
-            run([sys.executable, "-c", code.replace("web:8000", f"{HOST}:{port}")], env=variables, cwd=DEMO)
+        code = OURS["web"]["healthcheck"]["test"][-1].replace("127.0.0.1:8000", f"{HOST}:{port}")
+        run([sys.executable, "-c", code], env=variables, cwd=DEMO)
+        for service, name in (("tick", "tick2"), ("worker", "worker1")):
+            _cmd, program, kind = OURS[service]["healthcheck"]["test"]
+            probe = [sys.executable, str(ROOT / "bin" / program), kind, "--max-age", "120"]
+            run(probe, env={**variables, "CHRONIKER_RUNTIME_DIR": str(tmp_path / name[-4:])}, cwd=DEMO)
         assert all(process.running() for process in processes)
         worker = processes[2]
         os.kill(worker.pid, signal.SIGTERM)

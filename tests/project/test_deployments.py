@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from chroniker import alive
+from chroniker.process import alive_file
 from tests.support import ROOT
 
 EXAMPLES = ROOT / "docs" / "examples"
@@ -33,5 +35,9 @@ def test_the_pods_of_each_deployment_have_the_labels_that_it_selects() -> None:
     for each in deployments:
         labels = each["spec"]["template"]["metadata"]["labels"]
         assert each["spec"]["selector"]["matchLabels"] == labels
+        [container] = each["spec"]["template"]["spec"]["containers"]
+        program, kind = container["livenessProbe"]["exec"]["command"]
+        assert program == "chroniker-alive" and kind == container["name"] and kind in alive_file.KINDS
+        assert {"name": alive.VARIABLE, "value": "/run/chroniker"} in container["env"]
         mounts = {mount["name"] for mount in each["spec"]["template"]["spec"]["containers"][0]["volumeMounts"]}
         assert mounts == {volume["name"] for volume in each["spec"]["template"]["spec"]["volumes"]}

@@ -33,6 +33,7 @@ SOURCES = (
     "mkdocs.yml",
     "tox.ini",
     "bin/chroniker",
+    "bin/chroniker-alive",
 )
 #: Of the source archive alone.
 FOLDERS = (".ci", "docker", "docs", "tests")
@@ -103,9 +104,10 @@ def test_the_wheel_has_its_licence_and_metadata(wheel: Path) -> None:
     assert "BSD-3-Clause" in metadata
 
 
-def test_the_wheel_brings_the_fixtures_of_pytest(wheel: Path) -> None:
+def test_the_wheel_brings_its_programs_and_the_fixtures_of_pytest(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         info = next(name for name in archive.namelist() if name.endswith(".dist-info/entry_points.txt"))
+        assert "chroniker-alive = chroniker.alive:main" in archive.read(info).decode()
         assert "[pytest11]\nchroniker.pytest_plugin = chroniker.pytest_plugin" in archive.read(info).decode()
 
 

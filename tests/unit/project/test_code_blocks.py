@@ -103,6 +103,10 @@ def check(words: list[str]) -> None:
         from chroniker import cli
 
         assert {word for word in rest if word.startswith("-")} <= set(re.findall(r'"(--?[a-z-]+)"', source_of(cli)))
+    elif program == "chroniker-alive":
+        from chroniker import alive
+
+        alive.parser().parse_args(rest)
     else:
         assert program in OTHER_PROGRAMS, f"{program}: unknown; add a language to the block, or the program to the list"
 

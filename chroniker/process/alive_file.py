@@ -1,0 +1,90 @@
+"""Files by which probes see that a long process still works: each of its loops writes the time. Standard library only.
+
+A file is `alive/KIND-PID` in the runtime directory. It holds the boot clock, which cannot be set, and the boot's id, so
+that a file of an earlier start of the machine is old. No database is needed, neither to write nor to read it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from chroniker.process import runtime_dir
+from chroniker.process.kernel import boot_clock, boot_id
+
+logger = logging.getLogger(__name__)
+
+#: Processes with such a file.
+KINDS = ("beat", "cronserver", "worker")
+#: A loop writes its file at most this often, and should turn at least this often.
+EVERY_SECONDS = 5.0
+#: Files of processes that were killed are deleted after this time.
+FORGOTTEN_SECONDS = 3600.0
+_FOLDER = "alive"
+
+
+class AliveFile:
+    """The file of this process. It never raises: a full disk must not stop a scheduler."""
+
+    def __init__(self, kind: str, directory: Callable[[], Path]) -> None:
+        """``kind``: of ``KINDS``. ``directory``: gives the runtime directory; called when the file is first written."""
+        self._kind, self._directory = kind, directory
+        self._path: Path | None = None
+        self._written_at = float("-inf")
+        self._has_failed = False
+
+    def touch(self) -> None:
+        """Write the time, unless that was done within the last seconds."""
+        now = boot_clock()
+        if now - self._written_at < EVERY_SECONDS / 2:
+            return
+        self._written_at = now
+        try:
+            self._write(now)
+            self._has_failed = False
+        except OSError as error:
+            if not self._has_failed:
+                logger.warning("Probes will not see that this process works: %s", error)
+            self._has_failed = True
+
+    def _write(self, now: float) -> None:
+        if self._path is None:
+            directory = self._directory()
+            runtime_dir.prepare(directory)
+            path = directory / _FOLDER / f"{self._kind}-{os.getpid()}"
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            _delete_old(path.parent)
+            self._path = path
+        # One write of a text that is always as long: a reader never finds a part of it.
+        file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.pwrite(file, f"{now:020.3f} {boot_id()}\n".encode(), 0)
+        finally:
+            os.close(file)
+
+    def remove(self) -> None:
+        """The process ends in order."""
+        if self._path is not None:
+            with suppress(OSError):
+                self._path.unlink()
+
+
+def ages(directory: Path, kind: str = "") -> dict[str, float]:
+    """Seconds since the last loop of each process of this kind, or of all, by the name of its file."""
+    found = {}
+    for path in (directory / _FOLDER).glob(f"{kind}-*" if kind else "*"):
+        with suppress(OSError, ValueError):
+            written, _space, boot = path.read_text(encoding="ascii").strip().partition(" ")
+            age = boot_clock() - float(written)
+            found[path.name] = age if boot == boot_id() and age >= 0 else float("inf")
+    return found
+
+
+def _delete_old(folder: Path) -> None:
+    for name, age in ages(folder.parent).items():
+        if age > FORGOTTEN_SECONDS:
+            with suppress(OSError):
+                (folder / name).unlink()

@@ -1,0 +1,93 @@
+"""The file by which ``chroniker-alive worker`` sees that a worker works.
+
+A thread writes it, as long as the consumer's loop turns. While the worker has no connection to its broker, or ends, the
+loop does not turn and the thread writes anyway: a restart would lose the runs of the worker and mend no broker.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+from celery import bootsteps
+from celery.concurrency import get_implementation
+
+from chroniker.conf import settings
+from chroniker.process.alive_file import EVERY_SECONDS, AliveFile
+from chroniker_celery.fitness import Worker
+
+#: The loop counts as hanging if it has not turned for this time.
+HANGING_SECONDS = 20.0
+
+
+class LoopTurns(bootsteps.StartStopStep):
+    """A step of the consumer: a timer of its loop notes the time. It is stopped when the connection is lost."""
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    #: When the loop last turned, on the monotonic clock. ``None``: it does not run.
+    last_turn: float | None = None
+
+    def __init__(self, parent: Any, **kwargs: Any) -> None:
+        self._timer: Any = None
+        super().__init__(parent, **kwargs)
+
+    def start(self, parent: Any) -> None:
+        _note_turn()
+        self._timer = parent.timer.call_repeatedly(EVERY_SECONDS, _note_turn)
+
+    def stop(self, parent: Any) -> None:
+        LoopTurns.last_turn = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def shutdown(self, parent: Any) -> None:
+        self.stop(parent)
+
+
+def _note_turn() -> None:
+    LoopTurns.last_turn = time.monotonic()
+
+
+_thread: AliveThread | None = None
+
+
+def begin(worker: Worker) -> None:
+    """Write the file from now on, until ``end``: also while the worker waits for its last runs."""
+    global _thread
+    if _thread is None:
+        pool = get_implementation(worker.pool_cls).__module__.rpartition(".")[2]
+        _thread = AliveThread(is_solo=pool == "solo")
+        _thread.start()
+
+
+def end() -> None:
+    if _thread is not None:
+        _thread.end()
+
+
+class AliveThread(threading.Thread):
+    """``is_solo``: the pool executes tasks in the loop, so that a long one does not mean that the loop hangs."""
+
+    def __init__(self, *, is_solo: bool) -> None:
+        super().__init__(name="chroniker-alive", daemon=True)
+        self._is_solo = is_solo
+        self._file = AliveFile("worker", lambda: settings.runtime_dir)
+        self._ended = threading.Event()
+
+    def run(self) -> None:
+        while not self._ended.is_set():
+            if not self._is_hanging():
+                self._file.touch()
+            self._ended.wait(EVERY_SECONDS)
+        self._file.remove()
+
+    def _is_hanging(self) -> bool:
+        turned = LoopTurns.last_turn
+        return not self._is_solo and turned is not None and time.monotonic() - turned > HANGING_SECONDS
+
+    def end(self) -> None:
+        self._ended.set()
+        self.join(EVERY_SECONDS)
