@@ -19,6 +19,7 @@ from chroniker.lifecycle.notify import enqueue, send_run_finished
 from chroniker.lifecycle.planned_rows import Plan
 from chroniker.lifecycle.transactions import locked, send_after_commit, transactional
 from chroniker.models import EVERY_HOST, Job, JobState, Lease, Run, Status
+from chroniker.models.unsaved import unsaved
 from chroniker.signals import run_claimed
 
 #: What a claim changes in the state.
@@ -171,7 +172,7 @@ def _move_times(run: Run, now: dt.datetime) -> None:
 
 
 def _lease(run: Run, plan: Plan, now: dt.datetime) -> Lease:
-    lease = Lease(run_id=run.pk, job_id=run.job_id, slot=run.slot, token=run.token)
+    lease = unsaved(Lease, run_id=run.pk, job_id=run.job_id, slot=run.slot, token=run.token)
     lease.expires_at = now + plan.start_deadline
     if run.required_host == EVERY_HOST:  # its progress: how many hosts have reported
         lease.total_parts, lease.total_parts_complete = len(plan.opened) - 1, 0

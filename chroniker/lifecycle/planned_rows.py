@@ -14,6 +14,7 @@ from chroniker.exceptions import ScheduleError
 from chroniker.job_commands import policy
 from chroniker.lifecycle import job_health
 from chroniker.models import OPEN, Backfill, JobState, Run, Status, Trigger
+from chroniker.models.unsaved import unsaved
 from chroniker.reasons import NO_REASON, Code, Reason
 from chroniker.schedule import Spec, latest_until
 from chroniker.schedule.zones import zone_rules_version
@@ -83,7 +84,8 @@ def instant_before(spec: Spec, instant: dt.datetime) -> dt.datetime | None:
 
 
 def begin(kind: ClaimKind, state: JobState) -> Plan:
-    after = JobState(job_id=state.pk, **{name: getattr(state, name) for name in _COPIED})
+    values = state.__dict__
+    after = unsaved(JobState, job_id=state.pk, **{name: values[name] for name in _COPIED})
     return Plan(kind, state, after, start_deadline=settings.start_deadline_of(state.job.start_deadline_seconds))
 
 
@@ -104,7 +106,8 @@ def add_run(
     if until is not None:
         after.covered_until = after.last_instant = until
     plan.runs.append(
-        Run(
+        unsaved(
+            Run,
             job_id=plan.state.pk,
             token=after.last_token,
             status=status,
