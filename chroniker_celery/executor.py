@@ -13,9 +13,10 @@ from kombu.utils.imports import symbol_by_name
 from chroniker.conf import settings
 from chroniker.exceptions import ExecutorError
 from chroniker.executors.base import Executor, seconds_a_person_waits
-from chroniker.models import Run
+from chroniker.models import Job, Run
 from chroniker.worker.wake_socket import wake
 from chroniker_celery import checks, diagnosis, publish, results
+from chroniker_celery.queues import HOST_QUEUE
 
 #: Seconds to connect to the broker, and then for each operation.
 TIMEOUT = 5.0
@@ -73,6 +74,16 @@ class CeleryExecutor(Executor):
         job = run.job
         queue = job.queue or self.queue
         return publish.RunMessage(run.pk, run.token, queue, job.priority, run.required_host, name=job.name)
+
+    def queue_for(self, job: Job) -> str | None:
+        try:
+            routes = self.app.conf.task_routes
+            default = str(self.app.conf.task_default_queue)
+        except ExecutorError:
+            return None
+        if job.hostname:
+            return f"{HOST_QUEUE}{job.hostname}"
+        return job.queue or self.queue or (None if routes else default)
 
     def request_stop(self, run_id: UUID) -> None:
         """Wake the run's supervisor: directly if it is on this host, else by a message to all workers."""

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.core.checks import CheckMessage
 
 from chroniker.conf import settings
-from chroniker.models import Run
+from chroniker.models import Job, Run
 
 #: The longest wait of a page for each step of a dispatch. The next tick dispatches the remaining runs.
 PERSON_SECONDS = 0.4
@@ -60,6 +60,15 @@ class Executor:
         exception means that, as far as known, no run was accepted.
         """
         raise NotImplementedError
+
+    def queue_for(self, job: Job) -> str | None:
+        """The queue to which ``dispatch`` will send a run of this job; empty: it has none.
+
+        The claim then records the dispatch in advance, which saves a transaction; ``dispatch`` must be called right
+        after its commit. ``None``: not known, and the dispatch is recorded afterwards.
+        """
+        del job
+        return None
 
     def request_stop(self, run_id: UUID) -> None:
         """A stop was requested for this run: wake its supervisor, so that it does not wait for its next renewal."""

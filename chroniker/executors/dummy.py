@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from chroniker.executors.base import Executor
-from chroniker.models import Run
+from chroniker.models import Job, Run
 
 
 class DummyExecutor(Executor):
@@ -19,6 +19,9 @@ class DummyExecutor(Executor):
     def dispatch(self, runs: Sequence[Run]) -> Collection[UUID]:
         self.dispatched.extend(runs)
         return [run.pk for run in runs]
+
+    def queue_for(self, job: Job) -> str | None:
+        return job.queue
 
     def request_stop(self, run_id: UUID) -> None:
         self.stops.append(run_id)

@@ -20,7 +20,13 @@ from chroniker.lifecycle.claim import claim
 from chroniker.lifecycle.clock_jump import restart_after_clock_jump
 from chroniker.lifecycle.close import Outcome, cancel, finish, release
 from chroniker.lifecycle.deletion import delete_jobs, jobs_to_delete
-from chroniker.lifecycle.dispatch_state import leave_to_host, record_dispatched, record_not_accepted, take_for_dispatch
+from chroniker.lifecycle.dispatch_state import (
+    correct_queues,
+    leave_to_host,
+    record_dispatched,
+    record_not_accepted,
+    take_for_dispatch,
+)
 from chroniker.lifecycle.events import note
 from chroniker.lifecycle.expiry import expire
 from chroniker.lifecycle.holds import resume_jobs
@@ -43,6 +49,7 @@ __all__ = [
     "cancel_backfill",
     "claim",
     "correct_argv",
+    "correct_queues",
     "count_closed_runs",
     "delete_jobs",
     "discard_waiting",

@@ -15,6 +15,7 @@ from chroniker.eligibility.dependencies import Edge, Scope
 from chroniker.lifecycle import activations, alert_conditions, alert_episodes, backfills, host_runs, job_health
 from chroniker.lifecycle.admission import admit, count_free, lock_limits
 from chroniker.lifecycle.bulk import insert, write_states
+from chroniker.lifecycle.dispatch_state import record_in_advance
 from chroniker.lifecycle.notify import enqueue, send_run_finished
 from chroniker.lifecycle.planned_rows import Plan
 from chroniker.lifecycle.transactions import locked, send_after_commit, transactional
@@ -143,6 +144,8 @@ def _insert(plans: Sequence[Plan], now: dt.datetime) -> None:
             run.job = plan.state.job
             _move_times(run, now)
             run.redispatch_at = now + settings.redispatch if run.status == Status.CLAIMED else None
+        if plan.sent_to is not None and plan.claimed:
+            record_in_advance(plan.claimed, plan.sent_to, now)
     insert(Run, runs)
     enqueue([plan.missed for plan in plans if plan.missed], now)
     send_run_finished(run for run in runs if run.status == Status.SKIPPED)

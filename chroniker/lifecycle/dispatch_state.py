@@ -41,6 +41,22 @@ def record_dispatched(runs: Collection[Run], now: dt.datetime) -> None:
     )
 
 
+def record_in_advance(run: Run, queue: str, now: dt.datetime) -> None:
+    """Set the columns of a claim, before it is inserted, that its dispatch right after the commit would set.
+
+    If the claimer dies before it sends the message, the second one is sent like that of a lost message.
+    """
+    run.dispatch_count, run.queue, run.dispatched_at = 0, queue, now
+    run.redispatch_at = now + _wait(run)
+    run.dispatch_count = 1
+
+
+@transactional
+def correct_queues(runs: Collection[Run]) -> None:
+    """The messages of these runs were sent to other queues than was recorded in advance."""
+    _open_claims([run.pk for run in runs]).update(queue=_by_run({run.pk: run.queue for run in runs}, CharField()))
+
+
 def _by_run(values: Mapping[UUID, Any], field: Field[Any, Any]) -> Case:
     """SQL expression: the value of each run. Runs with the most frequent value are not listed."""
     groups = defaultdict(list)
@@ -70,10 +86,14 @@ def take_for_dispatch(run_ids: Collection[UUID], now: dt.datetime) -> set[UUID]:
 
 
 @transactional
-def record_not_accepted(run_ids: Collection[UUID], now: dt.datetime, error: str = "") -> None:
-    """Record that no executor accepted these runs (no broker, no capacity): redispatch soon, and show the error."""
+def record_not_accepted(run_ids: Collection[UUID], now: dt.datetime, error: str = "", *, is_new: bool = False) -> None:
+    """Record that no executor accepted these runs (no broker, no capacity): redispatch soon, and show the error.
+
+    ``is_new``: they were never sent, whatever was recorded in advance.
+    """
     because = Reason.of(Code.NOT_ACCEPTED, error=error) if error else NO_REASON
-    _open_claims(run_ids).update(redispatch_at=now + NO_TAKER_WAIT, **because.columns())
+    never_sent = {"dispatched_at": None, "dispatch_count": 0} if is_new else {}
+    _open_claims(run_ids).update(redispatch_at=now + NO_TAKER_WAIT, **never_sent, **because.columns())
 
 
 @transactional

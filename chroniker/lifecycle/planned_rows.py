@@ -54,6 +54,7 @@ class Plan:
     start_deadline: dt.timedelta = dt.timedelta()
     taken: list[UUID] = field(default_factory=list)  # activations that the claimed run is for
     passed: list[tuple[UUID, Code]] = field(default_factory=list)  # activations that get none, and why
+    sent_to: str | None = None  # the queue to which the run is sent right after the commit; None: recorded afterwards
     missed: Run | None = None  # the one of the runs, if any, that records missed instants
     backfill: Backfill | None = None  # of a claim for a backfill: its row after the claim
     is_dropped: bool = False  # it is not written

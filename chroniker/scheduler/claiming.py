@@ -20,6 +20,7 @@ from chroniker.lifecycle import plan
 from chroniker.models import EVERY_HOST, JobState, Run
 from chroniker.models.job import fetch_closed_times
 from chroniker.reasons import Code, Reason
+from chroniker.scheduler import dispatch
 from chroniker.scheduler.backfill_batches import with_open_backfills
 from chroniker.scheduler.stopping import stop_all
 from chroniker.scheduler.tick_result import TickResult
@@ -89,6 +90,7 @@ def _claim_kind(
         if not states:
             return
         plans = _draw_plans(kind, states, now, result)
+        dispatch.expect(plans)
         claimed = _claim(plans, now)
         result.messages |= any(plan.missed for plan in plans)
         _record(result, states, claimed)

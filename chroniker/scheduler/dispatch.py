@@ -6,6 +6,7 @@ import datetime as dt
 import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from uuid import UUID
 
 from django.db.models import Expression, Q, QuerySet
 
@@ -14,16 +15,39 @@ from chroniker.clock.database_clock import FromNow, database_now
 from chroniker.conf import settings
 from chroniker.eligibility import draining
 from chroniker.escaping import one_line
+from chroniker.exceptions import ExecutorError
 from chroniker.executors import HostedExecutor, executors
-from chroniker.models import EVERY_HOST, Run, Status
+from chroniker.models import EVERY_HOST, Job, Run, Status
 
 logger = logging.getLogger(__name__)
 
 _BEFORE_ALL_CLAIMS = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 
 
-def dispatch(runs: Sequence[Run], now: dt.datetime) -> int:
-    """Hand claimed runs to their executors; returns how many they accepted. Later ticks offer the others again."""
+def expect(plans: Iterable[lifecycle.Plan]) -> None:
+    """Let the claims of these plans record their dispatch in advance, where the executor knows the queue."""
+    queues: dict[tuple[str, str, str], str | None] = {}
+    for plan in plans:
+        job = plan.state.job
+        if plan.claimed and job.hostname != EVERY_HOST:
+            key = (job.executor, job.queue, job.hostname)
+            if key not in queues:
+                queues[key] = _queue_for(job)
+            plan.sent_to = queues[key]
+
+
+def _queue_for(job: Job) -> str | None:
+    try:
+        return executors[job.executor].queue_for(job)
+    except ExecutorError:  # the dispatch records it
+        return None
+
+
+def dispatch(runs: Sequence[Run], now: dt.datetime, *, is_new: bool = False) -> int:
+    """Hand claimed runs to their executors; returns how many they accepted. Later ticks offer the others again.
+
+    ``is_new``: they come from claims of this pass, which may have recorded the dispatch in advance (``expect``).
+    """
     by_alias = defaultdict(list)
     for run in runs:
         if run.required_host != EVERY_HOST:  # its children are dispatched
@@ -36,22 +60,32 @@ def dispatch(runs: Sequence[Run], now: dt.datetime) -> int:
             accepted = executor.dispatch(group)
         except Exception as error:  # no broker, or a bad alias: the claims wait, with the reason
             logger.warning("Executor %r accepted none of %d runs: %s", alias, len(group), one_line(error))
-            lifecycle.record_not_accepted(ids, now, error=f"{type(error).__name__}: {error}")
+            lifecycle.record_not_accepted(ids, now, error=f"{type(error).__name__}: {error}", is_new=is_new)
             continue
-        if isinstance(accepted, Mapping):
-            for run in group:
-                run.queue = accepted.get(run.pk, run.queue)
+        _record(group, accepted, now, is_new=is_new)
         accepted = set(accepted)
-        if sent := [run for run in group if run.pk in accepted]:
-            lifecycle.record_dispatched(sent, now)
         mine = set(ids)
         if isinstance(executor, HostedExecutor) and (left := mine - {run.pk for run in executor.for_here(group)}):
             lifecycle.leave_to_host(left)
             mine -= left
         if refused := mine - accepted:
-            lifecycle.record_not_accepted(refused, now)
+            lifecycle.record_not_accepted(refused, now, is_new=is_new)
         taken += len(accepted)
     return taken
+
+
+def _record(group: Sequence[Run], accepted: Collection[UUID], now: dt.datetime, *, is_new: bool) -> None:
+    """Record the dispatch of the accepted runs, as far as their claims have not."""
+    expected = {run.pk: run.queue for run in group if is_new and run.dispatch_count}
+    if isinstance(accepted, Mapping):
+        for run in group:
+            run.queue = accepted.get(run.pk, run.queue)
+    ids = set(accepted)
+    sent = [run for run in group if run.pk in ids]
+    if unrecorded := [run for run in sent if run.pk not in expected]:
+        lifecycle.record_dispatched(unrecorded, now)
+    if elsewhere := [run for run in sent if expected.get(run.pk, run.queue) != run.queue]:
+        lifecycle.correct_queues(elsewhere)
 
 
 def claims_for_this_host(here: Collection[str]) -> QuerySet[Run]:

@@ -95,7 +95,7 @@ def _advance(result: TickResult, work: PendingWork, only: Collection[int] | None
     claims = (work.claims or bool(result.lost)) and not work.paused and not settings.paused and not work.draining
     if claims:  # a lost run may be retried at once
         for claimed in book_and_claim(result, clock, only, search=work.search, edits=work.edits):
-            result.dispatched += dispatch.dispatch(claimed, clock())
+            result.dispatched += dispatch.dispatch(claimed, clock(), is_new=True)
     # Another host may have claimed for this one since the first statement.
     if claims or (work.claims_for_this_host and not work.draining):
         result.dispatched += dispatch.dispatch_claims_left_for_this_host(clock(), result.lost_races)
@@ -153,7 +153,7 @@ def claim_waiting(waiting: Collection[int]) -> TickResult:
         with suppress(jump_detection.ClockJumped):  # the next tick records it
             clock = PassClock(jump_detection.trusted_reading())
             for claimed in claim_due(result, clock, waiting):
-                result.dispatched += dispatch.dispatch(claimed, clock())
+                result.dispatched += dispatch.dispatch(claimed, clock(), is_new=True)
         retention.trim(result.over_maximum)
     return result
 

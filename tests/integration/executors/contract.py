@@ -122,6 +122,13 @@ class AcceptingContract:
         runs = [a_claim() for _ in range(3)]
         assert set(executor.dispatch(runs)) == {run.pk for run in runs}
 
+    def test_a_run_goes_to_the_queue_that_the_executor_named_in_advance(self, executor: Executor) -> None:
+        run = a_claim()
+        named = executor.queue_for(run.job)
+        accepted = executor.dispatch([run])
+        if named is not None:
+            assert (accepted[run.pk] if isinstance(accepted, Mapping) else run.job.queue) == named
+
     def test_dispatching_no_runs_accepts_none(self, executor: Executor) -> None:
         assert list(executor.dispatch([])) == []
 

@@ -116,3 +116,65 @@ def test_a_run_that_was_started_meanwhile_is_not_changed() -> None:
     lifecycle.record_dispatched([run], database_now())
     run.refresh_from_db()
     assert (run.redispatch_at, run.dispatch_count) == (None, 0)
+
+
+class _Killed(BaseException):
+    """The ticking process dies here."""
+
+
+def test_a_claim_whose_ticker_died_before_the_message_is_dispatched_again_after_the_first_delay(
+    dummy: DummyExecutor,
+) -> None:
+    job = a_due_job(queue="reports")
+    with mock.patch.object(dummy, "dispatch", side_effect=_Killed), pytest.raises(_Killed):
+        tick()
+    run = Run.objects.get(job=job)
+    assert (run.dispatch_count, run.queue) == (1, "reports")
+    assert run.dispatched_at == run.claimed_at
+    assert run.redispatch_at == run.claimed_at + dt.timedelta(seconds=60)
+    assert dispatch.dispatch_again(run.redispatch_at - dt.timedelta(seconds=1)) == 0
+    assert dispatch.dispatch_again(run.redispatch_at) == 1
+    run.refresh_from_db()
+    assert run.dispatch_count == 2
+
+
+@pytest.mark.parametrize("answer", [[], ConnectionError("no broker")], ids=["refused", "no broker"])
+def test_a_run_that_no_executor_accepts_was_not_dispatched_whatever_its_claim_recorded(
+    dummy: DummyExecutor, answer: Any
+) -> None:
+    job = a_due_job()
+    values = {"side_effect": answer} if isinstance(answer, Exception) else {"return_value": answer}
+    with mock.patch.object(dummy, "dispatch", **values):
+        tick()
+    run = Run.objects.get(job=job)
+    assert (run.dispatched_at, run.dispatch_count) == (None, 0)
+    assert run.redispatch_at is not None
+    assert run.redispatch_at - run.claimed_at < dt.timedelta(seconds=30)
+    assert bool(run.reason) == isinstance(answer, Exception)
+
+
+def test_a_claim_records_its_dispatch_as_the_dispatch_would(dummy: DummyExecutor) -> None:
+    a_due_job(queue="reports", start_deadline_seconds=3000)
+    tick()
+    in_advance = Run.objects.get()
+    Run.objects.all().delete()
+    with mock.patch.object(dummy, "queue_for", return_value=None):
+        a_due_job(queue="reports", start_deadline_seconds=3000)
+        tick()
+    afterwards = Run.objects.get()
+    for run in (in_advance, afterwards):
+        assert run.dispatched_at is not None and run.redispatch_at is not None
+        assert (run.dispatch_count, run.queue, run.redispatch_at - run.dispatched_at) == (
+            1,
+            "reports",
+            dt.timedelta(seconds=60),
+        )
+
+
+def test_the_queue_of_a_message_is_corrected_where_the_executor_sent_it_elsewhere(dummy: DummyExecutor) -> None:
+    jobs = [a_due_job(), a_due_job()]
+    with mock.patch.object(dummy, "dispatch", lambda runs: {run.pk: f"queue {run.job_id}" for run in runs}):
+        tick()
+    for run in Run.objects.all():
+        assert (run.queue, run.dispatch_count) == (f"queue {run.job_id}", 1)
+    assert Run.objects.filter(job__in=jobs).count() == 2

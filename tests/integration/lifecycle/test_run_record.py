@@ -235,7 +235,7 @@ def test_claim_start_and_finish_need_no_statement_for_it() -> None:
     a_due_job()
     do_regular_work()
     claim = _statements(tick, "INSERT", "UPDATE", "DELETE")
-    assert len(claim) == 4, "the run, its lease, the state, the dispatch"
+    assert len(claim) == 3, "the run with its dispatch, its lease, the state"
     run, nonce = Run.objects.get(), uuid4()
     reads_and_writes = ("SELECT", "INSERT", "UPDATE", "DELETE")
     assert len(_statements(lambda: begin(run, nonce), *reads_and_writes)) == 3
