@@ -47,6 +47,7 @@ class Entry:
     certain: bool = True  #: whether it was scheduled for certain; the ends of a stored range always are
     first: dt.datetime | None = None
     retry: Run | None = None  #: the last retry of ``run``, if there was one
+    made_up_by: Run | None = None  #: the last run of a backfill for this instant, if it did not succeed
 
     @property
     def verdict(self) -> Status | NoRun:
@@ -74,7 +75,7 @@ class Page:
 
 
 def page(job: Job, state: JobState, now: dt.datetime, until: dt.datetime | None = None, *, size: int) -> Page:
-    """The ``size`` newest instants up to ``until`` and ``now``, with at most two statements.
+    """The ``size`` newest instants up to ``until`` and ``now``, with at most three statements.
 
     Each run covers at least one instant, so at most ``size + 1`` runs are read, by the index on (job, slot,
     scheduled_for). At most as many instants are computed, however many a run covers.
@@ -84,13 +85,13 @@ def page(job: Job, state: JobState, now: dt.datetime, until: dt.datetime | None 
     runs = list(ranges.order_by("-scheduled_for")[: size + 1])
     walk = _Walk(job, state, bound)
     found = list(islice(walk.entries(runs, is_all=len(runs) <= size), size + 1))
-    return Page(_with_retries(job.pk, found[:size]), more=len(found) > size)
+    return Page(_with_other_runs(job.pk, found[:size]), more=len(found) > size)
 
 
 def window(job: Job, state: JobState, now: dt.datetime, low: dt.datetime, high: dt.datetime, *, rows: int) -> Page:
     """All instants from ``low`` to ``high`` and ``now``, newest first; and older ones until there are ``rows``.
 
-    At most two statements, and at most ``MOST_RUNS`` runs and instants: ``more`` says that there are older ones, be
+    At most three statements, and at most ``MOST_RUNS`` runs and instants: ``more`` says that there are older ones, be
     it before ``low`` or not.
     """
     bound = min(high, now)
@@ -105,9 +106,9 @@ def window(job: Job, state: JobState, now: dt.datetime, low: dt.datetime, high: 
     is_all = len(runs) <= rows or (len(runs) <= MOST_RUNS and not any(_first(run) < low for run in runs[-1:]))
     for entry in walk.entries(runs, is_all=is_all):
         if len(found) == MOST_RUNS or (entry.instant < low and len(found) >= rows):
-            return Page(_with_retries(job.pk, found, MOST_RUNS), more=True)
+            return Page(_with_other_runs(job.pk, found, MOST_RUNS), more=True)
         found.append(entry)
-    return Page(_with_retries(job.pk, found, MOST_RUNS), more=False)
+    return Page(_with_other_runs(job.pk, found, MOST_RUNS), more=False)
 
 
 def _first(run: Run) -> dt.datetime:
@@ -186,6 +187,22 @@ class _Walk:
 
     def _latest(self, moment: dt.datetime) -> dt.datetime | None:
         return latest_until(self.job.spec, moment) if self.computable else None
+
+
+def _with_other_runs(job_id: int, entries: Sequence[Entry], most: int = MOST_ATTEMPTS) -> list[Entry]:
+    return _with_backfills(job_id, _with_retries(job_id, entries, most))
+
+
+def _with_backfills(job_id: int, entries: Sequence[Entry]) -> list[Entry]:
+    """Add the last run of a backfill to each entry that did not succeed. One statement; none if all succeeded."""
+    open_ends = [entry for entry in entries if entry.verdict != Status.SUCCEEDED]
+    if not open_ends:
+        return list(entries)
+    span = (open_ends[-1].instant, open_ends[0].instant)
+    runs = Run.objects.filter(job=job_id, slot="", instant__range=span, origin=Trigger.BACKFILL)
+    latest = {run.instant: run for run in runs.order_by("token")[:MOST_RUNS]}
+    bad = {id(entry) for entry in open_ends}
+    return [replace(entry, made_up_by=latest.get(entry.instant)) if id(entry) in bad else entry for entry in entries]
 
 
 def _with_retries(job_id: int, entries: Sequence[Entry], most: int = MOST_ATTEMPTS) -> list[Entry]:

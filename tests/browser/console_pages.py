@@ -17,6 +17,7 @@ PAGES: dict[str, tuple[str, Callable[[], list[object]]]] = {
     "job runs": ("chroniker_job_runs", lambda: [_job()]),
     "job edit": ("chroniker_job_change", lambda: [_job()]),
     "job add": ("chroniker_job_add", list),
+    "backfill": ("chroniker_job_backfill", lambda: [_job()]),
     "run with": ("chroniker_job_run_with", lambda: [_job()]),
     "pause": ("chroniker_job_pause", list),
     "runs": ("chroniker_run_changelist", list),

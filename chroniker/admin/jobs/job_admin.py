@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from chroniker.admin.graph import graph_page
 from chroniker.admin.jobs import (
+    backfill_page,
     code_page,
     command_field,
     edit_preview,
@@ -53,6 +54,7 @@ PAGES: tuple[Any, ...] = (
     now_page,
     timeline_page,
     schedule_page,
+    backfill_page,
     edit_preview,
     command_field,
     run_with_arguments,

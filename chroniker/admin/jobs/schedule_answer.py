@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from zoneinfo import ZoneInfo
 
 from django.utils.translation import gettext as _
@@ -62,7 +62,8 @@ def answer(asked: Question, entries: Sequence[Entry], overview: JobStatus, *, is
     for low, high in asked.spans:
         for position, entry in enumerate(entries):
             if low <= entry.instant <= high:
-                return _with_neighbours(_of_entry(entry, overview), entries, position, overview.now)
+                found = _with_backfill(_of_entry(entry, overview), entry, overview.now)
+                return _with_neighbours(found, entries, position, overview.now)
     low, high = asked.spans[0]
     if low > overview.now:
         return Answer("idle", _("That time is in the future."), _next(overview, low))
@@ -102,6 +103,17 @@ def _of_entry(entry: Entry, overview: JobStatus) -> Answer:
     note = "" if run.status == Status.SUCCEEDED else reason
     text = _ran(entry, run, words) if run.started_at is not None else _not_started(run) % words
     return Answer(state(run.status).tone, text, note, [run], entry.instant)
+
+
+def _with_backfill(found: Answer, entry: Entry, now: dt.datetime) -> Answer:
+    """Add the run of a backfill for this time."""
+    run = entry.made_up_by
+    if run is None:
+        return found
+    words = {"time": short_time(run.started_at or run.claimed_at, now), "n": str(run.token)}
+    words["status"] = str(Status(run.status).label)
+    note = _("It was made up for at %(time)s by run %(n)s of a backfill: %(status)s.") % words
+    return replace(found, note=f"{found.note} {note}".strip(), runs=[*found.runs, run])
 
 
 def _not_started(run: Run) -> str:

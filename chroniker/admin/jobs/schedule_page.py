@@ -30,7 +30,7 @@ from chroniker.insights import ledger
 from chroniker.insights.job_status import JobStatus
 from chroniker.insights.run_calendar import CalendarDay, calendar_days, cells_of_entries, cells_of_hours, fill
 from chroniker.insights.timetable import DAY, Timetable
-from chroniker.models import Job, RunHour
+from chroniker.models import Job, RunHour, Status
 from chroniker.schedule.zones import zone as zone_named
 
 DAYS, ROWS = 14, 25
@@ -183,4 +183,21 @@ def _rows(wanted: Wanted, page: ledger.Page, overview: JobStatus) -> dict[str, A
         last = page.entries[-1].first or page.entries[-1].instant
         day = last.astimezone(timezone.get_current_timezone()).date()
         older = wanted.link(to=str(day), d="", t="", before=last.isoformat())
-    return {"rows": rows, "older_link": older, "is_first_page": before is None}
+    return {
+        "rows": rows,
+        "older_link": older,
+        "is_first_page": before is None,
+        "backfill_link": _backfill_link(
+            overview.job, [entry for entry in entries if rest is None or entry.instant >= rest]
+        ),
+    }
+
+
+def _backfill_link(job: Job, entries: Sequence[ledger.Entry]) -> str:
+    """The page of backfills, with the range of those scheduled times of the table that did not succeed."""
+    bad = [entry for entry in entries if entry.run is not None and entry.verdict != Status.SUCCEEDED]
+    url = admin_url("chroniker_job_backfill", job.pk)
+    if not bad or not url:
+        return url
+    ends = {"from": bad[-1].instant, "until": bad[0].instant}
+    return f"{url}?{urlencode({name: f'{timezone.localtime(at):%Y-%m-%dT%H:%M:%S}' for name, at in ends.items()})}"

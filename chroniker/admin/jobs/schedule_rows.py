@@ -57,9 +57,28 @@ def _row(group: Sequence[Entry], overview: JobStatus) -> HistoryRow:
     if newest.run is not None:
         _add_run(row, newest.run, newest.retry, oldest.instant)
     row.reason = _reason(group, overview)
+    _add_backfill(row, group)
     if not all(entry.certain for entry in group):
         row.doubt = _("Computed from the present schedule, which has changed since then.")
     return row
+
+
+def _add_backfill(row: HistoryRow, group: Sequence[Entry]) -> None:
+    """The run of a backfill that made up for one scheduled time, or for how many of a range."""
+    made_up = [entry.made_up_by for entry in group if entry.made_up_by is not None]
+    if not made_up:
+        return
+    if len(group) == 1 and group[0].first is None:
+        run = made_up[0]
+        row.runs.append((run.token, admin_url("chroniker_run_change", run.pk)))
+        words: dict[str, Any] = {"token": run.token, "status": Status(run.status).label}
+        text = _("Made up for by run %(token)d of a backfill: %(status)s.") % words
+    else:
+        n = sum(run.status == Status.SUCCEEDED for run in made_up)
+        text = ngettext("A backfill has made up for %(n)d of them.", "Backfills have made up for %(n)d of them.", n) % {
+            "n": n
+        }
+    row.reason = f"{row.reason} {text}".strip()
 
 
 def _when(first: dt.datetime, last: dt.datetime, now: dt.datetime) -> str:

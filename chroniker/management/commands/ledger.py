@@ -13,7 +13,7 @@ from chroniker.insights.ledger import Entry
 from chroniker.management.console import CHECKS, database_errors_explained, job_named, local, moment
 from chroniker.management.table import table
 from chroniker.management.terminal import ConsoleCommand
-from chroniker.models import Job, JobState
+from chroniker.models import Job, JobState, Run, Status
 
 HEAD = ("scheduled time", "result", "run", "started", "reason")
 #: Scheduled times per query.
@@ -24,7 +24,8 @@ class Command(ConsoleCommand):
     help = (
         "Lists the scheduled times of a job, newest first, and the result of each: how its run ended, or why there was "
         "none. With --json one object per line: instant, until (the last one of a period without records, else null), "
-        "verdict, run, token, attempt, started_at, finished_at, code, reason, certain; times in ISO 8601."
+        "verdict, run, token, attempt, started_at, finished_at, code, reason, certain, made_up_by (the last run of a "
+        "backfill for this time: run, token, status, finished_at; else null); times in ISO 8601."
     )
     requires_system_checks = CHECKS
 
@@ -71,7 +72,10 @@ def row(entry: Entry) -> tuple[str, ...]:
     instant = f"{local(entry.first)} to {local(entry.instant)}" if stretch else local(entry.instant)
     token = f"#{run.token}" if run else "-"
     started = local(run.started_at) if run and run.started_at else "-"
-    return (instant, str(entry.verdict.label), token, started, " ".join(run.reason.split()) if run else "")
+    reason = " ".join(run.reason.split()) if run else ""
+    if (later := entry.made_up_by) is not None:
+        reason = f"{reason} Backfill: run {later.token}, {Status(later.status).label}.".strip()
+    return (instant, str(entry.verdict.label), token, started, reason)
 
 
 def as_json(entry: Entry) -> str:
@@ -87,8 +91,13 @@ def as_json(entry: Entry) -> str:
         "code": run.code if run else "",
         "reason": run.reason if run else "",
         "certain": entry.certain,
+        "made_up_by": _made_up(entry.made_up_by) if entry.made_up_by else None,
     }
     return json.dumps(answer, ensure_ascii=False)
+
+
+def _made_up(run: Run) -> dict[str, Any]:
+    return {"run": str(run.pk), "token": run.token, "status": run.status, "finished_at": _iso(run.finished_at)}
 
 
 def _iso(value: dt.datetime | None) -> str | None:

@@ -10,6 +10,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+import chroniker
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.insights import ledger
@@ -21,7 +22,7 @@ from tests.support.factories import a_booked_job, a_due_job, started, state_of
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("dummy")]
 
-SECOND, MINUTE = dt.timedelta(seconds=1), dt.timedelta(minutes=1)
+SECOND, MINUTE, DAY = dt.timedelta(seconds=1), dt.timedelta(minutes=1), dt.timedelta(days=1)
 
 
 def entries(job: Job, until: dt.datetime | None = None, *, size: int = 50) -> list[Entry]:
@@ -156,7 +157,7 @@ def test_a_page_of_a_range_with_a_million_times_reads_one_page(django_assert_max
     job = a_booked_job(since=since, cron="", frequency="SECONDLY", params="interval:1")
     a_range(job, 1, since + SECOND, since + 1_000_000 * SECOND, status=Status.LOST)
     state, now = state_of(job), since + 1_000_000 * SECOND
-    with django_assert_max_num_queries(2):
+    with django_assert_max_num_queries(3):
         page = ledger.page(job, state, now, size=50)
     assert [entry.instant for entry in page.entries] == [now - n * SECOND for n in range(50)]
     middle = since + 500_000 * SECOND
@@ -172,7 +173,7 @@ def test_a_page_needs_a_constant_number_of_statements_for_any_history() -> None:
     state, now = state_of(job), since + 300 * MINUTE
     with CaptureQueriesContext(connection) as captured:
         page = ledger.page(job, state, now, size=20)
-    assert len(captured) == 2 and page.more
+    assert len(captured) == 3 and page.more
 
 
 def test_an_invalid_schedule_still_shows_the_stored_runs() -> None:
@@ -222,3 +223,14 @@ def test_a_window_has_the_same_entries_as_pages_of_any_size() -> None:
         shown = [entry for n, entry in enumerate(expected) if entry.instant >= bounds[0] or n < rows]
         assert found.entries == shown, (low, high, rows)
         assert found.more == (len(shown) < len(expected)), (low, high, rows)
+
+
+def test_a_run_of_a_backfill_stands_beside_the_result_that_it_makes_up_for() -> None:
+    now = database_now()
+    job = a_booked_job(since=now - 3 * DAY, cron=f"0 {(now.hour + 12) % 24} * * *", misfire_grace_seconds=0)
+    tick.tick(now=now + MINUTE)
+    chroniker.backfill(job, now - 30 * DAY, now, "ann")
+    [run] = tick.tick().claimed
+    lifecycle.finish(run.pk, run.token, started(run), lifecycle.Outcome(Status.SUCCEEDED))
+    found = [(entry.verdict, entry.made_up_by) for entry in entries(job)]
+    assert found == [(Status.SKIPPED, None), (Status.SKIPPED, None), (Status.SKIPPED, run)]

@@ -1,0 +1,177 @@
+"""Run a job for past scheduled times: the form with its preview, and the job's backfills with their progress."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.urls.resolvers import URLPattern
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from chroniker.admin.jobs import job_head
+from chroniker.admin.jobs.form_times import times_in
+from chroniker.admin.shared.console_page import page_path, render
+from chroniker.admin.shared.run_and_stop import log
+from chroniker.admin.shared.site_links import admin_url, redirect_to
+from chroniker.exceptions import BackfillRefused
+from chroniker.models import Backfill, Job, OnFailure, Which
+from chroniker.scheduler import backfilling
+from chroniker.scheduler.backfilling import Preview, Wish
+from chroniker.wording.formats import count, short_duration, short_time
+
+#: Scheduled times of a preview, and backfills of a job, that the page shows.
+MOST_TIMES, MOST_BACKFILLS = 200, 20
+FRAGMENTS = {**job_head.FRAGMENTS, "job-backfills": "chroniker/console/backfill/list.html"}
+#: The state of a backfill as a code of ``chroniker.wording.states``.
+STATES = {"OPEN": "running", "DONE": "succeeded", "CANCELLED": "stopped", "FAILED": "failed", "ERROR": "schedule_error"}
+
+
+class BackfillForm(forms.Form):
+    """Its times are in the time zone of the job."""
+
+    first = forms.DateTimeField(
+        label=gettext_lazy("From"),
+        widget=forms.DateTimeInput({"type": "datetime-local", "step": 1}, "%Y-%m-%dT%H:%M:%S"),
+    )
+    last = forms.DateTimeField(
+        label=gettext_lazy("Until"),
+        widget=forms.DateTimeInput({"type": "datetime-local", "step": 1}, "%Y-%m-%dT%H:%M:%S"),
+        help_text=gettext_lazy("Included."),
+    )
+    which = forms.ChoiceField(label=gettext_lazy("Scheduled times"), choices=Which.choices, initial=Which.NOT_SUCCEEDED)
+    include_unknown = forms.BooleanField(
+        label=gettext_lazy("Also without a record"),
+        required=False,
+        help_text=gettext_lazy("Times of which no run is stored: deleted, or before the job existed."),
+    )
+    on_failure = forms.ChoiceField(
+        label=gettext_lazy("After a failure"), choices=OnFailure.choices, initial=OnFailure.GO_ON
+    )
+    args = forms.CharField(
+        label=gettext_lazy("Arguments"),
+        required=False,
+        widget=forms.Textarea({"rows": 2, "spellcheck": "false"}),
+        help_text=gettext_lazy("For these runs only. Leave empty for the job's own."),
+    )
+    note = forms.CharField(label=gettext_lazy("Note"), required=False, max_length=500)
+
+    def wish(self, job: Job) -> Wish:
+        data = self.cleaned_data
+        chosen = {name: data[name] for name in ("first", "last", "which", "include_unknown", "on_failure", "note")}
+        return Wish(job, args=data.get("args") or None, **chosen)
+
+
+@dataclass(frozen=True, slots=True)
+class BackfillRow:
+    """One backfill of the job, for its page."""
+
+    backfill: Backfill
+    state: str
+    range: str
+    progress: str
+    results: str
+    may_cancel: bool
+    runs_url: str = ""
+
+
+def urls(job_admin: Any) -> list[URLPattern]:
+    return [page_path(job_admin, "<int:object_id>/backfill/", backfill_view, "chroniker_job_backfill")]
+
+
+def backfill_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
+    """It shows what became of runs, so it needs the right to view them besides the right to run the job."""
+    if not (job_admin.has_run_permission(request) and request.user.has_perm("chroniker.view_run")):
+        raise PermissionDenied
+    overview = job_head.overview_or_404(object_id)
+    job = overview.job
+    with times_in(job.timezone):
+        if request.method == "POST" and ("cancel" in request.POST or "cancel_and_stop" in request.POST):
+            return _cancel(job_admin, request, job)
+        form, found = _form(job_admin, request, job), None
+        if request.method == "POST" and form.is_valid():
+            try:
+                if "preview" not in request.POST:
+                    return _start(request, job, form.wish(job))
+                found = backfilling.preview(form.wish(job))
+            except BackfillRefused as refusal:
+                form.add_error(None, str(refusal))
+        context = {
+            **job_head.head_context(job_admin, request, overview, "backfill"),
+            "title": _("Backfill"),
+            "console_trail": [(job.name, admin_url("chroniker_job_status", job.pk))],
+            "form": form,
+            "zone": job.timezone,
+            "rows": backfill_rows(job),
+            **(_preview(found, form.wish(job)) if found is not None else {}),
+        }
+        template = "chroniker/console/backfill/page.html"
+        return render(job_admin.admin_site, request, template, "jobs", context, FRAGMENTS)
+
+
+def _form(job_admin: Any, request: HttpRequest, job: Job) -> BackfillForm:
+    """``?from=…&until=…``: the range that it begins with."""
+    given = {"first": request.GET.get("from"), "last": request.GET.get("until")}
+    form = BackfillForm(request.POST if request.method == "POST" else None, initial=given)
+    if not (job.command and job_admin.has_run_with_permission(request)):
+        del form.fields["args"]
+    return form
+
+
+def _start(request: HttpRequest, job: Job, wish: Wish) -> HttpResponse:
+    made = backfilling.request(wish, request.user.get_username())
+    log(request, [job], _("Backfill requested: %(planned)d runs.") % {"planned": made.planned})
+    messages.success(request, _("The backfill was requested: %(n)s runs, from the next tick on.") % {"n": made.planned})
+    return redirect_to("chroniker_job_backfill", job.pk)
+
+
+def _cancel(job_admin: Any, request: HttpRequest, job: Job) -> HttpResponse:
+    stops = "cancel_and_stop" in request.POST
+    if stops and not job_admin.has_stop_permission(request):
+        raise PermissionDenied
+    try:
+        pk = UUID(request.POST["cancel_and_stop" if stops else "cancel"])
+    except ValueError:
+        pk = UUID(int=0)
+    if not Backfill.objects.filter(pk=pk, job=job).exists():
+        raise PermissionDenied
+    if backfilling.cancel(pk, request.user.get_username(), stop_run=stops):
+        log(request, [job], _("Backfill cancelled."))
+        messages.success(request, _("The backfill was cancelled; no further run of it starts."))
+    else:
+        messages.info(request, _("The backfill has ended already."))
+    return redirect_to("chroniker_job_backfill", job.pk)
+
+
+def _preview(found: Preview, wish: Wish) -> dict[str, Any]:
+    length = short_duration(found.seconds) if found.seconds is not None else ""
+    return {
+        "preview": [
+            (short_time(each.instant), each.answer.label, wish.wants(each)) for each in found.decided[:MOST_TIMES]
+        ],
+        "preview_more": max(0, len(found.decided) - MOST_TIMES),
+        "preview_planned": count(found.planned),
+        "preview_total": count(len(found.decided)),
+        "preview_length": length,
+    }
+
+
+def backfill_rows(job: Job) -> list[BackfillRow]:
+    """The newest backfills of the job. One statement."""
+    rows = Backfill.objects.filter(job=job).order_by("-created_at")[:MOST_BACKFILLS]
+    return [
+        BackfillRow(
+            row,
+            STATES[row.condition],
+            _("%(first)s to %(last)s") % {"first": short_time(row.first), "last": short_time(row.last)},
+            _("%(made)s of %(planned)s") % {"made": count(row.made), "planned": count(row.planned)},
+            _("%(good)s succeeded, %(bad)s failed") % {"good": count(row.succeeded), "bad": count(row.failed)},
+            row.is_open,
+        )
+        for row in rows
+    ]

@@ -1,0 +1,117 @@
+"""The page of a job's backfills: the form with its preview, progress, cancellation, permissions."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+from django.urls import reverse
+
+from chroniker.clock.database_clock import database_now
+from chroniker.models import Backfill, Job, Run, Status
+from chroniker.scheduler.tick import tick
+from tests.support.factories import a_booked_job, started
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+DAY = dt.timedelta(days=1)
+
+
+@pytest.fixture
+def job() -> Job:
+    now = database_now()
+    cron = f"0 {(now.hour + 12) % 24} * * *"
+    job = a_booked_job(since=now - 3 * DAY, cron=cron, misfire_grace_seconds=0, timezone="UTC", name="report")
+    tick(now=now + dt.timedelta(minutes=1))
+    return job
+
+
+def url(job: Job) -> str:
+    return reverse("admin:chroniker_job_backfill", args=[job.pk])
+
+
+def a_range(**values: Any) -> dict[str, Any]:
+    now = database_now().astimezone(dt.UTC)
+    ends = {"first": f"{now - 10 * DAY:%Y-%m-%dT%H:%M:%S}", "last": f"{now:%Y-%m-%dT%H:%M:%S}"}
+    return {**ends, "which": "NOT_SUCCEEDED", "on_failure": "GO_ON", **values}
+
+
+def client_with(*names: str) -> Client:
+    user = User.objects.create_user("clerk", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=names))
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def test_a_preview_says_what_would_run_and_changes_nothing(admin_client: Client, job: Job) -> None:
+    page = admin_client.post(url(job), a_range(preview="1")).content.decode()
+    assert "3 of 10 scheduled times would run" in page and page.count(">would run<") == 3
+    assert not Backfill.objects.exists()
+
+
+def test_a_backfill_is_started_shows_its_progress_and_is_cancelled(admin_client: Client, job: Job) -> None:
+    page = admin_client.post(url(job), a_range(start="1", note="after the fix"), follow=True).content.decode()
+    row = Backfill.objects.get()
+    assert "The backfill was requested: 3 runs" in page and "after the fix" in page
+    assert (row.asked_by, row.planned) == ("admin", 3)
+    [run] = tick().claimed
+    started(run)
+    page = admin_client.get(url(job)).content.decode()
+    assert '<progress max="3" value="1"' in page and "1 of 3" in page and "In progress" in page
+    page = admin_client.post(url(job), {"cancel_and_stop": str(row.pk)}, follow=True).content.decode()
+    assert "The backfill was cancelled" in page and "Cancelled" in page
+    run.refresh_from_db()
+    assert run.stop_requested_by == "admin"
+    texts = [entry.get_change_message() for entry in LogEntry.objects.order_by("pk")]
+    assert texts == ["Backfill requested: 3 runs.", "Backfill cancelled."]
+
+
+def test_a_refusal_is_shown_in_the_form(admin_client: Client, job: Job) -> None:
+    page = admin_client.post(url(job), a_range(start="1", last="2999-01-01T00:00:00")).content.decode()
+    assert "The range ends in the future" in page
+    page = admin_client.post(url(job), a_range(start="1", args="--nonsense")).content.decode()
+    assert "--nonsense" in page and not Backfill.objects.exists()
+
+
+def test_the_schedule_history_leads_to_the_range_that_did_not_succeed(admin_client: Client, job: Job) -> None:
+    history = admin_client.get(reverse("admin:chroniker_job_schedule", args=[job.pk])).content.decode()
+    [skipped] = Run.objects.filter(job=job)
+    begin = f"{skipped.scheduled_for:%Y-%m-%dT%H}%3A00%3A00"
+    assert f"{url(job)}?from={begin}&amp;until=" in history
+    form = admin_client.get(f"{url(job)}?from={skipped.scheduled_for:%Y-%m-%dT%H:%M:%S}").content.decode()
+    assert f'value="{skipped.scheduled_for:%Y-%m-%dT%H:%M:%S}"' in form
+
+
+def test_the_schedule_history_names_the_run_that_made_up_for_a_time(admin_client: Client, job: Job) -> None:
+    from chroniker import lifecycle
+
+    Job.objects.filter(pk=job.pk)
+    admin_client.post(url(job), a_range(start="1"))
+    [run] = tick().claimed
+    assert lifecycle.finish(run.pk, run.token, started(run), lifecycle.Outcome(Status.SUCCEEDED))
+    assert run.instant is not None
+    query = {"d": f"{run.instant:%Y-%m-%d}", "t": f"{run.instant:%H:%M}"}
+    page = admin_client.get(reverse("admin:chroniker_job_schedule", args=[job.pk]), query).content.decode()
+    assert "No: " in page and f"by run {run.token} of a backfill: succeeded." in page
+    assert "A backfill has made up for 1 of them." in page
+
+
+def test_it_needs_the_right_to_run_jobs_and_arguments_need_more(job: Job) -> None:
+    assert client_with("view_job", "view_run").get(url(job)).status_code == 403
+    User.objects.all().delete()
+    clerk = client_with("view_job", "view_run", "run_job")
+    page = clerk.get(url(job)).content.decode()
+    assert 'name="args"' not in page
+    assert clerk.post(url(job), a_range(start="1", args="--status 3")).status_code == 302
+    row = Backfill.objects.get()
+    assert row.args is None
+    assert clerk.post(url(job), {"cancel_and_stop": str(row.pk)}).status_code == 403
+    assert clerk.post(url(job), {"cancel": "nonsense"}).status_code == 403
+    assert clerk.post(url(job), {"cancel": str(row.pk)}).status_code == 302
+    row.refresh_from_db()
+    assert row.cancelled_by == "clerk"
