@@ -241,7 +241,7 @@ def test_the_page_takes_the_same_statements_for_any_number_of_rows(admin: Client
 
     assert len(statements(address(few))) == len(statements(address(many)))
     of_runs = [sql for sql in statements(address(many)) if 'FROM "chroniker_run" WHERE' in sql.replace("`", '"')]
-    assert len(of_runs) == 2
+    assert len(of_runs) == 3
     assert len(statements(address(dense))) == len(statements(address(many))) + 1
 
 
