@@ -32,7 +32,7 @@ def test_concurrent_claims_of_all_kinds_never_exceed_the_group_limit(
     words = [sys.executable, "-m", "tests.integration.scheduler.group_claimer", str(group.pk)]
     claimers = [subprocess.Popen(words, env=env, stdout=subprocess.PIPE, text=True) for _each in range(CLAIMERS)]
     try:
-        seen = [json.loads(claimer.communicate(timeout=300)[0]) for claimer in claimers]
+        seen = [json.loads(claimer.communicate(timeout=900)[0]) for claimer in claimers]
     finally:
         for claimer in claimers:
             claimer.kill()
