@@ -163,7 +163,8 @@ def job(**fields: Unpack[JobFields]) -> Declaration:
     """Declare a job in code: a decorator of a management command's class, or an assignment in an app's ``jobs.py``.
 
     ``manage.py sync_jobs`` and ``migrate`` write it to the database. Takes the fields of a job by name, and
-    ``after=["name", …]``: the jobs it depends on. The fields are validated by a system check, not here.
+    ``after=["name", …]``: the jobs it depends on; ``triggered_by={"name": "SUCCEEDED", …}``: the jobs whose end starts
+    it ("FAILED", "ENDED"). The fields are validated by a system check, not here.
     """
     from chroniker.declared.declaration import Declaration
 

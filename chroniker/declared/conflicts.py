@@ -34,21 +34,28 @@ def _refuse_missing_dependees(declared: Sequence[DeclaredJob], stored: StoredJob
         before = len(refused)
         existing = {*stored.jobs, *(one.name for one in declared if one.name not in refused)}
         for one in declared:
-            if missing := sorted(set(one.after or ()) - existing):
+            if missing := sorted(one.comes_after - existing):
                 refused.setdefault(one.name, f"it depends on “{missing[0]}”, which does not exist")
 
 
+def _before(one: DeclaredJob, stored: StoredJobs) -> set[str]:
+    """The jobs that it comes after: as declared, else as stored."""
+    after = stored.edges.get(one.name, ()) if one.after is None else one.after
+    triggered_by = stored.triggers.get(one.name, ()) if one.triggered_by is None else one.triggered_by
+    return {*after, *triggered_by}
+
+
 def _refuse_cycles(declared: Sequence[DeclaredJob], stored: StoredJobs, refused: dict[str, str]) -> None:
-    """Refuse declared dependencies that form a cycle, also with dependencies that were created by hand."""
-    edges: dict[str, Collection[str]] = {name: set(dependees) for name, dependees in stored.edges.items()}
-    declared_edges = {one.name: one.after for one in declared if one.after is not None and one.name not in refused}
+    """Refuse declared dependencies and triggers that form a cycle, also with those that were created by hand."""
+    edges: dict[str, Collection[str]] = {name: stored.before(name) for name in {*stored.edges, *stored.triggers}}
+    declared_edges = {one.name: _before(one, stored) for one in declared if one.name not in refused}
     edges |= declared_edges
     while found := find_cycle(edges):
         path = " → ".join(f"“{name}”" for name in found)
         ours = [name for name in found[1:] if name in declared_edges]
         for name in ours:
             refused.setdefault(name, f"its dependencies form a cycle: {path}")
-            edges[name] = set(stored.edges.get(name, ()))
+            edges[name] = stored.before(name)
             del declared_edges[name]
         if not ours:  # this cycle was created by hand; look for others
             edges[found[0]] = set(edges[found[0]]) - {found[1]}

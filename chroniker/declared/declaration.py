@@ -13,7 +13,7 @@ ATTRIBUTE = "chroniker_jobs"
 
 
 class JobFields(TypedDict, total=False):
-    """The fields that can be declared: the editable fields of a job, and ``after``."""
+    """The fields that can be declared: the editable fields of a job, ``after`` and ``triggered_by``."""
 
     name: str
     command: str
@@ -67,6 +67,7 @@ class JobFields(TypedDict, total=False):
     monitor_error_template: str
     monitor_description: str
     after: Sequence[str]
+    triggered_by: Mapping[str, str]
 
 
 class Declaration:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -46,6 +46,7 @@ class SyncPlan:
     updated: list[tuple[Job, set[str]]] = field(default_factory=list)
     new_groups: list[Group] = field(default_factory=list)
     edges: dict[str, tuple[str, ...]] = field(default_factory=dict)  #: new dependees of jobs whose dependencies change
+    triggers: dict[str, Mapping[str, str]] = field(default_factory=dict)  #: likewise, by target: source and result
 
     def create(self, one: DeclaredJob) -> None:
         job = one.job
@@ -53,6 +54,8 @@ class SyncPlan:
             setattr(job, name, self._related(name, value))
         if one.after:
             self.edges[job.name] = one.after
+        if one.triggered_by:
+            self.triggers[job.name] = one.triggered_by
         self.created.append(job)
         self.changes.append(Change(job.name, ChangeKind.CREATED, "" if job.enabled else "disabled, as declared"))
 
@@ -73,6 +76,11 @@ class SyncPlan:
         if one.after is not None and set(one.after) != self.stored.edges.get(job.name, {}).keys():
             self.edges[job.name] = one.after
             details["after"] = f"waits for {', '.join(one.after) or 'none'}"
+        stored = {name: str(each.on) for name, each in self.stored.triggers.get(job.name, {}).items()}
+        if one.triggered_by is not None and {**one.triggered_by} != stored:
+            self.triggers[job.name] = one.triggered_by
+            words = ", ".join(f"{name} ({on})" for name, on in one.triggered_by.items())
+            details["triggered_by"] = f"started by {words or 'none'}"
         if fields:
             self.updated.append((job, fields))
         if details:

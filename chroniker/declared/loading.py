@@ -15,7 +15,7 @@ from django.utils.timezone import is_naive
 
 from chroniker.declared.declaration import JobFields
 from chroniker.declared.discovery import LocatedDeclaration, Problem, discover
-from chroniker.models import Job
+from chroniker.models import Job, TriggerOn
 from chroniker.models.schedule_fields import TIMELINE_FIELDS
 
 #: Command and schedule always belong to the declaration. A field that is not declared has its default.
@@ -39,10 +39,16 @@ class DeclaredJob:
     fields: frozenset[str]  #: the fields that belong to the declaration
     related: Mapping[str, str | None]
     after: tuple[str, ...] | None
+    triggered_by: Mapping[str, str] | None = None  #: by the name of the job that starts it: on which result
 
     @property
     def name(self) -> str:
         return self.job.name
+
+    @property
+    def comes_after(self) -> set[str]:
+        """The names of the jobs that it waits for, and of those that start it."""
+        return {*(self.after or ()), *(self.triggered_by or ())}
 
 
 def load_declared_jobs() -> tuple[list[DeclaredJob], list[Problem]]:
@@ -61,7 +67,7 @@ def load_declared_jobs() -> tuple[list[DeclaredJob], list[Problem]]:
 
 
 def decided_fields(job: Job) -> frozenset[str]:
-    """The fields that belong to the declaration of this job, ``after`` included.
+    """The fields that belong to the declaration of this job, ``after`` and ``triggered_by`` included.
 
     If this process's code does not contain the declaration, as in another release: ``CORE_FIELDS``.
     """
@@ -88,7 +94,7 @@ def find_cycle(after: Mapping[str, Collection[str]]) -> list[str]:
 
 
 def _cycles(declared: list[DeclaredJob], places: Mapping[str, LocatedDeclaration]) -> Iterator[Problem]:
-    if found := find_cycle({one.name: one.after or () for one in declared}):
+    if found := find_cycle({one.name: one.comes_after for one in declared}):
         path = " → ".join(f"“{name}”" for name in found)
         yield Problem(str(places[found[0]]), "after", f"the dependencies form a cycle: {path}.")
 
@@ -96,7 +102,7 @@ def _cycles(declared: list[DeclaredJob], places: Mapping[str, LocatedDeclaration
 def _load(located: LocatedDeclaration) -> tuple[DeclaredJob | None, list[Problem]]:
     fields = dict(located.declaration.fields)
     errors = dict(_field_errors(located, fields))
-    after = fields.pop("after", None)
+    after, triggered_by = fields.pop("after", None), fields.pop("triggered_by", None)
     related = {name: fields.pop(name) for name in RELATED if name in fields}
     if located.command:
         fields["command"] = located.command
@@ -110,7 +116,8 @@ def _load(located: LocatedDeclaration) -> tuple[DeclaredJob | None, list[Problem
     if errors or job is None:
         return None, [Problem(str(located), field, message) for field, message in errors.items()]
     decided = (CORE_FIELDS | fields.keys()) - {"name", "enabled"}
-    return DeclaredJob(located.where, job, frozenset(decided), related, None if after is None else tuple(after)), []
+    after = None if after is None else tuple(after)
+    return DeclaredJob(located.where, job, frozenset(decided), related, after, triggered_by), []
 
 
 def _field_errors(located: LocatedDeclaration, fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -127,12 +134,22 @@ def _field_errors(located: LocatedDeclaration, fields: Mapping[str, Any]) -> Ite
     after = fields.get("after")
     if after is not None and not _are_names(after):
         yield "after", f'must be a list of job names, like ["import orders"], not {after!r}.'
+    triggered_by = fields.get("triggered_by")
+    if triggered_by is not None and not _are_triggers(triggered_by):
+        results = ", ".join(TriggerOn.values)
+        yield "triggered_by", f'must be like {{"import orders": "SUCCEEDED"}} ({results}), not {triggered_by!r}.'
     if "name" not in fields and not located.command and not fields.get("command"):
         yield "name", "is missing."
 
 
 def _are_names(value: object) -> bool:
     return isinstance(value, list | tuple | set | frozenset) and all(isinstance(each, str) for each in value)
+
+
+def _are_triggers(value: object) -> bool:
+    return isinstance(value, Mapping) and all(
+        isinstance(name, str) and isinstance(on, str) and on in TriggerOn.values for name, on in value.items()
+    )
 
 
 def _validation_errors(job: Job) -> dict[str, str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,30 +14,34 @@ from chroniker.models import Job
 INDENT = "    "
 #: Written even where the value is the default, because another project has another default.
 ALWAYS = ("timezone",)
+NONE: Mapping[str, str] = MappingProxyType({})
 
 
-def decorator(job: Job, after: Sequence[str] = ()) -> str:
+def decorator(job: Job, after: Sequence[str] = (), triggered_by: Mapping[str, str] = NONE) -> str:
     """``@job(…)`` for the class of the job's management command. Empty for a raw command, which has no class."""
     if not job.command:
         return ""
-    call = _call("@job", _fields(job, after, without=("command",)))
+    call = _call("@job", _fields(job, after, triggered_by, without=("command",)))
     return f"{_imports(call)}\n{call}\nclass Command(BaseCommand): ...  # the command “{_comment(job.command)}”\n"
 
 
-def module(job: Job, after: Sequence[str] = ()) -> str:
+def module(job: Job, after: Sequence[str] = (), triggered_by: Mapping[str, str] = NONE) -> str:
     """The source of a ``jobs`` module that declares this job."""
-    call = _call("job", _fields(job, after))
+    call = _call("job", _fields(job, after, triggered_by))
     return f"{_imports(call)}\ndeclared = {call}\n"
 
 
-def module_of_all(jobs: Iterable[tuple[Job, Sequence[str]]]) -> str:
-    """The source of a ``jobs`` module that declares all these jobs, each with the names of the jobs it waits for."""
-    calls = [_call("job", _fields(job, after)) for job, after in jobs]
+def module_of_all(jobs: Iterable[tuple[Job, Sequence[str], Mapping[str, str]]]) -> str:
+    """The source of a ``jobs`` module that declares all these jobs, each with the names of the jobs it waits for, and
+    of those that start it."""
+    calls = [_call("job", _fields(*each)) for each in jobs]
     named = "\n".join(f"job_{number} = {call}\n" for number, call in enumerate(calls, start=1))
     return f"{_imports(named)}\n{named}"
 
 
-def _fields(job: Job, after: Sequence[str], without: Sequence[str] = ()) -> Iterator[tuple[str, Any]]:
+def _fields(
+    job: Job, after: Sequence[str], triggered_by: Mapping[str, str], without: Sequence[str] = ()
+) -> Iterator[tuple[str, Any]]:
     """The declarable fields that differ from the defaults, in the order of the model's fields."""
     for field in Job._meta.concrete_fields:
         if field.name not in DECLARABLE or field.name in without:
@@ -51,6 +56,8 @@ def _fields(job: Job, after: Sequence[str], without: Sequence[str] = ()) -> Iter
                 yield field.name, _in_zone(value, job.timezone)
     if after:
         yield "after", list(after)
+    if triggered_by:
+        yield "triggered_by", dict(triggered_by)
 
 
 def _in_zone(value: Any, zone: str) -> Any:
@@ -87,6 +94,8 @@ def _literal(value: Any) -> str:
         return _time_literal(value)
     if isinstance(value, list):
         return f"[{', '.join(map(_literal, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{_literal(key)}: {_literal(each)}' for key, each in value.items())}}}"
     if isinstance(value, str):
         plain = repr(str(value))  # also for a member of an enumeration
         return f'"{plain[1:-1]}"' if plain[0] == "'" and '"' not in plain else plain

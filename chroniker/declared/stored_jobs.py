@@ -9,7 +9,7 @@ from django.db.models import Q
 
 from chroniker.declared.loading import DeclaredJob
 from chroniker.lifecycle.transactions import locked
-from chroniker.models import Calendar, Group, Job, JobDependency
+from chroniker.models import Calendar, Group, Job, JobDependency, JobTrigger
 
 
 @dataclass(slots=True)
@@ -20,19 +20,26 @@ class StoredJobs:
     groups: dict[str, Group] = field(default_factory=dict)
     calendars: dict[str, Calendar] = field(default_factory=dict)
     edges: dict[str, dict[str, int]] = field(default_factory=dict)  #: dependent -> dependee -> id of the dependency
+    triggers: dict[str, dict[str, JobTrigger]] = field(default_factory=dict)  #: target -> source -> trigger
+
+    def before(self, name: str) -> set[str]:
+        """The jobs that this one waits for, and those that start it."""
+        return {*self.edges.get(name, ()), *self.triggers.get(name, ())}
 
 
 def read_stored_jobs(declared: Sequence[DeclaredJob], *, lock: bool) -> StoredJobs:
     """``lock``: lock the jobs until the end of the transaction, so that concurrent syncs wait for each other."""
-    names = {name for one in declared for name in (one.name, *(one.after or ()))}
+    names = {name for one in declared for name in (one.name, *one.comes_after)}
     jobs = Job.objects.filter(Q(name__in=names) | ~Q(managed_by="")).order_by("pk")
     stored = StoredJobs({job.name: job for job in (locked(jobs, skip=False) if lock else jobs)})
     if any("group" in one.related for one in declared):
         stored.groups = {group.name: group for group in Group.objects.all()}
     if any("calendar" in one.related for one in declared):
         stored.calendars = {calendar.name: calendar for calendar in Calendar.objects.all()}
-    if any(one.after is not None for one in declared):
+    if any(one.after is not None or one.triggered_by is not None for one in declared):
         dependencies = JobDependency.objects.values_list("dependent__name", "dependee__name", "pk")
         for dependent, dependee, pk in dependencies:
             stored.edges.setdefault(dependent, {})[dependee] = pk
+        for trigger in JobTrigger.objects.select_related("source", "target"):
+            stored.triggers.setdefault(trigger.target.name, {})[trigger.source.name] = trigger
     return stored

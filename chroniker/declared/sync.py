@@ -11,7 +11,7 @@ from chroniker.declared.diff import Change, ChangeKind, SyncPlan, plan_changes
 from chroniker.declared.loading import DeclaredJob
 from chroniker.declared.stored_jobs import read_stored_jobs
 from chroniker.lifecycle.transactions import transactional
-from chroniker.models import Action, AuditEntry, Group, Job, JobDependency
+from chroniker.models import Action, AuditEntry, Group, Job, JobDependency, JobTrigger
 from chroniker.models.schedule_fields import BOOKED_FIELDS
 
 
@@ -35,6 +35,8 @@ def sync(declared: Sequence[DeclaredJob], *, by: str, adopt: bool = False) -> li
     _update(plan)
     if plan.edges:
         _write_dependencies(plan)
+    if plan.triggers:
+        _write_triggers(plan)
     _record(by, plan.changes)
     return plan.changes
 
@@ -83,4 +85,16 @@ def _write_dependencies(plan: SyncPlan) -> None:
         for name, after in plan.edges.items()
         for dependee in dict.fromkeys(after)
         if dependee not in existing.get(name, {})
+    )
+
+
+def _write_triggers(plan: SyncPlan) -> None:
+    """The triggers of each of these targets become those that are declared."""
+    names = {each for name, sources in plan.triggers.items() for each in (name, *sources)}
+    ids = dict(Job.objects.filter(name__in=names).values_list("name", "pk"))
+    JobTrigger.objects.filter(target__in=[ids[name] for name in plan.triggers]).delete()
+    JobTrigger.objects.bulk_create(
+        JobTrigger(source_id=ids[source], target_id=ids[name], on=on)
+        for name, sources in plan.triggers.items()
+        for source, on in sources.items()
     )

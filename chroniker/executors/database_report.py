@@ -55,7 +55,9 @@ class DatabaseReport:
                 return None
             self.fail_on_stderr = started.job.fail_on_stderr
             try:
-                spec = spec_from_run(started.run, started.job, started.last_success, stop=started.stop)
+                spec = spec_from_run(
+                    started.run, started.job, started.last_success, started.cause_job, stop=started.stop
+                )
                 if (argv := policy.recorded_argv(spec.argv)) != started.run.argv:
                     lifecycle.correct_argv(self.run_id, self.nonce, argv)
                 return spec
@@ -150,7 +152,7 @@ def _restart_hint(job: Job) -> str:
     return _(" If the command is new, restart the workers.")
 
 
-def variables_of(run: Run, job: Job, last_success: dt.datetime | None) -> CurrentRun:
+def variables_of(run: Run, job: Job, last_success: dt.datetime | None, cause_job: str | None = None) -> CurrentRun:
     """What the command of this run can read about it."""
     return CurrentRun(
         job_id=job.pk,
@@ -164,14 +166,18 @@ def variables_of(run: Run, job: Job, last_success: dt.datetime | None) -> Curren
         covered_until=run.instant_until,
         interval_start=run.interval_start,
         last_success=last_success,
+        cause_run_id=run.cause,
+        cause_job=cause_job,
     )
 
 
-def spec_from_run(run: Run, job: Job, last_success: dt.datetime | None = None, *, stop: bool) -> RunSpec:
+def spec_from_run(
+    run: Run, job: Job, last_success: dt.datetime | None = None, cause_job: str | None = None, *, stop: bool
+) -> RunSpec:
     """Build the spec. Raises ``CommandRefused``: the rules for commands are checked again at execution."""
     raw = bool(job.raw_command)
     args = job.args if run.args is None else run.args
-    current = variables_of(run, job, last_success)
+    current = variables_of(run, job, last_success, cause_job)
     is_filled = any("{{" in text for text in (args, job.raw_command, job.environment))
     values = placeholders.values_of(current, settings.hostname) if is_filled else {}
     argv = policy.raw_argv(job.raw_command, values) if raw else policy.management_argv(job.command, args, values)

@@ -71,8 +71,8 @@ class RunStory:
 
 
 def fetch_run(run_id: UUID) -> Run | None:
-    """The run with its job, group, state, lease and parent, and its neighbours. One statement."""
-    others = Run.objects.filter(job=OuterRef("job"))
+    """The run with its job, group, state, lease, parent, neighbours, and the run that triggered it. One statement."""
+    others, cause = Run.objects.filter(job=OuterRef("job")), Run.objects.filter(pk=OuterRef("cause"))
     before = others.filter(token__lt=OuterRef("token")).order_by("-token")
     after = others.filter(token__gt=OuterRef("token")).order_by("token")
     return (
@@ -80,6 +80,8 @@ def fetch_run(run_id: UUID) -> Run | None:
         .select_related("job__group", "job__state", "lease", "parent")
         .annotate(
             now=FromNow(),
+            cause_job=Subquery(cause.values("job__name")[:1]),
+            cause_token=Subquery(cause.values("token")[:1]),
             previous_pk=Subquery(before.values("pk")[:1]),
             previous_token=Subquery(before.values("token")[:1]),
             next_pk=Subquery(after.values("pk")[:1]),

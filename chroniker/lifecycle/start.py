@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Case, Exists, F, QuerySet, Value, When
+from django.db.models import Case, Exists, F, OuterRef, QuerySet, Subquery, Value, When
 from django.db.models.functions import Coalesce
 
 from chroniker.clock import jump_detection
@@ -37,6 +37,7 @@ class Started:
     run: Run
     job: Job
     stop: bool
+    cause_job: str | None = None  #: the name of the job whose run triggered it
     last_success: dt.datetime | None = None  #: the last instant of the schedule that a successful run was for
     was_late: bool = False  #: an alert says that it has not started
 
@@ -129,7 +130,8 @@ def _start(run_id: UUID, token: int, nonce: UUID, taker: Taker) -> Started | Non
         raise _TooLate
     if moved and run.pinged and run.slot == "":
         enqueue_start(run, run.now)
-    return Started(run, run.job, run.stop_requested_at is not None, run.last_success, _is_late(run.alerts_open))
+    is_late = _is_late(run.alerts_open)
+    return Started(run, run.job, run.stop_requested_at is not None, run.cause_job, run.last_success, is_late)
 
 
 def _is_late(alerts_open: int | None) -> bool:
@@ -141,6 +143,7 @@ def _with_facts(runs: QuerySet[Run]) -> Any:
     return runs.select_related("job").annotate(
         now=FromNow(),
         server=jump_detection.server_column(),
+        cause_job=Subquery(Run.objects.filter(pk=OuterRef("cause")).values("job__name")[:1]),
         last_success=F("job__state__last_success_until"),
         alerts_open=F("job__state__alerts_open"),
         draining=Exists(draining.draining_here()),

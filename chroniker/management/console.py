@@ -100,6 +100,7 @@ def describe(run: Run) -> str:
     why = {
         Trigger.SCHEDULE: f"for {local(run.scheduled_for)}",
         Trigger.RETRY: f"attempt {run.attempt}",
+        Trigger.EVENT: "by an event" if run.cause is None else "by a trigger",
         Trigger.BACKFILL: f"backfill for {local(run.instant)}",
     }
     return one_line(f"“{run.job.name}”: run {run.token}, {why.get(Trigger(run.trigger), 'by hand')}")

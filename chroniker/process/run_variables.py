@@ -25,6 +25,8 @@ class CurrentRun:
     covered_until: dt.datetime | None  #: the last one; it differs only where several became one run
     interval_start: dt.datetime | None = None  #: the scheduled time before ``scheduled_for``. None: none is known
     last_success: dt.datetime | None = None  #: ``covered_until`` of the last success of the schedule. None: none
+    cause_run_id: UUID | None = None  #: the run whose end started it. None: it was not started by one
+    cause_job: str | None = None  #: the name of that run's job. None also if that run was deleted
 
     def to_environment(self) -> dict[str, str]:
         """The variables. One without a value is absent."""
@@ -55,11 +57,13 @@ VARIABLES = {
     "covered_until": "CHRONIKER_COVERED_UNTIL",
     "interval_start": "CHRONIKER_INTERVAL_START",
     "last_success": "CHRONIKER_LAST_SUCCESS",
+    "cause_run_id": "CHRONIKER_CAUSE_RUN_ID",
+    "cause_job": "CHRONIKER_CAUSE_JOB",
 }
 
 _READERS: dict[str, Callable[[str], object]] = {
     **dict.fromkeys(("job_id", "token", "attempt"), int),
-    "run_id": UUID,
+    **dict.fromkeys(("run_id", "cause_run_id"), UUID),
     **dict.fromkeys(("scheduled_for", "covered_until", "interval_start", "last_success"), dt.datetime.fromisoformat),
 }
 

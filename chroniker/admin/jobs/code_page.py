@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Collection
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -18,7 +19,7 @@ from chroniker.clock.database_clock import database_now
 from chroniker.declared import source_code
 from chroniker.insights import job_filters
 from chroniker.job_commands.secret_masking import masked
-from chroniker.models import Job, JobDependency
+from chroniker.models import Job, JobDependency, JobTrigger
 
 TEMPLATE = "chroniker/console/job/code.html"
 MOST_JOBS = 1000
@@ -37,8 +38,8 @@ def code_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpRespo
         raise PermissionDenied
     overview = job_head.overview_or_404(object_id)
     job = overview.job
-    after = _after(job)
-    module = source_code.module(job, after)
+    after, triggered_by = _after(job), _triggered_by([job.pk])[job.pk]
+    module = source_code.module(job, after, triggered_by)
     shown = masked(module, job.secrets)
     if "download" in request.GET:
         return _file(job, shown)
@@ -46,7 +47,7 @@ def code_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpRespo
         **job_head.head_context(job_admin, request, overview, "code"),
         "console_trail": [(job.name, admin_url("chroniker_job_status", job.pk))],
         "module": shown,
-        "decorator": masked(source_code.decorator(job, after), job.secrets),
+        "decorator": masked(source_code.decorator(job, after, triggered_by), job.secrets),
         "is_masked": shown != module,
         "has_conditions": bool(after),
     }
@@ -63,7 +64,8 @@ def list_code_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
     edges = JobDependency.objects.filter(dependent__in=[job.pk for job in jobs[:MOST_JOBS]])
     for pk, name in edges.order_by("dependee__name").values_list("dependent", "dependee__name"):
         after[pk].append(name)
-    source = source_code.module_of_all((job, after[job.pk]) for job in jobs[:MOST_JOBS])
+    triggered_by = _triggered_by([job.pk for job in jobs[:MOST_JOBS]])
+    source = source_code.module_of_all((job, after[job.pk], triggered_by[job.pk]) for job in jobs[:MOST_JOBS])
     for secrets in dict.fromkeys(job.secrets for job in jobs):
         source = masked(source, secrets)
     cut = f"# Only the first {MOST_JOBS} jobs by name. Use a filter for the others.\n" if len(jobs) > MOST_JOBS else ""
@@ -73,6 +75,15 @@ def list_code_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
 def _after(job: Job) -> list[str]:
     names = JobDependency.objects.filter(dependent=job).order_by("dependee__name")
     return list(names.values_list("dependee__name", flat=True))
+
+
+def _triggered_by(job_ids: Collection[int]) -> dict[int, dict[str, str]]:
+    """By target: the jobs that start it, and on which result. One statement."""
+    found: dict[int, dict[str, str]] = defaultdict(dict)
+    rows = JobTrigger.objects.filter(target__in=job_ids).order_by("source__name")
+    for pk, name, on in rows.values_list("target", "source__name", "on"):
+        found[pk][name] = on
+    return found
 
 
 def _file(job: Job, source: str) -> HttpResponse:

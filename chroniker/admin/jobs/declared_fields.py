@@ -17,7 +17,7 @@ else:
 
 
 def fixed_fields(job: Job | None) -> frozenset[str]:
-    """The fields of this job that its declaration sets; ``after`` stands for its dependencies."""
+    """The fields that its declaration sets; ``after`` and ``triggered_by`` stand for its dependencies and triggers."""
     if job is None or not job.is_declared:
         return frozenset()
     known: dict[str, Any] = job.__dict__  # read several times for one page
@@ -29,4 +29,4 @@ def fixed_fields(job: Job | None) -> frozenset[str]:
 
 class DeclaredFields(Base):
     def get_readonly_fields(self, request: HttpRequest, obj: Job | None = None) -> Any:
-        return [*super().get_readonly_fields(request, obj), *sorted(fixed_fields(obj) - {"after"})]
+        return [*super().get_readonly_fields(request, obj), *sorted(fixed_fields(obj) - {"after", "triggered_by"})]

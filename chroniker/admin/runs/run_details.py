@@ -49,6 +49,7 @@ def details(story: RunStory, request: HttpRequest, result_url: str | None) -> li
     found = [
         (_("Job"), _job(run)),
         (_("Started by"), _origin(run)),
+        (_("After"), _cause(run)),
         (_("Scheduled time"), _is_for(run)),
         (_("Command"), _command(run)),
         (_("Queue, worker"), _where(run)),
@@ -94,8 +95,20 @@ def _origin(run: Run) -> str:
     return f"{word}: {run.asked_by}" if run.asked_by else word
 
 
+def _cause(run: Run) -> SafeString | str:
+    """The run whose end triggered it, or the first attempt of its chain. Its name is gone with its row."""
+    if run.cause is None:
+        return ""
+    facts = run.__dict__
+    if facts["cause_token"] is None:
+        return format_html(_("a run that was deleted: {id}"), id=str(run.cause))
+    text = _("%(job)s, run %(token)d") % {"job": facts["cause_job"], "token": facts["cause_token"]}
+    url = admin_url("chroniker_run_change", run.cause)
+    return format_html('<a href="{}">{}</a>', url, text) if url else text
+
+
 def _is_for(run: Run) -> str:
-    """The scheduled times of a run that covers none: of a retry or a run by hand. Empty: the same as its origin."""
+    """The scheduled times of a run that covers none, such as a retry. Empty: the same as its origin."""
     if run.instant is None or run.instant_until is None or run.scheduled_for is not None:
         return ""
     if run.instant_until == run.instant:

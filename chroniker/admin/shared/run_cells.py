@@ -28,4 +28,8 @@ def delay(run: Run) -> str:
 def started_by(run: Run, job: Job) -> str:
     if run.trigger == Trigger.RETRY:
         return _("retry %(n)d of %(most)d") % {"n": run.attempt - 1, "most": job.max_retries}
-    return run.asked_by if run.trigger == Trigger.MANUAL and run.asked_by else str(Trigger(run.trigger).label)
+    return (
+        run.asked_by
+        if run.trigger in (Trigger.MANUAL, Trigger.EVENT) and run.asked_by
+        else str(Trigger(run.trigger).label)
+    )

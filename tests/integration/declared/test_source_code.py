@@ -35,7 +35,7 @@ CASES: dict[str, dict[str, Any]] = {
 
 
 def values(job: Job) -> dict[str, Any]:
-    return {name: getattr(job, name) for name in DECLARABLE - {"after", "group", "calendar"}}
+    return {name: getattr(job, name) for name in DECLARABLE - {"after", "triggered_by", "group", "calendar"}}
 
 
 @pytest.mark.parametrize("fields", CASES.values(), ids=CASES)
@@ -75,7 +75,7 @@ def test_group_calendar_and_dependencies_are_declared_by_name(shop: Shop) -> Non
 
 def test_a_module_of_several_jobs_declares_all_of_them(shop: Shop) -> None:
     jobs = [a_job(name=f"job {name}", **fields) for name, fields in CASES.items()]
-    shop.write("jobs.py", source_code.module_of_all((job, ["job raw"] * (job == jobs[0])) for job in jobs))
+    shop.write("jobs.py", source_code.module_of_all((job, ["job raw"] * (job == jobs[0]), {}) for job in jobs))
     loaded, problems = load_declared_jobs()
     assert problems == []
     assert sorted(each.name for each in loaded) == sorted(job.name for job in jobs)
@@ -88,3 +88,12 @@ def test_texts_cannot_leave_their_literals() -> None:
     exec(source_code.module(job), namespace)  # what the page offers is executed by whoever copies it
     assert namespace["declared"].fields["name"] == job.name
     assert "os" not in namespace
+
+
+def test_triggers_are_written_and_read(shop: Shop) -> None:
+    job = a_job(name="report", frequency="MANUAL", cron="")
+    source = source_code.module(job, triggered_by={"load": "SUCCEEDED", 'a "b"': "ENDED"})
+    shop.write("jobs.py", source)
+    [loaded], problems = load_declared_jobs()
+    assert problems == []
+    assert loaded.triggered_by == {"load": "SUCCEEDED", 'a "b"': "ENDED"}

@@ -24,6 +24,8 @@ RUN = CurrentRun(
     covered_until=AT + dt.timedelta(hours=1),
     interval_start=AT - dt.timedelta(hours=1),
     last_success=AT - dt.timedelta(hours=2),
+    cause_run_id=UUID(int=6),
+    cause_job="load",
 )
 
 
@@ -40,6 +42,8 @@ def test_each_value_has_a_variable_with_utc_times() -> None:
         "CHRONIKER_COVERED_UNTIL": "2026-11-28T04:00:00+00:00",
         "CHRONIKER_INTERVAL_START": "2026-11-28T02:00:00+00:00",
         "CHRONIKER_LAST_SUCCESS": "2026-11-28T01:00:00+00:00",
+        "CHRONIKER_CAUSE_RUN_ID": str(UUID(int=6)),
+        "CHRONIKER_CAUSE_JOB": "load",
     }
 
 

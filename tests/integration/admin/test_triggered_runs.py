@@ -1,0 +1,71 @@
+"""What pages and commands say about a run that a trigger started."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from chroniker import lifecycle
+from chroniker.admin.shared.run_cells import started_by
+from chroniker.executors.database_report import DatabaseReport
+from chroniker.lifecycle import Outcome
+from chroniker.management.console import describe
+from chroniker.models import Activation, Job, JobTrigger, Run, Status, TriggerOn
+from chroniker.scheduler.manual_runs import run_now
+from chroniker.scheduler.tick import tick
+from tests.support.factories import a_booked_job, started
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("dummy")]
+
+
+def a_triggered_run(**fields: Any) -> tuple[Run, Run]:
+    """The run of “load” that ended, and the one that it started."""
+    yearly: dict[str, Any] = {"cron": "0 0 1 1 *"}
+    load, report = a_booked_job(name="load", **yearly), a_booked_job(name="report", **{**yearly, **fields})
+    JobTrigger.objects.create(source=load, target=report, on=TriggerOn.ENDED)
+    cause = run_now(load, by="ann")
+    lifecycle.finish(cause.pk, cause.token, started(cause), Outcome(Status.SUCCEEDED))
+    [run] = tick().claimed
+    return cause, run
+
+
+def test_the_page_of_the_run_names_and_links_its_cause(admin_client: Client) -> None:
+    cause, run = a_triggered_run()
+    text = admin_client.get(reverse("admin:chroniker_run_change", args=[run.pk])).content.decode()
+    assert f'<a href="{reverse("admin:chroniker_run_change", args=[cause.pk])}">load, run 1</a>' in text
+
+
+def test_the_page_says_that_the_cause_was_deleted(admin_client: Client) -> None:
+    cause, run = a_triggered_run()
+    Job.objects.filter(pk=cause.job_id).delete()
+    text = admin_client.get(reverse("admin:chroniker_run_change", args=[run.pk])).content.decode()
+    assert f"a run that was deleted: {cause.pk}" in text
+
+
+def test_the_command_is_told_its_cause() -> None:
+    cause, run = a_triggered_run()
+    spec = DatabaseReport(run.pk, run.token).start(pid=1)
+    assert spec is not None
+    assert spec.variables["CHRONIKER_CAUSE_RUN_ID"] == str(cause.pk)
+    assert spec.variables["CHRONIKER_CAUSE_JOB"] == "load"
+    assert spec.variables["CHRONIKER_TRIGGER"] == "EVENT"
+
+
+def test_a_run_without_a_cause_has_no_such_variables() -> None:
+    run = run_now(a_booked_job(), by="ann")
+    spec = DatabaseReport(run.pk, run.token).start(pid=1)
+    assert spec is not None
+    assert not {"CHRONIKER_CAUSE_RUN_ID", "CHRONIKER_CAUSE_JOB"} & spec.variables.keys()
+
+
+def test_tables_and_commands_name_the_trigger_or_the_requester() -> None:
+    _cause, run = a_triggered_run()
+    assert started_by(run, run.job) == "trigger"
+    assert describe(run) == "“report”: run 1, by a trigger"
+    run.asked_by, run.cause = "shop", None
+    assert started_by(run, run.job) == "shop"
+    assert describe(run) == "“report”: run 1, by an event"
+    assert Activation.objects.get().cause is not None
