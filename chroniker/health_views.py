@@ -31,14 +31,14 @@ _migrations: tuple[float, bool] | None = None
 
 @never_cache
 @require_safe
-def live(request: HttpRequest) -> HttpResponse:
+def live(request: HttpRequest, **prefix: object) -> HttpResponse:
     """The process answers. Reads nothing."""
     return _answer({})
 
 
 @never_cache
 @require_safe
-def ready(request: HttpRequest) -> HttpResponse:
+def ready(request: HttpRequest, **prefix: object) -> HttpResponse:
     """The database answers, and the migrations are applied."""
     try:
         with statement_limit(settings.database, LIMIT_SECONDS), connections[settings.database].cursor() as cursor:
@@ -50,7 +50,7 @@ def ready(request: HttpRequest) -> HttpResponse:
 
 @never_cache
 @require_safe
-def scheduler(request: HttpRequest) -> HttpResponse:
+def scheduler(request: HttpRequest, **prefix: object) -> HttpResponse:
     """Something ticks, each queue has a worker, and no job is due for long. Read at most every 3 s per process."""
     facts = health_facts.cached(timezone.now())
     if facts is None:

@@ -19,7 +19,7 @@ _SCHEME = "Bearer "
 
 @never_cache
 @require_safe
-def metrics(request: HttpRequest) -> HttpResponse:
+def metrics(request: HttpRequest, **prefix: object) -> HttpResponse:
     """All metrics, or 503 without any: never a part of them."""
     if not settings.metrics_public:
         if not settings.metrics_token:

@@ -1,4 +1,7 @@
-"""Addresses that a project includes: ``path("chroniker/", include("chroniker.urls"))``. They need no login."""
+"""Addresses that a project includes: ``path("chroniker/", include("chroniker.urls"))``. They need no login.
+
+Each view accepts the parameters of a prefix such as ``<slug:site>/`` and does not use them.
+"""
 
 from __future__ import annotations
 

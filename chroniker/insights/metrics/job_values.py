@@ -1,4 +1,4 @@
-"""The metrics with the label ``job``: of the first jobs, enabled ones first. Two statements, however many jobs."""
+"""The metrics with the label ``job``: of the first jobs, enabled ones first. Three statements, however many jobs."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections import defaultdict
 from collections.abc import Collection
 from typing import Any
 
-from django.db.models import FilteredRelation, Q
+from django.db.models import FilteredRelation, Q, Sum
 
 from chroniker.insights import health_facts
 from chroniker.insights.metrics.families import Samples
-from chroniker.models import Job, Status
+from chroniker.models import Backfill, Job, Status
 
 OUTCOMES = ("succeeded", "failed", "timed_out", "stopped", "lost")
 _STATE = (
@@ -33,7 +33,15 @@ def read(now: dt.datetime, most: int) -> tuple[Samples, int]:
     found: dict[str, list[tuple[tuple[str, ...], float]]] = defaultdict(list)
     for row in rows:
         _add(found, row, _lateness(row, due.get(row["pk"]), now))
+    found["backfill_remaining"] += _backfills(most)
     return found, len(rows)
+
+
+def _backfills(most: int) -> list[tuple[tuple[str, ...], float]]:
+    """Of the jobs with an open backfill."""
+    rows = Backfill.objects.filter(finished_at=None).order_by("job").values_list("job__name")
+    counted = rows.annotate(planned_=Sum("planned"), made_=Sum("made"))[:most]
+    return [((name,), max(0, planned - made)) for name, planned, made in counted]
 
 
 def _due_since(ids: Collection[int], now: dt.datetime) -> dict[int, dt.datetime | None]:

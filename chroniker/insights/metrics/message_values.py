@@ -1,4 +1,4 @@
-"""The metrics that count rows by kind: messages, alerts, events of runs, and pauses. One statement: a union."""
+"""The metrics that count rows by kind: messages, alerts, events of runs, requests, pauses. One statement: a union."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from chroniker.conf import settings
 from chroniker.eligibility import pauses
 from chroniker.insights.metrics.families import Samples
 from chroniker.message_events import ALARM_EVENTS
-from chroniker.models import Alarm, EventKind, Group, Outbox, RunEvent, Switch
+from chroniker.models import Activation, Alarm, Alert, AlertKind, EventKind, Group, Outbox, RunEvent, Switch
 from chroniker.outbox import channels
 
 DAY = dt.timedelta(days=1)
 MESSAGE_KINDS = (channels.MAIL, channels.WEBHOOK, channels.CALLBACK, channels.CHANNEL)
 #: By the beginning of a channel's name.
 _CHANNELS = {**{kind: kind for kind in MESSAGE_KINDS}, channels.ADDRESS: channels.MAIL}
-ALERT_KINDS = tuple(ALARM_EVENTS)
+#: Alarms about the scheduler, and alerts about jobs.
+ALERT_KINDS = (*ALARM_EVENTS, *AlertKind.values)
 SCOPES = ("all", "group")
 
 _NO_TIME = Cast(Value(None), DateTimeField())
@@ -37,13 +38,14 @@ def read(now: dt.datetime) -> Samples:
     kinds = {"outbox_pending": MESSAGE_KINDS, "outbox_given_up": MESSAGE_KINDS, "alerts_open": ALERT_KINDS}
     kinds |= {"events_day": tuple(EventKind.values), "paused": SCOPES}
     none = 0, None
-    samples = {
+    samples: dict[str, list[tuple[tuple[str, ...], float]]] = {
         what: [((kind.lower(),), float(rows[what].get(kind, none)[0])) for kind in known]
         for what, known in kinds.items()
     }
     samples["outbox_oldest_seconds"] = [
         ((kind,), _age(rows["outbox_pending"].get(kind, none)[1], now)) for kind in MESSAGE_KINDS
     ]
+    samples["activations_waiting"] = [((), rows["activations_waiting"].get("", none)[0])]
     return samples
 
 
@@ -60,7 +62,9 @@ def _parts(now: dt.datetime) -> list[QuerySet[Any, Any]]:
             "outbox_pending", unsent.filter(send_at__isnull=False), _by_beginning("channel", _CHANNELS), Min("send_at")
         ),
         _count("outbox_given_up", unsent.filter(send_at=None), _by_beginning("channel", _CHANNELS)),
-        _count("alerts_open", alarms, _by_beginning("subject", {kind: kind for kind in ALERT_KINDS})),
+        _count("alerts_open", alarms, _by_beginning("subject", {kind: kind for kind in ALARM_EVENTS})),
+        _count("alerts_open", Alert.objects.filter(ended_at=None), F("kind")),
+        _count("activations_waiting", Activation.objects.filter(ended_at=None), Value("", CharField())),
         _count("events_day", RunEvent.objects.filter(at__gt=now - DAY, kind__in=EventKind.values), F("kind")),
         _count("paused", Switch.objects.filter(pauses.switched_off(), pk=pauses.ALL), Value("all", CharField())),
         _count("paused", Group.objects.filter(paused_at__isnull=False), Value("group", CharField())),

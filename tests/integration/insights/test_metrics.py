@@ -12,6 +12,7 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection
 from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from prometheus_client.parser import text_string_to_metric_families as parse
@@ -22,7 +23,23 @@ from chroniker.eligibility import pauses
 from chroniker.insights.metrics import scrape
 from chroniker.insights.metrics.families import FAMILIES
 from chroniker.lifecycle import Outcome
-from chroniker.models import Alarm, EventKind, Group, Host, Job, JobState, Outbox, Run, RunEvent, Status, Ticker
+from chroniker.models import (
+    Activation,
+    Alarm,
+    Alert,
+    AlertKind,
+    Backfill,
+    EventKind,
+    Group,
+    Host,
+    Job,
+    JobState,
+    Outbox,
+    Run,
+    RunEvent,
+    Status,
+    Ticker,
+)
 from chroniker.scheduler.manual_runs import run_now
 from tests.support.factories import a_booked_job, a_dependency, a_due_job, started
 
@@ -156,7 +173,8 @@ def test_hosts_and_ticks_of_the_last_day_are_there() -> None:
 def test_messages_alerts_events_and_pauses_are_counted_by_kind() -> None:
     found = metrics()
     assert found["outbox_pending"] == {("mail",): 0, ("webhook",): 0, ("callback",): 0, ("channel",): 0}
-    assert found["alerts_open"] == {("tick",): 0, ("queue",): 0}
+    assert found["alerts_open"] == {(kind,): 0 for kind in ("tick", "queue", *AlertKind.values)}
+    assert found["activations_waiting"][()] == 0 and "backfill_remaining" not in found
     assert found["paused"] == {("all",): 0, ("group",): 0}
     now, run = database_now(), ended(a_booked_job(cron=NEVER))
     Outbox.objects.create(channel="address:a@example.com", send_at=now - dt.timedelta(minutes=7))
@@ -165,6 +183,13 @@ def test_messages_alerts_events_and_pauses_are_counted_by_kind() -> None:
     Outbox.objects.create(channel="webhook:h:2", sent_at=now)
     Alarm.objects.create(subject="queue:default:slow", raised_at=now)
     Alarm.objects.create(subject="tick", ended_at=now)
+    Alert.objects.create(scope="job:1", job=run.job, kind=AlertKind.LATE, key="1", raised_at=now)
+    Alert.objects.create(scope="job:1", job=run.job, kind=AlertKind.SLOW, key="1", raised_at=now, ended_at=now)
+    Activation.objects.create(target=run.job, instant=now, made_at=now)
+    Activation.objects.create(target=run.job, instant=now, made_at=now, ended_at=now)
+    backfill = {"job": run.job, "first": now, "last": now, "spec": {}, "created_at": now, "planned": 7}
+    Backfill.objects.create(**backfill, made=2)
+    Backfill.objects.create(**backfill, made=3, finished_at=now)
     for hours in (1, 2, 30):
         RunEvent.objects.create(run=run, at=now - dt.timedelta(hours=hours), kind=EventKind.ZOMBIE_REPORT)
     pauses.pause("a test")
@@ -172,7 +197,10 @@ def test_messages_alerts_events_and_pauses_are_counted_by_kind() -> None:
     assert found["outbox_pending"] == {("mail",): 2, ("webhook",): 0, ("callback",): 0, ("channel",): 0}
     assert round(found["outbox_oldest_seconds"]["mail",] / 60) == 7
     assert found["outbox_given_up"] == {("mail",): 0, ("webhook",): 1, ("callback",): 0, ("channel",): 0}
-    assert found["alerts_open"] == {("tick",): 0, ("queue",): 1}
+    raised = {kind for (kind,), number in found["alerts_open"].items() if number}
+    assert raised == {"queue", "late"} and sum(found["alerts_open"].values()) == 2
+    assert found["activations_waiting"][()] == 1
+    assert found["backfill_remaining"] == {(run.job.name,): 5}
     assert found["events_day"]["zombie_report",] == 2 and found["events_day"]["overlap",] == 0
     assert found["paused"] == {("all",): 1, ("group",): 0}
 
@@ -217,6 +245,9 @@ def test_both_formats_have_the_same_values_and_every_metric() -> None:
     ended(a_booked_job(cron=NEVER), seconds=1)
     Host.objects.create(name="h", last_seen=database_now(), clock_skew_seconds=0)
     Ticker.objects.create(host="h", kind="beat", last_at=database_now(), version="2", pid=1, period=5, pass_seconds=1)
+    Backfill.objects.create(
+        job=Job.objects.get(), first=database_now(), last=database_now(), spec={}, created_at=database_now(), planned=1
+    )
     plain, strict = by_name(parse(scrape.text())), by_name(strictly(scrape.text(openmetrics=True)))
     assert plain == strict
     assert set(plain) == {family.name for family in FAMILIES}
@@ -313,3 +344,11 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
             call_command("metrics", output=file)
     assert file.read_text() == "old"
     assert [each.name for each in tmp_path.iterdir()] == ["chroniker.prom"]
+
+
+@override_settings(ROOT_URLCONF="tests.integration.insights.addresses_under_a_prefix", CHRONIKER_METRICS_PUBLIC=True)
+@pytest.mark.parametrize("name", ["live", "ready", "metrics"])
+def test_a_project_may_include_the_addresses_under_any_prefix(client: Client, name: str) -> None:
+    address = reverse(f"ops:{name}", kwargs={"site": "shop"})
+    assert address == f"/ops/shop/jobs/{'' if name == 'metrics' else 'healthz/'}{name}"
+    assert client.get(address).status_code == 200
