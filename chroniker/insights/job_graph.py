@@ -1,4 +1,4 @@
-"""The graph of dependencies with the condition of each job, or a part of it that can be drawn. Read-only."""
+"""The graph of dependencies and triggers with the state of each job, or a part of it that can be drawn. Read-only."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, Value
 
 from chroniker.eligibility import due
 from chroniker.insights.dependency_graph import connected, critical_path, reachable
 from chroniker.insights.job_nodes import Node, nodes
-from chroniker.models import Job, JobDependency
+from chroniker.models import Job, JobDependency, JobTrigger
 
 #: Dependencies that are read. Of a larger graph, only the surroundings of a chosen job are complete.
 MOST_LINKS = 20_000
@@ -23,7 +23,7 @@ MOST_NODES = 150
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """``dependent`` waits for ``dependee``."""
+    """``dependent`` waits for ``dependee``, or is started by it."""
 
     dependee: int
     dependent: int
@@ -31,6 +31,7 @@ class Link:
     end: bool  #: until it has ended
     turn: bool  #: until its scheduled times have run
     holds: bool  #: the dependent is due and must wait for it now
+    on: str = ""  #: of a trigger: the result that starts the dependent. Empty: a dependency
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class JobGraph:
     nodes: dict[int, Node]  #: those to be drawn; larger connected parts first, then by name
     links: list[Link]
     paths: list[CriticalPath]
-    dependent_jobs: int  #: all jobs with a dependency
+    dependent_jobs: int  #: all jobs with a dependency or a trigger
     other_jobs: int
     held: int  #: jobs that are held back now, of all jobs
     holders: Counter[int]  #: how many jobs each holds back now
@@ -67,13 +68,13 @@ class JobGraph:
 
 
 def read(now: dt.datetime, choice: Choice) -> JobGraph:
-    """Read the graph. Four statements; with a chosen job in a graph of more than ``MOST_LINKS`` links, six."""
-    rows = list(_rows()[: MOST_LINKS + 1])
+    """Read the graph. Five statements; with a chosen job in a graph of more than ``MOST_LINKS`` links, nine."""
+    rows = _rows(MOST_LINKS + 1)
     everything = {pk for row in rows for pk in row[:2]}
     if is_large := len(rows) > MOST_LINKS:
         rows = rows if choice.job_id is None else _surroundings(choice.job_id)
     blocking = due.blocking_dependencies(now, MOST_LINKS)
-    links = [Link(row[1], row[0], row[2], row[3], row[4], row[:2] in blocking) for row in rows]
+    links = [Link(row[1], row[0], row[2], row[3], row[4], not row[9] and row[:2] in blocking, row[9]) for row in rows]
     groups = _groups(rows)
     chosen = _chosen(links, choice, groups)
     ids = _few(chosen, choice)
@@ -98,19 +99,31 @@ def read(now: dt.datetime, choice: Choice) -> JobGraph:
     )
 
 
-def _rows(condition: Q | None = None) -> Any:
-    """Rows: dependent, dependee, the conditions success, end and turn, and group and group name of both."""
-    rows = JobDependency.objects.filter(condition or Q()).order_by("pk")
-    groups = ("dependent__group", "dependent__group__name", "dependee__group", "dependee__group__name")
+def _rows(most: int, near: Collection[int] | None = None) -> list[Any]:
+    """Rows: the later job, the earlier one, the conditions success, end and turn, group and group name of both, and the
+    result of a trigger. ``near``: only those of these jobs. At most ``most`` dependencies, and triggers.
+
+    Two statements.
+    """
     conditions = ("wait_for_success", "wait_for_completion", "wait_for_next_run")
-    return rows.values_list("dependent", "dependee", *conditions, *groups)
+    no = Value(False)
+    return [
+        *_links(JobDependency.objects, "dependent", "dependee", conditions, Value(""), near)[:most],
+        *_links(JobTrigger.objects, "target", "source", (no, no, no), "on", near)[:most],
+    ]
+
+
+def _links(rows: Any, late: str, early: str, conditions: Any, on: Any, near: Collection[int] | None) -> Any:
+    if near is not None:
+        rows = rows.filter(Q(**{f"{late}__in": near}) | Q(**{f"{early}__in": near}))
+    groups = (f"{late}__group", f"{late}__group__name", f"{early}__group", f"{early}__group__name")
+    return rows.order_by("pk").values_list(late, early, *conditions, *groups, on)
 
 
 def _surroundings(job_id: int) -> list[Any]:
-    """The dependencies of a job and of its neighbours. Two statements."""
-    near = list(_rows(Q(dependent=job_id) | Q(dependee=job_id))[:MOST_NODES])
-    ids = {pk for row in near for pk in row[:2]}
-    return list(_rows(Q(dependent__in=ids) | Q(dependee__in=ids))[:MOST_LINKS])
+    """The links of a job and of its neighbours. Four statements."""
+    near = _rows(MOST_NODES, [job_id])
+    return _rows(MOST_LINKS, {job_id, *(pk for row in near for pk in row[:2])})
 
 
 def _groups(rows: Iterable[Any]) -> dict[int, tuple[str, set[int]]]:

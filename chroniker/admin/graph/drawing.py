@@ -16,6 +16,7 @@ from chroniker.admin.graph.placement import BOX_HEIGHT, BOX_WIDTH, Point, pictur
 from chroniker.admin.shared.site_links import job_url
 from chroniker.insights.job_graph import JobGraph, Link
 from chroniker.insights.job_nodes import Node
+from chroniker.models import TriggerOn
 from chroniker.wording.formats import coarse_duration, percent, short_duration, short_time
 from chroniker.wording.states import state
 
@@ -60,7 +61,7 @@ class Curve:
     path: str
     end: Point
     holds: bool
-    style: str  #: success, end, turn or none
+    style: str  #: trigger, success, end, turn or none
     critical: bool
 
 
@@ -69,7 +70,7 @@ def draw(graph: JobGraph, now: dt.datetime) -> dict[str, Any]:
     critical = {edge for path in graph.paths for edge in zip(path.jobs, path.jobs[1:], strict=False)}
     on_path = {pk for edge in critical for pk in edge}
     edges = tuple((link.dependee, link.dependent) for link in graph.links)
-    plan = picture(tuple(graph.nodes), edges)
+    plan = picture(tuple(graph.nodes), tuple(dict.fromkeys(edges)))  # a job may wait for one that starts it
     in_columns = sorted(graph.nodes.values(), key=lambda node: plan.boxes[node.pk])
     curves = [_curve(link, plan.routes[edge], edge, critical) for link, edge in zip(graph.links, edges, strict=True)]
     return {
@@ -92,7 +93,9 @@ def _curve(link: Link, points: Sequence[Point], edge: Edge, critical: Collection
 
 
 def style(link: Link) -> str:
-    """The strictest condition of a dependency."""
+    """A trigger, or the strictest condition of a dependency."""
+    if link.on:
+        return "trigger"
     return "success" if link.success else "end" if link.end else "turn" if link.turn else "none"
 
 
@@ -156,7 +159,14 @@ def shortened(text: str) -> str:
 
 
 def rule(link: Link) -> str:
-    """What must become of the dependee before the dependent may start."""
+    """What must become of the dependee before the dependent may start, or when it starts it."""
+    if link.on:
+        starts = {
+            TriggerOn.SUCCEEDED: _("starts, when it has succeeded,"),
+            TriggerOn.FAILED: _("starts, when it has failed,"),
+            TriggerOn.ENDED: _("starts, when it has ended,"),
+        }
+        return starts[TriggerOn(link.on)]
     words = {
         "success": _("must succeed before"),
         "end": _("must end before"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -62,7 +64,9 @@ def _choice(request: HttpRequest) -> tuple[Choice, Job | None]:
     jobs = Job.objects.only("name")
     job = None
     if name := text(request.GET, "q").strip():
-        linked = jobs.filter(Q(dependencies__isnull=False) | Q(dependents__isnull=False), name__icontains=name)
+        ends = ("dependencies", "dependents", "starts", "started_by")
+        is_linked = reduce(or_, [Q(**{f"{end}__isnull": False}) for end in ends])
+        linked = jobs.filter(is_linked, name__icontains=name)
         job = linked.order_by("name").first()
     elif job_id is not None:
         job = jobs.filter(pk=job_id).first()

@@ -16,7 +16,7 @@ from chroniker.management.console import describe
 from chroniker.models import Activation, Job, JobTrigger, Run, Status, TriggerOn
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.tick import tick
-from tests.support.factories import a_booked_job, started
+from tests.support.factories import a_booked_job, a_dependency, started
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("dummy")]
 
@@ -69,3 +69,25 @@ def test_tables_and_commands_name_the_trigger_or_the_requester() -> None:
     assert started_by(run, run.job) == "shop"
     assert describe(run) == "“report”: run 1, by an event"
     assert Activation.objects.get().cause is not None
+
+
+def test_the_graph_draws_triggers_solid_and_dependencies_dashed(admin_client: Client) -> None:
+    a_triggered_run()
+    load, report = Job.objects.get(name="load"), Job.objects.get(name="report")
+    other = a_booked_job(name="clean")
+    a_dependency(other, report, wait_for_success=True)
+    a_dependency(report, load, wait_for_completion=True)
+    text = admin_client.get(reverse("admin:chroniker_job_graph")).content.decode()
+    assert 'class="line mute trigger' in text and 'class="line mute success' in text and 'class="line mute end' in text
+    assert "starts it" in text and "starts, when it has ended," in text
+    alone = admin_client.get(reverse("admin:chroniker_job_graph"), {"q": "loa"}).content.decode()
+    assert "report" in alone
+
+
+def test_the_page_of_a_job_lists_what_it_starts_and_what_starts_it(admin_client: Client) -> None:
+    a_triggered_run()
+    load, report = Job.objects.get(name="load"), Job.objects.get(name="report")
+    text = admin_client.get(reverse("admin:chroniker_job_status", args=[load.pk])).content.decode()
+    assert "<h3>Starts</h3>" in text and "when it ended, with any result" in text
+    text = admin_client.get(reverse("admin:chroniker_job_status", args=[report.pk])).content.decode()
+    assert "<h3>Started by the end of</h3>" in text
