@@ -32,6 +32,7 @@ from chroniker.lifecycle.expiry import expire
 from chroniker.lifecycle.holds import resume_jobs
 from chroniker.lifecycle.hourly_counts import count_closed_runs
 from chroniker.lifecycle.imported_history import keep_tokens, record_history
+from chroniker.lifecycle.pending_retries import cancel_retry, hasten_retry
 from chroniker.lifecycle.planned_rows import Plan
 from chroniker.lifecycle.start import Started, correct_argv, renew, start
 from chroniker.lifecycle.stop import request_stop, request_stops
@@ -47,6 +48,7 @@ __all__ = [
     "book",
     "cancel",
     "cancel_backfill",
+    "cancel_retry",
     "claim",
     "correct_argv",
     "correct_queues",
@@ -56,6 +58,7 @@ __all__ = [
     "expire",
     "fail_backfill",
     "finish",
+    "hasten_retry",
     "is_host_local",
     "jobs_to_delete",
     "keep_tokens",

@@ -80,5 +80,23 @@ def cancel_backfill(backfill_id: UUID | str, by: str, *, stop_run: bool = False)
     return was_open
 
 
+@transactional
+def cancel_retry(job: Job, by: str) -> bool:
+    """Cancel the pending retry of this job. ``False``: none was pending. The entry as for ``pause``."""
+    chain = lifecycle.cancel_retry(job.pk)
+    if chain is not None:
+        AuditEntry.objects.record(by, Action.RETRY_CANCELLED, [job], token=chain)
+    return chain is not None
+
+
+@transactional
+def hasten_retry(job: Job, by: str) -> bool:
+    """Make the pending retry of this job due now. ``False``: none was pending. The entry as for ``pause``."""
+    changed = lifecycle.hasten_retry(job.pk)
+    if changed:
+        AuditEntry.objects.record(by, Action.RETRY_HASTENED, [job])
+    return changed
+
+
 def _paused_row(group: Group | None) -> Group | Switch:
     return Switch(pk=pauses.ALL) if group is None else group

@@ -70,6 +70,8 @@ PAGES: dict[str, Page] = {
     "job/<int:object_id>/code/": Page(SEE_JOBS, of=lambda rows: rows.job.pk),
     "job/<int:object_id>/enable/": Page(_only("changer", "operator"), 302, of=lambda rows: rows.idle.pk),
     "job/<int:object_id>/disable/": Page(_only("changer", "operator"), 302, of=lambda rows: rows.watch.pk),
+    "job/<int:object_id>/retry-now/": Page(_only("runner", "operator"), 302, of=lambda rows: rows.idle.pk),
+    "job/<int:object_id>/cancel-retry/": Page(_only("runner", "operator"), 302, of=lambda rows: rows.idle.pk),
     "job/<int:object_id>/resume/": Page(_only("changer", "operator"), 302, of=lambda rows: rows.idle.pk),
     "monitor/": Page(SEE_JOBS),
     "monitor/add/": Page(_only("adder"), 302),

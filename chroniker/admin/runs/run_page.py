@@ -142,11 +142,14 @@ def _actions(request: HttpRequest, story: RunStory) -> dict[str, Any]:
     run, user = story.run, request.user
     is_open, may_run = run.status in OPEN, user.has_perm("chroniker.run_job")
     again = admin_url("chroniker_run_again", run.pk) if may_run and not is_open else ""
+    has_retry = may_run and run.chain is not None and story.state.retry_of == run.chain
     with_arguments = again and run.job.command and user.has_perm("chroniker.change_job")
     return {
         "is_open": is_open,
         "stop_url": admin_url("chroniker_run_stop", run.pk) if is_open and user.has_perm("chroniker.stop_job") else "",
         "again_url": again,
+        "retry_now_url": admin_url("chroniker_job_retry_now", run.job_id) if has_retry else "",
+        "cancel_retry_url": admin_url("chroniker_job_cancel_retry", run.job_id) if has_retry else "",
         "with_arguments_url": admin_url("chroniker_job_run_with", run.job_id) if with_arguments else "",
         "previous": story.previous,
         "previous_url": admin_url("chroniker_run_change", story.previous.pk) if story.previous else "",

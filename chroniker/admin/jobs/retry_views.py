@@ -1,0 +1,53 @@
+"""The addresses behind “Retry now” and “Cancel retry” of a job whose last run failed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls.resolvers import URLPattern
+from django.utils.translation import gettext as _
+
+from chroniker import lifecycle
+from chroniker.admin.jobs.run_and_stop_views import back_to_job
+from chroniker.admin.shared.console_page import page_path
+from chroniker.admin.shared.run_and_stop import log
+from chroniker.conf import settings
+from chroniker.models import Job
+
+
+def urls(job_admin: Any) -> list[URLPattern]:
+    return [
+        page_path(job_admin, "<int:object_id>/retry-now/", hasten_view, "chroniker_job_retry_now"),
+        page_path(job_admin, "<int:object_id>/cancel-retry/", cancel_view, "chroniker_job_cancel_retry"),
+    ]
+
+
+def hasten_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
+    return _change(job_admin, request, object_id, cancels=False)
+
+
+def cancel_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
+    return _change(job_admin, request, object_id, cancels=True)
+
+
+def _change(job_admin: Any, request: HttpRequest, object_id: int, *, cancels: bool) -> HttpResponse:
+    if not job_admin.has_run_permission(request):
+        raise PermissionDenied
+    job = get_object_or_404(Job, pk=object_id)
+    if request.method == "POST":
+        with transaction.atomic(using=settings.database):
+            done = lifecycle.cancel_retry(job.pk) is not None if cancels else lifecycle.hasten_retry(job.pk)
+            if done:
+                log(request, [job], _("Retry cancelled.") if cancels else _("Retry made due now."))
+        if not done:
+            messages.info(request, _("“%(job)s” has no retry that is pending.") % {"job": job})
+        elif cancels:
+            messages.success(request, _("The retry of “%(job)s” was cancelled.") % {"job": job})
+        else:
+            messages.success(request, _("“%(job)s” is retried by the next tick.") % {"job": job})
+    return back_to_job(job_admin, request, job)

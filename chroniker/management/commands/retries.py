@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from chroniker.escaping import one_line
+from chroniker.management.console import CHECKS, database_errors_explained, job_named, jobs_named, local
+from chroniker.management.table import table
+from chroniker.management.terminal import ConsoleCommand
+from chroniker.models import JobState, Status
+from chroniker.models.audit import command_actor
+from chroniker.scheduler import requests
+
+MOST_LISTED = 1000
+
+
+class Command(ConsoleCommand):
+    help = (
+        "Lists the pending retries. --now starts a retry with the next tick, --cancel cancels it: its run then counts "
+        "as the last attempt. Exit status 1 if a job has no such retry."
+    )
+    requires_system_checks = CHECKS
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("jobs", nargs="*", metavar="NAME-OR-ID", help="list only the retries of these jobs")
+        parser.add_argument(
+            "--cancel", action="append", default=[], metavar="NAME-OR-ID", help="cancel the retry of this job"
+        )
+        parser.add_argument(
+            "--now", action="append", default=[], metavar="NAME-OR-ID", help="retry this job with the next tick"
+        )
+
+    def handle(self, *, jobs: list[str], cancel: list[str], now: list[str], **options: Any) -> None:
+        with database_errors_explained():
+            if not cancel and not now:
+                self.write_list(jobs)
+                return
+            by = command_actor("retries")
+            done = [self.report(name, requests.cancel_retry(job_named(name), by), "cancelled") for name in cancel]
+            done += [self.report(name, requests.hasten_retry(job_named(name), by), "due now") for name in now]
+        if not all(done):
+            raise SystemExit(1)
+
+    def report(self, name: str, was_pending: bool, done: str) -> bool:
+        if was_pending:
+            self.stdout.write(f"“{one_line(name)}”: its retry is {done}.")
+        else:
+            self.stderr.write(f"“{one_line(name)}” has no retry that is pending.")
+        return was_pending
+
+    def write_list(self, names: list[str]) -> None:
+        states = JobState.objects.filter(retry_at__isnull=False).select_related("job").order_by("retry_at")
+        if names:
+            states = states.filter(job__in=jobs_named(names))
+        rows = [
+            (
+                one_line(state.job.name),
+                local(state.retry_at),
+                f"{state.retry_attempt + 1} of {max(state.job.max_retries, state.retry_attempt) + 1}",
+                str(Status(state.retry_status).label) if state.retry_status else "-",
+            )
+            for state in states[:MOST_LISTED]
+        ]
+        lines = table(rows, ("job", "retry at", "attempt", "last attempt"))
+        self.stdout.write("\n".join(lines) if rows else "No pending retries.")
