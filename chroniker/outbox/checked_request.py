@@ -59,7 +59,9 @@ def post(request: HttpRequest) -> None:
     try:
         status, wait = _answer(request, parts)
     except (OSError, http.client.HTTPException, ValueError):  # of the resolver, the network, TLS, or the server
-        raise NotDelivered(_(NotDelivered.__doc__ or "")) from None
+        raise NotDelivered(
+            _("The server could not be reached, or channels may not send to its address (CHRONIKER_CHANNEL_HOSTS).")
+        ) from None
     if not 200 <= status < 300:
         raise NotDelivered(_("The server answered %(status)s.") % {"status": status}, status=status, wait=wait)
 
