@@ -24,6 +24,8 @@ def _refusal(one: DeclaredJob, stored: StoredJobs, adopt: bool) -> str:
     calendar = one.related.get("calendar")
     if calendar is not None and calendar not in stored.calendars:
         return f"there is no calendar “{calendar}”; add it in the admin"
+    if missing := sorted(set(one.channels or ()) - stored.channels.keys()):
+        return f"there is no channel “{missing[0]}”; add it in the admin"
     return ""
 
 

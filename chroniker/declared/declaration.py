@@ -13,7 +13,7 @@ ATTRIBUTE = "chroniker_jobs"
 
 
 class JobFields(TypedDict, total=False):
-    """The fields that can be declared: the editable fields of a job, ``after`` and ``triggered_by``."""
+    """The fields that can be declared: the editable fields of a job, ``after``, ``triggered_by`` and ``channels``."""
 
     name: str
     command: str
@@ -68,6 +68,7 @@ class JobFields(TypedDict, total=False):
     monitor_description: str
     after: Sequence[str]
     triggered_by: Mapping[str, str]
+    channels: Sequence[str]
 
 
 class Declaration:

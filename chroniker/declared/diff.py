@@ -45,6 +45,7 @@ class SyncPlan:
     created: list[Job] = field(default_factory=list)
     updated: list[tuple[Job, set[str]]] = field(default_factory=list)
     new_groups: list[Group] = field(default_factory=list)
+    channels: dict[str, tuple[str, ...]] = field(default_factory=dict)  #: of jobs whose channels change
     edges: dict[str, tuple[str, ...]] = field(default_factory=dict)  #: new dependees of jobs whose dependencies change
     triggers: dict[str, Mapping[str, str]] = field(default_factory=dict)  #: likewise, by target: source and result
 
@@ -56,6 +57,8 @@ class SyncPlan:
             self.edges[job.name] = one.after
         if one.triggered_by:
             self.triggers[job.name] = one.triggered_by
+        if one.channels:
+            self.channels[job.name] = one.channels
         self.created.append(job)
         self.changes.append(Change(job.name, ChangeKind.CREATED, "" if job.enabled else "disabled, as declared"))
 
@@ -81,6 +84,9 @@ class SyncPlan:
             self.triggers[job.name] = one.triggered_by
             words = ", ".join(f"{name} ({on})" for name, on in one.triggered_by.items())
             details["triggered_by"] = f"started by {words or 'none'}"
+        if one.channels is not None and set(one.channels) != self.stored.job_channels.get(job.name, set()):
+            self.channels[job.name] = one.channels
+            details["channels"] = f"channels: {', '.join(one.channels) or 'none'}"
         if fields:
             self.updated.append((job, fields))
         if details:

@@ -22,6 +22,8 @@ from chroniker.models.schedule_fields import TIMELINE_FIELDS
 CORE_FIELDS = TIMELINE_FIELDS - {"enabled"} | {"command", "args", "raw_command"}
 #: Declared by name. The rows are read when the job is saved.
 RELATED = ("group", "calendar")
+#: Lists of names: of other jobs, and of channels.
+LISTS = {"after": '["import orders"]', "channels": '["ops"]'}
 DECLARABLE = frozenset(JobFields.__annotations__)
 
 _NOT_DECLARABLE = {
@@ -40,6 +42,7 @@ class DeclaredJob:
     related: Mapping[str, str | None]
     after: tuple[str, ...] | None
     triggered_by: Mapping[str, str] | None = None  #: by the name of the job that starts it: on which result
+    channels: tuple[str, ...] | None = None
 
     @property
     def name(self) -> str:
@@ -102,7 +105,8 @@ def _cycles(declared: list[DeclaredJob], places: Mapping[str, LocatedDeclaration
 def _load(located: LocatedDeclaration) -> tuple[DeclaredJob | None, list[Problem]]:
     fields = dict(located.declaration.fields)
     errors = dict(_field_errors(located, fields))
-    after, triggered_by = fields.pop("after", None), fields.pop("triggered_by", None)
+    names = {name: fields.pop(name, None) for name in LISTS}
+    triggered_by = fields.pop("triggered_by", None)
     related = {name: fields.pop(name) for name in RELATED if name in fields}
     if located.command:
         fields["command"] = located.command
@@ -116,8 +120,8 @@ def _load(located: LocatedDeclaration) -> tuple[DeclaredJob | None, list[Problem
     if errors or job is None:
         return None, [Problem(str(located), field, message) for field, message in errors.items()]
     decided = (CORE_FIELDS | fields.keys()) - {"name", "enabled"}
-    after = None if after is None else tuple(after)
-    return DeclaredJob(located.where, job, frozenset(decided), related, after, triggered_by), []
+    after, channels = (None if names[each] is None else tuple(names[each]) for each in ("after", "channels"))
+    return DeclaredJob(located.where, job, frozenset(decided), related, after, triggered_by, channels), []
 
 
 def _field_errors(located: LocatedDeclaration, fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -131,9 +135,10 @@ def _field_errors(located: LocatedDeclaration, fields: Mapping[str, Any]) -> Ite
     for name in RELATED:
         if not isinstance(fields.get(name), str | None) or fields.get(name) == "":
             yield name, f"must be a name or None, not {fields[name]!r}."
-    after = fields.get("after")
-    if after is not None and not _are_names(after):
-        yield "after", f'must be a list of job names, like ["import orders"], not {after!r}.'
+    for name, example in LISTS.items():
+        names = fields.get(name)
+        if names is not None and not _are_names(names):
+            yield name, f"must be a list of names, like {example}, not {names!r}."
     triggered_by = fields.get("triggered_by")
     if triggered_by is not None and not _are_triggers(triggered_by):
         results = ", ".join(TriggerOn.values)

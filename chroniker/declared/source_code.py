@@ -58,6 +58,8 @@ def _fields(
         yield "after", list(after)
     if triggered_by:
         yield "triggered_by", dict(triggered_by)
+    if job.pk and (channels := [channel.name for channel in job.channels.all()]):
+        yield "channels", channels
 
 
 def _in_zone(value: Any, zone: str) -> Any:

@@ -9,7 +9,7 @@ from django.db.models import Q
 
 from chroniker.declared.loading import DeclaredJob
 from chroniker.lifecycle.transactions import locked
-from chroniker.models import Calendar, Group, Job, JobDependency, JobTrigger
+from chroniker.models import Calendar, Channel, Group, Job, JobDependency, JobTrigger
 
 
 @dataclass(slots=True)
@@ -19,6 +19,8 @@ class StoredJobs:
     jobs: dict[str, Job]
     groups: dict[str, Group] = field(default_factory=dict)
     calendars: dict[str, Calendar] = field(default_factory=dict)
+    channels: dict[str, int] = field(default_factory=dict)  #: name -> id
+    job_channels: dict[str, set[str]] = field(default_factory=dict)  #: name of the job -> names of its channels
     edges: dict[str, dict[str, int]] = field(default_factory=dict)  #: dependent -> dependee -> id of the dependency
     triggers: dict[str, dict[str, JobTrigger]] = field(default_factory=dict)  #: target -> source -> trigger
 
@@ -36,6 +38,12 @@ def read_stored_jobs(declared: Sequence[DeclaredJob], *, lock: bool) -> StoredJo
         stored.groups = {group.name: group for group in Group.objects.all()}
     if any("calendar" in one.related for one in declared):
         stored.calendars = {calendar.name: calendar for calendar in Calendar.objects.all()}
+    if any(one.channels is not None for one in declared):
+        stored.channels = dict(Channel.objects.values_list("name", "pk"))
+        for name, channel in Job.objects.filter(name__in=names, channels__isnull=False).values_list(
+            "name", "channels__name"
+        ):
+            stored.job_channels.setdefault(name, set()).add(channel)
     if any(one.after is not None or one.triggered_by is not None for one in declared):
         dependencies = JobDependency.objects.values_list("dependent__name", "dependee__name", "pk")
         for dependent, dependee, pk in dependencies:

@@ -37,6 +37,8 @@ def sync(declared: Sequence[DeclaredJob], *, by: str, adopt: bool = False) -> li
         _write_dependencies(plan)
     if plan.triggers:
         _write_triggers(plan)
+    if plan.channels:
+        _write_channels(plan)
     _record(by, plan.changes)
     return plan.changes
 
@@ -65,6 +67,17 @@ def _update(plan: SyncPlan) -> None:
     for each in (booked, others):
         if each:
             Job.objects.bulk_update([job for job, _ in each], set().union(*(fields for _, fields in each)))
+
+
+def _write_channels(plan: SyncPlan) -> None:
+    ids = dict(Job.objects.filter(name__in=plan.channels).values_list("name", "pk"))
+    links = Job.channels.through._default_manager
+    links.filter(job__in=ids.values()).delete()
+    links.bulk_create(
+        Job.channels.through(job_id=ids[name], channel_id=plan.stored.channels[channel])
+        for name, channels in plan.channels.items()
+        for channel in dict.fromkeys(channels)
+    )
 
 
 def _write_dependencies(plan: SyncPlan) -> None:

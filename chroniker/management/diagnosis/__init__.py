@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from django.db import Error, connections
 
 from chroniker.escaping import one_line
-from chroniker.management.diagnosis import installation, scheduling
+from chroniker.management.diagnosis import installation, messages, scheduling
 from chroniker.management.diagnosis.finding import Finding, Findings, Level
 from chroniker.scheduler.database_errors import MIGRATE, what_is_missing
 
@@ -26,6 +26,7 @@ CHECKS: tuple[tuple[str, Callable[[], Findings], bool], ...] = (
     ("pauses", scheduling.pauses, True),
     ("hosts", scheduling.hosts, True),
     ("health", scheduling.health, True),
+    ("channels", messages.channels, True),
     ("backlog", scheduling.backlog, True),
     ("queued", scheduling.queued_runs, True),
     ("jobs", scheduling.jobs, True),

@@ -15,7 +15,6 @@ from chroniker.eligibility import pauses as active_pauses
 from chroniker.insights import health as figures_of_health
 from chroniker.insights import health_facts
 from chroniker.insights import reliability as figures
-from chroniker.lifecycle.alarms import has_recipients
 from chroniker.management.console import local
 from chroniker.management.diagnosis.finding import MAX_NAMED, Findings, Level, from_messages, some
 from chroniker.models import Host, Job, JobState, Lease, Status
@@ -87,9 +86,6 @@ def health() -> Findings:
     for queue in figures_of_health.queues_without_worker(facts, now)[:MAX_NAMED]:
         text = f"No worker consumes the queue “{queue.name or queue.executor}”, in which {queue.queued} runs wait, "
         yield Level.ERROR, f"{text}the oldest since {local(queue.oldest)}.", "Start a worker that consumes this queue."
-    if not has_recipients():
-        text = "No address or webhook gets a message when nothing ticks, or when a queue has no worker."
-        yield Level.WARNING, text, "Set ADMINS or CHRONIKER_ALARM_EMAILS, or add a webhook to CHRONIKER_WEBHOOKS."
     if all(cell.level == "good" for cell in cells):
         yield Level.OK, f"The last tick was {cells[0].headline}: {cells[0].detail}.", ""
 

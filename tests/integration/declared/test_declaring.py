@@ -100,7 +100,11 @@ def test_declaring_needs_neither_settings_nor_models() -> None:
 
 def test_declarable_fields_are_the_editable_fields() -> None:
     editable = {field.name for field in Job._meta.concrete_fields if field.editable and not field.primary_key}
-    assert set(JobFields.__annotations__) == (editable - {"force_run", "force_stop"}) | {"after", "triggered_by"}
+    assert set(JobFields.__annotations__) == (editable - {"force_run", "force_stop"}) | {
+        "after",
+        "triggered_by",
+        "channels",
+    }
 
 
 BAD = {

@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from chroniker.declared.loading import load_declared_jobs
 from chroniker.declared.sync import sync
 from chroniker.models import Group, Job, JobDependency
+from tests.support.channels import a_channel
 from tests.support.declared_app import Shop
 from tests.support.factories import a_booked_job, a_dependency, a_job
 
@@ -263,3 +264,36 @@ def test_the_number_of_statements_is_constant(shop: Shop) -> None:
                 assert len(sync(declared, by="a test")) == many
             counts.append(len(captured))
     assert counts[:2] == counts[2:]
+
+
+def channels_of(name: str = "night") -> set[str]:
+    return set(the_job(name).channels.values_list("name", flat=True))
+
+
+def test_declared_channels_are_set_and_changed(shop: Shop) -> None:
+    for name in ("ops", "chat"):
+        a_channel(name=name)
+    shop.jobs(NIGHT.format(', channels=["ops"]'))
+    shop.sync()
+    assert channels_of() == {"ops"}
+    assert shop.sync() == "Jobs declared in code: 1 unchanged.\n"
+    shop.jobs(NIGHT.format(', channels=["ops", "chat"]'))
+    assert row(shop.sync()) == ["night", "updated", "channels: ops, chat"]
+    assert channels_of() == {"ops", "chat"}
+    shop.jobs(NIGHT.format(", channels=[]"))
+    shop.sync()
+    assert channels_of() == set()
+
+
+def test_channels_that_are_not_declared_belong_to_people(shop: Shop) -> None:
+    shop.jobs(NIGHT.format(""))
+    shop.sync()
+    the_job().channels.add(a_channel(name="ops"))
+    shop.sync()
+    assert channels_of() == {"ops"}
+
+
+def test_a_channel_that_does_not_exist_is_refused(shop: Shop) -> None:
+    shop.jobs(NIGHT.format(', channels=["opps"]'))
+    assert "there is no channel “opps”; add it in the admin" in shop.sync()
+    assert not Job.objects.exists()

@@ -67,7 +67,7 @@ def test_calculate_job_chain_prints_duration_and_critical_path(manage: Manage) -
     assert done.stdout.endswith("Critical path: first → last\nTotal: 2.0 s\n"), done.stderr
 
 
-NO_RECIPIENTS = "No address or webhook gets a message when nothing ticks, or when a queue has no worker."
+NO_RECIPIENTS = "No address, webhook or channel gets a message when nothing ticks, or when a queue has no worker."
 
 
 def test_doctor_reports_problems_with_advice_and_an_exit_status(manage: Manage) -> None:

@@ -270,8 +270,8 @@ def test_a_tick_that_is_late_is_reported(seconds: int, level: Level) -> None:
 def test_it_warns_if_nobody_would_be_notified_of_a_silent_scheduler() -> None:
     [(about, text)] = findings(Level.WARNING)
     assert (
-        about == "health"
-        and text == "No address or webhook gets a message when nothing ticks, or when a queue has no worker."
+        about == "channels"
+        and text == "No address, webhook or channel gets a message when nothing ticks, or when a queue has no worker."
     )
 
 

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import json as json_module
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from chroniker.management.console import CHECKS, database_errors_explained
+from chroniker.management.table import table
+from chroniker.management.terminal import ConsoleCommand
+from chroniker.models import Channel, FailingChannel
+from chroniker.outbox import channel_test
+
+HEAD = ("name", "kind", "target", "events", "default", "state")
+
+
+class Command(ConsoleCommand):
+    help = (
+        "Lists channels: where messages about alerts go. Targets are masked. With --json one object per line: name, "
+        "kind, target, events, default, error (of the last message, or null). With --test: sends a test; exit "
+        "status 1 if it was not delivered."
+    )
+    requires_system_checks = CHECKS
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--test", metavar="NAME", help="send a test to this channel")
+        parser.add_argument("--json", action="store_true", help="one JSON object per line, for programs")
+
+    def handle(self, *, test: str | None, json: bool, **options: Any) -> None:
+        with database_errors_explained():
+            if test is not None:
+                self._test(test)
+                return
+            errors = dict(FailingChannel.objects.values_list("channel", "error"))
+            channels = [(channel, errors.get(channel.key)) for channel in Channel.objects.all()]
+        if json:
+            for channel, error in channels:
+                self.stdout.write(_as_json(channel, error))
+        else:
+            lines = list(table([_row(channel, error) for channel, error in channels], HEAD))
+            self.stdout.write("\n".join(lines) if channels else "No channels.")
+
+    def _test(self, name: str) -> None:
+        channel = Channel.objects.filter(name=name).first()
+        if channel is None:
+            raise CommandError(f"There is no channel named “{name}”.")
+        if error := channel_test.send(channel):
+            raise CommandError(f"The test was not delivered. {error}")
+        self.stdout.write(f"The test was delivered to “{name}”.")
+
+
+def _row(channel: Channel, error: str | None) -> tuple[str, ...]:
+    events = ", ".join(channel.events) or ("start and end of runs" if channel.is_check_in else "alerts and alarms")
+    state = "works" if error is None else f"fails: {error}"
+    return channel.name, channel.kind, channel.shown_target, events, "yes" if channel.is_default else "", state
+
+
+def _as_json(channel: Channel, error: str | None) -> str:
+    return json_module.dumps(
+        {
+            "name": channel.name,
+            "kind": channel.kind,
+            "target": channel.shown_target,
+            "events": channel.events,
+            "default": channel.is_default,
+            "error": error,
+        },
+        ensure_ascii=False,
+    )

@@ -1,0 +1,24 @@
+"""The check of channels: those whose last message failed, and whether anybody hears of alarms."""
+
+from __future__ import annotations
+
+from chroniker.lifecycle.alarms import has_recipients
+from chroniker.management.diagnosis.finding import MAX_NAMED, Findings, Level
+from chroniker.models import Channel, FailingChannel
+from chroniker.outbox.channels import CHANNEL, webhooks
+
+
+def channels() -> Findings:
+    names = {channel.key: f"“{channel.name}”" for channel in Channel.objects.all()}
+    names |= {hook.channel: f"“{hook.channel.rpartition(':')[0]}” of CHRONIKER_WEBHOOKS" for hook in webhooks()}
+    failing = [row for row in FailingChannel.objects.order_by("since") if row.channel in names]
+    for row in failing[:MAX_NAMED]:
+        text = f"The last message to the channel {names[row.channel]} failed: {row.error}"
+        advice = "Correct it, then send a test on its page, or with manage.py channels --test NAME."
+        yield Level.WARNING, text, advice if row.channel.startswith(CHANNEL) else "Correct the setting, or the server."
+    if not has_recipients():
+        text = "No address, webhook or channel gets a message when nothing ticks, or when a queue has no worker."
+        advice = "Set ADMINS or CHRONIKER_ALARM_EMAILS, or add a default channel."
+        yield Level.WARNING, text, advice
+    elif not failing:
+        yield Level.OK, f"{len(names)} are known; none fails.", ""
