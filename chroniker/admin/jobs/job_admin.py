@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from chroniker.admin.graph import graph_page
 from chroniker.admin.jobs import (
     backfill_page,
+    causes,
     code_page,
     command_field,
     edit_preview,
@@ -55,6 +56,7 @@ PAGES: tuple[Any, ...] = (
     now_page,
     timeline_page,
     schedule_page,
+    causes,
     backfill_page,
     edit_preview,
     command_field,

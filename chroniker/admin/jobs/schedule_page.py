@@ -18,7 +18,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime, parse_time
 from django.utils.translation import gettext as _
 
-from chroniker.admin.jobs import job_head
+from chroniker.admin.jobs import causes, job_head
 from chroniker.admin.jobs.calendar_picture import picture, summary
 from chroniker.admin.jobs.schedule_answer import Question, answer, question
 from chroniker.admin.jobs.schedule_rows import history_rows
@@ -38,9 +38,13 @@ DAYS, ROWS = 14, 25
 MOST_CELLS = 288
 #: Days after the requested one that the calendar shows, so that the day does not stand at its end.
 AFTER = 3
+PARTS = ("answer", "calendar", "times", "causes")
 FRAGMENTS = {
     **job_head.FRAGMENTS,
-    **{f"schedule-{part}": f"chroniker/console/schedule/{part}.html" for part in ("answer", "calendar", "times")},
+    **{
+        f"schedule-{part}": f"chroniker/console/schedule/{part}.html"
+        for part in ("answer", "calendar", "times", "causes")
+    },
 }
 
 
@@ -76,6 +80,7 @@ def schedule_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpR
             "console_trail": [(overview.job.name, admin_url("chroniker_job_status", object_id))],
             "zone": timezone.get_current_timezone_name(),
             "job_zone": timezone.get_current_timezone(),
+            **causes.context(job_admin, request, overview),
             **_history(request, overview),
         }
     template = "chroniker/console/schedule/page.html"
