@@ -20,7 +20,7 @@ from chroniker.clock.database_clock import database_now
 from chroniker.conf import settings
 from chroniker.eligibility import hosts
 from chroniker.models import NO_QUEUE
-from chroniker.scheduler import dispatch, watch
+from chroniker.scheduler import dispatch, start_report, watch
 from chroniker.scheduler.watch import Watch
 from chroniker.worker import run_lock
 from chroniker.worker.run_remains import RemainsSweeper
@@ -88,11 +88,20 @@ class Supervision(bootsteps.StartStopStep):
         if ignored := ignored_annotations(parent.app.tasks[TASK]):
             logger.warning("task_annotations do not apply to scheduled jobs; ignored: %s.", ", ".join(ignored))
         alive.begin(parent)
+        self._report(parent)
         self._heartbeat = HostHeartbeat(parent)
         self._heartbeat.start()
         every = settings.heartbeat.total_seconds()
         self._sweeper = RemainsSweeper(settings.runtime_dir, every, fork_server.current())
         self._sweeper.start()
+
+    @staticmethod
+    def _report(parent: Worker) -> None:
+        """Log what this worker executes, from which queues, and as which host."""
+        aliases = [executor.alias for executor in fitness.executors_of(parent.app)]
+        queues = sorted(map(str, parent.app.amqp.queues.consume_from))
+        for line in start_report.worker_lines(str(parent.hostname), queues, _slots(parent), aliases):
+            logger.info("%s", line)
 
     def close(self, parent: Worker) -> None:
         """Before the pool waits for its runs. Needed for remote control's shutdown, which sends no signal."""

@@ -35,6 +35,9 @@ class Action(models.TextChoices):
     SYNCHRONISED = "SYNCHRONISED", _("Synchronised with the declaration in code: %(details)s")
     ADOPTED = "ADOPTED", _("This copy of the database was adopted. %(details)s")
     IMPORTED = "IMPORTED", _("Imported from another scheduler.")
+    DRAINED = "DRAINED", _("The host “%(host)s” claims and starts nothing more.")
+    UNDRAINED = "UNDRAINED", _("The host “%(host)s” claims and starts runs again.")
+    CLEANED = "CLEANED", _("%(n)d runs deleted that had ended before %(until)s.")
 
 
 class AuditEntryManager(DecidingManager["AuditEntry"]):

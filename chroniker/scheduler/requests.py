@@ -1,4 +1,4 @@
-"""Requests of commands and programs: pause, resume, run, backfill, stop. Each with an effect is added to the audit.
+"""Requests of commands and programs: pause, run, backfill, stop, drain. Each with an effect is added to the audit.
 
 Pages of the admin call the functions below these, and add their entries to the log of Django's admin.
 """
@@ -9,10 +9,11 @@ import datetime as dt
 from uuid import UUID
 
 from chroniker import lifecycle
-from chroniker.eligibility import pauses
+from chroniker.conf import settings
+from chroniker.eligibility import draining, pauses
 from chroniker.lifecycle.transactions import transactional
 from chroniker.models import Action, AuditEntry, Backfill, Group, Job, Run, Switch
-from chroniker.scheduler import backfilling, manual_runs, stopping
+from chroniker.scheduler import backfilling, dispatch, manual_runs, stopping
 
 #: Longer arguments of a run are cut in its entry; the run has them whole.
 ARGS_LENGTH = 500
@@ -96,6 +97,29 @@ def hasten_retry(job: Job, by: str) -> bool:
     if changed:
         AuditEntry.objects.record(by, Action.RETRY_HASTENED, [job])
     return changed
+
+
+def drain(by: str) -> list[draining.Consumer]:
+    """Like ``draining.drain``. A drain that has begun already adds no entry."""
+    has_begun = draining.draining_here().exists()
+    workers = draining.drain(by)
+    if not has_begun:
+        AuditEntry.objects.record(by, Action.DRAINED, [_paused_row(None)], host=settings.hostname)
+    return workers
+
+
+def end_drain(by: str) -> bool:
+    """Like ``dispatch.end_drain``. ``False``: this host was not draining."""
+    ended = dispatch.end_drain()
+    if ended:
+        AuditEntry.objects.record(by, Action.UNDRAINED, [_paused_row(None)], host=settings.hostname)
+    return ended
+
+
+def record_deletion(by: str, runs: int, until: str) -> None:
+    """The entry about old runs that ``retention`` has deleted."""
+    if runs:
+        AuditEntry.objects.record(by, Action.CLEANED, [_paused_row(None)], n=runs, until=until)
 
 
 def _paused_row(group: Group | None) -> Group | Switch:

@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Collection
 from contextlib import suppress
 
+import django
 from django.db import Error, connections
 from django.utils import timezone
 
 from chroniker.conf import settings
 from chroniker.escaping import one_line
 from chroniker.models import Job, JobState
+from chroniker.models.base import installed_version
 
 
 def lines() -> list[str]:
-    """Two lines; only the first one while the database cannot be used. No password is in them."""
-    found = [f"database: {_database()}; executors: {_executors()}"]
+    """Three lines; without the last one while the database cannot be used. No password is in them."""
+    found = [versions(), f"database: {_database()}; executors: {_executors()}"]
     with suppress(Error):  # the first tick reports it
         found.append(f"jobs: {_jobs()}")
     return [one_line(line) for line in found]
+
+
+def versions() -> str:
+    """What runs here, and on which host: the first question about a fault."""
+    python = ".".join(map(str, sys.version_info[:3]))
+    installed = f"chroniker {installed_version()}, Django {django.__version__}, Python {python}"
+    return f"versions: {installed}; host: {settings.hostname}"
+
+
+def worker_lines(worker: str, queues: Collection[str], slots: int, aliases: Collection[str]) -> list[str]:
+    """Lines for the start of a worker: what it executes, where, and as which host."""
+    work = f"executors: {', '.join(aliases) or 'none'}; queues: {', '.join(queues) or 'none'}; slots: {slots}"
+    database = f"database: {_database()}; runtime directory: {settings.runtime_dir}"
+    return [one_line(line) for line in (versions(), database, f"worker: {worker}; {work}")]
 
 
 def _database() -> str:

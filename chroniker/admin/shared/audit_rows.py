@@ -42,8 +42,9 @@ def actions_of_users(row: Job | Group | Switch) -> list[AuditRow]:
 
 
 def pauses_of(row: Group | Switch) -> list[AuditRow]:
-    """Who paused and resumed this, newest first. Of a group, also other changes by users."""
-    programs = actions_of_programs(row, (Action.PAUSED, Action.RESUMED))
+    """Who paused and resumed this, newest first. Of a group, also other changes by users; of all jobs, also drains of
+    hosts and deletions of old runs."""
+    programs = actions_of_programs(row, (Action.PAUSED, Action.RESUMED) if isinstance(row, Group) else ())
     return sorted([*programs, *actions_of_users(row)], key=lambda each: each.at, reverse=True)[:MOST]
 
 

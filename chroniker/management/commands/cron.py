@@ -24,7 +24,7 @@ from chroniker.management.console import (
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import Job
 from chroniker.models.audit import command_actor
-from chroniker.scheduler import manual_runs, tick, tick_result
+from chroniker.scheduler import requests, tick, tick_result
 from chroniker.scheduler.local_runs import LocalRuns
 from chroniker.scheduler.pass_lock import PassLock
 from chroniker.scheduler.shutdown_signals import ShutdownSignals
@@ -105,7 +105,7 @@ class Command(ConsoleCommand):
 
     def claim(self, job: Job, printer: TickPrinter) -> bool:
         try:
-            printer(tick_result.TickResult(claimed=[manual_runs.run_now(job, command_actor("cron --force-run"))]))
+            printer(tick_result.TickResult(claimed=[requests.run_now(job, command_actor("cron --force-run"))]))
         except ClaimRefused as refusal:
             self.stderr.write(one_line(f"refused “{job.name}”: {refusal}"))
             return False

@@ -11,8 +11,9 @@ from chroniker.clock.database_clock import database_now
 from chroniker.management.console import CHECKS, database_errors_explained, local
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import Job
+from chroniker.models.audit import command_actor
 from chroniker.process.run_spec import RUN_ID
-from chroniker.scheduler import retention
+from chroniker.scheduler import requests, retention
 
 UNITS = ("minutes", "hours", "days", "weeks")
 #: Seconds between two lines about the progress.
@@ -40,6 +41,7 @@ class Command(ConsoleCommand):
                 self.stdout.write(f"would delete {total} runs that ended before {local(moment)}")
                 return
             deleted = self.delete(moment, total, print_progress=verbosity >= 1)
+            requests.record_deletion(command_actor("cron_clean"), deleted, local(moment))
         if verbosity >= 1:
             self.stdout.write(f"deleted {deleted} runs that had ended before {local(moment)}")
 

@@ -55,7 +55,8 @@ class Command(ConsoleCommand):
             raise SystemExit(1)
 
     def _undo(self, fleet: bool) -> int:
-        ended = requests.resume(command_actor("drain")) if fleet else dispatch.end_drain()
+        by = command_actor("drain")
+        ended = requests.resume(by) if fleet else requests.end_drain(by)
         what = "All jobs" if fleet else f"The host “{settings.hostname}”"
         done = "were resumed" if fleet else "claims and starts runs again"
         idle = "were not paused" if fleet else "was not draining"
@@ -69,7 +70,7 @@ class Command(ConsoleCommand):
             requests.pause(by, "manage.py drain --fleet")
             self.stdout.write(one_line(pauses.global_pause()))
         else:
-            dispatch.stop_or_continue_consuming(draining.drain(by), stop=True)
+            dispatch.stop_or_continue_consuming(requests.drain(by), stop=True)
             for host in draining.draining_here():
                 self.stdout.write(one_line(draining.message(host)))
         runs = draining.open_runs("" if fleet else settings.hostname)

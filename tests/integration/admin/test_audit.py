@@ -7,15 +7,16 @@ import io
 from pathlib import Path
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
 from django.utils import translation
 
 import chroniker
 from chroniker.clock.database_clock import database_now
+from chroniker.conf import settings
 from chroniker.exceptions import ClaimRefused
-from chroniker.models import AuditEntry, Group, Job, Run, Switch
+from chroniker.models import AuditEntry, Group, Job, Run, Status, Switch, Trigger
 from chroniker.models.audit import command_actor
 from chroniker.scheduler import fleet_work
 from tests.support.declared_app import Shop
@@ -125,3 +126,37 @@ def test_an_entry_stays_when_its_job_is_deleted_and_is_kept_for_a_year() -> None
     assert AuditEntry.objects.exists()
     fleet_work.delete_old_records(now + dt.timedelta(days=366))
     assert not AuditEntry.objects.exists()
+
+
+def test_a_drain_and_its_end_by_command(admin: Client) -> None:
+    by = command_actor("drain")
+    for words in (["--timeout", "0"], ["--timeout", "0"], ["--undo"], ["--undo"]):
+        manage("drain", *words)  # the second of each changes nothing
+    host = settings.hostname
+    assert entries(Switch(pk=1)) == [
+        (by, f"The host “{host}” claims and starts runs again."),
+        (by, f"The host “{host}” claims and starts nothing more."),
+    ]
+    assert by in admin.get(reverse("admin:chroniker_job_pause")).content.decode()
+
+
+def test_a_run_that_cron_forces(dummy: object) -> None:
+    job = a_booked_job(name="night", cron="0 0 1 1 *")
+    manage("cron", "--jobs", "night", "--force-run")
+    token = Run.objects.get().token
+    assert entries(job) == [(command_actor("cron --force-run"), f"Run {token} started manually.")]
+    with pytest.raises(CommandError):
+        manage("cron", "--jobs", "night", "--force-run")  # it is queued
+    assert len(entries(job)) == 1
+
+
+def test_the_deletion_of_old_runs() -> None:
+    job, past = a_booked_job(), database_now() - dt.timedelta(days=40)
+    closed = {"status": Status.SUCCEEDED, "trigger": Trigger.MANUAL, "claimed_at": past, "finished_at": past}
+    Run.objects.bulk_create(Run(job=job, token=token, **closed) for token in (1, 2, 3))
+    manage("cron_clean", "days", "30", "--dry-run")
+    assert entries(Switch(pk=1)) == []
+    manage("cron_clean", "days", "30")
+    manage("cron_clean", "days", "30")  # the last run is kept, and nothing is left
+    [(actor, text)] = entries(Switch(pk=1))
+    assert actor == command_actor("cron_clean") and text.startswith("2 runs deleted that had ended before ")

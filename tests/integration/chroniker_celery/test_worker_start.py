@@ -35,6 +35,18 @@ def test_a_worker_registers_its_host_and_consumes_the_queue_of_its_host(
         wait_until(Host.objects.filter(name="here").exists, what="registered")
 
 
+def test_a_worker_logs_what_it_executes_and_where(redis_env: dict[str, str], tmp_path: Path) -> None:
+    env = with_settings(redis_env, CHRONIKER_HOSTNAME="here")
+    with CeleryWorker(env, tmp_path, queues=["others"], concurrency=2) as worker:
+        for words in (
+            "; host: here\n",
+            f"worker: {worker.hostname}; executors: default; queues: chroniker.on.here, others; slots: 2\n",
+            "; runtime directory: /",
+        ):
+            wait_until(lambda words=words: words in worker.log, what=words)  # type: ignore[misc]
+        assert worker.log.count("versions: chroniker ") == 1
+
+
 @pytest.mark.database("postgres")
 @pytest.mark.parametrize("pool", ["prefork", "threads"])
 def test_no_run_leaves_a_connection_open(redis_env: dict[str, str], tmp_path: Path, pool: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 
 import pytest
 
@@ -89,8 +90,9 @@ def test_cronserver_prints_its_start_and_the_result_of_each_run(manage: Manage) 
     with manage.process("cronserver", "0.2") as server:
         wait_until(lambda: "“nightly”: run 1" in server.log and "failed after" in server.log, what="the result")
         run = the_run(job)
-        start, database, jobs = server.log.splitlines()[:3]
+        start, versions, database, jobs = server.log.splitlines()[:4]
         assert start.startswith("cronserver on ")
+        assert re.fullmatch(r"versions: chroniker 2\S+, Django \d\S+, Python 3\.\S+; host: \S+", versions)
         assert database.startswith("database: ") and database.endswith("executors: default (LocalExecutor)")
         assert jobs.startswith("jobs: 1 enabled; ")
         assert "it exited with status 3" in server.log and f"({run.pk})" in server.log

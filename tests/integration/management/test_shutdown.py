@@ -102,7 +102,7 @@ def test_an_idle_cronserver_ends_at_once(manage: Manage) -> None:
         wait_until(Host.objects.exists, what="the first tick")
         server.kill(signal.SIGTERM)
         assert server.wait() == 0
-        starts = ("cronserver on ", "database: ", "jobs: ")
+        starts = ("cronserver on ", "versions: ", "database: ", "jobs: ")
         assert [line for line in server.log.splitlines() if not line.startswith(starts)] == []
 
 
