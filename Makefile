@@ -13,7 +13,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: help venv demo test nightly coverage mutants lint audit types docs benchmarks faults images pictures clean
+.PHONY: help venv demo test nightly coverage mutants lint audit types docs bench benchscale bench-scale benchmarks faults images pictures clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,14 @@ docs: $(VENV)/.with-docs ## Build the documentation into site/
 
 benchmarks: $(VENV)/.with-test ## Run the benchmarks; ARGS="tick --json" runs one
 	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+bench: $(VENV)/.with-test ## Run the benchmarks, at most 15 minutes, and write their rows into docs/performance.md
+	$(BIN)/python -m tests.benchmarks report $(ARGS)
+
+benchscale: $(VENV)/.with-test ## The rows with a million jobs or runs, at most an hour; also as bench-scale
+	$(BIN)/python -m tests.benchmarks report --scale $(ARGS)
+
+bench-scale: benchscale
 
 faults: $(VENV)/.with-test ## Ten minutes of kills, freezes and cut connections; ARGS="--minutes 2 --database mariadb"
 	@$(MAKE) --no-print-directory -s $(VENV)/.with-faults 2>/dev/null || echo "Without a C compiler no clock is set wrong"

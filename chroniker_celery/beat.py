@@ -17,14 +17,14 @@ from chroniker_celery.beat_sender import EntrySender
 logger = logging.getLogger(__name__)
 
 #: Seconds between two ticks at most: the delay until an edit or a lost run is noticed.
-PERIOD = 5
+PERIOD = 1
 
 #: Seconds between two ticks at least.
 SHORTEST_WAIT = 0.01
 
 
 class Scheduler(beat.Scheduler):
-    """Ticks when a job is due, and at least every 5 seconds. Sends the entries of ``beat_schedule``, too.
+    """Ticks when a job is due, and at least every second. Sends the entries of ``beat_schedule``, too.
 
     Any number of beats may run at once: each scheduled time of a job is claimed once, and each entry is sent once for
     each of its scheduled times. What was sent is in the database, so intervals go on when beat restarts.

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import argparse
 
-from tests.benchmarks import measuring, modules, output, pages, run, tick
+from tests.benchmarks import beat, clean, measuring, modules, output, pages, report, run, tick
 
-BENCHMARKS = {"tick": tick, "run": run, "modules": modules, "output": output, "pages": pages}
+BENCHMARKS = {
+    "tick": tick,
+    "run": run,
+    "beat": beat,
+    "clean": clean,
+    "modules": modules,
+    "output": output,
+    "pages": pages,
+    "report": report,
+}
 
 
 def main() -> None:

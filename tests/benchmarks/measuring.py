@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import psutil
+
 Row = dict[str, Any]
 
 
@@ -32,6 +34,18 @@ def figure(value: float) -> float:
 def ratio(values: Sequence[float], floors: Sequence[float]) -> float:
     """The median over pairs measured one directly after the other, so that other load affects both."""
     return figure(statistics.median(value / floor for value, floor in zip(values, floors, strict=True)))
+
+
+def processor_seconds() -> float:
+    """Of this process, and on PostgreSQL of the server process of its connection, so far."""
+    from django.db import connection
+
+    own = time.process_time()
+    if connection.vendor != "postgresql":
+        return own
+    connection.ensure_connection()
+    server = psutil.Process(connection.connection.info.backend_pid).cpu_times()
+    return own + server.user + server.system
 
 
 def load() -> float:

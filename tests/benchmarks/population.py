@@ -6,6 +6,7 @@ import datetime as dt
 import random
 from typing import Any
 
+from django.core.management.color import no_style
 from django.db import connection, models
 
 from chroniker.clock.database_clock import database_now
@@ -38,6 +39,9 @@ def populate(jobs: int) -> None:
         count = min(DIFFERENT, jobs - shift)
         for model in KEYS:
             _copy(model, shift, count)
+    with connection.cursor() as cursor:  # the ids were given
+        for statement in connection.ops.sequence_reset_sql(no_style(), [Job, JobDependency]):
+            cursor.execute(statement)
     tidy()
 
 

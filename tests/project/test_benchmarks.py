@@ -6,16 +6,21 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.benchmarks import report
 from tests.benchmarks.modules import entered
 from tests.support import ROOT, databases
 from tests.support.servers import RedisServer
 
 #: Variables of the test run's own processes; a benchmark has its own servers.
 OURS = ("CHRONIKER_TEST_DB_", "CHRONIKER_TEST_BROKER_", "CHRONIKER_TEST_SETTINGS", "DJANGO_SETTINGS_MODULE")
+
+#: The statements that each benchmark may take, and by how much a change may exceed them.
+COUNTS, WORSE = ROOT / "tests" / "benchmarks" / "counts.json", 1.25
 
 pytestmark = [
     pytest.mark.celery,
@@ -43,7 +48,21 @@ def test_the_benchmark_of_the_tick_prints_a_row_for_each_number_of_due_jobs() ->
     idle, some = printed_by("tick", "--jobs", "40", "--due", "0,3", "--repeat", "1")
     assert (idle["due"], some["due"]) == (0, 3)
     assert some["statements_per_batch"] > 0
-    assert some["tick_ms"] > 0 and some["floor_ms"] > 0 and some["ratio"] > 0
+    assert some["tick_ms"] > 0 and some["floor_ms"] > 0 and some["ratio"] > 0 and some["cpu_ms"] > 0
+    allowed = json.loads(COUNTS.read_text(encoding="utf-8"))[databases.chosen()]
+    for row in (idle, some):
+        limit = allowed[f"statements of a tick, {row['due']} due"] * WORSE
+        assert row["statements"] <= limit, "worse by a quarter: find out why, or change the number in counts.json"
+
+
+def test_a_report_writes_the_rows_into_its_page(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- measured: daily -->\nold\n<!-- end: daily -->\nafter\n", encoding="utf-8")
+    report._write(page, "daily", [{"benchmark": "a", "p50_ms": 1.5}, {"benchmark": "b", "p50_ms": 2_000}])
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith("before\n") and text.endswith("after\n") and "old" not in text
+    assert "| benchmark | p50 ms |\n|---|---|\n| a | 1.5 |\n| b | 2,000 |\n" in text
+    assert "Python" in text and "cores" in text
 
 
 def test_the_benchmark_of_runs_prints_a_row_for_runs_alone_and_one_for_many() -> None:

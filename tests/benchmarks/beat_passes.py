@@ -1,0 +1,89 @@
+"""What the benchmark ``beat`` measures, on a running beat and worker, by the database's clock."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import psutil
+
+from chroniker.clock.database_clock import database_now
+from chroniker.models import OPEN, Job, Run
+from chroniker.schedule import Frequency
+from tests.benchmarks.measuring import Row, Stopwatch, figure, load, percentile
+from tests.support.celery_processes import CeleryWorker
+from tests.support.processes import wait_until
+
+#: Between the creation of a job and its scheduled time: beat has booked it by then.
+AHEAD = dt.timedelta(seconds=3)
+
+
+def starts(rounds: int, *, at_once: int) -> Row:
+    """From the scheduled time to the start of the command; one round to warm up."""
+    delays: list[float] = []
+    for number in range(rounds + 1):
+        moment = (database_now() + AHEAD).replace(microsecond=0)
+        jobs = [
+            Job.objects.create(
+                name=f"{at_once} at once, {number}-{each}",
+                command="noop",
+                frequency=Frequency.ONCE,
+                run_at=moment,
+                timezone="UTC",
+            )
+            for each in range(at_once)
+        ]
+        runs = Run.objects.filter(job__in=jobs)
+        wait_until(
+            lambda: runs.exclude(status__in=OPEN).count() == at_once,  # noqa: B023  called within the round
+            seconds=60,
+            what="all runs ended",
+        )
+        if number:
+            delays += [(run.started_at - moment).total_seconds() for run in runs if run.started_at is not None]
+    return {"figure": f"start, {at_once} at once", "count": len(delays), **_percentiles(delays), "load": load()}
+
+
+def edits(rounds: int) -> Row:
+    """How long ``save`` of one job takes, and how long after it beat has booked the edit."""
+    saved, noticed = [], []
+    for number in range(rounds):
+        job = Job.objects.get(pk=1 + number * 7)
+        job.cron = f"{number % 60} 3 1 1 *"
+        with Stopwatch() as watch:
+            job.save()
+        saved.append(watch.seconds)
+        with Stopwatch() as watch:
+            wait_until(lambda: _is_booked(job.pk), seconds=30, what="the edit is booked")  # noqa: B023
+        noticed.append(watch.seconds)
+    return {
+        "figure": "edit noticed",
+        "count": rounds,
+        **_percentiles(noticed),
+        "save_p50_ms": figure(percentile(saved, 50) * 1000),
+        "load": load(),
+    }
+
+
+def _is_booked(job_id: int) -> bool:
+    return Job.objects.filter(pk=job_id, edited_at=None).exists()
+
+
+def _percentiles(seconds: list[float]) -> Row:
+    return {f"p{each}_ms": figure(percentile(seconds, each) * 1000) for each in (50, 99)}
+
+
+def memory(worker: CeleryWorker) -> Row:
+    """Proportional memory of the idle worker, and of what chroniker adds to Celery: the fork server and below it."""
+    processes = [psutil.Process(worker.pid), *worker.children()]
+    ours = [each for each in processes if each.name().startswith("chroniker-")]
+    return {
+        "figure": "idle worker's memory",
+        "worker_mb": _megabytes(processes),
+        "added_processes_mb": _megabytes(ours),
+        "processes": len(processes),
+        "load": load(),
+    }
+
+
+def _megabytes(processes: list[psutil.Process]) -> float:
+    return figure(sum(each.memory_full_info().pss for each in processes) / 1e6)

@@ -1,0 +1,106 @@
+"""``report``: runs the benchmarks one after the other, and writes their rows into ``docs/performance.md``."""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from tests.benchmarks.measuring import Row, load
+from tests.support import ROOT
+from tests.support.servers import PostgresServer, RedisServer
+
+PAGE = ROOT / "docs" / "performance.md"
+BEGIN, END = "<!-- measured: {} -->", "<!-- end: {} -->"
+#: What is run, in this order: at most 15 minutes on two idle cores.
+DAILY = (
+    ("tick", "--repeat", "5"),
+    ("run",),
+    ("beat", "--rounds", "5"),
+    ("clean", "--jobs", "500", "--runs-each", "20"),
+    ("output", "--repeat", "3"),
+)
+#: With a million jobs, and with a million runs: at most an hour.
+SCALE = (
+    ("tick", "--jobs", "1000000", "--due", "0,100,1000,10000", "--repeat", "3"),
+    ("clean", "--jobs", "10000", "--runs-each", "100"),
+)
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--scale", action="store_true", help="the rows with a million jobs or runs instead")
+    parser.add_argument("--page", type=Path, default=PAGE, help="the page to write into (default: %(default)s)")
+    parser.add_argument("--only", action="append", metavar="NAME", help="only this benchmark; may be repeated")
+
+
+def rows(options: argparse.Namespace) -> Iterator[Row]:
+    """The rows of all benchmarks as they come. The page is written after the last one."""
+    found = []
+    for words in SCALE if options.scale else DAILY:
+        if not options.only or words[0] in options.only:
+            for row in _measured(words):
+                found.append({"benchmark": words[0], **row})
+                yield found[-1]
+    _write(options.page, "scale" if options.scale else "daily", found)
+
+
+def _measured(words: Sequence[str]) -> Iterator[Row]:
+    """Each benchmark is a process of its own: Django is set up once in a process."""
+    command = [sys.executable, "-m", "tests.benchmarks", *words, "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        for line in process.stdout or ():
+            yield json.loads(line)
+    if process.returncode:
+        raise SystemExit(f"The benchmark {words[0]} failed.")
+
+
+def _write(page: Path, part: str, found: Sequence[Row]) -> None:
+    begin, end = BEGIN.format(part), END.format(part)
+    text = page.read_text(encoding="utf-8")
+    before, _old, after = re.split(f"({re.escape(begin)}.*?{re.escape(end)})", text, maxsplit=1, flags=re.DOTALL)
+    page.write_text(f"{before}{begin}\n\n{_machine()}\n\n{_tables(found)}\n{end}{after}", encoding="utf-8")
+
+
+def _machine() -> str:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    packages = ", ".join(f"{name} {version(name)}" for name in ("Django", "celery", "psycopg", "redis"))
+    servers = ", ".join(_server(kind) for kind in (PostgresServer, RedisServer))
+    return (
+        f"Measured on {dt.date.today():%Y-%m-%d}: {os.cpu_count()} cores, {memory:.0f} GB, {platform.system()} "
+        f"{platform.release()}, Python {platform.python_version()}, {packages}, {servers}. "
+        f"Load average at the end: {load()}."
+    )
+
+
+def _server(kind: type[PostgresServer] | type[RedisServer]) -> str:
+    program = "postgres" if kind is PostgresServer else "redis-server"
+    try:
+        printed = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return program
+    return f"{program} {(re.search(r'[0-9]+[.][0-9.]*', printed) or [''])[0]}"
+
+
+def _tables(found: Sequence[Row]) -> str:
+    """One table for each group of rows with the same columns."""
+    parts: list[str] = []
+    columns: list[str] = []
+    for row in found:
+        shown = {name.replace("_", " "): value for name, value in row.items() if name not in ("database", "executor")}
+        if list(shown) != columns:
+            columns = list(shown)
+            parts += ["", f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}"]
+        parts.append(f"| {' | '.join(_cell(value) for value in shown.values())} |")
+    return "\n".join(parts[1:]) + "\n"
+
+
+def _cell(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
