@@ -92,6 +92,21 @@ def name_process(name: str) -> None:
         _LIBC.prctl(_SET_NAME, ctypes.c_char_p(name.encode()[:15]), 0, 0, 0)
 
 
+def read_file(path: str) -> bytes:
+    """The content of a file of /proc. Raises OSError.
+
+    Not by `pathlib`: a fork that uses it for the first time copies hundreds of memory pages of its parent.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        parts = []
+        while part := os.read(descriptor, 65536):
+            parts.append(part)
+        return b"".join(parts)
+    finally:
+        os.close(descriptor)
+
+
 def set_title(title: str) -> bool:
     """Set the command line that `ps` shows for this process and its forks, cut to the length of the present one.
 
@@ -100,10 +115,10 @@ def set_title(title: str) -> bool:
     if _LIBC is None:
         return False
     try:
-        stat = Path("/proc/self/stat").read_text(encoding="utf-8", errors="replace")
+        stat = read_file("/proc/self/stat")
     except OSError:
         return False
-    start, end = (int(word) for word in stat[stat.rindex(")") + 2 :].split()[_ARG_START : _ARG_START + 2])
+    start, end = (int(word) for word in stat[stat.rindex(b")") + 2 :].split()[_ARG_START : _ARG_START + 2])
     room = end - start
     if not start or room < 2:
         return False
@@ -115,12 +130,16 @@ def set_title(title: str) -> bool:
 def offer_to_oom_killer(points: int) -> None:
     """When memory runs out, the kernel kills this process before the worker that supervises it."""
     with suppress(OSError):  # not Linux, or the value is already higher: only a preference
-        Path("/proc/self/oom_score_adj").write_text(str(points), encoding="ascii")
+        descriptor = os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.write(descriptor, b"%d" % points)
+        finally:
+            os.close(descriptor)
 
 
 def open_descriptors() -> list[int]:
     """The numbers of this process's open files."""
-    return [int(path.name) for path in Path("/proc/self/fd" if LINUX else "/dev/fd").iterdir()]
+    return [int(name) for name in os.listdir("/proc/self/fd" if LINUX else "/dev/fd")]  # noqa: PTH208 - see `read_file`
 
 
 def close_descriptors(keep: frozenset[int]) -> None:

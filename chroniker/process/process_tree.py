@@ -14,10 +14,9 @@ import time
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import NamedTuple
 
-from chroniker.process.kernel import LINUX
+from chroniker.process.kernel import LINUX, read_file
 
 _WALK_LIMIT = 10_000  # a fork bomb: kill the listed processes, then list again
 _NAMES_KEPT = 20
@@ -102,9 +101,13 @@ class ChildWakeup:
 def children(pid: int) -> list[int]:
     """The direct children of a process, of all its threads. While it runs, the answer may be out of date."""
     found: list[int] = []
-    for listing in Path(f"/proc/{pid}/task").glob("*/children"):
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")  # noqa: PTH208 - see `read_file`
+    except OSError:
+        return found  # the process has ended, or this is not Linux
+    for thread in threads:
         try:
-            found += [int(word) for word in listing.read_bytes().split()]
+            found += [int(word) for word in read_file(f"/proc/{pid}/task/{thread}/children").split()]
         except OSError:
             continue  # the thread, or the whole process, just ended
     return found
@@ -131,7 +134,7 @@ def _start_time(pid: int) -> str:
 def _stat(pid: int) -> list[str]:
     """The fields of /proc/PID/stat after the name; empty if the process does not exist."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_bytes()
+        stat = read_file(f"/proc/{pid}/stat")
     except OSError:
         return []
     return stat[stat.rindex(b")") + 2 :].decode().split()
@@ -140,8 +143,8 @@ def _stat(pid: int) -> list[str]:
 def name_of(pid: int) -> str:
     """The command line of a process, else its name; for messages."""
     try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes()[:200]
-        short = Path(f"/proc/{pid}/comm").read_bytes()
+        words = read_file(f"/proc/{pid}/cmdline")[:200]
+        short = read_file(f"/proc/{pid}/comm")
     except OSError:
         return f"process {pid}"
     return (words.replace(b"\0", b" ").strip() or short.strip()).decode(errors="replace")

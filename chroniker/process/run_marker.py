@@ -11,11 +11,10 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from uuid import UUID
 
 from chroniker.process import process_tree
-from chroniker.process.kernel import LINUX
+from chroniker.process.kernel import LINUX, read_file
 from chroniker.process.run_spec import RUN_ID
 
 #: As long as any run's id. Keepers and fork servers start with it, so that their forks can write theirs over it.
@@ -35,9 +34,9 @@ def write_marker(run_id: UUID) -> bool:
     if not LINUX:
         return False
     old, new = _entry(PLACEHOLDER_ID), _entry(str(run_id))
-    offset = Path("/proc/self/environ").read_bytes().find(old)
-    stat = Path("/proc/self/stat").read_text(encoding="utf-8", errors="replace")
-    address = int(stat[stat.rindex(")") + 2 :].split()[_ENV_START]) + offset
+    offset = read_file("/proc/self/environ").find(old)
+    stat = read_file("/proc/self/stat")
+    address = int(stat[stat.rindex(b")") + 2 :].split()[_ENV_START]) + offset
     if offset < 0 or ctypes.string_at(address, len(old)) != old:
         return False
     ctypes.memmove(address, new, len(new))
@@ -54,14 +53,14 @@ def find_marked_processes(run_id: UUID) -> Iterator[int]:
     Newest first, and each as soon as it is found: a process that forks and ends all the time exists only for a moment.
     """
     if LINUX:
-        pids = sorted((int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()), reverse=True)
+        pids = sorted((int(name) for name in os.listdir("/proc") if name.isdigit()), reverse=True)  # noqa: PTH208
         entry = _entry(str(run_id))
         yield from (pid for pid in pids if pid != os.getpid() and _carries(pid, entry))
 
 
 def _carries(pid: int, entry: bytes) -> bool:
     try:
-        environment = b"\0" + Path(f"/proc/{pid}/environ").read_bytes()
+        environment = b"\0" + read_file(f"/proc/{pid}/environ")
     except OSError:
         return False  # it has ended, or belongs to another user
     return b"\0" + entry in environment and process_tree.state(pid) not in ("", "Z")
