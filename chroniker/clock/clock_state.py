@@ -69,17 +69,17 @@ def next_state(memory: ClockState | None, seen: Observation) -> ClockState:
     low, high = seen.now - seen.before, seen.now - seen.after
     if memory is None:
         return ClockState(boot_id(), seen.after, low, high, seen.server)
-    allowed = _allowed(abs(seen.after - memory.seen))
+    tolerated = allowed(abs(seen.after - memory.seen))
     forward, back = low - memory.high, memory.low - high
     if seen.after <= memory.seen:  # another process has read the clock later, and stored it first
-        if max(forward, back) <= allowed or memory.until > seen.before:
+        if max(forward, back) <= tolerated or memory.until > seen.before:
             return memory
         return _quieted(memory, seen, Code.CLOCK_BOTH)
     known = dataclasses.replace(memory, server=memory.server if seen.server is None else seen.server)
     new = dataclasses.replace(known, seen=seen.after, low=low, high=high)
-    if forward > allowed:
+    if forward > tolerated:
         return _quieted(new, seen, Code.CLOCK_AHEAD, forward)
-    if back > allowed:
+    if back > tolerated:
         return _quieted(new, seen, Code.CLOCK_BACK, back)
     if memory.server and seen.server and memory.server != seen.server:
         return _quieted(new, seen, Code.OTHER_SERVER)
@@ -90,7 +90,7 @@ def next_state(memory: ClockState | None, seen: Observation) -> ClockState:
     return new
 
 
-def _allowed(elapsed: float) -> float:
+def allowed(elapsed: float) -> float:
     """The tolerated drift between the clocks: too small for a lease to end before its holder's deadline."""
     drift = settings.drift_allowance.total_seconds()
     return max(drift, min(drift + elapsed * DRIFT_RATE, settings.lease_margin.total_seconds()))

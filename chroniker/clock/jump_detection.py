@@ -13,15 +13,19 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import logging
+import math
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import DatabaseError, connections, transaction
-from django.db.models import Expression, TextField, Value
+from django.db.models import Expression, Lookup, TextField, Value
+from django.db.models.lookups import Exact, GreaterThanOrEqual, LessThanOrEqual
 
 from chroniker.clock import clock_state
-from chroniker.clock.database_clock import Server, database_now, database_now_and_server
+from chroniker.clock.clock_state import ClockState
+from chroniker.clock.database_clock import FromNow, Server, database_now, database_now_and_server
 from chroniker.conf import settings
 from chroniker.process.kernel import boot_clock
 from chroniker.reasons import NO_REASON, Reason
@@ -93,6 +97,37 @@ class PassClock:
         if self._fixed is not None:
             return self._fixed
         return self._reading.now + dt.timedelta(seconds=boot_clock() - self._read_at)
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedClock:
+    """What the state that is stored now says about the next reading. ``server``: empty where it is not readable."""
+
+    memory: ClockState
+    server: str
+
+    def bounds(self, before: HostClocks) -> tuple[dt.datetime, dt.datetime]:
+        """Between these times of the database's clock, ``evaluate`` will trust a reading that is taken now.
+
+        A reading that waits long is outside them, even if it can be trusted.
+        """
+        allowed = clock_state.allowed(abs(before.boot - self.memory.seen))
+        lowest, highest = self.memory.low + before.boot - allowed, self.memory.high + before.boot + allowed
+        return dt.datetime.fromtimestamp(lowest, dt.UTC), dt.datetime.fromtimestamp(highest, dt.UTC)
+
+    def conditions(self, before: HostClocks) -> list[Lookup[Any]]:
+        """SQL conditions: the database's clock and the server can be trusted at this statement."""
+        lowest, highest = self.bounds(before)
+        of_clock = [GreaterThanOrEqual(FromNow(), lowest), LessThanOrEqual(FromNow(), highest)]
+        return [*of_clock, *([Exact(Server(), self.server)] if self.server else [])]
+
+
+def trusted_clock() -> TrustedClock | None:
+    """``None``: the next reading has to be evaluated, because nothing is known yet or starts are suspended."""
+    memory = clock_state.read()
+    if memory is None or memory.server is None or memory.seconds_left or not math.isfinite(memory.low):
+        return None
+    return TrustedClock(memory, memory.server)
 
 
 def known_server() -> str | None:

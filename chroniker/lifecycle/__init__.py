@@ -34,7 +34,8 @@ from chroniker.lifecycle.hourly_counts import count_closed_runs
 from chroniker.lifecycle.imported_history import keep_tokens, record_history
 from chroniker.lifecycle.pending_retries import cancel_retry, hasten_retry
 from chroniker.lifecycle.planned_rows import Plan
-from chroniker.lifecycle.start import Started, correct_argv, renew, start
+from chroniker.lifecycle.renewal import renew
+from chroniker.lifecycle.start import Started, correct_argv, start
 from chroniker.lifecycle.stop import request_stop, request_stops
 from chroniker.lifecycle.transactions import wait_for
 

@@ -5,12 +5,21 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from chroniker.clock.database_clock import FromNow, database_now
 from chroniker.conf import settings
 from chroniker.eligibility.claim_kinds import HOLDING
-from chroniker.lifecycle import activations, alert_conditions, alert_episodes, backfills, host_runs, job_health
+from chroniker.lifecycle import (
+    activations,
+    alert_conditions,
+    alert_episodes,
+    backfills,
+    host_runs,
+    job_health,
+    one_statement,
+)
 from chroniker.lifecycle.bulk import write_states
 from chroniker.lifecycle.events import note, note_lost
 from chroniker.lifecycle.notify import annotate_recipients, enqueue, send_run_finished
@@ -64,36 +73,51 @@ def finish(run_id: UUID, token: int, nonce: UUID, outcome: Outcome) -> bool:
 
 @transactional
 def _finish(run_id: UUID, token: int, nonce: UUID, outcome: Outcome) -> tuple[bool, list[Run]]:
-    run = annotate_recipients(Run.objects.filter(pk=run_id).select_related("job__group")).first()
+    runs = annotate_recipients(Run.objects.filter(pk=run_id).select_related("job__group"))
+    mine = Run.objects.filter(pk=run_id, token=token, nonce=nonce, status=Status.RUNNING)
+    if one_statement.is_available() and not outcome.survivors:
+        of_run = locked(JobState.objects.filter(pk__in=Run.objects.filter(pk=run_id).values("job")), skip=False)
+        if (state := one_statement.close(run_id, of_run, mine, _closed(outcome))) is not None:
+            return True, _conclude_one([state], runs.get(), outcome)
+    run = runs.first()
     if run is None:
         return False, []  # its job was deleted meanwhile
     states = list(locked(JobState.objects.filter(pk=run.job_id), skip=False))
-    total, done = outcome.progress or (None, None)
-    moved = Run.objects.filter(pk=run_id, token=token, nonce=nonce, status=Status.RUNNING).update(
-        status=outcome.status,
-        finished_at=FromNow(),
-        uncounted_since=FromNow(),
-        exit_code=outcome.exit_code,
-        total_parts=total,
-        total_parts_complete=done,
-        error_line=outcome.error_line[:ERROR_LINE_LENGTH],
-        cpu_seconds=outcome.cpu_seconds,
-        max_rss_kb=outcome.max_rss_kb,
-        **outcome.reason.columns(),
-    )
+    moved = mine.update(**_closed(outcome))
     job = run.job
     run.refresh_from_db()
     run.job = job
     if moved:
         _free_slot(run_id, outcome.survivors)
-        if outcome.unstored:
-            note(run_id, EventKind.NOTE, reason=Reason.of(Code.OUTPUT_UNSTORED, n=outcome.unstored))
-        return True, conclude(states, [run], at_once=outcome.retry_at_once)
+        return True, _conclude_one(states, run, outcome)
     if run.nonce != nonce or run.status != outcome.status:
         late = Reason.of(Code.LATE_RESULT, outcome=outcome.status, run_status=run.status)
         note(run_id, EventKind.LATE_OUTCOME, reason=Reason.joined(late, *filter(None, [outcome.reason])))
         return False, []
     return True, []
+
+
+def _closed(outcome: Outcome) -> dict[str, Any]:
+    """The columns of a run that ends with this outcome."""
+    total, done = outcome.progress or (None, None)
+    return {
+        "status": outcome.status,
+        "finished_at": FromNow(),
+        "uncounted_since": FromNow(),
+        "exit_code": outcome.exit_code,
+        "total_parts": total,
+        "total_parts_complete": done,
+        "error_line": outcome.error_line[:ERROR_LINE_LENGTH],
+        "cpu_seconds": outcome.cpu_seconds,
+        "max_rss_kb": outcome.max_rss_kb,
+        **outcome.reason.columns(),
+    }
+
+
+def _conclude_one(states: Sequence[JobState], run: Run, outcome: Outcome) -> list[Run]:
+    if outcome.unstored:
+        note(run.pk, EventKind.NOTE, reason=Reason.of(Code.OUTPUT_UNSTORED, n=outcome.unstored))
+    return conclude(states, [run], at_once=outcome.retry_at_once)
 
 
 def _free_slot(run_id: UUID, survivors: Sequence[str]) -> None:
@@ -157,7 +181,8 @@ def conclude(
 
 def _settle(states: Sequence[JobState], runs: Sequence[Run], at_once: bool) -> None:
     """Write the consequences of the ended runs: the job's results, a retry by its policy, and the messages."""
-    now = database_now()
+    # Each was closed just now, in this transaction.
+    now = max((run.finished_at for run in runs if run.finished_at is not None), default=None) or database_now()
     by_job = {state.pk: state for state in states}
     parents = [run.pk for run in runs if run.required_host == EVERY_HOST]
     lost = host_runs.lost_children(parents) if parents else set()

@@ -1,4 +1,4 @@
-"""Start a run (CLAIMED → RUNNING), and renew its lease."""
+"""Start a run: CLAIMED → RUNNING."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from chroniker.clock import jump_detection
 from chroniker.clock.database_clock import FromNow
 from chroniker.conf import settings
 from chroniker.eligibility import draining, hosts
+from chroniker.lifecycle import one_statement
 from chroniker.lifecycle.alert_mutes import look_soon
 from chroniker.lifecycle.dispatch_state import postponed
 from chroniker.lifecycle.events import note
@@ -22,7 +23,7 @@ from chroniker.lifecycle.notify import enqueue_start
 from chroniker.lifecycle.recipients import has_run_channels
 from chroniker.lifecycle.transactions import send_after_commit, transactional
 from chroniker.models import AlertKind, EventKind, Job, Lease, Run, Status, installation
-from chroniker.process.run_spec import Renewal
+from chroniker.models.conflicts import repeated_after_conflict
 from chroniker.reasons import NO_REASON, Code, Reason
 from chroniker.signals import run_started
 
@@ -75,7 +76,7 @@ def start(
     """
     taker = Taker(host, pid, worker, queue, waited)
     try:
-        started = _start(run_id, token, nonce, taker)
+        started = _start_in_one_statement(run_id, token, nonce, taker) or _start(run_id, token, nonce, taker)
     except _TooLate:
         started = None
     except _Postponed as why:
@@ -95,23 +96,62 @@ def start(
     return started
 
 
+def _claim_of(run_id: UUID, token: int, taker: Taker) -> QuerySet[Run]:
+    return Run.objects.filter(pk=run_id, token=token, status=Status.CLAIMED, required_host__in=["", taker.host])
+
+
+def _running(nonce: UUID, taker: Taker) -> dict[str, Any]:
+    return {
+        "status": Status.RUNNING,
+        "taken_at": FromNow(-taker.waited),
+        "started_at": FromNow(),
+        "dispatched_at": Coalesce("dispatched_at", FromNow()),  # the worker may be faster than the dispatcher
+        "nonce": nonce,
+        "host": taker.host,
+        "pid": taker.pid,
+        "worker": taker.worker,
+        "queue": Case(When(queue="", then=Value(taker.queue)), default=F("queue")),
+        "release": settings.release,
+        "redispatch_at": None,
+        **NO_REASON.columns(),
+    }
+
+
+def _lease_for(nonce: UUID) -> dict[str, Any]:
+    return {"nonce": nonce, "expires_at": FromNow(settings.lease), "seconds": settings.lease.total_seconds()}
+
+
+@repeated_after_conflict
+def _start_in_one_statement(run_id: UUID, token: int, nonce: UUID, taker: Taker) -> Started | None:
+    """PostgreSQL: ``_start``, where it has nothing to refuse and no message to write. ``None``: no row was changed.
+
+    The lease is updated whatever its time: that is part of the run's condition, and an expiry locks the run first.
+    """
+    trusted = jump_detection.trusted_clock()
+    if not one_statement.is_available() or trusted is None:
+        return None
+    before = jump_detection.read_host_clocks()
+    lease = Lease.objects.filter(pk=run_id)
+    claim = _claim_of(run_id, token, taker).filter(
+        Exists(lease.filter(expires_at__gt=FromNow())),
+        ~Exists(draining.draining_here()),
+        ~installation.is_copied(),
+        ~Exists(Run.objects.filter(_is_pinged(), pk=run_id, slot="")),
+        *trusted.conditions(before),
+    )
+    with_server = bool(trusted.server)
+    found = one_statement.start(claim, _running(nonce, taker), lease, _lease_for(nonce), with_server=with_server)
+    if found is None:
+        return None
+    jump_detection.evaluate(found.now, found.server or None, before)
+    run, state = found.run, found.state
+    stop = run.stop_requested_at is not None
+    return Started(run, run.job, stop, state.last_success_until, _is_late(state.alerts_open))
+
+
 @transactional
 def _start(run_id: UUID, token: int, nonce: UUID, taker: Taker) -> Started | None:
-    claims = Run.objects.filter(pk=run_id, token=token, status=Status.CLAIMED, required_host__in=["", taker.host])
-    moved = claims.update(
-        status=Status.RUNNING,
-        taken_at=FromNow(-taker.waited),
-        started_at=FromNow(),
-        dispatched_at=Coalesce("dispatched_at", FromNow()),  # the worker may be faster than the dispatcher
-        nonce=nonce,
-        host=taker.host,
-        pid=taker.pid,
-        worker=taker.worker,
-        queue=Case(When(queue="", then=Value(taker.queue)), default=F("queue")),
-        release=settings.release,
-        redispatch_at=None,
-        **NO_REASON.columns(),
-    )
+    moved = _claim_of(run_id, token, taker).update(**_running(nonce, taker))
     before = jump_detection.read_host_clocks()
     # A repeated start, which updated no row, finds its own nonce; any other caller finds nothing.
     run = _with_facts(Run.objects.filter(pk=run_id, token=token, nonce=nonce, status=Status.RUNNING)).first()
@@ -123,10 +163,7 @@ def _start(run_id: UUID, token: int, nonce: UUID, taker: Taker) -> Started | Non
     if reading.suspended_because:
         # The lease may have been taken from a holder that still executes the job.
         raise jump_detection.ClockJumped(reading)
-    held = Lease.objects.filter(pk=run_id, expires_at__gt=FromNow()).update(
-        nonce=nonce, expires_at=FromNow(settings.lease), seconds=settings.lease.total_seconds()
-    )
-    if not held:
+    if not Lease.objects.filter(pk=run_id, expires_at__gt=FromNow()).update(**_lease_for(nonce)):
         raise _TooLate
     if moved and run.pinged and run.slot == "":
         enqueue_start(run, run.now)
@@ -148,8 +185,13 @@ def _with_facts(runs: QuerySet[Run]) -> Any:
         alerts_open=F("job__state__alerts_open"),
         draining=Exists(draining.draining_here()),
         copied=installation.is_copied(),
-        pinged=has_run_channels("job", "job__group", check_ins_only=True),
+        pinged=_is_pinged(),
     )
+
+
+def _is_pinged() -> Exists:
+    """Condition for a query of runs: a message about the start may be wanted."""
+    return has_run_channels("job", "job__group", check_ins_only=True)
 
 
 def _postpone_if_held(run: Any, taker: Taker) -> None:
@@ -188,33 +230,3 @@ def _record_refusal(run_id: UUID, token: int, taker: Taker) -> None:
 def correct_argv(run_id: UUID, nonce: UUID, argv: Sequence[str] | None) -> None:
     """Record that this run executes another command line than its claim recorded: the job was edited in between."""
     Run.objects.filter(pk=run_id, nonce=nonce).update(argv=argv)
-
-
-def renew(run_id: UUID, token: int, nonce: UUID, progress: tuple[int, int] | None = None) -> Renewal:
-    """Extend the lease, store the progress, and return whether a stop was requested. Writes Lease only.
-
-    An expired lease is never revived: zero rows means that another instance may be running. There are two exceptions,
-    where time alone does not end a lease: with a lock file (one host), ticks check that lock before they expire a run;
-    and while this host has noticed a jump of the database's clock.
-    """
-    values: dict[str, Any] = {"expires_at": FromNow(settings.lease)}
-    if progress is not None:
-        values |= {"total_parts": progress[0], "total_parts_complete": progress[1]}
-    lease = Lease.objects.filter(pk=run_id, token=token, nonce=nonce)
-    valid = lease if settings.check_lock_file else lease.filter(expires_at__gt=FromNow())
-    if not valid.update(**values) and not (_only_looks_expired(lease) and lease.update(**values)):
-        return Renewal(held=False)
-    before = jump_detection.read_host_clocks()
-    answers = Run.objects.filter(pk=run_id).annotate(now=FromNow(), server=jump_detection.server_column())
-    stop_at, by, now, server = answers.values_list("stop_requested_at", "stop_requested_by", "now", "server").get()
-    hosts.record_clock_skew(jump_detection.evaluate(now, server or None, before))
-    return Renewal(held=True, stop=None if stop_at is None else by)
-
-
-def _only_looks_expired(lease: QuerySet[Lease]) -> bool:
-    """Whether this lease still exists and its time has passed only because the database's clock jumped.
-
-    The holder renews only while the lease has not run out on its own clock. The row itself is the right: expiring a
-    lease deletes the row in a statement that compares the time again, and no other run starts while the row exists.
-    """
-    return not settings.check_lock_file and lease.exists() and bool(jump_detection.read_clock().suspended_because)

@@ -34,7 +34,7 @@ REPLACEMENTS = {
         ("scheduler/questions.py", "Now(-settings.drift_allowance)", "Now(settings.lease / 2)"),
     ),
     "renewal-revives": Replacement(
-        "lifecycle/start.py",
+        "lifecycle/renewal.py",
         "valid = lease if settings.check_lock_file else",
         "valid = lease if True else",
         "renewal-against-expiry",
@@ -47,9 +47,10 @@ REPLACEMENTS = {
     ),
     "start-too-late": Replacement(
         "lifecycle/start.py",
-        "held = Lease.objects.filter(pk=run_id, expires_at__gt=FromNow())",
-        "held = Lease.objects.filter(pk=run_id)",
+        "Lease.objects.filter(pk=run_id, expires_at__gt=FromNow()).update(",
+        "Lease.objects.filter(pk=run_id).update(",
         "late-message",
+        ("lifecycle/start.py", "Exists(lease.filter(expires_at__gt=FromNow()))", "Exists(lease)"),
     ),
     "clock-is-believed": Replacement(
         "clock/clock_state.py",
@@ -62,8 +63,8 @@ REPLACEMENTS = {
     ),
     "finish-by-anyone": Replacement(
         "lifecycle/close.py",
-        "filter(pk=run_id, token=token, nonce=nonce, status=Status.RUNNING).update(",
-        "filter(pk=run_id, token=token).update(",
+        "mine = Run.objects.filter(pk=run_id, token=token, nonce=nonce, status=Status.RUNNING)",
+        "mine = Run.objects.filter(pk=run_id, token=token)",
         "finish-against-expiry",
     ),
     "fence-reads-without-a-lock": Replacement(

@@ -1,0 +1,56 @@
+"""Renew the lease of a running run."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from chroniker.clock import jump_detection
+from chroniker.clock.database_clock import FromNow
+from chroniker.clock.jump_detection import HostClocks
+from chroniker.conf import settings
+from chroniker.eligibility import hosts
+from chroniker.lifecycle import one_statement
+from chroniker.models import Lease, Run
+from chroniker.process.run_spec import Renewal
+
+
+def renew(run_id: UUID, token: int, nonce: UUID, progress: tuple[int, int] | None = None) -> Renewal:
+    """Extend the lease, store the progress, and return whether a stop was requested. Writes Lease only.
+
+    An expired lease is never revived: zero rows means that another instance may be running. There are two exceptions,
+    where time alone does not end a lease: with a lock file (one host), ticks check that lock before they expire a run;
+    and while this host has noticed a jump of the database's clock.
+    """
+    values: dict[str, Any] = {"expires_at": FromNow(settings.lease)}
+    if progress is not None:
+        values |= {"total_parts": progress[0], "total_parts_complete": progress[1]}
+    lease = Lease.objects.filter(pk=run_id, token=token, nonce=nonce)
+    valid = lease if settings.check_lock_file else lease.filter(expires_at__gt=FromNow())
+    if one_statement.is_available():
+        before = jump_detection.read_host_clocks()
+        found = one_statement.renew(valid, values, with_server=bool(jump_detection.known_server()))
+        if found is not None:
+            return _renewed(*found, before)
+    if not valid.update(**values) and not (_only_looks_expired(lease) and lease.update(**values)):
+        return Renewal(held=False)
+    before = jump_detection.read_host_clocks()
+    answers = Run.objects.filter(pk=run_id).annotate(now=FromNow(), server=jump_detection.server_column())
+    return _renewed(*answers.values_list("stop_requested_at", "stop_requested_by", "now", "server").get(), before)
+
+
+def _renewed(stop_at: dt.datetime | None, by: str, now: dt.datetime, server: str, before: HostClocks) -> Renewal:
+    hosts.record_clock_skew(jump_detection.evaluate(now, server or None, before))
+    return Renewal(held=True, stop=None if stop_at is None else by)
+
+
+def _only_looks_expired(lease: QuerySet[Lease]) -> bool:
+    """Whether this lease still exists and its time has passed only because the database's clock jumped.
+
+    The holder renews only while the lease has not run out on its own clock. The row itself is the right: expiring a
+    lease deletes the row in a statement that compares the time again, and no other run starts while the row exists.
+    """
+    return not settings.check_lock_file and lease.exists() and bool(jump_detection.read_clock().suspended_because)
