@@ -6,6 +6,7 @@ limit that client's statements.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -52,18 +53,30 @@ class _LimitTransactions:
 
     def __call__(self, execute: Execute, sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
         connection: BaseDatabaseWrapper = context["connection"]
+        if not _is_new_transaction(connection):
+            return execute(sql, params, many, context)
+        if not many and _takes_two_statements(context["cursor"].cursor):
+            # One message to the server, which is one transaction of its own outside of ``atomic``.
+            result = execute(f"{self._limit}; {sql}", params, many, context)
+            context["cursor"].cursor.nextset()
+            return result
         if not connection.in_atomic_block:
             with transaction.atomic(using=connection.alias):
                 return self(execute, sql, params, many, context)
-        if _is_new_transaction(connection):
-            with connection.connection.cursor() as cursor:
-                cursor.execute(self._limit)
+        with connection.connection.cursor() as cursor:
+            cursor.execute(self._limit)
         return execute(sql, params, many, context)
 
 
 def _is_new_transaction(connection: BaseDatabaseWrapper) -> bool:
     """Whether the driver has not sent BEGIN yet: it does so with the first statement."""
     return int(connection.connection.info.transaction_status) == _IDLE
+
+
+def _takes_two_statements(cursor: Any) -> bool:
+    """Whether the driver sends two statements as one text: psycopg 3, where it fills in the parameters itself."""
+    psycopg = sys.modules.get("psycopg")
+    return psycopg is not None and isinstance(cursor, psycopg.ClientCursor)
 
 
 def _limit_statements(seconds: float) -> Callable[..., Any]:
