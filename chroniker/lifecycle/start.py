@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Case, Exists, F, OuterRef, QuerySet, Subquery, Value, When
+from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Coalesce
 
 from chroniker.clock import jump_detection
@@ -133,6 +133,7 @@ def _start_in_one_statement(run_id: UUID, token: int, nonce: UUID, taker: Taker)
     before = jump_detection.read_host_clocks()
     lease = Lease.objects.filter(pk=run_id)
     claim = _claim_of(run_id, token, taker).filter(
+        Q(cause=None),
         Exists(lease.filter(expires_at__gt=FromNow())),
         ~Exists(draining.draining_here()),
         ~installation.is_copied(),
@@ -146,7 +147,7 @@ def _start_in_one_statement(run_id: UUID, token: int, nonce: UUID, taker: Taker)
     jump_detection.evaluate(found.now, found.server or None, before)
     run, state = found.run, found.state
     stop = run.stop_requested_at is not None
-    return Started(run, run.job, stop, state.last_success_until, _is_late(state.alerts_open))
+    return Started(run, run.job, stop, None, state.last_success_until, _is_late(state.alerts_open))
 
 
 @transactional

@@ -20,7 +20,7 @@ from chroniker.clock import jump_detection
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import draining
 from chroniker.lifecycle import Outcome, one_statement
-from chroniker.models import OPEN, Host, Job, JobState, Lease, Outbox, Run, RunEvent, Status, Switch, Trigger
+from chroniker.models import OPEN, AlertKind, Host, Job, JobState, Lease, Outbox, Run, RunEvent, Status, Switch, Trigger
 from chroniker.reasons import NO_REASON, Code, Reason
 from chroniker.scheduler.tick import tick
 from tests.support.factories import a_booked_job, a_due_job, started
@@ -106,7 +106,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Counted:
     return counts
 
 
-def a_run(rng: random.Random) -> Run:
+def a_run(rng: random.Random, likely: Status) -> Run:
     """A run with its lease and its job's state, each with random values of all columns that a step looks at."""
     now = database_now()
 
@@ -134,10 +134,12 @@ def a_run(rng: random.Random) -> Run:
         last_success_until=time_or_none(),
         recent_seconds=[300.0] * rng.choice([0, 3, 50]),
         held_at=time_or_none(),
+        alerts_open=rng.choice([0, AlertKind.LATE.bit]),
     )
     Run.objects.all().delete()
-    status = rng.choice([Status.CLAIMED, Status.RUNNING, Status.CLAIMED, Status.RUNNING, Status.LOST, Status.SUCCEEDED])
+    status = rng.choice([likely] * 4 + [Status.CLAIMED, Status.RUNNING, Status.LOST, Status.SUCCEEDED])
     is_started = status != Status.CLAIMED
+    cause = Run.objects.create(job=job, token=1, chain=1, status=Status.SUCCEEDED, claimed_at=now, finished_at=now)
     run = Run.objects.create(
         job=job,
         token=7,
@@ -149,6 +151,7 @@ def a_run(rng: random.Random) -> Run:
         origin=rng.choice(Trigger.values),
         claimed_at=now - 5 * MARGIN,
         dispatched_at=time_or_none(),
+        cause=rng.choice([None, None, None, cause.pk]),
         started_at=now - 2 * MARGIN if is_started else None,
         finished_at=None if status in OPEN else now - MARGIN,
         required_host=rng.choice(["", "", HERE, "there"]),
@@ -184,13 +187,14 @@ def start_of(run: Run, token: int) -> Any:
     if found is None:
         return None
     columns = {field.attname: about(getattr(found.run, field.attname)) for field in Run._meta.concrete_fields}
-    return found.stop, about(found.last_success), found.job.name, columns
+    facts = found.stop, found.cause_job, found.was_late, about(found.last_success), found.job.name
+    return facts, columns
 
 
 def test_a_start_does_the_same_in_both_forms(job: Job, counted: Counted, monkeypatch: pytest.MonkeyPatch) -> None:
     for seed in range(STATES):
         rng = random.Random(seed)
-        run = a_run(rng)
+        run = a_run(rng, Status.CLAIMED)
         Host.objects.all().delete()
         if rng.random() < 0.1:
             draining.drain("a test")
@@ -204,7 +208,7 @@ def test_a_start_does_the_same_in_both_forms(job: Job, counted: Counted, monkeyp
 def test_a_finish_does_the_same_in_both_forms(job: Job, counted: Counted, monkeypatch: pytest.MonkeyPatch) -> None:
     for seed in range(STATES):
         rng = random.Random(seed)
-        run = a_run(rng)
+        run = a_run(rng, Status.RUNNING)
         ends = [Status.SUCCEEDED, Status.SUCCEEDED, Status.FAILED, Status.TIMED_OUT, Status.STOPPED, Status.LOST]
         outcome = Outcome(
             rng.choice(ends),
@@ -227,7 +231,7 @@ def test_a_renewal_does_the_same_in_both_forms(
     settings.CHRONIKER_CHECK_LOCK_FILE = lock_file
     for seed in range(STATES // 2):
         rng = random.Random(seed)
-        run = a_run(rng)
+        run = a_run(rng, Status.RUNNING)
         progress = rng.choice([None, (10, 5)])
         compare(partial(lifecycle.renew, run.pk, 7, NONCE, progress), monkeypatch)
     assert counted.moved > STATES / 40
@@ -236,7 +240,7 @@ def test_a_renewal_does_the_same_in_both_forms(
 def test_a_start_that_waited_for_the_expiry_of_its_run_changes_nothing() -> None:
     a_due_job()
     (run,) = tick().claimed
-    results = []
+    results: list[Any] = []
     with transaction.atomic():
         Run.objects.filter(pk=run.pk).update(status=Status.LOST, finished_at=database_now())
         Lease.objects.filter(pk=run.pk).delete()
@@ -249,7 +253,8 @@ def test_a_start_that_waited_for_the_expiry_of_its_run_changes_nothing() -> None
 def test_a_finish_that_waited_for_the_expiry_of_its_run_changes_nothing() -> None:
     job = a_due_job()
     (run,) = tick().claimed
-    nonce, results = started(run), []  # type: ignore[var-annotated]
+    nonce = started(run)
+    results: list[Any] = []
     with transaction.atomic():
         list(JobState.objects.select_for_update().filter(pk=job.pk))
         Run.objects.filter(pk=run.pk).update(status=Status.LOST, finished_at=database_now())
@@ -266,7 +271,8 @@ def test_a_finish_that_waited_for_the_expiry_of_its_run_changes_nothing() -> Non
 def test_a_finish_that_waited_sees_what_the_other_transaction_wrote_to_the_state() -> None:
     job = a_due_job()
     (run,) = tick().claimed
-    nonce, results = started(run), []  # type: ignore[var-annotated]
+    nonce = started(run)
+    results: list[Any] = []
     with transaction.atomic():
         list(JobState.objects.select_for_update().filter(pk=job.pk))
         JobState.objects.filter(pk=job.pk).update(n_succeeded=41, revision=99)
