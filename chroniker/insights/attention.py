@@ -24,7 +24,8 @@ MOST = health_facts.MOST_NEEDING
 class Item:
     """One thing that needs a person.
 
-    ``kind``: "no_tick", "failing", "held", "lost", "overdue", "no_worker", "schedule_error" or "mails". ``job`` is
+    ``kind``: "no_tick", "failing", "held", "lost", "overdue", "no_worker", "alert_KIND",
+    "schedule_error" or "mails". ``job`` is
     empty for things that concern no job; ``run_id`` names the run that shows the cause. ``what``: what is wrong;
     ``why``: the cause and what happens next; ``error``: the last line on stderr.
     """
@@ -47,8 +48,8 @@ class Attention:
 
 
 def attention(now: dt.datetime) -> Attention:
-    """Five statements besides those of the health: failing jobs with their last runs, lost runs, overdue jobs, schedule
-    errors."""
+    """Six statements besides those of the health: failing jobs with their last runs, lost runs, overdue jobs, alerts,
+    schedule errors."""
     facts = health_facts.cached(now)
     by_kind = [
         *(_no_tick(facts, now) if facts else ()),
@@ -56,6 +57,7 @@ def attention(now: dt.datetime) -> Attention:
         *_lost(now),
         *(_overdue(facts, now) if facts else ()),
         *(_no_worker(facts, now) if facts else ()),
+        *_alerts(),
         *_schedule_errors(),
         *(_mails(facts, now) if facts else ()),
     ]
@@ -155,6 +157,11 @@ def _no_worker(facts: Facts, now: dt.datetime) -> Iterator[Item]:
             queue.queued,
         )
         yield Item("no_worker", None, queue.oldest, None, what, text % words)
+
+
+def _alerts() -> Iterator[Item]:
+    for alert in jobs_in_trouble.alerted().select_related("job").order_by("raised_at", "pk")[:MOST]:
+        yield Item(f"alert_{alert.kind}", alert.job, alert.raised_at, alert.run_id, alert.text)
 
 
 def _schedule_errors() -> Iterator[Item]:

@@ -52,7 +52,7 @@ class Facts:
     queues: list[WaitingQueue]
     overdue_since: dt.datetime | None
     late_messages: list[LateMessage]
-    needing: int = 0  #: jobs that are failing, lost a run, are overdue or have a schedule error
+    needing: int = 0  #: jobs that are failing, lost a run, are overdue or have a schedule error; and alerts
 
 
 _lock = threading.Lock()
@@ -121,6 +121,7 @@ def _jobs(tickers: Sequence[Ticker], now: dt.datetime) -> tuple[dt.datetime | No
         "failing": CountUpTo(jobs_in_trouble.failing(), MOST_NEEDING),
         "lost": CountUpTo(jobs_in_trouble.lost(now), MOST_NEEDING, of="job"),
         "late": CountUpTo(late, MOST_NEEDING),
+        "alerted": CountUpTo(jobs_in_trouble.alerted(), MOST_NEEDING),
         "broken": CountUpTo(jobs_in_trouble.with_schedule_error(), MOST_NEEDING),
     }
     numbers = {f"n_{name}": count for name, count in counts.items()}

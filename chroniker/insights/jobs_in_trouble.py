@@ -6,8 +6,10 @@ import datetime as dt
 
 from django.db.models import F, QuerySet
 
-from chroniker.models import JobState, Run, Status
+from chroniker.models import Alert, AlertKind, JobState, Run, Status
 
+#: Kinds of alerts that no other condition of this module finds.
+ALERTED = (AlertKind.LATE, AlertKind.SLOW, AlertKind.OVERDUE, AlertKind.MISSED)
 DAY = dt.timedelta(days=1)
 
 
@@ -18,6 +20,11 @@ def failing() -> QuerySet[JobState]:
 
 def with_schedule_error() -> QuerySet[JobState]:
     return JobState.objects.filter(schedule_error_since__isnull=False, job__enabled=True)
+
+
+def alerted() -> QuerySet[Alert]:
+    """Open alerts about time: late, slow, overdue, missed."""
+    return Alert.objects.filter(ended_at__isnull=True, kind__in=ALERTED)
 
 
 def lost(now: dt.datetime) -> QuerySet[Run]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
@@ -43,3 +44,10 @@ class AlertMute(models.Model):
 
     def __str__(self) -> str:
         return str(self.job or self.group or _("all jobs"))
+
+    def clean(self) -> None:
+        super().clean()
+        if self.job_id is not None and self.group_id is not None:
+            raise ValidationError({"group": _("Choose a job or a group, or neither for all jobs.")})
+        if self.starts_at and self.ends_at and self.ends_at <= self.starts_at:
+            raise ValidationError({"ends_at": _("The end must be after the beginning.")})

@@ -34,6 +34,8 @@ class Action(models.TextChoices):
     STOPPED = "STOPPED", _("Stop of run %(token)d requested.")
     SYNCHRONISED = "SYNCHRONISED", _("Synchronised with the declaration in code: %(details)s")
     ADOPTED = "ADOPTED", _("This copy of the database was adopted. %(details)s")
+    MUTED = "MUTED", _("Alerts muted until %(until)s. %(why)s")
+    UNMUTED = "UNMUTED", _("Alerts are no longer muted.")
     IMPORTED = "IMPORTED", _("Imported from another scheduler.")
     DRAINED = "DRAINED", _("The host “%(host)s” claims and starts nothing more.")
     UNDRAINED = "UNDRAINED", _("The host “%(host)s” claims and starts runs again.")

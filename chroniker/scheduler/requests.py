@@ -12,7 +12,7 @@ from chroniker import lifecycle
 from chroniker.conf import settings
 from chroniker.eligibility import draining, pauses
 from chroniker.lifecycle.transactions import transactional
-from chroniker.models import Action, AuditEntry, Backfill, Group, Job, Run, Switch
+from chroniker.models import Action, AlertMute, AuditEntry, Backfill, Group, Job, Run, Switch
 from chroniker.scheduler import backfilling, dispatch, manual_runs, stopping
 
 #: Longer arguments of a run are cut in its entry; the run has them whole.
@@ -120,6 +120,30 @@ def record_deletion(by: str, runs: int, until: str) -> None:
     """The entry about old runs that ``retention`` has deleted."""
     if runs:
         AuditEntry.objects.record(by, Action.CLEANED, [_paused_row(None)], n=runs, until=until)
+
+
+@transactional
+def mute_alerts(
+    by: str,
+    until: dt.datetime,
+    *,
+    job: Job | None = None,
+    group: Group | None = None,
+    since: dt.datetime | None = None,
+    reason: str = "",
+) -> None:
+    """Mute the alerts of this job, of this group, or of all jobs. The entry as for ``pause``."""
+    lifecycle.mute(until, by, job=job, group=group, since=since, reason=reason)
+    words = {"until": until.isoformat(timespec="minutes"), "why": reason.strip()[:500]}
+    AuditEntry.objects.record(by, Action.MUTED, [job or _paused_row(group)], **words)
+
+
+def unmute_alerts(by: str, *, job: Job | None = None, group: Group | None = None) -> bool:
+    """End the mutes of exactly this job, this group, or all jobs. ``False``: there was none. Entry as for ``pause``."""
+    ended = bool(lifecycle.unmute(AlertMute.objects.filter(job=job, group=group)))
+    if ended:
+        AuditEntry.objects.record(by, Action.UNMUTED, [job or _paused_row(group)])
+    return ended
 
 
 def _paused_row(group: Group | None) -> Group | Switch:

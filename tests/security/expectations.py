@@ -90,6 +90,8 @@ PAGES: dict[str, Page] = {
     **_of_model("channel", SEE, _only("adder"), _only("deleter"), lambda rows: rows.channel.pk),
     "channel/<int:object_id>/test/": Page(_only("changer"), 302, of=lambda rows: rows.channel.pk),
     **_of_model("outbox", SEE, NOBODY, NOBODY, lambda rows: rows.outbox.pk),
+    **_of_model("alert", frozenset({"viewer", "root"}), NOBODY, NOBODY, lambda rows: rows.alert.pk),
+    **_of_model("alertmute", SEE, _only("adder"), _only("deleter"), lambda rows: rows.mute.pk),
 }
 
 
@@ -173,6 +175,18 @@ CHANGES: list[Change] = [
     Change("channel/<path:object_id>/delete/", _only("deleter"), CONFIRMED),
     _action("channel", "delete_selected", _only(), lambda rows: rows.channel),
     _action("outbox", "send_again", _only("changer"), lambda rows: rows.outbox),
+    Change(
+        "alertmute/add/",
+        _only("adder"),
+        _form("alertmute/add/", "alertmute_form", ends_at_0="2126-01-01", ends_at_1="06:00:00"),
+    ),
+    Change(
+        "alertmute/<path:object_id>/change/",
+        _only("changer"),
+        _form("alertmute/<path:object_id>/change/", "alertmute_form", reason="longer"),
+    ),
+    Change("alertmute/<path:object_id>/delete/", _only("deleter"), CONFIRMED),
+    _action("alertmute", "delete_selected", _only(), lambda rows: rows.mute),
 ]
 
 

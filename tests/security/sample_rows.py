@@ -15,12 +15,14 @@ from django.db.models import Model
 from django.test import Client
 from django.utils.timezone import now
 
-from chroniker.models import Blackout, Calendar, Channel, Group, Host, Job, Outbox, Run, Status
+from chroniker.models import Alert, AlertMute, Blackout, Calendar, Channel, Group, Host, Job, Outbox, Run, Status
 from chroniker.scheduler.manual_runs import run_now
 from tests.support.ended_runs import ended
 from tests.support.factories import a_booked_job
 
-_MODELS = ("job", "jobdependency", "run", "host", "group", "calendar", "blackout", "outbox", "channel")
+_MODELS = (
+    "job", "jobdependency", "run", "host", "group", "calendar", "blackout", "outbox", "channel", "alertmute",
+)  # fmt: skip
 
 
 def _each(verb: str) -> tuple[str, ...]:
@@ -31,7 +33,7 @@ def _each(verb: str) -> tuple[str, ...]:
 PEOPLE: dict[str, Any] = {
     "anonymous": None,
     "nobody": (),
-    "viewer": (*_each("view"), "view_monitor"),
+    "viewer": (*_each("view"), "view_monitor", "view_alert"),
     "runner": ("run_job",),
     "stopper": ("stop_job",),
     "pauser": ("pause_jobs",),
@@ -84,6 +86,8 @@ class SampleRows:
     channel: Channel
     host: Host
     outbox: Outbox
+    alert: Alert
+    mute: AlertMute
 
     @classmethod
     def make(cls) -> SampleRows:
@@ -96,7 +100,9 @@ class SampleRows:
         watch = a_booked_job(name="watch", is_monitor=True, command="check_monitor", args="--model auth.User")
         run, last = run_now(job, by="a test"), ended(watch, Status.FAILED)
         outbox = Outbox.objects.create(run=run, channel="mail:1", payload={"to": "somebody"}, sent_at=now())
-        return cls(job, idle, watch, run, last, group, calendar, channel, host, outbox)
+        alert = Alert.objects.create(scope="x", job=watch, kind="slow", key="x", raised_at=now(), told_at=now())
+        mute = AlertMute.objects.create(job=watch, starts_at=now(), ends_at=now() + dt.timedelta(days=1))
+        return cls(job, idle, watch, run, last, group, calendar, channel, host, outbox, alert, mute)
 
 
 def everything() -> dict[str, list[str]]:

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from chroniker.admin.jobs import edit_preview, job_head
-from chroniker.admin.shared.alert_fieldset import ALERT_FIELDSET
+from chroniker.admin.shared.alert_cells import ALERT_FIELDSET
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.declared.loading import declaration_of
 from chroniker.insights.what_if import saved_job

@@ -12,13 +12,16 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from chroniker.admin.jobs.job_head import due_text
 from chroniker.admin.jobs.sparkline import Sparkline, sparkline
+from chroniker.admin.shared.alert_cells import alert_code
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.insights.durations import estimate
 from chroniker.insights.job_filters import STUCK_AFTER
 from chroniker.insights.job_status import JobStatus
+from chroniker.insights.jobs_in_trouble import ALERTED
 from chroniker.insights.latest_runs import PastRun, succeeded_and_ended
 from chroniker.job_commands.secret_masking import masked
 from chroniker.models import OPEN, Job, Status
+from chroniker.models.alert import open_kinds
 from chroniker.schedule import describe
 from chroniker.wording.formats import NOTHING, count, short_duration
 from chroniker.wording.states import state
@@ -58,6 +61,7 @@ class JobRow:
     took_tone: str
     host: str
     last_run_url: str
+    alerts: list[str]  #: the codes of its open alerts about time
     action: str  #: run, stop, enable, edit or resume; empty: the user may do none of them
 
     @property
@@ -90,6 +94,7 @@ def _row(overview: JobStatus, runs: Sequence[PastRun], may: Any) -> JobRow:
         took_tone=took_tone,
         host=next((run.host for run in reversed(runs) if run.host), NOTHING),
         last_run_url=admin_url("chroniker_run_change", runs[-1].pk) if runs and may.view_runs else "",
+        alerts=[alert_code(kind) for kind in open_kinds(overview.state.alerts_open) if kind in ALERTED],
         action=_action(overview, may),
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from chroniker.admin.shared.alert_cells import alert_code, mute_url
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.insights.attention import Item
 from chroniker.job_commands.secret_masking import masked
@@ -16,6 +17,8 @@ from chroniker.models import Job
 #: Rows of the page. The rest is a number with a link.
 SHOWN = 20
 MOST_BUTTONS = 2
+#: The beginning of the kinds of items about alerts.
+ALERT = "alert_"
 #: The state of each kind of item.
 CODES = {
     "no_tick": "overdue",
@@ -49,14 +52,18 @@ def _row(item: Item, may: Callable[[str], bool]) -> dict[str, Any]:
     url = (admin_url("chroniker_job_status", job.pk) or admin_url("chroniker_job_change", job.pk)) if job else ""
     return {
         "kind": item.kind,
-        "code": CODES[item.kind],
+        "code": _code(item.kind),
         "name": job.name if job else "",
         "url": url,
-        "what": item.what,
+        "what": masked(item.what, job.secrets) if job else item.what,
         "why": " ".join(filter(None, [item.why, _owner(item)])),
         "error": masked(item.error, job.secrets) if job and may("view_run") else "",
         "buttons": [button for button in _buttons(item, may) if button.url],
     }
+
+
+def _code(kind: str) -> str:
+    return CODES.get(kind) or alert_code(kind.removeprefix(ALERT))
 
 
 def _owner(item: Item) -> str:
@@ -73,6 +80,9 @@ def _buttons(item: Item, may: Callable[[str], bool]) -> list[Button]:
 def _actions(item: Item, may: Callable[[str], bool]) -> list[Button]:
     if item.kind == "held" and item.job is not None:
         return [_resume(item.job, may), *_of_run(item, may)][:MOST_BUTTONS]
+    if item.kind.startswith(ALERT) and item.job is not None:
+        words = {"job": item.job}
+        return [Button(_("Mute"), mute_url(item.job.pk, may), _("Mute the alerts of %(job)s") % words)]
     if item.kind in ("failing", "lost"):
         return _of_run(item, may)
     if item.kind == "schedule_error" and item.job is not None:

@@ -17,7 +17,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from chroniker.admin.shared import pause_page
-from chroniker.admin.shared.alert_fieldset import ALERT_FIELDSET
+from chroniker.admin.shared.alert_cells import ALERT_FIELDSET
 from chroniker.admin.shared.audit_rows import AuditedHistory
 from chroniker.admin.shared.changed_values import ChangedValues
 from chroniker.admin.shared.site_links import SiteLinks, admin_url

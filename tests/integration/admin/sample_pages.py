@@ -11,6 +11,8 @@ from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.lifecycle import Outcome
 from chroniker.models import (
+    Alert,
+    AlertMute,
     Blackout,
     Calendar,
     Channel,
@@ -27,7 +29,7 @@ from tests.support.factories import a_booked_job, a_dependency, started
 
 #: Every model that the admin registers, by the name in its addresses.
 MODELS: dict[str, type[Model]] = {
-    "calendar": Calendar, "channel": Channel, "group": Group,
+    "alert": Alert, "alertmute": AlertMute, "calendar": Calendar, "channel": Channel, "group": Group,
     "host": Host, "job": Job, "monitor": Monitor, "outbox": Outbox, "run": Run,
 }  # fmt: skip
 #: Pages of one row, below its address.
@@ -86,8 +88,11 @@ def one_of_each() -> dict[str, Any]:
     a_dependency(job, a_booked_job(name="load"), wait_for_success=True)
     a_dependency(a_booked_job(name="clean"), job, wait_for_success=True)
     message = Outbox.objects.create(run=ended, channel="mail:1", payload={"to": "a@example.com"}, send_at=now)
+    alert = Alert.objects.create(scope="x", job=job, kind="slow", key="x", raised_at=now, told_at=now)
+    day = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    mute = AlertMute.objects.create(job=job, starts_at=day, ends_at=day + dt.timedelta(days=1), muted_by="anna")
     return {
-        "calendar": calendar, "channel": channel, "group": group,
+        "alert": alert, "alertmute": mute, "calendar": calendar, "channel": channel, "group": group,
         "host": host, "job": job, "monitor": job, "outbox": message, "run": run,
     }  # fmt: skip
 

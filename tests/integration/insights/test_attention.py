@@ -143,4 +143,4 @@ def test_the_number_of_statements_does_not_depend_on_the_number_of_jobs() -> Non
             attention(now)
         return len(captured)
 
-    assert statements() == statements() == 5
+    assert statements() == statements() == 6

@@ -1,0 +1,177 @@
+"""The admin classes of alerts, which are read-only, and of mutes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from chroniker.admin.shared.alert_cells import alert_code, mute_url
+from chroniker.admin.shared.changed_values import ChangedValues
+from chroniker.admin.shared.console_bar import permission_test
+from chroniker.admin.shared.filters import FirstRows
+from chroniker.admin.shared.site_links import SiteLinks, job_url
+from chroniker.clock.database_clock import FromNow, database_now
+from chroniker.conf import settings
+from chroniker.job_commands.secret_masking import masked
+from chroniker.lifecycle.alert_mutes import look_at_unreported
+from chroniker.models import Alert, AlertMute
+from chroniker.wording.badges import badge, list_cell, relative_html, time_html
+from chroniker.wording.formats import NOTHING, short_time
+
+if TYPE_CHECKING:
+    AlertModelAdmin = admin.ModelAdmin[Alert]
+    MuteModelAdmin = admin.ModelAdmin[AlertMute]
+else:
+    AlertModelAdmin = MuteModelAdmin = admin.ModelAdmin
+
+
+class OpenFilter(admin.SimpleListFilter):
+    """Open alerts, unless others are chosen."""
+
+    title = _("state")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("ended", _("ended")), ("all", _("all"))]
+
+    def choices(self, changelist: ChangeList) -> Any:
+        for value, title in ((None, _("open")), *self.lookup_choices):
+            query = changelist.get_query_string({self.parameter_name: value} if value else {}, [self.parameter_name])
+            yield {"selected": self.value() == value, "query_string": query, "display": title}
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Alert]) -> QuerySet[Alert]:
+        if self.value() == "all":
+            return queryset
+        return queryset.filter(ended_at__isnull=self.value() != "ended")
+
+
+@admin.register(Alert)
+class AlertAdmin(SiteLinks, AlertModelAdmin):
+    list_display = ("what", "about", "since", "reported", "mute")
+    list_display_links = None
+    list_filter = (OpenFilter, "kind")
+    list_select_related = ("job",)
+    list_per_page = 50
+    list_max_show_all = 0
+    ordering = ("-raised_at", "-pk")
+    paginator = FirstRows
+    search_fields = ("job__name",)
+    search_help_text = _("Part of a job name")
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    when_empty = _("No open alerts. What needs attention is listed here from when it is noticed until it has ended.")
+    fields = ("what", "about", "since", "reported", "key")
+    readonly_fields = ("what", "about", "since", "reported")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # they are deleted with their jobs, and after a time
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """The last column has a link for users who may mute."""
+        return self.list_display if permission_test(request)("add_alertmute") else self.list_display[:-1]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Alert]:
+        """With the database's time in each row."""
+        return super().get_queryset(request).annotate(now=FromNow())
+
+    @admin.display(description=_("alert"), ordering="kind")
+    def what(self, alert: Alert) -> SafeString:
+        text = masked(alert.text, alert.job.secrets) if alert.job else alert.text
+        return list_cell("", badge(alert_code(alert.kind)), text)
+
+    @admin.display(description=_("job"), ordering="job__name")
+    def about(self, alert: Alert) -> SafeString:
+        if alert.job is None:
+            return list_cell(gettext("Job"), NOTHING)
+        url = job_url(alert.job.pk)
+        name = format_html('<a href="{}">{}</a>', url, alert.job.name) if url else alert.job.name
+        return list_cell(gettext("Job"), name, alert.job.owner)
+
+    @admin.display(description=_("since"), ordering="raised_at")
+    def since(self, alert: Alert) -> SafeString:
+        now = alert.__dict__["now"]
+        ended = ""
+        if alert.ended_at is not None:
+            time = time_html(alert.ended_at, short_time(alert.ended_at, now))
+            ended = format_html(gettext("ended {time}"), time=time)
+        since = time_html(alert.raised_at, short_time(alert.raised_at, now))
+        return list_cell(gettext("Since"), since, ended or relative_html(alert.raised_at, now))
+
+    @admin.display(description=_("reported"), ordering="told_at")
+    def reported(self, alert: Alert) -> SafeString:
+        if alert.told_at is None:
+            return list_cell(gettext("Reported"), badge("paused", gettext("Muted")))
+        return list_cell(
+            gettext("Reported"), time_html(alert.told_at, short_time(alert.told_at, alert.__dict__["now"]))
+        )
+
+    @admin.display(description="")
+    def mute(self, alert: Alert) -> SafeString | str:
+        url = mute_url(alert.job_id, lambda _permission: True)
+        if alert.ended_at is not None or not url:
+            return ""
+        label = gettext("Mute the alerts of %(job)s") % {"job": alert.job}
+        return format_html('<a class="btn small" href="{}" aria-label="{}">{}</a>', url, label, gettext("Mute until…"))
+
+
+@admin.register(AlertMute)
+class AlertMuteAdmin(SiteLinks, ChangedValues, MuteModelAdmin):
+    list_display = ("scope", "from_until", "why")
+    list_select_related = ("job", "group")
+    ordering = ("-ends_at", "-pk")
+    autocomplete_fields = ("job", "group")
+    fields = ("job", "group", "starts_at", "ends_at", "reason")
+    when_empty = _(
+        "No mutes. While alerts of a job, a group or all jobs are muted, no message reports them. One that begins later"
+        " is a maintenance window."
+    )
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        return {"starts_at": database_now(), **super().get_changeform_initial_data(request)}
+
+    def save_model(self, request: HttpRequest, obj: AlertMute, form: Any, change: bool) -> None:
+        obj.muted_by = obj.muted_by or request.user.get_username()
+        super().save_model(request, obj, form, change)
+        _report_what_is_open()
+
+    def delete_model(self, request: HttpRequest, obj: AlertMute) -> None:
+        super().delete_model(request, obj)
+        _report_what_is_open()
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[AlertMute]) -> None:
+        super().delete_queryset(request, queryset)
+        _report_what_is_open()
+
+    @admin.display(description=_("mute"), ordering="job__name")
+    def scope(self, mute: AlertMute) -> str:
+        return str(mute)
+
+    @admin.display(description=_("time"), ordering="ends_at")
+    def from_until(self, mute: AlertMute) -> SafeString:
+        begin = time_html(mute.starts_at, short_time(mute.starts_at))
+        end = time_html(mute.ends_at, short_time(mute.ends_at))
+        return list_cell(gettext("Time"), format_html(gettext("{begin} until {end}"), begin=begin, end=end))
+
+    @admin.display(description=_("reason"))
+    def why(self, mute: AlertMute) -> SafeString:
+        return list_cell(gettext("Reason"), mute.reason or NOTHING, mute.muted_by)
+
+
+def _report_what_is_open() -> None:
+    """After the commit: a mute that was made shorter may have ended."""
+    transaction.on_commit(look_at_unreported, using=settings.database)

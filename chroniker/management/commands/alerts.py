@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import datetime as dt
+import json as json_module
+import re
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+from django.db.models import QuerySet
+
+from chroniker.clock.database_clock import database_now
+from chroniker.job_commands.secret_masking import masked
+from chroniker.management.console import CHECKS, database_errors_explained, group_named, job_named, local, moment
+from chroniker.management.table import table
+from chroniker.management.terminal import ConsoleCommand
+from chroniker.models import Alert, Group, Job
+from chroniker.models.audit import command_actor
+from chroniker.scheduler import requests
+
+HEAD = ("job", "alert", "since", "ended", "text")
+UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+
+
+class Command(ConsoleCommand):
+    help = (
+        "Lists alerts, the newest first; or mutes those of a job, of a group, or of all jobs for some time. "
+        "With --json one object per line: id, job, kind, key, raised_at, ended_at, reported_at, run, text; times in "
+        "ISO 8601, null for missing values."
+    )
+    requires_system_checks = CHECKS
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        scope = parser.add_mutually_exclusive_group()
+        scope.add_argument("--job", metavar="NAME-OR-ID", help="only this job")
+        scope.add_argument("--group", metavar="NAME", help="only the jobs of this group")
+        parser.add_argument("--open", action="store_true", help="only alerts that have not ended")
+        parser.add_argument("--limit", type=int, default=50, metavar="N", help="at most this many (50); 0: all")
+        parser.add_argument("--json", action="store_true", help="one JSON object per line, for programs")
+        what = parser.add_mutually_exclusive_group()
+        what.add_argument("--mute", metavar="TIME", help="mute them so long (30m, 2h, 1d), or until 2026-03-29T03:00")
+        what.add_argument(
+            "--unmute", action="store_true", help="end the mutes of this job, of this group, or of all jobs"
+        )
+        parser.add_argument(
+            "--from", dest="since", metavar="TIME", help="with --mute: a maintenance window that begins then"
+        )
+        parser.add_argument("--reason", default="", metavar="TEXT", help="with --mute: shown beside the mute")
+
+    def handle(self, *, job: str | None, group: str | None, mute: str | None, unmute: bool, **options: Any) -> None:
+        with database_errors_explained():
+            one = job_named(job) if job is not None else None
+            some = group_named(group) if group is not None else None
+            if mute is not None:
+                self.mute(mute, one, some, options["since"], options["reason"])
+            elif unmute:
+                self.unmute(one, some)
+            else:
+                self.show(_chosen(one, some, options["open"]), options["limit"], options["json"])
+
+    def mute(self, time: str, job: Job | None, group: Group | None, since: str | None, reason: str) -> None:
+        begin = moment(since) or database_now()
+        end = _end(time, begin)
+        if end <= max(begin, database_now()):
+            raise CommandError(f"The end, {local(end)}, is not after the beginning and now.")
+        by = command_actor("alerts")
+        requests.mute_alerts(by, end, job=job, group=group, since=begin if since else None, reason=reason)
+        begins = f"from {local(begin)} " if since else ""
+        self.stdout.write(f"Muted {begins}until {local(end)}. What is still open then is reported.")
+
+    def unmute(self, job: Job | None, group: Group | None) -> None:
+        if not requests.unmute_alerts(command_actor("alerts"), job=job, group=group):
+            self.stdout.write("There was no mute.")
+            raise SystemExit(1)
+        self.stdout.write("The mute has ended; the next tick reports what is open.")
+
+    def show(self, alerts: QuerySet[Alert], limit: int, json: bool) -> None:
+        found = list(alerts[:limit] if limit else alerts)
+        if json:
+            for alert in found:
+                self.stdout.write(as_json(alert))
+        else:
+            self.stdout.write("\n".join(table([row(alert) for alert in found], HEAD)) or "No alerts.")
+
+
+def _chosen(job: Job | None, group: Group | None, only_open: bool) -> QuerySet[Alert]:
+    alerts = Alert.objects.select_related("job").order_by("-raised_at", "-pk")
+    if job is not None:
+        alerts = alerts.filter(job=job)
+    if group is not None:
+        alerts = alerts.filter(job__group=group)
+    return alerts.filter(ended_at=None) if only_open else alerts
+
+
+def _end(time: str, begin: dt.datetime) -> dt.datetime:
+    if length := re.fullmatch(r"(\d{1,5})([mhd])", time):
+        return begin + dt.timedelta(**{UNITS[length[2]]: int(length[1])})
+    return moment(time) or begin
+
+
+def text_of(alert: Alert) -> str:
+    return masked(alert.text, alert.job.secrets) if alert.job else alert.text
+
+
+def row(alert: Alert) -> tuple[str, ...]:
+    ended = local(alert.ended_at) if alert.ended_at else "-" if alert.told_at else "- (muted)"
+    name = alert.job.name if alert.job else "-"
+    return (name, str(alert.get_kind_display()), local(alert.raised_at), ended, " ".join(text_of(alert).split()))
+
+
+def as_json(alert: Alert) -> str:
+    return json_module.dumps(
+        {
+            "id": str(alert.pk),
+            "job": {"id": alert.job.pk, "name": alert.job.name} if alert.job else None,
+            "kind": alert.kind,
+            "key": alert.key,
+            "raised_at": _iso(alert.raised_at),
+            "ended_at": _iso(alert.ended_at),
+            "reported_at": _iso(alert.told_at),
+            "run": str(alert.run_id) if alert.run_id else None,
+            "text": text_of(alert),
+        },
+        ensure_ascii=False,
+    )
+
+
+def _iso(time: dt.datetime | None) -> str | None:
+    return time.isoformat() if time else None
