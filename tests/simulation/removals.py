@@ -203,6 +203,21 @@ REPLACEMENTS = {
         ("lifecycle/claim.py", "edge.has_state and edge.dependee not in revisions}", "False}"),
         postgres=True,
     ),
+    "cursor-is-not-moved": Replacement(
+        "lifecycle/claim.py",
+        "        backfills.write([plan.backfill for plan in admitted if plan.backfill])\n",
+        "",
+        "backfill",
+    ),
+    "backfill-run-counts-as-overlap": Replacement(
+        "eligibility/due.py",
+        "leases.exclude(run__origin=Trigger.BACKFILL) if kind.while_open else leases",
+        "leases",
+        "backfill-in-the-way",
+    ),
+    "backfill-run-is-replaced": Replacement(
+        "eligibility/due.py", "        run__origin=Trigger.SCHEDULE,\n", "", "backfill-in-the-way"
+    ),
     "no-second-message": Replacement(
         "scheduler/dispatch.py",
         "filter(redispatch_at__lte=now)",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
@@ -18,6 +19,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.conf import settings as conf
+from chroniker.eligibility.backfill_instants import TICK
+from chroniker.eligibility.backfill_instants import following as following_instants
+from chroniker.exceptions import BackfillRefused
 from chroniker.lifecycle import Outcome
 from chroniker.lifecycle.activations import STARTING
 from chroniker.models import (
@@ -25,17 +29,21 @@ from chroniker.models import (
     MOVES,
     OPEN,
     Activation,
+    Backfill,
     CatchUp,
     Job,
     JobState,
     JobTrigger,
     Lease,
+    OnFailure,
     Overlap,
     Run,
     Status,
     Trigger,
     TriggerOn,
+    Which,
 )
+from chroniker.models.backfill import frozen
 from chroniker.scheduler import tick
 from tests.support.factories import a_booked_job
 
@@ -43,6 +51,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 JOBS = 5
 pick = st.integers(min_value=0, max_value=50)
+whiches, endings = st.sampled_from(Which), st.sampled_from(OnFailure)
 
 
 @dataclass
@@ -152,6 +161,26 @@ class SchedulerMachine(RuleBasedStateMachine):
     def a_user_discards_what_waits(self, number: int) -> None:
         lifecycle.discard_waiting([self.jobs[number % JOBS].pk])
 
+    @rule(
+        number=pick,
+        seconds=st.sampled_from([0, 20, 60]),
+        which=st.sampled_from(Which),
+        after=st.sampled_from(OnFailure),
+    )
+    def a_user_requests_a_backfill(self, number: int, seconds: int, which: Which, after: OnFailure) -> None:
+        state = JobState.objects.select_related("job").get(pk=self.jobs[number % JOBS].pk)
+        assert state.covered_until is not None
+        first = state.covered_until - dt.timedelta(seconds=seconds)
+        row = Backfill(job=state.job, first=first, last=state.covered_until, which=which, on_failure=after)
+        row.spec, row.planned, row.include_unknown = frozen(state.job.spec), 0, True
+        with suppress(BackfillRefused):
+            lifecycle.add_backfill(row)
+
+    @rule(number=pick)
+    def a_user_cancels_a_backfill(self, number: int) -> None:
+        for row in Backfill.objects.filter(job=self.jobs[number % JOBS].pk, finished_at=None):
+            assert lifecycle.cancel_backfill(row.pk, "somebody")
+
     def _worker(self, number: int) -> Worker | None:
         return self.workers[number % len(self.workers)] if self.workers else None
 
@@ -198,6 +227,29 @@ class SchedulerMachine(RuleBasedStateMachine):
             assert cause.status in (Status.FAILED, Status.TIMED_OUT, Status.LOST)
             held = (Trigger.SCHEDULE, Trigger.EVENT)
             assert not Run.objects.filter(job=state.pk, status__in=OPEN, origin__in=held).exists()
+
+    @invariant()
+    def an_open_backfill_goes_on_and_no_other_one_does(self) -> None:
+        waiting = dict(JobState.objects.values_list("job", "backfill_at"))
+        opened = dict(Backfill.objects.filter(finished_at=None).values_list("job", "pk"))
+        busy = set(Run.objects.filter(status__in=OPEN, backfill__isnull=False).values_list("backfill", flat=True))
+        for job in self.jobs:
+            is_waiting, row = waiting[job.pk] is not None, opened.get(job.pk)
+            assert is_waiting == (row is not None and row not in busy), (job, is_waiting, row)
+
+    @invariant()
+    def a_backfill_runs_each_of_its_times_once_and_in_order(self) -> None:
+        for row in Backfill.objects.all():
+            runs = list(Run.objects.filter(backfill=row.pk, slot="").order_by("token"))
+            assert all(run.scheduled_for is None and run.origin == Trigger.BACKFILL for run in runs)
+            chains = [run for run in runs if run.chain == run.token]
+            instants = [run.instant for run in chains if run.instant is not None]
+            assert row.made == len(chains) == len(set(instants))
+            assert instants == sorted(instants) and all(row.first <= each <= row.last for each in instants)
+            assert row.succeeded + row.failed <= len([run for run in chains if run.status not in OPEN])
+            is_complete = row.finished_at and not (row.cancelled_at or row.stopped_by_run)
+            if is_complete and row.which == Which.ALL:
+                assert instants == following_instants(row.schedule, [], row.first - TICK, row.last, 10_000)[0]
 
     @invariant()
     def a_pending_retry_names_an_earlier_chain(self) -> None:

@@ -43,7 +43,9 @@ class Chains:
         self.states = states
 
     def _check_claim(self, run: tuple[Any, ...], rules: list[Any], before: State, after: State) -> None:
-        _pk, job, token, trigger, _status, chain, _origin, *instants, first, until = run
+        _pk, job, token, trigger, _status, chain, origin, *instants, first, until = run
+        if origin == "BACKFILL":
+            return  # its retries are those of the backfill
         catch_up, holds = rules
         name = f"run {token} of job {job}"
         if trigger == "RETRY":

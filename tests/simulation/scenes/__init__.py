@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.simulation.scenes import claims, clocks, guards, runs, schedules, waiting
+from tests.simulation.scenes import backfills, claims, clocks, guards, runs, schedules, waiting
 from tests.simulation.scenes.base import Scene
 
 SCENES: dict[str, type[Scene]] = {
@@ -15,6 +15,8 @@ SCENES: dict[str, type[Scene]] = {
     "retry": claims.Retry,
     "run-now": claims.RunNow,
     "two-ticks": claims.TwoTicks,
+    "backfill": backfills.BackfillClaim,
+    "backfill-in-the-way": backfills.BackfillInTheWay,
     "doubled-message": runs.DoubledMessage,
     "fence-against-expiry": runs.FenceAgainstExpiry,
     "finish-against-expiry": runs.FinishAgainstExpiry,
