@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+import datetime as dt
+from typing import Any, ClassVar
 
 from chroniker import lifecycle
 from chroniker.models import Backfill, Job
@@ -25,7 +26,7 @@ class Backfilling(Scene):
         self.world.run(until=BEGIN + 2)
         self.act()
 
-    def fields_of_jobs(self) -> list[tuple[str, dict[str, object]]]:
+    def fields_of_jobs(self) -> list[tuple[str, dict[str, Any]]]:
         return [("J", {})]
 
     def act(self) -> None:
@@ -34,7 +35,7 @@ class Backfilling(Scene):
     def request(self) -> None:
         now = true_time(self.world)
         for job in Job.objects.filter(pk__in=[job.pk for job in self.jobs]):
-            row = Backfill(job=job, first=job.state.fingerprint_since, last=now, planned=3, spec=frozen(job.spec))
+            row = Backfill(job=job, first=now - dt.timedelta(seconds=BEGIN), last=now, planned=3, spec=frozen(job.spec))
             lifecycle.add_backfill(row)
 
 
@@ -69,7 +70,7 @@ class BackfillInTheWay(Backfilling):
 
     delay = 0.3
 
-    def fields_of_jobs(self) -> list[tuple[str, dict[str, object]]]:
+    def fields_of_jobs(self) -> list[tuple[str, dict[str, Any]]]:
         return [("S", {"overlap": "SKIP"}), ("R", {"overlap": "REPLACE"})]
 
     def act(self) -> None:
