@@ -22,6 +22,7 @@ from chroniker.models import (
     AlertMute,
     AuditEntry,
     Backfill,
+    FailingChannel,
     FleetWork,
     Host,
     HostService,
@@ -79,7 +80,8 @@ def delete_old_records(now: dt.datetime) -> None:
     Alarm.objects.filter(raised_at=None, ended_at__lt=now - DAY).delete()
     _delete_in_portions(Alert.objects.filter(ended_at__lt=now - COUNTS_AGE).order_by("ended_at"))
     AlertMute.objects.filter(ends_at__lt=now - COUNTS_AGE).delete()
-    Outbox.objects.filter(run=None, sent_at__lt=now - COUNTS_AGE).delete()
+    Outbox.objects.filter(run=None, alert=None, sent_at__lt=now - COUNTS_AGE).delete()
+    FailingChannel.objects.filter(deferred_until__lt=now - COUNTS_AGE).delete()
     RunTotal.objects.filter(start__lt=now - COUNTS_AGE).delete()
     newest = Ticker.objects.order_by("-last_at").values_list("last_at", flat=True).first()
     if newest is not None:

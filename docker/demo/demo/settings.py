@@ -147,6 +147,10 @@ CHRONIKER_SHUTDOWN_GRACE_SECONDS = 30
 CHRONIKER_METRICS_TOKEN = os.environ.get("CHRONIKER_METRICS_TOKEN", "")
 CHRONIKER_METRICS_PUBLIC = not CHRONIKER_METRICS_TOKEN
 
+# The channel “Inbox” sends to a page of this site, which is not public.
+CHRONIKER_CHANNEL_INBOX = os.environ.get("DEMO_INBOX", "http://127.0.0.1:8000/inbox/")
+CHRONIKER_CHANNEL_HOSTS = ["127.0.0.1", "web"]
+
 # --- Celery ----------------------------------------------------------------------------------------------------------
 
 CELERY_BROKER_URL = os.environ.get("CELERY_BROKER_URL", "redis://127.0.0.1:6379/0")

@@ -41,8 +41,9 @@ class Scenario:
 
     async def serve(self, port: int | None) -> int:
         """Run everything until a process ends unexpectedly, or the caller is cancelled."""
-        await self._prepare()
         port = port or (PORT if is_free(PORT) else free_port())
+        self._env["DEMO_INBOX"] = f"http://{HOST}:{port}/inbox/"
+        await self._prepare()
         await self._scheduler()
         await self._site(port)
         service, status = await self._processes.first_end()

@@ -219,9 +219,9 @@ def test_messages_of_a_channel_that_never_works_are_given_up(web_server: WebServ
 
 @pytest.mark.usefixtures("_local")
 def test_alerts_are_sent_before_other_messages(web_server: WebServer) -> None:
-    a_channel(target=f"{web_server.url}/runs", is_default=True, events=["run.failed"])
+    a_channel(target=f"{web_server.url}/runs", is_default=True, events=["run.succeeded"])
     a_channel(target=f"{web_server.url}/alerts", is_default=True)
-    ended(a_booked_job(), Status.FAILED)
+    ended(a_booked_job(), Status.SUCCEEDED)
     raised(an_alert(a_job()))
     assert outbox.send_due() == 2
     assert [each.path for each in web_server.posts] == ["/alerts", "/runs"]

@@ -8,7 +8,7 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import transaction
 
-from chroniker.models import Job, JobDependency
+from chroniker.models import Channel, Job, JobDependency
 from samples import shop_jobs
 from samples.jobs import SAMPLES, Sample
 
@@ -30,6 +30,10 @@ class Command(BaseCommand):
                 JobDependency.objects.get_or_create(dependent=job, dependee=Job.objects.get(name=name))
         Job.objects.filter(name__in=[sample.name for sample in SAMPLES if sample.at_once]).update(force_run=True)
         if not hurry:
+            target = "setting:CHRONIKER_CHANNEL_INBOX"
+            Channel.objects.get_or_create(
+                name="Inbox", defaults={"kind": "WEBHOOK", "target": target, "is_default": True}
+            )
             for name in shop_jobs.create():
                 self.stdout.write(f"Job “{name}” added.")
         if password := os.environ.get("DEMO_PASSWORD"):
