@@ -23,7 +23,7 @@ from chroniker.exceptions import BackfillRefused
 from chroniker.models import Backfill, Job, OnFailure, Which
 from chroniker.scheduler import backfilling
 from chroniker.scheduler.backfilling import Preview, Wish
-from chroniker.wording.formats import count, short_duration, short_time
+from chroniker.wording.formats import count, full_time, short_duration
 
 #: Scheduled times of a preview, and backfills of a job, that the page shows.
 MOST_TIMES, MOST_BACKFILLS = 200, 20
@@ -149,10 +149,10 @@ def _cancel(job_admin: Any, request: HttpRequest, job: Job) -> HttpResponse:
 
 
 def _preview(found: Preview, wish: Wish) -> dict[str, Any]:
-    length = short_duration(found.seconds) if found.seconds is not None else ""
+    length = short_duration(found.seconds) if found.seconds else ""
     return {
         "preview": [
-            (short_time(each.instant), each.answer.label, wish.wants(each)) for each in found.decided[:MOST_TIMES]
+            (full_time(each.instant), each.answer.label, wish.wants(each)) for each in found.decided[:MOST_TIMES]
         ],
         "preview_more": max(0, len(found.decided) - MOST_TIMES),
         "preview_planned": count(found.planned),
@@ -168,7 +168,7 @@ def backfill_rows(job: Job) -> list[BackfillRow]:
         BackfillRow(
             row,
             STATES[row.condition],
-            _("%(first)s to %(last)s") % {"first": short_time(row.first), "last": short_time(row.last)},
+            _("%(first)s to %(last)s") % {"first": full_time(row.first), "last": full_time(row.last)},
             _("%(made)s of %(planned)s") % {"made": count(row.made), "planned": count(row.planned)},
             _("%(good)s succeeded, %(bad)s failed") % {"good": count(row.succeeded), "bad": count(row.failed)},
             row.is_open,

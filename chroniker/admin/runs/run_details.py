@@ -91,6 +91,9 @@ def _origin(run: Run) -> str:
         return f"{text} {covers(run)}".rstrip()
     if run.trigger == Trigger.RETRY:
         return _("retry, attempt %(n)d") % {"n": run.attempt}
+    if run.trigger == Trigger.BACKFILL:
+        words = {"time": exact_time(run.instant), "who": run.asked_by or _("a program")}
+        return _("backfill for %(time)s, requested by %(who)s") % words
     word = str(Trigger(run.trigger).label)
     return f"{word}: {run.asked_by}" if run.asked_by else word
 

@@ -13,6 +13,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.utils import timezone
 
+import chroniker
 from chroniker.models import Blackout, Calendar, CatchUp, Group, Job, JobDependency
 
 #: Name to limit.
@@ -70,6 +71,10 @@ SHOP_JOBS = (
         when_ended=("Rebuild the search index",),
     ),
     ShopJob("Update synonyms", "Search", "*/10 * * * *", "build_index", "synonyms --seconds 3"),
+    ShopJob(
+        "Count page views", "Search", "0 * * * *", "write_report",
+        """'page views until {{ scheduled_for|date:"D H:i" }}' --seconds 25""",
+    ),
     ShopJob("Train recommendations", "Search", "*/5 * * * *", "build_index", "model --seconds 60", GPU),
     ShopJob(
         "Refresh dashboards", "Warehouse", "*/4 * * * *", "write_report", "dashboards --seconds 20",
@@ -121,6 +126,8 @@ CATALOGUE = "Import the catalogue"
 BEFORE_CATALOGUE = ("Import prices", "Import supplier orders", "Import stock levels")
 #: Its scheduled times in the blackout of the demo are skipped.
 WITH_CALENDAR = "Check the web shop"
+#: A backfill of its last two days is in progress.
+WITH_BACKFILL = "Count page views"
 #: Fields that the form would refuse; a file of an old time zone database may hold them.
 UNCHECKED = "Archive orders"
 
@@ -139,7 +146,16 @@ def create(now: dt.datetime | None = None) -> list[str]:
     if new:
         Job.objects.filter(name=CATALOGUE).update(group=groups["Imports"])
         _link(CATALOGUE, (), BEFORE_CATALOGUE)
+    if any(shop_job.name == WITH_BACKFILL for shop_job in new):
+        _backfill(Job.objects.get(name=WITH_BACKFILL))
     return [shop_job.name for shop_job in new]
+
+
+def _backfill(job: Job) -> None:
+    """The job is new, so no run of these two days is stored."""
+    last = timezone.now() - dt.timedelta(minutes=1)
+    first = last - dt.timedelta(days=2)
+    chroniker.backfill(job, first, last, "seed", include_unknown=True, note="The counter was installed today.")
 
 
 def subscribe(username: str) -> None:

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.lifecycle import Outcome, plan
-from chroniker.models import EventKind, Job, Lease, LogChunk, Outbox, Run, RunEvent, Status, Trigger
+from chroniker.models import Backfill, EventKind, Job, Lease, LogChunk, Outbox, Run, RunEvent, Status, Trigger
 from chroniker.scheduler import manual_runs, retention, tick
 from tests.support.command_jobs import DUMMY, INLINE
 from tests.support.factories import a_booked_job, a_due_job, started, state_of
@@ -210,3 +210,17 @@ def test_retention_starts_no_further_batch_after_its_time_limit(monkeypatch: pyt
     job = a_booked_job(maximum_log_entries=1)
     ended(job, 2, 1)
     assert retention.trim([job.pk]) == 0
+
+
+def test_runs_of_backfills_are_counted_apart_from_those_of_the_schedule() -> None:
+    job = a_booked_job(maximum_log_entries=3)
+    ended(job, *range(20, 10, -1))
+    Run.objects.filter(job=job, token__in=[3, 4, 6, 7, 8, 9, 10]).update(origin=Trigger.BACKFILL)
+    now = database_now()
+    values = {"first": now, "last": now, "created_at": now, "finished_at": now, "planned": 7, "spec": {}}
+    Backfill.objects.create(job=job, **values)
+    assert retention.trim([job.pk]) == 4
+    assert tokens(job) == [1, 2, 5, 8, 9, 10]
+    Backfill.objects.all().delete()
+    assert retention.trim([job.pk]) == 3
+    assert tokens(job) == [8, 9, 10]
