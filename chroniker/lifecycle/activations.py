@@ -48,7 +48,6 @@ def _last_attempts(states: Iterable[JobState]) -> list[Run]:
     for state in states:
         if state.dropped_chain is not None:
             chains |= Q(job=state.pk, chain=state.dropped_chain[0])
-            state.dropped_chain = None
     if not chains:
         return []
     attempts = Run.objects.filter(chains, slot="", origin__in=STARTING).exclude(status=Status.SKIPPED)

@@ -310,7 +310,7 @@ class Migration(migrations.Migration):
                     "hold_on_failure",
                     models.BooleanField(
                         default=False,
-                        help_text="When a run of the schedule has failed, and its retries too, the scheduled times wait until someone resumes the job or a run by hand succeeds.",
+                        help_text="When a run of the schedule or of a trigger has failed, and its retries too, the further ones wait until someone resumes the job or a run by hand succeeds.",
                         verbose_name="hold on failure",
                     ),
                 ),

@@ -48,8 +48,8 @@ class WaitingFields(models.Model):
         _("hold on failure"),
         default=False,
         help_text=_(
-            "When a run of the schedule has failed, and its retries too, the scheduled times wait until someone resumes"
-            " the job or a run by hand succeeds."
+            "When a run of the schedule or of a trigger has failed, and its retries too, the further ones wait until"
+            " someone resumes the job or a run by hand succeeds."
         ),
     )
 

@@ -32,6 +32,7 @@ SAMPLES = {
     "Wait for a bank that never answers": "TIMED_OUT",
     "Collect the sales": "SUCCEEDED",
     "Report the sales, once they are collected": "SUCCEEDED",
+    "Send the report, when it is written": "SUCCEEDED",
     "Disk space (a raw command)": "SUCCEEDED",
     "Print the time, every ten seconds": "SUCCEEDED",
 }

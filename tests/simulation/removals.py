@@ -182,6 +182,21 @@ REPLACEMENTS = {
         "        first = before + dt.timedelta(microseconds=1)\n",
         "catch-up-latest",
     ),
+    "end-activates-nothing": Replacement(
+        "lifecycle/close.py",
+        "    activations.record_ends(ended, [by_job[run.job_id] for run in settled], now)\n",
+        "",
+        "trigger",
+    ),
+    "replaced-retry-activates-nothing": Replacement(
+        "lifecycle/claim.py",
+        "        activations.record_ends([], [plan.after for plan in admitted], checked_at)\n",
+        "",
+        "trigger-by-replaced-retry",
+    ),
+    "activation-is-not-taken": Replacement(
+        "lifecycle/claim.py", "        activations.take(admitted, checked_at)\n", "        pass\n", "trigger"
+    ),
     "pause-is-not-checked-again": Replacement(
         "lifecycle/claim.py", "filter(allowed, ~pauses.switched_off(), job", "filter(allowed, job", "pause"
     ),

@@ -103,8 +103,9 @@ def of_run(sample: Sample, seen: ObservedRun) -> Iterator[str]:
         yield f"expected {sample.lines} lines of output or more, found {seen.lines}."
     if sample.parts and (run.total_parts, run.total_parts_complete) != (sample.parts, sample.parts):
         yield f"expected progress {sample.parts}/{sample.parts}, found {progress(run) or 'none'}."
-    if not sample.at_once and run.trigger != Trigger.SCHEDULE:
-        yield f"expected to be started by its schedule, found: {run.get_trigger_display()}."
+    trigger = Trigger.EVENT if sample.started_by else Trigger.SCHEDULE
+    if not sample.at_once and run.trigger != trigger:
+        yield f"expected to be started by {trigger.label}, found: {run.get_trigger_display()}."
 
 
 def of_celery(seen: ObservedRun) -> Iterator[str]:

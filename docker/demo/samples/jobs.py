@@ -21,6 +21,8 @@ class Sample:
     parts: int | None = None
     """Parts of its progress."""
     waits_for: tuple[str, ...] = ()
+    started_by: str = ""
+    """The job whose success starts it. It has no schedule."""
     at_once: bool = True
     """Run it when the demo starts. Otherwise only its schedule starts it."""
     hurried: Mapping[str, Any] = field(default_factory=lambda: {"cron": DAILY})
@@ -63,6 +65,13 @@ SAMPLES = (
         {"command": "report_sales", "cron": "*/2 * * * *"},
         lines=3,
         waits_for=("Collect the sales",),
+    ),
+    Sample(
+        "Send the report, when it is written",
+        {"command": "print_time", "frequency": "MANUAL"},
+        started_by="Report the sales, once they are collected",
+        at_once=False,
+        hurried={},
     ),
     Sample(
         "Disk space (a raw command)",

@@ -6,7 +6,7 @@ import datetime as dt
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, OperationalError, transaction
 
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
@@ -121,6 +121,25 @@ def test_a_claim_that_replaces_a_pending_retry_ends_its_chain() -> None:
     assert [each.cause for each in waiting(second)] == [failed.pk]
     end(replacing)
     assert len(waiting(second)) == 1
+
+
+def test_a_claim_that_is_repeated_after_a_conflict_ends_the_chain_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = a_pair(TriggerOn.FAILED, max_retries=1, retry_backoff_seconds=3600)
+    failed = end(claimed(first), Status.FAILED)
+    at = database_now()
+    JobState.objects.filter(pk=first.pk).update(next_run=at, next_instant=at)
+    record, tries = activations.record_ends, []
+
+    def record_and_conflict(*arguments: Any) -> None:
+        record(*arguments)
+        tries.append(1)
+        if len(tries) == 1:
+            raise OperationalError("database is locked")
+
+    monkeypatch.setattr(activations, "record_ends", record_and_conflict)
+    claimed(first)
+    assert len(tries) == 2
+    assert [each.cause for each in waiting(second)] == [failed.pk]
 
 
 def test_a_run_of_the_schedule_that_fails_ends_the_chain_of_a_run_by_hand() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.simulation.scenes import backfills, claims, clocks, guards, runs, schedules, waiting
+from tests.simulation.scenes import backfills, claims, clocks, guards, runs, schedules, triggers, waiting
 from tests.simulation.scenes.base import Scene
 
 SCENES: dict[str, type[Scene]] = {
@@ -43,6 +43,8 @@ SCENES: dict[str, type[Scene]] = {
     "catch-up-latest": waiting.CatchUpLatest,
     "hold": waiting.Hold,
     "retry-first": waiting.RetryFirst,
+    "trigger": triggers.Triggered,
+    "trigger-by-replaced-retry": triggers.TriggeredByReplacedRetry,
     "killed-guards": guards.KilledGuards,
     "killed-guards-elsewhere": guards.KilledGuardsElsewhere,
     "killed-guards-of-a-second-start": guards.KilledGuardsOfASecondStart,

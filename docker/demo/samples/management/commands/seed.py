@@ -8,7 +8,7 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import transaction
 
-from chroniker.models import Channel, Job, JobDependency
+from chroniker.models import Channel, Job, JobDependency, JobTrigger
 from samples import shop_jobs
 from samples.jobs import SAMPLES, Sample
 
@@ -28,6 +28,8 @@ class Command(BaseCommand):
             job = self.ensure_job(sample, sample.hurried if hurry else {})
             for name in sample.waits_for:
                 JobDependency.objects.get_or_create(dependent=job, dependee=Job.objects.get(name=name))
+            if sample.started_by:
+                JobTrigger.objects.get_or_create(source=Job.objects.get(name=sample.started_by), target=job)
         Job.objects.filter(name__in=[sample.name for sample in SAMPLES if sample.at_once]).update(force_run=True)
         if not hurry:
             target = "setting:CHRONIKER_CHANNEL_INBOX"
