@@ -39,15 +39,15 @@ def save_candidates(
     candidates: Sequence[Candidate],
     waits: Sequence[ImportedDependency] = (),
     *,
-    by: str,
+    by: str | None,
     dry_run: bool = False,
     disabled: bool = False,
 ) -> None:
     """Save the candidates as jobs in one transaction, and set the outcome of each.
 
     A job that was imported before stays unchanged, even if it was renamed. A candidate with the name of another job is
-    refused; the others are imported, each with an entry in the audit, by ``by``. ``dry_run`` sets the
-    outcomes and writes nothing. ``disabled`` imports all jobs disabled.
+    refused; the others are imported, each with an entry in the audit, by ``by``. ``None``: the caller records it.
+    ``dry_run`` sets the outcomes and writes nothing. ``disabled`` imports all jobs disabled.
     """
     with transaction.atomic(using=settings.database):
         _match_existing(candidates)
@@ -57,7 +57,8 @@ def save_candidates(
         if not dry_run:
             new = [each for each in candidates if each.outcome is Outcome.WOULD_BE]
             _save(new, waits)
-            AuditEntry.objects.record(by, Action.IMPORTED, [each.job for each in new])
+            if by is not None:
+                AuditEntry.objects.record(by, Action.IMPORTED, [each.job for each in new])
 
 
 def _match_existing(candidates: Sequence[Candidate]) -> None:

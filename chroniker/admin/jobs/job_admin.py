@@ -19,6 +19,7 @@ from chroniker.admin.jobs import (
     causes,
     code_page,
     command_field,
+    crontab_page,
     edit_preview,
     job_page,
     list_page,
@@ -67,6 +68,7 @@ PAGES: tuple[Any, ...] = (
     status_page,
     runs_page,
     code_page,
+    crontab_page,
     graph_page,
 )
 

@@ -3,20 +3,16 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from django.conf import settings
 from django.core.management.base import CommandParser
-from django.utils.timezone import get_default_timezone_name
 
 from chroniker.clock.database_clock import database_now
 from chroniker.exceptions import ImportRefused
 from chroniker.importing import Outcome, save_candidates
 from chroniker.importing.crontab.crontab_parser import entries
 from chroniker.importing.crontab.jobs import Cron, ImportOptions, candidates
+from chroniker.importing.crontab.this_machine import machine_zone, own_manage_files
 from chroniker.management.importing import ImportCommand, refusals_explained, zone
-
-LOCALTIME = Path("/etc/localtime")
 
 
 class Command(ImportCommand):
@@ -66,21 +62,3 @@ def _read(file: str) -> str:
         return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ImportRefused(f"{file} cannot be read: {error}") from error
-
-
-def machine_zone() -> str:
-    """The time zone of this machine, which cron uses. The project's, if it cannot be found."""
-    _before, found, name = str(LOCALTIME.resolve()).partition("zoneinfo/")
-    try:
-        return ZoneInfo(name).key if found else get_default_timezone_name()
-    except (KeyError, ValueError):
-        return get_default_timezone_name()
-
-
-def own_manage_files(named: list[str]) -> set[Path]:
-    """The resolved paths that are this project's manage.py."""
-    places = [Path.cwd() / "manage.py", Path(sys.argv[0])]
-    if base := getattr(settings, "BASE_DIR", None):
-        places.append(Path(base) / "manage.py")
-    here = {place.resolve() for place in places if place.name == "manage.py"}
-    return here | {Path(name).resolve() for name in named}

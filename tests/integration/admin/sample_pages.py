@@ -65,6 +65,7 @@ LISTS = {
         "timeline/",
         "graph/",
         "code/",
+        "import-crontab/",
         "preview/?frequency=CRON",
         "command/?name=noop",
     ),

@@ -1,0 +1,151 @@
+"""Import from a crontab: a form for its text, what would become of each line, and the import itself."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django import forms
+from django.contrib import messages
+from django.contrib.admin.models import ADDITION, LogEntry
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.urls.resolvers import URLPattern
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from chroniker import schedule
+from chroniker.admin.jobs.bulk_actions import book_soon
+from chroniker.admin.shared.console_page import page_path, render
+from chroniker.admin.shared.site_links import redirect_to
+from chroniker.clock.database_clock import database_now
+from chroniker.exceptions import ScheduleError
+from chroniker.importing import Candidate, Outcome, save_candidates
+from chroniker.importing.crontab.crontab_parser import entries
+from chroniker.importing.crontab.jobs import Cron, ImportOptions, candidates
+from chroniker.importing.crontab.this_machine import machine_zone, own_manage_files
+from chroniker.models import Job
+
+LONGEST_TEXT = 100_000
+#: Outcome -> code of ``wording.states``, and text.
+OUTCOMES: dict[Outcome, tuple[str, Any]] = {
+    Outcome.WOULD_BE: ("scheduled", gettext_lazy("would be imported")),
+    Outcome.IMPORTED: ("succeeded", gettext_lazy("imported")),
+    Outcome.ALREADY: ("skipped", gettext_lazy("imported before, unchanged")),
+    Outcome.REFUSED: ("failed", gettext_lazy("not imported")),
+}
+
+
+class CrontabForm(forms.Form):
+    text = forms.CharField(
+        label=gettext_lazy("Crontab"),
+        max_length=LONGEST_TEXT,
+        widget=forms.Textarea({"rows": 12, "spellcheck": "false", "wrap": "off"}),
+        help_text=gettext_lazy("The output of “crontab -l”."),
+    )
+    system = forms.BooleanField(
+        label=gettext_lazy("Each line names a user"), required=False, help_text=gettext_lazy("As in /etc/crontab.")
+    )
+    zone = forms.CharField(label=gettext_lazy("Time zone of cron"), max_length=64, initial=machine_zone)
+    cron = forms.ChoiceField(
+        label=gettext_lazy("Program"),
+        required=False,
+        choices=[("", gettext_lazy("unknown")), *((each.value, each.value) for each in Cron)],
+        help_text=gettext_lazy("Only needed if the crontab sets CRON_TZ."),
+    )
+    disabled = forms.BooleanField(
+        label=gettext_lazy("Import disabled"),
+        required=False,
+        help_text=gettext_lazy("No job starts before you enable it."),
+    )
+
+    def clean_zone(self) -> str:
+        try:
+            return ZoneInfo(self.cleaned_data["zone"].strip()).key
+        except (KeyError, ValueError, OSError):
+            raise ValidationError(_("There is no time zone with this name. Write it like Europe/Paris.")) from None
+
+    def candidates(self, now: dt.datetime) -> list[Candidate]:
+        data = self.cleaned_data
+        cron = Cron(data["cron"]) if data["cron"] else None
+        options = ImportOptions(now, data["zone"], own_manage_files(), cron)
+        return candidates(entries(data["text"], system=data["system"]), options)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the crontab, and the job that it becomes."""
+
+    there: str
+    name: str
+    code: str
+    outcome: str
+    what: str
+    here: str
+    remarks: list[str]
+
+
+def urls(job_admin: Any) -> list[URLPattern]:
+    return [page_path(job_admin, "import-crontab/", crontab_view, "chroniker_job_import_crontab")]
+
+
+def crontab_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
+    if not job_admin.has_add_permission(request):
+        raise PermissionDenied
+    form = CrontabForm(request.POST if request.method == "POST" else None)
+    found: list[Candidate] = []
+    now = database_now()
+    if request.method == "POST" and form.is_valid():
+        found = form.candidates(now)
+        is_preview = "import" not in request.POST
+        save_candidates(found, by=None, dry_run=is_preview, disabled=form.cleaned_data["disabled"])
+        jobs = [each.job for each in found if each.outcome is Outcome.IMPORTED]
+        if jobs:
+            return _imported(request, jobs, len(found))
+        if not found:
+            form.add_error("text", _("There is no line with a command."))
+    context = {
+        "title": _("Import from a crontab"),
+        "form": form,
+        "lines": [line(each, now) for each in found],
+        "importable": sum(each.outcome is Outcome.WOULD_BE for each in found),
+    }
+    return render(job_admin.admin_site, request, "chroniker/console/jobs/import_crontab.html", "jobs", context)
+
+
+def _imported(request: HttpRequest, jobs: Sequence[Job], lines: int) -> HttpResponse:
+    LogEntry.objects.log_actions(request.user.pk, jobs, ADDITION, _("Imported from a crontab."))  # type: ignore[arg-type]
+    book_soon([job.pk for job in jobs])
+    text = ngettext(
+        "%(n)d job of %(lines)d lines was imported.", "%(n)d jobs of %(lines)d lines were imported.", len(jobs)
+    )
+    messages.success(request, text % {"n": len(jobs), "lines": lines})
+    if any(job.enabled for job in jobs):
+        messages.warning(request, _("Now remove these lines from the crontab. Until then cron runs them, too."))
+    return redirect_to("chroniker_job_changelist")
+
+
+def line(candidate: Candidate, now: dt.datetime) -> Line:
+    """``now``: the time that its next times in cron were computed for."""
+    code, outcome = OUTCOMES[candidate.outcome]
+    job, there = candidate.job, candidate.instants_there
+    remarks = list(filter(None, [candidate.refusal, *candidate.differences]))
+    if candidate.outcome is Outcome.REFUSED:
+        return Line(candidate.schedule_there, job.name, code, str(outcome), "", "", remarks)
+    here = schedule.describe(job.spec)
+    if not job.enabled:
+        here = _("%(schedule)s, disabled") % {"schedule": here}
+    if there and there != _next_times(job, now, len(there)):
+        remarks.append(_("Its next times differ from those of cron: see manage.py import_crontab --dry-run."))
+    what = job.raw_command or f"manage.py {job.command} {job.args}".strip()
+    return Line(candidate.schedule_there, job.name, code, str(outcome), what, here, remarks)
+
+
+def _next_times(job: Job, now: dt.datetime, number: int) -> list[dt.datetime]:
+    try:
+        return schedule.preview(job.spec, now, number)
+    except ScheduleError:
+        return []
