@@ -72,6 +72,11 @@ class Group(Pausable, AlertFields):
         super().save(*args, **kwargs)
         self.__dict__.pop("alert_revision", None)  # the database has computed it: the next use reads it
 
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        """Delete the group; its jobs stay, and the next tick books them: their alerts may be other ones now."""
+        self.jobs.update(group=None)
+        return super().delete(*args, **kwargs)
+
     def natural_key(self) -> tuple[str]:
         return (self.name,)
 

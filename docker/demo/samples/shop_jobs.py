@@ -64,7 +64,7 @@ SHOP_JOBS = (
     ShopJob("Synchronise images", "Imports", "*/6 * * * *", "import_data", "images --seconds 35 --parts 120", HEAVY),
     ShopJob(
         "Rebuild the search index", "Search", "*/3 * * * *", "build_index", "products --seconds 140 --parts 91", HEAVY,
-        when_ended=("Import the catalogue",),
+        when_ended=("Import the catalogue",), more=_more(alert_run_seconds=90, alert_start_seconds=60),
     ),
     ShopJob(
         "Warm the page cache", "Search", "* * * * *", "build_index", "pages --seconds 5",

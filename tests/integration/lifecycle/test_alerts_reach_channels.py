@@ -1,0 +1,105 @@
+"""What channels get about a job over time: each alert once, its end once, and nothing more."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+from django.db import connection, connections
+from django.test import override_settings
+
+from chroniker import lifecycle
+from chroniker.clock import simulated_time
+from chroniker.clock.database_clock import database_now
+from chroniker.models import Alert, Channel, Group, Job, JobState, Outbox, Status
+from tests.support.alert_clock import START, AlertClock, finish
+from tests.support.channels import a_channel
+from tests.support.factories import a_booked_job, state_of
+
+pytestmark = [pytest.mark.django_db, pytest.mark.every_database]
+
+
+@pytest.fixture
+def clock() -> Iterator[AlertClock]:
+    with simulated_time.simulated(), override_settings(CHRONIKER_LOCK_TIMEOUT=86_400):
+        simulated_time.set_moment(START)
+        yield AlertClock()
+
+
+def sent(channel: Channel) -> list[str]:
+    return list(Outbox.objects.filter(channel=channel.key).order_by("pk").values_list("event", flat=True))
+
+
+def test_a_channel_gets_exactly_the_messages_of_the_specification(clock: AlertClock) -> None:
+    """A job that fails three times, is late once, and recovers."""
+    channel, other = a_channel(is_default=True), a_channel()
+    clock.job(cron="*/10 * * * *", alert_failures=3, alert_start_seconds=120)
+    for number in range(1, 5):  # the fourth failure is told no more
+        (run,) = clock.tick(minutes=10 * number).claimed
+        finish(run, Status.FAILED)
+    assert sent(channel) == ["alert.failing"]
+    (run,) = clock.tick(minutes=53).claimed  # nothing has ticked for 13 minutes
+    clock.at(minutes=53, seconds=1)
+    finish(run)
+    clock.tick(minutes=53, seconds=2)
+    for number in range(6, 9):
+        (run,) = clock.tick(minutes=10 * number).claimed
+        finish(run)
+    assert sent(channel) == ["alert.failing", "alert.late", "alert.recovered", "alert.recovered"]
+    assert sent(other) == [] and not Alert.objects.filter(ended_at=None).exists()
+    bodies = [row.payload["body"] for row in Outbox.objects.filter(channel=channel.key).order_by("pk")]
+    assert bodies[0]["data"]["alert"]["text"].startswith("It failed 3 times in a row since 2026-03-02 00:10:00.")
+    assert {body["data"]["alert"]["kind"] for body in bodies} == {"failing", "late"}
+
+
+def test_a_slow_run_that_has_ended_opens_and_closes_its_incident(clock: AlertClock) -> None:
+    channel = a_channel(is_default=True)
+    clock.job(alert_run_seconds=30)
+    (run,) = clock.tick(minutes=1).claimed
+    lifecycle.start(run.pk, run.token, run.pk, host="here", pid=1)
+    clock.at(minutes=3)
+    finish(run)
+    assert sent(channel) == ["alert.slow", "alert.recovered"]
+
+
+def test_a_job_without_channels_has_alerts_all_the_same(clock: AlertClock) -> None:
+    job = clock.job()
+    (run,) = clock.tick(minutes=1).claimed
+    finish(run, Status.FAILED)
+    assert Alert.objects.get().job == job and not Outbox.objects.exists()
+
+
+def test_jobs_of_a_deleted_group_are_looked_at_again(clock: AlertClock) -> None:
+    group = Group.objects.create(name="night", alert_start_seconds=60)
+    job = clock.job(cron="0 0 * * *", group=group)
+    clock.tick(seconds=1)
+    assert state_of(job).alert_at is not None
+    group.delete()
+    clock.tick(seconds=2)
+    assert state_of(job).alert_at is None and Job.objects.get().group is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_looks_at_once_report_a_job_once() -> None:
+    """Several ticks, each with a connection of its own. SQLite lets one after the other write."""
+    a_channel(is_default=True)
+    job = a_booked_job(cron="0 0 1 1 *", alert_start_seconds=10)
+    long_ago = database_now().replace(year=2020)
+    JobState.objects.filter(pk=job.pk).update(next_instant=long_ago, next_run=long_ago, alert_at=long_ago)
+    barrier = threading.Barrier(4)
+
+    def look() -> None:
+        try:
+            now = database_now()
+            barrier.wait()
+            lifecycle.look_at_alerts(now, 10)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=look) for _each in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert Outbox.objects.count() == 1 and Alert.objects.count() == 1, connection.vendor
