@@ -14,7 +14,7 @@ from celery.app.task import Task
 from celery.backends.base import Backend
 
 from chroniker.escaping import one_line
-from chroniker.executors import kept_connections
+from chroniker.executors import report_connections
 
 logger = logging.getLogger(__name__)
 
@@ -45,8 +45,8 @@ class Results:
         try:
             store = partial(getattr(_with_few_retries(self._backend), method), task_id, *args, **kwargs)
             # The parent of a pool stores results of lost processes: it keeps no connection, because it forks.
-            if _is_in_database(self._backend) and kept_connections.has_idle():
-                kept_connections.twice(store)
+            if _is_in_database(self._backend) and report_connections.has_idle():
+                report_connections.twice(store)
             else:
                 store()
         except Exception as error:  # any backend's exception

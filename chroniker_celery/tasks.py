@@ -14,7 +14,7 @@ from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.conf import settings
 from chroniker.escaping import one_line
-from chroniker.executors import kept_connections
+from chroniker.executors import report_connections
 from chroniker.executors.database_report import DatabaseReport
 from chroniker.models import OPEN, Run, Status
 from chroniker.process.run_spec import RunOutcome
@@ -107,7 +107,7 @@ def _conclude(run_id: UUID, token: int, ending: RunOutcome | None, status: Statu
         "token": token,
     }
     try:
-        outcome |= kept_connections.twice(partial(_claim_after, run_id, outcome))
+        outcome |= report_connections.twice(partial(_claim_after, run_id, outcome))
     except Exception as error:  # the run's end is recorded already; the next tick claims these jobs
         logger.warning(
             "Jobs that wait for run %s were not checked: %s: %s", run_id, type(error).__name__, one_line(error)

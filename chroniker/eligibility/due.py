@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 from django.db.models import Exists, OuterRef, QuerySet, Subquery
 
-from chroniker.clock.database_clock import FromNow
+from chroniker.clock.database_clock import FromNow, StatementNow
 from chroniker.eligibility import claim_kinds, dependencies
 from chroniker.eligibility import groups as group_limits
 from chroniker.eligibility.claim_kinds import (
@@ -20,7 +20,7 @@ from chroniker.eligibility.claim_kinds import (
     any_pending,
 )
 from chroniker.eligibility.waiting_activations import waiting
-from chroniker.models import Group, Job, JobState, Lease, Overlap, Run, Trigger
+from chroniker.models import Group, Job, JobDependency, JobState, JobTrigger, Lease, Outbox, Overlap, Run, Trigger
 from chroniker.schedule.zones import zone_rules_version
 
 # Each kind is searched for apart: "next_run <= now OR force_run" would lose the index on a large table.
@@ -74,6 +74,23 @@ def blocking_dependencies(now: dt.datetime, limit: int) -> set[tuple[int, int]]:
         waiting = JobState.objects.filter(kind.pending(now), ~has_open_run, job__enabled=True)
         pairs.append(dependencies.blocking(kind.dependencies, waiting).values_list("dependent", "dependee"))
     return set(pairs[0].union(*pairs[1:])[:limit])
+
+
+def look_after_run(job_id: int) -> tuple[bool, bool]:
+    """After the end of a run of this job: whether anything that it may let start is pending (the job itself, its
+    dependents, the jobs that it triggers, those of its group if that has a limit), and whether a message is due.
+
+    One statement with an index for each part. It finds more than what may start: dependents may go on waiting.
+    """
+    pending = JobState.objects.filter(any_pending(StatementNow()))
+    dependents = JobDependency.objects.filter(dependee=job_id).values("dependent")
+    targets = JobTrigger.objects.filter(source=job_id).values("target")
+    with_limit = Job.objects.filter(pk=job_id, group__limit__isnull=False).values("group")
+    owners = ({"pk": job_id}, {"pk__in": dependents}, {"pk__in": targets}, {"job__group__in": with_limit})
+    is_due = Exists(Outbox.objects.filter(send_at__lte=StatementNow()))
+    questions = [Exists(pending.filter(**owner)) for owner in owners]
+    answers = Job.objects.filter(pk=job_id).values_list(*questions, is_due).first()
+    return (any(answers[:-1]), bool(answers[-1])) if answers else (True, True)  # the job was deleted meanwhile
 
 
 def jobs_with_pending_work(job_ids: Collection[int]) -> list[int]:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from chroniker import lifecycle
 from chroniker.conf import settings
 from chroniker.exceptions import CommandRefused
-from chroniker.executors import kept_connections
+from chroniker.executors import report_connections
 from chroniker.executors.statement_limit import statement_limit
 from chroniker.job_commands import environment, placeholders, policy
 from chroniker.models import EventKind, Job, LogChunk, Run, Status
@@ -139,7 +139,7 @@ class DatabaseReport:
         The connection is borrowed for one report: long runs must not hold connections that the tick needs.
         """
         with (
-            kept_connections.borrowed(),
+            report_connections.borrowed(),
             statement_limit(settings.database, settings.heartbeat.total_seconds() * share),
         ):
             yield

@@ -13,7 +13,7 @@ from django.core.checks import CheckMessage, Error
 from django.db import connections
 
 from chroniker.conf import settings
-from chroniker.executors import kept_connections
+from chroniker.executors import report_connections
 from chroniker.executors.base import HostedExecutor
 from chroniker.executors.database_report import DatabaseReport
 from chroniker.models import Run
@@ -123,4 +123,4 @@ class LocalExecutor(HostedExecutor):
             self._shutdown_notice = None
         if fork_server is not None:
             fork_server.close(FORK_SERVER_PATIENCE)
-        kept_connections.close_idle()
+        report_connections.close_idle()

@@ -134,16 +134,22 @@ def claim_after_run(job_id: int) -> TickResult:
 
     That is the job itself, its dependents, the jobs that it triggers, and the jobs for which its group had no room.
     """
+    # After most runs nothing waits. The statements of a whole pass, each time, would cost more than the run did.
+    is_pending, has_messages = due.look_after_run(job_id)
+    result = _claim_after_run(job_id) if is_pending else TickResult()
+    if has_messages or is_pending:
+        outbox.send_soon()
+    return result
+
+
+def _claim_after_run(job_id: int) -> TickResult:
     dependents = hosts.without_unfinished_host_runs(JobDependency.objects.filter(dependee=job_id)).values("dependent")
     targets = JobTrigger.objects.filter(source=job_id).values("target")
-    # After most runs nothing waits. The statements of a whole pass, each time, would cost more than the run did.
     waiting = {
         *due.jobs_with_pending_work([job_id, *dependents.union(targets).values_list("dependent", flat=True)]),
         *due.pending_jobs_in_group_of(job_id, settings.batch_size),
     }
-    result = claim_waiting(waiting)
-    outbox.send_soon()
-    return result
+    return claim_waiting(waiting)
 
 
 def claim_waiting(waiting: Collection[int]) -> TickResult:

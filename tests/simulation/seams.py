@@ -115,7 +115,7 @@ def _replace_modules(modules: list[types.ModuleType]) -> None:
             if isinstance(getattr(module, name), types.ModuleType):
                 setattr(module, name, replacements[name])
     # Kept ones would be shared by all simulated processes.
-    sys.modules["chroniker.executors.kept_connections"].KEPT_VENDORS = ()  # type: ignore[attr-defined]
+    sys.modules["chroniker.executors.report_connections"].KEPT_VENDORS = ()  # type: ignore[attr-defined]
     reporter: Any = sys.modules["chroniker.worker.reporter"]
     reporter.threading = threading
     reporter.socket = types.SimpleNamespace(socketpair=channels.socketpair)

@@ -38,9 +38,9 @@ def _health_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
 def _no_connection_is_kept() -> Iterator[None]:
     """A kept connection of a test would hold up the removal of the test database."""
     yield
-    from chroniker.executors import kept_connections
+    from chroniker.executors import report_connections
 
-    kept_connections.close_idle()
+    report_connections.close_idle()
 
 
 def _running(server: type[Server]) -> Iterator[Server]:

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from django.db import DatabaseError, connection, transaction
 
-from chroniker.executors import kept_connections
+from chroniker.executors import report_connections
 from chroniker.executors.database_report import DatabaseReport
 from chroniker.executors.statement_limit import statement_limit
 from chroniker.models import Status
@@ -117,7 +117,7 @@ def test_a_pooled_connection_is_returned_after_each_report(pool: bool, monkeypat
     report = DatabaseReport(uuid4(), 1)
     connection.ensure_connection()
     assert report.start(1) is None, "there is no such run"
-    monkeypatch.setattr(kept_connections, "is_pooled", lambda connection: pool)
+    monkeypatch.setattr(report_connections, "is_pooled", lambda connection: pool)
     assert connection.connection is not None
     assert report.output([]) is False
     assert (connection.connection is None) is pool

@@ -12,9 +12,9 @@ from uuid import uuid4
 import pytest
 from django.db import DatabaseError, OperationalError, connection, connections, transaction
 
-from chroniker.executors import kept_connections
+from chroniker.executors import report_connections
 from chroniker.executors.database_report import DatabaseReport
-from chroniker.executors.kept_connections import borrowed, close_idle, has_idle, twice
+from chroniker.executors.report_connections import borrowed, close_idle, has_idle, twice
 from tests.support.processes import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -131,7 +131,7 @@ def test_a_connection_in_an_open_transaction_is_not_kept() -> None:
 
 
 def test_an_idle_connection_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept_connections, "IDLE_SECONDS", 0.1)
+    monkeypatch.setattr(report_connections, "IDLE_SECONDS", 0.1)
     number = in_a_thread(borrowed_session)
     wait_until(lambda: not has_idle() and not is_connected(number), what="the connection was closed")
 
@@ -155,7 +155,7 @@ def test_an_open_connection_of_the_thread_stays_in_use() -> None:
 
 
 def test_a_pooled_connection_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept_connections, "is_pooled", lambda connection: True)
+    monkeypatch.setattr(report_connections, "is_pooled", lambda connection: True)
     in_a_thread(borrowed_session)
     assert not has_idle()
 
