@@ -76,7 +76,15 @@ def _machine() -> str:
     return (
         f"Measured on {dt.date.today():%Y-%m-%d}: {os.cpu_count()} cores, {memory:.0f} GB, {platform.system()} "
         f"{platform.release()}, Python {platform.python_version()}, {packages}, {servers}. "
-        f"Load average at the end: {load()}."
+        f"Load average at the end: {load()}.{_warning()}"
+    )
+
+
+def _warning() -> str:
+    if load() < (os.cpu_count() or 1) / 2:
+        return ""
+    return (
+        " **The machine was busy**: the times are too long, and only counts, ratios and processor times mean something."
     )
 
 

@@ -13,7 +13,7 @@ from chroniker.conf import DEFAULTS, settings
 from chroniker.eligibility.hosts import WorkerReport
 from chroniker.executors.base import Executor
 from chroniker.executors.database_report import DatabaseReport
-from chroniker.models import Run
+from chroniker.models import Job, Run
 from chroniker.scheduler import loop, tick
 from chroniker.worker import supervisor
 from chroniker.worker.run_remains import RemainsSweeper
@@ -40,6 +40,10 @@ class BrokerExecutor(Executor):
                 world.process.kill()
                 world.check_alive()
         return [run.pk for run in runs]
+
+    def queue_for(self, job: Job) -> str | None:
+        """Claims record their dispatch in advance, except those of jobs with a required host."""
+        return None if job.hostname else ""
 
     def request_stop(self, run_id: UUID) -> None:
         for host in active().hosts.values():
