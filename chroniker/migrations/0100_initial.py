@@ -2245,7 +2245,7 @@ class Migration(migrations.Migration):
                     "target",
                     models.CharField(
                         blank=True,
-                        help_text="Where the messages go: the address that the service gave you; for email, addresses, user:NAME and owner, separated by commas. Or setting:CHRONIKER_CHANNEL_NAME or env:CHRONIKER_CHANNEL_NAME, to keep it out of the database.",
+                        help_text="Email: addresses, user:NAME and owner, with commas between. Webhook, Slack, Teams, JSON: the https:// address that the service gave you. PagerDuty: empty, or its address for the EU. Ping: the address of the check; {slug} in it becomes the job's name. Sentry: the DSN of the project. Or setting:CHRONIKER_CHANNEL_NAME or env:CHRONIKER_CHANNEL_NAME, to keep it out of the database.",
                         max_length=1000,
                         verbose_name="target",
                     ),

@@ -30,9 +30,10 @@ class Channel(models.Model):
         max_length=1000,
         blank=True,
         help_text=_(
-            "Where the messages go: the address that the service gave you; for email, addresses, user:NAME and owner, "
-            "separated by commas. Or setting:CHRONIKER_CHANNEL_NAME or env:CHRONIKER_CHANNEL_NAME, to keep it out of "
-            "the database."
+            "Email: addresses, user:NAME and owner, with commas between. Webhook, Slack, Teams, JSON: the https:// "
+            "address that the service gave you. PagerDuty: empty, or its address for the EU. Ping: the address of the "
+            "check; {slug} in it becomes the job's name. Sentry: the DSN of the project. Or "
+            "setting:CHRONIKER_CHANNEL_NAME or env:CHRONIKER_CHANNEL_NAME, to keep it out of the database."
         ),
     )
     secret = models.CharField(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from django.urls import NoReverseMatch, reverse
 
-from chroniker.models import Calendar, Group, Job, Run, Status
+from chroniker.models import Calendar, Channel, Group, Job, Run, Status
 
 #: By name: the view, and its arguments.
 PAGES: dict[str, tuple[str, Callable[[], list[object]]]] = {
@@ -32,6 +32,8 @@ PAGES: dict[str, tuple[str, Callable[[], list[object]]]] = {
     "monitors": ("chroniker_monitor_changelist", list),
     "groups": ("chroniker_group_changelist", list),
     "group": ("chroniker_group_change", lambda: [Group.objects.get(name="Imports").pk]),
+    "channels": ("chroniker_channel_changelist", list),
+    "channel": ("chroniker_channel_change", lambda: [Channel.objects.get().pk]),
     "calendars": ("chroniker_calendar_changelist", list),
     "calendar": ("chroniker_calendar_change", lambda: [Calendar.objects.get().pk]),
 }

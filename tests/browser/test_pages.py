@@ -7,7 +7,7 @@ import pytest
 from django.urls import reverse
 
 from chroniker import lifecycle
-from chroniker.models import Group, LogChunk, Run
+from chroniker.models import Channel, Group, LogChunk, Run
 from chroniker.scheduler.manual_runs import run_now
 from tests.support.factories import a_booked_job, a_dependency, started
 
@@ -44,6 +44,8 @@ def addresses(run: Run) -> list[str]:
         "/admin/chroniker/monitor/",
         "/admin/chroniker/group/",
         "/admin/chroniker/calendar/add/",
+        "/admin/chroniker/channel/",
+        reverse("admin:chroniker_channel_change", args=[Channel.objects.create(name=EVIL, kind="SLACK").pk]),
         "/admin/chroniker/outbox/",
     ]
 
@@ -75,7 +77,11 @@ UNNAMED = """() => [...document.querySelectorAll("#content-main :is(input, selec
 def test_every_input_has_an_accessible_name(open_page: Callable[..., Page]) -> None:
     job = a_booked_job()
     a_dependency(job, a_booked_job(), wait_for_success=True)
-    addresses = [reverse("admin:chroniker_job_change", args=[job.pk]), "/admin/chroniker/calendar/add/"]
+    addresses = [
+        reverse("admin:chroniker_job_change", args=[job.pk]),
+        "/admin/chroniker/calendar/add/",
+        "/admin/chroniker/channel/add/",
+    ]
     for address in addresses:
         page = open_page(address)
         page.wait_for_load_state("networkidle")

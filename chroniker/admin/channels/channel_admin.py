@@ -41,7 +41,6 @@ MASKED = {"target": "masked_target", "secret": "masked_secret", "template": "mas
 class ChannelAdmin(SiteLinks, ChangedValues, ChannelModelAdmin):
     form = ChannelForm
     list_display = ("name", "kind_name", "masked_target", "what", "used_by", "state")
-    list_filter = ("kind", "is_default")
     search_fields = ("name",)  # not the target: a search would find out what it is
     show_facets = admin.ShowFacets.NEVER
     when_empty = _("No channels yet. A channel gets messages about alerts: by mail, chat, webhook or paging service.")

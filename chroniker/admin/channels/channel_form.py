@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from chroniker.message_events import ALARM_EVENTS, ALERT_EVENTS, RUN_EVENTS
@@ -30,7 +31,6 @@ EVENTS = (
 
 class ChannelForm(ChannelModelForm):
     events = forms.MultipleChoiceField(
-        label=_("events"),
         choices=EVENTS,
         required=False,
         widget=forms.CheckboxSelectMultiple,
@@ -43,6 +43,8 @@ class ChannelForm(ChannelModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if "events" in self.fields:
+            self.fields["events"].label = capfirst(Channel._meta.get_field("events").verbose_name)
         self._stored = {"target": self.instance.target, "secret": self.instance.secret}
         if self.instance.pk:
             self.initial.update(self.masked(self._stored, self.instance.kind))

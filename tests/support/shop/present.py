@@ -11,6 +11,7 @@ from django.contrib.auth import get_user_model
 from chroniker.models import (
     Blackout,
     Calendar,
+    Channel,
     EventKind,
     Group,
     Guarantee,
@@ -160,6 +161,7 @@ def _guarantees(now: dt.datetime) -> None:
 
 
 def _calendar(now: dt.datetime) -> None:
+    Channel.objects.create(name="Chat of operations", kind="SLACK", target="https://hooks.slack.com/x", is_default=True)
     calendar = Calendar.objects.create(name="Public holidays")
     for name, days in (("Christmas", 31), ("New Year", 38)):
         day = now.replace(hour=0, minute=0, second=0, microsecond=0) + dt.timedelta(days=days)
