@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from django.db import IntegrityError
 
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
@@ -388,3 +389,14 @@ def test_a_job_for_every_host_waits_for_a_live_host_and_its_children_have_no_key
     parent = Run.objects.get(backfill=row.pk)
     assert [run.parent_id for run in claims if run.parent_id] == [parent.pk, parent.pk]
     assert {run.origin for run in claims} == {Trigger.BACKFILL}
+
+
+def test_the_database_refuses_a_second_run_of_a_backfill_for_one_scheduled_time() -> None:
+    job = daily(2)
+    a_backfill(job)
+    run = ended(claimed())
+    same = {"job": job, "instant": run.instant, "backfill": run.backfill, "attempt": 1}
+    again = Run(token=99, status=Status.SKIPPED, trigger="BACKFILL", claimed_at=database_now(), **same)
+    again.finished_at = again.claimed_at
+    with pytest.raises(IntegrityError):
+        again.save(force_insert=True)

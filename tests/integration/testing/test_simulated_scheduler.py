@@ -230,3 +230,22 @@ def test_wrong_calls_say_what_is_wrong() -> None:
         pass
     with transaction.atomic(), pytest.raises(RuntimeError, match=r"leave transaction\.atomic"), scheduler(START):
         pass
+
+
+@pytest.mark.parametrize(("seconds", "made"), [(20, 12), (50, 0)])
+def test_a_backfill_runs_between_the_scheduled_times_and_costs_none_of_them(seconds: int, made: int) -> None:
+    job = a_job(name="import", cron="* * * * *", misfire_grace_seconds=30)
+    with scheduler(START) as simulated:
+        simulated.ends("import", Status.FAILED)
+        simulated.advance(minutes=12)
+        simulated.ends("import", Status.SUCCEEDED, after=dt.timedelta(seconds=seconds))
+        simulated.advance(minutes=2, seconds=55)
+        row = chroniker.backfill(job, START, START + 12 * MINUTES, "ann")
+        simulated.advance(minutes=15)
+        runs = simulated.runs("import")
+    row.refresh_from_db()
+    assert (row.planned, row.made, row.succeeded, row.is_open) == (12, made, made, made == 0)
+    assert not [run for run in runs if run.status == Status.SKIPPED]
+    assert [run.instant for run in runs if run.backfill] == [START + n * MINUTES for n in range(1, made + 1)]
+    late = [run for run in runs if run.scheduled_for and run.started_at and run.started_at > run.scheduled_for]
+    assert not late, "no run of the schedule waited for a run of the backfill"
