@@ -1479,7 +1479,7 @@ class Migration(migrations.Migration):
                     "outcome",
                     models.CharField(
                         blank=True,
-                        choices=[("RUN", "it got a run"), ("PASSED", "passed over"), ("REFUSED", "refused")],
+                        choices=[("RUN", "Got a run"), ("PASSED", "Passed over"), ("REFUSED", "Refused")],
                         help_text="Empty: it waits.",
                         max_length=10,
                     ),

@@ -37,7 +37,7 @@ class JobTrigger(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.source_id} starts {self.target_id}"
+        return f"{self.source} → {self.target}"
 
 
 class Activation(models.Model):
@@ -49,9 +49,9 @@ class Activation(models.Model):
     """
 
     class Outcome(models.TextChoices):
-        RUN = "RUN", _("it got a run")
-        PASSED = "PASSED", _("passed over")
-        REFUSED = "REFUSED", _("refused")
+        RUN = "RUN", _("Got a run")
+        PASSED = "PASSED", _("Passed over")
+        REFUSED = "REFUSED", _("Refused")
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     target = models.ForeignKey(

@@ -162,9 +162,9 @@ def rule(link: Link) -> str:
     """What must become of the dependee before the dependent may start, or when it starts it."""
     if link.on:
         starts = {
-            TriggerOn.SUCCEEDED: _("starts, when it has succeeded,"),
-            TriggerOn.FAILED: _("starts, when it has failed,"),
-            TriggerOn.ENDED: _("starts, when it has ended,"),
+            TriggerOn.SUCCEEDED: _("after its success starts"),
+            TriggerOn.FAILED: _("after its failure starts"),
+            TriggerOn.ENDED: _("after its end starts"),
         }
         return starts[TriggerOn(link.on)]
     words = {

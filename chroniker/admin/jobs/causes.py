@@ -49,7 +49,7 @@ def _row(cause: Cause) -> dict[str, Any]:
         "state": {"": "waiting", Activation.Outcome.RUN: "ok", Activation.Outcome.REFUSED: "failed"}.get(
             row.outcome, "skipped"
         ),
-        "word": Activation.Outcome(row.outcome).label if row.outcome else _("waits"),
+        "word": Activation.Outcome(row.outcome).label if row.outcome else "",
         "run": cause.run_token,
         "run_url": admin_url("chroniker_run_change", row.run) if cause.run_token is not None else "",
         "reason": row.reason,

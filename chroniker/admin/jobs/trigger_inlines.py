@@ -70,6 +70,9 @@ class TriggerInline(TabularInline):
     extra = 0
     fixed: ClassVar[str] = ""  #: the name of these rows in a declaration in code
 
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).select_related("source", "target")  # for the names of the rows
+
     def _may_change(self, request: HttpRequest, obj: Job | None) -> bool:
         fixed = bool(self.fixed) and self.fixed in fixed_fields(obj)
         return request.user.has_perm("chroniker.change_job") and not fixed

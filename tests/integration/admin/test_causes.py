@@ -46,7 +46,7 @@ def test_each_activation_is_listed_with_its_cause_and_result(admin_client: Clien
     assert f'<a href="{reverse("admin:chroniker_run_change", args=[cause.pk])}">load, run 1</a>' in text
     assert f'<a href="{reverse("admin:chroniker_run_change", args=[run.pk])}">1</a>' in text
     assert "shop, key “order 7”" in text
-    assert "It got a run" in text or "it got a run" in text
+    assert "Got a run" in text and "Waiting" in text
     assert "Discard waiting (1)" in text
 
 
