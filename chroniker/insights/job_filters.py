@@ -40,6 +40,7 @@ class JobFilter:
     queue: str = ""
     executor: str = ""
     command: str = ""
+    owner: str = ""
     host: str = ""
 
     @property
@@ -112,6 +113,7 @@ def matching(chosen: JobFilter, conditions: Conditions) -> QuerySet[Job]:
     found = Job.objects.filter(conditions.shown(chosen.show))
     equal = {
         "group__name": chosen.group, "queue": chosen.queue, "executor": chosen.executor, "command": chosen.command,
+        "owner": chosen.owner,
     }  # fmt: skip
     found = found.filter(**{name: value for name, value in equal.items() if value})
     if chosen.host:
@@ -158,15 +160,16 @@ class Choices:
     queues: list[str]
     executors: list[str]
     commands: list[str]
+    owners: list[str]
     hosts: list[str]
 
 
 def choices(now: dt.datetime) -> Choices:
-    """One statement for the groups, and the queues, executors and commands of jobs. The hosts are those of the health,
-    which is cached."""
+    """One statement for the groups, and the queues, executors, commands and owners of jobs. The hosts are those of
+    the health, which is cached."""
     columns: list[tuple[type[Model], str]] = [
         (Group, "name"),
-        *((Job, name) for name in ("queue", "executor", "command")),
+        *((Job, name) for name in ("queue", "executor", "command", "owner")),
     ]
     facts = health_facts.cached(now)
     found = [*distinct_values(columns), [host.name for host in facts.hosts] if facts else []]

@@ -1783,6 +1783,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="job",
+            index=models.Index(fields=["owner"], name="chroniker_job_owner"),
+        ),
+        migrations.AddIndex(
+            model_name="job",
             index=models.Index(fields=["executor"], name="chroniker_job_executor"),
         ),
         migrations.AddIndex(

@@ -159,6 +159,7 @@ class Job(JobFields):
             # For the filters of the list of jobs, and for the values that they offer.
             models.Index(fields=["enabled", "name"], name="chroniker_job_enabled"),
             models.Index(fields=["queue"], name="chroniker_job_queue"),
+            models.Index(fields=["owner"], name="chroniker_job_owner"),
             models.Index(fields=["executor"], name="chroniker_job_executor"),
             models.Index(fields=["command"], name="chroniker_job_command"),
             models.Index(fields=["hostname"], name="chroniker_job_hostname"),

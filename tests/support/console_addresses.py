@@ -19,6 +19,7 @@ LISTS = {
     "jobs: queue": ("job_changelist", "?queue=queue-3"),
     "jobs: command": ("job_changelist", "?command=command_7"),
     "jobs: host": ("job_changelist", "?host=worker-1"),
+    "jobs: owner": ("job_changelist", "?owner=team+3"),
     "jobs: executor": ("job_changelist", "?executor=other"),
     "runs": ("run_changelist", ""),
     "runs: failed": ("run_changelist", "?status=FAILED"),

@@ -51,7 +51,7 @@ ORDERS: dict[str, Any] = {
 
 
 def list_page(job_admin: Any, request: HttpRequest) -> HttpResponse:
-    """``?show=``, ``q``, ``group``, ``queue``, ``executor``, ``command``, ``host``, ``o`` and ``after``.
+    """``?show=``, ``q``, ``group``, ``queue``, ``executor``, ``command``, ``owner``, ``host``, ``o`` and ``after``.
 
     A value that is unknown shows no job, or is ignored where it cannot be one.
     """
@@ -102,7 +102,7 @@ def _exchange(request: HttpRequest) -> dict[str, Any]:
 
 def job_filter(request: HttpRequest) -> JobFilter:
     """The filter in the query."""
-    texts = {name: text(request.GET, name) for name in ("group", "queue", "executor", "command", "host")}
+    texts = {name: text(request.GET, name) for name in ("group", "queue", "executor", "command", "owner", "host")}
     show, search = request.GET.get("show", ""), text(request.GET, "q").strip()
     return JobFilter(show=show if show in SHOWS else "all", search=search, **texts)
 
@@ -129,6 +129,7 @@ def _selects(chosen: JobFilter, now: Any) -> list[dict[str, Any]]:
         ("queue", _("Queue"), found.queues),
         ("executor", _("Executor"), found.executors),
         ("command", _("Command"), found.commands),
+        ("owner", _("Owner"), found.owners),
         ("host", _("Ran on"), found.hosts),
     )
     return [

@@ -51,6 +51,15 @@ def test_the_pages_show_them(admin: Client) -> None:
     assert 'name="owner"' in form and 'name="runbook_url"' in form
 
 
+def test_the_list_of_jobs_can_be_limited_to_those_of_an_owner(admin: Client) -> None:
+    for name, owner in (("one", "data"), ("two", "web"), ("three", "")):
+        a_booked_job(name=name, cron=NEVER, owner=owner)
+    whole = admin.get("/admin/chroniker/job/").content.decode()
+    assert all(text in whole for text in ('name="owner"', ">data<", ">web<", ">three<"))
+    found = admin.get("/admin/chroniker/job/?owner=data").content.decode()
+    assert ">one<" in found and ">two<" not in found and ">three<" not in found
+
+
 @override_settings(CHRONIKER_BASE_URL="https://jobs.example.com")
 def test_mails_name_them(mail_server: MailServer) -> None:
     ended(a_job_with_subscribers(a_subscriber(), owner="Data team", runbook_url="/docs/nightly/"), Status.FAILED)
