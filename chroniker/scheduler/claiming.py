@@ -20,7 +20,7 @@ from chroniker.lifecycle import plan
 from chroniker.models import EVERY_HOST, JobState, Run
 from chroniker.models.job import fetch_closed_times
 from chroniker.reasons import Code, Reason
-from chroniker.scheduler import dispatch
+from chroniker.scheduler import dispatch, retention
 from chroniker.scheduler.backfill_batches import with_open_backfills
 from chroniker.scheduler.stopping import stop_all
 from chroniker.scheduler.tick_result import TickResult
@@ -120,7 +120,10 @@ def _claim(plans: list[lifecycle.Plan], now: dt.datetime) -> list[Run]:
 def _record(result: TickResult, states: Sequence[JobState], claimed: Sequence[Run]) -> None:
     result.claimed += claimed
     # Tokens number the runs of a job, so this costs no statement.
-    result.over_maximum |= {run.job_id for run in claimed if 0 < run.job.maximum_log_entries < run.token}
+    before = {state.pk: state.last_token for state in states}
+    result.over_maximum |= {
+        run.job_id for run in claimed if retention.is_turn(run.job.maximum_log_entries, before[run.job_id], run.token)
+    }
     won = {run.job_id for run in claimed}
     here = {settings.hostname, EVERY_HOST}
     result.lost_races |= {state.pk for state in states if state.job.hostname in here} - won

@@ -34,8 +34,20 @@ PORTION = 500
 ROWS = 1000
 #: Jobs in one statement: it has two conditions for each, and SQLite limits their nesting.
 JOBS = 200
+#: So many runs more than the maximum are kept for a while, where the maximum is at least ``MANY``.
+SURPLUS, MANY = 10, 100
 #: A tick starts no further portion after this time.
 TIME_BOX = dt.timedelta(seconds=10)
+
+
+def is_turn(maximum: int, before: int, token: int) -> bool:
+    """Whether a claim that used the tokens after ``before``, until ``token``, deletes surplus runs of its job.
+
+    One in ten does: in a long history each claim makes a surplus of one, and its two statements cost more than the
+    surplus. With a small ``maximum`` each one does.
+    """
+    every = SURPLUS if maximum >= MANY else 1
+    return 0 < maximum < token and token // every > before // every
 
 
 def trim(job_ids: Collection[int]) -> int:

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.lifecycle import Outcome, plan
-from chroniker.models import Backfill, EventKind, Job, Lease, LogChunk, Outbox, Run, RunEvent, Status, Trigger
+from chroniker.models import Backfill, EventKind, Job, JobState, Lease, LogChunk, Outbox, Run, RunEvent, Status, Trigger
 from chroniker.scheduler import manual_runs, retention, tick
 from tests.support.command_jobs import DUMMY, INLINE
 from tests.support.factories import a_booked_job, a_due_job, started, state_of
@@ -224,3 +224,12 @@ def test_runs_of_backfills_are_counted_apart_from_those_of_the_schedule() -> Non
     Backfill.objects.all().delete()
     assert retention.trim([job.pk]) == 3
     assert tokens(job) == [8, 9, 10]
+
+
+def test_one_claim_in_ten_of_a_job_with_a_long_history_deletes_its_surplus() -> None:
+    job, now = a_due_job(maximum_log_entries=100), database_now()
+    for last_token, turns in ((118, 0), (119, 1)):
+        JobState.objects.filter(pk=job.pk).update(last_token=last_token, next_run=now, next_instant=now)
+        Lease.objects.all().delete()
+        Run.objects.all().delete()
+        assert len(tick.tick().over_maximum) == turns
