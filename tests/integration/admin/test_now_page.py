@@ -224,7 +224,7 @@ def test_more_than_twenty_items_are_counted_with_a_link(admin: Client) -> None:
     assert "21 things need you." in html and "and 1 more" in html and "/admin/chroniker/job/?show=attention" in html
 
 
-@pytest.mark.parametrize(("page", "budget"), [(NOW, 16), ("/admin/chroniker/host/", 8)])
+@pytest.mark.parametrize(("page", "budget"), [(NOW, 17), ("/admin/chroniker/host/", 8)])
 def test_its_statements_besides_those_of_the_health_and_of_the_login_are_within_the_budget(
     admin: Client, page: str, budget: int
 ) -> None:

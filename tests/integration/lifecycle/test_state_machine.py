@@ -29,6 +29,8 @@ from chroniker.models import (
     MOVES,
     OPEN,
     Activation,
+    Alert,
+    AlertKind,
     Backfill,
     CatchUp,
     Job,
@@ -43,6 +45,7 @@ from chroniker.models import (
     TriggerOn,
     Which,
 )
+from chroniker.models.alert import open_kinds
 from chroniker.models.backfill import frozen
 from chroniker.scheduler import tick
 from tests.support.factories import a_booked_job
@@ -72,9 +75,9 @@ class SchedulerMachine(RuleBasedStateMachine):
         Job.objects.all().delete()
         Activation.objects.all().delete()
         policies: tuple[dict[str, Any], ...] = (
-            {"max_retries": 2},
-            {"retry_on_lost": True, "overlap": Overlap.SKIP},
-            {"overlap": Overlap.REPLACE},
+            {"max_retries": 2, "alert_start_seconds": 10, "alert_run_seconds": 20},
+            {"retry_on_lost": True, "overlap": Overlap.SKIP, "alert_start_seconds": 3},
+            {"overlap": Overlap.REPLACE, "alert_failures": 2, "alert_run_seconds": 3},
             {"catch_up": CatchUp.EACH, "misfire_grace_seconds": 60, "max_retries": 1},
             {"catch_up": CatchUp.LATEST, "hold_on_failure": True, "retry_on_lost": True},
         )
@@ -287,6 +290,20 @@ class SchedulerMachine(RuleBasedStateMachine):
             assert (run.job_id, run.trigger) == (activation.target_id, Trigger.EVENT)
         events = Run.objects.filter(trigger=Trigger.EVENT, slot="").values_list("pk", flat=True)
         assert set(events) == set(Activation.objects.filter(run__isnull=False).values_list("run", flat=True))
+
+    @invariant()
+    def the_marks_of_a_job_are_its_open_alerts(self) -> None:
+        found = Alert.objects.filter(ended_at=None).order_by("kind").values_list("job", "kind")
+        marked = [(state.pk, str(kind)) for state in JobState.objects.all() for kind in open_kinds(state.alerts_open)]
+        assert sorted(found) == sorted(marked)
+
+    @invariant()
+    def failing_and_held_jobs_have_an_alert(self) -> None:
+        for state in JobState.objects.filter(job__enabled=True, job__edited_at=None).select_related("job"):
+            kinds, most = open_kinds(state.alerts_open), state.job.alert_failures or 1
+            assert (AlertKind.HELD in kinds) == (state.held_at is not None)
+            assert state.failures < most or AlertKind.FAILING in kinds
+            assert AlertKind.FAILING not in kinds or state.failing_since is not None
 
     @invariant()
     def tokens_only_grow(self) -> None:
