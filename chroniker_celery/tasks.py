@@ -71,7 +71,7 @@ def execute(self: RunTask, *words: Any, **named: Any) -> dict[str, Any]:
     if ending is None and report.status is None:
         unknown_runs.report_if_unknown(run_id)
         raise Ignore(f"This delivery of run {run_id} was refused.")
-    return _conclude(run_id, token, ending, report.status)
+    return _conclude(report, ending)
 
 
 def _delivered(task_id: str, words: tuple[Any, ...], named: dict[str, Any]) -> tuple[UUID, int]:
@@ -97,20 +97,20 @@ def _refuse_if_unfit(run_id: UUID) -> None:
         raise Ignore(reason)
 
 
-def _conclude(run_id: UUID, token: int, ending: RunOutcome | None, status: Status | None) -> dict[str, Any]:
+def _conclude(report: DatabaseReport, ending: RunOutcome | None) -> dict[str, Any]:
     """The task's result. Before, the jobs that waited for this run are claimed if they may run now."""
     outcome = {
-        "status": str(status or Status.LOST),
+        "status": str(report.status or Status.LOST),
         "exit_code": ending.exit_code if ending else None,
         "reason": str(ending.reason or "") if ending else "",
-        "job": "",
-        "token": token,
+        "job": report.job.name if report.job else "",
+        "token": report.token,
     }
     try:
-        outcome |= report_connections.twice(partial(_claim_after, run_id, outcome))
+        outcome |= report_connections.twice(partial(_claim_after, report, outcome))
     except Exception as error:  # the run's end is recorded already; the next tick claims these jobs
         logger.warning(
-            "Jobs that wait for run %s were not checked: %s: %s", run_id, type(error).__name__, one_line(error)
+            "Jobs that wait for run %s were not checked: %s: %s", report.run_id, type(error).__name__, one_line(error)
         )
     if outcome["status"] == Status.SUCCEEDED:
         return outcome
@@ -118,9 +118,12 @@ def _conclude(run_id: UUID, token: int, ending: RunOutcome | None, status: Statu
     raise RunFailed(message, outcome)
 
 
-def _claim_after(run_id: UUID, reported: dict[str, Any]) -> dict[str, Any]:
+def _claim_after(report: DatabaseReport, reported: dict[str, Any]) -> dict[str, Any]:
     """What the run's row shows of its outcome. Claims the jobs that waited for its end."""
-    run = Run.objects.select_related("job").get(pk=run_id)
+    if report.status == Status.SUCCEEDED and report.job is not None and not reported["reason"]:
+        tick.claim_after_run(report.job.pk)  # the row shows nothing else
+        return reported
+    run = Run.objects.select_related("job").get(pk=report.run_id)
     tick.claim_after_run(run.job_id)
     status = reported["status"] if run.status in OPEN else run.status
     return {"reason": run.reason or reported["reason"], "job": run.job.name, "status": status}

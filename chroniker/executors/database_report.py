@@ -45,7 +45,8 @@ class DatabaseReport:
         self._worker, self._queue, self._received = worker, queue, clock.monotonic()
         self.nonce = uuid4()
         self.fail_on_stderr = False
-        self.status: Status | None = None
+        self.status: Status | None = None  #: that the run was closed with
+        self.job: Job | None = None  #: as it was at the start
 
     def start(self, pid: int) -> RunSpec | None:
         """Start the run; returns its spec. ``None``: refused; an event or the run's outcome records the reason."""
@@ -53,7 +54,7 @@ class DatabaseReport:
             started = self._acquire(pid)
             if started is None:
                 return None
-            self.fail_on_stderr = started.job.fail_on_stderr
+            self.job, self.fail_on_stderr = started.job, started.job.fail_on_stderr
             try:
                 spec = spec_from_run(
                     started.run, started.job, started.last_success, started.cause_job, stop=started.stop

@@ -17,7 +17,14 @@ class DurablePostgres(PostgresServer):
     """Commits reach the disk, as in production. If an option is given twice, the last one counts."""
 
     def command(self) -> list[str]:
-        return [*super().command(), "-c", "fsync=on", "-c", "full_page_writes=on", "-c", "shared_buffers=512MB"]
+        counted = ["-c", "shared_preload_libraries=pg_stat_statements"] if self.counts_statements else []
+        durable = ["-c", "fsync=on", "-c", "full_page_writes=on", "-c", "shared_buffers=512MB"]
+        return [*super().command(), *durable, *counted]
+
+    @property
+    def counts_statements(self) -> bool:
+        """Whether this PostgreSQL has the module; Debian's has."""
+        return any(self.bin.parent.glob("lib/**/pg_stat_statements.so"))
 
 
 class DurableMariaDB(MariaDBServer):

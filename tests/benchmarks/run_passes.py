@@ -15,6 +15,7 @@ from chroniker.scheduler.tick import tick
 from tests.benchmarks import run_floor
 from tests.benchmarks.measuring import Row, Stopwatch, figure, load, milliseconds, percentile
 from tests.benchmarks.population import Stage, populate
+from tests.benchmarks.server_counts import ServerCounts
 from tests.support.celery_processes import CeleryWorker
 from tests.support.processes import wait_until
 
@@ -41,7 +42,7 @@ def at_once(worker: CeleryWorker, due: int) -> Row:
     Job.objects.all().delete()
     populate(due * 2)
     Stage(due * 2, due).set()
-    before = _cpu(worker)
+    counts, before = ServerCounts(), _cpu(worker)
     times = _finished(worker, tick().claimed)
     cpu = _cpu(worker) - before
     wall = max(each[-1] for each in times) - min(each[0] for each in times)
@@ -50,6 +51,7 @@ def at_once(worker: CeleryWorker, due: int) -> Row:
         **_row(times),
         "runs_per_second": figure(len(times) / wall),
         "cpu_ms_per_run": figure(cpu / len(times) * 1000),
+        **counts.per_run(len(times)),
         "load": load(),
     }
 
