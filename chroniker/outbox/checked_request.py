@@ -81,21 +81,23 @@ def _connection(parts: SplitResult) -> Iterator[http.client.HTTPConnection]:
     """A connection to an address of the host that may be contacted. It is closed when the time is over."""
     host, is_secure = parts.hostname or "", parts.scheme == "https"
     port = parts.port or (443 if is_secure else 80)
-    sock = _connect(host, port)
-    timer = threading.Timer(LONGEST, _shut_down, [sock])
+    connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT)
+    connection.sock = _connect(host, port)  # so that it does not connect by itself
+    timer = threading.Timer(LONGEST, _shut_down, [connection])
     timer.daemon = True
     timer.start()
-    connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT)
     try:
         if is_secure:
-            sock = ssl.create_default_context().wrap_socket(sock, server_hostname=host)
+            secure = ssl.create_default_context().wrap_socket(
+                connection.sock, server_hostname=host, do_handshake_on_connect=False
+            )
+            connection.sock = secure  # before the handshake, so that the timer can end that too
+            secure.do_handshake()
             connection.default_port = http.client.HTTPS_PORT  # for the header Host
-        connection.sock = sock  # so that it does not connect by itself
         yield connection
     finally:
         timer.cancel()
         connection.close()
-        sock.close()
 
 
 def _connect(host: str, port: int) -> socket.socket:
@@ -111,6 +113,8 @@ def _connect(host: str, port: int) -> socket.socket:
     raise error
 
 
-def _shut_down(sock: socket.socket) -> None:
+def _shut_down(connection: http.client.HTTPConnection) -> None:
+    sock = connection.sock
     with suppress(OSError):
-        sock.shutdown(socket.SHUT_RDWR)
+        if sock is not None:
+            sock.shutdown(socket.SHUT_RDWR)

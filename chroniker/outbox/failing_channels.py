@@ -40,7 +40,7 @@ def read(channels: Collection[str]) -> Failing:
     failing = Failing(set(found))
     for channel, until in found.items():
         now = now or database_now()
-        if until > now:
+        if now < until <= now + LONGEST_BACKOFF:  # a time farther away is a jump of the clock
             _waiting(channel).update(send_at=until)
             failing.deferred.add(channel)
     return failing

@@ -14,6 +14,8 @@ from django.contrib.auth.models import User
 from django.test import override_settings
 
 from chroniker import outbox
+from chroniker.clock.database_clock import database_now
+from chroniker.lifecycle import alarms
 from chroniker.lifecycle.alert_messages import MOST_SINGLE
 from chroniker.models import ChannelKind, Outbox, Status
 from chroniker.outbox.channel_delivery import send_test
@@ -105,6 +107,24 @@ def test_pagerduty_opens_and_closes_one_incident(web_server: WebServer) -> None:
     assert first["payload"]["severity"] == "error" and first["payload"]["source"] == "shop"
     assert first["payload"]["summary"] == "nightly <a|b> & c: failing"
     assert first["links"] == [{"href": RUNBOOK, "text": "Runbook"}]
+
+
+@override_settings(ADMINS=[])
+def test_alarms_about_the_scheduler_open_and_close_an_incident(web_server: WebServer) -> None:
+    a_channel(ChannelKind.PAGERDUTY, f"{web_server.url}/p", secret="k", is_default=True)
+    a_channel(ChannelKind.SLACK, f"{web_server.url}/s", is_default=True)
+    now = database_now()
+    assert alarms.raise_alarm(alarms.TICK, now, alarms.AlarmText("Nothing ticks.", "Start it."), now)
+    outbox.send_due()
+    [alarm] = alarms.raised().values()
+    assert alarms.end_alarm(alarm, alarms.AlarmText("It ticks again.", ""), now)
+    outbox.send_due()
+    first, second = [json.loads(each.body) for each in web_server.posts if each.path == "/p"]
+    assert (first["event_action"], second["event_action"]) == ("trigger", "resolve")
+    assert first["dedup_key"] == second["dedup_key"] == "chroniker/shop/fleet/tick"
+    assert first["payload"]["severity"] == "critical"
+    chat = [json.loads(each.body)["text"] for each in web_server.posts if each.path == "/s"]
+    assert [text.splitlines()[0] for text in chat] == ["Nothing ticks.", "It ticks again."]
 
 
 def test_own_json_is_parsed_before_its_placeholders_are_filled(web_server: WebServer) -> None:

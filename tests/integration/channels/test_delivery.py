@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import shutil
 import socket
+import ssl
+import subprocess
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +19,7 @@ from django.test import override_settings
 from chroniker import outbox
 from chroniker.clock.database_clock import database_now
 from chroniker.models import Channel, ChannelKind, FailingChannel, Outbox, Status
-from chroniker.outbox import failing_channels
+from chroniker.outbox import checked_request, failing_channels
 from chroniker.outbox.checked_request import HttpRequest, NotDelivered, post
 from tests.support.channels import LOCAL, a_channel, an_alert, raised
 from tests.support.ended_runs import ended, make_due
@@ -106,6 +112,73 @@ def test_redirects_are_not_followed_and_errors_have_the_status_alone(web_server:
     web_server.answer, web_server.location = 302, f"{web_server.url}/elsewhere"
     message = sent(target=f"{web_server.url}/a-secret-path")
     assert len(web_server.posts) == 1 and message.error == "The server answered 302."
+
+
+@contextmanager
+def a_slow_server(context: ssl.SSLContext | None = None) -> Iterator[int]:
+    """A server that answers one byte at a time, for ever. Yields its port."""
+    done = threading.Event()
+    with socket.create_server((HOST, 0)) as server:
+
+        def answer() -> None:
+            with suppress(OSError):
+                plain, _peer = server.accept()
+                taken = context.wrap_socket(plain, server_side=True) if context else plain
+                with taken:
+                    taken.recv(1000)
+                    while not done.wait(0.01):
+                        taken.sendall(b"H")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        try:
+            yield server.getsockname()[1]
+        finally:
+            done.set()
+            thread.join(30)
+
+
+@pytest.mark.usefixtures("_local")
+def test_a_server_that_never_ends_its_answer_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checked_request, "LONGEST", 0.3)
+    with a_slow_server() as port, pytest.raises(NotDelivered):
+        post(HttpRequest(f"http://{HOST}:{port}/", b""))
+
+
+@pytest.fixture
+def certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
+    """The context of a server for localhost, whose certificate requests trust."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed here")
+    key, cert = tmp_path / "key.pem", tmp_path / "cert.pem"
+    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    new = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", str(key), "-out", str(cert), *subject]
+    subprocess.run(new, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    trusting = ssl.create_default_context(cafile=str(cert))
+    monkeypatch.setattr(ssl, "create_default_context", lambda: trusting)
+    return context
+
+
+@override_settings(CHRONIKER_CHANNEL_HOSTS=["127.0.0.1", "::1"])
+def test_a_certificate_is_checked_for_the_name_and_not_the_address(certificate: ssl.SSLContext) -> None:
+    with web_server() as server:
+        server.socket = certificate.wrap_socket(server.socket, server_side=True)
+        post(HttpRequest(f"https://localhost:{server.server_port}/x", b"{}"))
+        assert [each.path for each in server.posts] == ["/x"]
+        with pytest.raises(NotDelivered):
+            post(HttpRequest(f"https://{HOST}:{server.server_port}/y", b"{}"))
+        assert len(server.posts) == 1
+
+
+@override_settings(CHRONIKER_CHANNEL_HOSTS=["127.0.0.1", "::1"])
+def test_a_server_with_a_certificate_that_never_ends_its_answer_is_left(
+    certificate: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checked_request, "LONGEST", 0.3)
+    with a_slow_server(certificate) as port, pytest.raises(NotDelivered):
+        post(HttpRequest(f"https://localhost:{port}/", b""))
 
 
 # -- targets -----------------------------------------------------------------------------------------------------
