@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chroniker.scheduler import retention
@@ -13,6 +13,7 @@ from chroniker.scheduler import retention
     steps=st.lists(st.integers(1, 7), min_size=1, max_size=200),
     first=st.integers(0, 20),
 )
+@example(maximum=100, steps=[2] * 100, first=1)  # a skipped range and a run each time: all tokens of runs are odd
 def test_few_runs_more_than_the_maximum_are_kept_however_many_tokens_each_claim_takes(
     maximum: int, steps: list[int], first: int
 ) -> None:
