@@ -19,7 +19,11 @@ SOUND = """
 CREATE TABLE chroniker_job (id INTEGER, name TEXT, cron TEXT, group_id INTEGER,
     catch_up TEXT DEFAULT 'COALESCE', hold_on_failure INTEGER DEFAULT 0,
     retry_on_lost INTEGER DEFAULT 0, retry_backoff_seconds INTEGER DEFAULT 1);
-CREATE TABLE chroniker_run (id TEXT, job_id INTEGER, slot TEXT DEFAULT '', status TEXT DEFAULT 'SUCCEEDED',
+CREATE TABLE chroniker_jobstate (job_id INTEGER, retry_of INTEGER);
+CREATE TABLE chroniker_jobtrigger (source_id INTEGER, target_id INTEGER);
+CREATE TABLE chroniker_activation (target_id INTEGER, cause TEXT);
+CREATE TABLE chroniker_run (id TEXT, job_id INTEGER, token INTEGER, chain INTEGER,
+    slot TEXT DEFAULT '', status TEXT DEFAULT 'SUCCEEDED',
     scheduled_for TEXT, covered_until TEXT, claimed_at TEXT DEFAULT '2026-01-01 00:00:10', parent_id TEXT,
     started_at TEXT DEFAULT '2026-01-01 00:00:10', finished_at TEXT DEFAULT '2026-01-01 00:00:11',
     required_host TEXT DEFAULT '', code TEXT DEFAULT '', dispatch_count INTEGER DEFAULT 1);
@@ -38,6 +42,10 @@ INSERT INTO chroniker_run (id, job_id, scheduled_for, covered_until) VALUES
     ('c', 2, NULL, NULL);
 INSERT INTO chroniker_logchunk VALUES ('a', 1, 0, '000000' || char(10)), ('a', 1, 1, '000001' || char(10));
 INSERT INTO chroniker_logchunk SELECT 'b', stream, seq, text FROM chroniker_logchunk;
+UPDATE chroniker_run SET token = 1, chain = 1 WHERE id = 'a';
+UPDATE chroniker_run SET token = 2, chain = 2 WHERE id = 'b';
+INSERT INTO chroniker_jobtrigger VALUES (1, 2);
+INSERT INTO chroniker_activation VALUES (2, 'a'), (2, 'b');
 INSERT INTO fault_effects VALUES ('chatty 1', 1, 1), ('chatty 1', 2, 2);
 INSERT INTO fault_groups VALUES (7, 1);
 INSERT INTO fault_leases VALUES ('a', '2026-01-01 00:00:16', '2026-01-01 00:00:11');
@@ -64,6 +72,9 @@ VIOLATING_CHANGES: list[tuple[str, str, list[Mark]]] = [
         "UPDATE chroniker_job SET hold_on_failure = 1; UPDATE chroniker_run SET status = 'FAILED' WHERE id = 'a'",
         [],
     ),
+    ("ends_without_one_activation", "DELETE FROM chroniker_activation WHERE cause = 'b'", []),
+    ("ends_without_one_activation", "INSERT INTO chroniker_activation VALUES (2, 'a')", []),
+    ("ends_without_one_activation", "UPDATE chroniker_run SET chain = 1 WHERE id = 'b'", []),
     ("runs_left_open", "UPDATE chroniker_run SET finished_at = NULL, status = 'RUNNING' WHERE id = 'c'", []),
     ("runs_left_open", "INSERT INTO chroniker_lease VALUES ('c')", []),
     (

@@ -7,7 +7,7 @@ import random
 import shlex
 from typing import Any
 
-from chroniker.models import EVERY_HOST, Group, Job, JobDependency
+from chroniker.models import EVERY_HOST, Group, Job, JobDependency, JobTrigger, TriggerOn
 from tests.faults import tables
 
 KINDS: dict[str, dict[str, Any]] = {
@@ -28,6 +28,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "held": {"args": "--seconds 1 --fail", "hold_on_failure": True},
     "task": {"task": {"seconds": 1, "lines": 500, "fail": True}, "max_retries": 2, "retry_backoff_seconds": 1},
     "dependent": {"args": ""},
+    "triggered": {"args": "--seconds 1"},
 }
 #: Due at every moment: the next one begins as soon as anybody believes that the one before is over.
 RESTLESS: dict[str, Any] = {"args": "--seconds 20"}
@@ -60,7 +61,10 @@ def create_jobs(rng: random.Random, jobs: int) -> None:
     for number in range(jobs):
         kind = list(KINDS)[number % len(KINDS)]
         fields = {**KINDS[kind], "group": group if kind == "grouped" else None}
-        made.append(_job(f"{kind} {number}", _cron(rng, kind, hot=number < FREQUENT), fields))
+        cron = NEVER if kind == "triggered" else _cron(rng, kind, hot=number < FREQUENT)
+        made.append(_job(f"{kind} {number}", cron, fields))
+        if kind == "triggered":
+            JobTrigger.objects.create(source=made[-2], target=made[-1], on=TriggerOn.ENDED)
         if kind == "dependent":
             JobDependency.objects.create(
                 dependent=made[-1], dependee=made[-2], wait_for_success=False, wait_for_next_run=rng.random() < 0.5

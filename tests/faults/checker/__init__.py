@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.faults.checker import ends, executions, exposure, fences, output, timelines
+from tests.faults.checker import ends, executions, exposure, fences, output, timelines, triggers
 from tests.faults.checker.ends import Bounds
 from tests.faults.checker.findings import Findings, Query
 
@@ -20,6 +20,7 @@ VIOLATIONS = {
     "instants_accounted_twice": "instants that more than one run covers",
     "instants_sharing_a_run": "runs for several instants, of jobs whose instants each get a run or none",
     "held_jobs_claimed": "runs of the schedule after a failed one, of jobs that a failure holds",
+    "ends_without_one_activation": "ends of a job, and jobs that it starts, without exactly one activation",
     "runs_left_open": "runs not in a final state after the bound",
     "runs_lost_early": "runs that a tick called lost before lease and drift had passed",
     "runs_ended_late": "runs that were lost, or closed with their hosts, later than the bound",
@@ -53,4 +54,5 @@ def check(case: Case, query: Query) -> Findings:
     ends.check(findings, query, case.bounds)
     output.check(findings, query, marks, case.chatty_lines)
     fences.check(findings, query)
+    triggers.check(findings, query)
     return findings
