@@ -1,7 +1,8 @@
-"""The alert rules of the documentation name metrics, labels and values that exist."""
+"""The alert rules and the dashboard of the documentation name metrics, labels and values that exist."""
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -61,3 +62,16 @@ def test_the_names_of_rules_are_unique() -> None:
 def test_the_limit_for_silence_is_that_of_the_alarm() -> None:
     limit = int(settings.tick_timeout.total_seconds())
     assert ALERTS["ChronikerDoesNotTick"]["expr"].endswith(f"> {limit}")
+
+
+def test_the_dashboard_names_metrics_and_labels_that_exist() -> None:
+    dashboard = json.loads((RULES.parent / "grafana-dashboard.json").read_text())
+    targets = [target for panel in dashboard["panels"] for target in panel["targets"]]
+    assert len(targets) >= 12 and len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"])
+    for target in targets:
+        [name] = re.findall(rf"{PREFIX}\w+", target["expr"])
+        assert name in LABELS
+        shown = set(re.findall(r"\{\{(\w+)\}\}", target["legendFormat"])) | set(
+            re.findall(r"by \((\w+)\)", target["expr"])
+        )
+        assert shown <= LABELS[name], target
