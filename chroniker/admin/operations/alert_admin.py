@@ -135,7 +135,18 @@ class AlertMuteAdmin(SiteLinks, ChangedValues, MuteModelAdmin):
     list_select_related = ("job", "group")
     ordering = ("-ends_at", "-pk")
     autocomplete_fields = ("job", "group")
-    fields = ("job", "group", "starts_at", "ends_at", "reason")
+    fieldsets = (
+        (
+            None,
+            {
+                "description": _(
+                    "With neither a job nor a group: all jobs. Alerts are raised and shown all the same; what is still"
+                    " open at the end is reported then."
+                ),
+                "fields": ("job", "group", "starts_at", "ends_at", "reason"),
+            },
+        ),
+    )
     when_empty = _(
         "No mutes. While alerts of a job, a group or all jobs are muted, no message reports them. One that begins later"
         " is a maintenance window."
