@@ -1,0 +1,98 @@
+"""Rules of channels as properties: templates, addresses, and who gets a message."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from typing import Any
+
+import pytest
+from django.core.exceptions import ValidationError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chroniker.lifecycle.recipients import Recipients
+from chroniker.message_events import ALL_EVENTS, STARTED
+from chroniker.models import Channel, ChannelKind, channel_template
+from chroniker.web_addresses import may_be_contacted
+
+TEXTS = st.sampled_from(["plain", "{{ job }}", "a {{text}} b", "{{ title }}{{ url }}"])
+TEMPLATES = st.recursive(
+    TEXTS | st.integers() | st.booleans() | st.none(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=10,
+)
+
+
+def shape(part: Any) -> Any:
+    """Everything but the texts."""
+    if isinstance(part, dict):
+        return {key: shape(each) for key, each in part.items()}
+    if isinstance(part, list):
+        return [shape(each) for each in part]
+    return "text" if isinstance(part, str) else part
+
+
+@given(st.dictionaries(st.text(max_size=5), TEMPLATES, max_size=3), st.text(max_size=30))
+def test_no_value_changes_the_structure_of_a_template(template: dict[str, Any], value: str) -> None:
+    filled = channel_template.fill(template, dict.fromkeys(channel_template.NAMES, value))
+    assert shape(filled) == shape(template)
+    assert shape(json.loads(json.dumps(filled))) == shape(json.loads(json.dumps(template)))
+
+
+def test_a_filled_template_is_bounded() -> None:
+    template = {str(n): "{{ text }}" for n in range(1000)}
+    filled = channel_template.fill(template, dict.fromkeys(channel_template.NAMES, "x" * 1_000_000))
+    assert len(json.dumps(filled)) < 2 * channel_template.LONGEST
+
+
+def test_a_template_of_ten_thousand_levels_is_refused() -> None:
+    with pytest.raises(ValidationError):
+        channel_template.parse('{"a":' * 10_000)
+
+
+@given(st.ip_addresses())
+def test_only_public_addresses_are_contacted_unless_they_are_listed(address: Any) -> None:
+    text = str(address)
+    if not address.is_global or address.is_multicast:
+        assert not may_be_contacted("example.com", text, ())
+    assert may_be_contacted("example.com", text, ["example.com"])
+    assert may_be_contacted("example.com", text, [text])
+    assert not may_be_contacted("example.com.evil.test", "10.0.0.1", ["example.com"])
+
+
+@given(st.ip_addresses(v=4))
+def test_an_address_within_another_one_is_judged_by_the_inner_one(inner: ipaddress.IPv4Address) -> None:
+    allowed = may_be_contacted("h", str(inner), ())
+    assert may_be_contacted("h", f"::ffff:{inner}", ()) == allowed
+    assert may_be_contacted(
+        "h", str(ipaddress.IPv6Address(int(ipaddress.IPv6Address("64:ff9b::")) + int(inner))), ()
+    ) == (allowed)
+
+
+CHANNELS = st.lists(
+    st.builds(
+        Channel,
+        kind=st.sampled_from(ChannelKind.values),
+        is_default=st.booleans(),
+        events=st.lists(st.sampled_from(ALL_EVENTS), max_size=3, unique=True),
+    ),
+    max_size=6,
+)
+
+
+@given(CHANNELS, st.data(), st.sampled_from((STARTED, *ALL_EVENTS)))
+def test_one_level_alone_gets_a_message(channels: list[Channel], data: st.DataObject, event: str) -> None:
+    for number, channel in enumerate(channels):
+        channel.pk = number
+    some = st.lists(st.sampled_from(range(len(channels))), unique=True) if channels else st.just([])
+    own, group = data.draw(some), data.draw(some)
+    found = Recipients({each.pk: each for each in channels}, {1: own}, {2: group}).of(1, 2, event)
+    assert all(channel.takes(event) for channel in found)
+    for is_check_in in (False, True):
+        kind = [each for each in channels if each.is_check_in == is_check_in]
+        levels = [[each for each in kind if each.pk in ids] for ids in (own, group)]
+        levels.append([each for each in kind if each.is_default])
+        first = next((level for level in levels if level), [])
+        expected = {each.pk for each in first if each.takes(event)}
+        assert {each.pk for each in found if each.is_check_in == is_check_in} == expected
