@@ -114,7 +114,12 @@ def test_after_an_error_no_connection_is_kept() -> None:
         with borrowed(), connection.cursor() as cursor:
             cursor.execute("SELECT no_such_column")
 
-    in_a_thread(borrowed_session)
+    def two_at_once() -> None:
+        with borrowed():
+            session()
+            in_a_thread(borrowed_session)
+
+    in_a_thread(two_at_once)
     with pytest.raises(DatabaseError):
         in_a_thread(fail)
     assert not has_idle()
