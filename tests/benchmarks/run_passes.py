@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import psutil
+from django.db import connection
 
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
@@ -100,6 +101,16 @@ def _floor_row(floors: Sequence[Stopwatch], times: Sequence[tuple[float, ...]]) 
 
 
 def _cpu(worker: CeleryWorker) -> float:
-    """Seconds of processor time of the worker, its descendants and their reaped children."""
-    processes = [psutil.Process(worker.pid), *worker.children()]
+    """Seconds of processor time of the worker and of PostgreSQL, with their descendants and reaped children."""
+    processes = [psutil.Process(worker.pid), *worker.children(), *_server()]
     return sum(sum(process.cpu_times()[:4]) for process in processes)
+
+
+def _server() -> list[psutil.Process]:
+    """PostgreSQL's processes. Those of other databases are not known."""
+    if connection.vendor != "postgresql":
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        main = psutil.Process(cursor.fetchone()[0]).parent()
+    return [] if main is None else [main, *main.children()]
