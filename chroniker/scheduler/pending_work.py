@@ -109,7 +109,7 @@ def _what_it_depends_on() -> tuple[Any, ...]:
     return (
         (settings.database, settings.hostname, settings.installation),
         (settings.drift_allowance, settings.check_lock_file),
-        bool(jump_detection.known_server()),
+        _clock(),
         tuple(fleet_work.wanted()),
         due.own_zone_rules(),
         installation.known_identity(),
@@ -123,12 +123,16 @@ def _remembered(*inputs: Any) -> _Statement:
     return _compiled(StatementNow())
 
 
+def _clock() -> str:
+    return clock_columns(settings.database, with_server=bool(jump_detection.known_server()))
+
+
 def _compiled(now: dt.datetime | Expression) -> _Statement:
     connection = connections[settings.database]
     compiler = Run.objects.all().query.get_compiler(connection=connection)
     times = [Subquery(first_after(rows, column, now)) for rows, column in moments()]
     asked = [(name, Exists(rows.order_by())) for name, each in questions(now).items() for rows in each]
-    columns = [clock_columns(settings.database, with_server=bool(jump_detection.known_server()))]
+    columns = [_clock()]
     params: list[Any] = []
     for expression in [*times, *(exists for _name, exists in asked)]:
         sql, values = expression.as_sql(compiler, connection)
