@@ -73,7 +73,7 @@ def _skip(job: Job, state: JobState, now: dt.datetime) -> Run | None:
 def stop_claims(by: str) -> int:
     """Request the stop of all queued runs, which ends them; returns how many. Runs by flag are not requested any more.
 
-    Running runs keep their leases: whoever executes them may be alive. They are closed as lost when these expire.
+    Running runs keep their leases: their processes may be alive. They are closed as lost when these expire.
     """
     Job.objects.filter(force_run=True).update(force_run=False)
     claims = Run.objects.filter(status=Status.CLAIMED, stop_requested_at=None).order_by("pk")

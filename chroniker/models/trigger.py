@@ -30,7 +30,7 @@ class JobTrigger(models.Model):
     class Meta:
         verbose_name = _("trigger")
         verbose_name_plural = _("triggers")
-        default_permissions = ()  # whoever may change jobs may change triggers
+        default_permissions = ()  # the permission to change jobs is enough
         constraints = (
             models.UniqueConstraint(fields=["source", "target"], name="chroniker_trigger_once"),
             models.CheckConstraint(condition=~models.Q(source=models.F("target")), name="chroniker_trigger_not_itself"),

@@ -63,7 +63,7 @@ class SourceFormSet(TriggerFormSet):
 
 
 class TriggerInline(TabularInline):
-    """A trigger makes its target run: whoever may change jobs may change triggers."""
+    """A trigger makes its target run: the permission to change jobs is enough to change triggers."""
 
     model = JobTrigger
     form = TriggerForm
