@@ -79,7 +79,8 @@ def _cell_width(days: Sequence[CalendarDay]) -> float:
 
 def _row(day: CalendarDay, number: int, width: float, zone: ZoneInfo, now: dt.datetime, secrets: str) -> dict[str, Any]:
     top = TOP + number * ROW
-    future = max(now, day.start)
+    # Whole minutes: each move of the mark sends the picture again.
+    future = max(now.replace(second=0, microsecond=0), day.start)
     return {
         "label": format_date(day.date, "D j M"),
         "label_y": _px(top + 13),

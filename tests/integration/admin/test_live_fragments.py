@@ -53,7 +53,10 @@ def test_the_refresh_of_the_timeline_and_of_a_schedule_history_shows_a_new_run(a
     health_facts.forget()
     before = admin_client.get(history, {"_live": ""}).json()
     assert "Running" not in before["html"]["job-state"]
-    assert admin_client.get(history, {"_live": before["etag"]}).status_code == 304
+    again = admin_client.get(history, {"_live": before["etag"]})
+    if again.status_code != 304:  # a minute has begun, and the mark of the present has moved
+        before = again.json()
+        assert admin_client.get(history, {"_live": before["etag"]}).status_code == 304
     started(run_now(job, by="a test"))
     assert "Running" in admin_client.get(history, {"_live": before["etag"]}).json()["html"]["job-state"]
     shown = admin_client.get(timeline + "&_live=").json()["html"]
