@@ -169,5 +169,6 @@ def retry(state: JobState, now: dt.datetime) -> Plan:
     add_run(plan, now, Status.CLAIMED, Trigger.RETRY, args=failed["args"])
     for name, value in failed.items():
         setattr(plan.runs[-1], name, value)
-    plan.runs[-1].origin = failed["origin"] or ""
+    # Empty where the attempt was deleted.
+    plan.runs[-1].origin, plan.runs[-1].depth = failed["origin"] or "", failed["depth"] or 0
     return plan

@@ -62,6 +62,8 @@ PAGES: dict[str, Page] = {
     "job/<int:object_id>/run/": Page(_only("runner", "operator"), 302, of=lambda rows: rows.watch.pk),
     "job/<int:object_id>/run-with/": Page(_only("operator"), of=lambda rows: rows.watch.pk),
     "job/<int:object_id>/backfill/": Page(_only(), of=lambda rows: rows.job.pk),
+    "job/<int:object_id>/discard/": Page(_only("changer", "operator"), 302, of=lambda rows: rows.idle.pk),
+    "job/import-crontab/": Page(_only("adder")),
     "job/<int:object_id>/schedule/": Page(SEE_JOBS & SEE_RUNS, of=lambda rows: rows.job.pk),
     "job/<int:object_id>/stop/": Page(_only("stopper", "watchman"), 302, of=lambda rows: rows.job.pk),
     "job/<int:object_id>/status/": Page(SEE_JOBS, of=lambda rows: rows.job.pk),

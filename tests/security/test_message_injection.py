@@ -94,7 +94,8 @@ def test_a_redirect_is_a_failure_and_not_followed(code: int, web_server: WebServ
 
 
 def test_a_receiver_detects_a_forged_message(web_server: WebServer, dummy: Any) -> None:
-    with override_settings(CHRONIKER_WEBHOOKS=[{"URL": web_server.url, "SECRET": "a secret"}]):
+    hook = {"URL": web_server.url, "SECRET": "a secret", "EVENTS": ["run.failed"]}
+    with override_settings(CHRONIKER_WEBHOOKS=[hook]):
         a_failed_run(name=INJECTED)
         send_due()
     (post,) = web_server.posts

@@ -104,7 +104,8 @@ def test_beat_sleeps_until_the_next_tick_and_no_longer_than_the_period(monkeypat
 @pytest.mark.django_db
 def test_beat_says_at_its_start_what_it_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
     a_job(name="nightly", enabled=False)
-    database, jobs, ticks = Scheduler(app, lazy=True).info.splitlines()
+    versions, database, jobs, ticks = Scheduler(app, lazy=True).info.splitlines()
+    assert versions.startswith("    . versions -> chroniker ")
     assert database.startswith("    . database -> ") and "default (" in database
     assert jobs == "    . jobs -> none is enabled"
     assert ticks.endswith("when a job is due, and every 1 s")

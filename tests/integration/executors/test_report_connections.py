@@ -17,7 +17,12 @@ from chroniker.executors.database_report import DatabaseReport
 from chroniker.executors.report_connections import borrowed, close_idle, has_idle, twice
 from tests.support.processes import wait_until
 
-pytestmark = pytest.mark.django_db(transaction=True)
+# Connections to a file are not kept.
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.every_database,
+    pytest.mark.database("postgres", "mariadb"),
+]
 
 SESSION = {"postgresql": "SELECT pg_backend_pid()", "mysql": "SELECT CONNECTION_ID()"}
 END = {"postgresql": "SELECT pg_terminate_backend(%s)", "mysql": "KILL %s"}
@@ -25,8 +30,6 @@ END = {"postgresql": "SELECT pg_terminate_backend(%s)", "mysql": "KILL %s"}
 
 @pytest.fixture(autouse=True)
 def none_is_kept() -> Iterator[None]:
-    if connection.vendor == "sqlite":
-        pytest.skip("connections to files are not kept")
     close_idle()
     yield
     close_idle()

@@ -263,7 +263,7 @@ def test_a_run_that_would_not_end_before_the_next_scheduled_time_waits() -> None
     assert tick().claimed == []
     state = state_of(job)
     assert state.backfill_at == state.next_run
-    JobState.objects.filter(pk=job.pk).update(p50=600.0, backfill_at=database_now())
+    JobState.objects.filter(pk=job.pk).update(p50=600.0, backfill_at=database_now() - MINUTE)
     assert claimed().backfill == row.pk
 
 

@@ -25,7 +25,8 @@ from chroniker.reasons import NO_REASON, Code, Reason
 from chroniker.scheduler.tick import tick
 from tests.support.factories import a_booked_job, a_due_job, started
 
-pytestmark = pytest.mark.django_db(transaction=True)
+# The other databases have the plain form only.
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.every_database, pytest.mark.database("postgres")]
 
 STATES = 1000 if os.environ.get("CHRONIKER_TEST_EXAMPLES") == "nightly" else 120
 HERE, NONCE, OTHER = "here", UUID(int=1), UUID(int=2)
@@ -35,8 +36,6 @@ COMPARED = (Run, Lease, JobState, RunEvent, Outbox, Host)
 
 @pytest.fixture(autouse=True)
 def on_postgresql() -> None:
-    if connection.vendor != "postgresql":
-        pytest.skip("the other databases have the plain form only")
     assert jump_detection.read_clock().suspended_because == NO_REASON
 
 

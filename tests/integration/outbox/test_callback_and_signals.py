@@ -18,6 +18,7 @@ from django.test import override_settings
 
 from chroniker import lifecycle, outbox, signals
 from chroniker.lifecycle import Outcome
+from chroniker.message_events import RUN_EVENTS
 from chroniker.models import Job, Outbox, Run, Status
 from chroniker.reasons import Reason
 from chroniker.scheduler.manual_runs import run_now
@@ -58,7 +59,9 @@ def callback() -> Iterator[None]:
 
 @contextmanager
 def hooked(server: WebServer, **entry: Any) -> Iterator[None]:
-    with override_settings(CHRONIKER_WEBHOOKS=[{"URL": f"{server.url}/jobs?a=1", "SECRET": SECRET, **entry}]):
+    events = sorted(set(RUN_EVENTS.values()))  # without those of alerts
+    hook = {"URL": f"{server.url}/jobs?a=1", "SECRET": SECRET, "EVENTS": events, **entry}
+    with override_settings(CHRONIKER_WEBHOOKS=[hook]):
         yield
 
 
@@ -193,7 +196,7 @@ def test_redirects_are_not_followed(web_server: WebServer) -> None:
 def test_an_unreachable_webhook_does_not_affect_a_run() -> None:
     with socket.create_server((HOST, 0)) as free:
         url = f"http://{HOST}:{free.getsockname()[1]}/"
-    with override_settings(CHRONIKER_WEBHOOKS=[{"URL": url, "SECRET": SECRET}]):
+    with override_settings(CHRONIKER_WEBHOOKS=[{"URL": url, "SECRET": SECRET, "EVENTS": ["run.failed"]}]):
         assert ended(a_job_with_subscribers(), Status.FAILED).status == Status.FAILED
         outbox.send_due()
     assert "refused" in Outbox.objects.get().error
