@@ -72,7 +72,7 @@ def _identity() -> tuple[Any, Any]:
 def known_identity() -> str:
     """The part of the identity that this process reads without the database: it may change under a process."""
     server, _table = _identity()
-    return server if isinstance(server, str) else ""
+    return server if isinstance(server, str) else "read by SQL"
 
 
 def _sqlite_identity(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import time
 from collections.abc import Callable
 
@@ -20,6 +21,9 @@ from chroniker.scheduler.stopping import stop
 from chroniker.scheduler.tick import tick
 from tests.support.command_jobs import a_job_due_once
 from tests.support.factories import a_booked_job, a_dependency, a_due_job, started, state_of
+
+#: What precedes the columns that are written: of an UPDATE, or of an INSERT of rows that exist.
+WRITES_OF_STATES = re.compile('UPDATE "chroniker_jobstate"|INSERT INTO "chroniker_jobstate".* UPDATE ', re.DOTALL)
 
 
 def drawn(job: Job, now: dt.datetime) -> lifecycle.Plan:
@@ -111,8 +115,8 @@ def test_every_write_of_a_job_state_increments_its_revision(write: Callable[[], 
     revisions: list[tuple[str, bool]] = []
 
     def watch(execute, sql, params, many, context):  # type: ignore[no-untyped-def]
-        if "jobstate" in sql and ("UPDATE" in sql.split("WHERE")[0]) and "FOR UPDATE" not in sql:
-            revisions.append((sql, '"revision" =' in sql.replace("`", '"')))
+        for written in WRITES_OF_STATES.split(sql.replace("`", '"'))[1:]:
+            revisions.append((sql, '"revision" =' in written))
         return execute(sql, params, many, context)
 
     with connection.execute_wrapper(watch):
