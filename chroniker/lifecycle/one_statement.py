@@ -51,7 +51,8 @@ def start(
     moved, moved_params = _update(claim, values)
     held, held_params = _update(lease, lease_values)
     row = _fetch(
-        f"WITH moved AS ({moved} RETURNING *), held AS ({held} AND EXISTS (SELECT FROM moved) RETURNING 1) "
+        f"WITH moved AS ({moved} RETURNING *), "  # nosec B608
+        f"held AS ({held} AND EXISTS (SELECT FROM moved) RETURNING 1) "
         f"SELECT {clock_columns(settings.database, with_server=with_server)}, "
         f"{_columns(Run, 'moved')}, {_columns(Job, 'job')}, {_columns(JobState, 'state')} "
         f"FROM moved CROSS JOIN held JOIN {_table(Job)} job ON job.{_name(Job, 'id')} = moved.{_name(Run, 'job')} "
@@ -73,7 +74,7 @@ def renew(
     renewed, params = _update(lease, values)
     stop = ", ".join(f"run.{_name(Run, name)}" for name in ("stop_requested_at", "stop_requested_by"))
     row = _fetch(
-        f"WITH renewed AS ({renewed} RETURNING {_name(Lease, 'run')} AS run_id) "
+        f"WITH renewed AS ({renewed} RETURNING {_name(Lease, 'run')} AS run_id) "  # nosec B608
         f"SELECT {stop}, {clock_columns(settings.database, with_server=with_server)} "
         f"FROM {_table(Run)} run JOIN renewed ON renewed.run_id = run.{_name(Run, 'id')}",
         params,
@@ -86,7 +87,7 @@ def close(run_id: UUID, state: QuerySet[JobState], run: QuerySet[Run], values: V
     locked, locked_params = state.query.get_compiler(connection=connections[settings.database]).as_sql()
     moved, moved_params = _update(run, values)
     row = _fetch(
-        f"WITH state AS MATERIALIZED ({locked}), "
+        f"WITH state AS MATERIALIZED ({locked}), "  # nosec B608
         f"moved AS ({moved} AND EXISTS (SELECT FROM state) RETURNING 1), "
         f"freed AS (DELETE FROM {_table(Lease)} WHERE {_name(Lease, 'run')} = %s AND EXISTS (SELECT FROM moved)) "
         f"SELECT {_columns(JobState, 'state')} FROM state CROSS JOIN moved",
