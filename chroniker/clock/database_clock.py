@@ -14,27 +14,28 @@ from chroniker.clock import simulated_time
 from chroniker.conf import settings
 
 # Not Django's ``Now``: on MySQL that is the session's local time, on SQLite whole seconds, and on PostgreSQL the
-# statement's start, which lies behind after a wait for a lock.
+# statement's start, which lies behind after a wait for a lock. SQLite compares texts, and its clock has milliseconds:
+# with six digits, as Django writes times, the same millisecond is equal, not earlier.
 _NOW = {
     "postgresql": "clock_timestamp()",
     "mysql": "UTC_TIMESTAMP(6)",
-    "sqlite": "STRFTIME('%%Y-%%m-%%d %%H:%%M:%%f', 'now')",
+    "sqlite": "(STRFTIME('%%Y-%%m-%%d %%H:%%M:%%f', 'now') || '000')",
 }
 _LATER = {
     "postgresql": "clock_timestamp() + make_interval(secs => %s)",
     "mysql": "UTC_TIMESTAMP(6) + INTERVAL %s SECOND",
-    "sqlite": "STRFTIME('%%Y-%%m-%%d %%H:%%M:%%f', 'now', %s || ' seconds')",
+    "sqlite": "(STRFTIME('%%Y-%%m-%%d %%H:%%M:%%f', 'now', %s || ' seconds') || '000')",
 }
 # The same with a simulated time, as a literal.
 _SIMULATED_NOW = {
     "postgresql": "TIMESTAMPTZ '{moment}+00'",
     "mysql": "TIMESTAMP '{moment}'",
-    "sqlite": "STRFTIME('%%Y-%%m-%%d %%H:%%M:%%f', '{moment}')",
+    "sqlite": "(STRFTIME('%%Y-%%m-%%d %%H:%%M:%%f', '{moment}') || '000')",
 }
 _SIMULATED_LATER = {
     "postgresql": "TIMESTAMPTZ '{moment}+00' + make_interval(secs => %s)",
     "mysql": "TIMESTAMP '{moment}' + INTERVAL %s SECOND",
-    "sqlite": "STRFTIME('%%Y-%%m-%%d %%H:%%M:%%f', '{moment}', %s || ' seconds')",
+    "sqlite": "(STRFTIME('%%Y-%%m-%%d %%H:%%M:%%f', '{moment}', %s || ' seconds') || '000')",
 }
 # The identity of the server, as far as an unprivileged user can read it; empty where that is impossible. PostgreSQL:
 # the cluster, and its timeline, which each promotion of a standby counts up (in the name of the file that is written

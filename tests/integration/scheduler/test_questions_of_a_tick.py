@@ -13,7 +13,7 @@ from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 
 from chroniker import lifecycle
-from chroniker.clock.database_clock import database_now
+from chroniker.clock.database_clock import StatementNow, database_now
 from chroniker.conf import settings
 from chroniker.eligibility import draining, pauses
 from chroniker.models import (
@@ -236,3 +236,11 @@ def test_a_process_that_ticks_keeps_its_connection_until_it_fails() -> None:
         ours.errors_occurred = True
         kept.release()
         assert ours.connection is None
+
+
+def test_what_is_due_at_this_very_millisecond_is_due() -> None:
+    """SQLite compares texts: the clock has as many digits as a time that Django has written."""
+    states = JobState.objects.filter(pk=a_booked_job().pk)
+    for _each in range(50):
+        states.update(next_run=database_now())
+        assert states.filter(next_run__lte=StatementNow()).exists()
