@@ -1,4 +1,4 @@
-"""The defaults of all settings."""
+"""The defaults of all settings. Loads without Django, for ``alive``."""
 
 from __future__ import annotations
 
@@ -8,9 +8,25 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from chroniker.denied_commands import DENIED_COMMANDS
-
 LOCAL_EXECUTOR: Mapping[str, Any] = {"BACKEND": "chroniker.executors.local.LocalExecutor", "OPTIONS": {}}
+
+#: Default of ``CHRONIKER_COMMANDS_DENIED``: commands that never end, are interactive, destroy data, or run any other
+#: command. The second part has those of popular packages.
+DENIED_COMMANDS = (
+    *("cron", "cronserver", "run_job", "drain", "chroniker_adopt"),
+    *("runserver", "testserver", "shell", "dbshell", "createsuperuser", "changepassword", "flush", "sqlflush", "test"),
+    # never end: development servers and workers
+    *("runserver_plus", "runprofileserver", "runsslserver", "livereload", "mail_debug", "tailwind", "runmodwsgi"),
+    *("rqworker", "rqworker-pool", "rqscheduler", "qcluster", "qmonitor", "run_huey", "rundramatiq", "db_worker"),
+    *("runworker", "process_tasks", "runmailer", "runmailer_pg", "celery", "celeryd", "celerybeat", "celerycam"),
+    # interactive
+    *("shell_plus", "debugsqlshell", "create_tenant", "create_tenant_superuser"),
+    # destroy data
+    *("reset_db", "reset_schema", "drop_test_database", "dbrestore", "mediarestore", "clear_index", "delete_tenant"),
+    *("set_fake_emails", "set_fake_passwords", "delete_squashed_migrations", "syncdata"),
+    # run any other command
+    *("tenant_command", "all_tenants_command"),
+)
 
 #: Name of the setting -> default. ``None``: see the property of the same name.
 DEFAULTS: dict[str, Any] = {

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from chroniker import health_views, metrics_views
+from chroniker.web import health_views, metrics_views
 
 app_name = "chroniker"
 

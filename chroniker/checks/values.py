@@ -14,7 +14,7 @@ from django.core.exceptions import ValidationError
 
 from chroniker.conf import DEFAULTS
 from chroniker.models.alert_fields import ALERT_FIELDS
-from chroniker.web_addresses import is_web_address, network_of
+from chroniker.models.web_addresses import is_web_address, network_of
 
 #: Takes a value. Returns ``None`` if it is valid, else a hint and the id of the check.
 Rule = Callable[[Any], tuple[str, str] | None]

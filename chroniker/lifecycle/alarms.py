@@ -20,8 +20,8 @@ from chroniker.conf import settings
 from chroniker.lifecycle.alert_messages import wrapped
 from chroniker.lifecycle.recipients import defaults
 from chroniker.lifecycle.transactions import transactional
-from chroniker.message_events import ALARM_EVENTS
 from chroniker.models import Alarm, Job, Outbox
+from chroniker.models.message_events import ALARM_EVENTS
 from chroniker.outbox.channels import ADDRESS, CHANNEL, MAIL, webhooks
 
 #: Subscribers that get alarms where the project names no addresses.

@@ -14,9 +14,9 @@ from django.db.models import Q
 from chroniker.lifecycle import alert_mutes
 from chroniker.lifecycle.alert_conditions import Change, Finding
 from chroniker.lifecycle.alert_messages import AlertEvent, announce
-from chroniker.message_events import RECOVERED
 from chroniker.models import Alert
 from chroniker.models.alert import scope_of
+from chroniker.models.message_events import RECOVERED
 
 #: The columns of the state that alerts change.
 MARKS = ("alert_at", "alerts_open")

@@ -15,9 +15,9 @@ from django.utils import translation
 from chroniker.clock.database_clock import database_now
 from chroniker.job_commands.secret_masking import masked
 from chroniker.lifecycle.recipients import Recipients, recipients
-from chroniker.message_events import DIGEST, RECOVERED
 from chroniker.models import Alert, Channel, ChannelKind, Job, Outbox
 from chroniker.models.base import uuid7
+from chroniker.models.message_events import DIGEST, RECOVERED
 from chroniker.outbox.channels import webhooks
 
 #: More alerts of one call for one channel become one message.

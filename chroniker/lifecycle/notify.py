@@ -15,8 +15,8 @@ from chroniker.job_commands.secret_masking import masked
 from chroniker.lifecycle.alert_messages import wrapped
 from chroniker.lifecycle.recipients import Recipients, has_run_channels, recipients
 from chroniker.lifecycle.transactions import send_after_commit
-from chroniker.message_events import RUN_EVENTS, STARTED
 from chroniker.models import Job, JobTrigger, Outbox, Run, Status
+from chroniker.models.message_events import RUN_EVENTS, STARTED
 from chroniker.outbox.channels import CALLBACK, ERRORS, MAIL, Webhook, webhooks
 from chroniker.signals import run_finished
 

@@ -10,11 +10,11 @@ from django.db.models.signals import pre_save
 from django.dispatch import receiver
 from django.utils.translation import gettext_lazy as _
 
-from chroniker.message_events import ENDS, RUN_EVENTS, STARTED, TROUBLES
 from chroniker.models.base import DecidingManager, NamedManager
 from chroniker.models.channel_kind import CHECK_IN_KINDS, ChannelKind
 from chroniker.models.channel_target import shown_target
 from chroniker.models.channel_validation import validate
+from chroniker.models.message_events import ENDS, RUN_EVENTS, STARTED, TROUBLES
 
 #: What channels for pings and check-ins get.
 _CHECK_INS = frozenset({STARTED, *RUN_EVENTS.values()} - {RUN_EVENTS["SKIPPED"]})

@@ -11,7 +11,7 @@ from django.conf import settings as django_settings
 from django.utils.translation import gettext as _
 
 from chroniker.exceptions import Undeliverable
-from chroniker.web_addresses import host_only, is_web_address
+from chroniker.models.web_addresses import host_only, is_web_address
 
 #: Names of settings and variables that a channel may refer to. No other: it could send any secret anywhere.
 NAME = re.compile(r"CHRONIKER_CHANNEL_[A-Z0-9_]+\Z")

@@ -11,10 +11,10 @@ from django.utils.translation import gettext as _
 
 from chroniker.conf import settings
 from chroniker.escaping import has_control_characters
-from chroniker.message_events import ALL_EVENTS
 from chroniker.models import channel_target, channel_template
 from chroniker.models.channel_kind import CHECK_IN_KINDS, OUTPUT_KINDS, SECRET_KINDS, SLUG, ChannelKind
-from chroniker.web_addresses import is_web_address, literal, may_be_contacted
+from chroniker.models.message_events import ALL_EVENTS
+from chroniker.models.web_addresses import is_web_address, literal, may_be_contacted
 
 
 class ChannelValues(Protocol):

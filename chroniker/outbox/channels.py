@@ -9,9 +9,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from chroniker.conf import settings
-from chroniker.message_events import ALL_EVENTS
 from chroniker.models.channel_target import SECRET_PREFIX, signing_key
-from chroniker.web_addresses import is_web_address
+from chroniker.models.message_events import ALL_EVENTS
+from chroniker.models.web_addresses import is_web_address
 
 MAIL, WEBHOOK, CALLBACK = "mail", "webhook", "callback"
 #: A channel of the database. Its number follows.

@@ -9,8 +9,8 @@ from django.utils.translation import gettext as _
 
 from chroniker.clock.database_clock import database_now
 from chroniker.exceptions import Outdated, Undeliverable
-from chroniker.message_events import STARTED
 from chroniker.models import Outbox
+from chroniker.models.message_events import STARTED
 
 #: A later ping would report a job as alive that may be dead since.
 EXPIRY = dt.timedelta(minutes=5)

@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 
 from chroniker.conf import settings
 from chroniker.exceptions import ChronikerError
-from chroniker.web_addresses import may_be_contacted
+from chroniker.models.web_addresses import may_be_contacted
 
 #: Seconds to wait for each step, and for the whole request.
 TIMEOUT, LONGEST = 10.0, 20.0

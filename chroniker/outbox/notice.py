@@ -11,8 +11,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from chroniker.job_commands.secret_masking import masked
-from chroniker.message_events import DIGEST, ENDS, RECOVERED, RUN_EVENTS
 from chroniker.models import AlertKind, Outbox, Run, Status
+from chroniker.models.message_events import DIGEST, ENDS, RECOVERED, RUN_EVENTS
 from chroniker.outbox import admin_links
 
 #: The test of a channel.

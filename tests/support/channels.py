@@ -7,9 +7,9 @@ from typing import Any
 
 from chroniker.clock.database_clock import database_now
 from chroniker.lifecycle.alert_messages import AlertEvent, announce
-from chroniker.message_events import RECOVERED
 from chroniker.models import Alert, Channel, ChannelKind, Job
 from chroniker.models.alert import scope_of
+from chroniker.models.message_events import RECOVERED
 from tests.support.message_servers import HOST
 
 _numbers = itertools.count(1)

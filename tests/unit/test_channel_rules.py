@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chroniker.lifecycle.recipients import Recipients
-from chroniker.message_events import ALL_EVENTS, STARTED
 from chroniker.models import Channel, ChannelKind, channel_template
-from chroniker.web_addresses import may_be_contacted
+from chroniker.models.message_events import ALL_EVENTS, STARTED
+from chroniker.models.web_addresses import may_be_contacted
 
 TEXTS = st.sampled_from(["plain", "{{ job }}", "a {{text}} b", "{{ title }}{{ url }}"])
 TEMPLATES = st.recursive(

@@ -8,9 +8,9 @@ from django import forms
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
-from chroniker.message_events import ALARM_EVENTS, ALERT_EVENTS, RUN_EVENTS
 from chroniker.models import Channel
 from chroniker.models.channel_target import MASK, shown_secret
+from chroniker.models.message_events import ALARM_EVENTS, ALERT_EVENTS, RUN_EVENTS
 
 if TYPE_CHECKING:
     ChannelModelForm = forms.ModelForm[Channel]

@@ -13,8 +13,8 @@ from django.db.models.functions import Cast
 from chroniker.conf import settings
 from chroniker.eligibility import pauses
 from chroniker.insights.metrics.families import Samples
-from chroniker.message_events import ALARM_EVENTS
 from chroniker.models import Activation, Alarm, Alert, AlertKind, EventKind, Group, Outbox, RunEvent, Switch
+from chroniker.models.message_events import ALARM_EVENTS
 from chroniker.outbox import channels
 
 DAY = dt.timedelta(days=1)

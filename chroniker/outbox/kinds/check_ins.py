@@ -7,8 +7,8 @@ from urllib.parse import quote, urlsplit
 
 from django.utils.text import slugify
 
-from chroniker.message_events import RUN_EVENTS, STARTED
 from chroniker.models.channel_kind import SLUG
+from chroniker.models.message_events import RUN_EVENTS, STARTED
 from chroniker.outbox.checked_request import HttpRequest
 from chroniker.outbox.kinds.endpoint import Endpoint, json_request
 from chroniker.outbox.notice import TEST, Notice

@@ -18,8 +18,8 @@ from django.test import override_settings
 
 from chroniker import lifecycle, outbox, signals
 from chroniker.lifecycle import Outcome
-from chroniker.message_events import RUN_EVENTS
 from chroniker.models import Job, Outbox, Run, Status
+from chroniker.models.message_events import RUN_EVENTS
 from chroniker.reasons import Reason
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.stopping import stop

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support import ROOT
 
-MODULE_LINES, FUNCTION_LINES = 250, 40
+MODULE_LINES, FUNCTION_LINES, MODULES_OUTSIDE = 250, 40, 12
 MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
     for package in ("chroniker", "chroniker_celery")
@@ -59,3 +59,7 @@ def test_there_are_no_import_cycles() -> None:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
         pytest.fail(" -> ".join(error.args[1]))
+
+
+def test_few_modules_lie_outside_the_folders() -> None:
+    assert len(list((ROOT / "chroniker").glob("*.py"))) <= MODULES_OUTSIDE

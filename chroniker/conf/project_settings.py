@@ -14,11 +14,8 @@ from django.apps import apps
 from django.conf import settings as django_settings
 from django.db import connections, router
 
-from chroniker.default_settings import DEFAULTS, default_runtime_dir
-from chroniker.denied_commands import DENIED_COMMANDS
-from chroniker.monitoring_settings import MonitoringSettings
-
-__all__ = ["DEFAULTS", "DENIED_COMMANDS", "Settings", "settings"]
+from chroniker.conf.monitoring_settings import MonitoringSettings
+from chroniker.default_settings import default_runtime_dir
 
 
 class Settings(MonitoringSettings):
