@@ -47,7 +47,7 @@ class Entry:
     certain: bool = True  #: whether it was scheduled for certain; the ends of a stored range always are
     first: dt.datetime | None = None
     retry: Run | None = None  #: the last retry of ``run``, if there was one
-    made_up_by: Run | None = None  #: the last run of a backfill for this instant, if it did not succeed
+    backfill_run: Run | None = None  #: the last backfill run for this instant, if the schedule did not succeed
 
     @property
     def verdict(self) -> Status | NoRun:
@@ -202,7 +202,7 @@ def _with_backfills(job_id: int, entries: Sequence[Entry]) -> list[Entry]:
     runs = Run.objects.filter(job=job_id, slot="", instant__range=span, origin=Trigger.BACKFILL)
     latest = {run.instant: run for run in runs.order_by("token")[:MOST_RUNS]}
     bad = {id(entry) for entry in open_ends}
-    return [replace(entry, made_up_by=latest.get(entry.instant)) if id(entry) in bad else entry for entry in entries]
+    return [replace(entry, backfill_run=latest.get(entry.instant)) if id(entry) in bad else entry for entry in entries]
 
 
 def _with_retries(job_id: int, entries: Sequence[Entry], most: int = MOST_ATTEMPTS) -> list[Entry]:

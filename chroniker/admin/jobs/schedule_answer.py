@@ -106,13 +106,13 @@ def _of_entry(entry: Entry, overview: JobStatus) -> Answer:
 
 
 def _with_backfill(found: Answer, entry: Entry, now: dt.datetime) -> Answer:
-    """Add the run of a backfill for this time."""
-    run = entry.made_up_by
+    """Add the backfill run for this time."""
+    run = entry.backfill_run
     if run is None:
         return found
     words = {"time": short_time(run.started_at or run.claimed_at, now), "n": str(run.token)}
     words["status"] = str(Status(run.status).label)
-    note = _("It was made up for at %(time)s by run %(n)s of a backfill: %(status)s.") % words
+    note = _("Backfill run %(n)s at %(time)s: %(status)s.") % words
     return replace(found, note=f"{found.note} {note}".strip(), runs=[*found.runs, run])
 
 

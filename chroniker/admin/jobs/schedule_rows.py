@@ -64,20 +64,18 @@ def _row(group: Sequence[Entry], overview: JobStatus) -> HistoryRow:
 
 
 def _add_backfill(row: HistoryRow, group: Sequence[Entry]) -> None:
-    """The run of a backfill that made up for one scheduled time, or for how many of a range."""
-    made_up = [entry.made_up_by for entry in group if entry.made_up_by is not None]
-    if not made_up:
+    """Add the backfill run of one scheduled time, or how many scheduled times of a range succeeded in a backfill."""
+    runs = [entry.backfill_run for entry in group if entry.backfill_run is not None]
+    if not runs:
         return
     if len(group) == 1 and group[0].first is None:
-        run = made_up[0]
+        [run] = runs
         row.runs.append((run.token, admin_url("chroniker_run_change", run.pk)))
         words: dict[str, Any] = {"token": run.token, "status": Status(run.status).label}
-        text = _("Made up for by run %(token)d of a backfill: %(status)s.") % words
+        text = _("Backfill run %(token)d: %(status)s.") % words
     else:
-        n = sum(run.status == Status.SUCCEEDED for run in made_up)
-        text = ngettext("A backfill has made up for %(n)d of them.", "Backfills have made up for %(n)d of them.", n) % {
-            "n": n
-        }
+        n = sum(run.status == Status.SUCCEEDED for run in runs)
+        text = ngettext("%(n)d of them succeeded in a backfill.", "%(n)d of them succeeded in backfills.", n) % {"n": n}
     row.reason = f"{row.reason} {text}".strip()
 
 

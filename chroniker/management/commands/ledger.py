@@ -24,8 +24,8 @@ class Command(ConsoleCommand):
     help = (
         "Lists the scheduled times of a job, newest first, and the result of each: how its run ended, or why there was "
         "none. With --json one object per line: instant, until (the last one of a period without records, else null), "
-        "verdict, run, token, attempt, started_at, finished_at, code, reason, certain, made_up_by (the last run of a "
-        "backfill for this time: run, token, status, finished_at; else null); times in ISO 8601."
+        "verdict, run, token, attempt, started_at, finished_at, code, reason, certain, backfill_run (the last backfill "
+        "run for this time: run, token, status, finished_at; else null); times in ISO 8601."
     )
     requires_system_checks = CHECKS
 
@@ -73,8 +73,8 @@ def row(entry: Entry) -> tuple[str, ...]:
     token = f"#{run.token}" if run else "-"
     started = local(run.started_at) if run and run.started_at else "-"
     reason = " ".join(run.reason.split()) if run else ""
-    if (later := entry.made_up_by) is not None:
-        reason = f"{reason} Backfill: run {later.token}, {Status(later.status).label}.".strip()
+    if (later := entry.backfill_run) is not None:
+        reason = f"{reason} Backfill run {later.token}: {Status(later.status).label}.".strip()
     return (instant, str(entry.verdict.label), token, started, reason)
 
 
@@ -91,12 +91,12 @@ def as_json(entry: Entry) -> str:
         "code": run.code if run else "",
         "reason": run.reason if run else "",
         "certain": entry.certain,
-        "made_up_by": _made_up(entry.made_up_by) if entry.made_up_by else None,
+        "backfill_run": _backfill_run(entry.backfill_run) if entry.backfill_run else None,
     }
     return json.dumps(answer, ensure_ascii=False)
 
 
-def _made_up(run: Run) -> dict[str, Any]:
+def _backfill_run(run: Run) -> dict[str, Any]:
     return {"run": str(run.pk), "token": run.token, "status": run.status, "finished_at": _iso(run.finished_at)}
 
 

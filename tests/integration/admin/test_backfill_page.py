@@ -87,18 +87,17 @@ def test_the_schedule_history_leads_to_the_range_that_did_not_succeed(admin_clie
     assert f'value="{skipped.scheduled_for:%Y-%m-%dT%H:%M:%S}"' in form
 
 
-def test_the_schedule_history_names_the_run_that_made_up_for_a_time(admin_client: Client, job: Job) -> None:
+def test_the_schedule_history_names_the_backfill_run_of_a_time(admin_client: Client, job: Job) -> None:
     from chroniker import lifecycle
 
-    Job.objects.filter(pk=job.pk)
     admin_client.post(url(job), a_range(start="1"))
     [run] = tick().claimed
     assert lifecycle.finish(run.pk, run.token, started(run), lifecycle.Outcome(Status.SUCCEEDED))
     assert run.instant is not None
     query = {"d": f"{run.instant:%Y-%m-%d}", "t": f"{run.instant:%H:%M}"}
     page = admin_client.get(reverse("admin:chroniker_job_schedule", args=[job.pk]), query).content.decode()
-    assert "No: " in page and f"by run {run.token} of a backfill: succeeded." in page
-    assert "A backfill has made up for 1 of them." in page
+    assert "No: " in page and f"Backfill run {run.token} at " in page
+    assert "1 of them succeeded in a backfill." in page
 
 
 def test_it_needs_the_right_to_run_jobs_and_arguments_need_more(job: Job) -> None:

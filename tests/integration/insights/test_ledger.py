@@ -225,12 +225,12 @@ def test_a_window_has_the_same_entries_as_pages_of_any_size() -> None:
         assert found.more == (len(shown) < len(expected)), (low, high, rows)
 
 
-def test_a_run_of_a_backfill_stands_beside_the_result_that_it_makes_up_for() -> None:
+def test_the_last_backfill_run_is_added_to_a_scheduled_time_that_did_not_succeed() -> None:
     now = database_now()
     job = a_booked_job(since=now - 3 * DAY, cron=f"0 {(now.hour + 12) % 24} * * *", misfire_grace_seconds=0)
     tick.tick(now=now + MINUTE)
     chroniker.backfill(job, now - 30 * DAY, now, "ann")
     [run] = tick.tick().claimed
     lifecycle.finish(run.pk, run.token, started(run), lifecycle.Outcome(Status.SUCCEEDED))
-    found = [(entry.verdict, entry.made_up_by) for entry in entries(job)]
+    found = [(entry.verdict, entry.backfill_run) for entry in entries(job)]
     assert found == [(Status.SKIPPED, None), (Status.SKIPPED, None), (Status.SKIPPED, run)]

@@ -76,7 +76,7 @@ def test_json_output_has_one_object_per_line() -> None:
         "code": "",
         "reason": "",
         "certain": True,
-        "made_up_by": None,
+        "backfill_run": None,
     }
     assert (skipped["verdict"], skipped["code"], skipped["started_at"]) == ("SKIPPED", "OVERLAP", None)
 
