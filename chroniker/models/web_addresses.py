@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-#: IPv6 addresses that contain an IPv4 address: a gateway sends what goes there to that one.
-_NAT64 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:1::/48"))
+#: IPv6 addresses that end with an IPv4 address: a gateway sends what goes there to that one.
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 def is_web_address(url: str) -> bool:
@@ -56,14 +56,18 @@ def network_of(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | Non
 
 
 def _is_public(address: Address) -> bool:
-    inner = _inner(address) if isinstance(address, ipaddress.IPv6Address) else None
-    if inner is not None:
-        return _is_public(inner)
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = _inner(address)
+        if inner is not None:
+            return _is_public(inner)
+        # "is_global" is true for these: site-local addresses, and ranges that nobody was given, such as ::127.0.0.1.
+        if address.is_site_local or address.is_reserved:
+            return False
     return address.is_global and not address.is_multicast
 
 
 def _inner(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
-    if any(address in network for network in _NAT64):
+    if address in _NAT64:
         return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
     teredo = address.teredo and address.teredo[1]
     return address.ipv4_mapped or address.sixtofour or teredo

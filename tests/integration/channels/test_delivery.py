@@ -72,7 +72,16 @@ def test_a_name_that_leads_to_a_private_address_is_refused(web_server: WebServer
     assert Outbox.objects.latest("pk").error == NOT_REACHED
 
 
-@pytest.mark.parametrize("address", ["169.254.169.254", "10.0.0.1", "::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("169.254.169.254", "10.0.0.1", "0.0.0.0", "100.64.0.1", "240.0.0.1"),
+        *("::1", "::", "fe80::1%eth0", "fec0::1", "fd00::1", "ff02::1"),
+        # with an IPv4 address inside: mapped, compatible, translated, NAT64 (two kinds), 6to4
+        *("::ffff:127.0.0.1", "::127.0.0.1", "::ffff:0:127.0.0.1"),
+        *("64:ff9b::7f00:1", "64:ff9b:1:7f00:0:100:808:808", "2002:7f00:1::"),
+    ],
+)
 def test_addresses_that_are_not_public_are_not_contacted(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     def resolve(*args: Any, **options: Any) -> list[Any]:
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 80))]
@@ -84,6 +93,16 @@ def test_addresses_that_are_not_public_are_not_contacted(monkeypatch: pytest.Mon
     monkeypatch.setattr(socket, "create_connection", refuse)
     with pytest.raises(NotDelivered, match="CHRONIKER_CHANNEL_HOSTS"):
         post(HttpRequest("http://metadata.example.com/", b""))
+
+
+@pytest.mark.parametrize("host", ["2130706433", "0x7f000001", "127.1", "0"])
+def test_other_spellings_of_a_private_address_are_refused(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    def refuse(*args: Any) -> None:
+        raise AssertionError("connected")
+
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    with pytest.raises(NotDelivered, match="CHRONIKER_CHANNEL_HOSTS"):
+        post(HttpRequest(f"http://{host}/", b""))
 
 
 @override_settings(CHRONIKER_CHANNEL_HOSTS=["127.0.0.1/32"])
@@ -116,7 +135,7 @@ def test_redirects_are_not_followed_and_errors_have_the_status_alone(web_server:
 
 @contextmanager
 def a_slow_server(context: ssl.SSLContext | None = None) -> Iterator[int]:
-    """A server that answers one byte at a time, for ever. Yields its port."""
+    """A server that answers one byte at a time and never ends. Yields its port."""
     done = threading.Event()
     with socket.create_server((HOST, 0)) as server:
 
