@@ -167,8 +167,9 @@ def retry(state: JobState, now: dt.datetime) -> Plan:
     plan = begin(RETRY, state)
     failed = {name: state.__dict__.get(f"failed_{name}") for name in RETRY_INHERITS}  # as ``due.find`` has read them
     add_run(plan, now, Status.CLAIMED, Trigger.RETRY, args=failed["args"])
+    run = plan.runs[-1]
     for name, value in failed.items():
-        setattr(plan.runs[-1], name, value)
-    # Empty where the attempt was deleted.
-    plan.runs[-1].origin, plan.runs[-1].depth = failed["origin"] or "", failed["depth"] or 0
+        setattr(run, name, value)
+    # The state knows these too: a retry whose failed attempt was deleted still belongs to its chain. It has no instant.
+    run.chain, run.origin, run.depth = state.retry_of, state.retry_origin, failed["depth"] or 0
     return plan

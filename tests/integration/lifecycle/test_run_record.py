@@ -168,6 +168,16 @@ def test_a_retry_after_a_run_by_hand_still_belongs_to_its_own_chain() -> None:
     assert (again.instant, again.instant_until) == (first.scheduled_for, first.covered_until)
 
 
+def test_a_retry_of_a_deleted_attempt_belongs_to_the_chain_and_has_no_instant() -> None:
+    """Retention keeps that attempt; a project may delete it all the same."""
+    first = claimed(a_due_job(max_retries=1, retry_backoff_seconds=0))
+    assert lifecycle.finish(first.pk, first.token, started(first), Outcome(Status.FAILED))
+    Run.objects.filter(pk=first.pk).delete()
+    again = reread(claimed(first.job))
+    assert (again.trigger, again.chain, again.origin, again.attempt) == (Trigger.RETRY, first.token, "SCHEDULE", 2)
+    assert (again.instant, again.depth) == (None, 0)
+
+
 def test_a_start_records_the_worker_and_when_it_received_the_run() -> None:
     run = claimed(a_due_job())
     waited = 5 * SECOND
