@@ -202,17 +202,16 @@ def closing_run(
     )
 
 
-def suspend_schedule(job_id: int, error: Exception) -> None:
-    """Suspend the schedule of a job, with the error that any host would get, until the job is edited."""
-    _suspend_schedule(job_id, error)
-
-
 @transactional
-def _suspend_schedule(job_id: int, error: Exception) -> None:
-    for state in locked(JobState.objects.filter(pk=job_id), skip=True):
+def suspend_schedule(found: JobState, error: Exception) -> None:
+    """Suspend the schedule of this job, with the error that any host would get, until the job is edited.
+
+    Nothing is written if the state was changed since ``found`` was read: the error may be that of an older schedule.
+    """
+    for state in locked(JobState.objects.filter(pk=found.pk, revision=found.revision), skip=True):
         now = database_now()
         _store_error(state, error, now)
-        _write_alerts([(state, job) for job in with_groups(Job.objects.filter(pk=job_id))], (), now)
+        _write_alerts([(state, job) for job in with_groups(Job.objects.filter(pk=state.pk))], (), now)
         write_states([state], BOOKED)
 
 

@@ -152,7 +152,7 @@ def _draw_plans(
                 logger.error("This host cannot compute the schedule of job %s, other hosts may: %s", state.pk, error)
                 continue
             logger.exception("The schedule of job %s cannot be computed; it is suspended.", state.pk)
-            lifecycle.suspend_schedule(state.pk, error)
+            lifecycle.suspend_schedule(state, error)
             result.schedule_errors.append((state.job, error))
     if changed:
         lifecycle.book(changed, now)

@@ -18,7 +18,7 @@ from chroniker.models import Job, JobState, Status, Ticker
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.wording.states import state
 from tests.support.admin_pages import rows
-from tests.support.factories import a_booked_job, a_dependency, a_due_job, a_job, started
+from tests.support.factories import a_booked_job, a_dependency, a_due_job, a_job, started, state_of
 from tests.support.run_history import ended
 
 LIST = "/admin/chroniker/job/"
@@ -73,7 +73,7 @@ def test_each_state_has_its_word(admin: Client) -> None:
     )
     started(run_now(running, by="a test"))
     run_now(queued, by="a test")
-    lifecycle.suspend_schedule(aside.pk, ValueError("no such day"))
+    lifecycle.suspend_schedule(state_of(aside), ValueError("no such day"))
     stopping = a_booked_job()
     run = run_now(stopping, by="a test")
     started(run)
@@ -130,7 +130,7 @@ def test_names_arguments_and_errors_are_escaped(admin: Client) -> None:
     job = a_booked_job(name=f"n{markup}", args=f"a{markup}")
     other = a_due_job()
     a_dependency(other, job, wait_for_success=True)
-    lifecycle.suspend_schedule(job.pk, ValueError(markup))
+    lifecycle.suspend_schedule(state_of(job), ValueError(markup))
     run = run_now(a_booked_job(name=f"r{markup}"), by=markup)
     for address in (
         LIST,
@@ -177,7 +177,7 @@ def test_a_row_offers_one_action(admin: Client, staff: Callable[..., Client]) ->
         "edit": a_booked_job(),
     }
     run_now(jobs["stop"], by="a test")
-    lifecycle.suspend_schedule(jobs["edit"].pk, ValueError("no such day"))
+    lifecycle.suspend_schedule(state_of(jobs["edit"]), ValueError("no such day"))
     assert {row.action: row.job for row in shown_rows(admin)} == jobs
     assert {row.action for row in shown_rows(staff("view_job"))} == {""}
     html = staff("view_job").get(LIST).content.decode()

@@ -18,7 +18,7 @@ from chroniker.reasons import Code, Reason
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.tick import expire
 from tests.integration.insights.test_health import a_queued_run, a_ticker, a_worker
-from tests.support.factories import a_booked_job, a_due_job, started
+from tests.support.factories import a_booked_job, a_due_job, started, state_of
 
 pytestmark = pytest.mark.django_db
 
@@ -110,7 +110,7 @@ def test_a_lost_run_is_listed_until_a_success_follows() -> None:
 
 def test_overdue_jobs_and_schedule_errors_are_listed() -> None:
     overdue, broken = a_due_job(minutes=5), a_booked_job(cron=NEVER)
-    lifecycle.suspend_schedule(broken.pk, ValueError("broken"))
+    lifecycle.suspend_schedule(state_of(broken), ValueError("broken"))
     items = found().items
     assert [(item.kind, item.job) for item in items] == [("overdue", overdue), ("schedule_error", broken)]
     assert "ValueError: broken" in items[1].why

@@ -173,7 +173,7 @@ def test_a_hold_is_reported_until_it_is_lifted(clock: AlertClock) -> None:
 def test_a_schedule_error_is_reported_until_the_edit(clock: AlertClock) -> None:
     job = clock.job()
     JobState.objects.filter(pk=job.pk).update(booked_fingerprint="x")
-    lifecycle.suspend_schedule(job.pk, ValueError("no such day"))
+    lifecycle.suspend_schedule(state_of(job), ValueError("no such day"))
     assert clock.told == ["alert.set_aside nightly"]
     assert Alert.objects.get().text == "Its schedule cannot be computed. ValueError: no such day."
     job.cron = "*/2 * * * *"

@@ -34,10 +34,20 @@ def test_other_jobs_are_not_booked() -> None:
 
 def test_a_schedule_error_begins_with_its_kind_unless_its_text_is_for_people() -> None:
     job = a_booked_job()
-    lifecycle.suspend_schedule(job.pk, ScheduleError("cron", "There is no such day."))
+    lifecycle.suspend_schedule(state_of(job), ScheduleError("cron", "There is no such day."))
     assert state_of(job).schedule_error == "There is no such day."
-    lifecycle.suspend_schedule(job.pk, ZeroDivisionError("division by zero"))
+    lifecycle.suspend_schedule(state_of(job), ZeroDivisionError("division by zero"))
     assert state_of(job).schedule_error == "ZeroDivisionError: division by zero"
+
+
+def test_an_error_of_a_schedule_that_was_changed_meanwhile_suspends_nothing() -> None:
+    job = a_booked_job()
+    found = state_of(job)
+    job.cron = "*/5 * * * *"
+    job.save()
+    lifecycle.book([job.pk], database_now())
+    lifecycle.suspend_schedule(found, ValueError("no such day"))
+    assert (state_of(job).schedule_error, state_of(job).next_run is None) == ("", False)
 
 
 def test_changing_the_schedule_closes_the_range_so_far_with_a_reason() -> None:

@@ -106,7 +106,7 @@ def _edited() -> Job:
 
 def _schedule_suspended() -> Job:
     job = a_booked_job()
-    lifecycle.suspend_schedule(job.pk, ValueError("no such day"))
+    lifecycle.suspend_schedule(state_of(job), ValueError("no such day"))
     return job
 
 

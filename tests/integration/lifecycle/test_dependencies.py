@@ -70,7 +70,7 @@ def test_a_dependent_covers_only_scheduled_times_that_are_ready() -> None:
 def test_a_suspended_job_blocks_jobs_that_wait_for_its_next_run() -> None:
     dependee, dependent = a_due_job(), a_due_job()
     a_dependency(dependent, dependee, wait_for_next_run=True)
-    lifecycle.suspend_schedule(dependee.pk, ValueError("no such day"))
+    lifecycle.suspend_schedule(state_of(dependee), ValueError("no such day"))
     assert claimed_jobs() == set()
 
 

@@ -240,10 +240,10 @@ def test_the_last_success_of_the_schedule_only_moves_forward() -> None:
 
 def test_a_schedule_error_has_a_time_until_the_job_is_edited() -> None:
     job = a_quiet_job()
-    lifecycle.suspend_schedule(job.pk, ValueError("broken"))
+    lifecycle.suspend_schedule(state_of(job), ValueError("broken"))
     since = state_of(job).schedule_error_since
     assert since is not None
-    lifecycle.suspend_schedule(job.pk, ValueError("still broken"))
+    lifecycle.suspend_schedule(state_of(job), ValueError("still broken"))
     assert state_of(job).schedule_error_since == since
     Job.objects.filter(pk=job.pk).update(edited_at=database_now())
     book_edited(database_now())
