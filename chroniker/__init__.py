@@ -81,7 +81,7 @@ def run_now(job: Job, by: str, args: str | None = None, scheduled_for: dt.dateti
     """Claim a run of this job now, whatever its schedule. Returns the run.
 
     ``by`` is recorded as the person or program that started it. ``args`` replaces the job's arguments for this run.
-    ``scheduled_for`` is the time that the command is told as its scheduled time, instead of now; it needs a time zone.
+    ``scheduled_for`` is the time that the command gets as its scheduled time, instead of now; it needs a time zone.
     Raises ``ClaimRefused`` when the job may not run now, with the reason.
     """
     from chroniker.scheduler import requests
@@ -125,7 +125,7 @@ def trigger(
 
     The request is rolled back with that transaction, and waits after its commit until the job may run: also while the
     job is running or paused. A second call with the same ``key`` changes nothing and returns the first request.
-    ``instant`` is the time that the command is told as its scheduled time, instead of now. ``args`` are words in place
+    ``instant`` is the time that the command gets as its scheduled time, instead of now. ``args`` are words in place
     of the job's arguments. Raises ``EventRefused`` with the reason.
     """
     from chroniker.models import Job

@@ -34,9 +34,11 @@ def trigger(
 ) -> Activation:
     """Insert an activation of ``job`` in the caller's transaction: rolled back with it, claimed after its commit.
 
-    A second call with the same ``key`` returns the first activation, however that ended. ``instant``: the scheduled
-    time that the run is for, instead of now. ``args``: words in place of the job's arguments; they are neither split
-    nor searched for placeholders. A disabled job is passed over: the activation says so.
+    A second call with the same ``key`` returns the first activation, however that ended. *Limit:* a transaction at
+    REPEATABLE READ that began before the first call was committed cannot read that row. It gets a row that is not
+    stored; nothing is inserted then either. ``instant``: the scheduled time that the run is for, instead of now.
+    ``args``: words in place of the job's arguments; they are neither split nor searched for placeholders. A disabled
+    job is passed over: the activation says so.
 
     Raises ``EventRefused`` with the reason, ``ValueError`` for a time without a time zone, and ``TypeError`` for
     arguments that are no list of texts. Nothing is written then.
@@ -58,8 +60,15 @@ def trigger(
     if not enabled:
         end(row, PASSED, Code.DISABLED)
     elif is_full(job.pk).exists():
+        if (first := _first_with_key(row)) is not None:
+            return first
         raise EventRefused(str(Reason.of(Code.TOO_MANY)))
     return _insert(row)
+
+
+def _first_with_key(row: Activation) -> Activation | None:
+    """The stored activation with the key of this one. No statement without a key."""
+    return None if row.key is None else Activation.objects.filter(target=row.target_id, key=row.key).first()
 
 
 def _check_connection(job: Job) -> None:
@@ -101,8 +110,7 @@ def _insert(row: Activation) -> Activation:
     except IntegrityError:
         if row.key is None:
             raise
-        # At REPEATABLE READ this transaction may not see the other one's row yet: then the new one stands for it.
-        return Activation.objects.filter(target=row.target_id, key=row.key).first() or row
+        return _first_with_key(row) or row  # the row is not visible to this transaction: see ``trigger``
     target = row.target_id
     transaction.on_commit(lambda: _claim_soon(target), using=settings.database, robust=True)
     return row

@@ -177,6 +177,16 @@ def test_more_than_the_limit_are_refused(monkeypatch: pytest.MonkeyPatch) -> Non
         chroniker.trigger(job)
 
 
+def test_a_repeated_key_is_not_refused_at_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting_activations, "MOST_WAITING", 1)
+    job = a_target()
+    run_now(job, by="ann")
+    first = chroniker.trigger(job, key="order 7")
+    assert chroniker.trigger(job, key="order 7").pk == first.pk
+    with pytest.raises(EventRefused, match="were waiting for the job already"):
+        chroniker.trigger(job, key="order 8")
+
+
 def test_a_transaction_on_another_database_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     job = a_target()
     job._state.db = "other"
