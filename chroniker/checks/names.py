@@ -11,8 +11,8 @@ from django.core.checks import CheckMessage, Warning
 from chroniker.conf import DEFAULTS
 
 PREFIX = "CHRONIKER_"
-#: Settings of the package chroniker_celery, which checks them itself.
-CELERY_PREFIX = "CHRONIKER_CELERY_"
+#: Settings of the package chroniker_celery, which checks them itself, and the targets and secrets of channels.
+FREE_PREFIXES = ("CHRONIKER_CELERY_", "CHRONIKER_CHANNEL_")
 
 #: Settings of django-chroniker without an effect -> their replacement.
 OUTDATED = {
@@ -27,7 +27,7 @@ OUTDATED = {
 
 def check_names(**kwargs: Any) -> list[CheckMessage]:
     """W001, W002."""
-    names = [name for name in dir(settings) if name.startswith(PREFIX) and not name.startswith(CELERY_PREFIX)]
+    names = [name for name in dir(settings) if name.startswith(PREFIX) and not name.startswith(FREE_PREFIXES)]
     return [_outdated(name) if name in OUTDATED else _unknown(name) for name in names if name not in DEFAULTS]
 
 

@@ -14,8 +14,8 @@ from tests.integration.admin.sample_pages import addresses, one_of_each
 from tests.support.admin_pages import fields
 
 ACTIONS = ("view", "add", "change", "delete")
-#: Models with fewer permissions: monitors are jobs, and are edited as jobs.
-ACTIONS_OF = {"monitor": ("view",)}
+#: Models with fewer permissions: alerts are read-only; monitors are jobs, and are edited as jobs.
+ACTIONS_OF = {"alert": ("view",), "monitor": ("view",)}
 #: The model of the page -> the model of the table within its form.
 INLINES = {"job": "jobdependency", "calendar": "blackout"}
 OTHERS = ("view_run", "view_group", "view_calendar", "run_job", "stop_job", "pause_jobs")
@@ -44,7 +44,7 @@ def stored(row: Any) -> list[Any]:
     return [type(row).objects.filter(pk=row.pk).values(*sorted(columns)).get(), *inlines]
 
 
-@pytest.mark.parametrize("name", ["alertmute", "calendar", "group", "host", "job", "monitor", "outbox", "run"])
+@pytest.mark.parametrize("name", ["alert", "alertmute", "calendar", "channel", "group", "host", "job", "monitor", "outbox", "run"])
 def test_no_mixture_of_permissions_is_a_server_error(staff: Callable[..., Client], name: str) -> None:
     row = one_of_each()[name]
     before = stored(row)

@@ -196,6 +196,10 @@ def test_settings_of_the_celery_package_are_ignored() -> None:
     assert problems(CHRONIKER_CELERY_ANYTHING=5) == []
 
 
+def test_a_setting_with_the_target_of_a_channel_is_known() -> None:
+    assert problems(CHRONIKER_CHANNEL_OPS="https://hooks.example.com/x") == []
+
+
 @pytest.mark.parametrize("name", OUTDATED)
 def test_a_removed_setting_of_django_chroniker_is_reported_with_its_replacement(name: str) -> None:
     message = only(**{name: "whatever"})
