@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from chroniker.admin.channels.channel_form import ChannelForm
+from chroniker.admin.channels.channel_form import ChannelForm, events_in_words
 from chroniker.admin.shared.changed_values import ChangedValues
 from chroniker.admin.shared.site_links import SiteLinks, admin_url, redirect_to
 from chroniker.models import Channel, FailingChannel
@@ -103,7 +103,7 @@ class ChannelAdmin(SiteLinks, ChangedValues, ChannelModelAdmin):
         if channel.is_check_in:
             text = gettext("start and end of runs")
         else:
-            text = ", ".join(channel.events) or gettext("all alerts and alarms")
+            text = events_in_words(channel.events) or gettext("all alerts and alarms")
         return list_cell(gettext("Events"), text)
 
     @admin.display(description=_("used by"))

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django import forms
-from django.utils.text import capfirst
+from django.utils.text import capfirst, format_lazy
 from django.utils.translation import gettext_lazy as _
 
-from chroniker.models import Channel
+from chroniker.models import AlertKind, Channel, Status
 from chroniker.models.channel_target import MASK, shown_secret
-from chroniker.models.message_events import ALARM_EVENTS, ALERT_EVENTS, RUN_EVENTS
+from chroniker.models.message_events import RECOVERED, RUN_EVENTS
 
 if TYPE_CHECKING:
     ChannelModelForm = forms.ModelForm[Channel]
@@ -18,20 +18,51 @@ else:
     ChannelModelForm = forms.ModelForm
 
 
-def _choices(events: Any) -> list[tuple[str, str]]:
-    return [(event, event) for event in events]
-
-
-EVENTS = (
-    (_("Alerts about jobs"), _choices(ALERT_EVENTS)),
-    (_("Alarms about the scheduler"), _choices(event for pair in ALARM_EVENTS.values() for event in pair)),
-    (_("Ends of runs"), _choices(RUN_EVENTS.values())),
+#: The events of each group, in words.
+EVENT_WORDS: tuple[tuple[Any, dict[str, Any]], ...] = (
+    (
+        _("Alerts about jobs"),
+        {
+            **{f"alert.{kind}": kind.label for kind in AlertKind},
+            RECOVERED: _("no longer open"),
+        },
+    ),
+    (
+        _("Alarms about the scheduler"),
+        {
+            "scheduler.silent": _("nothing ticks"),
+            "scheduler.back": _("it ticks again"),
+            "queue.silent": _("no worker consumes a queue"),
+            "queue.back": _("the queue has a worker again"),
+        },
+    ),
+    (
+        _("Ends of runs"),
+        {
+            event: AlertKind.MISSED.label if status == Status.SKIPPED else Status(status).label
+            for status, event in RUN_EVENTS.items()
+        },
+    ),
 )
+
+
+def events_in_words(chosen: Any) -> str:
+    """By group, such as “Ends of runs: failed, lost”. Empty for a stored value that is no list."""
+    names = chosen if isinstance(chosen, list) else []
+    groups = [(title, [str(each) for event, each in words.items() if event in names]) for title, words in EVENT_WORDS]
+    return "; ".join(f"{title}: {', '.join(words)}" for title, words in groups if words)
+
+
+#: With the names that messages and the documentation have.
+EVENT_CHOICES = [
+    (title, [(event, format_lazy("{words} ({event})", words=each, event=event)) for event, each in words.items()])
+    for title, words in EVENT_WORDS
+]
 
 
 class ChannelForm(ChannelModelForm):
     events = forms.MultipleChoiceField(
-        choices=EVENTS,
+        choices=EVENT_CHOICES,
         required=False,
         widget=forms.CheckboxSelectMultiple,
         help_text=_("Choose none for all alerts and alarms, and no runs."),

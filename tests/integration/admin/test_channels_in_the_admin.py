@@ -7,9 +7,12 @@ from typing import Any
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
+from django.db.models import Value
 from django.test import Client, override_settings
 
+from chroniker.admin.channels.channel_form import EVENT_WORDS
 from chroniker.models import Channel, ChannelKind, FailingChannel, Group, Job
+from chroniker.models.message_events import ALL_EVENTS
 from tests.support.channels import LOCAL, a_channel
 from tests.support.factories import a_job
 from tests.support.message_servers import WebServer
@@ -170,3 +173,23 @@ def test_a_job_and_a_group_choose_channels_on_their_forms(admin: Client) -> None
     page = admin.post(f"/admin/chroniker/group/{group.pk}/change/", {"name": "night", "channels": [channel.pk]})
     assert page.status_code == 302 and list(group.channels.all()) == [channel]
     assert Job.objects.get().channels.count() == 1
+
+
+def test_each_event_has_words_in_the_form() -> None:
+    assert {event for _title, words in EVENT_WORDS for event in words} == set(ALL_EVENTS)
+
+
+@pytest.mark.parametrize(
+    ("events", "words"),
+    [
+        (["alert.late", "run.failed", "run.missed"], "Alerts about jobs: late; Ends of runs: failed, missed"),
+        (["of.another.version", "queue.silent"], "Alarms about the scheduler: no worker consumes a queue"),
+        ([], "all alerts and alarms"),
+        (None, "all alerts and alarms"),
+        ({"alert.late": 1}, "all alerts and alarms"),
+    ],
+)
+def test_the_list_names_the_events_in_words(admin: Client, events: Any, words: str) -> None:
+    channel = Channel.objects.create(name="ops", kind="SLACK", target=SECRET_URL)
+    Channel.objects.filter(pk=channel.pk).update(events=Value(events, Channel._meta.get_field("events")))
+    assert words in admin.get(LIST).content.decode()

@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 
 from chroniker.models import Blackout, JobDependency
-from tests.integration.admin.sample_pages import addresses, one_of_each
+from tests.integration.admin.sample_pages import MODELS, addresses, one_of_each
 from tests.support.admin_pages import fields
 
 ACTIONS = ("view", "add", "change", "delete")
@@ -44,7 +44,7 @@ def stored(row: Any) -> list[Any]:
     return [type(row).objects.filter(pk=row.pk).values(*sorted(columns)).get(), *inlines]
 
 
-@pytest.mark.parametrize("name", ["alert", "alertmute", "calendar", "channel", "group", "host", "job", "monitor", "outbox", "run"])
+@pytest.mark.parametrize("name", sorted(MODELS))
 def test_no_mixture_of_permissions_is_a_server_error(staff: Callable[..., Client], name: str) -> None:
     row = one_of_each()[name]
     before = stored(row)
