@@ -92,8 +92,9 @@ def _limit_statements(seconds: float) -> Callable[..., Any]:
 
 def _wait_for_lock(connection: BaseDatabaseWrapper, seconds: float) -> None:
     """SQLite has no server: the connection, and so its setting, belongs to this process alone."""
-    if getattr(connection, "chroniker_limit", None) == (id(connection.connection), seconds):
+    # The opened connection itself, not its id(): a new one usually gets the id of the closed one.
+    if getattr(connection, "chroniker_limit", None) == (connection.connection, seconds):
         return
     with connection.cursor() as cursor:
         cursor.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
-    connection.chroniker_limit = (id(connection.connection), seconds)  # type: ignore[attr-defined]
+    connection.chroniker_limit = (connection.connection, seconds)  # type: ignore[attr-defined]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, connection, connections, transaction
 
 from chroniker.executors import report_connections
 from chroniker.executors.database_report import DatabaseReport
@@ -70,6 +71,29 @@ def test_a_transaction_of_the_caller_keeps_its_own_limits() -> None:
         before = limits()
         with statement_limit("default", 0.3):
             assert limits() == before
+
+
+def busy_timeout() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA busy_timeout")
+        return int(cursor.fetchone()[0])
+
+
+def test_sqlite_waits_as_long_on_a_connection_that_was_opened_again(tmp_path: Path) -> None:
+    if connection.vendor != "sqlite":
+        return
+    own, other = connections["default"], connections.create_connection("default")
+    other.settings_dict = {**other.settings_dict, "NAME": str(tmp_path / "other.sqlite3")}
+    connections["default"] = other
+    try:
+        for _opened in range(3):
+            with statement_limit("default", 7.0):
+                assert busy_timeout() == 7000
+            other.close()
+            other.connect()
+    finally:
+        other.close()
+        connections["default"] = own
 
 
 @pytest.fixture
