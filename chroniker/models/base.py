@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import sys
 import time
@@ -21,6 +22,11 @@ def uuid7() -> uuid.UUID:
     value = millis << 80 | int.from_bytes(os.urandom(10), "big")
     value = value & ~(0xF << 76) | 0x7 << 76
     return uuid.UUID(int=value & ~(0b11 << 62) | 0b10 << 62)
+
+
+def moment_of(value: uuid.UUID) -> dt.datetime:
+    """When ``uuid7`` made this value, by the clock of the process that made it."""
+    return dt.datetime.fromtimestamp((value.int >> 80) / 1000, dt.UTC)
 
 
 def installed_version() -> str:

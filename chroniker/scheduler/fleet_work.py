@@ -35,6 +35,7 @@ from chroniker.models import (
     Ticker,
     TickMinute,
 )
+from chroniker.models.base import moment_of
 from chroniker.models.conflicts import repeated_after_conflict
 from chroniker.outbox import heartbeat_url
 from chroniker.scheduler import guarantees
@@ -45,7 +46,7 @@ logger = logging.getLogger(__name__)
 TIME_BOX = dt.timedelta(seconds=5)
 #: Minutes of ticks, tickers and workers are kept this long; a host without a heartbeat is kept longer.
 DAY = dt.timedelta(days=1)
-#: Hourly counts and messages about alarms are kept this long: the pages show 30 days.
+#: Hourly counts, and messages about alarms and repeated alerts, are kept this long: the pages show 30 days.
 COUNTS_AGE = dt.timedelta(days=35)
 #: Activations that have ended are kept this long: a request with the same key changes nothing.
 ACTIVATION_AGE = dt.timedelta(days=30)
@@ -80,7 +81,7 @@ def delete_old_records(now: dt.datetime) -> None:
     Alarm.objects.filter(raised_at=None, ended_at__lt=now - DAY).delete()
     _delete_in_portions(Alert.objects.filter(ended_at__lt=now - COUNTS_AGE).order_by("ended_at"))
     AlertMute.objects.filter(ends_at__lt=now - COUNTS_AGE).delete()
-    Outbox.objects.filter(run=None, alert=None, sent_at__lt=now - COUNTS_AGE).delete()
+    _delete_old_messages(now - COUNTS_AGE)
     FailingChannel.objects.filter(deferred_until__lt=now - COUNTS_AGE).delete()
     RunTotal.objects.filter(start__lt=now - COUNTS_AGE).delete()
     newest = Ticker.objects.order_by("-last_at").values_list("last_at", flat=True).first()
@@ -92,6 +93,14 @@ def delete_old_records(now: dt.datetime) -> None:
     _delete_in_portions(Activation.objects.filter(ended_at__lt=now - ACTIVATION_AGE).order_by("ended_at"))
     _delete_in_portions(Backfill.objects.filter(finished_at__lt=now - AUDIT_AGE).order_by("finished_at"))
     _delete_in_portions(AuditEntry.objects.filter(at__lt=now - AUDIT_AGE).order_by("at"))
+
+
+def _delete_old_messages(before: dt.datetime) -> None:
+    """Those about alarms, digests, and repeats about open alerts. Others are deleted with their run or alert."""
+    rows = Outbox.objects.filter(Q(alert=None) | Q(sequence__gt=0), run=None)
+    _delete_in_portions(rows.filter(sent_at__lt=before).order_by("sent_at"))
+    given_up = rows.filter(sent_at=None, send_at=None).order_by("pk").values_list("pk", "message_id")[:PORTION]
+    rows.filter(pk__in=[pk for pk, message_id in given_up if moment_of(message_id) < before]).delete()
 
 
 def _delete_in_portions(old: QuerySet[Any]) -> None:

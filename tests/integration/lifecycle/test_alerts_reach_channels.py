@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
 from collections.abc import Iterator
 
@@ -13,9 +14,10 @@ from chroniker import lifecycle
 from chroniker.clock import simulated_time
 from chroniker.clock.database_clock import database_now
 from chroniker.models import Alert, Channel, Group, Job, JobState, Outbox, Status
+from chroniker.scheduler import fleet_work
 from tests.support.alert_clock import START, AlertClock, finish
-from tests.support.channels import a_channel
-from tests.support.factories import a_booked_job, state_of
+from tests.support.channels import a_channel, an_alert
+from tests.support.factories import a_booked_job, a_job, state_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.every_database]
 
@@ -103,3 +105,20 @@ def test_looks_at_once_report_a_job_once() -> None:
     for thread in threads:
         thread.join()
     assert Outbox.objects.count() == 1 and Alert.objects.count() == 1, connection.vendor
+
+
+def test_old_messages_that_no_deletion_of_a_run_or_an_alert_deletes() -> None:
+    """About alarms and repeats about an open alert: those that were sent, and those that were given up."""
+    now = database_now()
+    alert = an_alert(a_job())
+    for event in ("scheduler.silent", "alert.failing"):
+        about = alert if event == "alert.failing" else None
+        for sequence, state in enumerate(({"sent_at": now}, {"sent_at": now}, {}, {"send_at": now})):
+            Outbox.objects.create(channel="channel:1", event=event, alert=about, sequence=sequence, **state)
+    fleet_work.delete_old_records(now + dt.timedelta(days=34))
+    assert Outbox.objects.count() == 8
+    fleet_work.delete_old_records(now + dt.timedelta(days=36))
+    left = Outbox.objects.order_by("pk").values_list("event", "sequence", "send_at")
+    waiting = [("scheduler.silent", 3, now), ("alert.failing", 3, now)]
+    first = ("alert.failing", 0, None)
+    assert list(left) == [waiting[0], first, waiting[1]], "the first message says who gets the end of the alert"
