@@ -17,6 +17,7 @@ from chroniker.clock import jump_detection
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import explanations
 from chroniker.insights import health_facts
+from chroniker.insights.metrics import scrape
 from chroniker.models import Alarm, FleetWork, Host, HostService, JobState, Outbox, Run, Ticker
 from chroniker.outbox import heartbeat_url
 from chroniker.reasons import Code, Reason
@@ -279,6 +280,23 @@ def test_ready_needs_the_database_and_live_does_not(client: Client, monkeypatch:
         assert client.get("/chroniker/healthz/ready").status_code == 503
         assert client.get("/chroniker/healthz/live").json() == {"status": "ok"}
     assert client.post("/chroniker/healthz/live").status_code == 405
+
+
+@pytest.mark.parametrize("address", ["healthz/live", "healthz/ready", "healthz/scheduler", "metrics"])
+@override_settings(CHRONIKER_METRICS_PUBLIC=True)
+def test_an_address_for_programs_answers_without_a_database_where_requests_are_transactions(
+    client: Client, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    def fail() -> None:
+        raise OSError("could not connect")
+
+    health_facts.forget()
+    scrape.forget()
+    with monkeypatch.context() as patch:
+        patch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
+        patch.setattr(connection, "cursor", fail)
+        answer = client.get(f"/chroniker/{address}")
+    assert answer.status_code == (200 if address == "healthz/live" else 503)
 
 
 def test_a_pass_requests_the_heartbeat_url_at_most_once_a_minute(web_server: WebServer) -> None:
