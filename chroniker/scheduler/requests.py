@@ -92,7 +92,7 @@ def cancel_retry(job: Job, by: str) -> bool:
 
 @transactional
 def hasten_retry(job: Job, by: str) -> bool:
-    """Make the pending retry of this job due now. ``False``: none was pending. The entry as for ``pause``."""
+    """Make the pending retry of this job due now. ``False``: none is pending that is not yet due. Entry as above."""
     changed = lifecycle.hasten_retry(job.pk)
     if changed:
         AuditEntry.objects.record(by, Action.RETRY_HASTENED, [job])

@@ -44,8 +44,10 @@ def _change(job_admin: Any, request: HttpRequest, object_id: int, *, cancels: bo
             done = lifecycle.cancel_retry(job.pk) is not None if cancels else lifecycle.hasten_retry(job.pk)
             if done:
                 log(request, [job], _("Retry cancelled.") if cancels else _("Retry made due now."))
-        if not done:
+        if not done and cancels:
             messages.info(request, _("“%(job)s” has no retry that is pending.") % {"job": job})
+        elif not done:
+            messages.info(request, _("“%(job)s” has no pending retry that is not yet due.") % {"job": job})
         elif cancels:
             messages.success(request, _("The retry of “%(job)s” was cancelled.") % {"job": job})
         else:

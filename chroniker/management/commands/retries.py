@@ -13,6 +13,7 @@ from chroniker.models.audit import command_actor
 from chroniker.scheduler import requests
 
 MOST_LISTED = 1000
+PENDING, NOT_DUE = "no pending retry", "no pending retry that is not yet due"
 
 
 class Command(ConsoleCommand):
@@ -37,17 +38,19 @@ class Command(ConsoleCommand):
                 self.write_list(jobs)
                 return
             by = command_actor("retries")
-            done = [self.report(name, requests.cancel_retry(job_named(name), by), "cancelled") for name in cancel]
-            done += [self.report(name, requests.hasten_retry(job_named(name), by), "due now") for name in now]
+            done = [
+                self.report(each, requests.cancel_retry(job_named(each), by), "cancelled", PENDING) for each in cancel
+            ]
+            done += [self.report(each, requests.hasten_retry(job_named(each), by), "due now", NOT_DUE) for each in now]
         if not all(done):
             raise SystemExit(1)
 
-    def report(self, name: str, was_pending: bool, done: str) -> bool:
-        if was_pending:
-            self.stdout.write(f"“{one_line(name)}”: its retry is {done}.")
+    def report(self, name: str, is_changed: bool, change: str, otherwise: str) -> bool:
+        if is_changed:
+            self.stdout.write(f"“{one_line(name)}”: its retry is {change}.")
         else:
-            self.stderr.write(f"“{one_line(name)}” has no retry that is pending.")
-        return was_pending
+            self.stderr.write(f"“{one_line(name)}” has {otherwise}.")
+        return is_changed
 
     def write_list(self, names: list[str]) -> None:
         states = JobState.objects.filter(retry_at__isnull=False).select_related("job").order_by("retry_at")

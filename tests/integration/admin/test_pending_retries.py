@@ -34,9 +34,9 @@ def a_failed_job(**fields: Any) -> tuple[Job, Run]:
     return job, run
 
 
-def manage(*words: str) -> str:
+def manage(*words: str, err: io.StringIO | None = None) -> str:
     out = io.StringIO()
-    call_command(*words, stdout=out, stderr=io.StringIO(), skip_checks=True)
+    call_command(*words, stdout=out, stderr=err or io.StringIO(), skip_checks=True)
     return out.getvalue()
 
 
@@ -64,6 +64,17 @@ def test_a_hastened_retry_is_claimed_by_the_next_tick() -> None:
     with pytest.raises(SystemExit):
         manage("retries", "--now", "import")
     assert [str(entry) for entry in AuditEntry.objects.of(job)] == ["Retry made due now."]
+
+
+def test_a_retry_that_is_due_already_is_not_called_missing(admin_client: Client) -> None:
+    job, _run = a_failed_job()
+    manage("retries", "--now", "import")
+    err = io.StringIO()
+    with pytest.raises(SystemExit):
+        manage("retries", "--now", "import", err=err)
+    assert err.getvalue() == "“import” has no pending retry that is not yet due.\n"
+    now = admin_client.post(reverse("admin:chroniker_job_retry_now", args=[job.pk]), follow=True).content.decode()
+    assert "has no pending retry that is not yet due." in now
 
 
 def test_a_claim_that_was_planned_before_the_cancellation_is_not_written() -> None:
