@@ -8,7 +8,7 @@ Belongs here: every change of a run's state, a lease or a job state, and the eve
 rules whether a job may run (``eligibility``), handing runs to executors (``executors``), and loops (``scheduler``).
 """
 
-from chroniker.lifecycle.activations import discard_waiting
+from chroniker.lifecycle.activations import pass_waiting
 from chroniker.lifecycle.adoption import adopt_jobs, stop_claims
 from chroniker.lifecycle.alert_mutes import mute, unmute
 from chroniker.lifecycle.alert_watch import begin_lateness_again, look_at_alerts, mark_changed
@@ -55,7 +55,6 @@ __all__ = [
     "correct_queues",
     "count_closed_runs",
     "delete_jobs",
-    "discard_waiting",
     "expire",
     "fail_backfill",
     "finish",
@@ -69,6 +68,7 @@ __all__ = [
     "mute",
     "needs_attention",
     "note",
+    "pass_waiting",
     "record_dispatched",
     "record_history",
     "record_not_accepted",

@@ -129,10 +129,10 @@ def _end(ids: Collection[UUID], now: dt.datetime, **values: Any) -> int:
 
 
 @transactional
-def discard_waiting(job_ids: Collection[int]) -> int:
+def pass_waiting(job_ids: Collection[int], code: Code) -> int:
     """At the request of a person: end all activations that wait for these jobs; returns how many."""
     states = list(locked(JobState.objects.filter(pk__in=job_ids), skip=False))
-    count = pass_all([state.pk for state in states], database_now(), Code.DISCARDED)
+    count = pass_all([state.pk for state in states], database_now(), code)
     if count:
         write_states(states, ())  # the revision: a claim that was planned before is not written
     return count

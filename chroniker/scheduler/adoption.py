@@ -9,8 +9,9 @@ from django.db.models import Q
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.conf import settings
-from chroniker.eligibility import pauses
-from chroniker.models import Action, AuditEntry, JobState, Outbox, Run, Status, Switch, installation
+from chroniker.eligibility import pauses, waiting_activations
+from chroniker.models import Action, AuditEntry, Backfill, JobState, Outbox, Run, Status, Switch, installation
+from chroniker.reasons import Code
 
 #: Added to the token of each job: more runs than the original makes of a job before anybody notices the copy.
 RAISE_BY = 1_000_000
@@ -20,7 +21,7 @@ RAISE_BY = 1_000_000
 class Waiting:
     """What would run or be sent here as soon as the copy is adopted."""
 
-    missed: int  #: jobs with scheduled times or retries that are due
+    missed: int  #: jobs with due scheduled times, a pending retry, waiting activations or an open backfill
     queued: int  #: claimed runs, and runs by flag
     messages: int  #: messages that were not sent
 
@@ -35,7 +36,9 @@ class Choices:
 def waiting() -> Waiting:
     """Three statements."""
     now = database_now()
-    due = JobState.objects.filter(Q(next_run__lte=now) | Q(retry_at__isnull=False), job__enabled=True)
+    requested = Q(pk__in=waiting_activations.waiting().values("target"))
+    requested |= Q(pk__in=Backfill.objects.filter(finished_at=None).values("job"))
+    due = JobState.objects.filter(requested | Q(next_run__lte=now) | Q(retry_at__isnull=False), job__enabled=True)
     queued = Run.objects.filter(status=Status.CLAIMED, children=None)
     return Waiting(due.count(), queued.count(), Outbox.objects.filter(send_at__isnull=False).count())
 
@@ -48,9 +51,12 @@ def adopt(by: str, choices: Choices) -> None:
         unsent = Outbox.objects.filter(send_at__isnull=False)
         unsent.update(send_at=None, error="Discarded when this copy of the database was adopted.")
     now, ids = database_now(), list(JobState.objects.order_by("pk").values_list("pk", flat=True))
-    for start in range(0, len(ids), settings.batch_size):
-        portion = ids[start : start + settings.batch_size]
+    portions = [ids[start : start + settings.batch_size] for start in range(0, len(ids), settings.batch_size)]
+    for portion in portions:
         lifecycle.adopt_jobs(portion, now, raise_by=RAISE_BY, skip=choices.skip_missed)
+    if choices.skip_missed:  # after all jobs: a retry that was cancelled above may have started another job
+        for portion in portions:
+            lifecycle.pass_waiting(portion, Code.ADOPTED)
     installation.adopt()
     details = ", ".join(name for name in choices.__slots__ if getattr(choices, name))
     AuditEntry.objects.record(by, Action.ADOPTED, [Switch(pk=pauses.ALL)], details=details)

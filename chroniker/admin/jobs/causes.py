@@ -23,6 +23,7 @@ from chroniker.insights import job_causes
 from chroniker.insights.job_causes import Cause
 from chroniker.insights.job_status import JobStatus
 from chroniker.models import Activation, Job
+from chroniker.reasons import Code
 from chroniker.schedule import Frequency
 
 
@@ -79,7 +80,7 @@ def discard_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpRe
 
 def _discard(request: HttpRequest, job: Job) -> None:
     with transaction.atomic(using=settings.database):
-        count = lifecycle.discard_waiting([job.pk])
+        count = lifecycle.pass_waiting([job.pk], Code.DISCARDED)
         if count:
             run_and_stop.log(request, [job], _("%(n)d waiting activations were discarded.") % {"n": count})
     text = ngettext(

@@ -14,7 +14,7 @@ from chroniker.scheduler.adoption import Choices
 
 #: Option, choices (the first one is the default), and what the choice is about.
 QUESTIONS = (
-    ("missed", ("skip", "run"), "jobs with due scheduled times or retries"),
+    ("missed", ("skip", "run"), "jobs with due scheduled times, retries, activations or backfills"),
     ("queued", ("stop", "run"), "queued runs"),
     ("messages", ("discard", "send"), "unsent messages"),
 )

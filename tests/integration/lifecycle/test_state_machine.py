@@ -47,6 +47,7 @@ from chroniker.models import (
 )
 from chroniker.models.alert import open_kinds
 from chroniker.models.backfill import frozen
+from chroniker.reasons import Code
 from chroniker.scheduler import tick
 from tests.support.factories import a_booked_job
 
@@ -162,7 +163,7 @@ class SchedulerMachine(RuleBasedStateMachine):
 
     @rule(number=pick)
     def a_user_discards_what_waits(self, number: int) -> None:
-        lifecycle.discard_waiting([self.jobs[number % JOBS].pk])
+        lifecycle.pass_waiting([self.jobs[number % JOBS].pk], Code.DISCARDED)
 
     @rule(
         number=pick,

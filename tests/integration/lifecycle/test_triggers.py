@@ -436,7 +436,7 @@ def test_discarding_ends_what_waits_and_refuses_a_planned_claim() -> None:
     states = list(due.find(EVENT, now))
     found = waiting_activations.read(states)
     planned = [plan.draw(EVENT, state, now, waiting=found[state.pk]) for state in states]
-    assert lifecycle.discard_waiting([target.pk]) == 3
+    assert lifecycle.pass_waiting([target.pk], Code.DISCARDED) == 3
     assert lifecycle.claim(planned, now) == []
     assert set(Activation.objects.values_list("outcome", "code")) == {("PASSED", "DISCARDED")}
 

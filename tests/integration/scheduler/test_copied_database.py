@@ -26,8 +26,10 @@ from chroniker.exceptions import ClaimRefused
 from chroniker.insights import health_facts
 from chroniker.models import (
     Action,
+    Activation,
     AuditEntry,
     JobState,
+    JobTrigger,
     Outbox,
     Run,
     Status,
@@ -235,6 +237,33 @@ def test_adopting_skips_what_was_due_and_raises_tokens(copied: None) -> None:
     assert run_now(queued, by="a test").token == run.token + adoption.RAISE_BY + 1
 
 
+def test_adopting_passes_over_the_activations_that_wait(copied: None) -> None:
+    """Also those of a chain that ends by the adoption: its pending retry is skipped."""
+    source, target = a_booked_job(cron=NEVER), a_booked_job(frequency="MANUAL", cron="")
+    now = database_now()
+    Activation.objects.create(target=target, instant=now, made_at=now)
+    failed = Run.objects.create(
+        job=source, token=1, chain=1, status="FAILED", trigger="MANUAL", origin="MANUAL",
+        claimed_at=now, finished_at=now,
+    )  # fmt: skip
+    JobState.objects.filter(pk=source.pk).update(
+        last_token=1, retry_at=now, retry_attempt=1, retry_of=1, retry_origin="MANUAL", retry_status="FAILED"
+    )
+    JobTrigger.objects.create(source=source, target=target, on="ENDED")
+    assert adoption.waiting().missed == 2
+    adopt("--noinput")
+    ended = list(Activation.objects.order_by("made_at").values_list("cause", "outcome", "code"))
+    assert ended == [(None, "PASSED", "ADOPTED"), (failed.pk, "PASSED", "ADOPTED")]
+    assert tick().claimed == []
+
+
+def test_an_activation_runs_after_the_adoption_if_it_shall(copied: None) -> None:
+    target, now = a_booked_job(frequency="MANUAL", cron=""), database_now()
+    Activation.objects.create(target=target, instant=now, made_at=now)
+    adopt("--missed", "run")
+    assert [run.job_id for run in tick().claimed] == [target.pk]
+
+
 def test_what_is_to_run_runs_after_the_adoption(copied: None) -> None:
     due = a_due_job()
     message = Outbox.objects.create(channel="address:a@example.com", payload={}, send_at=database_now())
@@ -286,8 +315,8 @@ def test_without_a_terminal_it_asks_for_options(copied: None, monkeypatch: pytes
     with pytest.raises(CommandError) as refusal:
         adopt()
     assert str(refusal.value) == (
-        "Jobs with due scheduled times or retries: 1. This is no terminal: give --noinput, or an option for each "
-        "answer."
+        "Jobs with due scheduled times, retries, activations or backfills: 1. This is no terminal: give --noinput, or "
+        "an option for each answer."
     )
     assert installation.copied().exists()
 
@@ -302,7 +331,11 @@ def test_it_asks_on_a_terminal(copied: None, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     monkeypatch.setattr("builtins.input", answer)
     adopt()
-    assert asked[0] == asked[1] == "Jobs with due scheduled times or retries: 1. skip or run? [skip] "
+    assert (
+        asked[0]
+        == asked[1]
+        == "Jobs with due scheduled times, retries, activations or backfills: 1. skip or run? [skip] "
+    )
     assert [run.job_id for run in tick().claimed] == [due.pk]
 
 
