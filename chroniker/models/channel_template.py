@@ -61,4 +61,4 @@ def _value(name: str, values: Mapping[str, str]) -> str:
     if name not in values:
         text = _("{{ %(name)s }} is no placeholder; there are: %(names)s.")
         raise ValidationError(text % {"name": name, "names": ", ".join(NAMES)})
-    return values[name]
+    return values[name][:LONGEST_TEXT]

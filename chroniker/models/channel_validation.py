@@ -29,7 +29,7 @@ class ChannelValues(Protocol):
 
 
 def validate(channel: ChannelValues) -> None:
-    """Raises one ``ValidationError`` with all errors, by field. No message repeats a target or a secret."""
+    """Raises one ``ValidationError`` with all errors, by field. No message repeats a web address or a secret."""
     errors: dict[str, str | ValidationError] = {}
     if has_control_characters(channel.name):
         errors["name"] = _("A name is one line of text, without control characters.")

@@ -20,8 +20,8 @@ def send(target: str, notice: Notice, *, with_output: bool) -> None:
     """One mail to all recipients. Raises ``Undeliverable`` if there is none."""
     try:
         to = _addresses(recipients(target), notice.owner)
-    except ValidationError as error:
-        raise Undeliverable(" ".join(error.messages)) from None
+    except ValidationError:  # its text repeats a part of the target, which may be the value of a secret setting
+        raise Undeliverable(_("A part of the target is no e-mail address, user:NAME or owner.")) from None
     if notice.run is not None:
         words = mail.context(notice.run)
         words["output"] = words["output"] if with_output else []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -44,6 +45,17 @@ def test_a_filled_template_is_bounded() -> None:
     template = {str(n): "{{ text }}" for n in range(1000)}
     filled = channel_template.fill(template, dict.fromkeys(channel_template.NAMES, "x" * 1_000_000))
     assert len(json.dumps(filled)) < 2 * channel_template.LONGEST
+
+
+def test_many_placeholders_in_one_text_need_little_memory() -> None:
+    values = dict.fromkeys(channel_template.NAMES, "x" * 1_000_000)
+    tracemalloc.start()
+    try:
+        channel_template.fill({"text": "{{ text }}" * 100}, values)
+        _now, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 10_000_000, "uncut it is a hundred million"
 
 
 def test_a_template_of_ten_thousand_levels_is_refused() -> None:

@@ -19,7 +19,7 @@ from django.test import override_settings
 from chroniker import outbox
 from chroniker.clock.database_clock import database_now
 from chroniker.models import Channel, ChannelKind, FailingChannel, Outbox, Status
-from chroniker.outbox import checked_request, failing_channels
+from chroniker.outbox import channel_test, checked_request, failing_channels
 from chroniker.outbox.checked_request import HttpRequest, NotDelivered, post
 from tests.support.channels import LOCAL, a_channel, an_alert, raised
 from tests.support.ended_runs import ended, make_due
@@ -220,6 +220,15 @@ def test_no_other_setting_or_variable_is_read(target: str, monkeypatch: pytest.M
     message = sent(target=target)
     assert message.send_at is None and "begins with CHRONIKER_CHANNEL_" in message.error
     assert "hunter2" not in message.error
+
+
+@pytest.mark.parametrize("kind", [ChannelKind.MAIL, ChannelKind.WEBHOOK, ChannelKind.SLACK])
+def test_the_error_of_a_wrong_value_does_not_repeat_it(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHRONIKER_CHANNEL_OPS", "https://hooks.example.com:x/hunter2")
+    message = sent(kind=kind, target="env:CHRONIKER_CHANNEL_OPS")
+    channel = Channel.objects.get()
+    assert channel_test.send(channel) and "hunter2" not in channel_test.send(channel)
+    assert message.error and "hunter2" not in message.error
 
 
 def test_a_message_for_an_empty_setting_is_given_up_and_says_so() -> None:
