@@ -21,6 +21,8 @@ from chroniker.scheduler import manual_runs, stopping
 
 #: Instants of one backfill, those without a run included.
 MOST_INSTANTS = 10_000
+#: Earlier years are typing errors. The first ones cannot be converted to other time zones.
+FIRST_YEAR = 1970
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,8 @@ def _instants(wish: Wish, state: JobState) -> list[dt.datetime]:
             raise ValueError(f"{moment} has no time zone")
     if wish.first > wish.last:
         raise BackfillRefused(_("The range ends before it begins."))
+    if wish.first.year < FIRST_YEAR:
+        raise BackfillRefused(_("The range begins before the year %(year)d.") % {"year": FIRST_YEAR})
     if wish.last > database_now():
         raise BackfillRefused(_("The range ends in the future; a backfill is for the past."))
     try:

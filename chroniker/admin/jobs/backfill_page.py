@@ -77,7 +77,6 @@ class BackfillRow:
     progress: str
     results: str
     may_cancel: bool
-    runs_url: str = ""
 
 
 def urls(job_admin: Any) -> list[URLPattern]:

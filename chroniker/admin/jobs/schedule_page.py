@@ -41,10 +41,7 @@ AFTER = 3
 PARTS = ("answer", "calendar", "times", "causes")
 FRAGMENTS = {
     **job_head.FRAGMENTS,
-    **{
-        f"schedule-{part}": f"chroniker/console/schedule/{part}.html"
-        for part in ("answer", "calendar", "times", "causes")
-    },
+    **{f"schedule-{part}": f"chroniker/console/schedule/{part}.html" for part in PARTS},
 }
 
 

@@ -153,7 +153,10 @@ class AlertMuteAdmin(SiteLinks, ChangedValues, MuteModelAdmin):
     )
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        return {"starts_at": database_now(), **super().get_changeform_initial_data(request)}
+        """``?job=…``, ``?group=…``: whose alerts it mutes. Other values in the address are ignored."""
+        given = {name: request.GET.get(name, "") for name in ("job", "group")}
+        numbers = {name: value for name, value in given.items() if value.isdecimal() and len(value) < 19}
+        return {"starts_at": database_now(), **numbers}
 
     def save_model(self, request: HttpRequest, obj: AlertMute, form: Any, change: bool) -> None:
         obj.muted_by = obj.muted_by or request.user.get_username()

@@ -79,6 +79,11 @@ def test_the_end_of_a_mute_wakes_the_look_at_what_is_open(
     assert alert_at is not None and alert_at <= database_now()
 
 
+@pytest.mark.parametrize("query", ["job=abc", "job=%00", f"group={10**30}", "starts_at=x", "job=999"])
+def test_a_useless_value_in_the_address_of_the_form_is_ignored(admin_client: Client, query: str) -> None:
+    assert "Add mute" in page(admin_client, f"{MUTES}add/?{query}")
+
+
 @pytest.mark.parametrize(
     ("values", "error"),
     [

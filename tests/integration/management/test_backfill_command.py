@@ -109,6 +109,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     ),
     "a job without a schedule": ({"frequency": "MANUAL"}, {}, "no repeating schedule"),
     "a range in reverse": ({}, {"first": database_now, "last": lambda: database_now() - DAY}, "ends before it begins"),
+    "the first years": ({}, {"first": dt.datetime.min.replace(tzinfo=dt.UTC)}, "begins before the year 1970"),
     "the future": ({}, {"last": lambda: database_now() + DAY}, "ends in the future"),
     "nothing to run": ({}, {"last": lambda: database_now() - 20 * DAY}, "Those without a record are left out"),
     "no scheduled time": ({}, {"first": lambda: database_now() - DAY / 24}, "has no scheduled time"),
