@@ -28,7 +28,7 @@ def write(changes: Iterable[Change], now: dt.datetime) -> None:
     if not changes:
         return
     raised = _raise([(change, found) for change in changes for found in change.raised], now)
-    announce_all([AlertEvent(alert, alert.event) for alert in raised if alert.told_at is not None])
+    announce_all([AlertEvent(alert, alert.event) for alert in raised if alert.reported_at is not None])
     ended = _end([change for change in changes if change.ended], now)
     announce_all([AlertEvent(alert, RECOVERED) for alert in ended])
 
@@ -61,7 +61,7 @@ def _episode(change: Change, finding: Finding, muted_until: dict[int, dt.datetim
         kind=finding.kind,
         key=finding.key,
         raised_at=now,
-        told_at=None if change.job.pk in muted_until else now,
+        reported_at=None if change.job.pk in muted_until else now,
         run_id=finding.run_id,
         args=finding.args,
     )
@@ -96,4 +96,6 @@ def _end(changes: Sequence[Change], now: dt.datetime) -> list[Alert]:
     for alert in ended:
         change = jobs[alert.job_id or 0]
         alert.ended_at, alert.job = now, change.job
-    return [alert for alert in ended if alert.told_at is not None and alert.kind not in jobs[alert.job_id or 0].silent]
+    return [
+        alert for alert in ended if alert.reported_at is not None and alert.kind not in jobs[alert.job_id or 0].silent
+    ]

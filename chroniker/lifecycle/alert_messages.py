@@ -57,9 +57,9 @@ def announce(events: Sequence[AlertEvent]) -> None:
     earlier = _earlier([each.alert for each in events])
     by_addressee: dict[_Addressee, list[AlertEvent]] = defaultdict(list)
     for each in events:
-        told = {channel for channel, _event in earlier[each.alert.pk]}
+        informed = {channel for channel, _event in earlier[each.alert.pk]}
         for addressee in _addressees(each, jobs.get(each.alert.job_id or 0), found, hooks):
-            if each.event != RECOVERED or addressee.key in told:
+            if each.event != RECOVERED or addressee.key in informed:
                 by_addressee[addressee].append(each)
     with translation.override(django_settings.LANGUAGE_CODE):
         bodies = {(each.alert.pk, each.event): body(each, jobs.get(each.alert.job_id or 0), now) for each in events}

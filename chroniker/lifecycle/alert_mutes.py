@@ -68,7 +68,7 @@ def _end(ids: list[int]) -> int:
 
 def look_at_unreported() -> None:
     """Let the next tick look at the jobs with open alerts that no message has reported."""
-    unreported = Alert.objects.filter(ended_at=None, told_at=None, job__isnull=False).order_by("job")
+    unreported = Alert.objects.filter(ended_at=None, reported_at=None, job__isnull=False).order_by("job")
     ids = list(unreported.values_list("job", flat=True).distinct())
     for start in range(0, len(ids), PORTION):
         look_soon(ids[start : start + PORTION])

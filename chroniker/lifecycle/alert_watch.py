@@ -111,7 +111,7 @@ def _report_again(changes: Sequence[Change], alerts: dict[int, list[Alert]], now
     muted = alert_mutes.muted_until({change.job.pk: change.job for change, _alert in going_on}, now)
     for change, alert in going_on:
         until, repeat = muted.get(change.job.pk), change.rules.repeat
-        next_at = now if alert.told_at is None else alert.told_at + repeat if repeat else None
+        next_at = now if alert.reported_at is None else alert.reported_at + repeat if repeat else None
         if until is None and next_at is not None and next_at <= now:
             alert.job = change.job
             due.append(alert)
@@ -120,7 +120,7 @@ def _report_again(changes: Sequence[Change], alerts: dict[int, list[Alert]], now
             moments = [change.state.alert_at, max(next_at, until or next_at)]
             change.state.alert_at = min(filter(None, moments))
     if due:
-        Alert.objects.filter(pk__in=[alert.pk for alert in due]).update(told_at=now)
+        Alert.objects.filter(pk__in=[alert.pk for alert in due]).update(reported_at=now)
         announce([AlertEvent(alert, alert.event) for alert in due])
     return bool(due)
 

@@ -1934,7 +1934,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
-                    "told_at",
+                    "reported_at",
                     models.DateTimeField(
                         help_text="When messages about it were last written. Empty: it is muted.",
                         null=True,

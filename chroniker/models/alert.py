@@ -52,7 +52,7 @@ class Alert(models.Model):
     key = models.CharField(max_length=100)
     raised_at = models.DateTimeField(_("since"))
     ended_at = models.DateTimeField(_("ended"), null=True, db_index=True, help_text=_("Empty: it is open."))
-    told_at = models.DateTimeField(
+    reported_at = models.DateTimeField(
         _("reported"), null=True, help_text=_("When messages about it were last written. Empty: it is muted.")
     )
     run = models.ForeignKey(  # without a constraint: old runs are deleted past the models

@@ -110,8 +110,8 @@ def look_at_alerts(clock: Clock, work: PendingWork) -> bool:
         lifecycle.mark_changed()
     began, reported, more = time.monotonic(), False, work.alerts or work.alert_changes
     while more and time.monotonic() - began < TIME_BOX.total_seconds():
-        looked_at, told = lifecycle.look_at_alerts(clock(), settings.batch_size)
-        reported, more = reported or told, looked_at == settings.batch_size
+        looked_at, found = lifecycle.look_at_alerts(clock(), settings.batch_size)
+        reported, more = reported or found, looked_at == settings.batch_size
     return reported
 
 

@@ -100,7 +100,7 @@ class SampleRows:
         watch = a_booked_job(name="watch", is_monitor=True, command="check_monitor", args="--model auth.User")
         run, last = run_now(job, by="a test"), ended(watch, Status.FAILED)
         outbox = Outbox.objects.create(run=run, channel="mail:1", payload={"to": "somebody"}, sent_at=now())
-        alert = Alert.objects.create(scope="x", job=watch, kind="slow", key="x", raised_at=now(), told_at=now())
+        alert = Alert.objects.create(scope="x", job=watch, kind="slow", key="x", raised_at=now(), reported_at=now())
         mute = AlertMute.objects.create(job=watch, starts_at=now(), ends_at=now() + dt.timedelta(days=1))
         return cls(job, idle, watch, run, last, group, calendar, channel, host, outbox, alert, mute)
 

@@ -20,15 +20,15 @@ START = dt.datetime(2026, 3, 2, tzinfo=dt.UTC)  # a Monday
 
 
 class AlertClock:
-    """Moves the simulated time of the database, and ticks. ``told``: the events in their order, with the job's name."""
+    """Moves the simulated time of the database, and ticks. ``reported``: events in order, with the job's name."""
 
     def __init__(self) -> None:
-        self.told: list[str] = []
+        self.reported: list[str] = []
         self.calls = 0
 
     def announce(self, events: Sequence[AlertEvent]) -> None:
         self.calls += 1
-        self.told += [f"{each.event} {each.alert.job}" for each in events]
+        self.reported += [f"{each.event} {each.alert.job}" for each in events]
 
     def at(self, **since_start: float) -> dt.datetime:
         """Move to this time after the start."""

@@ -112,12 +112,12 @@ class AlertAdmin(SiteLinks, AlertModelAdmin):
         since = time_html(alert.raised_at, short_time(alert.raised_at, now))
         return list_cell(gettext("Since"), since, ended or relative_html(alert.raised_at, now))
 
-    @admin.display(description=_("reported"), ordering="told_at")
+    @admin.display(description=_("reported"), ordering="reported_at")
     def reported(self, alert: Alert) -> SafeString:
-        if alert.told_at is None:
+        if alert.reported_at is None:
             return list_cell(gettext("Reported"), badge("paused", gettext("Muted")))
         return list_cell(
-            gettext("Reported"), time_html(alert.told_at, short_time(alert.told_at, alert.__dict__["now"]))
+            gettext("Reported"), time_html(alert.reported_at, short_time(alert.reported_at, alert.__dict__["now"]))
         )
 
     @admin.display(description="")

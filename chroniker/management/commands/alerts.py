@@ -102,7 +102,7 @@ def text_of(alert: Alert) -> str:
 
 
 def row(alert: Alert) -> tuple[str, ...]:
-    ended = local(alert.ended_at) if alert.ended_at else "-" if alert.told_at else "- (muted)"
+    ended = local(alert.ended_at) if alert.ended_at else "-" if alert.reported_at else "- (muted)"
     name = alert.job.name if alert.job else "-"
     return (name, str(alert.get_kind_display()), local(alert.raised_at), ended, " ".join(text_of(alert).split()))
 
@@ -116,7 +116,7 @@ def as_json(alert: Alert) -> str:
             "key": alert.key,
             "raised_at": _iso(alert.raised_at),
             "ended_at": _iso(alert.ended_at),
-            "reported_at": _iso(alert.told_at),
+            "reported_at": _iso(alert.reported_at),
             "run": str(alert.run_id) if alert.run_id else None,
             "text": text_of(alert),
         },

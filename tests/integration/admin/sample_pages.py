@@ -93,7 +93,7 @@ def one_of_each() -> dict[str, Any]:
     a_dependency(job, a_booked_job(name="load"), wait_for_success=True)
     a_dependency(a_booked_job(name="clean"), job, wait_for_success=True)
     message = Outbox.objects.create(run=ended, channel="mail:1", payload={"to": "a@example.com"}, send_at=now)
-    alert = Alert.objects.create(scope="x", job=job, kind="slow", key="x", raised_at=now, told_at=now)
+    alert = Alert.objects.create(scope="x", job=job, kind="slow", key="x", raised_at=now, reported_at=now)
     day = now.replace(hour=0, minute=0, second=0, microsecond=0)
     mute = AlertMute.objects.create(job=job, starts_at=day, ends_at=day + dt.timedelta(days=1), muted_by="anna")
     return {

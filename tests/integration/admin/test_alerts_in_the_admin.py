@@ -26,7 +26,7 @@ def an_alert(job: Job, kind: AlertKind = AlertKind.LATE, **values: Any) -> Alert
     now = database_now()
     args = {"instant": "2026-11-28T03:00:00+00:00", "until": "2026-11-28T03:05:00+00:00", "why": "It waits."}
     JobState.objects.filter(pk=job.pk).update(alerts_open=kind.bit)
-    made = {"key": "x", "raised_at": now, "told_at": now, "args": args, **values}
+    made = {"key": "x", "raised_at": now, "reported_at": now, "args": args, **values}
     return Alert.objects.create(scope=scope_of(job.pk), job=job, kind=kind, **made)
 
 
@@ -53,7 +53,7 @@ def test_the_list_shows_open_alerts(admin_client: Client) -> None:
 
 def test_a_mute_is_added_from_an_alert_and_is_in_the_log(admin_client: Client) -> None:
     job = a_booked_job(name="report")
-    alert = an_alert(job, told_at=None)
+    alert = an_alert(job, reported_at=None)
     data = fields(admin_client.get(f"{MUTES}add/?job={job.pk}"), "alertmute_form")
     assert data["job"] == str(job.pk) and data["starts_at_0"]
     data |= {"ends_at_0": "2126-01-01", "ends_at_1": "06:00:00", "reason": "move"}
@@ -63,14 +63,14 @@ def test_a_mute_is_added_from_an_alert_and_is_in_the_log(admin_client: Client) -
     assert LogEntry.objects.count() == 1
     assert "move" in page(admin_client, MUTES) and "report" in page(admin_client, MUTES)
     assert "Muted" in page(admin_client, ALERTS)
-    assert alert.told_at is None
+    assert alert.reported_at is None
 
 
 def test_the_end_of_a_mute_wakes_the_look_at_what_is_open(
     admin_client: Client, django_capture_on_commit_callbacks: Any
 ) -> None:
     job = a_booked_job()
-    an_alert(job, told_at=None)
+    an_alert(job, reported_at=None)
     now = database_now()
     mute = AlertMute.objects.create(job=job, starts_at=now, ends_at=now + dt.timedelta(days=1))
     with django_capture_on_commit_callbacks(execute=True):

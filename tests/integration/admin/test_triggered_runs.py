@@ -45,7 +45,7 @@ def test_the_page_says_that_the_cause_was_deleted(admin_client: Client) -> None:
     assert f"a run that was deleted: {cause.pk}" in text
 
 
-def test_the_command_is_told_its_cause() -> None:
+def test_the_command_gets_its_cause() -> None:
     cause, run = a_triggered_run()
     spec = DatabaseReport(run.pk, run.token).start(pid=1)
     assert spec is not None

@@ -37,12 +37,12 @@ def test_a_job_is_late_once_when_nothing_ticked(clock: AlertClock) -> None:
     job = clock.job(frequency="SECONDLY", cron="", params="interval:5", alert_start_seconds=10)
     clock.tick(seconds=1)
     (run,) = clock.tick(seconds=24).claimed  # the first scheduled time was 19 s ago
-    assert clock.told == ["alert.late nightly"]
+    assert clock.reported == ["alert.late nightly"]
     clock.tick(seconds=24.5)
     started(run)
     clock.tick(seconds=25)
     finish(run)
-    assert clock.told == ["alert.late nightly", "alert.recovered nightly"]
+    assert clock.reported == ["alert.late nightly", "alert.recovered nightly"]
     alert = Alert.objects.get(job=job)
     assert alert.raised_at == START + dt.timedelta(seconds=24) and alert.ended_at == START + dt.timedelta(seconds=25)
     assert state_of(job).alerts_open == 0
@@ -52,15 +52,15 @@ def test_a_queued_run_is_late_until_it_starts(clock: AlertClock) -> None:
     clock.job(alert_start_seconds=100)
     (run,) = clock.tick(minutes=1).claimed
     clock.tick(seconds=159)
-    assert clock.told == []
+    assert clock.reported == []
     clock.tick(seconds=160)
-    assert clock.told == ["alert.late nightly"]
+    assert clock.reported == ["alert.late nightly"]
     text = Alert.objects.get().text
     assert text.startswith("It was scheduled for 2026-03-02 00:01:00 and had not started by 2026-03-02 00:02:40.")
     assert "no executor has taken it" in text or "queued since" in text
     started(run)
     clock.tick(seconds=161)
-    assert clock.told[1:] == ["alert.recovered nightly"]
+    assert clock.reported[1:] == ["alert.recovered nightly"]
 
 
 def test_two_ticks_report_one_message(clock: AlertClock) -> None:
@@ -70,7 +70,7 @@ def test_two_ticks_report_one_message(clock: AlertClock) -> None:
     # Another tick has read the same job before.
     JobState.objects.filter(pk=job.pk).update(alert_at=now, alerts_open=0)
     lifecycle.look_at_alerts(now, 100)
-    assert clock.told == ["alert.late nightly"]
+    assert clock.reported == ["alert.late nightly"]
     assert Alert.objects.count() == 1
 
 
@@ -83,15 +83,15 @@ def test_the_third_failure_is_reported_and_the_success_after_it(clock: AlertCloc
     clock.job(alert_failures=3)
     fail(clock, 1)
     fail(clock, 2)
-    assert clock.told == [] and not Alert.objects.exists()
+    assert clock.reported == [] and not Alert.objects.exists()
     fail(clock, 3)
-    assert clock.told == ["alert.failing nightly"]
+    assert clock.reported == ["alert.failing nightly"]
     fail(clock, 4)
-    assert len(clock.told) == 1
+    assert len(clock.reported) == 1
     fail(clock, 5, Status.SUCCEEDED)
-    assert clock.told == ["alert.failing nightly", "alert.recovered nightly"]
+    assert clock.reported == ["alert.failing nightly", "alert.recovered nightly"]
     fail(clock, 6)
-    assert len(clock.told) == 2
+    assert len(clock.reported) == 2
 
 
 def test_a_failure_between_two_ticks_is_reported(clock: AlertClock) -> None:
@@ -101,13 +101,13 @@ def test_a_failure_between_two_ticks_is_reported(clock: AlertClock) -> None:
     clock.at(minutes=1, seconds=2)
     run = run_now(job, "anna")
     finish(run)
-    assert clock.told == ["alert.failing nightly", "alert.recovered nightly"]
+    assert clock.reported == ["alert.failing nightly", "alert.recovered nightly"]
 
 
 def test_failures_by_hand_count_and_zero_means_never(clock: AlertClock) -> None:
     job = clock.job(alert_failures=0)
     finish(run_now(job, "anna"), Status.FAILED)
-    assert clock.told == [] and state_of(job).failures == 1
+    assert clock.reported == [] and state_of(job).failures == 1
 
 
 def test_lost_attempts_count_from_the_number_of_failures_on(clock: AlertClock) -> None:
@@ -122,7 +122,7 @@ def test_lost_attempts_count_from_the_number_of_failures_on(clock: AlertClock) -
         clock.at(minutes=minutes + 2)
         Lease.objects.update(expires_at=START - dt.timedelta(hours=1))
         lifecycle.expire(10)
-        reported.append(list(clock.told))
+        reported.append(list(clock.reported))
     assert reported[2] == [] and reported[3] == ["alert.failing nightly"] and reported[4] == reported[3]
 
 
@@ -132,14 +132,14 @@ def test_a_run_that_takes_too_long_is_slow_while_it_runs(clock: AlertClock) -> N
     clock.at(days=1, seconds=5)
     started(run)
     clock.tick(days=1, seconds=64)
-    assert clock.told == []
+    assert clock.reported == []
     clock.tick(days=1, seconds=65)
-    assert clock.told == ["alert.slow nightly"]
+    assert clock.reported == ["alert.slow nightly"]
     assert "Run 1, started 2026-03-03 00:00:05, takes longer than 1 min." in Alert.objects.get().text
     clock.tick(days=1, seconds=100)
     finish(run)
     clock.tick(days=1, seconds=200)
-    assert clock.told == ["alert.slow nightly", "alert.recovered nightly"]
+    assert clock.reported == ["alert.slow nightly", "alert.recovered nightly"]
 
 
 def test_a_slow_run_that_has_ended_before_a_tick_is_reported(clock: AlertClock) -> None:
@@ -148,38 +148,38 @@ def test_a_slow_run_that_has_ended_before_a_tick_is_reported(clock: AlertClock) 
     started(run)
     clock.at(days=1, seconds=61)
     finish(run)
-    assert clock.told == ["alert.slow nightly", "alert.recovered nightly"]
+    assert clock.reported == ["alert.slow nightly", "alert.recovered nightly"]
 
 
 def test_missed_times_are_reported_until_a_success(clock: AlertClock) -> None:
     clock.job(cron="*/10 * * * *", misfire_grace_seconds=60)
     clock.tick(minutes=25)
-    assert clock.told == ["alert.missed nightly"]
+    assert clock.reported == ["alert.missed nightly"]
     clock.tick(minutes=45)
-    assert clock.told == ["alert.missed nightly"]
+    assert clock.reported == ["alert.missed nightly"]
     (run,) = clock.tick(minutes=50).claimed
     finish(run)
-    assert clock.told == ["alert.missed nightly", "alert.recovered nightly"]
+    assert clock.reported == ["alert.missed nightly", "alert.recovered nightly"]
 
 
 def test_a_hold_is_reported_until_it_is_lifted(clock: AlertClock) -> None:
     job = clock.job(hold_on_failure=True, alert_failures=0)
     fail(clock, 1)
-    assert clock.told == ["alert.held nightly"]
+    assert clock.reported == ["alert.held nightly"]
     requests.resume_job(job, "anna")
-    assert clock.told == ["alert.held nightly", "alert.recovered nightly"]
+    assert clock.reported == ["alert.held nightly", "alert.recovered nightly"]
 
 
 def test_a_schedule_error_is_reported_until_the_edit(clock: AlertClock) -> None:
     job = clock.job()
     JobState.objects.filter(pk=job.pk).update(booked_fingerprint="x")
     lifecycle.suspend_schedule(state_of(job), ValueError("no such day"))
-    assert clock.told == ["alert.set_aside nightly"]
+    assert clock.reported == ["alert.set_aside nightly"]
     assert Alert.objects.get().text == "Its schedule cannot be computed. ValueError: no such day."
     job.cron = "*/2 * * * *"
     job.save()
     clock.tick(seconds=30)
-    assert clock.told[1:] == ["alert.recovered nightly"]
+    assert clock.reported[1:] == ["alert.recovered nightly"]
 
 
 def done_by(clock: AlertClock, **fields: Any) -> Job:
@@ -191,13 +191,13 @@ def test_a_job_that_is_not_done_by_its_deadline_is_overdue(clock: AlertClock) ->
     (run,) = clock.tick(hours=2).claimed  # 03:00 in Paris
     finish(run, Status.FAILED)
     clock.tick(hours=4, minutes=59)
-    assert clock.told == []
+    assert clock.reported == []
     clock.tick(hours=5)
-    assert clock.told == ["alert.overdue nightly"]
+    assert clock.reported == ["alert.overdue nightly"]
     assert "No run for 2026-03-02 02:00:00 had succeeded by 2026-03-02 05:00:00" in Alert.objects.get().text
     finish(run_now(Job.objects.get(), "anna"))  # a run by hand that is for a later time
     clock.tick(hours=5, minutes=1)
-    assert clock.told == ["alert.overdue nightly", "alert.recovered nightly"]
+    assert clock.reported == ["alert.overdue nightly", "alert.recovered nightly"]
 
 
 def test_a_job_that_is_done_in_time_is_not_overdue(clock: AlertClock) -> None:
@@ -205,13 +205,13 @@ def test_a_job_that_is_done_in_time_is_not_overdue(clock: AlertClock) -> None:
     (run,) = clock.tick(hours=2).claimed
     finish(run)
     clock.tick(hours=5)
-    assert clock.told == []
+    assert clock.reported == []
 
 
 def test_the_day_before_the_job_existed_is_not_overdue(clock: AlertClock) -> None:
     clock.job(cron="30 23 * * *", alert_done_by="06:00")
     clock.tick(hours=6)
-    assert clock.told == []
+    assert clock.reported == []
 
 
 @pytest.mark.parametrize("whole", [True, False])
@@ -222,13 +222,13 @@ def test_nothing_is_late_while_paused_nor_at_once_afterwards(clock: AlertClock, 
     pauses.pause("anna", "move", None if whole else group)
     clock.tick(hours=1)
     clock.tick(hours=1, minutes=2)
-    assert clock.told == []
+    assert clock.reported == []
     pauses.resume(None if whole else group)
     (run,) = clock.tick(hours=1, minutes=2, seconds=1).claimed
     clock.tick(hours=1, minutes=3, seconds=39)
-    assert clock.told == []
+    assert clock.reported == []
     clock.tick(hours=1, minutes=3, seconds=41)
-    assert clock.told == ["alert.late nightly"]
+    assert clock.reported == ["alert.late nightly"]
     finish(run)
     clock.tick(hours=1, minutes=4)
     assert open_alerts() == ["late"]  # sixty times wait: one episode
@@ -241,7 +241,7 @@ def test_a_pause_ends_an_open_alert_without_a_message(clock: AlertClock) -> None
     assert open_alerts() == ["late"]
     pauses.pause("anna")
     clock.tick(minutes=3)
-    assert open_alerts() == [] and clock.told == ["alert.late nightly"]
+    assert open_alerts() == [] and clock.reported == ["alert.late nightly"]
 
 
 def test_disabling_a_job_ends_its_alerts_without_a_message(clock: AlertClock) -> None:
@@ -251,7 +251,7 @@ def test_disabling_a_job_ends_its_alerts_without_a_message(clock: AlertClock) ->
     job.enabled = False
     job.save()
     clock.tick(minutes=2)
-    assert clock.told == ["alert.failing nightly"] and open_alerts() == []
+    assert clock.reported == ["alert.failing nightly"] and open_alerts() == []
     assert state_of(job).alert_at is None
 
 
@@ -261,7 +261,7 @@ def test_lateness_counts_from_the_end_of_a_hold_off(clock: AlertClock) -> None:
     clock.at(hours=1)
     lifecycle.begin_lateness_again()
     clock.tick(hours=1, seconds=1)
-    assert clock.told == []
+    assert clock.reported == []
 
 
 def test_fields_of_the_group_and_of_the_settings_apply(clock: AlertClock) -> None:
@@ -273,9 +273,9 @@ def test_fields_of_the_group_and_of_the_settings_apply(clock: AlertClock) -> Non
         clock.tick(seconds=1)
         clock.tick(seconds=2)
         lifecycle.look_at_alerts(clock.at(seconds=161), 10)
-        assert clock.told == ["alert.late a"]
+        assert clock.reported == ["alert.late a"]
         lifecycle.look_at_alerts(clock.at(seconds=261), 10)
-        assert clock.told == ["alert.late a", "alert.late b"]
+        assert clock.reported == ["alert.late a", "alert.late b"]
 
 
 def test_an_edited_group_and_changed_settings_are_noticed(clock: AlertClock) -> None:
@@ -301,11 +301,11 @@ def test_a_mute_keeps_quiet_and_what_is_still_open_is_reported_after_it(clock: A
     job = clock.job()
     lifecycle.mute(START + dt.timedelta(minutes=10), "anna", job=job)
     fail(clock, 1)
-    assert clock.told == [] and open_alerts() == ["failing"]
+    assert clock.reported == [] and open_alerts() == ["failing"]
     clock.tick(minutes=9)
-    assert clock.told == []
+    assert clock.reported == []
     clock.tick(minutes=10)
-    assert clock.told == ["alert.failing nightly"]
+    assert clock.reported == ["alert.failing nightly"]
 
 
 def test_an_alert_that_was_muted_ends_without_a_message(clock: AlertClock) -> None:
@@ -314,7 +314,7 @@ def test_an_alert_that_was_muted_ends_without_a_message(clock: AlertClock) -> No
     fail(clock, 1)
     fail(clock, 2, Status.SUCCEEDED)
     clock.tick(minutes=11)
-    assert clock.told == [] and open_alerts() == []
+    assert clock.reported == [] and open_alerts() == []
 
 
 def test_the_end_of_a_reported_alert_is_reported_under_a_mute_too(clock: AlertClock) -> None:
@@ -322,7 +322,7 @@ def test_the_end_of_a_reported_alert_is_reported_under_a_mute_too(clock: AlertCl
     fail(clock, 1)
     lifecycle.mute(START + dt.timedelta(minutes=10), "anna", job=job)
     fail(clock, 2, Status.SUCCEEDED)
-    assert clock.told == ["alert.failing nightly", "alert.recovered nightly"]
+    assert clock.reported == ["alert.failing nightly", "alert.recovered nightly"]
 
 
 def test_a_maintenance_window_begins_later_and_a_mute_can_be_ended(clock: AlertClock) -> None:
@@ -332,11 +332,11 @@ def test_a_maintenance_window_begins_later_and_a_mute_can_be_ended(clock: AlertC
     mute = lifecycle.mute(end, "anna", group=group, since=begin)
     assert alert_mutes.muted_until({job.pk: job for job in Job.objects.all()}, clock.at(minutes=1)) == {}
     fail(clock, 3)
-    assert clock.told == []
+    assert clock.reported == []
     clock.at(minutes=4)
     assert lifecycle.unmute(type(mute).objects.filter(pk=mute.pk)) == 1
     clock.tick(minutes=4, seconds=1)
-    assert clock.told == ["alert.failing nightly"]
+    assert clock.reported == ["alert.failing nightly"]
 
 
 def test_an_open_alert_is_repeated(clock: AlertClock) -> None:
@@ -344,12 +344,12 @@ def test_an_open_alert_is_repeated(clock: AlertClock) -> None:
     (run,) = clock.tick(days=1).claimed
     finish(run, Status.FAILED)
     clock.tick(days=1, minutes=59)
-    assert len(clock.told) == 1
+    assert len(clock.reported) == 1
     clock.tick(days=1, minutes=60)
     clock.tick(days=1, minutes=61)
-    assert clock.told == ["alert.failing nightly"] * 2
+    assert clock.reported == ["alert.failing nightly"] * 2
     clock.tick(days=1, minutes=121)
-    assert len(clock.told) == 3
+    assert len(clock.reported) == 3
 
 
 def test_a_thousand_late_jobs_cost_a_constant_number_of_statements(clock: AlertClock) -> None:

@@ -37,7 +37,7 @@ def test_a_channel_gets_exactly_the_messages_of_the_specification(clock: AlertCl
     """A job that fails three times, is late once, and recovers."""
     channel, other = a_channel(is_default=True), a_channel()
     clock.job(cron="*/10 * * * *", alert_failures=3, alert_start_seconds=120)
-    for number in range(1, 5):  # the fourth failure is told no more
+    for number in range(1, 5):  # the fourth failure is not reported again
         (run,) = clock.tick(minutes=10 * number).claimed
         finish(run, Status.FAILED)
     assert sent(channel) == ["alert.failing"]

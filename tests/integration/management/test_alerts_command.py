@@ -26,7 +26,7 @@ def run(*words: str) -> str:
 
 def an_alert(job: Job, **fields: Any) -> Alert:
     now = database_now()
-    values = {"kind": AlertKind.SLOW, "key": "x", "raised_at": now, "told_at": now, "args": {"token": 7}, **fields}
+    values = {"kind": AlertKind.SLOW, "key": "x", "raised_at": now, "reported_at": now, "args": {"token": 7}, **fields}
     return Alert.objects.create(scope=scope_of(job.pk), job=job, **values)
 
 
@@ -34,7 +34,7 @@ def test_open_alerts_are_listed() -> None:
     a, b = a_job(name="report"), a_job(name="clean", group=Group.objects.create(name="night"))
     an_alert(a)
     an_alert(b, ended_at=database_now(), key="y")
-    muted = an_alert(b, kind=AlertKind.LATE, told_at=None)
+    muted = an_alert(b, kind=AlertKind.LATE, reported_at=None)
     assert "report" in run("--open") and "ended" in run()
     assert len(run("--open").splitlines()) == 3 and len(run().splitlines()) == 4
     assert "(muted)" in run("--open", "--group", "night") and "report" not in run("--group", "night")

@@ -1,4 +1,4 @@
-"""The first statement of a tick: each kind of work makes its question true, and the next moment is told."""
+"""The first statement of a tick: each kind of work makes its question true, and the next moment is found."""
 
 from __future__ import annotations
 
