@@ -20,6 +20,8 @@ LOCK_TRIES = 20
 LATE_SECONDS, CUT_SECONDS = 6.0, 30.0
 #: SQLite's savepoints are not statements of the product.
 SAVEPOINT_VERBS = ("SAVEPO", "RELEAS", "ROLLBA")
+#: WITH: the statements that join several, on PostgreSQL.
+WRITING_VERBS = ("UPDATE", "INSERT", "DELETE", "WITH")
 
 
 def raw() -> sqlite3.Connection:
@@ -55,7 +57,7 @@ def after(query: str) -> None:
     world = active()
     if world.thread.in_transaction:
         return
-    writes = query[:6] in ("UPDATE", "INSERT", "DELETE")
+    writes = query.startswith(WRITING_VERBS)
     if writes:
         world.note("write", world.process.name, query[:40])
         world.after_commit()
