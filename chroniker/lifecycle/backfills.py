@@ -61,12 +61,12 @@ def end_open(job_ids: Collection[int], by: str, only: UUID | None = None) -> int
 
 @transactional
 def fail_backfill(backfill_id: UUID, error: str) -> None:
-    """End this backfill: its scheduled times cannot be computed on any host."""
-    job_id = Backfill.objects.filter(pk=backfill_id).values_list("job", flat=True).get()
-    state = locked(JobState.objects.filter(pk=job_id), skip=False).get()
-    if Backfill.objects.filter(pk=backfill_id, finished_at=None).update(finished_at=database_now(), error=error):
-        state.backfill_at = None
-        write_states([state], ("backfill_at",))
+    """End this backfill: its scheduled times cannot be computed on any host. Nothing happens if it was deleted."""
+    job = Backfill.objects.filter(pk=backfill_id).values("job")
+    for state in locked(JobState.objects.filter(pk__in=job), skip=False):
+        if Backfill.objects.filter(pk=backfill_id, finished_at=None).update(finished_at=database_now(), error=error):
+            state.backfill_at = None
+            write_states([state], ("backfill_at",))
 
 
 def still_open(plans: list[Plan]) -> list[Plan]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import uuid
 from dataclasses import replace
 from typing import Any
 
@@ -369,6 +370,10 @@ def test_a_schedule_that_cannot_be_computed_ends_the_backfill_and_not_the_schedu
     row.refresh_from_db()
     assert not row.is_open and "nonsense" in row.error
     assert (state_of(job).schedule_error, state_of(job).backfill_at) == ("", None)
+
+
+def test_a_backfill_that_was_deleted_meanwhile_does_not_stop_the_tick() -> None:
+    lifecycle.fail_backfill(uuid.uuid4(), "ValueError: no such day")
 
 
 def test_a_batch_that_raises_is_claimed_job_by_job(monkeypatch: pytest.MonkeyPatch) -> None:
