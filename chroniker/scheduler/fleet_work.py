@@ -91,6 +91,9 @@ def delete_old_records(now: dt.datetime) -> None:
     _forgotten_hosts(now).delete()
     _delete_in_portions(RunHour.objects.filter(hour__lt=now - COUNTS_AGE).order_by("hour"))
     _delete_in_portions(Activation.objects.filter(ended_at__lt=now - ACTIVATION_AGE).order_by("ended_at"))
+    # Inserted while its target was being deleted: the database has no foreign key that would refuse it.
+    has_target = Exists(Job.objects.filter(pk=OuterRef("target")))
+    _delete_in_portions(Activation.objects.filter(~has_target, ended_at__isnull=True))
     _delete_in_portions(Backfill.objects.filter(finished_at__lt=now - AUDIT_AGE).order_by("finished_at"))
     _delete_in_portions(AuditEntry.objects.filter(at__lt=now - AUDIT_AGE).order_by("at"))
 
