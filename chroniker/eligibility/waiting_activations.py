@@ -14,6 +14,8 @@ from chroniker.models import Activation, CatchUp, JobState
 MOST_WAITING = 10_000
 #: Of a target that gets a run for each, a claim reads this many: it takes the first one that is not too old.
 MOST_READ = 100
+#: A pass reads this many at once, of several targets. The rest waits for the next pass.
+MOST_READ_AT_ONCE = 50_000
 
 
 def waiting() -> QuerySet[Activation]:
@@ -33,7 +35,10 @@ def counts(job_ids: Collection[int]) -> dict[int, int]:
 
 
 def read(states: Iterable[JobState]) -> dict[int, list[Activation]]:
-    """The waiting activations of these jobs, the oldest first. Each state carries its job. At most two statements."""
+    """The waiting activations of these jobs, the oldest first. Each state carries its job. At most two statements.
+
+    A job is missing if none waits for it, or if too many wait for the jobs before it.
+    """
     each, several = list[int](), list[int]()
     for state in states:
         (each if state.job.catch_up == CatchUp.EACH else several).append(state.pk)
@@ -42,6 +47,14 @@ def read(states: Iterable[JobState]) -> dict[int, list[Activation]]:
     found: dict[int, list[Activation]] = {}
     for ids, rows in ((each, waiting().annotate(place=place).filter(place__lte=MOST_READ)), (several, waiting())):
         if ids:
-            for activation in rows.filter(target__in=ids).order_by("target", *oldest):
-                found.setdefault(activation.target_id, []).append(activation)
+            _add(found, rows.filter(target__in=ids).order_by("target", *oldest))
     return found
+
+
+def _add(found: dict[int, list[Activation]], rows: QuerySet[Activation]) -> None:
+    """Add these rows by target; without the last target, if not all of its rows are read."""
+    read = list(rows[: MOST_READ_AT_ONCE + 1])
+    for activation in read:
+        found.setdefault(activation.target_id, []).append(activation)
+    if len(read) > MOST_READ_AT_ONCE and read[0].target_id != read[-1].target_id:
+        del found[read[-1].target_id]

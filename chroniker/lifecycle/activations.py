@@ -23,6 +23,8 @@ from chroniker.reasons import Code
 
 #: More triggers in a row than this: the jobs start each other in a circle.
 MOST_DEEP = 50
+#: Rows that one statement ends.
+PORTION = 10_000
 #: The triggers of first attempts whose chains start other jobs.
 STARTING = (Trigger.SCHEDULE, Trigger.MANUAL, Trigger.EVENT)
 
@@ -100,7 +102,7 @@ def end(activation: Activation, outcome: Activation.Outcome, code: Code) -> None
 
 def take(plans: Sequence[Plan], now: dt.datetime) -> None:
     """End the activations of these plans, under the locks of their targets: a run was claimed for them, or they were
-    passed over. One statement for each outcome and code; none where no plan has any."""
+    passed over. One statement for each outcome and code (of at most ``PORTION`` rows); none where no plan has any."""
     runs = {plan.state.pk: plan.runs[-1].pk for plan in plans if plan.taken}
     if runs:
         ids = [pk for plan in plans for pk in plan.taken]
@@ -124,8 +126,10 @@ def pass_all(job_ids: Collection[int], now: dt.datetime, code: Code) -> int:
     return _end(ids, now, outcome=PASSED, code=code) if ids else 0
 
 
-def _end(ids: Collection[UUID], now: dt.datetime, **values: Any) -> int:
-    return waiting().filter(pk__in=ids).update(ended_at=now, **values)
+def _end(ids: Sequence[UUID], now: dt.datetime, **values: Any) -> int:
+    """One statement for each ``PORTION``: databases limit the parameters of a statement."""
+    portions = [ids[start : start + PORTION] for start in range(0, len(ids), PORTION)]
+    return sum(waiting().filter(pk__in=portion).update(ended_at=now, **values) for portion in portions)
 
 
 @transactional

@@ -17,7 +17,7 @@ from chroniker.eligibility import dependencies, due, waiting_activations
 from chroniker.eligibility.claim_kinds import BACKFILL, TICK_KINDS, ClaimKind
 from chroniker.eligibility.dependencies import Scope
 from chroniker.lifecycle import plan
-from chroniker.models import EVERY_HOST, JobState, Run
+from chroniker.models import EVERY_HOST, Activation, JobState, Run
 from chroniker.models.job import fetch_closed_times
 from chroniker.reasons import Code, Reason
 from chroniker.scheduler import dispatch, retention
@@ -137,7 +137,10 @@ def _draw_plans(
     until = dependencies.ready_until(ids, now) if kind.dependencies is Scope.ALL else {}
     if kind.covers_instants and any(state.job.calendar_id for state in states):
         fetch_closed_times(state.job for state in states)
-    waiting = waiting_activations.read(states) if kind.by_activation else {}
+    waiting: dict[int, list[Activation]] = {}
+    if kind.by_activation:
+        waiting = waiting_activations.read(states)
+        states = [state for state in states if state.pk in waiting]
     if kind is BACKFILL:
         states = with_open_backfills(states, now)
     plans, changed = [], []

@@ -30,7 +30,7 @@ from chroniker.models import (
     TriggerOn,
 )
 from chroniker.reasons import Code
-from chroniker.scheduler import pending_work
+from chroniker.scheduler import fleet_work, pending_work
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.tick import book_edited, claim_after_run, expire, tick
 from tests.support.factories import a_booked_job, a_dependency, a_due_job, started, state_of
@@ -295,6 +295,16 @@ def test_the_activations_of_a_deleted_target_go_with_it() -> None:
     assert not Activation.objects.exists()
 
 
+def test_one_that_was_inserted_while_its_target_was_being_deleted_is_deleted_later() -> None:
+    kept, target = a_target(), a_target()
+    an_activation(kept)
+    now = database_now()
+    target.delete()
+    Activation.objects.create(target_id=target.pk or 10**9, instant=now, made_at=now)
+    fleet_work.delete_old_records(now)
+    assert [each.target_id for each in Activation.objects.all()] == [kept.pk]
+
+
 # -- what ends one ---------------------------------------------------------------------------------------------------
 
 
@@ -439,6 +449,32 @@ def test_discarding_ends_what_waits_and_refuses_a_planned_claim() -> None:
     assert lifecycle.pass_waiting([target.pk], Code.DISCARDED) == 3
     assert lifecycle.claim(planned, now) == []
     assert set(Activation.objects.values_list("outcome", "code")) == {("PASSED", "DISCARDED")}
+
+
+def test_those_that_are_too_many_for_one_statement_are_ended_by_several(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(activations, "PORTION", 2)
+    target = a_target()
+    activated(target, 5)
+    assert lifecycle.pass_waiting([target.pk], Code.DISCARDED) == 5
+    activated(target, 5)
+    [run] = tick().claimed
+    assert Activation.objects.filter(run=run.pk).count() == 5
+
+
+def test_a_pass_leaves_those_that_are_too_many_to_read_at_once_to_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting_activations, "MOST_READ_AT_ONCE", 4)
+    first, second, third = a_target(), a_target(), a_target()
+    for target in (first, second, third):
+        activated(target, 3)
+    assert [[run.job_id for run in tick().claimed] for _each in range(3)] == [[first.pk], [second.pk], [third.pk]]
+    assert not waiting(first) and not waiting(second) and not waiting(third)
+
+
+def test_one_target_is_read_however_many_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting_activations, "MOST_READ_AT_ONCE", 2)
+    activated(a_target(), 5)
+    tick()
+    assert Activation.objects.filter(outcome=Activation.Outcome.RUN).count() == 3
 
 
 def test_an_event_without_a_live_host_is_accounted_for() -> None:
