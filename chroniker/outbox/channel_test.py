@@ -10,9 +10,10 @@ from chroniker.outbox.checked_request import NotDelivered
 
 
 def send(channel: Channel) -> str:
-    """Send a test in this process, at most about 20 s. Returns the error; empty: it was delivered.
+    """Send a test in this process. Returns the error; empty: it was delivered.
 
-    A delivered test makes the messages due that waited for the channel.
+    Each request takes at most 20 s after the host's name was resolved; PagerDuty gets two. A delivered test makes
+    the messages due that waited for the channel.
     """
     try:
         channel_delivery.send_test(channel)

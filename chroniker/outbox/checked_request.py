@@ -10,9 +10,10 @@ import http.client
 import socket
 import ssl
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from time import monotonic
 from urllib.parse import SplitResult, urlsplit
 
 from django.utils.translation import gettext as _
@@ -21,7 +22,7 @@ from chroniker.conf import settings
 from chroniker.exceptions import ChronikerError
 from chroniker.models.web_addresses import may_be_contacted
 
-#: Seconds to wait for each step, and for the whole request.
+#: Seconds to wait for each step, and for the whole request after the name was resolved.
 TIMEOUT, LONGEST = 10.0, 20.0
 #: Addresses of one host that are tried.
 MOST_ADDRESSES = 3
@@ -82,8 +83,10 @@ def _connection(parts: SplitResult) -> Iterator[http.client.HTTPConnection]:
     host, is_secure = parts.hostname or "", parts.scheme == "https"
     port = parts.port or (443 if is_secure else 80)
     connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT)
-    connection.sock = _connect(host, port)  # so that it does not connect by itself
-    timer = threading.Timer(LONGEST, _shut_down, [connection])
+    addresses = _allowed_addresses(host, port)
+    until = monotonic() + LONGEST
+    connection.sock = _connect(addresses, port, until)  # so that it does not connect by itself
+    timer = threading.Timer(max(0.0, until - monotonic()), _shut_down, [connection])
     timer.daemon = True
     timer.start()
     try:
@@ -100,14 +103,19 @@ def _connection(parts: SplitResult) -> Iterator[http.client.HTTPConnection]:
         connection.close()
 
 
-def _connect(host: str, port: int) -> socket.socket:
+def _allowed_addresses(host: str, port: int) -> list[str]:
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
-    allowed = [each for each in addresses if may_be_contacted(host, each, settings.channel_hosts)]
+    addresses = dict.fromkeys(str(entry[4][0]) for entry in found)
+    return [each for each in addresses if may_be_contacted(host, each, settings.channel_hosts)]
+
+
+def _connect(addresses: Sequence[str], port: int, until: float) -> socket.socket:
     error: OSError = PermissionError("No address of the host may be contacted.")
-    for address in allowed[:MOST_ADDRESSES]:
+    for address in addresses[:MOST_ADDRESSES]:
+        if (left := until - monotonic()) <= 0:
+            break
         try:
-            return socket.create_connection((address, port), TIMEOUT)
+            return socket.create_connection((address, port), min(TIMEOUT, left))
         except OSError as refusal:
             error = refusal
     raise error

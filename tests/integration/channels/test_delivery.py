@@ -164,6 +164,26 @@ def test_a_server_that_never_ends_its_answer_is_left(monkeypatch: pytest.MonkeyP
         post(HttpRequest(f"http://{HOST}:{port}/", b""))
 
 
+def test_all_attempts_to_connect_together_have_one_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, waits = [0.0], list[float]()
+
+    def resolve(*args: Any, **options: Any) -> list[Any]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"8.8.8.{n}", 80)) for n in range(3)]
+
+    def wait(_address: Any, seconds: float) -> None:
+        waits.append(seconds)
+        now[0] += seconds
+        raise TimeoutError
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    monkeypatch.setattr(socket, "create_connection", wait)
+    monkeypatch.setattr(checked_request, "monotonic", lambda: now[0])
+    monkeypatch.setattr(checked_request, "LONGEST", 25.0)
+    with pytest.raises(NotDelivered):
+        post(HttpRequest("http://hooks.example.com/", b""))
+    assert waits == [10.0, 10.0, 5.0]
+
+
 @pytest.fixture
 def certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
     """The context of a server for localhost, whose certificate requests trust."""
