@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import datetime as dt
 import difflib
 import time
@@ -117,6 +118,13 @@ def moment(text: str | None, *, fold: int = 0) -> dt.datetime | None:
     if found is None:
         raise CommandError(f"“{text}” is not a time; write it like 2026-03-29T03:00 or 2026-03-29T03:00+02:00.")
     return found.replace(tzinfo=timezone.get_current_timezone(), fold=fold) if timezone.is_naive(found) else found
+
+
+def row_limit(text: str) -> int:
+    """For options: the most rows that are listed. 0: all."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"“{text}” is not a number of rows; 0 lists all.")
+    return min(int(text), 2**31)  # databases refuse numbers beyond 64 bits
 
 
 def local(moment: Any) -> str:

@@ -159,7 +159,7 @@ class AlertMuteAdmin(SiteLinks, ChangedValues, MuteModelAdmin):
         return {"starts_at": database_now(), **numbers}
 
     def save_model(self, request: HttpRequest, obj: AlertMute, form: Any, change: bool) -> None:
-        obj.muted_by = obj.muted_by or request.user.get_username()
+        obj.muted_by = obj.muted_by or request.user.get_username()[:150]
         super().save_model(request, obj, form, change)
         _report_what_is_open()
 

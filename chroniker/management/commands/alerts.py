@@ -10,7 +10,15 @@ from django.db.models import QuerySet
 
 from chroniker.clock.database_clock import database_now
 from chroniker.job_commands.secret_masking import masked
-from chroniker.management.console import CHECKS, database_errors_explained, group_named, job_named, local, moment
+from chroniker.management.console import (
+    CHECKS,
+    database_errors_explained,
+    group_named,
+    job_named,
+    local,
+    moment,
+    row_limit,
+)
 from chroniker.management.table import table
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import Alert, Group, Job
@@ -34,7 +42,7 @@ class Command(ConsoleCommand):
         scope.add_argument("--job", metavar="NAME-OR-ID", help="only this job")
         scope.add_argument("--group", metavar="NAME", help="only the jobs of this group")
         parser.add_argument("--open", action="store_true", help="only alerts that have not ended")
-        parser.add_argument("--limit", type=int, default=50, metavar="N", help="at most this many (50); 0: all")
+        parser.add_argument("--limit", type=row_limit, default=50, metavar="N", help="at most this many (50); 0: all")
         parser.add_argument("--json", action="store_true", help="one JSON object per line, for programs")
         what = parser.add_mutually_exclusive_group()
         what.add_argument("--mute", metavar="TIME", help="mute them so long (30m, 2h, 1d), or until 2026-03-29T03:00")
@@ -93,7 +101,10 @@ def _chosen(job: Job | None, group: Group | None, only_open: bool) -> QuerySet[A
 
 def _end(time: str, begin: dt.datetime) -> dt.datetime:
     if length := re.fullmatch(r"(\d{1,5})([mhd])", time):
-        return begin + dt.timedelta(**{UNITS[length[2]]: int(length[1])})
+        try:
+            return begin + dt.timedelta(**{UNITS[length[2]]: int(length[1])})
+        except OverflowError:
+            raise CommandError("The end is after the year 9999.") from None
     return moment(time) or begin
 
 

@@ -10,7 +10,7 @@ from django.core.management.base import CommandParser
 from chroniker.clock.database_clock import database_now
 from chroniker.insights import ledger
 from chroniker.insights.ledger import Entry
-from chroniker.management.console import CHECKS, database_errors_explained, job_named, local, moment
+from chroniker.management.console import CHECKS, database_errors_explained, job_named, local, moment, row_limit
 from chroniker.management.table import table
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import Job, JobState, Run, Status
@@ -34,7 +34,7 @@ class Command(ConsoleCommand):
         parser.add_argument("--from", dest="since", metavar="TIME", help="only from this time on: 2026-03-29T03:00")
         parser.add_argument("--until", metavar="TIME", help="only until this time (default: now)")
         parser.add_argument(
-            "--limit", type=int, default=50, metavar="N", help="list at most N; 0: all (default: %(default)s)"
+            "--limit", type=row_limit, default=50, metavar="N", help="list at most N; 0: all (default: %(default)s)"
         )
         parser.add_argument("--json", action="store_true", help="one JSON object per line, for programs")
 

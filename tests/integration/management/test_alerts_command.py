@@ -70,7 +70,13 @@ def test_a_maintenance_window_of_all_jobs() -> None:
     assert not AlertMute.objects.exists()
 
 
-@pytest.mark.parametrize("words", [("--mute", "soon"), ("--mute", "2026-01-01T00:00"), ("--mute", "0m")])
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(("--mute", "soon"), ("--mute", "2026-01-01T00:00"), ("--mute", "0m")),
+        ("--mute", "99999d", "--from", "9990-01-01T00:00"),
+    ],
+)
 def test_a_time_without_sense_is_refused(words: tuple[str, ...]) -> None:
     with pytest.raises(CommandError):
         run(*words)

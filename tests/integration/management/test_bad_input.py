@@ -52,6 +52,15 @@ def test_invalid_seconds_are_refused(words: tuple[str, ...]) -> None:
     assert "give seconds" in refused("cronserver", *words)
 
 
+@pytest.mark.django_db
+@pytest.mark.parametrize("words", [("alerts",), ("ledger", "known")])
+def test_an_invalid_number_of_rows_is_refused(words: tuple[str, ...]) -> None:
+    a_job(name="known")
+    for number in ("-1", "1.5", "many"):
+        assert "is not a number of rows" in refused(*words, "--limit", number)
+    call_command(*words, "--limit", "9" * 30)
+
+
 def test_invalid_settings_are_reported_before_any_work() -> None:
     from django.core.management.base import SystemCheckError
 
