@@ -8,7 +8,7 @@ from django import forms
 from django.utils.text import capfirst, format_lazy
 from django.utils.translation import gettext_lazy as _
 
-from chroniker.models import AlertKind, Channel, Status
+from chroniker.models import AlertKind, Channel, ChannelKind, Status
 from chroniker.models.channel_target import MASK, shown_secret
 from chroniker.models.message_events import RECOVERED, RUN_EVENTS
 
@@ -96,6 +96,11 @@ class ChannelForm(ChannelModelForm):
         return self._kept("target")
 
     def clean_secret(self) -> str:
+        """A key that is sent with each message is not kept for another address: its owner would read a masked key."""
+        new = (self.cleaned_data.get("kind"), self.cleaned_data.get("target"))
+        is_masked = bool(self.instance.pk) and self.cleaned_data["secret"] == MASK
+        if is_masked and new[0] == ChannelKind.PAGERDUTY and new != (self.instance.kind, self._stored["target"]):
+            raise forms.ValidationError(_("Write the integration key again, because it goes to another address."))
         return self._kept("secret")
 
     def _kept(self, name: str) -> str:

@@ -120,7 +120,7 @@ class AlertAdmin(SiteLinks, AlertModelAdmin):
             gettext("Reported"), time_html(alert.reported_at, short_time(alert.reported_at, alert.__dict__["now"]))
         )
 
-    @admin.display(description="")
+    @admin.display(description="", empty_value="")
     def mute(self, alert: Alert) -> SafeString | str:
         url = mute_url(alert.job_id, lambda _permission: True)
         if alert.ended_at is not None or not url:

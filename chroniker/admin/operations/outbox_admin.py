@@ -124,7 +124,7 @@ class OutboxAdmin(SiteLinks, OutboxModelAdmin):
             return _("channel “%(name)s”") % {"name": message.payload.get("to", "")}
         return message.channel.rpartition(":")[0] or message.channel  # without a webhook's digest
 
-    @admin.display(description=gettext_lazy("run"), ordering="run")
+    @admin.display(description=gettext_lazy("about"), ordering="run")
     def about(self, message: Outbox) -> SafeString:
         run = message.run
         if run is None:

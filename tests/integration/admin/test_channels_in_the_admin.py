@@ -64,6 +64,26 @@ def test_a_masked_target_that_is_sent_back_keeps_its_value(admin: Client) -> Non
     assert (channel.name, channel.target, channel.secret) == ("operators", SECRET_URL, "s3cret")
 
 
+@pytest.mark.parametrize(
+    ("before", "change"),
+    [
+        ({"kind": ChannelKind.PAGERDUTY, "target": ""}, {"target": "https://example.com/"}),
+        ({"kind": ChannelKind.WEBHOOK, "target": "https://example.com/"}, {"target": "https://example.com/…"}),
+    ],
+)
+def test_a_masked_integration_key_is_not_sent_to_another_address(
+    admin: Client, before: dict[str, Any], change: dict[str, Any]
+) -> None:
+    channel = a_channel(**before, secret="s3cret", name="ops")
+    data = form(kind="PAGERDUTY", secret="••••••", **change)
+    answer = admin.post(f"{LIST}{channel.pk}/change/", data)
+    assert "Write the integration key again" in answer.content.decode()
+    data = {**data, "secret": "new key"}
+    assert admin.post(f"{LIST}{channel.pk}/change/", data).status_code == 302
+    channel.refresh_from_db()
+    assert channel.secret == "new key"
+
+
 def test_the_history_of_a_channel_has_no_target_and_no_secret(admin: Client) -> None:
     channel = a_channel(ChannelKind.WEBHOOK, SECRET_URL, secret="s3cret-1", name="ops")
     data = form(kind="WEBHOOK", target="https://example.com/hunter3", secret="s3cret-2")
