@@ -134,7 +134,7 @@ _STATUSES = {
 class Reason:
     """A code with its parameters (values that JSON has); or, without a code, free text in no known language."""
 
-    code: Code | None = None
+    code: str | None = None  #: of ``Code``, perhaps of another version
     args: Mapping[str, Any] = field(default_factory=dict)
     text: str = ""
 

@@ -158,7 +158,7 @@ def slow(run: Run, limit: dt.timedelta) -> Finding:
 
 
 def _reason(run: Run) -> str:
-    return Reason(run.code or None, run.reason_args, run.reason_text).to_text()  # type: ignore[arg-type]
+    return Reason(run.code or None, run.reason_parameters, run.reason_text).to_text()
 
 
 def iso(moment: dt.datetime | None) -> str:

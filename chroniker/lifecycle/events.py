@@ -44,5 +44,5 @@ def note_output_missing(lost: Iterable[Run], now: dt.datetime) -> None:
 
 
 def _lost(run: Run, now: dt.datetime) -> RunEvent:
-    args = {**run.own_parameters, **run.reason_args}
-    return RunEvent(run_id=run.pk, at=now, kind=EventKind.LOST, code=run.code, args=args, text=run.reason_text)
+    args, text = run.reason_parameters, run.reason_text
+    return RunEvent(run_id=run.pk, at=now, kind=EventKind.LOST, code=run.code, args=args, text=text)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -156,13 +158,12 @@ class Run(models.Model):
     @property
     def reason(self) -> str:
         """The reason why it waits, was skipped or ended, in the active language."""
-        return reasons.render(self.code, {**self.own_parameters, **self.reason_args}, self.reason_text)
+        return reasons.render(self.code, self.reason_parameters, self.reason_text)
 
     @property
     def reason_without_output(self) -> str:
         """``reason`` without the last line on stderr, for places that show ``error_line`` or no output."""
-        args = {**self.own_parameters, **self.reason_args}
-        return reasons.render(self.code, args, self.reason_text, without=[reasons.Code.LAST_LINE])
+        return reasons.render(self.code, self.reason_parameters, self.reason_text, without=[reasons.Code.LAST_LINE])
 
     @property
     def stop_requester(self) -> str:
@@ -170,9 +171,9 @@ class Run(models.Model):
         return str(reasons.Reason.from_text(self.stop_requested_by))
 
     @property
-    def own_parameters(self) -> dict[str, str]:
-        """Parameters for reasons that the run stores in columns."""
-        return {"required_host": self.required_host, "host": self.host}
+    def reason_parameters(self) -> dict[str, Any]:
+        """The parameters of ``reason``: ``reason_args``, and those that the run has in columns."""
+        return {"required_host": self.required_host, "host": self.host, **self.reason_args}
 
     @property
     def is_missed(self) -> bool:

@@ -14,8 +14,9 @@ from django.test.utils import CaptureQueriesContext
 from chroniker import lifecycle
 from chroniker.clock import simulated_time
 from chroniker.eligibility import pauses
-from chroniker.lifecycle import alert_mutes, alert_watch
+from chroniker.lifecycle import Outcome, alert_mutes, alert_watch
 from chroniker.models import Alert, AlertKind, Group, Job, JobState, Lease, Run, Status
+from chroniker.reasons import Code, Reason
 from chroniker.scheduler import fleet_work, requests
 from chroniker.scheduler.manual_runs import run_now
 from tests.support.alert_clock import START, AlertClock, finish, open_alerts, record_events
@@ -92,6 +93,15 @@ def test_the_third_failure_is_reported_and_the_success_after_it(clock: AlertCloc
     assert clock.reported == ["alert.failing nightly", "alert.recovered nightly"]
     fail(clock, 6)
     assert len(clock.reported) == 2
+
+
+def test_the_text_names_the_host_that_the_run_has_in_a_column(clock: AlertClock) -> None:
+    clock.job()
+    (run,) = clock.tick(minutes=1).claimed
+    nonce = started(run)
+    Run.objects.update(required_host="web1")
+    assert lifecycle.finish(run.pk, run.token, nonce, Outcome(Status.FAILED, reason=Reason.of(Code.HOST_GONE)))
+    assert Alert.objects.get().text.endswith("Lost contact with its host “web1” before it started.")
 
 
 def test_a_failure_between_two_ticks_is_reported(clock: AlertClock) -> None:
