@@ -19,7 +19,7 @@ from tests.support.processes import with_settings
 
 PACKAGE = Path(chroniker.__file__).parent
 #: Entry points, and the settings that everything reads: not part of a job's way.
-LEFT_OUT = ("admin/", "apps.py", "checks/", "cli.py", "conf.py", "management/")
+LEFT_OUT = ("admin/", "apps.py", "checks/", "cli.py", "conf/", "management/")
 #: Entered by the regular heartbeat of a host and by its sweep, which may or may not fall into the measured time.
 REGULAR = ("eligibility/hosts.py", "worker/run_remains.py")
 PREPARE = """

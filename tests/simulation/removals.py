@@ -18,7 +18,9 @@ REPLACEMENTS = {
     "no-compare-and-set": Replacement(
         "lifecycle/start.py", "token=token, status=Status.CLAIMED, ", "token=token, ", "doubled-message"
     ),
-    "no-margin": Replacement("conf.py", "return self.lease / 5\n", "return self.lease * 0\n", "slow-kill"),
+    "no-margin": Replacement(
+        "conf/project_settings.py", "return self.lease / 5\n", "return self.lease * 0\n", "slow-kill"
+    ),
     "no-deadline": Replacement(
         "worker/lease_renewal.py",
         "self.deadline = sent_at + self._held_for",
