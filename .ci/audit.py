@@ -52,7 +52,7 @@ def main() -> int:
     for each, one in bad:
         fixed = ", ".join(one["fix_versions"]) or "no version yet"
         print(f"{each['name']} {each['version']}: {one['id']}, fixed in {fixed}")
-    print(f"{len(answered)} packages looked at, {len(bad)} known vulnerabilities in them.")
+    print(f"{len(answered)} packages checked, {len(bad)} known vulnerabilities in them.")
     return 1 if bad else 0
 
 

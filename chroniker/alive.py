@@ -1,6 +1,6 @@
 """The program ``chroniker-alive``: whether a beat, cronserver or worker of this host still works. For probes.
 
-It reads small files, and neither Django's settings nor the database: restarting a process does not mend a database.
+It reads small files, and neither Django's settings nor the database: restarting a process does not repair a database.
 """
 
 from __future__ import annotations

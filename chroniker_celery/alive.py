@@ -1,7 +1,7 @@
-"""The file by which ``chroniker-alive worker`` sees that a worker works.
+"""The file that shows ``chroniker-alive worker`` that a worker works.
 
 A thread writes it, as long as the consumer's loop turns. While the worker has no connection to its broker, or ends, the
-loop does not turn and the thread writes anyway: a restart would lose the runs of the worker and mend no broker.
+loop does not turn and the thread writes anyway: a restart would lose the worker's runs and not repair the broker.
 """
 
 from __future__ import annotations

@@ -101,7 +101,7 @@ class PassClock:
 
 @dataclass(frozen=True, slots=True)
 class TrustedClock:
-    """What the state that is stored now says about the next reading. ``server``: empty where it is not readable."""
+    """The stored state that the next reading is compared with. ``server``: empty where it is not readable."""
 
     memory: ClockState
     server: str

@@ -1,4 +1,4 @@
-"""The instants of a backfill: what the stored runs say about each, and which of them get a run. Read-only."""
+"""The instants of a backfill: the result of each by the stored runs, and which of them get a run. Read-only."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from chroniker.schedule import ClosedTime, Spec, closed_at, next_after
 
 #: Instants that one pass looks at for a backfill.
 MOST_LOOKED_AT = 200
-#: Runs that are read at once. What they do not decide is left for the next pass.
+#: Runs that are read at once. Instants that they do not decide are left for the next pass.
 MOST_RUNS = 5000
 
 TICK = dt.timedelta(microseconds=1)
 
 
 class Answer(models.TextChoices):
-    """What the stored runs say about an instant. The values are a stable interface for programs."""
+    """The result of an instant by the stored runs. The values are a stable interface for programs."""
 
     NO_RECORD = "NO_RECORD", _("no record")
     NOT_RUN = "NOT_RUN", _("not started")
@@ -84,7 +84,7 @@ def following(
 
 
 def answers(windows: Sequence[Window]) -> dict[int, list[Answer]]:
-    """By job: what the stored runs say about each instant of its window, or about the first of them.
+    """By job: the result by the stored runs of each instant of its window, or of the first of them.
 
     A run of the schedule, and its retries, answer for all instants that they are for; a run of a backfill, or one by
     hand for a given scheduled time, for that instant. One statement, which reads at most ``MOST_RUNS`` runs; where they

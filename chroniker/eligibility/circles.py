@@ -1,4 +1,4 @@
-"""Circles over dependencies and triggers together: jobs of which each one, in the end, comes after itself. Read-only.
+"""Circles over dependencies and triggers together: jobs that wait for, or start, each other. Read-only.
 
 A dependency and a trigger mean the same here: one job comes after another. Each function returns the circle that new
 rows would close, as job ids from the edited job back to itself; or ``None``. Stored rows of the edited kind and job do
@@ -19,19 +19,19 @@ Pair = tuple[int, int]
 
 
 def of_dependencies(dependent_id: int, dependee_ids: Iterable[int]) -> list[int] | None:
-    """``dependent_id`` shall wait for these jobs."""
+    """If ``dependent_id`` waits for these jobs."""
     stored = [*_dependencies().exclude(dependent=dependent_id), *_triggers()]
     return _circle(dependent_id, dependee_ids, stored)
 
 
 def of_sources(target_id: int, source_ids: Iterable[int]) -> list[int] | None:
-    """These jobs shall start ``target_id``."""
+    """If these jobs start ``target_id``."""
     stored = [*_dependencies(), *_triggers().exclude(target=target_id)]
     return _circle(target_id, source_ids, stored)
 
 
 def of_targets(source_id: int, target_ids: Iterable[int]) -> list[int] | None:
-    """``source_id`` shall start these jobs. The circle in the order in which they start."""
+    """If ``source_id`` starts these jobs. The circle is in the order in which they start."""
     stored = [*_dependencies(), *_triggers().exclude(source=source_id)]
     return _circle(source_id, target_ids, [(before, after) for after, before in stored])
 

@@ -52,7 +52,7 @@ def blocked(scope: Scope = Scope.ALL) -> Exists:
 
 
 def _unready(scope: Scope, instant: OuterRef | F) -> Q:
-    # A run of a backfill is for the past: it holds nobody back.
+    # A run of a backfill is for the past: it holds no other job back.
     is_open = Exists(Lease.objects.filter(job=OuterRef("dependee"), slot="").exclude(run__origin=Trigger.BACKFILL))
     unfinished = Q(wait_for_completion=True) & (Q(is_open) | Q(dependee__state__retry_at__isnull=False))
     unsuccessful = Q(wait_for_success=True) & (

@@ -35,7 +35,7 @@ def find(
     full. The pause over all jobs is not part of it: a tick reads that once, and each claim once more under its locks.
     """
     leases = Lease.objects.filter(job=OuterRef("pk"), slot="")
-    # During a run of a backfill the instants wait, whatever the job's overlap says.
+    # During a run of a backfill the instants wait, with each overlap policy.
     has_open_run = Exists(leases.exclude(run__origin=Trigger.BACKFILL) if kind.while_open else leases)
     states = JobState.objects.filter(kind.pending(now), job__enabled=True).select_related("job__group")
     states = states.defer("recent_seconds")

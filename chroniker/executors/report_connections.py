@@ -166,7 +166,7 @@ def _is_clean(connection: BaseDatabaseWrapper) -> bool:
 
 
 def _is_open(connection: BaseDatabaseWrapper) -> bool:
-    """PostgreSQL: a socket that is readable while nothing was asked has been closed by the server. No round trip."""
+    """PostgreSQL: a socket that is readable without a pending statement was closed by the server. No round trip."""
     if connection.vendor != "postgresql":
         return connection.is_usable()
     try:

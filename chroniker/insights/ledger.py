@@ -91,7 +91,7 @@ def page(job: Job, state: JobState, now: dt.datetime, until: dt.datetime | None 
 def window(job: Job, state: JobState, now: dt.datetime, low: dt.datetime, high: dt.datetime, *, rows: int) -> Page:
     """All instants from ``low`` to ``high`` and ``now``, newest first; and older ones until there are ``rows``.
 
-    At most three statements, and at most ``MOST_RUNS`` runs and instants: ``more`` says that there are older ones, be
+    At most three statements, and at most ``MOST_RUNS`` runs and instants: ``more``: there are older ones, be
     it before ``low`` or not.
     """
     bound = min(high, now)

@@ -57,6 +57,6 @@ def admit(plans: Sequence[Plan], edges: Iterable[Edge], free_places: dict[int, i
                 continue
             free[group] -= 1
         admitted.append(plan)
-        if plan.opened and plan.backfill is None:  # a run of a backfill holds nobody back
+        if plan.opened and plan.backfill is None:  # a run of a backfill holds no other job back
             opened.add(plan.state.pk)
     return admitted

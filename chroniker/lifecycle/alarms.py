@@ -72,7 +72,7 @@ def end_alarm(alarm: Alarm, text: AlarmText, now: dt.datetime) -> bool:
 
 
 def has_recipients() -> bool:
-    """Whether anybody gets the message that nothing ticks. At most two statements."""
+    """Whether the message that nothing ticks has a recipient. At most two statements."""
     return bool(_recipients(ALARM_EVENTS[TICK][0]))
 
 

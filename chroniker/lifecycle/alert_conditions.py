@@ -1,4 +1,4 @@
-"""What its own end, its claim or its state shows about a job: which alerts to raise and to end. Pure."""
+"""Which alerts of a job to raise and to end, by the end of its run, its claim or its state. Pure."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def is_open(state: JobState, kind: AlertKind) -> bool:
 
 
 def standing(change: Change, run: Run | None = None) -> None:
-    """Add what the state shows: failing, held, set aside. ``run``: the one that ended just now, if any."""
+    """Add the changes by the state: failing, held, set aside. ``run``: the one that ended just now, if any."""
     wanted = {found.kind: found for found in _standing(change, run)} if change.job.enabled else {}
     for kind in STANDING:
         if is_open(change.state, kind) and kind not in wanted:
@@ -92,7 +92,7 @@ def _standing(change: Change, run: Run | None) -> Iterator[Finding]:
 
 
 def ended_run(change: Change, run: Run) -> None:
-    """Add what the end of a run shows: it was slow, or a success ends what was missed. Asks for a look where needed."""
+    """Add the changes by the end of a run: it was slow, or a success ends “missed”. Plans a look where needed."""
     state, seconds, limit = change.state, seconds_of(run), change.rules.run
     was_slow = is_open(state, AlertKind.SLOW)
     if not was_slow and limit is not None and seconds is not None and seconds > limit.total_seconds():
@@ -100,7 +100,7 @@ def ended_run(change: Change, run: Run) -> None:
         was_slow = True
     if was_slow:
         change.ended.add(AlertKind.SLOW)
-    is_past = run.origin == Trigger.BACKFILL  # says nothing about the schedule of today
+    is_past = run.origin == Trigger.BACKFILL  # not about the schedule of today
     if run.status == Status.SUCCEEDED and not is_past and is_open(state, AlertKind.MISSED):
         change.ended.add(AlertKind.MISSED)
 

@@ -1,4 +1,4 @@
-"""Write what was raised and what has ended: episodes, their messages, and the marks in the job's state.
+"""Write raised and ended alerts: episodes, their messages, and the marks in the job's state.
 
 The caller holds the states of the jobs and writes them afterwards. The unique key of an episode decides which process
 reports it. Without a change nothing is written, and no statement is made.
@@ -39,7 +39,7 @@ def announce_all(events: Sequence[AlertEvent]) -> None:
 
 
 def _raise(found: Sequence[tuple[Change, Finding]], now: dt.datetime) -> list[Alert]:
-    """Insert the episodes that nobody has; returns these. One that ended without a message goes on."""
+    """Insert new episodes; returns these. One that ended without a message is opened again."""
     if not found:
         return []
     muted_until = alert_mutes.muted_until({change.job.pk: change.job for change, _finding in found}, now)

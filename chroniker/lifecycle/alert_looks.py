@@ -1,4 +1,4 @@
-"""What time shows about a job: late, running too long, not done by its deadline. Pure."""
+"""The alerts of a job that depend on the time: late, running too long, not done by its deadline. Pure."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from chroniker.lifecycle.alert_conditions import (
 from chroniker.models import AlertKind, JobState, Run, Status
 from chroniker.schedule.deadlines import Deadline, latest_deadline
 
-#: While a job is late, and while its due instants lie in a blackout, it is looked at again after this time.
+#: While a job is late, and while its due instants are in a blackout, it is looked at again after this time.
 AGAIN = dt.timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What a look at a job depends on, besides its state. ``paused``: nothing is expected of it now.
+    """The facts that a look at a job needs, besides its state. ``paused``: nothing is expected of it now.
 
-    ``resumed``: lateness counts from here at the earliest. ``in_blackout``: all its due instants lie in blackouts.
+    ``resumed``: lateness counts from here at the earliest. ``in_blackout``: all its due instants are in blackouts.
     ``overdue_for``: the instant of its open alert of that kind.
     """
 

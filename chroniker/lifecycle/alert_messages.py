@@ -46,7 +46,7 @@ def announce(events: Sequence[AlertEvent]) -> None:
 
     For the channels of the job, else of its group, else the default ones; and for the webhooks of the settings. An end
     is reported only to those that got the first message. A constant number of statements, and none but two where
-    nobody gets anything.
+    no message is written.
     """
     hooks = {hook.channel: hook for hook in webhooks()}
     if not events or not (hooks or Channel.objects.exists()):

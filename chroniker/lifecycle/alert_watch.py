@@ -1,4 +1,4 @@
-"""Look at the jobs whose alerts time may have changed, batch by batch. Called by ticks."""
+"""Look at the jobs whose alerts may have changed with time, batch by batch. Called by ticks."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def _is_in_blackout(state: JobState, now: dt.datetime) -> bool:
 
 
 def _explain(changes: Sequence[Change], now: dt.datetime) -> None:
-    """Say why jobs are late, as far as it is known. A constant number of statements; none without such jobs."""
+    """Add the known reasons why jobs are late. A constant number of statements; none without such jobs."""
     late = {change.job.pk: found for change in changes for found in change.raised if found.kind == AlertKind.LATE}
     if late:
         states = [change.state for change in changes if change.job.pk in late]

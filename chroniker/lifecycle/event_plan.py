@@ -14,7 +14,7 @@ from chroniker.reasons import Code
 
 
 def event(state: JobState, now: dt.datetime, waiting: Sequence[Activation]) -> Plan:
-    """One run for the oldest activations: for all of them, the first, or the last, as the job's catch-up says.
+    """One run for the oldest activations: for all of them, the first, or the last, by the job's catch-up.
 
     ``waiting``: the oldest first. Those that waited longer than the misfire grace are passed over. An activation with
     arguments is never merged with others, and never passed over for a later one: it gets a run of its own, in its turn.

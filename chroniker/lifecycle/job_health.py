@@ -58,7 +58,7 @@ def record_end(state: JobState, run: Run, *, goes_on: bool) -> None:
 
 
 def record_backfill_end(state: JobState, run: Run) -> None:
-    """Record the end of a run of a backfill: in the counters and durations, which say nothing about the present."""
+    """Record the end of a run of a backfill: in the counters and durations only, which are not about the present."""
     last_success_at = state.last_success_at
     count_end(state, run)
     state.last_success_at = last_success_at

@@ -40,7 +40,7 @@ class Started:
     stop: bool
     cause_job: str | None = None  #: the name of the job whose run triggered it
     last_success: dt.datetime | None = None  #: the last instant of the schedule that a successful run was for
-    was_late: bool = False  #: an alert says that it has not started
+    was_late: bool = False  #: an alert reports that it has not started
 
 
 @dataclass(frozen=True, slots=True)

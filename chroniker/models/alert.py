@@ -40,7 +40,7 @@ def open_kinds(bits: int) -> list[AlertKind]:
 class Alert(models.Model):
     """One episode. The unique key decides which of several processes has noticed it first: only that one reports it.
 
-    ``key`` tells the episodes of one kind apart: an instant, the id of a run, a date, or the begin of the failures.
+    ``key`` distinguishes the episodes of one kind: an instant, the id of a run, a date, or the first failure's time.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)

@@ -26,7 +26,7 @@ from chroniker.models.web_addresses import may_be_contacted
 TIMEOUT, LONGEST = 10.0, 20.0
 #: Addresses of one host that are tried.
 MOST_ADDRESSES = 3
-#: Longest wait that a server may ask for, in seconds.
+#: Longest wait that a server may request, in seconds.
 LONGEST_WAIT = 6 * 3600
 #: Answers about this one message. Any other error is about the channel.
 _MESSAGE_ERRORS = frozenset({400, 413, 422})
@@ -54,7 +54,7 @@ class NotDelivered(ChronikerError):
 def post(request: HttpRequest) -> None:
     """Send it. An answer of 2xx is success. Raises ``NotDelivered``, with the status of the answer and nothing else.
 
-    One text for all that comes before an answer, so that nobody learns which hosts and ports exist in a network.
+    One text for all that comes before an answer, so that it does not show which hosts and ports exist in a network.
     """
     parts = urlsplit(request.url)
     try:
@@ -73,8 +73,8 @@ def _answer(request: HttpRequest, parts: SplitResult) -> tuple[int, int]:
     with _connection(parts) as connection:
         connection.request("POST", path, request.body, headers)
         answer = connection.getresponse()
-        asked = answer.getheader("Retry-After") or ""
-        return answer.status, min(int(asked), LONGEST_WAIT) if asked.isdecimal() else 0
+        wait = answer.getheader("Retry-After") or ""
+        return answer.status, min(int(wait), LONGEST_WAIT) if wait.isdecimal() else 0
 
 
 @contextmanager

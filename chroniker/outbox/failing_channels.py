@@ -49,7 +49,7 @@ def read(channels: Collection[str]) -> Failing:
 def record_failure(channel: str, error: str, wait: int) -> None:
     """The channel failed: defer it, and let the attempt count for all its waiting messages.
 
-    ``wait``: seconds that the server asked for.
+    ``wait``: seconds that the server requested.
     """
     now = database_now()
     row = _row(channel, now)
@@ -73,7 +73,7 @@ def _row(channel: str, now: dt.datetime) -> QuerySet[FailingChannel]:
 
 
 def try_again(channels: Iterable[str]) -> None:
-    """Let the next sender try these channels, deferred or not: a person asked for it."""
+    """Let the next sender try these channels, deferred or not: by the request of a person."""
     FailingChannel.objects.filter(channel__in=set(channels)).update(deferred_until=database_now())
 
 

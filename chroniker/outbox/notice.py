@@ -1,4 +1,4 @@
-"""What a message says, for every kind of channel: taken from the frozen body of the message."""
+"""The contents of a message, for every kind of channel: taken from the frozen body of the message."""
 
 from __future__ import annotations
 

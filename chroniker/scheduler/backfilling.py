@@ -27,7 +27,7 @@ FIRST_YEAR = 1970
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a backfill shall do. Both ends of the range are included; both have a time zone."""
+    """The request for a backfill. Both ends of the range are included; both have a time zone."""
 
     job: Job
     first: dt.datetime
@@ -44,7 +44,7 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """Each instant of the range with what the stored runs say about it, and how many get a run."""
+    """Each instant of the range with its result by the stored runs, and how many get a run."""
 
     decided: list[Decided]
     planned: int

@@ -1,4 +1,4 @@
-"""Keeps the database connection of a process that ticks, whatever ``CONN_MAX_AGE`` says."""
+"""Keeps the database connection of a process that ticks, with any ``CONN_MAX_AGE``."""
 
 from __future__ import annotations
 

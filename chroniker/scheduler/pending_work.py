@@ -49,8 +49,8 @@ class PendingWork:
     copied: bool  #: this database is a copy: nothing may be done here
     recorded: bool  #: the identity of this database is stored
     draining: bool  #: this host claims nothing
-    alerts: bool  #: of some job time may have raised one
-    alert_changes: bool  #: some other row says so of its jobs
+    alerts: bool  #: a job has reached the time of its next look
+    alert_changes: bool  #: settings, the group or a switch changed: alerts of their jobs may too
     fleet_work: Sequence[str] = field(default=())  #: names of the regular work that is due
 
     @property
@@ -131,14 +131,14 @@ def _compiled(now: dt.datetime | Expression) -> _Statement:
     connection = connections[settings.database]
     compiler = Run.objects.all().query.get_compiler(connection=connection)
     times = [Subquery(first_after(rows, column, now)) for rows, column in moments()]
-    asked = [(name, Exists(rows.order_by())) for name, each in questions(now).items() for rows in each]
+    searches = [(name, Exists(rows.order_by())) for name, each in questions(now).items() for rows in each]
     columns = [_clock()]
     params: list[Any] = []
-    for expression in [*times, *(exists for _name, exists in asked)]:
+    for expression in [*times, *(exists for _name, exists in searches)]:
         sql, values = expression.as_sql(compiler, connection)
         columns.append(sql)
         params += values
-    names = tuple(name for name, _exists in asked)
+    names = tuple(name for name, _exists in searches)
     return _Statement(f"SELECT {', '.join(columns)}", tuple(params), names, len(times))  # nosec B608  # by Django
 
 

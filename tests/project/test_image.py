@@ -1,4 +1,4 @@
-"""The image of the demo is built, and its containers, started as the compose file says, pass the demo's check."""
+"""The image of the demo is built, and its containers, started like those of the compose file, pass the demo's check."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ class Command(ConsoleCommand):
         begin = moment(since) or database_now()
         end = _end(time, begin)
         if end <= max(begin, database_now()):
-            raise CommandError(f"The end, {local(end)}, is not after the beginning and now.")
+            raise CommandError(f"The end, {local(end)}, is not after both the beginning and the present time.")
         by = command_actor("alerts")
         requests.mute_alerts(by, end, job=job, group=group, since=begin if since else None, reason=reason)
         begins = f"from {local(begin)} " if since else ""

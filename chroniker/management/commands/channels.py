@@ -51,7 +51,7 @@ class Command(ConsoleCommand):
 
 def _row(channel: Channel, error: str | None) -> tuple[str, ...]:
     events = ", ".join(channel.events) or ("start and end of runs" if channel.is_check_in else "alerts and alarms")
-    state = "works" if error is None else f"fails: {error}"
+    state = "no failure" if error is None else f"fails: {error}"
     return channel.name, channel.kind, channel.shown_target, events, "yes" if channel.is_default else "", state
 
 

@@ -42,10 +42,10 @@ class Command(ConsoleCommand):
         super().run_from_argv(argv)
 
     def handle(self, *, job: str, key: str | None, instant: str | None, **options: Any) -> None:
-        asked = moment(instant)
+        scheduled_for = moment(instant)
         with database_errors_explained():
             found = job_named(job)
-            self.report(found, self.request(found, key, asked))
+            self.report(found, self.request(found, key, scheduled_for))
 
     def request(self, job: Job, key: str | None, instant: dt.datetime | None) -> Activation:
         try:

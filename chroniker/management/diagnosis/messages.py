@@ -1,4 +1,4 @@
-"""The check of channels: those whose last message failed, and whether anybody hears of alarms."""
+"""The check of channels: those whose last message failed, and whether alarms have a recipient."""
 
 from __future__ import annotations
 

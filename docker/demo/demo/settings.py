@@ -143,7 +143,7 @@ CHRONIKER_STOP_GRACE_SECONDS = 5
 # Seconds that runs continue after their worker's shutdown began. Docker's stop_grace_period must be longer than both.
 CHRONIKER_SHUTDOWN_GRACE_SECONDS = 30
 
-# Who may read http://127.0.0.1:8000/chroniker/metrics: who has this token, or everybody, because this is a demo.
+# http://127.0.0.1:8000/chroniker/metrics needs this token. Without one the metrics are public, because this is a demo.
 CHRONIKER_METRICS_TOKEN = os.environ.get("CHRONIKER_METRICS_TOKEN", "")
 CHRONIKER_METRICS_PUBLIC = not CHRONIKER_METRICS_TOKEN
 

@@ -1,4 +1,4 @@
-"""What pages and commands say about a run that a trigger started."""
+"""Pages and commands about a run that a trigger started."""
 
 from __future__ import annotations
 

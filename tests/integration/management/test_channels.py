@@ -1,4 +1,4 @@
-"""``manage.py channels``, and what ``doctor`` says about channels."""
+"""``manage.py channels``, and the check of channels by ``doctor``."""
 
 from __future__ import annotations
 
