@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-import psutil
-from django.db import connection
-
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.models import OPEN, Job, LogChunk, Run, Status
@@ -16,6 +13,7 @@ from chroniker.scheduler.tick import tick
 from tests.benchmarks import run_floor
 from tests.benchmarks.measuring import Row, Stopwatch, figure, load, milliseconds, percentile
 from tests.benchmarks.population import Stage, populate
+from tests.benchmarks.processor_time import processor_time
 from tests.benchmarks.server_counts import ServerCounts
 from tests.support.celery_processes import CeleryWorker
 from tests.support.processes import wait_until
@@ -43,15 +41,16 @@ def at_once(worker: CeleryWorker, due: int) -> Row:
     Job.objects.all().delete()
     populate(due * 2)
     Stage(due * 2, due).set()
-    counts, before = ServerCounts(), _cpu(worker)
+    counts, before = ServerCounts(), processor_time(worker)
     times = _finished(worker, tick().claimed)
-    cpu = _cpu(worker) - before
+    cpu = {group: seconds - before[group] for group, seconds in processor_time(worker).items()}
     wall = max(each[-1] for each in times) - min(each[0] for each in times)
     return {
         "runs": "at once",
         **_row(times),
         "runs_per_second": figure(len(times) / wall),
-        "cpu_ms_per_run": figure(cpu / len(times) * 1000),
+        "cpu_ms_per_run": figure(sum(cpu.values()) / len(times) * 1000),
+        **{f"{group}_cpu_ms": figure(seconds / len(times) * 1000) for group, seconds in cpu.items()},
         **counts.per_run(len(times)),
         "load": load(),
     }
@@ -98,19 +97,3 @@ def _floor_row(floors: Sequence[Stopwatch], times: Sequence[tuple[float, ...]]) 
     least = milliseconds([each.seconds for each in floors])
     spans = milliseconds([each[-1] - each[0] for each in times])
     return {"ratio": figure(spans / least), "floor_ms": least, **parts}
-
-
-def _cpu(worker: CeleryWorker) -> float:
-    """Seconds of processor time of the worker and of PostgreSQL, with their descendants and reaped children."""
-    processes = [psutil.Process(worker.pid), *worker.children(), *_server()]
-    return sum(sum(process.cpu_times()[:4]) for process in processes)
-
-
-def _server() -> list[psutil.Process]:
-    """PostgreSQL's processes. Those of other databases are not known."""
-    if connection.vendor != "postgresql":
-        return []
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_backend_pid()")
-        main = psutil.Process(cursor.fetchone()[0]).parent()
-    return [] if main is None else [main, *main.children()]

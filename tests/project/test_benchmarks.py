@@ -70,6 +70,7 @@ def test_the_benchmark_of_runs_prints_a_row_for_runs_alone_and_one_for_many() ->
     assert (alone["count"], many["count"]) == (2, 4)
     assert 0 < alone["p50_ms"] <= alone["p99_ms"]
     assert alone["floor_ms"] > 0 and many["runs_per_second"] > 0 and many["cpu_ms_per_run"] > 0
+    assert many["fork_server_cpu_ms"] > 0 and many["pool_cpu_ms"] > 0 and many["main_cpu_ms"] >= 0
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows the name of a process")
