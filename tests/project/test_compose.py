@@ -9,8 +9,8 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
-from importlib.util import find_spec
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 import yaml
@@ -89,13 +89,19 @@ def words(service: str) -> list[str]:
     return ["-m", program, *rest]
 
 
+def test_the_site_is_tested_with_the_packages_of_the_image() -> None:
+    requirement = re.compile(r'"((?:gunicorn|whitenoise)>=[^"]*)"')
+    in_image, in_extra = (
+        set(requirement.findall(path.read_text())) for path in (DOCKER / "Dockerfile", ROOT / "setup.py")
+    )
+    assert in_image and in_image == in_extra
+
+
 def site_words(port: int) -> list[str]:
-    """gunicorn is in the image; where it is not installed here, Django's own server takes its place."""
+    """The arguments of Python that do what the image does without another command."""
     line = re.search(r"^CMD (\[.*\])$", (DOCKER / "Dockerfile").read_text(), re.MULTILINE)
     assert line
     program, *rest = yaml.safe_load(line[1])
-    if find_spec(program) is None:
-        return ["manage.py", "runserver", "--noreload", f"{HOST}:{port}"]
     return ["-m", program, *(word.replace("0.0.0.0:8000", f"{HOST}:{port}") for word in rest)]
 
 
@@ -125,6 +131,8 @@ def test_the_processes_of_the_file_pass_the_check_of_the_demo(variables: dict[st
         assert "Every sample job ran" in done.log, done.log
         code = OURS["web"]["healthcheck"]["test"][-1].replace("127.0.0.1:8000", f"{HOST}:{port}")
         run([sys.executable, "-c", code], env=variables, cwd=DEMO)
+        with urlopen(f"http://{HOST}:{port}/static/chroniker/console.css", timeout=30) as answer:
+            assert answer.headers["Content-Type"].startswith("text/css")
         for service, name in (("tick", "tick2"), ("worker", "worker1")):
             _cmd, program, kind = OURS[service]["healthcheck"]["test"]
             probe = [sys.executable, str(ROOT / "bin" / program), kind, "--max-age", "120"]
