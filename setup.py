@@ -109,7 +109,7 @@ setup(
         "celery>=5.7,<6",
         "croniter>=7.0,<8",
         "django-celery-results>=2.6,<3",
-        "packaging>=24",  # by kombu's Redis transport, which asks for one exact version of it, and only in an extra
+        "packaging>=24.2",  # by kombu's Redis transport, which asks for one exact version of it, and only in an extra
         "python-dateutil>=2.9,<3",
         "redis>=6.4,<9",
         "tzdata>=2025.2",  # for hosts whose system has no time zone database, or leaves out zones
