@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 
-from tests.benchmarks import beat, clean, measuring, modules, output, pages, report, run, tick
+from tests.benchmarks import beat, clean, counts, measuring, modules, output, pages, report, run, tick
 
 BENCHMARKS = {
     "tick": tick,
     "run": run,
     "beat": beat,
     "clean": clean,
+    "counts": counts,
     "modules": modules,
     "output": output,
     "pages": pages,

@@ -22,6 +22,7 @@ PAGE = ROOT / "docs" / "performance.md"
 BEGIN, END = "<!-- measured: {} -->", "<!-- end: {} -->"
 #: What is run, in this order: at most 15 minutes on two idle cores.
 DAILY = (
+    ("counts",),
     ("tick", "--repeat", "5"),
     ("run",),
     ("beat", "--rounds", "5"),

@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.benchmarks import report
 from tests.benchmarks.modules import entered
-from tests.support import ROOT, databases
+from tests.support.benchmark_rows import limits, printed_by
 from tests.support.servers import RedisServer
-
-#: Variables of the test run's own processes; a benchmark has its own servers.
-OURS = ("CHRONIKER_TEST_DB_", "CHRONIKER_TEST_BROKER_", "CHRONIKER_TEST_SETTINGS", "DJANGO_SETTINGS_MODULE")
-
-#: The statements that each benchmark may take, and by how much a change may exceed them.
-COUNTS, WORSE = ROOT / "tests" / "benchmarks" / "counts.json", 1.25
 
 pytestmark = [
     pytest.mark.celery,
@@ -28,30 +18,14 @@ pytestmark = [
 ]
 
 
-def printed_by(*words: str) -> list[dict[str, Any]]:
-    """The rows that a benchmark printed, on the database of this test run."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.benchmarks", *words, "--json", "--database", databases.chosen()],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env=env,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
-
-
 def test_the_benchmark_of_the_tick_prints_a_row_for_each_number_of_due_jobs() -> None:
     idle, some = printed_by("tick", "--jobs", "40", "--due", "0,3", "--repeat", "1")
     assert (idle["due"], some["due"]) == (0, 3)
     assert some["statements_per_batch"] > 0
     assert some["tick_ms"] > 0 and some["floor_ms"] > 0 and some["ratio"] > 0 and some["cpu_ms"] > 0
-    allowed = json.loads(COUNTS.read_text(encoding="utf-8"))[databases.chosen()]
+    allowed = limits()
     for row in (idle, some):
-        limit = allowed[f"statements of a tick, {row['due']} due"] * WORSE
+        limit = allowed[f"statements of a tick, {row['due']} due"]
         assert row["statements"] <= limit, "worse by a quarter: find out why, or change the number in counts.json"
 
 
