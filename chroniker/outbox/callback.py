@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from django.utils.module_loading import import_string
 
 from chroniker.conf import settings
@@ -13,8 +16,8 @@ from chroniker.outbox.output_tail import tail
 MOST = 100_000
 
 
-def call(message: Outbox) -> None:
-    """Call it with the job and the last output of the run. An exception counts as a failed attempt.
+def prepared(message: Outbox) -> Callable[[], None]:
+    """The call with the job and the last output of the run. An exception of it counts as a failed attempt.
 
     If the run has nothing on stderr (it was lost or missed, say), ``stderr`` is its status and reason.
     """
@@ -25,4 +28,5 @@ def call(message: Outbox) -> None:
     if run is None:
         raise Undeliverable("The callback is called about runs alone.")
     stdout, stderr = tail(run.pk, Stream.STDOUT, MOST), tail(run.pk, Stream.STDERR, MOST)
-    import_string(path)(run.job, stdout=stdout, stderr=stderr or f"{Status(run.status).label}: {run.reason}")
+    stderr = stderr or f"{Status(run.status).label}: {run.reason}"
+    return partial(import_string(path), run.job, stdout=stdout, stderr=stderr)

@@ -1,9 +1,10 @@
-"""Sends one message to a channel of the database."""
+"""One message to a channel of the database."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 
 from django.conf import settings as django_settings
 from django.core.exceptions import ValidationError
@@ -41,32 +42,39 @@ REQUESTS: Mapping[str, Callable[[Notice, Endpoint], HttpRequest]] = {
 }
 
 
-def send(message: Outbox) -> None:
-    """Send it. Raises ``Undeliverable`` if that can never succeed, ``NotDelivered`` or an error of the mail backend."""
+def prepared(message: Outbox) -> Callable[[], None]:
+    """The function that sends it, and raises ``NotDelivered`` or an error of the mail backend.
+
+    Raises ``Undeliverable`` if that can never succeed.
+    """
     channel = Channel.objects.filter(pk=message.channel.partition(":")[2]).first()
     if channel is None:
         raise Undeliverable(_("The channel was deleted."))
     if channel.is_check_in:
         check_in_order.refuse_outdated(message)
-    _send(channel, notice.of_message(message))
+    return _prepared(channel, notice.of_message(message))
 
 
 def send_test(channel: Channel) -> None:
     """Send a message that says it is a test. PagerDuty: an incident, which is closed at once."""
     found = notice.of_test(channel.name)
-    _send(channel, found)
+    _prepared(channel, found)()
     if channel.kind == ChannelKind.PAGERDUTY:
-        _send(channel, notice.ended(found))
+        _prepared(channel, notice.ended(found))()
 
 
-def _send(channel: Channel, found: Notice) -> None:
+def _prepared(channel: Channel, found: Notice) -> Callable[[], None]:
     with translation.override(django_settings.LANGUAGE_CODE):
         if channel.kind == ChannelKind.MAIL:
-            channel_mail.send(resolve(channel.target), found, with_output=channel.send_output)
-            return
+            return channel_mail.prepared(resolve(channel.target), found, with_output=channel.send_output)
         if channel.kind not in REQUESTS:
             raise Undeliverable(_("There is no kind of channel “%(kind)s”.") % {"kind": channel.kind})
-        post(REQUESTS[channel.kind](found, _endpoint(channel, found)))
+        return partial(_post, REQUESTS[channel.kind](found, _endpoint(channel, found)))
+
+
+def _post(request: HttpRequest) -> None:
+    with translation.override(django_settings.LANGUAGE_CODE):
+        post(request)
 
 
 def _endpoint(channel: Channel, found: Notice) -> Endpoint:

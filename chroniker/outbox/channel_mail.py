@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -16,8 +17,8 @@ from chroniker.outbox import mail
 from chroniker.outbox.notice import Notice
 
 
-def send(target: str, notice: Notice, *, with_output: bool) -> None:
-    """One mail to all recipients. Raises ``Undeliverable`` if there is none."""
+def prepared(target: str, notice: Notice, *, with_output: bool) -> Callable[[], None]:
+    """The function that sends one mail to all recipients. Raises ``Undeliverable`` if there is none."""
     try:
         to = _addresses(recipients(target), notice.owner)
     except ValidationError:  # its text repeats a part of the target, which may be the value of a secret setting
@@ -25,9 +26,8 @@ def send(target: str, notice: Notice, *, with_output: bool) -> None:
     if notice.run is not None:
         words = mail.context(notice.run)
         words["output"] = words["output"] if with_output else []
-        mail.post(mail.subject(words), mail.run_text(words), to)
-    else:
-        mail.post(notice.title, text(notice), to)
+        return partial(mail.post, mail.subject(words), mail.run_text(words), to)
+    return partial(mail.post, notice.title, text(notice), to)
 
 
 def text(notice: Notice) -> str:

@@ -1,14 +1,15 @@
-"""Send messages one at a time: reserve, send, record the result."""
+"""Send messages: reserve each, send it, record the result. At most one at a time for each server."""
 
 from __future__ import annotations
 
 import datetime as dt
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Mapping
 
 from django.db import Error
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from chroniker.clock.database_clock import database_now
 from chroniker.escaping import one_line
@@ -18,6 +19,7 @@ from chroniker.outbox import callback, channel_delivery, failing_channels, mail,
 from chroniker.outbox.channels import ADDRESS, CALLBACK, CHANNEL, MAIL, WEBHOOK
 from chroniker.outbox.checked_request import NotDelivered
 from chroniker.outbox.failing_channels import MOST_ATTEMPTS, Failing, backoff
+from chroniker.outbox.under_way import MOST, MOST_FAILING, UnderWay
 
 logger = logging.getLogger(__name__)
 
@@ -26,16 +28,21 @@ LEASE = dt.timedelta(minutes=5)
 #: Messages fetched by one query.
 BATCH = 100
 LONGEST_ERROR = 1000
+#: While servers are slow to answer, look for new messages for others so often, in seconds.
+LOOK_AGAIN = 1.0
 
-CHANNELS: Mapping[str, Callable[[Outbox], None]] = {
-    MAIL: mail.send,
-    ADDRESS: mail.send,
-    WEBHOOK: webhook.send,
-    CALLBACK: callback.call,
-    CHANNEL: channel_delivery.send,
+#: For each kind of channel: what gives the function that sends a message. That function gets no database connection.
+CHANNELS: Mapping[str, Callable[[Outbox], Callable[[], None]]] = {
+    MAIL: mail.prepared,
+    ADDRESS: mail.prepared,
+    WEBHOOK: webhook.prepared,
+    CALLBACK: callback.prepared,
+    CHANNEL: channel_delivery.prepared,
 }
 #: Channels that lead to one server each. They are deferred as a whole when they fail.
 SERVERS = frozenset({WEBHOOK, CHANNEL})
+#: The kinds of messages that share the project's mail server.
+MAILS = frozenset({MAIL, ADDRESS})
 
 
 def is_due() -> bool:
@@ -47,18 +54,104 @@ def send_due(seconds: float = 60.0) -> int:
     """Send due messages, alerts first, then the longest due; returns how many. Begins no message after ``seconds``.
 
     Guarantees: a message that another sender has reserved is not sent for the length of LEASE. So each is sent at
-    least once; twice only if a sender dies, or takes longer than LEASE, between sending and recording it. A channel
-    that fails is deferred with all its messages, and delays no other by more than one attempt.
+    least once; twice only if a sender dies, or takes longer than LEASE, between sending and recording it. Messages of
+    one channel are sent in their order. A channel that fails is deferred with all its messages. While a server does
+    not answer, messages for other servers are sent: to ``MOST`` servers at a time, of which at most ``MOST_FAILING``
+    failed before.
     """
-    sent, began = 0, time.monotonic()
-    while batch := _due():
-        failing = failing_channels.read({message.channel for message in batch})
+    return _Pass(time.monotonic() + seconds).run()
+
+
+class _Pass:
+    """One call of ``send_due``. Its threads only send; all reads and writes of the database are made here."""
+
+    def __init__(self, until: float) -> None:
+        self.until = until
+        self.sent = 0
+        self.under_way = UnderWay()
+        self.failing = Failing()
+        self.waiting: dict[str, deque[Outbox]] = {}  #: by server; those under way are among the keys
+        self.has_more = True  #: messages may be due for other servers than these
+        self.looked_at = 0.0
+
+    def run(self) -> int:
+        while self._begin_messages() or self.under_way:
+            if (answer := self.under_way.answer(LOOK_AGAIN)) is not None:
+                message, error = answer
+                self._record(message, error)
+            elif time.monotonic() > self.until + LEASE.total_seconds():
+                break  # it hangs: the message is due again, for another sender
+            self.has_more |= time.monotonic() - self.looked_at >= LOOK_AGAIN
+        return self.sent
+
+    def _begin_messages(self) -> bool:
+        """Begin all messages that may begin now; returns whether any did."""
+        before = len(self.under_way)
+        while time.monotonic() < self.until and len(self.under_way) < MOST:
+            if (message := self._next()) is None:
+                break
+            if message.channel not in self.failing.deferred and _take(message):
+                self._begin(message)
+        return len(self.under_way) > before
+
+    def _next(self) -> Outbox | None:
+        """The next message for a server that has none under way."""
+        for server, waiting in list(self.waiting.items()):
+            if server in self.under_way or (self._has_failed(server) and self._most_failing()):
+                continue
+            if waiting:
+                return waiting.popleft()
+            del self.waiting[server]
+            self.has_more = True
+        return self._next() if self._fetch() else None
+
+    def _has_failed(self, channel: str) -> bool:
+        return channel in self.failing.known
+
+    def _most_failing(self) -> bool:
+        return sum(map(self._has_failed, self.under_way)) >= MOST_FAILING
+
+    def _fetch(self) -> bool:
+        """Read a batch of messages for other servers; returns whether there was any."""
+        batch = _due(self.waiting) if self.has_more else []
+        self.has_more, self.looked_at = bool(batch), time.monotonic()
         for message in batch:
-            if time.monotonic() - began >= seconds:
-                return sent
-            if message.channel not in failing.deferred and _take(message):
-                sent += _send(message, failing)
-    return sent
+            self.waiting.setdefault(_server(message), deque()).append(message)
+        self.failing.replace({message.channel for message in batch})
+        return bool(batch)
+
+    def _begin(self, message: Outbox) -> None:
+        kind = message.channel.partition(":")[0]
+        try:
+            if kind not in CHANNELS:
+                raise Undeliverable(f"There is no channel “{kind}”.")
+            send = CHANNELS[kind](message)
+        except Error:
+            raise  # a database error cannot be recorded; the message is due again after LEASE
+        except Exception as error:  # from a template or a setting
+            self._record(message, error)
+        else:
+            self.under_way.start(_server(message), message, send)
+
+    def _record(self, message: Outbox, error: Exception | None) -> None:
+        """Record the result: of the message, and of its channel."""
+        channel = message.channel
+        if error is not None:
+            _failed(message, error)
+            if channel.partition(":")[0] in SERVERS:
+                _channel_failed(channel, error, self.failing)
+            return
+        Outbox.objects.filter(pk=message.pk).update(sent_at=database_now(), send_at=None, error="")
+        if channel in self.failing.known:
+            failing_channels.record_success(channel)
+            self.failing.known.discard(channel)
+        self.sent += 1
+
+
+def _server(message: Outbox) -> str:
+    """The name of the server that a message is for."""
+    kind = message.channel.partition(":")[0]
+    return message.channel if kind in SERVERS else MAIL if kind in MAILS else kind
 
 
 def again(ids: Collection[int]) -> int:
@@ -67,9 +160,15 @@ def again(ids: Collection[int]) -> int:
     return Outbox.objects.filter(pk__in=ids).update(send_at=database_now(), sent_at=None, attempts=0)
 
 
-def _due() -> list[Outbox]:
-    """A batch. Each message of it is taken, postponed or deleted, so that the next batch has others."""
-    rows = _due_rows().select_related("run__job", "alert").order_by("send_at", "pk")
+def _due(without: Collection[str] = ()) -> list[Outbox]:
+    """A batch, without messages for these servers. Each of it is taken, postponed or deleted before the next batch."""
+    others = Q()
+    for server in without:
+        kinds = MAILS if server == MAIL else frozenset({server})
+        for kind in kinds:
+            others |= Q(channel=kind) | Q(channel__startswith=f"{kind}:")
+    rows = _due_rows().exclude(others) if without else _due_rows()
+    rows = rows.select_related("run__job", "alert").order_by("send_at", "pk")
     return list(rows.filter(is_urgent=True)[:BATCH]) or list(rows.filter(is_urgent=False)[:BATCH])
 
 
@@ -84,27 +183,6 @@ def _take(message: Outbox) -> bool:
     due = Outbox.objects.filter(pk=message.pk, attempts=message.attempts, send_at__lte=now)
     message.attempts += 1
     return bool(due.update(attempts=message.attempts, send_at=now + LEASE))
-
-
-def _send(message: Outbox, failing: Failing) -> bool:
-    """Send one message, and record the result: of the message, and of its channel."""
-    kind = message.channel.partition(":")[0]
-    try:
-        if kind not in CHANNELS:
-            raise Undeliverable(f"There is no channel “{kind}”.")
-        CHANNELS[kind](message)
-    except Error:
-        raise  # a database error cannot be recorded; the message is due again after LEASE
-    except Exception as error:  # from a server, a template or the project's function
-        _failed(message, error)
-        if kind in SERVERS:
-            _channel_failed(message.channel, error, failing)
-        return False
-    Outbox.objects.filter(pk=message.pk).update(sent_at=database_now(), send_at=None, error="")
-    if message.channel in failing.known:
-        failing_channels.record_success(message.channel)
-        failing.known.discard(message.channel)
-    return True
 
 
 def _channel_failed(channel: str, error: Exception, failing: Failing) -> None:

@@ -32,6 +32,12 @@ class Failing:
     known: set[str] = field(default_factory=set)
     deferred: set[str] = field(default_factory=set)  #: nothing is sent to them now
 
+    def replace(self, channels: set[str]) -> None:
+        """Read what is known of these channels again."""
+        found = read(channels) if channels else Failing()
+        self.known = self.known - channels | found.known
+        self.deferred = self.deferred - channels | found.deferred
+
 
 def read(channels: Collection[str]) -> Failing:
     """The failing ones of these channels; the messages of those that are deferred are postponed, without an attempt."""

@@ -1,8 +1,10 @@
-"""Sends one mail: about a run to a subscriber, or about an alarm."""
+"""One mail: about a run to a subscriber, or about an alarm."""
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -27,15 +29,14 @@ MOST_CHARACTERS, MOST_LINES = 8000, 50
 LONGEST_SUBJECT = 200
 
 
-def send(message: Outbox) -> None:
-    """Send it with the project's mail backend. Raises the errors of the backend."""
+def prepared(message: Outbox) -> Callable[[], None]:
+    """The function that sends it with the project's mail backend, and raises the errors of the backend."""
     kind, _colon, user_id = message.channel.partition(":")
     address = str(message.payload["to"]) if kind == ADDRESS else _address(user_id)
     if message.run is None:
-        post(_line(str(message.payload["title"])), str(message.payload["text"]), [address])
-    else:
-        words = context(message.run)
-        post(subject(words), run_text(words), [address])
+        return partial(post, _line(str(message.payload["title"])), str(message.payload["text"]), [address])
+    words = context(message.run)
+    return partial(post, subject(words), run_text(words), [address])
 
 
 def run_text(words: dict[str, Any]) -> str:

@@ -13,6 +13,9 @@ from chroniker.outbox.delivery import is_due, send_due
 
 logger = logging.getLogger(__name__)
 
+#: Seconds of one thread. The next tick with a due message starts another.
+LONGEST = 600.0
+
 _thread: threading.Thread | None = None
 _lock = threading.Lock()
 
@@ -42,7 +45,7 @@ def _begin() -> None:
 
 def _send() -> None:
     try:
-        send_due()
+        send_due(LONGEST)
     except Error as error:
         logger.warning("Messages about runs were not sent: the database cannot be used. %s", str(error).strip())
     except Exception:  # nobody waits for this thread; the messages stay due

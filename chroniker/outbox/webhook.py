@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
+from functools import partial
 from urllib import request
 from urllib.error import HTTPError
 
@@ -17,8 +19,8 @@ from chroniker.outbox.kinds.standard_webhook import signed
 TIMEOUT = 10.0
 
 
-def send(message: Outbox) -> None:
-    """Send the message. An answer of 2xx is success; any other, also a redirect, is a failure."""
+def prepared(message: Outbox) -> Callable[[], None]:
+    """The function that sends the message. An answer of 2xx is success; any other, also a redirect, is a failure."""
     hook = next((hook for hook in webhooks() if hook.channel == message.channel), None)
     if hook is None:
         raise Undeliverable("CHRONIKER_WEBHOOKS no longer contains this URL.")
@@ -28,8 +30,12 @@ def send(message: Outbox) -> None:
         "User-Agent": "django-chroniker-celery",
         **signed(hook.key, str(message.message_id), int(time.time()), body),
     }
+    return partial(_post, request.Request(hook.url, body, headers, method="POST"))
+
+
+def _post(message: request.Request) -> None:
     try:
-        with opener().open(request.Request(hook.url, body, headers, method="POST"), timeout=TIMEOUT):
+        with opener().open(message, timeout=TIMEOUT):
             pass  # the answer's body is not used
     except HTTPError as refusal:
         with refusal:

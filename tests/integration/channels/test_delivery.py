@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import shutil
 import socket
 import ssl
@@ -10,6 +11,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +21,13 @@ from django.test import override_settings
 from chroniker import outbox
 from chroniker.clock.database_clock import database_now
 from chroniker.models import Channel, ChannelKind, FailingChannel, Outbox, Status
-from chroniker.outbox import channel_test, checked_request, failing_channels
+from chroniker.outbox import channel_test, checked_request, delivery, failing_channels, under_way
 from chroniker.outbox.checked_request import HttpRequest, NotDelivered, post
 from tests.support.channels import LOCAL, a_channel, an_alert, raised
 from tests.support.ended_runs import ended, make_due
 from tests.support.factories import a_booked_job, a_job
 from tests.support.message_servers import HOST, WebServer, web_server
+from tests.support.processes import wait_until
 
 pytestmark = pytest.mark.django_db
 
@@ -338,8 +341,94 @@ def test_messages_of_a_channel_that_never_works_are_given_up(web_server: WebServ
     assert set(Outbox.objects.values_list("attempts", flat=True)) == {failing_channels.MOST_ATTEMPTS}
 
 
+@contextmanager
+def a_hanging_server(until: threading.Event) -> Iterator[str]:
+    """A server that answers 204, but not before ``until`` is set. Yields its URL; ``until`` is set at the end."""
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        until.wait(30)
+        with suppress(OSError):  # the sender may be gone
+            handler.send_response(204)
+            handler.end_headers()
+
+    quiet = {"do_POST": answer, "log_message": lambda *args: None}
+    with ThreadingHTTPServer((HOST, 0), type("Hanging", (BaseHTTPRequestHandler,), quiet)) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://{HOST}:{server.server_port}"
+        finally:
+            until.set()
+            server.shutdown()
+            thread.join(30)
+
+
 @pytest.mark.usefixtures("_local")
-def test_alerts_are_sent_before_other_messages(web_server: WebServer) -> None:
+@pytest.mark.parametrize("failed_before", [False, True])
+def test_servers_that_do_not_answer_delay_no_other(
+    web_server: WebServer, monkeypatch: pytest.MonkeyPatch, *, failed_before: bool
+) -> None:
+    """They answer after the message for the last server came: without that, after the longest time of a request."""
+    came = threading.Event()
+    posts = web_server.posts
+    monkeypatch.setattr(web_server, "posts", _Reported(posts, came))
+    many = 12 if failed_before else under_way.MOST - 1
+    with a_hanging_server(came) as url:
+        hanging = [a_channel(target=f"{url}/{n}", is_default=True) for n in range(many)]
+        if failed_before:
+            now = database_now()
+            for channel in hanging:
+                FailingChannel.objects.create(channel=channel.key, since=now, deferred_until=now, failures=1)
+        a_channel(target=web_server.url, is_default=True)
+        raised(an_alert(a_job()))
+        monkeypatch.setattr(checked_request, "TIMEOUT", 30.0)
+        assert outbox.send_due() == many + 1 and not FailingChannel.objects.exists()
+
+
+class _Reported(list[Any]):
+    """A list that sets an event with its first item."""
+
+    def __init__(self, items: list[Any], came: threading.Event) -> None:
+        super().__init__(items)
+        self._came = came
+
+    def append(self, item: Any) -> None:
+        super().append(item)
+        self._came.set()
+
+
+@pytest.mark.usefixtures("_local")
+def test_one_server_gets_its_messages_one_at_a_time_and_in_order(web_server: WebServer) -> None:
+    a_channel(target=web_server.url, is_default=True)
+    alerts = [an_alert(a_job()) for _ in range(20)]
+    for alert in alerts:
+        raised(alert)
+    assert outbox.send_due() == 20
+    ids = [json.loads(each.body)["data"]["alert"]["id"] for each in web_server.posts]
+    assert ids == [str(alert.pk) for alert in alerts]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("_local")
+def test_messages_that_come_while_a_server_hangs_are_sent(web_server: WebServer) -> None:
+    answers = threading.Event()
+    with a_hanging_server(answers) as url:
+        a_channel(target=url, is_default=True)
+        raised(an_alert(a_job()))
+        outbox.send_soon()
+        wait_until(lambda: Outbox.objects.get().attempts == 1)
+        Channel.objects.update(is_default=False)
+        a_channel(target=web_server.url, is_default=True)
+        raised(an_alert(a_job()))
+        wait_until(lambda: len(web_server.posts) == 1)
+        assert outbox.is_sending() and Outbox.objects.filter(sent_at=None).count() <= 2
+    wait_until(lambda: not outbox.is_sending())
+    assert not Outbox.objects.filter(sent_at=None).exists()
+
+
+@pytest.mark.usefixtures("_local")
+def test_alerts_are_sent_before_other_messages(web_server: WebServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "MOST", 1)
     a_channel(target=f"{web_server.url}/runs", is_default=True, events=["run.succeeded"])
     a_channel(target=f"{web_server.url}/alerts", is_default=True)
     ended(a_booked_job(), Status.SUCCEEDED)

@@ -1,0 +1,62 @@
+"""Messages under way: each in a thread of its own, at most one for each server. None waits for another server."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+
+from django.db import connections
+
+from chroniker.clock import simulated_time
+from chroniker.models import Outbox
+
+#: Servers that are contacted at the same time; and of these, servers that failed before.
+MOST, MOST_FAILING = 8, 4
+
+Answer = tuple[Outbox, Exception | None]
+
+
+class UnderWay:
+    """The messages that are being sent. The threads get no database connection of the caller, and report to it."""
+
+    def __init__(self) -> None:
+        self._messages: dict[str, Outbox] = {}
+        self._answers: queue.SimpleQueue[tuple[str, Exception | None]] = queue.SimpleQueue()
+
+    def __len__(self) -> int:
+        return len(self._messages)
+
+    def __contains__(self, server: str) -> bool:
+        return server in self._messages
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._messages)
+
+    def start(self, server: str, message: Outbox, send: Callable[[], None]) -> None:
+        """Call ``send`` in a thread. In simulated time here: a test expects the message when the call returns."""
+        self._messages[server] = message
+        if simulated_time.moment() is not None:
+            self._send(server, send)
+        else:
+            name = f"chroniker-outbox-{server}"
+            threading.Thread(target=self._send, args=(server, send), name=name, daemon=True).start()
+
+    def answer(self, seconds: float) -> Answer | None:
+        """The next message that has ended, and its error. ``None`` if there is none within this time."""
+        try:
+            server, error = self._answers.get(timeout=seconds)
+        except queue.Empty:
+            return None
+        return self._messages.pop(server), error
+
+    def _send(self, server: str, send: Callable[[], None]) -> None:
+        error: Exception | None = None
+        try:
+            send()
+        except Exception as raised:  # from a server or a mail backend
+            error = raised
+        finally:
+            if simulated_time.moment() is None:
+                connections.close_all()  # those that a mail backend opened in this thread
+            self._answers.put((server, error))
