@@ -13,7 +13,7 @@ ATTRIBUTE = "chroniker_jobs"
 
 
 class JobFields(TypedDict, total=False):
-    """The fields that can be declared: the editable fields of a job, ``after``, ``triggered_by`` and ``channels``."""
+    """The fields that can be declared: editable ones of a job, ``after``, ``triggered_by``, ``channels``, ``tags``."""
 
     name: str
     command: str
@@ -69,6 +69,7 @@ class JobFields(TypedDict, total=False):
     after: Sequence[str]
     triggered_by: Mapping[str, str]
     channels: Sequence[str]
+    tags: Sequence[str]
 
 
 class Declaration:

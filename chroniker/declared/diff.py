@@ -46,6 +46,7 @@ class SyncPlan:
     updated: list[tuple[Job, set[str]]] = field(default_factory=list)
     new_groups: list[Group] = field(default_factory=list)
     channels: dict[str, tuple[str, ...]] = field(default_factory=dict)  #: of jobs whose channels change
+    tags: dict[str, tuple[str, ...]] = field(default_factory=dict)  #: likewise
     edges: dict[str, tuple[str, ...]] = field(default_factory=dict)  #: new dependees of jobs whose dependencies change
     triggers: dict[str, Mapping[str, str]] = field(default_factory=dict)  #: likewise, by target: source and result
 
@@ -59,6 +60,8 @@ class SyncPlan:
             self.triggers[job.name] = one.triggered_by
         if one.channels:
             self.channels[job.name] = one.channels
+        if one.tags:
+            self.tags[job.name] = one.tags
         self.created.append(job)
         self.changes.append(Change(job.name, ChangeKind.CREATED, "" if job.enabled else "disabled, as declared"))
 
@@ -87,6 +90,9 @@ class SyncPlan:
         if one.channels is not None and set(one.channels) != self.stored.job_channels.get(job.name, set()):
             self.channels[job.name] = one.channels
             details["channels"] = f"channels: {', '.join(one.channels) or 'none'}"
+        if one.tags is not None and set(one.tags) != self.stored.job_tags.get(job.name, set()):
+            self.tags[job.name] = one.tags
+            details["tags"] = f"tags: {' '.join(one.tags) or 'none'}"
         if fields:
             self.updated.append((job, fields))
         if details:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import difflib
 import shlex
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
@@ -17,13 +17,14 @@ from chroniker.declared.declaration import JobFields
 from chroniker.declared.discovery import LocatedDeclaration, Problem, discover
 from chroniker.models import Job, TriggerOn
 from chroniker.models.schedule_fields import TIMELINE_FIELDS
+from chroniker.models.tag import checked_tags
 
 #: Command and schedule always belong to the declaration. A field that is not declared has its default.
 CORE_FIELDS = TIMELINE_FIELDS - {"enabled"} | {"command", "args", "raw_command"}
 #: Declared by name. The rows are read when the job is saved.
 RELATED = ("group", "calendar")
-#: Lists of names: of other jobs, and of channels.
-LISTS = {"after": '["import orders"]', "channels": '["ops"]'}
+#: Lists of names: of other jobs, of channels, and of tags.
+LISTS = {"after": '["import orders"]', "channels": '["ops"]', "tags": '["nightly"]'}
 DECLARABLE = frozenset(JobFields.__annotations__)
 
 _NOT_DECLARABLE = {
@@ -40,9 +41,10 @@ class DeclaredJob:
     job: Job  #: not saved, without its group and calendar
     fields: frozenset[str]  #: the fields that belong to the declaration
     related: Mapping[str, str | None]
-    after: tuple[str, ...] | None
+    after: tuple[str, ...] | None = None
     triggered_by: Mapping[str, str] | None = None  #: by the name of the job that starts it: on which result
     channels: tuple[str, ...] | None = None
+    tags: tuple[str, ...] | None = None
 
     @property
     def name(self) -> str:
@@ -120,8 +122,10 @@ def _load(located: LocatedDeclaration) -> tuple[DeclaredJob | None, list[Problem
     if errors or job is None:
         return None, [Problem(str(located), field, message) for field, message in errors.items()]
     decided = (CORE_FIELDS | fields.keys()) - {"name", "enabled"}
-    after, channels = (None if names[each] is None else tuple(names[each]) for each in ("after", "channels"))
-    return DeclaredJob(located.where, job, frozenset(decided), related, after, triggered_by, channels), []
+    lists = {each: None if value is None else tuple(value) for each, value in names.items()}
+    if lists["tags"] is not None:
+        lists["tags"] = checked_tags(lists["tags"])
+    return DeclaredJob(located.where, job, frozenset(decided), related, triggered_by=triggered_by, **lists), []
 
 
 def _field_errors(located: LocatedDeclaration, fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -139,12 +143,21 @@ def _field_errors(located: LocatedDeclaration, fields: Mapping[str, Any]) -> Ite
         names = fields.get(name)
         if names is not None and not _are_names(names):
             yield name, f"must be a list of names, like {example}, not {names!r}."
+        elif name == "tags" and names is not None:
+            yield from _tag_errors(names)
     triggered_by = fields.get("triggered_by")
     if triggered_by is not None and not _are_triggers(triggered_by):
         results = ", ".join(TriggerOn.values)
         yield "triggered_by", f'must be like {{"import orders": "SUCCEEDED"}} ({results}), not {triggered_by!r}.'
     if "name" not in fields and not located.command and not fields.get("command"):
         yield "name", "is missing."
+
+
+def _tag_errors(names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    try:
+        checked_tags(names)
+    except ValidationError as error:
+        yield "tags", " ".join(error.messages)
 
 
 def _are_names(value: object) -> bool:

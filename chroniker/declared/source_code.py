@@ -60,6 +60,8 @@ def _fields(
         yield "triggered_by", dict(triggered_by)
     if job.pk and (channels := [channel.name for channel in job.channels.all()]):
         yield "channels", channels
+    if job.pk and (tags := [tag.name for tag in job.tags.all()]):
+        yield "tags", tags
 
 
 def _in_zone(value: Any, zone: str) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from django.db.models import Q
@@ -21,6 +21,7 @@ class StoredJobs:
     calendars: dict[str, Calendar] = field(default_factory=dict)
     channels: dict[str, int] = field(default_factory=dict)  #: name -> id
     job_channels: dict[str, set[str]] = field(default_factory=dict)  #: name of the job -> names of its channels
+    job_tags: dict[str, set[str]] = field(default_factory=dict)  #: name of the job -> names of its tags
     edges: dict[str, dict[str, int]] = field(default_factory=dict)  #: dependent -> dependee -> id of the dependency
     triggers: dict[str, dict[str, JobTrigger]] = field(default_factory=dict)  #: target -> source -> trigger
 
@@ -40,10 +41,9 @@ def read_stored_jobs(declared: Sequence[DeclaredJob], *, lock: bool) -> StoredJo
         stored.calendars = {calendar.name: calendar for calendar in Calendar.objects.all()}
     if any(one.channels is not None for one in declared):
         stored.channels = dict(Channel.objects.values_list("name", "pk"))
-        for name, channel in Job.objects.filter(name__in=names, channels__isnull=False).values_list(
-            "name", "channels__name"
-        ):
-            stored.job_channels.setdefault(name, set()).add(channel)
+        stored.job_channels = _linked("channels", names)
+    if any(one.tags is not None for one in declared):
+        stored.job_tags = _linked("tags", names)
     if any(one.after is not None or one.triggered_by is not None for one in declared):
         dependencies = JobDependency.objects.values_list("dependent__name", "dependee__name", "pk")
         for dependent, dependee, pk in dependencies:
@@ -51,3 +51,12 @@ def read_stored_jobs(declared: Sequence[DeclaredJob], *, lock: bool) -> StoredJo
         for trigger in JobTrigger.objects.select_related("source", "target"):
             stored.triggers.setdefault(trigger.target.name, {})[trigger.source.name] = trigger
     return stored
+
+
+def _linked(field: str, names: Collection[str]) -> dict[str, set[str]]:
+    """The names of the rows that the jobs with these names have in this field, by the name of the job."""
+    found: dict[str, set[str]] = {}
+    rows = Job.objects.filter(name__in=names, **{f"{field}__isnull": False})
+    for name, linked in rows.values_list("name", f"{field}__name"):
+        found.setdefault(name, set()).add(linked)
+    return found

@@ -5,13 +5,14 @@ Jobs are matched by name. Fields that are not declared are edited in the admin; 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from chroniker.declared.diff import Change, ChangeKind, SyncPlan, plan_changes
 from chroniker.declared.loading import DeclaredJob
 from chroniker.declared.stored_jobs import read_stored_jobs
 from chroniker.lifecycle.transactions import transactional
-from chroniker.models import Action, AuditEntry, Group, Job, JobDependency, JobTrigger
+from chroniker.models import Action, AuditEntry, Group, Job, JobDependency, JobTrigger, Tag
 from chroniker.models.schedule_fields import BOOKED_FIELDS
 
 
@@ -38,7 +39,10 @@ def sync(declared: Sequence[DeclaredJob], *, by: str, adopt: bool = False) -> li
     if plan.triggers:
         _write_triggers(plan)
     if plan.channels:
-        _write_channels(plan)
+        _write_links("channels", plan.channels, plan.stored.channels)
+    if plan.tags:
+        names = {name for each in plan.tags.values() for name in each}
+        _write_links("tags", plan.tags, {tag.name: tag.pk for tag in Tag.objects.ensure(names)})
     _record(by, plan.changes)
     return plan.changes
 
@@ -69,14 +73,16 @@ def _update(plan: SyncPlan) -> None:
             Job.objects.bulk_update([job for job, _ in each], set().union(*(fields for _, fields in each)))
 
 
-def _write_channels(plan: SyncPlan) -> None:
-    ids = dict(Job.objects.filter(name__in=plan.channels).values_list("name", "pk"))
-    links = Job.channels.through._default_manager
-    links.filter(job__in=ids.values()).delete()
-    links.bulk_create(
-        Job.channels.through(job_id=ids[name], channel_id=plan.stored.channels[channel])
-        for name, channels in plan.channels.items()
-        for channel in dict.fromkeys(channels)
+def _write_links(field: str, wanted: Mapping[str, Sequence[str]], rows: Mapping[str, int]) -> None:
+    """``wanted``: by the name of the job, the names of the rows it gets. ``rows``: their ids by name."""
+    relation: Any = Job._meta.get_field(field)
+    links, column = relation.remote_field.through, f"{relation.m2m_reverse_field_name()}_id"
+    ids = dict(Job.objects.filter(name__in=wanted).values_list("name", "pk"))
+    links._default_manager.filter(job__in=ids.values()).delete()
+    links._default_manager.bulk_create(
+        links(job_id=ids[name], **{column: rows[each]})
+        for name, names in wanted.items()
+        for each in dict.fromkeys(names)
     )
 
 

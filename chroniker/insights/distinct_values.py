@@ -8,16 +8,20 @@ from django.db import connections
 from django.db.models import Model
 
 from chroniker.conf import settings
+from chroniker.models import Job, Tag
 
+#: Rows of these tables count only where a row of the other table refers to them by this column.
+USED_IN: dict[type[Model], tuple[str, str]] = {Tag: (Job.tags.through._meta.db_table, "tag_id")}
 #: Values of one column that are read.
 MOST = 500
 
 # A DISTINCT would read the whole index: no supported database skips from one value to the next by itself.
 _SEARCH = """
     {name}(value) AS (
-        SELECT MIN({column}) FROM {table} WHERE {column} > ''
+        SELECT MIN({column}) FROM {table} WHERE {column} > ''{used}
         UNION ALL
-        SELECT (SELECT MIN({column}) FROM {table} WHERE {column} > {name}.value) FROM {name} WHERE value IS NOT NULL
+        SELECT (SELECT MIN({column}) FROM {table} WHERE {column} > {name}.value{used}) FROM {name}
+        WHERE value IS NOT NULL
     )"""
 _RESULT = "SELECT {number}, value FROM (SELECT value FROM {name} WHERE value IS NOT NULL LIMIT {most}) AS some_{name}"
 
@@ -29,7 +33,7 @@ def distinct_values(columns: Sequence[tuple[type[Model], str]]) -> list[list[str
     quote = connection.ops.quote_name
     for number, (model, field) in enumerate(columns):
         table, column = quote(model._meta.db_table), quote(str(model._meta.get_field(field).column))  # type: ignore[union-attr]
-        searches.append(_SEARCH.format(name=f"found_{number}", column=column, table=table))
+        searches.append(_SEARCH.format(name=f"found_{number}", column=column, table=table, used=_used(model)))
         results.append(_RESULT.format(name=f"found_{number}", number=number, most=MOST))
     found: list[list[str]] = [[] for _column in columns]
     with connection.cursor() as cursor:
@@ -37,3 +41,13 @@ def distinct_values(columns: Sequence[tuple[type[Model], str]]) -> list[list[str
         for number, value in cursor.fetchall():
             found[number].append(value)
     return found
+
+
+def _used(model: type[Model]) -> str:
+    """The condition that another table refers to the row."""
+    if model not in USED_IN:
+        return ""
+    quote = connections[settings.database].ops.quote_name
+    table, column = map(quote, USED_IN[model])
+    own = f"{quote(model._meta.db_table)}.{quote('id')}"
+    return f" AND EXISTS (SELECT 1 FROM {table} WHERE {table}.{column} = {own})"  # nosec B608  # names

@@ -14,7 +14,7 @@ from chroniker.eligibility.claim_kinds import SCHEDULED
 from chroniker.insights import health_facts
 from chroniker.insights.capped_counts import CountUpTo
 from chroniker.insights.distinct_values import distinct_values
-from chroniker.models import Group, Job, JobState, Lease, Run, Status
+from chroniker.models import Group, Job, JobState, Lease, Run, Status, Tag
 
 #: Numbers above this one are not counted.
 MOST_COUNTED = 1_000
@@ -41,6 +41,7 @@ class JobFilter:
     executor: str = ""
     command: str = ""
     owner: str = ""
+    tag: str = ""
     host: str = ""
 
     @property
@@ -113,7 +114,7 @@ def matching(chosen: JobFilter, conditions: Conditions) -> QuerySet[Job]:
     found = Job.objects.filter(conditions.shown(chosen.show))
     equal = {
         "group__name": chosen.group, "queue": chosen.queue, "executor": chosen.executor, "command": chosen.command,
-        "owner": chosen.owner,
+        "owner": chosen.owner, "tags__name": chosen.tag,
     }  # fmt: skip
     found = found.filter(**{name: value for name, value in equal.items() if value})
     if chosen.host:
@@ -142,7 +143,7 @@ def _contains(word: str) -> Q:
     condition = Q()
     for field in ("name", "command", "raw_command", "args", "owner"):
         condition |= Q(**{f"{field}__icontains": word})
-    return condition
+    return condition | Q(pk__in=Job.tags.through._default_manager.filter(tag__name=word.lower()).values("job"))
 
 
 def counts(conditions: Conditions) -> dict[str, int]:
@@ -161,15 +162,17 @@ class Choices:
     executors: list[str]
     commands: list[str]
     owners: list[str]
+    tags: list[str]
     hosts: list[str]
 
 
 def choices(now: dt.datetime) -> Choices:
-    """One statement for the groups, and the queues, executors, commands and owners of jobs. The hosts are those of
-    the health, which is cached."""
+    """One statement for the groups, the queues, executors, commands and owners of jobs, and tags. The hosts are those
+    of the health, which is cached."""
     columns: list[tuple[type[Model], str]] = [
         (Group, "name"),
         *((Job, name) for name in ("queue", "executor", "command", "owner")),
+        (Tag, "name"),
     ]
     facts = health_facts.cached(now)
     found = [*distinct_values(columns), [host.name for host in facts.hosts] if facts else []]

@@ -2540,4 +2540,43 @@ class Migration(migrations.Migration):
             model_name="backfill",
             index=models.Index(fields=["finished_at", "job"], name="chroniker_backfill_open"),
         ),
+        # -- tags
+        migrations.CreateModel(
+            name="Tag",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "name",
+                    models.CharField(
+                        max_length=50,
+                        unique=True,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^[a-z0-9][a-z0-9_.:-]{0,49}\\Z",
+                                "A tag has at most 50 of these characters: a-z 0-9 _ . : -, and begins with a letter or digit.",
+                            )
+                        ],
+                        verbose_name="name",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "tag",
+                "verbose_name_plural": "tags",
+                "ordering": ("name",),
+                "default_permissions": (),
+            },
+        ),
+        migrations.AddField(
+            model_name="job",
+            name="tags",
+            field=models.ManyToManyField(
+                blank=True,
+                help_text="Words by which lists of jobs are filtered, with spaces between.",
+                related_name="jobs",
+                to="chroniker.tag",
+                verbose_name="tags",
+            ),
+        ),
+        # -- end of tags
     ]

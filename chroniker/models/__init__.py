@@ -25,6 +25,7 @@ from chroniker.models.outbox import Outbox
 from chroniker.models.run import Run
 from chroniker.models.run_hour import DELAY_BOUNDS, CountedRuns, RunCount, RunHour, RunTotal
 from chroniker.models.run_status import BAD, FINAL, MOVES, OPEN, REPORTED, CatchUp, Overlap, Status, Trigger
+from chroniker.models.tag import Tag
 from chroniker.models.ticker import FleetWork, Ticker, TickMinute
 from chroniker.models.trigger import Activation, JobTrigger, TriggerOn
 
@@ -78,6 +79,7 @@ __all__ = [
     "Status",
     "Stream",
     "Switch",
+    "Tag",
     "TickMinute",
     "Ticker",
     "Trigger",

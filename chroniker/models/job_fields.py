@@ -1,4 +1,4 @@
-"""The columns of a job that ``job_validation`` checks: command, placement, schedule, monitor."""
+"""The columns of a job that ``job_validation`` checks: command, placement, schedule, monitor; and its tags."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from chroniker.models.alert_fields import AlertFields
 from chroniker.models.schedule_fields import ScheduleFields, WaitingFields
+from chroniker.models.tag import Tag
 
 
 class CommandFields(models.Model):
@@ -100,6 +101,21 @@ class MonitorFields(models.Model):
         abstract = True
 
 
-class JobFields(CommandFields, PlacementFields, ScheduleFields, WaitingFields, MonitorFields, AlertFields):
+class TagFields(models.Model):
+    """The tags, for filters."""
+
+    tags = models.ManyToManyField(
+        Tag,
+        verbose_name=_("tags"),
+        blank=True,
+        related_name="jobs",
+        help_text=_("Words by which lists of jobs are filtered, with spaces between."),
+    )
+
+    class Meta:
+        abstract = True
+
+
+class JobFields(CommandFields, PlacementFields, ScheduleFields, WaitingFields, MonitorFields, AlertFields, TagFields):
     class Meta:
         abstract = True

@@ -60,7 +60,9 @@ def list_code_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     shown = job_filters.matching(job_filter(request), job_filters.Conditions(database_now()))
     jobs = list(
-        shown.select_related("group", "calendar").prefetch_related("channels").order_by("name", "pk")[: MOST_JOBS + 1]
+        shown.select_related("group", "calendar")
+        .prefetch_related("channels", "tags")
+        .order_by("name", "pk")[: MOST_JOBS + 1]
     )
     after: dict[int, list[str]] = defaultdict(list)
     edges = JobDependency.objects.filter(dependent__in=[job.pk for job in jobs[:MOST_JOBS]])

@@ -16,9 +16,10 @@ from django.utils.translation import gettext as _
 from chroniker.admin.jobs import what_runs
 from chroniker.admin.jobs.command_field import ArgumentsInput, CommandInput, parser_error
 from chroniker.admin.jobs.form_times import TimesInJobZone
+from chroniker.admin.jobs.tags_field import TagsField
 from chroniker.admin.shared.input_labels import name_inputs
 from chroniker.conf import settings
-from chroniker.models import EVERY_HOST, Host, Job
+from chroniker.models import EVERY_HOST, Host, Job, Tag
 from chroniker.models.job_validation import ARGUMENT_RULE
 
 if TYPE_CHECKING:
@@ -93,9 +94,17 @@ class EditedFieldsForm(JobModelForm):
 
 
 class JobForm(TimesInJobZone, EditedFieldsForm):
+    tags = TagsField()
+
     class Meta:
         model = Job
         fields = "__all__"
+
+    def _save_m2m(self) -> None:
+        """Also create tags that do not exist yet."""
+        if "tags" in self.cleaned_data:
+            self.cleaned_data["tags"] = Tag.objects.ensure(self.cleaned_data["tags"])
+        super()._save_m2m()  # type: ignore[misc]  # of ModelForm, but not in its stubs
 
     def is_valid(self) -> bool:
         """Also false for a form that is posted for its preview: then the page is shown again, and nothing is saved."""

@@ -32,7 +32,7 @@ FIELDSETS: Any = (
             )
         },
     ),
-    (_("What"), {"fields": ("name", "enabled", "command", "args", "raw_command")}),
+    (_("What"), {"fields": ("name", "enabled", "tags", "command", "args", "raw_command")}),
     (
         _("Rules"),
         {

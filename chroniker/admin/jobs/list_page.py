@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from django.apps import apps
 from django.core.exceptions import PermissionDenied
+from django.db.models import prefetch_related_objects
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
@@ -51,7 +52,8 @@ ORDERS: dict[str, Any] = {
 
 
 def list_page(job_admin: Any, request: HttpRequest) -> HttpResponse:
-    """``?show=``, ``q``, ``group``, ``queue``, ``executor``, ``command``, ``owner``, ``host``, ``o`` and ``after``.
+    """``?show=``, ``q``, ``group``, ``queue``, ``executor``, ``command``, ``owner``, ``tag``, ``host``, ``o`` and
+    ``after``.
 
     A value that is unknown shows no job, or is ignored where it cannot be one.
     """
@@ -63,6 +65,7 @@ def list_page(job_admin: Any, request: HttpRequest) -> HttpResponse:
     conditions = Conditions(now)
     cursor = request.GET.get("after", "")
     page = job_order.page(chosen, conditions, order, cursor)
+    prefetch_related_objects(page.jobs, "tags")  # once, not for each band
     may = rights(job_admin, request)
     overviews = fetch_job_status(page.jobs, now).values()
     past = latest_runs([job.pk for job in page.jobs]) if may.view_runs else {}
@@ -102,7 +105,9 @@ def _exchange(request: HttpRequest) -> dict[str, Any]:
 
 def job_filter(request: HttpRequest) -> JobFilter:
     """The filter in the query."""
-    texts = {name: text(request.GET, name) for name in ("group", "queue", "executor", "command", "owner", "host")}
+    texts = {
+        name: text(request.GET, name) for name in ("group", "queue", "executor", "command", "owner", "tag", "host")
+    }
     show, search = request.GET.get("show", ""), text(request.GET, "q").strip()
     return JobFilter(show=show if show in SHOWS else "all", search=search, **texts)
 
@@ -130,6 +135,7 @@ def _selects(chosen: JobFilter, now: Any) -> list[dict[str, Any]]:
         ("executor", _("Executor"), found.executors),
         ("command", _("Command"), found.commands),
         ("owner", _("Owner"), found.owners),
+        ("tag", _("Tag"), found.tags),
         ("host", _("Ran on"), found.hosts),
     )
     return [

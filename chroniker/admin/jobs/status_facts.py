@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from django.contrib.auth import get_user_model
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from chroniker.admin.jobs.job_head import command_line, placement
+from chroniker.admin.shared.site_links import admin_url
 from chroniker.exceptions import CommandRefused
 from chroniker.insights.job_status import JobStatus
 from chroniker.insights.run_counts import RunCounts
@@ -65,7 +67,7 @@ def _delay(seconds: float | None) -> str:
 
 
 def facts(job: Job) -> list[Fact]:
-    """What the job runs, where and by which rules. One statement, for its subscribers."""
+    """What the job runs, where and by which rules. Two statements, for its subscribers and its tags."""
     found = [
         Fact(_("Command"), command_line(job), is_code=True),
         Fact(_("Executor, queue"), placement(job)),
@@ -77,12 +79,20 @@ def facts(job: Job) -> list[Fact]:
         Fact(_("After a failure"), _("held") if job.hold_on_failure else _("continues")),
         Fact(_("Notified on failure"), _notified(job)),
         *([Fact(_("Owner"), job.owner)] if job.owner else []),
+        *([Fact(_("Tags"), tags)] if (tags := _tags(job)) else []),
         *([Fact(_("Runbook"), format_html('<a href="{0}">{0}</a>', job.runbook))] if job.runbook else []),
     ]
     found += [Fact(label, masked(value, job.secrets), is_code=True) for label, value in _surroundings(job) if value]
     if job.calendar_id is not None:
         found.append(Fact(_("Blackouts"), str(job.calendar)))
     return found
+
+
+def _tags(job: Job) -> str:
+    """Each is a link to the jobs that have it. One statement."""
+    url = admin_url("chroniker_job_changelist")
+    links = [(f"{url}?{urlencode({'tag': tag.name})}", tag.name) for tag in job.tags.all()]
+    return format_html_join(" ", '<a href="{}">{}</a>', links) if url else " ".join(name for _url, name in links)
 
 
 def _host(job: Job) -> str:

@@ -22,8 +22,9 @@ BATCH = 1000
 class Command(ConsoleCommand):
     help = (
         "Lists jobs: state, next run, last result, and why each does not run now. "
-        "With --json one object per line: id, name, group, enabled, state, next_run, last_result, last_finished_at, "
-        "run (the open one), progress ({complete, total}), why; times in ISO 8601, null for missing values."
+        "With --json one object per line: id, name, group, tags, enabled, state, next_run, last_result, "
+        "last_finished_at, run (the open one), progress ({complete, total}), why; times in ISO 8601, null for missing "
+        "values."
     )
     requires_system_checks = CHECKS
 
@@ -31,10 +32,18 @@ class Command(ConsoleCommand):
         parser.add_argument("--state", nargs="+", choices=Condition.values, help="only jobs in one of these states")
         parser.add_argument("--name", metavar="TEXT", help="only jobs with this text in their name, ignoring case")
         parser.add_argument("--group", metavar="NAME", help="only jobs of this group")
+        parser.add_argument("--tag", metavar="NAME", help="only jobs with this tag")
         parser.add_argument("--json", action="store_true", help="one JSON object per line, for programs")
 
     def handle(
-        self, *, state: list[str] | None, name: str | None, group: str | None, json: bool, **options: Any
+        self,
+        *,
+        state: list[str] | None,
+        name: str | None,
+        group: str | None,
+        tag: str | None,
+        json: bool,
+        **options: Any,
     ) -> None:
         with database_errors_explained():
             jobs = Job.objects.order_by("name")
@@ -42,6 +51,8 @@ class Command(ConsoleCommand):
                 jobs = jobs.filter(name__icontains=name)
             if group is not None:
                 jobs = jobs.filter(group=group_named(group))
+            if tag is not None:
+                jobs = jobs.filter(tags__name=tag.lower())
             found = (facts for facts in statuses(jobs) if not state or facts.condition in state)
             if json:
                 for facts in found:
@@ -55,7 +66,7 @@ def statuses(jobs: QuerySet[Job]) -> Iterator[JobStatus]:
     ids = list(jobs.values_list("pk", flat=True))
     for start in range(0, len(ids), BATCH):
         yield from fetch_job_status(
-            list(jobs.filter(pk__in=ids[start : start + BATCH]).select_related("group"))
+            list(jobs.filter(pk__in=ids[start : start + BATCH]).select_related("group").prefetch_related("tags"))
         ).values()
 
 
@@ -74,6 +85,7 @@ def as_json(facts: JobStatus) -> str:
             "id": job.pk,
             "name": job.name,
             "group": job.group.name if job.group else None,
+            "tags": [tag.name for tag in job.tags.all()],
             "enabled": job.enabled,
             "state": facts.condition.value,
             "next_run": _iso(facts.next_run),

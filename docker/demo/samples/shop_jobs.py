@@ -14,7 +14,7 @@ from django.contrib.auth import get_user_model
 from django.utils import timezone
 
 import chroniker
-from chroniker.models import Blackout, Calendar, CatchUp, Group, Job, JobDependency
+from chroniker.models import Blackout, Calendar, CatchUp, Group, Job, JobDependency, Tag
 
 #: Name to limit.
 GROUPS = {
@@ -22,6 +22,8 @@ GROUPS = {
     "Maintenance": 1,
 }  # fmt: skip
 HEAVY, GPU = "heavy", "gpu"
+#: Tags of the jobs of a group.
+TAGS = {"Imports": ("etl",), "Warehouse": ("etl", "nightly"), "Nightly reports": ("nightly",), "Billing": ("audited",)}
 CALENDAR = "Deployments"
 
 
@@ -187,6 +189,7 @@ def _create(shop_job: ShopJob, group: Group, calendar: Calendar | None) -> None:
         setattr(job, name, value)
     job.full_clean()
     job.save()
+    job.tags.set(Tag.objects.ensure(TAGS.get(shop_job.group, ())))
     if unchecked:
         Job.objects.filter(pk=job.pk).update(**unchecked)
 

@@ -68,6 +68,7 @@ def test_json_has_all_fields_for_each_job() -> None:
             "id": run.job_id,
             "name": "busy",
             "group": None,
+            "tags": [],
             "enabled": True,
             "state": "running",
             "next_run": state_of(run.job).next_run.isoformat(),  # type: ignore[union-attr]
@@ -81,6 +82,7 @@ def test_json_has_all_fields_for_each_job() -> None:
             "id": new.pk,
             "name": "new",
             "group": None,
+            "tags": [],
             "enabled": True,
             "state": "new",
             "next_run": None,

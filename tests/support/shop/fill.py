@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime as dt
 from random import Random
 
-from chroniker.models import Group, Job, JobDependency, Run, RunHour, RunTotal
+from chroniker.models import Group, Job, JobDependency, Run, RunHour, RunTotal, Tag
 from tests.support.shop import past, present
-from tests.support.shop.jobs import GROUPS, JOBS
+from tests.support.shop.jobs import GROUPS, JOBS, TAGS
 
 
 def fill(now: dt.datetime, days: int = 30, seed: int = 11) -> None:
@@ -20,6 +20,7 @@ def fill(now: dt.datetime, days: int = 30, seed: int = 11) -> None:
     totals: dict[dt.datetime, RunTotal] = {}
     for each in JOBS:
         job = saved[each.name]
+        job.tags.set(Tag.objects.ensure(TAGS.get(each.group, ())))
         runs = past.closed_runs(job, each, random, now, days)
         Run.objects.bulk_create(runs)
         past.write_state(job, runs, now)

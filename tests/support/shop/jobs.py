@@ -10,6 +10,8 @@ GROUPS = {
     "Billing": None, "Imports": 2, "Mail": None, "Maintenance": 1, "Monitors": None, "Nightly reports": 2,
     "Search": None, "Warehouse": 2,
 }  # fmt: skip
+#: Tags of the jobs of a group.
+TAGS = {"Imports": ("etl",), "Warehouse": ("etl", "nightly"), "Nightly reports": ("nightly",), "Billing": ("audited",)}
 
 
 @dataclass(frozen=True)

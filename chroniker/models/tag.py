@@ -1,0 +1,62 @@
+"""Tags of jobs: words by which the list of jobs is filtered. People and declarations write them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable
+
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from chroniker.models.base import NamedManager
+
+#: Tags of one job.
+MOST_TAGS = 20
+PATTERN = r"^[a-z0-9][a-z0-9_.:-]{0,49}\Z"
+_MESSAGE = _("A tag has at most 50 of these characters: a-z 0-9 _ . : -, and begins with a letter or digit.")
+
+
+class TagManager(NamedManager["Tag"]):
+    def ensure(self, names: Collection[str]) -> list[Tag]:
+        """The tags with these names; those that do not exist are created. Two statements."""
+        if not names:
+            return []
+        self.bulk_create([Tag(name=name) for name in names], ignore_conflicts=True)
+        return list(self.filter(name__in=names))
+
+
+class Tag(models.Model):
+    """One tag. It stays when no job has it any more; then no list offers it."""
+
+    name = models.CharField(_("name"), max_length=50, unique=True, validators=[RegexValidator(PATTERN, _MESSAGE)])
+
+    objects = TagManager()
+
+    class Meta:
+        verbose_name = _("tag")
+        verbose_name_plural = _("tags")
+        ordering = ("name",)
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.name
+
+    def natural_key(self) -> tuple[str]:
+        return (self.name,)
+
+
+def checked_tags(words: Iterable[str]) -> tuple[str, ...]:
+    """These words as names of tags, in lower case, sorted, each once. Raises ``ValidationError``."""
+    names = tuple(sorted({word.lower() for word in words}))
+    if wrong := [name for name in names if not re.match(PATTERN, name)]:
+        raise ValidationError(_("“%(tag)s” is no tag. %(rule)s"), params={"tag": wrong[0], "rule": _MESSAGE})
+    if len(names) > MOST_TAGS:
+        raise ValidationError(_("A job has at most %(most)d tags."), params={"most": MOST_TAGS})
+    return names
+
+
+def split_tags(text: str) -> tuple[str, ...]:
+    """The tags in a text, with spaces or commas between them. Raises ``ValidationError``."""
+    return checked_tags(text.replace(",", " ").split())
