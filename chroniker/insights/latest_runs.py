@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from uuid import UUID
 
-from django.db.models import F
+from django.db.models import Q
 
-from chroniker.models import Run, Status
+from chroniker.models import JobState, Run, Status
 
 LATEST = 20
 
@@ -25,14 +27,18 @@ class PastRun:
     error_line: str
 
 
-def latest_runs(job_ids: Collection[int]) -> dict[int, list[PastRun]]:
-    """By job: its runs among the last ``LATEST`` tokens, the oldest first. Uses the unique index on (job, token)."""
-    if not job_ids:
+def latest_runs(states: Collection[JobState]) -> dict[int, list[PastRun]]:
+    """By job: its runs among the last ``LATEST`` tokens, the oldest first.
+
+    A range of the unique index on (job, token) for each job: by a join, all runs of the jobs would be read.
+    """
+    if not states:
         return {}
-    runs = Run.objects.filter(job__in=job_ids, slot="", token__gt=F("job__state__last_token") - LATEST)
+    ranges = (Q(job=state.pk, token__gt=state.last_token - LATEST) for state in states)
+    runs = Run.objects.filter(reduce(or_, ranges), slot="")
     columns = ("job_id", "pk", "token", "status", "started_at", "finished_at", "host", "error_line")
     found: dict[int, list[PastRun]] = {}
-    for job_id, pk, token, status, started, finished, host, error in runs.order_by("job", "token").values_list(
+    for job_id, pk, token, status, started, finished, host, error in runs.order_by("job_id", "token").values_list(
         *columns
     ):
         seconds = max((finished - started).total_seconds(), 0.0) if started and finished else None

@@ -52,25 +52,21 @@ ORDERS: dict[str, Any] = {
 
 
 def list_page(job_admin: Any, request: HttpRequest) -> HttpResponse:
-    """``?show=``, ``q``, ``group``, ``queue``, ``executor``, ``command``, ``owner``, ``tag``, ``host``, ``o`` and
+    """``?show=``, ``q``, ``group``, ``queue``, ``executor``, ``command``, ``owner``, ``tag``, ``host``, ``o``,
     ``after``.
 
     A value that is unknown shows no job, or is ignored where it cannot be one.
     """
     if not job_admin.has_view_or_change_permission(request):
         raise PermissionDenied
-    chosen, order = job_filter(request), request.GET.get("o", "")
-    order = order if order in ORDERS else "attention"
-    now = database_now()
-    conditions = Conditions(now)
-    cursor = request.GET.get("after", "")
+    chosen, order, now = job_filter(request), _order(request), database_now()
+    conditions, cursor = Conditions(now), request.GET.get("after", "")
     page = job_order.page(chosen, conditions, order, cursor)
     prefetch_related_objects(page.jobs, "tags")  # once, not for each band
     may = rights(job_admin, request)
     overviews = fetch_job_status(page.jobs, now).values()
-    past = latest_runs([job.pk for job in page.jobs]) if may.view_runs else {}
+    past = latest_runs([each.state for each in overviews]) if may.view_runs else {}
     counts = job_filters.counts(conditions)
-    rows = job_rows(overviews, past, may)
     context = {
         "title": _("Jobs"),
         "opts": Job._meta,
@@ -86,13 +82,20 @@ def list_page(job_admin: Any, request: HttpRequest) -> HttpResponse:
         "order": order,
         "orders": list(ORDERS.items()),
         "jobs": page.jobs,
-        "bands": bands(rows, banded=order == "attention", is_whole=not (page.cursor or cursor)),
+        "bands": bands(
+            job_rows(overviews, past, may), banded=order == "attention", is_whole=not (page.cursor or cursor)
+        ),
         "next_page": _query(request, after=page.cursor) if page.cursor else "",
         "first_page": _query(request, after="") if cursor else "",
         "here": request.get_full_path(),
         **_exchange(request),
     }
     return render(job_admin.admin_site, request, TEMPLATE, "jobs", context, FRAGMENTS)
+
+
+def _order(request: HttpRequest) -> str:
+    order = request.GET.get("o", "")
+    return order if order in ORDERS else "attention"
 
 
 def _exchange(request: HttpRequest) -> dict[str, Any]:
