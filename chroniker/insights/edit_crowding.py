@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection, Sequence
 
-from django.db.models import F
+from django.db.models import OuterRef, Subquery
 
 from chroniker.eligibility.hosts import live_services
 from chroniker.insights.collision_pools import PoolCollision, Queue, slots_by_queue
@@ -59,8 +59,10 @@ def _queues_and_slots(
     if not any(slots.values()):
         return _own(edited), {}, None
     ids = {state.pk for states in starting for state in states}
-    latest = Run.objects.filter(job__in=[*ids, edited.pk or 0], parent=None, token=F("job__state__last_token"))
-    names = latest.exclude(executor="").values_list("job", "executor", "queue")
-    queues = {pk: (executor, queue) for pk, executor, queue in names}
+    # One search in the index for each job: a join may read all runs of these jobs.
+    latest = Run.objects.filter(job=OuterRef("pk"), token=OuterRef("last_token"), parent=None)
+    columns = {f"latest_{name}": Subquery(latest.values(name)[:1]) for name in ("executor", "queue")}
+    names = JobState.objects.filter(pk__in=[*ids, edited.pk or 0]).annotate(**columns).values_list("pk", *columns)
+    queues = {pk: (executor, queue) for pk, executor, queue in names if executor}
     queue = queues.get(edited.pk or 0, _own(edited))
     return queue, queues, slots.get(queue)

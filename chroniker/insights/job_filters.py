@@ -75,7 +75,8 @@ class Conditions:
         self.attention = _any_of(attention, stuck)
         self.running = Q(pk__in=_jobs_of(running))
         self.waiting = _any_of(waiting, queued)
-        self.overdue = Q(pk__in=_jobs_of(overdue))
+        # DISTINCT: else PostgreSQL joins its tables with all jobs, in the order in which they are written.
+        self.overdue = Q(pk__in=_jobs_of(overdue).distinct())
         self.failing = _any_of([failing])
         self.held = _any_of([held])
         never = states.filter(last_status="").exclude(pk__in=open_runs.values("job")).order_by().values("pk")
