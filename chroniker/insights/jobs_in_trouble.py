@@ -9,7 +9,7 @@ from django.db.models import F, QuerySet
 from chroniker.models import Alert, AlertKind, JobState, Run, Status
 
 #: Kinds of alerts that no other condition of this module finds.
-ALERTED = (AlertKind.LATE, AlertKind.SLOW, AlertKind.OVERDUE, AlertKind.MISSED)
+ALERTED = (AlertKind.LATE, AlertKind.SLOW, AlertKind.OVERDUE, AlertKind.MISSED, AlertKind.BACKFILL)
 DAY = dt.timedelta(days=1)
 
 
@@ -23,7 +23,7 @@ def with_schedule_error() -> QuerySet[JobState]:
 
 
 def alerted() -> QuerySet[Alert]:
-    """Open alerts about time: late, slow, overdue, missed."""
+    """Open alerts about time and backfills: late, slow, overdue, missed, backfill failed."""
     return Alert.objects.filter(ended_at__isnull=True, kind__in=ALERTED)
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 from chroniker.conf import settings
 from chroniker.exceptions import ScheduleError
 from chroniker.lifecycle.job_health import seconds_of
-from chroniker.models import AlertKind, Job, JobState, Run, Status, Trigger
+from chroniker.models import AlertKind, Backfill, Job, JobState, Run, Status, Trigger
 from chroniker.models.alert_fields import AlertRules, rules_of
 from chroniker.reasons import Reason
 from chroniker.schedule import jitter
@@ -110,6 +110,25 @@ def missed(change: Change, run: Run) -> None:
     if not is_open(change.state, AlertKind.MISSED) and run.scheduled_for and run.covered_until:
         args = {"instant": iso(run.scheduled_for), "until": iso(run.covered_until), "why": _reason(run)}
         change.raised.append(Finding(AlertKind.MISSED, iso(run.scheduled_for), args, run.pk))
+
+
+def ended_backfill(change: Change, backfill: Backfill, run: Run | None = None) -> None:
+    """Add that this backfill has ended with a failure, or without one, which ends the alert about an earlier one.
+
+    ``run``: the one whose failure has ended it. A backfill that a person has cancelled says nothing.
+    """
+    if backfill.is_open or backfill.cancelled_at is not None or not change.job.enabled:
+        return
+    has_failed = bool(backfill.failed or backfill.error)
+    if not has_failed and is_open(change.state, AlertKind.BACKFILL):
+        change.ended.add(AlertKind.BACKFILL)
+    elif has_failed and change.rules.failures and not is_open(change.state, AlertKind.BACKFILL):
+        args: dict[str, Any] = {"instant": iso(backfill.first), "until": iso(backfill.last), "n": backfill.failed}
+        if run is not None:
+            args |= {"token": run.token, "why": _reason(run)}
+        if backfill.error:
+            args["error"] = backfill.error
+        change.raised.append(Finding(AlertKind.BACKFILL, str(backfill.pk), args, run.pk if run else None))
 
 
 def next_look(change: Change, run: Run | None, now: dt.datetime) -> dt.datetime | None:

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from chroniker.clock.database_clock import database_now
 from chroniker.exceptions import BackfillRefused
-from chroniker.lifecycle import job_health
+from chroniker.lifecycle import alert_conditions, alert_episodes, job_health
 from chroniker.lifecycle.bulk import write_states
 from chroniker.lifecycle.planned_rows import Plan
 from chroniker.lifecycle.transactions import locked, transactional
@@ -64,9 +64,14 @@ def fail_backfill(backfill_id: UUID, error: str) -> None:
     """End this backfill: its scheduled times cannot be computed on any host. Nothing happens if it was deleted."""
     job = Backfill.objects.filter(pk=backfill_id).values("job")
     for state in locked(JobState.objects.filter(pk__in=job), skip=False):
-        if Backfill.objects.filter(pk=backfill_id, finished_at=None).update(finished_at=database_now(), error=error):
+        now = database_now()
+        if Backfill.objects.filter(pk=backfill_id, finished_at=None).update(finished_at=now, error=error):
+            row = Backfill.objects.select_related("job__group").get(pk=backfill_id)
+            [change] = alert_conditions.changes_of([(state, row.job)])
+            alert_conditions.ended_backfill(change, row)
+            alert_episodes.write([change], now)
             state.backfill_at = None
-            write_states([state], ("backfill_at",))
+            write_states([state], ("backfill_at", *alert_episodes.MARKS))
 
 
 def still_open(plans: list[Plan]) -> list[Plan]:

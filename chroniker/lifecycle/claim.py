@@ -159,6 +159,8 @@ def _write_alerts(plans: Sequence[Plan], now: dt.datetime) -> None:
         alert_conditions.standing(change)
         if plan.missed is not None:
             alert_conditions.missed(change, plan.missed)
+        if plan.backfill is not None:
+            alert_conditions.ended_backfill(change, plan.backfill)
         opened = plan.opened[0] if plan.opened else None
         moments = [alert_conditions.next_look(change, opened, now)]
         if opened is None:  # another run may be open

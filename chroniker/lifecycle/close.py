@@ -24,7 +24,7 @@ from chroniker.lifecycle.bulk import write_states
 from chroniker.lifecycle.events import note, note_lost
 from chroniker.lifecycle.notify import annotate_recipients, enqueue, send_run_finished
 from chroniker.lifecycle.transactions import locked, transactional
-from chroniker.models import EVERY_HOST, OPEN, EventKind, Job, JobState, Lease, Run, Status, Trigger
+from chroniker.models import EVERY_HOST, OPEN, Backfill, EventKind, Job, JobState, Lease, Run, Status, Trigger
 from chroniker.reasons import NO_REASON, Code, Reason
 
 LONGEST_BACKOFF = dt.timedelta(days=1)
@@ -202,7 +202,7 @@ def _settle(states: Sequence[JobState], runs: Sequence[Run], at_once: bool) -> N
         goes_on = again is not None and job_health.book_retry(state, run, now if at_once else again)
         job_health.record_end(state, run, goes_on=goes_on)
         ended += [] if goes_on else [run]
-    _write_alerts(by_job, settled, now)
+    _write_alerts(by_job, settled, backfill_of, now)
     write_states([by_job[run.job_id] for run in settled], CLOSED)
     backfills.write(list(backfill_of.values()))
     activations.record_ends(ended, [by_job[run.job_id] for run in settled], now)
@@ -211,12 +211,17 @@ def _settle(states: Sequence[JobState], runs: Sequence[Run], at_once: bool) -> N
     enqueue(runs, now)
 
 
-def _write_alerts(states: Mapping[int, JobState], runs: Sequence[Run], now: dt.datetime) -> None:
+def _write_alerts(
+    states: Mapping[int, JobState], runs: Sequence[Run], backfill_of: Mapping[Any, Backfill], now: dt.datetime
+) -> None:
     """What the ends of these runs raise and end. No statement where that is nothing."""
     found = alert_conditions.changes_of({run.job_id: (states[run.job_id], run.job) for run in runs}.values())
     changes = {change.job.pk: change for change in found}
     for run in runs:
         alert_conditions.ended_run(changes[run.job_id], run)
+        backfill = backfill_of.get(run.backfill)
+        if backfill is not None and backfill.stopped_by_run == run.token:
+            alert_conditions.ended_backfill(changes[run.job_id], backfill, run)
     last = {run.job_id: run for run in runs if run.origin != Trigger.BACKFILL}
     for pk, change in changes.items():
         alert_conditions.standing(change, last.get(pk))

@@ -1920,6 +1920,7 @@ class Migration(migrations.Migration):
                             ("missed", "missed"),
                             ("held", "on hold"),
                             ("set_aside", "schedule error"),
+                            ("backfill", "backfill failed"),
                         ],
                         max_length=10,
                         verbose_name="kind",

@@ -26,6 +26,7 @@ class AlertKind(models.TextChoices):
     MISSED = "missed", _("missed")
     HELD = "held", _("on hold")
     SET_ASIDE = "set_aside", _("schedule error")
+    BACKFILL = "backfill", _("backfill failed")
 
     @property
     def bit(self) -> int:
@@ -111,6 +112,8 @@ def _sentence(kind: str, args: dict[str, Any], words: dict[str, str]) -> str:
     if kind == AlertKind.FAILING:
         text = ngettext("It failed once, %(since)s.", "It failed %(n)s times in a row since %(since)s.", args["n"])
         return text % {**words, "n": count(args["n"])}
+    if kind == AlertKind.BACKFILL:
+        return _of_backfill(args, words)
     texts = {
         AlertKind.LATE: gettext("It was scheduled for %(instant)s and had not started by %(until)s."),
         AlertKind.SLOW: gettext("Run %(token)s, started %(started)s, takes longer than %(limit)s."),
@@ -120,3 +123,18 @@ def _sentence(kind: str, args: dict[str, Any], words: dict[str, str]) -> str:
         AlertKind.SET_ASIDE: gettext("Its schedule cannot be computed. %(error)s"),
     }
     return texts[AlertKind(kind)] % words
+
+
+def _of_backfill(args: dict[str, Any], words: dict[str, str]) -> str:
+    if "error" in args:
+        text = gettext("The backfill from %(instant)s to %(until)s has ended: its times cannot be computed. %(error)s")
+    elif "token" in args:
+        text = gettext("The backfill from %(instant)s to %(until)s was ended by the failure of run %(token)s.")
+    else:
+        text = ngettext(
+            "The backfill from %(instant)s to %(until)s has ended: %(n)s run failed.",
+            "The backfill from %(instant)s to %(until)s has ended: %(n)s runs failed.",
+            args["n"],
+        )
+        words = {**words, "n": count(args["n"])}
+    return text % words

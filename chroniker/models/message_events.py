@@ -33,6 +33,7 @@ ALERT_EVENTS = (
     "alert.missed",
     "alert.held",
     "alert.set_aside",
+    "alert.backfill",
     RECOVERED,
 )
 #: One message for many alerts of one pass.

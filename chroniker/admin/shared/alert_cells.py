@@ -16,7 +16,7 @@ ALERT_FIELDSET: tuple[str | tuple[str, ...], ...] = (
     "alert_repeat_seconds",
 )
 #: The state of a kind, where it has another name.
-_CODES = {AlertKind.HELD: "on_hold", AlertKind.SET_ASIDE: "schedule_error"}
+_CODES = {AlertKind.HELD: "on_hold", AlertKind.SET_ASIDE: "schedule_error", AlertKind.BACKFILL: "failed"}
 
 
 def alert_code(kind: str) -> str:

@@ -19,14 +19,18 @@ from chroniker.exceptions import BackfillRefused
 from chroniker.lifecycle import Outcome, plan
 from chroniker.models import (
     EVERY_HOST,
+    Alert,
+    AlertKind,
     Backfill,
     Blackout,
     Calendar,
+    Channel,
     Group,
     Job,
     JobState,
     Lease,
     OnFailure,
+    Outbox,
     Overlap,
     Run,
     Status,
@@ -39,6 +43,8 @@ from chroniker.reasons import Code
 from chroniker.scheduler import backfilling
 from chroniker.scheduler.backfill_batches import with_open_backfills
 from chroniker.scheduler.tick import expire, tick
+from chroniker.wording.formats import full_time
+from tests.support.channels import a_channel
 from tests.support.factories import a_booked_job, a_dependency, a_due_job, started, state_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -89,6 +95,65 @@ def test_one_run_after_the_other_the_oldest_first() -> None:
     assert [run.interval_start for run in runs] == [run.instant - DAY for run in runs]  # type: ignore[operator]
     assert (row.made, row.succeeded, row.failed, row.is_open) == (3, 3, 0, False)
     assert state_of(job).backfill_at is None
+
+
+def alerts() -> list[tuple[str, bool]]:
+    """Each alert about a backfill: its text, and whether it is open."""
+    rows = Alert.objects.filter(kind=AlertKind.BACKFILL).order_by("pk")
+    return [(alert.text, alert.ended_at is None) for alert in rows]
+
+
+def sent(channel: Channel) -> list[str]:
+    return list(Outbox.objects.filter(channel=channel.key).order_by("pk").values_list("event", flat=True))
+
+
+def test_a_backfill_that_a_failure_ends_is_reported_until_one_ends_without_failure() -> None:
+    channel = a_channel(is_default=True, events=["alert.backfill", "alert.recovered"])
+    job = daily(3, alert_failures=5)
+    row = a_backfill(job, on_failure=OnFailure.STOP)
+    ended(claimed())
+    run = claimed()
+    assert alerts() == []
+    ended(run, Status.FAILED)
+    [(text, is_open)] = alerts()
+    assert f"was ended by the failure of run {run.token}." in text and is_open
+    assert full_time(row.first) in text and full_time(row.last) in text
+    assert sent(channel) == ["alert.backfill"] and state_of(job).failures == 0
+    again = a_backfill(job)
+    for _each in range(2):
+        ended(claimed())
+        assert alerts() == [(text, True)]
+    assert not tick_until_ended(again) and alerts() == [(text, False)]
+    assert (
+        sent(channel) == ["alert.backfill", "alert.recovered"]
+        and not state_of(job).alerts_open & AlertKind.BACKFILL.bit
+    )
+
+
+def test_a_backfill_that_goes_on_after_failures_is_reported_at_its_end() -> None:
+    job = daily(2)
+    row = a_backfill(job)
+    for _each in range(2):
+        ended(claimed(), Status.FAILED)
+        assert alerts() == []
+    assert not tick_until_ended(row)
+    [(text, is_open)] = alerts()
+    assert text.endswith("has ended: 2 runs failed.") and is_open
+    Job.objects.filter(pk=job.pk).update(enabled=False)
+    tick()
+    [(_text, is_open)] = alerts()
+    assert not is_open
+
+
+@pytest.mark.parametrize("cancelled", [True, False])
+def test_no_failure_of_a_backfill_is_reported_where_nobody_wants_it(cancelled: bool) -> None:
+    job = daily(2, alert_failures=1 if cancelled else 0)
+    row = a_backfill(job, on_failure=OnFailure.STOP)
+    run = claimed()
+    if cancelled:
+        assert lifecycle.cancel_backfill(row.pk, "anna")
+    ended(run, Status.FAILED)
+    assert alerts() == []
 
 
 def test_the_timeline_of_the_schedule_stays_as_it_is() -> None:
@@ -369,6 +434,8 @@ def test_a_schedule_that_cannot_be_computed_ends_the_backfill_and_not_the_schedu
     tick()
     row.refresh_from_db()
     assert not row.is_open and "nonsense" in row.error
+    [(text, is_open)] = alerts()
+    assert "its times cannot be computed" in text and "nonsense" in text and is_open
     assert (state_of(job).schedule_error, state_of(job).backfill_at) == ("", None)
 
 
