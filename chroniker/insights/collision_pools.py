@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from chroniker.insights.crowding import Collision, ExpectedRun, collisions, usual_length
+from chroniker.insights.timeline_runs import PastRun
 from chroniker.models import Group, HostService, JobState, Run
 
 Queue = tuple[str, str]  #: executor and queue; the queue is empty for an executor without queues
@@ -36,7 +37,7 @@ def pool_collisions(
     expected: Sequence[ExpectedRun],
     states: Iterable[JobState],
     open_runs: Sequence[Run],
-    past: Iterable[Run],
+    past: Iterable[PastRun],
     services: Iterable[HostService],
     now: dt.datetime,
 ) -> list[PoolCollision]:
@@ -46,7 +47,8 @@ def pool_collisions(
     """
     jobs = {state.pk: state.job for state in states}
     queues: dict[int, Queue] = {pk: (job.executor, job.queue) for pk, job in jobs.items()}
-    queues |= {run.job_id: (run.executor, run.queue) for run in reversed([*open_runs, *past]) if run.executor}
+    latest_last: list[Run | PastRun] = [*reversed([*past]), *reversed(open_runs)]
+    queues |= {run.job_id: (run.executor, run.queue) for run in latest_last if run.executor}
     by_queue: dict[Queue, list[ExpectedRun]] = defaultdict(list)
     by_group: dict[int, list[ExpectedRun]] = defaultdict(list)
     groups: dict[int, Group] = {}

@@ -27,12 +27,12 @@ def expected_starts(state: JobState, high: dt.datetime) -> Iterator[dt.datetime]
 
     The state must carry its ``job``.
     """
-    delay = jitter(state.pk, state.job.jitter_seconds)
+    spec, delay = state.job.spec, jitter(state.pk, state.job.jitter_seconds)
     instant = state.next_instant
     while instant is not None and instant + delay <= high:
         yield instant + delay
         try:
-            instant = next_after(state.job.spec, instant)
+            instant = next_after(spec, instant)
         except ScheduleError:  # written past the form
             return
 

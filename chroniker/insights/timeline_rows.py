@@ -11,6 +11,7 @@ from itertools import islice
 from chroniker.insights.collision_pools import expected_end
 from chroniker.insights.crowding import usual_length
 from chroniker.insights.expected_runs import Starts
+from chroniker.insights.timeline_runs import GroupLabel, JobLabel, PastRun
 from chroniker.models import Group, Job, JobState, Run, RunHour, Status
 
 #: Expected runs of one row; a job that is expected more often is a band.
@@ -27,7 +28,7 @@ class Bar:
     start: dt.datetime
     end: dt.datetime
     code: str
-    run: Run | None = None
+    run: Run | PastRun | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ class Rows:
         self, low: dt.datetime, now: dt.datetime, high: dt.datetime, single_since: dt.datetime | None, by: str
     ) -> None:
         self.low, self.now, self.high, self.single_since, self.by = low, now, high, single_since, by
-        self.groups: dict[str, Group] = {}
+        self.groups: dict[str, Group | GroupLabel] = {}
         self._found: dict[tuple[str, int], JobRow] = {}
         self._last_lane: dict[int, str] = {}
         self._frequent: set[int] = set()
@@ -92,7 +93,7 @@ class Rows:
     def count(self) -> int:
         return len(self._found)
 
-    def add_runs(self, runs: Iterable[Run]) -> None:
+    def add_runs(self, runs: Iterable[PastRun]) -> None:
         """Closed runs, newest first."""
         for run in runs:
             row = self._row(run.job, self._lane_of(run))
@@ -108,7 +109,7 @@ class Rows:
             end = max(self.now, min(expected_end(run, self.now), self.high)) if run.started_at else self.now
             row.bars.append(Bar(start, end, "running" if run.status == Status.RUNNING else "queued", run))
 
-    def use_lanes(self, runs: Iterable[Run]) -> None:
+    def use_lanes(self, runs: Iterable[PastRun]) -> None:
         """The lanes of jobs none of whose runs was added, by these runs, the newest first."""
         for run in runs:
             self._lane_of(run)
@@ -147,15 +148,15 @@ class Rows:
                 bad = hour.failed + hour.timed_out + hour.lost
                 row.bands.append(Band(low, high, hour.succeeded, bad, hour.seconds_sum * ((high - low) / HOUR)))
 
-    def _row(self, job: Job, lane: str) -> JobRow:
+    def _row(self, job: Job | JobLabel, lane: str) -> JobRow:
         return self._found.setdefault((lane, job.pk), JobRow(job.pk, job.name, lane))
 
-    def _lane_of(self, run: Run) -> str:
+    def _lane_of(self, run: Run | PastRun) -> str:
         lane = (run.worker or run.host) if self.by == "worker" else self._lane_of_job(run.job)
         self._last_lane.setdefault(run.job_id, lane)
         return lane
 
-    def _lane_of_job(self, job: Job) -> str:
+    def _lane_of_job(self, job: Job | JobLabel) -> str:
         if self.by != "group" or job.group is None:
             return ""
         self.groups[job.group.name] = job.group

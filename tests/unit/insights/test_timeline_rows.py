@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 from uuid import UUID
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from chroniker.insights.collision_pools import pool_collisions, slots_by_queue
 from chroniker.insights.expected_runs import Starts, expectation
 from chroniker.insights.timeline_rows import POINTS, Band, Bar, JobRow, Rows, arrange, busy_line
+from chroniker.insights.timeline_runs import JobLabel, PastRun
 from chroniker.models import Group, HostService, Job, JobState, Run, RunHour, Status
 from chroniker.schedule import jitter, next_after
 from tests.unit.schedule.samples import utc
@@ -101,7 +103,7 @@ def test_queues_and_groups_collide_on_their_own() -> None:
 
 def test_the_queue_of_a_job_is_that_of_its_latest_run_and_open_runs_hold_slots() -> None:
     state = a_state(1, "*/30 * * * *")
-    past = [Run(job=state.job, executor="celery", queue=queue) for queue in ("new", "old")]
+    past = [replace(closed(1, 1, job=state.job), executor="celery", queue=queue) for queue in ("new", "old")]
     open_run = Run(job=a_state(2, "0 0 1 1 *", p50=3600.0).job, executor="celery", queue="new", started_at=NOW)
     runs = expectation([state], Starts(NOW + 30 * MINUTE), 99).runs
     services = [a_service("a", 1, "new")]
@@ -122,12 +124,10 @@ def test_the_line_of_busy_slots_is_the_number_of_runs_in_each_second(bars: list[
     assert [round(busy, 6) for busy in busy_line([row], low, high)] == [round(each, 6) for each in expected]
 
 
-def closed(pk: int, minutes_ago: int, *, job: Job, worker: str = "a", status: str = Status.SUCCEEDED) -> Run:
+def closed(pk: int, minutes_ago: int, *, job: Job, worker: str = "a", status: str = Status.SUCCEEDED) -> PastRun:
     end = NOW - minutes_ago * MINUTE
-    return Run(
-        pk=UUID(int=pk), job=job, worker=worker, status=status, claimed_at=end - MINUTE, started_at=end - MINUTE,
-        finished_at=end,
-    )  # fmt: skip
+    label = JobLabel(job.pk, job.name, None)
+    return PastRun(UUID(int=pk), label, status, end - MINUTE, end - MINUTE, end, worker, worker, "", "")
 
 
 def test_runs_stand_in_the_lane_of_their_worker_and_expected_ones_in_that_of_the_latest() -> None:

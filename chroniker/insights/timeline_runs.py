@@ -1,0 +1,93 @@
+"""Past and open runs of the timeline. Past runs are light rows: thousands of model objects take most of its time."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import DateTimeField, F, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce
+
+from chroniker.models import Lease, Run, Status
+
+#: Runs of any kind among which the past runs are searched.
+MOST_SEARCHED = 10_000
+#: Frequent jobs whose successes are not read one by one.
+MOST_FREQUENT = 500
+
+_COLUMNS = ("status", "claimed_at", "started_at", "finished_at", "worker", "host", "executor", "queue")
+_OF_JOB = ("job_id", "job__name", "job__group", "job__group__name", "job__group__limit")
+
+
+@dataclass(frozen=True, slots=True)
+class GroupLabel:
+    pk: int
+    name: str
+    limit: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobLabel:
+    pk: int
+    name: str
+    group: GroupLabel | None
+
+
+@dataclass(frozen=True, slots=True)
+class PastRun:
+    """A run that has ended, or another run of which no more is needed."""
+
+    pk: UUID
+    job: JobLabel
+    status: str
+    claimed_at: dt.datetime
+    started_at: dt.datetime | None
+    finished_at: dt.datetime | None
+    worker: str
+    host: str
+    executor: str
+    queue: str
+    searched_since: dt.datetime | None = None  #: older runs were not searched; None: all were
+
+    @property
+    def job_id(self) -> int:
+        return self.job.pk
+
+
+def open_runs() -> QuerySet[Run]:
+    open_ids = Lease.objects.filter(slot="").values("run")
+    return Run.objects.filter(pk__in=open_ids).select_related("job__group", "job__state").order_by("claimed_at")
+
+
+def past_runs(low: dt.datetime, frequent: Collection[int], most: int) -> list[PastRun]:
+    """The newest runs, without skipped ones and without successes of frequent jobs.
+
+    Only the newest ``MOST_SEARCHED`` runs of any kind are searched, so that the statement stays bounded.
+    """
+    newest = Run.objects.order_by("-claimed_at").values("claimed_at")[MOST_SEARCHED : MOST_SEARCHED + 1]
+    bound = Subquery(newest)  # MariaDB returns text for an annotation with Coalesce
+    runs = Run.objects.filter(claimed_at__gte=low, parent=None).exclude(status=Status.SKIPPED)
+    searched = Coalesce(bound, Value(low, output_field=DateTimeField()))
+    runs = runs.filter(claimed_at__gte=searched).annotate(searched_since=bound)
+    if frequent:
+        runs = runs.exclude(Q(status=Status.SUCCEEDED) & Q(job__in=sorted(frequent)[:MOST_FREQUENT]))
+    return list(_light(runs.order_by("-claimed_at")[:most]))
+
+
+def latest_runs(frequent: Collection[int]) -> list[PastRun]:
+    """The newest runs of frequent jobs, newest first: their successes are not among the past runs."""
+    runs = Run.objects.filter(job__in=sorted(frequent)[:MOST_FREQUENT], token__gt=F("job__state__last_token") - 3)
+    return list(_light(runs.filter(parent=None, started_at__isnull=False).order_by("-token")))
+
+
+def _light(runs: QuerySet[Run]) -> Iterator[PastRun]:
+    annotated = ["searched_since"] if "searched_since" in runs.query.annotations else []
+    jobs: dict[int, JobLabel] = {}
+    groups: dict[int, GroupLabel] = {}
+    for job_id, name, group_id, group_name, limit, *values in runs.values_list(*_OF_JOB, "pk", *_COLUMNS, *annotated):
+        if job_id not in jobs:
+            group = None if group_id is None else groups.setdefault(group_id, GroupLabel(group_id, group_name, limit))
+            jobs[job_id] = JobLabel(job_id, name, group)
+        yield PastRun(values[0], jobs[job_id], *values[1:])
