@@ -19,11 +19,11 @@ Become = Callable[[RunSpec, Descriptors, int], NoReturn]
 class CommandTree(process_tree.Tally):
     """The real tree. The keeper must be a subreaper, so that orphaned processes become its children."""
 
-    def __init__(self, given: Descriptors, become: Become) -> None:
+    def __init__(self, given: Descriptors, become: Become, wakeup: ChildWakeup) -> None:
         super().__init__()
         self._given = given
         self._become = become
-        self._wakeup = ChildWakeup()
+        self._wakeup = wakeup  # one for all trees of this process
 
     def fileno(self) -> int:
         return self._wakeup.fileno()

@@ -16,8 +16,8 @@ from contextlib import suppress
 from chroniker.process import command_main
 from chroniker.process.command_exit import remember_open_files
 from chroniker.process.command_start import load_setup, watch_environment
-from chroniker.process.keeper import ignore_signals
 from chroniker.process.keeper_parent import KeeperParent
+from chroniker.process.keeper_process import ignore_signals
 from chroniker.process.kernel import name_process
 from chroniker.process.run_spec import RUN_ID
 from chroniker.process.startup_threads import startup_threads

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import logging
 import os
+import select
 import socket
 import subprocess
 import threading
 import weakref
+from collections import deque
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from chroniker.process import run_marker
 from chroniker.process.command_start import python_words
-from chroniker.process.keeper_protocol import Descriptors
+from chroniker.process.keeper_protocol import KEEPER, LOCK, Descriptors, KeeperConnection
 from chroniker.process.kernel import LINUX, clock
 from chroniker.process.run_spec import RUN_ID
 
@@ -35,6 +38,25 @@ def start_python(module: str, descriptors: Sequence[int], *, stderr: int | None 
     )
 
 
+class IdleKeeper(NamedTuple):
+    """A living keeper between two runs. It ends when its connection closes, or after some time without a run."""
+
+    wire: KeeperConnection
+    pid: int
+    pidfd: int
+    name: bytes
+
+    @property
+    def is_alive(self) -> bool:
+        poll = select.poll()
+        poll.register(self.pidfd, select.POLLIN)
+        return not poll.poll(0)
+
+    def close(self) -> None:
+        self.wire.close()
+        os.close(self.pidfd)
+
+
 class ForkServer:
     """The client's side. Threads and forked processes may share one. No call waits for the start of Django.
 
@@ -50,6 +72,7 @@ class ForkServer:
         self._owner = os.getpid()
         self._started_at = 0.0
         self._lock = threading.Lock()
+        self._idle: deque[IdleKeeper] = deque()
 
     @classmethod
     def start(cls) -> ForkServer:
@@ -61,7 +84,7 @@ class ForkServer:
         made = cls(near, far)
         made._start_process()
         reference = weakref.ref(made)
-        os.register_at_fork(after_in_child=lambda: _drop_far(reference()))
+        os.register_at_fork(after_in_child=lambda: _leave_to_owner(reference()))
         return made
 
     @property
@@ -73,21 +96,50 @@ class ForkServer:
         """Whether the server has ended, so that no request will be answered. Known only in the owner."""
         return self._is_owner and (self._process is None or self._process.poll() is not None)
 
-    def launch(self, given: Descriptors) -> bool:
-        """Request a keeper with these files. False: there is no fork server.
+    def launch(self, name: bytes, given: Descriptors) -> bool:
+        """Request a keeper of this name with these files. False: there is no fork server.
 
         True does not guarantee a keeper: the caller waits for its first message, or for the end of the connection.
         """
         self.revive()
+        return self._request(KEEPER + name, given)
+
+    def hold(self, name: bytes, lock: int) -> bool:
+        """Have the server hold the lock of the next run of the keeper of this name. False: there is no fork server.
+
+        From the return on the lock is held until that keeper, with all its processes, is dead or serves another run.
+        """
+        return self._request(LOCK + name, [lock])
+
+    def _request(self, words: bytes, descriptors: Sequence[int]) -> bool:
         requests = self._requests
         if requests is None:
             return False
         try:
-            socket.send_fds(requests, [b"keeper"], list(given))
+            socket.send_fds(requests, [words], list(descriptors))
         except OSError:
             self.forget()
             return False
         return True
+
+    def take_idle(self) -> IdleKeeper | None:
+        """The keeper that became idle last, if one lives. It is the caller's now."""
+        while self._idle:
+            try:
+                keeper = self._idle.pop()
+            except IndexError:  # another thread took it
+                return None
+            if keeper.is_alive:
+                return keeper
+            keeper.close()
+        return None
+
+    def add_idle(self, keeper: IdleKeeper) -> None:
+        """Keep a keeper for a later run of this process."""
+        if self._requests is None:
+            keeper.close()
+            return
+        self._idle.append(keeper)
 
     def revive(self) -> None:
         """Start the server again if it was killed. The owner calls this periodically; it is cheap."""
@@ -104,7 +156,8 @@ class ForkServer:
             self._start_process()
 
     def forget(self) -> None:
-        """Close this process's connection. The server ends when all connections are closed and its keepers ended."""
+        """Close this process's connections. The server ends when all are closed and its keepers have ended."""
+        self._close_idle()
         for each in (self._requests, self._far):
             if each is not None:
                 each.close()
@@ -120,6 +173,10 @@ class ForkServer:
                 return  # runs of other processes go on; init will collect it
             self._process = None
 
+    def _close_idle(self) -> None:
+        while self._idle:
+            self._idle.pop().close()
+
     @property
     def _is_owner(self) -> bool:
         return self._owner == os.getpid()
@@ -130,8 +187,14 @@ class ForkServer:
         self._started_at = clock.monotonic()
 
 
-def _drop_far(server: ForkServer | None) -> None:
-    """Close the owner's socket in a fork: if it stayed open, requests to an ended server would wait without end."""
-    if server is not None and server._far is not None:
+def _leave_to_owner(server: ForkServer | None) -> None:
+    """Close the owner's sockets in a fork: if they stayed open, requests to an ended server would wait without end.
+
+    Idle keepers are the owner's, too.
+    """
+    if server is None:
+        return
+    server._close_idle()
+    if server._far is not None:
         server._far.close()
         server._far = None

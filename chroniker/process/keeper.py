@@ -5,7 +5,7 @@ so, and when the command has ended. The supervisor moves the deadline after each
 no database and no files but its own, and ignores every signal that can be ignored. SIGKILL on it kills the command
 too (parent-death signal); the other processes of the tree are killed by its parent and by the supervisor.
 
-Standard library only: in a cold start this process starts first, and Django later in the command's process only.
+Its process is `keeper_process`.
 """
 
 from __future__ import annotations
@@ -13,59 +13,17 @@ from __future__ import annotations
 import os
 import select
 import signal
-import socket
-import traceback
 from collections.abc import Iterable, Mapping
-from typing import Any, NoReturn, Protocol
+from typing import Any, Protocol
 
 from chroniker.process import process_tree
-from chroniker.process.command_tree import Become, CommandTree
-from chroniker.process.keeper_protocol import Descriptors, KeeperConnection, Message
-from chroniker.process.kernel import become_subreaper, boot_clock, close_descriptors, name_process
+from chroniker.process.keeper_protocol import KeeperConnection, Message
+from chroniker.process.kernel import boot_clock
 from chroniker.process.run_spec import RunSpec
 
 GO_PATIENCE = 600.0  #: how long a keeper waits for its run; the supervisor's database may be slow
 LINGER = 0.5  #: after the command has ended, its remaining processes may end by themselves
 _LONGEST_WAIT = 1.0
-
-
-def ignore_signals() -> None:
-    """No signal that can be ignored ends this process. SIGCHLD stays, to wake it."""
-    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD, signal.SIGCONT}:
-        try:
-            signal.signal(number, signal.SIG_IGN)
-        except (OSError, ValueError):
-            continue  # reserved by the C library
-    signal.pthread_sigmask(signal.SIG_SETMASK, [])
-
-
-def keep(given: Descriptors, become: Become, shared: frozenset[int] = frozenset()) -> NoReturn:
-    """Be the keeper of a command, in a process made for it. `shared` descriptors are the command's and stay open."""
-    wire = None
-    try:
-        _withdraw(given, shared)
-        wire = KeeperConnection(socket.socket(fileno=given.control))
-        Keeper(wire, CommandTree(given, become)).run()
-    except BaseException:  # no tree may be left without a keeper
-        process_tree.kill_below(process_tree.Tally())
-        if wire is not None:
-            wire.send(crashed=traceback.format_exc())
-        os._exit(70)
-    os._exit(0)
-
-
-def _withdraw(given: Descriptors, shared: frozenset[int]) -> None:
-    """Leave the worker's session, signals and files."""
-    name_process("chroniker-keep")
-    if os.getsid(0) != os.getpid():
-        os.setsid()
-    become_subreaper()
-    ignore_signals()
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1, 2):
-        os.dup2(nothing, descriptor)
-    # If a sibling's connection were open here, that sibling would not notice the death of its supervisor.
-    close_descriptors(shared | frozenset(given))
 
 
 class Tree(Protocol):
@@ -95,11 +53,15 @@ class Tree(Protocol):
 
 
 class Keeper:
-    """The keeper of one command. `run` returns when the tree is dead and that is reported to the supervisor."""
+    """The keeper of one command. `run` returns when the tree is dead and that is reported to the supervisor.
 
-    def __init__(self, wire: KeeperConnection, tree: Tree) -> None:
+    `is_last`: this process serves no other run after it.
+    """
+
+    def __init__(self, wire: KeeperConnection, tree: Tree, *, is_last: bool = True) -> None:
         self._wire = wire
         self._tree = tree
+        self._is_last = is_last
         self._deadline: float | None = None
         self._timeout_at: float | None = None
         self._terminating = ""  # why SIGTERM was sent
@@ -112,16 +74,20 @@ class Keeper:
         self._poll.register(wire, select.POLLIN)
         self._poll.register(tree, select.POLLIN)
 
-    def run(self) -> None:
+    def run(self) -> bool:
+        """Returns whether this process waits for another run."""
         self._wire.send(ready=os.getpid())
         spec = self._await_spec()
         if spec is None:
-            return
+            return False
         self._start(spec)
         how = self._watch()
         self._wire.send(killing=how)
         killed = self._tree.kill()
-        self._wire.send(ended=self._report(how, killed))
+        in_order = how == "exited" and not killed.count and not killed.survivors
+        waits = in_order and not self._is_last
+        self._wire.send(ended={**self._report(how, killed), "waits": waits})
+        return waits
 
     def _await_spec(self) -> RunSpec | None:
         """Wait for the run. None: the supervisor closed the connection, died, or sent nothing for too long.

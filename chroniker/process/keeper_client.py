@@ -7,13 +7,13 @@ import select
 import signal
 import socket
 import subprocess
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from chroniker.process import progress
-from chroniker.process.fork_server_client import ForkServer, start_python
-from chroniker.process.keeper_protocol import Descriptors, KeeperConnection
+from chroniker.process.fork_server_client import ForkServer, IdleKeeper, start_python
+from chroniker.process.keeper_protocol import NAME_BYTES, Descriptors, KeeperConnection
 from chroniker.process.kernel import clock
 from chroniker.process.run_spec import RunSpec
 
@@ -38,6 +38,10 @@ class KeeperClient:
         self.ended: Mapping[str, Any] | None = None  #: the keeper's last report
         self.crashed = ""
         self._cold: subprocess.Popen[bytes] | None = None
+        self._fork_server: ForkServer | None = None
+        self._name = b""
+        self._is_handed_on = False
+        self._far_pipes: tuple[int, ...] = ()
         self._pidfd = -1
         self._unanswered: float | None = None
         self._dead_since: float | None = None
@@ -79,7 +83,8 @@ class KeeperClient:
         for message in self.wire.receive():
             if "ready" in message:
                 self.pid = message["ready"]
-                self._pidfd = _open_pid(self.pid)
+                if self._pidfd < 0:
+                    self._pidfd = _open_pid(self.pid)
             elif "acknowledged" in message:
                 self._unanswered = None
             elif "terminating" in message:
@@ -125,9 +130,17 @@ class KeeperClient:
         poll.register(self._pidfd, select.POLLIN)
         return 0 if poll.poll(0) else self.pid
 
+    def release(self) -> None:
+        """`close`, but a keeper whose run ended in order stays for a later run of this process."""
+        if self._fork_server is not None and self.ended is not None and self.ended.get("waits") and self.alive_pid:
+            self._fork_server.add_idle(IdleKeeper(self.wire, self.pid, self._pidfd, self._name))
+            self._is_handed_on, self._pidfd = True, -1
+        self.close()
+
     def close(self) -> None:
         """Close the connection: a living keeper kills its tree and ends."""
-        self.wire.close()
+        if not self._is_handed_on:
+            self.wire.close()
         for descriptor in (self.out, self.err, self.progress, self._pidfd):
             if descriptor >= 0:
                 os.close(descriptor)
@@ -145,6 +158,8 @@ class KeeperClient:
         place, finds its connection closed and ends.
         """
         if fork_server is not None:
+            if (idle := fork_server.take_idle()) and (again := cls._use_again(idle, lock, fork_server)):
+                return again
             keeper = cls._launch(lock, fork_server)
             if keeper.wait_ready(fork_server):
                 return keeper
@@ -158,21 +173,46 @@ class KeeperClient:
     @classmethod
     def _launch(cls, lock: int, fork_server: ForkServer | None) -> KeeperClient:
         near, far = socket.socketpair()
+        keeper = cls._with_pipes(KeeperConnection(near))
+        keeper._name, keeper._fork_server = os.urandom(NAME_BYTES), fork_server
+        with far, keeper._far_ends(lock) as files:
+            given = Descriptors(far.fileno(), *files)
+            if fork_server is None:
+                keeper._cold = start_python("keeper_main", given)
+            else:
+                fork_server.launch(keeper._name, given)
+        return keeper
+
+    @classmethod
+    def _use_again(cls, idle: IdleKeeper, lock: int, fork_server: ForkServer) -> KeeperClient | None:
+        """Give an idle keeper the files of another run, and its parent the lock, before. None: it does not answer."""
+        keeper = cls._with_pipes(idle.wire)
+        keeper._name, keeper._fork_server, keeper._pidfd = idle.name, fork_server, idle.pidfd
+        with keeper._far_ends(lock) as files:
+            sent = fork_server.hold(idle.name, lock) and idle.wire.send_files(files, next=True)
+        if sent and keeper.wait_ready():
+            return keeper
+        keeper.close()
+        return None
+
+    @classmethod
+    def _with_pipes(cls, wire: KeeperConnection) -> KeeperClient:
         (out, out_end), (err, err_end) = os.pipe(), os.pipe()
-        keeper = cls(KeeperConnection(near), out, err, progress.create())
-        with far:
-            given = Descriptors(far.fileno(), out_end, err_end, keeper.progress, lock)
-            try:
-                if fork_server is None:
-                    keeper._cold = start_python("keeper_main", given)
-                else:
-                    fork_server.launch(given)
-            finally:
-                os.close(out_end)
-                os.close(err_end)
         for descriptor in (out, err):
             os.set_blocking(descriptor, False)
+        keeper = cls(wire, out, err, progress.create())
+        keeper._far_pipes = (out_end, err_end)
         return keeper
+
+    @contextmanager
+    def _far_ends(self, lock: int) -> Iterator[tuple[int, ...]]:
+        """The files for the keeper, in their order. Its ends of the pipes are closed here afterwards."""
+        try:
+            yield (*self._far_pipes, self.progress, lock)
+        finally:
+            for descriptor in self._far_pipes:
+                os.close(descriptor)
+            self._far_pipes = ()
 
 
 def _open_pid(pid: int) -> int:

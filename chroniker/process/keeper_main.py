@@ -6,8 +6,8 @@ import os
 import sys
 
 from chroniker.process.command_main import CommandProcess
-from chroniker.process.keeper import keep
 from chroniker.process.keeper_parent import KeeperParent
+from chroniker.process.keeper_process import keep
 from chroniker.process.keeper_protocol import Descriptors
 from chroniker.process.kernel import LINUX, name_process
 from chroniker.process.run_spec import RUN_ID

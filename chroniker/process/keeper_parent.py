@@ -4,6 +4,9 @@ It is a subreaper, so processes that lose their keeper become its children. It k
 open until all processes of that keeper are dead: then the supervisor sees the end of the connection, and others see a
 free lock.
 
+A keeper serves several runs, one after the other. The parent gets the lock of each before the keeper gets its files. It
+is then held from the moment at which the request was sent: an open file that is under way counts as open.
+
 The fork server is one for all runs of a worker; a cold start has one for its single run.
 """
 
@@ -14,19 +17,33 @@ import select
 import signal
 import socket
 import sys
+import time
+from dataclasses import dataclass
 
 from chroniker.process import process_tree
 from chroniker.process.command_main import CommandProcess
-from chroniker.process.keeper import ignore_signals, keep
-from chroniker.process.keeper_protocol import Descriptors
+from chroniker.process.keeper_process import ignore_signals, keep
+from chroniker.process.keeper_protocol import KEEPER, LOCK, NAME_BYTES, Descriptors
 from chroniker.process.kernel import become_subreaper, open_descriptors
 from chroniker.process.process_tree import ChildWakeup
 
 _LOOK_SECONDS = 1.0
 
 
+@dataclass(slots=True)
+class KeptFiles:
+    """What the parent holds open for a keeper."""
+
+    name: bytes
+    control: int
+    lock: int  #: of the keeper's current run, else of its last one
+
+
 class KeeperParent:
-    """Serves requests for keepers, each of five descriptors. Ends when no client and no keeper is left."""
+    """Serves requests: a keeper, with five descriptors; the lock of a keeper's next run.
+
+    Ends when no client and no keeper is left.
+    """
 
     def __init__(self, requests: socket.socket | None = None, own: frozenset[int] = frozenset()) -> None:
         """`own`: descriptors of this process. All others that are open are the project's; every command gets them."""
@@ -36,7 +53,8 @@ class KeeperParent:
         self._shared = frozenset(each for each in open_descriptors() if each not in own and _is_open(each))
         self._own_children = frozenset(process_tree.children(os.getpid()))  # started by the project's start-up
         self._requests = requests
-        self._keepers: dict[int, Descriptors] = {}
+        self._keepers: dict[int, KeptFiles] = {}
+        self._looked_at = 0.0
         self._child_ended = ChildWakeup()
         self._poll = select.poll()
         self._poll.register(self._child_ended, select.POLLIN)
@@ -53,8 +71,9 @@ class KeeperParent:
             if self._requests is not None and self._requests.fileno() in ready:
                 self._answer(self._requests)
 
-    def fork(self, given: Descriptors) -> None:
+    def fork(self, given: Descriptors, name: bytes = b"") -> None:
         """Fork a keeper. If that fails its connection closes, and the supervisor starts one cold."""
+        parent = os.getpid()
         try:
             pid = os.fork()
         except OSError as error:
@@ -63,24 +82,38 @@ class KeeperParent:
                 os.close(descriptor)
             return
         if not pid:
-            keep(given, CommandProcess(self._shared).become, self._shared)
-        self._keepers[pid] = given
+            keep(given, CommandProcess(self._shared).become, self._shared, parent=parent if name else 0)
+        self._keepers[pid] = KeptFiles(name, given.control, given.lock)
         for descriptor in (given.out, given.err, given.progress):
             os.close(descriptor)
 
     def _answer(self, requests: socket.socket) -> None:
-        words, descriptors, *_ = socket.recv_fds(requests, 16, 16)
+        words, descriptors, *_ = socket.recv_fds(requests, 1 + NAME_BYTES, 16)
+        kind, name = words[:1], words[1:]
         if not words:  # the last client has gone
             self._poll.unregister(requests)
             self._requests = None
-        elif len(descriptors) == len(Descriptors._fields):
-            self.fork(Descriptors(*descriptors))
+        elif kind == KEEPER and len(descriptors) == len(Descriptors._fields):
+            self.fork(Descriptors(*descriptors), name)
+        elif kind == LOCK and len(descriptors) == 1:
+            self._hold(name, descriptors[0])
         else:
             for descriptor in descriptors:
                 os.close(descriptor)
 
+    def _hold(self, name: bytes, lock: int) -> None:
+        """Hold the lock of a keeper's next run, in place of that of its last run, whose processes are dead."""
+        for kept in self._keepers.values():
+            if kept.name == name:
+                lock, kept.lock = kept.lock, lock
+                break
+        os.close(lock)  # the old one; or the new one, when the keeper and all its processes are dead
+
     def _wake_keepers(self) -> None:
-        """Continue stopped keepers: a stopped keeper cannot kill its tree in time."""
+        """Continue stopped keepers, once a second: a stopped keeper cannot kill its tree in time."""
+        if time.monotonic() - self._looked_at < _LOOK_SECONDS:
+            return
+        self._looked_at = time.monotonic()
         for pid in self._keepers:
             if process_tree.state(pid) == "T":
                 process_tree.send(pid, signal.SIGCONT)

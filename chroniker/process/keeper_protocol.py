@@ -1,15 +1,24 @@
-"""The messages between a supervisor and its keeper: one JSON object per line over a socket pair."""
+"""The messages between a supervisor, its keeper and the keeper's parent.
+
+Supervisor and keeper exchange one JSON object per line over a socket pair. The parent gets requests with open files.
+"""
+
+from __future__ import annotations
 
 import json
 import select
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from chroniker.process.kernel import clock
 
 _SEND_PATIENCE = 5.0
 Message = Mapping[str, Any]
+
+#: Requests to the parent of keepers: one of these bytes, then the name of the keeper.
+KEEPER, LOCK = b"K", b"L"
+NAME_BYTES = 8  #: of a name: random, so that no two keepers of a parent have the same one
 
 
 class Descriptors(NamedTuple):
@@ -21,14 +30,20 @@ class Descriptors(NamedTuple):
     progress: int
     lock: int
 
+    def for_next_run(self, files: Sequence[int]) -> Descriptors:
+        """The same connection with the files of another run."""
+        return Descriptors(self.control, *files)
+
 
 class KeeperConnection:
     """One end of the connection. Not for two threads at once."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, *, takes_files: bool = False) -> None:
         connection.setblocking(False)
         self._socket = connection
         self._rest = b""
+        self._takes_files = takes_files
+        self.files: list[int] = []  #: that arrived with messages, if this end takes any
         self.closed = False
 
     def fileno(self) -> int:
@@ -48,6 +63,14 @@ class KeeperConnection:
                 return False  # the reading side notices by its own end of file
         return True
 
+    def send_files(self, files: Sequence[int], **message: Any) -> bool:
+        """Send one short message with open files; False when it could not be sent at once."""
+        data = json.dumps(message).encode() + b"\n"
+        try:
+            return socket.send_fds(self._socket, [data], files) == len(data)
+        except OSError:
+            return False
+
     def _writable(self, until: float) -> bool:
         poll = select.poll()  # not select(): a worker may have more than 1024 files open
         poll.register(self._socket, select.POLLOUT)
@@ -57,7 +80,7 @@ class KeeperConnection:
         """All messages that have arrived. Sets `closed` when the other side has closed."""
         while not self.closed:
             try:
-                data = self._socket.recv(65536)
+                data = self._read()
             except BlockingIOError:
                 break
             except OSError:
@@ -66,6 +89,13 @@ class KeeperConnection:
             self._rest += data
         *lines, self._rest = self._rest.split(b"\n")
         return [json.loads(line) for line in lines]
+
+    def _read(self) -> bytes:
+        if not self._takes_files:
+            return self._socket.recv(65536)
+        data, files, *_ = socket.recv_fds(self._socket, 65536, len(Descriptors._fields))
+        self.files += files
+        return data
 
     def close(self) -> None:
         self.closed = True

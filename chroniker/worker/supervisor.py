@@ -98,9 +98,9 @@ def _supervise(supervision: Supervision, wake_socket: WakeSocket) -> RunOutcome:
     except BaseException as error:  # the worker ends at once: the tree must not outlive it
         ending = supervision.abandon(error)
         _report_outcome(supervision.reporter, ending)
-        raise
-    finally:
         supervision.keeper.close()
+        raise
+    supervision.keeper.release()
     return _report_outcome(supervision.reporter, ending)
 
 

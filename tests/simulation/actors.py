@@ -79,6 +79,11 @@ class Broker:
         if host.paused_until > world.now:
             world.at(host.paused_until + 0.01, lambda: self.deliver(run_id, token, required_host))
             return None
+        if host.idle_workers:
+            worker = host.idle_workers.pop()
+            if not worker.dead:
+                worker.start(_execute, run_id, token)
+                return worker
         worker = Process(host, f"supervisor {next(world.numbers)} of run {token}", "supervisor")
         worker.start(_execute, run_id, token)
         return worker
@@ -97,7 +102,10 @@ def _execute(run_id: UUID, token: int) -> None:
                 tick.claim_after_run(run.job_id)
     except (Error, OSError) as error:
         world.note("task fails", type(error).__name__, error)
-    world.process.kill()
+    if world.keepers_serve_again:
+        world.process.host.idle_workers.append(world.process)
+    else:
+        world.process.kill()
 
 
 class _Waiting:

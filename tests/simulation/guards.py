@@ -27,6 +27,7 @@ class KeeperProcess(Process):
 
     def __init__(self, server: ForkServer, name: str) -> None:
         super().__init__(server.host, name, "keeper", server)
+        self.next_files: tuple[End, LockFile] | None = None  #: of the run that it serves next
 
 
 class ForkServer(Process):
@@ -37,26 +38,36 @@ class ForkServer(Process):
     def __init__(self, host: Host) -> None:
         super().__init__(host, f"fork server {next(host.world.numbers)} of {host.name}", "fork server")
 
+        self._locks: dict[KeeperProcess, LockFile] = {}
+
     def keep(self, keeper: KeeperProcess, lock: LockFile, control: End) -> None:
         lock.holders |= {keeper, self}
-        keeper.at_death.append(partial(self._bury_soon, lock, control))
+        self._locks[keeper] = lock
+        keeper.at_death.append(partial(self._bury_soon, keeper, control))
 
-    def _bury_soon(self, lock: LockFile, control: End) -> None:
+    def hold(self, keeper: KeeperProcess, lock: LockFile) -> None:
+        """Hold the lock of a keeper's next run: at once, since a request under way holds it, too."""
+        if keeper in self._locks and not self.dead:
+            self._locks[keeper].holders.discard(self)
+            self._locks[keeper] = lock
+            lock.holders.add(self)
+
+    def _bury_soon(self, keeper: KeeperProcess, control: End) -> None:
         if not self.dead:
-            self.world.after(self.world.rng.expovariate(500), partial(self._bury, lock, control))
+            self.world.after(self.world.rng.expovariate(500), partial(self._bury, keeper, control))
 
-    def _bury(self, lock: LockFile, control: End) -> None:
+    def _bury(self, keeper: KeeperProcess, control: End) -> None:
         if self.dead:
             return
         if self.resumes_at > self.world.now:
-            self.world.at(self.resumes_at + self.world.jitter(), partial(self._bury, lock, control))
+            self.world.at(self.resumes_at + self.world.jitter(), partial(self._bury, keeper, control))
             return
         for child in [each for each in self.children if each.role != "keeper" and not each.dead]:
             for process in [child, *child.descendants()]:
                 if process.ours:
                     process.kill()
         self.children = [each for each in self.children if not each.dead]
-        lock.holders.discard(self)
+        self._locks.pop(keeper).holders.discard(self)
         control.let_go(self)
 
 

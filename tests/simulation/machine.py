@@ -9,11 +9,12 @@ from uuid import UUID
 
 from chroniker.process.keeper import Keeper
 from chroniker.process.keeper_client import KeeperClient
+from chroniker.process.keeper_process import await_next
 from chroniker.process.keeper_protocol import KeeperConnection
 from chroniker.process.process_tree import Killed, Survivor
 from tests.simulation import channels
 from tests.simulation.command import Command
-from tests.simulation.guards import KeeperProcess, LockFile, fork_server_of
+from tests.simulation.guards import ForkServer, KeeperProcess, LockFile, fork_server_of
 from tests.simulation.processes import Process
 from tests.simulation.world import active
 
@@ -109,6 +110,13 @@ class SimulatedKeeperClient(KeeperClient):
     def alive_pid(self) -> int:
         return self.pid if self.pid in active().processes else 0
 
+    def release(self) -> None:
+        """As the product's, but idle keepers are kept by the simulated process."""
+        if self.ended is not None and self.ended.get("waits") and self.alive_pid:
+            active().process.idle_keepers.append((active().processes[self.pid], self.wire))
+            self._is_handed_on = True
+        self.close()
+
 
 class Tree:
     """The command's tree, in the keeper's process."""
@@ -177,6 +185,11 @@ class SimulatedHost:
         """A keeper, as the fork server makes one: it inherits the connection, the pipes and the lock."""
         world, supervisor = active(), active().process
         world.block(world.rng.expovariate(50))
+        while supervisor.idle_keepers:
+            idle, wire = supervisor.idle_keepers.pop()
+            again = self._use_again(idle, wire, lock)
+            if again is not None:
+                return again
         near, far = channels.pair()
         out, out_end = channels.pair()
         err, err_end = channels.pair()
@@ -190,11 +203,30 @@ class SimulatedHost:
         for end in (out_end, err_end):
             end.belongs_to(keeper)
         client = SimulatedKeeperClient(_connection(near), out.number, err.number, shared.number)
-        keeper.start(_guard, keeper, far, out_end)
+        keeper.start(_guard, keeper, far, out_end, lock.file)
         if not client.wait_ready():
             client.close()
             raise OSError("its keeper did not start")
         return client
+
+    def _use_again(self, keeper: KeeperProcess, wire: KeeperConnection, lock: Lock) -> KeeperClient | None:
+        if keeper.dead or not isinstance(keeper.parent, ForkServer):
+            return None
+        out, out_end = channels.pair()
+        err, err_end = channels.pair()
+        for end in (out, err):
+            end.belongs_to(active().process)
+        for end in (out_end, err_end):
+            end.belongs_to(keeper)
+        keeper.parent.hold(keeper, lock.file)
+        keeper.next_files = (out_end, lock.file)
+        wire.send(next=True)
+        client = SimulatedKeeperClient(wire, out.number, err.number, channels.End(active().process).number)
+        if client.wait_ready():
+            active().note("a keeper serves another run")
+            return client
+        client.close()
+        return None
 
     def kill_marked(self, run_id: UUID, keeper: int) -> list[Survivor]:
         return kill_marked_processes(run_id, keeper)
@@ -204,6 +236,13 @@ def _connection(end: Any) -> KeeperConnection:
     return KeeperConnection(end)
 
 
-def _guard(keeper: Process, far: channels.End, out: channels.End) -> None:
-    Keeper(_connection(far), Tree(out)).run()
+def _guard(keeper: KeeperProcess, far: channels.End, out: channels.End, lock: LockFile) -> None:
+    """As the loop of `keeper_process`."""
+    wire, parent = _connection(far), keeper.parent
+    while Keeper(wire, Tree(out), is_last=not active().keepers_serve_again).run():
+        lock.holders.discard(keeper)
+        if not await_next(wire) or keeper.parent is not parent or keeper.next_files is None:
+            break
+        out, lock = keeper.next_files
+        lock.holders.add(keeper)
     keeper.kill()

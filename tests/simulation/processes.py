@@ -32,6 +32,7 @@ class Host:
         self.locks: dict[Any, Any] = {}  #: the lock files of its runtime directory, by run id
         self.wake_sockets: dict[Any, Any] = {}
         self.fork_server: Any = None
+        self.idle_workers: list[Process] = []  #: processes of a worker that execute no run now
         self.zone_rules = "2025a"  #: the version of its time zone database
         self.zones: dict[str, Any] = {}  #: by name, what it has instead of the real zone; None: it lacks this zone
         self.machine = self  #: hosts of one machine see each other's processes, and have directories of their own
@@ -74,6 +75,7 @@ class Process:
         self.children: list[Process] = []
         self.parent = parent
         self.marker: Any = None  #: the run id in its environment
+        self.idle_keepers: list[Any] = []  #: of a worker's process: keepers between two runs
         self.slot: tuple[Any, str] = ("", "")  #: of a command's process: its job and slot, by the witness
         if parent is not None:
             parent.children.append(self)

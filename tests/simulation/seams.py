@@ -106,11 +106,12 @@ def _replace_modules(modules: list[types.ModuleType]) -> None:
         "os": VirtualOs(),
         "select": types.SimpleNamespace(poll=channels.Poll, POLLIN=1, POLLOUT=4),
     }
-    with_files = ("worker.reporter", "worker.output_pump", "process.keeper_client", "process.keeper", "models.base")
+    of_keepers = ("process.keeper", "process.keeper_client", "process.keeper_process", "process.keeper_protocol")
+    with_files = (*of_keepers, "worker.reporter", "worker.output_pump", "models.base")
     for module in modules:
         short = module.__name__.removeprefix("chroniker.")
         names = {"time"} if short != "process.kernel" else set()
-        names |= {"os", "select"} if short in (*with_files, "process.keeper_protocol") else set()
+        names |= {"os", "select"} if short in with_files else set()
         for name in names & set(vars(module)):
             if isinstance(getattr(module, name), types.ModuleType):
                 setattr(module, name, replacements[name])

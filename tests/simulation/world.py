@@ -77,6 +77,7 @@ class World:
         self.schedulers_run = True  #: a scheduler that died is started again
         self.command_seconds: float | None = None  #: how long commands take; None: drawn
         self.command_code = 0  #: the exit status of commands whose time is not drawn
+        self.keepers_serve_again = False  #: processes of workers live on after a run, and with them their keepers
         self.child_seconds: float | None = None  #: how long a process lives that each command starts; None: drawn
         self.children_are_ours = True  #: False: they belong to another user, and cannot be killed
         self.kill_seconds: float | None = None  #: how long it takes to kill a tree; None: some milliseconds

@@ -251,11 +251,78 @@ def test_no_file_descriptor_and_no_thread_is_leaked(own: ForkServer, tmp_path: P
     wait_until(lambda: all(now <= then for now, then in zip(held(), before, strict=True)), what=f"{before} of either")
 
 
+def keeper_of_next_run(own: ForkServer, tmp_path: Path) -> str:
+    report = FakeReport("sh", "-c", "echo $PPID")
+    assert execute(report, own, runtime_dir=tmp_path) is not None
+    return report.text().strip()
+
+
+def test_a_keeper_serves_the_next_run_after_one_that_ended_in_order(own: ForkServer, tmp_path: Path) -> None:
+    first = keeper_of_next_run(own, tmp_path)
+    report = FakeReport("sh", "-c", "echo $PPID; echo error >&2; exit 3")
+    ending = execute(report, own, runtime_dir=tmp_path)
+    assert ending is not None and ending.exit_code == 3
+    assert (report.text().strip(), report.text(2)) == (first, "error\n")
+    assert keeper_of_next_run(own, tmp_path) == first
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("sh", "-c", "sleep 60 & exit 0"), ("sh", "-c", "trap '' TERM; sleep 60")],
+    ids=["left a process", "timed out"],
+)
+def test_a_keeper_that_had_to_kill_serves_no_other_run(own: ForkServer, tmp_path: Path, words: tuple[str, ...]) -> None:
+    first = keeper_of_next_run(own, tmp_path)
+    execute(FakeReport(*words, timeout=2.0, grace=0.1), own, runtime_dir=tmp_path)
+    assert keeper_of_next_run(own, tmp_path) != first
+
+
+@pytest.mark.parametrize("dead", ["keeper", "fork server"])
+def test_a_keeper_that_is_dead_or_has_lost_its_parent_serves_no_other_run(
+    own: ForkServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dead: str
+) -> None:
+    monkeypatch.setattr(fork_server_client, "_RESTART_SECONDS", 0.0)
+    first = keeper_of_next_run(own, tmp_path)
+    assert own.pid is not None
+    os.kill(int(first) if dead == "keeper" else own.pid, signal.SIGKILL)
+    wait_until(lambda: dead == "keeper" or own.is_gone)
+    assert keeper_of_next_run(own, tmp_path) != first
+
+
+def test_idle_keepers_end_with_the_connection_of_their_worker(own: ForkServer, tmp_path: Path) -> None:
+    keeper = int(keeper_of_next_run(own, tmp_path))
+    assert alive(keeper)
+    own.close()
+    assert not alive(keeper)
+
+
+def test_a_message_that_came_after_the_end_does_not_touch_the_next_run(own: ForkServer, tmp_path: Path) -> None:
+    first = keeper_of_next_run(own, tmp_path)
+    [idle] = own._idle
+    idle.wire.send(deadline=0.0)
+    idle.wire.send(stop=True)
+    idle.wire.send(kill=True)
+    report = FakeReport("sh", "-c", "sleep 0.2; echo $PPID")
+    ending = execute(report, own, runtime_dir=tmp_path)
+    assert ending is not None and (ending.how, ending.exit_code) == ("exited", 0)
+    assert report.text().strip() == first
+
+
+def test_threads_at_the_same_time_have_keepers_of_their_own(own: ForkServer, tmp_path: Path) -> None:
+    for _each in range(2):
+        reports = [FakeReport("sh", "-c", "sleep 0.5; echo $PPID") for _number in range(6)]
+        for supervised in [Supervised(report, own, tmp_path) for report in reports]:
+            assert supervised.end().exit_code == 0
+        assert len({report.text() for report in reports}) == 6
+    assert len(own._idle) == 6
+
+
 def test_a_malformed_request_is_ignored(own: ForkServer, tmp_path: Path) -> None:
     assert own._requests is not None
     own._requests.send(b"?")
     near, far = socket.socketpair()
     with near, far:
-        socket.send_fds(own._requests, [b"keeper"], [near.fileno(), far.fileno()])
+        socket.send_fds(own._requests, [b"Kkeeper"], [near.fileno(), far.fileno()])
+        socket.send_fds(own._requests, [b"Lnobody"], [near.fileno()])
     assert execute(FakeReport("true"), own, runtime_dir=tmp_path) is not None
     assert own._requests is not None

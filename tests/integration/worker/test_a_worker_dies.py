@@ -62,7 +62,7 @@ def name_of(process: psutil.Process) -> str:
         return ""
 
 
-@pytest.fixture(params=["warm", "cold"])
+@pytest.fixture(params=["warm", "cold", "reused"])
 def start(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -81,6 +81,23 @@ def test_the_run_lock_is_held_until_the_last_process_is_dead(tmp_path: Path, sta
     with Worker(tmp_path, start) as worker:
         worker.wait_for_the_daemon()
         worker.kill()
+        wait_until(lambda: not run_lock.is_held(worker.runtime_dir, worker.run_id), what="the lock free")
+        assert worker.run_processes() == []
+
+
+@pytest.mark.parametrize("start", ["warm", "reused", "reused, request unread"])
+def test_the_fork_server_holds_the_lock_when_worker_and_keeper_are_dead(tmp_path: Path, start: str) -> None:
+    """Also when it has not read the request: it was stopped before the keeper's second run began."""
+    with Worker(tmp_path, start) as worker:
+        worker.wait_for_the_daemon()
+        [server] = [each for each in worker.children() if name_of(each) == "chroniker-fork"]
+        [keeper] = [each for each in worker.children() if name_of(each) == "chroniker-keep"]
+        server.suspend()
+        for process in (worker, keeper):
+            process.kill()
+        worker.wait()
+        assert run_lock.is_held(worker.runtime_dir, worker.run_id), "processes of the run live"
+        server.resume()
         wait_until(lambda: not run_lock.is_held(worker.runtime_dir, worker.run_id), what="the lock free")
         assert worker.run_processes() == []
 

@@ -52,6 +52,7 @@ SCENES: dict[str, type[Scene]] = {
     "lock-file-doubled-message": guards.LockFileDoubledMessage,
     "lock-file-finish": guards.LockFileFinish,
     "lock-file-killed-guards": guards.LockFileKilledGuards,
+    "lock-file-second-run-of-a-keeper": guards.LockFileSecondRunOfAKeeper,
     "lock-file-stopped": guards.LockFileStopped,
     "lock-file-supervisor-dies": guards.LockFileSupervisorDies,
     "lock-file-unseen": guards.LockFileUnseen,

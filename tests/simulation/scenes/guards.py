@@ -78,6 +78,50 @@ class LockFileKilledGuards(KilledGuards):
     settings: ClassVar = LOCK_FILES
 
 
+class LockFileSecondRunOfAKeeper(Busy):
+    """A keeper serves a second run. It and the supervisor die; a process of the command survives until the parent acts.
+
+    Until then the parent must hold the lock of the second run, since a tick takes a free lock for a dead tree.
+    """
+
+    names: ClassVar[tuple[str, ...]] = ("a",)
+    settings: ClassVar = LOCK_FILES
+    situation = "a keeper serves another run"
+    places = 4
+    step: ClassVar[float] = 1.3
+
+    def play(self) -> None:
+        self.world.keepers_serve_again = True
+        super().play()
+
+    def start_schedulers(self) -> None:
+        """The commands before the disturbance are short, and leave no process."""
+        self.world.command_seconds = 0.3
+        super().start_schedulers()
+        self.world.after(6.0, self._begin_long_one)
+
+    def _begin_long_one(self) -> None:
+        self.world.command_seconds, self.world.child_seconds = 200.0, 200.0
+
+    def disturb(self) -> None:
+        """The fork server is slow, so a free lock would be seen before it has killed."""
+        for process in list(self.world.processes.values()):
+            if process.role == "fork server":
+                process.paused_until = self.world.now + 6
+        for role in ("supervisor", "keeper"):
+            for process in [each for each in self.world.processes.values() if each.role == role]:
+                process.kill()
+        for seconds in range(1, 8):
+            self.world.after(float(seconds), self._look)
+
+    def _look(self) -> None:
+        """The tick would also find these processes by their marks, so the lock is checked by itself."""
+        living = {each.marker for each in self.world.processes.values() if each.role == "descendant"}
+        for run_id, file in self.a.locks.items():
+            if run_id in living and not file.is_held:
+                self.world.violated("lock", f"free, but a process of run {run_id} lives")
+
+
 class LockFileStopped(Stopped):
     """Where lock files decide, the supervisor is stopped for longer than the lease. It holds its lock all the time."""
 

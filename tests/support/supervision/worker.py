@@ -1,8 +1,14 @@
-"""A worker's process with one run: python -m tests.support.supervision.worker RUNTIME-DIR warm|cold JSON."""
+"""A worker's process with one run: python -m tests.support.supervision.worker RUNTIME-DIR START JSON.
+
+START: warm, cold, or reused: its keeper has served another run before. "reused, request unread": its fork server was
+stopped between both runs.
+"""
 
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 from pathlib import Path
 
@@ -15,9 +21,17 @@ from tests.support.supervision.fake_report import FakeReport
 def main() -> None:
     given = json.loads(sys.argv[3])
     report = FakeReport(*given.pop("argv"), **given)
+    fork_server = ForkServer.start() if sys.argv[2] != "cold" else None
+    worker = Worker(ThisHost(Path(sys.argv[1]), fork_server))
+    if sys.argv[2].startswith("reused"):
+        assert fork_server is not None
+        execute(FakeReport("true"), worker)
+        assert fork_server._idle
+        if "unread" in sys.argv[2]:
+            assert fork_server.pid is not None
+            os.kill(fork_server.pid, signal.SIGSTOP)
     print(report.run_id, flush=True)
-    fork_server = ForkServer.start() if sys.argv[2] == "warm" else None
-    execute(report, Worker(ThisHost(Path(sys.argv[1]), fork_server)))
+    execute(report, worker)
 
 
 if __name__ == "__main__":

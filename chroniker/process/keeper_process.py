@@ -1,0 +1,97 @@
+"""The process of keepers: it leaves the worker's session and files, then serves one run after the other.
+
+It serves another run only after one that ended in order: the command exited by itself and left no process. After any
+other end the process exits, and the kernel clears up.
+
+Standard library only: in a cold start this process starts first, and Django later in the command's process only.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import traceback
+from typing import NoReturn
+
+from chroniker.process import process_tree
+from chroniker.process.command_tree import Become, CommandTree
+from chroniker.process.keeper import Keeper
+from chroniker.process.keeper_protocol import Descriptors, KeeperConnection
+from chroniker.process.kernel import become_subreaper, boot_clock, close_descriptors, name_process
+
+IDLE_SECONDS = 10.0  #: how long a keeper waits for its next run
+RUNS = 100  #: of one process: what it may have accumulated ends with it
+
+
+def ignore_signals() -> None:
+    """No signal that can be ignored ends this process. SIGCHLD stays, to wake it."""
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD, signal.SIGCONT}:
+        try:
+            signal.signal(number, signal.SIG_IGN)
+        except (OSError, ValueError):
+            continue  # reserved by the C library
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+
+
+def keep(given: Descriptors, become: Become, shared: frozenset[int] = frozenset(), *, parent: int = 0) -> NoReturn:
+    """Be the keeper of commands, in a process made for it. `shared` descriptors are the command's and stay open.
+
+    `parent`: its parent's process id, if it holds the lock of each run; 0: the keeper serves only one run.
+    """
+    wire = None
+    try:
+        _withdraw(given, shared)
+        wire = KeeperConnection(socket.socket(fileno=given.control), takes_files=True)
+        _serve(wire, given, become, parent)
+    except BaseException:  # no tree may be left without a keeper
+        process_tree.kill_below(process_tree.Tally())
+        if wire is not None:
+            wire.send(crashed=traceback.format_exc())
+        os._exit(70)
+    os._exit(0)
+
+
+def _serve(wire: KeeperConnection, given: Descriptors, become: Become, parent: int) -> None:
+    wakeup = process_tree.ChildWakeup()
+    for left in reversed(range(RUNS if parent else 1)):
+        keeper = Keeper(wire, CommandTree(given, become, wakeup), is_last=left == 0)
+        if not keeper.run():
+            return
+        os.close(given.progress)
+        os.close(given.lock)
+        # Without its parent nothing would kill the next run's processes if this keeper were killed.
+        if not await_next(wire) or os.getppid() != parent:
+            return
+        given = given.for_next_run(wire.files)
+        wire.files = []
+
+
+def await_next(wire: KeeperConnection) -> bool:
+    """Wait for the files of the next run. False: the worker closed the connection, or sent none for some time.
+
+    A message that the last run's supervisor sent too late is ignored.
+    """
+    poll = select.poll()
+    poll.register(wire, select.POLLIN)
+    until = boot_clock() + IDLE_SECONDS
+    while not wire.closed and (left := until - boot_clock()) > 0:
+        poll.poll(left * 1000)
+        if any("next" in message for message in wire.receive()):
+            return True
+    return False
+
+
+def _withdraw(given: Descriptors, shared: frozenset[int]) -> None:
+    """Leave the worker's session, signals and files."""
+    name_process("chroniker-keep")
+    if os.getsid(0) != os.getpid():
+        os.setsid()
+    become_subreaper()
+    ignore_signals()
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(nothing, descriptor)
+    # If a sibling's connection were open here, that sibling would not notice the death of its supervisor.
+    close_descriptors(shared | frozenset(given))
