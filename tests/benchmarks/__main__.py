@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from tests.benchmarks import beat, clean, counts, measuring, modules, output, pages, report, run, tick
+from tests.benchmarks import beat, clean, counts, fleet, measuring, modules, output, pages, report, run, tick
 
 BENCHMARKS = {
     "tick": tick,
@@ -12,6 +12,7 @@ BENCHMARKS = {
     "beat": beat,
     "clean": clean,
     "counts": counts,
+    "fleet": fleet,
     "modules": modules,
     "output": output,
     "pages": pages,

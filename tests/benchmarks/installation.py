@@ -16,9 +16,12 @@ from tests.support.servers import MariaDBServer, PostgresServer, RedisServer, Se
 class DurablePostgres(PostgresServer):
     """Commits reach the disk, as in production. If an option is given twice, the last one counts."""
 
+    sessions = 200  #: at most
+
     def command(self) -> list[str]:
         counted = ["-c", "shared_preload_libraries=pg_stat_statements"] if self.counts_statements else []
         durable = ["-c", "fsync=on", "-c", "full_page_writes=on", "-c", "shared_buffers=512MB"]
+        durable += ["-c", f"max_connections={self.sessions}"]
         return [*super().command(), *durable, *counted]
 
     @property
@@ -44,8 +47,11 @@ EXECUTORS: Mapping[str, dict[str, object]] = {
 
 
 @contextmanager
-def running(database: str, *, executor: str) -> Iterator[RedisServer]:
-    """Start the servers, set Django up on them, and migrate an empty database; all of it is gone afterwards."""
+def running(database: str, *, executor: str, sessions: int = DurablePostgres.sessions) -> Iterator[RedisServer]:
+    """Start the servers, set Django up on them, and migrate an empty database; all of it is gone afterwards.
+
+    ``sessions``: that PostgreSQL allows.
+    """
     with ExitStack() as stack:
         directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="chroniker-benchmark-"))
         broker = stack.enter_context(RedisServer())
@@ -57,7 +63,10 @@ def running(database: str, *, executor: str) -> Iterator[RedisServer]:
         if database == "sqlite":
             os.environ["CHRONIKER_TEST_DB_NAME"] = str(Path(directory) / "db.sqlite3")
         else:
-            os.environ["CHRONIKER_TEST_DB_PORT"] = str(stack.enter_context(SERVERS[database]()).port)
+            server = SERVERS[database]()
+            if isinstance(server, DurablePostgres):
+                server.sessions = sessions
+            os.environ["CHRONIKER_TEST_DB_PORT"] = str(stack.enter_context(server).port)
         settings = {"CHRONIKER_EXECUTORS": {"default": EXECUTORS[executor]}}
         os.environ.update(with_settings({}, **settings, CHRONIKER_RUNTIME_DIR=str(Path(directory) / "runtime")))
         _set_up()

@@ -17,7 +17,7 @@ unix_socket_dir =
 auth_type = any
 pool_mode = transaction
 default_pool_size = {pool_size}
-max_client_conn = 200
+max_client_conn = {clients}
 ignore_startup_parameters = extra_float_digits
 server_reset_query =
 """
@@ -26,17 +26,19 @@ server_reset_query =
 class PgBouncerServer(Server):
     """Many clients share a few sessions of PostgreSQL, each for one transaction at a time.
 
-    `pool_size`: the sessions per database. With one, every transaction is known to use the same session.
+    `pool_size`: the sessions per database. With one, every transaction is known to use the same session. `clients`:
+    at most so many at once.
     """
 
     name = "pgbouncer"
     user = PostgresServer.user
     stop_signal = signal.SIGINT
 
-    def __init__(self, postgres_port: int, *, pool_size: int = 5) -> None:
+    def __init__(self, postgres_port: int, *, pool_size: int = 5, clients: int = 200) -> None:
         super().__init__()
         self.postgres_port = postgres_port
         self.pool_size = pool_size
+        self.clients = clients
 
     @staticmethod
     def _program() -> Path | None:
@@ -53,7 +55,12 @@ class PgBouncerServer(Server):
         path = self.directory / "pgbouncer.ini"
         path.write_text(
             _CONFIGURATION.format(
-                host=HOST, port=self.port, postgres=self.postgres_port, user=self.user, pool_size=self.pool_size
+                host=HOST,
+                port=self.port,
+                postgres=self.postgres_port,
+                user=self.user,
+                pool_size=self.pool_size,
+                clients=self.clients,
             )
         )
         self.hand_over(path)
