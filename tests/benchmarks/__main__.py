@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from tests.benchmarks import beat, clean, counts, fleet, measuring, modules, output, pages, report, run, tick
+from tests.benchmarks import beat, clean, counts, fleet, measuring, modules, output, pages, peers, report, run, tick
 
 BENCHMARKS = {
     "tick": tick,
@@ -16,6 +16,7 @@ BENCHMARKS = {
     "modules": modules,
     "output": output,
     "pages": pages,
+    "peers": peers,
     "report": report,
 }
 

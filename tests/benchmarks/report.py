@@ -33,11 +33,20 @@ DAILY = (
 SCALE = (
     ("tick", "--jobs", "1000000", "--due", "0,100,1000,10000", "--repeat", "3"),
     ("clean", "--jobs", "10000", "--runs-each", "100"),
+    ("fleet",),
+    ("fleet", "--bouncer"),
 )
+#: The same work by other schedulers: about 20 minutes. Needs a package index.
+PEERS = (("peers",),)
+PARTS = {"daily": DAILY, "scale": SCALE, "peers": PEERS}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--scale", action="store_true", help="the rows with a million jobs or runs instead")
+    part = parser.add_mutually_exclusive_group()
+    part.add_argument(
+        "--scale", dest="part", action="store_const", const="scale", help="the rows with a million jobs or runs instead"
+    )
+    part.add_argument("--peers", dest="part", action="store_const", const="peers", help="other schedulers instead")
     parser.add_argument("--page", type=Path, default=PAGE, help="the page to write into (default: %(default)s)")
     parser.add_argument("--only", action="append", metavar="NAME", help="only this benchmark; may be repeated")
 
@@ -45,12 +54,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def rows(options: argparse.Namespace) -> Iterator[Row]:
     """The rows of all benchmarks as they come. The page is written after the last one."""
     found = []
-    for words in SCALE if options.scale else DAILY:
+    part = options.part or "daily"
+    for words in PARTS[part]:
         if not options.only or words[0] in options.only:
             for row in _measured(words):
                 found.append({"benchmark": words[0], **row})
                 yield found[-1]
-    _write(options.page, "scale" if options.scale else "daily", found)
+    _write(options.page, part, found)
 
 
 def _measured(words: Sequence[str]) -> Iterator[Row]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
 
-from tests.benchmarks import report
+from tests.benchmarks import peers, report
 from tests.benchmarks.modules import entered
+from tests.benchmarks.peer_list import Peer
 from tests.support.benchmark_rows import limits, printed_by
 from tests.support.servers import RedisServer
 
@@ -45,6 +47,22 @@ def test_the_benchmark_of_runs_prints_a_row_for_runs_alone_and_one_for_many() ->
     assert 0 < alone["p50_ms"] <= alone["p99_ms"]
     assert alone["floor_ms"] > 0 and many["runs_per_second"] > 0 and many["cpu_ms_per_run"] > 0
     assert many["fork_server_cpu_ms"] > 0 and many["pool_cpu_ms"] > 0 and many["main_cpu_ms"] >= 0
+
+
+def test_the_benchmark_of_a_fleet_renews_each_lease_and_ends_each_run() -> None:
+    words = ("--workers", "3", "--slots", "4", "--seconds", "4", "--runs", "5", "--settle", "1", "--threads", "2")
+    each, together, runs = printed_by("fleet", *words, on_chosen=False)
+    for row in (each, together):
+        assert (row["open_runs"], row["lost"]) == (12, 0)
+        assert row["renewals_per_second"] > 0 and row["server_ms_per_renewal"] > 0
+    assert runs["runs"] == 5 and runs["fsyncs_per_run"] > 0
+
+
+def test_a_peer_that_cannot_be_installed_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    absent = Peer("absent", ("./there-is-no-such-package",), (), (), "nothing")
+    monkeypatch.setattr(peers, "PEERS", (absent,))
+    (row,) = peers.rows(Namespace(only=None, schedules=1, due=1))
+    assert row["peer"] == "absent" and "there-is-no-such-package" in row["failed"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows the name of a process")

@@ -16,11 +16,12 @@ _OURS = ("CHRONIKER_TEST_DB_", "CHRONIKER_TEST_BROKER_", "CHRONIKER_TEST_SETTING
 WORSE = 1.25
 
 
-def printed_by(*words: str) -> list[dict[str, Any]]:
-    """The rows that a benchmark printed, on the database of this test run."""
+def printed_by(*words: str, on_chosen: bool = True) -> list[dict[str, Any]]:
+    """The rows that a benchmark printed. ``on_chosen``: on the database of this test run."""
+    database = ["--database", databases.chosen()] if on_chosen else []
     env = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
     done = subprocess.run(
-        [sys.executable, "-m", "tests.benchmarks", *words, "--json", "--database", databases.chosen()],
+        [sys.executable, "-m", "tests.benchmarks", *words, "--json", *database],
         capture_output=True,
         text=True,
         cwd=ROOT,
