@@ -6,12 +6,13 @@ import datetime as dt
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db.models import Exists, F, Min, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from chroniker.models import EVERY_HOST, JobDependency, JobState, Lease, Status, Trigger
+from chroniker.models.compiled import AnyOf, fetch
 
 
 class Scope(Enum):
@@ -76,22 +77,25 @@ def edges_from(job_ids: Collection[int]) -> list[Edge]:
     """The dependencies of these jobs. One statement, none for no jobs."""
     if not job_ids:
         return []
-    rows = JobDependency.objects.filter(dependent__in=job_ids).order_by("dependent", "dependee")
-    columns = rows.values_list("dependent", "dependee", "wait_for_completion", "dependee__state")
-    return [Edge(low, high, completion, state is not None) for low, high, completion, state in columns]
+    rows = fetch(_edges, job_ids=list(job_ids))
+    return [Edge(low, high, completion, state is not None) for low, high, completion, state in rows]
+
+
+def _edges(job_ids: Collection[int]) -> QuerySet[JobDependency, Any]:
+    rows = JobDependency.objects.filter(AnyOf("dependent", job_ids)).order_by("dependent", "dependee")
+    return rows.values_list("dependent", "dependee", "wait_for_completion", "dependee__state")
 
 
 def ready_until(job_ids: Collection[int], now: dt.datetime) -> dict[int, dt.datetime]:
     """For each dependent whose readiness ends before ``now``: the first pending instant of a job whose turn it waits
     for."""
-    rows = (
-        JobDependency.objects.filter(
-            dependent__in=job_ids, wait_for_next_run=True, dependee__state__next_instant__lte=now
-        )
-        .values_list("dependent")
-        .annotate(Min("dependee__state__next_instant"))
-    )
-    return dict(rows.order_by("dependent"))
+    return dict(fetch(_ends_of_readiness, job_ids=list(job_ids), now=now))
+
+
+def _ends_of_readiness(job_ids: Collection[int], now: dt.datetime) -> QuerySet[JobDependency, Any]:
+    waiting = JobDependency.objects.filter(AnyOf("dependent", job_ids), wait_for_next_run=True)
+    rows = waiting.filter(dependee__state__next_instant__lte=now).values_list("dependent")
+    return rows.annotate(Min("dependee__state__next_instant")).order_by("dependent")
 
 
 def reasons(job_ids: Collection[int]) -> dict[int, list[Wait]]:

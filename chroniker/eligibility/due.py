@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection
+from typing import Any
 
 from django.db.models import Exists, OuterRef, QuerySet, Subquery
 
@@ -21,6 +22,8 @@ from chroniker.eligibility.claim_kinds import (
 )
 from chroniker.eligibility.waiting_activations import waiting
 from chroniker.models import Group, Job, JobDependency, JobState, JobTrigger, Lease, Outbox, Overlap, Run, Trigger
+from chroniker.models.compiled import fetch
+from chroniker.models.loaded import COLUMNS, states_of
 from chroniker.schedule.zones import zone_rules_version
 
 # Each kind is searched for apart: "next_run <= now OR force_run" would lose the index on a large table.
@@ -50,6 +53,32 @@ def find(
     if kind is RETRY:
         states = states.annotate(**{f"failed_{name}": _of_latest_attempt(name) for name in claim_kinds.RETRY_INHERITS})
     return states.order_by(*filter(None, [kind.due_field]), "pk")
+
+
+def read(
+    kind: ClaimKind, now: dt.datetime, only: Collection[int] | None = None, *, groups: bool = True, limit: int
+) -> list[JobState]:
+    """The first ``limit`` rows of ``find``, each with its job and group, without the columns that no claim needs.
+
+    One statement; more where ``groups`` is true.
+    """
+    if groups or only is not None:
+        rows = list(_to_claim(find(kind, now, only, groups=groups), kind, limit))
+    else:
+        rows = fetch(_found, kind, limit, now=now)
+    return states_of(rows, _failed_columns(kind))
+
+
+def _found(kind: ClaimKind, limit: int, now: dt.datetime) -> QuerySet[JobState, Any]:
+    return _to_claim(find(kind, now, groups=False), kind, limit)
+
+
+def _to_claim(rows: QuerySet[JobState], kind: ClaimKind, limit: int) -> QuerySet[JobState, Any]:
+    return rows.values_list(*COLUMNS, *_failed_columns(kind))[:limit]
+
+
+def _failed_columns(kind: ClaimKind) -> list[str]:
+    return [f"failed_{name}" for name in claim_kinds.RETRY_INHERITS] if kind is RETRY else []
 
 
 def groups_with_urgent_work(now: dt.datetime) -> list[int]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from chroniker.clock import jump_detection
 from chroniker.clock.database_clock import FromNow
@@ -20,6 +21,7 @@ from chroniker.lifecycle.notify import enqueue, send_run_finished
 from chroniker.lifecycle.planned_rows import Plan
 from chroniker.lifecycle.transactions import locked, send_after_commit, transactional
 from chroniker.models import EVERY_HOST, Job, JobState, Lease, Run, Status
+from chroniker.models.compiled import AnyOf, fetch
 from chroniker.models.unsaved import unsaved
 from chroniker.signals import run_claimed
 
@@ -92,11 +94,15 @@ def _lock_unchanged(plans: Sequence[Plan], edges: Sequence[Edge], *, skip: bool)
     plan with a row that another transaction has locked is left out, if ``skip``.
     """
     ids = {plan.state.pk for plan in plans} | {edge.dependee for edge in edges}
-    revisions = dict(locked(JobState.objects.filter(pk__in=ids), skip=skip).values_list("pk", "revision"))
+    revisions = dict(fetch(_revisions, skip, ids=list(ids)))
     # A dependee without a state has never been booked: no claim of it can be under way.
     held = {edge.dependent for edge in edges if edge.has_state and edge.dependee not in revisions}
     unchanged = [plan for plan in plans if revisions.get(plan.state.pk) == plan.state.revision]
     return [plan for plan in unchanged if plan.state.pk not in held]
+
+
+def _revisions(skip: bool, ids: Collection[int]) -> QuerySet[JobState, Any]:
+    return locked(JobState.objects.filter(AnyOf("pk", ids)), skip=skip).values_list("pk", "revision")
 
 
 def _still_eligible(plans: Sequence[Plan], now: dt.datetime) -> tuple[list[Plan], dt.datetime]:
@@ -107,16 +113,12 @@ def _still_eligible(plans: Sequence[Plan], now: dt.datetime) -> tuple[list[Plan]
     """
     if not plans:
         return [], now
-    allowed = Q(pk__in=[])
-    for kind in {plan.kind for plan in plans}:
-        ids = [plan.state.pk for plan in plans if plan.kind is kind]
-        allowed |= Q(~dependencies.blocked(kind.dependencies), pk__in=ids)
-    states = JobState.objects.filter(allowed, ~pauses.switched_off(), job__enabled=True)
+    ids: dict[Scope, list[int]] = {}
+    for plan in plans:
+        ids.setdefault(plan.kind.dependencies, []).append(plan.state.pk)
     before = jump_detection.read_host_clocks()
-    rows = states.filter(job__group__paused_at__isnull=True).annotate(
-        now=FromNow(), server=jump_detection.server_column()
-    )
-    found = {pk: (now, server) for pk, now, server in rows.values_list("pk", "now", "server")}
+    rows = fetch(_eligible, **{scope.name: scoped for scope, scoped in ids.items()})
+    found = {pk: (now, server) for pk, now, server in rows}
     if not found:
         return [], now
     checked_at, server = next(iter(found.values()))
@@ -124,6 +126,16 @@ def _still_eligible(plans: Sequence[Plan], now: dt.datetime) -> tuple[list[Plan]
     if reading.suspended_because:
         raise jump_detection.ClockJumped(reading)
     return [plan for plan in plans if plan.state.pk in found], max(now, checked_at)
+
+
+def _eligible(**ids: Collection[int]) -> QuerySet[JobState, Any]:
+    """``ids``: the jobs to check by the name of each scope of their dependencies."""
+    allowed = Q(pk__in=[])
+    for name, scoped in ids.items():
+        allowed |= Q(~dependencies.blocked(Scope[name]), AnyOf("pk", scoped))
+    states = JobState.objects.filter(allowed, ~pauses.switched_off(), job__enabled=True)
+    rows = states.filter(job__group__paused_at__isnull=True)
+    return rows.annotate(now=FromNow(), server=jump_detection.server_column()).values_list("pk", "now", "server")
 
 
 def _lower_flags(plans: list[Plan], *, skip: bool) -> list[Plan]:

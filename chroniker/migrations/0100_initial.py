@@ -1775,6 +1775,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="job",
+            index=models.Index(fields=["overlap"], name="chroniker_job_overlap"),
+        ),
+        migrations.AddIndex(
+            model_name="job",
             index=models.Index(fields=["enabled", "name"], name="chroniker_job_enabled"),
         ),
         migrations.AddIndex(

@@ -31,7 +31,10 @@ class AlertKind(models.TextChoices):
     @property
     def bit(self) -> int:
         """Its place in ``JobState.alerts_open``."""
-        return 1 << list(AlertKind).index(self)
+        return _BITS[self]
+
+
+_BITS = {kind: 1 << place for place, kind in enumerate(AlertKind)}
 
 
 def open_kinds(bits: int) -> list[AlertKind]:

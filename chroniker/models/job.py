@@ -156,6 +156,7 @@ class Job(JobFields):
             models.Index(fields=["edited_at"], name="chroniker_job_edited_at"),
             models.Index(fields=["is_monitor", "name"], name="chroniker_job_monitors"),
             models.Index(fields=["deletion_requested_at"], name="chroniker_job_deletion"),
+            models.Index(fields=["overlap"], name="chroniker_job_overlap"),
             # For the filters of the list of jobs, and for the values that they offer.
             models.Index(fields=["enabled", "name"], name="chroniker_job_enabled"),
             models.Index(fields=["queue"], name="chroniker_job_queue"),

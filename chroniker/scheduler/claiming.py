@@ -86,7 +86,7 @@ def _claim_kind(
     began, lost_batches = time.monotonic(), 0
     while lost_batches < MOST_LOST_BATCHES and time.monotonic() - began < TIME_BOX.total_seconds():
         now = clock()
-        states = list(due.find(kind, now, only, groups=groups)[: settings.batch_size])
+        states = due.read(kind, now, only, groups=groups, limit=settings.batch_size)
         if not states:
             return
         plans = _draw_plans(kind, states, now, result)

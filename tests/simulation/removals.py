@@ -125,8 +125,8 @@ REPLACEMENTS = {
     ),
     "dependency-is-not-checked-again": Replacement(
         "lifecycle/claim.py",
-        "allowed |= Q(~dependencies.blocked(kind.dependencies), pk__in=ids)",
-        "allowed |= Q(pk__in=ids)",
+        'allowed |= Q(~dependencies.blocked(Scope[name]), AnyOf("pk", scoped))',
+        'allowed |= Q(AnyOf("pk", scoped))',
         "dependency",
     ),
     "zone-rules-are-not-compared": Replacement(

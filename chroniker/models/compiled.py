@@ -1,0 +1,116 @@
+"""Queries that are compiled once and sent often: Django often takes longer to build one than a database to answer.
+
+Only on PostgreSQL, where a list of ids is one parameter, and while no time is simulated. Elsewhere a query is built
+each time, by the same function.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, NamedTuple
+
+from django.core.exceptions import EmptyResultSet
+from django.core.signals import setting_changed
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import BooleanField, DateTimeField, Expression, F, Field, Func, QuerySet
+from django.db.models.sql.compiler import SQLCompiler
+
+from chroniker.clock import jump_detection, simulated_time
+from chroniker.conf import settings
+from chroniker.models import installation
+
+#: A query is compiled again after this time, which limits what a forgotten input could do.
+COMPILED_FOR_SECONDS = 60
+
+#: Tests compare both ways. It is no setting: both do the same.
+ENABLED = True
+
+Rows = QuerySet[Any, Any]
+
+
+class Given(Expression):
+    """A value that is given with each use of a compiled query, by its name."""
+
+    def __init__(self, name: str, output_field: Field[Any, Any] | None = None) -> None:
+        super().__init__(output_field=output_field or DateTimeField())
+        self.name = name
+
+    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, Any]:
+        return "%s", [self]
+
+
+class AnyOf(Func):
+    """SQL condition: the column, a key of an integer type, is one of these ids. ``ids`` may be a ``Given``."""
+
+    output_field = BooleanField()
+
+    def __init__(self, column: str, ids: Collection[int] | Given) -> None:
+        super().__init__(F(column))
+        self.ids = ids if isinstance(ids, Given) else list(ids)
+
+    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any) -> tuple[str, Any]:  # type: ignore[override]
+        column, params = compiler.compile(self.source_expressions[0])
+        if connection.vendor == "postgresql":
+            return f"{column} = ANY(%s::bigint[])", [*params, self.ids]
+        assert not isinstance(self.ids, Given)
+        if not self.ids:
+            raise EmptyResultSet
+        return f"{column} IN ({', '.join(['%s'] * len(self.ids))})", [*params, *self.ids]
+
+
+def fetch(build: Callable[..., Rows], *inputs: Any, **given: Any) -> list[Any]:
+    """The rows of ``build(*inputs, **given)``, which returns a queryset of value lists.
+
+    ``inputs`` are hashable and decide the text of the query; ``given`` are times, and lists of ids for ``AnyOf``.
+    What else the text contains has to be in ``_environment``.
+    """
+    connection = connections[settings.database]
+    if not ENABLED or connection.vendor != "postgresql" or simulated_time.moment() is not None:
+        return list(build(*inputs, **given))
+    query = _compiled(build, inputs, tuple(given), _environment())
+    if query is None:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(query.sql, [given[each.name] if isinstance(each, Given) else each for each in query.params])
+        rows: list[Any] = cursor.fetchall()
+    return list(query.compiler.apply_converters(rows, query.converters)) if query.converters else rows
+
+
+class _Query(NamedTuple):
+    sql: str
+    params: Sequence[Any]
+    compiler: SQLCompiler
+    converters: dict[int, Any]
+
+
+@functools.lru_cache(maxsize=64)
+def _compiled(
+    build: Callable[..., Rows], inputs: tuple[Any, ...], given: tuple[str, ...], environment: Any
+) -> _Query | None:
+    """``None``: the query can have no row."""
+    del environment
+    rows = build(*inputs, **{name: Given(name) for name in given})
+    compiler = rows.query.get_compiler(settings.database)
+    try:
+        sql, params = compiler.as_sql()
+    except EmptyResultSet:
+        return None
+    return _Query(sql, params, compiler, compiler.get_converters([column[0] for column in compiler.select]))
+
+
+def _environment() -> tuple[Any, ...]:
+    return (
+        (settings.database, settings.select_for_update, settings.installation),
+        (installation.known_identity(), jump_detection.known_server()),
+        time.monotonic() // COMPILED_FOR_SECONDS,
+    )
+
+
+def _forget(**kwargs: Any) -> None:
+    _compiled.cache_clear()
+
+
+setting_changed.connect(_forget)

@@ -1,0 +1,57 @@
+"""Stored rows of models without the cost of ``Model.from_db``, for claims of thousands of jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
+
+from django.db.models import Model
+from django.db.models.base import ModelState
+
+from chroniker.conf import settings
+from chroniker.models.group import Group
+from chroniker.models.job import Job
+from chroniker.models.job_state import JobState
+
+M = TypeVar("M", bound=Model)
+
+#: Columns of JobState for pages, which no claim needs. As in Django, one that is not loaded is read when it is used.
+_FOR_PAGES = frozenset({
+    "recent_seconds", "seconds_total", "last_seconds", "p50", "p95", "bad_permille",
+    "n_succeeded", "n_failed", "n_timed_out", "n_stopped", "n_lost", "raised_from", "raised_to",
+})  # fmt: skip
+_STATE = [field.attname for field in JobState._meta.concrete_fields if field.attname not in _FOR_PAGES]
+_JOB = [field.attname for field in Job._meta.concrete_fields]
+_GROUP = [field.attname for field in Group._meta.concrete_fields]
+#: For ``values_list`` of JobState; ``states_of`` takes its rows.
+COLUMNS = (*_STATE, *(f"job__{name}" for name in _JOB), *(f"job__group__{name}" for name in _GROUP))
+
+
+def loaded(model: type[M], names: Sequence[str], values: Iterable[Any], using: str) -> M:
+    """Like ``model.from_db``, in a tenth of the time: the columns that are not named are deferred.
+
+    Sends neither ``pre_init`` nor ``post_init``.
+    """
+    row = model.__new__(model)
+    state = ModelState()
+    state.adding, state.db = False, using
+    row.__dict__.update(zip(names, values, strict=False), _state=state)
+    return row
+
+
+def states_of(rows: Iterable[Sequence[Any]], more: Sequence[str] = ()) -> list[JobState]:
+    """The states of these rows of ``COLUMNS``, each with its job and that one's group.
+
+    ``more``: names of further columns of the state.
+    """
+    using, job_at, group_at, end = settings.database, len(_STATE), len(_STATE) + len(_JOB), len(COLUMNS)
+    found = []
+    for row in rows:
+        state = loaded(JobState, _STATE, row, using)
+        job = loaded(Job, _JOB, row[job_at:group_at], using)
+        state._state.fields_cache["job"], job._state.fields_cache["state"] = job, state
+        if job.group_id is not None:
+            job._state.fields_cache["group"] = loaded(Group, _GROUP, row[group_at:end], using)
+        state.__dict__.update(zip(more, row[end:], strict=True))
+        found.append(state)
+    return found
