@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from django.db.models import Count, F, QuerySet, Window
+from django.db.models import Count, Expression, F, OuterRef, QuerySet, Subquery, Window
 from django.db.models.functions import RowNumber
 
-from chroniker.models import Activation, CatchUp, JobState
+from chroniker.models import Activation, CatchUp, Job, JobState
 
 #: More activations than this do not wait for one target: further ones are refused.
 MOST_WAITING = 10_000
@@ -26,6 +27,20 @@ def waiting() -> QuerySet[Activation]:
 def is_full(target: Any) -> QuerySet[Activation]:
     """A row, if no further activation may wait for this target."""
     return waiting().filter(target=target).order_by("pk")[MOST_WAITING - 1 : MOST_WAITING]
+
+
+def to_look_at(now: dt.datetime | Expression) -> QuerySet[Activation]:
+    """Those that may have waited too long, also if they have ended since. Of jobs whose alerts can be looked at."""
+    return Activation.objects.filter(late_at__lte=now, target__state__isnull=False)
+
+
+def oldest(job_ids: Collection[int]) -> dict[int, Activation]:
+    """The oldest that waits for each of these jobs. Two statements; none for no jobs."""
+    if not job_ids:
+        return {}
+    first = waiting().filter(target=OuterRef("pk")).order_by("made_at", "pk").values("pk")[:1]
+    ids = Job.objects.filter(pk__in=job_ids).annotate(first=Subquery(first)).values_list("first", flat=True)
+    return {row.target_id: row for row in Activation.objects.filter(pk__in=[pk for pk in ids if pk is not None])}
 
 
 def counts(job_ids: Collection[int]) -> dict[int, int]:

@@ -18,7 +18,8 @@ from chroniker.eligibility.waiting_activations import is_full, waiting
 from chroniker.lifecycle.bulk import write_states
 from chroniker.lifecycle.planned_rows import Plan
 from chroniker.lifecycle.transactions import locked, transactional
-from chroniker.models import BAD, Activation, JobState, JobTrigger, Run, Status, Trigger, TriggerOn
+from chroniker.models import BAD, Activation, Job, JobState, JobTrigger, Run, Status, Trigger, TriggerOn
+from chroniker.models.alert_fields import rules_of
 from chroniker.reasons import Code
 
 #: More triggers in a row than this: the jobs start each other in a circle.
@@ -60,7 +61,7 @@ def _last_attempts(states: Iterable[JobState]) -> list[Run]:
 
 def _insert(ended: Sequence[Run], now: dt.datetime) -> None:
     triggers = defaultdict(list)
-    rows = JobTrigger.objects.filter(source__in={run.job_id for run in ended}).select_related("target")
+    rows = JobTrigger.objects.filter(source__in={run.job_id for run in ended}).select_related("target__group")
     for trigger in rows.annotate(is_full=Exists(is_full(OuterRef("target")))).order_by("pk"):
         triggers[trigger.source_id].append(trigger)
     made = [_activation(run, trigger, now) for run in ended for trigger in triggers[run.job_id] if _fires(run, trigger)]
@@ -92,7 +93,15 @@ def _activation(run: Run, trigger: Any, now: dt.datetime) -> Activation:
         end(row, PASSED, Code.DISABLED)
     elif trigger.is_full:
         end(row, REFUSED, Code.TOO_MANY)
+    else:
+        look_when_late(row, trigger.target)
     return row
+
+
+def look_when_late(activation: Activation, target: Job) -> None:
+    """Of a row that is not inserted yet: let a tick look at the job when it has waited too long."""
+    limit = rules_of(target).start
+    activation.late_at = activation.made_at + limit if limit is not None else None
 
 
 def end(activation: Activation, outcome: Activation.Outcome, code: Code) -> None:

@@ -147,7 +147,8 @@ def next_look(change: Change, run: Run | None, now: dt.datetime) -> dt.datetime 
 def _waiting(change: Change, run: Run | None, now: dt.datetime) -> Iterator[dt.datetime]:
     """When the instants that wait to start become late."""
     if change.rules.start is not None:
-        yield from (each + change.rules.start for each in waiting_since(change, run))
+        since = [*waiting_since(change, run), queued_since(run)]
+        yield from (each + change.rules.start for each in since if each is not None)
 
 
 def waiting_since(change: Change, run: Run | None) -> Iterator[dt.datetime]:
@@ -155,6 +156,12 @@ def waiting_since(change: Change, run: Run | None) -> Iterator[dt.datetime]:
         yield change.state.next_run
     if run is not None and run.status == Status.CLAIMED and run.scheduled_for is not None:
         yield run.scheduled_for + jitter(change.job.pk, change.job.jitter_seconds)
+
+
+def queued_since(run: Run | None) -> dt.datetime | None:
+    """The claim of a run for an activation, until it starts. Before its claim, the activation has a time to look."""
+    is_queued = run is not None and run.status == Status.CLAIMED and run.trigger == Trigger.EVENT
+    return run.claimed_at if run is not None and is_queued else None
 
 
 def _running(change: Change, run: Run | None, now: dt.datetime) -> Iterator[dt.datetime]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from chroniker.lifecycle.alert_conditions import (
@@ -11,6 +12,7 @@ from chroniker.lifecycle.alert_conditions import (
     coming_deadline,
     is_open,
     iso,
+    queued_since,
     slow,
     standing,
     waiting_since,
@@ -27,7 +29,8 @@ class Situation:
     """The facts that a look at a job needs, besides its state. ``paused``: nothing is expected of it now.
 
     ``resumed``: lateness counts from here at the earliest. ``in_blackout``: all its due instants are in blackouts.
-    ``overdue_for``: the instant of its open alert of that kind.
+    ``overdue_for``: the instant of its open alert of that kind. ``requested``: when the oldest activation that waits
+    was made.
     """
 
     run: Run | None = None
@@ -35,6 +38,7 @@ class Situation:
     resumed: dt.datetime | None = None
     in_blackout: bool = False
     overdue_for: dt.datetime | None = None
+    requested: dt.datetime | None = None
 
 
 def look(change: Change, seen: Situation, now: dt.datetime) -> None:
@@ -58,23 +62,36 @@ def _settle(change: Change, kind: AlertKind, wanted: Finding | None, *, paused: 
 
 
 def _look_for_lateness(change: Change, seen: Situation, now: dt.datetime) -> dt.datetime | None:
-    state, limit, wanted, again = change.state, change.rules.start, None, None
+    state, limit, wanted, moments = change.state, change.rules.start, None, list[dt.datetime]()
     paused = seen.paused or state.held_at is not None
-    since = min(waiting_since(change, seen.run), default=None)
-    if limit is not None and since is not None and not paused:
-        since = max(filter(None, [since, seen.resumed, state.resumed_at]))
-        again = since + limit
-        if again <= now:
-            again = now + AGAIN
-            if not seen.in_blackout:
-                wanted = _late(since, limit, seen.run)
-    _settle(change, AlertKind.LATE, wanted, paused=paused)
-    return again
+    if limit is None or paused:
+        _settle(change, AlertKind.LATE, None, paused=paused)
+        return None
+    for since, is_request in _waiting(change, seen):
+        moments.append(since + limit)
+        if moments[-1] <= now:
+            moments[-1] = now + AGAIN
+            if wanted is None and (is_request or not seen.in_blackout):
+                wanted = _late(since, limit, seen.run, is_request=is_request)
+    is_queued = queued_since(seen.run) is not None  # its activation may have waited for too long before
+    if wanted is not None or not (is_queued and is_open(state, AlertKind.LATE)):
+        _settle(change, AlertKind.LATE, wanted)
+    return min(moments, default=None)
 
 
-def _late(since: dt.datetime, limit: dt.timedelta, run: Run | None) -> Finding:
-    args = {"instant": iso(since), "until": iso(since + limit)}
-    return Finding(AlertKind.LATE, iso(since), args, run.pk if run and run.status == Status.CLAIMED else None)
+def _waiting(change: Change, seen: Situation) -> Iterator[tuple[dt.datetime, bool]]:
+    """Since when an instant waits, and a request; the second value is true for that."""
+    scheduled, queued = min(waiting_since(change, seen.run), default=None), queued_since(seen.run)
+    requested = min(filter(None, [seen.requested, queued]), default=None)
+    for since, is_request in ((scheduled, False), (requested, True)):
+        if since is not None:
+            yield max(filter(None, [since, seen.resumed, change.state.resumed_at])), is_request
+
+
+def _late(since: dt.datetime, limit: dt.timedelta, run: Run | None, *, is_request: bool) -> Finding:
+    args = {"since" if is_request else "instant": iso(since), "until": iso(since + limit)}
+    key = f"request {iso(since)}" if is_request else iso(since)
+    return Finding(AlertKind.LATE, key, args, run.pk if run and run.status == Status.CLAIMED else None)
 
 
 def _look_for_slowness(change: Change, seen: Situation, now: dt.datetime) -> dt.datetime | None:

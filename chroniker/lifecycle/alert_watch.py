@@ -6,22 +6,23 @@ import datetime as dt
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from django.db.models import F, Q, QuerySet
 
 from chroniker.clock.database_clock import FromNow
 from chroniker.conf import settings
-from chroniker.eligibility import explanations
+from chroniker.eligibility import explanations, waiting_activations
 from chroniker.lifecycle import alert_episodes, alert_mutes
-from chroniker.lifecycle.alert_conditions import Change, changes_of
+from chroniker.lifecycle.alert_conditions import Change, changes_of, is_open
 from chroniker.lifecycle.alert_looks import Situation, look
 from chroniker.lifecycle.alert_messages import AlertEvent, announce
 from chroniker.lifecycle.bulk import write_states
 from chroniker.lifecycle.plan import in_blackout
 from chroniker.lifecycle.transactions import locked, transactional
-from chroniker.models import Alert, AlertKind, Group, Job, JobState, Lease, Switch, installation
+from chroniker.models import Activation, Alert, AlertKind, Group, Job, JobState, Lease, Switch, installation
 from chroniker.models.group import ALL
 from chroniker.models.job import fetch_closed_times
 
@@ -35,19 +36,25 @@ def look_at_alerts(now: dt.datetime, limit: int) -> tuple[int, bool]:
     """
     rows = JobState.objects.filter(alert_at__lte=now).order_by("alert_at", "pk")
     ids = list(rows.values_list("pk", flat=True)[:limit])
-    return _look(ids, now) if ids else (0, False)
+    requests = waiting_activations.to_look_at(now).order_by("late_at", "pk")
+    waited = dict(requests.values_list("pk", "target")[:limit])
+    return _look(ids, waited, now) if ids or waited else (0, False)
 
 
 @transactional
-def _look(job_ids: Collection[int], now: dt.datetime) -> tuple[int, bool]:
-    states = list(locked(JobState.objects.filter(pk__in=job_ids, alert_at__lte=now), skip=True))
+def _look(job_ids: Collection[int], waited: dict[UUID, int], now: dt.datetime) -> tuple[int, bool]:
+    """``waited``: activations whose time to look has come, each with its job."""
+    due = Q(pk__in=job_ids, alert_at__lte=now) | Q(pk__in=set(waited.values()))
+    states = list(locked(JobState.objects.filter(due), skip=True))
     jobs = Job.objects.select_related("group").in_bulk([state.pk for state in states])
     fetch_closed_times(jobs.values())
     for state in states:
         state.job = jobs[state.pk]
     changes = changes_of((state, state.job) for state in states)
     alerts = _open_alerts(states)
-    situations = _situations(changes, alerts, now)
+    looked_at = {state.pk for state in states}
+    requests = waiting_activations.oldest([each.job.pk for each in changes if each.rules.start is not None])
+    situations = _situations(changes, alerts, requests, now)
     for change in changes:
         look(change, situations[change.job.pk], now)
     _explain(changes, now)
@@ -55,7 +62,23 @@ def _look(job_ids: Collection[int], now: dt.datetime) -> tuple[int, bool]:
     alert_episodes.write(changes, now)
     reported |= _report_again(changes, alerts, now)
     write_states(states, alert_episodes.MARKS)
-    return len(states), reported
+    _look_again_at(requests, {change.job.pk: change for change in changes}, now)
+    done = [pk for pk, job_id in waited.items() if job_id in looked_at]
+    Activation.objects.filter(pk__in=done, late_at__lte=now).update(late_at=None)
+    return max(len(states), len(done)), reported
+
+
+def _look_again_at(requests: Mapping[int, Activation], changes: Mapping[int, Change], now: dt.datetime) -> None:
+    """Plan a look at activations that do not wait for too long yet, as after a pause. A claim may overwrite the state."""
+    later = []
+    for row in requests.values():
+        state = changes[row.target_id].state
+        is_planned = row.late_at is not None and row.late_at > now
+        if not is_planned and state.alert_at is not None and not is_open(state, AlertKind.LATE):
+            row.late_at = state.alert_at
+            later.append(row)
+    if later:
+        Activation.objects.bulk_update(later, ["late_at"])
 
 
 def _open_alerts(states: Sequence[JobState]) -> dict[int, list[Alert]]:
@@ -67,7 +90,12 @@ def _open_alerts(states: Sequence[JobState]) -> dict[int, list[Alert]]:
     return found
 
 
-def _situations(changes: Sequence[Change], alerts: dict[int, list[Alert]], now: dt.datetime) -> dict[int, Situation]:
+def _situations(
+    changes: Sequence[Change],
+    alerts: dict[int, list[Alert]],
+    requests: Mapping[int, Activation],
+    now: dt.datetime,
+) -> dict[int, Situation]:
     """Two statements: the open runs, and the pause over all jobs."""
     ids = [change.job.pk for change in changes]
     runs = {lease.job_id: lease.run for lease in Lease.objects.filter(job__in=ids, slot="").select_related("run")}
@@ -84,6 +112,7 @@ def _situations(changes: Sequence[Change], alerts: dict[int, list[Alert]], now: 
             max(filter(None, resumed), default=None),
             _is_in_blackout(change.state, now),
             dt.datetime.fromisoformat(overdue[-1].args["instant"]) if overdue else None,
+            requests[change.job.pk].made_at if change.job.pk in requests else None,
         )
     return found
 

@@ -1492,6 +1492,13 @@ class Migration(migrations.Migration):
                 ),
                 ("run", models.UUIDField(help_text="The run that was claimed for it.", null=True)),
                 (
+                    "late_at",
+                    models.DateTimeField(
+                        help_text="When a tick looks whether its job is late. Empty: it has looked, or there is no limit.",
+                        null=True,
+                    ),
+                ),
+                (
                     "target",
                     models.ForeignKey(
                         db_constraint=False,
@@ -1509,6 +1516,7 @@ class Migration(migrations.Migration):
                     models.Index(fields=["ended_at", "target"], name="chroniker_activation_waiting"),
                     models.Index(fields=["target", "made_at"], name="chroniker_activation_of_job"),
                     models.Index(fields=["run"], name="chroniker_activation_run"),
+                    models.Index(fields=["late_at"], name="chroniker_activation_late"),
                 ],
                 "constraints": [
                     models.UniqueConstraint(fields=("trigger", "cause"), name="chroniker_activation_once"),

@@ -117,6 +117,8 @@ def _sentence(kind: str, args: dict[str, Any], words: dict[str, str]) -> str:
         return text % {**words, "n": count(args["n"])}
     if kind == AlertKind.BACKFILL:
         return _of_backfill(args, words)
+    if kind == AlertKind.LATE and "instant" not in args:
+        return gettext("A run was requested at %(since)s and had not started by %(until)s.") % words
     texts = {
         AlertKind.LATE: gettext("It was scheduled for %(instant)s and had not started by %(until)s."),
         AlertKind.SLOW: gettext("Run %(token)s, started %(started)s, takes longer than %(limit)s."),

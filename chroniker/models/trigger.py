@@ -70,6 +70,9 @@ class Activation(models.Model):
     outcome = models.CharField(max_length=10, choices=Outcome, blank=True, help_text=_("Empty: it waits."))
     code = models.CharField(max_length=20, choices=reasons.choices, blank=True, help_text=_("Why it got no run."))
     run = models.UUIDField(null=True, help_text=_("The run that was claimed for it."))
+    late_at = models.DateTimeField(
+        null=True, help_text=_("When a tick looks whether its job is late. Empty: it has looked, or there is no limit.")
+    )
 
     objects = DecidingManager()
 
@@ -79,6 +82,7 @@ class Activation(models.Model):
             models.Index(fields=["ended_at", "target"], name="chroniker_activation_waiting"),
             models.Index(fields=["target", "made_at"], name="chroniker_activation_of_job"),
             models.Index(fields=["run"], name="chroniker_activation_run"),
+            models.Index(fields=["late_at"], name="chroniker_activation_late"),
         )
         constraints = (
             models.UniqueConstraint(fields=["trigger", "cause"], name="chroniker_activation_once"),

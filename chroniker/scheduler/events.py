@@ -16,7 +16,7 @@ from chroniker.exceptions import CommandRefused, EventRefused, ExecutorError
 from chroniker.executors import executors
 from chroniker.executors.base import a_person_waits
 from chroniker.job_commands import options
-from chroniker.lifecycle.activations import PASSED, end
+from chroniker.lifecycle.activations import PASSED, end, look_when_late
 from chroniker.lifecycle.event_plan import line_of
 from chroniker.models import Activation, Job
 from chroniker.reasons import Code, Reason
@@ -54,10 +54,11 @@ def trigger(
         made_at=now,
         asked_by=by[:150],
     )
-    enabled = Job.objects.filter(pk=job.pk).values_list("enabled", flat=True).first()
-    if enabled is None:
+    target = Job.objects.filter(pk=job.pk).select_related("group").first()
+    if target is None:
         raise EventRefused(_("The job was deleted."))
-    if not enabled:
+    look_when_late(row, target)
+    if not target.enabled:
         end(row, PASSED, Code.DISABLED)
     elif is_full(job.pk).exists():
         if (first := _first_with_key(row)) is not None:

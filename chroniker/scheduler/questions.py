@@ -15,7 +15,7 @@ from chroniker.clock.database_clock import StatementNow
 from chroniker.conf import settings
 from chroniker.eligibility import draining, due, pauses
 from chroniker.eligibility.claim_kinds import OVERLAPPED, SCHEDULED, START_KINDS
-from chroniker.eligibility.waiting_activations import waiting
+from chroniker.eligibility.waiting_activations import to_look_at, waiting
 from chroniker.executors import executors
 from chroniker.lifecycle import alert_watch
 from chroniker.models import Group, Job, JobState, Lease, Outbox, Overlap, Status, Switch, installation
@@ -44,7 +44,7 @@ def questions(now: dt.datetime | Expression) -> Questions:
         OVERLAPPED.name: [JobState.objects.filter(OVERLAPPED.pending(now), is_open)],
         "replaced": [due_now.filter(job__overlap=Overlap.REPLACE)],
         "groups": [Group.objects.filter(Q(paused_at__isnull=False) | Q(limit__isnull=False))],
-        "alerts": [JobState.objects.filter(alert_at__lte=now)],
+        "alerts": [JobState.objects.filter(alert_at__lte=now), to_look_at(now)],
         "alert_changes": alert_watch.changed(),
         "messages": [Outbox.objects.filter(send_at__lte=now)],
         "deletions": [Job.objects.filter(deletion_requested_at__isnull=False, enabled=False)],

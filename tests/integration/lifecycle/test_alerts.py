@@ -15,9 +15,9 @@ from chroniker import lifecycle
 from chroniker.clock import simulated_time
 from chroniker.eligibility import pauses
 from chroniker.lifecycle import Outcome, alert_mutes, alert_watch
-from chroniker.models import Alert, AlertKind, Group, Job, JobState, Lease, Run, Status
+from chroniker.models import Activation, Alert, AlertKind, Group, Job, JobState, Lease, Run, Status
 from chroniker.reasons import Code, Reason
-from chroniker.scheduler import fleet_work, requests
+from chroniker.scheduler import events, fleet_work, requests
 from chroniker.scheduler.manual_runs import run_now
 from tests.support.alert_clock import START, AlertClock, finish, open_alerts, record_events
 from tests.support.factories import started, state_of
@@ -62,6 +62,73 @@ def test_a_queued_run_is_late_until_it_starts(clock: AlertClock) -> None:
     started(run)
     clock.tick(seconds=161)
     assert clock.reported[1:] == ["alert.recovered nightly"]
+
+
+def requested(job: Job) -> Activation:
+    return events.trigger(job, by="a program")
+
+
+def test_a_request_that_waits_is_late_until_its_run_starts(clock: AlertClock) -> None:
+    group = Group.objects.create(name="one at a time", limit=1)
+    job = clock.job(frequency="MANUAL", cron="", alert_start_seconds=100, group=group)
+    other = clock.job(name="other", cron="0 0 * * *", group=group)
+    blocking = run_now(other, "anna")
+    clock.at(seconds=10)
+    requested(job)
+    clock.tick(seconds=109)
+    assert clock.reported == []
+    assert clock.tick(seconds=110).claimed == []
+    assert clock.reported == ["alert.late nightly"]
+    assert Alert.objects.get().text.startswith(
+        "A run was requested at 2026-03-02 00:00:10 and had not started by 2026-03-02 00:01:50."
+    )
+    finish(blocking)
+    (run,) = clock.tick(seconds=120).claimed
+    clock.tick(seconds=121)
+    assert clock.reported == ["alert.late nightly"], "queued, not started"
+    started(run)
+    clock.tick(seconds=122)
+    assert clock.reported == ["alert.late nightly", "alert.recovered nightly"]
+    assert not Activation.objects.exclude(late_at=None).exists()
+
+
+def test_a_request_that_starts_in_time_is_not_late(clock: AlertClock) -> None:
+    job = clock.job(frequency="MANUAL", cron="", alert_start_seconds=100)
+    requested(job)
+    (run,) = clock.tick(seconds=1).claimed
+    finish(run)
+    clock.tick(seconds=101)
+    assert clock.reported == [] and not Activation.objects.exclude(late_at=None).exists()
+
+
+def test_a_queued_run_of_a_request_is_late_until_it_starts(clock: AlertClock) -> None:
+    job = clock.job(frequency="MANUAL", cron="", alert_start_seconds=100)
+    requested(job)
+    (run,) = clock.tick(seconds=50).claimed
+    clock.tick(seconds=149)
+    assert clock.reported == []
+    clock.tick(seconds=150)
+    assert clock.reported == ["alert.late nightly"]
+    finish(run)
+    clock.tick(seconds=151)
+    assert clock.reported == ["alert.late nightly", "alert.recovered nightly"]
+
+
+def test_requests_wait_through_a_pause_and_the_claims_of_others(clock: AlertClock) -> None:
+    """Of a job that runs once for each: a claim writes the time of the next look, without regard to those that wait."""
+    job = clock.job(frequency="MANUAL", cron="", alert_start_seconds=100, catch_up="EACH", misfire_grace_seconds=86_400)
+    pauses.pause("anna")
+    requested(job)
+    requested(job)
+    clock.tick(seconds=200)
+    assert clock.reported == []
+    pauses.resume()
+    (run,) = clock.tick(seconds=201).claimed
+    started(run)
+    clock.tick(seconds=299)
+    assert clock.reported == []
+    clock.tick(seconds=301)
+    assert clock.reported == ["alert.late nightly"]
 
 
 def test_two_ticks_report_one_message(clock: AlertClock) -> None:

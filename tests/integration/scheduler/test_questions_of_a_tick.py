@@ -95,6 +95,11 @@ def an_activation(**fields: Any) -> None:
     Activation.objects.create(target=a_booked_job(**RARE, **fields), instant=now, made_at=now)
 
 
+def an_activation_that_waits_too_long() -> None:
+    an_activation()
+    Activation.objects.update(ended_at=database_now(), late_at=database_now())
+
+
 def a_waiting_backfill() -> None:
     JobState.objects.filter(pk=a_booked_job(**RARE).pk).update(backfill_at=database_now())
 
@@ -133,6 +138,7 @@ WORK: dict[tuple[str, int], Callable[[], Any]] = {
     ("replaced", 0): lambda: a_job_due_while_it_runs(Overlap.REPLACE),
     ("groups", 0): lambda: Group.objects.create(name="one at a time", limit=1),
     ("alerts", 0): lambda: JobState.objects.filter(pk=a_booked_job(**RARE).pk).update(alert_at=database_now()),
+    ("alerts", 1): an_activation_that_waits_too_long,
     ("alert_changes", 0): lambda: Switch.objects.create(pk=pauses.ALL, alert_revision=1),
     ("alert_changes", 1): lambda: Group.objects.create(name="watched", alert_revision=1),
     ("messages", 0): lambda: Outbox.objects.create(channel="mail:1", payload={}, send_at=database_now()),
