@@ -69,7 +69,7 @@ def _look(job_ids: Collection[int], waited: dict[UUID, int], now: dt.datetime) -
 
 
 def _look_again_at(requests: Mapping[int, Activation], changes: Mapping[int, Change], now: dt.datetime) -> None:
-    """Plan a look at activations that do not wait for too long yet, as after a pause. A claim may overwrite the state."""
+    """Plan a look at activations that are not late yet, as after a pause. A claim may overwrite that of the state."""
     later = []
     for row in requests.values():
         state = changes[row.target_id].state
