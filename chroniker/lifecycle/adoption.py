@@ -8,7 +8,7 @@ from collections.abc import Collection
 from chroniker.conf import settings
 from chroniker.lifecycle import activations, alert_conditions, alert_episodes, job_health
 from chroniker.lifecycle.backfills import end_open
-from chroniker.lifecycle.booking import BOOKED, closing_run, is_host_local
+from chroniker.lifecycle.booking import BOOKED, closing_run, is_host_local, rebook
 from chroniker.lifecycle.bulk import write_states
 from chroniker.lifecycle.notify import send_run_finished
 from chroniker.lifecycle.planned_rows import next_booking
@@ -40,6 +40,8 @@ def adopt_jobs(job_ids: Collection[int], now: dt.datetime, *, raise_by: int, ski
         state.last_token += raise_by
         state.raised_to = state.last_token
         if skip:
+            if jobs[state.pk].edited_at is not None:  # also the instants of the schedule before the edit
+                skipped += [run] if (run := rebook(jobs[state.pk], state, now)) else []
             job_health.drop_retry(state, jobs[state.pk], now)
             skipped += [run] if (run := _skip(jobs[state.pk], state, now)) else []
             state.expected_since = now

@@ -237,6 +237,18 @@ def test_adopting_skips_what_was_due_and_raises_tokens(copied: None) -> None:
     assert run_now(queued, by="a test").token == run.token + adoption.RAISE_BY + 1
 
 
+def test_adopting_books_what_was_edited_in_the_copy(copied: None) -> None:
+    """Or the next time of the edited schedule would stand beside the fingerprint of the one before."""
+    job = a_due_job()
+    job.cron = NEVER
+    job.save()
+    adopt("--noinput")
+    state = JobState.objects.get(pk=job.pk)
+    assert state.booked_fingerprint == job.spec.fingerprint()
+    assert state.next_instant is not None and (state.next_instant.month, state.next_instant.day) == (1, 1)
+    assert list(Run.objects.filter(job=job).values_list("code", flat=True)) == [Code.EDITED]
+
+
 def test_adopting_passes_over_the_activations_that_wait(copied: None) -> None:
     """Also those of a chain that ends by the adoption: its pending retry is skipped."""
     source, target = a_booked_job(cron=NEVER), a_booked_job(frequency="MANUAL", cron="")
