@@ -486,6 +486,18 @@ def test_an_event_without_a_live_host_is_accounted_for() -> None:
     assert Activation.objects.get().run == skipped.pk
 
 
+def test_an_activation_names_the_parent_of_a_run_on_every_host() -> None:
+    for name in ("a", "b"):
+        host = Host.objects.create(name=name, last_seen=database_now())
+        HostService.objects.create(host=host, executor="default", last_seen=database_now())
+    target = a_target(hostname=EVERY_HOST)
+    an_activation(target)
+    assert Activation.objects.get().run is None
+    parent = claimed(target)
+    assert Run.objects.filter(parent=parent.pk).count() == 2
+    assert Activation.objects.get().run == parent.pk
+
+
 def test_the_schedule_stays_where_it_is() -> None:
     job = a_booked_job()
     before = state_of(job)
