@@ -99,6 +99,7 @@ def _execute(run_id: UUID, token: int) -> None:
         if ending is not None or report.status is not None:
             run = Run.objects.filter(pk=run_id).first()
             if run is not None:
+                world.process.pass_began_at = world.now
                 tick.claim_after_run(run.job_id)
     except (Error, OSError) as error:
         world.note("task fails", type(error).__name__, error)
@@ -162,5 +163,6 @@ def _start_again_after_death(world: World, process: Process, start: Callable[[],
 
 
 def _note_tick(done: TickResult) -> None:
+    active().process.pass_began_at = active().now
     host = active().process.host.name
     active().note("tick", host, f"claimed {len(done.claimed)} lost {len(done.lost)}", str(done.suspended_because))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.simulation import features
 from tests.simulation.guards import guards_of
 from tests.simulation.processes import Process
 from tests.simulation.world import World
@@ -35,7 +36,7 @@ OF_PROCESSES = (
     "stop scheduler",
 )
 JUMPS = ("clock jump", "failover")
-OF_HOSTS = ("cut host", *JUMPS, "reboot")
+OF_HOSTS = ("cut host", *JUMPS, "reboot", "copy")
 
 
 def strike(world: World, kind: str, lease: float) -> None:
@@ -85,6 +86,8 @@ def _strike_host(world: World, kind: str, lease: float) -> None:
         world.jump(rng.choice([0, 0, 1.5, -1.5, 20]))
     elif kind == "reboot":
         host.reboot()
+    elif kind == "copy":
+        features.copy_database(world)
 
 
 def _is_beyond_the_limits(world: World, kind: str, lease: float) -> bool:

@@ -1,48 +1,141 @@
-"""What people do in a random history: processes with the product's own functions."""
+"""What people and programs do in a random history: processes with the product's own functions."""
 
 from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
 
 from django.db import Error
 
 from chroniker import lifecycle
-from chroniker.eligibility import pauses
-from chroniker.exceptions import ClaimRefused
-from chroniker.models import OPEN, Job, Run
-from chroniker.scheduler import manual_runs, stopping
+from chroniker.clock.database_clock import database_now
+from chroniker.eligibility import draining, pauses
+from chroniker.exceptions import ChronikerError
+from chroniker.models import OPEN, Backfill, Job, JobState, OnFailure, Run, Which
+from chroniker.reasons import Code
+from chroniker.scheduler import adoption, backfilling, events, manual_runs, stopping
 from tests.simulation import site
 from tests.simulation.world import World
 
-ACTIONS = ("run now", "stop", "force run", "edit", "switch", "pause", "resume")
 EDITS = ("*/5 * * * * *", "*/7 * * * * *", "*/10 * * * * *")
+A_PERSON = "a person"
+KEYS = (None, None, "one", "two", "three")
 
 
 def act(world: World, action: str, job_id: int) -> None:
     world.note("person", action, f"job {job_id}")
     try:
-        _act(world, action, job_id)
-    except (ClaimRefused, Error) as error:
+        ACTIONS[action](world, job_id)
+    except (ChronikerError, Error) as error:
         world.note("person is refused", type(error).__name__)
 
 
-def _act(world: World, action: str, job_id: int) -> None:
+def _run_now(world: World, job_id: int) -> None:
+    manual_runs.run_now(Job.objects.get(pk=job_id), A_PERSON)
+
+
+def _stop(world: World, job_id: int) -> None:
+    for run in Run.objects.filter(job=job_id, status__in=OPEN)[:1]:
+        stopping.stop(run.pk, A_PERSON)
+
+
+def _force_run(world: World, job_id: int) -> None:
+    Job.objects.filter(pk=job_id).update(force_run=True)
+
+
+def _edit(world: World, job_id: int) -> None:
+    site.edit_cron(world, job_id, world.rng.choice(EDITS))
+
+
+def _switch(world: World, job_id: int) -> None:
+    world.promises.ledger.edited.add(job_id)
+    Job.objects.filter(pk=job_id).update(enabled=False)
+    world.block(world.rng.expovariate(1 / 10))
+    Job.objects.filter(pk=job_id).update(enabled=True)
+
+
+def _pause(world: World, job_id: int) -> None:
+    pauses.pause(A_PERSON)
+    world.block(world.rng.expovariate(1 / 10))
+    pauses.resume()
+
+
+def _resume(world: World, job_id: int) -> None:
+    lifecycle.resume_jobs([job_id])
+
+
+def _trigger(world: World, job_id: int) -> None:
+    """A program: each key is requested several times."""
+    row = events.trigger(Job.objects.get(pk=job_id), key=world.rng.choice(KEYS))
+    world.promises.activations.was_made(job_id, row.key, row.pk)
+
+
+def _discard(world: World, job_id: int) -> None:
+    lifecycle.pass_waiting([job_id], Code.DISCARDED)
+
+
+def _backfill(world: World, job_id: int) -> None:
+    """Of some scheduled times that the schedule has decided."""
+    rng, job = world.rng, Job.objects.get(pk=job_id)
+    until = JobState.objects.values_list("covered_until", flat=True).get(pk=job_id)
+    if until is not None:
+        first = until - dt.timedelta(seconds=rng.uniform(5, 60))
+        which, on_failure = rng.choice(list(Which)), rng.choice(list(OnFailure))
+        backfilling.request(backfilling.Wish(job, first, until, which=which, on_failure=on_failure), A_PERSON)
+
+
+def _cancel_backfill(world: World, job_id: int) -> None:
+    for pk in Backfill.objects.filter(job=job_id, finished_at=None).values_list("pk", flat=True):
+        backfilling.cancel(pk, A_PERSON, stop_run=world.rng.random() < 0.5)
+
+
+def _cancel_retry(world: World, job_id: int) -> None:
+    lifecycle.cancel_retry(job_id)
+
+
+def _hasten_retry(world: World, job_id: int) -> None:
+    lifecycle.hasten_retry(job_id)
+
+
+def _mute(world: World, job_id: int) -> None:
+    until = database_now() + dt.timedelta(seconds=world.rng.uniform(3, 15))
+    lifecycle.mute(until, A_PERSON, job=Job.objects.get(pk=job_id))
+
+
+def _drain(world: World, job_id: int) -> None:
+    """Of the host on which this process runs."""
+    draining.drain(A_PERSON)
+    world.block(world.rng.expovariate(1 / 10))
+    draining.end_drain()
+
+
+def adopt(world: World) -> None:
+    """A person adopts the copy of the database. If it fails, it is repeated."""
     rng = world.rng
-    if action == "run now":
-        manual_runs.run_now(Job.objects.get(pk=job_id), "a person")
-    elif action == "stop":
-        for run in Run.objects.filter(job=job_id, status__in=OPEN)[:1]:
-            stopping.stop(run.pk, "a person")
-    elif action == "force run":
-        Job.objects.filter(pk=job_id).update(force_run=True)
-    elif action == "edit":
-        site.edit_cron(world, job_id, rng.choice(EDITS))
-    elif action == "switch":
-        world.promises.ledger.edited.add(job_id)
-        Job.objects.filter(pk=job_id).update(enabled=False)
-        world.block(rng.expovariate(1 / 10))
-        Job.objects.filter(pk=job_id).update(enabled=True)
-    elif action == "resume":
-        lifecycle.resume_jobs([job_id])
-    elif action == "pause":
-        pauses.pause("a person")
-        world.block(rng.expovariate(1 / 10))
-        pauses.resume()
+    choices = adoption.Choices(skip_missed=rng.random() < 0.5, stop_queued=rng.random() < 0.5)
+    while True:
+        try:
+            adoption.adopt(A_PERSON, choices)
+            return
+        except Error as error:
+            world.note("person is refused", type(error).__name__)
+            world.block(1.0)
+
+
+ACTIONS: dict[str, Callable[[World, int], None]] = {
+    "run now": _run_now,
+    "stop": _stop,
+    "force run": _force_run,
+    "edit": _edit,
+    "switch": _switch,
+    "pause": _pause,
+    "resume": _resume,
+    "trigger": _trigger,
+    "discard": _discard,
+    "backfill": _backfill,
+    "cancel backfill": _cancel_backfill,
+    "cancel retry": _cancel_retry,
+    "hasten retry": _hasten_retry,
+    "mute": _mute,
+    "drain": _drain,
+}

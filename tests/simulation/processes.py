@@ -49,6 +49,10 @@ class Host:
         self.boots += 1
         self.boot_at_zero = 10.0 - self.world.now * (1 + self.drift)
         self.clock_state = None
+        self.forget_processes()
+
+    def forget_processes(self) -> None:
+        """All of them are dead, and their files are gone."""
         self.locks.clear()
         self.wake_sockets.clear()
         self.fork_server = None
@@ -70,6 +74,7 @@ class Process:
         self.pid = next(self.world.pids)
         self.dead = False
         self.paused_until = 0.0
+        self.pass_began_at = host.world.now  #: at the latest: the begin of the claims that it makes now
         self.threads: list[Thread] = []
         self.at_death: list[Callable[[], None]] = []
         self.children: list[Process] = []

@@ -6,8 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from chroniker.eligibility import pauses
-from chroniker.models import Job, Lease
-from tests.simulation import faults, people, site
+from chroniker.models import Activation, Host, Job, Lease
+from tests.simulation import faults, features, people, site
 from tests.simulation.actors import start_scheduler, start_worker
 from tests.simulation.processes import Process
 from tests.simulation.world import Fault, World
@@ -72,6 +72,7 @@ class RandomHistory:
             host = site.add_host(self.world, name, **settings)
             host.drift = rng.choice([0.0, 0.0, 0.0005, -0.0005])
             host.wall_offset = rng.choice([0.0, 0.0, -0.3, 0.3])
+        features.name_database(self.world, features.ORIGINAL)
 
     def run(self) -> World:
         world = self.world
@@ -124,8 +125,10 @@ class RandomHistory:
             process.kill()
         for host in world.hosts.values():
             host.unreachable_until = host.paused_until = world.now
+        features.end_copy(world)
         with world.outside():
             pauses.resume()
+            Host.objects.update(draining_since=None)
             Job.objects.update(enabled=False, force_run=False)
             world.promises.ledger.edited |= set(self.jobs)
         until = world.now + self.bound + LONGEST_COMMAND + HOST_RETURN
@@ -140,4 +143,5 @@ class RandomHistory:
 
     def _is_open(self) -> bool:
         with self.world.outside():
-            return Lease.objects.exists()
+            waiting = Activation.objects.filter(ended_at=None)
+            return Lease.objects.exists() or waiting.exists() or Job.objects.filter(edited_at__isnull=False).exists()

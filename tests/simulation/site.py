@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from chroniker.models import EVERY_HOST, CatchUp, Group, Job, JobDependency, Overlap
-from tests.simulation import channels, database
+from tests.simulation import channels, database, features
 from tests.simulation.actors import Broker
 from tests.simulation.checker.promises import Promises
 from tests.simulation.checker.rows import true_time
 from tests.simulation.processes import Host
 from tests.simulation.world import World, activate
 
-SECONDS_CRONS = ("*/5 * * * * *", "*/10 * * * * *", "*/15 * * * * *", "* * * * *")
+SECONDS_CRONS = ("*/5 * * * * *", "*/10 * * * * *", "*/15 * * * * *", "*/30 * * * * *", "* * * * *")
 
 
 def create_world(seed: int, verbose: bool = False) -> World:
@@ -68,6 +68,9 @@ def draw_jobs(world: World, *, lock_files: bool) -> list[int]:
     """Two to four jobs with different rules; often the last one waits for the first."""
     rng = world.rng
     group = Group.objects.create(name="g", limit=1)
+    has_alerts = rng.random() < 0.5
+    if has_alerts and rng.random() < 0.7:
+        features.add_channel()
     jobs = []
     for number in range(rng.choice([2, 3, 4])):
         job = add_job(
@@ -82,6 +85,7 @@ def draw_jobs(world: World, *, lock_files: bool) -> list[int]:
             hostname=rng.choice(["", "", "", "a", EVERY_HOST]) if not lock_files else "",
             jitter_seconds=rng.choice([0, 0, 3]),
             **draw_catch_up(world),
+            **(features.draw_alerts(world) if has_alerts else {}),
         )
         jobs.append(job.pk)
     if rng.random() < 0.6:
@@ -92,4 +96,6 @@ def draw_jobs(world: World, *, lock_files: bool) -> list[int]:
             wait_for_success=False,
             wait_for_next_run=rng.random() < 0.3,
         )
+    if rng.random() < 0.5:
+        features.draw_triggers(world, jobs)
     return jobs

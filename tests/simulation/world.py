@@ -84,6 +84,10 @@ class World:
         self.shortest_lease: float | None = None  #: for the checker; None: it is not one
         self.start_deadline: float | None = None  #: for the checker
         self.jumped_at = -INFINITY  #: when the database's clock jumped last
+        self.copies = 0  #: how often the database was replaced by a copy of it
+        self.installation = ""  #: the name of the present one in the settings of all hosts; empty: it has none
+        self.written: set[str] = set()  #: tables that were written since the last commit
+        self.author: Process | None = None  #: the process whose commit is checked
         self.witness: Witness
         self.promises: Promises
         self.broker: Broker

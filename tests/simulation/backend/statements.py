@@ -6,6 +6,7 @@ whole database, as its writers do; others wait for it. On PostgreSQL statements 
 
 from __future__ import annotations
 
+import re
 import sqlite3
 
 from django.db.utils import OperationalError
@@ -22,6 +23,15 @@ LATE_SECONDS, CUT_SECONDS = 6.0, 30.0
 SAVEPOINT_VERBS = ("SAVEPO", "RELEAS", "ROLLBA")
 #: WITH: the statements that join several, on PostgreSQL.
 WRITING_VERBS = ("UPDATE", "INSERT", "DELETE", "WITH")
+
+
+_TABLE = re.compile(r'"(chroniker_\w+)"')
+
+
+def _tables(query: str) -> list[str]:
+    """The table that it writes, and perhaps more."""
+    first = _TABLE.search(query)
+    return [] if first is None else _TABLE.findall(query) if query.startswith("WITH") else [first[1]]
 
 
 def raw() -> sqlite3.Connection:
@@ -52,12 +62,14 @@ def before(query: str) -> None:
 
 
 def after(query: str) -> None:
+    world = active()
+    writes = query.startswith(WRITING_VERBS)
+    if writes:
+        world.written.update(_tables(query))
     if not is_inside():
         return
-    world = active()
     if world.thread.in_transaction:
         return
-    writes = query.startswith(WRITING_VERBS)
     if writes:
         world.note("write", world.process.name, query[:40])
         world.after_commit()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from tests.simulation.checker.rows import rows
 from tests.simulation.world import World
@@ -18,6 +18,8 @@ class State(NamedTuple):
 
 
 class Chains:
+    TABLES: ClassVar = frozenset({"chroniker_jobstate", "chroniker_run"})
+
     def __init__(self, world: World) -> None:
         self.world = world
         self.states: dict[int, State] = {}
@@ -55,10 +57,10 @@ class Chains:
         self.firsts[job, token] = tuple(instants)
         if trigger == "MANUAL" and before.retry_at is not None and after.retry_of != before.retry_of:
             self.world.violated("a run by hand leaves a retry", f"{name} was claimed")
+        if trigger in ("SCHEDULE", "EVENT") and before.held_at is not None:
+            self.world.violated("a held job waits", f"{name} was claimed")
         if trigger != "SCHEDULE":
             return
-        if before.held_at is not None:
-            self.world.violated("a held job waits", f"{name} was claimed")
         if (catch_up == "EACH" or holds) and before.retry_at is not None and before.retry_origin == "SCHEDULE":
             self.world.violated("the retry comes first", f"{name} was claimed")
         if catch_up != "COALESCE" and first != until:

@@ -4,7 +4,7 @@ one that it waits for."""
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from typing import Any, ClassVar
 
 from tests.simulation.checker.rows import rows, to_datetime, true_time
 from tests.simulation.checker.witness import Witness
@@ -15,6 +15,8 @@ _IS_RUNNING = "SELECT 1 FROM chroniker_run r WHERE id = ? AND status = 'RUNNING'
 
 
 class Leases:
+    TABLES: ClassVar = frozenset({"chroniker_lease", "chroniker_run"})
+
     def __init__(self, world: World, witness: Witness) -> None:
         self.world, self.witness = world, witness
         self.known: dict[Any, tuple[Any, ...]] = {}

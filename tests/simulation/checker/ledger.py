@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
-from typing import Any
+from typing import Any, ClassVar
 
 from cronsim import CronSim
 
@@ -13,6 +13,8 @@ from tests.simulation.world import World
 
 
 class Ledger:
+    TABLES: ClassVar = frozenset({"chroniker_jobstate"})
+
     def __init__(self, world: World) -> None:
         self.world = world
         self.states: dict[int, tuple[Any, ...]] = {}

@@ -5,7 +5,7 @@ Times are true times: a jump of the database's clock makes nothing late or early
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from tests.simulation.checker.rows import rows
 from tests.simulation.world import World
@@ -14,6 +14,8 @@ TOLERANCE = 0.01  #: seconds; a host's clock may drift this much within a lease
 
 
 class Runs:
+    TABLES: ClassVar = frozenset({"chroniker_lease", "chroniker_run"})
+
     def __init__(self, world: World) -> None:
         self.world = world
         self.closed: dict[Any, tuple[Any, ...]] = {}

@@ -1,0 +1,58 @@
+"""A draining host claims and starts nothing; in a copy of the database nothing is claimed, started or expired."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from tests.simulation.checker.rows import rows
+from tests.simulation.world import World
+
+Runs = dict[Any, tuple[Any, ...]]
+
+
+class Standstill:
+    """Hosts and the identity of the database are read after each commit; so is what a commit has claimed or started."""
+
+    TABLES: ClassVar = frozenset({"chroniker_host", "chroniker_switch", "chroniker_run"})
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.draining: dict[str, float] = {}  #: by host: the time of the commit that began its drain
+        self.was_copy = False
+        self.runs: Runs = {}
+
+    def after_commit(self) -> None:
+        found = {name for (name,) in rows("SELECT name FROM chroniker_host WHERE draining_since IS NOT NULL")}
+        began = {name: self.draining.get(name, self.world.now) for name in found}
+        runs = {row[0]: row for row in rows("SELECT id, job_id, token, status, host FROM chroniker_run")}
+        changed = [row for pk, row in runs.items() if row != self.runs.get(pk)]
+        is_copy = self.world.copies > 0 and self._is_copy()
+        if self.was_copy and is_copy:
+            self._check_copy(changed)
+        if self.draining or began:
+            self._check_drain(changed, began)
+        self.draining, self.was_copy, self.runs = began, is_copy, runs
+
+    def _is_copy(self) -> bool:
+        """The name in the database is not the one in the settings."""
+        found = rows("SELECT installation FROM chroniker_switch")
+        return bool(found) and found[0][0] != self.world.installation
+
+    def _check_copy(self, changed: list[tuple[Any, ...]]) -> None:
+        self.world.note("commit in a copy")
+        for _pk, job, token, status, _host in changed:
+            if status not in ("SKIPPED", "STOPPED"):  # these are part of its adoption
+                self.world.violated("a copy runs nothing", f"run {token} of job {job} became {status}")
+
+    def _check_drain(self, changed: list[tuple[Any, ...]], draining: dict[str, float]) -> None:
+        """A pass that began before the drain may claim. A start is compared with the drain in its transaction."""
+        author = self.world.author
+        for pk, job, token, status, host in changed:
+            is_new = pk not in self.runs
+            if status == "RUNNING" and host in draining and not is_new and not self.world.row_locks:
+                self.world.violated("a draining host starts nothing", f"run {token} of job {job} began on {host}")
+            if is_new and status == "CLAIMED" and author is not None and author.role != "person":
+                since = draining.get(author.host.name)
+                self.world.note("claim during a drain")
+                if since is not None and since < author.pass_began_at:
+                    self.world.violated("a draining host claims nothing", f"run {token} of job {job}, {author.name}")
