@@ -111,13 +111,16 @@ class Server(Func):
 
 
 class FromNow(Func):
-    """SQL expression: the database's clock when the row is written, plus ``delta`` (which may be negative)."""
+    """SQL expression: the database's clock when the row is written, plus ``delta`` (which may be negative).
+
+    ``seconds``: the same as a number, or on PostgreSQL as a parameter of a statement that is compiled once.
+    """
 
     output_field = DateTimeField()
 
-    def __init__(self, delta: dt.timedelta = dt.timedelta()) -> None:
+    def __init__(self, delta: dt.timedelta = dt.timedelta(), seconds: Any = None) -> None:
         super().__init__()
-        self.seconds = delta.total_seconds()
+        self.seconds = delta.total_seconds() if seconds is None else seconds
 
     def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any) -> tuple[str, Any]:  # type: ignore[override]
         # SQLite wants a sign and text ("+2.500000 seconds"), the others a number.

@@ -115,11 +115,11 @@ class TrustedClock:
         lowest, highest = self.memory.low + before.boot - allowed, self.memory.high + before.boot + allowed
         return dt.datetime.fromtimestamp(lowest, dt.UTC), dt.datetime.fromtimestamp(highest, dt.UTC)
 
-    def conditions(self, before: HostClocks) -> list[Lookup[Any]]:
-        """SQL conditions: the database's clock and the server can be trusted at this statement."""
-        lowest, highest = self.bounds(before)
-        of_clock = [GreaterThanOrEqual(FromNow(), lowest), LessThanOrEqual(FromNow(), highest)]
-        return [*of_clock, *([Exact(Server(), self.server)] if self.server else [])]
+
+def is_within(lowest: dt.datetime, highest: dt.datetime, server: str | None) -> list[Lookup[Any]]:
+    """SQL conditions: at this statement the database's clock is between these bounds, and this is the server."""
+    of_clock = [GreaterThanOrEqual(FromNow(), lowest), LessThanOrEqual(FromNow(), highest)]
+    return [*of_clock, *([] if server is None else [Exact(Server(), server)])]
 
 
 def trusted_clock() -> TrustedClock | None:

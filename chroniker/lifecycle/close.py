@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from django.db.models import QuerySet
+
 from chroniker.clock.database_clock import FromNow, database_now
 from chroniker.conf import settings
 from chroniker.eligibility.claim_kinds import HOLDING
@@ -22,9 +24,10 @@ from chroniker.lifecycle import (
 )
 from chroniker.lifecycle.bulk import write_states
 from chroniker.lifecycle.events import note, note_lost
-from chroniker.lifecycle.notify import annotate_recipients, enqueue, send_run_finished
+from chroniker.lifecycle.notify import RECIPIENTS, annotate_recipients, enqueue, send_run_finished
 from chroniker.lifecycle.transactions import locked, transactional
 from chroniker.models import EVERY_HOST, OPEN, Backfill, EventKind, Job, JobState, Lease, Run, Status, Trigger
+from chroniker.models.compiled_once import Statement, compiled_once, parameter, parameters
 from chroniker.reasons import NO_REASON, Code, Reason
 
 LONGEST_BACKOFF = dt.timedelta(days=1)
@@ -73,17 +76,16 @@ def finish(run_id: UUID, token: int, nonce: UUID, outcome: Outcome) -> bool:
 
 @transactional
 def _finish(run_id: UUID, token: int, nonce: UUID, outcome: Outcome) -> tuple[bool, list[Run]]:
-    runs = annotate_recipients(Run.objects.filter(pk=run_id).select_related("job__group"))
-    mine = Run.objects.filter(pk=run_id, token=token, nonce=nonce, status=Status.RUNNING)
     if one_statement.is_available() and not outcome.survivors:
-        of_run = locked(JobState.objects.filter(pk__in=Run.objects.filter(pk=run_id).values("job")), skip=False)
-        if (state := one_statement.close(run_id, of_run, mine, _closed(outcome))) is not None:
-            return True, _conclude_one([state], runs.get(), outcome)
-    run = runs.first()
+        values = {**_closed(outcome), "run": run_id, "token": token, "nonce": nonce}
+        if (closed := one_statement.close(_statement(), values, RECIPIENTS)) is not None:
+            closed_run = closed.run if closed.is_fresh else _read(run_id).get()
+            return True, _conclude_one([closed.state], closed_run, outcome)
+    run = _read(run_id).first()
     if run is None:
         return False, []  # its job was deleted meanwhile
     states = list(locked(JobState.objects.filter(pk=run.job_id), skip=False))
-    moved = mine.update(**_closed(outcome))
+    moved = _of_holder(run_id, token, nonce).update(**_closed(outcome))
     job = run.job
     run.refresh_from_db()
     run.job = job
@@ -95,6 +97,25 @@ def _finish(run_id: UUID, token: int, nonce: UUID, outcome: Outcome) -> tuple[bo
         note(run_id, EventKind.LATE_OUTCOME, reason=Reason.joined(late, *filter(None, [outcome.reason])))
         return False, []
     return True, []
+
+
+def _read(run_id: UUID) -> QuerySet[Run]:
+    rows: QuerySet[Run] = annotate_recipients(Run.objects.filter(pk=run_id).select_related("job__group"))
+    return rows
+
+
+def _of_holder(run_id: UUID, token: int, nonce: UUID) -> QuerySet[Run]:
+    return Run.objects.filter(pk=run_id, token=token, nonce=nonce, status=Status.RUNNING)
+
+
+@compiled_once
+def _statement() -> Statement:
+    run_id = parameter("run")
+    run = Run.objects.filter(pk=run_id)
+    state = locked(JobState.objects.filter(pk__in=run.values("job")), skip=False)
+    mine = _of_holder(run_id, parameter("token"), parameter("nonce"))
+    values = parameters(Run, _closed(Outcome(Status.SUCCEEDED)))
+    return one_statement.close_of(run_id, state, mine, values, annotate_recipients(run))
 
 
 def _closed(outcome: Outcome) -> dict[str, Any]:

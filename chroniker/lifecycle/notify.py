@@ -24,6 +24,10 @@ from chroniker.signals import run_finished
 DRAIN = dt.timedelta(seconds=5)
 
 
+#: What ``annotate_recipients`` adds.
+RECIPIENTS = ("subscribed", "channelled", "has_triggers")
+
+
 def annotate_recipients(runs: Any) -> Any:
     """Annotate whether the job has subscribers (``subscribed``), channels for runs (``channelled``), and triggers.
 

@@ -1,18 +1,18 @@
 """PostgreSQL: a start, a renewal and the first half of a finish as one statement each, instead of two to seven.
 
 The parts are the querysets and values of the plain form, which stands beside each caller, so conditions are written
-once. Whatever these statements do not change, the plain form decides: no row is an answer. All parts of a statement
-see one snapshot; but a row that another transaction has changed meanwhile is locked and its conditions are tested
-again. Each statement locks in the order of all others: JobState, Run, Lease.
+once; a process compiles them once, with parameters. Whatever these statements do not change, the plain form decides: no
+row is an answer. All parts of a statement see one snapshot; but a row that another transaction has changed meanwhile is
+locked and its conditions are tested again. Each statement locks in the order of all others: JobState, Run, Lease.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
-from uuid import UUID
+from typing import Any
 
 from django.db import connections
 from django.db.models import Model, QuerySet
@@ -20,11 +20,8 @@ from django.db.models.sql import UpdateQuery
 
 from chroniker.clock.database_clock import clock_columns
 from chroniker.conf import settings
-from chroniker.models import Job, JobState, Lease, Run
-
-M = TypeVar("M", bound=Model)
-Part = tuple[str, Sequence[Any]]
-Values = Mapping[str, Any]
+from chroniker.models import Group, Job, JobState, Lease, Run
+from chroniker.models.compiled_once import Statement, Values, select
 
 #: Tests compare both forms. It is no setting: both do the same.
 ENABLED = True
@@ -44,13 +41,26 @@ class StartedRun:
     server: str
 
 
-def start(
+@dataclass(frozen=True, slots=True)
+class ClosedRun:
+    """The closed run with its job and group, and the facts that were annotated; the state of the job, locked.
+
+    ``is_fresh``: the job is as it was when its state was locked. Else another transaction may have changed it while
+    this statement waited for the lock.
+    """
+
+    run: Run
+    state: JobState
+    is_fresh: bool
+
+
+def start_of(
     claim: QuerySet[Run], values: Values, lease: QuerySet[Lease], lease_values: Values, *, with_server: bool
-) -> StartedRun | None:
+) -> Statement:
     """Update the run if it is in ``claim``, and then its lease."""
     moved, moved_params = _update(claim, values)
     held, held_params = _update(lease, lease_values)
-    row = _fetch(
+    return Statement(
         f"WITH moved AS ({moved} RETURNING *), "  # nosec B608
         f"held AS ({held} AND EXISTS (SELECT FROM moved) RETURNING 1) "
         f"SELECT {clock_columns(settings.database, with_server=with_server)}, "
@@ -59,6 +69,10 @@ def start(
         f"JOIN {_table(JobState)} state ON state.{_name(JobState, 'job')} = job.{_name(Job, 'id')}",
         [*moved_params, *held_params],
     )
+
+
+def start(statement: Statement, values: Values) -> StartedRun | None:
+    row = statement.fetch(values)
     if row is None:
         return None
     now, server, *rest = row
@@ -67,36 +81,61 @@ def start(
     return StartedRun(run, state, now, server)
 
 
-def renew(
-    lease: QuerySet[Lease], values: Values, *, with_server: bool
-) -> tuple[dt.datetime | None, str, dt.datetime, str] | None:
-    """Update the lease. Returns time and author of the run's stop request, the clock and the server."""
+def renewal_of(lease: QuerySet[Lease], values: Values, *, with_server: bool) -> Statement:
+    """Update the lease."""
     renewed, params = _update(lease, values)
     stop = ", ".join(f"run.{_name(Run, name)}" for name in ("stop_requested_at", "stop_requested_by"))
-    row = _fetch(
+    return Statement(
         f"WITH renewed AS ({renewed} RETURNING {_name(Lease, 'run')} AS run_id) "  # nosec B608
         f"SELECT {stop}, {clock_columns(settings.database, with_server=with_server)} "
         f"FROM {_table(Run)} run JOIN renewed ON renewed.run_id = run.{_name(Run, 'id')}",
         params,
     )
+
+
+def renew(statement: Statement, values: Values) -> tuple[dt.datetime | None, str, dt.datetime, str] | None:
+    """Returns time and author of the run's stop request, the clock and the server."""
+    row = statement.fetch(values)
     return None if row is None else (row[0], row[1], row[2], row[3])
 
 
-def close(run_id: UUID, state: QuerySet[JobState], run: QuerySet[Run], values: Values) -> JobState | None:
-    """Lock the state of the run's job, update the run, and delete its lease. Returns the state."""
-    locked, locked_params = state.query.get_compiler(connection=connections[settings.database]).as_sql()
+def close_of(
+    run_id: Any, state: QuerySet[JobState], run: QuerySet[Run], values: Values, facts: QuerySet[Run]
+) -> Statement:
+    """Lock the state of the run's job, update the run, and delete its lease. ``facts``: annotations of the run."""
+    locked, locked_params = select(state)
     moved, moved_params = _update(run, values)
-    row = _fetch(
+    names = facts.query.annotations
+    known, known_params = select(facts.values_list(*names))
+    key, version, own = _name(JobState, "job"), _name(JobState, "revision"), _name(Run, "job")
+    return Statement(
         f"WITH state AS MATERIALIZED ({locked}), "  # nosec B608
-        f"moved AS ({moved} AND EXISTS (SELECT FROM state) RETURNING 1), "
-        f"freed AS (DELETE FROM {_table(Lease)} WHERE {_name(Lease, 'run')} = %s AND EXISTS (SELECT FROM moved)) "
-        f"SELECT {_columns(JobState, 'state')} FROM state CROSS JOIN moved",
-        [*locked_params, *moved_params, run_id],
+        f"moved AS ({moved} AND EXISTS (SELECT FROM state) RETURNING *), "
+        f"freed AS (DELETE FROM {_table(Lease)} WHERE {_name(Lease, 'run')} = %s AND EXISTS (SELECT FROM moved)), "
+        f"known ({', '.join(names)}) AS MATERIALIZED ({known}) "
+        f"SELECT state.{version} = (SELECT seen.{version} FROM {_table(JobState)} seen "
+        f"WHERE seen.{key} = moved.{own}), known.*, {_columns(JobState, 'state')}, "
+        f"{_columns(Run, 'moved')}, {_columns(Job, 'job')}, {_columns(Group, 'team')} "
+        f"FROM moved JOIN state ON state.{key} = moved.{own} JOIN {_table(Job)} job ON job.{_name(Job, 'id')} = "
+        f"moved.{own} LEFT JOIN {_table(Group)} team ON team.{_name(Group, 'id')} = job.{_name(Job, 'group')} "
+        f"CROSS JOIN known",
+        [*locked_params, *moved_params, run_id, *known_params],
     )
-    return None if row is None else _instances(row, JobState)[0]
 
 
-def _update(rows: QuerySet[Any], values: Values) -> Part:
+def close(statement: Statement, values: Values, facts: Sequence[str]) -> ClosedRun | None:
+    row = statement.fetch(values)
+    if row is None:
+        return None
+    is_fresh, known, columns = row[0], row[1 : 1 + len(facts)], row[1 + len(facts) :]
+    state, run, job, group = _instances(columns, JobState, Run, Job, Group)
+    run.job, job.group = job, None if group.pk is None else group
+    for name, value in zip(facts, known, strict=True):
+        setattr(run, name, value)
+    return ClosedRun(run, state, is_fresh)
+
+
+def _update(rows: QuerySet[Any], values: Values) -> Statement:
     """The statement of ``rows.update(**values)``; its WHERE stands last.
 
     Conditions on columns of other tables have to be subqueries of their own: a join would move all conditions into a
@@ -107,28 +146,28 @@ def _update(rows: QuerySet[Any], values: Values) -> Part:
     compiler = query.get_compiler(connection=connections[settings.database])
     sql, params = compiler.as_sql()
     assert len([name for name, uses in query.alias_refcount.items() if uses]) == 1, "a join"
-    return sql, params
+    return Statement(sql, params)
 
 
-def _fetch(sql: str, params: Sequence[Any]) -> Sequence[Any] | None:
-    with connections[settings.database].cursor() as cursor:
-        cursor.execute(sql, params)
-        row: Sequence[Any] | None = cursor.fetchone()
-        return row
-
-
-def _instances(values: Sequence[Any], *models: type[Any]) -> list[Any]:
+def _instances(values: Sequence[Any], *models: type[Model]) -> list[Any]:
     """Model instances of the values of all their columns, one model after the other."""
-    connection = connections[settings.database]
-    made = []
+    alias, made, start = settings.database, [], 0
     for model in models:
-        fields = model._meta.concrete_fields
-        own, values = list(values[: len(fields)]), values[len(fields) :]
-        for n, field in enumerate(fields):
-            for convert in field.get_db_converters(connection):
-                own[n] = convert(own[n], None, connection)
-        made.append(model.from_db(connection.alias, [field.attname for field in fields], own))
+        names, converters = _fields(model, alias)
+        own = list(values[start : start + len(names)])
+        for n, convert in converters:
+            own[n] = convert(own[n], None, connections[alias])
+        made.append(model.from_db(alias, names, own))
+        start += len(names)
     return made
+
+
+@functools.cache
+def _fields(model: type[Model], alias: str) -> tuple[list[str], list[tuple[int, Any]]]:
+    """The names of the columns, and what converts the values of some of them."""
+    fields = model._meta.concrete_fields
+    converters = [(n, each) for n, field in enumerate(fields) for each in field.get_db_converters(connections[alias])]
+    return [field.attname for field in fields], converters
 
 
 def _columns(model: type[Model], alias: str) -> str:

@@ -15,6 +15,7 @@ from chroniker.conf import settings
 from chroniker.eligibility import hosts
 from chroniker.lifecycle import one_statement
 from chroniker.models import Lease, Run
+from chroniker.models.compiled_once import Statement, compiled_once, parameter, parameters
 from chroniker.process.run_spec import Renewal
 
 
@@ -25,21 +26,40 @@ def renew(run_id: UUID, token: int, nonce: UUID, progress: tuple[int, int] | Non
     where time alone does not end a lease: with a lock file (one host), ticks check that lock before they expire a run;
     and while this host has noticed a jump of the database's clock.
     """
-    values: dict[str, Any] = {"expires_at": FromNow(settings.lease)}
-    if progress is not None:
-        values |= {"total_parts": progress[0], "total_parts_complete": progress[1]}
-    lease = Lease.objects.filter(pk=run_id, token=token, nonce=nonce)
-    valid = lease if settings.check_lock_file else lease.filter(expires_at__gt=FromNow())
     if one_statement.is_available():
         before = jump_detection.read_host_clocks()
-        found = one_statement.renew(valid, values, with_server=bool(jump_detection.known_server()))
+        statement = _statement(progress is not None, bool(jump_detection.known_server()))
+        parts = {} if progress is None else {"total_parts": progress[0], "total_parts_complete": progress[1]}
+        found = one_statement.renew(statement, {"run": run_id, "token": token, "nonce": nonce, **parts})
         if found is not None:
             return _renewed(*found, before)
+    values = _extended(progress)
+    lease, valid = _leases(run_id, token, nonce)
     if not valid.update(**values) and not (_only_looks_expired(lease) and lease.update(**values)):
         return Renewal(held=False)
     before = jump_detection.read_host_clocks()
     answers = Run.objects.filter(pk=run_id).annotate(now=FromNow(), server=jump_detection.server_column())
     return _renewed(*answers.values_list("stop_requested_at", "stop_requested_by", "now", "server").get(), before)
+
+
+def _leases(run_id: UUID, token: int, nonce: UUID) -> tuple[QuerySet[Lease], QuerySet[Lease]]:
+    """The lease of this holder; and the same if its time allows a renewal."""
+    lease = Lease.objects.filter(pk=run_id, token=token, nonce=nonce)
+    return lease, lease if settings.check_lock_file else lease.filter(expires_at__gt=FromNow())
+
+
+def _extended(progress: tuple[int, int] | None) -> dict[str, Any]:
+    values: dict[str, Any] = {"expires_at": FromNow(settings.lease)}
+    if progress is not None:
+        values |= {"total_parts": progress[0], "total_parts_complete": progress[1]}
+    return values
+
+
+@compiled_once
+def _statement(with_progress: bool, with_server: bool) -> Statement:
+    _lease, valid = _leases(parameter("run"), parameter("token"), parameter("nonce"))
+    values = parameters(Lease, _extended((0, 0) if with_progress else None))
+    return one_statement.renewal_of(valid, values, with_server=with_server)
 
 
 def _renewed(stop_at: dt.datetime | None, by: str, now: dt.datetime, server: str, before: HostClocks) -> Renewal:

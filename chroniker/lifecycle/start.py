@@ -23,6 +23,7 @@ from chroniker.lifecycle.notify import enqueue_start
 from chroniker.lifecycle.recipients import has_run_channels
 from chroniker.lifecycle.transactions import send_after_commit, transactional
 from chroniker.models import AlertKind, EventKind, Job, Lease, Run, Status, installation
+from chroniker.models.compiled_once import Statement, compiled_once, parameter
 from chroniker.models.conflicts import repeated_after_conflict
 from chroniker.reasons import NO_REASON, Code, Reason
 from chroniker.signals import run_started
@@ -51,7 +52,7 @@ class Taker:
     pid: int
     worker: str
     queue: str
-    waited: dt.timedelta
+    taken_at: FromNow
 
 
 def start(
@@ -74,7 +75,7 @@ def start(
     For the record: ``worker``, the queue that it got the run from (if the dispatch recorded none), and the time that it
     ``waited`` since then, by a clock of its own. So ``taken_at`` is a time of the database's clock.
     """
-    taker = Taker(host, pid, worker, queue, waited)
+    taker = Taker(host, pid, worker, queue, FromNow(-waited))
     try:
         started = _start_in_one_statement(run_id, token, nonce, taker) or _start(run_id, token, nonce, taker)
     except _TooLate:
@@ -103,7 +104,7 @@ def _claim_of(run_id: UUID, token: int, taker: Taker) -> QuerySet[Run]:
 def _running(nonce: UUID, taker: Taker) -> dict[str, Any]:
     return {
         "status": Status.RUNNING,
-        "taken_at": FromNow(-taker.waited),
+        "taken_at": taker.taken_at,
         "started_at": FromNow(),
         "dispatched_at": Coalesce("dispatched_at", FromNow()),  # the worker may be faster than the dispatcher
         "nonce": nonce,
@@ -131,23 +132,34 @@ def _start_in_one_statement(run_id: UUID, token: int, nonce: UUID, taker: Taker)
     if not one_statement.is_available() or trusted is None:
         return None
     before = jump_detection.read_host_clocks()
-    lease = Lease.objects.filter(pk=run_id)
-    claim = _claim_of(run_id, token, taker).filter(
-        Q(cause=None),
-        Exists(lease.filter(expires_at__gt=FromNow())),
-        ~Exists(draining.draining_here()),
-        ~installation.is_copied(),
-        ~Exists(Run.objects.filter(_is_pinged(), pk=run_id, slot="")),
-        *trusted.conditions(before),
-    )
-    with_server = bool(trusted.server)
-    found = one_statement.start(claim, _running(nonce, taker), lease, _lease_for(nonce), with_server=with_server)
+    lowest, highest = trusted.bounds(before)
+    values = {"run": run_id, "token": token, "nonce": nonce, "lowest": lowest, "highest": highest}
+    values |= {"host": taker.host, "pid": taker.pid, "worker": taker.worker, "queue": taker.queue}
+    values |= {"taken_at": taker.taken_at.seconds, "server": trusted.server}
+    found = one_statement.start(_statement(bool(trusted.server)), values)
     if found is None:
         return None
     jump_detection.evaluate(found.now, found.server or None, before)
     run, state = found.run, found.state
     stop = run.stop_requested_at is not None
     return Started(run, run.job, stop, None, state.last_success_until, _is_late(state.alerts_open))
+
+
+@compiled_once
+def _statement(with_server: bool) -> Statement:
+    host, pid, worker, queue = map(parameter, ("host", "pid", "worker", "queue"))
+    taker = Taker(host, pid, worker, queue, FromNow(seconds=parameter("taken_at")))
+    run_id, nonce, server = parameter("run"), parameter("nonce"), parameter("server") if with_server else None
+    lease = Lease.objects.filter(pk=run_id)
+    claim = _claim_of(run_id, parameter("token"), taker).filter(
+        Q(cause=None),
+        Exists(lease.filter(expires_at__gt=FromNow())),
+        ~Exists(draining.draining_here()),
+        ~installation.is_copied(),
+        ~Exists(Run.objects.filter(_is_pinged(), pk=run_id, slot="")),
+        *jump_detection.is_within(parameter("lowest"), parameter("highest"), server),
+    )
+    return one_statement.start_of(claim, _running(nonce, taker), lease, _lease_for(nonce), with_server=with_server)
 
 
 @transactional

@@ -21,6 +21,7 @@ from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import draining
 from chroniker.lifecycle import Outcome, one_statement
 from chroniker.models import OPEN, AlertKind, Host, Job, JobState, Lease, Outbox, Run, RunEvent, Status, Switch, Trigger
+from chroniker.models.compiled_once import Statement
 from chroniker.reasons import NO_REASON, Code, Reason
 from chroniker.scheduler.tick import tick
 from tests.support.factories import a_booked_job, a_due_job, started
@@ -94,14 +95,14 @@ class Counted:
 
 @pytest.fixture
 def counted(monkeypatch: pytest.MonkeyPatch) -> Counted:
-    counts, fetch = Counted(), one_statement._fetch
+    counts, fetch = Counted(), Statement.fetch
 
-    def counting(sql: str, params: Any) -> Any:
-        row = fetch(sql, params)
+    def counting(statement: Statement, values: Any) -> Any:
+        row = fetch(statement, values)
         counts.moved += row is not None
         return row
 
-    monkeypatch.setattr(one_statement, "_fetch", counting)
+    monkeypatch.setattr(Statement, "fetch", counting)
     return counts
 
 
@@ -281,6 +282,21 @@ def test_a_finish_that_waited_sees_what_the_other_transaction_wrote_to_the_state
     waiting.join()
     state = JobState.objects.get(pk=job.pk)
     assert (results, state.n_succeeded, state.revision) == ([True], 42, 100)
+
+
+def test_a_finish_that_waited_for_an_edit_of_the_job_decides_by_the_edited_job() -> None:
+    job = a_due_job(max_retries=3)
+    (run,) = tick().claimed
+    nonce = started(run)
+    results: list[Any] = []
+    with transaction.atomic():
+        list(JobState.objects.select_for_update().filter(pk=job.pk))
+        Job.objects.filter(pk=job.pk).update(enabled=False)
+        JobState.objects.filter(pk=job.pk).update(revision=99)
+        waiting = in_another_thread(lambda: lifecycle.finish(run.pk, run.token, nonce, Outcome(Status.FAILED)), results)
+    waiting.join()
+    assert results == [True]
+    assert JobState.objects.get(pk=job.pk).retry_at is None
 
 
 def in_another_thread(step: Callable[[], Any], results: list[Any]) -> threading.Thread:

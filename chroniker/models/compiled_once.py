@@ -1,0 +1,101 @@
+"""Statements whose SQL Django puts together once in a process: for each run that takes longer than to execute them.
+
+The values of one execution are parameters. All else that a statement contains is constant in a process, apart from the
+settings that tests change.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+from django.core.signals import setting_changed
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Expression, Model, QuerySet
+from django.db.models.sql.compiler import SQLCompiler
+
+from chroniker.clock import simulated_time
+from chroniker.conf import settings
+
+R = TypeVar("R")
+Values = Mapping[str, Any]
+
+#: A statement is put together again after this time, for whatever is missing in ``_inputs``.
+COMPILED_FOR_SECONDS = 60
+
+
+class _Parameter(Expression):
+    def __init__(self, name: str, field: Any = None) -> None:
+        super().__init__()
+        self.name, self.column = name, field
+
+    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any) -> tuple[str, Any]:
+        return "%s", [self]
+
+    def value(self, values: Values, connection: BaseDatabaseWrapper) -> Any:
+        value = values[self.name]
+        return value if self.column is None else self.column.get_db_prep_save(value, connection)
+
+
+def parameter(name: str) -> Any:
+    """Stands for a value that ``Statement.bind`` gets by this name: an id, a number, a text or a time, as it is."""
+    return _Parameter(name)
+
+
+def parameters(model: type[Model], columns: Values) -> dict[str, Any]:
+    """The same columns, with a parameter in place of each value that is no expression."""
+    return {
+        name: value if hasattr(value, "resolve_expression") else _Parameter(name, model._meta.get_field(name))
+        for name, value in columns.items()
+    }
+
+
+class Statement(NamedTuple):
+    sql: str
+    params: Sequence[Any]
+
+    def bind(self, values: Values, connection: BaseDatabaseWrapper) -> list[Any]:
+        """The parameters of one execution."""
+        return [each.value(values, connection) if isinstance(each, _Parameter) else each for each in self.params]
+
+    def fetch(self, values: Values) -> Sequence[Any] | None:
+        """Execute it on the deciding database; returns its first row."""
+        connection = connections[settings.database]
+        with connection.cursor() as cursor:
+            cursor.execute(self.sql, self.bind(values, connection))
+            row: Sequence[Any] | None = cursor.fetchone()
+            return row
+
+
+def select(rows: QuerySet[Any, Any]) -> Statement:
+    """The SELECT of these rows, as a part of another statement."""
+    return Statement(*rows.query.get_compiler(connection=connections[settings.database]).as_sql())
+
+
+def compiled_once(build: Callable[..., R]) -> Callable[..., R]:
+    """Decorator for a function that makes a statement from its arguments, which are hashable. Remembers the result."""
+
+    @functools.lru_cache(maxsize=16)
+    def remembered(_inputs: tuple[Any, ...], *args: Any) -> R:
+        return build(*args)
+
+    @functools.wraps(build)
+    def wrapper(*args: Any) -> R:
+        if simulated_time.moment() is not None:  # a literal of the statement
+            return build(*args)
+        return remembered(_inputs(), *args)
+
+    setting_changed.connect(lambda **kwargs: remembered.cache_clear(), weak=False)
+    return wrapper
+
+
+def _inputs() -> tuple[Any, ...]:
+    """The settings that statements contain as constants, or depend on."""
+    return (
+        (settings.database, settings.hostname, settings.installation),
+        (settings.lease, settings.release, settings.check_lock_file),
+        time.monotonic() // COMPILED_FOR_SECONDS,
+    )
