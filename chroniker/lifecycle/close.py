@@ -12,7 +12,6 @@ from django.db.models import QuerySet
 
 from chroniker.clock.database_clock import FromNow, database_now
 from chroniker.conf import settings
-from chroniker.eligibility.claim_kinds import HOLDING
 from chroniker.lifecycle import (
     activations,
     alert_conditions,
@@ -25,12 +24,11 @@ from chroniker.lifecycle import (
 from chroniker.lifecycle.bulk import write_states
 from chroniker.lifecycle.events import note, note_lost
 from chroniker.lifecycle.notify import RECIPIENTS, annotate_recipients, enqueue, send_run_finished
+from chroniker.lifecycle.pending_retries import retry_at
 from chroniker.lifecycle.transactions import locked, transactional
-from chroniker.models import EVERY_HOST, OPEN, Backfill, EventKind, Job, JobState, Lease, Run, Status, Trigger
+from chroniker.models import EVERY_HOST, OPEN, Backfill, EventKind, JobState, Lease, Run, Status, Trigger
 from chroniker.models.compiled_once import Statement, compiled_once, parameter, parameters
 from chroniker.reasons import NO_REASON, Code, Reason
-
-LONGEST_BACKOFF = dt.timedelta(days=1)
 
 #: What closing a run may change in the state.
 CLOSED = (
@@ -248,22 +246,3 @@ def _write_alerts(
         alert_conditions.standing(change, last.get(pk))
         change.state.alert_at = alert_conditions.next_look(change, None, now)
     alert_episodes.write(found, now)
-
-
-def retry_at(job: Job, run: Run, now: dt.datetime, *, lost: bool = False) -> dt.datetime | None:
-    """The time of the retry after ``run``, or ``None``. A run with a stop request is never retried.
-
-    A failure or a timeout is retried ``max_retries`` times; a lost run, if ``retry_on_lost``, as often as it takes:
-    the back-off doubles each time, up to a day. A job that is held on failure is held after ``LOST_ATTEMPTS`` lost
-    ones, and a backfill goes on after as many. ``lost``: a run on some host was, so that this one counts as lost too.
-    """
-    if run.stop_requested_at is not None or not job.enabled:
-        return None
-    lost = lost or run.status == Status.LOST
-    failed = not lost and run.status in (Status.FAILED, Status.TIMED_OUT) and run.attempt <= job.max_retries
-    is_bounded = run.origin == Trigger.BACKFILL or (job.hold_on_failure and run.origin in HOLDING)
-    is_last = is_bounded and run.attempt >= job_health.LOST_ATTEMPTS
-    if failed or (lost and job.retry_on_lost and not is_last):
-        backoff = dt.timedelta(seconds=job.retry_backoff_seconds * 2 ** min(run.attempt - 1, 20))
-        return now + min(backoff, LONGEST_BACKOFF)
-    return None

@@ -1,12 +1,36 @@
-"""Cancel a pending retry, or make it due now, at the request of a person."""
+"""When a run is retried; and the requests of people to cancel a pending retry, or to make it due now."""
 
 from __future__ import annotations
 
+import datetime as dt
+
 from chroniker.clock.database_clock import FromNow, database_now
+from chroniker.eligibility.claim_kinds import HOLDING
 from chroniker.lifecycle import activations, alert_conditions, alert_episodes, job_health
 from chroniker.lifecycle.bulk import write_states
 from chroniker.lifecycle.transactions import locked, transactional
-from chroniker.models import Job, JobState
+from chroniker.models import Job, JobState, Run, Status, Trigger
+
+LONGEST_BACKOFF = dt.timedelta(days=1)
+
+
+def retry_at(job: Job, run: Run, now: dt.datetime, *, lost: bool = False) -> dt.datetime | None:
+    """The time of the retry after ``run``, or ``None``. A run with a stop request is never retried.
+
+    A failure or a timeout is retried ``max_retries`` times; a lost run, if ``retry_on_lost``, as often as it takes:
+    the back-off doubles each time, up to a day. A job that is held on failure is held after ``LOST_ATTEMPTS`` lost
+    ones, and a backfill goes on after as many. ``lost``: a run on some host was, so that this one counts as lost too.
+    """
+    if run.stop_requested_at is not None or not job.enabled:
+        return None
+    lost = lost or run.status == Status.LOST
+    failed = not lost and run.status in (Status.FAILED, Status.TIMED_OUT) and run.attempt <= job.max_retries
+    is_bounded = run.origin == Trigger.BACKFILL or (job.hold_on_failure and run.origin in HOLDING)
+    is_last = is_bounded and run.attempt >= job_health.LOST_ATTEMPTS
+    if failed or (lost and job.retry_on_lost and not is_last):
+        backoff = dt.timedelta(seconds=job.retry_backoff_seconds * 2 ** min(run.attempt - 1, 20))
+        return now + min(backoff, LONGEST_BACKOFF)
+    return None
 
 
 @transactional

@@ -37,8 +37,8 @@ REPLACEMENTS = {
     ),
     "renewal-revives": Replacement(
         "lifecycle/renewal.py",
-        "valid = lease if settings.check_lock_file else",
-        "valid = lease if True else",
+        "return lease, lease if settings.check_lock_file else",
+        "return lease, lease if True else",
         "renewal-against-expiry",
     ),
     "claim-does-not-compare": Replacement(
@@ -65,8 +65,8 @@ REPLACEMENTS = {
     ),
     "finish-by-anyone": Replacement(
         "lifecycle/close.py",
-        "mine = Run.objects.filter(pk=run_id, token=token, nonce=nonce, status=Status.RUNNING)",
-        "mine = Run.objects.filter(pk=run_id, token=token)",
+        "return Run.objects.filter(pk=run_id, token=token, nonce=nonce, status=Status.RUNNING)",
+        "return Run.objects.filter(pk=run_id, token=token)",
         "finish-against-expiry",
     ),
     "fence-reads-without-a-lock": Replacement(

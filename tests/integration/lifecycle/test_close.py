@@ -11,7 +11,7 @@ from django.test import override_settings
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.lifecycle import Outcome
-from chroniker.lifecycle.close import retry_at
+from chroniker.lifecycle.pending_retries import retry_at
 from chroniker.models import EventKind, Job, JobState, Lease, Run, RunEvent, Status, Trigger
 from chroniker.scheduler.tick import expire, tick
 from tests.support.factories import a_due_job, started, state_of
