@@ -23,8 +23,8 @@ from chroniker.eligibility.claim_kinds import (
 from chroniker.eligibility.waiting_activations import waiting
 from chroniker.models import Group, Job, JobDependency, JobState, JobTrigger, Lease, Outbox, Overlap, Run, Trigger
 from chroniker.models.compiled import fetch
-from chroniker.models.compiled_once import Statement, compiled_once, parameter, select
 from chroniker.models.loaded import COLUMNS, states_of
+from chroniker.models.statements import Statement, compiled_once, parameter, select
 from chroniker.schedule.zones import zone_rules_version
 
 # Each kind is searched for apart: "next_run <= now OR force_run" would lose the index on a large table.

@@ -27,7 +27,7 @@ from chroniker.lifecycle.notify import RECIPIENTS, annotate_recipients, enqueue,
 from chroniker.lifecycle.pending_retries import retry_at
 from chroniker.lifecycle.transactions import locked, transactional
 from chroniker.models import EVERY_HOST, OPEN, Backfill, EventKind, JobState, Lease, Run, Status, Trigger
-from chroniker.models.compiled_once import Statement, compiled_once, parameter, parameters
+from chroniker.models.statements import Statement, compiled_once, parameter, parameters
 from chroniker.reasons import NO_REASON, Code, Reason
 
 #: What closing a run may change in the state.

@@ -21,7 +21,7 @@ from django.db.models.sql import UpdateQuery
 from chroniker.clock.database_clock import clock_columns
 from chroniker.conf import settings
 from chroniker.models import Group, Job, JobState, Lease, Run
-from chroniker.models.compiled_once import Statement, Values, select
+from chroniker.models.statements import Statement, Values, select
 
 #: Tests compare both forms. It is no setting: both do the same.
 ENABLED = True

@@ -15,7 +15,7 @@ from chroniker.conf import settings
 from chroniker.eligibility import hosts
 from chroniker.lifecycle import one_statement
 from chroniker.models import Lease, Run
-from chroniker.models.compiled_once import Statement, compiled_once, parameter, parameters
+from chroniker.models.statements import Statement, compiled_once, parameter, parameters
 from chroniker.process.run_spec import Renewal
 
 

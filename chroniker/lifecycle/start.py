@@ -23,8 +23,8 @@ from chroniker.lifecycle.notify import enqueue_start
 from chroniker.lifecycle.recipients import has_run_channels
 from chroniker.lifecycle.transactions import send_after_commit, transactional
 from chroniker.models import AlertKind, EventKind, Job, Lease, Run, Status, installation
-from chroniker.models.compiled_once import Statement, compiled_once, parameter
 from chroniker.models.conflicts import repeated_after_conflict
+from chroniker.models.statements import Statement, compiled_once, parameter
 from chroniker.reasons import NO_REASON, Code, Reason
 from chroniker.signals import run_started
 

@@ -21,7 +21,7 @@ from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import draining
 from chroniker.lifecycle import Outcome, one_statement
 from chroniker.models import OPEN, AlertKind, Host, Job, JobState, Lease, Outbox, Run, RunEvent, Status, Switch, Trigger
-from chroniker.models.compiled_once import Statement
+from chroniker.models.statements import Statement
 from chroniker.reasons import NO_REASON, Code, Reason
 from chroniker.scheduler.tick import tick
 from tests.support.factories import a_booked_job, a_due_job, started

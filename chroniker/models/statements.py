@@ -1,7 +1,7 @@
-"""Statements whose SQL Django puts together once in a process: for each run that takes longer than to execute them.
+"""Statements of several parts that are compiled once in a process: Django takes longer for them than the database does.
 
 The values of one execution are parameters. All else that a statement contains is constant in a process, apart from the
-settings that tests change.
+settings that tests change. ``compiled`` is the same for querysets.
 """
 
 from __future__ import annotations
@@ -14,41 +14,33 @@ from typing import Any, NamedTuple, TypeVar
 from django.core.signals import setting_changed
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import Expression, Model, QuerySet
-from django.db.models.sql.compiler import SQLCompiler
+from django.db.models import Model, QuerySet
 
 from chroniker.clock import simulated_time
 from chroniker.conf import settings
+from chroniker.models.compiled import COMPILED_FOR_SECONDS, Given
 
 R = TypeVar("R")
 Values = Mapping[str, Any]
 
-#: A statement is put together again after this time, for whatever is missing in ``_inputs``.
-COMPILED_FOR_SECONDS = 60
 
+class _Column(Given):
+    """The value of a column that the statement writes."""
 
-class _Parameter(Expression):
-    def __init__(self, name: str, field: Any = None) -> None:
-        super().__init__()
-        self.name, self.column = name, field
-
-    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any) -> tuple[str, Any]:
-        return "%s", [self]
-
-    def value(self, values: Values, connection: BaseDatabaseWrapper) -> Any:
-        value = values[self.name]
-        return value if self.column is None else self.column.get_db_prep_save(value, connection)
+    def __init__(self, name: str, column: Any) -> None:
+        super().__init__(name)
+        self.column = column
 
 
 def parameter(name: str) -> Any:
     """Stands for a value that ``Statement.bind`` gets by this name: an id, a number, a text or a time, as it is."""
-    return _Parameter(name)
+    return Given(name)
 
 
 def parameters(model: type[Model], columns: Values) -> dict[str, Any]:
     """The same columns, with a parameter in place of each value that is no expression."""
     return {
-        name: value if hasattr(value, "resolve_expression") else _Parameter(name, model._meta.get_field(name))
+        name: value if hasattr(value, "resolve_expression") else _Column(name, model._meta.get_field(name))
         for name, value in columns.items()
     }
 
@@ -59,7 +51,7 @@ class Statement(NamedTuple):
 
     def bind(self, values: Values, connection: BaseDatabaseWrapper) -> list[Any]:
         """The parameters of one execution."""
-        return [each.value(values, connection) if isinstance(each, _Parameter) else each for each in self.params]
+        return [_value(each, values, connection) if isinstance(each, Given) else each for each in self.params]
 
     def fetch(self, values: Values) -> Sequence[Any] | None:
         """Execute it on the deciding database; returns its first row."""
@@ -68,6 +60,11 @@ class Statement(NamedTuple):
             cursor.execute(self.sql, self.bind(values, connection))
             row: Sequence[Any] | None = cursor.fetchone()
             return row
+
+
+def _value(each: Given, values: Values, connection: BaseDatabaseWrapper) -> Any:
+    value = values[each.name]
+    return each.column.get_db_prep_save(value, connection) if isinstance(each, _Column) else value
 
 
 def select(rows: QuerySet[Any, Any]) -> Statement:

@@ -18,8 +18,8 @@ from chroniker.eligibility.due import _look
 from chroniker.lifecycle.close import _statement as finish_statement
 from chroniker.lifecycle.renewal import _statement as renewal_statement
 from chroniker.lifecycle.start import _statement as start_statement
-from chroniker.models import Lease, compiled_once
-from chroniker.models.compiled_once import Statement
+from chroniker.models import Lease, statements
+from chroniker.models.statements import Statement
 from chroniker.scheduler.tick import tick
 from tests.support.factories import a_due_job
 
@@ -52,7 +52,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> set[str]:
 def test_all_settings_that_a_statement_depends_on_are_compared(build: tuple[Any, ...], reads: set[str]) -> None:
     jump_detection.read_clock()
     reads.clear()
-    compiled_once._inputs()
+    statements._inputs()
     compared = {*reads, "CHRONIKER_RUNTIME_DIR"}  # where the known server is stored, which is an argument
     reads.clear()
     with transaction.atomic():
