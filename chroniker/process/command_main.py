@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]
 import gc
-import io
-import logging
 import os
 import signal
 import sys
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from chroniker.process import progress, run_marker
 from chroniker.process.command_exit import leave, status_of_exit, status_of_uncaught
 from chroniker.process.command_start import become_new_python, load_setup, needs_new_python
+from chroniker.process.command_streams import fresh_streams
 from chroniker.process.keeper_protocol import Descriptors
 from chroniker.process.kernel import (
     close_descriptors,
@@ -34,6 +34,7 @@ checked = False
 
 PROCESS_NAME = "chroniker-run"
 _OOM_POINTS = 300
+_SIGNALS = [int(number) for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}]
 _NOT_RUNNABLE, _NOT_FOUND = 126, 127  # the exit statuses of a shell
 
 
@@ -62,8 +63,7 @@ class CommandProcess:
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # Python's default
         gc.enable()
         reseed()
-        fresh_streams()
-        leave(run_management_command(spec.argv))
+        leave(run_management_command(spec.argv, keep_logging=fresh_streams()))
 
 
 def main() -> None:
@@ -90,9 +90,9 @@ def _leave_the_keeper(keeper: int) -> None:
     name_process(PROCESS_NAME)
     offer_to_oom_killer(_OOM_POINTS)
     signal.set_wakeup_fd(-1)
-    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+    for number in _SIGNALS:
         with suppress(OSError, ValueError):  # reserved by the C library
-            signal.signal(number, signal.SIG_DFL)
+            _signal.signal(number, _signal.SIG_DFL)  # without the enums of `signal`, which a fork would copy
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
 
@@ -131,31 +131,18 @@ def run_raw(argv: tuple[str, ...]) -> NoReturn:
         _refuse(argv[0], error, _NOT_RUNNABLE)
 
 
-def fresh_streams() -> None:
-    """Connect stdin, stdout and stderr to the real descriptors; the worker may have replaced them."""
-    old = (sys.stdout, sys.stderr)
-    sys.stdin = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, closefd=False)), encoding="utf-8")
-    sys.stdout, sys.stderr = _writer(1), _writer(2)
-    vars(sys).update(__stdin__=sys.stdin, __stdout__=sys.stdout, __stderr__=sys.stderr)
-    # Django's start applies LOGGING again; a `basicConfig` call of the project is not repeated.
-    for each in logging.root.handlers:
-        if isinstance(each, logging.StreamHandler) and each.stream in old:
-            each.setStream(sys.stderr if each.stream is old[1] else sys.stdout)
-
-
-def _writer(descriptor: int) -> io.TextIOWrapper:
-    buffer = io.BufferedWriter(io.FileIO(descriptor, "w", closefd=False))
-    return io.TextIOWrapper(buffer, encoding="utf-8", errors="backslashreplace", line_buffering=True)
-
-
-def run_management_command(argv: tuple[str, ...]) -> int:
-    """Like `manage.py`; returns the exit status."""
+def run_management_command(argv: tuple[str, ...], *, keep_logging: bool = False) -> int:
+    """Like `manage.py`; returns the exit status. `keep_logging`: where Django is set up already, LOGGING applies."""
     sys.argv = ["manage.py", *argv]
     try:
         load_setup()
-        # Imported here: in a cold start Django is loaded by this line. Its start applies LOGGING to the new streams.
-        # The fork server closed its connections before it forked.
+        # Imported here: in a cold start Django is loaded by this line. The fork server closed its connections before it
+        # forked.
+        from django.apps import apps
         from django.core.management import ManagementUtility
+
+        if keep_logging and apps.ready:
+            keep_logging_once()
 
         class Utility(ManagementUtility):
             def fetch_command(self, subcommand: str) -> BaseCommand:
@@ -170,6 +157,24 @@ def run_management_command(argv: tuple[str, ...]) -> int:
     except BaseException as error:  # any failure of the command
         return status_of_uncaught(error)
     return 0
+
+
+def keep_logging_once() -> None:
+    """Let Django's next set-up leave the logging as it is. Otherwise it would apply LOGGING a second time.
+
+    That would also undo what the project's start-up has changed since the first time.
+    """
+    from django.conf import settings
+    from django.utils import log
+
+    if settings.LOGGING_CONFIG != "logging.config.dictConfig":
+        return  # it may do anything
+    configure = log.configure_logging
+
+    def skip(*_: object) -> None:
+        log.configure_logging = configure
+
+    log.configure_logging = skip  # type: ignore[assignment]
 
 
 def _skip_checks(command: BaseCommand) -> None:
