@@ -10,7 +10,7 @@ from chroniker.eligibility import explanations
 from chroniker.eligibility.pauses import Pause
 from chroniker.insights import health_facts
 from chroniker.insights.durations import Estimate, estimate
-from chroniker.models import Job, JobState, Lease, Run, Status
+from chroniker.models import Group, Job, JobState, Lease, Run, Status
 
 #: Rows of each table; open runs that are counted.
 SHOWN, MOST_OPEN = 20, 1_000
@@ -80,6 +80,26 @@ def current_work(now: dt.datetime, held: Pause | None = None) -> CurrentWork:
         n_due=n_due,
         n_on_schedule=later[: MOST_COUNTED + 1].count(),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class OpenWork:
+    """Open runs, for a person who wants to pause. Of the first ``MOST_OPEN``."""
+
+    n_running: int
+    n_queued: int
+    n_unknown: int  #: running ones whose end cannot be estimated
+    last: RunningRun | None  #: of the others, the one that probably ends last
+
+
+def open_work(now: dt.datetime, group: Group | None = None) -> OpenWork:
+    """``group``: of its jobs alone. One statement."""
+    leases = Lease.objects.filter(slot="").select_related("run", "job__state").order_by("pk")
+    rows = list((leases if group is None else leases.filter(job__group=group))[:MOST_OPEN])
+    running = [_running(lease, now) for lease in rows if lease.run.status == Status.RUNNING]
+    known = [(each.ends_at, each) for each in running if each.ends_at is not None and each.ends_at > now]
+    last = max(known, key=lambda pair: pair[0])[1] if known else None
+    return OpenWork(len(running), len(rows) - len(running), len(running) - len(known), last)
 
 
 def _started(each: RunningRun) -> dt.datetime:

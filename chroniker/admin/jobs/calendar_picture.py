@@ -44,6 +44,7 @@ class Picture:
     rows: list[dict[str, Any]]
     counts: list[tuple[Mark, int]]  #: in the order of marks
     pick: dict[str, str] | None  #: a frame around the requested time
+    start_at: str  #: the part of its width that a narrow page shows first: the requested time, or the present
 
 
 def picture(
@@ -57,16 +58,24 @@ def picture(
     """``requested``: the scheduled time of the question, if it is in one of these days. ``secrets`` are masked."""
     longest = max((day.hours for day in days), default=24)
     width = _cell_width(days)
+    total = LEFT + max(longest, 24) * HOUR_WIDTH + 8
     marked = [day for day in days if requested is not None and day.start <= requested < day.end]
     counts = Counter(cell.mark for day in days for cell in day.cells)
     return Picture(
-        width=_px(LEFT + max(longest, 24) * HOUR_WIDTH + 8),
+        width=_px(total),
         height=_px(TOP + len(days) * ROW),
         hours=[{"x": _px(LEFT + hour * HOUR_WIDTH), "text": f"{hour:02}"} for hour in range(0, 25, 3)],
         rows=[_row(day, n, width, zone, now, secrets) for n, day in enumerate(days)],
         counts=[(mark, counts[mark]) for mark in Mark if counts[mark]],
         pick=_pick(days.index(marked[0]), marked[0], width, requested) if marked and requested else None,
+        start_at=f"{_first_x(days, requested if marked else None, now) / total:.3f}",
     )
+
+
+def _first_x(days: Sequence[CalendarDay], requested: dt.datetime | None, now: dt.datetime) -> float:
+    """Of the requested time, or of the present. The begin of the day if the picture shows neither."""
+    moment = requested or now
+    return next((_x(moment, day) for day in days if day.start <= moment < day.end), 0.0)
 
 
 def _cell_width(days: Sequence[CalendarDay]) -> float:

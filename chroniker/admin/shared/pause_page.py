@@ -13,14 +13,17 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from chroniker.admin.shared import audit_rows
 from chroniker.admin.shared.console_page import render
 from chroniker.admin.shared.site_links import admin_url
+from chroniker.clock.database_clock import database_now
 from chroniker.conf import settings
 from chroniker.eligibility import pauses
+from chroniker.insights import current_work
 from chroniker.models import Group, Switch
+from chroniker.wording.formats import relative, short_time
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -50,10 +53,45 @@ def pause_page(site: AdminSite, request: HttpRequest, group: Group | None, back:
     what = _("all jobs") if group is None else _("the group “%(name)s”") % {"name": group}
     words = _("Resume %(what)s") if pause else _("Pause %(what)s")
     context: dict[str, Any] = {"title": words % {"what": what}, "pause": pause, "form": form, "back": back}
+    context["open_work"] = _open_work(group)
     context["earlier"] = audit_rows.pauses_of(group or Switch(pk=pauses.ALL))
     if group is not None:
         context["console_trail"] = [(_("Groups"), admin_url("chroniker_group_changelist"))]
     return render(site, request, "admin/chroniker/pause.html", "pause", context)
+
+
+def _open_work(group: Group | None) -> list[str]:
+    """What still runs, and until when: whether one can deploy now. One statement."""
+    now = database_now()
+    work = current_work.open_work(now, group)
+    texts = []
+    if not work.n_running:
+        texts.append(_("No run is active."))
+    else:
+        texts.append(ngettext("%(n)d run is active.", "%(n)d runs are active.", work.n_running) % {"n": work.n_running})
+    if work.last is not None and work.last.ends_at is not None:
+        end = work.last.ends_at
+        values = {"job": work.last.lease.job.name, "left": relative(end, now), "time": short_time(end, now)}
+        one, many = (
+            _("It probably ends %(left)s, at %(time)s."),
+            _("The last of them, %(job)s, probably ends %(left)s, at %(time)s."),
+        )
+        texts.append((one if work.n_running == 1 else many) % values)
+    if work.n_unknown:
+        texts.append(
+            ngettext("The end of %(n)d is unknown.", "The ends of %(n)d are unknown.", work.n_unknown)
+            % {"n": work.n_unknown}
+        )
+    if work.n_queued:
+        texts.append(
+            ngettext(
+                "%(n)d queued run starts in spite of a pause.",
+                "%(n)d queued runs start in spite of a pause.",
+                work.n_queued,
+            )
+            % {"n": work.n_queued}
+        )
+    return texts
 
 
 def _pause_or_resume(request: HttpRequest, group: Group | None, reason: str) -> None:

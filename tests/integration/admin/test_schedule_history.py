@@ -176,6 +176,9 @@ def test_the_calendar_has_a_cell_for_each_scheduled_time(admin: Client) -> None:
     assert reverse("admin:chroniker_run_change", args=[Run.objects.get(token=2).pk]) == cells[1]["url"]
     assert "1 failed" in context["picture_summary"]
     assert len(context["picture"].rows) == 14
+    pick, picture = context["picture"].pick, context["picture"]
+    assert float(picture.start_at) == pytest.approx(float(pick["x"]) / float(picture.width), abs=0.002)
+    assert page(admin, job).content.decode().count("data-start-at") == 1
 
 
 def test_a_job_with_too_many_scheduled_times_is_shown_by_hours(admin: Client) -> None:
