@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator
 
 from tests.benchmarks.installation import running
-from tests.benchmarks.measuring import Row, Stopwatch, counted_statements, load, milliseconds
+from tests.benchmarks.measuring import Row, Stopwatch, counted_statements, load, milliseconds, processor_seconds
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,14 +35,17 @@ def _measure(client: object, name: str, address: str, rounds: int) -> Row:
     """The health is read again for each request. The first request, which fills caches, is not measured."""
     from chroniker.insights import health_facts
 
-    seconds = []
+    seconds, busy = [], []
     for _round in range(rounds + 1):
         health_facts.forget()
+        before = processor_seconds()
         with counted_statements() as statements, Stopwatch() as watch:
             page = client.get(address)  # type: ignore[attr-defined]
+        busy.append(processor_seconds() - before)
         seconds.append(watch.seconds)
         assert page.status_code == 200, address
     return {
-        "page": name, "median ms": milliseconds(seconds[1:]), "fastest ms": milliseconds([min(seconds[1:])]),
-        "statements": statements(), "kB": len(page.getvalue()) // 1000, "load": load(),
+        "page": name, "cpu ms": milliseconds([min(busy[1:])]), "median ms": milliseconds(seconds[1:]),
+        "fastest ms": milliseconds([min(seconds[1:])]), "statements": statements(),
+        "kB": len(page.getvalue()) // 1000, "load": load(),
     }  # fmt: skip

@@ -38,7 +38,9 @@ SCALE = (
 )
 #: The same work by other schedulers: about 20 minutes. Needs a package index.
 PEERS = (("peers",),)
-PARTS = {"daily": DAILY, "scale": SCALE, "peers": PEERS}
+#: Each page of the console with 100,000 jobs and 3,000,000 runs: at most 15 minutes.
+PAGES = (("pages", "--rounds", "5"),)
+PARTS = {"daily": DAILY, "scale": SCALE, "peers": PEERS, "pages": PAGES}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,6 +49,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--scale", dest="part", action="store_const", const="scale", help="the rows with a million jobs or runs instead"
     )
     part.add_argument("--peers", dest="part", action="store_const", const="peers", help="other schedulers instead")
+    part.add_argument("--pages", dest="part", action="store_const", const="pages", help="the console's pages instead")
     parser.add_argument("--page", type=Path, default=PAGE, help="the page to write into (default: %(default)s)")
     parser.add_argument("--only", action="append", metavar="NAME", help="only this benchmark; may be repeated")
 
