@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import threading
 from collections.abc import Iterator
 
@@ -10,21 +11,22 @@ import pytest
 from django.db import connection, connections
 from django.test import override_settings
 
-from chroniker import lifecycle
+from chroniker import lifecycle, outbox
 from chroniker.clock import simulated_time
 from chroniker.clock.database_clock import database_now
 from chroniker.models import Alert, Channel, Group, Job, JobState, Outbox, Status
 from chroniker.scheduler import fleet_work
 from tests.support.alert_clock import START, AlertClock, finish
-from tests.support.channels import a_channel, an_alert
+from tests.support.channels import LOCAL, a_channel, an_alert
 from tests.support.factories import a_booked_job, a_job, state_of
+from tests.support.message_servers import WebServer
 
 pytestmark = [pytest.mark.django_db, pytest.mark.every_database]
 
 
 @pytest.fixture
 def clock() -> Iterator[AlertClock]:
-    with simulated_time.simulated(), override_settings(CHRONIKER_LOCK_TIMEOUT=86_400):
+    with simulated_time.simulated(), override_settings(CHRONIKER_LOCK_TIMEOUT=86_400, **LOCAL):
         simulated_time.set_moment(START)
         yield AlertClock()
 
@@ -33,14 +35,14 @@ def sent(channel: Channel) -> list[str]:
     return list(Outbox.objects.filter(channel=channel.key).order_by("pk").values_list("event", flat=True))
 
 
-def test_a_channel_gets_exactly_the_messages_of_the_specification(clock: AlertClock) -> None:
-    """A job that fails three times, is late once, and recovers."""
-    channel, other = a_channel(is_default=True), a_channel()
+def test_a_channel_gets_exactly_the_messages_of_the_specification(clock: AlertClock, web_server: WebServer) -> None:
+    """A job that fails three times, is late once, and recovers. The messages are posted to a real server."""
+    channel, other = a_channel(target=web_server.url, is_default=True), a_channel()
     clock.job(cron="*/10 * * * *", alert_failures=3, alert_start_seconds=120)
     for number in range(1, 5):  # the fourth failure is not reported again
         (run,) = clock.tick(minutes=10 * number).claimed
         finish(run, Status.FAILED)
-    assert sent(channel) == ["alert.failing"]
+    assert sent(channel) == ["alert.failing"] == posted(web_server)
     (run,) = clock.tick(minutes=53).claimed  # nothing has ticked for 13 minutes
     clock.at(minutes=53, seconds=1)
     finish(run)
@@ -48,11 +50,25 @@ def test_a_channel_gets_exactly_the_messages_of_the_specification(clock: AlertCl
     for number in range(6, 9):
         (run,) = clock.tick(minutes=10 * number).claimed
         finish(run)
-    assert sent(channel) == ["alert.failing", "alert.late", "alert.recovered", "alert.recovered"]
+    assert posted(web_server) == ["alert.failing", "alert.late", "alert.recovered", "alert.recovered"]
+    assert sent(channel) == posted(web_server)
     assert sent(other) == [] and not Alert.objects.filter(ended_at=None).exists()
-    bodies = [row.payload["body"] for row in Outbox.objects.filter(channel=channel.key).order_by("pk")]
-    assert bodies[0]["data"]["alert"]["text"].startswith("It failed 3 times in a row since 2026-03-02 00:10:00.")
-    assert {body["data"]["alert"]["kind"] for body in bodies} == {"failing", "late"}
+    alerts = [json.loads(each.body)["data"]["alert"] for each in web_server.posts]
+    assert alerts[0]["text"].startswith("It failed 3 times in a row since 2026-03-02 00:10:00.")
+    assert alerts[1]["text"].startswith(
+        "It was scheduled for 2026-03-02 00:50:00 and had not started by 2026-03-02 00:52"
+    )
+    assert sorted(each["kind"] for each in alerts[2:]) == ["failing", "late"]
+    assert (
+        all(each["ended_at"] for each in alerts[2:])
+        and len({each.headers["webhook-id"] for each in web_server.posts}) == 4
+    )
+
+
+def posted(server: WebServer) -> list[str]:
+    """The types of the messages that the server has received, after all that are due were sent."""
+    outbox.send_due()
+    return [json.loads(each.body)["type"] for each in server.posts]
 
 
 def test_a_slow_run_that_has_ended_opens_and_closes_its_incident(clock: AlertClock) -> None:
