@@ -21,14 +21,15 @@ class ChronikerCeleryConfig(AppConfig):
     def ready(self) -> None:
         """Register the task, and equip workers when they start. Works with and without ``app.autodiscover_tasks()``."""
         from chroniker.checks import TAG
-        from chroniker.job_commands import argument_rules, pickers
+        from chroniker.job_commands import argument_rules, hand_over, pickers
         from chroniker_celery import tasks  # noqa: F401  a shared task: every Celery app gets it
         from chroniker_celery.beat_checks import check_entries
-        from chroniker_celery.task_call import COMMAND, problem
+        from chroniker_celery.task_call import COMMAND, is_sent, problem
         from chroniker_celery.task_picker import PICKER
 
         pickers.register(PICKER)
         argument_rules.register(COMMAND, problem)
+        hand_over.register(COMMAND, is_sent)
         checks.register(check_entries, TAG, checks.Tags.database)
         worker_init.connect(equip, dispatch_uid="chroniker_celery.equip")
 

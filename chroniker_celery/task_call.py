@@ -71,6 +71,11 @@ def _of_kind(text: str, kind: type, wanted: str) -> Any:
     return found
 
 
+def is_sent(words: Sequence[str]) -> bool:
+    """Whether ``run_celery_task`` sends the task and ends. Its parser accepts the option shortened."""
+    return "--send" in words or "--sen" in words
+
+
 def problem(words: Sequence[str]) -> str:
     """Why ``run_celery_task`` would refuse these words; empty if it accepts them, or if that is not known here."""
     parser = _ParserOnly().create_parser("manage.py", COMMAND)

@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from chroniker.declared.loading import DECLARABLE, RELATED
+from chroniker.job_commands import hand_over
 from chroniker.models import Job
 
 INDENT = "    "
@@ -22,20 +23,21 @@ def decorator(job: Job, after: Sequence[str] = (), triggered_by: Mapping[str, st
     if not job.command:
         return ""
     call = _call("@job", _fields(job, after, triggered_by, without=("command",)))
-    return f"{_imports(call)}\n{call}\nclass Command(BaseCommand): ...  # the command “{_comment(job.command)}”\n"
+    command = f"class Command(BaseCommand): ...  # the command “{_comment(job.command)}”"
+    return f"{_imports(call)}\n{_remark(job)}{call}\n{command}\n"
 
 
 def module(job: Job, after: Sequence[str] = (), triggered_by: Mapping[str, str] = NONE) -> str:
     """The source of a ``jobs`` module that declares this job."""
     call = _call("job", _fields(job, after, triggered_by))
-    return f"{_imports(call)}\ndeclared = {call}\n"
+    return f"{_imports(call)}\n{_remark(job)}declared = {call}\n"
 
 
 def module_of_all(jobs: Iterable[tuple[Job, Sequence[str], Mapping[str, str]]]) -> str:
     """The source of a ``jobs`` module that declares all these jobs, each with the names of the jobs it waits for, and
     of those that start it."""
-    calls = [_call("job", _fields(*each)) for each in jobs]
-    named = "\n".join(f"job_{number} = {call}\n" for number, call in enumerate(calls, start=1))
+    calls = [(_remark(each[0]), _call("job", _fields(*each))) for each in jobs]
+    named = "\n".join(f"{remark}job_{number} = {call}\n" for number, (remark, call) in enumerate(calls, start=1))
     return f"{_imports(named)}\n{named}"
 
 
@@ -81,6 +83,12 @@ def _in_zone(value: Any, zone: str) -> Any:
 def _call(function: str, fields: Iterator[tuple[str, Any]]) -> str:
     lines = [f"{INDENT}{name}={_literal(value)},\n" for name, value in fields]
     return f"{function}(\n{''.join(lines)})"
+
+
+def _remark(job: Job) -> str:
+    """A comment about a job whose result says little."""
+    is_handed_over = hand_over.is_handed_over(job.command, job.args)
+    return "# Handed over, not tracked: its runs succeed when the work was sent.\n" if is_handed_over else ""
 
 
 def _imports(call: str) -> str:

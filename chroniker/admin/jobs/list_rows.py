@@ -19,6 +19,7 @@ from chroniker.insights.job_filters import STUCK_AFTER
 from chroniker.insights.job_status import JobStatus
 from chroniker.insights.jobs_in_trouble import ALERTED
 from chroniker.insights.latest_runs import PastRun, succeeded_and_ended
+from chroniker.job_commands import hand_over
 from chroniker.job_commands.secret_masking import masked
 from chroniker.models import OPEN, Job, Status
 from chroniker.models.alert import open_kinds
@@ -50,6 +51,7 @@ class JobRow:
     code: str
     band: str
     words: str
+    note: str
     reason: str
     reason_tone: str
     progress: Progress | None
@@ -83,6 +85,7 @@ def _row(overview: JobStatus, runs: Sequence[PastRun], may: Any) -> JobRow:
         code=code,
         band=_band(overview, code),
         words=_schedule(job),
+        note=hand_over.note(job.command, job.args),
         reason=masked(reason, job.secrets),
         reason_tone=tone,
         progress=_progress(overview),

@@ -16,7 +16,7 @@ from chroniker.admin.shared.site_links import admin_url
 from chroniker.exceptions import CommandRefused
 from chroniker.insights.job_status import JobStatus
 from chroniker.insights.run_counts import RunCounts
-from chroniker.job_commands import environment
+from chroniker.job_commands import environment, hand_over
 from chroniker.job_commands.secret_masking import masked
 from chroniker.models import DELAY_BOUNDS, EVERY_HOST, CatchUp, Job, Overlap
 from chroniker.wording.formats import NOTHING, count, percent, relative, short_duration, short_time
@@ -70,6 +70,7 @@ def facts(job: Job) -> list[Fact]:
     """What the job runs, where and by which rules. Two statements, for its subscribers and its tags."""
     found = [
         Fact(_("Command"), command_line(job), is_code=True),
+        *([Fact(_("Result"), note, tone="wait")] if (note := hand_over.note(job.command, job.args)) else []),
         Fact(_("Executor, queue"), placement(job)),
         Fact(_("Host"), _host(job)),
         Fact(_("Overlap"), str(Overlap(job.overlap).label) if job.overlap in Overlap else job.overlap),

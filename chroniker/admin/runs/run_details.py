@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from chroniker.admin.runs.run_sentence import covers, took
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.insights.run_story import RunStory
+from chroniker.job_commands import hand_over
 from chroniker.job_commands.secret_masking import masked
 from chroniker.models import OPEN, Run, Status, Trigger
 from chroniker.wording.exit_status import exit_status
@@ -52,6 +53,7 @@ def details(story: RunStory, request: HttpRequest, result_url: str | None) -> li
         (_("After"), _cause(run)),
         (_("Scheduled time"), _is_for(run)),
         (_("Command"), _command(run)),
+        (_("Result"), hand_over.note(run.job.command, run.job.args if run.args is None else run.args)),
         (_("Queue, worker"), _where(run)),
         (_("For host"), _("every live host") if run.required_host == "*" else run.required_host),
         (_("Part of"), _parent(run)),

@@ -9,6 +9,7 @@ from django.core.management.base import CommandParser
 from django.db.models import QuerySet
 
 from chroniker.insights.job_status import Condition, JobStatus, fetch_job_status
+from chroniker.job_commands import hand_over
 from chroniker.management.console import CHECKS, database_errors_explained, group_named, local
 from chroniker.management.table import table
 from chroniker.management.terminal import ConsoleCommand
@@ -23,8 +24,8 @@ class Command(ConsoleCommand):
     help = (
         "Lists jobs: state, next run, last result, and why each does not run now. "
         "With --json one object per line: id, name, group, tags, enabled, state, next_run, last_result, "
-        "last_finished_at, run (the open one), progress ({complete, total}), why; times in ISO 8601, null for missing "
-        "values."
+        "last_finished_at, run (the open one), progress ({complete, total}), why, handed_over (the work is handed over "
+        "and not tracked); times in ISO 8601, null for missing values."
     )
     requires_system_checks = CHECKS
 
@@ -72,6 +73,8 @@ def statuses(jobs: QuerySet[Job]) -> Iterator[JobStatus]:
 
 def row(facts: JobStatus) -> tuple[str, ...]:
     ended = f"{facts.last_status.label}, {local(facts.state.last_finished_at)}" if facts.last_status else "-"
+    if note := hand_over.note(facts.job.command, facts.job.args):
+        ended += f" ({note})"
     next_run = local(facts.next_run) if facts.next_run else "-"
     why = "" if facts.is_self_explanatory else " ".join(facts.why.split())
     return (str(facts.job.pk), facts.job.name, str(facts.condition.label), next_run, ended, why)
@@ -96,6 +99,7 @@ def as_json(facts: JobStatus) -> str:
             if lease and has_progress
             else None,
             "why": facts.why,
+            "handed_over": hand_over.is_handed_over(job.command, job.args),
         },
         ensure_ascii=False,
     )

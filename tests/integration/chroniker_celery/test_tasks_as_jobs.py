@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import shlex
 import sys
 import threading
@@ -19,6 +20,7 @@ from django.urls import reverse
 from django_celery_results.models import TaskResult
 
 from chroniker import job as declare
+from chroniker.declared import source_code
 from chroniker.exceptions import ClaimRefused
 from chroniker.job_commands import options
 from chroniker.models import Job, Run, Status
@@ -104,6 +106,24 @@ def test_the_same_words_are_shown_by_the_form_run_now_and_a_declaration(admin_cl
     declaration = declare(name="declared", command=COMMAND, args="testapp.take", cron=NEVER)
     with pytest.raises(ValidationError, match=r"There is no task"):
         Job(name="declared", command=COMMAND, args=declaration.fields["args"], cron=NEVER).full_clean()
+
+
+@pytest.mark.parametrize("sends", [True, False])
+def test_a_task_that_is_handed_over_says_so_wherever_its_job_is_shown(admin_client: Client, sends: bool) -> None:
+    name, note = "testapp.takes", "handed over, not tracked"
+    args = words(name, "--args", '["--send-not"]', *(["--send"] if sends else []))
+    job = a_booked_job(name="report", command=COMMAND, args=args, cron=NEVER)
+    run = manual_runs.run_now(job, "a test")
+    for view, pk in (("job_changelist", None), ("job_status", job.pk), ("run_change", run.pk)):
+        page = admin_client.get(reverse(f"admin:chroniker_{view}", args=[] if pk is None else [pk]))
+        assert (note in page.content.decode()) == sends, view
+    assert ("# Handed over, not tracked" in source_code.module(job)) == sends
+    out = io.StringIO()
+    call_command("jobs", stdout=out)
+    assert (note in out.getvalue()) == sends
+    out = io.StringIO()
+    call_command("jobs", "--json", stdout=out)
+    assert json.loads(out.getvalue())["handed_over"] is sends
 
 
 def test_sync_jobs_refuses_a_declared_job_with_a_misspelt_task(shop: Shop) -> None:

@@ -36,7 +36,8 @@ CASES: dict[str, dict[str, Any]] = {
 
 def values(job: Job) -> dict[str, Any]:
     return {
-        name: getattr(job, name) for name in DECLARABLE - {"after", "triggered_by", "channels", "group", "calendar"}
+        name: getattr(job, name)
+        for name in DECLARABLE - {"after", "triggered_by", "channels", "tags", "group", "calendar"}
     }
 
 

@@ -77,6 +77,7 @@ def test_json_has_all_fields_for_each_job() -> None:
             "run": str(run.pk),
             "progress": {"complete": 13, "total": 77},
             "why": "It is running.",
+            "handed_over": False,
         },
         {
             "id": new.pk,
@@ -91,6 +92,7 @@ def test_json_has_all_fields_for_each_job() -> None:
             "run": None,
             "progress": None,
             "why": "It was edited; the next tick books it.",
+            "handed_over": False,
         },
     ]
 
