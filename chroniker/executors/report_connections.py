@@ -21,8 +21,9 @@ from chroniker.process.kernel import clock
 
 R = TypeVar("R")
 
-#: A connection that nothing has used for this long is closed.
-IDLE_SECONDS = 10.0
+#: A connection that nothing has used for so many seconds is closed. Between the two limits it is kept for longer than a
+#: heartbeat: the supervisor of a long run would open one for each renewal, which costs far more than the renewal.
+IDLE_SECONDS, MOST_IDLE_SECONDS, IDLE_HEARTBEATS = 10.0, 30.0, 1.5
 #: To open a file of SQLite costs little, and a kept one could be a file that was replaced meanwhile.
 KEPT_VENDORS = ("postgresql", "mysql")
 
@@ -77,7 +78,7 @@ class _Idle:
                 if not self._connections:
                     self._closer = None
                     return
-                left = self._connections[0][0] + IDLE_SECONDS - clock.monotonic()
+                left = self._connections[0][0] + idle_seconds() - clock.monotonic()
                 if left > 0:
                     self._changed.wait(left)
                     continue
@@ -95,6 +96,12 @@ close_idle = _idle.close
 def has_idle() -> bool:
     """Whether a connection is kept now. Not so in a process that executes no runs, such as the parent of a pool."""
     return bool(len(_idle))
+
+
+def idle_seconds() -> float:
+    """How long a connection is kept after its last use."""
+    wanted = max(IDLE_SECONDS, IDLE_HEARTBEATS * settings.heartbeat.total_seconds())
+    return min(wanted, MOST_IDLE_SECONDS)
 
 
 @contextmanager

@@ -11,7 +11,9 @@ from uuid import uuid4
 
 import pytest
 from django.db import DatabaseError, OperationalError, connection, connections, transaction
+from django.test import override_settings
 
+from chroniker.conf import settings
 from chroniker.executors import report_connections
 from chroniker.executors.database_report import DatabaseReport
 from chroniker.executors.report_connections import borrowed, close_idle, has_idle, twice
@@ -139,9 +141,20 @@ def test_a_connection_in_an_open_transaction_is_not_kept() -> None:
 
 
 def test_an_idle_connection_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(report_connections, "IDLE_SECONDS", 0.1)
+    monkeypatch.setattr(report_connections, "idle_seconds", lambda: 0.1)
     number = in_a_thread(borrowed_session)
     wait_until(lambda: not has_idle() and not is_connected(number), what="the connection was closed")
+
+
+@pytest.mark.parametrize("lease", [6, 60, 90])
+def test_a_long_run_keeps_its_connection_between_two_renewals(lease: float) -> None:
+    with override_settings(CHRONIKER_LOCK_TIMEOUT=lease):
+        assert report_connections.idle_seconds() > settings.heartbeat.total_seconds() * 1.2
+
+
+def test_a_long_lease_does_not_keep_idle_connections_for_long() -> None:
+    with override_settings(CHRONIKER_LOCK_TIMEOUT=3_600):
+        assert report_connections.idle_seconds() == report_connections.MOST_IDLE_SECONDS
 
 
 def test_a_fork_uses_no_connection_of_its_parent() -> None:
