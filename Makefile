@@ -63,8 +63,9 @@ benchmarks: $(VENV)/.with-test ## Run the benchmarks; ARGS="tick --json" runs on
 bench: $(VENV)/.with-test ## Run the benchmarks, at most 15 minutes, and write their rows into docs/performance.md
 	$(BIN)/python -m tests.benchmarks report $(ARGS)
 
-benchscale: $(VENV)/.with-test ## The rows with a million jobs or runs, at most an hour; also as bench-scale
+benchscale: $(VENV)/.with-test ## The rows with a million jobs or runs, and how costs grow, an hour each; also as bench-scale
 	$(BIN)/python -m tests.benchmarks report --scale $(ARGS)
+	$(BIN)/python -m tests.benchmarks report --growth $(ARGS)
 
 bench-scale: benchscale
 

@@ -49,14 +49,14 @@ PEERS = (
         apps="chroniker chroniker_celery", shown=("django-chroniker-celery",),
     ),
     Peer(
-        "django-celery-beat", ("django-celery-beat", "redis", "psycopg[binary]"), ("fill_celery_beat.py",),
+        "django-celery-beat", ("django-celery-beat", "celery[redis]", "psycopg[binary]"), ("fill_celery_beat.py",),
         (WORKER, _beat("django_celery_beat.schedulers:DatabaseScheduler")),
         "a Celery task in the pool's process; no guard against a second beat or a second instance; no output, no "
         "record of the run here (a result backend would add one)",
         apps="django_celery_beat", shown=("django-celery-beat", "celery"),
     ),
     Peer(
-        "redbeat", ("celery-redbeat", "redis"), ("fill_redbeat.py",),
+        "redbeat", ("celery-redbeat", "celery[redis]"), ("fill_redbeat.py",),
         (WORKER, _beat("redbeat.RedBeatScheduler")),
         "a Celery task in the pool's process; a lock against a second beat; schedules in Redis; no output, no "
         "record of the run",

@@ -34,7 +34,7 @@ LIMIT_SECONDS = 240.0
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--schedules", type=int, default=10_000, help="that wait, far in the future")
-    parser.add_argument("--due", type=int, default=100, help="schedules that are due at one moment")
+    parser.add_argument("--due", type=int, default=50, help="schedules that are due at one moment")
     parser.add_argument("--only", action="append", metavar="NAME", help="only this peer; may be repeated")
 
 
@@ -46,7 +46,7 @@ def rows(options: argparse.Namespace) -> Iterator[Row]:
         try:
             with tempfile.TemporaryDirectory(prefix="chroniker-peer-") as directory:
                 python = _installed(peer, Path(directory))
-                yield _measured(peer, python, Path(directory), options.schedules, options.due)
+                yield _in_time(peer, python, Path(directory), options.schedules, options.due)
         except (subprocess.CalledProcessError, AssertionError) as error:
             yield {"benchmark": "peers", "peer": peer.name, "failed": _reason(error)}
 
@@ -60,11 +60,22 @@ def _installed(peer: Peer, directory: Path) -> str:
     return python
 
 
-def _measured(peer: Peer, python: str, directory: Path, far: int, due: int) -> Row:
+class _TooLate(AssertionError):
+    """Filling or starting took longer than planned."""
+
+
+def _in_time(peer: Peer, python: str, directory: Path, far: int, due: int) -> Row:
+    """Tries again with more time until the moment at which schedules are due: a busy machine needs more."""
+    for ahead in (20 + far / 500, 100 + far / 100):
+        with suppress(_TooLate):
+            return _measured(peer, python, directory, far, due, ahead)
+    raise _TooLate("filling and start took too long: use fewer schedules")
+
+
+def _measured(peer: Peer, python: str, directory: Path, far: int, due: int, ahead: float) -> Row:
     with ExitStack() as stack:
         postgres, broker = stack.enter_context(DurablePostgres()), stack.enter_context(RedisServer())
-        filling_until = time.time() + 20 + far / 500
-        at = 60 * math.ceil((filling_until + READY_SECONDS + IDLE_SECONDS) / 60)
+        at = 60 * math.ceil((time.time() + ahead + READY_SECONDS + IDLE_SECONDS) / 60)
         env = _environ(peer, postgres, broker, directory, at=at, far=far, due=due)
         _checked([python, *peer.fill], env)
         log = stack.enter_context((directory / "log").open("wb"))
@@ -188,7 +199,7 @@ def _versions(python: str, peer: Peer) -> str:
 
 def _sleep_until(moment: float) -> None:
     if moment < time.time():
-        raise AssertionError("filling and start took too long; use fewer schedules")
+        raise _TooLate
     time.sleep(moment - time.time())
 
 

@@ -12,9 +12,10 @@ from django.db import connection, models
 from chroniker.clock.database_clock import database_now
 from chroniker.lifecycle.bulk import write_states
 from chroniker.lifecycle.claim import BOOKING
-from chroniker.models import Job, JobDependency, JobState, Lease, Run, Status
+from chroniker.models import FINAL, Job, JobDependency, JobState, Lease, Run, Status, Trigger
 from chroniker.schedule import latest_until, next_after
 from chroniker.schedule.zones import zone_rules_version
+from tests.support import many_rows
 
 #: The number of jobs created through the ORM; the database copies them to create more.
 DIFFERENT = 5_000
@@ -25,8 +26,9 @@ FAR = dt.timedelta(days=3)
 KEYS: dict[type[models.Model], str] = {Job: "id", JobState: "job_id", JobDependency: "dependent_id"}
 
 
-def populate(jobs: int) -> None:
-    """Fill the empty tables with ``jobs`` jobs, none of which is due within the next days."""
+def populate(jobs: int, history: int = 0) -> None:
+    """Fill the empty tables with ``jobs`` jobs, none of which is due within the next days, and as many closed runs as
+    ``history`` says (PostgreSQL)."""
     now = database_now()
     first = [_job(number) for number in range(1, min(jobs, DIFFERENT) + 1)]
     Job.objects.bulk_create(first)
@@ -42,7 +44,21 @@ def populate(jobs: int) -> None:
     with connection.cursor() as cursor:  # the ids were given
         for statement in connection.ops.sequence_reset_sql(no_style(), [Job, JobDependency]):
             cursor.execute(statement)
+    if history:
+        _close_runs(jobs, history, now)
     tidy()
+
+
+def _close_runs(jobs: int, history: int, now: dt.datetime) -> None:
+    """One closed run after the other for all jobs in turn."""
+    first = Run.objects.create(
+        job_id=1, token=1, chain=1, status=Status.SUCCEEDED, trigger=Trigger.SCHEDULE, origin=Trigger.SCHEDULE,
+        claimed_at=now, dispatched_at=now, taken_at=now, started_at=now, finished_at=now, scheduled_for=now,
+        covered_until=now, host="worker-1", exit_code=0, executor="default", worker="worker-1",
+    )  # fmt: skip
+    many_rows.copy_runs(first, history - 1, jobs)
+    Run.objects.update(uncounted_since=None)
+    JobState.objects.update(last_token=1 + history // jobs)
 
 
 def _job(number: int) -> Job:
@@ -114,8 +130,8 @@ def tidy() -> None:
 class Stage:
     """Makes jobs due for each measurement and resets them afterwards, other jobs each time."""
 
-    def __init__(self, jobs: int, due: int) -> None:
-        self.due = due
+    def __init__(self, jobs: int, due: int, history: int = 0) -> None:
+        self.due, self._has_history = due, history > 0
         self._random = random.Random(jobs)
         # Never a job with dependents: the dependent would not be due then.
         self._eligible = [number for number in range(1, jobs + 1) if number % DEPENDENT != DEPENDENT - 1]
@@ -135,14 +151,22 @@ class Stage:
         return states
 
     def clear(self) -> None:
-        """No runs, and nothing due."""
-        empty = "TRUNCATE {} CASCADE" if connection.vendor == "postgresql" else "DELETE FROM {}"
-        with connection.cursor() as cursor:
-            for model in (Lease, Run):
-                cursor.execute(empty.format(connection.ops.quote_name(model._meta.db_table)))
+        """No runs but those of the history, and nothing due."""
+        if self._has_history:
+            Lease.objects.all().delete()
+            Run.objects.exclude(status__in=FINAL).delete()
+        else:
+            _empty(Lease, Run)
         if self._touched:
             write_states(self._touched, BOOKING)
         self._touched = []
+
+
+def _empty(*tables: type[models.Model]) -> None:
+    statement = "TRUNCATE {} CASCADE" if connection.vendor == "postgresql" else "DELETE FROM {}"
+    with connection.cursor() as cursor:
+        for model in tables:
+            cursor.execute(statement.format(connection.ops.quote_name(model._meta.db_table)))
 
 
 def _values(state: JobState) -> dict[str, Any]:

@@ -14,11 +14,12 @@ from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+from tests.benchmarks import growth
 from tests.benchmarks.measuring import Row, load
 from tests.support import ROOT
 from tests.support.servers import PostgresServer, RedisServer
 
-PAGE = ROOT / "docs" / "performance.md"
+PAGE, SCALE_PAGE = ROOT / "docs" / "performance.md", ROOT / "docs" / "scale.md"
 BEGIN, END = "<!-- measured: {} -->", "<!-- end: {} -->"
 #: What is run, in this order: at most 15 minutes on two idle cores.
 DAILY = (
@@ -40,7 +41,14 @@ SCALE = (
 PEERS = (("peers",),)
 #: Each page of the console with 100,000 jobs and 3,000,000 runs: at most 15 minutes.
 PAGES = (("pages", "--rounds", "5"),)
-PARTS = {"daily": DAILY, "scale": SCALE, "peers": PEERS, "pages": PAGES}
+#: How the costs grow: at most an hour. The lines through these rows are on the page about scale.
+GROWTH = (
+    ("tick", "--jobs", "100", "--due", "0", "--repeat", "3"),
+    *(("tick", "--jobs", jobs, "--due", "0,100", "--repeat", "3") for jobs in ("1000", "10000", "1000000")),
+    ("tick", "--due", "0,1,10,100,1000,10000", "--repeat", "3"),
+    *(("tick", "--history", history, "--due", "0,100", "--repeat", "3") for history in ("10000", "300000", "3000000")),
+)
+PARTS = {"daily": DAILY, "scale": SCALE, "peers": PEERS, "pages": PAGES, "growth": GROWTH}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,7 +58,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     part.add_argument("--peers", dest="part", action="store_const", const="peers", help="other schedulers instead")
     part.add_argument("--pages", dest="part", action="store_const", const="pages", help="the console's pages instead")
-    parser.add_argument("--page", type=Path, default=PAGE, help="the page to write into (default: %(default)s)")
+    part.add_argument("--growth", dest="part", action="store_const", const="growth", help="how the costs grow instead")
+    parser.add_argument("--page", type=Path, help="the page to write into")
     parser.add_argument("--only", action="append", metavar="NAME", help="only this benchmark; may be repeated")
 
 
@@ -63,7 +72,8 @@ def rows(options: argparse.Namespace) -> Iterator[Row]:
             for row in _measured(words):
                 found.append({"benchmark": words[0], **row})
                 yield found[-1]
-    _write(options.page, part, found)
+    found = [*growth.fitted(found), *found] if part == "growth" else found
+    _write(options.page or (SCALE_PAGE if part == "growth" else PAGE), part, found)
 
 
 def _measured(words: Sequence[str]) -> Iterator[Row]:

@@ -14,28 +14,29 @@ def numbers(text: str) -> list[int]:
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--jobs", type=numbers, default=[100_000], help="how many there are: 1000,100000")
+    parser.add_argument("--jobs", type=int, default=100_000, help="how many there are")
     parser.add_argument("--due", type=numbers, default=[0, 10, 100, 1_000], help="how many of them are due")
+    parser.add_argument("--history", type=int, default=0, help="closed runs in the database")
     parser.add_argument("--database", choices=installation.DATABASES, default="postgres")
     parser.add_argument("--executor", choices=installation.EXECUTORS, default="celery", help="celery: on Redis")
     parser.add_argument("--repeat", type=int, default=7, help="measured passes for each row, after one to warm up")
 
 
 def rows(options: argparse.Namespace) -> Iterator[Row]:
-    """One row for each number of jobs and of due jobs."""
-    for jobs in options.jobs:
-        with installation.running(options.database, executor=options.executor) as broker:
-            # Django is set up by now.
-            from tests.benchmarks.population import populate
-            from tests.benchmarks.tick_passes import Passes
+    """One row for each number of due jobs."""
+    with installation.running(options.database, executor=options.executor) as broker:
+        # Django is set up by now.
+        from tests.benchmarks.population import populate
+        from tests.benchmarks.tick_passes import Passes
 
-            populate(jobs)
-            for due in options.due:
-                yield {
-                    "benchmark": "tick",
-                    "database": options.database,
-                    "executor": options.executor,
-                    "jobs": jobs,
-                    "due": due,
-                    **Passes(broker.url, jobs, due).row(options.repeat),
-                }
+        populate(options.jobs, options.history)
+        for due in options.due:
+            yield {
+                "benchmark": "tick",
+                "database": options.database,
+                "executor": options.executor,
+                "jobs": options.jobs,
+                "due": due,
+                "history": options.history,
+                **Passes(broker.url, options.jobs, due, options.history).row(options.repeat),
+            }

@@ -29,11 +29,11 @@ IDLE_PASSES = 50
 class Passes:
     """For one number of jobs and of due jobs."""
 
-    def __init__(self, broker_url: str, jobs: int, due: int) -> None:
+    def __init__(self, broker_url: str, jobs: int, due: int, history: int = 0) -> None:
         self._redis = redis.Redis.from_url(broker_url)
-        self._stage = Stage(jobs, due)
+        self._stage = Stage(jobs, due, history)
         tick()  # with the regular work of the fleet
-        self._idle = self._statements(Stage(jobs, 0))
+        self._idle = self._statements(Stage(jobs, 0, history))
         self.statements = self._statements(self._stage)  # and everything is warm now
         self._floor = Floor(broker_url, self._message())
         self._timed_floor()

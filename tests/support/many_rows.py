@@ -63,7 +63,7 @@ def fill(jobs: int, runs_each: int = 1, hours_each: int = 1) -> None:
         RunTotal(start=start - dt.timedelta(minutes=30 * n), succeeded=jobs, failed=n % 7, delay_0=jobs)
         for n in range(48 * 30)
     )
-    _copy_runs(run, jobs * runs_each - 1, jobs)
+    copy_runs(run, jobs * runs_each - 1, jobs)
     _open_some(jobs)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
@@ -167,7 +167,7 @@ def _copy_hours(low: int, jobs: int, each: int) -> None:
         )
 
 
-def _copy_runs(run: Run, rows: int, jobs: int) -> None:
+def copy_runs(run: Run, rows: int, jobs: int) -> None:
     """Copy this run for all jobs: run number ``n`` belongs to job ``n % jobs``, and is ``n`` seconds old."""
     vendor, low = connection.vendor, run.job_id
     change: dict[str, str | None] = {
