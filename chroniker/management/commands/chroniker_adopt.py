@@ -33,6 +33,11 @@ class Command(ConsoleCommand):
             text = f"{about}: {choices[0]} or {choices[1]} (default: ask if there are any)"
             parser.add_argument(f"--{name}", choices=choices, help=text)
         parser.add_argument(
+            "--moved",
+            action="store_true",
+            help="the same database after an upgrade or a move of its server: run and send all of it, without asking",
+        )
+        parser.add_argument(
             "--noinput",
             "--no-input",
             action="store_false",
@@ -40,13 +45,14 @@ class Command(ConsoleCommand):
             help="do not ask: skip, stop and discard, unless an option says otherwise",
         )
 
-    def handle(self, *, interactive: bool, **options: Any) -> None:
+    def handle(self, *, interactive: bool, moved: bool, **options: Any) -> None:
         with database_errors_explained():
             if not installation.copied().exists():
                 raise CommandError("This database is no copy; there is nothing to adopt.")
             found = adoption.waiting()
             answers = {
-                name: options[name] or self._answer(about, getattr(found, name), choices, interactive)
+                name: options[name]
+                or (choices[1] if moved else self._answer(about, getattr(found, name), choices, interactive))
                 for name, choices, about in QUESTIONS
             }
             skip, stop, discard = (answers[name] == choices[0] for name, choices, _about in QUESTIONS)

@@ -284,6 +284,23 @@ def test_what_is_to_run_runs_after_the_adoption(copied: None) -> None:
     assert Outbox.objects.get(pk=message.pk).send_at is not None
 
 
+def test_after_an_upgrade_of_the_server_all_goes_on_without_a_question(
+    copied: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    due, queued = a_due_job(), a_booked_job(cron=NEVER)
+    Switch.objects.update(server_identity="", copied_since=None)
+    run = run_now(queued, by="a test")
+    copy_it()
+    message = Outbox.objects.create(channel="address:a@example.com", payload={}, send_at=database_now())
+    [text] = explanations.why_not([JobState.objects.select_related("job").get(pk=due.pk)], database_now()).values()
+    assert text.endswith("manage.py chroniker_adopt --moved")
+    assert "Adopted." in adopt("--moved")
+    assert Run.objects.get(pk=run.pk).status == Status.CLAIMED
+    assert [each.job_id for each in tick().claimed] == [due.pk]
+    assert Outbox.objects.get(pk=message.pk).send_at is not None
+
+
 def test_unsent_messages_are_discarded_with_a_reason(copied: None) -> None:
     Outbox.objects.create(channel="address:a@example.com", payload={}, send_at=database_now())
     adopt("--noinput")
