@@ -27,12 +27,12 @@ def one_by_one(worker: CeleryWorker, broker_url: str, runs: int) -> Row:
     job = Job.objects.create(name="alone", command="noop", cron="0 0 1 1 *")
     lifecycle.book([job.pk], database_now())
     for _each in range(WARM_UP):
-        _finished(worker, [run_now(job, "benchmark")])
+        finished(worker, [run_now(job, "benchmark")])
         _floor(broker_url, job)
     floors, times = [], []
     for _each in range(runs):
         floors.append(_floor(broker_url, job))
-        times += _finished(worker, [run_now(job, "benchmark")])
+        times += finished(worker, [run_now(job, "benchmark")])
     return {"runs": "one by one", **_row(times), **_floor_row(floors, times), "load": load()}
 
 
@@ -42,7 +42,7 @@ def at_once(worker: CeleryWorker, due: int) -> Row:
     populate(due * 2)
     Stage(due * 2, due).set()
     counts, before = ServerCounts(), processor_time(worker)
-    times = _finished(worker, tick().claimed)
+    times = finished(worker, tick().claimed)
     cpu = {group: seconds - before[group] for group, seconds in processor_time(worker).items()}
     wall = max(each[-1] for each in times) - min(each[0] for each in times)
     return {
@@ -56,7 +56,7 @@ def at_once(worker: CeleryWorker, due: int) -> Row:
     }
 
 
-def _finished(worker: CeleryWorker, runs: Sequence[Run]) -> list[tuple[float, ...]]:
+def finished(worker: CeleryWorker, runs: Sequence[Run]) -> list[tuple[float, ...]]:
     """Wait for the end of these runs. Returns the time of each stage of each run."""
     mine = Run.objects.filter(pk__in=[run.pk for run in runs])
     wait_until(lambda: not mine.filter(status__in=OPEN).exists(), seconds=120, what="all runs finished")

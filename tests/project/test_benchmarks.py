@@ -41,9 +41,12 @@ def test_a_report_writes_the_rows_into_its_page(tmp_path: Path) -> None:
     assert "Python" in text and "cores" in text
 
 
-def test_the_benchmark_of_runs_prints_a_row_for_runs_alone_and_one_for_many() -> None:
-    alone, many = printed_by("run", "--runs", "2", "--due", "4")
+def test_the_benchmark_of_runs_prints_a_row_for_each_kind_of_load() -> None:
+    small = ("--runs", "2", "--due", "4", "--megabytes", "1", "--asleep", "3")
+    alone, many, output, asleep = printed_by("run", *small)
     assert (alone["count"], many["count"]) == (2, 4)
+    assert output["seconds"] > 0 and output["pool_peak_mb"] >= output["pool_mb"] > 0
+    assert asleep["keeper_mb"] > 0 and asleep["command_mb"] > 0
     assert 0 < alone["p50_ms"] <= alone["p99_ms"]
     assert alone["floor_ms"] > 0 and many["runs_per_second"] > 0 and many["cpu_ms_per_run"] > 0
     assert many["fork_server_cpu_ms"] > 0 and many["pool_cpu_ms"] > 0 and many["main_cpu_ms"] >= 0

@@ -12,6 +12,7 @@ import pytest
 SAFEGUARDS = {
     "lease": ("NO_MARGIN", "NO_KEEPER", "NO_CAS", "EARLY"),
     "lock_file": ("NO_SWEEP", "NO_INHERITED_LOCK", "LATE_LOCK", "NO_DEADLINE"),
+    "keeper_lock": ("NO_REQUEST", "FILES_FIRST", "LEFT_PROCESSES", "CLOSE_FIRST"),
     "clock_jump": ("NO_SUSPENSION", "SHORT_SUSPENSION", "JUDGED_ONCE", "NO_CUT"),
     "every_host": ("NO_LOCK", "NO_EXTENSION"),
     "group_limit": ("NO_LOCK", "COUNT_FIRST"),

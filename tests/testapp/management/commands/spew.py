@@ -23,6 +23,7 @@ class Command(BaseCommand):
         parser.add_argument("--c-level", action="store_true", help="a line written by the C library")
         parser.add_argument("--grandchild", action="store_true", help="a line written by a grandchild")
         parser.add_argument("--megabytes", type=int, default=0, help="that much in one line")
+        parser.add_argument("--lines", action="store_true", help="... in lines of 128 bytes")
         parser.add_argument("--no-newline", action="store_true", help="end without a newline")
         parser.add_argument("--stderr", action="store_true", help="all of it to stderr")
 
@@ -34,7 +35,7 @@ class Command(BaseCommand):
             if options[name]:
                 getattr(self, name)()
         if megabytes:
-            self.long_line(megabytes)
+            self.much(megabytes, b"x" * 127 + b"\n" if options["lines"] else b"x")
         if options["no_newline"]:
             self.put(b"the end, without a newline")
 
@@ -62,7 +63,8 @@ class Command(BaseCommand):
     def grandchild(self) -> None:
         subprocess.run(["/bin/sh", "-c", f"sh -c 'echo written by a grandchild' >&{self.descriptor}"], check=True)
 
-    def long_line(self, megabytes: int) -> None:
+    def much(self, megabytes: int, part: bytes) -> None:
+        piece = part * (PIECE // len(part))
         for _ in range(megabytes * (1 << 20) // PIECE):
-            self.put(b"x" * PIECE)
+            self.put(piece)
         self.put(b"\n")
