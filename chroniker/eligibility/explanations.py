@@ -16,6 +16,7 @@ from chroniker.eligibility import dependencies, due, hosts, liveness, pauses, wa
 from chroniker.eligibility import groups as group_limits
 from chroniker.eligibility.claim_kinds import BACKFILL, has_retry_first, pending_kinds
 from chroniker.eligibility.dependencies import Scope, Wait
+from chroniker.eligibility.liveness import Seen
 from chroniker.models import EVERY_HOST, JobState, Lease, Status
 from chroniker.reasons import Reason
 from chroniker.schedule import Frequency
@@ -90,12 +91,13 @@ def explain(
     held: dict[int, pauses.Pause] | None = None,
     missing: dict[int, str] | None = None,
     leases: dict[int, Lease] | None = None,
+    seen: Seen | None = None,
 ) -> dict[int, Explanation]:
     """For people: for each job, why it does not run at ``now``. A constant number of statements.
 
     Each state must carry its ``job``. A job that is due and not blocked waits for the next tick. ``held``: the pauses
     of these jobs, if the caller has read them; ``missing``: likewise, that the hosts of these jobs are not live;
-    ``leases``: likewise, their open runs.
+    ``leases``: likewise, their open runs; ``seen``: likewise, who ticks and works.
     """
     if leases is None:
         open_runs = Lease.objects.filter(job__in=[state.pk for state in states], slot="").select_related("run")
@@ -121,23 +123,28 @@ def explain(
             more.append(ngettext("%(n)d activation waits for it.", "%(n)d activations wait for it.", n) % {"n": n})
         text = " ".join([found[state.pk].text, *more])
         found[state.pk] = replace(found[state.pk], text=text, n_waiting=activations.get(state.pk, 0))
-    return _with_silence(found, states, leases, now)
+    return _with_silence(found, states, leases, now, seen)
 
 
 def _with_silence(
-    found: dict[int, Explanation], states: Collection[JobState], leases: dict[int, Lease], now: dt.datetime
+    found: dict[int, Explanation],
+    states: Collection[JobState],
+    leases: dict[int, Lease],
+    now: dt.datetime,
+    seen: Seen | None,
 ) -> dict[int, Explanation]:
     """Say so where a job waits for a tick and nothing ticks, or for a worker of a queue that has none.
 
-    One statement for jobs that wait for a tick, two for queued runs; none without such jobs.
+    One statement for jobs that wait for a tick, two for queued runs; none without such jobs, and none with ``seen``.
     """
     ticking = [state.pk for state in states if found[state.pk].waits_for_tick]
-    silent = liveness.silent_ticker(liveness.tickers(), now) if ticking else None
+    tickers = (liveness.tickers() if seen is None else seen.tickers) if ticking else []
+    silent = liveness.silent_ticker(tickers, now)
     if silent is not None:
         text = _("Nothing has ticked since %(time)s.") % {"time": _local(silent.last_at)}
         found |= {pk: replace(found[pk], text=f"{found[pk].text} {text}") for pk in ticking}
     queued = {pk: lease.run for pk, lease in leases.items() if pk in found and lease.run.status == Status.CLAIMED}
-    lonely = liveness.lonely_queues(now) if queued else {}
+    lonely = liveness.lonely_queues(now, seen) if queued else {}
     for pk, run in queued.items():
         if run.taken_at is None and (run.executor, run.queue) in lonely:
             text = _("No worker consumes the queue “%(queue)s”.") % {"queue": run.queue or run.executor}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from django.db.models import Count, Min
 
@@ -33,6 +34,19 @@ class WaitingQueue:
     name: str
     queued: int
     oldest: dt.datetime
+
+
+class Seen(Protocol):
+    """What a caller has read already, at most some seconds ago: tickers, queued runs by queue, workers."""
+
+    @property
+    def tickers(self) -> Sequence[Ticker]: ...
+
+    @property
+    def queues(self) -> Sequence[WaitingQueue]: ...
+
+    @property
+    def services(self) -> Sequence[HostService]: ...
 
 
 def tickers() -> list[Ticker]:
@@ -86,10 +100,15 @@ def queues_without_worker(
     ]
 
 
-def lonely_queues(now: dt.datetime) -> dict[tuple[str, str], WaitingQueue]:
-    """By executor and name: the queues in which runs wait and that no live worker consumes. Two statements."""
-    queues = waiting_queues()
+def lonely_queues(now: dt.datetime, seen: Seen | None = None) -> dict[tuple[str, str], WaitingQueue]:
+    """By executor and name: the queues in which runs wait and that no live worker consumes. Two statements; none with
+    ``seen``."""
+    queues = waiting_queues() if seen is None else seen.queues
     if not queues:
         return {}
-    services = HostService.objects.filter(ended_at=None, last_seen__gt=now - FORGOTTEN)
-    return {(queue.executor, queue.name): queue for queue in queues_without_worker(queues, list(services), now)}
+    services = (
+        seen.services
+        if seen is not None
+        else list(HostService.objects.filter(ended_at=None, last_seen__gt=now - FORGOTTEN))
+    )
+    return {(queue.executor, queue.name): queue for queue in queues_without_worker(queues, services, now)}

@@ -7,7 +7,9 @@ decides whether they run, once for all of them, or are recorded as skipped.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,8 +48,32 @@ class Pause:
         return f"{said} {_as_a_sentence(self.reason)}".strip()
 
 
+#: Within ``read_once``: what was read, or nothing yet.
+_read: ContextVar[list[Pause | None] | None] = ContextVar("chroniker_pause", default=None)
+
+
+@contextmanager
+def read_once() -> Iterator[None]:
+    """``global_pause`` reads at most once within this block, for a page that only reads. All its parts agree then."""
+    token = _read.set([])
+    try:
+        yield
+    finally:
+        _read.reset(token)
+
+
 def global_pause() -> Pause | None:
     """The pause over all jobs. At most one statement; the setting needs none."""
+    known = _read.get()
+    if not known:
+        found = _global_pause()
+        if known is None:
+            return found
+        known.append(found)
+    return known[0]
+
+
+def _global_pause() -> Pause | None:
     if settings.paused:
         return Pause()
     rows = Switch.objects.filter(pk=ALL).annotate(is_copy=installation.is_copied())

@@ -122,7 +122,7 @@ def _waiting(
     if not states:
         return queued
     pauses = {state.pk: held for state in states} if held else None
-    found = explanations.explain(states, now, pauses, leases={})
+    found = explanations.explain(states, now, pauses, leases={}, seen=health_facts.cached(now))
     overdue_before = now - health_facts.cached_overdue_after(now)
     return queued + [_waiting_job(state, found[state.pk], overdue_before) for state in states]
 

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import explanations, hosts, pauses
+from chroniker.eligibility.liveness import Seen
 from chroniker.insights import health_facts
 from chroniker.insights.durations import expected_durations
 from chroniker.models import Job, JobState, Lease, Status
@@ -133,18 +134,21 @@ def _of_open(lease: Lease) -> Condition:
     return Condition.STOPPING if lease.run.stop_requested_at is not None else Condition.RUNNING
 
 
-def fetch_job_status(jobs: Sequence[Job], now: dt.datetime | None = None) -> dict[int, JobStatus]:
+def fetch_job_status(
+    jobs: Sequence[Job], now: dt.datetime | None = None, seen: Seen | None = None
+) -> dict[int, JobStatus]:
     """The status by job id. A constant number of statements, besides those of the health, which are
     cached. A job that was never booked gets an empty state.
 
-    ``now``: the database's clock, if the caller has read it. States and groups that the jobs carry are not read again.
+    ``now``: the database's clock, if the caller has read it; ``seen``: who ticks and works, likewise. States and groups
+    that the jobs carry are not read again.
     """
     now, ids = now or database_now(), [job.pk for job in jobs]
     states = _states(jobs)
     leases = {lease.job_id: lease for lease in Lease.objects.filter(job__in=ids, slot="").select_related("run")}
     held = pauses.pauses_for(jobs)
     missing = hosts.jobs_without_live_host(jobs)
-    reasons = explanations.explain(list(states.values()), now, held, missing, leases)
+    reasons = explanations.explain(list(states.values()), now, held, missing, leases, seen)
     expected = _expected(states, leases)
     overdue_after = _overdue_after(states, now)
     return {

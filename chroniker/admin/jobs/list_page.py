@@ -18,7 +18,7 @@ from chroniker.admin.shared.console_page import render
 from chroniker.admin.shared.query_values import text
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.clock.database_clock import database_now
-from chroniker.insights import job_filters, job_order
+from chroniker.insights import health_facts, job_filters, job_order
 from chroniker.insights.job_filters import MOST_COUNTED, SHOWS, Conditions, JobFilter
 from chroniker.insights.job_status import fetch_job_status
 from chroniker.insights.latest_runs import latest_runs
@@ -64,7 +64,7 @@ def list_page(job_admin: Any, request: HttpRequest) -> HttpResponse:
     page = job_order.page(chosen, conditions, order, cursor)
     prefetch_related_objects(page.jobs, "tags")  # once, not for each band
     may = rights(job_admin, request)
-    overviews = fetch_job_status(page.jobs, now).values()
+    overviews = fetch_job_status(page.jobs, now, health_facts.cached(now)).values()
     past = latest_runs([each.state for each in overviews]) if may.view_runs else {}
     counts = job_filters.counts(conditions)
     context = {

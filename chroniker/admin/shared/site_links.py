@@ -19,6 +19,7 @@ from django.urls.resolvers import URLPattern
 from django.utils.text import capfirst
 
 from chroniker.admin.shared import live_page
+from chroniker.eligibility import pauses
 
 if TYPE_CHECKING:
     from django.contrib.admin import AdminSite
@@ -85,6 +86,9 @@ def _within(site: str, view: Callable[..., Any]) -> Callable[..., Any]:
         _current_site.set(site)
         request.current_app = site  # read by the template tag "url"
         live_page.take_parameter(request)
-        return view(request, *args, **kwargs)
+        if request.method not in ("GET", "HEAD"):  # it may change the pause, and show it
+            return view(request, *args, **kwargs)
+        with pauses.read_once():
+            return view(request, *args, **kwargs)
 
     return within

@@ -9,12 +9,15 @@ import pytest
 from django.test import Client
 
 from chroniker.clock.database_clock import database_now
-from chroniker.models import Group, JobState, Lease, Run
+from chroniker.eligibility import explanations, pauses
+from chroniker.insights import health_facts
+from chroniker.models import Group, JobState, Lease, Run, Ticker
 from chroniker.scheduler.manual_runs import run_now
-from tests.support.factories import a_booked_job, started
+from tests.support.factories import a_booked_job, a_due_job, started
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("dummy")]
 
+HOUR = dt.timedelta(hours=1)
 PAUSE = "/admin/chroniker/job/pause/"
 
 
@@ -59,3 +62,34 @@ def test_a_group_counts_its_own_runs(admin: Client) -> None:
     a_running_job("theirs", minutes=1, usual=600, group=group)
     a_running_job("other", minutes=1, usual=600)
     assert open_work(admin, f"/admin/chroniker/group/{group.pk}/pause/").startswith("1 run is active.")
+
+
+def test_all_parts_of_a_page_see_the_same_pause_and_the_next_page_another() -> None:
+    with pauses.read_once():
+        assert pauses.global_pause() is None
+        pauses.pause("anna")
+        assert pauses.global_pause() is None
+    pause = pauses.global_pause()
+    assert pause is not None and pause.by == "anna"
+
+
+def test_a_page_that_pauses_shows_it_at_once(admin: Client) -> None:
+    answer = admin.post(PAUSE, {"pause": "1", "reason": "a deployment"}, follow=True)
+    assert "a deployment" in answer.content.decode()
+    assert "a deployment" not in admin.post(PAUSE, {"resume": "1"}, follow=True).content.decode()
+
+
+def test_a_reason_is_the_same_by_what_the_page_has_read_already() -> None:
+    now = database_now()
+    Ticker.objects.create(host="a", kind="beat", pid=1, period=5.0, pass_seconds=0.1, last_at=now - HOUR)
+    due = a_due_job(name="due", minutes=10)
+    queued = run_now(a_booked_job(name="queued", cron="0 0 1 1 *"), by="a test").job
+    Run.objects.update(claimed_at=now - dt.timedelta(minutes=10), executor="default", queue="gpu", dispatched_at=now)
+    states = list(JobState.objects.filter(pk__in=[due.pk, queued.pk]).select_related("job__group"))
+    health_facts.forget()
+    seen = health_facts.cached(now)
+    assert seen is not None
+    by_page, by_statements = (explanations.explain(states, now, seen=each) for each in (seen, None))
+    assert by_page == by_statements
+    texts = {pk: found.text for pk, found in by_page.items()}
+    assert "Nothing has ticked since" in texts[due.pk] and "No worker consumes the queue" in texts[queued.pk]

@@ -21,8 +21,8 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("dummy")]
 #: The reasons are in the decision "Statement budgets of pages", and in "A trigger inserts an activation".
 #: One of them is the pause, which every page reads.
 BUDGETS = {
-    "job_now": 17, "job_changelist": 19, "run_changelist": 3, "job_timeline": 7, "job_graph": 6, "host_changelist": 5,
-    "run_reliability": 7, "job_status": 15, "job_schedule": 10, "job_runs": 7, "run_change": 6, "run_output": 2,
+    "job_now": 15, "job_changelist": 14, "run_changelist": 3, "job_timeline": 7, "job_graph": 6, "host_changelist": 5,
+    "run_reliability": 7, "job_status": 14, "job_schedule": 8, "job_runs": 6, "run_change": 6, "run_output": 2,
 }  # fmt: skip
 OF_A_JOB, OF_A_RUN = ("job_status", "job_schedule", "job_runs"), ("run_change", "run_output")
 
