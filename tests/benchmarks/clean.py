@@ -22,12 +22,12 @@ def rows(options: argparse.Namespace) -> Iterator[Row]:
         from tests.benchmarks.clean_passes import History, Ticks
 
         history = History(options.jobs, options.runs_each)
+        ticks = Ticks()
         command = subprocess.Popen(
             [sys.executable, "-m", "django", "cron_clean", "minutes", "0", "--verbosity=0"],
             env=installation.process_environ(),
         )
-        ticks = Ticks(command)
-        ticks.run()
+        ticks.run(command)
         if command.wait():
             raise SystemExit("cron_clean failed")
         yield {"benchmark": "clean", "runs": history.runs, **history.row(ticks.seconds), **ticks.row()}

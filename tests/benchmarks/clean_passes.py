@@ -20,6 +20,8 @@ from tests.support import many_rows
 NOTICED_MS = 5
 #: So many jobs become due before each tick.
 DUE = 5
+#: So many ticks before the command starts.
+ALONE = 20
 OUTPUT = "a line of output\n" * 60
 _WAITED = re.compile(r"acquired \w+ on .* after ([0-9.]+) ms")
 
@@ -56,30 +58,39 @@ class History:
 
 
 class Ticks:
-    """One after the other, until the command has ended."""
+    """One after the other: some alone, then until the command has ended."""
 
-    def __init__(self, command: subprocess.Popen[bytes]) -> None:
-        self._command, self.seconds, self._peak, self._claimed = command, 0.0, 0, 0
+    def __init__(self) -> None:
+        self.seconds, self._peak, self._claimed = 0.0, 0, 0
+        self._chance = random.Random(1)
+        self._jobs = list(JobState.objects.exclude(next_run=None).values_list("pk", flat=True))
+        self._alone = [self._tick() for _each in range(ALONE)]
         self._ticks: list[float] = []
+        self._processor_seconds = 0.0  #: of the command, without its database server process
 
-    def run(self) -> None:
-        chance, process = random.Random(1), psutil.Process(self._command.pid)
-        jobs = list(JobState.objects.exclude(next_run=None).values_list("pk", flat=True))
+    def run(self, command: subprocess.Popen[bytes]) -> None:
+        process = psutil.Process(command.pid)
         with Stopwatch() as whole:
-            while self._command.poll() is None:
-                JobState.objects.filter(pk__in=chance.sample(jobs, DUE)).update(next_run=FromNow())
-                with Stopwatch() as watch:
-                    self._claimed += len(tick().claimed)
-                self._ticks.append(watch.seconds)
+            while command.poll() is None:
+                self._ticks.append(self._tick())
                 try:
                     self._peak = max(self._peak, process.memory_info().rss)
+                    self._processor_seconds = sum(process.cpu_times()[:2])
                 except psutil.NoSuchProcess:
                     break
         self.seconds = whole.seconds
 
+    def _tick(self) -> float:
+        JobState.objects.filter(pk__in=self._chance.sample(self._jobs, DUE)).update(next_run=FromNow())
+        with Stopwatch() as watch:
+            self._claimed += len(tick().claimed)
+        return watch.seconds
+
     def row(self) -> Row:
         return {
+            "cpu_ms": figure(self._processor_seconds * 1000),
             "peak_mb": figure(self._peak / 1e6), "ticks": len(self._ticks), "claimed": self._claimed,
+            "tick_alone_p50_ms": figure(percentile(self._alone, 50) * 1000),
             "tick_p50_ms": figure(percentile(self._ticks, 50) * 1000),
             "slowest_tick_ms": figure(max(self._ticks) * 1000), "load": load(),
         }  # fmt: skip

@@ -29,6 +29,7 @@ LINES = (
     Line("tick, 100,000 jobs", "tick", "due", "cpu_ms", (("jobs", 100_000), ("history", 0))),
     Line("idle tick, 100,000 jobs", "tick", "history", "cpu_ms", (("jobs", 100_000), ("due", 0))),
     Line("tick, 100 due, 100,000 jobs", "tick", "history", "cpu_ms", (("jobs", 100_000), ("due", 100))),
+    Line("cron_clean", "clean", "deleted", "cpu_ms"),
 )
 
 

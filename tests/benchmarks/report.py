@@ -34,8 +34,6 @@ DAILY = (
 SCALE = (
     ("tick", "--jobs", "1000000", "--due", "0,100,1000,10000", "--repeat", "3"),
     ("clean", "--jobs", "10000", "--runs-each", "100"),
-    ("fleet",),
-    ("fleet", "--bouncer"),
 )
 #: The same work by other schedulers: about 20 minutes. Needs a package index.
 PEERS = (("peers",),)
@@ -47,6 +45,9 @@ GROWTH = (
     *(("tick", "--jobs", jobs, "--due", "0,100", "--repeat", "3") for jobs in ("1000", "10000", "1000000")),
     ("tick", "--due", "0,1,10,100,1000,10000", "--repeat", "3"),
     *(("tick", "--history", history, "--due", "0,100", "--repeat", "3") for history in ("10000", "300000", "3000000")),
+    *(("clean", "--jobs", "1000", "--runs-each", runs) for runs in ("20", "60", "200")),
+    ("fleet",),
+    ("fleet", "--bouncer"),
 )
 PARTS = {"daily": DAILY, "scale": SCALE, "peers": PEERS, "pages": PAGES, "growth": GROWTH}
 

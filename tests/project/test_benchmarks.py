@@ -61,6 +61,12 @@ def test_the_benchmark_of_a_fleet_renews_each_lease_and_ends_each_run() -> None:
     assert runs["runs"] == 5 and runs["fsyncs_per_run"] > 0
 
 
+def test_the_benchmark_of_deletion_reads_the_waits_for_locks() -> None:
+    (row,) = printed_by("clean", "--jobs", "60", "--runs-each", "4", on_chosen=False)
+    assert row["deleted"] > 0 and row["claimed"] > 0 and row["peak_mb"] > 0
+    assert row["lock_waits"] >= 0 and row["longest_lock_wait_ms"] >= 0
+
+
 def test_a_peer_that_cannot_be_installed_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     absent = Peer("absent", ("./there-is-no-such-package",), (), (), "nothing")
     monkeypatch.setattr(peers, "PEERS", (absent,))
