@@ -11,7 +11,12 @@ rules whether a job may run (``eligibility``), handing runs to executors (``exec
 from chroniker.lifecycle.activations import pass_waiting
 from chroniker.lifecycle.adoption import adopt_jobs, stop_claims
 from chroniker.lifecycle.alert_mutes import mute, unmute
-from chroniker.lifecycle.alert_watch import begin_lateness_again, look_at_alerts, mark_changed
+from chroniker.lifecycle.alert_watch import (
+    begin_lateness_again,
+    look_at_alerts,
+    mark_changed,
+    record_settings_pause,
+)
 from chroniker.lifecycle.attention import needs_attention
 from chroniker.lifecycle.backfills import add as add_backfill
 from chroniker.lifecycle.backfills import cancel_backfill, fail_backfill
@@ -72,6 +77,7 @@ __all__ = [
     "record_dispatched",
     "record_history",
     "record_not_accepted",
+    "record_settings_pause",
     "release",
     "renew",
     "request_stop",

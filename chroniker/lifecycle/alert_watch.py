@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import Exists, F, Q, QuerySet
 
 from chroniker.clock.database_clock import FromNow
 from chroniker.conf import settings
@@ -22,7 +22,7 @@ from chroniker.lifecycle.alert_messages import AlertEvent, announce
 from chroniker.lifecycle.bulk import write_states
 from chroniker.lifecycle.plan import in_blackout
 from chroniker.lifecycle.transactions import locked, transactional
-from chroniker.models import Activation, Alert, AlertKind, Group, Job, JobState, Lease, Switch, installation
+from chroniker.models import Activation, Alert, AlertKind, Group, Job, JobState, Lease, Switch, Ticker, installation
 from chroniker.models.group import ALL
 from chroniker.models.job import fetch_closed_times
 
@@ -155,17 +155,22 @@ def _report_again(changes: Sequence[Change], alerts: dict[int, list[Alert]], now
 
 
 def changed() -> list[QuerySet[Any]]:
-    """The switch and the groups of which something changed that the alerts of their jobs depend on."""
+    """The switch and the groups of which something changed that the alerts of their jobs depend on.
+
+    A pause by the settings has ended if a process without it reads the mark of that pause.
+    """
     unseen = Q(alert_revision__gt=F("alert_revision_seen"))
     other_settings = ~Q(alert_settings=settings_digest())
     return [
-        Switch.objects.filter(unseen | other_settings, pk=ALL),
+        Switch.objects.filter(unseen | other_settings | Q(paused_by_settings_at__isnull=False), pk=ALL),
         Group.objects.filter(unseen),
     ]
 
 
 def mark_changed() -> None:
     """Let the ticks look at the jobs of ``changed``: in portions, each a transaction."""
+    if Switch.objects.filter(pk=ALL).exclude(paused_by_settings_at=None).update(paused_by_settings_at=None):
+        begin_lateness_again()
     switches, groups = changed()
     for revision in list(switches.values_list("alert_revision", flat=True)):
         _mark(None)
@@ -186,6 +191,13 @@ def _mark(group_id: int | None) -> None:
 def begin_lateness_again() -> None:
     """After a time in which nothing could start: lateness counts from now at the earliest."""
     Switch.objects.filter(pk=ALL).update(resumed_at=FromNow(), alert_revision=F("alert_revision") + 1)
+
+
+def record_settings_pause() -> None:
+    """Record that ``CHRONIKER_PAUSED`` pauses all jobs, unless another process ticks without it. One statement."""
+    recent = Ticker.objects.filter(is_paused=False, last_at__gt=FromNow(-settings.tick_timeout))
+    rows = Switch.objects.filter(~Exists(recent), pk=ALL, paused_by_settings_at=None)
+    rows.update(paused_by_settings_at=FromNow())
 
 
 def settings_digest() -> str:

@@ -803,6 +803,7 @@ class Migration(migrations.Migration):
                 ("table_identity", models.CharField(blank=True, editable=False, max_length=300)),
                 ("installation", models.CharField(blank=True, editable=False, max_length=100)),
                 ("copied_since", models.DateTimeField(editable=False, null=True)),
+                ("paused_by_settings_at", models.DateTimeField(editable=False, null=True)),
             ],
             options={
                 "verbose_name": "switch",
@@ -1425,6 +1426,10 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("pass_seconds", models.FloatField(help_text="How long that pass took.", verbose_name="duration")),
+                (
+                    "is_paused",
+                    models.BooleanField(default=False, help_text="By CHRONIKER_PAUSED in its settings."),
+                ),
             ],
             options={
                 "default_permissions": (),

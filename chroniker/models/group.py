@@ -91,6 +91,9 @@ class Switch(Pausable):
     table_identity = models.CharField(max_length=300, blank=True, editable=False)
     installation = models.CharField(max_length=100, blank=True, editable=False)  #: CHRONIKER_INSTALLATION
     alert_settings = models.CharField(max_length=64, blank=True, editable=False)  #: digest of CHRONIKER_ALERTS
+    paused_by_settings_at = models.DateTimeField(  #: seen by a tick, while no process ticks without CHRONIKER_PAUSED
+        null=True, editable=False
+    )
     copied_since = models.DateTimeField(null=True, editable=False)  #: when a tick noticed that this is a copy
 
     objects = DecidingManager()

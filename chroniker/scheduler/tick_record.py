@@ -8,6 +8,7 @@ import time
 
 from django.db import connections
 
+from chroniker import lifecycle
 from chroniker.conf import settings
 from chroniker.lifecycle.bulk import add
 from chroniker.models import Ticker, TickMinute
@@ -63,7 +64,10 @@ class TickRecord:
     def _write(self, ended: dt.datetime, seconds: float) -> None:
         row = Ticker(host=settings.hostname, kind=self._kind, version=installed_version(), pid=os.getpid())
         row.period, row.last_at, row.pass_seconds = self._period, ended, seconds
+        row.is_paused = settings.paused
         _store(row)
+        if row.is_paused:
+            lifecycle.record_settings_pause()
         self._written_at = time.monotonic()
 
 
@@ -77,7 +81,7 @@ def _store(ticker: Ticker) -> None:
     Ticker.objects.bulk_create(
         [ticker],
         update_conflicts=True,
-        update_fields=["version", "pid", "period", "last_at", "pass_seconds"],
+        update_fields=["version", "pid", "period", "last_at", "pass_seconds", "is_paused"],
         unique_fields=["host", "kind"] if targeted else None,
     )
 

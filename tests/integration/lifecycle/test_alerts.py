@@ -19,6 +19,7 @@ from chroniker.models import Activation, Alert, AlertKind, Group, Job, JobState,
 from chroniker.reasons import Code, Reason
 from chroniker.scheduler import events, fleet_work, requests
 from chroniker.scheduler.manual_runs import run_now
+from chroniker.scheduler.tick_record import TickRecord
 from tests.support.alert_clock import START, AlertClock, finish, open_alerts, record_events
 from tests.support.factories import started, state_of
 
@@ -313,6 +314,40 @@ def test_nothing_is_late_while_paused_nor_at_once_afterwards(clock: AlertClock, 
     finish(run)
     clock.tick(hours=1, minutes=4)
     assert open_alerts() == ["late"]  # sixty times wait: one episode
+
+
+def paused_passes(clock: AlertClock, **since_start: float) -> None:
+    """A process with the setting starts, and ticks."""
+    with override_settings(CHRONIKER_PAUSED=True):
+        now = clock.at(**since_start)
+        assert clock.tick(**since_start).claimed == []
+        TickRecord("cronserver", 5.0).passed(now, 0.1, 0)
+
+
+def test_nothing_is_late_at_once_after_a_pause_by_the_settings(clock: AlertClock) -> None:
+    clock.job(alert_start_seconds=100)
+    clock.tick(seconds=1)
+    for hours in (1, 2):
+        paused_passes(clock, hours=hours)
+    assert clock.reported == []
+    (run,) = clock.tick(hours=2, seconds=1).claimed
+    assert not alert_watch.changed()[0].exists(), "the end of the pause is noticed once"
+    clock.tick(hours=2, seconds=100)
+    assert clock.reported == []
+    clock.tick(hours=2, seconds=102)
+    assert clock.reported == ["alert.late nightly"], "it has not started since"
+    finish(run)
+
+
+def test_a_paused_process_beside_others_changes_nothing(clock: AlertClock) -> None:
+    """Otherwise each of its passes would put off the lateness of all jobs."""
+    clock.job(alert_start_seconds=100)
+    (run,) = clock.tick(minutes=1).claimed
+    TickRecord("beat", 5.0).passed(clock.at(minutes=1), 0.1, 1)
+    paused_passes(clock, minutes=2)
+    clock.tick(minutes=2, seconds=41)
+    assert clock.reported == ["alert.late nightly"]
+    finish(run)
 
 
 def test_a_pause_ends_an_open_alert_without_a_message(clock: AlertClock) -> None:
