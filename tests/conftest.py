@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
@@ -21,6 +22,13 @@ SERVERS = pytest.StashKey[ExitStack]()
 hypothesis.settings.register_profile("daily", deadline=None, derandomize=True)
 hypothesis.settings.register_profile("nightly", deadline=None)
 hypothesis.settings.load_profile(os.environ.get("CHRONIKER_TEST_EXAMPLES", "daily"))
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_prepared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests share a connection and count statements, so the test process prepares none. Its child processes do."""
+    if prepared := sys.modules.get("chroniker.models.prepared"):
+        monkeypatch.setattr(prepared._sessions, "enabled", False)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -61,7 +61,7 @@ def start_of(
     moved, moved_params = _update(claim, values)
     held, held_params = _update(lease, lease_values)
     return Statement(
-        f"WITH moved AS ({moved} RETURNING *), "  # nosec B608
+        f"WITH moved AS ({moved} RETURNING {_columns(Run, _table(Run))}), "  # nosec B608
         f"held AS ({held} AND EXISTS (SELECT FROM moved) RETURNING 1) "
         f"SELECT {clock_columns(settings.database, with_server=with_server)}, "
         f"{_columns(Run, 'moved')}, {_columns(Job, 'job')}, {_columns(JobState, 'state')} "
@@ -110,7 +110,7 @@ def close_of(
     key, version, own = _name(JobState, "job"), _name(JobState, "revision"), _name(Run, "job")
     return Statement(
         f"WITH state AS MATERIALIZED ({locked}), "  # nosec B608
-        f"moved AS ({moved} AND EXISTS (SELECT FROM state) RETURNING *), "
+        f"moved AS ({moved} AND EXISTS (SELECT FROM state) RETURNING {_columns(Run, _table(Run))}), "
         f"freed AS (DELETE FROM {_table(Lease)} WHERE {_name(Lease, 'run')} = %s AND EXISTS (SELECT FROM moved)), "
         f"known ({', '.join(names)}) AS MATERIALIZED ({known}) "
         f"SELECT state.{version} = (SELECT seen.{version} FROM {_table(JobState)} seen "

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 from django.core.signals import setting_changed
 from django.db import connections
@@ -18,7 +18,9 @@ from django.db.models import Model, QuerySet
 
 from chroniker.clock import simulated_time
 from chroniker.conf import settings
+from chroniker.models import prepared
 from chroniker.models.compiled import COMPILED_FOR_SECONDS, Given
+from chroniker.models.prepared import Prepared
 
 R = TypeVar("R")
 Values = Mapping[str, Any]
@@ -45,9 +47,15 @@ def parameters(model: type[Model], columns: Values) -> dict[str, Any]:
     }
 
 
-class Statement(NamedTuple):
-    sql: str
-    params: Sequence[Any]
+class Statement:
+    """SQL and its parameters, of which some may be ``parameter``."""
+
+    def __init__(self, sql: str, params: Sequence[Any]) -> None:
+        self.sql, self.params = sql, params
+        self._prepared: Prepared | None = None
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter((self.sql, self.params))
 
     def bind(self, values: Values, connection: BaseDatabaseWrapper) -> list[Any]:
         """The parameters of one execution."""
@@ -57,7 +65,14 @@ class Statement(NamedTuple):
         """Execute it on the deciding database; returns its first row."""
         connection = connections[settings.database]
         with connection.cursor() as cursor:
-            cursor.execute(self.sql, self.bind(values, connection))
+            if connection.vendor == "postgresql" and prepared.is_worthwhile(cursor, self.sql):
+                if self._prepared is None:
+                    self._prepared = prepared.prepared(self.sql, self.params, connection.connection)
+                columns = {each.name: each for each in self.params if isinstance(each, Given)}
+                bound = {name: _value(each, values, connection) for name, each in columns.items()}
+                prepared.execute(cursor, self._prepared, bound)
+            else:
+                cursor.execute(self.sql, self.bind(values, connection))
             row: Sequence[Any] | None = cursor.fetchone()
             return row
 

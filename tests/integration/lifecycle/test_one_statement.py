@@ -20,7 +20,21 @@ from chroniker.clock import jump_detection
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import draining
 from chroniker.lifecycle import Outcome, one_statement
-from chroniker.models import OPEN, AlertKind, Host, Job, JobState, Lease, Outbox, Run, RunEvent, Status, Switch, Trigger
+from chroniker.models import (
+    OPEN,
+    AlertKind,
+    Host,
+    Job,
+    JobState,
+    Lease,
+    Outbox,
+    Run,
+    RunEvent,
+    Status,
+    Switch,
+    Trigger,
+    prepared,
+)
 from chroniker.models.statements import Statement
 from chroniker.reasons import NO_REASON, Code, Reason
 from chroniker.scheduler.tick import tick
@@ -36,7 +50,8 @@ COMPARED = (Run, Lease, JobState, RunEvent, Outbox, Host)
 
 
 @pytest.fixture(autouse=True)
-def on_postgresql() -> None:
+def on_postgresql(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prepared._sessions, "enabled", True)  # the first states meet it unprepared, the others prepared
     assert jump_detection.read_clock().suspended_because == NO_REASON
 
 

@@ -21,8 +21,8 @@ LOCK_TRIES = 20
 LATE_SECONDS, CUT_SECONDS = 6.0, 30.0
 #: SQLite's savepoints are not statements of the product.
 SAVEPOINT_VERBS = ("SAVEPO", "RELEAS", "ROLLBA")
-#: WITH: the statements that join several, on PostgreSQL.
-WRITING_VERBS = ("UPDATE", "INSERT", "DELETE", "WITH")
+#: WITH: the statements that join several, on PostgreSQL; EXECUTE: the same, prepared.
+WRITING_VERBS = ("UPDATE", "INSERT", "DELETE", "WITH", "EXECUTE")
 
 
 _TABLE = re.compile(r'"(chroniker_\w+)"')

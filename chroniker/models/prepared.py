@@ -1,0 +1,106 @@
+"""PostgreSQL: a statement that a connection has sent a few times is prepared there, so that the server plans it once.
+
+A pooler such as PgBouncer gives the server's session to another client after each transaction. There nothing is
+prepared: its clients get another number of the session than the server's own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import weakref
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import Error
+
+from chroniker.models.compiled import Given
+
+#: A statement is prepared when a connection sends it for this time. Most connections of short processes send fewer.
+THRESHOLD = 4
+#: Of a prepared statement that the session does not have: it is another one than before, despite its number.
+_NOT_THERE = "26000"
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The text of ``PREPARE``, and the names of its parameters. The name belongs to the text."""
+
+    name: str
+    text: str
+    parameters: tuple[str, ...]
+
+    @property
+    def execution(self) -> str:
+        return f"EXECUTE {self.name}({', '.join(['%s'] * len(self.parameters))})"
+
+
+@dataclass(slots=True)
+class _Session:
+    uses: Counter[str] = field(default_factory=Counter)
+    names: set[str] = field(default_factory=set)
+    is_direct: bool | None = None  #: None: not known yet
+
+
+class _Sessions:
+    """What the connections of this process have prepared."""
+
+    def __init__(self) -> None:
+        self.enabled = True
+        self._of: weakref.WeakKeyDictionary[Any, _Session] = weakref.WeakKeyDictionary()
+
+    def of(self, raw: Any) -> _Session:
+        return self._of.setdefault(raw, _Session())
+
+
+_sessions = _Sessions()
+
+
+def prepared(sql: str, params: Sequence[Any], raw: Any) -> Prepared:
+    """``params`` may be ``Given``; the other values become literals of the text."""
+    from psycopg.sql import Literal  # PostgreSQL only
+
+    names: list[str] = []
+    first, *pieces = sql.split("%s")
+    text = [first]
+    for value, piece in zip(params, pieces, strict=True):
+        if isinstance(value, Given):
+            if value.name not in names:
+                names.append(value.name)
+            text += [f"${names.index(value.name) + 1}", piece]
+        else:
+            text += [Literal(value).as_string(raw), piece]
+    whole = "".join(text).replace("%%", "%")
+    digest = hashlib.sha256(whole.encode()).hexdigest()[:20]
+    return Prepared(f"chroniker_{digest}", whole, tuple(names))
+
+
+def is_worthwhile(cursor: Any, sql: str) -> bool:
+    """Count this use of the statement. Whether this connection may prepare it, and sends it often."""
+    psycopg = sys.modules.get("psycopg")
+    if not _sessions.enabled or psycopg is None or not isinstance(cursor.cursor, psycopg.ClientCursor):
+        return False
+    session = _sessions.of(cursor.connection)
+    session.uses[sql] += 1
+    if session.uses[sql] < THRESHOLD or session.is_direct is False:
+        return False
+    if session.is_direct is None:
+        cursor.execute("SELECT pg_backend_pid()")
+        session.is_direct = cursor.fetchone()[0] == cursor.connection.info.backend_pid
+    return session.is_direct
+
+
+def execute(cursor: Any, statement: Prepared, values: Mapping[str, Any]) -> None:
+    """Execute it, and prepare it before where needed."""
+    session = _sessions.of(cursor.connection)
+    if statement.name not in session.names:
+        cursor.execute(f"PREPARE {statement.name} AS {statement.text}", None)
+        session.names.add(statement.name)
+    try:
+        cursor.execute(statement.execution, [values[name] for name in statement.parameters])
+    except Error as error:
+        if getattr(error.__cause__, "sqlstate", None) == _NOT_THERE:
+            _sessions.enabled = False  # the caller tries again
+        raise
