@@ -34,6 +34,7 @@ class Alerts:
         self.alerts: dict[Any, Alert] = {}
         self.held: dict[int, Any] = {}
         self.closed: set[Any] = set()
+        self.recovered: set[Any] = set()  #: alerts whose end was reported
 
     def after_commit(self) -> None:
         columns = "id, job_id, kind, key, ended_at, reported_at"
@@ -79,11 +80,15 @@ class Alerts:
             if after.ended_at is not None:
                 self.world.note("alert ended", after.kind, f"job {after.job}")
                 self._check_end(after, is_enabled)
-        elif before.ended_at != after.ended_at and "alert.recovered" in self._messages(after):
+        elif before.ended_at != after.ended_at and after.pk in self.recovered:
             self.world.violated("alerts", f"{after.kind} of job {after.job} goes on after its end was reported")
+        elif before.ended_at != after.ended_at and after.ended_at is not None:  # it was open within one transaction
+            self._check_end(after, is_enabled)
 
     def _check_end(self, alert: Alert, is_enabled: bool) -> None:
         messages = Counter(self._messages(alert))
+        if messages["alert.recovered"]:
+            self.recovered.add(alert.pk)
         must_tell = alert.reported_at is not None and is_enabled and alert.kind not in SILENT and self._has_channel
         if must_tell and messages["alert.recovered"] != 1:
             self.world.violated("alerts", f"{alert.kind} of job {alert.job} ended with {dict(messages)}")
