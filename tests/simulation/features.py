@@ -42,9 +42,14 @@ def add_channel() -> None:
 
 
 def copy_database(world: World) -> None:
+    """The hosts go on with a copy, which a person adopts some time later; unless they work on such a one already."""
+    if world.installation == recorded_name():
+        become_copy(world)
+        world.after(world.rng.uniform(1, 30), lambda: start_adoption(world))
+
+
+def become_copy(world: World) -> None:
     """From now on all hosts work on a copy of the database: what ran, runs elsewhere, on the original."""
-    if world.installation != recorded_name():
-        return  # the one before was not adopted yet
     world.copies += 1
     world.note("fault", "copy of the database", world.copies)
     for process in list(world.processes.values()):
@@ -52,7 +57,6 @@ def copy_database(world: World) -> None:
     for host in world.hosts.values():
         host.forget_processes()
     name_database(world, f"copy {world.copies}")
-    world.after(world.rng.uniform(1, 30), lambda: start_adoption(world))
 
 
 def start_adoption(world: World) -> None:

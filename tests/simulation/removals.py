@@ -235,6 +235,31 @@ REPLACEMENTS = {
     "backfill-run-is-replaced": Replacement(
         "eligibility/due.py", "        run__origin=Trigger.SCHEDULE,\n", "", "backfill-in-the-way"
     ),
+    "drain-is-not-checked-at-the-start": Replacement(
+        "lifecycle/start.py", "    if run.draining:\n", "    if False:\n", "drain"
+    ),
+    "draining-host-claims": Replacement(
+        "scheduler/tick.py",
+        "and not work.paused and not settings.paused and not work.draining",
+        "and not work.paused and not settings.paused",
+        "drain",
+    ),
+    "copy-is-not-checked-at-the-start": Replacement(
+        "lifecycle/start.py", "    if run.copied:\n", "    if False:\n", "copy"
+    ),
+    "copy-expires": Replacement("scheduler/tick.py", "    if work.copied:\n", "    if False:\n", "copy"),
+    "end-raises-no-alert": Replacement(
+        "lifecycle/close.py", "    _write_alerts(by_job, settled, backfill_of, now)\n", "", "alerts"
+    ),
+    "resumption-ends-no-alert": Replacement(
+        "lifecycle/holds.py", "    alert_episodes.write(changes, now)\n", "", "alerts"
+    ),
+    "end-of-an-alert-is-not-reported": Replacement(
+        "lifecycle/alert_episodes.py",
+        "    announce_all([AlertEvent(alert, RECOVERED) for alert in ended])\n",
+        "",
+        "alerts",
+    ),
     "no-second-message": Replacement(
         "scheduler/dispatch.py",
         "filter(redispatch_at__lte=now)",

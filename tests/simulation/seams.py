@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
-from tests.simulation import channels
+from tests.simulation import channels, remembered
 from tests.simulation.connections import Connections
 from tests.simulation.processes import EPOCH
 from tests.simulation.world import active, is_inside
@@ -87,6 +87,7 @@ def install() -> None:
     _replace_host_files()
     _replace_zones()
     _replace_settings()
+    remembered.install()
     Connections.install()
 
 

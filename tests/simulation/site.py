@@ -67,7 +67,7 @@ def draw_catch_up(world: World) -> dict[str, Any]:
 def draw_jobs(world: World, *, lock_files: bool) -> list[int]:
     """Two to four jobs with different rules; often the last one waits for the first."""
     rng = world.rng
-    group = Group.objects.create(name="g", limit=1)
+    group = Group.objects.create(name="g", limit=1) if rng.random() < 0.6 else None
     has_alerts = rng.random() < 0.5
     if has_alerts and rng.random() < 0.7:
         features.add_channel()
@@ -81,7 +81,7 @@ def draw_jobs(world: World, *, lock_files: bool) -> list[int]:
             retry_backoff_seconds=rng.choice([1, 5]),
             retry_on_lost=rng.random() < 0.5,
             timeout_seconds=rng.choice([None, None, 15]),
-            group=group if rng.random() < 0.3 else None,
+            group=group if rng.random() < 0.5 else None,
             hostname=rng.choice(["", "", "", "a", EVERY_HOST]) if not lock_files else "",
             jitter_seconds=rng.choice([0, 0, 3]),
             **draw_catch_up(world),

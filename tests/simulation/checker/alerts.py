@@ -12,7 +12,7 @@ from tests.simulation.checker.rows import rows, to_datetime
 from tests.simulation.world import World
 
 #: The kinds in the order of their bits.
-KINDS = ("late", "slow", "overdue", "failing", "missed", "held", "set_aside")
+KINDS = ("late", "slow", "overdue", "failing", "missed", "held", "set_aside", "backfill")
 #: Those that a pause ends without a message; the others end so only where the job is disabled.
 SILENT = ("late", "overdue")
 

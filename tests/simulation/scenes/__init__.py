@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from tests.simulation.scenes import backfills, claims, clocks, guards, runs, schedules, triggers, waiting
+from tests.simulation.scenes import (
+    alerts,
+    backfills,
+    claims,
+    clocks,
+    guards,
+    runs,
+    schedules,
+    standstill,
+    triggers,
+    waiting,
+)
 from tests.simulation.scenes.base import Scene
 
 SCENES: dict[str, type[Scene]] = {
@@ -25,6 +36,9 @@ SCENES: dict[str, type[Scene]] = {
     "lost-message": runs.LostMessage,
     "stop-against-finish": runs.StopAgainstFinish,
     "supervisor-dies": runs.SupervisorDies,
+    "copy": standstill.Copy,
+    "drain": standstill.Drain,
+    "alerts": alerts.AlertsOfOneJob,
     "clock-jump": clocks.ClockJump,
     "clock-jump-back": clocks.ClockJumpBack,
     "cut": clocks.Cut,
