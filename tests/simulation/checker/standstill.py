@@ -18,7 +18,7 @@ class Standstill:
     def __init__(self, world: World) -> None:
         self.world = world
         self.draining: dict[str, float] = {}  #: by host: the time of the commit that began its drain
-        self.was_copy = False
+        self.recorded: str | None = None  #: the name of the database, as the commit before has left it
         self.runs: Runs = {}
 
     def after_commit(self) -> None:
@@ -26,17 +26,19 @@ class Standstill:
         began = {name: self.draining.get(name, self.world.now) for name in found}
         runs = {row[0]: row for row in rows("SELECT id, job_id, token, status, host FROM chroniker_run")}
         changed = [row for pk, row in runs.items() if row != self.runs.get(pk)]
-        is_copy = self.world.copies > 0 and self._is_copy()
-        if self.was_copy and is_copy:
+        recorded = self._recorded()
+        name = self.world.installation
+        if self.recorded and name not in ("", self.recorded, recorded):
             self._check_copy(changed)
         if self.draining or began:
             self._check_drain(changed, began)
-        self.draining, self.was_copy, self.runs = began, is_copy, runs
+        self.draining, self.recorded, self.runs = began, recorded, runs
 
-    def _is_copy(self) -> bool:
-        """The name in the database is not the one in the settings."""
+    @staticmethod
+    def _recorded() -> str | None:
+        """A copy has another name in the database than in the settings of the hosts."""
         found = rows("SELECT installation FROM chroniker_switch")
-        return bool(found) and found[0][0] != self.world.installation
+        return found[0][0] if found else None
 
     def _check_copy(self, changed: list[tuple[Any, ...]]) -> None:
         self.world.note("commit in a copy")
