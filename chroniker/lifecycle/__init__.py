@@ -19,7 +19,7 @@ from chroniker.lifecycle.alert_watch import (
 )
 from chroniker.lifecycle.attention import needs_attention
 from chroniker.lifecycle.backfills import add as add_backfill
-from chroniker.lifecycle.backfills import cancel_backfill, fail_backfill
+from chroniker.lifecycle.backfills import cancel_backfill, fail_backfill, hasten_backfill
 from chroniker.lifecycle.booking import book, is_host_local, suspend_schedule
 from chroniker.lifecycle.claim import claim
 from chroniker.lifecycle.clock_jump import restart_after_clock_jump
@@ -63,6 +63,7 @@ __all__ = [
     "expire",
     "fail_backfill",
     "finish",
+    "hasten_backfill",
     "hasten_retry",
     "is_host_local",
     "jobs_to_delete",

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.utils.translation import gettext as _
 
-from chroniker.clock.database_clock import database_now
+from chroniker.clock.database_clock import FromNow, database_now
 from chroniker.exceptions import BackfillRefused
 from chroniker.lifecycle import alert_conditions, alert_episodes, job_health
 from chroniker.lifecycle.bulk import write_states
@@ -39,6 +39,15 @@ def cancel_backfill(backfill_id: UUID, by: str) -> bool:
     """Claim no further run of this backfill; returns whether it was open. Its open run continues."""
     job_id = Backfill.objects.filter(pk=backfill_id).values_list("job", flat=True).first()
     return bool(end_open([job_id], by, only=backfill_id)) if job_id is not None else False
+
+
+@transactional
+def hasten_backfill(backfill_id: UUID) -> bool:
+    """Make the pending retry of this backfill due now; returns whether one was pending that was not yet due."""
+    pending = Backfill.objects.filter(pk=backfill_id, finished_at=None, attempt__gt=0)
+    later = JobState.objects.filter(pk__in=pending.values("job"), backfill_at__gt=FromNow())
+    ids = list(locked(later, skip=False).values_list("pk", flat=True))
+    return bool(ids) and bool(JobState.objects.filter(pk__in=ids).update(backfill_at=FromNow()))
 
 
 def end_open(job_ids: Collection[int], by: str, only: UUID | None = None) -> int:

@@ -82,6 +82,15 @@ def cancel_backfill(backfill_id: UUID | str, by: str, *, stop_run: bool = False)
 
 
 @transactional
+def hasten_backfill(backfill: Backfill, by: str) -> bool:
+    """Make the pending retry of this backfill due now, as ``hasten_retry`` does."""
+    changed = lifecycle.hasten_backfill(backfill.pk)
+    if changed:
+        AuditEntry.objects.record(by, Action.RETRY_HASTENED, [backfill.job])
+    return changed
+
+
+@transactional
 def cancel_retry(job: Job, by: str) -> bool:
     """Cancel the pending retry of this job. ``False``: none was pending. The entry as for ``pause``."""
     chain = lifecycle.cancel_retry(job.pk)

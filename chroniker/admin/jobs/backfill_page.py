@@ -9,16 +9,19 @@ from uuid import UUID
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.urls.resolvers import URLPattern
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from chroniker import lifecycle
 from chroniker.admin.jobs import job_head
 from chroniker.admin.jobs.form_times import times_in
 from chroniker.admin.shared.console_page import page_path, render
 from chroniker.admin.shared.run_and_stop import log
 from chroniker.admin.shared.site_links import admin_url, redirect_to
+from chroniker.conf import settings
 from chroniker.exceptions import BackfillRefused
 from chroniker.models import Backfill, Job, OnFailure, Which
 from chroniker.scheduler import backfilling
@@ -77,6 +80,7 @@ class BackfillRow:
     progress: str
     results: str
     may_cancel: bool
+    may_retry: bool
 
 
 def urls(job_admin: Any) -> list[URLPattern]:
@@ -92,6 +96,8 @@ def backfill_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpR
     with times_in(job.timezone):
         if request.method == "POST" and ("cancel" in request.POST or "cancel_and_stop" in request.POST):
             return _cancel(job_admin, request, job)
+        if request.method == "POST" and "retry_now" in request.POST:
+            return _retry_now(request, job)
         form, found = _form(job_admin, request, job), None
         if request.method == "POST" and form.is_valid():
             try:
@@ -133,18 +139,37 @@ def _cancel(job_admin: Any, request: HttpRequest, job: Job) -> HttpResponse:
     stops = "cancel_and_stop" in request.POST
     if stops and not job_admin.has_stop_permission(request):
         raise PermissionDenied
-    try:
-        pk = UUID(request.POST["cancel_and_stop" if stops else "cancel"])
-    except ValueError:
-        pk = UUID(int=0)
-    if not Backfill.objects.filter(pk=pk, job=job).exists():
-        raise PermissionDenied
+    pk = _named(request, "cancel_and_stop" if stops else "cancel", job)
     if backfilling.cancel(pk, request.user.get_username(), stop_run=stops):
         log(request, [job], _("Backfill cancelled."))
         messages.success(request, _("The backfill was cancelled; no further run of it starts."))
     else:
         messages.info(request, _("The backfill has ended already."))
     return redirect_to("chroniker_job_backfill", job.pk)
+
+
+def _retry_now(request: HttpRequest, job: Job) -> HttpResponse:
+    pk = _named(request, "retry_now", job)
+    with transaction.atomic(using=settings.database):
+        changed = lifecycle.hasten_backfill(pk)
+        if changed:
+            log(request, [job], _("Retry made due now."))
+    if changed:
+        messages.success(request, _("“%(job)s” is retried by the next tick.") % {"job": job})
+    else:
+        messages.info(request, _("“%(job)s” has no pending retry that is not yet due.") % {"job": job})
+    return redirect_to("chroniker_job_backfill", job.pk)
+
+
+def _named(request: HttpRequest, button: str, job: Job) -> UUID:
+    """The backfill of this job that the button names."""
+    try:
+        pk = UUID(request.POST[button])
+    except ValueError:
+        pk = UUID(int=0)
+    if not Backfill.objects.filter(pk=pk, job=job).exists():
+        raise PermissionDenied
+    return pk
 
 
 def _preview(found: Preview, wish: Wish) -> dict[str, Any]:
@@ -171,6 +196,7 @@ def backfill_rows(job: Job) -> list[BackfillRow]:
             _("%(made)s of %(planned)s") % {"made": count(row.made), "planned": count(row.planned)},
             _("%(good)s succeeded, %(bad)s failed") % {"good": count(row.succeeded), "bad": count(row.failed)},
             row.is_open,
+            row.is_open and row.attempt > 0,
         )
         for row in rows
     ]

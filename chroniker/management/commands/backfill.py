@@ -21,11 +21,18 @@ CHOICES = {each.value.lower().replace("_", "-"): each for each in Which}
 HEAD = ("backfill", "job", "from", "until", "which", "progress", "failed", "requested by")
 
 
+def named(text: str) -> Backfill:
+    try:
+        return Backfill.objects.select_related("job").get(pk=UUID(text))
+    except (ValueError, Backfill.DoesNotExist):
+        raise CommandError(f"There is no backfill “{one_line(text)[:100]}”.") from None
+
+
 class Command(ConsoleCommand):
     help = (
         "Runs a job for its past scheduled times, one after the other, the oldest first, after everything else that is "
         "due. Both ends of the range are included. Exit status 1 with --wait if a run failed or the backfill did not "
-        "complete, and with --cancel if it was not open."
+        "complete, with --cancel if it was not open, and with --retry-now if it has no such retry."
     )
     requires_system_checks = CHECKS
 
@@ -52,12 +59,15 @@ class Command(ConsoleCommand):
         other = parser.add_mutually_exclusive_group()
         other.add_argument("--list", action="store_true", help="list the open backfills, or those of this job")
         other.add_argument("--cancel", metavar="ID", help="start no further run of this backfill")
+        other.add_argument("--retry-now", metavar="ID", help="make the pending retry of this backfill due now")
         parser.add_argument("--stop-run", action="store_true", help="with --cancel: stop its open run, too")
 
     def handle(self, **options: Any) -> None:
         with database_errors_explained():
             if options["cancel"] is not None:
                 self.cancel(options["cancel"], options["stop_run"])
+            elif options["retry_now"] is not None:
+                self.retry_now(options["retry_now"])
             elif options["list"]:
                 self.write_list(options["job"])
             else:
@@ -115,12 +125,14 @@ class Command(ConsoleCommand):
         ]
         self.stdout.write("\n".join(table(lines, HEAD)) if lines else "No backfills.")
 
+    def retry_now(self, text: str) -> None:
+        changed = requests.hasten_backfill(named(text), command_actor("backfill"))
+        self.stdout.write("Its retry is due now." if changed else "It has no pending retry that is not yet due.")
+        if not changed:
+            raise SystemExit(1)
+
     def cancel(self, text: str, stop_run: bool) -> None:
-        try:
-            found = Backfill.objects.get(pk=UUID(text))
-        except (ValueError, Backfill.DoesNotExist):
-            raise CommandError(f"There is no backfill “{one_line(text)[:100]}”.") from None
-        was_open = requests.cancel_backfill(found.pk, command_actor("backfill"), stop_run=stop_run)
+        was_open = requests.cancel_backfill(named(text).pk, command_actor("backfill"), stop_run=stop_run)
         self.stdout.write("Cancelled." if was_open else "It has ended already.")
         if not was_open:
             raise SystemExit(1)

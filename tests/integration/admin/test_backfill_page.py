@@ -11,6 +11,7 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 
+from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.models import Backfill, Job, Run, Status
 from chroniker.scheduler.tick import tick
@@ -69,6 +70,22 @@ def test_a_backfill_is_started_shows_its_progress_and_is_cancelled(admin_client:
     assert run.stop_requested_by == "admin"
     texts = [entry.get_change_message() for entry in LogEntry.objects.order_by("pk")]
     assert texts == ["Backfill requested: 3 runs.", "Backfill cancelled."]
+
+
+def test_a_pending_retry_of_a_backfill_can_be_made_due(admin_client: Client, job: Job) -> None:
+    Job.objects.filter(pk=job.pk).update(max_retries=1, retry_backoff_seconds=3600)
+    admin_client.post(url(job), a_range(start="1"))
+    [run] = tick().claimed
+    row = Backfill.objects.get()
+    assert 'name="retry_now"' not in admin_client.get(url(job)).content.decode()
+    assert lifecycle.finish(run.pk, run.token, started(run), lifecycle.Outcome(Status.FAILED))
+    assert f'name="retry_now" value="{row.pk}"' in admin_client.get(url(job)).content.decode()
+    page = admin_client.post(url(job), {"retry_now": str(row.pk)}, follow=True).content.decode()
+    assert "“report” is retried by the next tick." in page
+    assert [each.attempt for each in tick().claimed] == [2]
+    page = admin_client.post(url(job), {"retry_now": str(row.pk)}, follow=True).content.decode()
+    assert "“report” has no pending retry that is not yet due." in page
+    assert admin_client.post(url(job), {"retry_now": "x"}).status_code == 403
 
 
 def test_a_refusal_is_shown_in_the_form(admin_client: Client, job: Job) -> None:

@@ -9,9 +9,10 @@ import pytest
 from django.core.management import CommandError, call_command
 
 import chroniker
+from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.exceptions import BackfillRefused
-from chroniker.models import AuditEntry, Backfill, Job, JobState, OnFailure, Run, Status, Which
+from chroniker.models import AuditEntry, Backfill, Job, JobState, OnFailure, Run, Status, Trigger, Which
 from chroniker.scheduler.tick import tick
 from tests.support.factories import a_booked_job, started, state_of
 
@@ -55,6 +56,29 @@ def test_a_request_makes_a_backfill_that_ticks_execute() -> None:
     assert (claimed.backfill, claimed.args, claimed.asked_by) == (row.pk, "-v 2", row.asked_by)
     listed = run("--list")
     assert "report" in listed and "1 of 3, in progress" in listed
+
+
+def fail(claimed: Run) -> None:
+    assert lifecycle.finish(claimed.pk, claimed.token, started(claimed), lifecycle.Outcome(Status.FAILED))
+
+
+def test_a_pending_retry_of_a_backfill_is_made_due() -> None:
+    job = daily(max_retries=1, retry_backoff_seconds=3600)
+    run(*in_range(job))
+    row = Backfill.objects.get()
+    with pytest.raises(SystemExit):
+        run("--retry-now", str(row.pk))
+    [first] = tick().claimed
+    fail(first)
+    assert tick().claimed == []
+    assert run("--retry-now", str(row.pk)) == "Its retry is due now.\n"
+    assert "Retry made due now." in [str(entry) for entry in AuditEntry.objects.of(job)]
+    [again] = tick().claimed
+    assert (again.trigger, again.instant, again.attempt) == (Trigger.RETRY, first.instant, 2)
+    with pytest.raises(SystemExit):
+        run("--retry-now", str(row.pk))
+    with pytest.raises(CommandError, match="There is no backfill “x”"):
+        run("--retry-now", "x")
 
 
 def test_a_dry_run_lists_each_time_and_changes_nothing() -> None:
