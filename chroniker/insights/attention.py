@@ -161,7 +161,7 @@ def _no_worker(facts: Facts, now: dt.datetime) -> Iterator[Item]:
 
 def _alerts() -> Iterator[Item]:
     for alert in jobs_in_trouble.alerted().select_related("job").order_by("raised_at", "pk")[:MOST]:
-        yield Item(f"alert_{alert.kind}", alert.job, alert.raised_at, alert.run_id, alert.text)
+        yield Item(f"alert_{alert.kind}", alert.job, alert.raised_at, alert.run_id, alert.text_with(short_time))
 
 
 def _schedule_errors() -> Iterator[Item]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from typing import Any
 
 from django.db import models
@@ -83,7 +84,11 @@ class Alert(models.Model):
     @property
     def text(self) -> str:
         """One sentence or two, in the active language: what was expected, what happened, and why."""
-        words = {name: _in_words(name, value) for name, value in self.args.items()}
+        return self.text_with(full_time)
+
+    def text_with(self, moment: Callable[[dt.datetime], str]) -> str:
+        """The same with times in another form: a message is read later, a page now."""
+        words = {name: _in_words(name, value, moment) for name, value in self.args.items()}
         try:
             return " ".join(filter(None, [_sentence(self.kind, self.args, words), words.get("why", "")]))
         except (KeyError, TypeError, ValueError):  # of another version
@@ -99,9 +104,9 @@ _TIMES = frozenset({"instant", "until", "since", "started", "deadline"})
 _SECONDS = frozenset({"limit"})
 
 
-def _in_words(name: str, value: Any) -> str:
+def _in_words(name: str, value: Any, moment: Callable[[dt.datetime], str]) -> str:
     if name in _TIMES:
-        return full_time(dt.datetime.fromisoformat(value))
+        return moment(dt.datetime.fromisoformat(value))
     if name in _SECONDS:
         return short_duration(value)
     if name == "why":
