@@ -113,7 +113,7 @@ def take(plans: Sequence[Plan], now: dt.datetime) -> None:
     """End the activations of these plans, under the locks of their targets: a run was claimed for them, or they were
     passed over. One statement for each outcome and code (of at most ``PORTION`` rows); none where no plan has any."""
     # The parent of a run on every host; the skipped run where no host was live.
-    runs = {plan.state.pk: (plan.opened or plan.runs)[0].pk for plan in plans if plan.taken}
+    runs = {plan.job_id: (plan.opened or plan.runs)[0].pk for plan in plans if plan.taken}
     if runs:
         ids = [pk for plan in plans for pk in plan.taken]
         whose = [When(target=target, then=Value(run_id, UUIDField())) for target, run_id in runs.items()]

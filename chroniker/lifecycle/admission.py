@@ -21,7 +21,7 @@ def lock_limits(plans: Iterable[Plan], *, skip: bool) -> Limits:
     claim, before JobState. With ``skip``, a group that another transaction has locked has the limit 0: that claimer
     does the work. One statement; none where no plan needs such a group.
     """
-    ids = groups.limited_groups(plan.state.job for plan in plans if plan.claimed)
+    ids = groups.limited_groups(plan.job for plan in plans if plan.claimed)
     if not ids:
         return {}
     found: Limits = dict(locked(Group.objects.filter(pk__in=ids), skip=skip).values_list("pk", "limit"))
@@ -49,8 +49,8 @@ def admit(plans: Sequence[Plan], edges: Iterable[Edge], free_places: dict[int, i
             waits_for.setdefault(edge.dependent, set()).add(edge.dependee)
     free, opened, admitted = dict(free_places), set[int](), []
     for plan in plans:
-        group = plan.state.job.group_id if plan.claimed else None
-        if waits_for.get(plan.state.pk, set()) & opened and plan.opened:
+        group = plan.job.group_id if plan.claimed else None
+        if waits_for.get(plan.job_id, set()) & opened and plan.opened:
             continue
         if group is not None and group in free:
             if not free[group]:
@@ -58,5 +58,5 @@ def admit(plans: Sequence[Plan], edges: Iterable[Edge], free_places: dict[int, i
             free[group] -= 1
         admitted.append(plan)
         if plan.opened and plan.backfill is None:  # a run of a backfill holds no other job back
-            opened.add(plan.state.pk)
+            opened.add(plan.job_id)
     return admitted

@@ -12,7 +12,7 @@ from chroniker.conf import settings
 from chroniker.exceptions import ScheduleError
 from chroniker.lifecycle.job_health import seconds_of
 from chroniker.models import AlertKind, Backfill, Job, JobState, Run, Status, Trigger
-from chroniker.models.alert_fields import AlertRules, rules_of
+from chroniker.models.alert_fields import AlertRules, own_values, rules_of
 from chroniker.reasons import Reason
 from chroniker.schedule import jitter
 from chroniker.schedule.deadlines import next_deadline
@@ -53,8 +53,14 @@ class Change:
 
 def changes_of(pairs: Iterable[tuple[JobState, Job]]) -> list[Change]:
     """For each state with its job. The groups should be loaded."""
-    defaults = settings.alerts
-    return [Change(state, job, rules_of(job, defaults)) for state, job in pairs]
+    defaults, found = settings.alerts, dict[Any, AlertRules]()
+    changes = []
+    for state, job in pairs:
+        own = (*own_values(job), job.group_id)
+        if (rules := found.get(own)) is None:
+            rules = found[own] = rules_of(job, defaults)
+        changes.append(Change(state, job, rules))
+    return changes
 
 
 def is_open(state: JobState, kind: AlertKind) -> bool:

@@ -95,7 +95,8 @@ def write_states(states: Sequence[JobState], fields: Sequence[str]) -> None:
 
 
 def _columns(rows: Sequence[Model], fields: Sequence[Any]) -> Columns:
-    return {field: [getattr(row, field.attname) for row in rows] for field in fields}
+    values = [row.__dict__ for row in rows]
+    return {field: [row[field.attname] for row in values] for field in fields}
 
 
 def _split(columns: Columns) -> tuple[Columns, Columns]:

@@ -16,7 +16,7 @@ from chroniker.eligibility.dependencies import Edge, Scope
 from chroniker.lifecycle import activations, alert_conditions, alert_episodes, backfills, host_runs, job_health
 from chroniker.lifecycle.admission import admit, count_free, lock_limits
 from chroniker.lifecycle.bulk import insert, write_states
-from chroniker.lifecycle.dispatch_state import record_in_advance
+from chroniker.lifecycle.dispatch_state import FirstDelays, record_in_advance
 from chroniker.lifecycle.notify import enqueue, send_run_finished
 from chroniker.lifecycle.planned_rows import Plan
 from chroniker.lifecycle.transactions import locked, send_after_commit, transactional
@@ -62,16 +62,17 @@ def claim(plans: Sequence[Plan], now: dt.datetime, *, wait: bool = False) -> lis
     if any(plan.claimed and plan.claimed.required_host == EVERY_HOST for plan in plans):
         host_runs.plan_children(plans, now)
         plans = [plan for plan in plans if not plan.is_dropped]
-    edges = dependencies.edges_from([plan.state.pk for plan in plans if plan.kind.dependencies is not Scope.NONE])
+    edges = dependencies.edges_from([plan.job_id for plan in plans if plan.kind.dependencies is not Scope.NONE])
     claimed = _claim(plans, edges, now, wait)
-    for run in claimed:
-        send_after_commit(run_claimed, Run, run_id=run.pk, job_id=run.job_id, token=run.token, trigger=run.trigger)
+    if run_claimed.has_listeners(Run):
+        for run in claimed:
+            send_after_commit(run_claimed, Run, run_id=run.pk, job_id=run.job_id, token=run.token, trigger=run.trigger)
     return claimed
 
 
 @transactional
 def _claim(plans: Sequence[Plan], edges: Sequence[Edge], now: dt.datetime, wait: bool) -> list[Run]:
-    limits = lock_limits(plans, skip=not wait) if any(plan.state.job.group for plan in plans) else {}
+    limits = lock_limits(plans, skip=not wait) if any(plan.job.group for plan in plans) else {}
     unchanged = backfills.still_open(_lock_unchanged(plans, edges, skip=not wait))
     admitted, checked_at = _still_eligible(unchanged, now)
     if limits or edges:
@@ -93,12 +94,12 @@ def _lock_unchanged(plans: Sequence[Plan], edges: Sequence[Edge], *, skip: bool)
     The dependees are locked, so that none of them can start between the check of the dependencies and the commit. A
     plan with a row that another transaction has locked is left out, if ``skip``.
     """
-    ids = {plan.state.pk for plan in plans} | {edge.dependee for edge in edges}
+    ids = {plan.job_id for plan in plans} | {edge.dependee for edge in edges}
     revisions = dict(fetch(_revisions, skip, ids=list(ids)))
     # A dependee without a state has never been booked: no claim of it can be under way.
     held = {edge.dependent for edge in edges if edge.has_state and edge.dependee not in revisions}
-    unchanged = [plan for plan in plans if revisions.get(plan.state.pk) == plan.state.revision]
-    return [plan for plan in unchanged if plan.state.pk not in held]
+    unchanged = [plan for plan in plans if revisions.get(plan.job_id) == plan.state.revision]
+    return [plan for plan in unchanged if plan.job_id not in held]
 
 
 def _revisions(skip: bool, ids: Collection[int]) -> QuerySet[JobState, Any]:
@@ -115,7 +116,7 @@ def _still_eligible(plans: Sequence[Plan], now: dt.datetime) -> tuple[list[Plan]
         return [], now
     ids: dict[Scope, list[int]] = {}
     for plan in plans:
-        ids.setdefault(plan.kind.dependencies, []).append(plan.state.pk)
+        ids.setdefault(plan.kind.dependencies, []).append(plan.job_id)
     before = jump_detection.read_host_clocks()
     rows = fetch(_eligible, **{scope.name: scoped for scope, scoped in ids.items()})
     found = {pk: (now, server) for pk, now, server in rows}
@@ -125,7 +126,7 @@ def _still_eligible(plans: Sequence[Plan], now: dt.datetime) -> tuple[list[Plan]
     reading = jump_detection.evaluate(checked_at, server or None, before)
     if reading.suspended_because:
         raise jump_detection.ClockJumped(reading)
-    return [plan for plan in plans if plan.state.pk in found], max(now, checked_at)
+    return [plan for plan in plans if plan.job_id in found], max(now, checked_at)
 
 
 def _eligible(**ids: Collection[int]) -> QuerySet[JobState, Any]:
@@ -140,24 +141,24 @@ def _eligible(**ids: Collection[int]) -> QuerySet[JobState, Any]:
 
 def _lower_flags(plans: list[Plan], *, skip: bool) -> list[Plan]:
     """Lower the flags of plans by flag; leave out plans whose flag another claimer has lowered."""
-    by_flag = [plan.state.pk for plan in plans if plan.kind.by_flag]
+    by_flag = [plan.job_id for plan in plans if plan.kind.by_flag]
     if not by_flag:
         return plans
     ids = set(locked(Job.objects.filter(pk__in=by_flag, force_run=True), skip=skip).values_list("pk", flat=True))
     Job.objects.filter(pk__in=ids).update(force_run=False)
-    return [plan for plan in plans if plan.state.pk in ids or not plan.kind.by_flag]
+    return [plan for plan in plans if plan.job_id in ids or not plan.kind.by_flag]
 
 
 def _insert(plans: Sequence[Plan], now: dt.datetime) -> None:
     """Insert runs, leases, and the messages about missed instants. ``now``: when the plans were checked."""
-    runs = [run for plan in plans for run in plan.runs]
+    runs, redispatch_at, delays = [run for plan in plans for run in plan.runs], now + settings.redispatch, FirstDelays()
     for plan in plans:
         for run in plan.runs:
-            run.job = plan.state.job
+            run._state.fields_cache["job"] = plan.job
             _move_times(run, now)
-            run.redispatch_at = now + settings.redispatch if run.status == Status.CLAIMED else None
+            run.redispatch_at = redispatch_at if run.status == Status.CLAIMED else None
         if plan.sent_to is not None and plan.claimed:
-            record_in_advance(plan.claimed, plan.sent_to, now)
+            record_in_advance(plan.claimed, plan.sent_to, now, delays.of(plan.job))
     insert(Run, runs)
     enqueue([plan.missed for plan in plans if plan.missed], now)
     send_run_finished(run for run in runs if run.status == Status.SKIPPED)
@@ -166,7 +167,7 @@ def _insert(plans: Sequence[Plan], now: dt.datetime) -> None:
 
 def _write_alerts(plans: Sequence[Plan], now: dt.datetime) -> None:
     """What these claims raise and end, and when to look at their jobs. No statement where that is nothing."""
-    changes = alert_conditions.changes_of((plan.after, plan.state.job) for plan in plans)
+    changes = alert_conditions.changes_of((plan.after, plan.job) for plan in plans)
     for plan, change in zip(plans, changes, strict=True):
         alert_conditions.standing(change)
         if plan.missed is not None:

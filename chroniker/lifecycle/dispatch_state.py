@@ -13,7 +13,7 @@ from django.db.models import Case, CharField, DateTimeField, F, Field, QuerySet,
 from chroniker.clock.database_clock import FromNow
 from chroniker.conf import settings
 from chroniker.lifecycle.transactions import locked, transactional
-from chroniker.models import Run, Status
+from chroniker.models import Job, Run, Status
 from chroniker.reasons import NO_REASON, Code, Reason
 
 LONGEST_WAIT = dt.timedelta(hours=1)
@@ -41,14 +41,25 @@ def record_dispatched(runs: Collection[Run], now: dt.datetime) -> None:
     )
 
 
-def record_in_advance(run: Run, queue: str, now: dt.datetime) -> None:
+class FirstDelays:
+    """The delays between the first and the second dispatch, by start deadline: read once for a batch."""
+
+    def __init__(self) -> None:
+        self._found: dict[int | None, dt.timedelta] = {}
+
+    def of(self, job: Job) -> dt.timedelta:
+        own = job.start_deadline_seconds
+        if own not in self._found:
+            self._found[own] = _delay(own, 0)
+        return self._found[own]
+
+
+def record_in_advance(run: Run, queue: str, now: dt.datetime, delay: dt.timedelta) -> None:
     """Set the columns of a claim, before it is inserted, that its dispatch right after the commit would set.
 
     If the claimer dies before it sends the message, the second one is sent like that of a lost message.
     """
-    run.dispatch_count, run.queue, run.dispatched_at = 0, queue, now
-    run.redispatch_at = now + _wait(run)
-    run.dispatch_count = 1
+    run.dispatch_count, run.queue, run.dispatched_at, run.redispatch_at = 1, queue, now, now + delay
 
 
 @transactional
@@ -68,8 +79,16 @@ def _by_run(values: Mapping[UUID, Any], field: Field[Any, Any]) -> Case:
 
 
 def _wait(run: Run) -> dt.timedelta:
-    longest = min(settings.start_deadline_of(run.job.start_deadline_seconds) / CHANCES, LONGEST_WAIT)
-    return min(settings.redispatch * (1 << min(run.dispatch_count, 16)), max(longest, settings.redispatch))
+    return _delay(run.job.start_deadline_seconds, run.dispatch_count)
+
+
+def _delay(start_deadline_seconds: int | None, dispatches: int) -> dt.timedelta:
+    """The delay after the next dispatch, if there were so many before."""
+    longest, shortest = (
+        min(settings.start_deadline_of(start_deadline_seconds) / CHANCES, LONGEST_WAIT),
+        settings.redispatch,
+    )
+    return min(shortest * (1 << min(dispatches, 16)), max(longest, shortest))
 
 
 @transactional

@@ -48,7 +48,7 @@ def _add_run(plan: Plan, now: dt.datetime, block: Sequence[Activation]) -> None:
     run = plan.runs[-1]
     run.cause, run.asked_by, run.depth = last.cause, last.asked_by, max(each.depth for each in block)
     run.instant, run.instant_until = min(each.instant for each in block), max(each.instant for each in block)
-    run.interval_start = instant_before(plan.state.job.spec, run.instant)
+    run.interval_start = instant_before(plan.spec, run.instant)
     plan.taken = [each.pk for each in block]
 
 

@@ -35,13 +35,13 @@ def plan_children(plans: Sequence[Plan], now: dt.datetime) -> None:
     Without a live host the plan's run becomes SKIPPED, with the reason, so that the instants are accounted for.
     """
     parents = [plan for plan in plans if plan.claimed and plan.claimed.required_host == EVERY_HOST]
-    live = hosts.live_hosts({plan.state.job.executor for plan in parents})
+    live = hosts.live_hosts({plan.job.executor for plan in parents})
     for plan in parents:
-        _add_children(plan, live.get(plan.state.job.executor, []), now)
+        _add_children(plan, live.get(plan.job.executor, []), now)
 
 
 def _add_children(plan: Plan, live: Sequence[Host], now: dt.datetime) -> None:
-    parent, job = plan.runs[-1], plan.state.job
+    parent, job = plan.runs[-1], plan.job
     if not live and plan.backfill is not None:
         plan.is_dropped = True  # nothing has to be accounted for: it waits for a host
         return

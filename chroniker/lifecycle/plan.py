@@ -56,7 +56,7 @@ def scheduled(state: JobState, now: dt.datetime, ready_until: dt.datetime | None
     """
     job, plan = state.job, begin(SCHEDULED, state)
     assert state.next_instant is not None
-    spec, closed, offset = job.spec, job.closed_times, jitter(job.pk, job.jitter_seconds)
+    spec, closed, offset = plan.spec, job.closed_times, jitter(job.pk, job.jitter_seconds)
     bound = now - offset
     if ready_until is not None:
         bound = min(bound, ready_until - dt.timedelta(microseconds=1))
@@ -68,14 +68,15 @@ def scheduled(state: JobState, now: dt.datetime, ready_until: dt.datetime | None
     if first is None or (plan.runs and first > bound) or is_closed:
         next_booking(plan.after, first, offset)
         return plan
-    until = last_open(spec, closed, first, bound) if closed else max(latest_until(spec, bound) or first, first)
-    if job.catch_up == CatchUp.EACH:
-        until = first
-    elif job.catch_up == CatchUp.LATEST and (before := instant_before(spec, until)) is not None and before >= first:
+    following, until = next_after(spec, first), first
+    if following is not None and following <= bound and job.catch_up != CatchUp.EACH:  # several instants wait
+        until = last_open(spec, closed, first, bound) if closed else max(latest_until(spec, bound) or first, first)
+        following = next_after(spec, until)
+    if job.catch_up == CatchUp.LATEST and until > first and (before := instant_before(spec, until)) is not None:
         add_run(plan, now, Status.SKIPPED, Trigger.SCHEDULE, first, before, Reason.of(Code.CATCH_UP))
         first = until
     add_run(plan, now, Status.CLAIMED, Trigger.SCHEDULE, first, until)
-    next_booking(plan.after, next_after(spec, until), offset)
+    next_booking(plan.after, following, offset)
     return plan
 
 
@@ -83,7 +84,7 @@ def _skip_closed(
     plan: Plan, now: dt.datetime, closed: list[ClosedTime], first: dt.datetime, bound: dt.datetime
 ) -> dt.datetime | None:
     """Record the instants in blackouts from ``first`` on as skipped. Returns the first instant outside, or not due."""
-    spec, following = plan.state.job.spec, first
+    spec, following = plan.spec, first
     rounds = len(closed) * 2 if first <= bound else 0  # each ends one blackout; the next tick continues
     for _each in range(rounds):
         within = closed_until(spec, closed, following, bound)
@@ -102,7 +103,7 @@ def _skip_missed(
     plan: Plan, now: dt.datetime, closed: list[ClosedTime], first: dt.datetime, limit: dt.datetime, bound: dt.datetime
 ) -> dt.datetime | None:
     """Record the instants until ``limit`` as missed. Returns the first instant after them that may run."""
-    job = plan.state.job
+    job = plan.job
     missed = latest_until(job.spec, limit) if first <= limit else None
     if missed is None or missed < first:
         return first

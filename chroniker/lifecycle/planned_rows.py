@@ -13,7 +13,7 @@ from chroniker.eligibility.claim_kinds import ClaimKind, keeps_retries
 from chroniker.exceptions import ScheduleError
 from chroniker.job_commands import policy
 from chroniker.lifecycle import job_health
-from chroniker.models import OPEN, Backfill, JobState, Run, Status, Trigger
+from chroniker.models import OPEN, Backfill, Job, JobState, Run, Status, Trigger
 from chroniker.models.unsaved import unsaved
 from chroniker.reasons import NO_REASON, Code, Reason
 from chroniker.schedule import Spec, latest_until
@@ -50,14 +50,20 @@ class Plan:
     kind: ClaimKind  # what must still hold when the claim is written
     state: JobState  # as it was read; the claim compares it with the row it locks
     after: JobState  # as the claim leaves it
+    job: Job
+    spec: Spec  # the schedule of the job
+    start_deadline: dt.timedelta
     runs: list[Run] = field(default_factory=list)
-    start_deadline: dt.timedelta = dt.timedelta()
     taken: list[UUID] = field(default_factory=list)  # activations that the claimed run is for
     passed: list[tuple[UUID, Code]] = field(default_factory=list)  # activations that get none, and why
     sent_to: str | None = None  # the queue to which the run is sent right after the commit; None: recorded afterwards
     missed: Run | None = None  # the one of the runs, if any, that records missed instants
     backfill: Backfill | None = None  # of a claim for a backfill: its row after the claim
     is_dropped: bool = False  # it is not written
+
+    @property
+    def job_id(self) -> int:
+        return self.state.job_id
 
     @property
     def opened(self) -> list[Run]:
@@ -85,9 +91,9 @@ def instant_before(spec: Spec, instant: dt.datetime) -> dt.datetime | None:
 
 
 def begin(kind: ClaimKind, state: JobState) -> Plan:
-    values = state.__dict__
-    after = unsaved(JobState, job_id=state.pk, **{name: values[name] for name in _COPIED})
-    return Plan(kind, state, after, start_deadline=settings.start_deadline_of(state.job.start_deadline_seconds))
+    values, job = state.__dict__, state.job
+    after = unsaved(JobState, job_id=state.job_id, **{name: values[name] for name in _COPIED})
+    return Plan(kind, state, after, job, job.spec, settings.start_deadline_of(job.start_deadline_seconds))
 
 
 def add_run(
@@ -102,14 +108,14 @@ def add_run(
 ) -> None:
     after, interval_start = plan.after, plan.after.last_instant
     if interval_start is None and first is not None:  # the first claim of this job
-        interval_start = instant_before(plan.state.job.spec, first)
+        interval_start = instant_before(plan.spec, first)
     after.last_token += 1
     if until is not None:
         after.covered_until = after.last_instant = until
     plan.runs.append(
         unsaved(
             Run,
-            job_id=plan.state.pk,
+            job_id=plan.job_id,
             token=after.last_token,
             status=status,
             trigger=trigger,
@@ -133,7 +139,7 @@ def _skipped(plan: Plan, now: dt.datetime) -> dict[str, Any]:
 
 def _to_execute(plan: Plan, now: dt.datetime, trigger: Trigger, args: str | None) -> dict[str, Any]:
     """The columns of a claimed run about its attempt, and about where and what it executes, as the job is now."""
-    job, after = plan.state.job, plan.after
+    job, after = plan.job, plan.after
     attempt = 1
     if trigger == Trigger.RETRY:
         attempt = after.retry_attempt + 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -79,6 +80,8 @@ class AlertFields(models.Model):
 
 
 ALERT_FIELDS = frozenset(field.name for field in AlertFields._meta.local_fields)
+#: The values of these fields, of a job or group.
+own_values = operator.attrgetter(*sorted(ALERT_FIELDS))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,13 @@ from chroniker.models.job_state import JobState
 
 M = TypeVar("M", bound=Model)
 
-#: Columns of JobState for pages, which no claim needs. As in Django, one that is not loaded is read when it is used.
-_FOR_PAGES = frozenset({
-    "recent_seconds", "seconds_total", "last_seconds", "p50", "p95", "bad_permille",
-    "n_succeeded", "n_failed", "n_timed_out", "n_stopped", "n_lost", "raised_from", "raised_to",
+#: Columns of JobState that no claim needs. As in Django, a column that is not loaded is read when it is used.
+_NOT_NEEDED = frozenset({
+    "recent_seconds", "seconds_total", "last_seconds", "p50", "p95", "bad_permille", "n_succeeded", "n_failed",
+    "n_timed_out", "n_stopped", "n_lost", "raised_from", "raised_to", "fingerprint_since", "last_fingerprint",
+    "last_success_at", "last_success_until", "done_until", "expected_since", "resumed_at",
 })  # fmt: skip
-_STATE = [field.attname for field in JobState._meta.concrete_fields if field.attname not in _FOR_PAGES]
+_STATE = [field.attname for field in JobState._meta.concrete_fields if field.attname not in _NOT_NEEDED]
 _JOB = [field.attname for field in Job._meta.concrete_fields]
 _GROUP = [field.attname for field in Group._meta.concrete_fields]
 #: For ``values_list`` of JobState; ``states_of`` takes its rows.

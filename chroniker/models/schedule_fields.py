@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import operator
+from typing import Any
 
 from django.core.validators import MaxValueValidator
 from django.db import models
@@ -109,4 +112,12 @@ class ScheduleFields(models.Model):
     @property
     def spec(self) -> Spec:
         """The schedule, in the form of ``chroniker.schedule``."""
-        return Spec(**{name: getattr(self, name) for name in SPEC_FIELDS})
+        return _spec(*_values_of_spec(self))
+
+
+_values_of_spec = operator.attrgetter(*SPEC_FIELDS)
+
+
+@functools.lru_cache(maxsize=8192)
+def _spec(*values: Any) -> Spec:
+    return Spec(*values)

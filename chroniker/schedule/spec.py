@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import hashlib
 from dataclasses import dataclass
 
@@ -59,6 +60,7 @@ class Spec:
     dst_gap: str = DstGap.RUN.value
     dst_fold: str = DstFold.FIRST.value
 
+    @functools.lru_cache(maxsize=8192)  # noqa: B019  # of a value: it keeps no job
     def fingerprint(self) -> str:
         """A hash of 32 characters that changes whenever an instant may change.
 
@@ -87,6 +89,8 @@ def jitter(job_id: int | str, jitter_seconds: float) -> dt.timedelta:
 
     Uses a hash instead of ``id % span``, because jobs with the same schedule often have regularly spaced ids.
     """
+    if not jitter_seconds:
+        return dt.timedelta()
     digest = hashlib.blake2b(str(job_id).encode(), digest_size=8).digest()
     span = int(jitter_seconds * 1_000_000)
     return dt.timedelta(microseconds=int.from_bytes(digest) * max(span, 0) >> 64)

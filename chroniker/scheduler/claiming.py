@@ -120,20 +120,20 @@ def _claim(plans: list[lifecycle.Plan], now: dt.datetime) -> list[Run]:
 def _record(result: TickResult, states: Sequence[JobState], claimed: Sequence[Run]) -> None:
     result.claimed += claimed
     # Tokens number the runs of a job, so this costs no statement.
-    before = {state.pk: state.last_token for state in states}
+    before = {state.job_id: state.last_token for state in states}
     result.over_maximum |= {
         run.job_id for run in claimed if retention.is_turn(run.job.maximum_log_entries, before[run.job_id], run.token)
     }
     won = {run.job_id for run in claimed}
     here = {settings.hostname, EVERY_HOST}
-    result.lost_races |= {state.pk for state in states if state.job.hostname in here} - won
+    result.lost_races |= {state.job_id for state in states if state.job.hostname in here} - won
 
 
 def _draw_plans(
     kind: ClaimKind, states: Sequence[JobState], now: dt.datetime, result: TickResult
 ) -> list[lifecycle.Plan]:
     """The plans of one batch. Suspends a job whose schedule raises; books one edited past the model."""
-    ids = [state.pk for state in states]
+    ids = [state.job_id for state in states]
     until = dependencies.ready_until(ids, now) if kind.dependencies is Scope.ALL else {}
     if kind.covers_instants and any(state.job.calendar_id for state in states):
         fetch_closed_times(state.job for state in states)
@@ -149,7 +149,7 @@ def _draw_plans(
             if kind.covers_instants and state.booked_fingerprint != state.job.spec.fingerprint():
                 changed.append(state.pk)
             else:
-                plans.append(plan.draw(kind, state, now, until.get(state.pk), waiting.get(state.pk, ())))
+                plans.append(plan.draw(kind, state, now, until.get(state.job_id), waiting.get(state.job_id, ())))
         except Exception as error:  # an error of one schedule concerns this job alone
             if lifecycle.is_host_local(error):
                 logger.error("This host cannot compute the schedule of job %s, other hosts may: %s", state.pk, error)

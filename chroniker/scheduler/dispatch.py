@@ -28,7 +28,7 @@ def expect(plans: Iterable[lifecycle.Plan]) -> None:
     """Let the claims of these plans record their dispatch in advance, where the executor knows the queue."""
     queues: dict[tuple[str, str, str], str | None] = {}
     for plan in plans:
-        job = plan.state.job
+        job = plan.job
         if plan.claimed and job.hostname != EVERY_HOST:
             key = (job.executor, job.queue, job.hostname)
             if key not in queues:

@@ -23,6 +23,7 @@ DIFFERENT = 5_000
 DEPENDENT = 5
 ZONES = ("UTC", "Europe/Paris", "America/New_York", "Asia/Kolkata", "Australia/Sydney")
 FAR = dt.timedelta(days=3)
+LONG_AGO = dt.timedelta(days=400)
 KEYS: dict[type[models.Model], str] = {Job: "id", JobState: "job_id", JobDependency: "dependent_id"}
 
 
@@ -91,6 +92,7 @@ def _state(job: Job, now: dt.datetime) -> JobState:
         booked_fingerprint=job.spec.fingerprint(),
         booked_zone_rules=zone_rules_version(),
         covered_until=now,
+        last_instant=latest_until(job.spec, now - LONG_AGO),  # it ran before, as most jobs have
         next_instant=upcoming,
         next_run=upcoming,
         last_status=Status.SUCCEEDED,

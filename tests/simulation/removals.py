@@ -43,8 +43,8 @@ REPLACEMENTS = {
     ),
     "claim-does-not-compare": Replacement(
         "lifecycle/claim.py",
-        "if revisions.get(plan.state.pk) == plan.state.revision]",
-        "if plan.state.pk in revisions]",
+        "if revisions.get(plan.job_id) == plan.state.revision]",
+        "if plan.job_id in revisions]",
         "edit,two-ticks",
     ),
     "start-too-late": Replacement(
@@ -177,7 +177,9 @@ REPLACEMENTS = {
         "else:",
         "retry-first",
     ),
-    "each-covers-all": Replacement("lifecycle/plan.py", "        until = first\n", "        pass\n", "catch-up-each"),
+    "each-covers-all": Replacement(
+        "lifecycle/plan.py", " and job.catch_up != CatchUp.EACH:  # several", ":  # several", "catch-up-each"
+    ),
     "latest-covers-all": Replacement(
         "lifecycle/plan.py",
         "        first = until\n",
@@ -214,8 +216,8 @@ REPLACEMENTS = {
     ),
     "dependees-are-not-locked": Replacement(
         "lifecycle/claim.py",
-        "    ids = {plan.state.pk for plan in plans} | {edge.dependee for edge in edges}\n",
-        "    ids = {plan.state.pk for plan in plans}\n",
+        "    ids = {plan.job_id for plan in plans} | {edge.dependee for edge in edges}\n",
+        "    ids = {plan.job_id for plan in plans}\n",
         "dependency",
         ("lifecycle/claim.py", "edge.has_state and edge.dependee not in revisions}", "False}"),
         postgres=True,
