@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from chroniker import lifecycle
 from chroniker.conf import settings
 from chroniker.exceptions import CommandRefused
-from chroniker.executors import report_connections
+from chroniker.executors import output_rows, report_connections
 from chroniker.executors.statement_limit import statement_limit
 from chroniker.job_commands import environment, placeholders, policy
 from chroniker.models import EventKind, Job, LogChunk, Run, Status
@@ -101,7 +101,7 @@ class DatabaseReport:
             ours = Run.objects.filter(pk=self.run_id, nonce=self.nonce).exclude(status=Status.LOST)
             if not ours.exists():
                 return False
-            LogChunk.objects.bulk_create(rows)
+            output_rows.insert(rows)
             return True
 
     def finish(self, ending: RunOutcome) -> bool:

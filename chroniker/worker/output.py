@@ -14,7 +14,7 @@ from chroniker.process.kernel import clock
 
 REMARKS, STDOUT, STDERR = 0, 1, 2
 CHUNK = 64 * 1024  #: characters at most in one chunk
-BATCH = 256 * 1024  #: characters in one insert
+BATCH = 1024 * 1024  #: characters in one insert, unless the database is slow
 FLUSH_SECONDS = 1.0  #: text waits no longer than this for its chunk to become full
 _TAIL = 128 * 1024
 _RECENT, _LINE = 2048, 300
@@ -211,7 +211,7 @@ class OutputQueue:
         return batch
 
     def stored(self, batch: Sequence[Chunk]) -> None:
-        self._bound = BATCH
+        self._bound = min(max(2 * self._bound, 2 * CHUNK), BATCH)
         for _ in batch:
             self.size -= len(self._queue.popleft().text)
 

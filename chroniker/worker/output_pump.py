@@ -13,7 +13,7 @@ from chroniker.process.run_spec import RunSpec
 from chroniker.worker.output import STDERR, STDOUT, Allowance, Numbering, OutputStream
 from chroniker.worker.reporter import Reporter
 
-BACKLOG = 1024 * 1024  #: characters that may wait to be stored before the command waits on its pipe
+BACKLOG = 2 * 1024 * 1024  #: characters that may wait to be stored before the command waits on its pipe
 _READ = 256 * 1024
 _LAST_WORDS = 4 * 1024 * 1024  #: more than both pipes can hold
 _OUTSIDE_PATIENCE = 1.0

@@ -17,7 +17,7 @@ def texts(chunks: list[Chunk]) -> list[str]:
 
 def test_the_size_of_a_batch_is_limited() -> None:
     backlog = filled(*["x" * 65536] * 20)
-    assert sum(map(len, texts(backlog.batch()))) == BATCH
+    assert sum(map(len, texts(backlog.batch()))) == BATCH == 16 * 65536
 
 
 def test_a_batch_holds_at_least_one_chunk() -> None:
@@ -32,12 +32,20 @@ def test_chunks_that_were_not_stored_are_returned_again_with_the_same_numbers() 
     assert backlog.size == 0
 
 
-def test_after_a_failure_the_next_batch_is_smaller_until_one_succeeds() -> None:
+def test_after_a_failure_the_next_batch_is_smaller_and_grows_with_each_success() -> None:
+    backlog = filled(*["x" * 65536] * 60)
+    sizes = []
+    for step in ("failed", "failed", "failed", "stored", "stored", "stored", "stored"):
+        backlog.failed() if step == "failed" else backlog.stored(backlog.batch())
+        sizes.append(len(backlog.batch()))
+    assert sizes == [8, 4, 2, 4, 8, 16, 16]
+
+
+def test_batches_grow_again_after_a_refused_chunk_was_found() -> None:
     backlog = filled(*["x" * 65536] * 20)
-    backlog.failed()
-    assert len(backlog.batch()) == 2
+    backlog.refused(backlog.batch())
     backlog.stored(backlog.batch())
-    assert len(backlog.batch()) == 4
+    assert len(backlog.batch()) == 2
 
 
 def test_a_refused_chunk_is_isolated_then_escaped_then_withheld() -> None:
