@@ -31,6 +31,10 @@ def claim(job: Job) -> Run:
     return run
 
 
+def quoted(model: type[Run]) -> str:
+    return connection.ops.quote_name(model._meta.db_table)
+
+
 def delete_all() -> int:
     *_before, deleted = [0, *retention.delete_before(database_now() + DAY)]
     return deleted
@@ -125,6 +129,23 @@ def test_runs_are_deleted_in_batches_and_kept_runs_are_read_once(
     ended(job, *range(10, 0, -1))
     assert list(retention.delete_before(database_now() - 3.5 * DAY)) == [2, 4, 6, 7]
     assert tokens(job) == [8, 9, 10] and tokens(other) == [1]
+
+
+def test_a_transaction_deletes_few_runs_each_with_its_children(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "TOGETHER", 2)
+    job = a_booked_job()
+    runs = ended(job, *range(6, 0, -1))
+    for run in runs[:-1]:
+        with_related_rows(run)
+    for token, parent in ((100, runs[2]), (101, runs[-1])):
+        child = Run.objects.get(pk=parent.pk)
+        child.pk, child.token, child.slot, child.parent_id = None, token, "host", parent.pk
+        child.save(force_insert=True)
+    with CaptureQueriesContext(connection) as queries:
+        assert delete_all() == 5
+    assert tokens(job) == [6, 101]
+    deletions = [each["sql"] for each in queries if each["sql"].startswith(f"DELETE FROM {quoted(Run)}")]
+    assert len(deletions) == 2 * 3, "three transactions: the children of these runs, and the runs"
 
 
 # -- maximum_log_entries --------------------------------------------------------------------------------------
