@@ -65,7 +65,7 @@ class Passes:
         self._redis.flushdb()
         stage.set()
         with counted_statements() as count:
-            tick()
+            _claim(stage.due)
             statements = count()
         stage.clear()
         return statements
@@ -82,7 +82,7 @@ class Passes:
         before = processor_seconds()
         with Stopwatch() as watch:
             for _each in range(passes):
-                tick()
+                _claim(self._stage.due)
         used = processor_seconds() - before
         self._expect()
         return watch.seconds / passes, used / passes
@@ -103,3 +103,10 @@ class Passes:
             found["messages"] = self._redis.llen(QUEUE)
         if set(found.values()) != {self._stage.due}:
             raise AssertionError(f"{self._stage.due} jobs were due; this is what was made: {found}")
+
+
+def _claim(due: int) -> None:
+    """One tick; on a busy machine its time box ends it before all is claimed, and the next one goes on from there."""
+    claimed = len(tick().claimed)
+    while claimed < due and (more := len(tick().claimed)):
+        claimed += more
