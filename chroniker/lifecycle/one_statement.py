@@ -33,10 +33,11 @@ def is_available() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class StartedRun:
-    """The started run with its job, the job's state, the clock and the server."""
+    """The started run with its job, two columns of the job's state, the clock and the server."""
 
     run: Run
-    state: JobState
+    last_success_until: dt.datetime | None
+    alerts_open: int
     now: dt.datetime
     server: str
 
@@ -64,7 +65,8 @@ def start_of(
         f"WITH moved AS ({moved} RETURNING {_columns(Run, _table(Run))}), "  # nosec B608
         f"held AS ({held} AND EXISTS (SELECT FROM moved) RETURNING 1) "
         f"SELECT {clock_columns(settings.database, with_server=with_server)}, "
-        f"{_columns(Run, 'moved')}, {_columns(Job, 'job')}, {_columns(JobState, 'state')} "
+        f"state.{_name(JobState, 'last_success_until')}, state.{_name(JobState, 'alerts_open')}, "
+        f"{_columns(Run, 'moved')}, {_columns(Job, 'job')} "
         f"FROM moved CROSS JOIN held JOIN {_table(Job)} job ON job.{_name(Job, 'id')} = moved.{_name(Run, 'job')} "
         f"JOIN {_table(JobState)} state ON state.{_name(JobState, 'job')} = job.{_name(Job, 'id')}",
         [*moved_params, *held_params],
@@ -75,10 +77,10 @@ def start(statement: Statement, values: Values) -> StartedRun | None:
     row = statement.fetch(values)
     if row is None:
         return None
-    now, server, *rest = row
-    run, job, state = _instances(rest, Run, Job, JobState)
+    now, server, last_success_until, alerts_open, *rest = row
+    run, job = _instances(rest, Run, Job)
     run.job = job
-    return StartedRun(run, state, now, server)
+    return StartedRun(run, last_success_until, alerts_open, now, server)
 
 
 def renewal_of(lease: QuerySet[Lease], values: Values, *, with_server: bool) -> Statement:

@@ -140,9 +140,8 @@ def _start_in_one_statement(run_id: UUID, token: int, nonce: UUID, taker: Taker)
     if found is None:
         return None
     jump_detection.evaluate(found.now, found.server or None, before)
-    run, state = found.run, found.state
-    stop = run.stop_requested_at is not None
-    return Started(run, run.job, stop, None, state.last_success_until, _is_late(state.alerts_open))
+    run, stop = found.run, found.run.stop_requested_at is not None
+    return Started(run, run.job, stop, None, found.last_success_until, _is_late(found.alerts_open))
 
 
 @compiled_once
