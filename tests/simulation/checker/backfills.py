@@ -155,5 +155,7 @@ def _instants(row: Row) -> set[Any]:
 
 
 def _as_stored(instant: Any, like: Any) -> Any:
-    """As the driver gives it."""
-    return f"{instant:%Y-%m-%d %H:%M:%S}" if isinstance(like, str) else instant
+    """As the driver gives it: text, or without a zone."""
+    if isinstance(like, str):
+        return f"{instant:%Y-%m-%d %H:%M:%S}"
+    return instant if like.tzinfo is not None else instant.replace(tzinfo=None)
