@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 MINUTE = dt.timedelta(minutes=1)
 
 
-def a_backfill_of_three_instants(job_fields: dict[str, str]) -> Backfill:
+def a_backfill_of_three_instants(**job_fields: Any) -> Backfill:
     """They are past, and far from the next time of the schedule."""
     job = a_booked_job(cron="0 3 1 1 *", **job_fields)
     now = database_now().replace(second=30, microsecond=0)
@@ -35,7 +36,7 @@ def test_each_instant_gets_one_chain_of_attempts(
     point: str, start: Callable[..., ManagementCommand], subprocess_env: dict[str, str], tmp_path: Path
 ) -> None:
     subprocess_env[failpoints.VARIABLE] = str(tmp_path)
-    backfill = a_backfill_of_three_instants({"command": "witness", "args": f"{tmp_path / 'witness'} short"})
+    backfill = a_backfill_of_three_instants(command="witness", args=f"{tmp_path / 'witness'} short")
     failpoints.arm(tmp_path, point)
     start("cronserver", "0.5")
     wait_until(lambda: not failpoints.is_armed(tmp_path, point), what="a tick died within the claim")
