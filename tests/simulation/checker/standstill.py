@@ -24,7 +24,7 @@ class Standstill:
     def after_commit(self) -> None:
         found = {name for (name,) in rows("SELECT name FROM chroniker_host WHERE draining_since IS NOT NULL")}
         began = {name: self.draining.get(name, self.world.now) for name in found}
-        runs = {row[0]: row for row in rows("SELECT id, job_id, token, status, host FROM chroniker_run")}
+        runs = {row[0]: row for row in rows("SELECT id, job_id, token, status, host, required_host FROM chroniker_run")}
         changed = [row for pk, row in runs.items() if row != self.runs.get(pk)]
         recorded = self._recorded()
         name = self.world.installation
@@ -42,14 +42,15 @@ class Standstill:
 
     def _check_copy(self, changed: list[tuple[Any, ...]]) -> None:
         self.world.note("commit in a copy")
-        for _pk, job, token, status, _host in changed:
-            if status not in ("SKIPPED", "STOPPED"):  # these are part of its adoption
+        for pk, job, token, status, _host, required_host in changed:
+            is_parent = required_host == "*" and pk in self.runs  # it ends when its adoption stops its children
+            if status not in ("SKIPPED", "STOPPED") and not is_parent:  # these are part of its adoption
                 self.world.violated("a copy runs nothing", f"run {token} of job {job} became {status}")
 
     def _check_drain(self, changed: list[tuple[Any, ...]], draining: dict[str, float]) -> None:
         """A pass that began before the drain may claim. A start is compared with the drain in its transaction."""
         author = self.world.author
-        for pk, job, token, status, host in changed:
+        for pk, job, token, status, host, _required_host in changed:
             is_new = pk not in self.runs
             if status == "RUNNING" and host in draining and not is_new and not self.world.row_locks:
                 self.world.violated("a draining host starts nothing", f"run {token} of job {job} began on {host}")
