@@ -12,11 +12,11 @@ from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import explanations
 from chroniker.lifecycle import Outcome
-from chroniker.models import CatchUp, Job, JobState, Lease, Overlap, Run, Status, Trigger
+from chroniker.models import CatchUp, Group, Job, JobState, Lease, Overlap, Run, Status, Trigger
 from chroniker.reasons import Code
 from chroniker.scheduler.manual_runs import run_now
-from chroniker.scheduler.tick import expire, tick
-from tests.support.factories import a_booked_job, a_due_job, a_job, started, state_of
+from chroniker.scheduler.tick import claim_after_run, expire, tick
+from tests.support.factories import a_booked_job, a_dependency, a_due_job, a_job, started, state_of
 
 MINUTE, DAY = dt.timedelta(minutes=1), dt.timedelta(days=1)
 WEEK = 7 * 86_400
@@ -25,7 +25,12 @@ WEEK = 7 * 86_400
 def each(minutes: int = 6, **fields: Any) -> Job:
     """A job with a backlog, of which each scheduled time gets a run."""
     values = {"catch_up": CatchUp.EACH, "misfire_grace_seconds": WEEK, "retry_backoff_seconds": 0, **fields}
-    return a_due_job(minutes=minutes, **values)
+    return a_booked_job(**{"since": minutes_ago(minutes), **values})
+
+
+def minutes_ago(minutes: int) -> dt.datetime:
+    """Just before that minute began."""
+    return database_now().replace(second=0, microsecond=0) - minutes * MINUTE - dt.timedelta(seconds=1)
 
 
 def claimed(now: dt.datetime | None = None) -> Run:
@@ -183,3 +188,96 @@ def test_one_run_for_each_needs_the_overlap_wait(overlap: Overlap) -> None:
 
 def test_one_run_for_each_with_a_grace_and_the_overlap_wait_is_valid() -> None:
     a_job(catch_up=CatchUp.EACH, misfire_grace_seconds=366 * 86_400).full_clean()
+
+
+def test_the_end_of_a_run_claims_the_next_scheduled_time_without_a_tick() -> None:
+    job = each(minutes=3)
+    run = ended(claimed())
+    [following] = claim_after_run(job.pk).claimed
+    assert run.scheduled_for is not None
+    assert (following.job_id, following.scheduled_for) == (job.pk, run.scheduled_for + MINUTE)
+
+
+@pytest.mark.parametrize("catch_up", [CatchUp.COALESCE, CatchUp.LATEST])
+@pytest.mark.parametrize(
+    ("origin", "is_replaced"), [(Trigger.SCHEDULE, True), (Trigger.MANUAL, False), (Trigger.EVENT, False)]
+)
+def test_a_run_of_the_schedule_replaces_only_a_retry_of_the_schedule(
+    catch_up: CatchUp, origin: Trigger, is_replaced: bool
+) -> None:
+    job = a_due_job(minutes=3, catch_up=catch_up)
+    retry_at = database_now() + DAY
+    JobState.objects.filter(pk=job.pk).update(
+        retry_at=retry_at, retry_attempt=1, retry_of=1, retry_origin=origin, retry_status=Status.FAILED
+    )
+    assert claimed().trigger == Trigger.SCHEDULE
+    state = state_of(job)
+    expected = (None, None, "") if is_replaced else (retry_at, 1, origin)
+    assert (state.retry_at, state.retry_of, state.retry_origin) == expected
+    assert state.failures == int(is_replaced), "a chain that will not be continued has ended"
+
+
+def test_the_scheduled_times_of_a_job_in_a_full_group_wait_and_then_run_in_order() -> None:
+    group = Group.objects.create(name="one at a time", limit=1)
+    other = run_now(a_booked_job(cron="0 0 1 1 *", group=group), by="ann")
+    job, now = each(minutes=3, group=group), database_now()
+    first = state_of(job).next_instant
+    assert first is not None
+    for _each in range(2):
+        assert tick(now=now).claimed == []
+    assert ranges(job) == [], "none is skipped"
+    ended(other)
+    assert [ended(claimed(now)).scheduled_for for _each in range(3)] == [first + n * MINUTE for n in range(3)]
+
+
+def test_a_dependent_with_one_run_for_each_follows_its_dependee_time_by_time() -> None:
+    since = minutes_ago(3)
+    dependee, dependent, now = each(since=since), each(since=since), database_now()
+    a_dependency(dependent, dependee, wait_for_next_run=True)
+    for _each in range(3):
+        run = claimed(now)
+        assert run.job_id == dependee.pk
+        found = {each.job_id: each for each in tick(now=now).claimed}
+        assert found[dependent.pk].scheduled_for == found[dependent.pk].covered_until == run.scheduled_for
+        assert tick(now=now).claimed == []
+        ended(found[dependent.pk])
+        assert tick(now=now).claimed == [], "the next time of the dependee has not begun"
+        ended(run)
+
+
+def test_a_dependent_with_one_run_for_the_last_runs_for_the_last_time_that_is_ready() -> None:
+    since, now = minutes_ago(5), database_now()
+    dependee, dependent = a_booked_job(since=since), a_booked_job(since=since, catch_up=CatchUp.LATEST)
+    a_dependency(dependent, dependee, wait_for_next_run=True)
+    [first] = tick(only=[dependee.pk], now=now - 2 * MINUTE).claimed
+    ended(first)
+    [run] = tick(only=[dependent.pk], now=now).claimed
+    assert run.scheduled_for == run.covered_until == first.covered_until
+    assert run.covered_until is not None
+    assert ranges(dependent)[0] == (
+        first.scheduled_for, run.covered_until - MINUTE, Status.SKIPPED, Code.CATCH_UP
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("catch_up", CatchUp)
+def test_the_time_in_which_a_job_is_disabled_is_never_caught_up(catch_up: CatchUp) -> None:
+    job = each(minutes=3, catch_up=catch_up)
+    first = state_of(job).next_instant
+    Job.objects.filter(pk=job.pk).update(enabled=False)
+    assert tick().claimed == []
+    enabled_at = database_now()
+    Job.objects.filter(pk=job.pk).update(enabled=True)
+    assert all(run.scheduled_for is not None and run.scheduled_for > enabled_at for run in tick().claimed)
+    found = [row for row in ranges(job) if row[0] < enabled_at]
+    assert found[0][0] == first
+    assert {(status, code) for _low, _high, status, code in found} == {(Status.SKIPPED, Code.DISABLED)}
+
+
+@pytest.mark.parametrize("catch_up", CatchUp)
+def test_what_waits_is_not_caught_up_after_an_edit_of_the_schedule(catch_up: CatchUp) -> None:
+    job, now = each(minutes=3, catch_up=catch_up), database_now()
+    first = state_of(job).next_instant
+    Job.objects.filter(pk=job.pk).update(cron="0 0 1 1 *", edited_at=now)
+    assert tick().claimed == []
+    [(low, _high, status, code)] = ranges(job)
+    assert (low, status, code) == (first, Status.SKIPPED, Code.EDITED)

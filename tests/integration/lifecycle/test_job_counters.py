@@ -238,6 +238,14 @@ def test_the_last_success_of_the_schedule_only_moves_forward() -> None:
     assert state_of(job).last_success_until == run.covered_until, "a run by hand is for no instant of the schedule"
 
 
+def test_a_retry_of_a_run_by_hand_moves_no_watermark() -> None:
+    job = a_quiet_job(max_retries=1)
+    by_hand(job, Status.FAILED)
+    again = ended(retried(job))
+    state = state_of(job)
+    assert (state.last_success_at, state.last_success_until) == (again.finished_at, None)
+
+
 def test_a_schedule_error_has_a_time_until_the_job_is_edited() -> None:
     job = a_quiet_job()
     lifecycle.suspend_schedule(state_of(job), ValueError("broken"))
