@@ -5,15 +5,18 @@ from __future__ import annotations
 import datetime as dt
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
+from django.db import OperationalError
 from django.test import Client, override_settings
 
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
+from chroniker.executors.database_report import DatabaseReport
 from chroniker.importing.candidate import Candidate
 from chroniker.importing.saving import save_candidates
 from chroniker.lifecycle import Outcome
@@ -21,7 +24,7 @@ from chroniker.models import Job, JobState, Run, Status
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.tick import tick
 from tests.support.command_jobs import INLINE, a_job_of_new_year, stdout_of, the_run
-from tests.support.factories import a_due_job, a_job, started
+from tests.support.factories import a_due_job, a_job, started, state_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -84,6 +87,72 @@ def test_a_retry_after_an_edit_has_the_old_time_and_the_new_arguments() -> None:
     retry = Run.objects.get(job=job, trigger="RETRY")
     assert first.scheduled_for is not None
     assert json.loads(stdout_of(retry))["words"] == ["new", f"{first.scheduled_for:%Y-%m-%d %H:%M}"]
+
+
+def test_a_retry_can_read_its_number_and_what_the_first_attempt_was_for() -> None:
+    job = a_due_job(
+        minutes=3, command="env_dump", args="{{ attempt }} {{ trigger }}", max_retries=1, retry_backoff_seconds=0
+    )
+    [first] = tick().claimed
+    lifecycle.finish(first.pk, first.token, started(first), Outcome(Status.FAILED))
+    Job.objects.filter(pk=job.pk).update(cron="0 0 1 1 *", edited_at=database_now())
+    with override_settings(CHRONIKER_EXECUTORS=INLINE):
+        tick()
+    retry = Run.objects.get(job=job, trigger="RETRY")
+    seen = json.loads(stdout_of(retry))
+    assert first.scheduled_for and first.covered_until and first.interval_start
+    assert {name: seen["environ"][f"CHRONIKER_{name}"] for name in ("ATTEMPT", "TRIGGER", "RUN_TOKEN")} == {
+        "ATTEMPT": "2",
+        "TRIGGER": "SCHEDULE",
+        "RUN_TOKEN": str(retry.token),
+    }
+    assert {name: seen["environ"][f"CHRONIKER_{name.upper()}"] for name in ("scheduled_for", "covered_until")} == {
+        "scheduled_for": first.scheduled_for.isoformat(),
+        "covered_until": first.covered_until.isoformat(),
+    }
+    assert seen["environ"]["CHRONIKER_INTERVAL_START"] == first.interval_start.isoformat()
+    assert seen["words"] == ["2", "SCHEDULE"]
+    assert state_of(job).last_success_until == first.covered_until, "the chain of the schedule has succeeded"
+
+
+def test_a_start_that_broke_off_after_its_first_statement_gives_the_same_words_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    job = a_due_job(command="env_dump", args=f"'{DAY}' {{{{ token }}}}")
+    [run] = tick().claimed
+    report = DatabaseReport(run.pk, run.token)
+
+    def broken(*_: object) -> None:
+        raise OperationalError("the server is gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lifecycle, "correct_argv", broken)
+        with pytest.raises(OperationalError):
+            report.start(1)
+    assert Run.objects.get(pk=run.pk).argv is None
+    Job.objects.filter(pk=job.pk).update(name="renamed")
+    spec = report.start(1)
+    assert spec is not None and run.scheduled_for is not None
+    words = ["env_dump", f"{run.scheduled_for:%Y-%m-%d %H:%M}", str(run.token)]
+    assert [*spec.argv] == Run.objects.get(pk=run.pk).argv == words
+
+
+def test_secrets_and_the_working_directory_have_no_placeholders(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    directory = tmp_path / "{{ job }}"
+    directory.mkdir()
+    monkeypatch.setenv("TOKEN_OF_THE_HOST", "{{ job }}")
+    job = a_job_of_new_year(
+        name="report",
+        command="env_dump",
+        environment="NAME={{ job }}",
+        secrets="TOKEN=env:TOKEN_OF_THE_HOST",
+        working_directory=str(directory),
+    )
+    seen = json.loads(stdout_of(ran(job)))
+    assert (seen["environ"]["NAME"], seen["environ"]["TOKEN"]) == ("report", "{{ job }}")
+    assert Path(seen["cwd"]) == directory
 
 
 @pytest.mark.parametrize(
