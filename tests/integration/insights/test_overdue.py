@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 
 import pytest
 from django.test import override_settings
@@ -13,8 +14,9 @@ from chroniker.insights.attention import attention
 from chroniker.insights.current_work import current_work
 from chroniker.insights.job_filters import Conditions, JobFilter
 from chroniker.insights.job_status import fetch_job_status
-from chroniker.models import Job, JobState, Ticker
-from tests.support.factories import a_dependency, a_due_job, a_job
+from chroniker.models import CatchUp, Group, Job, JobState, Ticker, Trigger
+from chroniker.scheduler.manual_runs import run_now
+from tests.support.factories import a_booked_job, a_dependency, a_due_job, a_job, started
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("dummy")]
 
@@ -85,3 +87,33 @@ def test_no_job_is_overdue_while_all_are_paused() -> None:
     job = due_for(150)
     with override_settings(CHRONIKER_PAUSED=True):
         assert overdue_in(job) == set()
+
+
+def runs_for_long(job: Job) -> None:
+    started(run_now(job, by="a test"))
+
+
+def is_held(job: Job) -> None:
+    JobState.objects.filter(pk=job.pk).update(held_at=database_now(), held_by_run=1)
+
+
+def has_a_full_group(job: Job) -> None:
+    group = Group.objects.create(name="narrow", limit=1)
+    run_now(a_booked_job(cron="0 0 1 1 *", group=group), by="a test")
+    Job.objects.filter(pk=job.pk).update(group=group)
+
+
+def is_retried_first(job: Job) -> None:
+    Job.objects.filter(pk=job.pk).update(catch_up=CatchUp.EACH, misfire_grace_seconds=3600)
+    later = database_now() + dt.timedelta(hours=1)
+    JobState.objects.filter(pk=job.pk).update(
+        retry_at=later, retry_of=1, retry_attempt=1, retry_origin=Trigger.SCHEDULE, retry_status="FAILED"
+    )
+
+
+@pytest.mark.parametrize("holds_back", [runs_for_long, is_held, has_a_full_group, is_retried_first])
+def test_a_job_that_no_tick_would_claim_is_not_overdue(holds_back: Callable[[Job], None]) -> None:
+    job = due_for(1500)
+    assert overdue_in(job) == EVERYWHERE
+    holds_back(job)
+    assert overdue_in(job) == set()

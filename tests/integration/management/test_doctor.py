@@ -22,7 +22,7 @@ from chroniker.executors.dummy import DummyExecutor
 from chroniker.management import diagnosis
 from chroniker.management.diagnosis import Level, installation
 from chroniker.management.diagnosis.finding import Findings
-from chroniker.models import Group, Host, Job, JobState, Run, Ticker
+from chroniker.models import Group, Host, HostService, Job, JobState, Run, Ticker
 from chroniker.scheduler import manual_runs
 from tests.support.command_jobs import DUMMY, a_job_of_new_year
 from tests.support.factories import a_booked_job, a_due_job
@@ -152,6 +152,18 @@ def test_a_silent_host_beside_live_ones_and_a_wrong_clock_are_warnings() -> None
     Host.objects.create(name="gone", last_seen=database_now() - dt.timedelta(days=9))
     silent, wrong = findings(Level.WARNING)
     assert "“there” has been silent since" in silent[1] and "“fast” is -90.0 s off" in wrong[1]
+
+
+def test_a_host_whose_workers_all_shut_down_in_order_is_not_missed() -> None:
+    now = database_now()
+    seen = now - dt.timedelta(hours=1)
+    for name, ends in (("pod-1", [now, now]), ("pod-2", [now, None])):
+        host = Host.objects.create(name=name, last_seen=seen)
+        for number, ended_at in enumerate(ends):
+            worker = {"executor": "default", "worker": f"{number}@{name}"}
+            HostService.objects.create(host=host, last_seen=seen, ended_at=ended_at, **worker)
+    [(about, text)] = findings(Level.WARNING)
+    assert about == "hosts" and text.startswith("“pod-2” has been silent since ")
 
 
 def test_a_suspended_host_is_named_with_the_reason() -> None:

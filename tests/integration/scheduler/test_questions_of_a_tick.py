@@ -202,6 +202,7 @@ def test_the_next_moment_is_the_first_of_instants_retries_and_redispatches() -> 
         (900, lambda at: states.update(next_run=at)),
         (600, lambda at: states.update(retry_at=at)),
         (500, lambda at: states.update(backfill_at=at)),
+        (400, lambda at: states.update(alert_at=at)),
         (300, lambda at: Run.objects.filter(pk=a_run().pk).update(redispatch_at=at)),
     ]
     for seconds, change in changes:

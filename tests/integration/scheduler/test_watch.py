@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.db import connection, connections
+from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client, override_settings
 
 from chroniker import outbox
@@ -24,6 +25,7 @@ from chroniker.reasons import Code, Reason
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.tick import tick
 from chroniker.scheduler.watch import Watch
+from chroniker.web import health_views
 from tests.support.ended_runs import a_job_with_subscribers, a_subscriber
 from tests.support.factories import a_booked_job, a_due_job
 from tests.support.message_servers import MailServer, WebServer
@@ -280,6 +282,27 @@ def test_ready_needs_the_database_and_live_does_not(client: Client, monkeypatch:
         assert client.get("/chroniker/healthz/ready").status_code == 503
         assert client.get("/chroniker/healthz/live").json() == {"status": "ok"}
     assert client.post("/chroniker/healthz/live").status_code == 405
+
+
+def test_ready_needs_all_migrations_and_looks_for_them_from_time_to_time(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer() -> tuple[int, dict[str, Any]]:
+        found = client.get("/chroniker/healthz/ready")
+        return found.status_code, found.json()
+
+    monkeypatch.setattr(health_views, "_migrations", None)
+    recorded = MigrationRecorder.Migration.objects.filter(app="chroniker")
+    latest = max(recorded.values_list("name", flat=True))
+    recorded.filter(name=latest).delete()
+    missing = (503, {"status": "failing", "checks": {"migrations": "missing"}})
+    try:
+        assert answer() == missing
+    finally:
+        MigrationRecorder(connection).record_applied("chroniker", latest)
+    assert answer() == missing, "as it was read last"
+    monkeypatch.setattr(health_views, "MIGRATIONS_SECONDS", -1.0)
+    assert answer() == (200, {"status": "ok"})
 
 
 @pytest.mark.parametrize("address", ["healthz/live", "healthz/ready", "healthz/scheduler", "metrics"])
