@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,10 @@ from django.db import OperationalError
 
 from chroniker.clock.database_clock import database_now
 from chroniker.models import Host, Job, Run, Status
+from chroniker.process import alive_file
 from chroniker.schedule import Frequency
 from chroniker.scheduler.loop import Ticker
+from chroniker_celery import beat_entries
 from chroniker_celery.beat import PERIOD, SHORTEST_WAIT, Scheduler
 from tests.celeryapp import app
 from tests.integration.chroniker_celery.steps import NEVER, wait_until_closed
@@ -124,6 +127,27 @@ def test_beat_tries_each_second_while_the_database_is_down_and_logs_begin_and_en
     begin, end = (record.getMessage() for record in caplog.records)
     assert "cannot be used" in begin and "the server is gone" in begin
     assert "can be used again" in end
+
+
+def test_beat_is_alive_for_probes_while_the_database_is_down(
+    monkeypatch: pytest.MonkeyPatch, settings: object, tmp_path: Path
+) -> None:
+    clock = itertools.count(1000, 10)
+    monkeypatch.setattr(settings, "CHRONIKER_RUNTIME_DIR", str(tmp_path), raising=False)
+    monkeypatch.setattr(alive_file, "boot_clock", lambda: float(next(clock)))
+
+    def fails(*_: object) -> None:
+        raise OperationalError("the server is gone")
+
+    monkeypatch.setattr(beat_entries, "read_rows", fails)
+    scheduler = Scheduler(app, lazy=True)
+    Steps(monkeypatch, *[OperationalError("the server is gone")] * 3)
+    for _each in range(3):
+        scheduler._next_tick = 0.0
+        assert scheduler.tick() <= 1.0
+        assert list(alive_file.ages(tmp_path, "beat").values()) == [10.0], "it has just been written"
+    scheduler.close()
+    assert alive_file.ages(tmp_path, "beat") == {}
 
 
 @pytest.mark.database("postgres", "mariadb")

@@ -14,8 +14,8 @@ from django.test import override_settings
 from django_celery_results.models import TaskResult
 
 from chroniker.clock.database_clock import database_now
-from chroniker.models import Run, Status
-from chroniker.scheduler import retention
+from chroniker.models import Job, Run, Status
+from chroniker.scheduler import job_deletion, retention
 from chroniker.scheduler.manual_runs import run_now
 from chroniker_celery import queues
 from chroniker_celery.publish import RunMessage, publish
@@ -44,6 +44,18 @@ def test_the_results_of_runs_are_deleted_with_them() -> None:
     assert retention.delete([run.pk for run in runs]) == 42
     left = set(TaskResult.objects.values_list("task_id", flat=True))
     assert left == {str(others), str(runs[-1].pk)}
+
+
+@override_settings(CHRONIKER_EXECUTORS=EXECUTORS)
+def test_the_results_of_a_job_are_deleted_with_it() -> None:
+    job, other, now = a_booked_job(cron=NEVER), a_booked_job(cron=NEVER), database_now()
+    values = {"token": 1, "status": Status.STOPPED, "claimed_at": now, "finished_at": now, "executor": "default"}
+    run, kept = (Run.objects.create(job=each, trigger="MANUAL", **values) for each in (job, other))
+    TaskResult.objects.bulk_create([TaskResult(task_id=str(each.pk)) for each in (run, kept)])
+    job_deletion.request_deletion([job.pk])
+    assert job_deletion.delete_closed_jobs() == 1
+    assert [each.pk for each in Job.objects.all()] == [other.pk]
+    assert list(TaskResult.objects.values_list("task_id", flat=True)) == [str(kept.pk)]
 
 
 def test_a_host_that_is_back_gets_the_runs_whose_queue_has_expired(
