@@ -44,6 +44,7 @@ def load_tasks(app: Celery) -> bool:
             _loaded[app] = False
             try:
                 app.loader.import_default_modules()
+                app.finalize()  # calls what the project connected to on_after_finalize, which may add periodic tasks
             except BaseException:
                 del _loaded[app]
                 raise

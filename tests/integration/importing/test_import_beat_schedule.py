@@ -14,7 +14,7 @@ from celery.schedules import crontab, schedule, solar
 from django.contrib.auth.models import Permission, User
 from django.core.checks import run_checks
 from django.core.management import CommandError, call_command
-from django.test import Client
+from django.test import Client, override_settings
 from django.urls import reverse
 
 from chroniker.clock.database_clock import database_now
@@ -134,6 +134,33 @@ def test_the_command_imports_once_and_explains_what_remains(entries: dict[str, A
     job.save()
     assert "1 imported before, unchanged" in printed("tests.celeryapp:app")
     assert Job.objects.get().name == "renamed"
+
+
+@pytest.mark.parametrize("by_command", [True, False], ids=["command", "admin"])
+def test_the_entries_of_add_periodic_task_are_imported(
+    monkeypatch: pytest.MonkeyPatch, admin_client: Client, by_command: bool
+) -> None:
+    """Also those that the project adds after all tasks are there, as Celery's documentation shows."""
+    app = Celery("periodic", set_as_current=False, fixups=[], broker="memory://")
+
+    def add(name: str) -> None:
+        app.add_periodic_task(60, app.signature("testapp.takes_anything"), name=name)
+
+    add("at once")
+    app.on_after_configure.connect(lambda sender, **_: add("configured"), weak=False)
+    app.on_after_finalize.connect(lambda sender, **_: add("finalized"), weak=False)
+    monkeypatch.setitem(globals(), "periodic", app)
+    names = ["at once", "configured", "finalized"]
+    if by_command:
+        printed(f"{__name__}:periodic")
+    else:
+        rows = [BeatEntry(key=key_of(name), name=name, served_until=database_now()) for name in names]
+        BeatEntry.objects.bulk_create(rows)
+        data = {"action": "make_jobs", "_selected_action": [row.pk for row in BeatEntry.objects.all()]}
+        backend = {"BACKEND": "chroniker_celery.executor.CeleryExecutor", "OPTIONS": {"app": f"{__name__}:periodic"}}
+        with override_settings(CHRONIKER_EXECUTORS={"default": backend}):
+            admin_client.post(reverse("admin:chroniker_celery_beatentry_changelist"), data)
+    assert sorted(Job.objects.values_list("name", flat=True)) == names
 
 
 def test_a_file_and_the_schedule_are_refused_together() -> None:
