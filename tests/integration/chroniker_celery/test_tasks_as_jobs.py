@@ -15,14 +15,14 @@ from typing import Any
 import pytest
 from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
-from django.test import Client
+from django.test import Client, override_settings
 from django.urls import reverse
 from django_celery_results.models import TaskResult
 
 from chroniker import job as declare
 from chroniker.declared import source_code
 from chroniker.exceptions import ClaimRefused
-from chroniker.job_commands import options
+from chroniker.job_commands import options, pickers
 from chroniker.models import Job, Run, Status
 from chroniker.scheduler import manual_runs
 from chroniker_celery import sentry
@@ -124,6 +124,23 @@ def test_a_task_that_is_handed_over_says_so_wherever_its_job_is_shown(admin_clie
     out = io.StringIO()
     call_command("jobs", "--json", stdout=out)
     assert json.loads(out.getvalue())["handed_over"] is sends
+
+
+def test_the_form_offers_the_tasks_of_the_project_with_their_signature() -> None:
+    found = {offer.name: offer for offer in pickers.offers(COMMAND)}
+    assert (found["testapp.takes"].signature, found["testapp.takes"].help) == (
+        "(year, *, full=False)",
+        "Take arguments.",
+    )
+    assert "chroniker_celery.execute" in app.tasks and "celery.chord" in app.tasks
+    assert [name for name in found if name.startswith(("celery.", "chroniker_celery."))] == []
+    assert pickers.offers("noop") == []
+
+
+def test_the_form_offers_no_tasks_if_the_app_cannot_be_imported() -> None:
+    backend = {"BACKEND": "chroniker_celery.executor.CeleryExecutor", "OPTIONS": {"app": "no.such:app"}}
+    with override_settings(CHRONIKER_EXECUTORS={"default": backend}):
+        assert pickers.offers(COMMAND) == []
 
 
 def test_sync_jobs_refuses_a_declared_job_with_a_misspelt_task(shop: Shop) -> None:
