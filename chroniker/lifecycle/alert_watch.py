@@ -15,14 +15,27 @@ from django.db.models import Exists, F, Q, QuerySet
 from chroniker.clock.database_clock import FromNow
 from chroniker.conf import settings
 from chroniker.eligibility import explanations, waiting_activations
-from chroniker.lifecycle import alert_episodes, alert_mutes
+from chroniker.lifecycle import alert_episodes, alert_mutes, host_runs
 from chroniker.lifecycle.alert_conditions import Change, changes_of, is_open
 from chroniker.lifecycle.alert_looks import Situation, look
 from chroniker.lifecycle.alert_messages import AlertEvent, announce
 from chroniker.lifecycle.bulk import write_states
 from chroniker.lifecycle.plan import in_blackout
 from chroniker.lifecycle.transactions import locked, transactional
-from chroniker.models import Activation, Alert, AlertKind, Group, Job, JobState, Lease, Switch, Ticker, installation
+from chroniker.models import (
+    EVERY_HOST,
+    Activation,
+    Alert,
+    AlertKind,
+    Group,
+    Job,
+    JobState,
+    Lease,
+    Run,
+    Switch,
+    Ticker,
+    installation,
+)
 from chroniker.models.group import ALL
 from chroniker.models.job import fetch_closed_times
 
@@ -58,6 +71,7 @@ def _look(job_ids: Collection[int], waited: dict[UUID, int], now: dt.datetime) -
     for change in changes:
         look(change, situations[change.job.pk], now)
     _explain(changes, now)
+    _name_hosts(changes, situations)
     reported = any(changes)
     alert_episodes.write(changes, now)
     reported |= _report_again(changes, alerts, now)
@@ -131,6 +145,24 @@ def _explain(changes: Sequence[Change], now: dt.datetime) -> None:
         states = [change.state for change in changes if change.job.pk in late]
         for pk, text in explanations.why_not(states, now).items():
             late[pk].args["why"] = text
+
+
+def _name_hosts(changes: Sequence[Change], situations: Mapping[int, Situation]) -> None:
+    """Add the hosts where runs on every host take too long. One statement; none without such runs."""
+    slow = [
+        (run, found)
+        for change in changes
+        for found in change.raised
+        if found.kind == AlertKind.SLOW
+        and (run := situations[change.job.pk].run) is not None
+        and run.required_host == EVERY_HOST
+    ]
+    children = defaultdict(list)
+    of_slow = Run.objects.filter(parent__in=[run.pk for run, _found in slow]).order_by("required_host")
+    for child in of_slow if slow else ():
+        children[child.parent_id].append(child)
+    for run, found in slow:
+        found.args["why"] = host_runs.outcome(run, children[run.pk])[1].to_text()
 
 
 def _report_again(changes: Sequence[Change], alerts: dict[int, list[Alert]], now: dt.datetime) -> bool:

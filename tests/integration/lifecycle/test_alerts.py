@@ -11,11 +11,12 @@ from django.db import connection
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 
+import chroniker
 from chroniker import lifecycle
 from chroniker.clock import simulated_time
-from chroniker.eligibility import pauses
+from chroniker.eligibility import hosts, pauses
 from chroniker.lifecycle import Outcome, alert_mutes, alert_watch
-from chroniker.models import Activation, Alert, AlertKind, Group, Job, JobState, Lease, Run, Status
+from chroniker.models import EVERY_HOST, Activation, Alert, AlertKind, Group, Job, JobState, Lease, Run, Status, Trigger
 from chroniker.reasons import Code, Reason
 from chroniker.scheduler import events, fleet_work, requests
 from chroniker.scheduler.manual_runs import run_now
@@ -176,6 +177,18 @@ def test_the_text_names_the_host_that_the_run_has_in_a_column(clock: AlertClock)
     assert Alert.objects.get().text.endswith("Lost contact with its host “web1” before it started.")
 
 
+def test_retries_that_each_scheduled_time_replaces_do_not_hide_the_failures(clock: AlertClock) -> None:
+    """Each claim ends the chain of the retry that it replaces."""
+    clock.job(cron="*/5 * * * *", max_retries=1, retry_backoff_seconds=600, alert_failures=2)
+    fail(clock, 5)
+    fail(clock, 10)
+    assert clock.reported == []
+    (run,) = clock.tick(minutes=15).claimed
+    assert run.trigger == Trigger.SCHEDULE and clock.reported == ["alert.failing nightly"]
+    finish(run)
+    assert clock.reported == ["alert.failing nightly", "alert.recovered nightly"]
+
+
 def test_a_failure_between_two_ticks_is_reported(clock: AlertClock) -> None:
     job = clock.job()
     (run,) = clock.tick(minutes=1).claimed
@@ -233,6 +246,47 @@ def test_a_slow_run_that_has_ended_before_a_tick_is_reported(clock: AlertClock) 
     assert clock.reported == ["alert.slow nightly", "alert.recovered nightly"]
 
 
+def test_a_slow_run_on_every_host_names_the_hosts_and_is_one_alert(clock: AlertClock) -> None:
+    job = clock.job(hostname=EVERY_HOST, alert_run_seconds=60)
+    clock.at(minutes=1)
+    for name in ("web1", "web2", "web3"):
+        hosts.record_heartbeat(["default"], name=name)
+    parent, first, second, third = clock.tick(minutes=1).claimed
+    nonces = {run.pk: started(run, run.required_host) for run in (first, second)}
+    clock.at(minutes=1, seconds=30)
+    assert lifecycle.finish(first.pk, first.token, nonces[first.pk], Outcome(Status.SUCCEEDED))
+    clock.tick(minutes=2)
+    assert clock.reported == ["alert.slow nightly"]
+    alert = Alert.objects.get()
+    assert (alert.job, alert.run_id) == (job, parent.pk)
+    expected = "It succeeded on 1 of 3 hosts. The others: web2: running, web3: queued."
+    assert alert.text == f"Run {parent.token}, started 2026-03-02 00:01:00, takes longer than 1 min. {expected}"
+    assert lifecycle.finish(second.pk, second.token, nonces[second.pk], Outcome(Status.FAILED))
+    assert clock.reported == ["alert.slow nightly"], "the end of a child says nothing"
+    nonce = started(third, third.required_host)
+    assert lifecycle.finish(third.pk, third.token, nonce, Outcome(Status.SUCCEEDED))
+    assert clock.reported == ["alert.slow nightly", "alert.failing nightly", "alert.recovered nightly"]
+
+
+def test_a_run_of_a_backfill_may_be_slow_and_says_nothing_else_about_the_schedule(clock: AlertClock) -> None:
+    job = clock.job(cron="*/10 * * * *", misfire_grace_seconds=60, alert_run_seconds=60)
+    clock.tick(minutes=25)
+    assert clock.reported == ["alert.missed nightly"]
+    row = chroniker.backfill(job, START, START + dt.timedelta(minutes=20), "anna")
+    (run,) = clock.tick(minutes=25, seconds=1).claimed
+    assert run.backfill == row.pk
+    with override_settings(CHRONIKER_ALERTS={"alert_start_seconds": 60}):
+        clock.tick(minutes=27)
+        clock.tick(minutes=28)
+    assert open_alerts() == ["missed"], "a queued run of a backfill is not late"
+    started(run)
+    clock.tick(minutes=29, seconds=30)
+    assert open_alerts() == ["missed", "slow"]
+    finish(run)
+    assert clock.reported[1:] == ["alert.slow nightly", "alert.recovered nightly"]
+    assert open_alerts() == ["missed"], "the success of a backfill does not end it"
+
+
 def test_missed_times_are_reported_until_a_success(clock: AlertClock) -> None:
     clock.job(cron="*/10 * * * *", misfire_grace_seconds=60)
     clock.tick(minutes=25)
@@ -250,6 +304,19 @@ def test_a_hold_is_reported_until_it_is_lifted(clock: AlertClock) -> None:
     assert clock.reported == ["alert.held nightly"]
     requests.resume_job(job, "anna")
     assert clock.reported == ["alert.held nightly", "alert.recovered nightly"]
+
+
+def test_a_resumed_job_is_late_only_when_it_has_waited_since(clock: AlertClock) -> None:
+    job = clock.job(hold_on_failure=True, alert_failures=0, alert_start_seconds=100)
+    fail(clock, 1)
+    clock.tick(hours=1)
+    assert open_alerts() == ["held"]
+    requests.resume_job(job, "anna")
+    clock.tick(hours=1, seconds=1)
+    clock.tick(hours=1, seconds=99)
+    assert open_alerts() == []
+    clock.tick(hours=1, seconds=101)
+    assert open_alerts() == ["late"]
 
 
 def test_a_schedule_error_is_reported_until_the_edit(clock: AlertClock) -> None:
@@ -279,6 +346,19 @@ def test_a_job_that_is_not_done_by_its_deadline_is_overdue(clock: AlertClock) ->
     assert "No run for 2026-03-02 02:00:00 had succeeded by 2026-03-02 05:00:00" in Alert.objects.get().text
     finish(run_now(Job.objects.get(), "anna"))  # a run by hand that is for a later time
     clock.tick(hours=5, minutes=1)
+    assert clock.reported == ["alert.overdue nightly", "alert.recovered nightly"]
+
+
+def test_a_backfill_makes_up_for_an_overdue_run(clock: AlertClock) -> None:
+    job = done_by(clock, alert_failures=0)
+    (run,) = clock.tick(hours=2).claimed
+    finish(run, Status.FAILED)
+    clock.tick(hours=5)
+    chroniker.backfill(job, START, START + dt.timedelta(hours=3), "anna")
+    (run,) = clock.tick(hours=5, minutes=1).claimed
+    assert run.instant == START + dt.timedelta(hours=2)
+    finish(run)
+    clock.tick(hours=5, minutes=2)
     assert clock.reported == ["alert.overdue nightly", "alert.recovered nightly"]
 
 
@@ -378,6 +458,26 @@ def test_lateness_counts_from_the_end_of_a_hold_off(clock: AlertClock) -> None:
     lifecycle.begin_lateness_again()
     clock.tick(hours=1, seconds=1)
     assert clock.reported == []
+
+
+def test_edited_and_enabled_jobs_are_looked_at(clock: AlertClock) -> None:
+    """Also those that no run will ever be claimed for."""
+    job = clock.job(cron="0 3 * * *")
+    clock.tick(seconds=1)
+    assert state_of(job).alert_at is None
+    job.alert_done_by = "06:00"
+    job.save()
+    clock.tick(seconds=2)  # books it
+    clock.tick(seconds=3)
+    deadline = START + dt.timedelta(hours=6)
+    assert state_of(job).alert_at == deadline
+    for seconds, enabled in ((4, False), (6, True)):
+        job.refresh_from_db()
+        job.enabled = enabled
+        job.save()
+        clock.tick(seconds=seconds)
+        clock.tick(seconds=seconds + 1)
+        assert state_of(job).alert_at == (deadline if enabled else None)
 
 
 def test_fields_of_the_group_and_of_the_settings_apply(clock: AlertClock) -> None:
