@@ -20,6 +20,9 @@ from chroniker.scheduler.stopping import stop_flagged
 from chroniker.scheduler.tick_result import TickResult
 from chroniker.worker.run_remains import HostProcesses
 
+#: Jobs that a pass looks at together for alerts, whatever the size of a batch of claims: their messages become one.
+JOBS_OF_ONE_LOOK = 1000
+
 
 def tick(only: Collection[int] | None = None, now: dt.datetime | None = None) -> TickResult:
     """One pass over all jobs, or over these jobs only. Any number of ticks may run at once.
@@ -110,8 +113,8 @@ def look_at_alerts(clock: Clock, work: PendingWork) -> bool:
         lifecycle.mark_changed()
     began, reported, more = time.monotonic(), False, work.alerts or work.alert_changes
     while more and time.monotonic() - began < TIME_BOX.total_seconds():
-        looked_at, found = lifecycle.look_at_alerts(clock(), settings.batch_size)
-        reported, more = reported or found, looked_at == settings.batch_size
+        looked_at, found = lifecycle.look_at_alerts(clock(), JOBS_OF_ONE_LOOK)
+        reported, more = reported or found, looked_at >= JOBS_OF_ONE_LOOK
     return reported
 
 

@@ -14,12 +14,14 @@ from django.test import override_settings
 from chroniker import lifecycle, outbox
 from chroniker.clock import simulated_time
 from chroniker.clock.database_clock import database_now
-from chroniker.models import Alert, Channel, Group, Job, JobState, Outbox, Status
-from chroniker.scheduler import fleet_work
+from chroniker.models import Alert, Channel, ChannelKind, Group, Job, JobState, Outbox, Status
+from chroniker.scheduler import fleet_work, pending_work
+from chroniker.scheduler.tick import look_at_alerts
 from tests.support.alert_clock import START, AlertClock, finish
 from tests.support.channels import LOCAL, a_channel, an_alert
+from tests.support.ended_runs import make_due
 from tests.support.factories import a_booked_job, a_job, state_of
-from tests.support.message_servers import WebServer
+from tests.support.message_servers import MailServer, WebServer
 
 pytestmark = [pytest.mark.django_db, pytest.mark.every_database]
 
@@ -79,6 +81,38 @@ def test_a_slow_run_that_has_ended_opens_and_closes_its_incident(clock: AlertClo
     clock.at(minutes=3)
     finish(run)
     assert sent(channel) == ["alert.slow", "alert.recovered"]
+
+
+def test_an_hour_without_the_mail_server_is_one_mail_per_alert_afterwards(
+    clock: AlertClock, mail_server: MailServer
+) -> None:
+    channel = a_channel(ChannelKind.MAIL, "ops@example.com", is_default=True)
+    clock.job(alert_start_seconds=10, cron="0 * * * *")
+    mail_server.refusing = True
+    for minutes in range(61, 121, 5):
+        clock.tick(minutes=60, seconds=1)  # claims; nothing starts the run
+        clock.tick(minutes=minutes)
+        outbox.send_due()
+    assert sent(channel) == ["alert.late"] and mail_server.attempts > 1 and not mail_server.mails
+    mail_server.refusing = False
+    make_due()
+    assert outbox.send_due() == 1 and outbox.send_due() == 0
+    [mail] = mail_server.mails
+    assert mail["To"] == "ops@example.com" and "had not started by 2026-03-02 01:00:10" in mail.get_content()
+
+
+@override_settings(CHRONIKER_BATCH_SIZE=10)
+def test_a_thousand_late_jobs_are_one_message(clock: AlertClock) -> None:
+    channel = a_channel(is_default=True)
+    rows = [Job(name=f"job {n}", command="noop", cron="0 * * * *", timezone="UTC") for n in range(1000)]
+    Job.objects.bulk_create(rows)
+    Job.objects.update(edited_at=START, alert_start_seconds=10)
+    for first in range(0, 1000, 250):
+        lifecycle.book([job.pk for job in rows[first : first + 250]], START)
+    now = clock.at(minutes=61)
+    assert look_at_alerts(lambda: now, pending_work.find(now))
+    [message] = Outbox.objects.filter(channel=channel.key).exclude(send_at=None)
+    assert message.event == "alert.digest" and message.payload["body"]["data"]["count"] == 1000
 
 
 def test_a_job_without_channels_has_alerts_all_the_same(clock: AlertClock) -> None:
