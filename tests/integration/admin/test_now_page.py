@@ -182,6 +182,13 @@ def test_when_nothing_ticks_the_first_sentence_and_every_page_say_so_with_the_co
     assert "ops-alarm" in admin.get("/admin/chroniker/job/pulse/", {"_live": ""}).json()["html"]
 
 
+def test_before_the_first_tick_every_page_says_that_nothing_ticks(admin: Client) -> None:
+    health_facts.forget()
+    for page in ("job/", "run/", "host/", "outbox/"):
+        html = admin.get(f"/admin/chroniker/{page}").content.decode()
+        assert "Nothing ticks, so no run starts." in html and "No process has ticked yet." in html, page
+
+
 def test_a_health_that_cannot_be_read_is_unknown_and_never_good(admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(now: dt.datetime) -> None:
         raise OperationalError("no answer")

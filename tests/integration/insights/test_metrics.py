@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import types
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
+from django.contrib import admin
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection
 from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
-from django.urls import reverse
+from django.urls import path, reverse
 from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from prometheus_client.parser import text_string_to_metric_families as parse
@@ -42,6 +44,7 @@ from chroniker.models import (
 )
 from chroniker.scheduler.manual_runs import run_now
 from tests.support.factories import a_booked_job, a_dependency, a_due_job, started
+from tests.support.manage import Manage
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("dummy"), pytest.mark.every_database]
 
@@ -134,6 +137,19 @@ def test_counters_do_not_fall_when_runs_or_the_job_are_deleted() -> None:
     assert {name: after[name] for name in totals} == {name: before[name] for name in totals}
     assert before["runs_total"]["succeeded",] == 3
     assert "job_runs_total" not in after
+
+
+@pytest.mark.django_db(transaction=True)
+def test_each_process_gives_the_same_answer(manage: Manage) -> None:
+    """Also one that ran nothing: all counts are read from the database."""
+    job = a_booked_job(name="report", cron=NEVER)
+    ended(job, seconds=30)
+    ended(job, Status.FAILED)
+    lifecycle.count_closed_runs()
+    own, other = metrics(), by_name(parse(manage("metrics").stdout))
+    counters = [family.name for family in FAMILIES if family.kind == "counter"]
+    assert own["job_runs_total"]["report", "succeeded"] == own["job_runs_total"]["report", "failed"] == 1
+    assert {name: other[name] for name in counters} == {name: own[name] for name in counters}
 
 
 def test_a_job_is_late_only_while_a_tick_would_claim_it_or_its_run_is_queued() -> None:
@@ -352,3 +368,12 @@ def test_a_project_may_include_the_addresses_under_any_prefix(client: Client, na
     address = reverse(f"ops:{name}", kwargs={"site": "shop"})
     assert address == f"/ops/shop/jobs/{'' if name == 'metrics' else 'healthz/'}{name}"
     assert client.get(address).status_code == 200
+
+
+def test_a_project_that_does_not_include_the_addresses_has_none(admin_client: Client) -> None:
+    urls = types.ModuleType("urls_without_the_addresses")
+    urls.urlpatterns = [path("admin/", admin.site.urls)]  # type: ignore[attr-defined]
+    with override_settings(ROOT_URLCONF=urls, CHRONIKER_METRICS_PUBLIC=True):
+        for address in ("metrics", "healthz/live", "healthz/ready", "healthz/scheduler"):
+            assert admin_client.get(f"/chroniker/{address}").status_code == 404
+        assert admin_client.get("/admin/chroniker/job/").status_code == 200

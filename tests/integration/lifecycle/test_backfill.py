@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -12,10 +13,11 @@ from django.db import IntegrityError
 
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
-from chroniker.eligibility import due, explanations, hosts
+from chroniker.eligibility import due, explanations, hosts, pauses
 from chroniker.eligibility.backfill_instants import Answer, is_wanted
 from chroniker.eligibility.claim_kinds import BACKFILL
 from chroniker.exceptions import BackfillRefused
+from chroniker.insights.job_status import fetch_job_status
 from chroniker.lifecycle import Outcome, plan
 from chroniker.models import (
     EVERY_HOST,
@@ -27,6 +29,7 @@ from chroniker.models import (
     Channel,
     Group,
     Job,
+    JobDependency,
     JobState,
     Lease,
     OnFailure,
@@ -42,6 +45,7 @@ from chroniker.models.backfill import frozen
 from chroniker.reasons import Code
 from chroniker.scheduler import backfilling
 from chroniker.scheduler.backfill_batches import with_open_backfills
+from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.tick import expire, tick
 from chroniker.wording.formats import full_time
 from tests.support.channels import a_channel
@@ -344,6 +348,60 @@ def test_it_waits_while_a_retry_of_the_schedule_is_pending_and_while_the_job_is_
     assert claimed().origin == Trigger.BACKFILL
 
 
+def _wait_for_another(job: Job) -> None:
+    a_dependency(job, a_booked_job(name="load", cron="0 0 1 1 *"), wait_for_success=True)
+
+
+def _fill_the_group(job: Job) -> None:
+    group = Group.objects.create(name="night", limit=1)
+    Job.objects.filter(pk=job.pk).update(group=group)
+    run_now(a_booked_job(name="load", cron="0 0 1 1 *", group=group), by="ann")
+
+
+def _pause(_job: Job) -> None:
+    pauses.pause("ann")
+
+
+def _disable(job: Job) -> None:
+    Job.objects.filter(pk=job.pk).update(enabled=False)
+
+
+def _enable() -> None:
+    Job.objects.update(enabled=True)
+
+
+def _hold(job: Job) -> None:
+    JobState.objects.filter(pk=job.pk).update(held_at=database_now(), held_by_run=1)
+
+
+def _resume() -> None:
+    JobState.objects.update(held_at=None)
+
+
+@pytest.mark.parametrize(
+    ("hold", "release", "expected"),
+    [
+        (_wait_for_another, JobDependency.objects.all().delete, "Its backfill waits: waits for “load” to succeed."),
+        (_fill_the_group, Group.objects.all().delete, "Its backfill waits: its group “night” is full (1 of 1: load)."),
+        (_pause, pauses.resume, "The scheduler has been paused since "),
+        (_disable, _enable, "It is disabled."),
+        (_hold, _resume, "It has been held since run 1 failed."),
+    ],
+    ids=["dependency", "full group", "pause", "disabled", "held"],
+)
+def test_a_backfill_waits_while_its_job_may_not_run_and_the_page_says_why(
+    hold: Callable[[Job], object], release: Callable[[], object], expected: str
+) -> None:
+    job = daily(2)
+    a_backfill(job)
+    hold(job)
+    assert tick().claimed == []
+    job.refresh_from_db()
+    assert fetch_job_status([job])[job.pk].why.startswith(expected)
+    release()
+    assert claimed().origin == Trigger.BACKFILL
+
+
 def test_it_leaves_the_last_place_of_a_group_to_a_due_job() -> None:
     group = Group.objects.create(name="night", limit=1)
     job = daily(2, group=group)
@@ -367,6 +425,36 @@ def test_dependents_do_not_wait_for_a_run_of_a_backfill() -> None:
     claimed()
     Job.objects.filter(pk=dependent.pk).update(force_run=True)
     assert [run.job_id for run in tick().claimed] == [dependent.pk]
+
+
+def test_a_failed_run_of_a_backfill_leaves_the_dependents_of_its_job_open() -> None:
+    job = daily(1)
+    dependent = a_booked_job(cron="0 0 1 1 *")
+    a_dependency(dependent, job, wait_for_success=True)
+    assert ended(run_now(job, by="ann")).status == Status.SUCCEEDED
+    row = a_backfill(job)
+    while tick_until_ended(row, Status.FAILED):
+        pass
+    assert row.failed == 1
+    Job.objects.filter(pk=dependent.pk).update(force_run=True)
+    assert claimed().job_id == dependent.pk
+
+
+def test_runs_that_are_for_no_scheduled_time_answer_for_none() -> None:
+    """The run of an event that is for a range of them, and one by hand that began in the second of one."""
+    job = daily(3)
+    [skipped] = Run.objects.filter(job=job)
+    first, last = skipped.scheduled_for, skipped.covered_until
+    assert first and last
+    fields = {"job": job, "status": Status.SUCCEEDED, "claimed_at": last, "started_at": last, "finished_at": last}
+    event = {"origin": Trigger.EVENT, "trigger": Trigger.EVENT}
+    Run.objects.create(token=101, **fields, **event, instant=first, instant_until=last)
+    click = plan.by_hand(JobState.objects.select_related("job").get(pk=job.pk), first + dt.timedelta(microseconds=7))
+    [run] = click.runs
+    values = {name: getattr(run, name) for name in ("token", "origin", "trigger", "instant", "instant_until")}
+    Run.objects.create(**{**fields, **values})
+    wish = backfilling.Wish(job, first, last)
+    assert {each.answer for each in backfilling.preview(wish).decided} == {Answer.NOT_RUN}
 
 
 def test_which_times_get_a_run_follows_the_stored_runs() -> None:
@@ -441,6 +529,15 @@ def test_a_schedule_that_cannot_be_computed_ends_the_backfill_and_not_the_schedu
 
 def test_a_backfill_that_was_deleted_meanwhile_does_not_stop_the_tick() -> None:
     lifecycle.fail_backfill(uuid.uuid4(), "ValueError: no such day")
+
+
+def test_the_backfills_of_a_deleted_job_go_with_it() -> None:
+    job, other = daily(2), daily(2)
+    a_backfill(job)
+    kept = a_backfill(other)
+    job.delete()
+    assert list(Backfill.objects.all()) == [kept]
+    assert claimed().backfill == kept.pk
 
 
 def test_a_batch_that_raises_is_claimed_job_by_job(monkeypatch: pytest.MonkeyPatch) -> None:

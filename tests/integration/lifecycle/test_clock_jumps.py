@@ -24,7 +24,7 @@ from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import explanations, hosts
 from chroniker.exceptions import ClaimRefused
 from chroniker.lifecycle import Outcome
-from chroniker.models import Host, Job, Lease, Run, Status
+from chroniker.models import Alert, Host, Job, Lease, Run, Status
 from chroniker.reasons import Code
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.tick import claim_after_run, tick
@@ -359,3 +359,15 @@ def test_a_lease_has_the_length_of_the_settings_of_its_holder() -> None:
     with override_settings(CHRONIKER_LOCK_TIMEOUT=5):
         lifecycle.restart_after_clock_jump()
     assert Lease.objects.get(pk=run.pk).expires_at == before
+
+
+def test_no_job_is_late_by_a_jump_of_the_clock(jump: Jump) -> None:
+    """Neither during the hold-off nor at once after it: it could not start before."""
+    a_due_job(alert_start_seconds=600)
+    tick(only=[])
+    jump(HOUR)
+    tick()
+    assert not Alert.objects.exists()
+    let_a_lease_pass()
+    assert len(tick().claimed) == 1
+    assert not Alert.objects.exists()

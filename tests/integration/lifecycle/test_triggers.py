@@ -12,6 +12,7 @@ from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import due, waiting_activations
 from chroniker.eligibility.claim_kinds import EVENT
+from chroniker.insights.job_status import fetch_job_status
 from chroniker.lifecycle import Outcome, activations, plan
 from chroniker.models import (
     EVERY_HOST,
@@ -24,6 +25,7 @@ from chroniker.models import (
     JobState,
     JobTrigger,
     Lease,
+    Overlap,
     Run,
     Status,
     Trigger,
@@ -288,6 +290,28 @@ def test_a_deleted_source_leaves_what_waits() -> None:
     assert not JobTrigger.objects.exists()
 
 
+@pytest.mark.parametrize("is_deleted", [False, True])
+def test_an_edited_or_deleted_trigger_leaves_what_waits(is_deleted: bool) -> None:
+    first, second = a_pair(TriggerOn.SUCCEEDED)
+    ended = end(claimed(first))
+    if is_deleted:
+        JobTrigger.objects.all().delete()
+    else:
+        JobTrigger.objects.update(target=a_target(), on=TriggerOn.FAILED)
+    run = claimed(second)
+    assert (run.cause, run.origin) == (ended.pk, Trigger.EVENT)
+
+
+def test_one_that_has_ended_is_kept_for_30_days() -> None:
+    """Until then a request with its key changes nothing."""
+    target, now = a_target(), database_now()
+    for key, days in (("old", 31), ("kept", 29), ("waiting", 90)):
+        at = now - dt.timedelta(days=days)
+        an_activation(target, key=key, made_at=at, ended_at=None if key == "waiting" else at)
+    fleet_work.delete_old_records(now)
+    assert set(Activation.objects.values_list("key", flat=True)) == {"kept", "waiting"}
+
+
 def test_the_activations_of_a_deleted_target_go_with_it() -> None:
     first, second = a_pair()
     end(claimed(first))
@@ -405,6 +429,31 @@ def test_it_waits_for_dependencies_groups_and_pauses() -> None:
     assert tick().claimed == []
     Group.objects.update(paused_at=None, limit=1)
     assert claimed(target).trigger == Trigger.EVENT
+
+
+def test_the_page_says_what_it_waits_for() -> None:
+    target, other = a_target(), a_booked_job(name="load", cron="0 0 1 1 *")
+    a_dependency(target, other, wait_for_success=True)
+    an_activation(target)
+    assert tick().claimed == []
+    found = fetch_job_status([target])[target.pk].why
+    assert found == "It is due, but waits for “load” to succeed. 1 activation waits for it."
+    end(run_now(other, by="ann"))
+    assert claimed(target).trigger == Trigger.EVENT
+
+
+@pytest.mark.parametrize("overlap", Overlap)
+def test_a_scheduled_time_waits_for_the_run_of_an_event_or_is_skipped_but_stops_it_never(overlap: Overlap) -> None:
+    job = a_booked_job(overlap=overlap)
+    an_activation(job)
+    run = claimed(job)
+    started(run)
+    at = state_of(job).next_run
+    assert at is not None
+    tick(now=at)
+    run.refresh_from_db()
+    assert (run.status, run.stop_requested_at) == (Status.RUNNING, None)
+    assert Run.objects.filter(job=job, code=Code.OVERLAP).exists() == (overlap == Overlap.SKIP)
 
 
 def test_the_turn_of_a_dependee_is_no_condition() -> None:

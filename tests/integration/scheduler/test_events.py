@@ -123,6 +123,12 @@ def test_a_time_without_zone_is_an_error() -> None:
     assert not Activation.objects.exists()
 
 
+def test_a_key_of_200_characters_is_stored_as_it_is() -> None:
+    job, key = a_target(), "ü" * 200
+    assert chroniker.trigger(job, key=key).pk == chroniker.trigger(job, key=key).pk
+    assert Activation.objects.get().key == key
+
+
 @pytest.mark.parametrize("key", ["", "x" * 201, "two\nlines", "nul\0"])
 def test_what_is_no_key_is_refused(key: str) -> None:
     with pytest.raises(EventRefused, match="1 to 200 printable characters"):
