@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection
+from contextlib import suppress
+from copy import copy
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +15,8 @@ from celery import Celery
 from celery.app.annotations import resolve_all
 from celery.app.task import Task
 from celery.backends.base import Backend
+from django.db import IntegrityError, connections
+from django.db.models import QuerySet
 
 from chroniker.escaping import one_line
 from chroniker.executors import report_connections
@@ -43,9 +48,12 @@ class Results:
 
     def _mark(self, method: str, task_id: str, *args: Any, **kwargs: Any) -> None:
         try:
-            store = partial(getattr(_with_few_retries(self._backend), method), task_id, *args, **kwargs)
+            backend = _with_few_retries(self._backend)
+            if is_in_database := _is_in_database(backend):
+                _insert_first(backend)
+            store = partial(getattr(backend, method), task_id, *args, **kwargs)
             # The parent of a pool stores results of lost processes: it keeps no connection, because it forks.
-            if _is_in_database(self._backend) and report_connections.has_idle():
+            if is_in_database and report_connections.has_idle():
                 report_connections.twice(store)
             else:
                 store()
@@ -66,6 +74,25 @@ def _with_few_retries(backend: Any) -> Any:
 def _is_in_database(backend: Backend) -> bool:
     """Whether it is the backend of django-celery-results, which stores results through Django's connections."""
     return type(backend).__module__.startswith("django_celery_results.backends.database")
+
+
+class _InsertFirst(QuerySet[Any]):
+    def get_or_create(self, defaults: Any = None, **key: Any) -> tuple[Any, bool]:
+        self._for_write = True
+        if not connections[self.db].in_atomic_block:
+            with suppress(IntegrityError):  # this task has a result already
+                return self.create(**key, **(defaults or {})), True
+        return super().get_or_create(defaults, **key)
+
+
+def _insert_first(backend: Any) -> None:
+    """Let this copy of the backend store a new result by one INSERT, without a search and a transaction before."""
+    from django_celery_results.models import TaskResult  # an optional package
+
+    if backend.TaskModel is TaskResult:  # else the project's own
+        manager = copy(TaskResult._default_manager)
+        manager.get_queryset = partial(_InsertFirst, TaskResult)  # type: ignore[method-assign]
+        backend.TaskModel = SimpleNamespace(_default_manager=manager, DoesNotExist=TaskResult.DoesNotExist)
 
 
 def delete(app: Celery, run_ids: Collection[UUID]) -> None:

@@ -11,6 +11,7 @@ import os
 import socket
 import sys
 import threading
+import weakref
 from contextlib import suppress
 
 from chroniker.process import command_main
@@ -40,6 +41,7 @@ def main() -> None:
             " safely, so each run waits for a start of Django (see the check chroniker.W013)"
         )
     gc.collect()
+    skip_signals_at_exit()
     remember_open_files()
     gc.freeze()  # forks share these pages until their garbage collector writes to them
     KeeperParent(requests).serve()
@@ -69,3 +71,16 @@ def warm_up() -> None:
         del connections[alias]
     for cache in caches.all(initialized_only=True):
         cache.close()
+
+
+def skip_signals_at_exit() -> None:
+    """Leave out Django's finalizers of signal receivers at the end of each fork: they would only set flags there.
+
+    They still apply when such a receiver is deleted. Each would copy pages that the forks share.
+    """
+    from django.dispatch import Signal
+
+    for finalizer in list(weakref.finalize._registry):  # type: ignore[attr-defined]
+        found = finalizer.peek()
+        if found is not None and isinstance(getattr(found[1], "__self__", None), Signal):
+            finalizer.atexit = False
