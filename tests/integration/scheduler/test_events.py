@@ -102,6 +102,16 @@ def test_a_second_event_with_the_same_key_is_the_first_one() -> None:
     assert Activation.objects.filter(target=job).count() == 1
 
 
+def test_a_key_is_used_up_by_an_event_that_was_passed_over() -> None:
+    job = a_target(enabled=False)
+    first = chroniker.trigger(job, key="order 7")
+    Job.objects.filter(pk=job.pk).update(enabled=True)
+    tick()
+    second = chroniker.trigger(job, key="order 7")
+    assert (second.pk, second.outcome) == (first.pk, "PASSED")
+    assert not Run.objects.exists()
+
+
 def test_a_repeated_key_does_not_break_the_transaction_of_the_caller() -> None:
     job = a_target()
     chroniker.trigger(job, key="k")

@@ -50,6 +50,15 @@ def test_its_age_grows_until_it_is_touched_again(directory: Path, clock: Clock) 
     assert ages(directory, "beat") == {}
 
 
+@pytest.mark.parametrize(("age", "status"), [(60, 0), (61, 1)])
+def test_a_process_may_be_silent_for_a_minute(directory: Path, clock: Clock, age: int, status: int) -> None:
+    an_alive_file(directory)
+    clock.now += age
+    with pytest.raises(SystemExit) as end:
+        alive.main(["beat", "--runtime-dir", str(directory)])
+    assert end.value.code == status
+
+
 def test_a_loop_that_turns_fast_writes_seldom(directory: Path, clock: Clock) -> None:
     file = an_alive_file(directory)
     clock.now += 1
