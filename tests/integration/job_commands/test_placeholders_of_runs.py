@@ -58,6 +58,12 @@ def test_a_raw_command_gets_the_values() -> None:
     assert stdout_of(ran(job, instant=ASKED)) == "{{.Names}} 2026-03-29 01:00\n"
 
 
+def test_a_raw_command_has_the_same_variables() -> None:
+    line = 'sh -c "echo $CHRONIKER_TRIGGER $CHRONIKER_ATTEMPT $CHRONIKER_SCHEDULED_FOR"'
+    job = a_job_of_new_year(command="", raw_command=line)
+    assert stdout_of(ran(job, instant=ASKED)) == f"MANUAL 1 {ASKED.isoformat()}\n"
+
+
 def test_arguments_for_one_run_have_placeholders_too() -> None:
     job = a_job_of_new_year(command="env_dump")
     run = ran(job, args="{{ token }} {{ attempt }} {{ trigger }}")

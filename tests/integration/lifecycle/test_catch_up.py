@@ -144,6 +144,18 @@ def test_one_run_for_the_last_skips_the_others_with_the_reason() -> None:
     )
 
 
+def test_one_run_for_the_last_tells_those_beyond_the_grace_from_those_that_it_replaces() -> None:
+    job = a_due_job(minutes=6, catch_up=CatchUp.LATEST, misfire_grace_seconds=150)
+    first = state_of(job).next_instant
+    assert first is not None
+    claimed(first + dt.timedelta(minutes=5, seconds=10))
+    assert ranges(job) == [
+        (first, first + 2 * MINUTE, Status.SKIPPED, Code.MISSED),
+        (first + 3 * MINUTE, first + 4 * MINUTE, Status.SKIPPED, Code.CATCH_UP),
+        (first + 5 * MINUTE, first + 5 * MINUTE, Status.CLAIMED, ""),
+    ]
+
+
 def test_one_run_for_the_last_skips_nothing_if_one_is_due() -> None:
     job = a_due_job(minutes=1, catch_up=CatchUp.LATEST)
     first = state_of(job).next_instant

@@ -16,7 +16,7 @@ from chroniker.clock import jump_detection
 from chroniker.clock.database_clock import database_now
 from chroniker.executors.database_report import DatabaseReport
 from chroniker.job_commands.policy import LONGEST_RECORDED
-from chroniker.lifecycle import Outcome
+from chroniker.lifecycle import Outcome, plan
 from chroniker.lifecycle.close import ERROR_LINE_LENGTH
 from chroniker.models import Job, JobState, Run, Status, Trigger
 from chroniker.process.run_spec import RunOutcome
@@ -143,6 +143,13 @@ def test_a_run_by_hand_is_for_the_moment_of_its_request_and_names_who_requested_
     assert (run.instant_until, run.origin) == (run.instant, Trigger.MANUAL)
     assert run.instant <= run.claimed_at
     assert run.asked_by == ("ann" + "n" * 200)[:150]
+
+
+def test_a_run_by_hand_is_for_its_moment_to_the_microsecond() -> None:
+    """Cut to seconds it might equal a scheduled time, which then seems to have been done."""
+    now = dt.datetime(2026, 3, 29, 3, 0, 0, 1, tzinfo=dt.UTC)
+    [run] = plan.by_hand(state_of(a_booked_job(cron="0 3 * * *")), now).runs
+    assert (run.instant, run.instant_until) == (now, now)
 
 
 def test_a_retry_belongs_to_the_chain_and_is_for_the_instants_of_the_first_attempt() -> None:

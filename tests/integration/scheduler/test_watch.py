@@ -98,6 +98,22 @@ def test_a_scheduler_within_its_time_is_not_reported(age: dt.timedelta, fields: 
 
 
 @override_settings(CHRONIKER_ALARM_EMAILS=OPS)
+@pytest.mark.parametrize(
+    ("age", "fields"),
+    [
+        (3 * MINUTE, {}),
+        (11 * MINUTE, {"kind": "cron", "period": 240}),
+    ],
+)
+def test_a_scheduler_is_silent_after_the_timeout_or_two_and_a_half_of_its_periods(
+    age: dt.timedelta, fields: dict[str, Any]
+) -> None:
+    a_ticker(age, **fields)
+    [title] = look()
+    assert title.startswith("Nothing has ticked since ")
+
+
+@override_settings(CHRONIKER_ALARM_EMAILS=OPS)
 def test_a_scheduler_that_never_ticked_is_not_reported() -> None:
     assert look() == []
 
