@@ -66,10 +66,9 @@ def _later_sql(vendor: str) -> str:
 
 
 def _clock_sql(real: dict[str, str], simulated: dict[str, str], vendor: str) -> str:
-    moment = simulated_time.moment()
-    if moment is None:
+    if simulated_time.moment() is None:
         return _sql(real, vendor)
-    return _sql(simulated, vendor).format(moment=f"{moment:%Y-%m-%d %H:%M:%S.%f}")
+    return _sql(simulated, vendor).format(moment=simulated_time.literal())
 
 
 def database_now(using: str | None = None) -> dt.datetime:

@@ -9,8 +9,12 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 _moment: dt.datetime | None = None
+#: In a statement that is compiled once: the simulated time of each execution.
+_PLACEHOLDER = "simulated time"
+_is_left_open: ContextVar[bool] = ContextVar("_is_left_open", default=False)
 
 
 def moment() -> dt.datetime | None:
@@ -22,6 +26,26 @@ def set_moment(moment: dt.datetime) -> None:
     """Let the simulated time stand at ``moment``, which is aware."""
     global _moment
     _moment = moment.astimezone(dt.UTC)
+
+
+def literal() -> str:
+    """The simulated time as the content of an SQL literal, or its placeholder within ``left_open``."""
+    return _PLACEHOLDER if _is_left_open.get() else f"{_moment:%Y-%m-%d %H:%M:%S.%f}"
+
+
+@contextmanager
+def left_open() -> Iterator[None]:
+    """What is compiled within this block contains a placeholder: ``filled_in`` has to be used at each execution."""
+    token = _is_left_open.set(True)
+    try:
+        yield
+    finally:
+        _is_left_open.reset(token)
+
+
+def filled_in(sql: str) -> str:
+    """A statement that was compiled within ``left_open``, with the simulated time of now."""
+    return sql if _moment is None else sql.replace(_PLACEHOLDER, literal())
 
 
 @contextmanager

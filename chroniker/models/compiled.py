@@ -1,12 +1,14 @@
 """Queries that are compiled once and sent often: Django often takes longer to build one than a database to answer.
 
-Only on PostgreSQL, where a list of ids is one parameter, and while no time is simulated. Elsewhere a query is built
-each time, by the same function.
+A list of ids is one parameter on PostgreSQL and SQLite. Elsewhere a query with such a list is built each time, by the
+same function.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
+import json
 import time
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple
@@ -55,6 +57,9 @@ class AnyOf(Func):
         column, params = compiler.compile(self.source_expressions[0])
         if connection.vendor == "postgresql":
             return f"{column} = ANY(%s::bigint[])", [*params, self.ids]
+        if connection.vendor == "sqlite":
+            ids = self.ids if isinstance(self.ids, Given) else json.dumps(self.ids)
+            return f"{column} IN (SELECT value FROM json_each(%s))", [*params, ids]  # nosec B608
         assert not isinstance(self.ids, Given)
         if not self.ids:
             raise EmptyResultSet
@@ -68,15 +73,29 @@ def fetch(build: Callable[..., Rows], *inputs: Any, **given: Any) -> list[Any]:
     What else the text contains has to be in ``_environment``.
     """
     connection = connections[settings.database]
-    if not ENABLED or connection.vendor != "postgresql" or simulated_time.moment() is not None:
+    if not ENABLED or (connection.vendor == "mysql" and any(isinstance(each, list) for each in given.values())):
         return list(build(*inputs, **given))
-    query = _compiled(build, inputs, tuple(given), _environment())
+    with simulated_time.left_open():
+        query = _compiled(build, inputs, tuple(given), _environment())
     if query is None:
         return []
+    values = {name: _adapted(value, connection) for name, value in given.items()}
     with connection.cursor() as cursor:
-        cursor.execute(query.sql, [given[each.name] if isinstance(each, Given) else each for each in query.params])
+        cursor.execute(
+            simulated_time.filled_in(query.sql),
+            [values[each.name] if isinstance(each, Given) else each for each in query.params],
+        )
         rows: list[Any] = cursor.fetchall()
     return list(query.compiler.apply_converters(rows, query.converters)) if query.converters else rows
+
+
+def _adapted(value: Any, connection: BaseDatabaseWrapper) -> Any:
+    """The value as the driver takes it."""
+    if connection.vendor == "postgresql":
+        return value
+    if isinstance(value, dt.datetime):
+        return connection.ops.adapt_datetimefield_value(value)
+    return json.dumps(value) if isinstance(value, list) else value
 
 
 class _Query(NamedTuple):
@@ -105,6 +124,7 @@ def _environment() -> tuple[Any, ...]:
     return (
         (settings.database, settings.select_for_update, settings.installation),
         (installation.known_identity(), jump_detection.known_server()),
+        simulated_time.moment() is None,
         time.monotonic() // COMPILED_FOR_SECONDS,
     )
 

@@ -63,16 +63,16 @@ class Statement:
 
     def fetch(self, values: Values) -> Sequence[Any] | None:
         """Execute it on the deciding database; returns its first row."""
-        connection = connections[settings.database]
+        connection, is_real = connections[settings.database], simulated_time.moment() is None
         with connection.cursor() as cursor:
-            if connection.vendor == "postgresql" and prepared.is_worthwhile(cursor, self.sql):
+            if is_real and connection.vendor == "postgresql" and prepared.is_worthwhile(cursor, self.sql):
                 if self._prepared is None:
                     self._prepared = prepared.prepared(self.sql, self.params, connection.connection)
                 columns = {each.name: each for each in self.params if isinstance(each, Given)}
                 bound = {name: _value(each, values, connection) for name, each in columns.items()}
                 prepared.execute(cursor, self._prepared, bound)
             else:
-                cursor.execute(self.sql, self.bind(values, connection))
+                cursor.execute(simulated_time.filled_in(self.sql), self.bind(values, connection))
             row: Sequence[Any] | None = cursor.fetchone()
             return row
 
@@ -96,9 +96,8 @@ def compiled_once(build: Callable[..., R]) -> Callable[..., R]:
 
     @functools.wraps(build)
     def wrapper(*args: Any) -> R:
-        if simulated_time.moment() is not None:  # a literal of the statement
-            return build(*args)
-        return remembered(_inputs(), *args)
+        with simulated_time.left_open():
+            return remembered(_inputs(), *args)
 
     setting_changed.connect(lambda **kwargs: remembered.cache_clear(), weak=False)
     return wrapper
@@ -109,5 +108,6 @@ def _inputs() -> tuple[Any, ...]:
     return (
         (settings.database, settings.hostname, settings.installation),
         (settings.lease, settings.release, settings.check_lock_file),
+        simulated_time.moment() is None,
         time.monotonic() // COMPILED_FOR_SECONDS,
     )

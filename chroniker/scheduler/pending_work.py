@@ -92,10 +92,13 @@ class _Statement(NamedTuple):
 
 def _ask(now: dt.datetime | None) -> tuple[dt.datetime, str, dt.datetime | None, dict[str, bool]]:
     """The database's clock, the server, the next moment, and the answer to each question."""
-    is_fixed = now is not None or simulated_time.moment() is not None
-    statement = _compiled(now or StatementNow()) if is_fixed else _remembered(*_what_it_depends_on())
+    if now is None:
+        with simulated_time.left_open():
+            statement = _remembered(*_what_it_depends_on())
+    else:
+        statement = _compiled(now)
     with connections[settings.database].cursor() as cursor:
-        cursor.execute(statement.sql, statement.params)
+        cursor.execute(simulated_time.filled_in(statement.sql), statement.params)
         clock, server, *answers = cursor.fetchone()
     upcoming = [aware(each) for each in answers[: statement.n_moments] if each is not None]
     found = dict.fromkeys(statement.names, False)
