@@ -27,6 +27,7 @@ from chroniker.lifecycle.notify import RECIPIENTS, annotate_recipients, enqueue,
 from chroniker.lifecycle.pending_retries import retry_at
 from chroniker.lifecycle.transactions import locked, transactional
 from chroniker.models import EVERY_HOST, OPEN, Backfill, EventKind, JobState, Lease, Run, Status, Trigger
+from chroniker.models.compiled import fetch_models
 from chroniker.models.statements import Statement, compiled_once, parameter, parameters
 from chroniker.reasons import NO_REASON, Code, Reason
 
@@ -79,10 +80,11 @@ def _finish(run_id: UUID, token: int, nonce: UUID, outcome: Outcome) -> tuple[bo
         if (closed := one_statement.close(_statement(), values, RECIPIENTS)) is not None:
             closed_run = closed.run if closed.is_fresh else _read(run_id).get()
             return True, _conclude_one([closed.state], closed_run, outcome)
-    run = _read(run_id).first()
-    if run is None:
+    found = fetch_models(_read, run_id=run_id)
+    if not found:
         return False, []  # its job was deleted meanwhile
-    states = list(locked(JobState.objects.filter(pk=run.job_id), skip=False))
+    (run,) = found
+    states = fetch_models(_locked_state, job_id=run.job_id)
     moved = _of_holder(run_id, token, nonce).update(**_closed(outcome))
     job = run.job
     run.refresh_from_db()
@@ -100,6 +102,10 @@ def _finish(run_id: UUID, token: int, nonce: UUID, outcome: Outcome) -> tuple[bo
 def _read(run_id: UUID) -> QuerySet[Run]:
     rows: QuerySet[Run] = annotate_recipients(Run.objects.filter(pk=run_id).select_related("job__group"))
     return rows
+
+
+def _locked_state(job_id: int) -> QuerySet[JobState]:
+    return locked(JobState.objects.filter(pk=job_id), skip=False)
 
 
 def _of_holder(run_id: UUID, token: int, nonce: UUID) -> QuerySet[Run]:

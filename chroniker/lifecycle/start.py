@@ -23,6 +23,7 @@ from chroniker.lifecycle.notify import enqueue_start
 from chroniker.lifecycle.recipients import has_run_channels
 from chroniker.lifecycle.transactions import send_after_commit, transactional
 from chroniker.models import AlertKind, EventKind, Job, Lease, Run, Status, installation
+from chroniker.models.compiled import fetch_models
 from chroniker.models.conflicts import repeated_after_conflict
 from chroniker.models.statements import Statement, compiled_once, parameter
 from chroniker.reasons import NO_REASON, Code, Reason
@@ -166,9 +167,10 @@ def _start(run_id: UUID, token: int, nonce: UUID, taker: Taker) -> Started | Non
     moved = _claim_of(run_id, token, taker).update(**_running(nonce, taker))
     before = jump_detection.read_host_clocks()
     # A repeated start, which updated no row, finds its own nonce; any other caller finds nothing.
-    run = _with_facts(Run.objects.filter(pk=run_id, token=token, nonce=nonce, status=Status.RUNNING)).first()
-    if run is None:
+    found = fetch_models(_started, run_id=run_id, token=token, nonce=nonce)
+    if not found:
         return None
+    (run,) = found
     if moved:
         _postpone_if_held(run, taker)
     reading = jump_detection.evaluate(run.now, run.server or None, before)
@@ -187,8 +189,9 @@ def _is_late(alerts_open: int | None) -> bool:
     return bool((alerts_open or 0) & AlertKind.LATE.bit)
 
 
-def _with_facts(runs: QuerySet[Run]) -> Any:
-    """The runs with their jobs, and what a start has to know, in one statement."""
+def _started(run_id: UUID, token: int, nonce: UUID) -> Any:
+    """The started run with its job, and what a start has to know, in one statement."""
+    runs = Run.objects.filter(pk=run_id, token=token, nonce=nonce, status=Status.RUNNING)
     return runs.select_related("job").annotate(
         now=FromNow(),
         server=jump_detection.server_column(),

@@ -6,18 +6,22 @@ same function.
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 import functools
 import json
 import time
-from collections.abc import Callable, Collection, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Collection, Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any, NamedTuple, TypeVar
+from uuid import UUID
 
 from django.core.exceptions import EmptyResultSet
 from django.core.signals import setting_changed
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import BooleanField, DateTimeField, Expression, F, Field, Func, QuerySet
+from django.db.models import BooleanField, DateTimeField, Expression, F, Field, Func, Model, QuerySet
+from django.db.models.query import ModelIterable
 from django.db.models.sql.compiler import SQLCompiler
 
 from chroniker.clock import jump_detection, simulated_time
@@ -30,6 +34,7 @@ COMPILED_FOR_SECONDS = 60
 #: Tests compare both ways. It is no setting: both do the same.
 ENABLED = True
 
+M = TypeVar("M", bound=Model)
 Rows = QuerySet[Any, Any]
 
 
@@ -69,24 +74,41 @@ class AnyOf(Func):
 def fetch(build: Callable[..., Rows], *inputs: Any, **given: Any) -> list[Any]:
     """The rows of ``build(*inputs, **given)``, which returns a queryset of value lists.
 
-    ``inputs`` are hashable and decide the text of the query; ``given`` are times, and lists of ids for ``AnyOf``.
+    ``inputs`` are hashable and decide the text of the query; ``given`` are times, ids, and lists of ids for ``AnyOf``.
     What else the text contains has to be in ``_environment``.
     """
     connection = connections[settings.database]
-    if not ENABLED or (connection.vendor == "mysql" and any(isinstance(each, list) for each in given.values())):
+    if not _can_be_compiled(given, connection):
         return list(build(*inputs, **given))
     with simulated_time.left_open():
         query = _compiled(build, inputs, tuple(given), _environment())
     if query is None:
         return []
-    values = {name: _adapted(value, connection) for name, value in given.items()}
     with connection.cursor() as cursor:
-        cursor.execute(
-            simulated_time.filled_in(query.sql),
-            [values[each.name] if isinstance(each, Given) else each for each in query.params],
-        )
+        cursor.execute(*query.bind(given, connection))
         rows: list[Any] = cursor.fetchall()
     return list(query.compiler.apply_converters(rows, query.converters)) if query.converters else rows
+
+
+def fetch_models(build: Callable[..., QuerySet[M]], *inputs: Any, **given: Any) -> list[M]:
+    """Like ``fetch``, where ``build`` returns a queryset of models; ``select_related`` and annotations are possible."""
+    connection = connections[settings.database]
+    if not _can_be_compiled(given, connection):
+        return list(build(*inputs, **given))
+    with simulated_time.left_open():
+        query = _compiled(build, inputs, tuple(given), _environment())
+    if query is None:
+        return []
+    compiler: Any = copy.copy(query.compiler)
+    compiler.connection, bound = connection, query.bind(given, connection)
+    compiler.as_sql = lambda: bound
+    rows: Any = SimpleNamespace(model=compiler.query.model, db=settings.database, _known_related_objects={})
+    rows.query = SimpleNamespace(get_compiler=lambda using: compiler)
+    return list(ModelIterable(rows))
+
+
+def _can_be_compiled(given: Mapping[str, Any], connection: BaseDatabaseWrapper) -> bool:
+    return ENABLED and not (connection.vendor == "mysql" and any(isinstance(each, list) for each in given.values()))
 
 
 def _adapted(value: Any, connection: BaseDatabaseWrapper) -> Any:
@@ -95,6 +117,8 @@ def _adapted(value: Any, connection: BaseDatabaseWrapper) -> Any:
         return value
     if isinstance(value, dt.datetime):
         return connection.ops.adapt_datetimefield_value(value)
+    if isinstance(value, UUID):
+        return value if connection.features.has_native_uuid_field else value.hex
     return json.dumps(value) if isinstance(value, list) else value
 
 
@@ -103,6 +127,12 @@ class _Query(NamedTuple):
     params: Sequence[Any]
     compiler: SQLCompiler
     converters: dict[int, Any]
+
+    def bind(self, given: Mapping[str, Any], connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
+        """The text and the parameters of one execution."""
+        values = {name: _adapted(value, connection) for name, value in given.items()}
+        params = [values[each.name] if isinstance(each, Given) else each for each in self.params]
+        return simulated_time.filled_in(self.sql), params
 
 
 @functools.lru_cache(maxsize=64)
@@ -122,7 +152,7 @@ def _compiled(
 
 def _environment() -> tuple[Any, ...]:
     return (
-        (settings.database, settings.select_for_update, settings.installation),
+        (settings.database, settings.select_for_update, settings.installation, settings.hostname),
         (installation.known_identity(), jump_detection.known_server()),
         simulated_time.moment() is None,
         time.monotonic() // COMPILED_FOR_SECONDS,

@@ -7,14 +7,16 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
+from typing import Any
 
 from django.db import Error
 from django.db.models import Q, QuerySet
 
-from chroniker.clock.database_clock import database_now
+from chroniker.clock.database_clock import StatementNow, database_now
 from chroniker.escaping import one_line
 from chroniker.exceptions import Outdated, Undeliverable
 from chroniker.models import Outbox, installation
+from chroniker.models.compiled import fetch
 from chroniker.outbox import callback, channel_delivery, failing_channels, mail, webhook
 from chroniker.outbox.channels import ADDRESS, CALLBACK, CHANNEL, MAIL, WEBHOOK
 from chroniker.outbox.checked_request import NotDelivered
@@ -47,7 +49,12 @@ MAILS = frozenset({MAIL, ADDRESS})
 
 def is_due() -> bool:
     """Whether a message is due. One read of an index without sent messages."""
-    return _due_rows().exists()
+    return bool(fetch(_any_due))
+
+
+def _any_due() -> QuerySet[Outbox, Any]:
+    rows = Outbox.objects.filter(~installation.is_copied(), send_at__lte=StatementNow())
+    return rows.order_by("send_at").values_list("pk")[:1]
 
 
 def send_due(seconds: float = 60.0) -> int:

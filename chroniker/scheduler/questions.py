@@ -6,7 +6,7 @@ A new kind of work is one line here, a field of ``PendingWork``, and a case in t
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from django.db.models import Exists, Expression, OuterRef, Q, QuerySet
@@ -19,6 +19,7 @@ from chroniker.eligibility.waiting_activations import to_look_at, waiting
 from chroniker.executors import executors
 from chroniker.lifecycle import alert_watch
 from chroniker.models import Group, Job, JobState, Lease, Outbox, Overlap, Status, Switch, installation
+from chroniker.models.compiled import fetch
 from chroniker.scheduler import dispatch, fleet_work
 
 Questions = Mapping[str, Sequence[QuerySet[Any]]]
@@ -95,5 +96,11 @@ def first_after(rows: QuerySet[Any], column: str, now: dt.datetime | Expression)
 
 def next_moment(after: dt.datetime) -> dt.datetime | None:
     """The first time after ``after`` at which something of ``moments`` is due. One statement for each."""
-    found = [first_after(rows, column, after).values_list(column, flat=True).first() for rows, column in moments()]
-    return min((each for each in found if each is not None), default=None)
+    here = tuple(executors.here())
+    found = [row[0] for number in range(len(moments())) for row in fetch(_first_of, number, here, after=after)]
+    return min(found, default=None)
+
+
+def _first_of(number: int, here: Collection[str], after: dt.datetime) -> QuerySet[Any, Any]:
+    del here  # part of the text
+    return first_after(*moments()[number], after).values_list(moments()[number][1])

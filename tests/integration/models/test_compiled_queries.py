@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Collection
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models.functions import TruncDay
 from django.test import override_settings
 
+from chroniker.clock import simulated_time
+from chroniker.clock.database_clock import StatementNow
 from chroniker.conf import settings
-from chroniker.models import Job, compiled
-from chroniker.models.compiled import AnyOf, fetch
-from tests.support.factories import a_job
+from chroniker.models import Group, Job, JobState, Run, compiled
+from chroniker.models.compiled import AnyOf, fetch, fetch_models
+from chroniker.scheduler.tick import tick
+from tests.support.factories import a_due_job, a_job
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.every_database]
 
 
 def names(prefix: str, ids: Collection[int]) -> QuerySet[Job, Any]:
@@ -42,3 +48,43 @@ def test_a_change_of_settings_is_followed_at_once() -> None:
     with override_settings(CHRONIKER_HOSTNAME="there"):
         assert [tuple(row) for row in fetch(for_this_host, ids=[job.pk])] == [("there",)]
     assert fetch(for_this_host, ids=[job.pk]) == []
+
+
+def a_moment() -> QuerySet[Job, Any]:
+    return Job.objects.annotate(now=StatementNow()).values_list("now")
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_simulated_time_is_that_of_each_use(enabled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiled, "ENABLED", enabled)
+    a_job()
+    before = fetch(a_moment)[0][0]
+    with simulated_time.simulated():
+        for day in (1, 2):
+            moment = dt.datetime(2024, 2, day, 12, 30, tzinfo=dt.UTC)
+            simulated_time.set_moment(moment)
+            assert fetch(a_moment)[0][0] == moment
+            assert next(iter(a_moment()))[0] == moment
+    assert fetch(a_moment)[0][0] >= before
+
+
+def a_run(run: UUID, since: dt.datetime) -> Any:
+    rows = Run.objects.filter(pk=run, claimed_at__gte=since).select_related("job__group")
+    return rows.annotate(day=TruncDay("claimed_at"), is_due=Exists(JobState.objects.filter(pk=OuterRef("job"))))
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_models_are_those_of_the_queryset(enabled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiled, "ENABLED", enabled)
+    for group in (None, Group.objects.create(name="mail")):
+        a_due_job(group=group)
+        (run,) = tick().claimed
+        since = run.claimed_at
+        (found,) = fetch_models(a_run, run=run.pk, since=since)
+        (expected,) = a_run(run.pk, since)
+        assert found.__dict__.keys() == expected.__dict__.keys()
+        assert found.pk == run.pk and found.job.group == group and found.is_due is True
+        assert found.day == expected.day
+        assert found._state.fields_cache["job"].__dict__.keys() == expected._state.fields_cache["job"].__dict__.keys()
+        assert fetch_models(a_run, run=run.pk, since=since + dt.timedelta(microseconds=1)) == []
+        assert fetch_models(a_run, run=uuid4(), since=since) == []
