@@ -80,8 +80,7 @@ def fetch(build: Callable[..., Rows], *inputs: Any, **given: Any) -> list[Any]:
     connection = connections[settings.database]
     if not _can_be_compiled(given, connection):
         return list(build(*inputs, **given))
-    with simulated_time.left_open():
-        query = _compiled(build, inputs, tuple(given), _environment())
+    query = _query(build, inputs, given)
     if query is None:
         return []
     with connection.cursor() as cursor:
@@ -95,8 +94,7 @@ def fetch_models(build: Callable[..., QuerySet[M]], *inputs: Any, **given: Any) 
     connection = connections[settings.database]
     if not _can_be_compiled(given, connection):
         return list(build(*inputs, **given))
-    with simulated_time.left_open():
-        query = _compiled(build, inputs, tuple(given), _environment())
+    query = _query(build, inputs, given)
     if query is None:
         return []
     compiler: Any = copy.copy(query.compiler)
@@ -133,6 +131,11 @@ class _Query(NamedTuple):
         values = {name: _adapted(value, connection) for name, value in given.items()}
         params = [values[each.name] if isinstance(each, Given) else each for each in self.params]
         return simulated_time.filled_in(self.sql), params
+
+
+def _query(build: Callable[..., Rows], inputs: tuple[Any, ...], given: Mapping[str, Any]) -> _Query | None:
+    with simulated_time.left_open():
+        return _compiled(build, inputs, tuple(given), _environment())
 
 
 @functools.lru_cache(maxsize=64)

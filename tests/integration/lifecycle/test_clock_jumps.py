@@ -15,6 +15,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from django.core.management import call_command
+from django.core.signals import setting_changed
 from django.db import connection
 from django.test import override_settings
 
@@ -56,6 +57,7 @@ def jump(monkeypatch: pytest.MonkeyPatch) -> Jump:
         monkeypatch.setitem(database_clock._LATER, "mysql", f"({later['mysql']} + INTERVAL {by} SECOND)")
         for templates, before in ((database_clock._NOW, now), (database_clock._LATER, later)):
             monkeypatch.setitem(templates, "sqlite", before["sqlite"].replace("'now'", f"'now', '{by} seconds'"))
+        setting_changed.send(None, setting="", value=None, enter=True)  # forget statements with another clock
 
     return jump
 
