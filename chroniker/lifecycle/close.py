@@ -84,7 +84,7 @@ def _finish(run_id: UUID, token: int, nonce: UUID, outcome: Outcome) -> tuple[bo
     if not found:
         return False, []  # its job was deleted meanwhile
     (run,) = found
-    states = fetch_models(_locked_state, job_id=run.job_id)
+    states = list(locked(JobState.objects.filter(pk=run.job_id), skip=False))
     moved = _of_holder(run_id, token, nonce).update(**_closed(outcome))
     job = run.job
     run.refresh_from_db()
@@ -102,10 +102,6 @@ def _finish(run_id: UUID, token: int, nonce: UUID, outcome: Outcome) -> tuple[bo
 def _read(run_id: UUID) -> QuerySet[Run]:
     rows: QuerySet[Run] = annotate_recipients(Run.objects.filter(pk=run_id).select_related("job__group"))
     return rows
-
-
-def _locked_state(job_id: int) -> QuerySet[JobState]:
-    return locked(JobState.objects.filter(pk=job_id), skip=False)
 
 
 def _of_holder(run_id: UUID, token: int, nonce: UUID) -> QuerySet[Run]:
