@@ -104,6 +104,7 @@ def test_declarable_fields_are_the_editable_fields() -> None:
         "after",
         "triggered_by",
         "channels",
+        "tags",
     }
 
 
