@@ -100,9 +100,8 @@ def fetch_models(build: Callable[..., QuerySet[M]], *inputs: Any, **given: Any) 
     compiler: Any = copy.copy(query.compiler)
     compiler.connection, bound = connection, query.bind(given, connection)
     compiler.as_sql = lambda: bound
-    rows: Any = SimpleNamespace(model=compiler.query.model, db=settings.database, _known_related_objects={})
-    rows.query = SimpleNamespace(get_compiler=lambda using: compiler)
-    return list(ModelIterable(rows))
+    source: Any = SimpleNamespace(get_compiler=lambda using: compiler)
+    return list(ModelIterable(QuerySet(compiler.query.model, query=source, using=settings.database)))
 
 
 def _can_be_compiled(given: Mapping[str, Any], connection: BaseDatabaseWrapper) -> bool:
