@@ -77,26 +77,36 @@ def fetch(build: Callable[..., Rows], *inputs: Any, **given: Any) -> list[Any]:
     ``inputs`` are hashable and decide the text of the query; ``given`` are times, ids, and lists of ids for ``AnyOf``.
     What else the text contains has to be in ``_environment``.
     """
+    return _rows(build, inputs, given, _values)
+
+
+def fetch_models(build: Callable[..., QuerySet[M]], *inputs: Any, **given: Any) -> list[M]:
+    """Like ``fetch``, where ``build`` returns a queryset of models; ``select_related`` and annotations are possible."""
+    return _rows(build, inputs, given, _models)
+
+
+def _rows(
+    build: Callable[..., Rows],
+    inputs: tuple[Any, ...],
+    given: Mapping[str, Any],
+    execute: Callable[[_Query, Mapping[str, Any], BaseDatabaseWrapper], list[Any]],
+) -> list[Any]:
+    """The rows of ``build``: by ``execute`` where the query can be compiled."""
     connection = connections[settings.database]
     if not _can_be_compiled(given, connection):
         return list(build(*inputs, **given))
     query = _query(build, inputs, given)
-    if query is None:
-        return []
+    return [] if query is None else execute(query, given, connection)
+
+
+def _values(query: _Query, given: Mapping[str, Any], connection: BaseDatabaseWrapper) -> list[Any]:
     with connection.cursor() as cursor:
         cursor.execute(*query.bind(given, connection))
         rows: list[Any] = cursor.fetchall()
     return list(query.compiler.apply_converters(rows, query.converters)) if query.converters else rows
 
 
-def fetch_models(build: Callable[..., QuerySet[M]], *inputs: Any, **given: Any) -> list[M]:
-    """Like ``fetch``, where ``build`` returns a queryset of models; ``select_related`` and annotations are possible."""
-    connection = connections[settings.database]
-    if not _can_be_compiled(given, connection):
-        return list(build(*inputs, **given))
-    query = _query(build, inputs, given)
-    if query is None:
-        return []
+def _models(query: _Query, given: Mapping[str, Any], connection: BaseDatabaseWrapper) -> list[Any]:
     compiler: Any = copy.copy(query.compiler)
     compiler.connection, bound = connection, query.bind(given, connection)
     compiler.as_sql = lambda: bound
