@@ -140,7 +140,7 @@ class _Pass:
         else:
             self.under_way.start(_server(message), message, send)
 
-    def _record(self, message: Outbox, error: Exception | None) -> None:
+    def _record(self, message: Outbox, error: BaseException | None) -> None:
         """Record the result: of the message, and of its channel."""
         channel = message.channel
         if error is not None:
@@ -192,7 +192,7 @@ def _take(message: Outbox) -> bool:
     return bool(due.update(attempts=message.attempts, send_at=now + LEASE))
 
 
-def _channel_failed(channel: str, error: Exception, failing: Failing) -> None:
+def _channel_failed(channel: str, error: BaseException, failing: Failing) -> None:
     """Defer the channel, unless the error is about this one message."""
     if isinstance(error, Outdated):
         return
@@ -204,18 +204,18 @@ def _channel_failed(channel: str, error: Exception, failing: Failing) -> None:
     failing.known.add(channel)
 
 
-def _is_about_message(error: Exception) -> bool:
+def _is_about_message(error: BaseException) -> bool:
     return isinstance(error, Undeliverable) or (isinstance(error, NotDelivered) and error.is_about_message)
 
 
-def _text(error: Exception) -> str:
+def _text(error: BaseException) -> str:
     """The error without what an address or a server may give away: channels report the status alone."""
     plain = isinstance(error, Undeliverable | NotDelivered)
     text = str(error) if plain else f"{type(error).__name__}: {error}"
     return text.replace("\0", "\N{SYMBOL FOR NULL}")[:LONGEST_ERROR]
 
 
-def _failed(message: Outbox, error: Exception) -> None:
+def _failed(message: Outbox, error: BaseException) -> None:
     """Record the error, unless the message was reserved again or sent meanwhile."""
     text = _text(error)
     over = isinstance(error, Undeliverable) or message.attempts >= MOST_ATTEMPTS

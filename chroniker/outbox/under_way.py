@@ -14,7 +14,7 @@ from chroniker.models import Outbox
 #: Servers that are contacted at the same time; and of these, servers that failed before.
 MOST, MOST_FAILING = 8, 4
 
-Answer = tuple[Outbox, Exception | None]
+Answer = tuple[Outbox, BaseException | None]
 
 
 class UnderWay:
@@ -22,7 +22,7 @@ class UnderWay:
 
     def __init__(self) -> None:
         self._messages: dict[str, Outbox] = {}
-        self._answers: queue.SimpleQueue[tuple[str, Exception | None]] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[tuple[str, BaseException | None]] = queue.SimpleQueue()
 
     def __len__(self) -> int:
         return len(self._messages)
@@ -51,11 +51,14 @@ class UnderWay:
         return self._messages.pop(server), error
 
     def _send(self, server: str, send: Callable[[], None]) -> None:
-        error: Exception | None = None
+        error: BaseException | None = None
         try:
             send()
         except Exception as raised:  # from a server or a mail backend
             error = raised
+        except BaseException as raised:  # such as SystemExit: the message was not sent, and the thread ends
+            error = raised
+            raise
         finally:
             if simulated_time.moment() is None:
                 connections.close_all()  # those that a mail backend opened in this thread

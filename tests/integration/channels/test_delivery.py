@@ -21,7 +21,7 @@ from django.test import override_settings
 from chroniker import outbox
 from chroniker.clock.database_clock import database_now
 from chroniker.models import Channel, ChannelKind, FailingChannel, Outbox, Status
-from chroniker.outbox import channel_test, checked_request, delivery, failing_channels, under_way
+from chroniker.outbox import channel_test, checked_request, delivery, failing_channels, mail, under_way
 from chroniker.outbox.checked_request import HttpRequest, NotDelivered, post
 from tests.support.channels import LOCAL, a_channel, an_alert, raised
 from tests.support.ended_runs import ended, make_due
@@ -435,6 +435,20 @@ def test_alerts_are_sent_before_other_messages(web_server: WebServer, monkeypatc
     raised(an_alert(a_job()))
     assert outbox.send_due() == 2
     assert [each.path for each in web_server.posts] == ["/alerts", "/runs"]
+
+
+@pytest.mark.parametrize("error", [SystemExit(1), KeyboardInterrupt(), GeneratorExit(), RuntimeError()])
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_message_whose_thread_ends_by_an_exception_is_not_sent(
+    monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    def end(*args: object) -> None:
+        raise error
+
+    monkeypatch.setattr(mail, "post", end)
+    message = sent(kind=ChannelKind.MAIL, target="ops@example.com")
+    assert message.sent_at is None and message.send_at is not None and message.attempts == 1
+    assert type(error).__name__ in message.error and FailingChannel.objects.get().failures == 1
 
 
 def test_a_channel_of_an_unknown_kind_gives_its_messages_up() -> None:
