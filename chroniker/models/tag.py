@@ -20,10 +20,13 @@ _MESSAGE = _("A tag has at most 50 of these characters: a-z 0-9 _ . : -, and beg
 
 class TagManager(NamedManager["Tag"]):
     def ensure(self, names: Collection[str]) -> list[Tag]:
-        """The tags with these names; those that do not exist are created. Two statements."""
+        """The tags with these names; those that do not exist are created. Two statements.
+
+        They are created in the order of names, so that two transactions that create the same tags do not deadlock.
+        """
         if not names:
             return []
-        self.bulk_create([Tag(name=name) for name in names], ignore_conflicts=True)
+        self.bulk_create([Tag(name=name) for name in sorted(names)], ignore_conflicts=True)
         return list(self.filter(name__in=names))
 
 
