@@ -1428,7 +1428,9 @@ class Migration(migrations.Migration):
                 ("pass_seconds", models.FloatField(help_text="How long that pass took.", verbose_name="duration")),
                 (
                     "is_paused",
-                    models.BooleanField(default=False, help_text="By CHRONIKER_PAUSED in its settings."),
+                    models.BooleanField(
+                        default=False, help_text="By CHRONIKER_PAUSED in its settings.", verbose_name="paused"
+                    ),
                 ),
             ],
             options={

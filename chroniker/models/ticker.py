@@ -24,7 +24,7 @@ class Ticker(models.Model):
     )
     last_at = models.DateTimeField(_("last pass"), db_index=True, help_text=_("When its last recorded pass ended."))
     pass_seconds = models.FloatField(_("duration"), help_text=_("How long that pass took."))
-    is_paused = models.BooleanField(default=False, help_text=_("By CHRONIKER_PAUSED in its settings."))
+    is_paused = models.BooleanField(_("paused"), default=False, help_text=_("By CHRONIKER_PAUSED in its settings."))
 
     objects = DecidingManager()
 
