@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from chroniker.admin.shared import audit_rows
+from chroniker.admin.shared.console_bar import permission_test
 from chroniker.admin.shared.console_page import render
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.clock.database_clock import database_now
@@ -53,15 +54,18 @@ def pause_page(site: AdminSite, request: HttpRequest, group: Group | None, back:
     what = _("all jobs") if group is None else _("the group “%(name)s”") % {"name": group}
     words = _("Resume %(what)s") if pause else _("Pause %(what)s")
     context: dict[str, Any] = {"title": words % {"what": what}, "pause": pause, "form": form, "back": back}
-    context["open_work"] = _open_work(group)
+    context["open_work"] = _open_work(group, names_job=permission_test(request)("view_job"))
     context["earlier"] = audit_rows.pauses_of(group or Switch(pk=pauses.ALL))
     if group is not None:
         context["console_trail"] = [(_("Groups"), admin_url("chroniker_group_changelist"))]
     return render(site, request, "admin/chroniker/pause.html", "pause", context)
 
 
-def _open_work(group: Group | None) -> list[str]:
-    """What still runs, and until when: whether one can deploy now. One statement."""
+def _open_work(group: Group | None, *, names_job: bool) -> list[str]:
+    """What still runs, and until when: whether one can deploy now. One statement.
+
+    ``names_job``: whether the user may read the name of a job.
+    """
     now = database_now()
     work = current_work.open_work(now, group)
     texts = []
@@ -72,11 +76,12 @@ def _open_work(group: Group | None) -> list[str]:
     if work.last is not None and work.last.ends_at is not None:
         end = work.last.ends_at
         values = {"job": work.last.lease.job.name, "left": relative(end, now), "time": short_time(end, now)}
-        one, many = (
-            _("It probably ends %(left)s, at %(time)s."),
-            _("The last of them, %(job)s, probably ends %(left)s, at %(time)s."),
-        )
-        texts.append((one if work.n_running == 1 else many) % values)
+        if work.n_running == 1:
+            texts.append(_("It probably ends %(left)s, at %(time)s.") % values)
+        elif names_job:
+            texts.append(_("The last of them, %(job)s, probably ends %(left)s, at %(time)s.") % values)
+        else:
+            texts.append(_("The last of them probably ends %(left)s, at %(time)s.") % values)
     if work.n_unknown:
         texts.append(
             ngettext("The end of %(n)d is unknown.", "The ends of %(n)d are unknown.", work.n_unknown)

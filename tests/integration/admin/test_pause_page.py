@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Callable
 
 import pytest
 from django.test import Client
@@ -55,6 +56,14 @@ def test_the_last_one_is_named_and_unknown_ends_and_queued_runs_are_counted(admi
     text = open_work(admin)
     assert text.startswith("4 runs are active. The last of them, long, probably ends in 1 h, at ")
     assert text.endswith("The ends of 2 are unknown. 1 queued run starts in spite of a pause.")
+
+
+def test_a_job_is_not_named_to_a_user_without_the_right_to_view_jobs(staff: Callable[..., Client]) -> None:
+    a_running_job("short", minutes=1, usual=600)
+    a_running_job("secret <b>", minutes=1, usual=1200)
+    hidden, changer, viewer = (open_work(staff("pause_jobs", *also)) for also in ((), ("change_job",), ("view_job",)))
+    assert hidden.startswith("2 runs are active. The last of them probably ends in 1") and "secret" not in hidden
+    assert all("The last of them, secret &lt;b&gt;, probably ends" in each for each in (changer, viewer))
 
 
 def test_a_group_counts_its_own_runs(admin: Client) -> None:
