@@ -18,6 +18,7 @@ WORKER = (
     "--without-mingle",
     "--without-gossip",
 )
+FILL = ("-m", "django", "peer_fill")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +44,13 @@ def _beat(scheduler: str) -> list[str]:
 
 PEERS = (
     Peer(
-        "this project", (), ("fill_this_project.py",), (WORKER, _beat("chroniker_celery.beat:Scheduler")),
-        "a process tree of its own for each run, with lease, guardian, timeout, stored output, result, history of the "
+        "this project", (), (*FILL, "fill_this_project"), (WORKER, _beat("chroniker_celery.beat:Scheduler")),
+        "a process tree of its own for each run, with lease, keeper, timeout, stored output, result, history of the "
         "schedule; any number of beats",
         apps="chroniker chroniker_celery", shown=("django-chroniker-celery",),
     ),
     Peer(
-        "django-celery-beat", ("django-celery-beat", "celery[redis]", "psycopg[binary]"), ("fill_celery_beat.py",),
+        "django-celery-beat", ("django-celery-beat", "celery[redis]", "psycopg[binary]"), (*FILL, "fill_celery_beat"),
         (WORKER, _beat("django_celery_beat.schedulers:DatabaseScheduler")),
         "a Celery task in the pool's process; no guard against a second beat or a second instance; no output, no "
         "record of the run here (a result backend would add one)",
@@ -63,7 +64,7 @@ PEERS = (
         shown=("celery-redbeat", "celery"),
     ),
     Peer(
-        "django-q2", ("django-q2", "redis", "psycopg[binary]", "setuptools"), ("fill_django_q.py",),
+        "django-q2", ("django-q2", "redis", "psycopg[binary]", "setuptools"), (*FILL, "fill_django_q"),
         (("-m", "django", "qcluster"),),
         "a function in a worker process, with timeout and a row for its result; looks for due schedules every 30 s; no "
         "output",
@@ -84,7 +85,7 @@ PEERS = (
         shown=("procrastinate",),
     ),
     Peer(
-        "django-chroniker", ("django-chroniker", "redis", "psycopg[binary]"), ("fill_chroniker.py",),
+        "django-chroniker", ("django-chroniker", "redis", "psycopg[binary]"), (*FILL, "fill_chroniker"),
         (("each_minute.py",),),
         "a process for each due job, all at once; output and result in a row; cron starts it once a minute; a lease by "
         "the clock of the host",

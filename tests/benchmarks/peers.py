@@ -26,7 +26,7 @@ from tests.benchmarks.peer_list import PEERS, Peer
 from tests.support.servers import RedisServer
 
 PROJECTS = Path(__file__).with_name("peer_projects")
-#: Until all processes of a peer are ready; how long it is then idle, with one full minute in it.
+#: Until all processes of a peer are ready, which no sign shows for all peers; then it is idle, for one full minute.
 READY_SECONDS, IDLE_SECONDS = 25.0, 62.0
 #: All runs have to start within this time after they were due.
 LIMIT_SECONDS = 240.0
@@ -151,7 +151,7 @@ def _starts(broker: RedisServer, due: int, until: float) -> list[float]:
     """The times of the starts, as soon as there are enough of them."""
     client = redis.Redis.from_url(f"{broker.url.rpartition('/')[0]}/9")
     while client.llen("starts") < due and time.time() < until:
-        time.sleep(0.05)
+        time.sleep(0.05)  # the times are those of the peers, so this only limits the load
     return sorted(map(float, client.lrange("starts", 0, -1)))
 
 

@@ -11,6 +11,6 @@ while True:
     time.sleep(60 - time.time() % 60)
     started = [each for each in started if each.poll() is None]
     started.append(subprocess.Popen([sys.executable, "-m", "django", "cron"]))
-    for _each in range(50):  # reap what has ended, so that its processor time is counted
+    for _each in range(50):  # collect ended processes each second, so that their processor time is counted
         time.sleep(1)
         started = [each for each in started if each.poll() is None]

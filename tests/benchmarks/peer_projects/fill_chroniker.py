@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 
-import django
 from plan import AT, DAY, DUE, FAR
 
-django.setup()
+from chroniker.models import Job
 
-from django.core.management import call_command  # noqa: E402
 
-from chroniker.models import Job  # noqa: E402
-
-call_command("migrate", verbosity=0)
-upcoming = [*[dt.datetime.now(dt.UTC) + DAY] * FAR, *[AT] * DUE]
-Job.objects.bulk_create(
-    [
-        Job(name=f"job {n}", frequency="DAILY", params="interval:1", command="peer_noop", next_run=at)
-        for n, at in enumerate(upcoming)
-    ],
-    batch_size=2_000,
-)
+def fill() -> None:
+    upcoming = [*[dt.datetime.now(dt.UTC) + DAY] * FAR, *[AT] * DUE]
+    Job.objects.bulk_create(
+        [
+            Job(name=f"job {n}", frequency="DAILY", params="interval:1", command="peer_noop", next_run=at)
+            for n, at in enumerate(upcoming)
+        ],
+        batch_size=2_000,
+    )
