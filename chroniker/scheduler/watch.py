@@ -53,7 +53,7 @@ class Watch:
         return time.monotonic() - self._looked_at >= interval()
 
     def look(self) -> None:
-        """Raise and end alarms. About five statements. A database error is logged, and the next look begins anew."""
+        """Raise and end alarms. About five statements. A database error is logged, and the next look tries again."""
         try:
             self._look()
         except Error as error:
