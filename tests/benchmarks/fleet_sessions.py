@@ -79,7 +79,7 @@ class Players:
     def _answers(self) -> list[Any]:
         answers = [line.recv() for line in self._lines]
         for answer in answers:
-            if isinstance(answer, BaseException):
+            if isinstance(answer, Exception):
                 raise answer
         return answers
 
@@ -93,7 +93,7 @@ class Players:
             line.recv()
             line.send(self._work(part, sessions))
             line.recv()  # until the counts are read
-        except BaseException as error:
+        except Exception as error:  # the parent raises it
             line.send(error)
 
 
@@ -127,10 +127,10 @@ class ServerWork:
     def per(self, unit: str, units: int) -> Row:
         """For each of ``units`` pieces of work. Call it while all sessions are open."""
         after = _seconds_by_process()
-        used = sum(seconds - self._seconds.get(pid, 0.0) for pid, seconds in after.items())
+        total = sum(seconds - self._seconds.get(pid, 0.0) for pid, seconds in after.items())
         commits, fsyncs, wal = (b - a for a, b in zip(self._counts, self._read(), strict=True))
         return {
-            f"server_ms_per_{unit}": figure(used / units * 1000),
+            f"server_ms_per_{unit}": figure(total / units * 1000),
             f"commits_per_{unit}": figure(commits / units),
             f"fsyncs_per_{unit}": figure(fsyncs / units),
             f"wal_bytes_per_{unit}": figure(wal / units),
@@ -138,7 +138,7 @@ class ServerWork:
         }
 
     def _read(self) -> list[float]:
-        time.sleep(self._settle)
+        time.sleep(self._settle)  # see PlayedBy
         with connection.cursor() as cursor:
             cursor.execute(_COUNTS)
             return list(map(float, cursor.fetchone()))

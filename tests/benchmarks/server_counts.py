@@ -19,8 +19,8 @@ _STATEMENTS = """
     WHERE query !~* '^(begin|commit|rollback|savepoint|release|set |select set_config)'
     AND query !~ '(OPERATOR.pg_catalog|"status" IN .* LIMIT)'
 """
-#: A session reports its counts to the others once a second at most.
-_SECONDS = 1.5
+#: A session that does nothing more reports its last counts after ten seconds.
+_SECONDS = 11.0
 
 
 class ServerCounts:
