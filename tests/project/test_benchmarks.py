@@ -28,7 +28,7 @@ def test_the_benchmark_of_the_tick_prints_a_row_for_each_number_of_due_jobs() ->
     allowed = limits()
     for row in (idle, some):
         limit = allowed[f"statements of a tick, {row['due']} due"]
-        assert row["statements"] <= limit, "worse by a quarter: find out why, or change the number in counts.json"
+        assert row["statements"] <= limit, "find out why, or change the limit in tests/benchmarks/counts.json"
 
 
 def test_a_report_writes_the_rows_into_its_page(tmp_path: Path) -> None:

@@ -12,10 +12,10 @@ from tests.support.servers import RedisServer
 @pytest.mark.celery
 @pytest.mark.database("postgres")
 @pytest.mark.skipif(not RedisServer.available(), reason="redis is not installed here")
-def test_no_count_is_worse_by_a_quarter() -> None:
+def test_no_count_exceeds_its_limit() -> None:
     counts = {row["figure"]: row["count"] for row in printed_by("counts")}
     allowed = limits()
     if DurablePostgres().counts_statements:
         assert counts.keys() == allowed.keys()
     worse = {figure: count for figure, count in counts.items() if count > allowed[figure]}
-    assert not worse, "find out why, or change the number in tests/benchmarks/counts.json"
+    assert not worse, "find out why, or change the limit in tests/benchmarks/counts.json"
