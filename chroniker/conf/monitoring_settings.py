@@ -36,7 +36,7 @@ class MonitoringSettings:
 
     @property
     def metrics_token(self) -> str:
-        """Who sends this token as ``Authorization: Bearer`` gets the metrics. Empty: no token is accepted."""
+        """A request with ``Authorization: Bearer`` and this token gets the metrics. Empty: no token is accepted."""
         return str(self._value("CHRONIKER_METRICS_TOKEN"))
 
     @property

@@ -80,7 +80,7 @@ def _look_for_lateness(change: Change, seen: Situation, now: dt.datetime) -> dt.
 
 
 def _waiting(change: Change, seen: Situation) -> Iterator[tuple[dt.datetime, bool]]:
-    """Since when an instant waits, and a request; the second value is true for that."""
+    """Yields the time since which an instant waits, and that of a request, each with whether it is a request."""
     scheduled, queued = min(waiting_since(change, seen.run), default=None), queued_since(seen.run)
     requested = min(filter(None, [seen.requested, queued]), default=None)
     for since, is_request in ((scheduled, False), (requested, True)):

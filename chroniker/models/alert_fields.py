@@ -17,7 +17,7 @@ from chroniker.conf import settings
 from chroniker.exceptions import ScheduleError
 from chroniker.schedule.deadlines import daily
 
-#: In place of a deadline: the job has none, also if its group has one.
+#: A value of the field for a deadline: the job has none, also if its group has one.
 NEVER = "never"
 #: The longest time of an alert, in seconds: a year.
 LONGEST = 366 * 86_400

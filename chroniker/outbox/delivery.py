@@ -33,7 +33,7 @@ LONGEST_ERROR = 1000
 #: While servers are slow to answer, look for new messages for others so often, in seconds.
 LOOK_AGAIN = 1.0
 
-#: For each kind of channel: what gives the function that sends a message. That function gets no database connection.
+#: For each kind of channel: a function that prepares a message. It returns one that sends it without the database.
 CHANNELS: Mapping[str, Callable[[Outbox], Callable[[], None]]] = {
     MAIL: mail.prepared,
     ADDRESS: mail.prepared,

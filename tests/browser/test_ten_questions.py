@@ -27,7 +27,7 @@ STOPPED, LATE = "Report margins", "Rotate logs"
 
 
 class Operator:
-    """A person at the start page, whose clicks are counted. Reading, typing and scrolling are free."""
+    """A person at the start page, whose clicks are counted. Reading, typing and scrolling are not counted."""
 
     def __init__(self, page: Page) -> None:
         self.page, self.clicks = page, 0
@@ -119,7 +119,7 @@ def test_can_i_deploy_now(operator: Operator) -> None:
     operator.reads(r"5 runs are active", r"The last of them, .+, probably ends in .+, at \d\d:\d\d", r"1 queued run")
 
 
-def test_which_worker_is_sick(operator: Operator) -> None:
+def test_which_worker_is_silent(operator: Operator) -> None:
     operator.click(operator.page.locator("#now-health li", has_text="Workers").get_by_role("link"))
     operator.reads("heavy@batch-2", "Silent")
     row = operator.page.locator("tr", has_text="heavy@batch-2")
@@ -132,7 +132,7 @@ def test_what_will_an_edit_skip(operator: Operator) -> None:
     operator.reads("dropped", r"\d+ runs? a day|a day")
 
 
-def test_what_did_it_print_before_it_died(operator: Operator) -> None:
+def test_what_did_it_print_before_it_failed(operator: Operator) -> None:
     operator.reads("ConnectionError: HTTP 503")
     operator.click(
         operator.page.locator("#now-attention li", has_text="Import supplier orders").get_by_role("link", name="Output")

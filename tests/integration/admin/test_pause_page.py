@@ -88,7 +88,7 @@ def test_a_page_that_pauses_shows_it_at_once(admin: Client) -> None:
     assert "a deployment" not in admin.post(PAUSE, {"resume": "1"}, follow=True).content.decode()
 
 
-def test_a_reason_is_the_same_by_what_the_page_has_read_already() -> None:
+def test_a_reason_is_the_same_with_and_without_facts_that_the_page_has_read() -> None:
     now = database_now()
     Ticker.objects.create(host="a", kind="beat", pid=1, period=5.0, pass_seconds=0.1, last_at=now - HOUR)
     due = a_due_job(name="due", minutes=10)

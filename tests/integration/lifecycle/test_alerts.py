@@ -350,7 +350,7 @@ def test_a_job_that_is_not_done_by_its_deadline_is_overdue(clock: AlertClock) ->
     assert clock.reported == ["alert.overdue nightly", "alert.recovered nightly"]
 
 
-def test_a_backfill_makes_up_for_an_overdue_run(clock: AlertClock) -> None:
+def test_a_successful_backfill_run_ends_the_alert_about_an_overdue_time(clock: AlertClock) -> None:
     job = done_by(clock, alert_failures=0)
     (run,) = clock.tick(hours=2).claimed
     finish(run, Status.FAILED)

@@ -150,7 +150,7 @@ def test_a_backfill_that_goes_on_after_failures_is_reported_at_its_end() -> None
 
 
 @pytest.mark.parametrize("cancelled", [True, False])
-def test_no_failure_of_a_backfill_is_reported_where_nobody_wants_it(cancelled: bool) -> None:
+def test_no_failure_is_reported_of_a_cancelled_backfill_or_without_that_alert(cancelled: bool) -> None:
     job = daily(2, alert_failures=1 if cancelled else 0)
     row = a_backfill(job, on_failure=OnFailure.STOP)
     run = claimed()
@@ -440,7 +440,7 @@ def test_a_failed_run_of_a_backfill_leaves_the_dependents_of_its_job_open() -> N
     assert claimed().job_id == dependent.pk
 
 
-def test_runs_that_are_for_no_scheduled_time_answer_for_none() -> None:
+def test_runs_for_no_scheduled_time_do_not_count_as_done() -> None:
     """The run of an event that is for a range of them, and one by hand that began in the second of one."""
     job = daily(3)
     [skipped] = Run.objects.filter(job=job)

@@ -144,7 +144,7 @@ def test_one_run_for_the_last_skips_the_others_with_the_reason() -> None:
     )
 
 
-def test_one_run_for_the_last_tells_those_beyond_the_grace_from_those_that_it_replaces() -> None:
+def test_one_run_for_the_last_records_missed_and_replaced_times_separately() -> None:
     job = a_due_job(minutes=6, catch_up=CatchUp.LATEST, misfire_grace_seconds=150)
     first = state_of(job).next_instant
     assert first is not None

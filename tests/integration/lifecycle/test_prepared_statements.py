@@ -40,7 +40,7 @@ def look_often(job: Job, times: int = prepared.THRESHOLD) -> set[tuple[bool, boo
     return {look_after_run(job.pk) for _each in range(times)}
 
 
-def test_what_is_sent_often_is_prepared_once(job: Job) -> None:
+def test_a_statement_that_is_sent_often_is_prepared_once(job: Job) -> None:
     look_often(job, prepared.THRESHOLD - 1)
     assert names() == []
     assert look_often(job) == {(False, False)}

@@ -443,7 +443,7 @@ def test_the_page_says_what_it_waits_for() -> None:
 
 
 @pytest.mark.parametrize("overlap", Overlap)
-def test_a_scheduled_time_waits_for_the_run_of_an_event_or_is_skipped_but_stops_it_never(overlap: Overlap) -> None:
+def test_a_scheduled_time_waits_for_the_run_of_an_event_or_is_skipped_and_never_stops_it(overlap: Overlap) -> None:
     job = a_booked_job(overlap=overlap)
     an_activation(job)
     run = claimed(job)
@@ -500,7 +500,7 @@ def test_discarding_ends_what_waits_and_refuses_a_planned_claim() -> None:
     assert set(Activation.objects.values_list("outcome", "code")) == {("PASSED", "DISCARDED")}
 
 
-def test_those_that_are_too_many_for_one_statement_are_ended_by_several(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_activations_for_one_statement_are_ended_by_several(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(activations, "PORTION", 2)
     target = a_target()
     activated(target, 5)
@@ -510,7 +510,9 @@ def test_those_that_are_too_many_for_one_statement_are_ended_by_several(monkeypa
     assert Activation.objects.filter(run=run.pk).count() == 5
 
 
-def test_a_pass_leaves_those_that_are_too_many_to_read_at_once_to_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pass_reads_a_limited_number_of_activations_and_the_next_pass_the_rest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(waiting_activations, "MOST_READ_AT_ONCE", 4)
     first, second, third = a_target(), a_target(), a_target()
     for target in (first, second, third):
@@ -519,7 +521,7 @@ def test_a_pass_leaves_those_that_are_too_many_to_read_at_once_to_the_next(monke
     assert not waiting(first) and not waiting(second) and not waiting(third)
 
 
-def test_one_target_is_read_however_many_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_single_target_is_read_up_to_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(waiting_activations, "MOST_READ_AT_ONCE", 2)
     activated(a_target(), 5)
     tick()

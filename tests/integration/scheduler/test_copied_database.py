@@ -238,7 +238,7 @@ def test_adopting_skips_what_was_due_and_raises_tokens(copied: None) -> None:
 
 
 def test_adopting_books_what_was_edited_in_the_copy(copied: None) -> None:
-    """Or the next time of the edited schedule would stand beside the fingerprint of the one before."""
+    """Otherwise the state has the next time of the edited schedule and the fingerprint of the earlier one."""
     job = a_due_job()
     job.cron = NEVER
     job.save()
@@ -269,7 +269,7 @@ def test_adopting_passes_over_the_activations_that_wait(copied: None) -> None:
     assert tick().claimed == []
 
 
-def test_an_activation_runs_after_the_adoption_if_it_shall(copied: None) -> None:
+def test_an_activation_runs_after_the_adoption_if_requested(copied: None) -> None:
     target, now = a_booked_job(frequency="MANUAL", cron=""), database_now()
     Activation.objects.create(target=target, instant=now, made_at=now)
     adopt("--missed", "run")
@@ -284,7 +284,7 @@ def test_what_is_to_run_runs_after_the_adoption(copied: None) -> None:
     assert Outbox.objects.get(pk=message.pk).send_at is not None
 
 
-def test_after_an_upgrade_of_the_server_all_goes_on_without_a_question(
+def test_after_an_upgrade_of_the_server_everything_continues_without_a_question(
     copied: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO())
