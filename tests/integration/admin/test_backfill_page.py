@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
-from chroniker.models import Backfill, Job, Run, Status
+from chroniker.models import Backfill, Job, JobState, Run, Status
 from chroniker.scheduler.tick import tick
 from tests.support.factories import a_booked_job, started
 
@@ -86,6 +86,38 @@ def test_a_pending_retry_of_a_backfill_can_be_made_due(admin_client: Client, job
     page = admin_client.post(url(job), {"retry_now": str(row.pk)}, follow=True).content.decode()
     assert "“report” has no pending retry that is not yet due." in page
     assert admin_client.post(url(job), {"retry_now": "x"}).status_code == 403
+
+
+def a_pending_retry(client: Client, job: Job) -> Backfill:
+    Job.objects.filter(pk=job.pk).update(max_retries=1, retry_backoff_seconds=3600)
+    client.post(url(job), a_range(start="1"))
+    [run] = tick().claimed
+    assert lifecycle.finish(run.pk, run.token, started(run), lifecycle.Outcome(Status.FAILED))
+    return Backfill.objects.get()
+
+
+def test_a_second_click_changes_nothing_and_adds_no_entry_to_the_history(admin_client: Client, job: Job) -> None:
+    button = {"retry_now": str(a_pending_retry(admin_client, job).pk)}
+    pages = [admin_client.post(url(job), button, follow=True).content.decode() for _click in range(2)]
+    assert "is retried by the next tick." in pages[0] and "has no pending retry that is not yet due." in pages[1]
+    entries = LogEntry.objects.filter(object_id=str(job.pk)).order_by("pk").values_list("change_message", flat=True)
+    assert list(entries) == ["Backfill requested: 3 runs.", "Retry made due now."]
+
+
+def test_only_a_post_to_the_own_job_by_a_permitted_user_makes_a_retry_due(admin_client: Client, job: Job) -> None:
+    button = {"retry_now": str(a_pending_retry(admin_client, job).pk)}
+    before = JobState.objects.values().get(pk=job.pk)
+    assert admin_client.get(url(job), button).status_code == 200
+    other = a_booked_job(name="other", cron="0 0 1 1 *")
+    assert admin_client.post(url(other), button).status_code == 403
+    assert client_with("view_job", "change_job", "view_run", "stop_job").post(url(job), button).status_code == 403
+    assert JobState.objects.values().get(pk=job.pk) == before
+
+
+def test_a_backfill_that_waits_for_another_reason_is_not_made_due(admin_client: Client, job: Job) -> None:
+    admin_client.post(url(job), a_range(start="1"))
+    JobState.objects.filter(pk=job.pk).update(backfill_at=database_now() + DAY)
+    assert not lifecycle.hasten_backfill(Backfill.objects.get().pk)
 
 
 def test_a_refusal_is_shown_in_the_form(admin_client: Client, job: Job) -> None:

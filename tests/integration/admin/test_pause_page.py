@@ -7,8 +7,10 @@ import re
 from collections.abc import Callable
 
 import pytest
-from django.test import Client
+from django.http import HttpRequest, HttpResponse
+from django.test import Client, RequestFactory
 
+from chroniker.admin.shared import site_links
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import explanations, pauses
 from chroniker.insights import health_facts
@@ -80,6 +82,21 @@ def test_all_parts_of_a_page_see_the_same_pause_and_the_next_page_another() -> N
         assert pauses.global_pause() is None
     pause = pauses.global_pause()
     assert pause is not None and pause.by == "anna"
+
+
+@pytest.mark.parametrize(("method", "seen"), [("post", [None, "anna"]), ("get", [None, None])])
+def test_a_request_that_may_change_the_pause_reads_it_each_time(method: str, seen: list[str | None]) -> None:
+    found: list[str | None] = []
+
+    def view(request: HttpRequest) -> HttpResponse:
+        for _read in range(2):
+            pause = pauses.global_pause()
+            found.append(pause.by if pause is not None else None)
+            pauses.pause("anna")
+        return HttpResponse()
+
+    site_links._within("admin", view)(getattr(RequestFactory(), method)("/"))
+    assert found == seen
 
 
 def test_a_page_that_pauses_shows_it_at_once(admin: Client) -> None:

@@ -22,7 +22,7 @@ from django_celery_results.models import TaskResult
 from chroniker import job as declare
 from chroniker.declared import source_code
 from chroniker.exceptions import ClaimRefused
-from chroniker.job_commands import options, pickers
+from chroniker.job_commands import hand_over, options, pickers
 from chroniker.models import Job, Run, Status
 from chroniker.scheduler import manual_runs
 from chroniker_celery import sentry
@@ -124,6 +124,20 @@ def test_a_task_that_is_handed_over_says_so_wherever_its_job_is_shown(admin_clie
     out = io.StringIO()
     call_command("jobs", "--json", stdout=out)
     assert json.loads(out.getvalue())["handed_over"] is sends
+
+
+def test_the_note_of_a_run_follows_from_the_arguments_of_the_run(admin_client: Client) -> None:
+    args = words("testapp.takes", "--args", "[1]")
+    job = a_booked_job(name="report", command=COMMAND, args=f"{args} --send", cron=NEVER)
+    run = manual_runs.run_now(job, "a test", args=args)
+    for view, pk, is_noted in (("job_status", job.pk, True), ("run_change", run.pk, False)):
+        page = admin_client.get(reverse(f"admin:chroniker_{view}", args=[pk]))
+        assert ("handed over, not tracked" in page.content.decode()) == is_noted, view
+
+
+@pytest.mark.parametrize("args", ["--send '", 'testapp.takes --send "x', "\\"])
+def test_arguments_that_cannot_be_split_hand_nothing_over(args: str) -> None:
+    assert not hand_over.is_handed_over(COMMAND, args)
 
 
 def test_the_form_offers_the_tasks_of_the_project_with_their_signature() -> None:

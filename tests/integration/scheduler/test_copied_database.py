@@ -301,6 +301,17 @@ def test_after_an_upgrade_of_the_server_everything_continues_without_a_question(
     assert Outbox.objects.get(pk=message.pk).send_at is not None
 
 
+def test_a_database_that_is_no_copy_is_not_adopted_as_moved() -> None:
+    job, queued = a_due_job(), a_booked_job(cron=NEVER)
+    run_now(queued, by="a test")
+    tick()
+    before = list(JobState.objects.order_by("pk").values())
+    with pytest.raises(CommandError, match="This database is no copy"):
+        adopt("--moved")
+    assert list(JobState.objects.order_by("pk").values()) == before and Run.objects.filter(job=job).count() == 1
+    assert not AuditEntry.objects.filter(action=Action.ADOPTED).exists()
+
+
 def test_unsent_messages_are_discarded_with_a_reason(copied: None) -> None:
     Outbox.objects.create(channel="address:a@example.com", payload={}, send_at=database_now())
     adopt("--noinput")
