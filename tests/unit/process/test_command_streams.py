@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -39,9 +40,15 @@ def test_a_handler_that_may_have_a_file_needs_logging_to_be_applied_again(
     handlers: list[logging.Handler], tmp_path: Path
 ) -> None:
     of_file = logging.FileHandler(tmp_path / "x.log")
-    for each in (of_file, logging.StreamHandler(io.StringIO()), Own(sys.stderr), logging.Handler()):
-        handlers[:] = [logging.StreamHandler(sys.stderr), each]
-        assert not command_streams.fresh_streams(), each
+    others: list[Callable[[], logging.Handler]] = [
+        lambda: of_file,
+        lambda: logging.StreamHandler(io.StringIO()),
+        lambda: Own(sys.stderr),
+        lambda: logging.Handler(),
+    ]
+    for make in others:  # made here: each call of fresh_streams replaces sys.stderr
+        handlers[:] = [logging.StreamHandler(sys.stderr), make()]
+        assert not command_streams.fresh_streams(), handlers
     of_file.close()
 
 
