@@ -10,7 +10,7 @@ from chroniker.exceptions import CommandRefused
 from chroniker.job_commands.environment import SecretSource, parse_secrets
 
 MASK = "••••••"
-#: A shorter value is not masked: it would be found by accident in many texts, and its mask would tell the value.
+#: A shorter value is not masked: it would be found by accident in many texts, and its mask would reveal the value.
 SHORTEST = 4
 
 

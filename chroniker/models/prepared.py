@@ -18,9 +18,9 @@ from django.db import Error
 
 from chroniker.models.compiled import Given
 
-#: A statement is prepared when a connection sends it for this time. Most connections of short processes send fewer.
+#: A connection prepares a statement at this use of it. Most short processes use it less often.
 THRESHOLD = 4
-#: Of a prepared statement that the session does not have: it is another one than before, despite its number.
+#: SQLSTATE: the session does not know the prepared statement. A pooler has replaced the session by another one.
 _NOT_THERE = "26000"
 
 
