@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 LEASE = dt.timedelta(minutes=5)
 #: Messages fetched by one query.
 BATCH = 100
+#: With messages for so many servers in memory, no further batch is read. A query names these servers.
+MOST_WAITING = 100
 LONGEST_ERROR = 1000
 #: While servers are slow to answer, look for new messages for others so often, in seconds.
 LOOK_AGAIN = 1.0
@@ -120,7 +122,9 @@ class _Pass:
 
     def _fetch(self) -> bool:
         """Read a batch of messages for other servers; returns whether there was any."""
-        batch = _due(self.waiting) if self.has_more else []
+        if not self.has_more or len(self.waiting) >= MOST_WAITING:
+            return False
+        batch = _due(self.waiting)
         self.has_more, self.looked_at = bool(batch), time.monotonic()
         for message in batch:
             self.waiting.setdefault(_server(message), deque()).append(message)

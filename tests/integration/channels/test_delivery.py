@@ -9,7 +9,7 @@ import socket
 import ssl
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -383,6 +383,24 @@ def test_servers_that_do_not_answer_delay_no_other(
         raised(an_alert(a_job()))
         monkeypatch.setattr(checked_request, "TIMEOUT", 30.0)
         assert outbox.send_due() == many + 1 and not FailingChannel.objects.exists()
+
+
+def test_messages_for_many_failing_servers_are_read_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, waiting = database_now(), list[int]()
+    failing = [f"channel:{n}" for n in range(60)]
+    FailingChannel.objects.bulk_create(FailingChannel(channel=each, since=now, deferred_until=now) for each in failing)
+    Outbox.objects.bulk_create(Outbox(channel=each, payload={}, send_at=now) for each in [*failing, "channel:works"])
+    read = delivery._due
+
+    def due(without: Collection[str] = ()) -> list[Outbox]:
+        waiting.append(len(without))
+        return read(without)
+
+    monkeypatch.setattr(delivery, "_due", due)
+    monkeypatch.setattr(delivery, "BATCH", 10)
+    monkeypatch.setattr(delivery, "MOST_WAITING", 20)
+    monkeypatch.setattr(delivery, "CHANNELS", {"channel": lambda message: lambda: None})
+    assert outbox.send_due() == 61 and 10 < max(waiting) < 20
 
 
 class _Reported(list[Any]):
