@@ -10,6 +10,7 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from chroniker.escaping import shortened
 from chroniker.models.base import NamedManager
 
 #: Tags of one job.
@@ -54,7 +55,7 @@ def checked_tags(words: Iterable[str]) -> tuple[str, ...]:
     """These words as names of tags, in lower case, sorted, each once. Raises ``ValidationError``."""
     names = tuple(sorted({word.lower() for word in words}))
     if wrong := [name for name in names if not re.match(PATTERN, name)]:
-        raise ValidationError(_("“%(tag)s” is no tag. %(rule)s"), params={"tag": wrong[0], "rule": _MESSAGE})
+        raise ValidationError(_("“%(tag)s” is no tag. %(rule)s"), params={"tag": shortened(wrong[0]), "rule": _MESSAGE})
     if len(names) > MOST_TAGS:
         raise ValidationError(_("A job has at most %(most)d tags."), params={"most": MOST_TAGS})
     return names

@@ -111,6 +111,7 @@ def job_filter(request: HttpRequest) -> JobFilter:
     texts = {
         name: text(request.GET, name) for name in ("group", "queue", "executor", "command", "owner", "tag", "host")
     }
+    texts["tag"] = texts["tag"].lower()  # as each tag is
     show, search = request.GET.get("show", ""), text(request.GET, "q").strip()
     return JobFilter(show=show if show in SHOWS else "all", search=search, **texts)
 

@@ -60,6 +60,12 @@ def test_an_invalid_tag_is_reported_and_the_text_stays(admin: Client) -> None:
     assert fields(page)["tags"] == "kept a/b" and tags(job) == ["kept"] and not Tag.objects.filter(name="a/b")
 
 
+def test_the_message_about_a_long_text_quotes_its_beginning() -> None:
+    with pytest.raises(ValidationError) as raised:
+        split_tags("x" * 100_000)
+    assert len(raised.value.messages[0]) < 200
+
+
 def test_an_old_page_keeps_the_tags_of_others(admin: Client) -> None:
     job = a_tagged_job("report", "one")
     sent = open_form(admin, job)
@@ -79,6 +85,8 @@ def test_the_list_of_jobs_can_be_limited_to_a_tag(admin: Client) -> None:
     assert '<span class="ops-tag">night</span>' in whole
     found = admin.get(f"{LIST}?tag=night").content.decode()
     assert ">one<" in found and ">two<" not in found
+    found = admin.get(f"{LIST}?tag=Night").content.decode()
+    assert ">one<" in found and ">Night<" not in found
     assert ">two<" in admin.get(f"{LIST}?q=web").content.decode()
     assert "No job matches." in admin.get(f"{LIST}?tag=missing").content.decode()
     exported = admin.get(f"{LIST}code/?tag=night").content.decode()
