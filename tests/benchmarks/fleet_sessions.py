@@ -1,4 +1,4 @@
-"""Processes that play workers, their database sessions, and what PostgreSQL does meanwhile."""
+"""Processes that simulate workers, their database sessions, and the work of PostgreSQL meanwhile."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _COUNTS = """
 
 @dataclass(frozen=True, slots=True)
 class PlayedBy:
-    """How the fleet is played.
+    """How the fleet is simulated.
 
     ``port``: another one than the database's own, such as that of a pooler. ``settle``: how long to wait before the
     counts of the server are read: a session that does nothing more reports its own after ten seconds.

@@ -1,4 +1,4 @@
-"""The schedulers that are compared: how each is installed, filled and started, and what it does in its time."""
+"""The schedulers that are compared: how each is installed, filled and started, and what it does for a run."""
 
 from __future__ import annotations
 

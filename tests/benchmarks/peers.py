@@ -65,7 +65,7 @@ class _TooLate(AssertionError):
 
 
 def _in_time(peer: Peer, python: str, directory: Path, far: int, due: int) -> Row:
-    """Tries again with more time until the moment at which schedules are due: a busy machine needs more."""
+    """Measure; on a busy machine once more, with more time before the moment at which schedules are due."""
     for ahead in (20 + far / 500, 100 + far / 100):
         with suppress(_TooLate):
             return _measured(peer, python, directory, far, due, ahead)
@@ -156,7 +156,7 @@ def _starts(broker: RedisServer, due: int, until: float) -> list[float]:
 
 
 def _wait_until_quiet(pids: Sequence[int], idle: float) -> None:
-    """Until a second in which not much more was done than in an idle one; one minute at most."""
+    """Wait for a second in which not much more was done than in an idle one; one minute at most."""
     for _each in range(60):
         before = _processor_seconds(pids)
         time.sleep(1)

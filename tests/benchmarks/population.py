@@ -28,8 +28,8 @@ KEYS: dict[type[models.Model], str] = {Job: "id", JobState: "job_id", JobDepende
 
 
 def populate(jobs: int, history: int = 0) -> None:
-    """Fill the empty tables with ``jobs`` jobs, none of which is due within the next days, and as many closed runs as
-    ``history`` says (PostgreSQL)."""
+    """Fill the empty tables with ``jobs`` jobs, none of which is due within the next days, and ``history``
+    closed runs (PostgreSQL)."""
     now = database_now()
     first = [_job(number) for number in range(1, min(jobs, DIFFERENT) + 1)]
     Job.objects.bulk_create(first)

@@ -98,7 +98,7 @@ def test_the_site_is_tested_with_the_packages_of_the_image() -> None:
 
 
 def site_words(port: int) -> list[str]:
-    """The arguments of Python that do what the image does without another command."""
+    """The arguments of Python for the default command of the image."""
     line = re.search(r"^CMD (\[.*\])$", (DOCKER / "Dockerfile").read_text(), re.MULTILINE)
     assert line
     program, *rest = yaml.safe_load(line[1])

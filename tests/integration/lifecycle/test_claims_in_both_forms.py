@@ -94,7 +94,7 @@ def read_by_models(kind: Any, now: dt.datetime, only: Any = None, *, groups: boo
 
 
 def scatter(rng: random.Random, jobs: list[Job], groups: list[Group], now: dt.datetime) -> None:
-    """Random values of what a claim looks at, in all these jobs."""
+    """Write random values into all fields that a claim reads, of all these jobs."""
 
     def near(*minutes: int) -> dt.datetime | None:
         chosen = rng.choice([None, *minutes])

@@ -1,4 +1,4 @@
-"""PostgreSQL: a connection prepares what it sends often, unless a pooler shares its session."""
+"""PostgreSQL: a connection prepares the statements that it sends often, unless a pooler shares its session."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def job() -> Job:
 
 
 def names() -> list[str]:
-    """What the session of the server has prepared."""
+    """The statements that the session of the server has prepared."""
     with connections["default"].cursor() as cursor:
         cursor.execute("SELECT name FROM pg_prepared_statements WHERE name LIKE 'chroniker%%'")
         return [name for (name,) in cursor.fetchall()]

@@ -29,7 +29,7 @@ _TABLE = re.compile(r'"(chroniker_\w+)"')
 
 
 def _tables(query: str) -> list[str]:
-    """The table that it writes, and perhaps more."""
+    """The table that the statement writes. Of joined statements also tables that it only reads may be returned."""
     first = _TABLE.search(query)
     return [] if first is None else _TABLE.findall(query) if query.startswith("WITH") else [first[1]]
 

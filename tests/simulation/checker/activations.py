@@ -10,7 +10,7 @@ from tests.simulation.checker.rows import as_id, rows
 from tests.simulation.world import World
 
 BAD = ("FAILED", "TIMED_OUT", "LOST")
-#: By what a trigger waits for: the results that fire it.
+#: For each condition of a trigger: the final states that fulfil it.
 FIRING = {"SUCCEEDED": ("SUCCEEDED",), "FAILED": BAD, "ENDED": ("SUCCEEDED", "STOPPED", *BAD)}
 
 
