@@ -15,7 +15,7 @@ from django.db.models import Q, QuerySet
 from chroniker.clock.database_clock import StatementNow, database_now
 from chroniker.escaping import one_line
 from chroniker.exceptions import Outdated, Undeliverable
-from chroniker.models import Outbox, installation
+from chroniker.models import FailingChannel, Outbox, installation
 from chroniker.models.compiled import fetch
 from chroniker.outbox import callback, channel_delivery, failing_channels, mail, webhook
 from chroniker.outbox.channels import ADDRESS, CALLBACK, CHANNEL, MAIL, WEBHOOK
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 LEASE = dt.timedelta(minutes=5)
 #: Messages fetched by one query.
 BATCH = 100
-#: With messages for so many servers in memory, no further batch is read. A query names these servers.
+#: With messages for so many servers in memory, none for further failing ones are read. A query names these servers.
 MOST_WAITING = 100
 LONGEST_ERROR = 1000
 #: While servers are slow to answer, look for new messages for others so often, in seconds.
@@ -122,9 +122,9 @@ class _Pass:
 
     def _fetch(self) -> bool:
         """Read a batch of messages for other servers; returns whether there was any."""
-        if not self.has_more or len(self.waiting) >= MOST_WAITING:
+        if not self.has_more:
             return False
-        batch = _due(self.waiting)
+        batch = _due(self.waiting, with_failing=len(self.waiting) < MOST_WAITING)
         self.has_more, self.looked_at = bool(batch), time.monotonic()
         for message in batch:
             self.waiting.setdefault(_server(message), deque()).append(message)
@@ -171,7 +171,7 @@ def again(ids: Collection[int]) -> int:
     return Outbox.objects.filter(pk__in=ids).update(send_at=database_now(), sent_at=None, attempts=0)
 
 
-def _due(without: Collection[str] = ()) -> list[Outbox]:
+def _due(without: Collection[str] = (), *, with_failing: bool = True) -> list[Outbox]:
     """A batch, without messages for these servers. Each of it is taken, postponed or deleted before the next batch."""
     others = Q()
     for server in without:
@@ -179,6 +179,8 @@ def _due(without: Collection[str] = ()) -> list[Outbox]:
         for kind in kinds:
             others |= Q(channel=kind) | Q(channel__startswith=f"{kind}:")
     rows = _due_rows().exclude(others) if without else _due_rows()
+    if not with_failing:
+        rows = rows.exclude(channel__in=FailingChannel.objects.values("channel"))
     rows = rows.select_related("run__job", "alert").order_by("send_at", "pk")
     return list(rows.filter(is_urgent=True)[:BATCH]) or list(rows.filter(is_urgent=False)[:BATCH])
 

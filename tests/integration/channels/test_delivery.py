@@ -9,7 +9,7 @@ import socket
 import ssl
 import subprocess
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -386,21 +386,26 @@ def test_servers_that_do_not_answer_delay_no_other(
 
 
 def test_messages_for_many_failing_servers_are_read_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
-    now, waiting = database_now(), list[int]()
+    now, waiting, begun = database_now(), list[int](), list[str]()
     failing = [f"channel:{n}" for n in range(60)]
     FailingChannel.objects.bulk_create(FailingChannel(channel=each, since=now, deferred_until=now) for each in failing)
     Outbox.objects.bulk_create(Outbox(channel=each, payload={}, send_at=now) for each in [*failing, "channel:works"])
     read = delivery._due
 
-    def due(without: Collection[str] = ()) -> list[Outbox]:
+    def due(without: Collection[str], *, with_failing: bool) -> list[Outbox]:
         waiting.append(len(without))
-        return read(without)
+        return read(without, with_failing=with_failing)
+
+    def prepared(message: Outbox) -> Callable[[], None]:
+        begun.append(message.channel)
+        return lambda: None
 
     monkeypatch.setattr(delivery, "_due", due)
     monkeypatch.setattr(delivery, "BATCH", 10)
     monkeypatch.setattr(delivery, "MOST_WAITING", 20)
-    monkeypatch.setattr(delivery, "CHANNELS", {"channel": lambda message: lambda: None})
-    assert outbox.send_due() == 61 and 10 < max(waiting) < 20
+    monkeypatch.setattr(delivery, "CHANNELS", {"channel": prepared})
+    assert outbox.send_due() == 61 and 10 < max(waiting) < 30
+    assert "channel:works" in begun[: under_way.MOST], "although messages for failing servers are older"
 
 
 class _Reported(list[Any]):
