@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -264,6 +265,38 @@ def test_a_keeper_serves_the_next_run_after_one_that_ended_in_order(own: ForkSer
     assert ending is not None and ending.exit_code == 3
     assert (report.text().strip(), report.text(2)) == (first, "error\n")
     assert keeper_of_next_run(own, tmp_path) == first
+
+
+STATE = """
+import os, resource, time
+umask = os.umask(0)
+os.umask(umask)
+names = ("FIRST", "PATH", "HOME", "TZ", "PWD")
+print([os.environ.get(name) for name in names], os.getcwd(), umask, resource.getrlimit(resource.RLIMIT_NOFILE),
+      os.getpriority(os.PRIO_PROCESS, 0), time.tzname, os.getppid())
+"""
+CHANGE = """
+os.umask(0)
+os.chdir("/")
+os.nice(1)
+resource.setrlimit(resource.RLIMIT_NOFILE, (50, 50))
+os.environ.update(HOME="/changed", TZ="Asia/Tokyo")
+del os.environ["PATH"]
+time.tzset()
+"""
+
+
+def test_a_command_changes_nothing_for_the_next_run_of_its_keeper(own: ForkServer, tmp_path: Path) -> None:
+    def state(change: str = "", **order: Any) -> str:
+        report = FakeReport("shell", "-v", "0", "-c", STATE + change, raw=False, **order)
+        ending = execute(report, own, runtime_dir=tmp_path)
+        assert ending is not None and ending.exit_code == 0, report.text(2)
+        return report.text()
+
+    before = state()
+    first = state(CHANGE, env={"FIRST": "first"}, cwd=str(tmp_path))
+    assert "first" in first and str(tmp_path) in first
+    assert state() == before, "of the same keeper, without a change of the run before"
 
 
 @pytest.mark.parametrize(
