@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from celery import Celery, beat
-from django.db import Error
+from django.db import Error, connections
 
 from chroniker.scheduler import start_report, tick_result
 from chroniker.scheduler.database_errors import explain
@@ -36,6 +36,7 @@ class Scheduler(beat.Scheduler):
         self._ticker: Ticker | None = None
         self._sender = EntrySender(self, str(kwargs.get("schedule_filename") or ""))
         self._next_tick = 0.0  # monotonic
+        self._is_ticking = False
         self._down_since: float | None = None
         super().__init__(app, *args, **kwargs)
         self.max_interval = min(self.max_interval or PERIOD, PERIOD)
@@ -50,11 +51,18 @@ class Scheduler(beat.Scheduler):
         if self._ticker is None:
             self._ticker = Ticker(self.max_interval or PERIOD, _print_nothing, kind="beat")
         self._ticker.touch()
-        wait = self._sender.send_next()
-        now = time.monotonic()
-        if now >= self._next_tick:
-            self._next_tick = now + self._tick_jobs(self._ticker)
+        self._is_ticking = True
+        try:
+            wait = self._sender.send_next()
             now = time.monotonic()
+            if now >= self._next_tick:
+                self._next_tick = now + self._tick_jobs(self._ticker)
+                now = time.monotonic()
+        except SystemExit:  # a signal, perhaps in the middle of a statement
+            connections.close_all()
+            raise
+        finally:
+            self._is_ticking = False
         return max(0.0, min(wait, self._next_tick - now))
 
     def _tick_jobs(self, ticker: Ticker) -> float:
@@ -80,9 +88,14 @@ class Scheduler(beat.Scheduler):
             self._down_since = None
 
     def close(self) -> None:
+        """Celery calls it in the handler of a signal, and again when its loop has ended.
+
+        Where the signal has interrupted a tick, which may be using the database, the second call records the end.
+        """
         super().close()
-        if self._ticker is not None:
-            self._ticker.remove_alive_file()
+        if self._ticker is not None and not self._is_ticking:
+            self._ticker.close()
+            self._ticker = None
 
     @property
     def info(self) -> str:

@@ -1432,6 +1432,7 @@ class Migration(migrations.Migration):
                         default=False, help_text="By CHRONIKER_PAUSED in its settings.", verbose_name="paused"
                     ),
                 ),
+                ("ended_at", models.DateTimeField(null=True, verbose_name="ended")),
             ],
             options={
                 "default_permissions": (),

@@ -12,7 +12,8 @@ class Ticker(models.Model):
     """The last pass of a process that ticks: one row per host and kind of process.
 
     Written after a pass, at most every 10 s. Passes of ``cron --jobs`` and passes started in a terminal are not
-    recorded: no other pass has to follow them.
+    recorded: no other pass has to follow them. The row of a process that has shut down stays while it is the newest: if
+    nothing ticks any more, this is since when.
     """
 
     host = models.CharField(_("host"), max_length=200)
@@ -25,6 +26,7 @@ class Ticker(models.Model):
     last_at = models.DateTimeField(_("last pass"), db_index=True, help_text=_("When its last recorded pass ended."))
     pass_seconds = models.FloatField(_("duration"), help_text=_("How long that pass took."))
     is_paused = models.BooleanField(_("paused"), default=False, help_text=_("By CHRONIKER_PAUSED in its settings."))
+    ended_at = models.DateTimeField(_("ended"), null=True)  #: when its process shut down; a later pass empties it
 
     objects = DecidingManager()
 

@@ -48,6 +48,8 @@ TIME_BOX = dt.timedelta(seconds=5)
 DAY = dt.timedelta(days=1)
 #: Hourly counts, and messages about alarms and repeated alerts, are kept this long: the pages show 30 days.
 COUNTS_AGE = dt.timedelta(days=35)
+#: Alerts are kept this long after their end.
+ALERT_AGE = dt.timedelta(days=90)
 #: Activations that have ended are kept this long: a request with the same key changes nothing.
 ACTIVATION_AGE = dt.timedelta(days=30)
 #: Entries of the audit, and backfills that have ended, are kept this long.
@@ -79,14 +81,15 @@ def delete_old_records(now: dt.datetime) -> None:
     """
     TickMinute.objects.filter(minute__lt=now - DAY).delete()
     Alarm.objects.filter(raised_at=None, ended_at__lt=now - DAY).delete()
-    _delete_in_portions(Alert.objects.filter(ended_at__lt=now - COUNTS_AGE).order_by("ended_at"))
+    _delete_in_portions(Alert.objects.filter(ended_at__lt=now - ALERT_AGE).order_by("ended_at"))
     AlertMute.objects.filter(ends_at__lt=now - COUNTS_AGE).delete()
     _delete_old_messages(now - COUNTS_AGE)
     FailingChannel.objects.filter(deferred_until__lt=now - COUNTS_AGE).delete()
     RunTotal.objects.filter(start__lt=now - COUNTS_AGE).delete()
     newest = Ticker.objects.order_by("-last_at").values_list("last_at", flat=True).first()
     if newest is not None:
-        Ticker.objects.filter(last_at__lt=newest - DAY).delete()
+        has_ended = Q(ended_at__isnull=False, last_at__lt=newest)
+        Ticker.objects.filter(has_ended | Q(last_at__lt=newest - DAY)).delete()
     HostService.objects.filter(last_seen__lt=now - DAY).delete()
     _forgotten_hosts(now).delete()
     _delete_in_portions(RunHour.objects.filter(hour__lt=now - COUNTS_AGE).order_by("hour"))

@@ -9,6 +9,7 @@ import time
 from django.db import connections
 
 from chroniker import lifecycle
+from chroniker.clock.database_clock import FromNow
 from chroniker.conf import settings
 from chroniker.lifecycle.bulk import add
 from chroniker.models import Ticker, TickMinute
@@ -45,10 +46,12 @@ class TickRecord:
             self._write(ended, seconds)
 
     def close(self) -> None:
-        """The process ends: write the minute that is not over."""
+        """The process ends: write the minute that is not over, and that it has ended."""
         if self._minute is not None:
             _add(self._minute)
             self._minute = None
+        mine = Ticker.objects.filter(host=settings.hostname, kind=self._kind, pid=os.getpid())
+        mine.update(ended_at=FromNow())
 
     def _count(self, ended: dt.datetime, seconds: float, claimed: int) -> None:
         now = time.monotonic()
@@ -81,7 +84,7 @@ def _store(ticker: Ticker) -> None:
     Ticker.objects.bulk_create(
         [ticker],
         update_conflicts=True,
-        update_fields=["version", "pid", "period", "last_at", "pass_seconds", "is_paused"],
+        update_fields=["version", "pid", "period", "last_at", "pass_seconds", "is_paused", "ended_at"],
         unique_fields=["host", "kind"] if targeted else None,
     )
 

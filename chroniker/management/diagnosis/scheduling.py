@@ -17,7 +17,7 @@ from chroniker.insights import health_facts
 from chroniker.insights import reliability as figures
 from chroniker.management.console import local
 from chroniker.management.diagnosis.finding import MAX_NAMED, Findings, Level, from_messages, some
-from chroniker.models import Host, Job, JobState, Lease, Status
+from chroniker.models import Host, HostService, Job, JobState, Lease, Status, Ticker
 
 #: Hosts that have been silent for longer are not reported.
 FORGOTTEN = dt.timedelta(days=1)
@@ -51,9 +51,8 @@ def hosts() -> Findings:
         yield _no_live_host(known)
     else:
         yield Level.OK, f"{len(live)} alive: {some([host.name for host in live])}.", ""
-        left = set(Host.objects.filter(services__ended_at__isnull=False).values_list("pk", flat=True))
-        left -= set(Host.objects.filter(services__isnull=False, services__ended_at=None).values_list("pk", flat=True))
-        for host in [host for host in known[len(live) :] if host.pk not in left][:MAX_NAMED]:
+        left = _shut_down()
+        for host in [host for host in known[len(live) :] if host.name not in left][:MAX_NAMED]:
             text = f"“{host.name}” has been silent since {local(host.last_seen)}."
             yield Level.WARNING, text, "If it was taken out of service, ignore this. Otherwise check its processes."
     for text in host_list.suspension_messages()[:MAX_NAMED]:
@@ -65,6 +64,15 @@ def hosts() -> Findings:
         if abs(host.clock_skew_seconds or 0) > host_list.SKEW_SECONDS:
             text = f"The clock of “{host.name}” is {host.clock_skew_seconds:+.1f} s off the database's."
             yield Level.WARNING, text, "Synchronize it with NTP. Jobs are on time, but times in its logs are wrong."
+
+
+def _shut_down() -> set[str]:
+    """Names of hosts on which all workers have shut down, or, where none worked, all processes that ticked."""
+    workers = HostService.objects.values_list("host__name", flat=True)
+    tickers = Ticker.objects.values_list("host", flat=True)
+    ended = set(workers.filter(ended_at__isnull=False))
+    ended |= set(tickers.filter(ended_at__isnull=False)) - set(tickers.filter(ended_at=None))
+    return ended - set(workers.filter(ended_at=None))
 
 
 def _no_live_host(known: list[Host]) -> tuple[Level, str, str]:

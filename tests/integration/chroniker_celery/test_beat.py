@@ -12,6 +12,7 @@ from django.db import OperationalError
 
 from chroniker.clock.database_clock import database_now
 from chroniker.models import Host, Job, Run, Status
+from chroniker.models import Ticker as TickerRow
 from chroniker.process import alive_file
 from chroniker.schedule import Frequency
 from chroniker.scheduler.loop import Ticker
@@ -48,6 +49,36 @@ def test_two_beats_start_each_job_once_at_its_scheduled_time(redis_env: dict[str
             beat.popen.terminate()  # type: ignore[union-attr]
             assert beat.wait() == 0
             assert "Traceback" not in beat.log
+
+
+def test_a_beat_that_shuts_down_records_its_end_and_the_next_pass_empties_it(
+    redis_env: dict[str, str], tmp_path: Path
+) -> None:
+    env = with_settings(redis_env, CHRONIKER_EXECUTORS=DUMMY, CHRONIKER_HOSTNAME="pod-1")
+    for _again in range(2):
+        with CeleryBeat(env, tmp_path) as beat:
+            wait_until(TickerRow.objects.filter(ended_at=None).exists, what="the first pass")
+            beat.popen.terminate()  # type: ignore[union-attr]
+            assert beat.wait() == 0
+        row = TickerRow.objects.get()
+        assert (row.host, row.kind) == ("pod-1", "beat") and row.ended_at is not None, beat.log
+
+
+def test_the_end_of_a_beat_is_recorded_after_the_pass_that_a_signal_interrupts(monkeypatch: pytest.MonkeyPatch) -> None:
+    scheduler = Scheduler(app, lazy=True)
+    scheduler.tick()
+    scheduler._next_tick = 0.0
+
+    def interrupted(ticker: Ticker) -> float:
+        scheduler.close()  # by Celery's handler of the signal
+        assert TickerRow.objects.get().ended_at is None, "the database may be in the middle of a statement"
+        raise SystemExit
+
+    monkeypatch.setattr(Ticker, "step", interrupted)
+    with pytest.raises(SystemExit):
+        scheduler.tick()
+    scheduler.close()  # by the end of Celery's loop
+    assert TickerRow.objects.get().ended_at is not None
 
 
 def test_beat_detects_an_edit_and_a_new_job_and_a_worker_runs_them(env: dict[str, str], tmp_path: Path) -> None:

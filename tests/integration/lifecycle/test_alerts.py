@@ -613,5 +613,7 @@ def test_old_alerts_are_deleted(clock: AlertClock) -> None:
     fail(clock, 1)
     fail(clock, 2, Status.SUCCEEDED)
     fail(clock, 3)
-    fleet_work.delete_old_records(START + dt.timedelta(days=40))
+    fleet_work.delete_old_records(START + dt.timedelta(days=89))
+    assert Alert.objects.count() == 2
+    fleet_work.delete_old_records(START + dt.timedelta(days=91))
     assert [alert.kind for alert in Alert.objects.all()] == [AlertKind.FAILING]

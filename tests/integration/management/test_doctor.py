@@ -166,6 +166,18 @@ def test_a_host_whose_workers_all_shut_down_in_order_is_not_missed() -> None:
     assert about == "hosts" and text.startswith("“pod-2” has been silent since ")
 
 
+def test_a_host_that_only_ticked_and_whose_processes_all_shut_down_is_not_missed() -> None:
+    now = database_now()
+    seen = now - dt.timedelta(hours=1)
+    values = {"version": "2", "pid": 1, "period": 5, "pass_seconds": 0, "last_at": seen}
+    for name, ends in (("beat-1", {"beat": now}), ("beat-2", {"beat": now, "cronserver": None})):
+        Host.objects.create(name=name, last_seen=seen)
+        for kind, ended_at in ends.items():
+            Ticker.objects.create(host=name, kind=kind, ended_at=ended_at, **values)
+    [text] = [text for about, text in findings(Level.WARNING) if about == "hosts"]
+    assert text.startswith("“beat-2” has been silent since ")
+
+
 def test_a_suspended_host_is_named_with_the_reason() -> None:
     soon = database_now() + dt.timedelta(minutes=1)
     Host.objects.create(

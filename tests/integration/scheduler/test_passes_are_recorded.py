@@ -106,6 +106,17 @@ def test_old_records_are_deleted_except_the_newest_ticker() -> None:
     assert not Host.objects.exists()
 
 
+def test_tickers_that_have_shut_down_are_deleted_except_the_newest() -> None:
+    now = database_now()
+    values = {"version": "2", "pid": 1, "period": 5, "pass_seconds": 0, "kind": "beat"}
+    for number in range(3):
+        moment = now - number * SECOND
+        Ticker.objects.create(host=f"pod-{number}", last_at=moment, ended_at=moment, **values)
+    Ticker.objects.create(host="killed", last_at=now - 5 * SECOND, **values)
+    fleet_work.delete_old_records(now)
+    assert set(Ticker.objects.values_list("host", flat=True)) == {"pod-0", "killed"}
+
+
 def test_only_one_tick_of_the_fleet_does_the_work_that_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[dt.datetime] = []
     work = fleet_work.Work(dt.timedelta(seconds=10), done.append)
