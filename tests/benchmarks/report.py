@@ -1,4 +1,7 @@
-"""``report``: runs the benchmarks one after the other, and writes their rows into ``docs/performance.md``."""
+"""``report``: runs the benchmarks one after the other, and writes their rows into ``docs/performance.md``.
+
+The page is written after each benchmark, so a later failure loses no row. The last rows show how long each one took.
+"""
 
 from __future__ import annotations
 
@@ -15,20 +18,26 @@ from importlib.metadata import version
 from pathlib import Path
 
 from tests.benchmarks import growth
-from tests.benchmarks.measuring import Row, load
+from tests.benchmarks.measuring import Row, Stopwatch, figure, load
 from tests.support import ROOT
 from tests.support.servers import PostgresServer, RedisServer
 
 PAGE, SCALE_PAGE = ROOT / "docs" / "performance.md", ROOT / "docs" / "scale.md"
 BEGIN, END = "<!-- measured: {} -->", "<!-- end: {} -->"
+ONLY_COMMANDS_THAT_DO_NOTHING = ("--megabytes", "0", "--asleep", "0")
 #: What is run, in this order: at most 15 minutes on two idle cores.
 DAILY = (
     ("counts",),
     ("tick", "--repeat", "5"),
     ("run",),
+    ("run", "--bouncer", *ONLY_COMMANDS_THAT_DO_NOTHING),
+    ("run", "--database", "mariadb", *ONLY_COMMANDS_THAT_DO_NOTHING),
+    ("run", "--database", "sqlite", *ONLY_COMMANDS_THAT_DO_NOTHING),
     ("beat", "--rounds", "5"),
     ("clean", "--jobs", "500", "--runs-each", "20"),
     ("output", "--repeat", "3"),
+    ("tick", "--database", "mariadb", "--jobs", "10000", "--due", "0,100", "--repeat", "5"),
+    ("tick", "--database", "sqlite", "--jobs", "10000", "--due", "0,100", "--repeat", "5"),
 )
 #: With a million jobs, and with a million runs: at most an hour.
 SCALE = (
@@ -65,26 +74,44 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def rows(options: argparse.Namespace) -> Iterator[Row]:
-    """The rows of all benchmarks as they come. The page is written after the last one."""
-    found = []
+    """The rows of all benchmarks as they come. Ends with status 1 if a benchmark failed; the others run all the same."""
     part = options.part or "daily"
+    page = options.page or (SCALE_PAGE if part == "growth" else PAGE)
+    found: list[Row] = []
+    times: list[Row] = []
     for words in PARTS[part]:
-        if not options.only or words[0] in options.only:
-            for row in _measured(words):
-                found.append({"benchmark": words[0], **row})
-                yield found[-1]
-    found = [*growth.fitted(found), *found] if part == "growth" else found
-    _write(options.page or (SCALE_PAGE if part == "growth" else PAGE), part, found)
+        if options.only and words[0] not in options.only:
+            continue
+        benchmark = _Benchmark(words)
+        for row in benchmark.rows():
+            found.append(row)
+            yield row
+        times.append(benchmark.time())
+        lines = growth.fitted(found) if part == "growth" else []
+        _write(page, part, [*lines, *found, *times])
+    yield from times
+    yield {"minutes": figure(sum(each["minutes"] for each in times))}
+    if failed := [each["command"] for each in times if each["ended"] != "complete"]:
+        raise SystemExit(f"These benchmarks failed: {', '.join(failed)}.")
 
 
-def _measured(words: Sequence[str]) -> Iterator[Row]:
-    """Each benchmark is a process of its own: Django is set up once in a process."""
-    command = [sys.executable, "-m", "tests.benchmarks", *words, "--json"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
-        for line in process.stdout or ():
-            yield json.loads(line)
-    if process.returncode:
-        raise SystemExit(f"The benchmark {words[0]} failed.")
+class _Benchmark:
+    """One benchmark in a process of its own, because Django is set up once in a process."""
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self._words, self._status, self._watch = words, 0, Stopwatch()
+
+    def rows(self) -> Iterator[Row]:
+        """Those that it printed, also if it failed later."""
+        command = [sys.executable, "-m", "tests.benchmarks", *self._words, "--json"]
+        with self._watch, subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+            for line in process.stdout or ():
+                yield {"benchmark": self._words[0], **json.loads(line)}
+        self._status = process.returncode
+
+    def time(self) -> Row:
+        ended = f"failed with status {self._status}" if self._status else "complete"
+        return {"command": " ".join(self._words), "minutes": figure(self._watch.seconds / 60), "ended": ended}
 
 
 def _write(page: Path, part: str, found: Sequence[Row]) -> None:
@@ -127,7 +154,7 @@ def _tables(found: Sequence[Row]) -> str:
     parts: list[str] = []
     columns: list[str] = []
     for row in found:
-        shown = {name.replace("_", " "): value for name, value in row.items() if name not in ("database", "executor")}
+        shown = {name.replace("_", " "): value for name, value in row.items() if name != "executor"}
         if list(shown) != columns:
             columns = list(shown)
             parts += ["", f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}"]

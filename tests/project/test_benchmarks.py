@@ -41,6 +41,21 @@ def test_a_report_writes_the_rows_into_its_page(tmp_path: Path) -> None:
     assert "Python" in text and "cores" in text
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows the name of a process")
+def test_a_report_keeps_the_rows_of_other_benchmarks_when_one_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("<!-- measured: daily -->\n<!-- end: daily -->\n", encoding="utf-8")
+    wrong = ("tick", "--no-such-option")
+    monkeypatch.setattr(report, "PARTS", {"daily": (("modules",), wrong)})
+    with pytest.raises(SystemExit, match="--no-such-option"):
+        list(report.rows(Namespace(part=None, only=None, page=page)))
+    text = page.read_text(encoding="utf-8")
+    assert "| modules | keeper | process/keeper.py |" in text
+    assert "| tick --no-such-option |" in text and "| failed with status 2 |" in text
+
+
 def test_the_benchmark_of_runs_prints_a_row_for_each_kind_of_load() -> None:
     small = ("--runs", "2", "--due", "4", "--megabytes", "1", "--asleep", "3")
     alone, many, output, asleep = printed_by("run", *small)
