@@ -13,10 +13,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from chroniker.admin.shared.site_links import SiteLinks, admin_url
-from chroniker.importing import Outcome
 from chroniker.wording.badges import list_cell, time_html
 from chroniker.wording.formats import exact_time
-from chroniker_celery.importing import settings_entries
 from chroniker_celery.models import BeatEntry
 
 if TYPE_CHECKING:
@@ -45,6 +43,9 @@ class BeatEntryAdmin(SiteLinks, BeatEntryModelAdmin):
     @admin.action(description=gettext_lazy("Make jobs of the selected entries"), permissions=["import"])
     def make_jobs(self, request: HttpRequest, chosen: QuerySet[BeatEntry]) -> None:
         """Import these entries like ``import_celery_beat --schedule``. Beat then passes them over."""
+        from chroniker.importing import Outcome  # late: only this action needs them
+        from chroniker_celery.importing import settings_entries
+
         keys = set(chosen.values_list("key", flat=True))
         found = settings_entries.import_entries(keys, by=request.user.get_username())
         for candidate in found:

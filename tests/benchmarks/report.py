@@ -74,7 +74,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def rows(options: argparse.Namespace) -> Iterator[Row]:
-    """The rows of all benchmarks as they come. Ends with status 1 if a benchmark failed; the others run all the same."""
+    """The rows of all benchmarks as they come. If one fails, the others run all the same, and the end is status 1."""
     part = options.part or "daily"
     page = options.page or (SCALE_PAGE if part == "growth" else PAGE)
     found: list[Row] = []

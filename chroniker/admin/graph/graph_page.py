@@ -9,11 +9,10 @@ from typing import Any
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
-from django.urls.resolvers import URLPattern
 from django.utils.translation import gettext as _
 
 from chroniker.admin.graph import drawing
-from chroniker.admin.shared.console_page import page_path, render
+from chroniker.admin.shared.console_page import render
 from chroniker.admin.shared.query_values import text
 from chroniker.admin.shared.site_links import job_url
 from chroniker.clock.database_clock import database_now
@@ -30,10 +29,6 @@ FRAGMENTS = {
     "graph-paths": "chroniker/console/graph_paths.html",
     "graph-table": "chroniker/console/graph_table.html",
 }
-
-
-def urls(job_admin: Any) -> list[URLPattern]:
-    return [page_path(job_admin, "graph/", graph_view, "chroniker_job_graph")]
 
 
 def graph_view(job_admin: Any, request: HttpRequest) -> HttpResponse:

@@ -11,14 +11,13 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
-from django.urls.resolvers import URLPattern
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from chroniker import lifecycle
 from chroniker.admin.jobs import job_head
 from chroniker.admin.jobs.form_times import times_in
-from chroniker.admin.shared.console_page import page_path, render
+from chroniker.admin.shared.console_page import render
 from chroniker.admin.shared.run_and_stop import log
 from chroniker.admin.shared.site_links import admin_url, redirect_to
 from chroniker.conf import settings
@@ -81,10 +80,6 @@ class BackfillRow:
     results: str
     may_cancel: bool
     may_retry: bool
-
-
-def urls(job_admin: Any) -> list[URLPattern]:
-    return [page_path(job_admin, "<int:object_id>/backfill/", backfill_view, "chroniker_job_backfill")]
 
 
 def backfill_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:

@@ -9,14 +9,12 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
-from django.urls.resolvers import URLPattern
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from chroniker import lifecycle
 from chroniker.admin.jobs.run_and_stop_views import back_to_job
 from chroniker.admin.shared import run_and_stop
-from chroniker.admin.shared.console_page import page_path
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.conf import settings
 from chroniker.insights import job_causes
@@ -25,10 +23,6 @@ from chroniker.insights.job_status import JobStatus
 from chroniker.models import Activation, Job
 from chroniker.reasons import Code
 from chroniker.schedule import Frequency
-
-
-def urls(job_admin: Any) -> list[URLPattern]:
-    return [page_path(job_admin, "<int:object_id>/discard/", discard_view, "chroniker_job_discard")]
 
 
 def context(job_admin: Any, request: HttpRequest, overview: JobStatus) -> dict[str, Any]:

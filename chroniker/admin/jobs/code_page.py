@@ -9,11 +9,10 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.urls.resolvers import URLPattern
 
 from chroniker.admin.jobs import job_head
 from chroniker.admin.jobs.list_page import job_filter
-from chroniker.admin.shared.console_page import page_path, render
+from chroniker.admin.shared.console_page import render
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.clock.database_clock import database_now
 from chroniker.declared import source_code
@@ -23,13 +22,6 @@ from chroniker.models import Job, JobDependency, JobTrigger
 
 TEMPLATE = "chroniker/console/job/code.html"
 MOST_JOBS = 1000
-
-
-def urls(job_admin: Any) -> list[URLPattern]:
-    return [
-        page_path(job_admin, "<int:object_id>/code/", code_view, "chroniker_job_code"),
-        page_path(job_admin, "code/", list_code_view, "chroniker_job_list_code"),
-    ]
 
 
 def code_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:

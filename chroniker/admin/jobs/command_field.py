@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from functools import partial
 from typing import Any
 
 from django import forms
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import HttpRequest
-from django.urls import path
-from django.urls.resolvers import URLPattern
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -67,10 +64,6 @@ class ArgumentsInput(forms.Textarea):
             _("Arguments and options"),
             _("Common options"),
         )
-
-
-def urls(job_admin: Any) -> list[URLPattern]:
-    return [path("command/", partial(command_view, job_admin), name="chroniker_job_command")]
 
 
 @json_view

@@ -13,13 +13,12 @@ from django.contrib import messages
 from django.contrib.admin.models import ADDITION, LogEntry
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse
-from django.urls.resolvers import URLPattern
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from chroniker import schedule
 from chroniker.admin.jobs.bulk_actions import book_soon
-from chroniker.admin.shared.console_page import page_path, render
+from chroniker.admin.shared.console_page import render
 from chroniker.admin.shared.site_links import redirect_to
 from chroniker.clock.database_clock import database_now
 from chroniker.exceptions import ScheduleError
@@ -86,10 +85,6 @@ class Line:
     what: str
     here: str
     remarks: list[str]
-
-
-def urls(job_admin: Any) -> list[URLPattern]:
-    return [page_path(job_admin, "import-crontab/", crontab_view, "chroniker_job_import_crontab")]
 
 
 def crontab_view(job_admin: Any, request: HttpRequest) -> HttpResponse:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import datetime as dt
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 from django import forms
@@ -15,8 +14,6 @@ from django.db import models
 from django.forms import fields_for_model
 from django.http import HttpRequest
 from django.template.loader import render_to_string
-from django.urls import path
-from django.urls.resolvers import URLPattern
 from django.utils import timezone
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
@@ -38,10 +35,6 @@ from chroniker.wording.formats import exact_time, short_time
 TEMPLATE, CRON_TEMPLATE = "chroniker/console/edit/preview.html", "chroniker/console/edit/cron.html"
 #: Longer numbers are no ids.
 MOST_DIGITS = 18
-
-
-def urls(job_admin: Any) -> list[URLPattern]:
-    return [path("preview/", partial(preview_view, job_admin), name="chroniker_job_preview")]
 
 
 @json_view

@@ -8,29 +8,11 @@ from django.contrib import admin
 from django.contrib.admin.options import IS_POPUP_VAR
 from django.contrib.auth import get_user_model
 from django.http import HttpRequest, HttpResponse, QueryDict
-from django.urls import path
 from django.urls.resolvers import URLPattern
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from chroniker.admin.graph import graph_page
-from chroniker.admin.jobs import (
-    backfill_page,
-    causes,
-    code_page,
-    command_field,
-    crontab_page,
-    edit_preview,
-    job_page,
-    list_page,
-    retry_views,
-    run_and_stop_views,
-    run_with_arguments,
-    runs_page,
-    schedule_page,
-    status_page,
-    switching,
-)
+from chroniker.admin.jobs import job_page
 from chroniker.admin.jobs.bulk_actions import BulkActions, book_soon
 from chroniker.admin.jobs.cloning import Cloning
 from chroniker.admin.jobs.declared_fields import DeclaredFields
@@ -39,11 +21,10 @@ from chroniker.admin.jobs.dependency_inline import DependencyInline
 from chroniker.admin.jobs.form_times import times_in
 from chroniker.admin.jobs.job_form import JobForm
 from chroniker.admin.jobs.trigger_inlines import StartedByInline, StartsInline
-from chroniker.admin.operations import now_page, timeline_page
-from chroniker.admin.shared import pause_page
 from chroniker.admin.shared.audit_rows import AuditedHistory
 from chroniker.admin.shared.changed_values import ChangedValues
-from chroniker.admin.shared.site_links import SiteLinks, admin_url
+from chroniker.admin.shared.page_addresses import PageAddress, addresses
+from chroniker.admin.shared.site_links import SiteLinks
 from chroniker.models import Channel, Job
 
 if TYPE_CHECKING:
@@ -52,24 +33,31 @@ else:
     JobModelAdmin = admin.ModelAdmin
 
 
-#: Modules with pages below the list of jobs. Each has ``urls(job_admin)``.
-PAGES: tuple[Any, ...] = (
-    now_page,
-    timeline_page,
-    schedule_page,
-    causes,
-    backfill_page,
-    edit_preview,
-    command_field,
-    run_with_arguments,
-    run_and_stop_views,
-    retry_views,
-    switching,
-    status_page,
-    runs_page,
-    code_page,
-    crontab_page,
-    graph_page,
+JOB = "<int:object_id>/"
+PAGES = (
+    PageAddress("now/", "operations.now_page.now_view", "job_now"),
+    PageAddress("pulse/", "shared.console_page.pulse_view", "job_pulse"),
+    PageAddress("pause/", "shared.pause_page.all_jobs_view", "job_pause"),
+    PageAddress("timeline/", "operations.timeline_page.timeline_view", "job_timeline"),
+    PageAddress("graph/", "graph.graph_page.graph_view", "job_graph"),
+    PageAddress("preview/", "jobs.edit_preview.preview_view", "job_preview", is_json=True),
+    PageAddress("command/", "jobs.command_field.command_view", "job_command", is_json=True),
+    PageAddress("code/", "jobs.code_page.list_code_view", "job_list_code"),
+    PageAddress("import-crontab/", "jobs.crontab_page.crontab_view", "job_import_crontab"),
+    PageAddress(f"{JOB}status/", "jobs.status_page.status_view", "job_status"),
+    PageAddress(f"{JOB}schedule/", "jobs.schedule_page.schedule_view", "job_schedule"),
+    PageAddress(f"{JOB}discard/", "jobs.causes.discard_view", "job_discard"),
+    PageAddress(f"{JOB}backfill/", "jobs.backfill_page.backfill_view", "job_backfill"),
+    PageAddress(f"{JOB}runs/", "jobs.runs_page.runs_view", "job_runs"),
+    PageAddress(f"{JOB}code/", "jobs.code_page.code_view", "job_code"),
+    PageAddress(f"{JOB}run/", "jobs.run_and_stop_views.run_view", "job_run"),
+    PageAddress(f"{JOB}run-with/", "jobs.run_with_arguments.run_with_view", "job_run_with"),
+    PageAddress(f"{JOB}stop/", "jobs.run_and_stop_views.stop_view", "job_stop"),
+    PageAddress(f"{JOB}resume/", "jobs.run_and_stop_views.resume_view", "job_resume"),
+    PageAddress(f"{JOB}retry-now/", "jobs.retry_views.hasten_view", "job_retry_now"),
+    PageAddress(f"{JOB}cancel-retry/", "jobs.retry_views.cancel_view", "job_cancel_retry"),
+    PageAddress(f"{JOB}enable/", "jobs.switching.enable_view", "job_enable"),
+    PageAddress(f"{JOB}disable/", "jobs.switching.disable_view", "job_disable"),
 )
 
 
@@ -103,6 +91,8 @@ class JobAdmin(SiteLinks, ChangedValues, AuditedHistory, BulkActions, Cloning, D
         if IS_POPUP_VAR in request.GET:
             return super().changelist_view(request, extra_context)
         if request.method != "POST":
+            from chroniker.admin.jobs import list_page  # late, as all pages
+
             return list_page.list_page(self, request)
         request.GET = QueryDict()  # Django's list refuses parameters that it does not know
         return super().changelist_view(request, extra_context)
@@ -136,10 +126,5 @@ class JobAdmin(SiteLinks, ChangedValues, AuditedHistory, BulkActions, Cloning, D
         with times_in(form.instance.timezone):
             return super().construct_change_message(request, form, formsets, add)
 
-    def pause_view(self, request: HttpRequest) -> HttpResponse:
-        """Pause or resume all jobs, whatever the list shows."""
-        return pause_page.pause_page(self.admin_site, request, None, admin_url("chroniker_job_now"))
-
     def get_urls(self) -> list[URLPattern]:
-        own = [path("pause/", self.admin_site.admin_view(self.pause_view), name="chroniker_job_pause")]
-        return own + [address for page in PAGES for address in page.urls(self)] + super().get_urls()
+        return addresses(self, PAGES) + super().get_urls()

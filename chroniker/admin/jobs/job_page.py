@@ -7,11 +7,8 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from chroniker.admin.jobs import edit_preview, job_head
 from chroniker.admin.shared.alert_cells import ALERT_FIELDSET
 from chroniker.admin.shared.site_links import admin_url
-from chroniker.declared.loading import declaration_of
-from chroniker.insights.what_if import saved_job
 from chroniker.models import Job
 
 #: The first group stands above the preview on narrow pages.
@@ -99,6 +96,10 @@ FIELDSETS: Any = (
 
 def edit_context(job_admin: Any, request: HttpRequest, job: Job | None) -> dict[str, Any]:
     """For the template of the form. A form that was posted and not saved is previewed as it is."""
+    from chroniker.admin.jobs import edit_preview, job_head  # late, as all pages
+    from chroniker.declared.loading import declaration_of
+    from chroniker.insights.what_if import saved_job
+
     context: dict[str, Any] = {"preview_url": admin_url("chroniker_job_preview")}
     saved = saved_job(job.pk) if job is not None else None
     data = request.POST if request.method == "POST" else None

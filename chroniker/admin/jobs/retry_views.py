@@ -9,22 +9,13 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
-from django.urls.resolvers import URLPattern
 from django.utils.translation import gettext as _
 
 from chroniker import lifecycle
 from chroniker.admin.jobs.run_and_stop_views import back_to_job
-from chroniker.admin.shared.console_page import page_path
 from chroniker.admin.shared.run_and_stop import log
 from chroniker.conf import settings
 from chroniker.models import Job
-
-
-def urls(job_admin: Any) -> list[URLPattern]:
-    return [
-        page_path(job_admin, "<int:object_id>/retry-now/", hasten_view, "chroniker_job_retry_now"),
-        page_path(job_admin, "<int:object_id>/cancel-retry/", cancel_view, "chroniker_job_cancel_retry"),
-    ]
 
 
 def hasten_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:

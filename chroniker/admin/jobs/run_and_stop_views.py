@@ -9,23 +9,13 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.urls.resolvers import URLPattern
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 
 from chroniker.admin.shared import run_and_stop
-from chroniker.admin.shared.console_page import page_path
 from chroniker.admin.shared.site_links import redirect_to
 from chroniker.conf import settings
 from chroniker.models import Job
-
-
-def urls(job_admin: Any) -> list[URLPattern]:
-    return [
-        page_path(job_admin, "<int:object_id>/run/", run_view, "chroniker_job_run"),
-        page_path(job_admin, "<int:object_id>/stop/", stop_view, "chroniker_job_stop"),
-        page_path(job_admin, "<int:object_id>/resume/", resume_view, "chroniker_job_resume"),
-    ]
 
 
 def run_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:

@@ -11,13 +11,12 @@ from django.contrib.admin import AdminSite
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
-from django.urls.resolvers import URLPattern
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from chroniker.admin.jobs.run_and_stop_views import back_to_job
 from chroniker.admin.shared import run_and_stop
-from chroniker.admin.shared.console_page import page_path, render
+from chroniker.admin.shared.console_page import render
 from chroniker.admin.shared.site_links import admin_url, redirect_to
 from chroniker.exceptions import CommandRefused
 from chroniker.job_commands import options
@@ -47,10 +46,6 @@ class ArgumentsForm(forms.Form):
         if error:
             raise forms.ValidationError(error)
         return args
-
-
-def urls(job_admin: Any) -> list[URLPattern]:
-    return [page_path(job_admin, "<int:object_id>/run-with/", run_with_view, "chroniker_job_run_with")]
 
 
 def run_with_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:

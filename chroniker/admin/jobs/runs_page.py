@@ -7,20 +7,15 @@ from urllib.parse import urlencode
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.urls.resolvers import URLPattern
 
 from chroniker.admin.jobs import job_head
 from chroniker.admin.jobs.run_rows import run_row
-from chroniker.admin.shared.console_page import page_path, render
+from chroniker.admin.shared.console_page import render
 from chroniker.models import Run, Status
 
 ROWS = 100
 TEMPLATE = "chroniker/console/job/runs.html"
 FRAGMENTS = {**job_head.FRAGMENTS, "job-runs": "chroniker/console/job/runs_table.html"}
-
-
-def urls(job_admin: Any) -> list[URLPattern]:
-    return [page_path(job_admin, "<int:object_id>/runs/", runs_view, "chroniker_job_runs")]
 
 
 def runs_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:

@@ -13,7 +13,6 @@ from zoneinfo import ZoneInfo
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, QueryDict
-from django.urls.resolvers import URLPattern
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime, parse_time
 from django.utils.translation import gettext as _
@@ -22,7 +21,7 @@ from chroniker.admin.jobs import causes, job_head
 from chroniker.admin.jobs.calendar_picture import picture, summary
 from chroniker.admin.jobs.schedule_answer import Question, answer, question
 from chroniker.admin.jobs.schedule_rows import history_rows
-from chroniker.admin.shared.console_page import page_path, render
+from chroniker.admin.shared.console_page import render
 from chroniker.admin.shared.query_values import YEARS, is_usable
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.exceptions import ScheduleError
@@ -59,10 +58,6 @@ class Wanted:
         """The address of the same page with other parameters; an empty value removes one."""
         kept = {name: self.query[name] for name in ("d", "t", "to", "only") if self.query.get(name)}
         return f"?{urlencode({name: value for name, value in {**kept, **values}.items() if value})}"
-
-
-def urls(job_admin: Any) -> list[URLPattern]:
-    return [page_path(job_admin, "<int:object_id>/schedule/", schedule_view, "chroniker_job_schedule")]
 
 
 def schedule_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:

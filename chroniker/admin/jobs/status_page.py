@@ -8,13 +8,12 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.urls.resolvers import URLPattern
 from django.utils.translation import gettext_lazy as _
 
 from chroniker.admin.jobs import dependency_list, durations_plot, job_head, status_facts
 from chroniker.admin.jobs.run_rows import run_row
 from chroniker.admin.jobs.status_sentence import sentence
-from chroniker.admin.shared.console_page import page_path, render
+from chroniker.admin.shared.console_page import render
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.insights import run_counts, run_durations
 from chroniker.insights.job_status import JobStatus
@@ -44,10 +43,6 @@ RANGES = (
     Range("all", _("all"), None),
 )
 DEFAULT_RANGE = RANGES[1]
-
-
-def urls(job_admin: Any) -> list[URLPattern]:
-    return [page_path(job_admin, "<int:object_id>/status/", status_view, "chroniker_job_status")]
 
 
 def status_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:

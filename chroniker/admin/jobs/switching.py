@@ -8,22 +8,13 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
-from django.urls.resolvers import URLPattern
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
 from chroniker.admin.jobs import action_confirmation
 from chroniker.admin.jobs.run_and_stop_views import back_to_job
-from chroniker.admin.shared.console_page import page_path
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.models import Job
-
-
-def urls(job_admin: Any) -> list[URLPattern]:
-    return [
-        page_path(job_admin, "<int:object_id>/enable/", enable_view, "chroniker_job_enable"),
-        page_path(job_admin, "<int:object_id>/disable/", disable_view, "chroniker_job_disable"),
-    ]
 
 
 def enable_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:

@@ -8,7 +8,6 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 
-from chroniker.admin.operations.fleet_page import fleet_page
 from chroniker.admin.shared.site_links import SiteLinks, redirect_to
 from chroniker.models import Host
 
@@ -31,6 +30,8 @@ class HostAdmin(SiteLinks, HostModelAdmin):
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         if not self.has_view_permission(request):
             raise PermissionDenied
+        from chroniker.admin.operations.fleet_page import fleet_page  # late, as all pages
+
         return fleet_page(self.admin_site, request)
 
     def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:

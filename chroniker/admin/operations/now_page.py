@@ -8,13 +8,12 @@ from urllib.parse import urlencode
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.urls.resolvers import URLPattern
 from django.utils.translation import gettext as _
 
 from chroniker.admin.operations.attention_rows import SHOWN, attention_rows
 from chroniker.admin.operations.now_pictures import day_bars, hour_bars
-from chroniker.admin.shared.console_bar import PULSE, permission_test
-from chroniker.admin.shared.console_page import page_path, pulse_view, render
+from chroniker.admin.shared.console_bar import permission_test
+from chroniker.admin.shared.console_page import render
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.clock.database_clock import database_now
 from chroniker.insights.attention import Attention, attention
@@ -37,13 +36,6 @@ FRAGMENTS = {
     "now-day": "chroniker/console/now/day.html",
     "now-hour": "chroniker/console/now/hour.html",
 }
-
-
-def urls(job_admin: Any) -> list[URLPattern]:
-    return [
-        page_path(job_admin, "now/", now_view, "chroniker_job_now"),
-        page_path(job_admin, "pulse/", pulse_view, PULSE),
-    ]
 
 
 def now_view(job_admin: Any, request: HttpRequest) -> HttpResponse:

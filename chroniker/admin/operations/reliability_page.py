@@ -8,13 +8,12 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.urls.resolvers import URLPattern
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from chroniker.admin.operations import guarantee_rows
 from chroniker.admin.operations.reliability_pictures import delay_bars, failure_bars
-from chroniker.admin.shared.console_page import page_path, render
+from chroniker.admin.shared.console_page import render
 from chroniker.admin.shared.site_links import admin_url, job_url
 from chroniker.clock.database_clock import database_now
 from chroniker.insights import guarantees
@@ -45,10 +44,6 @@ FRAGMENTS = {
     "reliability-failures": "chroniker/console/reliability/failures.html",
     "reliability-messages": "chroniker/console/reliability/messages.html",
 }
-
-
-def urls(run_admin: Any) -> list[URLPattern]:
-    return [page_path(run_admin, "reliability/", reliability_view, "chroniker_run_reliability")]
 
 
 def reliability_view(run_admin: Any, request: HttpRequest) -> HttpResponse:

@@ -9,13 +9,12 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.urls.resolvers import URLPattern
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from chroniker.admin.operations.timeline_picture import FAILURES, picture
 from chroniker.admin.shared.console_bar import permission_test
-from chroniker.admin.shared.console_page import page_path, render
+from chroniker.admin.shared.console_page import render
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.clock.database_clock import database_now
 from chroniker.insights.collision_pools import PoolCollision
@@ -36,10 +35,6 @@ FRAGMENTS = {
 }
 #: Collisions that the table shows, and jobs that each of its rows names.
 MOST_COLLISIONS, MOST_NAMED = 30, 4
-
-
-def urls(job_admin: Any) -> list[URLPattern]:
-    return [page_path(job_admin, "timeline/", timeline_view, "chroniker_job_timeline")]
 
 
 def timeline_view(job_admin: Any, request: HttpRequest) -> HttpResponse:

@@ -8,22 +8,13 @@ from uuid import UUID
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
-from django.urls.resolvers import URLPattern
 from django.utils.translation import gettext as _
 
 from chroniker.admin.runs.output_download import download
 from chroniker.admin.shared import run_and_stop
-from chroniker.admin.shared.console_page import page_path, render
+from chroniker.admin.shared.console_page import render
 from chroniker.admin.shared.site_links import admin_url, redirect_to
 from chroniker.models import OPEN, Run
-
-
-def urls(run_admin: Any) -> list[URLPattern]:
-    return [
-        page_path(run_admin, "<uuid:object_id>/stop/", stop_view, "chroniker_run_stop"),
-        page_path(run_admin, "<uuid:object_id>/again/", again_view, "chroniker_run_again"),
-        page_path(run_admin, "<uuid:object_id>/log.txt", download_view, "chroniker_run_log"),
-    ]
 
 
 def stop_view(run_admin: Any, request: HttpRequest, object_id: UUID) -> HttpResponse:

@@ -8,8 +8,7 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.urls.resolvers import URLPattern
 
-from chroniker.admin.operations import reliability_page
-from chroniker.admin.runs import run_actions, run_list_page, run_page
+from chroniker.admin.shared.page_addresses import PageAddress, addresses
 from chroniker.admin.shared.site_links import SiteLinks
 from chroniker.models import Run
 
@@ -18,8 +17,14 @@ if TYPE_CHECKING:
 else:
     RunModelAdmin = admin.ModelAdmin
 
-#: Modules with pages below the list of runs. Each has ``urls(run_admin)``.
-PAGES: tuple[Any, ...] = (run_page, run_actions, reliability_page)
+RUN = "<uuid:object_id>/"
+PAGES = (
+    PageAddress("reliability/", "operations.reliability_page.reliability_view", "run_reliability"),
+    PageAddress(f"{RUN}output/", "runs.run_page.output_view", "run_output", is_json=True),
+    PageAddress(f"{RUN}stop/", "runs.run_actions.stop_view", "run_stop"),
+    PageAddress(f"{RUN}again/", "runs.run_actions.again_view", "run_again"),
+    PageAddress(f"{RUN}log.txt", "runs.run_actions.download_view", "run_log"),
+)
 
 
 @admin.register(Run)
@@ -37,14 +42,18 @@ class RunAdmin(SiteLinks, RunModelAdmin):
         return False  # this would delete the lease of an open run; retention deletes old runs
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        from chroniker.admin.runs import run_list_page  # late, as all pages
+
         del extra_context
         return run_list_page.list_view(self, request)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
+        from chroniker.admin.runs import run_page  # late, as all pages
+
         del form_url, extra_context
         return run_page.run_view(self, request, object_id)
 
     def get_urls(self) -> list[URLPattern]:
-        return [address for page in PAGES for address in page.urls(self)] + super().get_urls()
+        return addresses(self, PAGES) + super().get_urls()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -12,8 +11,6 @@ from django.apps import apps
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
-from django.urls import path
-from django.urls.resolvers import URLPattern
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
@@ -51,10 +48,6 @@ FRAGMENTS = {
         "hint",
     )
 }
-
-
-def urls(run_admin: Any) -> list[URLPattern]:
-    return [path("<uuid:object_id>/output/", partial(output_view, run_admin), name="chroniker_run_output")]
 
 
 def run_view(run_admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -8,18 +8,17 @@ from urllib.parse import urlencode
 from django.contrib import admin
 from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
-from django.http import Http404, HttpRequest, HttpResponse
-from django.urls import path
+from django.http import HttpRequest, HttpResponse
 from django.urls.resolvers import URLPattern
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from chroniker.admin.shared import pause_page
 from chroniker.admin.shared.alert_cells import ALERT_FIELDSET
 from chroniker.admin.shared.audit_rows import AuditedHistory
 from chroniker.admin.shared.changed_values import ChangedValues
+from chroniker.admin.shared.page_addresses import PageAddress, addresses
 from chroniker.admin.shared.site_links import SiteLinks, admin_url
 from chroniker.eligibility import pauses
 from chroniker.models import Group, Job, Lease
@@ -30,6 +29,9 @@ if TYPE_CHECKING:
     GroupModelAdmin = admin.ModelAdmin[Group]
 else:
     GroupModelAdmin = admin.ModelAdmin
+
+
+PAGES = (PageAddress("<int:object_id>/pause/", "shared.pause_page.group_view", "group_pause"),)
 
 
 @admin.register(Group)
@@ -90,22 +92,14 @@ class GroupAdmin(SiteLinks, ChangedValues, AuditedHistory, GroupModelAdmin):
         text = format_html(gettext("since {time} by {name}."), time=since, name=group.paused_by)
         return list_cell("", badge("paused"), format_html("{} {}", text, group.paused_reason))
 
-    def pause_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
-        group = Group.objects.filter(pk=object_id).first()
-        if group is None:
-            raise Http404
-        return pause_page.pause_page(self.admin_site, request, group, admin_url("chroniker_group_changelist"))
-
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view
-        own = [path("<int:object_id>/pause/", view(self.pause_view), name="chroniker_group_pause")]
-        return own + super().get_urls()
+        return addresses(self, PAGES) + super().get_urls()
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
         group: Group | None = kwargs.get("obj")
-        if group is not None and request.user.has_perm(pause_page.PERMISSION):
+        if group is not None and request.user.has_perm("chroniker.pause_jobs"):
             context["pause_url"] = admin_url("chroniker_group_pause", group.pk)
             context["is_paused"] = group.pk in pauses.group_pauses([group.pk])
         return super().render_change_form(request, context, *args, **kwargs)

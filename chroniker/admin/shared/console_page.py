@@ -6,17 +6,14 @@ answers the page's fragments as JSON, or 304. So the refresh has the permissions
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from typing import Any
 
 from django.apps import apps
-from django.contrib.admin import AdminSite, ModelAdmin
+from django.contrib.admin import AdminSite
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import path
-from django.urls.resolvers import URLPattern
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
 
@@ -86,8 +83,3 @@ def _trail(name: str, context: Mapping[str, Any], now: str) -> list[dict[str, An
     if above and str(above[0]["title"]) == str(context.get("title")):
         above = []
     return [app, *above, *given]
-
-
-def page_path(model_admin: ModelAdmin[Any], route: str, view: Callable[..., HttpResponse], name: str) -> URLPattern:
-    """The address of ``view(model_admin, request, …)``. It needs a login; the view checks the permissions."""
-    return path(route, model_admin.admin_site.admin_view(partial(view, model_admin)), name=name)

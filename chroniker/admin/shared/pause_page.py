@@ -11,7 +11,7 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -29,8 +29,6 @@ from chroniker.wording.formats import relative, short_time
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-PERMISSION = "chroniker.pause_jobs"
-
 
 class ReasonForm(forms.Form):
     reason = forms.CharField(
@@ -42,9 +40,19 @@ class ReasonForm(forms.Form):
     )
 
 
-def pause_page(site: AdminSite, request: HttpRequest, group: Group | None, back: str) -> HttpResponse:
+def all_jobs_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
+    """Pause or resume all jobs, whatever the list shows."""
+    return _pause_page(job_admin.admin_site, request, None, admin_url("chroniker_job_now"))
+
+
+def group_view(group_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
+    group = get_object_or_404(Group, pk=object_id)
+    return _pause_page(group_admin.admin_site, request, group, admin_url("chroniker_group_changelist"))
+
+
+def _pause_page(site: AdminSite, request: HttpRequest, group: Group | None, back: str) -> HttpResponse:
     """GET shows the form, POST pauses or resumes and redirects to ``back``. No error if another user was faster."""
-    if not request.user.has_perm(PERMISSION):
+    if not request.user.has_perm("chroniker.pause_jobs"):
         raise PermissionDenied
     form = ReasonForm(request.POST if request.method == "POST" else None)
     if form.is_valid():

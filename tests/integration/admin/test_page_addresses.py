@@ -1,0 +1,35 @@
+"""The addresses of the console's pages, and that a process without requests loads no page."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from django.utils.module_loading import import_string
+
+from chroniker.admin.jobs import job_admin
+from chroniker.admin.runs import run_admin
+from chroniker.admin.shared.page_addresses import PageAddress
+
+PAGES = (*job_admin.PAGES, *run_admin.PAGES)
+LOADED_PAGES = """
+import sys, django
+django.setup()
+from django.core.checks import run_checks
+run_checks()
+print(*(name for name in sys.modules if name.startswith("chroniker.admin.") and name.endswith("_page")))
+"""
+#: The fieldsets of a form; two without a page.
+NEEDED = {"chroniker.admin.jobs.job_page", "chroniker.admin.shared.console_page", "chroniker.admin.shared.live_page"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_an_address_names_a_view(page: PageAddress) -> None:
+    assert callable(import_string(f"chroniker.admin.{page.view}"))
+
+
+def test_a_process_loads_no_page_before_a_request(subprocess_env: dict[str, str]) -> None:
+    words = [sys.executable, "-c", LOADED_PAGES]
+    done = subprocess.run(words, env=subprocess_env, capture_output=True, text=True, check=True, timeout=300)
+    assert set(done.stdout.split()) <= NEEDED
