@@ -12,11 +12,13 @@ from chroniker.clock import jump_detection
 from chroniker.clock.database_clock import FromNow
 from chroniker.conf import settings
 from chroniker.eligibility import dependencies, pauses
+from chroniker.eligibility.claim_kinds import MANUAL
 from chroniker.eligibility.dependencies import Edge, Scope
 from chroniker.lifecycle import activations, alert_conditions, alert_episodes, backfills, host_runs, job_health
 from chroniker.lifecycle.admission import admit, count_free, lock_limits
 from chroniker.lifecycle.bulk import insert, write_states
 from chroniker.lifecycle.dispatch_state import FirstDelays, record_in_advance
+from chroniker.lifecycle.events import note_requests
 from chroniker.lifecycle.notify import enqueue, send_run_finished
 from chroniker.lifecycle.planned_rows import Plan
 from chroniker.lifecycle.transactions import locked, send_after_commit, transactional
@@ -150,7 +152,7 @@ def _lower_flags(plans: list[Plan], *, skip: bool) -> list[Plan]:
 
 
 def _insert(plans: Sequence[Plan], now: dt.datetime) -> None:
-    """Insert runs, leases, and the messages about missed instants. ``now``: when the plans were checked."""
+    """Insert runs, leases, events, and the messages about missed instants. ``now``: when the plans were checked."""
     runs, redispatch_at, delays = [run for plan in plans for run in plan.runs], now + settings.redispatch, FirstDelays()
     for plan in plans:
         for run in plan.runs:
@@ -160,6 +162,7 @@ def _insert(plans: Sequence[Plan], now: dt.datetime) -> None:
         if plan.sent_to is not None and plan.claimed:
             record_in_advance(plan.claimed, plan.sent_to, now, delays.of(plan.job))
     insert(Run, runs)
+    note_requests([plan.opened[0] for plan in plans if plan.kind is MANUAL and plan.opened], now)
     enqueue([plan.missed for plan in plans if plan.missed], now)
     send_run_finished(run for run in runs if run.status == Status.SKIPPED)
     insert(Lease, [_lease(run, plan, now) for plan in plans for run in plan.opened])

@@ -25,6 +25,16 @@ def note_all(run_ids: Iterable[UUID], kind: EventKind, reason: Reason) -> None:
     RunEvent.objects.bulk_create([RunEvent(run_id=pk, at=FromNow(), **values) for pk in run_ids])
 
 
+def note_requests(claimed: Iterable[Run], now: dt.datetime) -> None:
+    """Add an event for each of these runs that a person or a program requested."""
+    events = [
+        RunEvent(run_id=run.pk, at=now, kind=EventKind.NOTE, code=Code.REQUESTED, args={"who": run.asked_by})
+        for run in claimed
+        if run.asked_by
+    ]
+    RunEvent.objects.bulk_create(events)
+
+
 def note_lost(ended: Iterable[Run], now: dt.datetime) -> None:
     """Add an event for each lost run among ``ended``, so that losses can be counted by kind and time.
 

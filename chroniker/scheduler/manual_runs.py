@@ -15,8 +15,7 @@ from chroniker.exceptions import ClaimRefused, CommandRefused
 from chroniker.executors.base import a_person_waits
 from chroniker.job_commands import options
 from chroniker.lifecycle import plan
-from chroniker.models import EventKind, Job, JobState, Run
-from chroniker.reasons import Code, Reason
+from chroniker.models import Job, JobState, Run
 from chroniker.scheduler import dispatch, retention
 
 
@@ -36,14 +35,15 @@ def run_now(job: Job, by: str, args: str | None = None, instant: dt.datetime | N
     state = JobState.objects.select_related("job__group").get(pk=job.pk)
     _refuse_if_not_free(state)
     now = _trusted_now()
+    drawn = plan.by_hand(state, now, args, asked_by=by, instant=instant)
+    dispatch.expect([drawn])
     try:
-        claimed = lifecycle.claim([plan.by_hand(state, now, args, asked_by=by, instant=instant)], now, wait=True)
+        claimed = lifecycle.claim([drawn], now, wait=True)
     except jump_detection.ClockJumped as jump:
         raise ClaimRefused(explanations.clock_jump_message(jump.reading.suspended_because)) from jump
     if not claimed:
         _refuse_if_not_free(JobState.objects.select_related("job__group").get(pk=job.pk))
         raise ClaimRefused(_("The job was changed or claimed by someone else just now; try again."))
-    lifecycle.note(claimed[0].pk, EventKind.NOTE, reason=Reason.of(Code.REQUESTED, who=by))
     transaction.on_commit(lambda: _dispatch(claimed, now), using=settings.database, robust=True)
     transaction.on_commit(lambda: retention.trim([job.pk]), using=settings.database, robust=True)
     return claimed[0]
@@ -51,7 +51,7 @@ def run_now(job: Job, by: str, args: str | None = None, instant: dt.datetime | N
 
 def _dispatch(claimed: list[Run], now: dt.datetime) -> None:
     with a_person_waits():
-        dispatch.dispatch(claimed, now)
+        dispatch.dispatch(claimed, now, is_new=True)
 
 
 def _trusted_now() -> dt.datetime:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.test import Client, override_settings
 from django.urls import reverse
 
+from chroniker.executors.dummy import DummyExecutor
 from chroniker.models import Job, Run, Status, Trigger
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.tick import tick
@@ -52,6 +54,19 @@ STOPPED: dict[str, Callable[[Client, Job], None]] = {
     "flag": lambda client, job: flag(client, "force_stop", job),
     "button": lambda client, job: press(client, "stop", job),
 }
+
+
+def test_a_run_by_hand_is_recorded_completely_before_its_message_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+
+    def look(executor: DummyExecutor, runs: Sequence[Run]) -> list[UUID]:
+        [run] = Run.objects.filter(pk__in=[run.pk for run in runs])
+        seen.extend((run.dispatch_count, run.dispatched_at, [event.description for event in run.events.all()]))
+        return [run.pk]
+
+    monkeypatch.setattr(DummyExecutor, "dispatch", look)
+    run = queue(a_booked_job())
+    assert seen == [1, run.claimed_at, ["requested by a test"]]
 
 
 @pytest.mark.parametrize("way", FORCED)
