@@ -120,7 +120,7 @@ def _conclude(report: DatabaseReport, ending: RunOutcome | None) -> dict[str, An
 
 def _claim_after(report: DatabaseReport, reported: dict[str, Any]) -> dict[str, Any]:
     """What the run's row shows of its outcome. Claims the jobs that waited for its end."""
-    if report.status == Status.SUCCEEDED and report.job is not None and not reported["reason"]:
+    if report.status == Status.SUCCEEDED and report.job is not None:
         tick.claim_after_run(report.job.pk)  # the row shows nothing else
         return reported
     run = Run.objects.select_related("job").get(pk=report.run_id)
