@@ -9,6 +9,7 @@ from celery import Celery
 from django.core.checks import CheckMessage, Error, Warning
 
 from chroniker_celery import publish
+from chroniker_celery.broker_connection import new_connection
 from chroniker_celery.queues import queue_names
 
 #: Seconds to wait for workers. Later answers are not counted.
@@ -21,7 +22,7 @@ def diagnose(app: Celery, default_queue: str, queues: Collection[str], *, timeou
     """E006, E007, W004, W006, W007."""
     wait = min(timeout, ANSWER_SECONDS)
     try:
-        with publish.connection(app, timeout) as link:
+        with new_connection(app, timeout) as link:
             untyped: Any = app.control
             answers = untyped.inspect(timeout=wait, connection=link).active_queues()
             unknown = (

@@ -1,15 +1,10 @@
-"""Sends messages to the broker over a new connection with short timeouts.
-
-A connection of the app's pool is not used: it may be broken, and its timeouts and retries are those of the project's
-settings. A new connection costs a few milliseconds, and a tick sends all its messages over one.
-"""
+"""Sends messages to the broker, those of a tick together."""
 
 from __future__ import annotations
 
 import logging
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
 
@@ -18,6 +13,7 @@ from celery.exceptions import QueueNotFound
 from celery.utils.nodenames import anon_nodename
 
 from chroniker.escaping import one_line
+from chroniker_celery.broker_connection import Connection, kept_connection
 from chroniker_celery.queues import queue_of_host
 
 logger = logging.getLogger(__name__)
@@ -27,15 +23,8 @@ TASK = "chroniker_celery.execute"
 WAKE = "chroniker_wake"
 UNKNOWN_RUNS = "chroniker_unknown_runs"
 
-#: ``kombu.Connection`` and ``kombu.Producer``: their stubs are of an older version.
-Connection: TypeAlias = Any
+#: ``kombu.Producer``: its stubs are of an older version.
 Producer: TypeAlias = Any
-
-#: Transport options that limit a single operation, by driver. Other drivers keep their own limits.
-_LIMITS: dict[str, tuple[str, ...]] = {
-    "redis": ("socket_connect_timeout", "socket_timeout"),
-    "amqp": ("read_timeout", "write_timeout"),
-}
 
 
 class RunMessage(NamedTuple):
@@ -49,24 +38,6 @@ class RunMessage(NamedTuple):
     name: str = ""  #: of the job, for logs, events, Flower and results. It decides nothing
 
 
-@contextmanager
-def connection(app: Celery, timeout: float) -> Iterator[Connection]:
-    """An established connection. No operation on it takes longer than ``timeout`` seconds.
-
-    Raises the transport's exception after one more attempt for each of the app's brokers, or after ``timeout``.
-    """
-    made: Connection = app.connection_for_write(connect_timeout=timeout)
-    made.transport_options.update(dict.fromkeys(_LIMITS.get(made.transport.driver_type, ()), timeout))
-    try:
-        tries = len(getattr(made, "alt", None) or [made])
-        made.ensure_connection(max_retries=tries, interval_start=0.1, interval_step=0.1, timeout=timeout)
-        yield made
-    except BaseException:
-        made.collect()  # without a closing handshake: the broker may not answer
-        raise
-    made.release()
-
-
 def publish(app: Celery, messages: Sequence[RunMessage], *, timeout: float) -> dict[UUID, str]:
     """Send the messages; returns the ids of those sent, each with the name of its queue (empty: that of an exchange
     which Celery's routing chose). Raises when the broker may not have received all of them.
@@ -76,7 +47,7 @@ def publish(app: Celery, messages: Sequence[RunMessage], *, timeout: float) -> d
     (``after_task_publish`` is sent when the transport gets a message). Messages to a queue that does not exist or
     cannot be declared are left out.
     """
-    with connection(app, timeout) as link:
+    with kept_connection(app, timeout) as link:
         producer: Producer = app.amqp.Producer(link, auto_declare=False)
         routed = list(_routed(app, link, producer, messages))
         with producer.batch():
@@ -164,7 +135,7 @@ def control(
         "matcher": None,
     }
     # Not ``control.broadcast``: it uses the app's pool and retries without limit while the broker is down.
-    with connection(app, timeout) as link:
+    with kept_connection(app, timeout) as link:
         app.amqp.Producer(link, auto_declare=False).publish(
             message,
             exchange=mailbox.exchange.name,

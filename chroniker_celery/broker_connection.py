@@ -1,0 +1,85 @@
+"""Connections to the broker with short timeouts.
+
+A connection of the app's pool is not used: it may be broken, and its timeouts and retries are those of the project's
+settings.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple, TypeAlias
+
+from celery import Celery
+
+#: ``kombu.Connection``: its stubs are of an older version.
+Connection: TypeAlias = Any
+
+#: Transport options that limit a single operation, by driver. Other drivers keep their own limits.
+_LIMITS: dict[str, tuple[str, ...]] = {
+    "redis": ("socket_connect_timeout", "socket_timeout"),
+    "amqp": ("read_timeout", "write_timeout"),
+}
+#: A connection is opened again after this time, so that a process follows a change of the broker's address.
+KEPT_SECONDS = 60.0
+#: Drivers that replace a connection which the broker has closed, and that have no heartbeats.
+_KEPT_DRIVERS = frozenset({"redis"})
+
+
+class _Kept(NamedTuple):
+    link: Connection
+    opened_at: float
+
+
+#: By process, app, URL and timeout; a fork uses none of its parent's. A connection in use is not here.
+_idle: dict[tuple[int, Celery, str, float], _Kept] = {}
+
+
+@contextmanager
+def new_connection(app: Celery, timeout: float) -> Iterator[Connection]:
+    """An established connection. No operation on it takes longer than ``timeout`` seconds.
+
+    Raises the transport's exception after one more attempt for each of the app's brokers, or after ``timeout``.
+    """
+    with _collected_after_error(app.connection_for_write(connect_timeout=timeout)) as link:
+        _establish(link, timeout)
+        yield link
+    link.release()
+
+
+@contextmanager
+def kept_connection(app: Celery, timeout: float) -> Iterator[Connection]:
+    """The same, for messages only: the connection of the last call in this process where it is usable.
+
+    It is kept for a minute if its driver replaces closed ones, and nothing was raised.
+    """
+    key = (os.getpid(), app, str(app.conf.broker_write_url), timeout)
+    kept = _idle.pop(key, None)
+    if kept is not None and time.monotonic() - kept.opened_at >= KEPT_SECONDS:
+        kept.link.release()
+        kept = None
+    if kept is None:
+        kept = _Kept(app.connection_for_write(connect_timeout=timeout), time.monotonic())
+    with _collected_after_error(kept.link) as link:
+        if not link.connected:
+            _establish(link, timeout)
+        yield link
+    if link.transport.driver_type not in _KEPT_DRIVERS or _idle.setdefault(key, kept) is not kept:
+        link.release()
+
+
+@contextmanager
+def _collected_after_error(link: Connection) -> Iterator[Connection]:
+    try:
+        yield link
+    except BaseException:
+        link.collect()  # without a closing handshake: the broker may not answer
+        raise
+
+
+def _establish(link: Connection, timeout: float) -> None:
+    link.transport_options.update(dict.fromkeys(_LIMITS.get(link.transport.driver_type, ()), timeout))
+    tries = len(getattr(link, "alt", None) or [link])
+    link.ensure_connection(max_retries=tries, interval_start=0.1, interval_step=0.1, timeout=timeout)
