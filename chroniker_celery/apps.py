@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from celery.signals import worker_init
+from celery.signals import beat_init, worker_init
 from django.apps import AppConfig
 from django.core import checks
 from django.utils.translation import gettext_lazy as _
@@ -23,7 +23,7 @@ class ChronikerCeleryConfig(AppConfig):
         from chroniker.checks import TAG
         from chroniker.job_commands import argument_rules, hand_over, pickers
         from chroniker_celery import tasks  # noqa: F401  a shared task: every Celery app gets it
-        from chroniker_celery.beat_checks import check_entries
+        from chroniker_celery.beat_checks import check_entries, warn_at_start
         from chroniker_celery.task_call import COMMAND, is_sent, problem
         from chroniker_celery.task_picker import PICKER
 
@@ -31,6 +31,7 @@ class ChronikerCeleryConfig(AppConfig):
         argument_rules.register(COMMAND, problem)
         hand_over.register(COMMAND, is_sent)
         checks.register(check_entries, TAG, checks.Tags.database)
+        beat_init.connect(warn_at_start, dispatch_uid="chroniker_celery.warn_at_start")
         worker_init.connect(equip, dispatch_uid="chroniker_celery.equip")
 
 

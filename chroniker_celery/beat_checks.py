@@ -1,8 +1,10 @@
-"""The system check of entries that are sent twice: by ``beat_schedule`` and by a job."""
+"""Checks of entries that are sent twice: by ``beat_schedule`` and by a job, or by each beat of another scheduler."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from celery import Celery
@@ -11,9 +13,14 @@ from django.db import DatabaseError
 
 from chroniker.conf import settings
 from chroniker.exceptions import ExecutorError
+from chroniker.executors import executors
 from chroniker.models import Job
 from chroniker_celery.beat_entries import ORIGIN
-from chroniker_celery.importing.celery_app import project_app
+from chroniker_celery.checks import SCHEDULER, is_ours
+from chroniker_celery.executor import CeleryExecutor
+from chroniker_celery.importing.celery_app import load_tasks, project_app
+
+logger = logging.getLogger(__name__)
 
 #: Entries that a message names.
 MAX_NAMED = 10
@@ -24,7 +31,10 @@ def check_entries(*, databases: Sequence[str] | None = None, **kwargs: Any) -> l
     if settings.database not in (databases or ()):
         return []
     try:
-        names = double_entries(project_app())
+        app = project_app()
+        with suppress(Exception):  # of the project's modules: workers report it
+            load_tasks(app)  # entries may be added there, or when the app is finalized
+        names = double_entries(app)
     except (DatabaseError, ExecutorError):  # migrate runs this before the tables exist; another check reports the app
         return []
     if not names:
@@ -45,3 +55,17 @@ def double_entries(app: Celery) -> list[str]:
         return []
     made = Job.objects.filter(origin__startswith=ORIGIN).values_list("origin", flat=True)
     return sorted(origins[origin] for origin in made if origin in origins)
+
+
+def warn_at_start(sender: Any, **kwargs: Any) -> None:
+    """W009 as a warning in the log of a beat that starts: the system check does not see entries that are added later,
+    when the app is finalized."""
+    scheduler = type(sender.scheduler)
+    apps = [found.app for alias in executors if isinstance(found := executors[alias], CeleryExecutor)]
+    if sender.app in apps and sender.app.conf.beat_schedule and not is_ours(scheduler):
+        logger.warning(
+            "This beat ticks no jobs, and each beat like it sends every entry of beat_schedule: its scheduler is %s. "
+            'Set CELERY_BEAT_SCHEDULER to "%s". (chroniker_celery.W009)',
+            scheduler.__qualname__,
+            SCHEDULER,
+        )

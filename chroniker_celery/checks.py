@@ -15,7 +15,7 @@ CHECKS: dict[str, str] = {
     "chroniker_celery.E001": "task_always_eager is on: no worker would supervise a run.",
     "chroniker_celery.E002": "worker_pool is gevent or eventlet, which cannot supervise processes.",
     "chroniker_celery.E003": "The Celery app has no broker, or one that other processes cannot reach.",
-    "chroniker_celery.E004": "The executor's OPTIONS have an unknown name, an invalid timeout, or no valid Celery app.",
+    "chroniker_celery.E004": "The executor's OPTIONS have an unknown name, an invalid value, or no valid Celery app.",
     "chroniker_celery.E005": "chroniker_celery is not in INSTALLED_APPS: workers would not know the task.",
     "chroniker_celery.E006": "The broker cannot be reached (checked by manage.py doctor).",
     "chroniker_celery.E007": "No worker answers (checked by manage.py doctor).",
@@ -31,7 +31,7 @@ CHECKS: dict[str, str] = {
 }
 
 #: What ``OPTIONS`` may contain.
-OPTIONS = frozenset({"app", "queue", "timeout"})
+OPTIONS = frozenset({"app", "queue", "timeout", "results"})
 
 #: The scheduler for beat.
 SCHEDULER = "chroniker_celery.beat:Scheduler"
@@ -52,6 +52,8 @@ def check_options(alias: str, options: Mapping[str, Any]) -> Iterator[CheckMessa
     if isinstance(timeout, bool) or not isinstance(timeout, int | float) or timeout <= 0:
         hint = "Give a number of seconds, more than 0."
         yield Error(f"{where}['timeout'] is {timeout!r}.", hint=hint, id="chroniker_celery.E004")
+    if not isinstance(stored := options.get("results", True), bool):
+        yield Error(f"{where}['results'] is {stored!r}.", hint="Give True or False.", id="chroniker_celery.E004")
 
 
 def no_app(error: Exception) -> CheckMessage:
@@ -71,7 +73,6 @@ def check_app(app: Celery) -> Iterator[CheckMessage]:
     if str(conf.worker_pool) in GREEN_POOLS:
         yield Error(GREEN, hint='Set CELERY_WORKER_POOL to "prefork", "threads" or "solo".', id="chroniker_celery.E002")
     yield from _broker(app)
-    yield from _results(app)
     yield from _prefetch(app)
     yield from _beat(app)
 
@@ -97,10 +98,14 @@ def _broker(app: Celery) -> Iterator[CheckMessage]:
         yield Error(message, hint=hint, id="chroniker_celery.E003")
 
 
-def _results(app: Celery) -> Iterator[CheckMessage]:
+def check_results(app: Celery) -> Iterator[CheckMessage]:
+    """W001 and W002, for an executor whose workers store results."""
     backend = app.conf.result_backend
     if not backend or backend == "disabled":
-        hint = 'Set CELERY_RESULT_BACKEND, for example to "django-db". Flower shows results from it.'
+        hint = (
+            'Set CELERY_RESULT_BACKEND, for example to "django-db": Flower shows results from it. If nothing needs '
+            'them, set {"results": False} in the executor\'s OPTIONS.'
+        )
         yield Warning("The Celery app has no result backend.", hint=hint, id="chroniker_celery.W001")
     elif backend in DJANGO_BACKENDS and not apps.is_installed("django_celery_results"):
         hint = 'Add "django_celery_results" to INSTALLED_APPS, and run migrate.'
@@ -126,7 +131,7 @@ def _prefetch(app: Celery) -> Iterator[CheckMessage]:
 def _beat(app: Celery) -> Iterator[CheckMessage]:
     """W009, for a project with entries."""
     named = app.conf.beat_scheduler
-    if not app.conf.beat_schedule or _is_ours(named):
+    if not app.conf.beat_schedule or is_ours(named):
         return
     message = (
         f"beat_scheduler is {str(named)!r}. A beat that is started without another --scheduler ticks no jobs, and each "
@@ -136,7 +141,7 @@ def _beat(app: Celery) -> Iterator[CheckMessage]:
     yield Warning(message, hint=hint, id="chroniker_celery.W009")
 
 
-def _is_ours(named: Any) -> bool:
+def is_ours(named: Any) -> bool:
     if named == SCHEDULER:
         return True
     from chroniker_celery.beat import Scheduler  # late: executors are checked in processes that need no beat

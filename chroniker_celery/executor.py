@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
 from typing import ClassVar
 from uuid import UUID
@@ -32,6 +33,8 @@ class CeleryExecutor(Executor):
     ``app``: path of the Celery app, ``"project.celery:app"``. Default: the process's current app.
     ``queue``: for jobs without a queue. Default: Celery's routing of the task.
     ``timeout``: seconds after which a broker that does not answer counts as down (5).
+    ``results``: whether workers store the result of a run in the app's result backend (True). The run's record has it
+    in any case.
     """
 
     supports_queues: ClassVar[bool] = True
@@ -61,6 +64,10 @@ class CeleryExecutor(Executor):
     def timeout(self) -> float:
         return float(self.options.get("timeout", TIMEOUT))
 
+    @property
+    def stores_results(self) -> bool:
+        return bool(self.options.get("results", True))
+
     def dispatch(self, runs: Sequence[Run]) -> Mapping[UUID, str]:
         app = self.app
         if app.conf.task_always_eager:
@@ -73,7 +80,9 @@ class CeleryExecutor(Executor):
     def _message(self, run: Run) -> publish.RunMessage:
         job = run.job
         queue = job.queue or self.queue
-        return publish.RunMessage(run.pk, run.token, queue, job.priority, run.required_host, name=job.name)
+        return publish.RunMessage(
+            run.pk, run.token, queue, job.priority, run.required_host, job.name, self.stores_results
+        )
 
     def queue_for(self, job: Job) -> str | None:
         try:
@@ -100,12 +109,17 @@ class CeleryExecutor(Executor):
         """Delete the results of their tasks, if django-celery-results has them. Other backends have expiry times."""
         results.delete(self.app, run_ids)
 
+    def forget_deleted(self, before: dt.datetime) -> int:
+        """Those results of ``forget`` that have been left behind, as far as they have the name of our task."""
+        return results.delete_orphans(self.app, before)
+
     def check(self) -> list[CheckMessage]:
         try:
             app = self.app
         except ExecutorError as error:
             return [*checks.check_options(self.alias, self.options), checks.no_app(error)]
-        return [*checks.check_options(self.alias, self.options), *checks.check_app(app)]
+        found = [*checks.check_options(self.alias, self.options), *checks.check_app(app)]
+        return [*found, *checks.check_results(app)] if self.stores_results else found
 
     def diagnose(self, queues: Collection[str]) -> list[CheckMessage]:
         try:

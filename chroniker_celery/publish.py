@@ -36,6 +36,7 @@ class RunMessage(NamedTuple):
     priority: int | None = None
     host: str = ""  #: the required host; its queue takes precedence over ``queue``
     name: str = ""  #: of the job, for logs, events, Flower and results. It decides nothing
+    stores_result: bool = True  #: whether the worker stores the result in the result backend
 
 
 def publish(app: Celery, messages: Sequence[RunMessage], *, timeout: float) -> dict[UUID, str]:
@@ -109,6 +110,7 @@ def _send(app: Celery, producer: Producer, options: dict[str, Any], messages: Se
             kwargsrepr="{}",
             origin=origin,
             shadow=message.name or None,
+            ignore_result=not message.stores_result,
         )
         if message.name:
             task_message.headers["periodic_task_name"] = message.name  # read by django-celery-results

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 from collections.abc import Collection
 from contextlib import suppress
@@ -20,11 +21,15 @@ from django.db.models import QuerySet
 
 from chroniker.escaping import one_line
 from chroniker.executors import report_connections
+from chroniker.models import Run
+from chroniker_celery.publish import TASK
 
 logger = logging.getLogger(__name__)
 
 #: With ``result_backend_always_retry`` Celery would retry without limit.
 MAX_RETRIES = 5
+#: Results that one statement reads or deletes.
+PORTION = 500
 
 
 class Results:
@@ -101,6 +106,34 @@ def delete(app: Celery, run_ids: Collection[UUID]) -> None:
         from django_celery_results.models import TaskResult  # an optional package
 
         TaskResult.objects.filter(task_id__in=[str(run_id) for run_id in run_ids]).delete()
+
+
+def delete_orphans(app: Celery, before: dt.datetime) -> int:
+    """Delete the results of our task that were stored before this time and whose run does not exist any more.
+
+    Returns how many. Portion by portion, in the order of their ids. A result has the name of its task if the project
+    sets ``result_extended``; others are left, because nothing says whose they are.
+    """
+    if not _is_in_database(app.backend):
+        return 0
+    from django_celery_results.models import TaskResult  # an optional package
+
+    deleted, after = 0, ""
+    old = TaskResult.objects.filter(task_name=TASK, date_done__lt=before).order_by("task_id")
+    while portion := list(old.filter(task_id__gt=after).values_list("task_id", flat=True)[:PORTION]):
+        runs = Run.objects.filter(pk__in=[run_id for text in portion if (run_id := _run_id(text))])
+        known = {str(pk) for pk in runs.values_list("pk", flat=True)}
+        orphans = TaskResult.objects.filter(task_id__in=[text for text in portion if text not in known])
+        deleted += orphans.delete()[0]
+        after = portion[-1]
+    return deleted
+
+
+def _run_id(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:  # of a message that this project did not send
+        return None
 
 
 class RunTask(Task):  # type: ignore[type-arg]  # subscriptable in its stubs only

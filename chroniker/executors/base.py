@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -81,6 +82,14 @@ class Executor:
 
     def forget(self, run_ids: Collection[UUID]) -> None:
         """These runs are deleted: delete what is stored about them elsewhere, such as results of tasks."""
+
+    def forget_deleted(self, before: dt.datetime) -> int:
+        """Delete what was stored elsewhere before this time about runs that do not exist any more; returns how many.
+
+        ``forget`` has left it behind: it failed, or the result came after the run was deleted.
+        """
+        del before
+        return 0
 
     def check(self) -> list[CheckMessage]:
         """Problems with this executor's settings, for Django's system checks. Must not need a server."""

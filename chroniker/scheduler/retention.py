@@ -170,6 +170,17 @@ def _forget(run_ids: Sequence[UUID]) -> None:
             logger.warning("Executor %r could not forget %d runs: %s", alias, len(ids), one_line(error))
 
 
+def forget_deleted(before: dt.datetime) -> int:
+    """Let the executors delete what they stored before this time about runs that are deleted; returns how many."""
+    forgotten = 0
+    for alias in executors:
+        try:
+            forgotten += executors[alias].forget_deleted(before)
+        except Exception as error:  # of any executor
+            logger.warning("Executor %r could not forget deleted runs: %s", alias, one_line(error))
+    return forgotten
+
+
 def _delete_rows(model: type[LogChunk] | type[RunEvent], run_ids: Sequence[UUID]) -> None:
     while True:  # keys first: MariaDB has no LIMIT in a subquery
         keys = list(model._default_manager.filter(run__in=run_ids).values_list("pk", flat=True)[:ROWS])

@@ -41,9 +41,12 @@ class Command(ConsoleCommand):
                 self.stdout.write(f"would delete {total} runs that ended before {local(moment)}")
                 return
             deleted = self.delete(moment, total, print_progress=verbosity >= 1)
+            results = retention.forget_deleted(moment)
             requests.record_deletion(command_actor("cron_clean"), deleted, local(moment))
         if verbosity >= 1:
             self.stdout.write(f"deleted {deleted} runs that had ended before {local(moment)}")
+        if verbosity >= 1 and results:
+            self.stdout.write(f"deleted {results} results of runs that no longer exist")
 
     def delete(self, moment: dt.datetime, total: int, *, print_progress: bool) -> int:
         deleted, printed_at = 0, -PROGRESS_SECONDS

@@ -108,6 +108,18 @@ def test_beat_sends_the_other_entries_of_the_app(
     client.close()
 
 
+def test_a_beat_of_another_scheduler_logs_at_its_start_that_it_ticks_no_jobs(
+    redis_env: dict[str, str], tmp_path: Path
+) -> None:
+    entries = {"report": {"task": "shop.report", "schedule": 3600}}
+    env = with_settings(redis_env, CELERY_BEAT_SCHEDULE=entries)
+    warning = "This beat ticks no jobs, and each beat like it sends every entry of beat_schedule: its scheduler is "
+    with CeleryBeat(env, tmp_path, scheduler="celery.beat:PersistentScheduler") as beat:
+        wait_until(lambda: f"{warning}PersistentScheduler." in beat.log, what="logged")
+    with CeleryBeat(env, tmp_path) as beat:
+        assert warning not in beat.log
+
+
 class Steps:
     """In place of a tick: each step returns the next of these seconds, or raises the next of these errors."""
 

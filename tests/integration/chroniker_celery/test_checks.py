@@ -65,6 +65,16 @@ def test_unsuitable_celery_settings_are_reported(
     assert ids(monkeypatch, **conf) == {expected}
 
 
+@pytest.mark.parametrize("backend", [None, "django-db"])
+def test_an_executor_without_results_needs_no_result_backend(
+    monkeypatch: pytest.MonkeyPatch, settings: Any, backend: str | None
+) -> None:
+    with override_settings(
+        INSTALLED_APPS=[each for each in settings.INSTALLED_APPS if each != "django_celery_results"]
+    ):
+        assert ids(monkeypatch, {"results": False}, result_backend=backend) == set()
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -72,6 +82,7 @@ def test_unsuitable_celery_settings_are_reported(
         {"timeout": 0},
         {"timeout": "5"},
         {"timeout": True},
+        {"results": "no"},
         {"app": "no.such.module:app"},
         {"app": "tests.celeryapp:no_such_app"},
         {"app": "tests.settings:DATABASES"},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import io
 import time
 import uuid
 from pathlib import Path
@@ -10,6 +12,7 @@ import kombu
 import pytest
 import redis
 from amqp.exceptions import NotFound
+from django.core.management import call_command
 from django.test import override_settings
 from django_celery_results.models import TaskResult
 
@@ -17,8 +20,8 @@ from chroniker.clock.database_clock import database_now
 from chroniker.models import Job, Run, Status
 from chroniker.scheduler import job_deletion, retention
 from chroniker.scheduler.manual_runs import run_now
-from chroniker_celery import queues
-from chroniker_celery.publish import RunMessage, publish
+from chroniker_celery import queues, results
+from chroniker_celery.publish import TASK, RunMessage, publish
 from tests.celeryapp import app
 from tests.integration.chroniker_celery.conftest import EXECUTORS, PATIENCE
 from tests.integration.chroniker_celery.steps import NEVER, wait_until_closed
@@ -56,6 +59,38 @@ def test_the_results_of_a_job_are_deleted_with_it() -> None:
     assert job_deletion.delete_closed_jobs() == 1
     assert [each.pk for each in Job.objects.all()] == [other.pk]
     assert list(TaskResult.objects.values_list("task_id", flat=True)) == [str(kept.pk)]
+
+
+@override_settings(CHRONIKER_EXECUTORS=EXECUTORS)
+def test_results_of_runs_that_no_longer_exist_are_deleted_by_age(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(results, "PORTION", 3)
+    job, now = a_booked_job(cron=NEVER), database_now()
+    values = {"status": Status.STOPPED, "trigger": "MANUAL", "claimed_at": now, "finished_at": now}
+    runs = [Run(job=job, token=token, **values) for token in range(1, 6)]
+    Run.objects.bulk_create(runs)
+    old, new = now - dt.timedelta(days=40), now - dt.timedelta(days=1)
+    a_result(*(run.pk for run in runs), stored=old)
+    a_result(*(uuid.uuid4() for _each in range(7)), stored=old)
+    kept = [
+        *(str(run.pk) for run in runs),
+        *a_result(uuid.uuid4(), stored=old, name="shop.report"),
+        *a_result(uuid.uuid4(), stored=old, name=None),
+        *a_result(uuid.uuid4(), stored=new),
+    ]
+    out = io.StringIO()
+    call_command("cron_clean", "days", "30", stdout=out)
+    assert "deleted 7 results of runs that no longer exist" in out.getvalue()
+    assert sorted(TaskResult.objects.values_list("task_id", flat=True)) == sorted(kept)
+    out = io.StringIO()
+    call_command("cron_clean", "days", "30", stdout=out)
+    assert "results" not in out.getvalue()
+
+
+def a_result(*task_ids: uuid.UUID, stored: dt.datetime, name: str | None = TASK) -> list[str]:
+    texts = [str(each) for each in task_ids]
+    TaskResult.objects.bulk_create([TaskResult(task_id=each, task_name=name) for each in texts])
+    TaskResult.objects.filter(task_id__in=texts).update(date_done=stored)
+    return texts
 
 
 def test_a_host_that_is_back_gets_the_runs_whose_queue_has_expired(

@@ -7,11 +7,14 @@ import json
 from pathlib import Path
 
 import pytest
+from django.test import override_settings
 from django.utils import timezone
+from django_celery_results.models import TaskResult
 
 from chroniker.models import Status
 from chroniker.schedule import Frequency
 from chroniker.scheduler import tick
+from tests.integration.chroniker_celery.conftest import EXECUTORS
 from tests.integration.chroniker_celery.steps import (
     a_claimed_run,
     only_run_of,
@@ -65,3 +68,14 @@ def test_a_due_job_runs_on_a_worker_and_its_result_has_the_runs_id(
         assert failed.state == "FAILURE"
         assert "it exited with status 3" in str(failed.result)
         assert "Traceback" not in worker.log
+
+
+def test_a_worker_stores_no_result_where_the_executor_wants_none(redis_env: dict[str, str], tmp_path: Path) -> None:
+    without = {"default": EXECUTORS["default"] | {"OPTIONS": {"app": "tests.celeryapp:app", "results": False}}}
+    with override_settings(CHRONIKER_EXECUTORS=without):
+        runs = [a_claimed_run(), a_claimed_run("fails", "--status 3")]
+    last = a_claimed_run()
+    with CeleryWorker(redis_env, tmp_path, pool="solo"):
+        wait_for_result(last)
+    assert list(TaskResult.objects.values_list("task_id", flat=True)) == [str(last.pk)]
+    assert [wait_until_closed(run).status for run in runs] == [Status.SUCCEEDED, Status.FAILED]

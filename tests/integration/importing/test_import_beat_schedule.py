@@ -21,11 +21,13 @@ from chroniker.clock.database_clock import database_now
 from chroniker.importing import Candidate, Outcome, save_candidates
 from chroniker.models import Job, JobState
 from chroniker.schedule import Frequency, preview
+from chroniker_celery.beat_checks import check_entries
 from chroniker_celery.beat_entries import ORIGIN
 from chroniker_celery.importing import settings_entries
 from chroniker_celery.importing.jobs import ImportOptions
 from chroniker_celery.models import BeatEntry, key_of
 from tests.celeryapp import app as project_app
+from tests.support.factories import a_job
 
 pytestmark = [pytest.mark.django_db, pytest.mark.celery]
 
@@ -183,6 +185,20 @@ def test_entries_that_are_also_jobs_are_named_by_a_check(entries: dict[str, Any]
     assert found() == ["These entries of beat_schedule are also jobs: “report”."]
     del entries["report"]
     assert found() == []
+
+
+def test_the_check_of_entries_sees_those_that_are_added_when_the_app_is_finalized(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    app = Celery("periodic", set_as_current=False, fixups=[], broker="redis://localhost:1/0")
+    signature = app.signature("testapp.takes_anything")
+    app.on_after_finalize.connect(lambda sender, **_: app.add_periodic_task(60, signature, name="late"), weak=False)
+    monkeypatch.setitem(globals(), "periodic", app)
+    a_job(origin=f"{ORIGIN}late", enabled=False)
+    backend = {"BACKEND": "chroniker_celery.executor.CeleryExecutor", "OPTIONS": {"app": f"{__name__}:periodic"}}
+    with override_settings(CHRONIKER_EXECUTORS={"default": backend}):
+        messages = check_entries(databases=["default"])
+    assert [message.msg for message in messages] == ["These entries of beat_schedule are also jobs: “late”."]
 
 
 def test_the_admin_makes_jobs_of_entries(admin_client: Client, entries: dict[str, Any]) -> None:
