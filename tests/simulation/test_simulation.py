@@ -48,9 +48,9 @@ def test_seeds_that_once_had_a_violation_have_none() -> None:
 
 
 def test_the_same_seed_gives_the_same_history_in_two_processes() -> None:
-    first, second = (simulate("--seeds", "8:10", "--digests", "--replay") for _each in range(2))
-    digests = [[line for line in done.stdout.splitlines() if line[:1] in "89"] for done in (first, second)]
-    assert len(digests[0]) == 2, first.stdout + first.stderr
+    first, second = (simulate("--seeds", "9", "--digests", *words) for words in (["--replay"], []))
+    digests = [[line for line in done.stdout.splitlines() if line[:1] == "9"] for done in (first, second)]
+    assert len(digests[0]) == 1, first.stdout + first.stderr
     assert digests[0] == digests[1]
 
 

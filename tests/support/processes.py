@@ -104,14 +104,15 @@ class Process:
         return [process for process in marked(self.mark) if process.pid != self.pid]
 
     def stop(self, seconds: float = 15.0) -> None:
-        """Send SIGTERM, then kill it and all its processes."""
+        """Send SIGTERM, then kill it and all its processes. A second SIGTERM ends a wait for runs."""
         if self.popen is None:
             return
         if self.running():
             self.popen.send_signal(signal.SIGCONT)
-            self.popen.terminate()
-            with suppress(subprocess.TimeoutExpired):
-                self.popen.wait(seconds)
+            for patience in (1.0, seconds):
+                self.popen.terminate()
+                with suppress(subprocess.TimeoutExpired):
+                    self.popen.wait(patience)
         kill_marked(self.mark)
         self.popen.wait()
 

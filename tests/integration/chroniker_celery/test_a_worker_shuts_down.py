@@ -112,7 +112,7 @@ def test_a_shutdown_by_remote_control_stops_runs_the_same_way(redis_env: dict[st
     assert "shut down" in Run.objects.get(pk=run.pk).reason
 
 
-@pytest.mark.parametrize("pool", POOLS)
+@pytest.mark.parametrize("pool", ["prefork", *(pytest.param(pool, marks=pytest.mark.nightly) for pool in POOLS[1:])])
 def test_prefetched_messages_are_executed_by_other_workers(env: dict[str, str], tmp_path: Path, pool: str) -> None:
     waiting: list[Run] = []
     with CeleryWorker(env, tmp_path, pool=pool) as first:
