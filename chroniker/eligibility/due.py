@@ -22,7 +22,7 @@ from chroniker.eligibility.claim_kinds import (
 )
 from chroniker.eligibility.waiting_activations import waiting
 from chroniker.models import Group, Job, JobDependency, JobState, JobTrigger, Lease, Outbox, Overlap, Run, Trigger
-from chroniker.models.compiled import fetch
+from chroniker.models.compiled import AnyOf, Given, fetch
 from chroniker.models.loaded import COLUMNS, states_of
 from chroniker.models.statements import Statement, compiled_once, parameter, select
 from chroniker.schedule.zones import zone_rules_version
@@ -38,19 +38,29 @@ def find(
     Each state carries its job and group. ``only``: among these jobs. ``groups``: whether any group may be paused or
     full. The pause over all jobs is not part of it: a tick reads that once, and each claim once more under its locks.
     """
+    return _find(kind, now, only, _shut(kind, now) if groups else [])
+
+
+def _shut(kind: ClaimKind, now: dt.datetime) -> list[int]:
+    """The groups whose jobs are not claimed now."""
+    if kind.while_open:
+        return group_limits.paused_ids()
+    closed = group_limits.closed_ids()
+    return [*closed, *groups_with_urgent_work(now)] if kind is BACKFILL else closed
+
+
+def _find(
+    kind: ClaimKind, now: dt.datetime, only: Collection[int] | Given | None, shut: Collection[int] | Given
+) -> QuerySet[JobState]:
     leases = Lease.objects.filter(job=OuterRef("pk"), slot="")
     # During a run of a backfill the instants wait, with each overlap policy.
     has_open_run = Exists(leases.exclude(run__origin=Trigger.BACKFILL) if kind.while_open else leases)
     states = JobState.objects.filter(kind.pending(now), job__enabled=True).select_related("job__group")
     states = states.defer("recent_seconds")
     if only is not None:
-        states = states.filter(pk__in=only)
+        states = states.filter(AnyOf("pk", only))
     states = states.filter(has_open_run if kind.while_open else ~has_open_run)
-    if groups:
-        states = states.filter(group_limits.is_not_paused() if kind.while_open else group_limits.is_open())
-    states = states.filter(~dependencies.blocked(kind.dependencies))
-    if kind is BACKFILL and groups and (busy := groups_with_urgent_work(now)):
-        states = states.exclude(job__group__in=busy)
+    states = states.filter(group_limits.outside(shut), ~dependencies.blocked(kind.dependencies))
     if kind is RETRY:
         states = states.annotate(**{f"failed_{name}": _of_latest_attempt(name) for name in claim_kinds.RETRY_INHERITS})
     return states.order_by(*filter(None, [kind.due_field]), "pk")
@@ -63,19 +73,20 @@ def read(
 
     One statement; more where ``groups`` is true.
     """
-    if groups or only is not None:
-        rows = list(_to_claim(find(kind, now, only, groups=groups), kind, limit))
-    else:
-        rows = fetch(_found, kind, limit, now=now)
-    return states_of(rows, _failed_columns(kind))
+    given = {} if only is None else {"only": list(only)}
+    if groups and (shut := _shut(kind, now)):
+        given["shut"] = shut
+    return states_of(fetch(_to_claim, kind, limit, now=now, **given), _failed_columns(kind))
 
 
-def _found(kind: ClaimKind, limit: int, now: dt.datetime) -> QuerySet[JobState, Any]:
-    return _to_claim(find(kind, now, groups=False), kind, limit)
-
-
-def _to_claim(rows: QuerySet[JobState], kind: ClaimKind, limit: int) -> QuerySet[JobState, Any]:
-    return rows.values_list(*COLUMNS, *_failed_columns(kind))[:limit]
+def _to_claim(
+    kind: ClaimKind,
+    limit: int,
+    now: dt.datetime,
+    only: Collection[int] | Given | None = None,
+    shut: Collection[int] | Given = (),
+) -> QuerySet[JobState, Any]:
+    return _find(kind, now, only, shut).values_list(*COLUMNS, *_failed_columns(kind))[:limit]
 
 
 def _failed_columns(kind: ClaimKind) -> list[str]:
@@ -84,10 +95,14 @@ def _failed_columns(kind: ClaimKind) -> list[str]:
 
 def groups_with_urgent_work(now: dt.datetime) -> list[int]:
     """The groups with a limit of which another job is due. A backfill leaves it the place."""
+    return [pk for (pk,) in fetch(_with_urgent_work, now=now)]
+
+
+def _with_urgent_work(now: dt.datetime) -> QuerySet[Group, Any]:
     has_open_run = Exists(Lease.objects.filter(job=OuterRef("pk"), slot=""))
     urgent = JobState.objects.filter(any_pending(now, URGENT_KINDS), ~has_open_run, job__group=OuterRef("pk"))
     waiting = Exists(urgent.filter(job__enabled=True))
-    return list(Group.objects.filter(waiting, limit__isnull=False).values_list("pk", flat=True))
+    return Group.objects.filter(waiting, limit__isnull=False).order_by("pk").values_list("pk")
 
 
 def _of_latest_attempt(name: str) -> Subquery:
@@ -158,7 +173,7 @@ def to_replace(now: dt.datetime, only: Collection[int] | None = None) -> QuerySe
     Only runs of the schedule, and their retries, are replaced.
     """
     leases = Lease.objects.filter(
-        group_limits.is_not_paused(),
+        group_limits.outside(group_limits.paused_ids()),
         job__in=JobState.objects.filter(SCHEDULED.pending(now)).values("pk"),
         job__enabled=True,
         job__overlap=Overlap.REPLACE,

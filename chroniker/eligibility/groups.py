@@ -3,28 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from typing import Any
 
 from django.db.models import Count, F, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from chroniker.models import Group, Job, Lease
+from chroniker.models.compiled import AnyOf, Given, fetch
 
 #: Jobs that a reason names; the others are only counted.
 MOST_NAMED = 5
 
 
-def is_not_paused() -> Q:
-    """Condition on JobState or Lease: the job has no group, or one that is not paused."""
-    return _outside(Group.objects.filter(paused_at__isnull=False))
+def paused_ids() -> list[int]:
+    """The groups that are paused. One statement."""
+    return [pk for (pk,) in fetch(_paused)]
 
 
-def is_open() -> Q:
-    """Condition on JobState: the job has no group, or one that is neither paused nor full.
+def closed_ids() -> list[int]:
+    """The groups of ``closed_groups``. One statement.
 
     Jobs of full groups are left out of what is due: else a backlog of theirs would fill batch after batch in which
     nothing can be claimed.
     """
-    return _outside(closed_groups())
+    return [pk for (pk,) in fetch(_closed)]
+
+
+def outside(ids: Collection[int] | Given) -> Q:
+    """Condition on JobState or Lease: the job has no group, or one that is none of these.
+
+    Groups are few, so a statement of their own reads them at once. As a join in the search for due jobs they mislead
+    PostgreSQL: it estimates a condition on the outer side of a join as rare, and reads all jobs.
+    """
+    return Q(job__group=None) | ~Q(AnyOf("job__group", ids)) if ids else Q()
+
+
+def _paused() -> QuerySet[Group, Any]:
+    return Group.objects.filter(paused_at__isnull=False).order_by("pk").values_list("pk")
+
+
+def _closed() -> QuerySet[Group, Any]:
+    return closed_groups().order_by("pk").values_list("pk")
 
 
 def closed_groups() -> QuerySet[Group]:
@@ -32,13 +51,6 @@ def closed_groups() -> QuerySet[Group]:
     leases = Lease.objects.filter(slot="", job__group__limit__isnull=False).order_by()
     counted = leases.values("job__group").annotate(n=Count("pk")).filter(n__gte=F("job__group__limit"))
     return Group.objects.filter(Q(paused_at__isnull=False) | Q(pk__in=counted.values("job__group")))
-
-
-def _outside(shut: QuerySet[Group]) -> Q:
-    # Groups are few, so a statement of their own reads them at once. As a join in the search for due jobs they mislead
-    # PostgreSQL: it estimates a condition on the outer side of a join as rare, and reads all jobs.
-    ids = list(shut.order_by("pk").values_list("pk", flat=True))
-    return Q(job__group=None) | ~Q(job__group__in=ids) if ids else Q()
 
 
 def limited_groups(jobs: Iterable[Job]) -> set[int]:

@@ -36,7 +36,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def get_new_connection(self, conn_params: Any) -> Any:
         if not statements.connections:
             connection: Any = super().get_new_connection({**conn_params, "database": ":memory:"})
-            connection.create_function("SIM_NOW", 1, _now)
+            connection.create_function("SIM_NOW", 1, _now, deterministic=True)
             connection.create_function("SIM_SERVER", 0, lambda: active().database_server)
             statements.connections.append(connection)
         return statements.raw()
