@@ -6,7 +6,6 @@ import datetime as dt
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -20,6 +19,7 @@ from chroniker.eligibility.liveness import Seen
 from chroniker.models import EVERY_HOST, JobState, Lease, Status
 from chroniker.reasons import Reason
 from chroniker.schedule import Frequency
+from chroniker.wording.formats import short_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,7 @@ def _with_silence(
     tickers = (liveness.tickers() if seen is None else seen.tickers) if ticking else []
     silent = liveness.silent_ticker(tickers, now)
     if silent is not None:
-        text = _("Nothing has ticked since %(time)s.") % {"time": _local(silent.last_at)}
+        text = _("Nothing has ticked since %(time)s.") % {"time": short_time(silent.last_at, now)}
         found |= {pk: replace(found[pk], text=f"{found[pk].text} {text}") for pk in ticking}
     queued = {pk: lease.run for pk, lease in leases.items() if pk in found and lease.run.status == Status.CLAIMED}
     lonely = liveness.lonely_queues(now, seen) if queued else {}
@@ -176,7 +176,7 @@ def _why_not(
     state: JobState, lease: Lease | None, waits: list[Wait], pause: pauses.Pause | None, now: dt.datetime
 ) -> Explanation:
     if lease is not None:
-        return Explanation(_open_reason(lease))
+        return Explanation(_open_reason(lease, now))
     if not state.job.enabled:
         return Explanation(_("It is disabled."))
     pending = pending_kinds(state, now)
@@ -192,7 +192,7 @@ def _why_not(
     if state.job.edited_at is not None:
         return Explanation(_("It was edited; the next tick books it."), bool(pending and texts), waits_for_tick=True)
     if not pending:
-        return Explanation(_why_not_due(state), has_retry_first(state))
+        return Explanation(_why_not_due(state, now), has_retry_first(state))
     if is_backfill and texts:
         return Explanation(_("Its backfill waits: %(reasons)s.") % {"reasons": "; ".join(texts)}, True)
     if is_backfill:
@@ -207,21 +207,21 @@ def held_message(state: JobState) -> str:
     return _("It has been held since run %(token)s failed.") % {"token": state.held_by_run}
 
 
-def _why_not_due(state: JobState) -> str:
+def _why_not_due(state: JobState, now: dt.datetime) -> str:
     is_first = has_retry_first(state) or not (state.next_run and state.retry_at and state.next_run < state.retry_at)
     if state.retry_at is not None and is_first:
-        return _("It failed and is retried at %(time)s.") % {"time": _local(state.retry_at)}
+        return _("It failed and is retried at %(time)s.") % {"time": short_time(state.retry_at, now)}
     if state.job.frequency == Frequency.MANUAL:
         return _("It has no schedule; it runs by hand or by a trigger.")
     if state.next_run is None:
         return _("It has no further scheduled time.")
     if state.backfill_at is not None:
-        words = {"time": _local(state.next_run), "backfill": _local(state.backfill_at)}
+        words = {"time": short_time(state.next_run, now), "backfill": short_time(state.backfill_at, now)}
         return _("Its next run is at %(time)s. Its backfill goes on at %(backfill)s.") % words
-    return _("Its next run is at %(time)s.") % {"time": _local(state.next_run)}
+    return _("Its next run is at %(time)s.") % {"time": short_time(state.next_run, now)}
 
 
-def _open_reason(lease: Lease) -> str:
+def _open_reason(lease: Lease, now: dt.datetime | None = None) -> str:
     run = lease.run
     if run.status == Status.RUNNING:
         if run.stop_requested_at is not None:
@@ -232,8 +232,5 @@ def _open_reason(lease: Lease) -> str:
         return _("It is running.")
     if run.dispatched_at is None:
         return _("It is claimed; no executor has taken it yet. %(why)s") % {"why": run.reason}
-    return _("It has been queued since %(time)s; no worker has taken it yet.") % {"time": _local(run.claimed_at)}
-
-
-def _local(moment: dt.datetime) -> str:
-    return f"{timezone.localtime(moment):%Y-%m-%d %H:%M:%S}"
+    since = short_time(run.claimed_at, now)
+    return _("It has been queued since %(time)s; no worker has taken it yet.") % {"time": since}

@@ -72,7 +72,7 @@ def announce(events: Sequence[AlertEvent]) -> None:
 def _jobs(events: Sequence[AlertEvent]) -> dict[int, Job]:
     ids = {each.alert.job_id for each in events if each.alert.job_id is not None}
     rows = Job.objects.filter(pk__in=ids).only("name", "group_id", "owner", "runbook_url", "secrets")
-    return {job.pk: job for job in rows}
+    return {job.pk: job for job in rows.prefetch_related("tags")}
 
 
 def _earlier(alerts: Sequence[Alert]) -> dict[Any, dict[tuple[str, str], int]]:
@@ -142,10 +142,20 @@ def body(each: AlertEvent, job: Job | None, now: dt.datetime) -> dict[str, Any]:
                 "ended_at": _text(alert.ended_at),
                 "text": masked(alert.text, job.secrets) if job else alert.text,
             },
-            "job": {"id": job.pk, "name": job.name, "owner": job.owner, "runbook_url": job.runbook} if job else None,
+            "job": _about(job) if job else None,
             "run": str(alert.run_id) if alert.run_id else None,
             "scheduled_for": alert.args.get("instant"),
         },
+    }
+
+
+def _about(job: Job) -> dict[str, Any]:
+    return {
+        "id": job.pk,
+        "name": job.name,
+        "owner": job.owner,
+        "runbook_url": job.runbook,
+        "tags": [tag.name for tag in job.tags.all()],
     }
 
 

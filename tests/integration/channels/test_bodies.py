@@ -17,7 +17,7 @@ from chroniker import outbox
 from chroniker.clock.database_clock import database_now
 from chroniker.lifecycle import alarms
 from chroniker.lifecycle.alert_messages import MOST_SINGLE
-from chroniker.models import ChannelKind, Outbox, Status
+from chroniker.models import ChannelKind, Outbox, Status, Tag
 from chroniker.outbox.channel_delivery import send_test
 from tests.support.channels import LOCAL, a_channel, an_alert, raised, recovered
 from tests.support.ended_runs import ended
@@ -37,7 +37,9 @@ def _settings() -> Iterator[None]:
 
 
 def a_nightly_job(**fields: Any) -> Any:
-    return a_booked_job(name="nightly <a|b> & c", owner="data@example.com", runbook_url=RUNBOOK, **fields)
+    job = a_booked_job(name="nightly <a|b> & c", owner="data@example.com", runbook_url=RUNBOOK, **fields)
+    job.tags.set(Tag.objects.ensure(["nightly", "billing"]))
+    return job
 
 
 def posted(server: WebServer) -> list[Any]:
@@ -63,7 +65,8 @@ def test_a_webhook_gets_the_alert_signed(web_server: WebServer) -> None:
     assert body["type"] == "alert.failing" and json.loads(second.body)["type"] == "alert.recovered"
     assert body["data"]["alert"]["text"].startswith("It failed 3 times in a row since ")
     assert body["data"]["job"] == {
-        "id": job.pk, "name": job.name, "owner": "data@example.com", "runbook_url": RUNBOOK
+        "id": job.pk, "name": job.name, "owner": "data@example.com", "runbook_url": RUNBOOK,
+        "tags": ["billing", "nightly"],
     }  # fmt: skip
     assert body["data"]["url"] == f"{BASE}/admin/chroniker/job/{job.pk}/status/"
     assert first.headers["webhook-id"] != second.headers["webhook-id"]

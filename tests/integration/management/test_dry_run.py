@@ -12,6 +12,7 @@ from django.test import override_settings
 
 from chroniker.models import Host, Job, JobState, Lease, Run
 from chroniker.scheduler.tick import tick
+from chroniker.wording.formats import short_time
 from tests.support.command_jobs import DUMMY, a_job_due_once, a_job_of_new_year
 from tests.support.factories import a_booked_job, a_dependency, a_due_job, a_job
 
@@ -71,7 +72,7 @@ def test_each_named_job_has_its_reason() -> None:
 
 def why_later(job: Job) -> str:
     next_run = JobState.objects.get(pk=job.pk).next_run
-    return f"Its next run is at {next_run:%Y-%m-%d %H:%M:%S}."
+    return f"Its next run is at {short_time(next_run)}."
 
 
 def test_a_running_job_that_is_due_is_listed_with_the_reason() -> None:
@@ -82,7 +83,7 @@ def test_a_running_job_that_is_due_is_listed_with_the_reason() -> None:
     claimed_at = Run.objects.get().claimed_at
     Run.objects.update(dispatched_at=claimed_at + dt.timedelta(minutes=5))  # again, because it was not started
     [line] = lines()
-    assert line.startswith(f"would not claim “busy”: It has been queued since {claimed_at:%Y-%m-%d %H:%M:%S}; ")
+    assert line.startswith(f"would not claim “busy”: It has been queued since {short_time(claimed_at)}; ")
 
 
 def test_times_beyond_the_misfire_grace_would_be_skipped() -> None:

@@ -26,6 +26,7 @@ from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.tick import tick
 from chroniker.scheduler.watch import Watch
 from chroniker.web import health_views
+from chroniker.wording.formats import short_time
 from tests.support.ended_runs import a_job_with_subscribers, a_subscriber
 from tests.support.factories import a_booked_job, a_due_job
 from tests.support.message_servers import MailServer, WebServer
@@ -228,7 +229,7 @@ def test_the_page_of_messages_shows_a_message_about_an_alarm(admin: Client) -> N
 def test_why_not_says_that_nothing_ticks() -> None:
     ticker, job = a_ticker(4 * MINUTE), a_due_job()
     [text] = explanations.why_not([JobState.objects.select_related("job").get(pk=job.pk)], database_now()).values()
-    assert text == (f"It is due; the next tick starts it. Nothing has ticked since {ticker.last_at:%Y-%m-%d %H:%M:%S}.")
+    assert text == (f"It is due; the next tick starts it. Nothing has ticked since {short_time(ticker.last_at)}.")
 
 
 def test_why_not_says_that_no_worker_consumes_the_queue() -> None:
