@@ -126,7 +126,7 @@ def _next(state: JobState, now: dt.datetime) -> str:
 
 def _lost(now: dt.datetime) -> Iterator[Item]:
     """Runs lost in the last 24 hours that no success of their job has followed. Failing jobs are listed as such."""
-    rows = jobs_in_trouble.lost(now).select_related("job__state").order_by("-claimed_at")
+    rows = jobs_in_trouble.lost(now - jobs_in_trouble.LOST_WITHIN).select_related("job__state").order_by("-claimed_at")
     seen: set[int] = set()
     for run in rows[:MOST]:
         if run.job_id not in seen:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import connections, transaction
 from django.db.models import Q, QuerySet, Subquery
@@ -21,6 +22,7 @@ from chroniker.executors.statement_limit import statement_limit
 from chroniker.insights import jobs_in_trouble
 from chroniker.insights.capped_counts import CountUpTo
 from chroniker.models import Host, HostService, Job, JobState, Outbox, Ticker
+from chroniker.models.compiled import fetch
 
 logger = logging.getLogger(__name__)
 
@@ -116,18 +118,24 @@ def _hosts_and_services(now: dt.datetime) -> tuple[list[Host], list[HostService]
 
 def _jobs(tickers: Sequence[Ticker], now: dt.datetime) -> tuple[dt.datetime | None, int]:
     """Since when a job is overdue, and how many jobs need a person. One statement."""
-    late = overdue(now - overdue_after(tickers))
+    since = {"late_since": now - overdue_after(tickers), "lost_since": now - jobs_in_trouble.LOST_WITHIN}
+    for overdue_since, *counts in fetch(_in_trouble, **since):
+        return overdue_since, sum(counts)
+    return None, 0  # there is no job
+
+
+def _in_trouble(late_since: dt.datetime, lost_since: dt.datetime) -> QuerySet[Job, Any]:
+    """One row: when the first overdue job was due, and the number of jobs in trouble of each kind."""
+    late = overdue(late_since)
     counts = {
-        "failing": CountUpTo(jobs_in_trouble.failing(), MOST_NEEDING),
-        "lost": CountUpTo(jobs_in_trouble.lost(now), MOST_NEEDING, of="job"),
-        "late": CountUpTo(late, MOST_NEEDING),
-        "alerted": CountUpTo(jobs_in_trouble.alerted(), MOST_NEEDING),
-        "broken": CountUpTo(jobs_in_trouble.with_schedule_error(), MOST_NEEDING),
+        "n_failing": CountUpTo(jobs_in_trouble.failing(), MOST_NEEDING),
+        "n_lost": CountUpTo(jobs_in_trouble.lost(lost_since), MOST_NEEDING, of="job"),
+        "n_late": CountUpTo(late, MOST_NEEDING),
+        "n_alerted": CountUpTo(jobs_in_trouble.alerted(), MOST_NEEDING),
+        "n_broken": CountUpTo(jobs_in_trouble.with_schedule_error(), MOST_NEEDING),
     }
-    numbers = {f"n_{name}": count for name, count in counts.items()}
-    rows = Job.objects.annotate(since=Subquery(late.values("next_run")[:1]), **numbers).order_by("pk")
-    row = rows.values("since", *numbers).first()
-    return (row["since"], sum(row[name] for name in numbers)) if row else (None, 0)
+    rows = Job.objects.annotate(since=Subquery(late.values("next_run")[:1]), **counts).order_by("pk")
+    return rows.values_list("since", *counts)[:1]
 
 
 def overdue_after(tickers: Sequence[Ticker]) -> dt.timedelta:

@@ -10,7 +10,8 @@ from chroniker.models import Alert, AlertKind, JobState, Run, Status
 
 #: Kinds of alerts that no other condition of this module finds.
 ALERTED = (AlertKind.LATE, AlertKind.SLOW, AlertKind.OVERDUE, AlertKind.MISSED, AlertKind.BACKFILL)
-DAY = dt.timedelta(days=1)
+#: Runs that were lost before this time need nobody any more.
+LOST_WITHIN = dt.timedelta(days=1)
 
 
 def failing() -> QuerySet[JobState]:
@@ -27,7 +28,7 @@ def alerted() -> QuerySet[Alert]:
     return Alert.objects.filter(ended_at__isnull=True, kind__in=ALERTED)
 
 
-def lost(now: dt.datetime) -> QuerySet[Run]:
-    """Runs lost in the last 24 hours that no success of their job has followed; without those of failing jobs."""
-    found = Run.objects.filter(status=Status.LOST, claimed_at__gt=now - DAY, slot="", job__state__failing_since=None)
+def lost(since: dt.datetime) -> QuerySet[Run]:
+    """Runs lost since this moment that no success of their job has followed; without those of failing jobs."""
+    found = Run.objects.filter(status=Status.LOST, claimed_at__gt=since, slot="", job__state__failing_since=None)
     return found.exclude(job__state__last_success_at__gt=F("finished_at"))

@@ -13,12 +13,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from chroniker.admin.jobs.job_head import rights
-from chroniker.admin.jobs.list_rows import bands, job_rows
+from chroniker.admin.jobs.list_rows import Shared, bands, job_rows
 from chroniker.admin.shared.console_page import render
 from chroniker.admin.shared.query_values import text
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.clock.database_clock import database_now
 from chroniker.insights import health_facts, job_filters, job_order
+from chroniker.insights.health import health
 from chroniker.insights.job_filters import MOST_COUNTED, SHOWS, Conditions, JobFilter
 from chroniker.insights.job_status import fetch_job_status
 from chroniker.insights.latest_runs import latest_runs
@@ -66,6 +67,7 @@ def list_page(job_admin: Any, request: HttpRequest) -> HttpResponse:
     may = rights(job_admin, request)
     overviews = fetch_job_status(page.jobs, now, health_facts.cached(now)).values()
     past = latest_runs([each.state for each in overviews]) if may.view_runs else {}
+    rows = job_rows(overviews, past, Shared(may, health(now).tick))
     counts = job_filters.counts(conditions)
     context = {
         "title": _("Jobs"),
@@ -82,9 +84,7 @@ def list_page(job_admin: Any, request: HttpRequest) -> HttpResponse:
         "order": order,
         "orders": list(ORDERS.items()),
         "jobs": page.jobs,
-        "bands": bands(
-            job_rows(overviews, past, may), banded=order == "attention", is_whole=not (page.cursor or cursor)
-        ),
+        "bands": bands(rows, banded=order == "attention", is_whole=not (page.cursor or cursor)),
         "next_page": _query(request, after=page.cursor) if page.cursor else "",
         "first_page": _query(request, after="") if cursor else "",
         "here": request.get_full_path(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.utils import timezone
@@ -11,10 +11,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from chroniker.admin.jobs.job_head import due_text
+from chroniker.admin.jobs.row_actions import RowAction, RowLinks, first_action, links
 from chroniker.admin.jobs.sparkline import Sparkline, sparkline
 from chroniker.admin.shared.alert_cells import alert_code
-from chroniker.admin.shared.site_links import admin_url
+from chroniker.admin.shared.site_links import RowUrls
 from chroniker.insights.durations import estimate
+from chroniker.insights.health import Cell
 from chroniker.insights.job_filters import STUCK_AFTER
 from chroniker.insights.job_status import JobStatus
 from chroniker.insights.jobs_in_trouble import ALERTED
@@ -62,24 +64,35 @@ class JobRow:
     usual: str
     took_tone: str
     host: str
-    last_run_url: str
     alerts: list[str]  #: the codes of its open alerts about time
-    action: str  #: run, stop, enable, edit or resume; empty: the user may do none of them
+    action: RowAction | None
+    links: RowLinks
+    select_label: str
+    menu_label: str
 
     @property
     def job(self) -> Any:
         return self.overview.job
 
 
-def job_rows(overviews: Iterable[JobStatus], past: Mapping[int, Sequence[PastRun]], may: Any) -> list[JobRow]:
-    return [_row(overview, past.get(overview.job.pk, ()), may) for overview in overviews]
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What all rows of a page have in common."""
+
+    may: Any
+    tick: Cell
+    urls: RowUrls = field(default_factory=RowUrls)
 
 
-def _row(overview: JobStatus, runs: Sequence[PastRun], may: Any) -> JobRow:
+def job_rows(overviews: Iterable[JobStatus], past: Mapping[int, Sequence[PastRun]], shared: Shared) -> list[JobRow]:
+    return [_row(overview, past.get(overview.job.pk, ()), shared) for overview in overviews]
+
+
+def _row(overview: JobStatus, runs: Sequence[PastRun], shared: Shared) -> JobRow:
     job, code = overview.job, overview.state_code
     good, ended = succeeded_and_ended(runs)
     took, usual, took_tone = _took(overview, runs)
-    reason, tone = _reason(overview, code, runs)
+    reason, tone = _reason(overview, code, runs, shared.tick)
     return JobRow(
         overview=overview,
         code=code,
@@ -96,9 +109,11 @@ def _row(overview: JobStatus, runs: Sequence[PastRun], may: Any) -> JobRow:
         usual=usual,
         took_tone=took_tone,
         host=next((run.host for run in reversed(runs) if run.host), NOTHING),
-        last_run_url=admin_url("chroniker_run_change", runs[-1].pk) if runs and may.view_runs else "",
         alerts=[alert_code(kind) for kind in open_kinds(overview.state.alerts_open) if kind in ALERTED],
-        action=_action(overview, may),
+        action=first_action(overview, shared.may, shared.urls),
+        links=links(job, runs[-1].pk if runs else None, shared.may, shared.urls),
+        select_label=_("Select %(job)s") % {"job": job.name},
+        menu_label=_("More for %(job)s") % {"job": job.name},
     )
 
 
@@ -126,7 +141,7 @@ def _band(overview: JobStatus, code: str) -> str:
     return "quiet" if next_run is not None else "unplanned"
 
 
-def _reason(overview: JobStatus, code: str, runs: Sequence[PastRun]) -> tuple[str, str]:
+def _reason(overview: JobStatus, code: str, runs: Sequence[PastRun], tick: Cell) -> tuple[str, str]:
     """Why it is not simply on schedule, and the tone of that."""
     if code == "on_hold":
         return overview.why, "bad"
@@ -144,7 +159,7 @@ def _reason(overview: JobStatus, code: str, runs: Sequence[PastRun]) -> tuple[st
         return "", ""  # the bar of every page says it once
     tone = state(code).tone
     if code in ("due", "overdue") and not overview.job.force_run:
-        return due_text(overview), "bad" if code == "overdue" else ""
+        return due_text(overview, tick), "bad" if code == "overdue" else ""
     return overview.why, tone if tone in ("bad", "wait") else ""
 
 
@@ -175,19 +190,6 @@ def _took(overview: JobStatus, runs: Sequence[PastRun]) -> tuple[str, str, str]:
     if last.status == Status.TIMED_OUT:
         return short_duration(last.seconds), _("its limit"), "bad"
     return short_duration(last.seconds), usual, ""
-
-
-def _action(overview: JobStatus, may: Any) -> str:
-    """The one action that the row offers first."""
-    if overview.lease is not None:
-        return "stop" if may.stop else ""
-    if not overview.job.enabled:
-        return "enable" if may.change else ""
-    if overview.state.schedule_error:
-        return "edit" if may.change else ""
-    if overview.state_code == "on_hold" and may.change:
-        return "resume"
-    return "run" if may.run else ""
 
 
 @dataclass(frozen=True, slots=True)

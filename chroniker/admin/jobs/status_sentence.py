@@ -13,6 +13,7 @@ from django.utils.translation import ngettext
 from chroniker.admin.jobs.job_head import due_text
 from chroniker.admin.shared.site_links import admin_url
 from chroniker.insights.durations import estimate
+from chroniker.insights.health import health
 from chroniker.insights.job_status import JobStatus
 from chroniker.job_commands.secret_masking import masked
 from chroniker.models import Overlap, Run
@@ -43,7 +44,7 @@ def sentence(overview: JobStatus, last: Run | None) -> Sentence:
     elif code == "schedule_error":
         text, note = overview.why, _("Fix the schedule and save the job: then it is scheduled again.")
     elif code in ("due", "overdue") and not overview.job.force_run:
-        text, note = due_text(overview), _latest(overview)
+        text, note = due_text(overview, health(overview.now).tick), _latest(overview)
     else:
         text, note = overview.why, _latest(overview)
     tone = state(code).tone
