@@ -45,7 +45,7 @@ def pool_collisions(
 
     Each pool is examined on its own, as if nothing else delayed its runs.
     """
-    jobs = {state.pk: state.job for state in states}
+    jobs = {state.job_id: state.job for state in states}
     queues: dict[int, Queue] = {pk: (job.executor, job.queue) for pk, job in jobs.items()}
     latest_last: list[Run | PastRun] = [*reversed([*past]), *reversed(open_runs)]
     queues |= {run.job_id: (run.executor, run.queue) for run in latest_last if run.executor}

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from heapq import merge
-from itertools import count, islice
+from itertools import islice, repeat
 
 from chroniker.exceptions import ScheduleError
 from chroniker.insights.crowding import ExpectedRun, usual_length
 from chroniker.models import JobState
-from chroniker.schedule import jitter, next_after
+from chroniker.schedule import Spec, jitter, next_after
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,53 +23,62 @@ class Expectation:
     until: dt.datetime | None = None  #: None: complete
 
 
-def expected_starts(state: JobState, high: dt.datetime) -> Iterator[dt.datetime]:
+def expected_starts(
+    state: JobState, high: dt.datetime, following: Callable[[Spec, dt.datetime], dt.datetime | None] = next_after
+) -> Iterator[dt.datetime]:
     """From the next run of a job until ``high``; only the next run if its schedule is invalid. Ignores blackouts.
 
-    The state must carry its ``job``.
+    The state must carry its ``job``. ``following``: ``next_after``, or one that remembers its results.
     """
-    spec, delay = state.job.spec, jitter(state.pk, state.job.jitter_seconds)
+    spec, delay = state.job.spec, jitter(state.job_id, state.job.jitter_seconds)
     instant = state.next_instant
     while instant is not None and instant + delay <= high:
         yield instant + delay
         try:
-            instant = next_after(spec, instant)
+            instant = following(spec, instant)
         except ScheduleError:  # written past the form
             return
 
 
 class Starts:
-    """The expected starts of jobs until ``high``. Each is computed once, however often it is read."""
+    """The expected starts of jobs until ``high``. Each is computed once, however often it is read, and however many
+    jobs have the same schedule."""
 
     def __init__(self, high: dt.datetime) -> None:
         self.high = high
         self._found: dict[int, tuple[list[dt.datetime], Iterator[dt.datetime]]] = {}
+        self._following = lru_cache(maxsize=None)(next_after)
 
     def of(self, state: JobState) -> Iterator[dt.datetime]:
-        known, rest = self._found.setdefault(state.pk, ([], expected_starts(state, self.high)))
-        for number in count():
-            if number == len(known):
-                known += islice(rest, 1)
-            if number == len(known):
-                return
-            yield known[number]
+        known, rest = self._series(state)
+        yield from known
+        for start in rest:
+            known.append(start)
+            yield start
+
+    def first(self, state: JobState, most: int) -> list[dt.datetime]:
+        known, rest = self._series(state)
+        known += islice(rest, max(most - len(known), 0))
+        return known[:most]
 
     def interval(self, state: JobState) -> dt.timedelta | None:
         """The time between the first two; None if there is only one."""
-        first = list(islice(self.of(state), 2))
+        first = self.first(state, 2)
         return first[1] - first[0] if len(first) > 1 else None
 
+    def _series(self, state: JobState) -> tuple[list[dt.datetime], Iterator[dt.datetime]]:
+        """The starts that are known, and those that are not computed yet."""
+        if state.job_id not in self._found:
+            self._found[state.job_id] = [], expected_starts(state, self.high, self._following)
+        return self._found[state.job_id]
 
-def expectation(states: Iterable[JobState], starts: Starts, most: int) -> Expectation:
+
+def expectation(states: Collection[JobState], starts: Starts, most: int) -> Expectation:
     """The ``most`` first expected runs of these jobs."""
+    jobs = {state.job_id: (state.job_id, state.job.name, usual_length(state.p50)) for state in states}
     runs: list[ExpectedRun] = []
-    for run in merge(*(_runs(state, starts) for state in states), key=lambda each: (each.start, each.job_id)):
+    for start, pk in merge(*(zip(starts.of(state), repeat(state.job_id)) for state in states)):
         if len(runs) == most:
-            return Expectation(runs, run.start)
-        runs.append(run)
+            return Expectation(runs, start)
+        runs.append(ExpectedRun(start, *jobs[pk]))
     return Expectation(runs)
-
-
-def _runs(state: JobState, starts: Starts) -> Iterator[ExpectedRun]:
-    length = usual_length(state.p50)
-    return (ExpectedRun(start, state.pk, state.job.name, length) for start in starts.of(state))

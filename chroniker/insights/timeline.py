@@ -108,7 +108,7 @@ def _frequent(states: Iterable[JobState], starts: Starts, often: dt.timedelta) -
     for state in states:
         interval = starts.interval(state)
         if interval is not None and interval < often and (state.p50 or 0) < often.total_seconds() / 4:
-            found.add(state.pk)
+            found.add(state.job_id)
     return found
 
 

@@ -6,7 +6,6 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 
 from chroniker.insights.collision_pools import expected_end
 from chroniker.insights.crowding import usual_length
@@ -53,12 +52,20 @@ class JobRow:
     usual: float | None = None
     bars: list[Bar] = field(default_factory=list)
     bands: list[Band] = field(default_factory=list)
+    expected: list[dt.datetime] = field(default_factory=list)  #: starts that have no bar yet
 
     @property
     def seconds(self) -> float:
         """The time that its bars and bands take: the busiest rows are kept."""
         bars = sum((bar.end - bar.start).total_seconds() for bar in self.bars)
+        bars += len(self.expected) * usual_length(self.usual).total_seconds()
         return bars + sum(self.usual or 0 for band in self.bands if band.is_expected)
+
+    def add_bars(self) -> None:
+        """Of the expected starts. Only the rows that are shown need them."""
+        length = usual_length(self.usual)
+        self.bars += [Bar(start, start + length, "expected") for start in self.expected]
+        self.expected = []
 
 
 @dataclass(slots=True)
@@ -118,17 +125,20 @@ class Rows:
         """Expected runs in the lane of the job's latest run."""
         self._frequent = set(frequent)
         for state in states:
-            row = self._row(state.job, self._last_lane.get(state.pk, self._lane_of_job(state.job)))
-            row.usual, length = state.p50, usual_length(state.p50)
-            starts = list(islice(expected.of(state), MOST_EXPECTED + 1))
-            if state.pk in frequent or len(starts) > MOST_EXPECTED:
+            row = self._row(state.job, self._last_lane.get(state.job_id, self._lane_of_job(state.job)))
+            row.usual = state.p50
+            starts = expected.first(state, MOST_EXPECTED + 1)
+            if state.job_id in frequent or len(starts) > MOST_EXPECTED:
                 first = max(starts[0], self.now) if starts else self.now
                 row.bands.append(Band(first, self.high, is_expected=True))
             else:
-                row.bars += [Bar(start, start + length, "expected") for start in starts if start >= self.now]
+                row.expected = [start for start in starts if start >= self.now]
 
     def busiest(self, most: int) -> list[JobRow]:
-        return sorted(self._found.values(), key=lambda row: (-row.seconds, row.name))[:most]
+        found = sorted(self._found.values(), key=lambda row: (-row.seconds, row.name))[:most]
+        for row in found:
+            row.add_bars()
+        return found
 
     def job_ids(self, rows: Iterable[JobRow]) -> list[int]:
         """The jobs of which hourly counts are needed: some of their runs were not read."""
