@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import islice, takewhile
 
 from chroniker.exceptions import ScheduleError
+from chroniker.insights.light_states import light_states
 from chroniker.insights.timetable import DAY, ChangedTime, Timetable, stale_times
 from chroniker.models import Job, JobDependency, JobState, Status
 from chroniker.models.calendar import closed_times
@@ -22,8 +23,8 @@ MOST_DEPENDANTS, DEPENDANT_TIMES = 50, 10
 MOST_BLACKOUTS = 1000
 
 _MINUTE, _TICK = dt.timedelta(minutes=1), dt.timedelta(microseconds=1)
-_JOB = ("name", "group", "calendar", "executor", "queue", "jitter_seconds", *SPEC_FIELDS)
-_COLUMNS = ("next_run", "p50", *(f"job__{name}" for name in _JOB))
+_STATE = ("job_id", "next_run", "p50")
+_JOB = ("id", "name", "group_id", "calendar_id", "executor", "queue", "jitter_seconds", *SPEC_FIELDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Dependant:
 def others_until(job_id: int | None, last: dt.datetime) -> list[JobState]:
     """The other enabled jobs whose next run comes before ``last``, the earliest first. One statement."""
     states = JobState.objects.filter(next_run__lt=last, job__enabled=True).exclude(pk=job_id)
-    return list(states.select_related("job").only(*_COLUMNS).order_by("next_run")[:MOST_OTHERS])
+    return [state for state, _more in light_states(states.order_by("next_run"), MOST_OTHERS, _STATE, _JOB)]
 
 
 def same_minute(
@@ -54,7 +55,7 @@ def same_minute(
     alike: dict[tuple[Timetable, dt.timedelta], list[JobState]] = {}
     for state in others:
         table = Timetable(state.job.spec, tuple(closed.get(state.job.calendar_id or 0, ())))
-        alike.setdefault((table, jitter(state.pk, state.job.jitter_seconds)), []).append(state)
+        alike.setdefault((table, jitter(state.job_id, state.job.jitter_seconds)), []).append(state)
     found: dict[dt.datetime, list[JobState]] = {}
     for row in times:
         if row.runs_after and row.instant + offset < now + DAY:

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from chroniker.eligibility.hosts import live_services
 from chroniker.insights.collision_pools import PoolCollision, pool_collisions
 from chroniker.insights.expected_runs import Starts, expectation
+from chroniker.insights.light_states import light_states
 from chroniker.insights.timeline_rows import Lane, Rows, arrange
 from chroniker.insights.timeline_runs import PastRun, latest_runs, open_runs, past_runs
-from chroniker.models import Group, HostService, Job, JobState, RunHour
+from chroniker.models import Group, HostService, JobState, RunHour
 from chroniker.models.schedule_fields import SPEC_FIELDS
 from chroniker.models.unsaved import unsaved
 
@@ -90,15 +91,12 @@ def timeline(now: dt.datetime, span: dt.timedelta, by: str, *, with_runs: bool =
 def _states(high: dt.datetime, most: int) -> Iterator[JobState]:
     """With their jobs and groups, of which they have the columns that the timeline needs. One statement."""
     states = JobState.objects.filter(next_run__lte=high, job__enabled=True, schedule_error="").order_by("next_run")
-    columns = [*_STATE, *(f"job__{name}" for name in _JOB), *(f"job__group__{name}" for name in _GROUP)]
     groups: dict[int, Group] = {}
-    for row in states.values_list(*columns)[:most]:
-        state = unsaved(JobState, **dict(zip(_STATE, row, strict=False)))
-        job = unsaved(Job, **dict(zip(_JOB, row[len(_STATE) :], strict=False)))
+    for state, of_group in light_states(states, most, _STATE, _JOB, [f"job__group__{name}" for name in _GROUP]):
+        job = state.job
         if job.group_id is not None and job.group_id not in groups:
-            groups[job.group_id] = unsaved(Group, **dict(zip(_GROUP, row[-len(_GROUP) :], strict=True)))
+            groups[job.group_id] = unsaved(Group, **dict(zip(_GROUP, of_group, strict=True)))
         job._state.fields_cache["group"] = groups.get(job.group_id or 0)
-        state._state.fields_cache["job"] = job
         yield state
 
 

@@ -1,0 +1,26 @@
+"""States with their jobs as light rows: thousands of model objects take most of the time of a page that reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.db.models import QuerySet
+
+from chroniker.models import Job, JobState
+from chroniker.models.unsaved import unsaved
+
+
+def light_states(
+    states: QuerySet[JobState], most: int, columns: Sequence[str], job_columns: Sequence[str], more: Sequence[str] = ()
+) -> Iterator[tuple[JobState, tuple[Any, ...]]]:
+    """The first ``most`` of these states, each with its job and the values of ``more``. One statement.
+
+    State and job have the columns that are named, by ``attname``; others have the value of a new row.
+    """
+    names = [*columns, *(f"job__{name}" for name in job_columns), *more]
+    of_job, others = len(columns), len(columns) + len(job_columns)
+    for row in states.values_list(*names)[:most]:
+        state = unsaved(JobState, **dict(zip(columns, row, strict=False)))
+        state._state.fields_cache["job"] = unsaved(Job, **dict(zip(job_columns, row[of_job:others], strict=True)))
+        yield state, row[others:]
