@@ -97,10 +97,11 @@ def _route(app: Celery, queue: Any, priority: int | None, message: RunMessage) -
 
 def _send(app: Celery, producer: Producer, options: dict[str, Any], messages: Sequence[RunMessage]) -> None:
     origin, wants_event = anon_nodename(), app.conf.task_send_sent_event
+    create, send = app.amqp.create_task_message, app.amqp.send_task_message  # each look-up takes a lock
     for message in messages:
         task_id = str(message.run_id)
         args = (task_id, message.token)
-        task_message = app.amqp.create_task_message(
+        task_message = create(
             task_id,
             TASK,
             args,
@@ -115,7 +116,7 @@ def _send(app: Celery, producer: Producer, options: dict[str, Any], messages: Se
         if message.name:
             task_message.headers["periodic_task_name"] = message.name  # read by django-celery-results
         # Declared before. No retry: it could send twice, and the next tick sends again anyway.
-        app.amqp.send_task_message(producer, TASK, task_message, declare=[], retry=False, **options)
+        send(producer, TASK, task_message, declare=[], retry=False, **options)
 
 
 def wake(app: Celery, run_id: UUID, *, timeout: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import logging
 import math
@@ -111,15 +112,23 @@ def read() -> ClockState | None:
     """The stored state for the deciding database, if it was stored since this host booted."""
     if simulated_time.moment() is not None:
         return _agrees_with_everything()
+    path = _path()
     try:
-        descriptor = os.open(_path(), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-        with os.fdopen(descriptor, "rb") as file:
-            if os.fstat(descriptor).st_uid != os.geteuid():
-                return None
-            memory = ClockState(**json.load(file))
-    except (OSError, ValueError, TypeError):  # no file, or one of another version
+        found = path.stat(follow_symlinks=False)
+        memory = _loaded(path, found.st_ino, found.st_mtime_ns)
+    except (OSError, ValueError, TypeError):  # no file, or one of another version or user
         return None
     return memory if memory.boot == boot_id() and memory.seen <= boot_clock() else None
+
+
+@functools.lru_cache(maxsize=1)
+def _loaded(path: Path, inode: int, written_at: int) -> ClockState:
+    """The content of this file, which each write replaces by another: a pass reads it more than ten times."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    with os.fdopen(descriptor, "rb") as file:
+        if os.fstat(descriptor).st_uid != os.geteuid():
+            raise PermissionError(f"{path} belongs to another user.")
+        return ClockState(**json.load(file))
 
 
 def _agrees_with_everything() -> ClockState:

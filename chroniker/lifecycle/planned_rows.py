@@ -51,6 +51,7 @@ class Plan:
     state: JobState  # as it was read; the claim compares it with the row it locks
     after: JobState  # as the claim leaves it
     job: Job
+    job_id: int
     spec: Spec  # the schedule of the job
     start_deadline: dt.timedelta
     runs: list[Run] = field(default_factory=list)
@@ -60,10 +61,6 @@ class Plan:
     missed: Run | None = None  # the one of the runs, if any, that records missed instants
     backfill: Backfill | None = None  # of a claim for a backfill: its row after the claim
     is_dropped: bool = False  # it is not written
-
-    @property
-    def job_id(self) -> int:
-        return self.state.job_id
 
     @property
     def opened(self) -> list[Run]:
@@ -92,8 +89,9 @@ def instant_before(spec: Spec, instant: dt.datetime) -> dt.datetime | None:
 
 def begin(kind: ClaimKind, state: JobState) -> Plan:
     values, job = state.__dict__, state.job
-    after = unsaved(JobState, job_id=state.job_id, **{name: values[name] for name in _COPIED})
-    return Plan(kind, state, after, job, job.spec, settings.start_deadline_of(job.start_deadline_seconds))
+    job_id = values["job_id"]
+    after = unsaved(JobState, job_id=job_id, **{name: values[name] for name in _COPIED})
+    return Plan(kind, state, after, job, job_id, job.spec, settings.start_deadline_of(job.start_deadline_seconds))
 
 
 def add_run(

@@ -34,7 +34,8 @@ class Prepared:
 
     @property
     def execution(self) -> str:
-        return f"EXECUTE {self.name}({', '.join(['%s'] * len(self.parameters))})"
+        values = f"({', '.join(['%s'] * len(self.parameters))})" if self.parameters else ""
+        return f"EXECUTE {self.name}{values}"
 
 
 @dataclass(slots=True)

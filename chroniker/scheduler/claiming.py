@@ -86,7 +86,8 @@ def _claim_kind(
     began, lost_batches = time.monotonic(), 0
     while lost_batches < MOST_LOST_BATCHES and time.monotonic() - began < TIME_BOX.total_seconds():
         now = clock()
-        states = due.read(kind, now, only, groups=groups, limit=settings.batch_size)
+        found = due.read(kind, now, only, groups=groups, limit=settings.batch_size + 1)  # one more: whether to go on
+        states = found[: settings.batch_size]
         if not states:
             return
         plans = _draw_plans(kind, states, now, result)
@@ -95,7 +96,7 @@ def _claim_kind(
         result.messages |= any(plan.missed for plan in plans)
         _record(result, states, claimed)
         yield claimed
-        if len(states) < settings.batch_size:
+        if len(found) == len(states):
             return
         lost_batches = 0 if claimed else lost_batches + 1
 

@@ -20,6 +20,7 @@ from chroniker.conf import settings
 from chroniker.eligibility import due
 from chroniker.eligibility.claim_kinds import TICK_KINDS
 from chroniker.models import Run, installation
+from chroniker.models.statements import Statement
 from chroniker.scheduler import fleet_work
 from chroniker.scheduler.claiming import Search
 from chroniker.scheduler.questions import first_after, moments, not_due, questions
@@ -81,11 +82,10 @@ def find(now: dt.datetime | None = None) -> PendingWork:
     return PendingWork(reading, upcoming, search=search, fleet_work=regular, **found)
 
 
-class _Statement(NamedTuple):
+class _Questions(NamedTuple):
     """``names`` are those of the columns after the clock's two and those of ``moments``."""
 
-    sql: str
-    params: tuple[Any, ...]
+    statement: Statement
     names: tuple[str, ...]
     n_moments: int
 
@@ -94,15 +94,15 @@ def _ask(now: dt.datetime | None) -> tuple[dt.datetime, str, dt.datetime | None,
     """The database's clock, the server, the next moment, and the answer to each question."""
     if now is None:
         with simulated_time.left_open():
-            statement = _remembered(*_what_it_depends_on())
+            asked = _remembered(*_what_it_depends_on())
     else:
-        statement = _compiled(now)
-    with connections[settings.database].cursor() as cursor:
-        cursor.execute(simulated_time.filled_in(statement.sql), statement.params)
-        clock, server, *answers = cursor.fetchone()
-    upcoming = [aware(each) for each in answers[: statement.n_moments] if each is not None]
-    found = dict.fromkeys(statement.names, False)
-    for name, answer in zip(statement.names, answers[statement.n_moments :], strict=True):
+        asked = _compiled(now)
+    row = asked.statement.fetch({})
+    assert row is not None
+    clock, server, *answers = row
+    upcoming = [aware(each) for each in answers[: asked.n_moments] if each is not None]
+    found = dict.fromkeys(asked.names, False)
+    for name, answer in zip(asked.names, answers[asked.n_moments :], strict=True):
         found[name] |= bool(answer)
     return aware(clock), str(server), min(upcoming, default=None), found
 
@@ -121,7 +121,7 @@ def _what_it_depends_on() -> tuple[Any, ...]:
 
 
 @functools.lru_cache(maxsize=4)
-def _remembered(*inputs: Any) -> _Statement:
+def _remembered(*inputs: Any) -> _Questions:
     del inputs
     return _compiled(StatementNow())
 
@@ -130,7 +130,7 @@ def _clock() -> str:
     return clock_columns(settings.database, with_server=bool(jump_detection.known_server()))
 
 
-def _compiled(now: dt.datetime | Expression) -> _Statement:
+def _compiled(now: dt.datetime | Expression) -> _Questions:
     connection = connections[settings.database]
     compiler = Run.objects.all().query.get_compiler(connection=connection)
     times = [Subquery(first_after(rows, column, now)) for rows, column in moments()]
@@ -142,7 +142,8 @@ def _compiled(now: dt.datetime | Expression) -> _Statement:
         columns.append(sql)
         params += values
     names = tuple(name for name, _exists in searches)
-    return _Statement(f"SELECT {', '.join(columns)}", tuple(params), names, len(times))  # nosec B608  # by Django
+    statement = Statement(f"SELECT {', '.join(columns)}", params)  # nosec B608  # by Django
+    return _Questions(statement, names, len(times))
 
 
 def _forget(**kwargs: Any) -> None:

@@ -237,5 +237,6 @@ def test_the_number_of_statements_of_a_tick_does_not_depend_on_the_number_of_job
 
 def test_each_further_batch_needs_the_same_number_of_statements() -> None:
     with override_settings(CHRONIKER_BATCH_SIZE=5):
-        one, two, three = (statements_of_a_tick_over(count) for count in (4, 9, 14))
+        few, one, two, three = (statements_of_a_tick_over(count) for count in (4, 5, 10, 15))
+    assert few == one, "a full batch needs no question whether there are more"
     assert three - two == two - one > 0

@@ -9,6 +9,7 @@ from django.db import DatabaseError, connections
 
 from chroniker.eligibility.due import look_after_run
 from chroniker.models import Job, prepared
+from chroniker.scheduler import pending_work
 from tests.support.factories import a_booked_job
 from tests.support.servers import PgBouncerServer
 
@@ -70,6 +71,14 @@ def test_a_session_that_lacks_the_statement_ends_preparing(job: Job, sessions: p
     assert not sessions.enabled
     assert look_often(job) == {(False, False)}
     assert names() == []
+
+
+def test_the_questions_of_a_tick_are_prepared(job: Job) -> None:
+    pending_work.find()  # it learns which server this is
+    assert [pending_work.find().stops for _each in range(prepared.THRESHOLD)] == [False] * prepared.THRESHOLD
+    assert len(names()) == 1
+    Job.objects.filter(pk=job.pk).update(force_stop=True)
+    assert pending_work.find().stops
 
 
 @pytest.fixture

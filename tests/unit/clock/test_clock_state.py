@@ -111,6 +111,13 @@ def test_a_written_state_can_be_read(runtime: Path) -> None:
     assert (file.stat().st_mode & 0o777, runtime.stat().st_mode & 0o777) == (0o600, 0o700)
 
 
+def test_each_reading_is_of_the_latest_state(runtime: Path) -> None:
+    for server in ("a:1", "b:2", "c:3"):
+        clock_state.write(dataclasses.replace(a_memory(), server=server))
+        found = [clock_state.read() for _each in range(2)]
+        assert [each.server for each in found if each] == [server] * 2
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"boot": 1}', "null"])
 def test_an_invalid_state_file_is_ignored(runtime: Path, text: str) -> None:
     clock_state.write(a_memory())
