@@ -1,9 +1,9 @@
-"""``python -m tests [--nightly] [pytest's arguments]``: the tests on one database after the other, and one summary.
+"""``python -m tests [--before-merge | --nightly] [pytest's arguments]``: the tests on each database, and one summary.
 
 ``CHRONIKER_TEST_DATABASES`` names the databases; without it: those of sqlite, postgres and mariadb that are installed.
-All tests but the nightly ones run on the first database; with the second broker, those of what may differ between
-brokers. On the other databases run those marked ``every_database``, with one broker. With ``--nightly`` all tests run
-on each database; the second broker is used on the first database only.
+On the first database run all tests but those marked ``before_merge`` or ``nightly``. ``--before-merge`` adds the
+former, also on the second broker. On the other databases run those marked ``every_database``, with one broker. With
+``--nightly`` all tests run on each database; the second broker is used on the first database only.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ from dataclasses import dataclass
 from tests.support import ROOT
 from tests.support.databases import VENDORS, installed
 
-#: Tests of real processes wait more than they compute: two workers for each processor keep it busy.
-PARALLEL = ["-n", str((os.cpu_count() or 1) * 2), "--dist", "worksteal"]
+#: Tests of real processes wait more than they compute: three workers for each processor keep it busy.
+PARALLEL = ["-n", str((os.cpu_count() or 1) * 3), "--dist", "worksteal"]
+#: Option -> the markers of the tests that are left out.
+LEFT_OUT = {"": ["nightly", "before_merge"], "--before-merge": ["nightly"], "--nightly": []}
 OUTCOMES = {0: "passed", 1: "FAILED", 2: "interrupted", 5: "no tests"}
 
 
@@ -38,13 +40,13 @@ def vendors() -> list[str]:
     return named or [vendor for vendor in VENDORS if installed(vendor)]
 
 
-def selected(*, first: bool, nightly: bool) -> list[str]:
+def selected(option: str, *, first: bool) -> list[str]:
     """pytest's option ``-m`` for a database. A test that ``TESTNAME`` names runs wherever it can."""
     if os.environ.get("TESTNAME"):
         return []
-    conditions = [] if nightly else ["not nightly"]
+    conditions = [f"not {marker}" for marker in LEFT_OUT[option]]
     if not first:
-        conditions += ["not second_broker"] if nightly else ["not second_broker", "every_database"]
+        conditions += ["not second_broker"] if option == "--nightly" else ["not second_broker", "every_database"]
     return ["-m", " and ".join(conditions)] if conditions else []
 
 
@@ -57,14 +59,14 @@ def run(vendor: str, arguments: list[str]) -> Result:
 
 
 def main(arguments: list[str]) -> int:
-    nightly = "--nightly" in arguments
-    if nightly:
+    option = next((argument for argument in arguments if argument in LEFT_OUT), "")
+    if option == "--nightly":
         os.environ.setdefault("CHRONIKER_TEST_EXAMPLES", "nightly")  # random ones
-    options = [argument for argument in arguments if argument != "--nightly"]
+    others = [argument for argument in arguments if argument != option]
     results: list[Result] = []
     for vendor in vendors():
         print(f"\n##### {vendor}", flush=True)
-        results.append(run(vendor, [*selected(first=not results, nightly=nightly), *options]))
+        results.append(run(vendor, [*selected(option, first=not results), *others]))
         if results[-1].status == 2:  # Ctrl-C ends all of it
             break
     print("\n##### summary", *results, sep="\n", flush=True)

@@ -36,17 +36,20 @@ def simulate(*words: str, seconds: float = SECONDS) -> subprocess.CompletedProce
     )
 
 
+@pytest.mark.before_merge
 def test_random_histories_keep_all_promises() -> None:
     done = simulate("--seeds", "0:8", "--budget", "20")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "histories in" in done.stdout
 
 
+@pytest.mark.before_merge
 def test_seeds_that_once_had_a_violation_have_none() -> None:
     done = simulate("--saved")
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.before_merge
 def test_the_same_seed_gives_the_same_history_in_two_processes() -> None:
     first, second = (simulate("--seeds", "9", "--digests", *words) for words in (["--replay"], []))
     digests = [[line for line in done.stdout.splitlines() if line[:1] == "9"] for done in (first, second)]
@@ -54,11 +57,13 @@ def test_the_same_seed_gives_the_same_history_in_two_processes() -> None:
     assert digests[0] == digests[1]
 
 
+@pytest.mark.before_merge
 def test_short_scenes_keep_all_promises_at_every_place() -> None:
     done = simulate("--explore", SCENES)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.before_merge
 def test_a_removed_safeguard_is_found() -> None:
     done = simulate("--mutate", "start-too-late", "--explore", mutations.scenes_of("start-too-late"))
     assert done.returncode == 0, done.stdout + done.stderr

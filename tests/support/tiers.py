@@ -1,4 +1,4 @@
-"""Which tests run on each database, and which only at night. See "Tests" in CONTRIBUTING."""
+"""Which tests run on each database, and which only before a merge or at night. See "Tests" in CONTRIBUTING."""
 
 from __future__ import annotations
 
@@ -36,6 +36,21 @@ SECOND_BROKER = (
     "tests/integration/chroniker_celery/test_publishing.py",
     "tests/integration/chroniker_celery/test_runs_on_workers.py",
 )
+#: Long tests of what few changes can break: proofs of the protocols, and processes of Celery that die, freeze or leave.
+BEFORE_MERGE = (
+    "tests/faults/",
+    "tests/integration/chroniker_celery/test_a_project_moves_from_beat_schedule.py",
+    "tests/integration/chroniker_celery/test_a_worker_shuts_down.py",
+    "tests/integration/chroniker_celery/test_alive.py",
+    "tests/integration/chroniker_celery/test_draining.py",
+    "tests/integration/chroniker_celery/test_duplicate_messages.py",
+    "tests/integration/chroniker_celery/test_leaks.py",
+    "tests/integration/chroniker_celery/test_required_hosts.py",
+    "tests/integration/chroniker_celery/test_scheduler_dies.py",
+    "tests/integration/chroniker_celery/test_worker_processes_are_killed.py",
+    "tests/integration/management/test_bin_chroniker.py",
+    "tests/spin/",
+)
 #: Tests of the distribution and of the test tools.
 NIGHTLY = (
     "tests/faults/test_a_short_mix.py",
@@ -54,6 +69,8 @@ def mark(item: pytest.Item) -> None:
         item.add_marker("second_broker")
     if path.startswith(NIGHTLY) or (on_second_broker and path not in SECOND_BROKER):
         item.add_marker("nightly")
+    elif path.startswith(BEFORE_MERGE) or on_second_broker:
+        item.add_marker("before_merge")
 
 
 def uses_first_broker(item: pytest.Item) -> bool:

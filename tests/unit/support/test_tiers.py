@@ -30,6 +30,7 @@ class Item(SimpleNamespace):
     [
         ("tests/integration/lifecycle/test_x.py", ["every_database"]),
         ("tests/project/test_x.py", ["nightly"]),
+        ("tests/spin/test_x.py", ["before_merge"]),
         ("tests/integration/admin/test_x.py", []),
     ],
 )
@@ -41,7 +42,10 @@ def test_the_folder_of_a_test_decides_its_tier(path: str, markers: list[str]) ->
 
 @pytest.mark.parametrize(
     ("path", "markers"),
-    [(tiers.SECOND_BROKER[0], ["second_broker"]), ("tests/unit/test_x.py", ["second_broker", "nightly"])],
+    [
+        (tiers.SECOND_BROKER[0], ["second_broker", "before_merge"]),
+        ("tests/unit/test_x.py", ["second_broker", "nightly"]),
+    ],
 )
 def test_a_test_on_rabbitmq_runs_at_night_unless_brokers_may_differ_in_it(path: str, markers: list[str]) -> None:
     item: Any = Item(path, callspec=SimpleNamespace(params={"broker_session": "rabbitmq"}))
@@ -55,22 +59,24 @@ def test_a_test_of_one_database_runs_on_it() -> None:
     assert item.added == ["every_database"]
 
 
-@pytest.mark.parametrize("place", [*tiers.EVERY_DATABASE, *tiers.SECOND_BROKER, *tiers.NIGHTLY])
+@pytest.mark.parametrize("place", [*tiers.EVERY_DATABASE, *tiers.SECOND_BROKER, *tiers.BEFORE_MERGE, *tiers.NIGHTLY])
 def test_each_folder_of_a_tier_exists(place: str) -> None:
     assert (ROOT / place).exists()
 
 
 @pytest.mark.parametrize(
-    ("first", "nightly", "expression"),
+    ("first", "option", "expression"),
     [
-        (True, False, ["-m", "not nightly"]),
-        (False, False, ["-m", "not nightly and not second_broker and every_database"]),
-        (True, True, []),
-        (False, True, ["-m", "not second_broker"]),
+        (True, "", ["-m", "not nightly and not before_merge"]),
+        (False, "", ["-m", "not nightly and not before_merge and not second_broker and every_database"]),
+        (True, "--before-merge", ["-m", "not nightly"]),
+        (False, "--before-merge", ["-m", "not nightly and not second_broker and every_database"]),
+        (True, "--nightly", []),
+        (False, "--nightly", ["-m", "not second_broker"]),
     ],
 )
 def test_the_tests_of_a_database_are_selected(
-    first: bool, nightly: bool, expression: list[str], monkeypatch: pytest.MonkeyPatch
+    first: bool, option: str, expression: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("TESTNAME", raising=False)
-    assert run_all.selected(first=first, nightly=nightly) == expression
+    assert run_all.selected(option, first=first) == expression
