@@ -15,7 +15,6 @@ from chroniker.conf import settings
 from chroniker.exceptions import ExecutorError
 from chroniker.executors import executors
 from chroniker.models import Job
-from chroniker_celery.beat_entries import ORIGIN
 from chroniker_celery.checks import SCHEDULER, is_ours
 from chroniker_celery.executor import CeleryExecutor
 from chroniker_celery.importing.celery_app import load_tasks, project_app
@@ -50,6 +49,8 @@ def check_entries(*, databases: Sequence[str] | None = None, **kwargs: Any) -> l
 
 def double_entries(app: Celery) -> list[str]:
     """Names of the entries from which a job was made, whether it is enabled or not."""
+    from chroniker_celery.beat_entries import ORIGIN  # late: every process registers this check
+
     origins = {f"{ORIGIN}{name}": name for name in app.conf.beat_schedule}
     if not origins:
         return []

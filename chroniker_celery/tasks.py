@@ -1,33 +1,17 @@
-"""The task that executes runs. Its message names a claimed run, never a command."""
+"""The task that executes runs. Its message names a claimed run, never a command.
+
+Every process of the project loads this module; only workers load ``delivery``.
+"""
 
 from __future__ import annotations
 
-import logging
-from functools import partial
-from typing import Any, NoReturn
-from uuid import UUID
+from typing import Any
 
 from celery import shared_task
-from celery.exceptions import Ignore
 
-from chroniker import lifecycle
-from chroniker.clock.database_clock import database_now
-from chroniker.conf import settings
-from chroniker.escaping import one_line
-from chroniker.executors import report_connections
-from chroniker.executors.database_report import DatabaseReport
-from chroniker.models import OPEN, Run, Status
-from chroniker.process.run_spec import RunOutcome
-from chroniker.scheduler import tick
-from chroniker.worker import supervisor
-from chroniker.worker.machine import ThisHost
-from chroniker.worker.supervisor import Worker
-from chroniker_celery import fitness, fork_server, sentry, shutdown, unknown_runs
 from chroniker_celery.exceptions import RunFailed
 from chroniker_celery.publish import TASK
 from chroniker_celery.results import RunTask
-
-logger = logging.getLogger(__name__)
 
 
 @shared_task(
@@ -48,82 +32,6 @@ def execute(self: RunTask, *words: Any, **named: Any) -> dict[str, Any]:
     backend, where the live run's result belongs. A successful run ends the task as SUCCESS with a small dict. Any other
     end is FAILURE with the exception ``RunFailed``, which carries the same dict.
     """
-    run_id, token = _delivered(str(self.request.id), words, named)
-    _refuse_if_unfit(run_id)
-    sentry.name_run(str(self.request.shadow or ""), str(run_id))
-    delivery = self.request.delivery_info or {}
-    report = DatabaseReport(
-        run_id, token, worker=str(self.request.hostname or ""), queue=str(delivery.get("routing_key") or "")
-    )
-    try:
-        if shutdown.hand_over_unstarted(run_id, token):
-            raise Ignore(f"Run {run_id} was sent to another worker.")
-        machine = ThisHost(settings.runtime_dir, fork_server.current())
-        ending = supervisor.execute(report, Worker(machine, settings.hostname, shutdown.current()))
-    except Ignore:
-        raise
-    except Exception:  # whether it started is unknown: the claim is dispatched again, or its lease expires
-        if shutdown.is_cold():  # the solo pool's signal handler raises from any point of the code
-            logger.warning("Run %s ended with its worker, in a cold shutdown.", run_id)
-        else:
-            logger.exception("Run %s could not be supervised.", run_id)
-        raise Ignore from None
-    if ending is None and report.status is None:
-        unknown_runs.report_if_unknown(run_id)
-        raise Ignore(f"This delivery of run {run_id} was refused.")
-    return _conclude(report, ending)
+    from chroniker_celery import delivery  # late, see above; a worker loads it before its pool forks
 
-
-def _delivered(task_id: str, words: tuple[Any, ...], named: dict[str, Any]) -> tuple[UUID, int]:
-    """Run and token. A message that this project did not send must not write a result over that of a run."""
-    if named or len(words) != 2 or words[0] != task_id or type(words[1]) is not int:
-        _refuse(task_id)
-    try:
-        return UUID(words[0]), words[1]
-    except (TypeError, ValueError):
-        _refuse(task_id)
-
-
-def _refuse(task_id: str) -> NoReturn:
-    logger.warning("Message %.100r was not sent by this scheduler, and was dropped.", task_id)
-    raise Ignore
-
-
-def _refuse_if_unfit(run_id: UUID) -> None:
-    """A job may name the queue of a worker that cannot supervise runs, after that worker has started."""
-    if reason := fitness.unfit_because():
-        logger.error("Run %s was not executed. %s", run_id, reason)
-        lifecycle.record_not_accepted([run_id], database_now(), error=reason)
-        raise Ignore(reason)
-
-
-def _conclude(report: DatabaseReport, ending: RunOutcome | None) -> dict[str, Any]:
-    """The task's result. Before, the jobs that waited for this run are claimed if they may run now."""
-    outcome = {
-        "status": str(report.status or Status.LOST),
-        "exit_code": ending.exit_code if ending else None,
-        "reason": str(ending.reason or "") if ending else "",
-        "job": report.job.name if report.job else "",
-        "token": report.token,
-    }
-    try:
-        outcome |= report_connections.twice(partial(_claim_after, report, outcome))
-    except Exception as error:  # the run's end is recorded already; the next tick claims these jobs
-        logger.warning(
-            "Jobs that wait for run %s were not checked: %s: %s", report.run_id, type(error).__name__, one_line(error)
-        )
-    if outcome["status"] == Status.SUCCEEDED:
-        return outcome
-    message = f"{outcome['job']}: {outcome['status']}. {outcome['reason']}"
-    raise RunFailed(message, outcome)
-
-
-def _claim_after(report: DatabaseReport, reported: dict[str, Any]) -> dict[str, Any]:
-    """What the run's row shows of its outcome. Claims the jobs that waited for its end."""
-    if report.status == Status.SUCCEEDED and report.job is not None:
-        tick.claim_after_run(report.job.pk)  # the row shows nothing else
-        return reported
-    run = Run.objects.select_related("job").get(pk=report.run_id)
-    tick.claim_after_run(run.job_id)
-    status = reported["status"] if run.status in OPEN else run.status
-    return {"reason": run.reason or reported["reason"], "job": run.job.name, "status": status}
+    return delivery.execute(self.request, words, named)

@@ -25,7 +25,15 @@ from chroniker.scheduler.watch import Watch
 from chroniker.worker import run_lock
 from chroniker.worker.run_remains import RemainsSweeper
 from chroniker.worker.wake_socket import wake
-from chroniker_celery import alive, fitness, fork_server, revocation, shutdown, unknown_runs
+from chroniker_celery import (
+    alive,
+    delivery,  # noqa: F401  loaded before the pool forks
+    fitness,
+    fork_server,
+    revocation,
+    shutdown,
+    unknown_runs,
+)
 from chroniker_celery.fitness import Worker
 from chroniker_celery.publish import TASK, UNKNOWN_RUNS, WAKE
 from chroniker_celery.queues import EXPIRES, queue_of_host

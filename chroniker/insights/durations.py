@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import statistics
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -28,6 +27,8 @@ def expected_durations(job_ids: Collection[int]) -> dict[int, dt.timedelta]:
     """
     if not job_ids:
         return {}
+    import statistics  # late: rarely needed, and large
+
     successes = Run.objects.filter(
         job__in=job_ids,
         slot="",

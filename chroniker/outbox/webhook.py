@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable
 from functools import partial
-from urllib import request
+from typing import TYPE_CHECKING
 from urllib.error import HTTPError
 
 from chroniker.exceptions import Undeliverable
@@ -15,12 +15,17 @@ from chroniker.outbox.channels import webhooks
 from chroniker.outbox.checked_request import NotDelivered
 from chroniker.outbox.kinds.standard_webhook import signed
 
+if TYPE_CHECKING:
+    from urllib import request
+
 #: Seconds to wait for the server's answer.
 TIMEOUT = 10.0
 
 
 def prepared(message: Outbox) -> Callable[[], None]:
     """The function that sends the message. An answer of 2xx is success; any other, also a redirect, is a failure."""
+    from urllib import request  # late: every process of the project loads this module
+
     hook = next((hook for hook in webhooks() if hook.channel == message.channel), None)
     if hook is None:
         raise Undeliverable("CHRONIKER_WEBHOOKS no longer contains this URL.")
@@ -45,6 +50,8 @@ def _post(message: request.Request) -> None:
 
 def opener() -> request.OpenerDirector:
     """HTTP and HTTPS with the environment's proxies. No redirects, which could lead to any server, and no files."""
+    from urllib import request
+
     opener = request.OpenerDirector()
     for part in (
         request.ProxyHandler(),

@@ -31,7 +31,6 @@ def main() -> None:
     os.environ.pop(RUN_ID, None)  # the placeholder was for /proc, see `run_marker`
     name_process("chroniker-fork")
     ignore_signals()
-    gc.disable()
     with watch_environment():
         warm_up()
     if threading.active_count() > 1:
@@ -40,6 +39,7 @@ def main() -> None:
             f"chroniker: the project's start-up left threads running: {names}. A process with threads cannot be forked"
             " safely, so each run waits for a start of Django (see the check chroniker.W013)"
         )
+    gc.disable()
     gc.collect()
     skip_signals_at_exit()
     remember_open_files()

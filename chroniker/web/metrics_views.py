@@ -10,7 +10,6 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from chroniker.conf import settings
-from chroniker.insights.metrics import exposition, scrape
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +27,8 @@ def metrics(request: HttpRequest, **prefix: object) -> HttpResponse:
             refused = _message('Send the token as "Authorization: Bearer …".', 401)
             refused.headers["WWW-Authenticate"] = 'Bearer realm="metrics"'
             return refused
+    from chroniker.insights.metrics import exposition, scrape  # late: also workers and commands load this module
+
     openmetrics = _prefers_openmetrics(request)
     try:
         text = scrape.text(openmetrics=openmetrics)

@@ -1,0 +1,111 @@
+"""One delivery of the task's message to a worker: executes the run that it names, or refuses."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from typing import Any, NoReturn
+from uuid import UUID
+
+from celery.app.task import Context
+from celery.exceptions import Ignore
+
+from chroniker import lifecycle
+from chroniker.clock.database_clock import database_now
+from chroniker.conf import settings
+from chroniker.escaping import one_line
+from chroniker.executors import report_connections
+from chroniker.executors.database_report import DatabaseReport
+from chroniker.models import OPEN, Run, Status
+from chroniker.process.run_spec import RunOutcome
+from chroniker.scheduler import tick
+from chroniker.worker import supervisor
+from chroniker.worker.machine import ThisHost
+from chroniker.worker.supervisor import Worker
+from chroniker_celery import fitness, fork_server, sentry, shutdown, unknown_runs
+from chroniker_celery.exceptions import RunFailed
+
+logger = logging.getLogger(__name__)
+
+
+def execute(request: Context, words: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:
+    """See the task. Raises ``Ignore`` for a refused delivery, and ``RunFailed`` for a run that did not succeed."""
+    run_id, token = _delivered(str(request.id), words, named)
+    _refuse_if_unfit(run_id)
+    sentry.name_run(str(request.shadow or ""), str(run_id))
+    delivery = request.delivery_info or {}
+    report = DatabaseReport(
+        run_id, token, worker=str(request.hostname or ""), queue=str(delivery.get("routing_key") or "")
+    )
+    try:
+        if shutdown.hand_over_unstarted(run_id, token):
+            raise Ignore(f"Run {run_id} was sent to another worker.")
+        machine = ThisHost(settings.runtime_dir, fork_server.current())
+        ending = supervisor.execute(report, Worker(machine, settings.hostname, shutdown.current()))
+    except Ignore:
+        raise
+    except Exception:  # whether it started is unknown: the claim is dispatched again, or its lease expires
+        if shutdown.is_cold():  # the solo pool's signal handler raises from any point of the code
+            logger.warning("Run %s ended with its worker, in a cold shutdown.", run_id)
+        else:
+            logger.exception("Run %s could not be supervised.", run_id)
+        raise Ignore from None
+    if ending is None and report.status is None:
+        unknown_runs.report_if_unknown(run_id)
+        raise Ignore(f"This delivery of run {run_id} was refused.")
+    return _conclude(report, ending)
+
+
+def _delivered(task_id: str, words: tuple[Any, ...], named: dict[str, Any]) -> tuple[UUID, int]:
+    """Run and token. A message that this project did not send must not write a result over that of a run."""
+    if named or len(words) != 2 or words[0] != task_id or type(words[1]) is not int:
+        _refuse(task_id)
+    try:
+        return UUID(words[0]), words[1]
+    except (TypeError, ValueError):
+        _refuse(task_id)
+
+
+def _refuse(task_id: str) -> NoReturn:
+    logger.warning("Message %.100r was not sent by this scheduler, and was dropped.", task_id)
+    raise Ignore
+
+
+def _refuse_if_unfit(run_id: UUID) -> None:
+    """A job may name the queue of a worker that cannot supervise runs, after that worker has started."""
+    if reason := fitness.unfit_because():
+        logger.error("Run %s was not executed. %s", run_id, reason)
+        lifecycle.record_not_accepted([run_id], database_now(), error=reason)
+        raise Ignore(reason)
+
+
+def _conclude(report: DatabaseReport, ending: RunOutcome | None) -> dict[str, Any]:
+    """The task's result. Before, the jobs that waited for this run are claimed if they may run now."""
+    outcome = {
+        "status": str(report.status or Status.LOST),
+        "exit_code": ending.exit_code if ending else None,
+        "reason": str(ending.reason or "") if ending else "",
+        "job": report.job.name if report.job else "",
+        "token": report.token,
+    }
+    try:
+        outcome |= report_connections.twice(partial(_claim_after, report, outcome))
+    except Exception as error:  # the run's end is recorded already; the next tick claims these jobs
+        logger.warning(
+            "Jobs that wait for run %s were not checked: %s: %s", report.run_id, type(error).__name__, one_line(error)
+        )
+    if outcome["status"] == Status.SUCCEEDED:
+        return outcome
+    message = f"{outcome['job']}: {outcome['status']}. {outcome['reason']}"
+    raise RunFailed(message, outcome)
+
+
+def _claim_after(report: DatabaseReport, reported: dict[str, Any]) -> dict[str, Any]:
+    """What the run's row shows of its outcome. Claims the jobs that waited for its end."""
+    if report.status == Status.SUCCEEDED and report.job is not None:
+        tick.claim_after_run(report.job.pk)  # the row shows nothing else
+        return reported
+    run = Run.objects.select_related("job").get(pk=report.run_id)
+    tick.claim_after_run(run.job_id)
+    status = reported["status"] if run.status in OPEN else run.status
+    return {"reason": run.reason or reported["reason"], "job": run.job.name, "status": status}
