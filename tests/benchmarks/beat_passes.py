@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import random
+import time
+from contextlib import suppress
 
 import psutil
 
@@ -44,9 +47,13 @@ def starts(rounds: int, *, at_once: int) -> Row:
 
 
 def edits(rounds: int) -> Row:
-    """How long ``save`` of one job takes, and how long after it beat has booked the edit."""
-    saved, noticed = [], []
+    """How long ``save`` of one job takes, and how long after it beat has booked the edit.
+
+    Each edit is at a random moment between two passes of beat, not directly after the one that booked the last edit.
+    """
+    saved, noticed, chance = [], [], random.Random(1)
     for number in range(rounds):
+        time.sleep(chance.random())
         job = Job.objects.get(pk=1 + number * 7)
         job.cron = f"{number % 60} 3 1 1 *"
         with Stopwatch() as watch:
@@ -73,9 +80,13 @@ def _percentiles(seconds: list[float]) -> Row:
 
 
 def memory(worker: CeleryWorker) -> Row:
-    """Proportional memory of the idle worker, and of what chroniker adds to Celery: the fork server and below it."""
+    """Proportional memory of the idle worker, and of what chroniker adds to Celery: the fork server and below it.
+
+    A worker is idle when the keepers of its last runs have ended, which wait some seconds for another run.
+    """
+    wait_until(lambda: not _named(worker, "chroniker-keep"), seconds=60, what="the keepers ended")
     processes = [psutil.Process(worker.pid), *worker.children()]
-    ours = [each for each in processes if each.name().startswith("chroniker-")]
+    ours = _named(worker, "chroniker-")
     return {
         "figure": "idle worker's memory",
         "worker_mb": _megabytes(processes),
@@ -83,6 +94,14 @@ def memory(worker: CeleryWorker) -> Row:
         "processes": len(processes),
         "load": load(),
     }
+
+
+def _named(worker: CeleryWorker, start: str) -> list[psutil.Process]:
+    found = []
+    for each in worker.children():
+        with suppress(psutil.NoSuchProcess):  # it has just ended
+            found += [each] if each.name().startswith(start) else []
+    return found
 
 
 def _megabytes(processes: list[psutil.Process]) -> float:

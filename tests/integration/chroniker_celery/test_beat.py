@@ -154,7 +154,7 @@ def test_beat_says_at_its_start_what_it_will_do(monkeypatch: pytest.MonkeyPatch)
     assert versions.startswith("    . versions -> chroniker ")
     assert database.startswith("    . database -> ") and "default (" in database
     assert jobs == "    . jobs -> none is enabled"
-    assert ticks.endswith("when a job is due, and every 1 s")
+    assert ticks.endswith("when a job is due, and every 0.8 s")
 
 
 def test_beat_tries_each_second_while_the_database_is_down_and_logs_begin_and_end(
