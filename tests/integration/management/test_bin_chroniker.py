@@ -18,16 +18,25 @@ from tests.support.processes import wait_until
 PROGRAM = [sys.executable, str(ROOT / "bin" / "chroniker")]
 
 
+@pytest.fixture(scope="module")
+def virtualenv(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("environment") / "venv"
+    environment(directory)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def migrated(tmp_path_factory: pytest.TempPathFactory, virtualenv: Path) -> Path:
+    project = BareProject(tmp_path_factory.mktemp("migrated"))
+    project.migrate(virtualenv / "bin" / "python")
+    return project.directory
+
+
 @pytest.fixture
-def project(tmp_path: Path) -> BareProject:
+def project(tmp_path: Path, migrated: Path) -> BareProject:
+    """A copy of a project whose database is migrated: that takes longer than most of these tests."""
+    shutil.copytree(migrated, tmp_path / "project")
     return BareProject(tmp_path / "project")
-
-
-@pytest.fixture
-def virtualenv(tmp_path: Path, project: BareProject) -> Path:
-    python = environment(tmp_path / "venv")
-    project.migrate(python)
-    return tmp_path / "venv"
 
 
 def chroniker(*words: str | Path, **env: str) -> subprocess.CompletedProcess[str]:
