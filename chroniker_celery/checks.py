@@ -19,6 +19,7 @@ CHECKS: dict[str, str] = {
     "chroniker_celery.E005": "chroniker_celery is not in INSTALLED_APPS: workers would not know the task.",
     "chroniker_celery.E006": "The broker cannot be reached (checked by manage.py doctor).",
     "chroniker_celery.E007": "No worker answers (checked by manage.py doctor).",
+    "chroniker_celery.E008": "The broker is of a kind that is not supported, because it is not tested.",
     "chroniker_celery.W001": "The Celery app has no result backend: runs leave no result there.",
     "chroniker_celery.W002": "The result backend is django-celery-results, which is not in INSTALLED_APPS.",
     "chroniker_celery.W003": "worker_prefetch_multiplier is not 1: runs wait behind a long one while workers are idle.",
@@ -39,7 +40,8 @@ GREEN_POOLS = frozenset({"gevent", "eventlet"})
 GREEN = "Runs cannot be supervised from a gevent or eventlet pool."
 EAGER = "Runs cannot be supervised in Celery's eager mode (task_always_eager): they need a worker."
 LOCAL_BROKERS = frozenset({"memory"})
-REDIS_BROKERS = frozenset({"redis", "rediss", "sentinel", "unix", "redis+socket"})
+REDIS_BROKERS = frozenset({"redis", "rediss", "redis+socket", "unix"})
+SUPPORTED_BROKERS = REDIS_BROKERS | {"amqp", "amqps", "pyamqp"}
 DJANGO_BACKENDS = frozenset({"django-db", "django-cache"})
 
 
@@ -96,6 +98,10 @@ def _broker(app: Celery) -> Iterator[CheckMessage]:
         hint = "Use Redis or RabbitMQ, for example redis://localhost:6379/0."
         message = f"The broker {kind}:// cannot be reached by a worker, which is another process."
         yield Error(message, hint=hint, id="chroniker_celery.E003")
+    elif kind not in SUPPORTED_BROKERS:
+        hint = "Use one Redis or Valkey server, or RabbitMQ. To use it without these tests, silence this check."
+        message = f"The broker {kind}:// is not supported: runs were never tested with it."
+        yield Error(message, hint=hint, id="chroniker_celery.E008")
 
 
 def check_results(app: Celery) -> Iterator[CheckMessage]:

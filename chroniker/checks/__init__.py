@@ -9,7 +9,7 @@ from __future__ import annotations
 from django.core import checks
 
 from chroniker.checks.clocks import check_clocks
-from chroniker.checks.databases import check_databases
+from chroniker.checks.databases import check_databases, check_server
 from chroniker.checks.declarations import check_declarations
 from chroniker.checks.executors import check_executors
 from chroniker.checks.host import check_host
@@ -73,5 +73,5 @@ def register() -> None:
     checks.register(check_declarations, CODE_TAG)
     for check in (check_row_locks, check_messages, check_project_setup, check_query_caches, check_host):
         checks.register(check, TAG)
-    for check in (check_migrations, check_jobs, check_clocks, check_skip_locked):
+    for check in (check_migrations, check_jobs, check_clocks, check_server, check_skip_locked):
         checks.register(check, TAG, checks.Tags.database)

@@ -1,14 +1,14 @@
-"""Whether the database of the runs is usable by several processes. Reads settings; connects to nothing."""
+"""Whether the database of the runs is usable by several processes. Reads settings; only ``check_server`` connects."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error, Warning
-from django.db import connections
+from django.db import DatabaseError, connections
 
 from chroniker.conf import settings
 
@@ -29,11 +29,31 @@ def check_databases(**kwargs: Any) -> list[CheckMessage]:
         return [
             Error(
                 f"DATABASES[{alias!r}] is {vendor}, which chroniker does not support.",
-                hint="Use PostgreSQL, MariaDB, MySQL or SQLite. A database router can select it for this app.",
+                hint="Use PostgreSQL, MariaDB or SQLite. A database router can select it for this app.",
                 id="chroniker.E008",
             )
         ]
     return _sqlite(alias) if vendor == "sqlite" else _server(alias)
+
+
+def check_server(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """E008 for MySQL, which Django's backend does not distinguish from MariaDB before it connects."""
+    alias = settings.database
+    connection: Any = connections[alias]
+    if alias not in (databases or ()) or connection.vendor != "mysql":
+        return []
+    try:
+        if connection.mysql_is_mariadb:
+            return []
+    except DatabaseError:  # not reachable: another check reports that
+        return []
+    return [
+        Error(
+            f"DATABASES[{alias!r}] is a MySQL server, which is not supported: chroniker is tested with MariaDB only.",
+            hint="Use MariaDB or PostgreSQL. To use it without these tests, silence this check.",
+            id="chroniker.E008",
+        )
+    ]
 
 
 def _sqlite(alias: str) -> list[CheckMessage]:

@@ -240,9 +240,9 @@ def _write_alerts(
     changes = {change.job.pk: change for change in found}
     for run in runs:
         alert_conditions.ended_run(changes[run.job_id], run)
-        backfill = backfill_of.get(run.backfill)
-        if backfill is not None and backfill.stopped_by_run == run.token:
+        if (backfill := backfill_of.get(run.backfill)) is not None and backfill.stopped_by_run == run.token:
             alert_conditions.ended_backfill(changes[run.job_id], backfill, run)
+    host_runs.name_slow_hosts(found, runs)
     last = {run.job_id: run for run in runs if run.origin != Trigger.BACKFILL}
     for pk, change in changes.items():
         alert_conditions.standing(change, last.get(pk))

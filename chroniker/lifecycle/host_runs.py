@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from uuid import UUID, uuid4
 
 from django.db.models import Case, Count, Exists, F, JSONField, OuterRef, Q, QuerySet, Subquery, Value, When
@@ -20,8 +20,9 @@ from chroniker.conf import settings
 from chroniker.eligibility import hosts
 from chroniker.eligibility.claim_kinds import RETRY_INHERITS
 from chroniker.lifecycle import job_health
+from chroniker.lifecycle.alert_conditions import Change
 from chroniker.lifecycle.planned_rows import Plan
-from chroniker.models import EVERY_HOST, OPEN, Host, Lease, Run, Status, Trigger
+from chroniker.models import EVERY_HOST, OPEN, AlertKind, Host, Lease, Run, Status, Trigger
 from chroniker.reasons import NO_REASON, Code, Reason
 
 #: A parent's reason names at most this many hosts and counts the others. The run's page lists all.
@@ -137,6 +138,19 @@ def outcome(parent: Run, children: Sequence[Run]) -> tuple[Status, Reason]:
         more=max(0, len(others) - MOST_NAMED),
     )
     return (Status.FAILED if parent.stop_requested_at is None else Status.STOPPED), because
+
+
+def name_slow_hosts(changes: Iterable[Change], runs: Iterable[Run]) -> None:
+    """Add the hosts to alerts that one of these ended runs on every host was slow. One statement; none without one."""
+    parents = {run.pk: run for run in runs if run.required_host == EVERY_HOST}
+    findings = (each for change in changes for each in change.raised if each.kind == AlertKind.SLOW)
+    slow = [(parents[each.run_id], each.args) for each in findings if each.run_id in parents]
+    ended = Run.objects.filter(parent__in=[run.pk for run, _args in slow]).order_by("-finished_at")
+    children = list(ended.values_list("parent", "required_host", "finished_at")) if slow else []
+    for run, args in slow:
+        began = run.started_at or run.claimed_at
+        took = [[host, (end - began).total_seconds()] for parent, host, end in children if parent == run.pk and end]
+        args["hosts"] = [each for each in took if each[1] > args["limit"]][:MOST_NAMED]
 
 
 def extend_parent_leases(ids: Collection[UUID]) -> None:

@@ -90,7 +90,8 @@ class Alert(models.Model):
         """The same with times in another form: a message is read later, a page now."""
         words = {name: _in_words(name, value, moment) for name, value in self.args.items()}
         try:
-            return " ".join(filter(None, [_sentence(self.kind, self.args, words), words.get("why", "")]))
+            parts = [_sentence(self.kind, self.args, words), _hosts(self.args), words.get("why", "")]
+            return " ".join(filter(None, parts))
         except (KeyError, TypeError, ValueError):  # of another version
             return " ".join([self.kind, *(f"{name}={value}" for name, value in self.args.items())])
 
@@ -133,6 +134,11 @@ def _sentence(kind: str, args: dict[str, Any], words: dict[str, str]) -> str:
         AlertKind.SET_ASIDE: gettext("Its schedule cannot be computed. %(error)s"),
     }
     return texts[AlertKind(kind)] % words
+
+
+def _hosts(args: dict[str, Any]) -> str:
+    """The slow hosts of a run on every host, each with its duration. Empty for any other alert."""
+    return as_sentence(", ".join(f"{host}: {short_duration(seconds)}" for host, seconds in args.get("hosts", ())))
 
 
 def _of_backfill(args: dict[str, Any], words: dict[str, str]) -> str:

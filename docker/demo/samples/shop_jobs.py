@@ -130,6 +130,8 @@ BEFORE_CATALOGUE = ("Import prices", "Import supplier orders", "Import stock lev
 WITH_CALENDAR = "Check the web shop"
 #: A backfill of its last two days is in progress.
 WITH_BACKFILL = "Count page views"
+#: A backfill of its last hour fails, which raises an alert.
+WITH_FAILED_BACKFILL = "Rotate logs"
 #: Fields that the form would refuse; a file of an old time zone database may hold them.
 UNCHECKED = "Archive orders"
 
@@ -148,16 +150,19 @@ def create(now: dt.datetime | None = None) -> list[str]:
     if new:
         Job.objects.filter(name=CATALOGUE).update(group=groups["Imports"])
         _link(CATALOGUE, (), BEFORE_CATALOGUE)
-    if any(shop_job.name == WITH_BACKFILL for shop_job in new):
-        _backfill(Job.objects.get(name=WITH_BACKFILL))
-    return [shop_job.name for shop_job in new]
+    names = [shop_job.name for shop_job in new]
+    if WITH_BACKFILL in names:
+        _backfill(WITH_BACKFILL, dt.timedelta(days=2), note="The counter was installed today.")
+    if WITH_FAILED_BACKFILL in names:
+        _backfill(WITH_FAILED_BACKFILL, dt.timedelta(hours=1), args="old --seconds 2 --fail 1", on_failure="STOP")
+    return names
 
 
-def _backfill(job: Job) -> None:
-    """The job is new, so no run of these two days is stored."""
+def _backfill(name: str, age: dt.timedelta, **options: str) -> None:
+    """The job is new, so no run of this time is stored."""
     last = timezone.now() - dt.timedelta(minutes=1)
-    first = last - dt.timedelta(days=2)
-    chroniker.backfill(job, first, last, "seed", include_unknown=True, note="The counter was installed today.")
+    job = Job.objects.get(name=name)
+    chroniker.backfill(job, last - age, last, "seed", include_unknown=True, **options)
 
 
 def subscribe(username: str) -> None:

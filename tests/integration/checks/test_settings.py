@@ -20,6 +20,7 @@ from django.test.utils import CaptureQueriesContext
 
 from chroniker import lifecycle
 from chroniker.checks import TAG
+from chroniker.checks.databases import check_server
 from chroniker.checks.names import OUTDATED
 from chroniker.checks.row_locks import check_skip_locked
 from chroniker.clock.database_clock import database_now
@@ -178,6 +179,16 @@ def test_a_check_reports_that_ticks_wait_on_a_server_without_skip_locked(
     assert message.id == "chroniker.W009"
     with override_settings(CHRONIKER_SELECT_FOR_UPDATE=False):
         assert check_skip_locked(databases=["default"]) == []
+
+
+@pytest.mark.parametrize(("is_mariadb", "expected"), [(True, []), (False, ["chroniker.E008"])])
+def test_a_mysql_server_is_refused_and_mariadb_is_not(
+    monkeypatch: pytest.MonkeyPatch, is_mariadb: bool, expected: list[str]
+) -> None:
+    monkeypatch.setattr(connection, "vendor", "mysql")
+    monkeypatch.setattr(connection, "mysql_is_mariadb", is_mariadb, raising=False)
+    assert check_server(databases=[]) == []
+    assert [message.id for message in check_server(databases=["default"])] == expected
 
 
 # -- the others ------------------------------------------------------------------------------------------------

@@ -56,7 +56,10 @@ def test_valid_settings_have_no_message(monkeypatch: pytest.MonkeyPatch) -> None
         ({"result_backend": "disabled"}, "chroniker_celery.W001"),
         ({"worker_prefetch_multiplier": 4}, "chroniker_celery.W003"),
         ({"worker_disable_prefetch": False}, "chroniker_celery.W005"),
-        ({"worker_disable_prefetch": False, "broker_url": "sentinel://localhost:1"}, "chroniker_celery.W005"),
+        ({"worker_disable_prefetch": False, "broker_url": "rediss://localhost:1"}, "chroniker_celery.W005"),
+        ({"broker_url": "sqs://"}, "chroniker_celery.E008"),
+        ({"broker_url": "sentinel://localhost:1;sentinel://localhost:2"}, "chroniker_celery.E008"),
+        ({"broker_url": "rediscluster://localhost:1"}, "chroniker_celery.E008"),
     ],
 )
 def test_unsuitable_celery_settings_are_reported(
@@ -123,7 +126,7 @@ def test_enabled_prefetching_is_not_reported_on_rabbitmq(monkeypatch: pytest.Mon
 
 
 def test_every_check_id_is_documented() -> None:
-    here = {"E001", "E002", "E003", "E004", "E005", "W001", "W002", "W003", "W005", "W009"}
+    here = {"E001", "E002", "E003", "E004", "E005", "E008", "W001", "W002", "W003", "W005", "W009"}
     of_the_doctor = {"E006", "E007", "W004", "W006", "W007"}  # test_doctor.py
     of_the_import = {"W008"}  # test_import_beat_schedule.py
     assert set(CHECKS) == {f"chroniker_celery.{each}" for each in here | of_the_doctor | of_the_import}

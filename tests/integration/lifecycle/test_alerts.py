@@ -269,6 +269,21 @@ def test_a_slow_run_on_every_host_names_the_hosts_and_is_one_alert(clock: AlertC
     assert clock.reported == ["alert.slow nightly", "alert.failing nightly", "alert.recovered nightly"]
 
 
+def test_a_slow_run_on_every_host_that_has_ended_before_a_tick_names_the_slow_hosts(clock: AlertClock) -> None:
+    clock.job(hostname=EVERY_HOST, alert_run_seconds=60)
+    clock.at(minutes=1)
+    for name in ("web1", "web2", "web3"):
+        hosts.record_heartbeat(["default"], name=name)
+    parent, *children = clock.tick(minutes=1).claimed
+    nonces = {run.pk: started(run, run.required_host) for run in children}
+    for run, seconds in zip(children, (30, 90, 120), strict=True):
+        clock.at(minutes=1, seconds=seconds)
+        assert lifecycle.finish(run.pk, run.token, nonces[run.pk], Outcome(Status.SUCCEEDED))
+    assert clock.reported == ["alert.slow nightly", "alert.recovered nightly"]
+    started_at = f"Run {parent.token}, started 2026-03-02 00:01:00, takes longer than 1 min."
+    assert Alert.objects.get().text == f"{started_at} Web3: 2 min, web2: 1 min 30 s."
+
+
 def test_a_run_of_a_backfill_may_be_slow_and_says_nothing_else_about_the_schedule(clock: AlertClock) -> None:
     job = clock.job(cron="*/10 * * * *", misfire_grace_seconds=60, alert_run_seconds=60)
     clock.tick(minutes=25)

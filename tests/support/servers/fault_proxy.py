@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import enum
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable
@@ -53,10 +54,19 @@ class FaultProxy:
 
     ``set`` changes the mode for open and new connections alike.
     ``dialogue`` is the protocol in which commits are to be recognized, for LOSE_COMMIT.
+    With ``tls`` its clients use TLS; the server behind it does not.
     """
 
-    def __init__(self, upstream_port: int, *, host: str = HOST, dialogue: Callable[[], Dialogue] | None = None) -> None:
+    def __init__(
+        self,
+        upstream_port: int,
+        *,
+        host: str = HOST,
+        dialogue: Callable[[], Dialogue] | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.upstream = (HOST, upstream_port)
+        self._tls = tls
         self.host = host
         self.port = 0
         self.mode = Mode.PASS
@@ -113,7 +123,7 @@ class FaultProxy:
 
     async def _serve(self) -> None:
         self._end = asyncio.Event()
-        server = await asyncio.start_server(self._accept, self.host, 0)
+        server = await asyncio.start_server(self._accept, self.host, 0, ssl=self._tls)
         self.port = server.sockets[0].getsockname()[1]
         self._listening.set()
         await self._end.wait()
