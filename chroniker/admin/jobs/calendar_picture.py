@@ -19,8 +19,8 @@ from chroniker.admin.shared.site_links import admin_url
 from chroniker.insights.run_calendar import HOUR, CalendarCell, CalendarDay, Mark
 from chroniker.job_commands.secret_masking import masked
 
-#: Pixels: the begin of the cells, an hour, a row, and the cells' least and greatest width.
-LEFT, HOUR_WIDTH, TOP, ROW, NARROWEST, WIDEST = 92.0, 41.5, 16, 21, 3.0, 14.0
+#: Pixels: the names of the days, the begin of the cells, an hour, a row, and the cells' least and greatest width.
+NAMES, LEFT, HOUR_WIDTH, TOP, ROW, NARROWEST, WIDEST = 86, 8.0, 41.5, 16, 21, 3.0, 14.0
 #: By mark: the class and the tone of its shape.
 SHAPES = {
     Mark.FAILED: ("f cell", "bad"),
@@ -38,6 +38,7 @@ SHAPES = {
 class Picture:
     """For the template: all numbers are pixels, as text."""
 
+    names: int  #: the width of the names of the days, which stay while the rest scrolls
     width: str
     height: str
     hours: list[dict[str, str]]
@@ -62,6 +63,7 @@ def picture(
     marked = [day for day in days if requested is not None and day.start <= requested < day.end]
     counts = Counter(cell.mark for day in days for cell in day.cells)
     return Picture(
+        names=NAMES,
         width=_px(total),
         height=_px(TOP + len(days) * ROW),
         hours=[{"x": _px(LEFT + hour * HOUR_WIDTH), "text": f"{hour:02}"} for hour in range(0, 25, 3)],

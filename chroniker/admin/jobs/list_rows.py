@@ -153,7 +153,8 @@ def _reason(overview: JobStatus, code: str, runs: Sequence[PastRun], tick: Cell)
             return f"{text}.", "bad"
         error = last.error_line or str(Status(last.status).label)
         return f"{text}: {error}", "bad"
-    if overview.is_self_explanatory or code == "disabled":
+    is_manual = code == "manual" and overview.pause is None and not overview.unserved  # its schedule says so
+    if overview.is_self_explanatory or is_manual or code == "disabled":
         return ("" if overview.job.deletion_requested_at is None else _("Will be deleted when its run ends.")), "wait"
     if overview.pause is not None and not overview.pause.group:
         return "", ""  # the bar of every page says it once

@@ -50,7 +50,9 @@ def glance(overview: JobStatus, counts: RunCounts | None) -> list[Fact]:
     return [
         *facts,
         Fact(_("Success, 30 days"), rate, note),
-        Fact(_("Start delay, p95"), _delay(counts.delay_95), _("due to started")),
+        Fact(
+            _("Start delay, p95"), _delay(counts.delay_95), _("due to started") if counts.delay_95 is not None else ""
+        ),
     ]
 
 

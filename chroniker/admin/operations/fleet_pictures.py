@@ -72,4 +72,5 @@ def clock_picture(skew: float | None) -> dict[str, Any]:
         return {"text": _("unknown"), "tone": "wait", "x": None}
     place = round(CLOCK / 2 + max(-1.0, min(1.0, skew)) * (CLOCK / 2 - 6), 1)
     tone = "bad" if abs(skew) > SKEW_SECONDS else "wait" if abs(skew) > SKEW_SECONDS / 4 else "good"
-    return {"text": _("%(skew)s s") % {"skew": f"{skew:+.2f}"}, "tone": tone, "x": place}
+    text = f"{skew:+.2f}" if round(skew, 2) else "0.00"
+    return {"text": _("%(skew)s s") % {"skew": text}, "tone": tone, "x": place}

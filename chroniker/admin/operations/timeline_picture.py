@@ -20,6 +20,8 @@ from chroniker.wording.states import state
 
 #: Pixels: the whole time, the names, the head with the hours, a row, and the least width of a bar.
 WIDTH, NAMES, HEAD, ROW, NARROWEST = 2976.0, 190, 34, 20, 2.5
+#: The width of the text of the present, and of a date.
+TEXT = 70
 #: Letters of a name that fit.
 LETTERS = 27
 #: Hours between two lines, for pictures of up to so many hours.
@@ -37,6 +39,7 @@ class TimelinePicture:
     lines: list[dict[str, str]]
     now_x: str
     now_text: str
+    now_text_x: str
     start_at: str
     lanes: list[dict[str, Any]]
     collisions: list[dict[str, str]]
@@ -45,14 +48,15 @@ class TimelinePicture:
 def picture(found: Timeline, slots: dict[str, int | None], by: str) -> TimelinePicture:
     """``slots``: by the title of a lane, as far as they are known."""
     drawn = _Drawing(found)
-    lanes = list(drawn.lanes(slots, by))
+    lanes, lines = list(drawn.lanes(slots, by)), list(drawn.lines())
     return TimelinePicture(
         names=NAMES,
         width=_px(WIDTH + 10),
         height=_px(drawn.bottom),
-        lines=list(drawn.lines()),
+        lines=lines,
         now_x=_px(drawn.x(found.now)),
         now_text=_("now %(time)s") % {"time": f"{timezone.localtime(found.now):%H:%M}"},
+        now_text_x=_px(_now_text_x(drawn.x(found.now), [float(line["text_x"]) for line in lines if line["day"]])),
         start_at=_px(drawn.x(found.now) / WIDTH),
         lanes=lanes,
         collisions=[
@@ -63,6 +67,14 @@ def picture(found: Timeline, slots: dict[str, int | None], by: str) -> TimelineP
             for each in found.collisions
         ],
     )
+
+
+def _now_text_x(now_x: float, dates: list[float]) -> float:
+    """Right of the line of the present; left of it, or further right, where a date would be in the way."""
+    for date_x in dates:
+        if abs(date_x - now_x) < TEXT:
+            return now_x - TEXT if date_x > now_x else date_x + TEXT
+    return now_x + 4
 
 
 class _Drawing:

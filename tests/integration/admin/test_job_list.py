@@ -184,6 +184,23 @@ def test_a_row_offers_one_action(admin: Client, staff: Callable[..., Client]) ->
     assert "formaction" not in html and "Selected:" not in html
 
 
+def test_the_addresses_of_a_row_are_those_of_the_pages(admin: Client) -> None:
+    job = a_booked_job(command="noop")
+    [run] = ended(job, 3)
+    [row] = shown_rows(admin)
+    pages = {name: f"job_{name}" for name in ("status", "change", "run_with", "schedule", "disable")}
+    assert {name: getattr(row.links, name) for name in pages} == {
+        name: reverse(f"admin:chroniker_{page}", args=[job.pk]) for name, page in pages.items()
+    }
+    assert row.links.last_run == reverse("admin:chroniker_run_change", args=[run.pk])
+
+
+def test_a_job_without_a_schedule_says_so_once(admin: Client) -> None:
+    a_booked_job(frequency="MANUAL", cron="")
+    [row] = shown_rows(admin)
+    assert row.words == "no schedule: by hand, or by a trigger" and row.reason == ""
+
+
 def test_an_action_for_the_selected_jobs_goes_back_to_the_list_as_it_was(admin: Client) -> None:
     job, other = a_booked_job(name="one"), a_booked_job(name="two")
     address = f"{LIST}?show=all&q=one&o=name"
