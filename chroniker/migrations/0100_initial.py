@@ -9,6 +9,7 @@ from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.state import StateApps
 
 import chroniker.models.base
+import chroniker.models.indexes
 import chroniker.models.schedule_fields
 import chroniker.reasons
 
@@ -1359,10 +1360,10 @@ class Migration(migrations.Migration):
                 "verbose_name_plural": "job states",
                 "indexes": [
                     models.Index(fields=["next_run", "job"], name="chroniker_state_next_run"),
-                    models.Index(fields=["retry_at"], name="chroniker_state_retry_at"),
-                    models.Index(fields=["held_at"], name="chroniker_state_held"),
-                    models.Index(fields=["failing_since"], name="chroniker_state_failing"),
-                    models.Index(fields=["schedule_error_since"], name="chroniker_state_error"),
+                    chroniker.models.indexes.SparseIndex(fields=["retry_at"], name="chroniker_state_retry_at"),
+                    chroniker.models.indexes.SparseIndex(fields=["held_at"], name="chroniker_state_held"),
+                    chroniker.models.indexes.SparseIndex(fields=["failing_since"], name="chroniker_state_failing"),
+                    chroniker.models.indexes.SparseIndex(fields=["schedule_error_since"], name="chroniker_state_error"),
                     models.Index(fields=["last_status"], name="chroniker_state_result"),
                     models.Index(fields=["last_finished_at", "job"], name="chroniker_state_finished"),
                     models.Index(fields=["p50", "job"], name="chroniker_state_usual"),
@@ -1832,7 +1833,11 @@ class Migration(migrations.Migration):
             model_name="lease",
             name="job",
             field=models.ForeignKey(
-                db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name="leases", to="chroniker.job"
+                db_constraint=False,
+                db_index=False,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="leases",
+                to="chroniker.job",
             ),
         ),
         migrations.AddConstraint(
@@ -2542,7 +2547,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="jobstate",
-            index=models.Index(fields=["backfill_at"], name="chroniker_state_backfill"),
+            index=chroniker.models.indexes.SparseIndex(fields=["backfill_at"], name="chroniker_state_backfill"),
         ),
         migrations.AddConstraint(
             model_name="run",

@@ -8,6 +8,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from chroniker.models.base import DecidingManager
+from chroniker.models.indexes import SparseIndex
 from chroniker.models.job import Job
 from chroniker.models.run_status import Status, Trigger
 
@@ -152,11 +153,11 @@ class JobState(models.Model):
         verbose_name_plural = _("job states")
         indexes = (
             models.Index(fields=["next_run", "job"], name="chroniker_state_next_run"),
-            models.Index(fields=["retry_at"], name="chroniker_state_retry_at"),
-            models.Index(fields=["backfill_at"], name="chroniker_state_backfill"),
-            models.Index(fields=["held_at"], name="chroniker_state_held"),
-            models.Index(fields=["failing_since"], name="chroniker_state_failing"),
-            models.Index(fields=["schedule_error_since"], name="chroniker_state_error"),
+            SparseIndex(fields=["retry_at"], name="chroniker_state_retry_at"),
+            SparseIndex(fields=["backfill_at"], name="chroniker_state_backfill"),
+            SparseIndex(fields=["held_at"], name="chroniker_state_held"),
+            SparseIndex(fields=["failing_since"], name="chroniker_state_failing"),
+            SparseIndex(fields=["schedule_error_since"], name="chroniker_state_error"),
             # For the orders of the list of jobs, and for the jobs that never ran.
             models.Index(fields=["last_status"], name="chroniker_state_result"),
             models.Index(fields=["last_finished_at", "job"], name="chroniker_state_finished"),

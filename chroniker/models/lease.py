@@ -20,7 +20,8 @@ class Lease(models.Model):
     """
 
     run = models.OneToOneField(Run, models.CASCADE, primary_key=True, related_name="lease")
-    job = models.ForeignKey(Job, models.CASCADE, related_name="leases", db_index=False)
+    # Its run has a constraint of the database. A second one would be tested, and lock the job's row, at each claim.
+    job = models.ForeignKey(Job, models.CASCADE, related_name="leases", db_index=False, db_constraint=False)
     slot = models.CharField(max_length=100, blank=True)
     token = models.BigIntegerField()
     nonce = models.UUIDField(null=True)
