@@ -20,6 +20,7 @@ from django.utils.text import capfirst
 
 from chroniker.admin.shared import live_page
 from chroniker.eligibility import pauses
+from chroniker.wording.formats import NOTHING
 
 if TYPE_CHECKING:
     from django.contrib.admin import AdminSite
@@ -74,6 +75,8 @@ class SiteLinks:
 
     Lists have the name of their model as title.
     """
+
+    empty_value_display = NOTHING  #: as on the pages of the console
 
     if TYPE_CHECKING:
         admin_site: AdminSite
