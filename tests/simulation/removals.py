@@ -262,6 +262,26 @@ REPLACEMENTS = {
         "",
         "alerts",
     ),
+    "revision-is-not-counted": Replacement(
+        "lifecycle/bulk.py", "        state.revision += 1\n", "        pass\n", "edit"
+    ),
+    "started-run-is-cancelled": Replacement(
+        "lifecycle/close.py",
+        "runs.filter(status=Status.CLAIMED, stop_requested_at__isnull=False)",
+        "runs.filter(stop_requested_at__isnull=False)",
+        "stop-against-start",
+        (
+            "lifecycle/close.py",
+            "Run.objects.filter(pk__in=ids, status=Status.CLAIMED)",
+            "Run.objects.filter(pk__in=ids)",
+        ),
+    ),
+    "each-attempt-activates": Replacement(
+        "lifecycle/close.py", "ended += [] if goes_on else [run]", "ended += [run]", "trigger-by-replaced-retry"
+    ),
+    "copy-is-not-checked-in-one-statement": Replacement(
+        "lifecycle/start.py", "        ~installation.is_copied(),\n", "", "copy", postgres=True
+    ),
     "no-second-message": Replacement(
         "scheduler/dispatch.py",
         "filter(redispatch_at__lte=now)",

@@ -87,7 +87,7 @@ class World:
         self.copies = 0  #: how often the database was replaced by a copy of it
         self.installation = ""  #: the name of the present one in the settings of all hosts; empty: it has none
         self.written: set[str] = set()  #: tables that were written since the last commit
-        self.author: Process | None = None  #: the process whose commit is checked
+        self.author: Thread | None = None  #: whose commit is checked
         self.witness: Witness
         self.promises: Promises
         self.broker: Broker

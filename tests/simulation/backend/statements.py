@@ -54,9 +54,11 @@ def before(query: str) -> None:
     _reach_database(world, thread)
     if thread.in_transaction:
         _within_transaction(world, query)
+    else:
+        _wait_for_transaction(world, thread)
+        thread.began_at = world.now
     if world.row_locks:
         return
-    _wait_for_transaction(world, thread)
     if query[:5].upper() == "BEGIN":
         world.transaction = thread
 

@@ -12,6 +12,10 @@ from tests.simulation.world import World
 
 SLACK = dt.timedelta(seconds=0.05)
 _IS_RUNNING = "SELECT 1 FROM chroniker_run r WHERE id = ? AND status = 'RUNNING' AND required_host <> '*'"
+_HOLDING_BACK = (
+    "SELECT l.job_id FROM chroniker_lease l JOIN chroniker_run r ON r.id = l.run_id"
+    " WHERE l.slot = '' AND r.origin <> 'BACKFILL'"
+)
 
 
 class Leases:
@@ -27,12 +31,12 @@ class Leases:
         new = [row for run, row in leases.items() if run not in self.known]
         gone = [row for run, row in self.known.items() if run not in leases]
         if new:
-            self._check_dependencies(new, found)
+            self._check_dependencies(new)
             self._check_groups()
         if new or gone:
             self._check_open(leases)
         for row in gone:
-            self._count_lost(row)
+            self._check_end(row)
         for run, row in leases.items():
             if run in self.known:
                 self._check_renewal(self.known[run], row)
@@ -55,11 +59,14 @@ class Leases:
     def _uses_lock_files(self) -> bool:
         return any(host.settings["CHRONIKER_CHECK_LOCK_FILE"] for host in self.world.hosts.values())
 
-    def _count_lost(self, lease: tuple[Any, ...]) -> None:
+    def _check_end(self, lease: tuple[Any, ...]) -> None:
         found = rows("SELECT status, code, token FROM chroniker_run WHERE id = ?", lease[0])
+        is_alive = self.witness.tree_of(lease[0]) is not None
+        if found and found[0][0] != "LOST" and is_alive:
+            self.world.violated("a run ends after its tree", f"run {found[0][2]} of job {lease[1]} is {found[0][0]}")
         if found and found[0][0] == "LOST":
             self.world.note("run lost", f"job {lease[1]}, run {found[0][2]}:", found[0][1])
-            if self.witness.tree_of(lease[0]) is not None:
+            if is_alive:
                 self.world.note("lost with its tree alive", f"job {lease[1]}, run {found[0][2]}")
             if self._is_locked(lease[0]):
                 self.world.violated("a held lock keeps its run", f"run {found[0][2]} of job {lease[1]} was lost")
@@ -73,9 +80,10 @@ class Leases:
             and any(file.is_held for run_id, file in hosts[0].locks.items() if run_id.hex == run)
         )
 
-    def _check_dependencies(self, new: list[tuple[Any, ...]], found: list[tuple[Any, ...]]) -> None:
+    def _check_dependencies(self, new: list[tuple[Any, ...]]) -> None:
+        """A run of a backfill is for the past, and holds no other job back."""
         begun = {row[1] for row in new if row[2] == ""}
-        opened = {row[1] for row in found if row[2] == ""}
+        opened = {job for (job,) in rows(_HOLDING_BACK)}
         pairs = rows("SELECT dependent_id, dependee_id FROM chroniker_dependency WHERE wait_for_completion")
         for dependent, dependee in pairs:
             if dependent in begun and dependee in opened and dependee not in begun:

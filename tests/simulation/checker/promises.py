@@ -43,7 +43,7 @@ class Promises:
         """The rules about the tables that were written since the last commit."""
         world = self.world
         written, world.written = world.written, set()
-        world.author = world.current.process if world.current is not None else None
+        world.author = world.current
         with world.outside():
             for rule in self.rules:
                 if not rule.TABLES.isdisjoint(written):

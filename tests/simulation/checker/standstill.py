@@ -48,14 +48,17 @@ class Standstill:
                 self.world.violated("a copy runs nothing", f"run {token} of job {job} became {status}")
 
     def _check_drain(self, changed: list[tuple[Any, ...]], draining: dict[str, float]) -> None:
-        """A pass that began before the drain may claim. A start is compared with the drain in its transaction."""
+        """A pass that began before the drain may claim, and a transaction that began before it may start a run."""
         author = self.world.author
+        if author is None:
+            return
+        by = author.process
         for pk, job, token, status, host, _required_host in changed:
-            is_new = pk not in self.runs
-            if status == "RUNNING" and host in draining and not is_new and not self.world.row_locks:
+            is_new, since = pk not in self.runs, draining.get(host)
+            if status == "RUNNING" and not is_new and since is not None and since < author.began_at:
                 self.world.violated("a draining host starts nothing", f"run {token} of job {job} began on {host}")
-            if is_new and status == "CLAIMED" and author is not None and author.role != "person":
-                since = draining.get(author.host.name)
+            if is_new and status == "CLAIMED" and by.role != "person":
+                since = draining.get(by.host.name)
                 self.world.note("claim during a drain")
-                if since is not None and since < author.pass_began_at:
-                    self.world.violated("a draining host claims nothing", f"run {token} of job {job}, {author.name}")
+                if since is not None and since < by.pass_began_at:
+                    self.world.violated("a draining host claims nothing", f"run {token} of job {job}, {by.name}")

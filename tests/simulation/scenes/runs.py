@@ -179,6 +179,26 @@ class StopAgainstFinish(OneRun):
         self.world.interruption = planned
 
 
+class StopAgainstStart(OneRun):
+    """A person stops a queued run, and is delayed at each statement; its message comes meanwhile."""
+
+    def play(self) -> None:
+        self.claim()
+        run = UUID(self.run_id())
+        person = self.process(self.b, "a person", lambda: stopping.stop(run, "a person"), self.world.now)
+        self.interrupt(person)
+        self.world.run(until=self.world.now + 1)
+        self.interrupt_other(self.deliver())
+        self.world.run(until=self.world.now + 0.9)
+        self.note_if_under_way(person, WITH_SUPERVISOR)
+        self.world.run(until=self.world.now + 4)
+        planned, self.world.interruption = self.world.interruption, None
+        self.world.broker.held = None
+        self.start_schedulers()
+        self.finish(until=self.world.now + 15)
+        self.world.interruption = planned
+
+
 class LostMessage(OneRun):
     """The message is lost at the broker; the claim is dispatched again and starts within its deadline."""
 

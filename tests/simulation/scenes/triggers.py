@@ -64,3 +64,20 @@ class TriggeredByReplacedRetry(Triggered):
         self.tick(2 * INSTANT + 1, interrupted=True)
         self.tick(2 * INSTANT + 8)
         self.expect(3, "the chain ended, and started the second job")
+
+
+class TriggeredByTwoPrograms(Waiting):
+    """Two programs request one run with the same key, and one of them is interrupted. Both get the same answer."""
+
+    def add_job_of_scene(self) -> Job:
+        return self.add_job(cron=NEVER)
+
+    def act(self) -> None:
+        self.interrupt(self.process(self.a, "a program", self._request, INSTANT))
+        self.process(self.b, "another program", self._request, INSTANT + 0.1)
+        self.tick(INSTANT + 1)
+        self.expect(1, "one run for the key")
+
+    def _request(self) -> None:
+        row = events.trigger(Job.objects.get(pk=self.job.pk), key="one")
+        self.world.promises.activations.was_made(self.job.pk, row.key, row.pk)
