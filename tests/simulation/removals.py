@@ -279,6 +279,9 @@ REPLACEMENTS = {
     "each-attempt-activates": Replacement(
         "lifecycle/close.py", "ended += [] if goes_on else [run]", "ended += [run]", "trigger-by-replaced-retry"
     ),
+    "key-is-ignored": Replacement(
+        "scheduler/events.py", "return _first_with_key(row) or row", "return row", "trigger-by-two-programs"
+    ),
     "copy-is-not-checked-in-one-statement": Replacement(
         "lifecycle/start.py", "        ~installation.is_copied(),\n", "", "copy", postgres=True
     ),
