@@ -33,7 +33,7 @@ def a_long_job(witness: Path) -> Job:
 
 
 def ancestors(pid: int, until: int) -> list[psutil.Process]:
-    """The process and those above it, below ``until``: command, keeper, nursery."""
+    """The process and those above it, below ``until``: command, keeper, fork server."""
     found = [psutil.Process(pid)]
     while (parent := found[-1].parent()) is not None and parent.pid not in (until, 1):
         found.append(parent)
@@ -85,14 +85,14 @@ def test_a_sigkill_ends_the_run_and_its_tree_before_the_next_one_starts(
     assert Run.objects.filter(job=job, status__in=OPEN).count() == 1
 
 
-def test_a_run_survives_the_nursery_that_its_keeper_came_from(start: Start, witness: Path) -> None:
+def test_a_run_survives_the_fork_server_of_its_keeper(start: Start, witness: Path) -> None:
     job = a_booked_job(cron="0 3 1 1 *", command="witness", args=f"{witness} long --seconds 3")
     Job.objects.filter(pk=job.pk).update(force_run=True)
     server = start("cronserver", "0.5")
     (begun,) = wait_until(lambda: witnessing.begun(witness), what="the command began")
     run = Run.objects.get(job=job)
-    _command, _keeper, nursery = ancestors(begun.pid, server.pid)
-    nursery.kill()
+    _command, _keeper, fork_server = ancestors(begun.pid, server.pid)
+    fork_server.kill()
     wait_until(lambda: closed(run), what="closed")
     assert is_gone(begun.pid)
     Job.objects.filter(pk=job.pk).update(force_run=True)
@@ -105,7 +105,7 @@ def test_a_tick_that_is_killed_between_claim_and_dispatch_leaves_a_claim_for_the
 ) -> None:
     job = a_long_job(witness)
     dummy = {"default": {"BACKEND": "chroniker.executors.dummy.DummyExecutor"}}
-    start("cron", CHRONIKER_EXECUTORS=dummy).wait()  # claims, and takes the run to its grave
+    start("cron", CHRONIKER_EXECUTORS=dummy).wait()  # claims the run, and loses it when it dies
     run = Run.objects.get(job=job)
     assert run.status == Status.CLAIMED
     start("cronserver", "0.5")

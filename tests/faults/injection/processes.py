@@ -141,7 +141,7 @@ def _to_part(environment: Environment, rng: random.Random, number: signal.Signal
 
 
 def _part(environment: Environment, rng: random.Random) -> psutil.Process | None:
-    """A pool child, nursery, keeper or command of a worker; each kind is as likely as the others."""
+    """A pool child, fork server, keeper or command of a worker; each kind is as likely as the others."""
     parts: dict[str, list[psutil.Process]] = {}
     for actor in environment.executing:
         for name, those in _parts(actor).items():
