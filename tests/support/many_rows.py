@@ -128,6 +128,7 @@ def _open_some(jobs: int) -> None:
             nonce=uuid4(), host="worker-1",
         )  # fmt: skip
         Lease.objects.create(run=run, job=job, token=token, nonce=run.nonce, expires_at=now + dt.timedelta(hours=1))
+        JobState.objects.filter(job=job).update(last_token=token)
 
 
 def _numbers(low: int, high: int) -> str:
