@@ -48,6 +48,7 @@ BEFORE_MERGE = (
     "tests/integration/chroniker_celery/test_required_hosts.py",
     "tests/integration/chroniker_celery/test_scheduler_dies.py",
     "tests/integration/chroniker_celery/test_worker_processes_are_killed.py",
+    "tests/integration/executors/test_database_over_tls.py",
     "tests/integration/management/test_bin_chroniker.py",
     "tests/spin/",
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import ssl
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from chroniker.models import Job, Status
 from tests.integration.chroniker_celery.steps import NEVER, only_run_of, wait_until_closed
 from tests.support.brokers import Broker
 from tests.support.celery_processes import CeleryBeat, CeleryWorker
+from tests.support.certificates import a_certificate
 from tests.support.factories import a_booked_job
 from tests.support.processes import wait_until, with_settings
 from tests.support.servers import FaultProxy
@@ -34,14 +34,6 @@ def test_beat_and_worker_use_a_broker_over_tls(env: dict[str, str], broker: Brok
             Job.objects.filter(pk=job.pk).update(force_run=True)
             wait_until(job.runs.exists, what="claimed")
             assert wait_until_closed(only_run_of(job)).status == Status.SUCCEEDED, worker.log
-
-
-def a_certificate(directory: Path) -> tuple[Path, Path]:
-    certificate, key = directory / "certificate.pem", directory / "key.pem"
-    words = ["-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=broker"]
-    files = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)]
-    subprocess.run(["openssl", "req", *words, *files], capture_output=True, check=True)
-    return certificate, key
 
 
 def over_tls(url: str, port: int) -> str:
