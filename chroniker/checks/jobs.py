@@ -31,7 +31,7 @@ def check_jobs(*, databases: Sequence[str] | None = None, **kwargs: Any) -> list
 
 def _executors() -> list[CheckMessage]:
     jobs = Job.objects.filter(enabled=True).exclude(executor__in=list(settings.executors))
-    known = ", ".join(sorted(settings.executors))
+    known = ", ".join(sorted(map(str, settings.executors)))
     return [
         Warning(
             f"CHRONIKER_EXECUTORS has no executor “{alias}”, which {_named(jobs.filter(executor=alias))} use.",

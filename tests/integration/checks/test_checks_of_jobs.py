@@ -26,6 +26,11 @@ def test_jobs_that_can_run_have_no_message() -> None:
     assert problems() == []
 
 
+def test_an_executor_without_a_name_is_reported_once() -> None:
+    backend = {"BACKEND": "chroniker.executors.local.LocalExecutor"}
+    assert [each.id for each in problems(CHRONIKER_EXECUTORS={"default": backend, 7: backend})] == ["chroniker.E002"]
+
+
 def test_an_unknown_executor_is_named_with_its_jobs() -> None:
     a_job(name="one", executor="nowhere")
     a_job(name="two", executor="nowhere")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterator
 
+import django
 import pytest
 from django.dispatch import Signal
 
@@ -35,7 +36,7 @@ def test_only_the_finalizers_of_signals_are_left_out_and_dead_receivers_are_noti
         for each in list(weakref.finalize._registry)  # type: ignore[attr-defined]
         if (found := each.peek()) is not None and isinstance(getattr(found[1], "__self__", None), Signal)
     ]
-    assert others
+    assert others or django.VERSION >= (6, 0), "newer versions may have none"
     assert not any(each.atexit for each in others)
     assert own.atexit
     own.detach()

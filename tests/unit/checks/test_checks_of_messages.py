@@ -14,7 +14,7 @@ HOOK = {"URL": URL, "SECRET": "s3cret"}
 
 def problems(**settings: Any) -> list[CheckMessage]:
     with override_settings(**settings):
-        return run_checks(tags=[TAG])
+        return run_checks(tags=[TAG], databases=[])  # Django 6.1 would add all databases
 
 
 @pytest.mark.parametrize(
