@@ -141,7 +141,7 @@ class Thread:
     def __init__(self, process: Process, target: Callable[..., Any], args: tuple[Any, ...]) -> None:
         self.process, self.number = process, 0
         self.database: Any = None  #: its connection
-        self.began_at = 0.0  #: its transaction, or its statement outside of one: it reads what was committed by then
+        self.wrote_runs_at = 0.0  #: the begin of its last statement that did so: it read what was committed by then
         self.greenlet = greenlet.greenlet(lambda _value=None: self._run(target, args), process.world.hub)
         process.threads.append(self)
 

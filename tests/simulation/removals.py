@@ -240,6 +240,9 @@ REPLACEMENTS = {
     "drain-is-not-checked-at-the-start": Replacement(
         "lifecycle/start.py", "    if run.draining:\n", "    if False:\n", "drain"
     ),
+    "drain-is-not-checked-in-one-statement": Replacement(
+        "lifecycle/start.py", "        ~Exists(draining.draining_here()),\n", "", "drain", postgres=True
+    ),
     "draining-host-claims": Replacement(
         "scheduler/tick.py",
         "and not work.paused and not settings.paused and not work.draining",

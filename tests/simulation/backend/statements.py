@@ -26,10 +26,14 @@ WRITING_VERBS = ("UPDATE", "INSERT", "DELETE", "WITH", "EXECUTE")
 
 
 _TABLE = re.compile(r'"(chroniker_\w+)"')
+#: Of each prepared statement, by its name.
+_prepared: dict[str, list[str]] = {}
 
 
 def _tables(query: str) -> list[str]:
     """The table that the statement writes. Of joined statements also tables that it only reads may be returned."""
+    if query.startswith("EXECUTE"):
+        return _prepared[query.split()[1].partition("(")[0]]
     first = _TABLE.search(query)
     return [] if first is None else _TABLE.findall(query) if query.startswith("WITH") else [first[1]]
 
@@ -39,6 +43,8 @@ def raw() -> sqlite3.Connection:
 
 
 def before(query: str) -> None:
+    if query.startswith("PREPARE"):
+        _prepared[query.split()[1]] = _TABLE.findall(query)
     if not is_inside():
         return
     world = active()
@@ -46,6 +52,13 @@ def before(query: str) -> None:
     if thread.process.dead:
         raise Killed
     world.statements += 1
+    _before(world, thread, query)
+    if query.startswith(WRITING_VERBS) and "chroniker_run" in _tables(query):
+        thread.wrote_runs_at = world.now
+
+
+def _before(world: World, thread: Thread, query: str) -> None:
+    """Others run, and something may break."""
     if not world.row_locks and thread.in_transaction:
         _within_transaction(world, query)
         return
@@ -56,10 +69,7 @@ def before(query: str) -> None:
         _within_transaction(world, query)
     else:
         _wait_for_transaction(world, thread)
-        thread.began_at = world.now
-    if world.row_locks:
-        return
-    if query[:5].upper() == "BEGIN":
+    if not world.row_locks and query[:5].upper() == "BEGIN":
         world.transaction = thread
 
 

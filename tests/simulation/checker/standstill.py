@@ -48,14 +48,14 @@ class Standstill:
                 self.world.violated("a copy runs nothing", f"run {token} of job {job} became {status}")
 
     def _check_drain(self, changed: list[tuple[Any, ...]], draining: dict[str, float]) -> None:
-        """A pass that began before the drain may claim, and a transaction that began before it may start a run."""
+        """A pass that began before the drain may claim, and a statement that began before it may start a run."""
         author = self.world.author
         if author is None:
             return
         by = author.process
         for pk, job, token, status, host, _required_host in changed:
             is_new, since = pk not in self.runs, draining.get(host)
-            if status == "RUNNING" and not is_new and since is not None and since < author.began_at:
+            if status == "RUNNING" and not is_new and since is not None and since < author.wrote_runs_at:
                 self.world.violated("a draining host starts nothing", f"run {token} of job {job} began on {host}")
             if is_new and status == "CLAIMED" and by.role != "person":
                 since = draining.get(by.host.name)

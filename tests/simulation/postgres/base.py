@@ -36,7 +36,6 @@ class DatabaseWrapper(base.DatabaseWrapper):
             active().transactions.discard(active().thread)
         elif is_inside():
             active().transactions.add(active().thread)
-            active().thread.began_at = active().now
 
     def _close(self) -> None:
         if is_inside():

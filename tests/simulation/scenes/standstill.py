@@ -13,7 +13,10 @@ from tests.simulation.scenes.runs import WITH_SUPERVISOR, OneRun
 
 
 class Drain(OneRun):
-    """A host begins to drain while a supervisor there starts a run. A tick there leaves a due job to the end of it."""
+    """A host begins to drain while a supervisor there starts a run; the message comes again during the drain.
+
+    A tick there leaves a due job to the end of the drain.
+    """
 
     names = ("a",)
 
@@ -26,6 +29,7 @@ class Drain(OneRun):
         self.world.run(until=self.world.now + 1)
         self.note_if_under_way(worker, WITH_SUPERVISOR)
         self.world.run(until=self.world.now + 4)
+        self.deliver()
         self.process(self.a, "a tick", tick.tick, self.world.now)
         self.world.run(until=self.world.now + 1)
         if rows("SELECT id FROM chroniker_run WHERE job_id = ?", self.due.pk):
