@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error, Warning
-from django.db import DatabaseError, connections
+from django.db import DatabaseError, InterfaceError, connections
 
 from chroniker.conf import settings
 
@@ -45,7 +45,7 @@ def check_server(databases: Sequence[str] | None = None, **kwargs: Any) -> list[
     try:
         if connection.mysql_is_mariadb:
             return []
-    except DatabaseError:  # not reachable: another check reports that
+    except (DatabaseError, InterfaceError):  # not reachable: another check reports that
         return []
     return [
         Error(

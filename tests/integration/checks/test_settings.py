@@ -5,16 +5,17 @@ from __future__ import annotations
 import datetime as dt
 import fcntl
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from django.core.checks import run_checks
 from django.core.exceptions import ValidationError
 from django.core.management import call_command
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection, connections
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 
@@ -189,6 +190,20 @@ def test_a_mysql_server_is_refused_and_mariadb_is_not(
     monkeypatch.setattr(connection, "mysql_is_mariadb", is_mariadb, raising=False)
     assert check_server(databases=[]) == []
     assert [message.id for message in check_server(databases=["default"])] == expected
+
+
+@pytest.mark.parametrize("error", [OperationalError, InterfaceError])
+@pytest.mark.parametrize("check", [check_server, check_skip_locked])
+def test_checks_of_the_server_report_nothing_if_it_does_not_answer(
+    monkeypatch: pytest.MonkeyPatch, check: Callable[..., list[Any]], error: type[Exception]
+) -> None:
+    def refuse(_self: Any) -> bool:
+        raise error("no answer")
+
+    monkeypatch.setattr(connection, "vendor", "mysql")
+    monkeypatch.setattr(type(connections["default"]), "mysql_is_mariadb", property(refuse), raising=False)
+    monkeypatch.setattr(type(connection.features), "has_select_for_update_skip_locked", property(refuse))
+    assert check(databases=["default"]) == []
 
 
 # -- the others ------------------------------------------------------------------------------------------------
