@@ -51,8 +51,8 @@ class Scheduler(beat.Scheduler):
         if self._ticker is None:
             self._ticker = Ticker(self.max_interval or PERIOD, _print_nothing, kind="beat")
         self._ticker.touch()
-        self._is_ticking = True
         try:
+            self._is_ticking = True
             wait = self._sender.send_next()
             now = time.monotonic()
             if now >= self._next_tick:
@@ -90,12 +90,13 @@ class Scheduler(beat.Scheduler):
     def close(self) -> None:
         """Celery calls it in the handler of a signal, and again when its loop has ended.
 
-        Where the signal has interrupted a tick, which may be using the database, the second call records the end.
+        Where the signal has interrupted a tick, which may be using the database, the second call records the end. A
+        signal that interrupts this recording ends it.
         """
         super().close()
         if self._ticker is not None and not self._is_ticking:
-            self._ticker.close()
-            self._ticker = None
+            ticker, self._ticker = self._ticker, None
+            ticker.close()
 
     @property
     def info(self) -> str:

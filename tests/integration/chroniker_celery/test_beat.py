@@ -81,6 +81,23 @@ def test_the_end_of_a_beat_is_recorded_after_the_pass_that_a_signal_interrupts(m
     assert TickerRow.objects.get().ended_at is not None
 
 
+def test_a_second_signal_while_the_end_is_recorded_starts_no_other_recording(monkeypatch: pytest.MonkeyPatch) -> None:
+    scheduler, recordings = Scheduler(app, lazy=True), []
+
+    def interrupted(ticker: Ticker) -> None:
+        recordings.append(ticker)
+        assert len(recordings) == 1, "the database may be in the middle of a statement"
+        scheduler.close()  # by Celery's handler of the second signal
+        raise SystemExit
+
+    scheduler.tick()
+    monkeypatch.setattr(Ticker, "close", interrupted)
+    with pytest.raises(SystemExit):
+        scheduler.close()
+    scheduler.close()  # by the end of Celery's loop
+    assert len(recordings) == 1
+
+
 def test_beat_detects_an_edit_and_a_new_job_and_a_worker_runs_them(env: dict[str, str], tmp_path: Path) -> None:
     job = a_booked_job(cron=NEVER)
     with CeleryBeat(env, tmp_path), CeleryWorker(env, tmp_path):
