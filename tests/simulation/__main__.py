@@ -1,8 +1,8 @@
 """``python -m tests.simulation --seeds 0:100``: run the product's code in a simulated world, one history per seed.
 
 A seed with a violation is shrunk: the faults that are enough, and the history with them, are printed. ``--verbose``
-prints whole histories. ``--save`` adds the seed to seeds.txt, which every test run repeats; this is for seeds without
-other options. ``--replay`` runs each seed twice and compares the digests of all events.
+prints whole histories. ``--save`` adds the seed to seeds.txt, whose seeds are repeated before each merge; this is for
+seeds without other options. ``--replay`` runs each seed twice and compares the digests of all events.
 
 ``--explore SCENE`` tries every place of one interruption in a short history (``all``: every scene), with ``--pairs`` of
 two: at one of the first statements of each of two processes. ``--mutate NAME`` removes one safeguard first; the exit

@@ -91,7 +91,7 @@ def _random_histories(options: argparse.Namespace, began: float) -> list[int]:
 
 
 def _save(seed: int, world: World) -> None:
-    """Add the seed to the file that every test run repeats."""
+    """Add the seed to the file whose seeds are repeated before each merge."""
     what = [*world.violations, *world.errors][0].strip().splitlines()[-1]
     with SAVED.open("a") as file:
         file.write(f"{seed} {what}\n")

@@ -78,11 +78,11 @@ def apply(name: str) -> None:
         mutations.apply(name)
 
 
-def documented(daily: Collection[str]) -> str:
-    """The table of the documentation: each removal and the scenes that find it, in bold those of every test run."""
+def documented(before_merge: Collection[str]) -> str:
+    """The table of the documentation: each removal and the scenes that find it, in bold those before a merge."""
     lines = ["| removed | found by |", "|---|---|"]
     for name in sorted(NAMES):
-        scenes = [f"**{scene}**" if scene in daily else scene for scene in scenes_of(name).split(",")]
+        scenes = [f"**{scene}**" if scene in before_merge else scene for scene in scenes_of(name).split(",")]
         on = " (on PostgreSQL)" if "--postgres" in options_of(name) else ""
         lines.append(f"| `{name}` | {', '.join(scenes)}{on} |")
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""A short part of the simulation in each test run; ``python -m tests.simulation --help`` is the long one.
+"""A short part of the simulation, before each merge; ``python -m tests.simulation --help`` is the long one.
 
 It runs in processes of its own: the seams replace clocks and connections for the whole Python process.
 """
