@@ -122,8 +122,8 @@ def delete_orphans(app: Celery, before: dt.datetime) -> int:
     old = TaskResult.objects.filter(task_name=TASK, date_done__lt=before).order_by("task_id")
     while portion := list(old.filter(task_id__gt=after).values_list("task_id", flat=True)[:PORTION]):
         runs = Run.objects.filter(pk__in=[run_id for text in portion if (run_id := _run_id(text))])
-        known = {str(pk) for pk in runs.values_list("pk", flat=True)}
-        orphans = TaskResult.objects.filter(task_id__in=[text for text in portion if text not in known])
+        known = set(runs.values_list("pk", flat=True))
+        orphans = TaskResult.objects.filter(task_id__in=[text for text in portion if _run_id(text) not in known])
         deleted += orphans.delete()[0]
         after = portion[-1]
     return deleted

@@ -69,10 +69,9 @@ def test_results_of_runs_that_no_longer_exist_are_deleted_by_age(monkeypatch: py
     runs = [Run(job=job, token=token, **values) for token in range(1, 6)]
     Run.objects.bulk_create(runs)
     old, new = now - dt.timedelta(days=40), now - dt.timedelta(days=1)
-    a_result(*(run.pk for run in runs), stored=old)
-    a_result(*(uuid.uuid4() for _each in range(7)), stored=old)
+    a_result(*(uuid.uuid4() for _each in range(6)), "no id", stored=old)
     kept = [
-        *(str(run.pk) for run in runs),
+        *a_result(*(run.pk for run in runs[:3]), runs[3].pk.hex, str(runs[4].pk).upper(), stored=old),
         *a_result(uuid.uuid4(), stored=old, name="shop.report"),
         *a_result(uuid.uuid4(), stored=old, name=None),
         *a_result(uuid.uuid4(), stored=new),
@@ -86,7 +85,7 @@ def test_results_of_runs_that_no_longer_exist_are_deleted_by_age(monkeypatch: py
     assert "results" not in out.getvalue()
 
 
-def a_result(*task_ids: uuid.UUID, stored: dt.datetime, name: str | None = TASK) -> list[str]:
+def a_result(*task_ids: uuid.UUID | str, stored: dt.datetime, name: str | None = TASK) -> list[str]:
     texts = [str(each) for each in task_ids]
     TaskResult.objects.bulk_create([TaskResult(task_id=each, task_name=name) for each in texts])
     TaskResult.objects.filter(task_id__in=texts).update(date_done=stored)
