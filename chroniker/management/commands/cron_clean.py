@@ -41,8 +41,8 @@ class Command(ConsoleCommand):
                 self.stdout.write(f"would delete {total} runs that ended before {local(moment)}")
                 return
             deleted = self.delete(moment, total, print_progress=verbosity >= 1)
-            results = retention.forget_deleted(moment)
             requests.record_deletion(command_actor("cron_clean"), deleted, local(moment))
+            results = retention.forget_deleted(moment)
         if verbosity >= 1:
             self.stdout.write(f"deleted {deleted} runs that had ended before {local(moment)}")
         if verbosity >= 1 and results:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from chroniker.models import Run, Status
+from chroniker.models import AuditEntry, Run, Status
+from chroniker.models.audit import Action
 from chroniker.scheduler import retention
 from tests.support.command_jobs import a_job_of_new_year, stdout_of, the_run
 from tests.support.factories import a_booked_job
@@ -46,6 +47,17 @@ def test_progress_is_written_to_stderr(monkeypatch: pytest.MonkeyPatch) -> None:
     assert out.startswith("deleted 19 runs")
     ended(a_booked_job(), 3, 2)
     assert cron_clean("days", "0", verbosity=0) == ("", "")
+
+
+def test_a_deletion_is_in_the_audit_if_the_deletion_of_results_is_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_before: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(retention, "forget_deleted", interrupted)
+    ended(a_booked_job(), 40, 35, 1)
+    with pytest.raises(KeyboardInterrupt):
+        cron_clean("days", "30")
+    assert AuditEntry.objects.get(action=Action.CLEANED).args["n"] == 2
 
 
 def test_as_a_job_the_command_reports_progress_and_writes_nothing_to_stderr(manage: Manage) -> None:
