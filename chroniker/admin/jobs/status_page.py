@@ -62,13 +62,13 @@ def status_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpRes
 def _history(request: HttpRequest, overview: JobStatus) -> dict[str, Any]:
     """What comes from runs, if the user may view them."""
     if not request.user.has_perm("chroniker.view_run"):
-        return {"sentence": sentence(overview, None), "glance": status_facts.glance(overview, None)}
+        return {"sentence": sentence(overview, None, links_runs=False), "glance": status_facts.glance(overview, None)}
     job, now = overview.job, overview.now
     recent = list(Run.objects.filter(job=job.pk, parent=None).order_by("-token")[:RECENT])
     closed = next((run for run in recent if run.status not in OPEN), None)
     counts = run_counts.of_job(job.pk, now, status_facts.DAYS)
     return {
-        "sentence": sentence(overview, closed),
+        "sentence": sentence(overview, closed, links_runs=True),
         "glance": status_facts.glance(overview, counts),
         "recent": [run_row(run, overview) for run in recent],
         "runs_url": admin_url("chroniker_job_runs", job.pk),

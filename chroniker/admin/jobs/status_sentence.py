@@ -29,12 +29,12 @@ class Sentence:
     tone: str
 
 
-def sentence(overview: JobStatus, last: Run | None) -> Sentence:
-    """``last``: the latest closed run, if the user may view runs."""
+def sentence(overview: JobStatus, last: Run | None, *, links_runs: bool) -> Sentence:
+    """``last``: the latest closed run, if the user may view runs. ``links_runs``: the same right."""
     code = overview.state_code
     writers = {"running": _running, "stopping": _running, "queued": _queued}
     if overview.lease is not None:
-        text, note = writers.get(code, _queued)(overview)
+        text, note = writers.get(code, _queued)(overview, _number(overview.lease.run, is_linked=links_runs))
     elif code == "failing":
         text, note = _failing(overview, last), _next(overview)
     elif code in ("scheduled", "idle"):
@@ -51,11 +51,11 @@ def sentence(overview: JobStatus, last: Run | None) -> Sentence:
     return Sentence(text, note, "good" if code == "idle" and overview.state.last_success_at else tone)
 
 
-def _running(overview: JobStatus) -> tuple[str | SafeString, str]:
+def _running(overview: JobStatus, number: SafeString) -> tuple[str | SafeString, str]:
     assert overview.lease is not None
     run, now = overview.lease.run, overview.now
     took = now - (run.started_at or run.claimed_at)
-    words = {"run": _linked(run), "time": short_duration(took), "host": run.host}
+    words = {"run": number, "time": short_duration(took), "host": run.host}
     text = format_html(_("Run {run} has been running for {time} on {host}"), **words)
     parts = _progress(overview)
     text = format_html("{}: {}.", text, parts) if parts else format_html("{}.", text)
@@ -97,10 +97,10 @@ def _meanwhile(overview: JobStatus) -> str:
     return _("The next run is due at %(time)s; if this one still runs then, that one waits.") % words
 
 
-def _queued(overview: JobStatus) -> tuple[str | SafeString, str]:
+def _queued(overview: JobStatus, number: SafeString) -> tuple[str | SafeString, str]:
     assert overview.lease is not None
     run = overview.lease.run
-    words = {"run": _linked(run), "time": short_duration(overview.now - run.claimed_at)}
+    words = {"run": number, "time": short_duration(overview.now - run.claimed_at)}
     return format_html(_("Run {run} has been queued for {time}."), **words), overview.why
 
 
@@ -151,6 +151,6 @@ def _next(overview: JobStatus) -> str:
     return _("Next run: %(time)s, %(in)s.") % words
 
 
-def _linked(run: Run) -> SafeString:
-    url = admin_url("chroniker_run_change", run.pk)
+def _number(run: Run, *, is_linked: bool) -> SafeString:
+    url = admin_url("chroniker_run_change", run.pk) if is_linked else ""
     return format_html('<a href="{}">{}</a>', url, run.token) if url else format_html("{}", run.token)

@@ -46,6 +46,18 @@ def test_a_running_job_says_since_when_and_what_is_left(admin: Client) -> None:
     assert sentence.tone == "busy"
 
 
+@pytest.mark.parametrize("is_started", [False, True])
+def test_the_open_run_is_linked_for_users_who_may_view_runs(staff: Callable[..., Client], is_started: bool) -> None:
+    job = a_booked_job(cron=NEW_YEAR)
+    run = run_now(job, by="a test")
+    if is_started:
+        started(run)
+    link = f'Run <a href="{reverse("admin:chroniker_run_change", args=[run.pk])}">1</a> has been'
+    assert link in str(shown(staff("view_job", "view_run"), job)["sentence"].text)
+    page = shown(staff("view_job", "run_job", "stop_job"), job)
+    assert str(page["sentence"].text).startswith("Run 1 has been") and str(run.pk) not in page["html"]
+
+
 def test_a_failing_job_says_how_often_and_with_which_error(admin: Client) -> None:
     job = a_booked_job(cron=NEW_YEAR)
     [run] = ended(job, 0.1, status=Status.FAILED)
