@@ -51,9 +51,9 @@ def new_connection(app: Celery, timeout: float) -> Iterator[Connection]:
 
 @contextmanager
 def kept_connection(app: Celery, timeout: float) -> Iterator[Connection]:
-    """The same, for messages only: the connection of the last call in this process where it is usable.
+    """The same, for messages only: the connection of an earlier call in this process, if it is a minute old at most.
 
-    It is kept for a minute if its driver replaces closed ones, and nothing was raised.
+    One is kept if its driver replaces closed ones, and nothing was raised. It stays open until the next call.
     """
     key = (os.getpid(), app, str(app.conf.broker_write_url), timeout)
     kept = _idle.pop(key, None)
