@@ -9,7 +9,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from chroniker.admin.shared.alert_cells import alert_code, mute_url
-from chroniker.admin.shared.site_links import admin_url
+from chroniker.admin.shared.site_links import admin_url, job_url
 from chroniker.insights.attention import Item
 from chroniker.job_commands.secret_masking import masked
 from chroniker.models import Job
@@ -49,7 +49,7 @@ def attention_rows(items: Sequence[Item], may: Callable[[str], bool]) -> list[di
 
 def _row(item: Item, may: Callable[[str], bool]) -> dict[str, Any]:
     job = item.job
-    url = (admin_url("chroniker_job_status", job.pk) or admin_url("chroniker_job_change", job.pk)) if job else ""
+    url = job_url(job.pk) if job else ""
     return {
         "kind": item.kind,
         "code": _code(item.kind),

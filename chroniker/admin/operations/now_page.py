@@ -14,7 +14,7 @@ from chroniker.admin.operations.attention_rows import SHOWN, attention_rows
 from chroniker.admin.operations.now_pictures import day_bars, hour_bars
 from chroniker.admin.shared.console_bar import permission_test
 from chroniker.admin.shared.console_page import render
-from chroniker.admin.shared.site_links import admin_url
+from chroniker.admin.shared.site_links import admin_url, job_url
 from chroniker.clock.database_clock import database_now
 from chroniker.insights.attention import Attention, attention
 from chroniker.insights.current_work import RunningRun, WaitingJob, current_work
@@ -68,7 +68,7 @@ def _running_row(each: RunningRun, now: dt.datetime, may: Any) -> dict[str, Any]
     return {
         "key": run.pk,
         "name": each.lease.job.name,
-        "url": _run_url(run.pk, may) or _job_url(each.lease.job_id),
+        "url": _run_url(run.pk, may) or job_url(each.lease.job_id),
         "done": done,
         "total": total if done is not None else None,
         "progress": _progress(done, total),
@@ -102,7 +102,7 @@ def _waiting_row(each: WaitingJob, may: Any) -> dict[str, Any]:
         "key": each.job.pk,
         "name": each.job.name,
         "code": each.code,
-        "url": run_url or _job_url(each.job.pk),
+        "url": run_url or job_url(each.job.pk),
         "since": each.since,
         "why": each.why or (_queued_text(each.run) if each.run is not None else ""),
     }
@@ -112,10 +112,6 @@ def _queued_text(run: Run) -> str:
     if run.queue:
         return _("No worker of the queue %(queue)s has taken it yet.") % {"queue": run.queue}
     return _("No worker has taken it yet.")
-
-
-def _job_url(pk: int) -> str:
-    return admin_url("chroniker_job_status", pk) or admin_url("chroniker_job_change", pk)
 
 
 def _run_url(pk: Any, may: Any) -> str:
@@ -151,7 +147,7 @@ def _day(found: DayCounts, may: Any) -> dict[str, Any]:
 
 
 def _hour(found: NextHour, now: dt.datetime) -> dict[str, Any]:
-    listed = [{"name": each.job.name, "url": _job_url(each.job.pk), "at": each.at} for each in found.listed]
+    listed = [{"name": each.job.name, "url": job_url(each.job.pk), "at": each.at} for each in found.listed]
     return {
         "hour": found,
         "hour_bars": hour_bars(found, now),

@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from chroniker.admin.runs.run_sentence import covers, took
-from chroniker.admin.shared.site_links import admin_url
+from chroniker.admin.shared.site_links import admin_url, job_url
 from chroniker.insights.run_story import RunStory
 from chroniker.job_commands import hand_over
 from chroniker.job_commands.secret_masking import masked
@@ -81,7 +81,7 @@ def _why(run: Run, story: RunStory) -> str:
 
 
 def _job(run: Run) -> SafeString:
-    url = admin_url("chroniker_job_status", run.job_id) or admin_url("chroniker_job_change", run.job_id)
+    url = job_url(run.job_id)
     name = format_html('<a href="{}">{}</a>', url, run.job.name) if url else format_html("{}", run.job.name)
     return format_html(_("{job}, run {token}"), job=name, token=str(run.token))
 

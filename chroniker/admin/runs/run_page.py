@@ -20,7 +20,7 @@ from chroniker.admin.runs.run_sentence import run_estimate, sentence
 from chroniker.admin.shared.console_page import render
 from chroniker.admin.shared.json_view import json_view
 from chroniker.admin.shared.live_page import live_etag
-from chroniker.admin.shared.site_links import admin_url
+from chroniker.admin.shared.site_links import admin_url, job_url
 from chroniker.insights.run_story import RunStory, fetch_story
 from chroniker.models import EVERY_HOST, OPEN, Run, Status
 from chroniker.reasons import Code
@@ -99,10 +99,9 @@ def _story(object_id: str) -> RunStory:
 
 def _context(run_admin: Any, request: HttpRequest, story: RunStory) -> dict[str, Any]:
     run = story.run
-    job_url = admin_url("chroniker_job_status", run.job_id) or admin_url("chroniker_job_change", run.job_id)
     return {
         "title": _("%(job)s, run %(token)d") % {"job": run.job.name, "token": run.token},
-        "console_trail": [(run.job.name, job_url)],
+        "console_trail": [(run.job.name, job_url(run.job_id))],
         "run": run,
         "now": story.now,
         "state_code": _state_code(run),
