@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from typing import NamedTuple
 
-from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -44,17 +44,17 @@ def host_rows(story: RunStory) -> list[Row]:
     return [Row(each, each.required_host, _url(each), took(each), _why(each, story)) for each in story.hosts]
 
 
-def details(story: RunStory, request: HttpRequest, result_url: str | None) -> list[tuple[str, SafeString | str]]:
-    """Label and value, without those that are not known."""
+def details(story: RunStory, may: Callable[[str], bool], result_url: str | None) -> list[tuple[str, SafeString | str]]:
+    """Label and value, without those that are not known. ``may``: as from ``permission_test``."""
     run = story.run
     found = [
-        (_("Job"), _job(run)),
+        (_("Job"), _job(run, is_linked=may("view_job"))),
         (_("Started by"), _origin(run)),
         (_("After"), _cause(run)),
         (_("Scheduled time"), _is_for(run)),
         (_("Command"), _command(run)),
         (_("Result"), hand_over.note(run.job.command, run.job.args if run.args is None else run.args)),
-        (_("Queue, worker"), _where(run)),
+        (_("Queue, worker"), _where(run, is_linked=may("view_host"))),
         (_("For host"), _("every live host") if run.required_host == "*" else run.required_host),
         (_("Part of"), _parent(run)),
         (_("Celery task"), format_html('<a href="{}"><code>{}</code></a>', result_url, run.pk) if result_url else ""),
@@ -64,7 +64,7 @@ def details(story: RunStory, request: HttpRequest, result_url: str | None) -> li
         (_("Lease"), _lease(story)),
         (_("Memory, CPU"), _measured(run)),
         (_("Needs attention"), "" if run.attention_count is None else count(run.attention_count)),
-        (_("Messages"), _messages(story, request)),
+        (_("Messages"), _messages(story, is_linked=may("view_outbox"))),
         (_("Stop requested"), _stop(run)),
     ]
     return [(label, value) for label, value in found if value]
@@ -80,8 +80,8 @@ def _why(run: Run, story: RunStory) -> str:
     return masked(run.reason or ("" if ended_well else exit_status(run.exit_code)), story.run.job.secrets)
 
 
-def _job(run: Run) -> SafeString:
-    url = job_url(run.job_id)
+def _job(run: Run, *, is_linked: bool) -> SafeString:
+    url = job_url(run.job_id) if is_linked else ""
     name = format_html('<a href="{}">{}</a>', url, run.job.name) if url else format_html("{}", run.job.name)
     return format_html(_("{job}, run {token}"), job=name, token=str(run.token))
 
@@ -139,8 +139,8 @@ def _command(run: Run) -> SafeString | str:
     return format_html("{} <small>{}</small>", shown, ", ".join(notes)) if notes else shown
 
 
-def _where(run: Run) -> SafeString | str:
-    fleet = admin_url("chroniker_host_changelist")
+def _where(run: Run, *, is_linked: bool) -> SafeString | str:
+    fleet = admin_url("chroniker_host_changelist") if is_linked else ""
     names = [name for name in (run.queue, run.worker or run.host) if name]
     linked = (
         format_html_join(", ", '<a href="{}">{}</a>', ((fleet, name) for name in names)) if fleet else ", ".join(names)
@@ -180,10 +180,10 @@ def _measured(run: Run) -> str:
     return ", ".join(found)
 
 
-def _messages(story: RunStory, request: HttpRequest) -> SafeString | str:
+def _messages(story: RunStory, *, is_linked: bool) -> SafeString | str:
     if not story.messages:
         return ""
-    url = admin_url("chroniker_outbox_changelist") if request.user.has_perm("chroniker.view_outbox") else ""
+    url = admin_url("chroniker_outbox_changelist") if is_linked else ""
     names = ", ".join(sorted({message.channel.partition(":")[0] for message in story.messages}))
     sent = [message.sent_at for message in story.messages if message.sent_at is not None]
     words = {"n": len(story.messages), "sent": len(sent), "names": names}

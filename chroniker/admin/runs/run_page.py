@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 
 from chroniker.admin.runs import output_lines, run_details, run_events, run_times
 from chroniker.admin.runs.run_sentence import run_estimate, sentence
+from chroniker.admin.shared.console_bar import permission_test
 from chroniker.admin.shared.console_page import render
 from chroniker.admin.shared.json_view import json_view
 from chroniker.admin.shared.live_page import live_etag
@@ -98,10 +99,10 @@ def _story(object_id: str) -> RunStory:
 
 
 def _context(run_admin: Any, request: HttpRequest, story: RunStory) -> dict[str, Any]:
-    run = story.run
+    run, may = story.run, permission_test(request)
     return {
         "title": _("%(job)s, run %(token)d") % {"job": run.job.name, "token": run.token},
-        "console_trail": [(run.job.name, job_url(run.job_id))],
+        "console_trail": [(run.job.name, job_url(run.job_id) if may("view_job") else "")],
         "run": run,
         "now": story.now,
         "state_code": _state_code(run),
@@ -112,7 +113,7 @@ def _context(run_admin: Any, request: HttpRequest, story: RunStory) -> dict[str,
         "attempts": run_details.attempt_rows(story),
         "hosts": run_details.host_rows(story),
         "events": run_events.event_rows(story),
-        "details": run_details.details(story, request, _result_url(request, run)),
+        "details": run_details.details(story, may, _result_url(request, run)),
         **_actions(request, story),
     }
 

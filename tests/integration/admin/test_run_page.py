@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Callable
 from html import unescape
 from typing import Any
 from urllib.parse import unquote
@@ -18,7 +19,7 @@ from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.insights import health_facts
 from chroniker.lifecycle import Outcome
-from chroniker.models import EventKind, Host, HostService, LogChunk, Run, RunEvent, Status
+from chroniker.models import EventKind, Host, HostService, LogChunk, Outbox, Run, RunEvent, Status
 from chroniker.reasons import Reason
 from chroniker.scheduler.manual_runs import run_now
 from tests.support.admin_pages import rows
@@ -225,6 +226,21 @@ def test_secrets_are_masked_in_command_lines_and_errors(admin: Client, monkeypat
     Run.objects.filter(pk=run.pk).update(**texts, status="FAILED", finished_at=database_now(), exit_code=1)
     html = page(admin, run)
     assert "s3cret-value" not in html and "--t=••••••" in html and "bad ••••••" in html
+
+
+def test_job_worker_and_messages_are_linked_for_users_who_may_view_them(staff: Callable[..., Client]) -> None:
+    run = a_running_run()
+    Run.objects.filter(pk=run.pk).update(worker="celery@batch-1")
+    Outbox.objects.create(run=run, channel="mail:1", payload={}, send_at=database_now())
+    job = reverse("admin:chroniker_job_status", args=[run.job_id])
+    links = {
+        "view_job": job, "view_host": f'{reverse("admin:chroniker_host_changelist")}">celery@batch-1',
+        "view_outbox": reverse("admin:chroniker_outbox_changelist"),
+    }  # fmt: skip
+    for rights in ((), *((right,) for right in links), tuple(links)):
+        html = page(staff("view_run", *rights), run)
+        assert {right for right, link in links.items() if f'<a href="{link}' in html} == set(rights)
+        assert "celery@batch-1" in html and run.job.name in html
 
 
 def test_a_queued_run_says_why_and_what_to_do(admin: Client) -> None:
