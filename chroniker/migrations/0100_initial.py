@@ -34,6 +34,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        # All fields, indexes and constraints stand in CreateModel: SQLite makes a new table for most later changes.
         # Not atomic: MySQL refuses to rename within a transaction; the others run the whole migration in one.
         migrations.RunPython(rename_old_tables, migrations.RunPython.noop, atomic=False),
         migrations.CreateModel(
@@ -45,6 +46,88 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "blackout calendar",
                 "verbose_name_plural": "blackout calendars",
+                "ordering": ("name",),
+            },
+        ),
+        migrations.CreateModel(
+            name="Channel",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=100, unique=True, verbose_name="name")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("MAIL", "email"),
+                            ("WEBHOOK", "webhook"),
+                            ("SLACK", "Slack"),
+                            ("TEAMS", "Microsoft Teams"),
+                            ("PAGERDUTY", "PagerDuty"),
+                            ("JSON", "JSON of your own"),
+                            ("PING", "ping (healthchecks.io and others)"),
+                            ("SENTRY", "Sentry check-in"),
+                        ],
+                        max_length=10,
+                        verbose_name="kind",
+                    ),
+                ),
+                (
+                    "target",
+                    models.CharField(
+                        blank=True,
+                        help_text="Email: addresses, user:NAME and owner, with commas between. Webhook, Slack, Teams, JSON: the https:// address that the service gave you. PagerDuty: empty, or its address for the EU. Ping: the address of the check; {slug} in it becomes the job's name. Sentry: the DSN of the project. Or setting:CHRONIKER_CHANNEL_NAME or env:CHRONIKER_CHANNEL_NAME, to keep it out of the database.",
+                        max_length=1000,
+                        verbose_name="target",
+                    ),
+                ),
+                (
+                    "secret",
+                    models.CharField(
+                        blank=True,
+                        help_text="Webhook: the key that signs each message, or empty. PagerDuty: the integration key. Or setting: or env:, as for the target.",
+                        max_length=300,
+                        verbose_name="secret",
+                    ),
+                ),
+                (
+                    "template",
+                    models.TextField(
+                        blank=True,
+                        help_text="JSON of your own: the body, with placeholders in its texts, such as {{ job }} and {{ text }}.",
+                        max_length=10000,
+                        verbose_name="template",
+                    ),
+                ),
+                (
+                    "events",
+                    models.JSONField(
+                        blank=True,
+                        default=list,
+                        help_text="Choose none for all alerts and alarms, and no runs.",
+                        verbose_name="events",
+                    ),
+                ),
+                (
+                    "is_default",
+                    models.BooleanField(
+                        default=False,
+                        help_text="For jobs for which neither the job nor its group has a channel, and for alarms about the scheduler.",
+                        verbose_name="default",
+                    ),
+                ),
+                (
+                    "send_output",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Email and ping: with the last 50 lines of the run's output.",
+                        verbose_name="send output",
+                    ),
+                ),
+                ("is_about_runs", models.BooleanField(default=False, editable=False)),
+            ],
+            options={
+                "verbose_name": "channel",
+                "verbose_name_plural": "channels",
                 "ordering": ("name",),
             },
         ),
@@ -67,6 +150,75 @@ class Migration(migrations.Migration):
                         null=True,
                         validators=[django.core.validators.MinValueValidator(1)],
                         verbose_name="limit",
+                    ),
+                ),
+                (
+                    "alert_done_by",
+                    models.CharField(
+                        blank=True,
+                        help_text="Alert when the last scheduled time before this time of day has no success by then: 06:00, or 06:00 mon-fri. In the time zone of the job. “never”: no such alert.",
+                        max_length=50,
+                        validators=[chroniker.models.alert_fields.validate_done_by],
+                        verbose_name="done by",
+                    ),
+                ),
+                (
+                    "alert_failures",
+                    models.PositiveIntegerField(
+                        blank=True,
+                        help_text="Alert when so many runs in a row have failed, retries included in each. Empty: 1. 0: never.",
+                        null=True,
+                        verbose_name="failing after",
+                    ),
+                ),
+                (
+                    "alert_repeat_seconds",
+                    models.PositiveIntegerField(
+                        blank=True,
+                        help_text="Send an open alert again each time so long has passed. 0: never.",
+                        null=True,
+                        validators=[django.core.validators.MaxValueValidator(31622400)],
+                        verbose_name="repeat after, seconds",
+                    ),
+                ),
+                ("alert_revision", models.BigIntegerField(default=0, editable=False)),
+                ("alert_revision_seen", models.BigIntegerField(default=0, editable=False)),
+                (
+                    "alert_run_seconds",
+                    models.PositiveIntegerField(
+                        blank=True,
+                        help_text="Alert when a run takes longer. 0: never.",
+                        null=True,
+                        validators=[django.core.validators.MaxValueValidator(31622400)],
+                        verbose_name="slow after, seconds",
+                    ),
+                ),
+                (
+                    "alert_start_seconds",
+                    models.PositiveIntegerField(
+                        blank=True,
+                        help_text="Alert when a scheduled time has not started so long after it. 0: never.",
+                        null=True,
+                        validators=[django.core.validators.MaxValueValidator(31622400)],
+                        verbose_name="late after, seconds",
+                    ),
+                ),
+                (
+                    "resumed_at",
+                    models.DateTimeField(
+                        editable=False,
+                        help_text="The end of its last pause: lateness counts from here at the earliest.",
+                        null=True,
+                    ),
+                ),
+                (
+                    "channels",
+                    models.ManyToManyField(
+                        blank=True,
+                        help_text="They get messages about its jobs that have no channel of their own.",
+                        related_name="groups",
+                        to="chroniker.channel",
+                        verbose_name="channels",
                     ),
                 ),
             ],
@@ -114,6 +266,32 @@ class Migration(migrations.Migration):
                 "verbose_name": "host",
                 "verbose_name_plural": "hosts",
                 "ordering": ("name",),
+            },
+        ),
+        migrations.CreateModel(
+            name="Tag",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "name",
+                    models.CharField(
+                        max_length=50,
+                        unique=True,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^[a-z0-9][a-z0-9_.:-]{0,49}\\Z",
+                                "A tag has at most 50 of these characters: a-z 0-9 _ . : -, and begins with a letter or digit.",
+                            )
+                        ],
+                        verbose_name="name",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "tag",
+                "verbose_name_plural": "tags",
+                "ordering": ("name",),
+                "default_permissions": (),
             },
         ),
         migrations.CreateModel(
@@ -522,12 +700,95 @@ class Migration(migrations.Migration):
                         verbose_name="subscribers",
                     ),
                 ),
+                (
+                    "alert_done_by",
+                    models.CharField(
+                        blank=True,
+                        help_text="Alert when the last scheduled time before this time of day has no success by then: 06:00, or 06:00 mon-fri. In the time zone of the job. “never”: no such alert.",
+                        max_length=50,
+                        validators=[chroniker.models.alert_fields.validate_done_by],
+                        verbose_name="done by",
+                    ),
+                ),
+                (
+                    "alert_failures",
+                    models.PositiveIntegerField(
+                        blank=True,
+                        help_text="Alert when so many runs in a row have failed, retries included in each. Empty: 1. 0: never.",
+                        null=True,
+                        verbose_name="failing after",
+                    ),
+                ),
+                (
+                    "alert_repeat_seconds",
+                    models.PositiveIntegerField(
+                        blank=True,
+                        help_text="Send an open alert again each time so long has passed. 0: never.",
+                        null=True,
+                        validators=[django.core.validators.MaxValueValidator(31622400)],
+                        verbose_name="repeat after, seconds",
+                    ),
+                ),
+                (
+                    "alert_run_seconds",
+                    models.PositiveIntegerField(
+                        blank=True,
+                        help_text="Alert when a run takes longer. 0: never.",
+                        null=True,
+                        validators=[django.core.validators.MaxValueValidator(31622400)],
+                        verbose_name="slow after, seconds",
+                    ),
+                ),
+                (
+                    "alert_start_seconds",
+                    models.PositiveIntegerField(
+                        blank=True,
+                        help_text="Alert when a scheduled time has not started so long after it. 0: never.",
+                        null=True,
+                        validators=[django.core.validators.MaxValueValidator(31622400)],
+                        verbose_name="late after, seconds",
+                    ),
+                ),
+                (
+                    "channels",
+                    models.ManyToManyField(
+                        blank=True,
+                        help_text="They get messages about this job. Choose none for those of its group, else the default ones.",
+                        related_name="jobs",
+                        to="chroniker.channel",
+                        verbose_name="channels",
+                    ),
+                ),
+                (
+                    "tags",
+                    models.ManyToManyField(
+                        blank=True,
+                        help_text="Words by which lists of jobs are filtered, with spaces between.",
+                        related_name="jobs",
+                        to="chroniker.tag",
+                        verbose_name="tags",
+                    ),
+                ),
             ],
             options={
                 "verbose_name": "job",
                 "verbose_name_plural": "jobs",
                 "ordering": ("name",),
                 "permissions": (("run_job", "Can run a job now"), ("stop_job", "Can stop a running job")),
+                "indexes": [
+                    models.Index(fields=["force_run"], name="chroniker_job_force_run"),
+                    models.Index(fields=["force_stop"], name="chroniker_job_force_stop"),
+                    models.Index(fields=["edited_at"], name="chroniker_job_edited_at"),
+                    models.Index(fields=["is_monitor", "name"], name="chroniker_job_monitors"),
+                    models.Index(fields=["deletion_requested_at"], name="chroniker_job_deletion"),
+                    models.Index(fields=["overlap"], name="chroniker_job_overlap"),
+                    models.Index(fields=["enabled", "name"], name="chroniker_job_enabled"),
+                    models.Index(fields=["queue"], name="chroniker_job_queue"),
+                    models.Index(fields=["owner"], name="chroniker_job_owner"),
+                    models.Index(fields=["executor"], name="chroniker_job_executor"),
+                    models.Index(fields=["command"], name="chroniker_job_command"),
+                    models.Index(fields=["hostname"], name="chroniker_job_hostname"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -618,10 +879,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("cause", models.UUIDField(help_text="The run that triggered it. Empty: no run did.", null=True)),
-                (
-                    "depth",
-                    models.PositiveSmallIntegerField(default=0, help_text="Triggers in a row that led to it."),
-                ),
+                ("depth", models.PositiveSmallIntegerField(default=0, help_text="Triggers in a row that led to it.")),
                 (
                     "asked_by",
                     models.CharField(
@@ -784,10 +1042,75 @@ class Migration(migrations.Migration):
                         to="chroniker.run",
                     ),
                 ),
+                (
+                    "backfill",
+                    models.UUIDField(
+                        help_text="The backfill that it is part of. Empty: none, or a child of such a run.", null=True
+                    ),
+                ),
             ],
             options={
                 "verbose_name": "run",
                 "verbose_name_plural": "runs",
+                "constraints": [
+                    models.UniqueConstraint(fields=("job", "token"), name="chroniker_run_token"),
+                    models.UniqueConstraint(fields=("job", "slot", "scheduled_for"), name="chroniker_run_instant"),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("finished_at__isnull", True), ("status__in", ("CLAIMED", "RUNNING"))),
+                            models.Q(
+                                models.Q(("status__in", ("CLAIMED", "RUNNING")), _negated=True),
+                                ("finished_at__isnull", False),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="chroniker_run_open_means_unfinished",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("status", "RUNNING"), _negated=True),
+                            models.Q(("nonce__isnull", False), ("started_at__isnull", False)),
+                            _connector="OR",
+                        ),
+                        name="chroniker_run_running_means_started",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("covered_until__isnull", True), ("scheduled_for__isnull", True)),
+                            models.Q(
+                                ("covered_until__gte", models.F("scheduled_for")), ("scheduled_for__isnull", False)
+                            ),
+                            _connector="OR",
+                        ),
+                        name="chroniker_run_covers_a_range",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "status__in",
+                                [
+                                    "CLAIMED",
+                                    "RUNNING",
+                                    "SUCCEEDED",
+                                    "FAILED",
+                                    "TIMED_OUT",
+                                    "STOPPED",
+                                    "LOST",
+                                    "SKIPPED",
+                                ],
+                            )
+                        ),
+                        name="chroniker_run_status_known",
+                    ),
+                    models.UniqueConstraint(
+                        fields=("job", "instant", "backfill", "attempt"), name="chroniker_run_backfill"
+                    ),
+                ],
+                "indexes": [
+                    models.Index(fields=["status", "claimed_at"], name="chroniker_run_status"),
+                    models.Index(fields=["trigger", "claimed_at"], name="chroniker_run_trigger"),
+                    models.Index(fields=["host", "claimed_at"], name="chroniker_run_host"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -805,6 +1128,17 @@ class Migration(migrations.Migration):
                 ("installation", models.CharField(blank=True, editable=False, max_length=100)),
                 ("copied_since", models.DateTimeField(editable=False, null=True)),
                 ("paused_by_settings_at", models.DateTimeField(editable=False, null=True)),
+                ("alert_revision", models.BigIntegerField(default=0, editable=False)),
+                ("alert_revision_seen", models.BigIntegerField(default=0, editable=False)),
+                ("alert_settings", models.CharField(blank=True, editable=False, max_length=64)),
+                (
+                    "resumed_at",
+                    models.DateTimeField(
+                        editable=False,
+                        help_text="The end of its last pause: lateness counts from here at the earliest.",
+                        null=True,
+                    ),
+                ),
             ],
             options={
                 "verbose_name": "switch",
@@ -875,6 +1209,13 @@ class Migration(migrations.Migration):
                 "verbose_name": "dependency",
                 "verbose_name_plural": "dependencies",
                 "db_table": "chroniker_dependency",
+                "constraints": [
+                    models.UniqueConstraint(fields=("dependent", "dependee"), name="chroniker_dependency_once"),
+                    models.CheckConstraint(
+                        condition=models.Q(("dependent", models.F("dependee")), _negated=True),
+                        name="chroniker_dependency_not_on_itself",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -900,7 +1241,20 @@ class Migration(migrations.Migration):
                 ),
                 ("total_parts", models.BigIntegerField(null=True)),
                 ("total_parts_complete", models.BigIntegerField(null=True)),
+                (
+                    "job",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="leases",
+                        to="chroniker.job",
+                    ),
+                ),
             ],
+            options={
+                "constraints": [models.UniqueConstraint(fields=("job", "slot"), name="chroniker_lease_one_instance")],
+            },
         ),
         migrations.CreateModel(
             name="LogChunk",
@@ -933,6 +1287,81 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "output",
                 "verbose_name_plural": "output",
+                "constraints": [models.UniqueConstraint(fields=("run", "stream", "seq"), name="chroniker_log_seq")],
+            },
+        ),
+        migrations.CreateModel(
+            name="Alert",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=chroniker.models.base.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("scope", models.CharField(max_length=50)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("late", "late"),
+                            ("slow", "slow"),
+                            ("overdue", "overdue"),
+                            ("failing", "failing"),
+                            ("missed", "missed"),
+                            ("held", "on hold"),
+                            ("set_aside", "schedule error"),
+                            ("backfill", "backfill failed"),
+                        ],
+                        max_length=10,
+                        verbose_name="kind",
+                    ),
+                ),
+                ("key", models.CharField(max_length=100)),
+                ("raised_at", models.DateTimeField(verbose_name="since")),
+                (
+                    "ended_at",
+                    models.DateTimeField(
+                        db_index=True, help_text="Empty: it is open.", null=True, verbose_name="ended"
+                    ),
+                ),
+                (
+                    "reported_at",
+                    models.DateTimeField(
+                        help_text="When messages about it were last written. Empty: it is muted.",
+                        null=True,
+                        verbose_name="reported",
+                    ),
+                ),
+                ("args", models.JSONField(default=dict)),
+                (
+                    "job",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="alerts",
+                        to="chroniker.job",
+                        verbose_name="job",
+                    ),
+                ),
+                (
+                    "run",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="chroniker.run",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "alert",
+                "verbose_name_plural": "alerts",
+                "default_permissions": ("view",),
+                "constraints": [models.UniqueConstraint(fields=("scope", "kind", "key"), name="chroniker_alert_once")],
             },
         ),
         migrations.CreateModel(
@@ -955,10 +1384,34 @@ class Migration(migrations.Migration):
                         to="chroniker.run",
                     ),
                 ),
+                (
+                    "alert",
+                    models.ForeignKey(
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="messages",
+                        to="chroniker.alert",
+                    ),
+                ),
+                ("digest", models.UUIDField(editable=False, null=True)),
+                ("event", models.CharField(blank=True, max_length=30, verbose_name="event")),
+                ("is_urgent", models.BooleanField(default=False)),
+                ("message_id", models.UUIDField(default=chroniker.models.base.uuid7, editable=False)),
+                ("sequence", models.PositiveIntegerField(default=0)),
             ],
             options={
                 "verbose_name": "outgoing message",
                 "verbose_name_plural": "outgoing messages",
+                "indexes": [models.Index(fields=["is_urgent", "send_at"], name="chroniker_outbox_urgent")],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("run", "channel", "event", "sequence"), name="chroniker_outbox_once"
+                    ),
+                    models.UniqueConstraint(
+                        fields=("alert", "channel", "event", "sequence"), name="chroniker_outbox_alert"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -995,6 +1448,7 @@ class Migration(migrations.Migration):
                 "verbose_name": "event",
                 "verbose_name_plural": "events",
                 "ordering": ("pk",),
+                "indexes": [models.Index(fields=["kind", "at"], name="chroniker_event_kind_at")],
             },
         ),
         migrations.CreateModel(
@@ -1354,6 +1808,46 @@ class Migration(migrations.Migration):
                         help_text="When the schedule error was found. Empty: there is none.", null=True
                     ),
                 ),
+                (
+                    "alert_at",
+                    models.DateTimeField(
+                        help_text="The earliest time at which an alert may have to be raised. Empty: time raises none.",
+                        null=True,
+                    ),
+                ),
+                (
+                    "alerts_open",
+                    models.PositiveSmallIntegerField(
+                        default=0, help_text="The kinds of its open alerts, a bit each. 0: none is open."
+                    ),
+                ),
+                (
+                    "done_until",
+                    models.DateTimeField(
+                        help_text="The last instant that a successful run was for, whatever triggered it. Empty: none.",
+                        null=True,
+                    ),
+                ),
+                (
+                    "expected_since",
+                    models.DateTimeField(
+                        help_text="Earlier instants are not expected to be done: the job was edited, enabled or adopted.",
+                        null=True,
+                    ),
+                ),
+                (
+                    "resumed_at",
+                    models.DateTimeField(
+                        help_text="The end of its last hold: lateness counts from here at the earliest.", null=True
+                    ),
+                ),
+                (
+                    "backfill_at",
+                    models.DateTimeField(
+                        help_text="When a tick may claim the next run of its backfill. Empty: none, or its run is open.",
+                        null=True,
+                    ),
+                ),
             ],
             options={
                 "verbose_name": "job state",
@@ -1369,6 +1863,8 @@ class Migration(migrations.Migration):
                     models.Index(fields=["p50", "job"], name="chroniker_state_usual"),
                     models.Index(fields=["bad_permille", "job"], name="chroniker_state_bad"),
                     models.Index(fields=["booked_zone_rules"], name="chroniker_state_zone_rules"),
+                    models.Index(fields=["alert_at"], name="chroniker_state_alert_at"),
+                    chroniker.models.indexes.SparseIndex(fields=["backfill_at"], name="chroniker_state_backfill"),
                 ],
             },
         ),
@@ -1440,7 +1936,6 @@ class Migration(migrations.Migration):
                 "constraints": [models.UniqueConstraint(fields=("host", "kind"), name="chroniker_ticker_once")],
             },
         ),
-        # Triggers and events.
         migrations.CreateModel(
             name="Activation",
             fields=[
@@ -1628,6 +2123,7 @@ class Migration(migrations.Migration):
                 "verbose_name": "hourly count",
                 "verbose_name_plural": "hourly counts",
                 "default_permissions": (),
+                "constraints": [models.UniqueConstraint(fields=("job", "hour"), name="chroniker_run_hour_once")],
             },
         ),
         migrations.CreateModel(
@@ -1770,211 +2266,6 @@ class Migration(migrations.Migration):
                 "indexes": [models.Index(fields=["kind", "object_id"], name="chroniker_audit_object")],
             },
         ),
-        migrations.AddIndex(
-            model_name="job",
-            index=models.Index(fields=["force_run"], name="chroniker_job_force_run"),
-        ),
-        migrations.AddIndex(
-            model_name="job",
-            index=models.Index(fields=["force_stop"], name="chroniker_job_force_stop"),
-        ),
-        migrations.AddIndex(
-            model_name="job",
-            index=models.Index(fields=["edited_at"], name="chroniker_job_edited_at"),
-        ),
-        migrations.AddIndex(
-            model_name="job",
-            index=models.Index(fields=["is_monitor", "name"], name="chroniker_job_monitors"),
-        ),
-        migrations.AddIndex(
-            model_name="job",
-            index=models.Index(fields=["deletion_requested_at"], name="chroniker_job_deletion"),
-        ),
-        migrations.AddIndex(
-            model_name="job",
-            index=models.Index(fields=["overlap"], name="chroniker_job_overlap"),
-        ),
-        migrations.AddIndex(
-            model_name="job",
-            index=models.Index(fields=["enabled", "name"], name="chroniker_job_enabled"),
-        ),
-        migrations.AddIndex(
-            model_name="job",
-            index=models.Index(fields=["queue"], name="chroniker_job_queue"),
-        ),
-        migrations.AddIndex(
-            model_name="job",
-            index=models.Index(fields=["owner"], name="chroniker_job_owner"),
-        ),
-        migrations.AddIndex(
-            model_name="job",
-            index=models.Index(fields=["executor"], name="chroniker_job_executor"),
-        ),
-        migrations.AddIndex(
-            model_name="job",
-            index=models.Index(fields=["command"], name="chroniker_job_command"),
-        ),
-        migrations.AddIndex(
-            model_name="job",
-            index=models.Index(fields=["hostname"], name="chroniker_job_hostname"),
-        ),
-        migrations.AddConstraint(
-            model_name="jobdependency",
-            constraint=models.UniqueConstraint(fields=("dependent", "dependee"), name="chroniker_dependency_once"),
-        ),
-        migrations.AddConstraint(
-            model_name="jobdependency",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("dependent", models.F("dependee")), _negated=True),
-                name="chroniker_dependency_not_on_itself",
-            ),
-        ),
-        migrations.AddField(
-            model_name="lease",
-            name="job",
-            field=models.ForeignKey(
-                db_constraint=False,
-                db_index=False,
-                on_delete=django.db.models.deletion.CASCADE,
-                related_name="leases",
-                to="chroniker.job",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="run",
-            constraint=models.UniqueConstraint(fields=("job", "token"), name="chroniker_run_token"),
-        ),
-        migrations.AddConstraint(
-            model_name="run",
-            constraint=models.UniqueConstraint(fields=("job", "slot", "scheduled_for"), name="chroniker_run_instant"),
-        ),
-        migrations.AddConstraint(
-            model_name="run",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("finished_at__isnull", True), ("status__in", ("CLAIMED", "RUNNING"))),
-                    models.Q(
-                        models.Q(("status__in", ("CLAIMED", "RUNNING")), _negated=True), ("finished_at__isnull", False)
-                    ),
-                    _connector="OR",
-                ),
-                name="chroniker_run_open_means_unfinished",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="run",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("status", "RUNNING"), _negated=True),
-                    models.Q(("nonce__isnull", False), ("started_at__isnull", False)),
-                    _connector="OR",
-                ),
-                name="chroniker_run_running_means_started",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="run",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("covered_until__isnull", True), ("scheduled_for__isnull", True)),
-                    models.Q(("covered_until__gte", models.F("scheduled_for")), ("scheduled_for__isnull", False)),
-                    _connector="OR",
-                ),
-                name="chroniker_run_covers_a_range",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="run",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    (
-                        "status__in",
-                        ["CLAIMED", "RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT", "STOPPED", "LOST", "SKIPPED"],
-                    )
-                ),
-                name="chroniker_run_status_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="logchunk",
-            constraint=models.UniqueConstraint(fields=("run", "stream", "seq"), name="chroniker_log_seq"),
-        ),
-        migrations.AddIndex(
-            model_name="runevent",
-            index=models.Index(fields=["kind", "at"], name="chroniker_event_kind_at"),
-        ),
-        migrations.AddConstraint(
-            model_name="lease",
-            constraint=models.UniqueConstraint(fields=("job", "slot"), name="chroniker_lease_one_instance"),
-        ),
-        migrations.AddIndex(
-            model_name="run",
-            index=models.Index(fields=["status", "claimed_at"], name="chroniker_run_status"),
-        ),
-        migrations.AddIndex(
-            model_name="run",
-            index=models.Index(fields=["trigger", "claimed_at"], name="chroniker_run_trigger"),
-        ),
-        migrations.AddIndex(
-            model_name="run",
-            index=models.Index(fields=["host", "claimed_at"], name="chroniker_run_host"),
-        ),
-        migrations.AddConstraint(
-            model_name="runhour",
-            constraint=models.UniqueConstraint(fields=("job", "hour"), name="chroniker_run_hour_once"),
-        ),
-        # -- alerts --
-        migrations.CreateModel(
-            name="Alert",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=chroniker.models.base.uuid7, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                ("scope", models.CharField(max_length=50)),
-                (
-                    "kind",
-                    models.CharField(
-                        choices=[
-                            ("late", "late"),
-                            ("slow", "slow"),
-                            ("overdue", "overdue"),
-                            ("failing", "failing"),
-                            ("missed", "missed"),
-                            ("held", "on hold"),
-                            ("set_aside", "schedule error"),
-                            ("backfill", "backfill failed"),
-                        ],
-                        max_length=10,
-                        verbose_name="kind",
-                    ),
-                ),
-                ("key", models.CharField(max_length=100)),
-                ("raised_at", models.DateTimeField(verbose_name="since")),
-                (
-                    "ended_at",
-                    models.DateTimeField(
-                        db_index=True, help_text="Empty: it is open.", null=True, verbose_name="ended"
-                    ),
-                ),
-                (
-                    "reported_at",
-                    models.DateTimeField(
-                        help_text="When messages about it were last written. Empty: it is muted.",
-                        null=True,
-                        verbose_name="reported",
-                    ),
-                ),
-                ("args", models.JSONField(default=dict)),
-            ],
-            options={
-                "verbose_name": "alert",
-                "verbose_name_plural": "alerts",
-                "default_permissions": ("view",),
-            },
-        ),
         migrations.CreateModel(
             name="AlertMute",
             fields=[
@@ -1983,352 +2274,43 @@ class Migration(migrations.Migration):
                 ("ends_at", models.DateTimeField(db_index=True, verbose_name="until")),
                 ("reason", models.CharField(blank=True, max_length=500, verbose_name="reason")),
                 ("muted_by", models.CharField(blank=True, editable=False, max_length=150, verbose_name="muted by")),
+                (
+                    "group",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="alert_mutes",
+                        to="chroniker.group",
+                        verbose_name="group",
+                    ),
+                ),
+                (
+                    "job",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="alert_mutes",
+                        to="chroniker.job",
+                        verbose_name="job",
+                    ),
+                ),
             ],
             options={
                 "verbose_name": "mute",
                 "verbose_name_plural": "mutes",
                 "ordering": ("-ends_at",),
-            },
-        ),
-        migrations.AddField(
-            model_name="group",
-            name="alert_done_by",
-            field=models.CharField(
-                blank=True,
-                help_text="Alert when the last scheduled time before this time of day has no success by then: 06:00, or 06:00 mon-fri. In the time zone of the job. “never”: no such alert.",
-                max_length=50,
-                validators=[chroniker.models.alert_fields.validate_done_by],
-                verbose_name="done by",
-            ),
-        ),
-        migrations.AddField(
-            model_name="group",
-            name="alert_failures",
-            field=models.PositiveIntegerField(
-                blank=True,
-                help_text="Alert when so many runs in a row have failed, retries included in each. Empty: 1. 0: never.",
-                null=True,
-                verbose_name="failing after",
-            ),
-        ),
-        migrations.AddField(
-            model_name="group",
-            name="alert_repeat_seconds",
-            field=models.PositiveIntegerField(
-                blank=True,
-                help_text="Send an open alert again each time so long has passed. 0: never.",
-                null=True,
-                validators=[django.core.validators.MaxValueValidator(31622400)],
-                verbose_name="repeat after, seconds",
-            ),
-        ),
-        migrations.AddField(
-            model_name="group",
-            name="alert_revision",
-            field=models.BigIntegerField(default=0, editable=False),
-        ),
-        migrations.AddField(
-            model_name="group",
-            name="alert_revision_seen",
-            field=models.BigIntegerField(default=0, editable=False),
-        ),
-        migrations.AddField(
-            model_name="group",
-            name="alert_run_seconds",
-            field=models.PositiveIntegerField(
-                blank=True,
-                help_text="Alert when a run takes longer. 0: never.",
-                null=True,
-                validators=[django.core.validators.MaxValueValidator(31622400)],
-                verbose_name="slow after, seconds",
-            ),
-        ),
-        migrations.AddField(
-            model_name="group",
-            name="alert_start_seconds",
-            field=models.PositiveIntegerField(
-                blank=True,
-                help_text="Alert when a scheduled time has not started so long after it. 0: never.",
-                null=True,
-                validators=[django.core.validators.MaxValueValidator(31622400)],
-                verbose_name="late after, seconds",
-            ),
-        ),
-        migrations.AddField(
-            model_name="group",
-            name="resumed_at",
-            field=models.DateTimeField(
-                editable=False,
-                help_text="The end of its last pause: lateness counts from here at the earliest.",
-                null=True,
-            ),
-        ),
-        migrations.AddField(
-            model_name="job",
-            name="alert_done_by",
-            field=models.CharField(
-                blank=True,
-                help_text="Alert when the last scheduled time before this time of day has no success by then: 06:00, or 06:00 mon-fri. In the time zone of the job. “never”: no such alert.",
-                max_length=50,
-                validators=[chroniker.models.alert_fields.validate_done_by],
-                verbose_name="done by",
-            ),
-        ),
-        migrations.AddField(
-            model_name="job",
-            name="alert_failures",
-            field=models.PositiveIntegerField(
-                blank=True,
-                help_text="Alert when so many runs in a row have failed, retries included in each. Empty: 1. 0: never.",
-                null=True,
-                verbose_name="failing after",
-            ),
-        ),
-        migrations.AddField(
-            model_name="job",
-            name="alert_repeat_seconds",
-            field=models.PositiveIntegerField(
-                blank=True,
-                help_text="Send an open alert again each time so long has passed. 0: never.",
-                null=True,
-                validators=[django.core.validators.MaxValueValidator(31622400)],
-                verbose_name="repeat after, seconds",
-            ),
-        ),
-        migrations.AddField(
-            model_name="job",
-            name="alert_run_seconds",
-            field=models.PositiveIntegerField(
-                blank=True,
-                help_text="Alert when a run takes longer. 0: never.",
-                null=True,
-                validators=[django.core.validators.MaxValueValidator(31622400)],
-                verbose_name="slow after, seconds",
-            ),
-        ),
-        migrations.AddField(
-            model_name="job",
-            name="alert_start_seconds",
-            field=models.PositiveIntegerField(
-                blank=True,
-                help_text="Alert when a scheduled time has not started so long after it. 0: never.",
-                null=True,
-                validators=[django.core.validators.MaxValueValidator(31622400)],
-                verbose_name="late after, seconds",
-            ),
-        ),
-        migrations.AddField(
-            model_name="jobstate",
-            name="alert_at",
-            field=models.DateTimeField(
-                help_text="The earliest time at which an alert may have to be raised. Empty: time raises none.",
-                null=True,
-            ),
-        ),
-        migrations.AddField(
-            model_name="jobstate",
-            name="alerts_open",
-            field=models.PositiveSmallIntegerField(
-                default=0, help_text="The kinds of its open alerts, a bit each. 0: none is open."
-            ),
-        ),
-        migrations.AddField(
-            model_name="jobstate",
-            name="done_until",
-            field=models.DateTimeField(
-                help_text="The last instant that a successful run was for, whatever triggered it. Empty: none.",
-                null=True,
-            ),
-        ),
-        migrations.AddField(
-            model_name="jobstate",
-            name="expected_since",
-            field=models.DateTimeField(
-                help_text="Earlier instants are not expected to be done: the job was edited, enabled or adopted.",
-                null=True,
-            ),
-        ),
-        migrations.AddField(
-            model_name="jobstate",
-            name="resumed_at",
-            field=models.DateTimeField(
-                help_text="The end of its last hold: lateness counts from here at the earliest.", null=True
-            ),
-        ),
-        migrations.AddField(
-            model_name="switch",
-            name="alert_revision",
-            field=models.BigIntegerField(default=0, editable=False),
-        ),
-        migrations.AddField(
-            model_name="switch",
-            name="alert_revision_seen",
-            field=models.BigIntegerField(default=0, editable=False),
-        ),
-        migrations.AddField(
-            model_name="switch",
-            name="alert_settings",
-            field=models.CharField(blank=True, editable=False, max_length=64),
-        ),
-        migrations.AddField(
-            model_name="switch",
-            name="resumed_at",
-            field=models.DateTimeField(
-                editable=False,
-                help_text="The end of its last pause: lateness counts from here at the earliest.",
-                null=True,
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="jobstate",
-            index=models.Index(fields=["alert_at"], name="chroniker_state_alert_at"),
-        ),
-        migrations.AddField(
-            model_name="alert",
-            name="job",
-            field=models.ForeignKey(
-                db_constraint=False,
-                null=True,
-                on_delete=django.db.models.deletion.CASCADE,
-                related_name="alerts",
-                to="chroniker.job",
-                verbose_name="job",
-            ),
-        ),
-        migrations.AddField(
-            model_name="alert",
-            name="run",
-            field=models.ForeignKey(
-                db_constraint=False,
-                db_index=False,
-                null=True,
-                on_delete=django.db.models.deletion.DO_NOTHING,
-                related_name="+",
-                to="chroniker.run",
-            ),
-        ),
-        migrations.AddField(
-            model_name="alertmute",
-            name="group",
-            field=models.ForeignKey(
-                blank=True,
-                null=True,
-                on_delete=django.db.models.deletion.CASCADE,
-                related_name="alert_mutes",
-                to="chroniker.group",
-                verbose_name="group",
-            ),
-        ),
-        migrations.AddField(
-            model_name="alertmute",
-            name="job",
-            field=models.ForeignKey(
-                blank=True,
-                null=True,
-                on_delete=django.db.models.deletion.CASCADE,
-                related_name="alert_mutes",
-                to="chroniker.job",
-                verbose_name="job",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="alert",
-            constraint=models.UniqueConstraint(fields=("scope", "kind", "key"), name="chroniker_alert_once"),
-        ),
-        migrations.AddConstraint(
-            model_name="alertmute",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("ends_at__gte", models.F("starts_at"))), name="chroniker_mute_ends_after_start"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="alertmute",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("job__isnull", True), ("group__isnull", True), _connector="OR"),
-                name="chroniker_mute_job_or_group",
-            ),
-        ),
-        # -- channels --
-        migrations.CreateModel(
-            name="Channel",
-            fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("name", models.CharField(max_length=100, unique=True, verbose_name="name")),
-                (
-                    "kind",
-                    models.CharField(
-                        choices=[
-                            ("MAIL", "email"),
-                            ("WEBHOOK", "webhook"),
-                            ("SLACK", "Slack"),
-                            ("TEAMS", "Microsoft Teams"),
-                            ("PAGERDUTY", "PagerDuty"),
-                            ("JSON", "JSON of your own"),
-                            ("PING", "ping (healthchecks.io and others)"),
-                            ("SENTRY", "Sentry check-in"),
-                        ],
-                        max_length=10,
-                        verbose_name="kind",
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("ends_at__gte", models.F("starts_at"))),
+                        name="chroniker_mute_ends_after_start",
                     ),
-                ),
-                (
-                    "target",
-                    models.CharField(
-                        blank=True,
-                        help_text="Email: addresses, user:NAME and owner, with commas between. Webhook, Slack, Teams, JSON: the https:// address that the service gave you. PagerDuty: empty, or its address for the EU. Ping: the address of the check; {slug} in it becomes the job's name. Sentry: the DSN of the project. Or setting:CHRONIKER_CHANNEL_NAME or env:CHRONIKER_CHANNEL_NAME, to keep it out of the database.",
-                        max_length=1000,
-                        verbose_name="target",
+                    models.CheckConstraint(
+                        condition=models.Q(("job__isnull", True), ("group__isnull", True), _connector="OR"),
+                        name="chroniker_mute_job_or_group",
                     ),
-                ),
-                (
-                    "secret",
-                    models.CharField(
-                        blank=True,
-                        help_text="Webhook: the key that signs each message, or empty. PagerDuty: the integration key. Or setting: or env:, as for the target.",
-                        max_length=300,
-                        verbose_name="secret",
-                    ),
-                ),
-                (
-                    "template",
-                    models.TextField(
-                        blank=True,
-                        help_text="JSON of your own: the body, with placeholders in its texts, such as {{ job }} and {{ text }}.",
-                        max_length=10000,
-                        verbose_name="template",
-                    ),
-                ),
-                (
-                    "events",
-                    models.JSONField(
-                        blank=True,
-                        default=list,
-                        help_text="Choose none for all alerts and alarms, and no runs.",
-                        verbose_name="events",
-                    ),
-                ),
-                (
-                    "is_default",
-                    models.BooleanField(
-                        default=False,
-                        help_text="For jobs for which neither the job nor its group has a channel, and for alarms about the scheduler.",
-                        verbose_name="default",
-                    ),
-                ),
-                (
-                    "send_output",
-                    models.BooleanField(
-                        default=False,
-                        help_text="Email and ping: with the last 50 lines of the run's output.",
-                        verbose_name="send output",
-                    ),
-                ),
-                ("is_about_runs", models.BooleanField(default=False, editable=False)),
-            ],
-            options={
-                "verbose_name": "channel",
-                "verbose_name_plural": "channels",
-                "ordering": ("name",),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -2344,82 +2326,6 @@ class Migration(migrations.Migration):
                 "default_permissions": (),
             },
         ),
-        migrations.AddField(
-            model_name="outbox",
-            name="alert",
-            field=models.ForeignKey(
-                db_index=False,
-                null=True,
-                on_delete=django.db.models.deletion.CASCADE,
-                related_name="messages",
-                to="chroniker.alert",
-            ),
-        ),
-        migrations.AddField(
-            model_name="outbox",
-            name="digest",
-            field=models.UUIDField(editable=False, null=True),
-        ),
-        migrations.AddField(
-            model_name="outbox",
-            name="event",
-            field=models.CharField(blank=True, max_length=30, verbose_name="event"),
-        ),
-        migrations.AddField(
-            model_name="outbox",
-            name="is_urgent",
-            field=models.BooleanField(default=False),
-        ),
-        migrations.AddField(
-            model_name="outbox",
-            name="message_id",
-            field=models.UUIDField(default=chroniker.models.base.uuid7, editable=False),
-        ),
-        migrations.AddField(
-            model_name="outbox",
-            name="sequence",
-            field=models.PositiveIntegerField(default=0),
-        ),
-        migrations.AddIndex(
-            model_name="outbox",
-            index=models.Index(fields=["is_urgent", "send_at"], name="chroniker_outbox_urgent"),
-        ),
-        migrations.AddConstraint(
-            model_name="outbox",
-            constraint=models.UniqueConstraint(
-                fields=("run", "channel", "event", "sequence"), name="chroniker_outbox_once"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="outbox",
-            constraint=models.UniqueConstraint(
-                fields=("alert", "channel", "event", "sequence"), name="chroniker_outbox_alert"
-            ),
-        ),
-        migrations.AddField(
-            model_name="group",
-            name="channels",
-            field=models.ManyToManyField(
-                blank=True,
-                help_text="They get messages about its jobs that have no channel of their own.",
-                related_name="groups",
-                to="chroniker.channel",
-                verbose_name="channels",
-            ),
-        ),
-        migrations.AddField(
-            model_name="job",
-            name="channels",
-            field=models.ManyToManyField(
-                blank=True,
-                help_text="They get messages about this job. Choose none for those of its group, else the default ones.",
-                related_name="jobs",
-                to="chroniker.channel",
-                verbose_name="channels",
-            ),
-        ),
-        # -- end of channels --
-        # -- backfills
         migrations.CreateModel(
             name="Backfill",
             fields=[
@@ -2523,86 +2429,18 @@ class Migration(migrations.Migration):
                     "failed",
                     models.PositiveIntegerField(default=0, help_text="With all their retries.", verbose_name="failed"),
                 ),
+                (
+                    "job",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="backfills", to="chroniker.job"
+                    ),
+                ),
             ],
             options={
                 "verbose_name": "backfill",
                 "verbose_name_plural": "backfills",
                 "default_permissions": ("view",),
+                "indexes": [models.Index(fields=["finished_at", "job"], name="chroniker_backfill_open")],
             },
         ),
-        migrations.AddField(
-            model_name="jobstate",
-            name="backfill_at",
-            field=models.DateTimeField(
-                help_text="When a tick may claim the next run of its backfill. Empty: none, or its run is open.",
-                null=True,
-            ),
-        ),
-        migrations.AddField(
-            model_name="run",
-            name="backfill",
-            field=models.UUIDField(
-                help_text="The backfill that it is part of. Empty: none, or a child of such a run.", null=True
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="jobstate",
-            index=chroniker.models.indexes.SparseIndex(fields=["backfill_at"], name="chroniker_state_backfill"),
-        ),
-        migrations.AddConstraint(
-            model_name="run",
-            constraint=models.UniqueConstraint(
-                fields=("job", "instant", "backfill", "attempt"), name="chroniker_run_backfill"
-            ),
-        ),
-        migrations.AddField(
-            model_name="backfill",
-            name="job",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.CASCADE, related_name="backfills", to="chroniker.job"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="backfill",
-            index=models.Index(fields=["finished_at", "job"], name="chroniker_backfill_open"),
-        ),
-        # -- tags
-        migrations.CreateModel(
-            name="Tag",
-            fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                (
-                    "name",
-                    models.CharField(
-                        max_length=50,
-                        unique=True,
-                        validators=[
-                            django.core.validators.RegexValidator(
-                                "^[a-z0-9][a-z0-9_.:-]{0,49}\\Z",
-                                "A tag has at most 50 of these characters: a-z 0-9 _ . : -, and begins with a letter or digit.",
-                            )
-                        ],
-                        verbose_name="name",
-                    ),
-                ),
-            ],
-            options={
-                "verbose_name": "tag",
-                "verbose_name_plural": "tags",
-                "ordering": ("name",),
-                "default_permissions": (),
-            },
-        ),
-        migrations.AddField(
-            model_name="job",
-            name="tags",
-            field=models.ManyToManyField(
-                blank=True,
-                help_text="Words by which lists of jobs are filtered, with spaces between.",
-                related_name="jobs",
-                to="chroniker.tag",
-                verbose_name="tags",
-            ),
-        ),
-        # -- end of tags
     ]
