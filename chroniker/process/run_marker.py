@@ -67,7 +67,7 @@ def _carries(pid: int, entry: bytes) -> bool:
 
 
 def kill_marked_processes(run_id: UUID, keeper: int = 0) -> list[process_tree.Survivor]:
-    """Kill the remaining processes of a run; returns those that could not be killed within some seconds.
+    """Kill the remaining processes of a run, and wait for their end; returns those that live after some seconds.
 
     For a run whose keeper is dead or no longer works.
     """
@@ -75,16 +75,20 @@ def kill_marked_processes(run_id: UUID, keeper: int = 0) -> list[process_tree.Su
     if keeper:
         _sweep_below(keeper, until)
     quiet = 0
+    dying: dict[int, process_tree.Survivor] = {}
     while quiet < _QUIET_SCANS:  # one scan may miss a process that forks all the time; several hardly do
         found = []
         for pid in find_marked_processes(run_id):
             process_tree.send(pid, signal.SIGSTOP)
             found.append(pid)
-        quiet = 0 if found else quiet + 1
-        for pid in process_tree.stop_walk(found):
+        dying |= {pid: process_tree.Survivor.of(pid) for pid in process_tree.stop_walk(found)}
+        # A process that is ending shows its mark no more, and may hold its files and locks for a moment longer.
+        dying = {pid: process for pid, process in dying.items() if process.is_alive}
+        for pid in dying:
             process_tree.send(pid, signal.SIGKILL)
+        quiet = 0 if found or dying else quiet + 1
         if time.monotonic() > until:
-            return [process_tree.Survivor.of(pid) for pid in found]
+            return list(dying.values())
         time.sleep(0.002)
     return []
 

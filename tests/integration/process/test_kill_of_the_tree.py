@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -12,8 +13,9 @@ from uuid import uuid4
 
 import pytest
 
+from chroniker.process import process_tree, run_marker
 from chroniker.process.kernel import boot_clock
-from chroniker.process.run_spec import RunOutcome
+from chroniker.process.run_spec import RUN_ID, RunOutcome
 from chroniker.worker import run_control
 from tests.support.processes import MARK, marked, wait_until
 from tests.support.supervision import tree
@@ -212,3 +214,15 @@ def test_the_tree_is_killed_on_a_lost_lease_even_if_the_keeper_is_stopped(
         wait_until(lambda: "finish" in report.names())
     assert supervised.end().how == "lost"
     assert report.living_at_finish == []
+
+
+def test_a_sweep_waits_until_the_killed_processes_have_ended() -> None:
+    # The kernel frees much memory slowly, and hides the environment meanwhile.
+    code = "block = b'.' * 2**30; print(flush=True); import time; time.sleep(60)"
+    run_id = uuid4()
+    with subprocess.Popen(
+        [sys.executable, "-c", code], env={RUN_ID: str(run_id)}, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None and process.stdout.readline() == "\n"
+        assert run_marker.kill_marked_processes(run_id) == []
+        assert process_tree.state(process.pid) == "Z"
