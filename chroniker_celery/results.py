@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from copy import copy
 from functools import partial
@@ -19,8 +19,10 @@ from celery.backends.base import Backend
 from django.db import IntegrityError, connections
 from django.db.models import QuerySet
 
+from chroniker.conf import settings
 from chroniker.escaping import one_line
 from chroniker.executors import report_connections
+from chroniker.executors.transaction_setting import asynchronous_commit
 from chroniker.models import Run
 from chroniker_celery.publish import TASK
 
@@ -59,13 +61,19 @@ class Results:
             store = partial(getattr(backend, method), task_id, *args, **kwargs)
             # The parent of a pool stores results of lost processes: it keeps no connection, because it forks.
             if is_in_database and report_connections.has_idle():
-                report_connections.twice(store)
+                report_connections.twice(partial(_without_wait, store))
             else:
                 store()
         except Exception as error:  # any backend's exception
             logger.warning(
                 "The result of run %s was not stored: %s: %s", task_id, type(error).__name__, one_line(error)
             )
+
+
+def _without_wait(store: Callable[[], Any]) -> None:
+    """Do not wait for the disk: the run's own record has its outcome, and that commit has waited."""
+    with asynchronous_commit(settings.database):
+        store()
 
 
 def _with_few_retries(backend: Any) -> Any:

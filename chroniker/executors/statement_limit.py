@@ -6,18 +6,16 @@ limit that client's statements.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.db import connections, transaction
+from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-Execute = Callable[[str, Any, bool, dict[str, Any]], Any]
+from chroniker.executors.transaction_setting import Execute, TransactionSetting
 
 _SHORTEST = 0.1
-_IDLE = 0  # libpq's PQTRANS_IDLE
 #: The statements of the ORM that may take long. MariaDB does not accept the limit before every other statement.
 _LIMITABLE = ("SELECT", "INSERT", "UPDATE", "DELETE", "REPLACE")
 
@@ -34,7 +32,7 @@ def statement_limit(alias: str, seconds: float) -> Iterator[None]:
     if connection.in_atomic_block:
         yield
     elif connection.vendor == "postgresql":
-        with connection.execute_wrapper(_LimitTransactions(seconds)):
+        with connection.execute_wrapper(TransactionSetting("statement_timeout", str(int(seconds * 1000)))):
             yield
     elif connection.vendor == "mysql" and connection.mysql_is_mariadb:  # type: ignore[attr-defined]
         with connection.execute_wrapper(_limit_statements(seconds)):
@@ -43,40 +41,6 @@ def statement_limit(alias: str, seconds: float) -> Iterator[None]:
         if connection.vendor == "sqlite":
             _wait_for_lock(connection, seconds)
         yield
-
-
-class _LimitTransactions:
-    """PostgreSQL: SET LOCAL is the first statement of each transaction; it ends with the transaction."""
-
-    def __init__(self, seconds: float) -> None:
-        self._limit = f"SET LOCAL statement_timeout = {int(seconds * 1000)}"
-
-    def __call__(self, execute: Execute, sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
-        connection: BaseDatabaseWrapper = context["connection"]
-        if not _is_new_transaction(connection):
-            return execute(sql, params, many, context)
-        if not many and _takes_two_statements(context["cursor"].cursor):
-            # One message to the server, which is one transaction of its own outside of ``atomic``.
-            result = execute(f"{self._limit}; {sql}", params, many, context)
-            context["cursor"].cursor.nextset()
-            return result
-        if not connection.in_atomic_block:
-            with transaction.atomic(using=connection.alias):
-                return self(execute, sql, params, many, context)
-        with connection.connection.cursor() as cursor:
-            cursor.execute(self._limit)
-        return execute(sql, params, many, context)
-
-
-def _is_new_transaction(connection: BaseDatabaseWrapper) -> bool:
-    """Whether the driver has not sent BEGIN yet: it does so with the first statement."""
-    return int(connection.connection.info.transaction_status) == _IDLE
-
-
-def _takes_two_statements(cursor: Any) -> bool:
-    """Whether the driver sends two statements as one text: psycopg 3, where it fills in the parameters itself."""
-    psycopg = sys.modules.get("psycopg")
-    return psycopg is not None and isinstance(cursor, psycopg.ClientCursor)
 
 
 def _limit_statements(seconds: float) -> Callable[..., Any]:
