@@ -5,17 +5,21 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from django.db.models import Model, Q, QuerySet
 
 from chroniker.eligibility import due, pauses
+from chroniker.eligibility import groups as group_limits
 from chroniker.eligibility.claim_kinds import SCHEDULED
 from chroniker.insights import health_facts
 from chroniker.insights.capped_counts import CountUpTo
 from chroniker.insights.distinct_values import distinct_values
 from chroniker.models import Group, Job, JobState, Lease, Run, Status, Tag
+from chroniker.models.compiled import Given, fetch
 
+Moment = dt.datetime | Given  #: a query that is compiled once is given it later
 #: Numbers above this one are not counted.
 MOST_COUNTED = 1_000
 #: A queued run that no worker has taken for this long needs attention.
@@ -49,49 +53,103 @@ class JobFilter:
         return self == JobFilter()
 
 
+@dataclass(frozen=True)
 class Conditions:
-    """The conditions on Job at ``now``. Makes at most two statements besides those of the health, which are cached: the
-    pause, and groups without room.
+    """The conditions on Job at ``now``.
 
     Each is a search among the ids that an index gives: one "OR" over two tables would read all jobs. Whether a job is
-    enabled is checked for the jobs that were found: a join with the states would read all jobs too.
+    enabled is checked for the jobs that were found: a join with the states would read all jobs too. ``shut``: the
+    groups without room.
     """
 
-    def __init__(self, now: dt.datetime) -> None:
-        self.now = now
-        overdue_before = now - health_facts.cached_overdue_after(now)
-        is_paused = pauses.global_pause() is not None
-        states, open_runs = JobState.objects.all(), Lease.objects.filter(slot="")
-        overdue = states.none() if is_paused else due.find(SCHEDULED, overdue_before)
-        running = open_runs.filter(run__status=Status.RUNNING)
-        queued = open_runs.filter(run__status=Status.CLAIMED)
-        stuck = queued.filter(run__claimed_at__lt=now - STUCK_AFTER)
-        held = states.filter(held_at__isnull=False)
-        due_now = states.filter(next_run__lte=now, held_at=None).exclude(pk__in=open_runs.values("job"))
-        retrying = states.filter(retry_at__isnull=False)
-        failing = states.filter(failing_since__isnull=False)
-        broken = states.filter(schedule_error_since__isnull=False)
-        attention, waiting = (failing, broken, held, overdue), (due_now, retrying)
-        self.attention = _any_of(attention, stuck)
-        self.running = Q(pk__in=_jobs_of(running))
-        self.waiting = _any_of(waiting, queued)
-        # DISTINCT: else PostgreSQL joins its tables with all jobs, in the order in which they are written.
-        self.overdue = Q(pk__in=_jobs_of(overdue).distinct())
-        self.failing = _any_of([failing])
-        self.held = _any_of([held])
-        never = states.filter(last_status="").exclude(pk__in=open_runs.values("job")).order_by().values("pk")
-        self.never = Q(pk__in=never.union(jobs_without_state()))
-        # SQLite looks up no index for a column that stands alone as a condition.
-        disabled = Job.objects.filter(enabled__in=[False]).values("pk")
-        without_next_run = JobState.objects.filter(next_run=None).values("pk")
-        self.disabled = Q(enabled__in=[False])
-        self.unplanned = Q(pk__in=disabled.order_by().union(jobs_without_state(), without_next_run.order_by()))
-        #: Those of the first two bands: they need attention, run, or wait.
-        self.active = _any_of([*attention, *waiting], open_runs)
+    now: Moment
+    overdue_before: Moment
+    stuck_before: Moment
+    is_paused: bool
+    shut: tuple[int, ...]
 
     def shown(self, name: str) -> Q:
         found: Q = Q() if name == "all" else getattr(self, name)
         return found
+
+    @cached_property
+    def attention(self) -> Q:
+        return _any_of(self._in_trouble, self._queued.filter(run__claimed_at__lt=self.stuck_before))
+
+    @cached_property
+    def running(self) -> Q:
+        return Q(pk__in=_jobs_of(_open_runs().filter(run__status=Status.RUNNING)))
+
+    @cached_property
+    def waiting(self) -> Q:
+        return _any_of(self._pending, self._queued)
+
+    @cached_property
+    def overdue(self) -> Q:
+        # DISTINCT: else PostgreSQL joins its tables with all jobs, in the order in which they are written.
+        return Q(pk__in=_jobs_of(self._overdue).distinct())
+
+    @cached_property
+    def failing(self) -> Q:
+        return _any_of([JobState.objects.filter(failing_since__isnull=False)])
+
+    @cached_property
+    def held(self) -> Q:
+        return _any_of([JobState.objects.filter(held_at__isnull=False)])
+
+    @cached_property
+    def never(self) -> Q:
+        booked = JobState.objects.filter(last_status="").exclude(pk__in=_open_runs().values("job"))
+        return Q(pk__in=booked.order_by().values("pk").union(jobs_without_state()))
+
+    @cached_property
+    def disabled(self) -> Q:
+        return Q(enabled__in=[False])  # SQLite looks up no index for a column that stands alone as a condition
+
+    @cached_property
+    def unplanned(self) -> Q:
+        disabled = Job.objects.filter(self.disabled).order_by().values("pk")
+        without_next_run = JobState.objects.filter(next_run=None).order_by().values("pk")
+        return Q(pk__in=disabled.union(jobs_without_state(), without_next_run))
+
+    @cached_property
+    def active(self) -> Q:
+        """Those of the first two bands: they need attention, run, or wait."""
+        return _any_of([*self._in_trouble, *self._pending], _open_runs())
+
+    @property
+    def _in_trouble(self) -> tuple[QuerySet[JobState], ...]:
+        states = JobState.objects.all()
+        failing, broken = states.filter(failing_since__isnull=False), states.filter(schedule_error_since__isnull=False)
+        return failing, broken, states.filter(held_at__isnull=False), self._overdue
+
+    @property
+    def _pending(self) -> tuple[QuerySet[JobState], ...]:
+        due_now = JobState.objects.filter(next_run__lte=self.now, held_at=None)
+        retrying = JobState.objects.filter(retry_at__isnull=False)
+        return due_now.exclude(pk__in=_open_runs().values("job")), retrying
+
+    @property
+    def _queued(self) -> QuerySet[Lease]:
+        return _open_runs().filter(run__status=Status.CLAIMED)
+
+    @property
+    def _overdue(self) -> QuerySet[JobState]:
+        if self.is_paused:
+            return JobState.objects.none()
+        return due.find(SCHEDULED, self.overdue_before, groups=False).filter(group_limits.outside(self.shut))  # type: ignore[arg-type]
+
+
+def conditions_at(now: dt.datetime) -> Conditions:
+    """At most two statements besides those of the health, which are cached: the pause, and groups without room."""
+    overdue_before = now - health_facts.cached_overdue_after(now)
+    is_paused = pauses.global_pause() is not None
+    shut = () if is_paused else tuple(group_limits.closed_ids())
+    return Conditions(now, overdue_before, now - STUCK_AFTER, is_paused, shut)
+
+
+def _open_runs() -> QuerySet[Lease]:
+    return Lease.objects.filter(slot="")
 
 
 def jobs_without_state() -> QuerySet[Any]:
@@ -123,7 +181,7 @@ def matching(chosen: JobFilter, conditions: Conditions) -> QuerySet[Job]:
     return found.filter(_search(found, chosen.search.split())) if chosen.search else found
 
 
-def _ran_on(host: str, since: dt.datetime) -> set[int]:
+def _ran_on(host: str, since: Any) -> set[int]:
     """The jobs that ran there lately, by its newest runs, or that may run nowhere else. Two statements."""
     runs = Run.objects.filter(host=host, claimed_at__gt=since).order_by("-claimed_at")
     bound = Job.objects.filter(hostname=host).order_by()
@@ -149,9 +207,16 @@ def _contains(word: str) -> Q:
 
 def counts(conditions: Conditions) -> dict[str, int]:
     """By the names of ``SHOWS``. One statement."""
+    moments = {name: getattr(conditions, name) for name in ("now", "overdue_before", "stuck_before")}
+    rows = fetch(_counts, conditions.is_paused, conditions.shut, **moments)
+    return dict(zip(SHOWS, rows[0], strict=True)) if rows else dict.fromkeys(SHOWS, 0)
+
+
+def _counts(is_paused: bool, shut: tuple[int, ...], **moments: Moment) -> QuerySet[Job, Any]:
+    """One row; none without jobs."""
+    conditions = Conditions(**moments, is_paused=is_paused, shut=shut)
     numbers = {f"n_{name}": CountUpTo(Job.objects.filter(conditions.shown(name)), MOST_COUNTED + 1) for name in SHOWS}
-    row = Job.objects.annotate(**numbers).order_by("pk").values(*numbers).first() or {}
-    return {name: row.get(f"n_{name}", 0) for name in SHOWS}
+    return Job.objects.annotate(**numbers).order_by("pk").values_list(*numbers)[:1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ def list_code_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
     """The source of a ``jobs`` module with the jobs that the list shows with this query, at most ``MOST_JOBS``."""
     if not job_admin.has_view_or_change_permission(request):
         raise PermissionDenied
-    shown = job_filters.matching(job_filter(request), job_filters.Conditions(database_now()))
+    shown = job_filters.matching(job_filter(request), job_filters.conditions_at(database_now()))
     jobs = list(
         shown.select_related("group", "calendar")
         .prefetch_related("channels", "tags")

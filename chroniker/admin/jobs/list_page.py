@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from django.apps import apps
 from django.core.exceptions import PermissionDenied
-from django.db.models import prefetch_related_objects
+from django.db.models import Prefetch, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
@@ -20,7 +20,7 @@ from chroniker.admin.shared.site_links import admin_url
 from chroniker.clock.database_clock import database_now
 from chroniker.insights import health_facts, job_filters, job_order
 from chroniker.insights.health import health
-from chroniker.insights.job_filters import MOST_COUNTED, SHOWS, Conditions, JobFilter
+from chroniker.insights.job_filters import MOST_COUNTED, SHOWS, JobFilter, conditions_at
 from chroniker.insights.job_status import fetch_job_status
 from chroniker.insights.latest_runs import latest_runs
 from chroniker.models import Job
@@ -61,9 +61,9 @@ def list_page(job_admin: Any, request: HttpRequest) -> HttpResponse:
     if not job_admin.has_view_or_change_permission(request):
         raise PermissionDenied
     chosen, order, now = job_filter(request), _order(request), database_now()
-    conditions, cursor = Conditions(now), request.GET.get("after", "")
+    conditions, cursor = conditions_at(now), request.GET.get("after", "")
     page = job_order.page(chosen, conditions, order, cursor)
-    prefetch_related_objects(page.jobs, "tags")  # once, not for each band
+    prefetch_related_objects(page.jobs, Prefetch("tags", to_attr="shown_tags"))  # a list: no manager for each row
     may = rights(job_admin, request)
     overviews = fetch_job_status(page.jobs, now, health_facts.cached(now)).values()
     past = latest_runs([each.state for each in overviews]) if may.view_runs else {}

@@ -12,7 +12,7 @@ from chroniker.clock.database_clock import database_now
 from chroniker.insights import health_facts, job_filters
 from chroniker.insights.attention import attention
 from chroniker.insights.current_work import current_work
-from chroniker.insights.job_filters import Conditions, JobFilter
+from chroniker.insights.job_filters import JobFilter, conditions_at
 from chroniker.insights.job_status import fetch_job_status
 from chroniker.models import CatchUp, Group, Job, JobState, Ticker, Trigger
 from chroniker.scheduler.manual_runs import run_now
@@ -43,7 +43,7 @@ def overdue_in(job: Job) -> set[str]:
     status = fetch_job_status([Job.objects.get(pk=job.pk)], now)[job.pk]
     found = {
         "state": status.state_code == "overdue",
-        "filter": job_filters.matching(JobFilter(show="overdue"), Conditions(now)).filter(pk=job.pk).exists(),
+        "filter": job_filters.matching(JobFilter(show="overdue"), conditions_at(now)).filter(pk=job.pk).exists(),
         "start page": ("overdue", job.pk) in [(each.code, each.job.pk) for each in current_work(now).waiting],
         "attention": ("overdue", job) in [(item.kind, item.job) for item in attention(now).items],
         "health": facts.overdue_since is not None,
