@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from chroniker.models import Job, JobState
-from chroniker.models.unsaved import unsaved
+from chroniker.models.unsaved import partial
 
 
 def light_states(
@@ -16,11 +16,11 @@ def light_states(
 ) -> Iterator[tuple[JobState, tuple[Any, ...]]]:
     """The first ``most`` of these states, each with its job and the values of ``more``. One statement.
 
-    State and job have the columns that are named, by ``attname``; others have the value of a new row.
+    State and job have the columns that are named, by ``attname``. Do not use others: each takes a statement.
     """
     names = [*columns, *(f"job__{name}" for name in job_columns), *more]
     of_job, others = len(columns), len(columns) + len(job_columns)
     for row in states.values_list(*names)[:most]:
-        state = unsaved(JobState, **dict(zip(columns, row, strict=False)))
-        state._state.fields_cache["job"] = unsaved(Job, **dict(zip(job_columns, row[of_job:others], strict=True)))
+        state = partial(JobState, columns, row[:of_job])
+        state._state.fields_cache["job"] = partial(Job, job_columns, row[of_job:others])
         yield state, row[others:]

@@ -17,7 +17,7 @@ from chroniker.insights.timeline_rows import Lane, Rows, arrange
 from chroniker.insights.timeline_runs import PastRun, latest_runs, open_runs, past_runs
 from chroniker.models import Group, HostService, JobState, RunHour
 from chroniker.models.schedule_fields import SPEC_FIELDS
-from chroniker.models.unsaved import unsaved
+from chroniker.models.unsaved import partial
 
 #: Jobs with a next run, past runs, expected runs for the collisions, and hourly counts that are read or computed.
 MOST_JOBS, MOST_RUNS, MOST_EXPECTED = 2000, 2000, 5000
@@ -95,19 +95,15 @@ def _states(high: dt.datetime, most: int) -> Iterator[JobState]:
     for state, of_group in light_states(states, most, _STATE, _JOB, [f"job__group__{name}" for name in _GROUP]):
         job = state.job
         if job.group_id is not None and job.group_id not in groups:
-            groups[job.group_id] = unsaved(Group, **dict(zip(_GROUP, of_group, strict=True)))
+            groups[job.group_id] = partial(Group, _GROUP, of_group)
         job._state.fields_cache["group"] = groups.get(job.group_id or 0)
         yield state
 
 
 def _frequent(states: Iterable[JobState], starts: Starts, often: dt.timedelta) -> set[int]:
     """Jobs that run so often, and so shortly, that single bars would touch each other."""
-    found = set[int]()
-    for state in states:
-        interval = starts.interval(state)
-        if interval is not None and interval < often and (state.p50 or 0) < often.total_seconds() / 4:
-            found.add(state.job_id)
-    return found
+    short = [state for state in states if (state.p50 or 0) < often.total_seconds() / 4]
+    return {state.job_id for state in short if (interval := starts.interval(state)) is not None and interval < often}
 
 
 def _single_since(past: Sequence[PastRun], low: dt.datetime) -> dt.datetime | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db.models import DateTimeField, F, Q, QuerySet, Subquery, Value
@@ -35,8 +36,7 @@ class JobLabel:
     group: GroupLabel | None
 
 
-@dataclass(frozen=True, slots=True)
-class PastRun:
+class PastRun(NamedTuple):  # a picture has thousands: a frozen dataclass takes three times as long
     """A run that has ended, or another run of which no more is needed."""
 
     pk: UUID

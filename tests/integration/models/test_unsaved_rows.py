@@ -1,15 +1,18 @@
-"""``unsaved`` makes the rows that the model's own constructor makes."""
+"""``unsaved`` makes the rows that the model's own constructor makes, ``partial`` those that ``only()`` reads."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 from uuid import UUID
 
 import pytest
 from django.db.models import Model
 
-from chroniker.models import JobState, Lease, Run
-from chroniker.models.unsaved import unsaved
+from chroniker.models import Job, JobState, Lease, Run
+from chroniker.models.unsaved import partial, unsaved
+from tests.support.factories import a_job
 
 
 def columns(row: Model) -> dict[str, Any]:
@@ -30,3 +33,15 @@ def test_a_row_has_the_given_columns_and_values_of_its_own() -> None:
     assert (first.job_id, first.token, second.token) == (1, 2, 3)
     first.reason_args["n"] = 1
     assert second.reason_args == {} == unsaved(Run).reason_args
+
+
+@pytest.mark.django_db
+def test_a_partial_row_reads_its_other_columns_when_they_are_used(
+    django_assert_num_queries: Callable[[int], AbstractContextManager[Any]],
+) -> None:
+    job = a_job(name="night", args="--verbosity 2")
+    row = partial(Job, ["id", "name"], [job.pk, "night"])
+    with django_assert_num_queries(0):
+        assert (row, row.pk, row.name) == (job, job.pk, "night")
+    with django_assert_num_queries(1):
+        assert row.args == "--verbosity 2"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 from uuid import UUID
@@ -103,7 +102,7 @@ def test_queues_and_groups_collide_on_their_own() -> None:
 
 def test_the_queue_of_a_job_is_that_of_its_latest_run_and_open_runs_hold_slots() -> None:
     state = a_state(1, "*/30 * * * *")
-    past = [replace(closed(1, 1, job=state.job), executor="celery", queue=queue) for queue in ("new", "old")]
+    past = [closed(1, 1, job=state.job)._replace(executor="celery", queue=queue) for queue in ("new", "old")]
     open_run = Run(job=a_state(2, "0 0 1 1 *", p50=3600.0).job, executor="celery", queue="new", started_at=NOW)
     runs = expectation([state], Starts(NOW + 30 * MINUTE), 99).runs
     services = [a_service("a", 1, "new")]
