@@ -11,6 +11,7 @@ from chroniker.eligibility.hosts import live_services
 from chroniker.insights.collision_pools import PoolCollision, Queue, slots_by_queue
 from chroniker.insights.crowding import ExpectedRun, collisions, usual_length
 from chroniker.models import Job, JobState, Run
+from chroniker.models.compiled import AnyOf
 
 #: Live workers that are read.
 MOST_WORKERS = 3000
@@ -62,7 +63,7 @@ def _queues_and_slots(
     # One search in the index for each job: a join may read all runs of these jobs.
     latest = Run.objects.filter(job=OuterRef("pk"), token=OuterRef("last_token"), parent=None)
     columns = {f"latest_{name}": Subquery(latest.values(name)[:1]) for name in ("executor", "queue")}
-    names = JobState.objects.filter(pk__in=[*ids, edited.pk or 0]).annotate(**columns).values_list("pk", *columns)
+    names = JobState.objects.filter(AnyOf("pk", [*ids, edited.pk or 0])).annotate(**columns).values_list("pk", *columns)
     queues = {pk: (executor, queue) for pk, executor, queue in names if executor}
     queue = queues.get(edited.pk or 0, _own(edited))
     return queue, queues, slots.get(queue)

@@ -129,6 +129,12 @@ def _find(word: str, table: dict[str, str]) -> str | None:
 
 
 @lru_cache(maxsize=1)
+def zone_names() -> tuple[str, ...]:
+    """All names in order. The first call reads the directories of the time zone database."""
+    return tuple(sorted(zoneinfo.available_timezones()))
+
+
+@lru_cache(maxsize=1)
 def _known_zones() -> dict[str, str]:
-    """Names by their lower-case form. Listing them reads the directories of the time zone database."""
-    return {name.lower(): name for name in sorted(zoneinfo.available_timezones(), reverse=True)}
+    """Names by their lower-case form."""
+    return {name.lower(): name for name in reversed(zone_names())}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import zoneinfo
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -21,6 +21,7 @@ from chroniker.admin.shared.input_labels import name_inputs
 from chroniker.conf import settings
 from chroniker.models import EVERY_HOST, Host, Job, Tag
 from chroniker.models.job_validation import ARGUMENT_RULE
+from chroniker.schedule.zone_suggestions import zone_names
 
 if TYPE_CHECKING:
     JobModelForm = forms.ModelForm[Job]
@@ -41,13 +42,18 @@ class SuggestionInput(forms.TextInput):
 
     def __init__(self, suggestions: Iterable[str | tuple[str, str]], attrs: dict[str, Any] | None = None) -> None:
         super().__init__(attrs)
-        self.suggestions = [(item, "") if isinstance(item, str) else item for item in suggestions]
+        self.suggestions = tuple((item, "") if isinstance(item, str) else item for item in suggestions)
 
     def render(self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: Any = None) -> SafeString:
         list_id = f"{name}-suggestions"
         field = super().render(name, value, {**(attrs or {}), "list": list_id, "autocomplete": "off"}, renderer)
-        options = format_html_join("", '<option value="{}">{}</option>', self.suggestions)
-        return format_html('{}<datalist id="{}">{}</datalist>', field, list_id, options)
+        return format_html('{}<datalist id="{}">{}</datalist>', field, list_id, _options(self.suggestions))
+
+
+@lru_cache(maxsize=16)
+def _options(suggestions: Sequence[tuple[str, str]]) -> SafeString:
+    """There are hundreds of time zones."""
+    return format_html_join("", '<option value="{}">{}</option>', suggestions)
 
 
 class EditedFieldsForm(JobModelForm):
@@ -135,7 +141,7 @@ class JobForm(TimesInJobZone, EditedFieldsForm):
         super().__init__(*args, **kwargs)
         wide = {"class": "vTextField"}
         suggestions: dict[str, Iterable[str | tuple[str, str]]] = {
-            "timezone": sorted(zoneinfo.available_timezones()),
+            "timezone": zone_names(),
             "executor": sorted(settings.executors),
             "hostname": [(EVERY_HOST, _("every live host")), *_recent_hosts()],
         }
