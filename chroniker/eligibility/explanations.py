@@ -121,8 +121,9 @@ def explain(
             more.append(suspended)
         if n := activations.get(state.pk, 0):
             more.append(ngettext("%(n)d activation waits for it.", "%(n)d activations wait for it.", n) % {"n": n})
-        text = " ".join([found[state.pk].text, *more])
-        found[state.pk] = replace(found[state.pk], text=text, n_waiting=activations.get(state.pk, 0))
+        if more:
+            text = " ".join([found[state.pk].text, *more])
+            found[state.pk] = replace(found[state.pk], text=text, n_waiting=activations.get(state.pk, 0))
     return _with_silence(found, states, leases, now, seen)
 
 

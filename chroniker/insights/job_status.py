@@ -176,7 +176,9 @@ def _states(jobs: Sequence[Job]) -> dict[int, JobState]:
     if others := [job.pk for job in jobs if "state" not in job._state.fields_cache]:
         states |= {state.pk: state for state in JobState.objects.filter(pk__in=others)}
     for job in jobs:
-        states.setdefault(job.pk, JobState(job_id=job.pk)).job = job
+        if job.pk not in states:
+            states[job.pk] = JobState(job_id=job.pk)
+        states[job.pk].job = job
     return states
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db.models import BooleanField, F, Func
@@ -15,8 +14,7 @@ from chroniker.models import JobState, Run, Status
 LATEST = 20
 
 
-@dataclass(frozen=True, slots=True)
-class PastRun:
+class PastRun(NamedTuple):  # a page has thousands: a frozen dataclass takes three times as long
     """``seconds``: how long it ran; ``None``: it did not start, or has not ended."""
 
     pk: UUID
@@ -61,5 +59,6 @@ class _LastTokens(Func):
 
 def succeeded_and_ended(runs: Collection[PastRun]) -> tuple[int, int]:
     """How many succeeded, of those that ran to an end. Skipped and stopped runs are not counted."""
-    ended = [run for run in runs if run.status in (Status.SUCCEEDED, Status.FAILED, Status.TIMED_OUT, Status.LOST)]
-    return sum(run.status == Status.SUCCEEDED for run in ended), len(ended)
+    statuses = [run.status for run in runs]
+    good, bad = statuses.count(Status.SUCCEEDED), (Status.FAILED, Status.TIMED_OUT, Status.LOST)
+    return good, good + sum(map(statuses.count, bad))

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+from functools import lru_cache
 
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import get_language
 
 from chroniker.wording import formats
-from chroniker.wording.states import state
+from chroniker.wording.states import State, state
 
 
+@lru_cache(maxsize=256)
 def icon(shape: str, tone: str = "") -> SafeString:
     """The symbol alone, hidden from screen readers: a word must stand beside it."""
     toned = format_html(' data-tone="{}"', tone) if tone else ""
@@ -21,7 +24,16 @@ def icon(shape: str, tone: str = "") -> SafeString:
 
 def badge(code: str, word: str = "", *, pill: bool = False) -> SafeString:
     """Shape and word in the tone of a state. ``word`` replaces the usual word."""
-    found = state(code)
+    return _badge(state(code), word, pill) if word else _usual_badge(str(code), pill, get_language())
+
+
+@lru_cache(maxsize=256)
+def _usual_badge(code: str, pill: bool, language: str | None) -> SafeString:
+    """Lists have one for each row. ``language``: a key of the cache alone."""
+    return _badge(state(code), "", pill)
+
+
+def _badge(found: State, word: str, pill: bool) -> SafeString:
     return format_html(
         '<span class="state{}" data-tone="{}"{}>{}{}</span>',
         " pill" if pill else "",

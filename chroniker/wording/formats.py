@@ -19,12 +19,12 @@ _WEEK = dt.timedelta(days=6)
 
 def short_time(value: dt.datetime | None, now: dt.datetime | None = None) -> str:
     """“09:41” today, “Wed 09:41” within six days, otherwise “10 Dec 04:00”; another year is added."""
-    return _time(value, now, "H:i")
+    return _time(value, now, "%H:%M")
 
 
 def exact_time(value: dt.datetime | None, now: dt.datetime | None = None) -> str:
     """Like ``short_time``, with seconds."""
-    return _time(value, now, "H:i:s")
+    return _time(value, now, "%H:%M:%S")
 
 
 def full_time(value: dt.datetime | None) -> str:
@@ -35,16 +35,18 @@ def full_time(value: dt.datetime | None) -> str:
 def _time(value: dt.datetime | None, now: dt.datetime | None, clock: str) -> str:
     if value is None:
         return NOTHING
-    local, today = timezone.localtime(value), timezone.localtime(now)
+    zone = timezone.get_current_timezone()
+    local, today = timezone.localtime(value, zone), timezone.localtime(now, zone)
+    time = local.strftime(clock)
     if local.date() == today.date():
-        return format_date(local, clock)
+        return time
     if abs(local.date() - today.date()) <= _WEEK:
-        return format_date(local, f"D {clock}")
+        return f"{format_date(local, 'D')} {time}"
     # Translators: a date as in “10 Dec”, in the letters of Django's date format.
     day = pgettext("date format", "j M")
     # Translators: a date as in “10 Dec 2025”, in the letters of Django's date format.
     day = day if local.year == today.year else pgettext("date format", "j M Y")
-    return format_date(local, f"{day} {clock}")
+    return f"{format_date(local, day)} {time}"
 
 
 def short_duration(length: dt.timedelta | float | None) -> str:
@@ -85,9 +87,12 @@ def _pair(value: int, size: int, large: str, small: str) -> str:
 def coarse_duration(length: dt.timedelta | float) -> str:
     """One unit, rounded down: “48 s”, “3 min”, “2 h”, “4 d”."""
     seconds = int(max(length.total_seconds() if isinstance(length, dt.timedelta) else length, 0))
-    for size, text in ((86_400, _("%(n)d d")), (3_600, _("%(n)d h")), (60, _("%(n)d min"))):
-        if seconds >= size:
-            return text % {"n": seconds // size}
+    if seconds >= 86_400:
+        return _("%(n)d d") % {"n": seconds // 86_400}
+    if seconds >= 3_600:
+        return _("%(n)d h") % {"n": seconds // 3_600}
+    if seconds >= 60:
+        return _("%(n)d min") % {"n": seconds // 60}
     return _("%(n)d s") % {"n": seconds}
 
 

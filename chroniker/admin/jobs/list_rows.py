@@ -77,11 +77,14 @@ class JobRow:
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What all rows of a page have in common."""
+    """What all rows of a page have in common. Texts are looked up once for all."""
 
     may: Any
     tick: Cell
     urls: RowUrls = field(default_factory=RowUrls)
+    select_label: str = field(default_factory=lambda: _("Select %(job)s"))
+    menu_label: str = field(default_factory=lambda: _("More for %(job)s"))
+    success: str = field(default_factory=lambda: _("%(n)d %%"))
 
 
 def job_rows(overviews: Iterable[JobStatus], past: Mapping[int, Sequence[PastRun]], shared: Shared) -> list[JobRow]:
@@ -103,7 +106,7 @@ def _row(overview: JobStatus, runs: Sequence[PastRun], shared: Shared) -> JobRow
         reason_tone=tone,
         progress=_progress(overview),
         spark=sparkline(runs),
-        success=_("%(n)d %%") % {"n": 100 * good // ended} if ended else NOTHING,
+        success=shared.success % {"n": 100 * good // ended} if ended else NOTHING,
         success_tone="bad" if ended and good < LOW_SUCCESS * ended else "",
         took=took,
         usual=usual,
@@ -112,8 +115,8 @@ def _row(overview: JobStatus, runs: Sequence[PastRun], shared: Shared) -> JobRow
         alerts=[alert_code(kind) for kind in open_kinds(overview.state.alerts_open) if kind in ALERTED],
         action=first_action(overview, shared.may, shared.urls),
         links=links(job, runs[-1].pk if runs else None, shared.may, shared.urls),
-        select_label=_("Select %(job)s") % {"job": job.name},
-        menu_label=_("More for %(job)s") % {"job": job.name},
+        select_label=shared.select_label % {"job": job.name},
+        menu_label=shared.menu_label % {"job": job.name},
     )
 
 

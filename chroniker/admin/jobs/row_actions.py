@@ -31,10 +31,10 @@ class RowAction:
     """A button, or for “edit” a link."""
 
     code: str
-    title: Any
+    title: str
     label: str
     url: str
-    question: Any
+    question: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def first_action(overview: JobStatus, may: Any, urls: RowUrls) -> RowAction | No
         return None
     view, title, label, question = ACTIONS[code]
     job = overview.job
-    return RowAction(code, title, label % {"job": job.name}, urls.url(view, job.pk), question)
+    return RowAction(code, str(title), label % {"job": job.name}, urls.url(view, job.pk), str(question))
 
 
 def _code(overview: JobStatus, may: Any) -> str:

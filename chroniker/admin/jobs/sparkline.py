@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from django.utils.translation import gettext as _
 
@@ -13,11 +14,12 @@ from chroniker.wording.states import state
 
 STEP, BAR, LINE = 6, 4, 17
 HIGHEST, BELOW = 15, 7
+#: The tone of each status, and the statuses whose bars have no height.
+TONES = {str(status): state(status).tone for status in Status}
 FLAT = (Status.SKIPPED, Status.STOPPED)
 
 
-@dataclass(frozen=True, slots=True)
-class Bar:
+class Bar(NamedTuple):  # a page has thousands: a frozen dataclass takes three times as long
     x: int
     y: int
     height: int
@@ -55,7 +57,7 @@ def sparkline(runs: Sequence[PastRun]) -> Sparkline | None:
 
 
 def _bar(x: int, run: PastRun, longest: float) -> Bar:
-    tone = state(run.status).tone
+    tone = TONES[run.status]
     if run.status == Status.SUCCEEDED:
         height = 2 + round((HIGHEST - 2) * ((run.seconds or 0.0) / longest)) if longest else 2
         return Bar(x, LINE - height, height, tone)
