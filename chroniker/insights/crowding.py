@@ -12,8 +12,13 @@ _MINUTE = dt.timedelta(minutes=1)
 
 
 def usual_length(seconds: float | None) -> dt.timedelta:
+    """From ``JobState.p50``, as ``usual_seconds``."""
+    return dt.timedelta(seconds=usual_seconds(seconds))
+
+
+def usual_seconds(seconds: float | None) -> float:
     """From ``JobState.p50``. A job that has not succeeded yet counts as one second, so that it needs a slot."""
-    return dt.timedelta(seconds=1 if seconds is None else seconds)
+    return 1.0 if seconds is None else seconds
 
 
 class ExpectedRun(NamedTuple):  # a picture has thousands: a frozen dataclass takes three times as long
@@ -60,9 +65,11 @@ def collisions(
     heapify(slots)
     found: list[Collision] = []
     minute: list[ExpectedRun] = []  # the runs that start within the minute of the latest one
+    begun: dt.datetime | None = None
     for run in sorted(expected, key=lambda each: (each.start, each.job_id)):
-        if minute and _minute_of(minute[0].start) != _minute_of(run.start):
-            minute = []
+        this_minute = run.start.replace(second=0, microsecond=0)
+        if begun != this_minute:
+            minute, begun = [], this_minute
         while slots and slots[0][0] <= run.start:
             heappop(slots)
         begin = run.start
@@ -70,32 +77,25 @@ def collisions(
             busy = [name for _end, name in slots]
             while len(slots) >= capacity:
                 begin = heappop(slots)[0]
-            _record(found, run, begin, capacity, busy, minute)
+            if not found or this_minute > found[-1].end:
+                found.append(_collision(this_minute, begin, capacity, busy, [each.name for each in minute]))
+            _add(found[-1], run, begin)
         minute.append(run)
         heappush(slots, (begin + run.length, run.name))
     return found
 
 
-def _record(
-    found: list[Collision],
-    run: ExpectedRun,
-    begin: dt.datetime,
-    capacity: int,
-    busy: Sequence[str],
-    minute: Sequence[ExpectedRun],
-) -> None:
-    """Add a run that waits until ``begin``: to the collision that goes on, or as a new one."""
-    if not found or _minute_of(run.start) > found[-1].end:
-        others = [each.name for each in minute]
-        still = list(busy)
-        for name in others:
-            if name in still:
-                still.remove(name)
-        found.append(Collision(_minute_of(run.start), begin, capacity, others, still))
-    found[-1].names.append(run.name)
-    found[-1].end = max(found[-1].end, begin)
-    found[-1].longest_wait = max(found[-1].longest_wait, begin - run.start)
+def _collision(start: dt.datetime, end: dt.datetime, capacity: int, busy: Sequence[str], names: list[str]) -> Collision:
+    """A new one. ``busy``: the jobs that hold a slot; ``names``: those of them that started within its first minute."""
+    still = list(busy)
+    for name in names:
+        if name in still:
+            still.remove(name)
+    return Collision(start, end, capacity, names, still)
 
 
-def _minute_of(moment: dt.datetime) -> dt.datetime:
-    return moment.replace(second=0, microsecond=0)
+def _add(collision: Collision, run: ExpectedRun, begin: dt.datetime) -> None:
+    """Add a run that waits until ``begin``."""
+    collision.names.append(run.name)
+    collision.end = max(collision.end, begin)
+    collision.longest_wait = max(collision.longest_wait, begin - run.start)

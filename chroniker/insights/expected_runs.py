@@ -30,7 +30,8 @@ def expected_starts(
 
     The state must carry its ``job``. ``following``: ``next_after``, or one that remembers its results.
     """
-    spec, delay = state.job.spec, jitter(state.job_id, state.job.jitter_seconds)
+    job = state.job
+    spec, delay = job.spec, jitter(job.pk, job.jitter_seconds)
     instant = state.next_instant
     while instant is not None and instant + delay <= high:
         yield instant + delay
@@ -68,9 +69,10 @@ class Starts:
 
     def _series(self, state: JobState) -> tuple[list[dt.datetime], Iterator[dt.datetime]]:
         """The starts that are known, and those that are not computed yet."""
-        if state.job_id not in self._found:
-            self._found[state.job_id] = [], expected_starts(state, self.high, self._following)
-        return self._found[state.job_id]
+        job_id = state.job_id
+        if job_id not in self._found:
+            self._found[job_id] = [], expected_starts(state, self.high, self._following)
+        return self._found[job_id]
 
 
 def expectation(states: Collection[JobState], starts: Starts, most: int) -> Expectation:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from chroniker.insights.collision_pools import expected_end
-from chroniker.insights.crowding import usual_length
+from chroniker.insights.crowding import usual_length, usual_seconds
 from chroniker.insights.expected_runs import Starts
 from chroniker.insights.timeline_runs import GroupLabel, JobLabel, PastRun
 from chroniker.models import Group, Job, JobState, Run, RunHour, Status
@@ -57,9 +57,9 @@ class JobRow:
     @property
     def seconds(self) -> float:
         """The time that its bars and bands take: the busiest rows are kept."""
-        bars = sum((bar.end - bar.start).total_seconds() for bar in self.bars)
-        bars += len(self.expected) * usual_length(self.usual).total_seconds()
-        return bars + sum(self.usual or 0 for band in self.bands if band.is_expected)
+        bars = sum([(bar.end - bar.start).total_seconds() for bar in self.bars])
+        bars += len(self.expected) * usual_seconds(self.usual)
+        return bars + sum([self.usual or 0 for band in self.bands if band.is_expected])
 
     def add_bars(self) -> None:
         """Of the expected starts. Only the rows that are shown need them."""
