@@ -66,7 +66,9 @@ def parser() -> argparse.ArgumentParser:
     )
     loudness = made.add_mutually_exclusive_group()
     loudness.add_argument("-q", dest="verbosity", action="store_const", const=0, default=1, help="print errors only")
-    loudness.add_argument("-l", dest="verbosity", action="store_const", const=2, help="print more")
+    loudness.add_argument(
+        "-l", dest="verbosity", action="store_const", const=2, help="print also the start and what succeeds"
+    )
     add("--log-file", metavar="FILE", help="append the output to this file instead of printing it")
     add(
         "--jobs",
@@ -94,6 +96,8 @@ def plan(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Start:
         paths = [str(directory), str(directory.parent), environ.get("PYTHONPATH", "")]
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
     argv = [str(python), *program, "cron", "--verbosity", str(arguments.verbosity)]
+    if arguments.verbosity == 1:  # cron mails what is printed
+        argv.append("--quiet")
     if settings:
         argv += ["--settings", settings]
     jobs = [name for word in arguments.jobs for name in _ids_or_name(word)]

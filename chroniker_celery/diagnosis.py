@@ -30,7 +30,7 @@ def diagnose(app: Celery, default_queue: str, queues: Collection[str], *, timeou
             )
             rabbitmq = _rabbitmq_version(link)
     except Exception as error:  # any transport's exception
-        hint = "Is it running, and is CELERY_BROKER_URL right for this host? Claimed runs wait until it is back."
+        hint = "Start it, or correct CELERY_BROKER_URL for this host. Claimed runs wait until it is back."
         message = f"The broker {_public(app)} cannot be reached: {type(error).__name__}: {error}"
         return [Error(message, hint=hint, id="chroniker_celery.E006")]
     names = queue_names(app, default_queue, queues)
@@ -63,8 +63,8 @@ def _unknown_runs(answers: Any) -> Iterator[CheckMessage]:
     if count:
         yield Warning(
             f"Workers dropped {count} messages for runs that are not in their database.",
-            hint="Do two projects share this broker? Give each its own database number, virtual host or queue. "
-            "Messages for deleted runs count too.",
+            hint="Give each project that uses this broker its own database number, virtual host or queue, and all "
+            "processes of a project the same DATABASES. Messages for deleted runs count too.",
             id="chroniker_celery.W007",
         )
 

@@ -22,7 +22,8 @@ from chroniker.eligibility import pauses
 from chroniker.escaping import one_line, shortened
 from chroniker.models import OPEN, Group, Job, Run, Status, Trigger
 from chroniker.reasons import NO_REASON
-from chroniker.scheduler.database_errors import explain
+from chroniker.scheduler import start_report
+from chroniker.scheduler.database_errors import MIGRATE, explain
 from chroniker.scheduler.shutdown_signals import ShutdownSignals
 from chroniker.scheduler.tick_result import TickResult
 
@@ -90,8 +91,9 @@ def database_errors_explained() -> Iterator[None]:
     try:
         yield
     except Error as error:
-        question = "Is it running and reachable, and were the migrations applied?"
-        raise CommandError(f"The database cannot be used: {explain(error)}\n{question}") from error
+        text = explain(error)
+        question = "" if MIGRATE in text else "\nIs it running and reachable?"
+        raise CommandError(f"The database cannot be used: {text}{question}") from error
 
 
 def describe(run: Run) -> str:
@@ -118,6 +120,15 @@ def moment(text: str | None, *, fold: int = 0) -> dt.datetime | None:
     if found is None:
         raise CommandError(f"“{text}” is not a time; write it like 2026-03-29T03:00 or 2026-03-29T03:00+02:00.")
     return found.replace(tzinfo=timezone.get_current_timezone(), fold=fold) if timezone.is_naive(found) else found
+
+
+def add_quiet(parser: argparse.ArgumentParser) -> None:
+    """The option of commands that tick. Errors are printed in any case."""
+    parser.add_argument(
+        "--quiet",
+        action="store_true",
+        help="print only runs that did not succeed, and what keeps this host from claiming",
+    )
 
 
 def row_limit(text: str) -> int:
@@ -150,10 +161,13 @@ def result(run: Run) -> str:
 
 
 class TickPrinter:
-    """Prints the result of ticks. Verbosity 1: claimed runs, ended runs, why nothing is claimed. 2: lost runs, too."""
+    """Prints the result of ticks. Verbosity 1: claimed runs, ended runs, why nothing is claimed. 2: lost runs, too.
 
-    def __init__(self, write: Callable[[str], None], verbosity: int) -> None:
-        self._write, self._verbosity = write, verbosity
+    A quiet one leaves out what a good day consists of: the start, claimed runs, and runs that succeeded.
+    """
+
+    def __init__(self, write: Callable[[str], None], verbosity: int, *, is_quiet: bool = False) -> None:
+        self._write, self._verbosity, self._is_quiet = write, verbosity, is_quiet
         self._suspended_because = NO_REASON
         self._draining = self._copied = False
 
@@ -167,10 +181,16 @@ class TickPrinter:
         if result.draining and not self._draining:
             self.print("this host is draining: nothing is claimed; see manage.py drain --undo")
         self._draining = result.draining
-        for run in result.claimed if self._verbosity >= 1 else ():
+        for run in result.claimed if not self._is_quiet else ():
             self.print(f"claimed {describe(run)} ({run.pk})")
         for run in result.lost if self._verbosity >= 2 else ():
             self.print(f"lost {describe(run)} ({run.pk}): {run.reason}")
+
+    def started(self, name: str, does: str) -> None:
+        """Print what this command will do, and the lines of ``start_report``."""
+        if self._verbosity >= 1 and not self._is_quiet:
+            for line in (f"{name} on {settings.hostname}: {does}", *start_report.lines()):
+                self.print(line)
 
     def run_ended(self, job_id: int) -> None:
         """Print the result of the job's run that has just ended in this process."""
@@ -181,7 +201,7 @@ class TickPrinter:
             run = closed.select_related("job").order_by("-token").first()
         except Error:  # only this line is lost; the supervisor reports the result
             return
-        if run is not None:
+        if run is not None and not (self._is_quiet and run.status == Status.SUCCEEDED):
             self.print(f"{describe(run)} {result(run)} ({run.pk})")
 
     def print(self, text: str) -> None:

@@ -1,4 +1,4 @@
-"""Lines for the start of a process that ticks: which database and executors it uses, and what is due next."""
+"""Lines for the start of a process that ticks: its database and executors, what is due next, and a pause."""
 
 from __future__ import annotations
 
@@ -11,16 +11,20 @@ from django.db import Error, connections
 from django.utils import timezone
 
 from chroniker.conf import settings
+from chroniker.eligibility import pauses
 from chroniker.escaping import one_line
 from chroniker.models import Job, JobState
 from chroniker.models.base import installed_version
 
 
 def lines() -> list[str]:
-    """Three lines; without the last one while the database cannot be used. No password is in them."""
+    """Three lines, and one for a pause of all jobs; only two while the database cannot be used. Without passwords."""
     found = [versions(), f"database: {_database()}; executors: {_executors()}"]
     with suppress(Error):  # the first tick reports it
         found.append(f"jobs: {_jobs()}")
+        pause = pauses.global_pause()
+        if pause is not None and not pause.is_copy:  # each tick reports a copy
+            found.append(str(pause))
     return [one_line(line) for line in found]
 
 

@@ -16,6 +16,7 @@ from chroniker.management import dry_run
 from chroniker.management.console import (
     CHECKS,
     TickPrinter,
+    add_quiet,
     database_errors_explained,
     jobs_named,
     shutdown_grace,
@@ -38,9 +39,9 @@ MESSAGES_SECONDS = 60.0
 class Command(ConsoleCommand):
     help = (
         "Runs one tick: closes lost runs, claims due jobs and dispatches them. With the local executor it waits until "
-        "its runs have ended. For a crontab; any number may run at once. On the first SIGTERM or SIGINT it claims "
-        "nothing more and waits for its runs (at most CHRONIKER_SHUTDOWN_GRACE_SECONDS, if that is set); on the second "
-        "it stops them."
+        "its runs have ended, and prints their results. For a crontab, with --quiet; any number may run at once. On "
+        "the first SIGTERM or SIGINT it claims nothing more and waits for its runs (at most "
+        "CHRONIKER_SHUTDOWN_GRACE_SECONDS, if that is set); on the second it stops them."
     )
     requires_system_checks = CHECKS
 
@@ -56,8 +57,11 @@ class Command(ConsoleCommand):
             action="store_true",
             help="with --jobs: claim them now, independent of their schedules; exit status 1 if one is refused",
         )
+        add_quiet(parser)
 
-    def handle(self, *, jobs: list[str], dry_run: bool, force_run: bool, verbosity: int, **options: Any) -> None:
+    def handle(
+        self, *, jobs: list[str], dry_run: bool, force_run: bool, verbosity: int, quiet: bool, **options: Any
+    ) -> None:
         if force_run and not jobs:
             raise CommandError("--force-run needs --jobs NAME-OR-ID …")
         with database_errors_explained():
@@ -65,18 +69,24 @@ class Command(ConsoleCommand):
             if dry_run:
                 self.preview(named, force_run)
             else:
-                self.tick(named, force_run, TickPrinter(self.stdout.write, verbosity))
+                self.tick(named, force_run, TickPrinter(self.stdout.write, verbosity, is_quiet=quiet))
 
     def preview(self, jobs: list[Job] | None, force_run: bool) -> None:
         for line in dry_run.by_hand(jobs or []) if force_run else dry_run.by_schedule(jobs):
             self.stdout.write(one_line(line))
 
     def tick(self, jobs: list[Job] | None, force_run: bool, printer: TickPrinter) -> None:
+        printer.started("cron", "one tick, then it waits for its runs.")
         with ShutdownSignals() as shutdown, PassLock(shutdown, printer.print) as turn:
             if not turn.is_ours:
                 return
             with LocalRuns(
-                shutdown, who=command_actor("cron"), drain=shutdown_grace(), on_result=printer, log=printer.print
+                shutdown,
+                who=command_actor("cron"),
+                drain=shutdown_grace(),
+                on_result=printer,
+                log=printer.print,
+                on_end=printer.run_ended,
             ) as runs:
                 try:
                     all_claimed = self.one_tick(jobs, force_run, printer, serves=runs.reports())

@@ -4,11 +4,9 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from chroniker.conf import settings
-from chroniker.management.console import CHECKS, TickPrinter, shutdown_grace, wait_for_messages
+from chroniker.management.console import CHECKS, TickPrinter, add_quiet, shutdown_grace, wait_for_messages
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models.audit import command_actor
-from chroniker.scheduler import start_report
 from chroniker.scheduler.local_runs import LocalRuns
 from chroniker.scheduler.loop import Ticker
 from chroniker.scheduler.shutdown_signals import ShutdownSignals
@@ -41,18 +39,17 @@ class Command(ConsoleCommand):
             help="how long its runs may continue after the first signal before they are stopped "
             "(default: CHRONIKER_SHUTDOWN_GRACE_SECONDS; without it, until they have ended)",
         )
+        add_quiet(parser)
 
-    def handle(self, *, seconds: float, drain: float | None, verbosity: int, **options: Any) -> None:
+    def handle(self, *, seconds: float, drain: float | None, verbosity: int, quiet: bool, **options: Any) -> None:
         if not 0 < seconds < float("inf"):
             raise CommandError(f"{seconds:g} is not a time between two ticks: give seconds, more than 0, such as 5.")
         if drain is None:
             drain = shutdown_grace()
         elif not drain >= 0:
             raise CommandError(f"--drain {drain:g}: give seconds, 0 or more.")
-        printer = TickPrinter(self.stdout.write, verbosity)
-        printer.print(f"cronserver on {settings.hostname}: ticks at least every {seconds:g} s. Ctrl-C ends it.")
-        for line in start_report.lines() if verbosity >= 1 else ():
-            printer.print(line)
+        printer = TickPrinter(self.stdout.write, verbosity, is_quiet=quiet)
+        printer.started("cronserver", f"ticks at least every {seconds:g} s. Ctrl-C ends it.")
         with (
             ShutdownSignals() as signals,
             LocalRuns(

@@ -54,9 +54,9 @@ def hosts() -> Findings:
         left = _shut_down()
         for host in [host for host in known[len(live) :] if host.name not in left][:MAX_NAMED]:
             text = f"“{host.name}” has been silent since {local(host.last_seen)}."
-            yield Level.WARNING, text, "If it was taken out of service, ignore this. Otherwise check its processes."
+            yield Level.WARNING, text, "Start its processes again; ignore this if the host was taken out of service."
     for text in host_list.suspension_messages()[:MAX_NAMED]:
-        advice = "Wait until then. Did the database's clock jump, or was a standby promoted? See docs: reliability."
+        advice = "Wait until then. If nobody set the clock or promoted a standby, look at the database server's clock."
         yield Level.WARNING, text, advice
     for text in draining.messages()[:MAX_NAMED]:
         yield Level.WARNING, text, "Shut it down, start its processes again, or run manage.py drain --undo there."
@@ -78,7 +78,7 @@ def _shut_down() -> set[str]:
 def _no_live_host(known: list[Host]) -> tuple[Level, str, str]:
     last = f"The last one was “{known[0].name}”, {local(known[0].last_seen)}." if known else "None is known."
     text = f"No host was seen in the last {host_list.SILENT.seconds // 60} minutes. {last}"
-    return Level.ERROR, text, "No process ticks. Start cronserver, celery beat or a worker, or put cron into a crontab."
+    return Level.ERROR, text, "Start celery beat and a worker; or cronserver; or put cron into a crontab."
 
 
 def health() -> Findings:
@@ -109,7 +109,7 @@ def backlog() -> Findings:
         yield Level.OK, "No job is overdue.", ""
         return
     level = Level.ERROR if now - oldest > figures_of_health.VERY_LATE else Level.WARNING
-    advice = "Does any process tick? See “hosts”. If so, the ticks are too slow: read their log, and start more."
+    advice = "Start celery beat or cronserver; if they run (see “hosts”), read their log, and start more of them."
     yield level, f"{count} jobs are due and not claimed, the oldest since {local(oldest)}.", advice
 
 
@@ -126,7 +126,7 @@ def queued_runs() -> Findings:
         Level.WARNING,
         f"{waiting[:MAX_COUNTED].count()} claimed runs have not started, the oldest (of “{run.job.name}”) since "
         f"{local(run.claimed_at)}.{reason}",
-        "Workers are busy, down, or consume other queues; local runs need cron or cronserver. Or stop these runs.",
+        "Start workers that consume their queues, and cronserver for local runs; or stop the runs.",
     )
 
 
@@ -152,7 +152,7 @@ def reliability() -> Findings:
             Level.WARNING,
             f"Two runs of “{each.run.job.name}” overlapped: run {each.run.token} started {local(each.run.started_at)}; "
             f"another one {until}.",
-            "This must not happen. Did the database's clock jump, or was it restored or failed over? Else report it.",
+            "Look at what both runs wrote. If the database was not restored or failed over, report this.",
         )
     if not overlaps.found:
         numbers = ", ".join(f"{kind.label}: {each.week}" for kind, each in counts.items())

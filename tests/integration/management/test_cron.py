@@ -24,8 +24,21 @@ def test_a_due_job_is_run_to_its_end_with_its_output(manage: Manage) -> None:
     run = the_run(job)
     assert (done.returncode, done.stderr, run.status) == (0, "", Status.SUCCEEDED)
     assert stdout_of(run) == "line 1 of 3\nline 2 of 3\nline 3 of 3\n"
+    start, versions, database, jobs, claimed, result = done.stdout.splitlines()
+    assert start.startswith("cron on ") and versions.startswith("versions: ")
+    assert "executors: default (LocalExecutor)" in database and jobs.startswith("jobs: 1 enabled; the next is “due”")
+    assert claimed.startswith("claimed “due”") and str(run.pk) in claimed
+    assert result.startswith("“due”: run 1") and "succeeded after" in result and str(run.pk) in result
+
+
+def test_a_quiet_tick_prints_only_runs_that_did_not_succeed(manage: Manage) -> None:
+    a_job_due_once(name="fine")
+    failing = a_job_due_once(name="failing", command="fails", args="--status 3")
+    done = manage("cron", "--quiet")
     [line] = done.stdout.splitlines()
-    assert "“due”" in line and str(run.pk) in line
+    assert (done.returncode, done.stderr) == (0, "")
+    assert line.startswith("“failing”: run 1") and "status 3" in line and str(the_run(failing).pk) in line
+    assert manage("cron", "--quiet").stdout == "", "nothing was due"
 
 
 def test_progress_and_failure_and_timeout_are_recorded(manage: Manage) -> None:
@@ -48,7 +61,7 @@ def test_a_dependent_runs_after_its_dependee_in_the_same_cron_process(manage: Ma
     a_dependency(last, middle, wait_for_completion=True, wait_for_next_run=True, wait_for_success=True)
     done = manage("cron")
     assert [mark.job for mark in witnessing.ended(path)] == ["first", "middle", "last"]
-    assert len(done.stdout.splitlines()) == 3
+    assert done.stdout.count("claimed “") == done.stdout.count("succeeded after") == 3
 
 
 def test_two_concurrent_cron_processes_run_each_job_once(manage: Manage, tmp_path: Path) -> None:

@@ -37,13 +37,14 @@ def test_at_verbosity_0_nothing_is_printed() -> None:
 def test_each_claimed_run_is_one_line() -> None:
     jobs = [a_job_due_once(name=name) for name in ("one", "other")]
     out, err = cron()
-    assert err == "" and sorted(line.split(":")[0] for line in out.splitlines()) == ["claimed “one”", "claimed “other”"]
+    claims = [line.split(":")[0] for line in out.splitlines() if line.startswith("claimed")]
+    assert err == "" and sorted(claims) == ["claimed “one”", "claimed “other”"]
     assert all(str(the_run(job).pk) in out for job in jobs)
 
 
 def test_a_job_that_is_not_due_is_not_claimed_and_the_host_is_recorded() -> None:
     a_job_of_new_year()
-    assert cron() == ("", "")
+    assert cron("--quiet") == ("", "")
     assert (Run.objects.count(), Host.objects.count()) == (0, 1)
 
 

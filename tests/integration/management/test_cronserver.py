@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import signal
 
 import pytest
 
 from chroniker.clock.database_clock import database_now
+from chroniker.eligibility import pauses
 from chroniker.models import Host, Job, Run, Status
 from chroniker.schedule import Frequency
 from tests.support import databases
@@ -96,6 +98,24 @@ def test_cronserver_prints_its_start_and_the_result_of_each_run(manage: Manage) 
         assert database.startswith("database: ") and database.endswith("executors: default (LocalExecutor)")
         assert jobs.startswith("jobs: 1 enabled; ")
         assert "it exited with status 3" in server.log and f"({run.pk})" in server.log
+
+
+def test_cronserver_says_at_its_start_that_all_jobs_are_paused(manage: Manage) -> None:
+    pauses.pause("somebody", "maintenance")
+    with manage.process("cronserver", "0.2") as server:
+        wait_until(lambda: "The scheduler has been paused since" in server.log, what="the pause")
+        assert "by somebody. maintenance." in server.log
+
+
+def test_a_quiet_cronserver_prints_only_runs_that_did_not_succeed(manage: Manage) -> None:
+    fine = a_job_due_once(name="fine")
+    with manage.process("cronserver", "0.2", "--quiet") as server:
+        wait_until(lambda: has_succeeded(fine), what="the first job to be run")
+        a_job_due_once(name="failing", command="fails", args="--status 3")
+        wait_until(lambda: "“failing”: run 1" in server.log, what="the result")
+        server.kill(signal.SIGTERM)
+        assert server.wait() == 0
+        assert len(server.log.splitlines()) == 1
 
 
 @pytest.mark.database("sqlite")

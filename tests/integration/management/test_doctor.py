@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import datetime as dt
 import io
 import json
@@ -24,6 +25,7 @@ from chroniker.management.diagnosis import Level, installation
 from chroniker.management.diagnosis.finding import Findings
 from chroniker.models import Group, Host, HostService, Job, JobState, Run, Ticker
 from chroniker.scheduler import manual_runs
+from tests.support import ROOT
 from tests.support.command_jobs import DUMMY, a_job_of_new_year
 from tests.support.factories import a_booked_job, a_due_job
 
@@ -306,3 +308,13 @@ def test_a_queue_without_a_worker_is_an_error() -> None:
     assert about == "health" and text.startswith(
         "No worker consumes the queue “slow”, in which 1 runs wait, the oldest"
     )
+
+
+DIAGNOSES = [*(ROOT / "chroniker/management/diagnosis").glob("*.py"), ROOT / "chroniker_celery/diagnosis.py"]
+
+
+@pytest.mark.parametrize("path", DIAGNOSES, ids=lambda path: path.stem)
+def test_no_sentence_is_a_question(path: Path) -> None:
+    """Each is an action: who reads it has no second place to look."""
+    texts = [node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)]
+    assert [text for text in texts if isinstance(text, str) and "? " in f"{text} "] == []
