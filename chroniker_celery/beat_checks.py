@@ -59,14 +59,19 @@ def double_entries(app: Celery) -> list[str]:
 
 
 def warn_at_start(sender: Any, **kwargs: Any) -> None:
-    """W009 as a warning in the log of a beat that starts: the system check does not see entries that are added later,
-    when the app is finalized."""
+    """Say in the log of a beat with another scheduler that it ticks no jobs.
+
+    W009 is about the same fault; but no system check sees the scheduler of a command line, or entries that are added
+    when the app is finalized.
+    """
     scheduler = type(sender.scheduler)
     apps = [found.app for alias in executors if isinstance(found := executors[alias], CeleryExecutor)]
-    if sender.app in apps and sender.app.conf.beat_schedule and not is_ours(scheduler):
+    if sender.app in apps and not is_ours(scheduler):
+        has_entries = bool(sender.app.conf.beat_schedule)
         logger.warning(
-            "This beat ticks no jobs, and each beat like it sends every entry of beat_schedule: its scheduler is %s. "
+            "This beat ticks no jobs%s: its scheduler is %s. "
             'Set CELERY_BEAT_SCHEDULER to "%s". (chroniker_celery.W009)',
+            ", and each beat like it sends every entry of beat_schedule" if has_entries else "",
             scheduler.__qualname__,
             SCHEDULER,
         )

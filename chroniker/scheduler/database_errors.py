@@ -10,6 +10,9 @@ from chroniker.models import Job
 
 MIGRATE = "Run: manage.py migrate"
 
+#: Those of them that are installed have tables that runs need.
+APPS = ("chroniker", "chroniker_celery", "django_celery_results")
+
 
 def explain(error: Error) -> str:
     """The error's text, and a remedy where tables or columns are missing."""
@@ -29,5 +32,6 @@ def what_is_missing(error: Exception) -> str:
         loader = MigrationLoader(connection, ignore_no_migrations=True)
     except Error:
         return ""
-    known = {key for key in loader.graph.nodes if key[0] == "chroniker"}
-    return "Not all migrations of chroniker are applied." if known - loader.applied_migrations.keys() else ""
+    known = {key for key in loader.graph.nodes if key[0] in APPS}
+    apps = sorted({app for app, _name in known - loader.applied_migrations.keys()})
+    return f"Not all migrations of {', '.join(apps)} are applied." if apps else ""

@@ -16,6 +16,7 @@ from chroniker.executors import executors as configured
 from chroniker.management.console import local
 from chroniker.management.diagnosis.finding import Findings, Level, from_messages
 from chroniker.models import Host, Job
+from chroniker.scheduler.database_errors import APPS, MIGRATE
 
 
 def database() -> Findings:
@@ -31,11 +32,11 @@ def migrations() -> Findings:
         yield from wrong
         return
     executor = MigrationExecutor(connections[settings.database])
-    leaves = [node for node in executor.loader.graph.leaf_nodes() if node[0] == "chroniker"]
+    leaves = [node for node in executor.loader.graph.leaf_nodes() if node[0] in APPS]
     plan = [migration for migration, _backwards in executor.migration_plan(leaves)]
-    missing = [migration.name for migration in plan if migration.app_label == "chroniker"]
+    missing = [f"{migration.app_label}.{migration.name}" for migration in plan if migration.app_label in APPS]
     if missing:
-        yield Level.ERROR, f"Not applied: {', '.join(missing)}.", "Run: manage.py migrate"
+        yield Level.ERROR, f"Not applied: {', '.join(missing)}.", MIGRATE
     else:
         yield Level.OK, "All are applied.", ""
 

@@ -115,14 +115,22 @@ def test_a_read_only_database_is_an_error(monkeypatch: pytest.MonkeyPatch) -> No
     assert about == "database" and "read" in text.lower()
 
 
-def test_a_missing_migration_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    recorded = MigrationRecorder.Migration.objects.filter(app="chroniker")
+@pytest.mark.parametrize(
+    "app",
+    [
+        "chroniker",
+        pytest.param("chroniker_celery", marks=pytest.mark.celery),
+        pytest.param("django_celery_results", marks=pytest.mark.celery),
+    ],
+)
+def test_a_missing_migration_is_an_error(app: str) -> None:
+    recorded = MigrationRecorder.Migration.objects.filter(app=app)
     latest = max(recorded.values_list("name", flat=True))
     recorded.filter(name=latest).delete()
     try:
-        assert findings(Level.ERROR) == [("migrations", f"Not applied: {latest}.")]
+        assert findings(Level.ERROR) == [("migrations", f"Not applied: {app}.{latest}.")]
     finally:
-        MigrationRecorder(connection).record_applied("chroniker", latest)
+        MigrationRecorder(connection).record_applied(app, latest)
 
 
 def test_a_check_that_does_not_end_is_abandoned(monkeypatch: pytest.MonkeyPatch) -> None:
