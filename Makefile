@@ -38,7 +38,7 @@ coverage: $(VENV)/.with-test ## Run all tests on each database, and list the lin
 mutants: $(VENV)/.with-test ## Change the code at random places, and list the changes that no test notices
 	$(BIN)/python -m tests.mutants $(ARGS)
 
-lint: $(VENV)/.with-dev ## Style, import layers, container files
+lint: $(VENV)/.with-dev ## Style, import layers, files of containers and workflows
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
@@ -46,6 +46,7 @@ lint: $(VENV)/.with-dev ## Style, import layers, container files
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker/compose.yaml docker/compose.rabbitmq.yaml docker/compose.mariadb.yaml
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/ci.yml .github/workflows/release.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/bug.yml .github/ISSUE_TEMPLATE/feature.yml
+	$(BIN)/kubernetes-validate --strict --quiet docs/examples/kubernetes/chroniker.yaml
 
 audit: $(VENV)/.with-dev ## Search the code and its requirements for known vulnerabilities
 	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml chroniker chroniker_celery

