@@ -117,8 +117,9 @@ def test_the_description_works_on_the_package_index(wheel: Path) -> None:
         info = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
         head, _blank, description = archive.read(info).decode().partition("\n\n")
     assert f"Project-URL: Source, {URL}\n" in head
-    links = re.findall(r"\]\(([^)\s]+)\)", description)
-    assert len(links) > 8 and f"{URL}/raw/HEAD/docs/pictures/now-light.png" in links
+    links = re.findall(r"""(?:\]\(|(?:href|src|srcset)=")([^)"\s]+)""", description)
+    pictures = {f"{URL}/raw/HEAD/docs/pictures/now-{colours}.png" for colours in ("light", "dark")}
+    assert len(links) > 8 and pictures <= set(links)
     for link in links:
         assert link.startswith(("https://", "#"))
         path = link.removeprefix(f"{URL}/raw/HEAD/").removeprefix(f"{URL}/blob/HEAD/").partition("#")[0]
