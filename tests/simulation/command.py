@@ -34,7 +34,7 @@ class Command(Process):
         super().__init__(keeper.host, f"command of job {spec.job_id}, run {spec.token}", "command", keeper)
         self.spec, self.marker, self.exit_code = spec, spec.run_id, KILLED
         self.out = out
-        self.lines = 0
+        self.lines, self.began_at = 0, self.host.boot()
         self.obeys_sigterm, self.seconds, self.code = self._draw()
         self.bell = bell
         self.child_at, self.child_seconds = self._draw_child()

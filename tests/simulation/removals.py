@@ -288,6 +288,148 @@ REPLACEMENTS = {
     "copy-is-not-checked-in-one-statement": Replacement(
         "lifecycle/start.py", "        ~installation.is_copied(),\n", "", "copy", postgres=True
     ),
+    "start-believes-a-clock-that-jumped": Replacement(
+        "lifecycle/start.py",
+        "    if reading.suspended_because:\n        # The lease",
+        "    if False:\n        # The lease",
+        "start-after-jump",
+    ),
+    "start-in-one-statement-believes-a-clock-that-jumped": Replacement(
+        "lifecycle/start.py",
+        '        *jump_detection.is_within(parameter("lowest"), parameter("highest"), server),\n',
+        "",
+        "start-after-jump",
+        postgres=True,
+    ),
+    "readiness-has-no-end": Replacement(
+        "scheduler/claiming.py",
+        "until = dependencies.ready_until(ids, now) if kind.dependencies is Scope.ALL else {}",
+        "until: dict[int, dt.datetime] = {}",
+        "dependency-on-turn",
+    ),
+    "turn-is-not-waited-for": Replacement(
+        "eligibility/dependencies.py",
+        "return unfinished | unsuccessful | unaccounted",
+        "return unfinished | unsuccessful",
+        "dependency-on-unknown-turn",
+    ),
+    "success-is-not-waited-for": Replacement(
+        "eligibility/dependencies.py",
+        "return unfinished | unsuccessful | unaccounted",
+        "return unfinished | unaccounted",
+        "dependency-on-success",
+    ),
+    "retry-is-not-waited-for": Replacement(
+        "eligibility/dependencies.py",
+        "(Q(is_open) | Q(dependee__state__retry_at__isnull=False))",
+        "Q(is_open)",
+        "dependency-on-retry",
+    ),
+    "dependency-within-a-batch-is-ignored": Replacement(
+        "lifecycle/admission.py",
+        "if waits_for.get(plan.job_id, set()) & opened and plan.opened:",
+        "if False:",
+        "dependency-in-one-batch",
+    ),
+    "claim-believes-a-clock-that-jumped": Replacement(
+        "lifecycle/claim.py",
+        "    if reading.suspended_because:\n        raise",
+        "    if False:\n        raise",
+        "jump-during-tick",
+    ),
+    "expiry-believes-a-clock-that-jumped": Replacement(
+        "lifecycle/expiry.py",
+        "    if not ids or jump_detection.read_clock().suspended_because:\n",
+        "    if not ids:\n",
+        "jump-during-tick",
+    ),
+    "started-child-is-given-up": Replacement(
+        "lifecycle/expiry.py",
+        "lost += _expire(ids, Q(nonce=None), Code.HOST_GONE)",
+        "lost += _expire(ids, None, Code.HOST_GONE)",
+        "host-gone",
+    ),
+    "parent-ends-before-its-children": Replacement(
+        "lifecycle/host_runs.py",
+        "Run.objects.filter(~is_open, pk__in=ids,",
+        "Run.objects.filter(pk__in=ids,",
+        "last-child",
+    ),
+    "message-starts-a-run-of-another-host": Replacement(
+        "lifecycle/start.py",
+        'status=Status.CLAIMED, required_host__in=["", taker.host])',
+        "status=Status.CLAIMED)",
+        "forged-message",
+    ),
+    "message-with-another-token-starts": Replacement(
+        "lifecycle/start.py",
+        "Run.objects.filter(pk=run_id, token=token, status=Status.CLAIMED,",
+        "Run.objects.filter(pk=run_id, status=Status.CLAIMED,",
+        "forged-message",
+    ),
+    "lease-is-taken-without-the-run": Replacement(
+        "lifecycle/one_statement.py",
+        "held AS ({held} AND EXISTS (SELECT FROM moved) RETURNING 1) ",
+        "held AS ({held} RETURNING 1) ",
+        "doubled-message",
+        postgres=True,
+    ),
+    "pause-of-a-group-is-not-checked-again": Replacement(
+        "lifecycle/claim.py", "rows = states.filter(job__group__paused_at__isnull=True)", "rows = states", "pause-group"
+    ),
+    "limit-is-not-read-again": Replacement(
+        "lifecycle/admission.py",
+        "return {pk: found.get(pk, 0) for pk in ids}",
+        "return {plan.job.group.pk: plan.job.group.limit for plan in plans if plan.job.group}",
+        "lower-limit",
+    ),
+    "flag-is-not-lowered": Replacement(
+        "lifecycle/claim.py", "    Job.objects.filter(pk__in=ids).update(force_run=False)\n", "", "force-run"
+    ),
+    "closed-run-is-lost": Replacement("lifecycle/expiry.py", "    ids -= closed\n", "", "survivor-alone"),
+    "edit-counts-from-before-the-last-run": Replacement(
+        "lifecycle/booking.py", "    edit = max(edit, state.covered_until)\n", "", "edit"
+    ),
+    "open-job-is-deleted": Replacement(
+        "lifecycle/deletion.py", "Job.objects.filter(~is_open, deletion", "Job.objects.filter(deletion", "delete"
+    ),
+    "timeout-is-not-kept": Replacement(
+        "process/keeper.py",
+        "            self._timeout_at = boot_clock() + spec.timeout\n",
+        "            pass\n",
+        "timeout",
+    ),
+    "grace-has-no-end": Replacement("process/keeper.py", "        self._kill_at = now + self._grace\n", "", "timeout"),
+    "draining-host-claims-after-a-run": Replacement(
+        "scheduler/tick.py",
+        "    return not draining.draining_here().exists()\n",
+        "    return True\n",
+        "drain-after-run",
+    ),
+    "live-host-is-given-up": Replacement(
+        "lifecycle/host_runs.py",
+        'Lease.objects.filter(~Q(slot=""), ~Exists(live), nonce=None)',
+        'Lease.objects.filter(~Q(slot=""), nonce=None)',
+        "jump-during-tick",
+    ),
+    "closed-run-keeps-its-slot": Replacement(
+        "lifecycle/close.py",
+        "    if not survivors:\n        lease.delete()\n",
+        "    if not survivors:\n",
+        "doubled-message",
+    ),
+    "late-output-is-stored": Replacement(
+        "executors/database_report.py",
+        "            if not ours.exists():\n                return False\n",
+        "",
+        "finish-against-expiry",
+    ),
+    "late-record-changes-a-closed-run": Replacement(
+        "lifecycle/dispatch_state.py",
+        "return Run.objects.filter(pk__in=run_ids, status=Status.CLAIMED)",
+        "return Run.objects.filter(pk__in=run_ids)",
+        "late-record",
+    ),
     "no-second-message": Replacement(
         "scheduler/dispatch.py",
         "filter(redispatch_at__lte=now)",

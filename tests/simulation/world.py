@@ -61,7 +61,7 @@ class World:
         self.errors: list[str] = []
         self.counts: dict[str, int] = {}
         self.events = self.statements = 0
-        self.database_offset = 0.0
+        self.database_offset = self.offset_before = 0.0
         self.database_server = "cluster:00000001"
         self.transaction: Thread | None = None  #: the holder of the database's one write lock
         self.waiting: list[Thread] = []
@@ -138,6 +138,7 @@ class World:
 
     def jump(self, seconds: float) -> None:
         """The database's clock jumps."""
+        self.offset_before = self.database_offset
         self.database_offset += seconds
         self.jumped_at = self.now
 

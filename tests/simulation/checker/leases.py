@@ -1,5 +1,5 @@
-"""After each commit: an open run has a lease, no expired lease is renewed, groups keep their limit, no job runs beside
-one that it waits for."""
+"""After each commit: an open run has a lease, no expired lease is renewed and none that holds is taken away, groups
+keep their limit."""
 
 from __future__ import annotations
 
@@ -11,10 +11,15 @@ from tests.simulation.checker.witness import Witness
 from tests.simulation.world import World
 
 SLACK = dt.timedelta(seconds=0.05)
+JUMP_SECONDS = 10.0
+#: A tick waits at least this long after the end of a lease.
+LEAST_DRIFT = dt.timedelta(seconds=1)
 _IS_RUNNING = "SELECT 1 FROM chroniker_run r WHERE id = ? AND status = 'RUNNING' AND required_host <> '*'"
-_HOLDING_BACK = (
-    "SELECT l.job_id FROM chroniker_lease l JOIN chroniker_run r ON r.id = l.run_id"
-    " WHERE l.slot = '' AND r.origin <> 'BACKFILL'"
+#: Leases of closed runs that are not kept for processes which could not be killed.
+_LEFT_OVER = (
+    "SELECT r.job_id, r.token FROM chroniker_lease l JOIN chroniker_run r ON r.id = l.run_id"
+    " WHERE r.finished_at IS NOT NULL AND NOT EXISTS"
+    " (SELECT 1 FROM chroniker_runevent e WHERE e.run_id = r.id AND e.code = 'SLOT_KEPT')"
 )
 
 
@@ -31,10 +36,11 @@ class Leases:
         new = [row for run, row in leases.items() if run not in self.known]
         gone = [row for run, row in self.known.items() if run not in leases]
         if new:
-            self._check_dependencies(new)
             self._check_groups()
         if new or gone:
             self._check_open(leases)
+        for job, token in rows(_LEFT_OVER):
+            self.world.violated("a closed run frees its slot", f"run {token} of job {job} keeps its lease")
         for row in gone:
             self._check_end(row)
         for run, row in leases.items():
@@ -68,8 +74,23 @@ class Leases:
             self.world.note("run lost", f"job {lease[1]}, run {found[0][2]}:", found[0][1])
             if is_alive:
                 self.world.note("lost with its tree alive", f"job {lease[1]}, run {found[0][2]}")
+            self._check_loss(lease, found[0][1])
             if self._is_locked(lease[0]):
                 self.world.violated("a held lock keeps its run", f"run {found[0][2]} of job {lease[1]} was lost")
+
+    def _check_loss(self, lease: tuple[Any, ...], code: str) -> None:
+        """It had ended by the database's clock, whatever jumps that has made. A free lock file ends it at once."""
+        by_time = code == "NOT_TAKEN" or (code == "LEASE" and not self._uses_lock_files())
+        if by_time and to_datetime(lease[3]) > self._latest_time() - LEAST_DRIFT + SLACK:
+            self.world.violated("a lease that holds is kept", f"job {lease[1]}: it ends at {lease[3]} ({code})")
+
+    def _latest_time(self) -> dt.datetime:
+        """Of the database's clock, which may have gone back since the look that decided."""
+        world = self.world
+        offset = world.database_offset
+        if world.now < world.jumped_at + JUMP_SECONDS:
+            offset = max(offset, world.offset_before)
+        return true_time(world) + dt.timedelta(seconds=offset)
 
     def _is_locked(self, run: str) -> bool:
         """Where lock files decide and every process sees them."""
@@ -79,15 +100,6 @@ class Leases:
             and len(hosts) == 1
             and any(file.is_held for run_id, file in hosts[0].locks.items() if run_id.hex == run)
         )
-
-    def _check_dependencies(self, new: list[tuple[Any, ...]]) -> None:
-        """A run of a backfill is for the past, and holds no other job back."""
-        begun = {row[1] for row in new if row[2] == ""}
-        opened = {job for (job,) in rows(_HOLDING_BACK)}
-        pairs = rows("SELECT dependent_id, dependee_id FROM chroniker_dependency WHERE wait_for_completion")
-        for dependent, dependee in pairs:
-            if dependent in begun and dependee in opened and dependee not in begun:
-                self.world.violated("dependency", f"job {dependent} was claimed while job {dependee} is open")
 
     def _check_groups(self) -> None:
         counts = rows(

@@ -9,6 +9,8 @@ from tests.simulation.checker.activations import Activations
 from tests.simulation.checker.alerts import Alerts
 from tests.simulation.checker.backfills import Backfills
 from tests.simulation.checker.chains import Chains
+from tests.simulation.checker.dependencies import Dependencies
+from tests.simulation.checker.host_runs import HostRuns
 from tests.simulation.checker.leases import Leases
 from tests.simulation.checker.ledger import Ledger
 from tests.simulation.checker.rows import rows
@@ -36,6 +38,8 @@ class Promises:
             self.activations,
             self.backfills,
             self.alerts,
+            Dependencies(world),
+            HostRuns(world),
             Standstill(world),
         )
 

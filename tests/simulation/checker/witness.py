@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from tests.simulation.processes import Process
 
 
+#: From the end of the grace to the death of the tree, at most.
+KILL_SECONDS = 2.0
+
+
 class Witness:
     def __init__(self, world: World) -> None:
         self.world = world
@@ -47,6 +51,10 @@ class Witness:
     def _command_ended(self, command: Command) -> None:
         self.world.note("tree ends", command.name, command.exit_code)
         self.lines[command.spec.run_id] = command.lines
+        spec, lasted = command.spec, command.host.boot() - command.began_at
+        limit = (spec.timeout or float("inf")) + spec.grace + (self.world.kill_seconds or 0.0) + KILL_SECONDS
+        if lasted > limit:
+            self.world.violated("timeout", f"{command.name} lasted {lasted:.1f} s, of {spec.timeout:g}")
 
     def tree_of(self, run_id: str) -> Process | None:
         """A living process of this run (its id without hyphens)."""

@@ -90,3 +90,21 @@ class BackfillInTheWay(Backfilling):
         skipped = rows("SELECT token FROM chroniker_run WHERE code = 'OVERLAP'")
         if skipped:
             self.world.violated("backfill", "an instant was skipped for a run of a backfill")
+
+
+class BackfillCancelled(Backfilling):
+    """A person cancels the backfill while a tick claims a run of it."""
+
+    delay = 1.0
+    situation = "cancelled while the tick was under way"
+
+    def act(self) -> None:
+        late = self.process(self.a, "the tick", tick.tick, BEGIN + 2)
+        self.interrupt(late)
+
+        def cancel() -> None:
+            lifecycle.cancel_backfill(Backfill.objects.get().pk, "a person")
+            self.note_if_under_way(late, self.situation)
+
+        self.process(self.b, "another person", cancel, BEGIN + 2.5)
+        self.world.run(until=BEGIN + 6)

@@ -10,7 +10,7 @@ from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import pauses
 from chroniker.exceptions import ClaimRefused
 from chroniker.models import Group, Job, JobDependency, JobState, Trigger
-from chroniker.scheduler import manual_runs, tick
+from chroniker.scheduler import job_deletion, manual_runs, stopping, tick
 from tests.simulation import site
 from tests.simulation.checker.rows import rows, to_datetime, true_time
 from tests.simulation.scenes.base import DELAY, EVERY_20, INSTANT, NEVER, Scene
@@ -195,3 +195,102 @@ class Claim(Scene):
         self.start_schedulers()
         self.finish(until=INSTANT + 25)
         self.world.interruption = planned
+
+
+class PauseGroup(Pause):
+    """A person pauses the job's group while a tick claims the job."""
+
+    def prepare(self) -> Callable[[], object]:
+        with self.world.outside():
+            group = Group.objects.create(name="g")
+        self.add_job(group=group)
+
+        def act() -> None:
+            pauses.pause("a person", group=group)
+            self.acted_at = true_time(self.world)
+
+        return act
+
+
+class LowerLimit(DuringAClaim):
+    """A person lowers the limit of a group, in which a job runs, while a tick claims another job of it."""
+
+    def prepare(self) -> Callable[[], object]:
+        self.world.command_seconds = 30.0
+        with self.world.outside():
+            group = Group.objects.create(name="g", limit=2)
+        self.running = self.add_job("A", NEVER, group=group)
+        self.add_job("B", group=group)
+        return lambda: Group.objects.filter(pk=group.pk).update(limit=1)
+
+    def book(self) -> None:
+        super().book()
+        self.process(self.b, "a person", lambda: manual_runs.run_now(self.running, "a person"), self.world.now)
+        self.world.run(until=self.world.now + 1)
+
+
+class Delete(DuringAClaim):
+    """A person deletes the job while a tick claims it. It is gone after the end of its run, if there is one."""
+
+    def prepare(self) -> Callable[[], object]:
+        self.job = self.add_job()
+        self.check, self.world.after_commit = self.world.after_commit, self._look
+
+        def act() -> None:
+            job_deletion.request_deletion([self.job.pk])
+            stopping.stop_flagged()
+            job_deletion.delete_closed_jobs()
+
+        return act
+
+    def _look(self) -> None:
+        self.check()
+        living = [each for trees in self.world.witness.alive.values() for each in trees if not each.dead]
+        if living and not self._jobs():
+            self.world.violated("deletion", f"the job was deleted, and {living[0].name} lives")
+
+    def _jobs(self) -> list[tuple[object, ...]]:
+        return rows("SELECT id FROM chroniker_job WHERE id = ?", self.job.pk)
+
+    def play(self) -> None:
+        super().play()
+        planned, self.world.interruption = self.world.interruption, None
+        self.start_schedulers()
+        self.world.run(until=self.world.now + 60)
+        self.world.interruption = planned
+        if self._jobs() or rows("SELECT id FROM chroniker_run"):
+            self.world.violated("deletion", "the job was not deleted")
+
+
+class ForceRun(DuringAClaim):
+    """The flag of a job that is to run once is up, and two ticks see it."""
+
+    def prepare(self) -> Callable[[], object]:
+        self.add_job(cron=NEVER, force_run=True)
+        return tick.tick
+
+    def verify(self) -> None:
+        found = len(rows("SELECT id FROM chroniker_run"))
+        if self.second is None and found != 1:
+            self.world.violated("force run", f"{found} runs for one request")
+
+
+class EditDuringBooking(DuringAClaim):
+    """A person edits a job again while a tick books its first edit. The next tick books the second one."""
+
+    def prepare(self) -> Callable[[], object]:
+        job = self.add_job(cron=NEVER)
+        self.job = job.pk
+        return lambda: site.edit_cron(self.world, self.job, "*/15 * * * * *", edited_at=true_time(self.world))
+
+    def book(self) -> None:
+        super().book()
+        with self.world.outside():
+            site.edit_cron(self.world, self.job, "*/7 * * * * *", edited_at=true_time(self.world))
+
+    def verify(self) -> None:
+        self.process(self.b, "the next tick", lambda: tick.book_edited(true_time(self.world)), self.world.now)
+        self.world.run(until=self.world.now + 3)
+        ((booked,),) = rows("SELECT booked_fingerprint FROM chroniker_jobstate")
+        if self.world.promises.ledger.crons[booked] != "*/15 * * * * *":
+            self.world.violated("edit", f"the last edit was not booked: {self.world.promises.ledger.crons[booked]}")

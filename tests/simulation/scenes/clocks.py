@@ -6,6 +6,7 @@ import dataclasses
 from functools import partial
 from typing import ClassVar
 
+from chroniker.scheduler import tick
 from tests.simulation import faults
 from tests.simulation.processes import Host
 from tests.simulation.scenes.base import Scene
@@ -172,3 +173,38 @@ class Drift(Cut):
     def __init__(self, place: int, fault: str) -> None:
         super().__init__(place, fault)
         self.a.drift = self.b.drift = -0.01
+
+
+class StartAfterJump(OneRun):
+    """A host that has just booted believes a clock that jumped: it gives up a run that lives, and claims the next one.
+
+    Another host has noticed the jump. It refuses to start that run, as the first one still works.
+    """
+
+    names: ClassVar[tuple[str, ...]] = ("a", "b", "c")
+    settings: ClassVar = {"CHRONIKER_LOCK_TIMEOUT": 20}
+    places = 5
+    situation = "lost with its tree alive"
+
+    def play(self) -> None:
+        world, hosts = self.world, list(self.world.hosts.values())
+        world.command_seconds, world.shortest_lease = 200.0, None
+        self.add_job(cron=OFTEN)
+        self.book()
+        world.broker.held = []
+        for host in hosts:
+            self.process(host, f"tick of {host.name}", tick.tick, 4.01)
+        world.run(until=5)
+        self._deliver("a")
+        world.run(until=10 + 0.5 * self.place)
+        world.jump(300)
+        hosts[2].reboot()
+        self.process(hosts[2], "the tick after boot", tick.tick, world.now)
+        world.run(until=world.now + 0.1)
+        self._deliver("b")
+        world.run(until=world.now + 8)
+
+    def _deliver(self, host: str) -> None:
+        assert self.world.broker.held
+        run_id, token, _host = self.world.broker.held[-1]
+        self.world.broker.deliver(run_id, token, host)

@@ -198,3 +198,34 @@ class Survivor(OneRun):
 
     def _run_again(self) -> None:
         Job.objects.filter(pk=self.job.pk).update(force_run=True)
+
+
+class SurvivorAlone(Survivor):
+    """As survivor; the supervisor that keeps the slot dies. The slot is freed when its lease ends."""
+
+    def play(self) -> None:
+        self.world.after(INSTANT + 18.0, self._kill_supervisor)
+        super().play()
+
+    def _kill_supervisor(self) -> None:
+        for process in [each for each in self.world.processes.values() if each.role == "supervisor"]:
+            process.kill()
+
+
+class KeeperDies(Busy):
+    """The keeper of a run dies, and a process of its command survives. At odd places the keeper's parent is slow."""
+
+    names: ClassVar[tuple[str, ...]] = ("a",)
+    situation = "the keeper died"
+
+    def play(self) -> None:
+        self.world.child_seconds = 200.0
+        super().play()
+
+    def disturb(self) -> None:
+        for process in list(self.world.processes.values()):
+            if process.role == "fork server" and self.place % 2:
+                process.paused_until = self.world.now + 12
+        for process in [each for each in self.world.processes.values() if each.role == "keeper"]:
+            self.world.note(self.situation)
+            process.kill()

@@ -9,9 +9,10 @@ from django.db import connection, transaction
 
 from chroniker.command_api.fence import Fence
 from chroniker.exceptions import LeaseLost
-from chroniker.models import Group, Run
+from chroniker.models import Group, Job, Run
 from chroniker.scheduler import stopping, tick
 from tests.simulation.checker.rows import rows, true_time
+from tests.simulation.command import Command
 from tests.simulation.processes import Process
 from tests.simulation.scenes.base import INSTANT, NEVER, Scene
 
@@ -72,6 +73,12 @@ class DoubledMessage(OneRun):
         planned, self.world.interruption = self.world.interruption, None
         self.finish(until=self.world.now + 20)
         self.world.interruption = planned
+
+    def verify(self) -> None:
+        """A delay shorter than the lease harms nothing."""
+        found = [status for (status,) in rows("SELECT status FROM chroniker_run")]
+        if self.fault == "delay" and self.second is None and found != ["SUCCEEDED"]:
+            self.world.violated("a second message changes nothing", f"the runs are {found}")
 
 
 class LateMessage(OneRun):
@@ -261,3 +268,79 @@ class FenceAgainstExpiry(OneRun):
             self.world.note("the effect was committed")
             if rows("SELECT 1 FROM chroniker_run WHERE finished_at IS NOT NULL"):
                 self.world.violated("fence", "an effect was committed after its run was closed")
+
+
+class ForgedMessage(OneRun):
+    """A message with another token, and one to a host that the run is not for, come before the right one.
+
+    The supervisor of the first one is delayed at each of its statements.
+    """
+
+    def claim(self) -> None:
+        self.job = self.add_job(cron=NEVER, hostname="a")
+        self.book()
+        self.world.broker.held = []
+        self.process(self.a, "the tick", self._run_now, INSTANT)
+        self.world.run(until=INSTANT + 1)
+
+    def play(self) -> None:
+        self.claim()
+        assert self.world.broker.held
+        run_id, token, host = self.world.broker.held[0]
+        forged = self.world.broker.deliver(run_id, token + 1, host)
+        assert forged is not None
+        self.interrupt(forged)
+        self.world.run(until=self.world.now + 0.5)
+        self.world.broker.deliver(run_id, token, "b")
+        self.world.run(until=self.world.now + 0.5)
+        self.deliver()
+        self.note_if_under_way(forged, WITH_SUPERVISOR)
+        self.world.run(until=self.world.now + 3)
+        planned, self.world.interruption = self.world.interruption, None
+        self.world.broker.held = None
+        self.start_schedulers()
+        self.finish(until=self.world.now + 15)
+        self.world.interruption = planned
+
+    def verify(self) -> None:
+        found = [tuple(row) for row in rows("SELECT host, status FROM chroniker_run")]
+        if found != [("a", "SUCCEEDED")]:
+            self.world.violated("forged messages", f"the runs are {found}")
+
+
+class Timeout(OneRun):
+    """A command runs for longer than its job allows; at even places it ignores SIGTERM."""
+
+    places = 4
+    situation = "tree begins"
+
+    def play(self) -> None:
+        self.world.command_seconds = 80.0
+        self.claim()
+        Job.objects.update(timeout_seconds=3)
+        self.deliver()
+        self.world.run(until=self.world.now + 1)
+        for process in self.world.processes.values():
+            if isinstance(process, Command):
+                process.obeys_sigterm = bool(self.place % 2)
+        self.world.broker.held = None
+        self.start_schedulers()
+        self.finish(until=self.world.now + 20)
+
+
+class LateRecord(OneRun):
+    """A claim is dispatched, and its record delayed at each statement; meanwhile the run starts, and fails."""
+
+    delay = 5.0
+    situation = "the run ended before the claimer"
+
+    def play(self) -> None:
+        self.world.command_seconds, self.world.command_code = 0.5, 1
+        self.job = self.add_job(cron=NEVER, hostname="a")
+        self.book()
+        claimer = self.process(self.a, "a person", self._run_now, INSTANT)
+        self.interrupt(claimer)
+        self.world.run(until=INSTANT + 4)
+        if rows("SELECT 1 FROM chroniker_run WHERE finished_at IS NOT NULL"):
+            self.note_if_under_way(claimer, self.situation)
+        self.world.run(until=INSTANT + 12)

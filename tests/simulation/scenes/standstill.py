@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from chroniker.eligibility import draining
+from chroniker.models import Job
 from chroniker.scheduler import tick
 from tests.simulation import features, people
 from tests.simulation.checker.rows import rows
@@ -94,3 +95,22 @@ class Copy(OneRun):
     def verify(self) -> None:
         if not rows("SELECT id FROM chroniker_run WHERE status = 'SUCCEEDED'"):
             self.world.violated("copy", "nothing runs after its adoption")
+
+
+class DrainAfterRun(OneRun):
+    """A run ends on a draining host when its job is due again: what follows a run claims nothing there."""
+
+    names = ("a",)
+    places = 4
+    situation = "tree ends"
+
+    def play(self) -> None:
+        self.world.command_seconds = 3.0 + self.place
+        self.claim()
+        with self.world.outside():
+            Job.objects.update(force_run=True)
+        self.deliver()
+        self.process(self.a, "a person", lambda: draining.drain("a person"), self.world.now + 1)
+        self.world.run(until=self.world.now + 10)
+        if len(rows("SELECT id FROM chroniker_run")) != 1:
+            self.world.violated("drain", "a run was claimed on the draining host")
