@@ -371,7 +371,7 @@ REPLACEMENTS = {
         "lifecycle/one_statement.py",
         "held AS ({held} AND EXISTS (SELECT FROM moved) RETURNING 1) ",
         "held AS ({held} RETURNING 1) ",
-        "doubled-message",
+        "forged-message",
         postgres=True,
     ),
     "pause-of-a-group-is-not-checked-again": Replacement(

@@ -271,7 +271,7 @@ class FenceAgainstExpiry(OneRun):
 
 
 class ForgedMessage(OneRun):
-    """A message with another token, and one to a host that the run is not for, come before the right one.
+    """A message with another token comes before the right one; one to a host that the run is not for, before and after.
 
     The supervisor of the first one is delayed at each of its statements.
     """
@@ -295,6 +295,8 @@ class ForgedMessage(OneRun):
         self.world.run(until=self.world.now + 0.5)
         self.deliver()
         self.note_if_under_way(forged, WITH_SUPERVISOR)
+        self.world.run(until=self.world.now + 0.5)
+        self.world.broker.deliver(run_id, token, "b")
         self.world.run(until=self.world.now + 3)
         planned, self.world.interruption = self.world.interruption, None
         self.world.broker.held = None
