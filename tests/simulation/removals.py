@@ -430,6 +430,59 @@ REPLACEMENTS = {
         "return Run.objects.filter(pk__in=run_ids)",
         "late-record",
     ),
+    "time-is-not-compared-again": Replacement(
+        "lifecycle/expiry.py",
+        "locked(leases.filter(still) if still else leases, skip=True)",
+        "locked(leases, skip=True)",
+        "renewal-after-jump",
+    ),
+    "unknown-lock-counts-as-free": Replacement(
+        "lifecycle/expiry.py", "if held[run_id] is False]", "if not held[run_id]]", "lock-file-unseen"
+    ),
+    "start-is-answered-to-anyone": Replacement(
+        "lifecycle/start.py",
+        "token=token, nonce=nonce, status=Status.RUNNING)\n    return runs",
+        "token=token, status=Status.RUNNING)\n    return runs",
+        "doubled-message",
+    ),
+    "late-finish-changes-a-closed-run": Replacement(
+        "lifecycle/close.py",
+        "return Run.objects.filter(pk=run_id, token=token, nonce=nonce, status=Status.RUNNING)",
+        "return Run.objects.filter(pk=run_id, token=token, nonce=nonce)",
+        "finish-against-expiry",
+    ),
+    "dead-keeper-is-not-replaced": Replacement(
+        "worker/supervisor.py",
+        "        self._survivors = self._worker.machine.kill_marked(self._spec.run_id, self.keeper.alive_pid)\n",
+        "",
+        "keeper-dies",
+    ),
+    "state-is-not-locked-at-an-end": Replacement(
+        "lifecycle/close.py",
+        '    state = locked(JobState.objects.filter(pk__in=run.values("job")), skip=False)\n',
+        '    state = JobState.objects.filter(pk__in=run.values("job"))\n',
+        "last-child",
+        (
+            "lifecycle/close.py",
+            "    states = list(locked(JobState.objects.filter(pk=run.job_id), skip=False))\n    moved",
+            "    states = list(JobState.objects.filter(pk=run.job_id))\n    moved",
+        ),
+        postgres=True,
+    ),
+    "cancelled-run-is-not-locked": Replacement(
+        "lifecycle/close.py",
+        "ids = list(locked(stoppable, skip=False).values_list",
+        "ids = list(stoppable.values_list",
+        "stop-against-start",
+        postgres=True,
+    ),
+    "edited-job-is-not-locked": Replacement(
+        "lifecycle/booking.py",
+        "with_groups(locked(Job.objects.filter(pk__in=states), skip=True))",
+        "with_groups(Job.objects.filter(pk__in=states))",
+        "edit-during-booking",
+        postgres=True,
+    ),
     "no-second-message": Replacement(
         "scheduler/dispatch.py",
         "filter(redispatch_at__lte=now)",

@@ -67,6 +67,7 @@ SCENES: dict[str, type[Scene]] = {
     "failover": clocks.Failover,
     "jump-of-a-claim": clocks.JumpOfAClaim,
     "late-answer": clocks.LateAnswer,
+    "renewal-after-jump": clocks.RenewalAfterJump,
     "slow-answer": clocks.SlowAnswer,
     "slow-kill": clocks.SlowKill,
     "start-after-jump": clocks.StartAfterJump,

@@ -208,3 +208,25 @@ class StartAfterJump(OneRun):
         assert self.world.broker.held
         run_id, token, _host = self.world.broker.held[-1]
         self.world.broker.deliver(run_id, token, host)
+
+
+class RenewalAfterJump(OneRun):
+    """A host that has just booted believes a clock that jumped: its tick finds a lease that looks expired.
+
+    The tick is delayed at each of its statements; meanwhile the holder, who has noticed the jump, renews that lease.
+    """
+
+    delay = 3.0
+    situation = "interrupted"
+
+    def play(self) -> None:
+        world = self.world
+        world.command_seconds, world.shortest_lease = 60.0, None
+        self.claim()
+        holder = self.deliver().host
+        world.run(until=world.now + 4)
+        world.jump(300)
+        other = self.b if holder is self.a else self.a
+        other.reboot()
+        self.interrupt(self.process(other, "the tick after boot", tick.tick, world.now))
+        world.run(until=world.now + 8)
