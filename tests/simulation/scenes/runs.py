@@ -279,6 +279,7 @@ class ForgedMessage(OneRun):
     def claim(self) -> None:
         self.job = self.add_job(cron=NEVER, hostname="a")
         self.book()
+        self.process(self.b, "a tick", tick.tick, self.world.now)  # from then on it starts runs in one statement
         self.world.broker.held = []
         self.process(self.a, "the tick", self._run_now, INSTANT)
         self.world.run(until=INSTANT + 1)
