@@ -293,12 +293,12 @@ class ForgedMessage(OneRun):
         self.interrupt(forged)
         self.world.run(until=self.world.now + 0.5)
         self.world.broker.deliver(run_id, token, "b")
-        self.world.run(until=self.world.now + 0.5)
-        self.deliver()
         self.note_if_under_way(forged, WITH_SUPERVISOR)
+        self.world.run(until=self.world.now + 2.5)
+        self.deliver()
         self.world.run(until=self.world.now + 0.5)
         self.world.broker.deliver(run_id, token, "b")
-        self.world.run(until=self.world.now + 3)
+        self.world.run(until=self.world.now + 4)
         planned, self.world.interruption = self.world.interruption, None
         self.world.broker.held = None
         self.start_schedulers()
