@@ -72,9 +72,9 @@ def needs_attention(records: int) -> bool:
     Writes the number to the run and nothing else. To fail the run and notify its subscribers, exit with a status other
     than 0. Returns whether the number was written: not outside a run, and not for a run that has been closed.
     """
-    from chroniker.command_api import attention
+    from chroniker.command_api import monitor_report
 
-    return attention.report(records)
+    return monitor_report.report(records)
 
 
 def run_now(job: Job, by: str, args: str | None = None, scheduled_for: dt.datetime | None = None) -> Run:

@@ -89,7 +89,7 @@ def _conclude(report: DatabaseReport, ending: RunOutcome | None) -> dict[str, An
         "token": report.token,
     }
     try:
-        outcome |= report_connections.twice(partial(_claim_after, report, outcome))
+        outcome |= report_connections.repeated_once(partial(_claim_after, report, outcome))
     except Exception as error:  # the run's end is recorded already; the next tick claims these jobs
         logger.warning(
             "Jobs that wait for run %s were not checked: %s: %s", report.run_id, type(error).__name__, one_line(error)

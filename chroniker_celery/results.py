@@ -61,7 +61,7 @@ class Results:
             store = partial(getattr(backend, method), task_id, *args, **kwargs)
             # The parent of a pool stores results of lost processes: it keeps no connection, because it forks.
             if is_in_database and report_connections.has_idle():
-                report_connections.twice(partial(_without_wait, store))
+                report_connections.repeated_once(partial(_without_wait, store))
             else:
                 store()
         except Exception as error:  # any backend's exception

@@ -159,7 +159,7 @@ class HostHeartbeat(threading.Thread):
                 self._record(hosts.record_heartbeat)
             self._look()
             if self._ended.wait(watch.interval()):
-                self._record(hosts.record_goodbye)
+                self._record(hosts.record_shutdown)
                 return
 
     def _look(self) -> None:

@@ -23,7 +23,7 @@ from chroniker.eligibility.claim_kinds import (
 from chroniker.eligibility.waiting_activations import waiting
 from chroniker.models import Group, Job, JobDependency, JobState, JobTrigger, Lease, Outbox, Overlap, Run, Trigger
 from chroniker.models.compiled import AnyOf, Given, fetch
-from chroniker.models.loaded import COLUMNS, states_of
+from chroniker.models.light_rows import COLUMNS, states_of
 from chroniker.models.statements import Statement, compiled_once, parameter, select
 from chroniker.schedule.zones import zone_rules_version
 

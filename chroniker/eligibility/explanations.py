@@ -145,9 +145,9 @@ def _with_silence(
         text = _("Nothing has ticked since %(time)s.") % {"time": short_time(silent.last_at, now)}
         found |= {pk: replace(found[pk], text=f"{found[pk].text} {text}") for pk in ticking}
     queued = {pk: lease.run for pk, lease in leases.items() if pk in found and lease.run.status == Status.CLAIMED}
-    lonely = liveness.lonely_queues(now, seen) if queued else {}
+    unserved = liveness.find_queues_without_worker(now, seen) if queued else {}
     for pk, run in queued.items():
-        if run.taken_at is None and (run.executor, run.queue) in lonely:
+        if run.taken_at is None and (run.executor, run.queue) in unserved:
             text = _("No worker consumes the queue “%(queue)s”.") % {"queue": run.queue or run.executor}
             found[pk] = replace(found[pk], text=f"{found[pk].text} {text}")
     return found

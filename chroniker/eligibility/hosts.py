@@ -1,4 +1,4 @@
-"""Hosts: which are alive, for which executors, and on which of them starts are suspended."""
+"""Hosts: their heartbeats, which are alive, for which executors, and on which of them starts are suspended."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _service(report: str | WorkerReport, host: Host, now: dt.datetime) -> HostSe
     return row
 
 
-def record_goodbye(serves: Iterable[WorkerReport]) -> None:
+def record_shutdown(serves: Iterable[WorkerReport]) -> None:
     """Record that these workers of this host have shut down. The host stays live until its heartbeats are too old."""
     for report in serves:
         rows = HostService.objects.filter(host__name=settings.hostname, executor=report.executor, worker=report.worker)
@@ -160,6 +160,6 @@ def no_live_host_message(job: Job) -> str:
 
 
 def without_unfinished_host_runs(waiting: QuerySet[JobDependency]) -> QuerySet[JobDependency]:
-    """Without those that wait for a job whose run continues on other hosts: they are considered when all have ended."""
+    """Without those whose dependee still runs on one of its hosts: they are looked at when all have ended."""
     parent_lease = Lease.objects.filter(job=OuterRef("dependee"), slot="", run__required_host=EVERY_HOST)
     return waiting.filter(~Exists(parent_lease))

@@ -15,11 +15,11 @@ from chroniker.models import HostService, Run, Status, Ticker
 #: The row of a ticker is written at most this often, so it may be this old while all is well.
 WRITTEN_EVERY = dt.timedelta(seconds=10)
 #: A queued run should start within this time, and a message should be sent within it.
-PATIENCE = dt.timedelta(minutes=1)
+PROMPT = dt.timedelta(minutes=1)
 #: Periods of a ticker after which it is silent.
 PERIODS = 2.5
 #: A queue without a worker is a trouble when its oldest run has waited for this time.
-LONELY = dt.timedelta(seconds=90)
+NO_WORKER_FOR = dt.timedelta(seconds=90)
 #: Workers that were silent for longer are left out.
 FORGOTTEN = dt.timedelta(days=1)
 MOST_QUEUES = 100
@@ -96,11 +96,11 @@ def queues_without_worker(
         for queue in queues
         if not {(queue.executor, queue.name), (queue.executor, "")} & consumed
         and (queue.name or queue.executor not in served)
-        and (queue.executor in known or now - queue.oldest > PATIENCE)
+        and (queue.executor in known or now - queue.oldest > PROMPT)
     ]
 
 
-def lonely_queues(now: dt.datetime, seen: Seen | None = None) -> dict[tuple[str, str], WaitingQueue]:
+def find_queues_without_worker(now: dt.datetime, seen: Seen | None = None) -> dict[tuple[str, str], WaitingQueue]:
     """By executor and name: the queues in which runs wait and that no live worker consumes. Two statements; none with
     ``seen``."""
     queues = waiting_queues() if seen is None else seen.queues

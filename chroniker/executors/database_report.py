@@ -108,7 +108,7 @@ class DatabaseReport:
         """Close the run; returns whether its row now shows this outcome."""
         if ending.how == "lost":
             with self._limit():
-                lifecycle.note(self.run_id, EventKind.ZOMBIE_REPORT, reason=ending.reason or NO_REASON)
+                lifecycle.note(self.run_id, EventKind.LATE_REPORT, reason=ending.reason or NO_REASON)
             return False
         with self._limit():
             return self._close(outcome_of(ending, fail_on_stderr=self.fail_on_stderr))

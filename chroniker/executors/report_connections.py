@@ -135,7 +135,7 @@ def borrowed() -> Iterator[None]:
         connections[alias] = own
 
 
-def twice(step: Callable[[], R]) -> R:
+def repeated_once(step: Callable[[], R]) -> R:
     """Call ``step`` with a kept connection; after an error of the connection, once more with a new one."""
     try:
         with borrowed():

@@ -24,7 +24,7 @@ FRESH = dt.timedelta(hours=2)
 #: A message that is not sent so long after the end of its run is late.
 LATE_AFTER = dt.timedelta(minutes=10)
 MOST_LATE, MOST_EVENTS, MOST_SLOW = 1000, 10, 3
-LATE_REPORTS = (EventKind.ZOMBIE_REPORT, EventKind.LATE_OUTCOME)
+LATE_REPORTS = (EventKind.LATE_REPORT, EventKind.LATE_OUTCOME)
 LISTED = (*LATE_REPORTS, EventKind.OVERLAP, EventKind.LOST, EventKind.REFUSED_DELIVERY)
 OUTPUT_CODES = (reasons.Code.OUTPUT_LOST, reasons.Code.OUTPUT_MISSING, reasons.Code.OUTPUT_UNSTORED)
 #: Late rows of hourly counts among which the jobs with the most late starts are searched, the newest first.

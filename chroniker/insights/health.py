@@ -142,8 +142,8 @@ def queues_without_worker(facts: Facts, now: dt.datetime) -> list[WaitingQueue]:
 
 def backlog(facts: Facts, now: dt.datetime) -> Cell:
     queued = sum(queue.queued for queue in facts.queues)
-    if lonely := queues_without_worker(facts, now):
-        worst = lonely[0]
+    if unserved := queues_without_worker(facts, now):
+        worst = unserved[0]
         text = ngettext(
             "No worker consumes the queue “%(queue)s”; %(n)s run waits.",
             "No worker consumes the queue “%(queue)s”; %(n)s runs wait.",

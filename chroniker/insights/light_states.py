@@ -7,8 +7,9 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from chroniker.conf import settings
 from chroniker.models import Job, JobState
-from chroniker.models.unsaved import partial
+from chroniker.models.light_rows import loaded
 
 
 def light_states(
@@ -21,6 +22,6 @@ def light_states(
     names = [*columns, *(f"job__{name}" for name in job_columns), *more]
     of_job, others = len(columns), len(columns) + len(job_columns)
     for row in states.values_list(*names)[:most]:
-        state = partial(JobState, columns, row[:of_job])
-        state._state.fields_cache["job"] = partial(Job, job_columns, row[of_job:others])
+        state = loaded(JobState, columns, row[:of_job], settings.database)
+        state._state.fields_cache["job"] = loaded(Job, job_columns, row[of_job:others], settings.database)
         yield state, row[others:]

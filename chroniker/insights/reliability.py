@@ -16,7 +16,7 @@ from django.db.models.functions import Cast, Coalesce
 from chroniker.models import EventKind, Lease, Run, RunEvent
 
 #: The events that are counted, in this order.
-COUNTED = (EventKind.REFUSED_DELIVERY, EventKind.ZOMBIE_REPORT, EventKind.LATE_OUTCOME, EventKind.LOST)
+COUNTED = (EventKind.REFUSED_DELIVERY, EventKind.LATE_REPORT, EventKind.LATE_OUTCOME, EventKind.LOST)
 HOUR, DAY, WEEK = dt.timedelta(hours=1), dt.timedelta(days=1), dt.timedelta(days=7)
 #: Only this many newest runs are compared, so that the cost does not grow with the history.
 MOST_COMPARED = 100_000

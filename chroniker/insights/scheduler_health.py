@@ -16,8 +16,8 @@ def failures(facts: Facts, now: dt.datetime) -> dict[str, str]:
         found["tick"] = "never"
     elif liveness.silent_ticker(facts.tickers, now) is not None:
         found["tick"] = "silent"
-    lonely = liveness.queues_without_worker(facts.queues, facts.services, now)
-    if any(now - queue.oldest >= liveness.LONELY for queue in lonely):
+    unserved = liveness.queues_without_worker(facts.queues, facts.services, now)
+    if any(now - queue.oldest >= liveness.NO_WORKER_FOR for queue in unserved):
         found["workers"] = "missing"
     if facts.overdue_since is not None and now - facts.overdue_since > VERY_LATE:
         found["backlog"] = "late"

@@ -9,6 +9,7 @@ import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from chroniker.conf import settings
 from chroniker.eligibility.hosts import live_services
 from chroniker.insights.collision_pools import PoolCollision, pool_collisions
 from chroniker.insights.expected_runs import Starts, expectation
@@ -16,8 +17,8 @@ from chroniker.insights.light_states import light_states
 from chroniker.insights.timeline_rows import Lane, Rows, arrange
 from chroniker.insights.timeline_runs import PastRun, latest_runs, open_runs, past_runs
 from chroniker.models import Group, HostService, JobState, RunHour
+from chroniker.models.light_rows import loaded
 from chroniker.models.schedule_fields import SPEC_FIELDS
-from chroniker.models.unsaved import partial
 
 #: Jobs with a next run, past runs, expected runs for the collisions, and hourly counts that are read or computed.
 MOST_JOBS, MOST_RUNS, MOST_EXPECTED = 2000, 2000, 5000
@@ -95,7 +96,7 @@ def _states(high: dt.datetime, most: int) -> Iterator[JobState]:
     for state, of_group in light_states(states, most, _STATE, _JOB, [f"job__group__{name}" for name in _GROUP]):
         job = state.job
         if job.group_id is not None and job.group_id not in groups:
-            groups[job.group_id] = partial(Group, _GROUP, of_group)
+            groups[job.group_id] = loaded(Group, _GROUP, of_group, settings.database)
         job._state.fields_cache["group"] = groups.get(job.group_id or 0)
         yield state
 

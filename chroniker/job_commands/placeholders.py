@@ -111,7 +111,7 @@ def escape(text: str) -> str:
 
 
 def warnings(*texts: str) -> list[str]:
-    """Words in braces that are no placeholders, but nearly: they stay as they are."""
+    """Words in braces that look like placeholders but are none: they stay as they are."""
     found = []
     for text in texts:
         for word in _WORD.finditer(_BEGIN.sub("", text)):

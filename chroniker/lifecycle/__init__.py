@@ -17,7 +17,6 @@ from chroniker.lifecycle.alert_watch import (
     mark_changed,
     record_settings_pause,
 )
-from chroniker.lifecycle.attention import needs_attention
 from chroniker.lifecycle.backfills import add as add_backfill
 from chroniker.lifecycle.backfills import cancel_backfill, fail_backfill, hasten_backfill
 from chroniker.lifecycle.booking import book, is_host_local, suspend_schedule
@@ -37,6 +36,7 @@ from chroniker.lifecycle.expiry import expire
 from chroniker.lifecycle.holds import resume_jobs
 from chroniker.lifecycle.hourly_counts import count_closed_runs
 from chroniker.lifecycle.imported_history import keep_tokens, record_history
+from chroniker.lifecycle.monitor_counts import record_monitor_count
 from chroniker.lifecycle.pending_retries import cancel_retry, hasten_retry
 from chroniker.lifecycle.planned_rows import Plan
 from chroniker.lifecycle.renewal import renew
@@ -72,11 +72,11 @@ __all__ = [
     "look_at_alerts",
     "mark_changed",
     "mute",
-    "needs_attention",
     "note",
     "pass_waiting",
     "record_dispatched",
     "record_history",
+    "record_monitor_count",
     "record_not_accepted",
     "record_settings_pause",
     "release",

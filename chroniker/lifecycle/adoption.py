@@ -49,8 +49,8 @@ def adopt_jobs(job_ids: Collection[int], now: dt.datetime, *, raise_by: int, ski
     send_run_finished(skipped)
     changes = alert_conditions.changes_of((state, jobs[state.pk]) for state in states)
     for change in changes:
-        alert_conditions.standing(change)
-        change.state.alert_at = now if change.rules.need_looks else change.state.alert_at
+        alert_conditions.add_state_changes(change)
+        change.state.alert_at = now if change.rules.depend_on_time else change.state.alert_at
     alert_episodes.write(changes, now)
     write_states(states, _WRITTEN)
     activations.record_ends([], states, now)

@@ -67,9 +67,9 @@ def is_open(state: JobState, kind: AlertKind) -> bool:
     return bool(state.alerts_open & kind.bit)
 
 
-def standing(change: Change, run: Run | None = None) -> None:
+def add_state_changes(change: Change, run: Run | None = None) -> None:
     """Add the changes by the state: failing, held, set aside. ``run``: the one that ended just now, if any."""
-    wanted = {found.kind: found for found in _standing(change, run)} if change.job.enabled else {}
+    wanted = {found.kind: found for found in _state_findings(change, run)} if change.job.enabled else {}
     for kind in STANDING:
         if is_open(change.state, kind) and kind not in wanted:
             change.ended.add(kind)
@@ -80,7 +80,7 @@ def standing(change: Change, run: Run | None = None) -> None:
         change.silent |= change.ended
 
 
-def _standing(change: Change, run: Run | None) -> Iterator[Finding]:
+def _state_findings(change: Change, run: Run | None) -> Iterator[Finding]:
     state, most = change.state, change.rules.failures
     why = _reason(run) if run is not None else ""
     # Of a chain that is retried without limit, each lost attempt from the third on is a failure.

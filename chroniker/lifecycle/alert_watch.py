@@ -17,10 +17,10 @@ from chroniker.conf import settings
 from chroniker.eligibility import explanations, waiting_activations
 from chroniker.lifecycle import alert_episodes, alert_mutes, host_runs
 from chroniker.lifecycle.alert_conditions import Change, changes_of, is_open
-from chroniker.lifecycle.alert_looks import Situation, look
 from chroniker.lifecycle.alert_messages import AlertEvent, announce
 from chroniker.lifecycle.bulk import write_states
 from chroniker.lifecycle.plan import in_blackout
+from chroniker.lifecycle.timed_alerts import Situation, add_time_changes
 from chroniker.lifecycle.transactions import locked, transactional
 from chroniker.models import (
     EVERY_HOST,
@@ -69,7 +69,7 @@ def _look(job_ids: Collection[int], waited: dict[UUID, int], now: dt.datetime) -
     requests = waiting_activations.oldest([each.job.pk for each in changes if each.rules.start is not None])
     situations = _situations(changes, alerts, requests, now)
     for change in changes:
-        look(change, situations[change.job.pk], now)
+        add_time_changes(change, situations[change.job.pk], now)
     _explain(changes, now)
     _name_hosts(changes, situations)
     reported = any(changes)

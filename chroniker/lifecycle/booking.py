@@ -104,10 +104,10 @@ def _write_alerts(booked: Sequence[tuple[JobState, Job]], edited: Collection[int
     """What these bookings raise and end; a tick looks at the rest soon. ``edited``: jobs with another schedule."""
     changes = alert_conditions.changes_of(booked)
     for change in changes:
-        alert_conditions.standing(change)
+        alert_conditions.add_state_changes(change)
         if change.job.pk in edited and alert_conditions.is_open(change.state, AlertKind.MISSED):
             change.ended.add(AlertKind.MISSED)
-        is_watched = change.job.enabled and (change.rules.need_looks or change.state.alerts_open)
+        is_watched = change.job.enabled and (change.rules.depend_on_time or change.state.alerts_open)
         change.state.alert_at = now if is_watched else None
     alert_episodes.write(changes, now)
 

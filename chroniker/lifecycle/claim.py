@@ -24,7 +24,7 @@ from chroniker.lifecycle.planned_rows import Plan
 from chroniker.lifecycle.transactions import locked, send_after_commit, transactional
 from chroniker.models import EVERY_HOST, Job, JobState, Lease, Run, Status
 from chroniker.models.compiled import AnyOf, fetch
-from chroniker.models.unsaved import unsaved
+from chroniker.models.light_rows import unsaved
 from chroniker.signals import run_claimed
 
 #: What a claim changes in the state.
@@ -172,7 +172,7 @@ def _write_alerts(plans: Sequence[Plan], now: dt.datetime) -> None:
     """What these claims raise and end, and when to look at their jobs. No statement where that is nothing."""
     changes = alert_conditions.changes_of((plan.after, plan.job) for plan in plans)
     for plan, change in zip(plans, changes, strict=True):
-        alert_conditions.standing(change)
+        alert_conditions.add_state_changes(change)
         if plan.missed is not None:
             alert_conditions.missed(change, plan.missed)
         if plan.backfill is not None:

@@ -245,6 +245,6 @@ def _write_alerts(
     host_runs.name_slow_hosts(found, runs)
     last = {run.job_id: run for run in runs if run.origin != Trigger.BACKFILL}
     for pk, change in changes.items():
-        alert_conditions.standing(change, last.get(pk))
+        alert_conditions.add_state_changes(change, last.get(pk))
         change.state.alert_at = alert_conditions.next_look(change, None, now)
     alert_episodes.write(found, now)

@@ -23,8 +23,8 @@ def resume_jobs(job_ids: Collection[int]) -> list[int]:
         state.resumed_at = now
     changes = alert_conditions.changes_of((state, jobs[state.pk]) for state in held)
     for change in changes:
-        alert_conditions.standing(change)
-        change.state.alert_at = now if change.rules.need_looks else change.state.alert_at
+        alert_conditions.add_state_changes(change)
+        change.state.alert_at = now if change.rules.depend_on_time else change.state.alert_at
     alert_episodes.write(changes, now)
     write_states(held, (*HOLD, "resumed_at", *alert_episodes.MARKS))
     return [state.pk for state in held]

@@ -47,8 +47,8 @@ def cancel_retry(job_id: int) -> int | None:
     job_health.drop_retry(state, job, now)
     changes = alert_conditions.changes_of([(state, job)])
     for change in changes:
-        alert_conditions.standing(change)
-        change.state.alert_at = now if change.rules.need_looks else change.state.alert_at
+        alert_conditions.add_state_changes(change)
+        change.state.alert_at = now if change.rules.depend_on_time else change.state.alert_at
     alert_episodes.write(changes, now)
     columns = (*job_health.RETRY, *job_health.HOLD, *job_health.CHAIN, *alert_episodes.MARKS)
     write_states([state], columns)

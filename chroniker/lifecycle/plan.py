@@ -25,7 +25,7 @@ from chroniker.schedule import ClosedTime, closed_at, closed_until, jitter, last
 ASKED_BY_LENGTH = 150
 
 
-def draw(
+def make(
     kind: ClaimKind,
     state: JobState,
     now: dt.datetime,

@@ -14,7 +14,7 @@ from chroniker.exceptions import ScheduleError
 from chroniker.job_commands import policy
 from chroniker.lifecycle import job_health
 from chroniker.models import OPEN, Backfill, Job, JobState, Run, Status, Trigger
-from chroniker.models.unsaved import unsaved
+from chroniker.models.light_rows import unsaved
 from chroniker.reasons import NO_REASON, Code, Reason
 from chroniker.schedule import Spec, latest_until
 from chroniker.schedule.zones import zone_rules_version

@@ -1424,7 +1424,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         choices=[
                             ("REFUSED_DELIVERY", "delivery refused"),
-                            ("ZOMBIE_REPORT", "report without the lease"),
+                            ("LATE_REPORT", "report without the lease"),
                             ("STOP_REQUESTED", "stop requested"),
                             ("LATE_OUTCOME", "late outcome"),
                             ("LOST", "lost"),

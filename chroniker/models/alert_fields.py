@@ -95,7 +95,7 @@ class AlertRules:
     repeat: dt.timedelta | None = None
 
     @property
-    def need_looks(self) -> bool:
+    def depend_on_time(self) -> bool:
         """Whether time alone can raise one of them."""
         return self.start is not None or self.run is not None or bool(self.done_by)
 

@@ -44,7 +44,7 @@ class LogChunk(models.Model):
 
 class EventKind(models.TextChoices):
     REFUSED_DELIVERY = "REFUSED_DELIVERY", _("delivery refused")
-    ZOMBIE_REPORT = "ZOMBIE_REPORT", _("report without the lease")
+    LATE_REPORT = "LATE_REPORT", _("report without the lease")
     STOP_REQUESTED = "STOP_REQUESTED", _("stop requested")
     LATE_OUTCOME = "LATE_OUTCOME", _("late outcome")
     LOST = "LOST", _("lost")

@@ -116,7 +116,7 @@ class Keeper:
         """Wait until the tree has ended or must be killed; returns the reason."""
         how = ""
         while not how:
-            self._poll.poll(self._patience(boot_clock()) * 1000)
+            self._poll.poll(self._longest_wait(boot_clock()) * 1000)
             self._tree.clear()
             # Read all messages before comparing a deadline: a renewal may be among them.
             self._obey([*self._early, *self._wire.receive()], boot_clock())
@@ -125,7 +125,7 @@ class Keeper:
             how = self._judge(boot_clock(), alone)
         return how
 
-    def _patience(self, now: float) -> float:
+    def _longest_wait(self, now: float) -> float:
         if self._early:
             return 0.0
         moments = (self._deadline, self._timeout_at, self._kill_at, self._linger_until)

@@ -67,7 +67,7 @@ class KeeperParent:
             self._wake_keepers()
             if self._child_ended.fileno() in ready:
                 self._child_ended.clear()
-                self._bury()
+                self._clear_up_after_keepers()
             if self._requests is not None and self._requests.fileno() in ready:
                 self._answer(self._requests)
 
@@ -118,7 +118,7 @@ class KeeperParent:
             if process_tree.state(pid) == "T":
                 process_tree.send(pid, signal.SIGCONT)
 
-    def _bury(self) -> None:
+    def _clear_up_after_keepers(self) -> None:
         """Collect ended keepers. Any other child is a process of a dead keeper: it is killed."""
         killed = process_tree.kill_below(process_tree.Tally(), spare=self._keepers.keys() | self._own_children)
         if killed.count:

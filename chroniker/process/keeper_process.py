@@ -13,16 +13,59 @@ import select
 import signal
 import socket
 import traceback
+from collections.abc import Callable
 from typing import NoReturn
 
 from chroniker.process import process_tree
-from chroniker.process.command_tree import Become, CommandTree
 from chroniker.process.keeper import Keeper
 from chroniker.process.keeper_protocol import Descriptors, KeeperConnection
 from chroniker.process.kernel import become_subreaper, boot_clock, close_descriptors, name_process
+from chroniker.process.process_tree import ChildWakeup
+from chroniker.process.run_spec import RunSpec
 
 IDLE_SECONDS = 10.0  #: how long a keeper waits for its next run
 RUNS = 100  #: of one process: what it may have accumulated ends with it
+
+#: Called in the command's process with the spec, the files and the keeper's pid. Never returns.
+Become = Callable[[RunSpec, Descriptors, int], NoReturn]
+
+
+class CommandTree(process_tree.Tally):
+    """The real tree. The keeper must be a subreaper, so that orphaned processes become its children."""
+
+    def __init__(self, given: Descriptors, become: Become, wakeup: ChildWakeup) -> None:
+        super().__init__()
+        self._given = given
+        self._become = become
+        self._wakeup = wakeup  # one for all trees of this process
+
+    def fileno(self) -> int:
+        return self._wakeup.fileno()
+
+    def clear(self) -> None:
+        self._wakeup.clear()
+
+    def start(self, spec: RunSpec) -> int:
+        """Fork the command. The keeper's own copies of its output pipes are closed."""
+        keeper = os.getpid()
+        pid = os.fork()
+        if not pid:
+            try:
+                self._become(spec, self._given, keeper)
+            except BaseException:  # printed to the run's stderr, if it is connected already
+                traceback.print_exc()
+            finally:
+                os._exit(71)
+        self.command = pid
+        os.close(self._given.out)
+        os.close(self._given.err)
+        return pid
+
+    def signal(self, number: int) -> None:
+        process_tree.signal_below(number, group=self.command)
+
+    def kill(self) -> process_tree.Killed:
+        return process_tree.kill_below(self, group=self.command)
 
 
 def ignore_signals() -> None:
@@ -54,7 +97,7 @@ def keep(given: Descriptors, become: Become, shared: frozenset[int] = frozenset(
 
 
 def _serve(wire: KeeperConnection, given: Descriptors, become: Become, parent: int) -> None:
-    wakeup = process_tree.ChildWakeup()
+    wakeup = ChildWakeup()
     for left in reversed(range(RUNS if parent else 1)):
         keeper = Keeper(wire, CommandTree(given, become, wakeup), is_last=left == 0)
         if not keeper.run():

@@ -201,14 +201,14 @@ def kill_below(tally: Tally, *, spare: Collection[int] = (), group: int = 0) -> 
         return _kill_group(tally, group)
     killed = Killed()
     known: set[int] = set()
-    patience = time.monotonic() + _NOT_OURS_PATIENCE
+    until = time.monotonic() + _NOT_OURS_PATIENCE
     for turn in range(1 << 62):
         more = tally.reap()
         roots = [pid for pid in children(os.getpid()) if pid not in spare]
         if not roots and (spare or not more):  # (the list may miss a child that is just being forked)
             return killed
         refused = _kill_once(roots, known, killed)
-        if refused and len(refused) >= len(roots) and time.monotonic() > patience:
+        if refused and len(refused) >= len(roots) and time.monotonic() > until:
             killed.survivors = [Survivor.of(pid) for pid in refused[:_NAMES_KEPT]]
             return killed
         if turn > 3:

@@ -90,7 +90,7 @@ def _claim_kind(
         states = found[: settings.batch_size]
         if not states:
             return
-        plans = _draw_plans(kind, states, now, result)
+        plans = _make_plans(kind, states, now, result)
         dispatch.expect(plans)
         claimed = _claim(plans, now)
         result.messages |= any(plan.missed for plan in plans)
@@ -130,7 +130,7 @@ def _record(result: TickResult, states: Sequence[JobState], claimed: Sequence[Ru
     result.lost_races |= {state.job_id for state in states if state.job.hostname in here} - won
 
 
-def _draw_plans(
+def _make_plans(
     kind: ClaimKind, states: Sequence[JobState], now: dt.datetime, result: TickResult
 ) -> list[lifecycle.Plan]:
     """The plans of one batch. Suspends a job whose schedule raises; books one edited past the model."""
@@ -150,7 +150,7 @@ def _draw_plans(
             if kind.covers_instants and state.booked_fingerprint != state.job.spec.fingerprint():
                 changed.append(state.pk)
             else:
-                plans.append(plan.draw(kind, state, now, until.get(state.job_id), waiting.get(state.job_id, ())))
+                plans.append(plan.make(kind, state, now, until.get(state.job_id), waiting.get(state.job_id, ())))
         except Exception as error:  # an error of one schedule concerns this job alone
             if lifecycle.is_host_local(error):
                 logger.error("This host cannot compute the schedule of job %s, other hosts may: %s", state.pk, error)

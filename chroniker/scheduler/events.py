@@ -118,7 +118,7 @@ def _insert(row: Activation) -> Activation:
 
 
 def _claim_soon(job_id: int) -> None:
-    """Before the next tick, unless the run executes in the process that claims it."""
+    """Claim the run now, not by the next tick, unless it would execute in this process."""
     alias = Job.objects.filter(pk=job_id).values_list("executor", flat=True).first()
     try:
         if alias is None or executors[alias].executes_here:

@@ -108,7 +108,8 @@ def _ask(now: dt.datetime | None) -> tuple[dt.datetime, str, dt.datetime | None,
 
 
 def _what_it_depends_on() -> tuple[Any, ...]:
-    """What the text and the parameters of the statement contain. The time, for whatever is missing here."""
+    """Everything that the text and the parameters of the statement contain. The statement is built again when one of
+    these changes; and from time to time, in case one is missing here."""
     return (
         (settings.database, settings.hostname, settings.installation),
         (settings.drift_allowance, settings.check_lock_file),

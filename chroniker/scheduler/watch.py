@@ -87,17 +87,17 @@ class Watch:
         found = {}
         if last := liveness.silent_ticker(liveness.tickers(), now, self._since):
             found[alarms.TICK] = (last.last_at, _tick_text(last, now))
-        for queue in liveness.lonely_queues(now).values():
-            if now - max(queue.oldest, self._since or queue.oldest) >= liveness.LONELY:
+        for queue in liveness.find_queues_without_worker(now).values():
+            if now - max(queue.oldest, self._since or queue.oldest) >= liveness.NO_WORKER_FOR:
                 found[alarms.queue_subject(queue.executor, queue.name)] = (queue.oldest, _queue_text(queue, now))
         return found
 
     def _has_ended(self, subject: str, now: dt.datetime) -> bool:
-        """Without patience: a process that has just started must not end an alarm that continues."""
+        """Without the grace for a process that has just started, which must not end an alarm that continues."""
         if subject == alarms.TICK:
             return liveness.silent_ticker(liveness.tickers(), now) is None
-        lonely = {alarms.queue_subject(queue.executor, queue.name) for queue in liveness.lonely_queues(now).values()}
-        return subject not in lonely
+        unserved = liveness.find_queues_without_worker(now).values()
+        return subject not in {alarms.queue_subject(queue.executor, queue.name) for queue in unserved}
 
 
 def _tick_text(last: Ticker, now: dt.datetime) -> AlarmText:

@@ -75,7 +75,7 @@ class RunControl:
             found.append(Stop())
         return found
 
-    def patience(self, lease: LeaseView, now: float) -> float:
+    def seconds_to_next(self, lease: LeaseView, now: float) -> float:
         """Seconds until the next decision without an event."""
         moments = [self.stop_at] if not self._stopping else []
         if not self.lost:

@@ -109,7 +109,7 @@ class RunReport:
             return Finish(dataclasses.replace(self.outcome.outcome, unstored=self.output.unstored))
         if waiting and now.monotonic >= self._insert_at:
             return Insert(self.output.batch())
-        return Wait(self._patience(now))
+        return Wait(self._longest_wait(now))
 
     def _start_action(self, now: Moment) -> Action:
         """Repeat the start. The lease counts from the first try, which may have succeeded with a lost answer."""
@@ -121,7 +121,7 @@ class RunReport:
             self._first_asked = now.boot
         return Start(self._first_asked)
 
-    def _patience(self, now: Moment) -> float:
+    def _longest_wait(self, now: Moment) -> float:
         moments = [self._insert_at, *self.outcome.moments()]
         waits = [moment - now.monotonic for moment in moments] + [timing.RETRY_SECONDS]
         if self.outcome.is_open:

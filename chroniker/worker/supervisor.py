@@ -137,7 +137,7 @@ class Supervision:
             self._listen(wake_socket)
             self.keeper.go(self._spec, self.reporter.deadline)
             while not (self.keeper.is_over or self._replaced):
-                for key, _ in self._selector.select(self._patience()):
+                for key, _ in self._selector.select(self._longest_wait()):
                     key.data()
                 self._pump.flush()
                 self._pump.balance()
@@ -182,10 +182,10 @@ class Supervision:
         if (notice := self._worker.shutdown_notice) is not None:
             self._selector.register(notice, selectors.EVENT_READ, partial(worker_ends, notice))
 
-    def _patience(self) -> float:
+    def _longest_wait(self) -> float:
         waits = (
             self._pump.flush_at - clock.monotonic(),
-            self._control.patience(self.reporter, clock.boot()),
+            self._control.seconds_to_next(self.reporter, clock.boot()),
             _LONGEST_WAIT,
         )
         return max(min(waits), 0.0)

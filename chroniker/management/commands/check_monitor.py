@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from chroniker import monitors
-from chroniker.command_api import attention
+from chroniker.command_api import monitor_report
 from chroniker.exceptions import MonitorError
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import Job
@@ -37,7 +37,7 @@ class Command(ConsoleCommand):
             found = monitors.count_records(fetch(), show=show if verbosity else 0, source=label)
         except (MonitorError, FieldError) as error:
             raise CommandError(str(error), returncode=INVALID_ARGUMENTS) from error
-        attention.report(found.count)
+        monitor_report.report(found.count)
         if found.count:
             self.stderr.write(message(found))
             raise SystemExit(NEEDS_ATTENTION)
@@ -51,7 +51,7 @@ def message(found: RecordCount) -> str:
     more = found.count - len(found.shown)
     rest = [_("… and %(n)d more") % {"n": more}] if found.shown and more > 0 else []
     plain = "\n".join([head % {"n": found.count}, *(f"  {line}" for line in [*found.shown, *rest])])
-    job = attention.current_job()
+    job = monitor_report.current_job()
     if job is None or not job.is_monitor or not job.monitor_error_template.strip():
         return plain
     try:

@@ -78,11 +78,11 @@ def test_a_violation_is_named_in_the_sentence(client: Client) -> None:
 
 def test_events_are_counted_by_span_and_listed_with_their_runs(client: Client) -> None:
     run = a_closed_run()
-    lifecycle.note(run.pk, EventKind.ZOMBIE_REPORT)
+    lifecycle.note(run.pk, EventKind.LATE_REPORT)
     lifecycle.note(run.pk, EventKind.REFUSED_DELIVERY, "<b>forged</b>")
     lifecycle.note(run.pk, EventKind.NOTE, reason=Reason.of(Code.OUTPUT_MISSING))
     lifecycle.note(run.pk, EventKind.NOTE, "not counted")
-    run.events.filter(kind=EventKind.ZOMBIE_REPORT).update(at=database_now() - 3 * DAY)
+    run.events.filter(kind=EventKind.LATE_REPORT).update(at=database_now() - 3 * DAY)
     text, rows = page(client)
     counts = {key: rows[key].measured.counts for key in ("late_reports", "deliveries", "output")}
     assert counts == {"late_reports": (0, 1, 1), "deliveries": (1, 1, 1), "output": (1, 1, 1)}

@@ -125,4 +125,4 @@ def test_prefetched_messages_are_executed_by_other_workers(env: dict[str, str], 
     with CeleryWorker(env, tmp_path, pool=pool):
         for each in waiting:
             assert wait_until_closed(each).status == Status.SUCCEEDED
-    assert not RunEvent.objects.filter(run__in=waiting, kind="ZOMBIE_REPORT").exists()
+    assert not RunEvent.objects.filter(run__in=waiting, kind="LATE_REPORT").exists()

@@ -129,7 +129,7 @@ def test_a_heartbeat_records_what_the_worker_reports_and_its_end() -> None:
     assert (row.queues, row.slots, row.busy, row.version) == (["fast", "slow"], 4, 2, __version__)
     assert row.started_at == report.started_at
     assert [host.name for host in hosts.live_hosts(["default"])["default"]] == [settings.hostname]
-    hosts.record_goodbye([report])
+    hosts.record_shutdown([report])
     row.refresh_from_db()
     assert row.ended_at is not None
     assert row.busy == 0

@@ -16,7 +16,7 @@ from django.test import override_settings
 from chroniker.conf import settings
 from chroniker.executors import report_connections
 from chroniker.executors.database_report import DatabaseReport
-from chroniker.executors.report_connections import borrowed, close_idle, has_idle, twice
+from chroniker.executors.report_connections import borrowed, close_idle, has_idle, repeated_once
 from tests.support.processes import wait_until
 
 # Connections to a file are not kept.
@@ -192,9 +192,9 @@ def test_a_step_is_tried_twice(errors: int) -> None:
         return len(calls)
 
     if errors == 1:
-        assert in_a_thread(partial(twice, step)) == 2
+        assert in_a_thread(partial(repeated_once, step)) == 2
     else:
         with pytest.raises(OperationalError):
-            in_a_thread(partial(twice, step))
+            in_a_thread(partial(repeated_once, step))
     assert len(calls) == 2
     assert calls[0] != calls[1]

@@ -207,7 +207,7 @@ def test_messages_alerts_events_and_pauses_are_counted_by_kind() -> None:
     Backfill.objects.create(**backfill, made=2)
     Backfill.objects.create(**backfill, made=3, finished_at=now)
     for hours in (1, 2, 30):
-        RunEvent.objects.create(run=run, at=now - dt.timedelta(hours=hours), kind=EventKind.ZOMBIE_REPORT)
+        RunEvent.objects.create(run=run, at=now - dt.timedelta(hours=hours), kind=EventKind.LATE_REPORT)
     pauses.pause("a test")
     found = metrics()
     assert found["outbox_pending"] == {("mail",): 2, ("webhook",): 0, ("callback",): 0, ("channel",): 0}
@@ -217,7 +217,7 @@ def test_messages_alerts_events_and_pauses_are_counted_by_kind() -> None:
     assert raised == {"queue", "late"} and sum(found["alerts_open"].values()) == 2
     assert found["activations_waiting"][()] == 1
     assert found["backfill_remaining"] == {(run.job.name,): 5}
-    assert found["events_day"]["zombie_report",] == 2 and found["events_day"]["overlap",] == 0
+    assert found["events_day"]["late_report",] == 2 and found["events_day"]["overlap",] == 0
     assert found["paused"] == {("all",): 1, ("group",): 0}
 
 

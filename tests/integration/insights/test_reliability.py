@@ -120,10 +120,10 @@ def test_events_are_counted_by_kind_and_age() -> None:
     for kind, minutes in ages.items():
         for age in minutes:
             RunEvent.objects.create(run=run, kind=kind, at=now - age * MINUTE)
-    RunEvent.objects.create(run=run, kind=EventKind.ZOMBIE_REPORT, at=now - 8 * DAY)
+    RunEvent.objects.create(run=run, kind=EventKind.LATE_REPORT, at=now - 8 * DAY)
     assert reliability.counts(now) == {
         EventKind.REFUSED_DELIVERY: Counts(1, 2, 3),
-        EventKind.ZOMBIE_REPORT: Counts(),
+        EventKind.LATE_REPORT: Counts(),
         EventKind.LATE_OUTCOME: Counts(),
         EventKind.LOST: Counts(0, 1, 1),
     }

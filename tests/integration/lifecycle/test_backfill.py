@@ -276,7 +276,7 @@ def test_a_claim_that_was_planned_before_the_cancellation_is_not_written() -> No
 def planned() -> list[lifecycle.Plan]:
     now = database_now()
     states = with_open_backfills(list(due.find(BACKFILL, now)), now)
-    return [plan.draw(BACKFILL, state, now) for state in states]
+    return [plan.make(BACKFILL, state, now) for state in states]
 
 
 def test_two_claims_of_one_scheduled_time_make_one_run() -> None:

@@ -332,7 +332,7 @@ def test_one_that_was_inserted_while_its_target_was_being_deleted_is_deleted_lat
 # -- what ends one ---------------------------------------------------------------------------------------------------
 
 
-def test_a_claim_takes_it() -> None:
+def test_a_claim_of_the_target_ends_its_activation() -> None:
     first, second = a_pair()
     ended = end(claimed(first))
     run = claimed(second)
@@ -482,7 +482,7 @@ def test_two_claims_of_one_activation_give_one_run() -> None:
     for _claimer in range(2):
         states = list(due.find(EVENT, now))
         found = waiting_activations.read(states)
-        plans.append([plan.draw(EVENT, state, now, waiting=found[state.pk]) for state in states])
+        plans.append([plan.make(EVENT, state, now, waiting=found[state.pk]) for state in states])
     assert len(lifecycle.claim(plans[0], now)) == 1
     Lease.objects.all().delete()
     assert lifecycle.claim(plans[1], now) == []
@@ -494,7 +494,7 @@ def test_discarding_ends_what_waits_and_refuses_a_planned_claim() -> None:
     now = database_now()
     states = list(due.find(EVENT, now))
     found = waiting_activations.read(states)
-    planned = [plan.draw(EVENT, state, now, waiting=found[state.pk]) for state in states]
+    planned = [plan.make(EVENT, state, now, waiting=found[state.pk]) for state in states]
     assert lifecycle.pass_waiting([target.pk], Code.DISCARDED) == 3
     assert lifecycle.claim(planned, now) == []
     assert set(Activation.objects.values_list("outcome", "code")) == {("PASSED", "DISCARDED")}

@@ -50,7 +50,7 @@ def a_ticker(age: dt.timedelta, **fields: Any) -> Ticker:
     return Ticker.objects.create(last_at=database_now() - age, **values)
 
 
-def a_lonely_run(age: dt.timedelta, queue: str = "slow") -> Run:
+def a_run_without_worker(age: dt.timedelta, queue: str = "slow") -> Run:
     run = run_now(a_booked_job(cron=NEVER), by="a test")
     Run.objects.filter(pk=run.pk).update(claimed_at=database_now() - age, queue=queue)
     host, _created = Host.objects.get_or_create(name="h1", defaults={"last_seen": database_now()})
@@ -170,7 +170,7 @@ def test_nothing_is_reported_while_the_clock_is_not_trusted(monkeypatch: pytest.
 @override_settings(CHRONIKER_ALARM_EMAILS=OPS)
 def test_a_queue_without_a_worker_is_reported_once_and_its_return_once() -> None:
     a_ticker(dt.timedelta(seconds=1))
-    a_lonely_run(3 * MINUTE)
+    a_run_without_worker(3 * MINUTE)
     assert look() == ["No worker consumes the queue “slow”."]
     assert look() == []
     HostService.objects.update(queues=["fast", "slow"])
@@ -180,7 +180,7 @@ def test_a_queue_without_a_worker_is_reported_once_and_its_return_once() -> None
 @override_settings(CHRONIKER_ALARM_EMAILS=OPS)
 def test_a_queue_whose_runs_have_just_begun_to_wait_is_not_reported() -> None:
     a_ticker(dt.timedelta(seconds=1))
-    a_lonely_run(MINUTE)
+    a_run_without_worker(MINUTE)
     assert look() == []
 
 
@@ -233,7 +233,7 @@ def test_why_not_says_that_nothing_ticks() -> None:
 
 
 def test_why_not_says_that_no_worker_consumes_the_queue() -> None:
-    run = a_lonely_run(3 * MINUTE)
+    run = a_run_without_worker(3 * MINUTE)
     state = JobState.objects.select_related("job").get(pk=run.job_id)
     [text] = explanations.why_not([state], database_now()).values()
     assert text.endswith("No worker consumes the queue “slow”.")
@@ -242,7 +242,7 @@ def test_why_not_says_that_no_worker_consumes_the_queue() -> None:
 @pytest.mark.parametrize("page", ["job/", "run/", "host/"])
 def test_every_page_says_that_runs_wait_for_a_worker(admin: Client, page: str) -> None:
     a_ticker(dt.timedelta(seconds=1))
-    a_lonely_run(3 * MINUTE)
+    a_run_without_worker(3 * MINUTE)
     health_facts.forget()
     found = admin.get(f"/admin/chroniker/{page}").content.decode()
     assert "Runs wait for a worker." in found
@@ -265,7 +265,7 @@ def test_the_address_for_monitoring_fails_while_nothing_ticks(client: Client) ->
 
 def test_the_address_for_monitoring_fails_while_a_queue_has_no_worker(client: Client) -> None:
     a_ticker(MINUTE)
-    a_lonely_run(3 * MINUTE)
+    a_run_without_worker(3 * MINUTE)
     assert scheduler_status(client) == (503, {"status": "failing", "checks": {"workers": "missing"}})
 
 
@@ -360,6 +360,6 @@ def test_a_failed_request_is_logged_without_the_url(caplog: pytest.LogCaptureFix
 
 @override_settings(CHRONIKER_ALARM_EMAILS=OPS)
 def test_a_pass_of_cron_reports_a_queue_without_a_worker() -> None:
-    a_lonely_run(3 * MINUTE)
+    a_run_without_worker(3 * MINUTE)
     call_command("cron", verbosity=0)
     assert Alarm.objects.filter(raised_at__isnull=False).count() == 1

@@ -120,7 +120,7 @@ def _failing(job: Job, now: dt.datetime) -> None:
         )  # fmt: skip
     for kind, text, hours in (
         (EventKind.LOST, "Lost contact with the worker heavy@batch-2.", 49.5),
-        (EventKind.ZOMBIE_REPORT, "heavy@batch-2 came back and reported an end.", 49.4),
+        (EventKind.LATE_REPORT, "heavy@batch-2 came back and reported an end.", 49.4),
         (EventKind.REFUSED_DELIVERY, "on web-1, process 4711: the run is RUNNING", 100),
     ):
         RunEvent.objects.create(run=runs[-1], at=now - hours * HOUR, kind=kind, text=text)

@@ -64,14 +64,14 @@ def test_a_stop_waits_for_its_grace_without_turning_in_a_loop(keeper: Keeper, st
     keeper._obey([{"stop": True}], stopped_at)
     for now in (100.5, 101.0, 105.0):
         assert keeper._judge(now, False) == ""
-        assert keeper._patience(now) > 0
+        assert keeper._longest_wait(now) > 0
     assert keeper._judge(stopped_at + 10.0, False) == "stopped"
 
 
 def test_a_timeout_that_passes_while_its_processes_linger_keeps_the_loop_asleep(keeper: Keeper) -> None:
     keeper._timeout_at = 100.2
     assert keeper._judge(100.0, False) == ""
-    assert keeper._patience(100.3) > 0.1
+    assert keeper._longest_wait(100.3) > 0.1
     assert [keeper._judge(now, False) for now in (100.3, 100.6)] == ["", "exited"]
 
 

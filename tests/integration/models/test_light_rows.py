@@ -1,4 +1,4 @@
-"""``unsaved`` makes the rows that the model's own constructor makes, ``partial`` those that ``only()`` reads."""
+"""``unsaved`` makes the rows that the model's own constructor makes, ``loaded`` those that ``only()`` reads."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from uuid import UUID
 import pytest
 from django.db.models import Model
 
+from chroniker.conf import settings
 from chroniker.models import Job, JobState, Lease, Run
-from chroniker.models.unsaved import partial, unsaved
+from chroniker.models.light_rows import loaded, unsaved
 from tests.support.factories import a_job
 
 
@@ -36,11 +37,11 @@ def test_a_row_has_the_given_columns_and_values_of_its_own() -> None:
 
 
 @pytest.mark.django_db
-def test_a_partial_row_reads_its_other_columns_when_they_are_used(
+def test_a_loaded_row_reads_its_other_columns_when_they_are_used(
     django_assert_num_queries: Callable[[int], AbstractContextManager[Any]],
 ) -> None:
     job = a_job(name="night", args="--verbosity 2")
-    row = partial(Job, ["id", "name"], [job.pk, "night"])
+    row = loaded(Job, ["id", "name"], [job.pk, "night"], settings.database)
     with django_assert_num_queries(0):
         assert (row, row.pk, row.name) == (job, job.pk, "night")
     with django_assert_num_queries(1):

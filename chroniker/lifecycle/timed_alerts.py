@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from chroniker.lifecycle.alert_conditions import (
     Change,
     Finding,
+    add_state_changes,
     coming_deadline,
     is_open,
     iso,
     queued_since,
     slow,
-    standing,
     waiting_since,
 )
 from chroniker.models import AlertKind, JobState, Run, Status
@@ -41,9 +41,9 @@ class Situation:
     requested: dt.datetime | None = None
 
 
-def look(change: Change, seen: Situation, now: dt.datetime) -> None:
+def add_time_changes(change: Change, seen: Situation, now: dt.datetime) -> None:
     """Add everything that time has raised or ended by ``now``, and set the time of the next look."""
-    standing(change)
+    add_state_changes(change)
     if not change.job.enabled:
         change.state.alert_at = None
         return
