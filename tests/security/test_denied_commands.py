@@ -86,14 +86,14 @@ def test_a_row_that_bypassed_the_form_and_the_run_button(admin: Client) -> None:
     assert User.objects.filter(username="root").exists()
 
 
-def test_a_row_written_by_sql() -> None:
+def test_a_denied_command_in_a_row_written_by_sql_is_not_run() -> None:
     job = a_booked_job()
     with connection.cursor() as cursor:
         cursor.execute("UPDATE chroniker_job SET command = 'flush', args = '--no-input' WHERE id = %s", [job.pk])
     assert "may not be scheduled" in refused(Job.objects.get())
 
 
-def test_a_row_that_a_real_worker_gets(manage: Manage) -> None:
+def test_a_worker_process_does_not_run_a_denied_command(manage: Manage) -> None:
     User.objects.create(username="who is still there")
     job = a_job_of_new_year(command="flush", args="--no-input")
     done = manage("run_job", job.name)
@@ -135,7 +135,7 @@ def test_an_import_of_celery_beat_s_tasks() -> None:
     assert not Job.objects.filter(enabled=True).exists()
 
 
-def test_a_declaration_in_code(shop: Shop) -> None:
+def test_a_denied_command_cannot_be_declared_in_code(shop: Shop) -> None:
     shop.command("wipe", "@chroniker.job(cron='0 3 * * *')")
     with (
         override_settings(CHRONIKER_COMMANDS_DENIED=["wipe"]),

@@ -5,9 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+from django.test import override_settings
+
 from chroniker.clock.database_clock import database_now
 from chroniker.models import Job, LogChunk, Run, Status, Stream
 from chroniker.schedule import Frequency
+from chroniker.scheduler.manual_runs import run_now
 from tests.support.factories import a_booked_job
 
 INLINE = {"default": {"BACKEND": "chroniker.executors.inline.InlineExecutor"}}
@@ -23,6 +26,18 @@ def a_job_due_once(**fields: Any) -> Job:
 def a_job_of_new_year(**fields: Any) -> Job:
     """A booked job that is not due."""
     return a_booked_job(cron="0 0 1 1 *", **fields)
+
+
+def a_monitor(**fields: Any) -> Job:
+    """A job that reports three records that need attention."""
+    return a_booked_job(**{"command": "attends", "args": "3", "is_monitor": True, **fields})
+
+
+def an_inline_run_of(job: Job) -> Run:
+    """The only run of this job, which ends before this returns."""
+    with override_settings(CHRONIKER_EXECUTORS=INLINE):
+        run_now(job, "a test")
+    return the_run(job)
 
 
 def the_run(job: Job) -> Run:

@@ -65,7 +65,7 @@ def test_run_and_stop_by_command(admin: Client) -> None:
     assert command_actor("stop_job") in history
 
 
-def test_actions_of_a_program() -> None:
+def test_each_action_of_a_program_is_audited() -> None:
     job = a_booked_job()
     run = chroniker.run_now(job, "deploy", "--verbosity 2")
     started(run)
@@ -97,7 +97,7 @@ def test_changes_by_a_synchronisation_without_values_of_the_environment(shop: Sh
     assert created == "Synchronised with the declaration in code: created"
 
 
-def test_an_import(tmp_path: Path) -> None:
+def test_an_import_is_audited_once(tmp_path: Path) -> None:
     crontab = tmp_path / "crontab"
     crontab.write_text("30 3 * * *  /usr/bin/backup\n")
     for words in (["--dry-run"], [], []):

@@ -50,7 +50,7 @@ def test_each_activation_is_listed_with_its_cause_and_result(admin_client: Clien
     assert "Discard waiting (1)" in text
 
 
-def test_a_job_without_a_schedule_has_this_part_only(admin_client: Client) -> None:
+def test_the_schedule_page_of_a_job_without_a_schedule_shows_only_the_causes(admin_client: Client) -> None:
     text = page(admin_client, a_target())
     assert "It has no schedule: it runs by hand or by a trigger." in text
     assert "No trigger and no program has requested a run in the last 30 days." in text

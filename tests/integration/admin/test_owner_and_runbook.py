@@ -36,7 +36,7 @@ def test_other_addresses_are_refused_and_never_a_link(address: str) -> None:
     assert job.runbook == ""
 
 
-def test_the_pages_show_them(admin: Client) -> None:
+def test_the_pages_show_owner_and_runbook(admin: Client) -> None:
     job = a_booked_job(name="nightly", cron=NEVER, owner="Data <team>", runbook_url="https://wiki.example.com/nightly")
     run = run_now(job, by="a test")
     lifecycle.finish(run.pk, run.token, started(run), Outcome(Status.FAILED))
@@ -61,14 +61,14 @@ def test_the_list_of_jobs_can_be_limited_to_those_of_an_owner(admin: Client) -> 
 
 
 @override_settings(CHRONIKER_BASE_URL="https://jobs.example.com")
-def test_mails_name_them(mail_server: MailServer) -> None:
+def test_mails_name_owner_and_runbook(mail_server: MailServer) -> None:
     ended(a_job_with_subscribers(a_subscriber(), owner="Data team", runbook_url="/docs/nightly/"), Status.FAILED)
     outbox.send_due()
     text = mail_server.mails[0].get_content()
     assert "Owner: Data team\nRunbook: https://jobs.example.com/docs/nightly/\n" in text
 
 
-def test_declarations_and_exported_code_have_them() -> None:
+def test_declarations_and_exported_code_have_owner_and_runbook() -> None:
     job = a_job(name="nightly", owner="Data team", runbook_url="/docs/")
     text = source_code.module(Job.objects.get(pk=job.pk))
     assert 'owner="Data team"' in text and 'runbook_url="/docs/"' in text

@@ -282,12 +282,12 @@ def test_raw_commands_are_imported_disabled_while_refused(settings: Any) -> None
     assert not Job.objects.get(name="a raw one").enabled
 
 
-def test_the_option_disabled() -> None:
+def test_with_the_option_disabled_all_jobs_are_imported_disabled() -> None:
     printed(str(dump("1.1.0")), "--disabled")
     assert not Job.objects.filter(enabled=True).exists()
 
 
-def test_the_report_as_json() -> None:
+def test_the_report_can_be_json() -> None:
     found = json.loads(printed(str(dump("1.0.24")), "--json", "--dry-run"))
     (report,) = (each for each in found if each["name"] == "nightly report")
     assert report["outcome"] == "would be imported"

@@ -46,7 +46,7 @@ def a_queued_run(age: dt.timedelta = SECOND, **fields: Any) -> Run:
     return run
 
 
-def test_all_is_good() -> None:
+def test_a_healthy_scheduler_is_good_in_every_cell() -> None:
     a_ticker()
     a_worker()
     found = now_healthy()

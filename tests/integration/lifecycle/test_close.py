@@ -207,7 +207,7 @@ def test_a_run_lost_by_a_worker_shutdown_is_retried_at_once_if_its_job_allows_it
         ({"max_retries": 1, "enabled": False}, Status.FAILED, False, False),
     ],
 )
-def test_the_retry_policy(policy: dict[str, object], status: Status, stopped: bool, retried: bool) -> None:
+def test_the_policy_decides_on_a_retry(policy: dict[str, object], status: Status, stopped: bool, retried: bool) -> None:
     now = database_now()
     run = Run(status=status, attempt=1, stop_requested_at=now if stopped else None)
     assert (retry_at(Job(**policy), run, now) is not None) is retried

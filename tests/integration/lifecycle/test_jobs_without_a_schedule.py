@@ -34,7 +34,7 @@ def test_it_has_no_scheduled_times_and_no_tick_starts_it() -> None:
     assert questions.next_moment(database_now() - HOUR) is None
 
 
-def test_it_is_valid_and_its_limits_do_not_matter() -> None:
+def test_a_job_without_a_schedule_is_valid_whatever_its_start_and_time_zone() -> None:
     now = database_now()
     a_job(frequency=Frequency.MANUAL, cron="").full_clean()
     schedule.validate(Spec("MANUAL"))

@@ -36,7 +36,7 @@ def plan(rows: QuerySet[Any, Any]) -> str:
         return str(rows.explain())
 
 
-def test_there_are_such_indexes() -> None:
+def test_some_models_have_sparse_indexes() -> None:
     assert INDEXES
 
 
@@ -48,7 +48,7 @@ def test_rows_without_a_value_are_left_out_where_the_database_can(index: SparseI
 
 
 @pytest.mark.parametrize("index", INDEXES, ids=lambda index: index.name)
-def test_searches_use_it(index: SparseIndex) -> None:
+def test_searches_use_a_sparse_index(index: SparseIndex) -> None:
     a_booked_job()
     (column,) = index.fields
     for condition in ({"lte": database_now()}, {"isnull": False}):

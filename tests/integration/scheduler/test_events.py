@@ -75,7 +75,7 @@ def test_it_waits_while_the_job_runs() -> None:
 
 
 @pytest.mark.parametrize(("catch_up", "runs"), [(CatchUp.COALESCE, 1), (CatchUp.EACH, 100), (CatchUp.LATEST, 1)])
-def test_many_events_during_a_run(catch_up: CatchUp, runs: int) -> None:
+def test_catch_up_decides_how_many_runs_come_of_many_events_during_a_run(catch_up: CatchUp, runs: int) -> None:
     job = a_target(catch_up=catch_up, misfire_grace_seconds=3600)
     run = run_now(job, by="ann")
     with transaction.atomic():

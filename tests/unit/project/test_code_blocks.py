@@ -51,7 +51,7 @@ def test_each_block_has_a_known_language_or_an_excuse(block: Block) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("block", of("python"), ids=str)
-def test_python_runs(block: Block, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_python_in_the_documentation_runs(block: Block, monkeypatch: pytest.MonkeyPatch) -> None:
     import os
 
     from django.core.management import CommandError

@@ -76,7 +76,7 @@ def test_wildcards_follow_real_time_with_any_policy(expression: str, per_change:
         ("Asia/Pyongyang", utc(2015, 8, 13, 18), ["15 02:15+0830", "16 02:15+0830"]),
     ],
 )
-def test_unusual_changes(zone_name: str, start: dt.datetime, expected: list[str]) -> None:
+def test_unusual_changes_give_correct_local_times(zone_name: str, start: dt.datetime, expected: list[str]) -> None:
     assert local_times(cron("15 2 * * *", zone_name), start, len(expected)) == expected
 
 

@@ -73,7 +73,7 @@ def test_cron_expressions(expression: str, words: str) -> None:
         ("MONTHLY", "bysetpos:-1;byweekday:mo", "every month, by the rule “bysetpos:-1;byweekday:mo”"),
     ],
 )
-def test_rules(frequency: str, params: str, words: str) -> None:
+def test_recurrence_rules_are_described(frequency: str, params: str, words: str) -> None:
     spec = Spec(frequency, params=params, starts_at=utc(2026, 1, 1, 9, 30))
     assert describe(spec) == f"{words}, from 2026-01-01 09:30 (UTC)"
 

@@ -119,7 +119,7 @@ def test_invalid_cron_expressions(expression: str, quoted: str, shown: str) -> N
         ("YEARLY", "interval:100;bymonth:2;bymonthday:29", "never fires", "“interval:2;byhour:7,8”"),
     ],
 )
-def test_invalid_rules(frequency: str, params: str, quoted: str, shown: str) -> None:
+def test_the_error_of_a_rule_quotes_the_invalid_part(frequency: str, params: str, quoted: str, shown: str) -> None:
     error = refusal(Spec(frequency, params=params))
     assert error.field == "params"
     assert quoted in str(error)
@@ -156,7 +156,7 @@ def test_invalid_rules(frequency: str, params: str, quoted: str, shown: str) -> 
         (Spec("DAILY", timezone="Europe/New_York"), "timezone", "“America/New_York”"),
     ],
 )
-def test_other_invalid_fields(spec: Spec, field: str, quoted: str) -> None:
+def test_the_error_of_another_field_quotes_its_value(spec: Spec, field: str, quoted: str) -> None:
     error = refusal(spec)
     assert (error.field, quoted in str(error)) == (field, True), str(error)
 

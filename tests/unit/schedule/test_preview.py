@@ -120,7 +120,7 @@ def test_no_note_without_a_clock_change() -> None:
         ("0 0 */2 * mon", "The day of the month or of the week begins with “*”: it fires where both match."),
     ],
 )
-def test_warnings(expression: str, expected: str) -> None:
+def test_unusual_expressions_get_a_warning(expression: str, expected: str) -> None:
     assert expected in warnings(cron(expression))
 
 

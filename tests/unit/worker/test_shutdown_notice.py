@@ -29,7 +29,7 @@ def test_a_notice_without_a_grace_prevents_starts_and_stops_nothing(notice: Shut
     assert notice.stop_at == float("inf")
 
 
-def test_the_first_notice_counts(notice: ShutdownNotice) -> None:
+def test_a_second_shutdown_notice_does_not_change_the_first(notice: ShutdownNotice) -> None:
     before = boot_clock()
     notice.announce(100.0)
     notice.announce(0.0)

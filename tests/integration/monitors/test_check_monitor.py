@@ -1,27 +1,22 @@
-"""Monitors: jobs that check whether records need attention."""
+"""The command ``check_monitor``, and the jobs that run it."""
 
 from __future__ import annotations
 
 import datetime as dt
 import io
-import re
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
-from django.db import connection
-from django.test import Client, override_settings
-from django.test.utils import CaptureQueriesContext
+from django.test import override_settings
 from django.utils import timezone
 
 import chroniker
 from chroniker import outbox
 from chroniker.models import Job, LogChunk, Monitor, Run, Status, Stream
-from chroniker.scheduler.manual_runs import run_now
-from tests.support.command_jobs import INLINE, a_job_of_new_year, the_run
+from tests.support.command_jobs import a_job_of_new_year, a_monitor, an_inline_run_of, the_run
 from tests.support.factories import a_booked_job, a_job
 from tests.support.manage import Manage
 
@@ -64,12 +59,6 @@ def nothing() -> None:
     return None
 
 
-def a_run_of(job: Job) -> Run:
-    with override_settings(CHRONIKER_EXECUTORS=INLINE):
-        run_now(job, "a test")
-    return the_run(job)
-
-
 def output(run: Run) -> str:
     return "".join(LogChunk.objects.filter(run=run).exclude(stream=Stream.REMARK).values_list("text", flat=True))
 
@@ -95,7 +84,7 @@ def test_check_monitor_calls_a_function() -> None:
     assert check(f"{__name__}.late_users") == (0, "No record needs attention.\n")
 
 
-def test_query_needs_raw_commands() -> None:
+def test_the_option_query_is_refused_where_raw_commands_are_disabled() -> None:
     users("late anna")
     words = (
         "--imports=django.contrib.auth.models,User|datetime",
@@ -165,7 +154,7 @@ def test_the_error_template_replaces_the_output() -> None:
         monitor_error_template="{{ job.name }}: {{ count }}!\n{{ url }}\n{{ description }}\n{{ stderr }}",
     )
     with override_settings(CHRONIKER_BASE_URL="https://shop.example/"):
-        run = a_run_of(job)
+        run = an_inline_run_of(job)
     year = (timezone.localtime() - dt.timedelta(days=400)).year
     lines = output(run).splitlines()
     assert lines[0] == "Late people: 2!"
@@ -178,7 +167,7 @@ def test_the_error_template_replaces_the_output() -> None:
 def test_subscribers_receive_the_output_of_a_monitor(mailoutbox: list[Any]) -> None:
     monitor = a_monitor(command="check_monitor", args=f"{__name__}.how_many", monitor_error_template="Oh: {{ count }}!")
     monitor.subscribers.add(User.objects.create(username="ann", email="ann@example.com"))
-    a_run_of(monitor)
+    an_inline_run_of(monitor)
     outbox.send_due()
     [mail] = mailoutbox
     assert mail.to == ["ann@example.com"] and "Oh: 7!" in mail.body
@@ -187,7 +176,7 @@ def test_subscribers_receive_the_output_of_a_monitor(mailoutbox: list[Any]) -> N
 def test_project_commands_can_report_a_count() -> None:
     assert chroniker.needs_attention(3) is False, "outside a run there is no run to report to"
     job = a_booked_job(command="attends", args="3", is_monitor=True)
-    assert a_run_of(job).attention_count == 3
+    assert an_inline_run_of(job).attention_count == 3
 
 
 def test_monitors_are_jobs_with_is_monitor() -> None:
@@ -215,116 +204,3 @@ def test_monitor_arguments_are_validated_by_the_form(field: str, value: str, nam
     with pytest.raises(ValidationError) as refused:
         job.full_clean()
     assert named in str(refused.value.message_dict[field])
-
-
-# -- the section in the admin ----------------------------------------------------------------------------------
-
-LIST = "/admin/chroniker/monitor/"
-
-
-def a_monitor(**fields: Any) -> Job:
-    return a_booked_job(**{"command": "attends", "args": "3", "is_monitor": True, **fields})
-
-
-def text_of(page: Any) -> str:
-    assert page.status_code == 200
-    return str(page.content.decode())
-
-
-def test_the_monitor_list_shows_monitors_only(admin: Client) -> None:
-    a_job(name="an ordinary job")
-    a_monitor(name="a watching job", monitor_description="Look after <it>.")
-    assert 'href="/admin/chroniker/monitor/"' in text_of(admin.get("/admin/"))
-    page = text_of(admin.get(LIST))
-    assert "a watching job" in page and "an ordinary job" not in page
-    assert "Look after &lt;it&gt;." in page
-
-
-def test_the_monitor_list_shows_the_latest_count(admin: Client) -> None:
-    monitor = a_monitor()
-
-    def shown() -> tuple[str, str] | None:
-        """Tone and number, on the page and in its refresh."""
-        refreshed = admin.get(LIST, {"_live": ""}).json()["html"]["ops-list"]
-        cell = re.search(r'class="field-attention">(.*?)</td>', refreshed, re.DOTALL)
-        assert cell is not None and cell[1] in text_of(admin.get(LIST))
-        found = re.search(r'data-tone="(\w+)">.*</svg>(\d+)</span>', cell[1])
-        return (found[1], found[2]) if found else None
-
-    assert shown() is None
-    a_run_of(monitor)
-    assert shown() == ("bad", "3")
-    Job.objects.filter(pk=monitor.pk).update(args="0")
-    with override_settings(CHRONIKER_EXECUTORS=INLINE):
-        run_now(monitor, "a test")
-        assert shown() == ("good", "0")
-        Job.objects.filter(pk=monitor.pk).update(command="fails", args="")
-        run_now(monitor, "a test")
-    assert shown() is None, "the latest run reported no count, so an older count is not shown"
-
-
-def test_the_monitor_list_links_to_the_rendered_url(admin: Client) -> None:
-    a_monitor(monitor_url='/admin/auth/user/?q="><b>&date_joined__lt={% now_offset "Y" -400 %}')
-    a_monitor(monitor_url="{% now_offset %}")
-    a_monitor(monitor_url='{{ "javascript:alert(1)" }}')
-    page = text_of(admin.get(LIST))
-    year = (timezone.localtime() - dt.timedelta(days=400)).year
-    assert f'href="/admin/auth/user/?q=&quot;&gt;&lt;b&gt;&amp;date_joined__lt={year}"' in page
-    assert "The template is not valid" in page
-    assert "begin it with https://" in page and 'href="javascript' not in page
-
-
-def test_the_monitor_list_has_a_constant_number_of_queries(admin: Client) -> None:
-    def statements() -> int:
-        with CaptureQueriesContext(connection) as queries:
-            admin.get(LIST)
-        return len(queries)
-
-    for _ in range(3):
-        a_run_of(a_monitor())
-    statements()
-    few = statements()
-    for _ in range(47):
-        a_monitor()
-    assert statements() == few
-
-
-def test_a_monitor_is_edited_on_the_job_page(admin: Client) -> None:
-    page: Any = admin.get(f"{LIST}add/", follow=True)
-    assert page.redirect_chain[0][0].startswith("/admin/chroniker/job/add/")
-    assert 'name="is_monitor"' in text_of(page)
-    form = page.context_data["adminform"].form
-    assert form["is_monitor"].value() and form["command"].value() == "check_monitor"
-    monitor = a_monitor()
-    assert admin.get(f"{LIST}{monitor.pk}/change/")["Location"] == f"/admin/chroniker/job/{monitor.pk}/change/"
-
-
-def test_an_action_runs_monitors_now(admin: Client) -> None:
-    monitor = a_monitor()
-    with override_settings(CHRONIKER_EXECUTORS=INLINE):
-        admin.post(LIST, {"action": "check_now", "_selected_action": [str(monitor.pk)], "confirmed": "1"})
-    assert the_run(monitor).attention_count == 3
-
-
-@pytest.mark.parametrize(
-    ("permissions", "sees", "links", "runs"),
-    [
-        ((), False, False, False),
-        (("view_monitor",), True, False, False),
-        (("view_job",), True, True, False),
-        (("view_monitor", "run_job"), True, False, True),
-    ],
-)
-def test_the_monitor_list_has_its_own_permission(
-    staff: Callable[..., Client], permissions: tuple[str, ...], sees: bool, links: bool, runs: bool
-) -> None:
-    monitor = a_monitor(name="watching")
-    client = staff(*permissions)
-    page = client.get(LIST)
-    assert (page.status_code == 200) == sees
-    assert (f'href="/admin/chroniker/job/{monitor.pk}/change/"' in page.content.decode()) == links
-    assert client.get(LIST, {"_live": ""}).status_code == (200 if sees else 403)
-    with override_settings(CHRONIKER_EXECUTORS=INLINE):
-        client.post(LIST, {"action": "check_now", "_selected_action": [str(monitor.pk)], "confirmed": "1"})
-    assert Run.objects.exists() == runs
-    assert client.get(f"{LIST}add/").status_code == 403
