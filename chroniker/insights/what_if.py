@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from django.db.models import Exists, OuterRef
 
 from chroniker.clock.database_clock import FromNow, database_now
+from chroniker.exceptions import ScheduleError
 from chroniker.insights.collision_pools import PoolCollision
 from chroniker.insights.edit_crowding import crowded_minutes
 from chroniker.insights.edit_neighbours import (
@@ -135,15 +136,16 @@ def _skipped(saved: Job, edited: Job, state: JobState, now: dt.datetime) -> Skip
     run = rebook(job, copy.copy(state), now)
     if run is None or run.scheduled_for is None or run.covered_until is None:
         return None
-    was_on = bool(state.booked_fingerprint)
-    spec = saved.spec if was_on else job.spec
-    count, last, instant = 0, run.scheduled_for, next_after(spec, run.scheduled_for - _TICK)
-    while instant is not None and instant <= run.covered_until and count < MOST_SKIPPED:
-        count, last, instant = count + 1, instant, next_after(spec, instant)
-    has_more = instant is not None and instant <= run.covered_until
-    if has_more:
-        last = latest_until(spec, run.covered_until) or last
-    return SkippedBySave(run.scheduled_for, last, count, has_more, Code(run.code))
+    first, until, code = run.scheduled_for, run.covered_until, Code(run.code)
+    spec = saved.spec if state.booked_fingerprint else job.spec
+    try:
+        count, last, instant = 0, first, next_after(spec, first - _TICK)
+        while instant is not None and instant <= until and count < MOST_SKIPPED:
+            count, last, instant = count + 1, instant, next_after(spec, instant)
+        has_more = instant is not None and instant <= until
+        return SkippedBySave(first, (latest_until(spec, until) or last) if has_more else last, count, has_more, code)
+    except ScheduleError:  # written past the form: of the booked times only the first is known
+        return SkippedBySave(first, until, 1, until > first, code)
 
 
 # -- the job against itself ----------------------------------------------------------------------------------

@@ -246,6 +246,14 @@ def test_a_saved_schedule_that_is_invalid_has_no_times() -> None:
     assert {row.change for row in found.times} == {Change.ADDED}
 
 
+def test_of_the_due_times_of_an_invalid_schedule_the_first_is_shown() -> None:
+    job = a_due_job(minutes=5)
+    first = state_of(job).next_run
+    Job.objects.filter(pk=job.pk).update(cron="61 * * * *")
+    skipped = shown_for(job, cron="0 3 * * *").skipped
+    assert skipped is not None and (skipped.first, skipped.count, skipped.has_more) == (first, 1, True)
+
+
 @pytest.mark.parametrize(("calendar", "statements"), [(False, 6), (True, 7)])
 def test_a_forecast_takes_six_statements_and_one_for_its_calendar(calendar: bool, statements: int) -> None:
     closed = Calendar.objects.create(name="closed")
