@@ -35,7 +35,7 @@ def options() -> argparse.Namespace:
     )
     parser.add_argument("--port", type=int, help="the site's port (default: 8000 if it is free, else another)")
     parser.add_argument("--data", type=Path, help="keep the database and all files in this directory")
-    parser.add_argument("--timeout", type=float, default=105.0, help="with --check: time limit in seconds (105)")
+    parser.add_argument("--timeout", type=float, default=300.0, help="with --check: time limit in seconds (300)")
     return parser.parse_args()
 
 
