@@ -49,7 +49,7 @@ def buildah(*arguments: str) -> str:
 
 
 def missing_programs() -> list[str]:
-    return [name for name in ("buildah", "unshare", "chroot") if shutil.which(name) is None]
+    return [name for name in ("buildah", "unshare", "nsenter", "chroot") if shutil.which(name) is None]
 
 
 def base_image(directory: Path) -> str:
@@ -130,6 +130,15 @@ class Container:
 
     def stop(self) -> None:
         """Send SIGTERM to its first process, as Docker does."""
+        self._first().send_signal(signal.SIGTERM)
+
+    def execute(self, words: list[str]) -> subprocess.CompletedProcess[str]:
+        """Run another command in the running container, as Docker does for a health check."""
+        inside = ["nsenter", f"--target={self._first().pid}", "--mount", "--pid", "--uts", "--root"]
+        enter = [*inside, "--setuid=1000", "--setgid=1000", "sh", "-c", 'cd /srv/demo && exec "$@"', "sh"]
+        return subprocess.run([*enter, *words], env=self.env, capture_output=True, text=True, check=False)
+
+    def _first(self) -> psutil.Process:
         assert self.popen is not None
         [first] = psutil.Process(self.popen.pid).children()
-        first.send_signal(signal.SIGTERM)
+        return first
