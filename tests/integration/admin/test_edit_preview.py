@@ -100,7 +100,7 @@ def test_the_effects_are_sentences_the_worst_first(admin: Client) -> None:
     found = effects(preview(admin, job, cron="*/2 * * * *", **values))
     assert [tone for tone, _text, _why in found] == ["wait", "wait", "wait", "good", "idle"]
     texts = [text for _tone, text, _why in found]
-    assert re.fullmatch(r"[78] scheduled times that are due and have not run \(.* … .*\) will be skipped\.", texts[0])
+    assert re.fullmatch(r"\d+ scheduled times that are due and have not run \(.* … .*\) will be skipped\.", texts[0])
     assert re.fullmatch(r"Up to 360 of 720 scheduled times of a day will be skipped\.", texts[1])
     assert "gets crowded" in texts[2] and "2 jobs of group imports start in the same minute" in found[2][2]
     assert texts[3] == "1 dependant still gets its turn." and found[3][2] == "index"
