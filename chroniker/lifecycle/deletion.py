@@ -23,7 +23,10 @@ def delete_jobs(job_ids: Collection[int], *, wait: bool = False) -> list[int]:
     States and jobs are locked first, so that a job cannot be claimed or enabled during its deletion. Without ``wait``,
     a job that another transaction has locked is left out.
     """
-    list(locked(JobState.objects.filter(pk__in=job_ids), skip=not wait).values_list("pk", flat=True))
-    ids = list(locked(jobs_to_delete().filter(pk__in=job_ids), skip=not wait).values_list("pk", flat=True))
+    states = JobState.objects.filter(pk__in=job_ids)
+    mine = set(locked(states, skip=not wait).values_list("pk", flat=True))
+    # A job whose state is locked may be claimed just now. One without a state was never booked, and cannot be.
+    free = set(job_ids) - (set(states.values_list("pk", flat=True)) - mine)
+    ids = list(locked(jobs_to_delete().filter(pk__in=free), skip=not wait).values_list("pk", flat=True))
     Job.objects.filter(pk__in=ids).delete()
     return ids

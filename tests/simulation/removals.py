@@ -483,6 +483,13 @@ REPLACEMENTS = {
         "edit-during-booking",
         postgres=True,
     ),
+    "claimed-job-is-deleted": Replacement(
+        "lifecycle/deletion.py",
+        '    free = set(job_ids) - (set(states.values_list("pk", flat=True)) - mine)\n',
+        "    free = set(job_ids) | mine\n",
+        "delete",
+        postgres=True,
+    ),
     "no-second-message": Replacement(
         "scheduler/dispatch.py",
         "filter(redispatch_at__lte=now)",

@@ -13,7 +13,8 @@ pytest.importorskip("greenlet")
 #: Scenes whose transactions wait for each other's rows.
 RACES = (
     "two-ticks,edit,dependency,group-limit,retry,pause,disable,run-now,doubled-message,"
-    "fence-against-expiry,finish-against-expiry,stop-against-finish,stop-against-start"
+    "fence-against-expiry,finish-against-expiry,stop-against-finish,stop-against-start,last-child,delete,"
+    "edit-during-booking"
 )
 PAIRS = ("two-ticks", "edit", "dependency", "group-limit", "doubled-message", "finish-against-expiry")
 #: Once: it has databases of its own.
