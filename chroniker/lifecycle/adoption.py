@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 from collections.abc import Collection
 
@@ -27,24 +28,21 @@ def adopt_jobs(job_ids: Collection[int], now: dt.datetime, *, raise_by: int, ski
     and cancel their backfills.
 
     The original may have given further tokens after the copy was made: a receiver that compares tokens must not see one
-    of them again. Skipped instants become one SKIPPED run of each job. Returns how many jobs have one. Jobs whose
-    schedule cannot be computed here only get their tokens raised.
+    of them again. Skipped instants become one SKIPPED run of each job. Returns how many jobs have one. A job whose
+    schedule this host cannot compute is left marked as edited: a host that can compute it books its next instant.
     """
     if skip:
         end_open(job_ids, "chroniker_adopt")
     states = list(locked(JobState.objects.filter(pk__in=job_ids), skip=False))
     jobs = Job.objects.select_related("group").in_bulk([state.pk for state in states])
-    skipped = []
-    for state in states:
+    skipped = list[Run]()
+    for place, state in enumerate(states):
         state.raised_from = state.last_token
         state.last_token += raise_by
         state.raised_to = state.last_token
         if skip:
-            if jobs[state.pk].edited_at is not None:  # also the instants of the schedule before the edit
-                skipped += [run] if (run := rebook(jobs[state.pk], state, now)) else []
-            job_health.drop_retry(state, jobs[state.pk], now)
-            skipped += [run] if (run := _skip(jobs[state.pk], state, now)) else []
-            state.expected_since = now
+            states[place], runs = _skip(jobs[state.pk], state, now)
+            skipped += runs
     Run.objects.bulk_create(skipped)
     send_run_finished(skipped)
     changes = alert_conditions.changes_of((state, jobs[state.pk]) for state in states)
@@ -57,16 +55,34 @@ def adopt_jobs(job_ids: Collection[int], now: dt.datetime, *, raise_by: int, ski
     return len(skipped)
 
 
-def _skip(job: Job, state: JobState, now: dt.datetime) -> Run | None:
+def _skip(job: Job, state: JobState, now: dt.datetime) -> tuple[JobState, list[Run]]:
+    """The state after its instants until ``now`` and its retry were passed over, and the runs that record this."""
+    runs = list[Run | None]()
+    if job.edited_at is not None:  # also the instants of the schedule before the edit
+        before = copy.copy(state)
+        try:
+            runs.append(rebook(job, state, now))
+        except Exception as error:  # the job stays marked as edited
+            if not is_host_local(error):
+                raise
+            state = before
+    job_health.drop_retry(state, job, now)
+    runs.append(_skip_instants(job, state, now))
+    state.expected_since = now
+    return state, [run for run in runs if run is not None]
+
+
+def _skip_instants(job: Job, state: JobState, now: dt.datetime) -> Run | None:
     pending = state.next_instant
     if pending is None or pending > now or not job.enabled:
         return None
     try:
         instant = next_after(job.spec, now)
-    except Exception as error:  # an error of one schedule concerns this job alone; the next claim finds it again
-        if is_host_local(error):
-            raise
-        return None
+    except Exception as error:  # an error of one schedule concerns this job alone
+        if not is_host_local(error):
+            return None  # the next claim finds it again
+        instant = None
+        Job.objects.filter(pk=job.pk, edited_at=None).update(edited_at=now)
     run = closing_run(job, state, pending, now, now, Reason.of(Code.ADOPTED))
     next_booking(state, instant, jitter(job.pk, job.jitter_seconds))
     return run

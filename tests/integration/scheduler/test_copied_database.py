@@ -28,6 +28,7 @@ from chroniker.models import (
     Action,
     Activation,
     AuditEntry,
+    Job,
     JobState,
     JobTrigger,
     Outbox,
@@ -247,6 +248,24 @@ def test_adopting_books_what_was_edited_in_the_copy(copied: None) -> None:
     assert state.booked_fingerprint == job.spec.fingerprint()
     assert state.next_instant is not None and (state.next_instant.month, state.next_instant.day) == (1, 1)
     assert list(Run.objects.filter(job=job).values_list("code", flat=True)) == [Code.EDITED]
+
+
+@pytest.mark.parametrize("is_edited", [True, False])
+def test_a_job_whose_time_zone_is_unknown_here_does_not_prevent_adopting(copied: None, is_edited: bool) -> None:
+    """Its due times are passed over too; a host that knows the zone books the next one."""
+    now = database_now()
+    daily: dict[str, Any] = {"since": now - dt.timedelta(days=1), "cron": f"0 {(now.hour + 12) % 24} * * *"}
+    first, job = a_booked_job(**daily), a_booked_job(**daily)
+    Job.objects.filter(pk=job.pk).update(timezone="Mars/Olympus", edited_at=now if is_edited else None)
+    adopt("--noinput")
+    assert {run.job_id: run.code for run in Run.objects.all()} == {first.pk: Code.ADOPTED, job.pk: Code.ADOPTED}
+    assert JobState.objects.get(pk=job.pk).last_token > adoption.RAISE_BY
+    assert tick().claimed == []
+    assert "Mars/Olympus" in JobState.objects.get(pk=job.pk).schedule_error
+    Job.objects.filter(pk=job.pk).update(timezone="UTC")
+    assert tick().claimed == [], "nothing of the time before the adoption runs"
+    state = JobState.objects.get(pk=job.pk)
+    assert state.next_instant is not None and state.next_instant > database_now()
 
 
 def test_adopting_passes_over_the_activations_that_wait(copied: None) -> None:
