@@ -265,6 +265,18 @@ REPLACEMENTS = {
         "",
         "alerts",
     ),
+    "episode-has-no-key": Replacement(
+        "lifecycle/alert_episodes.py", "key=finding.key,", 'key=f"{finding.key} {now}"[:100],', "alert-once"
+    ),
+    "known-episode-is-reported": Replacement(
+        "lifecycle/alert_episodes.py",
+        "    return [alert for alert in new if alert.pk in ours]\n",
+        "    return list(Alert.objects.filter(key__in=[alert.key for alert in new]))\n",
+        "alert-once",
+    ),
+    "known-episode-stays-ended": Replacement(
+        "lifecycle/alert_episodes.py", "update(ended_at=None)", "update()", "alert-once"
+    ),
     "revision-is-not-counted": Replacement(
         "lifecycle/bulk.py", "        state.revision += 1\n", "        pass\n", "edit"
     ),

@@ -22,7 +22,7 @@ SCENES = (
     "two-ticks,edit,dependency,doubled-message,late-message,lost-message,jump-of-a-claim,cut,clock-jump,"
     "finish-against-expiry,killed-guards,lock-file-unseen,survivor,zone-rules,zone-missing,edit-by-slow-clock,"
     "hold,retry-first,trigger-by-replaced-retry,drain,alerts,start-after-jump,dependency-on-retry,last-child,"
-    "forged-message,survivor-alone,timeout,drain-after-run"
+    "forged-message,survivor-alone,timeout,drain-after-run,alert-once"
 )
 
 

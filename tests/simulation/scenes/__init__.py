@@ -60,6 +60,7 @@ SCENES: dict[str, type[Scene]] = {
     "jump-during-tick": host_runs.JumpDuringATick,
     "last-child": host_runs.LastChild,
     "alerts": alerts.AlertsOfOneJob,
+    "alert-once": alerts.AlertOnce,
     "clock-jump": clocks.ClockJump,
     "clock-jump-back": clocks.ClockJumpBack,
     "cut": clocks.Cut,
