@@ -28,7 +28,7 @@ class Explanation:
 
     text: str
     is_held: bool = False
-    waits_for_tick: bool = False  #: and for nothing else
+    without_tick: str = ""  #: it waits for a tick, and for nothing else: the text since when nothing ticks
     n_waiting: int = 0  #: activations that wait for it
 
 
@@ -110,11 +110,10 @@ def explain(
     held = pauses.pauses_for([state.job for state in states]) if held is None else held
     missing = hosts.jobs_without_live_host([state.job for state in states]) if missing is None else missing
     suspended = " ".join(hosts.suspension_messages()) if pending else ""
-    found = {}
+    found = {it.pk: _why_not(it, leases.get(it.pk), waits.get(it.pk, []), held.get(it.pk), now) for it in states}
+    found = _with_silence(found, now, seen)
     for state in states:
-        lease = leases.get(state.pk)
-        found[state.pk] = _why_not(state, lease, waits.get(state.pk, []), held.get(state.pk), now)
-        more = []
+        lease, more = leases.get(state.pk), []
         if state.pk in missing and (state.job.enabled if lease is None else lease.run.status == Status.CLAIMED):
             more.append(missing[state.pk])
         if suspended and state in pending:
@@ -124,26 +123,24 @@ def explain(
         if more:
             text = " ".join([found[state.pk].text, *more])
             found[state.pk] = replace(found[state.pk], text=text, n_waiting=activations.get(state.pk, 0))
-    return _with_silence(found, states, leases, now, seen)
+    return _with_lonely_queues(found, leases, now, seen)
 
 
-def _with_silence(
-    found: dict[int, Explanation],
-    states: Collection[JobState],
-    leases: dict[int, Lease],
-    now: dt.datetime,
-    seen: Seen | None,
-) -> dict[int, Explanation]:
-    """Say so where a job waits for a tick and nothing ticks, or for a worker of a queue that has none.
-
-    One statement for jobs that wait for a tick, two for queued runs; none without such jobs, and none with ``seen``.
-    """
-    ticking = [state.pk for state in states if found[state.pk].waits_for_tick]
-    tickers = (liveness.tickers() if seen is None else seen.tickers) if ticking else []
+def _with_silence(found: dict[int, Explanation], now: dt.datetime, seen: Seen | None) -> dict[int, Explanation]:
+    """Say so where a job waits for a tick and nothing ticks. One statement for such jobs; none with ``seen``."""
+    waiting = {pk: each for pk, each in found.items() if each.without_tick}
+    tickers = (liveness.tickers() if seen is None else seen.tickers) if waiting else []
     silent = liveness.silent_ticker(tickers, now)
-    if silent is not None:
-        text = _("Nothing has ticked since %(time)s.") % {"time": short_time(silent.last_at, now)}
-        found |= {pk: replace(found[pk], text=f"{found[pk].text} {text}") for pk in ticking}
+    if silent is None:
+        return found
+    words = {"time": short_time(silent.last_at, now)}
+    return found | {pk: replace(each, text=each.without_tick % words) for pk, each in waiting.items()}
+
+
+def _with_lonely_queues(
+    found: dict[int, Explanation], leases: dict[int, Lease], now: dt.datetime, seen: Seen | None
+) -> dict[int, Explanation]:
+    """Say so where a queued run waits for a worker of a queue that has none. Two statements, or none likewise."""
     queued = {pk: lease.run for pk, lease in leases.items() if pk in found and lease.run.status == Status.CLAIMED}
     unserved = liveness.find_queues_without_worker(now, seen) if queued else {}
     for pk, run in queued.items():
@@ -191,16 +188,19 @@ def _why_not(
     needs_turn = all(kind.dependencies is Scope.ALL for kind in pending)
     texts = [wait.text for wait in waits if needs_turn or not wait.turn_only]
     if state.job.edited_at is not None:
-        return Explanation(_("It was edited; the next tick books it."), bool(pending and texts), waits_for_tick=True)
+        silent = _("It was edited, and nothing has ticked since %(time)s.")
+        return Explanation(_("It was edited; the next tick books it."), bool(pending and texts), silent)
     if not pending:
         return Explanation(_why_not_due(state, now), has_retry_first(state))
     if is_backfill and texts:
         return Explanation(_("Its backfill waits: %(reasons)s.") % {"reasons": "; ".join(texts)}, True)
     if is_backfill:
-        return Explanation(_("The next tick starts the next run of its backfill."), waits_for_tick=True)
+        silent = _("Its backfill waits: nothing has ticked since %(time)s.")
+        return Explanation(_("The next tick starts the next run of its backfill."), without_tick=silent)
     if texts:
         return Explanation(_("It is due, but %(reasons)s.") % {"reasons": "; ".join(texts)}, True)
-    return Explanation(_("It is due; the next tick starts it."), waits_for_tick=True)
+    silent = _("It is due, and nothing has ticked since %(time)s.")
+    return Explanation(_("It is due; the next tick starts it."), without_tick=silent)
 
 
 def held_message(state: JobState) -> str:

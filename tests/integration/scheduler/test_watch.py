@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import explanations
 from chroniker.insights import health_facts
 from chroniker.insights.metrics import scrape
-from chroniker.models import Alarm, FleetWork, Host, HostService, JobState, Outbox, Run, Ticker
+from chroniker.models import Alarm, FleetWork, Host, HostService, Job, JobState, Outbox, Run, Ticker
 from chroniker.outbox import heartbeat_url
 from chroniker.reasons import Code, Reason
 from chroniker.scheduler.manual_runs import run_now
@@ -226,10 +227,32 @@ def test_the_page_of_messages_shows_a_message_about_an_alarm(admin: Client) -> N
     assert "email to ops@example.com" in page and "Nothing has ticked since" in page
 
 
-def test_why_not_says_that_nothing_ticks() -> None:
-    ticker, job = a_ticker(4 * MINUTE), a_due_job()
-    [text] = explanations.why_not([JobState.objects.select_related("job").get(pk=job.pk)], database_now()).values()
-    assert text == (f"It is due; the next tick starts it. Nothing has ticked since {short_time(ticker.last_at)}.")
+def an_edited_job() -> Job:
+    job = a_booked_job(cron=NEVER)
+    Job.objects.filter(pk=job.pk).update(edited_at=database_now())
+    return job
+
+
+def a_backfill_that_is_due() -> Job:
+    job = a_booked_job(cron=NEVER)
+    JobState.objects.filter(pk=job.pk).update(backfill_at=database_now())
+    return job
+
+
+@pytest.mark.parametrize(
+    ("prepare", "text"),
+    [
+        (a_due_job, "It is due, and nothing has ticked since {}."),
+        (an_edited_job, "It was edited, and nothing has ticked since {}."),
+        (a_backfill_that_is_due, "Its backfill waits: nothing has ticked since {}."),
+    ],
+)
+def test_why_not_says_that_nothing_ticks_instead_of_what_the_next_tick_does(
+    prepare: Callable[[], Job], text: str
+) -> None:
+    ticker, job = a_ticker(4 * MINUTE), prepare()
+    [found] = explanations.why_not([JobState.objects.select_related("job").get(pk=job.pk)], database_now()).values()
+    assert found == text.format(short_time(ticker.last_at))
 
 
 def test_why_not_says_that_no_worker_consumes_the_queue() -> None:
