@@ -92,8 +92,9 @@ def health() -> Findings:
             text = f"{cell.headline.capitalize()}. {cell.detail}"
             yield Level.ERROR if cell.level == "bad" else Level.WARNING, text, advice
     for queue in figures_of_health.queues_without_worker(facts, now)[:MAX_NAMED]:
-        text = f"No worker consumes the queue “{queue.name or queue.executor}”, in which {queue.queued} runs wait, "
-        yield Level.ERROR, f"{text}the oldest since {local(queue.oldest)}.", "Start a worker that consumes this queue."
+        runs = "1 run waits" if queue.queued == 1 else f"{queue.queued} runs wait, the oldest"
+        text = f"No worker consumes the queue “{queue.name or queue.executor}”, in which {runs}"
+        yield Level.ERROR, f"{text} since {local(queue.oldest)}.", "Start a worker that consumes this queue."
     if all(cell.level == "good" for cell in cells):
         yield Level.OK, f"The last tick was {cells[0].headline}: {cells[0].detail}.", ""
 
