@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, OperationalError, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
 
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
@@ -215,6 +217,23 @@ def test_the_close_and_its_activations_are_one_transaction(monkeypatch: pytest.M
     with pytest.raises(RuntimeError):
         lifecycle.finish(run.pk, run.token, nonce, Outcome(Status.SUCCEEDED))
     assert Run.objects.get(pk=run.pk).status == Status.RUNNING
+
+
+@pytest.mark.database("postgres", "mariadb")
+def test_a_long_edit_of_the_target_does_not_hold_up_the_end_of_its_source() -> None:
+    """An activation has no foreign key in the database: MariaDB would lock the row of the target for it."""
+    _source, target = a_pair()
+    [run] = tick().claimed
+    nonce = started(run)
+
+    def finish() -> bool:
+        with closing(connection):
+            return lifecycle.finish(run.pk, run.token, nonce, Outcome(Status.SUCCEEDED))
+
+    with ThreadPoolExecutor(1) as other, transaction.atomic():
+        list(Job.objects.select_for_update().filter(pk=target.pk))
+        assert other.submit(finish).result(timeout=60)
+    assert Activation.objects.filter(target=target.pk).count() == 1
 
 
 def test_the_database_refuses_a_second_activation_for_one_end() -> None:
