@@ -74,6 +74,11 @@ if databases.chosen() == "mariadb":
 if django.VERSION >= (6, 1):  # which warns of mail without MAILERS
     MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
 
+# A theme of the admin replaces its templates, and has scripts and styles that the strict policy forbids.
+if theme := os.environ.get("CHRONIKER_TEST_THEME"):
+    INSTALLED_APPS.insert(0, theme)
+    MIDDLEWARE.remove("tests.testapp.csp.strict_csp")
+
 # The broker of the test that runs; tests without one never connect.
 CELERY_BROKER_URL = os.environ.get("CHRONIKER_TEST_BROKER_URL", "memory://")
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = json.loads(os.environ.get("CHRONIKER_TEST_BROKER_OPTIONS", "{}"))
