@@ -42,7 +42,7 @@ def test_the_page_of_a_parent_lists_its_hosts_and_a_child_links_its_parent(admin
     shown = page_of(admin, parent)
     for child in (first, second):
         assert f'href="{reverse("admin:chroniker_run_change", args=[child.pk])}">{child.required_host}</a>' in shown
-    assert "exit status 3" in shown and "every live host" in shown
+    assert "Exit status 3" in shown and "every live host" in shown
     back = page_of(admin, first)
     assert reverse("admin:chroniker_run_change", args=[parent.pk]) in back
     assert f"run {parent.token} on every host" in back

@@ -118,4 +118,4 @@ def test_a_reason_is_the_same_with_and_without_facts_that_the_page_has_read() ->
     by_page, by_statements = (explanations.explain(states, now, seen=each) for each in (seen, None))
     assert by_page == by_statements
     texts = {pk: found.text for pk, found in by_page.items()}
-    assert "Nothing has ticked since" in texts[due.pk] and "No worker consumes the queue" in texts[queued.pk]
+    assert "nothing has ticked since" in texts[due.pk] and "No worker consumes the queue" in texts[queued.pk]

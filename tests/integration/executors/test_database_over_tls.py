@@ -18,7 +18,7 @@ EXECUTORS = {"default": {"BACKEND": "chroniker.executors.local.LocalExecutor"}}
 A_JOB = """
 from chroniker.models import Job
 from tests.support.factories import a_booked_job
-Job.objects.filter(pk=a_booked_job(command="noop").pk).update(force_run=True)
+Job.objects.filter(pk=a_booked_job(command="noop", cron="0 0 1 1 *").pk).update(force_run=True)
 """
 RUNS = """
 from chroniker.models import Run
