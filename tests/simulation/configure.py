@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import warnings
 
@@ -11,12 +12,13 @@ def configure(*, postgres: bool = False) -> None:
 
     from tests.simulation import database
 
+    on_celery = ["chroniker_celery"] if importlib.util.find_spec("celery") else []  # for the scene of its table
     settings.configure(
         SECRET_KEY="for the simulation only",
         USE_TZ=True,
         TIME_ZONE="UTC",
         DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
-        INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "chroniker"],
+        INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "chroniker", *on_celery],
         DATABASES={"default": database.use_postgres() if postgres else database.SQLITE},
         CHRONIKER_EXECUTORS={"default": {"BACKEND": "tests.simulation.actors.BrokerExecutor"}},
         CHRONIKER_SYNC_JOBS=False,

@@ -47,7 +47,8 @@ def prepare(name: str) -> None:
     """Before the product is imported: put a changed copy of it first on the path."""
     if name in REPLACEMENTS:
         copy = Path(tempfile.mkdtemp(prefix="chroniker-mutation-"))
-        shutil.copytree(ROOT / "chroniker", copy / "chroniker", ignore=shutil.ignore_patterns("__pycache__"))
+        for package in ("chroniker", "chroniker_celery"):
+            shutil.copytree(ROOT / package, copy / package, ignore=shutil.ignore_patterns("__pycache__"))
         for file, old, new in changes(name):
             path = copy / "chroniker" / file
             path.write_text(mutated(name, path.read_text(), old, new))

@@ -15,6 +15,12 @@ class Replacement(NamedTuple):
 
 
 REPLACEMENTS = {
+    "entry-is-sent-by-each-beat": Replacement(
+        "../chroniker_celery/beat_entries.py",
+        "filter(pk=row.pk, served_until=row.served_until)",
+        "filter(pk=row.pk)",
+        "beat-entry",
+    ),
     "no-compare-and-set": Replacement(
         "lifecycle/start.py", "token=token, status=Status.CLAIMED, ", "token=token, ", "doubled-message"
     ),

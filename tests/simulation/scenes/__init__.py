@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.simulation.scenes import (
     alerts,
     backfills,
+    beat_entries,
     claims,
     clocks,
     dependencies,
@@ -61,6 +62,7 @@ SCENES: dict[str, type[Scene]] = {
     "last-child": host_runs.LastChild,
     "alerts": alerts.AlertsOfOneJob,
     "alert-once": alerts.AlertOnce,
+    "beat-entry": beat_entries.EntryOnce,
     "clock-jump": clocks.ClockJump,
     "clock-jump-back": clocks.ClockJumpBack,
     "cut": clocks.Cut,
