@@ -123,7 +123,7 @@ def explain(
         if more:
             text = " ".join([found[state.pk].text, *more])
             found[state.pk] = replace(found[state.pk], text=text, n_waiting=activations.get(state.pk, 0))
-    return _with_lonely_queues(found, leases, now, seen)
+    return _with_unserved_queues(found, leases, now, seen)
 
 
 def _with_silence(found: dict[int, Explanation], now: dt.datetime, seen: Seen | None) -> dict[int, Explanation]:
@@ -137,10 +137,11 @@ def _with_silence(found: dict[int, Explanation], now: dt.datetime, seen: Seen | 
     return found | {pk: replace(each, text=each.without_tick % words) for pk, each in waiting.items()}
 
 
-def _with_lonely_queues(
+def _with_unserved_queues(
     found: dict[int, Explanation], leases: dict[int, Lease], now: dt.datetime, seen: Seen | None
 ) -> dict[int, Explanation]:
-    """Say so where a queued run waits for a worker of a queue that has none. Two statements, or none likewise."""
+    """Say so where a queued run waits for a worker of a queue that has none. Two statements for such runs; none with
+    ``seen``."""
     queued = {pk: lease.run for pk, lease in leases.items() if pk in found and lease.run.status == Status.CLAIMED}
     unserved = liveness.find_queues_without_worker(now, seen) if queued else {}
     for pk, run in queued.items():

@@ -14,8 +14,8 @@ from chroniker.models import HostService, Run, Status, Ticker
 
 #: The row of a ticker is written at most this often, so it may be this old while all is well.
 WRITTEN_EVERY = dt.timedelta(seconds=10)
-#: A queued run should start within this time, and a message should be sent within it.
-PROMPT = dt.timedelta(minutes=1)
+#: A queued run should start within this time.
+START_WITHIN = dt.timedelta(minutes=1)
 #: Periods of a ticker after which it is silent.
 PERIODS = 2.5
 #: A queue without a worker is a trouble when its oldest run has waited for this time.
@@ -96,7 +96,7 @@ def queues_without_worker(
         for queue in queues
         if not {(queue.executor, queue.name), (queue.executor, "")} & consumed
         and (queue.name or queue.executor not in served)
-        and (queue.executor in known or now - queue.oldest > PROMPT)
+        and (queue.executor in known or now - queue.oldest > START_WITHIN)
     ]
 
 

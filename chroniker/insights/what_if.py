@@ -144,7 +144,7 @@ def _skipped(saved: Job, edited: Job, state: JobState, now: dt.datetime) -> Skip
             count, last, instant = count + 1, instant, next_after(spec, instant)
         has_more = instant is not None and instant <= until
         return SkippedBySave(first, (latest_until(spec, until) or last) if has_more else last, count, has_more, code)
-    except ScheduleError:  # written past the form: of the booked times only the first is known
+    except ScheduleError:  # the saved schedule is invalid: of its times only the first is known
         return SkippedBySave(first, until, 1, until > first, code)
 
 
