@@ -50,10 +50,9 @@ class BackfillClaim(Backfilling):
         self.interrupt(victim)
         self.process(self.b, "the second tick", tick.tick, BEGIN + 2.3)
         self.world.run(until=BEGIN + 5)
-        planned, self.world.interruption = self.world.interruption, None
-        self.start_schedulers()
-        self.finish(until=5 * INSTANT + 15)
-        self.world.interruption = planned
+        with self.undisturbed():
+            self.start_schedulers()
+            self.finish(until=5 * INSTANT + 15)
 
     def verify(self) -> None:
         found = rows("SELECT instant FROM chroniker_run WHERE origin = 'BACKFILL' AND attempt = 1 AND slot = ''")

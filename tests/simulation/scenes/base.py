@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from django.db import OperationalError
@@ -124,6 +125,13 @@ class Scene:
 
     def _interruption(self, process: Process, place: int, fault: str) -> Interruption:
         return Interruption(process, place, self.delay, "" if fault == "delay" else fault)
+
+    @contextmanager
+    def undisturbed(self) -> Iterator[None]:
+        """Within the block, an interruption that has not happened yet does not happen; its place stays unreached."""
+        planned, self.world.interruption = self.world.interruption, None
+        yield
+        self.world.interruption = planned
 
     def note_if_under_way(self, process: Process, situation: str) -> None:
         if process.threads and not process.dead:

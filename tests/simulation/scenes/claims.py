@@ -185,10 +185,9 @@ class Claim(Scene):
         self.world.run(until=INSTANT)
         self.interrupt(victim)
         self.world.run(until=INSTANT + 3)
-        planned, self.world.interruption = self.world.interruption, None
-        self.start_schedulers()
-        self.finish(until=INSTANT + 25)
-        self.world.interruption = planned
+        with self.undisturbed():
+            self.start_schedulers()
+            self.finish(until=INSTANT + 25)
 
 
 class PauseGroup(Pause):
@@ -248,10 +247,9 @@ class Delete(DuringAClaim):
 
     def play(self) -> None:
         super().play()
-        planned, self.world.interruption = self.world.interruption, None
-        self.start_schedulers()
-        self.world.run(until=self.world.now + 60)
-        self.world.interruption = planned
+        with self.undisturbed():
+            self.start_schedulers()
+            self.world.run(until=self.world.now + 60)
         if self._jobs() or rows("SELECT id FROM chroniker_run"):
             self.world.violated("deletion", "the job was not deleted")
 

@@ -70,9 +70,8 @@ class DoubledMessage(OneRun):
         self.world.note("second supervisor", "ended" if second.dead else "works")
         self.world.broker.held = None
         self.start_schedulers()
-        planned, self.world.interruption = self.world.interruption, None
-        self.finish(until=self.world.now + 20)
-        self.world.interruption = planned
+        with self.undisturbed():
+            self.finish(until=self.world.now + 20)
 
     def verify(self) -> None:
         """A delay shorter than the lease harms nothing."""
@@ -109,11 +108,10 @@ class SupervisorDies(OneRun):
         worker = self.deliver()
         self.interrupt(worker)
         self.world.run(until=self.world.now + 8)
-        planned, self.world.interruption = self.world.interruption, None
-        self.world.broker.held = None
-        self.start_schedulers()
-        self.finish(until=self.world.now + 20)
-        self.world.interruption = planned
+        with self.undisturbed():
+            self.world.broker.held = None
+            self.start_schedulers()
+            self.finish(until=self.world.now + 20)
 
 
 class FinishAgainstExpiry(OneRun):
@@ -132,11 +130,10 @@ class FinishAgainstExpiry(OneRun):
         self.world.run(until=self.world.now + 1.5)
         self.note_if_under_way(worker, WITH_SUPERVISOR)
         self.world.run(until=self.world.now + 4)
-        planned, self.world.interruption = self.world.interruption, None
-        self.world.broker.held = None
-        self.start_schedulers()
-        self.finish(until=self.world.now + 10)
-        self.world.interruption = planned
+        with self.undisturbed():
+            self.world.broker.held = None
+            self.start_schedulers()
+            self.finish(until=self.world.now + 10)
 
 
 class RenewalAgainstExpiry(OneRun):
@@ -154,11 +151,10 @@ class RenewalAgainstExpiry(OneRun):
             self.world.run(until=self.world.now + 1)
             if rows("SELECT 1 FROM chroniker_lease WHERE expires_at < ?", true_time(self.world).strftime(FORMAT)):
                 self.world.note(self.situation)
-        planned, self.world.interruption = self.world.interruption, None
-        self.world.broker.held = None
-        self.start_schedulers()
-        self.finish(until=self.world.now + 10)
-        self.world.interruption = planned
+        with self.undisturbed():
+            self.world.broker.held = None
+            self.start_schedulers()
+            self.finish(until=self.world.now + 10)
 
 
 class StopAgainstFinish(OneRun):
@@ -179,11 +175,10 @@ class StopAgainstFinish(OneRun):
 
         self.interrupt_other(self.process(self.b, "a person", stop, self.world.now + 3.2))
         self.world.run(until=self.world.now + 8)
-        planned, self.world.interruption = self.world.interruption, None
-        self.world.broker.held = None
-        self.start_schedulers()
-        self.finish(until=self.world.now + 15)
-        self.world.interruption = planned
+        with self.undisturbed():
+            self.world.broker.held = None
+            self.start_schedulers()
+            self.finish(until=self.world.now + 15)
 
 
 class StopAgainstStart(OneRun):
@@ -199,11 +194,10 @@ class StopAgainstStart(OneRun):
         self.world.run(until=self.world.now + 0.9)
         self.note_if_under_way(person, WITH_SUPERVISOR)
         self.world.run(until=self.world.now + 4)
-        planned, self.world.interruption = self.world.interruption, None
-        self.world.broker.held = None
-        self.start_schedulers()
-        self.finish(until=self.world.now + 15)
-        self.world.interruption = planned
+        with self.undisturbed():
+            self.world.broker.held = None
+            self.start_schedulers()
+            self.finish(until=self.world.now + 15)
 
 
 class LostMessage(OneRun):
@@ -299,11 +293,10 @@ class ForgedMessage(OneRun):
         self.world.run(until=self.world.now + 0.5)
         self.world.broker.deliver(run_id, token, "b")
         self.world.run(until=self.world.now + 4)
-        planned, self.world.interruption = self.world.interruption, None
-        self.world.broker.held = None
-        self.start_schedulers()
-        self.finish(until=self.world.now + 15)
-        self.world.interruption = planned
+        with self.undisturbed():
+            self.world.broker.held = None
+            self.start_schedulers()
+            self.finish(until=self.world.now + 15)
 
     def verify(self) -> None:
         found = [tuple(row) for row in rows("SELECT host, status FROM chroniker_run")]

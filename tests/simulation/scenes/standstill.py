@@ -38,9 +38,8 @@ class Drain(OneRun):
         self.process(self.a, "a person", draining.end_drain, self.world.now)
         self.world.broker.held = None
         self.start_schedulers()
-        planned, self.world.interruption = self.world.interruption, None
-        self.finish(until=self.world.now + 15)
-        self.world.interruption = planned
+        with self.undisturbed():
+            self.finish(until=self.world.now + 15)
 
     def verify(self) -> None:
         found = rows("SELECT job_id, status FROM chroniker_run WHERE status = 'SUCCEEDED'")
