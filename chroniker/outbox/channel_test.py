@@ -13,16 +13,19 @@ def send(channel: Channel) -> str:
     """Send a test in this process. Returns the error; empty: it was delivered.
 
     Each request takes at most 20 s after the host's name was resolved; PagerDuty gets two. A delivered test makes
-    the messages due that waited for the channel.
+    the messages due that waited for the channel. The error of another one is recorded like that of any message.
     """
     try:
         channel_delivery.send_test(channel)
     except (NotDelivered, Undeliverable) as error:
-        return str(error)
+        text = str(error)
     except Exception as error:  # of the project's mail backend: its text may name hosts
-        return one_line(type(error).__name__)
-    failing_channels.record_success(channel.key)
-    return ""
+        text = one_line(type(error).__name__)
+    else:
+        failing_channels.record_success(channel.key)
+        return ""
+    failing_channels.record_refusal(channel.key, text)
+    return text
 
 
 def try_waiting(channel: Channel) -> None:

@@ -69,7 +69,7 @@ def record_failure(channel: str, error: str, wait: int) -> None:
 
 
 def record_refusal(channel: str, error: str) -> None:
-    """One message cannot be sent: remember that for ``doctor``. The channel is not deferred."""
+    """One message, or a test, cannot be sent: remember that for ``doctor``. The channel is not deferred."""
     _row(channel, database_now()).update(error=error[:LONGEST_ERROR])
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from chroniker.management.console import CHECKS, database_errors_explained
+from chroniker.management.console import CHECKS, database_errors_explained, local
 from chroniker.management.table import table
 from chroniker.management.terminal import ConsoleCommand
 from chroniker.models import Channel, FailingChannel
@@ -17,8 +17,8 @@ HEAD = ("name", "kind", "target", "events", "default", "state")
 class Command(ConsoleCommand):
     help = (
         "Lists channels: where messages about alerts go. Targets are masked. With --json one object per line: name, "
-        "kind, target, events, default, error (of the last message, or null). With --test: sends a test; exit "
-        "status 1 if it was not delivered."
+        "kind, target, events, default, error (of the last message, or null), since (its first failure, or null). With "
+        "--test: sends a test; exit status 1 if it was not delivered, and the list then shows the error."
     )
     requires_system_checks = CHECKS
 
@@ -31,13 +31,13 @@ class Command(ConsoleCommand):
             if test is not None:
                 self._test(test)
                 return
-            errors = dict(FailingChannel.objects.values_list("channel", "error"))
-            channels = [(channel, errors.get(channel.key)) for channel in Channel.objects.all()]
+            failing = {row.channel: row for row in FailingChannel.objects.all()}
+            channels = [(channel, failing.get(channel.key)) for channel in Channel.objects.all()]
         if json:
-            for channel, error in channels:
-                self.stdout.write(_as_json(channel, error))
+            for channel, row in channels:
+                self.stdout.write(_as_json(channel, row))
         else:
-            lines = list(table([_row(channel, error) for channel, error in channels], HEAD))
+            lines = list(table([_row(channel, row) for channel, row in channels], HEAD))
             self.stdout.write("\n".join(lines) if channels else "No channels.")
 
     def _test(self, name: str) -> None:
@@ -49,13 +49,13 @@ class Command(ConsoleCommand):
         self.stdout.write(f"The test was delivered to “{name}”.")
 
 
-def _row(channel: Channel, error: str | None) -> tuple[str, ...]:
+def _row(channel: Channel, failing: FailingChannel | None) -> tuple[str, ...]:
     events = ", ".join(channel.events) or ("start and end of runs" if channel.is_check_in else "alerts and alarms")
-    state = "no failure" if error is None else f"fails: {error}"
+    state = "no failure" if failing is None else f"has failed since {local(failing.since)}: {failing.error}"
     return channel.name, channel.kind, channel.shown_target, events, "yes" if channel.is_default else "", state
 
 
-def _as_json(channel: Channel, error: str | None) -> str:
+def _as_json(channel: Channel, failing: FailingChannel | None) -> str:
     return json_module.dumps(
         {
             "name": channel.name,
@@ -63,7 +63,8 @@ def _as_json(channel: Channel, error: str | None) -> str:
             "target": channel.shown_target,
             "events": channel.events,
             "default": channel.is_default,
-            "error": error,
+            "error": failing and failing.error,
+            "since": failing and failing.since.isoformat(),
         },
         ensure_ascii=False,
     )

@@ -35,10 +35,16 @@ def test_channels_are_listed_without_their_targets() -> None:
     a_channel(ChannelKind.PING, "https://hc-ping.com/hunter2", name="ping")
     failing(chat.key)
     text = printed()
-    assert "hunter2" not in text and "https://hooks.slack.com/…" in text and "fails: The server answered 404." in text
+    assert (
+        "hunter2" not in text
+        and "https://hooks.slack.com/…" in text
+        and "has failed since 20" in text
+        and "The server answered 404." in text
+    )
     first, second = [json.loads(line) for line in printed("--json").splitlines()]
     assert (first["name"], first["default"], first["error"]) == ("chat", True, "The server answered 404.")
     assert (second["name"], second["target"], second["error"]) == ("ping", "https://hc-ping.com/…", None)
+    assert first["since"] is not None and second["since"] is None
 
 
 @override_settings(**LOCAL)
@@ -50,6 +56,13 @@ def test_a_test_is_sent(web_server: WebServer) -> None:
     web_server.answer = 403
     with pytest.raises(CommandError, match=r"The test was not delivered\. The server answered 403\."):
         printed("--test", "chat")
+    [text] = [text for _level, text, advice in channels() if "--test" in advice]
+    assert text.startswith("The channel “chat” has failed since 20") and text.endswith("The server answered 403.")
+    [line] = printed("--json").splitlines()
+    assert json.loads(line)["error"] == "The server answered 403." and json.loads(line)["since"] is not None
+    web_server.answer = 200
+    printed("--test", "chat")
+    assert "no failure" in printed() and not FailingChannel.objects.exists()
     with pytest.raises(CommandError, match="There is no channel named “opps”"):
         printed("--test", "opps")
 
@@ -61,5 +74,5 @@ def test_doctor_lists_channels_whose_last_message_failed() -> None:
     failing(channel.key)
     failing("channel:999999")  # deleted since
     [(level, text, advice)] = channels()
-    assert text == "The last message to the channel “chat” failed: The server answered 404."
+    assert text.startswith("The channel “chat” has failed since 20") and text.endswith(": The server answered 404.")
     assert level == 1 and "--test" in advice
