@@ -118,7 +118,7 @@ def derive_fields(instance: Channel, **kwargs: Any) -> None:
 
 
 class FailingChannel(models.Model):
-    """A channel whose last message or test failed. Its messages wait until ``deferred_until``; a success deletes the row."""
+    """A channel whose last message or test failed. Messages wait until ``deferred_until``; success deletes the row."""
 
     channel = models.CharField(primary_key=True, max_length=100)  #: as in the outbox
     failures = models.PositiveIntegerField(default=0)
