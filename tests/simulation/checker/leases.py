@@ -24,19 +24,19 @@ _LEFT_OVER = (
 
 
 class Leases:
-    TABLES: ClassVar = frozenset({"chroniker_lease", "chroniker_run"})
+    TABLES: ClassVar = frozenset({"chroniker_group", "chroniker_lease", "chroniker_run"})
 
     def __init__(self, world: World, witness: Witness) -> None:
         self.world, self.witness = world, witness
         self.known: dict[Any, tuple[Any, ...]] = {}
+        self.limits: dict[Any, int] = {}
 
     def after_commit(self) -> None:
         found = rows("SELECT run_id, job_id, slot, expires_at, nonce FROM chroniker_lease")
         leases = {row[0]: row for row in found}
         new = [row for run, row in leases.items() if run not in self.known]
         gone = [row for run, row in self.known.items() if run not in leases]
-        if new:
-            self._check_groups()
+        self._check_groups(bool(new))
         if new or gone:
             self._check_open(leases)
         for job, token in rows(_LEFT_OVER):
@@ -101,11 +101,21 @@ class Leases:
             and any(file.is_held for run_id, file in hosts[0].locks.items() if run_id.hex == run)
         )
 
-    def _check_groups(self) -> None:
+    def _check_groups(self, leases_are_new: bool) -> None:
+        """A claim keeps the limit that it read under the lock of the group's row.
+
+        A server may give that lock to a waiting UPDATE, and commit it, before the claim's commit is seen here. So a
+        limit that was lowered since the last look does not count against the leases of this look.
+        """
+        before = self.limits
+        self.limits = dict(rows('SELECT id, "limit" FROM chroniker_group WHERE "limit" IS NOT NULL'))
+        if not leases_are_new or not self.limits:
+            return
         counts = rows(
-            'SELECT g.id, g."limit", COUNT(*) FROM chroniker_lease l JOIN chroniker_job j ON j.id = l.job_id'
-            " JOIN chroniker_group g ON g.id = j.group_id WHERE l.slot = '' AND g.\"limit\" IS NOT NULL GROUP BY g.id"
+            "SELECT j.group_id, COUNT(*) FROM chroniker_lease l JOIN chroniker_job j ON j.id = l.job_id"
+            " WHERE l.slot = '' GROUP BY j.group_id"
         )
-        for group, limit, count in counts:
-            if count > limit:
+        for group, count in counts:
+            limit = self.limits.get(group)
+            if limit is not None and count > max(limit, before.get(group, 0)):
                 self.world.violated("group limit", f"{count} open runs, of {limit}, in group {group}")
