@@ -25,7 +25,7 @@ from chroniker.exceptions import BackfillRefused
 from chroniker.models import Backfill, Job, OnFailure, Which
 from chroniker.scheduler import backfilling
 from chroniker.scheduler.backfilling import Preview, Wish
-from chroniker.wording.formats import count, full_time, short_duration
+from chroniker.wording.formats import count, exact_time, full_time, short_duration
 
 #: Scheduled times of a preview, and backfills of a job, that the page shows.
 MOST_TIMES, MOST_BACKFILLS = 200, 20
@@ -187,7 +187,7 @@ def backfill_rows(job: Job) -> list[BackfillRow]:
         BackfillRow(
             row,
             STATES[row.condition],
-            _("%(first)s to %(last)s") % {"first": full_time(row.first), "last": full_time(row.last)},
+            _("%(first)s to %(last)s") % {"first": exact_time(row.first), "last": exact_time(row.last)},
             _("%(made)s of %(planned)s") % {"made": count(row.made), "planned": count(row.planned)},
             _("%(good)s succeeded, %(bad)s failed") % {"good": count(row.succeeded), "bad": count(row.failed)},
             row.is_open,

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
 
 from chroniker.admin.jobs import job_head
 from chroniker.admin.jobs.list_page import job_filter
@@ -37,6 +38,7 @@ def code_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpRespo
         return _file(job, shown)
     context = {
         **job_head.head_context(job_admin, request, overview, "code"),
+        "title": _("Export as code"),
         "console_trail": [(job.name, admin_url("chroniker_job_status", job.pk))],
         "module": shown,
         "decorator": masked(source_code.decorator(job, after, triggered_by), job.secrets),

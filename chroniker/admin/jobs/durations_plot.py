@@ -24,7 +24,9 @@ LEFT, RIGHT, TOP, BOTTOM = 2, 592, 12, 172
 #: Steps between the lines of the scale, in seconds.
 STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400)
 LABEL_HEIGHT = 12
-HOUR, DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
+MINUTE, HOUR, DAY = dt.timedelta(minutes=1), dt.timedelta(hours=1), dt.timedelta(days=1)
+#: Steps between the dates below the picture.
+DATE_STEPS = (MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 3 * HOUR, 6 * HOUR, DAY, 2 * DAY, 7 * DAY, 31 * DAY, 3650 * DAY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +107,10 @@ def _scale(found: Durations, timeout: float | None, now: dt.datetime) -> Scale:
     longest = max(found.longest, found.p95 or 0.0)
     if timeout is not None and timeout <= 4 * longest:  # a far timeout would press the marks to the ground
         longest = max(longest, timeout)
-    first = found.since if found.since is not None else found.marks[0].started_at
-    return Scale(max(longest * 1.04, 0.001), min(first, found.marks[0].started_at), now)
+    first = found.marks[0]
+    # The picture of a young job begins with its first run.
+    since = first.started_at if found.since is None or first.token == 1 else min(found.since, first.started_at)
+    return Scale(max(longest * 1.04, 0.001), since, now)
 
 
 def _all_lines(found: Durations, timeout: float | None, scale: Scale) -> list[Line]:
@@ -140,10 +144,9 @@ def _lines(found: Durations, timeout: float | None, scale: Scale) -> Iterator[Li
 
 
 def _dates(scale: Scale) -> Iterator[dict[str, str]]:
-    """Lines at midnights, or at full hours of a short range; at most seven."""
+    """Lines at midnights, or at full hours or minutes of a short range; at most seven."""
     length = scale.last - scale.first
-    step = next(step for step in (HOUR, 3 * HOUR, 6 * HOUR, DAY, 2 * DAY, 7 * DAY, 31 * DAY, 3650 * DAY)
-                if length / step <= 7)  # fmt: skip
+    step = next(step for step in DATE_STEPS if length / step <= 7)
     first = timezone.localtime(scale.first)
     at = first.replace(hour=0, minute=0, second=0, microsecond=0)
     # Translators: a date as in “Sun 22 Nov”, in the letters of Django's date format.

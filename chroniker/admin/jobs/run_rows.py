@@ -45,6 +45,4 @@ def _reason(run: Run, overview: JobStatus) -> str:
     if run.status == Status.RUNNING and lease is not None and lease.run_id == run.pk and lease.total_parts:
         done = lease.total_parts_complete or 0
         return _("%(n)d %% done") % {"n": min(100 * done // lease.total_parts, 100)}
-    if run.error_line and run.error_line not in run.reason:
-        return f"{run.reason}: {run.error_line}" if run.reason else run.error_line
-    return run.reason
+    return run_cells.reason(run)

@@ -120,5 +120,6 @@ def _reason(group: Sequence[Entry], overview: JobStatus) -> str:
     if entry.retry is not None:
         words: dict[str, Any] = {"n": entry.retry.attempt, "status": Status(entry.run.status).label}
         texts.append(_("Attempt %(n)d; the first attempt: %(status)s.") % words)
-    texts.append(entry.last_attempt.reason)
+    if entry.last_attempt.status != Status.SUCCEEDED:
+        texts.append(entry.last_attempt.reason)
     return masked(" ".join(filter(None, texts)), overview.job.secrets)

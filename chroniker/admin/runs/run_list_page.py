@@ -21,7 +21,6 @@ from chroniker.admin.shared.site_links import admin_url
 from chroniker.insights.run_list import ANY_BAD, MOST_NEW, Filters, Key, count_newer, jobs_named, older
 from chroniker.job_commands.secret_masking import masked
 from chroniker.models import OPEN, Host, Run, Status, Trigger
-from chroniker.wording.exit_status import exit_status
 
 ROWS = 50
 #: Hosts to choose from.
@@ -132,18 +131,11 @@ def _row(run: Run, now: dt.datetime, may: dict[str, bool]) -> Row:
         took=run_cells.took(run, now),
         delay=run_cells.delay(run),
         started_by=run_cells.started_by(run, run.job),
-        reason=_reason(run),
+        reason=masked(run_cells.reason(run), run.job.secrets),
         is_open=is_open,
         stop_url=admin_url("chroniker_run_stop", run.pk) if is_open and may["stop"] else "",
         again_url=admin_url("chroniker_run_again", run.pk) if not is_open and may["run"] else "",
     )
-
-
-def _reason(run: Run) -> str:
-    if run.status in (Status.RUNNING, Status.SUCCEEDED):
-        return ""
-    text = run.error_line if run.error_line and run.error_line not in run.reason else ""
-    return masked(": ".join(filter(None, [run.reason or exit_status(run.exit_code), text])), run.job.secrets)
 
 
 def _choices(filters: Filters, shown: list[Run]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise, zip_longest
 
 #: The width of the picture and of the space between parts, in pixels.
-WIDTH, GAP = 860, 3
+WIDTH, GAP = 1000, 3
 #: The least width of a part, and what one character of a text in it needs.
 LEAST, CHARACTER = 104, 6.2
 

@@ -7,6 +7,7 @@ import datetime as dt
 from django.utils.translation import gettext as _
 
 from chroniker.models import Job, Run, Status, Trigger
+from chroniker.wording.exit_status import exit_status
 from chroniker.wording.formats import NOTHING, short_duration
 
 
@@ -33,3 +34,11 @@ def started_by(run: Run, job: Job) -> str:
         if run.trigger in (Trigger.MANUAL, Trigger.EVENT) and run.asked_by
         else str(Trigger(run.trigger).label)
     )
+
+
+def reason(run: Run) -> str:
+    """Why it ended as it did; empty for a success. Secrets are not masked yet."""
+    if run.status in (Status.RUNNING, Status.SUCCEEDED):
+        return ""
+    error = run.error_line if run.error_line not in run.reason else ""
+    return ": ".join(filter(None, [run.reason or exit_status(run.exit_code), error]))

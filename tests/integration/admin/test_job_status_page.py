@@ -14,6 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from chroniker import lifecycle
+from chroniker.admin.jobs.durations_plot import LEFT
 from chroniker.clock.database_clock import database_now
 from chroniker.models import Job, JobState, Lease, Run, RunHour, Status
 from chroniker.scheduler.manual_runs import run_now
@@ -89,11 +90,19 @@ def test_each_run_of_the_range_is_a_mark_and_a_row_of_the_table(admin: Client) -
     assert len(shown(admin, job, "?range=nonsense")["plot"]["marks"]) == 3
 
 
+def test_the_picture_of_a_young_job_begins_with_its_first_run(admin: Client) -> None:
+    old, young = a_booked_job(cron=NEW_YEAR), a_booked_job(cron=NEW_YEAR)
+    ended(old, 5, 0.01, 0)
+    ended(young, 0.01, 0)
+    first_marks = [shown(admin, job)["plot"]["marks"][0] for job in (old, young)]
+    assert [float(mark.x) < LEFT + 1 for mark in first_marks] == [False, True]
+
+
 def test_numbers_of_the_drawing_are_the_same_in_every_language(admin: Client) -> None:
     job = a_booked_job(cron=NEW_YEAR)
     ended(job, 1.5, 1, took=dt.timedelta(seconds=1.5))
     html = admin.get(address(job), headers={"accept-language": "de"}).content.decode()
-    svg = html[html.index('<svg class="plot"') :].split("</svg>")[0]
+    svg = html[html.index('<svg class="plot wide"') :].split("</svg>")[0]
     for name in ("x1", "y1", "cx", "cy", "x", "y", "r"):
         assert all(re.fullmatch(r"-?\d+(\.\d+)?", value) for value in re.findall(rf' {name}="([^"]*)"', svg)), name
 

@@ -112,7 +112,7 @@ def test_messages_are_late_ten_minutes_after_the_end_of_their_run(client: Client
     assert page(client)[1]["messages"].result == "held"
     Run.objects.filter(pk=run.pk).update(finished_at=database_now() - dt.timedelta(minutes=11))
     text, rows = page(client)
-    assert rows["messages"].word == "Late: 1 message" and "1 message is late." in text
+    assert rows["messages"].word == "Late: 1 message" and "1 message is more than 10 min late." in text
     assert "Attempt 4 of 22; the next one at" in text and ". smtp.example.org: connection refused" in text
     Outbox.objects.filter(pk=message.pk).update(send_at=None)
     assert "Given up after 4 attempts." in page(client)[0]

@@ -228,7 +228,7 @@ def test_values_of_secrets_are_not_shown(admin: Client) -> None:
     with override_settings(A_KEY="s3cret-value"):
         html = page(admin, job, d=f"{failed:%Y-%m-%d}", t=f"{failed:%H:%M}").content.decode()
     assert "s3cret-value" not in html
-    assert html.count("refused: ••••••") == 2 + 2 + 1  # rows, cells of the picture, answer
+    assert html.lower().count("refused: ••••••") == 1 + 2 + 1  # row of the failure, cells of the picture, answer
 
 
 def test_the_page_takes_the_same_statements_for_any_number_of_rows(admin: Client) -> None:
