@@ -13,6 +13,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -24,7 +25,7 @@ from chroniker.models import Job, Outbox
 from chroniker.outbox import notice
 from chroniker.outbox.channels import ADDRESS, CHANNEL, MAIL
 from chroniker.wording.badges import badge, list_cell, relative_html, time_html
-from chroniker.wording.formats import exact_time
+from chroniker.wording.formats import NOTHING, count, exact_time
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -58,7 +59,7 @@ class DeliveryFilter(admin.SimpleListFilter):
 
 @admin.register(Outbox)
 class OutboxAdmin(SiteLinks, OutboxModelAdmin):
-    list_display = ("message", "about", "state", "attempts", "error")
+    list_display = ("message", "about", "state", "tries", "problem")
     list_filter = (DeliveryFilter,)
     list_select_related = ("run__job", "alert__job")
     list_per_page = 50
@@ -107,13 +108,13 @@ class OutboxAdmin(SiteLinks, OutboxModelAdmin):
     def send_again(self, request: HttpRequest, chosen: QuerySet[Outbox]) -> None:
         """Send these messages with the next tick, also those that were sent before."""
         found = list(chosen)
-        count = outbox.again([message.pk for message in found])
+        n = outbox.again([message.pk for message in found])
         user: User = request.user  # type: ignore[assignment]  # these views need a login
         LogEntry.objects.log_actions(user.pk, found, CHANGE, _("Sending again was requested."))
         text = ngettext(
-            "%(n)d message will be sent at the next tick.", "%(n)d messages will be sent at the next tick.", count
+            "%(n)d message will be sent at the next tick.", "%(n)d messages will be sent at the next tick.", n
         )
-        self.message_user(request, text % {"n": count}, messages.SUCCESS)
+        self.message_user(request, text % {"n": n}, messages.SUCCESS)
 
     @admin.display(description=gettext_lazy("message"), ordering="channel")
     def message(self, message: Outbox) -> str:
@@ -143,3 +144,11 @@ class OutboxAdmin(SiteLinks, OutboxModelAdmin):
             cell = badge("retrying" if message.error else "waiting")
             note = format_html(_("next attempt {when}"), when=relative_html(message.send_at, now))
         return list_cell("", cell, note)
+
+    @admin.display(description=gettext_lazy("attempts"), ordering="attempts")
+    def tries(self, message: Outbox) -> SafeString:
+        return list_cell(_("Attempts"), count(message.attempts))
+
+    @admin.display(description=gettext_lazy("error"), ordering="error")
+    def problem(self, message: Outbox) -> SafeString:
+        return list_cell(capfirst(_("error")), message.error or NOTHING)
