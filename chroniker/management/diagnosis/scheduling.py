@@ -17,12 +17,14 @@ from chroniker.insights import health_facts
 from chroniker.insights import reliability as figures
 from chroniker.management.console import local
 from chroniker.management.diagnosis.finding import MAX_NAMED, Findings, Level, from_messages, some
-from chroniker.models import Host, HostService, Job, JobState, Lease, Status, Ticker
+from chroniker.models import Host, HostService, Job, JobState, Lease, Run, Status, Ticker
 
 #: Hosts that have been silent for longer are not reported.
 FORGOTTEN = dt.timedelta(days=1)
 #: Rows that are counted.
 MAX_COUNTED = 10_000
+#: More stored runs of one job are a finding if nothing deletes them.
+MANY_RUNS = 100_000
 
 
 def pauses() -> Findings:
@@ -85,18 +87,22 @@ def health() -> Findings:
     """The tick and late messages, as the pages show them. Workers are asked by the check of their executor."""
     now = database_now()
     facts = health_facts.read(now)
-    advice = "See the page Fleet of the admin. Start celery beat, cronserver or workers, or read their log."
-    cells = [figures_of_health.tick(facts, now), figures_of_health.mails(facts, now)]
-    for cell in cells:
-        if cell.level in ("warn", "bad"):
-            text = f"{cell.headline.capitalize()}. {cell.detail}"
-            yield Level.ERROR if cell.level == "bad" else Level.WARNING, text, advice
+    tick, mails = figures_of_health.tick(facts, now), figures_of_health.mails(facts, now)
+    levels = {"warn": Level.WARNING, "bad": Level.ERROR}
+    if tick.level in levels and tick.detail not in draining.messages():  # those are findings about hosts
+        text = f"{tick.headline.capitalize()}. {tick.detail}"
+        yield levels[tick.level], text, "If one of them runs, read its log, and compare its DATABASES with those here."
+    if mails.level in levels:
+        advice = "Start celery beat, cronserver or a worker: they send messages."
+        if facts.late_messages[0].error:
+            advice = "Correct the mail server (EMAIL_HOST), webhook or channel: see Outgoing messages in the admin."
+        yield levels[mails.level], f"Messages: {mails.headline}. {mails.detail}", advice
     for queue in figures_of_health.queues_without_worker(facts, now)[:MAX_NAMED]:
         runs = "1 run waits" if queue.queued == 1 else f"{queue.queued} runs wait, the oldest"
         text = f"No worker consumes the queue “{queue.name or queue.executor}”, in which {runs}"
         yield Level.ERROR, f"{text} since {local(queue.oldest)}.", "Start a worker that consumes this queue."
-    if all(cell.level == "good" for cell in cells):
-        yield Level.OK, f"The last tick was {cells[0].headline}: {cells[0].detail}.", ""
+    if tick.level == mails.level == "good":
+        yield Level.OK, f"The last tick was {tick.headline}: {tick.detail}.", ""
 
 
 def backlog() -> Findings:
@@ -111,7 +117,7 @@ def backlog() -> Findings:
         return
     level = Level.ERROR if now - oldest > figures_of_health.VERY_LATE else Level.WARNING
     advice = "Start celery beat or cronserver; if they run (see “hosts”), read their log, and start more of them."
-    yield level, f"{count} jobs are due and not claimed, the oldest since {local(oldest)}.", advice
+    yield level, f"Jobs that are due and not claimed: {count}, the oldest since {local(oldest)}.", advice
 
 
 def queued_runs() -> Findings:
@@ -125,7 +131,7 @@ def queued_runs() -> Findings:
     reason = f" Its reason: {run.reason}" if run.reason else ""
     yield (
         Level.WARNING,
-        f"{waiting[:MAX_COUNTED].count()} claimed runs have not started, the oldest (of “{run.job.name}”) since "
+        f"Claimed runs that have not started: {waiting[:MAX_COUNTED].count()}, the oldest (of “{run.job.name}”) since "
         f"{local(run.claimed_at)}.{reason}",
         "Start workers that consume their queues, and cronserver for local runs; or stop the runs.",
     )
@@ -138,10 +144,22 @@ def jobs() -> Findings:
         yield Level.WARNING, f"Scheduling of “{name}” is suspended: {error}", "Fix its schedule and save the job."
     if len(found) > MAX_NAMED:
         yield Level.WARNING, "Scheduling of more jobs is suspended.", "Run: manage.py jobs --state schedule_error"
-    messages = list(from_messages(check_jobs(databases=[settings.database])))
+    messages = [*from_messages(check_jobs(databases=[settings.database])), *_old_runs()]
     yield from messages
     if not found and not messages:
         yield Level.OK, f"{Job.objects.filter(enabled=True).count()} are enabled; none is known to be broken.", ""
+
+
+def _old_runs() -> Findings:
+    """Jobs that keep all their runs, where nothing deletes them by age."""
+    enabled = Job.objects.filter(enabled=True)
+    if enabled.filter(command="cron_clean").exists():
+        return
+    growing = enabled.filter(maximum_log_entries=0, state__last_token__gt=MANY_RUNS).order_by("name")[:MAX_NAMED]
+    for job in growing:
+        if Run.objects.filter(job=job).order_by("token")[MANY_RUNS:].exists():
+            text = f"“{job.name}” keeps all its runs: more than {MANY_RUNS:,} are stored, and no job deletes old ones."
+            yield Level.WARNING, text, "Set “runs kept” of this job, or add a job with the command cron_clean days 30."
 
 
 def reliability() -> Findings:

@@ -18,15 +18,16 @@ from django.db.utils import OperationalError
 from django.test import override_settings
 
 from chroniker.clock.database_clock import database_now
-from chroniker.eligibility import hosts, pauses
+from chroniker.eligibility import draining, hosts, pauses
 from chroniker.executors.dummy import DummyExecutor
 from chroniker.management import diagnosis
-from chroniker.management.diagnosis import Level, installation
+from chroniker.management.diagnosis import Level, installation, scheduling
 from chroniker.management.diagnosis.finding import Findings
-from chroniker.models import Group, Host, HostService, Job, JobState, Run, Ticker
+from chroniker.models import Group, Host, HostService, Job, JobState, Outbox, Run, Status, Ticker
 from chroniker.scheduler import manual_runs
 from tests.support import ROOT
 from tests.support.command_jobs import DUMMY, a_job_of_new_year
+from tests.support.ended_runs import ended
 from tests.support.factories import a_booked_job, a_due_job
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -202,7 +203,7 @@ def test_overdue_jobs_are_counted(minutes: int, level: Level) -> None:
     for _ in range(2):
         a_due_job(minutes=minutes)
     [(about, text)] = findings(level)
-    assert about == "backlog" and text.startswith("2 jobs are due and not claimed, the oldest since ")
+    assert about == "backlog" and text.startswith("Jobs that are due and not claimed: 2, the oldest since ")
 
 
 def test_overdue_jobs_are_not_reported_while_all_is_paused() -> None:
@@ -217,7 +218,7 @@ def test_claimed_runs_that_do_not_start_are_reported() -> None:
     assert doctor()[0] == 0, "it has some minutes"
     Run.objects.filter(pk=run.pk).update(claimed_at=database_now() - dt.timedelta(minutes=30), reason_text="no broker")
     [(about, text)] = findings(Level.WARNING)
-    assert about == "queued" and "1 claimed runs" in text and "“stuck”" in text and "no broker" in text
+    assert about == "queued" and "have not started: 1" in text and "“stuck”" in text and "no broker" in text
 
 
 def test_jobs_with_a_schedule_error_or_without_a_live_host_are_named() -> None:
@@ -298,6 +299,32 @@ def test_a_tick_that_is_late_is_reported(seconds: int, level: Level) -> None:
     Ticker.objects.update(last_at=database_now() - dt.timedelta(seconds=seconds))
     [(about, text)] = findings(level)
     assert about == "health" and "beat on here" in text
+
+
+@pytest.mark.parametrize(("error", "action"), [("refused", "EMAIL_HOST"), ("", "Start celery beat")])
+def test_a_late_message_is_reported_with_what_to_do(error: str, action: str) -> None:
+    run = manual_runs.run_now(a_job_of_new_year(), "a test")
+    Outbox.objects.create(run=run, channel="mail:1", send_at=database_now(), attempts=2, error=error)
+    status, out = doctor("--verbosity", "0")
+    assert status == Level.WARNING and "Messages: 1 late. " in out and error in out and action in out
+
+
+def test_a_drain_is_one_finding() -> None:
+    with override_settings(CHRONIKER_HOSTNAME="here"):
+        draining.drain("ann")
+        [(about, text)] = findings(Level.WARNING)
+    assert about == "hosts" and "has been draining since" in text
+
+
+def test_a_job_that_keeps_all_its_runs_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scheduling, "MANY_RUNS", 1)
+    for limit in (0, 2):
+        job = a_job_of_new_year(name=f"keeps {limit}", maximum_log_entries=limit)
+        ended(job, Status.SUCCEEDED), ended(job, Status.SUCCEEDED)
+    [(about, text)] = findings(Level.WARNING)
+    assert about == "jobs" and text.startswith("“keeps 0” keeps all its runs: more than 1 are stored")
+    a_job_of_new_year(name="clean", command="cron_clean", args="days 30")
+    assert doctor()[0] == Level.OK
 
 
 @override_settings(ADMINS=[])
