@@ -75,7 +75,7 @@ faults: $(VENV)/.with-test ## Ten minutes of kills, freezes and cut connections;
 	$(BIN)/python -m tests.faults $(ARGS)
 
 images: $(VENV)/.with-test ## Build the image with buildah, and run the containers of the compose file (as root)
-	CHRONIKER_TESTS_NO_SKIPS=1 $(BIN)/python -m pytest tests/project/test_image.py $(ARGS)
+	CHRONIKER_TESTS_NO_SKIPS=1 $(BIN)/python -m pytest -o faulthandler_timeout=1800 tests/project/test_image.py $(ARGS)
 
 pictures: $(VENV)/.with-pictures ## Write the screenshots of the documentation; ARGS="now graph" writes these pages
 	@$(MAKE) --no-print-directory -s $(VENV)/.with-faults 2>/dev/null || echo "Without a C compiler the pictures show the present time"

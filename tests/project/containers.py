@@ -23,6 +23,8 @@ import psutil
 from tests.support import ROOT
 
 IMAGE = "chroniker-demo"
+#: Names the base image to build on.
+BASE_VARIABLE = "CHRONIKER_TEST_BASE_IMAGE"
 #: Made here of Debian's packages, where the base image of the Dockerfile cannot be pulled.
 DEBIAN_BASE = "localhost/chroniker-python"
 DEBIAN = "bookworm"
@@ -49,12 +51,15 @@ def buildah(*arguments: str) -> str:
 
 
 def missing_programs() -> list[str]:
-    return [name for name in ("buildah", "unshare", "nsenter", "chroot") if shutil.which(name) is None]
+    needed = ["buildah", "unshare", "nsenter", "chroot"]
+    if not os.environ.get(BASE_VARIABLE):
+        needed.append("mmdebstrap")
+    return [name for name in needed if shutil.which(name) is None]
 
 
 def base_image(directory: Path) -> str:
-    """The base image to build on. ``CHRONIKER_TEST_BASE_IMAGE`` names one; without it, Debian's Python."""
-    if named := os.environ.get("CHRONIKER_TEST_BASE_IMAGE"):
+    """The base image to build on: the named one, or Debian's Python."""
+    if named := os.environ.get(BASE_VARIABLE):
         return named
     if buildah("images", "--quiet", "--filter", f"reference={DEBIAN_BASE}"):
         return DEBIAN_BASE
