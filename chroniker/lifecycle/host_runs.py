@@ -145,8 +145,10 @@ def name_slow_hosts(changes: Iterable[Change], runs: Iterable[Run]) -> None:
     parents = {run.pk: run for run in runs if run.required_host == EVERY_HOST}
     findings = (each for change in changes for each in change.raised if each.kind == AlertKind.SLOW)
     slow = [(parents[each.run_id], each.args) for each in findings if each.run_id in parents]
+    if not slow:
+        return
     ended = Run.objects.filter(parent__in=[run.pk for run, _args in slow]).order_by("-finished_at")
-    children = list(ended.values_list("parent", "required_host", "finished_at")) if slow else []
+    children = list(ended.values_list("parent", "required_host", "finished_at"))
     for run, args in slow:
         began = run.started_at or run.claimed_at
         took = [[host, (end - began).total_seconds()] for parent, host, end in children if parent == run.pk and end]
