@@ -27,7 +27,7 @@ from chroniker.worker.wake_socket import wake
 logger = logging.getLogger(__name__)
 
 #: Seconds that a fork server may take to end: on a busy host it may still be starting.
-FORK_SERVER_PATIENCE = 60.0
+FORK_SERVER_TIMEOUT = 60.0
 
 
 class LocalExecutor(HostedExecutor):
@@ -122,5 +122,5 @@ class LocalExecutor(HostedExecutor):
             self._shutdown_notice.close()
             self._shutdown_notice = None
         if fork_server is not None:
-            fork_server.close(FORK_SERVER_PATIENCE)
+            fork_server.close(FORK_SERVER_TIMEOUT)
         report_connections.close_idle()

@@ -51,7 +51,7 @@ def parse_variables(text: str) -> dict[str, str]:
     for number, name, value in _lines(text, _("Write NAME=value.")):
         _refuse_repeated(number, name, found)
         try:
-            number_of_placeholders += len(placeholders.cut(value)[1])
+            number_of_placeholders += len(placeholders.extract(value)[1])
             placeholders.fill(value, placeholders.SAMPLE)
         except CommandRefused as refusal:
             raise _refusal(number, str(refusal), "") from refusal

@@ -55,7 +55,7 @@ class Placeholder:
         return found.isoformat() if isinstance(found, dt.datetime) else found
 
 
-def cut(text: str) -> tuple[str, list[Placeholder]]:
+def extract(text: str) -> tuple[str, list[Placeholder]]:
     """The text with one private-use character for each placeholder, and the placeholders in this order.
 
     Raises ``CommandRefused`` for a placeholder that cannot be read, and for too many of them.
@@ -101,7 +101,7 @@ def put(word: str, found: Sequence[Placeholder], values: Values) -> str:
 
 def fill(text: str, values: Values) -> str:
     """A text that is not split into words, with its values."""
-    marked, found = cut(text)
+    marked, found = extract(text)
     return put(marked, found, values)
 
 

@@ -43,7 +43,7 @@ def management_argv(command: str, args: str, values: Values = SAMPLE) -> tuple[s
     """
     if reason := denial_reason(command):
         raise CommandRefused(reason)
-    marked, found = placeholders.cut(args)
+    marked, found = placeholders.extract(args)
     argv = [placeholders.put(word, found, values) for word in split_words(marked, _("The argument line"))]
     if not settings.raw_commands_allowed and (option := _code_option(argv)):
         message = _(
@@ -87,7 +87,7 @@ def raw_argv(raw_command: str, values: Values = SAMPLE) -> tuple[str, ...]:
     """The program and its arguments, with these values. Raises ``CommandRefused`` while raw commands are disabled."""
     if not settings.raw_commands_allowed:
         raise CommandRefused(_("Raw commands are disabled here (CHRONIKER_DISABLE_RAW_COMMAND)."))
-    marked, found = placeholders.cut(raw_command)
+    marked, found = placeholders.extract(raw_command)
     argv = split_words(marked, _("The raw command"))
     if not argv:
         raise CommandRefused(_("The raw command is empty."))
@@ -112,7 +112,7 @@ def planned_argv(command: str, raw_command: str, args: str) -> list[str] | None:
 @functools.lru_cache(maxsize=4096)
 def _words(command: str, raw_command: str, args: str) -> tuple[str, ...] | None:
     try:
-        marked, found = placeholders.cut(raw_command or args)
+        marked, found = placeholders.extract(raw_command or args)
         words = shlex.split(marked)
     except (ValueError, CommandRefused):
         return None

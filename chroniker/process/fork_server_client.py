@@ -21,7 +21,7 @@ from chroniker.process.run_spec import RUN_ID
 
 log = logging.getLogger(__name__)
 
-_SEND_PATIENCE = 5.0
+_SEND_TIMEOUT = 5.0
 _RESTART_SECONDS = 30.0  #: one that lived for less than this is not started again
 
 
@@ -80,7 +80,7 @@ class ForkServer:
         if not LINUX:
             return cls(None, None)
         near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        near.settimeout(_SEND_PATIENCE)
+        near.settimeout(_SEND_TIMEOUT)
         made = cls(near, far)
         made._start_process()
         reference = weakref.ref(made)

@@ -21,7 +21,7 @@ from chroniker.process.keeper_protocol import KeeperConnection, Message
 from chroniker.process.kernel import boot_clock
 from chroniker.process.run_spec import RunSpec
 
-GO_PATIENCE = 600.0  #: how long a keeper waits for its run; the supervisor's database may be slow
+GO_TIMEOUT = 600.0  #: how long a keeper waits for its run; the supervisor's database may be slow
 LINGER = 0.5  #: after the command has ended, its remaining processes may end by themselves
 _LONGEST_WAIT = 1.0
 
@@ -94,7 +94,7 @@ class Keeper:
 
         A supervisor that gave up on this keeper may have started another; then it has closed this connection.
         """
-        until = boot_clock() + GO_PATIENCE
+        until = boot_clock() + GO_TIMEOUT
         while not self._wire.closed and boot_clock() < until:
             self._poll.poll(_LONGEST_WAIT * 1000)
             messages = self._wire.receive()

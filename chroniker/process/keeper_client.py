@@ -17,8 +17,8 @@ from chroniker.process.keeper_protocol import NAME_BYTES, Descriptors, KeeperCon
 from chroniker.process.kernel import clock
 from chroniker.process.run_spec import RunSpec
 
-_READY_PATIENCE = 20.0  #: a fork server that is still loading Django answers when it is done
-_END_PATIENCE = 10.0
+_READY_TIMEOUT = 20.0  #: a fork server that is still loading Django answers when it is done
+_END_TIMEOUT = 10.0
 
 
 class KeeperClient:
@@ -50,7 +50,7 @@ class KeeperClient:
         """Wait for the keeper's first message. False: none came; after `close`, the keeper will not start the run."""
         poll = select.poll()
         poll.register(self.wire, select.POLLIN)
-        until = clock.monotonic() + _READY_PATIENCE
+        until = clock.monotonic() + _READY_TIMEOUT
         while not self.pid and not self.wire.closed and clock.monotonic() < until:
             # Checked before the read, so that a last message is still read.
             gone = fork_server is not None and fork_server.is_gone
@@ -148,7 +148,7 @@ class KeeperClient:
         if self._cold is not None:
             self._cold.send_signal(signal.SIGCONT)  # a stopped process cannot end
             with suppress(subprocess.TimeoutExpired):  # it waits for processes that cannot be killed
-                self._cold.wait(_END_PATIENCE)
+                self._cold.wait(_END_TIMEOUT)
 
     @classmethod
     def begin(cls, fork_server: ForkServer | None, lock: int) -> KeeperClient:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from chroniker.process.kernel import clock
 
-_SEND_PATIENCE = 5.0
+_SEND_TIMEOUT = 5.0
 Message = Mapping[str, Any]
 
 #: Requests to the parent of keepers: one of these bytes, then the name of the keeper.
@@ -52,7 +52,7 @@ class KeeperConnection:
     def send(self, **message: Any) -> bool:
         """Send one message; False when the other side has closed or has not read for seconds."""
         data = memoryview(json.dumps(message).encode() + b"\n")
-        until = clock.monotonic() + _SEND_PATIENCE
+        until = clock.monotonic() + _SEND_TIMEOUT
         while data:
             try:
                 data = data[self._socket.send(data) :]

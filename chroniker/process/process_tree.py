@@ -21,7 +21,7 @@ from chroniker.process.kernel import LINUX, read_file
 _WALK_LIMIT = 10_000  # a fork bomb: kill the listed processes, then list again
 _NAMES_KEPT = 20
 _START_TIME = 22 - 3  # field of /proc/PID/stat, counted from 0 after the name
-_NOT_OURS_PATIENCE = 5.0
+_NOT_OURS_TIMEOUT = 5.0
 
 
 class Survivor(NamedTuple):
@@ -201,7 +201,7 @@ def kill_below(tally: Tally, *, spare: Collection[int] = (), group: int = 0) -> 
         return _kill_group(tally, group)
     killed = Killed()
     known: set[int] = set()
-    until = time.monotonic() + _NOT_OURS_PATIENCE
+    until = time.monotonic() + _NOT_OURS_TIMEOUT
     for turn in range(1 << 62):
         more = tally.reap()
         roots = [pid for pid in children(os.getpid()) if pid not in spare]

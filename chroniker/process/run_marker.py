@@ -21,7 +21,7 @@ from chroniker.process.run_spec import RUN_ID
 PLACEHOLDER_ID = str(UUID(int=0))
 
 _ENV_START = 49 - 2  # field of /proc/self/stat, counted from 0 after the name
-_SWEEP_PATIENCE = 10.0
+_SWEEP_TIMEOUT = 10.0
 _QUIET_SCANS = 6
 
 
@@ -71,7 +71,7 @@ def kill_marked_processes(run_id: UUID, keeper: int = 0) -> list[process_tree.Su
 
     For a run whose keeper is dead or no longer works.
     """
-    until = time.monotonic() + _SWEEP_PATIENCE
+    until = time.monotonic() + _SWEEP_TIMEOUT
     if keeper:
         _sweep_below(keeper, until)
     quiet = 0

@@ -123,7 +123,7 @@ def _record(result: TickResult, states: Sequence[JobState], claimed: Sequence[Ru
     # Tokens number the runs of a job, so this costs no statement.
     before = {state.job_id: state.last_token for state in states}
     result.over_maximum |= {
-        run.job_id for run in claimed if retention.is_turn(run.job.maximum_log_entries, before[run.job_id], run.token)
+        run.job_id for run in claimed if retention.must_trim(run.job.maximum_log_entries, before[run.job_id], run.token)
     }
     won = {run.job_id for run in claimed}
     here = {settings.hostname, EVERY_HOST}

@@ -42,7 +42,7 @@ SURPLUS, MANY = 10, 100
 TIME_BOX = dt.timedelta(seconds=10)
 
 
-def is_turn(maximum: int, before: int, token: int) -> bool:
+def must_trim(maximum: int, before: int, token: int) -> bool:
     """Whether a claim that used the tokens after ``before``, until ``token``, deletes surplus runs of its job.
 
     One in ten does: in a long history each claim makes a surplus of one, and its two statements cost more than the

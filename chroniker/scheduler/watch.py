@@ -39,12 +39,12 @@ def interval() -> float:
 class Watch:
     """The watch of one process.
 
-    ``is_patient``: silence counts from the first look at the earliest, or from the first after a time without looks
+    ``waits_first``: silence counts from the first look at the earliest, or from the first after a time without looks
     (the database was away, the machine slept): perhaps nothing could tick then. Not for a process that looks once.
     """
 
-    def __init__(self, *, is_patient: bool = True) -> None:
-        self._is_patient = is_patient
+    def __init__(self, *, waits_first: bool = True) -> None:
+        self._waits_first = waits_first
         self._since: dt.datetime | None = None
         self._looked_at = float("-inf")  # monotonic, as the next look
 
@@ -67,7 +67,7 @@ class Watch:
         if jump_detection.suspended_because() or installation.copied().exists():
             self._since = None
             return
-        if self._is_patient and (self._since is None or has_paused):
+        if self._waits_first and (self._since is None or has_paused):
             self._since = now
         found = self._troubles(now)
         open_alarms = alarms.raised()

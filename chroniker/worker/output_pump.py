@@ -16,7 +16,7 @@ from chroniker.worker.reporter import Reporter
 BACKLOG = 2 * 1024 * 1024  #: characters that may wait to be stored before the command waits on its pipe
 _READ = 256 * 1024
 _LAST_WORDS = 4 * 1024 * 1024  #: more than both pipes can hold
-_OUTSIDE_PATIENCE = 1.0
+_OUTSIDE_TIMEOUT = 1.0
 
 
 class OutputPump:
@@ -89,7 +89,7 @@ class OutputPump:
         A pipe that a process outside the tree holds open is read for one more second.
         """
         self._reading = False  # the selector no longer calls `_read`
-        until = clock.monotonic() + _OUTSIDE_PATIENCE
+        until = clock.monotonic() + _OUTSIDE_TIMEOUT
         left = _LAST_WORDS
         poll = select.poll()
         for pipe in self._open:

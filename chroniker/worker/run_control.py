@@ -7,7 +7,7 @@ from typing import Protocol, TypeAlias
 
 from chroniker.reasons import Code
 
-KILL_PATIENCE = 5.0  #: how long a keeper may take for a kill before it is replaced by a sweep
+KILL_TIMEOUT = 5.0  #: how long a keeper may take for a kill before it is replaced by a sweep
 SILENCE = 15.0  #: how long a keeper may take to acknowledge a message; SIGCONT after a third of this
 
 
@@ -86,8 +86,8 @@ class RunControl:
         """Why to replace the keeper by a sweep; empty: it works. Call it after reading the keeper's messages."""
         if silent_for > SILENCE:
             return Code.KEEPER_SILENT
-        if monotonic - self._kill_sent_at > KILL_PATIENCE:
+        if monotonic - self._kill_sent_at > KILL_TIMEOUT:
             return Code.KEEPER_SLOW
-        if dead_for > KILL_PATIENCE:  # and its parent has not killed the tree
+        if dead_for > KILL_TIMEOUT:  # and its parent has not killed the tree
             return Code.KEEPER_DIED
         return ""

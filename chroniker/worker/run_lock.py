@@ -19,7 +19,7 @@ from chroniker.process.runtime_dir import prepare
 
 _SUFFIX = ".lock"
 _KEPT_SECONDS = 86_400.0
-_PATIENCE = 0.2  # a tick that tests the lock holds it for microseconds
+_TIMEOUT = 0.2  # a tick that tests the lock holds it for microseconds
 
 
 class RunLock:
@@ -34,7 +34,7 @@ class RunLock:
         """Take the lock. None: another process of this host holds it. Raises OSError if the file cannot be used."""
         prepare(runtime_dir)
         path = _path(runtime_dir, run_id)
-        until = clock.monotonic() + _PATIENCE
+        until = clock.monotonic() + _TIMEOUT
         while True:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             if _lock(descriptor, fcntl.LOCK_EX) and _is_still(path, descriptor):

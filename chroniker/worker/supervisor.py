@@ -156,7 +156,7 @@ class Supervision:
         """Kill the tree, in any state of the loop; waits for its end, and passes on the output."""
         log.warning("run %s: killed, because its worker ends (%s)", self._spec.run_id, type(error).__name__)
         self.keeper.kill()
-        until = clock.monotonic() + run_control.KILL_PATIENCE
+        until = clock.monotonic() + run_control.KILL_TIMEOUT
         while not self.keeper.is_over and clock.monotonic() < until:
             clock.sleep(0.01)
             self.keeper.read()

@@ -19,7 +19,7 @@ from tests.simulation.processes import Process
 from tests.simulation.world import active
 
 SWEEP_SECONDS = 0.02
-NOT_OURS_PATIENCE = 5.0
+NOT_OURS_TIMEOUT = 5.0
 
 
 class Lock:
@@ -156,7 +156,7 @@ class Tree:
         found = self._me.descendants()
         left = _kill(found)
         if left:
-            active().block(NOT_OURS_PATIENCE)
+            active().block(NOT_OURS_TIMEOUT)
             left = [each for each in left if not each.dead]
         self.reap()
         survivors = [Survivor(each.pid, "", each.name) for each in left]

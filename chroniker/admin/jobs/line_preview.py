@@ -27,7 +27,7 @@ def line_preview(job: Job, state: JobState | None, instant: dt.datetime | None) 
         return LinePreview()
     warnings = tuple(placeholders.warnings(*texts))
     try:
-        if instant is None or not any(placeholders.cut(text)[1] for text in texts):
+        if instant is None or not any(placeholders.extract(text)[1] for text in texts):
             return LinePreview(warnings=warnings)
         argv = next_start(job, state or JobState(job_id=job.pk), instant).argv
     except CommandRefused as refusal:

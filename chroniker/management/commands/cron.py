@@ -110,7 +110,7 @@ class Command(ConsoleCommand):
         if not jobs and not (sys.stdin and sys.stdin.isatty()):
             seconds = time.monotonic() - began
             record_single_pass("cron", clock + dt.timedelta(seconds=seconds), seconds, len(result.claimed))
-            Watch(is_patient=False).look()
+            Watch(waits_first=False).look()
         return True
 
     def claim(self, job: Job, printer: TickPrinter) -> bool:

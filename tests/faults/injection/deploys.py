@@ -12,7 +12,7 @@ import psutil
 from tests.faults.actors import Actor, copy_release
 from tests.faults.environment import Environment, Fault
 
-PATIENCE = 15.0  #: as ``docker stop`` has it: then SIGKILL
+TIMEOUT = 15.0  #: as ``docker stop`` has it: then SIGKILL
 
 
 def roll(environment: Environment, rng: random.Random) -> str:
@@ -38,7 +38,7 @@ def _end(actor: Actor, number: signal.Signals) -> None:
     with suppress(psutil.NoSuchProcess, ProcessLookupError):
         process = psutil.Process(actor.process.pid)
         process.send_signal(number)
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + TIMEOUT
         while actor.process.running() and time.monotonic() < until:
             time.sleep(0.1)
         process.kill()  # its own, not its successor's: psutil compares when they began

@@ -87,25 +87,25 @@ def _send(rng: random.Random, count: int) -> str:
     from chroniker_celery.publish import publish
     from tests.celeryapp import app
 
-    letters = _letters(rng, count)
+    messages = _messages(rng, count)
     with suppress(Exception):  # the broker may be away
-        publish(app, letters, timeout=20)
-        return f"{len(letters)} messages replayed or forged"
+        publish(app, messages, timeout=20)
+        return f"{len(messages)} messages replayed or forged"
     return "messages that the broker did not take"
 
 
-def _letters(rng: random.Random, count: int) -> list[Any]:
+def _messages(rng: random.Random, count: int) -> list[Any]:
     from chroniker.models import Run
     from chroniker_celery.publish import RunMessage
 
     runs = list(Run.objects.order_by("-claimed_at").values_list("pk", "token")[:count])
-    letters = [RunMessage(pk, token) for pk, token in runs[: count // 2]]
-    letters += [RunMessage(pk, token + rng.choice((-1, 1))) for pk, token in runs[: count // 6]]
-    letters += [RunMessage(uuid4(), 1) for _each in range(count // 6)]
+    messages = [RunMessage(pk, token) for pk, token in runs[: count // 2]]
+    messages += [RunMessage(pk, token + rng.choice((-1, 1))) for pk, token in runs[: count // 6]]
+    messages += [RunMessage(uuid4(), 1) for _each in range(count // 6)]
     if runs:
-        letters += [RunMessage(*rng.choice(runs)) for _each in range(count - len(letters))]
-    rng.shuffle(letters)
-    return letters
+        messages += [RunMessage(*rng.choice(runs)) for _each in range(count - len(messages))]
+    rng.shuffle(messages)
+    return messages
 
 
 SCENARIOS: dict[str, tuple[Fault, ...]] = {

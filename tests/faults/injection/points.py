@@ -9,7 +9,7 @@ from collections import defaultdict
 from tests.faults import failpoints
 from tests.faults.environment import Environment, Fault
 
-PATIENCE = 5.0
+TIMEOUT = 5.0
 
 
 def crash_at_point(environment: Environment, rng: random.Random) -> str:
@@ -23,7 +23,7 @@ def crash_at_point(environment: Environment, rng: random.Random) -> str:
     counts = by_step[step]
     point = rng.choice([each for each, count in counts.items() if count == min(counts.values())])
     failpoints.arm(environment.failpoints, point)
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + TIMEOUT
     while failpoints.is_armed(environment.failpoints, point) and time.monotonic() < until:
         time.sleep(0.05)
     missed = failpoints.disarm(environment.failpoints, point)

@@ -16,12 +16,12 @@ from tests.support.processes import with_settings
 LEASE, SHORT_LEASE = 60, 12
 
 #: Seconds within which a broker that works answers, also on a busy machine.
-PATIENCE = 60
+TIMEOUT = 60
 
 EXECUTORS = {
     "default": {
         "BACKEND": "chroniker_celery.executor.CeleryExecutor",
-        "OPTIONS": {"app": "tests.celeryapp:app", "timeout": PATIENCE},
+        "OPTIONS": {"app": "tests.celeryapp:app", "timeout": TIMEOUT},
     }
 }
 
@@ -43,7 +43,7 @@ def settings_of_all(tmp_path: Path, lease: float, monkeypatch: pytest.MonkeyPatc
         "CHRONIKER_STOP_GRACE_SECONDS": 2,
         "CHRONIKER_RUNTIME_DIR": str(tmp_path / "runtime"),
     }
-    monkeypatch.setattr(base, "PERSON_SECONDS", PATIENCE)
+    monkeypatch.setattr(base, "PERSON_SECONDS", TIMEOUT)
     with override_settings(**values):
         yield values
     executors.close()

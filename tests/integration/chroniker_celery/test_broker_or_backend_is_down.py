@@ -15,7 +15,7 @@ from chroniker.models import Run, Status
 from chroniker.scheduler import stopping, tick
 from chroniker_celery import publish
 from tests.celeryapp import app
-from tests.integration.chroniker_celery.conftest import PATIENCE
+from tests.integration.chroniker_celery.conftest import TIMEOUT
 from tests.integration.chroniker_celery.steps import a_claimed_run, wait_until_closed
 from tests.support.brokers import Broker
 from tests.support.celery_processes import CeleryWorker
@@ -87,7 +87,7 @@ def test_run_now_waits_less_for_the_broker_than_a_tick(
         run = a_claimed_run()
     Run.objects.filter(pk=run.pk).update(redispatch_at=database_now())
     tick.tick()
-    assert timeouts == [1.0, PATIENCE]
+    assert timeouts == [1.0, TIMEOUT]
 
 
 def test_runs_succeed_while_the_result_backend_is_down(redis_env: dict[str, str], tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from kombu import Queue
 from chroniker.executors import executors
 from chroniker_celery.publish import RunMessage, publish
 from tests.celeryapp import app
-from tests.integration.chroniker_celery.conftest import PATIENCE
+from tests.integration.chroniker_celery.conftest import TIMEOUT
 from tests.support.brokers import Broker
 from tests.support.celery_processes import CeleryWorker
 from tests.support.processes import wait_until
@@ -43,7 +43,7 @@ def test_messages_for_unknown_runs_are_logged_and_reported(env: dict[str, str], 
     """Another project that shares the broker sends them."""
     unknown = uuid4()
     with CeleryWorker(env, tmp_path) as worker:
-        publish(app, [RunMessage(unknown, 1)], timeout=PATIENCE)
+        publish(app, [RunMessage(unknown, 1)], timeout=TIMEOUT)
         wait_until(lambda: f"Run {unknown} is not in this database" in worker.log)
         wait_until(lambda: found(broker, "") == ["chroniker_celery.W007"], what="the report")
 

@@ -11,7 +11,7 @@ from django_celery_results.models import TaskResult
 from chroniker.models import EventKind, Run, Status
 from chroniker_celery.publish import TASK, RunMessage, publish
 from tests.celeryapp import app
-from tests.integration.chroniker_celery.conftest import PATIENCE
+from tests.integration.chroniker_celery.conftest import TIMEOUT
 from tests.integration.chroniker_celery.steps import (
     a_claimed_run,
     events_of,
@@ -27,9 +27,9 @@ pytestmark = [pytest.mark.celery, pytest.mark.django_db(transaction=True)]
 
 
 def send_again(run: Run, *, times: int = 1, token: int | None = None) -> None:
-    letter = RunMessage(run.pk, run.token if token is None else token)
+    message = RunMessage(run.pk, run.token if token is None else token)
     for _ in range(times):
-        publish(app, [letter], timeout=PATIENCE)
+        publish(app, [message], timeout=TIMEOUT)
 
 
 def test_one_of_five_deliveries_to_two_hosts_runs_and_the_others_are_recorded(
@@ -75,7 +75,7 @@ def test_forged_messages_start_nothing_and_leave_no_result(env: dict[str, str], 
     app.control.purge()
     run_id = str(run.pk)
     send_again(run, token=run.token + 1)
-    publish(app, [RunMessage(uuid4(), 1)], timeout=PATIENCE)
+    publish(app, [RunMessage(uuid4(), 1)], timeout=TIMEOUT)
     for words, task_id in (
         ([], run_id),
         ([run_id], run_id),

@@ -13,7 +13,7 @@ import redis
 from chroniker_celery import broker_connection
 from chroniker_celery.publish import RunMessage, publish
 from tests.celeryapp import app
-from tests.integration.chroniker_celery.conftest import PATIENCE
+from tests.integration.chroniker_celery.conftest import TIMEOUT
 from tests.support.brokers import Broker
 
 pytestmark = pytest.mark.celery
@@ -29,7 +29,7 @@ def server(redis_broker: Broker) -> Iterator[redis.Redis]:
 
 def send() -> None:
     run_id = uuid4()
-    assert publish(app, [RunMessage(run_id, 1)], timeout=PATIENCE) == {run_id: "celery"}
+    assert publish(app, [RunMessage(run_id, 1)], timeout=TIMEOUT) == {run_id: "celery"}
 
 
 def opened(server: redis.Redis) -> int:
@@ -68,7 +68,7 @@ def test_a_connection_is_opened_again_after_its_time(server: redis.Redis, monkey
 
 def test_an_error_ends_a_connection(server: redis.Redis) -> None:
     send()
-    with pytest.raises(ZeroDivisionError), broker_connection.kept_connection(app, PATIENCE):
+    with pytest.raises(ZeroDivisionError), broker_connection.kept_connection(app, TIMEOUT):
         raise ZeroDivisionError
     assert not broker_connection._idle
     send()
@@ -77,16 +77,16 @@ def test_an_error_ends_a_connection(server: redis.Redis) -> None:
 
 def test_two_senders_at_once_do_not_share_a_connection(server: redis.Redis) -> None:
     with (
-        broker_connection.kept_connection(app, PATIENCE) as one,
-        broker_connection.kept_connection(app, PATIENCE) as two,
+        broker_connection.kept_connection(app, TIMEOUT) as one,
+        broker_connection.kept_connection(app, TIMEOUT) as two,
     ):
         assert one is not two
     assert len(broker_connection._idle) == 1
 
 
 def test_a_fork_does_not_use_the_connection_of_its_parent(server: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    with broker_connection.kept_connection(app, PATIENCE) as of_parent:
+    with broker_connection.kept_connection(app, TIMEOUT) as of_parent:
         pass
     monkeypatch.setattr(os, "getpid", lambda: 1)
-    with broker_connection.kept_connection(app, PATIENCE) as of_child:
+    with broker_connection.kept_connection(app, TIMEOUT) as of_child:
         assert of_child is not of_parent

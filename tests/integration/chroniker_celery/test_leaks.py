@@ -23,7 +23,7 @@ from chroniker.scheduler.manual_runs import run_now
 from chroniker_celery import queues, results
 from chroniker_celery.publish import TASK, RunMessage, publish
 from tests.celeryapp import app
-from tests.integration.chroniker_celery.conftest import EXECUTORS, PATIENCE
+from tests.integration.chroniker_celery.conftest import EXECUTORS, TIMEOUT
 from tests.integration.chroniker_celery.steps import NEVER, wait_until_closed
 from tests.support.brokers import Broker
 from tests.support.celery_processes import CeleryWorker
@@ -108,7 +108,7 @@ def test_queues_of_vanished_hosts_expire_on_rabbitmq(broker: Broker, monkeypatch
         return  # Redis removes an empty list by itself
     hosts = [f"pod-{uuid.uuid4().hex[:8]}" for _ in range(20)]
     messages = [RunMessage(uuid.uuid4(), 1, host=host) for host in hosts]
-    assert len(publish(app, messages, timeout=PATIENCE)) == 20
+    assert len(publish(app, messages, timeout=TIMEOUT)) == 20
     wait_until(lambda: all_gone(hosts), what="all expired")
     assert not any(exists(exchange=f"{queues.HOST_QUEUE}{host}") for host in hosts)
 

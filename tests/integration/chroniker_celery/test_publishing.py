@@ -15,7 +15,7 @@ from kombu.exceptions import OperationalError
 
 from chroniker_celery.publish import TASK, RunMessage, publish
 from tests.celeryapp import app
-from tests.integration.chroniker_celery.conftest import PATIENCE
+from tests.integration.chroniker_celery.conftest import TIMEOUT
 from tests.support.brokers import Broker
 from tests.support.servers.base import free_port
 
@@ -60,7 +60,7 @@ def test_a_message_is_equal_to_a_message_of_send_task(link: Connection, queue: s
     if priority is not None:
         options["priority"] = priority
     app.send_task(TASK, (str(run_id), 7), task_id=str(run_id), **options)
-    assert publish(app, [RunMessage(run_id, 7, queue, priority)], timeout=PATIENCE) == {
+    assert publish(app, [RunMessage(run_id, 7, queue, priority)], timeout=TIMEOUT) == {
         run_id: queue or app.conf.task_default_queue
     }
     theirs, ours = received(link, queue or app.conf.task_default_queue)
@@ -68,17 +68,17 @@ def test_a_message_is_equal_to_a_message_of_send_task(link: Connection, queue: s
 
 
 def test_messages_arrive_in_order_in_their_queues(link: Connection) -> None:
-    letters = [RunMessage(uuid4(), number, "odd" if number % 2 else "") for number in range(2500)]
-    assert set(publish(app, letters, timeout=PATIENCE)) == {letter.run_id for letter in letters}
+    messages = [RunMessage(uuid4(), number, "odd" if number % 2 else "") for number in range(2500)]
+    assert set(publish(app, messages, timeout=TIMEOUT)) == {message.run_id for message in messages}
     for queue in ("odd", ""):
-        wanted = [str(letter.run_id) for letter in letters if letter.queue == queue]
+        wanted = [str(message.run_id) for message in messages if message.queue == queue]
         assert [each["correlation_id"] for each in received(link, queue or app.conf.task_default_queue)] == wanted
 
 
 def test_a_missing_queue_prevents_only_its_own_messages(link: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(app.amqp.queues, "create_missing", False)
     lost, sent = RunMessage(uuid4(), 1, "nowhere"), RunMessage(uuid4(), 1)
-    assert publish(app, [lost, sent], timeout=PATIENCE) == {sent.run_id: app.conf.task_default_queue}
+    assert publish(app, [lost, sent], timeout=TIMEOUT) == {sent.run_id: app.conf.task_default_queue}
     assert len(received(link, app.conf.task_default_queue)) == 1
 
 
@@ -89,7 +89,7 @@ def test_a_refused_queue_prevents_only_its_own_messages(link: Connection, broker
     channel = link.channel()
     Queue(name, durable=False, exclusive=True, channel=channel).declare()
     lost, sent = RunMessage(uuid4(), 1, name), RunMessage(uuid4(), 1)
-    assert publish(app, [lost, sent], timeout=PATIENCE) == {sent.run_id: app.conf.task_default_queue}
+    assert publish(app, [lost, sent], timeout=TIMEOUT) == {sent.run_id: app.conf.task_default_queue}
     assert len(received(link, app.conf.task_default_queue)) == 1
 
 
@@ -115,9 +115,9 @@ def test_celerys_signals_and_events_are_sent(broker: Broker) -> None:
             with events.consumer_context() as (reading, _channel, _consumers):
                 with suppress(TimeoutError):  # Redis subscribes at the first poll
                     reading.drain_events(timeout=0.5)
-                publish(own, [RunMessage(run_id, 1)], timeout=PATIENCE)
+                publish(own, [RunMessage(run_id, 1)], timeout=TIMEOUT)
                 while len(sent_signals) < 3:
-                    reading.drain_events(timeout=PATIENCE)
+                    reading.drain_events(timeout=TIMEOUT)
     finally:
         before_task_publish.disconnect(before, sender=TASK)
         after_task_publish.disconnect(after, sender=TASK)

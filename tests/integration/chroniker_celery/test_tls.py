@@ -13,7 +13,7 @@ from celery import Celery
 
 from chroniker.models import Job, Status
 from chroniker_celery.publish import RunMessage, publish
-from tests.integration.chroniker_celery.conftest import PATIENCE
+from tests.integration.chroniker_celery.conftest import TIMEOUT
 from tests.integration.chroniker_celery.steps import NEVER, only_run_of, wait_until_closed
 from tests.support.brokers import Broker
 from tests.support.celery_processes import CeleryBeat, CeleryWorker
@@ -46,7 +46,7 @@ def test_a_broker_with_an_unknown_certificate_gets_no_message(broker: Broker, tm
         app = Celery(broker=over_tls(broker.url, proxy.port), set_as_current=False)
         app.conf.broker_use_ssl = verified(broker, known)
         with pytest.raises(Exception, match="certificate verify failed"):
-            publish(app, [RunMessage(uuid4(), 1)], timeout=PATIENCE)
+            publish(app, [RunMessage(uuid4(), 1)], timeout=TIMEOUT)
 
 
 def of_server(certificate: Path, key: Path) -> ssl.SSLContext:

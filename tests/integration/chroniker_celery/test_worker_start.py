@@ -13,7 +13,7 @@ from chroniker.models import Host, Run, Status
 from chroniker_celery import fitness
 from chroniker_celery.publish import RunMessage, publish
 from tests.celeryapp import app
-from tests.integration.chroniker_celery.conftest import PATIENCE
+from tests.integration.chroniker_celery.conftest import TIMEOUT
 from tests.integration.chroniker_celery.steps import a_claimed_run, wait_for_result, wait_until_closed
 from tests.support.brokers import Broker
 from tests.support.celery_processes import CeleryWorker
@@ -29,7 +29,7 @@ def test_a_worker_registers_its_host_and_consumes_the_queue_of_its_host(
     run = a_claimed_run()
     broker.empty()
     with CeleryWorker(with_settings(env, CHRONIKER_HOSTNAME="here"), tmp_path, queues=["others"]):
-        publish(app, [RunMessage(run.pk, run.token, host="here")], timeout=PATIENCE)
+        publish(app, [RunMessage(run.pk, run.token, host="here")], timeout=TIMEOUT)
         closed = wait_until_closed(run)
         assert (closed.status, closed.host) == (Status.SUCCEEDED, "here")
         wait_until(Host.objects.filter(name="here").exists, what="registered")

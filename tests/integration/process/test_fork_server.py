@@ -159,7 +159,7 @@ def test_a_hanging_fork_server_is_bypassed_and_starts_nothing_later(
     own: ForkServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert execute(FakeReport("true"), own, runtime_dir=tmp_path) is not None  # it is warm now
-    monkeypatch.setattr(keeper_client, "_READY_PATIENCE", 1.5)
+    monkeypatch.setattr(keeper_client, "_READY_TIMEOUT", 1.5)
     assert own.pid is not None
     os.kill(own.pid, signal.SIGSTOP)
     report = FakeReport("sh", "-c", f"echo once >> {tmp_path}/started")

@@ -206,7 +206,7 @@ def test_the_tree_is_killed_on_a_lost_lease_even_if_the_keeper_is_stopped(
     supervise: Supervise, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("chroniker.process.keeper_client.KeeperClient.wake", lambda self: None)
-    monkeypatch.setattr(run_control, "KILL_PATIENCE", 0.5)
+    monkeypatch.setattr(run_control, "KILL_TIMEOUT", 0.5)
     report = Tree()
     supervised = standing(supervise, report)
     with stopped(keeper_of(report)):

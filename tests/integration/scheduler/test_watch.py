@@ -64,7 +64,7 @@ def a_run_without_worker(age: dt.timedelta, queue: str = "slow") -> Run:
 def look() -> list[str]:
     """The titles of the messages that a look of a new process wrote."""
     before = set(Outbox.objects.values_list("pk", flat=True))
-    Watch(is_patient=False).look()
+    Watch(waits_first=False).look()
     return [str(each.payload["title"]) for each in Outbox.objects.exclude(pk__in=before).order_by("pk")]
 
 
@@ -125,7 +125,7 @@ def test_many_processes_that_look_at_once_write_one_message() -> None:
     a_ticker(4 * MINUTE)
 
     def look_once() -> None:
-        Watch(is_patient=False).look()
+        Watch(waits_first=False).look()
         connections.close_all()
 
     threads = [threading.Thread(target=look_once) for _ in range(6)]
@@ -210,7 +210,7 @@ def test_webhooks_get_the_message_if_they_want_the_event(web_server: WebServer) 
         {"URL": f"{web_server.url}failed", "SECRET": "s", "EVENTS": ["run.failed"]},
     ]
     with override_settings(CHRONIKER_WEBHOOKS=hooks):
-        Watch(is_patient=False).look()
+        Watch(waits_first=False).look()
         assert outbox.send_due() == 1
     [post] = web_server.posts
     body = json.loads(post.body)

@@ -27,7 +27,7 @@ def send(pid, number):
         marked = False
     return False if marked else sends(pid, number)
 process_tree.send = send
-process_tree._NOT_OURS_PATIENCE = 0.5
+process_tree._NOT_OURS_TIMEOUT = 0.5
 """
 
 

@@ -76,7 +76,7 @@ def test_a_placeholder_becomes_its_value(text: str, expected: str) -> None:
 )
 def test_everything_else_stays_as_it_is(text: str) -> None:
     assert filled(text) == text
-    assert placeholders.cut(text) == (text, [])
+    assert placeholders.extract(text) == (text, [])
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from chroniker.reasons import Code
-from chroniker.worker.run_control import KILL_PATIENCE, SILENCE, Extend, Kill, RunControl, Stop
+from chroniker.worker.run_control import KILL_TIMEOUT, SILENCE, Extend, Kill, RunControl, Stop
 
 
 @dataclass
@@ -58,9 +58,9 @@ def test_a_keeper_that_does_not_respond_is_replaced() -> None:
     def fault(silent: float = 0.0, dead: float = 0.0, now: float = 0.0) -> str:
         return control.keeper_fault(silent_for=silent, dead_for=dead, monotonic=now)
 
-    assert fault(SILENCE, KILL_PATIENCE) == ""
+    assert fault(SILENCE, KILL_TIMEOUT) == ""
     assert fault(silent=SILENCE + 1) == Code.KEEPER_SILENT
-    assert fault(dead=KILL_PATIENCE + 1) == Code.KEEPER_DIED
+    assert fault(dead=KILL_TIMEOUT + 1) == Code.KEEPER_DIED
     control.instructions(Lease(), 50.0, 100.0)
-    assert fault(now=100.0 + KILL_PATIENCE) == ""
-    assert fault(now=101.0 + KILL_PATIENCE) == Code.KEEPER_SLOW
+    assert fault(now=100.0 + KILL_TIMEOUT) == ""
+    assert fault(now=101.0 + KILL_TIMEOUT) == Code.KEEPER_SLOW
