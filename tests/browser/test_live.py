@@ -90,6 +90,26 @@ def test_output_that_cannot_be_loaded_is_shown(open_page: Callable[..., Page]) -
     expect(page.get_by_text("The output could not be loaded. The server does not answer.")).to_be_visible()
 
 
+def test_output_that_could_not_be_loaded_is_requested_again(open_page: Callable[..., Page]) -> None:
+    from playwright.sync_api import Route, expect
+
+    page, refused = open_page("about:blank"), list[Route]()
+
+    def refuse_first(route: Route) -> None:
+        if refused:
+            route.continue_()
+        else:
+            refused.append(route)
+            route.abort()
+
+    page.route("**/output/**", refuse_first)
+    page.goto(reverse("admin:chroniker_run_change", args=[a_long_run().pk]))
+    page.locator("[role=log]").evaluate("box => { box.scrollTop = 0; }")
+    expect(page.get_by_text("The output could not be loaded.")).to_be_visible()
+    wait_for_line(page, 29_000, "attached")
+    expect(page.get_by_text("The output could not be loaded.")).to_be_hidden()
+
+
 def test_scrolling_up_ends_following(open_page: Callable[..., Page]) -> None:
     from playwright.sync_api import expect
 

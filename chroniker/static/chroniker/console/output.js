@@ -9,6 +9,7 @@
     const NEAR = 400; // pixels from an end at which the next view is loaded
     const END = 30; // pixels from the end that still count as the end
     const TIMEOUT = 8000; // milliseconds
+    const WAITS = [1000, 2000, 4000, 8000, 16000]; // milliseconds before the next tries of a request that failed
     const box = root.querySelector(".ops-lines"), hint = root.querySelector("[data-hint]");
     const notice = root.querySelector("[data-notice]"), amount = root.querySelector("[data-amount]");
     const field = root.querySelector("input[type=search]"), count = root.querySelector("output");
@@ -24,22 +25,30 @@
         return response.json();
     }
 
-    /* Requests wait for each other. `query()` is called when its turn comes; without a query nothing is requested. */
-    let turn = Promise.resolve();
+    /* Requests wait for each other. `query()` is called for each try; without a query nothing is requested. */
+    let turn = Promise.resolve(), newest = 0, wake = () => {};
     function load(query, use) {
-        turn = turn.then(() => request(query(), use));
+        const mine = newest += 1;
+        wake(); // a request that waits for its next try ends
+        turn = turn.then(() => request(query, use, () => mine === newest));
         return turn;
     }
 
-    /* Show it when the server does not answer. */
-    async function request(query, use) {
-        if (!query) { return; }
-        try {
-            use(await ask(query));
-            notice.hidden = true;
-        } catch {
-            notice.textContent = root.dataset.failed;
-            notice.hidden = false;
+    /* Show it when the server does not answer, and try again. */
+    async function request(query, use, isNewest) {
+        for (const wait of [...WAITS, 0]) {
+            const asked = query();
+            if (!asked) { return; }
+            try {
+                use(await ask(asked));
+                notice.hidden = true;
+                return;
+            } catch {
+                notice.textContent = root.dataset.failed;
+                notice.hidden = false;
+            }
+            if (wait && isNewest()) { await new Promise(resolve => { wake = resolve; setTimeout(resolve, wait); }); }
+            if (!isNewest()) { return; }
         }
     }
 
