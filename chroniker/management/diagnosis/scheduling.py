@@ -116,7 +116,8 @@ def backlog() -> Findings:
         yield Level.OK, "No job is overdue.", ""
         return
     level = Level.ERROR if now - oldest > figures_of_health.VERY_LATE else Level.WARNING
-    advice = "Start celery beat or cronserver; if they run (see “hosts”), read their log, and start more of them."
+    advice = "Start celery beat or cronserver; if they run (see “hosts”), read their log, and start more of them. "
+    advice += "If a host has vanished, end the database sessions that are idle in a transaction: they lock jobs."
     yield level, f"Jobs that are due and not claimed: {count}, the oldest since {local(oldest)}.", advice
 
 
