@@ -83,8 +83,10 @@ class BackfillRow:
 
 
 def backfill_view(job_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
-    """It shows what became of runs, so it needs the right to view them besides the right to run the job."""
-    if not (job_admin.has_run_permission(request) and request.user.has_perm("chroniker.view_run")):
+    """It shows the job and what became of its runs, so it needs the right to view both besides the right to run it."""
+    if not (job_admin.has_view_permission(request) and request.user.has_perm("chroniker.view_run")):
+        raise PermissionDenied
+    if not job_admin.has_run_permission(request):
         raise PermissionDenied
     overview = job_head.overview_or_404(object_id)
     job = overview.job

@@ -18,7 +18,7 @@ from chroniker.admin.shared.alert_cells import alert_code, mute_url
 from chroniker.admin.shared.changed_values import ChangedValues
 from chroniker.admin.shared.console_bar import permission_test
 from chroniker.admin.shared.filters import FirstRows
-from chroniker.admin.shared.site_links import SiteLinks, job_url
+from chroniker.admin.shared.site_links import SiteLinks, viewable_url
 from chroniker.clock.database_clock import FromNow, database_now
 from chroniker.conf import settings
 from chroniker.job_commands.secret_masking import masked
@@ -98,7 +98,7 @@ class AlertAdmin(SiteLinks, AlertModelAdmin):
     def about(self, alert: Alert) -> SafeString:
         if alert.job is None:
             return list_cell(gettext("Job"), NOTHING)
-        url = job_url(alert.job.pk)
+        url = viewable_url("chroniker_job_status", alert.job.pk)
         name = format_html('<a href="{}">{}</a>', url, alert.job.name) if url else alert.job.name
         return list_cell(gettext("Job"), name, alert.job.owner)
 

@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from chroniker import outbox
 from chroniker.admin.shared.filters import FirstRows
-from chroniker.admin.shared.site_links import SiteLinks, admin_url
+from chroniker.admin.shared.site_links import SiteLinks, viewable_url
 from chroniker.clock.database_clock import FromNow
 from chroniker.models import Job, Outbox
 from chroniker.outbox import notice
@@ -130,7 +130,7 @@ class OutboxAdmin(SiteLinks, OutboxModelAdmin):
         run = message.run
         if run is None:
             return list_cell(_("Alert"), notice.of_message(message).title)
-        name, url = f"{run.job.name} #{run.token}", admin_url("chroniker_run_change", run.pk)
+        name, url = f"{run.job.name} #{run.token}", viewable_url("chroniker_run_change", run.pk)
         return list_cell(_("Run"), format_html('<a href="{}">{}</a>', url, name) if url else name)
 
     @admin.display(description=gettext_lazy("state"), ordering="send_at")

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from chroniker.admin.runs.output_download import download
 from chroniker.admin.shared import run_and_stop
 from chroniker.admin.shared.console_page import render
-from chroniker.admin.shared.site_links import admin_url, redirect_to
+from chroniker.admin.shared.site_links import redirect_to, viewable_url
 from chroniker.models import OPEN, Run
 
 
@@ -46,12 +46,12 @@ def download_view(run_admin: Any, request: HttpRequest, object_id: UUID) -> Http
 
 
 def _question(run_admin: Any, request: HttpRequest, run: Run) -> HttpResponse:
-    words = {"token": run.token, "job": run.job.name}
+    words, url = {"token": run.token, "job": run.job.name}, viewable_url("chroniker_run_change", run.pk)
     context = {
         "title": _("Stop run %(token)d?") % words if run.started_at else _("Cancel run %(token)d?") % words,
-        "console_trail": [(_("%(job)s, run %(token)d") % words, admin_url("chroniker_run_change", run.pk))],
+        "console_trail": [(_("%(job)s, run %(token)d") % words, url)],
         "run": run,
-        "back_url": admin_url("chroniker_run_change", run.pk),
+        "back_url": url,
     }
     return render(run_admin.admin_site, request, "chroniker/console/run/stop.html", "runs", context)
 

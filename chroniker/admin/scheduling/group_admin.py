@@ -19,7 +19,7 @@ from chroniker.admin.shared.alert_cells import ALERT_FIELDSET
 from chroniker.admin.shared.audit_rows import AuditedHistory
 from chroniker.admin.shared.changed_values import ChangedValues
 from chroniker.admin.shared.page_addresses import PageAddress, addresses
-from chroniker.admin.shared.site_links import SiteLinks, admin_url
+from chroniker.admin.shared.site_links import SiteLinks, admin_url, viewable_url
 from chroniker.eligibility import pauses
 from chroniker.models import Group, Job, Lease
 from chroniker.wording.badges import badge, list_cell, time_html
@@ -66,7 +66,7 @@ class GroupAdmin(SiteLinks, ChangedValues, AuditedHistory, GroupModelAdmin):
     def members(self, group: Group) -> str | SafeString:
         if group._state.adding:
             return NOTHING
-        jobs = admin_url("chroniker_job_changelist")
+        jobs = viewable_url("chroniker_job_changelist")
         number = group.__dict__["n_members"]
         link = format_html('<a href="{}?{}">{}</a>', jobs, urlencode({"group": group.name}), number) if jobs else number
         return list_cell(gettext("Jobs"), link)

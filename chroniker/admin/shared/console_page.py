@@ -55,7 +55,7 @@ def render(
         "live_url": live_address(request.path, request.GET) if fragments else "",
         **context,
     }
-    full["console_trail"] = _trail(name, full, page_url(request, "now"))
+    full["console_trail"] = _trail(admin_site, request, name, full)
     etag = live_etag(request)
     response: HttpResponse
     if fragments and etag is not None:
@@ -75,10 +75,13 @@ def pulse_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
     return response
 
 
-def _trail(name: str, context: Mapping[str, Any], now: str) -> list[dict[str, Any]]:
-    """The app, the page of the bar unless this is it, and what the page itself gives."""
-    app = {"title": apps.get_app_config("chroniker").verbose_name, "url": now or admin_url("app_list", "chroniker")}
-    above = [{"title": page.title, "url": admin_url(page.view)} for page in PAGES if page.name == name]
+def _trail(admin_site: AdminSite, request: HttpRequest, name: str, context: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The app, the page of the bar unless this is it, and what the page itself gives: links where the user may go."""
+    start = page_url(request, "now")
+    if not start and admin_site.get_app_list(request, "chroniker"):
+        start = admin_url("app_list", "chroniker")
+    app = {"title": apps.get_app_config("chroniker").verbose_name, "url": start}
+    above = [{"title": page.title, "url": page_url(request, name)} for page in PAGES if page.name == name]
     given = [{"title": title, "url": url} for title, url in context.get("console_trail", ())]
     if above and str(above[0]["title"]) == str(context.get("title")):
         above = []

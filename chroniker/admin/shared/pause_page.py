@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from chroniker.admin.shared import audit_rows
 from chroniker.admin.shared.console_bar import permission_test
 from chroniker.admin.shared.console_page import render
-from chroniker.admin.shared.site_links import admin_url
+from chroniker.admin.shared.site_links import viewable_url
 from chroniker.clock.database_clock import database_now
 from chroniker.conf import settings
 from chroniker.eligibility import pauses
@@ -42,12 +42,12 @@ class ReasonForm(forms.Form):
 
 def all_jobs_view(job_admin: Any, request: HttpRequest) -> HttpResponse:
     """Pause or resume all jobs, whatever the list shows."""
-    return _pause_page(job_admin.admin_site, request, None, admin_url("chroniker_job_now"))
+    return _pause_page(job_admin.admin_site, request, None, viewable_url("chroniker_job_now"))
 
 
 def group_view(group_admin: Any, request: HttpRequest, object_id: int) -> HttpResponse:
     group = get_object_or_404(Group, pk=object_id)
-    return _pause_page(group_admin.admin_site, request, group, admin_url("chroniker_group_changelist"))
+    return _pause_page(group_admin.admin_site, request, group, viewable_url("chroniker_group_changelist"))
 
 
 def _pause_page(site: AdminSite, request: HttpRequest, group: Group | None, back: str) -> HttpResponse:
@@ -57,7 +57,7 @@ def _pause_page(site: AdminSite, request: HttpRequest, group: Group | None, back
     form = ReasonForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
         _pause_or_resume(request, group, form.cleaned_data["reason"])
-        return redirect(back)
+        return redirect(back or request.path)
     pause = pauses.global_pause() if group is None else pauses.group_pauses([group.pk]).get(group.pk)
     what = _("all jobs") if group is None else _("the group “%(name)s”") % {"name": group}
     words = _("Resume %(what)s") if pause else _("Pause %(what)s")
@@ -65,7 +65,7 @@ def _pause_page(site: AdminSite, request: HttpRequest, group: Group | None, back
     context["open_work"] = _open_work(group, names_job=permission_test(request)("view_job"))
     context["earlier"] = audit_rows.pauses_of(group or Switch(pk=pauses.ALL))
     if group is not None:
-        context["console_trail"] = [(_("Groups"), admin_url("chroniker_group_changelist"))]
+        context["console_trail"] = [(_("Groups"), back)]
     return render(site, request, "admin/chroniker/pause.html", "pause", context)
 
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 #: The name of the site that answers the current request. Every view of this app sets it, so it is never out of date.
 _current_site: ContextVar[str | None] = ContextVar("chroniker_admin_site", default=None)
+#: Who asks. Set as the site is.
+_current_user: ContextVar[Any] = ContextVar("chroniker_admin_user", default=None)
 
 
 def admin_url(view: str, *args: object) -> str:
@@ -35,6 +37,14 @@ def admin_url(view: str, *args: object) -> str:
         return reverse(f"admin:{view}", args=args, current_app=_current_site.get())
     except NoReverseMatch:
         return ""
+
+
+def viewable_url(view: str, *args: object) -> str:
+    """As ``admin_url``, for a page that shows a model; empty also if the user may not view this model."""
+    user, model = _current_user.get(), view.split("_")[1]
+    if user is None or not any(user.has_perm(f"chroniker.{right}_{model}") for right in ("view", "change")):
+        return ""
+    return admin_url(view, *args)
 
 
 class RowUrls:
@@ -102,6 +112,7 @@ def _within(site: str, view: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(view)
     def within(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         _current_site.set(site)
+        _current_user.set(getattr(request, "user", None))
         request.current_app = site  # read by the template tag "url"
         live_page.take_parameter(request)
         if request.method not in ("GET", "HEAD"):  # it may change the pause, and show it
