@@ -53,7 +53,9 @@ def _failed(about: str, error: Exception) -> Finding:
     text = f"{type(error).__name__}: {one_line(str(error).strip())}"
     if missing := what_is_missing(error):
         return Finding(Level.ERROR, about, f"{missing} {text}", MIGRATE)
-    if isinstance(error, Error):
+    if "unsupported startup parameter" in text:
+        advice = "Remove “options” from OPTIONS in DATABASES: PgBouncer refuses it. Set such limits on the server."
+    elif isinstance(error, Error):
         advice = "Start the database server, or correct DATABASES; then run doctor again."
     else:
         advice = "Correct what the message names, then run doctor again."

@@ -84,11 +84,18 @@ def test_a_paused_group_is_named() -> None:
     assert about == "pauses" and "“night”" in text
 
 
+@pytest.mark.parametrize(
+    ("error", "action"),
+    [
+        ("connection refused", "Start the database server"),
+        ("FATAL: unsupported startup parameter: options", "PgBouncer"),
+    ],
+)
 def test_an_unusable_database_is_an_error_and_checks_that_need_it_are_left_out(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, error: str, action: str
 ) -> None:
     def refuse() -> None:
-        raise OperationalError("connection refused")
+        raise OperationalError(error)
 
     monkeypatch.setattr(installation, "database_now", refuse)
     status, out = doctor("--json")
@@ -97,7 +104,7 @@ def test_an_unusable_database_is_an_error_and_checks_that_need_it_are_left_out(
         "runtime directory",
         "this host",
     ]
-    assert "connection refused" in out
+    assert error in out and action in out
 
 
 def test_a_read_only_database_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
