@@ -27,7 +27,7 @@ def check_executors(**kwargs: Any) -> list[CheckMessage]:
         hint = f"Add it: new jobs use it. Example: {EXAMPLE}"
         found.append(Error('CHRONIKER_EXECUTORS has no alias "default".', hint=hint, id="chroniker.E003"))
     for alias, config in configured.items():
-        found += [_shape(problem) for problem in _misshapen(alias, config)] or _own(alias, config)
+        found += [_shape(problem) for problem in _shape_errors(alias, config)] or _own(alias, config)
     return found
 
 
@@ -35,7 +35,7 @@ def _shape(message: str) -> Error:
     return Error(message, hint=f"Write it like {EXAMPLE}.", id="chroniker.E002")
 
 
-def _misshapen(alias: object, config: object) -> list[str]:
+def _shape_errors(alias: object, config: object) -> list[str]:
     name = f"CHRONIKER_EXECUTORS[{alias!r}]"
     if not isinstance(alias, str) or not 0 < len(alias) <= LONGEST_ALIAS:
         return [f"The alias {alias!r} in CHRONIKER_EXECUTORS is not text of 1 to {LONGEST_ALIAS} characters."]

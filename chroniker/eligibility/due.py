@@ -38,19 +38,19 @@ def find(
     Each state carries its job and group. ``only``: among these jobs. ``groups``: whether any group may be paused or
     full. The pause over all jobs is not part of it: a tick reads that once, and each claim once more under its locks.
     """
-    return _find(kind, now, only, _shut(kind, now) if groups else [])
+    return _find(kind, now, only, _closed_groups(kind, now) if groups else [])
 
 
-def _shut(kind: ClaimKind, now: dt.datetime) -> list[int]:
+def _closed_groups(kind: ClaimKind, now: dt.datetime) -> list[int]:
     """The groups whose jobs are not claimed now."""
     if kind.while_open:
         return group_limits.paused_ids()
-    closed = group_limits.closed_ids()
-    return [*closed, *groups_with_urgent_work(now)] if kind is BACKFILL else closed
+    closed_groups = group_limits.closed_ids()
+    return [*closed_groups, *groups_with_urgent_work(now)] if kind is BACKFILL else closed_groups
 
 
 def _find(
-    kind: ClaimKind, now: dt.datetime, only: Collection[int] | Given | None, shut: Collection[int] | Given
+    kind: ClaimKind, now: dt.datetime, only: Collection[int] | Given | None, closed_groups: Collection[int] | Given
 ) -> QuerySet[JobState]:
     leases = Lease.objects.filter(job=OuterRef("pk"), slot="")
     # During a run of a backfill the instants wait, with each overlap policy.
@@ -60,7 +60,7 @@ def _find(
     if only is not None:
         states = states.filter(AnyOf("pk", only))
     states = states.filter(has_open_run if kind.while_open else ~has_open_run)
-    states = states.filter(group_limits.outside(shut), ~dependencies.blocked(kind.dependencies))
+    states = states.filter(group_limits.outside(closed_groups), ~dependencies.blocked(kind.dependencies))
     if kind is RETRY:
         states = states.annotate(**{f"failed_{name}": _of_latest_attempt(name) for name in claim_kinds.RETRY_INHERITS})
     return states.order_by(*filter(None, [kind.due_field]), "pk")
@@ -74,8 +74,8 @@ def read(
     One statement; more where ``groups`` is true.
     """
     given = {} if only is None else {"only": list(only)}
-    if groups and (shut := _shut(kind, now)):
-        given["shut"] = shut
+    if groups and (closed_groups := _closed_groups(kind, now)):
+        given["closed_groups"] = closed_groups
     return states_of(fetch(_to_claim, kind, limit, now=now, **given), _failed_columns(kind))
 
 
@@ -84,9 +84,9 @@ def _to_claim(
     limit: int,
     now: dt.datetime,
     only: Collection[int] | Given | None = None,
-    shut: Collection[int] | Given = (),
+    closed_groups: Collection[int] | Given = (),
 ) -> QuerySet[JobState, Any]:
-    return _find(kind, now, only, shut).values_list(*COLUMNS, *_failed_columns(kind))[:limit]
+    return _find(kind, now, only, closed_groups).values_list(*COLUMNS, *_failed_columns(kind))[:limit]
 
 
 def _failed_columns(kind: ClaimKind) -> list[str]:

@@ -58,15 +58,15 @@ class Conditions:
     """The conditions on Job at ``now``.
 
     Each is a search among the ids that an index gives: one "OR" over two tables would read all jobs. Whether a job is
-    enabled is checked for the jobs that were found: a join with the states would read all jobs too. ``shut``: the
-    groups without room.
+    enabled is checked for the jobs that were found: a join with the states would read all jobs too.
+    ``closed_groups``: those without room.
     """
 
     now: Moment
     overdue_before: Moment
     stuck_before: Moment
     is_paused: bool
-    shut: tuple[int, ...]
+    closed_groups: tuple[int, ...]
 
     def shown(self, name: str) -> Q:
         found: Q = Q() if name == "all" else getattr(self, name)
@@ -137,15 +137,15 @@ class Conditions:
     def _overdue(self) -> QuerySet[JobState]:
         if self.is_paused:
             return JobState.objects.none()
-        return due.find(SCHEDULED, self.overdue_before, groups=False).filter(group_limits.outside(self.shut))  # type: ignore[arg-type]
+        return due.find(SCHEDULED, self.overdue_before, groups=False).filter(group_limits.outside(self.closed_groups))  # type: ignore[arg-type]
 
 
 def conditions_at(now: dt.datetime) -> Conditions:
     """At most two statements besides those of the health, which are cached: the pause, and groups without room."""
     overdue_before = now - health_facts.cached_overdue_after(now)
     is_paused = pauses.global_pause() is not None
-    shut = () if is_paused else tuple(group_limits.closed_ids())
-    return Conditions(now, overdue_before, now - STUCK_AFTER, is_paused, shut)
+    closed_groups = () if is_paused else tuple(group_limits.closed_ids())
+    return Conditions(now, overdue_before, now - STUCK_AFTER, is_paused, closed_groups)
 
 
 def _open_runs() -> QuerySet[Lease]:
@@ -208,13 +208,13 @@ def _contains(word: str) -> Q:
 def counts(conditions: Conditions) -> dict[str, int]:
     """By the names of ``SHOWS``. One statement."""
     moments = {name: getattr(conditions, name) for name in ("now", "overdue_before", "stuck_before")}
-    rows = fetch(_counts, conditions.is_paused, conditions.shut, **moments)
+    rows = fetch(_counts, conditions.is_paused, conditions.closed_groups, **moments)
     return dict(zip(SHOWS, rows[0], strict=True)) if rows else dict.fromkeys(SHOWS, 0)
 
 
-def _counts(is_paused: bool, shut: tuple[int, ...], **moments: Moment) -> QuerySet[Job, Any]:
+def _counts(is_paused: bool, closed_groups: tuple[int, ...], **moments: Moment) -> QuerySet[Job, Any]:
     """One row; none without jobs."""
-    conditions = Conditions(**moments, is_paused=is_paused, shut=shut)
+    conditions = Conditions(**moments, is_paused=is_paused, closed_groups=closed_groups)
     numbers = {f"n_{name}": CountUpTo(Job.objects.filter(conditions.shown(name)), MOST_COUNTED + 1) for name in SHOWS}
     return Job.objects.annotate(**numbers).order_by("pk").values_list(*numbers)[:1]
 

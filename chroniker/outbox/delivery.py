@@ -165,7 +165,7 @@ def _server(message: Outbox) -> str:
     return message.channel if kind in SERVERS else MAIL if kind in MAILS else kind
 
 
-def again(ids: Collection[int]) -> int:
+def send_again(ids: Collection[int]) -> int:
     """Make these messages due again, also those that were sent or given up, and their channels; returns how many."""
     failing_channels.try_again(Outbox.objects.filter(pk__in=ids).values_list("channel", flat=True))
     return Outbox.objects.filter(pk__in=ids).update(send_at=database_now(), sent_at=None, attempts=0)

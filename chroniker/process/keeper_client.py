@@ -175,7 +175,7 @@ class KeeperClient:
         near, far = socket.socketpair()
         keeper = cls._with_pipes(KeeperConnection(near))
         keeper._name, keeper._fork_server = os.urandom(NAME_BYTES), fork_server
-        with far, keeper._far_ends(lock) as files:
+        with far, keeper._ends_for_the_keeper(lock) as files:
             given = Descriptors(far.fileno(), *files)
             if fork_server is None:
                 keeper._cold = start_python("keeper_main", given)
@@ -188,7 +188,7 @@ class KeeperClient:
         """Give an idle keeper the files of another run, and its parent the lock, before. None: it does not answer."""
         keeper = cls._with_pipes(idle.wire)
         keeper._name, keeper._fork_server, keeper._pidfd = idle.name, fork_server, idle.pidfd
-        with keeper._far_ends(lock) as files:
+        with keeper._ends_for_the_keeper(lock) as files:
             sent = fork_server.hold(idle.name, lock) and idle.wire.send_files(files, next=True)
         if sent and keeper.wait_ready():
             return keeper
@@ -205,7 +205,7 @@ class KeeperClient:
         return keeper
 
     @contextmanager
-    def _far_ends(self, lock: int) -> Iterator[tuple[int, ...]]:
+    def _ends_for_the_keeper(self, lock: int) -> Iterator[tuple[int, ...]]:
         """The files for the keeper, in their order. Its ends of the pipes are closed here afterwards."""
         try:
             yield (*self._far_pipes, self.progress, lock)

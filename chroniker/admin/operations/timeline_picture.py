@@ -181,11 +181,11 @@ class _Drawing:
             "y": _px(top + 6 + band.is_expected * 0.5),
             "width": _px(max(self.x(band.end) - x, 1)),
             "height": "9" if not band.is_expected else "8",
-            "say": self._band_say(band, row),
+            "say": self._band_label(band, row),
             "url": "",
         }
 
-    def _band_say(self, band: Band, row: JobRow) -> str:
+    def _band_label(self, band: Band, row: JobRow) -> str:
         words = {"name": row.name, "usual": short_duration(row.usual)}
         if band.is_expected:
             return _("%(name)s: many runs expected, usually %(usual)s") % words

@@ -69,7 +69,7 @@ def cron_instants(expression: str, zone: ZoneInfo, now: dt.datetime, n: int) -> 
 def _runs_on(line: CronLine, day: dt.date, zone: ZoneInfo) -> Iterator[dt.datetime]:
     for hour, minute in product(line.hours, line.minutes):
         wall = dt.datetime.combine(day, dt.time(hour, minute))
-        existing = sorted({moment for moment in _readings(wall, zone) if _wall(moment, zone) == wall})
+        existing = sorted({moment for moment in _readings(wall, zone) if _local_time(moment, zone) == wall})
         if line.has_star:
             yield from existing
         elif existing:
@@ -83,7 +83,7 @@ def _readings(wall: dt.datetime, zone: ZoneInfo) -> tuple[dt.datetime, dt.dateti
     return first, second
 
 
-def _wall(moment: dt.datetime, zone: ZoneInfo) -> dt.datetime:
+def _local_time(moment: dt.datetime, zone: ZoneInfo) -> dt.datetime:
     return moment.astimezone(zone).replace(tzinfo=None, fold=0)
 
 

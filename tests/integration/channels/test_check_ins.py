@@ -110,7 +110,7 @@ def test_a_start_is_not_pinged_after_the_end(web_server: WebServer) -> None:
     start = Outbox.objects.get(event="run.started")
     Outbox.objects.filter(pk=start.pk).update(send_at=database_now() + dt.timedelta(minutes=1))  # its sender hangs
     assert outbox.send_due() == 1
-    outbox.again([start.pk])
+    outbox.send_again([start.pk])
     outbox.send_due()
     assert paths(web_server) == [f"/p?rid={run.pk}"]
 

@@ -56,7 +56,7 @@ def test_a_private_address_is_refused_unless_it_is_listed(web_server: WebServer)
     assert not web_server.posts and message.error.startswith("This address is in a private network.")
     for listed in ([HOST], ["127.0.0.0/8"]):
         with override_settings(CHRONIKER_CHANNEL_HOSTS=listed):
-            outbox.again([message.pk])
+            outbox.send_again([message.pk])
             assert outbox.send_due() == 1
     assert len(web_server.posts) == 2
 

@@ -107,7 +107,7 @@ def test_an_abandoned_message_can_be_sent_again(mail_server: MailServer) -> None
     message = a_message()
     Outbox.objects.update(send_at=None, attempts=22, error="no")
     assert outbox.send_due() == 0
-    assert outbox.again([message.pk]) == 1
+    assert outbox.send_again([message.pk]) == 1
     assert outbox.send_due() == 1 and len(mail_server.mails) == 1
 
 
