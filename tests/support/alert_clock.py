@@ -50,6 +50,12 @@ def finish(run: Run, status: Status = Status.SUCCEEDED) -> None:
     assert lifecycle.finish(run.pk, run.token, nonce, Outcome(status))
 
 
+def fail(clock: AlertClock, minutes: int, status: Status = Status.FAILED) -> None:
+    """At this minute a run is claimed, and ends like this."""
+    (run,) = clock.tick(minutes=minutes).claimed
+    finish(run, status)
+
+
 def open_alerts() -> list[str]:
     return [str(alert.kind) for alert in Alert.objects.filter(ended_at=None).order_by("raised_at", "kind")]
 

@@ -95,11 +95,6 @@ def read_by_models(kind: Any, now: dt.datetime, only: Any = None, *, groups: boo
 
 def scatter(rng: random.Random, jobs: list[Job], groups: list[Group], now: dt.datetime) -> None:
     """Write random values into all fields that a claim reads, of all these jobs."""
-
-    def near(*minutes: int) -> dt.datetime | None:
-        chosen = rng.choice([None, *minutes])
-        return None if chosen is None else now + chosen * MOMENT
-
     Run.objects.all().delete()
     for model in (Activation, JobDependency, Alert, Outbox):
         model.objects.all().delete()
@@ -107,37 +102,8 @@ def scatter(rng: random.Random, jobs: list[Job], groups: list[Group], now: dt.da
         limit, paused_at = rng.choice([None, 1, 2]), rng.choice([None, None, now])
         Group.objects.filter(pk=group.pk).update(limit=limit, paused_at=paused_at)
     for job in jobs:
-        Job.objects.filter(pk=job.pk).update(
-            enabled=rng.random() < 0.9,
-            force_run=rng.random() < 0.2,
-            overlap=rng.choice(Overlap.values),
-            catch_up=rng.choice(CatchUp.values),
-            hold_on_failure=rng.random() < 0.3,
-            misfire_grace_seconds=rng.choice([None, None, 90]),
-            jitter_seconds=rng.choice([0, 0, 40]),
-            args=rng.choice(["", "--verbosity 1", 'a "b c" {ö},\\']),
-            group=rng.choice([None, None, *groups]),
-            alert_start_seconds=rng.choice([None, 60]),
-            edited_at=None,
-        )
-        next_instant = near(-3, -1, 1)
-        JobState.objects.filter(pk=job.pk).update(
-            next_instant=next_instant,
-            next_run=next_instant,
-            covered_until=now - 4 * MOMENT,
-            last_instant=near(-4),
-            last_token=rng.choice([1, 7, 2**40]),
-            retry_at=near(-1, 1),
-            retry_of=rng.choice([None, 3]),
-            retry_attempt=1,
-            retry_origin=rng.choice(["", *Trigger.values]),
-            retry_status=rng.choice(["", Status.FAILED]),
-            held_at=rng.choice([None, None, None, now]),
-            failures=rng.choice([0, 2]),
-            failing_since=near(-9),
-            last_status=rng.choice(["", Status.SUCCEEDED, Status.FAILED]),
-            booked_fingerprint=job.spec.fingerprint(),
-        )
+        scatter_job(rng, job, groups)
+        scatter_state(rng, job, now)
         if rng.random() < 0.2:
             run = Run.objects.create(
                 job=job, token=1, status=Status.CLAIMED, claimed_at=now, redispatch_at=now + MOMENT
@@ -149,6 +115,48 @@ def scatter(rng: random.Random, jobs: list[Job], groups: list[Group], now: dt.da
         if rng.random() < 0.4:
             names = ("wait_for_completion", "wait_for_success", "wait_for_next_run")
             a_dependency(dependent, dependee, **{name: rng.random() < 0.5 for name in names})
+
+
+def scatter_job(rng: random.Random, job: Job, groups: list[Group]) -> None:
+    Job.objects.filter(pk=job.pk).update(
+        enabled=rng.random() < 0.9,
+        force_run=rng.random() < 0.2,
+        overlap=rng.choice(Overlap.values),
+        catch_up=rng.choice(CatchUp.values),
+        hold_on_failure=rng.random() < 0.3,
+        misfire_grace_seconds=rng.choice([None, None, 90]),
+        jitter_seconds=rng.choice([0, 0, 40]),
+        args=rng.choice(["", "--verbosity 1", 'a "b c" {ö},\\']),
+        group=rng.choice([None, None, *groups]),
+        alert_start_seconds=rng.choice([None, 60]),
+        edited_at=None,
+    )
+
+
+def scatter_state(rng: random.Random, job: Job, now: dt.datetime) -> None:
+    next_instant = near(rng, now, -3, -1, 1)
+    JobState.objects.filter(pk=job.pk).update(
+        next_instant=next_instant,
+        next_run=next_instant,
+        covered_until=now - 4 * MOMENT,
+        last_instant=near(rng, now, -4),
+        last_token=rng.choice([1, 7, 2**40]),
+        retry_at=near(rng, now, -1, 1),
+        retry_of=rng.choice([None, 3]),
+        retry_attempt=1,
+        retry_origin=rng.choice(["", *Trigger.values]),
+        retry_status=rng.choice(["", Status.FAILED]),
+        held_at=rng.choice([None, None, None, now]),
+        failures=rng.choice([0, 2]),
+        failing_since=near(rng, now, -9),
+        last_status=rng.choice(["", Status.SUCCEEDED, Status.FAILED]),
+        booked_fingerprint=job.spec.fingerprint(),
+    )
+
+
+def near(rng: random.Random, now: dt.datetime, *minutes: int) -> dt.datetime | None:
+    chosen = rng.choice([None, *minutes])
+    return None if chosen is None else now + chosen * MOMENT
 
 
 def test_a_pass_writes_the_same_rows_in_both_forms(monkeypatch: pytest.MonkeyPatch) -> None:

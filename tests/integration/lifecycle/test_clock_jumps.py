@@ -8,58 +8,28 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from django.core.management import call_command
-from django.core.signals import setting_changed
 from django.db import connection
 from django.test import override_settings
 
 from chroniker import lifecycle
 from chroniker.clock import clock_state, database_clock, jump_detection
 from chroniker.clock.database_clock import database_now
-from chroniker.eligibility import explanations, hosts
-from chroniker.exceptions import ClaimRefused
+from chroniker.eligibility import hosts
 from chroniker.lifecycle import Outcome
-from chroniker.models import Alert, Host, Job, Lease, Run, Status
+from chroniker.models import Host, Job, Lease, Run, Status
 from chroniker.reasons import Code
-from chroniker.scheduler.manual_runs import run_now
-from chroniker.scheduler.tick import claim_after_run, tick
+from chroniker.scheduler.tick import tick
+from tests.integration.lifecycle.clock_jumps import Jump, let_a_lease_pass
 from tests.support.factories import a_due_job, started, state_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("runtime")]
 
 HOUR = 3600
-
-Jump = Callable[[float], None]
-
-
-@pytest.fixture(autouse=True)
-def runtime(tmp_path: Path) -> Iterator[None]:
-    with override_settings(CHRONIKER_RUNTIME_DIR=tmp_path / "run", CHRONIKER_HOSTNAME="here"):
-        yield
-
-
-@pytest.fixture
-def jump(monkeypatch: pytest.MonkeyPatch) -> Jump:
-    """Set the offset of the database's clock, in seconds from its true time."""
-    now, later = dict(database_clock._NOW), dict(database_clock._LATER)
-
-    def jump(seconds: float) -> None:
-        by = f"{seconds:+f}"
-        monkeypatch.setitem(database_clock._NOW, "postgresql", f"({now['postgresql']} + interval '{by} s')")
-        monkeypatch.setitem(database_clock._LATER, "postgresql", f"({later['postgresql']} + interval '{by} s')")
-        monkeypatch.setitem(database_clock._NOW, "mysql", f"({now['mysql']} + INTERVAL {by} SECOND)")
-        monkeypatch.setitem(database_clock._LATER, "mysql", f"({later['mysql']} + INTERVAL {by} SECOND)")
-        for templates, before in ((database_clock._NOW, now), (database_clock._LATER, later)):
-            monkeypatch.setitem(templates, "sqlite", before["sqlite"].replace("'now'", f"'now', '{by} seconds'"))
-        setting_changed.send(None, setting="", value=None, enter=True)  # forget statements with another clock
-
-    return jump
 
 
 def a_running_run() -> tuple[Run, UUID]:
@@ -67,14 +37,6 @@ def a_running_run() -> tuple[Run, UUID]:
     a_due_job()
     (run,) = tick().claimed
     return run, started(run, "here")
-
-
-def let_a_lease_pass() -> None:
-    """End the hold-off; nothing else changes."""
-    memory = clock_state.read()
-    assert memory is not None
-    assert memory.seconds_left > 0
-    clock_state.write(dataclasses.replace(memory, until=memory.seen))
 
 
 def test_after_a_jump_ahead_the_run_of_a_dead_worker_is_lost_one_lease_later(jump: Jump) -> None:
@@ -165,23 +127,6 @@ def test_a_lease_that_expired_without_a_clock_jump_is_not_renewed() -> None:
     assert not lifecycle.renew(run.pk, run.token, nonce).held
 
 
-def test_a_start_detects_the_jump_and_the_claim_is_dispatched_again(jump: Jump) -> None:
-    a_due_job()
-    (run,) = tick().claimed
-    jump(HOUR)
-    assert lifecycle.start(run.pk, run.token, uuid4(), host="here", pid=1) is None
-    run.refresh_from_db()
-    assert (run.status, run.nonce) == (Status.CLAIMED, None)
-    assert "jumped ahead" in run.reason
-    assert run.redispatch_at is not None
-    left = (run.redispatch_at - database_now()).total_seconds()
-    assert 50 < left < 70
-    let_a_lease_pass()
-    started(run, "here")
-    run.refresh_from_db()
-    assert run.reason == ""
-
-
 def test_after_a_jump_back_the_run_of_a_dead_worker_is_lost_within_its_bound(jump: Jump) -> None:
     run, _nonce = a_running_run()
     jump(-HOUR)
@@ -204,80 +149,6 @@ def test_leases_are_shortened_even_if_no_tick_ran_during_the_hold_off(jump: Jump
     tick()
     assert (Lease.objects.get(pk=run.pk).expires_at - database_now()).total_seconds() <= 60
     assert not jump_detection.is_unsettled()
-
-
-def test_after_a_jump_ahead_a_claim_that_could_not_start_gets_a_new_start_deadline(jump: Jump) -> None:
-    a_due_job(start_deadline_seconds=600)
-    (run,) = tick().claimed
-    jump(HOUR)
-    tick()
-    let_a_lease_pass()
-    done = tick()
-    assert (done.lost, done.dispatched) == ([], 1)
-    assert 590 < (Lease.objects.get(pk=run.pk).expires_at - database_now()).total_seconds() <= 600
-
-
-def test_after_a_jump_each_claim_gets_the_start_deadline_of_its_own_job(jump: Jump) -> None:
-    for deadline in (86_400, 600, 6000):
-        a_due_job(start_deadline_seconds=deadline)
-    tick()
-    jump(HOUR)
-    tick()
-    now = database_now()
-    for lease in Lease.objects.select_related("job"):
-        own = lease.job.start_deadline_seconds
-        assert own is not None
-        assert own - 10 < (lease.expires_at - now).total_seconds() <= own
-
-
-@pytest.mark.parametrize("deadline", [None, 600])
-def test_after_a_jump_back_claims_get_a_new_start_deadline_and_a_new_message(jump: Jump, deadline: int | None) -> None:
-    a_due_job(start_deadline_seconds=deadline)
-    (run,) = tick().claimed
-    jump(-2 * HOUR)
-    tick()
-    run.refresh_from_db()
-    now = database_now()
-    assert run.redispatch_at is not None
-    assert (run.redispatch_at - now).total_seconds() <= 60
-    assert (Lease.objects.get(pk=run.pk).expires_at - now).total_seconds() <= (deadline or 86_400)
-
-
-def test_claims_delayed_by_a_jump_ahead_are_dispatched_again_after_the_jump_back(jump: Jump) -> None:
-    a_due_job()
-    (run,) = tick().claimed
-    jump(HOUR)
-    tick()
-    assert lifecycle.start(run.pk, run.token, uuid4(), host="here", pid=1) is None
-    jump(0)
-    tick()
-    jump(HOUR)  # the caller read the clock before it jumped back
-    lifecycle.record_dispatched([run], database_now())
-    jump(0)
-    let_a_lease_pass()
-    tick()
-    run.refresh_from_db()
-    assert run.redispatch_at is not None
-    assert (run.redispatch_at - database_now()).total_seconds() <= 60
-    assert not jump_detection.is_unsettled()
-
-
-def test_a_jump_back_and_forward_repeats_and_omits_no_scheduled_time(jump: Jump) -> None:
-    job = a_due_job(minutes=3)
-    (run,) = tick().claimed
-    lifecycle.finish(run.pk, run.token, started(run, "here"), Outcome(Status.SUCCEEDED))
-    before = state_of(job).covered_until
-    jump(-HOUR)
-    tick()
-    let_a_lease_pass()
-    assert tick().claimed == []
-    assert state_of(job).covered_until == before
-    jump(120)
-    tick()
-    let_a_lease_pass()
-    (later,) = tick().claimed
-    assert before is not None
-    assert later.scheduled_for == before + dt.timedelta(minutes=1)
 
 
 def test_another_database_server_suspends_starts_like_a_jump(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -305,29 +176,6 @@ def test_a_database_without_a_server_identity_is_monitored_by_its_clock(
     started(run, "here")
     jump(HOUR)
     assert "jumped ahead" in str(tick().suspended_because)
-
-
-def test_nothing_is_claimed_during_the_hold_off_and_each_command_reports_the_reason(
-    jump: Jump, capsys: pytest.CaptureFixture[str]
-) -> None:
-    hosts.record_heartbeat()
-    job = a_due_job()
-    tick(only=[])
-    jump(HOUR)
-    tick()
-    with pytest.raises(ClaimRefused, match="jumped ahead by 36"):
-        run_now(job, "a person")
-    assert claim_after_run(job.pk).claimed == []
-    assert "jumped ahead" in explanations.why_not([state_of(job)], database_now())[job.pk]
-    call_command("cron", dry_run=True)
-    assert "would not claim" in capsys.readouterr().out
-    host = Host.objects.get(name="here")
-    assert host.suspended_until is not None
-    assert host.suspended_until > database_now()
-    let_a_lease_pass()
-    hosts.record_heartbeat()
-    assert hosts.suspension_messages() == []
-    assert len(tick().claimed) == 1
 
 
 def test_a_heartbeat_measures_the_clock_of_the_host_and_records_changes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -361,15 +209,3 @@ def test_a_lease_has_the_length_of_the_settings_of_its_holder() -> None:
     with override_settings(CHRONIKER_LOCK_TIMEOUT=5):
         lifecycle.restart_after_clock_jump()
     assert Lease.objects.get(pk=run.pk).expires_at == before
-
-
-def test_no_job_is_late_by_a_jump_of_the_clock(jump: Jump) -> None:
-    """Neither during the hold-off nor at once after it: it could not start before."""
-    a_due_job(alert_start_seconds=600)
-    tick(only=[])
-    jump(HOUR)
-    tick()
-    assert not Alert.objects.exists()
-    let_a_lease_pass()
-    assert len(tick().claimed) == 1
-    assert not Alert.objects.exists()

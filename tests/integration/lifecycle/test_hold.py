@@ -18,6 +18,7 @@ from chroniker.models import EVERY_HOST, Host, HostService, Job, JobState, Lease
 from chroniker.scheduler import pending_work
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.tick import book_edited, expire, tick
+from tests.integration.lifecycle.steps import claimed, ended
 from tests.support.factories import a_dependency, a_due_job, started, state_of
 
 HOUR = dt.timedelta(hours=1)
@@ -25,15 +26,6 @@ HOUR = dt.timedelta(hours=1)
 
 def a_holding_job(**fields: Any) -> Job:
     return a_due_job(**{"hold_on_failure": True, "minutes": 3, "retry_backoff_seconds": 0, **fields})
-
-
-def claimed(job: Job) -> Run:
-    return next(run for run in tick().claimed if run.job_id == job.pk and run.slot == "")
-
-
-def ended(run: Run, status: Status = Status.SUCCEEDED) -> Run:
-    assert lifecycle.finish(run.pk, run.token, started(run), Outcome(status))
-    return Run.objects.get(pk=run.pk)
 
 
 def is_claimed(job: Job) -> bool:

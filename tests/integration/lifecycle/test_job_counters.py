@@ -10,12 +10,12 @@ import pytest
 from chroniker import lifecycle
 from chroniker.clock.database_clock import database_now
 from chroniker.eligibility import hosts
-from chroniker.lifecycle import Outcome
 from chroniker.lifecycle.job_health import LOST_ATTEMPTS, RECENT, percentile
-from chroniker.models import EVERY_HOST, HostService, Job, JobState, Lease, Run, Status
+from chroniker.models import EVERY_HOST, HostService, Job, JobState, Run, Status
 from chroniker.scheduler.manual_runs import run_now
-from chroniker.scheduler.tick import book_edited, expire, tick
-from tests.support.factories import a_booked_job, a_due_job, started, state_of
+from chroniker.scheduler.tick import book_edited, tick
+from tests.integration.lifecycle.steps import claimed, ended
+from tests.support.factories import a_booked_job, a_due_job, state_of
 
 NEVER = "0 0 1 1 *"
 HOUR = dt.timedelta(hours=1)
@@ -26,23 +26,8 @@ def a_quiet_job(**fields: Any) -> Job:
     return a_booked_job(**{"cron": NEVER, "retry_backoff_seconds": 0, **fields})
 
 
-def ended(run: Run, status: Status = Status.SUCCEEDED) -> Run:
-    assert lifecycle.finish(run.pk, run.token, started(run), Outcome(status))
-    return Run.objects.get(pk=run.pk)
-
-
-def lose(run: Run) -> None:
-    started(run)
-    Lease.objects.filter(pk=run.pk).update(expires_at=database_now() - HOUR)
-    expire()
-
-
 def by_hand(job: Job, status: Status = Status.SUCCEEDED) -> Run:
     return ended(run_now(job, by="a test"), status)
-
-
-def retried(job: Job) -> Run:
-    return next(run for run in tick().claimed if run.job_id == job.pk)
 
 
 def test_every_ended_run_is_counted_by_its_status() -> None:
@@ -91,9 +76,9 @@ def test_attempts_of_one_chain_count_as_one_failure_when_it_ends() -> None:
     job = a_quiet_job(max_retries=2)
     by_hand(job, Status.FAILED)
     assert state_of(job).failures == 0, "a retry is pending"
-    ended(retried(job), Status.FAILED)
+    ended(claimed(job), Status.FAILED)
     assert state_of(job).failures == 0
-    last = ended(retried(job), Status.FAILED)
+    last = ended(claimed(job), Status.FAILED)
     state = state_of(job)
     assert (state.failures, state.failing_since, state.n_failed) == (1, last.finished_at, 3)
 
@@ -101,7 +86,7 @@ def test_attempts_of_one_chain_count_as_one_failure_when_it_ends() -> None:
 def test_a_chain_that_succeeds_in_the_end_is_no_failure() -> None:
     job = a_quiet_job(max_retries=1)
     by_hand(job, Status.FAILED)
-    ended(retried(job))
+    ended(claimed(job))
     state = state_of(job)
     assert (state.failures, state.failing_since, state.n_failed, state.n_succeeded) == (0, None, 1, 1)
 
@@ -151,9 +136,9 @@ def test_a_lost_run_that_is_retried_without_limit_counts_as_failing_from_its_thi
     run = run_now(job, by="a test")
     seen = []
     for _each in range(LOST_ATTEMPTS + 1):
-        lose(run)
+        ended(run, Status.LOST)
         seen.append(state_of(job).failures)
-        run = retried(job)
+        run = claimed(job)
     assert seen == [0, 0, 1, 2]
     assert state_of(job).n_lost == LOST_ATTEMPTS + 1
 
@@ -162,9 +147,9 @@ def test_a_lost_attempt_that_counted_already_is_not_counted_again_when_its_retry
     job = a_quiet_job(retry_on_lost=True)
     run = run_now(job, by="a test")
     for _each in range(LOST_ATTEMPTS - 1):
-        lose(run)
-        run = retried(job)
-    lose(run)
+        ended(run, Status.LOST)
+        run = claimed(job)
+    ended(run, Status.LOST)
     assert state_of(job).failures == 1
     Job.objects.filter(pk=job.pk).update(enabled=False, edited_at=database_now())
     book_edited(database_now())
@@ -178,9 +163,9 @@ def test_nor_when_a_failed_run_of_the_schedule_takes_the_place_of_its_retry() ->
     JobState.objects.filter(pk=job.pk).update(next_instant=None, next_run=None)
     run = run_now(job, by="a test")
     for _each in range(LOST_ATTEMPTS - 1):
-        lose(run)
-        run = retried(job)
-    lose(run)
+        ended(run, Status.LOST)
+        run = claimed(job)
+    ended(run, Status.LOST)
     JobState.objects.filter(pk=job.pk).update(
         next_instant=due.next_instant, next_run=due.next_run, retry_at=database_now() + HOUR
     )
@@ -241,7 +226,7 @@ def test_the_last_success_of_the_schedule_only_moves_forward() -> None:
 def test_a_retry_of_a_run_by_hand_moves_no_watermark() -> None:
     job = a_quiet_job(max_retries=1)
     by_hand(job, Status.FAILED)
-    again = ended(retried(job))
+    again = ended(claimed(job))
     state = state_of(job)
     assert (state.last_success_at, state.last_success_until) == (again.finished_at, None)
 

@@ -1,0 +1,111 @@
+"""Which jobs a tick looks at for alerts: after edits of the job, group and settings, and at what cost."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+from django.db import connection
+from django.db.models import Model
+from django.test import override_settings
+from django.test.utils import CaptureQueriesContext
+
+from chroniker import lifecycle
+from chroniker.lifecycle import alert_watch
+from chroniker.models import Alert, Group, Job, JobState
+from tests.support.alert_clock import START, AlertClock, finish
+from tests.support.factories import state_of
+
+pytestmark = [pytest.mark.django_db, pytest.mark.every_database]
+
+
+def test_edited_and_enabled_jobs_are_looked_at(clock: AlertClock) -> None:
+    """Also those that no run will ever be claimed for."""
+    job = clock.job(cron="0 3 * * *")
+    clock.tick(seconds=1)
+    assert state_of(job).alert_at is None
+    job.alert_done_by = "06:00"
+    job.save()
+    clock.tick(seconds=2)  # books it
+    clock.tick(seconds=3)
+    deadline = START + dt.timedelta(hours=6)
+    assert state_of(job).alert_at == deadline
+    for seconds, enabled in ((4, False), (6, True)):
+        job.refresh_from_db()
+        job.enabled = enabled
+        job.save()
+        clock.tick(seconds=seconds)
+        clock.tick(seconds=seconds + 1)
+        assert state_of(job).alert_at == (deadline if enabled else None)
+
+
+def test_fields_of_the_group_and_of_the_settings_apply(clock: AlertClock) -> None:
+    group = Group.objects.create(name="night", alert_start_seconds=100)
+    for name, each in (("a", group), ("b", None), ("c", group)):
+        clock.job(name=name, group=each)
+    Job.objects.filter(name="c").update(alert_start_seconds=0)
+    with override_settings(CHRONIKER_ALERTS={"alert_start_seconds": 200}):
+        clock.tick(seconds=1)
+        clock.tick(seconds=2)
+        lifecycle.look_at_alerts(clock.at(seconds=161), 10)
+        assert clock.reported == ["alert.late a"]
+        lifecycle.look_at_alerts(clock.at(seconds=261), 10)
+        assert clock.reported == ["alert.late a", "alert.late b"]
+
+
+def test_an_edited_group_and_changed_settings_are_noticed(clock: AlertClock) -> None:
+    group = Group.objects.create(name="night")
+    job = clock.job(name="a", group=group, cron="0 0 * * *")
+    clock.tick(seconds=1)
+    assert state_of(job).alert_at is None
+    group.alert_start_seconds = 100
+    group.save()
+    clock.tick(seconds=2)
+    assert state_of(job).alert_at == START + dt.timedelta(days=1, seconds=100)
+    group.alert_start_seconds = None
+    group.save()
+    with override_settings(CHRONIKER_ALERTS={"alert_start_seconds": 300}):
+        clock.tick(seconds=3)
+        assert state_of(job).alert_at == START + dt.timedelta(days=1, seconds=300)
+    clock.tick(seconds=4)
+    assert state_of(job).alert_at is None
+    assert not alert_watch.changed()[0].exists() and not alert_watch.changed()[1].exists()
+
+
+def test_a_thousand_late_jobs_cost_a_constant_number_of_statements(clock: AlertClock) -> None:
+    def statements(jobs: int) -> int:
+        Job.objects.all().delete()
+        Job.objects.bulk_create([a_job_row(n) for n in range(jobs)])
+        clock.at(seconds=0)
+        Job.objects.update(edited_at=START)
+        for _each in range(jobs // 500 + 1):
+            lifecycle.book(list(Job.objects.filter(edited_at__isnull=False).values_list("pk", flat=True)[:500]), START)
+        update_statistics(Job, JobState)
+        with CaptureQueriesContext(connection) as captured:
+            looked_at, _reported = lifecycle.look_at_alerts(clock.at(minutes=5), 1000)
+        assert looked_at == jobs and Alert.objects.filter(ended_at=None).count() == jobs
+        return len(captured)
+
+    few, many = statements(10), statements(1000)
+    batches = 1 if connection.vendor == "postgresql" else 1000 // 10
+    assert many <= few + (0 if connection.vendor == "postgresql" else batches)
+    assert clock.calls == 2
+
+
+def update_statistics(*models: type[Model]) -> None:
+    """As PostgreSQL does by itself after a commit. Without it the plan is that of tables with one row: minutes."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            for model in models:
+                cursor.execute(f"ANALYZE {connection.ops.quote_name(model._meta.db_table)}")
+
+
+def a_job_row(number: int) -> Job:
+    return Job(name=f"job {number}", command="noop", cron="* * * * *", timezone="UTC", alert_start_seconds=10)
+
+
+def test_a_job_without_alerts_costs_nothing(clock: AlertClock) -> None:
+    job = clock.job(alert_failures=0)
+    (run,) = clock.tick(minutes=1).claimed
+    finish(run)
+    assert state_of(job).alert_at is None and not Alert.objects.exists()

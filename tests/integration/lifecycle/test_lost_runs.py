@@ -1,0 +1,134 @@
+"""Runs are lost when their lease expires, unless this host knows better."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import pytest
+
+from chroniker import lifecycle
+from chroniker.clock.database_clock import database_now
+from chroniker.models import EventKind, Lease, RunEvent, Status
+from chroniker.scheduler.tick import expire, tick
+from tests.integration.lifecycle.steps import a_claimed_run, let_expire
+from tests.support.factories import started, state_of
+
+SECOND = dt.timedelta(seconds=1)
+
+
+def test_a_run_whose_lease_expired_is_lost_and_its_job_can_start_again() -> None:
+    run = a_claimed_run()
+    nonce = started(run)
+    lifecycle.renew(run.pk, run.token, nonce, (10, 4))
+    let_expire(run)
+    assert [lost.pk for lost in expire()] == [run.pk]
+    run.refresh_from_db()
+    assert (run.status, run.total_parts_complete) == (Status.LOST, 4)
+    assert "Lost contact" in run.reason
+    assert state_of(run.job).retry_at is None
+    assert len(tick(now=database_now() + dt.timedelta(minutes=2)).claimed) == 1
+
+
+def test_a_lease_does_not_expire_before_the_drift_allowance_has_passed() -> None:
+    run = a_claimed_run()
+    started(run)
+    Lease.objects.filter(pk=run.pk).update(expires_at=database_now() - SECOND)
+    assert expire() == []
+    Lease.objects.filter(pk=run.pk).update(expires_at=database_now() - 3 * SECOND)
+    assert len(expire()) == 1
+
+
+def test_a_claim_that_is_not_started_before_its_start_deadline_is_lost() -> None:
+    run = a_claimed_run(start_deadline_seconds=60)
+    assert Lease.objects.get(pk=run.pk).expires_at - run.claimed_at == 60 * SECOND
+    let_expire(run)
+    expire()
+    run.refresh_from_db()
+    assert run.status == Status.LOST
+    assert "start deadline" in run.reason
+
+
+@dataclass
+class Here:
+    """Processes of a host that uses lock files."""
+
+    held: bool | None
+    survivors: list[str] = field(default_factory=list)
+    killed: list[UUID] = field(default_factory=list)
+    host: str = "here"
+    locks_decide: bool = True
+
+    def is_held(self, run_id: UUID) -> bool | None:
+        return self.held
+
+    def kill_remaining(self, run_id: UUID) -> list[str]:
+        self.killed.append(run_id)
+        return self.survivors
+
+
+@pytest.mark.parametrize("locks_decide", [True, False])
+def test_remaining_processes_of_a_local_run_are_killed_before_it_is_lost(locks_decide: bool) -> None:
+    run, other = a_claimed_run(), a_claimed_run()
+    started(run, host="here")
+    started(other, host="there")
+    let_expire(run)
+    let_expire(other)
+    here = Here(False, survivors=["sleep"], locks_decide=locks_decide)
+    assert [lost.pk for lost in lifecycle.expire(100, here)] == [other.pk], "a run with living processes stays open"
+    here.survivors = []
+    assert [lost.pk for lost in lifecycle.expire(100, here)] == [run.pk]
+    assert set(here.killed) == {run.pk}
+
+
+def test_a_process_with_a_live_keeper_is_not_killed() -> None:
+    run = a_claimed_run()
+    started(run, host="here")
+    let_expire(run)
+    here = Here(True, locks_decide=False)
+    assert len(lifecycle.expire(100, here)) == 1
+    assert here.killed == []
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_a_run_with_a_lock_file_is_judged_by_the_lock_and_not_by_the_lease(held: bool) -> None:
+    run = a_claimed_run()
+    started(run, host="here")
+    if held:
+        let_expire(run)
+    lost = lifecycle.expire(100, Here(held))
+    assert len(lost) == (0 if held else 1)
+
+
+def test_without_its_lock_file_a_run_is_judged_by_its_lease() -> None:
+    run = a_claimed_run()
+    started(run, host="here")
+    assert lifecycle.expire(100, Here(None)) == []
+    let_expire(run)
+    assert len(lifecycle.expire(100, Here(None))) == 1
+
+
+def test_runs_of_another_host_are_judged_by_their_lease() -> None:
+    run = a_claimed_run()
+    started(run, host="there")
+    assert lifecycle.expire(100, Here(False)) == []
+    let_expire(run)
+    assert len(lifecycle.expire(100, Here(True))) == 1
+
+
+def test_a_run_lost_after_its_start_has_an_event_about_incomplete_output() -> None:
+    """A worker records output that it could not store; a killed worker records nothing."""
+    run = a_claimed_run()
+    started(run)
+    let_expire(run)
+    assert [lost.pk for lost in expire()] == [run.pk]
+    (event,) = RunEvent.objects.filter(run=run, kind=EventKind.NOTE)
+    assert event.description.startswith("The end of the output may be missing")
+
+
+def test_a_run_lost_before_its_start_has_no_event_about_incomplete_output() -> None:
+    run = a_claimed_run()
+    let_expire(run)
+    assert [lost.pk for lost in expire()] == [run.pk]
+    assert not RunEvent.objects.filter(run=run, kind=EventKind.NOTE).exists()
