@@ -1,41 +1,29 @@
-"""Events: ``chroniker.trigger`` in the transaction of a program, and ``trigger_job``."""
+"""Events: ``chroniker.trigger`` in the transaction of a program."""
 
 from __future__ import annotations
 
 import datetime as dt
-import io
-from typing import Any
 
 import pytest
-from django.core.management import CommandError, call_command
 from django.db import transaction
 from django.test import override_settings
 from hypothesis import given
 from hypothesis import strategies as st
 
 import chroniker
-from chroniker import lifecycle
 from chroniker.eligibility import waiting_activations
 from chroniker.exceptions import EventRefused
 from chroniker.insights.job_status import fetch_job_status
 from chroniker.job_commands import policy
-from chroniker.lifecycle import Outcome
 from chroniker.lifecycle.event_plan import line_of
-from chroniker.management.commands.trigger_job import Command
-from chroniker.models import Activation, CatchUp, Job, Run, Status, Trigger
+from chroniker.models import Activation, CatchUp, Job, Run, Trigger
 from chroniker.scheduler.manual_runs import run_now
 from chroniker.scheduler.tick import claim_after_run, tick
-from tests.support.factories import a_booked_job, started, state_of
+from tests.integration.lifecycle.steps import ended
+from tests.integration.lifecycle.triggered_jobs import a_target
+from tests.support.factories import a_booked_job, state_of
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("dummy")]
-
-
-def a_target(**fields: Any) -> Job:
-    return a_booked_job(**{"frequency": "MANUAL", "cron": "", **fields})
-
-
-def end(run: Run) -> None:
-    assert lifecycle.finish(run.pk, run.token, started(run), Outcome(Status.SUCCEEDED))
 
 
 def test_it_is_claimed_at_the_commit_of_the_caller() -> None:
@@ -70,7 +58,7 @@ def test_it_waits_while_the_job_runs() -> None:
     run = run_now(job, by="ann")
     chroniker.trigger(job)
     assert Run.objects.count() == 1
-    end(run)
+    ended(run)
     assert [each.trigger for each in claim_after_run(job.pk).claimed] == [Trigger.EVENT]
 
 
@@ -81,12 +69,12 @@ def test_catch_up_decides_how_many_runs_come_of_many_events_during_a_run(catch_u
     with transaction.atomic():
         for _event in range(100):
             chroniker.trigger(job)
-    end(run)
+    ended(run)
     count = 0
     while claimed := tick().claimed:
         count += len(claimed)
         for each in claimed:
-            end(each)
+            ended(each)
     assert count == runs
     assert not Activation.objects.filter(ended_at=None).exists()
 
@@ -94,7 +82,7 @@ def test_catch_up_decides_how_many_runs_come_of_many_events_during_a_run(catch_u
 def test_a_second_event_with_the_same_key_is_the_first_one() -> None:
     job = a_target()
     first = chroniker.trigger(job, key="order 7")
-    end(Run.objects.get())
+    ended(Run.objects.get())
     second = chroniker.trigger(job, key="order 7")
     assert second.pk == first.pk
     assert second.outcome == "RUN"
@@ -216,42 +204,6 @@ def test_why_not_says_how_many_wait() -> None:
     chroniker.trigger(job)
     chroniker.trigger(job)
     assert fetch_job_status([job])[job.pk].why.endswith("2 activations wait for it.")
-
-
-# -- the command ---------------------------------------------------------------------------------------------------
-
-
-def trigger_job(*words: str) -> str:
-    out = io.StringIO()
-    call_command("trigger_job", *words, stdout=out)
-    return out.getvalue()
-
-
-def test_the_command_requests_a_run() -> None:
-    job = a_target(name="load")
-    words = ["load", "--for", "2026-03-29T03:00+00:00", "--key", "k", "--", "--verbosity", "2"]
-    out = io.StringIO()
-    Command(stdout=out).run_from_argv(["manage.py", "trigger_job", *words])
-    printed = out.getvalue()
-    run = Run.objects.get(job=job)
-    assert printed == f"“load” was requested; its run is {run.pk}.\n"
-    assert (run.argv, run.instant) == (["noop", "--verbosity", "2"], dt.datetime(2026, 3, 29, 3, tzinfo=dt.UTC))
-    assert run.asked_by.startswith("manage.py trigger_job by ")
-
-
-def test_the_command_says_that_the_request_waits() -> None:
-    job = a_target(name="load")
-    run_now(job, by="ann")
-    assert trigger_job("load") == "“load” was requested; it runs as soon as it may.\n"
-
-
-def test_the_command_tells_why_it_is_refused() -> None:
-    a_target(name="off", enabled=False)
-    with pytest.raises(CommandError, match="“off” does not run"):
-        trigger_job("off")
-    a_target(name="load")
-    with pytest.raises(CommandError, match="“load” was not requested"):
-        trigger_job("load", "--key", "")
 
 
 def test_with_a_local_executor_the_next_tick_claims_it() -> None:
